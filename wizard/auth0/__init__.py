@@ -1,0 +1,1 @@
+"""What Auth0 answers: discovery, probes, sign-in, and what each answer means."""

@@ -1,0 +1,1 @@
+"""One module a command; each reads like the steps a user sees."""

@@ -1,0 +1,1 @@
+"""An Auth0-like tenant on this machine."""

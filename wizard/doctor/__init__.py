@@ -1,0 +1,1 @@
+"""The rules over an existing set-up."""

@@ -1,0 +1,258 @@
+"""HTTPS as every check uses it: one request, no redirects followed, bounded in time and size.
+
+The system's trust store is used (`truststore`), or the file in `SSL_CERT_FILE`; proxies come
+from `HTTPS_PROXY` and `NO_PROXY`. What goes wrong on the way is told apart in `Trouble`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlencode, urlsplit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from urllib3 import BaseHTTPResponse, PoolManager, Retry
+
+MAX_BODY_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 14
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Trouble(StrEnum):
+    """Why no answer came."""
+
+    NAME = "the name does not resolve"
+    REFUSED = "nothing accepts the connection"
+    TIMEOUT = "no answer in time"
+    UNTRUSTED = "the certificate is not trusted"
+    TLS = "the TLS handshake failed"
+    PROXY = "the proxy refused"
+    DROPPED = "the connection broke"
+    TOO_LARGE = "the answer is larger than any honest one"
+
+
+class NetworkError(Exception):
+    """No answer came from `url`; `trouble` says why and `detail` what was reported."""
+
+    def __init__(self, trouble: Trouble, url: str, detail: str = "") -> None:
+        super().__init__(f"{trouble.value}: {detail}" if detail else trouble.value)
+        self.trouble = trouble
+        self.url = url
+        self.detail = detail
+
+    @property
+    def host(self) -> str:
+        """Host and port that were asked."""
+        return urlsplit(self.url).netloc
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer as it came; `headers` has lower-case names."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    set_cookies: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def text(self) -> str:
+        """The body, decoded leniently."""
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def is_html(self) -> bool:
+        """Whether the answer calls itself HTML."""
+        return "html" in self.headers.get("content-type", "").lower()
+
+    def json_object(self) -> dict[str, object] | None:
+        """The body if it is a JSON object, else None."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+
+class HttpClient(Protocol):
+    """What a check needs of the network. Safe to call from several threads."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send one request and return its answer, redirects not followed.
+
+        Raises:
+            NetworkError: no answer came in time or it was too large.
+        """
+        ...
+
+
+class Https:
+    """`HttpClient` on urllib3.
+
+    Args:
+        environ: where `SSL_CERT_FILE` and the proxy variables stand.
+        extra_ca: a PEM file to trust beside the system's store (our own local authority).
+        connect_timeout: seconds until the connection stands.
+        total_timeout: seconds until the whole answer has come.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        extra_ca: Path | None = None,
+        connect_timeout: float = 10.0,
+        total_timeout: float = 30.0,
+    ) -> None:
+        self._environ = environ
+        self._extra_ca = extra_ca
+        self._connect_timeout = connect_timeout
+        self._total_timeout = total_timeout
+        self._pools: dict[str | None, PoolManager] = {}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """See `HttpClient.request`."""
+        import urllib3
+
+        sent = {"User-Agent": "librechat-auth0", "Accept": "*/*", **(headers or {})}
+        body = None
+        if form is not None:
+            body = urlencode(form)
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        deadline = time.monotonic() + self._total_timeout
+        try:
+            answer = self._pool(url).request(
+                method,
+                url,
+                body=body,
+                headers=sent,
+                redirect=False,
+                retries=_no_retries(),
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=self._connect_timeout, total=self._total_timeout),
+            )
+            try:
+                return _read(answer, url, deadline)
+            finally:
+                # A body that was not read to its end would poison the next request.
+                answer.close()
+        except urllib3.exceptions.HTTPError as error:
+            raise _network_error(error, url) from error
+
+    def _pool(self, url: str) -> PoolManager:
+        import urllib3
+
+        proxy = self._proxy_for(url)
+        if proxy not in self._pools:
+            context = self._ssl_context(url)
+            self._pools[proxy] = (
+                urllib3.ProxyManager(proxy, ssl_context=context, maxsize=8)
+                if proxy
+                else urllib3.PoolManager(ssl_context=context, maxsize=8)
+            )
+        return self._pools[proxy]
+
+    def _proxy_for(self, url: str) -> str | None:
+        from urllib.request import proxy_bypass_environment
+
+        parts = urlsplit(url)
+        if parts.hostname in LOOPBACK_HOSTS:
+            return None
+        read = {name.lower(): value for name, value in self._environ.items()}
+        bypass = proxy_bypass_environment(parts.netloc, {"no": read.get("no_proxy", "")})
+        proxy = read.get(f"{parts.scheme}_proxy") or read.get("all_proxy")
+        if not proxy or bypass:
+            return None
+        return proxy if "://" in proxy else f"http://{proxy}"
+
+    def _ssl_context(self, url: str) -> ssl.SSLContext:
+        """The context to verify with.
+
+        Raises:
+            NetworkError: `SSL_CERT_FILE` names no readable bundle of certificates.
+        """
+        import truststore
+
+        bundle = self._environ.get("SSL_CERT_FILE")
+        try:
+            context: ssl.SSLContext = (
+                ssl.create_default_context(cafile=bundle)
+                if bundle
+                else truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            )
+            if self._extra_ca is not None:
+                context.load_verify_locations(self._extra_ca)
+        except (OSError, ssl.SSLError) as error:
+            detail = f"SSL_CERT_FILE={bundle}: {error}" if bundle else str(error)
+            raise NetworkError(Trouble.UNTRUSTED, url, detail) from error
+        return context
+
+
+def _no_retries() -> Retry:
+    import urllib3
+
+    return urllib3.Retry(total=False, redirect=False)
+
+
+def _read(answer: BaseHTTPResponse, url: str, deadline: float) -> Response:
+    """The answer with its body, of which neither size nor slowness may run away with us."""
+    body = bytearray()
+    for chunk in answer.stream(CHUNK_BYTES):
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise NetworkError(Trouble.TOO_LARGE, url, f"over {MAX_BODY_BYTES >> 20} MiB")
+        if time.monotonic() > deadline:
+            raise NetworkError(Trouble.TIMEOUT, url, "the answer never ended")
+    return Response(
+        url=url,
+        status=answer.status,
+        headers={name.lower(): value for name, value in answer.headers.items()},
+        body=bytes(body),
+        set_cookies=tuple(answer.headers.getlist("set-cookie")),
+    )
+
+
+def _network_error(error: Exception, url: str) -> NetworkError:
+    from urllib3 import exceptions as u
+
+    # A MaxRetryError says only that no further attempt is made; its reason says why.
+    while isinstance(error, u.MaxRetryError) and error.reason is not None:
+        error = error.reason
+    match error:
+        case u.ProxyError():
+            trouble = Trouble.PROXY
+        case u.NameResolutionError():
+            trouble = Trouble.NAME
+        case u.TimeoutError():
+            trouble = Trouble.TIMEOUT
+        case u.SSLError():
+            untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            trouble = Trouble.UNTRUSTED if untrusted else Trouble.TLS
+        case u.NewConnectionError():
+            trouble = Trouble.REFUSED
+        case _:
+            trouble = Trouble.DROPPED
+    return NetworkError(trouble, url, str(error))

@@ -1,0 +1,1 @@
+"""What LibreChat reads from its environment, and the files and server around it."""

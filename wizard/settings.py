@@ -1,0 +1,267 @@
+"""The values the wizard asks for: validated, normalised, and what follows from them.
+
+Each `parse_*` takes what a person typed or pasted and returns the value as it is written, or
+raises `InvalidValue` with a reason that can be shown beside the prompt.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+CALLBACK_PATH = "/oauth/openid/callback"
+LOGOUT_PATH = "/login"
+LIBRECHAT_PORT = 3080
+SESSION_SECRET_MIN_LENGTH = 32
+API_IDENTIFIER_MAX_LENGTH = 600
+
+_HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
+_MASK = re.compile(r"[•●∙·⚫◦*.…xX]{3,}\Z")
+_PLACEHOLDER = re.compile(
+    r"<.*>|\{.*\}|\[.*\]|(your|my|enter|paste|insert|change|replace)[-_ ].*"
+    r"|changeme|todo|example|placeholder|none|null|undefined",
+    re.IGNORECASE,
+)
+_TENANT = re.compile(r"[a-z0-9-]+(\.[a-z]{2,3}(-\d+)?)?\.auth0\.com\Z")
+_RESERVED_IDENTIFIER = re.compile(
+    r"https://[^/]+\.auth0\.com(/api/v2|/userinfo|/me|/my-org)/?\Z", re.IGNORECASE
+)
+_RESERVED_NAMES = {
+    "/api/v2": "Auth0's own Management API",
+    "/userinfo": "Auth0's own user info endpoint",
+    "/me": "Auth0's own My Account API",
+    "/my-org": "Auth0's own My Organization API",
+}
+
+
+class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the user
+    """The value cannot be right; the message says why and what is expected."""
+
+
+def parse_domain(text: str) -> str:
+    """The tenant's host, lower-case, with a port if it is not 443: `dev-abc.us.auth0.com`."""
+    value = text.strip()
+    _require(value, "Enter the domain, for example dev-abc123.us.auth0.com.")
+    if value.lower().startswith("http://"):
+        raise InvalidValue(
+            "LibreChat refuses http:// issuers. Give the domain without it: Auth0 is always HTTPS."
+        )
+    if "@" in value:
+        raise InvalidValue("That is an e-mail address. The domain looks like dev-abc123.us.auth0.com.")
+    parts = _split(value if "://" in value else f"https://{value}")
+    if parts.scheme != "https":
+        raise InvalidValue(f"An Auth0 domain is reached by https://, not by {parts.scheme}://.")
+    host = _authority(parts)
+    if host.split(":")[0] in {"manage.auth0.com", "auth0.com", "www.auth0.com"}:
+        raise InvalidValue(
+            "That is a link to Auth0's dashboard. The domain stands on your application's page"
+            " under Basic Information, for example dev-abc123.us.auth0.com."
+        )
+    if parts.path.rstrip("/").endswith("/api/v2"):
+        raise InvalidValue(
+            f"That is the Management API's URL. The domain is its host alone: {host}."
+        )
+    return host
+
+
+def parse_client_id(text: str) -> str:
+    """The application's client ID as Auth0 shows it."""
+    value = text.strip()
+    _require(value, "Enter the Client ID; it stands under the domain.")
+    _refuse_hidden_or_placeholder(value, "Client ID")
+    if "@" in value or value.endswith(".auth0.com"):
+        raise InvalidValue("That is not a Client ID: those are 32 letters and digits.")
+    return value
+
+
+def parse_client_secret(text: str, *, client_id: str = "") -> str:
+    """The application's client secret; surrounding white space is a paste's and goes."""
+    value = text.strip()
+    _require(value, "Enter the Client Secret; it stands under the Client ID.")
+    if _MASK.match(value):
+        raise InvalidValue(
+            "Those are the dots that hide the secret. Click the copy button beside it instead."
+        )
+    _refuse_hidden_or_placeholder(value, "Client Secret")
+    if client_id and value == client_id:
+        raise InvalidValue("That is the Client ID again. The Client Secret stands under it.")
+    return value
+
+
+def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
+    """The API identifiers, comma-separated; LibreChat asks for the first of them.
+
+    Each is kept byte for byte, since Auth0 compares it so: a trailing slash matters.
+    """
+    values = tuple(part.strip() for part in text.split(",") if part.strip())
+    _require(
+        "".join(values), "Enter the API's Identifier, for example https://api.librechat.ai."
+    )
+    for value in values:
+        _refuse_hidden_or_placeholder(value, "API identifier")
+        if len(value) > API_IDENTIFIER_MAX_LENGTH:
+            raise InvalidValue(
+                f"Auth0's API identifiers have at most {API_IDENTIFIER_MAX_LENGTH} characters."
+            )
+        _refuse_reserved_identifier(value, domain)
+    return values
+
+
+def parse_public_url(text: str) -> str:
+    """The HTTPS origin at which browsers reach LibreChat: no path, no trailing slash."""
+    value = text.strip()
+    _require(value, "Enter the public URL, for example https://chat.example.com.")
+    if value.lower().startswith("http://"):
+        raise InvalidValue(
+            "The public URL must be https://: Auth0 refuses http:// for production applications,"
+            " and LibreChat's sign-in cookie is lost without HTTPS."
+        )
+    parts = _split(value if "://" in value else f"https://{value}")
+    if parts.scheme != "https":
+        raise InvalidValue(f"The public URL must be https://, not {parts.scheme}://.")
+    host = _authority(parts)
+    if parts.path not in {"", "/"}:
+        raise InvalidValue(
+            f"Give the URL without a path: https://{host}. LibreChat adds {CALLBACK_PATH} itself."
+        )
+    if parts.query or parts.fragment:
+        raise InvalidValue(f"Give the URL without ? and #: https://{host}.")
+    return f"https://{host}"
+
+
+def parse_port(text: str) -> int:
+    """A TCP port."""
+    value = text.strip()
+    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= 65535):
+        raise InvalidValue("A port is a number from 1 to 65535; LibreChat's is 3080.")
+    return int(value)
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether the value is a stand-in copied from documentation, or the dots of a hidden one."""
+    return bool(_PLACEHOLDER.fullmatch(value.strip()) or _MASK.match(value.strip()))
+
+
+def is_tenant_domain(domain: str) -> bool:
+    """Whether Auth0 gave out the domain; False for custom domains and other servers."""
+    return bool(_TENANT.match(domain))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether only this machine reaches the URL."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Auth0Settings:
+    """What Auth0's dashboard gives. An empty `client_secret` is a public client.
+
+    `audiences` is empty when tokens are not reused.
+    """
+
+    domain: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    audiences: tuple[str, ...] = ()
+
+    @property
+    def issuer(self) -> str:
+        """`OPENID_ISSUER`; LibreChat's client accepts it with and without a trailing slash."""
+        return f"https://{self.domain}"
+
+    @property
+    def audience(self) -> str:
+        """The API identifier that LibreChat sends, "" for none."""
+        return self.audiences[0] if self.audiences else ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupSettings:
+    """All that a LibreChat with Auth0 is set up from."""
+
+    auth0: Auth0Settings
+    public_url: str
+    reuse_tokens: bool = True
+
+    @property
+    def scope(self) -> str:
+        """What LibreChat asks for; a refresh token comes only with `offline_access`."""
+        base = "openid profile email"
+        return f"{base} offline_access" if self.reuse_tokens else base
+
+    @property
+    def callback_url(self) -> str:
+        """Allowed Callback URL: `DOMAIN_SERVER` and the path of LibreChat's route."""
+        return f"{self.public_url}{CALLBACK_PATH}"
+
+    @property
+    def logout_urls(self) -> tuple[str, ...]:
+        """Allowed Logout URLs: LibreChat sends the first, Auth0 compares it exactly."""
+        return (f"{self.public_url}{LOGOUT_PATH}", self.public_url)
+
+    @property
+    def web_origins(self) -> tuple[str, ...]:
+        """Allowed Web Origins."""
+        return (self.public_url,)
+
+
+def _require(value: str, reason: str) -> None:
+    if not value:
+        raise InvalidValue(reason)
+
+
+def _refuse_hidden_or_placeholder(value: str, name: str) -> None:
+    if any(character.isspace() or not character.isprintable() for character in value):
+        raise InvalidValue(f"The {name} has a space or an invisible character in it; copy it again.")
+    if is_placeholder(value):
+        raise InvalidValue(f"That is a placeholder, not your {name}.")
+
+
+def _refuse_reserved_identifier(value: str, domain: str) -> None:
+    path = next(
+        (path for path in _RESERVED_NAMES if value.rstrip("/") == f"https://{domain}{path}"), None
+    )
+    if path is None and (found := _RESERVED_IDENTIFIER.match(value)):
+        path = found[1].lower()
+    if path is not None:
+        raise InvalidValue(
+            f"{value} is {_RESERVED_NAMES[path]}. LibreChat needs an API of your own:"
+            " dashboard → Applications → APIs → Create API, and give its Identifier."
+        )
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises when it is no number
+    except ValueError as error:
+        raise InvalidValue(f"That is not a URL: {error}.") from None
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise InvalidValue("A URL has no spaces or invisible characters; copy it again.")
+    if parts.username or parts.password:
+        raise InvalidValue("Give the URL without a user name and password.")
+    return parts
+
+
+def _authority(parts: SplitResult) -> str:
+    """Host and port, normalised; the default port goes."""
+    host = (parts.hostname or "").rstrip(".")
+    port = "" if parts.port in {None, 443} else f":{parts.port}"
+    if ":" in host:
+        try:
+            return f"[{ipaddress.IPv6Address(host)}]{port}"
+        except ValueError:
+            raise InvalidValue(f"{host} is not an IPv6 address.") from None
+    try:
+        host = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise InvalidValue(f"{host} is not a host name.") from None
+    labels = host.split(".")
+    if not all(_HOST_LABEL.match(label) for label in labels) or len(host) > 253:
+        raise InvalidValue(f"{host or 'That'} is not a host name.")
+    if len(labels) == 1 and host != "localhost":
+        raise InvalidValue(f"{host} is not a whole domain, for example dev-abc123.us.auth0.com.")
+    return f"{host}{port}"

@@ -1,0 +1,167 @@
+"""HTTPS in front of LibreChat's port: what a `Tunnel` is and who provides one.
+
+A provider is one module with a `PROVIDER`, named in `PROVIDER_MODULES`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from wizard.processes import Processes
+
+# In the order in which they are offered; the first that is ready is the default.
+PROVIDER_MODULES: Mapping[str, str] = {
+    "ngrok": "wizard.tunnels.ngrok",
+}
+
+
+class EventKind(StrEnum):
+    """What can happen to an open tunnel."""
+
+    REQUEST = "request"
+    LOST = "lost"
+    RESTORED = "restored"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelEvent:
+    """Something that happened to an open tunnel.
+
+    A request's `path` comes without its query, which may carry an authorization code;
+    `milliseconds` is how long LibreChat took. `detail` is for the other kinds.
+    """
+
+    kind: EventKind
+    method: str = ""
+    path: str = ""
+    status: int = 0
+    milliseconds: float = 0.0
+    detail: str = ""
+
+
+OnEvent = Callable[[TunnelEvent], None]
+
+
+def ignore_event(event: TunnelEvent) -> None:  # noqa: ARG001
+    """The listener of those who do not listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a provider can do on this machine, in one line each.
+
+    Attributes:
+        ready: whether `open` can be expected to work without anything more from the user.
+        needs: what it needs, or what of it was found.
+        stable_url: whether the public URL stays the same the next time.
+        public: whether other machines reach the URL.
+    """
+
+    ready: bool
+    needs: str
+    stable_url: bool
+    public: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelRequest:
+    """What the user wants of a tunnel.
+
+    Attributes:
+        port: LibreChat's port on this machine.
+        wanted_url: the host name or URL that is asked for, "" for the provider's choice.
+        token: the provider's credential when the user just gave one, "" otherwise.
+        on_event: called from any thread with what happens to the open tunnel.
+        progress: called with one line on what takes time (a download, a start).
+        state_dir: a private folder (mode 0700) for certificates and the like; it is kept.
+    """
+
+    port: int
+    state_dir: Path
+    wanted_url: str = ""
+    token: str = field(default="", repr=False)
+    on_event: OnEvent = ignore_event
+    progress: Callable[[str], None] = field(default=lambda _: None)
+
+
+class Tunnel(ABC):
+    """An HTTPS URL that leads to the port; `with tunnel as url:` opens and closes it.
+
+    Whatever `open` started, `close` stops, and nothing else; `close` may come at any time,
+    twice, and from another thread.
+    """
+
+    @abstractmethod
+    def open(self) -> str:
+        """Open and return the public URL: `https://`, no path, no trailing slash.
+
+        Raises:
+            Failure: with exit code TUNNEL and the way out.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop what was started."""
+
+    @abstractmethod
+    def healthy(self) -> bool:
+        """Whether the tunnel still stands."""
+
+    def __enter__(self) -> str:
+        return self.open()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Provider(Protocol):
+    """One way to an HTTPS URL."""
+
+    name: str
+    summary: str
+
+    def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:
+        """What this provider can do on this machine; quick, and changes nothing."""
+        ...
+
+    def tunnel(
+        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
+    ) -> Tunnel:
+        """A tunnel that is not open yet."""
+        ...
+
+
+def provider(name: str) -> Provider:
+    """The provider of that name; its module is imported only now.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return cast(Provider, import_module(PROVIDER_MODULES[name]).PROVIDER)
+
+
+def without_librechat_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment for a tunnel program: none of LibreChat's own settings, no secret of ours.
+
+    localtunnel takes `HOST` and `PORT` for its own options.
+    """
+    hidden = ("AUTH0_", "OPENID_", "CREDS_", "JWT_", "MEILI_", "LIBRECHAT_")
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in {"HOST", "PORT", "SUBDOMAIN"} and not name.startswith(hidden)
+    }

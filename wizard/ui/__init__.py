@@ -1,0 +1,1 @@
+"""The terminal: what users read and answer."""
