@@ -20,8 +20,8 @@ API_IDENTIFIER_MAX_LENGTH = 600
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 _MASK = re.compile(r"[•●∙·⚫◦*.…xX]{3,}\Z")
 _PLACEHOLDER = re.compile(
-    r"<.*>|\{.*\}|\[.*\]|(your|my|enter|paste|insert|change|replace)[-_ ].*"
-    r"|changeme|todo|example|placeholder|none|null|undefined",
+    r"<.*>|\{.*\}|\[.*\]|(your|enter|paste|insert|change|replace)[-_ ].*"
+    r"|changeme|todo|placeholder|undefined",
     re.IGNORECASE,
 )
 _TENANT = re.compile(r"[a-z0-9-]+(\.[a-z]{2,3}(-\d+)?)?\.auth0\.com\Z")
@@ -100,7 +100,8 @@ def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
         "".join(values), "Enter the API's Identifier, for example https://api.librechat.ai."
     )
     for value in values:
-        _refuse_hidden_or_placeholder(value, "API identifier")
+        # Spaces are odd in an identifier, yet Auth0 takes them.
+        _refuse_hidden_or_placeholder(value.replace(" ", ""), "API identifier")
         if len(value) > API_IDENTIFIER_MAX_LENGTH:
             raise InvalidValue(
                 f"Auth0's API identifiers have at most {API_IDENTIFIER_MAX_LENGTH} characters."
