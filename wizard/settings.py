@@ -49,7 +49,9 @@ def parse_domain(text: str) -> str:
             "LibreChat refuses http:// issuers. Give the domain without it: Auth0 is always HTTPS."
         )
     if "@" in value:
-        raise InvalidValue("That is an e-mail address. The domain looks like dev-abc123.us.auth0.com.")
+        raise InvalidValue(
+            "That is an e-mail address. The domain looks like dev-abc123.us.auth0.com."
+        )
     parts = _split(value if "://" in value else f"https://{value}")
     if parts.scheme != "https":
         raise InvalidValue(f"An Auth0 domain is reached by https://, not by {parts.scheme}://.")
@@ -96,9 +98,7 @@ def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
     Each is kept byte for byte, since Auth0 compares it so: a trailing slash matters.
     """
     values = tuple(part.strip() for part in text.split(",") if part.strip())
-    _require(
-        "".join(values), "Enter the API's Identifier, for example https://api.librechat.ai."
-    )
+    _require("".join(values), "Enter the API's Identifier, for example https://api.librechat.ai.")
     for value in values:
         # Spaces are odd in an identifier, yet Auth0 takes them.
         _refuse_hidden_or_placeholder(value.replace(" ", ""), "API identifier")
@@ -216,7 +216,9 @@ def _require(value: str, reason: str) -> None:
 
 def _refuse_hidden_or_placeholder(value: str, name: str) -> None:
     if any(character.isspace() or not character.isprintable() for character in value):
-        raise InvalidValue(f"The {name} has a space or an invisible character in it; copy it again.")
+        raise InvalidValue(
+            f"The {name} has a space or an invisible character in it; copy it again."
+        )
     if is_placeholder(value):
         raise InvalidValue(f"That is a placeholder, not your {name}.")
 

@@ -1,0 +1,365 @@
+"""The text of an `.env`: what LibreChat reads in it, and edits that change nothing else.
+
+LibreChat reads its file with Node's `dotenv`, so that program's grammar is the one that decides
+what is an assignment (`dotenv` 16 and 17, `lib/main.js`, `LINE` and `parse`). A value is written
+in the one form that `dotenv`, `python-dotenv`, Docker Compose and a POSIX shell read alike.
+Everything here is text in, text out; `env_store` reads and writes the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wizard.findings import ExitCode, Rule, Severity
+from wizard.librechat.variables import VARIABLES
+
+UNWRITABLE_VALUE = Rule(
+    "LA010",
+    Severity.ERROR,
+    "A value cannot be written so that every reader understands it alike",
+    "Node's dotenv, Docker Compose, python-dotenv and a shell have no common way to write"
+    " apostrophes, backslashes, line breaks and ${ in a value.",
+    "Choose a value without those characters.",
+    "https://github.com/motdotla/dotenv#what-rules-does-the-parsing-engine-follow",
+    ExitCode.FILE,
+)
+CONFUSING_FILE = Rule(
+    "LA011",
+    Severity.ERROR,
+    "A line of the file makes a safe edit impossible",
+    "A quote that is not closed makes LibreChat read the lines after it as one value.",
+    "Correct the line, then run the command again. Nothing was written.",
+    "dotenv, lib/main.js",
+    ExitCode.FILE,
+)
+NOT_TEXT = Rule(
+    "LA012",
+    Severity.ERROR,
+    "The file is not UTF-8 text",
+    "LibreChat reads its file as UTF-8 and would find nothing in it.",
+    "Save it as UTF-8 (Windows PowerShell 5 writes UTF-16 with >), then run the command again.",
+    "dotenv, lib/main.js",
+    ExitCode.FILE,
+)
+RULES = (UNWRITABLE_VALUE, CONFUSING_FILE, NOT_TEXT)
+
+# JavaScript's \s, which is neither Python's nor ASCII's.
+_S = r"[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
+_ASSIGNMENT = re.compile(
+    rf"{_S}*(?:export{_S}+)?"
+    r"(?P<name>[A-Za-z0-9_.-]+)"
+    rf"(?P<separator>{_S}*={_S}*?|:{_S}+?)"
+    rf"(?P<value>{_S}*'(?:\\'|[^'])*'|{_S}*\"(?:\\\"|[^\"])*\"|{_S}*`(?:\\`|[^`])*`|[^#\r\n]+)?"
+    rf"{_S}*(?:#[^\r\n]*)?(?![^\r\n])"
+)
+_QUOTED = re.compile(r"^(['\"`])([\s\S]*)\1$", re.MULTILINE)
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_TRIMMED = re.compile(rf"\A{_S}*|{_S}*\Z")
+_INLINE_COMMENT = re.compile(r"[^\S\r\n]*#[^\r\n]*")
+
+_BARE = re.compile(r"[A-Za-z0-9_./:@%+,=-]*\Z")
+_SAFE_IN_ANY_QUOTES = re.compile(r"[A-Za-z0-9_./:@%+,= -]+\Z")
+_UNSAFE_IN_SINGLE_QUOTES = re.compile(r"['\\\x00-\x1f\x7f]|\$\{")
+
+
+class How(StrEnum):
+    """What an edit does to the file."""
+
+    CHANGED = "changed"
+    UNCOMMENTED = "uncommented"
+    ADDED = "added"
+    SUGGESTED = "added as a comment"
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """An edit that only adds `# NAME=value` where the file has no trace of the name."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One `NAME=value` as LibreChat reads it, and where it stands in the text.
+
+    `raw` is the value as written. `start` to `end` runs from the name to the end of the value,
+    or of the line where a `#` is glued to a bare value: other parsers read it as part of that.
+    """
+
+    name: str
+    value: str
+    raw: str
+    start: int
+    end: int
+    comment_is_glued: bool
+
+    @property
+    def is_portable(self) -> bool:
+        """Whether every parser reads the value as LibreChat does."""
+        has_space_or_colon = self.end - self.start != len(self.name) + 1 + len(self.raw)
+        if has_space_or_colon or self.comment_is_glued:
+            return False
+        quote = self.raw[:1]
+        if quote == "'" == self.raw[-1:] and len(self.raw) > 1:
+            return _UNSAFE_IN_SINGLE_QUOTES.search(self.raw[1:-1]) is None
+        if quote == '"' == self.raw[-1:] and len(self.raw) > 1:
+            return _SAFE_IN_ANY_QUOTES.match(self.raw[1:-1]) is not None
+        return _BARE.match(self.raw) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an edit did: `before` is None where there was no line, `line` counts from 1."""
+
+    name: str
+    how: How
+    line: int
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Splice:
+    start: int
+    end: int
+    text: str
+    change: Change
+
+
+class EnvFile:
+    """The text of an `.env`. Immutable: an edit gives a new one."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.assignments: tuple[Assignment, ...] = tuple(_scan(text))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> EnvFile:
+        """The file's text; bytes that are no UTF-8 come back unharmed from `to_bytes`.
+
+        Raises:
+            Failure: it is UTF-16 or binary.
+        """
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
+            raise NOT_TEXT.failure()
+        return cls(data.decode("utf-8", "surrogateescape"))
+
+    def to_bytes(self) -> bytes:
+        """The file as bytes."""
+        return self.text.encode("utf-8", "surrogateescape")
+
+    def values(self) -> dict[str, str]:
+        """What LibreChat reads; the last of several assignments to a name wins."""
+        return {assignment.name: assignment.value for assignment in self.assignments}
+
+    def line_of(self, offset: int) -> int:
+        """The line, counted from 1, on which the offset lies."""
+        return len(_LINE_BREAK.findall(self.text, 0, offset)) + 1
+
+    def edited(self, edits: Mapping[str, str | Suggestion]) -> tuple[EnvFile, tuple[Change, ...]]:
+        """The file with each name set to its value, and what was changed for it.
+
+        A name keeps its line, its `export`, its quotes where they are safe and its inline
+        comment; a commented-out `# NAME=` gives its place; a name that is missing goes beside
+        its relatives in the table of variables. What is right already is not touched.
+
+        Raises:
+            Failure: a value cannot be written, or the file is too broken to be edited safely.
+        """
+        splices = _plan(self, edits)
+        if not splices:
+            return self, ()
+        result = EnvFile(_apply(self.text, splices))
+        _verify(self, result, edits)
+        return result, tuple(splice.change for splice in splices)
+
+
+def quoted(value: str, style: str = "") -> str:
+    """The value as all four readers understand it alike.
+
+    Args:
+        value: what shall be read.
+        style: the quote character to keep where it does no harm, "" for none.
+
+    Raises:
+        Failure: there is no such form.
+    """
+    if style in {"'", '"'} and _SAFE_IN_ANY_QUOTES.match(value):
+        return f"{style}{value}{style}"
+    if _BARE.match(value):
+        return value
+    if _UNSAFE_IN_SINGLE_QUOTES.search(value):
+        raise UNWRITABLE_VALUE.failure()
+    return f"'{value}'"
+
+
+def _scan(text: str) -> Iterator[Assignment]:
+    position = 0
+    while position < len(text):
+        if found := _ASSIGNMENT.match(text, position):
+            yield _assignment(text, found)
+            position = found.end()
+        line_break = _LINE_BREAK.search(text, position)
+        position = line_break.end() if line_break else len(text)
+
+
+def _assignment(text: str, found: re.Match[str]) -> Assignment:
+    written = found["value"] or ""
+    raw = _TRIMMED.sub("", written)
+    end = found.end("separator") if not raw else found.start("value") + len(written.rstrip())
+    glued = text[end : end + 1] == "#"
+    if glued and raw and raw[0] not in "'\"`":
+        end = _end_of_line(text, end)
+    return Assignment(found["name"], _read(raw), raw, found.start("name"), end, glued)
+
+
+def _read(raw: str) -> str:
+    """The value as `dotenv` gives it to LibreChat."""
+    value = _QUOTED.sub(r"\2", _LINE_BREAK.sub("\n", raw))
+    if raw.startswith('"'):
+        value = value.replace("\\n", "\n").replace("\\r", "\r")
+    return value
+
+
+def _plan(file: EnvFile, edits: Mapping[str, str | Suggestion]) -> list[_Splice]:
+    current = {assignment.name: assignment for assignment in file.assignments}
+    idle = _idle_lines(file, [name for name in edits if name not in current])
+    splices = []
+    missing: dict[str, str | Suggestion] = {}
+    for name, wanted in edits.items():
+        if isinstance(wanted, Suggestion):
+            if name not in current and name not in idle:
+                missing[name] = wanted
+        elif name in current:
+            if current[name].value != wanted or not current[name].is_portable:
+                splices.append(_changed(file, current[name], wanted))
+        elif name in idle:
+            splices.append(_uncommented(file, idle[name], name, wanted))
+        else:
+            missing[name] = wanted
+    return splices + _insertions(file, missing)
+
+
+def _changed(file: EnvFile, old: Assignment, value: str) -> _Splice:
+    after = f"{old.name}={quoted(value, old.raw[:1])}"
+    text = f"{after} " if file.text[old.end : old.end + 1] == "#" else after
+    before = f"{old.name}={old.raw}"
+    change = Change(old.name, How.CHANGED, file.line_of(old.start), before, after)
+    return _Splice(old.start, old.end, text, change)
+
+
+def _uncommented(file: EnvFile, idle: re.Match[str], name: str, value: str) -> _Splice:
+    after = f"{name}={quoted(value)}"
+    written = idle["assignment"] or ""
+    old = next(_scan(written), None)
+    comment = ""
+    if old and (found := _INLINE_COMMENT.match(written, old.end)):
+        comment = f" {found[0].strip()}"
+    change = Change(name, How.UNCOMMENTED, file.line_of(idle.start()), idle[0].strip(), after)
+    return _Splice(idle.start(), idle.end(), f"{idle['export'] or ''}{after}{comment}", change)
+
+
+def _idle_lines(file: EnvFile, names: Sequence[str]) -> dict[str, re.Match[str]]:
+    """The last line of each name that mentions it without setting it: `# NAME=…` or `NAME`."""
+    if not names:
+        return {}
+    any_name = "|".join(map(re.escape, names))
+    pattern = re.compile(
+        r"(?<![^\r\n])[ \t\ufeff]*"
+        rf"(?:\#[# \t]*(?P<assignment>(?P<export>export[ \t]+)?(?P<name>{any_name})[ \t]*=[^\r\n]*)"
+        rf"|(?:export[ \t]+)?(?P<bare>{any_name})[ \t]*)"
+        r"(?![^\r\n])"
+    )
+    inside = [(a.start, a.end) for a in file.assignments if _LINE_BREAK.search(a.raw)]
+    found = {}
+    for match in pattern.finditer(file.text):
+        if not any(start < match.start() < end for start, end in inside):
+            found[match["name"] or match["bare"]] = match
+    return found
+
+
+def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[_Splice]:
+    """New lines, each beside its nearest relative; what has none goes to the end of the file."""
+    line_ends = {each.name: _end_of_line(file.text, each.end) for each in file.assignments}
+    end = len(file.text.rstrip("\r\n"))
+    line_break = _dominant_line_break(file.text)
+    splices = []
+    heading = ""
+    for name in sorted(missing, key=_table_position):
+        line, how = _new_line(name, missing[name])
+        anchor = _anchor(name, line_ends)
+        lead = line_break
+        if anchor is None:
+            anchor = end
+            section = VARIABLES[name].section.value if name in VARIABLES else "Others"
+            if section != heading:
+                heading = section
+                lead = f"{line_break * 2}# {section}{line_break}"
+        if anchor == 0 and not splices:
+            lead = lead.lstrip("\r\n")
+        change = Change(name, how, file.line_of(anchor) + 1, None, line)
+        splices.append(_Splice(anchor, anchor, lead + line, change))
+    return splices
+
+
+def _new_line(name: str, wanted: str | Suggestion) -> tuple[str, How]:
+    if isinstance(wanted, Suggestion):
+        return f"# {name}={quoted(wanted.value)}", How.SUGGESTED
+    return f"{name}={quoted(wanted)}", How.ADDED
+
+
+def _anchor(name: str, line_ends: Mapping[str, int]) -> int | None:
+    """Where a missing name goes: behind its nearest relative that the file has."""
+    if name not in VARIABLES:
+        return None
+    section = VARIABLES[name].section
+    relatives = [each for each in VARIABLES if VARIABLES[each].section is section]
+    place = relatives.index(name)
+    nearest_first = [*reversed(relatives[:place]), *relatives[place:]]
+    return next((line_ends[each] for each in nearest_first if each in line_ends), None)
+
+
+def _table_position(name: str) -> int:
+    return list(VARIABLES).index(name) if name in VARIABLES else len(VARIABLES)
+
+
+def _apply(text: str, splices: Sequence[_Splice]) -> str:
+    pieces = []
+    position = 0
+    for splice in sorted(splices, key=lambda each: (each.start, each.end)):
+        pieces += [text[position : splice.start], splice.text]
+        position = splice.end
+    rest = text[position:]
+    if not rest:  # the last line is one of ours
+        rest = _dominant_line_break(text)
+    return "".join([*pieces, rest])
+
+
+def _verify(before: EnvFile, after: EnvFile, edits: Mapping[str, str | Suggestion]) -> None:
+    """That LibreChat reads what was asked for, and everything else as it did."""
+    wanted = before.values()
+    wanted |= {name: value for name, value in edits.items() if isinstance(value, str)}
+    read = after.values()
+    for name in (*wanted, *read):
+        if wanted.get(name) != read.get(name):
+            last = next((each for each in before.assignments if each.name == name), None)
+            where = f"near line {before.line_of(last.start)}, " if last else ""
+            raise CONFUSING_FILE.failure(
+                f"{where}after the change LibreChat would read {name} differently than meant."
+            )
+
+
+def _end_of_line(text: str, offset: int) -> int:
+    line_break = _LINE_BREAK.search(text, offset)
+    return line_break.start() if line_break else len(text)
+
+
+def _dominant_line_break(text: str) -> str:
+    windows = text.count("\r\n")
+    unix = text.count("\n") - windows
+    if windows > unix:
+        return "\r\n"
+    return "\r" if not unix and not windows and "\r" in text else "\n"
