@@ -169,7 +169,7 @@ class EnvFile:
         Raises:
             Failure: a value cannot be written, or the file is too broken to be edited safely.
         """
-        splices = _plan(self, edits)
+        splices = sorted(_plan(self, edits), key=lambda splice: (splice.start, splice.end))
         if not splices:
             return self, ()
         result = EnvFile(_apply(self.text, splices))
@@ -286,7 +286,7 @@ def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[
     line_ends = {each.name: _end_of_line(file.text, each.end) for each in file.assignments}
     end = len(file.text.rstrip("\r\n"))
     line_break = _dominant_line_break(file.text)
-    splices = []
+    splices: list[_Splice] = []
     heading = ""
     for name in sorted(missing, key=_table_position):
         line, how = _new_line(name, missing[name])
@@ -329,7 +329,7 @@ def _table_position(name: str) -> int:
 def _apply(text: str, splices: Sequence[_Splice]) -> str:
     pieces = []
     position = 0
-    for splice in sorted(splices, key=lambda each: (each.start, each.end)):
+    for splice in splices:
         pieces += [text[position : splice.start], splice.text]
         position = splice.end
     rest = text[position:]

@@ -1,0 +1,344 @@
+"""The `.env` on disk: read whole, replaced whole, backed up first.
+
+A save writes a temporary file beside the target, syncs it and renames it over the target, so
+that a crash, a full disk or Ctrl-C leaves the old file or the new one. A lock and a comparison
+with what was read keep two runs from overwriting each other. Backups lie in the user's state
+folder, where no git and no Docker build of the checkout can pick them up.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+from wizard.findings import ExitCode, Failure, Rule, Severity
+
+UNREADABLE = Rule(
+    "LA020",
+    Severity.ERROR,
+    "The file cannot be read",
+    "The wizard changes the file you have; it never starts over on top of one it cannot see.",
+    "Give yourself access to it, then run the command again.",
+    exit_code=ExitCode.FILE,
+)
+NOT_A_FILE = Rule(
+    "LA021",
+    Severity.ERROR,
+    "There is something else where the .env file should be",
+    "LibreChat reads a regular file. Docker creates a folder of that name when it mounts an .env"
+    " that does not exist.",
+    "Move it away, then run the command again.",
+    exit_code=ExitCode.FILE,
+)
+UNWRITABLE = Rule(
+    "LA022",
+    Severity.ERROR,
+    "The file cannot be written",
+    "The old file is untouched.",
+    "Mend the cause, then run the command again.",
+    exit_code=ExitCode.FILE,
+)
+READ_ONLY = Rule(
+    "LA023",
+    Severity.ERROR,
+    "The file is write-protected",
+    "Somebody meant it to stay as it is, so it was left untouched.",
+    "Lift the protection, then run the command again.",
+    exit_code=ExitCode.FILE,
+)
+CHANGED_MEANWHILE = Rule(
+    "LA024",
+    Severity.ERROR,
+    "The file was changed by someone else while the wizard was open",
+    "Writing now would lose that change, so nothing was written.",
+    "Run the command again; it starts from the file as it is now.",
+    exit_code=ExitCode.FILE,
+)
+LOCKED = Rule(
+    "LA025",
+    Severity.ERROR,
+    "Another run is writing the same file",
+    "Two runs at once could lose each other's changes.",
+    "Wait until the other one has ended, then run the command again.",
+    exit_code=ExitCode.FILE,
+)
+NO_BACKUP = Rule(
+    "LA026",
+    Severity.ERROR,
+    "There is no backup of this file",
+    "The wizard keeps one each time it changes a file, and undo brings the last one back.",
+    "Nothing to do if the wizard never changed this file; otherwise check the path.",
+    exit_code=ExitCode.FILE,
+)
+RULES = (UNREADABLE, NOT_A_FILE, UNWRITABLE, READ_ONLY, CHANGED_MEANWHILE, LOCKED, NO_BACKUP)
+
+BACKUPS_KEPT = 10
+LOCK_TIMEOUT_SECONDS = 10
+_TEMPORARY_PREFIX = ".env.librechat-auth0-"
+_PRIVATE_DIRECTORY = 0o700
+_PRIVATE_FILE = 0o600
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What the file was before a save; `content` is None where there was no file."""
+
+    path: Path
+    content: bytes | None
+
+
+class EnvStore:
+    """One `.env` on disk and its backups.
+
+    Args:
+        path: the file; a symbolic link is followed, and stays.
+        state_dir: the user's private state folder, where backups and the lock lie.
+        now: the time that names a backup.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        state_dir: Path,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.path = path
+        self._now = now
+        self._state_dir = state_dir
+
+    def read(self) -> bytes | None:
+        """The file's bytes, None if there is none.
+
+        Raises:
+            Failure: it is no regular file, or it cannot be read.
+        """
+        try:
+            target = self._target()
+            mode = target.stat().st_mode
+            if not stat.S_ISREG(mode):
+                kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+                raise NOT_A_FILE.failure(f"{self.path} is {kind}.")
+            return target.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UNREADABLE.failure(
+                f"{self.path}: {_reason(error)}.", fix=_access_fix(self.path, "r")
+            ) from error
+
+    def save(self, expected: bytes | None, content: bytes) -> Path | None:
+        """Put `content` in place of `expected`, with mode 0600 and a backup.
+
+        Returns:
+            The backup's path; None if `content` is what is there, and nothing was done.
+
+        Raises:
+            Failure: the file is not as expected any more, or cannot be written; it is untouched.
+        """
+        if content == expected:
+            return None
+        with self._locked():
+            if self.read() != expected:
+                raise CHANGED_MEANWHILE.failure(str(self.path))
+            self._refuse_protected()
+            with _told_as(UNWRITABLE, self.path):
+                backup = self._back_up(expected)
+                self._replace(content)
+                self._drop_old_backups()
+                return backup
+
+    def last_backup(self) -> Backup:
+        """What `undo` would bring back.
+
+        Raises:
+            Failure: there is no backup.
+        """
+        backups = self._backups()
+        if not backups:
+            raise NO_BACKUP.failure(str(self.path))
+        path = backups[-1]
+        with _told_as(UNREADABLE, path):
+            return Backup(path, None if path.suffix == ".absent" else path.read_bytes())
+
+    def undo(self, backup: Backup, expected: bytes | None) -> None:
+        """Bring the backup back; the file as it was is kept beside the backups as `*.undone`.
+
+        Raises:
+            Failure: the file is not as expected any more, or cannot be written; it is untouched.
+        """
+        with self._locked():
+            if self.read() != expected:
+                raise CHANGED_MEANWHILE.failure(str(self.path))
+            self._refuse_protected()
+            with _told_as(UNWRITABLE, self.path):
+                if expected is not None:
+                    _write_synced(backup.path.with_suffix(".undone"), expected)
+                if backup.content is None:
+                    self._target().unlink(missing_ok=True)
+                elif backup.content != expected:
+                    self._replace(backup.content)
+                backup.path.unlink(missing_ok=True)
+
+    @property
+    def backup_dir(self) -> Path:
+        """Where this file's backups lie."""
+        return self._state_dir / "backups" / self._key()
+
+    def _key(self) -> str:
+        return sha256(os.fsencode(self._target())).hexdigest()[:16]
+
+    def _target(self) -> Path:
+        """The file itself, behind symbolic links."""
+        try:
+            return self.path.resolve()
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop, before Python 3.13
+            raise NOT_A_FILE.failure(f"{self.path} is a link that leads nowhere.") from error
+
+    def _refuse_protected(self) -> None:
+        # Root may write anything, and a rename needs no permission on the file itself: the
+        # mode still tells what its owner meant.
+        target = self._target()
+        if target.exists() and not target.stat().st_mode & stat.S_IWUSR:
+            raise READ_ONLY.failure(str(self.path), fix=_access_fix(self.path, "w"))
+
+    def _backups(self) -> list[Path]:
+        if not self.backup_dir.is_dir():
+            return []
+        return sorted(
+            path for path in self.backup_dir.iterdir() if path.suffix in {".env", ".absent"}
+        )
+
+    def _back_up(self, content: bytes | None) -> Path:
+        _make_private_dirs(self.backup_dir)
+        stamp = self._now().strftime("%Y%m%dT%H%M%S.%fZ")
+        suffix = ".absent" if content is None else ".env"
+        backup = self.backup_dir / f"{stamp}{suffix}"
+        _write_synced(backup, content or b"")
+        return backup
+
+    def _drop_old_backups(self) -> None:
+        for path in self._backups()[:-BACKUPS_KEPT]:
+            path.unlink(missing_ok=True)
+
+    def _replace(self, content: bytes) -> None:
+        target = self._target()
+        for left_over in target.parent.glob(f"{_TEMPORARY_PREFIX}*"):
+            left_over.unlink(missing_ok=True)  # of a run that was killed; we hold the lock
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=target.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                _keep_owner_and_mode(file.fileno(), temporary, target)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_directory(target.parent)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        locks = self._state_dir / "locks"
+        with _told_as(UNWRITABLE, locks):
+            _make_private_dirs(locks)
+            lock = FileLock(locks / f"{self._key()}.lock", timeout=LOCK_TIMEOUT_SECONDS)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise LOCKED.failure(str(self.path)) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _keep_owner_and_mode(handle: int, temporary: Path, target: Path) -> None:
+    """The temporary file gets the target's owner, and its mode less what others may.
+
+    A new file made by root belongs to the owner of the folder, who is to use it.
+    """
+    is_new = not target.exists()
+    model = (target.parent if is_new else target).stat()
+    temporary.chmod(_PRIVATE_FILE if is_new else stat.S_IMODE(model.st_mode) & ~_OTHERS)
+    if not hasattr(os, "fchown") or (is_new and os.geteuid() != 0):
+        return
+    if model.st_uid != os.geteuid():
+        os.fchown(handle, model.st_uid, model.st_gid)
+    else:
+        with suppress(PermissionError):  # a group we are not in; its rights are gone anyway
+            os.fchown(handle, -1, model.st_gid)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with open(path, "wb", opener=partial(os.open, mode=_PRIVATE_FILE)) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a rename last through a power cut; Windows has no such thing."""
+    if os.name != "posix":
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _make_private_dirs(directory: Path) -> None:
+    directory.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    directory.chmod(_PRIVATE_DIRECTORY)
+
+
+@contextmanager
+def _told_as(rule: Rule, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Failure:
+        raise
+    except OSError as error:
+        where = error.filename or path
+        fix = _access_fix(Path(os.fsdecode(where)), "w") if error.errno in _NO_ACCESS else None
+        raise rule.failure(f"{os.fsdecode(where)}: {_reason(error)}.", fix=fix) from error
+
+
+_NO_ACCESS = {errno.EACCES, errno.EPERM}
+_REASONS = {
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EBUSY: "it is mounted by another program (a Docker bind mount of the single file?)",
+    errno.ELOOP: "a symbolic link leads in a circle",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ENOTDIR: "a part of the path is no folder",
+    errno.ENOENT: "there is no such folder",
+    errno.EISDIR: "it is a folder",
+    errno.EIO: "the disk reports an error",
+}
+
+
+def _reason(error: OSError) -> str:
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))
+
+
+def _access_fix(path: Path, access: str) -> str:
+    return f"chmod u+{access} '{path}', or run as the user who owns it."

@@ -1,0 +1,243 @@
+"""Plans the `.env` that a set-up needs: pure, from what there is to what there shall be."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from wizard.findings import Finding, Rule, Severity
+from wizard.librechat.env_file import Change, EnvFile, Suggestion, quoted
+from wizard.librechat.variables import VARIABLES, Format, Section
+from wizard.settings import SESSION_SECRET_MIN_LENGTH, SetupSettings, is_loopback, is_placeholder
+
+PUBLIC_CREDENTIAL = Rule(
+    "LA160",
+    Severity.WARNING,
+    "A secret is the one that LibreChat once shipped, so everybody knows it",
+    "Whoever knows it can forge sessions or read what users stored. It was left because this"
+    " LibreChat has been used: a new CREDS_KEY makes stored keys unreadable, new JWT secrets"
+    " sign everybody out.",
+    "If nobody has stored keys yet, replace it with the output of: openssl rand -hex 32"
+    " (16 for CREDS_IV).",
+    "api/config/credentials.js",
+)
+BLANK_CREDENTIAL = Rule(
+    "LA161",
+    Severity.NOTE,
+    "A secret of LibreChat is blank",
+    "LibreChat 0.8.8 and later makes one up and keeps it in .env.temp; older ones do not start"
+    " without JWT_SECRET. It was left blank because this LibreChat has been used and one may be"
+    " stored there.",
+    "If .env.temp has a value for it, copy it. On an older LibreChat that never ran, use the"
+    " output of: openssl rand -hex 32 (16 for CREDS_IV).",
+    "api/config/credentials.js",
+)
+SET_TWICE = Rule(
+    "LA150",
+    Severity.WARNING,
+    "A variable is set more than once",
+    "LibreChat takes the last one, so a change of an earlier line does nothing.",
+    "Delete the earlier lines.",
+    "dotenv, lib/main.js",
+)
+READ_DIFFERENTLY = Rule(
+    "LA151",
+    Severity.WARNING,
+    "Other programs read a variable differently than LibreChat",
+    "A line elsewhere in the file, often a quote that is not closed, is understood differently by"
+    " python-dotenv and Docker Compose.",
+    "Look for a quote without its partner above the variable.",
+    "https://github.com/theskumar/python-dotenv",
+)
+RULES = (PUBLIC_CREDENTIAL, BLANK_CREDENTIAL, SET_TWICE, READ_DIFFERENTLY)
+
+# Keys that guard stored data or running sessions: made up for a new installation only.
+GUARDING_CREDENTIALS = (
+    "CREDS_KEY",
+    "CREDS_IV",
+    "JWT_SECRET",
+    "JWT_REFRESH_SECRET",
+    "MEILI_MASTER_KEY",
+)
+# Without these in its file LibreChat, its Docker containers or its sign-in do not start.
+NEEDED_BY_A_NEW_FILE = ("HOST", "PORT", "MONGO_URI", "SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
+SUGGESTED = ("OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH")
+
+RandomHex = Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvPlan:
+    """What the file shall be, and how that differs from `before`.
+
+    Where there is no `.env` yet, `before` is LibreChat's `.env.example` or our template.
+    """
+
+    before: EnvFile
+    after: EnvFile
+    changes: tuple[Change, ...]
+    findings: tuple[Finding, ...]
+    is_new: bool
+
+    @property
+    def changed_names(self) -> list[str]:
+        """The variables that get another value."""
+        return [change.name for change in self.changes]
+
+
+def plan_env(
+    settings: SetupSettings,
+    existing: bytes | None,
+    example: bytes | None,
+    *,
+    signs_of_use: Sequence[str] = (),
+    port: int,
+    random_hex: RandomHex = secrets.token_hex,
+) -> EnvPlan:
+    """The plan for the file.
+
+    Args:
+        settings: what was asked for.
+        existing: the `.env` as it is, None where there is none.
+        example: the checkout's `.env.example`, from which a new file starts.
+        signs_of_use: what tells that this LibreChat has run before.
+        port: LibreChat's port, for a new file.
+        random_hex: gives that many random bytes as hexadecimal digits.
+
+    Raises:
+        Failure: a value cannot be written, or the file cannot be edited safely.
+    """
+    is_new = existing is None or not existing.strip()
+    base = existing if not is_new else example
+    before = EnvFile.from_bytes(base) if base else EnvFile(blank_file())
+    current = before.values()
+    edits: dict[str, str | Suggestion] = dict(wanted_values(settings, current, random_hex))
+    if is_new:
+        edits |= _for_a_new_file(current, port)
+        edits |= _credentials(current, bool(signs_of_use), random_hex)
+    edits |= {name: Suggestion(VARIABLES[name].example) for name in SUGGESTED}
+    after, changes = before.edited(edits)
+    written = [name for name, value in edits.items() if isinstance(value, str)]
+    return EnvPlan(before, after, changes, tuple(_remarks(after, written)), is_new)
+
+
+def wanted_values(
+    settings: SetupSettings, current: Mapping[str, str], random_hex: RandomHex
+) -> dict[str, str]:
+    """The variables that sign-in, refresh and logout need, by LibreChat's own code."""
+    auth0 = settings.auth0
+    values = {
+        "DOMAIN_CLIENT": settings.public_url,
+        "DOMAIN_SERVER": settings.public_url,
+        "OPENID_ISSUER": auth0.issuer,
+        "OPENID_CLIENT_ID": auth0.client_id,
+        "OPENID_CLIENT_SECRET": auth0.client_secret,
+        "OPENID_SCOPE": settings.scope,
+        "OPENID_REUSE_TOKENS": "true" if settings.reuse_tokens else "false",
+        "OPENID_SESSION_SECRET": _session_secret(current, random_hex),
+    }
+    for name in (
+        "ALLOW_SOCIAL_LOGIN",
+        "ALLOW_SOCIAL_REGISTRATION",
+        "OPENID_CALLBACK_URL",
+        "OPENID_USE_PKCE",
+        "OPENID_USE_END_SESSION_ENDPOINT",
+    ):
+        values[name] = VARIABLES[name].written or ""
+    audience = ",".join(auth0.audiences) if settings.reuse_tokens else ""
+    audiences = {
+        "OPENID_AUDIENCE": audience,
+        "OPENID_REFRESH_AUDIENCE": auth0.audience if audience else "",
+    }
+    values |= {name: each for name, each in audiences.items() if each or current.get(name)}
+    if not current.get("OPENID_BUTTON_LABEL"):
+        values["OPENID_BUTTON_LABEL"] = VARIABLES["OPENID_BUTTON_LABEL"].written or ""
+    if is_loopback(settings.public_url):
+        values["HSTS_ENABLED"] = "false"
+    return values
+
+
+def blank_file() -> str:
+    """A whole `.env` for where LibreChat's own `.env.example` is missing."""
+    from wizard.templates import template
+
+    ordered = sorted(VARIABLES.values(), key=lambda variable: list(Section).index(variable.section))
+    # HSTS is for those who run on localhost; a blank line of it would be read as "off".
+    shown = (variable for variable in ordered if variable.name != "HSTS_ENABLED")
+    sections = [
+        (section.value, list(variables))
+        for section, variables in groupby(shown, key=lambda variable: variable.section)
+    ]
+    return template("librechat.env.j2").render(sections=sections, quoted=quoted)
+
+
+def is_good_session_secret(value: str, others: Mapping[str, str]) -> bool:
+    """Whether it is long enough, and nobody else's."""
+    reused = {others.get(name) for name in GUARDING_CREDENTIALS}
+    public = set().union(*(variable.public_values for variable in VARIABLES.values()))
+    return (
+        len(value.strip()) >= SESSION_SECRET_MIN_LENGTH
+        and not is_placeholder(value)
+        and value not in reused | public
+    )
+
+
+def _session_secret(current: Mapping[str, str], random_hex: RandomHex) -> str:
+    kept = current.get("OPENID_SESSION_SECRET", "")
+    return kept if is_good_session_secret(kept, current) else random_hex(32)
+
+
+def _for_a_new_file(current: Mapping[str, str], port: int) -> dict[str, str]:
+    values = {
+        name: VARIABLES[name].written or ""
+        for name in NEEDED_BY_A_NEW_FILE
+        if not current.get(name)
+    }
+    if current.get("PORT", str(port)) != str(port) or "PORT" in values:
+        values["PORT"] = str(port)
+    return values
+
+
+def _credentials(
+    current: Mapping[str, str], was_used: bool, random_hex: RandomHex
+) -> dict[str, str]:
+    """Fresh secrets for a new file; those that guard stored data only where none can be."""
+    names = ["ADMIN_PANEL_SESSION_SECRET", *(() if was_used else GUARDING_CREDENTIALS)]
+    return {
+        name: random_hex(16 if VARIABLES[name].format is Format.HEX_16_BYTES else 32)
+        for name in names
+        if not current.get(name) or current[name] in VARIABLES[name].public_values
+    }
+
+
+def _remarks(file: EnvFile, written: Sequence[str]) -> Iterator[Finding]:
+    values = file.values()
+    for name in GUARDING_CREDENTIALS:
+        value = values.get(name, "")
+        if value in VARIABLES[name].public_values:
+            yield PUBLIC_CREDENTIAL.finding(f"{name} has a published value.", variable=name)
+        elif not value and name != "MEILI_MASTER_KEY":
+            yield BLANK_CREDENTIAL.finding(f"{name} is blank.", variable=name)
+    names = [assignment.name for assignment in file.assignments]
+    for name in written:
+        if names.count(name) > 1:
+            lines = [str(file.line_of(a.start)) for a in file.assignments if a.name == name]
+            yield SET_TWICE.finding(f"{name} stands on lines {', '.join(lines)}.", variable=name)
+    yield from _read_differently(file, {name: values[name] for name in written})
+
+
+def _read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Finding]:
+    import logging
+
+    from dotenv import dotenv_values
+
+    # It reports lines it does not understand by logging; we report what they lead to.
+    logging.getLogger("dotenv.main").addHandler(logging.NullHandler())
+    text = file.text.removeprefix("\ufeff").encode("utf-8", "replace").decode()
+    read = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    for name, value in written.items():
+        if read.get(name) != value:
+            yield READ_DIFFERENTLY.finding(f"{name} is one of them.", variable=name)

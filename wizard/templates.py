@@ -1,0 +1,39 @@
+"""Finds the files of `templates/`: beside the package in a checkout, inside it once installed."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from jinja2 import Template
+
+
+def template_folder() -> Traversable:
+    """The folder with the templates.
+
+    Raises:
+        FileNotFoundError: the installation is broken.
+    """
+    package = files(__package__)
+    beside = cast("Traversable | None", getattr(package, "parent", None))
+    for folder in (package, beside):
+        if folder is not None and (found := folder / "templates").is_dir():
+            return found
+    raise FileNotFoundError("templates/ is missing; reinstall librechat-auth0")
+
+
+def template(name: str) -> Template:
+    """The template of that name; HTML is escaped, and a name left undefined is an error."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=name.endswith(".html.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.from_string((template_folder() / name).read_text("utf-8"))
