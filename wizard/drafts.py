@@ -1,0 +1,53 @@
+"""The answers of an interrupted run, so that the next one can go on; never a secret."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was answered so far, as typed; "" where nothing was."""
+
+    domain: str = ""
+    client_id: str = ""
+    audience: str = ""
+    tunnel: str = ""
+    public_url: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was answered."""
+        return self == Draft()
+
+
+class Drafts:
+    """The draft of one `.env`; a draft that cannot be kept or read is no draft."""
+
+    def __init__(self, state_dir: Path, env_file: Path) -> None:
+        name = sha256(str(env_file).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        self._path = state_dir / "drafts" / f"{name}.json"
+
+    def load(self) -> Draft:
+        """The answers of the run that was interrupted."""
+        try:
+            read = json.loads(self._path.read_bytes())
+            known = {field.name for field in fields(Draft)}
+            return Draft(**{name: str(read[name]) for name in known & read.keys()})
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+            return Draft()
+
+    def keep(self, draft: Draft) -> None:
+        """Remember the answers."""
+        with suppress(OSError):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.write_text(json.dumps(asdict(draft)), "utf-8")
+
+    def forget(self) -> None:
+        """The run came to its end."""
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)

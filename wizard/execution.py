@@ -1,0 +1,159 @@
+"""Runs a command: makes its ports, shows what it returns or raises, and leaves with its code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Protocol
+
+from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.ports import Ports
+
+BUG = Rule(
+    "LA001",
+    Severity.ERROR,
+    "Something broke in librechat-auth0 itself",
+    "This is a bug, not something you did.",
+    "Run the command again with --debug and report what it shows; secrets are not in it.",
+    exit_code=ExitCode.BUG,
+)
+INTERRUPTED = Rule(
+    "LA002",
+    Severity.NOTE,
+    "Stopped",
+    "",
+    "Run the same command again to go on.",
+    exit_code=ExitCode.INTERRUPTED,
+)
+RULES = (BUG, INTERRUPTED)
+
+
+class Result(Protocol):
+    """What a command returns."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the process ends with."""
+        ...
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What was found, in the order of what to mend first."""
+        ...
+
+    def as_json(self) -> dict[str, object]:
+        """What `--json` shows beside the envelope."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The options that every command has."""
+
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+    yes: bool = False
+    no_open: bool = False
+
+
+def envelope(
+    command: str, exit_code: ExitCode, findings: Sequence[Finding], extra: dict[str, object]
+) -> dict[str, object]:
+    """The one form in which every command speaks JSON."""
+    return {
+        "ok": exit_code is ExitCode.OK,
+        "command": command,
+        "findings": [finding.as_json() for finding in findings],
+        **extra,
+    }
+
+
+def execute(command: str, flags: Flags, run: Callable[[Ports], Result]) -> NoReturn:
+    """Run the command and leave the process."""
+    ports = system_ports(flags)
+    _end_on_signals()
+    try:
+        sys.exit(_run(command, flags, ports, run))
+    except BrokenPipeError:
+        # Whoever read us has gone; Python must not complain about it while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.OK)
+
+
+def _run(command: str, flags: Flags, ports: Ports, run: Callable[[Ports], Result]) -> ExitCode:
+    try:
+        result = run(ports)
+    except Failure as failure:
+        if flags.debug:
+            _show_traceback()
+        return _told(command, flags, ports, failure)
+    except KeyboardInterrupt:
+        return _told(command, flags, ports, INTERRUPTED.failure())
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if flags.debug:
+            _show_traceback()
+        return _told(command, flags, ports, BUG.failure(type(error).__name__))
+    if flags.json:
+        ports.console.data(envelope(command, result.exit_code, result.findings, result.as_json()))
+    return result.exit_code
+
+
+def _told(command: str, flags: Flags, ports: Ports, failure: Failure) -> ExitCode:
+    if flags.json:
+        ports.console.data(envelope(command, failure.exit_code, [failure.finding], {}))
+    ports.console.finding(failure.finding)
+    return failure.exit_code
+
+
+def system_ports(flags: Flags) -> Ports:
+    """The ports of this machine."""
+    from platformdirs import user_state_path
+
+    from wizard.desktop import NoDesktop, UserDesktop
+    from wizard.http import Https
+    from wizard.processes import SystemProcesses
+    from wizard.ui.console import Console
+    from wizard.ui.prompts import TerminalPrompter
+
+    environ = dict(os.environ)
+    can_ask = not flags.yes and not flags.json and _is_interactive(environ)
+    return Ports(
+        console=Console(environ=environ, quiet=flags.quiet, silent=flags.json),
+        prompter=TerminalPrompter() if can_ask else None,
+        http=Https(environ),
+        processes=SystemProcesses(),
+        desktop=NoDesktop() if flags.no_open or not can_ask else UserDesktop(environ),
+        environ=environ,
+        cwd=Path.cwd(),
+        state_dir=user_state_path("librechat-auth0", appauthor=False),
+    )
+
+
+def _is_interactive(environ: dict[str, str]) -> bool:
+    in_ci = environ.get("CI", "").lower() not in {"", "0", "false"}
+    return sys.stdin.isatty() and sys.stderr.isatty() and not in_ci
+
+
+def _end_on_signals() -> None:
+    """`kill` and a closed terminal end us like Ctrl-C, so that tunnels are closed."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), interrupt)
+
+
+def _show_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()

@@ -1,0 +1,41 @@
+"""Everything outside a command: passed in by the command line, replaced by the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard.desktop import Desktop
+from wizard.http import HttpClient
+from wizard.processes import Processes
+
+if TYPE_CHECKING:
+    from wizard.ui.console import Console
+    from wizard.ui.prompts import Prompter
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a command may touch.
+
+    Attributes:
+        console: where it tells.
+        prompter: whom it asks, None where nobody can answer.
+        http: the network.
+        processes: other programs.
+        desktop: browser and clipboard.
+        environ: environment variables.
+        cwd: the folder it was called in.
+        state_dir: a private folder that is kept between runs.
+    """
+
+    console: Console
+    prompter: Prompter | None
+    http: HttpClient
+    processes: Processes
+    desktop: Desktop
+    environ: Mapping[str, str]
+    cwd: Path
+    state_dir: Path

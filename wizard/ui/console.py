@@ -1,0 +1,216 @@
+"""What users read. Words go to standard error, data to standard output.
+
+Callers say what a line *is* (a step, a hint, a finding); only this module knows how that looks.
+A terminal gets colour and wrapping from rich; anything else gets plain lines.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, TextIO
+
+from wizard.findings import Finding, Severity
+from wizard.librechat.env_file import Change, How
+from wizard.librechat.variables import is_secret
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+MASK = "••••••••"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class Kind(StrEnum):
+    """What a line is; the value is how rich shows it."""
+
+    PLAIN = ""
+    STEP = "bold cyan"
+    HINT = "dim"
+    DONE = "green"
+    ERROR = "bold red"
+    WARNING = "yellow"
+    NOTE = "cyan"
+    ADDED = "green"
+    REMOVED = "red"
+    VERBATIM = "bold"
+
+
+_SEVERITY_KINDS = {
+    Severity.ERROR: Kind.ERROR,
+    Severity.WARNING: Kind.WARNING,
+    Severity.NOTE: Kind.NOTE,
+}
+_SYMBOLS = {"done": ("✓", "ok"), "error": ("✗", "x"), "warning": ("!", "!"), "note": ("i", "i")}
+
+
+def printable(text: str) -> str:
+    """The text without what could move the cursor, change colours or turn the reading order."""
+    return _CONTROL.sub("�", text)
+
+
+class Console:
+    """The user's terminal.
+
+    Args:
+        stderr: where words go.
+        stdout: where data goes.
+        environ: `NO_COLOR`, `TERM` and the like.
+        quiet: say only what went wrong.
+        silent: say nothing at all (`--json`, whose one object says it).
+    """
+
+    def __init__(
+        self,
+        *,
+        stderr: TextIO | None = None,
+        stdout: TextIO | None = None,
+        environ: Mapping[str, str] | None = None,
+        quiet: bool = False,
+        silent: bool = False,
+    ) -> None:
+        self._stderr = stderr or sys.stderr
+        self._stdout = stdout or sys.stdout
+        self._environ = environ or {}
+        self._quiet = quiet or silent
+        self._silent = silent
+        self._rich_console: RichConsole | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person watches."""
+        return self._stderr.isatty()
+
+    def step(self, number: int, total: int, title: str) -> None:
+        """Where the user is."""
+        self._say("")
+        self._say(f"Step {number} of {total}: {title}", Kind.STEP)
+
+    def say(self, text: str = "") -> None:
+        """A line of the conversation."""
+        self._say(text)
+
+    def hint(self, text: str) -> None:
+        """An explanation that the experienced skip."""
+        self._say(text, Kind.HINT, indent=2)
+
+    def done(self, text: str) -> None:
+        """Something is now true."""
+        self._say(f"{self._symbol('done')} {text}", Kind.DONE)
+
+    def warn(self, text: str) -> None:
+        """Something the user should know, and that is no finding."""
+        self._say(f"{self._symbol('warning')} {text}", Kind.WARNING)
+
+    def verbatim(self, label: str, lines: Sequence[str]) -> None:
+        """Lines to copy; they are never wrapped, so that a terminal copies them whole."""
+        self._say(label, indent=2)
+        for line in lines:
+            self._say(f"    {line}", Kind.VERBATIM, wrap=False)
+
+    def finding(self, finding: Finding) -> None:
+        """What is wrong, why, and the next step; problems are said even when quiet."""
+        kind = _SEVERITY_KINDS[finding.severity]
+        loud = finding.severity is not Severity.NOTE
+        symbol = self._symbol(finding.severity.value)
+        self._say(f"{symbol} {finding.rule.title} ({finding.rule.id})", kind, loud=loud)
+        for line in filter(None, (finding.detail, finding.rule.why)):
+            self._say(line, indent=2, loud=loud)
+        self._say(f"Next: {finding.fix}", indent=2, loud=loud)
+
+    def changes(self, changes: Sequence[Change]) -> None:
+        """The edits of a file as a diff; secrets are masked on both sides."""
+        for change in changes:
+            place = f"line {change.line}"
+            self._say(
+                f"@@ {place}{'' if change.how is How.CHANGED else ', ' + change.how} @@", Kind.HINT
+            )
+            if change.before is not None:
+                self._say(f"- {masked(change.name, change.before)}", Kind.REMOVED, wrap=False)
+            self._say(f"+ {masked(change.name, change.after)}", Kind.ADDED, wrap=False)
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Show that something takes time."""
+        if self._quiet:
+            yield
+        elif self.is_terminal and not self._is_dumb:
+            with self._rich().status(printable(text)):
+                yield
+        else:
+            self._say(f"{text} ...")
+            yield
+
+    def live(self, text: str) -> None:
+        """A line that passes by while a tunnel is open."""
+        self._say(text, Kind.HINT)
+
+    def data(self, value: Mapping[str, object]) -> None:
+        """One JSON object on standard output."""
+        self._stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        self._stdout.flush()
+
+    def text(self, text: str) -> None:
+        """Text that was asked for, on standard output."""
+        self._stdout.write(f"{text}\n")
+        self._stdout.flush()
+
+    def _say(
+        self,
+        text: str,
+        kind: Kind = Kind.PLAIN,
+        *,
+        indent: int = 0,
+        wrap: bool = True,
+        loud: bool = False,
+    ) -> None:
+        if self._silent or (self._quiet and not loud):
+            return
+        line = printable(text)
+        if not self.is_terminal:
+            encoding = self._stderr.encoding or "utf-8"
+            shown = line.encode(encoding, "replace").decode(encoding)
+            self._stderr.write(f"{' ' * indent}{shown}\n")
+            self._stderr.flush()
+            return
+        from rich.padding import Padding
+        from rich.text import Text
+
+        styled = Text(line, style=kind.value)
+        if wrap:
+            self._rich().print(Padding(styled, (0, 0, 0, indent)))
+        else:
+            self._rich().print(styled, soft_wrap=True)
+
+    def _symbol(self, name: str) -> str:
+        symbol, plain = _SYMBOLS[name]
+        encoding = (self._stderr.encoding or "").lower().replace("-", "")
+        return symbol if encoding.startswith("utf") else plain
+
+    @property
+    def _is_dumb(self) -> bool:
+        return self._environ.get("TERM", "") in {"dumb", "unknown"}
+
+    def _rich(self) -> RichConsole:
+        if self._rich_console is None:
+            from rich.console import Console as RichConsole
+
+            self._rich_console = RichConsole(
+                file=self._stderr, highlight=False, markup=False, emoji=False, soft_wrap=False
+            )
+        return self._rich_console
+
+
+def masked(name: str, line: str) -> str:
+    """A line of the file with its value hidden if the name is a secret's."""
+    head, sign, value = line.partition("=")
+    first = value.strip().splitlines()[0] if value.strip() else ""
+    if not sign:
+        return line
+    if first and is_secret(name):
+        return f"{head}={MASK}"
+    return f"{head}={first}"
