@@ -1,0 +1,208 @@
+"""A user without eyes: follows a sign-in to its end, for `init --demo` and for tests.
+
+It knows forms, not a provider: a form with a password is filled in, one that asks for consent
+is accepted. It goes nowhere but to this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urljoin, urlsplit
+
+from wizard.findings import ExitCode, Rule, Severity
+from wizard.http import HttpClient, Response
+from wizard.settings import is_loopback
+
+MAX_STEPS = 20
+CONSENTING = frozenset({"accept", "consent"})
+
+NO_END = Rule(
+    id="LA451",
+    severity=Severity.ERROR,
+    title="The scripted sign-in did not come to its end",
+    why="The demo signs in by itself; something it met on the way was not what it knows.",
+    fix="Sign in by hand: run `librechat-auth0 verify`.",
+    exit_code=ExitCode.TENANT,
+)
+LEFT_MACHINE = Rule(
+    id="LA452",
+    severity=Severity.ERROR,
+    title="The scripted sign-in was sent to another machine",
+    why="The demo's password is for this machine; the scripted browser follows no link out of it.",
+    fix="Sign in by hand: run `librechat-auth0 verify`.",
+    exit_code=ExitCode.TENANT,
+)
+
+RULES = (NO_END, LEFT_MACHINE)
+
+
+def sign_in_like_a_user(http: HttpClient, start_url: str, email: str, password: str) -> Response:
+    """Follow `start_url` through login and consent; returns the page it ends on.
+
+    Raises:
+        Failure: LA451, the sign-in was refused or never ended; LA452, it led off this machine.
+        NetworkError: no answer came.
+    """
+    browser = Browser(http)
+    response = browser.get(start_url)
+    form = _sign_in_form(response)
+    typed = False
+    while form is not None:
+        if form.asks_for_password:
+            if typed:
+                raise NO_END.failure(f"{_place(response.url)} asks for the password again")
+            typed = True
+        response = browser.submit(form, form.filled_in(email, password))
+        form = _sign_in_form(response)
+    return response
+
+
+class Browser:
+    """Follows redirects and keeps cookies; stops after `MAX_STEPS` requests."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._cookies: dict[tuple[str, str, str], _Cookie] = {}
+        self._steps = 0
+
+    def get(self, url: str) -> Response:
+        """The page that `url` leads to."""
+        return self._follow("GET", url, None)
+
+    def submit(self, form: Form, fields: Mapping[str, str]) -> Response:
+        """The page that the form, filled in with `fields`, leads to."""
+        return self._follow("POST", form.action, fields)
+
+    def _follow(self, method: str, url: str, fields: Mapping[str, str] | None) -> Response:
+        while True:
+            response = self._request(method, url, fields)
+            location = response.headers.get("location")
+            if not (300 <= response.status < 400 and location):
+                return response
+            url = urljoin(url, location)
+            if response.status not in {307, 308}:
+                method, fields = "GET", None
+
+    def _request(self, method: str, url: str, fields: Mapping[str, str] | None) -> Response:
+        if not is_loopback(url) or urlsplit(url).scheme not in {"https", "http"}:
+            raise LEFT_MACHINE.failure(_place(url))
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise NO_END.failure(f"after {MAX_STEPS} requests it was at {_place(url)}")
+        cookies = self._cookies_for(url)
+        headers = {"Accept": "text/html", **({"Cookie": cookies} if cookies else {})}
+        response = self._http.request(method, url, form=fields, headers=headers)
+        for line in response.set_cookies:
+            self._keep(url, line)
+        return response
+
+    def _cookies_for(self, url: str) -> str:
+        parts = urlsplit(url)
+        return "; ".join(
+            f"{name}={cookie.value}"
+            for (host, path, name), cookie in self._cookies.items()
+            if host == parts.hostname
+            and (parts.path or "/").startswith(path)
+            and (parts.scheme == "https" or not cookie.secure)
+        )
+
+    def _keep(self, url: str, line: str) -> None:
+        """Keep the cookies of one Set-Cookie line; as with any browser, ports do not count."""
+        try:
+            parsed = SimpleCookie(line)
+        except CookieError:
+            return
+        for name, morsel in parsed.items():
+            key = (urlsplit(url).hostname or "", morsel["path"] or "/", name)
+            self._cookies.pop(key, None)
+            if morsel["max-age"] != "0" and "1970" not in morsel["expires"]:
+                self._cookies[key] = _Cookie(morsel.coded_value, bool(morsel["secure"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cookie:
+    value: str = field(repr=False)
+    secure: bool
+
+
+@dataclass(slots=True)
+class Form:
+    """A form of a page: the URL it goes to, and its controls as (type, name, value)."""
+
+    action: str
+    method: str
+    controls: list[tuple[str, str, str]] = field(default_factory=list, repr=False)
+
+    @property
+    def asks_for_password(self) -> bool:
+        """Whether there is a password to type."""
+        return any(kind == "password" for kind, _, _ in self.controls)
+
+    @property
+    def asks_for_consent(self) -> bool:
+        """Whether one of its values says yes."""
+        return any(value in CONSENTING for _, _, value in self.controls)
+
+    def filled_in(self, email: str, password: str) -> dict[str, str]:
+        """Its fields as a user submits them, by the first button."""
+        fields: dict[str, str] = {}
+        pressed = False
+        for kind, name, value in self.controls:
+            if kind == "submit":
+                if not pressed and name:
+                    fields[name] = value
+                pressed = True
+            elif kind == "password":
+                fields[name] = password
+            elif kind in {"text", "email"} and self.asks_for_password:
+                fields[name] = email
+            elif name and kind not in {"checkbox", "radio", "button", "reset"}:
+                fields[name] = value
+        return fields
+
+
+class _FormReader(HTMLParser):
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+        self.forms: list[Form] = []
+        self._open = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            action = urljoin(self._url, said.get("action") or self._url)
+            self.forms.append(Form(action, said.get("method", "get").lower()))
+            self._open = True
+        elif self._open and tag in {"input", "button"}:
+            kind = said.get("type", "text" if tag == "input" else "submit").lower()
+            self.forms[-1].controls.append((kind, said.get("name", ""), said.get("value", "")))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._open = False
+
+
+def _sign_in_form(response: Response) -> Form | None:
+    """The form of a page that asks for a password or for consent."""
+    if not response.is_html:
+        return None
+    reader = _FormReader(response.url)
+    reader.feed(response.text)
+    return next(
+        (
+            form
+            for form in reader.forms
+            if form.method == "post" and (form.asks_for_password or form.asks_for_consent)
+        ),
+        None,
+    )
+
+
+def _place(url: str) -> str:
+    """The URL without its query, which may hold a code."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
