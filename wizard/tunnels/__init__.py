@@ -64,12 +64,16 @@ class Offer:
         needs: what it needs, or what of it was found.
         stable_url: whether the public URL stays the same the next time.
         public: whether other machines reach the URL.
+        token_question: asks for the credential that is missing, "" if none is.
+        token_hint: where the user finds that credential.
     """
 
     ready: bool
     needs: str
     stable_url: bool
     public: bool
+    token_question: str = ""
+    token_hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class TunnelRequest:
     Attributes:
         port: LibreChat's port on this machine.
         wanted_url: the host name or URL that is asked for, "" for the provider's choice.
+        known_url: the URL of the last run, to be had again where that is possible.
         token: the provider's credential when the user just gave one, "" otherwise.
         on_event: called from any thread with what happens to the open tunnel.
         progress: called with one line on what takes time (a download, a start).
@@ -88,6 +93,7 @@ class TunnelRequest:
     port: int
     state_dir: Path
     wanted_url: str = ""
+    known_url: str = ""
     token: str = field(default="", repr=False)
     on_event: OnEvent = ignore_event
     progress: Callable[[str], None] = field(default=lambda _: None)
@@ -142,6 +148,14 @@ class Provider(Protocol):
         self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
     ) -> Tunnel:
         """A tunnel that is not open yet."""
+        ...
+
+    def save_token(self, token: str, environ: Mapping[str, str]) -> Path:
+        """Keep the credential in the provider's own configuration; returns that file.
+
+        Raises:
+            Failure: the file cannot be written, or the provider has no credential.
+        """
         ...
 
 
