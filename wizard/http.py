@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +29,10 @@ MAX_BODY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 14
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
+# X509_V_ERR_* of OpenSSL's x509_vfy.h, errSec* of Apple's SecBase.h, CERT_E_* of winerror.h.
+_CERTIFICATE_TIME_CODES = frozenset({9, 10, -67818, -67819, 0x800B0101})
+_CERTIFICATE_NAME_CODES = frozenset({62, 64, -67602, 0x800B010F})
+
 
 class Trouble(StrEnum):
     """Why no answer came."""
@@ -33,6 +41,8 @@ class Trouble(StrEnum):
     REFUSED = "nothing accepts the connection"
     TIMEOUT = "no answer in time"
     UNTRUSTED = "the certificate is not trusted"
+    WRONG_NAME = "the certificate is for another name"
+    WRONG_TIME = "the certificate is not valid at this computer's time"
     TLS = "the TLS handshake failed"
     PROXY = "the proxy refused"
     DROPPED = "the connection broke"
@@ -73,6 +83,15 @@ class Response:
     def is_html(self) -> bool:
         """Whether the answer calls itself HTML."""
         return "html" in self.headers.get("content-type", "").lower()
+
+    @property
+    def location(self) -> str:
+        """Where the redirect leads, absolute; "" if the answer is none or leads nowhere."""
+        target = self.headers.get("location", "") if 300 <= self.status < 400 else ""
+        try:
+            return urljoin(self.url, target) if target else ""
+        except ValueError:
+            return ""
 
     def json_object(self) -> dict[str, object] | None:
         """The body if it is a JSON object, else None."""
@@ -125,6 +144,7 @@ class Https:
         self._connect_timeout = connect_timeout
         self._total_timeout = total_timeout
         self._pools: dict[str | None, PoolManager] = {}
+        self._pools_lock = threading.Lock()
 
     def request(
         self,
@@ -159,24 +179,31 @@ class Https:
             finally:
                 # A body that was not read to its end would poison the next request.
                 answer.close()
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if time.monotonic() >= deadline:
+                raise NetworkError(Trouble.TIMEOUT, url, "the answer never ended") from error
             raise _network_error(error, url) from error
 
     def _pool(self, url: str) -> PoolManager:
         import urllib3
 
         proxy = self._proxy_for(url)
-        if proxy not in self._pools:
-            context = self._ssl_context(url)
-            self._pools[proxy] = (
-                urllib3.ProxyManager(proxy, ssl_context=context, maxsize=8)
-                if proxy
-                else urllib3.PoolManager(ssl_context=context, maxsize=8)
-            )
-        return self._pools[proxy]
+        with self._pools_lock:
+            if proxy not in self._pools:
+                context = self._ssl_context(url)
+                manager = (
+                    urllib3.ProxyManager(proxy, ssl_context=context, maxsize=8)
+                    if proxy
+                    else urllib3.PoolManager(ssl_context=context, maxsize=8)
+                )
+                manager.pool_classes_by_scheme = _bounded_pools()
+                self._pools[proxy] = manager
+            return self._pools[proxy]
 
     def _proxy_for(self, url: str) -> str | None:
-        from urllib.request import proxy_bypass_environment
+        from urllib.request import (  # type: ignore[attr-defined]  # in none of typeshed's stubs
+            proxy_bypass_environment,
+        )
 
         parts = urlsplit(url)
         if parts.hostname in LOOPBACK_HOSTS:
@@ -198,11 +225,12 @@ class Https:
 
         bundle = self._environ.get("SSL_CERT_FILE")
         try:
-            context: ssl.SSLContext = (
-                ssl.create_default_context(cafile=bundle)
-                if bundle
-                else truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            )
+            context: ssl.SSLContext
+            if bundle:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.load_verify_locations(bundle)
+            else:
+                context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             if self._extra_ca is not None:
                 context.load_verify_locations(self._extra_ca)
         except (OSError, ssl.SSLError) as error:
@@ -217,15 +245,63 @@ def _no_retries() -> Retry:
     return urllib3.Retry(total=False, redirect=False)
 
 
+def _bounded_pools() -> dict[str, type]:
+    """urllib3's pools with connections that give up when the headers trickle.
+
+    A socket's timeout starts anew with each byte; without this, one byte a second lasts for ever.
+    """
+    from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    class Connection(HTTPConnection):
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in its base
+            with _cut_after(self.timeout, lambda: self.sock.shutdown(socket.SHUT_RDWR)):
+                return super().getresponse()
+
+    class TlsConnection(HTTPSConnection):
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in its base
+            with _cut_after(self.timeout, lambda: self.sock.shutdown(socket.SHUT_RDWR)):
+                return super().getresponse()
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = TlsConnection
+
+    return {"http": Pool, "https": TlsPool}
+
+
+@contextmanager
+def _cut_after(seconds: float | None, cut: Callable[[], None]) -> Iterator[None]:
+    """Ends the connection under a reader that is still at it after so many seconds.
+
+    urllib3 has set a connection's timeout to what is left of the request's when it reads.
+    """
+
+    def cut_once() -> None:
+        with suppress(OSError, ValueError, RuntimeError):  # the reader was just done
+            cut()
+
+    timer = threading.Timer(max(seconds or 0.0, 0.0), cut_once)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def _read(answer: BaseHTTPResponse, url: str, deadline: float) -> Response:
     """The answer with its body, of which neither size nor slowness may run away with us."""
     body = bytearray()
-    for chunk in answer.stream(CHUNK_BYTES):
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise NetworkError(Trouble.TOO_LARGE, url, f"over {MAX_BODY_BYTES >> 20} MiB")
-        if time.monotonic() > deadline:
-            raise NetworkError(Trouble.TIMEOUT, url, "the answer never ended")
+    with _cut_after(deadline - time.monotonic(), answer.shutdown):
+        while chunk := answer.read1(CHUNK_BYTES):
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise NetworkError(Trouble.TOO_LARGE, url, f"over {MAX_BODY_BYTES >> 20} MiB")
+    if time.monotonic() >= deadline:  # the end may be the one that we made
+        raise NetworkError(Trouble.TIMEOUT, url, "the answer never ended")
     return Response(
         url=url,
         status=answer.status,
@@ -246,13 +322,23 @@ def _network_error(error: Exception, url: str) -> NetworkError:
             trouble = Trouble.PROXY
         case u.NameResolutionError():
             trouble = Trouble.NAME
+        case u.NewConnectionError():  # urllib3 counts it among the timeouts
+            trouble = Trouble.REFUSED
         case u.TimeoutError():
             trouble = Trouble.TIMEOUT
         case u.SSLError():
-            untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
-            trouble = Trouble.UNTRUSTED if untrusted else Trouble.TLS
-        case u.NewConnectionError():
-            trouble = Trouble.REFUSED
+            trouble = _tls_trouble(error)
         case _:
             trouble = Trouble.DROPPED
-    return NetworkError(trouble, url, str(error))
+    # urllib3 puts the connection or its pool in front, as Python writes objects.
+    return NetworkError(trouble, url, re.sub(r"^\w+\([^)]*\): ", "", str(error)))
+
+
+def _tls_trouble(error: Exception) -> Trouble:
+    cause = error.args[0] if error.args else None
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return Trouble.TLS
+    code = getattr(cause, "verify_code", 0)
+    if code in _CERTIFICATE_NAME_CODES:
+        return Trouble.WRONG_NAME
+    return Trouble.WRONG_TIME if code in _CERTIFICATE_TIME_CODES else Trouble.UNTRUSTED

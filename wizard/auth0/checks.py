@@ -1,0 +1,408 @@
+"""The live checks: proves every value against the tenant before LibreChat has started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wizard.auth0.errors import RULES as ERROR_RULES
+from wizard.auth0.errors import Check, unknown
+from wizard.auth0.patience import Patient
+from wizard.auth0.probes import Answer, Landing, Probes
+from wizard.auth0.tenant import RULES as TENANT_RULES
+from wizard.auth0.tenant import Discovery, Jwk, fetch_discovery, fetch_keys
+from wizard.clock import Clock
+from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.http import HttpClient
+from wizard.settings import SetupSettings
+
+TITLES = {
+    Check.DISCOVERY: "Tenant",
+    Check.KEYS: "Signing keys",
+    Check.CLIENT_ID: "Client ID",
+    Check.CALLBACK: "Callback URL",
+    Check.FLOW: "Authorization code flow",
+    Check.AUDIENCE: "API identifier",
+    Check.SECRET: "Client secret",
+    Check.REFRESH: "Refresh token grant",
+}
+
+SECRET_NOT_ACCEPTED = Rule(
+    id="LA242",
+    severity=Severity.ERROR,
+    title="The application takes no client secret",
+    why="With OPENID_CLIENT_SECRET set, LibreChat always sends it (client_secret_post).",
+    fix="In Applications → your application → Credentials → Authentication Methods choose Client"
+    " Secret (Post), for which the application must be a Regular Web Application; or leave the"
+    " secret empty.",
+    source="https://auth0.com/docs/get-started/applications/credentials",
+)
+SECRET_NOT_CHECKED = Rule(
+    id="LA243",
+    severity=Severity.WARNING,
+    title="The tenant does not check the client secret",
+    why="The application is a public one (Single Page or Native): anybody can use its Client ID,"
+    " and a wrong secret goes unnoticed.",
+    fix="In Applications → your application → Settings → Application Properties set Application"
+    " Type to Regular Web Application; then under Credentials → Authentication Methods choose"
+    " Client Secret (Post).",
+    source="https://auth0.com/docs/get-started/applications/confidential-and-public-applications",
+)
+SECRET_MISSING = Rule(
+    id="LA244",
+    severity=Severity.ERROR,
+    title="The application wants a client secret",
+    why="LibreChat has none to send, so the tenant refuses the exchange of the code.",
+    fix="Give the Client Secret from Applications → your application → Settings → Basic"
+    " Information.",
+    source="https://auth0.com/docs/get-started/applications/confidential-and-public-applications",
+)
+LOGIN_PAGE_SHOWN = Rule(
+    id="LA245",
+    severity=Severity.NOTE,
+    title="The provider shows its login page where it was asked not to",
+    why="Auth0 would have said whether it knows the values; this provider tells at the sign-in.",
+    fix="Run `librechat-auth0 verify`: a real sign-in shows whether the values are right.",
+)
+RATE_LIMITED = Rule(
+    id="LA246",
+    severity=Severity.WARNING,
+    title="The tenant's rate limit is met",
+    why="It would not answer this check even after the wait that it asked for.",
+    fix="Wait some minutes and check again.",
+    source="https://auth0.com/docs/troubleshoot/customer-support/operational-policies/"
+    "rate-limit-policy",
+)
+
+RULES = (
+    *TENANT_RULES,
+    *ERROR_RULES,
+    SECRET_NOT_ACCEPTED,
+    SECRET_NOT_CHECKED,
+    SECRET_MISSING,
+    LOGIN_PAGE_SHOWN,
+    RATE_LIMITED,
+)
+
+
+class Status(StrEnum):
+    """How sure a check is."""
+
+    PROVED = "proved"
+    LIKELY = "likely"
+    UNPROVED = "unproved"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check came to; `detail` is one line on why its status is what it is."""
+
+    check: Check
+    status: Status
+    detail: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What was checked."""
+        return TITLES[self.check]
+
+    def as_json(self) -> dict[str, object]:
+        """The result as `--json` shows it."""
+        return {
+            "check": self.check.value,
+            "title": self.title,
+            "status": self.status.value,
+            "detail": self.detail,
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TenantReport:
+    """All results in the order of `Check`, and what a sign-in needs to go on."""
+
+    results: tuple[CheckResult, ...]
+    discovery: Discovery | None
+    keys: tuple[Jwk, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every finding, in the order of the checks."""
+        return tuple(finding for result in self.results for finding in result.findings)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found that breaks the sign-in."""
+        return self.exit_code is ExitCode.OK
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """TENANT when the tenant could not be reached, FINDINGS for other errors."""
+        codes = {
+            found.rule.exit_code for found in self.findings if found.severity is Severity.ERROR
+        }
+        if ExitCode.TENANT in codes:
+            return ExitCode.TENANT
+        return ExitCode.FINDINGS if codes else ExitCode.OK
+
+    def __getitem__(self, check: Check) -> CheckResult:
+        """The result of that check."""
+        return next(result for result in self.results if result.check is check)
+
+    def as_json(self) -> list[dict[str, object]]:
+        """The results as `--json` shows them."""
+        return [result.as_json() for result in self.results]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the independent requests brought.
+
+    `without_secret` and `refresh` are None when they were not asked for.
+    """
+
+    keys: tuple[Jwk, ...]
+    keys_findings: tuple[Finding, ...]
+    authorize: Answer
+    code: Answer
+    without_secret: Answer | None
+    refresh: Answer | None
+
+
+OnResult = Callable[[CheckResult], None]
+
+
+def check_tenant(
+    settings: SetupSettings,
+    http: HttpClient,
+    clock: Clock,
+    on_result: OnResult = lambda _: None,
+) -> TenantReport:
+    """Check all that can be checked without a sign-in.
+
+    The discovery comes first, then every other request at the same time: the longest chain is
+    two requests, three when one is sent again.
+
+    Args:
+        settings: what to prove.
+        http: the network; used from several threads.
+        clock: for rate limits and for comparing the time with the tenant's.
+        on_result: called with each result, in the order of `Check`, as soon as it stands.
+    """
+    patient = Patient(http, clock)
+    discovery, findings = fetch_discovery(settings.auth0, patient, clock)
+    first = _judge_discovery(discovery, findings)
+    on_result(first)
+    if discovery is None:
+        keys: tuple[Jwk, ...] = ()
+        rest = [_without_discovery(check) for check in Check if check is not Check.DISCOVERY]
+    else:
+        answers = _ask(settings, discovery, patient)
+        keys = answers.keys
+        rest = judge(settings, answers)
+    for result in rest:
+        on_result(result)
+    return TenantReport((first, *rest), discovery, keys)
+
+
+def judge(settings: SetupSettings, answers: Answers) -> list[CheckResult]:
+    """The results that follow from the answers, in the order of `Check`; pure."""
+    return [
+        _judge_keys(answers),
+        _judge_client_id(settings, answers),
+        _judge_callback(settings, answers),
+        _judge_flow(settings, answers),
+        _judge_audience(settings, answers),
+        _judge_secret(settings, answers),
+        _judge_refresh(settings, answers),
+    ]
+
+
+def _without_discovery(check: Check) -> CheckResult:
+    return CheckResult(check, Status.SKIPPED, "It needs the tenant's metadata.")
+
+
+def _ask(settings: SetupSettings, discovery: Discovery, http: HttpClient) -> Answers:
+    secret = settings.auth0.client_secret
+    probes = Probes(settings, discovery, http)
+    with ThreadPoolExecutor(max_workers=5, thread_name_prefix="tenant-check") as pool:
+        keys = pool.submit(fetch_keys, discovery, http)
+        authorize = pool.submit(probes.authorize)
+        code = pool.submit(probes.code, secret)
+        without_secret = pool.submit(probes.code, "") if secret else None
+        refresh = pool.submit(probes.refresh) if settings.reuse_tokens else None
+        usable, keys_findings = keys.result()
+        return Answers(
+            keys=usable,
+            keys_findings=keys_findings,
+            authorize=authorize.result(),
+            code=code.result(),
+            without_secret=without_secret.result() if without_secret else None,
+            refresh=refresh.result() if refresh else None,
+        )
+
+
+def _judge_discovery(discovery: Discovery | None, findings: tuple[Finding, ...]) -> CheckResult:
+    if discovery is None:
+        return CheckResult(Check.DISCOVERY, Status.FAILED, findings[0].rule.title, findings)
+    detail = f"{discovery.issuer} is the issuer that LibreChat will compare."
+    return CheckResult(Check.DISCOVERY, Status.PROVED, detail, findings)
+
+
+def _judge_keys(answers: Answers) -> CheckResult:
+    if not answers.keys:
+        title = answers.keys_findings[0].rule.title
+        return CheckResult(Check.KEYS, Status.FAILED, title, answers.keys_findings)
+    detail = f"{len(answers.keys)} to verify RS256 signatures with."
+    return CheckResult(Check.KEYS, Status.PROVED, detail, answers.keys_findings)
+
+
+def _judge_client_id(settings: SetupSettings, answers: Answers) -> CheckResult:
+    answer = answers.authorize
+    check = Check.CLIENT_ID
+    if _blames(answer, check):
+        return _failed(check, answer, settings)
+    if _blames(answer, Check.CALLBACK):
+        return CheckResult(check, Status.PROVED, "The tenant knows it and compared its URLs.")
+    if _came_back(answer):
+        return CheckResult(check, Status.PROVED, "The tenant knows it.")
+    return _not_proved(check, answer, settings, tell=True)
+
+
+def _judge_callback(settings: SetupSettings, answers: Answers) -> CheckResult:
+    answer = answers.authorize
+    check = Check.CALLBACK
+    if _blames(answer, check):
+        return _failed(check, answer, settings)
+    if _came_back(answer):
+        detail = f"The tenant sends people back to {settings.callback_url}."
+        return CheckResult(check, Status.PROVED, detail)
+    return _not_proved(check, answer, settings)
+
+
+def _judge_flow(settings: SetupSettings, answers: Answers) -> CheckResult:
+    check = Check.FLOW
+    blamed = [one for one in (answers.authorize, answers.code) if _blames(one, check)]
+    if blamed:
+        return _failed(check, blamed[0], settings)
+    if _came_back_well(answers.authorize):
+        return CheckResult(check, Status.PROVED, "The tenant takes response_type=code.")
+    return _not_proved(check, answers.authorize, settings)
+
+
+def _judge_audience(settings: SetupSettings, answers: Answers) -> CheckResult:
+    answer = answers.authorize
+    check = Check.AUDIENCE
+    if not settings.reuse_tokens:
+        return CheckResult(check, Status.SKIPPED, "Tokens are not reused, so none is needed.")
+    if not settings.auth0.audience:
+        return CheckResult(check, Status.SKIPPED, "None is given.")
+    if _blames(answer, check):
+        return _failed(check, answer, settings)
+    if _came_back_well(answer):
+        # That Auth0 looks at the audience before it asks for a login is not documented.
+        detail = "The tenant did not object; the sign-in will prove it."
+        return CheckResult(check, Status.LIKELY, detail)
+    return _not_proved(check, answer, settings)
+
+
+def _judge_secret(settings: SetupSettings, answers: Answers) -> CheckResult:
+    check = Check.SECRET
+    answer, bare = answers.code, answers.without_secret
+    accepted = answer.means("invalid grant") or _blames(answer, Check.FLOW)
+    open_to_all = bare is not None and bare.means("invalid grant")
+    if answer.means("wrong secret"):
+        return _judge_refusal(settings, answers, takes_none=open_to_all)
+    if not accepted:
+        return _not_proved(check, answer, settings, tell=True)
+    if bare is None:
+        return CheckResult(check, Status.PROVED, "None is given, and the tenant wants none.")
+    if open_to_all:
+        finding = SECRET_NOT_CHECKED.finding(
+            "The tenant answers alike with the secret and without."
+        )
+        return CheckResult(check, Status.UNPROVED, finding.rule.title, (finding,))
+    if bare.means("wrong secret"):
+        return CheckResult(check, Status.PROVED, "The tenant takes it, and nothing without it.")
+    return CheckResult(check, Status.LIKELY, "The tenant did not object to it.")
+
+
+def _judge_refusal(settings: SetupSettings, answers: Answers, *, takes_none: bool) -> CheckResult:
+    """The credentials were refused: by which of their parts."""
+    check = Check.SECRET
+    if _blames(answers.authorize, Check.CLIENT_ID):
+        return CheckResult(check, Status.SKIPPED, "It can be checked when the Client ID is right.")
+    if takes_none:
+        finding = SECRET_NOT_ACCEPTED.finding(
+            "It takes the Client ID alone and refuses the secret."
+        )
+        return CheckResult(check, Status.FAILED, finding.rule.title, (finding,))
+    if not settings.auth0.client_secret:
+        finding = SECRET_MISSING.finding("It refuses the Client ID alone.")
+        return CheckResult(check, Status.FAILED, finding.rule.title, (finding,))
+    return _failed(check, answers.code, settings)
+
+
+def _judge_refresh(settings: SetupSettings, answers: Answers) -> CheckResult:
+    check = Check.REFRESH
+    answer = answers.refresh
+    if answer is None:
+        return CheckResult(check, Status.SKIPPED, "Tokens are not reused, so none is needed.")
+    if _blames(answer, check):
+        return _failed(check, answer, settings)
+    if answer.means("invalid grant"):
+        return CheckResult(
+            check, Status.LIKELY, "The tenant did not object; the sign-in will prove it."
+        )
+    if answer.means("wrong secret"):
+        detail = "It can be checked when the Client ID and secret are right."
+        return CheckResult(check, Status.SKIPPED, detail)
+    return _not_proved(check, answer, settings, tell=True)
+
+
+def _blames(answer: Answer, check: Check) -> bool:
+    return answer.known is not None and answer.known.blames is check
+
+
+def _came_back(answer: Answer) -> bool:
+    """Whether Auth0 sent the browser to our callback with words that are known."""
+    return answer.landing is Landing.CALLBACK and answer.known is not None
+
+
+def _came_back_well(answer: Answer) -> bool:
+    """Whether only the login was missing."""
+    return _came_back(answer) and answer.known is not None and answer.known.blames is None
+
+
+def _failed(check: Check, answer: Answer, settings: SetupSettings) -> CheckResult:
+    if answer.known is None:
+        raise ValueError("only a known answer tells what failed")
+    finding = answer.known.finding(answer.error, settings)
+    return CheckResult(check, Status.FAILED, finding.rule.title, (finding,))
+
+
+def _not_proved(
+    check: Check, answer: Answer, settings: SetupSettings, *, tell: bool = False
+) -> CheckResult:
+    """Nothing follows from the answer for this check; `tell` if this is the one to say why."""
+    if answer.known is not None:
+        return CheckResult(check, Status.SKIPPED, f"It can be checked after: {_cause(answer)}.")
+    if answer.trouble is not None:
+        finding = answer.trouble
+    elif answer.status == 429:
+        finding = RATE_LIMITED.finding()
+    elif answer.landing is Landing.LOGIN:
+        finding = LOGIN_PAGE_SHOWN.finding()
+    else:
+        finding = unknown(answer.error.words, settings)
+    return CheckResult(check, Status.UNPROVED, finding.rule.title, (finding,) if tell else ())
+
+
+def _cause(answer: Answer) -> str:
+    known = answer.known
+    return known.rule.title if known is not None and known.rule is not None else "the sign-in"

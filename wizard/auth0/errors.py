@@ -1,0 +1,533 @@
+"""What Auth0's answers mean: its error texts, the cause behind each and where to mend it.
+
+Auth0 documents few of its texts and words some in several ways; each row takes every wording
+that was seen. What no row knows is nobody's guess: it is shown as it came (`quoted`).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from html import unescape
+from urllib.parse import quote, quote_plus, unquote
+
+from wizard.auth0 import dashboard
+from wizard.findings import Finding, Rule, Severity
+from wizard.settings import SetupSettings
+
+QUOTED_LENGTH = 300
+# No page of Auth0's with an error on it comes near this.
+PAGE_LENGTH = 1 << 16
+
+
+class Check(StrEnum):
+    """What the live checks prove, in the order in which they report."""
+
+    DISCOVERY = "discovery"
+    KEYS = "signing-keys"
+    CLIENT_ID = "client-id"
+    CALLBACK = "callback-url"
+    FLOW = "code-flow"
+    AUDIENCE = "audience"
+    SECRET = "client-secret"  # noqa: S105 - the check's name
+    REFRESH = "refresh-grant"
+
+
+class Endpoint(StrEnum):
+    """Who answered: the same words mean different things at different places."""
+
+    AUTHORIZE = "authorize"
+    CODE = "code exchange"
+    REFRESH = "refresh"
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthError:
+    """An error as a server words it: the code of RFC 6749, and the text for people."""
+
+    code: str
+    description: str
+
+    @property
+    def words(self) -> str:
+        """Both, for a reader."""
+        return ": ".join(part for part in (self.code, self.description) if part)
+
+
+NO_ERROR = OAuthError("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One row of the table: which answers it takes and what they mean.
+
+    Attributes:
+        name: what happened, for the code that tells rows apart.
+        at: the endpoints whose answers it takes.
+        codes: error codes it takes, empty for all.
+        text: what must be found in the description, "" for anything.
+        blames: the check that failed; None when the answer is what a healthy set-up gives.
+        rule: what is wrong; None with `blames`.
+        remedy: the exact next step, with fields of `_values`.
+    """
+
+    name: str
+    at: frozenset[Endpoint]
+    codes: frozenset[str] = frozenset()
+    text: str = ""
+    blames: Check | None = None
+    rule: Rule | None = None
+    remedy: str = ""
+
+    def takes(self, error: OAuthError, endpoint: Endpoint) -> bool:
+        """Whether the answer is this row's."""
+        return (
+            endpoint in self.at
+            and (not self.codes or error.code.lower() in self.codes)
+            and bool(re.search(self.text, error.description, re.IGNORECASE))
+        )
+
+    def finding(self, error: OAuthError, settings: SetupSettings) -> Finding:
+        """What to tell the user; only for a row that has a rule."""
+        if self.rule is None:
+            raise ValueError(f"{self.name} is good news")
+        detail = f"The tenant answered: {quoted(error.words, secrets=secrets_of(settings))}"
+        return self.rule.finding(detail, fix=remedy(self.remedy, settings))
+
+
+def remedy(template: str, settings: SetupSettings) -> str:
+    """The template with the user's own values in it."""
+    return template.format_map(_values(settings))
+
+
+def _values(settings: SetupSettings) -> Mapping[str, str]:
+    client_id = settings.auth0.client_id
+    return {
+        "client_id": client_id,
+        "callback_url": settings.callback_url,
+        "audience": settings.auth0.audience,
+        "application": dashboard.application(client_id),
+        "credentials": dashboard.application(client_id, "credentials"),
+        "connections": dashboard.application(client_id, "connections"),
+        "organizations": dashboard.application(client_id, "organizations"),
+    }
+
+
+# What stands in a remedy while nobody's values are known: `explain` and the documentation.
+_IN_GENERAL = {
+    "client_id": "your Client ID",
+    "callback_url": "DOMAIN_SERVER/oauth/openid/callback",
+    "audience": "the value of OPENID_AUDIENCE",
+    "application": dashboard.APPLICATIONS,
+    "credentials": dashboard.APPLICATIONS,
+    "connections": dashboard.APPLICATIONS,
+    "organizations": dashboard.APPLICATIONS,
+}
+
+_FIX_CLIENT_ID = (
+    "Copy the Client ID again from Applications → your application → Settings → Basic"
+    f" Information ({dashboard.APPLICATIONS}), and see that the domain above it is this tenant's."
+)
+_FIX_CALLBACK = (
+    "In Applications → your application → Settings → Application URIs → Allowed Callback URLs"
+    " ({application}) add this line, save, and check again (a change can take a minute):"
+    " {callback_url}"
+)
+_FIX_UNKNOWN_API = (
+    f"In Applications → APIs ({dashboard.APIS}) create an API with the Identifier {{audience}}, or"
+    " copy the Identifier of the API that is there; every character counts, a trailing slash too."
+)
+_FIX_API_NOT_GRANTED = (
+    f"In Applications → APIs → {{audience}} ({dashboard.APIS}) → Application Access, edit this"
+    " application and grant it User-Delegated Access; or, on the API's Settings, set Application"
+    " Access Policy → User-Delegated Access to “All apps allowed”."
+)
+_FIX_CODE_GRANT = (
+    "In Applications → your application → Settings → Advanced Settings → Grant Types"
+    " ({application}) tick Authorization Code and save."
+)
+_FIX_RESPONSE_TYPE = (
+    "LibreChat asks for response_type=code. Make the application a Regular Web Application and"
+    " tick Authorization Code under Settings → Advanced Settings → Grant Types ({application})."
+)
+_FIX_ORGANIZATION = (
+    "LibreChat sends no organization. In Applications → your application → Organizations"
+    " ({organizations}) set “What type of end users will use this application?” to Both or"
+    " Individuals."
+)
+_FIX_CONNECTION = (
+    "In Applications → your application → Connections ({connections}) switch on at least one"
+    " connection, for example Username-Password-Authentication."
+)
+_FIX_DENIED = (
+    f"Look at Monitoring → Logs ({dashboard.LOGS}) for the reason: an Action or Rule of yours may"
+    " refuse this user, or the user lacks a membership or declined the consent."
+)
+_FIX_CREDENTIALS = (
+    "Copy the Client Secret again from Applications → your application → Settings → Basic"
+    " Information ({application}). If it is right, see that Credentials → Authentication Methods"
+    " ({credentials}) says Client Secret (Post), which is what LibreChat sends."
+)
+_FIX_REFRESH = (
+    "In Applications → your application → Settings → Advanced Settings → Grant Types"
+    " ({application}) tick Refresh Token and save."
+)
+
+
+def _rule(identifier: str, title: str, why: str, fix: str, source: str) -> Rule:
+    return Rule(
+        id=identifier,
+        severity=Severity.ERROR,
+        title=title,
+        why=why,
+        fix=fix.format_map(_IN_GENERAL),
+        source=source,
+    )
+
+
+_ERROR_PAGES = "https://auth0.com/docs/authenticate/login/auth0-universal-login/error-pages"
+_GRANT_TYPES = "https://auth0.com/docs/get-started/applications/update-grant-types"
+
+UNKNOWN_CLIENT = _rule(
+    "LA230",
+    "The tenant has no application with this Client ID",
+    "Every sign-in ends on an error page of Auth0's before anybody can log in.",
+    _FIX_CLIENT_ID,
+    _ERROR_PAGES,
+)
+CALLBACK_MISMATCH = _rule(
+    "LA231",
+    "The callback URL is not registered with the application",
+    "Auth0 sends people back only to URLs on its list, compared character by character.",
+    _FIX_CALLBACK,
+    _ERROR_PAGES,
+)
+UNKNOWN_API = _rule(
+    "LA232",
+    "The tenant has no API with this identifier",
+    "LibreChat sends OPENID_AUDIENCE with every sign-in, and Auth0 refuses an unknown one.",
+    _FIX_UNKNOWN_API,
+    "https://auth0.com/docs/get-started/apis/api-settings",
+)
+API_NOT_GRANTED = _rule(
+    "LA233",
+    "The API does not let this application act for its users",
+    "The API exists, but its access policy wants each application authorised by hand.",
+    _FIX_API_NOT_GRANTED,
+    "https://auth0.com/docs/get-started/apis/api-access-policies-for-applications",
+)
+CODE_GRANT_OFF = _rule(
+    "LA234",
+    "The application may not use the authorization code flow",
+    "It is the only flow that LibreChat knows.",
+    _FIX_CODE_GRANT,
+    _GRANT_TYPES,
+)
+RESPONSE_TYPE_REFUSED = _rule(
+    "LA235",
+    "The application refuses response_type=code",
+    "LibreChat always asks for a code.",
+    _FIX_RESPONSE_TYPE,
+    "https://auth0.com/docs/authenticate/protocols/oauth",
+)
+ORGANIZATION_REQUIRED = _rule(
+    "LA236",
+    "The application lets in members of organizations only",
+    "LibreChat cannot say which organization somebody wants to sign in to.",
+    _FIX_ORGANIZATION,
+    "https://auth0.com/docs/manage-users/organizations/configure-organizations/"
+    "define-organization-behavior",
+)
+WRONG_SECRET = _rule(
+    "LA237",
+    "The tenant refuses the client secret",
+    "After the login, LibreChat exchanges the code for tokens with this secret.",
+    _FIX_CREDENTIALS,
+    "https://auth0.com/docs/get-started/applications/credentials",
+)
+REFRESH_GRANT_OFF = _rule(
+    "LA238",
+    "The application may not use refresh tokens",
+    "With OPENID_REUSE_TOKENS=true, LibreChat signs people out at once when none comes.",
+    _FIX_REFRESH,
+    _GRANT_TYPES,
+)
+NO_CONNECTION = _rule(
+    "LA239",
+    "The application has no connection to log in with",
+    "Auth0 does not know which users the application is for.",
+    _FIX_CONNECTION,
+    "https://auth0.com/docs/get-started/applications/application-settings",
+)
+DENIED = _rule(
+    "LA240",
+    "Auth0 denied access",
+    "Credentials and URLs can be right and a person still be refused.",
+    _FIX_DENIED,
+    "https://auth0.com/docs/customize/actions",
+)
+
+_AUTHORIZE = frozenset({Endpoint.AUTHORIZE})
+_TOKEN = frozenset({Endpoint.CODE, Endpoint.REFRESH})
+_REFRESH = frozenset({Endpoint.REFRESH})
+_EVERYWHERE = frozenset(Endpoint)
+
+# The first row that takes an answer says what it means. Texts: /authorize and /oauth/token of
+# Auth0 as its SDKs' recordings, its documentation and its users report them; the more general
+# codes (invalid_target of RFC 8707, invalid_client …) are what other OpenID providers say.
+TABLE: tuple[Known, ...] = (
+    Known(
+        "api not granted",
+        _EVERYWHERE,
+        text=r"is not authorized to access resource server",
+        blames=Check.AUDIENCE,
+        rule=API_NOT_GRANTED,
+        remedy=_FIX_API_NOT_GRANTED,
+    ),
+    Known(
+        "unknown api",
+        _EVERYWHERE,
+        text=r"service not found|service not enabled within domain",
+        blames=Check.AUDIENCE,
+        rule=UNKNOWN_API,
+        remedy=_FIX_UNKNOWN_API,
+    ),
+    Known(
+        "unknown api",
+        _EVERYWHERE,
+        codes=frozenset({"invalid_target"}),
+        blames=Check.AUDIENCE,
+        rule=UNKNOWN_API,
+        remedy=_FIX_UNKNOWN_API,
+    ),
+    Known(
+        "callback mismatch",
+        _AUTHORIZE,
+        text=r"callback url mismatch|redirect_uri.{0,80}"
+        r"(not in the list|not match|mismatch|not registered|not allowed|invalid)",
+        blames=Check.CALLBACK,
+        rule=CALLBACK_MISMATCH,
+        remedy=_FIX_CALLBACK,
+    ),
+    Known(
+        "callback mismatch",
+        _AUTHORIZE,
+        codes=frozenset({"invalid_redirect_uri", "redirect_uri_mismatch"}),
+        blames=Check.CALLBACK,
+        rule=CALLBACK_MISMATCH,
+        remedy=_FIX_CALLBACK,
+    ),
+    Known(
+        "unknown client",
+        _AUTHORIZE,
+        text=r"unknown client|client (is invalid|(was )?not found|does not exist)",
+        blames=Check.CLIENT_ID,
+        rule=UNKNOWN_CLIENT,
+        remedy=_FIX_CLIENT_ID,
+    ),
+    Known(
+        "unknown client",
+        _AUTHORIZE,
+        codes=frozenset({"invalid_client"}),
+        blames=Check.CLIENT_ID,
+        rule=UNKNOWN_CLIENT,
+        remedy=_FIX_CLIENT_ID,
+    ),
+    Known(
+        "refresh grant off",
+        _REFRESH,
+        codes=frozenset({"unauthorized_client", "unsupported_grant_type"}),
+        blames=Check.REFRESH,
+        rule=REFRESH_GRANT_OFF,
+        remedy=_FIX_REFRESH,
+    ),
+    Known(
+        "refresh grant off",
+        _REFRESH,
+        text=r"grant type .{0,40}not allowed",
+        blames=Check.REFRESH,
+        rule=REFRESH_GRANT_OFF,
+        remedy=_FIX_REFRESH,
+    ),
+    Known(
+        "code grant off",
+        frozenset({Endpoint.AUTHORIZE, Endpoint.CODE}),
+        text=r"grant type .{0,40}not allowed",
+        blames=Check.FLOW,
+        rule=CODE_GRANT_OFF,
+        remedy=_FIX_CODE_GRANT,
+    ),
+    Known(
+        "code grant off",
+        frozenset({Endpoint.CODE}),
+        codes=frozenset({"unauthorized_client", "unsupported_grant_type"}),
+        blames=Check.FLOW,
+        rule=CODE_GRANT_OFF,
+        remedy=_FIX_CODE_GRANT,
+    ),
+    Known(
+        "response type refused",
+        _AUTHORIZE,
+        codes=frozenset({"unsupported_response_type", "unsupported_response_mode"}),
+        blames=Check.FLOW,
+        rule=RESPONSE_TYPE_REFUSED,
+        remedy=_FIX_RESPONSE_TYPE,
+    ),
+    Known(
+        "response type refused",
+        _AUTHORIZE,
+        text=r"response_type",
+        blames=Check.FLOW,
+        rule=RESPONSE_TYPE_REFUSED,
+        remedy=_FIX_RESPONSE_TYPE,
+    ),
+    Known(
+        "organization required",
+        _EVERYWHERE,
+        text=r"parameter organization|organization membership|any organization",
+        blames=Check.FLOW,
+        rule=ORGANIZATION_REQUIRED,
+        remedy=_FIX_ORGANIZATION,
+    ),
+    Known(
+        "no connection",
+        _AUTHORIZE,
+        text=r"connection (was disabled|is not enabled)|no connections enabled",
+        blames=Check.FLOW,
+        rule=NO_CONNECTION,
+        remedy=_FIX_CONNECTION,
+    ),
+    Known("login required", _AUTHORIZE, frozenset({"login_required"})),
+    Known("consent required", _AUTHORIZE, frozenset({"consent_required"})),
+    Known(
+        "interaction required",
+        _AUTHORIZE,
+        frozenset({"interaction_required", "account_selection_required"}),
+    ),
+    Known("invalid grant", _TOKEN, frozenset({"invalid_grant"})),
+    Known(
+        "wrong secret",
+        _TOKEN,
+        codes=frozenset({"invalid_client"}),
+        blames=Check.SECRET,
+        rule=WRONG_SECRET,
+        remedy=_FIX_CREDENTIALS,
+    ),
+    Known(
+        "wrong secret",
+        _TOKEN,
+        codes=frozenset({"access_denied", "unauthorized"}),
+        text=r"unauthorized|^$",
+        blames=Check.SECRET,
+        rule=WRONG_SECRET,
+        remedy=_FIX_CREDENTIALS,
+    ),
+    Known(
+        "denied",
+        _AUTHORIZE,
+        codes=frozenset({"access_denied", "unauthorized"}),
+        blames=Check.FLOW,
+        rule=DENIED,
+        remedy=_FIX_DENIED,
+    ),
+)
+
+UNKNOWN_ANSWER = Rule(
+    id="LA241",
+    severity=Severity.WARNING,
+    title="The tenant gave an answer that is not known",
+    why="Nothing was proved by it, neither that the value is right nor that it is wrong.",
+    fix="Run `librechat-auth0 verify`: a real sign-in shows whether the value is right.",
+)
+
+RULES = (
+    UNKNOWN_CLIENT,
+    CALLBACK_MISMATCH,
+    UNKNOWN_API,
+    API_NOT_GRANTED,
+    CODE_GRANT_OFF,
+    RESPONSE_TYPE_REFUSED,
+    ORGANIZATION_REQUIRED,
+    WRONG_SECRET,
+    REFRESH_GRANT_OFF,
+    NO_CONNECTION,
+    DENIED,
+    UNKNOWN_ANSWER,
+)
+
+
+def classify(error: OAuthError, endpoint: Endpoint) -> Known | None:
+    """The row that knows the answer, None if there is none."""
+    plain = OAuthError(error.code, decoded(error.description))
+    return next((row for row in TABLE if row.takes(plain, endpoint)), None)
+
+
+def unknown(words: str, settings: SetupSettings) -> Finding:
+    """An answer that no row knows, as it came."""
+    seen = quoted(words, secrets=secrets_of(settings))
+    return UNKNOWN_ANSWER.finding(f"It answered: {seen}" if seen else "The answer was empty.")
+
+
+def decoded(text: str) -> str:
+    """The text without percent encoding, which Auth0 sometimes applies twice."""
+    for _ in range(3):
+        plain = unquote(text)
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
+def page_text(html: str) -> str:
+    """The words of a page, in one line."""
+    visible = re.sub(r"<[^<>]*>", " ", _without_scripts(html[:PAGE_LENGTH]))
+    return " ".join(unescape(visible).split())
+
+
+def _without_scripts(html: str) -> str:
+    """The page without what browsers do not show; linear in its length, whatever it holds."""
+    kept = []
+    opening = re.compile(r"<(script|style)\b", re.IGNORECASE)
+    start = 0
+    while found := opening.search(html, start):
+        kept.append(html[start : found.start()])
+        closing = re.compile(f"</{found[1]}", re.IGNORECASE).search(html, found.end())
+        if closing is None:
+            return "".join(kept)
+        start = closing.start()
+    return "".join([*kept, html[start:]])
+
+
+_CREDENTIAL = re.compile(
+    r"\b(code|code_verifier|state|nonce|client_secret|password|\w*token)"
+    r"""(["']?\s*[=:]\s*["']?)[^\s"'&,;<>]+""",
+    re.IGNORECASE,
+)
+# CSI and OSC sequences of ECMA-48, then any other.
+_ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?")
+_JWT = re.compile(r"\beyJ[\w-]{8,}[.\w-]*")
+
+
+def quoted(text: str, *, secrets: Iterable[str] = ()) -> str:
+    """The text fit to be shown: one short line, no control characters, no credentials."""
+    line = _ESCAPE_SEQUENCE.sub(" ", decoded(text[:PAGE_LENGTH]))
+    line = "".join(" " if _unseen(character) else character for character in line)
+    for secret in secrets:
+        for form in {secret, decoded(secret), quote(secret, safe=""), quote_plus(secret)}:
+            line = line.replace(form, "[hidden]")
+    line = _JWT.sub("[hidden]", _CREDENTIAL.sub(r"\1\2[hidden]", line))
+    line = " ".join(line.split())
+    return line if len(line) <= QUOTED_LENGTH else f"{line[: QUOTED_LENGTH - 1]}…"
+
+
+def secrets_of(settings: SetupSettings) -> tuple[str, ...]:
+    """What may never be shown, not even when the server says it."""
+    return tuple(filter(None, (settings.auth0.client_secret,)))
+
+
+def _unseen(character: str) -> bool:
+    """Control characters move the cursor; format characters reverse and hide text."""
+    return unicodedata.category(character)[0] in "CZ" and character != " "

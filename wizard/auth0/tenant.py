@@ -1,0 +1,463 @@
+"""Proves the issuer: its OpenID metadata and signing keys, read as LibreChat reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from wizard.auth0 import dashboard
+from wizard.auth0.errors import quoted
+from wizard.auth0.patience import http_date
+from wizard.clock import Clock
+from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.http import HttpClient, NetworkError, Response, Trouble
+from wizard.settings import Auth0Settings, is_loopback, is_tenant_domain
+
+METADATA_PATH = "/.well-known/openid-configuration"
+# LibreChat verifies with the RSA key of the JWKS (jsonwebtoken infers these from it).
+ACCEPTED_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+# openid-client refuses shorter RSA keys.
+SHORTEST_KEY_BITS = 2048
+CLOCK_TOLERANCE = 60.0
+
+_LIBRECHAT_ISSUER = "librechat: api/strategies/openidStrategy.js, npm openid-client 6 discovery()"
+
+
+def _unreachable(identifier: str, title: str, fix: str) -> Rule:
+    return Rule(
+        id=identifier,
+        severity=Severity.ERROR,
+        title=title,
+        why="LibreChat asks the tenant when it starts; without an answer the sign-in is off.",
+        fix=fix,
+        exit_code=ExitCode.TENANT,
+    )
+
+
+NO_NAME = _unreachable(
+    "LA200",
+    "The tenant's domain does not exist",
+    "Copy the Domain from Applications → your application → Settings → Basic Information"
+    f" ({dashboard.APPLICATIONS}). For a custom domain, see that its CNAME record is published"
+    f" ({dashboard.CUSTOM_DOMAINS}). If no other site opens either, this computer is offline.",
+)
+REFUSED = _unreachable(
+    "LA201",
+    "Nothing answers at the tenant's domain",
+    "Check the domain and its port. If they are right, a firewall may be in the way: set"
+    " HTTPS_PROXY when this network has a proxy.",
+)
+TIMED_OUT = _unreachable(
+    "LA202",
+    "The tenant did not answer in time",
+    "Try again. If other sites open quickly, a firewall may swallow the request: set HTTPS_PROXY"
+    " when this network has a proxy; Auth0's own state is at https://status.auth0.com.",
+)
+UNTRUSTED = _unreachable(
+    "LA203",
+    "The tenant's certificate is not trusted",
+    "Company networks and virus scanners that inspect TLS sign with an authority of their own:"
+    " set SSL_CERT_FILE to that authority's PEM file (and NODE_EXTRA_CA_CERTS to the same file"
+    " for LibreChat), then run this again.",
+)
+TLS_FAILED = _unreachable(
+    "LA204",
+    "No secure connection to the tenant comes about",
+    "See that the domain and port are those of an HTTPS server; if they are, a proxy or firewall"
+    " breaks the connection.",
+)
+PROXY_REFUSED = _unreachable(
+    "LA205",
+    "The proxy does not pass the request on",
+    "Check HTTPS_PROXY (host, port, user name and password), or add the tenant's domain to"
+    " NO_PROXY.",
+)
+BROKEN = _unreachable(
+    "LA206",
+    "The tenant's answer broke off or was no honest one",
+    "Try again; if it happens again, something between this computer and the tenant interferes.",
+)
+NO_TENANT = _unreachable(
+    "LA207",
+    "There is no Auth0 tenant at this domain",
+    "Copy the Domain, with its region (us, eu, au …), from Applications → your application →"
+    f" Settings → Basic Information ({dashboard.APPLICATIONS}).",
+)
+NO_ISSUER = _unreachable(
+    "LA208",
+    "The domain belongs to no OpenID provider",
+    "Use your Auth0 tenant's Domain from Applications → your application → Settings"
+    f" ({dashboard.APPLICATIONS}), or a custom domain that is listed as ready"
+    f" ({dashboard.CUSTOM_DOMAINS}).",
+)
+PORTAL = _unreachable(
+    "LA209",
+    "A web page came where the tenant's data should be",
+    "A network's log-in page or a filter answers in the tenant's place: open any site in your"
+    " browser, log in to the network if it asks, and run this again.",
+)
+REDIRECTED = _unreachable(
+    "LA210",
+    "The domain sends its visitors elsewhere",
+    "LibreChat follows no redirect here. Use the domain that it leads to if that is your"
+    " tenant's; if it is a network's log-in page, log in to the network first.",
+)
+CUSTOM_DOMAIN_NOT_READY = _unreachable(
+    "LA211",
+    "The custom domain is not ready",
+    f"Look at Branding → Custom Domains ({dashboard.CUSTOM_DOMAINS}): the domain must be verified"
+    " and its certificate issued, which takes some minutes after the CNAME is published. Until"
+    " then use the tenant's own domain.",
+)
+ISSUER_MISMATCH = Rule(
+    id="LA212",
+    severity=Severity.ERROR,
+    title="The tenant calls itself by another issuer",
+    why="LibreChat compares the issuer with OPENID_ISSUER and registers no sign-in if they differ.",
+    fix="Use the domain of the issuer that the tenant names, everywhere.",
+    source=_LIBRECHAT_ISSUER,
+)
+INSECURE_ENDPOINT = Rule(
+    id="LA213",
+    severity=Severity.ERROR,
+    title="The tenant names an address that is no https:// URL",
+    why="LibreChat's OpenID client refuses such addresses; codes and secrets would go in clear.",
+    fix="Configure the provider with its public https:// address; an Auth0 tenant never does this,"
+    " so check that the domain is right.",
+    source=_LIBRECHAT_ISSUER,
+)
+FOREIGN_ENDPOINT = Rule(
+    id="LA214",
+    severity=Severity.WARNING,
+    title="The tenant names an address at another host",
+    why="Auth0 serves all of a tenant's addresses from one host; the client secret goes there.",
+    fix="See that you know the host; if not, check the domain.",
+)
+NO_RS256 = Rule(
+    id="LA215",
+    severity=Severity.ERROR,
+    title="The tenant offers no RS256 signatures",
+    why="LibreChat verifies tokens with the tenant's public RSA key.",
+    fix="In Applications → your application → Settings → Advanced Settings → OAuth"
+    f" ({dashboard.APPLICATIONS}) set JSON Web Token (JWT) Signature Algorithm to RS256.",
+    source="librechat: api/strategies/openIdJwtStrategy.js",
+)
+KEYS_UNREADABLE = Rule(
+    id="LA216",
+    severity=Severity.ERROR,
+    title="The tenant's signing keys cannot be read",
+    why="Without them LibreChat can verify no token.",
+    fix="Open the address in a browser; if it shows keys there, a proxy or filter is in the way.",
+)
+NO_USABLE_KEY = Rule(
+    id="LA217",
+    severity=Severity.ERROR,
+    title="The tenant publishes no RSA key to verify tokens with",
+    why="LibreChat verifies RS256 signatures with an RSA key of 2048 bits or more.",
+    fix="Rotate the signing key: Settings → Signing Keys"
+    " (https://manage.auth0.com/#/tenant/signing_keys).",
+)
+NO_END_SESSION = Rule(
+    id="LA218",
+    severity=Severity.NOTE,
+    title="Signing out of LibreChat will not sign out of Auth0",
+    why="The tenant does not announce its end_session_endpoint, so LibreChat cannot call it.",
+    fix="In Settings → Advanced (https://manage.auth0.com/#/tenant/advanced) switch on RP-Initiated"
+    " Logout End Session Endpoint Discovery.",
+    source="https://auth0.com/docs/authenticate/login/logout/log-users-out-of-auth0",
+)
+WRONG_CLOCK = Rule(
+    id="LA219",
+    severity=Severity.WARNING,
+    title="This computer's clock differs from the tenant's",
+    why="Tokens are valid between two points in time; a clock that is wrong makes good ones bad.",
+    fix="Set the clock: `sudo timedatectl set-ntp true` on Linux, Date & Time settings elsewhere;"
+    " in WSL or a virtual machine, restart it.",
+)
+CERTIFICATE_TIME = _unreachable(
+    "LA220",
+    "The tenant's certificate is not valid at this computer's time",
+    "Check this computer's date and clock. If they are right, the certificate has expired: for"
+    f" a custom domain see {dashboard.CUSTOM_DOMAINS}.",
+)
+TENANT_BUSY = _unreachable(
+    "LA221",
+    "The tenant is not able to answer now",
+    "Wait a minute and run this again; Auth0's own state is at https://status.auth0.com.",
+)
+
+RULES = (
+    NO_NAME,
+    REFUSED,
+    TIMED_OUT,
+    UNTRUSTED,
+    TLS_FAILED,
+    PROXY_REFUSED,
+    BROKEN,
+    NO_TENANT,
+    NO_ISSUER,
+    PORTAL,
+    REDIRECTED,
+    CUSTOM_DOMAIN_NOT_READY,
+    ISSUER_MISMATCH,
+    INSECURE_ENDPOINT,
+    FOREIGN_ENDPOINT,
+    NO_RS256,
+    KEYS_UNREADABLE,
+    NO_USABLE_KEY,
+    NO_END_SESSION,
+    WRONG_CLOCK,
+    CERTIFICATE_TIME,
+    TENANT_BUSY,
+)
+
+_BY_TROUBLE: Mapping[Trouble, Rule] = {
+    Trouble.NAME: NO_NAME,
+    Trouble.REFUSED: REFUSED,
+    Trouble.TIMEOUT: TIMED_OUT,
+    Trouble.UNTRUSTED: UNTRUSTED,
+    Trouble.WRONG_NAME: UNTRUSTED,
+    Trouble.WRONG_TIME: CERTIFICATE_TIME,
+    Trouble.TLS: TLS_FAILED,
+    Trouble.PROXY: PROXY_REFUSED,
+    Trouble.DROPPED: BROKEN,
+    Trouble.TOO_LARGE: BROKEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What the issuer says of itself (OpenID Connect Discovery 1.0 §3); URLs are https.
+
+    `end_session_endpoint` and `userinfo_endpoint` are "" and `id_token_algorithms` empty where
+    the issuer does not name them.
+    """
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str = ""
+    end_session_endpoint: str = ""
+    id_token_algorithms: tuple[str, ...] = ()
+
+
+Jwk = Mapping[str, Any]
+
+
+def fetch_discovery(
+    auth0: Auth0Settings, http: HttpClient, clock: Clock
+) -> tuple[Discovery | None, tuple[Finding, ...]]:
+    """Ask the issuer for its metadata.
+
+    Returns:
+        The metadata, None when LibreChat could not sign anybody in with it; and what is wrong
+        or worth knowing.
+    """
+    url = f"{auth0.issuer}{METADATA_PATH}"
+    before = clock.now()
+    try:
+        answer = http.request("GET", url)
+    except NetworkError as error:
+        return None, (network_finding(error),)
+    clock_findings = _judge_clock(answer, before, clock.now())
+    metadata = answer.json_object() if answer.status == 200 else None
+    if metadata is None:
+        return None, (_no_metadata(answer, auth0.domain), *clock_findings)
+    discovery, findings = judge_metadata(metadata, auth0)
+    return discovery, (*findings, *clock_findings)
+
+
+def judge_metadata(
+    metadata: Mapping[str, object], auth0: Auth0Settings
+) -> tuple[Discovery | None, tuple[Finding, ...]]:
+    """The metadata as LibreChat will take it; None and the reason when it will not."""
+
+    def text(name: str) -> str:
+        value = metadata.get(name)
+        return value if isinstance(value, str) else ""
+
+    needed = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
+    if missing := [name for name in needed if not text(name)]:
+        return None, (NO_ISSUER.finding(f"Its metadata has no {', '.join(missing)}."),)
+    if href(text("issuer")) != href(auth0.issuer):
+        return None, (_issuer_mismatch(text("issuer"), auth0),)
+    optional = ("userinfo_endpoint", "end_session_endpoint")
+    insecure = [name for name in needed if not _is_https(text(name))]
+    insecure += [name for name in optional if text(name) and not _is_https(text(name))]
+    if insecure:
+        named = "; ".join(f"{name}: {quoted(text(name))}" for name in insecure)
+        return None, (INSECURE_ENDPOINT.finding(f"It says {named}."),)
+    offered = metadata.get("id_token_signing_alg_values_supported")
+    algorithms = tuple(filter(_is_text, offered)) if isinstance(offered, list) else ()
+    if algorithms and not set(algorithms) & set(ACCEPTED_ALGORITHMS):
+        seen = quoted(", ".join(algorithms))
+        return None, (NO_RS256.finding(f"It offers {seen} for ID tokens."),)
+    discovery = Discovery(
+        issuer=text("issuer"),
+        authorization_endpoint=text("authorization_endpoint"),
+        token_endpoint=text("token_endpoint"),
+        jwks_uri=text("jwks_uri"),
+        userinfo_endpoint=text("userinfo_endpoint"),
+        end_session_endpoint=text("end_session_endpoint"),
+        id_token_algorithms=algorithms,
+    )
+    return discovery, tuple(_remarks(discovery))
+
+
+def fetch_keys(
+    discovery: Discovery, http: HttpClient
+) -> tuple[tuple[Jwk, ...], tuple[Finding, ...]]:
+    """Ask for the keys that tokens are verified with.
+
+    Returns:
+        The keys fit to verify RS256 with, and why there is none.
+    """
+    try:
+        answer = http.request("GET", discovery.jwks_uri)
+    except NetworkError as error:
+        return (), (network_finding(error),)
+    document = answer.json_object() if answer.status == 200 else None
+    keys = document.get("keys") if document is not None else None
+    if not isinstance(keys, list):
+        detail = f"{quoted(discovery.jwks_uri)} answered {_described(answer)}."
+        return (), (KEYS_UNREADABLE.finding(detail),)
+    usable = tuple(key for key in keys if is_usable_key(key))
+    if usable:
+        return usable, ()
+    return (), (NO_USABLE_KEY.finding(f"{len(keys)} keys at {quoted(discovery.jwks_uri)}."),)
+
+
+def is_usable_key(key: object) -> bool:
+    """Whether RS256 signatures can be verified with the JWK."""
+    import jwt
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    if not isinstance(key, dict) or key.get("kty") != "RSA" or key.get("use", "sig") != "sig":
+        return False
+    if key.get("alg", "RS256") not in ACCEPTED_ALGORITHMS:
+        return False
+    try:
+        public = jwt.PyJWK(key, algorithm="RS256").key
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return False
+    return isinstance(public, RSAPublicKey) and public.key_size >= SHORTEST_KEY_BITS
+
+
+def network_finding(error: NetworkError) -> Finding:
+    """Why no answer came from the tenant, in the user's terms."""
+    rule = _BY_TROUBLE[error.trouble]
+    if error.trouble in {Trouble.TLS, Trouble.WRONG_NAME} and _is_custom(error.host):
+        rule = CUSTOM_DOMAIN_NOT_READY
+    reported = quoted(error.detail)
+    return rule.finding(
+        f"{error.host}: {error.trouble.value}" + (f" ({reported})." * bool(reported))
+    )
+
+
+def href(url: str) -> str:
+    """The URL as the WHATWG's `URL.href` writes it, which LibreChat's client compares.
+
+    Returns "" for what is no URL.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host = (parts.hostname or "").lower()
+        port = "" if parts.port in {None, 443} else f":{parts.port}"
+    except ValueError:
+        return ""
+    host = f"[{host}]" if ":" in host else host
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme.lower()}://{host}{port}{parts.path or '/'}{query}"
+
+
+def _no_metadata(answer: Response, domain: str) -> Finding:
+    """Why an answer came that is no metadata."""
+    detail = f"{quoted(answer.url)} answered {_described(answer)}."
+    status = answer.status
+    if 300 <= status < 400:
+        target = quoted(answer.location) or "nowhere"
+        return REDIRECTED.finding(f"{quoted(answer.url)} redirects to {target}.")
+    if status == 407:
+        return PROXY_REFUSED.finding(detail)
+    if status == 404:
+        return (NO_TENANT if is_tenant_domain(domain) else NO_ISSUER).finding(detail)
+    if _is_custom(domain) and _is_waiting_edge(answer):
+        return CUSTOM_DOMAIN_NOT_READY.finding(detail)
+    if status == 429 or (status >= 500 and status != 511):
+        return TENANT_BUSY.finding(detail)
+    return (PORTAL if answer.is_html or status == 511 else NO_ISSUER).finding(detail)
+
+
+def _is_waiting_edge(answer: Response) -> bool:
+    """Whether Auth0's edge, Cloudflare, answers for a host that it does not serve yet."""
+    cloudflare = answer.headers.get("server", "").lower() == "cloudflare"
+    return cloudflare and (answer.status in {403, 409, 421} or 520 <= answer.status <= 530)
+
+
+def _described(answer: Response) -> str:
+    kind = answer.headers.get("content-type", "").split(";")[0].strip() or "no content type"
+    return quoted(f"HTTP {answer.status}, {kind}, {len(answer.body)} bytes")
+
+
+def _issuer_mismatch(named: str, auth0: Auth0Settings) -> Finding:
+    host = urlsplit(href(named)).netloc
+    return ISSUER_MISMATCH.finding(
+        f"You gave {href(auth0.issuer)}, the tenant calls itself {quoted(named)}.",
+        fix=f"Use {quoted(host)} as the domain." if host else None,
+        variable="OPENID_ISSUER",
+    )
+
+
+def _remarks(discovery: Discovery) -> Sequence[Finding]:
+    findings = []
+    home = urlsplit(discovery.issuer).hostname
+    endpoints = {
+        "authorization_endpoint": discovery.authorization_endpoint,
+        "token_endpoint": discovery.token_endpoint,
+        "jwks_uri": discovery.jwks_uri,
+    }
+    foreign = [
+        f"{name}: {url}" for name, url in endpoints.items() if urlsplit(url).hostname != home
+    ]
+    if foreign:
+        findings.append(FOREIGN_ENDPOINT.finding(quoted("; ".join(foreign))))
+    if not discovery.end_session_endpoint:
+        findings.append(NO_END_SESSION.finding())
+    return findings
+
+
+def _judge_clock(answer: Response, before: float, after: float) -> tuple[Finding, ...]:
+    date = http_date(answer.headers.get("date", ""))
+    if date is None:
+        return ()
+    age = answer.headers.get("age", "")
+    there = date + (int(age) if age.isascii() and age.isdecimal() and len(age) < 9 else 0)
+    ahead = before - there if before > there else min(0.0, after - there)
+    if abs(ahead) <= CLOCK_TOLERANCE:
+        return ()
+    side = "ahead of" if ahead > 0 else "behind"
+    return (WRONG_CLOCK.finding(f"It is {abs(ahead):.0f} seconds {side} the tenant's."),)
+
+
+def _is_custom(domain: str) -> bool:
+    """Whether the domain can be one of Auth0's custom domains."""
+    return not is_tenant_domain(domain) and not is_loopback(f"https://{domain}")
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    printable = url.isprintable() and " " not in url
+    return (
+        printable and parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
