@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # In the order in which they are offered; the first that is ready is the default.
 PROVIDER_MODULES: Mapping[str, str] = {
     "ngrok": "wizard.tunnels.ngrok",
+    "local": "wizard.tunnels.local",
 }
 
 

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -128,11 +129,13 @@ class Proxy:
         """Close every socket, those of requests under way too."""
         for server in self._servers:
             server.close()
-        for client in tuple(self.clients):
-            client.abort()
-        for server in self._servers:
-            await server.wait_closed()
+            if sys.version_info >= (3, 13):
+                server.abort_clients()  # reaches those too that are still in their handshake
         self._servers.clear()
+        while self.clients:
+            for client in tuple(self.clients):
+                client.abort()
+            await asyncio.sleep(0)
 
     def serving(self) -> bool:
         """Whether new connections are accepted."""

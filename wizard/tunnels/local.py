@@ -1,0 +1,256 @@
+"""The embedded tunnel: HTTPS on this machine with nothing to install and no account.
+
+Sign-in needs no more, since Auth0 answers through the user's own browser.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import threading
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.settings import InvalidValue, parse_public_url
+from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from wizard.processes import Processes
+    from wizard.tunnels.certificates import Authority
+    from wizard.tunnels.proxy import Answered, Proxy
+
+DEFAULT_URL = "https://localhost:3443"
+RENEWAL_LOOK_SECONDS = 24 * 3600.0
+STOP_SECONDS = 5.0
+_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+NOT_LOCAL = Rule(
+    id="LA331",
+    severity=Severity.ERROR,
+    title="the local tunnel serves this computer only",
+    why="Its certificate is good for localhost, and it never listens to other machines.",
+    fix=f"Ask for {DEFAULT_URL} or another port of localhost, or take a public tunnel.",
+    exit_code=ExitCode.TUNNEL,
+)
+PORT_TAKEN = Rule(
+    id="LA332",
+    severity=Severity.ERROR,
+    title="the port for https://localhost is taken",
+    why="Two programs cannot listen on one port, and the URL in .env and at Auth0 names it.",
+    fix="Stop the program that holds it, or take another port.",
+    exit_code=ExitCode.TUNNEL,
+)
+CANNOT_LISTEN = Rule(
+    id="LA333",
+    severity=Severity.ERROR,
+    title="the local tunnel may not listen on its port",
+    why="Most systems keep the ports under 1024 for the administrator.",
+    fix=f"Take a port above 1023, such as the one of {DEFAULT_URL}.",
+    exit_code=ExitCode.TUNNEL,
+)
+RULES = (NOT_LOCAL, PORT_TAKEN, CANNOT_LISTEN)
+
+
+class LocalProvider:
+    """HTTPS by an embedded reverse proxy."""
+
+    name = "local"
+    summary = "HTTPS on this computer, nothing to install; others cannot reach it"
+
+    def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:  # noqa: ARG002
+        """See `Provider.offer`."""
+        needs = (
+            "nothing; mkcert's authority vouches for it"
+            if processes.which("mkcert")
+            else "nothing; the browser asks once whether it trusts the certificate"
+        )
+        return Offer(ready=True, needs=needs, stable_url=True, public=False)
+
+    def tunnel(
+        self,
+        request: TunnelRequest,
+        processes: Processes,
+        environ: Mapping[str, str],  # noqa: ARG002
+    ) -> LocalTunnel:
+        """See `Provider.tunnel`."""
+        return LocalTunnel(request, processes)
+
+
+PROVIDER = LocalProvider()
+
+
+class LocalTunnel(Tunnel):
+    """The proxy in an event loop and a thread of its own."""
+
+    def __init__(self, request: TunnelRequest, processes: Processes) -> None:
+        self._request = request
+        self._processes = processes
+        self._lock = threading.Lock()
+        self._serving: _Serving | None = None
+        self.authority: Authority | None = None
+
+    def open(self) -> str:
+        """See `Tunnel.open`."""
+        from wizard.tunnels.certificates import local_authority
+
+        url = wanted_url(self._request)
+        port = urlsplit(url).port or 443
+        self.authority = local_authority(self._request.state_dir, self._processes)
+        serving = _Serving(self._request, self._processes, self.authority, port)
+        with self._lock:
+            try:
+                serving.begin()
+            except OSError as error:
+                raise _not_listening(error, port, self._processes) from error
+            self._serving = serving
+        return url
+
+    def close(self) -> None:
+        """See `Tunnel.close`."""
+        with self._lock:
+            serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.end()
+
+    def healthy(self) -> bool:
+        """See `Tunnel.healthy`."""
+        serving = self._serving
+        return serving is not None and serving.stands()
+
+
+class _Serving:
+    """A proxy that runs from `begin` to `end`."""
+
+    def __init__(
+        self, request: TunnelRequest, processes: Processes, authority: Authority, port: int
+    ) -> None:
+        from wizard.tunnels.proxy import Proxy
+
+        self._request = request
+        self._processes = processes
+        self._context = authority.server_context()
+        self._proxy: Proxy = Proxy(request.port, self._context, port=port, on_answered=self._tell)
+        self._loop = _new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="local tunnel", daemon=True)
+
+    def begin(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port cannot be had.
+        """
+        import asyncio
+
+        self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self._proxy.start(), self._loop).result()
+        except OSError:
+            self.end()
+            raise
+        self._loop.call_soon_threadsafe(self._look_again)
+
+    def end(self) -> None:
+        """Close every socket; from the proxy's own thread too, as its listener may."""
+        import asyncio
+
+        if not self._thread.is_alive():
+            return
+        stopped = asyncio.run_coroutine_threadsafe(self._proxy.stop(), self._loop)
+        stopped.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._loop.stop))
+        if threading.current_thread() is not self._thread:
+            self._thread.join(STOP_SECONDS)
+
+    def stands(self) -> bool:
+        """Whether connections are accepted."""
+        return self._thread.is_alive() and self._proxy.serving()
+
+    def _run(self) -> None:
+        # What goes wrong with one connection (a port scan, a browser that does not trust us yet)
+        # is that connection's end, and nothing for the terminal.
+        self._loop.set_exception_handler(lambda _loop, _context: None)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def _tell(self, answered: Answered) -> None:
+        self._request.on_event(
+            TunnelEvent(
+                EventKind.REQUEST,
+                method=answered.method,
+                path=answered.path,
+                status=answered.status,
+                milliseconds=answered.milliseconds,
+            )
+        )
+
+    def _look_again(self) -> None:
+        """A tunnel may stay open for months: renew its certificate in time."""
+        self._loop.run_in_executor(None, self._renew)
+        self._loop.call_later(RENEWAL_LOOK_SECONDS, self._look_again)
+
+    def _renew(self) -> None:
+        from wizard.tunnels.certificates import local_authority
+
+        try:
+            local_authority(self._request.state_dir, self._processes).load_into(self._context)
+        except Failure:
+            return  # the one in use is good for a month yet; tomorrow is another day
+
+
+def wanted_url(request: TunnelRequest) -> str:
+    """The URL that is asked for, else the one of the last run, else `DEFAULT_URL`.
+
+    Raises:
+        Failure: what is asked for is not on this machine, or is LibreChat's own port.
+    """
+    if not request.wanted_url:
+        known = urlsplit(request.known_url)
+        ours = known.hostname in _NAMES and (known.port or 443) != request.port
+        return request.known_url if ours and known.scheme == "https" else DEFAULT_URL
+    try:
+        url = parse_public_url(request.wanted_url)
+    except InvalidValue as error:
+        raise NOT_LOCAL.failure(str(error)) from error
+    parts = urlsplit(url)
+    if parts.hostname not in _NAMES:
+        raise NOT_LOCAL.failure(f"{url} is not on this computer")
+    if (parts.port or 443) == request.port:
+        raise PORT_TAKEN.failure(f"{request.port} is LibreChat's own port")
+    return url
+
+
+def _not_listening(error: OSError, port: int, processes: Processes) -> Failure:
+    if error.errno == errno.EADDRINUSE:
+        holder = port_holder(port, processes)
+        by = f" by {holder}" if holder else ""
+        return PORT_TAKEN.failure(f"port {port} is held{by}")
+    return CANNOT_LISTEN.failure(f"port {port}: {error.strerror or error}")
+
+
+def port_holder(port: int, processes: Processes) -> str:
+    """The program that listens on the port, `node (process 4711)`; "" if nobody tells."""
+    for args, pattern in (
+        (("lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"), r"p(?P<pid>\d+)\nc(?P<name>.+)"),
+        (("ss", "-Hltnp", f"sport = :{port}"), r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)'),
+    ):
+        if processes.which(args[0]) is not None:
+            found = re.search(pattern, processes.run(args, timeout=3).stdout)
+            if found:
+                return f"{found['name']} (process {found['pid']})"
+    return ""
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    """The one of uvloop where that is installed: a fifth faster, and not needed."""
+    import asyncio
+    from importlib.util import find_spec
+
+    if find_spec("uvloop") is not None:
+        return cast(asyncio.AbstractEventLoop, import_module("uvloop").new_event_loop())
+    return asyncio.SelectorEventLoop()
