@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from wizard.settings import LIBRECHAT_PORT
+from wizard.tunnels import PROVIDER_MODULES
 
 app = typer.Typer(
     name="librechat-auth0",
@@ -26,14 +28,14 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; go ahead.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")]
 EnvFile = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(
         "--env-file", help="The .env; its folder is the LibreChat folder.", metavar="PATH"
     ),
 ]
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001
+def _show_version(wanted: bool) -> None:
     if wanted:
         from wizard import __version__
 
@@ -44,11 +46,119 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001
 @app.callback()
 def _common(
     context: typer.Context,
-    debug: Debug = False,  # noqa: FBT002
-    quiet: Quiet = False,  # noqa: FBT002
+    debug: Debug = False,
+    quiet: Quiet = False,
     version: Annotated[  # noqa: ARG001
         bool,
         typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
     context.obj = {"debug": debug, "quiet": quiet}
+
+
+@app.command("init")
+def _init(
+    context: typer.Context,
+    domain: Annotated[
+        str, typer.Option(envvar="AUTH0_DOMAIN", help="dev-abc123.us.auth0.com or a custom domain.")
+    ] = "",
+    client_id: Annotated[
+        str, typer.Option(envvar="AUTH0_CLIENT_ID", help="The application's Client ID.")
+    ] = "",
+    client_secret_file: Annotated[
+        str,
+        typer.Option(
+            help="A file with the Client Secret, - for standard input; or set AUTH0_CLIENT_SECRET.",
+            metavar="PATH",
+        ),
+    ] = "",
+    public_client: Annotated[
+        bool, typer.Option("--public-client", help="The application has no secret (SPA, Native).")
+    ] = False,
+    audience: Annotated[
+        str, typer.Option(envvar="AUTH0_AUDIENCE", help="API identifier(s), comma-separated.")
+    ] = "",
+    reuse_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--reuse-tokens/--no-reuse-tokens",
+            help="Sessions on Auth0's tokens; without it no API identifier is needed.",
+        ),
+    ] = True,
+    tunnel: Annotated[
+        str,
+        typer.Option(
+            envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(PROVIDER_MODULES)} or none."
+        ),
+    ] = "",
+    ngrok_domain: Annotated[
+        str,
+        typer.Option(
+            envvar="LIBRECHAT_AUTH0_NGROK_DOMAIN", help="Your ngrok account's own domain."
+        ),
+    ] = "",
+    public_url: Annotated[
+        str,
+        typer.Option(
+            envvar="LIBRECHAT_AUTH0_PUBLIC_URL", help="An HTTPS URL that leads here already."
+        ),
+    ] = "",
+    port: Annotated[
+        str,
+        typer.Option(envvar="LIBRECHAT_AUTH0_PORT", help=f"LibreChat's port, {LIBRECHAT_PORT}."),
+    ] = "",
+    env_file: EnvFile = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not check the values against the tenant.")
+    ] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Bring the .env back as it was before the last change.")
+    ] = False,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Leave browser and clipboard alone.")
+    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """From a LibreChat folder to a complete .env and an open HTTPS tunnel."""
+    from wizard.commands.init import InitOptions, run_init
+    from wizard.commands.undo import run_undo
+    from wizard.execution import Flags, execute
+
+    common: dict[str, bool] = context.obj
+    flags = Flags(
+        json=json,
+        quiet=quiet or common["quiet"],
+        debug=debug or common["debug"],
+        yes=yes,
+        no_open=no_open,
+    )
+    if undo:
+        path = env_file or Path(".env")
+        execute("init", flags, lambda ports, _: run_undo(ports.cwd / path, ports, yes=yes))
+    options = InitOptions(
+        domain=domain,
+        client_id=client_id,
+        client_secret=os.environ.get("AUTH0_CLIENT_SECRET", ""),
+        client_secret_file=client_secret_file,
+        audience=audience,
+        tunnel=tunnel,
+        public_url=public_url,
+        ngrok_domain=ngrok_domain,
+        port=port,
+        env_file=env_file,
+        reuse_tokens=reuse_tokens,
+        public_client=public_client,
+        offline=offline,
+        yes=yes,
+        dry_run=dry_run,
+    )
+    execute("init", flags, lambda ports, report: run_init(options, ports, report))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

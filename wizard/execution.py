@@ -74,8 +74,14 @@ def envelope(
     }
 
 
-def execute(command: str, flags: Flags, run: Callable[[Ports], Result]) -> NoReturn:
-    """Run the command and leave the process."""
+Report = Callable[[Result], None]
+
+
+def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) -> NoReturn:
+    """Run the command and leave the process.
+
+    `run` may report its result before it returns, when it goes on working after that.
+    """
     ports = system_ports(flags)
     _end_on_signals()
     try:
@@ -86,31 +92,42 @@ def execute(command: str, flags: Flags, run: Callable[[Ports], Result]) -> NoRet
         sys.exit(ExitCode.OK)
 
 
-def _run(command: str, flags: Flags, ports: Ports, run: Callable[[Ports], Result]) -> ExitCode:
+def _run(
+    command: str, flags: Flags, ports: Ports, run: Callable[[Ports, Report], Result]
+) -> ExitCode:
+    reported: list[Result] = []
+
+    def report(result: Result) -> None:
+        reported.append(result)
+        if flags.json:
+            code, extra = result.exit_code, result.as_json()
+            ports.console.data(envelope(command, code, result.findings, extra))
+
     try:
-        result = run(ports)
-    except Failure as failure:
-        if flags.debug:
-            _show_traceback()
-        return _told(command, flags, ports, failure)
-    except KeyboardInterrupt:
-        return _told(command, flags, ports, INTERRUPTED.failure())
+        result = run(ports, report)
+        if not reported:
+            report(result)
     except BrokenPipeError:
         raise
-    except Exception as error:
+    except (Failure, KeyboardInterrupt, Exception) as error:
         if flags.debug:
             _show_traceback()
-        return _told(command, flags, ports, BUG.failure(type(error).__name__))
-    if flags.json:
-        ports.console.data(envelope(command, result.exit_code, result.findings, result.as_json()))
+        failure = _as_failure(error)
+        if flags.json and not reported:
+            ports.console.data(envelope(command, failure.exit_code, [failure.finding], {}))
+        ports.console.finding(failure.finding)
+        return failure.exit_code
     return result.exit_code
 
 
-def _told(command: str, flags: Flags, ports: Ports, failure: Failure) -> ExitCode:
-    if flags.json:
-        ports.console.data(envelope(command, failure.exit_code, [failure.finding], {}))
-    ports.console.finding(failure.finding)
-    return failure.exit_code
+def _as_failure(error: BaseException) -> Failure:
+    match error:
+        case Failure():
+            return error
+        case KeyboardInterrupt():
+            return INTERRUPTED.failure()
+        case _:
+            return BUG.failure(type(error).__name__)
 
 
 def system_ports(flags: Flags) -> Ports:

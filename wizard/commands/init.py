@@ -1,0 +1,361 @@
+"""`init`: from a LibreChat folder to a complete `.env` and an open HTTPS way to it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from wizard.commands.answers import (
+    MAX_SECRET_BYTES,
+    MISSING_OPTION,
+    Defaults,
+    defaults_from,
+    option,
+    read_secret,
+)
+from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
+from wizard.commands.questions import Auth0Questions, show_dashboard_steps
+from wizard.drafts import Draft, Drafts
+from wizard.execution import INTERRUPTED, Result
+from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.librechat.checkout import Checkout, find, how_to_restart, look_at, signs_of_use
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_store import EnvStore
+from wizard.librechat.setup import EnvPlan, plan_env
+from wizard.ports import Ports
+from wizard.settings import (
+    LIBRECHAT_PORT,
+    Auth0Settings,
+    InvalidValue,
+    SetupSettings,
+    parse_audiences,
+    parse_client_id,
+    parse_client_secret,
+    parse_domain,
+    parse_port,
+)
+from wizard.ui.prompts import Prompter
+
+NOT_LIBRECHAT = Rule(
+    "LA007",
+    Severity.WARNING,
+    "This does not look like a LibreChat folder",
+    "Nothing of LibreChat lies here: no package.json of it, no .env.example, no Docker Compose"
+    " file. LibreChat reads the .env of the folder it is started in.",
+    "Run the command in the LibreChat folder, or give --env-file PATH.",
+)
+NO_FOLDER = Rule(
+    "LA008",
+    Severity.ERROR,
+    "The folder for the .env does not exist",
+    "Nothing was written.",
+    "Check the path given with --env-file.",
+    exit_code=ExitCode.FILE,
+)
+RULES = (NOT_LIBRECHAT, NO_FOLDER)
+
+STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class InitOptions:
+    """What was given on the command line or in the environment; "" where nothing was.
+
+    `client_secret` is the secret itself, read from `AUTH0_CLIENT_SECRET`;
+    `client_secret_file` a path, or `-` for standard input.
+    """
+
+    domain: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    client_secret_file: str = ""
+    audience: str = ""
+    tunnel: str = ""
+    public_url: str = ""
+    ngrok_domain: str = ""
+    port: str = ""
+    env_file: Path | None = None
+    reuse_tokens: bool = True
+    public_client: bool = False
+    offline: bool = False
+    yes: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """What was done."""
+
+    env_file: Path
+    settings: SetupSettings
+    changed: Sequence[str]
+    findings: Sequence[Finding]
+    backup: Path | None = None
+    written: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """FINDINGS if a check found an error."""
+        has_error = any(finding.severity is Severity.ERROR for finding in self.findings)
+        return ExitCode.FINDINGS if has_error else ExitCode.OK
+
+    def as_json(self) -> dict[str, object]:
+        """See `Result.as_json`; names of variables only."""
+        return {
+            "env_file": str(self.env_file),
+            "backup": str(self.backup) if self.backup else None,
+            "changed": list(self.changed),
+            "written": self.written,
+            "public_url": self.settings.public_url,
+            "callback_url": self.settings.callback_url,
+            "logout_urls": list(self.settings.logout_urls),
+            "web_origins": list(self.settings.web_origins),
+        }
+
+
+def run_init(options: InitOptions, ports: Ports, report: Callable[[Result], None]) -> InitResult:
+    """Set LibreChat up, and keep the tunnel open as long as the user works.
+
+    Args:
+        options: what was asked for.
+        ports: what may be touched.
+        report: called with the result once it stands, before the tunnel is kept open.
+
+    Raises:
+        Failure: it could not be done; the `.env` is as it was.
+    """
+    with ExitStack() as stack:
+        setup = _Setup(options, ports, stack)
+        try:
+            result = setup.run()
+        except KeyboardInterrupt:
+            raise INTERRUPTED.failure(setup.what_was_done()) from None
+        report(result)
+        if result.written or not result.changed:
+            _tell_next_steps(setup.checkout, result.settings, ports)
+            keep_open(setup.way, ports)
+        return result
+
+
+class _Setup:
+    """One run of the wizard; `run` reads like the steps a user sees."""
+
+    def __init__(self, options: InitOptions, ports: Ports, stack: ExitStack) -> None:
+        self.options = options
+        self.ports = ports
+        self.stack = stack
+        self.given = _given(options)
+        self.findings: list[Finding] = []
+        self.checkout, self.store = self._find_librechat()
+        self.existing = self.store.read()
+        self.current = EnvFile.from_bytes(self.existing).values() if self.existing else {}
+        self.port = _port(options, self.current)
+        self.drafts = Drafts(ports.state_dir, self.store.path)
+
+    def run(self) -> InitResult:
+        console = self.ports.console
+        console.step(1, STEPS, "LibreChat")
+        self._tell_what_was_found()
+        self.draft = self._resume()
+        self.defaults = defaults_from(self.current, self.draft)
+        if self.ports.prompter is None:
+            _require_everything(self.options, self.given, self.defaults)
+
+        console.step(2, STEPS, "An HTTPS address")
+        self.way = self._open_way()
+
+        console.step(3, STEPS, "Auth0's dashboard")
+        reuse_tokens = self.options.reuse_tokens
+        show_dashboard_steps(SetupSettings(self.given, self.way.url, reuse_tokens), self.ports)
+
+        console.step(4, STEPS, "Values from Auth0")
+        settings = SetupSettings(self._ask_for_values(), self.way.url, reuse_tokens)
+
+        console.step(5, STEPS, "Proof")
+        console.hint("Not checked against the tenant.")
+
+        console.step(6, STEPS, "The .env")
+        return self._write(settings)
+
+    def what_was_done(self) -> str:
+        """For those who stopped it, by what lies on disk."""
+        if self.store.read() == self.existing:
+            return "Nothing was changed."
+        return f"{self.store.path} was already written; init --undo brings the old one back."
+
+    def _find_librechat(self) -> tuple[Checkout, EnvStore]:
+        options, ports = self.options, self.ports
+        if options.env_file is not None:
+            env_file = ports.cwd / options.env_file.expanduser()
+            checkout = look_at(env_file.parent)
+        else:
+            checkout = find(ports.cwd)
+            if not checkout.is_librechat and ports.prompter is not None:
+                checkout = _ask_folder(ports, ports.prompter)
+            env_file = checkout.folder / ".env"
+        if not env_file.parent.is_dir():
+            raise NO_FOLDER.failure(str(env_file.parent))
+        is_named = options.env_file is not None or env_file.is_file()
+        if not checkout.is_librechat and not is_named:
+            self.findings.append(NOT_LIBRECHAT.finding(f"The .env goes to {env_file.parent}."))
+        return checkout, EnvStore(env_file, ports.state_dir)
+
+    def _tell_what_was_found(self) -> None:
+        console = self.ports.console
+        for finding in self.findings:
+            console.finding(finding)
+        if self.checkout.is_librechat:
+            evidence = ", ".join(self.checkout.evidence)
+            console.done(f"LibreChat in {self.checkout.folder} ({evidence})")
+        if self.existing is not None and self.existing.strip():
+            console.done("Your .env is kept; only the lines that must change will.")
+        elif self.checkout.env_example.is_file():
+            console.done("There is no .env yet; it starts from this version's .env.example.")
+        else:
+            console.done("There is no .env yet; it starts from our template.")
+
+    def _resume(self) -> Draft:
+        draft = self.drafts.load()
+        if draft.is_empty or self.ports.prompter is None:
+            return Draft()
+        answers = ", ".join(filter(None, (draft.public_url, draft.domain, draft.client_id)))
+        question = f"Go on with the answers of the run that was stopped ({answers})?"
+        if self.ports.prompter.confirm(question):
+            return draft
+        self.drafts.forget()
+        return Draft()
+
+    def _open_way(self) -> OpenWay:
+        wish = Wish(
+            port=self.port,
+            tunnel=self.options.tunnel,
+            public_url=self.options.public_url,
+            wanted_url=self.options.ngrok_domain,
+            known_url=self.defaults.public_url,
+        )
+        way = self.stack.enter_context(open_way(wish, self.ports))
+        self._keep("public_url", way.url)
+        return way
+
+    def _ask_for_values(self) -> Auth0Settings:
+        return Auth0Questions(
+            self.given,
+            self.defaults,
+            reuse_tokens=self.options.reuse_tokens,
+            public_client=self.options.public_client,
+            ports=self.ports,
+            keep=self._keep,
+        ).ask()
+
+    def _keep(self, name: str, answer: str) -> None:
+        self.draft = replace(self.draft, **{name: answer})
+        self.drafts.keep(self.draft)
+
+    def _write(self, settings: SetupSettings) -> InitResult:
+        console = self.ports.console
+        plan = self._plan(settings)
+        self.findings += plan.findings
+        result = InitResult(self.store.path, settings, plan.changed_names, self.findings)
+        if not plan.changes:
+            self.drafts.forget()
+            console.done(f"{self.store.path} is right already; it was not touched.")
+            return result
+        console.say(f"Changes to {self.store.path}:")
+        console.changes(plan.changes)
+        for finding in plan.findings:
+            console.finding(finding)
+        if self.options.dry_run:
+            console.done("Dry run: nothing was written.")
+            return result
+        prompter = self.ports.prompter
+        if prompter is not None and not prompter.confirm("Write these changes?"):
+            console.say("Nothing was written.")
+            return result
+        backup = self.store.save(self.existing, plan.after.to_bytes())
+        self.drafts.forget()
+        console.done(f"{self.store.path} is written; only you can read it.")
+        if self.existing is None:
+            return replace(result, written=True)
+        console.hint(f"The old one is in {backup}; librechat-auth0 init --undo brings it back.")
+        return replace(result, backup=backup, written=True)
+
+    def _plan(self, settings: SetupSettings) -> EnvPlan:
+        return plan_env(
+            settings,
+            self.existing,
+            EnvStore(self.checkout.env_example, self.ports.state_dir).read(),
+            signs_of_use=signs_of_use(self.checkout.folder, self.ports.processes),
+            port=self.port,
+        )
+
+
+def _given(options: InitOptions) -> Auth0Settings:
+    """The values that came as options, validated before anything is asked or opened."""
+    domain = option("--domain", options.domain, parse_domain) if options.domain else ""
+    client_id = (
+        option("--client-id", options.client_id, parse_client_id) if options.client_id else ""
+    )
+    secret = ""
+    name = "--client-secret-file" if options.client_secret_file else "AUTH0_CLIENT_SECRET"
+    if not options.public_client and (options.client_secret_file or options.client_secret):
+        text = options.client_secret
+        if options.client_secret_file:
+            text = read_secret(options.client_secret_file, lambda: sys.stdin.read(MAX_SECRET_BYTES))
+        secret = option(name, text, lambda value: parse_client_secret(value, client_id=client_id))
+    audiences: tuple[str, ...] = ()
+    if options.audience and options.reuse_tokens:
+        audiences = option(
+            "--audience", options.audience, lambda text: parse_audiences(text, domain=domain)
+        )
+    return Auth0Settings(domain, client_id, secret, audiences)
+
+
+def _require_everything(options: InitOptions, given: Auth0Settings, defaults: Defaults) -> None:
+    """Every value that is missing, told at once."""
+    needed = {
+        "--domain": given.domain or defaults.domain,
+        "--client-id": given.client_id or defaults.client_id,
+        "--client-secret-file (or AUTH0_CLIENT_SECRET)": (
+            given.client_secret or defaults.client_secret or options.public_client
+        ),
+        "--audience": given.audiences or defaults.audience or not options.reuse_tokens,
+        "--yes (or --dry-run)": options.yes or options.dry_run,
+    }
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise MISSING_OPTION.failure(
+            f"Missing: {', '.join(missing)}.",
+            fix=f"Add {', '.join(missing)}; librechat-auth0 init --help lists all options.",
+        )
+
+
+def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
+    ports.console.warn("This does not look like a LibreChat folder.")
+
+    def existing_folder(answer: str) -> Path:
+        folder = (ports.cwd / Path(answer.strip()).expanduser()).resolve()
+        if not folder.is_dir():
+            raise InvalidValue(f"There is no folder {folder}.")
+        return folder
+
+    answer = prompter.text("LibreChat folder", default=str(ports.cwd), check=existing_folder)
+    return look_at(existing_folder(answer))
+
+
+def _port(options: InitOptions, current: dict[str, str]) -> int:
+    if options.port:
+        return option("--port", options.port, parse_port)
+    try:
+        return parse_port(current.get("PORT", ""))
+    except InvalidValue:
+        return LIBRECHAT_PORT
+
+
+def _tell_next_steps(checkout: Checkout, settings: SetupSettings, ports: Ports) -> None:
+    console = ports.console
+    console.say()
+    console.verbatim("Make LibreChat read the file:", how_to_restart(checkout.folder))
+    console.verbatim("Then sign in at:", [settings.public_url])

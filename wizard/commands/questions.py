@@ -1,0 +1,157 @@
+"""Asks for what Auth0's dashboard shows, and tells where it stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wizard.commands.answers import Defaults, option
+from wizard.ports import Ports
+from wizard.settings import (
+    Auth0Settings,
+    SetupSettings,
+    parse_audiences,
+    parse_client_id,
+    parse_client_secret,
+    parse_domain,
+)
+from wizard.ui.prompts import Choice
+
+DASHBOARD = "https://manage.auth0.com"
+SUGGESTED_AUDIENCE = "https://api.librechat.ai"
+
+Keep = Callable[[str, str], None]
+
+
+def show_dashboard_steps(settings: SetupSettings, ports: Ports) -> None:
+    """What to create in the dashboard, with the exact lines to paste."""
+    console = ports.console
+    lines = {
+        "Allowed Callback URLs": settings.callback_url,
+        "Allowed Logout URLs": ", ".join(settings.logout_urls),
+        "Allowed Web Origins": ", ".join(settings.web_origins),
+    }
+    console.say(f"In {DASHBOARD} → Applications → Applications:")
+    console.hint("Create Application, type Regular Web Application, or open the one you have.")
+    console.hint("In its Settings, under Application URIs, paste:")
+    for label, line in lines.items():
+        console.verbatim(label, [line])
+    if settings.reuse_tokens:
+        console.hint("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
+        console.say(f"In {DASHBOARD} → Applications → APIs:")
+        console.hint(
+            f"Create API, Identifier for example {SUGGESTED_AUDIENCE} (a name, never fetched),"
+            " RS256. In its Settings, switch on Allow Offline Access. Under Application Access,"
+            " give your application User-Delegated Access."
+        )
+    if ports.prompter is None:
+        return
+    choices = [
+        Choice("go", "Done, go on"),
+        *(Choice(label, f"Copy {label}") for label in lines),
+        Choice("open", "Open the dashboard in the browser"),
+    ]
+    while (answer := ports.prompter.select("Ready?", choices, default="go")) != "go":
+        if answer == "open":
+            if not ports.desktop.open(f"{DASHBOARD}/#/applications"):
+                console.warn(f"No browser here; open {DASHBOARD}/#/applications yourself.")
+        elif ports.desktop.copy(lines[answer]):
+            console.done(f"{answer} copied.")
+        else:
+            console.warn("No clipboard here; copy the line from above.")
+
+
+class Auth0Questions:
+    """Asks for the values that were not given as options.
+
+    Args:
+        given: what was; "" and () where nothing was.
+        defaults: what to offer.
+        reuse_tokens: whether an API identifier is needed.
+        public_client: whether there is no secret.
+        ports: whom to ask.
+        keep: called with the name and text of each answer that may be kept for a next run.
+    """
+
+    def __init__(
+        self,
+        given: Auth0Settings,
+        defaults: Defaults,
+        *,
+        reuse_tokens: bool,
+        public_client: bool,
+        ports: Ports,
+        keep: Keep,
+    ) -> None:
+        self._given = given
+        self._defaults = defaults
+        self._reuse_tokens = reuse_tokens
+        self._public_client = public_client
+        self._ports = ports
+        self._keep = keep
+
+    def ask(self) -> Auth0Settings:
+        """All four values.
+
+        Raises:
+            Failure: a default cannot be right, and nobody can be asked.
+        """
+        domain = self._domain()
+        self._keep("domain", domain)
+        client_id = self._client_id()
+        self._keep("client_id", client_id)
+        secret = self._client_secret(client_id)
+        audiences = self._audiences(domain)
+        self._keep("audience", ",".join(audiences))
+        return Auth0Settings(domain, client_id, secret, audiences)
+
+    def _domain(self) -> str:
+        if self._given.domain:
+            return self._given.domain
+        if self._ports.prompter is None:
+            return self._defaults.domain
+        self._ports.console.hint("Your application → Settings → Basic Information → Domain.")
+        return parse_domain(
+            self._ports.prompter.text("Domain", default=self._defaults.domain, check=parse_domain)
+        )
+
+    def _client_id(self) -> str:
+        if self._given.client_id:
+            return self._given.client_id
+        if self._ports.prompter is None:
+            return self._defaults.client_id
+        self._ports.console.hint("The line under it: 32 letters and digits.")
+        return parse_client_id(
+            self._ports.prompter.text(
+                "Client ID", default=self._defaults.client_id, check=parse_client_id
+            )
+        )
+
+    def _client_secret(self, client_id: str) -> str:
+        if self._given.client_secret or self._public_client:
+            return self._given.client_secret
+        kept = self._defaults.client_secret if client_id == self._defaults.client_id else ""
+        if self._ports.prompter is None:
+            return self._defaults.client_secret
+
+        def parse(text: str) -> str:
+            return kept if kept and not text else parse_client_secret(text, client_id=client_id)
+
+        self._ports.console.hint(
+            "The line under that. Use its copy button: the dots are not the secret."
+            + (" Enter keeps the one in your .env." if kept else "")
+        )
+        return parse(self._ports.prompter.secret("Client Secret (hidden)", check=parse))
+
+    def _audiences(self, domain: str) -> tuple[str, ...]:
+        if not self._reuse_tokens:
+            return ()
+
+        def parse(text: str) -> tuple[str, ...]:
+            return parse_audiences(text, domain=domain)
+
+        if self._given.audiences or self._ports.prompter is None:
+            text = ",".join(self._given.audiences) or self._defaults.audience
+            return option("--audience", text, parse)
+        self._ports.console.hint("Applications → APIs → your API → Settings → Identifier.")
+        default = self._defaults.audience or SUGGESTED_AUDIENCE
+        return parse(self._ports.prompter.text("API Identifier", default=default, check=parse))

@@ -1,0 +1,55 @@
+"""`init --undo`: brings back what the `.env` was before the last change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wizard.commands.answers import MISSING_OPTION
+from wizard.findings import ExitCode, Finding
+from wizard.librechat.env_store import EnvStore
+from wizard.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class UndoResult:
+    """What was brought back; `restored` is False if the user said no."""
+
+    env_file: Path
+    backup: Path
+    restored: bool
+    exit_code: ExitCode = ExitCode.OK
+    findings: Sequence[Finding] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """See `Result.as_json`."""
+        return {
+            "env_file": str(self.env_file),
+            "backup": str(self.backup),
+            "restored": self.restored,
+        }
+
+
+def run_undo(env_file: Path, ports: Ports, *, yes: bool) -> UndoResult:
+    """Bring the last backup back, after a question.
+
+    Raises:
+        Failure: there is no backup, or the file cannot be written; it is as it was.
+    """
+    store = EnvStore(env_file, ports.state_dir)
+    current = store.read()
+    backup = store.last_backup()
+    if ports.prompter is None and not yes:
+        raise MISSING_OPTION.failure("Missing: --yes.", fix="Add --yes to bring the file back.")
+    was_absent = backup.content is None
+    question = (
+        f"There was no {env_file} before. Take it away again?"
+        if was_absent
+        else f"Bring {env_file} back as it was in {backup.path.name}?"
+    )
+    if ports.prompter is not None and not ports.prompter.confirm(question):
+        return UndoResult(env_file, backup.path, restored=False)
+    store.undo(backup, current)
+    ports.console.done(f"{env_file} is {'gone' if was_absent else 'as it was'}.")
+    return UndoResult(env_file, backup.path, restored=True)
