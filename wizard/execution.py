@@ -142,9 +142,10 @@ def system_ports(flags: Flags) -> Ports:
 
     environ = dict(os.environ)
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
+    console = Console(environ=environ, quiet=flags.quiet, silent=flags.json)
     return Ports(
-        console=Console(environ=environ, quiet=flags.quiet, silent=flags.json),
-        prompter=TerminalPrompter() if can_ask else None,
+        console=console,
+        prompter=TerminalPrompter(console.warn) if can_ask else None,
         http=Https(environ),
         processes=SystemProcesses(),
         desktop=NoDesktop() if flags.no_open or not can_ask else UserDesktop(environ),

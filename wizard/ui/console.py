@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
 from wizard.findings import Finding, Severity
-from wizard.librechat.env_file import Change, How
+from wizard.librechat.env_file import Change
 from wizard.librechat.variables import is_secret
 
 if TYPE_CHECKING:
@@ -125,13 +125,11 @@ class Console:
     def changes(self, changes: Sequence[Change]) -> None:
         """The edits of a file as a diff; secrets are masked on both sides."""
         for change in changes:
-            place = f"line {change.line}"
-            self._say(
-                f"@@ {place}{'' if change.how is How.CHANGED else ', ' + change.how} @@", Kind.HINT
-            )
-            if change.before is not None:
-                self._say(f"- {masked(change.name, change.before)}", Kind.REMOVED, wrap=False)
-            self._say(f"+ {masked(change.name, change.after)}", Kind.ADDED, wrap=False)
+            lines = [(f"+ {masked(change.name, change.after)}", Kind.ADDED)]
+            if change.before is not None and change.before != f"{change.name}=":
+                lines.insert(0, (f"- {masked(change.name, change.before)}", Kind.REMOVED))
+            for number, (line, kind) in zip((str(change.line), ""), lines, strict=False):
+                self._say(f"{number:>5} {line}", kind, wrap=False)
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:

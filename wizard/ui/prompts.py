@@ -49,31 +49,40 @@ class Prompter(Protocol):
 
 
 class TerminalPrompter:
-    """`Prompter` on questionary. Asks on standard error: standard output is for data."""
+    """`Prompter` on questionary. Asks on standard error: standard output is for data.
+
+    Args:
+        explain: shows why an answer cannot be right. A line of its own, since questionary's
+            validation bar is cut off at the terminal's width.
+    """
+
+    def __init__(self, explain: Callable[[str], None]) -> None:
+        self._explain = explain
 
     def text(self, question: str, *, default: str = "", check: Check | None = None) -> str:
-        """See `Prompter.text`."""
+        """See `Prompter.text`; an answer that is refused is there to be corrected."""
         import questionary
 
-        return self._ask(
-            questionary.text(
-                question,
-                default=default,
-                validate=_validator(check),
-                style=self._style(),
-                output=self._output(),
+        answer = default
+        while True:
+            answer = self._ask(
+                questionary.text(
+                    question, default=answer, style=self._style(), output=self._output()
+                )
             )
-        )
+            if self._accepts(answer, check):
+                return answer
 
     def secret(self, question: str, *, check: Check | None = None) -> str:
         """See `Prompter.secret`."""
         import questionary
 
-        return self._ask(
-            questionary.password(
-                question, validate=_validator(check), style=self._style(), output=self._output()
+        while True:
+            answer = self._ask(
+                questionary.password(question, style=self._style(), output=self._output())
             )
-        )
+            if self._accepts(answer, check):
+                return answer
 
     def confirm(self, question: str, *, default: bool = True) -> bool:
         """See `Prompter.confirm`."""
@@ -103,6 +112,15 @@ class TerminalPrompter:
             )
         )
 
+    def _accepts(self, answer: str, check: Check | None) -> bool:
+        try:
+            if check is not None:
+                check(answer)
+        except InvalidValue as reason:
+            self._explain(str(reason))
+            return False
+        return True
+
     def _ask(self, question: Question) -> str:
         try:
             # `ask` would swallow Ctrl-C and answer None.
@@ -128,19 +146,5 @@ class TerminalPrompter:
                 ("highlighted", "fg:ansicyan bold"),
                 ("selected", "noreverse"),
                 ("instruction", "nobold"),
-                ("validation-toolbar", "fg:ansired bold noreverse bg:default"),
             ]
         )
-
-
-def _validator(check: Check | None) -> Callable[[str], bool | str]:
-    def validate(answer: str) -> bool | str:
-        if check is None:
-            return True
-        try:
-            check(answer)
-        except InvalidValue as reason:
-            return str(reason)
-        return True
-
-    return validate
