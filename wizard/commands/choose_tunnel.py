@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from wizard.commands.answers import MISSING_OPTION, option
 from wizard.findings import ExitCode, Failure, Rule, Severity
@@ -45,7 +46,7 @@ RULES = (NO_SUCH_TUNNEL, TUNNEL_ENDED)
 NO_TUNNEL = "none"
 OWN_URL = "own"
 DEFAULT_TUNNEL = "ngrok"
-HEALTH_CHECK_SECONDS = 0.5
+WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +59,21 @@ class Wish:
     port: int
     tunnel: str = ""
     public_url: str = ""
-    wanted_url: str = ""
+    ngrok_domain: str = ""
     known_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenWay:
-    """An HTTPS URL that leads to LibreChat; `tunnel` is None where it is the user's own."""
+    """An HTTPS URL that leads to LibreChat.
+
+    `tunnel` is None where it is the user's own; `ended` is set when the tunnel closed for good.
+    """
 
     url: str
     name: str
     tunnel: Tunnel | None = None
-    stable: bool = True
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -98,8 +102,9 @@ def keep_open(way: OpenWay, ports: Ports) -> None:
     ports.console.say()
     ports.console.done(f"{way.url} is open. Leave this running; Ctrl-C closes it.")
     try:
-        while way.tunnel.healthy():
-            time.sleep(HEALTH_CHECK_SECONDS)
+        # In slices: a wait without an end is not interrupted by Ctrl-C on Windows.
+        while not way.ended.wait(WAIT_SECONDS):
+            pass
     except KeyboardInterrupt:
         ports.console.say()
         ports.console.say("The tunnel is closed. The .env stays as it is.")
@@ -180,32 +185,42 @@ def _own_url(wish: Wish, ports: Ports) -> str:
 def _open(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
     offer = chosen.offer(ports.processes, ports.environ)
     token = ""
-    if offer.token_question and ports.prompter is not None:
-        ports.console.hint(offer.token_hint)
-        token = ports.prompter.secret(offer.token_question).strip()
+    if offer.credential_question and ports.prompter is not None:
+        ports.console.hint(offer.credential_hint)
+        token = ports.prompter.secret(offer.credential_question).strip()
+    ended = threading.Event()
+
+    def on_event(event: TunnelEvent) -> None:
+        ports.console.live(event_line(event, datetime.now().astimezone()))
+        if event.kind is EventKind.CLOSED:
+            ended.set()
+
     request = TunnelRequest(
         port=wish.port,
         state_dir=ports.state_dir,
-        wanted_url=wish.wanted_url,
-        known_url=wish.known_url,
+        wanted_url=_wanted_url(chosen, wish),
         token=token,
-        on_event=lambda event: ports.console.live(event_line(event, datetime.now().astimezone())),
+        on_event=on_event,
         progress=ports.console.hint,
     )
     tunnel = chosen.tunnel(request, ports.processes, ports.environ)
     with ports.console.working(f"Opening {chosen.name}"), _closed_on_error(tunnel):
         url = tunnel.open()
     ports.console.done(f"{url} leads to port {wish.port}")
-    if (
-        token
-        and ports.prompter is not None
-        and ports.prompter.confirm(
-            f"Save it in {chosen.name}'s own configuration, so that it is not asked for again?"
-        )
-    ):
-        path = chosen.save_token(token, ports.environ)
-        ports.console.done(f"Saved in {path}; it is nowhere else.")
-    return OpenWay(url, chosen.name, tunnel, offer.stable_url)
+    if token and offer.save_credential is not None and ports.prompter is not None:
+        question = f"Save it in {chosen.name}'s own configuration, to be asked no more?"
+        if ports.prompter.confirm(question):
+            ports.console.done(f"Saved in {offer.save_credential(token)}; it is nowhere else.")
+    return OpenWay(url, chosen.name, tunnel, ended)
+
+
+def _wanted_url(chosen: Provider, wish: Wish) -> str:
+    """The user's own domain, or the URL of the last run where it can be had again."""
+    if chosen.name == "ngrok" and wish.ngrok_domain:
+        return wish.ngrok_domain
+    known = urlsplit(wish.known_url)
+    is_its = (known.hostname or "").endswith(chosen.domains) and known.port != wish.port
+    return wish.known_url if is_its else ""
 
 
 @contextmanager

@@ -233,7 +233,7 @@ class _Setup:
             port=self.port,
             tunnel=self.options.tunnel,
             public_url=self.options.public_url,
-            wanted_url=self.options.ngrok_domain,
+            ngrok_domain=self.options.ngrok_domain,
             known_url=self.defaults.public_url,
         )
         way = self.stack.enter_context(open_way(wish, self.ports))

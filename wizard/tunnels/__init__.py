@@ -52,7 +52,7 @@ class TunnelEvent:
 OnEvent = Callable[[TunnelEvent], None]
 
 
-def ignore_event(event: TunnelEvent) -> None:  # noqa: ARG001
+def ignore_event(event: TunnelEvent) -> None:
     """The listener of those who do not listen."""
 
 
@@ -65,16 +65,19 @@ class Offer:
         needs: what it needs, or what of it was found.
         stable_url: whether the public URL stays the same the next time.
         public: whether other machines reach the URL.
-        token_question: asks for the credential that is missing, "" if none is.
-        token_hint: where the user finds that credential.
+        credential_question: asks for the credential that is missing, "" if none is.
+        credential_hint: where the user finds that credential.
+        save_credential: keeps the credential in the provider's own configuration and returns that
+            file; raises Failure.
     """
 
     ready: bool
     needs: str
     stable_url: bool
     public: bool
-    token_question: str = ""
-    token_hint: str = ""
+    credential_question: str = ""
+    credential_hint: str = ""
+    save_credential: Callable[[str], Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,6 @@ class TunnelRequest:
     Attributes:
         port: LibreChat's port on this machine.
         wanted_url: the host name or URL that is asked for, "" for the provider's choice.
-        known_url: the URL of the last run, to be had again where that is possible.
         token: the provider's credential when the user just gave one, "" otherwise.
         on_event: called from any thread with what happens to the open tunnel.
         progress: called with one line on what takes time (a download, a start).
@@ -94,7 +96,6 @@ class TunnelRequest:
     port: int
     state_dir: Path
     wanted_url: str = ""
-    known_url: str = ""
     token: str = field(default="", repr=False)
     on_event: OnEvent = ignore_event
     progress: Callable[[str], None] = field(default=lambda _: None)
@@ -136,10 +137,17 @@ class Tunnel(ABC):
 
 
 class Provider(Protocol):
-    """One way to an HTTPS URL."""
+    """One way to an HTTPS URL.
+
+    Attributes:
+        name: what `--tunnel` calls it.
+        summary: one line for the one who chooses.
+        domains: endings of the hosts under which a URL can be asked for again.
+    """
 
     name: str
     summary: str
+    domains: tuple[str, ...]
 
     def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:
         """What this provider can do on this machine; quick, and changes nothing."""
@@ -149,14 +157,6 @@ class Provider(Protocol):
         self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
     ) -> Tunnel:
         """A tunnel that is not open yet."""
-        ...
-
-    def save_token(self, token: str, environ: Mapping[str, str]) -> Path:
-        """Keep the credential in the provider's own configuration; returns that file.
-
-        Raises:
-            Failure: the file cannot be written, or the provider has no credential.
-        """
         ...
 
 

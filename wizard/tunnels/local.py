@@ -61,6 +61,7 @@ class LocalProvider:
 
     name = "local"
     summary = "HTTPS on this computer, nothing to install; others cannot reach it"
+    domains = ("localhost", "127.0.0.1", "::1")
 
     def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:  # noqa: ARG002
         """See `Provider.offer`."""
@@ -204,15 +205,13 @@ class _Serving:
 
 
 def wanted_url(request: TunnelRequest) -> str:
-    """The URL that is asked for, else the one of the last run, else `DEFAULT_URL`.
+    """The URL that is asked for, else `DEFAULT_URL`.
 
     Raises:
         Failure: what is asked for is not on this machine, or is LibreChat's own port.
     """
     if not request.wanted_url:
-        known = urlsplit(request.known_url)
-        ours = known.hostname in _NAMES and (known.port or 443) != request.port
-        return request.known_url if ours and known.scheme == "https" else DEFAULT_URL
+        return DEFAULT_URL
     try:
         url = parse_public_url(request.wanted_url)
     except InvalidValue as error:
