@@ -48,7 +48,7 @@ def sign_in_like_a_user(http: HttpClient, start_url: str, email: str, password: 
     """
     browser = Browser(http)
     response = browser.get(start_url)
-    form = _sign_in_form(response)
+    form = sign_in_form(response)
     typed = False
     while form is not None:
         if form.asks_for_password:
@@ -56,7 +56,7 @@ def sign_in_like_a_user(http: HttpClient, start_url: str, email: str, password: 
                 raise NO_END.failure(f"{_place(response.url)} asks for the password again")
             typed = True
         response = browser.submit(form, form.filled_in(email, password))
-        form = _sign_in_form(response)
+        form = sign_in_form(response)
     return response
 
 
@@ -186,7 +186,7 @@ class _FormReader(HTMLParser):
             self._open = False
 
 
-def _sign_in_form(response: Response) -> Form | None:
+def sign_in_form(response: Response) -> Form | None:
     """The form of a page that asks for a password or for consent."""
     if not response.is_html:
         return None

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hmac
 import json
+import os
 import re
 import secrets
 import socket
@@ -157,7 +158,7 @@ class DemoTenant:
             timeout_graceful_shutdown=1,
         )
         config.load()
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=(sockets,), name="demo tenant", daemon=True
         )
@@ -179,6 +180,14 @@ class DemoTenant:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Hang up first: uvicorn would wait for the TLS farewell of every idle connection."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
 
 
 def application(tenant: Tenant) -> Starlette:
@@ -392,7 +401,7 @@ class _Endpoints:
                 raise PageError(400, "invalid_request", _not_a_logout_url(target))
             return self._signed_out(request, target)
 
-    def refused(self, request: Request, error: Exception) -> Response:
+    async def refused(self, request: Request, error: Exception) -> Response:
         """The answer to whatever an endpoint refused."""
         match error:
             case CallbackError():
@@ -539,20 +548,33 @@ def _listen(port: int) -> list[socket.socket]:
         OSError: the port is taken.
     """
     for _ in range(10):
-        listener = socket.create_server(("127.0.0.1", port))
+        first = _listener(socket.AF_INET, "127.0.0.1", port)
         try:
-            second = socket.create_server(
-                ("::1", listener.getsockname()[1]), family=socket.AF_INET6
-            )
+            return [first, _listener(socket.AF_INET6, "::1", first.getsockname()[1])]
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                return [listener]
-            listener.close()
+                return [first]
+            first.close()
             if port:
                 raise
-        else:
-            return [listener, second]
     raise OSError(errno.EADDRINUSE, "no port is free on both 127.0.0.1 and ::1")
+
+
+def _listener(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    # asyncio turns Nagle's algorithm off only where it sees that this is TCP, which
+    # `socket.create_server` does not say; without, every answer takes 40 ms longer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        listener.listen(100)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _too_many_requests(until: float, wait: float) -> Response:

@@ -1,0 +1,217 @@
+"""The demo tenant as a server: discovery, loopback only, quiet, quick to start and to stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.demo.client import Client, answer, location
+from tests.providers import AUDIENCE, EMAIL, PASSWORD, Authority, Demo, furnish
+from wizard.demo.state import Interruption, Shelf, Tenant
+from wizard.demo.tenant import NO_START, DemoTenant
+from wizard.findings import Failure
+from wizard.http import NetworkError, Trouble
+
+
+def secrets_of(demo: Demo, tokens: dict[str, str]) -> list[str]:
+    issued = [tokens[name] for name in ("access_token", "id_token", "refresh_token")]
+    return [*issued, PASSWORD, demo.application.client_secret]
+
+
+def discovery(demo: Demo) -> dict[str, Any]:
+    return answer(Client(demo).send("GET", ".well-known/openid-configuration"))
+
+
+class TestDiscovery:
+    def test_document(self, demo: Demo) -> None:
+        document = discovery(demo)
+        assert document["issuer"] == demo.issuer == f"https://{demo.tenant.domain}/"
+        assert document["end_session_endpoint"] == f"{demo.issuer}oidc/logout"
+        assert document["code_challenge_methods_supported"] == ["S256"]
+        for endpoint in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            assert document[endpoint].startswith(demo.issuer)
+
+    def test_older_tenants_do_not_name_the_logout(self, demo: Demo) -> None:
+        demo.tenant.rp_logout_discovery = False
+        assert "end_session_endpoint" not in discovery(demo)
+
+    def test_fields_can_be_replaced_and_taken_away(self, demo: Demo) -> None:
+        demo.tenant.metadata = {"issuer": "https://other/", "jwks_uri": None}
+        document = discovery(demo)
+        assert document["issuer"] == "https://other/"
+        assert "jwks_uri" not in document
+
+    def test_keys_are_public_ones(self, demo: Demo) -> None:
+        response = Client(demo).send("GET", ".well-known/jwks.json")
+        (key,) = json.loads(response.body)["keys"]
+        assert key.keys() == {"kty", "n", "e", "use", "alg", "kid"}
+
+
+class TestFaults:
+    def test_interruption_answers_instead(self, demo: Demo) -> None:
+        demo.tenant.interruption = Interruption(200, "<h1>Hotel</h1>", path="/.well-known/")
+        response = Client(demo).send("GET", ".well-known/openid-configuration")
+        assert (response.status, response.text, response.is_html) == (200, "<h1>Hotel</h1>", True)
+        assert Client(demo).authorize().status == 302
+
+    def test_delay(self, demo: Demo) -> None:
+        demo.tenant.delay = 0.2
+        began = time.monotonic()
+        discovery(demo)
+        assert time.monotonic() - began >= 0.2
+
+    def test_delayed_requests_do_not_wait_for_each_other(self, demo: Demo) -> None:
+        demo.tenant.delay = 0.2
+        threads = [threading.Thread(target=discovery, args=(demo,)) for _ in range(4)]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - began < 0.6
+        visits = list(demo.tenant.visits)
+        assert len(visits) == 4
+        assert max(visit.began for visit in visits) < min(visit.ended for visit in visits)
+
+    def test_visits_are_recorded_without_queries(self, demo: Demo) -> None:
+        Client(demo).authorize(client_id="nobody")
+        (visit,) = demo.tenant.visits
+        assert (visit.method, visit.path, visit.status) == ("GET", "/authorize", 400)
+
+    def test_unknown_paths_and_methods(self, demo: Demo) -> None:
+        assert Client(demo).send("GET", "nothing/here").status == 404
+        assert Client(demo).send("GET", "oauth/token").status == 405
+
+    def test_another_host_name_finds_nothing(self, demo: Demo) -> None:
+        url = f"{demo.issuer}.well-known/openid-configuration"
+        response = demo.http.request("GET", url, headers={"Host": "evil.example"})
+        assert (response.status, response.text) == (404, "Not found")
+
+
+class TestServer:
+    def test_starts_and_stops_quickly(self, authority: Authority) -> None:
+        threads = threading.active_count()
+        began = time.monotonic()
+        demo = DemoTenant(Tenant(), certificate=authority.certificate, key=authority.key)
+        with demo:
+            started = time.monotonic() - began
+            url = f"{demo.issuer}.well-known/openid-configuration"
+            http = authority.http()
+            assert http.request("GET", url).status == 200
+            began = time.monotonic()
+        assert started < 1
+        assert time.monotonic() - began < 1
+        with pytest.raises(NetworkError) as caught:
+            http.request("GET", url)
+        assert caught.value.trouble in {Trouble.REFUSED, Trouble.DROPPED}
+        assert threading.active_count() == threads
+
+    def test_is_on_loopback_only(self, demo: Demo) -> None:
+        port = int(demo.tenant.domain.rpartition(":")[2])
+        others = {
+            info[4][0]
+            for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+            if not str(info[4][0]).startswith("127.")
+        }
+        for address in others:
+            with pytest.raises(OSError, match=r"refused|timed out"):
+                socket.create_connection((str(address), port), timeout=1).close()
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            pass
+
+    def test_a_second_stop_does_nothing(self, authority: Authority) -> None:
+        demo = DemoTenant(Tenant(), certificate=authority.certificate, key=authority.key)
+        demo.stop()
+        demo.start()
+        demo.stop()
+        demo.stop()
+
+    def test_port_in_use(self, authority: Authority, demo: Demo) -> None:
+        port = int(demo.tenant.domain.rpartition(":")[2])
+        second = DemoTenant(
+            Tenant(), certificate=authority.certificate, key=authority.key, port=port
+        )
+        with pytest.raises(Failure) as caught:
+            second.start()
+        assert caught.value.finding.rule is NO_START
+        assert str(port) in caught.value.finding.detail
+
+    @pytest.mark.parametrize("content", [None, "no certificate"])
+    def test_unusable_certificate(
+        self, authority: Authority, tmp_path: Path, content: str | None
+    ) -> None:
+        certificate = tmp_path / "certificate.pem"
+        if content is not None:
+            certificate.write_text(content)
+        demo = DemoTenant(Tenant(), certificate=certificate, key=authority.key)
+        with pytest.raises(Failure) as caught:
+            demo.start()
+        assert caught.value.finding.rule is NO_START
+
+    def test_says_nothing(
+        self,
+        authority: Authority,
+        capfd: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Neither in logs nor on the terminal, whatever comes in."""
+        with (
+            caplog.at_level(logging.DEBUG, "uvicorn"),
+            DemoTenant(Tenant(), certificate=authority.certificate, key=authority.key) as running,
+        ):
+            demo = furnish(running.tenant, authority.http())
+            client = Client(demo)
+            tokens = client.tokens()
+            client.refresh("bogus")
+            port = int(running.domain.rpartition(":")[2])
+            with socket.create_connection(("127.0.0.1", port)) as plain:
+                plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                plain.recv(100)
+        out, err = capfd.readouterr()
+        assert (out, err) == ("", "")
+        for secret in secrets_of(demo, tokens):
+            assert secret not in caplog.text
+
+    def test_nothing_secret_in_a_repr(self, demo: Demo) -> None:
+        tokens = Client(demo).tokens()
+        shown = repr(demo.tenant) + repr(demo.setup) + repr(demo.tenant.ledger.transactions)
+        for secret in secrets_of(demo, tokens):
+            assert secret not in shown
+
+
+class TestLoginPage:
+    def test_is_a_plain_form_with_the_demo_user(self, demo: Demo) -> None:
+        client = Client(demo)
+        page = client.send("GET", location(client.authorize())).text
+        assert "Demo tenant" in page
+        assert f'value="{EMAIL}"' in page
+        assert re.search(r'type="password"[^>]*value="correct horse', page)
+        assert "Log in to LibreChat" in page
+        assert "auth0" not in page.lower()
+        assert not re.search(r"(src|href)=", page)
+
+    def test_consent_page_names_api_scope_and_callback(self, demo: Demo) -> None:
+        demo.api.skip_consent_for_verifiable_first_party_clients = False
+        client = Client(demo)
+        page = client.send("GET", location(client.log_in(client.authorize()))).text
+        for shown in (AUDIENCE, "offline_access", demo.setup.callback_url):
+            assert shown in page
+
+
+def test_a_shelf_keeps_for_a_while_and_not_too_much() -> None:
+    shelf: Shelf[int] = Shelf(60)
+    shelf.CAPACITY = 3
+    keys = [shelf.put(number) for number in range(5)]
+    assert [shelf.get(key) for key in keys] == [None, None, 2, 3, 4]
+    assert shelf.take(keys[2]) == 2
+    assert shelf.get(keys[2]) is None
+    assert shelf.get(None) is None
+    assert Shelf[int](0).get(Shelf[int](0).put(1)) is None

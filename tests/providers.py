@@ -1,0 +1,313 @@
+"""OpenID providers on loopback, as fixtures: the demo tenant and two that were not written here.
+
+A conftest that wants them imports them by name. All speak HTTPS with a certificate of one
+throw-away authority.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from wizard.demo.state import Api, Application, Tenant, User, add_librechat
+from wizard.demo.tenant import DemoTenant
+from wizard.http import Https
+from wizard.settings import Auth0Settings, SetupSettings
+
+NODE = Path(__file__).parent / "node"
+PUBLIC_URL = "https://chat.example.com"
+AUDIENCE = "https://api.librechat.ai"
+EMAIL = "demo@example.com"
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class Authority:
+    """PEM files: the authority to trust, and a certificate of it for this machine's names."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+    def http(self) -> Https:
+        """A client that trusts it, and nobody else."""
+        return Https({"SSL_CERT_FILE": str(self.ca)})
+
+
+def make_authority(folder: Path) -> Authority:
+    """A fresh authority and its certificate, in `folder`."""
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away test authority")])
+    now = dt.datetime.now(dt.UTC)
+
+    def builder(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(ca_name)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(minutes=5))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()),
+                critical=False,
+            )
+        )
+
+    ca = (
+        builder(ca_name, ca_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False
+        )
+        .sign(ca_key, hashes.SHA256())
+    )
+    names: list[x509.GeneralName] = [
+        x509.DNSName("localhost"),
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        x509.IPAddress(ipaddress.ip_address("::1")),
+    ]
+    certificate = (
+        builder(x509.Name([]), key.public_key())
+        .add_extension(x509.SubjectAlternativeName(names), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    made = Authority(folder / "ca.pem", folder / "localhost.pem", folder / "localhost-key.pem")
+    made.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    made.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    made.key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return made
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo tenant in which LibreChat at `setup.public_url` is all right."""
+
+    tenant: Tenant
+    setup: SetupSettings
+    application: Application
+    api: Api
+    user: User
+    issuer: str
+    http: Https
+
+
+def furnish(tenant: Tenant, http: Https, public_url: str = PUBLIC_URL) -> Demo:
+    """Empty the running tenant and furnish it for LibreChat at `public_url`."""
+    fresh = Tenant(domain=tenant.domain)
+    for setting in fields(Tenant):
+        if setting.name != "lock":
+            setattr(tenant, setting.name, getattr(fresh, setting.name))
+    app = Application()
+    setup = SetupSettings(
+        Auth0Settings(tenant.domain, app.client_id, app.client_secret, (AUDIENCE,)), public_url
+    )
+    user = add_librechat(tenant, setup, email=EMAIL, password=PASSWORD)
+    return Demo(
+        tenant,
+        setup,
+        tenant.applications[app.client_id],
+        tenant.apis[AUDIENCE],
+        user,
+        tenant.issuer,
+        http,
+    )
+
+
+@dataclass(frozen=True)
+class NodeProvider:
+    """A provider of npm's, running; `domain` is host and port, `issuer` ends with a slash."""
+
+    domain: str
+    client_id: str
+    client_secret: str
+    audience: str
+    email: str
+    password: str
+
+    @property
+    def issuer(self) -> str:
+        return f"https://{self.domain}/"
+
+
+@contextmanager
+def node_program(
+    script: str, environ: Mapping[str, str], *args: str, ready: str = "ready"
+) -> Iterator[subprocess.Popen[str]]:
+    """`tests/node/SCRIPT` while the context is open; it says `ready` on its standard output."""
+    node = shutil.which("node")
+    assert node is not None
+    process = subprocess.Popen(
+        [node, str(NODE / script), *args],
+        cwd=NODE,
+        env={"PATH": os.environ["PATH"], **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said: list[str] = []
+    up = threading.Event()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if ready in line:
+                up.set()
+        up.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        assert up.wait(60), f"{script} did not start: {''.join(said)}"
+        assert process.poll() is None, f"{script} ended: {''.join(said)}"
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join(10)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def free_port(first: int = 0, last: int = 0) -> int:
+    """A port that is free now; between `first` and `last` if they are given."""
+    for port in range(first, last + 1) if first else (0,):
+        try:
+            with socket.create_server(("127.0.0.1", port)) as listener:
+                return int(listener.getsockname()[1])
+        except OSError:
+            continue
+    raise OSError(f"no free port from {first} to {last}")
+
+
+def wait_for(http: Https, url: str, seconds: float = 30) -> None:
+    """Return when `url` answers 200."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if http.request("GET", url).status == 200:
+                return
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+@contextmanager
+def running_oidc_provider(
+    authority: Authority, public_url: str = PUBLIC_URL, **environ: str
+) -> Iterator[NodeProvider]:
+    """npm's `oidc-provider`, set up in Auth0's way; `environ` changes what the script reads."""
+    app = Application()
+    provider = NodeProvider(
+        f"localhost:{free_port()}", app.client_id, app.client_secret, AUDIENCE, EMAIL, PASSWORD
+    )
+    told = {
+        "ISSUER": provider.issuer,
+        "CERTIFICATE": str(authority.certificate),
+        "KEY": str(authority.key),
+        "CLIENT_ID": provider.client_id,
+        "CLIENT_SECRET": provider.client_secret,
+        "CALLBACK_URL": f"{public_url}/oauth/openid/callback",
+        "LOGOUT_URL": f"{public_url}/login",
+        "AUDIENCE": provider.audience,
+        "EMAIL": provider.email,
+    }
+    with node_program("oidc_provider.mjs", {**told, **environ}):
+        yield provider
+
+
+@contextmanager
+def running_simulacrum(authority: Authority, home: Path) -> Iterator[NodeProvider]:
+    """npm's `@simulacrum/auth0-simulator`; `home` is its HOME, where its certificates lie."""
+    certificates = home / ".simulacrum" / "certs"
+    certificates.mkdir(parents=True)
+    shutil.copy(authority.certificate, certificates / "localhost.pem")
+    shutil.copy(authority.key, certificates / "localhost-key.pem")
+    app = Application()
+    # The simulator takes ports from 3000 to 9999 only.
+    provider = NodeProvider(
+        f"localhost:{free_port(9100, 9999)}", app.client_id, "any", AUDIENCE, EMAIL, PASSWORD
+    )
+    told = {
+        "HOME": str(home),
+        "PORT": provider.domain.rpartition(":")[2],
+        "CLIENT_ID": provider.client_id,
+        "AUDIENCE": provider.audience,
+        "EMAIL": provider.email,
+        "PASSWORD": provider.password,
+    }
+    with node_program("simulacrum.mjs", told):
+        wait_for(authority.http(), f"{provider.issuer}.well-known/openid-configuration")
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return make_authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def demo_server(authority: Authority) -> Iterator[Tenant]:
+    with DemoTenant(Tenant(), certificate=authority.certificate, key=authority.key) as running:
+        yield running.tenant
+
+
+@pytest.fixture
+def demo(authority: Authority, demo_server: Tenant) -> Demo:
+    """The demo tenant, as new, in which LibreChat at `PUBLIC_URL` is all right."""
+    return furnish(demo_server, authority.http())
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The folder of the npm packages; the test is skipped (or fails) without them."""
+    folder = NODE / "node_modules"
+    if not (folder / "openid-client").is_dir():
+        reason = "needs `npm ci --prefix tests/node`"
+        if os.environ.get("REQUIRE_PROGRAMS") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture
+def oidc_provider(authority: Authority, node_modules: Path) -> Iterator[NodeProvider]:
+    with running_oidc_provider(authority) as running:
+        yield running
+
+
+@pytest.fixture
+def simulacrum(authority: Authority, node_modules: Path, tmp_path: Path) -> Iterator[NodeProvider]:
+    with running_simulacrum(authority, tmp_path / "simulacrum") as running:
+        yield running
