@@ -516,8 +516,8 @@ def quoted(text: str, *, secrets: Iterable[str] = ()) -> str:
     line = _ESCAPE_SEQUENCE.sub(" ", decoded(text[:PAGE_LENGTH]))
     line = "".join(" " if _unseen(character) else character for character in line)
     for secret in secrets:
-        for form in {secret, decoded(secret), quote(secret, safe=""), quote_plus(secret)}:
-            line = line.replace(form, "[hidden]")
+        for form in (secret, quote(secret, safe=""), quote_plus(secret)):
+            line = line.replace(form, "[hidden]").replace(decoded(form), "[hidden]")
     line = _JWT.sub("[hidden]", _CREDENTIAL.sub(r"\1\2[hidden]", line))
     line = " ".join(line.split())
     return line if len(line) <= QUOTED_LENGTH else f"{line[: QUOTED_LENGTH - 1]}…"

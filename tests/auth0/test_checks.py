@@ -1,0 +1,506 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import pytest
+
+from tests.auth0.scripted import (
+    AUDIENCE,
+    CALLBACK,
+    CLIENT_ID,
+    DOMAIN,
+    INVALID_CODE,
+    INVALID_REFRESH,
+    LOGIN_REQUIRED,
+    SECRET,
+    SETTINGS,
+    UNAUTHORIZED,
+    WITHOUT_REUSE,
+    WITHOUT_SECRET,
+    FakeClock,
+    Request,
+    Script,
+    ScriptedTenant,
+    html,
+    json_answer,
+    kind_of,
+    metadata,
+    oauth,
+    redirect,
+    to_callback,
+)
+from wizard.auth0.checks import CheckResult, Status, TenantReport, check_tenant
+from wizard.auth0.errors import Check
+from wizard.findings import ExitCode, Severity
+from wizard.http import NetworkError, Response, Trouble
+from wizard.settings import SetupSettings
+
+APPLICATION = f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings"
+
+
+def check(settings: SetupSettings = SETTINGS, /, **answers: Script | list[Script]) -> TenantReport:
+    return check_tenant(settings, ScriptedTenant(**answers), FakeClock())  # type: ignore[arg-type]
+
+
+def statuses(report: TenantReport) -> dict[Check, Status]:
+    return {result.check: result.status for result in report.results}
+
+
+HEALTHY = {
+    Check.DISCOVERY: Status.PROVED,
+    Check.KEYS: Status.PROVED,
+    Check.CLIENT_ID: Status.PROVED,
+    Check.CALLBACK: Status.PROVED,
+    Check.FLOW: Status.PROVED,
+    Check.AUDIENCE: Status.LIKELY,
+    Check.SECRET: Status.PROVED,
+    Check.REFRESH: Status.LIKELY,
+}
+
+
+def test_a_healthy_tenant_is_proved_as_far_as_it_goes_without_a_sign_in() -> None:
+    report = check()
+    assert statuses(report) == HEALTHY
+    assert list(statuses(report)) == list(Check)
+    assert report.findings == ()
+    assert report.ok
+    assert report.exit_code is ExitCode.OK
+
+
+# One row a fault: the answers, the check that fails, its rule, what the remedy names, and what
+# else is then not as in a healthy tenant.
+FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]] = [
+    (
+        "client ID unknown",
+        {
+            "authorize": html(f"<h1>Oops!</h1>invalid_request: Unknown client: {CLIENT_ID}", 400),
+            "code": UNAUTHORIZED,
+            "refresh": UNAUTHORIZED,
+        },
+        Check.CLIENT_ID,
+        "LA230",
+        "https://manage.auth0.com/#/applications",
+        {
+            Check.CALLBACK: Status.SKIPPED,
+            Check.FLOW: Status.SKIPPED,
+            Check.AUDIENCE: Status.SKIPPED,
+            Check.SECRET: Status.SKIPPED,
+            Check.REFRESH: Status.SKIPPED,
+        },
+    ),
+    (
+        "client ID unknown, shown on the tenant's own error page",
+        {
+            "authorize": redirect(
+                "https://errors.example/?error=invalid_request&error_description=Unknown+client"
+            ),
+            "code": UNAUTHORIZED,
+            "refresh": UNAUTHORIZED,
+        },
+        Check.CLIENT_ID,
+        "LA230",
+        "https://manage.auth0.com/#/applications",
+        {
+            Check.CALLBACK: Status.SKIPPED,
+            Check.FLOW: Status.SKIPPED,
+            Check.AUDIENCE: Status.SKIPPED,
+            Check.SECRET: Status.SKIPPED,
+            Check.REFRESH: Status.SKIPPED,
+        },
+    ),
+    (
+        "callback URL not registered",
+        {"authorize": html(f"Callback URL mismatch. {CALLBACK} is not in the list", 403)},
+        Check.CALLBACK,
+        "LA231",
+        f"Allowed Callback URLs ({APPLICATION}) add this line, save, and check again"
+        f" (a change can take a minute): {CALLBACK}",
+        {Check.FLOW: Status.SKIPPED, Check.AUDIENCE: Status.SKIPPED},
+    ),
+    (
+        "API identifier unknown",
+        {
+            "authorize": to_callback(
+                error="access_denied", error_description=f"Service not found: {AUDIENCE}"
+            )
+        },
+        Check.AUDIENCE,
+        "LA232",
+        f"create an API with the Identifier {AUDIENCE}",
+        {Check.FLOW: Status.SKIPPED},
+    ),
+    (
+        "API identifier unknown, encoded twice",
+        {
+            "authorize": to_callback(
+                error="access_denied", error_description="Service%20not%20found%253A%20https"
+            )
+        },
+        Check.AUDIENCE,
+        "LA232",
+        "https://manage.auth0.com/#/apis",
+        {Check.FLOW: Status.SKIPPED},
+    ),
+    (
+        "API does not grant the application user-delegated access",
+        {
+            "authorize": to_callback(
+                error="invalid_request",
+                error_description=f'Client "{CLIENT_ID}" is not authorized to access resource'
+                f' server "{AUDIENCE}".',
+            )
+        },
+        Check.AUDIENCE,
+        "LA233",
+        "User-Delegated Access",
+        {Check.FLOW: Status.SKIPPED},
+    ),
+    (
+        "authorization code grant off",
+        {
+            "authorize": to_callback(
+                error="unauthorized_client",
+                error_description="Grant type 'authorization_code' not allowed for the client.",
+            )
+        },
+        Check.FLOW,
+        "LA234",
+        f"Advanced Settings → Grant Types ({APPLICATION}) tick Authorization Code",
+        {Check.AUDIENCE: Status.SKIPPED},
+    ),
+    (
+        "authorization code grant off, seen at the exchange",
+        {
+            "code": oauth(
+                "unauthorized_client",
+                "Grant type 'authorization_code' not allowed for the client.",
+                403,
+            )
+        },
+        Check.FLOW,
+        "LA234",
+        "tick Authorization Code",
+        {},
+    ),
+    (
+        "response type refused",
+        {"authorize": to_callback(error="unsupported_response_type", error_description="code")},
+        Check.FLOW,
+        "LA235",
+        "Regular Web Application",
+        {Check.AUDIENCE: Status.SKIPPED},
+    ),
+    (
+        "organization required",
+        {
+            "authorize": to_callback(
+                error="invalid_request",
+                error_description="parameter organization is required for this client",
+            )
+        },
+        Check.FLOW,
+        "LA236",
+        f"https://manage.auth0.com/#/applications/{CLIENT_ID}/organizations",
+        {Check.AUDIENCE: Status.SKIPPED},
+    ),
+    (
+        "no connection",
+        {
+            "authorize": to_callback(
+                error="invalid_request", error_description="the connection is not enabled"
+            )
+        },
+        Check.FLOW,
+        "LA239",
+        f"https://manage.auth0.com/#/applications/{CLIENT_ID}/connections",
+        {Check.AUDIENCE: Status.SKIPPED},
+    ),
+    (
+        "secret wrong",
+        {"code": UNAUTHORIZED, "refresh": UNAUTHORIZED},
+        Check.SECRET,
+        "LA237",
+        "Client Secret (Post)",
+        {Check.REFRESH: Status.SKIPPED},
+    ),
+    (
+        "secret wrong, as newer documentation words it",
+        {"code": oauth("invalid_client", "x", 401), "refresh": oauth("invalid_client", "x", 401)},
+        Check.SECRET,
+        "LA237",
+        APPLICATION,
+        {Check.REFRESH: Status.SKIPPED},
+    ),
+    (
+        "the application takes no secret",
+        {"code": UNAUTHORIZED, "without_secret": INVALID_CODE, "refresh": UNAUTHORIZED},
+        Check.SECRET,
+        "LA242",
+        "Client Secret (Post)",
+        {Check.REFRESH: Status.SKIPPED},
+    ),
+    (
+        "refresh grant off",
+        {
+            "refresh": oauth(
+                "unauthorized_client", "Grant type 'refresh_token' not allowed for the client.", 403
+            )
+        },
+        Check.REFRESH,
+        "LA238",
+        f"Grant Types ({APPLICATION}) tick Refresh Token",
+        {},
+    ),
+    ("keys unreadable", {"keys": html("portal")}, Check.KEYS, "LA216", "address", {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("answers", "failing", "rule", "remedy", "others"),
+    [row[1:] for row in FAULTS],
+    ids=[row[0] for row in FAULTS],
+)
+def test_each_fault_is_found_with_its_remedy(
+    answers: dict[str, Script],
+    failing: Check,
+    rule: str,
+    remedy: str,
+    others: dict[Check, Status],
+) -> None:
+    report = check(**answers)
+    assert statuses(report) == {**HEALTHY, failing: Status.FAILED, **others}
+    (finding,) = report.findings
+    assert report[failing].findings == (finding,)
+    assert finding.rule.id == rule
+    assert finding.severity is Severity.ERROR
+    assert remedy in finding.fix
+    assert report.exit_code is ExitCode.FINDINGS
+
+
+def test_a_public_application_without_a_secret_is_proved() -> None:
+    report = check(WITHOUT_SECRET, without_secret=INVALID_CODE, refresh=INVALID_REFRESH)
+    assert report[Check.SECRET].status is Status.PROVED
+    assert report.ok
+
+
+def test_a_confidential_application_without_a_secret_is_told_of_it() -> None:
+    report = check(WITHOUT_SECRET, without_secret=UNAUTHORIZED, refresh=UNAUTHORIZED)
+    assert report[Check.SECRET].status is Status.FAILED
+    assert [finding.rule.id for finding in report.findings] == ["LA244"]
+
+
+def test_a_secret_that_the_tenant_ignores_is_not_proved() -> None:
+    report = check(without_secret=INVALID_CODE)
+    assert report[Check.SECRET].status is Status.UNPROVED
+    assert [finding.rule.id for finding in report.findings] == ["LA243"]
+    assert report.ok
+
+
+def test_a_secret_is_only_likely_when_the_comparison_says_nothing() -> None:
+    report = check(without_secret=html("?", 500))
+    assert report[Check.SECRET].status is Status.LIKELY
+    assert report.findings == ()
+
+
+@pytest.mark.parametrize("error", ["login_required", "consent_required", "interaction_required"])
+def test_each_wish_for_a_page_proves_the_values(error: str) -> None:
+    report = check(authorize=to_callback(error=error, error_description=""))
+    assert statuses(report) == HEALTHY
+
+
+def test_without_reuse_the_api_and_the_refresh_are_not_asked_for() -> None:
+    http = ScriptedTenant()
+    report = check_tenant(WITHOUT_REUSE, http, FakeClock())
+    assert statuses(report) == {
+        **HEALTHY,
+        Check.AUDIENCE: Status.SKIPPED,
+        Check.REFRESH: Status.SKIPPED,
+    }
+    assert http.sent("refresh") == []
+    assert report.ok
+
+
+def test_without_discovery_everything_else_is_skipped_and_nothing_asked() -> None:
+    http = ScriptedTenant(discovery=NetworkError(Trouble.NAME, f"https://{DOMAIN}/"))
+    report = check_tenant(SETTINGS, http, FakeClock())
+    assert list(statuses(report)) == list(Check)
+    assert set(statuses(report).values()) == {Status.FAILED, Status.SKIPPED}
+    assert len(http.requests) == 1
+    assert report.exit_code is ExitCode.TENANT
+    assert report.discovery is None
+
+
+def test_no_secret_is_sent_to_an_issuer_that_is_another() -> None:
+    http = ScriptedTenant(discovery=json_answer(metadata(issuer="https://evil.example/")))
+    report = check_tenant(SETTINGS, http, FakeClock())
+    assert [finding.rule.id for finding in report.findings] == ["LA212"]
+    assert http.sent("code") == []
+
+
+NOTHING_KNOWN: list[tuple[str, Script]] = [
+    ("page", html("<h1>Log in</h1>")),
+    ("plain", Response("", 400, {"content-type": "text/plain"}, b"no such thing")),
+    ("broken", Response("", 500, {}, b"Error: boom\n    at x.js:1")),
+    ("binary", Response("", 400, {}, bytes(range(256)) * 40)),
+    ("deep", json_answer(b'{"a":' * 50_000, 400)),
+    ("deep, closed", json_answer(b'{"a":' * 900 + b"1" + b"}" * 900, 400)),
+    ("huge", html("<p>" * 300_000, 400)),
+    ("terminal", html("\x1b[2J\x1b[31mYou are \x07owned", 403)),
+    ("markup", html("<script>alert(1)</script>[red]x[/red]", 400)),
+    ("tokens", json_answer({"access_token": "eyJhbGciOiJub25lIn0.e30.abc"})),
+    ("secret", oauth("weird", f"secret {SECRET} and code=SplxlOBe", 400)),
+    ("nowhere", redirect("https://[::1")),
+    ("elsewhere", redirect("http://portal.lan/?code=SplxlOBe")),
+    ("teapot", Response("", 418, {}, b"")),
+]
+
+
+@pytest.mark.parametrize(
+    "answer", [row[1] for row in NOTHING_KNOWN], ids=[r[0] for r in NOTHING_KNOWN]
+)
+def test_an_unknown_answer_is_shown_and_proves_nothing(answer: Script) -> None:
+    report = check(authorize=answer, code=answer, without_secret=answer, refresh=answer)
+    unproved = {
+        Check.CLIENT_ID,
+        Check.CALLBACK,
+        Check.FLOW,
+        Check.AUDIENCE,
+        Check.SECRET,
+        Check.REFRESH,
+    }
+    assert {
+        one for one, status in statuses(report).items() if status is Status.UNPROVED
+    } == unproved
+    assert {finding.rule.id for finding in report.findings} == {"LA241"}
+    assert report.ok  # it is no error either
+    for finding in report.findings:
+        assert finding.detail.isprintable()
+        assert len(finding.detail) < 400
+        for hidden in (SECRET, "SplxlOBe", "eyJ"):
+            assert hidden not in finding.detail
+
+
+@pytest.mark.parametrize("kind", ["authorize", "code", "without_secret", "refresh", "keys"])
+@pytest.mark.parametrize(
+    "answer", [row[1] for row in NOTHING_KNOWN], ids=[r[0] for r in NOTHING_KNOWN]
+)
+def test_one_odd_answer_spoils_no_other_check(kind: str, answer: Script) -> None:
+    report = check(**{kind: answer})
+    spoiled = {
+        "authorize": {Check.CLIENT_ID, Check.CALLBACK, Check.FLOW, Check.AUDIENCE},
+        "code": {Check.SECRET},
+        "without_secret": {Check.SECRET},
+        "refresh": {Check.REFRESH},
+        "keys": {Check.KEYS},
+    }[kind]
+    changed = {one for one, status in statuses(report).items() if status is not HEALTHY[one]}
+    assert changed == spoiled
+
+
+def test_a_provider_that_shows_its_login_page_is_no_error() -> None:
+    report = check(authorize=redirect("/login?state=abc"))
+    assert report[Check.CLIENT_ID].status is Status.UNPROVED
+    assert [finding.rule.id for finding in report.findings] == ["LA245"]
+    assert report.ok
+
+
+def test_a_probe_that_gets_no_answer_says_why() -> None:
+    error = NetworkError(Trouble.TIMEOUT, f"https://{DOMAIN}/oauth/token")
+    report = check(code=error)
+    assert report[Check.SECRET].status is Status.UNPROVED
+    assert [finding.rule.id for finding in report.findings] == ["LA202"]
+    assert report.exit_code is ExitCode.TENANT
+
+
+def test_a_rate_limit_is_waited_for_and_the_rest_goes_on() -> None:
+    clock = FakeClock()
+    limited = Response("", 429, {"retry-after": "5"}, b"Too many requests")
+    http = ScriptedTenant(authorize=[limited, LOGIN_REQUIRED], code=[limited, INVALID_CODE])
+    report = check_tenant(SETTINGS, http, clock)
+    assert statuses(report) == HEALTHY
+    assert clock.slept == [5.0, 5.0]
+
+
+def test_a_rate_limit_that_stays_is_told() -> None:
+    report = check(authorize=html("Too many requests", 429))
+    assert report[Check.CLIENT_ID].status is Status.UNPROVED
+    assert [finding.rule.id for finding in report.findings] == ["LA246"]
+
+
+class Slow:
+    """Counts in delays: each request takes one, and time passes when all that run have begun.
+
+    `now` is the number of delays so far, as on a clock of which each request takes one tick.
+    """
+
+    def __init__(self, tenant: ScriptedTenant, together: Mapping[str, int]) -> None:
+        self.tenant = tenant
+        self.ticks = 0
+        self._barriers = {
+            kind: threading.Barrier(parties, action=self._tick)
+            for kind, parties in together.items()
+        }
+
+    def _tick(self) -> None:
+        self.ticks += 1
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        kind = kind_of(Request(method, url, form or {}, {}))
+        self._barriers["first" if kind == "discovery" else "rest"].wait(timeout=10)
+        return self.tenant.request(method, url, form=form, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rest"), [(SETTINGS, 5), (WITHOUT_SECRET, 4), (WITHOUT_REUSE, 4)]
+)
+def test_the_longest_chain_is_two_requests(settings: SetupSettings, rest: int) -> None:
+    # No request of the second barrier is answered before all of them are under way.
+    slow = Slow(ScriptedTenant(without_secret=INVALID_CODE), {"first": 1, "rest": rest})
+    report = check_tenant(settings, slow, FakeClock())
+    assert slow.ticks == 2
+    assert report.ok
+
+
+@pytest.mark.parametrize("first", ["keys", "authorize", "code", "without_secret", "refresh"])
+def test_results_come_in_order_whatever_is_answered_first(first: str) -> None:
+    others = threading.Event()
+
+    class Ordered:
+        tenant = ScriptedTenant()
+
+        def request(
+            self,
+            method: str,
+            url: str,
+            *,
+            form: Mapping[str, str] | None = None,
+            headers: Mapping[str, str] | None = None,
+        ) -> Response:
+            kind = kind_of(Request(method, url, form or {}, {}))
+            if kind not in {"discovery", first}:
+                assert others.wait(10)
+            answer = self.tenant.request(method, url, form=form, headers=headers)
+            if kind == first:
+                others.set()
+            return answer
+
+    seen: list[CheckResult] = []
+    report = check_tenant(SETTINGS, Ordered(), FakeClock(), seen.append)
+    assert seen == list(report.results)
+    assert [result.check for result in seen] == list(Check)
+
+
+def test_the_json_form_holds_no_secret() -> None:
+    report = check(code=oauth("weird", SECRET, 400))
+    shown = report.as_json()
+    assert [entry["check"] for entry in shown] == [one.value for one in Check]
+    assert SECRET not in repr(shown)
+    assert SECRET not in repr(report)

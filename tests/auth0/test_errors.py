@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.auth0.scripted import CALLBACK, CLIENT_ID, SECRET, SETTINGS
+from wizard.auth0 import errors
+from wizard.auth0.checks import RULES
+from wizard.auth0.errors import Endpoint, OAuthError, classify, page_text, quoted
+
+AUTHORIZE, CODE, REFRESH = Endpoint
+
+# (endpoint, error, description, row): the texts as Auth0's users and recordings report them.
+ANSWERS = [
+    (AUTHORIZE, "invalid_request", f"Unknown client: {CLIENT_ID}", "unknown client"),
+    (AUTHORIZE, "invalid_client", "client is invalid", "unknown client"),
+    (
+        AUTHORIZE,
+        "unauthorized_client",
+        f"Callback URL mismatch. {CALLBACK} is not in the list of allowed callback URLs",
+        "callback mismatch",
+    ),
+    (
+        AUTHORIZE,
+        "",
+        "The provided redirect_uri is not in the list of allowed callback URLs. Please go to the"
+        " Application Settings page and make sure you are sending a valid callback url from your"
+        " application.",
+        "callback mismatch",
+    ),
+    (
+        AUTHORIZE,
+        "invalid_redirect_uri",
+        "redirect_uri did not match any of the client's registered redirect_uris",
+        "callback mismatch",
+    ),
+    (AUTHORIZE, "access_denied", "Service not found: https://api.example.com", "unknown api"),
+    (AUTHORIZE, "access_denied", "Service not found: https%3A%2F%2Fapi.example.com", "unknown api"),
+    (
+        AUTHORIZE,
+        "access_denied",
+        "Service%20not%20found%253A%20https%253A%252F%252Fx",
+        "unknown api",
+    ),
+    (AUTHORIZE, "invalid_target", "resource indicator is missing, or unknown", "unknown api"),
+    (
+        AUTHORIZE,
+        "invalid_request",
+        f'Client "{CLIENT_ID}" is not authorized to access resource server "https://api".',
+        "api not granted",
+    ),
+    (
+        AUTHORIZE,
+        "unauthorized_client",
+        f'Client "{CLIENT_ID}" is not authorized to access resource server "https://api".',
+        "api not granted",
+    ),
+    (
+        AUTHORIZE,
+        "unauthorized_client",
+        "Grant type 'authorization_code' not allowed for the client.",
+        "code grant off",
+    ),
+    (AUTHORIZE, "unsupported_response_type", "code response type", "response type refused"),
+    (
+        AUTHORIZE,
+        "invalid_request",
+        "Missing required parameter: response_type",
+        "response type refused",
+    ),
+    (
+        AUTHORIZE,
+        "invalid_request",
+        "parameter organization is required for this client",
+        "organization required",
+    ),
+    (
+        AUTHORIZE,
+        "invalid_request",
+        "client requires organization membership, but user does not belong to any organization",
+        "organization required",
+    ),
+    (AUTHORIZE, "invalid_request", "the connection was disabled", "no connection"),
+    (AUTHORIZE, "invalid_request", "the connection is not enabled", "no connection"),
+    (AUTHORIZE, "login_required", "Login required", "login required"),
+    (AUTHORIZE, "login_required", "End-User authentication is required", "login required"),
+    (AUTHORIZE, "consent_required", "Consent required", "consent required"),
+    (AUTHORIZE, "interaction_required", "", "interaction required"),
+    (AUTHORIZE, "access_denied", "User did not authorize the request", "denied"),
+    (AUTHORIZE, "unauthorized", "user is blocked", "denied"),
+    (CODE, "invalid_grant", "Invalid authorization code", "invalid grant"),
+    (CODE, "access_denied", "Unauthorized", "wrong secret"),
+    (CODE, "invalid_client", "client authentication failed", "wrong secret"),
+    (
+        CODE,
+        "unauthorized_client",
+        "Grant type 'authorization_code' not allowed for the client.",
+        "code grant off",
+    ),
+    (REFRESH, "invalid_grant", "Unknown or invalid refresh token.", "invalid grant"),
+    (
+        REFRESH,
+        "unauthorized_client",
+        "Grant type 'refresh_token' not allowed for the client.",
+        "refresh grant off",
+    ),
+    (
+        REFRESH,
+        "invalid_request",
+        "requested grant type is not allowed for this client",
+        "refresh grant off",
+    ),
+    (REFRESH, "access_denied", "Unauthorized", "wrong secret"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "error", "description", "name"), ANSWERS)
+def test_every_reported_text_is_known(
+    endpoint: Endpoint, error: str, description: str, name: str
+) -> None:
+    row = classify(OAuthError(error, description), endpoint)
+    assert row is not None
+    assert row.name == name
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "error", "description"),
+    [
+        (AUTHORIZE, "", ""),
+        (AUTHORIZE, "server_error", "Internal error"),
+        (AUTHORIZE, "invalid_request", "Something nobody has seen"),
+        (CODE, "access_denied", "You shall not pass"),
+        (CODE, "login_required", "Login required"),
+        (AUTHORIZE, "invalid_grant", "Invalid authorization code"),
+    ],
+)
+def test_what_no_row_knows_is_nobodys_guess(
+    endpoint: Endpoint, error: str, description: str
+) -> None:
+    assert classify(OAuthError(error, description), endpoint) is None
+
+
+def test_every_row_is_used_by_a_reported_text() -> None:
+    reached = {
+        id(classify(OAuthError(error, text), endpoint)) for endpoint, error, text, _ in ANSWERS
+    }
+    # Rows that repeat another with codes instead of words stand for other providers' wording.
+    names = {row.name for row in errors.TABLE if id(row) in reached}
+    assert names == {row.name for row in errors.TABLE}
+
+
+@pytest.mark.parametrize("row", errors.TABLE, ids=lambda row: row.name)
+def test_bad_news_names_a_page_of_the_dashboard_and_good_news_nothing(row: errors.Known) -> None:
+    assert (row.blames is None) == (row.rule is None) == (not row.remedy)
+    if row.rule is not None:
+        finding = row.finding(OAuthError("x", "y"), SETTINGS)
+        assert "https://manage.auth0.com/#/" in finding.fix
+        assert "{" not in finding.fix
+        assert "{" not in row.rule.fix
+
+
+def test_the_remedy_holds_the_exact_line_to_paste() -> None:
+    row = classify(OAuthError("unauthorized_client", "Callback URL mismatch."), AUTHORIZE)
+    assert row is not None
+    fix = row.finding(OAuthError("", ""), SETTINGS).fix
+    assert fix.endswith(f": {CALLBACK}")
+    assert f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings" in fix
+
+
+def test_rule_ids_are_unique_and_in_their_range() -> None:
+    identifiers = [rule.id for rule in RULES]
+    assert len(set(identifiers)) == len(identifiers)
+    assert all("LA200" <= identifier <= "LA249" for identifier in identifiers)
+
+
+HOSTILE = [
+    ("\x1b[31mred\x1b[0m", "red"),
+    ("\x1b]0;title\x07text", "text"),
+    ("a\r\nb\tc\x00d", "a b c d"),
+    ("right\u202eleft", "right left"),
+    ("zero\u200bwidth", "zero width"),
+    ("code=SplxlOBeZQQYbYS6WxSbIA&state=abc", "code=[hidden]&state=[hidden]"),
+    ('{"refresh_token": "v1.abc-def"}', '{"refresh_token": "[hidden]"}'),
+    ("token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln here", "token [hidden] here"),
+    (f"wrong secret {SECRET}!", "wrong secret [hidden]!"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), HOSTILE)
+def test_an_answer_is_shown_without_what_could_harm(text: str, shown: str) -> None:
+    assert quoted(text, secrets=(SECRET,)) == shown
+
+
+def test_a_secret_with_special_characters_is_hidden_in_every_encoding() -> None:
+    secret = "p&ss w%rd/+"
+    for form in (secret, "p%26ss%20w%25rd%2F%2B", "p%26ss+w%25rd%2F%2B"):
+        assert quoted(f"<{form}>", secrets=(secret,)) == "<[hidden]>"
+
+
+@given(st.text(max_size=2000))
+def test_quoted_is_one_short_printable_line(text: str) -> None:
+    line = quoted(text)
+    assert line.isprintable()
+    assert len(line) <= errors.QUOTED_LENGTH
+
+
+@pytest.mark.parametrize("unit", ["<", "<script>", "<script", "%25", "token=", "&#", "\x1b]", "a_"])
+def test_hostile_pages_take_no_time(unit: str) -> None:
+    page = unit * (1_000_000 // len(unit))
+    started = time.process_time()
+    quoted(page_text(page))
+    classify(OAuthError(page[:60_000], page[:60_000]), AUTHORIZE)
+    assert time.process_time() - started < 2.0
+
+
+def test_a_pages_words_are_those_that_browsers_show() -> None:
+    page = (
+        "<html><head><style>p{}</style><script>var t='Unknown client'</script></head>"
+        "<body><h1>Oops!</h1><p>Callback&nbsp;URL &amp; mismatch</p></body>"
+    )
+    assert page_text(page) == "Oops! Callback URL & mismatch"

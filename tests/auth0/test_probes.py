@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+from email.utils import formatdate
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.auth0.scripted import (
+    AUDIENCE,
+    CALLBACK,
+    CLIENT_ID,
+    DOMAIN,
+    NOW,
+    SECRET,
+    SETTINGS,
+    WITHOUT_REUSE,
+    FakeClock,
+    ScriptedTenant,
+    html,
+    json_answer,
+    metadata,
+    oauth,
+    redirect,
+)
+from wizard.auth0.errors import Endpoint
+from wizard.auth0.patience import LONGEST_WAIT, Patient
+from wizard.auth0.probes import (
+    Landing,
+    Probes,
+    code_challenge,
+    judge_authorize,
+    judge_token,
+    with_query,
+)
+from wizard.auth0.tenant import Discovery, judge_metadata
+from wizard.http import NetworkError, Response, Trouble
+from wizard.settings import SetupSettings
+
+AUTHORIZE_URL = f"https://{DOMAIN}/authorize?client_id=x"
+STATE = "the-state"
+
+
+def discovery() -> Discovery:
+    judged, _ = judge_metadata(metadata(), SETTINGS.auth0)
+    assert judged is not None
+    return judged
+
+
+def probes(http: ScriptedTenant, settings: SetupSettings = SETTINGS) -> Probes:
+    return Probes(settings, discovery(), http)
+
+
+def test_the_authorization_request_is_librechats_but_for_the_prompt() -> None:
+    http = ScriptedTenant()
+    probes(http).authorize()
+    (request,) = http.sent("authorize")
+    assert request.url.startswith(f"https://{DOMAIN}/authorize?")
+    query = request.query
+    assert len(query.pop("state")) >= 32
+    assert len(query.pop("code_challenge")) == 43
+    assert query == {
+        "client_id": CLIENT_ID,
+        "response_type": "code",
+        "redirect_uri": CALLBACK,
+        "scope": "openid profile email offline_access",
+        "code_challenge_method": "S256",
+        "audience": AUDIENCE,
+        "prompt": "none",
+    }
+
+
+def test_without_reuse_no_audience_and_no_offline_access_are_asked_for() -> None:
+    http = ScriptedTenant()
+    probes(http, WITHOUT_REUSE).authorize()
+    (request,) = http.sent("authorize")
+    assert "audience" not in request.query
+    assert request.query["scope"] == "openid profile email"
+
+
+def test_the_code_is_exchanged_as_librechat_does() -> None:
+    http = ScriptedTenant()
+    probes(http).code(SECRET)
+    (request,) = http.sent("code")
+    form = dict(request.form)
+    assert form.pop("code").startswith("librechat-auth0-check-")
+    assert len(form.pop("code_verifier")) >= 43
+    assert form == {
+        "grant_type": "authorization_code",
+        "redirect_uri": CALLBACK,
+        "client_id": CLIENT_ID,
+        "client_secret": SECRET,
+    }
+    assert "authorization" not in {name.lower() for name in request.headers}
+
+
+def test_without_a_secret_none_is_sent() -> None:
+    http = ScriptedTenant()
+    probes(http).code("")
+    (request,) = http.sent("without_secret")
+    assert "client_secret" not in request.form
+
+
+def test_the_refresh_is_librechats() -> None:
+    http = ScriptedTenant()
+    probes(http).refresh()
+    (request,) = http.sent("refresh")
+    form = dict(request.form)
+    assert form.pop("refresh_token").startswith("librechat-auth0-check-")
+    assert form == {
+        "grant_type": "refresh_token",
+        "scope": "openid profile email offline_access",
+        "audience": AUDIENCE,
+        "client_id": CLIENT_ID,
+        "client_secret": SECRET,
+    }
+
+
+def test_the_secret_shows_in_no_repr() -> None:
+    http = ScriptedTenant(code=oauth("weird", f"{SECRET} is wrong", 400))
+    probe = probes(http)
+    assert SECRET not in repr(probe.settings)
+
+
+def test_the_challenge_is_that_of_rfc_7636_appendix_b() -> None:
+    verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    assert code_challenge(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_parameters_are_added_to_those_of_the_endpoint() -> None:
+    url = with_query("https://h/authorize?tenant=a", {"b": "c d"})
+    assert parse_qs(urlsplit(url).query) == {"tenant": ["a"], "b": ["c d"]}
+
+
+def judged_redirect(location: str) -> tuple[Landing, str | None]:
+    answer = judge_authorize(
+        Response(AUTHORIZE_URL, 302, {"location": location}, b""), CALLBACK, STATE
+    )
+    return answer.landing, answer.known.name if answer.known else None
+
+
+GOOD = f"error=login_required&state={STATE}"
+PATH = f"/oauth/openid/callback?{GOOD}"
+REDIRECTS = [
+    (f"{CALLBACK}?{GOOD}", Landing.CALLBACK, "login required"),
+    (f"{CALLBACK}?error=login_required", Landing.CALLBACK, "login required"),
+    (f"HTTPS://CHAT.example.com:443{PATH}", Landing.CALLBACK, "login required"),
+    # another state, no error, a code that nobody logged in for
+    (f"{CALLBACK}?error=login_required&state=another", Landing.NOWHERE, None),
+    (f"{CALLBACK}?state={STATE}", Landing.NOWHERE, None),
+    (f"{CALLBACK}?code=abc&state={STATE}", Landing.NOWHERE, None),
+    (f"{CALLBACK}?error=strange&state={STATE}", Landing.CALLBACK, None),
+    # nearly our callback
+    (f"http://chat.example.com{PATH}", Landing.ELSEWHERE, "login required"),
+    (f"{CALLBACK}/?{GOOD}", Landing.ELSEWHERE, "login required"),
+    (f"https://chat.example.com.evil.example{PATH}", Landing.ELSEWHERE, "login required"),
+    (f"https://chat.example.com:8443{PATH}", Landing.ELSEWHERE, "login required"),
+    # a tenant's own error page
+    ("https://errors.example/?error=invalid_request&error_description=Unknown+client%3A+x&tracking=1",
+     Landing.ELSEWHERE, "unknown client"),
+    # a login page, relative and absolute
+    ("/u/login?state=abc", Landing.LOGIN, None),
+    (f"https://{DOMAIN}/login?state=abc", Landing.LOGIN, None),
+    ("/u/consent?state=abc", Landing.LOGIN, None),
+    ("https://elsewhere.example/login", Landing.ELSEWHERE, None),
+    ("//elsewhere.example/u/login", Landing.ELSEWHERE, None),
+    ("javascript:alert(1)", Landing.ELSEWHERE, None),
+    ("https://[::1", Landing.NOWHERE, None),
+    ("https://host:port/", Landing.ELSEWHERE, None),
+    (f"{CALLBACK}?" + "&".join(f"a{n}=1" for n in range(5000)), Landing.NOWHERE, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("location", "landing", "name"), REDIRECTS)
+def test_a_redirect_is_judged_by_where_it_leads(
+    location: str, landing: Landing, name: str | None
+) -> None:
+    assert judged_redirect(location) == (landing, name)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (html("<h1>Oops!</h1><p>invalid_request: Unknown client: x</p>", 400), "unknown client"),
+        (html("<p>Callback URL mismatch. </p>", 403), "callback mismatch"),
+        (json_answer({"error": "invalid_client", "error_description": "?"}, 400), "unknown client"),
+        (html("<p>Unknown client</p>", 200), None),
+        (html("<p>Unknown client</p>", 500), None),
+        (html("<p>Something else</p>", 400), None),
+        (json_answer({"error": {"a": 1}, "error_description": ["x"]}, 400), None),
+        (json_answer(b"\xff\xfe\x00", 400), None),
+        (html("", 400), None),
+        (Response("", 302, {}, b""), None),
+    ],
+)
+def test_a_page_is_judged_by_its_words_when_it_is_a_refusal(
+    answer: Response, name: str | None
+) -> None:
+    judged = judge_authorize(
+        Response(AUTHORIZE_URL, answer.status, answer.headers, answer.body), CALLBACK, STATE
+    )
+    assert (judged.known.name if judged.known else None) == name
+    assert judged.landing is Landing.NOWHERE
+    assert judged.error.words
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (oauth("invalid_grant", "Invalid authorization code", 403), "invalid grant"),
+        (oauth("invalid_grant", "whatever", 400), "invalid grant"),
+        (oauth("access_denied", "Unauthorized", 401), "wrong secret"),
+        (oauth("invalid_client", "", 401), "wrong secret"),
+        (json_answer({"error": "Unauthorized"}, 401), "wrong secret"),
+        (oauth("invalid_grant", "but with success", 200), None),
+        (oauth("invalid_grant", "but broken", 500), None),
+        (json_answer({"access_token": "eyJhbGciOiJub25lIn0.e30."}, 200), None),
+        (json_answer({"error": "invalid_grant", "access_token": "x"}, 403), None),
+        (json_answer({"error": ["invalid_grant"]}, 403), None),
+        (json_answer(b"{" * 10_000, 400), None),
+        (html("<h1>no</h1>", 400), None),
+        (Response("", 400, {}, b"invalid_grant"), None),
+        (redirect("https://portal.lan/"), None),
+    ],
+)
+def test_a_token_answer_is_judged_by_status_and_error(answer: Response, name: str | None) -> None:
+    judged = judge_token(answer, Endpoint.CODE)
+    assert (judged.known.name if judged.known else None) == name
+    assert "eyJ" not in judged.error.words
+
+
+@given(
+    st.integers(100, 599),
+    st.one_of(st.text(), st.text().map(lambda end: CALLBACK + end), st.just("")),
+    st.binary(max_size=300),
+)
+def test_no_answer_breaks_the_judgement(status: int, location: str, body: bytes) -> None:
+    answer = Response(AUTHORIZE_URL, status, {"location": location} if location else {}, body)
+    assert judge_authorize(answer, CALLBACK, STATE).landing in Landing
+    assert judge_token(answer, Endpoint.REFRESH).status == status
+
+
+def test_trouble_on_the_way_is_an_answer_too() -> None:
+    error = NetworkError(Trouble.TIMEOUT, AUTHORIZE_URL)
+    answer = probes(ScriptedTenant(authorize=error)).authorize()
+    assert answer.trouble is not None
+    assert answer.trouble.rule.id == "LA202"
+
+
+LIMITED = html("Too many requests", 429)
+
+
+@pytest.mark.parametrize(
+    ("headers", "slept"),
+    [
+        ({"retry-after": "7"}, [7.0]),
+        ({"retry-after": formatdate(NOW + 9, usegmt=True)}, [9.0]),
+        ({"x-ratelimit-reset": str(int(NOW) + 4)}, [4.0]),
+        ({"x-ratelimit-reset": "3"}, [3.0]),
+        ({"x-ratelimit-reset": str(int(NOW) - 100)}, [0.0]),
+        ({"retry-after": "-5"}, [1.0]),
+        ({"retry-after": "soon"}, [1.0]),
+        ({"retry-after": "1e5"}, [1.0]),
+        ({}, [1.0]),
+    ],
+)
+def test_a_rate_limit_is_waited_for_as_told(headers: dict[str, str], slept: list[float]) -> None:
+    clock = FakeClock()
+    limited = Response("", 429, headers, b"")
+    http = ScriptedTenant(discovery=[limited, json_answer(metadata())])
+    answer = Patient(http, clock).request("GET", "https://h/.well-known/openid-configuration")
+    assert answer.status == 200
+    assert clock.slept == slept
+
+
+@pytest.mark.parametrize("wait", [str(int(LONGEST_WAIT) + 1), "9" * 5000])
+def test_nobody_waits_for_ever(wait: str) -> None:
+    clock = FakeClock()
+    http = ScriptedTenant(discovery=Response("", 429, {"retry-after": wait}, b""))
+    assert Patient(http, clock).request("GET", "https://h/openid-configuration").status == 429
+    assert clock.slept == []
+
+
+def test_a_limit_that_does_not_end_is_given_up() -> None:
+    clock = FakeClock()
+    http = ScriptedTenant(discovery=LIMITED)
+    assert Patient(http, clock).request("GET", "https://h/openid-configuration").status == 429
+    assert clock.slept == [1.0, 1.0]
+
+
+def test_a_broken_connection_is_tried_once_more() -> None:
+    broken = NetworkError(Trouble.DROPPED, AUTHORIZE_URL)
+    http = ScriptedTenant(discovery=[broken, json_answer({})])
+    patient = Patient(http, FakeClock())
+    assert patient.request("GET", "https://h/openid-configuration").status == 200
+    http = ScriptedTenant(discovery=[broken, broken, json_answer({})])
+    with pytest.raises(NetworkError):
+        Patient(http, FakeClock()).request("GET", "https://h/openid-configuration")
