@@ -1,0 +1,84 @@
+"""What the tests of every tunnel have in common: a LibreChat behind it, and who listens."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from wizard.tunnels import EventKind, TunnelEvent, supervised
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> bool:
+    """Whether the condition came true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert isinstance(port, int)
+        return port
+
+
+@dataclass
+class Listener:
+    """The events of a tunnel and its lines of progress, in order."""
+
+    events: list[TunnelEvent] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def kinds(self) -> list[EventKind]:
+        return [event.kind for event in self.events if event.kind is not EventKind.REQUEST]
+
+    def requests(self) -> list[TunnelEvent]:
+        return [event for event in self.events if event.kind is EventKind.REQUEST]
+
+    def heard(self, kind: EventKind, seconds: float = 10.0) -> bool:
+        return until(lambda: kind in self.kinds(), seconds)
+
+
+class LibreChat(BaseHTTPRequestHandler):
+    """Answers every request with what it saw of it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = "\n".join(f"{name}: {value}" for name, value in self.headers.items()).encode()
+        self.send_response(200 if self.path != "/missing" else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in its base
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "LOOK_SECONDS", 0.1)
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def librechat() -> Iterator[int]:
+    """The port of something that answers in LibreChat's place."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), LibreChat) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()

@@ -1,0 +1,632 @@
+"""The ngrok tunnel against a real process of a stand-in agent, started by pyngrok."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from tests.tunnels.conftest import Listener, free_port, until
+from wizard.findings import ExitCode, Failure
+from wizard.processes import SystemProcesses
+from wizard.tunnels import EventKind, TunnelRequest, ngrok, ngrok_agent, provider
+from wizard.tunnels.ngrok import NgrokTunnel
+from wizard.watchdog import start_time
+
+STAND_IN = Path(__file__).parent.parent / "stand_ins" / "ngrok.py"
+TOKEN = "2abcDEFghiJKLmnoPQRstuVWXyz_0123456789"
+URL = "https://stand-in.ngrok-free.dev"
+PATH = os.environ["PATH"]
+
+
+class World:
+    """One machine with an agent, one ngrok account, and one user of them."""
+
+    def __init__(self, folder: Path, port: int, listener: Listener) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.state.mkdir()
+        self.environ = {
+            "HOME": str(folder / "home"),
+            "XDG_CONFIG_HOME": str(folder / "home/.config"),
+            "PATH": f"{self.program('bin').parent}{os.pathsep}{PATH}",
+            "NGROK_AUTHTOKEN": TOKEN,
+            "STAND_IN_STATE": str(self.state),
+            "AUTH0_CLIENT_SECRET": "not for tunnels",
+        }
+        self.configuration = folder / "home/.config/ngrok/ngrok.yml"
+        self.configure("version: '3'\nagent: {}\n")
+        self.request = TunnelRequest(
+            port=port,
+            state_dir=folder / "private",
+            on_event=listener.events.append,
+            progress=listener.lines.append,
+        )
+
+    def program(self, folder: str) -> Path:
+        path = self.folder / folder / "ngrok"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
+        path.chmod(0o755)
+        return path
+
+    def configure(self, text: str) -> None:
+        """Write ngrok's own file; the agent's pages at a port that no other test has."""
+        document = yaml.safe_load(text)
+        where = document["agent"] if str(document.get("version")) == "3" else document
+        where.setdefault("web_addr", f"127.0.0.1:{free_port()}")
+        self.configuration.parent.mkdir(parents=True, exist_ok=True)
+        self.configuration.write_text(yaml.safe_dump(document))
+
+    def tunnel(self, *, seconds: float = 30.0, **changes: object) -> NgrokTunnel:
+        request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
+        return NgrokTunnel(request, SystemProcesses(), self.environ, start_seconds=seconds)
+
+    def failure(self, **changes: object) -> Failure:
+        with pytest.raises(Failure) as caught, self.tunnel(**changes):  # type: ignore[arg-type]
+            pass
+        assert caught.value.exit_code is ExitCode.TUNNEL
+        assert self.agents() == []
+        return caught.value
+
+    def agents(self) -> list[int]:
+        """The agents that hold a URL and live."""
+        pids = [json.loads(file.read_text())["pid"] for file in self.state.glob("*.json")]
+        return [pid for pid in pids if start_time(pid)]
+
+    def arguments(self) -> list[list[str]]:
+        """How agents were started."""
+        file = self.state / "argv"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def visit(self, path: str, host: str = urlsplit(URL).netloc) -> int:
+        """Ask for a page at the public URL, at ngrok's edge; its status."""
+        edge = json.loads((self.state / f"{host}.json").read_text())["edge"]
+        connection = http.client.HTTPConnection("127.0.0.1", edge, timeout=5)
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        self.page = answer.read().decode()
+        connection.close()
+        return answer.status
+
+
+@pytest.fixture
+def world(tmp_path: Path, librechat: int, listener: Listener) -> World:
+    return World(tmp_path, librechat, listener)
+
+
+def test_the_url_leads_to_librechat_over_https(world: World) -> None:
+    with world.tunnel() as url:
+        status = world.visit("/api/config")
+
+    assert url == URL
+    assert status == 200
+    assert "X-Forwarded-Proto: https\n" in world.page
+
+
+def test_closing_stops_the_agent(world: World) -> None:
+    tunnel = world.tunnel()
+    tunnel.open()
+    assert len(world.agents()) == 1
+    tunnel.close()
+    tunnel.close()
+
+    assert world.agents() == []
+    assert not tunnel.healthy()
+
+
+def test_it_can_be_opened_again_after_closing(world: World) -> None:
+    for _ in range(2):
+        with world.tunnel() as url:
+            assert url == URL
+
+
+def test_the_token_is_in_no_argument(world: World) -> None:
+    with world.tunnel(token=f"{TOKEN}typed"):
+        pid = world.agents()[0]
+        of_process = Path(f"/proc/{pid}/cmdline").read_bytes()
+
+    assert TOKEN.encode() not in of_process
+    assert TOKEN not in json.dumps(world.arguments())
+
+
+def test_a_typed_token_is_saved_nowhere(world: World) -> None:
+    del world.environ["NGROK_AUTHTOKEN"]
+    with world.tunnel(token=TOKEN):
+        pass
+
+    written = [path.read_bytes() for path in world.folder.rglob("*") if path.is_file()]
+    assert not any(TOKEN.encode() in content for content in written)
+
+
+def test_the_agent_sees_the_token_and_none_of_our_secrets(world: World) -> None:
+    before = dict(os.environ)
+    with world.tunnel():
+        environ = Path(f"/proc/{world.agents()[0]}/environ").read_bytes().split(b"\0")
+
+    assert f"NGROK_AUTHTOKEN={TOKEN}".encode() in environ
+    assert not any(name.startswith(b"AUTH0_") for name in environ)
+    assert dict(os.environ) == before
+
+
+def test_the_agent_is_in_a_session_of_its_own(world: World) -> None:
+    with world.tunnel():
+        pid = world.agents()[0]
+        assert os.getsid(pid) == pid
+
+
+def test_nothing_reaches_the_terminal(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    with world.tunnel():
+        world.visit("/")
+    world.environ["NGROK_AUTHTOKEN"] = f"revoked{TOKEN}"
+    world.failure()
+
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        f"version: '3'\nagent:\n  authtoken: {TOKEN}\n",
+        f"version: 3\nagent:\n  authtoken: {TOKEN}\n",
+        f"version: '2'\nauthtoken: {TOKEN}\n",
+    ],
+)
+def test_the_token_of_ngroks_own_file_is_used(world: World, configuration: str) -> None:
+    del world.environ["NGROK_AUTHTOKEN"]
+    world.configure(configuration.replace("version: 3\n", "version: '3'\n"))
+    assert ngrok.known_token(world.environ) == TOKEN
+
+    with world.tunnel() as url:
+        assert url == URL
+
+
+def test_a_typed_token_counts_more_than_the_one_in_ngroks_file(world: World) -> None:
+    del world.environ["NGROK_AUTHTOKEN"]
+    world.configure(f"version: '3'\nagent:\n  authtoken: revoked{TOKEN}\n  api_key: secret\n")
+
+    with world.tunnel(token=TOKEN) as url:
+        assert url == URL
+        used = Path(world.arguments()[0][world.arguments()[0].index("--config") + 1])
+        assert used.is_relative_to(world.folder / "private")
+        assert "secret" not in used.read_text()
+
+
+def test_ngroks_file_is_not_created(world: World) -> None:
+    world.configuration.unlink()
+    with world.tunnel():
+        pass
+
+    assert not world.configuration.exists()
+
+
+@pytest.mark.parametrize("version", ["3.39.10", "3.20.0", "3.9.1"])
+@pytest.mark.parametrize("wanted", ["own.ngrok.app", "https://own.ngrok.app/"])
+def test_the_wanted_domain_is_pinned(world: World, version: str, wanted: str) -> None:
+    world.environ["STAND_IN_VERSION"] = version
+    world.environ["STAND_IN_DOMAINS"] = "stand-in.ngrok-free.dev,own.ngrok.app"
+
+    with world.tunnel(wanted_url=wanted) as url:
+        assert url == "https://own.ngrok.app"
+        assert world.visit("/", "own.ngrok.app") == 200
+
+
+def test_a_domain_that_is_none_is_refused_before_anything_starts(world: World) -> None:
+    failure = world.failure(wanted_url="http://own.ngrok.app")
+
+    assert failure.finding.rule.id == "LA318"
+    assert world.arguments() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "named"),
+    [
+        ({"NGROK_AUTHTOKEN": "short"}, "LA302", "ERR_NGROK_105"),
+        ({"NGROK_AUTHTOKEN": f"revoked{TOKEN}"}, "LA303", "ERR_NGROK_107"),
+        ({"STAND_IN_SCENARIO": "sessions"}, "LA304", "limited to 3 simultaneous"),
+        ({"STAND_IN_SCENARIO": "too_old"}, "LA305", 'minimum supported agent version'),
+        ({"STAND_IN_DOMAINS": "other.ngrok.app", "WANTED": "own.ngrok.app"}, "LA307", "own.ngrok"),
+        ({"STAND_IN_SCENARIO": "limit"}, "LA308", "more than 3 endpoints"),
+        ({"STAND_IN_SCENARIO": "suspended"}, "LA316", "suspended"),
+        ({"STAND_IN_SCENARIO": "ends"}, "LA311", "panic: runtime error �[31mboom"),
+        ({"STAND_IN_SCENARIO": "bad_configuration"}, "LA312", "ngrok.yml"),
+    ],
+)  # fmt: skip
+def test_what_ngrok_refuses_is_explained(
+    world: World, changes: dict[str, str], rule: str, named: str
+) -> None:
+    wanted = changes.pop("WANTED", "")
+    world.environ |= changes
+    finding = world.failure(wanted_url=wanted).finding
+
+    assert finding.rule.id == rule
+    assert named in finding.detail
+    assert finding.detail.isprintable()
+    assert world.environ["NGROK_AUTHTOKEN"] not in finding.detail
+
+
+def test_without_a_token_nothing_is_started(world: World) -> None:
+    del world.environ["NGROK_AUTHTOKEN"]
+    finding = world.failure().finding
+
+    assert ngrok.known_token(world.environ) == ""
+    assert finding.rule.id == "LA301"
+    assert "https://dashboard.ngrok.com/get-started/your-authtoken" in finding.fix
+    assert world.arguments() == []
+
+
+def test_an_unreachable_service_is_told_apart(
+    world: World, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ngrok, "SESSION_SECONDS", 2)
+    world.environ["STAND_IN_SCENARIO"] = "unreachable"
+    finding = world.failure().finding
+
+    assert finding.rule.id == "LA309"
+    assert "no host" in finding.detail
+    assert "ngrok cannot reach its servers yet, it tries again" in listener.lines
+
+
+def test_a_silent_agent_does_not_hold_us_up(world: World) -> None:
+    world.environ["STAND_IN_SCENARIO"] = "silent"
+    began = time.monotonic()
+    failure = world.failure(seconds=1.0)
+
+    assert failure.finding.rule.id == "LA310"
+    assert time.monotonic() - began < 10
+    with pytest.raises(AssertionError, match="nobody"):
+        _ = _process_with(str(world.configuration))
+
+
+def test_closing_from_another_thread_ends_a_start(world: World) -> None:
+    world.environ["STAND_IN_SCENARIO"] = "silent"
+    tunnel = world.tunnel()
+    threading.Timer(1.0, tunnel.close).start()
+    began = time.monotonic()
+    with pytest.raises(Failure):
+        tunnel.open()
+
+    assert time.monotonic() - began < 10
+
+
+def test_a_broken_agent_is_explained(world: World) -> None:
+    program = world.program("bin")
+    program.write_text("#!/bin/sh\necho no such architecture >&2; exit 126\n")
+    finding = world.failure().finding
+
+    assert finding.rule.id == "LA314"
+    assert "no such architecture" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version: '3'\nagent: [unclosed\n", "not YAML (line 3"),
+        ("version: '3'\nagent:\n  web_addr: false\n", "web_addr: false"),
+        ("version: '2'\nweb_addr: false\n", "web_addr: false"),
+        ("version: '3'\nagent:\n  log_format: json\n", "log_format"),
+        ("version: '3'\nagent:\n  log_level: warn\n", "log_level"),
+        ("version: '3'\nagent:\n", "no settings under it"),
+        ("- a list\n", "no table"),
+        ("version: '3'\nagent: {authtoken: sec\tret: }\n", "not YAML"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused(world: World, text: str, said: str) -> None:
+    world.configuration.write_text(text)
+    finding = world.failure().finding
+
+    assert finding.rule.id == "LA312"
+    assert said in finding.detail
+    assert str(world.configuration) in finding.detail
+    assert "sec\tret" not in finding.detail
+
+
+def test_a_configuration_that_cannot_be_read_is_refused(world: World) -> None:
+    world.configuration.unlink()
+    world.configuration.mkdir()
+
+    assert world.failure().finding.rule.id == "LA312"
+
+
+@contextmanager
+def running_agent(world: World, port: int) -> Iterator[None]:
+    """An agent of the user's own that leads to the port."""
+    with world.tunnel(port=port) as url:
+        # It is this process's own: let pyngrok forget it, as it would not know another's.
+        from pyngrok import process
+
+        known = dict(process._current_processes)
+        process._current_processes.clear()
+        yield
+        process._current_processes.update(known)
+        assert url == URL
+
+
+def test_an_agent_that_leads_here_is_used_and_left_running(
+    world: World, listener: Listener
+) -> None:
+    with running_agent(world, world.request.port):
+        tunnel = world.tunnel()
+        assert tunnel.open() == URL
+        assert len(world.arguments()) == 1
+        world.visit("/through-theirs")
+        assert until(lambda: [event.path for event in listener.requests()][-1:])
+        tunnel.close()
+        assert len(world.agents()) == 1
+        assert world.visit("/") == 200
+
+
+def test_an_agent_with_another_url_is_not_used(world: World) -> None:
+    world.environ["STAND_IN_DOMAINS"] = "stand-in.ngrok-free.dev,own.ngrok.app"
+    with running_agent(world, world.request.port), world.tunnel(wanted_url="own.ngrok.app") as url:
+        assert url == "https://own.ngrok.app"
+
+
+def test_who_holds_the_url_is_named(world: World) -> None:
+    with running_agent(world, free_port()):
+        with pytest.raises(Failure) as caught, world.tunnel():
+            pass
+        page = f"http://{yaml.safe_load(world.configuration.read_text())['agent']['web_addr']}"
+
+    assert caught.value.finding.rule.id == "LA306"
+    assert page in caught.value.finding.fix
+
+
+def test_a_url_that_is_held_elsewhere_has_its_remedy(world: World) -> None:
+    (world.state / "stand-in.ngrok-free.dev.json").write_text(json.dumps({"pid": os.getpid()}))
+    with pytest.raises(Failure) as caught, world.tunnel():
+        pass
+
+    assert caught.value.finding.rule.id == "LA306"
+    assert "https://dashboard.ngrok.com/endpoints" in caught.value.finding.fix
+
+
+def test_requests_are_told_without_their_query(world: World, listener: Listener) -> None:
+    with world.tunnel():
+        world.visit("/oauth/openid/callback?code=secret&state=s")
+        world.visit("/missing")
+        assert until(lambda: len(listener.requests()) == 2)
+
+    first, second = listener.requests()
+    assert (first.method, first.path, first.status) == ("GET", "/oauth/openid/callback", 200)
+    assert (second.path, second.status) == ("/missing", 404)
+    assert 0 < first.milliseconds < 5000
+    assert not any("secret" in repr(event) for event in listener.events)
+
+
+def test_what_a_visitor_sends_cannot_act_on_the_terminal() -> None:
+    event = ngrok_agent._event(
+        {"request": {"method": "GET", "uri": "/\x1b[2J\u202e"}, "response": {"status_code": 200}}
+    )
+
+    assert event.path.isprintable()
+
+
+def test_a_dropped_session_is_told_and_its_return(world: World, listener: Listener) -> None:
+    with running(world.tunnel()) as tunnel:
+        os.kill(world.agents()[0], signal.SIGUSR1)
+        assert listener.heard(EventKind.LOST)
+        assert not tunnel.healthy()
+        os.kill(world.agents()[0], signal.SIGUSR2)
+        assert listener.heard(EventKind.RESTORED)
+        assert tunnel.healthy()
+
+    assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
+
+
+def test_a_killed_agent_is_replaced_at_the_same_url(world: World, listener: Listener) -> None:
+    with running(world.tunnel()) as tunnel:
+        os.kill(world.agents()[0], signal.SIGKILL)
+        assert listener.heard(EventKind.RESTORED)
+        assert tunnel.healthy()
+        assert world.visit("/") == 200
+        assert len(world.agents()) == 1
+
+    assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
+    assert "exit status -9" in listener.events[0].detail
+    assert world.agents() == []
+
+
+def test_why_it_cannot_come_back_is_told(world: World, listener: Listener) -> None:
+    with running(world.tunnel()):
+        world.environ["STAND_IN_SCENARIO"] = "sessions"
+        os.kill(world.agents()[0], signal.SIGKILL)
+        assert until(lambda: len(listener.kinds()) == 2)
+
+    assert listener.kinds() == [EventKind.LOST, EventKind.LOST]
+    assert "as many agents as it may" in listener.events[-1].detail
+
+
+@contextmanager
+def running(tunnel: NgrokTunnel) -> Iterator[NgrokTunnel]:
+    with tunnel:
+        yield tunnel
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_no_agent_outlives_us(world: World, number: signal.Signals) -> None:
+    script = world.folder / "wizard_run.py"
+    script.write_text(
+        "import sys, time, pathlib\n"
+        "from wizard.processes import SystemProcesses\n"
+        "from wizard.tunnels import TunnelRequest, provider\n"
+        f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
+        "import os\n"
+        "provider('ngrok').tunnel(request, SystemProcesses(), os.environ).open()\n"
+        "print('open', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environ = {**world.environ, "PYTHONPATH": str(STAND_IN.parent.parent.parent)}
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environ
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "open\n"
+        agent = world.agents()[0]
+        run.send_signal(number)
+        run.wait()
+
+    assert until(lambda: start_time(agent) is None, 5)
+
+
+def test_a_proxy_for_the_internet_is_not_asked_for_the_agents_own_pages(world: World) -> None:
+    world.environ |= {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    with world.tunnel() as url:
+        assert url == URL
+
+
+def test_pyngroks_own_script_is_no_agent(world: World) -> None:
+    wrapper = world.folder / "venv" / "ngrok"
+    wrapper.parent.mkdir()
+    wrapper.write_text("#!/bin/sh\n# from pyngrok.ngrok import main\nexit 1\n")
+    wrapper.chmod(0o755)
+    world.environ["PATH"] = f"{wrapper.parent}{os.pathsep}{world.environ['PATH']}"
+
+    assert ngrok_agent.find_agent(world.environ) == world.folder / "bin/ngrok"
+
+
+def test_the_agent_is_found_in_its_own_folder(world: World) -> None:
+    world.environ["PATH"] = ""
+    assert ngrok_agent.find_agent(world.environ) is None
+    shutil.copy(world.program("bin"), world.configuration.parent / "ngrok")
+
+    assert ngrok_agent.find_agent(world.environ) == world.configuration.parent / "ngrok"
+
+
+@contextmanager
+def download_site(content: bytes) -> Iterator[str]:
+    class Site(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/ngrok.tgz"
+        server.shutdown()
+
+
+def without_agent(world: World) -> None:
+    (world.folder / "bin/ngrok").unlink()
+
+
+def download_from(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyngrok import installer
+
+    for name in installer.PLATFORMS:
+        monkeypatch.setitem(installer.PLATFORMS, name, url)
+
+
+def test_a_missing_agent_is_downloaded_with_progress(
+    world: World,
+    listener: Listener,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        tar.add(world.folder / "bin/ngrok", "ngrok")
+    without_agent(world)
+
+    with download_site(archive.getvalue()) as site:
+        download_from(site, monkeypatch)
+        with world.tunnel() as url:
+            assert url == URL
+
+    own = world.configuration.parent / "ngrok"
+    assert "Downloading ngrok: 100%" in listener.lines
+    assert capfd.readouterr().out == ""
+    assert own.stat().st_mode & 0o777 == 0o700
+    assert {path.name for path in own.parent.iterdir()} == {"ngrok", "ngrok.yml"}
+
+
+@pytest.mark.parametrize("content", [b"<html>captive portal</html>", b""])
+def test_a_download_that_is_no_agent_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    without_agent(world)
+    with download_site(content) as site:
+        download_from(site, monkeypatch)
+        finding = world.failure().finding
+
+    assert finding.rule.id == "LA313"
+    assert [path.name for path in world.configuration.parent.iterdir()] == ["ngrok.yml"]
+
+
+def test_a_download_without_a_network_is_explained(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_agent(world)
+    download_from(f"http://127.0.0.1:{free_port()}/ngrok.tgz", monkeypatch)
+    finding = world.failure().finding
+
+    assert finding.rule.id == "LA313"
+    assert "Connection refused" in finding.detail
+    assert "https://ngrok.com/download" in finding.fix
+
+
+def test_the_proxy_that_refuses_the_download_is_asked(world: World) -> None:
+    without_agent(world)
+    world.environ |= {"HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
+    finding = world.failure().finding
+
+    assert finding.rule.id == "LA313"
+    assert "Connection refused" in finding.detail
+
+
+def _process_with(argument: str) -> int:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if argument.encode() in path.read_bytes().split(b"\0"):
+                return int(path.parent.name)
+        except OSError:
+            continue
+    raise AssertionError("nobody")
+
+
+def test_the_offer_says_what_is_there_and_what_is_missing(world: World) -> None:
+    def offer() -> tuple[bool, str]:
+        found = provider("ngrok").offer(SystemProcesses(), world.environ)
+        assert found.stable_url
+        assert found.public
+        return found.ready, found.needs
+
+    assert offer() == (True, f"your authtoken and the agent {world.folder / 'bin/ngrok'}")
+    without_agent(world)
+    assert offer() == (True, "your authtoken and the agent, which is downloaded (10 MB)")
+    del world.environ["NGROK_AUTHTOKEN"]
+    assert offer()[0] is False
+    assert offer()[1].startswith("the authtoken of a free account")
+    world.configuration.write_text("]")
+    assert offer()[0] is False
+    assert "not YAML" in offer()[1]
+    assert world.arguments() == []
+
+
+def test_every_rule_has_its_own_number() -> None:
+    numbers = [rule.id for rule in ngrok.RULES]
+
+    assert numbers == sorted(set(numbers))
+    assert all(rule.exit_code is ExitCode.TUNNEL and rule.fix for rule in ngrok.RULES)

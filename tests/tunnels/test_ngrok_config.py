@@ -1,0 +1,168 @@
+"""The authtoken in ngrok's own configuration file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wizard.findings import Failure
+from wizard.tunnels.ngrok_config import directory, known_token, save_authtoken, with_token
+from wizard.tunnels.ngrok_errors import SILENT_AGENT, failure_of, readable
+
+TOKEN = "2abcDEFghiJKLmnoPQRstuVWXyz_0123456789"
+LINE = f"authtoken: '{TOKEN}'"
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", f"version: \"3\"\nagent:\n    {LINE}\n"),
+        ("# mine", f"# mine\nversion: \"3\"\nagent:\n    {LINE}\n"),
+        ("# mine\n", f"# mine\nversion: \"3\"\nagent:\n    {LINE}\n"),
+        (
+            "version: 3 # new\nagent:\n  authtoken: old # work\n  region: eu\n",
+            f"version: 3 # new\nagent:\n  {LINE} # work\n  region: eu\n",
+        ),
+        (
+            "version: 3\nagent:\n    # where\n    region: eu\nendpoints: [a]\n",
+            f"version: 3\nagent:\n    # where\n    {LINE}\n    region: eu\nendpoints: [a]\n",
+        ),
+        ("version: 3\n", f"version: 3\nagent:\n    {LINE}\n"),
+        ("version: 3", f"version: 3\nagent:\n    {LINE}\n"),
+        ("version: '2'\nregion: eu\n", f"{LINE}\nversion: '2'\nregion: eu\n"),
+        ("authtoken: a\nversion: 2\n", f"{LINE}\nversion: 2\n"),
+        ("version: 2\r\nauthtoken: a\r\n", f"version: 2\r\n{LINE}\r\n"),
+        ("version: 3\nagent: {region: eu}\n", f"version: 3\nagent: {{{LINE}, region: eu}}\n"),
+        ("version: 3\nagent: {}\n", f"version: 3\nagent: {{{LINE}}}\n"),
+        ("version: 3\nagent: # none\nlog: x\n", f"version: 3\nagent:\n    {LINE} # none\nlog: x\n"),
+        ('version: 3\nagent: {authtoken: "a b"}\n', f"version: 3\nagent: {{{LINE}}}\n"),
+    ],
+)  # fmt: skip
+def test_the_token_is_put_in_and_all_else_stays(before: str, after: str) -> None:
+    assert with_token(before, TOKEN) == after
+    assert with_token(after, TOKEN) == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- a\n- list\n",
+        "base: &base {region: eu}\nversion: 3\nagent: *base\nother: *base\n",
+        "{version: 3}\n",
+    ],
+)
+def test_what_cannot_be_edited_safely_is_not_edited(text: str) -> None:
+    with pytest.raises(ValueError, match=r"edited safely|no table"):
+        with_token(text, TOKEN)
+
+
+def test_a_saved_token_is_found_again(environ: dict[str, str]) -> None:
+    assert known_token(environ) == ""
+    path = save_authtoken(TOKEN, environ)
+
+    assert path == directory(environ) / "ngrok.yml"
+    assert known_token(environ) == TOKEN
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_for_all_to_read_becomes_private(environ: dict[str, str]) -> None:
+    path = directory(environ) / "ngrok.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text("version: 2\nregion: eu\n")
+    path.chmod(0o644)
+    save_authtoken(TOKEN, environ)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link(environ: dict[str, str], tmp_path: Path) -> None:
+    real = tmp_path / "dotfiles.yml"
+    real.write_text("version: 2\n")
+    path = directory(environ) / "ngrok.yml"
+    path.parent.mkdir(parents=True)
+    path.symlink_to(real)
+    save_authtoken(TOKEN, environ)
+
+    assert path.is_symlink()
+    assert LINE in real.read_text()
+
+
+@pytest.mark.parametrize("token", ["", "short", f"{TOKEN} ", f"{TOKEN}\n", "a" * 201, "'" * 30])
+def test_what_is_no_token_is_not_saved(environ: dict[str, str], token: str) -> None:
+    with pytest.raises(Failure) as caught:
+        save_authtoken(token, environ)
+
+    assert caught.value.finding.rule.id == "LA302"
+    assert not directory(environ).exists()
+
+
+def test_a_file_that_cannot_be_edited_is_left_alone(environ: dict[str, str]) -> None:
+    path = directory(environ) / "ngrok.yml"
+    path.parent.mkdir(parents=True)
+    text = "base: &base {region: eu}\nversion: 3\nagent: *base\nother: *base\n"
+    path.write_text(text)
+    with pytest.raises(Failure) as caught:
+        save_authtoken(TOKEN, environ)
+
+    assert caught.value.finding.rule.id == "LA317"
+    assert TOKEN not in caught.value.finding.detail
+    assert path.read_text() == text
+
+
+def test_a_folder_that_cannot_be_written_is_explained(environ: dict[str, str]) -> None:
+    Path(environ["XDG_CONFIG_HOME"]).write_text("a file in the way")
+    with pytest.raises(Failure) as caught:
+        save_authtoken(TOKEN, environ)
+
+    assert caught.value.finding.rule.id == "LA312"
+
+
+def test_the_variable_counts_more_than_the_file(environ: dict[str, str]) -> None:
+    save_authtoken(TOKEN, environ)
+
+    assert known_token({**environ, "NGROK_AUTHTOKEN": f"{TOKEN}2"}) == f"{TOKEN}2"
+
+
+@pytest.mark.parametrize(
+    ("platform", "folder"),
+    [
+        ("linux", "/home/ada/.config/ngrok"),
+        ("darwin", "/home/ada/Library/Application Support/ngrok"),
+        ("win32", "/home/ada/AppData/Local/ngrok"),
+    ],
+)
+def test_the_folder_is_pyngroks(platform: str, folder: str) -> None:
+    environ = {"HOME": "/home/ada", "USERPROFILE": "/home/ada"}
+
+    assert directory(environ, platform) == Path(folder)
+
+
+def test_the_folder_is_pyngroks_on_this_machine() -> None:
+    from pyngrok.installer import get_default_ngrok_dir
+
+    assert directory(os.environ) == Path(get_default_ngrok_dir())
+
+
+def test_ngroks_text_is_readable_and_holds_no_token() -> None:
+    text = rf"It is \"invalid\".\nYour authtoken: {TOKEN}\r\n\r\nERR_NGROK_107\r\n"
+
+    assert readable(f"{text}\x1b[31m \u202e") == (
+        'It is "invalid". Your authtoken: *** ERR_NGROK_107 �[31m �'
+    )
+    assert TOKEN not in readable(f"token {TOKEN} said", secrets=(TOKEN,))
+
+
+def test_an_unknown_code_leads_to_its_page() -> None:
+    finding = failure_of("no\r\n\r\nERR_NGROK_999\r\n", otherwise=SILENT_AGENT).finding
+
+    assert finding.rule.id == "LA315"
+    assert finding.fix == "See https://ngrok.com/docs/errors/err_ngrok_999/."

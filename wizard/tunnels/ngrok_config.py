@@ -1,0 +1,258 @@
+"""ngrok's own configuration file: where it lies, what it says, and the authtoken saved in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from wizard.tunnels.ngrok_errors import BAD_CONFIGURATION, MALFORMED_TOKEN, TOKEN_NOT_SAVED
+
+if TYPE_CHECKING:
+    import yaml
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}\Z")
+# The agent is spoken to by its local API, and says in its log how it goes (pyngrok 9.1,
+# installer.py, `_validate_config_values`).
+_PITFALLS: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
+    "`web_addr: false` turns off the agent's API, which opens the tunnel; remove it.": (
+        lambda settings: settings.get("web_addr") is False
+    ),
+    "`log_format: json` is not the form in which the agent's log is read; remove it.": (
+        lambda settings: settings.get("log_format") == "json"
+    ),
+    "`log_level` hides when the agent is ready; set it to info or remove it.": (
+        lambda settings: settings.get("log_level", "info") not in {"info", "debug"}
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What ngrok's file says; empty when there is none.
+
+    Attributes:
+        path: where it lies, or would lie.
+        exists: whether it is there.
+        document: the file's content.
+    """
+
+    path: Path
+    exists: bool = False
+    document: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+    @property
+    def version(self) -> str:
+        """The file's version, "2" or "3": where its settings stand depends on it."""
+        return str(self.document.get("version", "3"))
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The agent's settings: under `agent` in version 3, at the top in version 2."""
+        if self.version != "3":
+            return self.document
+        return cast("Mapping[str, object]", self.document.get("agent") or {})
+
+    @property
+    def token(self) -> str:
+        """The authtoken, "" if there is none."""
+        return str(self.settings.get("authtoken") or "")
+
+    @property
+    def web_address(self) -> str:
+        """Where the agent's own pages are asked to be, "" for ngrok's default."""
+        return str(self.settings.get("web_addr") or "")
+
+    def without_secrets(self) -> str:
+        """The agent's settings as a file of their own that holds no credential."""
+        import yaml
+
+        kept = {
+            name: value
+            for name, value in self.settings.items()
+            if name not in {"version", "authtoken", "api_key", "tunnels"}
+        }
+        document = {"agent": kept} if self.version == "3" else kept
+        return yaml.safe_dump({"version": self.version, **document}, sort_keys=False)
+
+
+def directory(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
+    """Where ngrok's program and configuration lie, for pyngrok and the agent alike."""
+    home = Path(environ.get("USERPROFILE" if platform == "win32" else "HOME") or Path.home())
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / "ngrok"
+    if platform == "win32":
+        return home / "AppData" / "Local" / "ngrok"
+    return Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "ngrok"
+
+
+def read(environ: Mapping[str, str]) -> Configuration:
+    """What ngrok's own file says.
+
+    Raises:
+        Failure: LA312, it cannot be read, or says what no tunnel can be opened with.
+    """
+    import yaml
+
+    path = directory(environ) / "ngrok.yml"
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Configuration(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BAD_CONFIGURATION.failure(f"{path}: {error}") from error
+    except yaml.YAMLError as error:
+        # Its text quotes the file, and with it perhaps the authtoken.
+        raise BAD_CONFIGURATION.failure(f"{path} is not YAML{_position(error)}.") from error
+    problem = _problem(document)
+    if problem:
+        raise BAD_CONFIGURATION.failure(f"{path}: {problem}")
+    return Configuration(path, exists=True, document=document or {})
+
+
+def known_token(environ: Mapping[str, str]) -> str:
+    """The authtoken that ngrok would use, "" if it has none: then ask the user.
+
+    Raises:
+        Failure: LA312, ngrok's own file cannot be used.
+    """
+    return environ.get("NGROK_AUTHTOKEN", "").strip() or read(environ).token
+
+
+def check_token(token: str) -> None:
+    """Refuse what cannot be an authtoken.
+
+    Raises:
+        Failure: LA302.
+    """
+    if not _TOKEN.match(token):
+        raise MALFORMED_TOKEN.failure("It has 20 or more letters, digits and underscores.")
+
+
+def save_authtoken(token: str, environ: Mapping[str, str]) -> Path:
+    """Put the authtoken into ngrok's own file and return its path; all else in it stays.
+
+    ngrok's own command for this takes the token as an argument, which every user of the
+    machine can read. The file is readable by its owner alone afterwards.
+
+    Raises:
+        Failure: LA302, LA312, or LA317: the file has a form that cannot be edited safely, or
+            cannot be written.
+    """
+    check_token(token)
+    configuration = read(environ)
+    path = configuration.path
+    try:
+        text = path.read_bytes().decode() if configuration.exists else ""
+        edited = with_token(text, token)
+        _write_private(path, edited)
+    except (OSError, ValueError) as error:
+        raise TOKEN_NOT_SAVED.failure(f"{path}: {error}") from error
+    return path
+
+
+def with_token(text: str, token: str) -> str:
+    """The configuration's text with this authtoken in it; all else stays byte for byte.
+
+    Raises:
+        ValueError: the text has a form in which there is no safe place for it.
+    """
+    import yaml
+
+    before = yaml.safe_load(text)
+    if before is None:
+        return _appended(text, f"version: \"3\"\nagent:\n    authtoken: '{token}'\n")
+    if not isinstance(before, dict):
+        raise ValueError("it is no table of settings")
+    expected = {**before}
+    if str(before.get("version", "3")) == "3":
+        expected["agent"] = {**(before.get("agent") or {}), "authtoken": token}
+    else:
+        expected["authtoken"] = token
+    try:
+        edited = _spliced(text, token)
+        if yaml.safe_load(edited) == expected:
+            return edited
+    except yaml.YAMLError:
+        pass  # its text would repeat the token
+    raise ValueError("it is written in a way that cannot be edited safely")
+
+
+def _spliced(text: str, token: str) -> str:
+    """The text with the token put where YAML's own parser says its place is."""
+    import yaml
+
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        raise yaml.YAMLError("another kind of document")
+    entries = _entries(root)
+    version = entries.get("version")
+    if version is not None and version.value != "3":
+        return _set(text, root, token)
+    if "agent" not in entries:
+        return _appended(text, f"agent:\n    authtoken: '{token}'\n")
+    agent = entries["agent"]
+    if isinstance(agent, yaml.MappingNode):
+        return _set(text, agent, token)
+    start = agent.start_mark.index
+    return f"{text[:start]}\n    authtoken: '{token}'{text[start:]}"
+
+
+def _set(text: str, mapping: yaml.MappingNode, token: str) -> str:
+    """The text with the token as an entry of this mapping."""
+    if old := _entries(mapping).get("authtoken"):
+        return f"{text[: old.start_mark.index]}'{token}'{text[old.end_mark.index :]}"
+    start = mapping.start_mark
+    if mapping.flow_style:
+        comma = ", " if mapping.value else ""
+        return f"{text[: start.index + 1]}authtoken: '{token}'{comma}{text[start.index + 1 :]}"
+    return f"{text[: start.index]}authtoken: '{token}'\n{' ' * start.column}{text[start.index :]}"
+
+
+def _appended(text: str, lines: str) -> str:
+    whole = not text or text.endswith("\n")
+    return f"{text}{lines}" if whole else f"{text}\n{lines}"
+
+
+def _entries(mapping: yaml.MappingNode) -> dict[str, yaml.Node]:
+    return {key.value: value for key, value in mapping.value}
+
+
+def _problem(document: object) -> str:
+    """What in the file keeps a tunnel from being opened, "" if nothing."""
+    if not isinstance(document, dict | None):
+        return "it is no table of settings."
+    settings: Any = document or {}
+    if str(settings.get("version", "3")) == "3":
+        settings = settings.get("agent", {})
+    if not isinstance(settings, dict):
+        return "`agent:` has no settings under it."
+    return next((text for text, wrong in _PITFALLS.items() if wrong(settings)), "")
+
+
+def _position(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Replace the file in one step; it is readable by its owner alone from the first byte on."""
+    target = path.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise

@@ -1,0 +1,134 @@
+"""A tunnel that another program holds open: watched, and opened again when it breaks."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+
+from wizard.findings import Failure
+from wizard.tunnels import EventKind, Tunnel, TunnelEvent, TunnelRequest
+
+LOOK_SECONDS = 1.0
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 30.0
+
+
+class SupervisedTunnel(Tunnel):
+    """What every tunnel of another program has in common.
+
+    A provider says how its program is started and stopped (`_start`, `_stop`), whether it has
+    ended (`_ended`), and reports what it reads of the program's own reconnecting (`_lose`,
+    `_regain`). A program that ended is started again until it stands or the tunnel is closed,
+    unless that would give another URL than the one that is written down everywhere by now.
+    """
+
+    def __init__(self, request: TunnelRequest) -> None:
+        self._request = request
+        self._closing = threading.Event()
+        self._url = ""
+        self._lost = ""
+        self._state = threading.Lock()
+        self._watcher: threading.Thread | None = None
+
+    @abstractmethod
+    def _start(self) -> str:
+        """Start the program and return the public URL once it stands.
+
+        What was started before a failure is for `_stop` to end.
+
+        Raises:
+            Failure: with exit code TUNNEL and the way out.
+        """
+
+    @abstractmethod
+    def _stop(self) -> None:
+        """End what was started; may come at any time, twice, and from another thread."""
+
+    @abstractmethod
+    def _ended(self) -> str:
+        """Why the tunnel no longer stands, "" while it does."""
+
+    def _observe(self) -> None:
+        """Look at what passes through; called once in `LOOK_SECONDS`."""
+
+    def _can_come_back(self) -> bool:
+        """Whether the same URL can be had again."""
+        return True
+
+    def open(self) -> str:
+        """See `Tunnel.open`."""
+        try:
+            self._url = self._start()
+        except BaseException:
+            self.close()
+            raise
+        self._watcher = threading.Thread(target=self._watch, name="tunnel", daemon=True)
+        self._watcher.start()
+        return self._url
+
+    def close(self) -> None:
+        """See `Tunnel.close`."""
+        self._closing.set()
+        self._stop()
+        if self._watcher and self._watcher is not threading.current_thread():
+            self._watcher.join()
+            self._stop()  # what it may have started meanwhile
+
+    def healthy(self) -> bool:
+        """See `Tunnel.healthy`."""
+        return bool(self._url) and not self._lost and not self._closing.is_set()
+
+    def _lose(self, why: str) -> None:
+        """Tell that nothing passes any more, once for each loss."""
+        with self._state:
+            known, self._lost = self._lost, why
+        if not known:
+            self._tell(EventKind.LOST, why)
+
+    def _regain(self) -> None:
+        """Tell that it passes again."""
+        with self._state:
+            known, self._lost = self._lost, ""
+        if known:
+            self._tell(EventKind.RESTORED, self._url)
+
+    def _tell(self, kind: EventKind, detail: str) -> None:
+        if not self._closing.is_set():
+            self._request.on_event(TunnelEvent(kind, detail=detail))
+
+    def _watch(self) -> None:
+        while not self._closing.wait(LOOK_SECONDS):
+            if why := self._ended():
+                self._lose(why)
+                if not self._open_again(why):
+                    return
+            self._observe()
+
+    def _open_again(self, why: str) -> bool:
+        if not self._can_come_back():
+            self._tell(EventKind.CLOSED, why)
+            return False
+        told, delay = why, FIRST_DELAY_SECONDS
+        while not self._closing.wait(delay):
+            delay = min(2 * delay, LONGEST_DELAY_SECONDS)
+            self._stop()
+            try:
+                url = self._start()
+            except Failure as failure:
+                title = failure.finding.rule.title
+                if title != told:
+                    self._tell(EventKind.LOST, title)
+                told = title
+                continue
+            if url == self._url:
+                self._regain()
+                return True
+            self._stop()
+            self._tell(EventKind.CLOSED, f"{why}; opened again, the URL would be {url}")
+            return False
+        return False
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would act on; visitors choose what comes through here."""
+    return "".join(character if character.isprintable() else "�" for character in text)
