@@ -111,6 +111,9 @@ def _init(
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not check the values against the tenant.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write even though a check found an error.")
+    ] = False,
     undo: Annotated[
         bool, typer.Option("--undo", help="Bring the .env back as it was before the last change.")
     ] = False,
@@ -153,6 +156,7 @@ def _init(
         reuse_tokens=reuse_tokens,
         public_client=public_client,
         offline=offline,
+        force=force,
         yes=yes,
         dry_run=dry_run,
     )

@@ -134,6 +134,7 @@ def system_ports(flags: Flags) -> Ports:
     """The ports of this machine."""
     from platformdirs import user_state_path
 
+    from wizard.clock import SystemClock
     from wizard.desktop import NoDesktop, UserDesktop
     from wizard.http import Https
     from wizard.processes import SystemProcesses
@@ -147,6 +148,7 @@ def system_ports(flags: Flags) -> Ports:
         console=console,
         prompter=TerminalPrompter(console.warn) if can_ask else None,
         http=Https(environ),
+        clock=SystemClock(),
         processes=SystemProcesses(),
         desktop=NoDesktop() if flags.no_open or not can_ask else UserDesktop(environ),
         environ=environ,

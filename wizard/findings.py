@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -25,6 +26,16 @@ class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
     NOTE = "note"
+
+
+class Outcome(StrEnum):
+    """How sure a check is of what it checked."""
+
+    PROVED = "proved"
+    LIKELY = "likely"
+    UNPROVED = "unproved"
+    FAILED = "failed"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,12 @@ class Finding:
             "fix": self.fix,
             "variable": self.variable,
         }
+
+
+def exit_code_of(findings: Iterable[Finding]) -> ExitCode:
+    """What a command ends with that found these: the errors among them decide."""
+    codes = {each.rule.exit_code for each in findings if each.severity is Severity.ERROR}
+    return next(iter(sorted(codes, reverse=True)), ExitCode.OK)
 
 
 class Failure(Exception):  # noqa: N818 - it ends a command, it is not a bug

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wizard.clock import Clock
 from wizard.desktop import Desktop
 from wizard.http import HttpClient
 from wizard.processes import Processes
@@ -24,6 +25,7 @@ class Ports:
         console: where it tells.
         prompter: whom it asks, None where nobody can answer.
         http: the network.
+        clock: the time.
         processes: other programs.
         desktop: browser and clipboard.
         environ: environment variables.
@@ -34,6 +36,7 @@ class Ports:
     console: Console
     prompter: Prompter | None
     http: HttpClient
+    clock: Clock
     processes: Processes
     desktop: Desktop
     environ: Mapping[str, str]

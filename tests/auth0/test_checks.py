@@ -30,9 +30,9 @@ from tests.auth0.scripted import (
     redirect,
     to_callback,
 )
-from wizard.auth0.checks import CheckResult, Status, TenantReport, check_tenant
+from wizard.auth0.checks import CheckResult, TenantReport, check_tenant
 from wizard.auth0.errors import Check
-from wizard.findings import ExitCode, Severity
+from wizard.findings import ExitCode, Outcome, Severity
 from wizard.http import NetworkError, Response, Trouble
 from wizard.settings import SetupSettings
 
@@ -43,19 +43,19 @@ def check(settings: SetupSettings = SETTINGS, /, **answers: Script | list[Script
     return check_tenant(settings, ScriptedTenant(**answers), FakeClock())  # type: ignore[arg-type]
 
 
-def statuses(report: TenantReport) -> dict[Check, Status]:
-    return {result.check: result.status for result in report.results}
+def statuses(report: TenantReport) -> dict[Check, Outcome]:
+    return {result.check: result.outcome for result in report.results}
 
 
 HEALTHY = {
-    Check.DISCOVERY: Status.PROVED,
-    Check.KEYS: Status.PROVED,
-    Check.CLIENT_ID: Status.PROVED,
-    Check.CALLBACK: Status.PROVED,
-    Check.FLOW: Status.PROVED,
-    Check.AUDIENCE: Status.LIKELY,
-    Check.SECRET: Status.PROVED,
-    Check.REFRESH: Status.LIKELY,
+    Check.DISCOVERY: Outcome.PROVED,
+    Check.KEYS: Outcome.PROVED,
+    Check.CLIENT_ID: Outcome.PROVED,
+    Check.CALLBACK: Outcome.PROVED,
+    Check.FLOW: Outcome.PROVED,
+    Check.AUDIENCE: Outcome.LIKELY,
+    Check.SECRET: Outcome.PROVED,
+    Check.REFRESH: Outcome.LIKELY,
 }
 
 
@@ -70,7 +70,7 @@ def test_a_healthy_tenant_is_proved_as_far_as_it_goes_without_a_sign_in() -> Non
 
 # One row a fault: the answers, the check that fails, its rule, what the remedy names, and what
 # else is then not as in a healthy tenant.
-FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]] = [
+FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]]] = [
     (
         "client ID unknown",
         {
@@ -82,11 +82,11 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         "LA230",
         "https://manage.auth0.com/#/applications",
         {
-            Check.CALLBACK: Status.SKIPPED,
-            Check.FLOW: Status.SKIPPED,
-            Check.AUDIENCE: Status.SKIPPED,
-            Check.SECRET: Status.SKIPPED,
-            Check.REFRESH: Status.SKIPPED,
+            Check.CALLBACK: Outcome.SKIPPED,
+            Check.FLOW: Outcome.SKIPPED,
+            Check.AUDIENCE: Outcome.SKIPPED,
+            Check.SECRET: Outcome.SKIPPED,
+            Check.REFRESH: Outcome.SKIPPED,
         },
     ),
     (
@@ -102,11 +102,11 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         "LA230",
         "https://manage.auth0.com/#/applications",
         {
-            Check.CALLBACK: Status.SKIPPED,
-            Check.FLOW: Status.SKIPPED,
-            Check.AUDIENCE: Status.SKIPPED,
-            Check.SECRET: Status.SKIPPED,
-            Check.REFRESH: Status.SKIPPED,
+            Check.CALLBACK: Outcome.SKIPPED,
+            Check.FLOW: Outcome.SKIPPED,
+            Check.AUDIENCE: Outcome.SKIPPED,
+            Check.SECRET: Outcome.SKIPPED,
+            Check.REFRESH: Outcome.SKIPPED,
         },
     ),
     (
@@ -116,7 +116,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         "LA231",
         f"Allowed Callback URLs ({APPLICATION}) add this line, save, and check again"
         f" (a change can take a minute): {CALLBACK}",
-        {Check.FLOW: Status.SKIPPED, Check.AUDIENCE: Status.SKIPPED},
+        {Check.FLOW: Outcome.SKIPPED, Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (
         "API identifier unknown",
@@ -128,7 +128,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         Check.AUDIENCE,
         "LA232",
         f"create an API with the Identifier {AUDIENCE}",
-        {Check.FLOW: Status.SKIPPED},
+        {Check.FLOW: Outcome.SKIPPED},
     ),
     (
         "API identifier unknown, encoded twice",
@@ -140,7 +140,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         Check.AUDIENCE,
         "LA232",
         "https://manage.auth0.com/#/apis",
-        {Check.FLOW: Status.SKIPPED},
+        {Check.FLOW: Outcome.SKIPPED},
     ),
     (
         "API does not grant the application user-delegated access",
@@ -154,7 +154,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         Check.AUDIENCE,
         "LA233",
         "User-Delegated Access",
-        {Check.FLOW: Status.SKIPPED},
+        {Check.FLOW: Outcome.SKIPPED},
     ),
     (
         "authorization code grant off",
@@ -167,7 +167,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         Check.FLOW,
         "LA234",
         f"Advanced Settings → Grant Types ({APPLICATION}) tick Authorization Code",
-        {Check.AUDIENCE: Status.SKIPPED},
+        {Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (
         "authorization code grant off, seen at the exchange",
@@ -189,7 +189,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         Check.FLOW,
         "LA235",
         "Regular Web Application",
-        {Check.AUDIENCE: Status.SKIPPED},
+        {Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (
         "organization required",
@@ -202,7 +202,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         Check.FLOW,
         "LA236",
         f"https://manage.auth0.com/#/applications/{CLIENT_ID}/organizations",
-        {Check.AUDIENCE: Status.SKIPPED},
+        {Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (
         "no connection",
@@ -214,7 +214,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         Check.FLOW,
         "LA239",
         f"https://manage.auth0.com/#/applications/{CLIENT_ID}/connections",
-        {Check.AUDIENCE: Status.SKIPPED},
+        {Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (
         "secret wrong",
@@ -222,7 +222,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         Check.SECRET,
         "LA237",
         "Client Secret (Post)",
-        {Check.REFRESH: Status.SKIPPED},
+        {Check.REFRESH: Outcome.SKIPPED},
     ),
     (
         "secret wrong, as newer documentation words it",
@@ -230,7 +230,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         Check.SECRET,
         "LA237",
         APPLICATION,
-        {Check.REFRESH: Status.SKIPPED},
+        {Check.REFRESH: Outcome.SKIPPED},
     ),
     (
         "the application takes no secret",
@@ -238,7 +238,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Status]]
         Check.SECRET,
         "LA242",
         "Client Secret (Post)",
-        {Check.REFRESH: Status.SKIPPED},
+        {Check.REFRESH: Outcome.SKIPPED},
     ),
     (
         "refresh grant off",
@@ -266,10 +266,10 @@ def test_each_fault_is_found_with_its_remedy(
     failing: Check,
     rule: str,
     remedy: str,
-    others: dict[Check, Status],
+    others: dict[Check, Outcome],
 ) -> None:
     report = check(**answers)
-    assert statuses(report) == {**HEALTHY, failing: Status.FAILED, **others}
+    assert statuses(report) == {**HEALTHY, failing: Outcome.FAILED, **others}
     (finding,) = report.findings
     assert report[failing].findings == (finding,)
     assert finding.rule.id == rule
@@ -280,26 +280,26 @@ def test_each_fault_is_found_with_its_remedy(
 
 def test_a_public_application_without_a_secret_is_proved() -> None:
     report = check(WITHOUT_SECRET, without_secret=INVALID_CODE, refresh=INVALID_REFRESH)
-    assert report[Check.SECRET].status is Status.PROVED
+    assert report[Check.SECRET].outcome is Outcome.PROVED
     assert report.ok
 
 
 def test_a_confidential_application_without_a_secret_is_told_of_it() -> None:
     report = check(WITHOUT_SECRET, without_secret=UNAUTHORIZED, refresh=UNAUTHORIZED)
-    assert report[Check.SECRET].status is Status.FAILED
+    assert report[Check.SECRET].outcome is Outcome.FAILED
     assert [finding.rule.id for finding in report.findings] == ["LA244"]
 
 
 def test_a_secret_that_the_tenant_ignores_is_not_proved() -> None:
     report = check(without_secret=INVALID_CODE)
-    assert report[Check.SECRET].status is Status.UNPROVED
+    assert report[Check.SECRET].outcome is Outcome.UNPROVED
     assert [finding.rule.id for finding in report.findings] == ["LA243"]
     assert report.ok
 
 
 def test_a_secret_is_only_likely_when_the_comparison_says_nothing() -> None:
     report = check(without_secret=html("?", 500))
-    assert report[Check.SECRET].status is Status.LIKELY
+    assert report[Check.SECRET].outcome is Outcome.LIKELY
     assert report.findings == ()
 
 
@@ -314,8 +314,8 @@ def test_without_reuse_the_api_and_the_refresh_are_not_asked_for() -> None:
     report = check_tenant(WITHOUT_REUSE, http, FakeClock())
     assert statuses(report) == {
         **HEALTHY,
-        Check.AUDIENCE: Status.SKIPPED,
-        Check.REFRESH: Status.SKIPPED,
+        Check.AUDIENCE: Outcome.SKIPPED,
+        Check.REFRESH: Outcome.SKIPPED,
     }
     assert http.sent("refresh") == []
     assert report.ok
@@ -325,7 +325,7 @@ def test_without_discovery_everything_else_is_skipped_and_nothing_asked() -> Non
     http = ScriptedTenant(discovery=NetworkError(Trouble.NAME, f"https://{DOMAIN}/"))
     report = check_tenant(SETTINGS, http, FakeClock())
     assert list(statuses(report)) == list(Check)
-    assert set(statuses(report).values()) == {Status.FAILED, Status.SKIPPED}
+    assert set(statuses(report).values()) == {Outcome.FAILED, Outcome.SKIPPED}
     assert len(http.requests) == 1
     assert report.exit_code is ExitCode.TENANT
     assert report.discovery is None
@@ -370,7 +370,7 @@ def test_an_unknown_answer_is_shown_and_proves_nothing(answer: Script) -> None:
         Check.REFRESH,
     }
     assert {
-        one for one, status in statuses(report).items() if status is Status.UNPROVED
+        one for one, status in statuses(report).items() if status is Outcome.UNPROVED
     } == unproved
     assert {finding.rule.id for finding in report.findings} == {"LA241"}
     assert report.ok  # it is no error either
@@ -400,7 +400,7 @@ def test_one_odd_answer_spoils_no_other_check(kind: str, answer: Script) -> None
 
 def test_a_provider_that_shows_its_login_page_is_no_error() -> None:
     report = check(authorize=redirect("/login?state=abc"))
-    assert report[Check.CLIENT_ID].status is Status.UNPROVED
+    assert report[Check.CLIENT_ID].outcome is Outcome.UNPROVED
     assert [finding.rule.id for finding in report.findings] == ["LA245"]
     assert report.ok
 
@@ -408,7 +408,7 @@ def test_a_provider_that_shows_its_login_page_is_no_error() -> None:
 def test_a_probe_that_gets_no_answer_says_why() -> None:
     error = NetworkError(Trouble.TIMEOUT, f"https://{DOMAIN}/oauth/token")
     report = check(code=error)
-    assert report[Check.SECRET].status is Status.UNPROVED
+    assert report[Check.SECRET].outcome is Outcome.UNPROVED
     assert [finding.rule.id for finding in report.findings] == ["LA202"]
     assert report.exit_code is ExitCode.TENANT
 
@@ -424,7 +424,7 @@ def test_a_rate_limit_is_waited_for_and_the_rest_goes_on() -> None:
 
 def test_a_rate_limit_that_stays_is_told() -> None:
     report = check(authorize=html("Too many requests", 429))
-    assert report[Check.CLIENT_ID].status is Status.UNPROVED
+    assert report[Check.CLIENT_ID].outcome is Outcome.UNPROVED
     assert [finding.rule.id for finding in report.findings] == ["LA246"]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
 
 from wizard.auth0.errors import RULES as ERROR_RULES
 from wizard.auth0.errors import Check, unknown
@@ -14,7 +13,7 @@ from wizard.auth0.probes import Answer, Landing, Probes
 from wizard.auth0.tenant import RULES as TENANT_RULES
 from wizard.auth0.tenant import Discovery, Jwk, fetch_discovery, fetch_keys
 from wizard.clock import Clock
-from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.findings import ExitCode, Finding, Outcome, Rule, Severity, exit_code_of
 from wizard.http import HttpClient
 from wizard.settings import SetupSettings
 
@@ -87,22 +86,12 @@ RULES = (
 )
 
 
-class Status(StrEnum):
-    """How sure a check is."""
-
-    PROVED = "proved"
-    LIKELY = "likely"
-    UNPROVED = "unproved"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check came to; `detail` is one line on why its status is what it is."""
+    """What one check came to; `detail` is one line on why the outcome is what it is."""
 
     check: Check
-    status: Status
+    outcome: Outcome
     detail: str
     findings: tuple[Finding, ...] = ()
 
@@ -116,7 +105,7 @@ class CheckResult:
         return {
             "check": self.check.value,
             "title": self.title,
-            "status": self.status.value,
+            "outcome": self.outcome.value,
             "detail": self.detail,
             "findings": [finding.as_json() for finding in self.findings],
         }
@@ -143,12 +132,7 @@ class TenantReport:
     @property
     def exit_code(self) -> ExitCode:
         """TENANT when the tenant could not be reached, FINDINGS for other errors."""
-        codes = {
-            found.rule.exit_code for found in self.findings if found.severity is Severity.ERROR
-        }
-        if ExitCode.TENANT in codes:
-            return ExitCode.TENANT
-        return ExitCode.FINDINGS if codes else ExitCode.OK
+        return exit_code_of(self.findings)
 
     def __getitem__(self, check: Check) -> CheckResult:
         """The result of that check."""
@@ -224,7 +208,7 @@ def judge(settings: SetupSettings, answers: Answers) -> list[CheckResult]:
 
 
 def _without_discovery(check: Check) -> CheckResult:
-    return CheckResult(check, Status.SKIPPED, "It needs the tenant's metadata.")
+    return CheckResult(check, Outcome.SKIPPED, "It needs the tenant's metadata.")
 
 
 def _ask(settings: SetupSettings, discovery: Discovery, http: HttpClient) -> Answers:
@@ -249,17 +233,17 @@ def _ask(settings: SetupSettings, discovery: Discovery, http: HttpClient) -> Ans
 
 def _judge_discovery(discovery: Discovery | None, findings: tuple[Finding, ...]) -> CheckResult:
     if discovery is None:
-        return CheckResult(Check.DISCOVERY, Status.FAILED, findings[0].rule.title, findings)
+        return CheckResult(Check.DISCOVERY, Outcome.FAILED, findings[0].rule.title, findings)
     detail = f"{discovery.issuer} is the issuer that LibreChat will compare."
-    return CheckResult(Check.DISCOVERY, Status.PROVED, detail, findings)
+    return CheckResult(Check.DISCOVERY, Outcome.PROVED, detail, findings)
 
 
 def _judge_keys(answers: Answers) -> CheckResult:
     if not answers.keys:
         title = answers.keys_findings[0].rule.title
-        return CheckResult(Check.KEYS, Status.FAILED, title, answers.keys_findings)
+        return CheckResult(Check.KEYS, Outcome.FAILED, title, answers.keys_findings)
     detail = f"{len(answers.keys)} to verify RS256 signatures with."
-    return CheckResult(Check.KEYS, Status.PROVED, detail, answers.keys_findings)
+    return CheckResult(Check.KEYS, Outcome.PROVED, detail, answers.keys_findings)
 
 
 def _judge_client_id(settings: SetupSettings, answers: Answers) -> CheckResult:
@@ -268,9 +252,9 @@ def _judge_client_id(settings: SetupSettings, answers: Answers) -> CheckResult:
     if _blames(answer, check):
         return _failed(check, answer, settings)
     if _blames(answer, Check.CALLBACK):
-        return CheckResult(check, Status.PROVED, "The tenant knows it and compared its URLs.")
+        return CheckResult(check, Outcome.PROVED, "The tenant knows it and compared its URLs.")
     if _came_back(answer):
-        return CheckResult(check, Status.PROVED, "The tenant knows it.")
+        return CheckResult(check, Outcome.PROVED, "The tenant knows it.")
     return _not_proved(check, answer, settings, tell=True)
 
 
@@ -281,7 +265,7 @@ def _judge_callback(settings: SetupSettings, answers: Answers) -> CheckResult:
         return _failed(check, answer, settings)
     if _came_back(answer):
         detail = f"The tenant sends people back to {settings.callback_url}."
-        return CheckResult(check, Status.PROVED, detail)
+        return CheckResult(check, Outcome.PROVED, detail)
     return _not_proved(check, answer, settings)
 
 
@@ -291,7 +275,7 @@ def _judge_flow(settings: SetupSettings, answers: Answers) -> CheckResult:
     if blamed:
         return _failed(check, blamed[0], settings)
     if _came_back_well(answers.authorize):
-        return CheckResult(check, Status.PROVED, "The tenant takes response_type=code.")
+        return CheckResult(check, Outcome.PROVED, "The tenant takes response_type=code.")
     return _not_proved(check, answers.authorize, settings)
 
 
@@ -299,15 +283,15 @@ def _judge_audience(settings: SetupSettings, answers: Answers) -> CheckResult:
     answer = answers.authorize
     check = Check.AUDIENCE
     if not settings.reuse_tokens:
-        return CheckResult(check, Status.SKIPPED, "Tokens are not reused, so none is needed.")
+        return CheckResult(check, Outcome.SKIPPED, "Tokens are not reused, so none is needed.")
     if not settings.auth0.audience:
-        return CheckResult(check, Status.SKIPPED, "None is given.")
+        return CheckResult(check, Outcome.SKIPPED, "None is given.")
     if _blames(answer, check):
         return _failed(check, answer, settings)
     if _came_back_well(answer):
         # That Auth0 looks at the audience before it asks for a login is not documented.
         detail = "The tenant did not object; the sign-in will prove it."
-        return CheckResult(check, Status.LIKELY, detail)
+        return CheckResult(check, Outcome.LIKELY, detail)
     return _not_proved(check, answer, settings)
 
 
@@ -321,30 +305,30 @@ def _judge_secret(settings: SetupSettings, answers: Answers) -> CheckResult:
     if not accepted:
         return _not_proved(check, answer, settings, tell=True)
     if bare is None:
-        return CheckResult(check, Status.PROVED, "None is given, and the tenant wants none.")
+        return CheckResult(check, Outcome.PROVED, "None is given, and the tenant wants none.")
     if open_to_all:
         finding = SECRET_NOT_CHECKED.finding(
             "The tenant answers alike with the secret and without."
         )
-        return CheckResult(check, Status.UNPROVED, finding.rule.title, (finding,))
+        return CheckResult(check, Outcome.UNPROVED, finding.rule.title, (finding,))
     if bare.means("wrong secret"):
-        return CheckResult(check, Status.PROVED, "The tenant takes it, and nothing without it.")
-    return CheckResult(check, Status.LIKELY, "The tenant did not object to it.")
+        return CheckResult(check, Outcome.PROVED, "The tenant takes it, and nothing without it.")
+    return CheckResult(check, Outcome.LIKELY, "The tenant did not object to it.")
 
 
 def _judge_refusal(settings: SetupSettings, answers: Answers, *, takes_none: bool) -> CheckResult:
     """The credentials were refused: by which of their parts."""
     check = Check.SECRET
     if _blames(answers.authorize, Check.CLIENT_ID):
-        return CheckResult(check, Status.SKIPPED, "It can be checked when the Client ID is right.")
+        return CheckResult(check, Outcome.SKIPPED, "It can be checked when the Client ID is right.")
     if takes_none:
         finding = SECRET_NOT_ACCEPTED.finding(
             "It takes the Client ID alone and refuses the secret."
         )
-        return CheckResult(check, Status.FAILED, finding.rule.title, (finding,))
+        return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
     if not settings.auth0.client_secret:
         finding = SECRET_MISSING.finding("It refuses the Client ID alone.")
-        return CheckResult(check, Status.FAILED, finding.rule.title, (finding,))
+        return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
     return _failed(check, answers.code, settings)
 
 
@@ -352,16 +336,16 @@ def _judge_refresh(settings: SetupSettings, answers: Answers) -> CheckResult:
     check = Check.REFRESH
     answer = answers.refresh
     if answer is None:
-        return CheckResult(check, Status.SKIPPED, "Tokens are not reused, so none is needed.")
+        return CheckResult(check, Outcome.SKIPPED, "Tokens are not reused, so none is needed.")
     if _blames(answer, check):
         return _failed(check, answer, settings)
     if answer.means("invalid grant"):
         return CheckResult(
-            check, Status.LIKELY, "The tenant did not object; the sign-in will prove it."
+            check, Outcome.LIKELY, "The tenant did not object; the sign-in will prove it."
         )
     if answer.means("wrong secret"):
         detail = "It can be checked when the Client ID and secret are right."
-        return CheckResult(check, Status.SKIPPED, detail)
+        return CheckResult(check, Outcome.SKIPPED, detail)
     return _not_proved(check, answer, settings, tell=True)
 
 
@@ -383,7 +367,7 @@ def _failed(check: Check, answer: Answer, settings: SetupSettings) -> CheckResul
     if answer.known is None:
         raise ValueError("only a known answer tells what failed")
     finding = answer.known.finding(answer.error, settings)
-    return CheckResult(check, Status.FAILED, finding.rule.title, (finding,))
+    return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
 
 
 def _not_proved(
@@ -391,7 +375,7 @@ def _not_proved(
 ) -> CheckResult:
     """Nothing follows from the answer for this check; `tell` if this is the one to say why."""
     if answer.known is not None:
-        return CheckResult(check, Status.SKIPPED, f"It can be checked after: {_cause(answer)}.")
+        return CheckResult(check, Outcome.SKIPPED, f"It can be checked after: {_cause(answer)}.")
     if answer.trouble is not None:
         finding = answer.trouble
     elif answer.status == 429:
@@ -400,7 +384,7 @@ def _not_proved(
         finding = LOGIN_PAGE_SHOWN.finding()
     else:
         finding = unknown(answer.error.words, settings)
-    return CheckResult(check, Status.UNPROVED, finding.rule.title, (finding,) if tell else ())
+    return CheckResult(check, Outcome.UNPROVED, finding.rule.title, (finding,) if tell else ())
 
 
 def _cause(answer: Answer) -> str:

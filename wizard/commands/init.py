@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wizard.commands.answers import (
     MAX_SECRET_BYTES,
@@ -20,7 +21,7 @@ from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
 from wizard.commands.questions import Auth0Questions, show_dashboard_steps
 from wizard.drafts import Draft, Drafts
 from wizard.execution import INTERRUPTED, Result
-from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.findings import ExitCode, Finding, Rule, Severity, exit_code_of
 from wizard.librechat.checkout import Checkout, find, how_to_restart, look_at, signs_of_use
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
@@ -37,7 +38,10 @@ from wizard.settings import (
     parse_domain,
     parse_port,
 )
-from wizard.ui.prompts import Prompter
+from wizard.ui.prompts import Choice, Prompter
+
+if TYPE_CHECKING:
+    from wizard.auth0.checks import CheckResult
 
 NOT_LIBRECHAT = Rule(
     "LA007",
@@ -58,6 +62,12 @@ NO_FOLDER = Rule(
 RULES = (NOT_LIBRECHAT, NO_FOLDER)
 
 STEPS = 6
+AFTER_A_FAILED_CHECK = (
+    Choice("again", "Check again; I have corrected it in the dashboard"),
+    Choice("change", "Change the values"),
+    Choice("write", "Write the .env all the same"),
+    Choice("stop", "Stop"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,7 @@ class InitOptions:
     reuse_tokens: bool = True
     public_client: bool = False
     offline: bool = False
+    force: bool = False
     yes: bool = False
     dry_run: bool = False
 
@@ -93,14 +104,20 @@ class InitResult:
     settings: SetupSettings
     changed: Sequence[str]
     findings: Sequence[Finding]
+    checks: Sequence[CheckResult] = ()
     backup: Path | None = None
     written: bool = False
+    is_complete: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
-        """FINDINGS if a check found an error."""
-        has_error = any(finding.severity is Severity.ERROR for finding in self.findings)
-        return ExitCode.FINDINGS if has_error else ExitCode.OK
+        """FINDINGS if a check found an error, TENANT if the tenant could not be reached."""
+        return exit_code_of(self.findings)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the file is as it shall be, by now or before."""
+        return self.written or (self.is_complete and not self.changed)
 
     def as_json(self) -> dict[str, object]:
         """See `Result.as_json`; names of variables only."""
@@ -109,6 +126,7 @@ class InitResult:
             "backup": str(self.backup) if self.backup else None,
             "changed": list(self.changed),
             "written": self.written,
+            "checks": [check.as_json() for check in self.checks],
             "public_url": self.settings.public_url,
             "callback_url": self.settings.callback_url,
             "logout_urls": list(self.settings.logout_urls),
@@ -134,7 +152,7 @@ def run_init(options: InitOptions, ports: Ports, report: Callable[[Result], None
         except KeyboardInterrupt:
             raise INTERRUPTED.failure(setup.what_was_done()) from None
         report(result)
-        if result.written or not result.changed:
+        if result.stands:
             _tell_next_steps(setup.checkout, result.settings, ports)
             keep_open(setup.way, ports)
         return result
@@ -149,6 +167,7 @@ class _Setup:
         self.stack = stack
         self.given = _given(options)
         self.findings: list[Finding] = []
+        self.insists = options.force
         self.checkout, self.store = self._find_librechat()
         self.existing = self.store.read()
         self.current = EnvFile.from_bytes(self.existing).values() if self.existing else {}
@@ -175,10 +194,12 @@ class _Setup:
         settings = SetupSettings(self._ask_for_values(), self.way.url, reuse_tokens)
 
         console.step(5, STEPS, "Proof")
-        console.hint("Not checked against the tenant.")
+        settings, checks = self._prove(settings)
+        if not self._may_write():
+            return InitResult(self.store.path, settings, (), self.findings, checks)
 
         console.step(6, STEPS, "The .env")
-        return self._write(settings)
+        return self._write(settings, checks)
 
     def what_was_done(self) -> str:
         """For those who stopped it, by what lies on disk."""
@@ -241,24 +262,72 @@ class _Setup:
         return way
 
     def _ask_for_values(self) -> Auth0Settings:
+        return self._questions(self.given, self.defaults).ask()
+
+    def _ask_again(self, answered: Auth0Settings) -> Auth0Settings:
+        defaults = Defaults(
+            answered.domain,
+            answered.client_id,
+            answered.client_secret,
+            ",".join(answered.audiences),
+        )
+        return self._questions(Auth0Settings("", "", ""), defaults).ask()
+
+    def _questions(self, given: Auth0Settings, defaults: Defaults) -> Auth0Questions:
         return Auth0Questions(
-            self.given,
-            self.defaults,
+            given,
+            defaults,
             reuse_tokens=self.options.reuse_tokens,
             public_client=self.options.public_client,
             ports=self.ports,
             keep=self._keep,
-        ).ask()
+        )
+
+    def _prove(self, settings: SetupSettings) -> tuple[SetupSettings, Sequence[CheckResult]]:
+        """The settings as they were proved, or as the user insists on them."""
+        console, prompter = self.ports.console, self.ports.prompter
+        if self.options.offline:
+            console.hint("Skipped: nothing is checked against the tenant.")
+            return settings, ()
+        from wizard.auth0.checks import check_tenant
+
+        while True:
+            with console.working(f"Asking {settings.auth0.domain}"):
+                report = check_tenant(settings, self.ports.http, self.ports.clock)
+            for result in report.results:
+                console.outcome(result.outcome, result.title, result.detail)
+            for finding in report.findings:
+                console.finding(finding)
+            if report.ok or prompter is None:
+                break
+            answer = prompter.select("What now?", AFTER_A_FAILED_CHECK, default="again")
+            if answer == "change":
+                settings = replace(settings, auth0=self._ask_again(settings.auth0))
+            elif answer != "again":
+                self.insists = answer == "write"
+                break
+        self.findings += report.findings
+        return settings, report.results
+
+    def _may_write(self) -> bool:
+        if self.insists or exit_code_of(self.findings) is ExitCode.OK:
+            return True
+        self.ports.console.warn("Nothing was written.")
+        if self.ports.prompter is None:
+            self.ports.console.hint("--force writes all the same, --offline does not check.")
+        return False
 
     def _keep(self, name: str, answer: str) -> None:
         self.draft = replace(self.draft, **{name: answer})
         self.drafts.keep(self.draft)
 
-    def _write(self, settings: SetupSettings) -> InitResult:
+    def _write(self, settings: SetupSettings, checks: Sequence[CheckResult]) -> InitResult:
         console = self.ports.console
         plan = self._plan(settings)
         self.findings += plan.findings
-        result = InitResult(self.store.path, settings, plan.changed_names, self.findings)
+        result = InitResult(
+            self.store.path, settings, plan.changed_names, self.findings, checks, is_complete=True
+        )
         if not plan.changes:
             self.drafts.forget()
             console.done(f"{self.store.path} is right already; it was not touched.")

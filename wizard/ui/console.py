@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
-from wizard.findings import Finding, Severity
+from wizard.findings import Finding, Outcome, Severity
 from wizard.librechat.env_file import Change
 from wizard.librechat.variables import is_secret
 
@@ -45,7 +45,22 @@ _SEVERITY_KINDS = {
     Severity.WARNING: Kind.WARNING,
     Severity.NOTE: Kind.NOTE,
 }
-_SYMBOLS = {"done": ("✓", "ok"), "error": ("✗", "x"), "warning": ("!", "!"), "note": ("i", "i")}
+_SYMBOLS = {
+    "done": ("✓", "ok"),
+    "likely": ("≈", "~"),
+    "unproved": ("?", "?"),
+    "skipped": ("·", "-"),
+    "error": ("✗", "x"),
+    "warning": ("!", "!"),
+    "note": ("i", "i"),
+}
+_OUTCOMES = {
+    Outcome.PROVED: ("done", Kind.DONE),
+    Outcome.LIKELY: ("likely", Kind.DONE),
+    Outcome.UNPROVED: ("unproved", Kind.WARNING),
+    Outcome.FAILED: ("error", Kind.ERROR),
+    Outcome.SKIPPED: ("skipped", Kind.HINT),
+}
 
 
 def printable(text: str) -> str:
@@ -105,6 +120,12 @@ class Console:
     def warn(self, text: str) -> None:
         """Something the user should know, and that is no finding."""
         self._say(f"{self._symbol('warning')} {text}", Kind.WARNING)
+
+    def outcome(self, outcome: Outcome, title: str, detail: str) -> None:
+        """What a check came to, in one line; what to do about it is for `finding`."""
+        symbol, kind = _OUTCOMES[outcome]
+        word = "" if outcome is Outcome.PROVED else f", {outcome.value}"
+        self._say(f"{self._symbol(symbol)} {title}{word}: {detail}", kind)
 
     def verbatim(self, label: str, lines: Sequence[str]) -> None:
         """Lines to copy; they are never wrapped, so that a terminal copies them whole."""
