@@ -1,0 +1,164 @@
+"""Servers of a few lines on loopback, and certificates that live as long as a test."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+Handler = Callable[[socket.socket], None]
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority that nobody trusts but who is told to."""
+
+    folder: Path
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @classmethod
+    def create(cls, folder: Path) -> Authority:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = _name("Throw-away authority")
+        certificate = (
+            _builder(name, name, key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        authority = cls(folder, key, certificate)
+        authority.pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        return authority
+
+    @property
+    def pem(self) -> Path:
+        return self.folder / "authority.pem"
+
+    def context(
+        self, host: str = "127.0.0.1", *, days: tuple[int, int] = (-1, 1)
+    ) -> ssl.SSLContext:
+        """A server's context with a certificate for the host, valid between the days."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = (
+            _builder(_name("server"), self.certificate.subject, key.public_key(), days)
+            .add_extension(x509.SubjectAlternativeName([_san(host)]), critical=False)
+            .sign(self.key, hashes.SHA256())
+        )
+        path = self.folder / f"server-{certificate.serial_number}.pem"
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+            + certificate.public_bytes(serialization.Encoding.PEM)
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        return context
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _san(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    days: tuple[int, int] = (-1, 1),
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + dt.timedelta(days=days[0]))
+        .not_valid_after(now + dt.timedelta(days=days[1]))
+    )
+
+
+@contextmanager
+def server(handler: Handler, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Give each connection to the handler; yields the port on 127.0.0.1."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threads: list[threading.Thread] = []
+    open_sockets: list[socket.socket] = []
+
+    def serve(connection: socket.socket) -> None:
+        # A client that gives up in the middle is what many of these tests are about.
+        with suppress(OSError, ValueError):
+            connection.settimeout(10)
+            if context is not None:
+                connection = context.wrap_socket(connection, server_side=True)
+                open_sockets.append(connection)
+            with connection:
+                handler(connection)
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            open_sockets.append(connection)
+            threads.append(threading.Thread(target=serve, args=(connection,)))
+            threads[-1].start()
+
+    acceptor = threading.Thread(target=accept)
+    acceptor.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        acceptor.join(10)
+        for connection in open_sockets:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        for thread in threads:
+            thread.join(10)
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """The request with its body, "" when the client went away."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        chunk = connection.recv(65536)
+        if not chunk:
+            return b""
+        data += chunk
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(
+        (
+            int(line[15:])
+            for line in head.lower().split(b"\r\n")
+            if line.startswith(b"content-length:")
+        ),
+        0,
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
