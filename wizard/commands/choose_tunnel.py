@@ -53,13 +53,13 @@ WAIT_SECONDS = 0.5
 class Wish:
     """What the user asked for; "" where it is left open.
 
-    `known_url` is the URL of an earlier run.
+    `wanted_url` is for the tunnel that is asked for by name; `known_url` is that of an earlier run.
     """
 
     port: int
     tunnel: str = ""
     public_url: str = ""
-    ngrok_domain: str = ""
+    wanted_url: str = ""
     known_url: str = ""
 
 
@@ -216,8 +216,8 @@ def _open(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
 
 def _wanted_url(chosen: Provider, wish: Wish) -> str:
     """The user's own domain, or the URL of the last run where it can be had again."""
-    if chosen.name == "ngrok" and wish.ngrok_domain:
-        return wish.ngrok_domain
+    if chosen.name == wish.tunnel and wish.wanted_url:
+        return wish.wanted_url
     known = urlsplit(wish.known_url)
     is_its = (known.hostname or "").endswith(chosen.domains) and known.port != wish.port
     return wish.known_url if is_its else ""

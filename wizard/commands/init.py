@@ -75,7 +75,8 @@ class InitOptions:
     """What was given on the command line or in the environment; "" where nothing was.
 
     `client_secret` is the secret itself, read from `AUTH0_CLIENT_SECRET`;
-    `client_secret_file` a path, or `-` for standard input.
+    `client_secret_file` a path, or `-` for standard input. `wanted_url` is the URL that the named
+    tunnel shall have.
     """
 
     domain: str = ""
@@ -85,7 +86,7 @@ class InitOptions:
     audience: str = ""
     tunnel: str = ""
     public_url: str = ""
-    ngrok_domain: str = ""
+    wanted_url: str = ""
     port: str = ""
     env_file: Path | None = None
     reuse_tokens: bool = True
@@ -254,7 +255,7 @@ class _Setup:
             port=self.port,
             tunnel=self.options.tunnel,
             public_url=self.options.public_url,
-            ngrok_domain=self.options.ngrok_domain,
+            wanted_url=self.options.wanted_url,
             known_url=self.defaults.public_url,
         )
         way = self.stack.enter_context(open_way(wish, self.ports))

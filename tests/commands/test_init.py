@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dotenv import dotenv_values
+
+from tests.fakes import ScriptedPrompter, make_world
+from wizard.commands.init import InitOptions, InitResult, run_init
+from wizard.drafts import Drafts
+from wizard.findings import ExitCode, Failure
+
+CLIENT_ID = "abcdefghijklmnopqrstuvwxyz012345"
+SECRET = "a-secret-that-nobody-may-see_0123456789"
+EXAMPLE = """\
+# LibreChat
+HOST=localhost
+PORT=3080
+MONGO_URI=mongodb://127.0.0.1:27017/LibreChat
+DOMAIN_CLIENT=http://localhost:3080
+DOMAIN_SERVER=http://localhost:3080
+CREDS_KEY=
+CREDS_IV=
+ALLOW_SOCIAL_LOGIN=false
+JWT_SECRET=
+JWT_REFRESH_SECRET=
+# OpenID
+OPENID_CLIENT_ID=
+OPENID_CLIENT_SECRET=
+OPENID_ISSUER=
+OPENID_SESSION_SECRET=
+OPENID_SCOPE="openid profile email"
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    (folder / ".env.example").write_text(EXAMPLE)
+    return folder
+
+
+def options(**changed: Any) -> InitOptions:
+    given = {
+        "domain": "dev-abc.us.auth0.com",
+        "client_id": CLIENT_ID,
+        "client_secret": SECRET,
+        "audience": "https://api.librechat.ai",
+        "public_url": "https://chat.example.com",
+        "offline": True,
+        "yes": True,
+    }
+    return InitOptions(**{**given, **changed})
+
+
+def init(folder: Path, chosen: InitOptions, *script: tuple[str, object]) -> tuple[InitResult, str]:
+    prompter = ScriptedPrompter(*script) if script else None
+    world = make_world(folder, prompter=prompter)
+    result = run_init(chosen, world.ports, lambda _: None)
+    if prompter is not None:
+        prompter.verify()
+    return result, world.said
+
+
+def read(folder: Path) -> dict[str, str | None]:
+    return dotenv_values(folder / ".env", interpolate=False)
+
+
+def test_a_new_file_has_all_that_the_sign_in_needs(checkout: Path) -> None:
+    result, _ = init(checkout, options())
+
+    values = read(checkout)
+    assert result.exit_code is ExitCode.OK
+    assert values["OPENID_ISSUER"] == "https://dev-abc.us.auth0.com"
+    assert values["OPENID_CLIENT_SECRET"] == SECRET
+    assert values["OPENID_SCOPE"] == "openid profile email offline_access"
+    assert values["OPENID_AUDIENCE"] == values["OPENID_REFRESH_AUDIENCE"]
+    assert values["DOMAIN_CLIENT"] == values["DOMAIN_SERVER"] == "https://chat.example.com"
+    assert len(values["OPENID_SESSION_SECRET"] or "") == 64
+    assert len(values["CREDS_KEY"] or "") == 64
+    assert len(values["CREDS_IV"] or "") == 32
+    assert (checkout / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_second_run_touches_nothing(checkout: Path) -> None:
+    init(checkout, options())
+    before = (checkout / ".env").stat()
+
+    result, said = init(checkout, options())
+
+    after = (checkout / ".env").stat()
+    assert not result.changed
+    assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
+    assert "was not touched" in said
+
+
+def test_without_token_reuse_neither_api_nor_offline_access_is_written(checkout: Path) -> None:
+    init(checkout, options(reuse_tokens=False, audience=""))
+
+    values = read(checkout)
+    assert values["OPENID_REUSE_TOKENS"] == "false"
+    assert values["OPENID_SCOPE"] == "openid profile email"
+    assert not values.get("OPENID_AUDIENCE")
+
+
+def test_the_values_of_an_existing_file_answer_a_scripted_run(checkout: Path) -> None:
+    init(checkout, options())
+
+    result, _ = init(checkout, InitOptions(offline=True, yes=True))
+
+    assert not result.changed
+    assert result.settings.public_url == "https://chat.example.com"
+
+
+def test_a_scripted_run_names_every_option_that_is_missing(checkout: Path) -> None:
+    with pytest.raises(Failure) as failure:
+        init(checkout, InitOptions(offline=True))
+
+    assert failure.value.exit_code is ExitCode.USAGE
+    for name in ("--domain", "--client-id", "--client-secret-file", "--audience", "--yes"):
+        assert name in failure.value.finding.detail
+    assert not (checkout / ".env").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("domain", "http://dev.us.auth0.com", "--domain"),
+        ("client_id", "two words", "--client-id"),
+        ("client_secret", "••••••••", "AUTH0_CLIENT_SECRET"),
+        ("client_secret", CLIENT_ID, "AUTH0_CLIENT_SECRET"),
+        ("audience", "https://dev-abc.us.auth0.com/api/v2/", "--audience"),
+        ("public_url", "http://localhost:3080", "--public-url"),
+        ("port", "99999", "--port"),
+        ("tunnel", "carrier-pigeon", "--tunnel"),
+    ],
+)
+def test_a_wrong_option_is_named(checkout: Path, name: str, value: str, named: str) -> None:
+    changed = {name: value} | ({"public_url": ""} if name == "tunnel" else {})
+    with pytest.raises(Failure) as failure:
+        init(checkout, options(**changed))
+
+    assert failure.value.exit_code is ExitCode.USAGE
+    assert named in failure.value.finding.detail
+    assert not (checkout / ".env").exists()
+
+
+def test_dry_run_shows_and_writes_nothing(checkout: Path) -> None:
+    result, said = init(checkout, options(dry_run=True))
+
+    assert "OPENID_ISSUER=https://dev-abc.us.auth0.com" in said
+    assert "OPENID_ISSUER" in result.changed
+    assert not result.written
+    assert [path.name for path in checkout.iterdir()] == [".env.example"]
+
+
+def test_no_secret_is_said(checkout: Path) -> None:
+    _, said = init(checkout, options())
+
+    values = read(checkout)
+    for name in ("OPENID_CLIENT_SECRET", "OPENID_SESSION_SECRET", "CREDS_KEY", "JWT_SECRET"):
+        assert values[name]
+        assert (values[name] or "") not in said
+
+
+def test_json_holds_names_and_no_values(checkout: Path) -> None:
+    result, _ = init(checkout, options())
+
+    shown = result.as_json()
+    assert shown["callback_url"] == "https://chat.example.com/oauth/openid/callback"
+    assert shown["logout_urls"] == ["https://chat.example.com/login", "https://chat.example.com"]
+    assert shown["web_origins"] == ["https://chat.example.com"]
+    assert shown["env_file"] == str(checkout / ".env")
+    assert shown["backup"] is None
+    assert SECRET not in str(shown)
+
+
+def test_an_existing_file_is_backed_up_and_only_its_own_lines_change(checkout: Path) -> None:
+    before = EXAMPLE + "MY_OWN='as it was'   # and stays\n"
+    (checkout / ".env").write_text(before)
+
+    result, _ = init(checkout, options())
+
+    assert result.backup is not None
+    assert result.backup.read_text() == before
+    assert result.backup.stat().st_mode & 0o777 == 0o600
+    assert "MY_OWN='as it was'   # and stays\n" in (checkout / ".env").read_text()
+    assert read(checkout)["CREDS_KEY"] == ""
+    assert {finding.rule.id for finding in result.findings} == {"LA161"}
+
+
+INTERVIEW: tuple[tuple[str, object], ...] = (
+    ("Ready?", "go"),
+    ("Domain", "dev-abc.us.auth0.com"),
+    ("Client ID", CLIENT_ID),
+    ("Client Secret", SECRET),
+    ("API Identifier", None),
+    ("Write these changes?", True),
+)
+
+
+def test_the_interview(checkout: Path) -> None:
+    result, said = init(
+        checkout, InitOptions(offline=True, public_url="https://chat.example.com"), *INTERVIEW
+    )
+
+    assert result.written
+    assert read(checkout)["OPENID_AUDIENCE"] == "https://api.librechat.ai"
+    for step in range(1, 7):
+        assert f"Step {step} of 6" in said
+    assert "https://chat.example.com/oauth/openid/callback" in said
+
+
+def test_a_wrong_answer_is_explained_and_asked_again(checkout: Path) -> None:
+    prompter = ScriptedPrompter(
+        INTERVIEW[0],
+        ("Domain", "http://dev-abc.us.auth0.com"),
+        *INTERVIEW[1:3],
+        ("Client Secret", CLIENT_ID),
+        *INTERVIEW[3:],
+    )
+    world = make_world(checkout, prompter=prompter)
+
+    run_init(
+        InitOptions(offline=True, public_url="https://chat.example.com"),
+        world.ports,
+        lambda _: None,
+    )
+
+    prompter.verify()
+    assert "http://" in prompter.refusals[0]
+    assert "Client ID again" in prompter.refusals[1]
+
+
+def test_ctrl_c_changes_nothing_and_the_next_run_goes_on(checkout: Path) -> None:
+    chosen = InitOptions(offline=True, public_url="https://chat.example.com")
+    with pytest.raises(Failure) as stopped:
+        init(checkout, chosen, *INTERVIEW[:3], ("Client Secret", KeyboardInterrupt))
+    assert stopped.value.exit_code is ExitCode.INTERRUPTED
+    assert "Nothing was changed" in stopped.value.finding.detail
+    assert not (checkout / ".env").exists()
+
+    prompter = ScriptedPrompter(
+        ("Go on", True),
+        INTERVIEW[0],
+        ("Domain", None),
+        ("Client ID", None),
+        *INTERVIEW[3:],
+    )
+    world = make_world(checkout, prompter=prompter)
+    result = run_init(chosen, world.ports, lambda _: None)
+
+    assert result.settings.auth0.client_id == CLIENT_ID
+    assert Drafts(world.ports.state_dir, checkout / ".env").load().is_empty
+
+
+def test_no_draft_holds_the_secret(checkout: Path, tmp_path: Path) -> None:
+    with pytest.raises(Failure):
+        init(
+            checkout,
+            InitOptions(offline=True, public_url="https://chat.example.com"),
+            *INTERVIEW[:4],
+            ("API Identifier", KeyboardInterrupt),
+        )
+
+    kept = [path.read_text() for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert any(CLIENT_ID in text for text in kept)
+    assert not any(SECRET in text for text in kept)
+
+
+def test_saying_no_writes_nothing(checkout: Path) -> None:
+    chosen = InitOptions(offline=True, public_url="https://chat.example.com")
+    result, _ = init(checkout, chosen, *INTERVIEW[:-1], ("Write these changes?", False))
+
+    assert not result.written
+    assert not (checkout / ".env").exists()
+
+
+def test_the_secret_in_the_file_is_kept_by_enter(checkout: Path) -> None:
+    init(checkout, options())
+
+    result, _ = init(
+        checkout,
+        InitOptions(offline=True, public_url="https://chat.example.com"),
+        ("Ready?", "go"),
+        ("Domain", None),
+        ("Client ID", None),
+        ("Client Secret", ""),
+        ("API Identifier", None),
+    )
+
+    assert not result.changed
+
+
+def test_a_secret_from_a_file(checkout: Path, tmp_path: Path) -> None:
+    secret_file = tmp_path / "secret"
+    secret_file.write_text(SECRET + "\n")
+
+    init(checkout, options(client_secret="", client_secret_file=str(secret_file)))
+
+    assert read(checkout)["OPENID_CLIENT_SECRET"] == SECRET
+
+
+def test_a_missing_secret_file_is_told(checkout: Path) -> None:
+    with pytest.raises(Failure) as failure:
+        init(checkout, options(client_secret="", client_secret_file="/nowhere"))
+
+    assert failure.value.exit_code is ExitCode.FILE
+
+
+def test_a_folder_without_librechat_is_warned_of(tmp_path: Path) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+
+    result, _ = init(folder, options())
+
+    assert [finding.rule.id for finding in result.findings] == ["LA007"]
+    assert read(folder)["MONGO_URI"]
+
+
+def test_the_port_of_the_file_is_the_default(checkout: Path) -> None:
+    (checkout / ".env").write_text("PORT=3090\n")
+    world = make_world(checkout)
+    seen: list[InitResult] = []
+
+    run_init(options(), world.ports, lambda result: seen.append(result))  # type: ignore[arg-type]
+
+    assert read(checkout)["PORT"] == "3090"
+    assert seen[0].written

@@ -1,0 +1,138 @@
+"""Ports for tests: whatever is asked, requested or run without having been arranged fails."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from wizard.clock import Clock
+from wizard.desktop import NoDesktop
+from wizard.http import HttpClient, Response
+from wizard.ports import Ports
+from wizard.processes import Completed
+from wizard.settings import InvalidValue
+from wizard.ui.console import Console
+from wizard.ui.prompts import Check, Choice
+
+
+class ScriptedPrompter:
+    """Answers from a list of (part of the question, answer); refused answers are remembered.
+
+    An answer of KeyboardInterrupt is Ctrl-C at that question.
+    """
+
+    def __init__(self, *script: tuple[str, object]) -> None:
+        self.script = list(script)
+        self.refusals: list[str] = []
+        self.defaults: dict[str, str] = {}
+
+    def text(self, question: str, *, default: str = "", check: Check | None = None) -> str:
+        self.defaults[question] = default
+        while True:
+            answer = self._answer(question)
+            text = default if answer is None else str(answer)
+            try:
+                if check is not None:
+                    check(text)
+            except InvalidValue as reason:
+                self.refusals.append(str(reason))
+                continue
+            return text
+
+    def secret(self, question: str, *, check: Check | None = None) -> str:
+        return self.text(question, check=check)
+
+    def confirm(self, question: str, *, default: bool = True) -> bool:
+        answer = self._answer(question)
+        return default if answer is None else bool(answer)
+
+    def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
+        answer = self._answer(question)
+        key = default if answer is None else str(answer)
+        assert key in {choice.key for choice in choices}, f"{key} is no choice of {question!r}"
+        return key
+
+    def verify(self) -> None:
+        assert not self.script, f"never asked: {self.script}"
+
+    def _answer(self, question: str) -> object:
+        assert self.script, f"unexpected question: {question}"
+        part, answer = self.script.pop(0)
+        assert part in question, f"expected {part!r}, was asked {question!r}"
+        if answer is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return answer
+
+
+class NoHttp:
+    """A network that must not be used."""
+
+    def request(self, method: str, url: str, **_: Any) -> Response:
+        raise AssertionError(f"unexpected request: {method} {url}")
+
+
+class NoProcesses:
+    """Nothing is installed, and nothing may be run."""
+
+    def which(self, program: str) -> Path | None:
+        return None
+
+    def run(self, args: Sequence[str], **_: Any) -> Completed:
+        raise AssertionError(f"unexpected program: {args}")
+
+    def start(self, args: Sequence[str], **_: Any) -> NoReturn:
+        raise AssertionError(f"unexpected program: {args}")
+
+
+@dataclass
+class FixedClock:
+    """A clock that only moves when somebody sleeps."""
+
+    time: float = 1_800_000_000.0
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+@dataclass
+class World:
+    """Ports, and what was written to them."""
+
+    ports: Ports
+    stderr: io.StringIO
+    stdout: io.StringIO
+
+    @property
+    def said(self) -> str:
+        return self.stderr.getvalue()
+
+
+def make_world(
+    folder: Path,
+    *,
+    prompter: ScriptedPrompter | None = None,
+    http: HttpClient | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> World:
+    stderr, stdout = io.StringIO(), io.StringIO()
+    ports = Ports(
+        console=Console(stderr=stderr, stdout=stdout),
+        prompter=prompter,
+        http=http or NoHttp(),
+        clock=clock or FixedClock(),
+        processes=NoProcesses(),
+        desktop=NoDesktop(),
+        environ=environ or {},
+        cwd=folder,
+        state_dir=folder.parent / "state",
+    )
+    return World(ports, stderr, stdout)
