@@ -694,15 +694,15 @@ class _Upstream(_HeadReader, asyncio.Protocol):
         if exchange is None:
             raise _Refused(502, "An answer that nobody asked for.")
         status = self._parser.get_status_code()
-        self._interim = status < 200 and status != 101
-        if self._interim:
-            if exchange.http11:
-                self._write_head(status, b"")
-        elif status == 101:
+        self._interim = status < 200
+        if status == 101:
             if not (exchange.upgrade and self._parser.should_upgrade()):
                 raise _Refused(502, "A switch of protocols that nobody asked for.")
             self._write_head(status, _TO_WEBSOCKET)
             self._client.report(exchange, status)
+        elif self._interim:
+            if exchange.http11:
+                self._write_head(status, b"")
         else:
             self._begin_final(exchange, status)
 

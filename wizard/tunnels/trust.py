@@ -7,6 +7,7 @@ it takes, so that it can be shown, and run by hand, before anything is run.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,6 @@ from typing import TYPE_CHECKING
 from wizard.findings import ExitCode, Finding, Rule, Severity
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
     from wizard.processes import Processes
 
 Command = tuple[str, ...]
@@ -111,7 +110,7 @@ def _run(step: Step, processes: Processes) -> Finding | None:
             said = (done.stderr or done.stdout).strip().splitlines()
             return STORE_UNCHANGED.finding(
                 f"{step.store}: {said[-1] if said else f'exit status {done.status}'}",
-                fix=f"Run it yourself: {' '.join(command)}",
+                fix=f"Run it yourself: {shlex.join(command)}",
             )
     return None
 
@@ -124,185 +123,136 @@ def _plan(
     *,
     trust: bool,
 ) -> tuple[Step, ...]:
-    authority = _read(ca_file)
-    if platform == "darwin":
-        return (
-            _keychain(ca_file, environ, trust=trust),
-            *_firefox(ca_file, authority, processes, environ, platform, trust=trust),
-        )
-    if platform == "win32":
-        return (_windows(ca_file, authority, trust=trust),)
-    chromium = _nss_step(
-        "Chrome, Chromium and their kin",
-        _chromium_database(environ),
-        ca_file,
-        authority,
-        processes,
-        trust=trust,
-    )
-    system = _linux(ca_file, authority, processes, trust=trust)
-    browsers = _firefox(ca_file, authority, processes, environ, platform, trust=trust)
-    return (*system, chromium, *browsers)
+    home = Path(environ.get("HOME") or Path.home())
+    data_home = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
+    planner = _Planner(ca_file, _thumbprint(ca_file), home, data_home, processes, trust)
+    match platform:
+        case "win32":
+            return planner.windows()
+        case "darwin":
+            return (*planner.keychain(), *planner.firefox())
+        case _:
+            return (*planner.linux(), *planner.chromium(), *planner.firefox())
 
 
-def _read(ca_file: Path) -> Certificate:
-    from cryptography import x509
-
-    try:
-        return x509.load_pem_x509_certificate(ca_file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise NO_AUTHORITY.failure(f"{ca_file}: {error}") from error
-
-
-def _nickname(authority: Certificate) -> str:
-    """How stores that go by names know the authority: no two of ours share it."""
-    return f"librechat-auth0 {_fingerprint(authority)[:16].lower()}"
-
-
-def _fingerprint(authority: Certificate) -> str:
+def _thumbprint(ca_file: Path) -> str:
     """SHA-1, by which Windows and macOS name a certificate."""
+    from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA1
 
+    try:
+        authority = x509.load_pem_x509_certificate(ca_file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise NO_AUTHORITY.failure(f"{ca_file}: {error}") from error
     return authority.fingerprint(SHA1()).hex().upper()  # noqa: S303 - a name, not a proof
 
 
-# The system's stores
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """Plans for one authority, store by store."""
+
+    ca_file: Path
+    thumbprint: str
+    home: Path
+    data_home: Path
+    processes: Processes
+    trust: bool
+
+    @property
+    def nickname(self) -> str:
+        """How the stores that go by names know the authority; no two of ours share it."""
+        return f"librechat-auth0-{self.thumbprint[:16].lower()}"
+
+    def windows(self) -> tuple[Step, ...]:
+        """The user's own root store; Windows asks to confirm. Not tried here, no Windows."""
+        store = ("certutil", "-user")
+        command = (
+            (*store, "-addstore", "Root", str(self.ca_file))
+            if self.trust
+            else (*store, "-delstore", "Root", self.thumbprint)
+        )
+        check = (*store, "-verifystore", "Root", self.thumbprint)
+        return (Step("Windows, Edge and Chrome (your own store)", (command,), check, self.trust),)
+
+    def keychain(self) -> tuple[Step, ...]:
+        """The user's own keychain; macOS asks for the password. Not tried here, no macOS."""
+        ca_file = str(self.ca_file)
+        keychain = str(self.home / "Library/Keychains/login.keychain-db")
+        command = (
+            ("security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca_file)
+            if self.trust
+            else ("security", "remove-trusted-cert", ca_file)
+        )
+        check = ("security", "verify-cert", "-L", "-l", "-c", ca_file)  # without the network
+        return (Step("Safari, Chrome and Edge (your keychain)", (command,), check, self.trust),)
+
+    def linux(self) -> tuple[Step, ...]:
+        """What curl, Git and most programs use; nothing where the distribution is not known."""
+        for folder, update in (
+            ("/usr/local/share/ca-certificates", "update-ca-certificates"),  # Debian, Alpine
+            ("/etc/pki/ca-trust/source/anchors", "update-ca-trust"),  # Fedora
+            ("/etc/ca-certificates/trust-source/anchors", "update-ca-trust"),  # Arch
+            ("/etc/pki/trust/anchors", "update-ca-certificates"),  # openSUSE
+        ):
+            if self.processes.which(update) is not None and Path(folder).is_dir():
+                kept = f"{folder}/{self.nickname}.crt"
+                source = str(self.ca_file)
+                change = ("install", "-m", "0644", source, kept) if self.trust else ("rm", kept)
+                root = _as_root()
+                commands = ((*root, *change), (*root, update))
+                check = ("cmp", "-s", source, kept)
+                return (Step("this system", commands, check, self.trust),)
+        return ()
+
+    def chromium(self) -> tuple[Step, ...]:
+        """Where Chromium looks since version 146; an old folder wins, even an empty one.
+
+        Source: https://chromium.googlesource.com/chromium/src/+/main/docs/linux/cert_management.md
+        """
+        old, new = self.home / ".pki/nssdb", self.data_home / "pki/nssdb"
+        if self.trust:
+            databases = [old if old.is_dir() else new]
+        else:
+            databases = [folder for folder in (old, new) if _is_nss(folder)]
+        return tuple(self._nss("Chrome, Chromium and their kin", folder) for folder in databases)
+
+    def firefox(self) -> tuple[Step, ...]:
+        """Firefox's profiles, and the Chromium of a snap, wherever they are already."""
+        patterns = {
+            "Library/Application Support/Firefox/Profiles/*": "Firefox",
+            ".mozilla/firefox/*": "Firefox",
+            ".config/mozilla/firefox/*": "Firefox",
+            "snap/firefox/common/.mozilla/firefox/*": "Firefox",
+            ".var/app/org.mozilla.firefox/.mozilla/firefox/*": "Firefox",
+            "snap/chromium/current/.pki/nssdb": "Chromium",
+        }
+        return tuple(
+            self._nss(browser, folder)
+            for pattern, browser in patterns.items()
+            for folder in sorted(self.home.glob(pattern))
+            if _is_nss(folder)
+        )
+
+    def _nss(self, browser: str, database: Path) -> Step:
+        at = ("-d", f"sql:{database}")
+        commands: tuple[Command, ...] = (("certutil", "-D", *at, "-n", self.nickname),)
+        if self.trust:
+            # "C": may vouch for servers, and for nothing else.
+            usage = ("-n", self.nickname, "-t", "C,,", "-i", str(self.ca_file))
+            commands = (("certutil", "-A", *at, *usage),)
+            if not _is_nss(database):
+                folder = ("mkdir", "-p", "-m", "0700", str(database))
+                commands = (folder, ("certutil", "-N", "--empty-password", *at), *commands)
+        check = ("certutil", "-L", *at, "-n", self.nickname)
+        tool = "" if self.processes.which("certutil") else "certutil"
+        return Step(f"{browser} ({database})", commands, check, self.trust, tool)
 
 
-def _keychain(ca_file: Path, environ: Mapping[str, str], *, trust: bool) -> Step:
-    """The user's own keychain: Safari, Chrome and Edge; macOS asks for the password."""
-    keychain = str(Path(environ.get("HOME", "~")) / "Library/Keychains/login.keychain-db")
-    ca = str(ca_file)
-    command = (
-        ("security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca)
-        if trust
-        else ("security", "remove-trusted-cert", ca)
-    )
-    # Says whether a chain of it is good, at loopback, without the network.
-    check = ("security", "verify-cert", "-L", "-l", "-c", ca)
-    return Step("Safari, Chrome and Edge (your keychain)", (command,), check, trust)
+def _is_nss(folder: Path) -> bool:
+    return (folder / "cert9.db").is_file()
 
 
-def _windows(ca_file: Path, authority: Certificate, *, trust: bool) -> Step:
-    """The user's own root store: Edge, Chrome, and Firefox too; Windows asks to confirm."""
-    thumbprint = _fingerprint(authority)
-    command = (
-        ("certutil", "-user", "-addstore", "Root", str(ca_file))
-        if trust
-        else ("certutil", "-user", "-delstore", "Root", thumbprint)
-    )
-    check = ("certutil", "-user", "-verifystore", "Root", thumbprint)
-    return Step("Windows, Edge and Chrome (your root store)", (command,), check, trust)
-
-
-def _linux(
-    ca_file: Path, authority: Certificate, processes: Processes, *, trust: bool
-) -> tuple[Step, ...]:
-    """What curl, Git and most programs use; nothing where the distribution is not known."""
-    name = _nickname(authority).replace(" ", "-")
-    for folder, update in (
-        ("/usr/local/share/ca-certificates", "update-ca-certificates"),  # Debian, Ubuntu, Alpine
-        ("/etc/pki/ca-trust/source/anchors", "update-ca-trust"),  # Fedora, RHEL
-        ("/etc/ca-certificates/trust-source/anchors", "update-ca-trust"),  # Arch
-        ("/etc/pki/trust/anchors", "update-ca-certificates"),  # openSUSE
-    ):
-        if processes.which(update) is not None and Path(folder).is_dir():
-            kept = f"{folder}/{name}.crt"
-            change: Command = (
-                ("install", "-m", "0644", str(ca_file), kept) if trust else ("rm", "-f", kept)
-            )
-            refresh: Command = (
-                (update, "--fresh") if update.endswith("s") and not trust else (update,)
-            )
-            root = _as_root(processes)
-            commands = ((*root, *change), (*root, *refresh))
-            return (Step("this system", commands, ("cmp", "-s", str(ca_file), kept), trust),)
-    return ()
-
-
-def _as_root(processes: Processes) -> Command:
+def _as_root() -> Command:
     """How an administrator's command begins; sudo asks for the password at the terminal."""
     geteuid = getattr(os, "geteuid", None)
-    if geteuid is not None and geteuid() == 0:
-        return ()
-    return ("pkexec",) if processes.which("sudo") is None else ("sudo",)
-
-
-# NSS: the browsers' own stores
-
-
-def _chromium_database(environ: Mapping[str, str]) -> Path:
-    """Where Chromium looks since version 146, unless the old folder is there.
-
-    Source: https://chromium.googlesource.com/chromium/src/+/main/docs/linux/cert_management.md
-    """
-    home = Path(environ.get("HOME", "~"))
-    old = home / ".pki/nssdb"
-    return old if old.is_dir() else home / ".local/share/pki/nssdb"
-
-
-def _firefox(
-    ca_file: Path,
-    authority: Certificate,
-    processes: Processes,
-    environ: Mapping[str, str],
-    platform: str,
-    *,
-    trust: bool,
-) -> tuple[Step, ...]:
-    """Firefox's profiles, and Chromium as a snap, wherever there is such a store already."""
-    home = Path(environ.get("HOME", "~"))
-    patterns = (
-        ("Library/Application Support/Firefox/Profiles/*",)
-        if platform == "darwin"
-        else (
-            ".mozilla/firefox/*",
-            ".config/mozilla/firefox/*",
-            "snap/firefox/common/.mozilla/firefox/*",
-            ".var/app/org.mozilla.firefox/.mozilla/firefox/*",
-            "snap/chromium/current/.pki/nssdb",
-        )
-    )
-    databases = (
-        folder
-        for pattern in patterns
-        for folder in sorted(home.glob(pattern))
-        if (folder / "cert9.db").is_file()
-    )
-    return tuple(
-        _nss_step(
-            "Chromium (snap)" if "snap/chromium" in folder.as_posix() else "Firefox",
-            folder,
-            ca_file,
-            authority,
-            processes,
-            trust=trust,
-        )
-        for folder in databases
-    )
-
-
-def _nss_step(
-    browser: str,
-    database: Path,
-    ca_file: Path,
-    authority: Certificate,
-    processes: Processes,
-    *,
-    trust: bool,
-) -> Step:
-    where, name = f"sql:{database}", _nickname(authority)
-    commands: list[Command] = []
-    if trust:
-        if not (database / "cert9.db").is_file():
-            commands.append(("mkdir", "-p", "-m", "0700", str(database)))
-            commands.append(("certutil", "-N", "--empty-password", "-d", where))
-        # "C": may vouch for servers, and for nothing else.
-        commands.append(
-            ("certutil", "-A", "-d", where, "-n", name, "-t", "C,,", "-i", str(ca_file))
-        )
-    else:
-        commands.append(("certutil", "-D", "-d", where, "-n", name))
-    tool = "" if processes.which("certutil") is not None else "certutil"
-    check = ("certutil", "-L", "-d", where, "-n", name)
-    return Step(f"{browser} ({database})", tuple(commands), check, trust, tool)
+    return ("sudo",) if geteuid is not None and geteuid() != 0 else ()

@@ -1,0 +1,788 @@
+"""The HTTPS proxy against servers and clients that are not ours: h11, websockets, curl."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import connect as connect_websocket
+from websockets.sync.server import ServerConnection
+from websockets.sync.server import serve as serve_websocket
+
+from tests.tunnels.loopback import (
+    MEGABYTE,
+    RunningProxy,
+    Upstream,
+    WithoutMkcert,
+    eventually,
+    free_port,
+    read_to_end,
+    running_proxy,
+    scripted,
+    serving,
+)
+from wizard.tunnels import proxy as proxy_module
+from wizard.tunnels.certificates import Authority, local_authority
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return local_authority(tmp_path_factory.mktemp("state"), WithoutMkcert())
+
+
+@pytest.fixture(autouse=True)
+def _closes_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy_module, "LINGER_SECONDS", 0.05)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    upstream = Upstream()
+    with serving(upstream.serve) as port:
+        upstream.port = port
+        yield upstream
+
+
+@pytest.fixture
+def proxy(authority: Authority, upstream: Upstream) -> Iterator[RunningProxy]:
+    with running_proxy(upstream.port, authority) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def client(proxy: RunningProxy, host: str = "localhost") -> Iterator[http.client.HTTPSConnection]:
+    connection = http.client.HTTPSConnection(
+        host, proxy.port, context=proxy.client_context(), timeout=10
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def echo(proxy: RunningProxy, *lines: str, method: str = "GET") -> dict[str, Any]:
+    """What LibreChat saw of a request with those header lines."""
+    answer = proxy.raw(proxy.head(method, "/echo?q=1", *lines, "Connection: close"))
+    said: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
+    return said
+
+
+def values(said: dict[str, Any], name: str) -> list[str]:
+    return [value for key, value in said["headers"] if key.lower() == name.lower()]
+
+
+# What LibreChat sees
+
+
+def test_forwards_the_request_and_says_who_asked_and_how(proxy: RunningProxy) -> None:
+    said = echo(proxy, "Cookie: a=1", "X-Mixed-Case: kept", "Cookie: b=2")
+
+    assert (said["method"], said["target"]) == ("GET", "/echo?q=1")
+    assert values(said, "host") == [f"localhost:{proxy.port}"]
+    assert values(said, "x-forwarded-proto") == ["https"]
+    assert values(said, "x-forwarded-host") == [f"localhost:{proxy.port}"]
+    assert values(said, "x-forwarded-for") == ["127.0.0.1"]
+    assert values(said, "cookie") == ["a=1", "b=2"]
+    assert values(said, "x-mixed-case") == ["kept"]
+
+
+def test_replaces_what_a_client_made_up_about_itself(proxy: RunningProxy) -> None:
+    said = echo(
+        proxy,
+        "X-Forwarded-Proto: http",
+        "x-forwarded-proto: http, https",
+        "X-Forwarded-Host: evil.example",
+        "X-Forwarded-For: 1.2.3.4",
+        "X-Forwarded-Port: 80",
+        "X-Forwarded-Prefix: /x",
+        "Forwarded: for=1.2.3.4;proto=http",
+        "X-Real-IP: 1.2.3.4",
+    )
+
+    assert values(said, "x-forwarded-proto") == ["https"]
+    assert values(said, "x-forwarded-host") == [f"localhost:{proxy.port}"]
+    assert values(said, "x-forwarded-for") == ["127.0.0.1"]
+    for gone in ("x-forwarded-port", "x-forwarded-prefix", "forwarded", "x-real-ip"):
+        assert values(said, gone) == []
+
+
+def test_hop_by_hop_fields_end_here(proxy: RunningProxy) -> None:
+    said = echo(
+        proxy,
+        "Connection: X-Mine, Keep-Alive, Content-Length, X-Forwarded-Proto",
+        "X-Mine: 1",
+        "X-Yours: 1",
+        "Keep-Alive: timeout=9",
+        "TE: trailers",
+        "Proxy-Connection: keep-alive",
+        "Proxy-Authorization: Basic eDp5",
+        "Upgrade: h2c",
+    )
+
+    gone = ("connection", "x-mine", "keep-alive", "te", "proxy-connection", "proxy-authorization")
+    assert [name for name in (*gone, "upgrade") if values(said, name)] == []
+    assert values(said, "x-yours") == ["1"]
+    assert values(said, "x-forwarded-proto") == ["https"]
+
+
+def test_hop_by_hop_fields_of_the_answer_end_here(proxy: RunningProxy) -> None:
+    with client(proxy) as connection:
+        connection.request("GET", "/echo")
+        answer = connection.getresponse()
+        answer.read()
+
+    assert answer.headers.get_all("set-cookie") == ["a=1", "b=2"]
+    for gone in ("connection", "keep-alive", "x-hop", "strict-transport-security"):
+        assert answer.headers.get_all(gone) is None
+
+
+def test_reports_each_request_without_its_query(proxy: RunningProxy) -> None:
+    with client(proxy) as connection:
+        connection.request("GET", "/404?code=secret")
+        connection.getresponse().read()
+
+    assert eventually(lambda: proxy.answered)
+    (seen,) = proxy.answered
+    assert (seen.method, seen.path, seen.status) == ("GET", "/404", 404)
+    assert 0 < seen.milliseconds < 5000
+    assert "secret" not in repr(seen)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_serves_each_name_of_loopback(proxy: RunningProxy, host: str) -> None:
+    with client(proxy, host) as connection:
+        connection.request("GET", "/echo")
+        assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost", "localhost:1", "localhost.evil:{}"])
+def test_another_host_is_misdirected(proxy: RunningProxy, upstream: Upstream, host: str) -> None:
+    name = host.format(proxy.port)
+    answer = proxy.raw(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+
+    assert answer.startswith(b"HTTP/1.1 421 ")
+    assert upstream.connections == 0
+
+
+def test_listens_on_loopback_only(proxy: RunningProxy) -> None:
+    listing = Path("/proc/net/tcp")
+    if not listing.exists():
+        pytest.skip("needs /proc")
+    listening = re.findall(
+        rf"([0-9A-F]{{8}}):{proxy.port:04X} 00000000:0000 0A", listing.read_text()
+    )
+    assert listening == ["0100007F"]
+
+
+# Keep-alive and framing
+
+
+def test_both_sides_keep_their_connection(proxy: RunningProxy, upstream: Upstream) -> None:
+    with client(proxy) as connection:
+        for body in (None, b"x" * 1000, None):
+            connection.request("POST" if body else "GET", "/echo", body)
+            socket_before = connection.sock
+            answer = connection.getresponse()
+            assert json.loads(answer.read())["size"] == len(body or b"")
+            assert connection.sock is socket_before
+    assert upstream.connections == 1
+
+
+def test_pipelined_requests_are_answered_in_order(proxy: RunningProxy, upstream: Upstream) -> None:
+    requests = b"".join(
+        proxy.head("POST", f"/echo?{number}", "Content-Length: 2") + b"ab" for number in range(20)
+    )
+    answer = proxy.raw(requests + proxy.head("GET", "/echo?last", "Connection: close"))
+
+    targets = re.findall(rb'"target": "/echo\?(\w+)"', answer)
+    assert targets == [*(b"%d" % number for number in range(20)), b"last"]
+    assert upstream.connections == 1
+
+
+def test_a_chunked_upload_arrives_whole_and_without_its_trailer(proxy: RunningProxy) -> None:
+    lines = ("Transfer-Encoding: chunked", "Trailer: X-Late", "Connection: close")
+    chunks = b"3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nX-Late: 1\r\nX-Forwarded-Proto: http\r\n\r\n"
+    answer = proxy.raw(proxy.head("POST", "/echo", *lines) + chunks)
+
+    said = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert said["sha256"] == hashlib.sha256(b"abcde").hexdigest()
+    assert values(said, "transfer-encoding") == ["chunked"]
+    assert values(said, "x-late") == []
+
+
+def test_a_request_may_arrive_byte_by_byte(proxy: RunningProxy) -> None:
+    lines = ("Transfer-Encoding: chunked", "Connection: close")
+    with proxy.connect() as connection:
+        for byte in proxy.head("POST", "/echo", *lines) + b"3\r\nabc\r\n0\r\n\r\n":
+            connection.sendall(bytes([byte]))
+        assert b'"size": 3' in read_to_end(connection)
+
+
+@pytest.mark.parametrize(("method", "path"), [("HEAD", "/echo"), ("GET", "/204"), ("GET", "/304")])
+def test_an_answer_without_body_leaves_the_connection_in_step(
+    proxy: RunningProxy, upstream: Upstream, method: str, path: str
+) -> None:
+    with client(proxy) as connection:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        assert answer.read() == b""
+        assert answer.status == (200 if path == "/echo" else int(path[1:]))
+        connection.request("GET", "/echo?after")
+        assert json.loads(connection.getresponse().read())["target"] == "/echo?after"
+    assert upstream.connections == 1
+
+
+def test_a_client_of_http_1_0_gets_a_plain_answer(authority: Authority) -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    with scripted(chunked) as (port, _), running_proxy(port, authority) as proxy:
+        answer = proxy.raw(proxy.head().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert answer == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc"
+
+
+def test_an_answer_that_ends_with_its_connection_is_whole(authority: Authority) -> None:
+    with (
+        scripted(b"HTTP/1.0 200 OK\r\n\r\nabc", close=True) as (port, _),
+        running_proxy(port, authority) as proxy,
+        client(proxy) as connection,
+    ):
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        assert answer.read() == b"abc"
+        assert answer.headers["transfer-encoding"] == "chunked"
+        assert connection.sock is not None
+
+
+def test_interim_answers_pass(authority: Authority) -> None:
+    answers = (
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    )
+    with scripted(answers) as (port, _), running_proxy(port, authority) as proxy:
+        received = proxy.raw(proxy.head("GET", "/", "Connection: close"))
+    assert received == (
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+    )
+
+
+def test_a_body_waits_for_100_continue(proxy: RunningProxy) -> None:
+    lines = ("Content-Length: 3", "Expect: 100-continue", "Connection: close")
+    with proxy.connect() as connection:
+        connection.sendall(proxy.head("POST", "/echo", *lines))
+        assert connection.recv(1000) == b"HTTP/1.1 100 \r\n\r\n"
+        connection.sendall(b"abc")
+        assert b'"size": 3' in read_to_end(connection)
+
+
+# Streams
+
+
+def test_events_arrive_one_by_one(proxy: RunningProxy) -> None:
+    arrivals: list[float] = []
+    with client(proxy) as connection:
+        connection.request("GET", "/events")
+        answer = connection.getresponse()
+        while answer.readline():
+            arrivals.append(time.monotonic())
+    gaps = [later - earlier for earlier, later in zip(arrivals[::2], arrivals[2::2], strict=False)]
+    assert len(gaps) == 4
+    assert all(gap > 0.1 for gap in gaps)
+
+
+def echo_back(connection: ServerConnection) -> None:
+    for message in connection:
+        connection.send(message)
+
+
+def test_a_websocket_talks_both_ways_and_closes(authority: Authority) -> None:
+    with serve_websocket(echo_back, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with (
+                running_proxy(server.socket.getsockname()[1], authority) as proxy,
+                connect_websocket(
+                    proxy.url.replace("https", "wss"), ssl=proxy.client_context()
+                ) as websocket,
+            ):
+                for message in ("hello", b"\x00" * 300_000, "bye"):
+                    websocket.send(message)
+                    assert websocket.recv(timeout=10) == message
+                websocket.close()
+                assert websocket.close_code == 1000
+                assert [seen.status for seen in proxy.answered] == [101]
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+def test_a_refused_websocket_leaves_the_connection_to_requests(
+    proxy: RunningProxy, upstream: Upstream
+) -> None:
+    lines = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x")
+    answer = proxy.raw(
+        proxy.head("GET", "/404", *lines) + proxy.head("GET", "/echo?next", "Connection: close")
+    )
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b'"target": "/echo?next"' in answer
+    assert upstream.connections == 1
+
+
+def test_bytes_after_the_switch_are_not_requests(authority: Authority) -> None:
+    switch = (
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+    with (
+        scripted(switch + b"early", b"later") as (port, heads),
+        running_proxy(port, authority) as proxy,
+        proxy.connect() as connection,
+    ):
+        lines = ("Connection: Upgrade", "Upgrade: websocket")
+        connection.sendall(proxy.head("GET", "/", *lines) + b"GET not HTTP\n\r\n\r\n")
+        received = b""
+        while not received.endswith(b"later"):
+            received += connection.recv(1000)
+    assert received == switch + b"earlylater"
+    assert heads[1] == b"GET not HTTP\n\r\n\r\n"
+
+
+def test_a_client_that_leaves_takes_the_request_with_it(
+    proxy: RunningProxy, upstream: Upstream
+) -> None:
+    with proxy.connect() as connection:
+        connection.sendall(proxy.head("GET", "/hang"))
+        assert eventually(lambda: upstream.connections)
+    assert eventually(lambda: upstream.left == ["/hang"])
+    assert eventually(lambda: [seen.status for seen in proxy.answered] == [499])
+
+
+def test_a_slow_client_slows_librechat(proxy: RunningProxy, upstream: Upstream) -> None:
+    with proxy.connect() as connection:
+        connection.sendall(proxy.head("GET", "/download", "Connection: close"))
+        assert eventually(lambda: upstream.sent)
+        time.sleep(0.5)
+        assert upstream.sent < 30 * MEGABYTE
+        assert len(read_to_end(connection)) > 50 * MEGABYTE
+
+
+def test_a_slow_librechat_slows_the_client(proxy: RunningProxy, upstream: Upstream) -> None:
+    sent = 0
+    with proxy.connect() as connection:
+        size = 50 * MEGABYTE
+        connection.sendall(proxy.head("POST", "/slow-reader", f"Content-Length: {size}"))
+
+        def upload() -> None:
+            nonlocal sent
+            while sent < size:
+                connection.sendall(b"x" * MEGABYTE)
+                sent += MEGABYTE
+
+        thread = threading.Thread(target=upload)
+        thread.start()
+        assert eventually(lambda: sent)
+        time.sleep(0.5)
+        assert sent < 30 * MEGABYTE
+        upstream.reading.set()
+        thread.join(20)
+        assert sent == size
+        assert b" 200 " in connection.recv(1000)
+    assert upstream.received == size
+
+
+PROXY_PROCESS = """
+import asyncio, sys
+from pathlib import Path
+from wizard.tunnels.certificates import Authority
+from wizard.tunnels.proxy import Proxy
+
+async def main() -> None:
+    ca, leaf, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    proxy = Proxy(port, Authority(ca, leaf, leaf, mkcert=False).server_context(), port=0)
+    await proxy.start()
+    print(proxy.port, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def peak_memory(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
+
+
+@pytest.mark.needs("curl")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_50_mb_pass_up_and_down_in_little_memory(
+    authority: Authority, upstream: Upstream, tmp_path: Path
+) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(MEGABYTE) * 50)
+    args = (authority.ca_file, authority.certificate_file, upstream.port)
+    with subprocess.Popen(
+        [sys.executable, "-c", PROXY_PROCESS, *map(str, args)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            url = f"https://localhost:{int(process.stdout.readline())}"
+            before = peak_memory(process.pid)
+            curl = ["curl", "-sS", "--cacert", str(authority.ca_file)]
+            down = subprocess.run([*curl, f"{url}/download"], capture_output=True, check=True)
+            up = subprocess.run(
+                [*curl, "-T", str(large), f"{url}/echo"], capture_output=True, check=True
+            )
+            chunked = ["-T", "-", "-H", "Transfer-Encoding: chunked", f"{url}/echo"]
+            again = subprocess.run(
+                [*curl, *chunked], input=large.read_bytes(), capture_output=True, check=True
+            )
+            grown = peak_memory(process.pid) - before
+        finally:
+            process.terminate()
+    assert len(down.stdout) == 50 * MEGABYTE
+    for sent in (up, again):
+        assert json.loads(sent.stdout)["sha256"] == hashlib.sha256(large.read_bytes()).hexdigest()
+    assert grown < 15 * MEGABYTE
+
+
+# LibreChat is not there, or breaks off
+
+
+def test_a_browser_gets_a_page_that_waits_for_librechat(authority: Authority) -> None:
+    port = free_port()
+    with running_proxy(port, authority) as proxy, client(proxy) as connection:
+        connection.request("GET", "/c/new", headers={"Accept": "text/html,*/*;q=0.8"})
+        answer = connection.getresponse()
+        page = answer.read().decode()
+        connection.request("GET", "/api/config", headers={"Accept": "application/json"})
+        for_programs = connection.getresponse()
+        line = for_programs.read().decode()
+
+        assert (answer.status, for_programs.status) == (503, 503)
+        assert f"LibreChat is not up yet on port {port}" in page
+        assert '<meta http-equiv="refresh" content="2">' in page
+        assert answer.headers["content-security-policy"].startswith("default-src 'none';")
+        assert "http:" not in page
+        assert "https:" not in page
+        assert answer.headers["cache-control"] == "no-store"
+        assert line.startswith(f"LibreChat is not up yet on port {port}.")
+        assert eventually(lambda: [seen.status for seen in proxy.answered] == [503, 503])
+
+
+def test_librechat_may_come_go_and_come_again(authority: Authority) -> None:
+    port = free_port()
+
+    def status(connection: http.client.HTTPSConnection) -> int:
+        connection.request("GET", "/echo")
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    with running_proxy(port, authority) as proxy, client(proxy) as connection:
+        seen = [status(connection)]
+        for _ in range(2):
+            with serving(Upstream().serve, port):
+                seen.append(status(connection))
+            seen.append(status(connection))
+    assert seen == [503, 200, 503, 200, 503]
+
+
+def test_librechat_is_found_on_ipv6_alone(authority: Authority) -> None:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("needs IPv6")
+    with (
+        listener,
+        running_proxy(listener.getsockname()[1], authority) as proxy,
+        client(proxy) as connection,
+    ):
+        connection.request("GET", "/")
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.recv(1000)
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            assert connection.getresponse().read() == b"ok"
+
+
+def test_half_an_answer_does_not_look_whole(proxy: RunningProxy) -> None:
+    with client(proxy) as connection:
+        connection.request("GET", "/half")
+        answer = connection.getresponse()
+        with pytest.raises((http.client.IncompleteRead, ssl.SSLError, ConnectionError)):
+            answer.read()
+
+
+def test_half_a_chunked_answer_does_not_look_whole(authority: Authority) -> None:
+    half = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc"
+    with (
+        scripted(half, close=True) as (port, _),
+        running_proxy(port, authority) as proxy,
+        client(proxy) as connection,
+    ):
+        connection.request("GET", "/")
+        with pytest.raises((http.client.IncompleteRead, ssl.SSLError, ConnectionError)):
+            connection.getresponse().read()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"", id="none"),
+        pytest.param(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", id="bare LF"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", id="two lengths"
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", id="gzip"
+        ),
+        pytest.param(
+            b"HTTP/1.1 101 Hm\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            id="a switch that nobody asked for",
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", id="huge head"),
+        pytest.param(b"220 smtp.example ESMTP\r\n", id="not HTTP"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_a_bad_gateway(
+    authority: Authority, answer: bytes
+) -> None:
+    with (
+        scripted(answer, close=True) as (port, _),
+        running_proxy(port, authority) as proxy,
+        client(proxy) as connection,
+    ):
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 502
+
+
+def test_an_answer_that_nobody_asked_for_is_dropped(authority: Authority) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    poison = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+    with (
+        scripted(answer + poison, answer) as (port, _),
+        running_proxy(port, authority) as proxy,
+        client(proxy) as connection,
+    ):
+        for _ in range(2):
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"ok"
+
+
+def test_a_get_that_meets_a_closing_connection_is_sent_again(authority: Authority) -> None:
+    heads: list[bytes] = []
+
+    async def one_answer_each(reader: Any, writer: Any) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        with contextlib.suppress(Exception):
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    with (
+        serving(one_answer_each) as port,
+        running_proxy(port, authority) as proxy,
+        client(proxy) as connection,
+    ):
+        for method, status in (("GET", 200), ("GET", 200), ("POST", 502)):
+            connection.request(method, "/")
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == status
+    assert [head.split()[0] for head in heads] == [b"GET", b"GET", b"GET", b"POST"]
+
+
+def test_a_connection_that_idled_long_is_not_used_again(
+    proxy: RunningProxy, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy_module, "UPSTREAM_IDLE_SECONDS", 0.05)
+    with client(proxy) as connection:
+        for _ in range(2):
+            connection.request("POST", "/echo", b"x")
+            assert connection.getresponse().read()
+            time.sleep(0.1)
+    assert upstream.connections == 2
+
+
+def test_an_early_answer_to_an_upload_arrives(authority: Authority) -> None:
+    refusal = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"
+    with (
+        scripted(refusal) as (port, _),
+        running_proxy(port, authority) as proxy,
+        proxy.connect() as connection,
+    ):
+        connection.sendall(proxy.head("POST", "/", "Content-Length: 9000000") + b"x" * 10_000)
+        received = read_to_end(connection)
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert b"Connection: close" in received
+    assert received.endswith(b"big")
+
+
+# What is refused
+
+HOST = b"Host: localhost:%d\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
+
+REFUSED = {
+    "two lengths": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 0\r\nContent-Length: 5\r\n\r\n",
+        400,
+    ),
+    "the same length twice": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n",
+        400,
+    ),
+    "a list of lengths": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 0, 0\r\n\r\n", 400),
+    "a signed length": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: +0\r\n\r\n", 400),
+    "a hexadecimal length": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 0x0\r\n\r\n", 400),
+    "an endless length": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 99999999999999999999\r\n\r\n",
+        400,
+    ),
+    "length, then chunked": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n" + CHUNKED + b"\r\n0\r\n\r\n",
+        400,
+    ),
+    "chunked, then length": (
+        b"POST / HTTP/1.1\r\n" + HOST + CHUNKED + b"Content-Length: 5\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "chunked twice": (b"POST / HTTP/1.1\r\n" + HOST + CHUNKED * 2 + b"\r\n0\r\n\r\n", 400),
+    "a coding that we cannot undo": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "chunked not last": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "almost chunked": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "chunked with a vertical tab": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "a space before the colon": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "chunked in HTTP/1.0": (b"POST / HTTP/1.0\r\n" + HOST + CHUNKED + b"\r\n0\r\n\r\n", 400),
+    "obsolete folding": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\r\n b\r\n\r\n", 400),
+    "a folded coding": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "a line that begins with a space": (b"GET / HTTP/1.1\r\n X: a\r\n" + HOST + b"\r\n", 400),
+    "bare LF after the request line": (b"GET / HTTP/1.1\n" + HOST + b"\r\n", 400),
+    "bare LF after a field": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\nY: b\r\n\r\n", 400),
+    "bare LF at the end": (b"GET / HTTP/1.1\r\n" + HOST + b"\n", 400),
+    "bare CR": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\rY: b\r\n\r\n", 400),
+    "NUL": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\0b\r\n\r\n", 400),
+    "a control character": (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\x01b\r\n\r\n", 400),
+    "a name with a bracket": (b"GET / HTTP/1.1\r\n" + HOST + b"X(: a\r\n\r\n", 400),
+    "a field without a name": (b"GET / HTTP/1.1\r\n" + HOST + b": a\r\n\r\n", 400),
+    "a line without a colon": (b"GET / HTTP/1.1\r\n" + HOST + b"X\r\n\r\n", 400),
+    "a control character in the target": (b"GET /\x01 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "a target beyond ASCII": (b"GET /\xe9 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "a fragment": (b"GET /#a HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "a whole URL": (b"GET http://localhost/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "CONNECT": (b"CONNECT localhost:22 HTTP/1.1\r\n" + HOST + b"\r\n", 405),
+    "no Host": (b"GET / HTTP/1.1\r\n\r\n", 400),
+    "two Hosts": (b"GET / HTTP/1.1\r\n" + HOST * 2 + b"\r\n", 400),
+    "an empty Host": (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400),
+    "HTTP/0.9": (b"GET /\r\n\r\n", 400),
+    "HTTP/2 without asking": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    "an unknown version": (b"GET / HTTP/1.2\r\n" + HOST + b"\r\n", 400),
+    "not HTTP": (b"\x16\x03\x01 hello\r\n\r\n", 400),
+    "an upgrade with a body": (
+        b"POST / HTTP/1.1\r\n"
+        + HOST
+        + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc",
+        400,
+    ),
+    "a head over 64 KiB": (
+        b"GET / HTTP/1.1\r\n" + HOST + (b"X: " + b"x" * 1000 + b"\r\n") * 70,
+        431,
+    ),
+    "a field over 64 KiB": (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"x" * 70_000, 431),
+    "a target over 64 KiB": (b"GET /" + b"x" * 70_000, 431),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_ambiguous_is_refused(proxy: RunningProxy, upstream: Upstream, name: str) -> None:
+    request, status = REFUSED[name]
+    answer = proxy.raw((request + SMUGGLED).replace(b"%d", b"%d" % proxy.port))
+
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nConnection: close\r\n" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert upstream.connections == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"3\nabc\r\n0\r\n\r\n", id="bare LF after the size"),
+        pytest.param(b"0x3\r\nabc\r\n0\r\n\r\n", id="0x"),
+        pytest.param(b"3 \r\nabc\r\n0\r\n\r\n", id="a space after the size"),
+        pytest.param(b"-1\r\n\r\n", id="negative"),
+        pytest.param(b"3\r\nabcd\r\n0\r\n\r\n", id="longer than it says"),
+        pytest.param(b"3;a\nb\r\nabc\r\n0\r\n\r\n", id="bare LF in an extension"),
+        pytest.param(b"11111111111111111\r\n", id="overflow"),
+    ],
+)
+def test_broken_chunks_are_refused(proxy: RunningProxy, upstream: Upstream, body: bytes) -> None:
+    answer = proxy.raw(proxy.head("POST", "/echo", "Transfer-Encoding: chunked") + body)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_requests_before_an_ambiguous_one_are_answered(proxy: RunningProxy) -> None:
+    answer = proxy.raw(proxy.head() * 2 + b"GET / HTTP/1.1\nHost: x\n\n" + proxy.head())
+    statuses = re.findall(rb"HTTP/1.1 (\d+) ", answer)
+    assert statuses == [b"200", b"200", b"400"]
+
+
+def test_nothing_counts_after_connection_close(proxy: RunningProxy) -> None:
+    answer = proxy.raw(proxy.head("GET", "/echo", "Connection: close") + proxy.head())
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+# Noise
+
+
+def test_a_failed_handshake_is_quiet(
+    proxy: RunningProxy, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", proxy.port)) as plain:
+        plain.sendall(proxy.head())
+        plain.settimeout(5)
+        with contextlib.suppress(ConnectionError):
+            while plain.recv(1000):
+                pass
+    untrusting = ssl.create_default_context()
+    with (
+        socket.create_connection(("127.0.0.1", proxy.port)) as plain,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        untrusting.wrap_socket(plain, server_hostname="localhost")
+    time.sleep(0.1)
+    assert capfd.readouterr() == ("", "")
+    assert caplog.records == []
