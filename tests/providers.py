@@ -199,6 +199,14 @@ def node_program(
         process.stdout.close()
 
 
+@contextmanager
+def running_librechat(authority: Authority, env_file: Path, port: int) -> Iterator[None]:
+    """LibreChat's sign-in with the variables of `env_file`, on `port`; see its script."""
+    environ = {"NODE_ENV": "production", "NODE_EXTRA_CA_CERTS": str(authority.ca)}
+    with node_program("librechat_login.mjs", environ, str(env_file), str(port)):
+        yield
+
+
 def free_port(first: int = 0, last: int = 0) -> int:
     """A port that is free now; between `first` and `last` if they are given."""
     for port in range(first, last + 1) if first else (0,):

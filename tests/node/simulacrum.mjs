@@ -1,0 +1,16 @@
+// @simulacrum/auth0-simulator on loopback, told by the environment what to know.
+// Its certificates lie in $HOME/.simulacrum/certs.
+import { simulation } from '@simulacrum/auth0-simulator';
+
+const { PORT, CLIENT_ID, AUDIENCE, EMAIL, PASSWORD } = process.env;
+
+await simulation({
+  options: {
+    port: Number(PORT),
+    clientID: CLIENT_ID,
+    audience: AUDIENCE,
+    scope: 'openid profile email offline_access',
+  },
+  initialState: { users: [{ name: 'Demo User', email: EMAIL, password: PASSWORD }] },
+}).listen(Number(PORT), '127.0.0.1');
+console.log(`ready on port ${PORT}`);
