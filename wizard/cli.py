@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from wizard.settings import LIBRECHAT_PORT
-from wizard.tunnels import PROVIDER_MODULES
+from wizard.defaults import LIBRECHAT_PORT, TUNNELS
 
 app = typer.Typer(
     name="librechat-auth0",
@@ -88,7 +87,7 @@ def _init(
     tunnel: Annotated[
         str,
         typer.Option(
-            envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(PROVIDER_MODULES)} or none."
+            envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(TUNNELS)} or none."
         ),
     ] = "",
     ngrok_domain: Annotated[

@@ -13,7 +13,6 @@ from urllib.parse import SplitResult, urlsplit
 
 CALLBACK_PATH = "/oauth/openid/callback"
 LOGOUT_PATH = "/login"
-LIBRECHAT_PORT = 3080
 SESSION_SECRET_MIN_LENGTH = 32
 API_IDENTIFIER_MAX_LENGTH = 600
 

@@ -19,6 +19,7 @@ from wizard.commands.answers import (
 )
 from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
 from wizard.commands.questions import Auth0Questions, show_dashboard_steps
+from wizard.defaults import LIBRECHAT_PORT
 from wizard.drafts import Draft, Drafts
 from wizard.execution import INTERRUPTED, Result
 from wizard.findings import ExitCode, Finding, Rule, Severity, exit_code_of
@@ -28,7 +29,6 @@ from wizard.librechat.env_store import EnvStore
 from wizard.librechat.setup import EnvPlan, plan_env
 from wizard.ports import Ports
 from wizard.settings import (
-    LIBRECHAT_PORT,
     Auth0Settings,
     InvalidValue,
     SetupSettings,

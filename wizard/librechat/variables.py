@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wizard.settings import CALLBACK_PATH, LIBRECHAT_PORT, SESSION_SECRET_MIN_LENGTH
+from wizard.defaults import LIBRECHAT_PORT
+from wizard.settings import CALLBACK_PATH, SESSION_SECRET_MIN_LENGTH
 
 
 class Section(StrEnum):

@@ -1,6 +1,6 @@
 """HTTPS in front of LibreChat's port: what a `Tunnel` is and who provides one.
 
-A provider is one module with a `PROVIDER`, named in `PROVIDER_MODULES`.
+A provider is one module here with a `PROVIDER`, its name in `wizard.defaults.TUNNELS`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, cast
 
+from wizard.defaults import TUNNELS
+
 if TYPE_CHECKING:
     from wizard.processes import Processes
 
-# In the order in which they are offered; the first that is ready is the default.
-PROVIDER_MODULES: Mapping[str, str] = {
-    "ngrok": "wizard.tunnels.ngrok",
-    "local": "wizard.tunnels.local",
-}
+PROVIDER_MODULES: Mapping[str, str] = {name: f"wizard.tunnels.{name}" for name in TUNNELS}
 
 
 class EventKind(StrEnum):

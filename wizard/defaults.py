@@ -1,0 +1,6 @@
+"""Names and numbers that the command line shows; nothing costly may be imported here."""
+
+LIBRECHAT_PORT = 3080
+
+# Each is a module in `wizard.tunnels`, in the order in which they are offered.
+TUNNELS = ("ngrok", "local")
