@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,7 +18,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from cryptography import x509
@@ -278,6 +281,30 @@ def running_simulacrum(authority: Authority, home: Path) -> Iterator[NodeProvide
     with node_program("simulacrum.mjs", told):
         wait_for(authority.http(), f"{provider.issuer}.well-known/openid-configuration")
         yield provider
+
+
+def sign_in_at_simulacrum(http: Https, provider: NodeProvider, authorize_url: str) -> str:
+    """The callback URL, with the code, that a sign-in by `authorize_url` ends at.
+
+    The simulator's login page wants a script from the internet; what that script would send is
+    sent here.
+    """
+    shown = http.request("GET", authorize_url)
+    asked = dict(parse_qsl(urlsplit(shown.headers["location"]).query))
+    login = {
+        **asked,
+        "client_id": provider.client_id,
+        "connection": "Username-Password-Authentication",
+        "username": provider.email,
+        "password": provider.password,
+    }
+    cookies = {"Cookie": "; ".join(line.partition(";")[0] for line in shown.set_cookies)}
+    url = f"{provider.issuer}usernamepassword/login"
+    page = http.request("POST", url, form=login, headers=cookies)
+    (wctx,) = re.findall(r'name="wctx" value="([^"]*)"', page.text)
+    url = f"{provider.issuer}login/callback"
+    done = http.request("POST", url, form={"wctx": unescape(wctx)}, headers=cookies)
+    return done.headers["location"]
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import jwt
 import pytest
@@ -16,6 +16,7 @@ from tests.providers import (
     Authority,
     NodeProvider,
     running_oidc_provider,
+    sign_in_at_simulacrum,
 )
 from wizard.demo.browser import LEFT_MACHINE, sign_in_like_a_user
 from wizard.findings import Failure
@@ -110,7 +111,7 @@ class TestOidcProvider:
         assert identity["email"] == oidc_provider.email
         refresh = {"grant_type": "refresh_token", "refresh_token": body["refresh_token"]}
         status, again = token(http, oidc_provider, **refresh)
-        assert status == 200
+        assert status == 200, body
         verified(http, oidc_provider, again["access_token"])
         status, refused = token(http, oidc_provider, **refresh)
         assert (status, refused["error"]) == (403, "invalid_grant")
@@ -178,6 +179,21 @@ class TestSimulacrum:
         asked = http.request("GET", authorize_url(simulacrum))
         assert asked.status == 302
         assert "/login" in asked.headers["location"]
+
+    def test_full_sign_in(self, authority: Authority, simulacrum: NodeProvider) -> None:
+        http = authority.http()
+        callback = sign_in_at_simulacrum(http, simulacrum, authorize_url(simulacrum))
+        assert callback.startswith(f"{CALLBACK}?")
+        code = dict(parse_qsl(urlsplit(callback).query))["code"]
+        status, body = token(http, simulacrum, grant_type="authorization_code", code=code)
+        assert status == 200, body
+        assert verified(http, simulacrum, body["access_token"])["aud"] == simulacrum.audience
+        identity = jwt.decode(body["id_token"], options={"verify_signature": False})
+        assert (identity["email"], identity["nonce"]) == (simulacrum.email, "n")
+        refresh = {"grant_type": "refresh_token", "refresh_token": body["refresh_token"]}
+        status, body = token(http, simulacrum, **refresh)
+        assert status == 200, body
+        verified(http, simulacrum, body["access_token"])
 
 
 def test_the_scripted_user_tells_nobody_else(

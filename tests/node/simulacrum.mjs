@@ -1,7 +1,9 @@
 // @simulacrum/auth0-simulator on loopback, told by the environment what to know.
 // Its certificates lie in $HOME/.simulacrum/certs.
-import { simulation } from '@simulacrum/auth0-simulator';
+import { createRequire } from 'node:module';
 
+// Of its two builds only CommonJS can sign: "jwt.sign is not a function" in the other.
+const { simulation } = createRequire(import.meta.url)('@simulacrum/auth0-simulator');
 const { PORT, CLIENT_ID, AUDIENCE, EMAIL, PASSWORD } = process.env;
 
 await simulation({
