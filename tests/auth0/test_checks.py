@@ -43,7 +43,7 @@ def check(settings: SetupSettings = SETTINGS, /, **answers: Script | list[Script
     return check_tenant(settings, ScriptedTenant(**answers), FakeClock())  # type: ignore[arg-type]
 
 
-def statuses(report: TenantReport) -> dict[Check, Outcome]:
+def outcomes(report: TenantReport) -> dict[Check, Outcome]:
     return {result.check: result.outcome for result in report.results}
 
 
@@ -61,8 +61,8 @@ HEALTHY = {
 
 def test_a_healthy_tenant_is_proved_as_far_as_it_goes_without_a_sign_in() -> None:
     report = check()
-    assert statuses(report) == HEALTHY
-    assert list(statuses(report)) == list(Check)
+    assert outcomes(report) == HEALTHY
+    assert list(outcomes(report)) == list(Check)
     assert report.findings == ()
     assert report.ok
     assert report.exit_code is ExitCode.OK
@@ -269,7 +269,7 @@ def test_each_fault_is_found_with_its_remedy(
     others: dict[Check, Outcome],
 ) -> None:
     report = check(**answers)
-    assert statuses(report) == {**HEALTHY, failing: Outcome.FAILED, **others}
+    assert outcomes(report) == {**HEALTHY, failing: Outcome.FAILED, **others}
     (finding,) = report.findings
     assert report[failing].findings == (finding,)
     assert finding.rule.id == rule
@@ -306,13 +306,13 @@ def test_a_secret_is_only_likely_when_the_comparison_says_nothing() -> None:
 @pytest.mark.parametrize("error", ["login_required", "consent_required", "interaction_required"])
 def test_each_wish_for_a_page_proves_the_values(error: str) -> None:
     report = check(authorize=to_callback(error=error, error_description=""))
-    assert statuses(report) == HEALTHY
+    assert outcomes(report) == HEALTHY
 
 
 def test_without_reuse_the_api_and_the_refresh_are_not_asked_for() -> None:
     http = ScriptedTenant()
     report = check_tenant(WITHOUT_REUSE, http, FakeClock())
-    assert statuses(report) == {
+    assert outcomes(report) == {
         **HEALTHY,
         Check.AUDIENCE: Outcome.SKIPPED,
         Check.REFRESH: Outcome.SKIPPED,
@@ -324,8 +324,8 @@ def test_without_reuse_the_api_and_the_refresh_are_not_asked_for() -> None:
 def test_without_discovery_everything_else_is_skipped_and_nothing_asked() -> None:
     http = ScriptedTenant(discovery=NetworkError(Trouble.NAME, f"https://{DOMAIN}/"))
     report = check_tenant(SETTINGS, http, FakeClock())
-    assert list(statuses(report)) == list(Check)
-    assert set(statuses(report).values()) == {Outcome.FAILED, Outcome.SKIPPED}
+    assert list(outcomes(report)) == list(Check)
+    assert set(outcomes(report).values()) == {Outcome.FAILED, Outcome.SKIPPED}
     assert len(http.requests) == 1
     assert report.exit_code is ExitCode.TENANT
     assert report.discovery is None
@@ -370,7 +370,7 @@ def test_an_unknown_answer_is_shown_and_proves_nothing(answer: Script) -> None:
         Check.REFRESH,
     }
     assert {
-        one for one, status in statuses(report).items() if status is Outcome.UNPROVED
+        one for one, outcome in outcomes(report).items() if outcome is Outcome.UNPROVED
     } == unproved
     assert {finding.rule.id for finding in report.findings} == {"LA241"}
     assert report.ok  # it is no error either
@@ -394,7 +394,7 @@ def test_one_odd_answer_spoils_no_other_check(kind: str, answer: Script) -> None
         "refresh": {Check.REFRESH},
         "keys": {Check.KEYS},
     }[kind]
-    changed = {one for one, status in statuses(report).items() if status is not HEALTHY[one]}
+    changed = {one for one, outcome in outcomes(report).items() if outcome is not HEALTHY[one]}
     assert changed == spoiled
 
 
@@ -418,7 +418,7 @@ def test_a_rate_limit_is_waited_for_and_the_rest_goes_on() -> None:
     limited = Response("", 429, {"retry-after": "5"}, b"Too many requests")
     http = ScriptedTenant(authorize=[limited, LOGIN_REQUIRED], code=[limited, INVALID_CODE])
     report = check_tenant(SETTINGS, http, clock)
-    assert statuses(report) == HEALTHY
+    assert outcomes(report) == HEALTHY
     assert clock.slept == [5.0, 5.0]
 
 
