@@ -147,26 +147,26 @@ def _way(wish: Wish, ports: Ports) -> OpenWay:
 def _choose(wish: Wish, ports: Ports, failed: str = "") -> str:
     if ports.prompter is None:
         return NO_TUNNEL if wish.known_url else DEFAULT_TUNNEL
-    offers = {
-        name: provider(name).offer(ports.processes, ports.environ) for name in PROVIDER_MODULES
-    }
-    choices = [
-        Choice(name, _label(provider(name), offer, is_failed=name == failed))
-        for name, offer in offers.items()
-    ]
-    known = f" ({wish.known_url})" if wish.known_url else ""
-    choices.append(Choice(OWN_URL, f"I have an HTTPS URL already{known}"))
-    ready = [name for name, offer in offers.items() if offer.ready and name != failed]
-    default = OWN_URL if wish.known_url and not failed else (ready or [OWN_URL])[0]
-    ports.console.say("Auth0 sends people back to an HTTPS address. What shall lead to LibreChat?")
-    return ports.prompter.select("HTTPS by", choices, default=default)
+    console = ports.console
+    console.say("Auth0 sends people back to an HTTPS address. These can lead to LibreChat:")
+    choices: list[Choice] = []
+    ready: list[str] = []
+    for name in PROVIDER_MODULES:
+        offer = provider(name).offer(ports.processes, ports.environ)
+        console.hint(f"{name}: {_description(provider(name), offer)}")
+        choices.append(Choice(name, f"{name}, once more" if name == failed else name))
+        if offer.ready and name != failed:
+            ready.append(name)
+    known = f": {wish.known_url}" if wish.known_url else ""
+    choices.append(Choice(OWN_URL, f"an HTTPS URL I have already{known}"))
+    default = OWN_URL if wish.known_url and not failed else [*ready, OWN_URL][0]
+    return ports.prompter.select("Use", choices, default=default)
 
 
-def _label(provider: Provider, offer: Offer, *, is_failed: bool) -> str:
-    stable = "URL stays the same" if offer.stable_url else "new URL each time"
-    reach = "reachable from outside" if offer.public else "this machine only"
-    again = "try again: " if is_failed else ""
-    return f"{again}{provider.name}: {provider.summary} ({stable}, {reach}; {offer.needs})"
+def _description(provider: Provider, offer: Offer) -> str:
+    url = "The URL stays the same" if offer.stable_url else "A new URL each time"
+    reach = "reachable from outside" if offer.public else "for this computer only"
+    return f"{provider.summary}. {url}, {reach}. Uses {offer.needs}."
 
 
 def _own_url(wish: Wish, ports: Ports) -> str:
