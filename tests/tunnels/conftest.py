@@ -54,7 +54,7 @@ class LibreChat(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        body = "\n".join(f"{name}: {value}" for name, value in self.headers.items()).encode()
+        body = "".join(f"{name}: {value}\n" for name, value in self.headers.items()).encode()
         self.send_response(200 if self.path != "/missing" else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -203,11 +203,11 @@ class OwnAgent:
         ):
             with _stderr_in(errors):
                 call = _in_thread(lambda: ngrok.connect(str(port), "http", None, config, **options))
-                # pyngrok's start cannot be interrupted, and its own ways to end the agent
-                # wait for that start: the process itself is the only handle.
-                while not (process._current_processes.get(path) or call.done()):
-                    time.sleep(0.01)
-            self._adopt(process._current_processes.get(path))
+                try:
+                    self._adopt(path, call)
+                except KeyboardInterrupt:
+                    self._adopt(path, call)  # so that `close` knows what there is to end
+                    raise
             in_time = wait([call], seconds).done
             if not in_time:
                 self.close()
@@ -236,13 +236,21 @@ class OwnAgent:
         if self._watchdog is not None:
             self._watchdog.release()
 
-    def _adopt(self, started: NgrokProcess | None) -> None:
-        if started is None:
-            return
-        self._process = started
-        self._watchdog = Watchdog(started.proc.pid)
-        if self._closed:
-            self.close()
+    def _adopt(self, path: str, call: Future[Any]) -> None:
+        """Take hold of the agent as soon as pyngrok has started it.
+
+        That start cannot be interrupted, and pyngrok's own ways to end an agent wait for it: the
+        process itself is the only handle.
+        """
+        from pyngrok import process
+
+        while not (process._current_processes.get(path) or call.done()):
+            time.sleep(0.01)
+        self._process = process._current_processes.get(path)
+        if self._process is not None:
+            self._watchdog = Watchdog(self._process.proc.pid)
+            if self._closed:
+                self.close()
 
 
 def _in_thread(call: Callable[[], T]) -> Future[T]:

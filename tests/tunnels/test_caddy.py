@@ -1,0 +1,215 @@
+"""The Caddy tunnel with the real program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.tunnels.conftest import Listener, free_port, until
+from wizard.findings import ExitCode, Failure
+from wizard.processes import SystemProcesses
+from wizard.tunnels import EventKind, TunnelRequest, provider
+from wizard.tunnels.caddy import RULES, CaddyTunnel, loopback_addresses
+from wizard.watchdog import start_time
+
+pytestmark = pytest.mark.needs("caddy")
+
+
+@pytest.fixture
+def request_(tmp_path: Path, librechat: int, listener: Listener) -> TunnelRequest:
+    return TunnelRequest(
+        port=librechat,
+        state_dir=tmp_path / "private",
+        wanted_url=f"https://localhost:{free_port()}",
+        on_event=listener.events.append,
+        progress=listener.lines.append,
+    )
+
+
+def tunnel(request: TunnelRequest) -> CaddyTunnel:
+    return CaddyTunnel(request, SystemProcesses(), os.environ)
+
+
+@contextmanager
+def running(request: TunnelRequest) -> Iterator[CaddyTunnel]:
+    opened = tunnel(request)
+    with opened:
+        yield opened
+
+
+def visit(opened: CaddyTunnel, url: str) -> str:
+    """A page over HTTPS that trusts nothing but Caddy's authority."""
+    context = ssl.create_default_context(cafile=opened.root_certificate)
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    with opener.open(url, timeout=5) as answer:
+        body = answer.read()
+    assert isinstance(body, bytes)
+    return body.decode()
+
+
+def pid_of(opened: CaddyTunnel) -> int:
+    assert opened._child is not None
+    return opened._child._process.pid
+
+
+def test_the_url_leads_to_librechat_over_https(request_: TunnelRequest) -> None:
+    with running(request_) as opened:
+        headers = visit(opened, f"{request_.wanted_url}/")
+
+    assert headers.lower().count("x-forwarded-proto") == 1
+    assert "X-Forwarded-Proto: https\n" in headers
+    assert f"Host: {request_.wanted_url.removeprefix('https://')}\n" in headers
+
+
+def test_every_loopback_address_has_a_certificate(request_: TunnelRequest) -> None:
+    port = request_.wanted_url.rpartition(":")[2]
+    with running(request_) as opened:
+        for address in loopback_addresses():
+            host = f"[{address}]" if ":" in address else address
+            assert "X-Forwarded-Proto: https" in visit(opened, f"https://{host}:{port}/")
+
+
+def test_only_this_machine_reaches_it(request_: TunnelRequest) -> None:
+    port = int(request_.wanted_url.rpartition(":")[2])
+    with running(request_), pytest.raises(OSError, match=r"refused|unreachable"):
+        socket.create_connection((socket.gethostbyname("127.0.1.1"), port), timeout=2)
+
+
+def test_nothing_of_the_users_own_caddy_is_touched(request_: TunnelRequest) -> None:
+    with running(request_) as opened:
+        visit(opened, f"{request_.wanted_url}/")
+
+    assert [path for path in Path(os.environ["HOME"]).rglob("*") if path.is_file()] == []
+
+
+def test_where_the_authority_lies_is_told(request_: TunnelRequest, listener: Listener) -> None:
+    with running(request_) as opened:
+        assert until(opened.root_certificate.exists)
+
+    assert any(str(opened.root_certificate) in line for line in listener.lines)
+
+
+def test_the_authority_stays_the_same(request_: TunnelRequest) -> None:
+    with running(request_) as opened:
+        first = visit(opened, f"{request_.wanted_url}/") and opened.root_certificate.read_bytes()
+    with running(request_) as opened:
+        assert visit(opened, f"{request_.wanted_url}/")
+        assert opened.root_certificate.read_bytes() == first
+
+
+def test_requests_are_told_without_their_query(request_: TunnelRequest, listener: Listener) -> None:
+    with running(request_) as opened:
+        visit(opened, f"{request_.wanted_url}/oauth/openid/callback?code=secret")
+        assert until(listener.requests)
+
+    (event,) = listener.requests()
+    assert (event.method, event.path, event.status) == ("GET", "/oauth/openid/callback", 200)
+    assert 0 < event.milliseconds < 5000
+
+
+def test_closing_stops_caddy(request_: TunnelRequest) -> None:
+    opened = tunnel(request_)
+    opened.open()
+    pid = pid_of(opened)
+    opened.close()
+    opened.close()
+
+    assert start_time(pid) is None
+    assert not opened.healthy()
+
+
+def test_a_killed_caddy_comes_back(request_: TunnelRequest, listener: Listener) -> None:
+    with running(request_) as opened:
+        os.kill(pid_of(opened), signal.SIGKILL)
+        assert listener.heard(EventKind.RESTORED)
+        assert opened.healthy()
+        assert "X-Forwarded-Proto: https" in visit(opened, f"{request_.wanted_url}/")
+
+    assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
+    assert listener.events[0].detail == "Caddy ended (exit status -9)"
+
+
+def test_a_taken_port_is_told(request_: TunnelRequest) -> None:
+    port = int(request_.wanted_url.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(Failure) as caught:
+        tunnel(request_).open()
+
+    assert caught.value.finding.rule.id == "LA332"
+    assert str(port) in caught.value.finding.detail
+
+
+def test_librechats_own_port_is_refused(request_: TunnelRequest) -> None:
+    own = replace(request_, wanted_url=f"https://localhost:{request_.port}")
+    with pytest.raises(Failure) as caught:
+        tunnel(own).open()
+
+    assert caught.value.finding.rule.id == "LA332"
+
+
+def test_what_caddy_complains_of_is_told(request_: TunnelRequest) -> None:
+    data = request_.state_dir / "caddy" / "data"
+    data.parent.mkdir(parents=True)
+    data.write_text("a file where a folder belongs")
+    with pytest.raises(Failure) as caught:
+        tunnel(request_).open()
+
+    assert caught.value.exit_code is ExitCode.TUNNEL
+    assert caught.value.finding.rule.id == "LA351"
+    assert "not a directory" in caught.value.finding.detail
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_caddy_outlives_us(tmp_path: Path, number: signal.Signals) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import os, pathlib, time\n"
+        "from wizard.processes import SystemProcesses\n"
+        "from wizard.tunnels import TunnelRequest, provider\n"
+        f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(tmp_path)!r}),"
+        f" wanted_url='https://localhost:{free_port()}')\n"
+        "tunnel = provider('caddy').tunnel(request, SystemProcesses(), os.environ)\n"
+        "tunnel.open()\n"
+        "print(tunnel._child._process.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environ
+    ) as run:
+        assert run.stdout is not None
+        pid = int(run.stdout.readline())
+        run.send_signal(number)
+        run.wait()
+
+    assert until(lambda: start_time(pid) is None, 5)
+
+
+def test_the_offer() -> None:
+    offer = provider("caddy").offer(SystemProcesses(), os.environ)
+
+    assert (offer.ready, offer.stable_url, offer.public) == (True, True, False)
+
+
+def test_without_caddy_the_way_out_is_named(
+    request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert provider("caddy").offer(SystemProcesses(), os.environ).ready is False
+    with pytest.raises(Failure) as caught:
+        tunnel(request_).open()
+
+    assert caught.value.finding.rule is RULES[0]
+    assert "--tunnel local" in caught.value.finding.fix

@@ -1,0 +1,216 @@
+"""HTTPS on this machine by the user's Caddy, with an authority and a configuration of its own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from wizard.findings import ExitCode, Rule, Severity
+from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
+from wizard.tunnels.child import ChildTunnel
+from wizard.tunnels.local import CANNOT_LISTEN, PORT_TAKEN, port_holder, wanted_url
+from wizard.tunnels.supervised import printable
+
+if TYPE_CHECKING:
+    from wizard.findings import Failure
+    from wizard.processes import Processes
+
+_SOURCE = "https://caddyserver.com/docs/caddyfile"
+
+NO_CADDY = Rule(
+    "LA350",
+    Severity.ERROR,
+    "Caddy is not installed",
+    "This tunnel is the Caddy of your machine; the wizard does not install programs.",
+    "Install it (https://caddyserver.com/docs/install), or choose --tunnel local,"
+    " which needs nothing.",
+    _SOURCE,
+    ExitCode.TUNNEL,
+)
+CADDY_ENDED = Rule(
+    "LA351",
+    Severity.ERROR,
+    "Caddy does not start",
+    "LibreChat is reached through it.",
+    "Update Caddy (2.6 is the oldest that works), or choose --tunnel local.",
+    _SOURCE,
+    ExitCode.TUNNEL,
+)
+SILENT_CADDY = Rule(
+    "LA352",
+    Severity.ERROR,
+    "Caddy did not come up in time",
+    "LibreChat is reached through it.",
+    "Run the command again, or choose --tunnel local.",
+    _SOURCE,
+    ExitCode.TUNNEL,
+)
+RULES = (NO_CADDY, CADDY_ENDED, SILENT_CADDY)
+
+CERTIFICATE_SECONDS = 15.0
+_READY = "serving initial configuration"
+_REQUEST = "handled request"
+
+
+class CaddyTunnel(ChildTunnel):
+    """A Caddy of our own beside the user's: other configuration, other storage, no admin port."""
+
+    _program = "Caddy"
+
+    @property
+    def root_certificate(self) -> Path:
+        """The certificate to trust; Caddy writes it at its first start."""
+        return self._folder / "data" / "pki" / "authorities" / "local" / "root.crt"
+
+    @property
+    def _folder(self) -> Path:
+        return self._request.state_dir / "caddy"
+
+    def _start(self) -> str:
+        url = super()._start()
+        self._wait_for_certificates(urlsplit(url).port or 443)
+        self._request.progress(f"Caddy's authority, for browsers to trust: {self.root_certificate}")
+        return url
+
+    def _wait_for_certificates(self, port: int) -> None:
+        """At its first start Caddy serves before it has made the certificates."""
+        names = [("127.0.0.1", "localhost"), *((one, one) for one in loopback_addresses())]
+        deadline = time.monotonic() + CERTIFICATE_SECONDS
+        while not all(_shakes_hands(address, port, name) for address, name in names):
+            if time.monotonic() > deadline or self._ended():
+                raise SILENT_CADDY.failure("It made no certificate.")
+            time.sleep(0.05)
+
+    def _command(self) -> Sequence[str]:
+        from wizard.templates import template
+
+        program = self._processes.which("caddy")
+        if program is None:
+            raise NO_CADDY.failure()
+        port = urlsplit(wanted_url(self._request)).port or 443
+        addresses = loopback_addresses()
+        text = template("Caddyfile.j2").render(
+            addresses=addresses,
+            port=self._request.port,
+            sites=[f"https://{host}:{port}" for host in ("localhost", *map(_in_url, addresses))],
+            storage=(self._folder / "data").as_posix(),
+        )
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        configuration = self._folder / "Caddyfile"
+        configuration.write_text(text, "utf-8")
+        # Caddy keeps the last configuration and its authority in these, which are the user's.
+        self._environ |= {
+            "XDG_CONFIG_HOME": str(self._folder / "config"),
+            "XDG_DATA_HOME": str(self._folder / "share"),
+        }
+        return (str(program), "run", "--config", str(configuration), "--adapter", "caddyfile")
+
+    def _hear(self, line: str) -> None:
+        entry = _entry(line)
+        if entry.get("msg") == _READY:
+            self._stands(wanted_url(self._request))
+        elif entry.get("msg") == _REQUEST:
+            self._request.on_event(_event(entry))
+
+    def _explained(self, said: Sequence[str], status: int | None) -> Failure:
+        detail = next((line for line in reversed(said) if not _entry(line)), "")
+        if status is None:
+            return SILENT_CADDY.failure(detail)
+        port = urlsplit(wanted_url(self._request)).port or 443
+        if "address already in use" in detail:
+            holder = port_holder(port, self._processes)
+            return PORT_TAKEN.failure(f"port {port} is held{f' by {holder}' if holder else ''}")
+        if "permission denied" in detail and "listen tcp" in detail:
+            return CANNOT_LISTEN.failure(detail)
+        return CADDY_ENDED.failure(detail or f"exit status {status}")
+
+
+class Caddy:
+    """See `wizard.tunnels.Provider`."""
+
+    name = "caddy"
+    summary = "HTTPS on this computer by your Caddy; others cannot reach it"
+    domains = ("localhost", "127.0.0.1", "::1")
+
+    def offer(
+        self,
+        processes: Processes,
+        environ: Mapping[str, str],  # noqa: ARG002
+    ) -> Offer:
+        """See `Provider.offer`."""
+        program = processes.which("caddy")
+        needs = f"{program}; the browser asks once whether it trusts the certificate"
+        return Offer(
+            ready=program is not None,
+            needs=needs if program else "Caddy, which is not installed",
+            stable_url=True,
+            public=False,
+        )
+
+    def tunnel(
+        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
+    ) -> Tunnel:
+        """See `Provider.tunnel`."""
+        return CaddyTunnel(request, processes, environ)
+
+
+PROVIDER = Caddy()
+
+
+def loopback_addresses() -> list[str]:
+    """The loopback addresses that this machine has: IPv6 is turned off on some."""
+    found = []
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.bind((address, 0))
+        except OSError:
+            continue
+        found.append(address)
+    return found
+
+
+def _shakes_hands(address: str, port: int, name: str) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # whether there is one is the question, nothing is sent
+    try:
+        with (
+            socket.create_connection((address, port), timeout=1) as connection,
+            context.wrap_socket(connection, server_hostname=name),
+        ):
+            return True
+    except OSError:
+        return False
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _entry(line: str) -> Mapping[str, object]:
+    """A line of Caddy's log, empty for one that is something else."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _event(entry: Mapping[str, object]) -> TunnelEvent:
+    """A line of the access log; `duration` is in seconds."""
+    asked = entry.get("request")
+    asked = asked if isinstance(asked, dict) else {}
+    return TunnelEvent(
+        EventKind.REQUEST,
+        method=printable(str(asked.get("method", ""))),
+        path=printable(str(asked.get("uri", "")).partition("?")[0]),
+        status=int(str(entry.get("status", 0))),
+        milliseconds=float(str(entry.get("duration", 0))) * 1000,
+    )
