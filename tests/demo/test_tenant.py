@@ -6,6 +6,8 @@ import json
 import logging
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,7 +20,9 @@ from tests.providers import AUDIENCE, EMAIL, PASSWORD, Authority, Demo, furnish
 from wizard.demo.state import Interruption, Shelf, Tenant
 from wizard.demo.tenant import NO_START, DemoTenant
 from wizard.findings import Failure
-from wizard.http import NetworkError, Trouble
+from wizard.http import Https, NetworkError, Trouble
+from wizard.processes import SystemProcesses
+from wizard.tunnels.certificates import local_authority
 
 
 def secrets_of(demo: Demo, tokens: dict[str, str]) -> list[str]:
@@ -98,7 +102,7 @@ class TestFaults:
 
 class TestServer:
     def test_starts_and_stops_quickly(self, authority: Authority) -> None:
-        threads = threading.active_count()
+        threads = set(threading.enumerate())
         began = time.monotonic()
         demo = DemoTenant(Tenant(), certificate=authority.certificate, key=authority.key)
         with demo:
@@ -112,7 +116,7 @@ class TestServer:
         with pytest.raises(NetworkError) as caught:
             http.request("GET", url)
         assert caught.value.trouble in {Trouble.REFUSED, Trouble.DROPPED}
-        assert threading.active_count() == threads
+        assert set(threading.enumerate()) <= threads
 
     def test_is_on_loopback_only(self, demo: Demo) -> None:
         port = int(demo.tenant.domain.rpartition(":")[2])
@@ -133,6 +137,17 @@ class TestServer:
         demo.start()
         demo.stop()
         demo.stop()
+
+    def test_with_the_certificate_of_the_local_tunnel(self, tmp_path: Path) -> None:
+        authority = local_authority(tmp_path / "state", SystemProcesses())
+        with DemoTenant(
+            Tenant(), certificate=authority.certificate_file, key=authority.key_file
+        ) as demo:
+            http = Https({"SSL_CERT_FILE": str(authority.ca_file)})
+            for host in ("localhost", "127.0.0.1"):
+                port = demo.domain.rpartition(":")[2]
+                url = f"https://{host}:{port}/.well-known/openid-configuration"
+                assert http.request("GET", url).status == 200
 
     def test_port_in_use(self, authority: Authority, demo: Demo) -> None:
         port = int(demo.tenant.domain.rpartition(":")[2])
@@ -188,6 +203,12 @@ class TestServer:
 
 
 class TestLoginPage:
+    def test_an_application_that_went_meanwhile(self, demo: Demo) -> None:
+        client = Client(demo)
+        link = location(client.authorize())
+        demo.tenant.applications.clear()
+        assert client.send("GET", link).status == 400
+
     def test_is_a_plain_form_with_the_demo_user(self, demo: Demo) -> None:
         client = Client(demo)
         page = client.send("GET", location(client.authorize())).text
@@ -204,6 +225,17 @@ class TestLoginPage:
         page = client.send("GET", location(client.log_in(client.authorize()))).text
         for shown in (AUDIENCE, "offline_access", demo.setup.callback_url):
             assert shown in page
+
+
+def test_rules_are_shown_without_costly_imports() -> None:
+    program = (
+        "import sys, wizard.demo.tenant, wizard.demo.browser;"
+        "print({'uvicorn', 'starlette', 'jwt', 'cryptography', 'jinja2'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
 
 
 def test_a_shelf_keeps_for_a_while_and_not_too_much() -> None:

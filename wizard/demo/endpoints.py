@@ -319,7 +319,11 @@ class _Endpoints:
         """The sign-in under way, if it is this browser's."""
         transaction = self._tenant.ledger.transactions.get(key)
         browser = request.cookies.get(BROWSER_COOKIE, "")
-        if transaction is None or not _same(browser, transaction.browser):
+        if (
+            transaction is None
+            or transaction.request.client_id not in self._tenant.applications
+            or not _same(browser, transaction.browser)
+        ):
             raise PageError(
                 400,
                 "invalid_request",
@@ -351,13 +355,12 @@ class _Endpoints:
         self, name: str, transaction: Transaction, *, status: int = 200, **shown: object
     ) -> Response:
         asked = transaction.request
-        application = self._tenant.applications.get(asked.client_id)
         return self._render(
             name,
             status=status,
             goes_to=asked.redirect_uri,
             csrf=transaction.csrf,
-            application=application.name if application else asked.client_id,
+            application=self._tenant.applications[asked.client_id].name,
             **shown,
         )
 

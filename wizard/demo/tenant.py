@@ -5,18 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import ssl
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import uvicorn
-
-from wizard.demo.endpoints import application
 from wizard.demo.state import Tenant
 from wizard.findings import ExitCode, Rule, Severity
+
+if TYPE_CHECKING:
+    import uvicorn
 
 SECONDS_TO_START = 10.0
 
@@ -83,7 +82,7 @@ class DemoTenant:
         self.tenant.domain = f"{self._host}:{sockets[0].getsockname()[1]}"
         try:
             self._serve(sockets)
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:  # ssl.SSLError is one
             for listener in sockets:
                 listener.close()
             raise NO_START.failure(f"{self._certificate}: {error}") from None
@@ -96,22 +95,10 @@ class DemoTenant:
             self._server = self._thread = None
 
     def _serve(self, sockets: list[socket.socket]) -> None:
-        config = uvicorn.Config(
-            application(self.tenant),
-            ssl_certfile=self._certificate,
-            ssl_keyfile=self._key,
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            date_header=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        config.load()
-        self._server = _Server(config)
+        # Starlette, uvicorn and PyJWT are costly to import, and this module has rules to show.
+        from wizard.demo.server import server
+
+        self._server = server(self.tenant, self._certificate, self._key)
         self._thread = threading.Thread(
             target=self._server.run, args=(sockets,), name="demo tenant", daemon=True
         )
@@ -133,14 +120,6 @@ class DemoTenant:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-class _Server(uvicorn.Server):
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Hang up first: uvicorn would wait for the TLS farewell of every idle connection."""
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        await super().shutdown(sockets)
 
 
 def _listen(port: int) -> list[socket.socket]:

@@ -1,0 +1,43 @@
+"""uvicorn as the demo tenant uses it: silent, and quick to stop."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from wizard.demo.endpoints import application
+from wizard.demo.state import Tenant
+
+
+def server(tenant: Tenant, certificate: Path, key: Path) -> uvicorn.Server:
+    """A server for the tenant that is not running yet.
+
+    Raises:
+        OSError: the certificate or its key cannot be read; `ssl.SSLError` is one.
+    """
+    config = uvicorn.Config(
+        application(tenant),
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    config.load()
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Hang up first: uvicorn would wait for the TLS farewell of every idle connection."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
