@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 DEFAULT_URL = "https://localhost:3443"
 RENEWAL_LOOK_SECONDS = 24 * 3600.0
 STOP_SECONDS = 5.0
-_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 NOT_LOCAL = Rule(
     id="LA331",
@@ -217,7 +216,7 @@ def wanted_url(request: TunnelRequest) -> str:
     except InvalidValue as error:
         raise NOT_LOCAL.failure(str(error)) from error
     parts = urlsplit(url)
-    if parts.hostname not in _NAMES:
+    if parts.hostname not in PROVIDER.domains:
         raise NOT_LOCAL.failure(f"{url} is not on this computer")
     if (parts.port or 443) == request.port:
         raise PORT_TAKEN.failure(f"{request.port} is LibreChat's own port")

@@ -1,0 +1,222 @@
+"""The embedded tunnel as the wizard uses it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.tunnels.loopback import Upstream, WithoutMkcert, eventually, free_port, serving
+from wizard.findings import ExitCode, Failure
+from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, provider
+from wizard.tunnels.local import DEFAULT_URL, LocalTunnel, port_holder, wanted_url
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    upstream = Upstream()
+    with serving(upstream.serve) as port:
+        upstream.port = port
+        yield upstream
+
+
+def request_for(port: int, state_dir: Path, *, url: str = "") -> TunnelRequest:
+    return TunnelRequest(port=port, state_dir=state_dir, wanted_url=url)
+
+
+def tunnel_for(request: TunnelRequest) -> LocalTunnel:
+    return cast(LocalTunnel, provider("local").tunnel(request, WithoutMkcert(), {}))
+
+
+def get(tunnel: LocalTunnel, url: str) -> int:
+    assert tunnel.authority is not None
+    context = ssl.create_default_context(cafile=str(tunnel.authority.ca_file))
+    with urllib.request.urlopen(url, context=context, timeout=10) as answer:
+        return int(answer.status)
+
+
+def is_free(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return False
+    return True
+
+
+def test_offers_what_needs_nothing() -> None:
+    offer = provider("local").offer(WithoutMkcert(), {})
+    assert (offer.ready, offer.stable_url, offer.public) == (True, True, False)
+
+
+def test_opens_reports_and_closes(tmp_path: Path, upstream: Upstream) -> None:
+    events: list[TunnelEvent] = []
+    port = free_port()
+    request = TunnelRequest(
+        port=upstream.port,
+        state_dir=tmp_path,
+        wanted_url=f"https://localhost:{port}",
+        on_event=events.append,
+    )
+    threads = threading.active_count()
+    tunnel = tunnel_for(request)
+    assert not tunnel.healthy()
+
+    with tunnel as url:
+        assert url == f"https://localhost:{port}"
+        assert tunnel.healthy()
+        assert get(tunnel, f"{url}/echo?code=secret") == 200
+        assert eventually(lambda: events)
+    tunnel.close()
+
+    assert [(e.kind, e.method, e.path, e.status) for e in events] == [
+        (EventKind.REQUEST, "GET", "/echo", 200)
+    ]
+    assert not tunnel.healthy()
+    assert is_free(port)
+    assert eventually(lambda: threading.active_count() <= threads)
+
+
+def test_may_be_opened_again(tmp_path: Path, upstream: Upstream) -> None:
+    tunnel = tunnel_for(
+        request_for(upstream.port, tmp_path, url=f"https://127.0.0.1:{free_port()}")
+    )
+    for _ in range(2):
+        with tunnel as url:
+            assert get(tunnel, f"{url}/echo") == 200
+
+
+def test_closes_with_requests_under_way(tmp_path: Path, upstream: Upstream) -> None:
+    tunnel = tunnel_for(
+        request_for(upstream.port, tmp_path, url=f"https://localhost:{free_port()}")
+    )
+    errors: list[Exception] = []
+
+    def ask(url: str) -> None:
+        try:
+            get(tunnel, f"{url}/hang")
+        except OSError as error:
+            errors.append(error)
+
+    with tunnel as url:
+        thread = threading.Thread(target=ask, args=(url,))
+        thread.start()
+        assert eventually(lambda: upstream.connections)
+    thread.join(5)
+    assert len(errors) == 1
+    assert eventually(lambda: upstream.left == ["/hang"])
+
+
+def test_may_be_closed_by_who_listens_to_it(tmp_path: Path, upstream: Upstream) -> None:
+    request = TunnelRequest(
+        port=upstream.port,
+        state_dir=tmp_path,
+        wanted_url=f"https://localhost:{free_port()}",
+        on_event=lambda _: tunnel.close(),
+    )
+    tunnel = tunnel_for(request)
+    with contextlib.suppress(OSError):
+        get(tunnel, f"{tunnel.open()}/echo")
+    assert eventually(lambda: not tunnel.healthy())
+    tunnel.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("", DEFAULT_URL),
+        ("https://127.0.0.1:5443/", "https://127.0.0.1:5443"),
+        ("localhost:5443", "https://localhost:5443"),
+        ("https://[::1]:5443", "https://[::1]:5443"),
+        ("https://localhost", "https://localhost"),
+    ],
+)
+def test_the_url(tmp_path: Path, wanted: str, expected: str) -> None:
+    assert wanted_url(request_for(3080, tmp_path, url=wanted)) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rule"),
+    [
+        ("https://chat.example.com", "LA331"),
+        ("https://localhost.example.com:3443", "LA331"),
+        ("http://localhost:3443", "LA331"),
+        ("https://localhost:3443/path", "LA331"),
+        ("https://localhost:3080", "LA332"),
+    ],
+)
+def test_a_url_that_is_not_on_this_computer(tmp_path: Path, wanted: str, rule: str) -> None:
+    with pytest.raises(Failure) as told:
+        tunnel_for(request_for(3080, tmp_path, url=wanted)).open()
+    assert told.value.finding.rule.id == rule
+    assert told.value.exit_code is ExitCode.TUNNEL
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_port_that_is_taken_names_its_holder(tmp_path: Path, address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        holder = socket.create_server((address, 0), family=family)
+    except OSError:
+        pytest.skip("needs IPv6")
+    threads = threading.active_count()
+    with holder:
+        port = holder.getsockname()[1]
+        tunnel = tunnel_for(request_for(3080, tmp_path, url=f"https://localhost:{port}"))
+        with pytest.raises(Failure) as told:
+            tunnel.open()
+        named = port_holder(port, WithoutMkcert())
+    assert told.value.finding.rule.id == "LA332"
+    assert told.value.exit_code is ExitCode.TUNNEL
+    assert str(port) in told.value.finding.detail
+    assert named in told.value.finding.detail
+    assert eventually(lambda: threading.active_count() <= threads)
+    assert is_free(port)
+
+
+@pytest.mark.needs("lsof")
+def test_the_holder_of_a_port_is_found() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        named = port_holder(holder.getsockname()[1], WithoutMkcert())
+    assert f"(process {os.getpid()})" in named
+    assert port_holder(free_port(), WithoutMkcert()) == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("end", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_a_process_that_ends_leaves_nothing_behind(
+    tmp_path: Path, upstream: Upstream, end: str
+) -> None:
+    port = free_port()
+    code = (
+        "import sys, threading; from pathlib import Path\n"
+        "from tests.tunnels.loopback import WithoutMkcert\n"
+        "from wizard.tunnels import TunnelRequest, provider\n"
+        "request = TunnelRequest(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])\n"
+        "with provider('local').tunnel(request, WithoutMkcert(), {}) as url:\n"
+        "    print(url, flush=True)\n"
+        "    threading.Event().wait()\n"
+    )
+    args = [str(upstream.port), str(tmp_path), f"https://localhost:{port}"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"https://")
+        assert not is_free(port)
+        process.send_signal(getattr(signal, end))
+        process.wait(10)
+    assert is_free(port)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)

@@ -1,0 +1,210 @@
+"""Trust plans: what they say for each system, and what NSS and Chromium make of them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tunnels.loopback import RunningProxy, Upstream, WithoutMkcert, running_proxy, serving
+from wizard.findings import Failure
+from wizard.processes import Completed, SystemProcesses
+from wizard.tunnels.certificates import Authority, local_authority
+from wizard.tunnels.trust import Step, plan_trust, plan_untrust, run
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="NSS's stores are Linux's")
+
+
+class With(WithoutMkcert):
+    """A machine that has these programs; runs none of them."""
+
+    def __init__(self, *programs: str) -> None:
+        self.programs = programs
+
+    def which(self, program: str) -> Path | None:
+        return Path("/usr/bin") / program if program in self.programs else None
+
+    def run(
+        self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
+    ) -> Completed:
+        raise AssertionError(f"planning runs nothing: {args}")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return local_authority(tmp_path_factory.mktemp("state"), WithoutMkcert())
+
+
+@pytest.fixture
+def home() -> Path:
+    return Path(os.environ["HOME"])
+
+
+def environ(**more: str) -> dict[str, str]:
+    return {"HOME": os.environ["HOME"], **more}
+
+
+def browsers(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """All but the system's own store, which no test may touch."""
+    return tuple(step for step in steps if step.store != "this system")
+
+
+def test_macos_asks_its_keychain(authority: Authority, home: Path) -> None:
+    ca = str(authority.ca_file)
+    (trust,) = plan_trust(authority.ca_file, With(), environ(), "darwin")
+    (untrust,) = plan_untrust(authority.ca_file, With(), environ(), "darwin")
+
+    keychain = f"{home}/Library/Keychains/login.keychain-db"
+    assert trust.commands == (
+        ("security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca),
+    )
+    assert untrust.commands == (("security", "remove-trusted-cert", ca),)
+    assert (trust.trusts, untrust.trusts) == (True, False)
+
+
+def test_windows_asks_certutil(authority: Authority) -> None:
+    (trust,) = plan_trust(authority.ca_file, With(), {}, "win32")
+    (untrust,) = plan_untrust(authority.ca_file, With(), {}, "win32")
+
+    assert trust.commands == (("certutil", "-user", "-addstore", "Root", str(authority.ca_file)),)
+    (command,) = untrust.commands
+    assert command[:4] == ("certutil", "-user", "-delstore", "Root")
+    assert len(command[4]) == 40
+
+
+@pytest.mark.skipif(
+    not Path("/usr/local/share/ca-certificates").is_dir(), reason="needs Debian's folders"
+)
+@pytest.mark.parametrize(("user", "root"), [(0, ()), (1000, ("sudo",))])
+def test_debian_copies_and_refreshes(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, user: int, root: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    processes = With("update-ca-certificates", "certutil")
+    system = plan_trust(authority.ca_file, processes, environ(), "linux")[0]
+    undo = plan_untrust(authority.ca_file, processes, environ(), "linux")[0]
+
+    (copy, refresh), (remove, again) = system.commands, undo.commands
+    assert copy[: len(root) + 1] == (*root, "install")
+    assert copy[-1].startswith("/usr/local/share/ca-certificates/librechat-auth0-")
+    assert copy[-1].endswith(".crt")
+    assert remove == (*root, "rm", copy[-1])
+    assert refresh == again == (*root, "update-ca-certificates")
+
+
+@linux
+@pytest.mark.parametrize(
+    ("folder", "variables", "expected"),
+    [
+        (None, {}, ".local/share/pki/nssdb"),
+        (None, {"XDG_DATA_HOME": "/data"}, "/data/pki/nssdb"),
+        (".pki/nssdb", {}, ".pki/nssdb"),
+        (".pki/nssdb", {"XDG_DATA_HOME": "/data"}, ".pki/nssdb"),
+    ],
+)
+def test_chromiums_store_is_where_chromium_looks(
+    authority: Authority, home: Path, folder: str | None, variables: dict[str, str], expected: str
+) -> None:
+    if folder:
+        (home / folder).mkdir(parents=True)
+    (step,) = plan_trust(authority.ca_file, With("certutil"), environ(**variables), "linux")
+    assert f"sql:{home / expected}" in step.commands[-1]
+
+
+@linux
+def test_without_certutil_the_step_says_what_it_lacks(authority: Authority) -> None:
+    (step,) = plan_trust(authority.ca_file, With(), environ(), "linux")
+    (finding,) = run([step], With())
+    assert (step.tool, finding.rule.id) == ("certutil", "LA335")
+    assert "libnss3-tools" in finding.fix
+
+
+def test_without_an_authority_there_is_no_plan(tmp_path: Path) -> None:
+    with pytest.raises(Failure) as told:
+        plan_trust(tmp_path / "none.pem", With(), environ(), "linux")
+    assert told.value.finding.rule.id == "LA336"
+
+
+def test_a_command_that_fails_is_told_with_the_command(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", "exit('no such store')")
+    step = Step("a store", (command,), (), trusts=True)
+    (finding,) = run([step], SystemProcesses())
+    assert finding.rule.id == "LA334"
+    assert finding.detail == "a store: no such store"
+    assert shlex.split(finding.fix.partition(": ")[2]) == list(command)
+
+
+@linux
+@pytest.mark.needs("certutil")
+def test_stores_learn_and_forget(authority: Authority, home: Path) -> None:
+    profile = home / ".mozilla/firefox/abc.default"
+    profile.mkdir(parents=True)
+    database = ["certutil", "-d", f"sql:{profile}"]
+    subprocess.run([*database, "-N", "--empty-password"], check=True)
+    processes = SystemProcesses()
+
+    def listed() -> str:
+        return subprocess.run([*database, "-L"], capture_output=True, text=True, check=True).stdout
+
+    before = listed()
+    trust = browsers(plan_trust(authority.ca_file, processes, environ(), "linux"))
+    assert [step.store.partition(" (")[0] for step in trust] == [
+        "Chrome, Chromium and their kin",
+        "Firefox",
+    ]
+    for _ in range(2):  # the second time there is nothing to do
+        assert run(trust, processes) == ()
+        assert listed().count("librechat-auth0-") == 1
+    untrust = browsers(plan_untrust(authority.ca_file, processes, environ(), "linux"))
+    for _ in range(2):
+        assert run(untrust, processes) == ()
+        assert listed() == before
+
+
+@pytest.fixture
+def proxy(authority: Authority) -> Iterator[RunningProxy]:
+    with serving(Upstream().serve) as port, running_proxy(port, authority) as running:
+        yield running
+
+
+def chromium(url: str, home: Path, **variables: str) -> str:
+    """The page as Chromium has it; "" when it refuses the certificate."""
+    args: list[Any] = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    args += ["--disable-background-networking", f"--user-data-dir={home}/profile", "--dump-dom"]
+    done = subprocess.run(
+        [*args, url],
+        env={**os.environ, "HOME": str(home), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout
+
+
+@linux
+@pytest.mark.needs("chromium", "certutil")
+@pytest.mark.parametrize("kind", ["new", "old", "moved"])
+def test_chromium_believes_after_trust_and_no_longer_after_untrust(
+    authority: Authority, proxy: RunningProxy, home: Path, kind: str
+) -> None:
+    variables = {"XDG_DATA_HOME": str(home / "data" if kind == "moved" else home / ".local/share")}
+    if kind == "old":
+        (home / ".pki/nssdb").mkdir(parents=True)
+    processes = SystemProcesses()
+    names = environ(**variables)
+
+    assert "target" not in chromium(f"{proxy.url}/echo", home, **variables)
+    trust = browsers(plan_trust(authority.ca_file, processes, names, "linux"))
+    assert run(trust, processes) == ()
+    for host in ("localhost", "127.0.0.1", "[::1]"):
+        assert "target" in chromium(f"https://{host}:{proxy.port}/echo", home, **variables)
+    untrust = browsers(plan_untrust(authority.ca_file, processes, names, "linux"))
+    assert run(untrust, processes) == ()
+    assert "target" not in chromium(f"{proxy.url}/echo", home, **variables)
