@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -65,6 +65,7 @@ GUARDING_CREDENTIALS = (
 # Without these in its file LibreChat, its Docker containers or its sign-in do not start.
 NEEDED_BY_A_NEW_FILE = ("HOST", "PORT", "MONGO_URI", "SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 SUGGESTED = ("OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH")
+SHOWN_LINES = 10
 
 RandomHex = Callable[[int], str]
 
@@ -215,21 +216,40 @@ def _credentials(
 
 def _remarks(file: EnvFile, written: Sequence[str]) -> Iterator[Finding]:
     values = file.values()
+    yield from public_credentials(values)
+    yield from blank_credentials(values)
+    yield from set_twice(file, written)
+    yield from read_differently(file, {name: values[name] for name in written})
+
+
+def public_credentials(values: Mapping[str, str]) -> Iterator[Finding]:
+    """The secrets that everybody knows."""
     for name in GUARDING_CREDENTIALS:
-        value = values.get(name, "")
-        if value in VARIABLES[name].public_values:
+        if values.get(name, "") in VARIABLES[name].public_values:
             yield PUBLIC_CREDENTIAL.finding(f"{name} has a published value.", variable=name)
-        elif not value and name != "MEILI_MASTER_KEY":
+
+
+def blank_credentials(values: Mapping[str, str]) -> Iterator[Finding]:
+    """The secrets that LibreChat has to make up."""
+    for name in GUARDING_CREDENTIALS:
+        if not values.get(name) and name != "MEILI_MASTER_KEY":
             yield BLANK_CREDENTIAL.finding(f"{name} is blank.", variable=name)
-    names = [assignment.name for assignment in file.assignments]
-    for name in written:
-        if names.count(name) > 1:
-            lines = [str(file.line_of(a.start)) for a in file.assignments if a.name == name]
-            yield SET_TWICE.finding(f"{name} stands on lines {', '.join(lines)}.", variable=name)
-    yield from _read_differently(file, {name: values[name] for name in written})
 
 
-def _read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Finding]:
+def set_twice(file: EnvFile, names: Collection[str] | None = None) -> Iterator[Finding]:
+    """The names, of those given or of all, that stand on several lines."""
+    places: dict[str, list[int]] = {}
+    for assignment in file.assignments:
+        places.setdefault(assignment.name, []).append(assignment.start)
+    for name, starts in places.items():
+        if len(starts) > 1 and (names is None or name in names):
+            lines = ", ".join(str(file.line_of(start)) for start in starts[:SHOWN_LINES])
+            more = ", …" if len(starts) > SHOWN_LINES else ""
+            yield SET_TWICE.finding(f"{name} stands on lines {lines}{more}.", variable=name)
+
+
+def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Finding]:
+    """The values, of those given, that python-dotenv reads differently."""
     import logging
 
     from dotenv import dotenv_values

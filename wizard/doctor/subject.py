@@ -1,0 +1,222 @@
+"""What the rules look at: gathered once from the folder, then only read."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from wizard.librechat.checkout import look_at, signs_of_use
+from wizard.librechat.deployment import Deployment, Handed, read_deployment
+from wizard.librechat.env_file import Assignment, EnvFile
+from wizard.librechat.instance import Instance
+from wizard.librechat.variables import VARIABLES, is_secret
+from wizard.librechat.versions import is_older
+from wizard.processes import Processes
+from wizard.settings import InvalidValue, SetupSettings, parse_audiences
+from wizard.ui.console import MASK
+
+SHOWN_LENGTH = 80
+_SHORTEST_SECRET = 8
+# What no public value of a sign-in looks like, yet every generated secret does.
+_SECRET_LOOK = re.compile(r"[A-Za-z0-9_-]{40,}")
+_USER_INFO = re.compile(r"//[^/\s@]*@")
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """The file beside its text; None where the system or git cannot tell."""
+
+    mode: int | None = None
+    owner: tuple[int, int] | None = None
+    is_tracked: bool = False
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One `.env`, where it lies, and who else has a say in what LibreChat reads.
+
+    Attributes:
+        path: the file.
+        file: its text.
+        facts: its mode and owner.
+        deployment: how Docker Compose runs LibreChat here.
+        environ: the shell's variables, which beat the file for a LibreChat started in it.
+        signs_of_use: what tells that this LibreChat has run before.
+        instance: what the running LibreChat answered, None when it was not asked.
+    """
+
+    path: Path
+    file: EnvFile
+    facts: FileFacts = FileFacts()
+    deployment: Deployment = field(default_factory=Deployment)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    signs_of_use: tuple[str, ...] = ()
+    instance: Instance | None = None
+
+    @cached_property
+    def handed(self) -> Mapping[str, Handed]:
+        """What Docker Compose sets for LibreChat, whatever the file says."""
+        return self.deployment.environment({**self.file.values(), **self.environ})
+
+    @cached_property
+    def values(self) -> Mapping[str, str]:
+        """What LibreChat reads: the file's values, and over them those of Compose."""
+        return {**self.file.values(), **{name: each.value for name, each in self.handed.items()}}
+
+    @cached_property
+    def assignments(self) -> Mapping[str, Assignment]:
+        """The line of each name that counts, which is the last one."""
+        return {assignment.name: assignment for assignment in self.file.assignments}
+
+    def value(self, name: str) -> str:
+        """What LibreChat reads of that name, "" for nothing; surrounding space is gone."""
+        return self.values.get(name, "").strip()
+
+    def is_on(self, name: str) -> bool:
+        """LibreChat's `isEnabled`: only `true`, in any case (packages/api/src/utils/common.ts)."""
+        return self.value(name).lower() == "true"
+
+    @property
+    def reuses_tokens(self) -> bool:
+        """Whether LibreChat's sessions live on Auth0's tokens."""
+        return self.is_on("OPENID_REUSE_TOKENS")
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """The API identifiers that can be right, in their order."""
+        try:
+            return parse_audiences(self.value("OPENID_AUDIENCE"))
+        except InvalidValue:
+            return ()
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The words of the scope."""
+        return frozenset(self.value("OPENID_SCOPE").split())
+
+    def runs_before(self, version: str) -> bool:
+        """Whether LibreChat is known to be older than that."""
+        return is_older(self.deployment.sure_version, version)
+
+    def line(self, assignment: Assignment) -> int:
+        """The line of an assignment, counted from 1."""
+        return bisect_right(self._line_starts, assignment.start)
+
+    def line_of(self, name: str) -> int | None:
+        """The line of the assignment that counts, None where the file has none."""
+        return self.line(self.assignments[name]) if name in self.assignments else None
+
+    def seen(self, name: str) -> str:
+        """The line as the file has it, its number first; a secret is masked."""
+        if name in self.handed:
+            return f"{self.handed[name].where}: {name}={self.shown(name)}"
+        line = self.line_of(name)
+        if line is None:
+            return f"{name} is not set."
+        return f"Line {line}: {name}={self.shown(name)}"
+
+    def shown(self, name: str) -> str:
+        """The value, fit for people's eyes: no secret, one line, not too long."""
+        value = self.values.get(name, "")
+        if value and is_secret(name):
+            return MASK
+        return self.without_secrets(value)
+
+    def without_secrets(self, text: str) -> str:
+        """The text with everything hidden that is a secret or looks like one."""
+        first = text.splitlines()[0] if text.strip() else ""
+        if _SECRET_LOOK.search(first) or any(secret in first for secret in self._secrets):
+            return MASK
+        line = _USER_INFO.sub(f"//{MASK}@", first).encode("utf-8", "replace").decode()
+        return line if len(line) <= SHOWN_LENGTH else f"{line[: SHOWN_LENGTH - 1]}…"
+
+    @cached_property
+    def _secrets(self) -> tuple[str, ...]:
+        return tuple(
+            value
+            for name in VARIABLES
+            if is_secret(name)
+            and len(value := self.value(name)) >= _SHORTEST_SECRET
+            and value not in VARIABLES[name].public_values
+        )
+
+    @cached_property
+    def _line_starts(self) -> tuple[int, ...]:
+        return (0, *(found.end() for found in _LINE_BREAK.finditer(self.file.text)))
+
+
+def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Processes) -> Subject:
+    """The subject of one `.env` that was just read.
+
+    Raises:
+        Failure: the file is no text.
+    """
+    folder = path.parent
+    return Subject(
+        path=path,
+        file=EnvFile.from_bytes(content),
+        facts=_facts(path, processes),
+        deployment=read_deployment(folder, look_at(folder).version),
+        environ=environ,
+        signs_of_use=signs_of_use(folder, processes),
+    )
+
+
+def settings_of(subject: Subject) -> SetupSettings | None:
+    """What the tenant can be asked about; None while a value cannot be right."""
+    from wizard.settings import (
+        Auth0Settings,
+        parse_client_id,
+        parse_client_secret,
+        parse_domain,
+    )
+
+    secret = subject.value("OPENID_CLIENT_SECRET")
+    server = subject.value("DOMAIN_SERVER")
+    try:
+        auth0 = Auth0Settings(
+            domain=parse_domain(issuer_without_path(subject.value("OPENID_ISSUER"))),
+            client_id=parse_client_id(subject.value("OPENID_CLIENT_ID")),
+            client_secret=parse_client_secret(secret) if secret else "",
+            audiences=subject.audiences,
+        )
+    except InvalidValue:
+        return None
+    if not re.fullmatch(r"https?://[^/?#\s]+", server):
+        return None
+    return SetupSettings(auth0, server, subject.reuses_tokens)
+
+
+def issuer_without_path(issuer: str) -> str:
+    """The issuer as LibreChat's OpenID client takes it: with or without its metadata's path."""
+    return issuer.removesuffix("/.well-known/openid-configuration").removesuffix("/")
+
+
+def of_the_table(subject: Subject) -> Iterator[Assignment]:
+    """The lines that count of the variables that the wizard knows, in the file's order."""
+    for name, assignment in subject.assignments.items():
+        if name in VARIABLES:
+            yield assignment
+
+
+def _facts(path: Path, processes: Processes) -> FileFacts:
+    mode = owner = None
+    if os.name == "posix":
+        status = path.stat()
+        mode, owner = stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
+    return FileFacts(mode, owner, _is_tracked(path, processes))
+
+
+def _is_tracked(path: Path, processes: Processes) -> bool:
+    if processes.which("git") is None:
+        return False
+    folder = str(path.parent)
+    listed = processes.run(["git", "-C", folder, "ls-files", "--error-unmatch", "--", path.name])
+    return listed.status == 0

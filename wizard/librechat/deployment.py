@@ -1,0 +1,209 @@
+"""How this folder's LibreChat is run: what Docker Compose hands to it, and its `librechat.yaml`.
+
+Only read, never run: no Docker is needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MAX_FILE_BYTES = 1 << 20
+API_SERVICE = "api"
+PANEL_SERVICE = "admin-panel"
+YAML_FILE = "librechat.yaml"
+# The first of each is what `docker compose` reads without -f; the second is merged into it.
+_MAIN_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_OVERRIDE_FILES = tuple(
+    f"{name.partition('.')[0]}.override.{name.partition('.')[2]}" for name in _MAIN_FILES
+)
+
+_INTERPOLATION = re.compile(
+    r"\$(?:\$|(?P<bare>[A-Za-z_]\w*)"
+    r"|\{(?P<name>[A-Za-z_]\w*)(?:(?P<operator>:?[-?+])(?P<word>[^{}]*))?\})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML file: None is a file that is not there, `trouble` why it cannot be understood."""
+
+    name: str
+    content: Mapping[str, object] | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A variable that Docker Compose sets for LibreChat: it beats the file's."""
+
+    value: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The folder's Compose files, main and override, and its `librechat.yaml`."""
+
+    compose: tuple[Document, ...] = ()
+    yaml: Document = field(default_factory=lambda: Document(YAML_FILE))
+    version: str = ""
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """All files that there are."""
+        there = self.yaml.content is not None or self.yaml.trouble
+        return (*self.compose, self.yaml) if there else self.compose
+
+    def services(self, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """The service in each Compose file that has it, with the file's name."""
+        for document in self.compose:
+            services = (document.content or {}).get("services")
+            service = services.get(name) if isinstance(services, Mapping) else None
+            if isinstance(service, Mapping):
+                yield document.name, service
+
+    def items(self, service: str, key: str) -> tuple[object, ...]:
+        """All entries of a list of that service, in every file."""
+        found: list[object] = []
+        for _, each in self.services(service):
+            value = each.get(key)
+            found += value if isinstance(value, list) else [] if value is None else [value]
+        return tuple(found)
+
+    @property
+    def has_api(self) -> bool:
+        """Whether Docker Compose runs LibreChat here."""
+        return any(True for _ in self.services(API_SERVICE))
+
+    @property
+    def image(self) -> str:
+        """The image that runs, "" where none is named."""
+        images = [
+            _scalar(each["image"]) for _, each in self.services(API_SERVICE) if "image" in each
+        ]
+        return images[-1] if images else ""
+
+    @property
+    def sure_version(self) -> str:
+        """The version that runs, "" where that cannot be known.
+
+        LibreChat's own docker-compose.yml runs the newest development image, whatever the
+        version of the checkout is.
+        """
+        if not self.has_api:
+            return self.version
+        tag = self.image.rpartition(":")[2]
+        return tag.removeprefix("v") if re.match(r"v?\d+\.\d+\.\d+", tag) else ""
+
+    def environment(self, values: Mapping[str, str]) -> dict[str, Handed]:
+        """What Compose sets for LibreChat; `values` is what it interpolates from."""
+        handed: dict[str, Handed] = {}
+        for where, service in self.services(API_SERVICE):
+            for name, value in _pairs(service.get("environment")):
+                if value is not None:
+                    handed[name] = Handed(interpolated(value, values), where)
+        return handed
+
+    @property
+    def hands_env_on(self) -> bool:
+        """Whether the file reaches LibreChat, as a mount or by `env_file`."""
+        mounted = any(_source(each).endswith(".env") for each in self.items(API_SERVICE, "volumes"))
+        return mounted or self.hands_env_as_variables
+
+    @property
+    def hands_env_as_variables(self) -> bool:
+        """Whether Compose itself reads the file, by its own grammar."""
+        return any(
+            _scalar(each.get("path") if isinstance(each, Mapping) else each).endswith(".env")
+            for each in self.items(API_SERVICE, "env_file")
+        )
+
+    @property
+    def reads_yaml(self) -> bool:
+        """Whether LibreChat sees the folder's `librechat.yaml`."""
+        if not self.has_api:
+            return True
+        return any(_source(each).endswith(YAML_FILE) for each in self.items(API_SERVICE, "volumes"))
+
+
+def read_deployment(folder: Path, version: str = "") -> Deployment:
+    """What the folder says; files that are missing or broken are part of the answer."""
+    compose = []
+    for names in (_MAIN_FILES, _OVERRIDE_FILES):
+        main = next((name for name in names if (folder / name).is_file()), None)
+        if main is None:
+            break
+        compose.append(_document(folder / main))
+    if not compose and (folder / "deploy-compose.yml").is_file():
+        compose.append(_document(folder / "deploy-compose.yml"))
+    return Deployment(tuple(compose), _document(folder / YAML_FILE), version)
+
+
+def interpolated(text: str, values: Mapping[str, str]) -> str:
+    """The text as Docker Compose reads it.
+
+    Source: https://docs.docker.com/reference/compose-file/interpolation/
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        name = found["bare"] or found["name"]
+        if name is None:
+            return "$"
+        value = values.get(name)
+        operator, word = found["operator"] or "", found["word"] or ""
+        is_there = bool(value) if operator.startswith(":") else value is not None
+        if operator.endswith("+"):
+            return word if is_there else ""
+        if operator.endswith("-") and not is_there:
+            return word
+        return value or ""
+
+    return _INTERPOLATION.sub(replaced, text)
+
+
+def _document(path: Path) -> Document:
+    import yaml
+
+    try:
+        if not path.is_file():
+            return Document(path.name)
+        if path.stat().st_size > MAX_FILE_BYTES:
+            return Document(path.name, trouble="It is larger than any honest one.")
+        content = yaml.safe_load(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        return Document(path.name, trouble=type(error).__name__)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        return Document(path.name, trouble=f"{where}{getattr(error, 'problem', None) or error}")
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        return Document(path.name, trouble="It is no mapping of names to values.")
+    return Document(path.name, content)
+
+
+def _pairs(environment: object) -> Iterator[tuple[str, str | None]]:
+    if isinstance(environment, Mapping):
+        for name, value in environment.items():
+            yield str(name), None if value is None else _scalar(value)
+    elif isinstance(environment, list):
+        for each in environment:
+            name, sign, value = _scalar(each).partition("=")
+            yield name, value if sign else None
+
+
+def _scalar(value: object) -> str:
+    """A plain value as Compose hands it on; what is nested may be a bomb of aliases."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _source(volume: object) -> str:
+    if isinstance(volume, Mapping):
+        return _scalar(volume.get("source"))
+    return _scalar(volume).partition(":")[0]

@@ -1,0 +1,520 @@
+"""The running LibreChat: whether it answers, and whether it runs with what the `.env` says.
+
+LibreChat counts every request to `/oauth/*` as a login and bans after seven in five minutes
+(api/server/middleware/limiters/loginLimiter.js), so `look_at_instance` makes one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, urlsplit
+
+from wizard.findings import Finding, Rule, Severity
+from wizard.http import HttpClient, NetworkError, Response, Trouble
+from wizard.settings import is_loopback
+
+_CONFIG = "api/server/routes/config.js"
+_OAUTH = "api/server/routes/oauth.js"
+_COOKIES = "packages/api/src/oauth/csrf.ts, shouldUseSecureCookie"
+_STRATEGY = "api/strategies/openidStrategy.js"
+
+NOT_RUNNING = Rule(
+    "LA520",
+    Severity.NOTE,
+    "LibreChat does not run here",
+    "Whether it takes up these values could not be looked at.",
+    "Start LibreChat, then run librechat-auth0 doctor again.",
+)
+OTHER_PROGRAM = Rule(
+    "LA521",
+    Severity.WARNING,
+    "Something that is not LibreChat answers at LibreChat's port",
+    "The tunnel leads to this port, so people would meet that program.",
+    "Stop it, or give LibreChat another PORT.",
+    _CONFIG,
+)
+SIGN_IN_OFF = Rule(
+    "LA522",
+    Severity.ERROR,
+    "The running LibreChat has no Auth0 sign-in, although the .env has",
+    "LibreChat reads its .env only when it starts; or the file does not reach it.",
+    "Restart LibreChat: docker compose restart api, or stop and start npm run backend.",
+    _CONFIG,
+)
+BUTTON_HIDDEN = Rule(
+    "LA523",
+    Severity.ERROR,
+    "The running LibreChat hides the Auth0 button",
+    "librechat.yaml lists the logins that are shown, and openid is not among them.",
+    "Add openid to registration.socialLogins in librechat.yaml, then restart LibreChat.",
+    "client/src/components/Auth/SocialLoginRender.tsx",
+)
+OTHER_VALUES = Rule(
+    "LA524",
+    Severity.ERROR,
+    "LibreChat runs with other values than the .env's",
+    "It was not restarted after the last change, or something else sets the variable: the shell,"
+    " Docker Compose, an .env in another folder.",
+    "Restart LibreChat: docker compose restart api (up -d where env_file hands the file on), or"
+    " stop and start npm run backend.",
+    _STRATEGY,
+)
+OTHER_LOOKS = Rule(
+    "LA525",
+    Severity.NOTE,
+    "LibreChat shows something else than the .env says",
+    "The sign-in works nevertheless; LibreChat was probably not restarted.",
+    "Restart LibreChat.",
+    _CONFIG,
+)
+NO_STRATEGY = Rule(
+    "LA526",
+    Severity.ERROR,
+    "The button is there, but LibreChat answers it with an error (500)",
+    "LibreChat asked the tenant for its metadata when it started and got no good answer, or"
+    " OPENID_SCOPE was empty: no strategy was registered (Unknown authentication strategy"
+    ' "openid").',
+    "Mend what is said of the tenant and the scope, then restart LibreChat. Its log says"
+    ' "OpenID Connect configuration failed" with the cause.',
+    "api/server/socialLogins.js",
+)
+NO_COOKIE = Rule(
+    "LA527",
+    Severity.ERROR,
+    "The sign-in starts without its cookie",
+    "What stands before LibreChat does not tell it that the browser came by HTTPS, so LibreChat"
+    " sends no cookie, and the way back from Auth0 ends in auth_failed.",
+    "Make the proxy send X-Forwarded-Proto: https (nginx: proxy_set_header X-Forwarded-Proto"
+    " https;).",
+    _COOKIES,
+)
+COOKIE_NOT_SECURE = Rule(
+    "LA528",
+    Severity.WARNING,
+    "The sign-in's cookie may travel unencrypted",
+    "LibreChat marks it Secure when it runs in production at a public address.",
+    "Run LibreChat in production mode (npm run backend, not backend:dev), and remove"
+    " SESSION_COOKIE_SECURE=false.",
+    _COOKIES,
+)
+ODD_ANSWER = Rule(
+    "LA529",
+    Severity.WARNING,
+    "LibreChat does not send people to Auth0 as expected",
+    "A click on the button shall be answered with a redirect to the tenant.",
+    "Open the address in a browser and look into LibreChat's log.",
+    _OAUTH,
+)
+PUBLIC_URL_GONE = Rule(
+    "LA530",
+    Severity.ERROR,
+    "Nothing is behind LibreChat's public URL",
+    "Auth0 sends people back to it after the sign-in. A tunnel's address ends with the tunnel.",
+    "Open the tunnel again: librechat-auth0 tunnel. It updates the .env if the URL changed.",
+)
+PUBLIC_URL_UNSEEN = Rule(
+    "LA531",
+    Severity.WARNING,
+    "LibreChat's public URL could not be looked at from here",
+    "This machine may stand behind a firewall that the browsers of your users do not have, or"
+    " something else asks for a login first.",
+    "Open the URL in a browser on another network; LibreChat must appear.",
+)
+PUBLIC_URL_ELSEWHERE = Rule(
+    "LA532",
+    Severity.ERROR,
+    "LibreChat's public URL does not lead to this LibreChat",
+    "After the sign-in people would arrive somewhere else.",
+    "Point the tunnel or proxy to LibreChat's port, or run librechat-auth0 tunnel.",
+)
+RATE_LIMITED = Rule(
+    "LA533",
+    Severity.NOTE,
+    "LibreChat takes no more sign-ins from here for some minutes",
+    "It allows seven requests in five minutes (LOGIN_MAX, LOGIN_WINDOW).",
+    "Wait five minutes, then run the command again.",
+    "api/server/middleware/limiters/loginLimiter.js",
+)
+NOT_READY = Rule(
+    "LA535",
+    Severity.WARNING,
+    "LibreChat runs, but does not tell its configuration",
+    "It is still starting, or it has an error that its log tells.",
+    "Wait until it has started; if it stays so, look into its log (docker compose logs api).",
+    _CONFIG,
+)
+PUBLIC_URL_UNTRUSTED = Rule(
+    "LA534",
+    Severity.WARNING,
+    "This machine does not trust the certificate of LibreChat's public URL",
+    "Browsers that do not trust it either warn before they show LibreChat.",
+    "For the local tunnel, run librechat-auth0 tunnel, which offers to trust its authority. For"
+    " your own proxy, give it a certificate for this very name.",
+)
+
+# Free tunnels show browsers a page of their own first; these headers ask them not to.
+_PAST_TUNNEL_PAGES = {"ngrok-skip-browser-warning": "1", "bypass-tunnel-reminder": "1"}
+_SHOWN_LENGTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back from an address: an answer, or the trouble in its place."""
+
+    url: str
+    response: Response | None = None
+    error: NetworkError | None = None
+
+    @property
+    def status(self) -> int:
+        """The HTTP status, 0 where no answer came."""
+        return self.response.status if self.response else 0
+
+    @property
+    def config(self) -> Mapping[str, object] | None:
+        """LibreChat's start-up configuration; None if this is something else."""
+        body = self.response.json_object() if self.response and self.status == 200 else None
+        return body if body is not None and "serverDomain" in body else None
+
+    @property
+    def sent(self) -> Mapping[str, str]:
+        """The parameters that LibreChat sends people to Auth0 with; empty if it does not."""
+        location = self.response.location if self.response else ""
+        query = parse_qs(urlsplit(location).query, keep_blank_values=True)
+        return {name: values[0] for name, values in query.items()} if "client_id" in query else {}
+
+    @property
+    def session_cookie(self) -> str | None:
+        """The attributes of the cookie that carries the sign-in, None where none was set."""
+        cookies = self.response.set_cookies if self.response else ()
+        return next(
+            (each.partition(";")[2].lower() for each in cookies if each.startswith("connect.sid=")),
+            None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What a LibreChat answered.
+
+    Attributes:
+        local: its configuration, asked at its port.
+        health: what its port says to /health; None where the configuration came, or nothing.
+        public: as `local`, through the public URL; None where that is the port or unknown.
+        sign_in: the one click on the button; None where LibreChat was not found.
+    """
+
+    local: Reply
+    health: Reply | None = None
+    public: Reply | None = None
+    sign_in: Reply | None = None
+
+    @property
+    def config(self) -> Mapping[str, object] | None:
+        """LibreChat's configuration, None where it does not run."""
+        if self.local.config is not None:
+            return self.local.config
+        return self.public.config if self.public else None
+
+    @property
+    def came_through_public_url(self) -> bool:
+        """Whether the click on the button took the way that browsers take."""
+        return bool(self.public and self.sign_in and self.sign_in.url.startswith(self.public_url))
+
+    @property
+    def public_url(self) -> str:
+        """The public origin, "" if it was not asked."""
+        return self.public.url.removesuffix("/api/config") if self.public else ""
+
+
+def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
+    """Ask the LibreChat at `port`, and through its public URL.
+
+    Args:
+        http: the network; used from two threads.
+        port: LibreChat's port on this machine.
+        public_url: `DOMAIN_SERVER`, "" to leave that way out.
+    """
+    local_url = f"http://localhost:{port}"
+    goes_by_public = bool(re.match(r"https?://[^/?#\s]+\Z", public_url)) and not (
+        public_url == local_url
+    )
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="librechat") as pool:
+        local = pool.submit(_ask, http, f"{local_url}/api/config")
+        through = (
+            pool.submit(_ask, http, f"{public_url}/api/config", _PAST_TUNNEL_PAGES)
+            if goes_by_public
+            else None
+        )
+        config = local.result()
+        is_other = config.response is not None and config.config is None
+        health = _ask(http, f"{local_url}/health") if is_other else None
+        instance = Instance(config, health, through.result() if through else None)
+    if instance.public and instance.public.config:
+        sign_in = _ask(http, f"{public_url}/oauth/openid", _PAST_TUNNEL_PAGES)
+    elif instance.local.config:
+        # LibreChat shall take us for a visitor who came by the HTTPS that is down now.
+        forwarded = {"X-Forwarded-Proto": "https"} if public_url.startswith("https:") else {}
+        sign_in = _ask(http, f"{local_url}/oauth/openid", forwarded)
+    else:
+        return instance
+    return replace(instance, sign_in=sign_in)
+
+
+def judge_instance(instance: Instance, values: Mapping[str, str]) -> tuple[Finding, ...]:
+    """All that the answers tell, in the order of what to mend first; `values` are the `.env`'s."""
+    return tuple(found for _, judge in INSTANCE_CHECKS for found in judge(instance, values))
+
+
+def expects_secure_cookie(values: Mapping[str, str]) -> bool:
+    """Whether LibreChat in production marks its cookies Secure (`shouldUseSecureCookie`)."""
+    setting = values.get("SESSION_COOKIE_SECURE", "").strip().lower()
+    if setting in {"true", "false"}:
+        return setting == "true"
+    return not is_loopback(values.get("DOMAIN_SERVER", ""))
+
+
+def has_sign_in(values: Mapping[str, str]) -> bool:
+    """Whether LibreChat would show the button (api/server/routes/config.js, isOpenIdEnabled)."""
+
+    def is_on(name: str) -> bool:
+        return values.get(name, "").strip().lower() == "true"
+
+    needed = ("OPENID_CLIENT_ID", "OPENID_ISSUER", "OPENID_SESSION_SECRET")
+    has_secret = bool(values.get("OPENID_CLIENT_SECRET", "").strip())
+    return (
+        is_on("ALLOW_SOCIAL_LOGIN")
+        and all(values.get(name) for name in needed)
+        and (has_secret or is_on("OPENID_USE_PKCE"))
+    )
+
+
+def _ask(http: HttpClient, url: str, headers: Mapping[str, str] | None = None) -> Reply:
+    try:
+        return Reply(url, response=http.request("GET", url, headers=headers))
+    except NetworkError as error:
+        return Reply(url, error=error)
+
+
+def _not_running(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+    if instance.config is None and instance.local.error is not None:
+        yield NOT_RUNNING.finding(f"{instance.local.url}: {instance.local.error.trouble.value}.")
+
+
+def _is_healthy(instance: Instance) -> bool:
+    response = instance.health.response if instance.health else None
+    return response is not None and response.status == 200 and response.text.strip() == "OK"
+
+
+def _not_ready(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+    if instance.config is None and _is_healthy(instance):
+        yield NOT_READY.finding(f"{instance.local.url}: status {instance.local.status}.")
+
+
+def _other_program(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+    if instance.config is None and instance.local.response and not _is_healthy(instance):
+        yield OTHER_PROGRAM.finding(f"{instance.local.url}: status {instance.local.status}.")
+
+
+def _sign_in_off(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
+    config = instance.config
+    if config is None or not has_sign_in(values):
+        return
+    for key in ("socialLoginEnabled", "openidLoginEnabled"):
+        if config.get(key) is False:
+            yield SIGN_IN_OFF.finding(f"/api/config says {key}: false.")
+            return
+
+
+def _button_hidden(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
+    logins = (instance.config or {}).get("socialLogins")
+    if isinstance(logins, list) and "openid" not in logins and has_sign_in(values):
+        yield BUTTON_HIDDEN.finding(f"It shows: {_cut(', '.join(map(str, logins))) or 'none'}.")
+
+
+def _other_values(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
+    for name, running in _running_values(instance, values):
+        expected = _expected(name, values)
+        if expected and running != expected:
+            detail = f"{name}: LibreChat has {_cut(running) or 'nothing'}, the .env {expected}."
+            yield OTHER_VALUES.finding(detail, variable=name)
+
+
+def _running_values(instance: Instance, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What LibreChat showed of its variables, each as the `.env` would have it."""
+    if instance.config is not None:
+        yield "DOMAIN_SERVER", str(instance.config["serverDomain"])
+    if instance.sign_in is None or not (sent := instance.sign_in.sent):
+        return
+    yield "OPENID_CLIENT_ID", sent["client_id"]
+    server = values.get("DOMAIN_SERVER", "")
+    redirect_uri = sent.get("redirect_uri", "")
+    if redirect_uri.startswith(server):
+        yield "OPENID_CALLBACK_URL", redirect_uri.removeprefix(server)
+    yield "OPENID_SCOPE", " ".join(sorted(sent.get("scope", "").split()))
+    yield "OPENID_AUDIENCE", sent.get("audience", "")
+    location = instance.sign_in.response.location if instance.sign_in.response else ""
+    issuer = _host(values.get("OPENID_ISSUER", ""))
+    # Auth0 signs people in at the issuer's own host; other providers need not.
+    if issuer.endswith(".auth0.com") or _host(location).endswith(".auth0.com"):
+        yield "OPENID_ISSUER", _host(location)
+
+
+def _expected(name: str, values: Mapping[str, str]) -> str:
+    value = values.get(name, "").strip()
+    match name:
+        case "OPENID_SCOPE":
+            return " ".join(sorted(value.split()))
+        case "OPENID_AUDIENCE":
+            return next((part.strip() for part in value.split(",") if part.strip()), "")
+        case "OPENID_ISSUER":
+            return _host(value)
+        case _:
+            return value
+
+
+def _other_looks(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
+    config = instance.config or {}
+    label = values.get("OPENID_BUTTON_LABEL", "").strip()
+    running = config.get("openidLabel")
+    if label and isinstance(running, str) and running != label:
+        detail = (
+            f"OPENID_BUTTON_LABEL: LibreChat shows “{_cut(running)}”, the .env “{_cut(label)}”."
+        )
+        yield OTHER_LOOKS.finding(detail, variable="OPENID_BUTTON_LABEL")
+
+
+def _no_strategy(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+    config = instance.config or {}
+    if instance.sign_in and instance.sign_in.status == 500 and config.get("openidLoginEnabled"):
+        yield NO_STRATEGY.finding(f"{instance.sign_in.url}: status 500.")
+
+
+def _no_cookie(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+    reply = instance.sign_in
+    if reply and reply.sent and instance.came_through_public_url and reply.session_cookie is None:
+        yield NO_COOKIE.finding(f"{reply.url} redirects to Auth0 without setting connect.sid.")
+
+
+def _cookie_not_secure(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
+    reply = instance.sign_in
+    if reply is None or not instance.came_through_public_url or reply.session_cookie is None:
+        return
+    is_secure = "secure" in re.split(r"[;\s]+", reply.session_cookie)
+    is_public = not is_loopback(instance.public_url) and reply.url.startswith("https:")
+    if is_public and not is_secure:
+        reason = "" if expects_secure_cookie(values) else " SESSION_COOKIE_SECURE is false."
+        yield COOKIE_NOT_SECURE.finding(f"connect.sid comes without Secure.{reason}")
+
+
+def _odd_answer(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
+    reply = instance.sign_in
+    config = instance.config or {}
+    if reply is None or reply.sent or not config.get("openidLoginEnabled"):
+        return
+    if reply.status in {429, 500} or not has_sign_in(values):
+        return
+    what = f"status {reply.status}" if reply.response else reply.error and reply.error.trouble.value
+    yield ODD_ANSWER.finding(f"{reply.url}: {what}.")
+
+
+def _public_url_gone(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+    if instance.public and (reason := _why_gone(instance.public)):
+        yield PUBLIC_URL_GONE.finding(f"{instance.public_url}: {reason}.", variable="DOMAIN_SERVER")
+
+
+def _why_gone(public: Reply) -> str:
+    """What proves that nothing is there, "" if nothing does."""
+    if public.error is not None:
+        is_ours = is_loopback(public.url) and public.error.trouble is Trouble.REFUSED
+        is_gone = is_ours or public.error.trouble is Trouble.NAME
+        return public.error.trouble.value if is_gone else ""
+    host = _host(public.url)
+    code = public.response.headers.get("ngrok-error-code", "") if public.response else ""
+    if code == "ERR_NGROK_3200":
+        return "ngrok says that the tunnel is closed (ERR_NGROK_3200)"
+    if host.endswith(".loca.lt") and public.status == 404:
+        return "localtunnel knows no such tunnel"
+    if host.endswith(".trycloudflare.com") and public.status == 530:
+        return "Cloudflare says that the tunnel is closed (530)"
+    return ""
+
+
+def _public_url_unseen(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+    public = instance.public
+    if public is None or public.config is not None or _why_gone(public):
+        return
+    if public.error is not None and public.error.trouble not in _UNTRUSTED:
+        yield PUBLIC_URL_UNSEEN.finding(f"{instance.public_url}: {public.error.trouble.value}.")
+    elif public.response is not None and not _leads_elsewhere(instance):
+        yield PUBLIC_URL_UNSEEN.finding(f"{instance.public_url}: status {public.status}.")
+
+
+_UNTRUSTED = (Trouble.UNTRUSTED, Trouble.WRONG_NAME, Trouble.WRONG_TIME)
+
+
+def _public_url_untrusted(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+    error = instance.public.error if instance.public else None
+    if error is not None and error.trouble in _UNTRUSTED:
+        yield PUBLIC_URL_UNTRUSTED.finding(f"{instance.public_url}: {error.trouble.value}.")
+
+
+def _public_url_elsewhere(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+    if instance.public is None or not _leads_elsewhere(instance):
+        return
+    other = instance.public.config
+    what = f"that one calls itself {_cut(str(other['serverDomain']))}" if other else ""
+    detail = what or f"it answers with status {instance.public.status}, LibreChat runs"
+    yield PUBLIC_URL_ELSEWHERE.finding(f"{instance.public_url}: {detail}.")
+
+
+def _leads_elsewhere(instance: Instance) -> bool:
+    """Whether it is sure: LibreChat runs here, and the public URL answers as another would."""
+    local, public = instance.local.config, instance.public
+    if local is None or public is None or public.response is None or _why_gone(public):
+        return False
+    if public.config is not None:
+        return public.config["serverDomain"] != local["serverDomain"]
+    return public.status in {404, 502, 503, 504}
+
+
+def _rate_limited(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+    if instance.sign_in and instance.sign_in.status == 429:
+        yield RATE_LIMITED.finding(f"{instance.sign_in.url}: status 429.")
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+
+
+InstanceJudge = Callable[[Instance, Mapping[str, str]], Iterator[Finding]]
+
+INSTANCE_CHECKS: tuple[tuple[Rule, InstanceJudge], ...] = (
+    (PUBLIC_URL_GONE, _public_url_gone),
+    (PUBLIC_URL_ELSEWHERE, _public_url_elsewhere),
+    (SIGN_IN_OFF, _sign_in_off),
+    (BUTTON_HIDDEN, _button_hidden),
+    (OTHER_VALUES, _other_values),
+    (NO_STRATEGY, _no_strategy),
+    (NO_COOKIE, _no_cookie),
+    (ODD_ANSWER, _odd_answer),
+    (OTHER_PROGRAM, _other_program),
+    (NOT_READY, _not_ready),
+    (PUBLIC_URL_UNTRUSTED, _public_url_untrusted),
+    (PUBLIC_URL_UNSEEN, _public_url_unseen),
+    (COOKIE_NOT_SECURE, _cookie_not_secure),
+    (OTHER_LOOKS, _other_looks),
+    (RATE_LIMITED, _rate_limited),
+    (NOT_RUNNING, _not_running),
+)
+RULES = tuple(rule for rule, _ in INSTANCE_CHECKS)
