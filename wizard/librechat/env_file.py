@@ -9,6 +9,7 @@ Everything here is text in, text out; `env_store` reads and writes the file.
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,23 +47,31 @@ NOT_TEXT = Rule(
 )
 RULES = (UNWRITABLE_VALUE, CONFUSING_FILE, NOT_TEXT)
 
-# JavaScript's \s, which is neither Python's nor ASCII's.
-_S = r"[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
-_ASSIGNMENT = re.compile(
-    rf"{_S}*(?:export{_S}+)?"
-    r"(?P<name>[A-Za-z0-9_.-]+)"
-    rf"(?P<separator>{_S}*={_S}*?|:{_S}+?)"
-    rf"(?P<value>{_S}*'(?:\\'|[^'])*'|{_S}*\"(?:\\\"|[^\"])*\"|{_S}*`(?:\\`|[^`])*`|[^#\r\n]+)?"
-    rf"{_S}*(?:#[^\r\n]*)?(?![^\r\n])"
+# JavaScript's white space and line ends, which are neither Python's nor ASCII's.
+_SPACES = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-_QUOTED = re.compile(r"^(['\"`])([\s\S]*)\1$", re.MULTILINE)
+_S = f"[{_SPACES}]"
+_END = r"\n\r\u2028\u2029"
+_QUOTES = frozenset("'\"`")
+_BLANK = re.compile(f"{_S}*+")
+_NAME = re.compile(
+    rf"(?:export{_S}++)?(?P<name>[A-Za-z0-9_.-]++)(?P<separator>{_S}*+=|:(?:\r\n|{_S}))"
+)
+_UNQUOTED = re.compile(r"[^#\r\n]*+")
+_ONLY_COMMENT_FOLLOWS = re.compile(rf"(?:(?![{_END}]){_S})*+(?=#|[{_END}]|\Z)")
+_OPENING_QUOTE = re.compile(rf"(?:\A|(?<=[{_END}]))['\"`]")
+_CLOSING_QUOTE = re.compile(rf"['\"`](?=[{_END}]|\Z)")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
-_TRIMMED = re.compile(rf"\A{_S}*|{_S}*\Z")
-_INLINE_COMMENT = re.compile(r"[^\S\r\n]*#[^\r\n]*")
+_LINE_END = re.compile(rf"\r\n|[{_END}]")
+_INLINE_COMMENT = re.compile(rf"(?P<space>(?:(?![{_END}]){_S})*+)#[^\r\n]*")
 
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+,=-]*\Z")
-_SAFE_IN_ANY_QUOTES = re.compile(r"[A-Za-z0-9_./:@%+,= -]+\Z")
-_UNSAFE_IN_SINGLE_QUOTES = re.compile(r"['\\\x00-\x1f\x7f]|\$\{")
+_SAFE_IN_ANY_QUOTES = re.compile(r"[A-Za-z0-9_./:@%+,= -]*\Z")
+_UNSAFE_IN_SINGLE_QUOTES = re.compile(r"['\\\x00-\x1f\x7f\ud800-\udfff]|\$\{")
+# What one reader or another takes for the value of a bare `NAME=` before it.
+_TAKEN_FOR_A_VALUE = re.compile(rf"{_S}*+['\"`]|[^\S\r\n]*#")
 
 
 class How(StrEnum):
@@ -87,6 +96,8 @@ class Assignment:
 
     `raw` is the value as written. `start` to `end` runs from the name to the end of the value,
     or of the line where a `#` is glued to a bare value: other parsers read it as part of that.
+    The comment is glued where some parser takes it for the value or for a part of that: also in
+    `A= # c` (python-dotenv, Docker Compose), and behind a tab (Docker Compose).
     """
 
     name: str
@@ -191,37 +202,95 @@ def quoted(value: str, style: str = "") -> str:
         return f"{style}{value}{style}"
     if _BARE.match(value):
         return value
-    if _UNSAFE_IN_SINGLE_QUOTES.search(value):
+    if not is_writable(value):
         raise UNWRITABLE_VALUE.failure()
     return f"'{value}'"
 
 
+def is_writable(value: str) -> bool:
+    """Whether the value has a form that all four readers understand alike."""
+    return _UNSAFE_IN_SINGLE_QUOTES.search(value) is None
+
+
 def _scan(text: str) -> Iterator[Assignment]:
+    """What `dotenv` takes for assignments, in time that grows with the text's length only."""
     position = 0
     while position < len(text):
-        if found := _ASSIGNMENT.match(text, position):
-            yield _assignment(text, found)
-            position = found.end()
-        line_break = _LINE_BREAK.search(text, position)
-        position = line_break.end() if line_break else len(text)
+        position = _end_of(_BLANK, text, position)
+        if found := _NAME.match(text, position):
+            start, position = _value_span(text, found.end())
+            yield _assignment(text, found, start, position)
+        line_end = _LINE_END.search(text, position)
+        position = line_end.end() if line_end else len(text)
 
 
-def _assignment(text: str, found: re.Match[str]) -> Assignment:
-    written = found["value"] or ""
-    raw = _TRIMMED.sub("", written)
-    end = found.end("separator") if not raw else found.start("value") + len(written.rstrip())
-    glued = text[end : end + 1] == "#"
-    if glued and raw and raw[0] not in "'\"`":
-        end = _end_of_line(text, end)
+def _value_span(text: str, behind_separator: int) -> tuple[int, int]:
+    start = _end_of(_BLANK, text, behind_separator)
+    if text[start : start + 1] in _QUOTES:
+        closing = _closing_quote(text, start)
+        if closing is not None:
+            return start, closing + 1
+    return behind_separator, _end_of(_UNQUOTED, text, behind_separator)
+
+
+def _closing_quote(text: str, opening: int) -> int | None:
+    """The last quote with nothing but a comment behind it, up to the first that is not escaped."""
+    closing = None
+    position = text.find(text[opening], opening + 1)
+    while position >= 0:
+        if _ONLY_COMMENT_FOLLOWS.match(text, position + 1):
+            closing = position
+        if text[position - 1] != "\\":
+            break
+        position = text.find(text[opening], position + 1)
+    return closing
+
+
+def _assignment(text: str, found: re.Match[str], start: int, end: int) -> Assignment:
+    written = text[start:end]
+    raw = written.strip(_SPACES)
+    end = start + len(written.rstrip(_SPACES)) if raw else found.end()
+    comment = _INLINE_COMMENT.match(text, end)
+    glued = comment is not None and _is_glued(raw, comment["space"])
+    if comment and glued and raw and raw[0] not in _QUOTES and not comment["space"]:
+        end = comment.end()
     return Assignment(found["name"], _read(raw), raw, found.start("name"), end, glued)
+
+
+def _is_glued(raw: str, space: str) -> bool:
+    return not raw or not (space if raw[0] in _QUOTES else space.endswith(" "))
 
 
 def _read(raw: str) -> str:
     """The value as `dotenv` gives it to LibreChat."""
-    value = _QUOTED.sub(r"\2", _LINE_BREAK.sub("\n", raw))
+    value = _without_quotes(_LINE_BREAK.sub("\n", _as_utf8(raw)))
     if raw.startswith('"'):
         value = value.replace("\\n", "\n").replace("\\r", "\r")
     return value
+
+
+def _without_quotes(raw: str) -> str:
+    """As `dotenv` strips them: also from quoted lines between U+2028 or U+2029."""
+    last = {quote[0]: quote.start() for quote in _CLOSING_QUOTE.finditer(raw)}
+    pieces = []
+    position = 0
+    for opening in _OPENING_QUOTE.finditer(raw):
+        closing = last.get(opening[0], -1)
+        if position <= opening.start() < closing:
+            pieces += [raw[position : opening.start()], raw[opening.end() : closing]]
+            position = closing + 1
+    return "".join([*pieces, raw[position:]])
+
+
+def _as_utf8(text: str) -> str:
+    """With the replacement character for bytes that are none, as Node and terminals show them."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
+    """Where the pattern, which may match nothing, stops matching from the position on."""
+    found = pattern.match(text, position)
+    return found.end() if found else position
 
 
 def _plan(file: EnvFile, edits: Mapping[str, str | Suggestion]) -> list[_Splice]:
@@ -234,7 +303,7 @@ def _plan(file: EnvFile, edits: Mapping[str, str | Suggestion]) -> list[_Splice]
             if name not in current and name not in idle:
                 missing[name] = wanted
         elif name in current:
-            if current[name].value != wanted or not current[name].is_portable:
+            if not _is_well_set(current[name], wanted):
                 splices.append(_changed(file, current[name], wanted))
         elif name in idle:
             splices.append(_uncommented(file, idle[name], name, wanted))
@@ -243,23 +312,43 @@ def _plan(file: EnvFile, edits: Mapping[str, str | Suggestion]) -> list[_Splice]
     return splices + _insertions(file, missing)
 
 
+def _is_well_set(old: Assignment, value: str) -> bool:
+    """Whether the line stays; what has no form for all readers is left as LibreChat reads it."""
+    return old.value == value and (old.is_portable or not is_writable(value))
+
+
 def _changed(file: EnvFile, old: Assignment, value: str) -> _Splice:
-    after = f"{old.name}={quoted(value, old.raw[:1])}"
-    text = f"{after} " if file.text[old.end : old.end + 1] == "#" else after
-    before = f"{old.name}={old.raw}"
+    after = _line(old.name, value, file.text, old.end, style=old.raw[:1])
+    text, end = after, old.end
+    comment = _INLINE_COMMENT.match(file.text, end)
+    if comment and not comment["space"].endswith(" "):
+        text, end = f"{after} ", comment.end("space")
+    before = f"{old.name}={_as_utf8(old.raw)}"
     change = Change(old.name, How.CHANGED, file.line_of(old.start), before, after)
-    return _Splice(old.start, old.end, text, change)
+    return _Splice(old.start, end, text, change)
 
 
 def _uncommented(file: EnvFile, idle: re.Match[str], name: str, value: str) -> _Splice:
-    after = f"{name}={quoted(value)}"
-    written = idle["assignment"] or ""
+    written = idle["assignment"]
     old = next(_scan(written), None)
-    comment = ""
-    if old and (found := _INLINE_COMMENT.match(written, old.end)):
-        comment = f" {found[0].strip()}"
-    change = Change(name, How.UNCOMMENTED, file.line_of(idle.start()), idle[0].strip(), after)
-    return _Splice(idle.start(), idle.end(), f"{idle['export'] or ''}{after}{comment}", change)
+    found = _INLINE_COMMENT.match(written, old.end) if old else None
+    comment = f" {found[0].strip()}" if found else ""
+    behind = idle.start("assignment") + old.end if old and found else idle.end()
+    after = _line(name, value, file.text, behind)
+    before = _as_utf8(idle[0].strip(_SPACES))
+    change = Change(name, How.UNCOMMENTED, file.line_of(idle.start()), before, after)
+    text = f"{idle['lead']}{idle['export'] or ''}{after}{comment}"
+    return _Splice(idle.start(), idle.end(), text, change)
+
+
+def _line(name: str, value: str, text: str, position: int, style: str = "") -> str:
+    """The assignment as it shall stand before the position in the text."""
+    if not is_writable(value):
+        raise UNWRITABLE_VALUE.failure(f"{name} is such a value.", variable=name)
+    written = quoted(value, style)
+    if not written and _TAKEN_FOR_A_VALUE.match(text, position):
+        written = "''"
+    return f"{name}={written}"
 
 
 def _idle_lines(file: EnvFile, names: Sequence[str]) -> dict[str, re.Match[str]]:
@@ -268,16 +357,16 @@ def _idle_lines(file: EnvFile, names: Sequence[str]) -> dict[str, re.Match[str]]
         return {}
     any_name = "|".join(map(re.escape, names))
     pattern = re.compile(
-        r"(?<![^\r\n])[ \t\ufeff]*"
-        rf"(?:\#[# \t]*(?P<assignment>(?P<export>export[ \t]+)?(?P<name>{any_name})[ \t]*=[^\r\n]*)"
-        rf"|(?:export[ \t]+)?(?P<bare>{any_name})[ \t]*)"
+        r"(?<![^\r\n])(?P<lead>[ \t\ufeff]*)(?P<hash>\#[# \t]*)?"
+        rf"(?P<assignment>(?P<export>export[ \t]+)?(?P<name>{any_name})[ \t]*(?(hash)=[^\r\n]*))"
         r"(?![^\r\n])"
     )
-    inside = [(a.start, a.end) for a in file.assignments if _LINE_BREAK.search(a.raw)]
+    starts = [assignment.start for assignment in file.assignments]
     found = {}
     for match in pattern.finditer(file.text):
-        if not any(start < match.start() < end for start, end in inside):
-            found[match["name"] or match["bare"]] = match
+        before = bisect(starts, match.start()) - 1
+        if before < 0 or file.assignments[before].end <= match.start():
+            found[match["name"]] = match
     return found
 
 
@@ -289,7 +378,6 @@ def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[
     splices: list[_Splice] = []
     heading = ""
     for name in sorted(missing, key=_table_position):
-        line, how = _new_line(name, missing[name])
         anchor = _anchor(name, line_ends)
         lead = line_break
         if anchor is None:
@@ -300,15 +388,16 @@ def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[
                 lead = f"{line_break * 2}# {section}{line_break}"
         if anchor == 0 and not splices:
             lead = lead.lstrip("\r\n")
+        line, how = _new_line(name, missing[name], file.text, anchor)
         change = Change(name, how, file.line_of(anchor) + 1, None, line)
         splices.append(_Splice(anchor, anchor, lead + line, change))
     return splices
 
 
-def _new_line(name: str, wanted: str | Suggestion) -> tuple[str, How]:
+def _new_line(name: str, wanted: str | Suggestion, text: str, position: int) -> tuple[str, How]:
     if isinstance(wanted, Suggestion):
-        return f"# {name}={quoted(wanted.value)}", How.SUGGESTED
-    return f"{name}={quoted(wanted)}", How.ADDED
+        return f"# {_line(name, wanted.value, text, position)}", How.SUGGESTED
+    return _line(name, wanted, text, position), How.ADDED
 
 
 def _anchor(name: str, line_ends: Mapping[str, int]) -> int | None:
