@@ -34,11 +34,11 @@ def read_by_node(files: Sequence[bytes]) -> list[dict[str, str]]:
         timeout=60,
         check=True,
     )
-    readings = json.loads(done.stdout)
+    readings: list[list[dict[str, str]]] = json.loads(done.stdout)
     assert len(readings) == len(files)
     for file, (librechats, newest) in zip(files, readings, strict=True):
         assert librechats == newest, file
-    return [dict(librechats) for librechats, _ in readings]
+    return [librechats for librechats, _ in readings]
 
 
 def read_by_python_dotenv(file: bytes) -> dict[str, str | None]:

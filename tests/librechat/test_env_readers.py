@@ -1,0 +1,191 @@
+"""Held against those who read an `.env`: LibreChat's Node, python-dotenv, shells, Compose."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.librechat.readers import (
+    ComposeError,
+    read_by_compose,
+    read_by_node,
+    read_by_python_dotenv,
+    read_by_shell,
+)
+from wizard.findings import Failure
+from wizard.librechat.env_file import EnvFile, Suggestion, is_writable, quoted
+
+# Pieces of which every trap of the grammar can be put together.
+_PIECES = [
+    *"AB=:'\"`\\#$- \t\n\r\x0b\x0c\x1c\x85\xa0\u1680\u180e\u200a\u200b\u2028\u2029\u3000\ufeffé",
+    *("export", "export ", "\r\n", "\\n", "\\r", "\\'", " #", "\n#", "A=", "\nB=", "\nA='"),
+    *("'\n", '"\n', "# A=", "A: ", "${A}"),
+]
+_BROKEN_UTF8 = [b"\xff", b"\xe2\x80", b"\xf0\x9f", b"\xed\xa0\x80"]
+_ALL_PIECES = [*(piece.encode() for piece in _PIECES), *_BROKEN_UTF8]
+
+hostile_bytes = st.lists(st.sampled_from(_ALL_PIECES), max_size=16).map(b"".join)
+any_bytes = st.one_of(hostile_bytes, st.binary(max_size=60))
+hostile_text = st.lists(st.sampled_from(_PIECES), max_size=16).map("".join)
+names = st.sampled_from(["A", "B", "OPENID_ISSUER", "OPENID_CLIENT_SECRET", "PORT", "SEARCH"])
+values = st.one_of(
+    st.sampled_from(["", "x", "true", "https://t.auth0.com", "openid profile", "a#b", "$HOME"]),
+    st.text(max_size=12),
+)
+all_edits = st.dictionaries(names, st.one_of(values, values.map(Suggestion)), max_size=4)
+careful = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+
+SAMPLES = 4_000
+
+
+def hostile_files(seed: int) -> list[bytes]:
+    dice = random.Random(seed)
+    return [b"".join(dice.choices(_ALL_PIECES, k=dice.randint(0, 16))) for _ in range(SAMPLES)]
+
+
+def edited(data: bytes, edits: dict[str, str | Suggestion]) -> tuple[EnvFile, EnvFile] | None:
+    """The file before and after, None where the edit is refused."""
+    try:
+        before = EnvFile.from_bytes(data)
+        after, _ = before.edited(edits)
+    except Failure:
+        return None
+    return before, after
+
+
+@pytest.mark.needs("node")
+def test_reads_every_file_as_librechat_does() -> None:
+    files = hostile_files(seed=1)
+    for file, expected in zip(files, read_by_node(files), strict=True):
+        assert EnvFile.from_bytes(file).values() == expected, file
+
+
+@pytest.mark.needs("node")
+def test_librechat_reads_an_edit_and_everything_else_as_before() -> None:
+    dice = random.Random(2)
+    written = []
+    for data in hostile_files(seed=3):
+        edits: dict[str, str | Suggestion] = {
+            name: dice.choice(["", "x", "a#b c", "https://t.auth0.com", 'q"`$'])
+            for name in dice.sample(["A", "B", "OPENID_ISSUER"], 2)
+        }
+        if result := edited(data, edits):
+            before, after = result
+            written.append((after.to_bytes(), {**before.values(), **edits}))
+    assert len(written) > SAMPLES / 2
+    readings = read_by_node([data for data, _ in written])
+    for (data, expected), read in zip(written, readings, strict=True):
+        assert read == expected, data
+
+
+@careful
+@given(any_bytes)
+def test_any_bytes_are_kept_or_refused(data: bytes) -> None:
+    try:
+        file = EnvFile.from_bytes(data)
+    except Failure:
+        assert b"\0" in data or data[:2] in {b"\xff\xfe", b"\xfe\xff"}
+        return
+    assert file.to_bytes() == data
+    for assignment in file.assignments:
+        assert file.text[assignment.start :].startswith(assignment.name)
+        assert assignment.raw in file.text[assignment.start : assignment.end]
+        assert not re.search("[\ud800-\udfff]", assignment.value)
+
+
+@careful
+@given(any_bytes, all_edits)
+@example(b"KEY:\n# A=1", {"A": "x"})
+@example(b"A= # c", {"A": ""})
+@example(b"A='\n# B=1\n'", {"B": "x"})
+@example(b"\xef\xbb\xbf# A=1", {"A": "x"})
+def test_an_edit_is_what_was_asked_for_and_nothing_else(
+    data: bytes, edits: dict[str, str | Suggestion]
+) -> None:
+    result = edited(data, edits)
+    if result is None:
+        return
+    before, after = result
+    wanted = {name: value for name, value in edits.items() if isinstance(value, str)}
+    assert after.values() == before.values() | wanted
+    again, changes = EnvFile.from_bytes(after.to_bytes()).edited(edits)
+    assert (again.text, changes) == (after.text, ())
+
+
+@careful
+@given(st.lists(hostile_text.filter(lambda text: not re.search("[AB=:'\"`]", text)), max_size=4))
+def test_lines_of_others_keep_every_byte(lines: list[str]) -> None:
+    for line_break in ("\n", "\r\n", "\r"):
+        others = "".join(f"{line}{line_break}" for line in lines)
+        text = f"{others}A=old{line_break}{others}"
+        expected = f"{others}A=new{line_break}{others}"
+        assert EnvFile(text).edited({"A": "new"})[0].text == expected
+
+
+@careful
+@given(
+    st.text(max_size=30),
+    st.sampled_from(["", "A=1", "A=1 # c", "A=1#c", "# A=1 # c", "A='1'\t# c", "A= # c", "A:\t1"]),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_every_parser_reads_the_value_that_was_written(
+    value: str, line: str, line_break: str
+) -> None:
+    if not is_writable(value):
+        with pytest.raises(Failure):
+            quoted(value)
+        return
+    text = f"FIRST=1{line_break}{line}{line_break}LAST='2'{line_break}"
+    after, _ = EnvFile(text).edited({"A": value})
+    data = after.to_bytes()
+    expected = {"FIRST": "1", "A": value, "LAST": "2"}
+    assert after.values() == expected
+    assert read_by_python_dotenv(data) == expected
+    assert read_by_compose(data) == expected
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [pytest.param(shell, marks=pytest.mark.needs(shell)) for shell in ("sh", "dash", "bash")],
+)
+def test_a_shell_reads_the_values_that_were_written(shell: str, tmp_path: Path) -> None:
+    printable = "".join(map(chr, range(32, 127))).replace("'", "").replace("\\", "")
+    edits: dict[str, str | Suggestion] = {
+        "EMPTY": "",
+        "EMPTY_WITH_COMMENT": "",
+        "PRINTABLE": printable,
+        "ACCENTS": "é 漢 🙂",
+        "COMMAND": "$(touch hacked) `touch hacked` ; touch hacked & | > x < y",
+        "SPACES": "  two  ",
+        "TILDE": "~/x",
+        "STARS": "* ? [a-z] {a,b} !!",
+        **{f"C{code:02X}": f"a{chr(code)}b" for code in range(32, 127) if code not in {39, 92}},
+        **{f"F{code:02X}": chr(code) for code in range(32, 127) if code not in {39, 92}},
+    }
+    base = "# c\nexport SPACES=x # kept\nEMPTY_WITH_COMMENT=1 # c\n#TILDE=1#c\nKEPT='k' # k\n"
+    after, _ = EnvFile(base).edited(edits)
+    file = tmp_path / ".env"
+    file.write_bytes(after.to_bytes())
+    expected = {"KEPT": "k", **edits}
+    assert read_by_shell(shell, file, list(expected)) == expected
+    assert list(tmp_path.glob("**/hacked")) == []
+    assert read_by_compose(after.to_bytes()) == expected
+
+
+def test_the_reader_of_compose_knows_its_rules() -> None:
+    assert read_by_compose(b"A=b#c\nB=b #c\nC='$x'#c\nexport D = d\nE\nF: f\nG= # c\n") == {
+        "A": "b#c",
+        "B": "b",
+        "C": "$x",
+        "D": "d",
+        "F": "f",
+        "G": "# c",
+    }
+    for broken in (b"A='b\n", b"A=$HOME\n", b"{}\n"):
+        with pytest.raises(ComposeError):
+            read_by_compose(broken)
