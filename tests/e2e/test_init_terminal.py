@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from tests.e2e.terminal import CTRL_C, CTRL_D, ENTER, UP, Terminal
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
+
+CLIENT_ID = "abcdefghijklmnopqrstuvwxyz012345"
+SECRET = "a-secret-that-nobody-may-see_0123456789"
+OWN_URL = ("init", "--offline", "--public-url", "https://chat.example.com")
+TOKEN = "2abcDEFabcDEFabcDEFabcDEF_3abcDEFabcDEFabcDEF"
+COLOR = re.compile(r"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;)[0-9;]*m")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    (folder / ".env.example").write_text(
+        "HOST=localhost\nPORT=3080\nMONGO_URI=mongodb://127.0.0.1:27017/LibreChat\n"
+        "# OpenID\nOPENID_CLIENT_ID=\nOPENID_CLIENT_SECRET=\nOPENID_ISSUER=\n"
+    )
+    return folder
+
+
+@pytest.fixture
+def ngrok(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `ngrok` is the stand-in."""
+    program = tmp_path / "bin/ngrok"
+    program.parent.mkdir()
+    stand_in = Path(__file__).parents[1] / "stand_ins/ngrok.py"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{stand_in}" "$@"\n')
+    program.chmod(0o755)
+    state = tmp_path / "ngrok-service"
+    state.mkdir()
+    return {"PATH": f"{program.parent}:{os.environ['PATH']}", "STAND_IN_STATE": str(state)}
+
+
+def answer_all(terminal: Terminal) -> None:
+    terminal.until("Ready?")
+    terminal.type(ENTER)
+    terminal.answer("? Domain", "dev-abc.us.auth0.com")
+    terminal.answer("? Client ID", CLIENT_ID)
+    terminal.answer("? Client Secret", SECRET)
+    terminal.until("? API Identifier")
+    terminal.type(ENTER)
+    terminal.until("Write these changes?")
+    terminal.type(ENTER)
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_from_the_first_key_to_the_last(checkout: Path, columns: int) -> None:
+    terminal = Terminal(*OWN_URL, cwd=checkout, columns=columns)
+    answer_all(terminal)
+
+    assert terminal.end() == 0
+    values = dotenv_values(checkout / ".env", interpolate=False)
+    assert values["OPENID_CLIENT_SECRET"] == SECRET
+    assert values["OPENID_AUDIENCE"] == "https://api.librechat.ai"
+    assert SECRET not in terminal.raw
+    for line in ("Step 6 of 6", "npm run backend", "https://chat.example.com"):
+        terminal.until(line)
+
+
+def test_colour_is_for_terminals_that_want_it(checkout: Path) -> None:
+    with_color = Terminal(*OWN_URL, cwd=checkout, color=True)
+    with_color.until("Ready?")
+    with_color.type(CTRL_C)
+    with_color.end()
+    without = Terminal(*OWN_URL, cwd=checkout)
+    without.until("Go on with the answers")
+    without.type("n")
+    without.until("Ready?")
+    without.type(CTRL_C)
+    without.end()
+
+    assert COLOR.search(with_color.raw)
+    assert not COLOR.search(without.raw)
+
+
+@pytest.mark.parametrize(
+    ("key", "question"),
+    [
+        (CTRL_C, "Ready?"),  # a list knows no end of input
+        *((key, each) for key in (CTRL_C, CTRL_D) for each in ("? Domain", "? Client Secret")),
+        *((key, "Write these") for key in (CTRL_C, CTRL_D)),
+    ],
+)
+def test_stopping_at_any_question_changes_nothing(checkout: Path, key: str, question: str) -> None:
+    terminal = Terminal(*OWN_URL, cwd=checkout)
+    for asked, answer in (
+        ("Ready?", None),
+        ("? Domain", "dev-abc.us.auth0.com"),
+        ("? Client ID", CLIENT_ID),
+        ("? Client Secret", SECRET),
+        ("? API Identifier", None),
+        ("Write these", None),
+    ):
+        terminal.until(asked)
+        if asked.startswith(question):
+            terminal.type(("\x15" if key == CTRL_D else "") + key)
+            break
+        terminal.type(ENTER) if answer is None else terminal.answer(asked, answer)
+
+    assert terminal.end() == 130
+    terminal.until("Nothing was changed.")
+    assert not (checkout / ".env").exists()
+
+
+def test_a_long_paste_is_no_trouble(checkout: Path) -> None:
+    terminal = Terminal(*OWN_URL, cwd=checkout)
+    terminal.until("Ready?")
+    terminal.type(ENTER)
+    terminal.answer("? Domain", "\x1b[200~https://Dev-ABC.us.auth0.com/\x1b[201~")
+    terminal.until("? Client ID")
+    terminal.type(CTRL_C)
+
+    assert terminal.end() == 130
+
+
+def test_a_resize_amid_a_question(checkout: Path) -> None:
+    terminal = Terminal(*OWN_URL, cwd=checkout)
+    terminal.until("Ready?")
+    terminal.resize(50, 30)
+    terminal.type(ENTER)
+    terminal.until("? Domain")
+    terminal.type(CTRL_C)
+
+    assert terminal.end() == 130
+
+
+def test_ngrok_from_the_token_to_ctrl_c(checkout: Path, ngrok: dict[str, str]) -> None:
+    terminal = Terminal("init", "--offline", cwd=checkout, environ=ngrok)
+    terminal.until("? Use")
+    terminal.type(UP + ENTER)
+    terminal.answer("ngrok authtoken", TOKEN)
+    terminal.until("Save it in ngrok's own configuration")
+    terminal.type(ENTER)
+    answer_all(terminal)
+    terminal.until("Leave this running")
+    terminal.type(CTRL_C)
+
+    assert terminal.end() == 0
+    terminal.until("The tunnel is closed")
+    assert TOKEN not in terminal.raw
+    values = dotenv_values(checkout / ".env", interpolate=False)
+    assert values["DOMAIN_SERVER"] == "https://stand-in.ngrok-free.dev"
+    online = {path.name for path in Path(ngrok["STAND_IN_STATE"]).iterdir()} - {"argv"}
+    assert not online
+
+
+def test_nobody_to_ask(checkout: Path) -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("librechat-auth0")), *OWN_URL],
+        cwd=checkout,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "--domain" in done.stderr
+    assert done.stdout == ""
+    assert "\x1b" not in done.stderr
