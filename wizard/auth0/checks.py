@@ -26,7 +26,24 @@ TITLES = {
     Check.AUDIENCE: "API identifier",
     Check.SECRET: "Client secret",
     Check.REFRESH: "Refresh token grant",
+    Check.SIGN_IN: "Sign-in",
+    Check.EXCHANGE: "Code exchange",
+    Check.ID_TOKEN: "ID token",
+    Check.ACCESS_TOKEN: "Access token",
+    Check.REFRESH_TOKEN: "Refresh token",
+    Check.REFRESHED: "Refresh",
 }
+# Those that need nobody to sign in.
+TENANT_CHECKS = (
+    Check.DISCOVERY,
+    Check.KEYS,
+    Check.CLIENT_ID,
+    Check.CALLBACK,
+    Check.FLOW,
+    Check.AUDIENCE,
+    Check.SECRET,
+    Check.REFRESH,
+)
 
 SECRET_NOT_ACCEPTED = Rule(
     id="LA242",
@@ -113,7 +130,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class TenantReport:
-    """All results in the order of `Check`, and what a sign-in needs to go on."""
+    """All results in the order of `TENANT_CHECKS`, and what a sign-in needs to go on."""
 
     results: tuple[CheckResult, ...]
     discovery: Discovery | None
@@ -176,7 +193,7 @@ def check_tenant(
         settings: what to prove.
         http: the network; used from several threads.
         clock: for rate limits and for comparing the time with the tenant's.
-        on_result: called with each result, in the order of `Check`, as soon as it stands.
+        on_result: called with each result, in the order of `TENANT_CHECKS`, as soon as it stands.
     """
     patient = Patient(http, clock)
     discovery, findings = fetch_discovery(settings.auth0, patient, clock)
@@ -184,7 +201,7 @@ def check_tenant(
     on_result(first)
     if discovery is None:
         keys: tuple[Jwk, ...] = ()
-        rest = [_without_discovery(check) for check in Check if check is not Check.DISCOVERY]
+        rest = [_without_discovery(check) for check in TENANT_CHECKS[1:]]
     else:
         answers = _ask(settings, discovery, patient)
         keys = answers.keys
@@ -195,7 +212,7 @@ def check_tenant(
 
 
 def judge(settings: SetupSettings, answers: Answers) -> list[CheckResult]:
-    """The results that follow from the answers, in the order of `Check`; pure."""
+    """The results that follow from the answers, in the order of `TENANT_CHECKS`; pure."""
     return [
         _judge_keys(answers),
         _judge_client_id(settings, answers),

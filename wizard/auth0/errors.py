@@ -24,7 +24,7 @@ PAGE_LENGTH = 1 << 16
 
 
 class Check(StrEnum):
-    """What the live checks prove, in the order in which they report."""
+    """What is proved, in the order of the reports: first without a sign-in, then by one."""
 
     DISCOVERY = "discovery"
     KEYS = "signing-keys"
@@ -34,6 +34,12 @@ class Check(StrEnum):
     AUDIENCE = "audience"
     SECRET = "client-secret"  # noqa: S105 - the check's name
     REFRESH = "refresh-grant"
+    SIGN_IN = "sign-in"
+    EXCHANGE = "code-exchange"
+    ID_TOKEN = "id-token"  # noqa: S105 - the check's name
+    ACCESS_TOKEN = "access-token"  # noqa: S105 - the check's name
+    REFRESH_TOKEN = "refresh-token"  # noqa: S105 - the check's name
+    REFRESHED = "refresh"
 
 
 class Endpoint(StrEnum):

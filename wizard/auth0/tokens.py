@@ -1,0 +1,608 @@
+"""Judges the tokens of a sign-in as LibreChat will, and names the switch that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wizard.auth0 import dashboard
+from wizard.auth0.checks import CheckResult
+from wizard.auth0.errors import (
+    Check,
+    Endpoint,
+    OAuthError,
+    classify,
+    quoted,
+    secrets_of,
+)
+from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
+from wizard.findings import ExitCode, Finding, Outcome, Rule, Severity, exit_code_of
+from wizard.http import Response
+from wizard.settings import SetupSettings
+
+# LibreChat's OPENID_CLOCK_TOLERANCE, in seconds.
+CLOCK_TOLERANCE = 300.0
+# LibreChat refreshes tokens that end within 30 seconds; shorter ones are refreshed all the time.
+SHORTEST_LIFETIME = 300.0
+LONGEST_TOKEN = 1 << 16
+# In this order LibreChat looks for the user's address (librechat: openidStrategy.js).
+EMAIL_CLAIMS = ("email", "preferred_username", "upn")
+_UNSHOWN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "sid", "jti"})
+_MOST_CLAIMS = 40
+
+_STRATEGY = "librechat: api/strategies/openidStrategy.js"
+_API_SETTINGS = f"Applications → APIs → your API → Settings ({dashboard.APIS})"
+
+
+def _rule(identifier: str, title: str, why: str, fix: str, source: str = _STRATEGY) -> Rule:
+    return Rule(identifier, Severity.ERROR, title, why, fix, source)
+
+
+EXCHANGE_REFUSED = _rule(
+    "LA400",
+    "The tenant gave no tokens for the code",
+    "LibreChat would show “auth failed” now.",
+    f"Look at Monitoring → Logs ({dashboard.LOGS}) for the reason.",
+)
+NO_ACCESS_TOKEN = _rule(
+    "LA401",
+    "The tenant's answer holds no access token",
+    "LibreChat signs nobody in without one.",
+    "See that the domain is your Auth0 tenant's; Auth0 always sends one.",
+)
+NO_ID_TOKEN = _rule(
+    "LA402",
+    "No ID token came",
+    "LibreChat learns from it who signed in.",
+    "OPENID_SCOPE must hold openid; see that no Action of yours takes it away.",
+)
+ID_TOKEN_NOT_RS256 = _rule(
+    "LA403",
+    "The application's ID tokens are not signed with the tenant's RSA key",
+    "LibreChat verifies with the public key; an HS256 token ends in “invalid algorithm”.",
+    "In Applications → your application → Settings → Advanced Settings → OAuth"
+    f" ({dashboard.APPLICATIONS}) set JSON Web Token (JWT) Signature Algorithm to RS256.",
+    "librechat: api/strategies/openIdJwtStrategy.js",
+)
+UNREADABLE = _rule(
+    "LA404",
+    "A token is no JSON Web Token with the claims it must have",
+    "LibreChat cannot read it.",
+    "See that the domain is your Auth0 tenant's and that no Action of yours changes the tokens.",
+)
+BAD_SIGNATURE = _rule(
+    "LA405",
+    "A token's signature does not fit the tenant's keys",
+    "LibreChat trusts no token that the tenant's published keys did not sign.",
+    "Run this again: the keys may just have been rotated. If it stays, something between LibreChat"
+    " and the tenant changes its answers.",
+)
+WRONG_ISSUER = _rule(
+    "LA406",
+    "A token names another issuer",
+    "LibreChat compares it with the issuer of OPENID_ISSUER.",
+    "Use one domain everywhere: the tenant's own or the custom one.",
+)
+WRONG_CLIENT = _rule(
+    "LA407",
+    "The ID token is for another application",
+    "LibreChat takes only ID tokens made for its own Client ID.",
+    "Check the Client ID.",
+)
+WRONG_NONCE = _rule(
+    "LA408",
+    "The ID token is not the answer to this sign-in",
+    "Its nonce is not the one that was sent; somebody may have slipped in another token.",
+    "Start again. If it stays, something between this computer and the tenant changes its answers.",
+)
+NOT_VALID_NOW = _rule(
+    "LA409",
+    "A token is not valid at this computer's time",
+    "LibreChat refuses tokens that have ended or not begun.",
+    "Set this computer's clock; if it is right, give the tokens a longer life in the dashboard.",
+)
+NO_EMAIL = _rule(
+    "LA410",
+    "The ID token holds no e-mail address",
+    "LibreChat identifies its users by it and refuses a sign-in without one.",
+    "OPENID_SCOPE must hold email, and the user must have an address: see User Management → Users"
+    " (https://manage.auth0.com/#/users). Some social connections give none unless asked.",
+)
+EMAIL_NOT_VERIFIED = Rule(
+    "LA411",
+    Severity.NOTE,
+    "The user's e-mail address is not verified",
+    "LibreChat lets the user in all the same; anybody could have typed that address.",
+    "In User Management → Users (https://manage.auth0.com/#/users) send the verification e-mail.",
+    _STRATEGY,
+)
+OPAQUE_ACCESS_TOKEN = _rule(
+    "LA412",
+    "The access token is opaque, not a JSON Web Token",
+    "LibreChat can read roles from, and pass on, only a JSON Web Token; older versions fail.",
+    "Auth0 gives one when the sign-in names an API: set OPENID_AUDIENCE to the Identifier of"
+    f" {_API_SETTINGS}.",
+    "https://auth0.com/docs/secure/tokens/access-tokens",
+)
+ENCRYPTED_ACCESS_TOKEN = _rule(
+    "LA413",
+    "The access token is encrypted",
+    "Only the API that holds the key can read it; LibreChat cannot.",
+    f"In {_API_SETTINGS} switch off JSON Web Encryption (JWE).",
+    "https://auth0.com/docs/secure/tokens/access-tokens/json-web-encryption",
+)
+ACCESS_TOKEN_NOT_RS256 = _rule(
+    "LA414",
+    "The API's access tokens are not signed with the tenant's RSA key",
+    "They cannot be verified with the tenant's published keys.",
+    f"In {_API_SETTINGS} → JWT signing algorithm choose RS256. It cannot be changed later on some"
+    " APIs: then create a new API with RS256.",
+    "https://auth0.com/docs/get-started/apis/api-settings",
+)
+WRONG_AUDIENCE = _rule(
+    "LA415",
+    "The access token is for another API",
+    "It must name the API of OPENID_AUDIENCE.",
+    f"Compare OPENID_AUDIENCE with the Identifier in {_API_SETTINGS}, character by character.",
+)
+SHORT_LIFETIME = Rule(
+    "LA416",
+    Severity.WARNING,
+    "Tokens end very soon",
+    "LibreChat refreshes them when 30 seconds are left: people wait often, or are signed out.",
+    f"In {_API_SETTINGS} raise Maximum Access Token Lifetime; for ID tokens see Applications → your"
+    f" application → Settings ({dashboard.APPLICATIONS}).",
+    "librechat: api/server/controllers/AuthController.js",
+)
+NO_REFRESH_TOKEN = _rule(
+    "LA417",
+    "No refresh token came",
+    "With OPENID_REUSE_TOKENS=true, LibreChat drops a sign-in without one: the user is back at the"
+    " login page at once.",
+    f"In {_API_SETTINGS} switch on Allow Offline Access; in Applications → your application →"
+    f" Settings → Advanced Settings → Grant Types ({dashboard.APPLICATIONS}) tick Refresh Token.",
+    "librechat: api/server/services/AuthService.js setOpenIDAuthTokens",
+)
+REFRESH_REFUSED = _rule(
+    "LA418",
+    "The refresh token does not work",
+    "LibreChat signs people out when it cannot refresh.",
+    "In Applications → your application → Settings → Refresh Token Expiration"
+    f" ({dashboard.APPLICATIONS}) see that the lifetimes are not too short; the reason stands in"
+    f" Monitoring → Logs ({dashboard.LOGS}).",
+    "librechat: api/server/controllers/AuthController.js",
+)
+REFRESHED_WITHOUT_ID_TOKEN = _rule(
+    "LA419",
+    "The refresh brought no ID token",
+    "LibreChat reads the user from it after each refresh.",
+    "OPENID_SCOPE must hold openid.",
+    "librechat: api/server/controllers/AuthController.js",
+)
+
+RULES = (
+    EXCHANGE_REFUSED,
+    NO_ACCESS_TOKEN,
+    NO_ID_TOKEN,
+    ID_TOKEN_NOT_RS256,
+    UNREADABLE,
+    BAD_SIGNATURE,
+    WRONG_ISSUER,
+    WRONG_CLIENT,
+    WRONG_NONCE,
+    NOT_VALID_NOW,
+    NO_EMAIL,
+    EMAIL_NOT_VERIFIED,
+    OPAQUE_ACCESS_TOKEN,
+    ENCRYPTED_ACCESS_TOKEN,
+    ACCESS_TOKEN_NOT_RS256,
+    WRONG_AUDIENCE,
+    SHORT_LIFETIME,
+    NO_REFRESH_TOKEN,
+    REFRESH_REFUSED,
+    REFRESHED_WITHOUT_ID_TOKEN,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the token endpoint gave; "" for what did not come."""
+
+    access_token: str = field(default="", repr=False)
+    id_token: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What LibreChat would make of the sign-in; holds claims, no token.
+
+    Attributes:
+        results: the checks in the order of `Check`.
+        id_claims: the ID token's claims, fit to be shown.
+        access_claims: the access token's.
+    """
+
+    results: tuple[CheckResult, ...]
+    id_claims: Mapping[str, str] = field(default_factory=dict)
+    access_claims: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every finding, in the order of the checks."""
+        return tuple(finding for result in self.results for finding in result.findings)
+
+    @property
+    def ok(self) -> bool:
+        """Whether LibreChat would sign this user in."""
+        return self.exit_code is ExitCode.OK
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a command ends with that saw this."""
+        return exit_code_of(self.findings)
+
+    def as_json(self) -> dict[str, object]:
+        """The judgement as `--json` shows it."""
+        return {
+            "checks": [result.as_json() for result in self.results],
+            "claims": {
+                "id_token": dict(self.id_claims),
+                "access_token": dict(self.access_claims),
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the tokens are held against.
+
+    Attributes:
+        settings: what LibreChat is set up with.
+        discovery: the issuer's metadata.
+        keys: the issuer's usable keys.
+        nonce: what was sent with the sign-in.
+        now: this computer's time, in seconds since the epoch.
+    """
+
+    settings: SetupSettings
+    discovery: Discovery
+    keys: Sequence[Jwk]
+    nonce: str
+    now: float
+
+
+def read_tokens(answer: Response) -> Tokens | OAuthError:
+    """The token endpoint's answer: tokens, or the error as the server worded it."""
+    body = answer.json_object() or {}
+    texts = {name: value for name, value in body.items() if isinstance(value, str)}
+    if answer.status == 200 and "access_token" in texts:
+        return Tokens(
+            texts["access_token"],
+            texts.get("id_token", ""),
+            texts.get("refresh_token", ""),
+            texts.get("scope", ""),
+        )
+    if error := texts.get("error"):
+        return OAuthError(error, texts.get("error_description", ""))
+    return OAuthError("", f"HTTP {answer.status} without tokens")
+
+
+def judge_tokens(
+    expected: Expected, tokens: Tokens | OAuthError, refreshed: Tokens | OAuthError | None
+) -> Judgement:
+    """Judge what a sign-in brought.
+
+    Args:
+        expected: what the tokens must fit.
+        tokens: the answer to the code.
+        refreshed: the answer to the refresh token, None when none was asked for.
+    """
+    if isinstance(tokens, OAuthError):
+        return Judgement((exchange_failed(tokens, expected.settings),))
+    exchange = CheckResult(
+        Check.EXCHANGE, Outcome.PROVED, "The tenant took the code, PKCE and the credentials."
+    )
+    id_token = _read(tokens.id_token)
+    access_token = _read(tokens.access_token)
+    results = [
+        exchange,
+        _judge_id_token(id_token, expected),
+        _judge_access_token(access_token, expected),
+    ]
+    if expected.settings.reuse_tokens:
+        results.append(_judge_refresh_token(tokens, expected.settings))
+        if refreshed is not None:
+            results.append(_judge_refreshed(refreshed, expected))
+    return Judgement(tuple(results), _shown(id_token), _shown(access_token))
+
+
+def exchange_failed(error: OAuthError, settings: SetupSettings) -> CheckResult:
+    """Why the tenant gave no tokens for a real code."""
+    known = classify(error, Endpoint.CODE)
+    if known is not None and known.rule is not None:
+        finding = known.finding(error, settings)
+    else:
+        seen = quoted(error.words, secrets=secrets_of(settings))
+        finding = EXCHANGE_REFUSED.finding(f"It answered: {seen}")
+    return CheckResult(Check.EXCHANGE, Outcome.FAILED, finding.rule.title, (finding,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A token as far as it can be read; `header` is empty when it is no JWT."""
+
+    raw: str = field(repr=False)
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+
+    @property
+    def is_encrypted(self) -> bool:
+        return bool(self.header) and (self.raw.count(".") == 4 or "enc" in self.header)
+
+    @property
+    def algorithm(self) -> str:
+        return str(self.header.get("alg", ""))
+
+
+def _read(raw: str) -> _Token:
+    """The token's header and claims, nothing verified."""
+    import jwt
+
+    if not raw or len(raw) > LONGEST_TOKEN:
+        return _Token(raw, {}, {})
+    try:
+        header = jwt.get_unverified_header(raw) if raw.count(".") == 2 else _jwe_header(raw)
+        claims = _claims(raw) if raw.count(".") == 2 else {}
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return _Token(raw, {}, {})
+    return _Token(raw, header, claims)
+
+
+def _jwe_header(raw: str) -> dict[str, Any]:
+    """The header of a JWE in compact form (RFC 7516 §3.1), {} if it is none."""
+    import json
+
+    from jwt.utils import base64url_decode
+
+    if raw.count(".") != 4:
+        return {}
+    header = json.loads(base64url_decode(raw.partition(".")[0]))
+    return header if isinstance(header, dict) else {}
+
+
+def _claims(raw: str) -> dict[str, Any]:
+    import jwt
+
+    claims: dict[str, Any] = jwt.decode(raw, options={"verify_signature": False})
+    return claims
+
+
+def _judge_id_token(token: _Token, expected: Expected) -> CheckResult:
+    settings = expected.settings
+    failed = _failure_of_id_token(token, expected)
+    if failed is not None:
+        return CheckResult(Check.ID_TOKEN, Outcome.FAILED, failed.rule.title, (failed,))
+    email = _email(token.claims)
+    findings = [*_remarks("ID token", token, expected)]
+    if token.claims.get("email_verified") is False:
+        findings.append(EMAIL_NOT_VERIFIED.finding(quoted(email)))
+    application = quoted(settings.auth0.client_id)
+    detail = f"{token.algorithm}, for {application}, with the address {quoted(email)}."
+    return CheckResult(Check.ID_TOKEN, Outcome.PROVED, detail, tuple(findings))
+
+
+def _failure_of_id_token(token: _Token, expected: Expected) -> Finding | None:
+    return (
+        _unverifiable_id_token(token, expected.settings)
+        or _failure_of_jwt("ID token", token, expected)
+        or _misdirected_id_token(token.claims, expected)
+    )
+
+
+def _unverifiable_id_token(token: _Token, settings: SetupSettings) -> Finding | None:
+    if not token.raw:
+        return NO_ID_TOKEN.finding(f"The sign-in asked for: {settings.scope}.")
+    if not token.header or token.is_encrypted:
+        return UNREADABLE.finding("The ID token.")
+    if token.algorithm not in ACCEPTED_ALGORITHMS:
+        application = dashboard.application(settings.auth0.client_id)
+        return ID_TOKEN_NOT_RS256.finding(
+            f"It is signed with {quoted(token.algorithm) or 'nothing'}.",
+            fix=ID_TOKEN_NOT_RS256.fix.replace(dashboard.APPLICATIONS, application),
+        )
+    return None
+
+
+def _misdirected_id_token(claims: Mapping[str, Any], expected: Expected) -> Finding | None:
+    if expected.settings.auth0.client_id not in _audience(claims):
+        return WRONG_CLIENT.finding(f"It is for {_listed(_audience(claims))}.")
+    if claims.get("nonce") != expected.nonce:
+        return WRONG_NONCE.finding()
+    if not isinstance(claims.get("sub"), str):
+        return UNREADABLE.finding("The ID token names no user (sub).")
+    if not _email(claims):
+        return NO_EMAIL.finding(f"Its claims: {_listed(sorted(claims))}.")
+    return None
+
+
+def _judge_access_token(token: _Token, expected: Expected) -> CheckResult:
+    check = Check.ACCESS_TOKEN
+    if not expected.settings.reuse_tokens:
+        detail = "LibreChat reuses no tokens, so that it may be opaque."
+        return CheckResult(check, Outcome.SKIPPED, detail)
+    failed = _failure_of_access_token(token, expected)
+    if failed is not None:
+        return CheckResult(check, Outcome.FAILED, failed.rule.title, (failed,))
+    detail = f"A {token.algorithm} JSON Web Token for {_listed(_audience(token.claims))}."
+    remarks = tuple(_remarks("access token", token, expected))
+    return CheckResult(check, Outcome.PROVED, detail, remarks)
+
+
+def _failure_of_access_token(token: _Token, expected: Expected) -> Finding | None:
+    audience = expected.settings.auth0.audience
+    if failed := _unverifiable_access_token(token, audience):
+        return failed
+    if failed := _failure_of_jwt("access token", token, expected):
+        return failed
+    if audience and audience not in _audience(token.claims):
+        return WRONG_AUDIENCE.finding(
+            f"It is for {_listed(_audience(token.claims))}; {quoted(audience)} was asked for."
+        )
+    return None
+
+
+def _unverifiable_access_token(token: _Token, audience: str) -> Finding | None:
+    if not token.raw:
+        return NO_ACCESS_TOKEN.finding()
+    if token.is_encrypted and audience:
+        return ENCRYPTED_ACCESS_TOKEN.finding()
+    # Without an API Auth0 gives a token for /userinfo alone, which may be an encrypted one.
+    if token.is_encrypted or not token.header:
+        asked = f"The sign-in asked for {quoted(audience)}." if audience else "No API was named."
+        return OPAQUE_ACCESS_TOKEN.finding(asked)
+    if token.algorithm not in ACCEPTED_ALGORITHMS:
+        signed = quoted(token.algorithm) or "nothing"
+        return ACCESS_TOKEN_NOT_RS256.finding(f"It is signed with {signed}.")
+    return None
+
+
+def _failure_of_jwt(name: str, token: _Token, expected: Expected) -> Finding | None:
+    """What is wrong with signature, issuer or time of either token."""
+    issuer = token.claims.get("iss")
+    if not _is_signed_by(token, expected.keys):
+        key = quoted(str(token.header.get("kid", "")))
+        return BAD_SIGNATURE.finding(f"The {name}, signed with key {key or 'without a name'}.")
+    if issuer != expected.discovery.issuer:
+        return WRONG_ISSUER.finding(
+            f"The {name} is from {quoted(str(issuer))}, not {quoted(expected.discovery.issuer)}."
+        )
+    ends, starts = _number(token.claims, "exp"), _number(token.claims, "nbf")
+    if ends is None:
+        return UNREADABLE.finding(f"The {name} does not say when it ends (exp).")
+    if ends <= expected.now - CLOCK_TOLERANCE:
+        return NOT_VALID_NOW.finding(f"The {name} ended {expected.now - ends:.0f} seconds ago.")
+    if starts is not None and starts > expected.now + CLOCK_TOLERANCE:
+        return NOT_VALID_NOW.finding(f"The {name} begins in {starts - expected.now:.0f} seconds.")
+    return None
+
+
+def _remarks(name: str, token: _Token, expected: Expected) -> Sequence[Finding]:
+    """What LibreChat can live with."""
+    ends, issued = _number(token.claims, "exp"), _number(token.claims, "iat")
+    if ends is None or issued is None:
+        return ()
+    findings = []
+    if ends - issued < SHORTEST_LIFETIME:
+        findings.append(SHORT_LIFETIME.finding(f"The {name}, after {ends - issued:.0f} seconds."))
+    if issued > expected.now + CLOCK_TOLERANCE:
+        ahead = issued - expected.now
+        findings.append(WRONG_CLOCK.finding(f"The {name} was issued {ahead:.0f} seconds ahead."))
+    return findings
+
+
+def _judge_refresh_token(tokens: Tokens, settings: SetupSettings) -> CheckResult:
+    check = Check.REFRESH_TOKEN
+    if tokens.refresh_token:
+        return CheckResult(check, Outcome.PROVED, "It came.")
+    finding = _missing_refresh_token(tokens, settings)
+    return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
+
+
+def _missing_refresh_token(tokens: Tokens, settings: SetupSettings) -> Finding:
+    """Which of the switches is off, by the scope that the tenant granted.
+
+    Source: https://auth0.com/docs/secure/tokens/refresh-tokens/get-refresh-tokens
+    """
+    granted = tokens.scope.split()
+    application = dashboard.application(settings.auth0.client_id)
+    grant = (
+        "In Applications → your application → Settings → Advanced Settings → Grant Types"
+        f" ({application}) tick Refresh Token"
+    )
+    if "offline_access" in granted or not settings.auth0.audience:
+        return NO_REFRESH_TOKEN.finding("The application does not get any.", fix=f"{grant}.")
+    api = quoted(settings.auth0.audience)
+    return NO_REFRESH_TOKEN.finding(
+        f"The tenant left out offline_access; it granted: {quoted(tokens.scope) or 'nothing'}.",
+        fix=f"In Applications → APIs → {api} → Settings ({dashboard.APIS}) switch on Allow Offline"
+        f" Access. If it is on: {grant[0].lower()}{grant[1:]}.",
+    )
+
+
+def _judge_refreshed(refreshed: Tokens | OAuthError, expected: Expected) -> CheckResult:
+    check = Check.REFRESHED
+    failed = _failure_of_refresh(refreshed, expected)
+    if failed is not None:
+        return CheckResult(check, Outcome.FAILED, failed.rule.title, (failed,))
+    return CheckResult(check, Outcome.PROVED, "It brought a new JSON Web Token for the same API.")
+
+
+def _failure_of_refresh(refreshed: Tokens | OAuthError, expected: Expected) -> Finding | None:
+    settings = expected.settings
+    if isinstance(refreshed, OAuthError):
+        known = classify(refreshed, Endpoint.REFRESH)
+        if known is not None and known.rule is not None:
+            return known.finding(refreshed, settings)
+        seen = quoted(refreshed.words, secrets=secrets_of(settings))
+        return REFRESH_REFUSED.finding(f"The tenant answered: {seen}")
+    if not refreshed.id_token:
+        return REFRESHED_WITHOUT_ID_TOKEN.finding()
+    return _failure_of_access_token(_read(refreshed.access_token), expected)
+
+
+def _is_signed_by(token: _Token, keys: Sequence[Jwk]) -> bool:
+    import jwt
+
+    named = [key for key in keys if key.get("kid") == token.header.get("kid")]
+    for key in named or (keys if "kid" not in token.header else ()):
+        if key.get("alg", token.algorithm) != token.algorithm:
+            continue
+        try:
+            public = jwt.PyJWK(dict(key), algorithm=token.algorithm)
+            jwt.api_jws.decode(token.raw, public, algorithms=[token.algorithm])
+        except (jwt.PyJWTError, ValueError):
+            continue
+        return True
+    return False
+
+
+def _audience(claims: Mapping[str, Any]) -> list[str]:
+    audience = claims.get("aud")
+    if isinstance(audience, str):
+        return [audience]
+    return (
+        [each for each in audience if isinstance(each, str)] if isinstance(audience, list) else []
+    )
+
+
+def _email(claims: Mapping[str, Any]) -> str:
+    found = (claims.get(name) for name in EMAIL_CLAIMS)
+    return next((value for value in found if isinstance(value, str) and value), "")
+
+
+def _number(claims: Mapping[str, Any], name: str) -> float | None:
+    """A claim that is a point in time; anything else, and what no clock shows, is None."""
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < 1e12 else None
+
+
+def _listed(values: Sequence[str]) -> str:
+    return quoted(", ".join(values)) or "nobody"
+
+
+def _shown(token: _Token) -> dict[str, str]:
+    """The claims as text, without those that only machines compare."""
+    shown: dict[str, str] = {}
+    for name, value in list(token.claims.items())[:_MOST_CLAIMS]:
+        if name in _UNSHOWN_CLAIMS:
+            continue
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            shown[quoted(name)] = _listed(value)
+        elif isinstance(value, str | int | float):
+            shown[quoted(name)] = quoted(str(value))
+    return shown
