@@ -111,9 +111,12 @@ class HttpClient(Protocol):
         url: str,
         *,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Send one request and return its answer, redirects not followed.
+
+        `body` is sent as it is, where there is no `form`; a header tells what it is.
 
         Raises:
             NetworkError: no answer came in time or it was too large.
@@ -152,22 +155,23 @@ class Https:
         url: str,
         *,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """See `HttpClient.request`."""
         import urllib3
 
         sent = {"User-Agent": "librechat-auth0", "Accept": "*/*", **(headers or {})}
-        body = None
+        content: bytes | str | None = body
         if form is not None:
-            body = urlencode(form)
+            content = urlencode(form)
             sent["Content-Type"] = "application/x-www-form-urlencoded"
         deadline = time.monotonic() + self._total_timeout
         try:
             answer = self._pool(url).request(
                 method,
                 url,
-                body=body,
+                body=content,
                 headers=sent,
                 redirect=False,
                 retries=_no_retries(),

@@ -140,6 +140,7 @@ class ScriptedTenant:
         url: str,
         *,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         request = Request(method, url, form or {}, headers or {})

@@ -451,6 +451,7 @@ class Slow:
         url: str,
         *,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         kind = kind_of(Request(method, url, form or {}, {}))
@@ -482,6 +483,7 @@ def test_results_come_in_order_whatever_is_answered_first(first: str) -> None:
             url: str,
             *,
             form: Mapping[str, str] | None = None,
+            body: bytes | None = None,
             headers: Mapping[str, str] | None = None,
         ) -> Response:
             kind = kind_of(Request(method, url, form or {}, {}))

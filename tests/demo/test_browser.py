@@ -38,6 +38,7 @@ class Scripted:
         url: str,
         *,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         self.asked.append((method, url, form, headers or {}))

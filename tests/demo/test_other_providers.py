@@ -39,6 +39,7 @@ class Recorder:
         url: str,
         *,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         response = self._http.request(method, url, form=form, headers=headers)

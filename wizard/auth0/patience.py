@@ -35,17 +35,18 @@ class Patient:
         url: str,
         *,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """See `HttpClient.request`; the last answer, whatever it is."""
         try:
-            answer = self.http.request(method, url, form=form, headers=headers)
+            answer = self.http.request(method, url, form=form, body=body, headers=headers)
         except NetworkError as error:
             if error.trouble is not Trouble.DROPPED:
                 raise
-            answer = self.http.request(method, url, form=form, headers=headers)
+            answer = self.http.request(method, url, form=form, body=body, headers=headers)
         if answer.status in _PASSING:
-            answer = self.http.request(method, url, form=form, headers=headers)
+            answer = self.http.request(method, url, form=form, body=body, headers=headers)
         for _ in range(RETRIES):
             if answer.status != 429:
                 break
@@ -53,7 +54,7 @@ class Patient:
             if wait > LONGEST_WAIT:
                 break
             self.clock.sleep(wait)
-            answer = self.http.request(method, url, form=form, headers=headers)
+            answer = self.http.request(method, url, form=form, body=body, headers=headers)
         return answer
 
 
