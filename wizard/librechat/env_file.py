@@ -60,18 +60,19 @@ _NAME = re.compile(
     rf"(?:export{_S}++)?(?P<name>[A-Za-z0-9_.-]++)(?P<separator>{_S}*+=|:(?:\r\n|{_S}))"
 )
 _UNQUOTED = re.compile(r"[^#\r\n]*+")
-_ONLY_COMMENT_FOLLOWS = re.compile(rf"(?:(?![{_END}]){_S})*+(?=#|[{_END}]|\Z)")
 _OPENING_QUOTE = re.compile(rf"(?:\A|(?<=[{_END}]))['\"`]")
 _CLOSING_QUOTE = re.compile(rf"['\"`](?=[{_END}]|\Z)")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _LINE_END = re.compile(rf"\r\n|[{_END}]")
-_INLINE_COMMENT = re.compile(rf"(?P<space>(?:(?![{_END}]){_S})*+)#[^\r\n]*")
+_INLINE_SPACE = rf"(?:(?![{_END}]){_S})"
+_ONLY_COMMENT_FOLLOWS = re.compile(rf"{_INLINE_SPACE}*+(?=#|[{_END}]|\Z)")
+_INLINE_COMMENT = re.compile(rf"(?P<space>{_INLINE_SPACE}*+)#[^\r\n]*")
 
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+,=-]*\Z")
 _SAFE_IN_ANY_QUOTES = re.compile(r"[A-Za-z0-9_./:@%+,= -]*\Z")
 _UNSAFE_IN_SINGLE_QUOTES = re.compile(r"['\\\x00-\x1f\x7f\ud800-\udfff]|\$\{")
 # What one reader or another takes for the value of a bare `NAME=` before it.
-_TAKEN_FOR_A_VALUE = re.compile(rf"{_S}*+['\"`]|[^\S\r\n]*#")
+_TAKEN_FOR_A_VALUE = re.compile(rf"{_S}*+['\"`]|{_INLINE_SPACE}*+#")
 
 
 class How(StrEnum):
@@ -332,7 +333,7 @@ def _uncommented(file: EnvFile, idle: re.Match[str], name: str, value: str) -> _
     written = idle["assignment"]
     old = next(_scan(written), None)
     found = _INLINE_COMMENT.match(written, old.end) if old else None
-    comment = f" {found[0].strip()}" if found else ""
+    comment = f" {found[0].strip(_SPACES)}" if found else ""
     behind = idle.start("assignment") + old.end if old and found else idle.end()
     after = _line(name, value, file.text, behind)
     before = _as_utf8(idle[0].strip(_SPACES))

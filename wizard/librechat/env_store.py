@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,7 +83,9 @@ NO_BACKUP = Rule(
 RULES = (UNREADABLE, NOT_A_FILE, UNWRITABLE, READ_ONLY, CHANGED_MEANWHILE, LOCKED, NO_BACKUP)
 
 BACKUPS_KEPT = 10
+MAX_FILE_BYTES = 16 << 20
 LOCK_TIMEOUT_SECONDS = 10
+# LibreChat's .gitignore has .env*, so that what a killed run leaves behind is not committed.
 _TEMPORARY_PREFIX = ".env.librechat-auth0-"
 _PRIVATE_DIRECTORY = 0o700
 _PRIVATE_FILE = 0o600
@@ -128,6 +131,11 @@ class EnvStore:
             if not stat.S_ISREG(mode):
                 kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
                 raise NOT_A_FILE.failure(f"{self.path} is {kind}.")
+            if target.stat().st_size > MAX_FILE_BYTES:
+                raise UNREADABLE.failure(
+                    f"{self.path} has more than {MAX_FILE_BYTES >> 20} MB.",
+                    fix="Check the path: that is no .env.",
+                )
             return target.read_bytes()
         except FileNotFoundError:
             return None
@@ -154,7 +162,7 @@ class EnvStore:
             with _told_as(UNWRITABLE, self.path):
                 backup = self._back_up(expected)
                 self._replace(content)
-                self._drop_old_backups()
+                _drop_all_but_the_newest(self._backups())
                 return backup
 
     def last_backup(self) -> Backup:
@@ -183,8 +191,10 @@ class EnvStore:
             with _told_as(UNWRITABLE, self.path):
                 if expected is not None:
                     _write_synced(backup.path.with_suffix(".undone"), expected)
+                    _drop_all_but_the_newest(sorted(self.backup_dir.glob("*.undone")))
                 if backup.content is None:
                     self._target().unlink(missing_ok=True)
+                    _sync_directory(self._target().parent)
                 elif backup.content != expected:
                     self._replace(backup.content)
                 backup.path.unlink(missing_ok=True)
@@ -221,20 +231,20 @@ class EnvStore:
     def _back_up(self, content: bytes | None) -> Path:
         _make_private_dirs(self.backup_dir)
         stamp = self._now().strftime("%Y%m%dT%H%M%S.%fZ")
+        last = self._backups()[-1:]
+        if last and stamp <= last[0].stem:  # the clock was set back: the order must tell the last
+            stamp = f"{last[0].stem}~"
         suffix = ".absent" if content is None else ".env"
         backup = self.backup_dir / f"{stamp}{suffix}"
         _write_synced(backup, content or b"")
         return backup
 
-    def _drop_old_backups(self) -> None:
-        for path in self._backups()[:-BACKUPS_KEPT]:
-            path.unlink(missing_ok=True)
-
     def _replace(self, content: bytes) -> None:
         target = self._target()
-        for left_over in target.parent.glob(f"{_TEMPORARY_PREFIX}*"):
+        prefix = f"{_TEMPORARY_PREFIX}{self._key()}-"
+        for left_over in target.parent.glob(f"{prefix}*"):
             left_over.unlink(missing_ok=True)  # of a run that was killed; we hold the lock
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, dir=target.parent)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -281,6 +291,11 @@ def _keep_owner_and_mode(handle: int, temporary: Path, target: Path) -> None:
     else:
         with suppress(PermissionError):  # a group we are not in; its rights are gone anyway
             os.fchown(handle, -1, model.st_gid)
+
+
+def _drop_all_but_the_newest(oldest_first: Sequence[Path]) -> None:
+    for path in oldest_first[:-BACKUPS_KEPT]:
+        path.unlink(missing_ok=True)
 
 
 def _write_synced(path: Path, content: bytes) -> None:
@@ -341,4 +356,4 @@ def _reason(error: OSError) -> str:
 
 
 def _access_fix(path: Path, access: str) -> str:
-    return f"chmod u+{access} '{path}', or run as the user who owns it."
+    return f"chmod u+{access} {shlex.quote(str(path))}, or run as the user who owns it."

@@ -1,0 +1,551 @@
+"""The file on disk: real links, modes, users, full disks, kills and processes at once."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from wizard.findings import ExitCode, Failure, Rule
+from wizard.librechat.env_store import (
+    BACKUPS_KEPT,
+    CHANGED_MEANWHILE,
+    LOCKED,
+    MAX_FILE_BYTES,
+    NO_BACKUP,
+    NOT_A_FILE,
+    READ_ONLY,
+    UNREADABLE,
+    UNWRITABLE,
+    EnvStore,
+)
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
+only_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become somebody else"
+)
+ROOT_FOLDER = Path(__file__).parents[2]
+NOBODY = 65534
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def store(folder: Path, state: Path) -> EnvStore:
+    return EnvStore(folder / ".env", state)
+
+
+@contextmanager
+def failing(rule: Rule) -> Iterator[pytest.ExceptionInfo[Failure]]:
+    with pytest.raises(Failure) as caught:
+        yield caught
+    assert caught.value.finding.rule is rule
+    assert caught.value.exit_code is ExitCode.FILE
+    assert caught.value.finding.fix
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_new_file_is_private_and_undo_takes_it_away(store: EnvStore, folder: Path) -> None:
+    assert store.read() is None
+    backup = store.save(None, b"A=1\n")
+    assert store.read() == b"A=1\n"
+    assert mode(store.path) == 0o600
+    assert names(folder) == [".env"]
+    assert backup is not None
+    assert backup.suffix == ".absent"
+    store.undo(store.last_backup(), b"A=1\n")
+    assert names(folder) == []
+
+
+def test_nothing_is_touched_when_nothing_changes(store: EnvStore, state: Path) -> None:
+    store.path.write_bytes(b"A=1\n")
+    os.utime(store.path, ns=(1, 1))
+    before = store.path.stat()
+    assert store.save(b"A=1\n", b"A=1\n") is None
+    assert store.path.stat() == before
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(0o644, 0o600), (0o600, 0o600), (0o755, 0o700), (0o640, 0o600)]
+)
+def test_the_mode_is_kept_less_what_others_may(store: EnvStore, before: int, after: int) -> None:
+    store.path.write_bytes(b"A=1\n")
+    store.path.chmod(before)
+    store.save(b"A=1\n", b"A=2\n")
+    assert mode(store.path) == after
+
+
+def test_backups_are_private_outside_the_checkout_and_ten(
+    store: EnvStore, folder: Path, state: Path
+) -> None:
+    content = None
+    for number in range(BACKUPS_KEPT + 5):
+        new = b"A=%d\n" % number
+        backup = store.save(content, new)
+        assert backup is not None
+        assert backup.read_bytes() == (content or b"")
+        assert mode(backup) == 0o600
+        content = new
+    assert names(folder) == [".env"]
+    assert store.backup_dir.is_relative_to(state)
+    assert mode(store.backup_dir) == 0o700
+    assert len(names(store.backup_dir)) == BACKUPS_KEPT
+    assert store.last_backup().content == b"A=13\n"
+
+
+def test_undo_goes_back_step_by_step_and_keeps_what_it_undid(store: EnvStore) -> None:
+    store.path.write_bytes(b"0")
+    for before, after in [(b"0", b"1"), (b"1", b"2")]:
+        store.save(before, after)
+    store.undo(store.last_backup(), b"2")
+    assert store.read() == b"1"
+    store.undo(store.last_backup(), b"1")
+    assert store.read() == b"0"
+    with failing(NO_BACKUP):
+        store.last_backup()
+    kept = sorted(store.backup_dir.glob("*.undone"))
+    assert [path.read_bytes() for path in kept] == [b"1", b"2"]
+    assert {mode(path) for path in kept} == {0o600}
+
+
+def test_what_was_undone_is_not_kept_for_ever(store: EnvStore) -> None:
+    store.path.write_bytes(b"0")
+    for _ in range(BACKUPS_KEPT + 3):
+        store.save(b"0", b"1")
+        store.undo(store.last_backup(), b"1")
+    assert len(names(store.backup_dir)) == BACKUPS_KEPT
+
+
+def test_undo_refuses_a_file_that_changed_since(store: EnvStore) -> None:
+    store.save(None, b"1")
+    backup = store.last_backup()
+    store.path.write_bytes(b"mine")
+    with failing(CHANGED_MEANWHILE):
+        store.undo(backup, b"1")
+    assert store.read() == b"mine"
+
+
+def test_the_last_backup_is_the_last_even_when_the_clock_is_set_back(
+    folder: Path, state: Path
+) -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    times = iter([noon, noon - timedelta(hours=1), noon - timedelta(hours=2), noon])
+    store = EnvStore(folder / ".env", state, now=lambda: next(times))
+    store.path.write_bytes(b"0")
+    for step in range(4):
+        store.save(b"%d" % step, b"%d" % (step + 1))
+    for step in reversed(range(4)):
+        assert store.last_backup().content == b"%d" % step
+        store.undo(store.last_backup(), b"%d" % (step + 1))
+    assert store.read() == b"0"
+
+
+def test_a_change_by_somebody_else_is_not_overwritten(store: EnvStore) -> None:
+    store.path.write_bytes(b"theirs")
+    for expected in (b"old", None):
+        with failing(CHANGED_MEANWHILE):
+            store.save(expected, b"ours")
+    store.path.unlink()
+    with failing(CHANGED_MEANWHILE):
+        store.save(b"old", b"ours")
+    assert not store.path.exists()
+
+
+def link_straight(folder: Path, target: Path) -> None:
+    (folder / ".env").symlink_to(target)
+
+
+def link_relative(folder: Path, target: Path) -> None:
+    (folder / ".env").symlink_to(os.path.relpath(target, folder))
+
+
+def link_chain(folder: Path, target: Path) -> None:
+    (folder / "second").symlink_to(target)
+    (folder / ".env").symlink_to("second")
+
+
+@pytest.mark.parametrize("link", [link_straight, link_relative, link_chain])
+@pytest.mark.parametrize("dangles", [False, True])
+def test_a_link_stays_and_its_target_is_written(
+    link: Callable[[Path, Path], None], dangles: bool, store: EnvStore, folder: Path, tmp_path: Path
+) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    target = secrets / "librechat.env"
+    if not dangles:
+        target.write_bytes(b"A=1\n")
+    link(folder, target)
+    links = names(folder)
+    before = store.read()
+    store.save(before, b"A=2\n")
+    assert store.path.is_symlink()
+    assert target.read_bytes() == b"A=2\n"
+    assert names(folder) == links
+    assert names(secrets) == ["librechat.env"]
+    store.undo(store.last_backup(), b"A=2\n")
+    assert store.path.is_symlink()
+    assert store.read() == before
+
+
+def test_a_link_and_its_target_are_one_file_with_one_lock(
+    folder: Path, state: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "real").write_bytes(b"1")
+    (folder / ".env").symlink_to(tmp_path / "real")
+    link, real = EnvStore(folder / ".env", state), EnvStore(tmp_path / "real", state)
+    assert link.backup_dir == real.backup_dir
+
+
+def test_a_link_in_a_circle_is_refused(store: EnvStore, folder: Path) -> None:
+    store.path.symlink_to("other")
+    (folder / "other").symlink_to(".env")
+    with pytest.raises(Failure) as caught:
+        store.read()
+    assert caught.value.finding.rule in {NOT_A_FILE, UNREADABLE}
+
+
+def test_a_link_into_a_folder_that_is_not_there(store: EnvStore) -> None:
+    store.path.symlink_to("nowhere/.env")
+    assert store.read() is None
+    with failing(UNWRITABLE) as caught:
+        store.save(None, b"1")
+    assert "no such folder" in caught.value.finding.detail
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "device", "socket"])
+def test_what_is_no_file_is_refused_at_once(kind: str, store: EnvStore) -> None:
+    import socket
+
+    if kind == "folder":
+        store.path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(store.path)
+    elif kind == "device":
+        store.path.symlink_to("/dev/zero")
+    else:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.relpath(store.path))  # a socket's path has at most 107 bytes
+    with failing(NOT_A_FILE):
+        store.read()
+    with failing(NOT_A_FILE):
+        store.save(None, b"1")
+
+
+def test_a_path_through_a_file_is_refused(folder: Path, state: Path) -> None:
+    (folder / "file").write_bytes(b"")
+    with failing(UNREADABLE):
+        EnvStore(folder / "file" / ".env", state).read()
+
+
+def test_a_huge_file_is_not_read_into_memory(store: EnvStore) -> None:
+    with store.path.open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    with failing(UNREADABLE):
+        store.read()
+
+
+def test_a_write_protected_file_is_left_alone(store: EnvStore, folder: Path) -> None:
+    store.path.write_bytes(b"1")
+    store.path.chmod(0o444)
+    with failing(READ_ONLY) as caught:
+        store.save(b"1", b"2")
+    assert "chmod u+w" in caught.value.finding.fix
+    assert (names(folder), store.read(), mode(store.path)) == ([".env"], b"1", 0o444)
+
+
+def test_a_hard_link_keeps_the_old_content(store: EnvStore, tmp_path: Path) -> None:
+    # The price of a file that is always whole: a rename cannot write through the other name.
+    store.path.write_bytes(b"1")
+    other = tmp_path / "other"
+    other.hardlink_to(store.path)
+    store.save(b"1", b"2")
+    assert (store.read(), other.read_bytes()) == (b"2", b"1")
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from filelock import FileLock  # while we may still read what root has installed
+from wizard.librechat.env_store import EnvStore
+from wizard.findings import Failure
+os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
+store = EnvStore(Path(sys.argv[1]), Path(sys.argv[2]))
+try:
+    store.save(store.read(), b"ours")
+except Failure as failure:
+    print(failure.finding.rule.id, failure.finding.detail, failure.finding.fix)
+else:
+    print("saved")
+"""
+
+
+def save_as_nobody(path: Path, state: Path) -> str:
+    for parent in [path.parent, *path.parent.parents][:-2]:  # pytest's own folders are private
+        parent.chmod(parent.stat().st_mode | 0o011)
+    state.mkdir(exist_ok=True)
+    os.chown(state, NOBODY, NOBODY)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY.format(nobody=NOBODY), str(path), str(state)],
+        cwd=ROOT_FOLDER,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+@only_root
+def test_somebody_who_may_not_read_it(store: EnvStore, state: Path) -> None:
+    store.path.write_bytes(b"1")
+    store.path.chmod(0o600)
+    said = save_as_nobody(store.path, state)
+    assert said.startswith("LA020")
+    assert "permission denied" in said
+    assert "chmod u+r" in said
+    assert store.read() == b"1"
+
+
+@only_root
+def test_somebody_who_may_not_write_in_the_folder(store: EnvStore, state: Path) -> None:
+    store.path.write_bytes(b"1")
+    store.path.chmod(0o644)
+    store.path.parent.chmod(0o755)
+    said = save_as_nobody(store.path, state)
+    assert said.startswith("LA022")
+    assert "permission denied" in said
+    assert store.read() == b"1"
+    assert names(store.path.parent) == [".env"]
+
+
+@only_root
+def test_somebody_who_may_not_give_the_file_back_to_its_owner(store: EnvStore, state: Path) -> None:
+    store.path.write_bytes(b"1")
+    store.path.chmod(0o666)
+    store.path.parent.chmod(0o777)
+    said = save_as_nobody(store.path, state)
+    assert said.startswith("LA022")
+    assert (store.read(), store.path.stat().st_uid) == (b"1", 0)
+    assert names(store.path.parent) == [".env"]
+
+
+@only_root
+def test_the_owner_may(store: EnvStore, state: Path, folder: Path) -> None:
+    store.path.write_bytes(b"1")
+    for path in (folder, store.path):
+        os.chown(path, NOBODY, NOBODY)
+    assert save_as_nobody(store.path, state) == "saved\n"
+    assert (store.read(), store.path.stat().st_uid) == (b"ours", NOBODY)
+
+
+def test_without_a_state_folder_nothing_is_written(store: EnvStore, tmp_path: Path) -> None:
+    store.path.write_bytes(b"1")
+    blocked = tmp_path / "blocked"
+    blocked.write_bytes(b"")
+    with failing(UNWRITABLE) as caught:
+        EnvStore(store.path, blocked).save(b"1", b"2")
+    assert str(blocked) in caught.value.finding.detail
+    assert store.read() == b"1"
+
+
+@only_root
+def test_root_gives_the_file_to_whom_it_belongs(store: EnvStore, folder: Path) -> None:
+    os.chown(folder, NOBODY, NOBODY)
+    store.save(None, b"1")
+    assert (store.path.stat().st_uid, store.path.stat().st_gid) == (NOBODY, NOBODY)
+    os.chown(store.path, 1, 2)
+    store.save(b"1", b"2")
+    assert (store.path.stat().st_uid, store.path.stat().st_gid) == (1, 2)
+    assert mode(store.path) == 0o600
+
+
+SAVE = """
+import sys
+from pathlib import Path
+from wizard.librechat.env_store import EnvStore
+from wizard.findings import Failure
+{prepare}
+store = EnvStore(Path(sys.argv[1]), Path(sys.argv[2]))
+try:
+    {act}
+except Failure as failure:
+    print(failure.finding.rule.id, failure.finding.detail)
+"""
+
+
+def script(act: str, prepare: str = "") -> list[str]:
+    return [sys.executable, "-c", SAVE.format(prepare=prepare, act=act)]
+
+
+def test_a_full_disk_leaves_the_old_file(store: EnvStore, state: Path, folder: Path) -> None:
+    store.path.write_bytes(b"1")
+    limited = (
+        "import resource, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))"
+    )
+    done = subprocess.run(
+        [*script("store.save(b'1', b'x' * 10_000)", limited), str(store.path), str(state)],
+        cwd=ROOT_FOLDER,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.startswith("LA022"), done.stderr
+    assert (names(folder), store.read()) == ([".env"], b"1")
+
+
+def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(
+    store: EnvStore, state: Path, folder: Path
+) -> None:
+    old, new = b"old\n" * 50_000, b"new\n" * 80_000
+    act = (
+        "print('go', flush=True)\n"
+        "    while True:\n"
+        "        store.save(b'old\\n' * 50_000, b'new\\n' * 80_000)\n"
+        "        store.save(b'new\\n' * 80_000, b'old\\n' * 50_000)"
+    )
+    dice = random.Random(1)
+    for _ in range(8):
+        store.path.write_bytes(old)
+        with subprocess.Popen(
+            [*script(act), str(store.path), str(state)], cwd=ROOT_FOLDER, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(dice.uniform(0, 0.1))
+            process.send_signal(signal.SIGKILL)
+        assert store.read() in {old, new}
+    store.save(store.read(), b"after\n")
+    assert names(folder) == [".env"]
+    assert store.read() == b"after\n"
+
+
+@pytest.mark.needs("git")
+def test_what_a_killed_run_left_is_removed_but_not_that_of_a_neighbour(
+    store: EnvStore, state: Path, folder: Path
+) -> None:
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    (folder / ".gitignore").write_text(".env*\n!.env.example\n")  # as LibreChat has it
+    neighbour = EnvStore(folder / ".env.test", state)
+    ours, theirs = (
+        folder / f".env.librechat-auth0-{each.backup_dir.name}-x" for each in (store, neighbour)
+    )
+    ours.write_bytes(b"half")
+    theirs.write_bytes(b"half")
+    store.save(None, b"1")
+    assert not ours.exists()
+    assert theirs.exists()
+    status = ["git", "-C", str(folder), "status", "--porcelain"]
+    listed = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+    assert listed == "?? .gitignore\n"
+
+
+def test_two_processes_at_once_lose_nothing(store: EnvStore, state: Path) -> None:
+    # Each adds its letter to what it read, again and again until nobody was in between.
+    store.path.write_bytes(b"")
+    act = (
+        "done = 0\n"
+        "    while done < 10:\n"
+        "        before = store.read()\n"
+        "        try:\n"
+        "            store.save(before, before + sys.argv[3].encode())\n"
+        "            done += 1\n"
+        "        except Failure as failure:\n"
+        "            assert failure.finding.rule.id == 'LA024', failure"
+    )
+    writers = [
+        subprocess.Popen(
+            [*script(act), str(store.path), str(state), letter], cwd=ROOT_FOLDER, stderr=-1
+        )
+        for letter in "ab"
+    ]
+    for writer in writers:
+        assert writer.communicate(timeout=60)[1] == b""
+    assert sorted(store.read() or b"") == sorted(b"a" * 10 + b"b" * 10)
+
+
+def test_a_run_that_holds_the_lock_is_waited_for_and_then_named(
+    store: EnvStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.librechat.env_store.LOCK_TIMEOUT_SECONDS", 0.2)
+    holding, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store._locked():
+            holding.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert holding.wait(20)
+        with failing(LOCKED):
+            store.save(None, b"1")
+    finally:
+        done.set()
+        thread.join()
+    store.save(None, b"1")
+    assert store.read() == b"1"
+
+
+@pytest.mark.needs("strace")
+def test_the_content_is_on_the_disk_before_the_rename(
+    store: EnvStore, state: Path, tmp_path: Path
+) -> None:
+    store.path.write_bytes(b"old")
+    trace = tmp_path / "trace"
+    calls = "trace=openat,write,fsync,fdatasync,rename,renameat,renameat2"
+    subprocess.run(
+        [
+            *("strace", "-f", "-y", "-e", calls, "-o", str(trace)),
+            *script("store.save(b'old', b'brand new')"),
+            *(str(store.path), str(state)),
+        ],
+        cwd=ROOT_FOLDER,
+        check=True,
+        timeout=60,
+    )
+    folder = re.escape(str(store.path.parent))
+    steps = [
+        r"write\(\d+<[^>]*/backups/[^>]*>, \"old\"",
+        r"fsync\(\d+<[^>]*/backups/[^>]*\.env>",
+        r"fsync\(\d+<[^>]*/backups/[^>]*>",
+        rf"write\(\d+<{folder}/[^>]*>, \"brand new\"",
+        rf"fsync\(\d+<{folder}/\.env\.librechat-auth0-[^>]*>",
+        rf"rename\w*\(.*\"{folder}/\.env\"",
+        rf"fsync\(\d+<{folder}>",
+    ]
+    assert re.search(".*".join(steps), trace.read_text(), re.DOTALL), trace.read_text()
