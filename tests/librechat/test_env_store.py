@@ -408,23 +408,55 @@ def script(act: str, prepare: str = "") -> list[str]:
     return [sys.executable, "-c", SAVE.format(prepare=prepare, act=act)]
 
 
-def test_a_full_disk_leaves_the_old_file(store: EnvStore, state: Path, folder: Path) -> None:
-    store.path.write_bytes(b"1")
-    limited = (
+def save_with_file_size_limit(limit: int, store: EnvStore, state: Path, act: str) -> str:
+    """What a run says that may not write more into a file; a full disk looks like that."""
+    prepare = (
         "import resource, signal\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
     )
     done = subprocess.run(
-        [*script("store.save(b'1', b'x' * 10_000)", limited), str(store.path), str(state)],
+        [*script(act, prepare), str(store.path), str(state)],
         cwd=ROOT_FOLDER,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.stdout.startswith("LA022"), done.stderr
-    assert (names(folder), store.read()) == ([".env"], b"1")
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 10_000), (10_000, 1)])
+def test_without_room_for_file_or_backup_the_old_file_stays_and_nothing_else(
+    old: int, new: int, store: EnvStore, state: Path, folder: Path
+) -> None:
+    store.path.write_bytes(b"o" * old)
+    said = save_with_file_size_limit(4096, store, state, f"store.save(b'o' * {old}, b'n' * {new})")
+    assert said.startswith("LA022")
+    assert str(store.path if new > old else store.backup_dir) in said
+    assert (names(folder), store.read()) == ([".env"], b"o" * old)
+    assert names(store.backup_dir) == []
+    with failing(NO_BACKUP):
+        store.last_backup()
+
+
+@only_root
+def test_a_full_disk(tmp_path: Path, state: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("may not mount")
+    try:
+        store = EnvStore(disk / ".env", state)
+        store.path.write_bytes(b"old")
+        with failing(UNWRITABLE) as caught:
+            store.save(b"old", b"x" * 40_000)
+        assert "the disk is full" in caught.value.finding.detail
+        assert (names(disk), store.read()) == ([".env"], b"old")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(
@@ -448,8 +480,11 @@ def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(
             time.sleep(dice.uniform(0, 0.1))
             process.send_signal(signal.SIGKILL)
         assert store.read() in {old, new}
+    for backup in store._backups():
+        assert backup.read_bytes() in {old, new}
     store.save(store.read(), b"after\n")
     assert names(folder) == [".env"]
+    assert list(store.backup_dir.glob("*.part")) == []
     assert store.read() == b"after\n"
 
 
@@ -540,8 +575,9 @@ def test_the_content_is_on_the_disk_before_the_rename(
     )
     folder = re.escape(str(store.path.parent))
     steps = [
-        r"write\(\d+<[^>]*/backups/[^>]*>, \"old\"",
-        r"fsync\(\d+<[^>]*/backups/[^>]*\.env>",
+        r"write\(\d+<[^>]*/backups/[^>]*\.part>, \"old\"",
+        r"fsync\(\d+<[^>]*/backups/[^>]*\.part>",
+        r"rename\w*\([^)]*/backups/[^)]*\.env\"\)",
         r"fsync\(\d+<[^>]*/backups/[^>]*>",
         rf"write\(\d+<{folder}/[^>]*>, \"brand new\"",
         rf"fsync\(\d+<{folder}/\.env\.librechat-auth0-[^>]*>",

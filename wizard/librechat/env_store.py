@@ -159,11 +159,16 @@ class EnvStore:
             if self.read() != expected:
                 raise CHANGED_MEANWHILE.failure(str(self.path))
             self._refuse_protected()
-            with _told_as(UNWRITABLE, self.path):
+            with _told_as(UNWRITABLE, self.backup_dir):
                 backup = self._back_up(expected)
-                self._replace(content)
-                _drop_all_but_the_newest(self._backups())
-                return backup
+            try:
+                with _told_as(UNWRITABLE, self.path):
+                    self._replace(content)
+            except BaseException:
+                backup.unlink(missing_ok=True)  # undo must not find what was never changed
+                raise
+            _drop_all_but_the_newest(self._backups())
+            return backup
 
     def last_backup(self) -> Backup:
         """What `undo` would bring back.
@@ -230,6 +235,8 @@ class EnvStore:
 
     def _back_up(self, content: bytes | None) -> Path:
         _make_private_dirs(self.backup_dir)
+        for left_over in self.backup_dir.glob("*.part"):
+            left_over.unlink(missing_ok=True)
         stamp = self._now().strftime("%Y%m%dT%H%M%S.%fZ")
         last = self._backups()[-1:]
         if last and stamp <= last[0].stem:  # the clock was set back: the order must tell the last
@@ -299,10 +306,17 @@ def _drop_all_but_the_newest(oldest_first: Sequence[Path]) -> None:
 
 
 def _write_synced(path: Path, content: bytes) -> None:
-    with open(path, "wb", opener=partial(os.open, mode=_PRIVATE_FILE)) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a private file; under its name it is always whole."""
+    part = path.with_suffix(".part")
+    try:
+        with open(part, "wb", opener=partial(os.open, mode=_PRIVATE_FILE)) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     _sync_directory(path.parent)
 
 
@@ -339,6 +353,7 @@ _REASONS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
     errno.ENOSPC: "the disk is full",
+    errno.EFBIG: "the disk or a limit (ulimit -f) allows no file of this size",
     errno.EDQUOT: "your disk quota is used up",
     errno.EROFS: "the file system is read-only",
     errno.EBUSY: "it is mounted by another program (a Docker bind mount of the single file?)",
