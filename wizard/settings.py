@@ -151,7 +151,10 @@ def is_tenant_domain(domain: str) -> bool:
 
 def is_loopback(url: str) -> bool:
     """Whether only this machine reaches the URL."""
-    host = urlsplit(url).hostname or ""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # no URL at all
+        return False
     return host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")
 
 
