@@ -110,20 +110,25 @@ class Proxy:
         Raises:
             OSError: the port cannot be had.
         """
-        listeners = _loopback_listeners(self.port)
-        self.port = listeners[0].getsockname()[1]
+        try:
+            for address in LOOPBACK if _has_ipv6() else LOOPBACK[:1]:
+                # By its address: only then asyncio sets TCP_NODELAY, without which each
+                # handshake and many an answer waits 40 ms for the client's acknowledgement.
+                server = await asyncio.get_running_loop().create_server(
+                    lambda: _Client(self),
+                    address,
+                    self.port,
+                    ssl=self._context,
+                    backlog=512,
+                    ssl_handshake_timeout=10.0,
+                    ssl_shutdown_timeout=LINGER_SECONDS,
+                )
+                self._servers.append(server)
+                self.port = server.sockets[0].getsockname()[1]
+        except OSError:
+            await self.stop()
+            raise
         self.hosts = _served_hosts(self.port)
-        loop = asyncio.get_running_loop()
-        for listener in listeners:
-            server = await loop.create_server(
-                lambda: _Client(self),
-                sock=listener,
-                ssl=self._context,
-                backlog=512,
-                ssl_handshake_timeout=10.0,
-                ssl_shutdown_timeout=LINGER_SECONDS,
-            )
-            self._servers.append(server)
 
     async def stop(self) -> None:
         """Close every socket, those of requests under way too."""
@@ -140,20 +145,6 @@ class Proxy:
     def serving(self) -> bool:
         """Whether new connections are accepted."""
         return bool(self._servers) and all(server.is_serving() for server in self._servers)
-
-
-def _loopback_listeners(port: int) -> list[socket.socket]:
-    listeners: list[socket.socket] = []
-    try:
-        listeners.append(socket.create_server((LOOPBACK[0], port)))
-        if _has_ipv6():
-            port = listeners[0].getsockname()[1]
-            listeners.append(socket.create_server((LOOPBACK[1], port), family=socket.AF_INET6))
-    except OSError:
-        for listener in listeners:
-            listener.close()
-        raise
-    return listeners
 
 
 def _has_ipv6() -> bool:
@@ -293,6 +284,7 @@ class _Client(_HeadReader, asyncio.Protocol):
         if self._exchanges and not self._exchanges[0].answered:
             self.report(self._exchanges[0], CLIENT_LEFT)
         self._end()
+        del self._parser  # knows us: with it gone, the 256 KiB of asyncio's TLS go at once
 
     def abort(self) -> None:
         """Break the connection off: the client sees that its answer is not whole."""
@@ -650,6 +642,7 @@ class _Upstream(_HeadReader, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         client, exchange = self._client, self._exchange
         self._exchange = None
+        del self._parser  # see `_Client.connection_lost`
         client.forget(self)
         if exchange is None or self._websocket or client.transport.is_closing():
             return
