@@ -3,4 +3,4 @@
 LIBRECHAT_PORT = 3080
 
 # Each is a module in `wizard.tunnels`, in the order in which they are offered.
-TUNNELS = ("ngrok", "local", "caddy", "localtunnel")
+TUNNELS = ("ngrok", "local", "caddy", "cloudflared", "localtunnel")

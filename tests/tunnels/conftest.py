@@ -11,7 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.providers import node_modules
 from wizard.tunnels import EventKind, TunnelEvent, supervised
+
+__all__ = ["node_modules"]
 
 
 def until(condition: Callable[[], object], seconds: float = 10.0) -> bool:

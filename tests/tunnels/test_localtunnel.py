@@ -9,10 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -30,8 +31,11 @@ from wizard.watchdog import start_time
 
 MODULES = Path(__file__).parent.parent / "node" / "node_modules"
 PATH = os.environ["PATH"]
+Test = TypeVar("Test", bound=Callable[..., None])
 
-needs_node = pytest.mark.needs("node")
+
+def needs_node(test: Test) -> Test:
+    return pytest.mark.needs("node")(pytest.mark.usefixtures("node_modules")(test))
 
 
 class Server:

@@ -8,9 +8,7 @@ start that never returns, a download into a folder that others write to.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import io
-import json
 import logging
 import os
 import re
@@ -28,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from wizard.tunnels import EventKind, TunnelEvent
+from wizard.tunnels.local_api import get_json
 from wizard.tunnels.ngrok_config import directory
 from wizard.tunnels.ngrok_errors import BROKEN_AGENT, NO_DOWNLOAD, SILENT_AGENT
 from wizard.tunnels.supervised import printable
@@ -47,8 +46,6 @@ WEB_ADDRESSES = tuple(f"127.0.0.1:{port}" for port in range(4040, 4050))
 # From here on the agent has endpoints in its API (its change log, 2025-09-23).
 ENDPOINTS_SINCE = (3, 30)
 DOWNLOAD_SECONDS = 60.0
-API_SECONDS = 2.0
-API_MAX_BYTES = 16 << 20
 REQUESTS_AT_A_LOOK = 50
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _WRAPPER_MAX_BYTES = 1 << 20
@@ -155,7 +152,7 @@ class RequestLog:
 
     def news(self) -> list[TunnelEvent] | None:
         """What was answered since the last call, oldest first; None if the agent is silent."""
-        document = _get(self._address, f"/api/requests/http?limit={REQUESTS_AT_A_LOOK}")
+        document = get_json(self._address, f"/api/requests/http?limit={REQUESTS_AT_A_LOOK}")
         if document is None:
             return None
         answered = [
@@ -352,7 +349,7 @@ def _is_pyngroks_wrapper(program: Path) -> bool:
 def _endpoints(address: str) -> Iterator[tuple[str, str]]:
     """Public URL and upstream of all that the agent there has online."""
     for kind in ("endpoints", "tunnels"):
-        document = _get(address, f"/api/{kind}")
+        document = get_json(address, f"/api/{kind}")
         for found in _objects(document or {}, kind):
             inner = found.get("upstream") or found.get("config")
             upstream = inner.get("url") or inner.get("addr") if isinstance(inner, dict) else ""
@@ -377,20 +374,6 @@ def _event(request: Mapping[str, Any]) -> TunnelEvent:
         status=int(answer.get("status_code") or 0),
         milliseconds=float(request.get("duration") or 0) / 1e6,
     )
-
-
-def _get(address: str, path: str) -> Mapping[str, object] | None:
-    """A document of the agent's local API, None if none comes; no proxy belongs in between."""
-    try:
-        connection = http.client.HTTPConnection(address, timeout=API_SECONDS)
-        with contextlib.closing(connection):
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            body = answer.read(API_MAX_BYTES)
-        document = json.loads(body) if answer.status == 200 else None
-    except (OSError, ValueError, http.client.HTTPException):
-        return None
-    return document if isinstance(document, dict) else None
 
 
 def _objects(document: Mapping[str, object], name: str) -> list[Mapping[str, Any]]:

@@ -1,0 +1,270 @@
+"""The cloudflared tunnel against a real process of a stand-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.tunnels.conftest import Listener, free_port, until
+from wizard.findings import ExitCode, Failure
+from wizard.processes import SystemProcesses
+from wizard.tunnels import EventKind, TunnelRequest, event_streams, provider
+from wizard.tunnels.cloudflared import RULES, CloudflaredTunnel
+from wizard.watchdog import start_time
+
+STAND_IN = Path(__file__).parent.parent / "stand_ins" / "cloudflared.py"
+
+
+@pytest.fixture(autouse=True)
+def _quick_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_streams, "HOLD_SECONDS", 0.5)
+    monkeypatch.setattr(event_streams, "REACHABLE_SECONDS", 3.0)
+    monkeypatch.setattr(event_streams, "RETRY_SECONDS", 0.05)
+
+
+class World:
+    """One machine with cloudflared, and Cloudflare's edge."""
+
+    def __init__(self, folder: Path, port: int, listener: Listener) -> None:
+        self.folder = folder
+        (folder / "bin").mkdir()
+        self.state = folder / "state"
+        self.state.mkdir()
+        program = folder / "bin" / "cloudflared"
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
+        program.chmod(0o755)
+        self.environ = {**os.environ, "STAND_IN_STATE": str(self.state)}
+        self.request = TunnelRequest(
+            port=port,
+            state_dir=folder / "private",
+            on_event=listener.events.append,
+            progress=listener.lines.append,
+        )
+
+    def tunnel(self, *, seconds: float = 20.0, **changes: object) -> CloudflaredTunnel:
+        request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
+        return CloudflaredTunnel(
+            request, SystemProcesses(), self.environ, start_seconds=seconds, visit=self.visit
+        )
+
+    def visit(self, url: str) -> AbstractContextManager[event_streams.Stream]:
+        edge = (self.state / urlsplit(url).netloc).read_text()
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        path = urlsplit(url).path or "/"
+        return opener.open(f"http://127.0.0.1:{edge}{path}", timeout=5)  # type: ignore[no-any-return]
+
+    def arguments(self) -> list[str]:
+        words = json.loads((self.state / "argv").read_text())
+        assert isinstance(words, list)
+        return words
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path, librechat: int, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return World(tmp_path, librechat, listener)
+
+
+@contextmanager
+def running(opened: CloudflaredTunnel) -> Iterator[CloudflaredTunnel]:
+    with opened:
+        yield opened
+
+
+def pid_of(opened: CloudflaredTunnel) -> int:
+    assert opened._child is not None
+    return opened._child._process.pid
+
+
+def test_the_url_leads_to_librechat(world: World) -> None:
+    with world.tunnel() as url, world.visit(f"{url}/") as answer:
+        page = answer.read(4096).decode()
+
+    assert url.endswith(".trycloudflare.com")
+    assert "X-Forwarded-Proto: https\n" in page
+
+
+def test_held_back_events_are_found_and_told(world: World, listener: Listener) -> None:
+    with running(world.tunnel()) as opened:
+        findings = opened.findings
+
+    assert [finding.rule.id for finding in findings] == ["LA372"]
+    assert findings[0].detail == "A probe saw it."
+    assert any("chats look frozen" in line for line in listener.lines)
+
+
+def test_events_that_pass_are_no_finding(world: World) -> None:
+    world.environ["STAND_IN_SCENARIO"] = "streams"
+    with running(world.tunnel()) as opened:
+        assert opened.findings == []
+
+
+def test_what_no_probe_reaches_is_told_as_known(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_streams, "REACHABLE_SECONDS", 0.3)
+    monkeypatch.setattr(World, "visit", _nobody_there)
+    with running(world.tunnel()) as opened:
+        assert opened.findings[0].detail == "It is known; no probe came through."
+
+
+def _nobody_there(_: World, url: str) -> AbstractContextManager[event_streams.Stream]:
+    raise OSError(f"{url} does not resolve")
+
+
+def test_the_users_own_configuration_and_token_are_left_out(world: World) -> None:
+    own = Path(os.environ["HOME"], ".cloudflared", "config.yml")
+    own.parent.mkdir()
+    own.write_text("tunnel: 4711\ningress:\n  - service: http_status:404\n")
+    world.environ["TUNNEL_TOKEN"] = "of another tunnel"
+    with running(world.tunnel()) as opened, world.visit(f"{opened._url}/") as answer:
+        environ = Path(f"/proc/{pid_of(opened)}/environ").read_bytes()
+        assert b"X-Forwarded-Proto" in answer.read(4096)
+
+    assert b"TUNNEL_TOKEN" not in environ
+    assert "--no-autoupdate" in world.arguments()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "rule", "said"),
+    [
+        ("limited", "LA371", "429"),
+        ("unreachable", "LA373", "no such host"),
+        ("silent", "LA373", "Requesting new quick Tunnel"),
+        ("ends", "LA374", "exit status 3"),
+    ],
+)
+def test_what_cloudflared_complains_of_is_explained(
+    world: World, scenario: str, rule: str, said: str
+) -> None:
+    world.environ["STAND_IN_SCENARIO"] = scenario
+    opened = world.tunnel(seconds=2.0)
+    with pytest.raises(Failure) as caught:
+        opened.open()
+
+    assert caught.value.exit_code is ExitCode.TUNNEL
+    assert caught.value.finding.rule.id == rule
+    assert said in caught.value.finding.detail
+    assert caught.value.finding.detail.isprintable()
+    assert start_time(pid_of(opened)) is None
+
+
+def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listener) -> None:
+    with running(world.tunnel()) as opened:
+        os.kill(pid_of(opened), signal.SIGUSR1)
+        assert listener.heard(EventKind.LOST)
+        assert not opened.healthy()
+        os.kill(pid_of(opened), signal.SIGUSR2)
+        assert listener.heard(EventKind.RESTORED)
+        assert opened.healthy()
+
+    assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "number", "said"),
+    [
+        ("", signal.SIGKILL, "cloudflared ended (exit status -9)"),
+        ("forgets", signal.SIGUSR1, "Cloudflare has given up the quick tunnel"),
+    ],
+)
+def test_a_url_that_is_gone_for_good_is_not_replaced_by_another(
+    world: World, listener: Listener, scenario: str, number: signal.Signals, said: str
+) -> None:
+    world.environ["STAND_IN_SCENARIO"] = scenario
+    with running(world.tunnel()) as opened:
+        os.kill(pid_of(opened), number)
+        assert listener.heard(EventKind.CLOSED)
+        assert not opened.healthy()
+
+    assert listener.kinds() == [EventKind.LOST, EventKind.CLOSED]
+    assert listener.events[-1].detail == said
+    assert len(list(world.state.glob("stand-in-*"))) == 1
+
+
+def test_a_url_cannot_be_chosen(world: World) -> None:
+    with pytest.raises(Failure) as caught:
+        world.tunnel(wanted_url="https://mine.trycloudflare.com").open()
+
+    assert caught.value.finding.rule.id == "LA375"
+    assert not (world.state / "argv").exists()
+
+
+def test_closing_leaves_no_process_and_no_port(world: World) -> None:
+    opened = world.tunnel()
+    opened.open()
+    relay = opened._relay
+    assert relay is not None
+    opened.close()
+    opened.close()
+
+    assert start_time(pid_of(opened)) is None
+    assert not _listens(relay.port)
+
+
+def _listens(port: int) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1)
+    except OSError:
+        return False
+    return True
+
+
+def test_a_relay_leads_where_it_is_told_and_cuts_the_old_way(librechat: int) -> None:
+    relay = event_streams.Relay(free_port())
+    assert not _listens(relay.port)
+    relay.lead_to(librechat)
+    assert _listens(relay.port)
+    relay.close()
+    assert not _listens(relay.port)
+
+
+def test_no_cloudflared_outlives_us(world: World) -> None:
+    script = world.folder / "run.py"
+    script.write_text(
+        "import os, pathlib, time\n"
+        "from wizard.processes import SystemProcesses\n"
+        "from wizard.tunnels import TunnelRequest, event_streams, provider\n"
+        "event_streams.REACHABLE_SECONDS = 0\n"
+        f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
+        "tunnel = provider('cloudflared').tunnel(request, SystemProcesses(), os.environ)\n"
+        "tunnel.open()\n"
+        "print(tunnel._child._process.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environ = {**world.environ, "PATH": os.environ["PATH"]}
+    environ["PYTHONPATH"] = str(Path(__file__).parent.parent.parent)
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environ
+    ) as run:
+        assert run.stdout is not None
+        pid = int(run.stdout.readline())
+        run.kill()
+        run.wait()
+
+    assert until(lambda: start_time(pid) is None, 5)
+
+
+def test_the_offer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = provider("cloudflared").offer(SystemProcesses(), {})
+    assert (there.ready, there.stable_url, there.public) == (True, False, True)
+    monkeypatch.setenv("PATH", "")
+    gone = provider("cloudflared").offer(SystemProcesses(), {})
+    assert gone.ready is False
+    with pytest.raises(Failure) as caught:
+        world.tunnel().open()
+
+    assert caught.value.finding.rule is RULES[0]

@@ -1,0 +1,233 @@
+"""A public HTTPS URL without an account, by Cloudflare's quick tunnels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.tunnels import Offer, Tunnel, TunnelRequest, event_streams
+from wizard.tunnels.child import NOT_STARTED, START_SECONDS, ChildTunnel
+from wizard.tunnels.local_api import get_json
+
+if TYPE_CHECKING:
+    from wizard.findings import Failure
+    from wizard.processes import Processes
+
+_DOCS = "https://developers.cloudflare.com/cloudflare-one/networks/connectors/cloudflare-tunnel"
+_WHY = "LibreChat is reached through the tunnel."
+
+NO_CLOUDFLARED = Rule(
+    "LA370",
+    Severity.ERROR,
+    "cloudflared is not installed",
+    "This tunnel is opened by Cloudflare's program; the wizard does not install programs.",
+    "Install it (https://github.com/cloudflare/cloudflared), or choose --tunnel local,"
+    " which needs nothing.",
+    _DOCS,
+    ExitCode.TUNNEL,
+)
+TOO_MANY = Rule(
+    "LA371",
+    Severity.ERROR,
+    "Cloudflare gives out no more quick tunnels for now",
+    "It limits how many one network may open in a while.",
+    "Wait ten minutes, or choose another tunnel: ngrok or local.",
+    _DOCS,
+    ExitCode.TUNNEL,
+)
+HELD_BACK = Rule(
+    "LA372",
+    Severity.WARNING,
+    "The quick tunnel holds back server-sent events",
+    "LibreChat streams its answers so: sign-in works, and chats look frozen until they are done.",
+    "Use it to try the sign-in; for chats choose --tunnel ngrok or --tunnel local.",
+    "https://github.com/cloudflare/cloudflared/issues/1449",
+)
+UNREACHABLE = Rule(
+    "LA373",
+    Severity.ERROR,
+    "Cloudflare cannot be reached",
+    _WHY,
+    "Check the network, HTTPS_PROXY, and that the firewall lets port 7844 out,"
+    " or choose --tunnel local.",
+    _DOCS,
+    ExitCode.TUNNEL,
+)
+NOT_UP = Rule(
+    "LA374",
+    Severity.ERROR,
+    "cloudflared does not open the tunnel",
+    _WHY,
+    "Update cloudflared and try again, or choose another tunnel: ngrok or local.",
+    _DOCS,
+    ExitCode.TUNNEL,
+)
+NO_CHOICE = Rule(
+    "LA375",
+    Severity.ERROR,
+    "A quick tunnel's URL cannot be chosen",
+    "Cloudflare gives another one each time.",
+    "Ask for no URL, or choose ngrok, which has one of your own.",
+    _DOCS,
+    ExitCode.TUNNEL,
+)
+RULES = (NO_CLOUDFLARED, TOO_MANY, HELD_BACK, UNREACHABLE, NOT_UP, NO_CHOICE)
+
+_METRICS = re.compile(r"Starting metrics server on (\S+?)/metrics")
+_CONNECTED = "Registered tunnel connection"
+_FORGOTTEN = "Tunnel not found"
+_LIMITED = re.compile(r"429 Too Many Requests|error code: 1015")
+_NOT_REACHED = re.compile(r"failed to request quick Tunnel|Unable to establish connection")
+
+
+class CloudflaredTunnel(ChildTunnel):
+    """A quick tunnel, for as long as its cloudflared runs: then its URL is gone for good.
+
+    Attributes:
+        findings: what is to be known of the open tunnel.
+    """
+
+    _program = "cloudflared"
+
+    def __init__(
+        self,
+        request: TunnelRequest,
+        processes: Processes,
+        environ: Mapping[str, str],
+        *,
+        start_seconds: float = START_SECONDS,
+        visit: event_streams.Visit | None = None,
+    ) -> None:
+        super().__init__(request, processes, environ, start_seconds=start_seconds)
+        # Every option of cloudflared can come from the environment, a token for another tunnel too.
+        self._environ = {
+            name: value
+            for name, value in self._environ.items()
+            if not name.startswith("TUNNEL_") and name != "NO_AUTOUPDATE"
+        }
+        self._visit = visit or _visit
+        self._relay: event_streams.Relay | None = None
+        self._metrics = ""
+        self._forgotten = False
+        self.findings: list[Finding] = []
+
+    def _start(self) -> str:
+        if self._request.wanted_url:
+            raise NO_CHOICE.failure(self._request.wanted_url)
+        relay = self._relay = event_streams.Relay(self._request.port)
+        self._request.progress("Asking Cloudflare for a quick tunnel")
+        url = super()._start()
+        self._request.progress("Finding out whether chats can stream through it")
+        passes = event_streams.come_one_by_one(url, relay, self._visit, self._closing)
+        relay.lead_to(self._request.port)
+        if passes is not True:
+            seen = "A probe saw it." if passes is False else "It is known; no probe came through."
+            self.findings.append(HELD_BACK.finding(seen))
+            self._request.progress(f"{HELD_BACK.title}. {HELD_BACK.why}")
+        return url
+
+    def _stop(self) -> None:
+        super()._stop()
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            relay.close()
+
+    def _command(self) -> Sequence[str]:
+        program = self._processes.which("cloudflared")
+        if program is None:
+            raise NO_CLOUDFLARED.failure()
+        if self._relay is None:
+            raise NOT_UP.failure("The tunnel was closed.")
+        # A configuration file of the user's would lead to other services than this one.
+        configuration = self._request.state_dir / "cloudflared.yml"
+        configuration.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        configuration.write_text("{}\n", "utf-8")
+        return (
+            *(str(program), "tunnel", "--no-autoupdate"),
+            *("--config", str(configuration)),
+            *("--metrics", "127.0.0.1:0"),
+            *("--url", f"http://127.0.0.1:{self._relay.port}"),
+        )
+
+    def _hear(self, line: str) -> None:
+        if found := _METRICS.search(line):
+            self._metrics = found[1]
+        elif _CONNECTED in line:
+            known = get_json(self._metrics, "/quicktunnel") if self._metrics else None
+            if known and known.get("hostname"):
+                self._stands(f"https://{known['hostname']}")
+        elif _FORGOTTEN in line:
+            self._forgotten = True
+
+    def _ended(self) -> str:
+        if self._forgotten:
+            return "Cloudflare has given up the quick tunnel"
+        return super()._ended()
+
+    def _can_come_back(self) -> bool:
+        return False
+
+    def _observe(self) -> None:
+        if get_json(self._metrics, "/ready") is None:
+            self._lose("cloudflared lost the connection to Cloudflare and tries again")
+        else:
+            self._regain()
+
+    def _explained(self, said: Sequence[str], status: int | None) -> Failure:
+        text = " ".join(said)
+        detail = next((line for line in reversed(said) if " ERR " in line), " ".join(said[-1:]))
+        if _LIMITED.search(text):
+            return TOO_MANY.failure(detail)
+        if _NOT_REACHED.search(text) or (status is None and "Requesting new quick Tunnel" in text):
+            return UNREACHABLE.failure(detail)
+        named = "" if status in {None, NOT_STARTED} else f" (exit status {status})"
+        return NOT_UP.failure(f"{detail}{named}")
+
+
+class Cloudflared:
+    """See `wizard.tunnels.Provider`."""
+
+    name = "cloudflared"
+    summary = (
+        "a public HTTPS URL without an account, another one each time; good to try the sign-in,"
+        " chats look frozen"
+    )
+    domains = ()
+
+    def offer(
+        self,
+        processes: Processes,
+        environ: Mapping[str, str],  # noqa: ARG002
+    ) -> Offer:
+        """See `Provider.offer`."""
+        program = processes.which("cloudflared")
+        return Offer(
+            ready=program is not None,
+            needs=str(program) if program else "cloudflared, which is not installed",
+            stable_url=False,
+            public=True,
+        )
+
+    def tunnel(
+        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
+    ) -> Tunnel:
+        """See `Provider.tunnel`."""
+        return CloudflaredTunnel(request, processes, environ)
+
+
+PROVIDER = Cloudflared()
+
+
+def _visit(url: str) -> AbstractContextManager[event_streams.Stream]:
+    """Ask for the URL as a browser's event stream does."""
+    import ssl
+    import urllib.request
+
+    import truststore
+
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    request = urllib.request.Request(url, headers={"Accept": "text/event-stream"})  # noqa: S310 - https
+    return urllib.request.urlopen(request, timeout=10, context=context)  # type: ignore[no-any-return]  # noqa: S310
