@@ -1,0 +1,129 @@
+"""The page on which the browser ends: the judgement in plain words, or why a visit was refused."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from wizard.auth0.checks import CheckResult
+from wizard.auth0.tokens import Judgement
+from wizard.findings import Finding, Outcome, Severity
+from wizard.templates import template
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_MARKS = {
+    Outcome.PROVED: "✓",
+    Outcome.LIKELY: "~",
+    Outcome.UNPROVED: "?",
+    Outcome.FAILED: "✕",
+    Outcome.SKIPPED: "–",
+}
+# Links of our own table only: whatever else a text holds stays text.
+_LINK = re.compile(r"(https://manage\.auth0\.com/[\w/#%.-]*[\w/])")
+
+_TO_THE_TERMINAL = "You can close this page and return to the terminal."
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the browser gets: HTML with the headers that fit it; `is_result` ends the sign-in."""
+
+    status: int
+    html: str
+    headers: Mapping[str, str]
+    is_result: bool = False
+
+
+def judgement_page(judgement: Judgement, public_url: str) -> Page:
+    """The result of a sign-in."""
+    good = judgement.ok
+    remarks = any(finding.severity is not Severity.NOTE for finding in judgement.findings)
+    claims = [
+        ("What the ID token says", list(judgement.id_claims.items())),
+        ("What the access token says", list(judgement.access_claims.items())),
+    ]
+    page = _page(
+        200,
+        tone="good" if good and not remarks else "mild" if good else "bad",
+        title="The sign-in works" if good else "The sign-in does not work yet",
+        lead=f"LibreChat at {public_url} will sign people in with Auth0."
+        if good
+        else "LibreChat would not sign people in. What to change is marked below.",
+        results=[_result(result) for result in judgement.results],
+        claims=[(name, values) for name, values in claims if values],
+        footer=f"No token was stored. {_TO_THE_TERMINAL}",
+    )
+    return replace(page, is_result=True)
+
+
+def refusal_page(status: int, lead: str) -> Page:
+    """A visit that is no part of the sign-in; says nothing of the visitor's own words."""
+    return _page(
+        status,
+        tone="mild",
+        title="This is not part of the sign-in",
+        lead=lead,
+        results=[],
+        claims=[],
+        footer="The sign-in goes on: use the link that librechat-auth0 shows in the terminal.",
+    )
+
+
+def _page(status: int, **page: object) -> Page:
+    nonce = secrets.token_urlsafe(16)
+    html = _template().render(page=page, nonce=nonce)
+    return Page(status, html, security_headers(nonce))
+
+
+@cache  # strangers may ask for refusals as often as they like
+def _template() -> Template:
+    return template("sign-in-result.html.j2")
+
+
+def security_headers(nonce: str = "") -> dict[str, str]:
+    """Nothing is loaded, run, framed, cached or told to others; one style sheet is let through."""
+    style = f"'nonce-{nonce}'" if nonce else "'none'"
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src {style}; base-uri 'none'; form-action 'none';"
+            " frame-ancestors 'none'"
+        ),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
+def _result(result: CheckResult) -> dict[str, object]:
+    return {
+        "outcome": result.outcome.value,
+        "mark": _MARKS[result.outcome],
+        "title": result.title,
+        "detail": result.detail,
+        "findings": [_finding(finding) for finding in result.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "severity": finding.severity.value,
+        "rule": finding.rule.id,
+        "title": finding.rule.title,
+        "why": finding.rule.why,
+        "detail": finding.detail,
+        "fix": _segments(finding.fix),
+    }
+
+
+def _segments(text: str) -> Sequence[tuple[str, bool]]:
+    """The text in pieces, and of each whether it is a link."""
+    return [(part, bool(index % 2)) for index, part in enumerate(_LINK.split(text)) if part]

@@ -1,0 +1,400 @@
+"""A real sign-in through the public URL, to a server of ours on LibreChat's port.
+
+Authorization code flow (RFC 6749 §4.1) with PKCE, state and nonce. The user opens `SignIn.url`,
+the public URL with a key that only the terminal shows: so the tunnel's own interstitial page
+comes before Auth0 and not between, and no stranger who finds the tunnel can sign in here.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import threading
+from collections import Counter
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from wizard.auth0.callback_server import RULES as SERVER_RULES
+from wizard.auth0.callback_server import CallbackServer
+from wizard.auth0.checks import CheckResult
+from wizard.auth0.errors import Check, Endpoint, OAuthError, classify, quoted, secrets_of
+from wizard.auth0.probes import (
+    authorization_parameters,
+    client_credentials,
+    refresh_parameters,
+    with_query,
+)
+from wizard.auth0.result_page import Page, judgement_page, refusal_page, security_headers
+from wizard.auth0.tenant import Discovery, Jwk, network_finding
+from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_tokens
+from wizard.clock import Clock, SystemClock
+from wizard.defaults import LIBRECHAT_PORT
+from wizard.findings import Outcome, Rule, Severity
+from wizard.http import LOOPBACK_HOSTS, HttpClient, NetworkError
+from wizard.settings import CALLBACK_PATH, SetupSettings, is_loopback
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from starlette.responses import Response
+    from starlette.types import Receive, Send
+
+START_PATH = CALLBACK_PATH.rpartition("/")[0]
+# Each opening of the link is an attempt of its own: browsers and chat programs look ahead.
+MOST_ATTEMPTS = 20
+
+TIMED_OUT = Rule(
+    id="LA432",
+    severity=Severity.ERROR,
+    title="Nobody came back from the sign-in in time",
+    why="Without a sign-in, nothing is proved of the tokens.",
+    fix="Run `librechat-auth0 verify` again and open the link that it shows. When the browser shows"
+    " an error of Auth0's or of the tunnel's, that is what to mend first.",
+)
+REFUSED = Rule(
+    id="LA433",
+    severity=Severity.ERROR,
+    title="Auth0 refused the sign-in",
+    why="LibreChat would show “auth failed” now.",
+    fix="Look at Monitoring → Logs (https://manage.auth0.com/#/logs) for the reason.",
+)
+NO_FORWARDED_PROTO = Rule(
+    id="LA434",
+    severity=Severity.ERROR,
+    title="The tunnel does not say that the visitor came by HTTPS",
+    why="LibreChat then sets no session cookie, and every sign-in ends with “auth failed”.",
+    fix="Make the proxy in front of LibreChat send X-Forwarded-Proto: https (for nginx:"
+    " `proxy_set_header X-Forwarded-Proto $scheme;`).",
+    source="librechat: packages/api/src/oauth/csrf.ts shouldUseSecureCookie; express-session",
+)
+
+RULES = (*SERVER_RULES, TIMED_OUT, REFUSED, NO_FORWARDED_PROTO)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request to the callback server, as far as it matters."""
+
+    method: str
+    host: str
+    path: str
+    query: str
+    origin: str = ""
+    fetch_mode: str = ""
+    fetch_dest: str = ""
+    forwarded_proto: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Sends the browser on."""
+
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    verifier: str
+    nonce: str
+
+
+class _NotOurs(Exception):  # noqa: N818 - an answer to the visitor
+    """The visit is no part of the sign-in; the message is told, nothing of the visit itself."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SignIn:
+    """One sign-in; a context manager while which the callback server runs.
+
+    Args:
+        settings: what LibreChat is set up with.
+        discovery: the issuer's metadata.
+        keys: the issuer's usable keys.
+        http: the network, for the exchange of the code and the refresh.
+        port: LibreChat's port on this machine, to which the public URL leads.
+        clock: this computer's time.
+        linger: seconds to serve on after the result page has left, for what tunnels hold back.
+    """
+
+    def __init__(
+        self,
+        settings: SetupSettings,
+        discovery: Discovery,
+        keys: Sequence[Jwk],
+        http: HttpClient,
+        port: int = LIBRECHAT_PORT,
+        *,
+        clock: Clock | None = None,
+        linger: float = 0.5,
+    ) -> None:
+        self._settings = settings
+        self._discovery = discovery
+        self._keys = keys
+        self._http = http
+        self._clock = clock or SystemClock()
+        self._linger = linger
+        self._key = secrets.token_urlsafe(16)
+        self._lock = threading.Lock()
+        self._attempts: dict[str, _Attempt] = {}
+        self._used: set[str] = set()
+        self._refusals: Counter[str] = Counter()
+        self._judgement: Judgement | None = None
+        self._told = threading.Event()
+        self._server = CallbackServer(self._serve, port, http)
+
+    @property
+    def url(self) -> str:
+        """What the user opens; holds a key, so it is for the user alone."""
+        return f"{self._settings.public_url}{START_PATH}?key={self._key}"
+
+    def wait(self, timeout: float) -> Judgement:
+        """The judgement, once the browser has its page.
+
+        Args:
+            timeout: in seconds.
+
+        Raises:
+            Failure: LA432, nobody signed in.
+        """
+        waited = 0.0
+        # In short pieces, so that Ctrl-C is heard on Windows too.
+        while not self._told.wait(min(0.2, timeout - waited)):
+            waited += 0.2
+            if waited >= timeout:
+                raise TIMED_OUT.failure(self._what_came(timeout))
+        if self._judgement is None:
+            raise RuntimeError("told without a judgement")
+        return self._judgement
+
+    def __enter__(self) -> Self:
+        """Serve.
+
+        Raises:
+            Failure: LA430 or LA431, the port is taken.
+        """
+        self._server.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._told.is_set():
+            self._clock.sleep(self._linger)
+        self._server.stop()
+
+    def visit(self, visit: Visit) -> Page | Redirect:
+        """Answer a request; blocks while the tenant is asked for the tokens."""
+        try:
+            self._admit(visit)
+            if visit.path == START_PATH:
+                return self._begin(visit)
+            return self._finish(visit)
+        except _NotOurs as reason:
+            with self._lock:
+                self._refusals[str(reason)] += 1
+            return refusal_page(reason.status, str(reason))
+
+    def _admit(self, visit: Visit) -> None:
+        """Keep out what no browser of the user's sends in a sign-in.
+
+        Raises:
+            _NotOurs: it is kept out.
+        """
+        if not self._is_our_host(visit.host):
+            raise _NotOurs(421, "This server does not answer for that host.")
+        if visit.path not in {START_PATH, CALLBACK_PATH}:
+            raise _NotOurs(404, "There is nothing here but a sign-in.")
+        if visit.method != "GET":
+            raise _NotOurs(405, "A sign-in comes by GET.")
+        if visit.origin not in {"", self._settings.public_url}:
+            raise _NotOurs(403, "Another site's page sent this request.")
+        # A sign-in is a visit to a page; anything else is a script, a frame or an image.
+        if visit.fetch_mode not in {"", "navigate"} or visit.fetch_dest not in {"", "document"}:
+            raise _NotOurs(403, "Another page sent this request behind the user's back.")
+
+    def _begin(self, visit: Visit) -> Redirect:
+        given = _parameters(visit).get("key", "")
+        if not hmac.compare_digest(given.encode(), self._key.encode()):
+            raise _NotOurs(403, "The link's key is missing or wrong.")
+        state, attempt = secrets.token_urlsafe(32), _new_attempt()
+        with self._lock:
+            self._attempts[state] = attempt
+            while len(self._attempts) > MOST_ATTEMPTS:
+                del self._attempts[next(iter(self._attempts))]
+        parameters = authorization_parameters(
+            self._settings, state=state, verifier=attempt.verifier
+        )
+        parameters["nonce"] = attempt.nonce
+        return Redirect(with_query(self._discovery.authorization_endpoint, parameters))
+
+    def _finish(self, visit: Visit) -> Page:
+        parameters = _parameters(visit)
+        if parameters.get("iss", self._discovery.issuer) != self._discovery.issuer:
+            # RFC 9207: an answer of one issuer must not pass for another's.
+            raise _NotOurs(400, "Another issuer sent this answer.")
+        if not parameters.get("code") and not parameters.get("error"):
+            raise _NotOurs(400, "The answer holds neither a code nor an error.")
+        attempt = self._claim(parameters.get("state", ""))
+        result = self._judge_arrival(visit, parameters)
+        judgement = Judgement((result,))
+        if not parameters.get("error"):
+            judgement = self._exchange(parameters["code"], attempt)
+            judgement = replace(judgement, results=(result, *judgement.results))
+        with self._lock:
+            if self._judgement is not None:
+                raise _NotOurs(409, "The sign-in is over.")
+            self._judgement = judgement
+        return judgement_page(judgement, self._settings.public_url)
+
+    def _claim(self, state: str) -> _Attempt:
+        """The attempt of that state, which is then used up."""
+        with self._lock:
+            if self._judgement is not None:
+                raise _NotOurs(409, "The sign-in is over.")
+            if state in self._used:
+                raise _NotOurs(400, "This answer was used already.")
+            if state not in self._attempts:
+                raise _NotOurs(400, "The state is none that was sent from here.")
+            self._used.add(state)
+            return self._attempts.pop(state)
+
+    def _judge_arrival(self, visit: Visit, parameters: dict[str, str]) -> CheckResult:
+        check = Check.SIGN_IN
+        if parameters.get("error"):
+            error = OAuthError(parameters["error"], parameters.get("error_description", ""))
+            known = classify(error, Endpoint.AUTHORIZE)
+            if known is not None and known.rule is not None:
+                finding = known.finding(error, self._settings)
+            else:
+                seen = quoted(error.words, secrets=secrets_of(self._settings))
+                finding = REFUSED.finding(f"It answered: {seen}")
+            return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
+        proto = visit.forwarded_proto.split(",")[0].strip()
+        if proto != "https" and not is_loopback(self._settings.public_url):
+            finding = NO_FORWARDED_PROTO.finding(
+                f"X-Forwarded-Proto was: {quoted(proto) or 'none'}."
+            )
+            return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
+        detail = f"Auth0 sent the browser back to {self._settings.callback_url}."
+        return CheckResult(check, Outcome.PROVED, detail)
+
+    def _exchange(self, code: str, attempt: _Attempt) -> Judgement:
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._settings.callback_url,
+            "code_verifier": attempt.verifier,
+        }
+        try:
+            tokens = self._ask_for_tokens(form)
+        except NetworkError as error:
+            finding = network_finding(error)
+            failed = CheckResult(Check.EXCHANGE, Outcome.FAILED, finding.rule.title, (finding,))
+            return Judgement((failed,))
+        expected = Expected(
+            self._settings, self._discovery, self._keys, attempt.nonce, self._clock.now()
+        )
+        return judge_tokens(expected, tokens, self._refresh(tokens))
+
+    def _refresh(self, tokens: Tokens | OAuthError) -> Tokens | OAuthError | None:
+        """The answer to the refresh token, if LibreChat would use it and there is one.
+
+        It is not revoked afterwards: Auth0 would withdraw the user's whole grant with it, and so
+        the sign-ins of a LibreChat that is in use.
+        """
+        if isinstance(tokens, OAuthError) or not tokens.refresh_token:
+            return None
+        if not self._settings.reuse_tokens:
+            return None
+        try:
+            return self._ask_for_tokens(refresh_parameters(self._settings, tokens.refresh_token))
+        except NetworkError as error:
+            return OAuthError("", f"no answer came, {error.trouble.value}")
+
+    def _ask_for_tokens(self, form: dict[str, str]) -> Tokens | OAuthError:
+        form |= client_credentials(self._settings, self._settings.auth0.client_secret)
+        headers = {"Accept": "application/json"}
+        endpoint = self._discovery.token_endpoint
+        return read_tokens(self._http.request("POST", endpoint, form=form, headers=headers))
+
+    def _is_our_host(self, host: str) -> bool:
+        """Whether the Host header names the public URL or this machine.
+
+        Others come from pages that gave their own name this machine's address (DNS rebinding).
+        """
+        try:
+            name = urlsplit(f"//{host}").hostname
+        except ValueError:
+            return False
+        return name in LOOPBACK_HOSTS or name == urlsplit(self._settings.public_url).hostname
+
+    def _what_came(self, timeout: float) -> str:
+        with self._lock:
+            opened = bool(self._attempts or self._used)
+            refusals = [f"{count} × {reason}" for reason, count in self._refusals.most_common(3)]
+        told = "The link was opened." if opened else "The link was not opened."
+        refused = f" Refused: {' '.join(refusals)}" if refusals else ""
+        return f"Waited {timeout:.0f} seconds. {told}{refused}"
+
+    async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        from starlette.background import BackgroundTask
+        from starlette.concurrency import run_in_threadpool
+
+        if scope["type"] != "http":
+            return
+        answer = await run_in_threadpool(self.visit, _visit(scope))
+        response = _response(answer)
+        if isinstance(answer, Page) and answer.is_result:
+            # The terminal goes on, and may close the tunnel, when the page has been sent.
+            response.background = BackgroundTask(self._told.set)
+        await response(scope, receive, send)
+
+
+def _new_attempt() -> _Attempt:
+    return _Attempt(verifier=secrets.token_urlsafe(48), nonce=secrets.token_urlsafe(32))
+
+
+def _parameters(visit: Visit) -> dict[str, str]:
+    """The query, in which nothing may stand twice."""
+    try:
+        fields = parse_qs(visit.query, keep_blank_values=True, max_num_fields=30, errors="strict")
+    except ValueError:
+        raise _NotOurs(400, "The address is no answer to a sign-in.") from None
+    if any(len(values) > 1 for values in fields.values()):
+        raise _NotOurs(400, "The address says the same thing twice.")
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _visit(scope: MutableMapping[str, Any]) -> Visit:
+    from starlette.datastructures import Headers
+
+    headers = Headers(scope=scope)
+    return Visit(
+        method=scope["method"],
+        host=headers.get("host", ""),
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        origin=headers.get("origin", ""),
+        fetch_mode=headers.get("sec-fetch-mode", ""),
+        fetch_dest=headers.get("sec-fetch-dest", ""),
+        forwarded_proto=headers.get("x-forwarded-proto", ""),
+    )
+
+
+def _response(answer: Page | Redirect) -> Response:
+    from starlette.responses import HTMLResponse, Response
+
+    if isinstance(answer, Redirect):
+        return Response(
+            status_code=302, headers={**security_headers(), "Location": answer.location}
+        )
+    return HTMLResponse(answer.html, answer.status, dict(answer.headers))
