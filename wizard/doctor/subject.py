@@ -130,12 +130,16 @@ class Subject:
         return self.without_secrets(value)
 
     def without_secrets(self, text: str) -> str:
-        """The text with everything hidden that is a secret or looks like one."""
+        """The first line of the text, not too long, and without a secret."""
         first = text.splitlines()[0] if text.strip() else ""
-        if _SECRET_LOOK.search(first) or any(secret in first for secret in self._secrets):
-            return MASK
-        line = _USER_INFO.sub(f"//{MASK}@", first).encode("utf-8", "replace").decode()
+        line = self.redacted(first).encode("utf-8", "replace").decode()
         return line if len(line) <= SHOWN_LENGTH else f"{line[: SHOWN_LENGTH - 1]}…"
+
+    def redacted(self, text: str) -> str:
+        """The text with everything hidden that is a secret or looks like one."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return _USER_INFO.sub(f"//{MASK}@", _SECRET_LOOK.sub(MASK, text))
 
     @cached_property
     def _secrets(self) -> tuple[str, ...]:

@@ -239,9 +239,8 @@ def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
         public_url: `DOMAIN_SERVER`, "" to leave that way out.
     """
     local_url = f"http://localhost:{port}"
-    goes_by_public = bool(re.match(r"https?://[^/?#\s]+\Z", public_url)) and not (
-        public_url == local_url
-    )
+    is_origin = re.match(r"https?://[^/?#\s]+\Z", public_url) is not None
+    goes_by_public = is_origin and public_url != local_url
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="librechat") as pool:
         local = pool.submit(_ask, http, f"{local_url}/api/config")
         through = (

@@ -64,7 +64,6 @@ _NEIGHBOURS = frozenset(
         "EMAIL_PORT",
         "MEILI_HTTP_ADDR",
         "MEILI_NO_SYNC",
-        "MONGO_URL",
         "RAG_PORT",
         "SAML_BUTTON_LABEL",
         "SAML_CALLBACK_URL",

@@ -1,0 +1,188 @@
+"""Rules on Docker Compose and `librechat.yaml`: what keeps the `.env` from having its effect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from wizard.doctor.check import Check
+from wizard.doctor.subject import Subject
+from wizard.findings import Finding, Rule, Severity
+from wizard.librechat.deployment import YAML_FILE
+from wizard.librechat.variables import VARIABLES, Section
+
+BROKEN_DOCUMENT = Rule(
+    "LA500",
+    Severity.WARNING,
+    "A file that LibreChat is run by cannot be understood",
+    "Docker Compose or LibreChat stops at it, or goes on without it.",
+    "Correct it; YAML is particular about indentation.",
+)
+ENV_NOT_HANDED_ON = Rule(
+    "LA501",
+    Severity.ERROR,
+    "Docker Compose does not hand the .env to LibreChat",
+    "LibreChat in the container reads /app/.env; nothing puts this file there.",
+    "Add to the api service's volumes: - type: bind, source: ./.env, target: /app/.env (as in"
+    " LibreChat's own docker-compose.yml).",
+    "docker-compose.yml",
+)
+COMPOSE_WINS = Rule(
+    "LA502",
+    Severity.WARNING,
+    "Docker Compose sets another value than the .env",
+    "What stands under environment beats the file.",
+    "Remove it from the api service's environment, or make both the same.",
+    "https://docs.docker.com/compose/how-tos/environment-variables/envvars-precedence/",
+)
+PORT_NEEDED = Rule(
+    "LA503",
+    Severity.ERROR,
+    "PORT is missing, which Docker Compose needs",
+    'LibreChat\'s docker-compose.yml publishes "${PORT}:${PORT}"; without it nothing is published.',
+    "Set PORT=3080.",
+    "docker-compose.yml",
+)
+YAML_HIDES_BUTTON = Rule(
+    "LA504",
+    Severity.ERROR,
+    "librechat.yaml hides the Auth0 button",
+    "registration.socialLogins lists the logins that are shown, and openid is not among them.",
+    "Add openid to registration.socialLogins in librechat.yaml.",
+    "client/src/components/Auth/SocialLoginRender.tsx",
+)
+YAML_NOT_MOUNTED = Rule(
+    "LA505",
+    Severity.WARNING,
+    "LibreChat in Docker does not see librechat.yaml",
+    "LibreChat's docker-compose.yml does not mount it, so what it says has no effect.",
+    "In docker-compose.override.yml, add to the api service's volumes: - type: bind, source:"
+    " ./librechat.yaml, target: /app/librechat.yaml.",
+    "LibreChat issues 3754, 5161 and 5538",
+)
+UNREADABLE_IN_CONTAINER = Rule(
+    "LA506",
+    Severity.WARNING,
+    "LibreChat's user in the container may not read the .env",
+    "LibreChat's dotenv then reads nothing and says nothing.",
+    "Give the file to that user, or set UID and GID to those of the file's owner.",
+    "docker-compose.yml",
+)
+PANEL_CALLBACK = Rule(
+    "LA507",
+    Severity.NOTE,
+    "The admin panel signs in by a callback URL of its own",
+    "Auth0 refuses it unless it is in the application's list.",
+    "Add DOMAIN_SERVER/api/admin/oauth/openid/callback to Allowed Callback URLs.",
+    ".env.example",
+)
+
+_PUBLISHES_PORT = re.compile(r"\$\{?PORT\b(?!:?-)")
+_JUDGED_SECTIONS = frozenset({Section.OPENID, Section.LOGIN})
+_JUDGED_NAMES = frozenset({"DOMAIN_CLIENT", "DOMAIN_SERVER"})
+
+
+def _broken_document(subject: Subject) -> Iterator[Finding]:
+    for document in subject.deployment.documents:
+        if document.trouble:
+            detail = subject.without_secrets(f"{document.name}: {document.trouble}")
+            yield BROKEN_DOCUMENT.finding(detail)
+
+
+def _env_not_handed_on(subject: Subject) -> Iterator[Finding]:
+    deployment = subject.deployment
+    if not deployment.has_api or deployment.hands_env_on:
+        return
+    if "OPENID_CLIENT_ID" not in subject.handed:
+        names = ", ".join(document.name for document in deployment.compose)
+        yield ENV_NOT_HANDED_ON.finding(f"{names}: services.api has no .env.")
+
+
+def _compose_wins(subject: Subject) -> Iterator[Finding]:
+    for name, handed in subject.handed.items():
+        is_judged = name in VARIABLES and (
+            name in _JUDGED_NAMES or VARIABLES[name].section in _JUDGED_SECTIONS
+        )
+        in_file = subject.assignments.get(name)
+        if is_judged and in_file is not None and in_file.value != handed.value:
+            yield COMPOSE_WINS.finding(
+                f"{handed.where} sets {name}={subject.shown(name)}; the .env says otherwise on"
+                f" line {subject.line(in_file)}.",
+                fix=f"Remove {name} from services.api.environment in {handed.where}, or make both"
+                " the same.",
+                variable=name,
+            )
+
+
+def _port_needed(subject: Subject) -> Iterator[Finding]:
+    ports = (str(port) for port in subject.deployment.items("api", "ports") if _is_plain(port))
+    is_used = any(_PUBLISHES_PORT.search(port) for port in ports)
+    if is_used and not (subject.file.values().get("PORT") or subject.environ.get("PORT")):
+        yield PORT_NEEDED.finding(subject.seen("PORT"), variable="PORT")
+
+
+def _yaml_hides_button(subject: Subject) -> Iterator[Finding]:
+    content = subject.deployment.yaml.content or {}
+    registration = content.get("registration")
+    logins = registration.get("socialLogins") if isinstance(registration, Mapping) else None
+    if isinstance(logins, list) and "openid" not in logins and subject.deployment.reads_yaml:
+        shown = ", ".join(str(login) for login in logins[:10] if _is_plain(login)) or "none"
+        yield YAML_HIDES_BUTTON.finding(
+            f"{YAML_FILE}: registration.socialLogins has {subject.without_secrets(shown)}."
+        )
+
+
+def _yaml_not_mounted(subject: Subject) -> Iterator[Finding]:
+    deployment = subject.deployment
+    is_elsewhere = "://" in subject.value("CONFIG_PATH")
+    if deployment.yaml.content and not deployment.reads_yaml and not is_elsewhere:
+        yield YAML_NOT_MOUNTED.finding(
+            f"{', '.join(document.name for document in deployment.compose)}: services.api.volumes"
+            f" has no {YAML_FILE}."
+        )
+
+
+def _unreadable_in_container(subject: Subject) -> Iterator[Finding]:
+    facts, uid = subject.facts, subject.value("UID")
+    runs_as = any("UID" in str(user) for user in subject.deployment.items("api", "user"))
+    if facts.mode is None or facts.owner is None or not uid.isdecimal() or not runs_as:
+        return
+    owner, group = facts.owner
+    is_readable = (
+        (owner == int(uid) and facts.mode & 0o400)
+        or (subject.value("GID") == str(group) and facts.mode & 0o040)
+        or facts.mode & 0o004
+    )
+    if not is_readable:
+        yield UNREADABLE_IN_CONTAINER.finding(
+            f"It runs as UID={uid}; the file is of {owner}:{group} with mode {facts.mode:03o}.",
+            fix=f"chown {uid} '{subject.path}', or set UID={owner} and GID={group} in the .env.",
+            variable="UID",
+        )
+
+
+def _panel_callback(subject: Subject) -> Iterator[Finding]:
+    if subject.value("ADMIN_PANEL_URL") and (server := subject.value("DOMAIN_SERVER")):
+        callback = subject.without_secrets(f"{server}/api/admin/oauth/openid/callback")
+        yield PANEL_CALLBACK.finding(
+            subject.seen("ADMIN_PANEL_URL"),
+            fix=f"If the panel signs in by Auth0, add {callback} to Allowed Callback URLs.",
+            variable="ADMIN_PANEL_URL",
+        )
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int)
+
+
+CHECKS = (
+    Check(ENV_NOT_HANDED_ON, _env_not_handed_on),
+    Check(PORT_NEEDED, _port_needed, lambda _, __: {"PORT": VARIABLES["PORT"].default or ""}),
+    Check(YAML_HIDES_BUTTON, _yaml_hides_button),
+    Check(BROKEN_DOCUMENT, _broken_document),
+    Check(COMPOSE_WINS, _compose_wins),
+    Check(UNREADABLE_IN_CONTAINER, _unreadable_in_container),
+    Check(YAML_NOT_MOUNTED, _yaml_not_mounted),
+    Check(PANEL_CALLBACK, _panel_callback),
+)
+RULES = tuple(check.rule for check in CHECKS)

@@ -1,0 +1,128 @@
+"""The doctor's table, in the order of what to mend first, and what runs it.
+
+A new rule is one row in the module of its subject. What cannot be read has no values, what has
+wrong values cannot be proved, and what runs was started with what was written before.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+
+from wizard.doctor import addresses, credentials, deployment, sign_in, writing
+from wizard.doctor.check import Check
+from wizard.doctor.subject import Subject
+from wizard.execution import BUG
+from wizard.findings import Failure, Finding
+from wizard.librechat.env_file import Change, EnvFile
+from wizard.librechat.instance import INSTANCE_CHECKS, InstanceJudge
+
+# Of one rule, on a file that was made to drown its reader.
+MOST_OF_ONE_RULE = 20
+# Repairs may uncover each other; each round mends all that the one before uncovered.
+REPAIR_ROUNDS = 5
+
+
+def _on_instance(judge: InstanceJudge) -> Callable[[Subject], Iterator[Finding]]:
+    def judge_subject(subject: Subject) -> Iterator[Finding]:
+        if subject.instance is not None:
+            yield from judge(subject.instance, subject.values)
+
+    return judge_subject
+
+
+FILE_CHECKS: tuple[Check, ...] = (
+    *writing.CHECKS,
+    *sign_in.CHECKS,
+    *addresses.CHECKS,
+    *credentials.CHECKS,
+    *deployment.CHECKS,
+)
+RUNNING_CHECKS = tuple(Check(rule, _on_instance(judge)) for rule, judge in INSTANCE_CHECKS)
+CHECKS = (*FILE_CHECKS, *RUNNING_CHECKS)
+
+
+def diagnose(subject: Subject, checks: Sequence[Check] = CHECKS) -> tuple[Finding, ...]:
+    """What the rules find; one that breaks is a finding itself, and stops no other."""
+    return tuple(finding for check in checks for finding in _findings(check, subject))
+
+
+def repairs(
+    subject: Subject, checks: Sequence[Check] = CHECKS, without: Collection[str] = ()
+) -> tuple[EnvFile, tuple[Change, ...]]:
+    """The file with all that can be mended safely, and how it differs.
+
+    Args:
+        subject: the file as it is.
+        checks: the rules to mend.
+        without: identifiers of rules to leave alone.
+    """
+    chosen = [check for check in checks if check.repair and check.rule.id not in without]
+    wanted: dict[str, str] = {}
+    mended = subject
+    for _ in range(REPAIR_ROUNDS):
+        edits = _writable(subject.file, wanted | _edits(mended, chosen))
+        if edits == wanted:
+            break
+        wanted = edits
+        mended = replace(subject, file=subject.file.edited(wanted)[0])
+    return subject.file.edited(wanted)
+
+
+def can_be_mended(subject: Subject, finding: Finding) -> bool:
+    """Whether `repairs` has something to do about the finding."""
+    check = next((check for check in CHECKS if check.rule is finding.rule), None)
+    return check is not None and bool(_edits_of(check, finding, subject))
+
+
+def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
+    try:
+        found = list(itertools.islice(check.judge(subject), MOST_OF_ONE_RULE + 1))
+    except Exception as error:  # a rule that breaks must not hide the others
+        yield BUG.finding(f"The check {check.rule.id} broke: {type(error).__name__}.")
+        return
+    yield from (_redacted(finding, subject) for finding in found[:MOST_OF_ONE_RULE])
+    if len(found) > MOST_OF_ONE_RULE:
+        yield check.rule.finding(f"There are more than {MOST_OF_ONE_RULE} of these.")
+
+
+def _redacted(finding: Finding, subject: Subject) -> Finding:
+    """The finding without a secret that stood where none is expected."""
+    detail, fix = subject.redacted(finding.detail), subject.redacted(finding.fix)
+    return Finding(finding.rule, detail, fix, finding.variable)
+
+
+def _edits(subject: Subject, checks: Sequence[Check]) -> dict[str, str]:
+    """The repairs of one round; where two want the same variable, the first has it."""
+    edits: dict[str, str] = {}
+    for check in checks:
+        for finding in _findings(check, subject):
+            for name, value in _edits_of(check, finding, subject).items():
+                edits.setdefault(name, value)
+    return edits
+
+
+def _edits_of(check: Check, finding: Finding, subject: Subject) -> dict[str, str]:
+    """The repair of a finding, without what Docker Compose sets: no edit of the file mends that."""
+    if check.repair is None or not finding.variable:
+        return {}
+    edits = check.repair(subject, finding)
+    return {name: value for name, value in edits.items() if name not in subject.handed}
+
+
+def _writable(file: EnvFile, edits: dict[str, str]) -> dict[str, str]:
+    """Those of the edits that the engine can make; the others are the user's."""
+    try:
+        file.edited(edits)
+    except Failure:
+        return {name: value for name, value in edits.items() if _is_writable(file, name, value)}
+    return edits
+
+
+def _is_writable(file: EnvFile, name: str, value: str) -> bool:
+    try:
+        file.edited({name: value})
+    except Failure:
+        return False
+    return True

@@ -1,0 +1,355 @@
+"""Rules on the file itself: how its lines are written, who may read it, which names it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from wizard.doctor.check import Check, Edits
+from wizard.doctor.subject import Subject, of_the_table
+from wizard.findings import Finding, Rule, Severity
+from wizard.librechat.env_file import Assignment
+from wizard.librechat.names import INVENTED, is_known, known_names
+from wizard.librechat.setup import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
+from wizard.librechat.variables import VARIABLES, Section
+
+_DOTENV = "dotenv, lib/main.js"
+
+RUNS_ON = Rule(
+    "LA152",
+    Severity.ERROR,
+    "A value runs over several lines",
+    "A quote is not closed where it should be, so that LibreChat reads the lines after it as part"
+    " of the value, and does not see the variables on them.",
+    "Close the quote at the end of the line, or remove it.",
+    _DOTENV,
+)
+STRAY_QUOTE = Rule(
+    "LA153",
+    Severity.ERROR,
+    "A value has a quote without its partner",
+    "LibreChat reads the quote as part of the value.",
+    "Remove the quote.",
+    _DOTENV,
+)
+CUT_AT_HASH = Rule(
+    "LA154",
+    Severity.WARNING,
+    "A value is cut off at a #",
+    "To LibreChat's dotenv everything after an unquoted # is a comment; other programs read on.",
+    "If the # belongs to the value, put single quotes around the value; if not, put a space before"
+    " the #.",
+    _DOTENV,
+)
+DOLLAR = Rule(
+    "LA155",
+    Severity.WARNING,
+    "A value with a $ is read differently by Docker Compose",
+    "Compose puts a variable in the place of what follows the $; LibreChat's dotenv does not.",
+    "Put single quotes around the value.",
+    "https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/",
+)
+ODDLY_WRITTEN = Rule(
+    "LA156",
+    Severity.NOTE,
+    "A line is written in a way that not every program understands",
+    "LibreChat does. A shell's `.`, and some versions of Docker Compose, do not.",
+    "Write NAME=value without spaces around the sign.",
+    _DOTENV,
+)
+READABLE_BY_OTHERS = Rule(
+    "LA157",
+    Severity.WARNING,
+    "Other users of this machine can read the file",
+    "It has the client secret and LibreChat's own keys.",
+    "chmod 600 .env",
+)
+TRACKED = Rule(
+    "LA158",
+    Severity.WARNING,
+    "The file is tracked by git",
+    "Its secrets are in every clone and stay in the history.",
+    "git rm --cached .env, add .env to .gitignore, and change every secret in it.",
+)
+NO_FILE = Rule(
+    "LA159",
+    Severity.ERROR,
+    "There is no .env",
+    "LibreChat has no settings, and so no sign-in.",
+    "librechat-auth0 init writes one.",
+)
+UNKNOWN_NAME = Rule(
+    "LA180",
+    Severity.WARNING,
+    "LibreChat does not know an OPENID_ variable",
+    "It has no effect.",
+    "Remove it.",
+    "api/strategies/openidStrategy.js; LibreChat issue 8308",
+)
+SLIP = Rule(
+    "LA181",
+    Severity.WARNING,
+    "A variable looks like a slip of one that LibreChat reads",
+    "Under this name it has no effect.",
+    "Correct the name.",
+    ".env.example",
+)
+SHELL_WINS = Rule(
+    "LA182",
+    Severity.WARNING,
+    "This shell has another value than the file",
+    "A LibreChat that is started in this shell takes the shell's: its dotenv never overrides what"
+    " is set already.",
+    "Unset it in the shell (unset NAME), and look for it in your shell's start-up files.",
+    _DOTENV,
+)
+IGNORES_NOTHING = Rule(
+    "LA183",
+    Severity.NOTE,
+    "A comment silences a rule that does not exist",
+    "librechat-auth0: ignore … names rules by their identifier.",
+    "Correct the identifier; librechat-auth0 explain lists all.",
+)
+PROXY_MISSING = Rule(
+    "LA184",
+    Severity.NOTE,
+    "This shell reaches the internet by a proxy that LibreChat is not told of",
+    "In Docker LibreChat does not have this shell's HTTPS_PROXY, and would not reach the tenant.",
+    "If LibreChat logs that discovery failed, set PROXY in the .env.",
+    "LibreChat issue 8099",
+)
+WINDOWS_LINES = Rule(
+    "LA185",
+    Severity.NOTE,
+    "The file has Windows line ends or a byte order mark",
+    "LibreChat's dotenv copes; a shell's `.` reads them as part of the values.",
+    "If a shell reads the file too, save it with Unix line ends and without a BOM.",
+    _DOTENV,
+)
+
+_SILENCED = re.compile(
+    r"^[ \t]*#[ \t]*librechat-auth0:[ \t]*ignore[ \t]+(?P<ids>[^\r\n]*)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_RULE_ID = re.compile(r"\bLA\d+\b", re.IGNORECASE)
+_GROUP_OR_OTHERS_READ = 0o044
+# Shorter names are too near to others' for one letter to tell anything.
+_SHORTEST_SLIP = 8
+_LONGEST_SLIP = 60
+_OURS = (Section.OPENID, Section.LOGIN)
+
+
+def silenced_rules(text: str) -> frozenset[str]:
+    """The rules that comments in the file silence: `# librechat-auth0: ignore LA123, LA124`."""
+    if "librechat-auth0" not in text.lower():
+        return frozenset()
+    return frozenset(
+        identifier.upper()
+        for found in _SILENCED.finditer(text)
+        for identifier in _RULE_ID.findall(found["ids"])
+    )
+
+
+def _runs_on(subject: Subject) -> Iterator[Finding]:
+    for assignment in of_the_table(subject):
+        if "\n" in assignment.value.strip():
+            yield RUNS_ON.finding(subject.seen(assignment.name), variable=assignment.name)
+
+
+def _stray_quote(subject: Subject) -> Iterator[Finding]:
+    for assignment in of_the_table(subject):
+        if _has_stray_quote(assignment):
+            yield STRAY_QUOTE.finding(subject.seen(assignment.name), variable=assignment.name)
+
+
+def _has_stray_quote(assignment: Assignment) -> bool:
+    value = assignment.value.strip()
+    if not value or "\n" in value:
+        return False
+    return value[0] in "'\"`" or (value[-1] in "'\"`" and value.count(value[-1]) == 1)
+
+
+def _without_quotes(subject: Subject, finding: Finding) -> Edits:
+    name = finding.variable or ""
+    if VARIABLES[name].secret:
+        return {}  # it may belong to a secret
+    return {name: subject.values[name].strip().strip("'\"`").strip()}
+
+
+def _cut_at_hash(subject: Subject) -> Iterator[Finding]:
+    for name, assignment in subject.assignments.items():
+        if assignment.comment_is_glued and assignment.raw and assignment.raw[0] not in "'\"`":
+            yield CUT_AT_HASH.finding(
+                f"{subject.seen(name)} is all that LibreChat reads.",
+                fix=f"If the # belongs to it, write line {subject.line(assignment)} as {name}='…'"
+                " with the whole value in the quotes; if not, put a space before the #.",
+                variable=name,
+            )
+
+
+def _dollar(subject: Subject) -> Iterator[Finding]:
+    if not subject.deployment.has_api:
+        return
+    for assignment in of_the_table(subject):
+        if _is_interpolated(assignment):
+            yield DOLLAR.finding(subject.seen(assignment.name), variable=assignment.name)
+
+
+def _is_interpolated(assignment: Assignment) -> bool:
+    return "$" in assignment.raw and not assignment.raw.startswith("'")
+
+
+def _oddly_written(subject: Subject) -> Iterator[Finding]:
+    for assignment in of_the_table(subject):
+        has_odd_sign = assignment.end - assignment.start > len(assignment.name) + 1 + len(
+            assignment.raw
+        )
+        is_told = assignment.comment_is_glued or "\n" in assignment.raw
+        if (has_odd_sign or assignment.raw[:1] == "`") and not is_told:
+            yield ODDLY_WRITTEN.finding(subject.seen(assignment.name), variable=assignment.name)
+
+
+def _same_value(subject: Subject, finding: Finding) -> Edits:
+    """The value as it is; the engine writes it in the form that all understand."""
+    name = finding.variable or ""
+    return {name: subject.file.values()[name]}
+
+
+def _windows_lines(subject: Subject) -> Iterator[Finding]:
+    text = subject.file.text
+    found = ["a byte order mark"] if text.startswith("\ufeff") else []
+    if "\r" in text:
+        found.insert(0, "Windows line ends")
+    if found:
+        yield WINDOWS_LINES.finding(f"It has {' and '.join(found)}.")
+
+
+def _read_differently(subject: Subject) -> Iterator[Finding]:
+    values = subject.file.values()
+    told = {
+        assignment.name
+        for assignment in of_the_table(subject)
+        if assignment.comment_is_glued or _has_stray_quote(assignment) or "\n" in assignment.value
+    }
+    ours = {name: value for name, value in values.items() if name in VARIABLES}
+    for finding in read_differently(subject.file, ours):
+        if finding.variable not in told:
+            yield finding
+
+
+def _readable_by_others(subject: Subject) -> Iterator[Finding]:
+    mode = subject.facts.mode
+    if mode is not None and mode & _GROUP_OR_OTHERS_READ:
+        yield READABLE_BY_OTHERS.finding(
+            f"Its mode is {mode:03o}.", fix=f"chmod 600 '{subject.path}'"
+        )
+
+
+def _tracked(subject: Subject) -> Iterator[Finding]:
+    if subject.facts.is_tracked:
+        name = subject.path.name
+        yield TRACKED.finding(
+            str(subject.path),
+            fix=f"git rm --cached {name}, add {name} to .gitignore, and change every secret in it.",
+        )
+
+
+def _unknown_name(subject: Subject) -> Iterator[Finding]:
+    for name in subject.assignments:
+        if name.startswith("OPENID_") and not is_known(name):
+            meant = _meant(name)
+            yield UNKNOWN_NAME.finding(
+                subject.seen(name),
+                fix=f"Use {meant} in its place." if meant else None,
+                variable=name,
+            )
+
+
+def _slip(subject: Subject) -> Iterator[Finding]:
+    for name in subject.assignments:
+        if is_known(name) or name.startswith("OPENID_"):
+            continue
+        if meant := _meant(name):
+            yield SLIP.finding(subject.seen(name), fix=f"Use {meant} in its place.", variable=name)
+
+
+def _meant(name: str) -> str:
+    """The name that was probably meant, "" for none: it is one keystroke away."""
+    upper = name.upper()
+    if upper in INVENTED:
+        return INVENTED[upper]
+    squeezed = _squeezed(upper)
+    if not _SHORTEST_SLIP <= len(squeezed) <= _LONGEST_SLIP:
+        return ""
+    near = _names_by_what_is_left()
+    return next((near[left] for left in _with_one_left_out(squeezed) if left in near), "")
+
+
+@cache
+def _names_by_what_is_left() -> Mapping[str, str]:
+    """Each name that LibreChat reads by itself and by itself less one letter.
+
+    Two words that are one letter more, less, other or swapped share one of these.
+    """
+    return {
+        left: name
+        for name in known_names()
+        if len(_squeezed(name)) >= _SHORTEST_SLIP
+        for left in _with_one_left_out(_squeezed(name))
+    }
+
+
+def _with_one_left_out(word: str) -> Iterator[str]:
+    yield word
+    for place in range(len(word)):
+        yield word[:place] + word[place + 1 :]
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[_.-]", "", name)
+
+
+def _shell_wins(subject: Subject) -> Iterator[Finding]:
+    for assignment in of_the_table(subject):
+        name = assignment.name
+        if VARIABLES[name].section not in _OURS and not name.startswith("DOMAIN_"):
+            continue
+        in_shell = subject.environ.get(name)
+        if in_shell is not None and in_shell != assignment.value:
+            yield SHELL_WINS.finding(
+                f"{subject.seen(name)}; the shell has another value.",
+                fix=f"unset {name}",
+                variable=name,
+            )
+
+
+def _proxy_missing(subject: Subject) -> Iterator[Finding]:
+    has_proxy = subject.environ.get("HTTPS_PROXY") or subject.environ.get("https_proxy")
+    told = any(subject.value(name) for name in ("PROXY", "HTTPS_PROXY", "https_proxy"))
+    if has_proxy and not told and subject.deployment.has_api:
+        yield PROXY_MISSING.finding("HTTPS_PROXY is set here.", variable="PROXY")
+
+
+CHECKS = (
+    Check(RUNS_ON, _runs_on),
+    Check(STRAY_QUOTE, _stray_quote, _without_quotes),
+    Check(SET_TWICE, lambda subject: set_twice(subject.file)),
+    Check(CUT_AT_HASH, _cut_at_hash),
+    Check(READ_DIFFERENTLY, _read_differently),
+    Check(DOLLAR, _dollar, _same_value),
+    Check(UNKNOWN_NAME, _unknown_name),
+    Check(SLIP, _slip),
+    Check(SHELL_WINS, _shell_wins),
+    Check(TRACKED, _tracked),
+    Check(READABLE_BY_OTHERS, _readable_by_others),
+    Check(ODDLY_WRITTEN, _oddly_written, _same_value),
+    Check(WINDOWS_LINES, _windows_lines),
+    Check(PROXY_MISSING, _proxy_missing),
+)
+# Those of `wizard.librechat.setup` are in its own; the command itself sees the last two.
+RULES = (
+    *(check.rule for check in CHECKS if check.rule not in {SET_TWICE, READ_DIFFERENTLY}),
+    NO_FILE,
+    IGNORES_NOTHING,
+)
