@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pytest
 
@@ -35,7 +35,7 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 
 def needs_node(test: Test) -> Test:
-    return pytest.mark.needs("node")(pytest.mark.usefixtures("node_modules")(test))
+    return cast(Test, pytest.mark.needs("node")(pytest.mark.usefixtures("node_modules")(test)))
 
 
 class Server:

@@ -292,7 +292,7 @@ def test_a_silent_agent_does_not_hold_us_up(world: World) -> None:
     assert failure.finding.rule.id == "LA310"
     assert time.monotonic() - began < 10
     with pytest.raises(AssertionError, match="nobody"):
-        _ = _process_with(str(world.configuration))
+        _process_with(str(world.configuration))
 
 
 def test_closing_from_another_thread_ends_a_start(world: World) -> None:
@@ -484,6 +484,29 @@ def test_no_agent_outlives_us(world: World, number: signal.Signals) -> None:
         run.wait()
 
     assert until(lambda: start_time(agent) is None, 5)
+
+
+def test_ctrl_c_during_the_start_leaves_no_agent(world: World) -> None:
+    script = world.folder / "wizard_run.py"
+    script.write_text(
+        "import os, pathlib\n"
+        "from wizard.processes import SystemProcesses\n"
+        "from wizard.tunnels import TunnelRequest, provider\n"
+        f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
+        "try:\n"
+        "    provider('ngrok').tunnel(request, SystemProcesses(), os.environ).open()\n"
+        "except KeyboardInterrupt:\n"
+        "    raise SystemExit(130)\n"
+    )
+    environ = {**world.environ, "PYTHONPATH": str(STAND_IN.parent.parent.parent)}
+    environ["STAND_IN_SCENARIO"] = "silent"
+    with subprocess.Popen([sys.executable, script], env=environ) as run:
+        assert until(lambda: len(world.arguments()) == 1)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(10) == 130
+
+    with pytest.raises(AssertionError, match="nobody"):
+        _process_with(str(world.configuration))
 
 
 def test_a_proxy_for_the_internet_is_not_asked_for_the_agents_own_pages(world: World) -> None:

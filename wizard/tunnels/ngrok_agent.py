@@ -196,9 +196,9 @@ class OwnAgent:
         process.is_process_running(path)  # forgets an agent that has ended
         with (
             tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
-            _lent(self._environ),
+            _lent(_asking_loopback_directly(os.environ)),
         ):
-            with _stderr_in(errors):
+            with _stderr_in(errors), _lent(_asking_loopback_directly(self._environ)):
                 call = _in_thread(lambda: ngrok.connect(str(port), "http", None, config, **options))
                 try:
                     self._adopt(path, call)
@@ -268,12 +268,18 @@ def _in_thread(call: Callable[[], T]) -> Future[T]:
 def _lent(environ: Mapping[str, str]) -> Iterator[None]:
     """Our environment as `environ`: pyngrok takes proxies from it and hands it to its agent."""
     before = dict(os.environ)
-    local = ",".join(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), *_LOOPBACK)))
-    _become({**environ, "NO_PROXY": local, "no_proxy": local})
+    _become(environ)
     try:
         yield
     finally:
         _become(before)
+
+
+def _asking_loopback_directly(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment, with no proxy for the agent's own pages: pyngrok asks them with urllib."""
+    others = environ.get("NO_PROXY") or environ.get("no_proxy")
+    direct = ",".join(filter(None, (others, *_LOOPBACK)))
+    return {**environ, "NO_PROXY": direct, "no_proxy": direct}
 
 
 def _become(environ: Mapping[str, str]) -> None:
