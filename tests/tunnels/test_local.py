@@ -19,7 +19,7 @@ import pytest
 
 from tests.tunnels.loopback import Upstream, WithoutMkcert, eventually, free_port, serving
 from wizard.findings import ExitCode, Failure
-from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, provider
+from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, provider
 from wizard.tunnels.local import DEFAULT_URL, LocalTunnel, port_holder, wanted_url
 
 
@@ -83,6 +83,19 @@ def test_opens_reports_and_closes(tmp_path: Path, upstream: Upstream) -> None:
     assert not tunnel.healthy()
     assert is_free(port)
     assert eventually(lambda: threading.active_count() <= threads)
+
+
+def test_an_open_tunnel_renews_its_certificate(
+    tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    tunnel = tunnel_for(request_for(upstream.port, tmp_path, url=f"https://localhost:{port}"))
+    monkeypatch.setattr(local, "RENEWAL_LOOK_SECONDS", 0.05)
+    with tunnel:
+        assert tunnel.authority is not None
+        before = ssl.get_server_certificate(("localhost", port))
+        tunnel.authority.certificate_file.unlink()
+        assert eventually(lambda: ssl.get_server_certificate(("localhost", port)) != before)
 
 
 def test_may_be_opened_again(tmp_path: Path, upstream: Upstream) -> None:

@@ -115,33 +115,33 @@ def local_authority(state_dir: Path, processes: Processes) -> Authority:
 # mkcert's authority
 
 
+def mkcert_root(processes: Processes) -> Path | None:
+    """The certificate of mkcert's authority on this machine; None if it cannot sign."""
+    if processes.which("mkcert") is None:
+        return None
+    asked = processes.run(["mkcert", "-CAROOT"])
+    folder = Path(asked.stdout.strip())
+    whole = asked.status == 0 and (folder / "rootCA-key.pem").is_file()
+    return folder / "rootCA.pem" if whole else None
+
+
 def _from_mkcert(folder: Path, processes: Processes) -> Authority | None:
-    """A certificate of mkcert's authority; None where there is none, or none to sign with."""
-    program = processes.which("mkcert")
-    if program is None:
-        return None
-    root = processes.run([str(program), "-CAROOT"])
-    ca_file = Path(root.stdout.strip()) / "rootCA.pem"
-    if (
-        root.status != 0
-        or not ca_file.is_file()
-        or not (ca_file.parent / "rootCA-key.pem").is_file()
-    ):
-        return None
-    authority = _certificate(ca_file)
+    """A certificate of mkcert's authority; None where there is none, or mkcert fails."""
+    ca_file = mkcert_root(processes)
+    authority = ca_file and _certificate(ca_file)
     leaf_file = folder / "localhost-mkcert.pem"
-    if authority is None or (
-        not _is_current(leaf_file, authority) and not _run_mkcert(program, leaf_file, processes)
-    ):
+    if not ca_file or not authority:
+        return None
+    if not _is_current(leaf_file, authority) and not _run_mkcert(leaf_file, processes):
         return None
     return Authority(ca_file, leaf_file, leaf_file, mkcert=True)
 
 
-def _run_mkcert(program: Path, leaf_file: Path, processes: Processes) -> bool:
+def _run_mkcert(leaf_file: Path, processes: Processes) -> bool:
     with tempfile.TemporaryDirectory(dir=leaf_file.parent) as scratch:
         made = str(Path(scratch) / leaf_file.name)
         # The same file twice: mkcert then writes the certificate and its key into one.
-        args = [str(program), "-ecdsa", "-cert-file", made, "-key-file", made, *NAMES]
+        args = ["mkcert", "-ecdsa", "-cert-file", made, "-key-file", made, *NAMES]
         if processes.run(args, timeout=30).status != 0:
             return False
         with contextlib.suppress(OSError):

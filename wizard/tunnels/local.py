@@ -64,9 +64,11 @@ class LocalProvider:
 
     def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:  # noqa: ARG002
         """See `Provider.offer`."""
+        from wizard.tunnels.certificates import mkcert_root
+
         needs = (
             "nothing; mkcert's authority vouches for it"
-            if processes.which("mkcert")
+            if mkcert_root(processes)
             else "nothing; the browser asks once whether it trusts the certificate"
         )
         return Offer(ready=True, needs=needs, stable_url=True, public=False)
@@ -152,7 +154,7 @@ class _Serving:
         except OSError:
             self.end()
             raise
-        self._loop.call_soon_threadsafe(self._look_again)
+        self._loop.call_soon_threadsafe(self._look_later)
 
     def end(self) -> None:
         """Close every socket; from the proxy's own thread too, as its listener may."""
@@ -189,10 +191,13 @@ class _Serving:
             )
         )
 
-    def _look_again(self) -> None:
-        """A tunnel may stay open for months: renew its certificate in time."""
+    def _look_later(self) -> None:
+        """A tunnel may stay open for months: its certificate is renewed in time."""
+        self._loop.call_later(RENEWAL_LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
         self._loop.run_in_executor(None, self._renew)
-        self._loop.call_later(RENEWAL_LOOK_SECONDS, self._look_again)
+        self._look_later()
 
     def _renew(self) -> None:
         from wizard.tunnels.certificates import local_authority

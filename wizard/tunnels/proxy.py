@@ -171,6 +171,10 @@ class _Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
         self.status = status
 
 
+def _too_large() -> _Refused:
+    return _Refused(431, "The head is over 64 KiB.")
+
+
 @dataclass(slots=True)
 class _Exchange:
     """One request and its answer."""
@@ -208,16 +212,13 @@ class _HeadReader:
         self._lines: list[bytes] = []
         self._fields: dict[bytes, bytes] = {}
 
-    def _count(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > HEAD_LIMIT:
-            raise _Refused(431, "The head is over 64 KiB.")
-
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by llhttp; a repeated field's values are joined as RFC 9110, 5.3 has it."""
         if not self._in_head:
             return  # a trailer: may be dropped, and `TE` that would ask for it is not passed on
-        self._count(len(name) + len(value) + 4)
+        self._head_size += len(name) + len(value) + 4
+        if self._head_size > HEAD_LIMIT:
+            raise _too_large()
         key = name.lower()
         if key in self.withheld or key.startswith(b"x-forwarded-"):
             fields = self._fields
@@ -328,7 +329,7 @@ class _Client(_HeadReader, asyncio.Protocol):
             if self._in_head:
                 self._unfinished += len(data)
                 if self._unfinished > HEAD_LIMIT:
-                    self._refuse(_Refused(431, "The head is over 64 KiB."))
+                    self._refuse(_too_large())
         self._advance()
 
     def pause_writing(self) -> None:
@@ -356,8 +357,9 @@ class _Client(_HeadReader, asyncio.Protocol):
         self._unfinished = 0
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
         self._target += url
+        if len(self._target) > HEAD_LIMIT:
+            raise _too_large()
 
     def on_headers_complete(self) -> None:
         self._end_head()
