@@ -489,7 +489,9 @@ def test_no_agent_outlives_us(world: World, number: signal.Signals) -> None:
 def test_ctrl_c_during_the_start_leaves_no_agent(world: World) -> None:
     script = world.folder / "wizard_run.py"
     script.write_text(
-        "import os, pathlib\n"
+        "import os, pathlib, signal\n"
+        # A shell that runs the tests in the background has it ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from wizard.processes import SystemProcesses\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
