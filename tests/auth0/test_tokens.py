@@ -116,7 +116,16 @@ def test_a_good_sign_in_is_proved() -> None:
     assert judgement.ok
     assert judgement.id_claims["email"] == "ada@example.com"
     assert judgement.access_claims["aud"] == f"{AUDIENCE}, {ISSUER}userinfo"
+    assert judgement.id_claims["exp"] == "2026-09-22 00:13:20 UTC"
     assert "nonce" not in judgement.id_claims
+    details = {result.check: result.detail for result in judgement.results}
+    assert details[Check.ID_TOKEN] == (
+        "A JSON Web Token signed RS256, valid for 10 hours, with the e-mail address"
+        " ada@example.com."
+    )
+    assert details[Check.ACCESS_TOKEN] == (
+        f"A JSON Web Token signed RS256, valid for 24 hours, for {AUDIENCE}."
+    )
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "PS256"])
@@ -262,6 +271,13 @@ def test_a_bad_refresh_fails_for_its_own_reason(refreshed: Tokens | OAuthError, 
     judgement = judge(GOOD, refreshed)
     assert outcomes(judgement) == {**ALL_PROVED, Check.REFRESHED: Outcome.FAILED}
     assert rules(judgement) == [rule]
+
+
+def test_a_fault_of_both_access_tokens_is_told_once() -> None:
+    bad = replace(GOOD, access_token=access_token(key=MAC_KEY, algorithm="HS256"))
+    judgement = judge(bad, bad)
+    assert outcomes(judgement)[Check.REFRESHED] is Outcome.FAILED
+    assert rules(judgement) == ["LA414"]
 
 
 @pytest.mark.parametrize(

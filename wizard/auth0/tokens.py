@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from wizard.auth0 import dashboard
@@ -30,6 +31,9 @@ LONGEST_TOKEN = 1 << 16
 EMAIL_CLAIMS = ("email", "preferred_username", "upn")
 _UNSHOWN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "sid", "jti"})
 _MOST_CLAIMS = 40
+_TIME_CLAIMS = frozenset({"exp", "iat", "nbf", "auth_time", "updated_at"})
+# 9999 is the last year that a date shows.
+_LAST_YEAR = 250e9
 
 _STRATEGY = "librechat: api/strategies/openidStrategy.js"
 _API_SETTINGS = f"Applications → APIs → your API → Settings ({dashboard.APIS})"
@@ -315,7 +319,7 @@ def judge_tokens(
     if expected.settings.reuse_tokens:
         results.append(_judge_refresh_token(tokens, expected.settings))
         if refreshed is not None:
-            results.append(_judge_refreshed(refreshed, expected))
+            results.append(_judge_refreshed(refreshed, results[2], expected))
     return Judgement(tuple(results), _shown(id_token), _shown(access_token))
 
 
@@ -381,7 +385,6 @@ def _claims(raw: str) -> dict[str, Any]:
 
 
 def _judge_id_token(token: _Token, expected: Expected) -> CheckResult:
-    settings = expected.settings
     failed = _failure_of_id_token(token, expected)
     if failed is not None:
         return CheckResult(Check.ID_TOKEN, Outcome.FAILED, failed.rule.title, (failed,))
@@ -389,9 +392,24 @@ def _judge_id_token(token: _Token, expected: Expected) -> CheckResult:
     findings = [*_remarks("ID token", token, expected)]
     if token.claims.get("email_verified") is False:
         findings.append(EMAIL_NOT_VERIFIED.finding(quoted(email)))
-    application = quoted(settings.auth0.client_id)
-    detail = f"{token.algorithm}, for {application}, with the address {quoted(email)}."
+    detail = f"{_description(token)}, with the e-mail address {quoted(email)}."
     return CheckResult(Check.ID_TOKEN, Outcome.PROVED, detail, tuple(findings))
+
+
+def _description(token: _Token) -> str:
+    ends, issued = _number(token.claims, "exp"), _number(token.claims, "iat")
+    signed = f"A JSON Web Token signed {token.algorithm}"
+    if ends is None or issued is None or ends <= issued:
+        return signed
+    return f"{signed}, valid for {_duration(ends - issued)}"
+
+
+def _duration(seconds: float) -> str:
+    """The length of time in the largest unit that leaves at least two of it."""
+    for unit, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} seconds"
 
 
 def _failure_of_id_token(token: _Token, expected: Expected) -> Finding | None:
@@ -436,7 +454,7 @@ def _judge_access_token(token: _Token, expected: Expected) -> CheckResult:
     failed = _failure_of_access_token(token, expected)
     if failed is not None:
         return CheckResult(check, Outcome.FAILED, failed.rule.title, (failed,))
-    detail = f"A {token.algorithm} JSON Web Token for {_listed(_audience(token.claims))}."
+    detail = f"{_description(token)}, for {quoted(expected.settings.auth0.audience) or 'no API'}."
     remarks = tuple(_remarks("access token", token, expected))
     return CheckResult(check, Outcome.PROVED, detail, remarks)
 
@@ -506,7 +524,7 @@ def _remarks(name: str, token: _Token, expected: Expected) -> Sequence[Finding]:
 def _judge_refresh_token(tokens: Tokens, settings: SetupSettings) -> CheckResult:
     check = Check.REFRESH_TOKEN
     if tokens.refresh_token:
-        return CheckResult(check, Outcome.PROVED, "It came.")
+        return CheckResult(check, Outcome.PROVED, "The tenant gave one.")
     finding = _missing_refresh_token(tokens, settings)
     return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
 
@@ -532,9 +550,14 @@ def _missing_refresh_token(tokens: Tokens, settings: SetupSettings) -> Finding:
     )
 
 
-def _judge_refreshed(refreshed: Tokens | OAuthError, expected: Expected) -> CheckResult:
+def _judge_refreshed(
+    refreshed: Tokens | OAuthError, first: CheckResult, expected: Expected
+) -> CheckResult:
+    """Judge the refresh, after the `first` access token's result."""
     check = Check.REFRESHED
     failed = _failure_of_refresh(refreshed, expected)
+    if failed is not None and failed in first.findings:
+        return CheckResult(check, Outcome.FAILED, "It works, but brings the same access token.")
     if failed is not None:
         return CheckResult(check, Outcome.FAILED, failed.rule.title, (failed,))
     return CheckResult(check, Outcome.PROVED, "It brought a new JSON Web Token for the same API.")
@@ -588,7 +611,7 @@ def _number(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if 0 <= value < 1e12 else None
+    return float(value) if 0 <= value < _LAST_YEAR else None
 
 
 def _listed(values: Sequence[str]) -> str:
@@ -601,7 +624,9 @@ def _shown(token: _Token) -> dict[str, str]:
     for name, value in list(token.claims.items())[:_MOST_CLAIMS]:
         if name in _UNSHOWN_CLAIMS:
             continue
-        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        if name in _TIME_CLAIMS and (time := _number(token.claims, name)) is not None:
+            shown[name] = f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        elif isinstance(value, list) and all(isinstance(each, str) for each in value):
             shown[quoted(name)] = _listed(value)
         elif isinstance(value, str | int | float):
             shown[quoted(name)] = quoted(str(value))

@@ -1,0 +1,178 @@
+"""The sign-in in a real browser, from the link to the result page."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.chromium import Tab, chromium
+from tests.providers import EMAIL, PASSWORD, Authority, Demo, free_port, furnish
+from wizard.auth0.checks import check_tenant
+from wizard.auth0.sign_in import SignIn
+from wizard.clock import SystemClock
+from wizard.demo.state import Tenant
+from wizard.settings import SetupSettings
+
+pytestmark = pytest.mark.needs("chromium")
+
+# Where the screenshots go that somebody wants to look at.
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
+
+
+@contextmanager
+def signing_in(
+    demo: Demo, port: int, change: Callable[[SetupSettings], SetupSettings] = lambda same: same
+) -> Iterator[SignIn]:
+    report = check_tenant(demo.setup, demo.http, SystemClock())
+    assert report.ok, report.findings
+    assert report.discovery is not None
+    settings = change(demo.setup)
+    with SignIn(settings, report.discovery, report.keys, demo.http, port, linger=0) as flow:
+        yield flow
+
+
+def log_in(tab: Tab, flow: SignIn) -> None:
+    tab.open(flow.url, "document.querySelector('[type=password]')")
+    names = tab.evaluate(
+        "[...document.querySelectorAll('form input:not([type=hidden])')].map(i => i.name)"
+    )
+    tab.submit(**{names[0]: EMAIL, names[1]: PASSWORD})
+    # For localhost, Auth0 and the demo tenant ask once more.
+    tab.wait("document.querySelector('[value=accept]') || document.querySelector('header')")
+
+
+def accept(tab: Tab) -> None:
+    tab.evaluate("document.querySelector('[value=accept]')?.click()")
+    tab.wait("document.querySelector('footer') && document.readyState === 'complete'")
+
+
+def assert_well_laid_out(tab: Tab, name: str, tmp_path: Path) -> None:
+    """Neither side scrolls, in light and dark, on a screen and on a phone; pictures are taken."""
+    folder = Path(SCREENSHOTS) if SCREENSHOTS else tmp_path
+    for width in (1000, 400):
+        grounds = set()
+        unfolded = "true" if width > 500 else "false"
+        tab.evaluate(f"document.querySelectorAll('details').forEach(d => d.open = {unfolded})")
+        for dark in (False, True):
+            tab.look(width=width, dark=dark)
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            grounds.add(tab.evaluate("getComputedStyle(document.body).backgroundColor"))
+            picture = folder / f"{name}-{width}-{'dark' if dark else 'light'}.png"
+            tab.screenshot(picture)
+            assert picture.stat().st_size > 5000
+        assert len(grounds) == 2
+
+
+def no_email(demo: Demo) -> None:
+    demo.user.email = ""
+
+
+def no_offline_access(demo: Demo) -> None:
+    demo.api.allow_offline_access = False
+
+
+def hs256(demo: Demo) -> None:
+    demo.api.signing_alg = "HS256"
+
+
+def nothing(demo: Demo) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "title", "told"),
+    [
+        ("success", nothing, "The sign-in works", EMAIL),
+        ("no-email", no_email, "does not work yet", "holds no e-mail address"),
+        ("no-refresh-token", no_offline_access, "does not work yet", "Allow Offline Access"),
+        ("hs256", hs256, "does not work yet", "RS256"),
+    ],
+)
+def test_the_browser_ends_on_the_result(
+    name: str,
+    fault: Callable[[Demo], None],
+    title: str,
+    told: str,
+    authority: Authority,
+    demo_server: Tenant,
+    tab: Tab,
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    demo = furnish(demo_server, authority.http(), f"http://localhost:{port}")
+    fault(demo)
+    tab.call("Network.clearBrowserCookies")
+    with signing_in(demo, port) as flow:
+        log_in(tab, flow)
+        accept(tab)
+        judgement = flow.wait(10)
+        tab.console.clear()
+        tab.requested.clear()
+        text = tab.evaluate("document.body.textContent")
+        assert title in tab.evaluate("document.querySelector('h1').textContent")
+        assert told in text
+        assert_well_laid_out(tab, name, tmp_path)
+        assert [url for url in tab.requested if "favicon" not in url] == []
+        assert tab.console == []
+    assert judgement.ok is (name == "success")
+    for finding in judgement.findings:
+        assert finding.detail in text
+        assert all(words in text for words in re.split(r"https://manage\S+?(?=\))", finding.fix))
+
+
+def test_a_user_who_declines_is_told(
+    authority: Authority, demo_server: Tenant, tab: Tab, tmp_path: Path
+) -> None:
+    port = free_port()
+    demo = furnish(demo_server, authority.http(), f"http://localhost:{port}")
+    tab.call("Network.clearBrowserCookies")
+    with signing_in(demo, port) as flow:
+        log_in(tab, flow)
+        tab.evaluate("document.querySelector('[value=deny]').click()")
+        tab.wait("document.querySelector('footer')")
+        judgement = flow.wait(10)
+        assert_well_laid_out(tab, "denied", tmp_path)
+    assert [finding.rule.id for finding in judgement.findings] == ["LA240"]
+
+
+def test_a_wrong_secret_is_told(
+    authority: Authority, demo_server: Tenant, tab: Tab, tmp_path: Path
+) -> None:
+    def wrong(settings: SetupSettings) -> SetupSettings:
+        return replace(settings, auth0=replace(settings.auth0, client_secret="wrong"))
+
+    port = free_port()
+    demo = furnish(demo_server, authority.http(), f"http://localhost:{port}")
+    tab.call("Network.clearBrowserCookies")
+    with signing_in(demo, port, wrong) as flow:
+        log_in(tab, flow)
+        accept(tab)
+        judgement = flow.wait(10)
+        assert_well_laid_out(tab, "wrong-secret", tmp_path)
+    assert [finding.rule.id for finding in judgement.findings] == ["LA237"]
+
+
+def test_a_refused_visit_is_told_in_plain_words(
+    authority: Authority, demo_server: Tenant, tab: Tab, tmp_path: Path
+) -> None:
+    port = free_port()
+    demo = furnish(demo_server, authority.http(), f"http://localhost:{port}")
+    with signing_in(demo, port):
+        tab.open(
+            f"{demo.setup.callback_url}?code=x&state=%3Cscript%3Edocument.title=1%3C/script%3E",
+            "document.querySelector('footer')",
+        )
+        assert "not part of the sign-in" in tab.evaluate("document.title")
+        assert_well_laid_out(tab, "refused", tmp_path)

@@ -1,0 +1,145 @@
+"""A real headless Chromium, driven over its DevTools protocol."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+# A machine without internet, perhaps as root in a container; see chromium's own switches list.
+SWITCHES = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--ignore-certificate-errors",
+    "--remote-debugging-port=0",
+)
+PATIENCE = 20.0
+
+
+@dataclass
+class Tab:
+    """One page; `console` holds what it logged, policy violations among it."""
+
+    socket: ClientConnection
+    console: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
+    _last: int = 0
+
+    def call(self, method: str, **parameters: object) -> dict[str, Any]:
+        self._last += 1
+        self.socket.send(json.dumps({"id": self._last, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self.socket.recv(timeout=PATIENCE))
+            if message.get("id") == self._last:
+                assert "error" not in message, message
+                result: dict[str, Any] = message["result"]
+                return result
+            self._note(message)
+
+    def _note(self, message: dict[str, Any]) -> None:
+        parameters = message.get("params", {})
+        if message.get("method") == "Log.entryAdded":
+            self.console.append(parameters["entry"]["text"])
+        if message.get("method") == "Network.requestWillBeSent":
+            self.requested.append(parameters["request"]["url"])
+
+    def open(self, url: str, until: str) -> None:
+        """Go to the URL and wait until the expression is true."""
+        self.call("Page.navigate", url=url)
+        self.wait(until)
+
+    def evaluate(self, expression: str) -> Any:
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        return answer["result"].get("value")
+
+    def wait(self, expression: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self.evaluate(f"Boolean({expression})"):
+            assert time.monotonic() < deadline, self.evaluate("document.documentElement.outerHTML")
+            time.sleep(0.05)
+
+    def submit(self, **fields: str) -> None:
+        """Fill in the page's form and press its first button."""
+        for name, value in fields.items():
+            self.evaluate(f"document.querySelector('[name={name}]').value = {json.dumps(value)}")
+        self.evaluate("document.querySelector('form button, form [type=submit]').click()")
+
+    def look(self, *, width: int, dark: bool) -> None:
+        """Lay the page out for a screen of that width and that colour scheme."""
+        scheme = "dark" if dark else "light"
+        self.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=800,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+
+    def screenshot(self, path: Path) -> None:
+        """The whole page as a PNG file."""
+        picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(picture["data"]))
+
+
+@contextmanager
+def chromium(folder: Path) -> Iterator[Tab]:
+    """A browser with an empty profile in the folder."""
+    program = shutil.which("chromium")
+    assert program is not None
+    process = subprocess.Popen(
+        [program, *SWITCHES, f"--user-data-dir={folder}", "about:blank"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with connect(_page_socket(folder), max_size=None, proxy=None) as socket:
+            tab = Tab(socket)
+            for domain in ("Page", "Log", "Network"):
+                tab.call(f"{domain}.enable")
+            yield tab
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _page_socket(folder: Path) -> str:
+    """The address of the first page, once the browser has told its port."""
+    deadline = time.monotonic() + PATIENCE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while True:
+        with suppress(OSError, IndexError, StopIteration, ValueError):
+            port = (folder / "DevToolsActivePort").read_text().split()[0]
+            with opener.open(f"http://127.0.0.1:{port}/json/list", timeout=5) as answer:
+                pages = json.load(answer)
+            found: str = next(
+                page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page"
+            )
+            return found
+        assert time.monotonic() < deadline, "chromium did not start"
+        time.sleep(0.05)
