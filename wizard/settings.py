@@ -24,6 +24,9 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _TENANT = re.compile(r"[a-z0-9-]+(\.[a-z]{2,3}(-\d+)?)?\.auth0\.com\Z")
+_EXAMPLE_DOMAIN = "dev-abc123.us.auth0.com"
+_DASHBOARD = re.compile(r"((manage|www)(\.[a-z0-9-]+)*\.)?auth0\.com(:\d+)?\Z")
+_TENANT_IN_DASHBOARD = re.compile(r"/dashboard/(?P<region>[a-z0-9-]+)/(?P<tenant>[a-z0-9-]+)")
 _RESERVED_IDENTIFIER = re.compile(
     r"https://[^/]+\.auth0\.com(/api/v2|/userinfo|/me|/my-org)/?\Z", re.IGNORECASE
 )
@@ -42,25 +45,25 @@ class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the u
 def parse_domain(text: str) -> str:
     """The tenant's host, lower-case, with a port if it is not 443: `dev-abc.us.auth0.com`."""
     value = text.strip()
-    _require(value, "Enter the domain, for example dev-abc123.us.auth0.com.")
+    _require(value, f"Enter the domain, for example {_EXAMPLE_DOMAIN}.")
     if value.lower().startswith("http://"):
         raise InvalidValue(
             "LibreChat refuses http:// issuers. Give the domain without it: Auth0 is always HTTPS."
         )
-    if "@" in value:
-        raise InvalidValue(
-            "That is an e-mail address. The domain looks like dev-abc123.us.auth0.com."
-        )
-    parts = _split(value if "://" in value else f"https://{value}")
+    if "@" in value and "://" not in value:
+        raise InvalidValue(f"That is an e-mail address. The domain looks like {_EXAMPLE_DOMAIN}.")
+    parts = _split(value if ":/" in value else f"https://{value}")
     if parts.scheme != "https":
         raise InvalidValue(f"An Auth0 domain is reached by https://, not by {parts.scheme}://.")
     host = _authority(parts)
-    if host.split(":")[0] in {"manage.auth0.com", "auth0.com", "www.auth0.com"}:
+    if _DASHBOARD.match(host):
+        shown = _TENANT_IN_DASHBOARD.match(parts.path)
+        example = f"{shown['tenant']}.{shown['region']}.auth0.com" if shown else _EXAMPLE_DOMAIN
         raise InvalidValue(
             "That is a link to Auth0's dashboard. The domain stands on your application's page"
-            " under Basic Information, for example dev-abc123.us.auth0.com."
+            f" under Basic Information, for example {example}."
         )
-    if parts.path.rstrip("/").endswith("/api/v2"):
+    if f"{parts.path}/".startswith("/api/v2/"):
         raise InvalidValue(
             f"That is the Management API's URL. The domain is its host alone: {host}."
         )
@@ -96,7 +99,7 @@ def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
 
     Each is kept byte for byte, since Auth0 compares it so: a trailing slash matters.
     """
-    values = tuple(part.strip() for part in text.split(",") if part.strip())
+    values = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     _require("".join(values), "Enter the API's Identifier, for example https://api.librechat.ai.")
     for value in values:
         # Spaces are odd in an identifier, yet Auth0 takes them.
@@ -118,7 +121,7 @@ def parse_public_url(text: str) -> str:
             "The public URL must be https://: Auth0 refuses http:// for production applications,"
             " and LibreChat's sign-in cookie is lost without HTTPS."
         )
-    parts = _split(value if "://" in value else f"https://{value}")
+    parts = _split(value if ":/" in value else f"https://{value}")
     if parts.scheme != "https":
         raise InvalidValue(f"The public URL must be https://, not {parts.scheme}://.")
     host = _authority(parts)
@@ -134,7 +137,7 @@ def parse_public_url(text: str) -> str:
 def parse_port(text: str) -> int:
     """A TCP port."""
     value = text.strip()
-    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= 65535):
+    if not (re.fullmatch(r"[0-9]{1,5}", value) and 1 <= int(value) <= 65535):
         raise InvalidValue("A port is a number from 1 to 65535; LibreChat's is 3080.")
     return int(value)
 
@@ -226,9 +229,8 @@ def _refuse_hidden_or_placeholder(value: str, name: str) -> None:
 
 
 def _refuse_reserved_identifier(value: str, domain: str) -> None:
-    path = next(
-        (path for path in _RESERVED_NAMES if value.rstrip("/") == f"https://{domain}{path}"), None
-    )
+    bare = value.rstrip("/").lower()
+    path = next((path for path in _RESERVED_NAMES if bare == f"https://{domain}{path}"), None)
     if path is None and (found := _RESERVED_IDENTIFIER.match(value)):
         path = found[1].lower()
     if path is not None:
@@ -241,9 +243,11 @@ def _refuse_reserved_identifier(value: str, domain: str) -> None:
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises when it is no number
+        port = parts.port  # raises when it is no number
     except ValueError as error:
         raise InvalidValue(f"That is not a URL: {error}.") from None
+    if port == 0:
+        raise InvalidValue("There is no port 0.")
     if any(character.isspace() or not character.isprintable() for character in url):
         raise InvalidValue("A URL has no spaces or invisible characters; copy it again.")
     if parts.username or parts.password:
@@ -256,10 +260,7 @@ def _authority(parts: SplitResult) -> str:
     host = (parts.hostname or "").rstrip(".")
     port = "" if parts.port in {None, 443} else f":{parts.port}"
     if ":" in host:
-        try:
-            return f"[{ipaddress.IPv6Address(host)}]{port}"
-        except ValueError:
-            raise InvalidValue(f"{host} is not an IPv6 address.") from None
+        return f"[{_ip_address(host)}]{port}"
     try:
         host = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
@@ -267,6 +268,17 @@ def _authority(parts: SplitResult) -> str:
     labels = host.split(".")
     if not all(_HOST_LABEL.match(label) for label in labels) or len(host) > 253:
         raise InvalidValue(f"{host or 'That'} is not a host name.")
+    if labels[-1].isdecimal():
+        return f"{_ip_address(host)}{port}"
     if len(labels) == 1 and host != "localhost":
-        raise InvalidValue(f"{host} is not a whole domain, for example dev-abc123.us.auth0.com.")
+        raise InvalidValue(f"{host} is only a part of a host name like {host}.example.com.")
     return f"{host}{port}"
+
+
+def _ip_address(host: str) -> str:
+    try:
+        if "%" in host:
+            raise ValueError("a URL has no place for an interface")
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        raise InvalidValue(f"{host} is not an IP address.") from None

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from wizard.librechat.deployment import read_deployment
 from wizard.processes import Processes
 
-MAX_FILE_BYTES = 4 << 20
+MAX_FILE_BYTES = 1 << 20
+DEPLOY_COMPOSE = "deploy-compose.yml"
 COMPOSE_FILES = (
     "docker-compose.yml",
     "docker-compose.yaml",
     "compose.yml",
     "compose.yaml",
-    "deploy-compose.yml",
+    DEPLOY_COMPOSE,
 )
 
 
@@ -49,7 +52,7 @@ def look_at(folder: Path) -> Checkout:
     if "OPENID_ISSUER" in _text(folder / ".env.example"):
         evidence.append(".env.example")
     evidence += [name for name in COMPOSE_FILES if "librechat" in _text(folder / name).lower()]
-    if (folder / "librechat.yaml").is_file():
+    if _is_there(folder / "librechat.yaml"):
         evidence.append("librechat.yaml")
     return Checkout(folder, tuple(evidence), version)
 
@@ -73,38 +76,34 @@ def signs_of_use(folder: Path, processes: Processes) -> tuple[str, ...]:
     Sources: `.env.temp` and the volume `librechat-data` (api/config/credentials.js,
     docker-compose.yml since v0.8.8), `data-node` (docker-compose.yml).
     """
-    signs = []
-    if (folder / ".env.temp").exists():
-        signs.append(".env.temp")
-    signs += [
-        f"{name}/"
-        for name in ("data-node", "meili_data_v1.12", "uploads")
-        if _has_entries(folder / name)
-    ]
-    if (folder / "docker-compose.yml").is_file() and processes.which("docker"):
+    signs = [".env.temp"] if _is_there(folder / ".env.temp") else []
+    signs += [f"{name}/" for name in _data_folders(folder) if _holds_something(folder / name)]
+    if any(_is_there(folder / name) for name in COMPOSE_FILES) and processes.which("docker"):
         volumes = processes.run(
             ["docker", "volume", "ls", "--quiet", "--filter", "name=librechat-data"], timeout=5
         )
-        project = f"{folder.name.lower()}_librechat-data"
-        signs += [f"volume {name}" for name in volumes.stdout.split() if name == project]
+        ours = f"{_compose_project(folder)}_librechat-data"
+        signs += [f"volume {name}" for name in volumes.stdout.split() if name == ours]
     return tuple(signs)
 
 
 def how_to_restart(folder: Path) -> tuple[str, ...]:
     """The commands, one for each way this LibreChat may run, that make it read a changed `.env`.
 
-    A bind-mounted file is read again at a restart; variables that Docker Compose hands on need
-    a new container; a plain `up -d` does nothing with a bind mount, since the service's
-    definition is the same (docker-compose.yml and deploy-compose.yml).
+    A bind-mounted file is read again at a restart; there a plain `up -d` does nothing, since
+    the service's definition is the same. Variables that Docker Compose itself hands on by
+    `env_file` win over a mounted file, and need a new container, as `up -d` makes it.
+
+    Source: docker-compose.yml (mount), deploy-compose.yml (`env_file`), api/config/credentials.js.
     """
     commands = []
-    for name in COMPOSE_FILES:
-        if service := _api_service(folder / name):
-            file = "" if name != "deploy-compose.yml" else f" -f {name}"
-            commands.append(
-                f"docker compose{file} {'up -d' if _hands_env_on(service) else 'restart api'}"
-            )
-    if (folder / "package.json").is_file() or not commands:
+    deployment = read_deployment(folder)
+    if deployment.has_api and deployment.compose[0].name != DEPLOY_COMPOSE:
+        action = "up -d" if deployment.hands_env_as_variables else "restart api"
+        commands.append(f"docker compose {action}")
+    if _is_there(folder / DEPLOY_COMPOSE):
+        commands.append(f"docker compose -f {DEPLOY_COMPOSE} up -d")
+    if _is_there(folder / "package.json") or not commands:
         commands.append("npm run backend   (stop the one that runs first)")
     return tuple(commands)
 
@@ -115,32 +114,32 @@ def _candidates(start: Path) -> Iterator[Path]:
     yield from (start / name for name in ("LibreChat", "librechat"))
 
 
-def _api_service(compose_file: Path) -> Mapping[str, object] | None:
-    import yaml
+def _compose_project(folder: Path) -> str:
+    """The name Docker Compose gives the folder's volumes; see `NormalizeProjectName` there."""
+    return re.sub(r"[^a-z0-9_-]", "", folder.resolve().name.lower()).lstrip("_-")
 
+
+def _is_there(path: Path) -> bool:
     try:
-        document = yaml.safe_load(_text(compose_file))
-        service = document["services"]["api"]
-    except (yaml.YAMLError, TypeError, KeyError, ValueError, RecursionError):
-        return None
-    return service if isinstance(service, dict) else None
+        return path.is_file()
+    except OSError:
+        return False
 
 
-def _hands_env_on(service: Mapping[str, object]) -> bool:
-    mounted = any(".env" in str(volume) for volume in _items(service.get("volumes")))
-    handed_on = any(".env" in str(each) for each in _items(service.get("env_file")))
-    return handed_on and not mounted
+def _data_folders(folder: Path) -> list[str]:
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError:
+        return []
+    return [name for name in names if re.fullmatch(r"data-node|meili_data.*|uploads", name)]
 
 
-def _items(value: object) -> list[object]:
-    if isinstance(value, list):
-        return value
-    return [] if value is None else [value]
-
-
-def _has_entries(folder: Path) -> bool:
+def _holds_something(folder: Path) -> bool:
+    """Whether it has entries, or belongs to a container's user and is closed to us."""
     try:
         return any(entry.name != ".gitkeep" for entry in folder.iterdir())
+    except PermissionError:
+        return True
     except OSError:
         return False
 

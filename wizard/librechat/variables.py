@@ -418,6 +418,4 @@ def is_secret(name: str) -> bool:
     """Whether a value of that name must never be shown; unknown names are judged by their words."""
     if name in VARIABLES:
         return VARIABLES[name].secret
-    return bool(
-        re.search(r"SECRET|KEY|TOKEN|PASS|CREDS|PRIVATE|_URI$|_SID$|CREDENTIAL", name.upper())
-    )
+    return _SECRET_WORDS.search(name.upper()) is not None

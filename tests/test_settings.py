@@ -1,0 +1,341 @@
+"""What is taken for an answer, how it is written, and why another is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wizard.settings import (
+    API_IDENTIFIER_MAX_LENGTH,
+    Auth0Settings,
+    InvalidValue,
+    SetupSettings,
+    is_loopback,
+    is_placeholder,
+    is_tenant_domain,
+    parse_audiences,
+    parse_client_id,
+    parse_client_secret,
+    parse_domain,
+    parse_port,
+    parse_public_url,
+)
+
+
+def refusal(parse: Callable[[str], object], text: str) -> str:
+    with pytest.raises(InvalidValue) as caught:
+        parse(text)
+    return str(caught.value)
+
+
+TENANTS = [
+    "dev-abc123.us.auth0.com",
+    "dev-abc123.us-2.auth0.com",
+    "dev-abc123.eu.auth0.com",
+    "dev-abc123.eu-2.auth0.com",
+    "dev-abc123.uk.auth0.com",
+    "dev-abc123.au.auth0.com",
+    "dev-abc123.jp.auth0.com",
+    "dev-abc123.ca.auth0.com",
+    "old-tenant.auth0.com",
+]
+
+
+@pytest.mark.parametrize("domain", TENANTS)
+def test_a_tenant_of_every_region(domain: str) -> None:
+    assert parse_domain(domain) == domain
+    assert parse_domain(f"  HTTPS://{domain.upper()}./login?x=1#y ") == domain
+    assert is_tenant_domain(domain)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("login.example.com", "login.example.com"),
+        ("https://login.example.com/", "login.example.com"),
+        ("https://t.eu.auth0.com/.well-known/openid-configuration", "t.eu.auth0.com"),
+        ("login.example.com:443", "login.example.com"),
+        ("login.example.com:8443", "login.example.com:8443"),
+        ("localhost:3443", "localhost:3443"),
+        ("127.0.0.1:3443", "127.0.0.1:3443"),
+        ("https://[::1]:3443/", "[::1]:3443"),
+        ("[0:0:0:0:0:0:0:1]", "[::1]"),
+        ("anmelden.müller.example", "anmelden.xn--mller-kva.example"),
+        ("MÜLLER.example", "xn--mller-kva.example"),
+        ("manager.auth0.com", "manager.auth0.com"),
+    ],
+)
+def test_other_domains(text: str, domain: str) -> None:
+    assert parse_domain(text) == domain
+    assert parse_domain(domain) == domain
+
+
+@pytest.mark.parametrize("domain", ["login.example.com", "auth0.com.evil.example", "localhost:1"])
+def test_not_a_tenant_domain(domain: str) -> None:
+    assert not is_tenant_domain(domain)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "Enter the domain"),
+        ("   ", "Enter the domain"),
+        ("http://dev.us.auth0.com", "refuses http://"),
+        (" HTTP://dev.us.auth0.com", "refuses http://"),
+        ("ftp://dev.us.auth0.com", "not by ftp://"),
+        ("me@example.com", "e-mail address"),
+        ("https://me:pw@dev.us.auth0.com", "without a user name"),
+        ("https://manage.auth0.com/dashboard/us/dev-abc/applications", "dev-abc.us.auth0.com"),
+        ("https://manage.auth0.com/#/applications", "dashboard"),
+        ("manage.auth0.com", "dashboard"),
+        ("https://manage.us.auth0.com/", "dashboard"),
+        ("https://manage.eu-2.auth0.com/dashboard", "dashboard"),
+        ("MANAGE.AUTH0.COM:8443", "dashboard"),
+        ("auth0.com", "dashboard"),
+        ("https://www.auth0.com/docs", "dashboard"),
+        ("https://dev.us.auth0.com/api/v2/", "its host alone: dev.us.auth0.com"),
+        ("dev.us.auth0.com/api/v2", "Management API"),
+        ("https://login.example.com/api/v2/clients", "Management API"),
+        ("dev-abc123", "only a part"),
+        ("dev..us.auth0.com", "not a host name"),
+        ("-dev.us.auth0.com", "not a host name"),
+        ("dev us.auth0.com", "spaces"),
+        ("dev\u200b.us.auth0.com", "invisible"),
+        ("dev.us.auth0.com\nX-Header: 1", "not a URL"),
+        ("https://", "not a host name"),
+        ("https:/dev.us.auth0.com", "not a host name"),
+        ("dev.us.auth0.com:0", "port 0"),
+        ("dev.us.auth0.com:99999", "not a URL"),
+        ("dev.us.auth0.com:https", "not a URL"),
+        ("1.2.3.999", "not an IP address"),
+        ("1.2.3", "not an IP address"),
+        ("[::1", "not a URL"),
+        ("[fe80::1%25eth0]", "not an IP address"),
+        ("a" * 64 + ".example.com", "not a host name"),
+        (".".join(["abcdefgh"] * 30), "not a host name"),
+        ("<your-domain>", "not a host name"),
+        ("YOUR_DOMAIN", "only a part"),
+    ],
+)
+def test_a_domain_is_refused_with_the_reason(text: str, reason: str) -> None:
+    assert reason in refusal(parse_domain, text)
+
+
+@pytest.mark.parametrize("value", ["aB3" * 10 + "xY", "tpa_client", "https-client.1"])
+def test_a_client_id_is_taken_as_it_is(value: str) -> None:
+    assert parse_client_id(f" {value}\n") == value
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "Enter the Client ID"),
+        ("abc def", "space"),
+        ("abc\u200bdef", "invisible"),
+        ("abc\u00a0def", "invisible"),
+        ("me@example.com", "32 letters and digits"),
+        ("dev.us.auth0.com", "32 letters and digits"),
+        ("<client-id>", "placeholder"),
+        ("YOUR_CLIENT_ID", "placeholder"),
+        ("{yourClientId}", "placeholder"),
+        ("••••••••", "placeholder"),
+    ],
+)
+def test_a_client_id_is_refused_with_the_reason(text: str, reason: str) -> None:
+    assert reason in refusal(parse_client_id, text)
+
+
+def test_a_client_secret_is_taken_as_it_is() -> None:
+    secret = "aZ09_-" * 10
+    assert parse_client_secret(f"\t{secret} \r\n", client_id="id") == secret
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "Enter the Client Secret"),
+        ("••••••••••••", "copy button"),
+        ("************", "copy button"),
+        ("............", "copy button"),
+        ("●●●●●●", "copy button"),
+        ("xxxxxxxx", "copy button"),
+        ("abc def", "space"),
+        ("abc\ndef", "space"),
+        ("abc\u2060def", "invisible"),
+        ("the-client-id", "Client ID again"),
+        ("YOUR_CLIENT_SECRET", "placeholder"),
+        ("changeme", "placeholder"),
+    ],
+)
+def test_a_client_secret_is_refused_with_the_reason(text: str, reason: str) -> None:
+    said = refusal(lambda value: parse_client_secret(value, client_id="the-client-id"), text)
+    assert reason in said
+
+
+@pytest.mark.parametrize(
+    ("text", "audiences"),
+    [
+        ("https://api.librechat.ai", ("https://api.librechat.ai",)),
+        ("https://api.librechat.ai/", ("https://api.librechat.ai/",)),
+        ("librechat", ("librechat",)),
+        ("urn:my:api", ("urn:my:api",)),
+        ("My API", ("My API",)),
+        (" a , b ,, a ", ("a", "b")),
+        ("https://other.us.auth0.com/api/v3/", ("https://other.us.auth0.com/api/v3/",)),
+        ("https://api.example.com/userinfo", ("https://api.example.com/userinfo",)),
+        ("y" * API_IDENTIFIER_MAX_LENGTH, ("y" * API_IDENTIFIER_MAX_LENGTH,)),
+    ],
+)
+def test_api_identifiers_are_kept_byte_for_byte(text: str, audiences: tuple[str, ...]) -> None:
+    assert parse_audiences(text, domain="login.example.com") == audiences
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "Enter the API's Identifier"),
+        (" , ,", "Enter the API's Identifier"),
+        ("https://t.us.auth0.com/api/v2/", "Management API"),
+        ("https://t.us.auth0.com/api/v2", "Management API"),
+        ("HTTPS://T.US.AUTH0.COM/API/V2/", "Management API"),
+        ("https://t.us.auth0.com/userinfo", "user info"),
+        ("https://t.us.auth0.com/userinfo/", "user info"),
+        ("https://t.us.auth0.com/me/", "My Account"),
+        ("https://t.us.auth0.com/my-org/", "My Organization"),
+        ("https://login.example.com/api/v2/", "Management API"),
+        ("https://Login.Example.com/userinfo", "user info"),
+        ("https://api.librechat.ai,https://t.us.auth0.com/api/v2/", "Management API"),
+        ("a\u200bb", "invisible"),
+        ("a\tb", "invisible"),
+        ("<your api>", "placeholder"),
+        ("YOUR_API_IDENTIFIER", "placeholder"),
+        ("y" * (API_IDENTIFIER_MAX_LENGTH + 1), "at most 600"),
+    ],
+)
+def test_an_api_identifier_is_refused_with_the_reason(text: str, reason: str) -> None:
+    said = refusal(lambda value: parse_audiences(value, domain="login.example.com"), text)
+    assert reason in said
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://abc.ngrok-free.app", "https://abc.ngrok-free.app"),
+        (" https://Chat.Example.com/ ", "https://chat.example.com"),
+        ("chat.example.com", "https://chat.example.com"),
+        ("https://chat.example.com:443/", "https://chat.example.com"),
+        ("https://localhost:3443", "https://localhost:3443"),
+        ("localhost:3443", "https://localhost:3443"),
+        ("https://[::1]:3443", "https://[::1]:3443"),
+        ("https://192.168.1.5", "https://192.168.1.5"),
+        ("https://müller.example", "https://xn--mller-kva.example"),
+    ],
+)
+def test_a_public_url_is_an_origin(text: str, url: str) -> None:
+    assert parse_public_url(text) == url
+    assert parse_public_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "Enter the public URL"),
+        ("http://chat.example.com", "must be https://"),
+        ("HTTP://localhost:3080", "must be https://"),
+        ("ws://chat.example.com", "not ws://"),
+        ("https://chat.example.com/login", "without a path: https://chat.example.com"),
+        ("https://chat.example.com//", "without a path"),
+        ("https://chat.example.com/?x=1", "without ? and #"),
+        ("https://chat.example.com#x", "without ? and #"),
+        ("https://me:pw@chat.example.com", "user name"),
+        ("https://chat example.com", "spaces"),
+        ("https://chat.example.com:port", "not a URL"),
+        ("https://chat", "only a part"),
+        ("https://", "not a host name"),
+    ],
+)
+def test_a_public_url_is_refused_with_the_reason(text: str, reason: str) -> None:
+    assert reason in refusal(parse_public_url, text)
+
+
+@pytest.mark.parametrize(("text", "port"), [("1", 1), (" 3080 ", 3080), ("65535", 65535)])
+def test_a_port(text: str, port: int) -> None:
+    assert parse_port(text) == port
+
+
+@pytest.mark.parametrize("text", ["", "0", "65536", "-1", "3080x", "³", "٣", "9" * 5000, "1.5"])
+def test_no_port(text: str) -> None:
+    assert "from 1 to 65535" in refusal(parse_port, text)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://localhost:3443", True),
+        ("http://127.0.0.1", True),
+        ("https://[::1]:3443", True),
+        ("https://chat.localhost", True),
+        ("https://localhost.example.com", False),
+        ("https://abc.ngrok.app", False),
+        ("https://[", False),
+        ("", False),
+    ],
+)
+def test_loopback(url: str, expected: bool) -> None:
+    assert is_loopback(url) is expected
+
+
+@pytest.mark.parametrize("value", ["your-client-id", "<x>", "[x]", "changeme", "•••", "TODO"])
+def test_placeholders(value: str) -> None:
+    assert is_placeholder(value)
+
+
+@pytest.mark.parametrize("value", ["", "xx", "yours", "hexadecimal", "a1b2c3", "..", "inserted"])
+def test_no_placeholders(value: str) -> None:
+    assert not is_placeholder(value)
+
+
+PARSERS = [
+    parse_domain,
+    parse_client_id,
+    parse_client_secret,
+    parse_audiences,
+    parse_public_url,
+    parse_port,
+]
+
+
+@given(
+    st.sampled_from(PARSERS),
+    st.text(st.sampled_from("a1.:/@[]%?#-_é \t\n٣。ß\u200b\\'$"), max_size=14),
+)
+def test_whatever_is_typed_is_refused_or_stays_what_it_is(
+    parse: Callable[[str], object], text: str
+) -> None:
+    for typed in (text, f"https://{text}", f"https://a.b{text}"):
+        with suppress(InvalidValue):
+            value = parse(typed)
+            if isinstance(value, str):
+                assert parse(value) == value
+
+
+def test_what_follows_from_the_settings() -> None:
+    auth0 = Auth0Settings("t.us.auth0.com", "id", "s3cret", ("https://api", "second"))
+    settings = SetupSettings(auth0, "https://chat.example.com")
+    assert auth0.issuer == "https://t.us.auth0.com"
+    assert auth0.audience == "https://api"
+    assert settings.callback_url == "https://chat.example.com/oauth/openid/callback"
+    assert settings.logout_urls == ("https://chat.example.com/login", "https://chat.example.com")
+    assert settings.web_origins == ("https://chat.example.com",)
+    assert settings.scope == "openid profile email offline_access"
+    assert "s3cret" not in repr(settings)
+
+
+def test_without_reuse_of_tokens_no_refresh_token_is_asked_for() -> None:
+    settings = SetupSettings(Auth0Settings("t.auth0.com", "id", ""), "https://x.y", False)
+    assert settings.scope == "openid profile email"
+    assert settings.auth0.audience == ""
