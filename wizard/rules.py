@@ -1,6 +1,7 @@
 """Every rule of the project by its identifier: `explain` and the documentation read it.
 
-The modules are imported when the registry is asked for, never at the command's start.
+A rule is found because its module has it in `RULES`. The modules are imported when the registry
+is asked for, never at the command's start.
 """
 
 from __future__ import annotations
@@ -8,32 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from pkgutil import walk_packages
 from types import MappingProxyType
 
+import wizard
 from wizard.findings import Rule
-
-RULE_MODULES = (
-    "wizard.execution",
-    "wizard.commands.answers",
-    "wizard.commands.choose_tunnel",
-    "wizard.commands.init",
-    "wizard.librechat.env_file",
-    "wizard.librechat.env_store",
-    "wizard.librechat.setup",
-    "wizard.librechat.instance",
-    "wizard.doctor.writing",
-    "wizard.doctor.sign_in",
-    "wizard.doctor.addresses",
-    "wizard.doctor.credentials",
-    "wizard.doctor.deployment",
-    "wizard.auth0.checks",
-    "wizard.demo.browser",
-    "wizard.demo.tenant",
-    "wizard.tunnels.certificates",
-    "wizard.tunnels.local",
-    "wizard.tunnels.ngrok_errors",
-    "wizard.tunnels.trust",
-)
 
 AREAS = (
     "The command and its files",
@@ -54,8 +34,10 @@ def all_rules() -> Mapping[str, Rule]:
         ValueError: two rules have the same identifier.
     """
     rules: dict[str, Rule] = {}
-    for name in RULE_MODULES:
-        for rule in import_module(name).RULES:
+    for module in walk_packages(wizard.__path__, "wizard."):
+        if module.name.endswith("__main__"):
+            continue
+        for rule in getattr(import_module(module.name), "RULES", ()):
             if rules.setdefault(rule.id, rule) is not rule:
                 raise ValueError(f"two rules are called {rule.id}")
     return MappingProxyType(dict(sorted(rules.items())))

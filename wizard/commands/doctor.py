@@ -1,0 +1,237 @@
+"""`doctor`: tells why the sign-in does not work, in the order of what to mend, and mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+from wizard.auth0.checks import CheckResult
+from wizard.commands.answers import INVALID_VALUE, MISSING_OPTION
+from wizard.doctor.examine import Examination, Task, examine, examine_again, task_of
+from wizard.doctor.rules import CHECKS, repairs
+from wizard.doctor.subject import Subject, gather
+from wizard.doctor.writing import NO_FILE, silenced_rules
+from wizard.findings import ExitCode, Finding, Severity, exit_code_of
+from wizard.librechat.checkout import find, how_to_restart
+from wizard.librechat.env_file import Change
+from wizard.librechat.env_store import EnvStore
+from wizard.ports import Ports
+from wizard.rules import all_rules
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """What was given on the command line; `rules` and `ignore` are identifiers."""
+
+    env_file: Path | None = None
+    rules: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    offline: bool = False
+    fix: bool = False
+    yes: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorResult:
+    """What was found and done; `findings` are those that are left after a repair."""
+
+    env_file: Path
+    findings: Sequence[Finding]
+    ignored: Sequence[str] = ()
+    checks: Sequence[CheckResult] = ()
+    changed: Sequence[str] = ()
+    backup: Path | None = None
+    written: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """FINDINGS if any error was found that does not come from outside."""
+        codes = {each.rule.exit_code for each in self.findings if each.severity is Severity.ERROR}
+        return ExitCode.FINDINGS if ExitCode.FINDINGS in codes else exit_code_of(self.findings)
+
+    def as_json(self) -> dict[str, object]:
+        """See `Result.as_json`; names of variables only."""
+        return {
+            "env_file": str(self.env_file),
+            "backup": str(self.backup) if self.backup else None,
+            "changed": list(self.changed),
+            "fixed": list(self.changed) if self.written else [],
+            "written": self.written,
+            "ignored": list(self.ignored),
+            "checks": [check.as_json() for check in self.checks],
+        }
+
+
+def run_doctor(options: DoctorOptions, ports: Ports) -> DoctorResult:
+    """Look at everything, tell, and mend if that is wished.
+
+    Raises:
+        Failure: there is no `.env`, it cannot be read or written, or an option is wrong.
+    """
+    return _Doctor(options, ports).run()
+
+
+def locate(env_file: Path | None, ports: Ports) -> EnvStore:
+    """The `.env` that was named, or that of the nearest LibreChat folder."""
+    path = ports.cwd / env_file.expanduser() if env_file else find(ports.cwd).folder / ".env"
+    return EnvStore(path, ports.state_dir)
+
+
+def read(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
+    """The file and all that the rules look at.
+
+    Raises:
+        Failure: there is none, or it cannot be read.
+    """
+    content = store.read()
+    if content is None:
+        raise NO_FILE.failure(f"There is no {store.path}.")
+    return content, gather(store.path, content, ports.environ, ports.processes)
+
+
+class _Doctor:
+    """One run; `run` reads like what the user sees."""
+
+    def __init__(self, options: DoctorOptions, ports: Ports) -> None:
+        self.options = options
+        self.ports = ports
+        self.only = _identifiers("--rule", options.rules)
+        self.ignored = _identifiers("--ignore", options.ignore)
+        if options.fix and ports.prompter is None and not (options.yes or options.dry_run):
+            raise MISSING_OPTION.failure(
+                "Missing: --yes (or --dry-run).", fix="Add --yes to let --fix change the file."
+            )
+        self.store = locate(options.env_file, ports)
+        self.content, subject = read(self.store, ports)
+        self.ignored |= silenced_rules(subject.file.text)
+        self.subject = subject
+
+    def run(self) -> DoctorResult:
+        console = self.ports.console
+        with console.working("Looking at the .env, the tenant and LibreChat"):
+            examination = self._examine()
+        self._tell_what_was_looked_at(examination)
+        self._tell(examination)
+        result = self._result(examination)
+        return self._mend(examination, result) if self.options.fix else result
+
+    def _examine(self) -> Examination:
+        ports = self.ports
+        is_local = bool(self.only) and all(rule.startswith("LA1") for rule in self.only)
+        offline = self.options.offline or is_local
+        return examine(self.subject, ports.http, ports.clock, offline=offline)
+
+    def _result(self, examination: Examination) -> DoctorResult:
+        return DoctorResult(
+            self.store.path,
+            self._chosen(examination.findings),
+            sorted(self.ignored),
+            examination.tenant.results if examination.tenant else (),
+        )
+
+    def _chosen(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        return tuple(
+            finding
+            for finding in findings
+            if finding.rule.id not in self.ignored
+            and (not self.only or finding.rule.id in self.only)
+        )
+
+    def _tell_what_was_looked_at(self, examination: Examination) -> None:
+        console = self.ports.console
+        console.done(f"{self.store.path} is read.")
+        if self.options.offline:
+            console.hint("Skipped: neither the tenant nor LibreChat is asked.")
+            return
+        if examination.tenant is None and not self.only:
+            console.hint(
+                "The tenant is not asked: a value it is asked about has to be mended first."
+            )
+        for check in examination.tenant.results if examination.tenant else ():
+            console.outcome(check.outcome, check.title, check.detail)
+        instance = examination.subject.instance
+        if instance is not None and instance.local.config is not None:
+            console.done(f"LibreChat answers at {instance.local.url.removesuffix('/api/config')}.")
+
+    def _tell(self, examination: Examination) -> None:
+        console = self.ports.console
+        findings = self._chosen(examination.findings)
+        for task, group in _by_task(findings, examination.subject):
+            console.say()
+            console.say(f"{task.value}:")
+            for finding in group:
+                console.finding(finding)
+        console.say()
+        if not any(finding.severity is not Severity.NOTE for finding in findings):
+            console.done("Nothing is wrong.")
+        else:
+            console.say(_count(findings))
+
+    def _mend(self, examination: Examination, result: DoctorResult) -> DoctorResult:
+        console, prompter = self.ports.console, self.ports.prompter
+        checks = [check for check in CHECKS if not self.only or check.rule.id in self.only]
+        file, changes = repairs(examination.subject, checks, self.ignored)
+        if not changes:
+            console.done("There is nothing that can be mended without you; nothing was written.")
+            return result
+        result = replace(result, changed=_names(changes))
+        console.say(f"Changes to {self.store.path}:")
+        console.changes(changes)
+        if self.options.dry_run:
+            console.done("Dry run: nothing was written.")
+            return result
+        if prompter is not None and not prompter.confirm("Write these changes?"):
+            console.say("Nothing was written.")
+            return result
+        backup = self.store.save(self.content, file.to_bytes())
+        console.done(f"{self.store.path} is mended; only you can read it.")
+        console.hint(f"The old one is in {backup}; librechat-auth0 init --undo brings it back.")
+        return self._after_repair(examination, replace(result, backup=backup, written=True))
+
+    def _after_repair(self, before: Examination, result: DoctorResult) -> DoctorResult:
+        """All rules again, over the file as it is now."""
+        console, ports = self.ports.console, self.ports
+        _, subject = read(self.store, ports)
+        with console.working("Looking again"):
+            after = examine_again(subject, before, ports.http, ports.clock)
+        console.say("What is left:")
+        self._tell(after)
+        console.verbatim("Make LibreChat read the file:", how_to_restart(self.store.path.parent))
+        left = self._result(after)
+        return replace(result, findings=left.findings, checks=left.checks)
+
+
+def _identifiers(option: str, given: Iterable[str]) -> frozenset[str]:
+    identifiers = frozenset(each.strip().upper() for each in given)
+    unknown = sorted(identifiers - all_rules().keys())
+    if unknown:
+        raise INVALID_VALUE.failure(
+            f"{option}: there is no rule {', '.join(unknown)}.",
+            fix="librechat-auth0 explain lists all rules.",
+        )
+    return identifiers
+
+
+def _by_task(findings: Sequence[Finding], subject: Subject) -> Iterable[tuple[Task, list[Finding]]]:
+    """The findings grouped by what to do; first the group that has what to mend first."""
+    tasks = [(task_of(finding, subject), finding) for finding in findings]
+    order = list(dict.fromkeys(task for task, _ in tasks))
+    tasks.sort(key=lambda each: order.index(each[0]))
+    for task, group in groupby(tasks, key=lambda each: each[0]):
+        yield task, [finding for _, finding in group]
+
+
+def _names(changes: Iterable[Change]) -> list[str]:
+    return list(dict.fromkeys(change.name for change in changes))
+
+
+def _count(findings: Sequence[Finding]) -> str:
+    parts = []
+    for severity in Severity:
+        number = sum(finding.severity is severity for finding in findings)
+        if number:
+            parts.append(f"{number} {severity.value}{'s' if number > 1 else ''}")
+    return ", ".join(parts)

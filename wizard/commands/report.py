@@ -1,0 +1,165 @@
+"""`report`: one text without secrets, to paste into a bug report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from wizard import __version__
+from wizard.auth0.checks import TenantReport
+from wizard.commands.doctor import locate, read
+from wizard.doctor.examine import Examination, examine
+from wizard.doctor.subject import Subject
+from wizard.findings import ExitCode, Finding
+from wizard.librechat.checkout import look_at
+from wizard.librechat.variables import VARIABLES, Format, is_secret
+from wizard.ports import Ports
+
+# The host of a public URL tells who opened the tunnel.
+_TUNNEL_HOSTS = {
+    ".ngrok.app": "ngrok",
+    ".ngrok.dev": "ngrok",
+    ".ngrok.io": "ngrok",
+    ".ngrok-free.app": "ngrok",
+    ".ngrok-free.dev": "ngrok",
+    ".loca.lt": "localtunnel",
+    ".trycloudflare.com": "cloudflared",
+    "localhost": "this machine only",
+}
+MOST_VARIABLES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """The text; what it tells of is no failure of the command."""
+
+    text: str
+    exit_code: ExitCode = ExitCode.OK
+    findings: Sequence[Finding] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """See `Result.as_json`."""
+        return {"report": self.text}
+
+
+def run_report(
+    env_file: Path | None, ports: Ports, *, offline: bool, as_json: bool
+) -> ReportResult:
+    """Look at everything and put it into one text, on standard output.
+
+    Raises:
+        Failure: there is no `.env`, or it cannot be read.
+    """
+    _, subject = read(locate(env_file, ports), ports)
+    with ports.console.working("Looking at the .env, the tenant and LibreChat"):
+        examination = examine(subject, ports.http, ports.clock, offline=offline)
+    text = report_text(examination)
+    if not as_json:
+        ports.console.text(text)
+    return ReportResult(text, findings=examination.findings)
+
+
+def report_text(examination: Examination) -> str:
+    """The report as Markdown; nothing in it is a secret."""
+    subject = examination.subject
+    lines = [
+        *_section("Versions", _versions(subject)),
+        *_section("Findings", _findings(examination.findings)),
+        *_section("Variables", _variables(subject)),
+        *_section("Tenant", _tenant(examination.tenant)),
+        *_section("LibreChat", _librechat(subject)),
+    ]
+    text = "\n".join(["# librechat-auth0 report", *lines])
+    return subject.redacted(text).encode("utf-8", "replace").decode()
+
+
+def tunnel_kind(url: str) -> str:
+    """Who leads to LibreChat, by the host of its public URL."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
+    known = (kind for end, kind in _TUNNEL_HOSTS.items() if host.endswith(end))
+    return next(known, "an address of its own" if host else "none")
+
+
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    yield ""
+    yield f"## {title}"
+    yield ""
+    yield from lines
+
+
+def _versions(subject: Subject) -> Iterator[str]:
+    checkout = look_at(subject.path.parent)
+    yield f"- librechat-auth0 {__version__}"
+    yield f"- Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield f"- LibreChat checkout: {checkout.version or 'unknown'}"
+    yield f"- Docker image: {subject.without_secrets(subject.deployment.image) or 'none'}"
+
+
+def _findings(findings: Iterable[Finding]) -> Iterator[str]:
+    for finding in findings:
+        detail = " ".join(finding.detail.split())
+        yield f"- {finding.rule.id} {finding.severity.value}: {finding.rule.title}. {detail}"
+
+
+def _variables(subject: Subject) -> Iterator[str]:
+    names = sorted(subject.assignments)
+    yield "```"
+    for name in names[:MOST_VARIABLES]:
+        yield f"{name}={_shown(name, subject)}"
+    if len(names) > MOST_VARIABLES:
+        yield f"and {len(names) - MOST_VARIABLES} more"
+    yield "```"
+
+
+def _shown(name: str, subject: Subject) -> str:
+    """The value of a variable that is known to be harmless; of others only whether it is set."""
+    value = subject.assignments[name].value
+    if not value:
+        return ""
+    variable = VARIABLES.get(name)
+    if variable is None or is_secret(name) or not variable.accepts(value):
+        return f"[{len(value)} characters]"
+    if variable.format is Format.TEXT and name not in _HARMLESS_TEXTS:
+        return f"[{len(value)} characters]"
+    return subject.without_secrets(value).replace("```", "'''")
+
+
+_HARMLESS_TEXTS = frozenset({"HOST", "OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"})
+
+
+def _tenant(report: TenantReport | None) -> Iterator[str]:
+    if report is None:
+        yield "- not asked"
+        return
+    if report.discovery is not None:
+        yield f"- issuer: {report.discovery.issuer}"
+        yield f"- authorization endpoint: {report.discovery.authorization_endpoint}"
+        yield f"- token endpoint: {report.discovery.token_endpoint}"
+        yield f"- end session endpoint: {report.discovery.end_session_endpoint or 'none'}"
+        yield f"- ID tokens signed by: {', '.join(report.discovery.id_token_algorithms)}"
+    for result in report.results:
+        yield f"- {result.title}: {result.status.value}"
+
+
+def _librechat(subject: Subject) -> Iterator[str]:
+    yield f"- public URL by: {tunnel_kind(subject.value('DOMAIN_SERVER'))}"
+    instance = subject.instance
+    if instance is None:
+        yield "- not asked"
+        return
+    config = instance.config
+    yield f"- answers at its port: {'yes' if instance.local.config else 'no'}"
+    if instance.public is not None:
+        yield f"- answers at its public URL: {'yes' if instance.public.config else 'no'}"
+    if config is not None:
+        for key in ("openidLoginEnabled", "socialLoginEnabled"):
+            yield f"- {key}: {str(config.get(key)).lower()[:10]}"
+        build = config.get("buildInfo")
+        commit = build.get("commit") if isinstance(build, dict) else None
+        yield f"- commit: {str(commit)[:40]}"

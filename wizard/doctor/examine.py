@@ -1,0 +1,132 @@
+"""One look at everything: the file's rules, the tenant and the running LibreChat side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from wizard.auth0.checks import TenantReport, check_tenant
+from wizard.clock import Clock
+from wizard.doctor.rules import FILE_CHECKS, RUNNING_CHECKS, can_be_mended, diagnose
+from wizard.doctor.subject import Subject, settings_of
+from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
+from wizard.findings import Finding, Severity
+from wizard.http import HttpClient
+from wizard.librechat.instance import look_at_instance
+from wizard.rules import all_rules
+from wizard.settings import LIBRECHAT_PORT, InvalidValue, parse_port
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found.
+
+    Attributes:
+        subject: the file, with what the running LibreChat answered.
+        tenant: the live checks, None where the tenant was not asked.
+        findings: what is wrong, what to mend first at the front.
+    """
+
+    subject: Subject
+    tenant: TenantReport | None
+    findings: tuple[Finding, ...]
+
+
+class Task(StrEnum):
+    """What the user has to do about a finding; the value is a heading."""
+
+    FIX = "librechat-auth0 doctor --fix mends these"
+    FILE = "To change in the .env"
+    DASHBOARD = "To change in Auth0's dashboard"
+    DEPLOYMENT = "To change in Docker Compose or librechat.yaml"
+    RUNNING = "To do with the running LibreChat"
+    BUG = "To report to librechat-auth0"
+    NOTES = "Good to know"
+
+
+_TASKS_BY_AREA = {"LA1": Task.FILE, "LA2": Task.DASHBOARD, "LA5": Task.DEPLOYMENT}
+_RUNNING = frozenset(check.rule.id for check in RUNNING_CHECKS)
+_WEIGHTS = {severity: weight for weight, severity in enumerate(Severity)}
+
+
+def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) -> Examination:
+    """Run every rule, and the live checks at the same time.
+
+    Args:
+        subject: the file.
+        http: the network; used from several threads.
+        clock: for the tenant's rate limits.
+        offline: ask neither the tenant nor LibreChat.
+    """
+    settings = None if offline else settings_of(subject)
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="doctor") as pool:
+        tenant = pool.submit(check_tenant, settings, http, clock) if settings else None
+        instance = (
+            None
+            if offline
+            else pool.submit(
+                look_at_instance, http, port_of(subject), subject.value("DOMAIN_SERVER")
+            )
+        )
+        findings = diagnose(subject, FILE_CHECKS)
+        report = tenant.result() if tenant else None
+        if instance is not None:
+            subject = replace(subject, instance=instance.result())
+    return conclude(subject, report, findings)
+
+
+def examine_again(
+    subject: Subject, before: Examination, http: HttpClient, clock: Clock
+) -> Examination:
+    """The same after a repair.
+
+    LibreChat has not read the file since, and counts requests: its answers stay. The tenant is
+    asked again where other values are to be proved.
+    """
+    report = before.tenant
+    settings = settings_of(subject)
+    if report is not None and settings != settings_of(before.subject):
+        report = check_tenant(settings, http, clock) if settings else None
+    subject = replace(subject, instance=before.subject.instance)
+    return conclude(subject, report, diagnose(subject, FILE_CHECKS))
+
+
+def conclude(
+    subject: Subject, tenant: TenantReport | None, file_findings: Iterable[Finding]
+) -> Examination:
+    """All findings in the order of what to mend first: errors before warnings, causes first."""
+    findings = [
+        *file_findings,
+        *_ignoring_nothing(subject),
+        *(tenant.findings if tenant else ()),
+        *diagnose(subject, RUNNING_CHECKS),
+    ]
+    findings.sort(key=lambda finding: _WEIGHTS[finding.severity])
+    return Examination(subject, tenant, tuple(findings))
+
+
+def task_of(finding: Finding, subject: Subject) -> Task:
+    """Where the user has to go for it."""
+    if finding.severity is Severity.NOTE:
+        return Task.NOTES
+    if can_be_mended(subject, finding):
+        return Task.FIX
+    if finding.rule.id in _RUNNING:
+        return Task.RUNNING
+    return _TASKS_BY_AREA.get(finding.rule.id[:3], Task.BUG)
+
+
+def port_of(subject: Subject) -> int:
+    """The port on which LibreChat listens."""
+    try:
+        return parse_port(subject.value("PORT"))
+    except InvalidValue:
+        return LIBRECHAT_PORT
+
+
+def _ignoring_nothing(subject: Subject) -> Iterable[Finding]:
+    for identifier in sorted(silenced_rules(subject.file.text)):
+        if identifier not in all_rules():
+            yield IGNORES_NOTHING.finding(f"{identifier} is no rule.")
