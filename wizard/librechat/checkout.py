@@ -12,6 +12,7 @@ from wizard.librechat.deployment import read_deployment
 from wizard.processes import Processes
 
 MAX_FILE_BYTES = 1 << 20
+DOCKER_TIMEOUT_SECONDS = 5.0
 DEPLOY_COMPOSE = "deploy-compose.yml"
 COMPOSE_FILES = (
     "docker-compose.yml",
@@ -80,7 +81,8 @@ def signs_of_use(folder: Path, processes: Processes) -> tuple[str, ...]:
     signs += [f"{name}/" for name in _data_folders(folder) if _holds_something(folder / name)]
     if any(_is_there(folder / name) for name in COMPOSE_FILES) and processes.which("docker"):
         volumes = processes.run(
-            ["docker", "volume", "ls", "--quiet", "--filter", "name=librechat-data"], timeout=5
+            ["docker", "volume", "ls", "--quiet", "--filter", "name=librechat-data"],
+            timeout=DOCKER_TIMEOUT_SECONDS,
         )
         ours = f"{_compose_project(folder)}_librechat-data"
         signs += [f"volume {name}" for name in volumes.stdout.split() if name == ours]

@@ -1,0 +1,285 @@
+"""What a folder is taken for, how old it is and how LibreChat takes up a new file there."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from wizard.librechat.checkout import find, how_to_restart, look_at, signs_of_use
+from wizard.processes import Completed, SystemProcesses
+
+RESTART = "docker compose restart api"
+RECREATE = "docker compose up -d"
+DEPLOYED = "docker compose -f deploy-compose.yml up -d"
+NPM = "npm run backend   (stop the one that runs first)"
+
+MOUNT_LONG = """
+    volumes:
+      - type: bind
+        source: ./.env
+        target: /app/.env
+"""
+MOUNT_SHORT = """
+    volumes: ["./.env:/app/.env", "./images:/app/client/public/images"]
+"""
+
+
+def compose(api: str) -> str:
+    return f"services:\n  api:\n    image: librechat\n{api}\n  rag_api:\n    env_file: .env\n"
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+class FakeDocker(SystemProcesses):
+    """Docker as far as we ask it; whatever else is asked fails."""
+
+    def __init__(self, *volumes: str, installed: bool = True, status: int = 0) -> None:
+        self.volumes = volumes
+        self.installed = installed
+        self.status = status
+
+    def which(self, program: str) -> Path | None:
+        assert program == "docker"
+        return Path("/usr/bin/docker") if self.installed else None
+
+    def run(
+        self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
+    ) -> Completed:
+        assert self.installed
+        assert args[:3] == ["docker", "volume", "ls"]
+        assert timeout <= 10
+        return Completed(self.status, "\n".join(self.volumes), "")
+
+
+NO_DOCKER = FakeDocker(installed=False)
+
+
+@pytest.mark.parametrize(
+    ("files", "evidence", "version"),
+    [
+        ({}, (), ""),
+        ({"package.json": '{"name": "other"}', "docker-compose.yml": "services: {}"}, (), ""),
+        (
+            {"package.json": '{"name": "LibreChat", "version": "v0.8.7"}'},
+            ("package.json (LibreChat 0.8.7)",),
+            "0.8.7",
+        ),
+        ({"package.json": '{"name": "librechat"}'}, ("package.json",), ""),
+        ({".env.example": "OPENID_ISSUER=\n"}, (".env.example",), ""),
+        ({".env.example": "DATABASE=\n"}, (), ""),
+        ({"docker-compose.yml": compose("")}, ("docker-compose.yml",), ""),
+        ({"deploy-compose.yml": "x: LibreChat"}, ("deploy-compose.yml",), ""),
+        ({"librechat.yaml": "version: 1"}, ("librechat.yaml",), ""),
+        ({"package.json": "[1]", "librechat.yaml/x": ""}, (), ""),
+        ({"package.json": '{"name": ["LibreChat"], "version": {}}'}, (), ""),
+        ({"package.json": "[" * 100_000}, (), ""),
+        ({"package.json": '{"name": "librechat", "version": ' + "9" * 5000 + "}"}, (), ""),
+        ({"package.json": '{"name": "librechat"}' + " " * (2 << 20)}, (), ""),
+    ],
+)
+def test_what_a_folder_is(
+    files: Mapping[str, str], evidence: tuple[str, ...], version: str, tmp_path: Path
+) -> None:
+    checkout = look_at(write(tmp_path, files))
+    assert (checkout.evidence, checkout.version) == (evidence, version)
+    assert checkout.is_librechat is bool(evidence)
+    assert checkout.env_example == tmp_path / ".env.example"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
+def test_what_is_no_file_does_not_hold_the_look_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "package.json")
+    os.mkfifo(tmp_path / "librechat.yaml")
+    (tmp_path / ".env.example").symlink_to("/dev/zero")
+    (tmp_path / "docker-compose.yml").symlink_to("docker-compose.yml")
+    (tmp_path / "compose.yml").mkdir()
+    (tmp_path / "deploy-compose.yml").write_bytes(b"\xff\xfe\0librechat")
+    assert look_at(tmp_path).evidence == ("deploy-compose.yml",)
+    assert how_to_restart(tmp_path) == (DEPLOYED,)
+
+
+def test_the_nearest_folder_is_found(tmp_path: Path) -> None:
+    checkout = write(tmp_path / "LibreChat", {"librechat.yaml": ""})
+    inside = checkout / "api" / "server"
+    inside.mkdir(parents=True)
+    assert find(checkout).folder == checkout
+    assert find(inside).folder == checkout
+    assert find(tmp_path).folder == checkout
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert find(elsewhere) == look_at(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("files", "commands"),
+    [
+        ({}, (NPM,)),
+        ({"package.json": "{}"}, (NPM,)),
+        ({"docker-compose.yml": compose(MOUNT_LONG)}, (RESTART,)),
+        ({"docker-compose.yml": compose(MOUNT_SHORT)}, (RESTART,)),
+        ({"compose.yaml": compose(MOUNT_SHORT)}, (RESTART,)),
+        ({"docker-compose.yml": compose("    env_file: .env")}, (RECREATE,)),
+        ({"docker-compose.yml": compose("    env_file: ./.env")}, (RECREATE,)),
+        ({"docker-compose.yml": compose("    env_file: [common.conf, .env]")}, (RECREATE,)),
+        (
+            {
+                "docker-compose.yml": compose(
+                    "    env_file:\n      - path: ./.env\n        required: true"
+                )
+            },
+            (RECREATE,),
+        ),
+        ({"docker-compose.yml": compose("    env_file: .env.local")}, (RESTART,)),
+        # What Compose hands on wins over the mounted file, so that a restart changes nothing.
+        ({"docker-compose.yml": compose(MOUNT_LONG + "    env_file: .env")}, (RECREATE,)),
+        (
+            {
+                "docker-compose.yml": compose(MOUNT_LONG),
+                "docker-compose.override.yml": compose("    env_file: .env"),
+            },
+            (RECREATE,),
+        ),
+        (
+            {
+                "docker-compose.yml": compose(MOUNT_LONG),
+                "docker-compose.override.yml": compose("    image: librechat:v0.8.7"),
+                "deploy-compose.yml": compose("    env_file: .env"),
+                "package.json": "{}",
+            },
+            (RESTART, DEPLOYED, NPM),
+        ),
+        ({"deploy-compose.yml": compose("    env_file:\n      - .env")}, (DEPLOYED,)),
+        ({"docker-compose.yml": "services: {web: {env_file: .env}}"}, (NPM,)),
+        ({"docker-compose.yml": "services: [api]"}, (NPM,)),
+        ({"docker-compose.yml": "services: {api: null}"}, (NPM,)),
+        ({"docker-compose.yml": "[" * 100_000}, (NPM,)),
+        ({"docker-compose.yml": "a: *b"}, (NPM,)),
+        ({"docker-compose.yml": "!!python/object/apply:os.system [touch hacked]"}, (NPM,)),
+        ({"docker-compose.yml": "\x00"}, (NPM,)),
+        ({"docker-compose.yml": ""}, (NPM,)),
+    ],
+)
+def test_how_librechat_reads_the_file_again(
+    files: Mapping[str, str], commands: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert how_to_restart(write(tmp_path, files)) == commands
+
+
+def test_a_bomb_of_aliases_does_not_go_off(tmp_path: Path) -> None:
+    levels = "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    bomb = f"b0: &b0 x\n{levels}services: {{api: {{volumes: *b29, env_file: *b29}}}}\n"
+    start = time.process_time()
+    assert how_to_restart(write(tmp_path, {"docker-compose.yml": bomb})) == (RESTART,)
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("files", "signs"),
+    [
+        ({}, ()),
+        ({"uploads/.gitkeep": "", "data-node/.gitkeep": ""}, ()),
+        ({".env.temp": "CREDS_KEY=x"}, (".env.temp",)),
+        ({"data-node/WiredTiger": ""}, ("data-node/",)),
+        ({"meili_data_v1.35/VERSION": "", "uploads/a": ""}, ("meili_data_v1.35/", "uploads/")),
+        ({"data-node": "a file", "data-node-old/x": ""}, ()),
+    ],
+)
+def test_what_tells_of_use(
+    files: Mapping[str, str], signs: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert signs_of_use(write(tmp_path, files), NO_DOCKER) == signs
+
+
+@pytest.mark.parametrize(
+    ("folder", "volume"),
+    [
+        ("LibreChat", "librechat_librechat-data"),
+        ("My Chat 2.0", "mychat20_librechat-data"),
+        ("_-chat", "chat_librechat-data"),
+    ],
+)
+def test_the_data_volume_of_this_folder_tells_of_use(
+    folder: str, volume: str, tmp_path: Path
+) -> None:
+    checkout = write(tmp_path / folder, {"docker-compose.yml": compose("")})
+    docker = FakeDocker("other_librechat-data", volume, "x")
+    assert signs_of_use(checkout, docker) == (f"volume {volume}",)
+    assert signs_of_use(checkout, FakeDocker("other_librechat-data")) == ()
+    assert signs_of_use(checkout, FakeDocker(status=1)) == ()
+    assert signs_of_use(checkout, NO_DOCKER) == ()
+
+
+def test_docker_is_not_asked_where_compose_is_not_used(tmp_path: Path) -> None:
+    class Unasked(FakeDocker):
+        def run(
+            self,
+            args: Sequence[str],
+            *,
+            timeout: float = 10.0,
+            env: Mapping[str, str] | None = None,
+        ) -> Completed:
+            raise AssertionError(args)
+
+    assert signs_of_use(tmp_path, Unasked()) == ()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a program as a shell script")
+def test_a_docker_that_hangs_is_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    docker = programs / "docker"
+    docker.write_text("#!/bin/sh\nexec sleep 60\n")
+    docker.chmod(0o755)
+    monkeypatch.setattr("wizard.librechat.checkout.DOCKER_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    checkout = write(tmp_path / "LibreChat", {"docker-compose.yml": compose("")})
+    start = time.monotonic()
+    assert signs_of_use(checkout, SystemProcesses()) == ()
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become somebody else"
+)
+def test_a_folder_that_is_closed_to_us(tmp_path: Path) -> None:
+    """Docker's containers own some folders; a parent may be closed altogether."""
+    checkout = write(tmp_path / "LibreChat", {"data-node/x": "", "librechat.yaml": ""})
+    (checkout / "data-node").chmod(0o700)
+    for parent in [checkout, *checkout.parents][:-2]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+    seen = _as_nobody(checkout)
+    assert seen == [["librechat.yaml"], ["data-node/"]]
+    checkout.chmod(0o700)
+    assert _as_nobody(checkout) == [[], []]
+
+
+def _as_nobody(checkout: Path) -> object:
+    """What `look_at` and `signs_of_use` say to somebody else, asked in a child process."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - the parent measures
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            said = [look_at(checkout).evidence, signs_of_use(checkout, NO_DOCKER)]
+            os.write(writer, json.dumps(said).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as pipe:
+        return json.loads(pipe.read() or b"null")
