@@ -352,6 +352,17 @@ def test_a_refused_websocket_leaves_the_connection_to_requests(
     assert upstream.connections == 1
 
 
+def test_another_upgrade_is_passed_over(proxy: RunningProxy, upstream: Upstream) -> None:
+    lines = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+    answer = proxy.raw(proxy.head("GET", "/echo", *lines) + proxy.head("GET", "/smuggled"))
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nConnection: close\r\n" in answer
+    said = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert values(said, "upgrade") == values(said, "http2-settings") == []
+    assert upstream.connections == 1
+
+
 def test_bytes_after_the_switch_are_not_requests(authority: Authority) -> None:
     switch = (
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -758,8 +769,10 @@ def test_what_is_ambiguous_is_refused(proxy: RunningProxy, upstream: Upstream, n
         pytest.param(b"11111111111111111\r\n", id="overflow"),
     ],
 )
-def test_broken_chunks_are_refused(proxy: RunningProxy, upstream: Upstream, body: bytes) -> None:
-    answer = proxy.raw(proxy.head("POST", "/echo", "Transfer-Encoding: chunked") + body)
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_broken_chunks_are_refused(proxy: RunningProxy, body: bytes, connection: str) -> None:
+    lines = ("Transfer-Encoding: chunked", f"Connection: {connection}")
+    answer = proxy.raw(proxy.head("POST", "/echo", *lines) + body)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
 

@@ -289,6 +289,7 @@ class _Client(_HeadReader, asyncio.Protocol):
 
     def abort(self) -> None:
         """Break the connection off: the client sees that its answer is not whole."""
+        self._end()
         self.transport.abort()
 
     def _end(self) -> None:
@@ -317,12 +318,7 @@ class _Client(_HeadReader, asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
-            rest = data[upgrade.args[0] :]
-            if self._exchanges[-1].upgrade:
-                self._held = rest
-            elif rest:
-                self._feed(rest)
-                return
+            self._held = data[upgrade.args[0] :]
         except HttpParserError as error:
             self._refuse(error)
         else:
@@ -375,12 +371,14 @@ class _Client(_HeadReader, asyncio.Protocol):
         chunked = self._is_chunked()
         if chunked and not http11:
             raise _Refused(400, "HTTP/1.0 has no chunks.")
-        upgrade = http11 and self._becomes_websocket(chunked=chunked)
+        asks_upgrade = self._asks_upgrade()
+        upgrade = asks_upgrade and http11 and self._fields[b"upgrade"].lower() == b"websocket"
         exchange = _Exchange(
             method=method,
             path=target.partition(b"?")[0].decode("ascii"),
             http11=http11,
-            keep_alive=http11 and self._parser.should_keep_alive(),
+            # An upgrade other than to a WebSocket is passed over (RFC 9110, 7.8).
+            keep_alive=http11 and self._parser.should_keep_alive() and upgrade == asks_upgrade,
             upgrade=upgrade,
             chunked=chunked,
             lines=self._lines,
@@ -406,14 +404,12 @@ class _Client(_HeadReader, asyncio.Protocol):
             raise _Refused(421, "This server does not answer for that Host.")
         return host
 
-    def _becomes_websocket(self, *, chunked: bool) -> bool:
-        """Whether the request asks for a WebSocket; no other upgrade is passed on."""
-        if not self._parser.should_upgrade():
-            return False
-        # llhttp reads no body after such a head, so where the next request begins is not known.
-        if chunked or b"content-length" in self._fields:
+    def _asks_upgrade(self) -> bool:
+        """Whether the request wants another protocol: llhttp reads nothing after its head."""
+        asks = self._parser.should_upgrade()
+        if asks and not self._fields.keys().isdisjoint({b"content-length", b"transfer-encoding"}):
             raise _Refused(400, "A request to upgrade has no body.")
-        return self._fields.get(b"upgrade", b"").lower() == b"websocket"
+        return asks
 
     def on_body(self, body: bytes) -> None:
         exchange = self._exchanges[-1]
@@ -431,12 +427,11 @@ class _Client(_HeadReader, asyncio.Protocol):
         if not isinstance(refusal, _Refused):
             refusal = _Refused(400, f"This is not well-formed HTTP: {error}.")
         self._deaf = True
-        if self._exchanges and not self._exchanges[-1].keep_alive:
-            return  # nothing counts that follows the last request
-        if not self._exchanges or self._exchanges[-1].received:
+        last = self._exchanges[-1] if self._exchanges else None
+        if last is None or (last.received and last.keep_alive):
             self._exchanges.append(_Exchange(refusal=refusal))
-        else:
-            self._exchanges[-1].refusal = refusal
+        elif not last.received:
+            last.refusal = refusal
 
     # The exchange
 
