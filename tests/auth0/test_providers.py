@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
-from tests.providers import PUBLIC_URL, Authority, Demo, NodeProvider
+from tests.providers import (
+    PUBLIC_URL,
+    Authority,
+    Demo,
+    NodeProvider,
+    free_port,
+    furnish,
+    running_oidc_provider,
+    sign_in_at_simulacrum,
+)
 from wizard.auth0.checks import TenantReport, check_tenant
 from wizard.auth0.errors import Check
+from wizard.auth0.sign_in import SignIn
+from wizard.auth0.tokens import Judgement
 from wizard.clock import SystemClock
+from wizard.demo.browser import sign_in_like_a_user
+from wizard.demo.state import Tenant
 from wizard.findings import Outcome
 from wizard.settings import Auth0Settings, SetupSettings
 
@@ -83,3 +98,65 @@ def test_a_simulator_that_enforces_nothing_is_neither_refused_nor_proved(
         "discovery": "proved",
         "signing-keys": "proved",
     }
+
+
+@contextmanager
+def signing_in(authority: Authority, settings: SetupSettings, port: int) -> Iterator[SignIn]:
+    report = check(authority, settings)
+    assert report.discovery is not None
+    http = authority.http()
+    with SignIn(settings, report.discovery, report.keys, http, port, linger=0) as flow:
+        yield flow
+
+
+def sign_in(
+    authority: Authority, settings: SetupSettings, port: int, email: str, password: str
+) -> Judgement:
+    with signing_in(authority, settings, port) as flow:
+        page = sign_in_like_a_user(authority.http(), flow.url, email, password)
+        judgement = flow.wait(10)
+    assert ("The sign-in works" in page.text) is judgement.ok
+    return judgement
+
+
+SIGNED_IN = dict.fromkeys(
+    ["sign-in", "code-exchange", "id-token", "access-token", "refresh-token", "refresh"], "proved"
+)
+
+
+def signed_in(judgement: Judgement) -> dict[str, str]:
+    return {result.check.value: result.outcome.value for result in judgement.results}
+
+
+def test_a_sign_in_at_the_demo_tenant(authority: Authority, demo_server: Tenant) -> None:
+    port = free_port()
+    demo = furnish(demo_server, authority.http(), f"http://localhost:{port}")
+    judgement = sign_in(authority, demo.setup, port, demo.user.login, demo.user.password)
+    assert signed_in(judgement) == SIGNED_IN
+    assert judgement.findings == ()
+
+
+@pytest.mark.needs("node")
+def test_a_sign_in_at_oidc_provider(authority: Authority, node_modules: object) -> None:
+    port = free_port()
+    public_url = f"http://localhost:{port}"
+    with running_oidc_provider(authority, public_url) as provider:
+        settings = replace(settings_of(provider), public_url=public_url)
+        judgement = sign_in(authority, settings, port, provider.email, provider.password)
+        assert signed_in(judgement) == SIGNED_IN, judgement.findings
+        without_api = replace(settings, auth0=replace(settings.auth0, audiences=()))
+        judgement = sign_in(authority, without_api, port, provider.email, provider.password)
+    assert signed_in(judgement)["access-token"] == "failed"
+    assert {finding.rule.id for finding in judgement.findings} == {"LA412"}
+
+
+@pytest.mark.needs("node")
+def test_a_sign_in_at_the_simulator(authority: Authority, simulacrum: NodeProvider) -> None:
+    port = free_port()
+    settings = replace(settings_of(simulacrum), public_url=f"http://localhost:{port}")
+    http = authority.http()
+    with signing_in(authority, settings, port) as flow:
+        to_tenant = http.request("GET", flow.url).location
+        http.request("GET", sign_in_at_simulacrum(http, simulacrum, to_tenant))
+        judgement = flow.wait(10)
+    assert signed_in(judgement) == SIGNED_IN, judgement.findings

@@ -320,6 +320,8 @@ def test_a_replayed_answer_is_refused() -> None:
         assert user.come_back().status == 200
         again = user.come_back()
         assert again.status == 409
+        assert "The sign-in is over." in again.text
+        assert "goes on" not in again.text
         assert user.sign_in.wait(5).ok
     assert len(user.tenant.sent("code")) == 1
 
@@ -500,7 +502,9 @@ def test_nobody_coming_is_told_with_what_came_instead() -> None:
             user.sign_in.wait(0.01)
     assert unopened.value.finding.rule.id == "LA432"
     assert "The link was not opened." in unopened.value.finding.detail
-    assert "The link was opened. Refused: 1 × The state" in opened.value.finding.detail
+    assert (
+        "The link was opened. Refused: 1 × This answer belongs to no" in opened.value.finding.detail
+    )
 
 
 def test_the_link_is_for_the_user_alone() -> None:

@@ -62,8 +62,8 @@ def judgement_page(judgement: Judgement, public_url: str) -> Page:
     return replace(page, is_result=True)
 
 
-def refusal_page(status: int, lead: str) -> Page:
-    """A visit that is no part of the sign-in; says nothing of the visitor's own words."""
+def refusal_page(status: int, lead: str, *, is_over: bool) -> Page:
+    """A visit that is no part of the sign-in; repeats nothing of what the visitor sent."""
     return _page(
         status,
         tone="mild",
@@ -71,7 +71,9 @@ def refusal_page(status: int, lead: str) -> Page:
         lead=lead,
         results=[],
         claims=[],
-        footer="The sign-in goes on: use the link that librechat-auth0 shows in the terminal.",
+        footer=_TO_THE_TERMINAL
+        if is_over
+        else "The sign-in goes on: use the link that librechat-auth0 shows in the terminal.",
     )
 
 

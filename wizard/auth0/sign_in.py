@@ -200,7 +200,8 @@ class SignIn:
         except _NotOurs as reason:
             with self._lock:
                 self._refusals[str(reason)] += 1
-            return refusal_page(reason.status, str(reason))
+                is_over = self._judgement is not None
+            return refusal_page(reason.status, str(reason), is_over=is_over)
 
     def _admit(self, visit: Visit) -> None:
         """Keep out what no browser of the user's sends in a sign-in.
@@ -262,7 +263,7 @@ class SignIn:
             if state in self._used:
                 raise _NotOurs(400, "This answer was used already.")
             if state not in self._attempts:
-                raise _NotOurs(400, "The state is none that was sent from here.")
+                raise _NotOurs(400, "This answer belongs to no sign-in that was started here.")
             self._used.add(state)
             return self._attempts.pop(state)
 

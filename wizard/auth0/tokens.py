@@ -628,6 +628,8 @@ def _shown(token: _Token) -> dict[str, str]:
             shown[name] = f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
         elif isinstance(value, list) and all(isinstance(each, str) for each in value):
             shown[quoted(name)] = _listed(value)
+        elif isinstance(value, bool):
+            shown[quoted(name)] = str(value).lower()
         elif isinstance(value, str | int | float):
             shown[quoted(name)] = quoted(str(value))
     return shown
