@@ -1,0 +1,282 @@
+"""How we come to the Management API: a token, a machine-to-machine client or the `auth0` CLI.
+
+Whatever it is, it serves this run only and is stored nowhere. The `auth0` CLI is driven as the
+user would drive it: its own login, client and tokens stay its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from wizard.auth0 import dashboard
+from wizard.auth0.errors import quoted
+from wizard.auth0.tenant import network_finding
+from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.http import HttpClient, NetworkError, Response, Trouble
+from wizard.processes import Completed, Processes
+from wizard.settings import InvalidValue, is_tenant_domain
+
+_TOKENS_DOCS = "https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens"
+_CLI_DOCS = "https://auth0.github.io/auth0-cli/auth0_api.html"
+API_EXPLORER = f"{dashboard.APIS}/management/explorer"
+
+SCOPES_MISSING = Rule(
+    id="LA602",
+    severity=Severity.ERROR,
+    title="The Management API credential may not do all that is needed",
+    why="Auth0 gives each credential its own scopes.",
+    fix="Give it the scopes that are named above: for a machine-to-machine application under"
+    f" Applications → APIs → Auth0 Management API → Application Access ({dashboard.APIS}); a"
+    " token from the API Explorer has them all.",
+    source=_TOKENS_DOCS,
+)
+OTHER_TENANT = Rule(
+    id="LA615",
+    severity=Severity.ERROR,
+    title="The Management API token is for another tenant",
+    why="A token serves the tenant that gave it, and no other.",
+    fix="Take a token from the tenant of --domain, or correct --domain or --tenant-domain.",
+    source=_TOKENS_DOCS,
+    exit_code=ExitCode.USAGE,
+)
+MACHINE_REFUSED = Rule(
+    id="LA617",
+    severity=Severity.ERROR,
+    title="The tenant gave no Management API token",
+    why="The machine-to-machine application is unknown, its secret is wrong, or it has no leave to"
+    " use the Management API.",
+    fix="Check AUTH0_MANAGEMENT_CLIENT_ID and AUTH0_MANAGEMENT_CLIENT_SECRET, and give the"
+    " application access under Applications → APIs → Auth0 Management API → Application Access"
+    f" ({dashboard.APIS}).",
+    source=_TOKENS_DOCS,
+)
+CLI_FAILED = Rule(
+    id="LA618",
+    severity=Severity.ERROR,
+    title="The auth0 CLI did not do it",
+    why="The wizard only starts `auth0 api …`; the sign-in to Auth0 is the CLI's own.",
+    fix="Run `auth0 login`, see that `auth0 tenants list` names the tenant, then run the command"
+    " again.",
+    source=_CLI_DOCS,
+)
+RULES = (SCOPES_MISSING, OTHER_TENANT, MACHINE_REFUSED, CLI_FAILED)
+
+CLI_SECONDS = 60.0
+_LACKS_SCOPE = re.compile(r"lacks scope: ([a-z_]+:[a-z_]+)")
+# Ours; the CLI would take some of them for its own (auth0-cli issue 259).
+_OUR_VARIABLES = frozenset(
+    {
+        "AUTH0_DOMAIN",
+        "AUTH0_CLIENT_ID",
+        "AUTH0_CLIENT_SECRET",
+        "AUTH0_AUDIENCE",
+        "AUTH0_MANAGEMENT_TOKEN",
+        "AUTH0_MANAGEMENT_CLIENT_ID",
+        "AUTH0_MANAGEMENT_CLIENT_SECRET",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClaims:
+    """What a Management API token says of itself; nothing when it is no JWT."""
+
+    tenant: str = ""
+    scopes: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A way to the Management API of one tenant.
+
+    Attributes:
+        tenant: the tenant's own domain, never a custom one.
+        http: what carries the requests.
+        token: sent with each; "" where the carrier has its own.
+        scopes: what may be done, None when only the attempt tells.
+    """
+
+    tenant: str
+    http: HttpClient
+    token: str = field(default="", repr=False)
+    scopes: frozenset[str] | None = None
+
+    def require(self, needed: frozenset[str]) -> None:
+        """See that these scopes are there, as far as that is known.
+
+        Raises:
+            Failure: LA602, with those that are missing.
+        """
+        if self.scopes is not None and (missing := needed - self.scopes):
+            raise SCOPES_MISSING.failure(f"Missing: {', '.join(sorted(missing))}.")
+
+
+def parse_token(text: str) -> str:
+    """A Management API token, as pasted.
+
+    Raises:
+        InvalidValue: it cannot be one.
+    """
+    value = text.strip().removeprefix("Bearer ").strip()
+    if not value:
+        raise InvalidValue("Paste the token; it begins with eyJ.")
+    if any(character.isspace() or not character.isprintable() for character in value):
+        raise InvalidValue("A token has no spaces in it; copy it again.")
+    return value
+
+
+def claims_of(token: str) -> TokenClaims:
+    """What the token says; not verified, since only the tenant can refuse or take it."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return TokenClaims()
+    try:
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        claims = json.loads(base64.urlsafe_b64decode(padded))
+    except (binascii.Error, ValueError, RecursionError):
+        return TokenClaims()
+    if not isinstance(claims, dict):
+        return TokenClaims()
+    audience, scope = claims.get("aud"), claims.get("scope")
+    audiences = audience if isinstance(audience, list) else [audience]
+    return TokenClaims(
+        next((tenant for each in audiences if (tenant := _tenant_of(each))), ""),
+        frozenset(scope.split()) if isinstance(scope, str) else None,
+    )
+
+
+def by_token(token: str, tenant: str, http: HttpClient) -> Access:
+    """Access by a token that the user has.
+
+    Raises:
+        Failure: LA615, it is another tenant's.
+    """
+    claims = claims_of(token)
+    if claims.tenant and claims.tenant != tenant:
+        raise OTHER_TENANT.failure(f"It is for {claims.tenant}, and wanted is {tenant}.")
+    return Access(tenant, http, token, claims.scopes)
+
+
+def by_machine(client_id: str, client_secret: str, tenant: str, http: HttpClient) -> Access:
+    """Access by a machine-to-machine application, which gets a token for this run.
+
+    Raises:
+        Failure: the tenant does not answer, or gives no token.
+    """
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "audience": f"https://{tenant}/api/v2/",
+    }
+    try:
+        answer = http.request("POST", f"https://{tenant}/oauth/token", form=form)
+    except NetworkError as error:
+        raise Failure(network_finding(error)) from None
+    said = answer.json_object() or {}
+    token = said.get("access_token")
+    if answer.status != 200 or not isinstance(token, str):
+        words = ": ".join(
+            str(said[name]) for name in ("error", "error_description") if name in said
+        )
+        raise MACHINE_REFUSED.failure(
+            f"{tenant} answered {answer.status} {quoted(words, secrets=[client_secret])}".rstrip()
+        )
+    return by_token(token, tenant, http)
+
+
+def by_cli(tenant: str, processes: Processes, environ: Mapping[str, str]) -> Access:
+    """Access by the `auth0` CLI in which the user is signed in."""
+    return Access(tenant, Auth0Cli(tenant, processes, environ))
+
+
+class Auth0Cli:
+    """`HttpClient` for the Management API that runs `auth0 api METHOD PATH` for each request.
+
+    The CLI prints the body of an answer and no status: an error is known by its `statusCode`.
+    It reads a 403 to look for a missing scope, and prints nothing of any other (auth0-cli,
+    internal/cli/api.go).
+    """
+
+    def __init__(self, tenant: str, processes: Processes, environ: Mapping[str, str]) -> None:
+        self._tenant = tenant
+        self._processes = processes
+        self._environ = {k: v for k, v in environ.items() if k not in _OUR_VARIABLES}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,  # noqa: ARG002 - the Management API takes JSON
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,  # noqa: ARG002 - the CLI has its own
+    ) -> Response:
+        """See `HttpClient.request`.
+
+        Raises:
+            Failure: LA618, the CLI is not signed in or gave up.
+        """
+        parts = urlsplit(url)
+        path = parts.path.removeprefix("/api/v2/") + (f"?{parts.query}" if parts.query else "")
+        command = ["auth0", "api", method.lower(), path]
+        if body:
+            command += ["--data", body.decode()]
+        command += ["--tenant", self._tenant, "--no-input", "--no-color"]
+        done = self._processes.run(command, timeout=CLI_SECONDS, env=self._environ)
+        return _answer(done, method, url)
+
+
+def _answer(done: Completed, method: str, url: str) -> Response:
+    if done.status != 0:
+        return _refusal(done, url)
+    text = done.stdout.strip()
+    try:
+        said = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        raise CLI_FAILED.failure("What it printed is no JSON.") from None
+    if said is None and method != "DELETE":
+        return _json_response(url, 403, {"statusCode": 403, "error": "Forbidden", "message": ""})
+    status = said.get("statusCode") if isinstance(said, dict) and "error" in said else None
+    if not isinstance(status, int):
+        status = 201 if method == "POST" else 200
+    return _json_response(url, status, said)
+
+
+def _refusal(done: Completed, url: str) -> Response:
+    if lacks := _LACKS_SCOPE.search(done.stderr):
+        message = f"Insufficient scope, expected any of: {lacks[1]}"
+        said = {"statusCode": 403, "errorCode": "insufficient_scope", "message": message}
+        return _json_response(url, 403, said)
+    if "failed to send request" in done.stderr:
+        raise NetworkError(Trouble.DROPPED, url, quoted(done.stderr))
+    reason = "auth0 is not installed" if done.status == 127 else quoted(done.stderr)
+    raise CLI_FAILED.failure(f"auth0 api ended with {done.status}: {reason}")
+
+
+def _json_response(url: str, status: int, said: object) -> Response:
+    return Response(url, status, {"content-type": "application/json"}, json.dumps(said).encode())
+
+
+def _tenant_of(audience: object) -> str:
+    """The domain of `https://TENANT/api/v2/`, "" for any other audience."""
+    if not isinstance(audience, str) or not audience.endswith("/api/v2/"):
+        return ""
+    try:
+        return urlsplit(audience).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def tenant_domain(domain: str, token: str = "") -> str:
+    """The tenant's own domain, as far as it is known: `domain`, or what the token is for.
+
+    The Management API does not answer under a custom domain's name.
+    """
+    return domain if is_tenant_domain(domain) else claims_of(token).tenant

@@ -1,0 +1,457 @@
+"""What must change in a tenant for LibreChat: pure, from what was read to what shall be.
+
+Settings have the names of the Management API, titles those of the dashboard. Lists are merged,
+since a PATCH replaces them; what somebody else put there stays unless pruning is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from wizard.auth0 import dashboard
+from wizard.findings import Finding, Rule, Severity
+from wizard.settings import SetupSettings
+
+_CALLBACK_DOCS = "https://auth0.com/docs/get-started/applications/wildcards-for-subdomains"
+_CONSENT_DOCS = (
+    "https://auth0.com/docs/get-started/applications/"
+    "confidential-and-public-applications/user-consent-and-third-party-applications"
+)
+
+WILDCARD_CALLBACK = Rule(
+    id="LA612",
+    severity=Severity.WARNING,
+    title="Everybody with a tunnel of the same kind can receive your users' sign-ins",
+    why="An Allowed Callback URL has a * on a domain that a tunnel service shares among all its"
+    " users: each of them can be sent your users' authorization codes.",
+    fix="Take the line out of Allowed Callback URLs, or run librechat-auth0 provision --prune;"
+    " the exact URL of your own tunnel is enough.",
+    source=_CALLBACK_DOCS,
+)
+THIRD_PARTY = Rule(
+    id="LA613",
+    severity=Severity.WARNING,
+    title="The application is a third-party one",
+    why="Auth0 asks its users for consent, and it needs a grant for every API. Whether an"
+    " application is trusted like your own is yours to decide, so it was left.",
+    fix=f"Use an application of your own: {dashboard.APPLICATIONS}, or leave --client-id away and"
+    " give a new --name.",
+    source=_CONSENT_DOCS,
+)
+
+RULES = (WILDCARD_CALLBACK, THIRD_PARTY)
+
+# Under these, anybody gets a name: ngrok, localtunnel, Cloudflare's quick tunnels and the like.
+SHARED_DOMAINS = (
+    ".ngrok-free.app",
+    ".ngrok-free.dev",
+    ".ngrok.app",
+    ".ngrok.dev",
+    ".ngrok.io",
+    ".loca.lt",
+    ".localtunnel.me",
+    ".trycloudflare.com",
+    ".serveo.net",
+    ".lhr.life",
+    ".devtunnels.ms",
+    ".app.github.dev",
+)
+
+URL_LISTS = {
+    "callbacks": "Allowed Callback URLs",
+    "allowed_logout_urls": "Allowed Logout URLs",
+    "web_origins": "Allowed Web Origins",
+}
+_URL_REASONS = {
+    "callbacks": "Auth0 sends people back to LibreChat at listed URLs only, compared exactly.",
+    "allowed_logout_urls": "After a logout Auth0 returns people to listed URLs only.",
+    "web_origins": "Sessions are renewed silently for listed origins only.",
+}
+
+Urls = Mapping[str, tuple[str, ...]]
+NO_URLS: Urls = dict.fromkeys(URL_LISTS, ())
+
+
+class Part(StrEnum):
+    """What a change belongs to, in an order in which it is safe to stop after each.
+
+    The API first: it is of no use alone and harms nobody. The application next, so that its
+    secret is saved as soon as it exists. Leave to use the API last: it needs both.
+    """
+
+    API = "API"
+    APPLICATION = "application"
+    ACCESS = "application access"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationState:
+    """A client as it was read; "" and () where the tenant says nothing."""
+
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    name: str = ""
+    app_type: str = ""
+    token_endpoint_auth_method: str = ""
+    has_key_credentials: bool = False
+    oidc_conformant: bool | None = None
+    id_token_alg: str = ""
+    id_token_lifetime: int | None = None
+    grant_types: tuple[str, ...] = ()
+    callbacks: tuple[str, ...] = ()
+    allowed_logout_urls: tuple[str, ...] = ()
+    web_origins: tuple[str, ...] = ()
+    is_first_party: bool = True
+
+    @property
+    def urls(self) -> Urls:
+        """The lists of URLs by the Management API's names."""
+        return {name: getattr(self, name) for name in URL_LISTS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiState:
+    """A resource server as it was read.
+
+    `policies` says by subject type (`user`, `client`, …) who may ask for it; empty in tenants
+    that do not know such policies yet.
+    """
+
+    id: str = ""
+    identifier: str = ""
+    name: str = ""
+    signing_alg: str = ""
+    allow_offline_access: bool | None = None
+    skip_consent_for_verifiable_first_party_clients: bool | None = None
+    token_encryption: str | None = None
+    policies: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantState:
+    """What of the tenant concerns LibreChat; None is what it does not have yet."""
+
+    application: ApplicationState | None = None
+    api: ApiState | None = None
+    has_user_grant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the tenant shall be like.
+
+    Attributes:
+        settings: the URLs, the audience and whether tokens are reused.
+        name: of an application that must be created.
+        retired: URLs that we once added and that serve no longer.
+        prune: take away what LibreChat does not need, whoever added it.
+    """
+
+    settings: SetupSettings
+    name: str = "LibreChat"
+    retired: Urls = field(default_factory=lambda: NO_URLS)
+    prune: bool = False
+
+    @property
+    def urls(self) -> Urls:
+        """What must be listed."""
+        return {
+            "callbacks": (self.settings.callback_url,),
+            "allowed_logout_urls": self.settings.logout_urls,
+            "web_origins": self.settings.web_origins,
+        }
+
+    @property
+    def audience(self) -> str:
+        """The API that LibreChat asks for, "" if it needs none."""
+        return self.settings.auth0.audience if self.settings.reuse_tokens else ""
+
+    @property
+    def grant_types(self) -> tuple[str, ...]:
+        """How LibreChat gets its tokens."""
+        return ("authorization_code", *(("refresh_token",) if self.settings.reuse_tokens else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """One setting that shall change.
+
+    Attributes:
+        part: what it belongs to.
+        field: the Management API's name of it.
+        title: the dashboard's.
+        removed: lines that go, for a reader.
+        added: lines that come.
+        value: what is sent.
+        why: what LibreChat needs it for.
+    """
+
+    part: Part
+    field: str
+    title: str
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+    value: object
+    why: str
+
+    def as_json(self) -> dict[str, object]:
+        """The change as `--json` shows it; there are no secrets among settings."""
+        return {
+            "part": self.part.value,
+            "setting": self.field,
+            "title": self.title,
+            "removed": list(self.removed),
+            "added": list(self.added),
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    field: str
+    title: str
+    value: object
+    why: str
+
+
+_API_SETTINGS = (
+    _Setting(
+        "signing_alg",
+        "Signing Algorithm",
+        "RS256",
+        "LibreChat verifies access tokens with the tenant's public keys.",
+    ),
+    _Setting(
+        "allow_offline_access",
+        "Allow Offline Access",
+        True,
+        "Without it no refresh token comes, and sessions end with the access token.",
+    ),
+    _Setting(
+        "skip_consent_for_verifiable_first_party_clients",
+        "Allow Skipping User Consent",
+        True,
+        "Your own application need not ask your users for leave.",
+    ),
+)
+_APPLICATION_SETTINGS = (
+    _Setting(
+        "app_type",
+        "Application Type",
+        "regular_web",
+        "LibreChat is a server that keeps a secret.",
+    ),
+    _Setting(
+        "token_endpoint_auth_method",
+        "Authentication Method",
+        "client_secret_post",
+        "So LibreChat sends the secret.",
+    ),
+    _Setting(
+        "oidc_conformant",
+        "OIDC Conformant",
+        True,
+        "Refresh tokens and audiences need it; the Management API's default is off.",
+    ),
+)
+_ENCRYPTION_OFF = _Setting(
+    "token_encryption",
+    "JSON Web Encryption (JWE)",
+    None,
+    "LibreChat cannot read encrypted access tokens.",
+)
+_USER_ACCESS = "Application Access Policy, User-Delegated Access"
+_NEW_API_POLICIES = {"user": "allow_all", "client": "deny_all"}
+
+
+def plan(tenant: TenantState, wanted: Wanted) -> tuple[PlannedChange, ...]:
+    """What must change, in the order in which it is applied; empty when all is right."""
+    changes = [*_application(tenant.application, wanted)]
+    if wanted.audience:
+        changes = [*_api(tenant.api, wanted), *changes, *_access(tenant, wanted)]
+    return tuple(changes)
+
+
+def remarks(tenant: TenantState, wanted: Wanted) -> tuple[Finding, ...]:
+    """What is amiss and not ours to change."""
+    application = tenant.application
+    if application is None:
+        return ()
+    found = []
+    if not application.is_first_party:
+        found.append(THIRD_PARTY.finding(f"{application.name} ({application.client_id})."))
+    shared = [] if wanted.prune else shared_wildcards(application.callbacks)
+    found += [WILDCARD_CALLBACK.finding(url) for url in shared]
+    return tuple(found)
+
+
+def shared_wildcards(urls: Iterable[str]) -> list[str]:
+    """Those with a `*` on a domain where anybody gets a name."""
+    return [url for url in urls if "*" in url and _host(url).endswith(SHARED_DOMAINS)]
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def needs_user_grant(tenant: TenantState) -> bool:
+    """Whether the application may use the API only by a grant of its own, as things will be."""
+    if tenant.api is not None and tenant.api.policies.get("user", "allow_all") != "allow_all":
+        return True
+    return tenant.application is not None and not tenant.application.is_first_party
+
+
+def values_of(changes: Iterable[PlannedChange], part: Part) -> dict[str, object]:
+    """What is sent for that part."""
+    return {change.field: change.value for change in changes if change.part is part}
+
+
+def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
+    if api is None:
+        yield _created(Part.API, "identifier", "Identifier", wanted.audience, "OPENID_AUDIENCE.")
+        yield _created(
+            Part.API, "name", "Name", f"{wanted.name} API", "What the dashboard calls it."
+        )
+    current = api or ApiState()
+    yield from _differing(Part.API, current, _API_SETTINGS)
+    if current.token_encryption is not None:
+        yield from _differing(Part.API, current, [_ENCRYPTION_OFF])
+    if api is None:
+        yield PlannedChange(
+            Part.API,
+            "subject_type_authorization",
+            _USER_ACCESS,
+            (),
+            ("allow_all",),
+            _authorization(_NEW_API_POLICIES),
+            "Your applications may ask for it on behalf of users; none may by itself.",
+        )
+    elif api.policies.get("user") == "deny_all":
+        yield PlannedChange(
+            Part.API,
+            "subject_type_authorization",
+            _USER_ACCESS,
+            ("deny_all",),
+            ("require_client_grant",),
+            _authorization({**api.policies, "user": "require_client_grant"}),
+            "No application may ask for the API; then only those may that have a grant.",
+        )
+
+
+def _authorization(policies: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {subject: {"policy": policy} for subject, policy in policies.items()}
+
+
+def _application(application: ApplicationState | None, wanted: Wanted) -> Iterator[PlannedChange]:
+    part = Part.APPLICATION
+    if application is None:
+        yield _created(part, "name", "Name", wanted.name, "What the sign-in page calls it.")
+    current = application or ApplicationState()
+    yield from _differing(part, current, _APPLICATION_SETTINGS)
+    if current.has_key_credentials:
+        yield PlannedChange(
+            part,
+            "client_authentication_methods",
+            "Private Key JWT and mTLS credentials",
+            ("in use",),
+            ("none",),
+            None,
+            "LibreChat has only a secret to prove itself by.",
+        )
+    if current.id_token_alg != "RS256":  # noqa: S105 - an algorithm
+        lifetime = current.id_token_lifetime
+        kept = {} if lifetime is None else {"lifetime_in_seconds": lifetime}
+        yield PlannedChange(
+            part,
+            "jwt_configuration",
+            "JSON Web Token Signature Algorithm",
+            _lines(current.id_token_alg),
+            ("RS256",),
+            {**kept, "alg": "RS256"},
+            "LibreChat verifies ID tokens with the tenant's public keys.",
+        )
+    yield from _list(
+        "grant_types",
+        "Grant Types",
+        current.grant_types,
+        _merged(current.grant_types, wanted.grant_types, (), prune=wanted.prune),
+        "LibreChat signs in with a code and renews sessions with a refresh token.",
+    )
+    for name, title in URL_LISTS.items():
+        before = current.urls[name]
+        after = _merged(before, wanted.urls[name], wanted.retired[name], prune=wanted.prune)
+        yield from _list(name, title, before, after, _URL_REASONS[name])
+
+
+def _access(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:
+    if tenant.has_user_grant or not needs_user_grant(tenant):
+        return
+    yield PlannedChange(
+        Part.ACCESS,
+        "client_grant",
+        "Application Access, User-Delegated Access",
+        (),
+        (
+            f"{wanted.name if tenant.application is None else tenant.application.name}"
+            f" may use {wanted.audience}",
+        ),
+        None,
+        "The API wants each application to have leave of its own.",
+    )
+
+
+def _differing(
+    part: Part, current: ApiState | ApplicationState, settings: Sequence[_Setting]
+) -> Iterator[PlannedChange]:
+    for it in settings:
+        before = getattr(current, it.field)
+        if before != it.value:
+            yield PlannedChange(
+                part, it.field, it.title, _lines(before), (_shown(it.value),), it.value, it.why
+            )
+
+
+def _created(part: Part, name: str, title: str, value: str, why: str) -> PlannedChange:
+    return PlannedChange(part, name, title, (), (value,), value, why)
+
+
+def _list(
+    name: str, title: str, before: tuple[str, ...], after: tuple[str, ...], why: str
+) -> Iterator[PlannedChange]:
+    if before == after:
+        return
+    removed = tuple(it for it in before if it not in after)
+    added = tuple(it for it in after if it not in before)
+    if removed and not added:
+        why = "It serves LibreChat no longer."
+    yield PlannedChange(Part.APPLICATION, name, title, removed, added, list(after), why)
+
+
+def _merged(
+    before: Sequence[str], wanted: Sequence[str], retired: Iterable[str], *, prune: bool
+) -> tuple[str, ...]:
+    """What is there without what is retired, and behind it what is wanted and missing."""
+    gone = set(before if prune else retired) - set(wanted)
+    kept = [it for it in before if it not in gone]
+    return (*kept, *(it for it in wanted if it not in kept))
+
+
+def _lines(value: object) -> tuple[str, ...]:
+    """A value that goes, for a reader; nothing where there was none."""
+    return () if value in {"", None} else (_shown(value),)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case True:
+            return "on"
+        case False | None:
+            return "off"
+        case _:
+            return str(value)
