@@ -17,9 +17,9 @@ PUBLIC_CREDENTIAL = Rule(
     "LA160",
     Severity.WARNING,
     "A secret is the one that LibreChat once shipped, so everybody knows it",
-    "Whoever knows it can forge sessions or read what users stored. It was left because this"
-    " LibreChat has been used: a new CREDS_KEY makes stored keys unreadable, new JWT secrets"
-    " sign everybody out.",
+    "Whoever knows it can forge sessions or read what users stored. Where LibreChat has been used"
+    " it is left to you: a new CREDS_KEY makes stored keys unreadable, new JWT secrets sign"
+    " everybody out.",
     "If nobody has stored keys yet, replace it with the output of: openssl rand -hex 32"
     " (16 for CREDS_IV).",
     "api/config/credentials.js",
@@ -29,8 +29,8 @@ BLANK_CREDENTIAL = Rule(
     Severity.NOTE,
     "A secret of LibreChat is blank",
     "LibreChat 0.8.8 and later makes one up and keeps it in .env.temp; older ones do not start"
-    " without JWT_SECRET. It was left blank because this LibreChat has been used and one may be"
-    " stored there.",
+    " without JWT_SECRET. Where LibreChat has been used none is made up, since one may be stored"
+    " there.",
     "If .env.temp has a value for it, copy it. On an older LibreChat that never ran, use the"
     " output of: openssl rand -hex 32 (16 for CREDS_IV).",
     "api/config/credentials.js",
@@ -64,6 +64,9 @@ GUARDING_CREDENTIALS = (
 )
 # Without these in its file LibreChat, its Docker containers or its sign-in do not start.
 NEEDED_BY_A_NEW_FILE = ("HOST", "PORT", "MONGO_URI", "SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
+# LibreChat ships them as bare `(1000 * 60 * 60 * 24) * 7`, at which a shell that sources the file
+# stops and reads nothing of what follows; in quotes every reader takes them.
+SHIPPED_WITHOUT_QUOTES = ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 SUGGESTED = ("OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH")
 SHOWN_LINES = 10
 
@@ -116,6 +119,7 @@ def plan_env(
     before = EnvFile.from_bytes(base) if base else EnvFile(blank_file())
     current = before.values()
     edits: dict[str, str | Suggestion] = dict(wanted_values(settings, current, random_hex))
+    edits |= {name: current[name] for name in SHIPPED_WITHOUT_QUOTES if current.get(name)}
     if is_new:
         edits |= _for_a_new_file(current, port)
         edits |= _credentials(current, bool(signs_of_use), random_hex)

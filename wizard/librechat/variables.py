@@ -48,7 +48,7 @@ _PATTERNS = {
     Format.ISSUER: r"https://[^/?#@\s]+(/|/\.well-known/openid-configuration)?",
     Format.PATH: r"/\S*",
     Format.SCOPE: r"\S+( +\S+)*",
-    Format.PORT: r"\d{1,5}",
+    Format.PORT: r"[1-9]\d{0,3}|[1-5]\d{4}|6(?:[0-4]\d{3}|5(?:[0-4]\d\d|5(?:[0-2]\d|3[0-5])))",
     Format.HEX_32_BYTES: r"[0-9a-f]{64}",
     Format.HEX_16_BYTES: r"[0-9a-f]{32}",
     Format.LONG_SECRET: rf"\S{{{SESSION_SECRET_MIN_LENGTH},}}",
@@ -90,7 +90,10 @@ class Variable:
 
     def accepts(self, value: str) -> bool:
         """Whether the value has the format."""
-        return re.fullmatch(_PATTERNS[self.format], value.strip(), re.IGNORECASE) is not None
+        return (
+            re.fullmatch(_PATTERNS[self.format], value.strip(), re.IGNORECASE | re.ASCII)
+            is not None
+        )
 
 
 _STRATEGY = "api/strategies/openidStrategy.js"

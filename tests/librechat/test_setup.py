@@ -1,0 +1,307 @@
+"""The plan for the file: brand-new, from the example, beside users, and the second time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.librechat.example import env_example
+from tests.librechat.readers import (
+    read_by_compose,
+    read_by_node,
+    read_by_python_dotenv,
+    read_by_shell,
+)
+from wizard.librechat.env_file import EnvFile, How
+from wizard.librechat.setup import (
+    BLANK_CREDENTIAL,
+    GUARDING_CREDENTIALS,
+    PUBLIC_CREDENTIAL,
+    READ_DIFFERENTLY,
+    SET_TWICE,
+    EnvPlan,
+    blank_file,
+    is_good_session_secret,
+    plan_env,
+)
+from wizard.librechat.variables import VARIABLES
+from wizard.settings import Auth0Settings, SetupSettings
+
+SETTINGS = SetupSettings(
+    Auth0Settings("dev-abc.us.auth0.com", "the-id", "the-secret", ("https://api.x/", "second")),
+    "https://chat.example.com",
+)
+WRITTEN = {
+    "ALLOW_SOCIAL_LOGIN": "true",
+    "ALLOW_SOCIAL_REGISTRATION": "true",
+    "DOMAIN_CLIENT": "https://chat.example.com",
+    "DOMAIN_SERVER": "https://chat.example.com",
+    "OPENID_AUDIENCE": "https://api.x/,second",
+    "OPENID_BUTTON_LABEL": "Continue with Auth0",
+    "OPENID_CALLBACK_URL": "/oauth/openid/callback",
+    "OPENID_CLIENT_ID": "the-id",
+    "OPENID_CLIENT_SECRET": "the-secret",
+    "OPENID_ISSUER": "https://dev-abc.us.auth0.com",
+    "OPENID_REFRESH_AUDIENCE": "https://api.x/",
+    "OPENID_REUSE_TOKENS": "true",
+    "OPENID_SCOPE": "openid profile email offline_access",
+    "OPENID_USE_END_SESSION_ENDPOINT": "true",
+    "OPENID_USE_PKCE": "true",
+    "REFRESH_TOKEN_EXPIRY": "(1000 * 60 * 60 * 24) * 7",
+    "SESSION_EXPIRY": "1000 * 60 * 15",
+}
+FRESH = ("ADMIN_PANEL_SESSION_SECRET", "OPENID_SESSION_SECRET", *GUARDING_CREDENTIALS)
+EXAMPLE = env_example()
+
+
+def counting_hex() -> Callable[[int], str]:
+    """Random enough to be told apart, the same in every run."""
+    calls = iter(range(1, 100))
+    return lambda count: f"{next(calls):02x}" * count
+
+
+def plan(
+    existing: str | None = None,
+    example: str | None = EXAMPLE,
+    *,
+    settings: SetupSettings = SETTINGS,
+    signs_of_use: tuple[str, ...] = (),
+    port: int = 3080,
+) -> EnvPlan:
+    return plan_env(
+        settings,
+        None if existing is None else existing.encode(),
+        None if example is None else example.encode(),
+        signs_of_use=signs_of_use,
+        port=port,
+        random_hex=counting_hex(),
+    )
+
+
+def findings(made: EnvPlan) -> set[tuple[str, str | None]]:
+    return {(finding.rule.id, finding.variable) for finding in made.findings}
+
+
+def test_our_example_has_the_shape_of_librechats() -> None:
+    lines = EXAMPLE.splitlines()
+    assert 1200 < len(lines) < 1320
+    assert plan(EXAMPLE).before.text == EXAMPLE
+
+
+def test_a_new_file_from_the_example_is_complete() -> None:
+    made = plan()
+    values = made.after.values()
+    assert made.is_new
+    assert {name: values[name] for name in WRITTEN} == WRITTEN
+    for name in FRESH:
+        assert VARIABLES[name].accepts(values[name])
+    assert len({values[name] for name in FRESH}) == len(FRESH)
+    assert (values["PORT"], values["HOST"], values["SEARCH"]) == ("3080", "localhost", "false")
+    assert made.findings == ()
+    assert set(made.changed_names) == {*WRITTEN, *FRESH} - {"OPENID_CALLBACK_URL"}
+
+
+def test_all_other_lines_stay_byte_for_byte() -> None:
+    made = plan(EXAMPLE.replace("\n", "\r\n"))
+    old, new = made.before.text.split("\n"), made.after.text.split("\n")
+    assert len(old) == len(new)
+    differing = [
+        index for index, lines in enumerate(zip(old, new, strict=True)) if len(set(lines)) > 1
+    ]
+    assert [index + 1 for index in differing] == [change.line for change in made.changes]
+    assert all(change.how is How.CHANGED for change in made.changes)
+    assert all(line.endswith("\r") for line in new[:-1])
+
+
+@pytest.mark.needs("node", "sh")
+@pytest.mark.parametrize("example", [EXAMPLE, None])
+def test_every_reader_finds_the_same_in_the_new_file(example: str | None, tmp_path: Path) -> None:
+    data = plan(example=example).after.to_bytes()
+    file = tmp_path / ".env"
+    file.write_bytes(data)
+    [by_node] = read_by_node([data])
+    ours = {name: by_node[name] for name in (*WRITTEN, *FRESH)}
+    assert ours.items() >= WRITTEN.items()
+    by_python = read_by_python_dotenv(data)
+    by_compose = read_by_compose(data)
+    assert {name: by_python[name] for name in ours} == ours
+    assert {name: by_compose[name] for name in ours} == ours
+    # LibreChat's BAN_DURATION=1000 * 60 makes a shell complain, but not stop.
+    file.write_bytes(re.sub(rb"(?m)^BAN_DURATION=.*\n", b"", data))
+    assert read_by_shell("sh", file, list(ours)) == ours
+
+
+@pytest.mark.parametrize("example", [EXAMPLE, None, "PORT=3080", "\ufeff", EXAMPLE[:20_000]])
+@pytest.mark.parametrize("reuse", [True, False])
+@pytest.mark.parametrize("url", ["https://localhost:3443", "https://chat.example.com"])
+def test_the_second_run_changes_nothing(example: str | None, reuse: bool, url: str) -> None:
+    settings = replace(SETTINGS, reuse_tokens=reuse, public_url=url)
+    first = plan(example=example, settings=settings)
+    second = plan(first.after.text, settings=settings)
+    assert second.changes == ()
+    assert second.after.text == first.after.text
+    assert not second.is_new
+
+
+def test_our_template_serves_where_there_is_no_example() -> None:
+    made = plan(example=None)
+    assert made.before.text == blank_file()
+    values = made.after.values()
+    assert {name: values[name] for name in WRITTEN} == WRITTEN
+    assert values["MONGO_URI"] == "mongodb://127.0.0.1:27017/LibreChat"
+    assert all(values[name] for name in (*FRESH, "HOST", "PORT"))
+    assert "HSTS_ENABLED" not in values
+    assert re.search(r"^# OPENID_IMAGE_URL=.", made.after.text, re.MULTILINE)
+    assert set(re.findall(r"^#? ?([A-Z_]+)=", made.after.text, re.MULTILINE)) <= set(VARIABLES)
+
+
+@pytest.mark.parametrize("existing", ["", " \n\r\n"])
+def test_an_empty_file_is_as_none(existing: str) -> None:
+    assert plan(existing).after.text == plan().after.text
+    assert plan(existing).is_new
+
+
+def test_the_port_that_was_asked_for_is_written_in_a_new_file_only() -> None:
+    assert plan(port=4000).after.values()["PORT"] == "4000"
+    assert plan(example="").after.values()["PORT"] == "3080"
+    assert plan("PORT=5000\n", port=4000).after.values()["PORT"] == "5000"
+
+
+def test_keys_of_an_existing_file_are_left_and_reported() -> None:
+    public = {name: min(VARIABLES[name].public_values) for name in GUARDING_CREDENTIALS}
+    existing = "".join(f"{name}={value}\n" for name, value in public.items())
+    made = plan(existing)
+    assert {name: made.after.values()[name] for name in public} == public
+    assert {(PUBLIC_CREDENTIAL.id, name) for name in public} <= findings(made)
+    assert not any(
+        value in finding.detail for finding in made.findings for value in public.values()
+    )
+
+
+def test_blank_keys_of_an_existing_file_are_left_and_reported() -> None:
+    made = plan(EXAMPLE)
+    values = made.after.values()
+    blank = [name for name in GUARDING_CREDENTIALS if name != "MEILI_MASTER_KEY"]
+    assert all(values[name] == "" for name in GUARDING_CREDENTIALS)
+    assert findings(made) == {(BLANK_CREDENTIAL.id, name) for name in blank}
+
+
+@pytest.mark.parametrize("sign", [".env.temp", "volume librechat_librechat-data", "data-node/"])
+def test_a_new_file_of_a_used_librechat_gets_no_new_keys(sign: str) -> None:
+    made = plan(signs_of_use=(sign,))
+    values = made.after.values()
+    assert all(values[name] == "" for name in GUARDING_CREDENTIALS)
+    assert (BLANK_CREDENTIAL.id, "CREDS_KEY") in findings(made)
+    assert values["OPENID_SESSION_SECRET"]
+    assert values["ADMIN_PANEL_SESSION_SECRET"]
+
+
+def test_a_new_file_replaces_the_published_keys_of_an_old_example() -> None:
+    example = EXAMPLE
+    for name in GUARDING_CREDENTIALS:
+        example = example.replace(f"\n{name}=", f"\n{name}={min(VARIABLES[name].public_values)}")
+    values = plan(example=example).after.values()
+    for name in GUARDING_CREDENTIALS:
+        assert values[name] not in {"", *VARIABLES[name].public_values}
+    kept = plan(example=example, signs_of_use=(".env.temp",))
+    assert (PUBLIC_CREDENTIAL.id, "CREDS_KEY") in findings(kept)
+
+
+@pytest.mark.parametrize(
+    ("kept", "good"),
+    [
+        ("s" * 32, True),
+        ("s" * 31, False),
+        (" " * 40, False),
+        ("", False),
+        ("your-session-secret-your-session-secret", False),
+        ("x" * 40, False),
+        (min(VARIABLES["JWT_SECRET"].public_values), False),
+        ("j" * 64, False),  # another secret's
+    ],
+)
+def test_a_good_session_secret_is_kept(kept: str, good: bool) -> None:
+    made = plan(f"JWT_SECRET={'j' * 64}\nOPENID_SESSION_SECRET='{kept}'\n")
+    assert (made.after.values()["OPENID_SESSION_SECRET"] == kept) is good
+    assert is_good_session_secret(kept, {"JWT_SECRET": "j" * 64}) is good
+
+
+def test_a_good_session_secret_in_odd_quotes_is_left_alone() -> None:
+    line = 'OPENID_SESSION_SECRET="it\'s long enough, and \\ everything else"\n'
+    assert line in plan(line).after.text
+
+
+def test_without_reuse_of_tokens_no_audience_is_asked_for() -> None:
+    settings = replace(SETTINGS, reuse_tokens=False)
+    values = plan(settings=settings).after.values()
+    assert values["OPENID_REUSE_TOKENS"] == "false"
+    assert values["OPENID_SCOPE"] == "openid profile email"
+    assert values["OPENID_AUDIENCE"] == values["OPENID_REFRESH_AUDIENCE"] == ""
+    taken_back = plan(plan().after.text, settings=settings).after.values()
+    assert taken_back["OPENID_AUDIENCE"] == taken_back["OPENID_REFRESH_AUDIENCE"] == ""
+    assert "OPENID_AUDIENCE" not in plan("PORT=1\n", settings=settings).after.values()
+
+
+def test_a_public_client_has_no_secret() -> None:
+    auth0 = replace(SETTINGS.auth0, client_secret="")
+    values = plan(settings=replace(SETTINGS, auth0=auth0)).after.values()
+    assert values["OPENID_CLIENT_SECRET"] == ""
+    assert values["OPENID_USE_PKCE"] == "true"
+
+
+def test_https_on_localhost_does_not_pin_browsers() -> None:
+    local = plan(settings=replace(SETTINGS, public_url="https://localhost:3443"))
+    assert local.after.values()["HSTS_ENABLED"] == "false"
+    assert "HSTS_ENABLED" not in plan().after.values()
+
+
+def test_a_label_of_ones_own_is_kept() -> None:
+    values = plan("OPENID_BUTTON_LABEL=Sign in\n").after.values()
+    assert values["OPENID_BUTTON_LABEL"] == "Sign in"
+
+
+def test_what_is_optional_is_only_suggested() -> None:
+    made = plan("PORT=1\n")
+    suggested = [change.name for change in made.changes if change.how is How.SUGGESTED]
+    assert suggested == ["OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH"]
+    assert "# OPENID_MAX_LOGOUT_URL_LENGTH=2000\n" in made.after.text
+    assert "OPENID_IMAGE_URL" not in made.after.values()
+
+
+def test_a_name_that_stands_twice_is_reported_and_the_last_changed() -> None:
+    made = plan("OPENID_ISSUER=a\nPORT=1\nOPENID_ISSUER=b\n")
+    assert made.after.text.startswith("OPENID_ISSUER=a\nPORT=1\n")
+    assert "\nOPENID_ISSUER=https://dev-abc.us.auth0.com\n" in made.after.text
+    assert (SET_TWICE.id, "OPENID_ISSUER") in findings(made)
+
+
+def test_a_line_that_others_read_differently_is_reported() -> None:
+    # To dotenv the first line ends with itself, to python-dotenv with the next quote.
+    made = plan("X='a\nOPENID_ISSUER=b\nY=c' d\n")
+    assert made.after.values()["OPENID_ISSUER"] == "https://dev-abc.us.auth0.com"
+    differing = {variable for rule, variable in findings(made) if rule == READ_DIFFERENTLY.id}
+    by_python = read_by_python_dotenv(made.after.to_bytes())
+    wanted = made.after.values()
+    assert differing == {name for name in WRITTEN if by_python.get(name) != wanted.get(name)}
+    assert "OPENID_ISSUER" in differing
+
+
+def test_a_value_without_a_common_form_is_refused_by_name() -> None:
+    from wizard.findings import Failure
+
+    auth0 = replace(SETTINGS.auth0, audiences=("it's",))
+    with pytest.raises(Failure) as caught:
+        plan(settings=replace(SETTINGS, auth0=auth0))
+    assert caught.value.finding.variable in {"OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"}
+
+
+def test_the_secrets_are_made_by_the_operating_system() -> None:
+    first, second = (
+        plan_env(SETTINGS, None, EXAMPLE.encode(), port=3080).after.values() for _ in range(2)
+    )
+    assert all(first[name] != second[name] for name in FRESH)
+    assert EnvFile(EXAMPLE).values()["CREDS_KEY"] == ""

@@ -1,0 +1,70 @@
+"""The table agrees with itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from wizard.librechat.env_file import is_writable
+from wizard.librechat.variables import VARIABLES, Variable, is_secret
+
+every_variable = pytest.mark.parametrize("variable", VARIABLES.values(), ids=list(VARIABLES))
+
+
+@every_variable
+def test_a_value_of_ours_has_the_format(variable: Variable) -> None:
+    for value in (variable.written, variable.default, variable.example, *variable.public_values):
+        assert not value or variable.accepts(value), value
+        assert is_writable(value or "")
+
+
+@every_variable
+def test_a_variable_says_what_it_means_and_where_that_stands(variable: Variable) -> None:
+    assert variable.meaning
+    assert "\n" not in variable.meaning
+    assert variable.source
+    assert not (variable.written and variable.example)
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("CREDS_KEY", ["0aF" * 21 + "0"], ["", "0" * 63, "0" * 65, "g" * 64]),
+        ("CREDS_IV", ["0" * 32], ["0" * 64, "0" * 31]),
+        ("JWT_SECRET", ["s" * 32], ["s" * 31, "s s" * 20]),
+        ("PORT", ["1", "3080", "65535"], ["", "0", "port", "-1", "٣٠٨٠", "65536", "70000"]),
+        ("DOMAIN_CLIENT", ["https://a.b", "http://localhost:3080"], ["a.b", "https://a.b/", "x"]),
+        ("OPENID_ISSUER", ["https://a.b", "https://a.b/"], ["a.b", "http://a.b", "https://a.b/x"]),
+        ("OPENID_CALLBACK_URL", ["/oauth/openid/callback"], ["", "https://a.b/oauth", "x"]),
+        ("OPENID_SCOPE", ["openid", "openid profile  email"], ["", " "]),
+        ("OPENID_REUSE_TOKENS", ["true", "False", " TRUE "], ["", "1", "yes", "truefalse"]),
+        ("SESSION_EXPIRY", ["1000 * 60 * 15", "(60 * 24) * 7", "5"], ["", "ten", "1; 2"]),
+    ],
+)
+def test_formats(name: str, good: list[str], bad: list[str]) -> None:
+    assert [value for value in good if not VARIABLES[name].accepts(value)] == []
+    assert [value for value in bad if VARIABLES[name].accepts(value)] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPENID_CLIENT_SECRET",
+        "MONGO_URI",
+        "openai_api_key",
+        "AWS_SESSION_TOKEN",
+        "EMAIL_PASSWORD",
+        "REDIS_URI",
+        "DATABASE_URL",
+        "TWILIO_SID",
+        "CREDS_SALT",
+    ],
+)
+def test_secrets(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["PORT", "OPENID_ISSUER", "OPENID_CALLBACK_URL", "OPENID_IMAGE_URL"]
+)
+def test_no_secrets(name: str) -> None:
+    assert not is_secret(name)
