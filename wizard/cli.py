@@ -86,9 +86,7 @@ def _init(
     ] = True,
     tunnel: Annotated[
         str,
-        typer.Option(
-            envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(TUNNELS)} or none."
-        ),
+        typer.Option(envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(TUNNELS)} or none."),
     ] = "",
     ngrok_domain: Annotated[
         str,
@@ -109,6 +107,12 @@ def _init(
     env_file: EnvFile = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not check the values against the tenant.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Prove a real sign-in at the end, without asking.")
+    ] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Show the whole of it with a tenant on this machine.")
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Write even though a check found an error.")
@@ -156,10 +160,96 @@ def _init(
         public_client=public_client,
         offline=offline,
         force=force,
+        verify=verify,
         yes=yes,
         dry_run=dry_run,
     )
+    if demo:
+        from wizard.commands.demo import run_demo
+
+        execute("init", flags, lambda ports, report: run_demo(options, ports, report))
     execute("init", flags, lambda ports, report: run_init(options, ports, report))
+
+
+@app.command("doctor")
+def _doctor(
+    context: typer.Context,
+    env_file: EnvFile = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option("--rule", help="Only this rule; may be repeated.", metavar="LA…"),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", help="All but this rule; may be repeated.", metavar="LA…"),
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what is safe to mend, after a look at the changes.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask neither the tenant nor the running LibreChat.")
+    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Why the sign-in does not work, in the order of what to mend first."""
+    from wizard.commands.doctor import DoctorOptions, run_doctor
+    from wizard.execution import Flags, execute
+
+    common: dict[str, bool] = context.obj
+    flags = Flags(
+        json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"], yes=yes
+    )
+    options = DoctorOptions(
+        env_file=env_file,
+        rules=tuple(rule or ()),
+        ignore=tuple(ignore or ()),
+        offline=offline,
+        fix=fix,
+        yes=yes,
+        dry_run=dry_run,
+    )
+    execute("doctor", flags, lambda ports, _: run_doctor(options, ports))
+
+
+@app.command("explain")
+def _explain(
+    context: typer.Context,
+    rule: Annotated[str, typer.Argument(help="Such as LA101; without it all are listed.")] = "",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What a rule means, why it matters and how to mend it."""
+    from wizard.commands.explain import run_explain
+    from wizard.execution import Flags, execute
+
+    flags = Flags(json=json, debug=debug or context.obj["debug"])
+    execute("explain", flags, lambda ports, _: run_explain(rule, ports, as_json=json))
+
+
+@app.command("report")
+def _report(
+    context: typer.Context,
+    env_file: EnvFile = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask neither the tenant nor the running LibreChat.")
+    ] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """One text without secrets on standard output, to paste into a bug report."""
+    from wizard.commands.report import run_report
+    from wizard.execution import Flags, execute
+
+    flags = Flags(json=json, debug=debug or context.obj["debug"])
+    execute(
+        "report",
+        flags,
+        lambda ports, _: run_report(env_file, ports, offline=offline, as_json=json),
+    )
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -147,9 +147,7 @@ class _Doctor:
             console.hint("Skipped: neither the tenant nor LibreChat is asked.")
             return
         if examination.tenant is None and not self.only:
-            console.hint(
-                "The tenant is not asked: a value it is asked about has to be mended first."
-            )
+            console.hint("The tenant is not asked while a value that it judges cannot be right.")
         for check in examination.tenant.results if examination.tenant else ():
             console.outcome(check.outcome, check.title, check.detail)
         instance = examination.subject.instance
@@ -162,7 +160,7 @@ class _Doctor:
         for task, group in _by_task(findings, examination.subject):
             console.say()
             console.say(f"{task.value}:")
-            for finding in group:
+            for finding in _merged(group):
                 console.finding(finding)
         console.say()
         if not any(finding.severity is not Severity.NOTE for finding in findings):
@@ -222,6 +220,12 @@ def _by_task(findings: Sequence[Finding], subject: Subject) -> Iterable[tuple[Ta
     tasks.sort(key=lambda each: order.index(each[0]))
     for task, group in groupby(tasks, key=lambda each: each[0]):
         yield task, [finding for _, finding in group]
+
+
+def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings with those of one rule and one remedy told as one."""
+    for (rule, fix), group in groupby(findings, key=lambda each: (each.rule, each.fix)):
+        yield rule.finding("; ".join(finding.detail for finding in group), fix=fix)
 
 
 def _names(changes: Iterable[Change]) -> list[str]:

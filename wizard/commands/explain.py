@@ -57,7 +57,7 @@ def explanation(rule: Rule) -> str:
 
 def listing(rules: Sequence[Rule]) -> str:
     """One line a rule, by area."""
-    lines = []
+    lines: list[str] = []
     heading = ""
     for rule in rules:
         if area(rule) != heading:

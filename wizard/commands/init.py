@@ -18,11 +18,12 @@ from wizard.commands.answers import (
     read_secret,
 )
 from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
+from wizard.commands.prove import check_values, sign_in
 from wizard.commands.questions import Auth0Questions, show_dashboard_steps
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.drafts import Draft, Drafts
 from wizard.execution import INTERRUPTED, Result
-from wizard.findings import ExitCode, Finding, Rule, Severity, exit_code_of
+from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
 from wizard.librechat.checkout import Checkout, find, how_to_restart, look_at, signs_of_use
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
@@ -41,7 +42,8 @@ from wizard.settings import (
 from wizard.ui.prompts import Choice, Prompter
 
 if TYPE_CHECKING:
-    from wizard.auth0.checks import CheckResult
+    from wizard.auth0.checks import CheckResult, TenantReport
+    from wizard.auth0.tokens import Judgement
 
 NOT_LIBRECHAT = Rule(
     "LA007",
@@ -76,7 +78,7 @@ class InitOptions:
 
     `client_secret` is the secret itself, read from `AUTH0_CLIENT_SECRET`;
     `client_secret_file` a path, or `-` for standard input. `wanted_url` is the URL that the named
-    tunnel shall have.
+    tunnel shall have. `verify` proves a sign-in without asking; `hold` keeps the tunnel open.
     """
 
     domain: str = ""
@@ -93,6 +95,8 @@ class InitOptions:
     public_client: bool = False
     offline: bool = False
     force: bool = False
+    verify: bool = False
+    hold: bool = True
     yes: bool = False
     dry_run: bool = False
 
@@ -109,6 +113,7 @@ class InitResult:
     backup: Path | None = None
     written: bool = False
     is_complete: bool = False
+    sign_in: Judgement | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -128,6 +133,7 @@ class InitResult:
             "changed": list(self.changed),
             "written": self.written,
             "checks": [check.as_json() for check in self.checks],
+            "sign_in": self.sign_in.as_json() if self.sign_in else None,
             "public_url": self.settings.public_url,
             "callback_url": self.settings.callback_url,
             "logout_urls": list(self.settings.logout_urls),
@@ -155,7 +161,8 @@ def run_init(options: InitOptions, ports: Ports, report: Callable[[Result], None
         report(result)
         if result.stands:
             _tell_next_steps(setup.checkout, result.settings, ports)
-            keep_open(setup.way, ports)
+            if options.hold:
+                keep_open(setup.way, ports)
         return result
 
 
@@ -169,6 +176,7 @@ class _Setup:
         self.given = _given(options)
         self.findings: list[Finding] = []
         self.insists = options.force
+        self.report: TenantReport | None = None
         self.checkout, self.store = self._find_librechat()
         self.existing = self.store.read()
         self.current = EnvFile.from_bytes(self.existing).values() if self.existing else {}
@@ -200,7 +208,7 @@ class _Setup:
             return InitResult(self.store.path, settings, (), self.findings, checks)
 
         console.step(6, STEPS, "The .env")
-        return self._write(settings, checks)
+        return self._prove_sign_in(self._write(settings, checks))
 
     def what_was_done(self) -> str:
         """For those who stopped it, by what lies on disk."""
@@ -290,15 +298,8 @@ class _Setup:
         if self.options.offline:
             console.hint("Skipped: nothing is checked against the tenant.")
             return settings, ()
-        from wizard.auth0.checks import check_tenant
-
         while True:
-            with console.working(f"Asking {settings.auth0.domain}"):
-                report = check_tenant(settings, self.ports.http, self.ports.clock)
-            for result in report.results:
-                console.outcome(result.outcome, result.title, result.detail)
-            for finding in report.findings:
-                console.finding(finding)
+            report = self.report = check_values(settings, self.ports)
             if report.ok or prompter is None:
                 break
             answer = prompter.select("What now?", AFTER_A_FAILED_CHECK, default="again")
@@ -309,6 +310,29 @@ class _Setup:
                 break
         self.findings += report.findings
         return settings, report.results
+
+    def _prove_sign_in(self, result: InitResult) -> InitResult:
+        """A real sign-in over what was written, if it is wanted."""
+        ready = result.stands and self.report is not None and self.report.ok
+        if not ready or self.report is None or not self._wants_sign_in():
+            return result
+        try:
+            judgement = sign_in(result.settings, self.report, self.ports, self.port)
+        except Failure as failure:
+            self.ports.console.finding(failure.finding)
+            return replace(result, findings=(*result.findings, failure.finding))
+        findings = (*result.findings, *judgement.findings)
+        return replace(result, findings=findings, sign_in=judgement)
+
+    def _wants_sign_in(self) -> bool:
+        prompter = self.ports.prompter
+        if self.options.verify or prompter is None:
+            return self.options.verify
+        self.ports.console.say()
+        self.ports.console.hint(
+            "A sign-in now, before LibreChat runs, proves tunnel, tokens and refresh."
+        )
+        return prompter.confirm("Sign in once to prove it?")
 
     def _may_write(self) -> bool:
         if self.insists or exit_code_of(self.findings) is ExitCode.OK:

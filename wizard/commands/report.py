@@ -29,6 +29,8 @@ _TUNNEL_HOSTS = {
     ".trycloudflare.com": "cloudflared",
     "localhost": "this machine only",
 }
+# Variables of free text in which nothing secret belongs.
+_HARMLESS_TEXTS = frozenset({"HOST", "OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"})
 MOST_VARIABLES = 500
 
 
@@ -130,9 +132,6 @@ def _shown(name: str, subject: Subject) -> str:
     return subject.without_secrets(value).replace("```", "'''")
 
 
-_HARMLESS_TEXTS = frozenset({"HOST", "OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"})
-
-
 def _tenant(report: TenantReport | None) -> Iterator[str]:
     if report is None:
         yield "- not asked"
@@ -144,7 +143,7 @@ def _tenant(report: TenantReport | None) -> Iterator[str]:
         yield f"- end session endpoint: {report.discovery.end_session_endpoint or 'none'}"
         yield f"- ID tokens signed by: {', '.join(report.discovery.id_token_algorithms)}"
     for result in report.results:
-        yield f"- {result.title}: {result.status.value}"
+        yield f"- {result.title}: {result.outcome.value}"
 
 
 def _librechat(subject: Subject) -> Iterator[str]:
@@ -162,4 +161,4 @@ def _librechat(subject: Subject) -> Iterator[str]:
             yield f"- {key}: {str(config.get(key)).lower()[:10]}"
         build = config.get("buildInfo")
         commit = build.get("commit") if isinstance(build, dict) else None
-        yield f"- commit: {str(commit)[:40]}"
+        yield f"- commit: {str(commit)[:12]}"

@@ -1,0 +1,117 @@
+"""`init --demo`: the whole wizard against a tenant on this machine, to a proved sign-in.
+
+No account, no internet, no question: a demo tenant with the application and API already in it, a
+local HTTPS tunnel, and a scripted user who signs in.
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wizard.commands.init import InitOptions, InitResult, run_init
+from wizard.defaults import LIBRECHAT_PORT
+from wizard.demo.browser import sign_in_like_a_user
+from wizard.demo.state import Tenant, User, add_librechat, new_client_id, new_client_secret
+from wizard.execution import Report
+from wizard.findings import Failure
+from wizard.http import HttpClient, Https, NetworkError
+from wizard.ports import Ports
+from wizard.settings import Auth0Settings, SetupSettings
+from wizard.tunnels.certificates import Authority, local_authority
+
+LOCAL_HTTPS_PORT = 3443
+API_IDENTIFIER = "https://api.librechat.ai"
+
+
+def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
+    """Run `init` with everything on this machine.
+
+    Args:
+        options: only the folder and what concerns writing is taken from it.
+        ports: what may be touched.
+        report: see `run_init`.
+
+    Raises:
+        Failure: as `run_init`.
+    """
+    port = _free_port(LIBRECHAT_PORT)
+    public_url = f"https://localhost:{_free_port(LOCAL_HTTPS_PORT)}"
+    env_file = options.env_file or Path(tempfile.mkdtemp(prefix="librechat-auth0-demo-")) / ".env"
+    authority = local_authority(ports.state_dir, ports.processes)
+    http = Https(ports.environ, extra_ca=authority.ca_file)
+    with _demo_tenant(public_url, authority) as (settings, user):
+        ports.console.say(
+            "Demo: a tenant, a tunnel and a user, all on this machine. Nothing leaves it."
+        )
+        return run_init(
+            replace(
+                options,
+                domain=settings.auth0.domain,
+                client_id=settings.auth0.client_id,
+                client_secret=settings.auth0.client_secret,
+                client_secret_file="",
+                audience=API_IDENTIFIER,
+                tunnel="local",
+                public_url="",
+                wanted_url=public_url,
+                port=str(port),
+                env_file=env_file,
+                yes=True,
+                verify=True,
+                hold=False,
+            ),
+            replace(ports, prompter=None, http=http, desktop=ScriptedUser(http, user)),
+            report,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedUser:
+    """A `Desktop` whose browser signs in by itself."""
+
+    http: HttpClient
+    user: User
+
+    def open(self, url: str) -> bool:
+        """See `Desktop.open`."""
+        threading.Thread(target=self._sign_in, args=(url,), name="demo user", daemon=True).start()
+        return True
+
+    def copy(self, text: str) -> bool:  # noqa: ARG002
+        """See `Desktop.copy`; this user has no clipboard."""
+        return False
+
+    def _sign_in(self, url: str) -> None:
+        # What came of it is judged where the sign-in ends; here there is nobody to tell.
+        with suppress(Failure, NetworkError):
+            sign_in_like_a_user(self.http, url, self.user.login, self.user.password)
+
+
+@contextmanager
+def _demo_tenant(public_url: str, authority: Authority) -> Iterator[tuple[SetupSettings, User]]:
+    """A running tenant that is set up for LibreChat at that URL."""
+    from wizard.demo.tenant import DemoTenant
+
+    tenant = Tenant()
+    server = DemoTenant(tenant, certificate=authority.certificate_file, key=authority.key_file)
+    with server:
+        auth0 = Auth0Settings(
+            server.domain, new_client_id(), new_client_secret(), (API_IDENTIFIER,)
+        )
+        settings = SetupSettings(auth0, public_url)
+        yield settings, add_librechat(tenant, settings)
+
+
+def _free_port(wish: int) -> int:
+    """The port that is wished for, or any free one where that is taken."""
+    for port in (wish, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    return wish

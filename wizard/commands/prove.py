@@ -1,0 +1,63 @@
+"""Shows a proof as it happens: the live checks, and the sign-in in the user's browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from wizard.findings import Finding
+from wizard.ports import Ports
+from wizard.settings import SetupSettings
+
+if TYPE_CHECKING:
+    from wizard.auth0.checks import CheckResult, TenantReport
+    from wizard.auth0.tokens import Judgement
+
+SECONDS_TO_SIGN_IN = 600.0
+
+
+def check_values(settings: SetupSettings, ports: Ports) -> TenantReport:
+    """What the live tenant says of the values; shown."""
+    from wizard.auth0.checks import check_tenant
+
+    with ports.console.working(f"Asking {settings.auth0.domain}"):
+        report = check_tenant(settings, ports.http, ports.clock)
+    show(report.results, report.findings, ports)
+    return report
+
+
+def sign_in(settings: SetupSettings, report: TenantReport, ports: Ports, port: int) -> Judgement:
+    """What LibreChat would make of a real sign-in in the user's browser; shown.
+
+    Args:
+        settings: what LibreChat is set up with; its public URL must lead to `port`.
+        report: the live checks, which found the tenant's endpoints and keys.
+        ports: what may be touched.
+        port: LibreChat's port, on which nothing may listen.
+
+    Raises:
+        Failure: the port is taken, or nobody signed in.
+    """
+    from wizard.auth0.sign_in import SignIn
+
+    if report.discovery is None:
+        raise ValueError("a sign-in needs the tenant's metadata")
+    console = ports.console
+    with SignIn(
+        settings, report.discovery, report.keys, ports.http, port, clock=ports.clock
+    ) as flow:
+        if not ports.desktop.open(flow.url):
+            console.say("Open this link in a browser; any that reaches it will do.")
+        console.verbatim("Sign in at:", [flow.url])
+        with console.working("Waiting for the sign-in"):
+            judgement = flow.wait(SECONDS_TO_SIGN_IN)
+    show(judgement.results, judgement.findings, ports)
+    return judgement
+
+
+def show(results: Iterable[CheckResult], findings: Sequence[Finding], ports: Ports) -> None:
+    """One line a check, then what to do."""
+    for result in results:
+        ports.console.outcome(result.outcome, result.title, result.detail)
+    for finding in findings:
+        ports.console.finding(finding)
