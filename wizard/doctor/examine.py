@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from wizard.auth0.checks import TenantReport, check_tenant
 from wizard.clock import Clock
+from wizard.defaults import LIBRECHAT_PORT
 from wizard.doctor.rules import FILE_CHECKS, RUNNING_CHECKS, can_be_mended, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
@@ -16,7 +18,7 @@ from wizard.findings import Finding, Severity
 from wizard.http import HttpClient
 from wizard.librechat.instance import look_at_instance
 from wizard.rules import all_rules
-from wizard.settings import LIBRECHAT_PORT, InvalidValue, parse_port
+from wizard.settings import InvalidValue, parse_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,8 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
     settings = None if offline else settings_of(subject)
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="doctor") as pool:
         tenant = pool.submit(check_tenant, settings, http, clock) if settings else None
-        instance = (
-            None
-            if offline
-            else pool.submit(
-                look_at_instance, http, port_of(subject), subject.value("DOMAIN_SERVER")
-            )
-        )
+        look = partial(look_at_instance, http, port_of(subject), subject.value("DOMAIN_SERVER"))
+        instance = None if offline else pool.submit(look)
         findings = diagnose(subject, FILE_CHECKS)
         report = tenant.result() if tenant else None
         if instance is not None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from wizard.librechat.checkout import look_at, signs_of_use
-from wizard.librechat.deployment import Deployment, Handed, read_deployment
+from wizard.librechat.checkout import look_at
+from wizard.librechat.deployment import MAX_FILE_BYTES, Deployment, Handed, read_deployment
 from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.instance import Instance
 from wizard.librechat.variables import VARIABLES, is_secret
@@ -24,8 +24,9 @@ from wizard.ui.console import MASK
 SHOWN_LENGTH = 80
 _SHORTEST_SECRET = 8
 # What no public value of a sign-in looks like, yet every generated secret does.
-_SECRET_LOOK = re.compile(r"[A-Za-z0-9_-]{40,}")
+_SECRET_LOOK = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[a-z])[A-Za-z0-9_-]{40,}")
 _USER_INFO = re.compile(r"//[^/\s@]*@")
+_EXAMPLE_NAME = re.compile(r"^[ \t]*#?[ \t]*([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
@@ -48,7 +49,7 @@ class Subject:
         facts: its mode and owner.
         deployment: how Docker Compose runs LibreChat here.
         environ: the shell's variables, which beat the file for a LibreChat started in it.
-        signs_of_use: what tells that this LibreChat has run before.
+        example_names: the names in this LibreChat's own `.env.example`, which knows best.
         instance: what the running LibreChat answered, None when it was not asked.
     """
 
@@ -57,7 +58,7 @@ class Subject:
     facts: FileFacts = FileFacts()
     deployment: Deployment = field(default_factory=Deployment)
     environ: Mapping[str, str] = field(default_factory=dict)
-    signs_of_use: tuple[str, ...] = ()
+    example_names: frozenset[str] = frozenset()
     instance: Instance | None = None
 
     @cached_property
@@ -169,7 +170,7 @@ def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Pr
         facts=_facts(path, processes),
         deployment=read_deployment(folder, look_at(folder).version),
         environ=environ,
-        signs_of_use=signs_of_use(folder, processes),
+        example_names=names_in(_example(folder)),
     )
 
 
@@ -208,6 +209,19 @@ def of_the_table(subject: Subject) -> Iterator[Assignment]:
     for name, assignment in subject.assignments.items():
         if name in VARIABLES:
             yield assignment
+
+
+def names_in(example: str) -> frozenset[str]:
+    """The names that a `.env.example` sets or mentions in a comment."""
+    return frozenset(_EXAMPLE_NAME.findall(example))
+
+
+def _example(folder: Path) -> str:
+    try:
+        with (folder / ".env.example").open("rb") as file:
+            return file.read(MAX_FILE_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _facts(path: Path, processes: Processes) -> FileFacts:

@@ -257,7 +257,7 @@ def _tracked(subject: Subject) -> Iterator[Finding]:
 
 def _unknown_name(subject: Subject) -> Iterator[Finding]:
     for name in subject.assignments:
-        if name.startswith("OPENID_") and not is_known(name):
+        if name.startswith("OPENID_") and not _is_known(name, subject):
             meant = _meant(name)
             yield UNKNOWN_NAME.finding(
                 subject.seen(name),
@@ -268,10 +268,14 @@ def _unknown_name(subject: Subject) -> Iterator[Finding]:
 
 def _slip(subject: Subject) -> Iterator[Finding]:
     for name in subject.assignments:
-        if is_known(name) or name.startswith("OPENID_"):
+        if name.startswith("OPENID_") or _is_known(name, subject):
             continue
         if meant := _meant(name):
             yield SLIP.finding(subject.seen(name), fix=f"Use {meant} in its place.", variable=name)
+
+
+def _is_known(name: str, subject: Subject) -> bool:
+    return is_known(name) or name in subject.example_names
 
 
 def _meant(name: str) -> str:

@@ -1,0 +1,117 @@
+"""Each rule of the table: seen where it is broken, silent where it is nearly so."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.doctor.cases import CASES, CLIENT_SECRET, GOOD, Case, env, subject
+from wizard.doctor.check import Check
+from wizard.doctor.rules import CHECKS, FILE_CHECKS, MOST_OF_ONE_RULE, diagnose
+from wizard.doctor.subject import Subject
+from wizard.execution import BUG
+from wizard.findings import Rule, Severity
+from wizard.librechat.variables import VARIABLES
+
+
+def ids(checked: Subject) -> set[str]:
+    return {finding.rule.id for finding in diagnose(checked)}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
+class TestCases:
+    def test_broken(self, case: Case) -> None:
+        found = [finding for finding in diagnose(case.broken) if finding.rule.id == case.rule]
+        assert found, "the rule is not seen"
+        for finding in found:
+            assert finding.detail
+            assert finding.fix
+
+    def test_near_miss(self, case: Case) -> None:
+        assert case.rule not in ids(case.near)
+
+    def test_no_other_rule_breaks(self, case: Case) -> None:
+        for checked in (case.broken, case.near):
+            assert BUG.id not in ids(checked)
+
+    def test_no_secret_is_told(self, case: Case) -> None:
+        for checked in (case.broken, case.near):
+            text = " ".join(f"{each.detail} {each.fix}" for each in diagnose(checked))
+            for name, variable in VARIABLES.items():
+                value = checked.value(name)
+                if variable.secret and len(value) >= 8 and value not in variable.public_values:
+                    assert value not in text, name
+            assert CLIENT_SECRET not in text
+
+
+def test_every_rule_of_the_table_has_a_case() -> None:
+    assert {case.rule for case in CASES} == {check.rule.id for check in FILE_CHECKS}
+
+
+def test_a_good_file_has_no_finding() -> None:
+    assert diagnose(subject(env())) == ()
+
+
+def test_severity_error_is_for_what_breaks() -> None:
+    """The warnings and notes of this list work all the same; LibreChat's code says so."""
+    lenient = {"LA112", "LA130", "LA136", "LA144", "LA150", "LA157", "LA158", "LA160", "LA161"}
+    severities = {check.rule.id: check.rule.severity for check in CHECKS}
+    assert not [rule for rule in lenient if severities[rule] is Severity.ERROR]
+
+
+def test_a_rule_that_breaks_stops_no_other() -> None:
+    def broken(_: Subject):  # type: ignore[no-untyped-def]
+        raise RuntimeError(CLIENT_SECRET)
+
+    rule = Rule("LA199", Severity.ERROR, "t", "w", "f")
+    found = diagnose(subject(env(OPENID_SCOPE="")), [Check(rule, broken), *CHECKS])
+    assert found[0].rule is BUG
+    assert "LA199" in found[0].detail
+    assert CLIENT_SECRET not in found[0].detail
+    assert "LA102" in {finding.rule.id for finding in found}
+
+
+def test_a_flood_of_one_rule_is_cut() -> None:
+    flood = "\n".join(f"OPENID_NOTHING_{number}=1" for number in range(100))
+    found = [each for each in diagnose(subject(env(flood))) if each.rule.id == "LA180"]
+    assert len(found) == MOST_OF_ONE_RULE + 1
+    assert "more" in found[-1].detail
+
+
+def test_the_line_that_counts_is_named() -> None:
+    text = env("PORT=3081\nOPENID_SCOPE=openid")
+    finding = next(each for each in diagnose(subject(text)) if each.rule.id == "LA118")
+    assert finding.detail == f"Line {len(GOOD) + 2}: OPENID_SCOPE=openid"
+
+
+def test_what_compose_sets_counts() -> None:
+    override = "services:\n  api:\n    environment:\n      - OPENID_SCOPE=openid email\n"
+    found = {each.rule.id: each for each in diagnose(subject(env(), override=override))}
+    assert "docker-compose.override.yml: OPENID_SCOPE=openid email" in found["LA119"].detail
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("OPENID_SCOPES", "OPENID_SCOPE"),
+        ("OPENID_ENABLED", "ALLOW_SOCIAL_LOGIN"),
+        ("OPENID_REDIRECT_URI", "OPENID_CALLBACK_URL"),
+        ("OPENID_ISUER", "OPENID_ISSUER"),
+        ("OPENID_CLEINT_ID", "OPENID_CLIENT_ID"),
+        ("OPENIDAUDIENCE", "OPENID_AUDIENCE"),
+        ("OPEN_ID_SCOPE", "OPENID_SCOPE"),
+        ("openid_issuer", "OPENID_ISSUER"),
+        ("DOMAIN_SERVERS", "DOMAIN_SERVER"),
+        ("AUTH0_DOMAIN", "OPENID_ISSUER"),
+        ("MONGO_URL", "MONGO_URI"),
+    ],
+)
+def test_slips(written: str, meant: str) -> None:
+    found = [each for each in diagnose(subject(env(f"{written}=x"))) if each.variable == written]
+    assert [each.fix for each in found] == [f"Use {meant} in its place."]
+
+
+@pytest.mark.parametrize(
+    "name", ["HOSTS", "SORT", "PORTS", "OPENAI_API_KEY", "MEILI_HTTP_ADDR", "EMAIL_HOST", "X"]
+)
+def test_no_slips(name: str) -> None:
+    assert "LA181" not in ids(subject(env(f"{name}=x")))
