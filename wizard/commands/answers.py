@@ -91,11 +91,11 @@ def option(name: str, text: str, parse: Callable[[str], T]) -> T:
         ) from None
 
 
-def read_secret(source: str, read_stdin: Callable[[], str]) -> str:
+def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_FILE) -> str:
     """The client secret from a file, or from standard input where `source` is `-`.
 
     Raises:
-        Failure: the file cannot be read.
+        Failure: the file cannot be read; `rule` says whose it is.
     """
     if source == "-":
         return read_stdin()
@@ -104,7 +104,7 @@ def read_secret(source: str, read_stdin: Callable[[], str]) -> str:
             return file.read(MAX_SECRET_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SECRET_FILE.failure(f"{source}: {reason}.") from None
+        raise rule.failure(f"{source}: {reason}.") from None
 
 
 def _audience(text: str) -> str:

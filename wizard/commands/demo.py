@@ -24,8 +24,10 @@ from wizard.http import HttpClient, Https, NetworkError
 from wizard.ports import Ports
 from wizard.settings import Auth0Settings, SetupSettings
 from wizard.tunnels.certificates import Authority, local_authority
+from wizard.ui.console import Console
 
 LOCAL_HTTPS_PORT = 3443
+SECONDS_TO_SIGN_IN = 30.0
 API_IDENTIFIER = "https://api.librechat.ai"
 
 
@@ -49,7 +51,7 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
         ports.console.say(
             "Demo: a tenant, a tunnel and a user, all on this machine. Nothing leaves it."
         )
-        return run_init(
+        result = run_init(
             replace(
                 options,
                 domain=settings.auth0.domain,
@@ -64,9 +66,12 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
                 env_file=env_file,
                 yes=True,
                 verify=True,
+                seconds_to_sign_in=SECONDS_TO_SIGN_IN,
                 hold=False,
             ),
-            replace(ports, prompter=None, http=http, desktop=ScriptedUser(http, user)),
+            replace(
+                ports, prompter=None, http=http, desktop=ScriptedUser(http, user, ports.console)
+            ),
             report,
         )
 
@@ -77,6 +82,7 @@ class ScriptedUser:
 
     http: HttpClient
     user: User
+    console: Console
 
     def open(self, url: str) -> bool:
         """See `Desktop.open`."""
@@ -88,9 +94,12 @@ class ScriptedUser:
         return False
 
     def _sign_in(self, url: str) -> None:
-        # What came of it is judged where the sign-in ends; here there is nobody to tell.
-        with suppress(Failure, NetworkError):
+        try:
             sign_in_like_a_user(self.http, url, self.user.login, self.user.password)
+        except Failure as failure:
+            self.console.finding(failure.finding)
+        except NetworkError as error:
+            self.console.warn(f"{error.url}: {error}")
 
 
 @contextmanager

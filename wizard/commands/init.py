@@ -18,7 +18,7 @@ from wizard.commands.answers import (
     read_secret,
 )
 from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
-from wizard.commands.prove import check_values, sign_in
+from wizard.commands.prove import SECONDS_TO_SIGN_IN, check_values, sign_in
 from wizard.commands.questions import Auth0Questions, show_dashboard_steps
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.drafts import Draft, Drafts
@@ -96,6 +96,7 @@ class InitOptions:
     offline: bool = False
     force: bool = False
     verify: bool = False
+    seconds_to_sign_in: float = SECONDS_TO_SIGN_IN
     hold: bool = True
     yes: bool = False
     dry_run: bool = False
@@ -159,10 +160,9 @@ def run_init(options: InitOptions, ports: Ports, report: Callable[[Result], None
         except KeyboardInterrupt:
             raise INTERRUPTED.failure(setup.what_was_done()) from None
         report(result)
-        if result.stands:
+        if result.stands and options.hold:
             _tell_next_steps(setup.checkout, result.settings, ports)
-            if options.hold:
-                keep_open(setup.way, ports)
+            keep_open(setup.way, ports)
         return result
 
 
@@ -317,7 +317,8 @@ class _Setup:
         if not ready or self.report is None or not self._wants_sign_in():
             return result
         try:
-            judgement = sign_in(result.settings, self.report, self.ports, self.port)
+            seconds = self.options.seconds_to_sign_in
+            judgement = sign_in(result.settings, self.report, self.ports, self.port, seconds)
         except Failure as failure:
             self.ports.console.finding(failure.finding)
             return replace(result, findings=(*result.findings, failure.finding))

@@ -26,7 +26,13 @@ def check_values(settings: SetupSettings, ports: Ports) -> TenantReport:
     return report
 
 
-def sign_in(settings: SetupSettings, report: TenantReport, ports: Ports, port: int) -> Judgement:
+def sign_in(
+    settings: SetupSettings,
+    report: TenantReport,
+    ports: Ports,
+    port: int,
+    seconds: float = SECONDS_TO_SIGN_IN,
+) -> Judgement:
     """What LibreChat would make of a real sign-in in the user's browser; shown.
 
     Args:
@@ -34,6 +40,7 @@ def sign_in(settings: SetupSettings, report: TenantReport, ports: Ports, port: i
         report: the live checks, which found the tenant's endpoints and keys.
         ports: what may be touched.
         port: LibreChat's port, on which nothing may listen.
+        seconds: how long to wait for the user.
 
     Raises:
         Failure: the port is taken, or nobody signed in.
@@ -50,7 +57,7 @@ def sign_in(settings: SetupSettings, report: TenantReport, ports: Ports, port: i
             console.say("Open this link in a browser; any that reaches it will do.")
         console.verbatim("Sign in at:", [flow.url])
         with console.working("Waiting for the sign-in"):
-            judgement = flow.wait(SECONDS_TO_SIGN_IN)
+            judgement = flow.wait(seconds)
     show(judgement.results, judgement.findings, ports)
     return judgement
 
