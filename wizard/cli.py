@@ -252,6 +252,85 @@ def _report(
     )
 
 
+@app.command("provision")
+def _provision(
+    context: typer.Context,
+    domain: Annotated[
+        str, typer.Option(envvar="AUTH0_DOMAIN", help="dev-abc123.us.auth0.com or a custom domain.")
+    ] = "",
+    tenant_domain: Annotated[
+        str,
+        typer.Option(
+            envvar="AUTH0_TENANT_DOMAIN", help="With a custom domain: the tenant's own domain."
+        ),
+    ] = "",
+    client_id: Annotated[
+        str,
+        typer.Option(
+            envvar="AUTH0_CLIENT_ID", help="Of an application to mend; else found by its name."
+        ),
+    ] = "",
+    name: Annotated[
+        str, typer.Option("--name", help="The application's name; made if there is none.")
+    ] = "LibreChat",
+    audience: Annotated[
+        str, typer.Option(envvar="AUTH0_AUDIENCE", help="API identifier; made if there is none.")
+    ] = "",
+    public_url: Annotated[
+        str,
+        typer.Option(envvar="LIBRECHAT_AUTH0_PUBLIC_URL", help="Where browsers reach LibreChat."),
+    ] = "",
+    management_token_file: Annotated[
+        str,
+        typer.Option(
+            help="A file with a Management API token, - for standard input; or set"
+            " AUTH0_MANAGEMENT_TOKEN, or AUTH0_MANAGEMENT_CLIENT_ID and _CLIENT_SECRET.",
+            metavar="PATH",
+        ),
+    ] = "",
+    reuse_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--reuse-tokens/--no-reuse-tokens",
+            help="Sessions on Auth0's tokens; without it no API is needed.",
+        ),
+    ] = True,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Take away URLs and grants that LibreChat does not need."),
+    ] = False,
+    env_file: EnvFile = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Make or mend the application and the API in Auth0, by its Management API."""
+    from wizard.commands.provision import ProvisionOptions, run_provision
+    from wizard.execution import Flags, execute
+
+    common: dict[str, bool] = context.obj
+    flags = Flags(
+        json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"], yes=yes
+    )
+    options = ProvisionOptions(
+        domain=domain,
+        tenant_domain=tenant_domain,
+        client_id=client_id,
+        name=name,
+        audience=audience,
+        public_url=public_url,
+        management_token_file=management_token_file,
+        env_file=env_file,
+        reuse_tokens=reuse_tokens,
+        prune=prune,
+        yes=yes,
+        dry_run=dry_run,
+    )
+    execute("provision", flags, lambda ports, _: run_provision(options, ports))
+
+
 def main() -> None:
     """Run the command line."""
     app()

@@ -152,6 +152,13 @@ class Console:
             for number, (line, kind) in zip((str(change.line), ""), lines, strict=False):
                 self._say(f"{number:>5} {line}", kind, wrap=False)
 
+    def setting(self, title: str, removed: Sequence[str], added: Sequence[str], why: str) -> None:
+        """A setting that changes elsewhere than in a file, as a diff, and why."""
+        self._say(f"{title}: {why}", indent=2)
+        for sign, kind, lines in (("-", Kind.REMOVED, removed), ("+", Kind.ADDED, added)):
+            for line in lines:
+                self._say(f"    {sign} {line}", kind, wrap=False)
+
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
         """Show that something takes time."""

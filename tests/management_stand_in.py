@@ -1,0 +1,650 @@
+"""Auth0's Management API v2 for the tests, at /api/v2 of a demo tenant and on its state.
+
+It checks what Auth0's published schemas check of the requests that provisioning sends: fields
+and their types, scopes, paging, limits, rate limits; and answers in Auth0's JSON, with the
+defaults that were recorded live (terraform-provider-auth0, test/data/recordings). How Auth0 words
+a reached entity limit is in none of those recordings; the wording here is not proved.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import jwt
+
+from tests.providers import Authority
+from wizard.demo.state import (
+    Api,
+    Application,
+    AuthMethod,
+    ClientGrant,
+    GrantType,
+    Policy,
+    Tenant,
+)
+from wizard.demo.tenant import DemoTenant
+from wizard.http import Https
+
+Json = dict[str, Any]
+
+SCOPES = (
+    *(
+        f"{verb}:{noun}"
+        for noun in ("clients", "resource_servers", "client_grants")
+        for verb in ("read", "create", "update")
+    ),
+    "read:client_keys",
+)
+
+APP_TYPES = {"regular_web", "spa", "native", "non_interactive"}
+ALGORITHMS = {"RS256", "HS256", "PS256", "RS512"}
+DEFAULT_GRANTS = ["authorization_code", "implicit", "refresh_token", "client_credentials"]
+MOST_URLS = 100
+# Auth0's free plan: applications, APIs, client grants.
+LIMITS = {"clients": 10, "resource-servers": 10, "client-grants": 100}
+
+
+class Refusal(Exception):  # noqa: N818
+    def __init__(self, status: int, error: str, message: str, code: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"statusCode": status, "error": error, "message": message, "errorCode": code}
+        self.headers: dict[str, str] = {}
+
+
+def invalid(message: str) -> Refusal:
+    return Refusal(400, "Bad Request", f"Payload validation error: '{message}'.", "invalid_body")
+
+
+# -- schemas: what each field must be; the reason why not, or None --------------------------------
+
+Check = Callable[[object], str | None]
+
+
+def a(kind: type) -> Check:
+    return lambda it: None if type(it) is kind else f"Expected type {kind.__name__}"
+
+
+def one_of(values: set[str]) -> Check:
+    return lambda it: None if it in values else f"No enum match for: {it}"
+
+
+def a_name(it: object) -> str | None:
+    if not isinstance(it, str) or not it:
+        return "String is too short"
+    return "String does not match pattern: ^[^<>]+$" if set("<>") & set(it) else None
+
+
+def urls(form: str) -> Check:
+    def check(it: object) -> str | None:
+        if not isinstance(it, list):
+            return "Expected type array"
+        if len(it) > MOST_URLS:
+            return f"Array is too long ({len(it)}), maximum {MOST_URLS}"
+        if len(set(it)) != len(it):
+            return "Array items are not unique"
+        for number, url in enumerate(it):
+            parts = urlsplit(url) if isinstance(url, str) else None
+            if parts is None or not parts.scheme or not parts.netloc:
+                return f"Object didn't pass validation for format {form}: {url} on [{number}]"
+            if form == "origin" and (parts.path or parts.query):
+                return f"Object didn't pass validation for format origin: {url}"
+        return None
+
+    return check
+
+
+def a_list_of(values: set[str]) -> Check:
+    return lambda it: (
+        None if isinstance(it, list) and set(it) <= values else "Invalid list of values"
+    )
+
+
+def an_object(fields: Mapping[str, Check], *, nullable: bool = False) -> Check:
+    def check(it: object) -> str | None:
+        if it is None and nullable:
+            return None
+        if not isinstance(it, dict):
+            return "Expected type object"
+        if extra := it.keys() - fields.keys():
+            return f"Additional properties not allowed: {', '.join(sorted(extra))}"
+        return next((why for k, v in it.items() if (why := fields[k](v))), None)
+
+    return check
+
+
+CLIENT: dict[str, Check] = {
+    "name": a_name,
+    "description": a(str),
+    "app_type": one_of(APP_TYPES),
+    "token_endpoint_auth_method": one_of({"none", "client_secret_post", "client_secret_basic"}),
+    "client_authentication_methods": an_object({"private_key_jwt": a(dict)}, nullable=True),
+    "oidc_conformant": a(bool),
+    "is_first_party": a(bool),
+    "grant_types": a_list_of({*DEFAULT_GRANTS, "password"}),
+    "jwt_configuration": an_object(
+        {"alg": one_of(ALGORITHMS), "lifetime_in_seconds": a(int), "secret_encoded": a(bool)}
+    ),
+    "callbacks": urls("callback-url"),
+    "allowed_logout_urls": urls("url-with-placeholders"),
+    "web_origins": urls("origin"),
+    "refresh_token": a(dict),
+}
+API: dict[str, Check] = {
+    "name": a_name,
+    "signing_alg": one_of(ALGORITHMS),
+    "allow_offline_access": a(bool),
+    "skip_consent_for_verifiable_first_party_clients": a(bool),
+    "token_lifetime": a(int),
+    "token_dialect": one_of({"access_token", "rfc9068_profile"}),
+    "token_encryption": an_object({"format": a(str), "encryption_key": a(dict)}, nullable=True),
+    "subject_type_authorization": an_object(
+        {
+            "user": an_object({"policy": one_of(set(Policy))}),
+            "client": an_object({"policy": one_of({"require_client_grant", "deny_all"})}),
+        }
+    ),
+}
+GRANT: dict[str, Check] = {
+    "client_id": a(str),
+    "audience": a(str),
+    "scope": a(list),
+    "subject_type": one_of({"user", "client"}),
+}
+
+
+def validated(body: object, schema: Mapping[str, Check], required: tuple[str, ...]) -> Json:
+    if why := an_object(schema)(body):
+        raise invalid(why)
+    assert isinstance(body, dict)
+    if missing := [name for name in required if name not in body]:
+        raise invalid(f"Missing required property: {missing[0]}")
+    return body
+
+
+# -- what is kept, as Auth0 shows it --------------------------------------------------------------
+
+
+def client_json(it: Application, scopes: frozenset[str]) -> Json:
+    private_key = it.token_endpoint_auth_method is AuthMethod.PRIVATE_KEY_JWT
+    shown: Json = {
+        "tenant": "demo",
+        "global": False,
+        "client_id": it.client_id,
+        "name": it.name,
+        "app_type": it.app_type,
+        "is_first_party": it.is_first_party,
+        "oidc_conformant": it.oidc_conformant,
+        "grant_types": list(it.grant_types),
+        "callbacks": list(it.callbacks),
+        "allowed_logout_urls": list(it.allowed_logout_urls),
+        "web_origins": list(it.web_origins),
+        "sso_disabled": False,
+        "cross_origin_authentication": False,
+    }
+    if private_key:
+        shown["client_authentication_methods"] = {"private_key_jwt": {"credentials": []}}
+    else:
+        shown["token_endpoint_auth_method"] = it.token_endpoint_auth_method.value
+    if "read:client_keys" in scopes:
+        alg = {} if it.id_token_alg == "HS256" else {"alg": it.id_token_alg}
+        shown["client_secret"] = it.client_secret
+        shown["jwt_configuration"] = {"secret_encoded": False, "lifetime_in_seconds": 36000, **alg}
+    return shown
+
+
+def api_id(it: Api) -> str:
+    return it.identifier.encode().hex()[-24:].rjust(24, "0")
+
+
+def api_json(it: Api, domain: str) -> Json:
+    shown: Json = {
+        "id": api_id(it),
+        "name": it.name,
+        "identifier": it.identifier,
+        "is_system": it.identifier == f"https://{domain}/api/v2/",
+        "signing_alg": it.signing_alg,
+        "allow_offline_access": it.allow_offline_access,
+        "skip_consent_for_verifiable_first_party_clients": (
+            it.skip_consent_for_verifiable_first_party_clients
+        ),
+        "token_lifetime": it.token_lifetime,
+        "token_lifetime_for_web": 7200,
+        "subject_type_authorization": {
+            "user": {"policy": it.user_policy.value},
+            "client": {"policy": it.client_policy.value},
+        },
+    }
+    if it.encrypted_tokens:
+        shown["token_encryption"] = {"format": "compact-nested-jwe", "encryption_key": {}}
+    return shown
+
+
+def grant_json(it: ClientGrant, number: int) -> Json:
+    return {
+        "id": f"cgr_{number:016d}",
+        "client_id": it.client_id,
+        "audience": it.audience,
+        "scope": list(it.scope),
+        "subject_type": it.subject_type,
+    }
+
+
+def change_client(it: Application, body: Json) -> None:
+    methods = body.get("client_authentication_methods", "unsaid")
+    if (
+        it.token_endpoint_auth_method is AuthMethod.PRIVATE_KEY_JWT
+        and "token_endpoint_auth_method" in body
+        and methods is not None
+    ):
+        raise invalid(
+            "client_authentication_methods and token_endpoint_auth_method are mutually exclusive"
+        )
+    for name in (
+        "name",
+        "app_type",
+        "oidc_conformant",
+        "is_first_party",
+        "grant_types",
+        "callbacks",
+        "allowed_logout_urls",
+        "web_origins",
+    ):
+        if name in body:
+            setattr(it, name, body[name])
+    if "token_endpoint_auth_method" in body:
+        it.token_endpoint_auth_method = AuthMethod(body["token_endpoint_auth_method"])
+    if "jwt_configuration" in body:
+        it.id_token_alg = body["jwt_configuration"].get("alg", "HS256")
+
+
+def change_api(it: Api, body: Json) -> None:
+    for name in (
+        "name",
+        "signing_alg",
+        "allow_offline_access",
+        "skip_consent_for_verifiable_first_party_clients",
+        "token_lifetime",
+        "token_dialect",
+    ):
+        if name in body:
+            setattr(it, name, body[name])
+    if "token_encryption" in body:
+        it.encrypted_tokens = body["token_encryption"] is not None
+    rules = body.get("subject_type_authorization", {})
+    if "user" in rules:
+        it.user_policy = Policy(rules["user"]["policy"])
+    if "client" in rules:
+        it.client_policy = Policy(rules["client"]["policy"])
+
+
+# -- the API --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Call:
+    method: str
+    path: str
+    query: dict[str, str]
+    body: object
+
+
+@dataclass
+class StandIn:
+    """The Management API of `tenant`.
+
+    `calls` are the requests that came. From request `cut_from` on (counted from 0) every
+    connection breaks; that first one is carried out before, if `cut_late`. `answers` replaces the
+    answer to single requests by their number. `rate` is the limit of requests a second.
+    """
+
+    tenant: Tenant
+    key: Any = None
+    calls: list[Call] = field(default_factory=list)
+    cut_from: int | None = None
+    cut_late: bool = False
+    answers: dict[int, tuple[int, object]] = field(default_factory=dict)
+    rate: int | None = None
+    limits: dict[str, int] = field(default_factory=lambda: dict(LIMITS))
+    _second: tuple[int, int] = (0, 0)
+
+    @property
+    def writes(self) -> list[str]:
+        return [f"{it.method} {it.path}" for it in self.calls if it.method != "GET"]
+
+    def reset(self) -> None:
+        self.calls.clear()
+        self.cut_from, self.cut_late, self.rate = None, False, None
+        self.answers.clear()
+        self.limits = dict(LIMITS)
+
+    def answer(self, call: Call, authorization: str) -> tuple[int, object, dict[str, str]]:
+        with self.tenant.lock:
+            number = len(self.calls)
+            self.calls.append(call)
+            if number in self.answers:
+                return *self.answers[number], {}
+            try:
+                self._limit_rate()
+                scopes = self._scopes(authorization)
+                status, body = self._route(call, scopes)
+                return status, body, {}
+            except Refusal as refusal:
+                return refusal.status, refusal.body, refusal.headers
+
+    def is_cut(self, number: int) -> bool:
+        return self.cut_from is not None and number >= self.cut_from
+
+    def _limit_rate(self) -> None:
+        now = int(self.tenant.clock())
+        second, count = self._second
+        self._second = (now, count + 1 if second == now else 1)
+        if self.rate is not None and self._second[1] > self.rate:
+            refusal = Refusal(
+                429, "Too Many Requests", "Global limit has been reached", "too_many_requests"
+            )
+            refusal.headers = {
+                "x-ratelimit-limit": str(self.rate),
+                "x-ratelimit-remaining": "0",
+                "x-ratelimit-reset": str(now + 1),
+            }
+            raise refusal
+
+    def _scopes(self, authorization: str) -> frozenset[str]:
+        if not authorization:
+            raise Refusal(401, "Unauthorized", "Missing authentication", "missing_authentication")
+        try:
+            claims = jwt.decode(
+                authorization.removeprefix("Bearer "),
+                self.key,
+                algorithms=["RS256"],
+                audience=f"https://{self.tenant.domain}/api/v2/",
+                issuer=self.tenant.issuer,
+                options={"verify_exp": False, "verify_iat": False},
+            )
+        except jwt.InvalidTokenError:
+            raise Refusal(401, "Unauthorized", "Invalid token", "invalid_token") from None
+        if claims["exp"] <= self.tenant.clock():
+            raise Refusal(
+                401, "Unauthorized", "Expired token received for JSON Web Token validation", ""
+            )
+        return frozenset(claims["scope"].split())
+
+    def _route(self, call: Call, scopes: frozenset[str]) -> tuple[int, object]:
+        kind, _, key = call.path.partition("/")
+        noun = kind.replace("-", "_")
+        verb = {"GET": "read", "POST": "create", "PATCH": "update"}.get(call.method)
+        if kind not in LIMITS or verb is None or (verb == "create") == bool(key):
+            raise Refusal(404, "Not Found", "Not Found", "")
+        if f"{verb}:{noun}" not in scopes:
+            raise Refusal(
+                403,
+                "Forbidden",
+                f"Insufficient scope, expected any of: {verb}:{noun}",
+                "insufficient_scope",
+            )
+        handler = getattr(self, f"_{noun}")
+        return handler(call, unquote(key), scopes)  # type: ignore[no-any-return]
+
+    def _clients(self, call: Call, key: str, scopes: frozenset[str]) -> tuple[int, object]:
+        apps = self.tenant.applications
+        if call.method == "POST":
+            body = validated(call.body, CLIENT, ("name",))
+            self._full("clients", len(apps))
+            new = Application(
+                name=body["name"],
+                app_type="",
+                oidc_conformant=False,
+                id_token_alg="HS256",
+                grant_types=list(DEFAULT_GRANTS),
+            )
+            change_client(new, body)
+            self.tenant.add(new)
+            # The secret is shown once to whoever creates the application.
+            return 201, client_json(new, scopes | {"read:client_keys"})
+        allowed = {"fields", "include_fields"} | (
+            set() if key else {"page", "per_page", "include_totals", "is_first_party", "app_type"}
+        )
+        self._check_query(call, allowed)
+        fields = set(call.query["fields"].split(",")) if "fields" in call.query else None
+
+        def shown(it: Application) -> Json:
+            return {
+                k: v for k, v in client_json(it, scopes).items() if fields is None or k in fields
+            }
+
+        if not key:
+            first_party = call.query.get("is_first_party")
+            found = [
+                shown(it)
+                for it in apps.values()
+                if first_party is None or it.is_first_party == (first_party == "true")
+            ]
+            return 200, self._page(call, "clients", found)
+        if key not in apps:
+            raise Refusal(404, "Not Found", "The client does not exist", "inexistent_client")
+        if call.method == "PATCH":
+            change_client(apps[key], validated(call.body, CLIENT, ()))
+        return 200, shown(apps[key])
+
+    def _resource_servers(self, call: Call, key: str, scopes: frozenset[str]) -> tuple[int, object]:
+        apis, domain = self.tenant.apis, self.tenant.domain
+        if call.method == "POST":
+            body = validated(call.body, {**API, "identifier": a_name}, ("identifier",))
+            if body["identifier"] in apis:
+                raise Refusal(
+                    409,
+                    "Conflict",
+                    "A resource server with the same identifier already exists",
+                    "resource_server_identifier_conflict",
+                )
+            self._full("resource-servers", len(apis) - 1)  # the Management API does not count
+            new = Api(
+                identifier=body["identifier"],
+                name=body["identifier"],
+                skip_consent_for_verifiable_first_party_clients=False,
+            )
+            change_api(new, body)
+            self.tenant.add(new)
+            return 201, api_json(new, domain)
+        if not key:
+            self._check_query(call, {"page", "per_page", "include_totals", "identifiers"})
+            found = [api_json(it, domain) for it in apis.values()]
+            return 200, self._page(call, "resource_servers", found)
+        one = next((it for it in apis.values() if key in {api_id(it), it.identifier}), None)
+        if one is None:
+            raise Refusal(
+                404, "Not Found", "The resource server does not exist", "inexistent_resource_server"
+            )
+        if call.method == "PATCH":
+            change_api(one, validated(call.body, API, ()))
+        return 200, api_json(one, domain)
+
+    def _client_grants(self, call: Call, key: str, scopes: frozenset[str]) -> tuple[int, object]:
+        grants = self.tenant.client_grants
+        if call.method == "POST":
+            body = validated(call.body, GRANT, ("client_id", "audience", "scope"))
+            kind = body.get("subject_type", "client")
+            if body["client_id"] not in self.tenant.applications:
+                raise Refusal(404, "Not Found", "The client does not exist", "inexistent_client")
+            if body["audience"] not in self.tenant.apis:
+                raise Refusal(404, "Not Found", "Service not found", "inexistent_resource_server")
+            if self.tenant.grant(body["client_id"], body["audience"], kind):
+                raise Refusal(
+                    409, "Conflict", "A resource with the same identifiers exists", "conflict"
+                )
+            self._full("client-grants", len(grants))
+            grants.append(
+                ClientGrant(
+                    client_id=body["client_id"],
+                    audience=body["audience"],
+                    subject_type=kind,
+                    scope=tuple(body["scope"]),
+                )
+            )
+            return 201, grant_json(grants[-1], len(grants) - 1)
+        self._check_query(call, {"from", "take", "client_id", "audience", "subject_type"})
+        asked = {k: v for k, v in call.query.items() if k not in {"from", "take"}}
+        found = [
+            shown
+            for number, it in enumerate(grants)
+            if asked.items() <= (shown := grant_json(it, number)).items()
+        ]
+        start, take = int(call.query.get("from", 0)), int(call.query.get("take", 50))
+        page: Json = {"client_grants": found[start : start + take]}
+        if start + take < len(found):
+            page["next"] = str(start + take)
+        return 200, page
+
+    def _check_query(self, call: Call, allowed: set[str]) -> None:
+        if extra := call.query.keys() - allowed:
+            raise Refusal(
+                400,
+                "Bad Request",
+                f"Query validation error: 'Additional properties not allowed: {extra}'",
+                "invalid_query_string",
+            )
+
+    def _page(self, call: Call, name: str, found: list[Json]) -> Json:
+        page, per_page = int(call.query.get("page", 0)), int(call.query.get("per_page", 50))
+        if not 1 <= per_page <= 100 or call.query.get("include_totals") != "true":
+            raise Refusal(400, "Bad Request", "Query validation error", "invalid_query_string")
+        start = page * per_page
+        return {
+            "start": start,
+            "limit": per_page,
+            "total": len(found),
+            name: found[start : start + per_page],
+        }
+
+    def _full(self, kind: str, count: int) -> None:
+        if count >= self.limits[kind]:
+            raise Refusal(
+                403,
+                "Forbidden",
+                "You reached the limit of entities of this type for this tenant.",
+                "too_many_entities",
+            )
+
+
+def asgi(stand_in: StandIn, otherwise: Any) -> Any:
+    """The stand-in as an ASGI application, in front of the tenant's own endpoints."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/api/v2/"):
+            await otherwise(scope, receive, send)
+            return
+        content = b""
+        more = True
+        while more:
+            message = await receive()
+            content += message.get("body", b"")
+            more = message.get("more_body", False)
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        query = parse_qs(scope["query_string"].decode(), keep_blank_values=True)
+        call = Call(
+            scope["method"],
+            scope["raw_path"].decode().partition("/api/v2/")[2].partition("?")[0],
+            {name: values[-1] for name, values in query.items()},
+            json.loads(content) if content else None,
+        )
+        number = len(stand_in.calls)
+        if stand_in.is_cut(number) and not (stand_in.cut_late and number == stand_in.cut_from):
+            stand_in.calls.append(call)
+            await cut(send)
+            return
+        status, body, extra = stand_in.answer(call, headers.get("authorization", ""))
+        if stand_in.is_cut(number):
+            await cut(send)
+            return
+        sent = {"content-type": "application/json; charset=utf-8", **extra}
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(k.encode(), v.encode()) for k, v in sent.items()],
+            }
+        )
+        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+    return app
+
+
+async def cut(send: Any) -> None:
+    """Begin an answer and let it never end: uvicorn hangs up."""
+    headers = [(b"content-length", b"100")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"{", "more_body": True})
+
+
+# -- a tenant with it -----------------------------------------------------------------------------
+
+
+@dataclass
+class Managed:
+    """A running tenant whose Management API answers; `machine` may use it."""
+
+    tenant: Tenant
+    api: StandIn
+    http: Https
+    machine: Application
+
+    @property
+    def domain(self) -> str:
+        return self.tenant.domain
+
+    def token(self, *scopes: str) -> str:
+        """A Management API token with these scopes, all when none is given."""
+        audience = f"https://{self.domain}/api/v2/"
+        self.tenant.client_grants[:] = [
+            it for it in self.tenant.client_grants if it.client_id != self.machine.client_id
+        ]
+        self.tenant.client_grants.append(
+            ClientGrant(
+                client_id=self.machine.client_id,
+                audience=audience,
+                subject_type="client",
+                scope=scopes or SCOPES,
+            )
+        )
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.machine.client_id,
+            "client_secret": self.machine.client_secret,
+            "audience": audience,
+        }
+        answer = self.http.request("POST", f"https://{self.domain}/oauth/token", form=form)
+        said = answer.json_object()
+        assert said is not None, answer.text
+        return str(said["access_token"])
+
+
+def add_machine(tenant: Tenant) -> Application:
+    """A machine-to-machine application with leave to use the Management API."""
+    machine = Application(
+        name="Provisioning",
+        app_type="non_interactive",
+        grant_types=[GrantType.CLIENT_CREDENTIALS],
+    )
+    management = Api(identifier=f"https://{tenant.domain}/api/v2/", name="Auth0 Management API")
+    tenant.add(machine, management)
+    return machine
+
+
+@contextmanager
+def running_stand_in(authority: Authority, tenant: Tenant) -> Iterator[StandIn]:
+    """`tenant` as a server with its Management API."""
+    http = authority.http()
+    with DemoTenant(tenant, certificate=authority.certificate, key=authority.key) as running:
+        server = running._server
+        assert server is not None
+        stand_in = StandIn(tenant)
+        server.config.loaded_app = asgi(stand_in, server.config.loaded_app)
+        keys = http.request("GET", f"https://{tenant.domain}/.well-known/jwks.json")
+        stand_in.key = jwt.PyJWKSet.from_json(keys.text).keys[0].key
+        yield stand_in

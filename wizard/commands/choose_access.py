@@ -1,0 +1,155 @@
+"""Finds a way to the tenant's Management API: given, installed, or asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wizard.auth0.management_access import (
+    API_EXPLORER,
+    Access,
+    by_cli,
+    by_machine,
+    by_token,
+    parse_token,
+    tenant_domain,
+)
+from wizard.commands.answers import MAX_SECRET_BYTES, option, read_secret
+from wizard.findings import ExitCode, Rule, Severity
+from wizard.ports import Ports
+from wizard.settings import parse_client_id, parse_client_secret, parse_domain
+from wizard.ui.prompts import Choice, Prompter
+
+NO_CREDENTIAL = Rule(
+    "LA600",
+    Severity.ERROR,
+    "There is nothing to reach the Management API with",
+    "The wizard changes the tenant with your leave only, and keeps no credential.",
+    "Set AUTH0_MANAGEMENT_TOKEN (API Explorer:"
+    " https://manage.auth0.com/#/apis/management/explorer), or AUTH0_MANAGEMENT_CLIENT_ID and"
+    " AUTH0_MANAGEMENT_CLIENT_SECRET, or install the auth0 CLI and run `auth0 login`.",
+    "https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens",
+    ExitCode.USAGE,
+)
+TENANT_DOMAIN_NEEDED = Rule(
+    "LA616",
+    Severity.ERROR,
+    "The tenant's own domain is needed",
+    "The Management API answers under the domain that Auth0 gave the tenant, not under a custom"
+    " one.",
+    "Give --tenant-domain NAME.REGION.auth0.com; the dashboard shows it on top and under"
+    " Settings → Custom Domains.",
+    "https://auth0.com/docs/customize/custom-domains",
+    ExitCode.USAGE,
+)
+TOKEN_FILE = Rule(
+    "LA620",
+    Severity.ERROR,
+    "The Management API token cannot be read",
+    "Nothing was changed.",
+    "Check the path given with --management-token-file; - is standard input.",
+    exit_code=ExitCode.FILE,
+)
+RULES = (NO_CREDENTIAL, TENANT_DOMAIN_NEEDED, TOKEN_FILE)
+
+TOKEN, MACHINE, CLI = "token", "machine", "cli"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What was given to reach the Management API with; "" where nothing was."""
+
+    token: str = field(default="", repr=False)
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.token or (self.client_id and self.client_secret))
+
+
+def credentials(environ: Mapping[str, str], token_file: str = "") -> Credentials:
+    """What the environment gives, or a file with a token (`-` is standard input).
+
+    Raises:
+        Failure: the file cannot be read, or something cannot be what it shall be.
+    """
+    token, name = environ.get("AUTH0_MANAGEMENT_TOKEN", ""), "AUTH0_MANAGEMENT_TOKEN"
+    if token_file:
+        name = "--management-token-file"
+        token = read_secret(token_file, lambda: sys.stdin.read(MAX_SECRET_BYTES), TOKEN_FILE)
+    client_id = environ.get("AUTH0_MANAGEMENT_CLIENT_ID", "")
+    secret = environ.get("AUTH0_MANAGEMENT_CLIENT_SECRET", "")
+    return Credentials(
+        option(name, token, parse_token) if token or token_file else "",
+        option("AUTH0_MANAGEMENT_CLIENT_ID", client_id, parse_client_id) if client_id else "",
+        option("AUTH0_MANAGEMENT_CLIENT_SECRET", secret, parse_client_secret) if secret else "",
+    )
+
+
+def is_at_hand(given: Credentials, ports: Ports) -> bool:
+    """Whether the Management API can be reached without a question."""
+    return bool(given) or ports.processes.which("auth0") is not None
+
+
+def choose_access(domain: str, own_domain: str, given: Credentials, ports: Ports) -> Access:
+    """The way to the Management API.
+
+    Args:
+        domain: the tenant's, maybe a custom one.
+        own_domain: the domain that Auth0 gave the tenant, "" if it is not known.
+        given: the credentials at hand.
+        ports: whom to ask for others.
+
+    Raises:
+        Failure: there is none, or the tenant takes none of it.
+    """
+    kind = _kind(given, ports)
+    if kind in {TOKEN, MACHINE} and not given and ports.prompter is not None:
+        given = _ask(kind, ports.prompter, ports)
+    tenant = own_domain or tenant_domain(domain, given.token) or _ask_tenant(domain, ports)
+    if kind == CLI:
+        ports.console.hint(f"Using the auth0 CLI, which must be signed in to {tenant}.")
+        return by_cli(tenant, ports.processes, ports.environ)
+    if kind == TOKEN:
+        return by_token(given.token, tenant, ports.http)
+    return by_machine(given.client_id, given.client_secret, tenant, ports.http)
+
+
+def _kind(given: Credentials, ports: Ports) -> str:
+    if given:
+        return TOKEN if given.token else MACHINE
+    has_cli = ports.processes.which("auth0") is not None
+    if ports.prompter is None:
+        if not has_cli:
+            raise NO_CREDENTIAL.failure()
+        return CLI
+    choices = [
+        *((Choice(CLI, "the auth0 CLI, in which I am signed in"),) if has_cli else ()),
+        Choice(TOKEN, "a token from the dashboard's API Explorer"),
+        Choice(MACHINE, "a machine-to-machine application"),
+    ]
+    return ports.prompter.select("Reach the Management API with", choices, default=choices[0].key)
+
+
+def _ask(kind: str, prompter: Prompter, ports: Ports) -> Credentials:
+    ports.console.hint("It serves this run only and is stored nowhere.")
+    if kind == TOKEN:
+        ports.console.hint(f"{API_EXPLORER} → Create & Authorize Test Application → Copy Token.")
+        return Credentials(
+            parse_token(prompter.secret("Management API token (hidden)", check=parse_token))
+        )
+    client_id = prompter.text("Its Client ID", check=parse_client_id)
+    secret = prompter.secret("Its Client Secret (hidden)", check=parse_client_secret)
+    return Credentials("", parse_client_id(client_id), parse_client_secret(secret))
+
+
+def _ask_tenant(domain: str, ports: Ports) -> str:
+    if ports.prompter is None:
+        raise TENANT_DOMAIN_NEEDED.failure(f"{domain} is a custom domain.")
+    ports.console.hint(
+        f"{domain} is a custom domain; the Management API answers under the tenant's own."
+    )
+    return parse_domain(
+        ports.prompter.text("The tenant's own domain (NAME.REGION.auth0.com)", check=parse_domain)
+    )

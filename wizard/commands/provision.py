@@ -1,0 +1,494 @@
+"""`provision`: the application and the API in Auth0, made or mended by the Management API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard.auth0.added_urls import AddedUrls
+from wizard.auth0.management import ManagementApi, write_scopes
+from wizard.auth0.management_access import Access, claims_of
+from wizard.auth0.management_plan import (
+    NO_URLS,
+    URL_LISTS,
+    Part,
+    PlannedChange,
+    Wanted,
+    plan,
+    remarks,
+)
+from wizard.commands.answers import MISSING_OPTION, Defaults, defaults_from, option
+from wizard.commands.choose_access import Credentials, choose_access, credentials, is_at_hand
+from wizard.commands.prove import check_values
+from wizard.commands.questions import SUGGESTED_AUDIENCE
+from wizard.defaults import LIBRECHAT_PORT
+from wizard.drafts import Draft
+from wizard.execution import INTERRUPTED
+from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
+from wizard.librechat.checkout import find, look_at, signs_of_use
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_store import EnvStore
+from wizard.librechat.setup import EnvPlan, plan_env
+from wizard.ports import Ports
+from wizard.settings import (
+    Auth0Settings,
+    InvalidValue,
+    SetupSettings,
+    parse_audiences,
+    parse_client_id,
+    parse_domain,
+    parse_port,
+    parse_public_url,
+)
+
+if TYPE_CHECKING:
+    from wizard.auth0.checks import CheckResult
+
+SECRET_HIDDEN = Rule(
+    "LA614",
+    Severity.ERROR,
+    "The application's secret cannot be read",
+    "LibreChat needs it, and the credential may not see it. The wizard makes no new secret for an"
+    " application that others may use.",
+    "Give the credential the scope read:client_keys, or put OPENID_CLIENT_ID and"
+    " OPENID_CLIENT_SECRET into the .env yourself; then run the command again.",
+    "https://auth0.com/docs/api/management/v2/clients/get-clients-by-id",
+)
+NOT_TAKEN = Rule(
+    "LA619",
+    Severity.ERROR,
+    "The tenant did not take every change",
+    "It answered that all is well and shows the old setting; somebody else may change it, too.",
+    "Run the command again; if it stays so, change it in the dashboard:"
+    " https://manage.auth0.com/#/applications.",
+)
+RULES = (SECRET_HIDDEN, NOT_TAKEN)
+
+DEFAULT_NAME = "LibreChat"
+
+Keep = Callable[[SetupSettings], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to provision.
+
+    Attributes:
+        settings: domain, public URL and audience; an empty Client ID looks for an application of
+            that name and makes one where there is none.
+        env_file: for which LibreChat; URLs that we once added for it go when it has others.
+        name: of a new application.
+        prune: take away what LibreChat does not need, whoever added it.
+        urls_only: change nothing but the lists of URLs.
+    """
+
+    settings: SetupSettings
+    env_file: Path
+    name: str = DEFAULT_NAME
+    prune: bool = False
+    urls_only: bool = False
+
+
+class Provisioning:
+    """The tenant as it was read, and what must change in it.
+
+    Reading happens at once and changes nothing; `apply` does what `changes` tells.
+
+    Raises:
+        Failure: the tenant cannot be read, or not all that is needed may be done.
+    """
+
+    def __init__(self, job: Job, access: Access, ports: Ports) -> None:
+        self._job = job
+        self._ports = ports
+        self._api = ManagementApi(access, ports.clock)
+        self._wanted = Wanted(job.settings, job.name, prune=job.prune)
+        client_id = job.settings.auth0.client_id
+        with ports.console.working(f"Reading {access.tenant}"):
+            self._tenant = self._api.read(self._wanted, client_id)
+        if self._tenant.application is not None:
+            client_id = self._tenant.application.client_id
+            self._wanted = replace(
+                self._wanted, retired=self._added_urls(client_id).retired(self._wanted.urls)
+            )
+        self.changes = self._plan()
+        self.remarks = remarks(self._tenant, self._wanted)
+        self.settings = self._settings()
+        access.require(write_scopes(self.changes, self._tenant))
+
+    @property
+    def creates_application(self) -> bool:
+        """Whether the Client ID is known only afterwards."""
+        return self._tenant.application is None
+
+    def show(self) -> None:
+        """The changes as a diff, with why; and what is amiss and stays."""
+        console = self._ports.console
+        for part in Part:
+            of_part = [change for change in self.changes if change.part is part]
+            if of_part:
+                console.say(f"{self._verb(part)} ({self._api.access.tenant}):")
+            for change in of_part:
+                console.setting(change.title, change.removed, change.added, change.why)
+        for finding in self.remarks:
+            console.finding(finding)
+
+    def apply(self, keep: Keep = lambda _: None) -> tuple[SetupSettings, tuple[Finding, ...]]:
+        """Do it, part by part; returns the whole settings, and what the tenant did not take.
+
+        `keep` gets the settings as soon as the application stands, before anything else can go
+        wrong: of a new one, nobody else has the secret.
+
+        Raises:
+            Failure: it stopped; the detail says what was done. The next run goes on from there.
+        """
+        done: list[str] = []
+        for part in Part:
+            doing = part.value
+            try:
+                if any(change.part is part for change in self.changes):
+                    self._apply(part)
+                    done.append(part.value)
+                if part is Part.APPLICATION:
+                    doing = str(self._job.env_file)
+                    self.settings = self._settings()
+                    keep(self.settings)
+            except Failure as failure:
+                raise _told(failure, doing, done) from None
+            except KeyboardInterrupt:
+                raise _told(INTERRUPTED.failure(), doing, done) from None
+        return self.settings, self._read_back() if self.changes else ()
+
+    def _apply(self, part: Part) -> None:
+        """That part, noted before and after in the record of what we added."""
+        wanted, before = self._wanted, self._tenant.application
+        writes_urls = part is Part.APPLICATION
+        if writes_urls and before is not None:
+            self._added_urls(before.client_id).before_adding(before.urls, wanted.urls)
+        with self._ports.console.working(f"Changing the {part.value}"):
+            self._tenant = self._api.apply(part, self.changes, self._tenant, wanted.audience)
+        after = self._tenant.application
+        if writes_urls and after is not None:
+            record = self._added_urls(after.client_id)
+            if before is None:
+                record.before_adding(NO_URLS, wanted.urls)
+            record.after_adding(after.urls)
+        self._ports.console.done(f"The {part.value} is set up.")
+
+    def _read_back(self) -> tuple[Finding, ...]:
+        client_id = self.settings.auth0.client_id
+        with self._ports.console.working("Reading back"):
+            self._tenant = self._api.read(self._wanted, client_id)
+        rest = self._plan()
+        if not rest:
+            return ()
+        return (NOT_TAKEN.finding(f"{', '.join(change.title for change in rest)}."),)
+
+    def _plan(self) -> tuple[PlannedChange, ...]:
+        changes = plan(self._tenant, self._wanted)
+        if not self._job.urls_only:
+            return changes
+        return tuple(change for change in changes if change.field in URL_LISTS)
+
+    def _settings(self) -> SetupSettings:
+        """The settings with the application's ID and secret, if there is one."""
+        auth0 = self._job.settings.auth0
+        application = self._tenant.application
+        if application is None:
+            return self._job.settings
+        same = application.client_id == auth0.client_id
+        secret = application.client_secret or (auth0.client_secret if same else "")
+        if not secret:
+            raise SECRET_HIDDEN.failure(f"{application.name} ({application.client_id}).")
+        known = replace(auth0, client_id=application.client_id, client_secret=secret)
+        return replace(self._job.settings, auth0=known)
+
+    def _added_urls(self, client_id: str) -> AddedUrls:
+        return AddedUrls(
+            self._ports.state_dir, self._api.access.tenant, client_id, self._job.env_file
+        )
+
+    def _verb(self, part: Part) -> str:
+        tenant = self._tenant
+        match part:
+            case Part.API:
+                audience = self._wanted.audience
+                return f"{'Create' if tenant.api is None else 'Change'} the API {audience}"
+            case Part.APPLICATION:
+                if tenant.application is None:
+                    return f"Create the application {self._wanted.name}"
+                return f"Change the application {tenant.application.name}"
+            case Part.ACCESS:
+                return "Give the application access"
+
+
+def set_up_auth0(
+    settings: SetupSettings, env_file: Path, ports: Ports, keep: Keep
+) -> SetupSettings | None:
+    """Set the tenant up after asking; for `init`.
+
+    Returns:
+        The settings with Client ID and secret, None if the user did not want the changes.
+
+    Raises:
+        Failure: it could not be done, or not to its end; the detail says what was done.
+    """
+    access = choose_access(settings.auth0.domain, "", credentials(ports.environ), ports)
+    provisioning = Provisioning(Job(settings, env_file), access, ports)
+    provisioning.show()
+    if not provisioning.changes:
+        ports.console.done("Auth0 is set up already.")
+    elif ports.prompter is not None and not ports.prompter.confirm("Make these changes in Auth0?"):
+        return None
+    complete, findings = provisioning.apply(keep)
+    for finding in findings:
+        ports.console.finding(finding)
+    return complete
+
+
+def swap_urls(settings: SetupSettings, env_file: Path, ports: Ports) -> bool:
+    """Put LibreChat's new URLs in the place of those we added before; for `tunnel`.
+
+    Returns:
+        Whether the tenant has them now; False where no credential is at hand, or the user said no.
+
+    Raises:
+        Failure: it could not be done.
+    """
+    given = credentials(ports.environ)
+    if not is_at_hand(given, ports) or not settings.auth0.client_id:
+        return False
+    own_domain = ports.environ.get("AUTH0_TENANT_DOMAIN", "")
+    access = choose_access(settings.auth0.domain, own_domain, given, ports)
+    provisioning = Provisioning(Job(settings, env_file, urls_only=True), access, ports)
+    if provisioning.changes:
+        provisioning.show()
+        prompter = ports.prompter
+        if prompter is not None and not prompter.confirm("Change the URLs in Auth0?"):
+            return False
+    _, findings = provisioning.apply()
+    return not findings
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionOptions:
+    """What was given on the command line or in the environment; "" where nothing was."""
+
+    domain: str = ""
+    tenant_domain: str = ""
+    client_id: str = ""
+    name: str = DEFAULT_NAME
+    audience: str = ""
+    public_url: str = ""
+    management_token_file: str = ""
+    env_file: Path | None = None
+    reuse_tokens: bool = True
+    prune: bool = False
+    yes: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionResult:
+    """What was done; `changes` are the tenant's, `env_changes` names of variables."""
+
+    env_file: Path
+    settings: SetupSettings
+    changes: Sequence[PlannedChange]
+    env_changes: Sequence[str]
+    findings: Sequence[Finding]
+    applied: bool = False
+    backup: Path | None = None
+    checks: Sequence[CheckResult] = field(default=())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """FINDINGS if a check found an error, TENANT if the tenant could not be reached."""
+        return exit_code_of(self.findings)
+
+    def as_json(self) -> dict[str, object]:
+        """See `Result.as_json`; names of variables and settings, no secrets."""
+        return {
+            "env_file": str(self.env_file),
+            "backup": str(self.backup) if self.backup else None,
+            "client_id": self.settings.auth0.client_id,
+            "changes": [change.as_json() for change in self.changes],
+            "changed": list(self.env_changes),
+            "applied": self.applied,
+            "checks": [check.as_json() for check in self.checks],
+        }
+
+
+def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
+    """Plan, show, ask, apply, read back, and prove by the live checks.
+
+    Raises:
+        Failure: it could not be done; the detail says what was.
+    """
+    return _Run(options, ports).run()
+
+
+class _Run:
+    """One run of the command."""
+
+    def __init__(self, options: ProvisionOptions, ports: Ports) -> None:
+        self._options = options
+        self._ports = ports
+        if options.env_file is not None:
+            env_file = ports.cwd / options.env_file.expanduser()
+        else:
+            env_file = find(ports.cwd).folder / ".env"
+        self._folder = look_at(env_file.parent)
+        self._store = EnvStore(env_file, ports.state_dir)
+        self._existing = self._store.read()
+        self._current = EnvFile.from_bytes(self._existing).values() if self._existing else {}
+        self._env_changes: Sequence[str] = ()
+        self._backup: Path | None = None
+
+    def run(self) -> ProvisionResult:
+        options, ports = self._options, self._ports
+        given = credentials(ports.environ, options.management_token_file)
+        settings = self._settings(given)
+        own_domain = (
+            option("--tenant-domain", options.tenant_domain, parse_domain)
+            if options.tenant_domain
+            else ""
+        )
+        access = choose_access(settings.auth0.domain, own_domain, given, ports)
+        job = Job(settings, self._store.path, options.name, options.prune)
+        provisioning = Provisioning(job, access, ports)
+        env_plan = (
+            None if provisioning.creates_application else self._env_plan(provisioning.settings)
+        )
+        result = ProvisionResult(
+            self._store.path,
+            provisioning.settings,
+            provisioning.changes,
+            env_plan.changed_names if env_plan else (),
+            provisioning.remarks,
+        )
+        provisioning.show()
+        self._show_env(env_plan)
+        wanted = provisioning.changes or result.env_changes
+        if not wanted:
+            ports.console.done("Nothing to do: Auth0 and the .env are as LibreChat needs them.")
+        elif not self._may_apply():
+            return result
+        settings, findings = provisioning.apply(self._write_env)
+        report = check_values(settings, ports)
+        return replace(
+            result,
+            settings=settings,
+            env_changes=self._env_changes,
+            backup=self._backup,
+            findings=(*result.findings, *findings, *report.findings),
+            applied=bool(wanted),
+            checks=report.results,
+        )
+
+    def _settings(self, given: Credentials) -> SetupSettings:
+        """What is wanted: by the options, else by the `.env`, else by the user."""
+        options, defaults = self._options, defaults_from(self._current, Draft())
+        domain = self._value("--domain", options.domain, self._domain(defaults, given), _DOMAIN)
+        public_url = self._value(
+            "--public-url", options.public_url, defaults.public_url, _PUBLIC_URL
+        )
+        client_id = defaults.client_id
+        if options.client_id:
+            client_id = option("--client-id", options.client_id, parse_client_id)
+        audiences: tuple[str, ...] = ()
+        if options.reuse_tokens:
+            text = options.audience or defaults.audience or SUGGESTED_AUDIENCE
+            audiences = option(
+                "--audience", text, lambda value: parse_audiences(value, domain=domain)
+            )
+        secret = defaults.client_secret if client_id == defaults.client_id else ""
+        auth0 = Auth0Settings(domain, client_id, secret, audiences)
+        return SetupSettings(auth0, public_url, options.reuse_tokens)
+
+    def _domain(self, defaults: Defaults, given: Credentials) -> str:
+        return defaults.domain or claims_of(given.token).tenant
+
+    def _value(self, name: str, text: str, default: str, kind: _Kind) -> str:
+        if text:
+            return option(name, text, kind.parse)
+        if default:
+            return default
+        if self._ports.prompter is None:
+            raise MISSING_OPTION.failure(f"Missing: {name}.", fix=f"Give {name}.")
+        return kind.parse(self._ports.prompter.text(kind.question, check=kind.parse))
+
+    def _may_apply(self) -> bool:
+        options, prompter = self._options, self._ports.prompter
+        if options.dry_run:
+            self._ports.console.done("Dry run: nothing was changed.")
+            return False
+        if prompter is not None:
+            if prompter.confirm("Make these changes?"):
+                return True
+            self._ports.console.say("Nothing was changed.")
+            return False
+        if not options.yes:
+            raise MISSING_OPTION.failure(
+                "Missing: --yes (or --dry-run).",
+                fix="Add --yes to make the changes, or --dry-run to see them only.",
+            )
+        return True
+
+    def _env_plan(self, settings: SetupSettings) -> EnvPlan:
+        return plan_env(
+            settings,
+            self._existing,
+            EnvStore(self._folder.env_example, self._ports.state_dir).read(),
+            signs_of_use=signs_of_use(self._folder.folder, self._ports.processes),
+            port=self._port(),
+        )
+
+    def _port(self) -> int:
+        try:
+            return parse_port(self._current.get("PORT", ""))
+        except InvalidValue:
+            return LIBRECHAT_PORT
+
+    def _show_env(self, env_plan: EnvPlan | None) -> None:
+        console = self._ports.console
+        if env_plan is None:
+            console.say(f"Its Client ID and secret then go into {self._store.path}.")
+        elif env_plan.changes:
+            console.say(f"Changes to {self._store.path}:")
+            console.changes(env_plan.changes)
+
+    def _write_env(self, settings: SetupSettings) -> None:
+        env_plan = self._env_plan(settings)
+        if not env_plan.changes:
+            return
+        self._backup = self._store.save(self._existing, env_plan.after.to_bytes())
+        self._env_changes = env_plan.changed_names
+        self._ports.console.done(f"{self._store.path} is written; only you can read it.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    question: str
+    parse: Callable[[str], str]
+
+
+_DOMAIN = _Kind("Domain", parse_domain)
+_PUBLIC_URL = _Kind("Public URL of LibreChat", parse_public_url)
+
+
+def _told(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
+    """The failure, and how far it came; what was refused was not done, what broke may have been."""
+    unsure = failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}
+    state = "may or may not be changed" if unsure else "is not changed"
+    so_far = f"done by now: {', '.join(done)}" if done else "nothing before it needed a change"
+    finding = failure.finding
+    return Failure(
+        replace(
+            finding,
+            detail=f"{finding.detail} It stopped at: {doing}, which {state}; {so_far}.".strip(),
+            fix=f"{finding.fix} The next run looks what there is and completes it.",
+        )
+    )
