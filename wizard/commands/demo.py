@@ -74,6 +74,10 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
             ),
             report,
         )
+    ports.console.say()
+    ports.console.say("That was the demo. For your own LibreChat, run in its folder:")
+    ports.console.verbatim("", ["librechat-auth0 init"])
+    return result
 
 
 @dataclass(frozen=True, slots=True)
