@@ -17,6 +17,7 @@ from tests.librechat.readers import (
     read_by_shell,
 )
 from wizard.librechat.env_file import EnvFile, How
+from wizard.librechat.env_store import EnvStore
 from wizard.librechat.setup import (
     BLANK_CREDENTIAL,
     GUARDING_CREDENTIALS,
@@ -305,3 +306,13 @@ def test_the_secrets_are_made_by_the_operating_system() -> None:
     )
     assert all(first[name] != second[name] for name in FRESH)
     assert EnvFile(EXAMPLE).values()["CREDS_KEY"] == ""
+
+
+def test_a_plan_and_a_backup_do_not_show_secrets(tmp_path: Path) -> None:
+    made = plan(plan().after.text.replace("the-secret", "old-secret"))
+    store = EnvStore(tmp_path / ".env", tmp_path / "state")
+    store.save(None, b"the-secret")
+    store.save(b"the-secret", b"")
+    shown = repr((made, made.after.assignments, SETTINGS, store.last_backup()))
+    assert "-secret" not in shown
+    assert "OPENID_CLIENT_SECRET" in shown

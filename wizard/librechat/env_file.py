@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from wizard.findings import ExitCode, Rule, Severity
@@ -56,9 +56,7 @@ _S = f"[{_SPACES}]"
 _END = r"\n\r\u2028\u2029"
 _QUOTES = frozenset("'\"`")
 _BLANK = re.compile(f"{_S}*+")
-_NAME = re.compile(
-    rf"(?:export{_S}++)?(?P<name>[A-Za-z0-9_.-]++)(?P<separator>{_S}*+=|:(?:\r\n|{_S}))"
-)
+_NAME = re.compile(rf"(?:export{_S}++)?(?P<name>[A-Za-z0-9_.-]++)(?:{_S}*+=|:(?:\r\n|{_S}))")
 _UNQUOTED = re.compile(r"[^#\r\n]*+")
 _OPENING_QUOTE = re.compile(rf"(?:\A|(?<=[{_END}]))['\"`]")
 _CLOSING_QUOTE = re.compile(rf"['\"`](?=[{_END}]|\Z)")
@@ -102,8 +100,8 @@ class Assignment:
     """
 
     name: str
-    value: str
-    raw: str
+    value: str = field(repr=False)
+    raw: str = field(repr=False)
     start: int
     end: int
     comment_is_glued: bool
@@ -129,15 +127,15 @@ class Change:
     name: str
     how: How
     line: int
-    before: str | None
-    after: str
+    before: str | None = field(repr=False)
+    after: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Splice:
     start: int
     end: int
-    text: str
+    text: str = field(repr=False)
     change: Change
 
 

@@ -15,7 +15,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -97,7 +97,7 @@ class Backup:
     """What the file was before a save; `content` is None where there was no file."""
 
     path: Path
-    content: bytes | None
+    content: bytes | None = field(repr=False)
 
 
 class EnvStore:
