@@ -217,8 +217,11 @@ def names_in(example: str) -> frozenset[str]:
 
 
 def _example(folder: Path) -> str:
+    path = folder / ".env.example"
     try:
-        with (folder / ".env.example").open("rb") as file:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
             return file.read(MAX_FILE_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
