@@ -171,6 +171,47 @@ def _init(
     execute("init", flags, lambda ports, report: run_init(options, ports, report))
 
 
+@app.command("verify")
+def _verify(
+    context: typer.Context,
+    env_file: EnvFile = None,
+    port: Annotated[
+        str,
+        typer.Option(
+            envvar="LIBRECHAT_AUTH0_PORT",
+            help=f"LibreChat's port; that of the .env, or {LIBRECHAT_PORT}.",
+        ),
+    ] = "",
+    tunnel: Annotated[
+        str,
+        typer.Option(
+            envvar="LIBRECHAT_AUTH0_TUNNEL",
+            help="What to open if the public URL leads nowhere; guessed from the URL.",
+        ),
+    ] = "",
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the sign-in.", min=1)] = 600.0,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Show the link; do not open the browser.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Prove the .env by a real sign-in, judged as LibreChat will judge it."""
+    from wizard.commands.verify import VerifyOptions, run_verify
+    from wizard.execution import Flags, execute
+
+    common: dict[str, bool] = context.obj
+    flags = Flags(
+        json=json,
+        quiet=quiet or common["quiet"],
+        debug=debug or common["debug"],
+        no_open=no_open,
+    )
+    options = VerifyOptions(env_file=env_file, port=port, tunnel=tunnel, seconds=timeout)
+    execute("verify", flags, lambda ports, _: run_verify(options, ports))
+
+
 @app.command("doctor")
 def _doctor(
     context: typer.Context,

@@ -138,28 +138,34 @@ def system_ports(flags: Flags) -> Ports:
     from wizard.desktop import NoDesktop, UserDesktop
     from wizard.http import Https
     from wizard.processes import SystemProcesses
+    from wizard.tunnels.certificates import known_authority
     from wizard.ui.console import Console
     from wizard.ui.prompts import TerminalPrompter
 
     environ = dict(os.environ)
+    state_dir = user_state_path("librechat-auth0", appauthor=False)
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
     console = Console(environ=environ, quiet=flags.quiet, silent=flags.json)
     return Ports(
         console=console,
         prompter=TerminalPrompter(console.warn) if can_ask else None,
-        http=Https(environ),
+        # Nobody but this machine's own https://localhost is vouched for by that authority.
+        http=Https(environ, extra_ca=known_authority(state_dir)),
         clock=SystemClock(),
         processes=SystemProcesses(),
-        desktop=NoDesktop() if flags.no_open or not can_ask else UserDesktop(environ),
+        desktop=NoDesktop() if flags.no_open or _is_ci(environ) else UserDesktop(environ),
         environ=environ,
         cwd=Path.cwd(),
-        state_dir=user_state_path("librechat-auth0", appauthor=False),
+        state_dir=state_dir,
     )
 
 
 def _is_interactive(environ: dict[str, str]) -> bool:
-    in_ci = environ.get("CI", "").lower() not in {"", "0", "false"}
-    return sys.stdin.isatty() and sys.stderr.isatty() and not in_ci
+    return sys.stdin.isatty() and sys.stderr.isatty() and not _is_ci(environ)
+
+
+def _is_ci(environ: dict[str, str]) -> bool:
+    return environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def _end_on_signals() -> None:

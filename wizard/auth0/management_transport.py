@@ -5,6 +5,8 @@ Costly to import: pydantic, httpx and auth0-python are.
 
 from __future__ import annotations
 
+import warnings
+
 import httpx
 from auth0.management.client import Auth0
 
@@ -28,13 +30,18 @@ def connect(access: Access, clock: Clock) -> Auth0:
     Its own retries are off: they would wait without our clock, and send a POST again whose
     answer was lost.
     """
-    return Auth0(
+    client = Auth0(
         base_url=f"https://{access.tenant}/api/v2",
         token=access.token or "the carrier has its own",
         httpx_client=httpx.Client(transport=Carrier(access, clock)),
         max_retries=0,
         follow_redirects=False,
     )
+    with warnings.catch_warnings():
+        # A docstring of 6.8 has an escape that Python warns of when it first compiles it.
+        warnings.simplefilter("ignore")
+        _ = client.clients, client.resource_servers, client.client_grants
+    return client
 
 
 class Carrier(httpx.BaseTransport):

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Send
 
 START_PATH = CALLBACK_PATH.rpartition("/")[0]
+# Only to be looked at by `leads_here`; every answer carries the header.
+LOOK_PATH = "/librechat-auth0"
+SERVED_BY = "X-Librechat-Auth0"
+PAST_TUNNEL_PAGES = {"ngrok-skip-browser-warning": "1", "bypass-tunnel-reminder": "1"}
 # Each opening of the link is an attempt of its own: browsers and chat programs look ahead.
 MOST_ATTEMPTS = 20
 
@@ -139,6 +143,7 @@ class SignIn:
         self._clock = clock or SystemClock()
         self._linger = linger
         self._key = secrets.token_urlsafe(16)
+        self._identity = secrets.token_urlsafe(16)
         self._lock = threading.Lock()
         self._attempts: dict[str, _Attempt] = {}
         self._used: set[str] = set()
@@ -151,6 +156,15 @@ class SignIn:
     def url(self) -> str:
         """What the user opens; holds a key, so it is for the user alone."""
         return f"{self._settings.public_url}{START_PATH}?key={self._key}"
+
+    def leads_here(self) -> bool:
+        """Whether the public URL, asked from this machine, leads to this very server."""
+        url = f"{self._settings.public_url}{LOOK_PATH}"
+        try:
+            answer = self._http.request("GET", url, headers=PAST_TUNNEL_PAGES)
+        except NetworkError:
+            return False
+        return answer.headers.get(SERVED_BY.lower()) == self._identity
 
     def wait(self, timeout: float) -> Judgement:
         """The judgement, once the browser has its page.
@@ -192,6 +206,8 @@ class SignIn:
 
     def visit(self, visit: Visit) -> Page | Redirect:
         """Answer a request; blocks while the tenant is asked for the tokens."""
+        if visit.path == LOOK_PATH:
+            return refusal_page(404, "There is nothing here but a sign-in.", is_over=False)
         try:
             self._admit(visit)
             if visit.path == START_PATH:
@@ -354,6 +370,7 @@ class SignIn:
             return
         answer = await run_in_threadpool(self.visit, _visit(scope))
         response = _response(answer)
+        response.headers[SERVED_BY] = self._identity
         if isinstance(answer, Page) and answer.is_result:
             # The terminal goes on, and may close the tunnel, when the page has been sent.
             response.background = BackgroundTask(self._told.set)

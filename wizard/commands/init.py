@@ -318,7 +318,9 @@ class _Setup:
             return result
         try:
             seconds = self.options.seconds_to_sign_in
-            judgement = sign_in(result.settings, self.report, self.ports, self.port, seconds)
+            judgement = sign_in(
+                result.settings, self.report, self.ports, self.port, seconds=seconds
+            )
         except Failure as failure:
             self.ports.console.finding(failure.finding)
             return replace(result, findings=(*result.findings, failure.finding))

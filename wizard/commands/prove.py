@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from wizard.findings import Finding
@@ -31,7 +31,9 @@ def sign_in(
     report: TenantReport,
     ports: Ports,
     port: int,
+    *,
     seconds: float = SECONDS_TO_SIGN_IN,
+    open_tunnel: Callable[[], None] = lambda: None,
 ) -> Judgement:
     """What LibreChat would make of a real sign-in in the user's browser; shown.
 
@@ -41,9 +43,10 @@ def sign_in(
         ports: what may be touched.
         port: LibreChat's port, on which nothing may listen.
         seconds: how long to wait for the user.
+        open_tunnel: called where the public URL does not lead to the port.
 
     Raises:
-        Failure: the port is taken, or nobody signed in.
+        Failure: the port is taken, the tunnel cannot be opened, or nobody signed in.
     """
     from wizard.auth0.sign_in import SignIn
 
@@ -53,9 +56,13 @@ def sign_in(
     with SignIn(
         settings, report.discovery, report.keys, ports.http, port, clock=ports.clock
     ) as flow:
-        if not ports.desktop.open(flow.url):
-            console.say("Open this link in a browser; any that reaches it will do.")
-        console.verbatim("Sign in at:", [flow.url])
+        if not flow.leads_here():
+            open_tunnel()
+            if not flow.leads_here():
+                # Only seen from here: a router may keep this machine from its own public address.
+                console.warn(f"{settings.public_url} did not lead to port {port} just now.")
+        is_open = ports.desktop.open(flow.url)
+        console.link("The browser opens:" if is_open else "Open in any browser:", flow.url)
         with console.working("Waiting for the sign-in"):
             judgement = flow.wait(seconds)
     show(judgement.results, judgement.findings, ports)

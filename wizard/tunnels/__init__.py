@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, cast
+from urllib.parse import urlsplit
 
 from wizard.defaults import TUNNELS
 
@@ -178,3 +179,17 @@ def without_librechat_variables(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if name not in {"HOST", "PORT", "SUBDOMAIN"} and not name.startswith(hidden)
     }
+
+
+def tunnel_for(url: str) -> str:
+    """The name of the tunnel that can give that URL again, "" if none can."""
+    host = urlsplit(url).hostname or ""
+    for name in PROVIDER_MODULES:
+        if any(is_under(host, domain) for domain in provider(name).domains):
+            return name
+    return ""
+
+
+def is_under(host: str, domain: str) -> bool:
+    """Whether the host is that domain, or below it where it begins with a dot."""
+    return host.endswith(domain) if domain.startswith(".") else host == domain

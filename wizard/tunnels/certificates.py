@@ -47,6 +47,16 @@ NO_CERTIFICATE = Rule(
 RULES = (NO_CERTIFICATE,)
 
 
+FOLDER = "certificates"
+CA_FILE = "ca.pem"
+
+
+def known_authority(state_dir: Path) -> Path | None:
+    """Our own authority's certificate, if there has been need of one."""
+    path = state_dir / FOLDER / CA_FILE
+    return path if path.is_file() else None
+
+
 @dataclass(frozen=True, slots=True)
 class Authority:
     """A certificate for localhost, 127.0.0.1 and ::1, and who vouches for it.
@@ -98,7 +108,7 @@ def local_authority(state_dir: Path, processes: Processes) -> Authority:
     """
     from filelock import FileLock, Timeout
 
-    folder = state_dir / "certificates"
+    folder = state_dir / FOLDER
     try:
         _private_folder(state_dir)
         _private_folder(folder)
@@ -154,7 +164,7 @@ def _run_mkcert(leaf_file: Path, processes: Processes) -> bool:
 
 
 def _from_own(folder: Path) -> Authority:
-    ca_file, key_file = folder / "ca.pem", folder / "ca-key.pem"
+    ca_file, key_file = folder / CA_FILE, folder / "ca-key.pem"
     leaf_file = folder / "localhost.pem"
     key = _key(key_file)
     authority = _certificate(ca_file)

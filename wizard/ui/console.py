@@ -127,9 +127,15 @@ class Console:
         word = "" if outcome is Outcome.PROVED else f", {outcome.value}"
         self._say(f"{self._symbol(symbol)} {title}{word}: {detail}", kind)
 
+    def link(self, label: str, url: str) -> None:
+        """A link without which the command cannot go on: shown even when quiet or silent."""
+        self._stderr.write(f"{label}\n    {url}\n")
+        self._stderr.flush()
+
     def verbatim(self, label: str, lines: Sequence[str]) -> None:
         """Lines to copy; they are never wrapped, so that a terminal copies them whole."""
-        self._say(label, indent=2)
+        if label:
+            self._say(label, indent=2)
         for line in lines:
             self._say(f"    {line}", Kind.VERBATIM, wrap=False)
 

@@ -1,0 +1,154 @@
+"""`verify`: proves what is in the `.env` by a real sign-in, judged as LibreChat will judge it.
+
+While LibreChat runs it holds the port that Auth0's answer comes to. Then the sign-in is looked at
+through LibreChat instead: what it sends to Auth0, held against the `.env`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard.commands.answers import option
+from wizard.commands.choose_tunnel import Wish, open_way
+from wizard.commands.doctor import locate, read
+from wizard.commands.prove import check_values, sign_in
+from wizard.doctor.examine import port_of
+from wizard.doctor.subject import Subject, settings_of
+from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
+from wizard.librechat.instance import judge_instance, look_at_instance
+from wizard.ports import Ports
+from wizard.settings import SetupSettings, parse_port
+from wizard.tunnels import tunnel_for
+
+if TYPE_CHECKING:
+    from wizard.auth0.checks import CheckResult, TenantReport
+    from wizard.auth0.tokens import Judgement
+
+NOT_SET_UP = Rule(
+    "LA009",
+    Severity.ERROR,
+    "The .env is not set up for Auth0",
+    "Without issuer, client ID and public URL there is no sign-in to prove.",
+    "Run librechat-auth0 doctor to see what is missing, or librechat-auth0 init to set it up.",
+)
+URL_CHANGED = Rule(
+    "LA013",
+    Severity.ERROR,
+    "The tunnel has another URL than the .env",
+    "LibreChat and Auth0 send people to the URL that is written down.",
+    "Run librechat-auth0 tunnel, which updates the .env and tells what to change at Auth0.",
+    exit_code=ExitCode.TUNNEL,
+)
+RULES = (NOT_SET_UP, URL_CHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """What was given on the command line; "" where nothing was. `seconds` is how long to wait."""
+
+    env_file: Path | None = None
+    port: str = ""
+    tunnel: str = ""
+    seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What came of it; `sign_in` is None where LibreChat was looked at instead, or nothing."""
+
+    settings: SetupSettings
+    findings: Sequence[Finding]
+    checks: Sequence[CheckResult] = ()
+    sign_in: Judgement | None = None
+    through_librechat: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """FINDINGS if LibreChat would not sign the user in."""
+        return exit_code_of(self.findings)
+
+    def as_json(self) -> dict[str, object]:
+        """See `Result.as_json`; claims, no tokens."""
+        return {
+            "public_url": self.settings.public_url,
+            "callback_url": self.settings.callback_url,
+            "checks": [check.as_json() for check in self.checks],
+            "through_librechat": self.through_librechat,
+            "sign_in": self.sign_in.as_json() if self.sign_in else None,
+        }
+
+
+def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
+    """Prove it.
+
+    Raises:
+        Failure: there is no usable `.env`, the port or the tunnel cannot be had, or nobody
+            signed in.
+    """
+    store = locate(options.env_file, ports)
+    _, subject = read(store, ports)
+    settings = settings_of(subject)
+    if settings is None:
+        raise NOT_SET_UP.failure(str(store.path))
+    port = option("--port", options.port, parse_port) if options.port else port_of(subject)
+    report = check_values(settings, ports)
+    result = VerifyResult(settings, report.findings, report.results)
+    if not report.ok:
+        return result
+    try:
+        judgement = _sign_in(options, settings, report, ports, port)
+    except Failure as failure:
+        if failure.finding.rule.id != _librechat_holds_port():
+            raise
+        return _through_librechat(result, subject, ports, port)
+    findings = (*report.findings, *judgement.findings)
+    return replace(result, findings=findings, sign_in=judgement)
+
+
+def _sign_in(
+    options: VerifyOptions, settings: SetupSettings, report: TenantReport, ports: Ports, port: int
+) -> Judgement:
+    with ExitStack() as stack:
+
+        def open_tunnel() -> None:
+            name = options.tunnel or tunnel_for(settings.public_url)
+            if not name:
+                return
+            wish = Wish(port, tunnel=name, known_url=settings.public_url)
+            way = stack.enter_context(open_way(wish, ports))
+            if way.url != settings.public_url:
+                raise URL_CHANGED.failure(f"{way.url} instead of {settings.public_url}.")
+
+        return sign_in(
+            settings, report, ports, port, seconds=options.seconds, open_tunnel=open_tunnel
+        )
+
+
+def _through_librechat(
+    result: VerifyResult, subject: Subject, ports: Ports, port: int
+) -> VerifyResult:
+    """What the running LibreChat sends to Auth0; one request, since it counts them."""
+    console = ports.console
+    console.say(f"LibreChat holds port {port}, so its own sign-in is looked at instead.")
+    public_url = result.settings.public_url
+    with console.working("Asking LibreChat"):
+        instance = look_at_instance(ports.http, port, public_url)
+    findings = judge_instance(instance, subject.values)
+    for finding in findings:
+        console.finding(finding)
+    if exit_code_of(findings) is ExitCode.OK:
+        console.done("LibreChat sends people to Auth0 with just the values of the .env.")
+        console.hint(
+            f"To prove the tokens too, stop LibreChat and verify again, or sign in at {public_url}."
+        )
+    return replace(result, findings=(*result.findings, *findings), through_librechat=True)
+
+
+def _librechat_holds_port() -> str:
+    from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
+
+    return LIBRECHAT_HOLDS_PORT.id
