@@ -1,6 +1,7 @@
 """The command line: options in, exit codes out; what a command does is in `wizard.commands`."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: Typer would evaluate each annotation anew, three
+# times over, whatever command is run.
 
 import os
 from pathlib import Path
