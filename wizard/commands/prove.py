@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from wizard.findings import Finding
+from wizard.findings import Finding, Outcome
 from wizard.ports import Ports
 from wizard.settings import SetupSettings
 
@@ -71,7 +71,13 @@ def sign_in(
 
 def show(results: Iterable[CheckResult], findings: Sequence[Finding], ports: Ports) -> None:
     """One line a check, then what to do."""
+    skipped = []
     for result in results:
-        ports.console.outcome(result.outcome, result.title, result.detail)
+        if result.outcome is Outcome.SKIPPED:
+            skipped.append(result.title)
+        else:
+            ports.console.outcome(result.outcome, result.title, result.detail)
+    if skipped:
+        ports.console.outcome(Outcome.SKIPPED, "Not asked", ", ".join(skipped))
     for finding in findings:
         ports.console.finding(finding)

@@ -31,14 +31,14 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports) -> None:
         "Allowed Web Origins": ", ".join(settings.web_origins),
     }
     console.say(f"In {DASHBOARD} → Applications → Applications:")
-    console.hint("Create Application, type Regular Web Application, or open the one you have.")
-    console.hint("In its Settings, under Application URIs, paste:")
+    console.todo("Create Application, type Regular Web Application, or open the one you have.")
+    console.todo("In its Settings, under Application URIs, paste:")
     for label, line in lines.items():
         console.verbatim(label, [line])
     if settings.reuse_tokens:
-        console.hint("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
+        console.todo("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
         console.say(f"In {DASHBOARD} → Applications → APIs:")
-        console.hint(
+        console.todo(
             f"Create API, Identifier for example {SUGGESTED_AUDIENCE} (a name, never fetched),"
             " RS256. In its Settings, switch on Allow Offline Access. Under Application Access,"
             " give your application User-Delegated Access."

@@ -109,6 +109,10 @@ class Console:
         """A line of the conversation."""
         self._say(text)
 
+    def todo(self, text: str) -> None:
+        """Something the user does elsewhere, now."""
+        self._say(text, indent=2)
+
     def hint(self, text: str) -> None:
         """An explanation that the experienced skip."""
         self._say(text, Kind.HINT, indent=2)
@@ -124,7 +128,8 @@ class Console:
     def outcome(self, outcome: Outcome, title: str, detail: str) -> None:
         """What a check came to, in one line; what to do about it is for `finding`."""
         symbol, kind = _OUTCOMES[outcome]
-        word = "" if outcome is Outcome.PROVED else f", {outcome.value}"
+        silent = {Outcome.PROVED, Outcome.SKIPPED}
+        word = "" if outcome in silent else f", {outcome.value}"
         self._say(f"{self._symbol(symbol)} {title}{word}: {detail}", kind)
 
     def link(self, label: str, url: str) -> None:
