@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import jwt
 
+from tests.fakes import FixedClock
 from tests.providers import Authority
 from wizard.demo.state import (
     Api,
@@ -221,7 +222,10 @@ def api_json(it: Api, domain: str) -> Json:
         },
     }
     if it.encrypted_tokens:
-        shown["token_encryption"] = {"format": "compact-nested-jwe", "encryption_key": {}}
+        shown["token_encryption"] = {
+            "format": "compact-nested-jwe",
+            "encryption_key": {"alg": "RSA-OAEP-256", "kid": "a key", "pem": "a certificate"},
+        }
     return shown
 
 
@@ -379,7 +383,8 @@ class StandIn:
         kind, _, key = call.path.partition("/")
         noun = kind.replace("-", "_")
         verb = {"GET": "read", "POST": "create", "PATCH": "update"}.get(call.method)
-        if kind not in LIMITS or verb is None or (verb == "create") == bool(key):
+        is_one = {"create": False, "update": True}.get(verb or "", bool(key))
+        if kind not in LIMITS or verb is None or is_one != bool(key):
             raise Refusal(404, "Not Found", "Not Found", "")
         if f"{verb}:{noun}" not in scopes:
             raise Refusal(
@@ -587,12 +592,13 @@ async def cut(send: Any) -> None:
 
 @dataclass
 class Managed:
-    """A running tenant whose Management API answers; `machine` may use it."""
+    """A running tenant whose Management API answers; `machine` may use it, `clock` is its time."""
 
     tenant: Tenant
     api: StandIn
     http: Https
     machine: Application
+    clock: FixedClock
 
     @property
     def domain(self) -> str:

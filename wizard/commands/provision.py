@@ -153,6 +153,7 @@ class Provisioning:
                     done.append(part.value)
                 if part is Part.APPLICATION:
                     doing = str(self._job.env_file)
+                    self._note_use()
                     self.settings = self._settings()
                     keep(self.settings)
             except Failure as failure:
@@ -162,25 +163,31 @@ class Provisioning:
         return self.settings, self._read_back() if self.changes else ()
 
     def _apply(self, part: Part) -> None:
-        """That part, noted before and after in the record of what we added."""
         wanted, before = self._wanted, self._tenant.application
-        writes_urls = part is Part.APPLICATION
-        if writes_urls and before is not None:
+        if part is Part.APPLICATION and before is not None:
             self._added_urls(before.client_id).before_adding(before.urls, wanted.urls)
         with self._ports.console.working(f"Changing the {part.value}"):
             self._tenant = self._api.apply(part, self.changes, self._tenant, wanted.audience)
         after = self._tenant.application
-        if writes_urls and after is not None:
-            record = self._added_urls(after.client_id)
-            if before is None:
-                record.before_adding(NO_URLS, wanted.urls)
-            record.after_adding(after.urls)
+        if part is Part.APPLICATION and before is None and after is not None:
+            self._added_urls(after.client_id).before_adding(NO_URLS, wanted.urls)
         self._ports.console.done(f"The {part.value} is set up.")
+
+    def _note_use(self) -> None:
+        """The application is as it shall be: the record of its URLs, too."""
+        if (application := self._tenant.application) is not None:
+            record = self._added_urls(application.client_id)
+            record.after_adding(application.urls, self._wanted.urls)
 
     def _read_back(self) -> tuple[Finding, ...]:
         client_id = self.settings.auth0.client_id
-        with self._ports.console.working("Reading back"):
-            self._tenant = self._api.read(self._wanted, client_id)
+        try:
+            with self._ports.console.working("Reading back"):
+                self._tenant = self._api.read(self._wanted, client_id)
+        except Failure as failure:
+            raise _continued(
+                failure, "Every change was made; only the look at them afterwards failed."
+            ) from None
         rest = self._plan()
         if not rest:
             return ()
@@ -484,11 +491,15 @@ def _told(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
     unsure = failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}
     state = "may or may not be changed" if unsure else "is not changed"
     so_far = f"done by now: {', '.join(done)}" if done else "nothing before it needed a change"
+    return _continued(failure, f"It stopped at: {doing}, which {state}; {so_far}.")
+
+
+def _continued(failure: Failure, told: str) -> Failure:
     finding = failure.finding
     return Failure(
         replace(
             finding,
-            detail=f"{finding.detail} It stopped at: {doing}, which {state}; {so_far}.".strip(),
+            detail=f"{finding.detail} {told}".strip(),
             fix=f"{finding.fix} The next run looks what there is and completes it.",
         )
     )

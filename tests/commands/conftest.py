@@ -1,0 +1,33 @@
+"""A tenant with its Management API for these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+import pytest
+
+from tests.fakes import FixedClock
+from tests.management_stand_in import Managed, StandIn, add_machine, running_stand_in
+from tests.providers import Authority, authority
+from wizard.demo.state import Tenant
+
+__all__ = ["authority", "managed", "stand_in"]
+
+
+@pytest.fixture(scope="session")
+def stand_in(authority: Authority) -> Iterator[StandIn]:
+    with running_stand_in(authority, Tenant()) as running:
+        yield running
+
+
+@pytest.fixture
+def managed(authority: Authority, stand_in: StandIn) -> Managed:
+    """A tenant as new, in which there is nothing yet but the way to its Management API."""
+    tenant, clock = stand_in.tenant, FixedClock()
+    fresh = Tenant(domain=tenant.domain, clock=clock.now)
+    for setting in fields(Tenant):
+        if setting.name != "lock":
+            setattr(tenant, setting.name, getattr(fresh, setting.name))
+    stand_in.reset()
+    return Managed(tenant, stand_in, authority.http(), add_machine(tenant), clock)

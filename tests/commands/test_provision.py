@@ -1,0 +1,835 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dotenv import dotenv_values
+
+from tests.fakes import ScriptedPrompter, World, make_world
+from tests.management_stand_in import LIMITS, SCOPES, Managed
+from wizard.auth0.checks import check_tenant
+from wizard.auth0.management_access import TokenClaims
+from wizard.commands.provision import ProvisionOptions, ProvisionResult, run_provision, swap_urls
+from wizard.demo.state import Api, Application, AuthMethod, Policy
+from wizard.findings import ExitCode, Failure
+from wizard.http import HttpClient
+from wizard.settings import Auth0Settings, SetupSettings
+
+URL = "https://chat.example.com"
+CALLBACK = f"{URL}/oauth/openid/callback"
+AUDIENCE = "https://api.librechat.ai"
+NAME = "LibreChat"
+NO_CLAIMS = TokenClaims()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "LibreChat"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def run(managed: Managed, folder: Path) -> Run:
+    return Run(managed, folder)
+
+
+class Run:
+    """`provision` in a folder, with a token that may do all."""
+
+    def __init__(self, managed: Managed, folder: Path) -> None:
+        self.managed = managed
+        self.folder = folder
+        self.said = ""
+
+    def world(
+        self,
+        *script: tuple[str, object],
+        environ: dict[str, str] | None = None,
+        http: HttpClient | None = None,
+    ) -> World:
+        known = {"AUTH0_MANAGEMENT_TOKEN": self.managed.token()} if environ is None else environ
+        return make_world(
+            self.folder,
+            prompter=ScriptedPrompter(*script) if script else None,
+            http=http or self.managed.http,
+            clock=self.managed.clock,
+            environ=known,
+        )
+
+    def __call__(
+        self,
+        *script: tuple[str, object],
+        environ: dict[str, str] | None = None,
+        **changed: Any,
+    ) -> ProvisionResult:
+        world = self.world(*script, environ=environ)
+        options: dict[str, Any] = {"domain": self.managed.domain, "public_url": URL, "yes": True}
+        try:
+            return run_provision(ProvisionOptions(**{**options, **changed}), world.ports)
+        finally:
+            self.said = world.said
+            if isinstance(world.ports.prompter, ScriptedPrompter):
+                world.ports.prompter.verify()
+
+    def refused(self, **changed: Any) -> Failure:
+        with pytest.raises(Failure) as failure:
+            self(**changed)
+        return failure.value
+
+    @property
+    def env(self) -> dict[str, str | None]:
+        return dotenv_values(self.folder / ".env", interpolate=False)
+
+    @property
+    def application(self) -> Application:
+        """The one of that name."""
+        (found,) = [it for it in self.managed.tenant.applications.values() if it.name == NAME]
+        return found
+
+    @property
+    def api(self) -> Api:
+        return self.managed.tenant.apis[AUDIENCE]
+
+    def assert_green(self) -> None:
+        """The tenant is as LibreChat needs it, by the live checks, not by what was planned."""
+        env = self.env
+        settings = SetupSettings(
+            Auth0Settings(
+                self.managed.domain,
+                env["OPENID_CLIENT_ID"] or "",
+                env["OPENID_CLIENT_SECRET"] or "",
+                (env["OPENID_AUDIENCE"] or "",),
+            ),
+            env["DOMAIN_SERVER"] or "",
+        )
+        report = check_tenant(settings, self.managed.http, self.managed.clock)
+        assert report.ok, report.findings
+        assert not report.findings
+
+
+def test_from_an_empty_tenant_to_green_checks(run: Run) -> None:
+    result = run()
+
+    assert result.exit_code is ExitCode.OK
+    assert result.applied
+    run.assert_green()
+    application = run.application
+    assert application.app_type == "regular_web"
+    assert application.token_endpoint_auth_method is AuthMethod.POST
+    assert application.oidc_conformant
+    assert application.id_token_alg == "RS256"
+    assert application.grant_types == ["authorization_code", "refresh_token"]
+    assert application.callbacks == [CALLBACK]
+    assert application.allowed_logout_urls == [f"{URL}/login", URL]
+    assert application.web_origins == [URL]
+    assert run.api.signing_alg == "RS256"
+    assert run.api.allow_offline_access
+    assert run.api.skip_consent_for_verifiable_first_party_clients
+    assert (run.api.user_policy, run.api.client_policy) == (Policy.ALLOW_ALL, Policy.DENY_ALL)
+    assert run.env["OPENID_CLIENT_ID"] == application.client_id
+    assert run.env["OPENID_CLIENT_SECRET"] == application.client_secret
+
+
+def test_the_second_run_has_nothing_to_do(run: Run) -> None:
+    run()
+    run.managed.api.reset()
+    before = (run.folder / ".env").stat()
+
+    result = run()
+
+    assert not result.applied
+    assert not result.changes
+    assert not run.managed.api.writes
+    assert "Nothing to do" in run.said
+    assert (run.folder / ".env").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_the_second_run_needs_no_options(run: Run) -> None:
+    run()
+
+    result = run(domain="", public_url="")
+
+    assert not result.changes
+    assert result.settings.public_url == URL
+
+
+def test_without_token_reuse_no_api_is_made(run: Run) -> None:
+    result = run(reuse_tokens=False)
+
+    assert result.exit_code is ExitCode.OK
+    assert AUDIENCE not in run.managed.tenant.apis
+    assert run.application.grant_types == ["authorization_code"]
+
+
+def test_the_application_is_found_by_its_client_id_whatever_its_name(run: Run) -> None:
+    other = Application(name="Chat of our team")
+    run.managed.tenant.add(other)
+
+    result = run(client_id=other.client_id)
+
+    assert result.settings.auth0.client_id == other.client_id
+    assert other.callbacks == [CALLBACK]
+    assert other.name == "Chat of our team"
+    assert not any(it.name == NAME for it in run.managed.tenant.applications.values())
+
+
+def test_an_application_beyond_the_first_page_is_found(run: Run) -> None:
+    run.managed.api.limits["clients"] = 1000
+    for number in range(230):
+        run.managed.tenant.add(Application(name=f"Application {number}"))
+    mine = Application(name=NAME)
+    run.managed.tenant.add(mine)
+    for number in range(120):
+        run.managed.tenant.add(Api(identifier=f"https://api-{number}.example.com"))
+    run.managed.tenant.add(Api(identifier=AUDIENCE, allow_offline_access=True))
+
+    result = run()
+
+    assert result.settings.auth0.client_id == mine.client_id
+    pages = [call.query.get("page") for call in run.managed.api.calls if call.path == "clients"]
+    assert pages[:3] == ["0", "1", "2"]
+    run.assert_green()
+
+
+def test_two_of_the_same_name_are_told_apart_by_the_user(run: Run) -> None:
+    run.managed.tenant.add(Application(name=NAME), Application(name=NAME))
+
+    failure = run.refused()
+
+    assert failure.finding.rule.id == "LA610"
+    assert "--client-id" in failure.finding.fix
+    assert not run.managed.api.writes
+
+
+def test_a_client_id_that_is_not_in_the_tenant(run: Run) -> None:
+    failure = run.refused(client_id="a" * 32)
+
+    assert failure.finding.rule.id == "LA611"
+    assert not run.managed.api.writes
+
+
+# -- repair of each single wrong setting ----------------------------------------------------------
+
+Damage = Callable[[Application, Api], None]
+
+
+def _set(which: str, name: str, value: object) -> Damage:
+    return lambda application, api: setattr(application if which == "app" else api, name, value)
+
+
+DAMAGES = {
+    "app_type": _set("app", "app_type", "spa"),
+    "token_endpoint_auth_method": _set("app", "token_endpoint_auth_method", AuthMethod.NONE),
+    "token_endpoint_auth_method basic": _set("app", "token_endpoint_auth_method", AuthMethod.BASIC),
+    "client_authentication_methods": _set(
+        "app", "token_endpoint_auth_method", AuthMethod.PRIVATE_KEY_JWT
+    ),
+    "oidc_conformant": _set("app", "oidc_conformant", False),
+    "jwt_configuration": _set("app", "id_token_alg", "HS256"),
+    "grant_types code": _set("app", "grant_types", ["refresh_token"]),
+    "grant_types refresh": _set("app", "grant_types", ["authorization_code"]),
+    "callbacks": _set("app", "callbacks", []),
+    "allowed_logout_urls": _set("app", "allowed_logout_urls", [URL]),
+    "web_origins": _set("app", "web_origins", []),
+    "signing_alg": _set("api", "signing_alg", "HS256"),
+    "allow_offline_access": _set("api", "allow_offline_access", False),
+    "skip_consent_for_verifiable_first_party_clients": _set(
+        "api", "skip_consent_for_verifiable_first_party_clients", False
+    ),
+    "token_encryption": _set("api", "encrypted_tokens", True),
+    "subject_type_authorization": _set("api", "user_policy", Policy.DENY_ALL),
+    "client_grant": _set("api", "user_policy", Policy.REQUIRE_CLIENT_GRANT),
+}
+CHANGED_TOGETHER = {
+    "client_authentication_methods": {
+        "client_authentication_methods",
+        "token_endpoint_auth_method",
+    },
+    "subject_type_authorization": {"subject_type_authorization", "client_grant"},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_each_single_wrong_setting_is_mended_and_nothing_else(run: Run, damage: str) -> None:
+    run()
+    sound = (replace(run.application), replace(run.api))
+    DAMAGES[damage](run.application, run.api)
+
+    result = run()
+
+    field = damage.split(maxsplit=1)[0]
+    assert {change.field for change in result.changes} == CHANGED_TOGETHER.get(field, {field})
+    assert all(change.why for change in result.changes)
+    run.assert_green()
+    if damage == "subject_type_authorization":
+        assert run.api.user_policy is Policy.REQUIRE_CLIENT_GRANT
+    elif damage != "client_grant":
+        assert (sorted_lists(run.application), run.api) == (sorted_lists(sound[0]), sound[1])
+    assert not run().changes
+
+
+def sorted_lists(application: Application) -> Application:
+    return replace(
+        application,
+        grant_types=sorted(application.grant_types),
+        allowed_logout_urls=sorted(application.allowed_logout_urls),
+    )
+
+
+def test_a_deleted_api_is_made_again(run: Run) -> None:
+    run()
+    del run.managed.tenant.apis[AUDIENCE]
+
+    run()
+
+    run.assert_green()
+
+
+def test_a_grant_for_users_is_made_where_the_policy_asks_and_is_no_machine_grant(run: Run) -> None:
+    run.managed.tenant.add(
+        Api(identifier=AUDIENCE, allow_offline_access=True, user_policy=Policy.REQUIRE_CLIENT_GRANT)
+    )
+
+    run()
+
+    grant = run.managed.tenant.grant(run.application.client_id, AUDIENCE, "user")
+    assert grant is not None
+    assert grant.scope == ()
+    assert run.managed.tenant.grant(run.application.client_id, AUDIENCE, "client") is None
+    run.assert_green()
+
+
+def test_the_dashboards_words_and_reasons_are_shown(run: Run) -> None:
+    run()
+    run.application.app_type = "spa"
+    run.application.callbacks = ["https://old.example.com/oauth/openid/callback"]
+
+    run()
+
+    assert "Application Type" in run.said
+    assert "- spa" in run.said
+    assert "+ regular_web" in run.said
+    assert f"+ {CALLBACK}" in run.said
+    assert "- https://old.example.com" not in run.said
+
+
+# -- other people's settings ----------------------------------------------------------------------
+
+THEIRS = {
+    "callbacks": ["https://theirs.example.com/callback", "com.example.app://callback"],
+    "allowed_logout_urls": ["https://theirs.example.com"],
+    "web_origins": ["https://theirs.example.com"],
+    "grant_types": ["implicit", "client_credentials"],
+}
+
+
+def add_theirs(run: Run) -> Application:
+    application = Application(name=NAME)
+    for name, values in THEIRS.items():
+        setattr(application, name, list(values))
+    run.managed.tenant.add(application)
+    return application
+
+
+def test_what_others_added_stays(run: Run) -> None:
+    application = add_theirs(run)
+
+    result = run()
+
+    for name, theirs in THEIRS.items():
+        assert getattr(application, name)[: len(theirs)] == theirs
+    assert CALLBACK in application.callbacks
+    assert not any(change.removed for change in result.changes)
+    run.assert_green()
+
+
+def test_prune_takes_away_what_librechat_does_not_need_and_shows_it(run: Run) -> None:
+    application = add_theirs(run)
+
+    run(prune=True)
+
+    assert application.callbacks == [CALLBACK]
+    assert application.allowed_logout_urls == [f"{URL}/login", URL]
+    assert application.web_origins == [URL]
+    assert sorted(application.grant_types) == ["authorization_code", "refresh_token"]
+    for theirs in (url for urls in THEIRS.values() for url in urls):
+        assert f"- {theirs}" in run.said
+    assert not run(prune=True).changes
+
+
+def test_a_changed_url_takes_the_place_of_ours_and_of_no_other(run: Run) -> None:
+    application = add_theirs(run)
+    run(public_url="https://first.example.com")
+
+    result = run(public_url="https://second.example.com")
+
+    assert application.callbacks == [
+        *THEIRS["callbacks"],
+        "https://second.example.com/oauth/openid/callback",
+    ]
+    assert {change.field for change in result.changes} == {
+        "callbacks",
+        "allowed_logout_urls",
+        "web_origins",
+    }
+    assert "- https://first.example.com/oauth/openid/callback" in run.said
+    run.assert_green()
+
+
+def test_a_url_that_was_there_before_us_is_not_ours_to_take_away(run: Run) -> None:
+    first = "https://first.example.com/oauth/openid/callback"
+    application = Application(name=NAME, callbacks=[first])
+    run.managed.tenant.add(application)
+    run(public_url="https://first.example.com")
+
+    run(public_url="https://second.example.com")
+
+    assert first in application.callbacks
+
+
+def test_the_url_that_another_env_file_needs_stays(run: Run, tmp_path: Path) -> None:
+    run(public_url="https://first.example.com")
+    run(public_url="https://first.example.com", env_file=tmp_path / "LibreChat" / "other.env")
+
+    run(public_url="https://second.example.com")
+
+    assert "https://first.example.com/oauth/openid/callback" in run.application.callbacks
+
+
+def test_a_wildcard_on_a_shared_domain_is_warned_of_left_and_pruned(run: Run) -> None:
+    wild = "https://*.ngrok-free.app/oauth/openid/callback"
+    run.managed.tenant.add(Application(name=NAME, callbacks=[wild]))
+
+    result = run()
+
+    assert [finding.rule.id for finding in result.findings] == ["LA612"]
+    assert wild in run.application.callbacks
+    run(prune=True)
+    assert run.application.callbacks == [CALLBACK]
+
+
+def test_a_wildcard_of_ones_own_is_left_in_peace(run: Run) -> None:
+    run.managed.tenant.add(
+        Application(name=NAME, callbacks=["https://*.example.com/oauth/openid/callback"])
+    )
+
+    assert not run().findings
+
+
+def test_a_wildcard_is_never_written(run: Run) -> None:
+    failure = run.refused(public_url="https://*.ngrok-free.app")
+
+    assert failure.exit_code is ExitCode.USAGE
+    assert not run.managed.api.calls
+
+
+def test_a_third_party_application_gets_its_grant_and_a_warning(run: Run) -> None:
+    theirs = Application(name="Partner", is_first_party=False)
+    run.managed.tenant.add(theirs)
+
+    result = run(client_id=theirs.client_id)
+
+    assert "LA613" in {finding.rule.id for finding in result.findings}
+    assert run.managed.tenant.grant(theirs.client_id, AUDIENCE) is not None
+
+
+# -- asking ---------------------------------------------------------------------------------------
+
+
+def test_dry_run_reads_only(run: Run) -> None:
+    result = run(dry_run=True)
+
+    assert {call.method for call in run.managed.api.calls} == {"GET"}
+    assert result.changes
+    assert not result.applied
+    assert not (run.folder / ".env").exists()
+    assert "Dry run" in run.said
+
+
+def test_saying_no_changes_nothing(run: Run) -> None:
+    result = run(("Make these changes?", False))
+
+    assert not result.applied
+    assert not run.managed.api.writes
+
+
+def test_without_yes_a_script_changes_nothing(run: Run) -> None:
+    failure = run.refused(yes=False)
+
+    assert failure.exit_code is ExitCode.USAGE
+    assert not run.managed.api.writes
+
+
+def test_json_names_the_changes_and_no_secret(run: Run) -> None:
+    result = run()
+
+    shown = json.dumps(result.as_json())
+    assert '"setting": "callbacks"' in shown
+    assert run.application.client_secret not in shown
+
+
+# -- credentials ----------------------------------------------------------------------------------
+
+
+def machine_environ(managed: Managed) -> dict[str, str]:
+    managed.token()  # gives the machine its grant
+    return {
+        "AUTH0_MANAGEMENT_CLIENT_ID": managed.machine.client_id,
+        "AUTH0_MANAGEMENT_CLIENT_SECRET": managed.machine.client_secret,
+    }
+
+
+def test_a_machine_to_machine_application(run: Run) -> None:
+    run(environ=machine_environ(run.managed), tenant_domain=run.managed.domain)
+
+    run.assert_green()
+
+
+def test_a_machine_to_machine_application_with_a_wrong_secret(run: Run) -> None:
+    environ = {**machine_environ(run.managed), "AUTH0_MANAGEMENT_CLIENT_SECRET": "wrong-secret"}
+
+    failure = run.refused(environ=environ, tenant_domain=run.managed.domain)
+
+    assert failure.finding.rule.id == "LA617"
+    assert "wrong-secret" not in str(failure)
+
+
+def test_a_token_from_a_file(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text(f"Bearer {run.managed.token()}\n")
+
+    run(environ={}, management_token_file=str(path))
+
+    run.assert_green()
+
+
+def test_a_token_file_that_is_not_there(run: Run) -> None:
+    failure = run.refused(environ={}, management_token_file="/nowhere")
+
+    assert failure.finding.rule.id == "LA620"
+
+
+def test_a_token_that_is_asked_for(run: Run) -> None:
+    result = run(
+        ("Reach the Management API", "token"),
+        ("Management API token", run.managed.token()),
+        ("Make these changes?", True),
+        environ={},
+    )
+
+    assert result.applied
+    run.assert_green()
+
+
+def test_a_token_names_its_tenant_where_no_domain_is_given(run: Run) -> None:
+    result = run(domain="")
+
+    assert result.settings.auth0.domain == run.managed.domain
+
+
+def test_nothing_to_reach_the_management_api_with(run: Run) -> None:
+    failure = run.refused(environ={})
+
+    assert failure.finding.rule.id == "LA600"
+    assert failure.exit_code is ExitCode.USAGE
+
+
+def test_a_token_of_another_tenant(run: Run) -> None:
+    failure = run.refused(domain="other.us.auth0.com")
+
+    assert failure.finding.rule.id == "LA615"
+    assert not run.managed.api.calls
+
+
+def test_a_custom_domain_needs_the_tenants_own(run: Run) -> None:
+    environ = machine_environ(run.managed)
+    failure = run.refused(environ=environ)
+    assert failure.finding.rule.id == "LA616"
+    assert "--tenant-domain" in failure.finding.fix
+
+    result = run(
+        ("tenant's own domain", run.managed.domain),
+        ("Make these changes?", True),
+        environ=environ,
+    )
+
+    assert result.applied
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_each_missing_scope_is_named_before_anything_changes(run: Run, scope: str) -> None:
+    run.managed.tenant.add(
+        Api(identifier=AUDIENCE, user_policy=Policy.REQUIRE_CLIENT_GRANT)
+        if "client_grants" in scope or scope == "update:resource_servers"
+        else Application()
+        if scope == "update:clients"
+        else Application(name="another")
+    )
+    token = run.managed.token(*(it for it in SCOPES if it != scope))
+    environ = {"AUTH0_MANAGEMENT_TOKEN": token}
+
+    if scope == "update:client_grants":
+        assert run(environ=environ).applied
+        return
+    if scope == "read:client_grants":
+        run.managed.tenant.add(Application(name=NAME))
+    failure = run.refused(environ=environ)
+
+    assert failure.finding.rule.id == "LA602"
+    assert scope in failure.finding.detail
+    assert not run.managed.api.writes
+
+
+def test_a_scope_that_only_the_answer_tells_of(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a token that is no JWT."""
+    monkeypatch.setattr("wizard.auth0.management_access.claims_of", lambda _: NO_CLAIMS)
+    token = run.managed.token(*(it for it in SCOPES if it != "create:clients"))
+
+    failure = run.refused(
+        environ={"AUTH0_MANAGEMENT_TOKEN": token}, tenant_domain=run.managed.domain
+    )
+
+    assert failure.finding.rule.id == "LA602"
+    assert "create:clients" in failure.finding.detail
+    assert "done by now: API" in failure.finding.detail
+
+
+# -- limits and faults ----------------------------------------------------------------------------
+
+
+def test_rate_limits_are_waited_for_as_told(run: Run) -> None:
+    run.managed.api.rate = 2  # Auth0's free plan: two requests a second
+
+    result = run()
+
+    assert result.applied
+    assert run.managed.clock.slept
+    assert max(run.managed.clock.slept) <= 1.0
+    run.assert_green()
+
+
+def test_a_rate_limit_that_never_passes(run: Run) -> None:
+    run.managed.api.rate = 0
+
+    failure = run.refused()
+
+    assert failure.finding.rule.id == "LA605"
+    assert sum(run.managed.clock.slept) < 60
+
+
+@pytest.mark.parametrize("kind", ["clients", "resource-servers"])
+def test_a_tenant_at_its_limit(run: Run, kind: str) -> None:
+    for number in range(LIMITS[kind]):
+        run.managed.tenant.add(
+            Application(name=f"{number}")
+            if kind == "clients"
+            else Api(identifier=f"https://{number}.example.com")
+        )
+
+    failure = run.refused()
+
+    assert failure.finding.rule.id == "LA603"
+    assert "limit" in failure.finding.detail
+    assert not (run.folder / ".env").exists()
+
+
+ERRORS = [
+    (409, "conflict", "LA604"),
+    (401, "invalid_token", "LA601"),
+    (400, "invalid_body", "LA606"),
+    (404, "inexistent_client", "LA608"),
+    (500, "internal_error", "LA607"),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "rule"), ERRORS)
+def test_a_refusal_midway_says_how_far_it_came_and_the_next_run_completes_it(
+    run: Run, status: int, code: str, rule: str
+) -> None:
+    run(dry_run=True)
+    reads = len(run.managed.api.calls)
+    run.managed.api.reset()
+    said = {"statusCode": status, "error": "E", "message": "M", "errorCode": code}
+    run.managed.api.answers[reads + 1] = (status, said)  # after the API, at the application
+
+    failure = run.refused()
+
+    assert failure.finding.rule.id == rule
+    assert "stopped at: application" in failure.finding.detail
+    assert "done by now: API" in failure.finding.detail
+    assert not (run.folder / ".env").exists()
+    run.managed.api.reset()
+    run()
+    run.assert_green()
+
+
+def test_what_is_no_answer_of_the_management_api(run: Run) -> None:
+    run.managed.api.answers[0] = (200, ["a captive portal"])
+
+    failure = run.refused()
+
+    assert failure.finding.rule.id == "LA607"
+    assert failure.exit_code is ExitCode.TENANT
+
+
+def test_a_change_that_the_tenant_did_not_take_is_told(run: Run) -> None:
+    run()
+    run.application.app_type = "spa"
+    run.managed.api.reset()
+    run(dry_run=True)
+    reads = len(run.managed.api.calls)
+    run.managed.api.reset()
+    shown = {"client_id": run.application.client_id, "client_secret": "s" * 64}
+    run.managed.api.answers[reads] = (200, shown)
+
+    result = run()
+
+    assert "LA619" in {finding.rule.id for finding in result.findings}
+    assert result.exit_code is ExitCode.FINDINGS
+
+
+WRITTEN = ("API", "application", "application access")
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["request lost", "answer lost"])
+def test_interrupted_after_every_single_request_the_next_run_completes_it(
+    run: Run, late: bool
+) -> None:
+    run.managed.tenant.add(
+        Api(identifier=AUDIENCE, signing_alg="HS256", user_policy=Policy.REQUIRE_CLIENT_GRANT)
+    )
+    pristine = replace(run.api)
+    run()
+    requests = len(run.managed.api.calls)
+    writing = [i for i, call in enumerate(run.managed.api.calls) if call.method != "GET"]
+    assert [run.managed.api.calls[i].path.partition("/")[0] for i in writing] == [
+        "resource-servers",
+        "clients",
+        "client-grants",
+    ]
+    assert max(writing) < requests - 3, "it is read back"
+    for number in range(requests):
+        for client_id in [it.client_id for it in run.managed.tenant.applications.values()]:
+            if run.managed.tenant.applications[client_id].name == NAME:
+                del run.managed.tenant.applications[client_id]
+        run.managed.tenant.apis[AUDIENCE] = replace(pristine)
+        (run.folder / ".env").unlink(missing_ok=True)
+        run.managed.api.reset()
+        run.managed.api.cut_from, run.managed.api.cut_late = number, late
+
+        failure = run.refused()
+
+        assert failure.exit_code is ExitCode.TENANT, number
+        told = failure.finding.detail
+        writes = len(run.managed.api.writes)
+        if number in writing:
+            assert f"stopped at: {WRITTEN[writes - 1]}, which may or may not" in told
+            assert ("done by now: API" in told) == (writes > 1)
+        else:
+            assert ("Every change was made" in told) == bool(writes), told
+        run.managed.api.reset()
+        run()
+        run.assert_green()
+        assert run.application.callbacks == [CALLBACK], "made once, not twice"
+        assert not run().changes
+
+
+def test_ctrl_c_midway_says_how_far_it_came(run: Run) -> None:
+    class Interrupted:
+        def __init__(self, http: HttpClient) -> None:
+            self.http = http
+
+        def request(self, method: str, url: str, **rest: Any) -> Any:
+            if method == "POST" and url.endswith("/clients"):
+                raise KeyboardInterrupt
+            return self.http.request(method, url, **rest)
+
+    world = run.world(http=Interrupted(run.managed.http))
+    options = ProvisionOptions(domain=run.managed.domain, public_url=URL, yes=True)
+
+    with pytest.raises(Failure) as stopped:
+        run_provision(options, world.ports)
+
+    assert stopped.value.exit_code is ExitCode.INTERRUPTED
+    assert "done by now: API" in stopped.value.finding.detail
+    run()
+    run.assert_green()
+
+
+def test_a_secret_that_may_not_be_read_is_not_replaced(run: Run) -> None:
+    run()
+    (run.folder / ".env").unlink()
+    run.managed.api.reset()
+    run(dry_run=True)
+    number = next(
+        index
+        for index, call in enumerate(run.managed.api.calls)
+        if call.path.startswith("clients/")
+    )
+    run.managed.api.reset()
+    run.managed.api.answers[number] = (
+        200,
+        {"client_id": run.application.client_id, "name": NAME, "jwt_configuration": {}},
+    )
+
+    failure = run.refused()
+
+    assert failure.finding.rule.id == "LA614"
+    assert not run.managed.api.writes
+
+
+# -- for the tunnel -------------------------------------------------------------------------------
+
+
+def test_swap_urls_changes_urls_and_nothing_else(run: Run) -> None:
+    run()
+    run.application.app_type = "spa"
+    settings = run(dry_run=True).settings
+    moved = replace(settings, public_url="https://moved.example.com")
+
+    assert swap_urls(moved, run.folder / ".env", run.world().ports)
+
+    assert run.application.callbacks == ["https://moved.example.com/oauth/openid/callback"]
+    assert run.application.app_type == "spa"
+
+
+def test_swap_urls_without_a_credential_does_nothing(run: Run) -> None:
+    settings = run().settings
+    run.managed.api.reset()
+
+    assert not swap_urls(settings, run.folder / ".env", run.world(environ={}).ports)
+    assert not run.managed.api.calls
+
+
+# -- secrets --------------------------------------------------------------------------------------
+
+
+def test_no_secret_or_token_is_said_logged_or_kept(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(0)
+    run.managed.tenant.add(Api(identifier=AUDIENCE, user_policy=Policy.REQUIRE_CLIENT_GRANT))
+    token = run.managed.token()
+    run(environ={"AUTH0_MANAGEMENT_TOKEN": token})
+    said = run.said
+    run.managed.api.cut_from = len(run.managed.api.calls) + 3
+    run.application.callbacks = []
+    failure = run.refused(environ={"AUTH0_MANAGEMENT_TOKEN": token})
+    traceback = "".join(__import__("traceback").format_exception(failure))
+
+    secrets = [token, run.application.client_secret, run.managed.machine.client_secret]
+    heard = [said, run.said, traceback, repr(failure), caplog.text]
+    kept = [
+        path.read_text("utf-8", "replace")
+        for path in tmp_path.rglob("*")
+        if path.is_file() and ".env" not in path.name and "backups" not in path.parts
+    ]
+    assert any(CALLBACK in text for text in kept), "the record of URLs is among what is looked at"
+    for secret in secrets:
+        for text in (*heard, *kept):
+            assert secret not in text
