@@ -39,6 +39,16 @@ app()
 
 def medians(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, float]:
     """Median wall-clock seconds of each command."""
+    return {name: statistics.median(each) for name, each in measured(commands, rounds).items()}
+
+
+def fastest(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, float]:
+    """Shortest wall-clock seconds of each command, which noise cannot shorten."""
+    return {name: min(each) for name, each in measured(commands, rounds).items()}
+
+
+def measured(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[float]]:
+    """Wall-clock seconds of each command, round by round."""
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     times: dict[str, list[float]] = {name: [] for name in commands}
     for round_number in range(rounds + 1):
@@ -54,7 +64,7 @@ def medians(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, flo
             )
             if round_number:  # the first round fills the caches
                 times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(taken) for name, taken in times.items()}
+    return times
 
 
 def program(name: str) -> list[str]:
