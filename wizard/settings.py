@@ -154,11 +154,16 @@ def is_tenant_domain(domain: str) -> bool:
 
 def is_loopback(url: str) -> bool:
     """Whether only this machine reaches the URL."""
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:  # no URL at all
-        return False
+    host = host_of(url)
     return host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")
+
+
+def host_of(url: str) -> str:
+    """The URL's host in lower case, "" where it is no URL."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from wizard import __version__
 from wizard.auth0.checks import TenantReport
@@ -17,6 +16,7 @@ from wizard.findings import ExitCode, Finding
 from wizard.librechat.checkout import look_at
 from wizard.librechat.variables import VARIABLES, Format, is_secret
 from wizard.ports import Ports
+from wizard.settings import host_of
 
 # The host of a public URL tells who opened the tunnel.
 _TUNNEL_HOSTS = {
@@ -75,15 +75,12 @@ def report_text(examination: Examination) -> str:
         *_section("LibreChat", _librechat(subject)),
     ]
     text = "\n".join(["# librechat-auth0 report", *lines])
-    return subject.redacted(text).encode("utf-8", "replace").decode()
+    return subject.redacted(text)
 
 
 def tunnel_kind(url: str) -> str:
     """Who leads to LibreChat, by the host of its public URL."""
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        host = ""
+    host = host_of(url)
     known = (kind for end, kind in _TUNNEL_HOSTS.items() if host.endswith(end))
     return next(known, "an address of its own" if host else "none")
 

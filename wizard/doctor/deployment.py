@@ -46,7 +46,7 @@ PORT_NEEDED = Rule(
 YAML_HIDES_BUTTON = Rule(
     "LA504",
     Severity.ERROR,
-    "librechat.yaml hides the Auth0 button",
+    "The file librechat.yaml hides the Auth0 button",
     "registration.socialLogins lists the logins that are shown, and openid is not among them.",
     "Add openid to registration.socialLogins in librechat.yaml.",
     "client/src/components/Auth/SocialLoginRender.tsx",

@@ -7,7 +7,8 @@ wrong values cannot be proved, and what runs was started with what was written b
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from wizard.doctor import addresses, credentials, deployment, sign_in, writing
@@ -20,6 +21,7 @@ from wizard.librechat.instance import INSTANCE_CHECKS, InstanceJudge
 
 # Of one rule, on a file that was made to drown its reader.
 MOST_OF_ONE_RULE = 20
+LONGEST_DETAIL = 500
 # Repairs may uncover each other; each round mends all that the one before uncovered.
 REPAIR_ROUNDS = 5
 
@@ -59,15 +61,17 @@ def repairs(
         without: identifiers of rules to leave alone.
     """
     chosen = [check for check in checks if check.repair and check.rule.id not in without]
-    wanted: dict[str, str] = {}
+    changes: dict[str, Change] = {}
     mended = subject
     for _ in range(REPAIR_ROUNDS):
-        edits = _writable(subject.file, wanted | _edits(mended, chosen))
-        if edits == wanted:
+        file, changed = _edited(mended.file, _edits(mended, chosen))
+        if not changed:
             break
-        wanted = edits
-        mended = replace(subject, file=subject.file.edited(wanted)[0])
-    return subject.file.edited(wanted)
+        mended = replace(subject, file=file)
+        for change in changed:
+            first = changes.get(change.name, change)
+            changes[change.name] = replace(first, after=change.after)
+    return mended.file, tuple(changes.values())
 
 
 def can_be_mended(subject: Subject, finding: Finding) -> bool:
@@ -89,8 +93,8 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
 
 def _redacted(finding: Finding, subject: Subject) -> Finding:
     """The finding without a secret that stood where none is expected."""
-    detail, fix = subject.redacted(finding.detail), subject.redacted(finding.fix)
-    return Finding(finding.rule, detail, fix, finding.variable)
+    detail, fix = (subject.redacted(text) for text in (finding.detail, finding.fix))
+    return Finding(finding.rule, detail[:LONGEST_DETAIL], fix, finding.variable)
 
 
 def _edits(subject: Subject, checks: Sequence[Check]) -> dict[str, str]:
@@ -111,18 +115,17 @@ def _edits_of(check: Check, finding: Finding, subject: Subject) -> dict[str, str
     return {name: value for name, value in edits.items() if name not in subject.handed}
 
 
-def _writable(file: EnvFile, edits: dict[str, str]) -> dict[str, str]:
-    """Those of the edits that the engine can make; the others are the user's."""
+def _edited(file: EnvFile, edits: Mapping[str, str]) -> tuple[EnvFile, list[Change]]:
+    """The file with all edits that the engine can make; the others are left to the user."""
     try:
-        file.edited(edits)
+        after, changes = file.edited(edits)
     except Failure:
-        return {name: value for name, value in edits.items() if _is_writable(file, name, value)}
-    return edits
-
-
-def _is_writable(file: EnvFile, name: str, value: str) -> bool:
-    try:
-        file.edited({name: value})
-    except Failure:
-        return False
-    return True
+        pass
+    else:
+        return after, list(changes)
+    made: list[Change] = []
+    for name, value in edits.items():
+        with suppress(Failure):
+            file, changes = file.edited({name: value})
+            made += changes
+    return file, made

@@ -16,6 +16,7 @@ from wizard.librechat.variables import VARIABLES, Format
 from wizard.settings import (
     CALLBACK_PATH,
     InvalidValue,
+    host_of,
     is_placeholder,
     is_tenant_domain,
     parse_audiences,
@@ -545,8 +546,8 @@ def _audience_invalid(subject: Subject) -> Iterator[Finding]:
     if not value or is_documented(value):
         return
     try:
-        parse_audiences(value, domain=urlsplit(subject.value("OPENID_ISSUER")).hostname or "")
-    except (InvalidValue, ValueError) as reason:
+        parse_audiences(value, domain=host_of(subject.value("OPENID_ISSUER")))
+    except InvalidValue as reason:
         detail = f"{subject.seen('OPENID_AUDIENCE')}. {reason}"
         yield AUDIENCE_INVALID.finding(detail, variable="OPENID_AUDIENCE")
 
@@ -737,7 +738,7 @@ def _role_in_opaque_token(subject: Subject) -> Iterator[Finding]:
 
 
 def _other_provider(subject: Subject) -> Iterator[Finding]:
-    host = urlsplit(issuer_without_path(subject.value("OPENID_ISSUER"))).netloc
+    host = host_of(subject.value("OPENID_ISSUER"))
     if "microsoftonline" in host or "windows.net" in host:
         return
     for name in _ENTRA_SWITCHES:

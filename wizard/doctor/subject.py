@@ -57,7 +57,7 @@ class Subject:
     file: EnvFile
     facts: FileFacts = FileFacts()
     deployment: Deployment = field(default_factory=Deployment)
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     example_names: frozenset[str] = frozenset()
     instance: Instance | None = None
 
@@ -133,14 +133,15 @@ class Subject:
     def without_secrets(self, text: str) -> str:
         """The first line of the text, not too long, and without a secret."""
         first = text.splitlines()[0] if text.strip() else ""
-        line = self.redacted(first).encode("utf-8", "replace").decode()
+        line = self.redacted(first)
         return line if len(line) <= SHOWN_LENGTH else f"{line[: SHOWN_LENGTH - 1]}…"
 
     def redacted(self, text: str) -> str:
         """The text with everything hidden that is a secret or looks like one."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        return _USER_INFO.sub(f"//{MASK}@", _SECRET_LOOK.sub(MASK, text))
+        shown = _USER_INFO.sub(f"//{MASK}@", _SECRET_LOOK.sub(MASK, text))
+        return shown.encode("utf-8", "replace").decode()
 
     @cached_property
     def _secrets(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class Document:
     """A YAML file: None is a file that is not there, `trouble` why it cannot be understood."""
 
     name: str
-    content: Mapping[str, object] | None = None
+    content: Mapping[str, object] | None = field(default=None, repr=False)
     trouble: str = ""
 
 
@@ -39,7 +39,7 @@ class Document:
 class Handed:
     """A variable that Docker Compose sets for LibreChat: it beats the file's."""
 
-    value: str
+    value: str = field(repr=False)
     where: str
 
 

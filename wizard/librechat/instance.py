@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from wizard.findings import Finding, Rule, Severity
 from wizard.http import HttpClient, NetworkError, Response, Trouble
-from wizard.settings import is_loopback
+from wizard.settings import host_of, is_loopback
 
 _CONFIG = "api/server/routes/config.js"
 _OAUTH = "api/server/routes/oauth.js"
@@ -356,10 +356,10 @@ def _running_values(instance: Instance, values: Mapping[str, str]) -> Iterator[t
     yield "OPENID_SCOPE", " ".join(sorted(sent.get("scope", "").split()))
     yield "OPENID_AUDIENCE", sent.get("audience", "")
     location = instance.sign_in.response.location if instance.sign_in.response else ""
-    issuer = _host(values.get("OPENID_ISSUER", ""))
+    issuer = host_of(values.get("OPENID_ISSUER", ""))
     # Auth0 signs people in at the issuer's own host; other providers need not.
-    if issuer.endswith(".auth0.com") or _host(location).endswith(".auth0.com"):
-        yield "OPENID_ISSUER", _host(location)
+    if issuer.endswith(".auth0.com") or host_of(location).endswith(".auth0.com"):
+        yield "OPENID_ISSUER", host_of(location)
 
 
 def _expected(name: str, values: Mapping[str, str]) -> str:
@@ -370,7 +370,7 @@ def _expected(name: str, values: Mapping[str, str]) -> str:
         case "OPENID_AUDIENCE":
             return next((part.strip() for part in value.split(",") if part.strip()), "")
         case "OPENID_ISSUER":
-            return _host(value)
+            return host_of(value)
         case _:
             return value
 
@@ -431,7 +431,7 @@ def _why_gone(public: Reply) -> str:
         is_ours = is_loopback(public.url) and public.error.trouble is Trouble.REFUSED
         is_gone = is_ours or public.error.trouble is Trouble.NAME
         return public.error.trouble.value if is_gone else ""
-    host = _host(public.url)
+    host = host_of(public.url)
     code = public.response.headers.get("ngrok-error-code", "") if public.response else ""
     if code == "ERR_NGROK_3200":
         return "ngrok says that the tunnel is closed (ERR_NGROK_3200)"
@@ -483,13 +483,6 @@ def _leads_elsewhere(instance: Instance) -> bool:
 def _rate_limited(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     if instance.sign_in and instance.sign_in.status == 429:
         yield RATE_LIMITED.finding(f"{instance.sign_in.url}: status 429.")
-
-
-def _host(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
 
 
 def _cut(text: str) -> str:

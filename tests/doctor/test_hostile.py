@@ -1,0 +1,194 @@
+"""Files that want to break, drown or fool the doctor."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.doctor.cases import CASES, env, subject
+from wizard.doctor.rules import can_be_mended, diagnose, repairs
+from wizard.doctor.writing import silenced_rules
+from wizard.execution import BUG
+from wizard.librechat.deployment import MAX_FILE_BYTES, read_deployment
+from wizard.librechat.variables import VARIABLES
+from wizard.text import printable
+
+SECRET = "s3cr3t-that-must-never-be-shown"
+NAMES = [*VARIABLES, "OPENID_SCOPES", "SESSION_COOKIE_SECURE", "OPENID_REQUIRED_ROLE", "X"]
+NASTY = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from(
+        [
+            "http://[",
+            "https://[::1",
+            "https://x:99999",
+            "https://x:y",
+            "https://a@b@c",
+            "https://user:pass@x.com",
+            "//",
+            "://",
+            "'",
+            '"',
+            "`",
+            "#",
+            "a#b",
+            "$X",
+            "${X}",
+            "\\",
+            "\x00",
+            "\x1b[31mred",
+            "\u202eevil",
+            "\udcff",
+            "．ａｕｔｈ０．com",
+            "https://" + "a" * 5000,
+            ",,,",
+            "-" * 100,
+        ]
+    ),
+)
+LINES = st.lists(
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(NAMES),
+        st.sampled_from(["=", " = ", ": ", "=\t", "='", '="', "=`", ""]),
+        NASTY,
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(LINES, st.sampled_from(["\n", "\r\n", "\r"]))
+def test_no_file_breaks_a_rule(lines: list[str], line_break: str) -> None:
+    checked = subject(line_break.join([*lines, f"OPENID_CLIENT_SECRET={SECRET}"]))
+    for finding in diagnose(checked):
+        assert finding.rule is not BUG, finding.detail
+        if checked.value("OPENID_CLIENT_SECRET") == SECRET:
+            assert SECRET not in finding.detail + finding.fix
+        printable(finding.detail).encode()
+        assert len(finding.detail) < 2000
+
+
+@settings(max_examples=100, deadline=None)
+@given(LINES)
+def test_repairs_come_to_an_end(lines: list[str]) -> None:
+    checked = subject("\n".join(lines))
+    file, _ = repairs(checked)
+    again, changes = repairs(replace(checked, file=file))
+    assert changes == ()
+    assert again.text == file.text
+
+
+MANY = 100_000
+FEWER = 20_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"NAME_{number}=value{number}\n" for number in range(MANY)),
+        "OPENID_CLIENT_ID=1\nOPENID_CLIENT_ID=2\n" * (FEWER // 2),
+        "".join(f"OPENID_UNKNOWN_{number}=your-value\n" for number in range(FEWER)),
+        "# librechat-auth0: ignore LA100, LA101\n" * FEWER,
+    ],
+    ids=["names", "twice", "unknown", "comments"],
+)
+def test_a_hundred_thousand_lines(text: str) -> None:
+    """Within three times of the processor's time that python-dotenv alone needs."""
+
+    def alone() -> None:
+        dotenv_values(stream=io.StringIO(text), interpolate=False)
+
+    def whole() -> None:
+        silenced_rules(text)
+        checked = subject(text)
+        for finding in diagnose(checked):
+            can_be_mended(checked, finding)
+
+    assert _seconds(whole) < 3 * _seconds(alone)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n"
+    for before, name in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "services: {api: {environment: *a, volumes: *b, env_file: *c, image: *d, ports: *e}}",
+        "registration: {socialLogins: *j}",
+        "registration: *j",
+    ],
+)
+def test_a_bomb_of_aliases(tmp_path: Path, content: str) -> None:
+    for name in ("docker-compose.yml", "librechat.yaml"):
+        (tmp_path / name).write_text(BOMB + content)
+    checked = replace(subject(env()), deployment=read_deployment(tmp_path))
+    start = time.process_time()
+    found = diagnose(checked)
+    assert BUG not in {finding.rule for finding in found}
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"[" * 3000,
+        b"services: 5",
+        b"services: {api: [1]}",
+        b"services: {api: {environment: 5, volumes: {a: 1}, env_file: {path: 3}, user: [1]}}",
+        b"- a\n- b",
+        b"!!python/object/apply:os.system ['true']",
+        b"x: " + b"y" * MAX_FILE_BYTES,
+    ],
+)
+def test_documents_that_are_none(tmp_path: Path, content: bytes) -> None:
+    for name in ("compose.yaml", "compose.override.yaml", "librechat.yaml"):
+        (tmp_path / name).write_bytes(content)
+    checked = replace(subject(env()), deployment=read_deployment(tmp_path))
+    assert BUG not in {finding.rule for finding in diagnose(checked)}
+
+
+def test_folders_and_devices_for_files(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").mkdir()
+    (tmp_path / "librechat.yaml").symlink_to("/dev/zero")
+    deployment = read_deployment(tmp_path)
+    assert not deployment.has_api
+    assert deployment.yaml.content is None
+
+
+@pytest.mark.parametrize(
+    ("comment", "rules"),
+    [
+        ("# librechat-auth0: ignore LA123", {"LA123"}),
+        ("#librechat-auth0: IGNORE la123,LA124 LA125 since we know", {"LA123", "LA124", "LA125"}),
+        ("X=1 # librechat-auth0: ignore LA123", set()),
+        ("# librechat-auth0 ignore LA123", set()),
+        ("# librechat-auth0: ignore", set()),
+        ("# librechat-auth0: ignore XLA123", set()),
+    ],
+)
+def test_silencing_comments(comment: str, rules: set[str]) -> None:
+    assert silenced_rules(f"A=1\r\n{comment}\r\nB=2") == rules
+
+
+def test_cases_cover_hostile_names() -> None:
+    assert {"LA180", "LA181"} <= {case.rule for case in CASES}
