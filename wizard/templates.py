@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 
 def template_folder() -> Traversable:
@@ -26,14 +26,20 @@ def template_folder() -> Traversable:
 
 
 def template(name: str) -> Template:
-    """The template of that name; HTML is escaped, and a name left undefined is an error."""
-    from jinja2 import Environment, StrictUndefined
+    """The template of that name, see `environment`."""
+    return environment().get_template(name)
 
-    environment = Environment(
-        autoescape=name.endswith(".html.j2"),
+
+def environment() -> Environment:
+    """Where templates find each other; HTML is escaped, and a name left undefined is an error."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
+
+    folder = template_folder()
+    return Environment(
+        loader=FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
+        autoescape=select_autoescape(enabled_extensions=["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.from_string((template_folder() / name).read_text("utf-8"))

@@ -10,10 +10,8 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from jinja2 import Environment, FileSystemLoader
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -50,6 +48,7 @@ from wizard.demo.state import (
     url_is_listed_without_query,
 )
 from wizard.demo.tokens import TokenMaker
+from wizard.templates import environment
 
 MAX_FORM_BYTES = 1 << 16
 BROWSER_COOKIE = "__Host-demo-tenant-browser"
@@ -130,9 +129,7 @@ class _Endpoints:
         self._tenant = tenant
         self._maker = TokenMaker(tenant)
         self._tokens = TokenEndpoint(tenant, self._maker)
-        self._pages = Environment(
-            loader=FileSystemLoader(Path(__file__).with_name("pages")), autoescape=True
-        )
+        self._pages = environment()
 
     async def discovery(self, request: Request) -> Response:  # noqa: ARG002
         issuer = self._tenant.issuer
@@ -368,7 +365,7 @@ class _Endpoints:
         self, name: str, *, status: int = 200, goes_to: str = "", **shown: object
     ) -> Response:
         nonce = secrets.token_urlsafe(16)
-        html = self._pages.get_template(f"{name}.html.j2").render(nonce=nonce, **shown)
+        html = self._pages.get_template(f"demo/{name}.html.j2").render(nonce=nonce, **shown)
         # Browsers hold the redirects that follow a form to `form-action`, too.
         parts = urlsplit(goes_to)
         origin = f"{parts.scheme}://{parts.netloc}"
