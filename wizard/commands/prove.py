@@ -61,8 +61,10 @@ def sign_in(
             if not flow.leads_here():
                 # Only seen from here: a router may keep this machine from its own public address.
                 console.warn(f"{settings.public_url} did not lead to port {port} just now.")
-        is_open = ports.desktop.open(flow.url)
-        console.link("The browser opens:" if is_open else "Open in any browser:", flow.url)
+        if ports.desktop.open(flow.url):
+            console.verbatim("Your browser opens:", [flow.url])
+        else:
+            console.link("Open in any browser:", flow.url)
         with console.working("Waiting for the sign-in"):
             judgement = flow.wait(seconds)
     show(judgement.results, judgement.findings, ports)
