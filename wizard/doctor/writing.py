@@ -8,7 +8,7 @@ from functools import cache
 
 from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject, of_the_table
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.librechat.env_file import Assignment
 from wizard.librechat.names import INVENTED, is_known, known_names
 from wizard.librechat.setup import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
@@ -78,6 +78,7 @@ NO_FILE = Rule(
     "There is no .env",
     "LibreChat has no settings, and so no sign-in.",
     "librechat-auth0 init writes one.",
+    exit_code=ExitCode.FILE,
 )
 UNKNOWN_NAME = Rule(
     "LA180",

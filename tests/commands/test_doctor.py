@@ -1,0 +1,329 @@
+"""`doctor` from the folder to the result: what is told, what is mended, what it ends with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.auth0.scripted import AUDIENCE, CLIENT_ID, DOMAIN, NOW, SECRET, ScriptedTenant, oauth
+from tests.doctor.cases import GOOD, PUBLIC_URL, env
+from tests.fakes import FixedClock, ScriptedPrompter, World, make_world
+from tests.stand_ins.librechat import LibreChat, Tunnel, running
+from wizard.commands.doctor import DoctorOptions, DoctorResult, run_doctor
+from wizard.execution import envelope
+from wizard.findings import ExitCode, Failure
+from wizard.http import HttpClient, NetworkError, Response, Trouble
+from wizard.librechat.env_file import EnvFile
+from wizard.processes import SystemProcesses
+
+VALUES = {
+    "OPENID_ISSUER": f"https://{DOMAIN}",
+    "OPENID_CLIENT_ID": CLIENT_ID,
+    "OPENID_CLIENT_SECRET": SECRET,
+    "OPENID_AUDIENCE": AUDIENCE,
+    "OPENID_REFRESH_AUDIENCE": AUDIENCE,
+}
+
+
+class Everything:
+    """The tenant, the tunnel and LibreChat's own port behind one `HttpClient`."""
+
+    def __init__(self, tenant: HttpClient, librechat: HttpClient) -> None:
+        self._tenant = tenant
+        self._librechat = librechat
+
+    def request(self, method: str, url: str, **options: Any) -> Response:
+        client = self._tenant if DOMAIN in url else self._librechat
+        return client.request(method, url, **options)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    return folder
+
+
+@pytest.fixture
+def librechat() -> Iterator[LibreChat]:
+    with running(LibreChat({})) as started:
+        yield started
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / ".env"
+    path.write_text(text, newline="")
+    path.chmod(0o600)
+    return path
+
+
+def doctor(
+    folder: Path, *script: tuple[str, object], http: HttpClient | None = None, **options: Any
+) -> tuple[DoctorResult, World]:
+    prompter = ScriptedPrompter(*script) if script else None
+    world = make_world(folder, prompter=prompter, http=http, clock=FixedClock(NOW))
+    chosen = DoctorOptions(**{"offline": http is None, **options})
+    result = run_doctor(chosen, world.ports)
+    if prompter is not None:
+        prompter.verify()
+    return result, world
+
+
+def ids(result: DoctorResult) -> list[str]:
+    return [finding.rule.id for finding in result.findings]
+
+
+def live(
+    folder: Path, librechat: LibreChat, tenant: HttpClient, running_values: Mapping[str, str]
+) -> tuple[DoctorResult, World]:
+    text = env(**{**VALUES, "PORT": str(librechat.port)})
+    write(folder, text)
+    librechat.values = {**EnvFile(text).values(), **running_values}
+    return doctor(folder, http=Everything(tenant, Tunnel(PUBLIC_URL, librechat.port)))
+
+
+def test_all_is_well(folder: Path) -> None:
+    write(folder, env())
+    result, world = doctor(folder)
+    assert result.exit_code is ExitCode.OK
+    assert result.findings == ()
+    assert "Nothing is wrong." in world.said
+
+
+def test_the_whole_of_it_is_well(folder: Path, librechat: LibreChat) -> None:
+    result, world = live(folder, librechat, ScriptedTenant(), {})
+    assert ids(result) == []
+    assert len(result.checks) == 8
+    assert "Nothing is wrong." in world.said
+    assert librechat.logins == 1
+
+
+def test_tenant_and_librechat_are_wrong(folder: Path, librechat: LibreChat) -> None:
+    tenant = ScriptedTenant(code=oauth("access_denied", "Unauthorized", 401))
+    result, world = live(folder, librechat, tenant, {"OPENID_SCOPE": "openid"})
+    assert result.exit_code is ExitCode.FINDINGS
+    assert "LA524" in ids(result)
+    assert any(rule.startswith("LA2") for rule in ids(result))
+    assert world.said.index("Auth0's dashboard") < world.said.index("the running LibreChat")
+    assert SECRET not in world.said
+
+
+def test_the_tenant_cannot_be_reached(folder: Path, librechat: LibreChat) -> None:
+    tenant = ScriptedTenant(discovery=NetworkError(Trouble.NAME, f"https://{DOMAIN}"))
+    result, _ = live(folder, librechat, tenant, {})
+    assert result.exit_code is ExitCode.TENANT
+
+
+def test_the_tenant_is_not_asked_about_what_cannot_be(folder: Path, librechat: LibreChat) -> None:
+    write(folder, env(OPENID_ISSUER="", PORT=str(librechat.port)))
+    librechat.values = GOOD
+    result, world = doctor(folder, http=Tunnel(PUBLIC_URL, librechat.port))
+    assert "LA101" in ids(result)
+    assert "The tenant is not asked" in world.said
+    assert result.checks == ()
+
+
+def test_errors_come_first_and_are_grouped_by_what_to_do(folder: Path) -> None:
+    write(
+        folder,
+        env(
+            OPENID_ISSUER="",
+            ALLOW_SOCIAL_LOGIN="no",
+            OPENID_SESSION_SECRET="x",
+            ALLOW_EMAIL_LOGIN="true",
+        ),
+    )
+    result, world = doctor(folder)
+    assert result.exit_code is ExitCode.FINDINGS
+    severities = [finding.severity.value for finding in result.findings]
+    assert severities == sorted(severities, key=["error", "warning", "note"].index)
+    said = world.said
+    in_order = ("To change in the .env", "doctor --fix mends these", "Good to know", "2 errors")
+    places = [said.index(heading) for heading in in_order]
+    assert places == sorted(places)
+
+
+def test_warnings_alone_are_no_failure(folder: Path) -> None:
+    write(folder, env("OPENID_SCOPES=x"))
+    result, _ = doctor(folder)
+    assert ids(result) == ["LA180"]
+    assert result.exit_code is ExitCode.OK
+
+
+def test_findings_of_one_rule_are_told_as_one(folder: Path) -> None:
+    write(folder, env(CREDS_KEY="", CREDS_IV="", JWT_SECRET="", JWT_REFRESH_SECRET=""))
+    result, world = doctor(folder)
+    assert ids(result) == ["LA161"] * 4
+    assert world.said.count("LA161") == 1
+    assert "JWT_SECRET is blank" in world.said
+
+
+def test_one_rule_only(folder: Path) -> None:
+    write(folder, env(OPENID_ISSUER="", OPENID_SCOPE=""))
+    assert ids(doctor(folder, rules=("la102",))[0]) == ["LA102"]
+    assert ids(doctor(folder, rules=("LA102", "LA101"))[0]) == ["LA101", "LA102"]
+
+
+def test_ignored_by_option_and_by_comment(folder: Path) -> None:
+    write(folder, env("# librechat-auth0: ignore LA101", OPENID_ISSUER="", OPENID_SCOPE=""))
+    result, _ = doctor(folder, ignore=("LA102",))
+    assert ids(result) == []
+    assert list(result.ignored) == ["LA101", "LA102"]
+    assert result.exit_code is ExitCode.OK
+
+
+def test_a_comment_that_silences_nothing(folder: Path) -> None:
+    write(folder, env("# librechat-auth0: ignore LA1"))
+    assert ids(doctor(folder)[0]) == ["LA183"]
+
+
+@pytest.mark.parametrize("option", ["rules", "ignore"])
+def test_a_rule_that_does_not_exist(folder: Path, option: str) -> None:
+    write(folder, env())
+    with pytest.raises(Failure) as failure:
+        doctor(folder, **{option: ("LA999",)})
+    assert failure.value.exit_code is ExitCode.USAGE
+    assert "LA999" in failure.value.finding.detail
+
+
+def test_no_file(folder: Path) -> None:
+    with pytest.raises(Failure) as failure:
+        doctor(folder)
+    assert failure.value.finding.rule.id == "LA159"
+    assert failure.value.exit_code is ExitCode.FILE
+
+
+def test_the_file_can_be_named(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.env"
+    other.write_text(env(OPENID_SCOPE=""))
+    other.chmod(0o600)
+    result, _ = doctor(folder, env_file=other)
+    assert result.env_file == other
+    assert ids(result) == ["LA102"]
+
+
+BROKEN: Mapping[str, str] = {
+    "OPENID_SCOPE": "openid",
+    "OPENID_CALLBACK_URL": f"{PUBLIC_URL}/oauth/openid/callback",
+    "OPENID_AUDIENCE": "",
+}
+
+
+class TestFix:
+    def test_mends_and_looks_again(self, folder: Path) -> None:
+        path = write(folder, "# mine\n" + env("KEEP = 'this' # as it is", **BROKEN))
+        result, world = doctor(folder, ("Write these changes?", True), fix=True)
+        values = EnvFile(path.read_text()).values()
+        assert values["OPENID_SCOPE"] == "openid profile email offline_access"
+        assert values["OPENID_CALLBACK_URL"] == "/oauth/openid/callback"
+        assert path.read_text().startswith("# mine\n")
+        assert "\nKEEP = 'this' # as it is\n" in path.read_text()
+        assert result.written
+        assert set(result.changed) == {"OPENID_SCOPE", "OPENID_CALLBACK_URL"}
+        assert ids(result) == ["LA112"]
+        assert "What is left" in world.said
+        assert result.backup is not None
+        assert "OPENID_SCOPE=openid\n" in result.backup.read_text().replace("'", "")
+
+    def test_twice_changes_nothing(self, folder: Path) -> None:
+        path = write(folder, env(**BROKEN))
+        doctor(folder, fix=True, yes=True)
+        before = path.stat()
+        result, world = doctor(folder, fix=True, yes=True)
+        after = path.stat()
+        assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
+        assert not result.changed
+        assert "nothing was written" in world.said
+
+    def test_dry_run(self, folder: Path) -> None:
+        path = write(folder, env(**BROKEN))
+        result, world = doctor(folder, fix=True, dry_run=True)
+        assert path.read_text() == env(**BROKEN)
+        assert not result.written
+        assert "OPENID_SCOPE" in result.changed
+        assert "Dry run" in world.said
+        assert result.exit_code is ExitCode.FINDINGS
+
+    def test_no_is_no(self, folder: Path) -> None:
+        path = write(folder, env(**BROKEN))
+        result, _ = doctor(folder, ("Write these changes?", False), fix=True)
+        assert path.read_text() == env(**BROKEN)
+        assert not result.written
+
+    def test_nobody_to_ask(self, folder: Path) -> None:
+        path = write(folder, env(**BROKEN))
+        with pytest.raises(Failure) as failure:
+            doctor(folder, fix=True)
+        assert failure.value.exit_code is ExitCode.USAGE
+        assert path.read_text() == env(**BROKEN)
+
+    def test_only_the_rule_that_is_named(self, folder: Path) -> None:
+        path = write(folder, env(**BROKEN))
+        doctor(folder, fix=True, yes=True, rules=("LA106",))
+        values = EnvFile(path.read_text()).values()
+        assert values["OPENID_CALLBACK_URL"] == "/oauth/openid/callback"
+        assert values["OPENID_SCOPE"] == "openid"
+
+    def test_what_is_silenced_stays(self, folder: Path) -> None:
+        text = env("# librechat-auth0: ignore LA106", **BROKEN)
+        path = write(folder, text)
+        doctor(folder, fix=True, yes=True, ignore=("LA118", "LA119"))
+        assert path.read_text() == text
+
+    def test_no_secret_is_said(self, folder: Path) -> None:
+        path = write(folder, env(OPENID_SESSION_SECRET="short-secret"))
+        _, world = doctor(folder, fix=True, yes=True)
+        fresh = EnvFile(path.read_text()).values()["OPENID_SESSION_SECRET"]
+        assert len(fresh) == 64
+        assert fresh not in world.said
+        assert "short-secret" not in world.said
+
+    def test_librechat_is_not_asked_again(self, folder: Path, librechat: LibreChat) -> None:
+        text = env(**VALUES, PORT=str(librechat.port), OPENID_SCOPE="openid")
+        write(folder, text)
+        librechat.values = EnvFile(text).values()
+        tenant = ScriptedTenant()
+        result, _ = doctor(
+            folder,
+            http=Everything(tenant, Tunnel(PUBLIC_URL, librechat.port)),
+            fix=True,
+            yes=True,
+        )
+        assert librechat.logins == 1
+        assert ids(result) == ["LA524"], "it still runs with the old scope"
+        assert len(tenant.sent("discovery")) == 1, "nothing changed that the tenant judges"
+
+
+def test_json_holds_no_secret(folder: Path) -> None:
+    write(folder, env(OPENID_SCOPE=""))
+    result, _ = doctor(folder, fix=True, dry_run=True)
+    value = envelope("doctor", result.exit_code, result.findings, result.as_json())
+    text = json.dumps(value)
+    assert value["ok"] is False
+    assert value["changed"] == ["OPENID_SCOPE"]
+    assert value["fixed"] == []
+    for name in ("OPENID_CLIENT_SECRET", "OPENID_SESSION_SECRET", "JWT_SECRET"):
+        assert GOOD[name] not in text
+
+
+@pytest.mark.needs("git")
+def test_a_file_that_git_tracks(folder: Path) -> None:
+    from wizard.doctor.subject import gather
+
+    path = write(folder, env())
+
+    def is_tracked() -> bool:
+        subject = gather(path, path.read_bytes(), {}, SystemProcesses())
+        return subject.facts.is_tracked
+
+    assert not is_tracked()
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    assert not is_tracked()
+    subprocess.run(["git", "add", ".env"], cwd=folder, check=True)
+    assert is_tracked()

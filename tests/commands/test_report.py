@@ -1,0 +1,114 @@
+"""`report`: all that helps, and no secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.auth0.scripted import DOMAIN, NOW, ScriptedTenant
+from tests.commands.test_doctor import VALUES, Everything, write
+from tests.doctor.cases import CLIENT_SECRET, GOOD, PUBLIC_URL, env, subject
+from tests.fakes import FixedClock, make_world
+from tests.stand_ins.librechat import LibreChat, Tunnel, running
+from wizard.commands.report import report_text, run_report, tunnel_kind
+from wizard.doctor.examine import Examination, conclude
+from wizard.doctor.rules import diagnose
+from wizard.findings import ExitCode
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.variables import VARIABLES
+
+
+def examined(text: str) -> Examination:
+    checked = subject(text)
+    return conclude(checked, None, diagnose(checked))
+
+
+def test_the_whole(tmp_path: Path) -> None:
+    with running(LibreChat({})) as librechat:
+        text = env(**VALUES, PORT=str(librechat.port), OPENID_SCOPES="x")
+        librechat.values = EnvFile(text).values()
+        write(tmp_path, text)
+        http = Everything(ScriptedTenant(), Tunnel(PUBLIC_URL, librechat.port))
+        world = make_world(tmp_path, http=http, clock=FixedClock(NOW))
+        result = run_report(tmp_path / ".env", world.ports, offline=False, as_json=False)
+    report = world.stdout.getvalue()
+    assert report == result.text + "\n"
+    assert result.exit_code is ExitCode.OK
+    for part in (
+        "librechat-auth0 0.",
+        "Python 3.",
+        "LA180 warning",
+        f"OPENID_ISSUER=https://{DOMAIN}",
+        "OPENID_REUSE_TOKENS=true",
+        f"issuer: https://{DOMAIN}/",
+        "Client secret: proved",
+        "public URL by: an address of its own",
+        "openidLoginEnabled: true",
+    ):
+        assert part in report, part
+    assert result.as_json() == {"report": result.text}
+
+
+def test_no_secret_is_in_it() -> None:
+    report = report_text(examined(env("MY_API_KEY=abc-123\nUNKNOWN=also-mine", OPENID_SCOPE="")))
+    for name, variable in VARIABLES.items():
+        if variable.secret and GOOD.get(name):
+            assert GOOD[name] not in report, name
+    assert "abc-123" not in report
+    assert "also-mine" not in report
+    assert "MY_API_KEY=[7 characters]" in report
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPENID_CLIENT_ID",
+        "OPENID_ISSUER",
+        "OPENID_AUDIENCE",
+        "DOMAIN_SERVER",
+        "OPENID_SCOPE",
+        "OPENID_CALLBACK_URL",
+        "OPENID_BUTTON_LABEL",
+        "OPENID_IMAGE_URL",
+    ],
+)
+def test_a_secret_in_the_wrong_place(name: str) -> None:
+    for value in (
+        CLIENT_SECRET,
+        f"https://{CLIENT_SECRET}",
+        "https://me:p4ssword@example.com",
+        f"{CLIENT_SECRET[:20]} {GOOD['JWT_SECRET']}",
+    ):
+        report = report_text(examined(env(**{name: value})))
+        assert CLIENT_SECRET not in report
+        assert "p4ssword" not in report
+        assert GOOD["JWT_SECRET"] not in report
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(list(VARIABLES)), st.text(max_size=30))
+def test_any_value_can_be_reported(name: str, value: str) -> None:
+    text = env() + f"\n{name}={value}\nOPENID_CLIENT_SECRET={CLIENT_SECRET}"
+    report = report_text(examined(text))
+    report.encode()
+    assert CLIENT_SECRET not in report
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://abc.ngrok-free.app", "ngrok"),
+        ("https://my.ngrok.dev", "ngrok"),
+        ("https://abc.loca.lt", "localtunnel"),
+        ("https://abc.trycloudflare.com", "cloudflared"),
+        ("https://localhost:3443", "this machine only"),
+        ("https://chat.example.com", "an address of its own"),
+        ("http://[", "none"),
+        ("", "none"),
+    ],
+)
+def test_tunnel_kind(url: str, kind: str) -> None:
+    assert tunnel_kind(url) == kind
