@@ -171,6 +171,7 @@ def test_a_cli_that_cannot_is_told(done: Completed) -> None:
     assert failure.value.finding.rule.id == "LA618"
 
 
-def test_a_cli_without_a_network_is_a_broken_network() -> None:
+@pytest.mark.parametrize("said", ["failed to send request: dial tcp: timeout", "unexpected EOF"])
+def test_a_cli_without_a_network_is_a_broken_network(said: str) -> None:
     with pytest.raises(NetworkError):
-        ask("GET", "clients", Completed(1, "", "failed to send request: dial tcp: timeout"))
+        ask("GET", "clients", Completed(1, "", said))

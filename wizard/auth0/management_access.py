@@ -69,6 +69,7 @@ RULES = (SCOPES_MISSING, OTHER_TENANT, MACHINE_REFUSED, CLI_FAILED)
 
 CLI_SECONDS = 60.0
 _LACKS_SCOPE = re.compile(r"lacks scope: ([a-z_]+:[a-z_]+)")
+_BROKE = re.compile(r"failed to send request|unexpected EOF")
 # Ours; the CLI would take some of them for its own (auth0-cli issue 259).
 _OUR_VARIABLES = frozenset(
     {
@@ -254,7 +255,7 @@ def _refusal(done: Completed, url: str) -> Response:
         message = f"Insufficient scope, expected any of: {lacks[1]}"
         said = {"statusCode": 403, "errorCode": "insufficient_scope", "message": message}
         return _json_response(url, 403, said)
-    if "failed to send request" in done.stderr:
+    if _BROKE.search(done.stderr):
         raise NetworkError(Trouble.DROPPED, url, quoted(done.stderr))
     reason = "auth0 is not installed" if done.status == 127 else quoted(done.stderr)
     raise CLI_FAILED.failure(f"auth0 api ended with {done.status}: {reason}")

@@ -1,0 +1,82 @@
+"""A stand-in for the auth0 CLI 1.33: `auth0 api METHOD PATH`, as internal/cli/api.go has it.
+
+It keeps its sign-in where the real one keeps it, sends the request and prints the answer's body
+as indented JSON, whatever its status: only a missing scope ends it with 1. It reads the body of a
+403 to look for one, and has nothing left to print then. What came is noted, one JSON line a call,
+in the file that STAND_IN_LOG names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import ssl
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+
+def main() -> int:
+    with Path(os.environ["STAND_IN_LOG"]).open("a") as log:
+        log.write(json.dumps({"argv": sys.argv[1:], "environ": dict(os.environ)}) + "\n")
+    parser = argparse.ArgumentParser("auth0")
+    commands = parser.add_subparsers(dest="command", required=True)
+    api = commands.add_parser("api")
+    api.add_argument("--tenant", default="")
+    api.add_argument("--no-input", action="store_true")
+    api.add_argument("--no-color", action="store_true")
+    api.add_argument("--data", default="")
+    api.add_argument("method")
+    api.add_argument("path")
+    asked = parser.parse_args()
+
+    config = Path(os.environ["HOME"]) / ".config" / "auth0" / "config.json"
+    if not config.is_file():
+        return failed("Not logged in. Try 'auth0 login'.")
+    known = json.loads(config.read_bytes())
+    tenant = asked.tenant or known["default_tenant"]
+    if tenant not in known["tenants"]:
+        return failed(
+            f"Unable to find tenant: {tenant}; run 'auth0 tenants use' to see your configured"
+            " tenants or run 'auth0 login' to configure a new tenant"
+        )
+    request = urllib.request.Request(
+        f"https://{tenant}/api/v2/{asked.path.strip('/')}",
+        method=asked.method.upper(),
+        data=asked.data.encode() or None,
+        headers={
+            "Authorization": f"Bearer {known['tenants'][tenant]['access_token']}",
+            "Content-Type": "application/json",
+        },
+    )
+    context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+    try:
+        with urllib.request.urlopen(request, context=context) as answer:
+            body = answer.read()
+    except urllib.error.HTTPError as error:
+        body = error.read()
+        if error.code == 403:
+            said = json.loads(body)
+            if said.get("errorCode") == "insufficient_scope":
+                scope = said["message"].partition("any of: ")[2].partition(",")[0]
+                return failed(f"request failed because access token lacks scope: {scope}.")
+            return 0
+    except http.client.HTTPException:
+        return failed("unexpected EOF")
+    except OSError as error:
+        return failed(f"failed to send request: {error}")
+    if body:
+        print(json.dumps(json.loads(body), indent=2))
+    return 0
+
+
+def failed(reason: str) -> int:
+    print(f" ✗    {reason}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
