@@ -35,6 +35,7 @@ from wizard.settings import Auth0Settings, SetupSettings
 
 NODE = Path(__file__).parent / "node"
 PUBLIC_URL = "https://chat.example.com"
+NO_SUCH_TENANT = "no-such-tenant.us.auth0.com"
 AUDIENCE = "https://api.librechat.ai"
 EMAIL = "demo@example.com"
 PASSWORD = "correct horse battery staple"
@@ -53,8 +54,8 @@ class Authority:
         return Https({"SSL_CERT_FILE": str(self.ca)})
 
 
-def make_authority(folder: Path) -> Authority:
-    """A fresh authority and its certificate, in `folder`."""
+def make_authority(folder: Path, *hosts: str) -> Authority:
+    """A fresh authority and its certificate, in `folder`; `hosts` are vouched for as well."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away test authority")])
     now = dt.datetime.now(dt.UTC)
@@ -86,6 +87,7 @@ def make_authority(folder: Path) -> Authority:
         x509.DNSName("localhost"),
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         x509.IPAddress(ipaddress.ip_address("::1")),
+        *map(x509.DNSName, hosts),
     ]
     certificate = (
         builder(x509.Name([]), key.public_key())
@@ -309,7 +311,7 @@ def sign_in_at_simulacrum(http: Https, provider: NodeProvider, authorize_url: st
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return make_authority(tmp_path_factory.mktemp("authority"))
+    return make_authority(tmp_path_factory.mktemp("authority"), NO_SUCH_TENANT)
 
 
 @pytest.fixture(scope="session")

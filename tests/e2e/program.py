@@ -1,0 +1,159 @@
+"""The program as a user starts it in a shell: its arguments, its environment, what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROGRAM = str(Path(sys.executable).with_name("librechat-auth0"))
+SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one object on standard output."""
+        said: dict[str, Any] = json.loads(self.out)
+        return said
+
+    @property
+    def rules(self) -> list[str]:
+        """What `--json` found."""
+        return [finding["rule"] for finding in self.json["findings"]]
+
+    def finding(self, rule: str) -> dict[str, Any]:
+        """The finding of that rule."""
+        return next(each for each in self.json["findings"] if each["rule"] == rule)
+
+    def outcome(self, check: str) -> str:
+        """What the live check of that name came to."""
+        return next(str(it["outcome"]) for it in self.json["checks"] if it["check"] == check)
+
+
+def run(*args: str, cwd: Path, environ: Mapping[str, str], given: str = "") -> Ran:
+    """Run the program to its end, without a terminal; `given` is its standard input."""
+    done = subprocess.run(
+        [PROGRAM, *args],
+        cwd=cwd,
+        env=dict(environ),
+        input=given,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+class Running:
+    """A run that is not at its end; `said` is all of its standard error up to now."""
+
+    def __init__(self, *args: str, cwd: Path, environ: Mapping[str, str]) -> None:
+        self.said = ""
+        self._more = threading.Condition()
+        self._process = subprocess.Popen(
+            [PROGRAM, *args],
+            cwd=cwd,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            # A shell gives the programs it starts in the background no Ctrl-C; a terminal does.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        self._out: list[str] = []
+        self._readers = [
+            threading.Thread(target=each, daemon=True) for each in (self._hear, self._collect)
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def until(self, words: str) -> None:
+        """Wait until it has said so."""
+        self.line(words)
+
+    def line(self, words: str) -> str:
+        """The whole line after `words`, or that holds them, once it has been said."""
+        deadline = time.monotonic() + SECONDS
+        with self._more:
+            while words not in self.said[: self.said.rfind("\n") + 1]:
+                left = deadline - time.monotonic()
+                ended = self._process.poll() is not None and not self._readers[0].is_alive()
+                assert left > 0, f"{words!r} was never said:\n{self.said}"
+                assert not ended, f"it ended without {words!r}:\n{self.said}"
+                self._more.wait(min(left, 0.2))
+            return next(line for line in self.said.splitlines() if words in line)
+
+    def link(self) -> str:
+        """The link that the user is to open."""
+        return self.line("/oauth/openid?key=").strip()
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self) -> Ran:
+        """Wait for its end."""
+        code = self._process.wait(SECONDS)
+        self._close()
+        return Ran(code, "".join(self._out), self.said)
+
+    def stop(self) -> None:
+        """End it if it has not ended."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        for reader in self._readers:
+            reader.join(10)
+        for pipe in (self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+    def _hear(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            with self._more:
+                self.said += line
+                self._more.notify_all()
+
+    def _collect(self) -> None:
+        assert self._process.stdout is not None
+        self._out.extend(self._process.stdout)
+
+
+@contextmanager
+def running(*args: str, cwd: Path, environ: Mapping[str, str]) -> Iterator[Running]:
+    """The program while the context is open."""
+    process = Running(*args, cwd=cwd, environ=environ)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def clean_environ(home: Path, ca: Path | None = None, **more: str) -> dict[str, str]:
+    """A user's environment with a home of its own; nobody but `ca` is trusted, if it is given."""
+    trust = {"SSL_CERT_FILE": str(ca)} if ca else {}
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    return {**kept, "HOME": str(home), "LANG": "C.UTF-8", **trust, **more}

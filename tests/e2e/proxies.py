@@ -1,0 +1,135 @@
+"""What stands between the program and the network, on loopback."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+Handle = Callable[[socket.socket], None]
+HEAD_END = b"\r\n\r\n"
+
+
+@contextmanager
+def listening(handle: Handle, port: int = 0) -> Iterator[int]:
+    """The port of a server that has `handle` speak with each visitor, in a thread."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=speak, args=(connection,), daemon=True).start()
+
+        def speak(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
+                handle(connection)
+
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            server.join(10)
+
+
+@contextmanager
+def refusing_proxy() -> Iterator[str]:
+    """The URL of an HTTP proxy that wants a password."""
+
+    def refuse(connection: socket.socket) -> None:
+        _head(connection)
+        connection.sendall(
+            b"HTTP/1.1 407 Proxy Authentication Required\r\n"
+            b"Proxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
+        )
+
+    with listening(refuse) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def proxy_to(target: int) -> Iterator[str]:
+    """The URL of an HTTP proxy for which every name leads to the port `target` of this machine."""
+
+    def tunnel(connection: socket.socket) -> None:
+        head = _head(connection)
+        assert head.startswith(b"CONNECT "), head
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", target)) as onward:
+            _join(connection, onward)
+
+    with listening(tunnel) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@dataclass
+class Record:
+    """The request lines that came by."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def of(self, path: str) -> list[str]:
+        """Those for that path."""
+        return [line for line in self.lines if line.split()[1].startswith(path)]
+
+
+@contextmanager
+def counting(port: int, target: int) -> Iterator[Record]:
+    """A record of what comes to `port`, which is passed on to `target` as it is."""
+    record = Record()
+
+    def note(connection: socket.socket) -> None:
+        head = _head(connection)
+        record.lines.append(head.partition(b"\r\n")[0].decode())
+        with socket.create_connection(("127.0.0.1", target)) as onward:
+            # One request a connection, so that none goes by unseen.
+            onward.sendall(head.replace(b"keep-alive", b"close"))
+            _join(connection, onward)
+
+    with listening(note, port):
+        yield record
+
+
+@contextmanager
+def tls_only(port: int, target: int, context: ssl.SSLContext) -> Iterator[None]:
+    """HTTPS at `port` that adds nothing to what it passes on to `target`."""
+
+    def unwrap(connection: socket.socket) -> None:
+        with (
+            context.wrap_socket(connection, server_side=True) as inside,
+            socket.create_connection(("127.0.0.1", target)) as onward,
+        ):
+            _join(inside, onward)
+
+    with listening(unwrap, port):
+        yield
+
+
+def _head(connection: socket.socket) -> bytes:
+    """What came, up to the end of the first request's head at least."""
+    read = b""
+    while HEAD_END not in read and (piece := connection.recv(65536)):
+        read += piece
+    return read
+
+
+def _join(one: socket.socket, other: socket.socket) -> None:
+    """Carry bytes both ways until one side hangs up."""
+
+    def carry(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+        for each in (source, target):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    back = threading.Thread(target=carry, args=(other, one), daemon=True)
+    back.start()
+    carry(one, other)
+    back.join(10)

@@ -1,0 +1,408 @@
+"""`init` against a tenant in which one thing is wrong: what the user is told, and to do what."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from tests.e2e.program import Ran, clean_environ, run
+from tests.e2e.proxies import proxy_to, refusing_proxy
+from tests.e2e.terminal import CTRL_U, DOWN, ENTER, Terminal
+from tests.librechat.example import env_example
+from tests.providers import AUDIENCE, NO_SUCH_TENANT, PUBLIC_URL, Authority, Demo, make_authority
+from wizard.demo.state import AuthMethod, GrantType, Interruption, OrganizationUsage, Policy
+
+CALLBACK = f"{PUBLIC_URL}/oauth/openid/callback"
+DASHBOARD = "https://manage.auth0.com/#"
+
+
+@dataclass
+class Setup:
+    """A LibreChat folder, a tenant, and what `init` is called with."""
+
+    demo: Demo
+    folder: Path
+    tmp: Path
+    environ: dict[str, str]
+    stack: ExitStack
+    options: dict[str, str] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+
+    def init(self, *more: str) -> Ran:
+        auth0 = self.demo.setup.auth0
+        given = {
+            "--domain": auth0.domain,
+            "--client-id": auth0.client_id,
+            "--audience": AUDIENCE,
+            "--public-url": PUBLIC_URL,
+            "--client-secret-file": "-",
+            **self.options,
+        }
+        words = [word for pair in given.items() for word in pair]
+        return run(
+            *("init", "--yes", "--json", *words, *self.flags, *more),
+            cwd=self.folder,
+            environ=self.environ,
+            given=auth0.client_secret,
+        )
+
+    def go_by(self, proxy: str) -> None:
+        self.environ["HTTPS_PROXY"] = proxy
+
+    @property
+    def port(self) -> int:
+        return int(self.demo.tenant.domain.rpartition(":")[2])
+
+    @property
+    def application_page(self) -> str:
+        return f"{DASHBOARD}/applications/{self.demo.application.client_id}"
+
+    def assert_nothing_is_written(self) -> None:
+        assert sorted(path.name for path in self.folder.iterdir()) == [".env.example"]
+        assert not list(self.tmp.glob("home/.local/state/**/backups/*/*"))
+
+
+@pytest.fixture
+def setup(demo: Demo, authority: Authority, tmp_path: Path) -> Iterator[Setup]:
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    (folder / ".env.example").write_text(env_example())
+    environ = clean_environ(tmp_path / "home", authority.ca)
+    with ExitStack() as stack:
+        yield Setup(demo, folder, tmp_path, environ, stack)
+
+
+def no_such_tenant(setup: Setup) -> None:
+    # Auth0 has one address for all: what it does not know answers 404.
+    setup.options["--domain"] = NO_SUCH_TENANT
+    setup.go_by(setup.stack.enter_context(proxy_to(setup.port)))
+
+
+def no_such_name(setup: Setup) -> None:
+    setup.options["--domain"] = "tenant.invalid"
+
+
+def nothing_there(setup: Setup) -> None:
+    setup.options["--domain"] = "localhost:9"
+
+
+def portal(setup: Setup) -> None:
+    setup.demo.tenant.interruption = Interruption(200, "<html>Log in to the hotel's network</html>")
+
+
+def no_issuer(setup: Setup) -> None:
+    setup.demo.tenant.interruption = Interruption(404, "Not found", "text/plain")
+
+
+def custom_domain_not_ready(setup: Setup) -> None:
+    # The name leads to Auth0 already, but there is no certificate for it.
+    setup.options["--domain"] = "login.example.com"
+    setup.go_by(setup.stack.enter_context(proxy_to(setup.port)))
+
+
+def outage(setup: Setup) -> None:
+    setup.demo.tenant.interruption = Interruption(503, "Service Unavailable")
+
+
+def other_issuer(setup: Setup) -> None:
+    setup.demo.tenant.metadata["issuer"] = "https://dev-abc123.eu.auth0.com/"
+
+
+def unknown_client(setup: Setup) -> None:
+    setup.options["--client-id"] = "nobody7nobody7nobody7nobody7nobo"
+
+
+def no_callback(setup: Setup) -> None:
+    setup.demo.application.callbacks = [f"{CALLBACK}/"]
+
+
+def unknown_api(setup: Setup) -> None:
+    setup.options["--audience"] = "https://api.librechat.ai/"
+
+
+def api_not_granted(setup: Setup) -> None:
+    setup.demo.api.user_policy = Policy.REQUIRE_CLIENT_GRANT
+
+
+def no_code_grant(setup: Setup) -> None:
+    setup.demo.application.grant_types = [GrantType.REFRESH]
+
+
+def response_type_refused(setup: Setup) -> None:
+    page = "<h1>Oops!</h1><p>unsupported_response_type: response_type code is not allowed</p>"
+    setup.demo.tenant.interruption = Interruption(400, page, path="/authorize")
+
+
+def organization(setup: Setup) -> None:
+    setup.demo.application.organization_usage = OrganizationUsage.REQUIRE
+
+
+def wrong_secret(setup: Setup) -> None:
+    setup.demo.application.client_secret = "the secret that was rotated in the meantime"
+
+
+def other_auth_method(setup: Setup) -> None:
+    setup.demo.application.token_endpoint_auth_method = AuthMethod.PRIVATE_KEY_JWT
+
+
+def secret_missing(setup: Setup) -> None:
+    setup.options.pop("--client-secret-file", None)
+    setup.flags.append("--public-client")
+
+
+def no_rs256(setup: Setup) -> None:
+    setup.demo.tenant.metadata["id_token_signing_alg_values_supported"] = ["HS256"]
+
+
+def no_refresh_grant(setup: Setup) -> None:
+    setup.demo.application.grant_types = [GrantType.CODE]
+
+
+def proxy_refuses(setup: Setup) -> None:
+    setup.options["--domain"] = "dev-abc123.us.auth0.com"
+    setup.go_by(setup.stack.enter_context(refusing_proxy()))
+
+
+def untrusted(setup: Setup) -> None:
+    (setup.tmp / "other").mkdir()
+    setup.environ["SSL_CERT_FILE"] = str(make_authority(setup.tmp / "other").ca)
+
+
+Fault = Callable[[Setup], None]
+
+FAULTS: list[tuple[Fault, int, str, str, str]] = [
+    # fault, exit code, rule, what stands in its detail or title, what stands in the remedy
+    (no_such_tenant, 3, "LA207", NO_SUCH_TENANT, f"Basic Information ({DASHBOARD}/applications)"),
+    (no_such_name, 3, "LA200", "tenant.invalid", "Basic Information"),
+    (nothing_there, 3, "LA201", "localhost:9", "domain"),
+    (portal, 3, "LA209", "text/html", "log in to the network"),
+    (no_issuer, 3, "LA208", "HTTP 404", f"{DASHBOARD}/tenant/custom_domains"),
+    (custom_domain_not_ready, 3, "LA211", "login.example.com", "Branding → Custom Domains"),
+    (outage, 3, "LA221", "HTTP 503", "https://status.auth0.com"),
+    (other_issuer, 1, "LA212", "dev-abc123.eu.auth0.com", "Use dev-abc123.eu.auth0.com as the"),
+    (unknown_client, 1, "LA230", "Unknown client", "Settings → Basic Information"),
+    (no_callback, 1, "LA231", "Callback URL mismatch", f"add this line, save, {{}}: {CALLBACK}"),
+    (unknown_api, 1, "LA232", "Service not found", f"({DASHBOARD}/apis) create an API with the"),
+    (api_not_granted, 1, "LA233", "is not authorized", "grant it User-Delegated Access"),
+    (no_code_grant, 1, "LA234", "not allowed", "tick Authorization Code and save"),
+    (response_type_refused, 1, "LA235", "unsupported_response_type", "Regular Web Application"),
+    (organization, 1, "LA236", "organization", "Both or Individuals"),
+    (wrong_secret, 1, "LA237", "Unauthorized", "Copy the Client Secret again"),
+    (other_auth_method, 1, "LA237", "Unauthorized", "Client Secret (Post)"),
+    (secret_missing, 1, "LA244", "Client ID alone", "Give the Client Secret from Applications"),
+    (no_rs256, 1, "LA215", "HS256", "Signature Algorithm to RS256"),
+    (no_refresh_grant, 1, "LA238", "refresh_token", "tick Refresh Token and save"),
+    (proxy_refuses, 3, "LA205", "407", "NO_PROXY"),
+    (untrusted, 3, "LA203", "not trusted", "SSL_CERT_FILE"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "rule", "seen", "remedy"), FAULTS, ids=[row[0].__name__ for row in FAULTS]
+)
+def test_a_fault_is_told_with_its_remedy_and_nothing_is_written(
+    setup: Setup, fault: Fault, code: int, rule: str, seen: str, remedy: str
+) -> None:
+    fault(setup)
+
+    ran = setup.init()
+
+    assert ran.rules == [rule]
+    assert ran.code == code, ran.out
+    finding = ran.finding(rule)
+    assert seen in finding["detail"]
+    assert all(part in finding["fix"] for part in remedy.split("{}"))
+    assert not ran.json["ok"]
+    assert not ran.json["written"]
+    setup.assert_nothing_is_written()
+    assert setup.demo.setup.auth0.client_secret not in ran.out + ran.err
+
+
+def test_a_healthy_tenant_is_told_so_and_the_file_is_written(setup: Setup) -> None:
+    ran = setup.init()
+
+    assert ran.code == 0, ran.err
+    assert ran.json["ok"]
+    assert ran.json["written"]
+    assert {it["outcome"] for it in ran.json["checks"]} == {"proved", "likely"}
+    assert ran.outcome("audience") == ran.outcome("refresh-grant") == "likely"
+
+
+def test_a_rate_limit_is_waited_for_and_the_checks_go_on(setup: Setup) -> None:
+    setup.demo.tenant.limit_rate(1.5)
+    began = time.monotonic()
+
+    ran = setup.init()
+
+    assert time.monotonic() - began > 1.5
+    assert ran.code == 0
+    assert ran.rules == []
+    assert 429 in {visit.status for visit in setup.demo.tenant.visits}
+
+
+def test_an_answer_that_nobody_knows_is_shown_harmless_and_proves_nothing(setup: Setup) -> None:
+    secret = setup.demo.setup.auth0.client_secret
+    page = (
+        f"<script>alert(1)</script><h1>E_STRANGE \x1b[31m</h1><p>client_secret={secret}"
+        f" code=abc123 eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln \u202egnp &lt;b&gt; {secret}</p>"
+    )
+    setup.demo.tenant.interruption = Interruption(418, page, path="/oauth/token")
+
+    ran = setup.init()
+
+    assert set(ran.rules) == {"LA241"}
+    assert ran.outcome("client-secret") == ran.outcome("refresh-grant") == "unproved"
+    detail = ran.finding("LA241")["detail"]
+    assert "E_STRANGE" in detail
+    assert "<b>" in detail  # shown as it came
+    for hidden in (secret, "abc123", "eyJ", "\x1b", "\u202e", "alert"):
+        assert hidden not in ran.out + ran.err
+    plain = run(
+        *("init", "--yes", "--dry-run", "--public-url", PUBLIC_URL, "--audience", AUDIENCE),
+        *("--domain", setup.demo.setup.auth0.domain, "--client-id", "c" * 32),
+        cwd=setup.folder,
+        environ={**setup.environ, "AUTH0_CLIENT_SECRET": secret},
+    )
+    assert "E_STRANGE" in plain.err
+    for hidden in (secret, "abc123", "eyJ", "\x1b", "\u202e", "alert"):
+        assert hidden not in plain.out + plain.err
+
+
+@pytest.mark.parametrize(("seconds", "side"), [(-3600, "ahead of"), (3600, "behind")])
+def test_a_clock_that_is_wrong_is_told_and_is_no_network_trouble(
+    setup: Setup, seconds: float, side: str
+) -> None:
+    setup.demo.tenant.clock = lambda: time.time() + seconds
+
+    ran = setup.init("--dry-run")
+
+    assert ran.rules == ["LA219"]
+    assert ran.code == 0
+    assert f"seconds {side} the tenant" in ran.finding("LA219")["detail"]
+
+
+def test_all_checks_take_the_time_of_three_requests_at_most(setup: Setup) -> None:
+    setup.demo.tenant.delay = 0.2
+
+    ran = setup.init("--dry-run")
+
+    assert ran.code == 0
+    visits = sorted(setup.demo.tenant.visits, key=lambda visit: visit.began)
+    chains: list[int] = []
+    for index, visit in enumerate(visits):
+        before = [chains[it] for it in range(index) if visits[it].ended <= visit.began]
+        chains.append(1 + max(before, default=0))
+    assert len(visits) == 6
+    assert max(chains) <= 3.5
+    assert max(chains) == 2
+
+
+class Conversation:
+    """`init` at a terminal, in which all is answered up to the live checks."""
+
+    def __init__(self, setup: Setup, *, domain: str = "") -> None:
+        auth0 = setup.demo.setup.auth0
+        self.setup = setup
+        self.terminal = Terminal(
+            *("init", "--public-url", PUBLIC_URL),
+            cwd=setup.folder,
+            rows=90,
+            environ=setup.environ,
+        )
+        self.terminal.until("Ready?")
+        self.terminal.type(ENTER)
+        self.terminal.answer("? Domain", domain or auth0.domain)
+        self.terminal.answer("? Client ID", auth0.client_id)
+        self.terminal.answer("? Client Secret", auth0.client_secret)
+        self.terminal.answer("? API Identifier", AUDIENCE)
+
+    def write(self) -> None:
+        self.terminal.until("Write these changes?")
+        self.terminal.type(ENTER)
+
+    def decline_the_sign_in(self) -> None:
+        self.terminal.until("Sign in once to prove it?")
+        self.terminal.type("n")
+
+    def ended(self) -> int:
+        code = self.terminal.end()
+        assert self.setup.demo.setup.auth0.client_secret not in self.terminal.raw
+        return code
+
+    def written(self) -> dict[str, str | None]:
+        return dotenv_values(self.setup.folder / ".env", interpolate=False)
+
+
+pseudo_terminal = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
+
+
+@pseudo_terminal
+def test_what_is_mended_in_the_dashboard_is_checked_again_without_a_question(setup: Setup) -> None:
+    no_callback(setup)
+    talk = Conversation(setup)
+    talk.terminal.until("What now?")
+    talk.terminal.until(CALLBACK)
+    talk.terminal.until("(LA231)")
+
+    setup.demo.application.callbacks = [CALLBACK]
+    talk.terminal.type(ENTER)
+    talk.write()
+    talk.decline_the_sign_in()
+
+    assert talk.ended() == 0
+    assert talk.terminal.text.count("? Client ID") == 1
+    values = talk.written()
+    assert values["OPENID_CLIENT_ID"] == setup.demo.application.client_id
+    assert values["OPENID_CLIENT_SECRET"] == setup.demo.application.client_secret
+
+
+@pseudo_terminal
+def test_values_are_changed_and_the_others_kept(setup: Setup) -> None:
+    talk = Conversation(setup, domain="localhost:9")
+    talk.terminal.until("What now?")
+    talk.terminal.type(DOWN + ENTER)
+    talk.terminal.until("? Domain localhost:9")
+    talk.terminal.type(CTRL_U + setup.demo.setup.auth0.domain + ENTER)
+    talk.terminal.until(f"? Client ID {setup.demo.application.client_id}")
+    for _ in ("client ID", "client secret", "API identifier"):
+        talk.terminal.type(ENTER)
+    talk.write()
+    talk.decline_the_sign_in()
+
+    assert talk.ended() == 0
+    values = talk.written()
+    assert values["OPENID_ISSUER"] == f"https://{setup.demo.setup.auth0.domain}"
+    assert values["OPENID_CLIENT_SECRET"] == setup.demo.application.client_secret
+
+
+@pseudo_terminal
+def test_who_insists_gets_the_file_and_the_finding_in_the_exit_code(setup: Setup) -> None:
+    wrong_secret(setup)
+    talk = Conversation(setup)
+    talk.terminal.until("What now?")
+    talk.terminal.type(DOWN * 2 + ENTER)
+    talk.write()
+
+    assert talk.ended() == 1
+    assert "Sign in once" not in talk.terminal.text
+    assert talk.written()["OPENID_CLIENT_ID"] == setup.demo.application.client_id
+
+
+@pseudo_terminal
+def test_who_stops_finds_nothing_changed(setup: Setup) -> None:
+    unknown_api(setup)
+    setup.demo.tenant.apis.clear()
+    talk = Conversation(setup)
+    talk.terminal.until("What now?")
+    talk.terminal.type(DOWN * 3 + ENTER)
+
+    assert talk.ended() == 1
+    talk.terminal.until("Nothing was written.")
+    setup.assert_nothing_is_written()
