@@ -13,6 +13,7 @@ from wizard.findings import Rule
 from wizard.rules import AREAS, all_rules, area
 
 ROOT = Path(__file__).parent.parent
+_IDENTIFIER = re.compile(r'^    (?:id=)?"(LA\d{3})"', re.MULTILINE)
 
 
 @pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.id)
@@ -28,9 +29,7 @@ def test_every_rule_in_the_source_is_in_the_registry() -> None:
     written = {
         identifier
         for path in (ROOT / "wizard").rglob("*.py")
-        for identifier in re.findall(
-            r'^    (?:id=)?"(LA\d{3})"', path.read_text("utf-8"), re.MULTILINE
-        )
+        for identifier in _IDENTIFIER.findall(path.read_text("utf-8"))
     }
     assert written <= all_rules().keys(), sorted(written - all_rules().keys())
 

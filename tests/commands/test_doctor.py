@@ -183,11 +183,11 @@ def test_a_comment_that_silences_nothing(folder: Path) -> None:
     assert ids(doctor(folder)[0]) == ["LA183"]
 
 
-@pytest.mark.parametrize("option", ["rules", "ignore"])
-def test_a_rule_that_does_not_exist(folder: Path, option: str) -> None:
+@pytest.mark.parametrize("options", [{"rules": ("LA999",)}, {"ignore": ("LA999",)}])
+def test_a_rule_that_does_not_exist(folder: Path, options: dict[str, Any]) -> None:
     write(folder, env())
     with pytest.raises(Failure) as failure:
-        doctor(folder, **{option: ("LA999",)})
+        doctor(folder, **options)
     assert failure.value.exit_code is ExitCode.USAGE
     assert "LA999" in failure.value.finding.detail
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import make_world
-from wizard.commands.explain import run_explain
+from wizard.commands.explain import rule_as_json, run_explain
 from wizard.findings import ExitCode, Failure
 from wizard.rules import all_rules
 
@@ -37,9 +37,8 @@ def test_json_alone_is_on_standard_output(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     result = run_explain("LA100", world.ports, as_json=True)
     assert world.stdout.getvalue() == ""
-    (rule,) = result.as_json()["rules"]  # type: ignore[misc]
-    assert rule["rule"] == "LA100"
-    assert rule["severity"] == "error"
+    assert result.as_json()["rules"] == [rule_as_json(all_rules()["LA100"])]
+    assert rule_as_json(all_rules()["LA100"])["severity"] == "error"
 
 
 @pytest.mark.parametrize("identifier", ["LA999", "100", "../x"])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from wizard.doctor import addresses, credentials, deployment, sign_in, writing
+from wizard.doctor import addresses, credentials, deployment, options, sign_in, tokens, writing
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.execution import BUG
@@ -38,8 +38,10 @@ FILE_CHECKS: tuple[Check, ...] = (
     *writing.CHECKS,
     *sign_in.CHECKS,
     *addresses.CHECKS,
+    *tokens.CHECKS,
     *credentials.CHECKS,
     *deployment.CHECKS,
+    *options.CHECKS,
 )
 RUNNING_CHECKS = tuple(Check(rule, _on_instance(judge)) for rule, judge in INSTANCE_CHECKS)
 CHECKS = (*FILE_CHECKS, *RUNNING_CHECKS)

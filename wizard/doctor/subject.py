@@ -106,6 +106,11 @@ class Subject:
         """Whether LibreChat is known to be older than that."""
         return is_older(self.deployment.sure_version, version)
 
+    @property
+    def this_version(self) -> str:
+        """What version runs, as a sentence; only where it is known."""
+        return f"LibreChat {self.deployment.sure_version} runs here."
+
     def line(self, assignment: Assignment) -> int:
         """The line of an assignment, counted from 1."""
         return bisect_right(self._line_starts, assignment.start)

@@ -1,0 +1,272 @@
+"""Rules on what surrounds the sign-in: session secret, roles, logout, versions, switches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from wizard.doctor.check import Check
+from wizard.doctor.sign_in import NEEDED, fresh_session_secret
+from wizard.doctor.subject import Subject
+from wizard.findings import Finding, Rule, Severity
+from wizard.librechat.instance import has_sign_in
+from wizard.librechat.names import first_version, known_names
+from wizard.librechat.setup import is_good_session_secret
+from wizard.librechat.variables import VARIABLES, Format
+from wizard.settings import (
+    host_of,
+    is_placeholder,
+)
+
+_STRATEGY = "api/strategies/openidStrategy.js"
+SESSION_SECRET_WEAK = Rule(
+    "LA130",
+    Severity.WARNING,
+    "OPENID_SESSION_SECRET is too weak",
+    "It signs the cookie that carries the sign-in: it must be long, random, and nobody else's.",
+    "Set it to the output of: openssl rand -hex 32",
+    "api/server/socialLogins.js",
+)
+PLACEHOLDER_ELSEWHERE = Rule(
+    "LA131",
+    Severity.NOTE,
+    "A value that the sign-in does not need is still a placeholder",
+    "What it is for does not work.",
+    "Put your own value in its place, or leave it empty.",
+)
+SOCIAL_REGISTRATION_OFF = Rule(
+    "LA136",
+    Severity.NOTE,
+    "Social registration is off, which Auth0's sign-in ignores",
+    "LibreChat creates an account for everybody who comes from Auth0 whatever this says.",
+    "Nothing to do. To keep people out, restrict sign-ups in Auth0 or set"
+    " registration.allowedDomains in librechat.yaml.",
+    "api/strategies/socialLogin.js",
+)
+NO_BOOLEAN = Rule(
+    "LA138",
+    Severity.WARNING,
+    "A switch is neither true nor false",
+    "LibreChat takes everything but true for false, also 1, yes and on.",
+    "Write true or false.",
+    "packages/api/src/utils/common.ts, isEnabled",
+)
+BAD_TOKEN_KIND = Rule(
+    "LA139",
+    Severity.ERROR,
+    "Where the required role stands is not said in LibreChat's words",
+    "LibreChat throws at every sign-in unless it is access, id or userinfo.",
+    "Set OPENID_REQUIRED_ROLE_TOKEN_KIND to access, id or userinfo.",
+    _STRATEGY,
+)
+ROLE_INCOMPLETE = Rule(
+    "LA140",
+    Severity.WARNING,
+    "A role is asked for, but not where it stands",
+    "LibreChat needs the role, its path in the token and the kind of the token.",
+    "Set …_PARAMETER_PATH (for example https://example.com/roles) and …_TOKEN_KIND (id) too.",
+    _STRATEGY,
+)
+ROLE_IN_OPAQUE_TOKEN = Rule(
+    "LA141",
+    Severity.ERROR,
+    "A role shall be read from the access token, which nobody can read",
+    "Without OPENID_AUDIENCE Auth0's access tokens are opaque, and LibreChat cannot decode them.",
+    "Set OPENID_AUDIENCE to the Identifier of your API, or …_TOKEN_KIND=id.",
+    _STRATEGY,
+)
+OTHER_PROVIDER = Rule(
+    "LA142",
+    Severity.WARNING,
+    "A setting is on that only Microsoft Entra ID understands",
+    "Auth0 refuses what LibreChat then asks for.",
+    "Set it to false.",
+    ".env.example",
+)
+LOGOUT_STAYS = Rule(
+    "LA144",
+    Severity.NOTE,
+    "Signing out of LibreChat does not sign out of Auth0",
+    "The next click on the button signs the same person in again without asking.",
+    "Set OPENID_USE_END_SESSION_ENDPOINT=true.",
+    "api/server/controllers/auth/LogoutController.js",
+)
+LOGOUT_TARGET = Rule(
+    "LA145",
+    Severity.WARNING,
+    "OPENID_POST_LOGOUT_REDIRECT_URI is no whole URL",
+    "Auth0 sends people there after they sign out, and refuses what is not in its list.",
+    "Set it to a whole URL and add the same to the application's Allowed Logout URLs, or leave it"
+    " empty.",
+    "api/server/controllers/auth/LogoutController.js",
+)
+TOO_NEW = Rule(
+    "LA147",
+    Severity.WARNING,
+    "This LibreChat is too old to read a variable",
+    "It has no effect.",
+    "Update LibreChat, or remove the variable.",
+    "LibreChat's releases",
+)
+DEBUG_LEFT_ON = Rule(
+    "LA148",
+    Severity.NOTE,
+    "LibreChat logs its requests to Auth0",
+    "DEBUG_OPENID_REQUESTS is for the search for a fault; the log then has what is not for others.",
+    "Set DEBUG_OPENID_REQUESTS=false when you are done.",
+    _STRATEGY,
+)
+SAML_HIDDEN = Rule(
+    "LA149",
+    Severity.NOTE,
+    "SAML is set up too, and hidden",
+    "LibreChat shows no SAML button while OpenID is on.",
+    "Remove the SAML_ variables, or the OPENID_ ones.",
+    "api/server/routes/config.js",
+)
+_ROLES = ("OPENID_REQUIRED_ROLE", "OPENID_ADMIN_ROLE")
+_TOKEN_KINDS = frozenset({"access", "id", "userinfo"})
+_ENTRA_SWITCHES = (
+    "OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED",
+    "USE_ENTRA_ID_FOR_PEOPLE_SEARCH",
+    "ENABLE_SHAREPOINT_FILEPICKER",
+)
+# Read otherwise than by isEnabled, or not by LibreChat at all.
+_OTHER_SWITCHES = frozenset({"HSTS_ENABLED", "MEILI_NO_ANALYTICS", "ALLOW_SOCIAL_LOGIN"})
+
+
+def _session_secret_weak(subject: Subject) -> Iterator[Finding]:
+    name = "OPENID_SESSION_SECRET"
+    value = subject.value(name)
+    if value and not is_good_session_secret(value, subject.values):
+        yield SESSION_SECRET_WEAK.finding(
+            f"{subject.seen(name)} ({_why_weak(value, subject)})", variable=name
+        )
+
+
+def _why_weak(value: str, subject: Subject) -> str:
+    twins = [
+        name
+        for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "CREDS_KEY", "CREDS_IV")
+        if subject.value(name) == value
+    ]
+    if twins:
+        return f"the same as {twins[0]}"
+    if is_placeholder(value):
+        return "a placeholder"
+    return "published" if len(value) >= 32 else f"{len(value)} characters, of 32 or more"
+
+
+def _placeholder_elsewhere(subject: Subject) -> Iterator[Finding]:
+    for name, assignment in subject.assignments.items():
+        is_judged = name in NEEDED or name == "OPENID_SESSION_SECRET"
+        # A value in brackets may well be JSON.
+        if is_judged or assignment.value[:1] in {"", "{", "["}:
+            continue
+        if is_placeholder(assignment.value):
+            yield PLACEHOLDER_ELSEWHERE.finding(subject.seen(name), variable=name)
+
+
+def _social_registration_off(subject: Subject) -> Iterator[Finding]:
+    name = "ALLOW_SOCIAL_REGISTRATION"
+    if has_sign_in(subject.values) and not subject.is_on(name):
+        yield SOCIAL_REGISTRATION_OFF.finding(subject.seen(name), variable=name)
+
+
+def _no_boolean(subject: Subject) -> Iterator[Finding]:
+    for name, variable in VARIABLES.items():
+        if variable.format is not Format.BOOLEAN or name in _OTHER_SWITCHES:
+            continue
+        if subject.value(name).lower() not in {"", "true", "false"}:
+            yield NO_BOOLEAN.finding(
+                subject.seen(name), fix=f"Write {name}=true or {name}=false.", variable=name
+            )
+
+
+def _bad_token_kind(subject: Subject) -> Iterator[Finding]:
+    name = "OPENID_REQUIRED_ROLE_TOKEN_KIND"
+    kind = subject.value(name)
+    if subject.value("OPENID_REQUIRED_ROLE") and kind and kind not in _TOKEN_KINDS:
+        yield BAD_TOKEN_KIND.finding(subject.seen(name), variable=name)
+
+
+def _role_incomplete(subject: Subject) -> Iterator[Finding]:
+    for role in _ROLES:
+        if not subject.value(role):
+            continue
+        for name in (f"{role}_PARAMETER_PATH", f"{role}_TOKEN_KIND"):
+            if not subject.value(name):
+                yield ROLE_INCOMPLETE.finding(subject.seen(name), variable=name)
+
+
+def _role_in_opaque_token(subject: Subject) -> Iterator[Finding]:
+    if subject.value("OPENID_AUDIENCE"):
+        return
+    for role in _ROLES:
+        name = f"{role}_TOKEN_KIND"
+        if subject.value(role) and subject.value(name) == "access":
+            yield ROLE_IN_OPAQUE_TOKEN.finding(subject.seen(name), variable=name)
+
+
+def _other_provider(subject: Subject) -> Iterator[Finding]:
+    host = host_of(subject.value("OPENID_ISSUER"))
+    if "microsoftonline" in host or "windows.net" in host:
+        return
+    for name in _ENTRA_SWITCHES:
+        if subject.is_on(name):
+            yield OTHER_PROVIDER.finding(
+                subject.seen(name), fix=f"Set {name}=false.", variable=name
+            )
+
+
+def _logout_stays(subject: Subject) -> Iterator[Finding]:
+    name = "OPENID_USE_END_SESSION_ENDPOINT"
+    if has_sign_in(subject.values) and not subject.is_on(name):
+        yield LOGOUT_STAYS.finding(subject.seen(name), variable=name)
+
+
+def _logout_target(subject: Subject) -> Iterator[Finding]:
+    name = "OPENID_POST_LOGOUT_REDIRECT_URI"
+    value = subject.value(name)
+    if value and not re.match(r"https?://[^/\s]+", value):
+        yield LOGOUT_TARGET.finding(subject.seen(name), variable=name)
+
+
+def _too_new(subject: Subject) -> Iterator[Finding]:
+    for name in known_names():
+        since = first_version(name)
+        is_used = subject.value(name).lower() not in {"", "false"}
+        if is_used and since and name in subject.assignments and subject.runs_before(since):
+            detail = f"{subject.this_version} {name} is read from {since} on."
+            yield TOO_NEW.finding(detail, variable=name)
+
+
+def _debug_left_on(subject: Subject) -> Iterator[Finding]:
+    if subject.is_on("DEBUG_OPENID_REQUESTS"):
+        yield DEBUG_LEFT_ON.finding(
+            subject.seen("DEBUG_OPENID_REQUESTS"), variable="DEBUG_OPENID_REQUESTS"
+        )
+
+
+def _saml_hidden(subject: Subject) -> Iterator[Finding]:
+    names = ("SAML_ENTRY_POINT", "SAML_ISSUER", "SAML_CERT", "SAML_SESSION_SECRET")
+    if has_sign_in(subject.values) and all(subject.value(name) for name in names):
+        yield SAML_HIDDEN.finding(subject.seen("SAML_ISSUER"), variable="SAML_ISSUER")
+
+
+CHECKS = (
+    Check(SESSION_SECRET_WEAK, _session_secret_weak, fresh_session_secret),
+    Check(BAD_TOKEN_KIND, _bad_token_kind),
+    Check(ROLE_IN_OPAQUE_TOKEN, _role_in_opaque_token),
+    Check(ROLE_INCOMPLETE, _role_incomplete),
+    Check(NO_BOOLEAN, _no_boolean),
+    Check(OTHER_PROVIDER, _other_provider),
+    Check(TOO_NEW, _too_new),
+    Check(LOGOUT_TARGET, _logout_target),
+    Check(LOGOUT_STAYS, _logout_stays),
+    Check(SOCIAL_REGISTRATION_OFF, _social_registration_off),
+    Check(SAML_HIDDEN, _saml_hidden),
+    Check(DEBUG_LEFT_ON, _debug_left_on),
+    Check(PLACEHOLDER_ELSEWHERE, _placeholder_elsewhere),
+)
+RULES = tuple(check.rule for check in CHECKS)
