@@ -197,7 +197,7 @@ class _Setup:
 
         console.step(3, STEPS, "Auth0's dashboard")
         reuse_tokens = self.options.reuse_tokens
-        show_dashboard_steps(SetupSettings(self.given, self.way.url, reuse_tokens), self.ports)
+        self._prepare_auth0(SetupSettings(self.given, self.way.url, reuse_tokens))
 
         console.step(4, STEPS, "Values from Auth0")
         settings = SetupSettings(self._ask_for_values(), self.way.url, reuse_tokens)
@@ -268,7 +268,31 @@ class _Setup:
         )
         way = self.stack.enter_context(open_way(wish, self.ports))
         self._keep("public_url", way.url)
+        self.findings += way.findings
         return way
+
+    def _prepare_auth0(self, wanted: SetupSettings) -> None:
+        """By the user in the dashboard, or by the Management API; then the values are known."""
+        offered = not self.options.public_client and not self.options.offline
+        while show_dashboard_steps(wanted, self.ports, offer_to_do_it=offered):
+            from wizard.commands.provision import set_up_auth0
+
+            try:
+                tenant = self._questions(self.given, self.defaults).ask_for_tenant()
+                complete = set_up_auth0(
+                    replace(wanted, auth0=tenant),
+                    self.store.path,
+                    self.ports,
+                    keep=lambda settings: self._keep("client_id", settings.auth0.client_id),
+                )
+            except Failure as failure:
+                if failure.exit_code is ExitCode.INTERRUPTED:
+                    raise
+                self.ports.console.finding(failure.finding)
+                continue
+            if complete is not None:
+                self.given = complete.auth0
+                return
 
     def _ask_for_values(self) -> Auth0Settings:
         return self._questions(self.given, self.defaults).ask()

@@ -22,8 +22,11 @@ SUGGESTED_AUDIENCE = "https://api.librechat.ai"
 Keep = Callable[[str, str], None]
 
 
-def show_dashboard_steps(settings: SetupSettings, ports: Ports) -> None:
-    """What to create in the dashboard, with the exact lines to paste."""
+def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_it: bool) -> bool:
+    """What to create in the dashboard, with the exact lines to paste.
+
+    Returns whether the user would rather have the wizard do it, if that is offered.
+    """
     console = ports.console
     lines = {
         "Allowed Callback URLs": settings.callback_url,
@@ -44,13 +47,16 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports) -> None:
             " give your application User-Delegated Access."
         )
     if ports.prompter is None:
-        return
+        return False
     choices = [
         Choice("go", "Done, go on"),
+        *((Choice("do", "Set Auth0 up for me"),) if offer_to_do_it else ()),
         *(Choice(label, f"Copy {label}") for label in lines),
         Choice("open", "Open the dashboard in the browser"),
     ]
     while (answer := ports.prompter.select("Ready?", choices, default="go")) != "go":
+        if answer == "do":
+            return True
         if answer == "open":
             if not ports.desktop.open(f"{DASHBOARD}/#/applications"):
                 console.warn(f"No browser here; open {DASHBOARD}/#/applications yourself.")
@@ -58,6 +64,7 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports) -> None:
             console.done(f"{answer} copied.")
         else:
             console.warn("No clipboard here; copy the line from above.")
+    return False
 
 
 class Auth0Questions:
@@ -103,6 +110,19 @@ class Auth0Questions:
         audiences = self._audiences(domain)
         self._keep("audience", ",".join(audiences))
         return Auth0Settings(domain, client_id, secret, audiences)
+
+    def ask_for_tenant(self) -> Auth0Settings:
+        """Which tenant and API, for the wizard to set up; ID and secret only if they are known.
+
+        Raises:
+            Failure: a default cannot be right, and nobody can be asked.
+        """
+        domain = self._domain()
+        self._keep("domain", domain)
+        client_id = self._given.client_id or self._defaults.client_id
+        known = client_id == self._defaults.client_id
+        secret = self._given.client_secret or (self._defaults.client_secret if known else "")
+        return Auth0Settings(domain, client_id, secret, self._audiences(domain))
 
     def _domain(self) -> str:
         if self._given.domain:
