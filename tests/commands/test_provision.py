@@ -13,6 +13,7 @@ from tests.fakes import ScriptedPrompter, World, make_world
 from tests.management_stand_in import LIMITS, SCOPES, Managed
 from wizard.auth0.checks import check_tenant
 from wizard.auth0.management_access import TokenClaims
+from wizard.commands.init import InitOptions, InitResult, run_init
 from wizard.commands.provision import ProvisionOptions, ProvisionResult, run_provision, swap_urls
 from wizard.demo.state import Api, Application, AuthMethod, Policy
 from wizard.findings import ExitCode, Failure
@@ -804,6 +805,75 @@ def test_swap_urls_without_a_credential_does_nothing(run: Run) -> None:
 
     assert not swap_urls(settings, run.folder / ".env", run.world(environ={}).ports)
     assert not run.managed.api.calls
+
+
+# -- in init --------------------------------------------------------------------------------------
+
+
+def init(run: Run, *script: tuple[str, object], **changed: Any) -> tuple[InitResult, World]:
+    world = run.world(*script)
+    result = run_init(InitOptions(public_url=URL, **changed), world.ports, lambda _: None)
+    assert isinstance(world.ports.prompter, ScriptedPrompter)
+    world.ports.prompter.verify()
+    return result, world
+
+
+def test_init_sets_auth0_up_and_asks_for_no_value(run: Run) -> None:
+    result, world = init(
+        run,
+        ("LibreChat folder", None),
+        ("Ready?", "do"),
+        ("Domain", run.managed.domain),
+        ("API Identifier", None),
+        ("Make these changes in Auth0?", True),
+        ("Write these changes?", True),
+        ("Sign in once", False),
+    )
+
+    assert result.exit_code is ExitCode.OK
+    assert result.written
+    run.assert_green()
+    assert run.env["OPENID_CLIENT_ID"] == run.application.client_id
+    assert run.application.client_secret not in world.said
+
+
+def test_init_goes_back_to_the_dashboards_steps_when_it_cannot(run: Run) -> None:
+    run.managed.api.answers[0] = (401, {"statusCode": 401, "message": "Expired token"})
+    application = Application(name="Mine", callbacks=[CALLBACK])
+    run.managed.tenant.add(application, Api(identifier=AUDIENCE, allow_offline_access=True))
+
+    result, world = init(
+        run,
+        ("LibreChat folder", None),
+        ("Ready?", "do"),
+        ("Domain", run.managed.domain),
+        ("API Identifier", None),
+        ("Ready?", "go"),
+        ("Domain", run.managed.domain),
+        ("Client ID", application.client_id),
+        ("Client Secret", application.client_secret),
+        ("API Identifier", None),
+        ("Write these changes?", False),
+    )
+
+    assert "LA601" in world.said
+    assert result.settings.auth0.client_id == application.client_id
+
+
+def test_init_that_is_told_no_changes_nothing(run: Run) -> None:
+    with pytest.raises(Failure) as stopped:
+        init(
+            run,
+            ("LibreChat folder", None),
+            ("Ready?", "do"),
+            ("Domain", run.managed.domain),
+            ("API Identifier", None),
+            ("Make these changes in Auth0?", False),
+            ("Ready?", KeyboardInterrupt),
+        )
+
+    assert stopped.value.exit_code is ExitCode.INTERRUPTED
+    assert not run.managed.api.writes
 
 
 # -- secrets --------------------------------------------------------------------------------------
