@@ -126,7 +126,7 @@ def test_several_threads_share_a_client(authority: Authority) -> None:
         meeting.wait(5)  # nobody is answered before all have asked
         connection.sendall(http_answer(b"hello", "Connection: close"))
 
-    client = Https({}, extra_ca=authority.pem)
+    client = Https({}, extra_ca=lambda: authority.pem)
     bodies: list[bytes] = []
     with server(handle, authority.context()) as port:
 
@@ -149,8 +149,19 @@ def test_ssl_cert_file_is_trusted(authority: Authority) -> None:
 
 def test_an_extra_authority_is_trusted(authority: Authority) -> None:
     with server(answering(http_answer(b"ok")), authority.context()) as port:
-        client = Https({}, extra_ca=authority.pem)
+        client = Https({}, extra_ca=lambda: authority.pem)
         assert client.request("GET", f"https://127.0.0.1:{port}/").body == b"ok"
+
+
+def test_an_authority_that_is_made_later_is_trusted_from_then_on(authority: Authority) -> None:
+    made: list[Path] = []
+    client = Https({}, extra_ca=lambda: made[0] if made else None)
+    with server(answering(http_answer(b"ok")), authority.context()) as port:
+        url = f"https://127.0.0.1:{port}/"
+        with pytest.raises(NetworkError):
+            client.request("GET", url)
+        made.append(authority.pem)
+        assert client.request("GET", url).body == b"ok"
 
 
 def test_an_unknown_authority_is_not_trusted(authority: Authority) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Protocol
@@ -150,7 +151,7 @@ def system_ports(flags: Flags) -> Ports:
         console=console,
         prompter=TerminalPrompter(console.warn) if can_ask else None,
         # Nobody but this machine's own https://localhost is vouched for by that authority.
-        http=Https(environ, extra_ca=known_authority(state_dir)),
+        http=Https(environ, extra_ca=partial(known_authority, state_dir)),
         clock=SystemClock(),
         processes=SystemProcesses(),
         desktop=NoDesktop() if flags.no_open or _is_ci(environ) else UserDesktop(environ),

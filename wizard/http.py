@@ -129,7 +129,8 @@ class Https:
 
     Args:
         environ: where `SSL_CERT_FILE` and the proxy variables stand.
-        extra_ca: a PEM file to trust beside the system's store (our own local authority).
+        extra_ca: asked at each request for a PEM file to trust beside the system's store: our own
+            local authority, which may be made while we run.
         connect_timeout: seconds until the connection stands.
         total_timeout: seconds until the whole answer has come.
     """
@@ -138,7 +139,7 @@ class Https:
         self,
         environ: Mapping[str, str] = os.environ,
         *,
-        extra_ca: Path | None = None,
+        extra_ca: Callable[[], Path | None] = lambda: None,
         connect_timeout: float = 10.0,
         total_timeout: float = 30.0,
     ) -> None:
@@ -146,7 +147,7 @@ class Https:
         self._extra_ca = extra_ca
         self._connect_timeout = connect_timeout
         self._total_timeout = total_timeout
-        self._pools: dict[str | None, PoolManager] = {}
+        self._pools: dict[tuple[str | None, Path | None], PoolManager] = {}
         self._pools_lock = threading.Lock()
 
     def request(
@@ -191,18 +192,18 @@ class Https:
     def _pool(self, url: str) -> PoolManager:
         import urllib3
 
-        proxy = self._proxy_for(url)
+        proxy, extra_ca = key = self._proxy_for(url), self._extra_ca()
         with self._pools_lock:
-            if proxy not in self._pools:
-                context = self._ssl_context(url)
+            if key not in self._pools:
+                context = self._ssl_context(url, extra_ca)
                 manager = (
                     urllib3.ProxyManager(proxy, ssl_context=context, maxsize=8)
                     if proxy
                     else urllib3.PoolManager(ssl_context=context, maxsize=8)
                 )
                 manager.pool_classes_by_scheme = _bounded_pools()
-                self._pools[proxy] = manager
-            return self._pools[proxy]
+                self._pools[key] = manager
+            return self._pools[key]
 
     def _proxy_for(self, url: str) -> str | None:
         from urllib.request import (  # type: ignore[attr-defined]  # in none of typeshed's stubs
@@ -219,7 +220,7 @@ class Https:
             return None
         return proxy if "://" in proxy else f"http://{proxy}"
 
-    def _ssl_context(self, url: str) -> ssl.SSLContext:
+    def _ssl_context(self, url: str, extra_ca: Path | None) -> ssl.SSLContext:
         """The context to verify with.
 
         Raises:
@@ -235,8 +236,8 @@ class Https:
                 context.load_verify_locations(bundle)
             else:
                 context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            if self._extra_ca is not None:
-                context.load_verify_locations(self._extra_ca)
+            if extra_ca is not None:
+                context.load_verify_locations(extra_ca)
         except (OSError, ssl.SSLError) as error:
             detail = f"SSL_CERT_FILE={bundle}: {error}" if bundle else str(error)
             raise NetworkError(Trouble.UNTRUSTED, url, detail) from error

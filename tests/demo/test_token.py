@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 import jwt
 import pytest
-import urllib3
 
 from tests.demo.client import Client, answer, query
 from tests.providers import AUDIENCE, Demo
@@ -100,15 +99,13 @@ class TestProbes:
             "client_id": demo.application.client_id,
             "client_secret": demo.application.client_secret,
         }
-        context = demo.http._ssl_context(demo.issuer)
-        with urllib3.PoolManager(ssl_context=context) as pool:
-            good = pool.request("POST", f"{demo.issuer}oauth/token", json=body)
-            broken = pool.request(
-                "POST", f"{demo.issuer}oauth/token", body=b"{" * 60_000,
-                headers={"Content-Type": "application/json"},
-            )  # fmt: skip
-        assert (good.status, good.json()["error"]) == (403, "invalid_grant")
-        assert (broken.status, broken.json()["error"]) == (400, "invalid_request")
+        url, headers = f"{demo.issuer}oauth/token", {"Content-Type": "application/json"}
+        good, broken = (
+            demo.http.request("POST", url, body=sent, headers=headers)
+            for sent in (json.dumps(body).encode(), b"{" * 60_000)
+        )
+        assert (good.status, json.loads(good.body)["error"]) == (403, "invalid_grant")
+        assert (broken.status, json.loads(broken.body)["error"]) == (400, "invalid_request")
 
     def test_a_huge_body_is_refused(self, demo: Demo) -> None:
         assert said(Client(demo).redeem("x" * (1 << 17)))[0] == 413

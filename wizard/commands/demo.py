@@ -46,7 +46,7 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
     public_url = f"https://localhost:{_free_port(LOCAL_HTTPS_PORT)}"
     env_file = options.env_file or Path(tempfile.mkdtemp(prefix="librechat-auth0-demo-")) / ".env"
     authority = local_authority(ports.state_dir, ports.processes)
-    http = Https(ports.environ, extra_ca=authority.ca_file)
+    http = Https(ports.environ, extra_ca=lambda: authority.ca_file)
     with _demo_tenant(public_url, authority) as (settings, user):
         ports.console.say(
             "Demo: a tenant, a tunnel and a user, all on this machine. Nothing leaves it."
