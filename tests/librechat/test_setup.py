@@ -316,3 +316,9 @@ def test_a_plan_and_a_backup_do_not_show_secrets(tmp_path: Path) -> None:
     shown = repr((made, made.after.assignments, SETTINGS, store.last_backup()))
     assert "-secret" not in shown
     assert "OPENID_CLIENT_SECRET" in shown
+
+
+def test_the_expiries_in_a_file_of_the_users_stay_as_they_are() -> None:
+    line = "REFRESH_TOKEN_EXPIRY=(1000 * 60 * 60 * 24) * 7\n"
+    made = plan(line + "SESSION_EXPIRY=1000 * 60 * 15\n")
+    assert made.after.text.startswith(line + "SESSION_EXPIRY=1000 * 60 * 15\n")

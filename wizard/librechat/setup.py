@@ -65,7 +65,8 @@ GUARDING_CREDENTIALS = (
 # Without these in its file LibreChat, its Docker containers or its sign-in do not start.
 NEEDED_BY_A_NEW_FILE = ("HOST", "PORT", "MONGO_URI", "SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 # LibreChat ships them as bare `(1000 * 60 * 60 * 24) * 7`, at which a shell that sources the file
-# stops and reads nothing of what follows; in quotes every reader takes them.
+# stops and reads nothing of what follows; in quotes every reader takes them. In a file that is the
+# user's they stay as they are: LibreChat reads them well.
 SHIPPED_WITHOUT_QUOTES = ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 SUGGESTED = ("OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH")
 SHOWN_LINES = 10
@@ -119,8 +120,8 @@ def plan_env(
     before = EnvFile.from_bytes(base) if base else EnvFile(blank_file())
     current = before.values()
     edits: dict[str, str | Suggestion] = dict(wanted_values(settings, current, random_hex))
-    edits |= {name: current[name] for name in SHIPPED_WITHOUT_QUOTES if current.get(name)}
     if is_new:
+        edits |= {name: current[name] for name in SHIPPED_WITHOUT_QUOTES if current.get(name)}
         edits |= _for_a_new_file(current, port)
         edits |= _credentials(current, bool(signs_of_use), random_hex)
     edits |= {name: Suggestion(VARIABLES[name].example) for name in SUGGESTED}
