@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from wizard.findings import Outcome, Rule, Severity
+from wizard.librechat.env_file import Change, How
+from wizard.ui.console import MASK, Console, masked
+
+RULE = Rule("LA999", Severity.WARNING, "A title", "Why it matters.", "Do this.")
+
+
+class Terminal(io.StringIO):
+    """A standard error that calls itself a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def said(*, quiet: bool = False, silent: bool = False) -> str:
+    stderr = io.StringIO()
+    console = Console(stderr=stderr, stdout=io.StringIO(), quiet=quiet, silent=silent)
+    console.step(1, 6, "LibreChat")
+    console.done("Done.")
+    console.finding(RULE.finding("Seen here."))
+    console.finding(Rule("LA998", Severity.NOTE, "A note", "", "Nothing.").finding())
+    console.outcome(Outcome.LIKELY, "API", "no objection")
+    return stderr.getvalue()
+
+
+def test_a_finding_says_what_why_and_what_next() -> None:
+    assert said().splitlines()[3:7] == [
+        "! A title (LA999)",
+        "  Seen here.",
+        "  Why it matters.",
+        "  Next: Do this.",
+    ]
+
+
+def test_quiet_says_only_what_is_wrong() -> None:
+    assert said(quiet=True).splitlines()[0] == "! A title (LA999)"
+    assert "A note" not in said(quiet=True)
+
+
+def test_silent_says_nothing() -> None:
+    assert said(silent=True) == ""
+
+
+def test_data_goes_to_standard_output_alone() -> None:
+    stderr, stdout = io.StringIO(), io.StringIO()
+    Console(stderr=stderr, stdout=stdout, silent=True).data({"ok": True})
+    assert json.loads(stdout.getvalue()) == {"ok": True}
+    assert stderr.getvalue() == ""
+
+
+def test_what_a_server_said_moves_no_cursor() -> None:
+    stderr = io.StringIO()
+    Console(stderr=stderr).say("a\x1b[2J\x1b]0;title\x07b\u202ec\rd")
+    assert not set("\x1b\x07\u202e\r") & set(stderr.getvalue())
+
+
+def test_a_terminal_without_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    stderr = Terminal()
+    Console(stderr=stderr).done("Done.")
+    assert "\x1b[3" not in stderr.getvalue()
+    assert "Done." in stderr.getvalue()
+
+
+def test_markup_in_a_value_is_no_markup() -> None:
+    stderr = Terminal()
+    Console(stderr=stderr).say("[bold]not bold[/bold] :smile:")
+    assert "[bold]not bold[/bold] :smile:" in stderr.getvalue()
+
+
+def test_a_terminal_that_knows_no_symbols_gets_letters() -> None:
+    raw = io.BytesIO()
+    stderr = io.TextIOWrapper(raw, encoding="ascii")
+    Console(stderr=stderr).done("Über")
+    assert raw.getvalue() == b"ok ?ber\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "shown"),
+    [
+        ("OPENID_CLIENT_SECRET", "OPENID_CLIENT_SECRET=abc", f"OPENID_CLIENT_SECRET={MASK}"),
+        ("OPENID_CLIENT_SECRET", "# OPENID_CLIENT_SECRET=abc", f"# OPENID_CLIENT_SECRET={MASK}"),
+        ("OPENID_CLIENT_SECRET", "OPENID_CLIENT_SECRET=", "OPENID_CLIENT_SECRET="),
+        ("MONGO_URI", "MONGO_URI=mongodb://u:p@h/db", f"MONGO_URI={MASK}"),
+        ("SOME_API_KEY", "SOME_API_KEY='x\ny'", f"SOME_API_KEY={MASK}"),
+        ("OPENID_ISSUER", "OPENID_ISSUER=https://a", "OPENID_ISSUER=https://a"),
+    ],
+)
+def test_masked(name: str, line: str, shown: str) -> None:
+    assert masked(name, line) == shown
+
+
+def test_a_diff_masks_both_sides() -> None:
+    stderr = io.StringIO()
+    change = Change("JWT_SECRET", How.CHANGED, 7, "JWT_SECRET=old-one", "JWT_SECRET=new-one")
+    Console(stderr=stderr).changes([change])
+    assert stderr.getvalue() == f"    7 - JWT_SECRET={MASK}\n      + JWT_SECRET={MASK}\n"
