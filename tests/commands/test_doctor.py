@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -327,3 +328,29 @@ def test_a_file_that_git_tracks(folder: Path) -> None:
     assert not is_tracked()
     subprocess.run(["git", "add", ".env"], cwd=folder, check=True)
     assert is_tracked()
+
+
+def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wizard", *args]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_command_line(folder: Path) -> None:
+    write(folder, env(OPENID_SCOPE="", ALLOW_SOCIAL_LOGIN="1"))
+    told = run(folder, "doctor", "--offline", "--json", "--ignore", "LA100")
+    value = json.loads(told.stdout)
+    assert told.returncode == 1
+    assert told.stderr == ""
+    assert [finding["rule"] for finding in value["findings"]] == ["LA102"]
+    assert value["command"] == "doctor"
+
+    mended = run(folder, "doctor", "--offline", "--fix", "--yes")
+    assert mended.returncode == 0
+    assert mended.stdout == ""
+    assert "is mended" in mended.stderr
+
+    report = run(folder, "report", "--offline")
+    assert report.returncode == 0
+    assert "OPENID_SCOPE=openid profile email offline_access" in report.stdout
+    assert run(folder, "explain", "LA102").stdout.startswith("LA102 (error): ")
+    assert run(folder, "explain", "LA999").returncode == 2

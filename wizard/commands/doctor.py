@@ -225,7 +225,8 @@ def _by_task(findings: Sequence[Finding], subject: Subject) -> Iterable[tuple[Ta
 def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
     """The findings with those of one rule and one remedy told as one."""
     for (rule, fix), group in groupby(findings, key=lambda each: (each.rule, each.fix)):
-        yield rule.finding("; ".join(finding.detail for finding in group), fix=fix)
+        details = "; ".join(finding.detail.removesuffix(".") for finding in group)
+        yield rule.finding(f"{details}.", fix=fix)
 
 
 def _names(changes: Iterable[Change]) -> list[str]:

@@ -19,6 +19,7 @@ from wizard.settings import (
 )
 
 _STRATEGY = "api/strategies/openidStrategy.js"
+
 SESSION_SECRET_WEAK = Rule(
     "LA130",
     Severity.WARNING,

@@ -12,6 +12,7 @@ from wizard.doctor.subject import Subject, issuer_without_path
 from wizard.findings import Finding, Rule, Severity
 from wizard.settings import (
     CALLBACK_PATH,
+    Auth0Settings,
     InvalidValue,
     is_placeholder,
     is_tenant_domain,
@@ -22,6 +23,7 @@ from wizard.settings import (
 
 _CONFIG = "api/server/routes/config.js, isOpenIdEnabled"
 _STRATEGY = "api/strategies/openidStrategy.js"
+
 SOCIAL_LOGIN_OFF = Rule(
     "LA100",
     Severity.ERROR,
@@ -219,11 +221,7 @@ def _callback_wrong(subject: Subject) -> Iterator[Finding]:
 def _issuer_without_scheme(subject: Subject) -> Iterator[Finding]:
     value = subject.value("OPENID_ISSUER")
     if value and "://" not in value and not is_documented(value) and not _issuer_trouble(value):
-        yield ISSUER_WITHOUT_SCHEME.finding(
-            subject.seen("OPENID_ISSUER"),
-            fix=f"Set OPENID_ISSUER={_mended_issuer(value)}.",
-            variable="OPENID_ISSUER",
-        )
+        yield ISSUER_WITHOUT_SCHEME.finding(subject.seen("OPENID_ISSUER"), variable="OPENID_ISSUER")
 
 
 def _issuer_by_http(subject: Subject) -> Iterator[Finding]:
@@ -239,7 +237,7 @@ def _issuer_with_path(subject: Subject) -> Iterator[Finding]:
     if (parts.path or parts.query or parts.fragment) and is_tenant_domain(parts.hostname or ""):
         yield ISSUER_WITH_PATH.finding(
             subject.seen("OPENID_ISSUER"),
-            fix=f"Set OPENID_ISSUER={_mended_issuer(value)}.",
+            fix=f"Set OPENID_ISSUER={_issuer(parse_domain(value))}.",
             variable="OPENID_ISSUER",
         )
 
@@ -262,8 +260,8 @@ def _issuer_trouble(value: str) -> str:
     return ""
 
 
-def _mended_issuer(value: str) -> str:
-    return f"https://{parse_domain(value.replace('http://', 'https://', 1))}"
+def _issuer(domain: str) -> str:
+    return Auth0Settings(domain, "", "").issuer
 
 
 def fresh_session_secret(_: Subject, __: Finding) -> Edits:
@@ -322,17 +320,13 @@ def _secret_invalid(subject: Subject) -> Iterator[Finding]:
 
 
 def _issuer_edit(subject: Subject, _: Finding) -> Edits:
-    value = subject.value("OPENID_ISSUER")
-    http = value.lower().startswith("http://")
-    bare = value[len("http://") :] if http else value
+    bare = re.sub(r"^https?://", "", subject.value("OPENID_ISSUER"), flags=re.IGNORECASE)
     if _issuer_trouble(bare):
         return {}
-    mended = _mended_issuer(bare)
-    # Another provider may need its path.
-    has_path = bool(urlsplit(f"https://{issuer_without_path(bare)}").path) if http else False
-    if has_path and not is_tenant_domain(mended.removeprefix("https://")):
-        return {}
-    return {"OPENID_ISSUER": mended}
+    domain = parse_domain(bare)
+    # Only of Auth0 is it sure that the issuer has no path.
+    has_path = "/" in issuer_without_path(bare)
+    return {} if has_path and not is_tenant_domain(domain) else {"OPENID_ISSUER": _issuer(domain)}
 
 
 def _set(name: str, value: str) -> Callable[[Subject, Finding], Edits]:

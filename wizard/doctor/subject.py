@@ -25,6 +25,7 @@ SHOWN_LENGTH = 80
 _SHORTEST_SECRET = 8
 # What no public value of a sign-in looks like, yet every generated secret does.
 _SECRET_LOOK = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[a-z])[A-Za-z0-9_-]{40,}")
+_ORIGIN = re.compile(r"https?://[^/?#\s]+", re.IGNORECASE)
 _USER_INFO = re.compile(r"//[^/\s@]*@")
 _EXAMPLE_NAME = re.compile(r"^[ \t]*#?[ \t]*([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
@@ -191,16 +192,17 @@ def settings_of(subject: Subject) -> SetupSettings | None:
 
     secret = subject.value("OPENID_CLIENT_SECRET")
     server = subject.value("DOMAIN_SERVER")
+    issuer = issuer_without_path(subject.value("OPENID_ISSUER"))
+    if not (_ORIGIN.fullmatch(issuer) and _ORIGIN.fullmatch(server)):
+        return None
     try:
         auth0 = Auth0Settings(
-            domain=parse_domain(issuer_without_path(subject.value("OPENID_ISSUER"))),
+            domain=parse_domain(issuer),
             client_id=parse_client_id(subject.value("OPENID_CLIENT_ID")),
             client_secret=parse_client_secret(secret) if secret else "",
             audiences=subject.audiences,
         )
     except InvalidValue:
-        return None
-    if not re.fullmatch(r"https?://[^/?#\s]+", server):
         return None
     return SetupSettings(auth0, server, subject.reuses_tokens)
 
@@ -244,6 +246,6 @@ def _facts(path: Path, processes: Processes) -> FileFacts:
 def _is_tracked(path: Path, processes: Processes) -> bool:
     if processes.which("git") is None:
         return False
-    folder = str(path.parent)
-    listed = processes.run(["git", "-C", folder, "ls-files", "--error-unmatch", "--", path.name])
-    return listed.status == 0
+    # A folder from elsewhere may configure a program that git would start.
+    git = ["git", "-C", str(path.parent), "-c", "core.fsmonitor=false"]
+    return processes.run([*git, "ls-files", "--error-unmatch", "--", path.name]).status == 0

@@ -19,6 +19,7 @@ _LOGINS = "api/server/socialLogins.js"
 _STRATEGY = "api/strategies/openidStrategy.js"
 _AUTH = "api/server/services/AuthService.js, setOpenIDAuthTokens"
 _REFRESH = "api/server/controllers/AuthController.js"
+
 SCOPE_MISSING = Rule(
     "LA102",
     Severity.ERROR,
