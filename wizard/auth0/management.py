@@ -300,7 +300,6 @@ def _told() -> Iterator[None]:
     import httpx
     from auth0.management.core.api_error import ApiError
     from auth0.management.core.parse_error import ParsingError
-    from pydantic import ValidationError
 
     try:
         yield
@@ -308,7 +307,7 @@ def _told() -> Iterator[None]:
         raise Failure(network_finding(error)) from None
     except ApiError as error:
         raise _failure(error.status_code or 0, error.body) from None
-    except (ParsingError, ValidationError, httpx.HTTPError, ValueError):
+    except (ParsingError, httpx.HTTPError, ValueError):  # pydantic's errors are ValueErrors
         raise NOT_UNDERSTOOD.failure() from None
 
 
