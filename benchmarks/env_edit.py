@@ -1,0 +1,91 @@
+"""Editing an `.env`, side by side in one run: ours against python-dotenv and dotenvx.
+
+    python -m benchmarks.env_edit [--rounds N]
+
+Sixteen keys are set in a file of 300 and of 100,000 lines. python-dotenv's `set_key` takes one
+key a call, dotenvx one a process (npm's `@dotenvx/dotenvx` in `tests/node`; left out where it is
+not installed). Ours parses, edits, proves that nothing else changed, and saves with a backup,
+fsync and rename.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dotenv import set_key
+
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_store import EnvStore
+
+KEYS = {f"SETTING_{number}": f"value-{number}" for number in range(16)}
+DOTENVX = Path(__file__).parents[1] / "tests/node/node_modules/.bin/dotenvx"
+
+
+def content(lines: int) -> bytes:
+    """A file of so many lines, the keys to be set spread over it."""
+    text = [f"# comment {number}\nOTHER_{number}='some value'" for number in range(lines // 2)]
+    for number, name in enumerate(KEYS):
+        text[number * len(text) // len(KEYS)] = f"# about {name}\n{name}=before"
+    return ("\n".join(text) + "\n").encode()
+
+
+def ours(file: Path) -> None:
+    store = EnvStore(file, file.parent / "state")
+    before = store.read()
+    after, _ = EnvFile.from_bytes(before or b"").edited(KEYS)
+    store.save(before, after.to_bytes())
+
+
+def python_dotenv(file: Path) -> None:
+    for name, value in KEYS.items():
+        set_key(file, name, value)
+
+
+def dotenvx(file: Path) -> None:
+    for name, value in KEYS.items():
+        subprocess.run(
+            [DOTENVX, "set", name, value, "--plain", "-f", file], check=True, capture_output=True
+        )
+
+
+def seconds(edit: Callable[[Path], None], data: bytes, rounds: int) -> float:
+    """The median of so many edits of a fresh file."""
+    taken = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / ".env"
+            file.write_bytes(data)
+            start = time.perf_counter()
+            edit(file)
+            taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    rivals = {"16 x set_key of python-dotenv": python_dotenv}
+    if DOTENVX.exists():
+        rivals["16 x dotenvx set"] = dotenvx
+    for lines in (300, 100_000):
+        data = content(lines)
+        base = seconds(ours, data, rounds)
+        print(f"{lines:,} lines, 16 keys")
+        print(f"  {'librechat-auth0':<32} {base * 1000:9.1f} ms")
+        for name, edit in rivals.items():
+            taken = seconds(edit, data, rounds if lines < 1000 else 1)
+            print(f"  {name:<32} {taken * 1000:9.1f} ms  {taken / base:8.1f} x ours")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory of this process: {peak:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
