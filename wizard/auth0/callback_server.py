@@ -73,19 +73,12 @@ class CallbackServer:
             self._stop = self._thread = None
 
     def _listen(self) -> list[socket.socket]:
-        # Some systems let two programs listen, one on all addresses and one on loopback.
-        if any(_accepts(host, self._port) for _, host in _HOSTS):
+        if _is_answered(self._port):
             raise self._taken()
-        sockets = []
         try:
-            for family, host in _HOSTS:
-                if listener := _listener(family, host, self._port):
-                    sockets.append(listener)
+            return _listeners(self._port)
         except OSError as error:
-            for listener in sockets:
-                listener.close()
             raise PORT_TAKEN.failure(f"Port {self._port}: {error.strerror}.") from error
-        return sockets
 
     def _taken(self) -> Exception:
         """By whom: LibreChat tells anybody who it is."""
@@ -133,12 +126,48 @@ class CallbackServer:
             time.sleep(0.005)
 
 
+def is_free(port: int) -> bool:
+    """Whether a `CallbackServer` can have the port."""
+    if _is_answered(port):
+        return False
+    try:
+        listeners = _listeners(port)
+    except OSError:
+        return False
+    for listener in listeners:
+        listener.close()
+    return True
+
+
+def _is_answered(port: int) -> bool:
+    """Whether somebody listens; some systems let two, one on all addresses, one on loopback."""
+    return any(_accepts(host, port) for _, host in _HOSTS)
+
+
 def _accepts(host: str, port: int) -> bool:
     try:
         with socket.create_connection((host, port), timeout=1):
             return True
     except OSError:
         return False
+
+
+def _listeners(port: int) -> list[socket.socket]:
+    """Sockets that listen on each loopback address of the machine.
+
+    Raises:
+        OSError: the port is taken or may not be used.
+    """
+    listeners: list[socket.socket] = []
+    try:
+        for family, host in _HOSTS:
+            if listener := _listener(family, host, port):
+                listeners.append(listener)
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
 
 
 def _listener(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
     """Run `init` with everything on this machine.
 
     Args:
-        options: only the folder and what concerns writing is taken from it.
+        options: only `env_file` and `dry_run` are taken from it.
         ports: what may be touched.
         report: see `run_init`.
 
@@ -52,15 +52,12 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
             "Demo: a tenant, a tunnel and a user, all on this machine. Nothing leaves it."
         )
         result = run_init(
-            replace(
-                options,
+            InitOptions(
                 domain=settings.auth0.domain,
                 client_id=settings.auth0.client_id,
                 client_secret=settings.auth0.client_secret,
-                client_secret_file="",
                 audience=API_IDENTIFIER,
                 tunnel="local",
-                public_url="",
                 wanted_url=public_url,
                 port=str(port),
                 env_file=env_file,
@@ -68,6 +65,7 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
                 verify=True,
                 seconds_to_sign_in=SECONDS_TO_SIGN_IN,
                 hold=False,
+                dry_run=options.dry_run,
             ),
             replace(
                 ports, prompter=None, http=http, desktop=ScriptedUser(http, user, ports.console)
@@ -123,8 +121,10 @@ def _demo_tenant(public_url: str, authority: Authority) -> Iterator[tuple[SetupS
 
 def _free_port(wish: int) -> int:
     """The port that is wished for, or any free one where that is taken."""
-    for port in (wish, 0):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    return wish
+    from wizard.auth0.callback_server import is_free
+
+    if is_free(wish):
+        return wish
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

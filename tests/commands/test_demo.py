@@ -1,0 +1,193 @@
+"""`init --demo`, the first thing that anybody runs: on a fresh machine, whatever else runs there."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import Ran, clean_environ, run, running
+from tests.e2e.proxies import refusing_proxy
+from tests.e2e.terminal import Terminal
+from tests.librechat.readers import read_by_node
+from wizard.librechat.variables import is_secret
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals are POSIX's")
+
+SECONDS = 5.0
+PROVED = ("sign-in", "code-exchange", "id-token", "access-token", "refresh-token", "refresh")
+JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+")
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A user who has never run it; what it leaves in the temporary folder is theirs."""
+    (tmp_path / "tmp").mkdir()
+    return clean_environ(tmp_path / "fresh", TMPDIR=str(tmp_path / "tmp"))
+
+
+def demo_env(tmp_path: Path) -> Path:
+    (found,) = tmp_path.glob("tmp/librechat-auth0-demo-*/.env")
+    return found
+
+
+def secrets_in(env_file: Path) -> list[str]:
+    (values,) = read_by_node([env_file.read_bytes()])
+    found = [value for name, value in values.items() if is_secret(name) and value]
+    assert len(found) >= 7
+    return found
+
+
+def assert_nothing_runs_on(environ: dict[str, str]) -> None:
+    """No process lives on that has this user's home."""
+    if sys.platform != "linux":
+        return
+    mark = f"\0HOME={environ['HOME']}\0".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            assert mark not in b"\0" + (process / "environ").read_bytes(), process
+
+
+def assert_all_is_proved(ran: Ran) -> None:
+    assert ran.code == 0, ran.err
+    said = ran.json
+    assert said["ok"]
+    assert said["findings"] == []
+    assert {it["outcome"] for it in said["checks"]} == {"proved", "likely"}
+    sign_in = {it["check"]: it["outcome"] for it in said["sign_in"]["checks"]}
+    assert sign_in == dict.fromkeys(PROVED, "proved")
+
+
+@contextmanager
+def taken(*addresses: tuple[str, int]) -> Iterator[None]:
+    """Somebody listens there, we or another."""
+    with ExitStack() as stack:
+        for host, port in addresses:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with suppress(OSError):
+                stack.enter_context(socket.create_server((host, port), family=family))
+        yield
+
+
+def test_a_fresh_machine_without_internet_ends_green(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    with refusing_proxy() as proxy:
+        began = time.monotonic()
+        ran = run("init", "--demo", cwd=tmp_path, environ={**environ, "HTTPS_PROXY": proxy})
+        took = time.monotonic() - began
+
+    assert ran.code == 0, ran.err
+    assert took < SECONDS
+    assert ran.out == ""
+    assert "\x1b" not in ran.err
+    assert not re.search(r"^[!✗x?] ", ran.err, re.MULTILINE), ran.err
+    assert "✓ Refresh: It brought a new JSON Web Token" in ran.err
+    assert ran.err.rstrip().endswith("librechat-auth0 init")
+    assert_nothing_runs_on(environ)
+    assert not [path for path in tmp_path.iterdir() if path.name not in {"fresh", "home", "tmp"}]
+
+
+@pytest.mark.needs("node")
+def test_the_file_is_complete_for_librechat(tmp_path: Path, environ: dict[str, str]) -> None:
+    ran = run("init", "--demo", "--json", cwd=tmp_path, environ=environ)
+
+    assert_all_is_proved(ran)
+    env_file = demo_env(tmp_path)
+    assert ran.json["env_file"] == str(env_file)
+    assert env_file.stat().st_mode & 0o777 == 0o600
+    (values,) = read_by_node([env_file.read_bytes()])
+    url = ran.json["public_url"]
+    assert values["DOMAIN_CLIENT"] == values["DOMAIN_SERVER"] == url
+    assert values["OPENID_ISSUER"].startswith("https://localhost:")
+    assert values["OPENID_AUDIENCE"] == values["OPENID_REFRESH_AUDIENCE"]
+    assert "offline_access" in values["OPENID_SCOPE"]
+    for name in ("ALLOW_SOCIAL_LOGIN", "OPENID_REUSE_TOKENS", "OPENID_USE_PKCE"):
+        assert values[name] == "true"
+    needed = ("OPENID_CLIENT_ID", "OPENID_SESSION_SECRET", "CREDS_KEY", "CREDS_IV", "JWT_SECRET")
+    assert all(values[name] for name in needed)
+
+
+@pytest.mark.needs("node")
+def test_nothing_secret_is_shown_or_kept(tmp_path: Path, environ: dict[str, str]) -> None:
+    plain = run("init", "--demo", "--debug", cwd=tmp_path, environ=environ)
+    secrets = secrets_in(demo_env(tmp_path))
+    demo_env(tmp_path).unlink()
+    as_json = run("init", "--demo", "--json", cwd=tmp_path, environ=environ)
+    secrets += secrets_in(demo_env(tmp_path))
+    demo_env(tmp_path).unlink()
+
+    kept = [path.read_text("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
+    for text in (plain.out + plain.err, as_json.out + as_json.err, *kept):
+        assert not [secret for secret in secrets if secret in text]
+        assert not JWT.search(text)
+        assert "code=" not in text
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        [("127.0.0.1", 3080), ("127.0.0.1", 3443)],
+        [("::1", 3080), ("::1", 3443)],
+        [("0.0.0.0", 3080), ("0.0.0.0", 3443)],
+    ],
+    ids=["IPv4", "IPv6", "everywhere"],
+)
+def test_ports_that_are_taken_are_left_alone(
+    addresses: list[tuple[str, int]], tmp_path: Path, environ: dict[str, str]
+) -> None:
+    with taken(*addresses):
+        ran = run("init", "--demo", "--json", cwd=tmp_path, environ=environ)
+
+    assert_all_is_proved(ran)
+    assert not ran.json["public_url"].endswith(":3443")
+
+
+def test_what_is_set_for_a_real_tenant_does_not_count(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    real = {
+        "AUTH0_DOMAIN": "dev-abc123.us.auth0.com",
+        "AUTH0_CLIENT_ID": "c" * 32,
+        "AUTH0_CLIENT_SECRET": "s" * 64,
+        "AUTH0_AUDIENCE": "https://mine.example",
+        "LIBRECHAT_AUTH0_PUBLIC_URL": "https://mine.example",
+        "LIBRECHAT_AUTH0_TUNNEL": "ngrok",
+    }
+    flags = ("--offline", "--public-client", "--no-reuse-tokens", "--yes")
+    ran = run("init", "--demo", "--json", *flags, cwd=tmp_path, environ={**environ, **real})
+
+    assert_all_is_proved(ran)
+    assert "mine.example" not in ran.out
+    assert "mine.example" not in demo_env(tmp_path).read_text()
+
+
+@pytest.mark.parametrize("words", ["Demo: a tenant", "Step 2 of 6", "Step 5 of 6"])
+def test_stopped_in_the_middle(words: str, tmp_path: Path, environ: dict[str, str]) -> None:
+    with running("init", "--demo", cwd=tmp_path, environ=environ) as demo:
+        demo.until(words)
+        demo.interrupt()
+        ran = demo.end()
+
+    assert ran.code == 130, ran.err
+    assert "Stopped" in ran.err
+    assert "Traceback" not in ran.err
+    assert_nothing_runs_on(environ)
+    written = list(tmp_path.glob("tmp/librechat-auth0-demo-*/*"))
+    assert written == [] or "already written" in ran.err
+
+
+def test_at_a_terminal_it_asks_nothing(tmp_path: Path, environ: dict[str, str]) -> None:
+    terminal = Terminal("init", "--demo", cwd=tmp_path, environ=environ, color=True, rows=120)
+
+    assert terminal.end() == 0
+    assert "\x1b[32m" in terminal.raw  # green
+    terminal.until("It brought a new JSON Web Token")
+    assert "?" not in terminal.text.replace("?key=", "")
