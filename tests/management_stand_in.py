@@ -1,9 +1,10 @@
 """Auth0's Management API v2 for the tests, at /api/v2 of a demo tenant and on its state.
 
 It checks what Auth0's published schemas check of the requests that provisioning sends: fields
-and their types, scopes, paging, limits, rate limits; and answers in Auth0's JSON, with the
-defaults that were recorded live (terraform-provider-auth0, test/data/recordings). How Auth0 words
-a reached entity limit is in none of those recordings; the wording here is not proved.
+and their types, scopes, paging, limits, rate limits. The lists of values are those of Auth0's
+OpenAPI description, by way of auth0-python. It answers in Auth0's JSON, with the defaults that
+were recorded live (terraform-provider-auth0, test/data/recordings). How Auth0 words a reached
+entity limit is in none of those recordings; the wording here is not proved.
 """
 
 from __future__ import annotations
@@ -12,10 +13,25 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import jwt
+from auth0.management.types.client_app_type_enum import ClientAppTypeEnum
+from auth0.management.types.client_grant_subject_type_enum import ClientGrantSubjectTypeEnum
+from auth0.management.types.client_token_endpoint_auth_method_enum import (
+    ClientTokenEndpointAuthMethodEnum,
+)
+from auth0.management.types.resource_server_subject_type_authorization_client_policy_enum import (
+    ResourceServerSubjectTypeAuthorizationClientPolicyEnum,
+)
+from auth0.management.types.resource_server_subject_type_authorization_user_policy_enum import (
+    ResourceServerSubjectTypeAuthorizationUserPolicyEnum,
+)
+from auth0.management.types.resource_server_token_dialect_schema_enum import (
+    ResourceServerTokenDialectSchemaEnum,
+)
+from auth0.management.types.signing_algorithm_enum import SigningAlgorithmEnum
 
 from tests.fakes import FixedClock
 from tests.providers import Authority
@@ -42,12 +58,15 @@ SCOPES = (
     "read:client_keys",
 )
 
-APP_TYPES = {"regular_web", "spa", "native", "non_interactive"}
-ALGORITHMS = {"RS256", "HS256", "PS256", "RS512"}
 DEFAULT_GRANTS = ["authorization_code", "implicit", "refresh_token", "client_credentials"]
 MOST_URLS = 100
 # Auth0's free plan: applications, APIs, client grants.
 LIMITS = {"clients": 10, "resource-servers": 10, "client-grants": 100}
+
+
+def values(enum: object) -> set[str]:
+    """The values of one of auth0-python's lists, `Union[Literal[…], Any]`."""
+    return {value for literal in get_args(enum) for value in get_args(literal)}
 
 
 class Refusal(Exception):  # noqa: N818
@@ -122,14 +141,18 @@ def an_object(fields: Mapping[str, Check], *, nullable: bool = False) -> Check:
 CLIENT: dict[str, Check] = {
     "name": a_name,
     "description": a(str),
-    "app_type": one_of(APP_TYPES),
-    "token_endpoint_auth_method": one_of({"none", "client_secret_post", "client_secret_basic"}),
+    "app_type": one_of(values(ClientAppTypeEnum)),
+    "token_endpoint_auth_method": one_of(values(ClientTokenEndpointAuthMethodEnum)),
     "client_authentication_methods": an_object({"private_key_jwt": a(dict)}, nullable=True),
     "oidc_conformant": a(bool),
     "is_first_party": a(bool),
     "grant_types": a_list_of({*DEFAULT_GRANTS, "password"}),
     "jwt_configuration": an_object(
-        {"alg": one_of(ALGORITHMS), "lifetime_in_seconds": a(int), "secret_encoded": a(bool)}
+        {
+            "alg": one_of(values(SigningAlgorithmEnum)),
+            "lifetime_in_seconds": a(int),
+            "secret_encoded": a(bool),
+        }
     ),
     "callbacks": urls("callback-url"),
     "allowed_logout_urls": urls("url-with-placeholders"),
@@ -138,16 +161,20 @@ CLIENT: dict[str, Check] = {
 }
 API: dict[str, Check] = {
     "name": a_name,
-    "signing_alg": one_of(ALGORITHMS),
+    "signing_alg": one_of(values(SigningAlgorithmEnum)),
     "allow_offline_access": a(bool),
     "skip_consent_for_verifiable_first_party_clients": a(bool),
     "token_lifetime": a(int),
-    "token_dialect": one_of({"access_token", "rfc9068_profile"}),
+    "token_dialect": one_of(values(ResourceServerTokenDialectSchemaEnum)),
     "token_encryption": an_object({"format": a(str), "encryption_key": a(dict)}, nullable=True),
     "subject_type_authorization": an_object(
         {
-            "user": an_object({"policy": one_of(set(Policy))}),
-            "client": an_object({"policy": one_of({"require_client_grant", "deny_all"})}),
+            "user": an_object(
+                {"policy": one_of(values(ResourceServerSubjectTypeAuthorizationUserPolicyEnum))}
+            ),
+            "client": an_object(
+                {"policy": one_of(values(ResourceServerSubjectTypeAuthorizationClientPolicyEnum))}
+            ),
         }
     ),
 }
@@ -155,7 +182,7 @@ GRANT: dict[str, Check] = {
     "client_id": a(str),
     "audience": a(str),
     "scope": a(list),
-    "subject_type": one_of({"user", "client"}),
+    "subject_type": one_of(values(ClientGrantSubjectTypeEnum)),
 }
 
 

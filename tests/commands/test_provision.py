@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -11,12 +13,23 @@ from dotenv import dotenv_values
 
 from tests.fakes import ScriptedPrompter, World, make_world
 from tests.management_stand_in import LIMITS, SCOPES, Managed
+from tests.providers import free_port
 from wizard.auth0.checks import check_tenant
-from wizard.auth0.management_access import TokenClaims
+from wizard.auth0.management_access import TokenClaims, by_token
+from wizard.auth0.sign_in import SignIn
+from wizard.clock import SystemClock
 from wizard.commands.init import InitOptions, InitResult, run_init
-from wizard.commands.provision import ProvisionOptions, ProvisionResult, run_provision, swap_urls
-from wizard.demo.state import Api, Application, AuthMethod, Policy
-from wizard.findings import ExitCode, Failure
+from wizard.commands.provision import (
+    Job,
+    Provisioning,
+    ProvisionOptions,
+    ProvisionResult,
+    run_provision,
+    swap_urls,
+)
+from wizard.demo.browser import sign_in_like_a_user
+from wizard.demo.state import Api, Application, AuthMethod, Policy, User
+from wizard.findings import ExitCode, Failure, Outcome
 from wizard.http import HttpClient
 from wizard.settings import Auth0Settings, SetupSettings
 
@@ -134,6 +147,38 @@ def test_from_an_empty_tenant_to_green_checks(run: Run) -> None:
     assert (run.api.user_policy, run.api.client_policy) == (Policy.ALLOW_ALL, Policy.DENY_ALL)
     assert run.env["OPENID_CLIENT_ID"] == application.client_id
     assert run.env["OPENID_CLIENT_SECRET"] == application.client_secret
+
+
+NEEDS_A_GRANT = Api(
+    identifier=AUDIENCE, signing_alg="HS256", user_policy=Policy.REQUIRE_CLIENT_GRANT
+)
+
+
+@pytest.mark.parametrize("there", [None, NEEDS_A_GRANT], ids=["empty tenant", "an API to mend"])
+def test_from_there_to_a_real_sign_in(run: Run, there: Api | None) -> None:
+    if there is not None:
+        run.managed.tenant.add(replace(there))
+    user = User(login="me@example.com", password="p", user_id="auth0|1", email="me@example.com")
+    run.managed.tenant.add(user)
+    run.managed.tenant.clock = time.time
+    port, http = free_port(), run.managed.http
+    wanted = SetupSettings(
+        Auth0Settings(run.managed.domain, "", "", (AUDIENCE,)), f"http://localhost:{port}"
+    )
+    access = by_token(run.managed.token(), run.managed.domain, http)
+    ports = replace(run.world().ports, clock=SystemClock())
+
+    settings, findings = Provisioning(Job(wanted, run.folder / ".env"), access, ports).apply()
+
+    assert not findings
+    report = check_tenant(settings, http, SystemClock())
+    assert report.ok
+    assert report.discovery is not None
+    with SignIn(settings, report.discovery, report.keys, http, port, linger=0) as flow:
+        sign_in_like_a_user(http, flow.url, user.login, user.password)
+        judgement = flow.wait(10)
+    assert judgement.ok, judgement.findings
+    assert {result.outcome for result in judgement.results} == {Outcome.PROVED}
 
 
 def test_the_second_run_has_nothing_to_do(run: Run) -> None:
@@ -890,7 +935,7 @@ def test_no_secret_or_token_is_said_logged_or_kept(
     run.managed.api.cut_from = len(run.managed.api.calls) + 3
     run.application.callbacks = []
     failure = run.refused(environ={"AUTH0_MANAGEMENT_TOKEN": token})
-    traceback = "".join(__import__("traceback").format_exception(failure))
+    traceback = "".join(format_exception(failure))
 
     secrets = [token, run.application.client_secret, run.managed.machine.client_secret]
     heard = [said, run.said, traceback, repr(failure), caplog.text]

@@ -349,7 +349,9 @@ def _application_state(client: AnyClient) -> ApplicationState:
         token_endpoint_auth_method=client.token_endpoint_auth_method or "",
         has_key_credentials=methods is not None,
         oidc_conformant=client.oidc_conformant,
-        id_token_alg=(tokens.alg or "") if tokens else "",
+        # An application that was made without one signs by HS256 (terraform-provider-auth0's
+        # recordings).
+        id_token_alg=(tokens and tokens.alg) or "HS256",
         id_token_lifetime=tokens.lifetime_in_seconds if tokens else None,
         grant_types=tuple(client.grant_types or ()),
         callbacks=tuple(client.callbacks or ()),

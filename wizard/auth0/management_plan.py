@@ -248,7 +248,7 @@ _APPLICATION_SETTINGS = (
         "token_endpoint_auth_method",
         "Authentication Method",
         "client_secret_post",
-        "So LibreChat sends the secret.",
+        "LibreChat sends its secret in the body of the request.",
     ),
     _Setting(
         "oidc_conformant",
@@ -314,7 +314,9 @@ def values_of(changes: Iterable[PlannedChange], part: Part) -> dict[str, object]
 
 def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
     if api is None:
-        yield _created(Part.API, "identifier", "Identifier", wanted.audience, "OPENID_AUDIENCE.")
+        yield _created(
+            Part.API, "identifier", "Identifier", wanted.audience, "OPENID_AUDIENCE names it."
+        )
         yield _created(
             Part.API, "name", "Name", f"{wanted.name} API", "What the dashboard calls it."
         )

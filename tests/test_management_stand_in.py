@@ -1,0 +1,146 @@
+"""The stand-in must refuse what Auth0 refuses, or the tests against it prove nothing."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any
+
+import pytest
+from auth0.management.client_grants.client import ClientGrantsClient
+from auth0.management.clients.client import ClientsClient
+from auth0.management.resource_servers.client import ResourceServersClient
+
+from tests.commands.conftest import authority, managed, stand_in
+from tests.management_stand_in import API, CLIENT, GRANT, Managed
+from wizard.demo.state import Application
+
+__all__ = ["authority", "managed", "stand_in"]
+
+
+def send(
+    managed: Managed, method: str, path: str, body: object = None, token: str | None = None
+) -> tuple[int, Any]:
+    bearer = managed.token() if token is None else token
+    answer = managed.http.request(
+        method,
+        f"https://{managed.domain}/api/v2/{path}",
+        body=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"},
+    )
+    return answer.status, answer.json_object()
+
+
+@pytest.mark.parametrize(
+    ("schema", "method"),
+    [
+        (CLIENT, ClientsClient.create),
+        (CLIENT, ClientsClient.update),
+        (API, ResourceServersClient.create),
+        (API, ResourceServersClient.update),
+        (GRANT, ClientGrantsClient.create),
+    ],
+)
+def test_its_fields_are_auth0s(schema: dict[str, object], method: object) -> None:
+    assert callable(method)
+    assert schema.keys() <= inspect.signature(method).parameters.keys()
+
+
+def test_defaults_are_as_they_were_recorded(managed: Managed) -> None:
+    status, client = send(managed, "POST", "clients", {"name": "n"})
+    assert status == 201
+    assert client["oidc_conformant"] is False
+    assert "alg" not in client["jwt_configuration"]
+    assert client["grant_types"] == [
+        "authorization_code",
+        "implicit",
+        "refresh_token",
+        "client_credentials",
+    ]
+    status, api = send(managed, "POST", "resource-servers", {"identifier": "https://a"})
+    assert status == 201
+    assert api["signing_alg"] == "RS256"
+    assert api["allow_offline_access"] is False
+    assert api["skip_consent_for_verifiable_first_party_clients"] is False
+    assert api["subject_type_authorization"]["user"] == {"policy": "allow_all"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": ""},
+        {"name": "a<b"},
+        {"name": "n", "unknown": 1},
+        {"name": "n", "app_type": "regular"},
+        {"name": "n", "token_endpoint_auth_method": "Post"},
+        {"name": "n", "oidc_conformant": "true"},
+        {"name": "n", "jwt_configuration": {"algorithm": "RS256"}},
+        {"name": "n", "grant_types": ["code"]},
+        {"name": "n", "callbacks": "https://a"},
+        {"name": "n", "callbacks": ["https://a", "https://a"]},
+        {"name": "n", "callbacks": [f"https://a/{n}" for n in range(101)]},
+        {"name": "n", "web_origins": [""]},
+        {"name": "n", "web_origins": ["https://a/path"]},
+        {"name": "n", "allowed_logout_urls": [""]},
+    ],
+)
+def test_a_client_that_auth0_would_refuse(managed: Managed, body: object) -> None:
+    status, said = send(managed, "POST", "clients", body)
+
+    assert status == 400
+    assert said["errorCode"] == "invalid_body"
+    assert said["message"].startswith("Payload validation error")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"identifier": "https://a", "signing_alg": "none"},
+        {"identifier": "https://a", "subject_type_authorization": {"user": "allow_all"}},
+        {
+            "identifier": "https://a",
+            "subject_type_authorization": {"client": {"policy": "allow_all"}},
+        },
+    ],
+)
+def test_an_api_that_auth0_would_refuse(managed: Managed, body: object) -> None:
+    assert send(managed, "POST", "resource-servers", body)[0] == 400
+
+
+def test_an_identifier_cannot_be_changed(managed: Managed) -> None:
+    _, api = send(managed, "POST", "resource-servers", {"identifier": "https://a"})
+
+    changed = {"identifier": "https://b"}
+    assert send(managed, "PATCH", f"resource-servers/{api['id']}", changed)[0] == 400
+
+
+def test_a_list_is_replaced_not_merged(managed: Managed) -> None:
+    application = Application(callbacks=["https://theirs"])
+    managed.tenant.add(application)
+
+    send(managed, "PATCH", f"clients/{application.client_id}", {"callbacks": ["https://ours"]})
+
+    assert application.callbacks == ["https://ours"]
+
+
+@pytest.mark.parametrize("query", ["per_page=101&include_totals=true", "unknown=1", "page=0"])
+def test_a_query_that_auth0_would_refuse(managed: Managed, query: str) -> None:
+    assert send(managed, "GET", f"clients?{query}")[0] == 400
+
+
+def test_keys_are_for_those_who_may_see_them(managed: Managed) -> None:
+    path = f"clients/{managed.machine.client_id}"
+    token = managed.token("read:clients")
+
+    assert "client_secret" not in send(managed, "GET", path, token=token)[1]
+    assert send(managed, "GET", path)[1]["client_secret"] == managed.machine.client_secret
+
+
+def test_tokens_that_are_none_of_the_tenants_or_have_ended(managed: Managed) -> None:
+    token = managed.token()
+    assert send(managed, "GET", "clients/x", token=token[:-8] + "AAAAAAAA")[0] == 401
+    assert send(managed, "GET", "clients/x", token="opaque")[0] == 401
+    managed.clock.sleep(86_401)
+    assert send(managed, "GET", "clients/x", token=token)[0] == 401
