@@ -301,6 +301,18 @@ class TestFix:
         assert len(tenant.sent("discovery")) == 1, "nothing changed that the tenant judges"
 
 
+def test_the_tenant_is_asked_once_it_can_be(folder: Path, librechat: LibreChat) -> None:
+    text = env(**{**VALUES, "OPENID_ISSUER": DOMAIN, "PORT": str(librechat.port)})
+    write(folder, text)
+    librechat.values = EnvFile(env(**VALUES)).values()
+    tenant = ScriptedTenant(authorize=oauth("unauthorized_client", "Unknown client: x", 403))
+    http = Everything(tenant, Tunnel(PUBLIC_URL, librechat.port))
+    result, world = doctor(folder, http=http, fix=True, yes=True)
+    assert "The tenant is not asked" in world.said
+    assert len(result.checks) == 8
+    assert any(rule.startswith("LA2") for rule in ids(result))
+
+
 def test_json_holds_no_secret(folder: Path) -> None:
     write(folder, env(OPENID_SCOPE=""))
     result, _ = doctor(folder, fix=True, dry_run=True)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.doctor.cases import CASES, CLIENT_SECRET, GOOD, Case, env, subject
+from tests.fakes import FixedClock
 from wizard.doctor.check import Check
+from wizard.doctor.examine import examine
 from wizard.doctor.rules import CHECKS, FILE_CHECKS, MOST_OF_ONE_RULE, diagnose
 from wizard.doctor.subject import Subject
 from wizard.execution import BUG
 from wizard.findings import Rule, Severity
+from wizard.http import Response
 from wizard.librechat.variables import VARIABLES
 
 
@@ -68,6 +73,19 @@ def test_a_rule_that_breaks_stops_no_other() -> None:
     assert "LA199" in found[0].detail
     assert CLIENT_SECRET not in found[0].detail
     assert "LA102" in {finding.rule.id for finding in found}
+
+
+class _BrokenNetwork:
+    def request(self, method: str, url: str, **_: Any) -> Response:
+        raise RuntimeError(CLIENT_SECRET)
+
+
+def test_a_live_check_that_breaks_stops_no_rule() -> None:
+    found = examine(
+        subject(env(ALLOW_SOCIAL_LOGIN="1")), _BrokenNetwork(), FixedClock(), offline=False
+    ).findings
+    assert [finding.rule.id for finding in found] == ["LA100", "LA001", "LA001"]
+    assert CLIENT_SECRET not in str(found)
 
 
 def test_a_flood_of_one_rule_is_cut() -> None:

@@ -108,21 +108,18 @@ class _Doctor:
         self.content, subject = read(self.store, ports)
         self.ignored |= silenced_rules(subject.file.text)
         self.subject = subject
+        # Rules on values need nobody else.
+        is_local = bool(self.only) and all(rule.startswith("LA1") for rule in self.only)
+        self.offline = options.offline or is_local
 
     def run(self) -> DoctorResult:
-        console = self.ports.console
+        console, ports = self.ports.console, self.ports
         with console.working("Looking at the .env, the tenant and LibreChat"):
-            examination = self._examine()
+            examination = examine(self.subject, ports.http, ports.clock, offline=self.offline)
         self._tell_what_was_looked_at(examination)
         self._tell(examination)
         result = self._result(examination)
         return self._mend(examination, result) if self.options.fix else result
-
-    def _examine(self) -> Examination:
-        ports = self.ports
-        is_local = bool(self.only) and all(rule.startswith("LA1") for rule in self.only)
-        offline = self.options.offline or is_local
-        return examine(self.subject, ports.http, ports.clock, offline=offline)
 
     def _result(self, examination: Examination) -> DoctorResult:
         return DoctorResult(
@@ -148,11 +145,14 @@ class _Doctor:
             return
         if examination.tenant is None and not self.only:
             console.hint("The tenant is not asked while a value that it judges cannot be right.")
-        for check in examination.tenant.results if examination.tenant else ():
-            console.outcome(check.outcome, check.title, check.detail)
+        self._tell_checks(examination)
         instance = examination.subject.instance
         if instance is not None and instance.local.config is not None:
             console.done(f"LibreChat answers at {instance.local.url.removesuffix('/api/config')}.")
+
+    def _tell_checks(self, examination: Examination) -> None:
+        for check in examination.tenant.results if examination.tenant else ():
+            self.ports.console.outcome(check.outcome, check.title, check.detail)
 
     def _tell(self, examination: Examination) -> None:
         console = self.ports.console
@@ -194,7 +194,9 @@ class _Doctor:
         console, ports = self.ports.console, self.ports
         _, subject = read(self.store, ports)
         with console.working("Looking again"):
-            after = examine_again(subject, before, ports.http, ports.clock)
+            after = examine_again(subject, before, ports.http, ports.clock, offline=self.offline)
+        if after.tenant is not before.tenant:
+            self._tell_checks(after)
         console.say("What is left:")
         self._tell(after)
         console.verbatim("Make LibreChat read the file:", how_to_restart(self.store.path.parent))

@@ -110,14 +110,14 @@ _PAGES = re.compile(r"/(oauth|login|api|c)(/|\Z)")
 def _domain_missing(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         if not subject.value(name):
-            yield DOMAIN_MISSING.finding(subject.seen(name), variable=name)
+            yield subject.finding(DOMAIN_MISSING, name)
 
 
 def _domain_invalid(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         value = subject.value(name)
         if value and not is_documented(value) and _host(value) is None:
-            yield DOMAIN_INVALID.finding(subject.seen(name), variable=name)
+            yield subject.finding(DOMAIN_INVALID, name)
 
 
 def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
@@ -125,20 +125,20 @@ def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
         value = subject.value(name)
         if _host(value) and value.endswith("/") and not _path(value):
             fix = f"Set {name}={subject.without_secrets(value.rstrip('/'))}."
-            yield DOMAIN_WITH_SLASH.finding(subject.seen(name), fix=fix, variable=name)
+            yield subject.finding(DOMAIN_WITH_SLASH, name, fix=fix)
 
 
 def _domain_with_path(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         path = _path(subject.value(name))
         if path and not _PAGES.match(path):
-            yield DOMAIN_WITH_PATH.finding(subject.seen(name), variable=name)
+            yield subject.finding(DOMAIN_WITH_PATH, name)
 
 
 def _domain_is_page(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         if _PAGES.match(_path(subject.value(name))):
-            yield DOMAIN_IS_PAGE.finding(subject.seen(name), variable=name)
+            yield subject.finding(DOMAIN_IS_PAGE, name)
 
 
 def _domains_differ(subject: Subject) -> Iterator[Finding]:
@@ -158,13 +158,13 @@ def _public_by_http(subject: Subject) -> Iterator[Finding]:
     if not value.lower().startswith("http://") or is_documented(value):
         return
     if not is_loopback(value) and (not allows_plain or subject.runs_before("0.8.6")):
-        yield PUBLIC_BY_HTTP.finding(subject.seen("DOMAIN_SERVER"), variable="DOMAIN_SERVER")
+        yield subject.finding(PUBLIC_BY_HTTP, "DOMAIN_SERVER")
 
 
 def _only_this_machine(subject: Subject) -> Iterator[Finding]:
     value = subject.value("DOMAIN_SERVER")
     if _host(value) and is_loopback(value):
-        yield ONLY_THIS_MACHINE.finding(subject.seen("DOMAIN_SERVER"), variable="DOMAIN_SERVER")
+        yield subject.finding(ONLY_THIS_MACHINE, "DOMAIN_SERVER")
 
 
 def _hsts_on_localhost(subject: Subject) -> Iterator[Finding]:
@@ -174,13 +174,13 @@ def _hsts_on_localhost(subject: Subject) -> Iterator[Finding]:
         # Older versions send no such header.
         if subject.runs_before("0.8.8-rc2"):
             return
-        yield HSTS_ON_LOCALHOST.finding(subject.seen("HSTS_ENABLED"), variable="HSTS_ENABLED")
+        yield subject.finding(HSTS_ON_LOCALHOST, "HSTS_ENABLED")
 
 
 def _secure_cookie_by_http(subject: Subject) -> Iterator[Finding]:
     name = "SESSION_COOKIE_SECURE"
     if subject.is_on(name) and subject.value("DOMAIN_SERVER").lower().startswith("http://"):
-        yield SECURE_COOKIE_BY_HTTP.finding(subject.seen(name), variable=name)
+        yield subject.finding(SECURE_COOKIE_BY_HTTP, name)
 
 
 def _other_domain(subject: Subject, finding: Finding) -> Edits:

@@ -96,13 +96,13 @@ def _malformed_credential(subject: Subject) -> Iterator[Finding]:
         value = subject.value(name)
         if value and not VARIABLES[name].accepts(value) and not _is_half_key(name, value):
             form = VARIABLES[name].format.value
-            detail = f"{subject.seen(name)} ({len(value)} characters; it must be {form})"
-            yield MALFORMED_CREDENTIAL.finding(detail, variable=name)
+            remark = f" ({len(value)} characters; it must be {form})"
+            yield subject.finding(MALFORMED_CREDENTIAL, name, remark)
 
 
 def _half_key(subject: Subject) -> Iterator[Finding]:
     if _is_half_key("CREDS_KEY", subject.value("CREDS_KEY")):
-        yield HALF_KEY.finding(f"{subject.seen('CREDS_KEY')} (32 digits)", variable="CREDS_KEY")
+        yield subject.finding(HALF_KEY, "CREDS_KEY", " (32 digits)")
 
 
 def _is_half_key(name: str, value: str) -> bool:
@@ -113,21 +113,19 @@ def _short_credential(subject: Subject) -> Iterator[Finding]:
     for name in ("JWT_SECRET", "JWT_REFRESH_SECRET"):
         length = len(subject.value(name))
         if 0 < length < SESSION_SECRET_MIN_LENGTH:
-            detail = f"{subject.seen(name)} ({length} characters)"
-            yield SHORT_CREDENTIAL.finding(detail, variable=name)
+            yield subject.finding(SHORT_CREDENTIAL, name, f" ({length} characters)")
 
 
 def _same_credential(subject: Subject) -> Iterator[Finding]:
     value = subject.value("JWT_SECRET")
     if value and value == subject.value("JWT_REFRESH_SECRET"):
-        detail = subject.seen("JWT_REFRESH_SECRET")
-        yield SAME_CREDENTIAL.finding(detail, variable="JWT_REFRESH_SECRET")
+        yield subject.finding(SAME_CREDENTIAL, "JWT_REFRESH_SECRET")
 
 
 def _jwt_secret_needed(subject: Subject) -> Iterator[Finding]:
     for name in ("JWT_SECRET", "JWT_REFRESH_SECRET"):
         if not subject.value(name) and subject.runs_before("0.8.8-rc1"):
-            yield JWT_SECRET_NEEDED.finding(subject.seen(name), variable=name)
+            yield subject.finding(JWT_SECRET_NEEDED, name)
 
 
 def _blank_credential(subject: Subject) -> Iterator[Finding]:
@@ -139,21 +137,23 @@ def _blank_credential(subject: Subject) -> Iterator[Finding]:
 
 def _database_missing(subject: Subject) -> Iterator[Finding]:
     if not subject.value("MONGO_URI"):
-        yield DATABASE_MISSING.finding(subject.seen("MONGO_URI"), variable="MONGO_URI")
+        yield subject.finding(DATABASE_MISSING, "MONGO_URI")
 
 
 def _panel_secret(subject: Subject) -> Iterator[Finding]:
     name = "ADMIN_PANEL_SESSION_SECRET"
     has_panel = any(True for _ in subject.deployment.services(PANEL_SERVICE))
     if has_panel and len(subject.value(name)) < SESSION_SECRET_MIN_LENGTH:
-        yield PANEL_SECRET.finding(subject.seen(name), variable=name)
+        yield subject.finding(PANEL_SECRET, name)
 
 
 def _bad_duration(subject: Subject) -> Iterator[Finding]:
     for name in _DURATIONS:
         value = subject.value(name)
-        if value and not VARIABLES[name].accepts(value):
-            yield BAD_DURATION.finding(subject.seen(name), variable=name)
+        # Before 0.7.9 nobody could sign in without SESSION_EXPIRY (LibreChat issue 7731).
+        is_needed = name == "SESSION_EXPIRY" and subject.runs_before("0.7.9")
+        if (value or is_needed) and not VARIABLES[name].accepts(value):
+            yield subject.finding(BAD_DURATION, name)
 
 
 CHECKS = (

@@ -118,7 +118,7 @@ def _port_needed(subject: Subject) -> Iterator[Finding]:
     ports = (str(port) for port in subject.deployment.items("api", "ports") if _is_plain(port))
     is_used = any(_PUBLISHES_PORT.search(port) for port in ports)
     if is_used and not (subject.file.values().get("PORT") or subject.environ.get("PORT")):
-        yield PORT_NEEDED.finding(subject.seen("PORT"), variable="PORT")
+        yield subject.finding(PORT_NEEDED, "PORT")
 
 
 def _yaml_hides_button(subject: Subject) -> Iterator[Finding]:
@@ -164,11 +164,8 @@ def _unreadable_in_container(subject: Subject) -> Iterator[Finding]:
 def _panel_callback(subject: Subject) -> Iterator[Finding]:
     if subject.value("ADMIN_PANEL_URL") and (server := subject.value("DOMAIN_SERVER")):
         callback = subject.without_secrets(f"{server}/api/admin/oauth/openid/callback")
-        yield PANEL_CALLBACK.finding(
-            subject.seen("ADMIN_PANEL_URL"),
-            fix=f"If the panel signs in by Auth0, add {callback} to Allowed Callback URLs.",
-            variable="ADMIN_PANEL_URL",
-        )
+        fix = f"If the panel signs in by Auth0, add {callback} to Allowed Callback URLs."
+        yield subject.finding(PANEL_CALLBACK, "ADMIN_PANEL_URL", fix=fix)
 
 
 def _is_plain(value: object) -> bool:

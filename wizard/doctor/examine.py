@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from typing import TypeVar
 
 from wizard.auth0.checks import TenantReport, check_tenant
 from wizard.clock import Clock
@@ -14,11 +15,14 @@ from wizard.defaults import LIBRECHAT_PORT
 from wizard.doctor.rules import FILE_CHECKS, RUNNING_CHECKS, can_be_mended, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
+from wizard.execution import BUG
 from wizard.findings import Finding, Severity
 from wizard.http import HttpClient
 from wizard.librechat.instance import look_at_instance
 from wizard.rules import all_rules
 from wizard.settings import InvalidValue, parse_port
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +71,14 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
         tenant = pool.submit(check_tenant, settings, http, clock) if settings else None
         look = partial(look_at_instance, http, port_of(subject), subject.value("DOMAIN_SERVER"))
         instance = None if offline else pool.submit(look)
-        findings = diagnose(subject, FILE_CHECKS)
-        report = tenant.result() if tenant else None
-        if instance is not None:
-            subject = replace(subject, instance=instance.result())
+        findings = list(diagnose(subject, FILE_CHECKS))
+        report = _result(tenant and tenant.result, findings)
+        subject = replace(subject, instance=_result(instance and instance.result, findings))
     return conclude(subject, report, findings)
 
 
 def examine_again(
-    subject: Subject, before: Examination, http: HttpClient, clock: Clock
+    subject: Subject, before: Examination, http: HttpClient, clock: Clock, *, offline: bool
 ) -> Examination:
     """The same after a repair.
 
@@ -84,10 +87,11 @@ def examine_again(
     """
     report = before.tenant
     settings = settings_of(subject)
-    if report is not None and settings != settings_of(before.subject):
-        report = check_tenant(settings, http, clock) if settings else None
-    subject = replace(subject, instance=before.subject.instance)
-    return conclude(subject, report, diagnose(subject, FILE_CHECKS))
+    findings = list(diagnose(subject, FILE_CHECKS))
+    if not offline and settings != settings_of(before.subject):
+        ask = partial(check_tenant, settings, http, clock) if settings else None
+        report = _result(ask, findings)
+    return conclude(replace(subject, instance=before.subject.instance), report, findings)
 
 
 def conclude(
@@ -121,6 +125,15 @@ def port_of(subject: Subject) -> int:
         return parse_port(subject.value("PORT"))
     except InvalidValue:
         return LIBRECHAT_PORT
+
+
+def _result(work: Callable[[], T] | None, findings: list[Finding]) -> T | None:
+    """What the work brings; if it breaks, that is a finding, and the others are told."""
+    try:
+        return work() if work else None
+    except Exception as error:
+        findings.append(BUG.finding(f"A live check broke: {type(error).__name__}."))
+        return None
 
 
 def _ignoring_nothing(subject: Subject) -> Iterable[Finding]:

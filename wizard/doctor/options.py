@@ -140,9 +140,7 @@ def _session_secret_weak(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_SESSION_SECRET"
     value = subject.value(name)
     if value and not is_good_session_secret(value, subject.values):
-        yield SESSION_SECRET_WEAK.finding(
-            f"{subject.seen(name)} ({_why_weak(value, subject)})", variable=name
-        )
+        yield subject.finding(SESSION_SECRET_WEAK, name, f" ({_why_weak(value, subject)})")
 
 
 def _why_weak(value: str, subject: Subject) -> str:
@@ -165,13 +163,13 @@ def _placeholder_elsewhere(subject: Subject) -> Iterator[Finding]:
         if is_judged or assignment.value[:1] in {"", "{", "["}:
             continue
         if is_placeholder(assignment.value):
-            yield PLACEHOLDER_ELSEWHERE.finding(subject.seen(name), variable=name)
+            yield subject.finding(PLACEHOLDER_ELSEWHERE, name)
 
 
 def _social_registration_off(subject: Subject) -> Iterator[Finding]:
     name = "ALLOW_SOCIAL_REGISTRATION"
     if has_sign_in(subject.values) and not subject.is_on(name):
-        yield SOCIAL_REGISTRATION_OFF.finding(subject.seen(name), variable=name)
+        yield subject.finding(SOCIAL_REGISTRATION_OFF, name)
 
 
 def _no_boolean(subject: Subject) -> Iterator[Finding]:
@@ -179,16 +177,14 @@ def _no_boolean(subject: Subject) -> Iterator[Finding]:
         if variable.format is not Format.BOOLEAN or name in _OTHER_SWITCHES:
             continue
         if subject.value(name).lower() not in {"", "true", "false"}:
-            yield NO_BOOLEAN.finding(
-                subject.seen(name), fix=f"Write {name}=true or {name}=false.", variable=name
-            )
+            yield subject.finding(NO_BOOLEAN, name, fix=f"Write {name}=true or {name}=false.")
 
 
 def _bad_token_kind(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_REQUIRED_ROLE_TOKEN_KIND"
     kind = subject.value(name)
     if subject.value("OPENID_REQUIRED_ROLE") and kind and kind not in _TOKEN_KINDS:
-        yield BAD_TOKEN_KIND.finding(subject.seen(name), variable=name)
+        yield subject.finding(BAD_TOKEN_KIND, name)
 
 
 def _role_incomplete(subject: Subject) -> Iterator[Finding]:
@@ -197,7 +193,7 @@ def _role_incomplete(subject: Subject) -> Iterator[Finding]:
             continue
         for name in (f"{role}_PARAMETER_PATH", f"{role}_TOKEN_KIND"):
             if not subject.value(name):
-                yield ROLE_INCOMPLETE.finding(subject.seen(name), variable=name)
+                yield subject.finding(ROLE_INCOMPLETE, name)
 
 
 def _role_in_opaque_token(subject: Subject) -> Iterator[Finding]:
@@ -206,7 +202,7 @@ def _role_in_opaque_token(subject: Subject) -> Iterator[Finding]:
     for role in _ROLES:
         name = f"{role}_TOKEN_KIND"
         if subject.value(role) and subject.value(name) == "access":
-            yield ROLE_IN_OPAQUE_TOKEN.finding(subject.seen(name), variable=name)
+            yield subject.finding(ROLE_IN_OPAQUE_TOKEN, name)
 
 
 def _other_provider(subject: Subject) -> Iterator[Finding]:
@@ -215,22 +211,20 @@ def _other_provider(subject: Subject) -> Iterator[Finding]:
         return
     for name in _ENTRA_SWITCHES:
         if subject.is_on(name):
-            yield OTHER_PROVIDER.finding(
-                subject.seen(name), fix=f"Set {name}=false.", variable=name
-            )
+            yield subject.finding(OTHER_PROVIDER, name, fix=f"Set {name}=false.")
 
 
 def _logout_stays(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_USE_END_SESSION_ENDPOINT"
     if has_sign_in(subject.values) and not subject.is_on(name):
-        yield LOGOUT_STAYS.finding(subject.seen(name), variable=name)
+        yield subject.finding(LOGOUT_STAYS, name)
 
 
 def _logout_target(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_POST_LOGOUT_REDIRECT_URI"
     value = subject.value(name)
     if value and not re.match(r"https?://[^/\s]+", value):
-        yield LOGOUT_TARGET.finding(subject.seen(name), variable=name)
+        yield subject.finding(LOGOUT_TARGET, name)
 
 
 def _too_new(subject: Subject) -> Iterator[Finding]:
@@ -244,15 +238,13 @@ def _too_new(subject: Subject) -> Iterator[Finding]:
 
 def _debug_left_on(subject: Subject) -> Iterator[Finding]:
     if subject.is_on("DEBUG_OPENID_REQUESTS"):
-        yield DEBUG_LEFT_ON.finding(
-            subject.seen("DEBUG_OPENID_REQUESTS"), variable="DEBUG_OPENID_REQUESTS"
-        )
+        yield subject.finding(DEBUG_LEFT_ON, "DEBUG_OPENID_REQUESTS")
 
 
 def _saml_hidden(subject: Subject) -> Iterator[Finding]:
     names = ("SAML_ENTRY_POINT", "SAML_ISSUER", "SAML_CERT", "SAML_SESSION_SECRET")
     if has_sign_in(subject.values) and all(subject.value(name) for name in names):
-        yield SAML_HIDDEN.finding(subject.seen("SAML_ISSUER"), variable="SAML_ISSUER")
+        yield subject.finding(SAML_HIDDEN, "SAML_ISSUER")
 
 
 CHECKS = (

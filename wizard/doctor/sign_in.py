@@ -172,21 +172,19 @@ NEEDED = (
 
 def _social_login_off(subject: Subject) -> Iterator[Finding]:
     if not subject.is_on("ALLOW_SOCIAL_LOGIN"):
-        yield SOCIAL_LOGIN_OFF.finding(
-            subject.seen("ALLOW_SOCIAL_LOGIN"), variable="ALLOW_SOCIAL_LOGIN"
-        )
+        yield subject.finding(SOCIAL_LOGIN_OFF, "ALLOW_SOCIAL_LOGIN")
 
 
 def _required_missing(subject: Subject) -> Iterator[Finding]:
     for name in ("OPENID_ISSUER", "OPENID_CLIENT_ID", "OPENID_SESSION_SECRET"):
         if not subject.value(name):
-            yield REQUIRED_MISSING.finding(subject.seen(name), variable=name)
+            yield subject.finding(REQUIRED_MISSING, name)
 
 
 def _secret_missing(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_CLIENT_SECRET"
     if not subject.value(name) and not subject.is_on("OPENID_USE_PKCE"):
-        yield SECRET_MISSING.finding(subject.seen(name), variable=name)
+        yield subject.finding(SECRET_MISSING, name)
 
 
 def _secretless_too_new(subject: Subject) -> Iterator[Finding]:
@@ -198,35 +196,29 @@ def _secretless_too_new(subject: Subject) -> Iterator[Finding]:
 
 def _callback_missing(subject: Subject) -> Iterator[Finding]:
     if not subject.value("OPENID_CALLBACK_URL"):
-        yield CALLBACK_MISSING.finding(
-            subject.seen("OPENID_CALLBACK_URL"), variable="OPENID_CALLBACK_URL"
-        )
+        yield subject.finding(CALLBACK_MISSING, "OPENID_CALLBACK_URL")
 
 
 def _callback_is_url(subject: Subject) -> Iterator[Finding]:
     if "://" in subject.value("OPENID_CALLBACK_URL"):
-        yield CALLBACK_IS_URL.finding(
-            subject.seen("OPENID_CALLBACK_URL"), variable="OPENID_CALLBACK_URL"
-        )
+        yield subject.finding(CALLBACK_IS_URL, "OPENID_CALLBACK_URL")
 
 
 def _callback_wrong(subject: Subject) -> Iterator[Finding]:
     value = subject.value("OPENID_CALLBACK_URL")
     if value and "://" not in value and value != CALLBACK_PATH:
-        yield CALLBACK_WRONG.finding(
-            subject.seen("OPENID_CALLBACK_URL"), variable="OPENID_CALLBACK_URL"
-        )
+        yield subject.finding(CALLBACK_WRONG, "OPENID_CALLBACK_URL")
 
 
 def _issuer_without_scheme(subject: Subject) -> Iterator[Finding]:
     value = subject.value("OPENID_ISSUER")
     if value and "://" not in value and not is_documented(value) and not _issuer_trouble(value):
-        yield ISSUER_WITHOUT_SCHEME.finding(subject.seen("OPENID_ISSUER"), variable="OPENID_ISSUER")
+        yield subject.finding(ISSUER_WITHOUT_SCHEME, "OPENID_ISSUER")
 
 
 def _issuer_by_http(subject: Subject) -> Iterator[Finding]:
     if subject.value("OPENID_ISSUER").lower().startswith("http://"):
-        yield ISSUER_BY_HTTP.finding(subject.seen("OPENID_ISSUER"), variable="OPENID_ISSUER")
+        yield subject.finding(ISSUER_BY_HTTP, "OPENID_ISSUER")
 
 
 def _issuer_with_path(subject: Subject) -> Iterator[Finding]:
@@ -235,11 +227,8 @@ def _issuer_with_path(subject: Subject) -> Iterator[Finding]:
         return
     parts = urlsplit(value)
     if (parts.path or parts.query or parts.fragment) and is_tenant_domain(parts.hostname or ""):
-        yield ISSUER_WITH_PATH.finding(
-            subject.seen("OPENID_ISSUER"),
-            fix=f"Set OPENID_ISSUER={_issuer(parse_domain(value))}.",
-            variable="OPENID_ISSUER",
-        )
+        fix = f"Set OPENID_ISSUER={_issuer(parse_domain(value))}."
+        yield subject.finding(ISSUER_WITH_PATH, "OPENID_ISSUER", fix=fix)
 
 
 def _issuer_invalid(subject: Subject) -> Iterator[Finding]:
@@ -247,9 +236,7 @@ def _issuer_invalid(subject: Subject) -> Iterator[Finding]:
     if not value or value.lower().startswith("http://") or is_documented(value):
         return
     if trouble := _issuer_trouble(value):
-        yield ISSUER_INVALID.finding(
-            f"{subject.seen('OPENID_ISSUER')}. {trouble}", variable="OPENID_ISSUER"
-        )
+        yield subject.finding(ISSUER_INVALID, "OPENID_ISSUER", f". {trouble}")
 
 
 def _issuer_trouble(value: str) -> str:
@@ -273,7 +260,7 @@ def _placeholder(subject: Subject) -> Iterator[Finding]:
     for name in NEEDED:
         value = subject.value(name)
         if value and is_documented(value):
-            yield PLACEHOLDER.finding(subject.seen(name), variable=name)
+            yield subject.finding(PLACEHOLDER, name)
 
 
 def is_documented(value: str) -> bool:
@@ -303,9 +290,7 @@ def _client_id_invalid(subject: Subject) -> Iterator[Finding]:
         reason = "LibreChat sends it with the space around it."
     except InvalidValue as invalid:
         reason = str(invalid)
-    yield CLIENT_ID_INVALID.finding(
-        f"{subject.seen('OPENID_CLIENT_ID')}. {reason}", variable="OPENID_CLIENT_ID"
-    )
+    yield subject.finding(CLIENT_ID_INVALID, "OPENID_CLIENT_ID", f". {reason}")
 
 
 def _secret_invalid(subject: Subject) -> Iterator[Finding]:

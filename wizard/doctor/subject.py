@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from wizard.findings import Finding, Rule
 from wizard.librechat.checkout import look_at
 from wizard.librechat.deployment import MAX_FILE_BYTES, Deployment, Handed, read_deployment
 from wizard.librechat.env_file import Assignment, EnvFile
@@ -128,6 +129,12 @@ class Subject:
         if line is None:
             return f"{name} is not set."
         return f"Line {line}: {name}={self.shown(name)}"
+
+    def finding(
+        self, rule: Rule, name: str, remark: str = "", *, fix: str | None = None
+    ) -> Finding:
+        """The rule as broken by a variable: its line is shown, and the remark behind it."""
+        return rule.finding(f"{self.seen(name)}{remark}", fix=fix, variable=name)
 
     def shown(self, name: str) -> str:
         """The value, fit for people's eyes: no secret, one line, not too long."""

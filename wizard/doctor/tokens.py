@@ -153,17 +153,14 @@ _VERSION_FAULTS = (
 
 def _scope_missing(subject: Subject) -> Iterator[Finding]:
     if not subject.value("OPENID_SCOPE"):
-        yield SCOPE_MISSING.finding(
-            subject.seen("OPENID_SCOPE"),
-            fix=f"Set OPENID_SCOPE='{' '.join(_whole_scope(subject))}'.",
-            variable="OPENID_SCOPE",
-        )
+        fix = f"Set OPENID_SCOPE='{' '.join(_whole_scope(subject))}'."
+        yield subject.finding(SCOPE_MISSING, "OPENID_SCOPE", fix=fix)
 
 
 def _audience_missing(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_AUDIENCE"
     if subject.reuses_tokens and not subject.value(name) and not subject.runs_before("0.8.3"):
-        yield AUDIENCE_MISSING.finding(subject.seen(name), variable=name)
+        yield subject.finding(AUDIENCE_MISSING, name)
 
 
 def _audience_needed(subject: Subject) -> Iterator[Finding]:
@@ -179,8 +176,7 @@ def _audience_invalid(subject: Subject) -> Iterator[Finding]:
     try:
         parse_audiences(value, domain=host_of(subject.value("OPENID_ISSUER")))
     except InvalidValue as reason:
-        detail = f"{subject.seen('OPENID_AUDIENCE')}. {reason}"
-        yield AUDIENCE_INVALID.finding(detail, variable="OPENID_AUDIENCE")
+        yield subject.finding(AUDIENCE_INVALID, "OPENID_AUDIENCE", f". {reason}")
 
 
 def _audience_list_too_new(subject: Subject) -> Iterator[Finding]:
@@ -191,9 +187,7 @@ def _audience_list_too_new(subject: Subject) -> Iterator[Finding]:
 def _refresh_audience_differs(subject: Subject) -> Iterator[Finding]:
     value = subject.value("OPENID_REFRESH_AUDIENCE")
     if subject.reuses_tokens and subject.audiences and value not in {"", subject.audiences[0]}:
-        yield REFRESH_AUDIENCE_DIFFERS.finding(
-            subject.seen("OPENID_REFRESH_AUDIENCE"), variable="OPENID_REFRESH_AUDIENCE"
-        )
+        yield subject.finding(REFRESH_AUDIENCE_DIFFERS, "OPENID_REFRESH_AUDIENCE")
 
 
 def _same_refresh_audience(subject: Subject, _: Finding) -> Edits:
@@ -208,14 +202,14 @@ def _lacks(rule: Rule, word: str) -> Callable[[Subject], Iterator[Finding]]:
         }.get(word, True)
         readable = subject.scopes and not _scope_is_glued(subject)
         if readable and is_needed and word not in subject.scopes:
-            yield rule.finding(subject.seen("OPENID_SCOPE"), variable="OPENID_SCOPE")
+            yield subject.finding(rule, "OPENID_SCOPE")
 
     return judge
 
 
 def _scope_with_commas(subject: Subject) -> Iterator[Finding]:
     if _scope_is_glued(subject):
-        yield SCOPE_WITH_COMMAS.finding(subject.seen("OPENID_SCOPE"), variable="OPENID_SCOPE")
+        yield subject.finding(SCOPE_WITH_COMMAS, "OPENID_SCOPE")
 
 
 def _scope_is_glued(subject: Subject) -> bool:
@@ -238,13 +232,13 @@ def _mended_scope(subject: Subject, _: Finding) -> Edits:
 def _password_beside_reuse(subject: Subject) -> Iterator[Finding]:
     name = "ALLOW_EMAIL_LOGIN"
     if subject.reuses_tokens and subject.value(name).lower() in {"", "true"}:
-        yield PASSWORD_BESIDE_REUSE.finding(subject.seen(name), variable=name)
+        yield subject.finding(PASSWORD_BESIDE_REUSE, name)
 
 
 def _session_age(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_REUSE_MAX_SESSION_AGE_MS"
     if subject.reuses_tokens and not subject.value(name) and not subject.is_on("USE_REDIS"):
-        yield SESSION_AGE.finding(subject.seen(name), variable=name)
+        yield subject.finding(SESSION_AGE, name)
 
 
 def _version_fault(subject: Subject) -> Iterator[Finding]:

@@ -155,13 +155,13 @@ def silenced_rules(text: str) -> frozenset[str]:
 def _runs_on(subject: Subject) -> Iterator[Finding]:
     for assignment in of_the_table(subject):
         if "\n" in assignment.value.strip():
-            yield RUNS_ON.finding(subject.seen(assignment.name), variable=assignment.name)
+            yield subject.finding(RUNS_ON, assignment.name)
 
 
 def _stray_quote(subject: Subject) -> Iterator[Finding]:
     for assignment in of_the_table(subject):
         if _has_stray_quote(assignment):
-            yield STRAY_QUOTE.finding(subject.seen(assignment.name), variable=assignment.name)
+            yield subject.finding(STRAY_QUOTE, assignment.name)
 
 
 def _has_stray_quote(assignment: Assignment) -> bool:
@@ -181,12 +181,11 @@ def _without_quotes(subject: Subject, finding: Finding) -> Edits:
 def _cut_at_hash(subject: Subject) -> Iterator[Finding]:
     for name, assignment in subject.assignments.items():
         if assignment.comment_is_glued and assignment.raw and assignment.raw[0] not in "'\"`":
-            yield CUT_AT_HASH.finding(
-                f"{subject.seen(name)} is all that LibreChat reads.",
-                fix=f"If the # belongs to it, write line {subject.line(assignment)} as {name}='…'"
-                " with the whole value in the quotes; if not, put a space before the #.",
-                variable=name,
+            fix = (
+                f"If the # belongs to it, write line {subject.line(assignment)} as {name}='…'"
+                " with the whole value in the quotes; if not, put a space before the #."
             )
+            yield subject.finding(CUT_AT_HASH, name, " is all that LibreChat reads.", fix=fix)
 
 
 def _dollar(subject: Subject) -> Iterator[Finding]:
@@ -194,7 +193,7 @@ def _dollar(subject: Subject) -> Iterator[Finding]:
         return
     for assignment in of_the_table(subject):
         if _is_interpolated(assignment):
-            yield DOLLAR.finding(subject.seen(assignment.name), variable=assignment.name)
+            yield subject.finding(DOLLAR, assignment.name)
 
 
 def _is_interpolated(assignment: Assignment) -> bool:
@@ -208,7 +207,7 @@ def _oddly_written(subject: Subject) -> Iterator[Finding]:
         )
         is_told = assignment.comment_is_glued or "\n" in assignment.raw
         if (has_odd_sign or assignment.raw[:1] == "`") and not is_told:
-            yield ODDLY_WRITTEN.finding(subject.seen(assignment.name), variable=assignment.name)
+            yield subject.finding(ODDLY_WRITTEN, assignment.name)
 
 
 def _same_value(subject: Subject, finding: Finding) -> Edits:
@@ -259,12 +258,8 @@ def _tracked(subject: Subject) -> Iterator[Finding]:
 def _unknown_name(subject: Subject) -> Iterator[Finding]:
     for name in subject.assignments:
         if name.startswith("OPENID_") and not _is_known(name, subject):
-            meant = _meant(name)
-            yield UNKNOWN_NAME.finding(
-                subject.seen(name),
-                fix=f"Use {meant} in its place." if meant else None,
-                variable=name,
-            )
+            fix = f"Use {meant} in its place." if (meant := _meant(name)) else None
+            yield subject.finding(UNKNOWN_NAME, name, fix=fix)
 
 
 def _slip(subject: Subject) -> Iterator[Finding]:
@@ -272,7 +267,7 @@ def _slip(subject: Subject) -> Iterator[Finding]:
         if name.startswith("OPENID_") or _is_known(name, subject):
             continue
         if meant := _meant(name):
-            yield SLIP.finding(subject.seen(name), fix=f"Use {meant} in its place.", variable=name)
+            yield subject.finding(SLIP, name, fix=f"Use {meant} in its place.")
 
 
 def _is_known(name: str, subject: Subject) -> bool:
@@ -322,11 +317,8 @@ def _shell_wins(subject: Subject) -> Iterator[Finding]:
             continue
         in_shell = subject.environ.get(name)
         if in_shell is not None and in_shell != assignment.value:
-            yield SHELL_WINS.finding(
-                f"{subject.seen(name)}; the shell has another value.",
-                fix=f"unset {name}",
-                variable=name,
-            )
+            remark = "; the shell has another value."
+            yield subject.finding(SHELL_WINS, name, remark, fix=f"unset {name}")
 
 
 def _proxy_missing(subject: Subject) -> Iterator[Finding]:

@@ -1,0 +1,102 @@
+"""The doctor over the demo tenant: each fault of the tenant is told, beside the file's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doctor.cases import env, subject
+from tests.providers import PUBLIC_URL, Demo, authority, demo, demo_server
+from tests.stand_ins.librechat import LibreChat, Tunnel, running
+from wizard.clock import SystemClock
+from wizard.doctor.examine import Examination, Task, examine, task_of
+from wizard.doctor.subject import Subject, settings_of
+from wizard.http import HttpClient, Response
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.setup import plan_env
+
+__all__ = ["authority", "demo", "demo_server"]
+
+
+class Network:
+    """The demo tenant, and everything else by the tunnel."""
+
+    def __init__(self, demo: Demo, librechat: HttpClient) -> None:
+        self._demo = demo
+        self._librechat = librechat
+
+    def request(self, method: str, url: str, **options: Any) -> Response:
+        is_tenant = url.startswith(self._demo.issuer.rstrip("/"))
+        client = self._demo.http if is_tenant else self._librechat
+        return client.request(method, url, **options)
+
+
+def examined(demo: Demo, **changed: str) -> Examination:
+    """What is told of a file that init wrote, with other values, and a LibreChat that read it."""
+    written = plan_env(demo.setup, None, None, port=3080).after
+    with running(LibreChat({})) as librechat:
+        file, _ = written.edited({"PORT": str(librechat.port), **changed})
+        librechat.values = file.values()
+        http = Network(demo, Tunnel(PUBLIC_URL, librechat.port))
+        return examine(subject(file.text), http, SystemClock(), offline=False)
+
+
+def test_what_init_wrote_is_right(demo: Demo) -> None:
+    examination = examined(demo)
+    assert [each.rule.id for each in examination.findings if each.severity.value != "note"] == []
+    assert examination.tenant is not None
+    assert examination.tenant.ok
+
+
+@pytest.mark.parametrize(
+    ("break_it", "changed", "words"),
+    [
+        (lambda demo: None, {"OPENID_CLIENT_ID": "unknown"}, "client"),
+        (lambda demo: None, {"OPENID_CLIENT_SECRET": "wrong-secret"}, "secret"),
+        (lambda demo: demo.application.callbacks.clear(), {}, "callback"),
+        (lambda demo: None, {"OPENID_AUDIENCE": "urn:nobody"}, "identifier"),
+    ],
+)
+def test_faults_of_the_tenant(
+    demo: Demo, break_it: Callable[[Demo], None], changed: dict[str, str], words: str
+) -> None:
+    break_it(demo)
+    examination = examined(demo, **changed)
+    errors = [each for each in examination.findings if each.severity.value == "error"]
+    assert errors
+    assert all(task_of(each, examination.subject) is Task.DASHBOARD for each in errors)
+    assert words in " ".join(f"{each.rule.title} {each.fix}" for each in errors).lower()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"OPENID_ISSUER": ""},
+        {"OPENID_ISSUER": "https://id.example.com/realms/main"},
+        {"OPENID_CLIENT_ID": "your-client-id"},
+        {"DOMAIN_SERVER": "chat.example.com"},
+        {"DOMAIN_SERVER": f"{PUBLIC_URL}/"},
+    ],
+)
+def test_the_tenant_is_not_asked_with(changed: dict[str, str]) -> None:
+    assert settings_of(subject(env(**changed))) is None
+
+
+def test_the_settings_are_those_of_the_file() -> None:
+    settings = settings_of(subject(env(OPENID_AUDIENCE="urn:a, urn:b")))
+    assert settings is not None
+    assert settings.auth0.audiences == ("urn:a", "urn:b")
+    assert settings.callback_url == f"{PUBLIC_URL}/oauth/openid/callback"
+    assert settings.reuse_tokens
+
+
+def test_the_subject_shows_no_secret() -> None:
+    checked = replace(subject(env()), environ={"OPENID_CLIENT_SECRET": "from-the-shell"})
+    assert "from-the-shell" not in repr(checked)
+    assert Path("/srv/librechat/.env") == checked.path
+    assert isinstance(checked, Subject)
+    assert EnvFile(env()).values()["OPENID_CLIENT_SECRET"] not in repr(checked)
