@@ -34,6 +34,14 @@ EnvFile = Annotated[
     ),
 ]
 
+Port = Annotated[
+    str, typer.Option(envvar="LIBRECHAT_AUTH0_PORT", help=f"LibreChat's port, {LIBRECHAT_PORT}.")
+]
+NgrokDomain = Annotated[
+    str,
+    typer.Option(envvar="LIBRECHAT_AUTH0_NGROK_DOMAIN", help="Your ngrok account's own domain."),
+]
+
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -89,22 +97,14 @@ def _init(
         str,
         typer.Option(envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(TUNNELS)} or none."),
     ] = "",
-    ngrok_domain: Annotated[
-        str,
-        typer.Option(
-            envvar="LIBRECHAT_AUTH0_NGROK_DOMAIN", help="Your ngrok account's own domain."
-        ),
-    ] = "",
+    ngrok_domain: NgrokDomain = "",
     public_url: Annotated[
         str,
         typer.Option(
             envvar="LIBRECHAT_AUTH0_PUBLIC_URL", help="An HTTPS URL that leads here already."
         ),
     ] = "",
-    port: Annotated[
-        str,
-        typer.Option(envvar="LIBRECHAT_AUTH0_PORT", help=f"LibreChat's port, {LIBRECHAT_PORT}."),
-    ] = "",
+    port: Port = "",
     env_file: EnvFile = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not check the values against the tenant.")
@@ -211,6 +211,108 @@ def _verify(
     )
     options = VerifyOptions(env_file=env_file, port=port, tunnel=tunnel, seconds=timeout)
     execute("verify", flags, lambda ports, _: run_verify(options, ports))
+
+
+tunnel_app = typer.Typer(invoke_without_command=True)
+app.add_typer(tunnel_app, name="tunnel")
+
+
+@tunnel_app.callback()
+def _tunnel(
+    context: typer.Context,
+    tunnel: Annotated[
+        str, typer.Option(envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(TUNNELS)}.")
+    ] = "",
+    ngrok_domain: NgrokDomain = "",
+    port: Port = "",
+    env_file: EnvFile = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Leave it open in the background.")
+    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Open the tunnel again, and bring the .env up to date when its URL has changed."""
+    if context.invoked_subcommand is not None:
+        return
+    from wizard.commands.tunnel import TunnelOptions, run_tunnel
+    from wizard.execution import Flags, execute
+
+    common: dict[str, bool] = context.obj
+    flags = Flags(
+        json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"], yes=yes
+    )
+    options = TunnelOptions(
+        tunnel="ngrok" if ngrok_domain and not tunnel else tunnel,
+        wanted_url=ngrok_domain,
+        port=port,
+        env_file=env_file,
+        detach=detach,
+        yes=yes,
+        dry_run=dry_run,
+    )
+    execute("tunnel", flags, lambda ports, report: run_tunnel(options, ports, report))
+
+
+@tunnel_app.command("status")
+def _tunnel_status(context: typer.Context, json: Json = False, debug: Debug = False) -> None:
+    """Which tunnels are open in the background."""
+    from wizard.commands.tunnel import run_status
+    from wizard.execution import Flags, execute
+
+    flags = Flags(json=json, debug=debug or context.obj["debug"])
+    execute("tunnel status", flags, lambda ports, _: run_status(ports))
+
+
+@tunnel_app.command("stop")
+def _tunnel_stop(
+    context: typer.Context,
+    env_file: EnvFile = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every tunnel in the background, not only this .env's.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Close the tunnel that is open in the background."""
+    from wizard.commands.tunnel import run_stop
+    from wizard.execution import Flags, execute
+
+    common: dict[str, bool] = context.obj
+    flags = Flags(json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"])
+    execute("tunnel stop", flags, lambda ports, _: run_stop(env_file, ports, every=every))
+
+
+@app.command("trust")
+def _trust(
+    context: typer.Context,
+    remove: Annotated[bool, typer.Option("--remove", help="Have it forgotten again.")] = False,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca", help="Another authority's certificate (PEM), such as Caddy's.", metavar="PATH"
+        ),
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Have browsers and this system trust the certificates of the local tunnel."""
+    from wizard.commands.trust import TrustOptions, run_trust
+    from wizard.execution import Flags, execute
+
+    common: dict[str, bool] = context.obj
+    flags = Flags(
+        json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"], yes=yes
+    )
+    options = TrustOptions(remove=remove, ca_file=ca, yes=yes, dry_run=dry_run)
+    execute("trust", flags, lambda ports, _: run_trust(options, ports))
 
 
 @app.command("doctor")

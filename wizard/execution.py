@@ -84,7 +84,7 @@ def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) 
     `run` may report its result before it returns, when it goes on working after that.
     """
     ports = system_ports(flags)
-    _end_on_signals()
+    end_on_signals()
     try:
         sys.exit(_run(command, flags, ports, run))
     except BrokenPipeError:
@@ -169,7 +169,7 @@ def _is_ci(environ: dict[str, str]) -> bool:
     return environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
-def _end_on_signals() -> None:
+def end_on_signals() -> None:
     """`kill` and a closed terminal end us like Ctrl-C, so that tunnels are closed."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

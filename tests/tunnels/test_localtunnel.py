@@ -358,4 +358,4 @@ def test_what_npx_would_download_is_said_first(
     offer = provider("localtunnel").offer(SystemProcesses(), {})
 
     assert offer.ready is False
-    assert offer.needs == "npx, which downloads localtunnel@2.0.2 from npm"
+    assert offer.needs == "npm's localtunnel@2.0.2 (downloaded by npx)"

@@ -638,9 +638,9 @@ def test_the_offer_says_what_is_there_and_what_is_missing(world: World) -> None:
         assert found.public
         return found.ready, found.needs
 
-    assert offer() == (True, f"your authtoken and the agent {world.folder / 'bin/ngrok'}")
+    assert offer() == (True, f"your authtoken (found) and its agent ({world.folder / 'bin/ngrok'})")
     without_agent(world)
-    assert offer() == (True, "your authtoken and the agent, which is downloaded (10 MB)")
+    assert offer() == (True, "your authtoken (found) and its agent (a download of 10 MB)")
     del world.environ["NGROK_AUTHTOKEN"]
     assert offer()[0] is False
     assert offer()[1].startswith("the authtoken of a free account")

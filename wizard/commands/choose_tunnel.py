@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from wizard.commands.answers import MISSING_OPTION, option
-from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.commands.live import LiveView
+from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
 from wizard.ports import Ports
 from wizard.settings import parse_public_url
 from wizard.tunnels import (
     PROVIDER_MODULES,
-    EventKind,
     Offer,
     Provider,
     Tunnel,
-    TunnelEvent,
     TunnelRequest,
+    is_of,
     provider,
 )
 from wizard.ui.prompts import Choice
@@ -30,7 +29,7 @@ NO_SUCH_TUNNEL = Rule(
     Severity.ERROR,
     "There is no tunnel of that name",
     "",
-    f"Choose one of: {', '.join(PROVIDER_MODULES)}, none.",
+    f"Choose one of: {', '.join(PROVIDER_MODULES)}.",
     exit_code=ExitCode.USAGE,
 )
 TUNNEL_ENDED = Rule(
@@ -46,14 +45,20 @@ RULES = (NO_SUCH_TUNNEL, TUNNEL_ENDED)
 NO_TUNNEL = "none"
 OWN_URL = "own"
 DEFAULT_TUNNEL = "ngrok"
-WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What the user asked for; "" where it is left open.
 
-    `wanted_url` is for the tunnel that is asked for by name; `known_url` is that of an earlier run.
+    Attributes:
+        port: LibreChat's.
+        tunnel: the name of one.
+        public_url: an HTTPS URL that leads here already.
+        wanted_url: for the tunnel that is asked for by name.
+        known_url: of an earlier run.
+        tunnels_only: whether a URL that needs no tunnel is no answer.
+        background_for: the `.env` for which the tunnel shall run in the background.
     """
 
     port: int
@@ -61,19 +66,26 @@ class Wish:
     public_url: str = ""
     wanted_url: str = ""
     known_url: str = ""
+    tunnels_only: bool = False
+    background_for: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenWay:
     """An HTTPS URL that leads to LibreChat.
 
-    `tunnel` is None where it is the user's own; `ended` is set when the tunnel closed for good.
+    `tunnel` and `view` are None where it is the user's own.
     """
 
     url: str
     name: str
     tunnel: Tunnel | None = None
-    ended: threading.Event = field(default_factory=threading.Event)
+    view: LiveView | None = None
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What is to be known of it."""
+        return self.tunnel.findings if self.tunnel is not None else ()
 
 
 @contextmanager
@@ -97,14 +109,13 @@ def keep_open(way: OpenWay, ports: Ports) -> None:
     Raises:
         Failure: the tunnel ended by itself.
     """
-    if way.tunnel is None:
+    if way.view is None:
         return
     ports.console.say()
     ports.console.done(f"{way.url} is open. Leave this running; Ctrl-C closes it.")
     try:
-        # In slices: a wait without an end is not interrupted by Ctrl-C on Windows.
-        while not way.ended.wait(WAIT_SECONDS):
-            pass
+        with ports.console.standing() as show:
+            way.view.watch(way.url, show)
     except KeyboardInterrupt:
         ports.console.say()
         ports.console.say("The tunnel is closed. The .env stays as it is.")
@@ -112,26 +123,13 @@ def keep_open(way: OpenWay, ports: Ports) -> None:
     raise TUNNEL_ENDED.failure(way.url)
 
 
-def event_line(event: TunnelEvent, now: datetime) -> str:
-    """An event as the live view shows it."""
-    at = now.strftime("%H:%M:%S")
-    if event.kind is EventKind.REQUEST:
-        status = event.status or "-"
-        return f"{at} {event.method:<6} {event.path} {status} {event.milliseconds:.0f} ms"
-    words = {
-        EventKind.LOST: "The tunnel lost its connection; it tries again.",
-        EventKind.RESTORED: "The tunnel is back.",
-        EventKind.CLOSED: "The tunnel closed.",
-        EventKind.REQUEST: "",
-    }
-    return f"{at} {words[event.kind]} {event.detail}".rstrip()
-
-
 def _way(wish: Wish, ports: Ports) -> OpenWay:
     if wish.public_url:
         return OpenWay(option("--public-url", wish.public_url, parse_public_url), NO_TUNNEL)
-    if wish.tunnel not in {"", NO_TUNNEL, *PROVIDER_MODULES}:
-        raise NO_SUCH_TUNNEL.failure(f"--tunnel {wish.tunnel}")
+    none = () if wish.tunnels_only else (NO_TUNNEL,)
+    if wish.tunnel not in {"", *none, *PROVIDER_MODULES}:
+        names = ", ".join((*PROVIDER_MODULES, *none))
+        raise NO_SUCH_TUNNEL.failure(f"--tunnel {wish.tunnel}", fix=f"Choose one of: {names}.")
     name = wish.tunnel or _choose(wish, ports)
     while name not in {NO_TUNNEL, OWN_URL}:
         try:
@@ -146,7 +144,7 @@ def _way(wish: Wish, ports: Ports) -> OpenWay:
 
 def _choose(wish: Wish, ports: Ports, failed: str = "") -> str:
     if ports.prompter is None:
-        return NO_TUNNEL if wish.known_url else DEFAULT_TUNNEL
+        return NO_TUNNEL if wish.known_url and not wish.tunnels_only else DEFAULT_TUNNEL
     console = ports.console
     console.say("Auth0 sends people back to an HTTPS address. These can lead to LibreChat:")
     choices: list[Choice] = []
@@ -157,16 +155,18 @@ def _choose(wish: Wish, ports: Ports, failed: str = "") -> str:
         choices.append(Choice(name, f"{name}, once more" if name == failed else name))
         if offer.ready and name != failed:
             ready.append(name)
-    known = f": {wish.known_url}" if wish.known_url else ""
-    choices.append(Choice(OWN_URL, f"an HTTPS URL I have already{known}"))
-    default = OWN_URL if wish.known_url and not failed else [*ready, OWN_URL][0]
-    return ports.prompter.select("Use", choices, default=default)
+    if not wish.tunnels_only:
+        known = f": {wish.known_url}" if wish.known_url else ""
+        choices.append(Choice(OWN_URL, f"an HTTPS URL I have already{known}"))
+        if wish.known_url and not failed:
+            ready.insert(0, OWN_URL)
+    return ports.prompter.select("Use", choices, default=next(iter(ready), choices[-1].key))
 
 
 def _description(provider: Provider, offer: Offer) -> str:
-    url = "The URL stays the same" if offer.stable_url else "A new URL each time"
-    reach = "reachable from outside" if offer.public else "for this computer only"
-    return f"{provider.summary}. {url}, {reach}. Uses {offer.needs}."
+    reach = "Public" if offer.public else "This computer only"
+    url = "the URL stays the same" if offer.stable_url else "another URL each time"
+    return f"{reach}, {url}. {provider.summary} Needs {offer.needs}."
 
 
 def _own_url(wish: Wish, ports: Ports) -> str:
@@ -188,39 +188,42 @@ def _open(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
     if offer.credential_question and ports.prompter is not None:
         ports.console.hint(offer.credential_hint)
         token = ports.prompter.secret(offer.credential_question).strip()
-    ended = threading.Event()
-
-    def on_event(event: TunnelEvent) -> None:
-        ports.console.live(event_line(event, datetime.now().astimezone()))
-        if event.kind is EventKind.CLOSED:
-            ended.set()
-
+    view = LiveView(wish.port, ports.http, ports.console.live)
     request = TunnelRequest(
         port=wish.port,
         state_dir=ports.state_dir,
         wanted_url=_wanted_url(chosen, wish),
         token=token,
-        on_event=on_event,
+        on_event=view.hear,
         progress=ports.console.hint,
     )
-    tunnel = chosen.tunnel(request, ports.processes, ports.environ)
+    tunnel = _tunnel(chosen, request, wish, ports)
     with ports.console.working(f"Opening {chosen.name}"), _closed_on_error(tunnel):
         url = tunnel.open()
     ports.console.done(f"{url} leads to port {wish.port}")
+    for finding in tunnel.findings:
+        ports.console.finding(finding)
     if token and offer.save_credential is not None and ports.prompter is not None:
         question = f"Save it in {chosen.name}'s own configuration, to be asked no more?"
         if ports.prompter.confirm(question):
             ports.console.done(f"Saved in {offer.save_credential(token)}; it is nowhere else.")
-    return OpenWay(url, chosen.name, tunnel, ended)
+    return OpenWay(url, chosen.name, tunnel, view)
+
+
+def _tunnel(chosen: Provider, request: TunnelRequest, wish: Wish, ports: Ports) -> Tunnel:
+    if wish.background_for is None:
+        return chosen.tunnel(request, ports.processes, ports.environ)
+    from wizard.commands.detached import DetachedTunnel
+
+    return DetachedTunnel(chosen.name, request, wish.background_for, ports.environ)
 
 
 def _wanted_url(chosen: Provider, wish: Wish) -> str:
     """The user's own domain, or the URL of the last run where it can be had again."""
     if chosen.name == wish.tunnel and wish.wanted_url:
         return wish.wanted_url
-    known = urlsplit(wish.known_url)
-    is_its = (known.hostname or "").endswith(chosen.domains) and known.port != wish.port
-    return wish.known_url if is_its else ""
+    is_its = chosen.gives_again and is_of(chosen, wish.known_url)
+    return wish.known_url if is_its and urlsplit(wish.known_url).port != wish.port else ""
 
 
 @contextmanager

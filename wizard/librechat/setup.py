@@ -136,8 +136,7 @@ def wanted_values(
     """The variables that sign-in, refresh and logout need, by LibreChat's own code."""
     auth0 = settings.auth0
     values = {
-        "DOMAIN_CLIENT": settings.public_url,
-        "DOMAIN_SERVER": settings.public_url,
+        **url_values(settings.public_url),
         "OPENID_ISSUER": auth0.issuer,
         "OPENID_CLIENT_ID": auth0.client_id,
         "OPENID_CLIENT_SECRET": auth0.client_secret,
@@ -161,7 +160,13 @@ def wanted_values(
     values |= {name: each for name, each in audiences.items() if each or current.get(name)}
     if not current.get("OPENID_BUTTON_LABEL"):
         values["OPENID_BUTTON_LABEL"] = VARIABLES["OPENID_BUTTON_LABEL"].written or ""
-    if is_loopback(settings.public_url):
+    return values
+
+
+def url_values(public_url: str) -> dict[str, str]:
+    """The variables that follow from the URL at which browsers reach LibreChat."""
+    values = {"DOMAIN_CLIENT": public_url, "DOMAIN_SERVER": public_url}
+    if is_loopback(public_url):
         values["HSTS_ENABLED"] = "false"
     return values
 

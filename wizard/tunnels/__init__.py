@@ -18,6 +18,9 @@ from urllib.parse import urlsplit
 from wizard.defaults import TUNNELS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wizard.findings import Finding
     from wizard.processes import Processes
 
 PROVIDER_MODULES: Mapping[str, str] = {name: f"wizard.tunnels.{name}" for name in TUNNELS}
@@ -61,7 +64,7 @@ class Offer:
 
     Attributes:
         ready: whether `open` can be expected to work without anything more from the user.
-        needs: what it needs, or what of it was found.
+        needs: what it needs, and where that was found or that it is missing; ends a sentence.
         stable_url: whether the public URL stays the same the next time.
         public: whether other machines reach the URL.
         credential_question: asks for the credential that is missing, "" if none is.
@@ -123,6 +126,11 @@ class Tunnel(ABC):
     def healthy(self) -> bool:
         """Whether the tunnel still stands."""
 
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What is to be known of the open tunnel; of most there is nothing."""
+        return ()
+
     def __enter__(self) -> str:
         return self.open()
 
@@ -140,13 +148,15 @@ class Provider(Protocol):
 
     Attributes:
         name: what `--tunnel` calls it.
-        summary: one line for the one who chooses.
-        domains: endings of the hosts under which a URL can be asked for again.
+        summary: a sentence for the one who chooses, beside what its `Offer` says.
+        domains: the hosts of its URLs; one that begins with a dot stands for all that end so.
+        gives_again: whether a URL that it once gave can be asked for again.
     """
 
     name: str
     summary: str
     domains: tuple[str, ...]
+    gives_again: bool
 
     def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:
         """What this provider can do on this machine; quick, and changes nothing."""
@@ -181,13 +191,21 @@ def without_librechat_variables(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def tunnel_of(url: str) -> str:
+    """The name of the first tunnel whose URLs look like that one, "" if none do."""
+    return next((name for name in PROVIDER_MODULES if is_of(provider(name), url)), "")
+
+
 def tunnel_for(url: str) -> str:
     """The name of the tunnel that can give that URL again, "" if none can."""
+    name = tunnel_of(url)
+    return name if name and provider(name).gives_again else ""
+
+
+def is_of(provider: Provider, url: str) -> bool:
+    """Whether the provider's URLs look like that one."""
     host = urlsplit(url).hostname or ""
-    for name in PROVIDER_MODULES:
-        if any(is_under(host, domain) for domain in provider(name).domains):
-            return name
-    return ""
+    return any(is_under(host, domain) for domain in provider.domains)
 
 
 def is_under(host: str, domain: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import ssl
 import time
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 from wizard.tunnels.child import ChildTunnel
 from wizard.tunnels.local import CANNOT_LISTEN, PORT_TAKEN, port_holder, wanted_url
-from wizard.tunnels.supervised import printable
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
@@ -75,7 +76,10 @@ class CaddyTunnel(ChildTunnel):
     def _start(self) -> str:
         url = super()._start()
         self._wait_for_certificates(urlsplit(url).port or 443)
-        self._request.progress(f"Caddy's authority, for browsers to trust: {self.root_certificate}")
+        self._request.progress(
+            "Browsers trust it after: librechat-auth0 trust --ca"
+            f" {shlex.quote(str(self.root_certificate))}"
+        )
         return url
 
     def _wait_for_certificates(self, port: int) -> None:
@@ -135,8 +139,9 @@ class Caddy:
     """See `wizard.tunnels.Provider`."""
 
     name = "caddy"
-    summary = "HTTPS on this computer by your Caddy; others cannot reach it"
+    summary = "Your Caddy, with a configuration and an authority of ours."
     domains = ("localhost", "127.0.0.1", "::1")
+    gives_again = True
 
     def offer(
         self,
@@ -145,10 +150,10 @@ class Caddy:
     ) -> Offer:
         """See `Provider.offer`."""
         program = processes.which("caddy")
-        needs = f"{program}; the browser asks once whether it trusts the certificate"
+        needs = f"Caddy ({program}), and a browser that is told once to trust its certificate"
         return Offer(
             ready=program is not None,
-            needs=needs if program else "Caddy, which is not installed",
+            needs=needs if program else "Caddy (not installed)",
             stable_url=True,
             public=False,
         )
@@ -209,8 +214,8 @@ def _event(entry: Mapping[str, object]) -> TunnelEvent:
     asked = asked if isinstance(asked, dict) else {}
     return TunnelEvent(
         EventKind.REQUEST,
-        method=printable(str(asked.get("method", ""))),
-        path=printable(str(asked.get("uri", "")).partition("?")[0]),
+        method=one_line(str(asked.get("method", ""))),
+        path=one_line(str(asked.get("uri", "")).partition("?")[0]),
         status=int(str(entry.get("status", 0))),
         milliseconds=float(str(entry.get("duration", 0))) * 1000,
     )

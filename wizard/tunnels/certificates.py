@@ -39,7 +39,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 NO_CERTIFICATE = Rule(
     id="LA330",
     severity=Severity.ERROR,
-    title="the certificate for https://localhost could not be made",
+    title="The certificate for https://localhost could not be made",
     why="The local tunnel speaks HTTPS, and keeps its authority and certificate in a folder.",
     fix="Make the folder writable for yourself, or move it away, and try again.",
     exit_code=ExitCode.TUNNEL,

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING
 
+from wizard.text import one_line
 from wizard.tunnels import TunnelRequest, without_librechat_variables
-from wizard.tunnels.supervised import SupervisedTunnel, printable
+from wizard.tunnels.supervised import SupervisedTunnel
 from wizard.watchdog import Watchdog, end_child
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Child:
     def _read(self, stream: IO[str]) -> None:
         with stream:
             for line in stream:
-                clean = printable(line.strip())
+                clean = one_line(line.strip())
                 if clean:
                     self._lines.append(clean)
                     self._on_line(clean)
@@ -129,7 +130,7 @@ class ChildTunnel(SupervisedTunnel):
         try:
             child = self._child = Child(self._processes, command, self._environ, self._hear)
         except OSError as error:
-            raise self._explained((printable(str(error)),), NOT_STARTED) from error
+            raise self._explained((one_line(str(error)),), NOT_STARTED) from error
         if self._closing.is_set():
             child.close()
         deadline = time.monotonic() + self._start_seconds

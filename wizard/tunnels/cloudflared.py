@@ -22,7 +22,7 @@ _WHY = "LibreChat is reached through the tunnel."
 NO_CLOUDFLARED = Rule(
     "LA370",
     Severity.ERROR,
-    "cloudflared is not installed",
+    "Cloudflare's program cloudflared is not installed",
     "This tunnel is opened by Cloudflare's program; the wizard does not install programs.",
     "Install it (https://github.com/cloudflare/cloudflared), or choose --tunnel local,"
     " which needs nothing.",
@@ -59,7 +59,7 @@ UNREACHABLE = Rule(
 NOT_UP = Rule(
     "LA374",
     Severity.ERROR,
-    "cloudflared does not open the tunnel",
+    "Cloudflare's program does not open the tunnel",
     _WHY,
     "Update cloudflared and try again, or choose another tunnel: ngrok or local.",
     _DOCS,
@@ -84,11 +84,7 @@ _NOT_REACHED = re.compile(r"failed to request quick Tunnel|Unable to establish c
 
 
 class CloudflaredTunnel(ChildTunnel):
-    """A quick tunnel, for as long as its cloudflared runs: then its URL is gone for good.
-
-    Attributes:
-        findings: what is to be known of the open tunnel.
-    """
+    """A quick tunnel, for as long as its cloudflared runs: then its URL is gone for good."""
 
     _program = "cloudflared"
 
@@ -112,7 +108,12 @@ class CloudflaredTunnel(ChildTunnel):
         self._relay: event_streams.Relay | None = None
         self._metrics = ""
         self._forgotten = False
-        self.findings: list[Finding] = []
+        self._findings: list[Finding] = []
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """See `Tunnel.findings`."""
+        return self._findings
 
     def _start(self) -> str:
         if self._request.wanted_url:
@@ -125,8 +126,7 @@ class CloudflaredTunnel(ChildTunnel):
         relay.lead_to(self._request.port)
         if passes is not True:
             seen = "A probe saw it." if passes is False else "It is known; no probe came through."
-            self.findings.append(HELD_BACK.finding(seen))
-            self._request.progress(f"{HELD_BACK.title}. {HELD_BACK.why}")
+            self._findings.append(HELD_BACK.finding(seen))
         return url
 
     def _stop(self) -> None:
@@ -191,11 +191,9 @@ class Cloudflared:
     """See `wizard.tunnels.Provider`."""
 
     name = "cloudflared"
-    summary = (
-        "a public HTTPS URL without an account, another one each time; good to try the sign-in,"
-        " chats look frozen"
-    )
-    domains = ()
+    summary = "Without an account, to try the sign-in; chats look frozen through it."
+    domains = (".trycloudflare.com",)
+    gives_again = False
 
     def offer(
         self,
@@ -206,7 +204,7 @@ class Cloudflared:
         program = processes.which("cloudflared")
         return Offer(
             ready=program is not None,
-            needs=str(program) if program else "cloudflared, which is not installed",
+            needs=f"cloudflared ({program or 'not installed'})",
             stable_url=False,
             public=True,
         )

@@ -31,7 +31,7 @@ STOP_SECONDS = 5.0
 NOT_LOCAL = Rule(
     id="LA331",
     severity=Severity.ERROR,
-    title="the local tunnel serves this computer only",
+    title="The local tunnel serves this computer only",
     why="Its certificate is good for localhost, and it never listens to other machines.",
     fix=f"Ask for {DEFAULT_URL} or another port of localhost, or take a public tunnel.",
     exit_code=ExitCode.TUNNEL,
@@ -39,7 +39,7 @@ NOT_LOCAL = Rule(
 PORT_TAKEN = Rule(
     id="LA332",
     severity=Severity.ERROR,
-    title="the port for https://localhost is taken",
+    title="The port for https://localhost is taken",
     why="Two programs cannot listen on one port, and the URL in .env and at Auth0 names it.",
     fix="Stop the program that holds it, or take another port.",
     exit_code=ExitCode.TUNNEL,
@@ -47,7 +47,7 @@ PORT_TAKEN = Rule(
 CANNOT_LISTEN = Rule(
     id="LA333",
     severity=Severity.ERROR,
-    title="the local tunnel may not listen on its port",
+    title="The local tunnel may not listen on its port",
     why="Most systems keep the ports under 1024 for the administrator.",
     fix=f"Take a port above 1023, such as the one of {DEFAULT_URL}.",
     exit_code=ExitCode.TUNNEL,
@@ -59,17 +59,18 @@ class LocalProvider:
     """HTTPS by an embedded reverse proxy."""
 
     name = "local"
-    summary = "HTTPS on this computer, nothing to install; others cannot reach it"
+    summary = "Built in, and enough for a sign-in in your own browser."
     domains = ("localhost", "127.0.0.1", "::1")
+    gives_again = True
 
     def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:  # noqa: ARG002
         """See `Provider.offer`."""
         from wizard.tunnels.certificates import mkcert_root
 
         needs = (
-            "nothing; mkcert's authority vouches for it"
+            "nothing more, since mkcert vouches for its certificate"
             if mkcert_root(processes)
-            else "nothing; the browser asks once whether it trusts the certificate"
+            else "a browser that is told once to trust its certificate"
         )
         return Offer(ready=True, needs=needs, stable_url=True, public=False)
 
@@ -98,12 +99,18 @@ class LocalTunnel(Tunnel):
 
     def open(self) -> str:
         """See `Tunnel.open`."""
-        from wizard.tunnels.certificates import local_authority
+        from wizard.tunnels.certificates import known_authority, local_authority
 
         url = wanted_url(self._request)
         port = urlsplit(url).port or 443
-        self.authority = local_authority(self._request.state_dir, self._processes)
-        serving = _Serving(self._request, self._processes, self.authority, port)
+        is_new = known_authority(self._request.state_dir) is None
+        authority = self.authority = local_authority(self._request.state_dir, self._processes)
+        if is_new and not authority.mkcert:
+            self._request.progress(
+                "Browsers warn until they trust this computer's new authority:"
+                " librechat-auth0 trust"
+            )
+        serving = _Serving(self._request, self._processes, authority, port)
         with self._lock:
             try:
                 serving.begin()

@@ -54,7 +54,7 @@ CLIENT_ENDED = Rule(
 NAME_TAKEN = Rule(
     "LA363",
     Severity.ERROR,
-    "localtunnel gave another name than the one asked for",
+    "The localtunnel server gave another name than the one asked for",
     _WHY,
     "Ask for a name that nobody else has, for example librechat- and your initials.",
     _SOURCE,
@@ -146,6 +146,10 @@ class LocaltunnelTunnel(ChildTunnel):
             path = seen["path"].partition("?")[0]
             self._request.on_event(TunnelEvent(EventKind.REQUEST, method=seen["method"], path=path))
 
+    def _woke(self) -> None:
+        """The client has no heartbeat: it would wait on dead connections for hours."""
+        self._stop()
+
     def _explained(self, said: Sequence[str], status: int | None) -> Failure:
         if status is None:
             return NO_ANSWER.failure(f"{self._server} gave no URL.")
@@ -160,10 +164,11 @@ class Localtunnel:
 
     name = "localtunnel"
     summary = (
-        "a public HTTPS URL without an account; visitors meet a reminder page, and what passes"
-        " goes unencrypted between you and its server"
+        "Without an account; visitors meet a reminder page, and nothing is encrypted on the way"
+        " from its server to you."
     )
     domains = (".loca.lt", ".localtunnel.me")
+    gives_again = True
 
     def offer(
         self,
@@ -173,11 +178,11 @@ class Localtunnel:
         """See `Provider.offer`; what npx would have to download is nothing to take unasked."""
         client = client_command(processes)
         if not client:
-            needs = "Node.js, which is not installed"
+            needs = "Node.js (not installed)"
         elif len(client) > 1:
-            needs = f"npx, which downloads {PACKAGE} from npm"
+            needs = f"npm's {PACKAGE} (downloaded by npx)"
         else:
-            needs = client[0]
+            needs = f"its client ({client[0]})"
         return Offer(ready=len(client) == 1, needs=needs, stable_url=False, public=True)
 
     def tunnel(

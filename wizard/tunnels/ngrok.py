@@ -260,8 +260,9 @@ class Ngrok:
     """See `wizard.tunnels.Provider`."""
 
     name = "ngrok"
-    summary = "a public HTTPS URL that stays yours; a free account is needed"
+    summary = "Visitors of a free account's URL first meet a page of ngrok's."
     domains = (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io")
+    gives_again = True
 
     def offer(
         self,
@@ -270,12 +271,13 @@ class Ngrok:
     ) -> Offer:
         """See `Provider.offer`."""
         program = ngrok_agent.find_agent(environ)
-        agent = f"the agent {program}" if program else "the agent, which is downloaded (10 MB)"
+        agent = f"its agent ({program})" if program else "its agent (a download of 10 MB)"
         try:
             token = known_token(environ)
         except Failure as failure:
-            return Offer(False, failure.finding.detail, stable_url=True, public=True)
-        account = "your authtoken" if token else "the authtoken of a free account"
+            needs = f"a configuration that can be read ({failure.finding.detail.rstrip('.')})"
+            return Offer(False, needs, stable_url=True, public=True)
+        account = "your authtoken (found)" if token else "the authtoken of a free account"
         return Offer(
             bool(token),
             f"{account} and {agent}",

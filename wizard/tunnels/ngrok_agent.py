@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 from wizard.tunnels.local_api import get_json
 from wizard.tunnels.ngrok_config import directory
 from wizard.tunnels.ngrok_errors import BROKEN_AGENT, NO_DOWNLOAD, SILENT_AGENT
-from wizard.tunnels.supervised import printable
 from wizard.watchdog import Watchdog, end_child
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def download_agent(environ: Mapping[str, str], progress: Callable[[str], None]) 
             )
             fresh.replace(target)
     except (PyngrokError, OSError) as error:
-        raise NO_DOWNLOAD.failure(printable(str(error))) from error
+        raise NO_DOWNLOAD.failure(one_line(str(error))) from error
     return target
 
 
@@ -104,7 +104,7 @@ def version_of(agent: Path, processes: Processes, environ: Mapping[str, str]) ->
     found = re.search(r"version (\d+)\.(\d+)", answer.stdout)
     if answer.status or not found:
         said = answer.stderr.strip() or answer.stdout.strip() or f"exit status {answer.status}"
-        raise BROKEN_AGENT.failure(printable(f"{agent}: {said[:200]}"))
+        raise BROKEN_AGENT.failure(one_line(f"{agent}: {said[:200]}"))
     return int(found[1]), int(found[2])
 
 
@@ -375,8 +375,8 @@ def _event(request: Mapping[str, Any]) -> TunnelEvent:
     path = str(asked.get("uri", "")).partition("?")[0]
     return TunnelEvent(
         EventKind.REQUEST,
-        method=printable(str(asked.get("method", ""))),
-        path=printable(path),
+        method=one_line(str(asked.get("method", ""))),
+        path=one_line(path),
         status=int(answer.get("status_code") or 0),
         milliseconds=float(request.get("duration") or 0) / 1e6,
     )

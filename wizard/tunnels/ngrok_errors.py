@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
-from wizard.tunnels.supervised import printable
+from wizard.text import one_line
 
 DASHBOARD = "https://dashboard.ngrok.com"
 TOKEN_PAGE = f"{DASHBOARD}/get-started/your-authtoken"
@@ -21,7 +21,7 @@ def _rule(number: int, title: str, fix: str, *, why: str = _WHY, code: int = 0) 
 
 NO_TOKEN = _rule(
     301,
-    "ngrok has no authtoken",
+    "There is no authtoken for ngrok",
     f"Copy your authtoken from {TOKEN_PAGE} (an account is free) and give it to the wizard,"
     " or set NGROK_AUTHTOKEN.",
     why="ngrok opens tunnels only for accounts, and knows yours by its authtoken.",
@@ -36,7 +36,7 @@ MALFORMED_TOKEN = _rule(
 )
 WRONG_TOKEN = _rule(
     303,
-    "ngrok does not know the authtoken",
+    "The authtoken is unknown to ngrok",
     f"It was reset or revoked, or its account is gone: copy the present one from {TOKEN_PAGE}.",
     why="ngrok knows your account by its authtoken.",
     code=107,
@@ -80,7 +80,7 @@ TOO_MANY_ENDPOINTS = _rule(
 )
 NO_NETWORK = _rule(
     309,
-    "ngrok cannot reach its servers",
+    "The ngrok agent cannot reach its servers",
     "Check the network and the firewall: the agent connects to connect.ngrok-agent.com:443,"
     " through HTTP_PROXY where that is set. Without internet choose --tunnel local.",
 )
@@ -96,7 +96,7 @@ AGENT_ENDED = _rule(
 )
 BAD_CONFIGURATION = _rule(
     312,
-    "ngrok's configuration file cannot be used",
+    "The configuration file of ngrok cannot be used",
     "Correct it with `ngrok config edit`; `ngrok config check` tells whether it is right.",
     why="The agent reads its account from it, and the wizard reads the agent's local page.",
 )
@@ -115,7 +115,7 @@ BROKEN_AGENT = _rule(
 )
 REFUSED = _rule(
     315,
-    "ngrok refuses to open the tunnel",
+    "The tunnel was refused by ngrok",
     f"Look the code up at {ERROR_PAGES}/.",
 )
 ACCOUNT_NOT_READY = _rule(
@@ -197,4 +197,4 @@ def readable(text: str, *, secrets: tuple[str, ...] = ()) -> str:
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
     text = _ECHOED_TOKEN.sub(r"\1***", text)
-    return printable(" ".join(text.split()))
+    return one_line(" ".join(text.split()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 
+from wizard.clock import SleepWatch
 from wizard.findings import Failure
 from wizard.tunnels import EventKind, Tunnel, TunnelEvent, TunnelRequest
 
@@ -50,6 +51,9 @@ class SupervisedTunnel(Tunnel):
 
     def _observe(self) -> None:
         """Look at what passes through; called once in `LOOK_SECONDS`."""
+
+    def _woke(self) -> None:
+        """The computer slept: connections may be dead, and nobody will tell."""
 
     def _can_come_back(self) -> bool:
         """Whether the same URL can be had again."""
@@ -97,7 +101,10 @@ class SupervisedTunnel(Tunnel):
             self._request.on_event(TunnelEvent(kind, detail=detail))
 
     def _watch(self) -> None:
+        sleep = SleepWatch()
         while not self._closing.wait(LOOK_SECONDS):
+            if sleep.slept():
+                self._woke()
             if why := self._ended():
                 self._lose(why)
                 if not self._open_again(why):
@@ -127,8 +134,3 @@ class SupervisedTunnel(Tunnel):
             self._tell(EventKind.CLOSED, f"{why}; opened again, the URL would be {url}")
             return False
         return False
-
-
-def printable(text: str) -> str:
-    """The text without what a terminal would act on; visitors choose what comes through here."""
-    return "".join(character if character.isprintable() else "�" for character in text)

@@ -26,7 +26,7 @@ COMMAND_SECONDS = 120.0
 STORE_UNCHANGED = Rule(
     id="LA334",
     severity=Severity.ERROR,
-    title="a trust store could not be changed",
+    title="A trust store could not be changed",
     why="Browsers that use this store go on warning of https://localhost, or trusting it.",
     fix="Run the command yourself; it says more about what is wrong.",
     exit_code=ExitCode.FINDINGS,
@@ -34,7 +34,7 @@ STORE_UNCHANGED = Rule(
 NO_TOOL = Rule(
     id="LA335",
     severity=Severity.WARNING,
-    title="the tool of a trust store is not installed",
+    title="The tool of a trust store is not installed",
     why="Chrome, Chromium and Firefox on Linux keep their own stores, which certutil changes.",
     fix="Install it (Debian, Ubuntu: libnss3-tools; Fedora: nss-tools; Arch: nss), and try again.",
     exit_code=ExitCode.FINDINGS,
@@ -42,7 +42,7 @@ NO_TOOL = Rule(
 NO_AUTHORITY = Rule(
     id="LA336",
     severity=Severity.ERROR,
-    title="there is no certificate of an authority to trust",
+    title="There is no certificate of an authority to trust",
     why="The authority is made when the local tunnel is opened for the first time.",
     fix="Open it: librechat-auth0 tunnel --tunnel local",
     exit_code=ExitCode.FILE,
@@ -99,10 +99,17 @@ def run(steps: Iterable[Step], processes: Processes) -> tuple[Finding, ...]:
     return tuple(finding for step in steps if (finding := _run(step, processes)))
 
 
+def is_done(step: Step, processes: Processes) -> bool:
+    """Whether the store is as the step would have it, as far as its own tool can tell."""
+    if step.tool or not step.trusted_if:
+        return False
+    return (processes.run(step.trusted_if).status == 0) == step.trusts
+
+
 def _run(step: Step, processes: Processes) -> Finding | None:
     if step.tool:
         return NO_TOOL.finding(f"{step.tool}, for {step.store}")
-    if step.trusted_if and (processes.run(step.trusted_if).status == 0) == step.trusts:
+    if is_done(step, processes):
         return None
     for command in step.commands:
         done = processes.run(command, timeout=COMMAND_SECONDS)

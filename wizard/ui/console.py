@@ -7,9 +7,8 @@ A terminal gets colour and wrapping from rich; anything else gets plain lines.
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, TextIO
 from wizard.findings import Finding, Outcome, Severity
 from wizard.librechat.env_file import Change
 from wizard.librechat.variables import is_secret
+from wizard.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
 MASK = "••••••••"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Kind(StrEnum):
@@ -61,11 +60,6 @@ _OUTCOMES = {
     Outcome.FAILED: ("error", Kind.ERROR),
     Outcome.SKIPPED: ("skipped", Kind.HINT),
 }
-
-
-def printable(text: str) -> str:
-    """The text without what could move the cursor, change colours or turn the reading order."""
-    return _CONTROL.sub("�", text)
 
 
 class Console:
@@ -181,6 +175,17 @@ class Console:
         else:
             self._say(f"{text} ...")
             yield
+
+    @contextmanager
+    def standing(self) -> Iterator[Callable[[str], None]]:
+        """A line below all others that can be changed, in a terminal; nothing elsewhere."""
+        if self._quiet or self._is_dumb or not self.is_terminal:
+            yield lambda _: None
+            return
+        from rich.text import Text
+
+        with self._rich().status("") as status:
+            yield lambda text: status.update(Text(printable(text), style=Kind.HINT.value))
 
     def live(self, text: str) -> None:
         """A line that passes by while a tunnel is open."""

@@ -1,0 +1,160 @@
+"""Remembers the tunnels that run in the background: one file for each `.env`, no secrets.
+
+A process is named by its number together with its start (`wizard.watchdog.start_time`), so that
+a number that was given again, after a reboot too, is never taken for ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from wizard.findings import ExitCode, Rule, Severity
+from wizard.watchdog import end, start_time
+
+STARTING = Rule(
+    "LA321",
+    Severity.ERROR,
+    "Another run opens a tunnel for the same .env just now",
+    "Two tunnels for one LibreChat would give it two URLs.",
+    "Wait until it has done, then look with: librechat-auth0 tunnel status",
+    exit_code=ExitCode.TUNNEL,
+)
+NOT_STOPPED = Rule(
+    "LA322",
+    Severity.ERROR,
+    "A tunnel in the background could not be stopped",
+    "LibreChat stays reachable through it. It may belong to another user of this machine.",
+    "End the process yourself, as the user who started it.",
+    exit_code=ExitCode.TUNNEL,
+)
+RULES = (STARTING, NOT_STOPPED)
+
+LOCK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTunnel:
+    """A tunnel that runs, or ran, in the background.
+
+    Attributes:
+        env_file: whose URL it is.
+        tunnel: the provider's name.
+        url: the public URL.
+        port: LibreChat's port.
+        pid: the process that holds it.
+        started: when that process started, see `start_time`.
+        opened_at: seconds since the epoch.
+        trouble: why it does not stand at the moment, or why it ended; "" while it stands.
+    """
+
+    env_file: str
+    tunnel: str
+    url: str
+    port: int
+    pid: int
+    started: str
+    opened_at: float
+    trouble: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether its process is there."""
+        return start_time(self.pid) == self.started
+
+
+class Background:
+    """What is known of the tunnels in the background.
+
+    Args:
+        state_dir: the user's private state folder.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._folder = state_dir / "background"
+
+    def all(self) -> list[BackgroundTunnel]:
+        """Every tunnel that is known, in the order of their opening; some may have gone."""
+        known = filter(None, map(_read, self._folder.glob("*.json")))
+        return sorted(known, key=lambda one: one.opened_at)
+
+    def of(self, env_file: Path) -> BackgroundTunnel | None:
+        """The tunnel for that `.env`, which may have gone."""
+        return _read(self._file(env_file, "json"))
+
+    def keep(self, tunnel: BackgroundTunnel) -> None:
+        """Write it down, in one step."""
+        path = self._file(Path(tunnel.env_file), "json")
+        self._make_folder()
+        fresh = path.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(asdict(tunnel)), "utf-8")
+        fresh.replace(path)
+
+    def forget(self, tunnel: BackgroundTunnel) -> None:
+        """Cross it out, unless another has its place by now."""
+        path = self._file(Path(tunnel.env_file), "json")
+        known = _read(path)
+        if known is None or (known.pid, known.started) == (tunnel.pid, tunnel.started):
+            path.unlink(missing_ok=True)
+
+    def stop(self, tunnel: BackgroundTunnel) -> None:
+        """End its process, if that is the one that was written down, and cross it out.
+
+        Raises:
+            Failure: it is still there.
+        """
+        end(tunnel.pid, tunnel.started)
+        if tunnel.runs:
+            raise NOT_STOPPED.failure(f"Process {tunnel.pid} holds {tunnel.url}.")
+        self.forget(tunnel)
+
+    def log_file(self, env_file: Path) -> Path:
+        """Where the tunnel for that `.env` writes what passes."""
+        return self._file(env_file, "log")
+
+    def open_log(self, env_file: Path) -> int:
+        """That file for appending, empty and readable by the user alone; a descriptor."""
+        self._make_folder()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+        return os.open(self.log_file(env_file), flags, 0o600)
+
+    @contextmanager
+    def starting(self, env_file: Path) -> Iterator[None]:
+        """Keep others from opening one for the same `.env` meanwhile.
+
+        Raises:
+            Failure: somebody does already.
+        """
+        from filelock import FileLock, Timeout
+
+        self._make_folder()
+        try:
+            with FileLock(self._file(env_file, "lock"), timeout=LOCK_SECONDS):
+                yield
+        except Timeout:
+            raise STARTING.failure(str(env_file)) from None
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _file(self, env_file: Path, suffix: str) -> Path:
+        key = sha256(os.fsencode(env_file.resolve())).hexdigest()[:16]
+        return self._folder / f"{key}.{suffix}"
+
+
+def _read(path: Path) -> BackgroundTunnel | None:
+    """The tunnel of that file; what nobody can read is thrown away."""
+    try:
+        return BackgroundTunnel(**json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        with suppress(OSError):
+            path.unlink()
+        return None

@@ -1,0 +1,104 @@
+"""`trust`: has browsers and this system trust the local tunnel's authority, and forget it again."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wizard.commands.answers import MISSING_OPTION
+from wizard.findings import ExitCode, Finding, exit_code_of
+from wizard.ports import Ports
+from wizard.tunnels import certificates, trust
+
+
+@dataclass(frozen=True, slots=True)
+class TrustOptions:
+    """What was given on the command line; `ca_file` is another authority's certificate."""
+
+    remove: bool = False
+    ca_file: Path | None = None
+    yes: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrustResult:
+    """The stores and what their steps were; `done` is False if nothing was run."""
+
+    ca_file: Path
+    steps: Sequence[trust.Step]
+    findings: Sequence[Finding] = ()
+    done: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """FINDINGS if a store could not be changed."""
+        return exit_code_of(self.findings)
+
+    def as_json(self) -> dict[str, object]:
+        """See `Result.as_json`; `steps` are those that were needed."""
+        return {
+            "ca_file": str(self.ca_file),
+            "steps": [
+                {"store": step.store, "commands": [shlex.join(each) for each in step.commands]}
+                for step in self.steps
+            ],
+            "done": self.done,
+        }
+
+
+def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform) -> TrustResult:
+    """Show the commands, ask, and run them.
+
+    Raises:
+        Failure: there is no such certificate, or nobody can be asked.
+    """
+    console, processes = ports.console, ports.processes
+    ca_file = _ca_file(options, ports)
+    plan = trust.plan_untrust if options.remove else trust.plan_trust
+    steps = [
+        step
+        for step in plan(ca_file, processes, ports.environ, platform)
+        if not trust.is_done(step, processes)
+    ]
+    if not steps:
+        state = "no store here knows it" if options.remove else "every store here trusts it"
+        console.done(f"Nothing to do: {state} ({ca_file}).")
+        return TrustResult(ca_file, steps, done=True)
+    aim = "forgets" if options.remove else "trusts"
+    console.say(f"This computer {aim} {ca_file} by these commands:")
+    for step in steps:
+        console.verbatim(step.store, [shlex.join(command) for command in step.commands])
+    if options.dry_run:
+        console.done("Dry run: nothing was run.")
+        return TrustResult(ca_file, steps)
+    if ports.prompter is None and not options.yes:
+        raise MISSING_OPTION.failure(
+            "Missing: --yes (or --dry-run).", fix="Add --yes to run these commands."
+        )
+    if ports.prompter is not None and not ports.prompter.confirm("Run these commands?"):
+        console.say("Nothing was run.")
+        return TrustResult(ca_file, steps)
+    findings = trust.run(steps, processes)
+    for finding in findings:
+        console.finding(finding)
+    if not findings:
+        console.done("Done. Browsers that are open take it up when they start again.")
+    return TrustResult(ca_file, steps, findings, done=True)
+
+
+def _ca_file(options: TrustOptions, ports: Ports) -> Path:
+    if options.ca_file is not None:
+        return ports.cwd / options.ca_file.expanduser()
+    if options.remove:
+        known = certificates.known_authority(ports.state_dir)
+        if known is None:
+            raise trust.NO_AUTHORITY.failure(
+                "The wizard has made no authority here.",
+                fix="Nothing to do; for another one give --ca PATH.",
+            )
+        return known
+    return certificates.local_authority(ports.state_dir, ports.processes).ca_file

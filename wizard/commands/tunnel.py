@@ -1,0 +1,396 @@
+"""`tunnel`: the HTTPS way to LibreChat, opened again for an `.env` that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wizard.background import Background, BackgroundTunnel
+from wizard.commands.answers import MISSING_OPTION, Defaults, defaults_from, option
+from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
+from wizard.commands.detached import DetachedTunnel
+from wizard.commands.live import duration
+from wizard.defaults import LIBRECHAT_PORT
+from wizard.drafts import Draft
+from wizard.execution import Report
+from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
+from wizard.librechat.checkout import find, how_to_restart
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_store import EnvStore
+from wizard.librechat.setup import url_values
+from wizard.ports import Ports
+from wizard.settings import Auth0Settings, InvalidValue, SetupSettings, parse_port
+from wizard.tunnels import tunnel_of
+
+NO_ENV = Rule(
+    "LA324",
+    Severity.ERROR,
+    "There is no .env to open the tunnel for",
+    "The tunnel's URL stands in LibreChat's .env.",
+    "Run librechat-auth0 init, or give the right one by --env-file PATH.",
+    exit_code=ExitCode.FILE,
+)
+WHICH_TUNNEL = Rule(
+    "LA325",
+    Severity.ERROR,
+    "The URL of the .env comes from none of the tunnels",
+    "A tunnel would give LibreChat another URL, so that must be asked for.",
+    "Give --tunnel NAME if LibreChat shall be reached through a tunnel from now on.",
+    exit_code=ExitCode.USAGE,
+)
+GONE = Rule(
+    "LA326",
+    Severity.WARNING,
+    "A tunnel in the background has gone",
+    "Its process was ended, or this computer was started again. LibreChat cannot be reached.",
+    "Open it again: librechat-auth0 tunnel --detach",
+)
+RULES = (NO_ENV, WHICH_TUNNEL, GONE)
+
+_WHERE = "in its Settings, under Application URIs"
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelOptions:
+    """What was given on the command line or in the environment; "" where nothing was."""
+
+    tunnel: str = ""
+    wanted_url: str = ""
+    port: str = ""
+    env_file: Path | None = None
+    detach: bool = False
+    yes: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardChange:
+    """A list of URLs in Auth0's dashboard: lines to take out, lines to put in."""
+
+    title: str
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The change as `--json` shows it."""
+        return {"title": self.title, "removed": list(self.removed), "added": list(self.added)}
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelResult:
+    """What was opened and changed.
+
+    `dashboard` is what the user has to change at Auth0; empty where that is done.
+    """
+
+    env_file: Path
+    tunnel: str
+    public_url: str
+    findings: Sequence[Finding] = ()
+    changed: Sequence[str] = ()
+    dashboard: Sequence[DashboardChange] = ()
+    backup: Path | None = None
+    written: bool = False
+    background: BackgroundTunnel | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """FINDINGS if there is an error among the findings."""
+        return exit_code_of(self.findings)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the `.env` has the tunnel's URL."""
+        return self.written or not self.changed
+
+    def as_json(self) -> dict[str, object]:
+        """See `Result.as_json`."""
+        return {
+            "env_file": str(self.env_file),
+            "tunnel": self.tunnel,
+            "public_url": self.public_url,
+            "changed": list(self.changed),
+            "written": self.written,
+            "backup": str(self.backup) if self.backup else None,
+            "dashboard": [change.as_json() for change in self.dashboard],
+            "background": described(self.background) if self.background else None,
+        }
+
+
+def run_tunnel(options: TunnelOptions, ports: Ports, report: Report) -> TunnelResult:
+    """Open the tunnel, bring the `.env` up to date, and hold it or leave it in the background.
+
+    Args:
+        options: what was asked for.
+        ports: what may be touched.
+        report: called with the result once it stands, before the tunnel is kept open.
+
+    Raises:
+        Failure: it could not be done; the `.env` is as it was.
+    """
+    with ExitStack() as stack:
+        reopening = _Reopening(options, ports)
+        if options.detach:
+            stack.enter_context(reopening.alone())
+        if known := reopening.already_open():
+            return known
+        result = reopening.run(stack)
+        if not result.stands or options.dry_run:
+            return result
+        if isinstance(reopening.way.tunnel, DetachedTunnel):
+            return reopening.leave(reopening.way.tunnel, result)
+        report(result)
+        keep_open(reopening.way, ports)
+        return result
+
+
+class _Reopening:
+    """One run of the command."""
+
+    def __init__(self, options: TunnelOptions, ports: Ports) -> None:
+        self._options = options
+        self._ports = ports
+        self._store = EnvStore(env_file_of(options.env_file, ports), ports.state_dir)
+        self._background = Background(ports.state_dir)
+        content = self._store.read()
+        if content is None:
+            raise NO_ENV.failure(f"There is no {self._store.path}.")
+        self._content = content
+        self._file = EnvFile.from_bytes(content)
+        self._values = self._file.values()
+        self._known = defaults_from(self._values, Draft())
+        self._port = self._librechat_port()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other runs from opening one in the background for the same `.env` meanwhile."""
+        return self._background.starting(self._store.path)
+
+    def already_open(self) -> TunnelResult | None:
+        """What runs in the background for this `.env`, told."""
+        known = self._background.of(self._store.path)
+        if known is None:
+            return None
+        if not known.runs:
+            self._background.forget(known)
+            return None
+        console = self._ports.console
+        console.done(f"{known.url} is open in the background already.")
+        console.hint("It ends with: librechat-auth0 tunnel stop")
+        return TunnelResult(self._store.path, known.tunnel, known.url, background=known)
+
+    def run(self, stack: ExitStack) -> TunnelResult:
+        """Open the tunnel for as long as the stack lasts, and bring the `.env` up to date."""
+        wish = Wish(
+            port=self._port,
+            tunnel=self._which_tunnel(),
+            wanted_url=self._options.wanted_url,
+            known_url=self._known.public_url,
+            tunnels_only=True,
+            background_for=self._store.path if self._options.detach else None,
+        )
+        self.way: OpenWay = stack.enter_context(open_way(wish, self._ports))
+        after, changes = self._file.edited(url_values(self.way.url))
+        result = TunnelResult(
+            self._store.path,
+            self.way.name,
+            self.way.url,
+            self.way.findings,
+            [change.name for change in changes],
+            dashboard_changes(self._known, self.way.url) if changes else (),
+        )
+        console = self._ports.console
+        if not changes:
+            console.done(f"{self._store.path} has this URL; nothing was touched.")
+            return result
+        console.say(f"Changes to {self._store.path}:")
+        console.changes(changes)
+        if not self._may_write():
+            return result
+        backup = self._store.save(self._content, after.to_bytes())
+        console.done(f"{self._store.path} is written.")
+        console.hint(f"The old one is in {backup}; librechat-auth0 init --undo brings it back.")
+        return self._tell_the_rest(replace(result, backup=backup, written=True))
+
+    def leave(self, tunnel: DetachedTunnel, result: TunnelResult) -> TunnelResult:
+        """Leave the tunnel in the background."""
+        tunnel.stay()
+        console = self._ports.console
+        console.say()
+        console.done(f"{result.public_url} stays open in the background.")
+        console.hint(f"What passes is written to {self._background.log_file(self._store.path)}")
+        console.hint("librechat-auth0 tunnel status looks after it, tunnel stop ends it.")
+        return replace(result, background=self._background.of(self._store.path))
+
+    def _which_tunnel(self) -> str:
+        """The one that is asked for, else the one that the URL comes from."""
+        url = self._known.public_url
+        name = self._options.tunnel or (tunnel_of(url) if url else "")
+        if not name and url and self._ports.prompter is None:
+            raise WHICH_TUNNEL.failure(f"DOMAIN_SERVER is {url}.")
+        return name
+
+    def _may_write(self) -> bool:
+        options, prompter = self._options, self._ports.prompter
+        if options.dry_run:
+            self._ports.console.done("Dry run: nothing was written.")
+            return False
+        if prompter is not None:
+            if prompter.confirm("Write these changes?"):
+                return True
+            self._ports.console.say("Nothing was written, and the tunnel is closed.")
+            return False
+        if not options.yes:
+            raise MISSING_OPTION.failure(
+                f"The tunnel has another URL now, {self.way.url}. Missing: --yes (or --dry-run).",
+                fix="Add --yes to write it to the .env, or --dry-run to see the change only.",
+            )
+        return True
+
+    def _tell_the_rest(self, result: TunnelResult) -> TunnelResult:
+        """What has to change at Auth0, unless that is done here; and the restart."""
+        console = self._ports.console
+        try:
+            done = self._change_tenant()
+        except Failure as failure:
+            console.finding(failure.finding)
+            result = replace(result, findings=(*result.findings, failure.finding))
+            done = False
+        if done:
+            result = replace(result, dashboard=())
+        else:
+            self._show_dashboard(result.dashboard)
+        folder = self._store.path.parent
+        console.verbatim("Make LibreChat read the file:", how_to_restart(folder))
+        return result
+
+    def _change_tenant(self) -> bool:
+        """Have the tenant take the new URLs, where a Management API credential is at hand."""
+        from wizard.commands.provision import swap_urls
+
+        known = self._known
+        if not known.domain:
+            return False
+        audiences = (known.audience,) if known.audience else ()
+        auth0 = Auth0Settings(known.domain, known.client_id, known.client_secret, audiences)
+        return swap_urls(SetupSettings(auth0, self.way.url), self._store.path, self._ports)
+
+    def _show_dashboard(self, changes: Sequence[DashboardChange]) -> None:
+        from wizard.auth0.dashboard import APPLICATIONS, application
+
+        console, client_id = self._ports.console, self._known.client_id
+        console.say("Auth0 must know the new URL. Change these lines of the application:")
+        console.verbatim("", [application(client_id) if client_id else APPLICATIONS])
+        for change in changes:
+            console.setting(change.title, change.removed, change.added, _WHERE)
+
+    def _librechat_port(self) -> int:
+        if self._options.port:
+            return option("--port", self._options.port, parse_port)
+        try:
+            return parse_port(self._values.get("PORT", ""))
+        except InvalidValue:
+            return LIBRECHAT_PORT
+
+
+def env_file_of(env_file: Path | None, ports: Ports) -> Path:
+    """The `.env` that was named, or that of the nearest LibreChat folder."""
+    return ports.cwd / env_file.expanduser() if env_file else find(ports.cwd).folder / ".env"
+
+
+def dashboard_changes(known: Defaults, url: str) -> tuple[DashboardChange, ...]:
+    """What changes in the dashboard's lists of URLs when LibreChat moves to that one."""
+    from wizard.auth0.management_plan import NO_URLS, URL_LISTS, Wanted
+
+    auth0 = Auth0Settings(known.domain, known.client_id, "")
+    old_url = known.public_url
+    old = Wanted(SetupSettings(auth0, old_url)).urls if old_url else NO_URLS
+    new = Wanted(SetupSettings(auth0, url)).urls
+    return tuple(
+        DashboardChange(title, old[name], new[name])
+        for name, title in URL_LISTS.items()
+        if old[name] != new[name]
+    )
+
+
+# tunnel status, tunnel stop
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundResult:
+    """The tunnels in the background that were found, or stopped."""
+
+    tunnels: Sequence[BackgroundTunnel]
+    findings: Sequence[Finding] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """FINDINGS or TUNNEL if something is wrong with one of them."""
+        return exit_code_of(self.findings)
+
+    def as_json(self) -> dict[str, object]:
+        """See `Result.as_json`."""
+        return {"tunnels": [described(one) for one in self.tunnels]}
+
+
+def run_status(ports: Ports) -> BackgroundResult:
+    """Tell which tunnels run in the background; those that have gone are told once."""
+    background, console = Background(ports.state_dir), ports.console
+    running, gone = [], []
+    for one in background.all():
+        if one.runs:
+            running.append(one)
+            open_for = duration(ports.clock.now() - one.opened_at)
+            console.done(f"{one.url} leads to port {one.port} by {one.tunnel}, for {open_for}")
+            if one.trouble:
+                console.warn(f"It is down at the moment: {one.trouble}")
+            console.hint(f"{one.env_file}, process {one.pid}")
+            console.hint(f"What passes: {background.log_file(Path(one.env_file))}")
+        else:
+            background.forget(one)
+            why = f": {one.trouble}" if one.trouble else ""
+            gone.append(GONE.finding(f"{one.url} for {one.env_file}{why}."))
+            console.finding(gone[-1])
+    if not running:
+        console.say("No tunnel runs in the background.")
+    return BackgroundResult(running, gone)
+
+
+def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> BackgroundResult:
+    """Stop the tunnel of that `.env`, or every one, and nothing that is not ours.
+
+    Raises:
+        Failure: one could not be stopped.
+    """
+    background, console = Background(ports.state_dir), ports.console
+    path = env_file_of(env_file, ports)
+    known = background.all() if every else list(filter(None, (background.of(path),)))
+    stopped = []
+    for one in known:
+        if not one.runs:
+            background.forget(one)
+            continue
+        with console.working(f"Closing {one.url}"):
+            background.stop(one)
+        console.done(f"{one.url} is closed.")
+        stopped.append(one)
+    if not stopped:
+        console.say("No tunnel runs in the background" + ("." if every else f" for {path}."))
+        for one in background.all():
+            console.hint(f"There is {one.url}: tunnel stop --env-file {one.env_file}")
+    return BackgroundResult(stopped)
+
+
+def described(one: BackgroundTunnel) -> dict[str, object]:
+    """A tunnel in the background as `--json` shows it."""
+    return {
+        "public_url": one.url,
+        "tunnel": one.tunnel,
+        "port": one.port,
+        "env_file": one.env_file,
+        "pid": one.pid,
+        "opened_at": datetime.fromtimestamp(one.opened_at, UTC).isoformat(timespec="seconds"),
+        "trouble": one.trouble,
+    }

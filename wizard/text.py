@@ -1,0 +1,23 @@
+"""Makes text from elsewhere safe to show: nothing in it acts on the terminal or hides."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls but tab and line feed, line and paragraph separators, and the marks that turn
+# the reading order.
+_ACTS_ON_TERMINALS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+_BREAKS_LINES = re.compile(r"[\t\n]")
+_REPLACEMENT = "�"
+
+
+def printable(text: str) -> str:
+    """The text without what could move the cursor, change colours or turn the reading order."""
+    return _ACTS_ON_TERMINALS.sub(_REPLACEMENT, text)
+
+
+def one_line(text: str) -> str:
+    """The text as `printable` leaves it, tabs and line breaks replaced too: for a line of a log."""
+    return _BREAKS_LINES.sub(_REPLACEMENT, printable(text))
