@@ -905,6 +905,21 @@ def test_init_goes_back_to_the_dashboards_steps_when_it_cannot(run: Run) -> None
     assert result.settings.auth0.client_id == application.client_id
 
 
+def test_init_that_is_stopped_afterwards_says_that_auth0_is_set_up(run: Run) -> None:
+    with pytest.raises(Failure) as stopped:
+        init(
+            run,
+            ("LibreChat folder", None),
+            ("Ready?", "do"),
+            ("Domain", run.managed.domain),
+            ("API Identifier", None),
+            ("Make these changes in Auth0?", True),
+            ("Write these changes?", KeyboardInterrupt),
+        )
+
+    assert "Auth0 is set up; the .env was not written" in stopped.value.finding.detail
+
+
 def test_init_that_is_told_no_changes_nothing(run: Run) -> None:
     with pytest.raises(Failure) as stopped:
         init(

@@ -32,8 +32,8 @@ SCOPES_MISSING = Rule(
     title="The Management API credential may not do all that is needed",
     why="Auth0 gives each credential its own scopes.",
     fix="Give it the scopes that are named above: for a machine-to-machine application under"
-    f" Applications → APIs → Auth0 Management API → Application Access ({dashboard.APIS}); a"
-    " token from the API Explorer has them all.",
+    f" Applications → APIs → Auth0 Management API → Application Access ({dashboard.APIS});"
+    " with the auth0 CLI by `auth0 login --scopes …`; a token from the API Explorer has them all.",
     source=_TOKENS_DOCS,
 )
 OTHER_TENANT = Rule(

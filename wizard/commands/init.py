@@ -177,6 +177,7 @@ class _Setup:
         self.findings: list[Finding] = []
         self.insists = options.force
         self.report: TenantReport | None = None
+        self.is_auth0_set_up = False
         self.checkout, self.store = self._find_librechat()
         self.existing = self.store.read()
         self.current = EnvFile.from_bytes(self.existing).values() if self.existing else {}
@@ -211,8 +212,10 @@ class _Setup:
         return self._prove_sign_in(self._write(settings, checks))
 
     def what_was_done(self) -> str:
-        """For those who stopped it, by what lies on disk."""
+        """For those who stopped it, by what lies on disk and was done in Auth0."""
         if self.store.read() == self.existing:
+            if self.is_auth0_set_up:
+                return "Auth0 is set up; the .env was not written."
             return "Nothing was changed."
         return f"{self.store.path} was already written; init --undo brings the old one back."
 
@@ -292,6 +295,7 @@ class _Setup:
                 continue
             if complete is not None:
                 self.given = complete.auth0
+                self.is_auth0_set_up = True
                 return
 
     def _ask_for_values(self) -> Auth0Settings:

@@ -242,7 +242,8 @@ def set_up_auth0(
     Raises:
         Failure: it could not be done, or not to its end; the detail says what was done.
     """
-    access = choose_access(settings.auth0.domain, "", credentials(ports.environ), ports)
+    given = credentials(ports.environ)
+    access = choose_access(settings.auth0.domain, _own_domain("", ports), given, ports)
     provisioning = Provisioning(Job(settings, env_file), access, ports)
     provisioning.show()
     if not provisioning.changes:
@@ -267,8 +268,7 @@ def swap_urls(settings: SetupSettings, env_file: Path, ports: Ports) -> bool:
     given = credentials(ports.environ)
     if not is_at_hand(given, ports) or not settings.auth0.client_id:
         return False
-    own_domain = ports.environ.get("AUTH0_TENANT_DOMAIN", "")
-    access = choose_access(settings.auth0.domain, own_domain, given, ports)
+    access = choose_access(settings.auth0.domain, _own_domain("", ports), given, ports)
     provisioning = Provisioning(Job(settings, env_file, urls_only=True), access, ports)
     if provisioning.changes:
         provisioning.show()
@@ -277,6 +277,12 @@ def swap_urls(settings: SetupSettings, env_file: Path, ports: Ports) -> bool:
             return False
     _, findings = provisioning.apply()
     return not findings
+
+
+def _own_domain(given: str, ports: Ports) -> str:
+    """The domain that Auth0 gave the tenant, "" where nobody said it."""
+    text = given or ports.environ.get("AUTH0_TENANT_DOMAIN", "")
+    return option("--tenant-domain", text, parse_domain) if text else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,11 +364,7 @@ class _Run:
         options, ports = self._options, self._ports
         given = credentials(ports.environ, options.management_token_file)
         settings = self._settings(given)
-        own_domain = (
-            option("--tenant-domain", options.tenant_domain, parse_domain)
-            if options.tenant_domain
-            else ""
-        )
+        own_domain = _own_domain(options.tenant_domain, ports)
         access = choose_access(settings.auth0.domain, own_domain, given, ports)
         job = Job(settings, self._store.path, options.name, options.prune)
         provisioning = Provisioning(job, access, ports)
