@@ -151,7 +151,7 @@ def test_a_bomb_of_aliases(tmp_path: Path, content: str) -> None:
     [
         b"",
         b"\xff\xfe\x00",
-        b"[" * 3000,
+        b"[" * 1500,
         b"services: 5",
         b"services: {api: [1]}",
         b"services: {api: {environment: 5, volumes: {a: 1}, env_file: {path: 3}, user: [1]}}",

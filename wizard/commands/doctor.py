@@ -11,7 +11,7 @@ from wizard.auth0.checks import CheckResult
 from wizard.commands.answers import INVALID_VALUE, MISSING_OPTION
 from wizard.doctor.examine import Examination, Task, examine, examine_again, task_of
 from wizard.doctor.rules import CHECKS, repairs
-from wizard.doctor.subject import Subject, gather
+from wizard.doctor.subject import Subject, gather, settings_of
 from wizard.doctor.writing import NO_FILE, silenced_rules
 from wizard.findings import ExitCode, Finding, Severity, exit_code_of
 from wizard.librechat.checkout import find, how_to_restart
@@ -143,7 +143,7 @@ class _Doctor:
         if self.options.offline:
             console.hint("Skipped: neither the tenant nor LibreChat is asked.")
             return
-        if examination.tenant is None and not self.only:
+        if settings_of(self.subject) is None and not self.only:
             console.hint("The tenant is not asked while a value that it judges cannot be right.")
         self._tell_checks(examination)
         instance = examination.subject.instance

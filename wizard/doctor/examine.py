@@ -72,8 +72,9 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
         look = partial(look_at_instance, http, port_of(subject), subject.value("DOMAIN_SERVER"))
         instance = None if offline else pool.submit(look)
         findings = list(diagnose(subject, FILE_CHECKS))
-        report = _result(tenant and tenant.result, findings)
-        subject = replace(subject, instance=_result(instance and instance.result, findings))
+        report = _result(tenant.result if tenant else None, findings)
+        answers = _result(instance.result if instance else None, findings)
+    subject = replace(subject, instance=answers)
     return conclude(subject, report, findings)
 
 
