@@ -1,4 +1,4 @@
-"""`init --demo`, the first thing that anybody runs: on a fresh machine, whatever else runs there."""
+"""`init --demo`, the first thing that anybody runs: on a fresh machine, whatever runs there."""
 
 from __future__ import annotations
 

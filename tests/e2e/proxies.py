@@ -84,11 +84,13 @@ def counting(port: int, target: int) -> Iterator[Record]:
     record = Record()
 
     def note(connection: socket.socket) -> None:
-        head = _head(connection)
-        record.lines.append(head.partition(b"\r\n")[0].decode())
+        if not (head := _head(connection)):
+            return  # only somebody who looks whether the port is taken
+        line, _, rest = head.partition(b"\r\n")
+        record.lines.append(line.decode())
         with socket.create_connection(("127.0.0.1", target)) as onward:
             # One request a connection, so that none goes by unseen.
-            onward.sendall(head.replace(b"keep-alive", b"close"))
+            onward.sendall(line + b"\r\nConnection: close\r\n" + rest)
             _join(connection, onward)
 
     with listening(note, port):

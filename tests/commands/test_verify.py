@@ -1,0 +1,352 @@
+"""`verify` as a process: a sign-in through its tunnel, attacks on it, LibreChat in its place."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.e2e.installed import Installed
+from tests.e2e.program import Ran, Running
+from tests.e2e.proxies import Record, counting, listening, tls_only
+from tests.providers import (
+    EMAIL,
+    PASSWORD,
+    Authority,
+    Demo,
+    authority,
+    demo_server,
+    free_port,
+    furnish,
+    node_modules,
+    running_librechat,
+)
+from wizard.demo.state import GrantType, Tenant
+from wizard.http import Response
+
+__all__ = ["authority", "demo_server", "node_modules"]
+
+JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+")
+CALLBACK = "/oauth/openid/callback"
+
+
+class World(Installed):
+    """With a demo tenant in which all is right."""
+
+    demo: Demo
+
+    def verified(self, *more: str) -> tuple[Ran, Response]:
+        """What `verify` ends with when the user signs in, and the page on which that ends."""
+        with self.running("verify", "--no-open", *more) as verify:
+            page = self.sign_in(verify.link(), EMAIL, PASSWORD)
+            return verify.end(), page
+
+
+@pytest.fixture
+def world(authority: Authority, demo_server: Tenant, tmp_path: Path) -> World:
+    world = World(tmp_path, authority)
+    world.demo = furnish(demo_server, authority.http(), world.public_url)
+    auth0 = world.demo.setup.auth0
+    written = world.init(auth0.domain, auth0.client_id, auth0.client_secret)
+    assert written.code == 0, written.out
+    return world
+
+
+def test_a_sign_in_is_proved_through_a_tunnel_that_it_opens_itself(world: World) -> None:
+    ran, page = world.verified()
+
+    assert ran.code == 0, ran.err
+    assert "did not lead" not in ran.err
+    assert f"{world.public_url} leads to port {world.port}" in ran.err
+    assert "It brought a new JSON Web Token for the same API." in ran.err
+    assert ran.out == ""
+    assert "The sign-in works" in page.text
+    assert EMAIL in ran.err
+
+
+def no_email(demo: Demo) -> None:
+    demo.user.email = ""
+
+
+def opaque(demo: Demo) -> None:
+    demo.api.encrypted_tokens = True
+
+
+def id_token_hs256(demo: Demo) -> None:
+    demo.application.id_token_alg = "HS256"
+
+
+def access_token_hs256(demo: Demo) -> None:
+    demo.api.signing_alg = "HS256"
+
+
+def no_offline_access(demo: Demo) -> None:
+    demo.api.allow_offline_access = False
+
+
+def dead_refresh_token(demo: Demo) -> None:
+    demo.application.refresh_token_lifetime = 0
+
+
+def short_life(demo: Demo) -> None:
+    demo.api.token_lifetime = 60
+
+
+def denied(demo: Demo) -> None:
+    demo.tenant.denial = "Only <b>members</b> may enter"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "rule", "remedy"),
+    [
+        (no_email, 1, "LA410", "User Management → Users"),
+        (opaque, 1, "LA413", "switch off JSON Web Encryption"),
+        (id_token_hs256, 1, "LA403", "JSON Web Token (JWT) Signature Algorithm to RS256"),
+        (access_token_hs256, 1, "LA414", "JWT signing algorithm choose RS256"),
+        (no_offline_access, 1, "LA417", "switch on Allow Offline Access"),
+        (dead_refresh_token, 1, "LA418", "Refresh Token Expiration"),
+        (short_life, 0, "LA416", "Maximum Access Token Lifetime"),
+        (denied, 1, "LA240", "Monitoring → Logs"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_the_switch_that_is_missing_is_named_at_the_terminal_and_in_the_browser(
+    world: World, fault: Callable[[Demo], None], code: int, rule: str, remedy: str
+) -> None:
+    fault(world.demo)
+
+    ran, page = world.verified("--json")
+
+    assert ran.rules == [rule]
+    assert ran.code == code
+    finding = ran.finding(rule)
+    assert remedy in finding["fix"]
+    assert f"({rule})" in page.text
+    assert ("The sign-in works" in page.text) is (code == 0)
+    assert "<b>" not in page.text
+
+
+def test_without_an_api_the_access_token_is_opaque(world: World) -> None:
+    world.change(f"OPENID_AUDIENCE={world.values['OPENID_AUDIENCE']}", "OPENID_AUDIENCE=")
+
+    ran, page = world.verified("--json")
+
+    assert ran.code == 1
+    assert "LA412" in ran.rules
+    assert "set OPENID_AUDIENCE to the Identifier" in page.text
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--debug",)])
+def test_of_a_token_nothing_is_shown_or_kept_but_its_claims(
+    world: World, more: tuple[str, ...]
+) -> None:
+    ran, page = world.verified(*more)
+
+    ledger = world.demo.tenant.ledger
+    secret = world.demo.setup.auth0.client_secret
+    (code,) = parse_qs(urlsplit(page.url).query)["code"]
+    hidden = [code, secret, PASSWORD, *ledger.access_tokens._kept, *ledger.refresh_tokens]
+    assert len(hidden) >= 5
+    texts = {"output": ran.out + ran.err, "page": page.text}
+    for path in world.tmp.rglob("*"):
+        if path.is_file() and path != world.env_file:
+            texts[str(path)] = path.read_text("latin-1")
+    for place, text in texts.items():
+        assert not [value for value in hidden if value in text], place
+        assert not JWT.search(text), place
+
+
+def test_attacks_are_refused_and_the_sign_in_goes_on(world: World) -> None:
+    browser, callback = world.http(), f"{world.public_url}{CALLBACK}"
+
+    def visit(url: str, **headers: str) -> Response:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return browser.request("GET", url, headers=sent)
+
+    with world.running("verify", "--no-open", "--json") as verify:
+        link = verify.link()
+        begun = visit(link)
+        (state,) = parse_qs(urlsplit(begun.location).query)["state"]
+        markup = "%3Cscript%3Ealert(1)%3C/script%3E"
+        refused = {
+            "no state": visit(f"{callback}?code=x"),
+            "wrong state": visit(f"{callback}?code=x&state={'A' * 43}"),
+            "markup in an error": visit(
+                f"{callback}?error={markup}&error_description={markup}&state={markup}"
+            ),
+            "another's error": visit(f"{callback}?error=access_denied&state={'A' * 43}"),
+            "another issuer": visit(f"{callback}?code=x&state={state}&iss=https://evil.example/"),
+            "two states": visit(f"{callback}?code=x&state={state}&state=b"),
+            "neither code nor error": visit(f"{callback}?state={state}"),
+            "another host": visit(f"{callback}?code=x&state={state}", Host="evil.example"),
+            "another origin": visit(
+                f"{callback}?code=x&state={state}", Origin="https://evil.example"
+            ),
+            "a script of another page": visit(
+                f"{callback}?code=x&state={state}", Sec_Fetch_Mode="no-cors"
+            ),
+            "a frame": visit(f"{callback}?code=x&state={state}", Sec_Fetch_Dest="iframe"),
+            "a link without its key": visit(link.partition("?")[0]),
+            "a post": browser.request("POST", callback, form={"code": "x", "state": state}),
+            "elsewhere": visit(f"{world.public_url}/admin"),
+        }
+        direct = f"http://127.0.0.1:{world.port}{CALLBACK}?code=x&state={state}"
+        refused["another host, past the tunnel"] = visit(direct, Host="evil.example")
+        page = world.sign_in(link, EMAIL, PASSWORD)
+        replayed = [visit(page.url) for _ in range(2)]
+        ran = verify.end()
+
+    for name, response in refused.items():
+        assert response.status in {400, 403, 404, 405, 421}, name
+        assert "<script" not in response.text, name
+        assert state not in response.text, name
+    assert "The sign-in works" in page.text
+    assert [response.status for response in replayed] == [409, 409]
+    assert not any("The sign-in works" in response.text for response in replayed)
+    assert ran.code == 0
+    assert {it["outcome"] for it in ran.json["sign_in"]["checks"]} == {"proved"}
+
+
+def test_nobody_signs_in(world: World) -> None:
+    ran = world.run("verify", "--no-open", "--timeout", "1", "--json")
+
+    assert ran.rules == ["LA432"]
+    assert ran.code == 1
+    assert "The link was not opened" in ran.finding("LA432")["detail"]
+
+
+def test_ctrl_c_ends_it_at_once(world: World) -> None:
+    with world.running("verify", "--no-open") as verify:
+        verify.until("Waiting for the sign-in")
+        verify.interrupt()
+        ran = verify.end()
+
+    assert ran.code == 130
+    assert "Stopped" in ran.err
+
+
+def test_without_a_file_there_is_nothing_to_prove(world: World) -> None:
+    world.env_file.unlink()
+    assert world.run("verify").code == 5
+    world.env_file.write_text("HOST=localhost\n")
+    ran = world.run("verify", "--json")
+    assert ran.rules == ["LA009"]
+
+
+def test_what_the_live_checks_find_ends_it_before_anybody_signs_in(world: World) -> None:
+    world.demo.application.grant_types = [GrantType.CODE]
+
+    ran = world.run("verify", "--json", "--no-open")
+
+    assert ran.rules == ["LA238"]
+    assert ran.code == 1
+
+
+def test_another_program_on_the_port_is_no_librechat(world: World) -> None:
+    with listening(lambda connection: connection.sendall(b"SSH-2.0-x\r\n"), world.port):
+        ran = world.run("verify", "--json", "--no-open")
+
+    assert ran.rules == ["LA431"]
+    assert ran.code == 1
+
+
+# While LibreChat runs
+
+
+@contextmanager
+def librechat(world: World) -> Iterator[Record]:
+    """LibreChat with the `.env` as it is now, on its port; every request to it is on record."""
+    inside = free_port()
+    with (
+        running_librechat(world.authority, world.env_file, inside),
+        counting(world.port, inside) as record,
+    ):
+        yield record
+
+
+@contextmanager
+def bare_tunnel(world: World) -> Iterator[None]:
+    """HTTPS at the public URL that does not say so to LibreChat."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(world.authority.certificate, world.authority.key)
+    port = urlsplit(world.public_url).port
+    assert port is not None
+    with tls_only(port, world.port, context):
+        yield
+
+
+@contextmanager
+def own_tunnel(world: World) -> Iterator[Running]:
+    """`init` once more, which opens the tunnel of the `.env` and keeps it open."""
+    with world.running("init", "--yes", "--tunnel", "local") as init:
+        init.until("Leave this running")
+        yield init
+        init.interrupt()
+        assert init.end().code == 0
+
+
+def through_librechat(world: World, record: Record) -> Ran:
+    record.lines.clear()
+    ran = world.run("verify", "--json", "--no-open")
+    assert ran.json["through_librechat"]
+    assert ran.json["sign_in"] is None
+    # LibreChat bans who asks seven times in five minutes.
+    assert len(record.of("/oauth")) == 1
+    return ran
+
+
+needs_librechat = [pytest.mark.needs("node"), pytest.mark.usefixtures("node_modules")]
+
+
+class TestWhileLibreChatHoldsThePort:
+    pytestmark = needs_librechat
+
+    def test_all_is_well(self, world: World) -> None:
+        with librechat(world) as record, own_tunnel(world):
+            ran = through_librechat(world, record)
+            assert ran.rules == []
+            assert ran.code == 0
+            plain = world.run("verify")
+        assert f"LibreChat holds port {world.port}" in plain.err
+        assert "just the values of the .env" in plain.err
+
+    def test_it_was_not_restarted_after_a_change(self, world: World) -> None:
+        with librechat(world) as record, own_tunnel(world):
+            audience = "https://api.librechat.ai"
+            world.demo.tenant.apis["https://new.example"] = world.demo.api
+            world.change(f"OPENID_AUDIENCE={audience}", "OPENID_AUDIENCE=https://new.example")
+            ran = through_librechat(world, record)
+        assert ran.rules == ["LA524"]
+        assert ran.code == 1
+        detail = ran.finding("LA524")["detail"]
+        assert audience in detail
+        assert "https://new.example" in detail
+        assert "Restart LibreChat" in ran.finding("LA524")["fix"]
+
+    def test_the_tunnel_hides_that_the_browser_came_by_https(self, world: World) -> None:
+        world.env_file.write_text(f"{world.env_file.read_text()}\nSESSION_COOKIE_SECURE=true\n")
+        with librechat(world) as record, bare_tunnel(world):
+            ran = through_librechat(world, record)
+        assert ran.rules == ["LA527"]
+        assert ran.code == 1
+        assert "X-Forwarded-Proto" in ran.finding("LA527")["fix"]
+
+    def test_the_strategy_was_never_registered(self, world: World) -> None:
+        world.demo.tenant.metadata["issuer"] = "https://not.yet.example/"
+        with librechat(world) as record, bare_tunnel(world):
+            world.demo.tenant.metadata.clear()
+            ran = through_librechat(world, record)
+        assert ran.rules == ["LA526"]
+        assert ran.code == 1
+        assert "restart LibreChat" in ran.finding("LA526")["fix"]
+
+    def test_the_tunnel_is_closed(self, world: World) -> None:
+        with librechat(world) as record:
+            ran = through_librechat(world, record)
+        assert ran.rules == ["LA530"]
+        assert "librechat-auth0 tunnel" in ran.finding("LA530")["fix"]

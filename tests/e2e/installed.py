@@ -1,0 +1,91 @@
+"""A LibreChat folder that `init` has set up, and its user's browser: for tests of what follows."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from tests.e2e.program import Ran, Running, clean_environ, run, running
+from tests.librechat.example import env_example
+from tests.providers import AUDIENCE, Authority, free_port
+from wizard.demo.browser import sign_in_like_a_user
+from wizard.http import Https, Response
+from wizard.tunnels.certificates import known_authority
+
+
+@dataclass
+class Installed:
+    """LibreChat's folder on a machine whose user trusts the provider's authority.
+
+    Attributes:
+        tmp: an empty folder for all of it.
+        authority: whose certificate the provider has.
+        port: LibreChat's.
+        public_url: that of the local tunnel, which nobody has opened.
+    """
+
+    tmp: Path
+    authority: Authority
+    port: int = field(default_factory=free_port)
+    public_url: str = field(default_factory=lambda: f"https://localhost:{free_port()}")
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir()
+        (self.folder / ".env.example").write_text(env_example())
+
+    @property
+    def folder(self) -> Path:
+        return self.tmp / "LibreChat"
+
+    @property
+    def env_file(self) -> Path:
+        return self.folder / ".env"
+
+    @property
+    def state_dir(self) -> Path:
+        return self.tmp / "user/.local/state/librechat-auth0"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return clean_environ(self.tmp / "user", self.authority.ca)
+
+    @property
+    def values(self) -> dict[str, str | None]:
+        return dotenv_values(self.env_file, interpolate=False)
+
+    def change(self, before: str, after: str) -> None:
+        """Edit the `.env`."""
+        text = self.env_file.read_text()
+        assert before in text
+        self.env_file.write_text(text.replace(before, after))
+
+    def init(self, domain: str, client_id: str, client_secret: str, *more: str) -> Ran:
+        """Have the `.env` written for that application."""
+        return run(
+            *("init", "--yes", "--json", "--public-url", self.public_url),
+            *("--port", str(self.port), "--domain", domain, "--client-id", client_id),
+            *("--audience", AUDIENCE, "--client-secret-file", "-", *more),
+            cwd=self.folder,
+            environ=self.environ,
+            given=client_secret,
+        )
+
+    def running(self, *words: str) -> AbstractContextManager[Running]:
+        """The program in the folder, for as long as the context lasts."""
+        return running(*words, cwd=self.folder, environ=self.environ)
+
+    def run(self, *words: str) -> Ran:
+        """The program in the folder, to its end."""
+        return run(*words, cwd=self.folder, environ=self.environ)
+
+    def http(self) -> Https:
+        """The user's browser, which trusts the provider and, once it is there, the tunnel."""
+        trusted = {"SSL_CERT_FILE": str(self.authority.ca)}
+        return Https(trusted, extra_ca=lambda: known_authority(self.state_dir))
+
+    def sign_in(self, link: str, email: str, password: str) -> Response:
+        """The page on which a sign-in by the link ends."""
+        return sign_in_like_a_user(self.http(), link, email, password)
