@@ -42,6 +42,16 @@ NgrokDomain = Annotated[
     typer.Option(envvar="LIBRECHAT_AUTH0_NGROK_DOMAIN", help="Your ngrok account's own domain."),
 ]
 
+Subdomain = Annotated[
+    str,
+    typer.Option(
+        "--subdomain",
+        envvar="LIBRECHAT_AUTH0_SUBDOMAIN",
+        help="The name to ask localtunnel for.",
+        metavar="NAME",
+    ),
+]
+
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -62,6 +72,13 @@ def _common(
     ] = False,
 ) -> None:
     context.obj = {"debug": debug, "quiet": quiet}
+
+
+def _tunnel_of_name(ngrok_domain: str, subdomain: str) -> str:
+    """The tunnel that a wished name is for."""
+    if ngrok_domain:
+        return "ngrok"
+    return "localtunnel" if subdomain else ""
 
 
 @app.command("init")
@@ -98,6 +115,7 @@ def _init(
         typer.Option(envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(TUNNELS)} or none."),
     ] = "",
     ngrok_domain: NgrokDomain = "",
+    subdomain: Subdomain = "",
     public_url: Annotated[
         str,
         typer.Option(
@@ -152,9 +170,9 @@ def _init(
         client_secret=os.environ.get("AUTH0_CLIENT_SECRET", ""),
         client_secret_file=client_secret_file,
         audience=audience,
-        tunnel="ngrok" if ngrok_domain and not tunnel else tunnel,
+        tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain),
         public_url=public_url,
-        wanted_url=ngrok_domain,
+        wanted_url=ngrok_domain or subdomain,
         port=port,
         env_file=env_file,
         reuse_tokens=reuse_tokens,
@@ -224,6 +242,7 @@ def _tunnel(
         str, typer.Option(envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(TUNNELS)}.")
     ] = "",
     ngrok_domain: NgrokDomain = "",
+    subdomain: Subdomain = "",
     port: Port = "",
     env_file: EnvFile = None,
     detach: Annotated[
@@ -246,8 +265,8 @@ def _tunnel(
         json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"], yes=yes
     )
     options = TunnelOptions(
-        tunnel="ngrok" if ngrok_domain and not tunnel else tunnel,
-        wanted_url=ngrok_domain,
+        tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain),
+        wanted_url=ngrok_domain or subdomain,
         port=port,
         env_file=env_file,
         detach=detach,

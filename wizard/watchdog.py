@@ -120,14 +120,15 @@ def _leads_group(pid: int) -> bool:
 if sys.platform == "linux":
 
     def _start_time(pid: int) -> str | None:
-        """Field 22 of proc(5), `starttime`, unless the process is a zombie."""
+        """Field 22 of proc(5), `starttime`, and the boot it counts from; None for a zombie."""
         try:
             text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         except OSError:
             return None
         # The fields are counted behind the name, which may hold anything.
         fields = text.rpartition(")")[2].split()
-        return None if fields[0] in {"Z", "X"} else fields[19]
+        return None if fields[0] in {"Z", "X"} else f"{fields[19]}@{boot}"
 
 elif sys.platform == "win32":
 

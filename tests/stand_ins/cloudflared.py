@@ -10,7 +10,6 @@ SIGUSR1 cuts the connection to Cloudflare, SIGUSR2 brings it back.
 from __future__ import annotations
 
 import datetime as dt
-import http.client
 import json
 import os
 import signal
@@ -24,6 +23,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.stand_ins.edge import Edge, Visit
 
 SCENARIO = os.environ.get("STAND_IN_SCENARIO", "")
 
@@ -57,15 +59,17 @@ def log(level: str, message: str) -> None:
 class Cloudflared:
     def __init__(self, values: dict[str, str], state: Path) -> None:
         self.origin = urlsplit(values["--url"]).netloc
-        self.host = f"stand-in-{uuid.uuid4().hex[:8]}.trycloudflare.com"
         self.ready = False
-        self.edge = Server(("127.0.0.1", 0), partial(Edge, self))
+        self.edge = Edge(partial(serve_visitor, self))
+        name = f"stand-in-{uuid.uuid4().hex[:8]}.trycloudflare.com"
+        self.host = self.edge.public_host or name
         host, _, port = values["--metrics"].rpartition(":")
         self.metrics = Server((host, int(port)), partial(Metrics, self))
         # The user's configuration counts unless another is named.
         own = Path(os.environ["HOME"], ".cloudflared", "config.yml")
-        self.ingress = "404" if own.exists() and "--config" not in values else self.origin
-        (state / self.host).write_text(str(self.edge.server_address[1]))
+        is_theirs = own.exists() and "--config" not in values
+        self.origin_of_visitors = "" if is_theirs else self.origin
+        (state / self.host).write_text(str(self.edge.port))
 
     def run(self) -> int:
         signal.signal(signal.SIGUSR1, lambda *_: self.lose())
@@ -121,23 +125,12 @@ class Metrics(Handler):
         self.wfile.write(body)
 
 
-class Edge(Handler):
-    """Cloudflare's edge: a stream of events is held back until it ends (cloudflared#1449)."""
-
-    def do_GET(self) -> None:
-        self.close_connection = True
-        connection = http.client.HTTPConnection(self.tunnel.ingress, timeout=30)
-        connection.request("GET", self.path, headers={"X-Forwarded-Proto": "https"})
-        answer = connection.getresponse()
-        self.send_response_only(answer.status)
-        self.send_header("Connection", "close")
-        self.end_headers()
-        if SCENARIO == "streams":
-            while chunk := answer.read1():
-                self.wfile.write(chunk)
-                self.wfile.flush()
-        else:
-            self.wfile.write(answer.read())
+def serve_visitor(tunnel: Cloudflared, visit: Visit) -> None:
+    """As Cloudflare's edge does: a stream of events is held back until it ends (#1449)."""
+    if not tunnel.origin_of_visitors:
+        visit.answer(404, b"")
+    elif not visit.pass_on(tunnel.origin_of_visitors, hold_events=SCENARIO != "streams"):
+        visit.answer(502, b"Bad gateway")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ SIGUSR1 cuts the session to the service, SIGUSR2 brings it back.
 from __future__ import annotations
 
 import datetime as dt
-import http.client
 import json
 import os
 import re
@@ -34,6 +33,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.stand_ins.edge import Edge, Visit
 
 SCENARIO = os.environ.get("STAND_IN_SCENARIO", "")
 VERSION = os.environ.get("STAND_IN_VERSION", "3.39.10")
@@ -119,7 +121,8 @@ class Agent:
         self.path = option(arguments, "--config")
         self.endpoints: dict[str, Endpoint] = {}
         self.has_endpoints = tuple(map(int, VERSION.split(".")[:2])) >= (3, 30)
-        self.edge = Server(("127.0.0.1", 0), partial(Edge, self))
+        self.edge = Edge(partial(serve_visitor, self))
+        self.domains = [self.edge.public_host] if self.edge.public_host else DOMAINS
 
     def run(self) -> int:
         signal.signal(signal.SIGTERM, lambda *_: self.leave())
@@ -206,19 +209,17 @@ class Agent:
 
     def start(self, wanted: str, upstream: str, name: str) -> Endpoint:
         upstream = upstream if "://" in upstream else f"http://localhost:{upstream}"
-        url = f"https://{wanted.removeprefix('https://') or DOMAINS[0]}"
+        url = f"https://{wanted.removeprefix('https://') or self.domains[0]}"
         endpoint = Endpoint(name, url, upstream)
         self.refuse(endpoint)
-        self.file(endpoint).write_text(
-            json.dumps({"pid": os.getpid(), "edge": self.edge.server_address[1]})
-        )
+        self.file(endpoint).write_text(json.dumps({"pid": os.getpid(), "edge": self.edge.port}))
         self.endpoints[name] = endpoint
         log("info", "started tunnel", obj="tunnels", name=name, addr=upstream, url=url)
         return endpoint
 
     def refuse(self, endpoint: Endpoint) -> None:
         failed = "failed to start tunnel: "
-        if endpoint.host not in DOMAINS:
+        if endpoint.host not in self.domains:
             raise RefusedError(
                 f"{failed}You must reserve a custom hostname for your account before it can be"
                 f" bound.\nFailed to bind the domain {endpoint.host}.{END.format(319)}"
@@ -354,67 +355,34 @@ class Api(Handler):
         self.answer(status, {"Content-Type": "application/json"}, body)
 
 
-class Edge(Handler):
-    """Ngrok's service, as far as a visitor sees it: at a port of its own, told by the host."""
+def serve_visitor(agent: Agent, visit: Visit) -> None:
+    """As ngrok's service does, as far as a visitor sees it: endpoints are told by the host."""
+    head = visit.head
+    assert head is not None
+    endpoint = next((e for e in agent.endpoints.values() if e.host == head.host), None)
+    if endpoint is None:
+        page(visit, 404, "ERR_NGROK_3200", f"The endpoint {head.host} is offline.")
+        return
+    captured: Json = {
+        "id": uuid.uuid4().hex,
+        "tunnel_name": endpoint.name,
+        "start": dt.datetime.now().astimezone().isoformat(),
+        "duration": 0,
+        "request": {"method": head.method, "uri": head.target, "proto": "HTTP/1.1"},
+        "response": None,
+    }
+    endpoint.requests.append(captured)
+    began = time.perf_counter()
+    status = visit.pass_on(urlsplit(endpoint.upstream).netloc)
+    if not status:
+        page(visit, 502, "ERR_NGROK_8012", f"no connection to {endpoint.upstream}")
+    captured["duration"] = int((time.perf_counter() - began) * 1e9)
+    captured["response"] = {"status_code": status or 502}
 
-    def forward(self) -> None:
-        host = self.headers.get("Host", "").partition(":")[0]
-        endpoint = next((e for e in self.agent.endpoints.values() if e.host == host), None)
-        body = self.body()
-        if endpoint is None:
-            self.page(404, "ERR_NGROK_3200", f"The endpoint {host} is offline.")
-            return
-        captured: Json = {
-            "id": uuid.uuid4().hex,
-            "tunnel_name": endpoint.name,
-            "start": dt.datetime.now().astimezone().isoformat(),
-            "duration": 0,
-            "request": {"method": self.command, "uri": self.path, "proto": "HTTP/1.1"},
-            "response": None,
-        }
-        endpoint.requests.append(captured)
-        began = time.perf_counter()
-        status = self.relay(endpoint, host, body)
-        captured["duration"] = int((time.perf_counter() - began) * 1e9)
-        captured["response"] = {"status_code": status}
 
-    def __getattr__(self, name: str) -> Callable[[], None]:
-        """Whatever the method, it is forwarded: the base class looks for `do_GET` and so on."""
-        if name.startswith("do_"):
-            return self.forward
-        raise AttributeError(name)
-
-    def relay(self, endpoint: Endpoint, host: str, body: bytes) -> int:
-        """Pass the request on as ngrok does, and its answer back; returns the status."""
-        headers = {n: v for n, v in self.headers.items() if n.lower() != "connection"}
-        headers |= {
-            "X-Forwarded-For": self.client_address[0],
-            "X-Forwarded-Proto": "https",
-            "X-Forwarded-Host": host,
-        }
-        connection = http.client.HTTPConnection(urlsplit(endpoint.upstream).netloc, timeout=30)
-        try:
-            connection.request(self.command, self.path, body or None, headers)
-            answer = connection.getresponse()
-            answered = answer.read()
-        except OSError:
-            self.page(502, "ERR_NGROK_8012", f"no connection to {endpoint.upstream}")
-            return 502
-        finally:
-            connection.close()
-        self.send_response_only(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in {"transfer-encoding", "content-length", "connection"}:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answered)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answered)
-        return answer.status
-
-    def page(self, status: int, code: str, text: str) -> None:
-        body = f"<h1>{code}</h1><p>{text}</p>".encode()
-        self.answer(status, {"Content-Type": "text/html", "Ngrok-Error-Code": code}, body)
+def page(visit: Visit, status: int, code: str, text: str) -> None:
+    body = f"<h1>{code}</h1><p>{text}</p>".encode()
+    visit.answer(status, body, Content_Type="text/html", Ngrok_Error_Code=code)
 
 
 if __name__ == "__main__":

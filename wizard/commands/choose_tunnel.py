@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -183,6 +183,18 @@ def _own_url(wish: Wish, ports: Ports) -> str:
 
 
 def _open(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
+    """The tunnel at the URL of the last run where it can be had again, else at another."""
+    try:
+        return _open_once(chosen, wish, ports)
+    except Failure as failure:
+        is_lost = failure.finding.rule in chosen.url_is_lost and not wish.wanted_url
+        if not is_lost or not wish.known_url:
+            raise
+        ports.console.warn(f"{wish.known_url} cannot be had again ({failure.finding.rule.title}).")
+        return _open_once(chosen, replace(wish, known_url=""), ports)
+
+
+def _open_once(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
     offer = chosen.offer(ports.processes, ports.environ)
     token = ""
     if offer.credential_question and ports.prompter is not None:
@@ -198,15 +210,16 @@ def _open(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
         progress=ports.console.hint,
     )
     tunnel = _tunnel(chosen, request, wish, ports)
-    with ports.console.working(f"Opening {chosen.name}"), _closed_on_error(tunnel):
-        url = tunnel.open()
-    ports.console.done(f"{url} leads to port {wish.port}")
-    for finding in tunnel.findings:
-        ports.console.finding(finding)
-    if token and offer.save_credential is not None and ports.prompter is not None:
-        question = f"Save it in {chosen.name}'s own configuration, to be asked no more?"
-        if ports.prompter.confirm(question):
-            ports.console.done(f"Saved in {offer.save_credential(token)}; it is nowhere else.")
+    with _closed_on_error(tunnel):
+        with ports.console.working(f"Opening {chosen.name}"):
+            url = tunnel.open()
+        ports.console.done(f"{url} leads to port {wish.port}")
+        for finding in tunnel.findings:
+            ports.console.finding(finding)
+        if token and offer.save_credential is not None and ports.prompter is not None:
+            question = f"Save it in {chosen.name}'s own configuration, to be asked no more?"
+            if ports.prompter.confirm(question):
+                ports.console.done(f"Saved in {offer.save_credential(token)}; it is nowhere else.")
     return OpenWay(url, chosen.name, tunnel, view)
 
 

@@ -20,7 +20,7 @@ from wizard.defaults import TUNNELS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wizard.findings import Finding
+    from wizard.findings import Finding, Rule
     from wizard.processes import Processes
 
 PROVIDER_MODULES: Mapping[str, str] = {name: f"wizard.tunnels.{name}" for name in TUNNELS}
@@ -151,12 +151,14 @@ class Provider(Protocol):
         summary: a sentence for the one who chooses, beside what its `Offer` says.
         domains: the hosts of its URLs; one that begins with a dot stands for all that end so.
         gives_again: whether a URL that it once gave can be asked for again.
+        url_is_lost: the rules by which it says that such a URL is somebody else's now.
     """
 
     name: str
     summary: str
     domains: tuple[str, ...]
     gives_again: bool
+    url_is_lost: tuple[Rule, ...]
 
     def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:
         """What this provider can do on this machine; quick, and changes nothing."""

@@ -142,6 +142,7 @@ class Caddy:
     summary = "Your Caddy, with a configuration and an authority of ours."
     domains = ("localhost", "127.0.0.1", "::1")
     gives_again = True
+    url_is_lost = ()
 
     def offer(
         self,

@@ -194,6 +194,7 @@ class Cloudflared:
     summary = "Without an account, to try the sign-in; chats look frozen through it."
     domains = (".trycloudflare.com",)
     gives_again = False
+    url_is_lost = ()
 
     def offer(
         self,

@@ -62,6 +62,7 @@ class LocalProvider:
     summary = "Built in, and enough for a sign-in in your own browser."
     domains = ("localhost", "127.0.0.1", "::1")
     gives_again = True
+    url_is_lost = ()
 
     def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:  # noqa: ARG002
         """See `Provider.offer`."""

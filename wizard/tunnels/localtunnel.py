@@ -169,6 +169,7 @@ class Localtunnel:
     )
     domains = (".loca.lt", ".localtunnel.me")
     gives_again = True
+    url_is_lost = (NAME_TAKEN,)
 
     def offer(
         self,

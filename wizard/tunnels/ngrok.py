@@ -24,6 +24,7 @@ from wizard.tunnels.ngrok_errors import (
     ALREADY_ONLINE,
     BAD_CONFIGURATION,
     BROKEN_AGENT,
+    FOREIGN_DOMAIN,
     NO_NETWORK,
     NO_TOKEN,
     NOT_A_DOMAIN,
@@ -263,6 +264,7 @@ class Ngrok:
     summary = "Visitors of a free account's URL first meet a page of ngrok's."
     domains = (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io")
     gives_again = True
+    url_is_lost = (FOREIGN_DOMAIN,)
 
     def offer(
         self,
