@@ -195,6 +195,17 @@ def test_a_new_api_is_told_all_that_the_api_would_choose_otherwise() -> None:
     }
 
 
+@pytest.mark.parametrize("prune", [False, True])
+def test_another_order_is_no_change(prune: bool) -> None:
+    reversed_lists = replace(
+        SOUND_APPLICATION,
+        allowed_logout_urls=SOUND_APPLICATION.allowed_logout_urls[::-1],
+        grant_types=SOUND_APPLICATION.grant_types[::-1],
+    )
+
+    assert plan(TenantState(reversed_lists, SOUND_API), replace(WANTED, prune=prune)) == ()
+
+
 def test_retired_urls_go_and_others_stay() -> None:
     old = "https://old.example.com"
     retired = {**NO_URLS, "web_origins": (old, SETTINGS.public_url)}

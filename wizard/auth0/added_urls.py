@@ -30,7 +30,7 @@ class AddedUrls:
     def retired(self, wanted: Urls) -> Urls:
         """Those we added that neither this `.env` needs any longer nor another one uses."""
         record = self._read()
-        others = [urls for env_file, urls in record.used.items() if env_file != str(self.env_file)]
+        others = [urls for env_file, urls in record.used.items() if env_file != self._user]
         return {
             name: tuple(
                 url
@@ -59,7 +59,11 @@ class AddedUrls:
             name: tuple(url for url in record.added[name] if url in current[name])
             for name in URL_LISTS
         }
-        self._keep(_Record(added, {**record.used, str(self.env_file): wanted}))
+        self._keep(_Record(added, {**record.used, self._user: wanted}))
+
+    @property
+    def _user(self) -> str:
+        return str(self.env_file.resolve())
 
     @property
     def _path(self) -> Path:
