@@ -194,7 +194,7 @@ def test_a_cli_whose_network_breaks(machine: Machine) -> None:
     assert done.returncode == ExitCode.TENANT
 
 
-@pytest.mark.parametrize("how", ["works", "breaks", "refused"])
+@pytest.mark.parametrize("how", ["works", "breaks", "refused", "refused at once"])
 def test_no_secret_is_in_output_arguments_or_files(
     machine: Machine, tmp_path: Path, how: str
 ) -> None:
@@ -206,10 +206,10 @@ def test_no_secret_is_in_output_arguments_or_files(
     if how == "breaks":
         machine.managed.api.cut_from, machine.managed.api.cut_late = 3, True
         environ = {"AUTH0_MANAGEMENT_TOKEN": token}
-    if how == "refused":
+    if how.startswith("refused"):
         environ, stdin = {}, token
         said = {"statusCode": 400, "error": "E", "message": f"bad {token}", "errorCode": "x"}
-        machine.managed.api.answers[2] = (400, said)
+        machine.managed.api.answers[0 if how == "refused at once" else 2] = (400, said)
     options = ["--management-token-file", "-"] if stdin else []
 
     done = machine.provision("--yes", "--debug", *options, environ=environ, stdin=stdin)
