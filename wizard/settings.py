@@ -191,15 +191,18 @@ class Auth0Settings:
 
 @dataclass(frozen=True, slots=True)
 class SetupSettings:
-    """All that a LibreChat with Auth0 is set up from."""
+    """All that a LibreChat with Auth0 is set up from; `own_scope` is what an `.env` has for it."""
 
     auth0: Auth0Settings
     public_url: str
     reuse_tokens: bool = True
+    own_scope: str = ""
 
     @property
     def scope(self) -> str:
         """What LibreChat asks for; a refresh token comes only with `offline_access`."""
+        if self.own_scope:
+            return self.own_scope
         base = "openid profile email"
         return f"{base} offline_access" if self.reuse_tokens else base
 

@@ -141,6 +141,35 @@ def test_without_an_api_the_access_token_is_opaque(world: World) -> None:
     assert "set OPENID_AUDIENCE to the Identifier" in page.text
 
 
+def test_what_librechat_would_ask_for_is_asked_for(world: World) -> None:
+    world.demo.api.scopes = ["read:things"]
+    world.change("profile email offline_access", "profile email offline_access read:things")
+
+    ran, _ = world.verified("--json")
+
+    assert ran.code == 0
+    scope = ran.json["sign_in"]["claims"]["access_token"]["scope"]
+    assert "read:things" in scope
+
+
+def test_an_error_of_the_file_is_told_in_place_of_a_sign_in_that_is_not_librechats(
+    world: World,
+) -> None:
+    world.change("/oauth/openid/callback", "/oauth/openid/callback/")
+    world.change(" offline_access", "")
+
+    ran = world.run("verify", "--json", "--no-open")
+
+    assert ran.code == 1
+    assert ran.rules
+    assert {finding["variable"] for finding in ran.json["findings"]} == {
+        "OPENID_CALLBACK_URL",
+        "OPENID_SCOPE",
+    }
+    assert ran.json["checks"] == []
+    assert "OPENID_CALLBACK_URL is not the path" in world.run("verify", "--no-open").err
+
+
 @pytest.mark.parametrize("more", [(), ("--json",), ("--debug",)])
 def test_of_a_token_nothing_is_shown_or_kept_but_its_claims(
     world: World, more: tuple[str, ...]

@@ -45,6 +45,7 @@ const provider = new Provider(env.ISSUER, {
     id_token_signed_response_alg: env.ID_TOKEN_ALG ?? 'RS256',
   }],
   jwks: { keys: [key] },
+  enabledJWA: { idTokenSigningAlgValues: ['RS256', 'HS256'] },
   cookies: { keys: [randomBytes(16).toString('hex')] },
   routes: {
     authorization: '/authorize',

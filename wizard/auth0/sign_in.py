@@ -207,7 +207,7 @@ class SignIn:
     def visit(self, visit: Visit) -> Page | Redirect:
         """Answer a request; blocks while the tenant is asked for the tokens."""
         if visit.path == LOOK_PATH:
-            return refusal_page(404, "There is nothing here but a sign-in.", is_over=False)
+            return Page(204, "", security_headers())
         try:
             self._admit(visit)
             if visit.path == START_PATH:

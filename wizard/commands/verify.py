@@ -17,6 +17,7 @@ from wizard.commands.choose_tunnel import Wish, open_way
 from wizard.commands.doctor import locate, read
 from wizard.commands.prove import check_values, sign_in
 from wizard.doctor.examine import port_of
+from wizard.doctor.rules import FILE_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
 from wizard.librechat.instance import judge_instance, look_at_instance
@@ -83,7 +84,7 @@ class VerifyResult:
 
 
 def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
-    """Prove it.
+    """Prove it, after a look at what the file itself says and at the live tenant.
 
     Raises:
         Failure: there is no usable `.env`, the port or the tunnel cannot be had, or nobody
@@ -94,6 +95,12 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     settings = settings_of(subject)
     if settings is None:
         raise NOT_SET_UP.failure(str(store.path))
+    # LibreChat would not get as far as the sign-in that is proved here.
+    errors = [each for each in diagnose(subject, FILE_CHECKS) if each.severity is Severity.ERROR]
+    if errors:
+        for finding in errors:
+            ports.console.finding(finding)
+        return VerifyResult(settings, errors)
     port = option("--port", options.port, parse_port) if options.port else port_of(subject)
     report = check_values(settings, ports)
     result = VerifyResult(settings, report.findings, report.results)

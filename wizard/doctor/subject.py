@@ -211,7 +211,7 @@ def settings_of(subject: Subject) -> SetupSettings | None:
         )
     except InvalidValue:
         return None
-    return SetupSettings(auth0, server, subject.reuses_tokens)
+    return SetupSettings(auth0, server, subject.reuses_tokens, subject.value("OPENID_SCOPE"))
 
 
 def issuer_without_path(issuer: str) -> str:
