@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees or touches the developer's home, settings or credentials."""
     home = tmp_path / "home"
     home.mkdir()
@@ -40,4 +39,4 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     }.items():
         monkeypatch.setenv(name, str(folder))
     monkeypatch.setenv("NO_COLOR", "1")
-    yield
+    monkeypatch.delenv("CI", raising=False)
