@@ -34,6 +34,7 @@ class Installed:
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
+        (self.tmp / "temporary").mkdir()
         (self.folder / ".env.example").write_text(env_example())
 
     @property
@@ -50,7 +51,8 @@ class Installed:
 
     @property
     def environ(self) -> dict[str, str]:
-        return clean_environ(self.tmp / "user", self.authority.ca)
+        temporary = str(self.tmp / "temporary")
+        return clean_environ(self.tmp / "user", self.authority.ca, TMPDIR=temporary)
 
     @property
     def values(self) -> dict[str, str | None]:

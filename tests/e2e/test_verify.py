@@ -188,6 +188,8 @@ class TestOidcProvider:
         ({"GRANT_TYPES": "authorization_code"}, "LA238"),
         ({"GRANT_TYPES": "refresh_token"}, "LA235"),
         ({"API_POLICY": "require_client_grant"}, "LA233"),
+        ({"AUTH_METHOD": "client_secret_jwt"}, "LA237"),
+        ({"AUTH_METHOD": "none"}, "LA242"),
     ],
 )
 def test_faults_of_oidc_provider_before_the_sign_in(
