@@ -5,11 +5,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wizard.defaults import LIBRECHAT_PORT, TUNNELS
+
+if TYPE_CHECKING:
+    from wizard.execution import Flags
 
 app = typer.Typer(
     name="librechat-auth0",
@@ -66,7 +69,7 @@ def _common(
     context: typer.Context,
     debug: Debug = False,
     quiet: Quiet = False,
-    version: Annotated[  # noqa: ARG001
+    version: Annotated[
         bool,
         typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
     ] = False,
@@ -79,6 +82,15 @@ def _tunnel_of_name(ngrok_domain: str, subdomain: str) -> str:
     if ngrok_domain:
         return "ngrok"
     return "localtunnel" if subdomain else ""
+
+
+def _flags(context: typer.Context) -> "Flags":
+    """The common options, given before or behind the command's name."""
+    from wizard.execution import Flags
+
+    names = ("json", "quiet", "debug", "yes", "no_open")
+    given = {**context.obj, **{name: on for name, on in context.params.items() if on}}
+    return Flags(**{name: bool(given.get(name)) for name in names})
 
 
 @app.command("init")
@@ -151,19 +163,13 @@ def _init(
     """From a LibreChat folder to a complete .env and an open HTTPS tunnel."""
     from wizard.commands.init import InitOptions, run_init
     from wizard.commands.undo import run_undo
-    from wizard.execution import Flags, execute
+    from wizard.execution import execute
 
-    common: dict[str, bool] = context.obj
-    flags = Flags(
-        json=json,
-        quiet=quiet or common["quiet"],
-        debug=debug or common["debug"],
-        yes=yes,
-        no_open=no_open,
-    )
     if undo:
         path = env_file or Path(".env")
-        execute("init", flags, lambda ports, _: run_undo(ports.cwd / path, ports, yes=yes))
+        execute(
+            "init", _flags(context), lambda ports, _: run_undo(ports.cwd / path, ports, yes=yes)
+        )
     options = InitOptions(
         domain=domain,
         client_id=client_id,
@@ -186,8 +192,8 @@ def _init(
     if demo:
         from wizard.commands.demo import run_demo
 
-        execute("init", flags, lambda ports, report: run_demo(options, ports, report))
-    execute("init", flags, lambda ports, report: run_init(options, ports, report))
+        execute("init", _flags(context), lambda ports, report: run_demo(options, ports, report))
+    execute("init", _flags(context), lambda ports, report: run_init(options, ports, report))
 
 
 @app.command("verify")
@@ -218,17 +224,10 @@ def _verify(
 ) -> None:
     """Prove the .env by a real sign-in, judged as LibreChat will judge it."""
     from wizard.commands.verify import VerifyOptions, run_verify
-    from wizard.execution import Flags, execute
+    from wizard.execution import execute
 
-    common: dict[str, bool] = context.obj
-    flags = Flags(
-        json=json,
-        quiet=quiet or common["quiet"],
-        debug=debug or common["debug"],
-        no_open=no_open,
-    )
     options = VerifyOptions(env_file=env_file, port=port, tunnel=tunnel, seconds=timeout)
-    execute("verify", flags, lambda ports, _: run_verify(options, ports))
+    execute("verify", _flags(context), lambda ports, _: run_verify(options, ports))
 
 
 tunnel_app = typer.Typer(invoke_without_command=True)
@@ -258,12 +257,8 @@ def _tunnel(
     if context.invoked_subcommand is not None:
         return
     from wizard.commands.tunnel import TunnelOptions, run_tunnel
-    from wizard.execution import Flags, execute
+    from wizard.execution import execute
 
-    common: dict[str, bool] = context.obj
-    flags = Flags(
-        json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"], yes=yes
-    )
     options = TunnelOptions(
         tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain),
         wanted_url=ngrok_domain or subdomain,
@@ -273,17 +268,16 @@ def _tunnel(
         yes=yes,
         dry_run=dry_run,
     )
-    execute("tunnel", flags, lambda ports, report: run_tunnel(options, ports, report))
+    execute("tunnel", _flags(context), lambda ports, report: run_tunnel(options, ports, report))
 
 
 @tunnel_app.command("status")
 def _tunnel_status(context: typer.Context, json: Json = False, debug: Debug = False) -> None:
     """Which tunnels are open in the background."""
     from wizard.commands.tunnel import run_status
-    from wizard.execution import Flags, execute
+    from wizard.execution import execute
 
-    flags = Flags(json=json, debug=debug or context.obj["debug"])
-    execute("tunnel status", flags, lambda ports, _: run_status(ports))
+    execute("tunnel status", _flags(context), lambda ports, _: run_status(ports))
 
 
 @tunnel_app.command("stop")
@@ -299,11 +293,9 @@ def _tunnel_stop(
 ) -> None:
     """Close the tunnel that is open in the background."""
     from wizard.commands.tunnel import run_stop
-    from wizard.execution import Flags, execute
+    from wizard.execution import execute
 
-    common: dict[str, bool] = context.obj
-    flags = Flags(json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"])
-    execute("tunnel stop", flags, lambda ports, _: run_stop(env_file, ports, every=every))
+    execute("tunnel stop", _flags(context), lambda ports, _: run_stop(env_file, ports, every=every))
 
 
 @app.command("trust")
@@ -324,14 +316,10 @@ def _trust(
 ) -> None:
     """Have browsers and this system trust the certificates of the local tunnel."""
     from wizard.commands.trust import TrustOptions, run_trust
-    from wizard.execution import Flags, execute
+    from wizard.execution import execute
 
-    common: dict[str, bool] = context.obj
-    flags = Flags(
-        json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"], yes=yes
-    )
     options = TrustOptions(remove=remove, ca_file=ca, yes=yes, dry_run=dry_run)
-    execute("trust", flags, lambda ports, _: run_trust(options, ports))
+    execute("trust", _flags(context), lambda ports, _: run_trust(options, ports))
 
 
 @app.command("doctor")
@@ -360,12 +348,8 @@ def _doctor(
 ) -> None:
     """Why the sign-in does not work, in the order of what to mend first."""
     from wizard.commands.doctor import DoctorOptions, run_doctor
-    from wizard.execution import Flags, execute
+    from wizard.execution import execute
 
-    common: dict[str, bool] = context.obj
-    flags = Flags(
-        json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"], yes=yes
-    )
     options = DoctorOptions(
         env_file=env_file,
         rules=tuple(rule or ()),
@@ -375,7 +359,7 @@ def _doctor(
         yes=yes,
         dry_run=dry_run,
     )
-    execute("doctor", flags, lambda ports, _: run_doctor(options, ports))
+    execute("doctor", _flags(context), lambda ports, _: run_doctor(options, ports))
 
 
 @app.command("explain")
@@ -387,10 +371,9 @@ def _explain(
 ) -> None:
     """What a rule means, why it matters and how to mend it."""
     from wizard.commands.explain import run_explain
-    from wizard.execution import Flags, execute
+    from wizard.execution import execute
 
-    flags = Flags(json=json, debug=debug or context.obj["debug"])
-    execute("explain", flags, lambda ports, _: run_explain(rule, ports, as_json=json))
+    execute("explain", _flags(context), lambda ports, _: run_explain(rule, ports, as_json=json))
 
 
 @app.command("report")
@@ -405,12 +388,11 @@ def _report(
 ) -> None:
     """One text without secrets on standard output, to paste into a bug report."""
     from wizard.commands.report import run_report
-    from wizard.execution import Flags, execute
+    from wizard.execution import execute
 
-    flags = Flags(json=json, debug=debug or context.obj["debug"])
     execute(
         "report",
-        flags,
+        _flags(context),
         lambda ports, _: run_report(env_file, ports, offline=offline, as_json=json),
     )
 
@@ -471,12 +453,8 @@ def _provision(
 ) -> None:
     """Make or mend the application and the API in Auth0, by its Management API."""
     from wizard.commands.provision import ProvisionOptions, run_provision
-    from wizard.execution import Flags, execute
+    from wizard.execution import execute
 
-    common: dict[str, bool] = context.obj
-    flags = Flags(
-        json=json, quiet=quiet or common["quiet"], debug=debug or common["debug"], yes=yes
-    )
     options = ProvisionOptions(
         domain=domain,
         tenant_domain=tenant_domain,
@@ -491,7 +469,7 @@ def _provision(
         yes=yes,
         dry_run=dry_run,
     )
-    execute("provision", flags, lambda ports, _: run_provision(options, ports))
+    execute("provision", _flags(context), lambda ports, _: run_provision(options, ports))
 
 
 def main() -> None:
