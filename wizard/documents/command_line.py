@@ -1,0 +1,180 @@
+"""The command line as Markdown and as a manual page, read off the Typer app itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard.findings import ExitCode
+
+if TYPE_CHECKING:
+    from typer.core import TyperOption
+
+PROGRAM = "librechat-auth0"
+_HEAD = f"""# The command line
+
+Every command and every option. Options come after the command; `--debug` and `--quiet` may stand
+before it, too. Where an option has an environment variable, the option wins.
+
+Shell completion: `{PROGRAM} --install-completion` sets it up for the shell you are in,
+`{PROGRAM} --show-completion` prints it. The manual page is
+[librechat-auth0.1](librechat-auth0.1): `man docs/librechat-auth0.1`.
+
+This file is generated: `python -m wizard.documents`.
+"""
+EXIT_CODES = {
+    ExitCode.OK: "done",
+    ExitCode.FINDINGS: "a check found an error; nothing was written unless you insisted",
+    ExitCode.USAGE: "wrong usage, or a value is missing and nobody can be asked",
+    ExitCode.TENANT: "the tenant could not be reached",
+    ExitCode.TUNNEL: "the tunnel could not be opened, or ended",
+    ExitCode.FILE: "a file could not be read or written",
+    ExitCode.BUG: f"a bug in {PROGRAM}",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+# Those that no option stands for.
+ENVIRONMENT = {
+    "AUTH0_CLIENT_SECRET": "The Client Secret, for `init`; there is no option that takes it.",
+    "AUTH0_MANAGEMENT_TOKEN": "A Management API token, for `provision`, `init` and `tunnel`.",
+    "AUTH0_MANAGEMENT_CLIENT_ID": "A machine-to-machine application, in place of a token.",
+    "AUTH0_MANAGEMENT_CLIENT_SECRET": "Its secret.",
+    "NGROK_AUTHTOKEN": "ngrok's own; else the token of its configuration file is taken.",
+    "CI": "Nothing is asked and no browser opened, unless it is empty, 0 or false.",
+    "NO_COLOR": "No colours.",
+    "SSL_CERT_FILE": "Authorities to trust, in place of the system's.",
+    "HTTPS_PROXY": "A proxy for all that is asked of other machines; `NO_PROXY` exempts hosts.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An option or an argument: `names` as it is typed, the variable that stands for it or ""."""
+
+    names: str
+    help: str
+    variable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command; `name` is the words to type, "" for the program itself."""
+
+    name: str
+    usage: str
+    help: str
+    entries: Sequence[Entry]
+
+
+def commands() -> tuple[Command, ...]:
+    """The program and its commands, in the order of `--help`."""
+    import typer.main
+
+    from wizard.cli import app
+
+    return tuple(_walk(typer.main.get_command(app), ""))
+
+
+def markdown(commands: Sequence[Command]) -> str:
+    """docs/cli.md."""
+    parts = [_HEAD]
+    for command in commands:
+        parts += [f"## {command.name or 'All commands'}\n"]
+        parts += [f"```text\n{command.usage}\n```\n", f"{command.help}\n"]
+        parts += [
+            _table(
+                ("option", "environment", "meaning"),
+                (
+                    (_code(each.names), _code(each.variable), _cell(each.help))
+                    for each in command.entries
+                ),
+            )
+        ]
+    parts += ["## Environment\n", "Beside those of the options:\n"]
+    parts += [_table(("variable", "meaning"), ((_code(k), v) for k, v in ENVIRONMENT.items()))]
+    parts += ["## Exit codes\n"]
+    parts += [
+        _table(("code", "meaning"), ((str(code.value), text) for code, text in EXIT_CODES.items()))
+    ]
+    return "\n".join(parts)
+
+
+def manual(commands: Sequence[Command]) -> str:
+    """The manual page, in the `man` macros of groff (man 7)."""
+    first, *others = commands
+    lines = [
+        f'.TH {PROGRAM.upper()} 1 "" "{PROGRAM}" "User Commands"',
+        *(".SH NAME", f"{_roff(PROGRAM)} \\- {_roff(first.help)}"),
+        *(".SH SYNOPSIS", f".B {_roff(first.usage)}"),
+        *(".SH OPTIONS", *_paragraphs(first.entries)),
+        ".SH COMMANDS",
+    ]
+    for command in others:
+        lines += [f".SS {_roff(command.name)}", f".B {_roff(command.usage)}", ".PP"]
+        lines += [_roff(command.help), *_paragraphs(command.entries)]
+    lines += [".SH ENVIRONMENT", "Beside those of the options:"]
+    lines += _paragraphs([Entry(k, v.replace("`", "")) for k, v in ENVIRONMENT.items()])
+    lines += [".SH EXIT STATUS"]
+    lines += _paragraphs([Entry(str(code.value), text) for code, text in EXIT_CODES.items()])
+    return "\n".join(lines) + "\n"
+
+
+def _walk(command: object, name: str) -> Iterator[Command]:
+    """The command and those under it; Typer's own classes are looked at here only."""
+    from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+    if not isinstance(command, TyperCommand | TyperGroup):
+        raise TypeError(f"{command} is no command of Typer")
+    entries = []
+    for parameter in command.params:
+        if isinstance(parameter, TyperOption):
+            words = ", ".join(parameter.opts)
+            words += "".join(f" / {each}" for each in parameter.secondary_opts)
+            value = "" if parameter.is_flag else f" {parameter.metavar or _kind(parameter)}"
+            entries.append(Entry(words + value, parameter.help or "", _variable(parameter)))
+        elif isinstance(parameter, TyperArgument):
+            entries.append(Entry((parameter.name or "").upper(), parameter.help or ""))
+    subcommands = command.commands if isinstance(command, TyperGroup) else {}
+    usage = " ".join(filter(None, (PROGRAM, name, "[OPTIONS]")))
+    usage += "".join(
+        f" [{parameter.name.upper()}]"
+        for parameter in command.params
+        if isinstance(parameter, TyperArgument) and parameter.name
+    )
+    usage += (" [COMMAND]" if name else " COMMAND") if subcommands else ""
+    yield Command(name, usage, command.help or "", entries)
+    for word, subcommand in subcommands.items():
+        yield from _walk(subcommand, f"{name} {word}".lstrip())
+
+
+def _kind(option: TyperOption) -> str:
+    return "TEXT" if option.type.name == "str" else "NUMBER"
+
+
+def _variable(option: TyperOption) -> str:
+    return option.envvar if isinstance(option.envvar, str) else ""
+
+
+def _table(heads: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines) + "\n"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _roff(text: str) -> str:
+    """The text with nothing in it that groff would take for its own."""
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return f"\\&{text}" if text.startswith((".", "'")) else text
+
+
+def _paragraphs(entries: Sequence[Entry]) -> Iterator[str]:
+    for entry in entries:
+        variable = f" Environment: {entry.variable}." if entry.variable else ""
+        yield from (".TP", f".B {_roff(entry.names)}", _roff(entry.help + variable))
