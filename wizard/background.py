@@ -135,7 +135,7 @@ class Background:
 
         self._make_folder()
         try:
-            with FileLock(self._file(env_file, "lock"), timeout=LOCK_SECONDS):
+            with FileLock(self._file(env_file, "lock"), timeout=LOCK_SECONDS, mode=0o600):
                 yield
         except Timeout:
             raise STARTING.failure(str(env_file)) from None

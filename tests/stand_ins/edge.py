@@ -1,7 +1,8 @@
 """The public end of a tunnel service: passes requests on as they come, and answers as they come.
 
 One request a connection; bodies, events and WebSockets pass byte by byte. With STAND_IN_CERTIFICATE
-(PEM, certificate and key) visitors come by TLS, as they do in the world.
+(PEM, certificate and key) visitors come by TLS, as they do in the world; STAND_IN_EDGE_PORT keeps
+their URL the same.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 CERTIFICATE = os.environ.get("STAND_IN_CERTIFICATE", "")
+PORT = int(os.environ.get("STAND_IN_EDGE_PORT", "0"))
 SECONDS = 60
 
 
@@ -101,6 +103,7 @@ class Visit:
 class Edge(socketserver.ThreadingTCPServer):
     """Takes visitors at a free port of loopback."""
 
+    allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
@@ -124,7 +127,7 @@ class Edge(socketserver.ThreadingTCPServer):
                     connection.shutdown(socket.SHUT_RDWR)
                 connection.close()
 
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", PORT), Handler)
 
     @property
     def port(self) -> int:

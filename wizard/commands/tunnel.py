@@ -235,6 +235,7 @@ class _Reopening:
     def _may_write(self) -> bool:
         options, prompter = self._options, self._ports.prompter
         if options.dry_run:
+            self._show_dashboard(dashboard_changes(self._known, self.way.url))
             self._ports.console.done("Dry run: nothing was written.")
             return False
         if prompter is not None:

