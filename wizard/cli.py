@@ -255,7 +255,7 @@ def _tunnel(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Open the tunnel again, and bring the .env up to date when its URL has changed."""
+    """Open the tunnel again and bring the .env up to date."""
     if context.invoked_subcommand is not None:
         return
     from wizard.commands.tunnel import TunnelOptions, run_tunnel
@@ -316,7 +316,7 @@ def _trust(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Have browsers and this system trust the certificates of the local tunnel."""
+    """Have browsers trust the certificates of the local tunnel."""
     from wizard.commands.trust import TrustOptions, run_trust
     from wizard.execution import execute
 
@@ -388,7 +388,7 @@ def _report(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """One text without secrets on standard output, to paste into a bug report."""
+    """One text without secrets, to paste into a bug report."""
     from wizard.commands.report import run_report
     from wizard.execution import execute
 

@@ -298,7 +298,7 @@ class TestFix:
         )
         assert librechat.logins == 1
         assert ids(result) == ["LA524"], "it still runs with the old scope"
-        assert len(tenant.sent("discovery")) == 1, "nothing changed that the tenant judges"
+        assert len(tenant.sent("discovery")) == 2, "the tenant is: its scope is another one"
 
 
 def test_the_tenant_is_asked_once_it_can_be(folder: Path, librechat: LibreChat) -> None:
