@@ -249,6 +249,20 @@ def test_nobody_signs_in(world: World) -> None:
     assert "The link was not opened" in ran.finding("LA432")["detail"]
 
 
+def test_why_the_public_url_does_not_lead_here_is_told_and_the_sign_in_goes_on(
+    world: World,
+) -> None:
+    other = "https://chat.example.invalid"
+    world.demo.application.callbacks.append(f"{other}{CALLBACK}")
+    world.change(world.public_url, other)
+
+    ran = world.run("verify", "--no-open", "--timeout", "1")
+
+    assert f"{other} does not lead to port {world.port}: the name does not resolve" in ran.err
+    assert f"{other}/oauth/openid?key=" in ran.err
+    assert "(LA432)" in ran.err
+
+
 def test_ctrl_c_ends_it_at_once(world: World) -> None:
     with world.running("verify", "--no-open") as verify:
         verify.until("Waiting for the sign-in")

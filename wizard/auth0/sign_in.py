@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Send
 
 START_PATH = CALLBACK_PATH.rpartition("/")[0]
-# Only to be looked at by `leads_here`; every answer carries the header.
+# Only to be looked at by `obstacle`; every answer carries the header.
 LOOK_PATH = "/librechat-auth0"
 SERVED_BY = "X-Librechat-Auth0"
 PAST_TUNNEL_PAGES = {"ngrok-skip-browser-warning": "1", "bypass-tunnel-reminder": "1"}
@@ -157,14 +157,16 @@ class SignIn:
         """What the user opens; holds a key, so it is for the user alone."""
         return f"{self._settings.public_url}{START_PATH}?key={self._key}"
 
-    def leads_here(self) -> bool:
-        """Whether the public URL, asked from this machine, leads to this very server."""
+    def obstacle(self) -> str:
+        """Why the public URL, asked from this machine, does not lead here; "" where it does."""
         url = f"{self._settings.public_url}{LOOK_PATH}"
         try:
             answer = self._http.request("GET", url, headers=PAST_TUNNEL_PAGES)
-        except NetworkError:
-            return False
-        return answer.headers.get(SERVED_BY.lower()) == self._identity
+        except NetworkError as error:
+            return error.trouble.value
+        if answer.headers.get(SERVED_BY.lower()) == self._identity:
+            return ""
+        return f"something else answers (HTTP {answer.status})"
 
     def wait(self, timeout: float) -> Judgement:
         """The judgement, once the browser has its page.

@@ -56,11 +56,13 @@ def sign_in(
     with SignIn(
         settings, report.discovery, report.keys, ports.http, port, clock=ports.clock
     ) as flow:
-        if not flow.leads_here():
+        if flow.obstacle():
             open_tunnel()
-            if not flow.leads_here():
+            if obstacle := flow.obstacle():
                 # Only seen from here: a router may keep this machine from its own public address.
-                console.warn(f"{settings.public_url} did not lead to port {port} just now.")
+                console.warn(
+                    f"From here, {settings.public_url} does not lead to port {port}: {obstacle}."
+                )
         if ports.desktop.open(flow.url):
             console.verbatim("Your browser opens:", [flow.url])
         else:
