@@ -1,10 +1,10 @@
 """Editing an `.env`, side by side in one run: ours against python-dotenv and dotenvx.
 
-    python -m benchmarks.env_edit [--rounds N]
+    python -m benchmarks.env_edit [--rounds N] [--dotenvx PATH]
 
 Sixteen keys are set in a file of 300 and of 100,000 lines. python-dotenv's `set_key` takes one
-key a call, dotenvx one a process (npm's `@dotenvx/dotenvx` in `tests/node`; left out where it is
-not installed). Ours parses, edits, proves that nothing else changed, and saves with a backup,
+key a call, dotenvx one a process (npm's `@dotenvx/dotenvx`, found on the path or named; left out
+where it is not installed). Ours parses, edits, proves that nothing else changed, and saves with a backup,
 fsync and rename.
 """
 
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dotenv import set_key
@@ -25,7 +27,6 @@ from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 
 KEYS = {f"SETTING_{number}": f"value-{number}" for number in range(16)}
-DOTENVX = Path(__file__).parents[1] / "tests/node/node_modules/.bin/dotenvx"
 
 
 def content(lines: int) -> bytes:
@@ -48,10 +49,10 @@ def python_dotenv(file: Path) -> None:
         set_key(file, name, value)
 
 
-def dotenvx(file: Path) -> None:
+def dotenvx(program: str, file: Path) -> None:
     for name, value in KEYS.items():
         subprocess.run(
-            [DOTENVX, "set", name, value, "--plain", "-f", file], check=True, capture_output=True
+            [program, "set", name, value, "--plain", "-f", file], check=True, capture_output=True
         )
 
 
@@ -71,10 +72,12 @@ def seconds(edit: Callable[[Path], None], data: bytes, rounds: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    rivals = {"16 x set_key of python-dotenv": python_dotenv}
-    if DOTENVX.exists():
-        rivals["16 x dotenvx set"] = dotenvx
+    parser.add_argument("--dotenvx", default=shutil.which("dotenvx"), help="the program's path")
+    options = parser.parse_args()
+    rounds: int = options.rounds
+    rivals: dict[str, Callable[[Path], None]] = {"16 x set_key of python-dotenv": python_dotenv}
+    if options.dotenvx:
+        rivals["16 x dotenvx set"] = partial(dotenvx, options.dotenvx)
     for lines in (300, 100_000):
         data = content(lines)
         base = seconds(ours, data, rounds)
