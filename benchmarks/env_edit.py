@@ -4,8 +4,8 @@
 
 Sixteen keys are set in a file of 300 and of 100,000 lines. python-dotenv's `set_key` takes one
 key a call, dotenvx one a process (npm's `@dotenvx/dotenvx`, found on the path or named; left out
-where it is not installed). Ours parses, edits, proves that nothing else changed, and saves with a backup,
-fsync and rename.
+where it is not installed). Ours parses, edits, proves that nothing else changed, and saves with a
+backup, fsync and rename.
 """
 
 from __future__ import annotations
