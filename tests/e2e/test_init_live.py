@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,10 +14,18 @@ import pytest
 from dotenv import dotenv_values
 
 from tests.e2e.program import Ran, clean_environ, run
-from tests.e2e.proxies import proxy_to, refusing_proxy
+from tests.e2e.proxies import proxy_to, refusing_proxy, tls_only
 from tests.e2e.terminal import CTRL_U, DOWN, ENTER, Terminal
 from tests.librechat.example import env_example
-from tests.providers import AUDIENCE, NO_SUCH_TENANT, PUBLIC_URL, Authority, Demo, make_authority
+from tests.providers import (
+    AUDIENCE,
+    NO_SUCH_TENANT,
+    PUBLIC_URL,
+    Authority,
+    Demo,
+    free_port,
+    make_authority,
+)
 from wizard.demo.state import AuthMethod, GrantType, Interruption, OrganizationUsage, Policy
 
 CALLBACK = f"{PUBLIC_URL}/oauth/openid/callback"
@@ -175,6 +184,17 @@ def untrusted(setup: Setup) -> None:
     setup.environ["SSL_CERT_FILE"] = str(make_authority(setup.tmp / "other").ca)
 
 
+def expired(setup: Setup) -> None:
+    (setup.tmp / "old").mkdir()
+    old = make_authority(setup.tmp / "old", days_old=400)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(old.certificate, old.key)
+    port = free_port()
+    setup.stack.enter_context(tls_only(port, setup.port, context))
+    setup.options["--domain"] = f"localhost:{port}"
+    setup.environ["SSL_CERT_FILE"] = str(old.ca)
+
+
 Fault = Callable[[Setup], None]
 
 FAULTS: list[tuple[Fault, int, str, str, str]] = [
@@ -201,6 +221,7 @@ FAULTS: list[tuple[Fault, int, str, str, str]] = [
     (no_refresh_grant, 1, "LA238", "refresh_token", "tick Refresh Token and save"),
     (proxy_refuses, 3, "LA205", "407", "NO_PROXY"),
     (untrusted, 3, "LA203", "not trusted", "SSL_CERT_FILE"),
+    (expired, 3, "LA220", "not valid at this computer's time", "date and clock"),
 ]
 
 
