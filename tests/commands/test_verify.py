@@ -61,7 +61,7 @@ def test_a_sign_in_is_proved_through_a_tunnel_that_it_opens_itself(world: World)
     ran, page = world.verified()
 
     assert ran.code == 0, ran.err
-    assert "did not lead" not in ran.err
+    assert "does not lead" not in ran.err
     assert f"{world.public_url} leads to port {world.port}" in ran.err
     assert "It brought a new JSON Web Token for the same API." in ran.err
     assert ran.out == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from tests.chromium import Tab, chromium
 from tests.e2e.installed import Installed
 from tests.e2e.program import Ran
+from tests.e2e.terminal import CTRL_C, ENTER, Terminal
 from tests.providers import (
     AUDIENCE,
     EMAIL,
@@ -130,6 +132,49 @@ def test_from_the_link_to_the_result_in_a_browser(
         assert tab.evaluate("document.documentElement.scrollWidth") <= WIDTH
         folder = Path(SCREENSHOTS) if SCREENSHOTS else tmp_path
         tab.screenshot(folder / f"verify-{fault.__name__}-{'dark' if dark else 'light'}.png")
+
+
+# At a terminal
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
+def test_init_ends_with_a_sign_in_and_keeps_the_tunnel_open(
+    installed: Installed, demo_server: Tenant, authority: Authority
+) -> None:
+    demo = furnish(demo_server, authority.http(), installed.public_url)
+    installed.env_file.write_text(
+        f"PORT={installed.port}\nMONGO_URI=mongodb://127.0.0.1:27017/LibreChat\n"
+        f"DOMAIN_CLIENT={installed.public_url}\nDOMAIN_SERVER={installed.public_url}\n"
+    )
+    terminal = Terminal(
+        *("init", "--tunnel", "local", "--no-open"),
+        cwd=installed.folder,
+        columns=120,
+        rows=100,
+        environ={**installed.environ, "XDG_STATE_HOME": str(installed.state_dir.parent)},
+    )
+    terminal.until("Ready?")
+    terminal.type(ENTER)
+    terminal.answer("? Domain", demo.setup.auth0.domain)
+    terminal.answer("? Client ID", demo.setup.auth0.client_id)
+    terminal.answer("? Client Secret", demo.setup.auth0.client_secret)
+    terminal.answer("? API Identifier", AUDIENCE)
+    terminal.until("Write these changes?")
+    terminal.type(ENTER)
+    terminal.until("Sign in once to prove it?")
+    terminal.type(ENTER)
+    terminal.until("Waiting for the sign-in")
+    (link,) = re.findall(r"https://localhost:\d+/oauth/openid\?key=[\w-]+", terminal.text)
+    installed.sign_in(link, EMAIL, PASSWORD)
+    terminal.until("It brought a new JSON Web Token")
+    terminal.until("Leave this running")
+    assert "does not lead" not in terminal.text
+    terminal.type(CTRL_C)
+
+    assert terminal.end() == 0
+    assert installed.values["OPENID_CLIENT_SECRET"] == demo.setup.auth0.client_secret
+    for secret in (demo.setup.auth0.client_secret, PASSWORD, "eyJ", "code="):
+        assert secret not in terminal.raw
 
 
 # Providers that were not written here
