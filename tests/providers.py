@@ -54,14 +54,11 @@ class Authority:
         return Https({"SSL_CERT_FILE": str(self.ca)})
 
 
-def make_authority(folder: Path, *hosts: str, days_old: int = 0) -> Authority:
-    """A fresh authority and its certificate, in `folder`; `hosts` are vouched for as well.
-
-    They last a day: with `days_old`, they have expired.
-    """
+def make_authority(folder: Path, *hosts: str) -> Authority:
+    """A fresh authority and its certificate, in `folder`; `hosts` are vouched for as well."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away test authority")])
-    now = dt.datetime.now(dt.UTC) - dt.timedelta(days=days_old)
+    now = dt.datetime.now(dt.UTC)
 
     def builder(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         return (

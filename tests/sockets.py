@@ -99,9 +99,9 @@ def _builder(
 
 
 @contextmanager
-def server(handler: Handler, context: ssl.SSLContext | None = None) -> Iterator[int]:
+def server(handler: Handler, context: ssl.SSLContext | None = None, port: int = 0) -> Iterator[int]:
     """Give each connection to the handler; yields the port on 127.0.0.1."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     threads: list[threading.Thread] = []
     open_sockets: list[socket.socket] = []
 

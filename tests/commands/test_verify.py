@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.installed import Installed
 from tests.e2e.program import Ran, Running
-from tests.e2e.proxies import Record, counting, listening, tls_only
+from tests.e2e.proxies import Record, counting, tls_only
 from tests.providers import (
     EMAIL,
     PASSWORD,
@@ -26,6 +26,7 @@ from tests.providers import (
     node_modules,
     running_librechat,
 )
+from tests.sockets import server
 from wizard.demo.state import GrantType, Tenant
 from wizard.http import Response
 
@@ -291,7 +292,7 @@ def test_what_the_live_checks_find_ends_it_before_anybody_signs_in(world: World)
 
 
 def test_another_program_on_the_port_is_no_librechat(world: World) -> None:
-    with listening(lambda connection: connection.sendall(b"SSH-2.0-x\r\n"), world.port):
+    with server(lambda connection: connection.sendall(b"SSH-2.0-x\r\n"), port=world.port):
         ran = world.run("verify", "--json", "--no-open")
 
     assert ran.rules == ["LA431"]

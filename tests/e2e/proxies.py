@@ -5,36 +5,11 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-Handle = Callable[[socket.socket], None]
-HEAD_END = b"\r\n\r\n"
-
-
-@contextmanager
-def listening(handle: Handle, port: int = 0) -> Iterator[int]:
-    """The port of a server that has `handle` speak with each visitor, in a thread."""
-    with socket.create_server(("127.0.0.1", port)) as listener:
-
-        def serve() -> None:
-            with suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    threading.Thread(target=speak, args=(connection,), daemon=True).start()
-
-        def speak(connection: socket.socket) -> None:
-            with connection, suppress(OSError):
-                handle(connection)
-
-        server = threading.Thread(target=serve, daemon=True)
-        server.start()
-        try:
-            yield int(listener.getsockname()[1])
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            server.join(10)
+from tests.sockets import read_request, server
 
 
 @contextmanager
@@ -42,13 +17,13 @@ def refusing_proxy() -> Iterator[str]:
     """The URL of an HTTP proxy that wants a password."""
 
     def refuse(connection: socket.socket) -> None:
-        _head(connection)
+        read_request(connection)
         connection.sendall(
             b"HTTP/1.1 407 Proxy Authentication Required\r\n"
             b"Proxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
         )
 
-    with listening(refuse) as port:
+    with server(refuse) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -57,13 +32,13 @@ def proxy_to(target: int) -> Iterator[str]:
     """The URL of an HTTP proxy for which every name leads to the port `target` of this machine."""
 
     def tunnel(connection: socket.socket) -> None:
-        head = _head(connection)
+        head = read_request(connection)
         assert head.startswith(b"CONNECT "), head
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         with socket.create_connection(("127.0.0.1", target)) as onward:
             _join(connection, onward)
 
-    with listening(tunnel) as port:
+    with server(tunnel) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -84,7 +59,7 @@ def counting(port: int, target: int) -> Iterator[Record]:
     record = Record()
 
     def note(connection: socket.socket) -> None:
-        if not (head := _head(connection)):
+        if not (head := read_request(connection)):
             return  # only somebody who looks whether the port is taken
         line, _, rest = head.partition(b"\r\n")
         record.lines.append(line.decode())
@@ -93,7 +68,7 @@ def counting(port: int, target: int) -> Iterator[Record]:
             onward.sendall(line + b"\r\nConnection: close\r\n" + rest)
             _join(connection, onward)
 
-    with listening(note, port):
+    with server(note, port=port):
         yield record
 
 
@@ -101,23 +76,12 @@ def counting(port: int, target: int) -> Iterator[Record]:
 def tls_only(port: int, target: int, context: ssl.SSLContext) -> Iterator[None]:
     """HTTPS at `port` that adds nothing to what it passes on to `target`."""
 
-    def unwrap(connection: socket.socket) -> None:
-        with (
-            context.wrap_socket(connection, server_side=True) as inside,
-            socket.create_connection(("127.0.0.1", target)) as onward,
-        ):
-            _join(inside, onward)
+    def pass_on(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", target)) as onward:
+            _join(connection, onward)
 
-    with listening(unwrap, port):
+    with server(pass_on, context, port):
         yield
-
-
-def _head(connection: socket.socket) -> bytes:
-    """What came, up to the end of the first request's head at least."""
-    read = b""
-    while HEAD_END not in read and (piece := connection.recv(65536)):
-        read += piece
-    return read
 
 
 def _join(one: socket.socket, other: socket.socket) -> None:

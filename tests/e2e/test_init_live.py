@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,8 +12,9 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from tests import sockets
 from tests.e2e.program import Ran, clean_environ, run
-from tests.e2e.proxies import proxy_to, refusing_proxy, tls_only
+from tests.e2e.proxies import proxy_to, refusing_proxy
 from tests.e2e.terminal import CTRL_U, DOWN, ENTER, Terminal
 from tests.librechat.example import env_example
 from tests.providers import (
@@ -23,7 +23,6 @@ from tests.providers import (
     PUBLIC_URL,
     Authority,
     Demo,
-    free_port,
     make_authority,
 )
 from wizard.demo.state import AuthMethod, GrantType, Interruption, OrganizationUsage, Policy
@@ -185,14 +184,11 @@ def untrusted(setup: Setup) -> None:
 
 
 def expired(setup: Setup) -> None:
-    (setup.tmp / "old").mkdir()
-    old = make_authority(setup.tmp / "old", days_old=400)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(old.certificate, old.key)
-    port = free_port()
-    setup.stack.enter_context(tls_only(port, setup.port, context))
+    old = sockets.Authority.create(setup.tmp)
+    context = old.context("localhost", days=(-2, -1))
+    port = setup.stack.enter_context(sockets.server(lambda _: None, context))
     setup.options["--domain"] = f"localhost:{port}"
-    setup.environ["SSL_CERT_FILE"] = str(old.ca)
+    setup.environ["SSL_CERT_FILE"] = str(old.pem)
 
 
 Fault = Callable[[Setup], None]
