@@ -318,7 +318,9 @@ def test_a_websocket_echoes(open_machine: Machine) -> None:
     with serve_websocket(echo, "127.0.0.1", open_machine.port) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = open_machine.url().replace("https", "ws")
-        with connect_websocket(url, sock=open_machine.connect(), proxy=None) as connection:
+        with connect_websocket(
+            url, sock=open_machine.connect(), proxy=None, close_timeout=1
+        ) as connection:
             for message in ("hello", "x" * 100_000, b"\0\1\2"):
                 connection.send(message)
                 assert connection.recv(timeout=20) == message

@@ -1,0 +1,95 @@
+"""`tunnel` as a user sees it in a terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.cli import MARK, marked, pid_of, run
+from tests.e2e.terminal import CTRL_C, ENTER, Terminal
+from tests.tunnels.conftest import free_port, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+
+OLD = "https://old.ngrok-free.dev"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    return folder
+
+
+def env_file(folder: Path, url: str) -> Path:
+    path = folder / ".env"
+    path.write_text(f"PORT={free_port()}\nDOMAIN_CLIENT={url}\nDOMAIN_SERVER={url}\n")
+    return path
+
+
+@pytest.fixture
+def environ(request: pytest.FixtureRequest) -> dict[str, str]:
+    return {MARK: f"{request.node.name}-{os.getpid()}"}
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_the_live_view(checkout: Path, columns: int) -> None:
+    url = f"https://localhost:{free_port()}"
+    env_file(checkout, url)
+    terminal = Terminal("tunnel", "--yes", cwd=checkout, columns=columns)
+    terminal.until("Leave this running")
+    terminal.until("LibreChat does not answer")
+    terminal.until(f"{url} · open for 1 s · 0 requests")
+    terminal.type(CTRL_C)
+
+    assert terminal.end() == 0
+    terminal.until("The tunnel is closed.")
+    assert "\x1b[?25h" in terminal.raw  # the cursor is back
+
+
+@pytest.mark.parametrize("args", [(), ("--detach",)])
+def test_ctrl_c_at_the_question_changes_nothing(
+    checkout: Path, environ: dict[str, str], args: tuple[str, ...]
+) -> None:
+    path = env_file(checkout, OLD)
+    before = path.read_bytes()
+    terminal = Terminal("tunnel", "--tunnel", "local", *args, cwd=checkout, environ=environ)
+    terminal.until("Write these changes?")
+    terminal.type(CTRL_C)
+
+    assert terminal.end() == 130
+    assert path.read_bytes() == before
+    assert until(lambda: not marked(environ[MARK])), marked(environ[MARK])
+
+
+def test_a_command_that_is_killed_at_the_question_leaves_no_tunnel(
+    checkout: Path, environ: dict[str, str]
+) -> None:
+    env_file(checkout, OLD)
+    terminal = Terminal("tunnel", "--tunnel", "local", "-d", cwd=checkout, environ=environ)
+    terminal.until("Write these changes?")
+    assert pid_of(environ[MARK], "wizard.commands.detached")
+    os.kill(pid_of(environ[MARK], "librechat-auth0", "tunnel"), signal.SIGKILL)
+    terminal.end()
+
+    assert until(lambda: not marked(environ[MARK])), marked(environ[MARK])
+
+
+def test_into_the_background_after_a_yes(checkout: Path, environ: dict[str, str]) -> None:
+    path = env_file(checkout, OLD)
+    terminal = Terminal("tunnel", "--tunnel", "local", "-d", cwd=checkout, environ=environ)
+    terminal.until("Write these changes?")
+    terminal.type(ENTER)
+    terminal.until("stays open in the background")
+
+    assert terminal.end() == 0
+    assert "DOMAIN_SERVER=https://localhost:3443" in path.read_text()
+    assert pid_of(environ[MARK], "wizard.commands.detached")
+    done = run("tunnel", "stop", cwd=checkout, environ={**os.environ, **environ})
+    assert done.returncode == 0
+    assert until(lambda: not marked(environ[MARK])), marked(environ[MARK])
