@@ -1,0 +1,129 @@
+"""The houses of docs/how-it-works.md: who may import whom, who prints, who starts programs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import wizard
+
+ROOT = Path(wizard.__file__).parent
+MODULES = {
+    ".".join(("wizard", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    ): ast.parse(path.read_text("utf-8"))
+    for path in sorted(ROOT.rglob("*.py"))
+}
+# What knows a part of the world, and nothing of the command line.
+KNOWLEDGE = ("librechat", "auth0", "tunnels")
+SURFACE = ("cli", "commands", "ui", "execution", "ports", "doctor", "demo", "documents")
+# Those that touch a standard stream, and why.
+STREAMS = {
+    "wizard.ui.console": "what users read",
+    "wizard.ui.prompts": "what users are asked",
+    "wizard.__main__": "--version, before anything is imported",
+    "wizard.execution": "asks whether a person watches",
+    "wizard.commands.detached": "the pipe between a run and its tunnel in the background",
+}
+# Those that start programs, and why.
+STARTERS = {
+    "wizard.processes": "the port for all others",
+    "wizard.watchdog": "the one that outlives us by design",
+    "wizard.commands.detached": "the tunnel in the background",
+}
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """What a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in MODULES else str(node.module)
+
+
+IMPORTS = {name: set(imports(tree)) for name, tree in MODULES.items()}
+
+
+def house(module: str) -> str:
+    """The package, or the module that lies in `wizard` itself."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def assert_no_cycle(graph: dict[str, set[str]]) -> None:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_no_package_imports_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for name, imported in IMPORTS.items():
+        inside = {house(each) for each in imported if each.startswith("wizard.")}
+        graph.setdefault(house(name), set()).update(inside - {house(name)})
+
+    assert_no_cycle(graph)
+
+
+def test_no_module_imports_in_a_circle() -> None:
+    assert_no_cycle({name: imported & MODULES.keys() for name, imported in IMPORTS.items()})
+
+
+@pytest.mark.parametrize("package", KNOWLEDGE)
+def test_knowledge_knows_no_command_line(package: str) -> None:
+    others = {*SURFACE, *KNOWLEDGE} - {package}
+    wrong = [
+        f"{name} imports {each}"
+        for name, imported in IMPORTS.items()
+        for each in imported
+        if house(name) == package and each.startswith("wizard.") and house(each) in others
+    ]
+
+    assert not wrong
+
+
+def test_the_command_line_is_imported_by_its_entrances_only() -> None:
+    importers = {name for name, imported in IMPORTS.items() if "wizard.cli" in imported}
+
+    assert importers == {"wizard.__main__", "wizard.documents.command_line"}
+
+
+def test_only_the_console_writes() -> None:
+    writers = {
+        name
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute | ast.Name)
+        and ast.unparse(node) in {"print", "sys.stdout", "sys.stderr"}
+    }
+
+    assert writers == STREAMS.keys()
+
+
+def test_programs_are_started_through_one_door() -> None:
+    starters = {
+        name
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func)
+        in {"subprocess.run", "subprocess.Popen", "subprocess.call", "os.system", "os.popen"}
+    }
+
+    assert starters == STARTERS.keys()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_first_line_says_why_the_module_is_there(module: str) -> None:
+    said = ast.get_docstring(MODULES[module])
+
+    assert said
+    assert said.splitlines()[0].endswith((".", "`", ":"))
