@@ -27,6 +27,8 @@ from tests.providers import (
     running_librechat,
 )
 from tests.sockets import server
+from tests.stand_ins.librechat import LOGIN_MAX, LibreChat
+from tests.stand_ins.librechat import running as stand_in
 from wizard.demo.state import GrantType, Tenant
 from wizard.http import Response
 
@@ -394,3 +396,28 @@ class TestWhileLibreChatHoldsThePort:
             ran = through_librechat(world, record)
         assert ran.rules == ["LA530"]
         assert "librechat-auth0 tunnel" in ran.finding("LA530")["fix"]
+
+
+def test_a_librechat_that_takes_no_more_sign_ins_proves_nothing(world: World) -> None:
+    values = {name: value or "" for name, value in world.values.items()}
+    with stand_in(LibreChat(values)) as busy, counting(world.port, busy.port) as record:
+        for _ in range(LOGIN_MAX):
+            world.http().request("GET", f"http://localhost:{world.port}/oauth/openid")
+        with own_tunnel(world):
+            ran = through_librechat(world, record)
+
+    assert ran.rules == ["LA533", "LA014"]
+    assert ran.code == 1
+
+
+def test_a_librechat_that_still_starts_proves_nothing(world: World) -> None:
+    values = {name: value or "" for name, value in world.values.items()}
+    with (
+        stand_in(LibreChat(values, is_ready=False)) as starting,
+        counting(world.port, starting.port),
+        own_tunnel(world),
+    ):
+        ran = world.run("verify", "--json", "--no-open")
+
+    assert {"LA535", "LA014"} <= set(ran.rules)
+    assert ran.code == 1

@@ -81,13 +81,14 @@ class CallbackServer:
             raise PORT_TAKEN.failure(f"Port {self._port}: {error.strerror}.") from error
 
     def _taken(self) -> Exception:
-        """By whom: LibreChat tells anybody who it is."""
+        """By whom: LibreChat tells anybody who it is, or that it is well while it starts."""
+        url = f"http://localhost:{self._port}"
         try:
-            answer = self._http.request("GET", f"http://localhost:{self._port}/api/config")
+            config = self._http.request("GET", f"{url}/api/config").json_object() or {}
+            health = self._http.request("GET", f"{url}/health").text.strip()
         except NetworkError:
             return PORT_TAKEN.failure(f"Something listens on port {self._port}.")
-        config = answer.json_object() or {}
-        if "serverDomain" in config or "openidLoginEnabled" in config:
+        if "serverDomain" in config or "openidLoginEnabled" in config or health == "OK":
             return LIBRECHAT_HOLDS_PORT.failure(f"LibreChat answers on port {self._port}.")
         return PORT_TAKEN.failure(f"A web server that is not LibreChat holds port {self._port}.")
 

@@ -44,7 +44,15 @@ URL_CHANGED = Rule(
     "Run librechat-auth0 tunnel, which updates the .env and tells what to change at Auth0.",
     exit_code=ExitCode.TUNNEL,
 )
-RULES = (NOT_SET_UP, URL_CHANGED)
+NOT_SEEN = Rule(
+    "LA014",
+    Severity.ERROR,
+    "LibreChat's sign-in could not be looked at",
+    "LibreChat runs, but did not send the visit on to Auth0, so nothing is proved of it.",
+    "Mend what else is said and run librechat-auth0 verify again; or stop LibreChat first, for a"
+    " sign-in in its place.",
+)
+RULES = (NOT_SET_UP, URL_CHANGED, NOT_SEEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,8 @@ def _through_librechat(
     with console.working("Asking LibreChat"):
         instance = look_at_instance(ports.http, port, public_url)
     findings = judge_instance(instance, subject.values)
+    if exit_code_of(findings) is ExitCode.OK and not (instance.sign_in and instance.sign_in.sent):
+        findings = (*findings, NOT_SEEN.finding(f"Port {port}."))
     for finding in findings:
         console.finding(finding)
     if exit_code_of(findings) is ExitCode.OK:
