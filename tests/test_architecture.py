@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import wizard
 
 ROOT = Path(wizard.__file__).parent
+PAGE = ROOT.parent / "docs/how-it-works.md"
 MODULES = {
     ".".join(("wizard", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(
         ".__init__"
@@ -25,6 +27,7 @@ SURFACE = ("cli", "commands", "ui", "execution", "ports", "doctor", "demo", "doc
 STREAMS = {
     "wizard.ui.console": "what users read",
     "wizard.ui.prompts": "what users are asked",
+    "wizard.cli": "--version, beside other options",
     "wizard.__main__": "--version, before anything is imported",
     "wizard.execution": "asks whether a person watches",
     "wizard.commands.detached": "the pipe between a run and its tunnel in the background",
@@ -77,6 +80,34 @@ def test_no_module_imports_in_a_circle() -> None:
     assert_no_cycle({name: imported & MODULES.keys() for name, imported in IMPORTS.items()})
 
 
+def test_the_diagram_is_true() -> None:
+    """An arrow is an import, and whoever imports another can be followed to it."""
+    diagram = PAGE.read_text("utf-8").split("```mermaid")[2].split("```")[0]
+    plain = re.sub(r"\[.*?\]", "", diagram)
+    drawn = {
+        (before, after)
+        for before, afters in re.findall(r"(\w+) --> (.+)", plain)
+        for after in re.split(r"\s*&\s*", afters.strip())
+    }
+    nodes = {node for arrow in drawn for node in arrow} - {"base"}
+    code = {
+        (house(name), house(each))
+        for name, imported in IMPORTS.items()
+        for each in imported
+        if {house(name), house(each)} <= nodes and house(name) != house(each)
+    }
+
+    assert {arrow for arrow in drawn if arrow[1] != "base"} <= code
+    assert code <= reachable(drawn)
+
+
+def reachable(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The arrows, and those that follow from one after another."""
+    while more := {(a, d) for a, b in arrows for c, d in arrows if b == c} - arrows:
+        arrows |= more
+    return arrows
+
+
 @pytest.mark.parametrize("package", KNOWLEDGE)
 def test_knowledge_knows_no_command_line(package: str) -> None:
     others = {*SURFACE, *KNOWLEDGE} - {package}
@@ -102,7 +133,7 @@ def test_only_the_console_writes() -> None:
         for name, tree in MODULES.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute | ast.Name)
-        and ast.unparse(node) in {"print", "sys.stdout", "sys.stderr"}
+        and ast.unparse(node) in {"print", "sys.stdout", "sys.stderr", "typer.echo"}
     }
 
     assert writers == STREAMS.keys()
