@@ -321,6 +321,14 @@ def test_all_checks_take_the_time_of_three_requests_at_most(setup: Setup) -> Non
     assert max(chains) == 2
 
 
+def test_a_proof_without_asking_the_tenant_is_refused_at_once(setup: Setup) -> None:
+    ran = setup.init("--offline", "--verify")
+
+    assert ran.code == 2
+    assert ran.rules == ["LA003"]
+    setup.assert_nothing_is_written()
+
+
 class Conversation:
     """`init` at a terminal, in which all is answered up to the live checks."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.answers import (
+    INVALID_VALUE,
     MAX_SECRET_BYTES,
     MISSING_OPTION,
     Defaults,
@@ -419,6 +420,11 @@ class _Setup:
 
 def _given(options: InitOptions) -> Auth0Settings:
     """The values that came as options, validated before anything is asked or opened."""
+    if options.verify and options.offline:
+        raise INVALID_VALUE.failure(
+            "--verify proves a sign-in at the tenant, which --offline leaves alone.",
+            fix="Leave out one of the two.",
+        )
     domain = option("--domain", options.domain, parse_domain) if options.domain else ""
     client_id = (
         option("--client-id", options.client_id, parse_client_id) if options.client_id else ""
