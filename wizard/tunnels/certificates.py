@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.private import private_folder
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -110,8 +111,7 @@ def local_authority(state_dir: Path, processes: Processes) -> Authority:
 
     folder = state_dir / FOLDER
     try:
-        _private_folder(state_dir)
-        _private_folder(folder)
+        private_folder(state_dir, FOLDER)
         with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
             return _from_mkcert(folder, processes) or _from_own(folder)
     except Timeout as error:
@@ -298,13 +298,6 @@ def _key_usage(*, sign_certificates: bool) -> x509.KeyUsage:
 
 
 # Files
-
-
-def _private_folder(folder: Path) -> None:
-    """Make it the user's alone; on Windows a user's folder already is, and modes say nothing."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.name == "posix" and folder.stat().st_mode & 0o077:
-        folder.chmod(0o700)
 
 
 def _write(path: Path, data: bytes, *, mode: int = 0o600) -> None:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Finding, Rule, Severity
-from wizard.tunnels import Offer, Tunnel, TunnelRequest, event_streams
+from wizard.tunnels import Offer, Tunnel, TunnelEvent, TunnelRequest, event_streams
 from wizard.tunnels.child import NOT_STARTED, START_SECONDS, ChildTunnel
 from wizard.tunnels.local_api import get_json
 
@@ -106,6 +106,7 @@ class CloudflaredTunnel(ChildTunnel):
         }
         self._visit = visit or _visit
         self._relay: event_streams.Relay | None = None
+        self._tells = False
         self._metrics = ""
         self._forgotten = False
         self._findings: list[Finding] = []
@@ -118,16 +119,22 @@ class CloudflaredTunnel(ChildTunnel):
     def _start(self) -> str:
         if self._request.wanted_url:
             raise NO_CHOICE.failure(self._request.wanted_url)
-        relay = self._relay = event_streams.Relay(self._request.port)
+        relay = self._relay = event_streams.Relay(self._request.port, self._passed)
         self._request.progress("Asking Cloudflare for a quick tunnel")
         url = super()._start()
         self._request.progress("Finding out whether chats can stream through it")
         passes = event_streams.come_one_by_one(url, relay, self._visit, self._closing)
         relay.lead_to(self._request.port)
+        self._tells = True
         if passes is not True:
             seen = "A probe saw it." if passes is False else "It is known; no probe came through."
             self._findings.append(HELD_BACK.finding(seen))
         return url
+
+    def _passed(self, event: TunnelEvent) -> None:
+        """Tell of a request, unless it is one of our own probe's."""
+        if self._tells:
+            self._request.on_event(event)
 
     def _stop(self) -> None:
         super()._stop()

@@ -15,6 +15,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from wizard.tunnels import OnEvent, ignore_event
+from wizard.tunnels.observer import Observer
+
 HOLD_SECONDS = 3.0
 REACHABLE_SECONDS = 15.0
 RETRY_SECONDS = 1.0
@@ -37,10 +40,16 @@ Visit = Callable[[str], AbstractContextManager[Stream]]
 
 
 class Relay:
-    """Passes connections on to a port of this machine, which can be another one later."""
+    """Passes connections on to a port of this machine, which can be another one later.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        port: where to at first.
+        on_event: gets the requests that pass.
+    """
+
+    def __init__(self, port: int, on_event: OnEvent = ignore_event) -> None:
         self._target = port
+        self._on_event = on_event
         self._open: set[socket.socket] = set()
         relay = self
 
@@ -79,9 +88,12 @@ class Relay:
         librechat.settimeout(None)
         pair = {visitor, librechat}
         self._open |= pair
-        there = threading.Thread(target=_copy, args=(visitor, librechat), daemon=True)
+        observer = Observer(self._on_event)
+        there = threading.Thread(
+            target=_copy, args=(visitor, librechat, observer.asked), daemon=True
+        )
         there.start()
-        _copy(librechat, visitor)
+        _copy(librechat, visitor, observer.answered)
         there.join()
         self._open -= pair
         librechat.close()
@@ -143,9 +155,10 @@ class _OneEvent:
         self._server.server_close()
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket, seen: Callable[[bytes], None]) -> None:
     with contextlib.suppress(OSError):
         while chunk := source.recv(65536):
+            seen(chunk)
             target.sendall(chunk)
     with contextlib.suppress(OSError):
         target.shutdown(socket.SHUT_WR)

@@ -12,7 +12,6 @@ import io
 import logging
 import os
 import re
-import shutil
 import ssl
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from wizard.processes import programs
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 from wizard.tunnels.local_api import get_json
@@ -55,11 +55,10 @@ def find_agent(environ: Mapping[str, str]) -> Path | None:
     """The agent's program: where `PYNGROK_NGROK_PATH` says, on the path, or in its own folder."""
     name = _program_name()
     if chosen := environ.get("PYNGROK_NGROK_PATH"):
-        return Path(chosen)
-    for folder in environ.get("PATH", "").split(os.pathsep):
-        found = shutil.which(name, path=folder) if folder else None
-        if found and not _is_pyngroks_wrapper(Path(found)):
-            return Path(found)
+        return Path(chosen).absolute()
+    for found in programs(name, environ):
+        if not _is_pyngroks_wrapper(found):
+            return found
     own = directory(environ) / name
     return own if own.exists() else None
 
