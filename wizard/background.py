@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.private import private_folder
 from wizard.watchdog import end, start_time
 
 STARTING = Rule(
@@ -36,6 +37,7 @@ NOT_STOPPED = Rule(
 RULES = (STARTING, NOT_STOPPED)
 
 LOCK_SECONDS = 1.0
+_FOLDER = "background"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Background:
     """
 
     def __init__(self, state_dir: Path) -> None:
-        self._folder = state_dir / "background"
+        self._state_dir = state_dir
+        self._folder = state_dir / _FOLDER
 
     def all(self) -> list[BackgroundTunnel]:
         """Every tunnel that is known, in the order of their opening; some may have gone."""
@@ -141,7 +144,7 @@ class Background:
             raise STARTING.failure(str(env_file)) from None
 
     def _make_folder(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self._state_dir, _FOLDER)
 
     def _file(self, env_file: Path, suffix: str) -> Path:
         key = sha256(os.fsencode(env_file.resolve())).hexdigest()[:16]

@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
 
+from wizard.private import private_folder
+
+_FOLDER = "drafts"
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -30,7 +34,8 @@ class Drafts:
 
     def __init__(self, state_dir: Path, env_file: Path) -> None:
         name = sha256(str(env_file).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        self._path = state_dir / "drafts" / f"{name}.json"
+        self._state_dir = state_dir
+        self._path = state_dir / _FOLDER / f"{name}.json"
 
     def load(self) -> Draft:
         """The answers of the run that was interrupted."""
@@ -44,7 +49,8 @@ class Drafts:
     def keep(self, draft: Draft) -> None:
         """Remember the answers."""
         with suppress(OSError):
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self._state_dir, _FOLDER)
+            self._path.touch(mode=0o600)
             self._path.write_text(json.dumps(asdict(draft)), "utf-8")
 
     def forget(self) -> None:

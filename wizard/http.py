@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,6 +163,10 @@ class Https:
         import urllib3
 
         sent = {"User-Agent": "librechat-auth0", "Accept": "*/*", **(headers or {})}
+        for name, value in sent.items():
+            # http.client would quote the value, which may be a token.
+            if not (value.isascii() and value.isprintable()):
+                raise NetworkError(Trouble.DROPPED, url, f"{name} cannot be sent as it is")
         content: bytes | str | None = body
         if form is not None:
             content = urlencode(form)
@@ -197,7 +201,7 @@ class Https:
             if key not in self._pools:
                 context = self._ssl_context(url, extra_ca)
                 manager = (
-                    urllib3.ProxyManager(proxy, ssl_context=context, maxsize=8)
+                    _through(proxy, context, url)
                     if proxy
                     else urllib3.PoolManager(ssl_context=context, maxsize=8)
                 )
@@ -242,6 +246,27 @@ class Https:
             detail = f"SSL_CERT_FILE={bundle}: {error}" if bundle else str(error)
             raise NetworkError(Trouble.UNTRUSTED, url, detail) from error
         return context
+
+
+def _through(proxy: str, context: ssl.SSLContext, url: str) -> PoolManager:
+    """Connections through the proxy, with the user name and password of its URL.
+
+    Raises:
+        NetworkError: that is no URL of a proxy; it is not quoted, for it may hold a password.
+    """
+    import urllib3
+
+    try:
+        name_and_password = unquote(urllib3.util.parse_url(proxy).auth or "")
+        return urllib3.ProxyManager(
+            proxy,
+            ssl_context=context,
+            maxsize=8,
+            proxy_headers=urllib3.make_headers(proxy_basic_auth=name_and_password or None),
+        )
+    except (urllib3.exceptions.HTTPError, ValueError):
+        reason = "the proxy's address is no http:// or https:// URL"
+        raise NetworkError(Trouble.PROXY, url, reason) from None
 
 
 def _no_retries() -> Retry:

@@ -1,11 +1,15 @@
-"""The only place that runs other programs."""
+"""The only place that runs other programs.
+
+None is taken from the current folder, nor run in it: that may be a checkout from anywhere, with a
+`docker` or a `node_modules` of its own.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -40,13 +44,29 @@ class Processes(Protocol):
         ...
 
 
+def programs(name: str, environ: Mapping[str, str], platform: str = sys.platform) -> Iterator[Path]:
+    """The programs of that name in the absolute folders of `PATH`, the first is the one to run.
+
+    Unlike `shutil.which`, this takes nothing of the current folder, which Windows searches first,
+    and an empty or relative entry of `PATH` means.
+    """
+    names = [name]
+    if platform == "win32":
+        suffixes = environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").lower().split(";")
+        if Path(name).suffix.lower() not in suffixes:
+            names = [name + suffix for suffix in suffixes]
+    for folder in map(Path, environ.get("PATH", os.defpath).split(os.pathsep)):
+        for path in (folder / each for each in names if folder.is_absolute()):
+            if path.is_file() and os.access(path, os.X_OK):
+                yield path
+
+
 class SystemProcesses:
     """`Processes` on this machine."""
 
     def which(self, program: str) -> Path | None:
         """See `Processes.which`."""
-        found = shutil.which(program)
-        return Path(found) if found else None
+        return next(programs(program, os.environ), None)
 
     def run(
         self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
@@ -54,13 +74,14 @@ class SystemProcesses:
         """See `Processes.run`."""
         try:
             done = subprocess.run(
-                list(args),
+                _command(args, env),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
                 timeout=timeout,
                 env=None if env is None else dict(env),
+                cwd=_folder(),
                 check=False,
             )
         except subprocess.TimeoutExpired:
@@ -78,12 +99,36 @@ class SystemProcesses:
             OSError: the program cannot be started.
         """
         return subprocess.Popen(
-            list(args),
+            _command(args, env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             env=None if env is None else dict(env),
+            cwd=_folder(),
             start_new_session=os.name == "posix",
         )
+
+
+def _command(args: Sequence[str], environ: Mapping[str, str] | None) -> list[str]:
+    """The program by its path, and its arguments.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
+    if Path(args[0]).is_absolute():
+        return list(args)
+    found = next(programs(args[0], os.environ if environ is None else environ), None)
+    if found is None:
+        raise FileNotFoundError(f"{args[0]} is not installed")
+    return [str(found), *args[1:]]
+
+
+def _folder() -> Path | None:
+    """Where programs run: in the user's home, None for the current folder where there is none."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    return home if home.is_absolute() and home.is_dir() else None

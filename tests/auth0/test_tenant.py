@@ -161,7 +161,7 @@ def test_metadata_that_librechat_could_not_use_is_refused(
         ({"id_token_signing_alg_values_supported": [7, {}]}, []),
         ({"end_session_endpoint": None}, ["LA218"]),
         ({"token_endpoint": "https://elsewhere.example/t"}, ["LA214"]),
-        ({"jwks_uri": f"https://{DOMAIN}:8443/keys"}, []),
+        ({"jwks_uri": f"https://{DOMAIN}:8443/keys"}, ["LA214"]),
     ],
 )
 def test_what_librechat_can_live_with_is_only_remarked_on(

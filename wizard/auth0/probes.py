@@ -15,8 +15,16 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from wizard.auth0.errors import NO_ERROR, Endpoint, Known, OAuthError, classify, page_text
-from wizard.auth0.tenant import Discovery, network_finding
+from wizard.auth0.errors import (
+    NO_ERROR,
+    Endpoint,
+    Known,
+    OAuthError,
+    classify,
+    page_text,
+    quoted,
+)
+from wizard.auth0.tenant import SECRET_KEPT, Discovery, network_finding
 from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response
 from wizard.settings import SetupSettings
@@ -125,6 +133,8 @@ class Probes:
         return self._exchange(form, Endpoint.REFRESH, self.settings.auth0.client_secret)
 
     def _exchange(self, form: dict[str, str], endpoint: Endpoint, secret: str) -> Answer:
+        if self.discovery.takes_secrets_elsewhere:
+            return Answer(trouble=SECRET_KEPT.finding(quoted(self.discovery.token_endpoint)))
         form |= client_credentials(self.settings, secret)
         headers = {"Accept": "application/json"}
         try:

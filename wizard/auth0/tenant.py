@@ -131,8 +131,8 @@ INSECURE_ENDPOINT = Rule(
 FOREIGN_ENDPOINT = Rule(
     id="LA214",
     severity=Severity.WARNING,
-    title="The tenant names an address at another host",
-    why="Auth0 serves all of a tenant's addresses from one host; the client secret goes there.",
+    title="The tenant names an address at another server",
+    why="Auth0 serves all of a tenant's addresses from one host; LibreChat sends the secret there.",
     fix="See that you know the host; if not, check the domain.",
 )
 NO_RS256 = Rule(
@@ -188,6 +188,15 @@ TENANT_BUSY = _unreachable(
     "Wait a minute and run this again; Auth0's own state is at https://status.auth0.com.",
 )
 
+SECRET_KEPT = Rule(
+    id="LA222",
+    severity=Severity.WARNING,
+    title="The client secret was not tried, since the tenant wants it at another host",
+    why="Auth0 takes it at the tenant's own host; who takes it elsewhere may not be Auth0.",
+    fix="See that you know the host; a real sign-in (`librechat-auth0 verify`) then proves the"
+    " secret there.",
+)
+
 RULES = (
     NO_NAME,
     REFUSED,
@@ -211,6 +220,7 @@ RULES = (
     WRONG_CLOCK,
     CERTIFICATE_TIME,
     TENANT_BUSY,
+    SECRET_KEPT,
 )
 
 _BY_TROUBLE: Mapping[Trouble, Rule] = {
@@ -242,6 +252,11 @@ class Discovery:
     userinfo_endpoint: str = ""
     end_session_endpoint: str = ""
     id_token_algorithms: tuple[str, ...] = ()
+
+    @property
+    def takes_secrets_elsewhere(self) -> bool:
+        """Whether the client secret would go to another server than the issuer."""
+        return not _is_same_server(self.token_endpoint, self.issuer)
 
 
 Jwk = Mapping[str, Any]
@@ -413,20 +428,26 @@ def _issuer_mismatch(named: str, auth0: Auth0Settings) -> Finding:
 
 def _remarks(discovery: Discovery) -> Sequence[Finding]:
     findings = []
-    home = urlsplit(discovery.issuer).hostname
     endpoints = {
         "authorization_endpoint": discovery.authorization_endpoint,
         "token_endpoint": discovery.token_endpoint,
         "jwks_uri": discovery.jwks_uri,
     }
     foreign = [
-        f"{name}: {url}" for name, url in endpoints.items() if urlsplit(url).hostname != home
+        f"{name}: {url}"
+        for name, url in endpoints.items()
+        if not _is_same_server(url, discovery.issuer)
     ]
     if foreign:
         findings.append(FOREIGN_ENDPOINT.finding(quoted("; ".join(foreign))))
     if not discovery.end_session_endpoint:
         findings.append(NO_END_SESSION.finding())
     return findings
+
+
+def _is_same_server(url: str, other: str) -> bool:
+    """Whether host and port are the same."""
+    return urlsplit(href(url)).netloc == urlsplit(href(other)).netloc
 
 
 def _judge_clock(answer: Response, before: float, after: float) -> tuple[Finding, ...]:

@@ -9,8 +9,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-MAX_FILE_BYTES = 1 << 20
+if TYPE_CHECKING:
+    import yaml
+
+# LibreChat's own librechat.example.yaml has 30 KB.
+MAX_FILE_BYTES = 1 << 18
+# Entries of all mappings, their merges (`<<`) written out: nested ones multiply, and a file of one
+# kilobyte can hold more than a computer has memory for.
+MOST_ENTRIES = 50_000
 API_SERVICE = "api"
 PANEL_SERVICE = "admin-panel"
 YAML_FILE = "librechat.yaml"
@@ -172,7 +180,7 @@ def _document(path: Path) -> Document:
             return Document(path.name)
         if path.stat().st_size > MAX_FILE_BYTES:
             return Document(path.name, trouble="It is larger than any honest one.")
-        content = yaml.safe_load(path.read_bytes())
+        content = _content(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         return Document(path.name, trouble=type(error).__name__)
     except yaml.YAMLError as error:
@@ -184,6 +192,49 @@ def _document(path: Path) -> Document:
     if not isinstance(content, dict):
         return Document(path.name, trouble="It is no mapping of names to values.")
     return Document(path.name, content)
+
+
+def _content(data: bytes) -> object:
+    """What the YAML says.
+
+    Raises:
+        yaml.YAMLError: it is no YAML, or its merges come to more than any honest file has.
+        RecursionError: it is nested too deeply.
+    """
+    import yaml
+
+    loader = yaml.SafeLoader(data)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        if _entries_of(root, {}) > MOST_ENTRIES:
+            raise yaml.YAMLError("Its merges (<<) come to more entries than any honest file has.")
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _entries_of(node: yaml.Node, seen: dict[int, int]) -> int:
+    """Entries of all mappings from here on, with those that are merged into them.
+
+    `seen` holds each mapping's own, so that an alias is counted where it is merged alone.
+    """
+    import yaml
+
+    if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+        return 0
+    seen[id(node)] = 0  # a node may hold itself
+    if isinstance(node, yaml.SequenceNode):
+        return sum(_entries_of(each, seen) for each in node.value)
+    within, own = 0, len(node.value)
+    for key, value in node.value:
+        within += _entries_of(key, seen) + _entries_of(value, seen)
+        if key.tag == "tag:yaml.org,2002:merge":
+            merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            own += sum(seen.get(id(each), 0) for each in merged)
+    seen[id(node)] = own
+    return within + own
 
 
 def _pairs(environment: object) -> Iterator[tuple[str, str | None]]:
@@ -200,7 +251,10 @@ def _scalar(value: object) -> str:
     """A plain value as Compose hands it on; what is nested may be a bomb of aliases."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, str | int | float) else ""
+    try:
+        return str(value) if isinstance(value, str | int | float) else ""
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return ""
 
 
 def _source(volume: object) -> str:

@@ -22,6 +22,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.private import private_folder
 
 UNREADABLE = Rule(
     "LA020",
@@ -87,7 +88,6 @@ MAX_FILE_BYTES = 16 << 20
 LOCK_TIMEOUT_SECONDS = 10
 # LibreChat's .gitignore has .env*, so that what a killed run leaves behind is not committed.
 _TEMPORARY_PREFIX = ".env.librechat-auth0-"
-_PRIVATE_DIRECTORY = 0o700
 _PRIVATE_FILE = 0o600
 _OTHERS = 0o077
 
@@ -131,18 +131,21 @@ class EnvStore:
             if not stat.S_ISREG(mode):
                 kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
                 raise NOT_A_FILE.failure(f"{self.path} is {kind}.")
-            if target.stat().st_size > MAX_FILE_BYTES:
-                raise UNREADABLE.failure(
-                    f"{self.path} has more than {MAX_FILE_BYTES >> 20} MB.",
-                    fix="Check the path: that is no .env.",
-                )
-            return target.read_bytes()
+            # What lies there may have changed since: neither a pipe nor a flood holds us.
+            with open(target, "rb", opener=_without_waiting) as file:
+                content = file.read(MAX_FILE_BYTES + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise UNREADABLE.failure(
                 f"{self.path}: {_reason(error)}.", fix=_access_fix(self.path, "r")
             ) from error
+        if len(content) > MAX_FILE_BYTES:
+            raise UNREADABLE.failure(
+                f"{self.path} has more than {MAX_FILE_BYTES >> 20} MB.",
+                fix="Check the path: that is no .env.",
+            )
+        return content
 
     def save(self, expected: bytes | None, content: bytes) -> Path | None:
         """Put `content` in place of `expected`, with mode 0600 and a backup.
@@ -207,7 +210,10 @@ class EnvStore:
     @property
     def backup_dir(self) -> Path:
         """Where this file's backups lie."""
-        return self._state_dir / "backups" / self._key()
+        return self._state_dir.joinpath(*self._backup_names())
+
+    def _backup_names(self) -> tuple[str, str]:
+        return "backups", self._key()
 
     def _key(self) -> str:
         return sha256(os.fsencode(self._target())).hexdigest()[:16]
@@ -234,7 +240,7 @@ class EnvStore:
         )
 
     def _back_up(self, content: bytes | None) -> Path:
-        _make_private_dirs(self.backup_dir)
+        private_folder(self._state_dir, *self._backup_names())
         for left_over in self.backup_dir.glob("*.part"):
             left_over.unlink(missing_ok=True)
         stamp = self._now().strftime("%Y%m%dT%H%M%S.%fZ")
@@ -271,7 +277,7 @@ class EnvStore:
 
         locks = self._state_dir / "locks"
         with _told_as(UNWRITABLE, locks):
-            _make_private_dirs(locks)
+            private_folder(self._state_dir, "locks")
             lock = FileLock(locks / f"{self._key()}.lock", timeout=LOCK_TIMEOUT_SECONDS)
             try:
                 lock.acquire()
@@ -283,6 +289,11 @@ class EnvStore:
             lock.release()
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """`os.open` that does not wait for somebody to write into a named pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _keep_owner_and_mode(handle: int, temporary: Path, target: Path) -> None:
     """The temporary file gets the target's owner, and its mode less what others may.
 
@@ -290,7 +301,11 @@ def _keep_owner_and_mode(handle: int, temporary: Path, target: Path) -> None:
     """
     is_new = not target.exists()
     model = (target.parent if is_new else target).stat()
-    temporary.chmod(_PRIVATE_FILE if is_new else stat.S_IMODE(model.st_mode) & ~_OTHERS)
+    mode = _PRIVATE_FILE if is_new else stat.S_IMODE(model.st_mode) & ~_OTHERS
+    if os.name == "posix":
+        os.fchmod(handle, mode)  # by its name it could be another file by now, and we root
+    else:
+        temporary.chmod(mode)
     if not hasattr(os, "fchown") or (is_new and os.geteuid() != 0):
         return
     if model.st_uid != os.geteuid():
@@ -329,11 +344,6 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _make_private_dirs(directory: Path) -> None:
-    directory.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-    directory.chmod(_PRIVATE_DIRECTORY)
 
 
 @contextmanager
