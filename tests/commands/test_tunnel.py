@@ -13,13 +13,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.fakes import ScriptedPrompter, World, make_world
+from tests.fakes import NoHttp, ScriptedPrompter, World, make_world
 from tests.tunnels.conftest import free_port
 from wizard.background import Background, BackgroundTunnel
+from wizard.commands import live
 from wizard.commands.choose_tunnel import Wish, open_way
 from wizard.commands.live import duration, event_text
 from wizard.commands.tunnel import TunnelOptions, TunnelResult, run_status, run_stop, run_tunnel
 from wizard.findings import ExitCode, Failure
+from wizard.http import Response
 from wizard.tunnels import EventKind, TunnelEvent, local
 from wizard.watchdog import start_time
 
@@ -179,7 +181,7 @@ def test_a_descriptions_one_line_says_need_url_and_reach(folder: Path) -> None:
     }
     for line in lines.values():
         assert "Public, " in line or "This computer only, " in line
-        assert "the URL stays the same. " in line or "another URL each time. " in line
+        assert "stays the same. " in line or "another URL each time. " in line
         assert " Needs " in line
         assert line.endswith(".")
         assert ".." not in line
@@ -285,3 +287,27 @@ def test_an_event() -> None:
     assert event_text(seen) == "GET    /api 200 12 ms"
     assert event_text(replace(seen, status=0)) == "GET    /api"
     assert event_text(TunnelEvent(EventKind.LOST, detail="why")) == "The tunnel is down: why"
+
+
+def test_a_sleep_and_the_end_are_told(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    class Slept:
+        def slept(self) -> float:
+            return 720.0
+
+    class Librechat(NoHttp):
+        def request(self, method: str, url: str, **_: Any) -> Response:
+            return Response(url, 200, {}, b"OK")
+
+    monkeypatch.setattr(live, "SleepWatch", Slept)
+    told: list[str] = []
+    view = live.LiveView(3080, Librechat(), told.append)
+
+    def show(state: str) -> None:
+        told.append(state)
+        view.hear(TunnelEvent(EventKind.CLOSED, detail="the network\nis gone"))
+
+    view.watch("https://localhost:3443", show)
+
+    assert "This computer slept for 12 min." in told[0]
+    assert told[1] == "https://localhost:3443 · open for 0 s · 0 requests"
+    assert told[2].endswith("The tunnel has ended: the network�is gone")

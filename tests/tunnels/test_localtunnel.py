@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar, cast
 
 import pytest
@@ -20,7 +21,7 @@ import pytest
 from tests.tunnels.conftest import Listener, free_port, until
 from wizard.findings import ExitCode, Failure
 from wizard.processes import SystemProcesses
-from wizard.tunnels import EventKind, TunnelRequest, provider
+from wizard.tunnels import EventKind, TunnelRequest, provider, supervised
 from wizard.tunnels.localtunnel import (
     PASSWORD_PAGE,
     SERVER_VARIABLE,
@@ -359,3 +360,22 @@ def test_what_npx_would_download_is_said_first(
 
     assert offer.ready is False
     assert offer.needs == "npm's localtunnel@2.0.2 (downloaded by npx)"
+
+
+@needs_node
+def test_a_client_whose_connections_died_in_a_sleep_is_started_anew(
+    request_: TunnelRequest,
+    environ: dict[str, str],
+    server: Server,
+    listener: Listener,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    naps = iter([600.0])
+    monkeypatch.setattr(
+        supervised, "SleepWatch", lambda: SimpleNamespace(slept=lambda: next(naps, 0))
+    )
+    with running(tunnel(request_, environ, server)) as opened:
+        first = pid_of(opened)
+        assert listener.heard(EventKind.RESTORED)
+        assert pid_of(opened) != first
+        assert server.visit("librechat-ada")[0] == 200

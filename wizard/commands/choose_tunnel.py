@@ -165,7 +165,9 @@ def _choose(wish: Wish, ports: Ports, failed: str = "") -> str:
 
 def _description(provider: Provider, offer: Offer) -> str:
     reach = "Public" if offer.public else "This computer only"
-    url = "the URL stays the same" if offer.stable_url else "another URL each time"
+    url = "another URL each time"
+    if provider.gives_again:
+        url = f"the URL {'stays' if offer.stable_url else 'mostly stays'} the same"
     return f"{reach}, {url}. {provider.summary} Needs {offer.needs}."
 
 

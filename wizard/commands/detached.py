@@ -21,7 +21,14 @@ from typing import IO, Any
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
-from wizard.tunnels import EventKind, Tunnel, TunnelEvent, TunnelRequest, provider
+from wizard.tunnels import (
+    SECRET_PREFIXES,
+    EventKind,
+    Tunnel,
+    TunnelEvent,
+    TunnelRequest,
+    provider,
+)
 from wizard.watchdog import end, start_time
 
 NO_WORD = Rule(
@@ -36,7 +43,6 @@ RULES = (NO_WORD,)
 
 LOG_BYTES = 1 << 20
 STAY = "stay"
-_SECRETS = ("AUTH0_", "OPENID_")
 
 
 class DetachedTunnel(Tunnel):
@@ -56,7 +62,7 @@ class DetachedTunnel(Tunnel):
         self._request = request
         self._env_file = env_file
         self._environ = {
-            name: value for name, value in environ.items() if not name.startswith(_SECRETS)
+            name: value for name, value in environ.items() if not name.startswith(SECRET_PREFIXES)
         }
         self._background = Background(request.state_dir)
         self._process: subprocess.Popen[str] | None = None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from wizard.findings import Finding, Rule
     from wizard.processes import Processes
 
+# How the names of variables begin that hold secrets of LibreChat's or of ours.
+SECRET_PREFIXES = ("AUTH0_", "OPENID_", "CREDS_", "JWT_", "MEILI_")
 PROVIDER_MODULES: Mapping[str, str] = {name: f"wizard.tunnels.{name}" for name in TUNNELS}
 
 
@@ -185,7 +187,7 @@ def without_librechat_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
     localtunnel takes `HOST` and `PORT` for its own options.
     """
-    hidden = ("AUTH0_", "OPENID_", "CREDS_", "JWT_", "MEILI_", "LIBRECHAT_")
+    hidden = (*SECRET_PREFIXES, "LIBRECHAT_")
     return {
         name: value
         for name, value in environ.items()
