@@ -33,6 +33,9 @@ INTERRUPTED = Rule(
 )
 RULES = (BUG, INTERRUPTED)
 
+# Secrets that are given to us by the environment; no program that we start has use for them.
+OUR_SECRETS = ("AUTH0_CLIENT_SECRET", "AUTH0_MANAGEMENT_TOKEN", "AUTH0_MANAGEMENT_CLIENT_SECRET")
+
 
 class Result(Protocol):
     """What a command returns."""
@@ -112,7 +115,7 @@ def _run(
         raise
     except (Failure, KeyboardInterrupt, Exception) as error:
         if flags.debug:
-            _show_traceback()
+            _show_traceback(ports)
         failure = _as_failure(error)
         if flags.json and not reported:
             ports.console.data(envelope(command, failure.exit_code, [failure.finding], {}))
@@ -144,6 +147,8 @@ def system_ports(flags: Flags) -> Ports:
     from wizard.ui.prompts import TerminalPrompter
 
     environ = dict(os.environ)
+    for name in OUR_SECRETS:
+        os.environ.pop(name, None)  # browsers and others inherit what stays
     state_dir = user_state_path("librechat-auth0", appauthor=False)
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
     console = Console(environ=environ, quiet=flags.quiet, silent=flags.json)
@@ -180,7 +185,13 @@ def end_on_signals() -> None:
             signal.signal(getattr(signal, name), interrupt)
 
 
-def _show_traceback() -> None:
+def _show_traceback(ports: Ports) -> None:
+    """For a bug report: nothing in it acts on the terminal, and no secret of the environment is."""
     import traceback
 
-    traceback.print_exc()
+    from wizard.text import printable
+
+    text = traceback.format_exc()
+    for secret in filter(None, map(ports.environ.get, OUR_SECRETS)):
+        text = text.replace(secret, "[hidden]")
+    sys.stderr.write(printable(text))

@@ -7,8 +7,9 @@ import re
 # C0 and C1 controls but tab and line feed, line and paragraph separators, and the marks that turn
 # the reading order.
 _ACTS_ON_TERMINALS = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BREAKS_LINES = re.compile(r"[\t\n]")
 _REPLACEMENT = "�"
 
@@ -16,6 +17,18 @@ _REPLACEMENT = "�"
 def printable(text: str) -> str:
     """The text without what could move the cursor, change colours or turn the reading order."""
     return _ACTS_ON_TERMINALS.sub(_REPLACEMENT, text)
+
+
+def printable_json(text: str) -> str:
+    """The JSON, the same to its reader, with what `printable` replaces written as escapes.
+
+    So are surrogates, which names of files may hold and no output takes.
+    """
+
+    def escaped(found: re.Match[str]) -> str:
+        return f"\\u{ord(found[0]):04x}"
+
+    return _SURROGATE.sub(escaped, _ACTS_ON_TERMINALS.sub(escaped, text))
 
 
 def one_line(text: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from wizard.librechat.deployment import read_deployment
@@ -112,8 +115,23 @@ def how_to_restart(folder: Path) -> tuple[str, ...]:
 
 def _candidates(start: Path) -> Iterator[Path]:
     yield start
-    yield from start.parents
+    yield from takewhile(lambda parent: _is_of_same_hands(parent, start), start.parents)
     yield from (start / name for name in ("LibreChat", "librechat"))
+
+
+def _is_of_same_hands(parent: Path, folder: Path) -> bool:
+    """Whether only those may put a file there who own the folder below, or run this.
+
+    In /tmp anybody can lay out a LibreChat, with an `.env.example` of his own, for whoever comes
+    by (as CVE-2022-24765 had it for git).
+    """
+    if os.name != "posix":
+        return True
+    try:
+        status, owner = parent.stat(), folder.stat().st_uid
+    except OSError:
+        return False
+    return status.st_uid in {owner, os.geteuid()} and not status.st_mode & stat.S_IWOTH
 
 
 def _compose_project(folder: Path) -> str:

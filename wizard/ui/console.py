@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from wizard.findings import Finding, Outcome, Severity
 from wizard.librechat.env_file import Change
 from wizard.librechat.variables import is_secret
-from wizard.text import printable
+from wizard.text import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -128,7 +128,7 @@ class Console:
 
     def link(self, label: str, url: str) -> None:
         """A link without which the command cannot go on: shown even when quiet or silent."""
-        self._stderr.write(f"{label}\n    {url}\n")
+        self._stderr.write(f"{printable(label)}\n    {printable(url)}\n")
         self._stderr.flush()
 
     def verbatim(self, label: str, lines: Sequence[str]) -> None:
@@ -193,12 +193,13 @@ class Console:
 
     def data(self, value: Mapping[str, object]) -> None:
         """One JSON object on standard output."""
-        self._stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+        self._stdout.write(printable_json(text) + "\n")
         self._stdout.flush()
 
     def text(self, text: str) -> None:
         """Text that was asked for, on standard output."""
-        self._stdout.write(f"{text}\n")
+        self._stdout.write(f"{printable(text)}\n")
         self._stdout.flush()
 
     def _say(
