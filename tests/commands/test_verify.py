@@ -14,7 +14,9 @@ import pytest
 from tests.e2e.installed import Installed
 from tests.e2e.program import Ran, Running
 from tests.e2e.proxies import Record, counting, tls_only
+from tests.fakes import make_world
 from tests.providers import (
+    AUDIENCE,
     EMAIL,
     PASSWORD,
     Authority,
@@ -29,6 +31,7 @@ from tests.providers import (
 from tests.sockets import server
 from tests.stand_ins.librechat import LOGIN_MAX, LibreChat
 from tests.stand_ins.librechat import running as stand_in
+from wizard.commands.init import InitOptions, run_init
 from wizard.demo.state import GrantType, Tenant
 from wizard.http import Response
 
@@ -55,8 +58,18 @@ def world(authority: Authority, demo_server: Tenant, tmp_path: Path) -> World:
     world = World(tmp_path, authority)
     world.demo = furnish(demo_server, authority.http(), world.public_url)
     auth0 = world.demo.setup.auth0
-    written = world.init(auth0.domain, auth0.client_id, auth0.client_secret)
-    assert written.code == 0, written.out
+    chosen = InitOptions(
+        domain=auth0.domain,
+        client_id=auth0.client_id,
+        client_secret=auth0.client_secret,
+        audience=AUDIENCE,
+        public_url=world.public_url,
+        port=str(world.port),
+        offline=True,
+        hold=False,
+        yes=True,
+    )
+    assert run_init(chosen, make_world(world.folder).ports, lambda _: None).written
     return world
 
 
@@ -173,7 +186,7 @@ def test_an_error_of_the_file_is_told_in_place_of_a_sign_in_that_is_not_librecha
     assert "OPENID_CALLBACK_URL is not the path" in world.run("verify", "--no-open").err
 
 
-@pytest.mark.parametrize("more", [(), ("--json",), ("--debug",)])
+@pytest.mark.parametrize("more", [(), ("--json", "--debug")])
 def test_of_a_token_nothing_is_shown_or_kept_but_its_claims(
     world: World, more: tuple[str, ...]
 ) -> None:
