@@ -31,18 +31,20 @@ _DESCRIPTION = re.compile(r"<desc>(.*?)</desc>", re.DOTALL)
 _CHANCE = re.compile(
     r"demo-\w+|:\d{4,5}\b|(?<=port )\d+|(?<=CLIENT_ID=)\w+|(?<=key=)[\w-]+|\d\d:\d\d:\d\d|\d+ ms"
 )
+# rich leaves it standing when a line of another thread comes just while it is taken away.
+_SPINNER = re.compile(r"[\u2800-\u28ff] [^✓\n]*")
 
 
-def screen_of_a_run(folder: Path) -> pyte.Screen:
+def screen_of_a_run(folder: Path, columns: int = COLUMNS) -> pyte.Screen:
     """The screen as `init --demo` leaves it, in a home of its own."""
     home = {
         "HOME": str(folder),
         "XDG_STATE_HOME": str(folder / "state"),
         "TMPDIR": str(folder),
     }
-    terminal = Terminal(*COMMAND, cwd=folder, columns=COLUMNS, rows=ROWS, environ=home, color=True)
+    terminal = Terminal(*COMMAND, cwd=folder, columns=columns, rows=ROWS, environ=home, color=True)
     assert terminal.end(60) == 0, terminal.text
-    screen = pyte.Screen(COLUMNS, ROWS)
+    screen = pyte.Screen(columns, ROWS)
     pyte.Stream(screen).feed(terminal.raw.replace(str(folder), "/tmp"))
     return screen
 
@@ -52,7 +54,7 @@ def words(text: str) -> list[str]:
 
     The tunnel tells of its requests while the wizard speaks.
     """
-    return sorted(_CHANCE.sub("*", text).split())
+    return sorted(_CHANCE.sub("*", _SPINNER.sub("", text)).split())
 
 
 def described(picture: str) -> str:
@@ -69,7 +71,7 @@ def text_of(screen: pyte.Screen) -> str:
 
 def drawn(screen: pyte.Screen) -> str:
     """The screen as SVG, which asks for no font of another server."""
-    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
+    console = Console(record=True, width=screen.columns, file=io.StringIO(), force_terminal=True)
     said = text_of(screen)
     for number in range(said.count("\n") + 1):
         console.print(_line(screen, number), no_wrap=True, crop=True)

@@ -1,0 +1,296 @@
+"""What the documents say is so: commands run, links lead somewhere, tables hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from tests.e2e.picture import PATH, described, screen_of_a_run, text_of, words
+from tests.e2e.program import PROGRAM, Ran, clean_environ, run
+from tests.fakes import NoProcesses
+from tests.librechat.example import env_example
+from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, authority, demo, demo_server
+from wizard.cli import app
+from wizard.commands.provision import ProvisionResult
+from wizard.commands.trust import TrustResult
+from wizard.commands.tunnel import TunnelResult
+from wizard.defaults import TUNNELS
+from wizard.documents import pages
+from wizard.documents.command_line import EXIT_CODES, commands
+from wizard.execution import Result
+from wizard.findings import ExitCode
+from wizard.rules import all_rules
+from wizard.settings import Auth0Settings, SetupSettings
+from wizard.tunnels import provider
+
+__all__ = ["authority", "demo", "demo_server"]
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"])
+ENVELOPE = {"ok", "command", "findings"}
+
+# Lines of the README that are not run here, by their first words, and why.
+NOT_RUN = {
+    "python3 -m venv": "installs from the registry; .ci/run runs the tests so, and"
+    " tests/commands/test_demo.py the demo",
+    "pipx": "changes what the user has installed; tests/test_packaging.py runs the wheel",
+    "cd": "to wherever LibreChat lies",
+}
+# Those that are held against the options only, and why.
+PARSED = {
+    "librechat-auth0 init": "asks in a terminal; tests/e2e/test_init_terminal.py answers",
+    "librechat-auth0 trust --remove --yes": "may change the system's trust store",
+}
+
+
+def readme_lines() -> Iterator[str]:
+    """The command lines in the README's blocks, whole and without comments."""
+    for block in re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE):
+        for line in block.replace("\\\n", " ").splitlines():
+            yield " ".join(line.partition(" # ")[0].split())
+
+
+def table(heading: str, text: str = README) -> list[list[str]]:
+    """The rows of the table whose first heading that is, without the code marks."""
+    lines = text[text.index(f"| {heading} |") :].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def parse(line: str) -> None:
+    """Hold a command line against the options, and run nothing."""
+    given = shlex.split(line)[1:]
+    place = next((i for i, word in enumerate(given) if word.startswith("-")), len(given))
+    command = typer.main.get_command(app)
+    command.main([*given[:place], "--help", *given[place:]], standalone_mode=False)
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_page_is_what_the_code_says(name: str) -> None:
+    fresh = pages()[name]
+
+    assert (ROOT / "docs" / name).read_text("utf-8") == fresh, "run: python -m wizard.documents"
+
+
+def test_the_pages_know_every_option() -> None:
+    page = (ROOT / "docs/cli.md").read_text("utf-8")
+    manual = (ROOT / "docs/librechat-auth0.1").read_text("utf-8").replace("\\-", "-")
+
+    for command in commands():
+        for entry in command.entries:
+            assert f"`{entry.names}`" in page
+            assert f".B {entry.names}\n" in manual
+
+
+@pytest.mark.needs("groff")
+def test_the_manual_page_is_in_order() -> None:
+    done = subprocess.run(
+        ["groff", "-man", "-ww", "-Kutf8", "-Tutf8", "-z", ROOT / "docs/librechat-auth0.1"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stderr == ""
+
+
+@pytest.mark.needs("bash")
+def test_a_shell_completes_commands_and_options() -> None:
+    def completed(*typed: str) -> list[str]:
+        script = (
+            'eval "$(librechat-auth0 --show-completion)"\n'
+            f"COMP_WORDS=({shlex.join(typed)}) COMP_CWORD={len(typed) - 1}\n"
+            "_librechat_auth0_completion librechat-auth0\n"
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(
+            ["bash", "-c", script],
+            env={**os.environ, "PATH": f"{Path(PROGRAM).parent}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.split()
+
+    assert completed("librechat-auth0", "pro") == ["provision"]
+    assert completed("librechat-auth0", "tunnel", "st") == ["status", "stop"]
+    assert completed("librechat-auth0", "init", "--dom") == ["--domain"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal of POSIX's")
+def test_the_picture_is_what_a_run_shows(tmp_path: Path) -> None:
+    shown = described(PATH.read_text("utf-8"))
+
+    assert words(shown) == words(text_of(screen_of_a_run(tmp_path, columns=200))), (
+        "run: python -m tests.e2e.picture"
+    )
+
+
+def test_the_picture_asks_no_other_server() -> None:
+    picture = PATH.read_text("utf-8")
+
+    assert not re.search(r"@import|url\(\s*['\"]?http|href=", picture)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document: Path) -> None:
+    text = document.read_text("utf-8")
+    targets = [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'src="([^"]+)"', text)]
+    for target in targets:
+        path, _, heading = target.partition("#")
+        if "://" in target:
+            continue
+        file = document.parent / path if path else document
+        assert file.exists(), f"{document.name}: {target}"
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
+            assert heading in {title.lower().replace(" ", "-") for title in titles}, target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_that_is_named_parses(document: Path) -> None:
+    for line in re.findall(r"`(librechat-auth0 [^`]+)`", document.read_text("utf-8")):
+        parse(line)
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    with pytest.raises(Exception, match="No such option"):
+        parse("librechat-auth0 init --no-such-option")
+
+
+class Folder:
+    """A LibreChat folder beside the demo tenant, for the README's commands."""
+
+    def __init__(self, tmp: Path, demo: Demo, authority: Authority) -> None:
+        self.path = tmp / "LibreChat"
+        self.path.mkdir()
+        self.demo = demo
+        (self.path / ".env.example").write_text(env_example())
+        (self.path / "secret.txt").write_text(demo.setup.auth0.client_secret)
+        self.environ = clean_environ(tmp / "user", authority.ca)
+        self.environ["PATH"] = f"{Path(PROGRAM).parent}:{os.environ['PATH']}"
+
+    def shell(self, line: str) -> Ran:
+        """Run a line of the README's, with the tenant's values in the place of its examples."""
+        auth0 = self.demo.setup.auth0
+        for example, value in {
+            "dev-abc123.us.auth0.com": auth0.domain,
+            "YOUR_CLIENT_ID": auth0.client_id,
+            "https://api.librechat.ai": AUDIENCE,
+            "https://chat.example.com": PUBLIC_URL,
+        }.items():
+            line = line.replace(example, value)
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=self.path,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def json(self, *words: str) -> set[str]:
+        """The keys that the command prints beside the envelope."""
+        said = run(*words, "--json", cwd=self.path, environ=self.environ).json
+        assert said.keys() >= ENVELOPE
+        return set(said) - ENVELOPE
+
+
+@pytest.fixture
+def folder(tmp_path: Path, demo: Demo, authority: Authority) -> Folder:
+    return Folder(tmp_path, demo, authority)
+
+
+@pytest.mark.needs("bash")
+def test_the_commands_of_the_readme_run(folder: Folder) -> None:
+    ran = []
+    for line in readme_lines():
+        if line in PARSED:
+            parse(line)
+        elif not line.startswith(tuple(NOT_RUN)):
+            done = folder.shell(line)
+            # No LibreChat runs here, and nothing answers at the public URL.
+            expected = {ExitCode.OK, ExitCode.FINDINGS} if " doctor " in line else {ExitCode.OK}
+            assert done.code in expected, f"{line}\n{done.err}"
+            ran.append(line.split()[1])
+
+    assert ran == ["init", "doctor", "doctor", "init", "tunnel"]
+    assert not (folder.path / ".env").exists(), "init --undo took it away again"
+
+
+def test_the_two_commands_to_set_up_stand_first() -> None:
+    first, second, *_ = readme_lines()
+
+    assert first.endswith("&& .venv/bin/librechat-auth0 init --demo")
+    assert second.endswith("uv run --locked pytest")
+    assert README.count("uv run --locked pytest") == 1
+
+
+def test_every_command_is_in_the_table() -> None:
+    named = {cells[0].split()[1] for cells in table("command")}
+
+    assert named == {command.name.split()[0] for command in commands() if command.name}
+
+
+def test_the_exit_codes() -> None:
+    assert {int(code): meaning for code, meaning in table("exit code")} == {
+        code.value: meaning for code, meaning in EXIT_CODES.items()
+    }
+    assert EXIT_CODES.keys() == set(ExitCode)
+
+
+def test_the_tunnels() -> None:
+    rows = {cells[0]: cells for cells in table("tunnel")}
+
+    assert sorted(rows) == sorted(TUNNELS)
+    for name, (_, _, stable, public, _) in rows.items():
+        offer = provider(name).offer(NoProcesses(), {"HOME": "/nowhere"})
+        assert (stable == "yes", public == "yes") == (offer.stable_url, offer.public), name
+
+
+def test_the_keys_of_json(folder: Folder) -> None:
+    rows = re.findall(r"^\| `([a-z -]+)` \| (`.*`.*) \|$", README, re.MULTILINE)
+    told = {name: set(re.findall(r"`(\w+)`", cell)) for name, cell in rows if name in JSON}
+    settings = SetupSettings(Auth0Settings("dev.us.auth0.com", "id", "secret"), PUBLIC_URL)
+    env_file = folder.path / ".env"
+    (line,) = (line for line in readme_lines() if "--json" in line and " init " in line)
+    printed = {"init": set(folder.shell(line).json) - ENVELOPE}
+    env_file.write_text(re.sub("(CLIENT_SECRET)=.*", r"\1=wrong-secret", env_file.read_text()))
+    printed |= {name: folder.json(name) for name in ("verify", "explain")}
+    printed |= {name: folder.json(name, "--offline") for name in ("doctor", "report")}
+    printed["init --undo"] = folder.json("init", "--undo", "--yes")
+    results: dict[str, Result] = {
+        "tunnel": TunnelResult(env_file, "local", PUBLIC_URL),
+        "provision": ProvisionResult(env_file, settings, (), (), ()),
+        "trust": TrustResult(env_file, ()),
+    }
+    printed |= {name: set(result.as_json()) for name, result in results.items()}
+
+    assert told == printed
+
+
+JSON = {command.name for command in commands()} | {"init --undo"}
+
+
+def test_the_keys_of_a_finding() -> None:
+    keys = next(iter(all_rules().values())).finding().as_json().keys()
+
+    assert f"each with {', '.join(f'`{key}`' for key in keys)})" in README
+
+
+def test_a_failed_command_has_the_envelope_only(tmp_path: Path) -> None:
+    ran = run("doctor", "--json", cwd=tmp_path, environ=clean_environ(tmp_path / "user"))
+
+    assert ran.code != 0
+    assert set(ran.json) == ENVELOPE
+    assert "has the first three keys only" in README
