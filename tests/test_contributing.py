@@ -1,0 +1,141 @@
+"""CONTRIBUTING.md's walks, done from outside in a copy of the project as the text says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+VARIABLE, RULE, ROW, TUNNEL = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+# It says its URL, and its number for the test to see it end.
+PROGRAM = """#!/bin/sh
+echo $$ > "$HOME/pid"
+echo "port $1 is at https://abc.example.dev"
+exec sleep 60
+"""
+
+
+class Project:
+    """A copy of the project."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.programs = folder / "bin"
+        self.root = folder / "project"
+        for path in (self.home, self.programs, self.root):
+            path.mkdir(exist_ok=True)
+        for name in ("wizard", "templates"):
+            shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("*.pyc"))
+
+    def edit(self, path: str, before: str, after: str) -> None:
+        file = self.root / path
+        text = file.read_text("utf-8")
+        assert text.count(before) == 1, f"{path}: {before!r}"
+        file.write_text(text.replace(before, after), "utf-8")
+
+    def run(self, module: str, *args: str) -> str:
+        """What the copy prints on standard output, however it ends."""
+        done = subprocess.run(
+            [sys.executable, "-m", module, *args],
+            cwd=self.root,
+            env={
+                "HOME": str(self.home),
+                "PATH": f"{self.programs}:{os.environ['PATH']}",
+                "PYTHONPATH": str(self.root),
+                "LANG": "C.UTF-8",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stdout
+
+    def json(self, *args: str) -> dict[str, Any]:
+        said: dict[str, Any] = json.loads(self.run("wizard", *args, "--json"))
+        return said
+
+    def init(self, *args: str) -> dict[str, Any]:
+        secret = self.home / "secret"
+        secret.write_text("s" * 64)
+        return self.json(
+            *("init", "--yes", "--offline", "--env-file", str(self.home / ".env"), *args),
+            *("--domain", "dev.us.auth0.com", "--client-id", "a" * 32),
+            *("--audience", "https://api", "--client-secret-file", str(secret)),
+        )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def add_variable(project: Project) -> None:
+    project.edit("wizard/librechat/variables.py", "_TABLE = (\n", f"_TABLE = (\n{VARIABLE}")
+
+
+def test_a_new_variable(project: Project) -> None:
+    add_variable(project)
+    project.init("--public-url", "https://chat.example.com")
+    env_file = project.home / ".env"
+
+    assert "\nOPENID_AUTO_REDIRECT=" in env_file.read_text()
+    project.run("wizard.documents", str(project.home))
+    assert "| `OPENID_AUTO_REDIRECT` |" in (project.home / "variables.md").read_text()
+    env_file.write_text(
+        env_file.read_text().replace("OPENID_AUTO_REDIRECT=", "OPENID_AUTO_REDIRECT=yes ")
+    )
+    found = project.json("doctor", "--offline", "--env-file", str(env_file))["findings"]
+    assert "OPENID_AUTO_REDIRECT" in {finding["variable"] for finding in found}
+
+
+def test_a_new_rule(project: Project) -> None:
+    add_variable(project)
+    project.edit("wizard/doctor/options.py", "CHECKS = (\n", f"{RULE}\n\nCHECKS = (\n{ROW}")
+    env_file = project.home / ".env"
+    env_file.write_text("OPENID_AUTO_REDIRECT=true\n")
+
+    found = project.json("doctor", "--offline", "--env-file", str(env_file))["findings"]
+    assert "LA199" in {finding["rule"] for finding in found}
+    assert "own sign-in page is skipped" in project.run("wizard", "explain", "LA199")
+    project.run("wizard.documents", str(project.home))
+    assert "### LA199: " in (project.home / "rules.md").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the program is a shell script")
+def test_a_new_tunnel(project: Project) -> None:
+    (project.root / "wizard/tunnels/example.py").write_text(TUNNEL)
+    project.edit("wizard/defaults.py", '"localtunnel")', '"localtunnel", "example")')
+    missing = project.init("--tunnel", "example", "--dry-run")
+
+    assert [finding["rule"] for finding in missing["findings"]] == ["LA390"]
+    program = project.programs / "example-tunnel"
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    said = project.init("--tunnel", "example", "--dry-run")
+    assert said["public_url"] == "https://abc.example.dev"
+    assert "example" in project.run("wizard", "init", "--help")
+    assert_gone(int((project.home / "pid").read_text()))
+
+
+def assert_gone(pid: int) -> None:
+    """What we started, we stopped."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{pid} still runs")
