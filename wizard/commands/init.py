@@ -203,6 +203,8 @@ class _Setup:
 
         console.step(4, STEPS, "Values from Auth0")
         settings = SetupSettings(self._ask_for_values(), self.way.url, reuse_tokens)
+        if self.ports.prompter is None:
+            console.done(f"All given: client {settings.auth0.client_id} at {settings.auth0.domain}")
 
         console.step(5, STEPS, "Proof")
         settings, checks = self._prove(settings)
