@@ -86,8 +86,8 @@ def test_the_diagram_is_true() -> None:
     plain = re.sub(r"\[.*?\]", "", diagram)
     drawn = {
         (before, after)
-        for before, afters in re.findall(r"(\w+) --> (.+)", plain)
-        for after in re.split(r"\s*&\s*", afters.strip())
+        for befores, after in re.findall(r"(\w+(?: & \w+)*) --> (\w+)", plain)
+        for before in befores.split(" & ")
     }
     nodes = {node for arrow in drawn for node in arrow} - {"base"}
     code = {

@@ -29,7 +29,7 @@ ROWS = 120
 _DESCRIPTION = re.compile(r"<desc>(.*?)</desc>", re.DOTALL)
 # What differs from run to run: free ports, identifiers, the time of day, how long it took.
 _CHANCE = re.compile(
-    r"demo-\w+|:\d{4,5}\b|(?<=port )\d+|(?<=CLIENT_ID=)\w+|(?<=key=)[\w-]+|\d\d:\d\d:\d\d|\d+ ms"
+    r"demo-\w+|:\d{4,5}\b|(?<=port )\d+|\b\w{32}\b|(?<=key=)[\w-]+|\d\d:\d\d:\d\d|\d+ ms"
 )
 # rich leaves it standing when a line of another thread comes just while it is taken away.
 _SPINNER = re.compile(r"[\u2800-\u28ff] [^✓\n]*")
