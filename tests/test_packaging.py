@@ -44,7 +44,7 @@ def init(command: list[str], folder: Path, **environ: str) -> None:
     assert "OPENID_ISSUER=https://dev.us.auth0.com\n" in (folder / ".env").read_text()
 
 
-def test_the_wheel_holds_the_package_and_the_templates_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_package_its_templates_and_its_manual_page(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     templates = {
         f"wizard/templates/{path.relative_to(ROOT / 'templates')}"
@@ -57,7 +57,11 @@ def test_the_wheel_holds_the_package_and_the_templates_and_nothing_else(wheel: P
     assert {name.split("/")[0] for name in names} == {
         "wizard",
         f"librechat_auth0-{__version__}.dist-info",
+        f"librechat_auth0-{__version__}.data",
     }
+    assert [name for name in names if ".data/" in name] == [
+        f"librechat_auth0-{__version__}.data/data/share/man/man1/librechat-auth0.1"
+    ]
     assert not [name for name in names if "__pycache__" in name]
 
 
