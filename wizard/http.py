@@ -11,18 +11,18 @@ import os
 import re
 import socket
 import ssl
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from urllib3 import BaseHTTPResponse, PoolManager, Retry
 
 MAX_BODY_BYTES = 1 << 20
@@ -236,6 +236,8 @@ class Https:
         try:
             context: ssl.SSLContext
             if bundle:
+                if not stat.S_ISREG(Path(bundle).stat().st_mode):  # a device would never end
+                    raise OSError("it is no file")
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 context.load_verify_locations(bundle)
             else:

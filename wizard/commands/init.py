@@ -246,6 +246,8 @@ class _Setup:
         if self.checkout.is_librechat:
             evidence = ", ".join(self.checkout.evidence)
             console.done(f"LibreChat in {self.checkout.folder} ({evidence})")
+        if self.store.path.is_symlink():
+            console.warn(f"The .env is a link: {self.store.path.resolve()} is what changes.")
         if self.existing is not None and self.existing.strip():
             console.done("Your .env is kept; only the lines that must change will.")
         elif self.checkout.env_example.is_file():

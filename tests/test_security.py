@@ -1,0 +1,552 @@
+"""Attacks of SECURITY.md that no other test makes, and that each test it names is there."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import gzip
+import hashlib
+import hmac
+import json
+import os
+import re
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from tests.auth0.scripted import SETTINGS, ScriptedTenant, metadata, signing_key
+from tests.auth0.test_sign_in import signing_in
+from tests.auth0.test_tokens import EXPECTED, GOOD, id_token
+from tests.sockets import read_request, server
+from tests.test_http import http_answer
+from tests.tunnels.test_certificates import shake_hands
+from wizard.auth0.probes import Probes
+from wizard.auth0.tenant import SECRET_KEPT, is_usable_key, judge_metadata
+from wizard.auth0.tokens import judge_tokens
+from wizard.background import Background
+from wizard.drafts import Draft, Drafts
+from wizard.findings import Outcome
+from wizard.http import Https, NetworkError, Trouble
+from wizard.librechat.checkout import find
+from wizard.librechat.deployment import read_deployment
+from wizard.librechat.env_store import EnvStore
+from wizard.processes import SystemProcesses, programs
+from wizard.tunnels import certificates
+from wizard.tunnels.certificates import FOLDER, local_authority
+from wizard.ui.console import Console
+
+ROOT = Path(__file__).parent.parent
+POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
+SECRET = "hunter2-hunter2-hunter2-hunter2"
+EVIL = "\x1b]0;title\x07\x1b[31m\x9b2J\u202e\u061c"
+
+
+# The document
+
+
+def test_every_test_that_security_md_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "SECURITY.md").read_text("utf-8"))
+    assert len(named) > 40
+    missing = [f"{path}::{name}" for path, name in named if name not in _tests_of(ROOT / path)]
+    assert not missing
+
+
+def _tests_of(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+# Secrets
+
+
+def command(*args: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """A run of the program with a home of its own and our secret in its environment."""
+    inherited = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "wizard", *args],
+        cwd=folder / "LibreChat",
+        env={**inherited, "AUTH0_CLIENT_SECRET": SECRET, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        umask=0,
+    )
+
+
+INIT = (
+    *("init", "--yes", "--offline", "--json"),
+    *("--domain", "dev-abc123.us.auth0.com", "--audience", "https://api.chat"),
+    *("--client-id", "abcdefghijklmnopqrstuvwxyz012345"),
+    *("--public-url", "https://chat.example.com"),
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a LibreChat in it, whose Compose file leads to a look at Docker."""
+    checkout = tmp_path / "LibreChat"
+    checkout.mkdir()
+    (checkout / "docker-compose.yml").write_text("services: {api: {image: librechat}}\n")
+    return tmp_path
+
+
+@POSIX
+def test_no_program_gets_our_secrets_or_runs_in_the_checkout(home: Path) -> None:
+    tools = home / "tools"
+    tools.mkdir()
+    seen = home / "seen"
+    script = f'#!/bin/sh\n{{ pwd; echo "$0 $@"; env; }} >> {seen}\n'
+    for path in (tools / "docker", home / "LibreChat/docker"):
+        path.write_text(script)
+        path.chmod(0o755)
+    # Empty and relative entries mean the current folder, where the checkout has a docker too.
+    done = command(*INIT, folder=home, PATH=f":.:{tools}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    told = seen.read_text()
+    assert told.startswith(f"{home}\n{tools}/docker volume ls")
+    assert SECRET not in told
+    assert "AUTH0_CLIENT_SECRET" not in told
+    assert SECRET in (home / "LibreChat/.env").read_text()  # it was there to be leaked
+
+
+@POSIX
+def test_no_file_of_ours_is_for_others_under_any_umask(home: Path) -> None:
+    done = command(*INIT, folder=home)  # with an umask of 0
+    assert done.returncode == 0, done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    assert stat.S_IMODE((home / "LibreChat/.env").stat().st_mode) == 0o600
+    made = [home / ".local", *(home / ".local").rglob("*")]
+    folders = [path for path in made if path.is_dir()]
+    assert len(folders) >= 4
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
+    assert not [path for path in made if path.is_file() and SECRET in path.read_text()]
+
+
+def keep_draft(state: Path, env_file: Path) -> None:
+    Drafts(state, env_file).keep(Draft(domain="a.us.auth0.com"))
+
+
+def open_log(state: Path, env_file: Path) -> None:
+    os.close(Background(state).open_log(env_file))
+
+
+def make_authority(state: Path, _: Path) -> None:
+    local_authority(state, NoMkcert())
+
+
+def save(state: Path, env_file: Path) -> None:
+    EnvStore(env_file, state).save(None, b"A=1")
+
+
+@POSIX
+@pytest.mark.parametrize("use", [keep_draft, open_log, make_authority, save])
+def test_every_user_of_the_state_folder_makes_it_private(
+    use: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o777)  # as another program may have left it
+    before = os.umask(0)
+    try:
+        use(state, tmp_path / ".env")
+    finally:
+        os.umask(before)
+    folders = [state, *filter(Path.is_dir, state.rglob("*"))]
+    assert len(folders) > 1
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
+    told = [path for path in state.rglob("*") if path.suffix in {".json", ".log"}]
+    assert not [path for path in told if path.stat().st_mode & 0o077]
+
+
+class NoMkcert(SystemProcesses):
+    def which(self, program: str) -> Path | None:
+        return None if program == "mkcert" else super().which(program)
+
+
+@POSIX
+def test_a_link_in_place_of_a_key_is_replaced_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    folder = tmp_path / "state" / FOLDER
+    folder.mkdir(parents=True)
+    for name in ("ca-key.pem", "ca.pem", "localhost.pem"):
+        (folder / name).symlink_to(victim)
+    authority = local_authority(tmp_path / "state", NoMkcert())
+    assert victim.read_text() == "precious"
+    assert not authority.key_file.is_symlink()
+    authority.server_context()
+
+
+def test_a_traceback_acts_on_no_terminal_and_holds_no_secret_of_the_environment(
+    home: Path,
+) -> None:
+    program = (
+        "from wizard.execution import Flags, execute\n"
+        "import os\n"
+        "def run(ports, report):\n"
+        "    assert 'AUTH0_CLIENT_SECRET' not in os.environ\n"
+        f"    raise ValueError({EVIL!r} + ports.environ['AUTH0_CLIENT_SECRET'])\n"
+        "execute('init', Flags(debug=True), run)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=home,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "AUTH0_CLIENT_SECRET": SECRET},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 70
+    assert "Traceback" in done.stderr
+    assert "[hidden]" in done.stderr
+    assert SECRET not in done.stderr
+    assert not {"\x1b", "\x9b", "\x07", "\u202e", "\u061c"} & set(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://me:hunter2@127.0.0.1:99999",
+        "http://me:hunter2@[::1",
+        "http://me:hunter2@127.0.0.1:1",
+        "socks5://me:hunter2@127.0.0.1:1",
+        "me:hunter2@127.0.0.1:1",
+        "http://me:hunt%er2@:1",
+    ],
+)
+def test_no_password_of_a_proxy_is_in_an_error_or_behind_it(proxy: str) -> None:
+    with pytest.raises(NetworkError) as caught:
+        Https({"HTTPS_PROXY": proxy}).request("GET", "https://tenant.example/")
+    error: BaseException | None = caught.value
+    assert caught.value.trouble is Trouble.PROXY
+    while error is not None:
+        assert "hunt" not in str(error)
+        error = error.__cause__
+
+
+def test_the_password_goes_to_the_proxy() -> None:
+    heads = []
+
+    def handle(connection: socket.socket) -> None:
+        heads.append(read_request(connection))
+        connection.sendall(http_answer(b"", status="407 Proxy Authentication Required"))
+
+    with server(handle) as port:
+        http = Https({"HTTPS_PROXY": f"http://me:hunter%32@127.0.0.1:{port}"})
+        with pytest.raises(NetworkError):
+            http.request("GET", "https://tenant.example/")
+    assert b"Basic " + base64.b64encode(b"me:hunter2") in heads[0]
+
+
+@pytest.mark.parametrize("token", [f"{SECRET}\r\nX: y", f"{SECRET}\x1b", f"{SECRET}\u201c"])
+def test_a_header_that_cannot_be_sent_is_not_quoted(token: str) -> None:
+    with pytest.raises(NetworkError) as caught:
+        Https({}).request("GET", "http://127.0.0.1:1/", headers={"Authorization": token})
+    assert "Authorization" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+# What is shown
+
+
+def test_json_acts_on_no_terminal_and_says_the_same() -> None:
+    out = StringIO()
+    said = {"a": EVIL, "file": "bad\udcff", "plain": "é — 漢"}
+    Console(stdout=out, stderr=StringIO()).data(said)
+    assert json.loads(out.getvalue()) == said
+    assert not {"\x1b", "\x9b", "\x07", "\u202e", "\u061c"} & set(out.getvalue())
+    assert "é — 漢" in out.getvalue()
+    out.getvalue().encode("utf-8")
+
+
+# The tenant
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://evil.example/oauth/token",
+        "https://169.254.169.254/oauth/token",
+        "https://localhost:8443/oauth/token",
+        "https://{domain}:8443/oauth/token",
+        "https://{domain}.evil.example/oauth/token",
+        "https://evil.example\\.{domain}/oauth/token",
+    ],
+)
+def test_no_secret_is_tried_at_another_server(endpoint: str) -> None:
+    url = endpoint.format(domain=SETTINGS.auth0.domain)
+    discovery, findings = judge_metadata(metadata(token_endpoint=url), SETTINGS.auth0)
+    assert discovery is not None
+    assert [finding.rule.id for finding in findings] == ["LA214"]
+    probes = Probes(SETTINGS, discovery, ScriptedTenant())
+    for answer in (probes.code(SETTINGS.auth0.client_secret), probes.refresh()):
+        assert answer.trouble is not None
+        assert answer.trouble.rule is SECRET_KEPT
+
+
+def packed_twice(connection: socket.socket) -> None:
+    read_request(connection)
+    once = gzip.compress(bytes(50 << 20), 9)
+    connection.sendall(http_answer(gzip.compress(once, 9), "Content-Encoding: gzip, gzip"))
+
+
+def packed_often(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(http_answer(b"x", f"Content-Encoding: {', '.join(['gzip'] * 50)}"))
+
+
+@pytest.mark.parametrize(
+    ("handler", "trouble"),
+    [(packed_twice, Trouble.TOO_LARGE), (packed_often, Trouble.DROPPED)],
+)
+def test_an_answer_packed_many_times_is_unpacked_no_further_than_any(
+    handler: object, trouble: Trouble
+) -> None:
+    with server(handler) as port, pytest.raises(NetworkError) as caught:  # type: ignore[arg-type]
+        Https({}).request("GET", f"http://127.0.0.1:{port}/")
+    assert caught.value.trouble is trouble
+
+
+def segment(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+PUBLIC_PEM = (
+    signing_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "HS256"},
+        {"alg": "None"},
+        {"alg": "RS256", "jku": "http://127.0.0.1:1/keys"},
+        {"alg": "RS256", "x5u": "http://127.0.0.1:1/keys", "kid": "../../etc/passwd"},
+        {"alg": "RS256", "jwk": {"kty": "oct", "k": "AAAA"}},
+        {"alg": "RS256", "kid": ["key-1"]},
+        {"alg": "RS256", "crit": ["b64"], "b64": False},
+        {"alg": ["RS256"]},
+        {"alg": {"RS256": 1}},
+    ],
+    ids=str,
+)
+def test_no_header_of_a_token_chooses_how_it_is_verified(header: dict[str, object]) -> None:
+    """Each is signed with what an attacker has: the public key, as HMAC's secret."""
+    signed = f"{segment({'kid': 'key-1', **header})}.{id_token().split('.')[1]}"
+    mac = hmac.digest(PUBLIC_PEM, signed.encode(), hashlib.sha256)
+    forged = f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+    judgement = judge_tokens(EXPECTED, replace(GOOD, id_token=forged), None)
+    (result,) = [one for one in judgement.results if one.check == "id-token"]
+    assert result.outcome is Outcome.FAILED
+    assert result.findings[0].rule.id in {"LA403", "LA404", "LA405"}
+
+
+def number(value: int) -> str:
+    data = value.to_bytes((value.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def rsa_key(modulus: int, exponent: int = 65537) -> dict[str, str]:
+    return {"kty": "RSA", "kid": "key-1", "n": number(modulus), "e": number(exponent)}
+
+
+def test_no_set_of_keys_takes_long() -> None:
+    """All that fits into an answer: thousands of keys, one huge one, slow exponents."""
+    odd = (1 << 2048) - 1
+    sets = [
+        [rsa_key(odd - 2 * each) for each in range(2500)],
+        [rsa_key((1 << 6_000_000) - 1)],
+        [rsa_key(odd, (1 << 2040) + 1)] * 1200,
+    ]
+    for keys in sets:
+        started = time.process_time()
+        usable = tuple(key for key in keys if is_usable_key(key))
+        judgement = judge_tokens(replace(EXPECTED, keys=usable), GOOD, None)
+        assert not judgement.ok
+        assert time.process_time() - started < 10
+
+
+# The callback server
+
+
+def test_connections_that_say_nothing_neither_last_nor_hold_the_end() -> None:
+    with signing_in() as user:
+        user.begin()
+        with ExitStack() as idle:
+            for _ in range(100):  # more than the server takes
+                connection = socket.create_connection(("127.0.0.1", user.port), timeout=5)
+                idle.enter_context(connection)
+            assert user.get("/oauth/openid").status in {403, 503}
+        deadline = time.monotonic() + 5
+        while user.get("/oauth/openid").status == 503:
+            assert time.monotonic() < deadline
+        half = socket.create_connection(("127.0.0.1", user.port), timeout=5)
+        half.sendall(b"GET / HTTP/1.1\r\nHost:")
+        user.come_back()
+        assert user.sign_in.wait(5).ok
+        started = time.monotonic()
+    assert time.monotonic() - started < 4
+    half.close()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET /oauth/openid HTTP/1.1\r\nHost: chat.example.com\r\nContent-Length: 5\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /" + b"a" * 300_000 + b" HTTP/1.1\r\nHost: chat.example.com\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /\xff\x00 HTTP/1.1\r\nHost: chat.example.com\r\n\r\n",
+    ],
+    ids=["two lengths", "long", "HTTP/2", "bytes"],
+)
+def test_the_callback_server_refuses_what_is_ambiguous(raw: bytes) -> None:
+    with signing_in() as user:
+        with socket.create_connection(("127.0.0.1", user.port), timeout=5) as connection:
+            connection.sendall(raw)
+            answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert answer.count(b"HTTP/1.1") == 1
+
+
+# The folder
+
+
+def nested_merges(depth: int) -> str:
+    levels = (
+        f"a{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * 9)}]}}"
+        for level in range(1, depth)
+    )
+    return "\n".join(["a0: &a0 {x: 1, y: 2}", *levels, f"services: {{api: {{<<: *a{depth - 1}}}}}"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested_merges(30),
+        nested_merges(8),
+        "x: " + "1:" * 100_000 + "1",
+        "services: {api: {environment: {A: 0x" + "f" * 100_000 + "}}}",
+        "&a {<<: *a, services: {api: *a}}",
+        "- " * 100_000,
+        "x: " + "[" * 1000,
+    ],
+    ids=["deep merges", "merges", "base 60", "long number", "itself", "lists", "open"],
+)
+def test_no_compose_file_takes_long(text: str, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(text)
+    started = time.process_time()
+    read_deployment(tmp_path).environment({})
+    assert time.process_time() - started < 10
+
+
+def test_honest_merges_are_read(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(
+        "x-base: &base {environment: {A: '1'}}\nx-more: &more {image: b:v1.2.3}\n"
+        "services: {api: {<<: [*base, *more]}}\n"
+    )
+    deployment = read_deployment(tmp_path)
+    assert deployment.environment({})["A"].value == "1"
+    assert deployment.sure_version == "1.2.3"
+
+
+@POSIX
+def test_a_librechat_that_strangers_can_lay_out_is_not_found(tmp_path: Path) -> None:
+    shared, mine = tmp_path / "shared", tmp_path / "shared/project"
+    mine.mkdir(parents=True)
+    (shared / "librechat.yaml").write_text("version: 1.2.1\n")
+    assert find(mine).folder == shared
+    shared.chmod(0o1777)  # as /tmp is
+    assert not find(mine).is_librechat
+    assert find(shared).is_librechat  # the user went there
+
+
+@POSIX
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may chown")
+def test_a_librechat_of_somebody_else_is_not_found(tmp_path: Path) -> None:
+    theirs, mine = tmp_path / "theirs", tmp_path / "theirs/project"
+    mine.mkdir(parents=True)
+    (theirs / "librechat.yaml").write_text("version: 1.2.1\n")
+    os.chown(theirs, 12345, 12345)
+    assert not find(mine).is_librechat
+    os.chown(mine, 12345, 12345)  # root in that user's own checkout
+    assert find(mine).folder == theirs
+
+
+@pytest.fixture
+def path_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A PATH, and a current folder in which programs lie that are not on it."""
+    here, tools = tmp_path / "here", tmp_path / "tools"
+    for folder in (here, tools):
+        folder.mkdir()
+        for name in ("ngrok.exe", "docker.cmd"):
+            (folder / name).touch(mode=0o755)
+    monkeypatch.chdir(here)
+    return {"PATH": os.pathsep.join(["", ".", str(tools)]), "PATHEXT": ".COM;.EXE;.BAT;.CMD"}
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("ngrok", "ngrok.exe"), ("ngrok.exe", "ngrok.exe"), ("docker", "docker.cmd"), ("lt", "")],
+)
+def test_no_program_of_the_current_folder_is_found_on_windows(
+    path_of_windows: dict[str, str], tmp_path: Path, name: str, found: str
+) -> None:
+    wanted = [tmp_path / "tools" / found] if found else []
+    assert list(programs(name, path_of_windows, "win32")) == wanted
+
+
+# This machine
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/tty", "."])
+def test_ssl_cert_file_that_is_no_file_is_told_at_once(name: str) -> None:
+    with pytest.raises(NetworkError) as caught:
+        Https({"SSL_CERT_FILE": name}).request("GET", "https://127.0.0.1:1/")
+    assert caught.value.trouble is Trouble.UNTRUSTED
+    assert name in caught.value.detail
+
+
+def test_a_stolen_key_of_our_authority_signs_no_bare_common_name(tmp_path: Path) -> None:
+    """Name constraints are for alternative names; clients that fall back may not be fooled."""
+    authority = local_authority(tmp_path / "state", NoMkcert())
+    stolen = (authority.ca_file.parent / "ca-key.pem").read_bytes()
+    ca = x509.load_pem_x509_certificate(authority.ca_file.read_bytes())
+    key = certificates._new_key()
+    name = certificates._name("tenant.example")
+    leaf = certificates._builder(name, ca.subject, key, 30).sign(
+        load_pem_private_key(stolen, password=None),  # type: ignore[arg-type]
+        SHA256(),
+    )
+    forged = tmp_path / "forged.pem"
+    forged.write_bytes(certificates._certificate_pem(leaf) + certificates._key_pem(key))
+    serving, asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    serving.load_cert_chain(forged)
+    asking.load_verify_locations(authority.ca_file)
+    back, forth = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(
+            asking.wrap_bio(back, forth, server_hostname="tenant.example"),
+            serving.wrap_bio(forth, back, server_side=True),
+        )
