@@ -16,6 +16,7 @@ from tests.e2e.picture import PATH, described, screen_of_a_run, text_of, words
 from tests.e2e.program import PROGRAM, Ran, clean_environ, run
 from tests.fakes import NoProcesses
 from tests.librechat.example import env_example
+from tests.management_stand_in import SCOPES
 from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, authority, demo, demo_server
 from wizard.cli import app
 from wizard.commands.provision import ProvisionResult
@@ -160,6 +161,18 @@ def test_every_command_that_is_named_parses(document: Path) -> None:
         parse(line)
 
 
+def test_the_commands_that_rules_advise_parse() -> None:
+    """In a sentence: the words and options up to the first that is neither."""
+    words = {word for command in commands() for word in command.name.split()}
+    known = "|".join([*words, *TUNNELS, "--[a-z-]+", "[A-Z]+"])
+    advice = re.compile(rf"librechat-auth0(?: (?:{known})\b)+")
+    found = {line for rule in all_rules().values() for line in advice.findall(rule.fix)}
+
+    assert len(found) > 5
+    for line in found:
+        parse(line)
+
+
 def test_a_command_that_does_not_exist_is_noticed() -> None:
     with pytest.raises(Exception, match="No such option"):
         parse("librechat-auth0 init --no-such-option")
@@ -256,6 +269,13 @@ def test_the_tunnels() -> None:
     for name, (_, _, stable, public, _) in rows.items():
         offer = provider(name).offer(NoProcesses(), {"HOME": "/nowhere"})
         assert (stable == "yes", public == "yes") == (offer.stable_url, offer.public), name
+
+
+def test_the_scopes() -> None:
+    paragraph = README[README.index("Scopes: ") :].partition("\n\n")[0]
+
+    # Nobody is granted anything twice, so that no grant is updated.
+    assert set(re.findall(r"`(\w+:\w+)`", paragraph)) == {*SCOPES} - {"update:client_grants"}
 
 
 def test_the_keys_of_json(folder: Folder) -> None:
