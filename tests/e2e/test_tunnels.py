@@ -315,7 +315,7 @@ def test_a_websocket_echoes(open_machine: Machine) -> None:
         for message in connection:
             connection.send(message)
 
-    with serve_websocket(echo, "127.0.0.1", open_machine.port) as server:
+    with serve_websocket(echo, "127.0.0.1", open_machine.port, close_timeout=1) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = open_machine.url().replace("https", "ws")
         with connect_websocket(

@@ -47,6 +47,7 @@ def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 async def _cancel_all() -> None:
+    await asyncio.sleep(0.01)  # lets what was just accepted begin, so that it ends by its own way
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()

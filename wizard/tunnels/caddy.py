@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.private import private_folder
 from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 from wizard.tunnels.child import ChildTunnel
@@ -76,7 +77,7 @@ class CaddyTunnel(ChildTunnel):
     def _start(self) -> str:
         url = super()._start()
         self._wait_for_certificates(urlsplit(url).port or 443)
-        self._request.progress(
+        self._progress(
             "Browsers trust it after: librechat-auth0 trust --ca"
             f" {shlex.quote(str(self.root_certificate))}"
         )
@@ -105,7 +106,7 @@ class CaddyTunnel(ChildTunnel):
             sites=[f"https://{host}:{port}" for host in ("localhost", *map(_in_url, addresses))],
             storage=(self._folder / "data").as_posix(),
         )
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self._request.state_dir, self._folder.name)
         configuration = self._folder / "Caddyfile"
         configuration.write_text(text, "utf-8")
         # Caddy keeps the last configuration and its authority in these, which are the user's.

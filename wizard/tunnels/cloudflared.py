@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.private import private_folder
 from wizard.tunnels import Offer, Tunnel, TunnelEvent, TunnelRequest, event_streams
 from wizard.tunnels.child import NOT_STARTED, START_SECONDS, ChildTunnel
 from wizard.tunnels.local_api import get_json
@@ -120,9 +121,9 @@ class CloudflaredTunnel(ChildTunnel):
         if self._request.wanted_url:
             raise NO_CHOICE.failure(self._request.wanted_url)
         relay = self._relay = event_streams.Relay(self._request.port, self._passed)
-        self._request.progress("Asking Cloudflare for a quick tunnel")
+        self._progress("Asking Cloudflare for a quick tunnel")
         url = super()._start()
-        self._request.progress("Finding out whether chats can stream through it")
+        self._progress("Finding out whether chats can stream through it")
         passes = event_streams.come_one_by_one(url, relay, self._visit, self._closing)
         relay.lead_to(self._request.port)
         self._tells = True
@@ -149,8 +150,7 @@ class CloudflaredTunnel(ChildTunnel):
         if self._relay is None:
             raise NOT_UP.failure("The tunnel was closed.")
         # A configuration file of the user's would lead to other services than this one.
-        configuration = self._request.state_dir / "cloudflared.yml"
-        configuration.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        configuration = private_folder(self._request.state_dir) / "cloudflared.yml"
         configuration.write_text("{}\n", "utf-8")
         return (
             *(str(program), "tunnel", "--no-autoupdate"),

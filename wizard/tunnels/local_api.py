@@ -25,6 +25,6 @@ def get_json(address: str, path: str) -> Mapping[str, object] | None:
             answer = connection.getresponse()
             body = answer.read(API_MAX_BYTES)
         document = json.loads(body) if answer.status == 200 else None
-    except (OSError, ValueError, http.client.HTTPException):
+    except (OSError, ValueError, RecursionError, http.client.HTTPException):
         return None
     return document if isinstance(document, dict) else None

@@ -118,7 +118,7 @@ class LocaltunnelTunnel(ChildTunnel):
         if asked and name_of(url) != name_of(asked):
             raise NAME_TAKEN.failure(f"{url} instead of {asked}")
         if self._server == PUBLIC_SERVER and not self._url:
-            self._request.progress(
+            self._progress(
                 "Each visitor first meets a reminder page. It asks for this machine's public"
                 f" address, which {PASSWORD_PAGE} shows."
             )
@@ -129,7 +129,7 @@ class LocaltunnelTunnel(ChildTunnel):
         if not client:
             raise NO_CLIENT.failure()
         if len(client) > 1:
-            self._request.progress(f"npx fetches {PACKAGE} if it is not there yet")
+            self._progress(f"npx fetches {PACKAGE} if it is not there yet")
         asked = self._url or self._request.wanted_url
         return (
             *client,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.findings import Failure
+from wizard.private import private_folder
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnels import (
     Offer,
@@ -98,12 +99,12 @@ class NgrokTunnel(SupervisedTunnel):
     ) -> ngrok_agent.Running:
         from pyngrok.exception import PyngrokError
 
-        self._request.progress("Starting ngrok")
+        self._progress("Starting ngrok")
         token = self._token(configuration)
         environ = {**without_librechat_variables(self._environ), "NGROK_AUTHTOKEN": token}
         program = ngrok_agent.find_agent(environ)
         if program is None:
-            program = ngrok_agent.download_agent(environ, self._request.progress)
+            program = ngrok_agent.download_agent(environ, self._progress)
         version = ngrok_agent.version_of(program, self._processes, environ)
         has_endpoints = version >= ngrok_agent.ENDPOINTS_SINCE
         pinned = {"url": wanted} if has_endpoints else {"domain": wanted.removeprefix("https://")}
@@ -142,7 +143,7 @@ class NgrokTunnel(SupervisedTunnel):
         said = log.msg or ""
         if not self._stands:
             if _NOT_REACHED in said:
-                self._request.progress("ngrok cannot reach its servers yet, it tries again")
+                self._progress("ngrok cannot reach its servers yet, it tries again")
         elif _SESSION_LOST in said:
             self._lose("ngrok lost the connection to its servers and tries again")
         elif _SESSION_STANDS in said:
@@ -200,8 +201,7 @@ class NgrokTunnel(SupervisedTunnel):
         """
         if configuration.exists and configuration.token in {"", token}:
             return configuration.path
-        own = self._request.state_dir / "ngrok.yml"
-        own.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        own = private_folder(self._request.state_dir) / "ngrok.yml"
         own.write_text(configuration.without_secrets(), "utf-8")
         return own
 

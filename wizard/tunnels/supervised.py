@@ -82,6 +82,11 @@ class SupervisedTunnel(Tunnel):
         """See `Tunnel.healthy`."""
         return bool(self._url) and not self._lost and not self._closing.is_set()
 
+    def _progress(self, line: str) -> None:
+        """Tell what the user waits for; nobody waits for a tunnel that is opened again."""
+        if not self._url:
+            self._request.progress(line)
+
     def _lose(self, why: str) -> None:
         """Tell that nothing passes any more, once for each loss."""
         with self._state:
