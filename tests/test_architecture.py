@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import wizard
+from tests.test_startup import HEAVY
 
 ROOT = Path(wizard.__file__).parent
 PAGE = ROOT.parent / "docs/how-it-works.md"
@@ -37,6 +38,17 @@ STARTERS = {
     "wizard.processes": "the port for all others",
     "wizard.watchdog": "the one that outlives us by design",
     "wizard.commands.detached": "the tunnel in the background",
+}
+
+
+# Those that cannot do without a costly package; all others import them inside functions.
+COSTLY = {
+    "wizard.auth0.management_transport",
+    "wizard.demo.endpoints",
+    "wizard.demo.exchange",
+    "wizard.demo.server",
+    "wizard.demo.tokens",
+    "wizard.tunnels.proxy",
 }
 
 
@@ -150,6 +162,25 @@ def test_programs_are_started_through_one_door() -> None:
     }
 
     assert starters == STARTERS.keys()
+
+
+def test_costly_packages_are_imported_where_they_are_needed() -> None:
+    at_once = {
+        name: {
+            each
+            for node in tree.body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for each in imports(node)
+        }
+        for name, tree in MODULES.items()
+    }
+    importers = {
+        name
+        for name, imported in at_once.items()
+        if imported & COSTLY or {each.split(".")[0] for each in imported} & set(HEAVY)
+    }
+
+    assert importers == COSTLY
 
 
 @pytest.mark.parametrize("module", MODULES)
