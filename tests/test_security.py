@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from io import StringIO
 from pathlib import Path
 
@@ -40,7 +40,7 @@ from tests.tunnels.test_certificates import shake_hands
 from wizard.auth0.probes import Probes
 from wizard.auth0.tenant import SECRET_KEPT, is_usable_key, judge_metadata
 from wizard.auth0.tokens import judge_tokens
-from wizard.background import Background
+from wizard.background import Background, BackgroundTunnel
 from wizard.drafts import Draft, Drafts
 from wizard.findings import Outcome
 from wizard.http import Https, NetworkError, Trouble
@@ -518,6 +518,22 @@ def test_no_program_of_the_current_folder_is_found_on_windows(
 
 
 # This machine
+
+
+@pytest.mark.parametrize(
+    ("pid", "started"), [(-1, None), (0, None), (-1, ""), ("-1", ""), (1.5, ""), (None, None)]
+)
+def test_a_record_can_name_no_group_of_processes(
+    pid: object, started: object, tmp_path: Path
+) -> None:
+    """`kill(-1)` is for all that the user runs; None is the start of what does not run."""
+    background = Background(tmp_path)
+    kept = BackgroundTunnel("/x/.env", "ngrok", "https://x.example", 3080, 1, "now", 0.0)
+    background.keep(kept)
+    (record,) = (tmp_path / "background").glob("*.json")
+    record.write_text(json.dumps({**asdict(kept), "pid": pid, "started": started}))
+    assert background.all() == []
+    assert not record.exists()
 
 
 @pytest.mark.parametrize("name", ["/dev/zero", "/dev/tty", "."])

@@ -154,10 +154,15 @@ class Background:
 def _read(path: Path) -> BackgroundTunnel | None:
     """The tunnel of that file; what nobody can read is thrown away."""
     try:
-        return BackgroundTunnel(**json.loads(path.read_bytes()))
+        kept = json.loads(path.read_bytes())
+        pid, started = kept["pid"], kept["started"]
+        # A signal to process 0 or -1 would go to more than one.
+        if not (isinstance(pid, int) and pid > 0 and isinstance(started, str)):
+            raise ValueError("it names no process")
+        return BackgroundTunnel(**kept)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         with suppress(OSError):
             path.unlink()
         return None

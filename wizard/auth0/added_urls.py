@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from wizard.auth0.management_plan import NO_URLS, URL_LISTS, Urls
+from wizard.private import private_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,9 @@ class AddedUrls:
         }
         path = self._path
         with suppress(OSError):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.state_dir, path.parent.name)
             fresh = path.with_suffix(".new")
+            fresh.touch(mode=0o600)
             fresh.write_text(json.dumps(kept, indent=2), "utf-8")
             fresh.replace(path)
 
