@@ -82,7 +82,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def add_variable(project: Project) -> None:
-    project.edit("wizard/librechat/variables.py", "_TABLE = (\n", f"_TABLE = (\n{VARIABLE}")
+    project.edit("wizard/librechat/variables.py", "_TABLE = (\n", f"_TABLE = (\n{VARIABLE},")
 
 
 def test_a_new_variable(project: Project) -> None:
@@ -102,7 +102,7 @@ def test_a_new_variable(project: Project) -> None:
 
 def test_a_new_rule(project: Project) -> None:
     add_variable(project)
-    project.edit("wizard/doctor/options.py", "CHECKS = (\n", f"{RULE}\n\nCHECKS = (\n{ROW}")
+    project.edit("wizard/doctor/options.py", "CHECKS = (\n", f"{RULE}\n\nCHECKS = (\n{ROW},")
     env_file = project.home / ".env"
     env_file.write_text("OPENID_AUTO_REDIRECT=true\n")
 
