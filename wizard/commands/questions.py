@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from wizard.commands.answers import Defaults, option
 from wizard.ports import Ports
@@ -33,11 +33,14 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_i
         "Allowed Logout URLs": ", ".join(settings.logout_urls),
         "Allowed Web Origins": ", ".join(settings.web_origins),
     }
+    if ports.prompter is None:
+        console.say("Your application at Auth0 needs these lines:")
+        _show_lines(lines, ports)
+        return False
     console.say(f"In {DASHBOARD} → Applications → Applications:")
     console.todo("Create Application, type Regular Web Application, or open the one you have.")
     console.todo("In its Settings, under Application URIs, paste:")
-    for label, line in lines.items():
-        console.verbatim(label, [line])
+    _show_lines(lines, ports)
     if settings.reuse_tokens:
         console.todo("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
         console.say(f"In {DASHBOARD} → Applications → APIs:")
@@ -46,8 +49,6 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_i
             " RS256. In its Settings, switch on Allow Offline Access. Under Application Access,"
             " give your application User-Delegated Access."
         )
-    if ports.prompter is None:
-        return False
     choices = [
         Choice("go", "Done, go on"),
         *((Choice("do", "Set Auth0 up for me"),) if offer_to_do_it else ()),
@@ -65,6 +66,11 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_i
         else:
             console.warn("No clipboard here; copy the line from above.")
     return False
+
+
+def _show_lines(lines: Mapping[str, str], ports: Ports) -> None:
+    for label, line in lines.items():
+        ports.console.verbatim(label, [line])
 
 
 class Auth0Questions:

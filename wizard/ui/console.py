@@ -113,18 +113,18 @@ class Console:
 
     def done(self, text: str) -> None:
         """Something is now true."""
-        self._say(f"{self._symbol('done')} {text}", Kind.DONE)
+        self._say(text, Kind.DONE, mark="done")
 
     def warn(self, text: str) -> None:
         """Something the user should know, and that is no finding."""
-        self._say(f"{self._symbol('warning')} {text}", Kind.WARNING)
+        self._say(text, Kind.WARNING, mark="warning")
 
     def outcome(self, outcome: Outcome, title: str, detail: str) -> None:
         """What a check came to, in one line; what to do about it is for `finding`."""
         symbol, kind = _OUTCOMES[outcome]
         silent = {Outcome.PROVED, Outcome.SKIPPED}
         word = "" if outcome in silent else f", {outcome.value}"
-        self._say(f"{self._symbol(symbol)} {title}{word}: {detail}", kind)
+        self._say(f"{title}{word}: {detail}", kind, mark=symbol)
 
     def link(self, label: str, url: str) -> None:
         """A link without which the command cannot go on: shown even when quiet or silent."""
@@ -142,8 +142,8 @@ class Console:
         """What is wrong, why, and the next step; problems are said even when quiet."""
         kind = _SEVERITY_KINDS[finding.severity]
         loud = finding.severity is not Severity.NOTE
-        symbol = self._symbol(finding.severity.value)
-        self._say(f"{symbol} {finding.rule.title} ({finding.rule.id})", kind, loud=loud)
+        title = f"{finding.rule.title} ({finding.rule.id})"
+        self._say(title, kind, mark=finding.severity.value, loud=loud)
         for line in filter(None, (finding.detail, finding.rule.why)):
             self._say(line, indent=2, loud=loud)
         self._say(f"Next: {finding.fix}", indent=2, loud=loud)
@@ -207,6 +207,7 @@ class Console:
         text: str,
         kind: Kind = Kind.PLAIN,
         *,
+        mark: str = "",
         indent: int = 0,
         wrap: bool = True,
         loud: bool = False,
@@ -214,20 +215,26 @@ class Console:
         if self._silent or (self._quiet and not loud):
             return
         line = printable(text)
+        symbol = self._symbol(mark) if mark else ""
         if not self.is_terminal:
             encoding = self._stderr.encoding or "utf-8"
-            shown = line.encode(encoding, "replace").decode(encoding)
-            self._stderr.write(f"{' ' * indent}{shown}\n")
+            whole = f"{' ' * indent}{symbol}{' ' if symbol else ''}{line}\n"
+            self._stderr.write(whole.encode(encoding, "replace").decode(encoding))
             self._stderr.flush()
             return
         from rich.padding import Padding
+        from rich.table import Table
         from rich.text import Text
 
         styled = Text(line, style=kind.value)
-        if wrap:
-            self._rich().print(Padding(styled, (0, 0, 0, indent)))
-        else:
+        if not wrap:
             self._rich().print(styled, soft_wrap=True)
+        elif not symbol:
+            self._rich().print(Padding(styled, (0, 0, 0, indent), expand=False))
+        else:  # what is wrapped stands under the words, not under the mark
+            row = Table.grid(padding=(0, 1))
+            row.add_row(Text(symbol, style=kind.value), styled)
+            self._rich().print(row)
 
     def _symbol(self, name: str) -> str:
         symbol, plain = _SYMBOLS[name]
