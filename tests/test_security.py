@@ -16,6 +16,7 @@ import stat
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -71,6 +72,18 @@ def test_every_test_that_security_md_names_is_there() -> None:
 def _tests_of(path: Path) -> set[str]:
     tree = ast.parse(path.read_text("utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_dependency_is_pinned_by_its_hash() -> None:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
+    fetched = [package for package in lock["package"] if "registry" in package["source"]]
+    assert len(fetched) > 30
+    for package in fetched:
+        files = [*package.get("wheels", ()), *filter(None, [package.get("sdist")])]
+        assert files, package["name"]
+        assert all(file["hash"].startswith("sha256:") for file in files), package["name"]
+    others = {package["name"] for package in lock["package"]} - {one["name"] for one in fetched}
+    assert others == {"librechat-auth0"}
 
 
 # Secrets
