@@ -74,6 +74,15 @@ class Machine:
     arguments: list[str] = field(default_factory=list)
     ca_file: Path | None = None
     address: tuple[str, int] | None = None
+    started: list[Running] = field(default_factory=list)
+
+    def leave(self) -> None:
+        """End what a test that failed has left."""
+        for running in self.started:
+            if running.process.poll() is None:
+                running.end()
+        if any(self.background.glob("*.json")):
+            run("tunnel", "stop", "--all", cwd=self.folder, environ=self.environ)
 
     @property
     def env_file(self) -> Path:
@@ -88,8 +97,13 @@ class Machine:
 
     def open(self, *more: str) -> Running:
         """`tunnel` in the foreground; returns when it stands."""
-        running = Running(*self.command(*more), cwd=self.folder, environ=self.environ)
+        running = self.start(*self.command(*more))
         assert running.says("Leave this running", 60), running.said
+        return running
+
+    def start(self, *args: str) -> Running:
+        running = Running(*args, cwd=self.folder, environ=self.environ)
+        self.started.append(running)
         return running
 
     def url(self) -> str:
@@ -173,6 +187,7 @@ def make_machine(name: str, folder: Path, authority: Authority, stack: ExitStack
         "LANG": "C.UTF-8",
     }
     machine = Machine(name, port, checkout, environ)
+    stack.callback(machine.leave)
     state = home / "state" / "librechat-auth0"
     server = "http://localhost:3080"
     match name:
@@ -465,7 +480,7 @@ def test_nothing_is_left_of_init(make: Make, name: str, number: signal.Signals) 
     secret.write_text("s" * 64)
     init = ("init", "--yes", "--offline", "--tunnel", name, "--domain", "dev.us.auth0.com")
     values = ("--client-id", "a" * 32, "--client-secret-file", str(secret), "--audience", "api")
-    running = Running(*init, *values, cwd=machine.folder, environ=machine.environ)
+    running = machine.start(*init, *values)
     assert running.says("Leave this running", 60), running.said
     running.end(number)
 
@@ -548,10 +563,8 @@ def test_a_process_that_is_not_ours_is_never_stopped(make: Make) -> None:
     assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).returncode == 0
     (record,) = machine.background.glob("*.json")
     known = json.loads(record.read_text())
-    other = Running(
-        *("tunnel", "--tunnel", "local", "--yes", "--env-file", str(make_second(machine))),
-        cwd=machine.folder,
-        environ=machine.environ,
+    other = machine.start(
+        "tunnel", "--tunnel", "local", "--env-file", str(make_second(machine)), "-y"
     )
     try:
         assert other.says("Leave this running")
