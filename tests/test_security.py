@@ -153,6 +153,27 @@ def test_no_file_of_ours_is_for_others_under_any_umask(home: Path) -> None:
     assert not [path for path in made if path.is_file() and SECRET in path.read_text()]
 
 
+@POSIX
+def test_no_backup_lies_in_the_checkout(home: Path) -> None:
+    """Where git would pick it up; XDG's variables count when they are absolute."""
+    (home / "LibreChat/.env").write_text("MY_KEY=precious\n")
+    done = command(*INIT, folder=home, XDG_STATE_HOME="state")
+    assert done.returncode == 0, done.stderr
+    assert not (home / "LibreChat/state").exists()
+    assert list((home / ".local/state/librechat-auth0/backups").rglob("*.env"))
+
+
+@POSIX
+def test_a_state_folder_that_cannot_be_is_told(home: Path) -> None:
+    (home / "state").write_text("a file")
+    (home / "LibreChat/.env").write_text("DOMAIN_SERVER=https://localhost:3443\n")
+    done = command(
+        "tunnel", "--tunnel", "local", "--detach", folder=home, XDG_STATE_HOME=str(home / "state")
+    )
+    assert done.returncode == 5
+    assert "LA327" in done.stderr
+
+
 def keep_draft(state: Path, env_file: Path) -> None:
     Drafts(state, env_file).keep(Draft(domain="a.us.auth0.com"))
 

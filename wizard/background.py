@@ -34,7 +34,15 @@ NOT_STOPPED = Rule(
     "End the process yourself, as the user who started it.",
     exit_code=ExitCode.TUNNEL,
 )
-RULES = (STARTING, NOT_STOPPED)
+NO_RECORD = Rule(
+    "LA327",
+    Severity.ERROR,
+    "The state folder cannot be used",
+    "Tunnels in the background are written down there, so that they are found again.",
+    "Make the folder writable for yourself, or move away what lies in its place.",
+    exit_code=ExitCode.FILE,
+)
+RULES = (STARTING, NOT_STOPPED, NO_RECORD)
 
 LOCK_SECONDS = 1.0
 _FOLDER = "background"
@@ -144,7 +152,10 @@ class Background:
             raise STARTING.failure(str(env_file)) from None
 
     def _make_folder(self) -> None:
-        private_folder(self._state_dir, _FOLDER)
+        try:
+            private_folder(self._state_dir, _FOLDER)
+        except OSError as error:
+            raise NO_RECORD.failure(f"{self._folder}: {error.strerror}.") from error
 
     def _file(self, env_file: Path, suffix: str) -> Path:
         key = sha256(os.fsencode(env_file.resolve())).hexdigest()[:16]

@@ -150,6 +150,8 @@ def system_ports(flags: Flags) -> Ports:
     for name in OUR_SECRETS:
         os.environ.pop(name, None)  # browsers and others inherit what stays
     state_dir = user_state_path("librechat-auth0", appauthor=False)
+    if not state_dir.is_absolute():  # XDG says to ignore it; it would lie in the checkout
+        state_dir = Path.home() / ".local/state/librechat-auth0"
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
     console = Console(environ=environ, quiet=flags.quiet, silent=flags.json)
     return Ports(
