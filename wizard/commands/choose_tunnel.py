@@ -21,6 +21,7 @@ from wizard.tunnels import (
     TunnelRequest,
     is_of,
     provider,
+    tunnel_for,
 )
 from wizard.ui.prompts import Choice
 
@@ -159,7 +160,8 @@ def _choose(wish: Wish, ports: Ports, failed: str = "") -> str:
         known = f": {wish.known_url}" if wish.known_url else ""
         choices.append(Choice(OWN_URL, f"an HTTPS URL I have already{known}"))
         if wish.known_url and not failed:
-            ready.insert(0, OWN_URL)
+            # What gave the URL of the last run is the first to give it again.
+            ready.insert(0, tunnel_for(wish.known_url) or OWN_URL)
     return ports.prompter.select("Use", choices, default=next(iter(ready), choices[-1].key))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -88,6 +89,8 @@ class Console:
         self._quiet = quiet or silent
         self._silent = silent
         self._rich_console: RichConsole | None = None
+        # Tunnels tell what passes from threads of their own, also while a spinner comes and goes.
+        self._lock = threading.RLock()
 
     @property
     def is_terminal(self) -> bool:
@@ -170,8 +173,14 @@ class Console:
         if self._quiet:
             yield
         elif self.is_terminal and not self._is_dumb:
-            with self._rich().status(printable(text)):
+            status = self._rich().status(printable(text))
+            with self._lock:
+                status.start()
+            try:
                 yield
+            finally:
+                with self._lock:
+                    status.stop()
         else:
             self._say(f"{text} ...")
             yield
@@ -214,8 +223,10 @@ class Console:
     ) -> None:
         if self._silent or (self._quiet and not loud):
             return
-        line = printable(text)
-        symbol = self._symbol(mark) if mark else ""
+        with self._lock:
+            self._print(printable(text), kind, self._symbol(mark) if mark else "", indent, wrap)
+
+    def _print(self, line: str, kind: Kind, symbol: str, indent: int, wrap: bool) -> None:
         if not self.is_terminal:
             encoding = self._stderr.encoding or "utf-8"
             whole = f"{' ' * indent}{symbol}{' ' if symbol else ''}{line}\n"
