@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.auth0.scripted import SETTINGS, ScriptedTenant, metadata, signing_key
 from tests.auth0.test_sign_in import signing_in
 from tests.auth0.test_tokens import EXPECTED, GOOD, id_token
-from tests.sockets import read_request, server
+from tests.sockets import Handler, read_request, server
 from tests.test_http import http_answer
 from tests.tunnels.test_certificates import shake_hands
 from wizard.auth0.probes import Probes
@@ -354,11 +354,40 @@ def packed_often(connection: socket.socket) -> None:
     [(packed_twice, Trouble.TOO_LARGE), (packed_often, Trouble.DROPPED)],
 )
 def test_an_answer_packed_many_times_is_unpacked_no_further_than_any(
-    handler: object, trouble: Trouble
+    handler: Handler, trouble: Trouble
 ) -> None:
-    with server(handler) as port, pytest.raises(NetworkError) as caught:  # type: ignore[arg-type]
+    with server(handler) as port, pytest.raises(NetworkError) as caught:
         Https({}).request("GET", f"http://127.0.0.1:{port}/")
     assert caught.value.trouble is trouble
+
+
+def dripping_proxy(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"a: b\r\n")
+        time.sleep(0.05)
+
+
+def dripping_handshake(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"\x16\x03\x03\x3f\xff")
+    while True:
+        connection.sendall(b"\x02")
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("handler", [dripping_proxy, dripping_handshake])
+def test_no_connection_takes_longer_than_allowed(handler: Handler) -> None:
+    with server(handler) as port:
+        environ = {"HTTPS_PROXY": f"http://127.0.0.1:{port}"} if "proxy" in handler.__name__ else {}
+        host = "tenant.example" if environ else f"127.0.0.1:{port}"
+        started = time.monotonic()
+        with pytest.raises(NetworkError) as caught:
+            Https(environ, connect_timeout=0.4).request("GET", f"https://{host}/")
+        taken = time.monotonic() - started
+    assert caught.value.trouble is Trouble.TIMEOUT
+    assert 0.3 < taken < 2
 
 
 def segment(value: object) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 14
+_BOTH_WAYS = socket.SHUT_RDWR
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h, errSec* of Apple's SecBase.h, CERT_E_* of winerror.h.
@@ -278,21 +279,32 @@ def _no_retries() -> Retry:
 
 
 def _bounded_pools() -> dict[str, type]:
-    """urllib3's pools with connections that give up when the headers trickle.
+    """urllib3's pools with connections that give up when the headers trickle, a proxy's too.
 
     A socket's timeout starts anew with each byte; without this, one byte a second lasts for ever.
     """
     from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
     from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.exceptions import ConnectTimeoutError
 
     class Connection(HTTPConnection):
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in its base
-            with _cut_after(self.timeout, lambda: self.sock.shutdown(socket.SHUT_RDWR)):
+            with _cut_after(self.timeout, lambda: self.sock.shutdown(_BOTH_WAYS)):
                 return super().getresponse()
 
     class TlsConnection(HTTPSConnection):
+        def connect(self) -> None:
+            began = time.monotonic()
+            try:
+                with _cut_after(self.timeout, lambda: self.sock and self.sock.shutdown(_BOTH_WAYS)):
+                    super().connect()
+            except Exception as error:
+                if self.timeout is not None and time.monotonic() - began >= self.timeout:
+                    raise ConnectTimeoutError("the connection took too long") from error
+                raise
+
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in its base
-            with _cut_after(self.timeout, lambda: self.sock.shutdown(socket.SHUT_RDWR)):
+            with _cut_after(self.timeout, lambda: self.sock.shutdown(_BOTH_WAYS)):
                 return super().getresponse()
 
     class Pool(HTTPConnectionPool):
@@ -305,7 +317,7 @@ def _bounded_pools() -> dict[str, type]:
 
 
 @contextmanager
-def _cut_after(seconds: float | None, cut: Callable[[], None]) -> Iterator[None]:
+def _cut_after(seconds: float | None, cut: Callable[[], object]) -> Iterator[None]:
     """Ends the connection under a reader that is still at it after so many seconds.
 
     urllib3 has set a connection's timeout to what is left of the request's when it reads.
