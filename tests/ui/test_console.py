@@ -69,6 +69,13 @@ def test_a_terminal_without_colour_gets_none(monkeypatch: pytest.MonkeyPatch) ->
     assert "Done." in stderr.getvalue()
 
 
+def test_an_empty_line_stands_before_a_step_in_a_terminal_as_elsewhere() -> None:
+    terminal, file = Terminal(), io.StringIO()
+    for stderr in (terminal, file):
+        Console(stderr=stderr).step(2, 6, "An HTTPS address")
+    assert terminal.getvalue().splitlines()[0] == file.getvalue().splitlines()[0] == ""
+
+
 def test_markup_in_a_value_is_no_markup() -> None:
     stderr = Terminal()
     Console(stderr=stderr).say("[bold]not bold[/bold] :smile:")

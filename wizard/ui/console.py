@@ -238,7 +238,7 @@ class Console:
         from rich.text import Text
 
         styled = Text(line, style=kind.value)
-        if not wrap:
+        if not wrap or not line:  # rich pads an empty line to none at all
             self._rich().print(styled, soft_wrap=True)
         elif not symbol:
             self._rich().print(Padding(styled, (0, 0, 0, indent), expand=False))
