@@ -293,15 +293,12 @@ def _bounded_pools() -> dict[str, type]:
                 return super().getresponse()
 
     class TlsConnection(HTTPSConnection):
-        def connect(self) -> None:
+        def _tunnel(self) -> None:
             began = time.monotonic()
-            try:
-                with _cut_after(self.timeout, lambda: self.sock and self.sock.shutdown(_BOTH_WAYS)):
-                    super().connect()
-            except Exception as error:
-                if self.timeout is not None and time.monotonic() - began >= self.timeout:
-                    raise ConnectTimeoutError("the connection took too long") from error
-                raise
+            with _cut_after(self.timeout, lambda: self.sock.shutdown(_BOTH_WAYS)):
+                super()._tunnel()
+            if self.timeout is not None and time.monotonic() - began >= self.timeout:
+                raise ConnectTimeoutError("the proxy took too long")
 
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in its base
             with _cut_after(self.timeout, lambda: self.sock.shutdown(_BOTH_WAYS)):
