@@ -86,6 +86,7 @@ def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) 
 
     `run` may report its result before it returns, when it goes on working after that.
     """
+    _open_missing_streams()
     ports = system_ports(flags)
     end_on_signals()
     try:
@@ -163,9 +164,24 @@ def system_ports(flags: Flags) -> Ports:
         processes=SystemProcesses(),
         desktop=NoDesktop() if flags.no_open or _is_ci(environ) else UserDesktop(environ),
         environ=environ,
-        cwd=Path.cwd(),
+        cwd=_current_folder(environ),
         state_dir=state_dir,
     )
+
+
+def _open_missing_streams() -> None:
+    """Where the caller closed a stream, so that no file of ours gets its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
+
+
+def _current_folder(environ: dict[str, str]) -> Path:
+    """The current folder; where it was deleted, its name, by which a command says so."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(environ.get("PWD", "."))
 
 
 def _is_interactive(environ: dict[str, str]) -> bool:

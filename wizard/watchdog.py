@@ -81,8 +81,11 @@ def end(pid: int, started: str) -> None:
 def end_child(process: subprocess.Popen[Any]) -> None:
     """End a child of ours with all of its group, and reap it.
 
-    It is asked first, and killed after `GRACE_SECONDS`.
+    It is asked first, and killed after `GRACE_SECONDS`. Nothing is done for one that was reaped
+    and left nobody behind: its number may be another's by now.
     """
+    if process.poll() is not None and not _leads_group(process.pid):
+        return
     send(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(GRACE_SECONDS)

@@ -29,7 +29,7 @@ from wizard.tunnels import (
     TunnelRequest,
     provider,
 )
-from wizard.watchdog import end, start_time
+from wizard.watchdog import end_child, start_time
 
 NO_WORD = Rule(
     "LA323",
@@ -66,7 +66,6 @@ class DetachedTunnel(Tunnel):
         }
         self._background = Background(request.state_dir)
         self._process: subprocess.Popen[str] | None = None
-        self._started = ""
         self._findings: tuple[Finding, ...] = ()
 
     @property
@@ -77,8 +76,7 @@ class DetachedTunnel(Tunnel):
     def open(self) -> str:
         """See `Tunnel.open`."""
         process = self._process = self._start()
-        self._started = start_time(process.pid) or ""
-        _send(process.stdin, self._order())
+        self._order(process, self._wishes())
         return self._url_from(process)
 
     def stay(self) -> None:
@@ -87,12 +85,13 @@ class DetachedTunnel(Tunnel):
         Raises:
             Failure: it has gone meanwhile.
         """
-        process, self._process = self._process, None
+        process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             return
-        _send(process.stdin, STAY)
+        self._order(process, STAY)
         if not any("stays" in json.loads(line) for line in process.stdout):
             raise self._gone()
+        self._process = None
         process.stdin.close()
         process.stdout.close()
         process.returncode = 0  # it is on its own now
@@ -102,11 +101,10 @@ class DetachedTunnel(Tunnel):
         process, self._process = self._process, None
         if process is None:
             return
-        end(process.pid, self._started)
+        end_child(process)
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 _close(pipe)
-        process.wait()
 
     def healthy(self) -> bool:
         """See `Tunnel.healthy`."""
@@ -136,7 +134,13 @@ class DetachedTunnel(Tunnel):
         finally:
             os.close(log)
 
-    def _order(self) -> dict[str, object]:
+    def _order(self, process: subprocess.Popen[str], word: object) -> None:
+        try:
+            _send(process.stdin, word)
+        except BrokenPipeError:
+            raise self._gone() from None
+
+    def _wishes(self) -> dict[str, object]:
         return {
             "tunnel": self._name,
             "env_file": str(self._env_file),

@@ -1,0 +1,54 @@
+"""The tunnel in the background, as the command that opens it meets it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wizard.commands.detached import DetachedTunnel
+from wizard.findings import Failure
+from wizard.tunnels import TunnelRequest
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def tunnel(tmp_path: Path) -> Iterator[DetachedTunnel]:
+    state_dir = tmp_path / "state"
+    state_dir.mkdir(mode=0o700)
+    request = TunnelRequest(free_port(), state_dir, f"https://localhost:{free_port()}")
+    tunnel = DetachedTunnel("local", request, tmp_path / ".env", os.environ)
+    yield tunnel
+    tunnel.close()
+
+
+def test_one_that_shall_not_stay_ends_at_once(tunnel: DetachedTunnel) -> None:
+    tunnel.open()
+    began = time.monotonic()
+    tunnel.close()
+    # GRACE_SECONDS is for those that do not listen.
+    assert time.monotonic() - began < 2.5
+    assert not tunnel.healthy()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_one_that_died_before_it_was_told_to_stay_is_told(tunnel: DetachedTunnel) -> None:
+    tunnel.open()
+    process = tunnel._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+    with pytest.raises(Failure) as raised:
+        tunnel.stay()
+    assert raised.value.finding.rule.id == "LA323"
