@@ -245,7 +245,7 @@ def test_closing_stops_the_client(
 ) -> None:
     opened = tunnel(request_, environ, server)
     opened.open()
-    assert server.knows("librechat-ada")
+    assert until(lambda: server.knows("librechat-ada"))
     opened.close()
 
     assert start_time(pid_of(opened)) is None
