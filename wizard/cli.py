@@ -168,10 +168,7 @@ def _init(
     from wizard.execution import execute
 
     if undo:
-        path = env_file or Path(".env")
-        execute(
-            "init", _flags(context), lambda ports, _: run_undo(ports.cwd / path, ports, yes=yes)
-        )
+        execute("init", _flags(context), lambda ports, _: run_undo(env_file, ports, yes=yes))
     options = InitOptions(
         domain=domain,
         client_id=client_id,

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
+
+from wizard.defaults import LIBRECHAT_PORT
 
 CALLBACK_PATH = "/oauth/openid/callback"
 LOGOUT_PATH = "/login"
@@ -140,6 +143,14 @@ def parse_port(text: str) -> int:
     if not (re.fullmatch(r"[0-9]{1,5}", value) and 1 <= int(value) <= 65535):
         raise InvalidValue("A port is a number from 1 to 65535; LibreChat's is 3080.")
     return int(value)
+
+
+def port_in(values: Mapping[str, str]) -> int:
+    """The port on which a LibreChat with these variables listens."""
+    try:
+        return parse_port(values.get("PORT", ""))
+    except InvalidValue:
+        return LIBRECHAT_PORT
 
 
 def is_placeholder(value: str) -> bool:

@@ -10,13 +10,17 @@ from typing import TypeVar
 
 from wizard.drafts import Draft
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.librechat.checkout import find
+from wizard.ports import Ports
 from wizard.settings import (
     InvalidValue,
     parse_audiences,
     parse_client_id,
     parse_client_secret,
     parse_domain,
+    parse_port,
     parse_public_url,
+    port_in,
 )
 
 INVALID_VALUE = Rule(
@@ -89,6 +93,20 @@ def option(name: str, text: str, parse: Callable[[str], T]) -> T:
         raise INVALID_VALUE.failure(
             f"{name}: {reason}", fix=f"Correct {name}, then run the command again."
         ) from None
+
+
+def librechat_port(given: str, values: Mapping[str, str]) -> int:
+    """LibreChat's port: that of `--port`, else the one of the `.env`.
+
+    Raises:
+        Failure: the option cannot be right.
+    """
+    return option("--port", given, parse_port) if given else port_in(values)
+
+
+def env_file_of(given: Path | None, ports: Ports) -> Path:
+    """The `.env` that was named, or that of the nearest LibreChat folder."""
+    return ports.cwd / given.expanduser() if given else find(ports.cwd).folder / ".env"
 
 
 def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_FILE) -> str:

@@ -127,11 +127,7 @@ def keep_open(way: OpenWay, ports: Ports) -> None:
 def _way(wish: Wish, ports: Ports) -> OpenWay:
     if wish.public_url:
         return OpenWay(option("--public-url", wish.public_url, parse_public_url), NO_TUNNEL)
-    none = () if wish.tunnels_only else (NO_TUNNEL,)
-    if wish.tunnel not in {"", *none, *PROVIDER_MODULES}:
-        names = ", ".join((*PROVIDER_MODULES, *none))
-        raise NO_SUCH_TUNNEL.failure(f"--tunnel {wish.tunnel}", fix=f"Choose one of: {names}.")
-    name = wish.tunnel or _choose(wish, ports)
+    name = named_tunnel(wish.tunnel, tunnels_only=wish.tunnels_only) or _choose(wish, ports)
     while name not in {NO_TUNNEL, OWN_URL}:
         try:
             return _open(provider(name), wish, ports)
@@ -141,6 +137,18 @@ def _way(wish: Wish, ports: Ports) -> OpenWay:
             ports.console.finding(failure.finding)
             name = _choose(wish, ports, failed=name)
     return OpenWay(_own_url(wish, ports), NO_TUNNEL)
+
+
+def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:
+    """The name, if there is a tunnel of it or none is named; `none` is one unless `tunnels_only`.
+
+    Raises:
+        Failure: LA006, there is none.
+    """
+    names = (*PROVIDER_MODULES, *(() if tunnels_only else (NO_TUNNEL,)))
+    if name and name not in names:
+        raise NO_SUCH_TUNNEL.failure(f"--tunnel {name}", fix=f"Choose one of: {', '.join(names)}.")
+    return name
 
 
 def _choose(wish: Wish, ports: Ports, failed: str = "") -> str:

@@ -8,13 +8,14 @@ from itertools import groupby
 from pathlib import Path
 
 from wizard.auth0.checks import CheckResult
-from wizard.commands.answers import INVALID_VALUE, MISSING_OPTION
+from wizard.commands.answers import INVALID_VALUE, MISSING_OPTION, env_file_of
+from wizard.commands.prove import show
 from wizard.doctor.examine import Examination, Task, examine, examine_again, task_of
 from wizard.doctor.rules import CHECKS, repairs
 from wizard.doctor.subject import Subject, gather, settings_of
 from wizard.doctor.writing import NO_FILE, silenced_rules
 from wizard.findings import ExitCode, Finding, Severity, exit_code_of
-from wizard.librechat.checkout import find, how_to_restart
+from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import Change
 from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
@@ -76,8 +77,7 @@ def run_doctor(options: DoctorOptions, ports: Ports) -> DoctorResult:
 
 def locate(env_file: Path | None, ports: Ports) -> EnvStore:
     """The `.env` that was named, or that of the nearest LibreChat folder."""
-    path = ports.cwd / env_file.expanduser() if env_file else find(ports.cwd).folder / ".env"
-    return EnvStore(path, ports.state_dir)
+    return EnvStore(env_file_of(env_file, ports), ports.state_dir)
 
 
 def read(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
@@ -151,8 +151,8 @@ class _Doctor:
             console.done(f"LibreChat answers at {instance.local.url.removesuffix('/api/config')}.")
 
     def _tell_checks(self, examination: Examination) -> None:
-        for check in examination.tenant.results if examination.tenant else ():
-            self.ports.console.outcome(check.outcome, check.title, check.detail)
+        if examination.tenant is not None:
+            show(examination.tenant.results, (), self.ports)
 
     def _tell(self, examination: Examination) -> None:
         console = self.ports.console

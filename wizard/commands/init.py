@@ -15,13 +15,13 @@ from wizard.commands.answers import (
     MISSING_OPTION,
     Defaults,
     defaults_from,
+    librechat_port,
     option,
     read_secret,
 )
-from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
+from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, named_tunnel, open_way
 from wizard.commands.prove import SECONDS_TO_SIGN_IN, check_values, sign_in
 from wizard.commands.questions import Auth0Questions, show_dashboard_steps
-from wizard.defaults import LIBRECHAT_PORT
 from wizard.drafts import Draft, Drafts
 from wizard.execution import INTERRUPTED, Result
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
@@ -38,7 +38,7 @@ from wizard.settings import (
     parse_client_id,
     parse_client_secret,
     parse_domain,
-    parse_port,
+    parse_public_url,
 )
 from wizard.ui.prompts import Choice, Prompter
 
@@ -182,7 +182,7 @@ class _Setup:
         self.checkout, self.store = self._find_librechat()
         self.existing = self.store.read()
         self.current = EnvFile.from_bytes(self.existing).values() if self.existing else {}
-        self.port = _port(options, self.current)
+        self.port = librechat_port(options.port, self.current)
         self.drafts = Drafts(ports.state_dir, self.store.path)
 
     def run(self) -> InitResult:
@@ -433,6 +433,9 @@ def _given(options: InitOptions) -> Auth0Settings:
     client_id = (
         option("--client-id", options.client_id, parse_client_id) if options.client_id else ""
     )
+    named_tunnel(options.tunnel)
+    if options.public_url:
+        option("--public-url", options.public_url, parse_public_url)
     secret = ""
     name = "--client-secret-file" if options.client_secret_file else "AUTH0_CLIENT_SECRET"
     if not options.public_client and (options.client_secret_file or options.client_secret):
@@ -478,15 +481,6 @@ def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
 
     answer = prompter.text("LibreChat folder", default=str(ports.cwd), check=existing_folder)
     return look_at(existing_folder(answer))
-
-
-def _port(options: InitOptions, current: dict[str, str]) -> int:
-    if options.port:
-        return option("--port", options.port, parse_port)
-    try:
-        return parse_port(current.get("PORT", ""))
-    except InvalidValue:
-        return LIBRECHAT_PORT
 
 
 def _tell_next_steps(checkout: Checkout, settings: SetupSettings, ports: Ports) -> None:

@@ -19,28 +19,26 @@ from wizard.auth0.management_plan import (
     plan,
     remarks,
 )
-from wizard.commands.answers import MISSING_OPTION, Defaults, defaults_from, option
+from wizard.commands.answers import MISSING_OPTION, Defaults, defaults_from, env_file_of, option
 from wizard.commands.choose_access import Credentials, choose_access, credentials, is_at_hand
 from wizard.commands.prove import check_values
 from wizard.commands.questions import SUGGESTED_AUDIENCE
-from wizard.defaults import LIBRECHAT_PORT
 from wizard.drafts import Draft
 from wizard.execution import INTERRUPTED
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
-from wizard.librechat.checkout import find, look_at, signs_of_use
+from wizard.librechat.checkout import look_at, signs_of_use
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.setup import EnvPlan, plan_env
 from wizard.ports import Ports
 from wizard.settings import (
     Auth0Settings,
-    InvalidValue,
     SetupSettings,
     parse_audiences,
     parse_client_id,
     parse_domain,
-    parse_port,
     parse_public_url,
+    port_in,
 )
 
 if TYPE_CHECKING:
@@ -349,10 +347,7 @@ class _Run:
     def __init__(self, options: ProvisionOptions, ports: Ports) -> None:
         self._options = options
         self._ports = ports
-        if options.env_file is not None:
-            env_file = ports.cwd / options.env_file.expanduser()
-        else:
-            env_file = find(ports.cwd).folder / ".env"
+        env_file = env_file_of(options.env_file, ports)
         self._folder = look_at(env_file.parent)
         self._store = EnvStore(env_file, ports.state_dir)
         self._existing = self._store.read()
@@ -452,14 +447,8 @@ class _Run:
             self._existing,
             EnvStore(self._folder.env_example, self._ports.state_dir).read(),
             signs_of_use=signs_of_use(self._folder.folder, self._ports.processes),
-            port=self._port(),
+            port=port_in(self._current),
         )
-
-    def _port(self) -> int:
-        try:
-            return parse_port(self._current.get("PORT", ""))
-        except InvalidValue:
-            return LIBRECHAT_PORT
 
     def _show_env(self, env_plan: EnvPlan | None) -> None:
         console = self._ports.console

@@ -9,20 +9,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wizard.background import Background, BackgroundTunnel
-from wizard.commands.answers import MISSING_OPTION, Defaults, defaults_from, option
+from wizard.commands.answers import (
+    MISSING_OPTION,
+    Defaults,
+    defaults_from,
+    env_file_of,
+    librechat_port,
+)
 from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
 from wizard.commands.detached import DetachedTunnel
 from wizard.commands.live import duration
-from wizard.defaults import LIBRECHAT_PORT
 from wizard.drafts import Draft
 from wizard.execution import Report
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
-from wizard.librechat.checkout import find, how_to_restart
+from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.setup import url_values
 from wizard.ports import Ports
-from wizard.settings import Auth0Settings, InvalidValue, SetupSettings, parse_port
+from wizard.settings import Auth0Settings, SetupSettings
 from wizard.tunnels import tunnel_of
 
 NO_ENV = Rule(
@@ -162,7 +167,7 @@ class _Reopening:
         self._file = EnvFile.from_bytes(content)
         self._values = self._file.values()
         self._known = defaults_from(self._values, Draft())
-        self._port = self._librechat_port()
+        self._port = librechat_port(options.port, self._values)
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep other runs from opening one in the background for the same `.env` meanwhile."""
@@ -286,19 +291,6 @@ class _Reopening:
         console.verbatim("", [application(client_id) if client_id else APPLICATIONS])
         for change in changes:
             console.setting(change.title, change.removed, change.added, _WHERE)
-
-    def _librechat_port(self) -> int:
-        if self._options.port:
-            return option("--port", self._options.port, parse_port)
-        try:
-            return parse_port(self._values.get("PORT", ""))
-        except InvalidValue:
-            return LIBRECHAT_PORT
-
-
-def env_file_of(env_file: Path | None, ports: Ports) -> Path:
-    """The `.env` that was named, or that of the nearest LibreChat folder."""
-    return ports.cwd / env_file.expanduser() if env_file else find(ports.cwd).folder / ".env"
 
 
 def dashboard_changes(known: Defaults, url: str) -> tuple[DashboardChange, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.commands.answers import MISSING_OPTION
+from wizard.commands.answers import MISSING_OPTION, env_file_of
 from wizard.findings import ExitCode, Finding
 from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
@@ -31,12 +31,18 @@ class UndoResult:
         }
 
 
-def run_undo(env_file: Path, ports: Ports, *, yes: bool) -> UndoResult:
+def run_undo(named: Path | None, ports: Ports, *, yes: bool) -> UndoResult:
     """Bring the last backup back, after a question.
+
+    Args:
+        named: the `.env` that was named, None for that of the nearest LibreChat folder.
+        ports: what may be touched.
+        yes: whether to do it without a question.
 
     Raises:
         Failure: there is no backup, or the file cannot be written; it is as it was.
     """
+    env_file = env_file_of(named, ports)
     store = EnvStore(env_file, ports.state_dir)
     current = store.read()
     backup = store.last_backup()

@@ -12,17 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.answers import option
+from wizard.commands.answers import librechat_port
 from wizard.commands.choose_tunnel import Wish, open_way
 from wizard.commands.doctor import locate, read
-from wizard.commands.prove import check_values, sign_in
-from wizard.doctor.examine import port_of
+from wizard.commands.prove import SECONDS_TO_SIGN_IN, check_values, sign_in
 from wizard.doctor.rules import FILE_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
 from wizard.librechat.instance import judge_instance, look_at_instance
 from wizard.ports import Ports
-from wizard.settings import SetupSettings, parse_port
+from wizard.settings import SetupSettings
 from wizard.tunnels import tunnel_for
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class VerifyOptions:
     env_file: Path | None = None
     port: str = ""
     tunnel: str = ""
-    seconds: float = 600.0
+    seconds: float = SECONDS_TO_SIGN_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         for finding in errors:
             ports.console.finding(finding)
         return VerifyResult(settings, errors)
-    port = option("--port", options.port, parse_port) if options.port else port_of(subject)
+    port = librechat_port(options.port, subject.values)
     report = check_values(settings, ports)
     result = VerifyResult(settings, report.findings, report.results)
     if not report.ok:

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from wizard.auth0.checks import TenantReport, check_tenant
 from wizard.clock import Clock
-from wizard.defaults import LIBRECHAT_PORT
 from wizard.doctor.rules import FILE_CHECKS, RUNNING_CHECKS, can_be_mended, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
@@ -20,7 +19,7 @@ from wizard.findings import Finding, Severity
 from wizard.http import HttpClient
 from wizard.librechat.instance import look_at_instance
 from wizard.rules import all_rules
-from wizard.settings import InvalidValue, parse_port
+from wizard.settings import port_in
 
 T = TypeVar("T")
 
@@ -69,7 +68,9 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
     settings = None if offline else settings_of(subject)
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="doctor") as pool:
         tenant = pool.submit(check_tenant, settings, http, clock) if settings else None
-        look = partial(look_at_instance, http, port_of(subject), subject.value("DOMAIN_SERVER"))
+        look = partial(
+            look_at_instance, http, port_in(subject.values), subject.value("DOMAIN_SERVER")
+        )
         instance = None if offline else pool.submit(look)
         findings = list(diagnose(subject, FILE_CHECKS))
         report = _result(tenant.result if tenant else None, findings)
@@ -118,14 +119,6 @@ def task_of(finding: Finding, subject: Subject) -> Task:
     if finding.rule.id in _RUNNING:
         return Task.RUNNING
     return _TASKS_BY_AREA.get(finding.rule.id[:3], Task.BUG)
-
-
-def port_of(subject: Subject) -> int:
-    """The port on which LibreChat listens."""
-    try:
-        return parse_port(subject.value("PORT"))
-    except InvalidValue:
-        return LIBRECHAT_PORT
 
 
 def _result(work: Callable[[], T] | None, findings: list[Finding]) -> T | None:
