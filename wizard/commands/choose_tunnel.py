@@ -126,7 +126,7 @@ def keep_open(way: OpenWay, ports: Ports) -> None:
 
 def _way(wish: Wish, ports: Ports) -> OpenWay:
     if wish.public_url:
-        return OpenWay(option("--public-url", wish.public_url, parse_public_url), NO_TUNNEL)
+        return _own_way(option("--public-url", wish.public_url, parse_public_url), ports)
     name = named_tunnel(wish.tunnel, tunnels_only=wish.tunnels_only) or _choose(wish, ports)
     while name not in {NO_TUNNEL, OWN_URL}:
         try:
@@ -136,7 +136,12 @@ def _way(wish: Wish, ports: Ports) -> OpenWay:
                 raise
             ports.console.finding(failure.finding)
             name = _choose(wish, ports, failed=name)
-    return OpenWay(_own_url(wish, ports), NO_TUNNEL)
+    return _own_way(_own_url(wish, ports), ports)
+
+
+def _own_way(url: str, ports: Ports) -> OpenWay:
+    ports.console.done(f"{url} is taken as it is; no tunnel is opened.")
+    return OpenWay(url, NO_TUNNEL)
 
 
 def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:

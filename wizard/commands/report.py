@@ -16,19 +16,9 @@ from wizard.findings import ExitCode, Finding
 from wizard.librechat.checkout import look_at
 from wizard.librechat.variables import VARIABLES, Format, is_secret
 from wizard.ports import Ports
-from wizard.settings import host_of
+from wizard.settings import host_of, is_loopback
+from wizard.tunnels import tunnel_of
 
-# The host of a public URL tells who opened the tunnel.
-_TUNNEL_HOSTS = {
-    ".ngrok.app": "ngrok",
-    ".ngrok.dev": "ngrok",
-    ".ngrok.io": "ngrok",
-    ".ngrok-free.app": "ngrok",
-    ".ngrok-free.dev": "ngrok",
-    ".loca.lt": "localtunnel",
-    ".trycloudflare.com": "cloudflared",
-    "localhost": "this machine only",
-}
 # Variables of free text in which nothing secret belongs.
 _HARMLESS_TEXTS = frozenset({"HOST", "OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"})
 MOST_VARIABLES = 500
@@ -80,9 +70,11 @@ def report_text(examination: Examination) -> str:
 
 def tunnel_kind(url: str) -> str:
     """Who leads to LibreChat, by the host of its public URL."""
-    host = host_of(url)
-    known = (kind for end, kind in _TUNNEL_HOSTS.items() if host.endswith(end))
-    return next(known, "an address of its own" if host else "none")
+    if not host_of(url):
+        return "none"
+    if is_loopback(url):
+        return "this machine only"
+    return tunnel_of(url) or "an address of its own"
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

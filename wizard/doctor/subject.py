@@ -110,8 +110,8 @@ class Subject:
 
     @property
     def this_version(self) -> str:
-        """What version runs, as a sentence; only where it is known."""
-        return f"LibreChat {self.deployment.sure_version} runs here."
+        """Which version this is, as a sentence; only where it is known."""
+        return f"This is LibreChat {self.deployment.sure_version}."
 
     def line(self, assignment: Assignment) -> int:
         """The line of an assignment, counted from 1."""

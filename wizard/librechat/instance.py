@@ -113,7 +113,8 @@ PUBLIC_URL_GONE = Rule(
     Severity.ERROR,
     "Nothing is behind LibreChat's public URL",
     "Auth0 sends people back to it after the sign-in. A tunnel's address ends with the tunnel.",
-    "Open the tunnel again: librechat-auth0 tunnel. It updates the .env if the URL changed.",
+    "Open the tunnel again: librechat-auth0 tunnel. It updates the .env if the URL changed. If the"
+    " address is no tunnel's, see that its server runs and passes requests on to LibreChat.",
 )
 PUBLIC_URL_UNSEEN = Rule(
     "LA531",

@@ -41,7 +41,8 @@ PORT_TAKEN = Rule(
     severity=Severity.ERROR,
     title="The port for https://localhost is taken",
     why="Two programs cannot listen on one port, and the URL in .env and at Auth0 names it.",
-    fix="Stop the program that holds it, or take another port.",
+    fix="Stop the program that holds it. To take another port, write https://localhost:PORT into"
+    " DOMAIN_CLIENT and DOMAIN_SERVER of the .env, and run the command again.",
     exit_code=ExitCode.TUNNEL,
 )
 CANNOT_LISTEN = Rule(
