@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from wizard.auth0.errors import RULES as ERROR_RULES
@@ -16,6 +15,7 @@ from wizard.clock import Clock
 from wizard.findings import ExitCode, Finding, Outcome, Rule, Severity, exit_code_of
 from wizard.http import HttpClient
 from wizard.settings import SetupSettings
+from wizard.threads import begin
 
 TITLES = {
     Check.DISCOVERY: "Tenant",
@@ -231,21 +231,20 @@ def _without_discovery(check: Check) -> CheckResult:
 def _ask(settings: SetupSettings, discovery: Discovery, http: HttpClient) -> Answers:
     secret = settings.auth0.client_secret
     probes = Probes(settings, discovery, http)
-    with ThreadPoolExecutor(max_workers=5, thread_name_prefix="tenant-check") as pool:
-        keys = pool.submit(fetch_keys, discovery, http)
-        authorize = pool.submit(probes.authorize)
-        code = pool.submit(probes.code, secret)
-        without_secret = pool.submit(probes.code, "") if secret else None
-        refresh = pool.submit(probes.refresh) if settings.reuse_tokens else None
-        usable, keys_findings = keys.result()
-        return Answers(
-            keys=usable,
-            keys_findings=keys_findings,
-            authorize=authorize.result(),
-            code=code.result(),
-            without_secret=without_secret.result() if without_secret else None,
-            refresh=refresh.result() if refresh else None,
-        )
+    keys = begin(fetch_keys, discovery, http)
+    authorize = begin(probes.authorize)
+    code = begin(probes.code, secret)
+    without_secret = begin(probes.code, "") if secret else None
+    refresh = begin(probes.refresh) if settings.reuse_tokens else None
+    usable, keys_findings = keys.result()
+    return Answers(
+        keys=usable,
+        keys_findings=keys_findings,
+        authorize=authorize.result(),
+        code=code.result(),
+        without_secret=without_secret.result() if without_secret else None,
+        refresh=refresh.result() if refresh else None,
+    )
 
 
 def _judge_discovery(discovery: Discovery | None, findings: tuple[Finding, ...]) -> CheckResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -20,6 +19,7 @@ from wizard.http import HttpClient
 from wizard.librechat.instance import look_at_instance
 from wizard.rules import all_rules
 from wizard.settings import port_in
+from wizard.threads import begin
 
 T = TypeVar("T")
 
@@ -66,15 +66,12 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
         offline: ask neither the tenant nor LibreChat.
     """
     settings = None if offline else settings_of(subject)
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="doctor") as pool:
-        tenant = pool.submit(check_tenant, settings, http, clock) if settings else None
-        look = partial(
-            look_at_instance, http, port_in(subject.values), subject.value("DOMAIN_SERVER")
-        )
-        instance = None if offline else pool.submit(look)
-        findings = list(diagnose(subject, FILE_CHECKS))
-        report = _result(tenant.result if tenant else None, findings)
-        answers = _result(instance.result if instance else None, findings)
+    port, public_url = port_in(subject.values), subject.value("DOMAIN_SERVER")
+    tenant = begin(check_tenant, settings, http, clock) if settings else None
+    instance = None if offline else begin(look_at_instance, http, port, public_url)
+    findings = list(diagnose(subject, FILE_CHECKS))
+    report = _result(tenant.result if tenant else None, findings)
+    answers = _result(instance.result if instance else None, findings)
     subject = replace(subject, instance=answers)
     return conclude(subject, report, findings)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
 from wizard.findings import Finding, Rule, Severity
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.settings import host_of, is_loopback
+from wizard.threads import begin
 
 _CONFIG = "api/server/routes/config.js"
 _OAUTH = "api/server/routes/oauth.js"
@@ -242,17 +242,16 @@ def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
     local_url = f"http://localhost:{port}"
     is_origin = re.match(r"https?://[^/?#\s]+\Z", public_url) is not None
     goes_by_public = is_origin and public_url != local_url
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="librechat") as pool:
-        local = pool.submit(_ask, http, f"{local_url}/api/config")
-        through = (
-            pool.submit(_ask, http, f"{public_url}/api/config", _PAST_TUNNEL_PAGES)
-            if goes_by_public
-            else None
-        )
-        config = local.result()
-        is_other = config.response is not None and config.config is None
-        health = _ask(http, f"{local_url}/health") if is_other else None
-        instance = Instance(config, health, through.result() if through else None)
+    local = begin(_ask, http, f"{local_url}/api/config")
+    through = (
+        begin(_ask, http, f"{public_url}/api/config", _PAST_TUNNEL_PAGES)
+        if goes_by_public
+        else None
+    )
+    config = local.result()
+    is_other = config.response is not None and config.config is None
+    health = _ask(http, f"{local_url}/health") if is_other else None
+    instance = Instance(config, health, through.result() if through else None)
     if instance.public and instance.public.config:
         sign_in = _ask(http, f"{public_url}/oauth/openid", _PAST_TUNNEL_PAGES)
     elif instance.local.config:

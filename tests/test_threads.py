@@ -1,0 +1,30 @@
+"""Work side by side: its result, its failure, and an end that does not wait for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from wizard.threads import begin
+
+
+def test_the_result_comes() -> None:
+    assert begin(divmod, 7, 2).result(5) == (3, 1)
+
+
+def test_the_failure_comes() -> None:
+    with pytest.raises(ZeroDivisionError):
+        begin(divmod, 7, 0).result(5)
+
+
+def test_the_process_ends_before_the_work() -> None:
+    code = "import time; from wizard.threads import begin; begin(time.sleep, 60)"
+    began = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], timeout=30, check=True
+    )
+    assert time.monotonic() - began < 10
