@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-APPLICATIONS = "https://manage.auth0.com/#/applications"
-APIS = "https://manage.auth0.com/#/apis"
-LOGS = "https://manage.auth0.com/#/logs"
-TENANT_SETTINGS = "https://manage.auth0.com/#/tenant"
-CUSTOM_DOMAINS = "https://manage.auth0.com/#/tenant/custom_domains"
+HOME = "https://manage.auth0.com"
+APPLICATIONS = f"{HOME}/#/applications"
+APIS = f"{HOME}/#/apis"
+API_EXPLORER = f"{APIS}/management/explorer"
+USERS = f"{HOME}/#/users"
+LOGS = f"{HOME}/#/logs"
+CUSTOM_DOMAINS = f"{HOME}/#/tenant/custom_domains"
+SIGNING_KEYS = f"{HOME}/#/tenant/signing_keys"
+ADVANCED = f"{HOME}/#/tenant/advanced"
 
 
 def application(client_id: str, tab: str = "settings") -> str:

@@ -58,7 +58,7 @@ TOKEN_ENDED = Rule(
     severity=Severity.ERROR,
     title="The tenant does not take the Management API token",
     why="It has ended, was taken back, or was not copied whole.",
-    fix="Take a new one (API Explorer: https://manage.auth0.com/#/apis/management/explorer), then"
+    fix=f"Take a new one (API Explorer: {dashboard.API_EXPLORER}), then"
     " run the command again; it goes on where it stopped.",
     source="https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens",
 )

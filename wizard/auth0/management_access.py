@@ -24,7 +24,6 @@ from wizard.settings import InvalidValue, is_tenant_domain
 
 _TOKENS_DOCS = "https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens"
 _CLI_DOCS = "https://auth0.github.io/auth0-cli/auth0_api.html"
-API_EXPLORER = f"{dashboard.APIS}/management/explorer"
 
 SCOPES_MISSING = Rule(
     id="LA602",

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from wizard.auth0 import dashboard
 from wizard.auth0.callback_server import RULES as SERVER_RULES
 from wizard.auth0.callback_server import CallbackServer
 from wizard.auth0.checks import CheckResult
@@ -62,7 +63,7 @@ REFUSED = Rule(
     severity=Severity.ERROR,
     title="Auth0 refused the sign-in",
     why="LibreChat would show “auth failed” now.",
-    fix="Look at Monitoring → Logs (https://manage.auth0.com/#/logs) for the reason.",
+    fix=f"Look at Monitoring → Logs ({dashboard.LOGS}) for the reason.",
 )
 NO_FORWARDED_PROTO = Rule(
     id="LA434",

@@ -156,15 +156,14 @@ NO_USABLE_KEY = Rule(
     severity=Severity.ERROR,
     title="The tenant publishes no RSA key to verify tokens with",
     why="LibreChat verifies RS256 signatures with an RSA key of 2048 bits or more.",
-    fix="Rotate the signing key: Settings → Signing Keys"
-    " (https://manage.auth0.com/#/tenant/signing_keys).",
+    fix=f"Rotate the signing key: Settings → Signing Keys ({dashboard.SIGNING_KEYS}).",
 )
 NO_END_SESSION = Rule(
     id="LA218",
     severity=Severity.NOTE,
     title="Signing out of LibreChat will not sign out of Auth0",
     why="The tenant does not announce its end_session_endpoint, so LibreChat cannot call it.",
-    fix="In Settings → Advanced (https://manage.auth0.com/#/tenant/advanced) switch on RP-Initiated"
+    fix=f"In Settings → Advanced ({dashboard.ADVANCED}) switch on RP-Initiated"
     " Logout End Session Endpoint Discovery.",
     source="https://auth0.com/docs/authenticate/login/logout/log-users-out-of-auth0",
 )

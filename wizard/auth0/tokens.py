@@ -111,14 +111,14 @@ NO_EMAIL = _rule(
     "The ID token holds no e-mail address",
     "LibreChat identifies its users by it and refuses a sign-in without one.",
     "OPENID_SCOPE must hold email, and the user must have an address: see User Management → Users"
-    " (https://manage.auth0.com/#/users). Some social connections give none unless asked.",
+    f" ({dashboard.USERS}). Some social connections give none unless asked.",
 )
 EMAIL_NOT_VERIFIED = Rule(
     "LA411",
     Severity.NOTE,
     "The user's e-mail address is not verified",
     "LibreChat lets the user in all the same; anybody could have typed that address.",
-    "In User Management → Users (https://manage.auth0.com/#/users) send the verification e-mail.",
+    f"In User Management → Users ({dashboard.USERS}) send the verification e-mail.",
     _STRATEGY,
 )
 OPAQUE_ACCESS_TOKEN = _rule(

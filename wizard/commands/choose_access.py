@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wizard.auth0.dashboard import API_EXPLORER
 from wizard.auth0.management_access import (
-    API_EXPLORER,
     Access,
     by_cli,
     by_machine,
@@ -27,7 +27,7 @@ NO_CREDENTIAL = Rule(
     "There is nothing to reach the Management API with",
     "The wizard changes the tenant with your leave only, and keeps no credential.",
     "Set AUTH0_MANAGEMENT_TOKEN (API Explorer:"
-    " https://manage.auth0.com/#/apis/management/explorer), or AUTH0_MANAGEMENT_CLIENT_ID and"
+    f" {API_EXPLORER}), or AUTH0_MANAGEMENT_CLIENT_ID and"
     " AUTH0_MANAGEMENT_CLIENT_SECRET, or install the auth0 CLI and run `auth0 login`.",
     "https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens",
     ExitCode.USAGE,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wizard.auth0 import dashboard
 from wizard.auth0.added_urls import AddedUrls
 from wizard.auth0.management import ManagementApi, write_scopes
 from wizard.auth0.management_access import Access, claims_of
@@ -59,8 +60,7 @@ NOT_TAKEN = Rule(
     Severity.ERROR,
     "The tenant did not take every change",
     "It answered that all is well and shows the old setting; somebody else may change it, too.",
-    "Run the command again; if it stays so, change it in the dashboard:"
-    " https://manage.auth0.com/#/applications.",
+    f"Run the command again; if it stays so, change it in the dashboard: {dashboard.APPLICATIONS}.",
 )
 RULES = (SECRET_HIDDEN, NOT_TAKEN)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from wizard.auth0 import dashboard
 from wizard.commands.answers import Defaults, option
 from wizard.ports import Ports
 from wizard.settings import (
@@ -16,7 +17,6 @@ from wizard.settings import (
 )
 from wizard.ui.prompts import Choice
 
-DASHBOARD = "https://manage.auth0.com"
 SUGGESTED_AUDIENCE = "https://api.librechat.ai"
 
 Keep = Callable[[str, str], None]
@@ -37,13 +37,13 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_i
         console.say("Your application at Auth0 needs these lines:")
         _show_lines(lines, ports)
         return False
-    console.say(f"In {DASHBOARD} → Applications → Applications:")
+    console.say(f"In {dashboard.HOME} → Applications → Applications:")
     console.todo("Create Application, type Regular Web Application, or open the one you have.")
     console.todo("In its Settings, under Application URIs, paste:")
     _show_lines(lines, ports)
     if settings.reuse_tokens:
         console.todo("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
-        console.say(f"In {DASHBOARD} → Applications → APIs:")
+        console.say(f"In {dashboard.HOME} → Applications → APIs:")
         console.todo(
             f"Create API, Identifier for example {SUGGESTED_AUDIENCE} (a name, never fetched),"
             " RS256. In its Settings, switch on Allow Offline Access. Under Application Access,"
@@ -59,8 +59,8 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_i
         if answer == "do":
             return True
         if answer == "open":
-            if not ports.desktop.open(f"{DASHBOARD}/#/applications"):
-                console.warn(f"No browser here; open {DASHBOARD}/#/applications yourself.")
+            if not ports.desktop.open(dashboard.APPLICATIONS):
+                console.warn(f"No browser here; open {dashboard.APPLICATIONS} yourself.")
         elif ports.desktop.copy(lines[answer]):
             console.done(f"{answer} copied.")
         else:
