@@ -371,8 +371,11 @@ def _network_error(error: Exception, url: str) -> NetworkError:
             trouble = _tls_trouble(error)
         case _:
             trouble = Trouble.DROPPED
-    # urllib3 puts the connection or its pool in front, as Python writes objects.
-    return NetworkError(trouble, url, re.sub(r"^\w+\([^)]*\): ", "", str(error)))
+    # urllib3 puts the connection or its pool in front, as Python writes objects, and then says
+    # once more what the trouble says.
+    detail = re.sub(r"^\w+\([^)]*\): ", "", str(error))
+    detail = re.sub(r"^Failed to resolve '[^']*' \((.*)\)$", r"\1", detail)
+    return NetworkError(trouble, url, detail)
 
 
 def _tls_trouble(error: Exception) -> Trouble:

@@ -147,6 +147,16 @@ def test_a_wrong_option_is_named(checkout: Path, name: str, value: str, named: s
     assert not (checkout / ".env").exists()
 
 
+@pytest.mark.parametrize(
+    "wrong", [InitOptions(tunnel="carrier-pigeon"), InitOptions(public_url="http://localhost:3080")]
+)
+def test_what_is_wrong_is_told_before_what_is_missing(checkout: Path, wrong: InitOptions) -> None:
+    with pytest.raises(Failure) as failure:
+        init(checkout, wrong)
+
+    assert failure.value.finding.rule.id in {"LA003", "LA006"}
+
+
 def test_dry_run_shows_and_writes_nothing(checkout: Path) -> None:
     result, said = init(checkout, options(dry_run=True))
 

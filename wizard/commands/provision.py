@@ -422,6 +422,7 @@ class _Run:
             return default
         if self._ports.prompter is None:
             raise MISSING_OPTION.failure(f"Missing: {name}.", fix=f"Give {name}.")
+        self._ports.console.hint(kind.hint)
         return kind.parse(self._ports.prompter.text(kind.question, check=kind.parse))
 
     def _may_apply(self) -> bool:
@@ -470,11 +471,20 @@ class _Run:
 @dataclass(frozen=True, slots=True)
 class _Kind:
     question: str
+    hint: str
     parse: Callable[[str], str]
 
 
-_DOMAIN = _Kind("Domain", parse_domain)
-_PUBLIC_URL = _Kind("Public URL of LibreChat", parse_public_url)
+_DOMAIN = _Kind(
+    "Domain",
+    "Applications → any application → Settings → Basic Information → Domain.",
+    parse_domain,
+)
+_PUBLIC_URL = _Kind(
+    "Public URL of LibreChat",
+    "Where browsers reach LibreChat; a tunnel gives one: librechat-auth0 init.",
+    parse_public_url,
+)
 
 
 def _told(failure: Failure, doing: str, done: Sequence[str]) -> Failure:

@@ -123,19 +123,19 @@ class Auth0Questions:
         Raises:
             Failure: a default cannot be right, and nobody can be asked.
         """
-        domain = self._domain()
+        domain = self._domain("Any application of the tenant")
         self._keep("domain", domain)
         client_id = self._given.client_id or self._defaults.client_id
         known = client_id == self._defaults.client_id
         secret = self._given.client_secret or (self._defaults.client_secret if known else "")
         return Auth0Settings(domain, client_id, secret, self._audiences(domain))
 
-    def _domain(self) -> str:
+    def _domain(self, application: str = "Your application") -> str:
         if self._given.domain:
             return self._given.domain
         if self._ports.prompter is None:
             return self._defaults.domain
-        self._ports.console.hint("Your application → Settings → Basic Information → Domain.")
+        self._ports.console.hint(f"{application} → Settings → Basic Information → Domain.")
         return parse_domain(
             self._ports.prompter.text("Domain", default=self._defaults.domain, check=parse_domain)
         )

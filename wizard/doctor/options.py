@@ -228,11 +228,12 @@ def _logout_target(subject: Subject) -> Iterator[Finding]:
 
 
 def _too_new(subject: Subject) -> Iterator[Finding]:
+    version = subject.deployment.sure_version
     for name in known_names():
         since = first_version(name)
         is_used = subject.value(name).lower() not in {"", "false"}
         if is_used and since and name in subject.assignments and subject.runs_before(since):
-            detail = f"{subject.this_version} {name} is read from {since} on."
+            detail = f"{name} is read from LibreChat {since} on; this is {version}."
             yield TOO_NEW.finding(detail, variable=name)
 
 
