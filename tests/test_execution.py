@@ -1,4 +1,4 @@
-"""What a command starts from: its current folder and its standard streams."""
+"""What a command starts from: its current folder, its standard streams, and a Ctrl-C before it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from wizard import __main__, cli
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a shell of POSIX's")
 
@@ -41,3 +43,14 @@ def test_what_needs_no_folder_does_not_miss_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_breaks_nothing(closed: str, tmp_path: Path) -> None:
     assert run(f"$TOOL tunnel status --json {closed}", tmp_path).returncode == 0
+
+
+def test_ctrl_c_before_a_command_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    monkeypatch.setattr(sys, "argv", ["librechat-auth0", "doctor"])
+    with pytest.raises(SystemExit) as left:
+        __main__.main()
+    assert left.value.code == 130

@@ -12,9 +12,12 @@ def main() -> None:
 
         sys.stdout.write(f"librechat-auth0 {__version__}\n")
         return
-    from wizard.cli import main as run
+    try:
+        from wizard.cli import main as run
 
-    run()
+        run()
+    except KeyboardInterrupt:  # before a command had begun, which would tell it
+        sys.exit(130)
 
 
 if __name__ == "__main__":
