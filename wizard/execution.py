@@ -92,9 +92,10 @@ def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) 
     try:
         sys.exit(_run(command, flags, ports, run))
     except BrokenPipeError:
-        # Whoever read us has gone; Python must not complain about it while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.OK)
+        # Whoever read us has gone; Python must not complain about it while it closes the streams.
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        sys.exit(ExitCode.INTERRUPTED)
 
 
 def _run(

@@ -44,7 +44,7 @@ def test_the_live_view(checkout: Path, columns: int) -> None:
     terminal = Terminal("tunnel", "--yes", cwd=checkout, columns=columns)
     terminal.until("Leave this running")
     terminal.until("LibreChat does not answer")
-    terminal.until(f"{url} · open for 1 s · 0 requests")
+    terminal.until(f"{url} · open for 1 s · requests: 0")
     terminal.type(CTRL_C)
 
     assert terminal.end() == 0

@@ -8,16 +8,16 @@ from itertools import groupby
 from pathlib import Path
 
 from wizard.auth0.checks import CheckResult
-from wizard.commands.answers import INVALID_VALUE, MISSING_OPTION, env_file_of
+from wizard.commands.answers import INVALID_VALUE, MISSING_OPTION
 from wizard.commands.prove import show
+from wizard.commands.subject import locate, read
 from wizard.doctor.examine import Examination, Task, examine, examine_again, task_of
 from wizard.doctor.rules import CHECKS, repairs
-from wizard.doctor.subject import Subject, gather, settings_of
-from wizard.doctor.writing import NO_FILE, silenced_rules
+from wizard.doctor.subject import Subject, settings_of
+from wizard.doctor.writing import silenced_rules
 from wizard.findings import ExitCode, Finding, Severity, exit_code_of
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import Change
-from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.rules import all_rules
 
@@ -73,23 +73,6 @@ def run_doctor(options: DoctorOptions, ports: Ports) -> DoctorResult:
         Failure: there is no `.env`, it cannot be read or written, or an option is wrong.
     """
     return _Doctor(options, ports).run()
-
-
-def locate(env_file: Path | None, ports: Ports) -> EnvStore:
-    """The `.env` that was named, or that of the nearest LibreChat folder."""
-    return EnvStore(env_file_of(env_file, ports), ports.state_dir)
-
-
-def read(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
-    """The file and all that the rules look at.
-
-    Raises:
-        Failure: there is none, or it cannot be read.
-    """
-    content = store.read()
-    if content is None:
-        raise NO_FILE.failure(f"There is no {store.path}.")
-    return content, gather(store.path, content, ports.environ, ports.processes)
 
 
 class _Doctor:

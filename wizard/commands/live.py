@@ -65,7 +65,7 @@ class LiveView:
             self._over.set()
 
     def _state(self, url: str, seconds: float) -> str:
-        parts = [url, f"open for {duration(seconds)}", f"{self._requests} requests"]
+        parts = [url, f"open for {duration(seconds)}", f"requests: {self._requests}"]
         if self._losses:
             parts.append(f"{self._losses} × lost")
         return " · ".join(parts)

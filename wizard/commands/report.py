@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wizard import __version__
 from wizard.auth0.checks import TenantReport
-from wizard.commands.doctor import locate, read
+from wizard.commands.subject import locate, read
 from wizard.doctor.examine import Examination, examine
 from wizard.doctor.subject import Subject
 from wizard.findings import ExitCode, Finding

@@ -1,0 +1,28 @@
+"""The `.env` that `doctor`, `verify` and `report` look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wizard.commands.answers import env_file_of
+from wizard.doctor.subject import Subject, gather
+from wizard.doctor.writing import NO_FILE
+from wizard.librechat.env_store import EnvStore
+from wizard.ports import Ports
+
+
+def locate(env_file: Path | None, ports: Ports) -> EnvStore:
+    """The `.env` that was named, or that of the nearest LibreChat folder."""
+    return EnvStore(env_file_of(env_file, ports), ports.state_dir)
+
+
+def read(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
+    """The file and all that the rules look at.
+
+    Raises:
+        Failure: there is none, or it cannot be read.
+    """
+    content = store.read()
+    if content is None:
+        raise NO_FILE.failure(f"There is no {store.path}.")
+    return content, gather(store.path, content, ports.environ, ports.processes)
