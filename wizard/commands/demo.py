@@ -21,6 +21,7 @@ from wizard.demo.state import Tenant, User, add_librechat, new_client_id, new_cl
 from wizard.execution import Report
 from wizard.findings import Failure
 from wizard.http import HttpClient, Https, NetworkError
+from wizard.loopback import is_free
 from wizard.ports import Ports
 from wizard.settings import Auth0Settings, SetupSettings
 from wizard.tunnels.certificates import Authority, local_authority
@@ -121,8 +122,6 @@ def _demo_tenant(public_url: str, authority: Authority) -> Iterator[tuple[SetupS
 
 def _free_port(wish: int) -> int:
     """The port that is wished for, or any free one where that is taken."""
-    from wizard.auth0.callback_server import is_free
-
     if is_free(wish):
         return wish
     with socket.socket() as probe:
