@@ -674,10 +674,10 @@ def running_stand_in(authority: Authority, tenant: Tenant) -> Iterator[StandIn]:
     """`tenant` as a server with its Management API."""
     http = authority.http()
     with DemoTenant(tenant, certificate=authority.certificate, key=authority.key) as running:
-        server = running._server
-        assert server is not None
+        assert running._running is not None
+        config = running._running.server.config
         stand_in = StandIn(tenant)
-        server.config.loaded_app = asgi(stand_in, server.config.loaded_app)
+        config.loaded_app = asgi(stand_in, config.loaded_app)
         keys = http.request("GET", f"https://{tenant.domain}/.well-known/jwks.json")
         stand_in.key = jwt.PyJWKSet.from_json(keys.text).keys[0].key
         yield stand_in

@@ -30,7 +30,7 @@ class Background:
     """
 
     def __init__(self, server: uvicorn.Server, sockets: list[socket.socket], name: str) -> None:
-        self._server = server
+        self.server = server
         self._thread = threading.Thread(target=server.run, args=(sockets,), name=name, daemon=True)
         self._thread.start()
         deadline = time.monotonic() + SECONDS_TO_START
@@ -42,7 +42,7 @@ class Background:
 
     def stop(self) -> None:
         """Serve no longer; answers under way are given as far as the server allows."""
-        self._server.should_exit = True
+        self.server.should_exit = True
         self._thread.join()
 
 
