@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wizard.defaults import LIBRECHAT_PORT, TUNNELS
+from wizard.defaults import LIBRECHAT_PORT, SECONDS_TO_SIGN_IN, TUNNELS
 
 if TYPE_CHECKING:
     from wizard.execution import Flags
@@ -213,7 +213,9 @@ def _verify(
             help="What to open if the public URL leads nowhere; guessed from the URL.",
         ),
     ] = "",
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the sign-in.", min=1)] = 600.0,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the sign-in.", min=1)] = (
+        SECONDS_TO_SIGN_IN
+    ),
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Show the link; do not open the browser.")
     ] = False,

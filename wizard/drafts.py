@@ -20,7 +20,6 @@ class Draft:
     domain: str = ""
     client_id: str = ""
     audience: str = ""
-    tunnel: str = ""
     public_url: str = ""
 
     @property

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 14
+# Free tunnels show browsers a page of their own first; these headers ask them not to.
+PAST_TUNNEL_PAGES = {"ngrok-skip-browser-warning": "1", "bypass-tunnel-reminder": "1"}
 _BOTH_WAYS = socket.SHUT_RDWR
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -231,24 +233,33 @@ class Https:
         Raises:
             NetworkError: `SSL_CERT_FILE` names no readable bundle of certificates.
         """
-        import truststore
-
         bundle = self._environ.get("SSL_CERT_FILE")
         try:
-            context: ssl.SSLContext
-            if bundle:
-                if not stat.S_ISREG(Path(bundle).stat().st_mode):  # a device would never end
-                    raise OSError("it is no file")
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                context.load_verify_locations(bundle)
-            else:
-                context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context = ssl_context(self._environ)
             if extra_ca is not None:
                 context.load_verify_locations(extra_ca)
         except (OSError, ssl.SSLError) as error:
             detail = f"SSL_CERT_FILE={bundle}: {error}" if bundle else str(error)
             raise NetworkError(Trouble.UNTRUSTED, url, detail) from error
         return context
+
+
+def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Verifies by the system's trust store, or by the file in `SSL_CERT_FILE`.
+
+    Raises:
+        OSError: that file is no readable bundle of certificates; `ssl.SSLError` is one.
+    """
+    import truststore
+
+    bundle = environ.get("SSL_CERT_FILE")
+    if not bundle:
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not stat.S_ISREG(Path(bundle).stat().st_mode):  # a device would never end
+        raise OSError("it is no file")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(bundle)
+    return context
 
 
 def _through(proxy: str, context: ssl.SSLContext, url: str) -> PoolManager:

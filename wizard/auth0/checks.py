@@ -128,13 +128,11 @@ class CheckResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class TenantReport:
-    """All results in the order of `TENANT_CHECKS`, and what a sign-in needs to go on."""
+class Results:
+    """What follows from the results of several checks."""
 
+    __slots__ = ()
     results: tuple[CheckResult, ...]
-    discovery: Discovery | None
-    keys: tuple[Jwk, ...]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -148,8 +146,17 @@ class TenantReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """TENANT when the tenant could not be reached, FINDINGS for other errors."""
+        """What a command ends with: TENANT when it could not be reached, FINDINGS for others."""
         return exit_code_of(self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantReport(Results):
+    """All results in the order of `TENANT_CHECKS`, and what a sign-in needs to go on."""
+
+    results: tuple[CheckResult, ...]
+    discovery: Discovery | None
+    keys: tuple[Jwk, ...]
 
     def __getitem__(self, check: Check) -> CheckResult:
         """The result of that check."""

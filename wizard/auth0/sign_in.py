@@ -33,7 +33,7 @@ from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_
 from wizard.clock import Clock, SystemClock
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.findings import Outcome, Rule, Severity
-from wizard.http import LOOPBACK_HOSTS, HttpClient, NetworkError
+from wizard.http import LOOPBACK_HOSTS, PAST_TUNNEL_PAGES, HttpClient, NetworkError
 from wizard.settings import CALLBACK_PATH, SetupSettings, is_loopback
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ START_PATH = CALLBACK_PATH.rpartition("/")[0]
 # Only to be looked at by `obstacle`; every answer carries the header.
 LOOK_PATH = "/librechat-auth0"
 SERVED_BY = "X-Librechat-Auth0"
-PAST_TUNNEL_PAGES = {"ngrok-skip-browser-warning": "1", "bypass-tunnel-reminder": "1"}
 # Each opening of the link is an attempt of its own: browsers and chat programs look ahead.
 MOST_ATTEMPTS = 20
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wizard.auth0 import dashboard
-from wizard.auth0.checks import CheckResult
+from wizard.auth0.checks import CheckResult, Results
 from wizard.auth0.errors import (
     Check,
     Endpoint,
@@ -18,7 +18,7 @@ from wizard.auth0.errors import (
     secrets_of,
 )
 from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
-from wizard.findings import ExitCode, Finding, Outcome, Rule, Severity, exit_code_of
+from wizard.findings import Finding, Outcome, Rule, Severity
 from wizard.http import Response
 from wizard.settings import SetupSettings
 
@@ -220,7 +220,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Results):
     """What LibreChat would make of the sign-in; holds claims, no token.
 
     Attributes:
@@ -232,21 +232,6 @@ class Judgement:
     results: tuple[CheckResult, ...]
     id_claims: Mapping[str, str] = field(default_factory=dict)
     access_claims: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Every finding, in the order of the checks."""
-        return tuple(finding for result in self.results for finding in result.findings)
-
-    @property
-    def ok(self) -> bool:
-        """Whether LibreChat would sign this user in."""
-        return self.exit_code is ExitCode.OK
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """What a command ends with that saw this."""
-        return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
         """The judgement as `--json` shows it."""

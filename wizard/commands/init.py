@@ -20,15 +20,16 @@ from wizard.commands.answers import (
     read_secret,
 )
 from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, named_tunnel, open_way
-from wizard.commands.prove import SECONDS_TO_SIGN_IN, check_values, sign_in
+from wizard.commands.planning import plan_for
+from wizard.commands.prove import check_values, sign_in
 from wizard.commands.questions import Auth0Questions, show_dashboard_steps
+from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.drafts import Draft, Drafts
 from wizard.execution import INTERRUPTED, Result
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
-from wizard.librechat.checkout import Checkout, find, how_to_restart, look_at, signs_of_use
+from wizard.librechat.checkout import Checkout, find, how_to_restart, look_at
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
-from wizard.librechat.setup import EnvPlan, plan_env
 from wizard.ports import Ports
 from wizard.settings import (
     Auth0Settings,
@@ -384,7 +385,7 @@ class _Setup:
 
     def _write(self, settings: SetupSettings, checks: Sequence[CheckResult]) -> InitResult:
         console = self.ports.console
-        plan = self._plan(settings)
+        plan = plan_for(settings, self.existing, self.checkout, self.port, self.ports)
         self.findings += plan.findings
         result = InitResult(
             self.store.path, settings, plan.changed_names, self.findings, checks, is_complete=True
@@ -411,15 +412,6 @@ class _Setup:
             return replace(result, written=True)
         console.hint(f"The old one is in {backup}; librechat-auth0 init --undo brings it back.")
         return replace(result, backup=backup, written=True)
-
-    def _plan(self, settings: SetupSettings) -> EnvPlan:
-        return plan_env(
-            settings,
-            self.existing,
-            EnvStore(self.checkout.env_example, self.ports.state_dir).read(),
-            signs_of_use=signs_of_use(self.checkout.folder, self.ports.processes),
-            port=self.port,
-        )
 
 
 def _given(options: InitOptions) -> Auth0Settings:

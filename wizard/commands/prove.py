@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.findings import Finding, Outcome
 from wizard.ports import Ports
 from wizard.settings import SetupSettings
@@ -12,8 +13,6 @@ from wizard.settings import SetupSettings
 if TYPE_CHECKING:
     from wizard.auth0.checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Judgement
-
-SECONDS_TO_SIGN_IN = 600.0
 
 
 def check_values(settings: SetupSettings, ports: Ports) -> TenantReport:

@@ -22,15 +22,16 @@ from wizard.auth0.management_plan import (
 )
 from wizard.commands.answers import MISSING_OPTION, Defaults, defaults_from, env_file_of, option
 from wizard.commands.choose_access import Credentials, choose_access, credentials, is_at_hand
+from wizard.commands.planning import plan_for
 from wizard.commands.prove import check_values
 from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.drafts import Draft
 from wizard.execution import INTERRUPTED
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
-from wizard.librechat.checkout import look_at, signs_of_use
+from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
-from wizard.librechat.setup import EnvPlan, plan_env
+from wizard.librechat.setup import EnvPlan
 from wizard.ports import Ports
 from wizard.settings import (
     Auth0Settings,
@@ -443,13 +444,8 @@ class _Run:
         return True
 
     def _env_plan(self, settings: SetupSettings) -> EnvPlan:
-        return plan_env(
-            settings,
-            self._existing,
-            EnvStore(self._folder.env_example, self._ports.state_dir).read(),
-            signs_of_use=signs_of_use(self._folder.folder, self._ports.processes),
-            port=port_in(self._current),
-        )
+        port = port_in(self._current)
+        return plan_for(settings, self._existing, self._folder, port, self._ports)
 
     def _show_env(self, env_plan: EnvPlan | None) -> None:
         console = self._ports.console

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from wizard.commands.answers import librechat_port
 from wizard.commands.choose_tunnel import Wish, open_way
-from wizard.commands.prove import SECONDS_TO_SIGN_IN, check_values, sign_in
+from wizard.commands.prove import check_values, sign_in
 from wizard.commands.subject import locate, read
+from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.rules import FILE_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
 from wizard.findings import Finding, Rule, Severity
-from wizard.http import HttpClient, NetworkError, Response, Trouble
+from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError, Response, Trouble
 from wizard.settings import host_of, is_loopback
 from wizard.threads import begin
 
@@ -156,8 +156,6 @@ PUBLIC_URL_UNTRUSTED = Rule(
     " your own proxy, give it a certificate for this very name.",
 )
 
-# Free tunnels show browsers a page of their own first; these headers ask them not to.
-_PAST_TUNNEL_PAGES = {"ngrok-skip-browser-warning": "1", "bypass-tunnel-reminder": "1"}
 _SHOWN_LENGTH = 120
 
 
@@ -244,16 +242,14 @@ def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
     goes_by_public = is_origin and public_url != local_url
     local = begin(_ask, http, f"{local_url}/api/config")
     through = (
-        begin(_ask, http, f"{public_url}/api/config", _PAST_TUNNEL_PAGES)
-        if goes_by_public
-        else None
+        begin(_ask, http, f"{public_url}/api/config", PAST_TUNNEL_PAGES) if goes_by_public else None
     )
     config = local.result()
     is_other = config.response is not None and config.config is None
     health = _ask(http, f"{local_url}/health") if is_other else None
     instance = Instance(config, health, through.result() if through else None)
     if instance.public and instance.public.config:
-        sign_in = _ask(http, f"{public_url}/oauth/openid", _PAST_TUNNEL_PAGES)
+        sign_in = _ask(http, f"{public_url}/oauth/openid", PAST_TUNNEL_PAGES)
     elif instance.local.config:
         # LibreChat shall take us for a visitor who came by the HTTPS that is down now.
         forwarded = {"X-Forwarded-Proto": "https"} if public_url.startswith("https:") else {}

@@ -12,7 +12,6 @@ import io
 import logging
 import os
 import re
-import ssl
 import sys
 import tempfile
 import threading
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from wizard.http import ssl_context
 from wizard.processes import programs
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
@@ -85,7 +85,7 @@ def download_agent(environ: Mapping[str, str], progress: Callable[[str], None]) 
         ):
             fresh = Path(private) / target.name
             installer.install_ngrok(
-                str(fresh), timeout=DOWNLOAD_SECONDS, context=_ssl_context(environ)
+                str(fresh), timeout=DOWNLOAD_SECONDS, context=ssl_context(environ)
             )
             fresh.replace(target)
     except (PyngrokError, OSError) as error:
@@ -329,14 +329,6 @@ def _silence_pyngrok() -> None:
     logger.propagate = False
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
-
-
-def _ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    import truststore
-
-    if bundle := environ.get("SSL_CERT_FILE"):
-        return ssl.create_default_context(cafile=bundle)
-    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _program_name() -> str:
