@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
-import ssl
 import stat
 import threading
 import time
@@ -23,13 +21,14 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 if TYPE_CHECKING:
+    import ssl
+
     from urllib3 import BaseHTTPResponse, PoolManager, Retry
 
 MAX_BODY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 14
 # Free tunnels show browsers a page of their own first; these headers ask them not to.
 PAST_TUNNEL_PAGES = {"ngrok-skip-browser-warning": "1", "bypass-tunnel-reminder": "1"}
-_BOTH_WAYS = socket.SHUT_RDWR
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h, errSec* of Apple's SecBase.h, CERT_E_* of winerror.h.
@@ -238,7 +237,7 @@ class Https:
             context = ssl_context(self._environ)
             if extra_ca is not None:
                 context.load_verify_locations(extra_ca)
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:  # ssl.SSLError is one
             detail = f"SSL_CERT_FILE={bundle}: {error}" if bundle else str(error)
             raise NetworkError(Trouble.UNTRUSTED, url, detail) from error
         return context
@@ -250,6 +249,8 @@ def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     Raises:
         OSError: that file is no readable bundle of certificates; `ssl.SSLError` is one.
     """
+    import ssl
+
     import truststore
 
     bundle = environ.get("SSL_CERT_FILE")
@@ -294,25 +295,27 @@ def _bounded_pools() -> dict[str, type]:
 
     A socket's timeout starts anew with each byte; without this, one byte a second lasts for ever.
     """
+    from socket import SHUT_RDWR
+
     from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.exceptions import ConnectTimeoutError
 
     class Connection(HTTPConnection):
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in its base
-            with _cut_after(self.timeout, lambda: self.sock.shutdown(_BOTH_WAYS)):
+            with _cut_after(self.timeout, lambda: self.sock.shutdown(SHUT_RDWR)):
                 return super().getresponse()
 
     class TlsConnection(HTTPSConnection):
         def _tunnel(self) -> None:
             began = time.monotonic()
-            with _cut_after(self.timeout, lambda: self.sock.shutdown(_BOTH_WAYS)):
+            with _cut_after(self.timeout, lambda: self.sock.shutdown(SHUT_RDWR)):
                 super()._tunnel()
             if self.timeout is not None and time.monotonic() - began >= self.timeout:
                 raise ConnectTimeoutError("the proxy took too long")
 
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in its base
-            with _cut_after(self.timeout, lambda: self.sock.shutdown(_BOTH_WAYS)):
+            with _cut_after(self.timeout, lambda: self.sock.shutdown(SHUT_RDWR)):
                 return super().getresponse()
 
     class Pool(HTTPConnectionPool):
@@ -390,6 +393,8 @@ def _network_error(error: Exception, url: str) -> NetworkError:
 
 
 def _tls_trouble(error: Exception) -> Trouble:
+    import ssl
+
     cause = error.args[0] if error.args else None
     if not isinstance(cause, ssl.SSLCertVerificationError):
         return Trouble.TLS

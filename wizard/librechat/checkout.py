@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from wizard.librechat.deployment import read_deployment
+from wizard.librechat.deployment import Deployment, read_compose
 from wizard.processes import Processes
 
 MAX_FILE_BYTES = 1 << 20
@@ -102,7 +102,7 @@ def how_to_restart(folder: Path) -> tuple[str, ...]:
     Source: docker-compose.yml (mount), deploy-compose.yml (`env_file`), api/config/credentials.js.
     """
     commands = []
-    deployment = read_deployment(folder)
+    deployment = Deployment(read_compose(folder))
     if deployment.has_api and deployment.compose[0].name != DEPLOY_COMPOSE:
         action = "up -d" if deployment.hands_env_as_variables else "restart api"
         commands.append(f"docker compose {action}")

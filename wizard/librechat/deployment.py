@@ -139,6 +139,11 @@ class Deployment:
 
 def read_deployment(folder: Path, version: str = "") -> Deployment:
     """What the folder says; files that are missing or broken are part of the answer."""
+    return Deployment(read_compose(folder), _document(folder / YAML_FILE), version)
+
+
+def read_compose(folder: Path) -> tuple[Document, ...]:
+    """The Compose files, main and override; often much shorter than the `librechat.yaml`."""
     compose = []
     for names in (_MAIN_FILES, _OVERRIDE_FILES):
         main = next((name for name in names if (folder / name).is_file()), None)
@@ -147,7 +152,7 @@ def read_deployment(folder: Path, version: str = "") -> Deployment:
         compose.append(_document(folder / main))
     if not compose and (folder / "deploy-compose.yml").is_file():
         compose.append(_document(folder / "deploy-compose.yml"))
-    return Deployment(tuple(compose), _document(folder / YAML_FILE), version)
+    return tuple(compose)
 
 
 def interpolated(text: str, values: Mapping[str, str]) -> str:
@@ -173,25 +178,33 @@ def interpolated(text: str, values: Mapping[str, str]) -> str:
 
 
 def _document(path: Path) -> Document:
-    import yaml
-
     try:
         if not path.is_file():
             return Document(path.name)
         if path.stat().st_size > MAX_FILE_BYTES:
             return Document(path.name, trouble="It is larger than any honest one.")
-        content = _content(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         return Document(path.name, trouble=type(error).__name__)
+    return _understood(path.name, data)
+
+
+def _understood(name: str, data: bytes) -> Document:
+    import yaml
+
+    try:
+        content = _content(data)
+    except (ValueError, RecursionError) as error:
+        return Document(name, trouble=type(error).__name__)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
-        return Document(path.name, trouble=f"{where}{getattr(error, 'problem', None) or error}")
+        return Document(name, trouble=f"{where}{getattr(error, 'problem', None) or error}")
     if content is None:
         content = {}
     if not isinstance(content, dict):
-        return Document(path.name, trouble="It is no mapping of names to values.")
-    return Document(path.name, content)
+        return Document(name, trouble="It is no mapping of names to values.")
+    return Document(name, content)
 
 
 def _content(data: bytes) -> object:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
-import ssl
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,8 @@ from wizard.findings import ExitCode, Rule, Severity
 from wizard.private import private_folder
 
 if TYPE_CHECKING:
+    import ssl
+
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.x509 import Certificate, CertificateBuilder, GeneralName
@@ -81,6 +82,8 @@ class Authority:
         Raises:
             Failure: the files cannot be read.
         """
+        import ssl
+
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
@@ -188,6 +191,8 @@ def _vouches(authority: Certificate, key: EllipticCurvePrivateKey) -> bool:
 
 def _is_current(leaf_file: Path, authority: Certificate) -> bool:
     """Whether the file has a whole certificate of this authority that is good for a while."""
+    import ssl
+
     from cryptography.exceptions import InvalidSignature
 
     leaf = _certificate(leaf_file)
