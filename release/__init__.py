@@ -1,0 +1,106 @@
+"""What a maintainer and the release workflow do alike; nothing of it is installed with the wizard.
+
+`python -m release v1.2.3` refuses a tag that does not fit, and lays the files of the release
+into `dist/` (what goes to PyPI) and `build/` (what goes beside it). `python -m release audit` asks
+for known vulnerabilities.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+UV = os.environ.get("UV", "uv")
+"""The program; `uv run` says where it lies."""
+
+_SECTION = re.compile(r"^## \[(?P<name>[^]]+)\](?: - (?P<date>\d{4}-\d\d-\d\d))?$", re.MULTILINE)
+_LOCKED = ("--frozen", "--no-dev")
+
+
+class UnfitError(Exception):
+    """This tree cannot be released under that tag; the message says what to do."""
+
+
+def sections(changelog: str) -> dict[str, tuple[str | None, str]]:
+    """The date and the text of each version in the changelog, in its order."""
+    heads = list(_SECTION.finditer(changelog))
+    ends = [*(head.start() for head in heads[1:]), len(changelog)]
+    return {
+        head["name"]: (head["date"], changelog[head.end() : end].strip())
+        for head, end in zip(heads, ends, strict=True)
+    }
+
+
+def notes(tag: str, version: str, changelog: str) -> str:
+    """What the changelog tells of the version that the tag names.
+
+    Raises:
+        UnfitError: the tag is not the version's, or the changelog has no dated text for it.
+    """
+    if tag != f"v{version}":
+        raise UnfitError(f"The tag is {tag}, and wizard/__init__.py says {version}.")
+    date, text = sections(changelog).get(version, (None, ""))
+    if not date or not text:
+        raise UnfitError(f'CHANGELOG.md needs a section "## [{version}] - YYYY-MM-DD" with text.')
+    if pending := sections(changelog).get("Unreleased", (None, ""))[1]:
+        raise UnfitError(f"CHANGELOG.md still holds as unreleased: {pending.splitlines()[0]}")
+    return text
+
+
+def build(folder: Path) -> None:
+    """Make sdist and wheel, the wheel from the sdist, and check them as PyPI will.
+
+    The build backend is the one that `uv.lock` pins, not the newest.
+
+    Raises:
+        subprocess.CalledProcessError: a program failed, and has said why.
+    """
+    _run(UV, "build", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(folder))
+    packages = [str(path) for path in sorted(folder.glob("librechat_auth0-*"))]
+    _run(sys.executable, "-m", "twine", "check", "--strict", *packages)
+
+
+def bill_of_materials(version: str) -> dict[str, Any]:
+    """All that an installation brings, by `uv.lock`, in CycloneDX's form; asks no server.
+
+    Raises:
+        subprocess.CalledProcessError: uv failed, and has said why.
+    """
+    command = (UV, "export", "--offline", *_LOCKED, "--preview-features", "sbom-export")
+    said = subprocess.run(
+        [*command, "--format", "cyclonedx1.5"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=True,
+    ).stdout
+    bill: dict[str, Any] = json.loads(said)
+    # uv.lock has no version for a project whose version is dynamic.
+    root = bill["metadata"]["component"]
+    root |= {"version": version, "purl": f"pkg:pypi/{root['name']}@{version}"}
+    return bill
+
+
+def audit() -> None:
+    """Ask PyPI for the known vulnerabilities of all that an installation brings.
+
+    Raises:
+        subprocess.CalledProcessError: there are some, or one package could not be looked up.
+    """
+    with TemporaryDirectory() as folder:
+        pins = str(Path(folder, "requirements.txt"))
+        _run(UV, "export", "--quiet", *_LOCKED, "--no-emit-project", "--output-file", pins)
+        # Without --strict, a package that is not found counts as sound.
+        command = (sys.executable, "-m", "pip_audit", "--strict", "--require-hashes")
+        _run(*command, "--disable-pip", "--requirement", pins)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, cwd=ROOT, check=True)
