@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from wizard.clock import Clock
+from wizard.defaults import ENGLISH
 from wizard.desktop import NoDesktop
 from wizard.http import HttpClient, Response
+from wizard.language import Language
 from wizard.ports import Ports
 from wizard.processes import Completed
 from wizard.settings import InvalidValue
@@ -122,10 +124,13 @@ def make_world(
     http: HttpClient | None = None,
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
+    language: Language | None = None,
 ) -> World:
+    language = language or Language(ENGLISH)
     stderr, stdout = io.StringIO(), io.StringIO()
     ports = Ports(
-        console=Console(stderr=stderr, stdout=stdout),
+        console=Console(stderr=stderr, stdout=stdout, language=language),
+        language=language,
         prompter=prompter,
         http=http or NoHttp(),
         clock=clock or FixedClock(),

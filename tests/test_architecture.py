@@ -29,6 +29,7 @@ STREAMS = {
     "wizard.ui.console": "what users read",
     "wizard.ui.prompts": "what users are asked",
     "wizard.cli": "--version, beside other options",
+    "wizard.ui.usage": "usage errors, in another language than Typer's",
     "wizard.__main__": "--version, before anything is imported",
     "wizard.execution": "asks whether a person watches",
     "wizard.commands.detached": "the pipe between a run and its tunnel in the background",

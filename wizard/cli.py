@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wizard.defaults import LIBRECHAT_PORT, SECONDS_TO_SIGN_IN, TUNNELS
+from wizard.defaults import ENGLISH, LANGUAGES, LIBRECHAT_PORT, SECONDS_TO_SIGN_IN, TUNNELS
+from wizard.language import user_language
 
 if TYPE_CHECKING:
     from wizard.execution import Flags
@@ -27,6 +28,31 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+
+def _known_language(name: str) -> str:
+    if name and name not in LANGUAGES:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(LANGUAGES)}")
+    return name
+
+
+Lang = Annotated[
+    str,
+    typer.Option(
+        "--lang",
+        envvar="LIBRECHAT_AUTH0_LANG",
+        metavar="|".join(LANGUAGES),
+        help="The language; else the locale's.",
+        callback=_known_language,
+    ),
+]
+Plain = Annotated[
+    bool,
+    typer.Option(
+        "--plain",
+        envvar="LIBRECHAT_AUTH0_PLAIN",
+        help="Plain lines, nothing drawn: for screen readers.",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something breaks.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -69,6 +95,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _common(
     context: typer.Context,
+    lang: Lang = "",
+    plain: Plain = False,
     debug: Debug = False,
     quiet: Quiet = False,
     version: Annotated[
@@ -76,7 +104,7 @@ def _common(
         typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
-    context.obj = {"debug": debug, "quiet": quiet}
+    context.obj = {"lang": lang, "plain": plain, "debug": debug, "quiet": quiet}
 
 
 def _tunnel_of_name(ngrok_domain: str, subdomain: str) -> str:
@@ -88,11 +116,14 @@ def _tunnel_of_name(ngrok_domain: str, subdomain: str) -> str:
 
 def _flags(context: typer.Context) -> "Flags":
     """The common options, given before or behind the command's name."""
+    from dataclasses import fields
+
     from wizard.execution import Flags
 
-    names = ("json", "quiet", "debug", "yes", "no_open")
     given = {**context.obj, **{name: on for name, on in context.params.items() if on}}
-    return Flags(**{name: bool(given.get(name)) for name in names})
+    return Flags(
+        **{field.name: given[field.name] for field in fields(Flags) if field.name in given}
+    )
 
 
 @app.command("init")
@@ -160,6 +191,8 @@ def _init(
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
+    lang: Lang = "",
+    plain: Plain = False,
     debug: Debug = False,
 ) -> None:
     """From a LibreChat folder to a complete .env and a tunnel."""
@@ -221,6 +254,8 @@ def _verify(
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
+    lang: Lang = "",
+    plain: Plain = False,
     debug: Debug = False,
 ) -> None:
     """Prove the .env by a real sign-in, judged as by LibreChat."""
@@ -252,6 +287,8 @@ def _tunnel(
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
+    lang: Lang = "",
+    plain: Plain = False,
     debug: Debug = False,
 ) -> None:
     """Open the tunnel again and bring the .env up to date."""
@@ -273,7 +310,13 @@ def _tunnel(
 
 
 @tunnel_app.command("status")
-def _tunnel_status(context: typer.Context, json: Json = False, debug: Debug = False) -> None:
+def _tunnel_status(
+    context: typer.Context,
+    json: Json = False,
+    lang: Lang = "",
+    plain: Plain = False,
+    debug: Debug = False,
+) -> None:
     """Which tunnels are open in the background."""
     from wizard.commands.tunnel import run_status
     from wizard.execution import execute
@@ -290,6 +333,8 @@ def _tunnel_stop(
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
+    lang: Lang = "",
+    plain: Plain = False,
     debug: Debug = False,
 ) -> None:
     """Close the tunnel that is open in the background."""
@@ -313,6 +358,8 @@ def _trust(
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
+    lang: Lang = "",
+    plain: Plain = False,
     debug: Debug = False,
 ) -> None:
     """Have browsers trust the certificates of the local tunnel."""
@@ -345,6 +392,8 @@ def _doctor(
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
+    lang: Lang = "",
+    plain: Plain = False,
     debug: Debug = False,
 ) -> None:
     """Why the sign-in does not work, and what to mend first."""
@@ -368,6 +417,8 @@ def _explain(
     context: typer.Context,
     rule: Annotated[str, typer.Argument(help="Such as LA101; without it all are listed.")] = "",
     json: Json = False,
+    lang: Lang = "",
+    plain: Plain = False,
     debug: Debug = False,
 ) -> None:
     """What a rule means, why it matters and how to mend it."""
@@ -385,6 +436,8 @@ def _report(
         bool, typer.Option("--offline", help="Ask neither the tenant nor the running LibreChat.")
     ] = False,
     json: Json = False,
+    lang: Lang = "",
+    plain: Plain = False,
     debug: Debug = False,
 ) -> None:
     """One text without secrets, to paste into a bug report."""
@@ -450,6 +503,8 @@ def _provision(
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
+    lang: Lang = "",
+    plain: Plain = False,
     debug: Debug = False,
 ) -> None:
     """Make or mend the application and the API in Auth0."""
@@ -477,7 +532,23 @@ def main() -> None:
     """Run the command line."""
     if not any(name.endswith("_COMPLETE") for name in os.environ):
         _forget_other_commands(app, sys.argv[1:])
-    app()
+    language = user_language(_wanted_language(sys.argv[1:]), os.environ)
+    if language.name == ENGLISH:
+        app()
+    from wizard.ui.usage import run
+
+    run(app, language)
+
+
+def _wanted_language(arguments: list[str]) -> str:
+    """What `--lang` says wherever it stands, which help and usage errors must know beforehand."""
+    name = os.environ.get("LIBRECHAT_AUTH0_LANG", "")
+    for index, word in enumerate(arguments):
+        if word == "--lang":
+            name = "".join(arguments[index + 1 : index + 2])
+        elif word.startswith("--lang="):
+            name = word.removeprefix("--lang=")
+    return name if name in LANGUAGES else ""
 
 
 def _forget_other_commands(app: typer.Typer, arguments: list[str]) -> None:
@@ -485,7 +556,8 @@ def _forget_other_commands(app: typer.Typer, arguments: list[str]) -> None:
 
     Their hundred options would be built at every start, for a tenth of the time of `--help`.
     """
-    called = next((word for word in arguments if not word.startswith("-")), "")
+    names = {each.name for each in (*app.registered_commands, *app.registered_groups)}
+    called = next((word for word in arguments if word in names), "")
     for command in app.registered_commands:
         if command.name != called:
             command.callback = _only_help(command.callback)

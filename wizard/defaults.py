@@ -5,3 +5,7 @@ SECONDS_TO_SIGN_IN = 600.0
 
 # Each is a module in `wizard.tunnels`, in the order in which they are offered.
 TUNNELS = ("ngrok", "local", "caddy", "cloudflared", "localtunnel")
+
+ENGLISH = "en"
+# Those besides English have a catalogue in `wizard/locale`.
+LANGUAGES = (ENGLISH, "nl")

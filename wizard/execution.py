@@ -57,8 +57,10 @@ class Result(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The options that every command has."""
+    """The options that every command has; `lang` is "" where the locale decides."""
 
+    lang: str = ""
+    plain: bool = False
     json: bool = False
     quiet: bool = False
     debug: bool = False
@@ -143,10 +145,11 @@ def system_ports(flags: Flags) -> Ports:
     from wizard.clock import SystemClock
     from wizard.desktop import NoDesktop, UserDesktop
     from wizard.http import Https
+    from wizard.language import user_language
     from wizard.processes import SystemProcesses
     from wizard.tunnels.certificates import known_authority
     from wizard.ui.console import Console
-    from wizard.ui.prompts import TerminalPrompter
+    from wizard.ui.prompts import LinePrompter, TerminalPrompter
 
     environ = dict(os.environ)
     for name in OUR_SECRETS:
@@ -155,10 +158,14 @@ def system_ports(flags: Flags) -> Ports:
     if not state_dir.is_absolute():  # XDG says to ignore it; it would lie in the checkout
         state_dir = Path.home() / ".local/state/librechat-auth0"
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
-    console = Console(environ=environ, quiet=flags.quiet, silent=flags.json)
+    language = user_language(flags.lang, environ)
+    plain = flags.plain or _is_simple_terminal(environ)
+    console = Console(language=language, plain=plain, quiet=flags.quiet, silent=flags.json)
+    prompter = LinePrompter if plain else TerminalPrompter
     return Ports(
         console=console,
-        prompter=TerminalPrompter(console.warn) if can_ask else None,
+        language=language,
+        prompter=prompter(console.warn, language) if can_ask else None,
         # Nobody but this machine's own https://localhost is vouched for by that authority.
         http=Https(environ, extra_ca=partial(known_authority, state_dir)),
         clock=SystemClock(),
@@ -187,6 +194,10 @@ def _current_folder(environ: dict[str, str]) -> Path:
 
 def _is_interactive(environ: dict[str, str]) -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty() and not _is_ci(environ)
+
+
+def _is_simple_terminal(environ: dict[str, str]) -> bool:
+    return environ.get("TERM", "") in {"dumb", "unknown"}
 
 
 def _is_ci(environ: dict[str, str]) -> bool:

@@ -13,6 +13,7 @@ from wizard.http import HttpClient
 from wizard.processes import Processes
 
 if TYPE_CHECKING:
+    from wizard.language import Language
     from wizard.ui.console import Console
     from wizard.ui.prompts import Prompter
 
@@ -23,6 +24,7 @@ class Ports:
 
     Attributes:
         console: where it tells.
+        language: what it speaks, for pages and the like; the console has it too.
         prompter: whom it asks, None where nobody can answer.
         http: the network.
         clock: the time.
@@ -34,6 +36,7 @@ class Ports:
     """
 
     console: Console
+    language: Language
     prompter: Prompter | None
     http: HttpClient
     clock: Clock

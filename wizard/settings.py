@@ -42,7 +42,11 @@ _RESERVED_NAMES = {
 
 
 class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the user
-    """The value cannot be right; the message says why and what is expected."""
+    """The value cannot be right; `reason` says why and what is expected."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def parse_domain(text: str) -> str:

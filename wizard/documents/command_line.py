@@ -64,6 +64,7 @@ class Command:
     usage: str
     help: str
     entries: Sequence[Entry]
+    epilog: str = ""
 
 
 def commands() -> tuple[Command, ...]:
@@ -142,7 +143,7 @@ def _walk(command: object, name: str) -> Iterator[Command]:
         if isinstance(parameter, TyperArgument) and parameter.name
     )
     usage += (" [COMMAND]" if name else " COMMAND") if subcommands else ""
-    yield Command(name, usage, command.help or "", entries)
+    yield Command(name, usage, command.help or "", entries, command.epilog or "")
     for word, subcommand in subcommands.items():
         yield from _walk(subcommand, f"{name} {word}".lstrip())
 

@@ -1,7 +1,8 @@
 """What users read. Words go to standard error, data to standard output.
 
-Callers say what a line *is* (a step, a hint, a finding); only this module knows how that looks.
-A terminal gets colour and wrapping from rich; anything else gets plain lines.
+Callers say what a line *is* (a step, a hint, a finding); only this module knows how that looks
+and has it said in the user's language. A terminal gets colour and wrapping from rich; anything
+else, and who asks for it, gets plain lines.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
+from wizard.defaults import ENGLISH
 from wizard.findings import Finding, Outcome, Severity
+from wizard.language import Language, Message
 from wizard.librechat.env_file import Change
 from wizard.librechat.variables import is_secret
 from wizard.text import printable, printable_json
@@ -55,11 +58,16 @@ _SYMBOLS = {
     "note": ("i", "i"),
 }
 _OUTCOMES = {
-    Outcome.PROVED: ("done", Kind.DONE),
-    Outcome.LIKELY: ("likely", Kind.DONE),
-    Outcome.UNPROVED: ("unproved", Kind.WARNING),
-    Outcome.FAILED: ("error", Kind.ERROR),
-    Outcome.SKIPPED: ("skipped", Kind.HINT),
+    Outcome.PROVED: ("done", Kind.DONE, Message("proved")),
+    Outcome.LIKELY: ("likely", Kind.DONE, Message("likely")),
+    Outcome.UNPROVED: ("unproved", Kind.WARNING, Message("unproved")),
+    Outcome.FAILED: ("error", Kind.ERROR, Message("failed")),
+    Outcome.SKIPPED: ("skipped", Kind.HINT, Message("skipped")),
+}
+_PLAIN_MARKS = {
+    "error": Message("Error:"),
+    "warning": Message("Warning:"),
+    "note": Message("Note:"),
 }
 
 
@@ -69,7 +77,9 @@ class Console:
     Args:
         stderr: where words go.
         stdout: where data goes.
-        environ: `NO_COLOR`, `TERM` and the like.
+        language: what is spoken; English where none is given.
+        plain: words in place of symbols, and nothing that is drawn again: for screen readers
+            and for terminals that can do no more.
         quiet: say only what went wrong.
         silent: say nothing at all (`--json`, whose one object says it).
     """
@@ -79,13 +89,15 @@ class Console:
         *,
         stderr: TextIO | None = None,
         stdout: TextIO | None = None,
-        environ: Mapping[str, str] | None = None,
+        language: Language | None = None,
+        plain: bool = False,
         quiet: bool = False,
         silent: bool = False,
     ) -> None:
         self._stderr = stderr or sys.stderr
         self._stdout = stdout or sys.stdout
-        self._environ = environ or {}
+        self._language = language or Language(ENGLISH)
+        self._plain = plain
         self._quiet = quiet or silent
         self._silent = silent
         self._rich_console: RichConsole | None = None
@@ -97,10 +109,18 @@ class Console:
         """Whether a person watches."""
         return self._stderr.isatty()
 
+    @property
+    def _draws(self) -> bool:
+        """Whether lines are coloured, wrapped and drawn again."""
+        return self.is_terminal and not self._plain
+
     def step(self, number: int, total: int, title: str) -> None:
         """Where the user is."""
         self._say("")
-        self._say(f"Step {number} of {total}: {title}", Kind.STEP)
+        where = Message(
+            "Step {number} of {total}: {title}", number=number, total=total, title=Message.of(title)
+        )
+        self._say(where, Kind.STEP)
 
     def say(self, text: str = "") -> None:
         """A line of the conversation."""
@@ -124,14 +144,22 @@ class Console:
 
     def outcome(self, outcome: Outcome, title: str, detail: str) -> None:
         """What a check came to, in one line; what to do about it is for `finding`."""
-        symbol, kind = _OUTCOMES[outcome]
-        silent = {Outcome.PROVED, Outcome.SKIPPED}
-        word = "" if outcome in silent else f", {outcome.value}"
-        self._say(f"{title}{word}: {detail}", kind, mark=symbol)
+        symbol, kind, word = _OUTCOMES[outcome]
+        is_clear = outcome in {Outcome.PROVED, Outcome.SKIPPED} and not self._plain
+        self._say(
+            Message(
+                "{title}: {detail}" if is_clear else "{title}, {outcome}: {detail}",
+                title=Message.of(title),
+                outcome=word,
+                detail=Message.of(detail),
+            ),
+            kind,
+            mark="" if self._plain else symbol,
+        )
 
     def link(self, label: str, url: str) -> None:
         """A link without which the command cannot go on: shown even when quiet or silent."""
-        self._stderr.write(f"{printable(label)}\n    {printable(url)}\n")
+        self._stderr.write(f"{printable(self._language.say(label))}\n    {printable(url)}\n")
         self._stderr.flush()
 
     def verbatim(self, label: str, lines: Sequence[str]) -> None:
@@ -145,11 +173,13 @@ class Console:
         """What is wrong, why, and the next step; problems are said even when quiet."""
         kind = _SEVERITY_KINDS[finding.severity]
         loud = finding.severity is not Severity.NOTE
-        title = f"{finding.rule.title} ({finding.rule.id})"
+        title = Message(
+            "{title} ({rule})", title=Message.of(finding.rule.title), rule=finding.rule.id
+        )
         self._say(title, kind, mark=finding.severity.value, loud=loud)
         for line in filter(None, (finding.detail, finding.rule.why)):
             self._say(line, indent=2, loud=loud)
-        self._say(f"Next: {finding.fix}", indent=2, loud=loud)
+        self._say(Message("Next: {step}", step=Message.of(finding.fix)), indent=2, loud=loud)
 
     def changes(self, changes: Sequence[Change]) -> None:
         """The edits of a file as a diff; secrets are masked on both sides."""
@@ -162,7 +192,7 @@ class Console:
 
     def setting(self, title: str, removed: Sequence[str], added: Sequence[str], why: str) -> None:
         """A setting that changes elsewhere than in a file, as a diff, and why."""
-        self._say(f"{title}: {why}", indent=2)
+        self._say(Message("{title}: {why}", title=Message.of(title), why=Message.of(why)), indent=2)
         for sign, kind, lines in (("-", Kind.REMOVED, removed), ("+", Kind.ADDED, added)):
             for line in lines:
                 self._say(f"    {sign} {line}", kind, wrap=False)
@@ -172,8 +202,8 @@ class Console:
         """Show that something takes time."""
         if self._quiet:
             yield
-        elif self.is_terminal and not self._is_dumb:
-            status = self._rich().status(printable(text))
+        elif self._draws:
+            status = self._rich().status(printable(self._language.say(text)))
             with self._lock:
                 status.start()
             try:
@@ -182,19 +212,22 @@ class Console:
                 with self._lock:
                     status.stop()
         else:
-            self._say(f"{text} ...")
+            self._say(Message("{doing} ...", doing=Message.of(text)))
             yield
 
     @contextmanager
     def standing(self) -> Iterator[Callable[[str], None]]:
         """A line below all others that can be changed, in a terminal; nothing elsewhere."""
-        if self._quiet or self._is_dumb or not self.is_terminal:
+        if self._quiet or not self._draws:
             yield lambda _: None
             return
         from rich.text import Text
 
+        def show(text: str) -> None:
+            status.update(Text(printable(self._language.say(text)), style=Kind.HINT.value))
+
         with self._rich().status("") as status:
-            yield lambda text: status.update(Text(printable(text), style=Kind.HINT.value))
+            yield show
 
     def live(self, text: str) -> None:
         """A line that passes by while a tunnel is open."""
@@ -208,7 +241,7 @@ class Console:
 
     def text(self, text: str) -> None:
         """Text that was asked for, on standard output."""
-        self._stdout.write(f"{printable(text)}\n")
+        self._stdout.write(f"{printable(self._language.say(text))}\n")
         self._stdout.flush()
 
     def _say(
@@ -223,11 +256,12 @@ class Console:
     ) -> None:
         if self._silent or (self._quiet and not loud):
             return
+        line = printable(self._language.say(text))
         with self._lock:
-            self._print(printable(text), kind, self._symbol(mark) if mark else "", indent, wrap)
+            self._print(line, kind, self._mark(mark), indent, wrap)
 
     def _print(self, line: str, kind: Kind, symbol: str, indent: int, wrap: bool) -> None:
-        if not self.is_terminal:
+        if not self._draws:
             encoding = self._stderr.encoding or "utf-8"
             whole = f"{' ' * indent}{symbol}{' ' if symbol else ''}{line}\n"
             self._stderr.write(whole.encode(encoding, "replace").decode(encoding))
@@ -247,14 +281,14 @@ class Console:
             row.add_row(Text(symbol, style=kind.value), styled)
             self._rich().print(row)
 
-    def _symbol(self, name: str) -> str:
-        symbol, plain = _SYMBOLS[name]
+    def _mark(self, name: str) -> str:
+        if not name:
+            return ""
+        if self._plain:
+            return self._language.say(_PLAIN_MARKS.get(name, ""))
+        symbol, ascii_symbol = _SYMBOLS[name]
         encoding = (self._stderr.encoding or "").lower().replace("-", "")
-        return symbol if encoding.startswith("utf") else plain
-
-    @property
-    def _is_dumb(self) -> bool:
-        return self._environ.get("TERM", "") in {"dumb", "unknown"}
+        return symbol if encoding.startswith("utf") else ascii_symbol
 
     def _rich(self) -> RichConsole:
         if self._rich_console is None:
