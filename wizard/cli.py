@@ -556,7 +556,8 @@ def _forget_other_commands(app: typer.Typer, arguments: list[str]) -> None:
 
     Their hundred options would be built at every start, for a tenth of the time of `--help`.
     """
-    names = {each.name for each in (*app.registered_commands, *app.registered_groups)}
+    names = {command.name for command in app.registered_commands}
+    names |= {group.name for group in app.registered_groups}
     called = next((word for word in arguments if word in names), "")
     for command in app.registered_commands:
         if command.name != called:
