@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[1]
 UV = os.environ.get("UV", "uv")
 """The program; `uv run` says where it lies."""
 
-_SECTION = re.compile(r"^## \[(?P<name>[^]]+)\](?: - (?P<date>\d{4}-\d\d-\d\d))?$", re.MULTILINE)
+# Its name and, of a version, its date.
+_SECTION = re.compile(r"^## \[([^]]+)\](?: - (\d{4}-\d\d-\d\d))?$", re.MULTILINE)
 _LOCKED = ("--frozen", "--no-dev")
 
 
@@ -30,11 +31,10 @@ class UnfitError(Exception):
 
 def sections(changelog: str) -> dict[str, tuple[str | None, str]]:
     """The date and the text of each version in the changelog, in its order."""
-    heads = list(_SECTION.finditer(changelog))
-    ends = [*(head.start() for head in heads[1:]), len(changelog)]
+    _, *parts = _SECTION.split(changelog)
     return {
-        head["name"]: (head["date"], changelog[head.end() : end].strip())
-        for head, end in zip(heads, ends, strict=True)
+        name: (date, text.strip())
+        for name, date, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
     }
 
 
@@ -62,7 +62,8 @@ def build(folder: Path) -> None:
     Raises:
         subprocess.CalledProcessError: a program failed, and has said why.
     """
-    _run(UV, "build", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(folder))
+    pinned = ("--no-build-isolation", "--python", sys.executable)
+    _run(UV, "build", "--clear", *pinned, "--out-dir", str(folder))
     packages = [str(path) for path in sorted(folder.glob("librechat_auth0-*"))]
     _run(sys.executable, "-m", "twine", "check", "--strict", *packages)
 

@@ -18,7 +18,7 @@ def lay_out(tag: str) -> None:
     beside.mkdir(exist_ok=True)
     (beside / "notes.md").write_text(text + "\n", "utf-8")
     bill = json.dumps(bill_of_materials(__version__), indent=2)
-    (beside / f"librechat-auth0-{__version__}.cdx.json").write_text(bill + "\n", "utf-8")
+    (beside / "librechat-auth0.cdx.json").write_text(bill + "\n", "utf-8")
 
 
 def main() -> None:

@@ -1,5 +1,10 @@
+"""The built packages: what is in them, and that they install, run, upgrade and go as told."""
+
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,23 +17,43 @@ from pathlib import Path
 import pytest
 from hatchling.build import build_sdist, build_wheel
 
+from release import UV
+from tests.librechat.example import env_example
 from wizard import __version__
 
 ROOT = Path(__file__).parents[1]
+# Installers find their mirrors and caches as the developer has set them up.
+ENVIRON = dict(os.environ)
+# How to install, upgrade and uninstall, by the README.
+WAYS = re.findall(
+    r"^\| (pipx|uv|pip)\b.*? \| `(.+?)` \| `(.+?)` \| `(.+?)` \|$",
+    (ROOT / "README.md").read_text("utf-8"),
+    re.MULTILINE,
+)
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
+    folder = tmp_path_factory.mktemp("wheel")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         return folder / build_wheel(str(folder))
 
 
-def init(command: list[str], folder: Path, **environ: str) -> None:
-    """Write a `.env` from our own template, by that installation."""
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sdist")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return folder / build_sdist(str(folder))
+
+
+def init(command: list[str], folder: Path, example: str = "", **environ: str) -> None:
+    """Write a `.env` from LibreChat's example, or from our own template, by that installation."""
     folder.mkdir()
     (folder / "secret").write_text("s" * 64)
+    if example:
+        (folder / ".env.example").write_text(example)
     subprocess.run(
         [
             *command,
@@ -65,15 +90,26 @@ def test_the_wheel_holds_the_package_its_templates_and_its_manual_page(wheel: Pa
     assert not [name for name in names if "__pycache__" in name]
 
 
-def test_the_sdist_can_be_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    with tarfile.open(tmp_path / build_sdist(str(tmp_path))) as archive:
+def test_the_sdist_can_be_tested(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
 
     for needed in ("pyproject.toml", "uv.lock", "README.md", "templates/librechat.env.j2"):
         assert needed in names
-    assert "tests/conftest.py" in names
+    for needed in ("tests/conftest.py", ".ci/run", ".github/workflows/ci.yml"):
+        assert needed in names
     assert not [name for name in names if "node_modules" in name]
+
+
+def test_pypi_would_take_both(wheel: Path, sdist: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout.count("PASSED")) == (0, 2), done.stdout + done.stderr
 
 
 def test_the_checkout_itself_runs(tmp_path: Path) -> None:
@@ -114,3 +150,92 @@ def test_a_zipapp_of_the_checkout_runs(tmp_path: Path) -> None:
         tmp_path / "run",
         PYTHONPATH=sysconfig.get_path("purelib"),
     )
+
+
+class Machine:
+    """A computer on which only that way of installing is at hand, all of it below one folder."""
+
+    def __init__(self, folder: Path, way: str) -> None:
+        self.folder = folder
+        programs = folder / "bin"
+        if way == "pip":
+            venv = [sys.executable, "-m", "venv", str(folder / "venv")]
+            subprocess.run(venv, env=ENVIRON, check=True)
+            programs = folder / "venv" / Path(sys.executable).parent.name
+        uv = shutil.which(UV)
+        assert uv
+        near = [programs, Path(sys.executable).parent, Path(uv).parent]
+        self.environ = ENVIRON | {
+            "PATH": os.pathsep.join([*map(str, near), ENVIRON["PATH"]]),
+            "PIPX_HOME": str(folder / "pipx"),
+            "PIPX_BIN_DIR": str(folder / "bin"),
+            "PIPX_MAN_DIR": str(folder / "man"),
+            "PIPX_COMPLETION_DIR": str(folder / "completions"),
+            "UV_TOOL_DIR": str(folder / "uv"),
+            "UV_TOOL_BIN_DIR": str(folder / "bin"),
+        }
+        self.environ.pop("VIRTUAL_ENV", None)
+        self.program = programs / "librechat-auth0"
+
+    def run(self, line: str, folder: Path) -> None:
+        """Run a line of the README's there."""
+        name, *rest = shlex.split(line)
+        program = shutil.which(name, path=self.environ["PATH"])
+        assert program
+        done = subprocess.run(
+            [program, *rest],
+            cwd=folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+    def said(self, *args: str) -> str:
+        """What the installed program prints."""
+        command = [str(self.program), *args]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def left(self) -> list[Path]:
+        """What is there by our names; the installers' own empty locks are not ours."""
+        ours = ("librechat", "wizard")
+        return [
+            path
+            for path in self.folder.rglob("*")
+            if any(name in path.name.lower() for name in ours) and path.suffix != ".lock"
+        ]
+
+
+def test_the_readme_knows_three_ways() -> None:
+    assert [way for way, *_ in WAYS] == ["pipx", "uv", "pip"]
+
+
+@pytest.mark.needs(UV)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("way", "install", "upgrade", "uninstall"), WAYS, ids=[way for way, *_ in WAYS]
+)
+def test_it_installs_runs_upgrades_and_goes(
+    way: str, install: str, upgrade: str, uninstall: str, wheel: Path, sdist: Path, tmp_path: Path
+) -> None:
+    machine = Machine(tmp_path / "machine", way)
+
+    machine.run(install.replace(" .", f" {wheel}"), tmp_path)
+    assert machine.said("--version").split() == ["librechat-auth0", __version__]
+    assert "init" in machine.said("--help")
+    init([str(machine.program)], tmp_path / "LibreChat", env_example())
+
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    copy = tmp_path / sdist.name.removesuffix(".tar.gz")
+    module = copy / "wizard/__init__.py"
+    # Twice: the second must not be what the installer has kept of the first.
+    for version in ("98.0", "99.0"):
+        module.write_text(re.sub('"[0-9.]+"', f'"{version}"', module.read_text("utf-8")), "utf-8")
+        machine.run(upgrade, copy)
+        assert machine.said("--version").split()[-1] == version
+
+    assert machine.left()
+    machine.run(uninstall, tmp_path)
+    assert machine.left() == []
