@@ -5,6 +5,9 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
+from wizard.defaults import ENGLISH
+from wizard.language import Language, Message
+
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
@@ -25,17 +28,26 @@ def template_folder() -> Traversable:
     raise FileNotFoundError("templates/ is missing; reinstall librechat-auth0")
 
 
-def template(name: str) -> Template:
+def template(name: str, language: Language | None = None) -> Template:
     """The template of that name, see `environment`."""
-    return environment().get_template(name)
+    return environment(language).get_template(name)
 
 
-def environment() -> Environment:
-    """Where templates find each other; HTML is escaped, and a name left undefined is an error."""
+def environment(language: Language | None = None) -> Environment:
+    """Where templates find each other; HTML is escaped, and a name left undefined is an error.
+
+    They speak `language`, English where none is given: `_` says a text in it, with the values of
+    the text's fields by name, and `lang` is its code.
+    """
     from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
     folder = template_folder()
-    return Environment(
+    spoken = language or Language(ENGLISH)
+
+    def said(text: str, **values: object) -> str:
+        return spoken.say(Message(text, **values) if values else text)
+
+    made = Environment(
         loader=FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
         autoescape=select_autoescape(enabled_extensions=["html.j2"]),
         undefined=StrictUndefined,
@@ -43,3 +55,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.globals.update(_=said, lang=spoken.name)
+    return made
