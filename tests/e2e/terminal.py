@@ -7,9 +7,16 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pexpect
 import pyte
+import pytest
+
+if TYPE_CHECKING:
+    import pexpect
+else:
+    # What imports this is skipped on Windows.
+    pexpect = pytest.importorskip("pexpect")
 
 PROGRAM = str(Path(sys.executable).with_name("librechat-auth0"))
 ENTER = "\r"
