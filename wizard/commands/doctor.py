@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wizard.auth0.checks import CheckResult
 from wizard.commands.answers import INVALID_VALUE, MISSING_OPTION
 from wizard.commands.prove import show
 from wizard.commands.subject import locate, read
@@ -20,6 +20,9 @@ from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import Change
 from wizard.ports import Ports
 from wizard.rules import all_rules
+
+if TYPE_CHECKING:
+    from wizard.auth0.checks import CheckResult
 
 
 @dataclass(frozen=True, slots=True)

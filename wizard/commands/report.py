@@ -6,9 +6,9 @@ import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wizard import __version__
-from wizard.auth0.checks import TenantReport
 from wizard.commands.subject import locate, read
 from wizard.doctor.examine import Examination, examine
 from wizard.doctor.subject import Subject
@@ -18,6 +18,9 @@ from wizard.librechat.variables import VARIABLES, Format, is_secret
 from wizard.ports import Ports
 from wizard.settings import host_of, is_loopback
 from wizard.tunnels import tunnel_of
+
+if TYPE_CHECKING:
+    from wizard.auth0.checks import TenantReport
 
 # Variables of free text in which nothing secret belongs.
 _HARMLESS_TEXTS = frozenset({"HOST", "OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"})

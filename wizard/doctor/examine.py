@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from wizard.auth0.checks import TenantReport, check_tenant
 from wizard.clock import Clock
 from wizard.doctor.rules import FILE_CHECKS, RUNNING_CHECKS, can_be_mended, diagnose
 from wizard.doctor.subject import Subject, settings_of
@@ -18,8 +17,11 @@ from wizard.findings import Finding, Severity
 from wizard.http import HttpClient
 from wizard.librechat.instance import look_at_instance
 from wizard.rules import all_rules
-from wizard.settings import port_in
+from wizard.settings import SetupSettings, port_in
 from wizard.threads import begin
+
+if TYPE_CHECKING:
+    from wizard.auth0.checks import TenantReport
 
 T = TypeVar("T")
 
@@ -67,7 +69,7 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
     """
     settings = None if offline else settings_of(subject)
     port, public_url = port_in(subject.values), subject.value("DOMAIN_SERVER")
-    tenant = begin(check_tenant, settings, http, clock) if settings else None
+    tenant = begin(_ask_tenant, settings, http, clock) if settings else None
     instance = None if offline else begin(look_at_instance, http, port, public_url)
     findings = list(diagnose(subject, FILE_CHECKS))
     report = _result(tenant.result if tenant else None, findings)
@@ -88,7 +90,7 @@ def examine_again(
     settings = settings_of(subject)
     findings = list(diagnose(subject, FILE_CHECKS))
     if not offline and settings != settings_of(before.subject):
-        ask = partial(check_tenant, settings, http, clock) if settings else None
+        ask = partial(_ask_tenant, settings, http, clock) if settings else None
         report = _result(ask, findings)
     return conclude(replace(subject, instance=before.subject.instance), report, findings)
 
@@ -105,6 +107,12 @@ def conclude(
     ]
     findings.sort(key=lambda finding: _WEIGHTS[finding.severity])
     return Examination(subject, tenant, tuple(findings))
+
+
+def _ask_tenant(settings: SetupSettings, http: HttpClient, clock: Clock) -> TenantReport:
+    from wizard.auth0.checks import check_tenant
+
+    return check_tenant(settings, http, clock)
 
 
 def task_of(finding: Finding, subject: Subject) -> Task:
