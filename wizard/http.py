@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
+
+from wizard.language import Message, joined
 
 if TYPE_CHECKING:
     import ssl
@@ -36,29 +38,37 @@ _CERTIFICATE_TIME_CODES = frozenset({9, 10, -67818, -67819, 0x800B0101})
 _CERTIFICATE_NAME_CODES = frozenset({62, 64, -67602, 0x800B010F})
 
 
-class Trouble(StrEnum):
-    """Why no answer came."""
+class Trouble(Enum):
+    """Why no answer came, as users read it."""
 
-    NAME = "the name does not resolve"
-    REFUSED = "nothing accepts the connection"
-    TIMEOUT = "no answer in time"
-    UNTRUSTED = "the certificate is not trusted"
-    WRONG_NAME = "the certificate is for another name"
-    WRONG_TIME = "the certificate is not valid at this computer's time"
-    TLS = "the TLS handshake failed"
-    PROXY = "the proxy refused"
-    DROPPED = "the connection broke"
-    TOO_LARGE = "the answer is larger than any honest one"
+    NAME = Message("the name does not resolve")
+    REFUSED = Message("nothing accepts the connection")
+    TIMEOUT = Message("no answer in time")
+    UNTRUSTED = Message("the certificate is not trusted")
+    WRONG_NAME = Message("the certificate is for another name")
+    WRONG_TIME = Message("the certificate is not valid at this computer's time")
+    TLS = Message("the TLS handshake failed")
+    PROXY = Message("the proxy refused")
+    DROPPED = Message("the connection broke")
+    TOO_LARGE = Message("the answer is larger than any honest one")
+
+
+_NEVER_ENDED = Message("the answer never ended")
 
 
 class NetworkError(Exception):
     """No answer came from `url`; `trouble` says why and `detail` what was reported."""
 
     def __init__(self, trouble: Trouble, url: str, detail: str = "") -> None:
-        super().__init__(f"{trouble.value}: {detail}" if detail else trouble.value)
         self.trouble = trouble
         self.url = url
         self.detail = detail
+        super().__init__(self.reason)
+
+    @property
+    def reason(self) -> Message:
+        """Why no answer came, and what was reported of it."""
+        return joined(": ", (self.trouble.value, self.detail))
 
     @property
     def host(self) -> str:
@@ -168,7 +178,8 @@ class Https:
         for name, value in sent.items():
             # http.client would quote the value, which may be a token.
             if not (value.isascii() and value.isprintable()):
-                raise NetworkError(Trouble.DROPPED, url, f"{name} cannot be sent as it is")
+                detail = Message("{header} cannot be sent as it is", header=name)
+                raise NetworkError(Trouble.DROPPED, url, detail)
         content: bytes | str | None = body
         if form is not None:
             content = urlencode(form)
@@ -192,7 +203,7 @@ class Https:
                 answer.close()
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             if time.monotonic() >= deadline:
-                raise NetworkError(Trouble.TIMEOUT, url, "the answer never ended") from error
+                raise NetworkError(Trouble.TIMEOUT, url, _NEVER_ENDED) from error
             raise _network_error(error, url) from error
 
     def _pool(self, url: str) -> PoolManager:
@@ -238,7 +249,9 @@ class Https:
             if extra_ca is not None:
                 context.load_verify_locations(extra_ca)
         except OSError as error:  # ssl.SSLError is one
-            detail = f"SSL_CERT_FILE={bundle}: {error}" if bundle else str(error)
+            detail = Message.of(str(error))
+            if bundle:
+                detail = Message("SSL_CERT_FILE={file}: {reason}", file=bundle, reason=detail)
             raise NetworkError(Trouble.UNTRUSTED, url, detail) from error
         return context
 
@@ -257,7 +270,7 @@ def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     if not bundle:
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not stat.S_ISREG(Path(bundle).stat().st_mode):  # a device would never end
-        raise OSError("it is no file")
+        raise OSError(Message("it is no file"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(bundle)
     return context
@@ -280,7 +293,7 @@ def _through(proxy: str, context: ssl.SSLContext, url: str) -> PoolManager:
             proxy_headers=urllib3.make_headers(proxy_basic_auth=name_and_password or None),
         )
     except (urllib3.exceptions.HTTPError, ValueError):
-        reason = "the proxy's address is no http:// or https:// URL"
+        reason = Message("the proxy's address is no http:// or https:// URL")
         raise NetworkError(Trouble.PROXY, url, reason) from None
 
 
@@ -354,9 +367,10 @@ def _read(answer: BaseHTTPResponse, url: str, deadline: float) -> Response:
         while chunk := answer.read1(CHUNK_BYTES):
             body += chunk
             if len(body) > MAX_BODY_BYTES:
-                raise NetworkError(Trouble.TOO_LARGE, url, f"over {MAX_BODY_BYTES >> 20} MiB")
+                detail = Message("over {size} MiB", size=MAX_BODY_BYTES >> 20)
+                raise NetworkError(Trouble.TOO_LARGE, url, detail)
     if time.monotonic() >= deadline:  # the end may be the one that we made
-        raise NetworkError(Trouble.TIMEOUT, url, "the answer never ended")
+        raise NetworkError(Trouble.TIMEOUT, url, _NEVER_ENDED)
     return Response(
         url=url,
         status=answer.status,
