@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wizard import loopback
 from wizard.findings import Rule, Severity
 from wizard.http import HttpClient, NetworkError
+from wizard.language import Message
 
 if TYPE_CHECKING:
     import uvicorn
@@ -57,7 +58,9 @@ class CallbackServer:
             self._running = loopback.Background(self._server(), sockets, "sign-in callback")
         except OSError as error:
             reason = error.strerror or error
-            raise PORT_TAKEN.failure(f"Port {self._port}: {reason}.") from error
+            raise PORT_TAKEN.failure(
+                Message("Port {port}: {reason}.", port=self._port, reason=reason)
+            ) from error
 
     def stop(self) -> None:
         """Serve no longer; answers under way are given."""
@@ -72,10 +75,14 @@ class CallbackServer:
             config = self._http.request("GET", f"{url}/api/config").json_object() or {}
             health = self._http.request("GET", f"{url}/health").text.strip()
         except NetworkError:
-            return PORT_TAKEN.failure(f"Something listens on port {self._port}.")
+            return PORT_TAKEN.failure(Message("Something listens on port {port}.", port=self._port))
         if "serverDomain" in config or "openidLoginEnabled" in config or health == "OK":
-            return LIBRECHAT_HOLDS_PORT.failure(f"LibreChat answers on port {self._port}.")
-        return PORT_TAKEN.failure(f"A web server that is not LibreChat holds port {self._port}.")
+            return LIBRECHAT_HOLDS_PORT.failure(
+                Message("LibreChat answers on port {port}.", port=self._port)
+            )
+        return PORT_TAKEN.failure(
+            Message("A web server that is not LibreChat holds port {port}.", port=self._port)
+        )
 
     def _server(self) -> uvicorn.Server:
         import uvicorn

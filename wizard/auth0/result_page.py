@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wizard.auth0.checks import CheckResult
 from wizard.auth0.tokens import Judgement
 from wizard.findings import Finding, Outcome, Severity
+from wizard.language import Language, Message, sentences
 from wizard.templates import template
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _MARKS = {
 # Links of our own table only: whatever else a text holds stays text.
 _LINK = re.compile(r"(https://manage\.auth0\.com/[\w/#%.-]*[\w/])")
 
-_TO_THE_TERMINAL = "You can close this page and return to the terminal."
+_TO_THE_TERMINAL = Message("You can close this page and return to the terminal.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,52 +41,56 @@ class Page:
     is_result: bool = False
 
 
-def judgement_page(judgement: Judgement, public_url: str) -> Page:
+def judgement_page(judgement: Judgement, public_url: str, language: Language) -> Page:
     """The result of a sign-in."""
     good = judgement.ok
     remarks = any(finding.severity is not Severity.NOTE for finding in judgement.findings)
     claims = [
-        ("What the ID token says", list(judgement.id_claims.items())),
-        ("What the access token says", list(judgement.access_claims.items())),
+        (Message("What the ID token says"), list(judgement.id_claims.items())),
+        (Message("What the access token says"), list(judgement.access_claims.items())),
     ]
     page = _page(
         200,
+        language,
         tone="good" if good and not remarks else "mild" if good else "bad",
-        title="The sign-in works" if good else "The sign-in does not work yet",
-        lead=f"LibreChat at {public_url} will sign people in with Auth0."
+        title=Message("The sign-in works" if good else "The sign-in does not work yet"),
+        lead=Message("LibreChat at {url} will sign people in with Auth0.", url=public_url)
         if good
-        else "LibreChat would not sign people in. What to change is marked below.",
+        else Message("LibreChat would not sign people in. What to change is marked below."),
         results=[_result(result) for result in judgement.results],
         claims=[(name, values) for name, values in claims if values],
-        footer=f"No token was stored. {_TO_THE_TERMINAL}",
+        footer=sentences("No token was stored.", _TO_THE_TERMINAL),
     )
     return replace(page, is_result=True)
 
 
-def refusal_page(status: int, lead: str, *, is_over: bool) -> Page:
+def refusal_page(status: int, lead: Message, language: Language, *, is_over: bool) -> Page:
     """A visit that is no part of the sign-in; repeats nothing of what the visitor sent."""
     return _page(
         status,
+        language,
         tone="mild",
-        title="This is not part of the sign-in",
+        title=Message("This is not part of the sign-in"),
         lead=lead,
         results=[],
         claims=[],
         footer=_TO_THE_TERMINAL
         if is_over
-        else "The sign-in goes on: use the link that librechat-auth0 shows in the terminal.",
+        else Message(
+            "The sign-in goes on: use the link that librechat-auth0 shows in the terminal."
+        ),
     )
 
 
-def _page(status: int, **page: object) -> Page:
+def _page(status: int, language: Language, **page: object) -> Page:
     nonce = secrets.token_urlsafe(16)
-    html = _template().render(page=page, nonce=nonce)
+    html = _template(language).render(page=page, nonce=nonce, segments=_segments)
     return Page(status, html, security_headers(nonce))
 
 
 @cache  # strangers may ask for refusals as often as they like
-def _template() -> Template:
-    return template("sign-in-result.html.j2")
+def _template(language: Language) -> Template:
+    return template("sign-in-result.html.j2", language)
 
 
 def security_headers(nonce: str = "") -> dict[str, str]:
@@ -122,7 +127,7 @@ def _finding(finding: Finding) -> dict[str, object]:
         "title": finding.rule.title,
         "why": finding.rule.why,
         "detail": finding.detail,
-        "fix": _segments(finding.fix),
+        "fix": finding.fix,
     }
 
 

@@ -31,9 +31,10 @@ from wizard.auth0.result_page import Page, judgement_page, refusal_page, securit
 from wizard.auth0.tenant import Discovery, Jwk, network_finding
 from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_tokens
 from wizard.clock import Clock, SystemClock
-from wizard.defaults import LIBRECHAT_PORT
+from wizard.defaults import ENGLISH, LIBRECHAT_PORT
 from wizard.findings import Outcome, Rule, Severity
 from wizard.http import LOOPBACK_HOSTS, PAST_TUNNEL_PAGES, HttpClient, NetworkError
+from wizard.language import Language, Message, joined, sentences
 from wizard.settings import CALLBACK_PATH, SetupSettings, is_loopback
 
 if TYPE_CHECKING:
@@ -105,11 +106,12 @@ class _Attempt:
 
 
 class _NotOurs(Exception):  # noqa: N818 - an answer to the visitor
-    """The visit is no part of the sign-in; the message is told, nothing of the visit itself."""
+    """The visit is no part of the sign-in; the reason is told, nothing of the visit itself."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, reason: Message) -> None:
+        super().__init__(reason)
         self.status = status
+        self.reason = reason
 
 
 class SignIn:
@@ -122,6 +124,7 @@ class SignIn:
         http: the network, for the exchange of the code and the refresh.
         port: LibreChat's port on this machine, to which the public URL leads.
         clock: this computer's time.
+        language: what the pages speak; English where none is given.
         linger: seconds to serve on after the result page has left, for what tunnels hold back.
     """
 
@@ -134,6 +137,7 @@ class SignIn:
         port: int = LIBRECHAT_PORT,
         *,
         clock: Clock | None = None,
+        language: Language | None = None,
         linger: float = 0.5,
     ) -> None:
         self._settings = settings
@@ -141,13 +145,14 @@ class SignIn:
         self._keys = keys
         self._http = http
         self._clock = clock or SystemClock()
+        self._language = language or Language(ENGLISH)
         self._linger = linger
         self._key = secrets.token_urlsafe(16)
         self._identity = secrets.token_urlsafe(16)
         self._lock = threading.Lock()
         self._attempts: dict[str, _Attempt] = {}
         self._used: set[str] = set()
-        self._refusals: Counter[str] = Counter()
+        self._refusals: Counter[Message] = Counter()
         self._judgement: Judgement | None = None
         self._told = threading.Event()
         self._server = CallbackServer(self._serve, port, http)
@@ -157,16 +162,16 @@ class SignIn:
         """What the user opens; holds a key, so it is for the user alone."""
         return f"{self._settings.public_url}{START_PATH}?key={self._key}"
 
-    def obstacle(self) -> str:
-        """Why the public URL, asked from this machine, does not lead here; "" where it does."""
+    def obstacle(self) -> Message | None:
+        """Why the public URL, asked from this machine, does not lead here; None where it does."""
         url = f"{self._settings.public_url}{LOOK_PATH}"
         try:
             answer = self._http.request("GET", url, headers=PAST_TUNNEL_PAGES)
         except NetworkError as error:
-            return error.trouble.value
+            return Message.of(error.trouble.value)
         if answer.headers.get(SERVED_BY.lower()) == self._identity:
-            return ""
-        return f"something else answers (HTTP {answer.status})"
+            return None
+        return Message("something else answers (HTTP {status})", status=answer.status)
 
     def wait(self, timeout: float) -> Judgement:
         """The judgement, once the browser has its page.
@@ -215,11 +220,11 @@ class SignIn:
             if visit.path == START_PATH:
                 return self._begin(visit)
             return self._finish(visit)
-        except _NotOurs as reason:
+        except _NotOurs as refusal:
             with self._lock:
-                self._refusals[str(reason)] += 1
+                self._refusals[refusal.reason] += 1
                 is_over = self._judgement is not None
-            return refusal_page(reason.status, str(reason), is_over=is_over)
+            return refusal_page(refusal.status, refusal.reason, self._language, is_over=is_over)
 
     def _admit(self, visit: Visit) -> None:
         """Keep out what no browser of the user's sends in a sign-in.
@@ -228,21 +233,21 @@ class SignIn:
             _NotOurs: it is kept out.
         """
         if not self._is_our_host(visit.host):
-            raise _NotOurs(421, "This server does not answer for that host.")
+            raise _NotOurs(421, Message("This server does not answer for that host."))
         if visit.path not in {START_PATH, CALLBACK_PATH}:
-            raise _NotOurs(404, "There is nothing here but a sign-in.")
+            raise _NotOurs(404, Message("There is nothing here but a sign-in."))
         if visit.method != "GET":
-            raise _NotOurs(405, "A sign-in comes by GET.")
+            raise _NotOurs(405, Message("A sign-in comes by GET."))
         if visit.origin not in {"", self._settings.public_url}:
-            raise _NotOurs(403, "Another site's page sent this request.")
+            raise _NotOurs(403, Message("Another site's page sent this request."))
         # A sign-in is a visit to a page; anything else is a script, a frame or an image.
         if visit.fetch_mode not in {"", "navigate"} or visit.fetch_dest not in {"", "document"}:
-            raise _NotOurs(403, "Another page sent this request behind the user's back.")
+            raise _NotOurs(403, Message("Another page sent this request behind the user's back."))
 
     def _begin(self, visit: Visit) -> Redirect:
         given = _parameters(visit).get("key", "")
         if not hmac.compare_digest(given.encode(), self._key.encode()):
-            raise _NotOurs(403, "The link's key is missing or wrong.")
+            raise _NotOurs(403, Message("The link's key is missing or wrong."))
         state, attempt = secrets.token_urlsafe(32), _new_attempt()
         with self._lock:
             self._attempts[state] = attempt
@@ -258,9 +263,9 @@ class SignIn:
         parameters = _parameters(visit)
         if parameters.get("iss", self._discovery.issuer) != self._discovery.issuer:
             # RFC 9207: an answer of one issuer must not pass for another's.
-            raise _NotOurs(400, "Another issuer sent this answer.")
+            raise _NotOurs(400, Message("Another issuer sent this answer."))
         if not parameters.get("code") and not parameters.get("error"):
-            raise _NotOurs(400, "The answer holds neither a code nor an error.")
+            raise _NotOurs(400, Message("The answer holds neither a code nor an error."))
         attempt = self._claim(parameters.get("state", ""))
         result = self._judge_arrival(visit, parameters)
         judgement = Judgement((result,))
@@ -269,19 +274,21 @@ class SignIn:
             judgement = replace(judgement, results=(result, *judgement.results))
         with self._lock:
             if self._judgement is not None:
-                raise _NotOurs(409, "The sign-in is over.")
+                raise _NotOurs(409, Message("The sign-in is over."))
             self._judgement = judgement
-        return judgement_page(judgement, self._settings.public_url)
+        return judgement_page(judgement, self._settings.public_url, self._language)
 
     def _claim(self, state: str) -> _Attempt:
         """The attempt of that state, which is then used up."""
         with self._lock:
             if self._judgement is not None:
-                raise _NotOurs(409, "The sign-in is over.")
+                raise _NotOurs(409, Message("The sign-in is over."))
             if state in self._used:
-                raise _NotOurs(400, "This answer was used already.")
+                raise _NotOurs(400, Message("This answer was used already."))
             if state not in self._attempts:
-                raise _NotOurs(400, "This answer belongs to no sign-in that was started here.")
+                raise _NotOurs(
+                    400, Message("This answer belongs to no sign-in that was started here.")
+                )
             self._used.add(state)
             return self._attempts.pop(state)
 
@@ -294,15 +301,16 @@ class SignIn:
                 finding = known.finding(error, self._settings)
             else:
                 seen = quoted(error.words, secrets=secrets_of(self._settings))
-                finding = REFUSED.finding(f"It answered: {seen}")
+                finding = REFUSED.finding(Message("It answered: {words}", words=seen))
             return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
         proto = visit.forwarded_proto.split(",")[0].strip()
         if proto != "https" and not is_loopback(self._settings.public_url):
+            seen = quoted(proto) or Message("none")
             finding = NO_FORWARDED_PROTO.finding(
-                f"X-Forwarded-Proto was: {quoted(proto) or 'none'}."
+                Message("X-Forwarded-Proto was: {value}.", value=seen)
             )
             return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
-        detail = f"Auth0 sent the browser back to {self._settings.callback_url}."
+        detail = Message("Auth0 sent the browser back to {url}.", url=self._settings.callback_url)
         return CheckResult(check, Outcome.PROVED, detail)
 
     def _exchange(self, code: str, attempt: _Attempt) -> Judgement:
@@ -336,7 +344,8 @@ class SignIn:
         try:
             return self._ask_for_tokens(refresh_parameters(self._settings, tokens.refresh_token))
         except NetworkError as error:
-            return OAuthError("", f"no answer came, {error.trouble.value}")
+            trouble = Message.of(error.trouble.value)
+            return OAuthError("", Message("no answer came, {trouble}", trouble=trouble))
 
     def _ask_for_tokens(self, form: dict[str, str]) -> Tokens | OAuthError:
         form |= client_credentials(self._settings, self._settings.auth0.client_secret)
@@ -355,13 +364,18 @@ class SignIn:
             return False
         return name in LOOPBACK_HOSTS or name == urlsplit(self._settings.public_url).hostname
 
-    def _what_came(self, timeout: float) -> str:
+    def _what_came(self, timeout: float) -> Message:
         with self._lock:
             opened = bool(self._attempts or self._used)
-            refusals = [f"{count} × {reason}" for reason, count in self._refusals.most_common(3)]
-        told = "The link was opened." if opened else "The link was not opened."
-        refused = f" Refused: {' '.join(refusals)}" if refusals else ""
-        return f"Waited {timeout:.0f} seconds. {told}{refused}"
+            refusals = [
+                joined(" × ", (str(count), reason))
+                for reason, count in self._refusals.most_common(3)
+            ]
+        return sentences(
+            Message("Waited {seconds} seconds.", seconds=f"{timeout:.0f}"),
+            "The link was opened." if opened else "The link was not opened.",
+            Message("Refused: {refusals}", refusals=joined(" ", refusals)) if refusals else "",
+        )
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -388,9 +402,9 @@ def _parameters(visit: Visit) -> dict[str, str]:
     try:
         fields = parse_qs(visit.query, keep_blank_values=True, max_num_fields=30, errors="strict")
     except ValueError:
-        raise _NotOurs(400, "The address is no answer to a sign-in.") from None
+        raise _NotOurs(400, Message("The address is no answer to a sign-in.")) from None
     if any(len(values) > 1 for values in fields.values()):
-        raise _NotOurs(400, "The address says the same thing twice.")
+        raise _NotOurs(400, Message("The address says the same thing twice."))
     return {name: values[0] for name, values in fields.items()}
 
 

@@ -20,6 +20,7 @@ from wizard.auth0.errors import (
 from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
 from wizard.findings import Finding, Outcome, Rule, Severity
 from wizard.http import Response
+from wizard.language import Message
 from wizard.settings import SetupSettings
 
 # LibreChat's OPENID_CLOCK_TOLERANCE, in seconds.
@@ -34,9 +35,22 @@ _MOST_CLAIMS = 40
 _TIME_CLAIMS = frozenset({"exp", "iat", "nbf", "auth_time", "updated_at"})
 # 9999 is the last year that a date shows.
 _LAST_YEAR = 250e9
+_UNITS = (
+    (86_400, Message("{count} days")),
+    (3600, Message("{count} hours")),
+    (60, Message("{count} minutes")),
+)
+_SECONDS = Message("{count} seconds")
 
 _STRATEGY = "librechat: api/strategies/openidStrategy.js"
 _API_SETTINGS = f"Applications → APIs → your API → Settings ({dashboard.APIS})"
+
+
+_FIX_ID_TOKEN_NOT_RS256 = Message(
+    "In Applications → your application → Settings → Advanced Settings → OAuth ({application})"
+    " set JSON Web Token (JWT) Signature Algorithm to RS256.",
+    application=dashboard.APPLICATIONS,
+)
 
 
 def _rule(identifier: str, title: str, why: str, fix: str, source: str = _STRATEGY) -> Rule:
@@ -65,8 +79,7 @@ ID_TOKEN_NOT_RS256 = _rule(
     "LA403",
     "The application's ID tokens are not signed with the tenant's RSA key",
     "LibreChat verifies with the public key; an HS256 token ends in “invalid algorithm”.",
-    "In Applications → your application → Settings → Advanced Settings → OAuth"
-    f" ({dashboard.APPLICATIONS}) set JSON Web Token (JWT) Signature Algorithm to RS256.",
+    _FIX_ID_TOKEN_NOT_RS256,
     "librechat: api/strategies/openIdJwtStrategy.js",
 )
 UNREADABLE = _rule(
@@ -276,7 +289,7 @@ def read_tokens(answer: Response) -> Tokens | OAuthError:
         )
     if error := texts.get("error"):
         return OAuthError(error, texts.get("error_description", ""))
-    return OAuthError("", f"HTTP {answer.status} without tokens")
+    return OAuthError("", Message("HTTP {status} without tokens", status=answer.status))
 
 
 def judge_tokens(
@@ -315,7 +328,7 @@ def exchange_failed(error: OAuthError, settings: SetupSettings) -> CheckResult:
         finding = known.finding(error, settings)
     else:
         seen = quoted(error.words, secrets=secrets_of(settings))
-        finding = EXCHANGE_REFUSED.finding(f"It answered: {seen}")
+        finding = EXCHANGE_REFUSED.finding(Message("It answered: {words}", words=seen))
     return CheckResult(Check.EXCHANGE, Outcome.FAILED, finding.rule.title, (finding,))
 
 
@@ -377,24 +390,29 @@ def _judge_id_token(token: _Token, expected: Expected) -> CheckResult:
     findings = [*_remarks("ID token", token, expected)]
     if token.claims.get("email_verified") is False:
         findings.append(EMAIL_NOT_VERIFIED.finding(quoted(email)))
-    detail = f"{_description(token)}, with the e-mail address {quoted(email)}."
+    detail = Message(
+        "{token}, with the e-mail address {email}.", token=_description(token), email=quoted(email)
+    )
     return CheckResult(Check.ID_TOKEN, Outcome.PROVED, detail, tuple(findings))
 
 
-def _description(token: _Token) -> str:
+def _description(token: _Token) -> Message:
     ends, issued = _number(token.claims, "exp"), _number(token.claims, "iat")
-    signed = f"A JSON Web Token signed {token.algorithm}"
     if ends is None or issued is None or ends <= issued:
-        return signed
-    return f"{signed}, valid for {_duration(ends - issued)}"
+        return Message("A JSON Web Token signed {algorithm}", algorithm=token.algorithm)
+    return Message(
+        "A JSON Web Token signed {algorithm}, valid for {duration}",
+        algorithm=token.algorithm,
+        duration=_duration(ends - issued),
+    )
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float) -> Message:
     """The length of time in the largest unit that leaves at least two of it."""
-    for unit, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+    for unit, text in _UNITS:
         if seconds >= 2 * unit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds:.0f} seconds"
+            return text.filled(count=f"{seconds / unit:.0f}")
+    return _SECONDS.filled(count=f"{seconds:.0f}")
 
 
 def _failure_of_id_token(token: _Token, expected: Expected) -> Finding | None:
@@ -407,39 +425,46 @@ def _failure_of_id_token(token: _Token, expected: Expected) -> Finding | None:
 
 def _unverifiable_id_token(token: _Token, settings: SetupSettings) -> Finding | None:
     if not token.raw:
-        return NO_ID_TOKEN.finding(f"The sign-in asked for: {settings.scope}.")
+        return NO_ID_TOKEN.finding(Message("The sign-in asked for: {scope}.", scope=settings.scope))
     if not token.header or token.is_encrypted:
         return UNREADABLE.finding("The ID token.")
     if token.algorithm not in ACCEPTED_ALGORITHMS:
         application = dashboard.application(settings.auth0.client_id)
         return ID_TOKEN_NOT_RS256.finding(
-            f"It is signed with {quoted(token.algorithm) or 'nothing'}.",
-            fix=ID_TOKEN_NOT_RS256.fix.replace(dashboard.APPLICATIONS, application),
+            _signed_with(token), fix=_FIX_ID_TOKEN_NOT_RS256.filled(application=application)
         )
     return None
 
 
 def _misdirected_id_token(claims: Mapping[str, Any], expected: Expected) -> Finding | None:
     if expected.settings.auth0.client_id not in _audience(claims):
-        return WRONG_CLIENT.finding(f"It is for {_listed(_audience(claims))}.")
+        return WRONG_CLIENT.finding(
+            Message("It is for {audience}.", audience=_listed(_audience(claims)))
+        )
     if claims.get("nonce") != expected.nonce:
         return WRONG_NONCE.finding()
     if not isinstance(claims.get("sub"), str):
         return UNREADABLE.finding("The ID token names no user (sub).")
     if not _email(claims):
-        return NO_EMAIL.finding(f"Its claims: {_listed(sorted(claims))}.")
+        return NO_EMAIL.finding(Message("Its claims: {claims}.", claims=_listed(sorted(claims))))
     return None
 
 
 def _judge_access_token(token: _Token, expected: Expected) -> CheckResult:
     check = Check.ACCESS_TOKEN
     if not expected.settings.reuse_tokens:
-        detail = "LibreChat reuses no tokens, so that it may be opaque."
-        return CheckResult(check, Outcome.SKIPPED, detail)
+        return CheckResult(
+            check, Outcome.SKIPPED, "LibreChat reuses no tokens, so that it may be opaque."
+        )
     failed = _failure_of_access_token(token, expected)
     if failed is not None:
         return CheckResult(check, Outcome.FAILED, failed.rule.title, (failed,))
-    detail = f"{_description(token)}, for {quoted(expected.settings.auth0.audience) or 'no API'}."
+    audience = quoted(expected.settings.auth0.audience)
+    detail = Message(
+        "{token}, for {audience}.",
+        token=_description(token),
+        audience=audience or Message("no API"),
+    )
     remarks = tuple(_remarks("access token", token, expected))
     return CheckResult(check, Outcome.PROVED, detail, remarks)
 
@@ -452,7 +477,11 @@ def _failure_of_access_token(token: _Token, expected: Expected) -> Finding | Non
         return failed
     if audience and audience not in _audience(token.claims):
         return WRONG_AUDIENCE.finding(
-            f"It is for {_listed(_audience(token.claims))}; {quoted(audience)} was asked for."
+            Message(
+                "It is for {audience}; {asked} was asked for.",
+                audience=_listed(_audience(token.claims)),
+                asked=quoted(audience),
+            )
         )
     return None
 
@@ -464,31 +493,53 @@ def _unverifiable_access_token(token: _Token, audience: str) -> Finding | None:
         return ENCRYPTED_ACCESS_TOKEN.finding()
     # Without an API Auth0 gives a token for /userinfo alone, which may be an encrypted one.
     if token.is_encrypted or not token.header:
-        asked = f"The sign-in asked for {quoted(audience)}." if audience else "No API was named."
-        return OPAQUE_ACCESS_TOKEN.finding(asked)
+        return OPAQUE_ACCESS_TOKEN.finding(
+            Message("The sign-in asked for {audience}.", audience=quoted(audience))
+            if audience
+            else "No API was named."
+        )
     if token.algorithm not in ACCEPTED_ALGORITHMS:
-        signed = quoted(token.algorithm) or "nothing"
-        return ACCESS_TOKEN_NOT_RS256.finding(f"It is signed with {signed}.")
+        return ACCESS_TOKEN_NOT_RS256.finding(_signed_with(token))
     return None
+
+
+def _signed_with(token: _Token) -> Message:
+    algorithm = quoted(token.algorithm) or Message("nothing")
+    return Message("It is signed with {algorithm}.", algorithm=algorithm)
 
 
 def _failure_of_jwt(name: str, token: _Token, expected: Expected) -> Finding | None:
     """What is wrong with signature, issuer or time of either token."""
     issuer = token.claims.get("iss")
     if not _is_signed_by(token, expected.keys):
-        key = quoted(str(token.header.get("kid", "")))
-        return BAD_SIGNATURE.finding(f"The {name}, signed with key {key or 'without a name'}.")
+        key = quoted(str(token.header.get("kid", ""))) or Message("without a name")
+        return BAD_SIGNATURE.finding(
+            Message("The {token}, signed with key {key}.", token=name, key=key)
+        )
     if issuer != expected.discovery.issuer:
         return WRONG_ISSUER.finding(
-            f"The {name} is from {quoted(str(issuer))}, not {quoted(expected.discovery.issuer)}."
+            Message(
+                "The {token} is from {issuer}, not {expected}.",
+                token=name,
+                issuer=quoted(str(issuer)),
+                expected=quoted(expected.discovery.issuer),
+            )
         )
     ends, starts = _number(token.claims, "exp"), _number(token.claims, "nbf")
     if ends is None:
-        return UNREADABLE.finding(f"The {name} does not say when it ends (exp).")
+        return UNREADABLE.finding(
+            Message("The {token} does not say when it ends (exp).", token=name)
+        )
     if ends <= expected.now - CLOCK_TOLERANCE:
-        return NOT_VALID_NOW.finding(f"The {name} ended {expected.now - ends:.0f} seconds ago.")
+        ended = f"{expected.now - ends:.0f}"
+        return NOT_VALID_NOW.finding(
+            Message("The {token} ended {seconds} seconds ago.", token=name, seconds=ended)
+        )
     if starts is not None and starts > expected.now + CLOCK_TOLERANCE:
-        return NOT_VALID_NOW.finding(f"The {name} begins in {starts - expected.now:.0f} seconds.")
+        ahead = f"{starts - expected.now:.0f}"
+        return NOT_VALID_NOW.finding(
+            Message("The {token} begins in {seconds} seconds.", token=name, seconds=ahead)
+        )
     return None
 
 
@@ -499,10 +550,21 @@ def _remarks(name: str, token: _Token, expected: Expected) -> Sequence[Finding]:
         return ()
     findings = []
     if ends - issued < SHORTEST_LIFETIME:
-        findings.append(SHORT_LIFETIME.finding(f"The {name}, after {ends - issued:.0f} seconds."))
+        lifetime = f"{ends - issued:.0f}"
+        findings.append(
+            SHORT_LIFETIME.finding(
+                Message("The {token}, after {seconds} seconds.", token=name, seconds=lifetime)
+            )
+        )
     if issued > expected.now + CLOCK_TOLERANCE:
-        ahead = issued - expected.now
-        findings.append(WRONG_CLOCK.finding(f"The {name} was issued {ahead:.0f} seconds ahead."))
+        ahead = f"{issued - expected.now:.0f}"
+        findings.append(
+            WRONG_CLOCK.finding(
+                Message(
+                    "The {token} was issued {seconds} seconds ahead.", token=name, seconds=ahead
+                )
+            )
+        )
     return findings
 
 
@@ -521,17 +583,28 @@ def _missing_refresh_token(tokens: Tokens, settings: SetupSettings) -> Finding:
     """
     granted = tokens.scope.split()
     application = dashboard.application(settings.auth0.client_id)
-    grant = (
-        "In Applications → your application → Settings → Advanced Settings → Grant Types"
-        f" ({application}) tick Refresh Token"
-    )
     if "offline_access" in granted or not settings.auth0.audience:
-        return NO_REFRESH_TOKEN.finding("The application does not get any.", fix=f"{grant}.")
-    api = quoted(settings.auth0.audience)
+        return NO_REFRESH_TOKEN.finding(
+            "The application does not get any.",
+            fix=Message(
+                "In Applications → your application → Settings → Advanced Settings → Grant Types"
+                " ({application}) tick Refresh Token.",
+                application=application,
+            ),
+        )
     return NO_REFRESH_TOKEN.finding(
-        f"The tenant left out offline_access; it granted: {quoted(tokens.scope) or 'nothing'}.",
-        fix=f"In Applications → APIs → {api} → Settings ({dashboard.APIS}) switch on Allow Offline"
-        f" Access. If it is on: {grant[0].lower()}{grant[1:]}.",
+        Message(
+            "The tenant left out offline_access; it granted: {scope}.",
+            scope=quoted(tokens.scope) or Message("nothing"),
+        ),
+        fix=Message(
+            "In Applications → APIs → {api} → Settings ({apis}) switch on Allow Offline Access. If"
+            " it is on: in Applications → your application → Settings → Advanced Settings → Grant"
+            " Types ({application}) tick Refresh Token.",
+            api=quoted(settings.auth0.audience),
+            apis=dashboard.APIS,
+            application=application,
+        ),
     )
 
 
@@ -555,7 +628,7 @@ def _failure_of_refresh(refreshed: Tokens | OAuthError, expected: Expected) -> F
         if known is not None and known.rule is not None:
             return known.finding(refreshed, settings)
         seen = quoted(refreshed.words, secrets=secrets_of(settings))
-        return REFRESH_REFUSED.finding(f"The tenant answered: {seen}")
+        return REFRESH_REFUSED.finding(Message("The tenant answered: {words}", words=seen))
     if not refreshed.id_token:
         return REFRESHED_WITHOUT_ID_TOKEN.finding()
     return _failure_of_access_token(_read(refreshed.access_token), expected)
@@ -600,7 +673,7 @@ def _number(claims: Mapping[str, Any], name: str) -> float | None:
 
 
 def _listed(values: Sequence[str]) -> str:
-    return quoted(", ".join(values)) or "nobody"
+    return quoted(", ".join(values)) or Message("nobody")
 
 
 def _shown(token: _Token) -> dict[str, str]:
@@ -612,7 +685,7 @@ def _shown(token: _Token) -> dict[str, str]:
         if name in _TIME_CLAIMS and (time := _number(token.claims, name)) is not None:
             shown[name] = f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
         elif isinstance(value, list) and all(isinstance(each, str) for each in value):
-            shown[quoted(name)] = _listed(value)
+            shown[quoted(name)] = quoted(", ".join(value))
         elif isinstance(value, bool):
             shown[quoted(name)] = str(value).lower()
         elif isinstance(value, str | int | float):

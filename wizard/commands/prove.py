@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.findings import Finding, Outcome
+from wizard.language import Message, joined
 from wizard.ports import Ports
 from wizard.settings import SetupSettings
 
@@ -19,7 +20,7 @@ def check_values(settings: SetupSettings, ports: Ports) -> TenantReport:
     """What the live tenant says of the values; shown."""
     from wizard.auth0.checks import check_tenant
 
-    with ports.console.working(f"Asking {settings.auth0.domain}"):
+    with ports.console.working(Message("Asking {host}", host=settings.auth0.domain)):
         report = check_tenant(settings, ports.http, ports.clock)
     show(report.results, report.findings, ports)
     return report
@@ -53,14 +54,25 @@ def sign_in(
         raise ValueError("a sign-in needs the tenant's metadata")
     console = ports.console
     with SignIn(
-        settings, report.discovery, report.keys, ports.http, port, clock=ports.clock
+        settings,
+        report.discovery,
+        report.keys,
+        ports.http,
+        port,
+        clock=ports.clock,
+        language=ports.language,
     ) as flow:
         if flow.obstacle():
             open_tunnel()
             if obstacle := flow.obstacle():
                 # Only seen from here: a router may keep this machine from its own public address.
                 console.warn(
-                    f"From here, {settings.public_url} does not lead to port {port}: {obstacle}."
+                    Message(
+                        "From here, {url} does not lead to port {port}: {obstacle}.",
+                        url=settings.public_url,
+                        port=port,
+                        obstacle=Message.of(obstacle),
+                    )
                 )
         if ports.desktop.open(flow.url):
             console.verbatim("Your browser opens:", [flow.url])
@@ -81,6 +93,6 @@ def show(results: Iterable[CheckResult], findings: Sequence[Finding], ports: Por
         else:
             ports.console.outcome(result.outcome, result.title, result.detail)
     if skipped:
-        ports.console.outcome(Outcome.SKIPPED, "Not asked", ", ".join(skipped))
+        ports.console.outcome(Outcome.SKIPPED, "Not asked", joined(", ", skipped))
     for finding in findings:
         ports.console.finding(finding)
