@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -64,7 +64,13 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _LINE_END = re.compile(rf"\r\n|[{_END}]")
 _INLINE_SPACE = rf"(?:(?![{_END}]){_S})"
 _ONLY_COMMENT_FOLLOWS = re.compile(rf"{_INLINE_SPACE}*+(?=#|[{_END}]|\Z)")
+_INLINE_SPACES = re.compile(rf"{_INLINE_SPACE}*+")
 _INLINE_COMMENT = re.compile(rf"(?P<space>{_INLINE_SPACE}*+)#[^\r\n]*")
+_IDLE_LINE = re.compile(
+    r"(?<![^\r\n])(?P<lead>(?:\A\ufeff)?[ \t]*)(?P<hash>\#[# \t]*)?"
+    r"(?P<assignment>(?P<export>export[ \t]+)?(?P<name>[A-Za-z0-9_.-]++)[ \t]*+(?(hash)=[^\r\n]*))"
+    r"(?![^\r\n])"
+)
 
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+,=-]*\Z")
 _SAFE_IN_ANY_QUOTES = re.compile(r"[A-Za-z0-9_./:@%+,= -]*\Z")
@@ -93,8 +99,9 @@ class Suggestion:
 class Assignment:
     """One `NAME=value` as LibreChat reads it, and where it stands in the text.
 
-    `raw` is the value as written. `start` to `end` runs from the name to the end of the value,
-    or of the line where a `#` is glued to a bare value: other parsers read it as part of that.
+    `raw` is the value as written. `start` to `end` runs from the name to the end of the value
+    and of what other parsers read as a part of that: white space of JavaScript's behind it, or the
+    rest of the line where a `#` is glued to a bare value.
     The comment is glued where some parser takes it for the value or for a part of that: also in
     `A= # c` (python-dotenv, Docker Compose), and behind a tab (Docker Compose).
     """
@@ -248,11 +255,14 @@ def _closing_quote(text: str, opening: int) -> int | None:
 def _assignment(text: str, found: re.Match[str], start: int, end: int) -> Assignment:
     written = text[start:end]
     raw = written.strip(_SPACES)
+    behind_space = _end_of(_INLINE_SPACES, text, end)
     end = start + len(written.rstrip(_SPACES)) if raw else found.end()
     comment = _INLINE_COMMENT.match(text, end)
     glued = comment is not None and _is_glued(raw, comment["space"])
     if comment and glued and raw and raw[0] not in _QUOTES and not comment["space"]:
         end = comment.end()
+    else:
+        end += len(text[end:behind_space].rstrip(" \t"))
     return Assignment(found["name"], _read(raw), raw, found.start("name"), end, glued)
 
 
@@ -270,6 +280,8 @@ def _read(raw: str) -> str:
 
 def _without_quotes(raw: str) -> str:
     """As `dotenv` strips them: also from quoted lines between U+2028 or U+2029."""
+    if not _OPENING_QUOTE.search(raw):
+        return raw
     last = {quote[0]: quote.start() for quote in _CLOSING_QUOTE.finditer(raw)}
     pieces = []
     position = 0
@@ -283,6 +295,8 @@ def _without_quotes(raw: str) -> str:
 
 def _as_utf8(text: str) -> str:
     """With the replacement character for bytes that are none, as Node and terminals show them."""
+    if text.isascii():
+        return text
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -294,7 +308,7 @@ def _end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
 
 def _plan(file: EnvFile, edits: Mapping[str, str | Suggestion]) -> list[_Splice]:
     current = {assignment.name: assignment for assignment in file.assignments}
-    idle = _idle_lines(file, [name for name in edits if name not in current])
+    idle = _idle_lines(file, {name for name in edits if name not in current})
     splices = []
     missing: dict[str, str | Suggestion] = {}
     for name, wanted in edits.items():
@@ -350,19 +364,15 @@ def _line(name: str, value: str, text: str, position: int, style: str = "") -> s
     return f"{name}={written}"
 
 
-def _idle_lines(file: EnvFile, names: Sequence[str]) -> dict[str, re.Match[str]]:
+def _idle_lines(file: EnvFile, names: Collection[str]) -> dict[str, re.Match[str]]:
     """The last line of each name that mentions it without setting it: `# NAME=…` or `NAME`."""
     if not names:
         return {}
-    any_name = "|".join(map(re.escape, names))
-    pattern = re.compile(
-        r"(?<![^\r\n])(?P<lead>[ \t\ufeff]*)(?P<hash>\#[# \t]*)?"
-        rf"(?P<assignment>(?P<export>export[ \t]+)?(?P<name>{any_name})[ \t]*(?(hash)=[^\r\n]*))"
-        r"(?![^\r\n])"
-    )
     starts = [assignment.start for assignment in file.assignments]
     found = {}
-    for match in pattern.finditer(file.text):
+    for match in _IDLE_LINE.finditer(file.text):
+        if match["name"] not in names:
+            continue
         before = bisect(starts, match.start()) - 1
         if before < 0 or file.assignments[before].end <= match.start():
             found[match["name"]] = match
@@ -446,8 +456,6 @@ def _end_of_line(text: str, offset: int) -> int:
 
 
 def _dominant_line_break(text: str) -> str:
+    """Never a lone carriage return: for Docker Compose and shells that ends no line."""
     windows = text.count("\r\n")
-    unix = text.count("\n") - windows
-    if windows > unix:
-        return "\r\n"
-    return "\r" if not unix and not windows and "\r" in text else "\n"
+    return "\r\n" if windows > text.count("\n") - windows else "\n"
