@@ -28,6 +28,7 @@ from wizard.auth0.tenant import network_finding
 from wizard.clock import Clock
 from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.http import NetworkError
+from wizard.language import Message
 
 if TYPE_CHECKING:
     from auth0.management.client import Auth0
@@ -249,7 +250,10 @@ class ManagementApi:
                 return _application_state(client.clients.get(client_id, fields=_CLIENT_FIELDS))
         except Failure as failure:
             if failure.finding.rule is GONE:
-                raise NO_SUCH_APPLICATION.failure(f"{client_id} in {self.access.tenant}.") from None
+                where = Message(
+                    "{client_id} in {tenant}.", client_id=client_id, tenant=self.access.tenant
+                )
+                raise NO_SUCH_APPLICATION.failure(where) from None
             raise
 
     def _api(self, client: Auth0, audience: str) -> ApiState | None:
@@ -324,7 +328,7 @@ _BY_STATUS = {
 def _failure(status: int, body: object) -> Failure:
     """What the status and Auth0's error object mean."""
     if not isinstance(body, Mapping) or "statusCode" not in body:
-        return NOT_UNDERSTOOD.failure(f"It answered {status}.")
+        return NOT_UNDERSTOOD.failure(Message("It answered {status}.", status=status))
     message, code = quoted(str(body.get("message", ""))), str(body.get("errorCode", ""))
     if status == 403 and code == "insufficient_scope":
         return SCOPES_MISSING.failure(f"{message}.")
@@ -332,14 +336,18 @@ def _failure(status: int, body: object) -> Failure:
     is_limit = any(word in f"{code} {message}".lower() for word in _LIMIT_WORDS)
     if status in {402, 403} and is_limit:
         rule = AT_THE_LIMIT
-    return rule.failure(f"It answered {status}: {message}" if message else f"It answered {status}.")
+    return rule.failure(
+        Message("It answered {status}: {words}", status=status, words=message)
+        if message
+        else Message("It answered {status}.", status=status)
+    )
 
 
 def _application_state(client: AnyClient) -> ApplicationState:
     tokens = client.jwt_configuration
     if client.client_secret is None and tokens is None:
         # Auth0 leaves both out for those who may not see an application's keys.
-        raise SCOPES_MISSING.failure("Missing: read:client_keys.")
+        raise SCOPES_MISSING.failure(Message("Missing: {scopes}.", scopes="read:client_keys"))
     methods = client.client_authentication_methods
     return ApplicationState(
         client_id=client.client_id or "",
@@ -373,7 +381,7 @@ def _api_state(api: AnyApi) -> ApiState:
         skip_consent_for_verifiable_first_party_clients=(
             api.skip_consent_for_verifiable_first_party_clients
         ),
-        token_encryption=None if api.token_encryption is None else "on",
+        token_encryption=None if api.token_encryption is None else Message("on"),
         policies={
             subject: str(rule["policy"])
             for subject, rule in policies.items()

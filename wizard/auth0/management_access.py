@@ -19,6 +19,7 @@ from wizard.auth0.errors import quoted
 from wizard.auth0.tenant import network_finding
 from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.http import HttpClient, NetworkError, Response, Trouble
+from wizard.language import Message, sentences
 from wizard.processes import Completed, Processes
 from wizard.settings import InvalidValue, is_tenant_domain
 
@@ -114,7 +115,9 @@ class Access:
             Failure: LA602, with those that are missing.
         """
         if self.scopes is not None and (missing := needed - self.scopes):
-            raise SCOPES_MISSING.failure(f"Missing: {', '.join(sorted(missing))}.")
+            raise SCOPES_MISSING.failure(
+                Message("Missing: {scopes}.", scopes=", ".join(sorted(missing)))
+            )
 
 
 def parse_token(text: str) -> str:
@@ -159,7 +162,11 @@ def by_token(token: str, tenant: str, http: HttpClient) -> Access:
     """
     claims = claims_of(token)
     if claims.tenant and claims.tenant != tenant:
-        raise OTHER_TENANT.failure(f"It is for {claims.tenant}, and wanted is {tenant}.")
+        raise OTHER_TENANT.failure(
+            Message(
+                "It is for {tenant}, and wanted is {wanted}.", tenant=claims.tenant, wanted=tenant
+            )
+        )
     return Access(tenant, http, token, claims.scopes)
 
 
@@ -185,9 +192,9 @@ def by_machine(client_id: str, client_secret: str, tenant: str, http: HttpClient
         words = ": ".join(
             str(said[name]) for name in ("error", "error_description") if name in said
         )
-        raise MACHINE_REFUSED.failure(
-            f"{tenant} answered {answer.status} {quoted(words, secrets=[client_secret])}".rstrip()
-        )
+        seen = quoted(words, secrets=[client_secret])
+        refusal = Message("{tenant} answered {status}", tenant=tenant, status=answer.status)
+        raise MACHINE_REFUSED.failure(sentences(refusal, seen))
     return by_token(token, tenant, http)
 
 
@@ -256,8 +263,10 @@ def _refusal(done: Completed, url: str) -> Response:
         return _json_response(url, 403, said)
     if _BROKE.search(done.stderr):
         raise NetworkError(Trouble.DROPPED, url, quoted(done.stderr))
-    reason = "auth0 is not installed" if done.status == 127 else quoted(done.stderr)
-    raise CLI_FAILED.failure(f"auth0 api ended with {done.status}: {reason}")
+    reason = Message("auth0 is not installed") if done.status == 127 else quoted(done.stderr)
+    raise CLI_FAILED.failure(
+        Message("auth0 api ended with {status}: {reason}", status=done.status, reason=reason)
+    )
 
 
 def _json_response(url: str, status: int, said: object) -> Response:

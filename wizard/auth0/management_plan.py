@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum
 from urllib.parse import urlsplit
 
 from wizard.auth0 import dashboard
 from wizard.findings import Finding, Rule, Severity
+from wizard.language import Message
 from wizard.settings import SetupSettings
 
 _CALLBACK_DOCS = "https://auth0.com/docs/get-started/applications/wildcards-for-subdomains"
@@ -66,25 +67,27 @@ URL_LISTS = {
     "web_origins": "Allowed Web Origins",
 }
 _URL_REASONS = {
-    "callbacks": "Auth0 sends people back to LibreChat at listed URLs only, compared exactly.",
-    "allowed_logout_urls": "After a logout Auth0 returns people to listed URLs only.",
-    "web_origins": "Sessions are renewed silently for listed origins only.",
+    "callbacks": Message(
+        "Auth0 sends people back to LibreChat at listed URLs only, compared exactly."
+    ),
+    "allowed_logout_urls": Message("After a logout Auth0 returns people to listed URLs only."),
+    "web_origins": Message("Sessions are renewed silently for listed origins only."),
 }
 
 Urls = Mapping[str, tuple[str, ...]]
 NO_URLS: Urls = dict.fromkeys(URL_LISTS, ())
 
 
-class Part(StrEnum):
+class Part(Enum):
     """What a change belongs to, in an order in which it is safe to stop after each.
 
     The API first: it is of no use alone and harms nobody. The application next, so that its
     secret is saved as soon as it exists. Leave to use the API last: it needs both.
     """
 
-    API = "API"
-    APPLICATION = "application"
-    ACCESS = "application access"
+    API = Message("API")
+    APPLICATION = Message("application")
+    ACCESS = Message("application access")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,19 +225,19 @@ _API_SETTINGS = (
         "signing_alg",
         "Signing Algorithm",
         "RS256",
-        "LibreChat verifies access tokens with the tenant's public keys.",
+        Message("LibreChat verifies access tokens with the tenant's public keys."),
     ),
     _Setting(
         "allow_offline_access",
         "Allow Offline Access",
         True,
-        "Without it no refresh token comes, and sessions end with the access token.",
+        Message("Without it no refresh token comes, and sessions end with the access token."),
     ),
     _Setting(
         "skip_consent_for_verifiable_first_party_clients",
         "Allow Skipping User Consent",
         True,
-        "Your own application need not ask your users for leave.",
+        Message("Your own application need not ask your users for leave."),
     ),
 )
 _APPLICATION_SETTINGS = (
@@ -242,26 +245,26 @@ _APPLICATION_SETTINGS = (
         "app_type",
         "Application Type",
         "regular_web",
-        "LibreChat is a server that keeps a secret.",
+        Message("LibreChat is a server that keeps a secret."),
     ),
     _Setting(
         "token_endpoint_auth_method",
         "Authentication Method",
         "client_secret_post",
-        "LibreChat sends its secret in the body of the request.",
+        Message("LibreChat sends its secret in the body of the request."),
     ),
     _Setting(
         "oidc_conformant",
         "OIDC Conformant",
         True,
-        "Refresh tokens and audiences need it; the Management API's default is off.",
+        Message("Refresh tokens and audiences need it; the Management API's default is off."),
     ),
 )
 _ENCRYPTION_OFF = _Setting(
     "token_encryption",
     "JSON Web Encryption (JWE)",
     None,
-    "LibreChat cannot read encrypted access tokens.",
+    Message("LibreChat cannot read encrypted access tokens."),
 )
 _USER_ACCESS = "Application Access Policy, User-Delegated Access"
 _NEW_API_POLICIES = {"user": "allow_all", "client": "deny_all"}
@@ -315,10 +318,14 @@ def values_of(changes: Iterable[PlannedChange], part: Part) -> dict[str, object]
 def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
     if api is None:
         yield _created(
-            Part.API, "identifier", "Identifier", wanted.audience, "OPENID_AUDIENCE names it."
+            Part.API,
+            "identifier",
+            "Identifier",
+            wanted.audience,
+            Message("OPENID_AUDIENCE names it."),
         )
         yield _created(
-            Part.API, "name", "Name", f"{wanted.name} API", "What the dashboard calls it."
+            Part.API, "name", "Name", f"{wanted.name} API", Message("What the dashboard calls it.")
         )
     current = api or ApiState()
     yield from _differing(Part.API, current, _API_SETTINGS)
@@ -332,7 +339,7 @@ def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
             (),
             ("allow_all",),
             _authorization(_NEW_API_POLICIES),
-            "Your applications may ask for it on behalf of users; none may by itself.",
+            Message("Your applications may ask for it on behalf of users; none may by itself."),
         )
     elif api.policies.get("user") == "deny_all":
         yield PlannedChange(
@@ -342,7 +349,7 @@ def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
             ("deny_all",),
             ("require_client_grant",),
             _authorization({**api.policies, "user": "require_client_grant"}),
-            "No application may ask for the API; then only those may that have a grant.",
+            Message("No application may ask for the API; then only those may that have a grant."),
         )
 
 
@@ -353,7 +360,9 @@ def _authorization(policies: Mapping[str, str]) -> dict[str, dict[str, str]]:
 def _application(application: ApplicationState | None, wanted: Wanted) -> Iterator[PlannedChange]:
     part = Part.APPLICATION
     if application is None:
-        yield _created(part, "name", "Name", wanted.name, "What the sign-in page calls it.")
+        yield _created(
+            part, "name", "Name", wanted.name, Message("What the sign-in page calls it.")
+        )
     current = application or ApplicationState()
     yield from _differing(part, current, _APPLICATION_SETTINGS)
     if current.has_key_credentials:
@@ -361,10 +370,10 @@ def _application(application: ApplicationState | None, wanted: Wanted) -> Iterat
             part,
             "client_authentication_methods",
             "Private Key JWT and mTLS credentials",
-            ("in use",),
-            ("none",),
+            (Message("in use"),),
+            (Message("none"),),
             None,
-            "LibreChat has only a secret to prove itself by.",
+            Message("LibreChat has only a secret to prove itself by."),
         )
     if current.id_token_alg != "RS256":  # noqa: S105 - an algorithm
         lifetime = current.id_token_lifetime
@@ -376,14 +385,14 @@ def _application(application: ApplicationState | None, wanted: Wanted) -> Iterat
             _lines(current.id_token_alg),
             ("RS256",),
             {**kept, "alg": "RS256"},
-            "LibreChat verifies ID tokens with the tenant's public keys.",
+            Message("LibreChat verifies ID tokens with the tenant's public keys."),
         )
     yield from _list(
         "grant_types",
         "Grant Types",
         current.grant_types,
         _merged(current.grant_types, wanted.grant_types, (), prune=wanted.prune),
-        "LibreChat signs in with a code and renews sessions with a refresh token.",
+        Message("LibreChat signs in with a code and renews sessions with a refresh token."),
     )
     for name, title in URL_LISTS.items():
         before = current.urls[name]
@@ -400,11 +409,14 @@ def _access(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:
         "Application Access, User-Delegated Access",
         (),
         (
-            f"{wanted.name if tenant.application is None else tenant.application.name}"
-            f" may use {wanted.audience}",
+            Message(
+                "{application} may use {api}",
+                application=wanted.name if tenant.application is None else tenant.application.name,
+                api=wanted.audience,
+            ),
         ),
         None,
-        "The API wants each application to have leave of its own.",
+        Message("The API wants each application to have leave of its own."),
     )
 
 
@@ -431,7 +443,7 @@ def _list(
     removed = tuple(it for it in before if it not in after)
     added = tuple(it for it in after if it not in before)
     if removed and not added:
-        why = "It serves LibreChat no longer."
+        why = Message("It serves LibreChat no longer.")
     yield PlannedChange(Part.APPLICATION, name, title, removed, added, list(after), why)
 
 
@@ -452,8 +464,10 @@ def _lines(value: object) -> tuple[str, ...]:
 def _shown(value: object) -> str:
     match value:
         case True:
-            return "on"
+            return Message("on")
         case False | None:
-            return "off"
+            return Message("off")
+        case str():
+            return value
         case _:
             return str(value)
