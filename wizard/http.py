@@ -325,7 +325,7 @@ def _bounded_pools() -> dict[str, type]:
             with _cut_after(self.timeout, lambda: self.sock.shutdown(SHUT_RDWR)):
                 super()._tunnel()
             if self.timeout is not None and time.monotonic() - began >= self.timeout:
-                raise ConnectTimeoutError("the proxy took too long")
+                raise ConnectTimeoutError(Message("the proxy took too long"))
 
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in its base
             with _cut_after(self.timeout, lambda: self.sock.shutdown(SHUT_RDWR)):
@@ -403,7 +403,7 @@ def _network_error(error: Exception, url: str) -> NetworkError:
     # once more what the trouble says.
     detail = re.sub(r"^\w+\([^)]*\): ", "", str(error))
     detail = re.sub(r"^Failed to resolve '[^']*' \((.*)\)$", r"\1", detail)
-    return NetworkError(trouble, url, detail)
+    return NetworkError(trouble, url, Message.of(detail))
 
 
 def _tls_trouble(error: Exception) -> Trouble:

@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 from tests.auth0.scripted import CALLBACK, CLIENT_ID, SECRET, SETTINGS
 from wizard.auth0 import errors
 from wizard.auth0.checks import RULES
-from wizard.auth0.errors import Endpoint, OAuthError, classify, page_text, quoted
+from wizard.auth0.errors import Endpoint, Meaning, OAuthError, classify, page_text, quoted
 
 AUTHORIZE, CODE, REFRESH = Endpoint
 
 # (endpoint, error, description, row): the texts as Auth0's users and recordings report them.
 ANSWERS = [
-    (AUTHORIZE, "invalid_request", f"Unknown client: {CLIENT_ID}", "unknown client"),
-    (AUTHORIZE, "invalid_client", "client is invalid", "unknown client"),
+    (AUTHORIZE, "invalid_request", f"Unknown client: {CLIENT_ID}", Meaning.UNKNOWN_CLIENT),
+    (AUTHORIZE, "invalid_client", "client is invalid", Meaning.UNKNOWN_CLIENT),
     (
         AUTHORIZE,
         "unauthorized_client",
         f"Callback URL mismatch. {CALLBACK} is not in the list of allowed callback URLs",
-        "callback mismatch",
+        Meaning.CALLBACK_MISMATCH,
     ),
     (
         AUTHORIZE,
@@ -29,101 +29,106 @@ ANSWERS = [
         "The provided redirect_uri is not in the list of allowed callback URLs. Please go to the"
         " Application Settings page and make sure you are sending a valid callback url from your"
         " application.",
-        "callback mismatch",
+        Meaning.CALLBACK_MISMATCH,
     ),
     (
         AUTHORIZE,
         "invalid_redirect_uri",
         "redirect_uri did not match any of the client's registered redirect_uris",
-        "callback mismatch",
+        Meaning.CALLBACK_MISMATCH,
     ),
-    (AUTHORIZE, "access_denied", "Service not found: https://api.example.com", "unknown api"),
-    (AUTHORIZE, "access_denied", "Service not found: https%3A%2F%2Fapi.example.com", "unknown api"),
+    (AUTHORIZE, "access_denied", "Service not found: https://api.example.com", Meaning.UNKNOWN_API),
+    (
+        AUTHORIZE,
+        "access_denied",
+        "Service not found: https%3A%2F%2Fapi.example.com",
+        Meaning.UNKNOWN_API,
+    ),
     (
         AUTHORIZE,
         "access_denied",
         "Service%20not%20found%253A%20https%253A%252F%252Fx",
-        "unknown api",
+        Meaning.UNKNOWN_API,
     ),
-    (AUTHORIZE, "invalid_target", "resource indicator is missing, or unknown", "unknown api"),
+    (AUTHORIZE, "invalid_target", "resource indicator is missing, or unknown", Meaning.UNKNOWN_API),
     (
         AUTHORIZE,
         "invalid_request",
         f'Client "{CLIENT_ID}" is not authorized to access resource server "https://api".',
-        "api not granted",
+        Meaning.API_NOT_GRANTED,
     ),
     (
         AUTHORIZE,
         "unauthorized_client",
         f'Client "{CLIENT_ID}" is not authorized to access resource server "https://api".',
-        "api not granted",
+        Meaning.API_NOT_GRANTED,
     ),
     (
         AUTHORIZE,
         "unauthorized_client",
         "Grant type 'authorization_code' not allowed for the client.",
-        "code grant off",
+        Meaning.CODE_GRANT_OFF,
     ),
-    (AUTHORIZE, "unsupported_response_type", "code response type", "response type refused"),
+    (AUTHORIZE, "unsupported_response_type", "code response type", Meaning.RESPONSE_TYPE_REFUSED),
     (
         AUTHORIZE,
         "invalid_request",
         "Missing required parameter: response_type",
-        "response type refused",
+        Meaning.RESPONSE_TYPE_REFUSED,
     ),
     (
         AUTHORIZE,
         "invalid_request",
         "parameter organization is required for this client",
-        "organization required",
+        Meaning.ORGANIZATION_REQUIRED,
     ),
     (
         AUTHORIZE,
         "invalid_request",
         "client requires organization membership, but user does not belong to any organization",
-        "organization required",
+        Meaning.ORGANIZATION_REQUIRED,
     ),
-    (AUTHORIZE, "invalid_request", "the connection was disabled", "no connection"),
-    (AUTHORIZE, "invalid_request", "the connection is not enabled", "no connection"),
-    (AUTHORIZE, "login_required", "Login required", "login required"),
-    (AUTHORIZE, "login_required", "End-User authentication is required", "login required"),
-    (AUTHORIZE, "consent_required", "Consent required", "consent required"),
-    (AUTHORIZE, "interaction_required", "", "interaction required"),
-    (AUTHORIZE, "access_denied", "User did not authorize the request", "denied"),
-    (AUTHORIZE, "unauthorized", "user is blocked", "denied"),
-    (CODE, "invalid_grant", "Invalid authorization code", "invalid grant"),
-    (CODE, "access_denied", "Unauthorized", "wrong secret"),
-    (CODE, "invalid_client", "client authentication failed", "wrong secret"),
+    (AUTHORIZE, "invalid_request", "the connection was disabled", Meaning.NO_CONNECTION),
+    (AUTHORIZE, "invalid_request", "the connection is not enabled", Meaning.NO_CONNECTION),
+    (AUTHORIZE, "login_required", "Login required", Meaning.LOGIN_REQUIRED),
+    (AUTHORIZE, "login_required", "End-User authentication is required", Meaning.LOGIN_REQUIRED),
+    (AUTHORIZE, "consent_required", "Consent required", Meaning.CONSENT_REQUIRED),
+    (AUTHORIZE, "interaction_required", "", Meaning.INTERACTION_REQUIRED),
+    (AUTHORIZE, "access_denied", "User did not authorize the request", Meaning.DENIED),
+    (AUTHORIZE, "unauthorized", "user is blocked", Meaning.DENIED),
+    (CODE, "invalid_grant", "Invalid authorization code", Meaning.INVALID_GRANT),
+    (CODE, "access_denied", "Unauthorized", Meaning.WRONG_SECRET),
+    (CODE, "invalid_client", "client authentication failed", Meaning.WRONG_SECRET),
     (
         CODE,
         "unauthorized_client",
         "Grant type 'authorization_code' not allowed for the client.",
-        "code grant off",
+        Meaning.CODE_GRANT_OFF,
     ),
-    (REFRESH, "invalid_grant", "Unknown or invalid refresh token.", "invalid grant"),
+    (REFRESH, "invalid_grant", "Unknown or invalid refresh token.", Meaning.INVALID_GRANT),
     (
         REFRESH,
         "unauthorized_client",
         "Grant type 'refresh_token' not allowed for the client.",
-        "refresh grant off",
+        Meaning.REFRESH_GRANT_OFF,
     ),
     (
         REFRESH,
         "invalid_request",
         "requested grant type is not allowed for this client",
-        "refresh grant off",
+        Meaning.REFRESH_GRANT_OFF,
     ),
-    (REFRESH, "access_denied", "Unauthorized", "wrong secret"),
+    (REFRESH, "access_denied", "Unauthorized", Meaning.WRONG_SECRET),
 ]
 
 
-@pytest.mark.parametrize(("endpoint", "error", "description", "name"), ANSWERS)
+@pytest.mark.parametrize(("endpoint", "error", "description", "meaning"), ANSWERS)
 def test_every_reported_text_is_known(
-    endpoint: Endpoint, error: str, description: str, name: str
+    endpoint: Endpoint, error: str, description: str, meaning: Meaning
 ) -> None:
     row = classify(OAuthError(error, description), endpoint)
     assert row is not None
-    assert row.name == name
+    assert row.meaning is meaning
 
 
 @pytest.mark.parametrize(
@@ -148,11 +153,11 @@ def test_every_row_is_used_by_a_reported_text() -> None:
         id(classify(OAuthError(error, text), endpoint)) for endpoint, error, text, _ in ANSWERS
     }
     # Rows that repeat another with codes instead of words stand for other providers' wording.
-    names = {row.name for row in errors.TABLE if id(row) in reached}
-    assert names == {row.name for row in errors.TABLE}
+    known = {row.meaning for row in errors.TABLE if id(row) in reached}
+    assert known == {row.meaning for row in errors.TABLE}
 
 
-@pytest.mark.parametrize("row", errors.TABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", errors.TABLE, ids=lambda row: row.meaning)
 def test_bad_news_names_a_page_of_the_dashboard_and_good_news_nothing(row: errors.Known) -> None:
     assert (row.blames is None) == (row.rule is None) == (not row.remedy)
     if row.rule is not None:

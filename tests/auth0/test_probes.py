@@ -24,7 +24,7 @@ from tests.auth0.scripted import (
     oauth,
     redirect,
 )
-from wizard.auth0.errors import Endpoint
+from wizard.auth0.errors import Endpoint, Meaning
 from wizard.auth0.patience import LONGEST_WAIT, Patient
 from wizard.auth0.probes import (
     Landing,
@@ -133,32 +133,32 @@ def test_parameters_are_added_to_those_of_the_endpoint() -> None:
     assert parse_qs(urlsplit(url).query) == {"tenant": ["a"], "b": ["c d"]}
 
 
-def judged_redirect(location: str) -> tuple[Landing, str | None]:
+def judged_redirect(location: str) -> tuple[Landing, Meaning | None]:
     answer = judge_authorize(
         Response(AUTHORIZE_URL, 302, {"location": location}, b""), CALLBACK, STATE
     )
-    return answer.landing, answer.known.name if answer.known else None
+    return answer.landing, answer.known.meaning if answer.known else None
 
 
 GOOD = f"error=login_required&state={STATE}"
 PATH = f"/oauth/openid/callback?{GOOD}"
 REDIRECTS = [
-    (f"{CALLBACK}?{GOOD}", Landing.CALLBACK, "login required"),
-    (f"{CALLBACK}?error=login_required", Landing.CALLBACK, "login required"),
-    (f"HTTPS://CHAT.example.com:443{PATH}", Landing.CALLBACK, "login required"),
+    (f"{CALLBACK}?{GOOD}", Landing.CALLBACK, Meaning.LOGIN_REQUIRED),
+    (f"{CALLBACK}?error=login_required", Landing.CALLBACK, Meaning.LOGIN_REQUIRED),
+    (f"HTTPS://CHAT.example.com:443{PATH}", Landing.CALLBACK, Meaning.LOGIN_REQUIRED),
     # another state, no error, a code that nobody logged in for
     (f"{CALLBACK}?error=login_required&state=another", Landing.NOWHERE, None),
     (f"{CALLBACK}?state={STATE}", Landing.NOWHERE, None),
     (f"{CALLBACK}?code=abc&state={STATE}", Landing.NOWHERE, None),
     (f"{CALLBACK}?error=strange&state={STATE}", Landing.CALLBACK, None),
     # nearly our callback
-    (f"http://chat.example.com{PATH}", Landing.ELSEWHERE, "login required"),
-    (f"{CALLBACK}/?{GOOD}", Landing.ELSEWHERE, "login required"),
-    (f"https://chat.example.com.evil.example{PATH}", Landing.ELSEWHERE, "login required"),
-    (f"https://chat.example.com:8443{PATH}", Landing.ELSEWHERE, "login required"),
+    (f"http://chat.example.com{PATH}", Landing.ELSEWHERE, Meaning.LOGIN_REQUIRED),
+    (f"{CALLBACK}/?{GOOD}", Landing.ELSEWHERE, Meaning.LOGIN_REQUIRED),
+    (f"https://chat.example.com.evil.example{PATH}", Landing.ELSEWHERE, Meaning.LOGIN_REQUIRED),
+    (f"https://chat.example.com:8443{PATH}", Landing.ELSEWHERE, Meaning.LOGIN_REQUIRED),
     # a tenant's own error page
     ("https://errors.example/?error=invalid_request&error_description=Unknown+client%3A+x&tracking=1",
-     Landing.ELSEWHERE, "unknown client"),
+     Landing.ELSEWHERE, Meaning.UNKNOWN_CLIENT),
     # a login page, relative and absolute
     ("/u/login?state=abc", Landing.LOGIN, None),
     (f"https://{DOMAIN}/login?state=abc", Landing.LOGIN, None),
@@ -172,19 +172,25 @@ REDIRECTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("location", "landing", "name"), REDIRECTS)
+@pytest.mark.parametrize(("location", "landing", "meaning"), REDIRECTS)
 def test_a_redirect_is_judged_by_where_it_leads(
-    location: str, landing: Landing, name: str | None
+    location: str, landing: Landing, meaning: Meaning | None
 ) -> None:
-    assert judged_redirect(location) == (landing, name)
+    assert judged_redirect(location) == (landing, meaning)
 
 
 @pytest.mark.parametrize(
-    ("answer", "name"),
+    ("answer", "meaning"),
     [
-        (html("<h1>Oops!</h1><p>invalid_request: Unknown client: x</p>", 400), "unknown client"),
-        (html("<p>Callback URL mismatch. </p>", 403), "callback mismatch"),
-        (json_answer({"error": "invalid_client", "error_description": "?"}, 400), "unknown client"),
+        (
+            html("<h1>Oops!</h1><p>invalid_request: Unknown client: x</p>", 400),
+            Meaning.UNKNOWN_CLIENT,
+        ),
+        (html("<p>Callback URL mismatch. </p>", 403), Meaning.CALLBACK_MISMATCH),
+        (
+            json_answer({"error": "invalid_client", "error_description": "?"}, 400),
+            Meaning.UNKNOWN_CLIENT,
+        ),
         (html("<p>Unknown client</p>", 200), None),
         (html("<p>Unknown client</p>", 500), None),
         (html("<p>Something else</p>", 400), None),
@@ -195,24 +201,24 @@ def test_a_redirect_is_judged_by_where_it_leads(
     ],
 )
 def test_a_page_is_judged_by_its_words_when_it_is_a_refusal(
-    answer: Response, name: str | None
+    answer: Response, meaning: Meaning | None
 ) -> None:
     judged = judge_authorize(
         Response(AUTHORIZE_URL, answer.status, answer.headers, answer.body), CALLBACK, STATE
     )
-    assert (judged.known.name if judged.known else None) == name
+    assert (judged.known.meaning if judged.known else None) == meaning
     assert judged.landing is Landing.NOWHERE
     assert judged.error.words
 
 
 @pytest.mark.parametrize(
-    ("answer", "name"),
+    ("answer", "meaning"),
     [
-        (oauth("invalid_grant", "Invalid authorization code", 403), "invalid grant"),
-        (oauth("invalid_grant", "whatever", 400), "invalid grant"),
-        (oauth("access_denied", "Unauthorized", 401), "wrong secret"),
-        (oauth("invalid_client", "", 401), "wrong secret"),
-        (json_answer({"error": "Unauthorized"}, 401), "wrong secret"),
+        (oauth("invalid_grant", "Invalid authorization code", 403), Meaning.INVALID_GRANT),
+        (oauth("invalid_grant", "whatever", 400), Meaning.INVALID_GRANT),
+        (oauth("access_denied", "Unauthorized", 401), Meaning.WRONG_SECRET),
+        (oauth("invalid_client", "", 401), Meaning.WRONG_SECRET),
+        (json_answer({"error": "Unauthorized"}, 401), Meaning.WRONG_SECRET),
         (oauth("invalid_grant", "but with success", 200), None),
         (oauth("invalid_grant", "but broken", 500), None),
         (json_answer({"access_token": "eyJhbGciOiJub25lIn0.e30."}, 200), None),
@@ -224,9 +230,11 @@ def test_a_page_is_judged_by_its_words_when_it_is_a_refusal(
         (redirect("https://portal.lan/"), None),
     ],
 )
-def test_a_token_answer_is_judged_by_status_and_error(answer: Response, name: str | None) -> None:
+def test_a_token_answer_is_judged_by_status_and_error(
+    answer: Response, meaning: Meaning | None
+) -> None:
     judged = judge_token(answer, Endpoint.CODE)
-    assert (judged.known.name if judged.known else None) == name
+    assert (judged.known.meaning if judged.known else None) == meaning
     assert "eyJ" not in judged.error.words
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wizard.auth0.errors import RULES as ERROR_RULES
-from wizard.auth0.errors import Check, unknown
+from wizard.auth0.errors import Check, Known, Meaning, unknown
 from wizard.auth0.patience import Patient
 from wizard.auth0.probes import Answer, Landing, Probes
 from wizard.auth0.tenant import RULES as TENANT_RULES
@@ -14,24 +14,25 @@ from wizard.auth0.tenant import Discovery, Jwk, fetch_discovery, fetch_keys
 from wizard.clock import Clock
 from wizard.findings import ExitCode, Finding, Outcome, Rule, Severity, exit_code_of
 from wizard.http import HttpClient
+from wizard.language import Message
 from wizard.settings import SetupSettings
 from wizard.threads import begin
 
 TITLES = {
-    Check.DISCOVERY: "Tenant",
-    Check.KEYS: "Signing keys",
-    Check.CLIENT_ID: "Client ID",
-    Check.CALLBACK: "Callback URL",
-    Check.FLOW: "Authorization code flow",
-    Check.AUDIENCE: "API identifier",
-    Check.SECRET: "Client secret",
-    Check.REFRESH: "Refresh token grant",
-    Check.SIGN_IN: "Sign-in",
-    Check.EXCHANGE: "Code exchange",
-    Check.ID_TOKEN: "ID token",
-    Check.ACCESS_TOKEN: "Access token",
-    Check.REFRESH_TOKEN: "Refresh token",
-    Check.REFRESHED: "Refresh",
+    Check.DISCOVERY: Message("Tenant"),
+    Check.KEYS: Message("Signing keys"),
+    Check.CLIENT_ID: Message("Client ID"),
+    Check.CALLBACK: Message("Callback URL"),
+    Check.FLOW: Message("Authorization code flow"),
+    Check.AUDIENCE: Message("API identifier"),
+    Check.SECRET: Message("Client secret"),
+    Check.REFRESH: Message("Refresh token grant"),
+    Check.SIGN_IN: Message("Sign-in"),
+    Check.EXCHANGE: Message("Code exchange"),
+    Check.ID_TOKEN: Message("ID token"),
+    Check.ACCESS_TOKEN: Message("Access token"),
+    Check.REFRESH_TOKEN: Message("Refresh token"),
+    Check.REFRESHED: Message("Refresh"),
 }
 # Those that need nobody to sign in.
 TENANT_CHECKS = (
@@ -257,7 +258,7 @@ def _ask(settings: SetupSettings, discovery: Discovery, http: HttpClient) -> Ans
 def _judge_discovery(discovery: Discovery | None, findings: tuple[Finding, ...]) -> CheckResult:
     if discovery is None:
         return CheckResult(Check.DISCOVERY, Outcome.FAILED, findings[0].rule.title, findings)
-    detail = f"{discovery.issuer} is the issuer that LibreChat will compare."
+    detail = Message("{issuer} is the issuer that LibreChat will compare.", issuer=discovery.issuer)
     return CheckResult(Check.DISCOVERY, Outcome.PROVED, detail, findings)
 
 
@@ -265,7 +266,7 @@ def _judge_keys(answers: Answers) -> CheckResult:
     if not answers.keys:
         title = answers.keys_findings[0].rule.title
         return CheckResult(Check.KEYS, Outcome.FAILED, title, answers.keys_findings)
-    detail = f"{len(answers.keys)} to verify RS256 signatures with."
+    detail = Message("{count} to verify RS256 signatures with.", count=len(answers.keys))
     return CheckResult(Check.KEYS, Outcome.PROVED, detail, answers.keys_findings)
 
 
@@ -287,7 +288,7 @@ def _judge_callback(settings: SetupSettings, answers: Answers) -> CheckResult:
     if _blames(answer, check):
         return _failed(check, answer, settings)
     if _came_back(answer):
-        detail = f"The tenant sends people back to {settings.callback_url}."
+        detail = Message("The tenant sends people back to {url}.", url=settings.callback_url)
         return CheckResult(check, Outcome.PROVED, detail)
     return _not_proved(check, answer, settings)
 
@@ -313,17 +314,18 @@ def _judge_audience(settings: SetupSettings, answers: Answers) -> CheckResult:
         return _failed(check, answer, settings)
     if _came_back_well(answer):
         # That Auth0 looks at the audience before it asks for a login is not documented.
-        detail = "The tenant did not object; the sign-in will prove it."
-        return CheckResult(check, Outcome.LIKELY, detail)
+        return CheckResult(
+            check, Outcome.LIKELY, "The tenant did not object; the sign-in will prove it."
+        )
     return _not_proved(check, answer, settings)
 
 
 def _judge_secret(settings: SetupSettings, answers: Answers) -> CheckResult:
     check = Check.SECRET
     answer, bare = answers.code, answers.without_secret
-    accepted = answer.means("invalid grant") or _blames(answer, Check.FLOW)
-    open_to_all = bare is not None and bare.means("invalid grant")
-    if answer.means("wrong secret"):
+    accepted = answer.means(Meaning.INVALID_GRANT) or _blames(answer, Check.FLOW)
+    open_to_all = bare is not None and bare.means(Meaning.INVALID_GRANT)
+    if answer.means(Meaning.WRONG_SECRET):
         return _judge_refusal(settings, answers, takes_none=open_to_all)
     if not accepted:
         return _not_proved(check, answer, settings, tell=True)
@@ -334,7 +336,7 @@ def _judge_secret(settings: SetupSettings, answers: Answers) -> CheckResult:
             "The tenant answers alike with the secret and without."
         )
         return CheckResult(check, Outcome.UNPROVED, finding.rule.title, (finding,))
-    if bare.means("wrong secret"):
+    if bare.means(Meaning.WRONG_SECRET):
         return CheckResult(check, Outcome.PROVED, "The tenant takes it, and nothing without it.")
     return CheckResult(check, Outcome.LIKELY, "The tenant did not object to it.")
 
@@ -362,13 +364,14 @@ def _judge_refresh(settings: SetupSettings, answers: Answers) -> CheckResult:
         return CheckResult(check, Outcome.SKIPPED, "Tokens are not reused, so none is needed.")
     if _blames(answer, check):
         return _failed(check, answer, settings)
-    if answer.means("invalid grant"):
+    if answer.means(Meaning.INVALID_GRANT):
         return CheckResult(
             check, Outcome.LIKELY, "The tenant did not object; the sign-in will prove it."
         )
-    if answer.means("wrong secret"):
-        detail = "It can be checked when the Client ID and secret are right."
-        return CheckResult(check, Outcome.SKIPPED, detail)
+    if answer.means(Meaning.WRONG_SECRET):
+        return CheckResult(
+            check, Outcome.SKIPPED, "It can be checked when the Client ID and secret are right."
+        )
     return _not_proved(check, answer, settings, tell=True)
 
 
@@ -398,7 +401,8 @@ def _not_proved(
 ) -> CheckResult:
     """Nothing follows from the answer for this check; `tell` if this is the one to say why."""
     if answer.known is not None:
-        return CheckResult(check, Outcome.SKIPPED, f"It can be checked after: {_cause(answer)}.")
+        detail = Message("It can be checked after: {cause}.", cause=_cause(answer.known))
+        return CheckResult(check, Outcome.SKIPPED, detail)
     if answer.trouble is not None:
         finding = answer.trouble
     elif answer.status == 429:
@@ -410,6 +414,5 @@ def _not_proved(
     return CheckResult(check, Outcome.UNPROVED, finding.rule.title, (finding,) if tell else ())
 
 
-def _cause(answer: Answer) -> str:
-    known = answer.known
-    return known.rule.title if known is not None and known.rule is not None else "the sign-in"
+def _cause(known: Known) -> Message:
+    return Message.of(known.rule.title) if known.rule is not None else Message("the sign-in")

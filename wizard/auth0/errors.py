@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from html import unescape
 from urllib.parse import quote, quote_plus, unquote
 
 from wizard.auth0 import dashboard
 from wizard.findings import Finding, Rule, Severity
+from wizard.language import Message
 from wizard.settings import SetupSettings
 
 QUOTED_LENGTH = 300
@@ -42,17 +43,40 @@ class Check(StrEnum):
     REFRESHED = "refresh"
 
 
-class Endpoint(StrEnum):
+class Endpoint(Enum):
     """Who answered: the same words mean different things at different places."""
 
-    AUTHORIZE = "authorize"
-    CODE = "code exchange"
-    REFRESH = "refresh"
+    AUTHORIZE = auto()
+    CODE = auto()
+    REFRESH = auto()
+
+
+class Meaning(StrEnum):
+    """What an answer says: several rows may mean the same."""
+
+    API_NOT_GRANTED = auto()
+    UNKNOWN_API = auto()
+    CALLBACK_MISMATCH = auto()
+    UNKNOWN_CLIENT = auto()
+    REFRESH_GRANT_OFF = auto()
+    CODE_GRANT_OFF = auto()
+    RESPONSE_TYPE_REFUSED = auto()
+    ORGANIZATION_REQUIRED = auto()
+    NO_CONNECTION = auto()
+    INTERACTION_REQUIRED = auto()
+    WRONG_SECRET = auto()
+    DENIED = auto()
+    LOGIN_REQUIRED = auto()
+    CONSENT_REQUIRED = auto()
+    INVALID_GRANT = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthError:
-    """An error as a server words it: the code of RFC 6749, and the text for people."""
+    """An error as a server words it: the code of RFC 6749, and the text for people.
+
+    Where the server named no error, the text may be a message of ours that tells its answer.
+    """
 
     code: str
     description: str
@@ -60,10 +84,13 @@ class OAuthError:
     @property
     def words(self) -> str:
         """Both, for a reader."""
-        return ": ".join(part for part in (self.code, self.description) if part)
+        if not self.code:
+            return self.description
+        return f"{self.code}: {self.description}" if self.description else self.code
 
 
 NO_ERROR = OAuthError("", "")
+_NO_REMEDY = Message("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +98,7 @@ class Known:
     """One row of the table: which answers it takes and what they mean.
 
     Attributes:
-        name: what happened, for the code that tells rows apart.
+        meaning: what happened, for the code that tells answers apart.
         at: the endpoints whose answers it takes.
         codes: error codes it takes, empty for all.
         text: what must be found in the description, "" for anything.
@@ -80,13 +107,13 @@ class Known:
         remedy: the exact next step, with fields of `_values`.
     """
 
-    name: str
+    meaning: Meaning
     at: frozenset[Endpoint]
     codes: frozenset[str] = frozenset()
     text: str = ""
     blames: Check | None = None
     rule: Rule | None = None
-    remedy: str = ""
+    remedy: Message = _NO_REMEDY
 
     def takes(self, error: OAuthError, endpoint: Endpoint) -> bool:
         """Whether the answer is this row's."""
@@ -99,20 +126,26 @@ class Known:
     def finding(self, error: OAuthError, settings: SetupSettings) -> Finding:
         """What to tell the user; only for a row that has a rule."""
         if self.rule is None:
-            raise ValueError(f"{self.name} is good news")
-        detail = f"The tenant answered: {quoted(error.words, secrets=secrets_of(settings))}"
-        return self.rule.finding(detail, fix=remedy(self.remedy, settings))
+            raise ValueError(f"{self.meaning} is good news")
+        words = quoted(error.words, secrets=secrets_of(settings))
+        return self.rule.finding(
+            Message("The tenant answered: {words}", words=words),
+            fix=self.remedy.filled(**_values(settings)),
+        )
 
 
-def remedy(template: str, settings: SetupSettings) -> str:
-    """The template with the user's own values in it."""
-    return template.format_map(_values(settings))
+_PAGES = {
+    "applications": dashboard.APPLICATIONS,
+    "apis": dashboard.APIS,
+    "logs": dashboard.LOGS,
+}
 
 
 def _values(settings: SetupSettings) -> Mapping[str, str]:
+    """What the fields of a remedy show."""
     client_id = settings.auth0.client_id
     return {
-        "client_id": client_id,
+        **_PAGES,
         "callback_url": settings.callback_url,
         "audience": settings.auth0.audience,
         "application": dashboard.application(client_id),
@@ -124,72 +157,72 @@ def _values(settings: SetupSettings) -> Mapping[str, str]:
 
 # What stands in a remedy while nobody's values are known: `explain` and the documentation.
 _IN_GENERAL = {
-    "client_id": "your Client ID",
+    **_PAGES,
     "callback_url": "DOMAIN_SERVER/oauth/openid/callback",
-    "audience": "the value of OPENID_AUDIENCE",
+    "audience": Message("the value of OPENID_AUDIENCE"),
     "application": dashboard.APPLICATIONS,
     "credentials": dashboard.APPLICATIONS,
     "connections": dashboard.APPLICATIONS,
     "organizations": dashboard.APPLICATIONS,
 }
 
-_FIX_CLIENT_ID = (
+_FIX_CLIENT_ID = Message(
     "Copy the Client ID again from Applications → your application → Settings → Basic"
-    f" Information ({dashboard.APPLICATIONS}), and see that the domain above it is this tenant's."
+    " Information ({applications}), and see that the domain above it is this tenant's."
 )
-_FIX_CALLBACK = (
+_FIX_CALLBACK = Message(
     "In Applications → your application → Settings → Application URIs → Allowed Callback URLs"
     " ({application}) add this line, save, and check again (a change can take a minute):"
     " {callback_url}"
 )
-_FIX_UNKNOWN_API = (
-    f"In Applications → APIs ({dashboard.APIS}) create an API with the Identifier {{audience}}, or"
+_FIX_UNKNOWN_API = Message(
+    "In Applications → APIs ({apis}) create an API with the Identifier {audience}, or"
     " copy the Identifier of the API that is there; every character counts, a trailing slash too."
 )
-_FIX_API_NOT_GRANTED = (
-    f"In Applications → APIs → {{audience}} ({dashboard.APIS}) → Application Access, edit this"
+_FIX_API_NOT_GRANTED = Message(
+    "In Applications → APIs → {audience} ({apis}) → Application Access, edit this"
     " application and grant it User-Delegated Access; or, on the API's Settings, set Application"
     " Access Policy → User-Delegated Access to “All apps allowed”."
 )
-_FIX_CODE_GRANT = (
+_FIX_CODE_GRANT = Message(
     "In Applications → your application → Settings → Advanced Settings → Grant Types"
     " ({application}) tick Authorization Code and save."
 )
-_FIX_RESPONSE_TYPE = (
+_FIX_RESPONSE_TYPE = Message(
     "LibreChat asks for response_type=code. Make the application a Regular Web Application and"
     " tick Authorization Code under Settings → Advanced Settings → Grant Types ({application})."
 )
-_FIX_ORGANIZATION = (
+_FIX_ORGANIZATION = Message(
     "LibreChat sends no organization. In Applications → your application → Organizations"
     " ({organizations}) set “What type of end users will use this application?” to Both or"
     " Individuals."
 )
-_FIX_CONNECTION = (
+_FIX_CONNECTION = Message(
     "In Applications → your application → Connections ({connections}) switch on at least one"
     " connection, for example Username-Password-Authentication."
 )
-_FIX_DENIED = (
-    f"Look at Monitoring → Logs ({dashboard.LOGS}) for the reason: an Action or Rule of yours may"
+_FIX_DENIED = Message(
+    "Look at Monitoring → Logs ({logs}) for the reason: an Action or Rule of yours may"
     " refuse this user, or the user lacks a membership or declined the consent."
 )
-_FIX_CREDENTIALS = (
+_FIX_CREDENTIALS = Message(
     "Copy the Client Secret again from Applications → your application → Settings → Basic"
     " Information ({application}). If it is right, see that Credentials → Authentication Methods"
     " ({credentials}) says Client Secret (Post), which is what LibreChat sends."
 )
-_FIX_REFRESH = (
+_FIX_REFRESH = Message(
     "In Applications → your application → Settings → Advanced Settings → Grant Types"
     " ({application}) tick Refresh Token and save."
 )
 
 
-def _rule(identifier: str, title: str, why: str, fix: str, source: str) -> Rule:
+def _rule(identifier: str, title: str, why: str, fix: Message, source: str) -> Rule:
     return Rule(
         id=identifier,
         severity=Severity.ERROR,
         title=title,
         why=why,
-        fix=fix.format_map(_IN_GENERAL),
+        fix=fix.filled(**_IN_GENERAL),
         source=source,
     )
 
@@ -286,7 +319,7 @@ _EVERYWHERE = frozenset(Endpoint)
 # codes (invalid_target of RFC 8707, invalid_client …) are what other OpenID providers say.
 TABLE: tuple[Known, ...] = (
     Known(
-        "api not granted",
+        Meaning.API_NOT_GRANTED,
         _EVERYWHERE,
         text=r"is not authorized to access resource server",
         blames=Check.AUDIENCE,
@@ -294,7 +327,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_API_NOT_GRANTED,
     ),
     Known(
-        "unknown api",
+        Meaning.UNKNOWN_API,
         _EVERYWHERE,
         text=r"service not found|service not enabled within domain",
         blames=Check.AUDIENCE,
@@ -302,7 +335,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_UNKNOWN_API,
     ),
     Known(
-        "unknown api",
+        Meaning.UNKNOWN_API,
         _EVERYWHERE,
         codes=frozenset({"invalid_target"}),
         blames=Check.AUDIENCE,
@@ -310,7 +343,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_UNKNOWN_API,
     ),
     Known(
-        "callback mismatch",
+        Meaning.CALLBACK_MISMATCH,
         _AUTHORIZE,
         text=r"callback url mismatch|redirect_uri.{0,80}"
         r"(not in the list|not match|mismatch|not registered|not allowed|invalid)",
@@ -319,7 +352,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_CALLBACK,
     ),
     Known(
-        "callback mismatch",
+        Meaning.CALLBACK_MISMATCH,
         _AUTHORIZE,
         codes=frozenset({"invalid_redirect_uri", "redirect_uri_mismatch"}),
         blames=Check.CALLBACK,
@@ -327,7 +360,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_CALLBACK,
     ),
     Known(
-        "unknown client",
+        Meaning.UNKNOWN_CLIENT,
         _AUTHORIZE,
         text=r"unknown client|client (is invalid|(was )?not found|does not exist)",
         blames=Check.CLIENT_ID,
@@ -335,7 +368,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_CLIENT_ID,
     ),
     Known(
-        "unknown client",
+        Meaning.UNKNOWN_CLIENT,
         _AUTHORIZE,
         codes=frozenset({"invalid_client"}),
         blames=Check.CLIENT_ID,
@@ -343,7 +376,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_CLIENT_ID,
     ),
     Known(
-        "refresh grant off",
+        Meaning.REFRESH_GRANT_OFF,
         _REFRESH,
         codes=frozenset({"unauthorized_client", "unsupported_grant_type"}),
         blames=Check.REFRESH,
@@ -351,7 +384,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_REFRESH,
     ),
     Known(
-        "refresh grant off",
+        Meaning.REFRESH_GRANT_OFF,
         _REFRESH,
         text=r"grant type .{0,40}not allowed",
         blames=Check.REFRESH,
@@ -359,7 +392,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_REFRESH,
     ),
     Known(
-        "code grant off",
+        Meaning.CODE_GRANT_OFF,
         frozenset({Endpoint.AUTHORIZE, Endpoint.CODE}),
         text=r"grant type .{0,40}not allowed",
         blames=Check.FLOW,
@@ -367,7 +400,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_CODE_GRANT,
     ),
     Known(
-        "code grant off",
+        Meaning.CODE_GRANT_OFF,
         frozenset({Endpoint.CODE}),
         codes=frozenset({"unauthorized_client", "unsupported_grant_type"}),
         blames=Check.FLOW,
@@ -375,7 +408,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_CODE_GRANT,
     ),
     Known(
-        "response type refused",
+        Meaning.RESPONSE_TYPE_REFUSED,
         _AUTHORIZE,
         codes=frozenset({"unsupported_response_type", "unsupported_response_mode"}),
         blames=Check.FLOW,
@@ -383,7 +416,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_RESPONSE_TYPE,
     ),
     Known(
-        "response type refused",
+        Meaning.RESPONSE_TYPE_REFUSED,
         _AUTHORIZE,
         text=r"response_type",
         blames=Check.FLOW,
@@ -391,7 +424,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_RESPONSE_TYPE,
     ),
     Known(
-        "organization required",
+        Meaning.ORGANIZATION_REQUIRED,
         _EVERYWHERE,
         text=r"parameter organization|organization membership|any organization",
         blames=Check.FLOW,
@@ -399,23 +432,23 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_ORGANIZATION,
     ),
     Known(
-        "no connection",
+        Meaning.NO_CONNECTION,
         _AUTHORIZE,
         text=r"connection (was disabled|is not enabled)|no connections enabled",
         blames=Check.FLOW,
         rule=NO_CONNECTION,
         remedy=_FIX_CONNECTION,
     ),
-    Known("login required", _AUTHORIZE, frozenset({"login_required"})),
-    Known("consent required", _AUTHORIZE, frozenset({"consent_required"})),
+    Known(Meaning.LOGIN_REQUIRED, _AUTHORIZE, frozenset({"login_required"})),
+    Known(Meaning.CONSENT_REQUIRED, _AUTHORIZE, frozenset({"consent_required"})),
     Known(
-        "interaction required",
+        Meaning.INTERACTION_REQUIRED,
         _AUTHORIZE,
         frozenset({"interaction_required", "account_selection_required"}),
     ),
-    Known("invalid grant", _TOKEN, frozenset({"invalid_grant"})),
+    Known(Meaning.INVALID_GRANT, _TOKEN, frozenset({"invalid_grant"})),
     Known(
-        "wrong secret",
+        Meaning.WRONG_SECRET,
         _TOKEN,
         codes=frozenset({"invalid_client"}),
         blames=Check.SECRET,
@@ -423,7 +456,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_CREDENTIALS,
     ),
     Known(
-        "wrong secret",
+        Meaning.WRONG_SECRET,
         _TOKEN,
         codes=frozenset({"access_denied", "unauthorized"}),
         text=r"unauthorized|^$",
@@ -432,7 +465,7 @@ TABLE: tuple[Known, ...] = (
         remedy=_FIX_CREDENTIALS,
     ),
     Known(
-        "denied",
+        Meaning.DENIED,
         _AUTHORIZE,
         codes=frozenset({"access_denied", "unauthorized"}),
         blames=Check.FLOW,
@@ -474,7 +507,9 @@ def classify(error: OAuthError, endpoint: Endpoint) -> Known | None:
 def unknown(words: str, settings: SetupSettings) -> Finding:
     """An answer that no row knows, as it came."""
     seen = quoted(words, secrets=secrets_of(settings))
-    return UNKNOWN_ANSWER.finding(f"It answered: {seen}" if seen else "The answer was empty.")
+    return UNKNOWN_ANSWER.finding(
+        Message("It answered: {words}", words=seen) if seen else "The answer was empty."
+    )
 
 
 def decoded(text: str) -> str:
@@ -517,8 +552,13 @@ _ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1
 _JWT = re.compile(r"\beyJ[\w-]{8,}[.\w-]*")
 
 
-def quoted(text: str, *, secrets: Iterable[str] = ()) -> str:
-    """The text fit to be shown: one short line, no control characters, no credentials."""
+def quoted(text: str, *, secrets: Collection[str] = ()) -> str:
+    """The text fit to be shown: one short line, no control characters, no credentials.
+
+    Of a message it is the values that came from elsewhere; where it has none, its text may have.
+    """
+    if isinstance(text, Message) and text.values:
+        return text.filled(**{name: _quoted(value, secrets) for name, value in text.values.items()})
     line = _ESCAPE_SEQUENCE.sub(" ", decoded(text[:PAGE_LENGTH]))
     line = "".join(" " if _unseen(character) else character for character in line)
     for secret in secrets:
@@ -526,7 +566,12 @@ def quoted(text: str, *, secrets: Iterable[str] = ()) -> str:
             line = line.replace(form, "[hidden]").replace(decoded(form), "[hidden]")
     line = _JWT.sub("[hidden]", _CREDENTIAL.sub(r"\1\2[hidden]", line))
     line = " ".join(line.split())
-    return line if len(line) <= QUOTED_LENGTH else f"{line[: QUOTED_LENGTH - 1]}…"
+    line = line if len(line) <= QUOTED_LENGTH else f"{line[: QUOTED_LENGTH - 1]}…"
+    return text if line == text else line  # a message that holds nothing bad stays one
+
+
+def _quoted(value: object, secrets: Collection[str]) -> object:
+    return quoted(value, secrets=secrets) if isinstance(value, str) else value
 
 
 def secrets_of(settings: SetupSettings) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from wizard.auth0.errors import (
     NO_ERROR,
     Endpoint,
     Known,
+    Meaning,
     OAuthError,
     classify,
     page_text,
@@ -27,6 +28,7 @@ from wizard.auth0.errors import (
 from wizard.auth0.tenant import SECRET_KEPT, Discovery, network_finding
 from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response
+from wizard.language import Message
 from wizard.settings import SetupSettings
 
 _LOGIN_PATHS = ("/u/login", "/login", "/u/consent", "/consent")
@@ -48,7 +50,7 @@ class Answer:
     Attributes:
         status: the HTTP status, 0 when no answer came.
         known: the row of Auth0's errors that knows the answer, if any.
-        error: the error as the server worded it; the whole of a page when it named none.
+        error: the error as the server worded it; what it did instead where it named none.
         landing: for the authorization request, where the browser is led.
         trouble: why no answer came.
     """
@@ -59,9 +61,9 @@ class Answer:
     landing: Landing = Landing.NOWHERE
     trouble: Finding | None = None
 
-    def means(self, name: str) -> bool:
-        """Whether the row of that name knows the answer."""
-        return self.known is not None and self.known.name == name
+    def means(self, meaning: Meaning) -> bool:
+        """Whether the answer is known and means that."""
+        return self.known is not None and self.known.meaning is meaning
 
 
 def authorization_parameters(
@@ -175,18 +177,17 @@ def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
     query = _query(target)
     if target and _same_place(target, callback_url):
         if query.get("state", state) != state:
-            words = OAuthError("", "The answer carries another state than the request.")
-            return Answer(answer.status, error=words)
+            words = Message("The answer carries another state than the request.")
+            return Answer(answer.status, error=OAuthError("", words))
         return _authorize_answer(answer.status, _error_of(query), Landing.CALLBACK)
     if target and "error" in query:
         # A tenant may show its errors on a page of its own (tenant setting error_page.url).
         return _authorize_answer(answer.status, _error_of(query), Landing.ELSEWHERE)
     if target and _same_host(target, answer.url) and _path(target).startswith(_LOGIN_PATHS):
-        words = OAuthError("", f"HTTP {answer.status} to the login page {_path(target)}")
-        return Answer(answer.status, error=words, landing=Landing.LOGIN)
+        return Answer(answer.status, landing=Landing.LOGIN)
     if target:
-        words = OAuthError("", f"HTTP {answer.status} to {target}")
-        return Answer(answer.status, error=words, landing=Landing.ELSEWHERE)
+        words = Message("HTTP {status} to {target}", status=answer.status, target=target)
+        return Answer(answer.status, error=OAuthError("", words), landing=Landing.ELSEWHERE)
     error = _page_error(answer)
     # Only a refusal is searched for known texts: a login page may hold every one of them.
     known = classify(error, Endpoint.AUTHORIZE) if 400 <= answer.status < 500 else None
@@ -200,7 +201,8 @@ def judge_token(answer: Response, endpoint: Endpoint) -> Answer:
         return Answer(answer.status, error=_page_error(answer))
     if "access_token" in body or "id_token" in body:
         # Whatever this server is, it proves nothing; its tokens are not shown.
-        return Answer(answer.status, error=OAuthError("", "It gave tokens for a made-up code."))
+        words = Message("It gave tokens for a made-up code.")
+        return Answer(answer.status, error=OAuthError("", words))
     error = _error_of({name: value for name, value in body.items() if isinstance(value, str)})
     if not error.words:
         error = OAuthError("", f"HTTP {answer.status} {answer.text}")
@@ -210,8 +212,8 @@ def judge_token(answer: Response, endpoint: Endpoint) -> Answer:
 
 def _authorize_answer(status: int, error: OAuthError, landing: Landing) -> Answer:
     if not error.words:
-        words = OAuthError("", "It sent the browser back without an error and without a login.")
-        return Answer(status, error=words)
+        words = Message("It sent the browser back without an error and without a login.")
+        return Answer(status, error=OAuthError("", words))
     return Answer(status, classify(error, Endpoint.AUTHORIZE), error, landing)
 
 

@@ -13,6 +13,7 @@ from wizard.auth0.patience import http_date
 from wizard.clock import Clock
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.http import HttpClient, NetworkError, Response, Trouble
+from wizard.language import Message
 from wizard.settings import Auth0Settings, is_loopback, is_tenant_domain
 
 METADATA_PATH = "/.well-known/openid-configuration"
@@ -289,33 +290,35 @@ def judge_metadata(
 ) -> tuple[Discovery | None, tuple[Finding, ...]]:
     """The metadata as LibreChat will take it; None and the reason when it will not."""
 
-    def text(name: str) -> str:
+    def field(name: str) -> str:
         value = metadata.get(name)
         return value if isinstance(value, str) else ""
 
     needed = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
-    if missing := [name for name in needed if not text(name)]:
-        return None, (NO_ISSUER.finding(f"Its metadata has no {', '.join(missing)}."),)
-    if href(text("issuer")) != href(auth0.issuer):
-        return None, (_issuer_mismatch(text("issuer"), auth0),)
+    if missing := [name for name in needed if not field(name)]:
+        names = ", ".join(missing)
+        return None, (NO_ISSUER.finding(Message("Its metadata has no {names}.", names=names)),)
+    if href(field("issuer")) != href(auth0.issuer):
+        return None, (_issuer_mismatch(field("issuer"), auth0),)
     optional = ("userinfo_endpoint", "end_session_endpoint")
-    insecure = [name for name in needed if not _is_https(text(name))]
-    insecure += [name for name in optional if text(name) and not _is_https(text(name))]
+    insecure = [name for name in needed if not _is_https(field(name))]
+    insecure += [name for name in optional if field(name) and not _is_https(field(name))]
     if insecure:
-        named = "; ".join(f"{name}: {quoted(text(name))}" for name in insecure)
-        return None, (INSECURE_ENDPOINT.finding(f"It says {named}."),)
+        named = "; ".join(f"{name}: {quoted(field(name))}" for name in insecure)
+        return None, (INSECURE_ENDPOINT.finding(Message("It says {named}.", named=named)),)
     offered = metadata.get("id_token_signing_alg_values_supported")
     algorithms = tuple(filter(_is_text, offered)) if isinstance(offered, list) else ()
     if algorithms and not set(algorithms) & set(ACCEPTED_ALGORITHMS):
         seen = quoted(", ".join(algorithms))
-        return None, (NO_RS256.finding(f"It offers {seen} for ID tokens."),)
+        detail = Message("It offers {algorithms} for ID tokens.", algorithms=seen)
+        return None, (NO_RS256.finding(detail),)
     discovery = Discovery(
-        issuer=text("issuer"),
-        authorization_endpoint=text("authorization_endpoint"),
-        token_endpoint=text("token_endpoint"),
-        jwks_uri=text("jwks_uri"),
-        userinfo_endpoint=text("userinfo_endpoint"),
-        end_session_endpoint=text("end_session_endpoint"),
+        issuer=field("issuer"),
+        authorization_endpoint=field("authorization_endpoint"),
+        token_endpoint=field("token_endpoint"),
+        jwks_uri=field("jwks_uri"),
+        userinfo_endpoint=field("userinfo_endpoint"),
+        end_session_endpoint=field("end_session_endpoint"),
         id_token_algorithms=algorithms,
     )
     return discovery, tuple(_remarks(discovery))
@@ -336,12 +339,12 @@ def fetch_keys(
     document = answer.json_object() if answer.status == 200 else None
     keys = document.get("keys") if document is not None else None
     if not isinstance(keys, list):
-        detail = f"{quoted(discovery.jwks_uri)} answered {_described(answer)}."
-        return (), (KEYS_UNREADABLE.finding(detail),)
+        return (), (KEYS_UNREADABLE.finding(_answered(discovery.jwks_uri, answer)),)
     usable = tuple(key for key in keys if is_usable_key(key))
     if usable:
         return usable, ()
-    return (), (NO_USABLE_KEY.finding(f"{len(keys)} keys at {quoted(discovery.jwks_uri)}."),)
+    detail = Message("{count} keys at {url}.", count=len(keys), url=quoted(discovery.jwks_uri))
+    return (), (NO_USABLE_KEY.finding(detail),)
 
 
 def is_usable_key(key: object) -> bool:
@@ -366,8 +369,9 @@ def network_finding(error: NetworkError) -> Finding:
     if error.trouble in {Trouble.TLS, Trouble.WRONG_NAME} and _is_custom(error.host):
         rule = CUSTOM_DOMAIN_NOT_READY
     reported = quoted(error.detail)
+    template = "{host}: {trouble} ({reported})." if reported else "{host}: {trouble}"
     return rule.finding(
-        f"{error.host}: {error.trouble.value}" + (f" ({reported})." * bool(reported))
+        Message(template, host=error.host, trouble=error.trouble.value, reported=reported)
     )
 
 
@@ -389,11 +393,13 @@ def href(url: str) -> str:
 
 def _no_metadata(answer: Response, domain: str) -> Finding:
     """Why an answer came that is no metadata."""
-    detail = f"{quoted(answer.url)} answered {_described(answer)}."
+    detail = _answered(answer.url, answer)
     status = answer.status
     if 300 <= status < 400:
-        target = quoted(answer.location) or "nowhere"
-        return REDIRECTED.finding(f"{quoted(answer.url)} redirects to {target}.")
+        target = quoted(answer.location) or Message("nowhere")
+        return REDIRECTED.finding(
+            Message("{url} redirects to {target}.", url=quoted(answer.url), target=target)
+        )
     if status == 407:
         return PROXY_REFUSED.finding(detail)
     if status == 404:
@@ -411,16 +417,26 @@ def _is_waiting_edge(answer: Response) -> bool:
     return cloudflare and (answer.status in {403, 409, 421} or 520 <= answer.status <= 530)
 
 
-def _described(answer: Response) -> str:
-    kind = answer.headers.get("content-type", "").split(";")[0].strip() or "no content type"
-    return quoted(f"HTTP {answer.status}, {kind}, {len(answer.body)} bytes")
+def _answered(url: str, answer: Response) -> Message:
+    kind = answer.headers.get("content-type", "").split(";")[0].strip()
+    return Message(
+        "{url} answered HTTP {status}, {kind}, {size} bytes.",
+        url=quoted(url),
+        status=answer.status,
+        kind=quoted(kind) or Message("no content type"),
+        size=len(answer.body),
+    )
 
 
 def _issuer_mismatch(named: str, auth0: Auth0Settings) -> Finding:
     host = urlsplit(href(named)).netloc
     return ISSUER_MISMATCH.finding(
-        f"You gave {href(auth0.issuer)}, the tenant calls itself {quoted(named)}.",
-        fix=f"Use {quoted(host)} as the domain." if host else None,
+        Message(
+            "You gave {given}, the tenant calls itself {named}.",
+            given=href(auth0.issuer),
+            named=quoted(named),
+        ),
+        fix=Message("Use {domain} as the domain.", domain=quoted(host)) if host else None,
         variable="OPENID_ISSUER",
     )
 
@@ -458,8 +474,13 @@ def _judge_clock(answer: Response, before: float, after: float) -> tuple[Finding
     ahead = before - there if before > there else min(0.0, after - there)
     if abs(ahead) <= CLOCK_TOLERANCE:
         return ()
-    side = "ahead of" if ahead > 0 else "behind"
-    return (WRONG_CLOCK.finding(f"It is {abs(ahead):.0f} seconds {side} the tenant's."),)
+    seconds = f"{abs(ahead):.0f}"
+    detail = (
+        Message("It is {seconds} seconds ahead of the tenant's.", seconds=seconds)
+        if ahead > 0
+        else Message("It is {seconds} seconds behind the tenant's.", seconds=seconds)
+    )
+    return (WRONG_CLOCK.finding(detail),)
 
 
 def _is_custom(domain: str) -> bool:
