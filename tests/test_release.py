@@ -151,6 +151,7 @@ def test_the_changelog_is_in_order() -> None:
         f"[{name}]" + (f" - {date}" if date else "") for name, (date, _) in found.items()
     ]
     assert next(iter(found)) == "Unreleased"
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", name) for name in by_age)
     assert all(found[name][0] for name in released)
     assert released == sorted(released, key=by_age.index, reverse=True)
     assert by_age[-1] == __version__, "the version is older than the changelog's newest"
