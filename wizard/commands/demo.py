@@ -21,6 +21,7 @@ from wizard.demo.state import Tenant, User, add_librechat, new_client_id, new_cl
 from wizard.execution import Report
 from wizard.findings import Failure
 from wizard.http import HttpClient, Https, NetworkError
+from wizard.language import Language, Message
 from wizard.loopback import is_free
 from wizard.ports import Ports
 from wizard.settings import Auth0Settings, SetupSettings
@@ -48,7 +49,7 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
     env_file = options.env_file or Path(tempfile.mkdtemp(prefix="librechat-auth0-demo-")) / ".env"
     authority = local_authority(ports.state_dir, ports.processes)
     http = Https(ports.environ, extra_ca=lambda: authority.ca_file)
-    with _demo_tenant(public_url, authority) as (settings, user):
+    with _demo_tenant(public_url, authority, ports.language) as (settings, user):
         ports.console.say(
             "Demo: a tenant, a tunnel and a user, all on this machine. Nothing leaves it."
         )
@@ -102,16 +103,25 @@ class ScriptedUser:
         except Failure as failure:
             self.console.finding(failure.finding)
         except NetworkError as error:
-            self.console.warn(f"{error.url}: {error}")
+            self.console.warn(
+                Message("{url}: {reason}", url=error.url, reason=Message.of(error.reason))
+            )
 
 
 @contextmanager
-def _demo_tenant(public_url: str, authority: Authority) -> Iterator[tuple[SetupSettings, User]]:
+def _demo_tenant(
+    public_url: str, authority: Authority, language: Language
+) -> Iterator[tuple[SetupSettings, User]]:
     """A running tenant that is set up for LibreChat at that URL."""
     from wizard.demo.tenant import DemoTenant
 
     tenant = Tenant()
-    server = DemoTenant(tenant, certificate=authority.certificate_file, key=authority.key_file)
+    server = DemoTenant(
+        tenant,
+        certificate=authority.certificate_file,
+        key=authority.key_file,
+        language=language,
+    )
     with server:
         auth0 = Auth0Settings(
             server.domain, new_client_id(), new_client_secret(), (API_IDENTIFIER,)

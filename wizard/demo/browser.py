@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.http import HttpClient, Response
+from wizard.language import Message
 from wizard.settings import is_loopback
 
 MAX_STEPS = 20
@@ -53,7 +54,9 @@ def sign_in_like_a_user(http: HttpClient, start_url: str, email: str, password: 
     while form is not None:
         if form.asks_for_password:
             if typed:
-                raise NO_END.failure(f"{_place(response.url)} asks for the password again")
+                raise NO_END.failure(
+                    Message("{page} asks for the password again", page=_place(response.url))
+                )
             typed = True
         response = browser.submit(form, form.filled_in(email, password))
         form = sign_in_form(response)
@@ -91,7 +94,11 @@ class Browser:
             raise LEFT_MACHINE.failure(_place(url))
         self._steps += 1
         if self._steps > MAX_STEPS:
-            raise NO_END.failure(f"after {MAX_STEPS} requests it was at {_place(url)}")
+            raise NO_END.failure(
+                Message(
+                    "after {count} requests it was at {page}", count=MAX_STEPS, page=_place(url)
+                )
+            )
         cookies = self._cookies_for(url)
         headers = {"Accept": "text/html", **({"Cookie": cookies} if cookies else {})}
         response = self._http.request(method, url, form=fields, headers=headers)

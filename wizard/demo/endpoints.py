@@ -48,6 +48,7 @@ from wizard.demo.state import (
     url_is_listed_without_query,
 )
 from wizard.demo.tokens import TokenMaker
+from wizard.language import Language, Message
 from wizard.templates import environment
 
 MAX_FORM_BYTES = 1 << 16
@@ -57,9 +58,12 @@ SESSION_COOKIE = "__Host-demo-tenant-session"
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+\Z")
 
 
-def application(tenant: Tenant) -> Starlette:
-    """The tenant's endpoints as an ASGI application; `tenant.domain` must be set by then."""
-    endpoints = _Endpoints(tenant)
+def application(tenant: Tenant, language: Language) -> Starlette:
+    """The tenant's endpoints as an ASGI application; `tenant.domain` must be set by then.
+
+    Its pages speak the language; what it tells applications is in Auth0's English.
+    """
+    endpoints = _Endpoints(tenant, language)
     return Starlette(
         routes=[
             Route("/.well-known/openid-configuration", endpoints.discovery),
@@ -125,11 +129,11 @@ class _Gate:
 class _Endpoints:
     """One method for each endpoint; what is decided elsewhere, is spoken HTTP here."""
 
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, language: Language) -> None:
         self._tenant = tenant
         self._maker = TokenMaker(tenant)
         self._tokens = TokenEndpoint(tenant, self._maker)
-        self._pages = environment()
+        self._pages = environment(language)
 
     async def discovery(self, request: Request) -> Response:  # noqa: ARG002
         issuer = self._tenant.issuer
@@ -193,7 +197,7 @@ class _Endpoints:
             user = self._tenant.users.get(form.get("username", ""))
             password = form.get("password", "").encode()
             if user is None or not hmac.compare_digest(password, user.password.encode()):
-                return self._login_page(key, transaction, "Wrong email or password")
+                return self._login_page(key, transaction, Message("Wrong email or password"))
             auth_time = int(self._tenant.clock())
             session = Session(user.user_id, secrets.token_urlsafe(24), auth_time)
             transaction.session = session

@@ -9,16 +9,17 @@ import uvicorn
 
 from wizard.demo.endpoints import application
 from wizard.demo.state import Tenant
+from wizard.language import Language
 
 
-def server(tenant: Tenant, certificate: Path, key: Path) -> uvicorn.Server:
+def server(tenant: Tenant, certificate: Path, key: Path, language: Language) -> uvicorn.Server:
     """A server for the tenant that is not running yet.
 
     Raises:
         OSError: the certificate or its key cannot be read; `ssl.SSLError` is one.
     """
     config = uvicorn.Config(
-        application(tenant),
+        application(tenant, language),
         ssl_certfile=certificate,
         ssl_keyfile=key,
         loop="asyncio",

@@ -7,8 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from wizard import loopback
+from wizard.defaults import ENGLISH
 from wizard.demo.state import Tenant
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.language import Language, Message
 
 NO_START = Rule(
     id="LA450",
@@ -31,6 +33,7 @@ class DemoTenant:
         key: PEM file with its key.
         host: the name that stands in the issuer: a name of this machine.
         port: 0 takes a free one.
+        language: what its pages speak; English where none is given.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class DemoTenant:
         key: Path,
         host: str = "localhost",
         port: int = 0,
+        language: Language | None = None,
     ) -> None:
         self.tenant = tenant
         self._certificate = certificate
         self._key = key
         self._host = host
         self._port = port
+        self._language = language or Language(ENGLISH)
         self._running: loopback.Background | None = None
 
     @property
@@ -71,10 +76,12 @@ class DemoTenant:
         try:
             sockets = loopback.listeners(self._port)
         except OSError as error:
-            raise NO_START.failure(f"Port {self._port}: {error.strerror}") from None
+            raise NO_START.failure(
+                Message("Port {port}: {reason}", port=self._port, reason=error.strerror)
+            ) from None
         self.tenant.domain = f"{self._host}:{sockets[0].getsockname()[1]}"
         try:
-            runner = server(self.tenant, self._certificate, self._key)
+            runner = server(self.tenant, self._certificate, self._key, self._language)
             self._running = loopback.Background(runner, sockets, "demo tenant")
         except OSError as error:  # ssl.SSLError is one
             loopback.close_all(sockets)
