@@ -9,6 +9,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from wizard.language import Message
+
 if TYPE_CHECKING:
     import uvicorn
 
@@ -68,7 +70,7 @@ def listeners(port: int) -> list[socket.socket]:
                 raise
         else:
             return opened
-    raise OSError(errno.EADDRINUSE, "no port is free on both 127.0.0.1 and ::1")
+    raise OSError(errno.EADDRINUSE, Message("no port is free on both 127.0.0.1 and ::1"))
 
 
 def is_answered(port: int) -> bool:

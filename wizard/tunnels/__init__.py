@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
-from wizard.defaults import TUNNELS
+from wizard.defaults import ENGLISH, TUNNELS
+from wizard.language import Language
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +67,8 @@ class Offer:
 
     Attributes:
         ready: whether `open` can be expected to work without anything more from the user.
-        needs: what it needs, and where that was found or that it is missing; ends a sentence.
+        needs: what it needs, and where that was found or that it is missing; a text that ends a
+            sentence.
         stable_url: whether the public URL stays the same the next time.
         public: whether other machines reach the URL.
         credential_question: asks for the credential that is missing, "" if none is.
@@ -94,6 +96,7 @@ class TunnelRequest:
         token: the provider's credential when the user just gave one, "" otherwise.
         on_event: called from any thread with what happens to the open tunnel.
         progress: called with one line on what takes time (a download, a start).
+        language: of the pages that visitors meet in LibreChat's stead.
         state_dir: a private folder (mode 0700) for certificates and the like; it is kept.
     """
 
@@ -103,6 +106,7 @@ class TunnelRequest:
     token: str = field(default="", repr=False)
     on_event: OnEvent = ignore_event
     progress: Callable[[str], None] = field(default=lambda _: None)
+    language: Language = field(default_factory=lambda: Language(ENGLISH))
 
 
 class Tunnel(ABC):

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.language import Message
 from wizard.private import private_folder
 from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 from wizard.tunnels.child import ChildTunnel
-from wizard.tunnels.local import CANNOT_LISTEN, PORT_TAKEN, port_holder, wanted_url
+from wizard.tunnels.local import CANNOT_LISTEN, port_taken, wanted_url
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
@@ -78,8 +79,10 @@ class CaddyTunnel(ChildTunnel):
         url = super()._start()
         self._wait_for_certificates(urlsplit(url).port or 443)
         self._progress(
-            "Browsers trust it after: librechat-auth0 trust --ca"
-            f" {shlex.quote(str(self.root_certificate))}"
+            Message(
+                "Browsers trust it after: librechat-auth0 trust --ca {certificate}",
+                certificate=shlex.quote(str(self.root_certificate)),
+            )
         )
         return url
 
@@ -129,18 +132,17 @@ class CaddyTunnel(ChildTunnel):
             return SILENT_CADDY.failure(detail)
         port = urlsplit(wanted_url(self._request)).port or 443
         if "address already in use" in detail:
-            holder = port_holder(port, self._processes)
-            return PORT_TAKEN.failure(f"port {port} is held{f' by {holder}' if holder else ''}")
+            return port_taken(port, self._processes)
         if "permission denied" in detail and "listen tcp" in detail:
             return CANNOT_LISTEN.failure(detail)
-        return CADDY_ENDED.failure(detail or f"exit status {status}")
+        return CADDY_ENDED.failure(detail or Message("exit status {status}", status=status))
 
 
 class Caddy:
     """See `wizard.tunnels.Provider`."""
 
     name = "caddy"
-    summary = "Your Caddy, with a configuration and an authority of ours."
+    summary = Message("Your Caddy, with a configuration and an authority of ours.")
     domains = ("localhost", "127.0.0.1", "::1")
     gives_again = True
     url_is_lost = ()
@@ -152,10 +154,13 @@ class Caddy:
     ) -> Offer:
         """See `Provider.offer`."""
         program = processes.which("caddy")
-        needs = f"Caddy ({program}), and a browser that is told once to trust its certificate"
+        needs = Message(
+            "Caddy ({program}), and a browser that is told once to trust its certificate",
+            program=program,
+        )
         return Offer(
             ready=program is not None,
-            needs=needs if program else "Caddy (not installed)",
+            needs=needs if program else Message("Caddy (not installed)"),
             stable_url=True,
             public=False,
         )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.language import Message
 from wizard.private import private_folder
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ def local_authority(state_dir: Path, processes: Processes) -> Authority:
             return _from_mkcert(folder, processes) or _from_own(folder)
     except Timeout as error:
         raise NO_CERTIFICATE.failure(
-            f"another process holds {error.lock_file}", fix="End it, and try again."
+            Message("another process holds {file}", file=error.lock_file),
+            fix="End it, and try again.",
         ) from error
     except OSError as error:
         raise NO_CERTIFICATE.failure(f"{folder}: {error.strerror or error}") from error

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING
 
+from wizard.language import Message
 from wizard.text import one_line
 from wizard.tunnels import TunnelRequest, without_librechat_variables
 from wizard.tunnels.supervised import SupervisedTunnel
@@ -102,7 +103,7 @@ class ChildTunnel(SupervisedTunnel):
     @property
     @abstractmethod
     def _program(self) -> str:
-        """The program's name, for people."""
+        """The program's name, for people; a text where it begins a sentence with a word."""
 
     @abstractmethod
     def _command(self) -> Sequence[str]:
@@ -151,4 +152,8 @@ class ChildTunnel(SupervisedTunnel):
 
     def _ended(self) -> str:
         status = self._child.status if self._child else None
-        return "" if status is None else f"{self._program} ended (exit status {status})"
+        if status is None:
+            return ""
+        return Message(
+            "{program} ended (exit status {status})", program=self._program, status=status
+        )

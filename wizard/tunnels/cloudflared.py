@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.language import Message
 from wizard.private import private_folder
 from wizard.tunnels import Offer, Tunnel, TunnelEvent, TunnelRequest, event_streams
 from wizard.tunnels.child import NOT_STARTED, START_SECONDS, ChildTunnel
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from wizard.processes import Processes
 
 _DOCS = "https://developers.cloudflare.com/cloudflare-one/networks/connectors/cloudflare-tunnel"
-_WHY = "LibreChat is reached through the tunnel."
+_WHY = Message("LibreChat is reached through the tunnel.")
 
 NO_CLOUDFLARED = Rule(
     "LA370",
@@ -121,15 +122,18 @@ class CloudflaredTunnel(ChildTunnel):
         if self._request.wanted_url:
             raise NO_CHOICE.failure(self._request.wanted_url)
         relay = self._relay = event_streams.Relay(self._request.port, self._passed)
-        self._progress("Asking Cloudflare for a quick tunnel")
+        self._progress(Message("Asking Cloudflare for a quick tunnel"))
         url = super()._start()
-        self._progress("Finding out whether chats can stream through it")
+        self._progress(Message("Finding out whether chats can stream through it"))
         passes = event_streams.come_one_by_one(url, relay, self._visit, self._closing)
         relay.lead_to(self._request.port)
         self._tells = True
         if passes is not True:
-            seen = "A probe saw it." if passes is False else "It is known; no probe came through."
-            self._findings.append(HELD_BACK.finding(seen))
+            self._findings.append(
+                HELD_BACK.finding(
+                    "A probe saw it." if passes is False else "It is known; no probe came through."
+                )
+            )
         return url
 
     def _passed(self, event: TunnelEvent) -> None:
@@ -171,7 +175,7 @@ class CloudflaredTunnel(ChildTunnel):
 
     def _ended(self) -> str:
         if self._forgotten:
-            return "Cloudflare has given up the quick tunnel"
+            return Message("Cloudflare has given up the quick tunnel")
         return super()._ended()
 
     def _can_come_back(self) -> bool:
@@ -179,7 +183,7 @@ class CloudflaredTunnel(ChildTunnel):
 
     def _observe(self) -> None:
         if get_json(self._metrics, "/ready") is None:
-            self._lose("cloudflared lost the connection to Cloudflare and tries again")
+            self._lose(Message("cloudflared lost the connection to Cloudflare and tries again"))
         else:
             self._regain()
 
@@ -190,15 +194,16 @@ class CloudflaredTunnel(ChildTunnel):
             return TOO_MANY.failure(detail)
         if _NOT_REACHED.search(text) or (status is None and "Requesting new quick Tunnel" in text):
             return UNREACHABLE.failure(detail)
-        named = "" if status in {None, NOT_STARTED} else f" (exit status {status})"
-        return NOT_UP.failure(f"{detail}{named}")
+        if status in {None, NOT_STARTED}:
+            return NOT_UP.failure(detail)
+        return NOT_UP.failure(Message("{said} (exit status {status})", said=detail, status=status))
 
 
 class Cloudflared:
     """See `wizard.tunnels.Provider`."""
 
     name = "cloudflared"
-    summary = "Without an account, to try the sign-in; chats look frozen through it."
+    summary = Message("Without an account, to try the sign-in; chats look frozen through it.")
     domains = (".trycloudflare.com",)
     gives_again = False
     url_is_lost = ()
@@ -212,7 +217,7 @@ class Cloudflared:
         program = processes.which("cloudflared")
         return Offer(
             ready=program is not None,
-            needs=f"cloudflared ({program or 'not installed'})",
+            needs=Message("cloudflared ({program})", program=program or Message("not installed")),
             stable_url=False,
             public=True,
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.language import Message
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 
@@ -60,7 +61,7 @@ class LocalProvider:
     """HTTPS by an embedded reverse proxy."""
 
     name = "local"
-    summary = "Built in, and enough for a sign-in in your own browser."
+    summary = Message("Built in, and enough for a sign-in in your own browser.")
     domains = ("localhost", "127.0.0.1", "::1")
     gives_again = True
     url_is_lost = ()
@@ -70,9 +71,9 @@ class LocalProvider:
         from wizard.tunnels.certificates import mkcert_root
 
         needs = (
-            "nothing more, since mkcert vouches for its certificate"
+            Message("nothing more, since mkcert vouches for its certificate")
             if mkcert_root(processes)
-            else "a browser that is told once to trust its certificate"
+            else Message("a browser that is told once to trust its certificate")
         )
         return Offer(ready=True, needs=needs, stable_url=True, public=False)
 
@@ -109,8 +110,10 @@ class LocalTunnel(Tunnel):
         authority = self.authority = local_authority(self._request.state_dir, self._processes)
         if is_new and not authority.mkcert:
             self._request.progress(
-                "Browsers warn until they trust this computer's new authority:"
-                " librechat-auth0 trust"
+                Message(
+                    "Browsers warn until they trust this computer's new authority:"
+                    " librechat-auth0 trust"
+                )
             )
         serving = _Serving(self._request, self._processes, authority, port)
         with self._lock:
@@ -145,7 +148,13 @@ class _Serving:
         self._request = request
         self._processes = processes
         self._context = authority.server_context()
-        self._proxy: Proxy = Proxy(request.port, self._context, port=port, on_answered=self._tell)
+        self._proxy: Proxy = Proxy(
+            request.port,
+            self._context,
+            port=port,
+            on_answered=self._tell,
+            language=request.language,
+        )
         self._loop = _new_event_loop()
         self._thread = threading.Thread(target=self._run, name="local tunnel", daemon=True)
 
@@ -228,21 +237,29 @@ def wanted_url(request: TunnelRequest) -> str:
     try:
         url = parse_public_url(request.wanted_url)
     except InvalidValue as error:
-        raise NOT_LOCAL.failure(str(error)) from error
+        raise NOT_LOCAL.failure(error.reason) from error
     parts = urlsplit(url)
     if parts.hostname not in PROVIDER.domains:
-        raise NOT_LOCAL.failure(f"{url} is not on this computer")
+        raise NOT_LOCAL.failure(Message("{url} is not on this computer", url=url))
     if (parts.port or 443) == request.port:
-        raise PORT_TAKEN.failure(f"{request.port} is LibreChat's own port")
+        raise PORT_TAKEN.failure(Message("{port} is LibreChat's own port", port=request.port))
     return url
 
 
 def _not_listening(error: OSError, port: int, processes: Processes) -> Failure:
     if error.errno == errno.EADDRINUSE:
-        holder = port_holder(port, processes)
-        by = f" by {holder}" if holder else ""
-        return PORT_TAKEN.failure(f"port {port} is held{by}")
-    return CANNOT_LISTEN.failure(f"port {port}: {error.strerror or error}")
+        return port_taken(port, processes)
+    return CANNOT_LISTEN.failure(
+        Message("port {port}: {reason}", port=port, reason=error.strerror or error)
+    )
+
+
+def port_taken(port: int, processes: Processes) -> Failure:
+    """The failure that says who listens on the port, where that can be found out."""
+    holder = port_holder(port, processes)
+    if not holder:
+        return PORT_TAKEN.failure(Message("port {port} is held", port=port))
+    return PORT_TAKEN.failure(Message("port {port} is held by {holder}", port=port, holder=holder))
 
 
 def port_holder(port: int, processes: Processes) -> str:
@@ -254,7 +271,7 @@ def port_holder(port: int, processes: Processes) -> str:
         if processes.which(args[0]) is not None:
             found = re.search(pattern, processes.run(args, timeout=3).stdout)
             if found:
-                return f"{found['name']} (process {found['pid']})"
+                return Message("{program} (process {pid})", program=found["name"], pid=found["pid"])
     return ""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.language import Message
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 from wizard.tunnels.child import START_SECONDS, ChildTunnel
@@ -22,7 +23,7 @@ SERVER_VARIABLE = "LIBRECHAT_AUTH0_LOCALTUNNEL_HOST"
 PASSWORD_PAGE = "https://loca.lt/mytunnelpassword"  # noqa: S105 - a page
 
 _SOURCE = "https://github.com/localtunnel/localtunnel"
-_WHY = "The name is part of the URL that stands in .env and at Auth0."
+_WHY = Message("The name is part of the URL that stands in .env and at Auth0.")
 
 NO_CLIENT = Rule(
     "LA360",
@@ -92,7 +93,7 @@ _ITS_VARIABLES = frozenset((*_ITS_OPTIONS.split(), "allow_invalid_cert", "o", "o
 class LocaltunnelTunnel(ChildTunnel):
     """The localtunnel client, for as long as it runs."""
 
-    _program = "The localtunnel client"
+    _program = Message("The localtunnel client")
 
     def __init__(
         self,
@@ -116,11 +117,14 @@ class LocaltunnelTunnel(ChildTunnel):
         if not url.startswith("https://"):
             raise NO_HTTPS.failure(url)
         if asked and name_of(url) != name_of(asked):
-            raise NAME_TAKEN.failure(f"{url} instead of {asked}")
+            raise NAME_TAKEN.failure(Message("{url} instead of {wanted}", url=url, wanted=asked))
         if self._server == PUBLIC_SERVER and not self._url:
             self._progress(
-                "Each visitor first meets a reminder page. It asks for this machine's public"
-                f" address, which {PASSWORD_PAGE} shows."
+                Message(
+                    "Each visitor first meets a reminder page. It asks for this machine's public"
+                    " address, which {page} shows.",
+                    page=PASSWORD_PAGE,
+                )
             )
         return url
 
@@ -129,7 +133,7 @@ class LocaltunnelTunnel(ChildTunnel):
         if not client:
             raise NO_CLIENT.failure()
         if len(client) > 1:
-            self._progress(f"npx fetches {PACKAGE} if it is not there yet")
+            self._progress(Message("npx fetches {package} if it is not there yet", package=PACKAGE))
         asked = self._url or self._request.wanted_url
         return (
             *client,
@@ -152,10 +156,12 @@ class LocaltunnelTunnel(ChildTunnel):
 
     def _explained(self, said: Sequence[str], status: int | None) -> Failure:
         if status is None:
-            return NO_ANSWER.failure(f"{self._server} gave no URL.")
+            return NO_ANSWER.failure(Message("{server} gave no URL.", server=self._server))
         error = next((line for line in said if "Error: " in line), "")
         return CLIENT_ENDED.failure(
-            error.partition("Error: ")[2] or " ".join(said[-3:]) or f"exit status {status}"
+            error.partition("Error: ")[2]
+            or " ".join(said[-3:])
+            or Message("exit status {status}", status=status)
         )
 
 
@@ -163,7 +169,7 @@ class Localtunnel:
     """See `wizard.tunnels.Provider`."""
 
     name = "localtunnel"
-    summary = (
+    summary = Message(
         "Without an account; visitors meet a reminder page, and nothing is encrypted on the way"
         " from its server to you."
     )
@@ -179,11 +185,11 @@ class Localtunnel:
         """See `Provider.offer`; what npx would have to download is nothing to take unasked."""
         client = client_command(processes)
         if not client:
-            needs = "Node.js (not installed)"
+            needs = Message("Node.js (not installed)")
         elif len(client) > 1:
-            needs = f"npm's {PACKAGE} (downloaded by npx)"
+            needs = Message("npm's {package} (downloaded by npx)", package=PACKAGE)
         else:
-            needs = f"its client ({client[0]})"
+            needs = Message("its client ({program})", program=client[0])
         return Offer(ready=len(client) == 1, needs=needs, stable_url=False, public=True)
 
     def tunnel(
@@ -215,7 +221,7 @@ def name_of(wanted: str) -> str:
     try:
         host = urlsplit(parse_public_url(text)).hostname if "." in text else text
     except InvalidValue as error:
-        raise NOT_A_NAME.failure(str(error)) from None
+        raise NOT_A_NAME.failure(error.reason) from None
     name = (host or "").partition(".")[0]
     if not _NAME.match(name):
         raise NOT_A_NAME.failure(wanted)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.findings import Failure
+from wizard.language import Message
 from wizard.private import private_folder
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnels import (
@@ -31,6 +32,7 @@ from wizard.tunnels.ngrok_errors import (
     NOT_A_DOMAIN,
     REFUSED,
     RULES,
+    TOKEN_PAGE,
     failure_of,
     readable,
     rule_of,
@@ -99,7 +101,7 @@ class NgrokTunnel(SupervisedTunnel):
     ) -> ngrok_agent.Running:
         from pyngrok.exception import PyngrokError
 
-        self._progress("Starting ngrok")
+        self._progress(Message("Starting ngrok"))
         token = self._token(configuration)
         environ = {**without_librechat_variables(self._environ), "NGROK_AUTHTOKEN": token}
         program = ngrok_agent.find_agent(environ)
@@ -130,9 +132,11 @@ class NgrokTunnel(SupervisedTunnel):
     def _ended(self) -> str:
         if self._agent is not None:
             status = self._agent.status
-            return "" if status is None else f"the ngrok agent ended (exit status {status})"
+            if status is None:
+                return ""
+            return Message("the ngrok agent ended (exit status {status})", status=status)
         known = ngrok_agent.running_endpoint(self._request.port, self._url, (self._address,))
-        return "" if known else "the ngrok agent that led here has been stopped"
+        return "" if known else Message("the ngrok agent that led here has been stopped")
 
     def _observe(self) -> None:
         for event in (self._requests and self._requests.news()) or ():
@@ -143,13 +147,14 @@ class NgrokTunnel(SupervisedTunnel):
         said = log.msg or ""
         if not self._stands:
             if _NOT_REACHED in said:
-                self._progress("ngrok cannot reach its servers yet, it tries again")
+                self._progress(Message("ngrok cannot reach its servers yet, it tries again"))
         elif _SESSION_LOST in said:
-            self._lose("ngrok lost the connection to its servers and tries again")
+            self._lose(Message("ngrok lost the connection to its servers and tries again"))
         elif _SESSION_STANDS in said:
             self._regain()
         elif log.lvl == "ERROR" and (rule := rule_of(log.err or "")):
-            self._lose(f"{rule.title}: {readable(log.err or '')}")
+            title, detail = Message.of(rule.title), readable(log.err or "")
+            self._lose(Message("{title}: {detail}", title=title, detail=detail))
 
     def _token(self, configuration: ngrok_config.Configuration) -> str:
         """The authtoken for the agent's environment, which is no place that others read.
@@ -160,7 +165,9 @@ class NgrokTunnel(SupervisedTunnel):
         given = self._request.token or self._environ.get("NGROK_AUTHTOKEN", "").strip()
         token = given or configuration.token
         if not token:
-            raise NO_TOKEN.failure(f"Neither NGROK_AUTHTOKEN nor {configuration.path} holds one.")
+            raise NO_TOKEN.failure(
+                Message("Neither NGROK_AUTHTOKEN nor {file} holds one.", file=configuration.path)
+            )
         if self._request.token:
             ngrok_config.check_token(token)
         return token
@@ -170,7 +177,7 @@ class NgrokTunnel(SupervisedTunnel):
         try:
             return parse_public_url(wanted) if wanted else ""
         except InvalidValue as error:
-            raise NOT_A_DOMAIN.failure(str(error)) from None
+            raise NOT_A_DOMAIN.failure(error.reason) from None
 
     def _pyngrok_config(
         self,
@@ -252,8 +259,11 @@ def _with_holder(failure: Failure, addresses: Sequence[str]) -> Failure:
         return failure
     return ALREADY_ONLINE.failure(
         detail,
-        fix=f"The agent that holds it runs on this machine; {page} shows what it forwards."
-        " Stop it (Ctrl-C in its terminal), then run the command again.",
+        fix=Message(
+            "The agent that holds it runs on this machine; {page} shows what it forwards."
+            " Stop it (Ctrl-C in its terminal), then run the command again.",
+            page=page,
+        ),
     )
 
 
@@ -261,7 +271,7 @@ class Ngrok:
     """See `wizard.tunnels.Provider`."""
 
     name = "ngrok"
-    summary = "Visitors of a free account's URL first meet a page of ngrok's."
+    summary = Message("Visitors of a free account's URL first meet a page of ngrok's.")
     domains = (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io")
     gives_again = True
     url_is_lost = (FOREIGN_DOMAIN,)
@@ -273,20 +283,26 @@ class Ngrok:
     ) -> Offer:
         """See `Provider.offer`."""
         program = ngrok_agent.find_agent(environ)
-        agent = f"its agent ({program})" if program else "its agent (a download of 10 MB)"
+        agent = Message("its agent ({program})", program=program or Message("a download of 10 MB"))
         try:
             token = known_token(environ)
         except Failure as failure:
-            needs = f"a configuration that can be read ({failure.finding.detail.rstrip('.')})"
+            needs = Message(
+                "a configuration that can be read ({problem})", problem=failure.finding.detail
+            )
             return Offer(False, needs, stable_url=True, public=True)
-        account = "your authtoken (found)" if token else "the authtoken of a free account"
+        needs = (
+            Message("your authtoken (found) and {agent}", agent=agent)
+            if token
+            else Message("the authtoken of a free account and {agent}", agent=agent)
+        )
         return Offer(
             bool(token),
-            f"{account} and {agent}",
+            needs,
             stable_url=True,
             public=True,
-            credential_question="" if token else "ngrok authtoken (hidden)",
-            credential_hint="A free account has one: https://dashboard.ngrok.com/get-started/your-authtoken",
+            credential_question="" if token else Message("ngrok authtoken (hidden)"),
+            credential_hint=Message("A free account has one: {page}", page=TOKEN_PAGE),
             save_credential=partial(save_authtoken, environ=environ),
         )
 

@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from wizard.http import ssl_context
+from wizard.language import Message
 from wizard.processes import programs
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
@@ -49,6 +50,8 @@ DOWNLOAD_SECONDS = 60.0
 REQUESTS_AT_A_LOOK = 50
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _WRAPPER_MAX_BYTES = 1 << 20
+# What pyngrok's installer says of its own (9.1, `_print_progress`), beside how far it is.
+_DOWNLOADING, _INSTALLING = Message("Downloading ngrok ..."), Message("Installing ngrok ...")
 
 
 def find_agent(environ: Mapping[str, str]) -> Path | None:
@@ -102,8 +105,14 @@ def version_of(agent: Path, processes: Processes, environ: Mapping[str, str]) ->
     answer = processes.run([str(agent), "--version"], env=environ)
     found = re.search(r"version (\d+)\.(\d+)", answer.stdout)
     if answer.status or not found:
-        said = answer.stderr.strip() or answer.stdout.strip() or f"exit status {answer.status}"
-        raise BROKEN_AGENT.failure(one_line(f"{agent}: {said[:200]}"))
+        said = one_line((answer.stderr.strip() or answer.stdout.strip())[:200])
+        raise BROKEN_AGENT.failure(
+            Message(
+                "{program}: {said}",
+                program=one_line(str(agent)),
+                said=said or Message("exit status {status}", status=answer.status),
+            )
+        )
     return int(found[1]), int(found[2])
 
 
@@ -211,7 +220,13 @@ class OwnAgent:
             errors.seek(0)
             self.said = errors.read(4096)
         if not in_time:
-            raise SILENT_AGENT.failure(f"It was silent for {seconds:g} seconds ({path}).")
+            raise SILENT_AGENT.failure(
+                Message(
+                    "It was silent for {seconds} seconds ({program}).",
+                    seconds=f"{seconds:g}",
+                    program=path,
+                )
+            )
         return call.result()
 
     @property
@@ -318,8 +333,10 @@ class _Progress(io.TextIOBase):
         """Tell what a person can follow: every tenth of the way, not every hundredth."""
         line = text.strip()
         percent = re.search(r"(\d+)%", line)
-        if line and (percent is None or int(percent[1]) % 10 == 0):
-            self._progress(line)
+        if line in {_DOWNLOADING, _INSTALLING}:
+            self._progress(Message(line))
+        elif percent and int(percent[1]) % 10 == 0:
+            self._progress(Message("Downloading ngrok: {percent}%", percent=percent[1]))
         return len(text)
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from wizard.language import Message
+from wizard.settings import InvalidValue
 from wizard.tunnels.ngrok_errors import BAD_CONFIGURATION, MALFORMED_TOKEN, TOKEN_NOT_SAVED
 
 if TYPE_CHECKING:
@@ -20,17 +22,19 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}\Z")
 # The agent is spoken to by its local API, and says in its log how it goes (pyngrok 9.1,
 # installer.py, `_validate_config_values`).
-_PITFALLS: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
-    "`web_addr: false` turns off the agent's API, which opens the tunnel; remove it.": (
+_PITFALLS: Mapping[Message, Callable[[Mapping[str, object]], bool]] = {
+    Message("`web_addr: false` turns off the agent's API, which opens the tunnel; remove it"): (
         lambda settings: settings.get("web_addr") is False
     ),
-    "`log_format: json` is not the form in which the agent's log is read; remove it.": (
+    Message("`log_format: json` is not the form in which the agent's log is read; remove it"): (
         lambda settings: settings.get("log_format") == "json"
     ),
-    "`log_level` hides when the agent is ready; set it to info or remove it.": (
+    Message("`log_level` hides when the agent is ready; set it to info or remove it"): (
         lambda settings: settings.get("log_level", "info") not in {"info", "debug"}
     ),
 }
+
+_NO_TABLE = Message("it is no table of settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +113,10 @@ def read(environ: Mapping[str, str]) -> Configuration:
         raise BAD_CONFIGURATION.failure(f"{path}: {error}") from error
     except yaml.YAMLError as error:
         # Its text quotes the file, and with it perhaps the authtoken.
-        raise BAD_CONFIGURATION.failure(f"{path} is not YAML{_position(error)}.") from error
+        raise BAD_CONFIGURATION.failure(_not_yaml(path, error)) from error
     problem = _problem(document)
     if problem:
-        raise BAD_CONFIGURATION.failure(f"{path}: {problem}")
+        raise BAD_CONFIGURATION.failure(_about(path, problem))
     return Configuration(path, exists=True, document=document or {})
 
 
@@ -152,6 +156,8 @@ def save_authtoken(token: str, environ: Mapping[str, str]) -> Path:
         text = path.read_bytes().decode() if configuration.exists else ""
         edited = with_token(text, token)
         _write_private(path, edited)
+    except InvalidValue as invalid:
+        raise TOKEN_NOT_SAVED.failure(_about(path, invalid.reason)) from invalid
     except (OSError, ValueError) as error:
         raise TOKEN_NOT_SAVED.failure(f"{path}: {error}") from error
     return path
@@ -161,7 +167,7 @@ def with_token(text: str, token: str) -> str:
     """The configuration's text with this authtoken in it; all else stays byte for byte.
 
     Raises:
-        ValueError: the text has a form in which there is no safe place for it.
+        InvalidValue: the text has a form in which there is no safe place for it.
     """
     import yaml
 
@@ -169,7 +175,7 @@ def with_token(text: str, token: str) -> str:
     if before is None:
         return _appended(text, f"version: \"3\"\nagent:\n    authtoken: '{token}'\n")
     if not isinstance(before, dict):
-        raise ValueError("it is no table of settings")
+        raise InvalidValue(_NO_TABLE)
     expected = {**before}
     if str(before.get("version", "3")) == "3":
         expected["agent"] = {**(before.get("agent") or {}), "authtoken": token}
@@ -181,7 +187,7 @@ def with_token(text: str, token: str) -> str:
             return edited
     except yaml.YAMLError:
         pass  # its text would repeat the token
-    raise ValueError("it is written in a way that cannot be edited safely")
+    raise InvalidValue(Message("it is written in a way that cannot be edited safely"))
 
 
 def _spliced(text: str, token: str) -> str:
@@ -227,18 +233,29 @@ def _entries(mapping: yaml.MappingNode) -> dict[str, yaml.Node]:
 def _problem(document: object) -> str:
     """What in the file keeps a tunnel from being opened, "" if nothing."""
     if not isinstance(document, dict | None):
-        return "it is no table of settings."
+        return _NO_TABLE
     settings: Any = document or {}
     if str(settings.get("version", "3")) == "3":
         settings = settings.get("agent", {})
     if not isinstance(settings, dict):
-        return "`agent:` has no settings under it."
+        return Message("`agent:` has no settings under it")
     return next((text for text, wrong in _PITFALLS.items() if wrong(settings)), "")
 
 
-def _position(error: yaml.YAMLError) -> str:
+def _about(path: Path, problem: str) -> Message:
+    return Message("{file}: {problem}", file=path, problem=problem)
+
+
+def _not_yaml(path: Path, error: yaml.YAMLError) -> Message:
     mark = getattr(error, "problem_mark", None)
-    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+    if mark is None:
+        return Message("{file} is not YAML", file=path)
+    return Message(
+        "{file} is not YAML (line {line}, column {column})",
+        file=path,
+        line=mark.line + 1,
+        column=mark.column + 1,
+    )
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.language import Message
 from wizard.text import one_line
 
 DASHBOARD = "https://dashboard.ngrok.com"
 TOKEN_PAGE = f"{DASHBOARD}/get-started/your-authtoken"
 ERROR_PAGES = "https://ngrok.com/docs/errors"
 
-_WHY = "LibreChat is reached through the tunnel; without it the browser cannot come back to it."
+_WHY = Message(
+    "LibreChat is reached through the tunnel; without it the browser cannot come back to it."
+)
 
 
 def _rule(number: int, title: str, fix: str, *, why: str = _WHY, code: int = 0) -> Rule:
@@ -183,7 +186,9 @@ def failure_of(text: str, *, otherwise: Rule, secrets: tuple[str, ...] = ()) -> 
     """What ngrok says as a failure; `otherwise` is the rule of a text without a known code."""
     rule = rule_of(text) or otherwise
     code = _CODE.search(text)
-    fix = f"See {ERROR_PAGES}/{code[0].lower()}/." if rule is REFUSED and code else None
+    fix = None
+    if rule is REFUSED and code:
+        fix = Message("See {page}.", page=f"{ERROR_PAGES}/{code[0].lower()}/")
     return rule.failure(readable(text, secrets=secrets), fix=fix)
 
 

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+import secrets
 from dataclasses import dataclass
-from hashlib import sha256
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-_STYLE = """
-:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
-body { max-width: 34rem; margin: 18vh auto; padding: 0 1.5rem }
-h1 { font-size: 1.4rem }
-code { font-family: ui-monospace, monospace }
-"""
-
-_WAITING = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="2">
-<title>{{ title }}</title>
-<style>{{ style }}</style>
-<main>
-<h1>{{ title }}</h1>
-<p>{{ advice }}</p>
-<p>This page tries again every two seconds.</p>
-</main>
-</html>
-"""
+if TYPE_CHECKING:
+    from wizard.language import Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +40,19 @@ def text_page(status: int, text: str) -> Page:
     return Page(status, text.encode() + b"\n", headers)
 
 
-def waiting_page(status: int, title: str, advice: str) -> Page:
+def waiting_page(status: int, title: str, advice: str, language: Language) -> Page:
     """For people: loads itself anew until LibreChat answers; needs no script and no resource."""
-    from jinja2 import Environment
+    from wizard.templates import template
 
-    style_hash = b64encode(sha256(_STYLE.encode()).digest()).decode()
+    nonce = secrets.token_urlsafe(16)
+    page = template("waiting.html.j2", language).render(title=title, advice=advice, nonce=nonce)
     policy = (
-        f"default-src 'none'; style-src 'sha256-{style_hash}'; base-uri 'none';"
+        f"default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none';"
         " form-action 'none'; frame-ancestors 'none'"
-    )
-    body = (
-        Environment(autoescape=True)
-        .from_string(_WAITING)
-        .render(title=title, advice=advice, style=_STYLE)
     )
     headers = (
         "Content-Type: text/html; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
         f"Content-Security-Policy: {policy}\r\nReferrer-Policy: no-referrer\r\n"
         "Cache-Control: no-store\r\nRetry-After: 2\r\n"
     )
-    return Page(status, body.encode(), headers.encode())
+    return Page(status, page.encode(), headers.encode())

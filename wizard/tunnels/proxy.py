@@ -29,6 +29,8 @@ from httptools import (
     HttpResponseParser,
 )
 
+from wizard.defaults import ENGLISH
+from wizard.language import Language, Message
 from wizard.tunnels.pages import Page, text_page, waiting_page
 
 HEAD_LIMIT = 64 * 1024
@@ -92,11 +94,16 @@ class Proxy:
         *,
         port: int,
         on_answered: OnAnswered | None = None,
+        language: Language | None = None,
     ) -> None:
-        """Port 0 takes a free one; `port` tells which, once it has started."""
+        """Port 0 takes a free one; `port` tells which, once it has started.
+
+        `language` is that of the pages for people; programs are answered in English.
+        """
         self.port = port
         self.upstream_port = upstream_port
         self.on_answered = on_answered
+        self.language = language or Language(ENGLISH)
         self.hosts: frozenset[bytes] = frozenset()
         self.clients: set[_Client] = set()
         # LibreChat listens where Node finds `localhost`: on both addresses, or on either alone.
@@ -476,8 +483,8 @@ class _Client(_HeadReader, asyncio.Protocol):
             self.answer_unavailable(
                 self._exchanges[0],
                 503,
-                f"LibreChat is not up yet on port {port}",
-                "Start it, or wait for it to be ready.",
+                Message("LibreChat is not up yet on port {port}", port=port),
+                Message("Start it, or wait for it to be ready."),
             )
         else:
             self._advance()
@@ -486,7 +493,7 @@ class _Client(_HeadReader, asyncio.Protocol):
     def answer_unavailable(self, exchange: _Exchange, status: int, title: str, advice: str) -> None:
         """Tell that LibreChat does not answer: a person by a page, a program by a line."""
         if exchange.wants_html():
-            self.answer(exchange, waiting_page(status, title, advice))
+            self.answer(exchange, waiting_page(status, title, advice, self._proxy.language))
         else:
             self.answer(exchange, text_page(status, f"{title}. {advice}"))
 
@@ -655,8 +662,8 @@ class _Upstream(_HeadReader, asyncio.Protocol):
             client.answer_unavailable(
                 exchange,
                 502,
-                "LibreChat ended the connection without an answer",
-                "It may have crashed or be starting again; its log tells more.",
+                Message("LibreChat ended the connection without an answer"),
+                Message("It may have crashed or be starting again; its log tells more."),
             )
 
     def pause_writing(self) -> None:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 
 from wizard.clock import SleepWatch
 from wizard.findings import Failure
+from wizard.language import Message
 from wizard.tunnels import EventKind, Tunnel, TunnelEvent, TunnelRequest
 
 LOOK_SECONDS = 1.0
@@ -127,7 +128,7 @@ class SupervisedTunnel(Tunnel):
             try:
                 url = self._start()
             except Failure as failure:
-                title = failure.finding.rule.title
+                title = Message.of(failure.finding.rule.title)
                 if title != told:
                     self._tell(EventKind.LOST, title)
                 told = title
@@ -136,6 +137,9 @@ class SupervisedTunnel(Tunnel):
                 self._regain()
                 return True
             self._stop()
-            self._tell(EventKind.CLOSED, f"{why}; opened again, the URL would be {url}")
+            ended = Message(
+                "{reason}; opened again, the URL would be {url}", reason=Message.of(why), url=url
+            )
+            self._tell(EventKind.CLOSED, ended)
             return False
         return False

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.language import Message
 
 if TYPE_CHECKING:
     from wizard.processes import Processes
@@ -55,7 +56,7 @@ class Step:
     """One store, and what changes it.
 
     Attributes:
-        store: whose store it is, and where.
+        store: whose store it is, and where; a text.
         commands: run in this order, the first that fails ends the step.
         trusted_if: a command that changes nothing and succeeds when the store trusts the
             authority; empty where there is none.
@@ -108,16 +109,17 @@ def is_done(step: Step, processes: Processes) -> bool:
 
 def _run(step: Step, processes: Processes) -> Finding | None:
     if step.tool:
-        return NO_TOOL.finding(f"{step.tool}, for {step.store}")
+        return NO_TOOL.finding(Message("{tool}, for {store}", tool=step.tool, store=step.store))
     if is_done(step, processes):
         return None
     for command in step.commands:
         done = processes.run(command, timeout=COMMAND_SECONDS)
         if done.status != 0:
             said = (done.stderr or done.stdout).strip().splitlines()
+            why = said[-1] if said else Message("exit status {status}", status=done.status)
             return STORE_UNCHANGED.finding(
-                f"{step.store}: {said[-1] if said else f'exit status {done.status}'}",
-                fix=f"Run it yourself: {shlex.join(command)}",
+                Message("{store}: {reason}", store=step.store, reason=why),
+                fix=Message("Run it yourself: {command}", command=shlex.join(command)),
             )
     return None
 
@@ -179,7 +181,8 @@ class _Planner:
             else (*store, "-delstore", "Root", self.thumbprint)
         )
         check = (*store, "-verifystore", "Root", self.thumbprint)
-        return (Step("Windows, Edge and Chrome (your own store)", (command,), check, self.trust),)
+        name = Message("Windows, Edge and Chrome (your own store)")
+        return (Step(name, (command,), check, self.trust),)
 
     def keychain(self) -> tuple[Step, ...]:
         """The user's own keychain; macOS asks for the password. Not tried here, no macOS."""
@@ -191,7 +194,8 @@ class _Planner:
             else ("security", "remove-trusted-cert", ca_file)
         )
         check = ("security", "verify-cert", "-L", "-l", "-c", ca_file)  # without the network
-        return (Step("Safari, Chrome and Edge (your keychain)", (command,), check, self.trust),)
+        name = Message("Safari, Chrome and Edge (your keychain)")
+        return (Step(name, (command,), check, self.trust),)
 
     def linux(self) -> tuple[Step, ...]:
         """What curl, Git and most programs use; nothing where the distribution is not known."""
@@ -208,7 +212,7 @@ class _Planner:
                 root = _as_root()
                 commands = ((*root, *change), (*root, update))
                 check = ("cmp", "-s", source, kept)
-                return (Step("this system", commands, check, self.trust),)
+                return (Step(Message("this system"), commands, check, self.trust),)
         return ()
 
     def chromium(self) -> tuple[Step, ...]:
@@ -221,7 +225,8 @@ class _Planner:
             databases = [old if old.is_dir() else new]
         else:
             databases = [folder for folder in (old, new) if _is_nss(folder)]
-        return tuple(self._nss("Chrome, Chromium and their kin", folder) for folder in databases)
+        name = Message("Chrome, Chromium and their kin")
+        return tuple(self._nss(name, folder) for folder in databases)
 
     def firefox(self) -> tuple[Step, ...]:
         """Firefox's profiles, and the Chromium of a snap, wherever they are already."""
@@ -252,7 +257,8 @@ class _Planner:
                 commands = (folder, ("certutil", "-N", "--empty-password", *at), *commands)
         check = ("certutil", "-L", *at, "-n", self.nickname)
         tool = "" if self.processes.which("certutil") else "certutil"
-        return Step(f"{browser} ({database})", commands, check, self.trust, tool)
+        name = Message("{browser} ({database})", browser=browser, database=database)
+        return Step(name, commands, check, self.trust, tool)
 
 
 def _is_nss(folder: Path) -> bool:
