@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.language import Message, packed, unpacked
 from wizard.private import private_folder
 from wizard.watchdog import end, start_time
 
@@ -104,7 +105,8 @@ class Background:
         self._make_folder()
         fresh = path.with_suffix(".new")
         fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(asdict(tunnel)), "utf-8")
+        kept = {**asdict(tunnel), "trouble": packed(tunnel.trouble)}
+        fresh.write_text(json.dumps(kept), "utf-8")
         fresh.replace(path)
 
     def forget(self, tunnel: BackgroundTunnel) -> None:
@@ -122,7 +124,9 @@ class Background:
         """
         end(tunnel.pid, tunnel.started)
         if tunnel.runs:
-            raise NOT_STOPPED.failure(f"Process {tunnel.pid} holds {tunnel.url}.")
+            raise NOT_STOPPED.failure(
+                Message("Process {pid} holds {url}.", pid=tunnel.pid, url=tunnel.url)
+            )
         self.forget(tunnel)
 
     def log_file(self, env_file: Path) -> Path:
@@ -170,7 +174,7 @@ def _read(path: Path) -> BackgroundTunnel | None:
         # A signal to process 0 or -1 would go to more than one.
         if not (isinstance(pid, int) and pid > 0 and isinstance(started, str)):
             raise ValueError("it names no process")
-        return BackgroundTunnel(**kept)
+        return BackgroundTunnel(**{**kept, "trouble": unpacked(kept["trouble"])})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, RecursionError):

@@ -63,6 +63,43 @@ def joined(separator: str, texts: Iterable[str]) -> Message:
     return Message(separator.join(f"{{{name}}}" for name in values), **values)
 
 
+def packed(text: str) -> object:
+    """The text as JSON can carry it, so that another process can say it in the user's language."""
+    if not isinstance(text, Message):
+        return str(text)
+    values = {name: _packed_value(value) for name, value in text.values.items()}
+    return {"template": text.template, "values": values}
+
+
+def unpacked(kept: object) -> str:
+    """The text that was packed.
+
+    Raises:
+        ValueError: that is none.
+    """
+    match kept:
+        case str():
+            return kept
+        case {"template": str(template), "values": dict(values)}:
+            known = {str(name): _unpacked_value(value) for name, value in values.items()}
+            try:
+                return Message(template, **known)
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+                raise ValueError("the template does not fit its values") from error
+        case _:
+            raise ValueError("that is no text")
+
+
+def _packed_value(value: object) -> object:
+    if isinstance(value, int | float):
+        return value
+    return packed(value if isinstance(value, str) else str(value))
+
+
+def _unpacked_value(kept: object) -> object:
+    return kept if isinstance(kept, int | float) else unpacked(kept)
+
+
 class Language:
     """One language of the program.
 

@@ -1,9 +1,9 @@
 """A tunnel in a process of its own, which stays when the command that opened it has ended.
 
-The two talk over pipes, a JSON object a line. The command sends the order (port, wished URL and,
-if the user just gave one, a token: that is why it is no argument); it gets progress, and then the
-URL or the failure. Only on its last word does the tunnel stay; when the command ends without it,
-the tunnel is closed.
+The two talk over pipes, a JSON object a line. The command sends the order (port, wished URL,
+language and, if the user just gave one, a token: that is why it is no argument); it gets progress,
+and then the URL or the failure. Only on its last word does the tunnel stay; when the command ends
+without it, the tunnel is closed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from typing import IO, Any
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.language import Language, Message, packed, unpacked
+from wizard.text import one_line
 from wizard.tunnels import (
     SECRET_PREFIXES,
     EventKind,
@@ -148,13 +150,14 @@ class DetachedTunnel(Tunnel):
             "state_dir": str(self._request.state_dir),
             "wanted_url": self._request.wanted_url,
             "token": self._request.token,
+            "language": self._request.language.name,
         }
 
     def _url_from(self, process: subprocess.Popen[str]) -> str:
         for line in process.stdout or ():
             word = json.loads(line)
             if "progress" in word:
-                self._request.progress(word["progress"])
+                self._request.progress(unpacked(word["progress"]))
             elif "failure" in word:
                 raise Failure(_finding(word["failure"]))
             else:
@@ -163,7 +166,9 @@ class DetachedTunnel(Tunnel):
         raise self._gone()
 
     def _gone(self) -> Failure:
-        return NO_WORD.failure(f"Its log: {self._background.log_file(self._env_file)}.")
+        return NO_WORD.failure(
+            Message("Its log: {file}.", file=self._background.log_file(self._env_file))
+        )
 
 
 def main() -> int:
@@ -188,7 +193,8 @@ class _Holder:
         state_dir = Path(order["state_dir"])
         self._environ = dict(os.environ)
         self._name = str(order["tunnel"])
-        self._view = LiveView(order["port"], Https(self._environ), _log)
+        self._language = Language.named(order["language"])
+        self._view = LiveView(order["port"], Https(self._environ), self._log)
         self._background = Background(state_dir)
         self._env_file = str(order["env_file"])
         self._known: BackgroundTunnel | None = None
@@ -199,6 +205,7 @@ class _Holder:
             token=order["token"],
             on_event=self._hear,
             progress=self._tell,
+            language=self._language,
         )
 
     def run(self) -> int:
@@ -208,13 +215,13 @@ class _Holder:
         try:
             tunnel = chosen.tunnel(self._request, SystemProcesses(), self._environ)
             with tunnel as url:
-                found = [finding.as_json() for finding in tunnel.findings]
+                found = [_told(finding) for finding in tunnel.findings]
                 _send(sys.stdout, {"url": url, "findings": found})
                 if json.loads(sys.stdin.readline() or '""') != STAY:
                     return ExitCode.INTERRUPTED
                 self._stay(url)
         except Failure as failure:
-            _send(sys.stdout, {"failure": failure.finding.as_json()})
+            _send(sys.stdout, {"failure": _told(failure.finding)})
             return failure.exit_code
         return ExitCode.TUNNEL
 
@@ -252,9 +259,16 @@ class _Holder:
     def _tell(self, line: str) -> None:
         """Progress, to the command while it waits, and to the log afterwards."""
         if self._known is None:
-            _send(sys.stdout, {"progress": line})
+            _send(sys.stdout, {"progress": packed(line)})
         else:
-            _log(line)
+            self._log(line)
+
+    def _log(self, line: str) -> None:
+        """Into the log file, which is our error output, and starts anew when it is full."""
+        if os.fstat(2).st_size > LOG_BYTES:
+            os.ftruncate(2, 0)
+        sys.stderr.write(f"{one_line(self._language.say(line))}\n")
+        sys.stderr.flush()
 
 
 def _send(pipe: IO[str] | None, word: object) -> None:
@@ -270,19 +284,21 @@ def _close(pipe: IO[str]) -> None:
         return  # what we had to say is of no interest any more
 
 
-def _finding(said: Mapping[str, Any]) -> Finding:
+def _told(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule.id,
+        "detail": packed(finding.detail),
+        "fix": packed(finding.fix),
+        "variable": finding.variable,
+    }
+
+
+def _finding(told: Mapping[str, Any]) -> Finding:
     from wizard.rules import all_rules
 
-    rule = all_rules()[said["rule"]]
-    return rule.finding(said["detail"], fix=said["fix"], variable=said["variable"])
-
-
-def _log(line: str) -> None:
-    """Into the log file, which is our error output, and starts anew when it is full."""
-    if os.fstat(2).st_size > LOG_BYTES:
-        os.ftruncate(2, 0)
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    rule = all_rules()[told["rule"]]
+    detail, fix = unpacked(told["detail"]), unpacked(told["fix"])
+    return rule.finding(detail, fix=fix, variable=told["variable"])
 
 
 if __name__ == "__main__":
