@@ -13,14 +13,88 @@ from wizard.documents.texts import ROOT, said_in
 # Whole modules whose words are not for users' eyes, and why.
 SPEAKS_ENGLISH = {
     "wizard/cli.py": "options; their texts are in the catalogue as --help shows them",
+    "wizard/demo/authorization.py": "plays Auth0: errors as it words them",
+    "wizard/demo/exchange.py": "plays Auth0: errors as it words them",
     "wizard/documents": "writes the English documents",
     "wizard/librechat/variables.py": "comments of a new .env, which programs and teams share",
 }
 # Strings that are not said to users, by module, and why.
 NOT_SAID: dict[str, dict[str, str]] = {
+    "wizard/auth0/callback_server.py": {"sign-in callback": "the name of a thread"},
+    "wizard/auth0/management_access.py": {
+        "Insufficient scope, expected any of: 00": "plays the Management API, whose words these are"
+    },
+    "wizard/auth0/management_plan.py": dict.fromkeys(
+        (
+            "Allow Offline Access",
+            "Allow Skipping User Consent",
+            "Allowed Callback URLs",
+            "Allowed Logout URLs",
+            "Allowed Web Origins",
+            "Application Access Policy, User-Delegated Access",
+            "Application Access, User-Delegated Access",
+            "Application Type",
+            "Authentication Method",
+            "Grant Types",
+            "JSON Web Encryption (JWE)",
+            "JSON Web Token Signature Algorithm",
+            "OIDC Conformant",
+            "Private Key JWT and mTLS credentials",
+            "Signing Algorithm",
+        ),
+        "the dashboard's name of a setting",
+    )
+    | {"00 API": "a name that the dashboard will show"},
+    "wizard/auth0/management_transport.py": {"the carrier has its own": "in place of a token"},
     "wizard/auth0/probes.py": {"HTTP 00 00": "the server's own words follow"},
+    "wizard/auth0/result_page.py": {
+        "default-src 'none'; style-src 00; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'": "a header"
+    },
     "wizard/auth0/tenant.py": {
         "librechat: api/strategies/openidStrategy.js, npm openid-client 6 discovery()": "a source",
+    },
+    "wizard/auth0/tokens.py": {
+        "librechat: api/strategies/openidStrategy.js": "a source",
+        "Applications → APIs → your API → Settings (00)": "stands in rules, which the registry has",
+        "ID token": "OpenID's term",
+        "access token": "OAuth's term",
+        "00 UTC": "a time",
+    },
+    "wizard/demo/endpoints.py": dict.fromkeys(
+        (
+            "Invalid id_token_hint",
+            "Not found",
+            "The body is not a form",
+            "The body is too large",
+            "The form is not one of this tenant.",
+            "This sign-in has ended, or began in another browser."
+            " Go back to the application and start again.",
+            'The "00" URL is not in the list of Allowed Logout URLs',
+            "Too many requests. Check the X-RateLimit-Limit, X-RateLimit-Remaining"
+            " and X-RateLimit-Reset headers.",
+            "User did not authorize the request",
+        ),
+        "plays Auth0: an error as it words it",
+    )
+    | dict.fromkeys(
+        (
+            "'self' 00",
+            'Bearer error="invalid_token"',
+            "default-src 'none'; style-src 'nonce-00'; form-action 00;"
+            " frame-ancestors 'none'; base-uri 'none'",
+            "public, max-age=15",
+        ),
+        "a header",
+    ),
+    "wizard/demo/state.py": {
+        "Demo User": "the name of a user",
+        "LibreChat API": "the name of an API",
+        "text/html; charset=utf-8": "a header",
+    },
+    "wizard/demo/tenant.py": {"demo tenant": "the name of a thread"},
+    "wizard/templates.py": {
+        "templates/ is missing; reinstall librechat-auth0": "a broken installation: a bug report"
     },
 }
 # What is told to developers: a broken contract, not something a user did.
