@@ -16,15 +16,16 @@ from types import MappingProxyType
 
 import wizard
 from wizard.findings import Rule
+from wizard.language import Message
 
 AREAS = (
-    "The command and its files",
-    "Values of the .env",
-    "The Auth0 tenant",
-    "Tunnels",
-    "Sign-in and tokens",
-    "The LibreChat deployment",
-    "Auth0's Management API",
+    Message("The command and its files"),
+    Message("Values of the .env"),
+    Message("The Auth0 tenant"),
+    Message("Tunnels"),
+    Message("Sign-in and tokens"),
+    Message("The LibreChat deployment"),
+    Message("Auth0's Management API"),
 )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from wizard.defaults import LIBRECHAT_PORT
+from wizard.language import Message
 
 CALLBACK_PATH = "/oauth/openid/callback"
 LOGOUT_PATH = "/login"
@@ -34,10 +35,10 @@ _RESERVED_IDENTIFIER = re.compile(
     r"https://[^/]+\.auth0\.com(/api/v2|/userinfo|/me|/my-org)/?\Z", re.IGNORECASE
 )
 _RESERVED_NAMES = {
-    "/api/v2": "Auth0's own Management API",
-    "/userinfo": "Auth0's own user info endpoint",
-    "/me": "Auth0's own My Account API",
-    "/my-org": "Auth0's own My Organization API",
+    "/api/v2": Message("Auth0's own Management API"),
+    "/userinfo": Message("Auth0's own user info endpoint"),
+    "/me": Message("Auth0's own My Account API"),
+    "/my-org": Message("Auth0's own My Organization API"),
 }
 
 
@@ -52,27 +53,41 @@ class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the u
 def parse_domain(text: str) -> str:
     """The tenant's host, lower-case, with a port if it is not 443: `dev-abc.us.auth0.com`."""
     value = text.strip()
-    _require(value, f"Enter the domain, for example {_EXAMPLE_DOMAIN}.")
+    _require(value, Message("Enter the domain, for example {example}.", example=_EXAMPLE_DOMAIN))
     if value.lower().startswith("http://"):
         raise InvalidValue(
             "LibreChat refuses http:// issuers. Give the domain without it: Auth0 is always HTTPS."
         )
     if "@" in value and "://" not in value:
-        raise InvalidValue(f"That is an e-mail address. The domain looks like {_EXAMPLE_DOMAIN}.")
+        raise InvalidValue(
+            Message(
+                "That is an e-mail address. The domain looks like {example}.",
+                example=_EXAMPLE_DOMAIN,
+            )
+        )
     parts = _split(value if ":/" in value else f"https://{value}")
     if parts.scheme != "https":
-        raise InvalidValue(f"An Auth0 domain is reached by https://, not by {parts.scheme}://.")
+        raise InvalidValue(
+            Message(
+                "An Auth0 domain is reached by https://, not by {scheme}://.", scheme=parts.scheme
+            )
+        )
     host = _authority(parts)
     if _DASHBOARD.match(host):
         shown = _TENANT_IN_DASHBOARD.match(parts.path)
         example = f"{shown['tenant']}.{shown['region']}.auth0.com" if shown else _EXAMPLE_DOMAIN
         raise InvalidValue(
-            "That is a link to Auth0's dashboard. The domain stands on your application's page"
-            f" under Basic Information, for example {example}."
+            Message(
+                "That is a link to Auth0's dashboard. The domain stands on your application's page"
+                " under Basic Information, for example {example}.",
+                example=example,
+            )
         )
     if f"{parts.path}/".startswith("/api/v2/"):
         raise InvalidValue(
-            f"That is the Management API's URL. The domain is its host alone: {host}."
+            Message(
+                "That is the Management API's URL. The domain is its host alone: {host}.", host=host
+            )
         )
     return host
 
@@ -80,7 +95,7 @@ def parse_domain(text: str) -> str:
 def parse_client_id(text: str) -> str:
     """The application's client ID as Auth0 shows it."""
     value = text.strip()
-    _require(value, "Enter the Client ID; it stands under the domain.")
+    _require(value, Message("Enter the Client ID; it stands under the domain."))
     _refuse_hidden_or_placeholder(value, "Client ID")
     if "@" in value or value.endswith(".auth0.com"):
         raise InvalidValue("That is not a Client ID: those are 32 letters and digits.")
@@ -90,7 +105,7 @@ def parse_client_id(text: str) -> str:
 def parse_client_secret(text: str, *, client_id: str = "") -> str:
     """The application's client secret; surrounding white space is a paste's and goes."""
     value = text.strip()
-    _require(value, "Enter the Client Secret; it stands under the Client ID.")
+    _require(value, Message("Enter the Client Secret; it stands under the Client ID."))
     if _MASK.match(value):
         raise InvalidValue(
             "Those are the dots that hide the secret. Click the copy button beside it instead."
@@ -107,13 +122,19 @@ def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
     Each is kept byte for byte, since Auth0 compares it so: a trailing slash matters.
     """
     values = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    _require("".join(values), "Enter the API's Identifier, for example https://api.librechat.ai.")
+    _require(
+        "".join(values),
+        Message("Enter the API's Identifier, for example https://api.librechat.ai."),
+    )
     for value in values:
         # Spaces are odd in an identifier, yet Auth0 takes them.
         _refuse_hidden_or_placeholder(value.replace(" ", ""), "API identifier")
         if len(value) > API_IDENTIFIER_MAX_LENGTH:
             raise InvalidValue(
-                f"Auth0's API identifiers have at most {API_IDENTIFIER_MAX_LENGTH} characters."
+                Message(
+                    "Auth0's API identifiers have at most {count} characters.",
+                    count=API_IDENTIFIER_MAX_LENGTH,
+                )
             )
         _refuse_reserved_identifier(value, domain)
     return values
@@ -122,7 +143,7 @@ def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
 def parse_public_url(text: str) -> str:
     """The HTTPS origin at which browsers reach LibreChat: no path, no trailing slash."""
     value = text.strip()
-    _require(value, "Enter the public URL, for example https://chat.example.com.")
+    _require(value, Message("Enter the public URL, for example https://chat.example.com."))
     if value.lower().startswith("http://"):
         raise InvalidValue(
             "The public URL must be https://: Auth0 refuses http:// for production applications,"
@@ -130,14 +151,20 @@ def parse_public_url(text: str) -> str:
         )
     parts = _split(value if ":/" in value else f"https://{value}")
     if parts.scheme != "https":
-        raise InvalidValue(f"The public URL must be https://, not {parts.scheme}://.")
+        raise InvalidValue(
+            Message("The public URL must be https://, not {scheme}://.", scheme=parts.scheme)
+        )
     host = _authority(parts)
     if parts.path not in {"", "/"}:
         raise InvalidValue(
-            f"Give the URL without a path: https://{host}. LibreChat adds {CALLBACK_PATH} itself."
+            Message(
+                "Give the URL without a path: https://{host}. LibreChat adds {path} itself.",
+                host=host,
+                path=CALLBACK_PATH,
+            )
         )
     if parts.query or parts.fragment:
-        raise InvalidValue(f"Give the URL without ? and #: https://{host}.")
+        raise InvalidValue(Message("Give the URL without ? and #: https://{host}.", host=host))
     return f"https://{host}"
 
 
@@ -245,10 +272,12 @@ def _require(value: str, reason: str) -> None:
 def _refuse_hidden_or_placeholder(value: str, name: str) -> None:
     if any(character.isspace() or not character.isprintable() for character in value):
         raise InvalidValue(
-            f"The {name} has a space or an invisible character in it; copy it again."
+            Message(
+                "The {name} has a space or an invisible character in it; copy it again.", name=name
+            )
         )
     if is_placeholder(value):
-        raise InvalidValue(f"That is a placeholder, not your {name}.")
+        raise InvalidValue(Message("That is a placeholder, not your {name}.", name=name))
 
 
 def _refuse_reserved_identifier(value: str, domain: str) -> None:
@@ -258,8 +287,12 @@ def _refuse_reserved_identifier(value: str, domain: str) -> None:
         path = found[1].lower()
     if path is not None:
         raise InvalidValue(
-            f"{value} is {_RESERVED_NAMES[path]}. LibreChat needs an API of your own:"
-            " dashboard → Applications → APIs → Create API, and give its Identifier."
+            Message(
+                "{identifier} is {reserved}. LibreChat needs an API of your own:"
+                " dashboard → Applications → APIs → Create API, and give its Identifier.",
+                identifier=value,
+                reserved=_RESERVED_NAMES[path],
+            )
         )
 
 
@@ -268,7 +301,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port  # raises when it is no number
     except ValueError as error:
-        raise InvalidValue(f"That is not a URL: {error}.") from None
+        raise InvalidValue(Message("That is not a URL: {error}.", error=error)) from None
     if port == 0:
         raise InvalidValue("There is no port 0.")
     if any(character.isspace() or not character.isprintable() for character in url):
@@ -287,14 +320,20 @@ def _authority(parts: SplitResult) -> str:
     try:
         host = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise InvalidValue(f"{host} is not a host name.") from None
+        raise InvalidValue(Message("{host} is not a host name.", host=host)) from None
     labels = host.split(".")
     if not all(_HOST_LABEL.match(label) for label in labels) or len(host) > 253:
-        raise InvalidValue(f"{host or 'That'} is not a host name.")
+        raise InvalidValue(
+            Message("{host} is not a host name.", host=host)
+            if host
+            else Message("That is not a host name.")
+        )
     if labels[-1].isdecimal():
         return f"{_ip_address(host)}{port}"
     if len(labels) == 1 and host != "localhost":
-        raise InvalidValue(f"{host} is only a part of a host name like {host}.example.com.")
+        raise InvalidValue(
+            Message("{host} is only a part of a host name like {host}.example.com.", host=host)
+        )
     return f"{host}{port}"
 
 
@@ -304,4 +343,4 @@ def _ip_address(host: str) -> str:
             raise ValueError("a URL has no place for an interface")
         return str(ipaddress.ip_address(host))
     except ValueError:
-        raise InvalidValue(f"{host} is not an IP address.") from None
+        raise InvalidValue(Message("{host} is not an IP address.", host=host)) from None

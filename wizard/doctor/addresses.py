@@ -10,6 +10,7 @@ from wizard.doctor.check import Check, Edits
 from wizard.doctor.sign_in import is_documented
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule, Severity
+from wizard.language import Message, joined
 from wizard.settings import CALLBACK_PATH, LOGOUT_PATH, InvalidValue, is_loopback, parse_public_url
 
 _STRATEGY = "api/strategies/openidStrategy.js"
@@ -124,7 +125,8 @@ def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         value = subject.value(name)
         if _host(value) and value.endswith("/") and not _path(value):
-            fix = f"Set {name}={subject.without_secrets(value.rstrip('/'))}."
+            mended = subject.without_secrets(value.rstrip("/"))
+            fix = Message("Set {name}={value}.", name=name, value=mended)
             yield subject.finding(DOMAIN_WITH_SLASH, name, fix=fix)
 
 
@@ -148,7 +150,7 @@ def _domains_differ(subject: Subject) -> Iterator[Finding]:
     # The development server has a port of its own.
     are_local = is_loopback(client) and is_loopback(server)
     if _origin(client) != _origin(server) and not are_local:
-        detail = f"{subject.seen('DOMAIN_CLIENT')}; {subject.seen('DOMAIN_SERVER')}"
+        detail = joined("; ", map(subject.seen, DOMAINS))
         yield DOMAINS_DIFFER.finding(detail, variable="DOMAIN_SERVER")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule, Severity
+from wizard.language import Message
 from wizard.librechat.deployment import PANEL_SERVICE
 from wizard.librechat.setup import (
     BLANK_CREDENTIAL,
@@ -95,14 +96,20 @@ def _malformed_credential(subject: Subject) -> Iterator[Finding]:
     for name in ("CREDS_KEY", "CREDS_IV"):
         value = subject.value(name)
         if value and not VARIABLES[name].accepts(value) and not _is_half_key(name, value):
-            form = VARIABLES[name].format.value
-            remark = f" ({len(value)} characters; it must be {form})"
-            yield subject.finding(MALFORMED_CREDENTIAL, name, remark)
+            detail = Message(
+                "{seen} ({length} characters; it must be {form})",
+                seen=subject.seen(name),
+                length=len(value),
+                form=VARIABLES[name].format.value,
+            )
+            yield subject.finding(MALFORMED_CREDENTIAL, name, detail)
 
 
 def _half_key(subject: Subject) -> Iterator[Finding]:
-    if _is_half_key("CREDS_KEY", subject.value("CREDS_KEY")):
-        yield subject.finding(HALF_KEY, "CREDS_KEY", " (32 digits)")
+    name = "CREDS_KEY"
+    if _is_half_key(name, subject.value(name)):
+        detail = Message("{seen} (32 digits)", seen=subject.seen(name))
+        yield subject.finding(HALF_KEY, name, detail)
 
 
 def _is_half_key(name: str, value: str) -> bool:
@@ -113,7 +120,9 @@ def _short_credential(subject: Subject) -> Iterator[Finding]:
     for name in ("JWT_SECRET", "JWT_REFRESH_SECRET"):
         length = len(subject.value(name))
         if 0 < length < SESSION_SECRET_MIN_LENGTH:
-            yield subject.finding(SHORT_CREDENTIAL, name, f" ({length} characters)")
+            seen = subject.seen(name)
+            detail = Message("{seen} ({length} characters)", seen=seen, length=length)
+            yield subject.finding(SHORT_CREDENTIAL, name, detail)
 
 
 def _same_credential(subject: Subject) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule, Severity
+from wizard.language import Message
 from wizard.librechat.deployment import YAML_FILE
 from wizard.librechat.variables import VARIABLES, Section
 
@@ -85,7 +86,8 @@ _JUDGED_NAMES = frozenset({"DOMAIN_CLIENT", "DOMAIN_SERVER"})
 def _broken_document(subject: Subject) -> Iterator[Finding]:
     for document in subject.deployment.documents:
         if document.trouble:
-            detail = subject.without_secrets(f"{document.name}: {document.trouble}")
+            trouble = Message.of(subject.without_secrets(document.trouble))
+            detail = Message("{file}: {trouble}", file=document.name, trouble=trouble)
             yield BROKEN_DOCUMENT.finding(detail)
 
 
@@ -94,8 +96,9 @@ def _env_not_handed_on(subject: Subject) -> Iterator[Finding]:
     if not deployment.has_api or deployment.hands_env_on:
         return
     if "OPENID_CLIENT_ID" not in subject.handed:
-        names = ", ".join(document.name for document in deployment.compose)
-        yield ENV_NOT_HANDED_ON.finding(f"{names}: services.api has no .env.")
+        yield ENV_NOT_HANDED_ON.finding(
+            Message("{files}: services.api has no .env.", files=_compose_files(subject))
+        )
 
 
 def _compose_wins(subject: Subject) -> Iterator[Finding]:
@@ -106,10 +109,18 @@ def _compose_wins(subject: Subject) -> Iterator[Finding]:
         in_file = subject.assignments.get(name)
         if is_judged and in_file is not None and in_file.value != handed.value:
             yield COMPOSE_WINS.finding(
-                f"{handed.where} sets {name}={subject.shown(name)}; the .env says otherwise on"
-                f" line {subject.line(in_file)}.",
-                fix=f"Remove {name} from services.api.environment in {handed.where}, or make both"
-                " the same.",
+                Message(
+                    "{file} sets {name}={value}; the .env says otherwise on line {line}.",
+                    file=handed.where,
+                    name=name,
+                    value=subject.shown(name),
+                    line=subject.line(in_file),
+                ),
+                fix=Message(
+                    "Remove {name} from services.api.environment in {file}, or make both the same.",
+                    name=name,
+                    file=handed.where,
+                ),
                 variable=name,
             )
 
@@ -126,9 +137,13 @@ def _yaml_hides_button(subject: Subject) -> Iterator[Finding]:
     registration = content.get("registration")
     logins = registration.get("socialLogins") if isinstance(registration, Mapping) else None
     if isinstance(logins, list) and "openid" not in logins and subject.deployment.reads_yaml:
-        shown = ", ".join(str(login) for login in logins[:10] if _is_plain(login)) or "none"
+        names = ", ".join(str(login) for login in logins[:10] if _is_plain(login))
         yield YAML_HIDES_BUTTON.finding(
-            f"{YAML_FILE}: registration.socialLogins has {subject.without_secrets(shown)}."
+            Message(
+                "{file}: registration.socialLogins has {logins}.",
+                file=YAML_FILE,
+                logins=subject.without_secrets(names) or Message("none"),
+            )
         )
 
 
@@ -137,9 +152,16 @@ def _yaml_not_mounted(subject: Subject) -> Iterator[Finding]:
     is_elsewhere = "://" in subject.value("CONFIG_PATH")
     if deployment.yaml.content and not deployment.reads_yaml and not is_elsewhere:
         yield YAML_NOT_MOUNTED.finding(
-            f"{', '.join(document.name for document in deployment.compose)}: services.api.volumes"
-            f" has no {YAML_FILE}."
+            Message(
+                "{files}: services.api.volumes has no {file}.",
+                files=_compose_files(subject),
+                file=YAML_FILE,
+            )
         )
+
+
+def _compose_files(subject: Subject) -> str:
+    return ", ".join(document.name for document in subject.deployment.compose)
 
 
 def _unreadable_in_container(subject: Subject) -> Iterator[Finding]:
@@ -155,8 +177,20 @@ def _unreadable_in_container(subject: Subject) -> Iterator[Finding]:
     )
     if not is_readable:
         yield UNREADABLE_IN_CONTAINER.finding(
-            f"It runs as UID={uid}; the file is of {owner}:{group} with mode {facts.mode:03o}.",
-            fix=f"chown {uid} '{subject.path}', or set UID={owner} and GID={group} in the .env.",
+            Message(
+                "It runs as UID={uid}; the file is of {owner}:{group} with mode {mode}.",
+                uid=uid,
+                owner=owner,
+                group=group,
+                mode=f"{facts.mode:03o}",
+            ),
+            fix=Message(
+                "chown {uid} '{file}', or set UID={owner} and GID={group} in the .env.",
+                uid=uid,
+                file=subject.path,
+                owner=owner,
+                group=group,
+            ),
             variable="UID",
         )
 
@@ -164,7 +198,10 @@ def _unreadable_in_container(subject: Subject) -> Iterator[Finding]:
 def _panel_callback(subject: Subject) -> Iterator[Finding]:
     if subject.value("ADMIN_PANEL_URL") and (server := subject.value("DOMAIN_SERVER")):
         callback = subject.without_secrets(f"{server}/api/admin/oauth/openid/callback")
-        fix = f"If the panel signs in by Auth0, add {callback} to Allowed Callback URLs."
+        fix = Message(
+            "If the panel signs in by Auth0, add {callback} to Allowed Callback URLs.",
+            callback=callback,
+        )
         yield subject.finding(PANEL_CALLBACK, "ADMIN_PANEL_URL", fix=fix)
 
 

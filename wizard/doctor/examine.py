@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +15,7 @@ from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
 from wizard.execution import BUG
 from wizard.findings import Finding, Severity
 from wizard.http import HttpClient
+from wizard.language import Message
 from wizard.librechat.instance import look_at_instance
 from wizard.rules import all_rules
 from wizard.settings import SetupSettings, port_in
@@ -41,16 +42,16 @@ class Examination:
     findings: tuple[Finding, ...]
 
 
-class Task(StrEnum):
+class Task(Enum):
     """What the user has to do about a finding; the value is a heading."""
 
-    FIX = "librechat-auth0 doctor --fix mends these"
-    FILE = "To change in the .env"
-    DASHBOARD = "To change in Auth0's dashboard"
-    DEPLOYMENT = "To change in Docker Compose or librechat.yaml"
-    RUNNING = "To do with the running LibreChat"
-    BUG = "To report to librechat-auth0"
-    NOTES = "Good to know"
+    FIX = Message("librechat-auth0 doctor --fix mends these")
+    FILE = Message("To change in the .env")
+    DASHBOARD = Message("To change in Auth0's dashboard")
+    DEPLOYMENT = Message("To change in Docker Compose or librechat.yaml")
+    RUNNING = Message("To do with the running LibreChat")
+    BUG = Message("To report to librechat-auth0")
+    NOTES = Message("Good to know")
 
 
 _TASKS_BY_AREA = {"LA1": Task.FILE, "LA2": Task.DASHBOARD, "LA5": Task.DEPLOYMENT}
@@ -131,11 +132,13 @@ def _result(work: Callable[[], T] | None, findings: list[Finding]) -> T | None:
     try:
         return work() if work else None
     except Exception as error:
-        findings.append(BUG.finding(f"A live check broke: {type(error).__name__}."))
+        findings.append(
+            BUG.finding(Message("A live check broke: {error}.", error=type(error).__name__))
+        )
         return None
 
 
 def _ignoring_nothing(subject: Subject) -> Iterable[Finding]:
     for identifier in sorted(silenced_rules(subject.file.text)):
         if identifier not in all_rules():
-            yield IGNORES_NOTHING.finding(f"{identifier} is no rule.")
+            yield IGNORES_NOTHING.finding(Message("{rule} is no rule.", rule=identifier))

@@ -9,11 +9,13 @@ from wizard.doctor.check import Check
 from wizard.doctor.sign_in import NEEDED, fresh_session_secret
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule, Severity
+from wizard.language import Message
 from wizard.librechat.instance import has_sign_in
 from wizard.librechat.names import first_version, known_names
 from wizard.librechat.setup import is_good_session_secret
 from wizard.librechat.variables import VARIABLES, Format
 from wizard.settings import (
+    SESSION_SECRET_MIN_LENGTH,
     host_of,
     is_placeholder,
 )
@@ -140,20 +142,28 @@ def _session_secret_weak(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_SESSION_SECRET"
     value = subject.value(name)
     if value and not is_good_session_secret(value, subject.values):
-        yield subject.finding(SESSION_SECRET_WEAK, name, f" ({_why_weak(value, subject)})")
+        reason = _why_weak(value, subject)
+        detail = Message("{seen} ({reason})", seen=subject.seen(name), reason=reason)
+        yield subject.finding(SESSION_SECRET_WEAK, name, detail)
 
 
-def _why_weak(value: str, subject: Subject) -> str:
+def _why_weak(value: str, subject: Subject) -> Message:
     twins = [
         name
         for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "CREDS_KEY", "CREDS_IV")
         if subject.value(name) == value
     ]
     if twins:
-        return f"the same as {twins[0]}"
+        return Message("the same as {name}", name=twins[0])
     if is_placeholder(value):
-        return "a placeholder"
-    return "published" if len(value) >= 32 else f"{len(value)} characters, of 32 or more"
+        return Message("a placeholder")
+    if len(value) >= SESSION_SECRET_MIN_LENGTH:
+        return Message("published")
+    return Message(
+        "{length} characters, of {wanted} or more",
+        length=len(value),
+        wanted=SESSION_SECRET_MIN_LENGTH,
+    )
 
 
 def _placeholder_elsewhere(subject: Subject) -> Iterator[Finding]:
@@ -177,7 +187,8 @@ def _no_boolean(subject: Subject) -> Iterator[Finding]:
         if variable.format is not Format.BOOLEAN or name in _OTHER_SWITCHES:
             continue
         if subject.value(name).lower() not in {"", "true", "false"}:
-            yield subject.finding(NO_BOOLEAN, name, fix=f"Write {name}=true or {name}=false.")
+            fix = Message("Write {name}=true or {name}=false.", name=name)
+            yield subject.finding(NO_BOOLEAN, name, fix=fix)
 
 
 def _bad_token_kind(subject: Subject) -> Iterator[Finding]:
@@ -211,7 +222,8 @@ def _other_provider(subject: Subject) -> Iterator[Finding]:
         return
     for name in _ENTRA_SWITCHES:
         if subject.is_on(name):
-            yield subject.finding(OTHER_PROVIDER, name, fix=f"Set {name}=false.")
+            fix = Message("Set {name}={value}.", name=name, value="false")
+            yield subject.finding(OTHER_PROVIDER, name, fix=fix)
 
 
 def _logout_stays(subject: Subject) -> Iterator[Finding]:
@@ -233,7 +245,12 @@ def _too_new(subject: Subject) -> Iterator[Finding]:
         since = first_version(name)
         is_used = subject.value(name).lower() not in {"", "false"}
         if is_used and since and name in subject.assignments and subject.runs_before(since):
-            detail = f"{name} is read from LibreChat {since} on; this is {version}."
+            detail = Message(
+                "{name} is read from LibreChat {since} on; this is {version}.",
+                name=name,
+                since=since,
+                version=version,
+            )
             yield TOO_NEW.finding(detail, variable=name)
 
 

@@ -16,6 +16,7 @@ from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.execution import BUG
 from wizard.findings import Failure, Finding
+from wizard.language import Message
 from wizard.librechat.env_file import Change, EnvFile
 from wizard.librechat.instance import INSTANCE_CHECKS, InstanceJudge
 
@@ -86,17 +87,25 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
     try:
         found = list(itertools.islice(check.judge(subject), MOST_OF_ONE_RULE + 1))
     except Exception as error:  # a rule that breaks must not hide the others
-        yield BUG.finding(f"The check {check.rule.id} broke: {type(error).__name__}.")
+        yield BUG.finding(
+            Message(
+                "The check {rule} broke: {error}.", rule=check.rule.id, error=type(error).__name__
+            )
+        )
         return
     yield from (_redacted(finding, subject) for finding in found[:MOST_OF_ONE_RULE])
     if len(found) > MOST_OF_ONE_RULE:
-        yield check.rule.finding(f"There are more than {MOST_OF_ONE_RULE} of these.")
+        yield check.rule.finding(
+            Message("There are more than {count} of these.", count=MOST_OF_ONE_RULE)
+        )
 
 
 def _redacted(finding: Finding, subject: Subject) -> Finding:
     """The finding without a secret that stood where none is expected."""
     detail, fix = (subject.redacted(text) for text in (finding.detail, finding.fix))
-    return Finding(finding.rule, detail[:LONGEST_DETAIL], fix, finding.variable)
+    if len(detail) > LONGEST_DETAIL:
+        detail = detail[:LONGEST_DETAIL]
+    return Finding(finding.rule, detail, fix, finding.variable)
 
 
 def _edits(subject: Subject, checks: Sequence[Check]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject, issuer_without_path
 from wizard.findings import Finding, Rule, Severity
+from wizard.language import Message
 from wizard.settings import (
     CALLBACK_PATH,
     Auth0Settings,
@@ -227,23 +228,25 @@ def _issuer_with_path(subject: Subject) -> Iterator[Finding]:
         return
     parts = urlsplit(value)
     if (parts.path or parts.query or parts.fragment) and is_tenant_domain(parts.hostname or ""):
-        fix = f"Set OPENID_ISSUER={_issuer(parse_domain(value))}."
+        issuer = _issuer(parse_domain(value))
+        fix = Message("Set {name}={value}.", name="OPENID_ISSUER", value=issuer)
         yield subject.finding(ISSUER_WITH_PATH, "OPENID_ISSUER", fix=fix)
 
 
 def _issuer_invalid(subject: Subject) -> Iterator[Finding]:
-    value = subject.value("OPENID_ISSUER")
+    name = "OPENID_ISSUER"
+    value = subject.value(name)
     if not value or value.lower().startswith("http://") or is_documented(value):
         return
     if trouble := _issuer_trouble(value):
-        yield subject.finding(ISSUER_INVALID, "OPENID_ISSUER", f". {trouble}")
+        yield subject.finding(ISSUER_INVALID, name, subject.seen_with(name, trouble))
 
 
 def _issuer_trouble(value: str) -> str:
     try:
         parse_domain(value)
-    except InvalidValue as reason:
-        return str(reason)
+    except InvalidValue as invalid:
+        return invalid.reason
     return ""
 
 
@@ -271,8 +274,10 @@ def is_documented(value: str) -> bool:
 def _swapped(subject: Subject) -> Iterator[Finding]:
     client_id, secret = subject.value("OPENID_CLIENT_ID"), subject.value("OPENID_CLIENT_SECRET")
     if _CLIENT_SECRET.fullmatch(client_id) and _CLIENT_ID.fullmatch(secret):
-        detail = "OPENID_CLIENT_ID has a secret's 64 characters, the secret a Client ID's 32."
-        yield SWAPPED.finding(detail, variable="OPENID_CLIENT_ID")
+        yield SWAPPED.finding(
+            "OPENID_CLIENT_ID has a secret's 64 characters, the secret a Client ID's 32.",
+            variable="OPENID_CLIENT_ID",
+        )
 
 
 def _is_swapped(subject: Subject) -> bool:
@@ -280,17 +285,18 @@ def _is_swapped(subject: Subject) -> bool:
 
 
 def _client_id_invalid(subject: Subject) -> Iterator[Finding]:
-    value = subject.values.get("OPENID_CLIENT_ID", "")
+    name = "OPENID_CLIENT_ID"
+    value = subject.values.get(name, "")
     if not value.strip() or is_documented(value):
         return
     try:
         if parse_client_id(value) == value:
             return
         # LibreChat trims the secret, yet not the Client ID.
-        reason = "LibreChat sends it with the space around it."
+        reason: str = Message("LibreChat sends it with the space around it.")
     except InvalidValue as invalid:
-        reason = str(invalid)
-    yield subject.finding(CLIENT_ID_INVALID, "OPENID_CLIENT_ID", f". {reason}")
+        reason = invalid.reason
+    yield subject.finding(CLIENT_ID_INVALID, name, subject.seen_with(name, reason))
 
 
 def _secret_invalid(subject: Subject) -> Iterator[Finding]:
@@ -300,8 +306,8 @@ def _secret_invalid(subject: Subject) -> Iterator[Finding]:
         return
     try:
         parse_client_secret(value, client_id=subject.value("OPENID_CLIENT_ID"))
-    except InvalidValue as reason:
-        yield SECRET_INVALID.finding(str(reason), variable="OPENID_CLIENT_SECRET")
+    except InvalidValue as invalid:
+        yield SECRET_INVALID.finding(invalid.reason, variable="OPENID_CLIENT_SECRET")
 
 
 def _issuer_edit(subject: Subject, _: Finding) -> Edits:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from wizard.findings import Finding, Rule
+from wizard.language import Message, joined
 from wizard.librechat.checkout import look_at
 from wizard.librechat.deployment import MAX_FILE_BYTES, Deployment, Handed, read_deployment
 from wizard.librechat.env_file import Assignment, EnvFile
@@ -109,9 +110,9 @@ class Subject:
         return is_older(self.deployment.sure_version, version)
 
     @property
-    def this_version(self) -> str:
+    def this_version(self) -> Message:
         """Which version this is, as a sentence; only where it is known."""
-        return f"This is LibreChat {self.deployment.sure_version}."
+        return Message("This is LibreChat {version}.", version=self.deployment.sure_version)
 
     def line(self, assignment: Assignment) -> int:
         """The line of an assignment, counted from 1."""
@@ -127,14 +128,18 @@ class Subject:
             return f"{self.handed[name].where}: {name}={self.shown(name)}"
         line = self.line_of(name)
         if line is None:
-            return f"{name} is not set."
-        return f"Line {line}: {name}={self.shown(name)}"
+            return Message("{name} is not set.", name=name)
+        return Message("Line {line}: {name}={value}", line=line, name=name, value=self.shown(name))
+
+    def seen_with(self, name: str, reason: str) -> Message:
+        """The line, and behind it in a sentence of its own what is wrong with it."""
+        return joined(". ", (self.seen(name), reason))
 
     def finding(
-        self, rule: Rule, name: str, remark: str = "", *, fix: str | None = None
+        self, rule: Rule, name: str, detail: str = "", *, fix: str | None = None
     ) -> Finding:
-        """The rule as broken by a variable: its line is shown, and the remark behind it."""
-        return rule.finding(f"{self.seen(name)}{remark}", fix=fix, variable=name)
+        """The rule as broken by a variable; its line is shown where no detail is given."""
+        return rule.finding(detail or self.seen(name), fix=fix, variable=name)
 
     def shown(self, name: str) -> str:
         """The value, fit for people's eyes: no secret, one line, not too long."""
@@ -145,12 +150,27 @@ class Subject:
 
     def without_secrets(self, text: str) -> str:
         """The first line of the text, not too long, and without a secret."""
-        first = text.splitlines()[0] if text.strip() else ""
-        line = self.redacted(first)
+        lines = text.splitlines() if text.strip() else [""]
+        line = self.redacted(text if lines == [text] else lines[0])
         return line if len(line) <= SHOWN_LENGTH else f"{line[: SHOWN_LENGTH - 1]}…"
 
     def redacted(self, text: str) -> str:
-        """The text with everything hidden that is a secret or looks like one."""
+        """The text with everything hidden that is a secret or looks like one.
+
+        A message stays one, with its values hidden, where that hides as much.
+        """
+        hidden = self._redacted(text)
+        if isinstance(text, Message):
+            message = text.filled(
+                **{
+                    name: self.redacted(value) if isinstance(value, str) else value
+                    for name, value in text.values.items()
+                }
+            )
+            return message if message == hidden else hidden
+        return hidden
+
+    def _redacted(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         shown = _USER_INFO.sub(f"//{MASK}@", _SECRET_LOOK.sub(MASK, text))

@@ -9,6 +9,7 @@ from wizard.doctor.check import Check, Edits
 from wizard.doctor.sign_in import is_documented
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule, Severity
+from wizard.language import Message, sentences
 from wizard.settings import (
     InvalidValue,
     host_of,
@@ -144,16 +145,24 @@ VERSION_FAULT = Rule(
 )
 # From, before: the versions with the fault.
 _VERSION_FAULTS = (
-    ("0.7.9", "0.8.3", "its page fails with 401 (issue 11753)"),
-    ("0.8.2", "0.8.3", "sessions end with the browser (issue 11400)"),
-    ("0.8.8-rc2", "0.8.8-rc3", "sign-ins end in “refresh result is no longer available” (15648)"),
-    ("0.8.8-rc3", "0.8.8-rc4", "sessions are lost after about an hour (issues 15655, 15972)"),
+    ("0.7.9", "0.8.3", Message("its page fails with 401 (issue 11753)")),
+    ("0.8.2", "0.8.3", Message("sessions end with the browser (issue 11400)")),
+    (
+        "0.8.8-rc2",
+        "0.8.8-rc3",
+        Message("sign-ins end in “refresh result is no longer available” (15648)"),
+    ),
+    (
+        "0.8.8-rc3",
+        "0.8.8-rc4",
+        Message("sessions are lost after about an hour (issues 15655, 15972)"),
+    ),
 )
 
 
 def _scope_missing(subject: Subject) -> Iterator[Finding]:
     if not subject.value("OPENID_SCOPE"):
-        fix = f"Set OPENID_SCOPE='{' '.join(_whole_scope(subject))}'."
+        fix = Message("Set OPENID_SCOPE='{scope}'.", scope=" ".join(_whole_scope(subject)))
         yield subject.finding(SCOPE_MISSING, "OPENID_SCOPE", fix=fix)
 
 
@@ -170,13 +179,15 @@ def _audience_needed(subject: Subject) -> Iterator[Finding]:
 
 
 def _audience_invalid(subject: Subject) -> Iterator[Finding]:
-    value = subject.value("OPENID_AUDIENCE")
+    name = "OPENID_AUDIENCE"
+    value = subject.value(name)
     if not value or is_documented(value):
         return
     try:
         parse_audiences(value, domain=host_of(subject.value("OPENID_ISSUER")))
-    except InvalidValue as reason:
-        yield subject.finding(AUDIENCE_INVALID, "OPENID_AUDIENCE", f". {reason}")
+    except InvalidValue as invalid:
+        detail = subject.seen_with(name, invalid.reason)
+        yield subject.finding(AUDIENCE_INVALID, name, detail)
 
 
 def _audience_list_too_new(subject: Subject) -> Iterator[Finding]:
@@ -247,7 +258,10 @@ def _version_fault(subject: Subject) -> Iterator[Finding]:
     for start, end, what in _VERSION_FAULTS:
         if subject.runs_before(end) and not subject.runs_before(start):
             yield VERSION_FAULT.finding(
-                f"{subject.this_version} With OPENID_REUSE_TOKENS=true {what}.",
+                sentences(
+                    subject.this_version,
+                    Message("With OPENID_REUSE_TOKENS=true {what}.", what=what),
+                ),
                 variable="OPENID_REUSE_TOKENS",
             )
 

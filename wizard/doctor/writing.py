@@ -9,6 +9,7 @@ from functools import cache
 from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject, of_the_table
 from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.language import Message
 from wizard.librechat.env_file import Assignment
 from wizard.librechat.names import INVENTED, is_known, known_names
 from wizard.librechat.setup import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
@@ -181,11 +182,14 @@ def _without_quotes(subject: Subject, finding: Finding) -> Edits:
 def _cut_at_hash(subject: Subject) -> Iterator[Finding]:
     for name, assignment in subject.assignments.items():
         if assignment.comment_is_glued and assignment.raw and assignment.raw[0] not in "'\"`":
-            fix = (
-                f"If the # belongs to it, write line {subject.line(assignment)} as {name}='…'"
-                " with the whole value in the quotes; if not, put a space before the #."
+            detail = Message("{seen} is all that LibreChat reads.", seen=subject.seen(name))
+            fix = Message(
+                "If the # belongs to it, write line {line} as {name}='…' with the whole value in"
+                " the quotes; if not, put a space before the #.",
+                line=subject.line(assignment),
+                name=name,
             )
-            yield subject.finding(CUT_AT_HASH, name, " is all that LibreChat reads.", fix=fix)
+            yield subject.finding(CUT_AT_HASH, name, detail, fix=fix)
 
 
 def _dollar(subject: Subject) -> Iterator[Finding]:
@@ -218,11 +222,15 @@ def _same_value(subject: Subject, finding: Finding) -> Edits:
 
 def _windows_lines(subject: Subject) -> Iterator[Finding]:
     text = subject.file.text
-    found = ["a byte order mark"] if text.startswith("\ufeff") else []
+    has_mark = text.startswith("\ufeff")
     if "\r" in text:
-        found.insert(0, "Windows line ends")
-    if found:
-        yield WINDOWS_LINES.finding(f"It has {' and '.join(found)}.")
+        yield WINDOWS_LINES.finding(
+            "It has Windows line ends and a byte order mark."
+            if has_mark
+            else "It has Windows line ends."
+        )
+    elif has_mark:
+        yield WINDOWS_LINES.finding("It has a byte order mark.")
 
 
 def _read_differently(subject: Subject) -> Iterator[Finding]:
@@ -242,7 +250,7 @@ def _readable_by_others(subject: Subject) -> Iterator[Finding]:
     mode = subject.facts.mode
     if mode is not None and mode & _GROUP_OR_OTHERS_READ:
         yield READABLE_BY_OTHERS.finding(
-            f"Its mode is {mode:03o}.", fix=f"chmod 600 '{subject.path}'"
+            Message("Its mode is {mode}.", mode=f"{mode:03o}"), fix=f"chmod 600 '{subject.path}'"
         )
 
 
@@ -251,14 +259,17 @@ def _tracked(subject: Subject) -> Iterator[Finding]:
         name = subject.path.name
         yield TRACKED.finding(
             str(subject.path),
-            fix=f"git rm --cached {name}, add {name} to .gitignore, and change every secret in it.",
+            fix=Message(
+                "git rm --cached {file}, add {file} to .gitignore, and change every secret in it.",
+                file=name,
+            ),
         )
 
 
 def _unknown_name(subject: Subject) -> Iterator[Finding]:
     for name in subject.assignments:
         if name.startswith("OPENID_") and not _is_known(name, subject):
-            fix = f"Use {meant} in its place." if (meant := _meant(name)) else None
+            fix = _use(meant) if (meant := _meant(name)) else None
             yield subject.finding(UNKNOWN_NAME, name, fix=fix)
 
 
@@ -267,7 +278,11 @@ def _slip(subject: Subject) -> Iterator[Finding]:
         if name.startswith("OPENID_") or _is_known(name, subject):
             continue
         if meant := _meant(name):
-            yield subject.finding(SLIP, name, fix=f"Use {meant} in its place.")
+            yield subject.finding(SLIP, name, fix=_use(meant))
+
+
+def _use(meant: str) -> Message:
+    return Message("Use {name} in its place.", name=meant)
 
 
 def _is_known(name: str, subject: Subject) -> bool:
@@ -317,8 +332,8 @@ def _shell_wins(subject: Subject) -> Iterator[Finding]:
             continue
         in_shell = subject.environ.get(name)
         if in_shell is not None and in_shell != assignment.value:
-            remark = "; the shell has another value."
-            yield subject.finding(SHELL_WINS, name, remark, fix=f"unset {name}")
+            detail = Message("{seen}; the shell has another value.", seen=subject.seen(name))
+            yield subject.finding(SHELL_WINS, name, detail, fix=f"unset {name}")
 
 
 def _proxy_missing(subject: Subject) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
+from wizard.language import Message
 from wizard.librechat.deployment import Deployment, read_compose
 from wizard.processes import Processes
 
@@ -101,7 +102,7 @@ def how_to_restart(folder: Path) -> tuple[str, ...]:
 
     Source: docker-compose.yml (mount), deploy-compose.yml (`env_file`), api/config/credentials.js.
     """
-    commands = []
+    commands: list[str] = []
     deployment = Deployment(read_compose(folder))
     if deployment.has_api and deployment.compose[0].name != DEPLOY_COMPOSE:
         action = "up -d" if deployment.hands_env_as_variables else "restart api"
@@ -109,7 +110,7 @@ def how_to_restart(folder: Path) -> tuple[str, ...]:
     if _is_there(folder / DEPLOY_COMPOSE):
         commands.append(f"docker compose -f {DEPLOY_COMPOSE} up -d")
     if _is_there(folder / "package.json") or not commands:
-        commands.append("npm run backend   (stop the one that runs first)")
+        commands.append(Message("npm run backend   (stop the one that runs first)"))
     return tuple(commands)
 
 

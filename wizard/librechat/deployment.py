@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wizard.language import Message
+
 if TYPE_CHECKING:
     import yaml
 
@@ -182,7 +184,7 @@ def _document(path: Path) -> Document:
         if not path.is_file():
             return Document(path.name)
         if path.stat().st_size > MAX_FILE_BYTES:
-            return Document(path.name, trouble="It is larger than any honest one.")
+            return Document(path.name, trouble=Message("It is larger than any honest one."))
         data = path.read_bytes()
     except OSError as error:
         return Document(path.name, trouble=type(error).__name__)
@@ -194,24 +196,39 @@ def _understood(name: str, data: bytes) -> Document:
 
     try:
         content = _content(data)
+    except _TooManyEntriesError:
+        trouble = Message("Its merges (<<) come to more entries than any honest file has.")
+        return Document(name, trouble=trouble)
     except (ValueError, RecursionError) as error:
         return Document(name, trouble=type(error).__name__)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        return Document(name, trouble=f"{where}{getattr(error, 'problem', None) or error}")
+        return Document(name, trouble=_yaml_trouble(error))
     if content is None:
         content = {}
     if not isinstance(content, dict):
-        return Document(name, trouble="It is no mapping of names to values.")
+        return Document(name, trouble=Message("It is no mapping of names to values."))
     return Document(name, content)
+
+
+def _yaml_trouble(error: yaml.YAMLError) -> str:
+    """What PyYAML says, in its own words, and where."""
+    mark = getattr(error, "problem_mark", None)
+    problem = str(getattr(error, "problem", None) or error)
+    if mark is None:
+        return problem
+    return Message("line {line}: {problem}", line=mark.line + 1, problem=problem)
+
+
+class _TooManyEntriesError(Exception):
+    """The merges of a file come to more entries than any honest file has."""
 
 
 def _content(data: bytes) -> object:
     """What the YAML says.
 
     Raises:
-        yaml.YAMLError: it is no YAML, or its merges come to more than any honest file has.
+        yaml.YAMLError: it is no YAML.
+        _TooManyEntriesError: its merges come to more than any honest file has.
         RecursionError: it is nested too deeply.
     """
     import yaml
@@ -222,7 +239,7 @@ def _content(data: bytes) -> object:
         if root is None:
             return None
         if _entries_of(root, {}) > MOST_ENTRIES:
-            raise yaml.YAMLError("Its merges (<<) come to more entries than any honest file has.")
+            raise _TooManyEntriesError
         return loader.construct_document(root)
     finally:
         loader.dispose()

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from wizard.findings import Finding, Rule, Severity
 from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError, Response, Trouble
+from wizard.language import Message, sentences
 from wizard.settings import host_of, is_loopback
 from wizard.threads import begin
 
@@ -296,7 +297,7 @@ def _ask(http: HttpClient, url: str, headers: Mapping[str, str] | None = None) -
 
 def _not_running(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     if instance.config is None and instance.local.error is not None:
-        yield NOT_RUNNING.finding(f"{instance.local.url}: {instance.local.error.trouble.value}.")
+        yield NOT_RUNNING.finding(_came_from(instance.local.url, instance.local))
 
 
 def _is_healthy(instance: Instance) -> bool:
@@ -306,12 +307,12 @@ def _is_healthy(instance: Instance) -> bool:
 
 def _not_ready(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     if instance.config is None and _is_healthy(instance):
-        yield NOT_READY.finding(f"{instance.local.url}: status {instance.local.status}.")
+        yield NOT_READY.finding(_came_from(instance.local.url, instance.local))
 
 
 def _other_program(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     if instance.config is None and instance.local.response and not _is_healthy(instance):
-        yield OTHER_PROGRAM.finding(f"{instance.local.url}: status {instance.local.status}.")
+        yield OTHER_PROGRAM.finding(_came_from(instance.local.url, instance.local))
 
 
 def _sign_in_off(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
@@ -320,21 +321,27 @@ def _sign_in_off(instance: Instance, values: Mapping[str, str]) -> Iterator[Find
         return
     for key in ("socialLoginEnabled", "openidLoginEnabled"):
         if config.get(key) is False:
-            yield SIGN_IN_OFF.finding(f"/api/config says {key}: false.")
+            yield SIGN_IN_OFF.finding(Message("/api/config says {key}: false.", key=key))
             return
 
 
 def _button_hidden(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
     logins = (instance.config or {}).get("socialLogins")
     if isinstance(logins, list) and "openid" not in logins and has_sign_in(values):
-        yield BUTTON_HIDDEN.finding(f"It shows: {_cut(', '.join(map(str, logins))) or 'none'}.")
+        shown = _cut(", ".join(map(str, logins))) or Message("none")
+        yield BUTTON_HIDDEN.finding(Message("It shows: {logins}.", logins=shown))
 
 
 def _other_values(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
     for name, running in _running_values(instance, values):
         expected = _expected(name, values)
         if expected and running != expected:
-            detail = f"{name}: LibreChat has {_cut(running) or 'nothing'}, the .env {expected}."
+            detail = Message(
+                "{name}: LibreChat has {running}, the .env {expected}.",
+                name=name,
+                running=_cut(running) or Message("nothing"),
+                expected=expected,
+            )
             yield OTHER_VALUES.finding(detail, variable=name)
 
 
@@ -376,8 +383,11 @@ def _other_looks(instance: Instance, values: Mapping[str, str]) -> Iterator[Find
     label = values.get("OPENID_BUTTON_LABEL", "").strip()
     running = config.get("openidLabel")
     if label and isinstance(running, str) and running != label:
-        detail = (
-            f"OPENID_BUTTON_LABEL: LibreChat shows “{_cut(running)}”, the .env “{_cut(label)}”."
+        detail = Message(
+            "{name}: LibreChat shows “{running}”, the .env “{expected}”.",
+            name="OPENID_BUTTON_LABEL",
+            running=_cut(running),
+            expected=_cut(label),
         )
         yield OTHER_LOOKS.finding(detail, variable="OPENID_BUTTON_LABEL")
 
@@ -385,13 +395,14 @@ def _other_looks(instance: Instance, values: Mapping[str, str]) -> Iterator[Find
 def _no_strategy(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     config = instance.config or {}
     if instance.sign_in and instance.sign_in.status == 500 and config.get("openidLoginEnabled"):
-        yield NO_STRATEGY.finding(f"{instance.sign_in.url}: status 500.")
+        yield NO_STRATEGY.finding(_came_from(instance.sign_in.url, instance.sign_in))
 
 
 def _no_cookie(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     reply = instance.sign_in
     if reply and reply.sent and instance.came_through_public_url and reply.session_cookie is None:
-        yield NO_COOKIE.finding(f"{reply.url} redirects to Auth0 without setting connect.sid.")
+        detail = Message("{url} redirects to Auth0 without setting connect.sid.", url=reply.url)
+        yield NO_COOKIE.finding(detail)
 
 
 def _cookie_not_secure(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
@@ -401,8 +412,11 @@ def _cookie_not_secure(instance: Instance, values: Mapping[str, str]) -> Iterato
     is_secure = "secure" in re.split(r"[;\s]+", reply.session_cookie)
     is_public = not is_loopback(instance.public_url) and reply.url.startswith("https:")
     if is_public and not is_secure:
-        reason = "" if expects_secure_cookie(values) else " SESSION_COOKIE_SECURE is false."
-        yield COOKIE_NOT_SECURE.finding(f"connect.sid comes without Secure.{reason}")
+        detail = sentences(
+            "connect.sid comes without Secure.",
+            "" if expects_secure_cookie(values) else "SESSION_COOKIE_SECURE is false.",
+        )
+        yield COOKIE_NOT_SECURE.finding(detail)
 
 
 def _odd_answer(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
@@ -412,13 +426,13 @@ def _odd_answer(instance: Instance, values: Mapping[str, str]) -> Iterator[Findi
         return
     if reply.status in {429, 500} or not has_sign_in(values):
         return
-    what = f"status {reply.status}" if reply.response else reply.error and reply.error.trouble.value
-    yield ODD_ANSWER.finding(f"{reply.url}: {what}.")
+    yield ODD_ANSWER.finding(_came_from(reply.url, reply))
 
 
 def _public_url_gone(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     if instance.public and (reason := _why_gone(instance.public)):
-        yield PUBLIC_URL_GONE.finding(f"{instance.public_url}: {reason}.", variable="DOMAIN_SERVER")
+        detail = Message("{url}: {reason}.", url=instance.public_url, reason=reason)
+        yield PUBLIC_URL_GONE.finding(detail, variable="DOMAIN_SERVER")
 
 
 def _why_gone(public: Reply) -> str:
@@ -426,15 +440,15 @@ def _why_gone(public: Reply) -> str:
     if public.error is not None:
         is_ours = is_loopback(public.url) and public.error.trouble is Trouble.REFUSED
         is_gone = is_ours or public.error.trouble is Trouble.NAME
-        return public.error.trouble.value if is_gone else ""
+        return Message.of(public.error.trouble.value) if is_gone else ""
     host = host_of(public.url)
     code = public.response.headers.get("ngrok-error-code", "") if public.response else ""
     if code == "ERR_NGROK_3200":
-        return "ngrok says that the tunnel is closed (ERR_NGROK_3200)"
+        return Message("ngrok says that the tunnel is closed (ERR_NGROK_3200)")
     if host.endswith(".loca.lt") and public.status == 404:
-        return "localtunnel knows no such tunnel"
+        return Message("localtunnel knows no such tunnel")
     if host.endswith(".trycloudflare.com") and public.status == 530:
-        return "Cloudflare says that the tunnel is closed (530)"
+        return Message("Cloudflare says that the tunnel is closed (530)")
     return ""
 
 
@@ -442,28 +456,35 @@ def _public_url_unseen(instance: Instance, _: Mapping[str, str]) -> Iterator[Fin
     public = instance.public
     if public is None or public.config is not None or _why_gone(public):
         return
-    if public.error is not None and public.error.trouble not in _UNTRUSTED:
-        yield PUBLIC_URL_UNSEEN.finding(f"{instance.public_url}: {public.error.trouble.value}.")
-    elif public.response is not None and not _leads_elsewhere(instance):
-        yield PUBLIC_URL_UNSEEN.finding(f"{instance.public_url}: status {public.status}.")
+    is_untrusted = public.error is not None and public.error.trouble in _UNTRUSTED
+    if not is_untrusted and not _leads_elsewhere(instance):
+        yield PUBLIC_URL_UNSEEN.finding(_came_from(instance.public_url, public))
 
 
 _UNTRUSTED = (Trouble.UNTRUSTED, Trouble.WRONG_NAME, Trouble.WRONG_TIME)
 
 
 def _public_url_untrusted(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    error = instance.public.error if instance.public else None
-    if error is not None and error.trouble in _UNTRUSTED:
-        yield PUBLIC_URL_UNTRUSTED.finding(f"{instance.public_url}: {error.trouble.value}.")
+    public = instance.public
+    if public and public.error is not None and public.error.trouble in _UNTRUSTED:
+        yield PUBLIC_URL_UNTRUSTED.finding(_came_from(instance.public_url, public))
 
 
 def _public_url_elsewhere(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     if instance.public is None or not _leads_elsewhere(instance):
         return
-    other = instance.public.config
-    what = f"that one calls itself {_cut(str(other['serverDomain']))}" if other else ""
-    detail = what or f"it answers with status {instance.public.status}, LibreChat runs"
-    yield PUBLIC_URL_ELSEWHERE.finding(f"{instance.public_url}: {detail}.")
+    url, other = instance.public_url, instance.public.config
+    yield PUBLIC_URL_ELSEWHERE.finding(
+        Message(
+            "{url}: that one calls itself {other}.", url=url, other=_cut(str(other["serverDomain"]))
+        )
+        if other
+        else Message(
+            "{url}: it answers with status {status}, LibreChat runs.",
+            url=url,
+            status=instance.public.status,
+        )
+    )
 
 
 def _leads_elsewhere(instance: Instance) -> bool:
@@ -478,7 +499,15 @@ def _leads_elsewhere(instance: Instance) -> bool:
 
 def _rate_limited(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     if instance.sign_in and instance.sign_in.status == 429:
-        yield RATE_LIMITED.finding(f"{instance.sign_in.url}: status 429.")
+        yield RATE_LIMITED.finding(_came_from(instance.sign_in.url, instance.sign_in))
+
+
+def _came_from(url: str, reply: Reply) -> Message:
+    """What came back from the address, in one sentence."""
+    if reply.error is not None:
+        trouble = Message.of(reply.error.trouble.value)
+        return Message("{url}: {reason}.", url=url, reason=trouble)
+    return Message("{url}: status {status}.", url=url, status=reply.status)
 
 
 def _cut(text: str) -> str:

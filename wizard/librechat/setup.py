@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from wizard.findings import Finding, Rule, Severity
+from wizard.language import Message
 from wizard.librechat.env_file import Change, EnvFile, Suggestion, quoted
 from wizard.librechat.variables import VARIABLES, Format, Section
 from wizard.settings import SESSION_SECRET_MIN_LENGTH, SetupSettings, is_loopback, is_placeholder
@@ -236,14 +237,15 @@ def public_credentials(values: Mapping[str, str]) -> Iterator[Finding]:
     """The secrets that everybody knows."""
     for name in GUARDING_CREDENTIALS:
         if values.get(name, "") in VARIABLES[name].public_values:
-            yield PUBLIC_CREDENTIAL.finding(f"{name} has a published value.", variable=name)
+            detail = Message("{name} has a published value.", name=name)
+            yield PUBLIC_CREDENTIAL.finding(detail, variable=name)
 
 
 def blank_credentials(values: Mapping[str, str]) -> Iterator[Finding]:
     """The secrets that LibreChat has to make up."""
     for name in GUARDING_CREDENTIALS:
         if not values.get(name) and name != "MEILI_MASTER_KEY":
-            yield BLANK_CREDENTIAL.finding(f"{name} is blank.", variable=name)
+            yield BLANK_CREDENTIAL.finding(Message("{name} is blank.", name=name), variable=name)
 
 
 def set_twice(file: EnvFile, names: Collection[str] | None = None) -> Iterator[Finding]:
@@ -255,7 +257,8 @@ def set_twice(file: EnvFile, names: Collection[str] | None = None) -> Iterator[F
         if len(starts) > 1 and (names is None or name in names):
             lines = ", ".join(str(file.line_of(start)) for start in starts[:SHOWN_LINES])
             more = ", …" if len(starts) > SHOWN_LINES else ""
-            yield SET_TWICE.finding(f"{name} stands on lines {lines}{more}.", variable=name)
+            detail = Message("{name} stands on lines {lines}.", name=name, lines=f"{lines}{more}")
+            yield SET_TWICE.finding(detail, variable=name)
 
 
 def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Finding]:
@@ -270,4 +273,5 @@ def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Find
     read = dotenv_values(stream=io.StringIO(text), interpolate=False)
     for name, value in written.items():
         if read.get(name) != value:
-            yield READ_DIFFERENTLY.finding(f"{name} is one of them.", variable=name)
+            detail = Message("{name} is one of them.", name=name)
+            yield READ_DIFFERENTLY.finding(detail, variable=name)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from wizard.defaults import LIBRECHAT_PORT
+from wizard.language import Message
 from wizard.settings import CALLBACK_PATH, SESSION_SECRET_MIN_LENGTH
 
 
@@ -23,22 +24,22 @@ class Section(StrEnum):
     SEARCH = "Search"
 
 
-class Format(StrEnum):
-    """How a value must look for LibreChat to take it."""
+class Format(Enum):
+    """How a value must look for LibreChat to take it; the value says so to people."""
 
-    TEXT = "any text"
-    BOOLEAN = "true or false"
-    ORIGIN = "https://host, no path, no trailing slash"
-    ISSUER = "https://host"
-    PATH = "a path that starts with /"
-    SCOPE = "words separated by spaces"
-    PORT = "a number from 1 to 65535"
-    HEX_32_BYTES = "64 hexadecimal digits"
-    HEX_16_BYTES = "32 hexadecimal digits"
-    LONG_SECRET = f"{SESSION_SECRET_MIN_LENGTH} characters or more"
-    MILLISECONDS = "milliseconds, as a number or a product of numbers"
-    NUMBER = "a whole number"
-    URL = "a URL"
+    TEXT = Message("any text")
+    BOOLEAN = Message("true or false")
+    ORIGIN = Message("https://host, no path, no trailing slash")
+    ISSUER = Message("https://host")
+    PATH = Message("a path that starts with /")
+    SCOPE = Message("words separated by spaces")
+    PORT = Message("a number from 1 to 65535")
+    HEX_32_BYTES = Message("64 hexadecimal digits")
+    HEX_16_BYTES = Message("32 hexadecimal digits")
+    LONG_SECRET = Message("{length} characters or more", length=SESSION_SECRET_MIN_LENGTH)
+    MILLISECONDS = Message("milliseconds, as a number or a product of numbers")
+    NUMBER = Message("a whole number")
+    URL = Message("a URL")
 
 
 _PATTERNS = {
