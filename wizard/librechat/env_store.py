@@ -22,6 +22,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.language import Message
 from wizard.private import private_folder
 
 UNREADABLE = Rule(
@@ -129,8 +130,11 @@ class EnvStore:
             target = self._target()
             mode = target.stat().st_mode
             if not stat.S_ISREG(mode):
-                kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-                raise NOT_A_FILE.failure(f"{self.path} is {kind}.")
+                raise NOT_A_FILE.failure(
+                    Message("{file} is a folder.", file=self.path)
+                    if stat.S_ISDIR(mode)
+                    else Message("{file} is not a regular file.", file=self.path)
+                )
             # What lies there may have changed since: neither a pipe nor a flood holds us.
             with open(target, "rb", opener=_without_waiting) as file:
                 content = file.read(MAX_FILE_BYTES + 1)
@@ -138,11 +142,13 @@ class EnvStore:
             return None
         except OSError as error:
             raise UNREADABLE.failure(
-                f"{self.path}: {_reason(error)}.", fix=_access_fix(self.path, "r")
+                _told(error, self.path), fix=_access_fix(self.path, "r")
             ) from error
         if len(content) > MAX_FILE_BYTES:
             raise UNREADABLE.failure(
-                f"{self.path} has more than {MAX_FILE_BYTES >> 20} MB.",
+                Message(
+                    "{file} has more than {size} MB.", file=self.path, size=MAX_FILE_BYTES >> 20
+                ),
                 fix="Check the path: that is no .env.",
             )
         return content
@@ -223,7 +229,9 @@ class EnvStore:
         try:
             return self.path.resolve()
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop, before Python 3.13
-            raise NOT_A_FILE.failure(f"{self.path} is a link that leads nowhere.") from error
+            raise NOT_A_FILE.failure(
+                Message("{file} is a link that leads nowhere.", file=self.path)
+            ) from error
 
     def _refuse_protected(self) -> None:
         # Root may write anything, and a rename needs no permission on the file itself: the
@@ -353,32 +361,40 @@ def _told_as(rule: Rule, path: Path) -> Iterator[None]:
     except Failure:
         raise
     except OSError as error:
-        where = error.filename or path
-        fix = _access_fix(Path(os.fsdecode(where)), "w") if error.errno in _NO_ACCESS else None
-        raise rule.failure(f"{os.fsdecode(where)}: {_reason(error)}.", fix=fix) from error
+        where = Path(os.fsdecode(error.filename or path))
+        fix = _access_fix(where, "w") if error.errno in _NO_ACCESS else None
+        raise rule.failure(_told(error, where), fix=fix) from error
 
 
 _NO_ACCESS = {errno.EACCES, errno.EPERM}
 _REASONS = {
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
-    errno.ENOSPC: "the disk is full",
-    errno.EFBIG: "the disk or a limit (ulimit -f) allows no file of this size",
-    errno.EDQUOT: "your disk quota is used up",
-    errno.EROFS: "the file system is read-only",
-    errno.EBUSY: "it is mounted by another program (a Docker bind mount of the single file?)",
-    errno.ELOOP: "a symbolic link leads in a circle",
-    errno.ENAMETOOLONG: "the name is too long",
-    errno.ENOTDIR: "a part of the path is no folder",
-    errno.ENOENT: "there is no such folder",
-    errno.EISDIR: "it is a folder",
-    errno.EIO: "the disk reports an error",
+    errno.EACCES: Message("permission denied"),
+    errno.EPERM: Message("permission denied"),
+    errno.ENOSPC: Message("the disk is full"),
+    errno.EFBIG: Message("the disk or a limit (ulimit -f) allows no file of this size"),
+    errno.EDQUOT: Message("your disk quota is used up"),
+    errno.EROFS: Message("the file system is read-only"),
+    errno.EBUSY: Message(
+        "it is mounted by another program (a Docker bind mount of the single file?)"
+    ),
+    errno.ELOOP: Message("a symbolic link leads in a circle"),
+    errno.ENAMETOOLONG: Message("the name is too long"),
+    errno.ENOTDIR: Message("a part of the path is no folder"),
+    errno.ENOENT: Message("there is no such folder"),
+    errno.EISDIR: Message("it is a folder"),
+    errno.EIO: Message("the disk reports an error"),
 }
 
 
-def _reason(error: OSError) -> str:
-    return _REASONS.get(error.errno or 0, error.strerror or str(error))
+def _told(error: OSError, path: Path) -> Message:
+    """What the system refuses: in our words, or, where we have none, in its own."""
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return Message("{file}: {reason}.", file=path, reason=reason)
 
 
-def _access_fix(path: Path, access: str) -> str:
-    return f"chmod u+{access} {shlex.quote(str(path))}, or run as the user who owns it."
+def _access_fix(path: Path, access: str) -> Message:
+    return Message(
+        "chmod u+{access} {file}, or run as the user who owns it.",
+        access=access,
+        file=shlex.quote(str(path)),
+    )
