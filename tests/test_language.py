@@ -13,8 +13,10 @@ from wizard.documents.texts import ROOT, said_in
 # Whole modules whose words are not for users' eyes, and why.
 SPEAKS_ENGLISH = {
     "wizard/cli.py": "options; their texts are in the catalogue as --help shows them",
+    "wizard/commands/report.py": "writes the bug report, which maintainers read",
     "wizard/demo/authorization.py": "plays Auth0: errors as it words them",
     "wizard/demo/exchange.py": "plays Auth0: errors as it words them",
+    "wizard/doctor/document.py": "writes an English document",
     "wizard/documents": "writes the English documents",
     "wizard/librechat/variables.py": "comments of a new .env, which programs and teams share",
 }
@@ -54,6 +56,15 @@ NOT_SAID: dict[str, dict[str, str]] = {
     "wizard/auth0/tenant.py": {
         "librechat: api/strategies/openidStrategy.js, npm openid-client 6 discovery()": "a source",
     },
+    "wizard/commands/choose_tunnel.py": {"--tunnel 00": "an option as it was given"},
+    "wizard/commands/demo.py": {"demo user": "a thread's name"},
+    "wizard/commands/questions.py": {
+        "Allowed Callback URLs": "Auth0's dashboard says so",
+        "Allowed Logout URLs": "Auth0's dashboard says so",
+        "Allowed Web Origins": "Auth0's dashboard says so",
+    },
+    "wizard/ui/console.py": {"bold cyan": "a style", "bold red": "a style"},
+    "wizard/ui/prompts.py": {"fg:ansicyan bold": "a style"},
     "wizard/auth0/tokens.py": {
         "librechat: api/strategies/openidStrategy.js": "a source",
         "Applications → APIs → your API → Settings (00)": "stands in rules, which the registry has",
@@ -93,6 +104,33 @@ NOT_SAID: dict[str, dict[str, str]] = {
         "text/html; charset=utf-8": "a header",
     },
     "wizard/demo/tenant.py": {"demo tenant": "the name of a thread"},
+    "wizard/doctor/addresses.py": {
+        "packages/api/src/oauth/csrf.ts, shouldUseSecureCookie": "a source in LibreChat"
+    },
+    "wizard/doctor/sign_in.py": {
+        "api/server/routes/config.js, isOpenIdEnabled": "a source in LibreChat"
+    },
+    "wizard/doctor/tokens.py": {
+        "api/server/services/AuthService.js, setOpenIDAuthTokens": "a source in LibreChat"
+    },
+    "wizard/doctor/writing.py": {"dotenv, lib/main.js": "a source", "unset 00": "a command"},
+    "wizard/librechat/checkout.py": {
+        "docker compose 00": "a command",
+        "docker compose -f 00 up -d": "a command",
+        "restart api": "of a command",
+        "package.json (LibreChat 00)": "names alone",
+        "volume 00": "counted only",
+    },
+    "wizard/librechat/instance.py": {
+        "packages/api/src/oauth/csrf.ts, shouldUseSecureCookie": "a source in LibreChat"
+    },
+    "wizard/settings.py": {
+        "Client ID": "the dashboard's name",
+        "Client Secret": "the dashboard's name",
+        "API identifier": "Auth0's term",
+        "openid profile email": "a scope",
+        "00 offline_access": "a scope",
+    },
     "wizard/templates.py": {
         "templates/ is missing; reinstall librechat-auth0": "a broken installation: a bug report"
     },

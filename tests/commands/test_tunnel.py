@@ -310,4 +310,4 @@ def test_a_sleep_and_the_end_are_told(monkeypatch: pytest.MonkeyPatch, folder: P
 
     assert "This computer slept for 12 min." in told[0]
     assert told[1] == "https://localhost:3443 · open for 0 s · requests: 0"
-    assert told[2].endswith("The tunnel has ended: the network�is gone")
+    assert told[2].endswith("The tunnel has ended: the network\nis gone")

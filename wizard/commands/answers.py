@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from wizard.drafts import Draft
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.language import Message
 from wizard.librechat.checkout import find
 from wizard.ports import Ports
 from wizard.settings import (
@@ -50,6 +51,11 @@ SECRET_FILE = Rule(
 )
 RULES = (INVALID_VALUE, MISSING_OPTION, SECRET_FILE)
 
+# What commands that write the `.env` have in common to say.
+CHANGES_TO = Message("Changes to {file}:")
+WRITTEN = Message("{file} is written; only you can read it.")
+OLD_ONE_KEPT = Message("The old one is in {backup}; librechat-auth0 init --undo brings it back.")
+
 MAX_SECRET_BYTES = 1 << 16
 
 T = TypeVar("T")
@@ -89,9 +95,10 @@ def option(name: str, text: str, parse: Callable[[str], T]) -> T:
     """
     try:
         return parse(text)
-    except InvalidValue as reason:
+    except InvalidValue as invalid:
         raise INVALID_VALUE.failure(
-            f"{name}: {reason}", fix=f"Correct {name}, then run the command again."
+            Message("{name}: {reason}", name=name, reason=Message.of(invalid.reason)),
+            fix=Message("Correct {name}, then run the command again.", name=name),
         ) from None
 
 
@@ -121,8 +128,10 @@ def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_
         with Path(source).expanduser().open("rb") as file:
             return file.read(MAX_SECRET_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise rule.failure(f"{source}: {reason}.") from None
+        not_text = Message("it is not UTF-8 text")
+        reason = error.strerror if isinstance(error, OSError) else not_text
+        detail = Message("{file}: {reason}.", file=source, reason=reason)
+        raise rule.failure(detail) from None
 
 
 def _audience(text: str) -> str:

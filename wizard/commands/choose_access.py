@@ -17,6 +17,7 @@ from wizard.auth0.management_access import (
 )
 from wizard.commands.answers import MAX_SECRET_BYTES, option, read_secret
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.language import Message
 from wizard.ports import Ports
 from wizard.settings import parse_client_id, parse_client_secret, parse_domain
 from wizard.ui.prompts import Choice, Prompter
@@ -109,7 +110,9 @@ def choose_access(domain: str, own_domain: str, given: Credentials, ports: Ports
         given = _ask(kind, ports.prompter, ports)
     tenant = own_domain or tenant_domain(domain, given.token) or _ask_tenant(domain, ports)
     if kind == CLI:
-        ports.console.hint(f"Using the auth0 CLI, which must be signed in to {tenant}.")
+        ports.console.hint(
+            Message("Using the auth0 CLI, which must be signed in to {tenant}.", tenant=tenant)
+        )
         return by_cli(tenant, ports.processes, ports.environ)
     if kind == TOKEN:
         return by_token(given.token, tenant, ports.http)
@@ -135,7 +138,9 @@ def _kind(given: Credentials, ports: Ports) -> str:
 def _ask(kind: str, prompter: Prompter, ports: Ports) -> Credentials:
     ports.console.hint("It serves this run only and is stored nowhere.")
     if kind == TOKEN:
-        ports.console.hint(f"{API_EXPLORER} → Create & Authorize Test Application → Copy Token.")
+        ports.console.hint(
+            Message("{page} → Create & Authorize Test Application → Copy Token.", page=API_EXPLORER)
+        )
         return Credentials(
             parse_token(prompter.secret("Management API token (hidden)", check=parse_token))
         )
@@ -146,9 +151,12 @@ def _ask(kind: str, prompter: Prompter, ports: Ports) -> Credentials:
 
 def _ask_tenant(domain: str, ports: Ports) -> str:
     if ports.prompter is None:
-        raise TENANT_DOMAIN_NEEDED.failure(f"{domain} is a custom domain.")
+        raise TENANT_DOMAIN_NEEDED.failure(Message("{domain} is a custom domain.", domain=domain))
     ports.console.hint(
-        f"{domain} is a custom domain; the Management API answers under the tenant's own."
+        Message(
+            "{domain} is a custom domain; the Management API answers under the tenant's own.",
+            domain=domain,
+        )
     )
     return parse_domain(
         ports.prompter.text("The tenant's own domain (NAME.REGION.auth0.com)", check=parse_domain)

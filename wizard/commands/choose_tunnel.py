@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from wizard.commands.answers import MISSING_OPTION, option
 from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.language import Message, sentences
 from wizard.ports import Ports
 from wizard.settings import parse_public_url
 from wizard.tunnels import (
@@ -113,7 +114,7 @@ def keep_open(way: OpenWay, ports: Ports) -> None:
     if way.view is None:
         return
     ports.console.say()
-    ports.console.done(f"{way.url} is open. Leave this running; Ctrl-C closes it.")
+    ports.console.done(Message("{url} is open. Leave this running; Ctrl-C closes it.", url=way.url))
     try:
         with ports.console.standing() as show:
             way.view.watch(way.url, show)
@@ -140,7 +141,7 @@ def _way(wish: Wish, ports: Ports) -> OpenWay:
 
 
 def _own_way(url: str, ports: Ports) -> OpenWay:
-    ports.console.done(f"{url} is taken as it is; no tunnel is opened.")
+    ports.console.done(Message("{url} is taken as it is; no tunnel is opened.", url=url))
     return OpenWay(url, NO_TUNNEL)
 
 
@@ -152,7 +153,9 @@ def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:
     """
     names = (*PROVIDER_MODULES, *(() if tunnels_only else (NO_TUNNEL,)))
     if name and name not in names:
-        raise NO_SUCH_TUNNEL.failure(f"--tunnel {name}", fix=f"Choose one of: {', '.join(names)}.")
+        raise NO_SUCH_TUNNEL.failure(
+            f"--tunnel {name}", fix=Message("Choose one of: {names}.", names=", ".join(names))
+        )
     return name
 
 
@@ -165,25 +168,38 @@ def _choose(wish: Wish, ports: Ports, failed: str = "") -> str:
     ready: list[str] = []
     for name in PROVIDER_MODULES:
         offer = provider(name).offer(ports.processes, ports.environ)
-        console.hint(f"{name}: {_description(provider(name), offer)}")
-        choices.append(Choice(name, f"{name}, once more" if name == failed else name))
+        described = _description(provider(name), offer)
+        console.hint(Message("{name}: {description}", name=name, description=described))
+        label = Message("{tunnel}, once more", tunnel=name) if name == failed else name
+        choices.append(Choice(name, label))
         if offer.ready and name != failed:
             ready.append(name)
     if not wish.tunnels_only:
-        known = f": {wish.known_url}" if wish.known_url else ""
-        choices.append(Choice(OWN_URL, f"an HTTPS URL I have already{known}"))
+        label = Message("an HTTPS URL I have already")
+        if wish.known_url:
+            label = Message("an HTTPS URL I have already: {url}", url=wish.known_url)
+        choices.append(Choice(OWN_URL, label))
         if wish.known_url and not failed:
             # What gave the URL of the last run is the first to give it again.
             ready.insert(0, tunnel_for(wish.known_url) or OWN_URL)
     return ports.prompter.select("Use", choices, default=next(iter(ready), choices[-1].key))
 
 
-def _description(provider: Provider, offer: Offer) -> str:
-    reach = "Public" if offer.public else "This computer only"
-    url = "another URL each time"
+def _description(provider: Provider, offer: Offer) -> Message:
+    url = Message("another URL each time")
     if provider.gives_again:
-        url = f"the URL {'stays' if offer.stable_url else 'mostly stays'} the same"
-    return f"{reach}, {url}. {provider.summary} Needs {offer.needs}."
+        url = Message("the URL mostly stays the same")
+        if offer.stable_url:
+            url = Message("the URL stays the same")
+    return sentences(
+        Message(
+            "{reach}, {url}.",
+            reach=Message("Public") if offer.public else Message("This computer only"),
+            url=url,
+        ),
+        provider.summary,
+        Message("Needs {needs}.", needs=Message.of(offer.needs)),
+    )
 
 
 def _own_url(wish: Wish, ports: Ports) -> str:
@@ -207,7 +223,13 @@ def _open(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
         is_lost = failure.finding.rule in chosen.url_is_lost and not wish.wanted_url
         if not is_lost or not wish.known_url:
             raise
-        ports.console.warn(f"{wish.known_url} cannot be had again ({failure.finding.rule.title}).")
+        ports.console.warn(
+            Message(
+                "{url} cannot be had again ({reason}).",
+                url=wish.known_url,
+                reason=Message.of(failure.finding.rule.title),
+            )
+        )
         return _open_once(chosen, replace(wish, known_url=""), ports)
 
 
@@ -225,18 +247,22 @@ def _open_once(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
         token=token,
         on_event=view.hear,
         progress=ports.console.hint,
+        language=ports.language,
     )
     tunnel = _tunnel(chosen, request, wish, ports)
     with _closed_on_error(tunnel):
-        with ports.console.working(f"Opening {chosen.name}"):
+        with ports.console.working(Message("Opening {tunnel}", tunnel=chosen.name)):
             url = tunnel.open()
-        ports.console.done(f"{url} leads to port {wish.port}")
+        ports.console.done(Message("{url} leads to port {port}", url=url, port=wish.port))
         for finding in tunnel.findings:
             ports.console.finding(finding)
         if token and offer.save_credential is not None and ports.prompter is not None:
-            question = f"Save it in {chosen.name}'s own configuration, to be asked no more?"
+            question = Message(
+                "Save it in {tunnel}'s own configuration, to be asked no more?", tunnel=chosen.name
+            )
             if ports.prompter.confirm(question):
-                ports.console.done(f"Saved in {offer.save_credential(token)}; it is nowhere else.")
+                file = offer.save_credential(token)
+                ports.console.done(Message("Saved in {file}; it is nowhere else.", file=file))
     return OpenWay(url, chosen.name, tunnel, view)
 
 

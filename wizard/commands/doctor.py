@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.answers import INVALID_VALUE, MISSING_OPTION
+from wizard.commands.answers import CHANGES_TO, INVALID_VALUE, MISSING_OPTION, OLD_ONE_KEPT
 from wizard.commands.prove import show
 from wizard.commands.subject import locate, read
 from wizard.doctor.examine import Examination, Task, examine, examine_again, task_of
@@ -16,6 +16,7 @@ from wizard.doctor.rules import CHECKS, repairs
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import silenced_rules
 from wizard.findings import ExitCode, Finding, Severity, exit_code_of
+from wizard.language import Message, joined, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import Change
 from wizard.ports import Ports
@@ -23,6 +24,13 @@ from wizard.rules import all_rules
 
 if TYPE_CHECKING:
     from wizard.auth0.checks import CheckResult
+
+
+_COUNTS = {
+    Severity.ERROR: (Message("{count} error"), Message("{count} errors")),
+    Severity.WARNING: (Message("{count} warning"), Message("{count} warnings")),
+    Severity.NOTE: (Message("{count} note"), Message("{count} notes")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,7 @@ class _Doctor:
 
     def _tell_what_was_looked_at(self, examination: Examination) -> None:
         console = self.ports.console
-        console.done(f"{self.store.path} is read.")
+        console.done(Message("{file} is read.", file=self.store.path))
         if self.options.offline:
             console.hint("Skipped: neither the tenant nor LibreChat is asked.")
             return
@@ -134,7 +142,8 @@ class _Doctor:
         self._tell_checks(examination)
         instance = examination.subject.instance
         if instance is not None and instance.local.config is not None:
-            console.done(f"LibreChat answers at {instance.local.url.removesuffix('/api/config')}.")
+            url = instance.local.url.removesuffix("/api/config")
+            console.done(Message("LibreChat answers at {url}.", url=url))
 
     def _tell_checks(self, examination: Examination) -> None:
         if examination.tenant is not None:
@@ -145,7 +154,7 @@ class _Doctor:
         findings = self._chosen(examination.findings)
         for task, group in _by_task(findings, examination.subject):
             console.say()
-            console.say(f"{task.value}:")
+            console.say(Message("{heading}:", heading=Message.of(task.value)))
             for finding in _merged(group):
                 console.finding(finding)
         console.say()
@@ -162,7 +171,7 @@ class _Doctor:
             console.done("There is nothing that can be mended without you; nothing was written.")
             return result
         result = replace(result, changed=_names(changes))
-        console.say(f"Changes to {self.store.path}:")
+        console.say(CHANGES_TO.filled(file=self.store.path))
         console.changes(changes)
         if self.options.dry_run:
             console.done("Dry run: nothing was written.")
@@ -171,8 +180,8 @@ class _Doctor:
             console.say("Nothing was written.")
             return result
         backup = self.store.save(self.content, file.to_bytes())
-        console.done(f"{self.store.path} is mended; only you can read it.")
-        console.hint(f"The old one is in {backup}; librechat-auth0 init --undo brings it back.")
+        console.done(Message("{file} is mended; only you can read it.", file=self.store.path))
+        console.hint(OLD_ONE_KEPT.filled(backup=backup))
         return self._after_repair(examination, replace(result, backup=backup, written=True))
 
     def _after_repair(self, before: Examination, result: DoctorResult) -> DoctorResult:
@@ -196,7 +205,7 @@ def _identifiers(option: str, given: Iterable[str]) -> frozenset[str]:
     unknown = sorted(identifiers - all_rules().keys()) if identifiers else []
     if unknown:
         raise INVALID_VALUE.failure(
-            f"{option}: there is no rule {', '.join(unknown)}.",
+            Message("{option}: there is no rule {rules}.", option=option, rules=", ".join(unknown)),
             fix="librechat-auth0 explain lists all rules.",
         )
     return identifiers
@@ -214,18 +223,22 @@ def _by_task(findings: Sequence[Finding], subject: Subject) -> Iterable[tuple[Ta
 def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
     """The findings with those of one rule and one remedy told as one."""
     for (rule, fix), group in groupby(findings, key=lambda each: (each.rule, each.fix)):
-        details = "; ".join(finding.detail.removesuffix(".") for finding in group)
-        yield rule.finding(f"{details}.", fix=fix)
+        yield rule.finding(sentences(*(_ended(finding.detail) for finding in group)), fix=fix)
+
+
+def _ended(detail: str) -> str:
+    """The detail as a sentence."""
+    return detail if detail.endswith(".") else Message("{text}.", text=Message.of(detail))
 
 
 def _names(changes: Iterable[Change]) -> list[str]:
     return list(dict.fromkeys(change.name for change in changes))
 
 
-def _count(findings: Sequence[Finding]) -> str:
+def _count(findings: Sequence[Finding]) -> Message:
     parts = []
-    for severity in Severity:
-        number = sum(finding.severity is severity for finding in findings)
-        if number:
-            parts.append(f"{number} {severity.value}{'s' if number > 1 else ''}")
-    return ", ".join(parts)
+    for severity, (one, several) in _COUNTS.items():
+        count = sum(finding.severity is severity for finding in findings)
+        if count:
+            parts.append((several if count > 1 else one).filled(count=count))
+    return joined(", ", parts)

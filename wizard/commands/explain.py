@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from wizard.commands.answers import INVALID_VALUE
-from wizard.findings import ExitCode, Finding, Rule
+from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.language import Language, Message
 from wizard.ports import Ports
 from wizard.rules import all_rules, area
+
+_SEVERITIES = {
+    Severity.ERROR: Message("error"),
+    Severity.WARNING: Message("warning"),
+    Severity.NOTE: Message("note"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +42,49 @@ def run_explain(identifier: str, ports: Ports, *, as_json: bool) -> ExplainResul
     wanted = identifier.strip().upper()
     if wanted and wanted not in rules:
         raise INVALID_VALUE.failure(
-            f"There is no rule {identifier}.", fix="librechat-auth0 explain lists all rules."
+            Message("There is no rule {rule}.", rule=identifier),
+            fix="librechat-auth0 explain lists all rules.",
         )
     chosen = [rules[wanted]] if wanted else list(rules.values())
     if not as_json:
-        ports.console.text(explanation(chosen[0]) if wanted else listing(chosen))
+        tell = explanation(chosen[0], ports.language) if wanted else listing(chosen, ports.language)
+        ports.console.text(tell)
     return ExplainResult(chosen)
 
 
-def explanation(rule: Rule) -> str:
-    """All that is known of a rule."""
-    lines = [f"{rule.id} ({rule.severity.value}): {rule.title}", ""]
-    if rule.why:
-        lines += [f"Why:    {rule.why}"]
-    lines += [f"Next:   {rule.fix}"]
-    if rule.source:
-        lines += [f"Source: {rule.source}"]
-    if rule.exit_code is not ExitCode.FINDINGS:
-        lines += [f"Exit:   {rule.exit_code.value}"]
-    return "\n".join([*lines, "", f"To silence it in a .env: # librechat-auth0: ignore {rule.id}"])
+def explanation(rule: Rule, language: Language) -> str:
+    """All that is known of a rule, in columns that are as wide as the language needs them."""
+    say = language.say
+    is_usual = rule.exit_code is ExitCode.FINDINGS
+    labelled = {
+        say(Message("Why:")): say(rule.why),
+        say(Message("Next:")): say(rule.fix),
+        say(Message("Source:")): rule.source,
+        say(Message("Exit:")): "" if is_usual else str(rule.exit_code.value),
+    }
+    width = max(map(len, labelled))
+    silence = Message("To silence it in a .env: # librechat-auth0: ignore {rule}", rule=rule.id)
+    return "\n".join(
+        [
+            f"{rule.id} ({say(_SEVERITIES[rule.severity])}): {say(rule.title)}",
+            "",
+            *(f"{label:<{width}} {text}" for label, text in labelled.items() if text),
+            "",
+            say(silence),
+        ]
+    )
 
 
-def listing(rules: Sequence[Rule]) -> str:
+def listing(rules: Sequence[Rule], language: Language) -> str:
     """One line a rule, by area."""
+    say = language.say
+    severities = {severity: say(word) for severity, word in _SEVERITIES.items()}
+    width = max(map(len, severities.values()))
     lines: list[str] = []
-    heading = ""
-    for rule in rules:
-        if area(rule) != heading:
-            heading = area(rule)
-            lines += ["", heading] if lines else [heading]
-        lines.append(f"  {rule.id}  {rule.severity.value:<7}  {rule.title}")
+    for heading, of_area in groupby(rules, key=area):
+        lines += ["", say(heading)] if lines else [say(heading)]
+        for rule in of_area:
+            lines.append(f"  {rule.id}  {severities[rule.severity]:<{width}}  {say(rule.title)}")
     return "\n".join(lines)
 
 

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.answers import (
+    CHANGES_TO,
     INVALID_VALUE,
     MAX_SECRET_BYTES,
     MISSING_OPTION,
+    OLD_ONE_KEPT,
+    WRITTEN,
     Defaults,
     defaults_from,
     librechat_port,
@@ -27,6 +30,7 @@ from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.drafts import Draft, Drafts
 from wizard.execution import INTERRUPTED, Result
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
+from wizard.language import Message, joined
 from wizard.librechat.checkout import Checkout, find, how_to_restart, look_at
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
@@ -205,7 +209,14 @@ class _Setup:
         console.step(4, STEPS, "Values from Auth0")
         settings = SetupSettings(self._ask_for_values(), self.way.url, reuse_tokens)
         if self.ports.prompter is None:
-            console.done(f"All given: client {settings.auth0.client_id} at {settings.auth0.domain}")
+            auth0 = settings.auth0
+            console.done(
+                Message(
+                    "All given: client {client} at {domain}",
+                    client=auth0.client_id,
+                    domain=auth0.domain,
+                )
+            )
 
         console.step(5, STEPS, "Proof")
         settings, checks = self._prove(settings)
@@ -215,13 +226,16 @@ class _Setup:
         console.step(6, STEPS, "The .env")
         return self._prove_sign_in(self._write(settings, checks))
 
-    def what_was_done(self) -> str:
+    def what_was_done(self) -> Message:
         """For those who stopped it, by what lies on disk and was done in Auth0."""
         if self.store.read() == self.existing:
             if self.is_auth0_set_up:
-                return "Auth0 is set up; the .env was not written."
-            return "Nothing was changed."
-        return f"{self.store.path} was already written; init --undo brings the old one back."
+                return Message("Auth0 is set up; the .env was not written.")
+            return Message("Nothing was changed.")
+        return Message(
+            "{file} was already written; init --undo brings the old one back.",
+            file=self.store.path,
+        )
 
     def _find_librechat(self) -> tuple[Checkout, EnvStore]:
         options, ports = self.options, self.ports
@@ -237,7 +251,8 @@ class _Setup:
             raise NO_FOLDER.failure(str(env_file.parent))
         is_named = options.env_file is not None or env_file.is_file()
         if not checkout.is_librechat and not is_named:
-            self.findings.append(NOT_LIBRECHAT.finding(f"The .env goes to {env_file.parent}."))
+            where = Message("The .env goes to {folder}.", folder=env_file.parent)
+            self.findings.append(NOT_LIBRECHAT.finding(where))
         return checkout, EnvStore(env_file, ports.state_dir)
 
     def _tell_what_was_found(self) -> None:
@@ -245,10 +260,16 @@ class _Setup:
         for finding in self.findings:
             console.finding(finding)
         if self.checkout.is_librechat:
-            evidence = ", ".join(self.checkout.evidence)
-            console.done(f"LibreChat in {self.checkout.folder} ({evidence})")
+            console.done(
+                Message(
+                    "LibreChat in {folder} ({evidence})",
+                    folder=self.checkout.folder,
+                    evidence=", ".join(self.checkout.evidence),
+                )
+            )
         if self.store.path.is_symlink():
-            console.warn(f"The .env is a link: {self.store.path.resolve()} is what changes.")
+            target = self.store.path.resolve()
+            console.warn(Message("The .env is a link: {target} is what changes.", target=target))
         if self.existing is not None and self.existing.strip():
             console.done("Your .env is kept; only the lines that must change will.")
         elif self.checkout.env_example.is_file():
@@ -261,7 +282,9 @@ class _Setup:
         if draft.is_empty or self.ports.prompter is None:
             return Draft()
         answers = ", ".join(filter(None, (draft.public_url, draft.domain, draft.client_id)))
-        question = f"Go on with the answers of the run that was stopped ({answers})?"
+        question = Message(
+            "Go on with the answers of the run that was stopped ({answers})?", answers=answers
+        )
         if self.ports.prompter.confirm(question):
             return draft
         self.drafts.forget()
@@ -392,9 +415,11 @@ class _Setup:
         )
         if not plan.changes:
             self.drafts.forget()
-            console.done(f"{self.store.path} is right already; it was not touched.")
+            console.done(
+                Message("{file} is right already; it was not touched.", file=self.store.path)
+            )
             return result
-        console.say(f"Changes to {self.store.path}:")
+        console.say(CHANGES_TO.filled(file=self.store.path))
         console.changes(plan.changes)
         for finding in plan.findings:
             console.finding(finding)
@@ -407,10 +432,10 @@ class _Setup:
             return result
         backup = self.store.save(self.existing, plan.after.to_bytes())
         self.drafts.forget()
-        console.done(f"{self.store.path} is written; only you can read it.")
+        console.done(WRITTEN.filled(file=self.store.path))
         if self.existing is None:
             return replace(result, written=True)
-        console.hint(f"The old one is in {backup}; librechat-auth0 init --undo brings it back.")
+        console.hint(OLD_ONE_KEPT.filled(backup=backup))
         return replace(result, backup=backup, written=True)
 
 
@@ -448,17 +473,19 @@ def _require_everything(options: InitOptions, given: Auth0Settings, defaults: De
     needed = {
         "--domain": given.domain or defaults.domain,
         "--client-id": given.client_id or defaults.client_id,
-        "--client-secret-file (or AUTH0_CLIENT_SECRET)": (
+        Message("--client-secret-file (or AUTH0_CLIENT_SECRET)"): (
             given.client_secret or defaults.client_secret or options.public_client
         ),
         "--audience": given.audiences or defaults.audience or not options.reuse_tokens,
-        "--yes (or --dry-run)": options.yes or options.dry_run,
+        Message("--yes (or --dry-run)"): options.yes or options.dry_run,
     }
-    missing = [name for name, value in needed.items() if not value]
+    missing = joined(", ", (name for name, value in needed.items() if not value))
     if missing:
         raise MISSING_OPTION.failure(
-            f"Missing: {', '.join(missing)}.",
-            fix=f"Add {', '.join(missing)}; librechat-auth0 init --help lists all options.",
+            Message("Missing: {options}.", options=missing),
+            fix=Message(
+                "Add {options}; librechat-auth0 init --help lists all options.", options=missing
+            ),
         )
 
 
@@ -468,7 +495,7 @@ def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
     def existing_folder(answer: str) -> Path:
         folder = (ports.cwd / Path(answer.strip()).expanduser()).resolve()
         if not folder.is_dir():
-            raise InvalidValue(f"There is no folder {folder}.")
+            raise InvalidValue(Message("There is no folder {folder}.", folder=folder))
         return folder
 
     answer = prompter.text("LibreChat folder", default=str(ports.cwd), check=existing_folder)

@@ -9,11 +9,18 @@ from datetime import datetime
 
 from wizard.clock import SleepWatch
 from wizard.http import HttpClient, NetworkError
-from wizard.text import one_line
+from wizard.language import Message, joined
 from wizard.tunnels import EventKind, TunnelEvent
 
 LOOK_SECONDS = 3.0
 TICK_SECONDS = 0.5
+
+_UNITS = (
+    (Message("{count} d"), 86400),
+    (Message("{count} h"), 3600),
+    (Message("{count} min"), 60),
+    (Message("{count} s"), 1),
+)
 
 Tell = Callable[[str], None]
 
@@ -24,7 +31,7 @@ class LiveView:
     Args:
         port: LibreChat's, which is looked after.
         http: by which.
-        tell: gets each line; from any thread.
+        tell: gets each line, which may hold what others wrote; from any thread.
     """
 
     def __init__(self, port: int, http: HttpClient, tell: Tell) -> None:
@@ -59,16 +66,21 @@ class LiveView:
             # In slices: a wait without an end is not interrupted by Ctrl-C on Windows.
             while not self.ended.wait(TICK_SECONDS):
                 if seconds := sleep.slept():
-                    self._say(f"This computer slept for {duration(seconds)}.")
+                    self._say(Message("This computer slept for {time}.", time=duration(seconds)))
                 show(self._state(url, time.time() - opened))
         finally:
             self._over.set()
 
-    def _state(self, url: str, seconds: float) -> str:
-        parts = [url, f"open for {duration(seconds)}", f"requests: {self._requests}"]
-        if self._losses:
-            parts.append(f"{self._losses} × lost")
-        return " · ".join(parts)
+    def _state(self, url: str, seconds: float) -> Message:
+        return joined(
+            " · ",
+            (
+                url,
+                Message("open for {time}", time=duration(seconds)),
+                Message("requests: {count}", count=self._requests),
+                Message("{count} × lost", count=self._losses) if self._losses else "",
+            ),
+        )
 
     def _look_after_librechat(self) -> None:
         answered = True
@@ -78,11 +90,14 @@ class LiveView:
                 return
             if answered and not answers:
                 self._say(
-                    f"LibreChat does not answer at port {self._port}. Start it; until then"
-                    " visitors meet an error."
+                    Message(
+                        "LibreChat does not answer at port {port}. Start it; until then visitors"
+                        " meet an error.",
+                        port=self._port,
+                    )
                 )
             elif answers and not answered:
-                self._say(f"LibreChat answers at port {self._port}.")
+                self._say(Message("LibreChat answers at port {port}.", port=self._port))
             answered = answers
             if self._over.wait(LOOK_SECONDS):
                 return
@@ -96,7 +111,7 @@ class LiveView:
 
     def _say(self, text: str) -> None:
         at = datetime.now().astimezone().strftime("%H:%M:%S")
-        self._tell(one_line(f"{at} {text}"))
+        self._tell(joined(" ", (at, text)))
 
 
 def event_text(event: TunnelEvent) -> str:
@@ -106,19 +121,19 @@ def event_text(event: TunnelEvent) -> str:
             answer = f"{event.status} {event.milliseconds:.0f} ms" if event.status else ""
             return f"{event.method:<6} {event.path} {answer}".rstrip()
         case EventKind.LOST:
-            return f"The tunnel is down: {event.detail}"
+            return Message("The tunnel is down: {reason}", reason=Message.of(event.detail))
         case EventKind.RESTORED:
-            return f"The tunnel is back: {event.detail}"
+            return Message("The tunnel is back: {reason}", reason=Message.of(event.detail))
         case EventKind.CLOSED:
-            return f"The tunnel has ended: {event.detail}"
+            return Message("The tunnel has ended: {reason}", reason=Message.of(event.detail))
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float) -> Message:
     """A time span for people, in its two largest units: `2 h 5 min`."""
     left = int(seconds)
-    parts: list[str] = []
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+    parts: list[Message] = []
+    for unit, size in _UNITS:
         count, left = divmod(left, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])
+        if count or (size == 1 and not parts):
+            parts.append(unit.filled(count=count))
+    return joined(" ", parts[:2])

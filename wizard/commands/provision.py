@@ -20,7 +20,15 @@ from wizard.auth0.management_plan import (
     plan,
     remarks,
 )
-from wizard.commands.answers import MISSING_OPTION, Defaults, defaults_from, env_file_of, option
+from wizard.commands.answers import (
+    CHANGES_TO,
+    MISSING_OPTION,
+    WRITTEN,
+    Defaults,
+    defaults_from,
+    env_file_of,
+    option,
+)
 from wizard.commands.choose_access import Credentials, choose_access, credentials, is_at_hand
 from wizard.commands.planning import plan_for
 from wizard.commands.prove import check_values
@@ -28,6 +36,7 @@ from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.drafts import Draft
 from wizard.execution import INTERRUPTED
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
+from wizard.language import Message, joined, sentences
 from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
@@ -105,7 +114,7 @@ class Provisioning:
         self._api = ManagementApi(access, ports.clock)
         self._wanted = Wanted(job.settings, job.name, prune=job.prune)
         client_id = job.settings.auth0.client_id
-        with ports.console.working(f"Reading {access.tenant}"):
+        with ports.console.working(Message("Reading {tenant}", tenant=access.tenant)):
             self._tenant = self._api.read(self._wanted, client_id)
         if self._tenant.application is not None:
             client_id = self._tenant.application.client_id
@@ -128,7 +137,13 @@ class Provisioning:
         for part in Part:
             of_part = [change for change in self.changes if change.part is part]
             if of_part:
-                console.say(f"{self._verb(part)} ({self._api.access.tenant}):")
+                console.say(
+                    Message(
+                        "{doing} ({tenant}):",
+                        doing=self._doing(part),
+                        tenant=self._api.access.tenant,
+                    )
+                )
             for change in of_part:
                 console.setting(change.title, change.removed, change.added, change.why)
         for finding in self.remarks:
@@ -145,11 +160,11 @@ class Provisioning:
         """
         done: list[str] = []
         for part in Part:
-            doing = part.value
+            doing: str = Message(part.value)
             try:
                 if any(change.part is part for change in self.changes):
                     self._apply(part)
-                    done.append(part.value)
+                    done.append(doing)
                 if part is Part.APPLICATION:
                     doing = str(self._job.env_file)
                     self._note_use()
@@ -165,12 +180,12 @@ class Provisioning:
         wanted, before = self._wanted, self._tenant.application
         if part is Part.APPLICATION and before is not None:
             self._added_urls(before.client_id).before_adding(before.urls, wanted.urls)
-        with self._ports.console.working(f"Changing the {part.value}"):
+        with self._ports.console.working(Message("Changing the {part}", part=Message(part.value))):
             self._tenant = self._api.apply(part, self.changes, self._tenant, wanted.audience)
         after = self._tenant.application
         if part is Part.APPLICATION and before is None and after is not None:
             self._added_urls(after.client_id).before_adding(NO_URLS, wanted.urls)
-        self._ports.console.done(f"The {part.value} is set up.")
+        self._ports.console.done(Message("The {part} is set up.", part=Message(part.value)))
 
     def _note_use(self) -> None:
         """The application is as it shall be: the record of its URLs, too."""
@@ -184,13 +199,13 @@ class Provisioning:
             with self._ports.console.working("Reading back"):
                 self._tenant = self._api.read(self._wanted, client_id)
         except Failure as failure:
-            raise _continued(
-                failure, "Every change was made; only the look at them afterwards failed."
-            ) from None
+            told = Message("Every change was made; only the look at them afterwards failed.")
+            raise _continued(failure, told) from None
         rest = self._plan()
         if not rest:
             return ()
-        return (NOT_TAKEN.finding(f"{', '.join(change.title for change in rest)}."),)
+        titles = joined(", ", (change.title for change in rest))
+        return (NOT_TAKEN.finding(Message("{titles}.", titles=titles)),)
 
     def _plan(self) -> tuple[PlannedChange, ...]:
         changes = plan(self._tenant, self._wanted)
@@ -216,18 +231,19 @@ class Provisioning:
             self._ports.state_dir, self._api.access.tenant, client_id, self._job.env_file
         )
 
-    def _verb(self, part: Part) -> str:
+    def _doing(self, part: Part) -> Message:
         tenant = self._tenant
         match part:
             case Part.API:
-                audience = self._wanted.audience
-                return f"{'Create' if tenant.api is None else 'Change'} the API {audience}"
+                if tenant.api is None:
+                    return Message("Create the API {api}", api=self._wanted.audience)
+                return Message("Change the API {api}", api=self._wanted.audience)
             case Part.APPLICATION:
                 if tenant.application is None:
-                    return f"Create the application {self._wanted.name}"
-                return f"Change the application {tenant.application.name}"
+                    return Message("Create the application {name}", name=self._wanted.name)
+                return Message("Change the application {name}", name=tenant.application.name)
             case Part.ACCESS:
-                return "Give the application access"
+                return Message("Give the application access")
 
 
 def set_up_auth0(
@@ -422,7 +438,10 @@ class _Run:
         if default:
             return default
         if self._ports.prompter is None:
-            raise MISSING_OPTION.failure(f"Missing: {name}.", fix=f"Give {name}.")
+            raise MISSING_OPTION.failure(
+                Message("Missing: {option}.", option=name),
+                fix=Message("Give {option}.", option=name),
+            )
         self._ports.console.hint(kind.hint)
         return kind.parse(self._ports.prompter.text(kind.question, check=kind.parse))
 
@@ -450,9 +469,11 @@ class _Run:
     def _show_env(self, env_plan: EnvPlan | None) -> None:
         console = self._ports.console
         if env_plan is None:
-            console.say(f"Its Client ID and secret then go into {self._store.path}.")
+            console.say(
+                Message("Its Client ID and secret then go into {file}.", file=self._store.path)
+            )
         elif env_plan.changes:
-            console.say(f"Changes to {self._store.path}:")
+            console.say(CHANGES_TO.filled(file=self._store.path))
             console.changes(env_plan.changes)
 
     def _write_env(self, settings: SetupSettings) -> None:
@@ -461,7 +482,7 @@ class _Run:
             return
         self._backup = self._store.save(self._existing, env_plan.after.to_bytes())
         self._env_changes = env_plan.changed_names
-        self._ports.console.done(f"{self._store.path} is written; only you can read it.")
+        self._ports.console.done(WRITTEN.filled(file=self._store.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,13 +493,13 @@ class _Kind:
 
 
 _DOMAIN = _Kind(
-    "Domain",
-    "Applications → any application → Settings → Basic Information → Domain.",
+    Message("Domain"),
+    Message("Applications → any application → Settings → Basic Information → Domain."),
     parse_domain,
 )
 _PUBLIC_URL = _Kind(
-    "Public URL of LibreChat",
-    "Where browsers reach LibreChat; a tunnel gives one: librechat-auth0 init.",
+    Message("Public URL of LibreChat"),
+    Message("Where browsers reach LibreChat; a tunnel gives one: librechat-auth0 init."),
     parse_public_url,
 )
 
@@ -486,17 +507,21 @@ _PUBLIC_URL = _Kind(
 def _told(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
     """The failure, and how far it came; what was refused was not done, what broke may have been."""
     unsure = failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}
-    state = "may or may not be changed" if unsure else "is not changed"
-    so_far = f"done by now: {', '.join(done)}" if done else "nothing before it needed a change"
-    return _continued(failure, f"It stopped at: {doing}, which {state}; {so_far}.")
+    so_far = Message("nothing before it needed a change")
+    if done:
+        so_far = Message("done by now: {parts}", parts=joined(", ", done))
+    told = Message("It stopped at: {doing}, which is not changed; {so_far}.")
+    if unsure:
+        told = Message("It stopped at: {doing}, which may or may not be changed; {so_far}.")
+    return _continued(failure, told.filled(doing=doing, so_far=so_far))
 
 
-def _continued(failure: Failure, told: str) -> Failure:
+def _continued(failure: Failure, told: Message) -> Failure:
     finding = failure.finding
     return Failure(
         replace(
             finding,
-            detail=f"{finding.detail} {told}".strip(),
-            fix=f"{finding.fix} The next run looks what there is and completes it.",
+            detail=sentences(finding.detail, told),
+            fix=sentences(finding.fix, "The next run looks what there is and completes it."),
         )
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from wizard.auth0 import dashboard
 from wizard.commands.answers import Defaults, option
+from wizard.language import Message, sentences
 from wizard.ports import Ports
 from wizard.settings import (
     Auth0Settings,
@@ -18,6 +19,7 @@ from wizard.settings import (
 from wizard.ui.prompts import Choice
 
 SUGGESTED_AUDIENCE = "https://api.librechat.ai"
+YOUR_APPLICATION = Message("Your application")
 
 Keep = Callable[[str, str], None]
 
@@ -37,22 +39,25 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_i
         console.say("Your application at Auth0 needs these lines:")
         _show_lines(lines, ports)
         return False
-    console.say(f"In {dashboard.HOME} → Applications → Applications:")
+    console.say(Message("In {page} → Applications → Applications:", page=dashboard.HOME))
     console.todo("Create Application, type Regular Web Application, or open the one you have.")
     console.todo("In its Settings, under Application URIs, paste:")
     _show_lines(lines, ports)
     if settings.reuse_tokens:
         console.todo("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
-        console.say(f"In {dashboard.HOME} → Applications → APIs:")
+        console.say(Message("In {page} → Applications → APIs:", page=dashboard.HOME))
         console.todo(
-            f"Create API, Identifier for example {SUGGESTED_AUDIENCE} (a name, never fetched),"
-            " RS256. In its Settings, switch on Allow Offline Access. Under Application Access,"
-            " give your application User-Delegated Access."
+            Message(
+                "Create API, Identifier for example {audience} (a name, never fetched), RS256."
+                " In its Settings, switch on Allow Offline Access. Under Application Access, give"
+                " your application User-Delegated Access.",
+                audience=SUGGESTED_AUDIENCE,
+            )
         )
     choices = [
         Choice("go", "Done, go on"),
         *((Choice("do", "Set Auth0 up for me"),) if offer_to_do_it else ()),
-        *(Choice(label, f"Copy {label}") for label in lines),
+        *(Choice(label, Message("Copy {label}", label=label)) for label in lines),
         Choice("open", "Open the dashboard in the browser"),
     ]
     while (answer := ports.prompter.select("Ready?", choices, default="go")) != "go":
@@ -60,9 +65,11 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_i
             return True
         if answer == "open":
             if not ports.desktop.open(dashboard.APPLICATIONS):
-                console.warn(f"No browser here; open {dashboard.APPLICATIONS} yourself.")
+                console.warn(
+                    Message("No browser here; open {page} yourself.", page=dashboard.APPLICATIONS)
+                )
         elif ports.desktop.copy(lines[answer]):
-            console.done(f"{answer} copied.")
+            console.done(Message("{label} copied.", label=answer))
         else:
             console.warn("No clipboard here; copy the line from above.")
     return False
@@ -123,19 +130,23 @@ class Auth0Questions:
         Raises:
             Failure: a default cannot be right, and nobody can be asked.
         """
-        domain = self._domain("Any application of the tenant")
+        domain = self._domain(Message("Any application of the tenant"))
         self._keep("domain", domain)
         client_id = self._given.client_id or self._defaults.client_id
         known = client_id == self._defaults.client_id
         secret = self._given.client_secret or (self._defaults.client_secret if known else "")
         return Auth0Settings(domain, client_id, secret, self._audiences(domain))
 
-    def _domain(self, application: str = "Your application") -> str:
+    def _domain(self, application: Message = YOUR_APPLICATION) -> str:
         if self._given.domain:
             return self._given.domain
         if self._ports.prompter is None:
             return self._defaults.domain
-        self._ports.console.hint(f"{application} → Settings → Basic Information → Domain.")
+        self._ports.console.hint(
+            Message(
+                "{application} → Settings → Basic Information → Domain.", application=application
+            )
+        )
         return parse_domain(
             self._ports.prompter.text("Domain", default=self._defaults.domain, check=parse_domain)
         )
@@ -163,8 +174,10 @@ class Auth0Questions:
             return kept if kept and not text else parse_client_secret(text, client_id=client_id)
 
         self._ports.console.hint(
-            "The line under that. Use its copy button: the dots are not the secret."
-            + (" Enter keeps the one in your .env." if kept else "")
+            sentences(
+                "The line under that. Use its copy button: the dots are not the secret.",
+                "Enter keeps the one in your .env." if kept else "",
+            )
         )
         return parse(self._ports.prompter.secret("Client Secret (hidden)", check=parse))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from wizard.commands.answers import env_file_of
 from wizard.doctor.subject import Subject, gather
 from wizard.doctor.writing import NO_FILE
+from wizard.language import Message
 from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 
@@ -24,5 +25,5 @@ def read(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
     """
     content = store.read()
     if content is None:
-        raise NO_FILE.failure(f"There is no {store.path}.")
+        raise NO_FILE.failure(Message("There is no {file}.", file=store.path))
     return content, gather(store.path, content, ports.environ, ports.processes)

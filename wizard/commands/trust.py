@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wizard.commands.answers import MISSING_OPTION
 from wizard.findings import ExitCode, Finding, exit_code_of
+from wizard.language import Message
 from wizard.ports import Ports
 from wizard.tunnels import certificates, trust
 
@@ -65,11 +66,15 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
         if not trust.is_done(step, processes)
     ]
     if not steps:
-        state = "no store here knows it" if options.remove else "every store here trusts it"
-        console.done(f"Nothing to do: {state} ({ca_file}).")
+        nothing = Message("Nothing to do: every store here trusts it ({file}).")
+        if options.remove:
+            nothing = Message("Nothing to do: no store here knows it ({file}).")
+        console.done(nothing.filled(file=ca_file))
         return TrustResult(ca_file, steps, done=True)
-    aim = "forgets" if options.remove else "trusts"
-    console.say(f"This computer {aim} {ca_file} by these commands:")
+    aim = Message("This computer trusts {file} by these commands:")
+    if options.remove:
+        aim = Message("This computer forgets {file} by these commands:")
+    console.say(aim.filled(file=ca_file))
     for step in steps:
         console.verbatim(step.store, [shlex.join(command) for command in step.commands])
     if options.dry_run:

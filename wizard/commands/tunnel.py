@@ -10,7 +10,9 @@ from pathlib import Path
 
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.answers import (
+    CHANGES_TO,
     MISSING_OPTION,
+    OLD_ONE_KEPT,
     Defaults,
     defaults_from,
     env_file_of,
@@ -22,6 +24,7 @@ from wizard.commands.live import duration
 from wizard.drafts import Draft
 from wizard.execution import Report
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
+from wizard.language import Message, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
@@ -54,8 +57,6 @@ GONE = Rule(
     "Open it again: librechat-auth0 tunnel --detach",
 )
 RULES = (NO_ENV, WHICH_TUNNEL, GONE)
-
-_WHERE = "in its Settings, under Application URIs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class _Reopening:
         self._background = Background(ports.state_dir)
         content = self._store.read()
         if content is None:
-            raise NO_ENV.failure(f"There is no {self._store.path}.")
+            raise NO_ENV.failure(Message("There is no {file}.", file=self._store.path))
         self._content = content
         self._file = EnvFile.from_bytes(content)
         self._values = self._file.values()
@@ -182,7 +183,7 @@ class _Reopening:
             self._background.forget(known)
             return None
         console = self._ports.console
-        console.done(f"{known.url} is open in the background already.")
+        console.done(Message("{url} is open in the background already.", url=known.url))
         console.hint("It ends with: librechat-auth0 tunnel stop")
         return TunnelResult(self._store.path, known.tunnel, known.url, background=known)
 
@@ -208,15 +209,17 @@ class _Reopening:
         )
         console = self._ports.console
         if not changes:
-            console.done(f"{self._store.path} has this URL; nothing was touched.")
+            console.done(
+                Message("{file} has this URL; nothing was touched.", file=self._store.path)
+            )
             return result
-        console.say(f"Changes to {self._store.path}:")
+        console.say(CHANGES_TO.filled(file=self._store.path))
         console.changes(changes)
         if not self._may_write():
             return result
         backup = self._store.save(self._content, after.to_bytes())
-        console.done(f"{self._store.path} is written.")
-        console.hint(f"The old one is in {backup}; librechat-auth0 init --undo brings it back.")
+        console.done(Message("{file} is written.", file=self._store.path))
+        console.hint(OLD_ONE_KEPT.filled(backup=backup))
         return self._tell_the_rest(replace(result, backup=backup, written=True))
 
     def leave(self, tunnel: DetachedTunnel, result: TunnelResult) -> TunnelResult:
@@ -224,8 +227,9 @@ class _Reopening:
         tunnel.stay()
         console = self._ports.console
         console.say()
-        console.done(f"{result.public_url} stays open in the background.")
-        console.hint(f"What passes is written to {self._background.log_file(self._store.path)}")
+        console.done(Message("{url} stays open in the background.", url=result.public_url))
+        log_file = self._background.log_file(self._store.path)
+        console.hint(Message("What passes is written to {file}", file=log_file))
         console.hint("librechat-auth0 tunnel status looks after it, tunnel stop ends it.")
         return replace(result, background=self._background.of(self._store.path))
 
@@ -234,7 +238,7 @@ class _Reopening:
         url = self._known.public_url
         name = self._options.tunnel or (tunnel_of(url) if url else "")
         if not name and url and self._ports.prompter is None:
-            raise WHICH_TUNNEL.failure(f"DOMAIN_SERVER is {url}.")
+            raise WHICH_TUNNEL.failure(Message("DOMAIN_SERVER is {url}.", url=url))
         return name
 
     def _may_write(self) -> bool:
@@ -250,7 +254,10 @@ class _Reopening:
             return False
         if not options.yes:
             raise MISSING_OPTION.failure(
-                f"The tunnel has another URL now, {self.way.url}. Missing: --yes (or --dry-run).",
+                sentences(
+                    Message("The tunnel has another URL now, {url}.", url=self.way.url),
+                    "Missing: --yes (or --dry-run).",
+                ),
                 fix="Add --yes to write it to the .env, or --dry-run to see the change only.",
             )
         return True
@@ -290,7 +297,12 @@ class _Reopening:
         console.say("Auth0 must know the new URL. Change these lines of the application:")
         console.verbatim("", [application(client_id) if client_id else APPLICATIONS])
         for change in changes:
-            console.setting(change.title, change.removed, change.added, _WHERE)
+            console.setting(
+                change.title,
+                change.removed,
+                change.added,
+                "in its Settings, under Application URIs",
+            )
 
 
 def dashboard_changes(known: Defaults, url: str) -> tuple[DashboardChange, ...]:
@@ -335,16 +347,24 @@ def run_status(ports: Ports) -> BackgroundResult:
     for one in background.all():
         if one.runs:
             running.append(one)
-            open_for = duration(ports.clock.now() - one.opened_at)
-            console.done(f"{one.url} leads to port {one.port} by {one.tunnel}, for {open_for}")
+            console.done(
+                Message(
+                    "{url} leads to port {port} by {tunnel}, for {time}",
+                    url=one.url,
+                    port=one.port,
+                    tunnel=one.tunnel,
+                    time=duration(ports.clock.now() - one.opened_at),
+                )
+            )
             if one.trouble:
-                console.warn(f"It is down at the moment: {one.trouble}")
-            console.hint(f"{one.env_file}, process {one.pid}")
-            console.hint(f"What passes: {background.log_file(Path(one.env_file))}")
+                trouble = Message.of(one.trouble)
+                console.warn(Message("It is down at the moment: {reason}", reason=trouble))
+            console.hint(Message("{env_file}, process {pid}", env_file=one.env_file, pid=one.pid))
+            log_file = background.log_file(Path(one.env_file))
+            console.hint(Message("What passes: {file}", file=log_file))
         else:
             background.forget(one)
-            why = f": {one.trouble}" if one.trouble else ""
-            gone.append(GONE.finding(f"{one.url} for {one.env_file}{why}."))
+            gone.append(GONE.finding(_which_has_gone(one)))
             console.finding(gone[-1])
     if not running:
         console.say("No tunnel runs in the background.")
@@ -365,15 +385,33 @@ def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> Bac
         if not one.runs:
             background.forget(one)
             continue
-        with console.working(f"Closing {one.url}"):
+        with console.working(Message("Closing {url}", url=one.url)):
             background.stop(one)
-        console.done(f"{one.url} is closed.")
+        console.done(Message("{url} is closed.", url=one.url))
         stopped.append(one)
     if not stopped:
-        console.say("No tunnel runs in the background" + ("." if every else f" for {path}."))
+        none = Message("No tunnel runs in the background for {file}.", file=path)
+        console.say("No tunnel runs in the background." if every else none)
         for one in background.all():
-            console.hint(f"There is {one.url}: tunnel stop --env-file {one.env_file}")
+            console.hint(
+                Message(
+                    "There is {url}: tunnel stop --env-file {env_file}",
+                    url=one.url,
+                    env_file=one.env_file,
+                )
+            )
     return BackgroundResult(stopped)
+
+
+def _which_has_gone(one: BackgroundTunnel) -> Message:
+    if not one.trouble:
+        return Message("{url} for {env_file}.", url=one.url, env_file=one.env_file)
+    return Message(
+        "{url} for {env_file}: {reason}.",
+        url=one.url,
+        env_file=one.env_file,
+        reason=Message.of(one.trouble),
+    )
 
 
 def described(one: BackgroundTunnel) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wizard.commands.answers import MISSING_OPTION, env_file_of
 from wizard.findings import ExitCode, Finding
+from wizard.language import Message
 from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 
@@ -49,13 +50,14 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool) -> UndoResult:
     if ports.prompter is None and not yes:
         raise MISSING_OPTION.failure("Missing: --yes.", fix="Add --yes to bring the file back.")
     was_absent = backup.content is None
-    question = (
-        f"There was no {env_file} before. Take it away again?"
-        if was_absent
-        else f"Bring {env_file} back as it was in {backup.path.name}?"
+    question = Message(
+        "Bring {file} back as it was in {backup}?", file=env_file, backup=backup.path.name
     )
+    if was_absent:
+        question = Message("There was no {file} before. Take it away again?", file=env_file)
     if ports.prompter is not None and not ports.prompter.confirm(question):
         return UndoResult(env_file, backup.path, restored=False)
     store.undo(backup, current)
-    ports.console.done(f"{env_file} is {'gone' if was_absent else 'as it was'}.")
+    done = Message("{file} is gone.") if was_absent else Message("{file} is as it was.")
+    ports.console.done(done.filled(file=env_file))
     return UndoResult(env_file, backup.path, restored=True)

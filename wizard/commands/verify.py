@@ -20,6 +20,7 @@ from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.rules import FILE_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
+from wizard.language import Message
 from wizard.librechat.instance import judge_instance, look_at_instance
 from wizard.ports import Ports
 from wizard.settings import SetupSettings
@@ -136,7 +137,9 @@ def _sign_in(
             wish = Wish(port, tunnel=name, known_url=settings.public_url)
             way = stack.enter_context(open_way(wish, ports))
             if way.url != settings.public_url:
-                raise URL_CHANGED.failure(f"{way.url} instead of {settings.public_url}.")
+                raise URL_CHANGED.failure(
+                    Message("{url} instead of {wanted}.", url=way.url, wanted=settings.public_url)
+                )
 
         return sign_in(
             settings, report, ports, port, seconds=options.seconds, open_tunnel=open_tunnel
@@ -148,19 +151,24 @@ def _through_librechat(
 ) -> VerifyResult:
     """What the running LibreChat sends to Auth0; one request, since it counts them."""
     console = ports.console
-    console.say(f"LibreChat holds port {port}, so its own sign-in is looked at instead.")
+    console.say(
+        Message("LibreChat holds port {port}, so its own sign-in is looked at instead.", port=port)
+    )
     public_url = result.settings.public_url
     with console.working("Asking LibreChat"):
         instance = look_at_instance(ports.http, port, public_url)
     findings = judge_instance(instance, subject.values)
     if exit_code_of(findings) is ExitCode.OK and not (instance.sign_in and instance.sign_in.sent):
-        findings = (*findings, NOT_SEEN.finding(f"Port {port}."))
+        findings = (*findings, NOT_SEEN.finding(Message("Port {port}.", port=port)))
     for finding in findings:
         console.finding(finding)
     if exit_code_of(findings) is ExitCode.OK:
         console.done("LibreChat sends people to Auth0 with just the values of the .env.")
         console.hint(
-            f"To prove the tokens too, stop LibreChat and verify again, or sign in at {public_url}."
+            Message(
+                "To prove the tokens too, stop LibreChat and verify again, or sign in at {url}.",
+                url=public_url,
+            )
         )
     return replace(result, findings=(*result.findings, *findings), through_librechat=True)
 

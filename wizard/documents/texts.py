@@ -8,6 +8,7 @@ development only.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 LOCALE = ROOT / "wizard" / "locale"
+_FIELD = re.compile(r"\{\w+[^}]*\}")
 
 # Which arguments of a call a person reads, by the last word of what is called; ... for all.
 SAYS: dict[str, tuple[object, ...]] = {
@@ -164,7 +166,7 @@ def _strings(node: ast.expr) -> Iterator[ast.Constant]:
     """The strings that an expression may come to, as far as they stand in it."""
     match node:
         case ast.Constant(value=str(text)):
-            if any(letter.isalpha() for letter in text):
+            if any(letter.isalpha() for letter in _FIELD.sub("", text)):
                 yield node
         case ast.IfExp():
             yield from _strings(node.body)

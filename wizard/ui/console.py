@@ -20,7 +20,7 @@ from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Language, Message
 from wizard.librechat.env_file import Change
 from wizard.librechat.variables import is_secret
-from wizard.text import printable, printable_json
+from wizard.text import one_line, printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -167,7 +167,7 @@ class Console:
         if label:
             self._say(label, indent=2)
         for line in lines:
-            self._say(f"    {line}", Kind.VERBATIM, wrap=False)
+            self._say(line, Kind.VERBATIM, indent=4, wrap=False)
 
     def finding(self, finding: Finding) -> None:
         """What is wrong, why, and the next step; problems are said even when quiet."""
@@ -195,7 +195,7 @@ class Console:
         self._say(Message("{title}: {why}", title=Message.of(title), why=Message.of(why)), indent=2)
         for sign, kind, lines in (("-", Kind.REMOVED, removed), ("+", Kind.ADDED, added)):
             for line in lines:
-                self._say(f"    {sign} {line}", kind, wrap=False)
+                self._say(f"{sign} {line}", kind, indent=4, wrap=False)
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -231,7 +231,7 @@ class Console:
 
     def live(self, text: str) -> None:
         """A line that passes by while a tunnel is open."""
-        self._say(text, Kind.HINT)
+        self._say(one_line(self._language.say(text)), Kind.HINT)
 
     def data(self, value: Mapping[str, object]) -> None:
         """One JSON object on standard output."""
@@ -273,7 +273,7 @@ class Console:
 
         styled = Text(line, style=kind.value)
         if not wrap or not line:  # rich pads an empty line to none at all
-            self._rich().print(styled, soft_wrap=True)
+            self._rich().print(Text(" " * indent) + styled, soft_wrap=True)
         elif not symbol:
             self._rich().print(Padding(styled, (0, 0, 0, indent), expand=False))
         else:  # what is wrapped stands under the words, not under the mark
