@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from gettext import GNUTranslations
 from io import BytesIO
 
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
-from wizard.language import Language
+from wizard.documents.texts import collected, template_of
+from wizard.language import Language, Message
 
 
 def speaking(texts: Mapping[str, str], name: str = "nl") -> Language:
@@ -21,3 +24,25 @@ def speaking(texts: Mapping[str, str], name: str = "nl") -> Language:
     write_mo(file, catalogue)
     file.seek(0)
     return Language(name, GNUTranslations(file))
+
+
+def untranslatable(texts: Iterable[str]) -> list[str]:
+    """Those of the texts, and of the messages in them, that no catalogue can have."""
+    return [
+        template
+        for text in texts
+        for template in _templates(text)
+        if re.search("[a-z]", re.sub(r"\{\w+\}", "", template)) and template not in _catalogue()
+    ]
+
+
+def _templates(text: str) -> Iterator[str]:
+    yield template_of(text)
+    for value in text.values.values() if isinstance(text, Message) else ():
+        if isinstance(value, Message):
+            yield from _templates(value)
+
+
+@cache
+def _catalogue() -> Catalog:
+    return collected()

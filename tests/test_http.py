@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.languages import speaking
 from tests.sockets import Authority, Handler, read_request, server
 from wizard.http import MAX_BODY_BYTES, Https, NetworkError, Response, Trouble
 
@@ -194,6 +195,13 @@ def test_a_bad_ssl_cert_file_is_named(tmp_path: Path, content: str | None) -> No
     with pytest.raises(NetworkError, match=r"SSL_CERT_FILE=.*bundle\.pem") as caught:
         fetch(1, scheme="https", environ={"SSL_CERT_FILE": str(bundle)})
     assert caught.value.trouble is Trouble.UNTRUSTED
+
+
+def test_why_no_answer_came_is_told_in_dutch(tmp_path: Path) -> None:
+    dutch = speaking({"the certificate is not trusted": "onvertrouwd", "it is no file": "map"})
+    with pytest.raises(NetworkError) as caught:
+        fetch(1, scheme="https", environ={"SSL_CERT_FILE": str(tmp_path)})
+    assert dutch.say(caught.value.reason) == f"onvertrouwd: SSL_CERT_FILE={tmp_path}: map"
 
 
 def test_a_server_without_tls_is_told() -> None:

@@ -30,6 +30,7 @@ from tests.auth0.scripted import (
     redirect,
     to_callback,
 )
+from tests.languages import speaking, untranslatable
 from wizard.auth0.checks import TENANT_CHECKS, CheckResult, TenantReport, check_tenant
 from wizard.auth0.errors import Check
 from wizard.findings import ExitCode, Outcome, Severity
@@ -276,6 +277,26 @@ def test_each_fault_is_found_with_its_remedy(
     assert finding.severity is Severity.ERROR
     assert remedy in finding.fix
     assert report.exit_code is ExitCode.FINDINGS
+
+
+@pytest.mark.parametrize("answers", [{}, *(row[1] for row in FAULTS)])
+def test_all_that_is_told_can_be_said_in_another_language(answers: dict[str, Script]) -> None:
+    report = check(**answers)
+    results = [text for each in report.results for text in (each.title, each.detail)]
+    findings = [text for each in report.findings for text in (each.detail, each.fix)]
+    assert untranslatable([*results, *findings]) == []
+
+
+def test_what_waits_for_another_check_names_it_in_dutch() -> None:
+    dutch = speaking(
+        {
+            "It can be checked after: {cause}.": "Te controleren na: {cause}.",
+            "The callback URL is not registered with the application": "De URL staat er niet bij",
+        }
+    )
+    mismatch = to_callback(error="unauthorized_client", error_description="Callback URL mismatch.")
+    waiting = check(authorize=mismatch)[Check.FLOW]
+    assert dutch.say(waiting.detail) == "Te controleren na: De URL staat er niet bij."
 
 
 def test_a_public_application_without_a_secret_is_proved() -> None:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.auth0.scripted import CALLBACK, CLIENT_ID, SECRET, SETTINGS
+from tests.languages import speaking
 from wizard.auth0 import errors
 from wizard.auth0.checks import RULES
 from wizard.auth0.errors import Endpoint, Meaning, OAuthError, classify, page_text, quoted
+from wizard.language import Message, joined
 
 AUTHORIZE, CODE, REFRESH = Endpoint
 
@@ -175,6 +178,17 @@ def test_the_remedy_holds_the_exact_line_to_paste() -> None:
     assert f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings" in fix
 
 
+def test_a_remedy_in_dutch_holds_the_users_values_and_in_general_names_them() -> None:
+    remedy = errors._FIX_UNKNOWN_API.template
+    dutch = speaking({remedy: "Maak een API {audience}.", "the value of OPENID_AUDIENCE": "zo"})
+    row = classify(OAuthError("invalid_target", ""), AUTHORIZE)
+    assert row is not None
+    assert row.rule is not None
+    fix = row.finding(OAuthError("", ""), SETTINGS).fix
+    assert dutch.say(fix) == f"Maak een API {SETTINGS.auth0.audience}."
+    assert dutch.say(row.rule.fix) == "Maak een API zo."
+
+
 def test_rule_ids_are_unique_and_in_their_range() -> None:
     identifiers = [rule.id for rule in RULES]
     assert len(set(identifiers)) == len(identifiers)
@@ -197,6 +211,20 @@ HOSTILE = [
 @pytest.mark.parametrize(("text", "shown"), HOSTILE)
 def test_an_answer_is_shown_without_what_could_harm(text: str, shown: str) -> None:
     assert quoted(text, secrets=(SECRET,)) == shown
+
+
+@pytest.mark.parametrize(("text", "shown"), HOSTILE)
+@pytest.mark.parametrize("as_message", [Message.of, lambda text: joined(": ", (text,))])
+def test_a_message_is_shown_without_what_could_harm(
+    as_message: Callable[[str], Message], text: str, shown: str
+) -> None:
+    assert quoted(as_message(text), secrets=(SECRET,)) == shown
+
+
+def test_a_quoted_message_is_still_said_in_dutch() -> None:
+    dutch = speaking({"HTTP {status} to {target}": "HTTP {status} naar {target}"})
+    text = Message("HTTP {status} to {target}", status=302, target="\x1b[31mhttps://x")
+    assert dutch.say(quoted(text)) == "HTTP 302 naar https://x"
 
 
 def test_a_secret_with_special_characters_is_hidden_in_every_encoding() -> None:

@@ -23,6 +23,7 @@ from tests.auth0.scripted import (
     metadata,
     redirect,
 )
+from tests.languages import speaking, untranslatable
 from wizard.auth0 import tenant
 from wizard.auth0.tenant import (
     Discovery,
@@ -105,10 +106,17 @@ def test_each_way_not_to_reach_a_tenant_is_told_apart(
     assert finding.rule.exit_code is ExitCode.TENANT
     assert detail in finding.detail
     assert fix in finding.fix
+    assert untranslatable((finding.detail, finding.fix)) == []
 
 
 def test_every_trouble_of_the_network_has_its_words() -> None:
     assert set(tenant._BY_TROUBLE) == set(Trouble)
+
+
+def test_trouble_is_told_in_dutch_and_what_was_reported_as_it_came() -> None:
+    dutch = speaking({"nothing accepts the connection": "niets neemt de verbinding aan"})
+    detail = tenant.network_finding(trouble(Trouble.REFUSED)).detail
+    assert dutch.say(detail) == f"{DOMAIN}: niets neemt de verbinding aan (as reported)."
 
 
 UNUSABLE: list[tuple[dict[str, object], str, str, str]] = [
