@@ -21,8 +21,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from dotenv import set_key
-
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 
@@ -45,6 +43,9 @@ def ours(file: Path) -> None:
 
 
 def python_dotenv(file: Path) -> None:
+    """One call a key, as python-dotenv has it."""
+    from dotenv import set_key
+
     for name, value in KEYS.items():
         set_key(file, name, value)
 

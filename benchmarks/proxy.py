@@ -32,6 +32,7 @@ from wizard.tunnels.certificates import Authority, local_authority
 
 CONNECTIONS = (1, 16, 64)
 EVENTS_PER_ROUND = 10
+HELD_CONNECTIONS = 100
 
 UPSTREAM = """
 const http = require('http')
@@ -150,14 +151,21 @@ def wrk(url: str, connections: int, seconds: int, *headers: str) -> tuple[float,
     return float(rate[1]), float(slowest[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[slowest[2]]
 
 
-def first_event(port: int, authority: Authority) -> float:
-    """Milliseconds from a request on an open connection to the first event."""
+@contextlib.contextmanager
+def connected(port: int, authority: Authority) -> Iterator[ssl.SSLSocket]:
+    """An open connection."""
     context = ssl.create_default_context(cafile=str(authority.ca_file))
-    request = b"GET /events HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
     with (
         socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as connection,
     ):
+        yield connection
+
+
+def first_event(port: int, authority: Authority) -> float:
+    """Milliseconds from a request on an open connection to the first event."""
+    request = b"GET /events HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
+    with connected(port, authority) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         start = time.perf_counter()
         connection.sendall(request % port)
@@ -184,8 +192,20 @@ def memory(process: subprocess.Popen[bytes]) -> float:
     return sum(map(int, listed.stdout.split())) / 1000
 
 
+def memory_of_held(target: Target, authority: Authority) -> float:
+    """Megabytes while so many connections that had an answer each are kept open."""
+    request = b"GET / HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % target.port
+    with contextlib.ExitStack() as stack:
+        for _ in range(HELD_CONNECTIONS):
+            connection = stack.enter_context(connected(target.port, authority))
+            connection.sendall(request)
+            connection.recv(65536)
+        return memory(target.process)
+
+
 def measure(target: Target, authority: Authority, seconds: int) -> None:
     url = f"https://localhost:{target.port}"
+    target.note(f"MB, {HELD_CONNECTIONS} connections held", memory_of_held(target, authority))
     for connections in CONNECTIONS:
         rate, slowest = wrk(f"{url}/", connections, seconds)
         target.note(f"requests/s, {connections} connections", rate)
@@ -194,7 +214,7 @@ def measure(target: Target, authority: Authority, seconds: int) -> None:
     for _ in range(EVENTS_PER_ROUND):
         target.note("first event ms", first_event(target.port, authority))
     target.note("MB/s", download(f"{url}/large", authority))
-    target.note("memory MB", memory(target.process))
+    target.note("MB after the round", memory(target.process))
 
 
 def report(targets: Sequence[Target]) -> None:

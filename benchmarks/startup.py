@@ -1,9 +1,9 @@
-"""Start-up side by side in one run: ours against Python itself, a bare Typer program and peers.
+"""Commands side by side in one run: ours against Python itself, a bare Typer program and peers.
 
     python -m benchmarks.startup [--rounds N]
 
-Rounds alternate between the commands, so that noise of the machine hits all alike; the medians
-are printed as ratios.
+Ours work on a folder like a LibreChat checkout. Rounds alternate between the commands, forwards
+and backwards, so that noise of the machine hits all alike; the medians are printed as ratios.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+from tests.librechat.example import env_example
 
 BARE_TYPER = """
 import typer
@@ -35,31 +38,80 @@ def init(name: str = "", yes: bool = False) -> None: ...
 
 app()
 """
+COMPOSE_FILE = """
+services:
+  api:
+    image: registry.librechat.ai/danny-avila/librechat-dev:latest
+    ports:
+      - "${PORT}:${PORT}"
+    volumes:
+      - type: bind
+        source: ./.env
+        target: /app/.env
+      - ./images:/app/client/public/images
+    environment:
+      - HOST=0.0.0.0
+      - MONGO_URI=mongodb://mongodb:27017/LibreChat
+  mongodb:
+    image: mongo
+    volumes:
+      - ./data-node:/data/db
+"""
+INIT = "librechat-auth0 init --offline"
+INIT_AGAIN = f"{INIT}, nothing to change"
+DOCTOR = "librechat-auth0 doctor --offline"
+PYTHON = "python -c pass"
+TYPER = "bare typer --help"
 
 
-def medians(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command line, the folder it is run in, and whether that has no `.env` before each run."""
+
+    line: tuple[str, ...]
+    folder: Path
+    is_fresh: bool = False
+
+    def prepare(self) -> None:
+        """Make the folder what it has to be before a run."""
+        if self.is_fresh:
+            (self.folder / ".env").unlink(missing_ok=True)
+
+    def environ(self) -> dict[str, str]:
+        """Its environment: byte code is kept, the user's own folders and docker are left alone."""
+        return {
+            **os.environ,
+            "PATH": str(Path(sys.executable).parent),
+            "PYTHONDONTWRITEBYTECODE": "",
+            "XDG_STATE_HOME": str(self.folder.parent / "state"),
+        }
+
+
+def medians(commands: Mapping[str, Command], rounds: int) -> dict[str, float]:
     """Median wall-clock seconds of each command."""
     return {name: statistics.median(each) for name, each in measured(commands, rounds).items()}
 
 
-def fastest(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, float]:
+def fastest(commands: Mapping[str, Command], rounds: int) -> dict[str, float]:
     """Shortest wall-clock seconds of each command, which noise cannot shorten."""
     return {name: min(each) for name, each in measured(commands, rounds).items()}
 
 
-def measured(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[float]]:
+def measured(commands: Mapping[str, Command], rounds: int) -> dict[str, list[float]]:
     """Wall-clock seconds of each command, round by round."""
-    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     times: dict[str, list[float]] = {name: [] for name in commands}
+    order = list(commands.items())
     for round_number in range(rounds + 1):
-        for name, command in commands.items():
+        for name, command in order[:: -1 if round_number % 2 else 1]:
+            command.prepare()
             start = time.perf_counter()
             subprocess.run(
-                command,
+                command.line,
+                cwd=command.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=environ,
+                env=command.environ(),
                 check=True,
             )
             if round_number:  # the first round fills the caches
@@ -67,48 +119,69 @@ def measured(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, li
     return times
 
 
-def program(name: str) -> list[str]:
+def program(name: str) -> str:
+    """Where the program lies: beside this Python, else on the path."""
     beside = Path(sys.executable).with_name(name)
-    return [str(beside) if beside.exists() else shutil.which(name) or name]
+    return str(beside) if beside.exists() else shutil.which(name) or name
 
 
-def commands(folder: Path) -> dict[str, list[str]]:
+def checkout(folder: Path) -> Path:
+    """A folder like a LibreChat checkout, with all that `init` and `doctor` read of it."""
+    folder.mkdir()
+    (folder / ".env.example").write_text(env_example())
+    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    (folder / "docker-compose.yml").write_text(COMPOSE_FILE)
+    return folder
+
+
+def init_options(folder: Path) -> tuple[str, ...]:
+    """A scripted `init` that asks nobody; the secret's file is made in the folder."""
+    secret = folder / "secret"
+    secret.write_text("s" * 64)
+    return (
+        *("init", "--yes", "--offline"),
+        *("--domain", "dev.us.auth0.com", "--client-id", "a" * 32, "--audience", "https://api"),
+        *("--public-url", "https://chat.example.com", "--client-secret-file", str(secret)),
+    )
+
+
+def commands(folder: Path) -> dict[str, Command]:
+    """What is measured, by its name; the folder is there and empty."""
     bare = folder / "bare_typer.py"
     bare.write_text(BARE_TYPER)
-    ours = program("librechat-auth0")
-    env_file = folder / ".env"
-    init = [
-        *ours,
-        *("init", "--yes", "--offline", "--quiet", "--env-file", str(env_file)),
-        *("--domain", "dev.us.auth0.com", "--client-id", "a" * 32, "--audience", "https://api"),
-        *("--public-url", "https://chat.example.com", "--client-secret-file", str(bare)),
-    ]
-    (folder / "secret").write_text("s" * 64)
-    init[init.index(str(bare))] = str(folder / "secret")
+    fresh, kept = checkout(folder / "fresh"), checkout(folder / "kept")
+    ours, init = program("librechat-auth0"), init_options(folder)
+    first = Command((ours, *init), kept)
+    subprocess.run(first.line, cwd=kept, env=first.environ(), stderr=subprocess.DEVNULL, check=True)
     found = {
-        "python -c pass": [sys.executable, "-c", "pass"],
-        "librechat-auth0 --version": [*ours, "--version"],
-        "bare typer --help": [sys.executable, str(bare), "--help"],
-        "librechat-auth0 --help": [*ours, "--help"],
-        "librechat-auth0 init --offline": init,
+        PYTHON: Command((sys.executable, "-c", "pass"), fresh),
+        "librechat-auth0 --version": Command((ours, "--version"), fresh),
+        TYPER: Command((sys.executable, str(bare), "--help"), fresh),
+        "librechat-auth0 --help": Command((ours, "--help"), fresh),
+        "librechat-auth0 tunnel status": Command((ours, "tunnel", "status"), kept),
+        INIT: Command((ours, *init), fresh, is_fresh=True),
+        INIT_AGAIN: first,
+        DOCTOR: Command((ours, "doctor", "--offline"), kept),
+        "librechat-auth0 explain LA101": Command((ours, "explain", "LA101"), kept),
     }
     for peer in ("copier", "cookiecutter", "http"):
-        if shutil.which(program(peer)[0]):
-            found[f"{peer} --version"] = [*program(peer), "--version"]
-            found[f"{peer} --help"] = [*program(peer), "--help"]
+        if shutil.which(path := program(peer)):
+            found[f"{peer} --version"] = Command((path, "--version"), fresh)
+            found[f"{peer} --help"] = Command((path, "--help"), fresh)
     return found
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         taken = medians(commands(Path(folder)), rounds)
-    base, bare = taken["python -c pass"], taken["bare typer --help"]
-    print(f"{'command':<34} {'ms':>7} {'x python':>9} {'x typer':>8}")
+    print(f"{'command':<52} {'ms':>7} {'x python':>9} {'x typer':>8}")
     for name, seconds in taken.items():
-        print(f"{name:<34} {seconds * 1000:7.1f} {seconds / base:9.2f} {seconds / bare:8.2f}")
+        ratios = f"{seconds / taken[PYTHON]:9.2f} {seconds / taken[TYPER]:8.2f}"
+        print(f"{name:<52} {seconds * 1000:7.1f} {ratios}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.startup import commands, fastest
+from benchmarks.memory import peak
+from benchmarks.profile import START, one_round
+from benchmarks.startup import DOCTOR, INIT, PYTHON, TYPER, Command, commands, fastest
 
 HEAVY = (
     "asyncio",
@@ -25,11 +27,13 @@ HEAVY = (
     "uvicorn",
     "yaml",
 )
-ROUNDS = 12
+EXPLAIN = "librechat-auth0 explain LA101"
+STATUS = "librechat-auth0 tunnel status"
+ROUNDS = 8
 ATTEMPTS = 4
 
 
-def imported_by(*args: str) -> set[str]:
+def imported_by(*args: str, command: Command | None = None) -> set[str]:
     code = (
         "import sys, runpy\n"
         f"sys.argv = {['librechat-auth0', *args]!r}\n"
@@ -37,7 +41,14 @@ def imported_by(*args: str) -> set[str]:
         "except SystemExit: pass\n"
         "sys.stderr.write('\\n'.join(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=command.folder if command else None,
+        env=command.environ() if command else None,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return set(done.stderr.split("\n"))
 
 
@@ -51,10 +62,30 @@ def test_the_version_needs_no_typer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        (INIT, {"dotenv", "yaml"}),  # what was written is read by python-dotenv too
+        (DOCTOR, {"dotenv", "yaml"}),
+        (EXPLAIN, {"ssl"}),  # modules of tunnels have rules too
+        (STATUS, set()),
+    ],
+)
+def test_a_command_imports_what_it_needs(tmp_path: Path, name: str, needed: set[str]) -> None:
+    command = commands(tmp_path)[name]
+    command.prepare()
+
+    assert imported_by(*command.line[1:], command=command) & {*HEAVY, "ssl"} == needed
+
+
+@pytest.mark.parametrize(
     ("ours", "theirs", "budget"),
     [
-        ("librechat-auth0 --version", "python -c pass", 2.0),
-        ("librechat-auth0 --help", "bare typer --help", 1.15),
+        ("librechat-auth0 --version", PYTHON, 1.3),
+        ("librechat-auth0 --help", TYPER, 1.15),
+        (STATUS, TYPER, 2.0),
+        (INIT, TYPER, 3.1),
+        (DOCTOR, TYPER, 2.9),
+        (EXPLAIN, TYPER, 4.0),
     ],
 )
 def test_the_budget(tmp_path: Path, ours: str, theirs: str, budget: float) -> None:
@@ -66,3 +97,20 @@ def test_the_budget(tmp_path: Path, ours: str, theirs: str, budget: float) -> No
         if ratios[-1] <= budget:
             return
     pytest.fail(f"{ours} takes {ratios} times {theirs}, the budget is {budget}")
+
+
+def test_the_profile_knows_the_steps(tmp_path: Path) -> None:
+    steps = one_round(tmp_path)
+
+    assert {START, "import of typer", "python-dotenv reads it too", "fsync"} <= steps.keys()
+    assert steps["python-dotenv reads it too"] > steps["LibreChat is found"] > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others count in other units")
+def test_the_peak_of_memory_is_the_programs_own(tmp_path: Path) -> None:
+    small, large = (
+        peak(Command((sys.executable, "-c", code), tmp_path))
+        for code in ("pass", "kept = b'x' * 50_000_000")
+    )
+
+    assert 50 < large - small < 55
