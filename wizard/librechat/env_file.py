@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.language import Message
 from wizard.librechat.variables import VARIABLES
 
 UNWRITABLE_VALUE = Rule(
@@ -85,7 +86,7 @@ class How(StrEnum):
     CHANGED = "changed"
     UNCOMMENTED = "uncommented"
     ADDED = "added"
-    SUGGESTED = "added as a comment"
+    SUGGESTED = "suggested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +358,8 @@ def _uncommented(file: EnvFile, idle: re.Match[str], name: str, value: str) -> _
 def _line(name: str, value: str, text: str, position: int, style: str = "") -> str:
     """The assignment as it shall stand before the position in the text."""
     if not is_writable(value):
-        raise UNWRITABLE_VALUE.failure(f"{name} is such a value.", variable=name)
+        detail = Message("{name} is such a value.", name=name)
+        raise UNWRITABLE_VALUE.failure(detail, variable=name)
     written = quoted(value, style)
     if not written and _TAKEN_FOR_A_VALUE.match(text, position):
         written = "''"
@@ -444,9 +446,18 @@ def _verify(before: EnvFile, after: EnvFile, edits: Mapping[str, str | Suggestio
     for name in (*wanted, *read):
         if wanted.get(name) != read.get(name):
             last = next((each for each in before.assignments if each.name == name), None)
-            where = f"near line {before.line_of(last.start)}, " if last else ""
             raise CONFUSING_FILE.failure(
-                f"{where}after the change LibreChat would read {name} differently than meant."
+                Message(
+                    "near line {line}, after the change LibreChat would read {name} differently"
+                    " than meant.",
+                    line=before.line_of(last.start),
+                    name=name,
+                )
+                if last
+                else Message(
+                    "after the change LibreChat would read {name} differently than meant.",
+                    name=name,
+                )
             )
 
 
