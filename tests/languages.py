@@ -1,4 +1,4 @@
-"""Languages for tests, with as many texts as a test needs."""
+"""Languages for tests: with as many texts as a test needs, or with every text, marked."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ def speaking(texts: Mapping[str, str], name: str = "nl") -> Language:
     write_mo(file, catalogue)
     file.seek(0)
     return Language(name, GNUTranslations(file))
+
+
+@cache
+def marking() -> Language:
+    """A language that puts every text of the catalogues between ⟦ and ⟧, to be seen on a page."""
+    texts = (str(message.id) for message in _catalogue() if message.id)
+    return speaking({text: f"⟦{text}⟧" for text in texts})
 
 
 def untranslatable(texts: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.languages import untranslatable
 from wizard.auth0.management_plan import (
     NO_URLS,
     URL_LISTS,
@@ -266,6 +267,12 @@ def test_other_policies_of_the_api_are_kept() -> None:
 )
 def test_which_wildcards_are_shared_with_strangers(url: str, shared: bool) -> None:
     assert bool(shared_wildcards([url])) == shared
+
+
+@given(tenants)
+def test_every_reason_can_be_said_in_another_language(tenant: TenantState) -> None:
+    changes = plan(tenant, WANTED)
+    assert untranslatable([text for it in changes for text in (it.why, it.part.value)]) == []
 
 
 def test_a_plan_shows_no_secret() -> None:

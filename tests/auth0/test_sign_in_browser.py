@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.chromium import Tab, chromium
+from tests.languages import marking
 from tests.providers import EMAIL, PASSWORD, Authority, Demo, free_port, furnish
 from wizard.auth0.checks import check_tenant
 from wizard.auth0.sign_in import SignIn
 from wizard.clock import SystemClock
 from wizard.demo.state import Tenant
+from wizard.demo.tenant import DemoTenant
+from wizard.language import Language
 from wizard.settings import SetupSettings
 
 pytestmark = pytest.mark.needs("chromium")
@@ -33,13 +36,18 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 
 @contextmanager
 def signing_in(
-    demo: Demo, port: int, change: Callable[[SetupSettings], SetupSettings] = lambda same: same
+    demo: Demo,
+    port: int,
+    change: Callable[[SetupSettings], SetupSettings] = lambda same: same,
+    language: Language | None = None,
 ) -> Iterator[SignIn]:
     report = check_tenant(demo.setup, demo.http, SystemClock())
     assert report.ok, report.findings
     assert report.discovery is not None
     settings = change(demo.setup)
-    with SignIn(settings, report.discovery, report.keys, demo.http, port, linger=0) as flow:
+    with SignIn(
+        settings, report.discovery, report.keys, demo.http, port, language=language, linger=0
+    ) as flow:
         yield flow
 
 
@@ -176,3 +184,44 @@ def test_a_refused_visit_is_told_in_plain_words(
         )
         assert "not part of the sign-in" in tab.evaluate("document.title")
         assert_well_laid_out(tab, "refused", tmp_path)
+
+
+# What people read of a page, but data.
+TEXTS = "title, h1, h3, p, label, button, summary, a, strong, [aria-label]"
+
+
+def unsaid(tab: Tab) -> list[str]:
+    """The texts of the page that stand there in plain English."""
+    shown: list[str] = tab.evaluate(
+        f"[...document.querySelectorAll('{TEXTS}')]"
+        ".map(e => e.getAttribute('aria-label') || e.textContent.trim())"
+        ".filter(text => text && !text.startsWith('⟦'))"
+    )
+    assert tab.evaluate("document.documentElement.lang") == "nl"
+    return shown
+
+
+@pytest.mark.parametrize("fault", [nothing, no_offline_access])
+def test_every_page_speaks_the_users_language(
+    fault: Callable[[Demo], None], authority: Authority, tab: Tab, tmp_path: Path
+) -> None:
+    port, language = free_port(), marking()
+    tab.call("Network.clearBrowserCookies")
+    with DemoTenant(
+        Tenant(), certificate=authority.certificate, key=authority.key, language=language
+    ) as running:
+        demo = furnish(running.tenant, authority.http(), f"http://localhost:{port}")
+        fault(demo)
+        with signing_in(demo, port, language=language) as flow:
+            tab.open(flow.url, "document.querySelector('[type=password]')")
+            assert unsaid(tab) == []
+            log_in(tab, flow)
+            assert unsaid(tab) == []
+            accept(tab)
+            flow.wait(10)
+            assert unsaid(tab) == []
+            tab.console.clear()
+            assert_well_laid_out(tab, f"marked-{fault.__name__}", tmp_path)
+            assert tab.console == []
+            tab.open(demo.setup.callback_url, "document.querySelector('footer')")
+            assert unsaid(tab) == []

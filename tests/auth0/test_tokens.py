@@ -26,6 +26,7 @@ from tests.auth0.scripted import (
     oauth,
     signing_key,
 )
+from tests.languages import speaking, untranslatable
 from wizard.auth0.errors import Check, OAuthError
 from wizard.auth0.tenant import judge_metadata
 from wizard.auth0.tokens import RULES, Expected, Judgement, Tokens, judge_tokens, read_tokens
@@ -206,6 +207,35 @@ def test_a_bad_access_token_fails_for_its_own_reason(
     assert finding.rule.id == rule
     assert detail in finding.detail
     assert fix in finding.fix
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [replace(GOOD, id_token=token) for token, *_ in BAD_ID_TOKENS]
+    + [replace(GOOD, access_token=token) for token, *_ in BAD_ACCESS_TOKENS]
+    + [replace(GOOD, refresh_token="", scope=scope) for scope in ("", "offline_access")],
+)
+def test_whatever_is_wrong_can_be_said_in_another_language(bad: Tokens) -> None:
+    judgement = judge(bad)
+    told = [text for it in judgement.findings for text in (it.detail, it.fix)]
+    told += [text for it in judgement.results for text in (it.title, it.detail)]
+    assert untranslatable(told) == []
+
+
+def test_a_text_within_a_text_is_translated_too() -> None:
+    dutch = speaking(
+        {
+            "{token}, for {audience}.": "{token}, voor {audience}.",
+            "A JSON Web Token signed {algorithm}, valid for {duration}": (
+                "{duration} geldig, ondertekend met {algorithm}"
+            ),
+            "{count} hours": "{count} uur",
+        }
+    )
+    judgement = judge(GOOD)
+    (detail,) = (each.detail for each in judgement.results if each.check is Check.ACCESS_TOKEN)
+    assert detail == f"A JSON Web Token signed RS256, valid for 24 hours, for {AUDIENCE}."
+    assert dutch.say(detail) == f"24 uur geldig, ondertekend met RS256, voor {AUDIENCE}."
 
 
 def test_an_encrypted_token_without_an_api_is_an_opaque_one() -> None:
