@@ -86,12 +86,12 @@ def assignments_of_python_dotenv(file: bytes) -> list[tuple[str, str]]:
     """The assignments that python-dotenv reads, in their order.
 
     Raises:
-        UnreadableError: it passes over a line.
+        UnreadableError: it passes over a line, or takes several for a name in apostrophes.
     """
     text = file.decode("utf-8", "replace")
     bindings = list(parse_stream(io.StringIO(text, newline="")))
     for each in bindings:
-        if each.error:
+        if each.error or len((each.key or "").splitlines()) > 1:
             raise UnreadableError(each.original)
     return [
         (each.key, each.value)

@@ -129,6 +129,7 @@ def test_refuses_a_value_without_a_common_form(value: str) -> None:
         ("A=\n", "A=new\n"),
         ("A = 1\n", "A=new\n"),
         ("A: 1\n", "A=new\n"),
+        ("A:\r\n\nB=2\r\n", "A=new\r\n\nB=2\r\n"),
         ("\ufeffA=1\r\nB=2\r\n", "\ufeffA=new\r\nB=2\r\n"),
         ("A=1\rB=2\r", "A=new\rB=2\r"),
         ("  export   A=1 # c\n", "  export   A=new # c\n"),
@@ -264,6 +265,13 @@ def test_an_edit_that_would_change_something_else_is_refused(text: str) -> None:
     with pytest.raises(Failure) as caught:
         edit(text, A="new")
     assert caught.value.finding.rule is CONFUSING_FILE
+
+
+def test_two_assignments_with_a_javascript_line_end_between_them() -> None:
+    assert edit("PORT='1'\u2028A:\n'2'\nB=3\n", A="new", HOST="h") == (
+        "PORT='1'\u2028A='new'\nHOST=h\nB=3\n"
+    )
+    assert edit("# A=1\u2028B='2'\n", A="new", B="3") == ("# A=1\u2028B='3'\n\n# Others\nA=new\n")
 
 
 def test_a_name_cannot_carry_a_line_of_its_own() -> None:

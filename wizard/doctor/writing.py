@@ -206,11 +206,8 @@ def _is_interpolated(assignment: Assignment) -> bool:
 
 def _oddly_written(subject: Subject) -> Iterator[Finding]:
     for assignment in of_the_table(subject):
-        has_odd_sign = assignment.end - assignment.start > len(assignment.name) + 1 + len(
-            assignment.raw
-        )
         is_told = assignment.comment_is_glued or "\n" in assignment.raw
-        if (has_odd_sign or assignment.raw[:1] == "`") and not is_told:
+        if (not assignment.is_plain or assignment.raw[:1] == "`") and not is_told:
             yield subject.finding(ODDLY_WRITTEN, assignment.name)
 
 

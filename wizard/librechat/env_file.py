@@ -102,9 +102,9 @@ class Assignment:
 
     `raw` is the value as written. `start` to `end` runs from the name to the end of the value
     and of what other parsers read as a part of that: white space of JavaScript's behind it, or the
-    rest of the line where a `#` is glued to a bare value.
-    The comment is glued where some parser takes it for the value or for a part of that: also in
-    `A= # c` (python-dotenv, Docker Compose), and behind a tab (Docker Compose).
+    rest of the line where a `#` is glued to a bare value. `is_plain` tells that all of that is
+    `NAME=` and `raw`. The comment is glued where some parser takes it for the value or for a part
+    of that: also in `A= # c` (python-dotenv, Docker Compose), and behind a tab (Docker Compose).
     """
 
     name: str
@@ -112,13 +112,13 @@ class Assignment:
     raw: str = field(repr=False)
     start: int
     end: int
+    is_plain: bool
     comment_is_glued: bool
 
     @property
     def is_portable(self) -> bool:
         """Whether every parser reads the value as LibreChat does."""
-        has_space_or_colon = self.end - self.start != len(self.name) + 1 + len(self.raw)
-        if has_space_or_colon or self.comment_is_glued:
+        if not self.is_plain or self.comment_is_glued:
             return False
         quote = self.raw[:1]
         if quote == "'" == self.raw[-1:] and len(self.raw) > 1:
@@ -257,14 +257,20 @@ def _assignment(text: str, found: re.Match[str], start: int, end: int) -> Assign
     written = text[start:end]
     raw = written.strip(_SPACES)
     behind_space = _end_of(_INLINE_SPACES, text, end)
-    end = start + len(written.rstrip(_SPACES)) if raw else found.end()
+    sign, value = (
+        found.start() + len(found[0].rstrip(_SPACES)),
+        start + len(written.rstrip(_SPACES)),
+    )
+    end = value if raw else sign
     comment = _INLINE_COMMENT.match(text, end)
     glued = comment is not None and _is_glued(raw, comment["space"])
     if comment and glued and raw and raw[0] not in _QUOTES and not comment["space"]:
         end = comment.end()
     else:
-        end += len(text[end:behind_space].rstrip(" \t"))
-    return Assignment(found["name"], _read(raw), raw, found.start("name"), end, glued)
+        end += len(text[end:behind_space].rstrip(" \t\r\n"))
+    name, begin = found["name"], found.start("name")
+    is_plain = text[begin:end] == f"{name}={raw}"
+    return Assignment(name, _read(raw), raw, begin, end, is_plain, glued)
 
 
 def _is_glued(raw: str, space: str) -> bool:
@@ -375,15 +381,16 @@ def _idle_lines(file: EnvFile, names: Collection[str]) -> dict[str, re.Match[str
     for match in _IDLE_LINE.finditer(file.text):
         if match["name"] not in names:
             continue
-        before = bisect(starts, match.start()) - 1
-        if before < 0 or file.assignments[before].end <= match.start():
+        before = bisect(starts, match.start())
+        ends_before = not before or file.assignments[before - 1].end <= match.start()
+        if ends_before and before == bisect(starts, match.end()):
             found[match["name"]] = match
     return found
 
 
 def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[_Splice]:
     """New lines, each beside its nearest relative; what has none goes to the end of the file."""
-    line_ends = {each.name: _end_of_line(file.text, each.end) for each in file.assignments}
+    line_ends = _line_ends(file)
     end = len(file.text.rstrip("\r\n"))
     line_break = _dominant_line_break(file.text)
     splices: list[_Splice] = []
@@ -403,6 +410,17 @@ def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[
         change = Change(name, how, file.line_of(anchor) + 1, None, line)
         splices.append(_Splice(anchor, anchor, lead + line, change))
     return splices
+
+
+def _line_ends(file: EnvFile) -> dict[str, int]:
+    """Where the line of each name ends, in which another assignment may begin (U+2028)."""
+    ends: dict[str, int] = {}
+    next_start = next_end = len(file.text)
+    for each in reversed(file.assignments):
+        end = _end_of_line(file.text, each.end)
+        next_start, next_end = each.start, end if end <= next_start else next_end
+        ends.setdefault(each.name, next_end)
+    return ends
 
 
 def _new_line(name: str, wanted: str | Suggestion, text: str, position: int) -> tuple[str, How]:
