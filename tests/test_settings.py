@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.languages import untranslatable
 from wizard.settings import (
     API_IDENTIFIER_MAX_LENGTH,
     Auth0Settings,
@@ -29,7 +30,8 @@ from wizard.settings import (
 def refusal(parse: Callable[[str], object], text: str) -> str:
     with pytest.raises(InvalidValue) as caught:
         parse(text)
-    return str(caught.value)
+    assert untranslatable([caught.value.reason]) == []
+    return caught.value.reason
 
 
 TENANTS = [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from tests.doctor.cases import CASES, CLIENT_SECRET, GOOD, Case, env, subject
 from tests.fakes import FixedClock
+from tests.languages import speaking, untranslatable
 from wizard.doctor.check import Check
 from wizard.doctor.examine import examine
 from wizard.doctor.rules import CHECKS, FILE_CHECKS, MOST_OF_ONE_RULE, diagnose
@@ -15,7 +17,12 @@ from wizard.doctor.subject import Subject
 from wizard.execution import BUG
 from wizard.findings import Rule, Severity
 from wizard.http import Response
+from wizard.language import Message
 from wizard.librechat.variables import VARIABLES
+from wizard.ui.console import MASK
+
+# Commands, paths, a line of Docker Compose, what the cases have for the parser's words.
+_NO_WORDS = re.compile(r"chmod 600 |unset |/|docker-compose\S*: \w+=|line 1\Z")
 
 
 def ids(checked: Subject) -> set[str]:
@@ -46,6 +53,33 @@ class TestCases:
                 if variable.secret and len(value) >= 8 and value not in variable.public_values:
                     assert value not in text, name
             assert CLIENT_SECRET not in text
+
+    def test_all_that_is_told_can_be_said_in_another_language(self, case: Case) -> None:
+        told = [text for each in diagnose(case.broken) for text in (each.detail, each.fix)]
+        assert [text for text in untranslatable(told) if not _NO_WORDS.match(text)] == []
+
+
+def test_a_finding_in_dutch_hides_the_same_secrets() -> None:
+    dutch = speaking(
+        {
+            "{seen}; the shell has another value.": "{seen}; de shell heeft een andere waarde.",
+            "Line {line}: {name}={value}": "Regel {line}: {name}={value}",
+        }
+    )
+    checked = subject(env(OPENID_ISSUER=CLIENT_SECRET), environ={"OPENID_ISSUER": "x"})
+    finding = next(each for each in diagnose(checked) if each.rule.id == "LA182")
+    line = checked.line_of("OPENID_ISSUER")
+    assert dutch.say(finding.detail) == (
+        f"Regel {line}: OPENID_ISSUER={MASK}; de shell heeft een andere waarde."
+    )
+
+
+def test_a_secret_is_hidden_also_where_it_is_a_word_of_ours() -> None:
+    """Such a text stays English: no translation could be searched for it."""
+    checked = subject(env(OPENID_CLIENT_SECRET="LibreChat"))
+    text = Message("{key}: LibreChat says {value}.", key="K", value="no")
+    assert checked.redacted(text) == f"K: {MASK} says no."
+    assert not isinstance(checked.redacted(text), Message)
 
 
 def test_every_rule_of_the_table_has_a_case() -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import random
 import re
-import signal
 import stat
 import subprocess
 import sys
 import threading
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 import pytest
 
+from tests.languages import untranslatable
 from wizard.findings import ExitCode, Failure, Rule
 from wizard.librechat.env_store import (
     BACKUPS_KEPT,
@@ -64,6 +68,13 @@ def failing(rule: Rule) -> Iterator[pytest.ExceptionInfo[Failure]]:
     assert caught.value.finding.rule is rule
     assert caught.value.exit_code is ExitCode.FILE
     assert caught.value.finding.fix
+    assert untranslatable(told_by(caught.value)) == []
+
+
+def told_by(failure: Failure) -> list[str]:
+    """What it says in words; a path alone is none."""
+    finding = failure.finding
+    return [text for text in (finding.detail, finding.fix) if not os.path.isabs(text)]
 
 
 def mode(path: Path) -> int:
@@ -459,33 +470,158 @@ def test_a_full_disk(tmp_path: Path, state: Path) -> None:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(
-    store: EnvStore, state: Path, folder: Path
-) -> None:
-    old, new = b"old\n" * 50_000, b"new\n" * 80_000
-    act = (
-        "print('go', flush=True)\n"
-        "    while True:\n"
-        "        store.save(b'old\\n' * 50_000, b'new\\n' * 80_000)\n"
-        "        store.save(b'new\\n' * 80_000, b'old\\n' * 50_000)"
-    )
-    dice = random.Random(1)
-    for _ in range(8):
-        store.path.write_bytes(old)
-        with subprocess.Popen(
-            [*script(act), str(store.path), str(state)], cwd=ROOT_FOLDER, stdout=subprocess.PIPE
-        ) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(dice.uniform(0, 0.1))
-            process.send_signal(signal.SIGKILL)
-        assert store.read() in {old, new}
-    for backup in store._backups():
-        assert backup.read_bytes() in {old, new}
-    store.save(store.read(), b"after\n")
-    assert names(folder) == [".env"]
-    assert list(store.backup_dir.glob("*.part")) == []
-    assert store.read() == b"after\n"
+KILLS = 500
+# The day's, so that each day tries other moments.
+KILL_SEED = os.environ.get("KILL_SEED") or f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """A file that is written while its writer is killed: how large, and how it lies there."""
+
+    lines: int
+    line_break: bytes = b"\n"
+    mode: int = 0o600
+    is_link: bool = False
+    act: str = "save"
+
+    def content(self, word: str) -> bytes:
+        return b"".join(
+            b"NAME_%d=%s%s" % (number, word.encode(), self.line_break)
+            for number in range(self.lines)
+        )
+
+
+VICTIMS = [
+    Victim(lines=10),
+    Victim(lines=2_000, line_break=b"\r\n", mode=0o644),
+    Victim(lines=20_000, is_link=True),
+    Victim(lines=2_000, mode=0o640, act="undo"),
+    Victim(lines=500, line_break=b"\r\n", mode=0o644, is_link=True),
+]
+
+
+class MortalWriter:
+    """See `tests.librechat.mortal_writer`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.librechat.mortal_writer"],
+            cwd=ROOT_FOLDER,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._process:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+    def killed(
+        self, store: EnvStore, state: Path, act: str, content: bytes, after: float | None
+    ) -> float | None:
+        """What the child took until it was done, None if it was killed before."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        encoded = base64.b64encode(content).decode()
+        order = json.dumps([str(store.path), str(state), act, encoded, after])
+        print(order, file=self._process.stdin, flush=True)
+        took: float | None = json.loads(self._process.stdout.readline())
+        return took
+
+
+class Trial:
+    """One kind of file, written and killed again and again."""
+
+    def __init__(self, victim: Victim, folder: Path) -> None:
+        self.victim = victim
+        self.folder = folder / "LibreChat"
+        self.state = folder / "state"
+        self.real = folder / "secrets" / "real" if victim.is_link else self.folder / ".env"
+        self.store = EnvStore(self.folder / ".env", self.state)
+        self._written = {b"next"}
+        self.folder.mkdir(parents=True)
+        if victim.is_link:
+            self.real.parent.mkdir()
+            self.store.path.symlink_to(self.real)
+
+    def run(self, writer: MortalWriter, word: str, after: float | None) -> tuple[str, float | None]:
+        """Kill a writer after so many seconds; where that caught it, and what it took."""
+        before, wanted = self._prepared(word)
+        backups = set(names(self.store.backup_dir)) if self.store.backup_dir.is_dir() else set()
+        took = writer.killed(self.store, self.state, self.victim.act, wanted, after)
+        read = self.store.read()
+        assert read in {before, wanted}
+        assert took is None or read == wanted
+        assert mode(self.real) == (self.victim.mode if read == before else self._private_mode)
+        self._assert_whole_and_private()
+        left = self._left_over() or set(names(self.store.backup_dir)) != backups
+        if read == wanted:
+            moment = "after it" if took else "new file, not yet done"
+        else:
+            moment = "old file, at work" if left else "before it"
+        self._next_run_is_not_stopped(read)
+        return moment, took
+
+    @property
+    def _private_mode(self) -> int:
+        return self.victim.mode & 0o700
+
+    def _prepared(self, word: str) -> tuple[bytes, bytes]:
+        """The file's content now, and what the child will make of it."""
+        old, new = self.victim.content(f"old{word}"), self.victim.content(f"new{word}")
+        self._written |= {old, new}
+        self.real.write_bytes(old)
+        if self.victim.act == "undo":
+            self.store.save(old, new)
+            old, new = new, old
+        self.real.chmod(self.victim.mode)
+        return old, new
+
+    def _assert_whole_and_private(self) -> None:
+        for path in self.store.backup_dir.iterdir():
+            assert mode(path) == 0o600
+        for path in [*self.store.backup_dir.glob("*.env"), *self.store.backup_dir.glob("*.undone")]:
+            assert path.read_bytes() in self._written
+        for path in self.real.parent.glob(".env.librechat-auth0-*"):
+            assert mode(path) & 0o077 == 0
+
+    def _left_over(self) -> list[Path]:
+        return [
+            *self.real.parent.glob(".env.librechat-auth0-*"),
+            *self.store.backup_dir.glob("*.part"),
+        ]
+
+    def _next_run_is_not_stopped(self, read: bytes | None) -> None:
+        assert self.store.save(read, b"next") is not None
+        assert self.store.last_backup().content == read
+        assert self._left_over() == []
+        assert names(self.folder) == [".env"]
+        assert names(self.real.parent) == [self.real.name]
+        assert self.store.path.is_symlink() == self.victim.is_link
+        assert (self.store.read(), mode(self.real)) == (b"next", self._private_mode)
+
+
+def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(tmp_path: Path) -> None:
+    dice = random.Random(KILL_SEED)
+    moments: Counter[str] = Counter()
+    with MortalWriter() as writer:
+        for number, victim in enumerate(VICTIMS):
+            trial = Trial(victim, tmp_path / str(number))
+            took = [trial.run(writer, "", None)[1] or 0 for _ in range(5)]
+            usual = sorted(took)[2]
+            for kill in range(KILLS // len(VICTIMS)):
+                moment, _ = trial.run(writer, str(kill), dice.uniform(0, 1.3 * usual))
+                moments[moment] += 1
+    print(f"KILL_SEED={KILL_SEED}", moments)  # shown when one of these fails
+    assert moments.total() == KILLS
+    assert moments["before it"] + moments["old file, at work"] > KILLS // 5
+    assert moments["old file, at work"] + moments["new file, not yet done"] > KILLS // 5
+    assert moments["after it"] > KILLS // 20
 
 
 @pytest.mark.needs("git")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.doctor.cases import GOOD, PUBLIC_URL
+from tests.languages import untranslatable
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.findings import Finding
 from wizard.http import Https, NetworkError, Response, Trouble
@@ -28,7 +29,10 @@ def found(
     with running(librechat):
         public_url = values["DOMAIN_SERVER"]
         tunnel = Tunnel(public_url, librechat.port, tells_https=tells_https, answer=answer)
-        return judge_instance(look_at_instance(tunnel, librechat.port, public_url), values)
+        instance = look_at_instance(tunnel, librechat.port, public_url)
+    findings = judge_instance(instance, values)
+    assert untranslatable(text for each in findings for text in (each.detail, each.fix)) == []
+    return findings
 
 
 def free_port() -> int:

@@ -440,7 +440,7 @@ def _why_gone(public: Reply) -> str:
     if public.error is not None:
         is_ours = is_loopback(public.url) and public.error.trouble is Trouble.REFUSED
         is_gone = is_ours or public.error.trouble is Trouble.NAME
-        return Message.of(public.error.trouble.value) if is_gone else ""
+        return public.error.trouble.value if is_gone else ""
     host = host_of(public.url)
     code = public.response.headers.get("ngrok-error-code", "") if public.response else ""
     if code == "ERR_NGROK_3200":
@@ -505,8 +505,7 @@ def _rate_limited(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]
 def _came_from(url: str, reply: Reply) -> Message:
     """What came back from the address, in one sentence."""
     if reply.error is not None:
-        trouble = Message.of(reply.error.trouble.value)
-        return Message("{url}: {reason}.", url=url, reason=trouble)
+        return Message("{url}: {reason}.", url=url, reason=reply.error.trouble.value)
     return Message("{url}: status {status}.", url=url, status=reply.status)
 
 
