@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 
 from wizard.commands.detached import DetachedTunnel
 from wizard.findings import Failure
+from wizard.language import Language
 from wizard.tunnels import TunnelRequest
 
 
@@ -26,7 +30,12 @@ def free_port() -> int:
 def tunnel(tmp_path: Path) -> Iterator[DetachedTunnel]:
     state_dir = tmp_path / "state"
     state_dir.mkdir(mode=0o700)
-    request = TunnelRequest(free_port(), state_dir, f"https://localhost:{free_port()}")
+    request = TunnelRequest(
+        free_port(),
+        state_dir,
+        f"https://localhost:{free_port()}",
+        language=Language.named("nl"),
+    )
     tunnel = DetachedTunnel("local", request, tmp_path / ".env", os.environ)
     yield tunnel
     tunnel.close()
@@ -39,6 +48,17 @@ def test_one_that_shall_not_stay_ends_at_once(tunnel: DetachedTunnel) -> None:
     # GRACE_SECONDS is for those that do not listen.
     assert time.monotonic() - began < 2.5
     assert not tunnel.healthy()
+
+
+def test_it_speaks_the_language_of_the_command_that_opened_it(tunnel: DetachedTunnel) -> None:
+    request = urllib.request.Request(tunnel.open(), headers={"Accept": "text/html"})
+    # Made for this test, on this machine.
+    context = ssl._create_unverified_context()
+
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(request, context=context, timeout=10)
+
+    assert b'<html lang="nl">' in raised.value.read()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")

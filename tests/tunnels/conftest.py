@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.languages import untranslatable
 from tests.providers import node_modules
 from wizard.tunnels import EventKind, TunnelEvent, supervised
 
@@ -73,8 +74,16 @@ def _quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def listener() -> Listener:
-    return Listener()
+def listener() -> Iterator[Listener]:
+    """Hears in every test that all it is told can be said in another language."""
+    listener = Listener()
+    yield listener
+    reasons = [
+        event.detail
+        for event in listener.events
+        if event.kind in {EventKind.LOST, EventKind.CLOSED}
+    ]
+    assert untranslatable([*listener.lines, *reasons]) == []
 
 
 @pytest.fixture

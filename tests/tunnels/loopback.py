@@ -17,6 +17,7 @@ from typing import Any
 
 import h11
 
+from wizard.language import Language
 from wizard.processes import SystemProcesses
 from wizard.tunnels.certificates import Authority
 from wizard.tunnels.proxy import Answered, Proxy
@@ -85,11 +86,15 @@ class RunningProxy:
 
 
 @contextlib.contextmanager
-def running_proxy(upstream_port: int, authority: Authority) -> Iterator[RunningProxy]:
+def running_proxy(
+    upstream_port: int, authority: Authority, language: Language | None = None
+) -> Iterator[RunningProxy]:
     answered: list[Answered] = []
     with event_loop() as loop:
         context = authority.server_context()
-        proxy = Proxy(upstream_port, context, port=0, on_answered=answered.append)
+        proxy = Proxy(
+            upstream_port, context, port=0, on_answered=answered.append, language=language
+        )
         asyncio.run_coroutine_threadsafe(proxy.start(), loop).result(10)
         try:
             yield RunningProxy(proxy.port, authority, answered)

@@ -24,6 +24,7 @@ from websockets.sync.client import connect as connect_websocket
 from websockets.sync.server import ServerConnection
 from websockets.sync.server import serve as serve_websocket
 
+from tests.languages import speaking
 from tests.tunnels.loopback import (
     MEGABYTE,
     RunningProxy,
@@ -501,6 +502,26 @@ def test_a_browser_gets_a_page_that_waits_for_librechat(authority: Authority) ->
         assert answer.headers["cache-control"] == "no-store"
         assert line.startswith(f"LibreChat is not up yet on port {port}.")
         assert eventually(lambda: [seen.status for seen in proxy.answered] == [503, 503])
+
+
+def test_the_page_speaks_the_users_language_and_programs_english(authority: Authority) -> None:
+    port = free_port()
+    language = speaking(
+        {
+            "LibreChat is not up yet on port {port}": "Op poort {port} draait nog geen LibreChat",
+            "This page tries again every two seconds.": "Deze pagina probeert het opnieuw.",
+        }
+    )
+    with running_proxy(port, authority, language) as proxy, client(proxy) as connection:
+        connection.request("GET", "/c/new", headers={"Accept": "text/html"})
+        page = connection.getresponse().read().decode()
+        connection.request("GET", "/api/config")
+        line = connection.getresponse().read().decode()
+
+    assert '<html lang="nl">' in page
+    assert f"<h1>Op poort {port} draait nog geen LibreChat</h1>" in page
+    assert "Deze pagina probeert het opnieuw." in page
+    assert line.startswith(f"LibreChat is not up yet on port {port}.")
 
 
 def test_librechat_may_come_go_and_come_again(authority: Authority) -> None:

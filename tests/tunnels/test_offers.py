@@ -1,0 +1,75 @@
+"""What providers say of themselves to the one who chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.languages import speaking, untranslatable
+from wizard.defaults import TUNNELS
+from wizard.processes import Completed, SystemProcesses
+from wizard.tunnels import ngrok_config, provider
+from wizard.tunnels.local import port_taken
+
+
+class Machine(SystemProcesses):
+    """One on which every program is installed, or none; each says the same when it is run."""
+
+    def __init__(self, *, has_programs: bool, said: str = "") -> None:
+        self._has_programs = has_programs
+        self._said = said
+
+    def which(self, program: str) -> Path | None:
+        return Path("/usr/bin") / program if self._has_programs else None
+
+    def run(
+        self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
+    ) -> Completed:
+        return Completed(0, self._said, "")
+
+
+@pytest.mark.parametrize("name", TUNNELS)
+@pytest.mark.parametrize("has_programs", [True, False])
+def test_every_offer_can_be_said_in_another_language(
+    name: str, has_programs: bool, tmp_path: Path
+) -> None:
+    chosen = provider(name)
+
+    offer = chosen.offer(Machine(has_programs=has_programs), {"HOME": str(tmp_path), "PATH": ""})
+
+    said = (chosen.summary, offer.needs, offer.credential_question, offer.credential_hint)
+    assert untranslatable(filter(None, said)) == []
+
+
+def test_what_is_wrong_with_a_configuration_is_part_of_the_offer(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "PATH": ""}
+    file = ngrok_config.directory(environ) / "ngrok.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text("agent:\n    web_addr: false\n", "utf-8")
+    language = speaking(
+        {
+            "a configuration that can be read ({problem})": "een leesbare configuratie ({problem})",
+            "`web_addr: false` turns off the agent's API, which opens the tunnel; remove it": "weg",
+            "{file}: {problem}": "{file}: {problem}",
+        }
+    )
+
+    needs = provider("ngrok").offer(Machine(has_programs=False), environ).needs
+
+    assert language.say(needs) == f"een leesbare configuratie ({file}: weg)"
+
+
+def test_who_holds_a_port_is_said_in_the_users_language() -> None:
+    language = speaking(
+        {
+            "port {port} is held by {holder}": "poort {port} is bezet door {holder}",
+            "{program} (process {pid})": "{program} (proces {pid})",
+        }
+    )
+
+    failure = port_taken(3443, Machine(has_programs=True, said="p4711\ncnode\n"))
+
+    assert failure.finding.detail == "port 3443 is held by node (process 4711)"
+    assert language.say(failure.finding.detail) == "poort 3443 is bezet door node (proces 4711)"
