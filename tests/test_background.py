@@ -39,7 +39,9 @@ def test_why_a_tunnel_ended_can_be_said_in_another_language_by_a_later_command(
     assert language.say(kept.trouble) == "De localtunnel-client is gestopt (exitstatus 1)"
 
 
-@pytest.mark.parametrize("trouble", ['{"template": "{program.x}", "values": {"program": 1}}', "[]", "7"])
+@pytest.mark.parametrize(
+    "trouble", ['{"template": "{program.x}", "values": {"program": 1}}', "[]", "7"]
+)
 def test_a_text_that_nobody_can_read_is_thrown_away(tmp_path: Path, trouble: str) -> None:
     background = Background(tmp_path)
     background.keep(tunnel_with("no network"))
