@@ -14,6 +14,10 @@ from babel.messages.mofile import write_mo
 from wizard.documents.texts import collected, template_of
 from wizard.language import Language, Message
 
+BEGINS, ENDS = "⟦", "⟧"
+_FIELD = re.compile(r"\{\w+\}")
+_MARKED = re.compile(f"{BEGINS}[^{ENDS}]*{ENDS}")
+
 
 def speaking(texts: Mapping[str, str], name: str = "nl") -> Language:
     """A language that knows these translations of English texts, from a real catalogue."""
@@ -24,13 +28,6 @@ def speaking(texts: Mapping[str, str], name: str = "nl") -> Language:
     write_mo(file, catalogue)
     file.seek(0)
     return Language(name, GNUTranslations(file))
-
-
-@cache
-def marking() -> Language:
-    """A language that puts every text of the catalogues between ⟦ and ⟧, to be seen on a page."""
-    texts = (str(message.id) for message in _catalogue() if message.id)
-    return speaking({text: f"⟦{text}⟧" for text in texts})
 
 
 def untranslatable(texts: Iterable[str]) -> list[str]:
@@ -53,3 +50,22 @@ def _templates(text: str) -> Iterator[str]:
 @cache
 def _catalogue() -> Catalog:
     return collected()
+
+
+@cache
+def pseudo() -> Language:
+    """A language that puts the words of every text between marks, but not the values in it.
+
+    So what is seen outside of marks was never said: a value, or a text that is in no catalogue.
+    """
+    texts = (str(message.id) for message in _catalogue() if message.id)
+    return speaking({text: _FIELD.sub(_outside, f"{BEGINS}{text}{ENDS}") for text in texts})
+
+
+def unsaid(shown: str) -> str:
+    """What was shown in the language `pseudo` and stands outside of marks."""
+    return _MARKED.sub(" | ", shown)
+
+
+def _outside(field: re.Match[str]) -> str:
+    return f"{ENDS}{field[0]}{BEGINS}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.chromium import Tab, chromium
-from tests.languages import marking
+from tests.languages import BEGINS, pseudo
 from tests.providers import EMAIL, PASSWORD, Authority, Demo, free_port, furnish
 from wizard.auth0.checks import check_tenant
 from wizard.auth0.sign_in import SignIn
@@ -195,7 +195,7 @@ def unsaid(tab: Tab) -> list[str]:
     shown: list[str] = tab.evaluate(
         f"[...document.querySelectorAll('{TEXTS}')]"
         ".map(e => e.getAttribute('aria-label') || e.textContent.trim())"
-        ".filter(text => text && !text.startsWith('⟦'))"
+        f".filter(text => text && !text.startsWith('{BEGINS}'))"
     )
     assert tab.evaluate("document.documentElement.lang") == "nl"
     return shown
@@ -205,7 +205,7 @@ def unsaid(tab: Tab) -> list[str]:
 def test_every_page_speaks_the_users_language(
     fault: Callable[[Demo], None], authority: Authority, tab: Tab, tmp_path: Path
 ) -> None:
-    port, language = free_port(), marking()
+    port, language = free_port(), pseudo()
     tab.call("Network.clearBrowserCookies")
     with DemoTenant(
         Tenant(), certificate=authority.certificate, key=authority.key, language=language
@@ -221,7 +221,7 @@ def test_every_page_speaks_the_users_language(
             flow.wait(10)
             assert unsaid(tab) == []
             tab.console.clear()
-            assert_well_laid_out(tab, f"marked-{fault.__name__}", tmp_path)
+            assert_well_laid_out(tab, f"pseudo-{fault.__name__}", tmp_path)
             assert tab.console == []
             tab.open(demo.setup.callback_url, "document.querySelector('footer')")
             assert unsaid(tab) == []
