@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -452,22 +452,70 @@ def test_without_room_for_file_or_backup_the_old_file_stays_and_nothing_else(
         store.last_backup()
 
 
-@only_root
-def test_a_full_disk(tmp_path: Path, state: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 32 KB and five names."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32k,nr_inodes=6", "tmpfs", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("may not mount")
-    try:
-        store = EnvStore(disk / ".env", state)
-        store.path.write_bytes(b"old")
-        with failing(UNWRITABLE) as caught:
-            store.save(b"old", b"x" * 40_000)
-        assert "the disk is full" in caught.value.finding.detail
-        assert (names(disk), store.read()) == ([".env"], b"old")
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@only_root
+def test_a_full_disk(small_disk: Path, state: Path) -> None:
+    store = EnvStore(small_disk / ".env", state)
+    store.path.write_bytes(b"old")
+    with failing(UNWRITABLE) as caught:
+        store.save(b"old", b"x" * 40_000)
+    assert "the disk is full" in caught.value.finding.detail
+    assert (names(small_disk), store.read()) == ([".env"], b"old")
+    assert names(store.backup_dir) == []
+    other = small_disk / "other"
+    other.write_bytes(b"x" * 20_000)
+    with failing(UNWRITABLE):
+        store.save(b"old", b"x" * 12_000)
+    other.unlink()
+    store.save(b"old", b"x" * 12_000)
+    assert store.read() == b"x" * 12_000
+
+
+@only_root
+def test_a_disk_without_room_for_one_more_name(small_disk: Path, state: Path) -> None:
+    store = EnvStore(small_disk / ".env", state)
+    store.path.write_bytes(b"old")
+    for number in range(4):
+        (small_disk / str(number)).touch()
+    before = names(small_disk)
+    with failing(UNWRITABLE) as caught:
+        store.save(b"old", b"new")
+    assert "the disk is full" in caught.value.finding.detail
+    assert (names(small_disk), store.read()) == (before, b"old")
+
+
+@only_root
+def test_a_full_disk_under_the_backups(small_disk: Path, store: EnvStore, folder: Path) -> None:
+    store.path.write_bytes(b"x" * 40_000)
+    on_small_disk = EnvStore(store.path, small_disk)
+    with failing(UNWRITABLE) as caught:
+        on_small_disk.save(b"x" * 40_000, b"new")
+    assert "the disk is full" in caught.value.finding.detail
+    assert str(small_disk) in caught.value.finding.detail
+    assert (names(folder), store.read()) == ([".env"], b"x" * 40_000)
+    with failing(NO_BACKUP):
+        on_small_disk.last_backup()
+
+
+@only_root
+def test_what_a_killed_run_left_does_not_fill_the_disk(small_disk: Path, state: Path) -> None:
+    store = EnvStore(small_disk / ".env", state)
+    store.path.write_bytes(b"old")
+    left = small_disk / f".env.librechat-auth0-{store.backup_dir.name}-x"
+    left.write_bytes(b"x" * 20_000)
+    store.save(b"old", b"x" * 12_000)
+    assert (names(small_disk), store.read()) == ([".env"], b"x" * 12_000)
 
 
 KILLS = 500
@@ -606,7 +654,11 @@ class Trial:
         assert (self.store.read(), mode(self.real)) == (b"next", self._private_mode)
 
 
-def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(tmp_path: Path) -> None:
+def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # here; the killed wait for the disk
+    print(f"KILL_SEED={KILL_SEED}")  # shown when something fails
     dice = random.Random(KILL_SEED)
     moments: Counter[str] = Counter()
     with MortalWriter() as writer:
@@ -617,7 +669,7 @@ def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(tmp_path: P
             for kill in range(KILLS // len(VICTIMS)):
                 moment, _ = trial.run(writer, str(kill), dice.uniform(0, 1.3 * usual))
                 moments[moment] += 1
-    print(f"KILL_SEED={KILL_SEED}", moments)  # shown when one of these fails
+    print(moments)
     assert moments.total() == KILLS
     assert moments["before it"] + moments["old file, at work"] > KILLS // 5
     assert moments["old file, at work"] + moments["new file, not yet done"] > KILLS // 5
@@ -645,27 +697,36 @@ def test_what_a_killed_run_left_is_removed_but_not_that_of_a_neighbour(
 
 
 def test_two_processes_at_once_lose_nothing(store: EnvStore, state: Path) -> None:
-    # Each adds its letter to what it read, again and again until nobody was in between.
+    # Each adds its letter to what it read, again and again, until it saw the other at it too.
     store.path.write_bytes(b"")
     act = (
-        "done = 0\n"
-        "    while done < 10:\n"
+        "ours, theirs = sys.argv[3].encode(), sys.argv[4].encode()\n"
+        "    done = 0\n"
+        "    while done < 20 or before.count(theirs) < 10:\n"
         "        before = store.read()\n"
         "        try:\n"
-        "            store.save(before, before + sys.argv[3].encode())\n"
+        "            store.save(before, before + ours)\n"
         "            done += 1\n"
         "        except Failure as failure:\n"
-        "            assert failure.finding.rule.id == 'LA024', failure"
+        "            assert failure.finding.rule.id == 'LA024', failure\n"
+        "    print(done)"
     )
-    writers = [
-        subprocess.Popen(
-            [*script(act), str(store.path), str(state), letter], cwd=ROOT_FOLDER, stderr=-1
+    writers = {
+        letter: subprocess.Popen(
+            [*script(act), str(store.path), str(state), letter, other],
+            cwd=ROOT_FOLDER,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        for letter in "ab"
-    ]
-    for writer in writers:
-        assert writer.communicate(timeout=60)[1] == b""
-    assert sorted(store.read() or b"") == sorted(b"a" * 10 + b"b" * 10)
+        for letter, other in ("ab", "ba")
+    }
+    saved = {}
+    for letter, writer in writers.items():
+        said, complaint = writer.communicate(timeout=60)
+        assert complaint == b""
+        saved[letter] = int(said)
+    assert Counter((store.read() or b"").decode()) == saved
+    assert len(names(store.backup_dir)) == BACKUPS_KEPT
 
 
 def test_a_run_that_holds_the_lock_is_waited_for_and_then_named(
@@ -692,32 +753,96 @@ def test_a_run_that_holds_the_lock_is_waited_for_and_then_named(
     assert store.read() == b"1"
 
 
-@pytest.mark.needs("strace")
-def test_the_content_is_on_the_disk_before_the_rename(
-    store: EnvStore, state: Path, tmp_path: Path
-) -> None:
-    store.path.write_bytes(b"old")
-    trace = tmp_path / "trace"
-    calls = "trace=openat,write,fsync,fdatasync,rename,renameat,renameat2"
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the kernel was asked: `path` is the file of the handle, or the first name."""
+
+    name: str
+    path: str
+    other: str = ""
+
+
+_CALL = re.compile(
+    r"(?:\d+ +)?(?P<name>\w+)\((?:\d+<(?P<handle>[^>]*)>)?(?P<rest>.*)\) += (?P<result>-?\d+)"
+)
+
+
+def calls_of(act: str, store: EnvStore, state: Path, trace: Path) -> list[Call]:
+    """Every successful call of a run that opens, writes, syncs, renames or removes a file."""
+    watched = "trace=open,openat,creat,write,pwrite64,writev,truncate,ftruncate,fsync,fdatasync"
+    names = "rename,renameat,renameat2,unlink,unlinkat,link,linkat,copy_file_range,sendfile"
     subprocess.run(
         [
-            *("strace", "-f", "-y", "-e", calls, "-o", str(trace)),
-            *script("store.save(b'old', b'brand new')"),
+            *("strace", "-f", "-y", "-e", f"{watched},{names}", "-o", str(trace)),
+            *script(act),
             *(str(store.path), str(state)),
         ],
         cwd=ROOT_FOLDER,
         check=True,
         timeout=60,
     )
-    folder = re.escape(str(store.path.parent))
-    steps = [
-        r"write\(\d+<[^>]*/backups/[^>]*\.part>, \"old\"",
-        r"fsync\(\d+<[^>]*/backups/[^>]*\.part>",
-        r"rename\w*\([^)]*/backups/[^)]*\.env\"\)",
-        r"fsync\(\d+<[^>]*/backups/[^>]*>",
-        rf"write\(\d+<{folder}/[^>]*>, \"brand new\"",
-        rf"fsync\(\d+<{folder}/\.env\.librechat-auth0-[^>]*>",
-        rf"rename\w*\(.*\"{folder}/\.env\"",
-        rf"fsync\(\d+<{folder}>",
-    ]
-    assert re.search(".*".join(steps), trace.read_text(), re.DOTALL), trace.read_text()
+    calls = []
+    for line in trace.read_text().splitlines():
+        found = _CALL.match(line)
+        if found and int(found["result"]) >= 0:
+            named = re.findall(r'"([^"]*)"', found["rest"]) if found["handle"] is None else []
+            is_read_only = found["name"].startswith("open") and "O_RDONLY" in found["rest"]
+            name = "look" if is_read_only else found["name"]
+            calls.append(Call(name, *([found["handle"]] if found["handle"] else named[:2])))
+    return calls
+
+
+def assert_whole_after_a_power_cut(calls: Sequence[Call], name: str) -> int:
+    """That the name is only ever given to what is on the disk; where in the calls that was."""
+    touching = [each for each in calls if name in {each.path, each.other} and each.name != "look"]
+    assert [each.name for each in touching] == ["rename"], touching
+    place = calls.index(touching[0])
+    new = touching[0].path
+    made = [each.name for each in calls[:place] if each.path == new]
+    assert made[0] == "openat"
+    assert set(made[1:-1]) == {"write"}
+    assert made[-1] == "fsync"  # nothing is written after it
+    folder = os.path.dirname(name)
+    assert calls[place + 1] == Call("fsync", folder) or (
+        calls[place + 1 : place + 3] == [Call("look", folder), Call("fsync", folder)]
+    ), calls[place:]
+    return place
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("old", [None, b"old"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_the_content_is_on_the_disk_before_the_rename(
+    old: bytes | None, is_link: bool, store: EnvStore, state: Path, tmp_path: Path
+) -> None:
+    real = store.path
+    if is_link:
+        real = tmp_path / "real"
+        store.path.symlink_to(real)
+    if old is not None:
+        real.write_bytes(old)
+    calls = calls_of(f"store.save({old!r}, b'brand new')", store, state, tmp_path / "trace")
+    (backup,) = store.backup_dir.iterdir()
+    backed_up = calls.index(Call("rename", str(backup.with_suffix(".part")), str(backup)))
+    if old is not None:
+        assert backed_up == assert_whole_after_a_power_cut(calls, str(backup))
+    assert backed_up < assert_whole_after_a_power_cut(calls, str(real))
+    # The way to the backup lasts too.
+    for folder in list(backup.parents)[1:3]:
+        assert Call("fsync", str(folder)) in calls[:backed_up]
+
+
+@pytest.mark.needs("strace")
+def test_what_undo_brings_back_is_on_the_disk_before_the_rename(
+    store: EnvStore, state: Path, tmp_path: Path
+) -> None:
+    store.path.write_bytes(b"old")
+    store.save(b"old", b"new")
+    act = "store.undo(store.last_backup(), b'new')"
+    calls = calls_of(act, store, state, tmp_path / "trace")
+    (undone,) = store.backup_dir.iterdir()
+    place = assert_whole_after_a_power_cut(calls, str(store.path))
+    assert assert_whole_after_a_power_cut(calls, str(undone)) < place
+    backup = str(undone.with_suffix(".env"))
+    removed = [number for number, each in enumerate(calls) if each == Call("unlink", backup)]
+    assert removed[0] > place + 1  # not before the file lasts

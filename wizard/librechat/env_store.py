@@ -248,7 +248,11 @@ class EnvStore:
         )
 
     def _back_up(self, content: bytes | None) -> Path:
+        is_first = not self.backup_dir.exists()
         private_folder(self._state_dir, *self._backup_names())
+        if is_first:
+            for parent in list(self.backup_dir.parents)[:2]:
+                _sync_directory(parent)
         for left_over in self.backup_dir.glob("*.part"):
             left_over.unlink(missing_ok=True)
         stamp = self._now().strftime("%Y%m%dT%H%M%S.%fZ")
