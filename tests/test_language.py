@@ -138,7 +138,7 @@ NOT_SAID: dict[str, dict[str, str]] = {
         "the server did not come up": "stands where the system's own words do",
     },
     "wizard/processes.py": dict.fromkeys(
-        ("00 is not installed", "no end after 00 s"),
+        ("00 cannot be given these arguments", "00 is not installed", "no end after 00 s"),
         "stands where the program's own words do",
     ),
     "wizard/tunnels/caddy.py": dict.fromkeys(

@@ -7,12 +7,21 @@ None is taken from the current folder, nor run in it: that may be a checkout fro
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from wizard.platforms import own_session
+
+# PATHEXT has others too, such as `.js`, which Windows cannot start by themselves.
+_STARTABLE = (".com", ".exe", ".bat", ".cmd")
+# Windows has cmd start these, which reads the arguments its own way, whatever quotes they have.
+_BATCH_FILES = (".bat", ".cmd")
+_READ_BY_CMD = re.compile(r'["%&|<>^!\r\n]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,8 @@ def programs(name: str, environ: Mapping[str, str], platform: str = sys.platform
     """
     names = [name]
     if platform == "win32":
-        suffixes = environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").lower().split(";")
+        named = environ.get("PATHEXT", "").lower().split(";")
+        suffixes = [suffix for suffix in named if suffix in _STARTABLE] or _STARTABLE
         if Path(name).suffix.lower() not in suffixes:
             names = [name + suffix for suffix in suffixes]
     for folder in map(Path, environ.get("PATH", os.defpath).split(os.pathsep)):
@@ -107,22 +117,31 @@ class SystemProcesses:
             errors="replace",
             env=None if env is None else dict(env),
             cwd=_folder(),
-            start_new_session=os.name == "posix",
+            **own_session(),
         )
 
 
-def _command(args: Sequence[str], environ: Mapping[str, str] | None) -> list[str]:
+def _command(
+    args: Sequence[str], environ: Mapping[str, str] | None, platform: str = sys.platform
+) -> list[str]:
     """The program by its path, and its arguments.
 
     Raises:
         FileNotFoundError: it is not installed.
+        OSError: it is a batch file of Windows, which cannot be given these arguments safely
+            (https://kb.cert.org/vuls/id/123335).
     """
-    if Path(args[0]).is_absolute():
-        return list(args)
-    found = next(programs(args[0], os.environ if environ is None else environ), None)
-    if found is None:
-        raise FileNotFoundError(f"{args[0]} is not installed")
-    return [str(found), *args[1:]]
+    program = Path(args[0])
+    if not program.is_absolute():
+        found = next(programs(args[0], os.environ if environ is None else environ, platform), None)
+        if found is None:
+            raise FileNotFoundError(f"{args[0]} is not installed")
+        program = found
+    command = [str(program), *args[1:]]
+    is_batch_file = platform == "win32" and program.suffix.lower() in _BATCH_FILES
+    if is_batch_file and any(map(_READ_BY_CMD.search, command)):
+        raise OSError(f"{program} cannot be given these arguments")
+    return command
 
 
 def _folder() -> Path | None:

@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from wizard.platforms import own_session
+
 GRACE_SECONDS = 3.0
 KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)
 _RELEASED = b"released"
@@ -40,7 +42,7 @@ class Watchdog:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
-            start_new_session=os.name == "posix",
+            **own_session(),
         )
 
     def release(self) -> None:
@@ -93,10 +95,15 @@ def end_child(process: subprocess.Popen[Any]) -> None:
     process.wait()
 
 
-def send(pid: int, number: signal.Signals) -> None:
-    """Send a signal to the group that the process leads, or led, else to the process alone."""
+def send(pid: int, number: signal.Signals, platform: str = sys.platform) -> None:
+    """Send a signal to the group that the process leads, or led, else to the process alone.
+
+    Windows has no such signals: the process is ended there, with all that it started.
+    """
     with contextlib.suppress(OSError):
-        if hasattr(os, "killpg") and _leads_group(pid):
+        if platform == "win32":
+            _end_tree(pid)
+        elif hasattr(os, "killpg") and _leads_group(pid):
             os.killpg(pid, number)
         else:
             os.kill(pid, number)
@@ -106,6 +113,18 @@ def main(pid: int, started: str) -> None:
     """The watchdog's own process: wait for the word, or for the pipe to break."""
     if sys.stdin.buffer.read() != _RELEASED:
         end(pid, started)
+
+
+def _end_tree(pid: int) -> None:
+    """End the process with all below it: else `npx.cmd` would leave its `node` behind."""
+    system = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32"
+    subprocess.run(
+        [str(system / "taskkill.exe"), "/PID", str(pid), "/T", "/F"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
 
 
 def _leads_group(pid: int) -> bool:
@@ -120,53 +139,63 @@ def _leads_group(pid: int) -> bool:
     return True
 
 
+def _from_proc(pid: int) -> str | None:
+    """Field 22 of proc(5), `starttime`, and the boot it counts from; None for a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return None
+    # The fields are counted behind the name, which may hold anything.
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in {"Z", "X"} else f"{fields[19]}@{boot}"
+
+
+def _from_ps(pid: int) -> str | None:
+    """The start as ps(1) gives it, in a language and a zone that never change.
+
+    Each column has an option of its own: on macOS, as in POSIX, a comma after `=` is part of the
+    column's title.
+    """
+    answer = subprocess.run(
+        ["/bin/ps", "-o", "lstart=", "-o", "stat=", "-p", str(pid)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"LC_ALL": "C", "TZ": "UTC"},
+    )
+    started, _, state = answer.stdout.strip().rpartition(" ")
+    return None if state.startswith("Z") else started.strip() or None
+
+
 if sys.platform == "linux":
-
-    def _start_time(pid: int) -> str | None:
-        """Field 22 of proc(5), `starttime`, and the boot it counts from; None for a zombie."""
-        try:
-            text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-            boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        except OSError:
-            return None
-        # The fields are counted behind the name, which may hold anything.
-        fields = text.rpartition(")")[2].split()
-        return None if fields[0] in {"Z", "X"} else f"{fields[19]}@{boot}"
-
+    _start_time = _from_proc
 elif sys.platform == "win32":
 
     def _start_time(pid: int) -> str | None:
-        """The creation time, by GetProcessTimes."""
+        """The creation time, by GetProcessTimes; None for one that is only known yet."""
         import ctypes
         from ctypes import wintypes
 
-        limited_information = 0x1000
+        limited_information, synchronize, still_runs = 0x1000, 0x100000, 0x102
         kernel = ctypes.WinDLL("kernel32")
         kernel.OpenProcess.restype = wintypes.HANDLE
-        handle = kernel.OpenProcess(limited_information, False, pid)
-        if not handle:
+        opened = kernel.OpenProcess(limited_information | synchronize, False, pid)
+        if not opened:
             return None
+        handle = wintypes.HANDLE(opened)
         created, ended, in_kernel, in_program = (wintypes.FILETIME() for _ in range(4))
         times = map(ctypes.byref, (created, ended, in_kernel, in_program))
-        known = kernel.GetProcessTimes(wintypes.HANDLE(handle), *times)
-        kernel.CloseHandle(wintypes.HANDLE(handle))
-        if not known or ended.dwHighDateTime or ended.dwLowDateTime:
+        known = kernel.GetProcessTimes(handle, *times)
+        runs = kernel.WaitForSingleObject(handle, 0) == still_runs
+        kernel.CloseHandle(handle)
+        if not known or not runs:
             return None
         return str(created.dwHighDateTime << 32 | created.dwLowDateTime)
 
 else:
-
-    def _start_time(pid: int) -> str | None:
-        """The start as ps(1) gives it, in a language and a zone that never change."""
-        answer = subprocess.run(
-            ["/bin/ps", "-o", "lstart=,stat=", "-p", str(pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={"LC_ALL": "C", "TZ": "UTC"},
-        )
-        started, _, state = answer.stdout.strip().rpartition(" ")
-        return None if state.startswith("Z") else started.strip() or None
+    _start_time = _from_ps
 
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+"""What Windows and macOS do otherwise than Linux, for modules that need not know.
+
+A `platform` is a value of `sys.platform`; tests say another one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+HELD_SECONDS = 2.0
+# https://learn.microsoft.com/windows/win32/procthread/process-creation-flags
+_CREATE_NEW_PROCESS_GROUP = 0x00000200
+_CREATE_NO_WINDOW = 0x08000000
+# <sys/fcntl.h> of macOS; Python has the name there alone.
+_F_FULLFSYNC = 51
+_NEEDS_NO_QUOTES_ON_WINDOWS = re.compile(r"[\w:./\\-]+")
+
+
+def own_session(platform: str = sys.platform) -> dict[str, Any]:
+    """Arguments of `subprocess.Popen`: no Ctrl-C and no closing of our terminal reaches it.
+
+    On Windows it has a console of its own without a window. With none at all (`DETACHED_PROCESS`)
+    each program that it starts would open a window.
+    """
+    if platform == "win32":
+        return {"creationflags": _CREATE_NEW_PROCESS_GROUP | _CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def user_id() -> int | None:
+    """The user we run as; None on Windows, where users have no numbers."""
+    geteuid: Callable[[], int] | None = getattr(os, "geteuid", None)
+    return geteuid() if geteuid else None
+
+
+def replace(fresh: Path, target: Path, platform: str = sys.platform) -> None:
+    """Put the file in the other's place, in one step.
+
+    Windows refuses that while a program has one of them open, as virus scanners, indexers and
+    editors have for a moment: there it is tried for `HELD_SECONDS`.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    deadline = time.monotonic() + HELD_SECONDS
+    while True:
+        try:
+            fresh.replace(target)
+        except PermissionError:
+            if platform != "win32" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def sync(handle: int, platform: str = sys.platform) -> None:
+    """Have the file's content on the disk.
+
+    macOS leaves it in the disk's own cache unless it is asked for more, which not every file
+    system can (`man 2 fsync` there).
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    os.fsync(handle)
+    if sys.platform != "win32" and platform == "darwin":
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.fcntl(handle, _F_FULLFSYNC)
+
+
+def reader_has_gone(error: BaseException, platform: str = sys.platform) -> bool:
+    """Whether it says that nobody reads what we write.
+
+    Windows often calls that an invalid argument, as it does a wrong name of a file
+    (https://github.com/python/cpython/issues/79935).
+    """
+    if isinstance(error, BrokenPipeError):
+        return True
+    return (
+        platform == "win32"
+        and isinstance(error, OSError)
+        and error.errno == errno.EINVAL
+        and error.filename is None
+    )
+
+
+def command_line(args: Iterable[str], platform: str = sys.platform) -> str:
+    """The command as it is typed: into a POSIX shell, or on Windows into cmd and PowerShell."""
+    if platform == "win32":
+        return " ".join(map(_quoted_on_windows, args))
+    return shlex.join(args)
+
+
+def _quoted_on_windows(text: str) -> str:
+    # Single quotes are nothing to cmd; no path has double ones.
+    return text if _NEEDS_NO_QUOTES_ON_WINDOWS.fullmatch(text) else f'"{text}"'
