@@ -23,12 +23,15 @@ from wizard.ui.prompts import Check, Choice
 class ScriptedPrompter:
     """Answers from a list of (part of the question, answer); refused answers are remembered.
 
+    So is all that a person would read: questions, choices and the reasons of refusals.
+
     An answer of KeyboardInterrupt is Ctrl-C at that question.
     """
 
     def __init__(self, *script: tuple[str, object]) -> None:
         self.script = list(script)
         self.refusals: list[str] = []
+        self.shown: list[str] = []
         self.defaults: dict[str, str] = {}
 
     def text(self, question: str, *, default: str = "", check: Check | None = None) -> str:
@@ -39,8 +42,9 @@ class ScriptedPrompter:
             try:
                 if check is not None:
                     check(text)
-            except InvalidValue as reason:
-                self.refusals.append(str(reason))
+            except InvalidValue as invalid:
+                self.refusals.append(invalid.reason)
+                self.shown.append(invalid.reason)
                 continue
             return text
 
@@ -52,6 +56,7 @@ class ScriptedPrompter:
         return default if answer is None else bool(answer)
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
+        self.shown += [choice.label for choice in choices]
         answer = self._answer(question)
         key = default if answer is None else str(answer)
         assert key in {choice.key for choice in choices}, f"{key} is no choice of {question!r}"
@@ -61,6 +66,7 @@ class ScriptedPrompter:
         assert not self.script, f"never asked: {self.script}"
 
     def _answer(self, question: str) -> object:
+        self.shown.append(question)
         assert self.script, f"unexpected question: {question}"
         part, answer = self.script.pop(0)
         assert part in question, f"expected {part!r}, was asked {question!r}"

@@ -26,11 +26,13 @@ ERRORS = (
     Message("Option {option} requires an argument."),
     Message("Option {option} does not take a value."),
     Message("Got unexpected extra argument(s) ({arguments})"),
+    Message("Invalid value for {option} (env var: {name}): {reason}"),
     Message("Invalid value for {option}: {reason}"),
     Message("{value} is none of {values}"),
     Message("{value} is not a valid {kind}."),
     Message("{value} is not in the range {range}."),
 )
+KINDS = (Message("float range"),)
 HEADINGS = (
     Message("Options"),
     Message("Commands"),
@@ -95,18 +97,16 @@ def _with_extras(text: str, language: Language) -> str:
 
 
 def _show(error: click.exceptions.UsageError, language: Language) -> None:
-    context = error.ctx
-    if isinstance(error, click.exceptions.NoArgsIsHelpError) or context is None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return
-    help_option = f"{context.command_path} {context.help_option_names[0]}"
-    for line in (
-        context.get_usage(),
-        language.say(Message("Try '{help}' for help.", help=help_option)),
-        "",
-        language.say(Message("Error: {reason}", reason=reason(error.format_message()))),
-    ):
-        typer.echo(line, err=True)
+    if context := error.ctx:
+        help_option = f"{context.command_path} {context.help_option_names[0]}"
+        typer.echo(context.get_usage(), err=True)
+        typer.echo(language.say(Message("Try '{help}' for help.", help=help_option)), err=True)
+        typer.echo(err=True)
+    said = Message("Error: {reason}", reason=reason(error.format_message()))
+    typer.echo(language.say(said), err=True)
 
 
 def reason(text: str) -> Message:

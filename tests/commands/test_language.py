@@ -1,0 +1,477 @@
+"""Whole commands in a language that marks every word it says: what is left unmarked is data."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.auth0.scripted import (
+    AUDIENCE,
+    CLIENT_ID,
+    DOMAIN,
+    NOW,
+    PUBLIC_URL,
+    SECRET,
+    ScriptedTenant,
+    oauth,
+    to_callback,
+)
+from tests.commands.test_doctor import VALUES, Everything
+from tests.commands.test_trust import Keychain
+from tests.doctor.cases import GOOD, env
+from tests.fakes import FixedClock, NoHttp, ScriptedPrompter, make_world
+from tests.languages import pseudo, unsaid
+from tests.management_stand_in import Managed
+from tests.providers import free_port
+from tests.stand_ins.librechat import LibreChat, Tunnel, running
+from wizard.background import Background, BackgroundTunnel
+from wizard.commands.doctor import DoctorOptions, run_doctor
+from wizard.commands.explain import run_explain
+from wizard.commands.init import InitOptions, run_init
+from wizard.commands.live import LiveView
+from wizard.commands.provision import ProvisionOptions, run_provision
+from wizard.commands.report import run_report
+from wizard.commands.trust import TrustOptions, run_trust
+from wizard.commands.tunnel import TunnelOptions, run_status, run_stop, run_tunnel
+from wizard.commands.undo import run_undo
+from wizard.commands.verify import VerifyOptions, run_verify
+from wizard.execution import BUG, INTERRUPTED
+from wizard.findings import Failure
+from wizard.http import HttpClient, NetworkError, Trouble
+from wizard.language import Message
+from wizard.librechat.env_file import EnvFile
+from wizard.ports import Ports
+from wizard.rules import all_rules
+from wizard.text import one_line
+from wizard.tunnels import EventKind, TunnelEvent
+from wizard.ui import usage
+from wizard.watchdog import start_time
+
+# What is shown as it is in every language.
+DATA = (
+    r"^(ok|x|!|i|~|\?|-) ",  # what a line is
+    r"^ *\d* [+-] .*$",  # lines of a diff
+    r"^    .*$",  # lines to copy
+    r"Allowed (Callback URLs|Logout URLs|Web Origins|Origins \(CORS\))",  # the dashboard's words
+    r"Client (ID|Secret)|API identifier|Domain|Allow (Offline Access|Skipping User Consent)",
+    r"Application Access Policy, User-Delegated Access|Application Type",
+    r"Authentication Method|Grant Types",
+    r"^ *(Identifier|Name):|OIDC Conformant|(JSON Web Token Signature|Signing) Algorithm",
+    r"No such file or directory|\[Errno -2\] 00",  # the system's words
+    r"SecTrustSettingsSetTrustSettings: denied",
+    r"(access_denied: )?Unauthorized|Client is unknown",  # a server's words
+    r"[^\s|]*[{}/\\_.@:=#*0-9•…-][^\s|]*[\w/•…*}]",  # paths, URLs, names, numbers
+    r"\b(openid|profile|email)\b",  # scopes
+    r"LibreChat|Auth0|pigeon|ngrok|localtunnel|cloudflared|caddy|\blocal\b|\bnone\b",  # names
+    r"\b(GET|ms)\b",  # of a request's line
+    r"\b(security|certutil|trustRoot|Root|ZeroDivisionError)\b",  # of commands and programs
+)
+# Of help, beside that.
+TYPED = (
+    r"^.*\[OPTIONS\].*$",  # how a command is called
+    r"'[^']*'",  # what was typed
+    r"^  [a-z]+(?= {2,})",  # a command
+    r"\bpython[^|]*",  # who runs the test
+    r"<[a-z ]+>|\b(PATH|NAME|rule|en\|nl|en, nl|LA…)",  # what an option takes
+)
+WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+class Shown:
+    """All that one run showed, in the language that marks."""
+
+    def __init__(self, folder: Path, *script: tuple[str, object], **given: Any) -> None:
+        self.prompter = ScriptedPrompter(*script) if script else None
+        self.world = make_world(folder, prompter=self.prompter, language=pseudo(), **given)
+        self.ports = self.world.ports
+
+    def run(self, command: Callable[[Ports], object]) -> Shown:
+        """Run it as `execute` does, which shows what ends it."""
+        try:
+            command(self.ports)
+        except Failure as failure:
+            self.ports.console.finding(failure.finding)
+        if self.prompter is not None:
+            self.prompter.verify()
+        return self
+
+    @property
+    def text(self) -> str:
+        asked = self.prompter.shown if self.prompter else []
+        return "\n".join([self.world.said, *map(pseudo().say, asked), self.world.stdout.getvalue()])
+
+    @property
+    def untranslated(self) -> list[str]:
+        """The lines in which words are left that are neither marked nor data."""
+        assert "⟦" in self.text
+        return untranslated(self.text)
+
+
+def untranslated(text: str, data: Sequence[str] = DATA) -> list[str]:
+    """The lines, without what is marked and what is data, in which words are left."""
+    left = unsaid(text)
+    for pattern in data:
+        left = re.sub(pattern, "", left, flags=re.MULTILINE)
+    return [" ".join(line.split()) for line in left.split("\n") if WORD.search(line)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    return folder
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / ".env"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def options(**changed: Any) -> InitOptions:
+    given: dict[str, Any] = {
+        "domain": DOMAIN,
+        "client_id": CLIENT_ID,
+        "client_secret": SECRET,
+        "audience": AUDIENCE,
+        "public_url": PUBLIC_URL,
+        "yes": True,
+    }
+    return InitOptions(**{**given, **changed})
+
+
+def init(folder: Path, chosen: InitOptions, *script: tuple[str, object], **given: Any) -> Shown:
+    shown = Shown(folder, *script, clock=FixedClock(NOW), **given)
+    return shown.run(lambda ports: run_init(chosen, ports, lambda _: None))
+
+
+def test_a_word_that_is_in_no_catalogue_is_seen() -> None:
+    """The measure itself."""
+    shown = pseudo().say(Message("{url} instead of {wanted}.", url="https://a", wanted="that one"))
+
+    assert untranslated(shown) == ["| | that one |"]
+    assert untranslated(pseudo().say("Nothing was written.")) == []
+
+
+def test_init_that_asks_nobody(folder: Path) -> None:
+    assert init(folder, options(), http=ScriptedTenant()).untranslated == []
+    assert init(folder, options(offline=True, dry_run=True)).untranslated == []
+
+
+FAULTS: dict[str, HttpClient] = {
+    "secret": ScriptedTenant(code=oauth("access_denied", "Unauthorized", 401)),
+    "callback": ScriptedTenant(
+        authorize=to_callback(error="unauthorized_client", error_description="Client is unknown")
+    ),
+    "network": ScriptedTenant(
+        discovery=NetworkError(Trouble.NAME, f"https://{DOMAIN}/", "[Errno -2] 00")
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_init_with_a_failed_check(folder: Path, fault: str) -> None:
+    assert init(folder, options(), http=FAULTS[fault]).untranslated == []
+
+
+def test_init_that_asks(folder: Path) -> None:
+    shown = init(
+        folder,
+        InitOptions(public_url=PUBLIC_URL, hold=False),
+        ("Ready?", "Allowed Logout URLs"),
+        ("Ready?", "open"),
+        ("Ready?", "go"),
+        ("Domain", "http://dev-abc.us.auth0.com"),
+        ("Domain", DOMAIN),
+        ("Client ID", CLIENT_ID),
+        ("Client Secret", CLIENT_ID),
+        ("Client Secret", SECRET),
+        ("API Identifier", AUDIENCE),
+        ("What now?", "change"),
+        ("Domain", None),
+        ("Client ID", None),
+        ("Client Secret", ""),
+        ("API Identifier", None),
+        ("What now?", "write"),
+        ("Write these changes?", True),
+        http=ScriptedTenant(code=oauth("access_denied", "Unauthorized", 401)),
+    )
+
+    assert shown.untranslated == []
+
+
+def test_init_that_is_stopped_and_goes_on(folder: Path) -> None:
+    chosen = InitOptions(public_url=PUBLIC_URL, offline=True, hold=False)
+    began = (("Ready?", "go"), ("Domain", DOMAIN), ("Client ID", KeyboardInterrupt))
+
+    assert init(folder, chosen, *began).untranslated == []
+    assert init(folder, chosen, ("Go on", False), *began).untranslated == []
+
+
+def test_the_tunnels_are_described(folder: Path) -> None:
+    shown = init(folder, InitOptions(hold=False), ("Use", "own"), ("Public URL", KeyboardInterrupt))
+
+    assert shown.untranslated == []
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        InitOptions(offline=True),
+        options(domain="http://dev.us.auth0.com"),
+        options(client_id="two words"),
+        options(client_secret=CLIENT_ID),
+        options(client_secret="", client_secret_file="/nowhere"),
+        options(audience=f"https://{DOMAIN}/api/v2/"),
+        options(public_url="http://chat.example.com"),
+        options(public_url="", tunnel="pigeon"),
+        options(port="0"),
+        options(env_file=Path("/nowhere/.env")),
+        options(verify=True, offline=True),
+    ],
+    ids=repr,
+)
+def test_what_ends_init_at_once(folder: Path, chosen: InitOptions) -> None:
+    assert init(folder, chosen).untranslated == []
+
+
+def broken(**changes: str | None) -> str:
+    return env(
+        "B=1\nB=2\nOPENID_SCOPES=x",
+        **{
+            "DOMAIN_CLIENT": "http://localhost:3080/",
+            "OPENID_ISSUER": "http://dev-abc123.us.auth0.com/x",
+            "OPENID_CLIENT_ID": "your-client-id",
+            "OPENID_CALLBACK_URL": "https://chat.example.com/oauth/openid/callback",
+            "OPENID_SCOPE": "openid",
+            "CREDS_KEY": "f34be427ebb29de8d88c107a71546019685ed8b241d8f2ed00c3df97ad2566f0",
+            "JWT_SECRET": "s-1",
+            "ALLOW_SOCIAL_LOGIN": "1",
+            "SESSION_EXPIRY": "15 m",
+            "OPENID_SESSION_SECRET": "x",
+            **changes,
+        },
+    )
+
+
+@pytest.mark.parametrize("name", [None, *GOOD])
+def test_doctor_over_a_broken_file(folder: Path, name: str | None) -> None:
+    write(folder, broken(**({name: None} if name else {})))
+    chosen = DoctorOptions(offline=True)
+
+    assert Shown(folder).run(lambda ports: run_doctor(chosen, ports)).untranslated == []
+
+
+def test_doctor_that_mends(folder: Path) -> None:
+    write(folder, broken())
+    shown = Shown(folder, ("Write these changes?", True))
+    shown.run(lambda ports: run_doctor(DoctorOptions(offline=True, fix=True), ports))
+
+    assert shown.untranslated == []
+
+
+def test_doctor_that_asks_tenant_and_librechat(folder: Path) -> None:
+    with running(LibreChat({})) as librechat:
+        text = env(**{**VALUES, "PORT": str(librechat.port)})
+        write(folder, text)
+        librechat.values = {**EnvFile(text).values(), "OPENID_SCOPE": "openid"}
+        tunnel = Tunnel(PUBLIC_URL, librechat.port)
+        tenant = ScriptedTenant(code=oauth("access_denied", "Unauthorized", 401))
+        http = Everything(tenant, tunnel)
+        shown = Shown(folder, http=http, clock=FixedClock(NOW))
+        shown.run(lambda ports: run_doctor(DoctorOptions(), ports))
+
+    assert shown.untranslated == []
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        DoctorOptions(env_file=Path("other.env")),
+        DoctorOptions(rules=("LA999",)),
+        DoctorOptions(fix=True),
+    ],
+    ids=repr,
+)
+def test_what_ends_doctor_at_once(folder: Path, chosen: DoctorOptions) -> None:
+    write(folder, env())
+    shown = Shown(folder).run(lambda ports: run_doctor(chosen, ports))
+
+    assert shown.untranslated == []
+
+
+@pytest.mark.parametrize("rule", ["", "LA999", *all_rules()])
+def test_explain(folder: Path, rule: str) -> None:
+    shown = Shown(folder).run(lambda ports: run_explain(rule, ports, as_json=False))
+    source = all_rules()[rule].source if rule in all_rules() else ""
+
+    assert untranslated(shown.text.replace(source, "") if source else shown.text) == []
+
+
+def test_explain_keeps_its_columns(folder: Path) -> None:
+    texts = Shown(folder).run(lambda ports: run_explain("LA101", ports, as_json=False)).text
+    labels = [line for line in texts.splitlines() if re.match("⟦(Why|Next|Source):", line)]
+
+    assert len({re.match(r"\S+ +", line)[0].__len__() for line in labels}) == 1  # type: ignore[index]
+
+
+def kept(folder: Path, **changes: Any) -> BackgroundTunnel:
+    started = start_time(os.getpid()) or ""
+    env_file, url = str(folder / ".env"), "https://localhost:3443"
+    one = BackgroundTunnel(env_file, "local", url, 3080, os.getpid(), started, 0.0)
+    return replace(one, **changes)
+
+
+def test_tunnel_status_and_stop(folder: Path) -> None:
+    shown = Shown(folder)
+    background = Background(shown.ports.state_dir)
+    shown.run(run_status).run(lambda ports: run_stop(None, ports))
+    background.keep(kept(folder, trouble=Message(Trouble.REFUSED.value)))
+    shown.run(run_status)
+    background.keep(kept(folder, started="another", trouble=Message(Trouble.NAME.value)))
+    shown.run(run_status)
+
+    assert shown.untranslated == []
+
+
+def test_tunnel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wizard.tunnels import local
+
+    monkeypatch.setattr(local, "DEFAULT_URL", f"https://localhost:{free_port()}")
+    write(folder, env(DOMAIN_CLIENT="https://old.example.com"))
+    for chosen, script in (
+        (TunnelOptions(tunnel="local", dry_run=True), ()),
+        (TunnelOptions(tunnel="local"), ()),
+        (TunnelOptions(tunnel="local"), (("Write these changes?", False),)),
+        (TunnelOptions(tunnel="pigeon"), ()),
+        (TunnelOptions(env_file=Path("other.env")), ()),
+    ):
+        shown = Shown(folder, *script)
+        shown.run(lambda ports, chosen=chosen: run_tunnel(chosen, ports, lambda _: None))  # type: ignore[misc]
+        assert shown.untranslated == []
+
+
+def test_the_live_view() -> None:
+    told: list[str] = []
+    view = LiveView(3080, NoHttp(), told.append)
+    view.hear(TunnelEvent(EventKind.REQUEST, "GET", "/api", 200, 12.4))
+    view.hear(TunnelEvent(EventKind.LOST, detail=Message(Trouble.TIMEOUT.value)))
+    told.append(view._state("https://localhost:3443", 3725))
+
+    assert untranslated("\n".join(one_line(pseudo().say(line)) for line in told)) == []
+
+
+@pytest.mark.parametrize("remove", [False, True])
+@pytest.mark.parametrize("platform", ["darwin", "win32", "linux"])
+def test_trust(folder: Path, platform: str, remove: bool) -> None:
+    shown = Shown(folder)
+    ports = replace(shown.ports, processes=Keychain(refuses=True))
+    for chosen in (
+        TrustOptions(remove=remove, dry_run=True),
+        TrustOptions(remove=remove),
+        TrustOptions(remove=remove, yes=True),
+    ):
+        shown.run(lambda _, chosen=chosen: run_trust(chosen, ports, platform))  # type: ignore[misc]
+
+    assert shown.untranslated == []
+
+
+def test_undo(folder: Path) -> None:
+    init(folder, options(offline=True))
+    for script in (
+        (),
+        (("Take it away again?", False),),
+        (("Take it away again?", True),),
+        (),
+    ):
+        shown = Shown(folder, *script)
+        shown.run(lambda ports: run_undo(None, ports, yes=False))
+        assert shown.untranslated == []
+
+
+def test_report_speaks_english_to_maintainers(folder: Path) -> None:
+    write(folder, broken())
+    shown = Shown(folder)
+    run_report(None, shown.ports, offline=True, as_json=False)
+
+    assert untranslated(shown.world.said) == []
+    assert "⟦" not in shown.world.stdout.getvalue()
+
+
+def test_verify_before_it_asks_for_a_sign_in(folder: Path) -> None:
+    for text in ("", broken(), env(**VALUES)):
+        write(folder, text)
+        shown = Shown(folder, http=FAULTS["secret"], clock=FixedClock(NOW))
+        shown.run(lambda ports: run_verify(VerifyOptions(), ports))
+        assert shown.untranslated == []
+
+
+def test_provision(folder: Path, managed: Managed) -> None:
+    chosen = ProvisionOptions(domain=managed.domain, public_url=PUBLIC_URL)
+    environ = {"AUTH0_MANAGEMENT_TOKEN": managed.token()}
+    runs: Sequence[tuple[tuple[tuple[str, object], ...], dict[str, str], ProvisionOptions]] = (
+        ((), environ, chosen),
+        ((), environ, replace(chosen, dry_run=True)),
+        ((("Make these changes?", False),), environ, chosen),
+        ((), environ, replace(chosen, yes=True)),
+        ((), environ, replace(chosen, yes=True)),
+        ((), environ, replace(chosen, yes=True, public_url="https://other.example.com")),
+        ((), {}, chosen),
+        ((), environ, ProvisionOptions()),
+    )
+    for script, given, wanted in runs:
+        shown = Shown(folder, *script, http=managed.http, clock=managed.clock, environ=given)
+        shown.run(lambda ports, wanted=wanted: run_provision(wanted, ports))  # type: ignore[misc]
+        assert shown.untranslated == []
+
+
+def test_what_ends_any_command(folder: Path) -> None:
+    for failure in (BUG.failure("ZeroDivisionError"), INTERRUPTED.failure()):
+
+        def fail(_: Ports, failure: Failure = failure) -> None:
+            raise failure
+
+        assert Shown(folder).run(fail).untranslated == []
+
+
+COMMANDS = ("init", "verify", "tunnel", "trust", "doctor", "explain", "report", "provision")
+CALLS = (
+    ("--help",),
+    *((command, "--help") for command in COMMANDS),
+    ("tunnel", "status", "--help"),
+    ("tunnel", "stop", "--help"),
+    ("--nonsense",),
+    ("nonsense",),
+    ("init", "--domain"),
+    ("init", "--offlin"),
+    ("init", "--offline=1"),
+    ("init", "--lang", "xx"),
+    ("explain", "LA101", "LA102"),
+    ("verify", "--timeout", "soon"),
+    ("verify", "--timeout", "0"),
+)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=" ".join)
+def test_help_and_wrong_calls(
+    call: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from wizard.cli import app
+
+    monkeypatch.setattr(sys, "argv", ["librechat-auth0", *call])
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit):
+        usage.run(app, pseudo())
+    said = "".join(capsys.readouterr())
+
+    assert "⟦" in said
+    assert untranslated(said, (*TYPED, *DATA)) == []
