@@ -82,7 +82,7 @@ def test_a_command_imports_what_it_needs(tmp_path: Path, name: str, needed: set[
     [
         ("librechat-auth0 --version", PYTHON, 1.3),
         ("librechat-auth0 --help", TYPER, 1.15),
-        (STATUS, TYPER, 2.0),
+        (STATUS, TYPER, 2.1),
         (INIT, TYPER, 3.1),
         (DOCTOR, TYPER, 2.9),
         (EXPLAIN, TYPER, 4.0),
