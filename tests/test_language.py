@@ -147,6 +147,8 @@ NOT_SAID: dict[str, dict[str, str]] = {
             "handled request",
             "address already in use",
             "permission denied",
+            "Only one usage of each socket address",
+            "forbidden by its access permissions",
             "listen tcp",
         ),
         "Caddy's log",

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message, packed, unpacked
+from wizard.platforms import replace
 from wizard.private import private_folder
 from wizard.watchdog import end, start_time
 
@@ -107,7 +108,7 @@ class Background:
         fresh.touch(mode=0o600)
         kept = {**asdict(tunnel), "trouble": packed(tunnel.trouble)}
         fresh.write_text(json.dumps(kept), "utf-8")
-        fresh.replace(path)
+        replace(fresh, path)
 
     def forget(self, tunnel: BackgroundTunnel) -> None:
         """Cross it out, unless another has its place by now."""
@@ -175,8 +176,8 @@ def _read(path: Path) -> BackgroundTunnel | None:
         if not (isinstance(pid, int) and pid > 0 and isinstance(started, str)):
             raise ValueError("it names no process")
         return BackgroundTunnel(**{**kept, "trouble": unpacked(kept["trouble"])})
-    except FileNotFoundError:
-        return None
+    except (FileNotFoundError, PermissionError):
+        return None  # on Windows it may be on its way into its place
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         with suppress(OSError):
             path.unlink()

@@ -173,11 +173,17 @@ def user_language(wanted: str, environ: Mapping[str, str]) -> Language:
     return Language.named(language_name(wanted, environ, _system_locale))
 
 
-def _system_locale() -> str:
-    """That of Windows' own windows; "" elsewhere, where the environment names it."""
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def _system_locale() -> str:
+        """That of Windows' own windows."""
         import ctypes
         import locale
 
         return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")
-    return ""
+
+else:
+
+    def _system_locale() -> str:
+        """Nothing: the environment names it."""
+        return ""

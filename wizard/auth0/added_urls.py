@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from wizard.auth0.management_plan import NO_URLS, URL_LISTS, Urls
+from wizard.platforms import replace
 from wizard.private import private_folder
 
 
@@ -94,7 +95,7 @@ class AddedUrls:
             fresh = path.with_suffix(".new")
             fresh.touch(mode=0o600)
             fresh.write_text(json.dumps(kept, indent=2), "utf-8")
-            fresh.replace(path)
+            replace(fresh, path)
 
 
 @dataclass(frozen=True, slots=True)

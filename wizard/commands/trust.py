@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from wizard.commands.answers import MISSING_OPTION
 from wizard.findings import ExitCode, Finding, exit_code_of
 from wizard.language import Message
+from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.tunnels import certificates, trust
 
@@ -44,7 +44,7 @@ class TrustResult:
         return {
             "ca_file": str(self.ca_file),
             "steps": [
-                {"store": step.store, "commands": [shlex.join(each) for each in step.commands]}
+                {"store": step.store, "commands": [command_line(each) for each in step.commands]}
                 for step in self.steps
             ],
             "done": self.done,
@@ -76,7 +76,7 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
         aim = Message("This computer forgets {file} by these commands:")
     console.say(aim.filled(file=ca_file))
     for step in steps:
-        console.verbatim(step.store, [shlex.join(command) for command in step.commands])
+        console.verbatim(step.store, [command_line(each, platform) for each in step.commands])
     if options.dry_run:
         console.done("Dry run: nothing was run.")
         return TrustResult(ca_file, steps)

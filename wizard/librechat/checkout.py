@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from wizard.language import Message
 from wizard.librechat.deployment import Deployment, read_compose
+from wizard.platforms import user_id
 from wizard.processes import Processes
 
 MAX_FILE_BYTES = 1 << 20
@@ -126,13 +126,14 @@ def _is_of_same_hands(parent: Path, folder: Path) -> bool:
     In /tmp anybody can lay out a LibreChat, with an `.env.example` of his own, for whoever comes
     by (as CVE-2022-24765 had it for git).
     """
-    if os.name != "posix":
+    user = user_id()
+    if user is None:
         return True
     try:
         status, owner = parent.stat(), folder.stat().st_uid
     except OSError:
         return False
-    return status.st_uid in {owner, os.geteuid()} and not status.st_mode & stat.S_IWOTH
+    return status.st_uid in {owner, user} and not status.st_mode & stat.S_IWOTH
 
 
 def _compose_project(folder: Path) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.language import Message
+from wizard.platforms import command_line, replace, sync
 from wizard.private import private_folder
 
 UNREADABLE = Rule(
@@ -276,8 +277,8 @@ class EnvStore:
                 _keep_owner_and_mode(file.fileno(), temporary, target)
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
+                sync(file.fileno())
+            replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -314,17 +315,17 @@ def _keep_owner_and_mode(handle: int, temporary: Path, target: Path) -> None:
     is_new = not target.exists()
     model = (target.parent if is_new else target).stat()
     mode = _PRIVATE_FILE if is_new else stat.S_IMODE(model.st_mode) & ~_OTHERS
-    if os.name == "posix":
-        os.fchmod(handle, mode)  # by its name it could be another file by now, and we root
-    else:
+    if sys.platform == "win32":
         temporary.chmod(mode)
-    if not hasattr(os, "fchown") or (is_new and os.geteuid() != 0):
-        return
-    if model.st_uid != os.geteuid():
-        os.fchown(handle, model.st_uid, model.st_gid)
     else:
-        with suppress(PermissionError):  # a group we are not in; its rights are gone anyway
-            os.fchown(handle, -1, model.st_gid)
+        os.fchmod(handle, mode)  # by its name it could be another file by now, and we root
+        if is_new and os.geteuid() != 0:
+            return
+        if model.st_uid != os.geteuid():
+            os.fchown(handle, model.st_uid, model.st_gid)
+        else:
+            with suppress(PermissionError):  # a group we are not in; its rights are gone anyway
+                os.fchown(handle, -1, model.st_gid)
 
 
 def _drop_all_but_the_newest(oldest_first: Sequence[Path]) -> None:
@@ -339,8 +340,8 @@ def _write_synced(path: Path, content: bytes) -> None:
         with open(part, "wb", opener=partial(os.open, mode=_PRIVATE_FILE)) as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+            sync(file.fileno())
+        replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -396,9 +397,13 @@ def _told(error: OSError, path: Path) -> Message:
     return Message("{file}: {reason}.", file=path, reason=reason)
 
 
-def _access_fix(path: Path, access: str) -> Message:
+def _access_fix(path: Path, access: str, platform: str = sys.platform) -> Message:
+    file = command_line([str(path)], platform)
+    if platform == "win32":
+        return Message(
+            "Close the programs that have it open, or lift its protection: attrib -R {file}",
+            file=file,
+        )
     return Message(
-        "chmod u+{access} {file}, or run as the user who owns it.",
-        access=access,
-        file=shlex.quote(str(path)),
+        "chmod u+{access} {file}, or run as the user who owns it.", access=access, file=file
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import socket
 import ssl
 import time
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
+from wizard.platforms import command_line
 from wizard.private import private_folder
 from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
@@ -57,6 +57,9 @@ SILENT_CADDY = Rule(
 RULES = (NO_CADDY, CADDY_ENDED, SILENT_CADDY)
 
 CERTIFICATE_SECONDS = 15.0
+# What POSIX systems say to Go's `net.Listen`, and what Windows does, which Go asks in English.
+_TAKEN = ("address already in use", "Only one usage of each socket address")
+_FORBIDDEN = ("permission denied", "forbidden by its access permissions")
 _READY = "serving initial configuration"
 _REQUEST = "handled request"
 
@@ -81,7 +84,7 @@ class CaddyTunnel(ChildTunnel):
         self._progress(
             Message(
                 "Browsers trust it after: librechat-auth0 trust --ca {certificate}",
-                certificate=shlex.quote(str(self.root_certificate)),
+                certificate=command_line([str(self.root_certificate)]),
             )
         )
         return url
@@ -131,9 +134,9 @@ class CaddyTunnel(ChildTunnel):
         if status is None:
             return SILENT_CADDY.failure(detail)
         port = urlsplit(wanted_url(self._request)).port or 443
-        if "address already in use" in detail:
+        if any(words in detail for words in _TAKEN):
             return port_taken(port, self._processes)
-        if "permission denied" in detail and "listen tcp" in detail:
+        if "listen tcp" in detail and any(words in detail for words in _FORBIDDEN):
             return CANNOT_LISTEN.failure(detail)
         return CADDY_ENDED.failure(detail or Message("exit status {status}", status=status))
 

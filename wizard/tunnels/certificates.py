@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
+from wizard.platforms import replace, sync
 from wizard.private import private_folder
 
 if TYPE_CHECKING:
@@ -315,9 +316,9 @@ def _write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
         written.chmod(mode)
-        written.replace(path)
+        replace(written, path)
     except BaseException:
         written.unlink(missing_ok=True)
         raise

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from wizard.http import ssl_context
 from wizard.language import Message
+from wizard.platforms import replace
 from wizard.processes import programs
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
@@ -54,15 +55,15 @@ _WRAPPER_MAX_BYTES = 1 << 20
 _DOWNLOADING, _INSTALLING = Message("Downloading ngrok ..."), Message("Installing ngrok ...")
 
 
-def find_agent(environ: Mapping[str, str]) -> Path | None:
+def find_agent(environ: Mapping[str, str], platform: str = sys.platform) -> Path | None:
     """The agent's program: where `PYNGROK_NGROK_PATH` says, on the path, or in its own folder."""
-    name = _program_name()
+    name = _program_name(platform)
     if chosen := environ.get("PYNGROK_NGROK_PATH"):
         return Path(chosen).absolute()
-    for found in programs(name, environ):
+    for found in programs(name, environ, platform):
         if not _is_pyngroks_wrapper(found):
             return found
-    own = directory(environ) / name
+    own = directory(environ, platform) / name
     return own if own.exists() else None
 
 
@@ -90,7 +91,7 @@ def download_agent(environ: Mapping[str, str], progress: Callable[[str], None]) 
             installer.install_ngrok(
                 str(fresh), timeout=DOWNLOAD_SECONDS, context=ssl_context(environ)
             )
-            fresh.replace(target)
+            replace(fresh, target)
     except (PyngrokError, OSError) as error:
         raise NO_DOWNLOAD.failure(one_line(str(error))) from error
     return target
@@ -348,8 +349,8 @@ def _silence_pyngrok() -> None:
         logger.addHandler(logging.NullHandler())
 
 
-def _program_name() -> str:
-    return "ngrok.exe" if sys.platform == "win32" else "ngrok"
+def _program_name(platform: str = sys.platform) -> str:
+    return "ngrok.exe" if platform == "win32" else "ngrok"
 
 
 def _is_pyngroks_wrapper(program: Path) -> bool:

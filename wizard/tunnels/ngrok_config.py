@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from wizard.language import Message
+from wizard.platforms import replace, sync
 from wizard.settings import InvalidValue
 from wizard.tunnels.ngrok_errors import BAD_CONFIGURATION, MALFORMED_TOKEN, TOKEN_NOT_SAVED
 
@@ -267,8 +268,8 @@ def _write_private(path: Path, text: str) -> None:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
+            sync(file.fileno())
+        replace(Path(name), target)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(name).unlink()

@@ -6,8 +6,6 @@ it takes, so that it can be shown, and run by hand, before anything is run.
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.language import Message
+from wizard.platforms import command_line, user_id
 
 if TYPE_CHECKING:
     from wizard.processes import Processes
@@ -119,7 +118,7 @@ def _run(step: Step, processes: Processes) -> Finding | None:
             why = said[-1] if said else Message("exit status {status}", status=done.status)
             return STORE_UNCHANGED.finding(
                 Message("{store}: {reason}", store=step.store, reason=why),
-                fix=Message("Run it yourself: {command}", command=shlex.join(command)),
+                fix=Message("Run it yourself: {command}", command=command_line(command)),
             )
     return None
 
@@ -139,7 +138,9 @@ def _plan(
         case "win32":
             return planner.windows()
         case "darwin":
-            return (*planner.keychain(), *planner.firefox())
+            # Firefox, from 120 on, asks the keychain too; the tool of its own store is rare there.
+            has_tool = processes.which("certutil") is not None
+            return (*planner.keychain(), *(planner.firefox() if has_tool else ()))
         case _:
             return (*planner.linux(), *planner.chromium(), *planner.firefox())
 
@@ -267,5 +268,4 @@ def _is_nss(folder: Path) -> bool:
 
 def _as_root() -> Command:
     """How an administrator's command begins; sudo asks for the password at the terminal."""
-    geteuid = getattr(os, "geteuid", None)
-    return ("sudo",) if geteuid is not None and geteuid() != 0 else ()
+    return ("sudo",) if user_id() != 0 else ()
