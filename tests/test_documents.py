@@ -21,7 +21,7 @@ from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, authority, de
 from wizard.cli import app
 from wizard.commands.provision import ProvisionResult
 from wizard.commands.trust import TrustResult
-from wizard.commands.tunnel import TunnelResult
+from wizard.commands.tunnel import BackgroundResult, TunnelResult
 from wizard.defaults import TUNNELS
 from wizard.documents import pages
 from wizard.documents.command_line import EXIT_CODES, commands
@@ -280,7 +280,12 @@ def test_the_scopes() -> None:
 
 def test_the_keys_of_json(folder: Folder) -> None:
     rows = re.findall(r"^\| `([a-z -]+)` \| (`.*`.*) \|$", README, re.MULTILINE)
-    told = {name: set(re.findall(r"`(\w+)`", cell)) for name, cell in rows if name in JSON}
+    told = {
+        name: set(re.findall(r"`(\w+)`", cell))
+        for names, cell in rows
+        for name in names.split("`, `")
+        if name in JSON
+    }
     settings = SetupSettings(Auth0Settings("dev.us.auth0.com", "id", "secret"), PUBLIC_URL)
     env_file = folder.path / ".env"
     (line,) = (line for line in readme_lines() if "--json" in line and " init " in line)
@@ -291,6 +296,8 @@ def test_the_keys_of_json(folder: Folder) -> None:
     printed["init --undo"] = folder.json("init", "--undo", "--yes")
     results: dict[str, Result] = {
         "tunnel": TunnelResult(env_file, "local", PUBLIC_URL),
+        "tunnel status": BackgroundResult(()),
+        "tunnel stop": BackgroundResult(()),
         "provision": ProvisionResult(env_file, settings, (), (), ()),
         "trust": TrustResult(env_file, ()),
     }
