@@ -279,7 +279,7 @@ def test_the_scopes() -> None:
 
 
 def test_the_keys_of_json(folder: Folder) -> None:
-    rows = re.findall(r"^\| `([a-z -]+)` \| (`.*`.*) \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z `,-]+)` \| (`.*`.*) \|$", README, re.MULTILINE)
     told = {
         name: set(re.findall(r"`(\w+)`", cell))
         for names, cell in rows
