@@ -118,7 +118,7 @@ def read_by_shell(
         script.append(f"unset {' '.join(names)}; . ./{number}.env; printf '%s\\0' {shown}")
     done = subprocess.run(
         [program, "-s", str(folder)],
-        env={"PATH": str(folder / "nothing"), "LC_ALL": "C.UTF-8"},
+        env={"PATH": str(folder / "nothing"), "HOME": "/tilde", "LC_ALL": "C.UTF-8"},
         input="\n".join(script).encode(),
         capture_output=True,
         timeout=60,
@@ -164,7 +164,7 @@ def assignments_of_compose(file: bytes) -> list[tuple[str, str]]:
         if text.startswith("#"):
             text = text.partition("\n")[2]
             continue
-        text = re.sub(r"\Aexport[\t\n\f\r ]+", "", text)
+        text = re.sub(r"\Aexport[\t\n\f\r ]+", "", text).lstrip(_SPACES_IN_LINE)
         found = _KEY.match(text)
         if not found:
             raise UnreadableError(text[:40])

@@ -106,7 +106,7 @@ def test_no_reader_disagrees_and_no_untouched_byte_changes(
     for each, read in zip(done, node.answer(), strict=True):
         assert each.after.values() == each.expected == read, each.case
 
-    assert compare_with_shell(done, tmp_path) > BATCH // 4
+    assert compare_with_shell(done, tmp_path) > BATCH // 5
     assert compared[assignments_of_python_dotenv.__name__] > BATCH // 2
     assert compared[assignments_of_compose.__name__] > BATCH // 2 - BATCH // 10
     assert {change.how for each in done for change in each.changes} == set(How)
@@ -115,8 +115,9 @@ def test_no_reader_disagrees_and_no_untouched_byte_changes(
     assert refused[CONFUSING_FILE.id] < BATCH // 100
 
 
-@pytest.mark.skipif(not has_compose(), reason="needs docker compose")
 def test_docker_compose_reads_what_was_written(tmp_path: Path) -> None:
+    if not has_compose():
+        pytest.skip("needs docker compose")
     done, _ = edited(number for number in range(1_000) if case(SEED, number).kind is Kind.PLAIN)
     readings = read_by_docker_compose([each.after.to_bytes() for each in done], tmp_path)
     for each, read in zip(done, readings, strict=True):
