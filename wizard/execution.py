@@ -13,6 +13,7 @@ from types import FrameType
 from typing import NoReturn, Protocol
 
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.platforms import reader_has_gone
 from wizard.ports import Ports
 
 BUG = Rule(
@@ -93,8 +94,10 @@ def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) 
     end_on_signals()
     try:
         sys.exit(_run(command, flags, ports, run))
-    except BrokenPipeError:
-        # Whoever read us has gone; Python must not complain about it while it closes the streams.
+    except OSError as error:
+        if not reader_has_gone(error):
+            raise
+        # Python must not complain about it while it closes the streams.
         for stream in (sys.stdout, sys.stderr):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         sys.exit(ExitCode.INTERRUPTED)
@@ -115,9 +118,9 @@ def _run(
         result = run(ports, report)
         if not reported:
             report(result)
-    except BrokenPipeError:
-        raise
     except (Failure, KeyboardInterrupt, Exception) as error:
+        if reader_has_gone(error):
+            raise
         if flags.debug:
             _show_traceback(ports)
         failure = _as_failure(error)
@@ -161,7 +164,7 @@ def system_ports(flags: Flags) -> Ports:
     language = user_language(flags.lang, environ)
     plain = flags.plain or _is_simple_terminal(environ)
     console = Console(language=language, plain=plain, quiet=flags.quiet, silent=flags.json)
-    prompter = LinePrompter if plain else TerminalPrompter
+    prompter = TerminalPrompter if not plain and _can_draw_questions() else LinePrompter
     return Ports(
         console=console,
         language=language,
@@ -200,17 +203,22 @@ def _is_simple_terminal(environ: dict[str, str]) -> bool:
     return environ.get("TERM", "") in {"dumb", "unknown"}
 
 
+def _can_draw_questions(platform: str = sys.platform) -> bool:
+    """On Windows prompt_toolkit draws in the console of standard output, also for another one."""
+    return platform != "win32" or sys.stdout.isatty()
+
+
 def _is_ci(environ: dict[str, str]) -> bool:
     return environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def end_on_signals() -> None:
-    """`kill` and a closed terminal end us like Ctrl-C, so that tunnels are closed."""
+    """`kill`, Ctrl-Break and a closed terminal end us like Ctrl-C, so that tunnels are closed."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise KeyboardInterrupt
 
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), interrupt)
 

@@ -22,6 +22,7 @@ from wizard.background import Background, BackgroundTunnel
 from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
 from wizard.language import Language, Message, packed, unpacked
+from wizard.platforms import own_session, reader_has_gone
 from wizard.text import one_line
 from wizard.tunnels import (
     SECRET_PREFIXES,
@@ -114,10 +115,6 @@ class DetachedTunnel(Tunnel):
 
     def _start(self) -> subprocess.Popen[str]:
         log = self._background.open_log(self._env_file)
-        on_windows: dict[str, Any] = {}
-        if sys.platform == "win32":
-            detached = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
-            on_windows = {"creationflags": detached}
         path = os.pathsep.join(
             filter(None, (str(Path(__file__).parents[2]), self._environ.get("PYTHONPATH")))
         )
@@ -130,8 +127,7 @@ class DetachedTunnel(Tunnel):
                 encoding="utf-8",
                 env={**self._environ, "PYTHONPATH": path},
                 cwd=self._request.state_dir,
-                start_new_session=os.name == "posix",
-                **on_windows,
+                **own_session(),
             )
         finally:
             os.close(log)
@@ -139,7 +135,9 @@ class DetachedTunnel(Tunnel):
     def _order(self, process: subprocess.Popen[str], word: object) -> None:
         try:
             _send(process.stdin, word)
-        except BrokenPipeError:
+        except OSError as error:
+            if not reader_has_gone(error):
+                raise
             raise self._gone() from None
 
     def _wishes(self) -> dict[str, object]:
@@ -180,7 +178,11 @@ def main() -> int:
     try:
         order = json.loads(sys.stdin.readline())
         return _Holder(order).run()
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except OSError as error:
+        if not reader_has_gone(error):
+            raise
         return ExitCode.INTERRUPTED
 
 
@@ -267,6 +269,7 @@ class _Holder:
         """Into the log file, which is our error output, and starts anew when it is full."""
         if os.fstat(2).st_size > LOG_BYTES:
             os.ftruncate(2, 0)
+            os.lseek(2, 0, os.SEEK_SET)  # where appending is not inherited, as on Windows
         sys.stderr.write(f"{one_line(self._language.say(line))}\n")
         sys.stderr.flush()
 
@@ -280,8 +283,9 @@ def _send(pipe: IO[str] | None, word: object) -> None:
 def _close(pipe: IO[str]) -> None:
     try:
         pipe.close()
-    except BrokenPipeError:
-        return  # what we had to say is of no interest any more
+    except OSError as error:
+        if not reader_has_gone(error):  # else what we had to say is of no interest any more
+            raise
 
 
 def _told(finding: Finding) -> dict[str, object]:
