@@ -6,6 +6,7 @@
 import os
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -530,6 +531,9 @@ def _provision(
 
 def main() -> None:
     """Run the command line."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        # Windows gives a redirected output an encoding that lacks characters.
+        sys.stdout.reconfigure(errors="replace")
     if not any(name.endswith("_COMPLETE") for name in os.environ):
         _forget_other_commands(app, sys.argv[1:])
     language = user_language(_wanted_language(sys.argv[1:]), os.environ)

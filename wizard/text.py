@@ -12,6 +12,9 @@ _ACTS_ON_TERMINALS = re.compile(
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BREAKS_LINES = re.compile(r"[\t\n]")
 _REPLACEMENT = "�"
+_TYPEWRITER = str.maketrans(
+    {"“": '"', "”": '"', "‘": "'", "’": "'", "…": "...", "–": "-", "•": "*", "›": ">", "→": "->"}
+)
 
 
 def printable(text: str) -> str:
@@ -29,6 +32,23 @@ def printable_json(text: str) -> str:
         return f"\\u{ord(found[0]):04x}"
 
     return _SURROGATE.sub(escaped, _ACTS_ON_TERMINALS.sub(escaped, text))
+
+
+def is_unicode(encoding: str | None) -> bool:
+    """Whether an output of that encoding takes every character."""
+    return encoding is not None and encoding.lower().startswith("utf")
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """The text as an output of that encoding takes it, such as a redirected one of Windows."""
+    if encoding is None:  # it takes text as it is
+        return text
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        poorer = text if is_unicode(encoding) else text.translate(_TYPEWRITER)
+        return poorer.encode(encoding, "replace").decode(encoding)
+    return text
 
 
 def one_line(text: str) -> str:
