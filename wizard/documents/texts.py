@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,18 +68,16 @@ def collected() -> Catalog:
     return catalogue
 
 
-def update(language: str) -> None:
-    """Bring the catalogue of a language up to date: new texts wait there for a translation."""
+def contents(language: str) -> dict[str, bytes]:
+    """The two files of a language, brought up to date; new texts wait for a translation."""
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import write_po
 
     catalogue = translated(language)
-    folder = LOCALE / language / "LC_MESSAGES"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{CATALOGUE}.po").open("wb") as file:
-        write_po(file, catalogue, width=100, include_lineno=False, ignore_obsolete=True)
-    with (folder / f"{CATALOGUE}.mo").open("wb") as file:
-        write_mo(file, catalogue)
+    texts, compiled = BytesIO(), BytesIO()
+    write_po(texts, catalogue, width=100, include_lineno=False, ignore_obsolete=True)
+    write_mo(compiled, catalogue)
+    return {f"{CATALOGUE}.po": texts.getvalue(), f"{CATALOGUE}.mo": compiled.getvalue()}
 
 
 def translated(language: str) -> Catalog:
@@ -186,7 +185,15 @@ def _name(called: ast.expr) -> str:
             return ""
 
 
+def main() -> None:
+    """Bring every catalogue up to date."""
+    for language in LANGUAGES:
+        folder = LOCALE / language / "LC_MESSAGES"
+        if language != ENGLISH:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in contents(language).items():
+                (folder / name).write_bytes(content)
+
+
 if __name__ == "__main__":
-    for each in LANGUAGES:
-        if each != ENGLISH:
-            update(each)
+    main()

@@ -1,0 +1,177 @@
+"""The catalogues: complete, in step with the code, and chosen as a user expects."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+
+from tests.e2e.program import PROGRAM
+from tests.languages import speaking
+from wizard.defaults import ENGLISH, LANGUAGES
+from wizard.documents.texts import LOCALE, collected, contents
+from wizard.language import CATALOGUE, Message, joined, language_name, sentences
+
+TRANSLATED = [name for name in LANGUAGES if name != ENGLISH]
+# What must come through a translation as it is.
+_KEPT = re.compile(
+    r"https?://\w[^\s;,)]*\w|--[a-z][a-z-]+|[A-Z][A-Z0-9]*_[A-Z_0-9]+|LA\d{3}|“Continue with Auth0”"
+    r"|Allowed Callback URL|Regular Web Application|Allow Offline Access|Client Secret \(Post\)"
+)
+
+
+def catalogue_of(language: str) -> Catalog:
+    path = LOCALE / language / "LC_MESSAGES" / f"{CATALOGUE}.po"
+    with path.open("rb") as file:
+        return read_po(file, language)
+
+
+def fields(text: str) -> set[str]:
+    return set(re.findall(r"\{\w+\}", text))
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_every_text_is_translated(language: str) -> None:
+    catalogue = catalogue_of(language)
+
+    missing = [each.id for each in collected() if each.id and each.id not in catalogue]
+    empty = [message.id for message in catalogue if message.id and not message.string]
+    unsure = [message.id for message in catalogue if message.id and message.fuzzy]
+
+    assert not missing, "run: python -m wizard.documents.texts, and translate them"
+    assert not empty
+    assert not unsure
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_the_files_are_those_that_the_code_makes(language: str) -> None:
+    folder = LOCALE / language / "LC_MESSAGES"
+
+    for name, content in contents(language).items():
+        assert (folder / name).read_bytes() == content, "run: python -m wizard.documents.texts"
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_what_must_stay_stays(language: str) -> None:
+    """Fields, links, options, variables, rules and what Auth0's dashboard shows."""
+    for message in catalogue_of(language):
+        if message.id:
+            english, said = str(message.id), str(message.string)
+            assert fields(said) == fields(english), english
+            if fields(english):
+                said.format_map(dict.fromkeys(fields(english), ""))  # does not raise
+            assert set(_KEPT.findall(said)) == set(_KEPT.findall(english)), english
+            assert said[-1:] in ".:?!" or english[-1:] not in ".:?!", english
+            assert said == said.strip() or english != english.strip(), english
+
+
+def test_a_message_is_its_english_text() -> None:
+    message = Message("{count} files in {folder}", count=2, folder="/x")
+
+    assert message == "2 files in /x"
+    assert f"{message:>14}" == " 2 files in /x"
+    assert sentences("A.", "", "B.") == "A. B."
+    assert joined(", ", ["a", Message("b {c}", c="{d}")]) == "a, b {d}"
+    assert Message("{braces} stay") == "{braces} stay"
+
+
+def test_values_that_are_messages_are_translated_with_it() -> None:
+    language = speaking({"a {color} house, {size}": "een {size} huis, {color}", "red": "rood"})
+
+    said = language.say(Message("a {color} house, {size}", color=Message("red"), size="red"))
+
+    assert said == "een red huis, rood"
+    assert language.say("red") == "rood"
+    assert language.say("unknown {text}") == "unknown {text}"
+    assert language.say("") == ""
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({}, "en"),
+        ({"LANG": "nl_NL.UTF-8"}, "nl"),
+        ({"LANG": "nl"}, "nl"),
+        ({"LANG": "nl_BE@euro"}, "nl"),
+        ({"LANG": "C.UTF-8"}, "en"),
+        ({"LANG": "POSIX", "LANGUAGE": "nl"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8", "LANGUAGE": "de:nl:en"}, "nl"),
+        ({"LANG": "nl_NL.UTF-8", "LANGUAGE": "en"}, "en"),
+        ({"LANG": "nl_NL.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "nl_NL.UTF-8"}, "nl"),
+        ({"LANG": "nl_NL.UTF-8", "LC_MESSAGES": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "nlx_NL.UTF-8"}, "en"),
+    ],
+)
+def test_the_locale_chooses(environ: dict[str, str], name: str) -> None:
+    assert language_name("", environ, lambda: "") == name
+
+
+def test_what_is_asked_for_wins_and_the_system_is_asked_last() -> None:
+    assert language_name("en", {"LANG": "nl_NL.UTF-8"}, lambda: "nl_NL") == "en"
+    assert language_name("", {}, lambda: "nl_NL") == "nl"
+    assert language_name("", {"LANG": "en_US.UTF-8"}, lambda: "nl_NL") == "en"
+
+
+def run(*args: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))
+    }
+    return subprocess.run(
+        [PROGRAM, *args],
+        cwd=cwd,
+        env={**kept, "PYTHONUTF8": "1", **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "environ"),
+    [
+        (("--lang", "nl", "explain", "LA108"), {}),
+        (("explain", "LA108", "--lang=nl"), {}),
+        (("explain", "LA108"), {"LANG": "nl_NL.UTF-8"}),
+        (("explain", "LA108"), {"LIBRECHAT_AUTH0_LANG": "nl"}),
+    ],
+)
+def test_the_program_speaks_dutch(
+    tmp_path: Path, args: tuple[str, ...], environ: dict[str, str]
+) -> None:
+    done = run(*args, cwd=tmp_path, **environ)
+
+    assert done.returncode == 0
+    assert "Volgende stap:" in done.stdout
+    assert "Next:" not in done.stdout
+
+
+def test_what_programs_read_stays_english(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("OPENID_ISSUER=dev-abc.us.auth0.com\n")
+
+    english = run("doctor", "--offline", "--json", cwd=tmp_path, LANG="en_US.UTF-8")
+    dutch = run("doctor", "--offline", "--json", cwd=tmp_path, LANG="nl_NL.UTF-8")
+
+    assert english.returncode == dutch.returncode == 1
+    assert english.stdout == dutch.stdout
+    assert run("doctor", "--offline", cwd=tmp_path, LANG="nl_NL.UTF-8").stderr != ""
+
+
+def test_a_language_that_is_not_there(tmp_path: Path) -> None:
+    for args, environ in (
+        (("explain", "--lang", "xx"), {}),
+        (("--lang", "xx", "explain"), {}),
+        (("explain",), {"LIBRECHAT_AUTH0_LANG": "xx"}),
+    ):
+        done = run(*args, cwd=tmp_path, **environ)
+        assert done.returncode == 2
+        assert "'xx' is none of en, nl" in done.stderr
