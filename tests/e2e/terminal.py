@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import sys
+import termios
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pyte
 import pytest
@@ -20,11 +24,21 @@ else:
 
 PROGRAM = str(Path(sys.executable).with_name("librechat-auth0"))
 ENTER = "\r"
+ESCAPE = "\x1b"
 CTRL_C = "\x03"
 CTRL_D = "\x04"
 CTRL_U = "\x15"
 UP = "\x1b[A"
 DOWN = "\x1b[B"
+PLAIN = {"LIBRECHAT_AUTH0_PLAIN": "1"}
+_SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|[=>])")
+
+
+@dataclass(frozen=True)
+class Choose:
+    """An answer that is one of several: the one whose label has these words."""
+
+    words: str
 
 
 class Terminal:
@@ -41,6 +55,7 @@ class Terminal:
     ) -> None:
         env = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environ or {})}
         env["PROMPT_TOOLKIT_NO_CPR"] = "1"  # pyte does not tell where its cursor is
+        self._is_plain = bool(env.get("LIBRECHAT_AUTH0_PLAIN") or env["TERM"] == "dumb")
         env.pop("CI", None)
         if color:
             env.pop("NO_COLOR", None)
@@ -54,8 +69,13 @@ class Terminal:
             env=env,
             dimensions=(rows, columns),
             encoding="utf-8",
+            codec_errors="replace",
             timeout=20,
         )
+        self._typed_at = 0
+        # As long as somebody has it open, the system does not forget in which mode it is.
+        self._line = os.open(_name_of(self._child.child_fd), os.O_RDWR | os.O_NOCTTY)
+        self._modes = termios.tcgetattr(self._line)
 
     @property
     def text(self) -> str:
@@ -63,20 +83,52 @@ class Terminal:
         past = ["".join(line[x].data for x in range(len(line))) for line in self.screen.history.top]
         return "\n".join(line.rstrip() for line in [*past, *self.screen.display])
 
-    def until(self, text: str, seconds: float = 20) -> None:
-        """Read until the text stands on the screen, however it is wrapped."""
+    @property
+    def said(self) -> str:
+        """All that came, without colours and movements of the cursor."""
+        return _SEQUENCE.sub("", self.raw)
+
+    @property
+    def is_as_before(self) -> bool:
+        """Whether the terminal is as the program found it: its modes, the cursor, pasting."""
+        return (
+            termios.tcgetattr(self._line) == self._modes
+            and self.raw.rfind("\x1b[?25l") <= self.raw.rfind("\x1b[?25h")
+            and self.raw.rfind("\x1b[?2004h") <= self.raw.rfind("\x1b[?2004l")
+        )
+
+    def until(self, text: str, seconds: float = 20, *, times: int = 1) -> None:
+        """Read until the text stands on the screen that often, however it is wrapped."""
         deadline = time.monotonic() + seconds
-        while not self._shows(text):
+        while _squeezed(self.text).count(_squeezed(text)) < times:
             assert time.monotonic() < deadline, f"{text!r} never came:\n{self.text}"
-            self._read()
+            assert self._read() or _squeezed(text) in _squeezed(self.text), (
+                f"it ended without {text!r}:\n{self.text}"
+            )
+
+    def until_asked(self, question: str, seconds: float = 20) -> None:
+        """Read until that is the question which waits for an answer."""
+        deadline = time.monotonic() + seconds
+        while not self._asks(question):
+            assert time.monotonic() < deadline, f"{question!r} was never asked:\n{self.text}"
+            assert self._read(), f"it ended without asking {question!r}:\n{self.text}"
 
     def type(self, keys: str) -> None:
+        self._typed_at = len(self.raw)
         self._child.send(keys)
 
-    def answer(self, question: str, text: str) -> None:
-        """Wait for the question, put the text in place of its default, press Enter."""
-        self.until(question)
-        self.type(CTRL_U + text + ENTER)
+    def answer(self, question: str, answer: str | Choose | None) -> None:
+        """Wait for the question and answer it; None is its default."""
+        self.until_asked(question)
+        match answer:
+            case None:
+                self.type(ENTER)
+            case Choose(words):
+                self._choose(words)
+            case _ if self._is_plain:
+                self.type(answer + ENTER)
+            case _:
+                self.type(CTRL_U + answer + ENTER)
 
     def resize(self, columns: int, rows: int) -> None:
         self._child.setwinsize(rows, columns)
@@ -87,23 +139,67 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while self._read():
             assert time.monotonic() < deadline, f"it never ended:\n{self.text}"
-        self._child.close()
         status = self._child.exitstatus
-        return -1 if status is None else status
+        return -1 if status is None else int(status)
 
-    def _shows(self, text: str) -> bool:
-        def squeezed(words: str) -> str:
-            return "".join(words.split())
+    def close(self) -> None:
+        """Take the terminal away, and the program with it."""
+        self._child.close(force=True)
+        if self._line >= 0:
+            os.close(self._line)
+        self._line = -1
 
-        return squeezed(text) in squeezed(self.text)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _asks(self, question: str) -> bool:
+        if self._is_plain:
+            since = _squeezed(self.raw[self._typed_at :])
+            return _squeezed(question) in since and since.endswith(":")
+        last = self.text.rpartition("\n? ")[2]
+        return _squeezed(last).startswith(_squeezed(question))
+
+    def _choose(self, words: str) -> None:
+        if self._is_plain:
+            numbers = re.findall(rf"^ +(\d+)\. .*{re.escape(words)}", self.text, re.MULTILINE)
+            self.type(numbers[-1] + ENTER)
+            return
+        while words not in (pointed := self._pointed()):
+            self.type(DOWN)
+            while self._pointed() == pointed:
+                assert self._read()
+        self.type(ENTER)
+
+    def _pointed(self) -> str:
+        """The choice at which the list points."""
+        return self.text.rpartition("\n »")[2].partition("\n")[0]
 
     def _read(self) -> bool:
+        """Take what has come; False when nothing comes any more."""
+        has_ended = not self._child.isalive()
         try:
-            piece = self._child.read_nonblocking(4096, timeout=0.1)
+            piece = self._child.read_nonblocking(4096, timeout=0 if has_ended else 0.1)
         except pexpect.TIMEOUT:
-            return True
+            return not has_ended
         except pexpect.EOF:
             return False
         self.raw += piece
         self._stream.feed(piece)
         return True
+
+
+def _squeezed(words: str) -> str:
+    return "".join(words.split())
+
+
+def _name_of(terminal: int) -> str:
+    """The device of a pseudo-terminal's other end."""
+    ptsname = ctypes.CDLL(None).ptsname
+    ptsname.restype = ctypes.c_char_p
+    return os.fsdecode(ptsname(terminal))

@@ -343,10 +343,10 @@ class Conversation:
         )
         self.terminal.until("Ready?")
         self.terminal.type(ENTER)
-        self.terminal.answer("? Domain", domain or auth0.domain)
-        self.terminal.answer("? Client ID", auth0.client_id)
-        self.terminal.answer("? Client Secret", auth0.client_secret)
-        self.terminal.answer("? API Identifier", AUDIENCE)
+        self.terminal.answer("Domain", domain or auth0.domain)
+        self.terminal.answer("Client ID", auth0.client_id)
+        self.terminal.answer("Client Secret", auth0.client_secret)
+        self.terminal.answer("API Identifier", AUDIENCE)
 
     def write(self) -> None:
         self.terminal.until("Write these changes?")
@@ -354,7 +354,7 @@ class Conversation:
 
     def decline_the_sign_in(self) -> None:
         self.terminal.until("Sign in once to prove it?")
-        self.terminal.type("n")
+        self.terminal.type("n" + ENTER)
 
     def ended(self) -> int:
         code = self.terminal.end()
@@ -396,8 +396,11 @@ def test_values_are_changed_and_the_others_kept(setup: Setup) -> None:
     talk.terminal.until("? Domain localhost:9")
     talk.terminal.type(CTRL_U + setup.demo.setup.auth0.domain + ENTER)
     talk.terminal.until(f"? Client ID {setup.demo.application.client_id}")
-    for _ in ("client ID", "client secret", "API identifier"):
-        talk.terminal.type(ENTER)
+    talk.terminal.type(ENTER)
+    talk.terminal.until("Enter keeps the one in your .env.")
+    talk.terminal.type(ENTER)
+    talk.terminal.until(f"? API Identifier {AUDIENCE}", times=2)
+    talk.terminal.type(ENTER)
     talk.write()
     talk.decline_the_sign_in()
 

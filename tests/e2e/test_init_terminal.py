@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from tests.e2e.terminal import CTRL_C, CTRL_D, ENTER, UP, Terminal
+from tests.e2e.terminal import CTRL_C, ENTER, UP, Terminal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 
@@ -48,9 +48,9 @@ def ngrok(tmp_path: Path) -> dict[str, str]:
 def answer_all(terminal: Terminal) -> None:
     terminal.until("Ready?")
     terminal.type(ENTER)
-    terminal.answer("? Domain", "dev-abc.us.auth0.com")
-    terminal.answer("? Client ID", CLIENT_ID)
-    terminal.answer("? Client Secret", SECRET)
+    terminal.answer("Domain", "dev-abc.us.auth0.com")
+    terminal.answer("Client ID", CLIENT_ID)
+    terminal.answer("Client Secret", SECRET)
     terminal.until("? API Identifier")
     terminal.type(ENTER)
     terminal.until("Write these changes?")
@@ -78,7 +78,7 @@ def test_colour_is_for_terminals_that_want_it(checkout: Path) -> None:
     with_color.end()
     without = Terminal(*OWN_URL, cwd=checkout)
     without.until("Go on with the answers")
-    without.type("n")
+    without.type("n" + ENTER)
     without.until("Ready?")
     without.type(CTRL_C)
     without.end()
@@ -87,40 +87,11 @@ def test_colour_is_for_terminals_that_want_it(checkout: Path) -> None:
     assert not COLOR.search(without.raw)
 
 
-@pytest.mark.parametrize(
-    ("key", "question"),
-    [
-        (CTRL_C, "Ready?"),  # a list knows no end of input
-        *((key, each) for key in (CTRL_C, CTRL_D) for each in ("? Domain", "? Client Secret")),
-        *((key, "Write these") for key in (CTRL_C, CTRL_D)),
-    ],
-)
-def test_stopping_at_any_question_changes_nothing(checkout: Path, key: str, question: str) -> None:
-    terminal = Terminal(*OWN_URL, cwd=checkout)
-    for asked, answer in (
-        ("Ready?", None),
-        ("? Domain", "dev-abc.us.auth0.com"),
-        ("? Client ID", CLIENT_ID),
-        ("? Client Secret", SECRET),
-        ("? API Identifier", None),
-        ("Write these", None),
-    ):
-        terminal.until(asked)
-        if asked.startswith(question):
-            terminal.type(("\x15" if key == CTRL_D else "") + key)
-            break
-        terminal.type(ENTER) if answer is None else terminal.answer(asked, answer)
-
-    assert terminal.end() == 130
-    terminal.until("Nothing was changed.")
-    assert not (checkout / ".env").exists()
-
-
 def test_a_long_paste_is_no_trouble(checkout: Path) -> None:
     terminal = Terminal(*OWN_URL, cwd=checkout)
     terminal.until("Ready?")
     terminal.type(ENTER)
-    terminal.answer("? Domain", "\x1b[200~https://Dev-ABC.us.auth0.com/\x1b[201~")
+    terminal.answer("Domain", "\x1b[200~https://Dev-ABC.us.auth0.com/\x1b[201~")
     terminal.until("? Client ID")
     terminal.type(CTRL_C)
 

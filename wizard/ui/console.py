@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
 MASK = "••••••••"
+HIDDEN = Message("(hidden)")
 
 
 class Kind(StrEnum):
@@ -183,10 +184,11 @@ class Console:
 
     def changes(self, changes: Sequence[Change]) -> None:
         """The edits of a file as a diff; secrets are masked on both sides."""
+        mask = self._language.say(HIDDEN) if self._plain else MASK
         for change in changes:
-            lines = [(f"+ {masked(change.name, change.after)}", Kind.ADDED)]
+            lines = [(f"+ {masked(change.name, change.after, mask)}", Kind.ADDED)]
             if change.before is not None and change.before != f"{change.name}=":
-                lines.insert(0, (f"- {masked(change.name, change.before)}", Kind.REMOVED))
+                lines.insert(0, (f"- {masked(change.name, change.before, mask)}", Kind.REMOVED))
             for number, (line, kind) in zip((str(change.line), ""), lines, strict=False):
                 self._say(f"{number:>5} {line}", kind, wrap=False)
 
@@ -300,12 +302,12 @@ class Console:
         return self._rich_console
 
 
-def masked(name: str, line: str) -> str:
+def masked(name: str, line: str, mask: str = MASK) -> str:
     """A line of the file with its value hidden if the name is a secret's."""
     head, sign, value = line.partition("=")
     first = value.strip().splitlines()[0] if value.strip() else ""
     if not sign:
         return line
     if first and is_secret(name):
-        return f"{head}={MASK}"
+        return f"{head}={mask}"
     return f"{head}={first}"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 from wizard.language import Language, Message
 from wizard.settings import InvalidValue
+from wizard.text import printable
 
 if TYPE_CHECKING:
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.output import Output
     from questionary import Question, Style
 
 Check = Callable[[str], object]
 YES_OR_NO = Message("Y/n")
 NO_OR_YES = Message("y/N")
+# A terminal hands a long paste over in pieces, as they are read.
+_SECONDS_TO_PASTE_MORE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,42 @@ class _Asking:
         return f"{self._language.say(question)} ({letters})", read
 
 
+def _forget_what_was_typed_ahead() -> None:
+    """Drop the keys that came before a question did: the rest of a paste must not answer it.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was among them.
+    """
+    from prompt_toolkit.input import create_input
+    from prompt_toolkit.input.typeahead import get_typeahead
+    from prompt_toolkit.keys import Keys
+
+    source = create_input()
+    presses = get_typeahead(source)
+    with source.raw_mode():
+        while more := source.read_keys():
+            presses += more
+            time.sleep(_SECONDS_TO_PASTE_MORE)
+    if any(press.key is Keys.ControlC for press in presses):
+        raise KeyboardInterrupt
+
+
+def _ctrl_d_stops() -> KeyBindings:
+    """Ctrl-D stops, in lists too; where it has a character to delete, it does that."""
+    from prompt_toolkit.application import get_app
+    from prompt_toolkit.filters import Condition
+    from prompt_toolkit.key_binding import KeyBindings
+
+    bindings = KeyBindings()
+    at_the_end = Condition(lambda: get_app().current_buffer.document.is_cursor_at_the_end)
+
+    @bindings.add("c-d", filter=at_the_end, eager=True)
+    def stop(event: KeyPressEvent) -> None:
+        event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
+
+    return bindings
+
+
 class TerminalPrompter(_Asking):
     """`Prompter` on questionary. Asks on standard error: standard output is for data."""
 
@@ -142,11 +183,14 @@ class TerminalPrompter(_Asking):
                 return answer
 
     def _ask(self, question: Question) -> str:
-        try:
-            # `ask` would swallow Ctrl-C and answer None.
-            return cast(str, question.unsafe_ask())
-        except EOFError:
-            raise KeyboardInterrupt from None
+        from prompt_toolkit.key_binding import merge_key_bindings
+
+        _forget_what_was_typed_ahead()
+        own = question.application.key_bindings
+        bindings = merge_key_bindings([_ctrl_d_stops(), *([own] if own else [])])
+        question.application.key_bindings = bindings
+        # `ask` would swallow Ctrl-C and answer None.
+        return cast(str, question.unsafe_ask())
 
     def _output(self) -> Output:
         from prompt_toolkit.output import create_output
@@ -179,23 +223,13 @@ class LinePrompter(_Asking):
     def text(self, question: str, *, default: str = "", check: Check | None = None) -> str:
         """See `Prompter.text`."""
         message = self._language.say(question)
-        while True:
-            answer = self._read(f"{message} [{default}]: " if default else f"{message}: ")
-            answer = answer or default
-            if self._accepts(answer, check):
-                return answer
+        prompt = f"{message} [{default}]: " if default else f"{message}: "
+        return self._until_accepted(lambda: self._line(prompt) or default, check)
 
     def secret(self, question: str, *, check: Check | None = None) -> str:
         """See `Prompter.secret`."""
-        from getpass import getpass
-
-        while True:
-            try:
-                answer = getpass(f"{self._language.say(question)}: ", stream=sys.stderr)
-            except EOFError:
-                raise KeyboardInterrupt from None
-            if self._accepts(answer, check):
-                return answer
+        prompt = f"{self._language.say(question)}: "
+        return self._until_accepted(lambda: self._hidden_line(prompt), check)
 
     def confirm(self, question: str, *, default: bool = True) -> bool:
         """See `Prompter.confirm`."""
@@ -205,8 +239,9 @@ class LinePrompter(_Asking):
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
         """See `Prompter.select`; the choices are numbered."""
         keys = [choice.key for choice in choices]
+        self._write(f"{self._language.say(question)}\n")
         for number, choice in enumerate(choices, 1):
-            sys.stderr.write(f"  {number}. {self._language.say(choice.label)}\n")
+            self._write(f"  {number}. {self._language.say(choice.label)}\n")
 
         def read(answer: str) -> str:
             if not answer.strip().isdecimal() or not 1 <= int(answer) <= len(keys):
@@ -216,13 +251,42 @@ class LinePrompter(_Asking):
             return keys[int(answer) - 1]
 
         first = str(keys.index(default) + 1) if default in keys else ""
-        return read(self.text(question, default=first, check=read))
+        return read(self.text(Message("Number"), default=first, check=read))
 
-    def _read(self, prompt: str) -> str:
-        sys.stderr.write(prompt)
-        sys.stderr.flush()
+    def _until_accepted(self, ask: Callable[[], str], check: Check | None) -> str:
+        while True:
+            _forget_what_was_typed_ahead()
+            try:
+                answer = ask()
+            except UnicodeDecodeError as error:
+                self._explain(
+                    Message("The terminal sent what is no {encoding}.", encoding=error.encoding)
+                )
+            except (EOFError, KeyboardInterrupt):
+                self._write("\n")
+                raise KeyboardInterrupt from None
+            else:
+                if self._accepts(answer, check):
+                    return answer
+
+    def _line(self, prompt: str) -> str:
+        self._write(prompt)
         line = sys.stdin.readline()
-        if not line:
-            sys.stderr.write("\n")
-            raise KeyboardInterrupt
+        if not line.endswith("\n"):
+            raise EOFError
         return line.rstrip("\r\n")
+
+    def _hidden_line(self, prompt: str) -> str:
+        """A line of any length: getpass's ends where the terminal's own does, at 1 to 4 kB."""
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.output import DummyOutput
+
+        self._write(prompt)
+        session = PromptSession[str](output=DummyOutput(), key_bindings=_ctrl_d_stops())
+        answer = session.prompt()
+        self._write("\n")
+        return answer
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(printable(text))
+        sys.stderr.flush()
