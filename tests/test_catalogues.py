@@ -32,7 +32,7 @@ def catalogue_of(language: str) -> Catalog:
 
 
 def fields(text: str) -> set[str]:
-    return set(re.findall(r"\{\w+\}", text))
+    return set(re.findall(r"\{(\w+)\}", text))
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
