@@ -20,7 +20,7 @@ from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Language, Message
 from wizard.librechat.env_file import Change
 from wizard.librechat.variables import is_secret
-from wizard.text import one_line, printable, printable_json
+from wizard.text import encodable, is_unicode, one_line, printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -160,7 +160,7 @@ class Console:
 
     def link(self, label: str, url: str) -> None:
         """A link without which the command cannot go on: shown even when quiet or silent."""
-        self._stderr.write(f"{printable(self._language.say(label))}\n    {printable(url)}\n")
+        self._stderr.write(f"{self._shown(label)}\n    {printable(url)}\n")
         self._stderr.flush()
 
     def verbatim(self, label: str, lines: Sequence[str]) -> None:
@@ -205,7 +205,8 @@ class Console:
         if self._quiet:
             yield
         elif self._draws:
-            status = self._rich().status(printable(self._language.say(text)))
+            spinner = "dots" if is_unicode(self._stderr.encoding) else "line"
+            status = self._rich().status(self._shown(text), spinner=spinner)
             with self._lock:
                 status.start()
             try:
@@ -226,7 +227,7 @@ class Console:
         from rich.text import Text
 
         def show(text: str) -> None:
-            status.update(Text(printable(self._language.say(text)), style=Kind.HINT.value))
+            status.update(Text(self._shown(text), style=Kind.HINT.value))
 
         with self._rich().status("") as status:
             yield show
@@ -237,13 +238,15 @@ class Console:
 
     def data(self, value: Mapping[str, object]) -> None:
         """One JSON object on standard output."""
-        text = json.dumps(value, indent=2, ensure_ascii=False)
+        # Readers expect UTF-8, which ASCII is too; Windows gives a redirected output others.
+        text = json.dumps(value, indent=2, ensure_ascii=not is_unicode(self._stdout.encoding))
         self._stdout.write(printable_json(text) + "\n")
         self._stdout.flush()
 
     def text(self, text: str) -> None:
         """Text that was asked for, on standard output."""
-        self._stdout.write(f"{printable(self._language.say(text))}\n")
+        shown = encodable(printable(self._language.say(text)), self._stdout.encoding)
+        self._stdout.write(f"{shown}\n")
         self._stdout.flush()
 
     def _say(
@@ -258,15 +261,17 @@ class Console:
     ) -> None:
         if self._silent or (self._quiet and not loud):
             return
-        line = printable(self._language.say(text))
+        line = self._shown(text)
         with self._lock:
             self._print(line, kind, self._mark(mark), indent, wrap)
 
+    def _shown(self, text: str) -> str:
+        """The text in the user's language, as the terminal can show it."""
+        return encodable(printable(self._language.say(text)), self._stderr.encoding)
+
     def _print(self, line: str, kind: Kind, symbol: str, indent: int, wrap: bool) -> None:
         if not self._draws:
-            encoding = self._stderr.encoding or "utf-8"
-            whole = f"{' ' * indent}{symbol}{' ' if symbol else ''}{line}\n"
-            self._stderr.write(whole.encode(encoding, "replace").decode(encoding))
+            self._stderr.write(f"{' ' * indent}{symbol}{' ' if symbol else ''}{line}\n")
             self._stderr.flush()
             return
         from rich.padding import Padding
@@ -289,8 +294,7 @@ class Console:
         if self._plain:
             return self._language.say(_PLAIN_MARKS.get(name, ""))
         symbol, ascii_symbol = _SYMBOLS[name]
-        encoding = (self._stderr.encoding or "").lower().replace("-", "")
-        return symbol if encoding.startswith("utf") else ascii_symbol
+        return symbol if is_unicode(self._stderr.encoding) else ascii_symbol
 
     def _rich(self) -> RichConsole:
         if self._rich_console is None:
