@@ -1,0 +1,136 @@
+"""Runs our code as on another system: `python -m tests.elsewhere win32 doctor --offline`.
+
+Our modules see that system alone: what they import lacks what it lacks. The standard library and
+other packages go on with this one; they have platform parts of their own.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import pkgutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class System:
+    """What a system lacks: whole modules, and names in others; and what it calls itself."""
+
+    modules: frozenset[str]
+    names: Mapping[str, frozenset[str]]
+    own: Mapping[str, Mapping[str, str]]
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SYSTEMS = {
+    # Neither "posix" nor "nt": who asks for one of them gets the other's way by no accident.
+    "win32": System(
+        modules=_names(
+            "crypt curses fcntl grp nis posix pty pwd readline resource spwd syslog termios tty"
+        ),
+        names={
+            "os": _names(
+                "WNOHANG chown fchmod fchown fork forkpty getegid geteuid getgid getgroups getpgid"
+                " getpgrp getresuid getsid getuid initgroups killpg lchown major minor mkfifo"
+                " mknod nice openpty posix_spawn pread pwrite setegid seteuid setgid setgroups"
+                " setpgid setsid setuid statvfs sync tcgetpgrp ttyname uname wait wait3 wait4"
+                " O_ASYNC O_CLOEXEC O_DIRECT O_DIRECTORY O_DSYNC O_NOATIME O_NOCTTY O_NOFOLLOW"
+                " O_NONBLOCK O_PATH O_SYNC O_TMPFILE"
+            ),
+            "signal": _names(
+                "SIGALRM SIGCHLD SIGCONT SIGHUP SIGIO SIGKILL SIGPIPE SIGPROF SIGQUIT SIGSTOP"
+                " SIGTSTP SIGTTIN SIGTTOU SIGUSR1 SIGUSR2 SIGWINCH alarm pause pthread_kill"
+                " pthread_sigmask setitimer siginterrupt sigpending sigwait"
+            ),
+            "socket": _names("AF_NETLINK AF_UNIX SO_REUSEPORT"),
+            "time": _names("clock_gettime clock_settime pthread_getcpuclockid tzset"),
+            "locale": _names("nl_langinfo"),
+        },
+        own={"os": {"name": "neither"}, "sys": {"platform": "win32"}},
+    ),
+    "darwin": System(
+        modules=_names("ossaudiodev spwd"),
+        names={
+            "os": _names(
+                "O_DIRECT O_NOATIME O_PATH O_TMPFILE copy_file_range eventfd getrandom getresuid"
+                " memfd_create pidfd_open pipe2 posix_fadvise posix_fallocate sched_getaffinity"
+                " setresuid splice"
+            ),
+            "signal": _names("SIGPWR SIGRTMAX SIGRTMIN SIGSTKFLT sigtimedwait"),
+            "socket": _names("AF_NETLINK AF_PACKET AF_VSOCK SO_PEERCRED"),
+            "time": _names("CLOCK_BOOTTIME pthread_getcpuclockid"),
+        },
+        own={"sys": {"platform": "darwin"}},
+    ),
+}
+
+
+class _Seen(ModuleType):
+    """A module as that system has it."""
+
+    def __init__(self, real: ModuleType, lacks: frozenset[str], own: Mapping[str, str]) -> None:
+        super().__init__(real.__name__)
+        self.__dict__.update(_real=real, _lacks=lacks, _own=own)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._lacks:
+            raise AttributeError(f"{self.__name__} has no {name} on that system")
+        return self._own[name] if name in self._own else getattr(self._real, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._real, name, value)
+
+
+def pretend(system: System) -> None:
+    """Have our modules, none of which is imported yet, see that system."""
+    ordinary = builtins.__import__
+
+    def imported(
+        name: str,
+        globals: Mapping[str, Any] | None = None,  # noqa: A002 - as of `__import__`
+        locals: Mapping[str, Any] | None = None,  # noqa: A002
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        is_ours = str((globals or {}).get("__name__")).split(".")[0] == "wizard"
+        if is_ours and name.partition(".")[0] in system.modules:
+            raise ModuleNotFoundError(f"no module {name} on that system", name=name)
+        module = ordinary(name, globals, locals, fromlist or (), level)
+        if is_ours and (name in system.names or name in system.own):
+            return _Seen(module, system.names.get(name, frozenset()), system.own.get(name, {}))
+        return module
+
+    builtins.__import__ = imported
+
+
+def import_all() -> None:
+    """Import every module of ours, but the one that is for development only."""
+    import wizard
+
+    for module in pkgutil.walk_packages(wizard.__path__, "wizard."):
+        if not module.name.endswith("__main__") and module.name != "wizard.documents.texts":
+            importlib.import_module(module.name)
+
+
+def main(system: str, *arguments: str) -> None:
+    """Be on that system, and run the command, or import everything where none is given."""
+    pretend(SYSTEMS[system])
+    if not arguments:
+        return import_all()
+    if arguments[0] == "-c":
+        return exec(arguments[1], {"__name__": "wizard.probe"})
+    sys.argv = ["librechat-auth0", *arguments]
+    from wizard.cli import main as run
+
+    return run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

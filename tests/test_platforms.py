@@ -1,0 +1,606 @@
+"""macOS and Windows, as far as they can be known from here: each branch by injection."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path, PureWindowsPath
+
+import pytest
+from platformdirs.macos import MacOS
+from platformdirs.windows import Windows
+
+from benchmarks.startup import checkout
+from tests.elsewhere import SYSTEMS
+from wizard.background import Background, BackgroundTunnel
+from wizard.commands.detached import LOG_BYTES
+from wizard.desktop import UserDesktop
+from wizard.execution import Flags, _can_draw_questions, _run, system_ports
+from wizard.findings import Outcome
+from wizard.librechat import env_store
+from wizard.librechat.env_file import Change, How
+from wizard.librechat.env_store import LOCKED, EnvStore
+from wizard.platforms import command_line, own_session, reader_has_gone, replace, sync
+from wizard.processes import _command, programs
+from wizard.text import encodable
+from wizard.tunnels.ngrok_agent import find_agent
+from wizard.ui.console import Console
+from wizard.watchdog import _from_ps, send, start_time
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="plays the other systems on this one")
+ROOT = Path(__file__).parent.parent
+CRLF = b'# mine\r\nOTHER=1\r\nOPENID_SCOPE="openid"\r\n'
+INIT = (
+    "init",
+    "--offline",
+    "--yes",
+    *("--domain", "example.eu.auth0.com"),
+    *("--client-id", "a" * 32),
+    *("--audience", "https://api.example"),
+    *("--public-url", "https://chat.example"),
+)
+
+
+def elsewhere(system: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "AUTH0_CLIENT_SECRET": "s" * 64}
+    return subprocess.run(
+        [sys.executable, "-m", "tests.elsewhere", system, *arguments],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture(params=sorted(SYSTEMS))
+def system(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+# Nothing of POSIX on the way
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import fcntl",
+        "import os; os.killpg",
+        "from signal import SIGKILL",
+        "from socket import AF_UNIX",
+    ],
+)
+def test_what_windows_lacks_is_lacking(tmp_path: Path, code: str) -> None:
+    """Or the next tests would show nothing."""
+    assert elsewhere("win32", "-c", code, folder=tmp_path).returncode == 1
+    assert elsewhere("darwin", "-c", code, folder=tmp_path).returncode == 0
+
+
+def test_every_module_can_be_imported(system: str, tmp_path: Path) -> None:
+    done = elsewhere(system, folder=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_commands_come_to_a_good_end(system: str, tmp_path: Path) -> None:
+    folder = checkout(tmp_path / "LibreChat")
+    run = partial(elsewhere, system, folder=folder)
+
+    written = run(*INIT)
+    assert (written.returncode, written.stderr.count("Traceback")) == (0, 0), written.stderr
+    examined = run("doctor", "--offline", "--json")
+    assert json.loads(examined.stdout)["command"] == "doctor"
+    assert examined.returncode in {0, 1}
+    explained = run("explain", "LA101")
+    assert (explained.returncode, explained.stdout[:5]) == (0, "LA101")
+    status = run("tunnel", "status", "--json")
+    assert (status.returncode, json.loads(status.stdout)["ok"]) == (0, True)
+    undone = run("init", "--undo", "--yes")
+    assert (undone.returncode, (folder / ".env").exists()) == (0, False), undone.stderr
+
+
+def test_an_env_with_windows_line_ends_keeps_them(tmp_path: Path) -> None:
+    folder = checkout(tmp_path / "LibreChat")
+    env = folder / ".env"
+    env.write_bytes(CRLF)
+
+    assert elsewhere("win32", *INIT, folder=folder).returncode == 0
+    written = env.read_bytes()
+    assert written.startswith(b"# mine\r\nOTHER=1\r\n")
+    assert b"OPENID_CLIENT_ID=" in written
+    assert not re.search(rb"(?<!\r)\n", written)
+    assert elsewhere("win32", "init", "--undo", "--yes", folder=folder).returncode == 0
+    assert env.read_bytes() == CRLF
+
+
+# Folders
+
+
+def test_the_readme_names_the_state_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By platformdirs' own classes for these systems, called as for this one."""
+    monkeypatch.setattr("platformdirs.windows.get_win_folder", "/home/ada/{}".format)
+    monkeypatch.delenv("XDG_STATE_HOME")
+    windows = Windows("librechat-auth0", appauthor=False).user_state_path
+    macos = MacOS("librechat-auth0", appauthor=False).user_state_path
+    here = system_ports(Flags()).state_dir
+    readme = (ROOT / "README.md").read_text("utf-8")
+
+    assert windows == Path("/home/ada/CSIDL_LOCAL_APPDATA/librechat-auth0")
+    assert r"`%LOCALAPPDATA%\librechat-auth0` on Windows" in readme
+    assert f"`~/{macos.relative_to(Path.home())}` on macOS" in readme
+    assert f"`~/{here.relative_to(Path.home())}` on Linux" in readme
+
+
+# Programs
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    # As npm lays them out on Windows: the first is a script for a shell that is not there.
+    for name in ("npx", "npx.cmd", "npx.ps1", "lt.js", "ngrok.exe"):
+        (folder / name).touch(mode=0o755)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [".COM;.EXE;.BAT;.CMD;.VBS;.JS;.WSF", ".COM;.EXE;.BAT;.CMD;", ".js", "", None],
+)
+@pytest.mark.parametrize(
+    ("name", "found"), [("npx", "npx.cmd"), ("lt", ""), ("ngrok", "ngrok.exe")]
+)
+def test_windows_finds_what_it_can_start(
+    tools: Path, name: str, found: str, extensions: str | None
+) -> None:
+    environ = {"PATH": str(tools)} | ({} if extensions is None else {"PATHEXT": extensions})
+
+    assert list(programs(name, environ, "win32")) == ([tools / found] if found else [])
+
+
+@pytest.mark.parametrize(
+    "argument", ['a"b', "50%", "a&calc", "a|b", "<a", ">a", "a^b", "a!b", "a\r", "a\nb"]
+)
+def test_no_batch_file_gets_what_cmd_would_read(tools: Path, argument: str) -> None:
+    environ = {"PATH": str(tools)}
+
+    with pytest.raises(OSError, match="cannot be given"):
+        _command(["npx", argument], environ, "win32")
+    with pytest.raises(OSError, match="cannot be given"):
+        _command([str(tools / "npx.cmd"), argument], None, "win32")
+    assert _command(["ngrok", argument], environ, "win32")[1] == argument
+    assert _command(["npx", argument], environ, "linux")[1] == argument
+
+
+def test_a_batch_file_gets_what_our_tunnels_give_it(tools: Path) -> None:
+    args = ["--yes", "localtunnel@2.0.2", "--port", "3080", "--host", "https://localtunnel.me"]
+
+    command = _command(["npx", *args], {"PATH": str(tools)}, "win32")
+
+    assert command == [str(tools / "npx.cmd"), *args]
+
+
+def test_ngrok_is_found_where_windows_has_it(tools: Path, tmp_path: Path) -> None:
+    own = tmp_path / "AppData/Local/ngrok/ngrok.exe"
+    own.parent.mkdir(parents=True)
+    own.touch(mode=0o755)
+    environ = {"USERPROFILE": str(tmp_path), "PATH": ""}
+
+    assert find_agent(environ, "win32") == own
+    assert find_agent({**environ, "PATH": str(tools)}, "win32") == tools / "ngrok.exe"
+    assert find_agent({"HOME": str(tmp_path), "PATH": ""}, "darwin") is None
+
+
+def test_a_program_on_windows_gets_no_ctrl_c_and_no_window() -> None:
+    """The values of CREATE_NEW_PROCESS_GROUP and CREATE_NO_WINDOW."""
+    assert own_session("win32") == {"creationflags": 0x200 | 0x8000000}
+    assert own_session("darwin") == {"start_new_session": True}
+
+
+# The end of programs
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"]) as process:
+        yield process
+        process.kill()
+
+
+def test_windows_ends_a_whole_tree_by_its_own_tool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    taskkill, note = tmp_path / "System32/taskkill.exe", tmp_path / "note"
+    taskkill.parent.mkdir()
+    taskkill.write_text(
+        f"#!{sys.executable}\n"
+        "import os, sys\n"
+        f"open({str(note)!r}, 'w').write(' '.join(sys.argv[1:]))\n"
+        "os.kill(int(sys.argv[2]), 9)\n"
+    )
+    taskkill.chmod(0o755)
+    monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
+
+    send(sleeper.pid, signal.SIGTERM, "win32")
+
+    assert sleeper.wait(5) == -signal.SIGKILL
+    assert note.read_text() == f"/PID {sleeper.pid} /T /F"
+
+
+def test_without_that_tool_nothing_breaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
+
+    send(sleeper.pid, signal.SIGTERM, "win32")
+
+    assert sleeper.poll() is None
+
+
+@pytest.mark.needs("ps")
+def test_ps_knows_when_a_process_started(sleeper: subprocess.Popen[bytes]) -> None:
+    """With a title of POSIX's, `stat` would be missing and the dead be taken for the living."""
+    told = _from_ps(sleeper.pid)
+
+    assert told is not None
+    started = time.strptime(told, "%a %b %d %H:%M:%S %Y")
+    assert abs(time.time() - time.mktime((*started[:8], 0)) + time.timezone) < 60
+    assert _from_ps(sleeper.pid) == told
+    sleeper.kill()
+    deadline = time.monotonic() + 5
+    while start_time(sleeper.pid) is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _from_ps(sleeper.pid) is None  # a zombie, which nobody has asked for its status
+    sleeper.wait()
+    assert _from_ps(sleeper.pid) is None
+
+
+# Files
+
+
+class Held:
+    """Something has the file open, and lets go of it after some attempts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, attempts: float) -> None:
+        self.left = attempts
+        self._replace = Path.replace
+        monkeypatch.setattr(Path, "replace", lambda path, target: self.replace(path, target))
+
+    def replace(self, path: Path, target: Path) -> Path:
+        if self.left > 0:
+            self.left -= 1
+            raise PermissionError(errno.EACCES, "Access is denied", str(path))
+        return self._replace(path, target)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> tuple[Path, Path]:
+    for name in ("fresh", "target"):
+        (tmp_path / name).write_text(name)
+    return tmp_path / "fresh", tmp_path / "target"
+
+
+def test_windows_waits_for_a_file_that_is_held(
+    fresh: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(monkeypatch, 3)
+    replace(*fresh, "win32")
+
+    assert (fresh[1].read_text(), fresh[0].exists(), held.left) == ("fresh", False, 0)
+
+
+@pytest.mark.parametrize(("platform", "least"), [("win32", 0.2), ("darwin", 0.0), ("linux", 0.0)])
+def test_nobody_waits_for_ever(
+    fresh: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, platform: str, least: float
+) -> None:
+    monkeypatch.setattr("wizard.platforms.HELD_SECONDS", 0.2)
+    Held(monkeypatch, float("inf"))
+    start = time.monotonic()
+    with pytest.raises(PermissionError):
+        replace(*fresh, platform)
+
+    assert least <= time.monotonic() - start < least + 0.2
+    assert fresh[1].read_text() == "target"
+
+
+def test_a_save_waits_for_an_env_that_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = tmp_path / ".env"
+    env.write_bytes(CRLF)
+    monkeypatch.setattr(env_store, "replace", partial(replace, platform="win32"))
+    Held(monkeypatch, 2)
+    EnvStore(env, tmp_path / "state").save(CRLF, b"NEW=1\r\n")
+
+    assert env.read_bytes() == b"NEW=1\r\n"
+    assert [path.name for path in tmp_path.glob(".env*")] == [".env"]
+
+
+def test_a_record_that_is_being_replaced_is_no_broken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    background = Background(tmp_path)
+    tunnel = BackgroundTunnel("/x/.env", "ngrok", "https://x.example", 3080, 1, "now", 0.0)
+    background.keep(tunnel)
+
+    def refused(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Access is denied", str(path))
+
+    with monkeypatch.context() as held:
+        held.setattr(Path, "read_bytes", refused)
+        assert background.all() == []
+    assert background.all() == [tunnel]
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_macos_empties_the_disks_cache_where_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can: bool
+) -> None:
+    asked = []
+
+    def control(handle: int, command: int) -> int:
+        asked.append(command)
+        if not can:
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+        return 0
+
+    monkeypatch.setattr(fcntl, "fcntl", control)
+    with (tmp_path / "file").open("wb") as file:
+        sync(file.fileno(), "linux")
+        assert asked == []
+        sync(file.fileno(), "darwin")
+    assert asked == [51]  # F_FULLFSYNC
+
+
+def test_a_log_that_does_not_append_starts_anew(tmp_path: Path) -> None:
+    """Windows hands a file down without the flag by which it appends."""
+    log = tmp_path / "log"
+    code = (
+        "import os, types\n"
+        "from wizard.commands.detached import LOG_BYTES, _Holder\n"
+        "from wizard.language import Language\n"
+        "os.write(2, b'x' * (LOG_BYTES + 1))\n"
+        "_Holder._log(types.SimpleNamespace(_language=Language('en')), 'fresh')\n"
+    )
+    with log.open("wb") as file:
+        subprocess.run([sys.executable, "-c", code], stderr=file, cwd=ROOT, check=True)
+
+    assert LOG_BYTES > 0
+    assert log.read_bytes() == b"fresh\n"
+
+
+# What is shown
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (r"C:\LibreChat\.env", r"C:\LibreChat\.env"),
+        (r"C:\Users\Ada Lovelace\LibreChat\.env", r'"C:\Users\Ada Lovelace\LibreChat\.env"'),
+        (r"\\server\share\LibreChat\.env", r"\\server\share\LibreChat\.env"),
+        (r"D:\R&D\it's (mine)\.env", r'''"D:\R&D\it's (mine)\.env"'''),
+        (r"C:\Users\Zoë\.env", r"C:\Users\Zoë\.env"),
+    ],
+)
+def test_paths_of_windows_are_shown_as_its_shells_take_them(path: str, shown: str) -> None:
+    assert command_line([path], "win32") == shown
+    assert env_store._access_fix(Path(path), "w", "win32").endswith(f"attrib -R {shown}")
+    # What was given is taken as it is, wherever the command was called.
+    assert str(PureWindowsPath(r"E:\elsewhere") / PureWindowsPath(path)) == path
+
+
+def test_elsewhere_paths_are_shown_as_posix_shells_take_them() -> None:
+    assert command_line(["rm", "/x/it's"], "darwin") == """rm '/x/it'"'"'s'"""
+    assert "chmod u+w '/a b/.env'" in env_store._access_fix(Path("/a b/.env"), "w", "darwin")
+
+
+TEXTS = ("“Continue with Auth0” … → • – ‘x’", "Zoë", "日本", "\ud800")
+TYPEWRITTEN = "\"Continue with Auth0\" ... -> * - 'x'"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", (TEXTS[0], "Zoë", "日本", "?")),
+        ("cp1252", (TYPEWRITTEN, "Zoë", "??", "?")),
+        ("cp437", (TYPEWRITTEN, "Zoë", "??", "?")),
+        ("cp932", (TYPEWRITTEN, "Zo?", "日本", "?")),
+        ("ascii", (TYPEWRITTEN, "Zo?", "??", "?")),
+        (None, TEXTS),
+    ],
+)
+def test_a_poor_encoding_gets_what_it_has(encoding: str | None, shown: Sequence[str]) -> None:
+    assert tuple(encodable(text, encoding) for text in TEXTS) == tuple(shown)
+
+
+class Output(io.TextIOWrapper):
+    """A stream of that encoding that refuses what it has not, a terminal or not."""
+
+    def __init__(self, encoding: str, *, is_terminal: bool) -> None:
+        self.raw_bytes = io.BytesIO()
+        self._is_terminal = is_terminal
+        super().__init__(self.raw_bytes, encoding=encoding, newline="\n", write_through=True)
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+    @property
+    def written(self) -> str:
+        return self.raw_bytes.getvalue().decode(self.encoding)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "symbols"),
+    [("cp1252", "ok ~ x"), ("cp437", "ok ~ x"), ("utf-8", "✓ ≈ ✗"), ("UTF-8", "✓ ≈ ✗")],
+)
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_console_shows_what_it_can(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, symbols: str, is_terminal: bool
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stderr = Output(encoding, is_terminal=is_terminal)
+    console = Console(stderr=stderr, stdout=Output(encoding, is_terminal=False))
+
+    console.done("The “Save” button … 日本")
+    console.outcome(Outcome.LIKELY, "API", "fine")
+    console.finding(LOCKED.finding("Łódź"))
+    console.changes([Change("OPENID_CLIENT_SECRET", How.ADDED, 3, None, "OPENID_CLIENT_SECRET=x")])
+    console.link("Open “this”:", "https://x.example")
+    with console.working("One moment …"):
+        time.sleep(0.15)  # a round of the spinner
+
+    lines = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", stderr.written)
+    done, likely, error = symbols.split()
+    assert f"{done} The " in lines
+    assert f"{likely} API" in lines
+    assert f"{error} Another run" in lines
+    assert "\\u" not in lines
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "utf-8"])
+def test_json_is_utf_8_wherever_it_goes(encoding: str) -> None:
+    stdout = Output(encoding, is_terminal=False)
+    value = {"folder": "Zoë/日本", "button": "“Continue with Auth0”"}
+
+    Console(stderr=io.StringIO(), stdout=stdout).data(value)
+
+    assert json.loads(stdout.raw_bytes.getvalue().decode("utf-8")) == value
+
+
+def test_text_that_was_asked_for_reaches_a_poor_output() -> None:
+    stdout = Output("cp437", is_terminal=False)
+    Console(stderr=io.StringIO(), stdout=stdout).text("“Zoë” 日本")
+
+    assert stdout.written == '"Zoë" ??\n'
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "cp850", "cp932"])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("init", "--help"), ("explain", "LA101"), ("--lang", "nl", "--help")]
+)
+def test_no_redirected_output_breaks_a_command(encoding: str, arguments: Sequence[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "wizard", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(done.stdout.decode(encoding)) > 100
+
+
+# Browser, clipboard, questions
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "opens"),
+    [
+        ("darwin", {}, True),
+        ("win32", {}, True),
+        ("linux", {}, False),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+    ],
+)
+def test_a_browser_is_opened_where_one_can_be_seen(
+    monkeypatch: pytest.MonkeyPatch, platform: str, environ: dict[str, str], opens: bool
+) -> None:
+    opened: list[str] = []
+
+    def opening(url: str) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", opening)
+
+    assert UserDesktop(environ, platform).open("https://x.example") is opens
+    assert opened == ["https://x.example"] * opens
+
+
+def raising(error: BaseException) -> Callable[[str], None]:
+    def call(_: str) -> None:
+        raise error
+
+    return call
+
+
+def test_no_browser_and_no_clipboard_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    import webbrowser
+
+    import pyperclip
+
+    desktop = UserDesktop({}, "win32")
+    for no_browser in (webbrowser.Error("no browser"), OSError("no association")):
+        monkeypatch.setattr("webbrowser.open", raising(no_browser))
+        assert desktop.open("https://x.example") is False
+    # Windows' clipboard is another program's at times: pyperclip has an exception of its own.
+    assert issubclass(pyperclip.PyperclipWindowsException, pyperclip.PyperclipException)
+    for no_clipboard in (pyperclip.PyperclipException("none"), OSError("pbcopy is gone")):
+        monkeypatch.setattr(pyperclip, "copy", raising(no_clipboard))
+        assert desktop.copy("text") is False
+
+
+class Stream(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_questions_are_drawn_where_the_console_is_ours(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Stream(terminal))
+
+    assert _can_draw_questions("win32") is terminal
+    assert _can_draw_questions("darwin")
+
+
+# A reader that has gone
+
+
+@pytest.mark.parametrize(
+    ("error", "windows", "others"),
+    [
+        (BrokenPipeError(), True, True),
+        (OSError(errno.EINVAL, "Invalid argument"), True, False),
+        (OSError(errno.EINVAL, "Invalid argument", "a?b"), False, False),
+        (OSError(errno.ENOSPC, "No space left on device"), False, False),
+        (ValueError(), False, False),
+    ],
+)
+def test_a_pipe_breaks_in_another_way_on_windows(
+    error: Exception, windows: bool, others: bool
+) -> None:
+    assert reader_has_gone(error, "win32") is windows
+    assert reader_has_gone(error, "darwin") is others
+
+
+def test_a_reader_that_has_gone_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = OSError(errno.EINVAL, "Invalid argument")
+    flags = Flags(json=True)
+
+    def run(*_: object) -> None:
+        raise gone
+
+    monkeypatch.setattr(
+        "wizard.execution.reader_has_gone", partial(reader_has_gone, platform="win32")
+    )
+    with pytest.raises(OSError, match="Invalid") as caught:
+        _run("doctor", flags, system_ports(flags), run)  # type: ignore[arg-type]
+    assert caught.value is gone
