@@ -111,7 +111,7 @@ def timed_init(arguments: list[str]) -> dict[str, float]:
     # A generator's work is done when it is asked; here it is done at the call.
     setup.read_differently = lambda *args: list(read_differently(*args))  # type: ignore[assignment]
     clock.watch(REST, execution, "execute")
-    clock.watch("LibreChat is found", command, "find")
+    clock.watch("LibreChat is found", command, "find_folder")
     clock.watch("the change is planned", command, "plan_for")
     clock.watch("the .env is parsed", EnvFile, "__init__")
     clock.watch("the .env is edited, and that proved", EnvFile, "edited")

@@ -197,11 +197,13 @@ def _init(
     debug: Debug = False,
 ) -> None:
     """From a LibreChat folder to a complete .env and a tunnel."""
-    from wizard.commands.init import InitOptions, run_init
-    from wizard.commands.undo import run_undo
+    from wizard.commands.init import run_init
+    from wizard.commands.init_options import InitOptions
     from wizard.execution import execute
 
     if undo:
+        from wizard.commands.undo import run_undo
+
         execute("init", _flags(context), lambda ports, _: run_undo(env_file, ports, yes=yes))
     options = InitOptions(
         domain=domain,

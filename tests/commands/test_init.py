@@ -7,7 +7,8 @@ import pytest
 from dotenv import dotenv_values
 
 from tests.fakes import ScriptedPrompter, make_world
-from wizard.commands.init import InitOptions, InitResult, run_init
+from wizard.commands.init import InitResult, run_init
+from wizard.commands.init_options import InitOptions
 from wizard.drafts import Drafts
 from wizard.findings import ExitCode, Failure
 

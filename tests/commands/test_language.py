@@ -34,7 +34,8 @@ from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.doctor import DoctorOptions, run_doctor
 from wizard.commands.explain import run_explain
-from wizard.commands.init import InitOptions, run_init
+from wizard.commands.init import run_init
+from wizard.commands.init_options import InitOptions
 from wizard.commands.live import LiveView
 from wizard.commands.provision import ProvisionOptions, run_provision
 from wizard.commands.report import run_report

@@ -18,7 +18,8 @@ from wizard.auth0.checks import check_tenant
 from wizard.auth0.management_access import TokenClaims, by_token
 from wizard.auth0.sign_in import SignIn
 from wizard.clock import SystemClock
-from wizard.commands.init import InitOptions, InitResult, run_init
+from wizard.commands.init import InitResult, run_init
+from wizard.commands.init_options import InitOptions
 from wizard.commands.provision import (
     Job,
     Provisioning,

@@ -31,7 +31,8 @@ from tests.providers import (
 from tests.sockets import server
 from tests.stand_ins.librechat import LOGIN_MAX, LibreChat
 from tests.stand_ins.librechat import running as stand_in
-from wizard.commands.init import InitOptions, run_init
+from wizard.commands.init import run_init
+from wizard.commands.init_options import InitOptions
 from wizard.demo.state import GrantType, Tenant
 from wizard.http import Response
 

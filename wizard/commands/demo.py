@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wizard.commands.init import InitOptions, InitResult, run_init
+from wizard.commands.init import InitResult, run_init
+from wizard.commands.init_options import InitOptions
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.demo.browser import sign_in_like_a_user
 from wizard.demo.state import Tenant, User, add_librechat, new_client_id, new_client_secret

@@ -2,72 +2,39 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.answers import (
     CHANGES_TO,
-    INVALID_VALUE,
-    MAX_SECRET_BYTES,
-    MISSING_OPTION,
     OLD_ONE_KEPT,
     WRITTEN,
     Defaults,
     defaults_from,
     librechat_port,
-    option,
-    read_secret,
 )
-from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, named_tunnel, open_way
+from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
+from wizard.commands.folder import find_folder, tell_folder
+from wizard.commands.init_options import InitOptions, given_values, require_everything
 from wizard.commands.planning import plan_for
 from wizard.commands.prove import check_values, sign_in
 from wizard.commands.questions import Auth0Questions, show_dashboard_steps
-from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.drafts import Draft, Drafts
 from wizard.execution import INTERRUPTED, Result
-from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
-from wizard.language import Message, joined
-from wizard.librechat.checkout import Checkout, find, how_to_restart, look_at
+from wizard.findings import ExitCode, Failure, Finding, exit_code_of
+from wizard.language import Message
+from wizard.librechat.checkout import Checkout, how_to_restart
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
-from wizard.settings import (
-    Auth0Settings,
-    InvalidValue,
-    SetupSettings,
-    parse_audiences,
-    parse_client_id,
-    parse_client_secret,
-    parse_domain,
-    parse_public_url,
-)
-from wizard.ui.prompts import Choice, Prompter
+from wizard.settings import Auth0Settings, SetupSettings
+from wizard.ui.prompts import Choice
 
 if TYPE_CHECKING:
     from wizard.auth0.checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Judgement
-
-NOT_LIBRECHAT = Rule(
-    "LA007",
-    Severity.WARNING,
-    "This does not look like a LibreChat folder",
-    "Nothing of LibreChat lies here: no package.json of it, no .env.example, no Docker Compose"
-    " file. LibreChat reads the .env of the folder it is started in.",
-    "Run the command in the LibreChat folder, or give --env-file PATH.",
-)
-NO_FOLDER = Rule(
-    "LA008",
-    Severity.ERROR,
-    "The folder for the .env does not exist",
-    "Nothing was written.",
-    "Check the path given with --env-file.",
-    exit_code=ExitCode.FILE,
-)
-RULES = (NOT_LIBRECHAT, NO_FOLDER)
 
 STEPS = 6
 AFTER_A_FAILED_CHECK = (
@@ -76,36 +43,6 @@ AFTER_A_FAILED_CHECK = (
     Choice("write", "Write the .env all the same"),
     Choice("stop", "Stop"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class InitOptions:
-    """What was given on the command line or in the environment; "" where nothing was.
-
-    `client_secret` is the secret itself, read from `AUTH0_CLIENT_SECRET`;
-    `client_secret_file` a path, or `-` for standard input. `wanted_url` is the URL that the named
-    tunnel shall have. `verify` proves a sign-in without asking; `hold` keeps the tunnel open.
-    """
-
-    domain: str = ""
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
-    client_secret_file: str = ""
-    audience: str = ""
-    tunnel: str = ""
-    public_url: str = ""
-    wanted_url: str = ""
-    port: str = ""
-    env_file: Path | None = None
-    reuse_tokens: bool = True
-    public_client: bool = False
-    offline: bool = False
-    force: bool = False
-    verify: bool = False
-    seconds_to_sign_in: float = SECONDS_TO_SIGN_IN
-    hold: bool = True
-    yes: bool = False
-    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +104,7 @@ def run_init(options: InitOptions, ports: Ports, report: Callable[[Result], None
             raise INTERRUPTED.failure(setup.what_was_done()) from None
         report(result)
         if result.stands and options.hold:
-            _tell_next_steps(setup.checkout, result.settings, ports)
+            _tell_next_steps(setup.folder.checkout, result.settings, ports)
             keep_open(setup.way, ports)
         return result
 
@@ -179,13 +116,13 @@ class _Setup:
         self.options = options
         self.ports = ports
         self.stack = stack
-        self.given = _given(options)
-        self.findings: list[Finding] = []
+        self.given = given_values(options)
         self.insists = options.force
         self.report: TenantReport | None = None
         self.is_auth0_set_up = False
-        self.checkout, self.store = self._find_librechat()
-        self.existing = self.store.read()
+        self.folder = find_folder(options.env_file, ports)
+        self.findings = [*self.folder.findings]
+        self.store, self.existing = self.folder.store, self.folder.existing
         self.current = EnvFile.from_bytes(self.existing).values() if self.existing else {}
         self.port = librechat_port(options.port, self.current)
         self.drafts = Drafts(ports.state_dir, self.store.path)
@@ -193,11 +130,11 @@ class _Setup:
     def run(self) -> InitResult:
         console = self.ports.console
         console.step(1, STEPS, "LibreChat")
-        self._tell_what_was_found()
+        tell_folder(self.folder, self.ports)
         self.draft = self._resume()
         self.defaults = defaults_from(self.current, self.draft)
         if self.ports.prompter is None:
-            _require_everything(self.options, self.given, self.defaults)
+            require_everything(self.options, self.given, self.defaults)
 
         console.step(2, STEPS, "An HTTPS address")
         self.way = self._open_way()
@@ -236,46 +173,6 @@ class _Setup:
             "{file} was already written; init --undo brings the old one back.",
             file=self.store.path,
         )
-
-    def _find_librechat(self) -> tuple[Checkout, EnvStore]:
-        options, ports = self.options, self.ports
-        if options.env_file is not None:
-            env_file = ports.cwd / options.env_file.expanduser()
-            checkout = look_at(env_file.parent)
-        else:
-            checkout = find(ports.cwd)
-            if not checkout.is_librechat and ports.prompter is not None:
-                checkout = _ask_folder(ports, ports.prompter)
-            env_file = checkout.folder / ".env"
-        if not env_file.parent.is_dir():
-            raise NO_FOLDER.failure(str(env_file.parent))
-        is_named = options.env_file is not None or env_file.is_file()
-        if not checkout.is_librechat and not is_named:
-            where = Message("The .env goes to {folder}.", folder=env_file.parent)
-            self.findings.append(NOT_LIBRECHAT.finding(where))
-        return checkout, EnvStore(env_file, ports.state_dir)
-
-    def _tell_what_was_found(self) -> None:
-        console = self.ports.console
-        for finding in self.findings:
-            console.finding(finding)
-        if self.checkout.is_librechat:
-            console.done(
-                Message(
-                    "LibreChat in {folder} ({evidence})",
-                    folder=self.checkout.folder,
-                    evidence=", ".join(self.checkout.evidence),
-                )
-            )
-        if self.store.path.is_symlink():
-            target = self.store.path.resolve()
-            console.warn(Message("The .env is a link: {target} is what changes.", target=target))
-        if self.existing is not None and self.existing.strip():
-            console.done("Your .env is kept; only the lines that must change will.")
-        elif self.checkout.env_example.is_file():
-            console.done("There is no .env yet; it starts from this version's .env.example.")
-        else:
-            console.done("There is no .env yet; it starts from our template.")
 
     def _resume(self) -> Draft:
         draft = self.drafts.load()
@@ -408,7 +305,7 @@ class _Setup:
 
     def _write(self, settings: SetupSettings, checks: Sequence[CheckResult]) -> InitResult:
         console = self.ports.console
-        plan = plan_for(settings, self.existing, self.checkout, self.port, self.ports)
+        plan = plan_for(settings, self.existing, self.folder.checkout, self.port, self.ports)
         self.findings += plan.findings
         result = InitResult(
             self.store.path, settings, plan.changed_names, self.findings, checks, is_complete=True
@@ -437,69 +334,6 @@ class _Setup:
             return replace(result, written=True)
         console.hint(OLD_ONE_KEPT.filled(backup=backup))
         return replace(result, backup=backup, written=True)
-
-
-def _given(options: InitOptions) -> Auth0Settings:
-    """The values that came as options, validated before anything is asked or opened."""
-    if options.verify and options.offline:
-        raise INVALID_VALUE.failure(
-            "--verify proves a sign-in at the tenant, which --offline leaves alone.",
-            fix="Leave out one of the two.",
-        )
-    domain = option("--domain", options.domain, parse_domain) if options.domain else ""
-    client_id = (
-        option("--client-id", options.client_id, parse_client_id) if options.client_id else ""
-    )
-    named_tunnel(options.tunnel)
-    if options.public_url:
-        option("--public-url", options.public_url, parse_public_url)
-    secret = ""
-    name = "--client-secret-file" if options.client_secret_file else "AUTH0_CLIENT_SECRET"
-    if not options.public_client and (options.client_secret_file or options.client_secret):
-        text = options.client_secret
-        if options.client_secret_file:
-            text = read_secret(options.client_secret_file, lambda: sys.stdin.read(MAX_SECRET_BYTES))
-        secret = option(name, text, lambda value: parse_client_secret(value, client_id=client_id))
-    audiences: tuple[str, ...] = ()
-    if options.audience and options.reuse_tokens:
-        audiences = option(
-            "--audience", options.audience, lambda text: parse_audiences(text, domain=domain)
-        )
-    return Auth0Settings(domain, client_id, secret, audiences)
-
-
-def _require_everything(options: InitOptions, given: Auth0Settings, defaults: Defaults) -> None:
-    """Every value that is missing, told at once."""
-    needed = {
-        "--domain": given.domain or defaults.domain,
-        "--client-id": given.client_id or defaults.client_id,
-        Message("--client-secret-file (or AUTH0_CLIENT_SECRET)"): (
-            given.client_secret or defaults.client_secret or options.public_client
-        ),
-        "--audience": given.audiences or defaults.audience or not options.reuse_tokens,
-        Message("--yes (or --dry-run)"): options.yes or options.dry_run,
-    }
-    missing = joined(", ", (name for name, value in needed.items() if not value))
-    if missing:
-        raise MISSING_OPTION.failure(
-            Message("Missing: {options}.", options=missing),
-            fix=Message(
-                "Add {options}; librechat-auth0 init --help lists all options.", options=missing
-            ),
-        )
-
-
-def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
-    ports.console.warn("This does not look like a LibreChat folder.")
-
-    def existing_folder(answer: str) -> Path:
-        folder = (ports.cwd / Path(answer.strip()).expanduser()).resolve()
-        if not folder.is_dir():
-            raise InvalidValue(Message("There is no folder {folder}.", folder=folder))
-        return folder
-
-    answer = prompter.text("LibreChat folder", default=str(ports.cwd), check=existing_folder)
-    return look_at(existing_folder(answer))
 
 
 def _tell_next_steps(checkout: Checkout, settings: SetupSettings, ports: Ports) -> None:

@@ -1,0 +1,105 @@
+"""Which LibreChat folder and which `.env` `init` works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.language import Message
+from wizard.librechat.checkout import Checkout, find, look_at
+from wizard.librechat.env_store import EnvStore
+from wizard.ports import Ports
+from wizard.settings import InvalidValue
+from wizard.ui.prompts import Prompter
+
+NOT_LIBRECHAT = Rule(
+    "LA007",
+    Severity.WARNING,
+    "This does not look like a LibreChat folder",
+    "Nothing of LibreChat lies here: no package.json of it, no .env.example, no Docker Compose"
+    " file. LibreChat reads the .env of the folder it is started in.",
+    "Run the command in the LibreChat folder, or give --env-file PATH.",
+)
+NO_FOLDER = Rule(
+    "LA008",
+    Severity.ERROR,
+    "The folder for the .env does not exist",
+    "Nothing was written.",
+    "Check the path given with --env-file.",
+    exit_code=ExitCode.FILE,
+)
+RULES = (NOT_LIBRECHAT, NO_FOLDER)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The checkout, its `.env` as it was found (None where there is none), what to say of them."""
+
+    checkout: Checkout
+    store: EnvStore
+    existing: bytes | None
+    findings: Sequence[Finding]
+
+
+def find_folder(env_file: Path | None, ports: Ports) -> Folder:
+    """The folder of the file that was named, else the nearest one of LibreChat's, else the user's.
+
+    Raises:
+        Failure: the folder does not exist, or the file cannot be read.
+    """
+    checkout = look_at((ports.cwd / env_file.expanduser()).parent) if env_file else _nearest(ports)
+    path = ports.cwd / env_file.expanduser() if env_file else checkout.folder / ".env"
+    if not path.parent.is_dir():
+        raise NO_FOLDER.failure(str(path.parent))
+    findings = []
+    if not checkout.is_librechat and not env_file and not path.is_file():
+        where = Message("The .env goes to {folder}.", folder=path.parent)
+        findings.append(NOT_LIBRECHAT.finding(where))
+    store = EnvStore(path, ports.state_dir)
+    return Folder(checkout, store, store.read(), findings)
+
+
+def tell_folder(folder: Folder, ports: Ports) -> None:
+    """What was found, and what will become of the file."""
+    console = ports.console
+    for finding in folder.findings:
+        console.finding(finding)
+    if folder.checkout.is_librechat:
+        console.done(
+            Message(
+                "LibreChat in {folder} ({evidence})",
+                folder=folder.checkout.folder,
+                evidence=", ".join(folder.checkout.evidence),
+            )
+        )
+    if folder.store.path.is_symlink():
+        target = folder.store.path.resolve()
+        console.warn(Message("The .env is a link: {target} is what changes.", target=target))
+    if folder.existing is not None and folder.existing.strip():
+        console.done("Your .env is kept; only the lines that must change will.")
+    elif folder.checkout.env_example.is_file():
+        console.done("There is no .env yet; it starts from this version's .env.example.")
+    else:
+        console.done("There is no .env yet; it starts from our template.")
+
+
+def _nearest(ports: Ports) -> Checkout:
+    checkout = find(ports.cwd)
+    if not checkout.is_librechat and ports.prompter is not None:
+        return _ask_folder(ports, ports.prompter)
+    return checkout
+
+
+def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
+    ports.console.warn("This does not look like a LibreChat folder.")
+
+    def existing_folder(answer: str) -> Path:
+        folder = (ports.cwd / Path(answer.strip()).expanduser()).resolve()
+        if not folder.is_dir():
+            raise InvalidValue(Message("There is no folder {folder}.", folder=folder))
+        return folder
+
+    answer = prompter.text("LibreChat folder", default=str(ports.cwd), check=existing_folder)
+    return look_at(existing_folder(answer))
