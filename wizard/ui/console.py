@@ -239,7 +239,8 @@ class Console:
     def data(self, value: Mapping[str, object]) -> None:
         """One JSON object on standard output."""
         # Readers expect UTF-8, which ASCII is too; Windows gives a redirected output others.
-        text = json.dumps(value, indent=2, ensure_ascii=not is_unicode(self._stdout.encoding))
+        takes_all = is_unicode(self._stdout.encoding or "utf-8")
+        text = json.dumps(value, indent=2, ensure_ascii=not takes_all)
         self._stdout.write(printable_json(text) + "\n")
         self._stdout.flush()
 
