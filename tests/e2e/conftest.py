@@ -1,5 +1,6 @@
 """Providers for these tests."""
 
+from tests.commands.conftest import managed, stand_in
 from tests.providers import (
     authority,
     demo,
@@ -9,4 +10,13 @@ from tests.providers import (
     simulacrum,
 )
 
-__all__ = ["authority", "demo", "demo_server", "node_modules", "oidc_provider", "simulacrum"]
+__all__ = [
+    "authority",
+    "demo",
+    "demo_server",
+    "managed",
+    "node_modules",
+    "oidc_provider",
+    "simulacrum",
+    "stand_in",
+]

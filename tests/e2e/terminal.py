@@ -162,7 +162,7 @@ class Terminal:
         if self._is_plain:
             since = _squeezed(self.raw[self._typed_at :])
             return _squeezed(question) in since and since.endswith(":")
-        last = self.text.rpartition("\n? ")[2]
+        last = f"\n{self.text}".rpartition("\n? ")[2]
         return _squeezed(last).startswith(_squeezed(question))
 
     def _choose(self, words: str) -> None:

@@ -293,6 +293,8 @@ class _Reopening:
     def _show_dashboard(self, changes: Sequence[DashboardChange]) -> None:
         from wizard.auth0.dashboard import APPLICATIONS, application
 
+        if not changes:
+            return
         console, client_id = self._ports.console, self._known.client_id
         console.say("Auth0 must know the new URL. Change these lines of the application:")
         console.verbatim("", [application(client_id) if client_id else APPLICATIONS])

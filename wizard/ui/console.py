@@ -286,6 +286,8 @@ class Console:
             self._rich().print(Padding(styled, (0, 0, 0, indent), expand=False))
         else:  # what is wrapped stands under the words, not under the mark
             row = Table.grid(padding=(0, 1))
+            row.add_column()
+            row.add_column(overflow="fold")  # a long path is no less of one
             row.add_row(Text(symbol, style=kind.value), styled)
             self._rich().print(row)
 
