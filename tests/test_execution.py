@@ -45,6 +45,22 @@ def test_a_closed_stream_breaks_nothing(closed: str, tmp_path: Path) -> None:
     assert run(f"$TOOL tunnel status --json {closed}", tmp_path).returncode == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_an_output_that_is_full_is_no_bug(options: str, tmp_path: Path) -> None:
+    done = run(f"$TOOL explain LA101 {options} > /dev/full", tmp_path)
+    assert done.returncode == 5
+    assert options or "the disk is full" in done.stderr
+
+
+def test_a_state_folder_that_cannot_be_is_no_bug(tmp_path: Path) -> None:
+    name = tmp_path / ("n" * 300)
+    done = run(f"XDG_STATE_HOME='{name}' $TOOL tunnel status", tmp_path)
+    assert done.returncode == 5
+    assert "the name is too long" in done.stderr
+    assert "LA015" in done.stderr
+
+
 def test_ctrl_c_before_a_command_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt

@@ -13,7 +13,8 @@ from types import FrameType
 from typing import NoReturn, Protocol
 
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
-from wizard.platforms import reader_has_gone
+from wizard.language import Message
+from wizard.platforms import is_console, reader_has_gone
 from wizard.ports import Ports
 
 BUG = Rule(
@@ -32,7 +33,15 @@ INTERRUPTED = Rule(
     "Run the same command again to go on.",
     exit_code=ExitCode.INTERRUPTED,
 )
-RULES = (BUG, INTERRUPTED)
+SYSTEM_REFUSED = Rule(
+    "LA015",
+    Severity.ERROR,
+    "The system refused a file or a stream",
+    "The command could not end its work; a .env is whole, as it was or as it was to be.",
+    "Mend what is named and run the command again; --debug shows where it happened.",
+    exit_code=ExitCode.FILE,
+)
+RULES = (BUG, INTERRUPTED, SYSTEM_REFUSED)
 
 # Secrets that are given to us by the environment; no program that we start has use for them.
 OUR_SECRETS = ("AUTH0_CLIENT_SECRET", "AUTH0_MANAGEMENT_TOKEN", "AUTH0_MANAGEMENT_CLIENT_SECRET")
@@ -137,6 +146,11 @@ def _as_failure(error: BaseException) -> Failure:
             return error
         case KeyboardInterrupt():
             return INTERRUPTED.failure()
+        case OSError():
+            from wizard.refusals import refusal
+
+            named = Path(os.fsdecode(error.filename)) if error.filename else None
+            return SYSTEM_REFUSED.failure(refusal(error, named or Message("an output")))
         case _:
             return BUG.failure(type(error).__name__)
 
@@ -196,7 +210,7 @@ def _current_folder(environ: dict[str, str]) -> Path:
 
 
 def _is_interactive(environ: dict[str, str]) -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty() and not _is_ci(environ)
+    return is_console(sys.stdin) and is_console(sys.stderr) and not _is_ci(environ)
 
 
 def _is_simple_terminal(environ: dict[str, str]) -> bool:
@@ -205,7 +219,7 @@ def _is_simple_terminal(environ: dict[str, str]) -> bool:
 
 def _can_draw_questions(platform: str = sys.platform) -> bool:
     """On Windows prompt_toolkit draws in the console of standard output, also for another one."""
-    return platform != "win32" or sys.stdout.isatty()
+    return platform != "win32" or is_console(sys.stdout)
 
 
 def _is_ci(environ: dict[str, str]) -> bool:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 HELD_SECONDS = 2.0
 # https://learn.microsoft.com/windows/win32/procthread/process-creation-flags
@@ -94,6 +94,31 @@ def reader_has_gone(error: BaseException, platform: str = sys.platform) -> bool:
         and error.errno == errno.EINVAL
         and error.filename is None
     )
+
+
+if sys.platform == "win32":
+
+    def is_console(stream: TextIO) -> bool:
+        """Whether a person is at the other end.
+
+        `NUL` calls itself a terminal too (https://bugs.python.org/issue28654), and
+        has no mode of a console.
+        """
+        if not stream.isatty():
+            return False
+        import ctypes
+        import msvcrt
+        from ctypes import wintypes
+
+        handle = wintypes.HANDLE(msvcrt.get_osfhandle(stream.fileno()))
+        mode = wintypes.DWORD()
+        return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(mode)))
+
+else:
+
+    def is_console(stream: TextIO) -> bool:
+        """Whether a person is at the other end."""
+        return stream.isatty()
 
 
 def command_line(args: Iterable[str], platform: str = sys.platform) -> str:

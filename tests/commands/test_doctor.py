@@ -169,6 +169,7 @@ def test_one_rule_only(folder: Path) -> None:
     write(folder, env(OPENID_ISSUER="", OPENID_SCOPE=""))
     assert ids(doctor(folder, rules=("la102",))[0]) == ["LA102"]
     assert ids(doctor(folder, rules=("LA102", "LA101"))[0]) == ["LA101", "LA102"]
+    assert ids(doctor(folder, rules=("LA102, la101",))[0]) == ["LA101", "LA102"]
 
 
 def test_ignored_by_option_and_by_comment(folder: Path) -> None:

@@ -119,10 +119,17 @@ def test_another_authority(mac: Mac, tmp_path: Path) -> None:
     assert not (mac.world.ports.state_dir / "certificates").exists()
 
 
-@pytest.mark.parametrize("remove", [True, False])
-def test_no_certificate(mac: Mac, remove: bool) -> None:
-    options = TrustOptions(remove=True) if remove else TrustOptions(ca_file=Path("missing.pem"))
+def test_no_certificate(mac: Mac) -> None:
     with pytest.raises(Failure) as raised:
-        mac.trust(options)
+        mac.trust(TrustOptions(ca_file=Path("missing.pem")))
 
     assert raised.value.finding.rule.id == "LA336"
+
+
+def test_nothing_to_forget(mac: Mac) -> None:
+    result = mac.trust(TrustOptions(remove=True))
+
+    assert result.exit_code is ExitCode.OK
+    assert result.as_json() == {"ca_file": None, "steps": [], "done": True}
+    assert "Nothing to do" in mac.world.said
+    assert not mac.keychain.ran

@@ -250,7 +250,7 @@ def test_a_link_into_a_folder_that_is_not_there(store: EnvStore) -> None:
     assert store.read() is None
     with failing(UNWRITABLE) as caught:
         store.save(None, b"1")
-    assert "no such folder" in caught.value.finding.detail
+    assert "no such file or folder" in caught.value.finding.detail
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "device", "socket"])

@@ -241,15 +241,13 @@ _BY_TROUBLE: Mapping[Trouble, Rule] = {
 class Discovery:
     """What the issuer says of itself (OpenID Connect Discovery 1.0 §3); URLs are https.
 
-    `end_session_endpoint` and `userinfo_endpoint` are "" and `id_token_algorithms` empty where
-    the issuer does not name them.
+    `end_session_endpoint` is "" and `id_token_algorithms` empty where the issuer names none.
     """
 
     issuer: str
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
-    userinfo_endpoint: str = ""
     end_session_endpoint: str = ""
     id_token_algorithms: tuple[str, ...] = ()
 
@@ -317,7 +315,6 @@ def judge_metadata(
         authorization_endpoint=field("authorization_endpoint"),
         token_endpoint=field("token_endpoint"),
         jwks_uri=field("jwks_uri"),
-        userinfo_endpoint=field("userinfo_endpoint"),
         end_session_endpoint=field("end_session_endpoint"),
         id_token_algorithms=algorithms,
     )

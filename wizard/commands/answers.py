@@ -13,6 +13,7 @@ from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.librechat.checkout import find
 from wizard.ports import Ports
+from wizard.refusals import refusal
 from wizard.settings import (
     InvalidValue,
     parse_audiences,
@@ -127,11 +128,10 @@ def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_
     try:
         with Path(source).expanduser().open("rb") as file:
             return file.read(MAX_SECRET_BYTES).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        not_text = Message("it is not UTF-8 text")
-        reason = error.strerror if isinstance(error, OSError) else not_text
-        detail = Message("{file}: {reason}.", file=source, reason=reason)
-        raise rule.failure(detail) from None
+    except OSError as error:
+        raise rule.failure(refusal(error, Path(source))) from None
+    except UnicodeDecodeError:
+        raise rule.failure(Message("{file}: it is not UTF-8 text.", file=source)) from None
 
 
 def _audience(text: str) -> str:

@@ -200,7 +200,8 @@ class _Doctor:
 
 
 def _identifiers(option: str, given: Iterable[str]) -> frozenset[str]:
-    identifiers = frozenset(each.strip().upper() for each in given)
+    words = (word.strip().upper() for each in given for word in each.split(","))
+    identifiers = frozenset(filter(None, words))
     # The registry imports the whole project; most runs need none of it.
     unknown = sorted(identifiers - all_rules().keys()) if identifiers else []
     if unknown:

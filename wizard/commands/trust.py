@@ -27,9 +27,12 @@ class TrustOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrustResult:
-    """The stores and what their steps were; `done` is False if nothing was run."""
+    """The stores and what their steps were; `done` is False if nothing was run.
 
-    ca_file: Path
+    `ca_file` is None where the authority that shall be forgotten was never made.
+    """
+
+    ca_file: Path | None
     steps: Sequence[trust.Step]
     findings: Sequence[Finding] = ()
     done: bool = False
@@ -42,7 +45,7 @@ class TrustResult:
     def as_json(self) -> dict[str, object]:
         """See `Result.as_json`; `steps` are those that were needed."""
         return {
-            "ca_file": str(self.ca_file),
+            "ca_file": str(self.ca_file) if self.ca_file else None,
             "steps": [
                 {"store": step.store, "commands": [command_line(each) for each in step.commands]}
                 for step in self.steps
@@ -59,6 +62,9 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     """
     console, processes = ports.console, ports.processes
     ca_file = _ca_file(options, ports)
+    if ca_file is None:
+        console.done("Nothing to do: the wizard has made no authority here.")
+        return TrustResult(None, (), done=True)
     plan = trust.plan_untrust if options.remove else trust.plan_trust
     steps = [
         step
@@ -95,15 +101,10 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     return TrustResult(ca_file, steps, findings, done=True)
 
 
-def _ca_file(options: TrustOptions, ports: Ports) -> Path:
+def _ca_file(options: TrustOptions, ports: Ports) -> Path | None:
+    """The authority's certificate; None where there is nothing to forget."""
     if options.ca_file is not None:
         return ports.cwd / options.ca_file.expanduser()
     if options.remove:
-        known = certificates.known_authority(ports.state_dir)
-        if known is None:
-            raise trust.NO_AUTHORITY.failure(
-                "The wizard has made no authority here.",
-                fix="Nothing to do; for another one give --ca PATH.",
-            )
-        return known
+        return certificates.known_authority(ports.state_dir)
     return certificates.local_authority(ports.state_dir, ports.processes).ca_file

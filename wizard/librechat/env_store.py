@@ -25,6 +25,7 @@ from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.language import Message
 from wizard.platforms import command_line, replace, sync
 from wizard.private import private_folder
+from wizard.refusals import refusal
 
 UNREADABLE = Rule(
     "LA020",
@@ -143,7 +144,7 @@ class EnvStore:
             return None
         except OSError as error:
             raise UNREADABLE.failure(
-                _told(error, self.path), fix=_access_fix(self.path, "r")
+                refusal(error, self.path), fix=_access_fix(self.path, "r")
             ) from error
         if len(content) > MAX_FILE_BYTES:
             raise UNREADABLE.failure(
@@ -330,7 +331,8 @@ def _keep_owner_and_mode(handle: int, temporary: Path, target: Path) -> None:
 
 def _drop_all_but_the_newest(oldest_first: Sequence[Path]) -> None:
     for path in oldest_first[:-BACKUPS_KEPT]:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # what another program has open on Windows goes the next time
+            path.unlink()
 
 
 def _write_synced(path: Path, content: bytes) -> None:
@@ -368,33 +370,10 @@ def _told_as(rule: Rule, path: Path) -> Iterator[None]:
     except OSError as error:
         where = Path(os.fsdecode(error.filename or path))
         fix = _access_fix(where, "w") if error.errno in _NO_ACCESS else None
-        raise rule.failure(_told(error, where), fix=fix) from error
+        raise rule.failure(refusal(error, where), fix=fix) from error
 
 
 _NO_ACCESS = {errno.EACCES, errno.EPERM}
-_REASONS = {
-    errno.EACCES: Message("permission denied"),
-    errno.EPERM: Message("permission denied"),
-    errno.ENOSPC: Message("the disk is full"),
-    errno.EFBIG: Message("the disk or a limit (ulimit -f) allows no file of this size"),
-    errno.EDQUOT: Message("your disk quota is used up"),
-    errno.EROFS: Message("the file system is read-only"),
-    errno.EBUSY: Message(
-        "it is mounted by another program (a Docker bind mount of the single file?)"
-    ),
-    errno.ELOOP: Message("a symbolic link leads in a circle"),
-    errno.ENAMETOOLONG: Message("the name is too long"),
-    errno.ENOTDIR: Message("a part of the path is no folder"),
-    errno.ENOENT: Message("there is no such folder"),
-    errno.EISDIR: Message("it is a folder"),
-    errno.EIO: Message("the disk reports an error"),
-}
-
-
-def _told(error: OSError, path: Path) -> Message:
-    """What the system refuses: in our words, or, where we have none, in its own."""
-    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-    return Message("{file}: {reason}.", file=path, reason=reason)
 
 
 def _access_fix(path: Path, access: str, platform: str = sys.platform) -> Message:

@@ -186,11 +186,11 @@ class Console:
         """The edits of a file as a diff; secrets are masked on both sides."""
         mask = self._language.say(HIDDEN) if self._plain else MASK
         for change in changes:
-            lines = [(f"+ {masked(change.name, change.after, mask)}", Kind.ADDED)]
+            lines = [("+", change.after, Kind.ADDED)]
             if change.before is not None and change.before != f"{change.name}=":
-                lines.insert(0, (f"- {masked(change.name, change.before, mask)}", Kind.REMOVED))
-            for number, (line, kind) in zip((str(change.line), ""), lines, strict=False):
-                self._say(f"{number:>5} {line}", kind, wrap=False)
+                lines.insert(0, ("-", change.before, Kind.REMOVED))
+            for number, (sign, line, kind) in zip((str(change.line), ""), lines, strict=False):
+                self._say(masked(change.name, line, mask), kind, lead=f"{number:>5} {sign}")
 
     def setting(self, title: str, removed: Sequence[str], added: Sequence[str], why: str) -> None:
         """A setting that changes elsewhere than in a file, as a diff, and why."""
@@ -256,6 +256,7 @@ class Console:
         kind: Kind = Kind.PLAIN,
         *,
         mark: str = "",
+        lead: str = "",
         indent: int = 0,
         wrap: bool = True,
         loud: bool = False,
@@ -264,15 +265,15 @@ class Console:
             return
         line = self._shown(text)
         with self._lock:
-            self._print(line, kind, self._mark(mark), indent, wrap)
+            self._print(line, kind, lead or self._mark(mark), indent, wrap)
 
     def _shown(self, text: str) -> str:
         """The text in the user's language, as the terminal can show it."""
         return encodable(printable(self._language.say(text)), self._stderr.encoding)
 
-    def _print(self, line: str, kind: Kind, symbol: str, indent: int, wrap: bool) -> None:
+    def _print(self, line: str, kind: Kind, lead: str, indent: int, wrap: bool) -> None:
         if not self._draws:
-            self._stderr.write(f"{' ' * indent}{symbol}{' ' if symbol else ''}{line}\n")
+            self._stderr.write(f"{' ' * indent}{lead}{' ' if lead else ''}{line}\n")
             self._stderr.flush()
             return
         from rich.padding import Padding
@@ -282,13 +283,13 @@ class Console:
         styled = Text(line, style=kind.value)
         if not wrap or not line:  # rich pads an empty line to none at all
             self._rich().print(Text(" " * indent) + styled, soft_wrap=True)
-        elif not symbol:
+        elif not lead:
             self._rich().print(Padding(styled, (0, 0, 0, indent), expand=False))
-        else:  # what is wrapped stands under the words, not under the mark
+        else:  # what is wrapped stands under the words, not under the mark before them
             row = Table.grid(padding=(0, 1))
             row.add_column()
             row.add_column(overflow="fold")  # a long path is no less of one
-            row.add_row(Text(symbol, style=kind.value), styled)
+            row.add_row(Text(lead, style=kind.value), styled)
             self._rich().print(row)
 
     def _mark(self, name: str) -> str:
