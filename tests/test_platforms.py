@@ -124,6 +124,93 @@ def test_an_env_with_windows_line_ends_keeps_them(tmp_path: Path) -> None:
     assert env.read_bytes() == CRLF
 
 
+# What only Windows has, played
+
+
+@pytest.fixture
+def on_windows(tmp_path: Path) -> Callable[[str], None]:
+    """Runs code that sees our modules as Windows does, and parts of Windows as it says."""
+
+    def run(code: str) -> None:
+        done = elsewhere("win32", "-c", f"import ctypes, io, sys, types\n{code}", folder=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    return run
+
+
+def test_nul_is_no_console(on_windows: Callable[[str], None]) -> None:
+    on_windows(
+        """
+class Stream(io.StringIO):
+    def __init__(self, number, isatty):
+        super().__init__()
+        self.fileno, self.isatty = lambda: number, lambda: isatty
+
+def mode_of(handle, mode):
+    return handle.value == 40
+
+sys.modules["msvcrt"] = types.SimpleNamespace(get_osfhandle=lambda number: 40 + number)
+ctypes.windll = types.SimpleNamespace(kernel32=types.SimpleNamespace(GetConsoleMode=mode_of))
+from wizard.platforms import is_console
+assert is_console(Stream(0, True))
+assert not is_console(Stream(1, True))
+assert not is_console(Stream(0, False))
+"""
+    )
+
+
+def test_windows_says_when_a_process_started(on_windows: Callable[[str], None]) -> None:
+    """A process that has ended is known as long as somebody has a handle of it."""
+    on_windows(
+        """
+class Kernel:
+    open = 0
+
+    def __init__(self, name):
+        assert name == "kernel32"
+
+    def OpenProcess(access, inherits, pid):
+        Kernel.open += pid != 3
+        return None if pid == 3 else pid
+
+    def GetProcessTimes(handle, created, *others):
+        created._obj.dwHighDateTime, created._obj.dwLowDateTime = 1, handle.value
+        return True
+
+    def WaitForSingleObject(handle, milliseconds):
+        assert milliseconds == 0
+        return 0x102 if handle.value == 1 else 0
+
+    def CloseHandle(handle):
+        Kernel.open -= 1
+
+ctypes.WinDLL = Kernel
+for name in ("OpenProcess", "GetProcessTimes", "WaitForSingleObject", "CloseHandle"):
+    setattr(Kernel, name, staticmethod(getattr(Kernel, name)))
+from wizard.watchdog import start_time
+Kernel.OpenProcess.restype = None
+assert start_time(1) == str((1 << 32) + 1)  # it runs
+assert start_time(2) is None  # it has ended
+assert start_time(3) is None  # nobody knows it
+assert Kernel.open == 0
+"""
+    )
+
+
+def test_windows_says_its_language(on_windows: Callable[[str], None]) -> None:
+    on_windows(
+        """
+kernel = types.SimpleNamespace(GetUserDefaultUILanguage=lambda: 0x413)
+ctypes.windll = types.SimpleNamespace(kernel32=kernel)
+from wizard.language import user_language
+assert user_language("", {}).name == "nl"
+assert user_language("", {"LANG": "en_GB.UTF-8"}).name == "en"
+kernel.GetUserDefaultUILanguage = lambda: 0xffff
+assert user_language("", {}).name == "en"
+"""
+    )
+
+
 # Folders
 
 
@@ -251,7 +338,6 @@ def test_without_that_tool_nothing_breaks(
 
 @pytest.mark.needs("ps")
 def test_ps_knows_when_a_process_started(sleeper: subprocess.Popen[bytes]) -> None:
-    """With a title of POSIX's, `stat` would be missing and the dead be taken for the living."""
     told = _from_ps(sleeper.pid)
 
     assert told is not None
@@ -265,6 +351,20 @@ def test_ps_knows_when_a_process_started(sleeper: subprocess.Popen[bytes]) -> No
     assert _from_ps(sleeper.pid) is None  # a zombie, which nobody has asked for its status
     sleeper.wait()
     assert _from_ps(sleeper.pid) is None
+
+
+def test_ps_is_asked_as_posix_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS all that follows `=` is a title: after a comma, no state of the process is told."""
+    asked: list[str] = []
+
+    def answer(args: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.extend(args)
+        return subprocess.CompletedProcess(args, 0, "Mon Nov 23 16:04:01 2026     Ss+\n", "")
+
+    monkeypatch.setattr(subprocess, "run", answer)
+
+    assert _from_ps(4711) == "Mon Nov 23 16:04:01 2026"
+    assert [word for word in asked if "=" in word] == ["lstart=", "stat="]
 
 
 # Files
@@ -326,6 +426,24 @@ def test_a_save_waits_for_an_env_that_is_held(
 
     assert env.read_bytes() == b"NEW=1\r\n"
     assert [path.name for path in tmp_path.glob(".env*")] == [".env"]
+
+
+def test_an_old_backup_that_is_held_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(env_store, "BACKUPS_KEPT", 1)
+    store = EnvStore(tmp_path / ".env", tmp_path / "state")
+    store.save(None, b"A=1\n")
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, "Access is denied", str(path))
+
+    with monkeypatch.context() as held:
+        held.setattr(Path, "unlink", refused)
+        store.save(b"A=1\n", b"A=2\n")
+    assert len([*store.backup_dir.iterdir()]) == 2
+    store.save(b"A=2\n", b"A=3\n")
+    assert len([*store.backup_dir.iterdir()]) == 1
 
 
 def test_a_record_that_is_being_replaced_is_no_broken_one(
