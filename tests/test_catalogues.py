@@ -91,6 +91,16 @@ def test_values_that_are_messages_are_translated_with_it() -> None:
     assert language.say("") == ""
 
 
+def test_what_others_said_is_no_template() -> None:
+    hostile = "{words} {words.__class__} {0} {"
+    language = speaking({"It said: {words}": "Het zei: {words}"})
+
+    assert language.say(Message("It said: {words}", words=hostile)) == f"Het zei: {hostile}"
+    assert language.say(Message.of(hostile)) == hostile
+    assert language.say(sentences(hostile, hostile)) == f"{hostile} {hostile}"
+    assert language.say(hostile) == hostile
+
+
 @pytest.mark.parametrize(
     ("environ", "name"),
     [
