@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from wizard.language import Language, Message
 from wizard.settings import InvalidValue
-from wizard.text import printable
+from wizard.text import encodable, printable
 
 if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -288,5 +288,5 @@ class LinePrompter(_Asking):
         return answer
 
     def _write(self, text: str) -> None:
-        sys.stderr.write(printable(text))
+        sys.stderr.write(encodable(printable(text), sys.stderr.encoding))
         sys.stderr.flush()
