@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from gettext import GNUTranslations
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from tests.e2e.program import PROGRAM
 from tests.languages import speaking
 from wizard.defaults import ENGLISH, LANGUAGES
 from wizard.documents.texts import LOCALE, collected, contents
-from wizard.language import CATALOGUE, Message, joined, language_name, sentences
+from wizard.language import CATALOGUE, Language, Message, joined, language_name, sentences
 
 TRANSLATED = [name for name in LANGUAGES if name != ENGLISH]
 # What must come through a translation as it is.
@@ -68,6 +70,16 @@ def test_what_must_stay_stays(language: str) -> None:
             assert set(_KEPT.findall(said)) == set(_KEPT.findall(english)), english
             assert said[-1:] in ".:?!" or english[-1:] not in ".:?!", english
             assert said == said.strip() or english != english.strip(), english
+
+
+def test_a_new_language_begins_with_every_text_and_speaks_english() -> None:
+    files = contents("fy")
+    begun = read_po(BytesIO(files[f"{CATALOGUE}.po"]), "fy")
+    language = Language("fy", GNUTranslations(BytesIO(files[f"{CATALOGUE}.mo"])))
+
+    assert {each.id for each in begun} == {each.id for each in collected()}
+    assert not any(each.string for each in begun if each.id)
+    assert language.say(Message("Next: {step}", step="x")) == "Next: x"
 
 
 def test_a_message_is_its_english_text() -> None:
