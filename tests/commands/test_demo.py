@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -190,3 +191,16 @@ def test_at_a_terminal_it_asks_nothing(tmp_path: Path, environ: dict[str, str]) 
     assert "\x1b[32m" in terminal.raw  # green
     terminal.until("It brought a new JSON Web Token")
     assert "?" not in terminal.text.replace("?key=", "")
+
+
+def test_two_demos_at_once(tmp_path: Path, environ: dict[str, str]) -> None:
+    def demo(_: int) -> Ran:
+        return run("init", "--demo", "--json", cwd=tmp_path, environ=environ)
+
+    with ThreadPoolExecutor(2) as pool:
+        ran = list(pool.map(demo, range(2)))
+
+    for each in ran:
+        assert_all_is_proved(each)
+    assert ran[0].json["public_url"] != ran[1].json["public_url"]
+    assert_nothing_runs_on(environ)

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from wizard.http import HttpClient, Https, NetworkError
 from wizard.language import Language, Message
 from wizard.loopback import is_free
 from wizard.ports import Ports
+from wizard.private import private_folder
 from wizard.settings import Auth0Settings, SetupSettings
 from wizard.tunnels.certificates import Authority, local_authority
 from wizard.ui.console import Console
@@ -45,12 +46,15 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
     Raises:
         Failure: as `run_init`.
     """
-    port = _free_port(LIBRECHAT_PORT)
-    public_url = f"https://localhost:{_free_port(LOCAL_HTTPS_PORT)}"
     env_file = options.env_file or Path(tempfile.mkdtemp(prefix="librechat-auth0-demo-")) / ".env"
     authority = local_authority(ports.state_dir, ports.processes)
     http = Https(ports.environ, extra_ca=lambda: authority.ca_file)
-    with _demo_tenant(public_url, authority, ports.language) as (settings, user):
+    with ExitStack() as stack:
+        is_first = _is_first(stack, ports.state_dir)
+        port = _free_port(LIBRECHAT_PORT if is_first else 0)
+        public_url = f"https://localhost:{_free_port(LOCAL_HTTPS_PORT if is_first else 0)}"
+        tenant = _demo_tenant(public_url, authority, ports.language)
+        settings, user = stack.enter_context(tenant)
         ports.console.say(
             "Demo: a tenant, a tunnel and a user, all on this machine. Nothing leaves it."
         )
@@ -131,9 +135,21 @@ def _demo_tenant(
         yield settings, add_librechat(tenant, settings)
 
 
+def _is_first(stack: ExitStack, state_dir: Path) -> bool:
+    """Whether no other demo runs, which might be about to take the ports that are free now."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(private_folder(state_dir) / "demo.lock", mode=0o600)
+    try:
+        stack.enter_context(lock.acquire(timeout=0))
+    except Timeout:
+        return False
+    return True
+
+
 def _free_port(wish: int) -> int:
-    """The port that is wished for, or any free one where that is taken."""
-    if is_free(wish):
+    """The port that is wished for, or any free one: where that is taken, or none is wished for."""
+    if wish and is_free(wish):
         return wish
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
