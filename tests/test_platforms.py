@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import io
 import json
 import os
@@ -474,7 +473,7 @@ def test_macos_empties_the_disks_cache_where_it_can(
             raise OSError(errno.ENOTSUP, "Operation not supported")
         return 0
 
-    monkeypatch.setattr(fcntl, "fcntl", control)
+    monkeypatch.setattr("fcntl.fcntl", control)
     with (tmp_path / "file").open("wb") as file:
         sync(file.fileno(), "linux")
         assert asked == []
