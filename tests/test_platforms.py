@@ -21,17 +21,21 @@ from platformdirs.windows import Windows
 
 from benchmarks.startup import checkout
 from tests.elsewhere import SYSTEMS
+from tests.fakes import NoProcesses
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.detached import LOG_BYTES
 from wizard.desktop import UserDesktop
 from wizard.execution import Flags, _can_draw_questions, _run, system_ports
-from wizard.findings import Outcome
+from wizard.findings import Outcome, Rule
 from wizard.librechat import env_store
 from wizard.librechat.env_file import Change, How
 from wizard.librechat.env_store import LOCKED, EnvStore
 from wizard.platforms import command_line, own_session, reader_has_gone, replace, sync
 from wizard.processes import _command, programs
 from wizard.text import encodable
+from wizard.tunnels import TunnelRequest
+from wizard.tunnels.caddy import CaddyTunnel
+from wizard.tunnels.local import CANNOT_LISTEN, PORT_TAKEN
 from wizard.tunnels.ngrok_agent import find_agent
 from wizard.ui.console import Console
 from wizard.watchdog import _from_ps, send, start_time
@@ -113,8 +117,10 @@ def test_an_env_with_windows_line_ends_keeps_them(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "LibreChat")
     env = folder / ".env"
     env.write_bytes(CRLF)
+    within = folder / "client"
+    within.mkdir()
 
-    assert elsewhere("win32", *INIT, folder=folder).returncode == 0
+    assert elsewhere("win32", *INIT, folder=within).returncode == 0
     written = env.read_bytes()
     assert written.startswith(b"# mine\r\nOTHER=1\r\n")
     assert b"OPENID_CLIENT_ID=" in written
@@ -364,6 +370,26 @@ def test_ps_is_asked_as_posix_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert _from_ps(4711) == "Mon Nov 23 16:04:01 2026"
     assert [word for word in asked if "=" in word] == ["lstart=", "stat="]
+
+
+@pytest.mark.parametrize(
+    ("said", "rule"),
+    [
+        ("Only one usage of each socket address is normally permitted.", PORT_TAKEN),
+        (
+            "An attempt was made to access a socket in a way forbidden by its access permissions.",
+            CANNOT_LISTEN,
+        ),
+    ],
+)
+def test_what_caddy_says_of_a_port_on_windows_is_understood(
+    tmp_path: Path, said: str, rule: Rule
+) -> None:
+    """The system's own words, in English wherever Windows speaks another language (Go)."""
+    tunnel = CaddyTunnel(TunnelRequest(port=3080, state_dir=tmp_path), NoProcesses(), {})
+    line = f"Error: loading initial config: listen tcp 127.0.0.1:3443: bind: {said}"
+
+    assert tunnel._explained([line], 1).finding.rule is rule
 
 
 # Files
@@ -686,6 +712,21 @@ def test_questions_are_drawn_where_the_console_is_ours(
 
     assert _can_draw_questions("win32") is terminal
     assert _can_draw_questions("darwin")
+
+
+def test_ctrl_break_ends_us_as_ctrl_c_does() -> None:
+    """A signal of Windows alone: played by another that does not end a process here."""
+    code = (
+        "import os, signal\n"
+        "signal.SIGBREAK = signal.SIGWINCH\n"
+        "from wizard.execution import end_on_signals\n"
+        "end_on_signals()\n"
+        "try: os.kill(os.getpid(), signal.SIGWINCH)\n"
+        "except KeyboardInterrupt: print('ended')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("ended\n", "")
 
 
 # A reader that has gone

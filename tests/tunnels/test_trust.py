@@ -68,6 +68,19 @@ def test_macos_asks_its_keychain(authority: Authority, home: Path) -> None:
     assert (trust.trusts, untrust.trusts) == (True, False)
 
 
+@pytest.mark.parametrize(("tools", "stores"), [((), 1), (("certutil",), 2)])
+def test_firefox_on_macos_asks_the_keychain_itself(
+    authority: Authority, home: Path, tools: tuple[str, ...], stores: int
+) -> None:
+    profile = home / "Library/Application Support/Firefox/Profiles/x.default-release"
+    profile.mkdir(parents=True)
+    (profile / "cert9.db").touch()
+    steps = plan_trust(authority.ca_file, With(*tools), environ(), "darwin")
+
+    assert len(steps) == stores
+    assert not any(step.tool for step in steps)
+
+
 def test_windows_asks_certutil(authority: Authority) -> None:
     (trust,) = plan_trust(authority.ca_file, With(), {}, "win32")
     (untrust,) = plan_untrust(authority.ca_file, With(), {}, "win32")
