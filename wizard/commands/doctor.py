@@ -152,16 +152,18 @@ class _Doctor:
     def _tell(self, examination: Examination) -> None:
         console = self.ports.console
         findings = self._chosen(examination.findings)
+        told: list[Finding] = []
         for task, group in _by_task(findings, examination.subject):
             console.say()
             console.say(Message("{heading}:", heading=Message.of(task.value)))
             for finding in _merged(group):
                 console.finding(finding)
+                told.append(finding)
         console.say()
         if not any(finding.severity is not Severity.NOTE for finding in findings):
             console.done("Nothing is wrong.")
         else:
-            console.say(_count(findings))
+            console.say(_count(told))
 
     def _mend(self, examination: Examination, result: DoctorResult) -> DoctorResult:
         console, prompter = self.ports.console, self.ports.prompter
@@ -171,6 +173,7 @@ class _Doctor:
             console.done("There is nothing that can be mended without you; nothing was written.")
             return result
         result = replace(result, changed=_names(changes))
+        console.say()
         console.say(CHANGES_TO.filled(file=self.store.path))
         console.changes(changes)
         if self.options.dry_run:
@@ -192,8 +195,10 @@ class _Doctor:
             after = examine_again(subject, before, ports.http, ports.clock, offline=self.offline)
         if after.tenant is not before.tenant:
             self._tell_checks(after)
+        console.say()
         console.say("What is left:")
         self._tell(after)
+        console.say()
         console.verbatim("Make LibreChat read the file:", how_to_restart(self.store.path.parent))
         left = self._result(after)
         return replace(result, findings=left.findings, checks=left.checks)

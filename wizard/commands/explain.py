@@ -12,6 +12,9 @@ from wizard.language import Language, Message
 from wizard.ports import Ports
 from wizard.rules import all_rules, area
 
+# A word, and what is said beside it.
+Row = tuple[str, str]
+
 _SEVERITIES = {
     Severity.ERROR: Message("error"),
     Severity.WARNING: Message("warning"),
@@ -48,11 +51,11 @@ def run_explain(identifier: str, ports: Ports, *, as_json: bool) -> ExplainResul
     chosen = [rules[wanted]] if wanted else list(rules.values())
     if not as_json:
         tell = explanation(chosen[0], ports.language) if wanted else listing(chosen, ports.language)
-        ports.console.text(tell)
+        ports.console.rows(tell)
     return ExplainResult(chosen)
 
 
-def explanation(rule: Rule, language: Language) -> str:
+def explanation(rule: Rule, language: Language) -> list[Row]:
     """All that is known of a rule, in columns that are as wide as the language needs them."""
     say = language.say
     is_usual = rule.exit_code is ExitCode.FINDINGS
@@ -64,28 +67,26 @@ def explanation(rule: Rule, language: Language) -> str:
     }
     width = max(map(len, labelled))
     silence = Message("To silence it in a .env: # librechat-auth0: ignore {rule}", rule=rule.id)
-    return "\n".join(
-        [
-            f"{rule.id} ({say(_SEVERITIES[rule.severity])}): {say(rule.title)}",
-            "",
-            *(f"{label:<{width}} {text}" for label, text in labelled.items() if text),
-            "",
-            say(silence),
-        ]
-    )
+    return [
+        (f"{rule.id} ({say(_SEVERITIES[rule.severity])}): ", say(rule.title)),
+        ("", ""),
+        *((f"{label:<{width}} ", text) for label, text in labelled.items() if text),
+        ("", ""),
+        ("", say(silence)),
+    ]
 
 
-def listing(rules: Sequence[Rule], language: Language) -> str:
+def listing(rules: Sequence[Rule], language: Language) -> list[Row]:
     """One line a rule, by area."""
     say = language.say
     severities = {severity: say(word) for severity, word in _SEVERITIES.items()}
     width = max(map(len, severities.values()))
-    lines: list[str] = []
+    rows: list[Row] = []
     for heading, of_area in groupby(rules, key=area):
-        lines += ["", say(heading)] if lines else [say(heading)]
+        rows += [("", ""), ("", say(heading))] if rows else [("", say(heading))]
         for rule in of_area:
-            lines.append(f"  {rule.id}  {severities[rule.severity]:<{width}}  {say(rule.title)}")
-    return "\n".join(lines)
+            rows.append((f"  {rule.id}  {severities[rule.severity]:<{width}}  ", say(rule.title)))
+    return rows
 
 
 def rule_as_json(rule: Rule) -> dict[str, str | int]:

@@ -276,6 +276,7 @@ class _Reopening:
         else:
             self._show_dashboard(result.dashboard)
         folder = self._store.path.parent
+        console.say()
         console.verbatim("Make LibreChat read the file:", how_to_restart(folder))
         return result
 

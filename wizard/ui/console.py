@@ -8,9 +8,10 @@ else, and who asks for it, gets plain lines.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
@@ -146,7 +147,7 @@ class Console:
     def outcome(self, outcome: Outcome, title: str, detail: str) -> None:
         """What a check came to, in one line; what to do about it is for `finding`."""
         symbol, kind, word = _OUTCOMES[outcome]
-        is_clear = outcome in {Outcome.PROVED, Outcome.SKIPPED} and not self._plain
+        is_clear = outcome is Outcome.SKIPPED or (outcome is Outcome.PROVED and not self._plain)
         self._say(
             Message(
                 "{title}: {detail}" if is_clear else "{title}, {outcome}: {detail}",
@@ -184,13 +185,12 @@ class Console:
 
     def changes(self, changes: Sequence[Change]) -> None:
         """The edits of a file as a diff; secrets are masked on both sides."""
-        mask = self._language.say(HIDDEN) if self._plain else MASK
         for change in changes:
             lines = [("+", change.after, Kind.ADDED)]
             if change.before is not None and change.before != f"{change.name}=":
                 lines.insert(0, ("-", change.before, Kind.REMOVED))
             for number, (sign, line, kind) in zip((str(change.line), ""), lines, strict=False):
-                self._say(masked(change.name, line, mask), kind, lead=f"{number:>5} {sign}")
+                self._say(masked(change.name, line), kind, lead=f"{number:>5} {sign}")
 
     def setting(self, title: str, removed: Sequence[str], added: Sequence[str], why: str) -> None:
         """A setting that changes elsewhere than in a file, as a diff, and why."""
@@ -250,6 +250,12 @@ class Console:
         self._stdout.write(f"{shown}\n")
         self._stdout.flush()
 
+    def rows(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Text that was asked for, on standard output: a word, and what is said beside it."""
+        width = _columns(self._stdout)
+        for before, text in rows:
+            self.text(_wrapped(before, self._language.say(text), width))
+
     def _say(
         self,
         text: str,
@@ -269,11 +275,16 @@ class Console:
 
     def _shown(self, text: str) -> str:
         """The text in the user's language, as the terminal can show it."""
-        return encodable(printable(self._language.say(text)), self._stderr.encoding)
+        shown = printable(self._language.say(text))
+        if self._plain:
+            shown = shown.replace(MASK, self._language.say(HIDDEN))
+        return encodable(shown, self._stderr.encoding)
 
     def _print(self, line: str, kind: Kind, lead: str, indent: int, wrap: bool) -> None:
         if not self._draws:
-            self._stderr.write(f"{' ' * indent}{lead}{' ' if lead else ''}{line}\n")
+            before = f"{' ' * indent}{lead}{' ' if lead else ''}"
+            width = _columns(self._stderr) if wrap else None
+            self._stderr.write(f"{_wrapped(before, line, width)}\n")
             self._stderr.flush()
             return
         from rich.padding import Padding
@@ -310,12 +321,36 @@ class Console:
         return self._rich_console
 
 
-def masked(name: str, line: str, mask: str = MASK) -> str:
+def _columns(stream: TextIO) -> int | None:
+    """How wide the terminal is; None where the stream is none, or does not know."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):  # StringIO's fileno raises a subclass of both
+        return None
+
+
+def _wrapped(before: str, text: str, width: int | None) -> str:
+    """The text broken between words, with what is behind a break under its beginning."""
+    if width is None or len(before) + len(text) < width or "\n" in text:
+        return before + text
+    from textwrap import fill
+
+    return fill(
+        text,
+        max(width - 1, len(before) + 1),
+        initial_indent=before,
+        subsequent_indent=" " * len(before),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def masked(name: str, line: str) -> str:
     """A line of the file with its value hidden if the name is a secret's."""
     head, sign, value = line.partition("=")
     first = value.strip().splitlines()[0] if value.strip() else ""
     if not sign:
         return line
     if first and is_secret(name):
-        return f"{head}={mask}"
+        return f"{head}={MASK}"
     return f"{head}={first}"
