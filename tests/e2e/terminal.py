@@ -162,8 +162,10 @@ class Terminal:
         if self._is_plain:
             since = _squeezed(self.raw[self._typed_at :])
             return _squeezed(question) in since and since.endswith(":")
-        last = f"\n{self.text}".rpartition("\n? ")[2]
-        return _squeezed(last).startswith(_squeezed(question))
+        parts = f"\n{self.text}".split("\n? ")
+        # The question mark at the end of a question may begin a line, too.
+        last = ("? ".join(parts[-count:]) for count in (1, 2))
+        return any(_squeezed(each).startswith(_squeezed(question)) for each in last)
 
     def _choose(self, words: str) -> None:
         if self._is_plain:

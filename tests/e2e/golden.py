@@ -1,0 +1,299 @@
+"""What users see, from first line to last, of real runs: kept in tests/golden to be read by eye.
+
+All takes place in one folder with one name, so that lines are broken at the same places each
+time; what differs from run to run is replaced by as many characters.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tests.e2e.terminal import CTRL_C, PLAIN, PROGRAM, Choose, Terminal
+from tests.librechat.example import env_example
+from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, free_port
+from wizard.language import Message, user_language
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+PLACE = Path("/tmp/golden")
+
+
+@dataclass
+class Place:
+    """A user's machine with LibreChat, and the tenant."""
+
+    demo: Demo
+    authority: Authority
+    checkout: Path = PLACE / "LibreChat"
+    chance: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "HOME": str(PLACE),
+            "XDG_STATE_HOME": str(PLACE),
+            "XDG_DATA_HOME": str(PLACE / "data"),
+            "XDG_CONFIG_HOME": str(PLACE / "config"),
+            "PATH": str(PLACE / "bin"),
+            "SSL_CERT_FILE": str(self.authority.ca),
+            "NO_COLOR": "1",
+        }
+
+    def install(self, name: str, status: int) -> None:
+        """A program that does nothing and ends with that status."""
+        program = PLACE / "bin" / name
+        program.write_text(f"#!/bin/sh\nexit {status}\n")
+        program.chmod(0o755)
+
+    def write(self, **values: str) -> None:
+        env_file = self.checkout / ".env"
+        env_file.write_text("".join(f"{k}={v}\n" for k, v in values.items()))
+        env_file.chmod(0o644)
+
+    def normal(self, text: str) -> str:
+        """The text with what is different each time replaced, also where it is wrapped."""
+        domain, auth0 = self.demo.tenant.domain, self.demo.setup.auth0
+        for value, shown in (
+            (auth0.client_id, "abcdefghijklmnopqrstuvwxyz012345"),
+            (domain.rpartition(":")[2], "50443"),
+            *self.chance,
+        ):
+            wrapped = r"(\n *)?".join(map(re.escape, value))
+            text = re.sub(wrapped, partial(_in_form, shown=shown), text)
+        text = re.sub(r"(?:\d\s*){8}T(?:\s*\d){6}\.(?:\s*\d){6}Z", _zeros, text)
+        text = re.sub(r"\b\d\d:\d\d:\d\d\b|\b\d+(?= ms\b)", _zeros, text)
+        text = re.sub(r"\b(for|al) \d+ s\b", r"\1 0 s", text)
+        text = re.sub(r"\b(process|proces) \d+", r"\1 12345", text)
+        text = re.sub(r"(?<=Tracking ID:)\s+\w+", _zeros, text)
+        return re.sub(r"(?<=librechat-auth0-)(?:[0-9a-f]\s*){16}", _zeros, text)
+
+
+def _in_form(found: re.Match[str], shown: str) -> str:
+    """The characters of `shown`, broken as what was found is."""
+    characters = iter(shown)
+    return "".join(each if each in " \n" else next(characters) for each in found[0])
+
+
+def _zeros(found: re.Match[str]) -> str:
+    return re.sub(r"[0-9a-f]", "0", found[0])
+
+
+@contextmanager
+def place(demo: Demo, authority: Authority) -> Iterator[Place]:
+    """The folder as new; others who want it wait."""
+    with Path(f"{PLACE}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(PLACE, ignore_errors=True)
+        PLACE.mkdir(mode=0o700)
+        try:
+            made = Place(demo, authority)
+            (PLACE / "bin").mkdir()
+            made.checkout.mkdir()
+            (made.checkout / "package.json").write_text(
+                '{"name": "LibreChat", "version": "v0.8.8"}'
+            )
+            (made.checkout / ".env.example").write_text(env_example())
+            yield made
+        finally:
+            shutil.rmtree(PLACE, ignore_errors=True)
+
+
+Answer = str | Choose | None
+
+
+def said_without_a_terminal(at: Place, args: Sequence[str]) -> str:
+    """What is said where nobody can be asked."""
+    done = subprocess.run(
+        [PROGRAM, *args],
+        cwd=at.checkout,
+        env={**at.environ, "LANG": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return _file(at, args, done.stdout + done.stderr, done.returncode)
+
+
+def _file(at: Place, args: Sequence[str], text: str, code: int) -> str:
+    shown = "\n".join(line.rstrip() for line in at.normal(text).splitlines()).strip("\n")
+    return f"$ librechat-auth0 {' '.join(args)}\n{shown}\n[exit code {code}]\n"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How wide the terminal is, what is spoken, whether anything is drawn."""
+
+    columns: int = 80
+    lang: str = "en"
+    plain: bool = False
+
+    def say(self, text: str) -> str:
+        return user_language(self.lang, {}).say(text)
+
+    def screen(
+        self,
+        at: Place,
+        *args: str,
+        answers: Sequence[tuple[str, Answer]] = (),
+        until: str = "",
+    ) -> str:
+        """What stands in the terminal at the end; `until` is awaited, then Ctrl-C is typed."""
+        spoken = ("--lang", self.lang) if self.lang != "en" else ()
+        command = (*args, *spoken)
+        environ = {**at.environ, **(PLAIN if self.plain else {})}
+        terminal = Terminal(
+            *command, cwd=at.checkout, columns=self.columns, rows=90, environ=environ
+        )
+        with terminal:
+            for question, answer in answers:
+                terminal.answer(question, answer)
+            if until:
+                terminal.until(until)
+                terminal.type(CTRL_C)
+            code = terminal.end(60)
+            return _file(at, command, terminal.text, code)
+
+
+def init(at: Place, seen: Seen) -> str:
+    """`init` from first to last."""
+    write = (seen.say("Write these changes?"), None)
+    sign_in = (seen.say("Sign in once to prove it?"), "n")
+    return seen.screen(at, "init", answers=[*_values(at, seen), write, sign_in])
+
+
+def init_that_fails(at: Place, seen: Seen) -> str:
+    """`init` where the dashboard lacks the callback URL and the API."""
+    at.demo.application.callbacks = [f"{PUBLIC_URL}/callback"]
+    at.demo.tenant.apis.clear()
+    stop = (seen.say("What now?"), Choose(seen.say("Stop")))
+    return seen.screen(at, "init", answers=[*_values(at, seen), stop])
+
+
+def _values(at: Place, seen: Seen) -> list[tuple[str, Answer]]:
+    auth0 = at.demo.setup.auth0
+    return [
+        (seen.say("Use"), Choose(seen.say("an HTTPS URL I have already"))),
+        (seen.say("Public URL of LibreChat"), PUBLIC_URL),
+        (seen.say("Ready?"), None),
+        (seen.say("Domain"), auth0.domain),
+        (seen.say("Client ID"), auth0.client_id),
+        (seen.say("Client Secret (hidden)"), auth0.client_secret),
+        (seen.say("API Identifier"), AUDIENCE),
+    ]
+
+
+def _faulty(at: Place) -> None:
+    at.write(
+        DOMAIN_CLIENT="http://localhost:3080",
+        DOMAIN_SERVER="http://localhost:3080",
+        OPENID_ISSUER="https://dev-abc123.us.auth0.com/",
+        OPENID_CLIENT_ID="abcdefghijklmnopqrstuvwxyz012345",
+        OPENID_CLIENT_SECRET="'a secret that is long enough to be one'",
+        OPENID_SCOPE="openid",
+        OPENID_SESSION_SECRET="short",
+        OPENID_CALLBACK_URL="/oauth/callback",
+    )
+
+
+def doctor(at: Place, seen: Seen) -> str:
+    """`doctor` over an `.env` with many a fault."""
+    _faulty(at)
+    return seen.screen(at, "doctor", "--offline")
+
+
+def doctor_fix(at: Place, seen: Seen) -> str:
+    """`doctor --fix`, its changes written."""
+    _faulty(at)
+    write = (seen.say("Write these changes?"), None)
+    return seen.screen(at, "doctor", "--fix", "--offline", answers=[write])
+
+
+def tunnel(at: Place, seen: Seen) -> str:
+    """`tunnel` with a URL that is written otherwise, and a LibreChat that does not run."""
+    port = str(free_port())
+    at.chance.append((port, "53443"))
+    url = f"https://localhost:{port}/"
+    at.write(PORT="3999", DOMAIN_CLIENT=url, DOMAIN_SERVER=url)
+    silence = Message(
+        "LibreChat does not answer at port {port}. Start it; until then visitors meet an error.",
+        port=3999,
+    )
+    write = (seen.say("Write these changes?"), None)
+    return seen.screen(at, "tunnel", answers=[write], until=seen.say(silence))
+
+
+def tunnel_status(at: Place, seen: Seen) -> str:
+    """One tunnel in the background."""
+    port = str(free_port())
+    at.chance.append((port, "53443"))
+    url = f"https://localhost:{port}"
+    at.write(PORT="3999", DOMAIN_CLIENT=url, DOMAIN_SERVER=url, HSTS_ENABLED="false")
+    Seen().screen(at, "tunnel", "--detach", "--yes")
+    try:
+        return seen.screen(at, "tunnel", "status")
+    finally:
+        Seen().screen(at, "tunnel", "stop")
+
+
+def undo(at: Place, seen: Seen) -> str:
+    """`init --undo` after a repair."""
+    doctor_fix(at, Seen())
+    question = seen.say(Message("Bring {file} back as it was in {backup}?", file="", backup=""))
+    return seen.screen(at, "init", "--undo", answers=[(question.split()[0], None)])
+
+
+def trust(at: Place, seen: Seen) -> str:
+    """The commands that would be run."""
+    at.install("certutil", 1)
+    return seen.screen(at, "trust", "--dry-run")
+
+
+def explain(at: Place, seen: Seen) -> str:
+    """What a rule means."""
+    return seen.screen(at, "explain", "LA101")
+
+
+WIDE, NARROW, READ = Seen(), Seen(40), Seen(plain=True)
+DUTCH, NARROW_DUTCH = Seen(lang="nl"), Seen(40, "nl")
+Screen = Callable[[Place], str]
+
+
+def _screens(name: str, of: Callable[..., str], *seen: Seen) -> dict[str, Screen]:
+    """The same as others see it, by name."""
+    return {
+        f"{name}-{'plain' if each.plain else each.columns}-{each.lang}": partial(of, seen=each)
+        for each in seen
+    }
+
+
+def _without_a_terminal(*args: str) -> Screen:
+    return lambda at: said_without_a_terminal(at, args)
+
+
+SCREENS: dict[str, Screen] = {
+    **_screens("init", init, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
+    **_screens("init-fails", init_that_fails, WIDE, NARROW, READ, DUTCH),
+    **_screens("doctor", doctor, WIDE, NARROW, DUTCH),
+    **_screens("doctor-fix", doctor_fix, WIDE, NARROW, READ, DUTCH),
+    **_screens("tunnel", tunnel, WIDE, NARROW, READ, DUTCH),
+    **_screens("tunnel-status", tunnel_status, WIDE, DUTCH),
+    **_screens("undo", undo, WIDE, NARROW),
+    **_screens("trust", trust, WIDE, NARROW),
+    **_screens(
+        "explain", lambda at, seen: seen.screen(at, "explain", "LA101"), WIDE, NARROW, DUTCH
+    ),
+    "no-terminal-en": _without_a_terminal("init"),
+    "no-terminal-nl": _without_a_terminal("init", "--lang", "nl"),
+    "usage-en": _without_a_terminal("doctor", "--fxi"),
+    "usage-nl": _without_a_terminal("--lang", "nl", "doctor", "--fxi"),
+    "help-nl": _without_a_terminal("--lang", "nl", "--help"),
+    "help-init-nl": _without_a_terminal("init", "--lang", "nl", "--help"),
+}

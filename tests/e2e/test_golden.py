@@ -1,0 +1,30 @@
+"""Nothing that users see changes unseen; `UPDATE_GOLDEN=1` writes the screens anew."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import pytest
+
+from tests.e2e.golden import GOLDEN, SCREENS, place
+from tests.providers import Authority, Demo
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the screens were made on Linux")
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_is_as_it_was_reviewed(name: str, demo: Demo, authority: Authority) -> None:
+    demo.tenant.clock = time.time
+    path = GOLDEN / f"{name}.txt"
+    with place(demo, authority) as at:
+        screen = SCREENS[name](at)
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.write_text(screen, "utf-8")
+
+    assert screen == path.read_text("utf-8")
+
+
+def test_every_file_is_a_screen() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == SCREENS.keys()
