@@ -16,7 +16,6 @@ SPEAKS_ENGLISH = {
     "wizard/commands/report.py": "writes the bug report, which maintainers read",
     "wizard/demo/authorization.py": "plays Auth0: errors as it words them",
     "wizard/demo/exchange.py": "plays Auth0: errors as it words them",
-    "wizard/doctor/document.py": "writes an English document",
     "wizard/documents": "writes the English documents",
     "wizard/librechat/variables.py": "comments of a new .env, which programs and teams share",
 }

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 def pages() -> Mapping[str, str]:
     """Every generated page by its name in docs/."""
-    from wizard.doctor import document as rules
-    from wizard.documents import command_line, variables
+    from wizard.documents import command_line, rules, variables
     from wizard.rules import all_rules
 
     commands = command_line.commands()
     return {
         "cli.md": command_line.markdown(commands),
         "librechat-auth0.1": command_line.manual(commands),
-        "rules.md": rules.document(all_rules()),
+        "rules.md": rules.markdown(all_rules()),
         "variables.md": variables.markdown(),
     }
