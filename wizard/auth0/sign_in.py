@@ -168,7 +168,7 @@ class SignIn:
         try:
             answer = self._http.request("GET", url, headers=PAST_TUNNEL_PAGES)
         except NetworkError as error:
-            return Message.of(error.trouble.value)
+            return error.trouble.value
         if answer.headers.get(SERVED_BY.lower()) == self._identity:
             return None
         return Message("something else answers (HTTP {status})", status=answer.status)
@@ -344,7 +344,7 @@ class SignIn:
         try:
             return self._ask_for_tokens(refresh_parameters(self._settings, tokens.refresh_token))
         except NetworkError as error:
-            trouble = Message.of(error.trouble.value)
+            trouble = error.trouble.value
             return OAuthError("", Message("no answer came, {trouble}", trouble=trouble))
 
     def _ask_for_tokens(self, form: dict[str, str]) -> Tokens | OAuthError:

@@ -108,9 +108,7 @@ class ScriptedUser:
         except Failure as failure:
             self.console.finding(failure.finding)
         except NetworkError as error:
-            self.console.warn(
-                Message("{url}: {reason}", url=error.url, reason=Message.of(error.reason))
-            )
+            self.console.warn(Message("{url}: {reason}", url=error.url, reason=error.reason))
 
 
 @contextmanager

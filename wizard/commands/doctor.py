@@ -155,7 +155,7 @@ class _Doctor:
         told: list[Finding] = []
         for task, group in _by_task(findings, examination.subject):
             console.say()
-            console.say(Message("{heading}:", heading=Message.of(task.value)))
+            console.say(Message("{heading}:", heading=task.value))
             for finding in _merged(group):
                 console.finding(finding)
                 told.append(finding)

@@ -60,10 +60,10 @@ def explanation(rule: Rule, language: Language) -> list[Row]:
     say = language.say
     is_usual = rule.exit_code is ExitCode.FINDINGS
     labelled = {
-        say(Message("Why:")): say(rule.why),
-        say(Message("Next:")): say(rule.fix),
-        say(Message("Source:")): rule.source,
-        say(Message("Exit:")): "" if is_usual else str(rule.exit_code.value),
+        say("Why:"): say(rule.why),
+        say("Next:"): say(rule.fix),
+        say("Source:"): rule.source,
+        say("Exit:"): "" if is_usual else str(rule.exit_code.value),
     }
     width = max(map(len, labelled))
     silence = Message("To silence it in a .env: # librechat-auth0: ignore {rule}", rule=rule.id)

@@ -71,7 +71,7 @@ def sign_in(
                         "From here, {url} does not lead to port {port}: {obstacle}.",
                         url=settings.public_url,
                         port=port,
-                        obstacle=Message.of(obstacle),
+                        obstacle=obstacle,
                     )
                 )
         if ports.desktop.open(flow.url):

@@ -160,7 +160,7 @@ class Provisioning:
         """
         done: list[str] = []
         for part in Part:
-            doing: str = Message(part.value)
+            doing: str = part.value
             try:
                 if any(change.part is part for change in self.changes):
                     self._apply(part)
@@ -180,12 +180,12 @@ class Provisioning:
         wanted, before = self._wanted, self._tenant.application
         if part is Part.APPLICATION and before is not None:
             self._added_urls(before.client_id).before_adding(before.urls, wanted.urls)
-        with self._ports.console.working(Message("Changing the {part}", part=Message(part.value))):
+        with self._ports.console.working(Message("Changing the {part}", part=part.value)):
             self._tenant = self._api.apply(part, self.changes, self._tenant, wanted.audience)
         after = self._tenant.application
         if part is Part.APPLICATION and before is None and after is not None:
             self._added_urls(after.client_id).before_adding(NO_URLS, wanted.urls)
-        self._ports.console.done(Message("The {part} is set up.", part=Message(part.value)))
+        self._ports.console.done(Message("The {part} is set up.", part=part.value))
 
     def _note_use(self) -> None:
         """The application is as it shall be: the record of its URLs, too."""

@@ -188,7 +188,7 @@ def with_token(text: str, token: str) -> str:
             return edited
     except yaml.YAMLError:
         pass  # its text would repeat the token
-    raise InvalidValue(Message("it is written in a way that cannot be edited safely"))
+    raise InvalidValue("it is written in a way that cannot be edited safely")
 
 
 def _spliced(text: str, token: str) -> str:

@@ -163,7 +163,7 @@ class TerminalPrompter(_Asking):
                 [questionary.Choice(say(choice.label), choice.key) for choice in choices],
                 default=default or None,
                 use_shortcuts=False,
-                instruction=say(Message("(arrow keys, Enter)")),
+                instruction=say("(arrow keys, Enter)"),
                 style=self._style(),
                 output=self._output(),
             )
@@ -251,7 +251,7 @@ class LinePrompter(_Asking):
             return keys[int(answer) - 1]
 
         first = str(keys.index(default) + 1) if default in keys else ""
-        return read(self.text(Message("Number"), default=first, check=read))
+        return read(self.text("Number", default=first, check=read))
 
     def _until_accepted(self, ask: Callable[[], str], check: Check | None) -> str:
         while True:

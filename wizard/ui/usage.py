@@ -70,7 +70,7 @@ def _translate(
 def _context_class(language: Language) -> type[click.Context]:
     class Formatter(click.HelpFormatter):
         def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-            super().write_usage(prog, args, prefix or language.say(Message("Usage:")) + " ")
+            super().write_usage(prog, args, prefix or language.say("Usage:") + " ")
 
         def write_heading(self, heading: str) -> None:
             super().write_heading(language.say(heading))
