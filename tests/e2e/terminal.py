@@ -117,6 +117,11 @@ class Terminal:
         self._typed_at = len(self.raw)
         self._child.send(keys)
 
+    def send(self, keys: bytes) -> None:
+        """Type what is no text."""
+        self._typed_at = len(self.raw)
+        os.write(self._child.child_fd, keys)
+
     def answer(self, question: str, answer: str | Choose | None) -> None:
         """Wait for the question and answer it; None is its default."""
         self.until_asked(question)
@@ -172,15 +177,17 @@ class Terminal:
             numbers = re.findall(rf"^ +(\d+)\. .*{re.escape(words)}", self.text, re.MULTILINE)
             self.type(numbers[-1] + ENTER)
             return
+        deadline = time.monotonic() + 20
         while words not in (pointed := self._pointed()):
             self.type(DOWN)
             while self._pointed() == pointed:
+                assert time.monotonic() < deadline, f"{words!r} is no choice:\n{self.text}"
                 assert self._read()
         self.type(ENTER)
 
     def _pointed(self) -> str:
         """The choice at which the list points."""
-        return self.text.rpartition("\n »")[2].partition("\n")[0]
+        return self.text.rpartition("\n >")[2].partition("\n")[0]
 
     def _read(self) -> bool:
         """Take what has come; False when nothing comes any more."""

@@ -162,6 +162,7 @@ class TerminalPrompter(_Asking):
                 say(question),
                 [questionary.Choice(say(choice.label), choice.key) for choice in choices],
                 default=default or None,
+                pointer=">",  # which every terminal has
                 use_shortcuts=False,
                 instruction=say("(arrow keys, Enter)"),
                 style=self._style(),

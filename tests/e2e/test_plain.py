@@ -1,0 +1,151 @@
+"""Plain mode, TERM=dumb, and terminals that lack colour or characters."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from tests.e2e.terminal import CTRL_C, PLAIN, Choose, Terminal
+from tests.providers import PUBLIC_URL, free_port
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
+
+DUMB = {"TERM": "dumb"}
+SECRET = "a-secret-that-nobody-may-see_0123456789"
+VALUES = [
+    ("Domain", "dev-abc.us.auth0.com"),
+    ("Client ID", "c" * 32),
+    ("Client Secret (hidden)", SECRET),
+    ("API Identifier [https://api.librechat.ai]", None),
+]
+SYMBOLS = set("✓≈✗•·⠋")
+IN_ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+IN_LATIN_1 = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "latin-1"}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    return folder
+
+
+def is_plain(terminal: Terminal) -> bool:
+    """Whether nothing was drawn: no sequence, no symbol, no secret."""
+    return not ({"\x1b", *SYMBOLS} & set(terminal.raw)) and SECRET not in terminal.raw
+
+
+@pytest.mark.parametrize("mode", [PLAIN, DUMB], ids=["plain", "dumb"])
+def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -> None:
+    with Terminal("init", "--offline", cwd=checkout, environ=mode) as terminal:
+        terminal.answer("Use", "ngrok")
+        terminal.until("Answer with a number from 1 to 6.")
+        terminal.answer("Number [2]:", "7")
+        terminal.until("Answer with a number from 1 to 6.", times=2)
+        terminal.answer("Number [2]:", "6")
+        terminal.answer("Public URL of LibreChat", "http://chat.example.com")
+        terminal.until("The public URL must be https://")
+        terminal.answer("Public URL of LibreChat", PUBLIC_URL)
+        terminal.answer("Ready?", Choose("Done, go on"))
+        for question, answer in VALUES:
+            terminal.answer(question, answer)
+        terminal.answer("Write these changes? (Y/n)", "perhaps")
+        terminal.until("Answer y or n.")
+        terminal.answer("Write these changes? (Y/n)", None)
+
+        assert terminal.end() == 0
+        assert is_plain(terminal)
+    lines = terminal.raw.replace("\r\n", "\n").splitlines()
+    assert "      + OPENID_CLIENT_SECRET=(hidden)" in [
+        re.sub(r"^ +\d+ ", " " * 6, it) for it in lines
+    ]
+    assert "Warning: Answer y or n." in lines
+    assert "  6. an HTTPS URL I have already" in lines
+    for question in ("Ready?", "Domain: dev-abc.us.auth0.com", "Client Secret (hidden): "):
+        assert lines.count(question) == 1
+    values = dotenv_values(checkout / ".env", interpolate=False)
+    assert values["OPENID_CLIENT_SECRET"] == SECRET
+
+
+def test_repair_and_undo_are_conversations_in_lines(checkout: Path) -> None:
+    before = f"OPENID_CLIENT_SECRET={SECRET}\nOPENID_SESSION_SECRET=short\n"
+    (checkout / ".env").write_text(before)
+    with Terminal("doctor", "--fix", "--offline", cwd=checkout, environ=DUMB) as terminal:
+        terminal.answer("Write these changes? (Y/n)", None)
+        assert terminal.end() == 1
+        assert is_plain(terminal)
+        assert "OPENID_SESSION_SECRET=(hidden)" in terminal.raw
+    assert (checkout / ".env").read_text() != before
+    with Terminal("init", "--undo", cwd=checkout, environ=DUMB) as terminal:
+        terminal.answer("Bring", None)
+        assert terminal.end() == 0
+        assert is_plain(terminal)
+    assert (checkout / ".env").read_text() == before
+
+
+def test_a_tunnel_is_told_in_lines(checkout: Path) -> None:
+    url = f"https://localhost:{free_port()}"
+    (checkout / ".env").write_text(
+        f"PORT={free_port()}\nDOMAIN_CLIENT={url}/\nDOMAIN_SERVER={url}/\n"
+    )
+    with Terminal("tunnel", cwd=checkout, environ=PLAIN) as terminal:
+        terminal.answer("Write these changes? (Y/n)", None)
+        terminal.until("LibreChat does not answer")
+        terminal.type(CTRL_C)
+        assert terminal.end() == 0
+        terminal.until("The tunnel is closed.")
+        assert is_plain(terminal)
+        assert terminal.raw.count("is open. Leave this running") == 1
+
+
+def test_a_secret_may_be_longer_than_a_line_of_the_terminal(checkout: Path) -> None:
+    token = "eyJ" + "0123456789" * 1000
+    args = ("provision", "--domain", "localhost:9", "--tenant-domain", "localhost:9")
+    with Terminal(
+        *args, "--public-url", PUBLIC_URL, cwd=checkout, environ={**PLAIN, "PATH": "/nowhere"}
+    ) as terminal:
+        terminal.answer("Reach the Management API with", Choose("a token"))
+        terminal.answer("Management API token (hidden)", token)
+        assert terminal.end() == 3
+        terminal.until("LA201")  # that is, it was taken and used
+        assert "0123456789" not in terminal.raw
+
+
+def test_what_the_terminal_sent_wrong_is_told(checkout: Path) -> None:
+    environ = {**PLAIN, "PYTHONIOENCODING": "utf-8"}
+    with Terminal("init", "--offline", cwd=checkout, environ=environ) as terminal:
+        terminal.answer("Use", Choose("an HTTPS URL"))
+        terminal.until_asked("Public URL of LibreChat")
+        terminal.send(b"https://caf\xe9.example.com\n")
+        terminal.until("The terminal sent what is no utf-8.")
+        terminal.answer("Public URL of LibreChat", PUBLIC_URL)
+        terminal.until("is taken as it is")
+
+
+@pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])
+@pytest.mark.parametrize("encoding", [IN_ASCII, IN_LATIN_1], ids=["ascii", "latin-1"])
+def test_a_terminal_that_lacks_characters(
+    checkout: Path, encoding: dict[str, str], mode: dict[str, str]
+) -> None:
+    environ = {**encoding, **mode, "COLUMNS": ""}
+    with Terminal("init", "--offline", "--lang", "nl", cwd=checkout, environ=environ) as terminal:
+        terminal.answer("Gebruik", Choose("een HTTPS-URL"))
+        terminal.answer("Openbare URL van LibreChat", "https://gr\u00fc\u00dfe.example.com")
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+        assert "Traceback" not in terminal.text
+        assert "LA001" not in terminal.text
+
+
+def test_a_terminal_without_colour_is_drawn_all_the_same(checkout: Path) -> None:
+    with Terminal("init", "--offline", cwd=checkout, environ={"NO_COLOR": "1"}) as terminal:
+        terminal.until_asked("Use")
+        assert "\n >" in terminal.text
+        terminal.type(CTRL_C)
+        terminal.end()
+    assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;)[0-9;]*m", terminal.raw)
