@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from wizard.auth0.errors import RULES as ERROR_RULES
-from wizard.auth0.errors import Check, Known, Meaning, unknown
+from wizard.auth0.errors import Check, Known, Meaning, as_it_came
 from wizard.auth0.patience import Patient
 from wizard.auth0.probes import Answer, Landing, Probes
 from wizard.auth0.tenant import RULES as TENANT_RULES
@@ -112,6 +113,11 @@ class CheckResult:
     outcome: Outcome
     detail: str
     findings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def failed(cls, check: Check, *findings: Finding) -> Self:
+        """A check that failed because of what was found; the first tells it in one line."""
+        return cls(check, Outcome.FAILED, findings[0].rule.title, findings)
 
     @property
     def title(self) -> str:
@@ -257,15 +263,14 @@ def _ask(settings: SetupSettings, discovery: Discovery, http: HttpClient) -> Ans
 
 def _judge_discovery(discovery: Discovery | None, findings: tuple[Finding, ...]) -> CheckResult:
     if discovery is None:
-        return CheckResult(Check.DISCOVERY, Outcome.FAILED, findings[0].rule.title, findings)
+        return CheckResult.failed(Check.DISCOVERY, *findings)
     detail = Message("{issuer} is the issuer that LibreChat will compare.", issuer=discovery.issuer)
     return CheckResult(Check.DISCOVERY, Outcome.PROVED, detail, findings)
 
 
 def _judge_keys(answers: Answers) -> CheckResult:
     if not answers.keys:
-        title = answers.keys_findings[0].rule.title
-        return CheckResult(Check.KEYS, Outcome.FAILED, title, answers.keys_findings)
+        return CheckResult.failed(Check.KEYS, *answers.keys_findings)
     detail = Message("{count} to verify RS256 signatures with.", count=len(answers.keys))
     return CheckResult(Check.KEYS, Outcome.PROVED, detail, answers.keys_findings)
 
@@ -350,10 +355,9 @@ def _judge_refusal(settings: SetupSettings, answers: Answers, *, takes_none: boo
         finding = SECRET_NOT_ACCEPTED.finding(
             "It takes the Client ID alone and refuses the secret."
         )
-        return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
+        return CheckResult.failed(check, finding)
     if not settings.auth0.client_secret:
-        finding = SECRET_MISSING.finding("It refuses the Client ID alone.")
-        return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
+        return CheckResult.failed(check, SECRET_MISSING.finding("It refuses the Client ID alone."))
     return _failed(check, answers.code, settings)
 
 
@@ -392,8 +396,7 @@ def _came_back_well(answer: Answer) -> bool:
 def _failed(check: Check, answer: Answer, settings: SetupSettings) -> CheckResult:
     if answer.known is None:
         raise ValueError("only a known answer tells what failed")
-    finding = answer.known.finding(answer.error, settings)
-    return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
+    return CheckResult.failed(check, answer.known.finding(answer.error, settings))
 
 
 def _not_proved(
@@ -410,7 +413,7 @@ def _not_proved(
     elif answer.landing is Landing.LOGIN:
         finding = LOGIN_PAGE_SHOWN.finding()
     else:
-        finding = unknown(answer.error.words, settings)
+        finding = as_it_came(answer.error, settings)
     return CheckResult(check, Outcome.UNPROVED, finding.rule.title, (finding,) if tell else ())
 
 

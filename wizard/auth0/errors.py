@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 from html import unescape
 from urllib.parse import quote, quote_plus, unquote
@@ -127,11 +127,8 @@ class Known:
         """What to tell the user; only for a row that has a rule."""
         if self.rule is None:
             raise ValueError(f"{self.meaning} is good news")
-        words = quoted(error.words, secrets=secrets_of(settings))
-        return self.rule.finding(
-            Message("The tenant answered: {words}", words=words),
-            fix=self.remedy.filled(**_values(settings)),
-        )
+        finding = as_it_came(error, settings, self.rule)
+        return replace(finding, fix=self.remedy.filled(**_values(settings)))
 
 
 _PAGES = {
@@ -504,11 +501,21 @@ def classify(error: OAuthError, endpoint: Endpoint) -> Known | None:
     return next((row for row in TABLE if row.takes(plain, endpoint)), None)
 
 
-def unknown(words: str, settings: SetupSettings) -> Finding:
-    """An answer that no row knows, as it came."""
-    seen = quoted(words, secrets=secrets_of(settings))
-    return UNKNOWN_ANSWER.finding(
-        Message("It answered: {words}", words=seen) if seen else "The answer was empty."
+def explained(
+    error: OAuthError, endpoint: Endpoint, settings: SetupSettings, otherwise: Rule
+) -> Finding:
+    """What the answer means; where no row says what is wrong, it is `otherwise`, as it came."""
+    known = classify(error, endpoint)
+    if known is not None and known.rule is not None:
+        return known.finding(error, settings)
+    return as_it_came(error, settings, otherwise)
+
+
+def as_it_came(error: OAuthError, settings: SetupSettings, rule: Rule = UNKNOWN_ANSWER) -> Finding:
+    """The rule, with the answer in the server's own words."""
+    words = quoted(error.words, secrets=secrets_of(settings))
+    return rule.finding(
+        Message("The tenant answered: {words}", words=words) if words else "The answer was empty."
     )
 
 

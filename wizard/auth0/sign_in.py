@@ -20,7 +20,7 @@ from wizard.auth0 import dashboard
 from wizard.auth0.callback_server import RULES as SERVER_RULES
 from wizard.auth0.callback_server import CallbackServer
 from wizard.auth0.checks import CheckResult
-from wizard.auth0.errors import Check, Endpoint, OAuthError, classify, quoted, secrets_of
+from wizard.auth0.errors import Check, Endpoint, OAuthError, explained, quoted
 from wizard.auth0.probes import (
     authorization_parameters,
     client_credentials,
@@ -296,20 +296,15 @@ class SignIn:
         check = Check.SIGN_IN
         if parameters.get("error"):
             error = OAuthError(parameters["error"], parameters.get("error_description", ""))
-            known = classify(error, Endpoint.AUTHORIZE)
-            if known is not None and known.rule is not None:
-                finding = known.finding(error, self._settings)
-            else:
-                seen = quoted(error.words, secrets=secrets_of(self._settings))
-                finding = REFUSED.finding(Message("It answered: {words}", words=seen))
-            return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
+            refused = explained(error, Endpoint.AUTHORIZE, self._settings, REFUSED)
+            return CheckResult.failed(check, refused)
         proto = visit.forwarded_proto.split(",")[0].strip()
         if proto != "https" and not is_loopback(self._settings.public_url):
             seen = quoted(proto) or Message("none")
             finding = NO_FORWARDED_PROTO.finding(
                 Message("X-Forwarded-Proto was: {value}.", value=seen)
             )
-            return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
+            return CheckResult.failed(check, finding)
         detail = Message("Auth0 sent the browser back to {url}.", url=self._settings.callback_url)
         return CheckResult(check, Outcome.PROVED, detail)
 
@@ -323,9 +318,7 @@ class SignIn:
         try:
             tokens = self._ask_for_tokens(form)
         except NetworkError as error:
-            finding = network_finding(error)
-            failed = CheckResult(Check.EXCHANGE, Outcome.FAILED, finding.rule.title, (finding,))
-            return Judgement((failed,))
+            return Judgement((CheckResult.failed(Check.EXCHANGE, network_finding(error)),))
         expected = Expected(
             self._settings, self._discovery, self._keys, attempt.nonce, self._clock.now()
         )

@@ -9,14 +9,7 @@ from typing import Any
 
 from wizard.auth0 import dashboard
 from wizard.auth0.checks import CheckResult, Results
-from wizard.auth0.errors import (
-    Check,
-    Endpoint,
-    OAuthError,
-    classify,
-    quoted,
-    secrets_of,
-)
+from wizard.auth0.errors import Check, Endpoint, OAuthError, explained, quoted
 from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
 from wizard.findings import Finding, Outcome, Rule, Severity
 from wizard.http import Response
@@ -303,33 +296,20 @@ def judge_tokens(
         refreshed: the answer to the refresh token, None when none was asked for.
     """
     if isinstance(tokens, OAuthError):
-        return Judgement((exchange_failed(tokens, expected.settings),))
+        failed = explained(tokens, Endpoint.CODE, expected.settings, EXCHANGE_REFUSED)
+        return Judgement((CheckResult.failed(Check.EXCHANGE, failed),))
     exchange = CheckResult(
         Check.EXCHANGE, Outcome.PROVED, "The tenant took the code, PKCE and the credentials."
     )
     id_token = _read(tokens.id_token)
     access_token = _read(tokens.access_token)
-    results = [
-        exchange,
-        _judge_id_token(id_token, expected),
-        _judge_access_token(access_token, expected),
-    ]
+    access = _judge_access_token(access_token, expected)
+    results = [exchange, _judge_id_token(id_token, expected), access]
     if expected.settings.reuse_tokens:
         results.append(_judge_refresh_token(tokens, expected.settings))
         if refreshed is not None:
-            results.append(_judge_refreshed(refreshed, results[2], expected))
+            results.append(_judge_refreshed(refreshed, access, expected))
     return Judgement(tuple(results), _shown(id_token), _shown(access_token))
-
-
-def exchange_failed(error: OAuthError, settings: SetupSettings) -> CheckResult:
-    """Why the tenant gave no tokens for a real code."""
-    known = classify(error, Endpoint.CODE)
-    if known is not None and known.rule is not None:
-        finding = known.finding(error, settings)
-    else:
-        seen = quoted(error.words, secrets=secrets_of(settings))
-        finding = EXCHANGE_REFUSED.finding(Message("It answered: {words}", words=seen))
-    return CheckResult(Check.EXCHANGE, Outcome.FAILED, finding.rule.title, (finding,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,7 +365,7 @@ def _claims(raw: str) -> dict[str, Any]:
 def _judge_id_token(token: _Token, expected: Expected) -> CheckResult:
     failed = _failure_of_id_token(token, expected)
     if failed is not None:
-        return CheckResult(Check.ID_TOKEN, Outcome.FAILED, failed.rule.title, (failed,))
+        return CheckResult.failed(Check.ID_TOKEN, failed)
     email = _email(token.claims)
     findings = [*_remarks("ID token", token, expected)]
     if token.claims.get("email_verified") is False:
@@ -458,7 +438,7 @@ def _judge_access_token(token: _Token, expected: Expected) -> CheckResult:
         )
     failed = _failure_of_access_token(token, expected)
     if failed is not None:
-        return CheckResult(check, Outcome.FAILED, failed.rule.title, (failed,))
+        return CheckResult.failed(check, failed)
     audience = quoted(expected.settings.auth0.audience)
     detail = Message(
         "{token}, for {audience}.",
@@ -572,8 +552,7 @@ def _judge_refresh_token(tokens: Tokens, settings: SetupSettings) -> CheckResult
     check = Check.REFRESH_TOKEN
     if tokens.refresh_token:
         return CheckResult(check, Outcome.PROVED, "The tenant gave one.")
-    finding = _missing_refresh_token(tokens, settings)
-    return CheckResult(check, Outcome.FAILED, finding.rule.title, (finding,))
+    return CheckResult.failed(check, _missing_refresh_token(tokens, settings))
 
 
 def _missing_refresh_token(tokens: Tokens, settings: SetupSettings) -> Finding:
@@ -617,18 +596,13 @@ def _judge_refreshed(
     if failed is not None and failed in first.findings:
         return CheckResult(check, Outcome.FAILED, "It works, but brings the same access token.")
     if failed is not None:
-        return CheckResult(check, Outcome.FAILED, failed.rule.title, (failed,))
+        return CheckResult.failed(check, failed)
     return CheckResult(check, Outcome.PROVED, "It brought a new JSON Web Token for the same API.")
 
 
 def _failure_of_refresh(refreshed: Tokens | OAuthError, expected: Expected) -> Finding | None:
-    settings = expected.settings
     if isinstance(refreshed, OAuthError):
-        known = classify(refreshed, Endpoint.REFRESH)
-        if known is not None and known.rule is not None:
-            return known.finding(refreshed, settings)
-        seen = quoted(refreshed.words, secrets=secrets_of(settings))
-        return REFRESH_REFUSED.finding(Message("The tenant answered: {words}", words=seen))
+        return explained(refreshed, Endpoint.REFRESH, expected.settings, REFRESH_REFUSED)
     if not refreshed.id_token:
         return REFRESHED_WITHOUT_ID_TOKEN.finding()
     return _failure_of_access_token(_read(refreshed.access_token), expected)
