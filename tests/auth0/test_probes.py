@@ -266,7 +266,7 @@ LIMITED = html("Too many requests", 429)
         ({"retry-after": formatdate(NOW + 9, usegmt=True)}, [9.0]),
         ({"x-ratelimit-reset": str(int(NOW) + 4)}, [4.0]),
         ({"x-ratelimit-reset": "3"}, [3.0]),
-        ({"x-ratelimit-reset": str(int(NOW) - 100)}, [0.0]),
+        ({"x-ratelimit-reset": str(int(NOW) - 100)}, [0.1]),
         ({"retry-after": "-5"}, [1.0]),
         ({"retry-after": "soon"}, [1.0]),
         ({"retry-after": "1e5"}, [1.0]),

@@ -6,18 +6,18 @@ Costly to import: pydantic, httpx and auth0-python are.
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import httpx
 from auth0.management.client import Auth0
 
 from wizard.auth0.management_access import Access
-from wizard.auth0.patience import wait_told
+from wizard.auth0.patience import PASSING, past_rate_limit
 from wizard.clock import Clock
 from wizard.http import NetworkError, Response, Trouble
 
 RETRIES = 8
 LONGEST_WAIT = 60.0
-_PASSING = frozenset({502, 503, 504})
 # httpx decodes and measures again what has been decoded and measured already.
 _OF_THE_CONNECTION = frozenset(
     {"connection", "content-encoding", "content-length", "host", "transfer-encoding"}
@@ -62,15 +62,8 @@ class Carrier(httpx.BaseTransport):
         Raises:
             NetworkError: no answer came.
         """
-        answer = self._send(request)
-        for _ in range(RETRIES):
-            if answer.status != 429:
-                break
-            wait = wait_told(answer, self._clock.now())
-            if wait > LONGEST_WAIT:
-                break
-            self._clock.sleep(max(wait, 0.1))
-            answer = self._send(request)
+        send = partial(self._send, request)
+        answer = past_rate_limit(send(), send, self._clock, RETRIES, LONGEST_WAIT)
         headers = {k: v for k, v in answer.headers.items() if k not in _OF_THE_CONNECTION}
         return httpx.Response(answer.status, headers=headers, content=answer.body)
 
@@ -81,7 +74,7 @@ class Carrier(httpx.BaseTransport):
             if error.trouble is not Trouble.DROPPED or request.method != "GET":
                 raise
             return self._send_once(request)
-        if answer.status in _PASSING and request.method == "GET":
+        if answer.status in PASSING and request.method == "GET":
             return self._send_once(request)
         return answer
 

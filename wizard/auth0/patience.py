@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -11,9 +11,10 @@ from wizard.http import HttpClient, NetworkError, Response, Trouble
 
 RETRIES = 2
 DEFAULT_WAIT = 1.0
+SHORTEST_WAIT = 0.1
 LONGEST_WAIT = 30.0
 # What a proxy in front of a server says while the server restarts.
-_PASSING = frozenset({502, 503, 504})
+PASSING = frozenset({502, 503, 504})
 # Smaller numbers in x-ratelimit-reset are seconds to wait, larger ones a time.
 _EPOCH = 1e9
 
@@ -39,23 +40,46 @@ class Patient:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """See `HttpClient.request`; the last answer, whatever it is."""
+
+        def send() -> Response:
+            return self.http.request(method, url, form=form, body=body, headers=headers)
+
         try:
-            answer = self.http.request(method, url, form=form, body=body, headers=headers)
+            answer = send()
         except NetworkError as error:
             if error.trouble is not Trouble.DROPPED:
                 raise
-            answer = self.http.request(method, url, form=form, body=body, headers=headers)
-        if answer.status in _PASSING:
-            answer = self.http.request(method, url, form=form, body=body, headers=headers)
-        for _ in range(RETRIES):
-            if answer.status != 429:
-                break
-            wait = wait_told(answer, self.clock.now())
-            if wait > LONGEST_WAIT:
-                break
-            self.clock.sleep(wait)
-            answer = self.http.request(method, url, form=form, body=body, headers=headers)
-        return answer
+            answer = send()
+        if answer.status in PASSING:
+            answer = send()
+        return past_rate_limit(answer, send, self.clock, RETRIES, LONGEST_WAIT)
+
+
+def past_rate_limit(
+    answer: Response,
+    send_again: Callable[[], Response],
+    clock: Clock,
+    retries: int,
+    longest_wait: float,
+) -> Response:
+    """The answer, or where it is a rate limit's, the one that comes after the wait it tells.
+
+    Args:
+        answer: the first one.
+        send_again: sends the same request.
+        clock: by which is waited.
+        retries: how often it may be sent again.
+        longest_wait: in seconds; a longer one is not waited for.
+    """
+    for _ in range(retries):
+        if answer.status != 429:
+            break
+        wait = wait_told(answer, clock.now())
+        if wait > longest_wait:
+            break
+        clock.sleep(max(wait, SHORTEST_WAIT))
+        answer = send_again()
+    return answer
 
 
 def wait_told(answer: Response, now: float) -> float:
