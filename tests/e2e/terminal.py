@@ -102,16 +102,39 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while _squeezed(self.text).count(_squeezed(text)) < times:
             assert time.monotonic() < deadline, f"{text!r} never came:\n{self.text}"
-            assert self._read() or _squeezed(text) in _squeezed(self.text), (
+            assert self.read() or _squeezed(text) in _squeezed(self.text), (
                 f"it ended without {text!r}:\n{self.text}"
             )
 
     def until_asked(self, question: str, seconds: float = 20) -> None:
         """Read until that is the question which waits for an answer."""
         deadline = time.monotonic() + seconds
-        while not self._asks(question):
+        while not self.asks(question):
             assert time.monotonic() < deadline, f"{question!r} was never asked:\n{self.text}"
-            assert self._read(), f"it ended without asking {question!r}:\n{self.text}"
+            assert self.read(), f"it ended without asking {question!r}:\n{self.text}"
+
+    def asks(self, question: str) -> bool:
+        """Whether that is the question which waits for an answer."""
+        if self._is_plain:
+            since = _squeezed(self.raw[self._typed_at :])
+            return _squeezed(question) in since and since.endswith(":")
+        parts = f"\n{self.text}".split("\n? ")
+        # The question mark at the end of a question may begin a line, too.
+        last = ("? ".join(parts[-count:]) for count in (1, 2))
+        return any(_squeezed(each).startswith(_squeezed(question)) for each in last)
+
+    def read(self) -> bool:
+        """Take what has come; False when nothing comes any more."""
+        has_ended = not self._child.isalive()
+        try:
+            piece = self._child.read_nonblocking(4096, timeout=0 if has_ended else 0.1)
+        except pexpect.TIMEOUT:
+            return not has_ended
+        except pexpect.EOF:
+            return False
+        self.raw += piece
+        self._stream.feed(piece)
+        return True
 
     def type(self, keys: str) -> None:
         self._typed_at = len(self.raw)
@@ -142,7 +165,7 @@ class Terminal:
     def end(self, seconds: float = 20) -> int:
         """Wait for the program to end; returns its exit code."""
         deadline = time.monotonic() + seconds
-        while self._read():
+        while self.read():
             assert time.monotonic() < deadline, f"it never ended:\n{self.text}"
         status = self._child.exitstatus
         return -1 if status is None else int(status)
@@ -163,15 +186,6 @@ class Terminal:
     def __del__(self) -> None:
         self.close()
 
-    def _asks(self, question: str) -> bool:
-        if self._is_plain:
-            since = _squeezed(self.raw[self._typed_at :])
-            return _squeezed(question) in since and since.endswith(":")
-        parts = f"\n{self.text}".split("\n? ")
-        # The question mark at the end of a question may begin a line, too.
-        last = ("? ".join(parts[-count:]) for count in (1, 2))
-        return any(_squeezed(each).startswith(_squeezed(question)) for each in last)
-
     def _choose(self, words: str) -> None:
         if self._is_plain:
             numbers = re.findall(rf"^ +(\d+)\. .*{re.escape(words)}", self.text, re.MULTILINE)
@@ -182,25 +196,12 @@ class Terminal:
             self.type(DOWN)
             while self._pointed() == pointed:
                 assert time.monotonic() < deadline, f"{words!r} is no choice:\n{self.text}"
-                assert self._read()
+                assert self.read()
         self.type(ENTER)
 
     def _pointed(self) -> str:
         """The choice at which the list points."""
         return self.text.rpartition("\n >")[2].partition("\n")[0]
-
-    def _read(self) -> bool:
-        """Take what has come; False when nothing comes any more."""
-        has_ended = not self._child.isalive()
-        try:
-            piece = self._child.read_nonblocking(4096, timeout=0 if has_ended else 0.1)
-        except pexpect.TIMEOUT:
-            return not has_ended
-        except pexpect.EOF:
-            return False
-        self.raw += piece
-        self._stream.feed(piece)
-        return True
 
 
 def _squeezed(words: str) -> str:

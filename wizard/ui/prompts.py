@@ -112,18 +112,28 @@ def _forget_what_was_typed_ahead() -> None:
         raise KeyboardInterrupt
 
 
-def _ctrl_d_stops() -> KeyBindings:
-    """Ctrl-D stops, in lists too; where it has a character to delete, it does that."""
+def _own_keys() -> KeyBindings:
+    """Keys that do other than prompt_toolkit and questionary have them do.
+
+    Ctrl-D stops, in lists too; where it has a character to delete, it does that. What is pasted
+    stays one line, which can be corrected.
+    """
     from prompt_toolkit.application import get_app
-    from prompt_toolkit.filters import Condition
+    from prompt_toolkit.enums import DEFAULT_BUFFER
+    from prompt_toolkit.filters import Condition, has_focus
     from prompt_toolkit.key_binding import KeyBindings
+    from prompt_toolkit.keys import Keys
 
     bindings = KeyBindings()
     at_the_end = Condition(lambda: get_app().current_buffer.document.is_cursor_at_the_end)
 
-    @bindings.add("c-d", filter=at_the_end, eager=True)
+    @bindings.add(Keys.ControlD, filter=at_the_end, eager=True)
     def stop(event: KeyPressEvent) -> None:
         event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
+
+    @bindings.add(Keys.BracketedPaste, filter=has_focus(DEFAULT_BUFFER), eager=True)
+    def paste(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text(" ".join(event.data.strip().splitlines()))
 
     return bindings
 
@@ -188,7 +198,7 @@ class TerminalPrompter(_Asking):
 
         _forget_what_was_typed_ahead()
         own = question.application.key_bindings
-        bindings = merge_key_bindings([_ctrl_d_stops(), *([own] if own else [])])
+        bindings = merge_key_bindings([_own_keys(), *([own] if own else [])])
         question.application.key_bindings = bindings
         # `ask` would swallow Ctrl-C and answer None.
         return cast(str, question.unsafe_ask())
@@ -283,7 +293,7 @@ class LinePrompter(_Asking):
         from prompt_toolkit.output import DummyOutput
 
         self._write(prompt)
-        session = PromptSession[str](output=DummyOutput(), key_bindings=_ctrl_d_stops())
+        session = PromptSession[str](output=DummyOutput(), key_bindings=_own_keys())
         answer = session.prompt()
         self._write("\n")
         return answer
