@@ -11,13 +11,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message, packed, unpacked
-from wizard.platforms import replace
-from wizard.private import private_folder
+from wizard.private import file_name, private_folder, write_whole
 from wizard.watchdog import end, start_time
 
 STARTING = Rule(
@@ -104,11 +102,8 @@ class Background:
         """Write it down, in one step."""
         path = self._file(Path(tunnel.env_file), "json")
         self._make_folder()
-        fresh = path.with_suffix(".new")
-        fresh.touch(mode=0o600)
         kept = {**asdict(tunnel), "trouble": packed(tunnel.trouble)}
-        fresh.write_text(json.dumps(kept), "utf-8")
-        replace(fresh, path)
+        write_whole(path, json.dumps(kept).encode())
 
     def forget(self, tunnel: BackgroundTunnel) -> None:
         """Cross it out, unless another has its place by now."""
@@ -163,8 +158,7 @@ class Background:
             raise NO_RECORD.failure(f"{self._folder}: {error.strerror}.") from error
 
     def _file(self, env_file: Path, suffix: str) -> Path:
-        key = sha256(os.fsencode(env_file.resolve())).hexdigest()[:16]
-        return self._folder / f"{key}.{suffix}"
+        return self._folder / f"{file_name(env_file.resolve())}.{suffix}"
 
 
 def _read(path: Path) -> BackgroundTunnel | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from hashlib import sha256
 from pathlib import Path
 
-from wizard.private import private_folder
+from wizard.private import file_name, private_folder
 
 _FOLDER = "drafts"
 
@@ -32,9 +31,8 @@ class Drafts:
     """The draft of one `.env`; a draft that cannot be kept or read is no draft."""
 
     def __init__(self, state_dir: Path, env_file: Path) -> None:
-        name = sha256(str(env_file).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         self._state_dir = state_dir
-        self._path = state_dir / _FOLDER / f"{name}.json"
+        self._path = state_dir / _FOLDER / f"{file_name(env_file)}.json"
 
     def load(self) -> Draft:
         """The answers of the run that was interrupted."""

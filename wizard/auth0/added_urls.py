@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from wizard.auth0.management_plan import NO_URLS, URL_LISTS, Urls
-from wizard.platforms import replace
-from wizard.private import private_folder
+from wizard.private import file_name, private_folder, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class AddedUrls:
 
     @property
     def _path(self) -> Path:
-        name = sha256(f"{self.tenant}\n{self.client_id}".encode()).hexdigest()[:16]
+        name = file_name(f"{self.tenant}\n{self.client_id}")
         return self.state_dir / "provisioned" / f"{name}.json"
 
     def _read(self) -> _Record:
@@ -92,10 +90,7 @@ class AddedUrls:
         path = self._path
         with suppress(OSError):
             private_folder(self.state_dir, path.parent.name)
-            fresh = path.with_suffix(".new")
-            fresh.touch(mode=0o600)
-            fresh.write_text(json.dumps(kept, indent=2), "utf-8")
-            replace(fresh, path)
+            write_whole(path, json.dumps(kept, indent=2).encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.language import Message
 from wizard.platforms import command_line, replace, sync
-from wizard.private import private_folder
+from wizard.private import file_name, private_folder
 from wizard.refusals import refusal
 
 UNREADABLE = Rule(
@@ -224,7 +223,7 @@ class EnvStore:
         return "backups", self._key()
 
     def _key(self) -> str:
-        return sha256(os.fsencode(self._target())).hexdigest()[:16]
+        return file_name(self._target())
 
     def _target(self) -> Path:
         """The file itself, behind symbolic links."""

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
-from wizard.platforms import replace, sync
-from wizard.private import private_folder
+from wizard.private import private_folder, write_whole
 
 if TYPE_CHECKING:
     import ssl
@@ -161,7 +160,7 @@ def _run_mkcert(leaf_file: Path, processes: Processes) -> bool:
         if processes.run(args, timeout=30).status != 0:
             return False
         with contextlib.suppress(OSError):
-            _write(leaf_file, Path(made).read_bytes())
+            write_whole(leaf_file, Path(made).read_bytes())
             return True
     return False
 
@@ -177,12 +176,12 @@ def _from_own(folder: Path) -> Authority:
     if key is None or authority is None or not _vouches(authority, key):
         key = key or _new_key()
         authority = _new_authority(key)
-        _write(key_file, _key_pem(key))
-        _write(ca_file, _certificate_pem(authority), mode=0o644)
+        write_whole(key_file, _key_pem(key))
+        write_whole(ca_file, _certificate_pem(authority), mode=0o644)
     if not _is_current(leaf_file, authority):
         leaf_key = _new_key()
         leaf = _new_leaf(leaf_key, authority, key)
-        _write(leaf_file, _certificate_pem(leaf) + _key_pem(leaf_key))
+        write_whole(leaf_file, _certificate_pem(leaf) + _key_pem(leaf_key))
     return Authority(ca_file, leaf_file, leaf_file, mkcert=False)
 
 
@@ -306,22 +305,6 @@ def _key_usage(*, sign_certificates: bool) -> x509.KeyUsage:
 
 
 # Files
-
-
-def _write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Write whole or not at all; nobody else can read it at any moment."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    written = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            sync(file.fileno())
-        written.chmod(mode)
-        replace(written, path)
-    except BaseException:
-        written.unlink(missing_ok=True)
-        raise
 
 
 def _certificate(path: Path) -> Certificate | None:

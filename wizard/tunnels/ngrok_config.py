@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from wizard.language import Message
-from wizard.platforms import replace, sync
+from wizard.private import write_whole
 from wizard.settings import InvalidValue
 from wizard.tunnels.ngrok_errors import BAD_CONFIGURATION, MALFORMED_TOKEN, TOKEN_NOT_SAVED
 
@@ -156,7 +153,9 @@ def save_authtoken(token: str, environ: Mapping[str, str]) -> Path:
     try:
         text = path.read_bytes().decode() if configuration.exists else ""
         edited = with_token(text, token)
-        _write_private(path, edited)
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(target, edited.encode())
     except InvalidValue as invalid:
         raise TOKEN_NOT_SAVED.failure(_about(path, invalid.reason)) from invalid
     except (OSError, ValueError) as error:
@@ -257,20 +256,3 @@ def _not_yaml(path: Path, error: yaml.YAMLError) -> Message:
         line=mark.line + 1,
         column=mark.column + 1,
     )
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Replace the file in one step; it is readable by its owner alone from the first byte on."""
-    target = path.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            sync(file.fileno())
-        replace(Path(name), target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
