@@ -104,7 +104,7 @@ class Finding:
 def exit_code_of(findings: Iterable[Finding]) -> ExitCode:
     """What a command ends with that found these: the errors among them decide."""
     codes = {each.rule.exit_code for each in findings if each.severity is Severity.ERROR}
-    return next(iter(sorted(codes, reverse=True)), ExitCode.OK)
+    return max(codes, default=ExitCode.OK)
 
 
 class Failure(Exception):  # noqa: N818 - it ends a command, it is not a bug

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 from wizard.language import Message, joined
+from wizard.settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     import ssl
@@ -31,7 +32,6 @@ MAX_BODY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 14
 # Free tunnels show browsers a page of their own first; these headers ask them not to.
 PAST_TUNNEL_PAGES = {"ngrok-skip-browser-warning": "1", "bypass-tunnel-reminder": "1"}
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h, errSec* of Apple's SecBase.h, CERT_E_* of winerror.h.
 _CERTIFICATE_TIME_CODES = frozenset({9, 10, -67818, -67819, 0x800B0101})

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wizard.language import Message
@@ -19,7 +20,7 @@ ATTEMPTS_AT_A_FREE_PORT = 10
 HOSTS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
-class Background:
+class Serving:
     """A uvicorn server while it runs in a thread.
 
     Args:
@@ -71,6 +72,16 @@ def listeners(port: int) -> list[socket.socket]:
         else:
             return opened
     raise OSError(errno.EADDRINUSE, Message("no port is free on both 127.0.0.1 and ::1"))
+
+
+def addresses() -> list[str]:
+    """The loopback addresses that this machine has: IPv6 is turned off on some."""
+    found = []
+    for family, address in HOSTS:
+        with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((address, 0))
+            found.append(address)
+    return found
 
 
 def is_answered(port: int) -> bool:

@@ -18,6 +18,7 @@ from wizard.language import Message
 CALLBACK_PATH = "/oauth/openid/callback"
 LOGOUT_PATH = "/login"
 SESSION_SECRET_MIN_LENGTH = 32
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 API_IDENTIFIER_MAX_LENGTH = 600
 
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
@@ -197,7 +198,7 @@ def is_tenant_domain(domain: str) -> bool:
 def is_loopback(url: str) -> bool:
     """Whether only this machine reaches the URL."""
     host = host_of(url)
-    return host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")
+    return host in LOOPBACK_HOSTS or host.endswith(".localhost")
 
 
 def host_of(url: str) -> str:

@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 from tests.tunnels.conftest import Listener, free_port, until
+from wizard import loopback
 from wizard.findings import ExitCode, Failure
 from wizard.processes import SystemProcesses
 from wizard.tunnels import EventKind, TunnelRequest, provider
-from wizard.tunnels.caddy import RULES, CaddyTunnel, loopback_addresses
+from wizard.tunnels.caddy import RULES, CaddyTunnel
 from wizard.watchdog import start_time
 
 pytestmark = pytest.mark.needs("caddy")
@@ -77,7 +78,7 @@ def test_the_url_leads_to_librechat_over_https(request_: TunnelRequest) -> None:
 def test_every_loopback_address_has_a_certificate(request_: TunnelRequest) -> None:
     port = request_.wanted_url.rpartition(":")[2]
     with running(request_) as opened:
-        for address in loopback_addresses():
+        for address in loopback.addresses():
             host = f"[{address}]" if ":" in address else address
             assert "X-Forwarded-Proto: https" in visit(opened, f"https://{host}:{port}/")
 

@@ -43,7 +43,7 @@ class CallbackServer:
         self._application = application
         self._port = port
         self._http = http
-        self._running: loopback.Background | None = None
+        self._running: loopback.Serving | None = None
 
     def start(self) -> None:
         """Serve, and return when requests are answered.
@@ -55,7 +55,7 @@ class CallbackServer:
             raise self._taken()
         try:
             sockets = loopback.listeners(self._port)
-            self._running = loopback.Background(self._server(), sockets, "sign-in callback")
+            self._running = loopback.Serving(self._server(), sockets, "sign-in callback")
         except OSError as error:
             reason = error.strerror or error
             raise PORT_TAKEN.failure(

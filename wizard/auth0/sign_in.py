@@ -33,9 +33,9 @@ from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_
 from wizard.clock import Clock, SystemClock
 from wizard.defaults import ENGLISH, LIBRECHAT_PORT
 from wizard.findings import Outcome, Rule, Severity
-from wizard.http import LOOPBACK_HOSTS, PAST_TUNNEL_PAGES, HttpClient, NetworkError
+from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError
 from wizard.language import Language, Message, joined, sentences
-from wizard.settings import CALLBACK_PATH, SetupSettings, is_loopback
+from wizard.settings import CALLBACK_PATH, LOOPBACK_HOSTS, SetupSettings, is_loopback
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -52,7 +52,7 @@ class DemoTenant:
         self._host = host
         self._port = port
         self._language = language or Language(ENGLISH)
-        self._running: loopback.Background | None = None
+        self._running: loopback.Serving | None = None
 
     @property
     def domain(self) -> str:
@@ -82,7 +82,7 @@ class DemoTenant:
         self.tenant.domain = f"{self._host}:{sockets[0].getsockname()[1]}"
         try:
             runner = server(self.tenant, self._certificate, self._key, self._language)
-            self._running = loopback.Background(runner, sockets, "demo tenant")
+            self._running = loopback.Serving(runner, sockets, "demo tenant")
         except OSError as error:  # ssl.SSLError is one
             loopback.close_all(sockets)
             raise NO_START.failure(f"{self._certificate}: {error}") from None

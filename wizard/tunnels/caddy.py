@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from wizard import loopback
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.platforms import command_line
 from wizard.private import private_folder
+from wizard.settings import LOOPBACK_HOSTS
 from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 from wizard.tunnels.child import ChildTunnel
@@ -91,7 +93,7 @@ class CaddyTunnel(ChildTunnel):
 
     def _wait_for_certificates(self, port: int) -> None:
         """At its first start Caddy serves before it has made the certificates."""
-        names = [("127.0.0.1", "localhost"), *((one, one) for one in loopback_addresses())]
+        names = [("127.0.0.1", "localhost"), *((one, one) for one in loopback.addresses())]
         deadline = time.monotonic() + CERTIFICATE_SECONDS
         while not all(_shakes_hands(address, port, name) for address, name in names):
             if time.monotonic() > deadline or self._ended():
@@ -105,7 +107,7 @@ class CaddyTunnel(ChildTunnel):
         if program is None:
             raise NO_CADDY.failure()
         port = urlsplit(wanted_url(self._request)).port or 443
-        addresses = loopback_addresses()
+        addresses = loopback.addresses()
         text = template("Caddyfile.j2").render(
             addresses=addresses,
             port=self._request.port,
@@ -146,7 +148,7 @@ class Caddy:
 
     name = "caddy"
     summary = Message("Your Caddy, with a configuration and an authority of ours.")
-    domains = ("localhost", "127.0.0.1", "::1")
+    domains = LOOPBACK_HOSTS
     gives_again = True
     url_is_lost = ()
 
@@ -176,19 +178,6 @@ class Caddy:
 
 
 PROVIDER = Caddy()
-
-
-def loopback_addresses() -> list[str]:
-    """The loopback addresses that this machine has: IPv6 is turned off on some."""
-    found = []
-    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.bind((address, 0))
-        except OSError:
-            continue
-        found.append(address)
-    return found
 
 
 def _shakes_hands(address: str, port: int, name: str) -> bool:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.private import private_folder, write_whole
+from wizard.settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     import ssl
@@ -35,7 +36,6 @@ AUTHORITY_DAYS = 3650
 # (https://support.apple.com/103769): 397 is good everywhere.
 LEAF_DAYS = 397
 RENEW_BEFORE_DAYS = 30
-NAMES = ("localhost", "127.0.0.1", "::1")
 LOCK_SECONDS = 30.0
 _CLOCK_SKEW = timedelta(minutes=5)
 
@@ -156,7 +156,7 @@ def _run_mkcert(leaf_file: Path, processes: Processes) -> bool:
     with tempfile.TemporaryDirectory(dir=leaf_file.parent) as scratch:
         made = str(Path(scratch) / leaf_file.name)
         # The same file twice: mkcert then writes the certificate and its key into one.
-        args = ["mkcert", "-ecdsa", "-cert-file", made, "-key-file", made, *NAMES]
+        args = ["mkcert", "-ecdsa", "-cert-file", made, "-key-file", made, *LOOPBACK_HOSTS]
         if processes.run(args, timeout=30).status != 0:
             return False
         with contextlib.suppress(OSError):
@@ -256,7 +256,7 @@ def _new_leaf(
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(sign_certificates=False), critical=True)
         .add_extension(server, critical=False)
-        .add_extension(x509.SubjectAlternativeName(map(general, NAMES)), critical=False)
+        .add_extension(x509.SubjectAlternativeName(map(general, LOOPBACK_HOSTS)), critical=False)
         .add_extension(issuer_key, critical=False)
         .sign(authority_key, SHA256())
     )

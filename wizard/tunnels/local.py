@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.language import Message
-from wizard.settings import InvalidValue, parse_public_url
+from wizard.settings import LOOPBACK_HOSTS, InvalidValue, parse_public_url
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class LocalProvider:
 
     name = "local"
     summary = Message("Built in, and enough for a sign-in in your own browser.")
-    domains = ("localhost", "127.0.0.1", "::1")
+    domains = LOOPBACK_HOSTS
     gives_again = True
     url_is_lost = ()
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import sys
 from collections import deque
@@ -29,12 +28,13 @@ from httptools import (
     HttpResponseParser,
 )
 
+from wizard import loopback
 from wizard.defaults import ENGLISH
 from wizard.language import Language, Message
 from wizard.tunnels.pages import Page, text_page, waiting_page
 
 HEAD_LIMIT = 64 * 1024
-LOOPBACK = ("127.0.0.1", "::1")
+LOOPBACK = tuple(address for _, address in loopback.HOSTS)
 CLIENT_LEFT = 499
 
 # Node closes a connection that was idle for 5 s (`server.keepAliveTimeout`): one that may be
@@ -118,7 +118,7 @@ class Proxy:
             OSError: the port cannot be had.
         """
         try:
-            for address in LOOPBACK if _has_ipv6() else LOOPBACK[:1]:
+            for address in loopback.addresses():
                 # By its address: only then asyncio sets TCP_NODELAY, without which each
                 # handshake and many an answer waits 40 ms for the client's acknowledgement.
                 server = await asyncio.get_running_loop().create_server(
@@ -152,15 +152,6 @@ class Proxy:
     def serving(self) -> bool:
         """Whether new connections are accepted."""
         return bool(self._servers) and all(server.is_serving() for server in self._servers)
-
-
-def _has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind((LOOPBACK[1], 0))
-    except OSError:
-        return False
-    return True
 
 
 def _served_hosts(port: int) -> frozenset[bytes]:

@@ -290,11 +290,13 @@ class LinePrompter(_Asking):
     def _hidden_line(self, prompt: str) -> str:
         """A line of any length: getpass's ends where the terminal's own does, at 1 to 4 kB."""
         from prompt_toolkit import PromptSession
+        from prompt_toolkit.input import create_input
         from prompt_toolkit.output import DummyOutput
 
-        self._write(prompt)
         session = PromptSession[str](output=DummyOutput(), key_bindings=_own_keys())
-        answer = session.prompt()
+        with create_input().raw_mode():  # nothing is echoed from the first key on
+            self._write(prompt)
+            answer = session.prompt()
         self._write("\n")
         return answer
 
