@@ -44,12 +44,6 @@ _OTHERS: Mapping[str, str] = {
     "OPENID_USERNAME_CLAIM": "",
     "SESSION_COOKIE_SECURE": "0.8.6",
 }
-# First versions of names that stand in the table of variables without one.
-_OF_THE_TABLE: Mapping[str, str] = {
-    "OPENID_AUDIENCE": "0.8.0",
-    "OPENID_MAX_LOGOUT_URL_LENGTH": "0.8.4",
-    "OPENID_REUSE_TOKENS": "0.7.9",
-}
 # Names close to those of the table that LibreChat does read for something else.
 _NEIGHBOURS = frozenset(
     {
@@ -103,5 +97,5 @@ def known_names() -> tuple[str, ...]:
 def first_version(name: str) -> str:
     """The first LibreChat version that reads the name, "" where it was always so."""
     if name in VARIABLES:
-        return VARIABLES[name].since or _OF_THE_TABLE.get(name, "")
+        return VARIABLES[name].since
     return _OTHERS.get(name, "")

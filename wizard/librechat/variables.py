@@ -336,6 +336,7 @@ _TABLE = (
         "LibreChat's sessions live on Auth0's tokens instead of its own",
         Format.BOOLEAN,
         default="false",
+        since="0.7.9",
         source=_AUTH,
     ),
     Variable(
@@ -349,6 +350,7 @@ _TABLE = (
         "OPENID_AUDIENCE",
         Section.OPENID,
         "Identifier of the Auth0 API; without it access tokens are opaque",
+        since="0.8.0",
         source=_STRATEGY,
     ),
     Variable(
@@ -408,6 +410,7 @@ _TABLE = (
         Format.NUMBER,
         default="2000",
         example="2000",
+        since="0.8.4",
         source=_LOGOUT,
     ),
 )
