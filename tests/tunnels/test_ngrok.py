@@ -26,7 +26,7 @@ import yaml
 from tests.tunnels.conftest import Listener, free_port, until
 from wizard.findings import ExitCode, Failure
 from wizard.processes import SystemProcesses
-from wizard.tunnels import EventKind, TunnelRequest, ngrok, ngrok_agent, provider
+from wizard.tunnels import EventKind, TunnelRequest, ngrok, ngrok_agent, ngrok_config, provider
 from wizard.tunnels.ngrok import NgrokTunnel
 from wizard.watchdog import start_time
 
@@ -192,7 +192,7 @@ def test_nothing_reaches_the_terminal(world: World, capfd: pytest.CaptureFixture
 def test_the_token_of_ngroks_own_file_is_used(world: World, configuration: str) -> None:
     del world.environ["NGROK_AUTHTOKEN"]
     world.configure(configuration.replace("version: 3\n", "version: '3'\n"))
-    assert ngrok.known_token(world.environ) == TOKEN
+    assert ngrok_config.known_token(world.environ) == TOKEN
 
     with world.tunnel() as url:
         assert url == URL
@@ -266,7 +266,7 @@ def test_without_a_token_nothing_is_started(world: World) -> None:
     del world.environ["NGROK_AUTHTOKEN"]
     finding = world.failure().finding
 
-    assert ngrok.known_token(world.environ) == ""
+    assert ngrok_config.known_token(world.environ) == ""
     assert finding.rule.id == "LA301"
     assert "https://dashboard.ngrok.com/get-started/your-authtoken" in finding.fix
     assert world.arguments() == []

@@ -45,10 +45,7 @@ if TYPE_CHECKING:
 
     from wizard.processes import Processes
 
-__all__ = ["PROVIDER", "RULES", "known_token", "save_authtoken"]
-
-known_token = ngrok_config.known_token
-save_authtoken = ngrok_config.save_authtoken
+__all__ = ["PROVIDER", "RULES"]
 
 START_SECONDS = 30.0
 # Until when pyngrok gives the agent to reach ngrok; the agent itself tries for ever.
@@ -285,7 +282,7 @@ class Ngrok:
         program = ngrok_agent.find_agent(environ)
         agent = Message("its agent ({program})", program=program or Message("a download of 10 MB"))
         try:
-            token = known_token(environ)
+            token = ngrok_config.known_token(environ)
         except Failure as failure:
             needs = Message(
                 "a configuration that can be read ({problem})", problem=failure.finding.detail
@@ -303,7 +300,7 @@ class Ngrok:
             public=True,
             credential_question="" if token else Message("ngrok authtoken (hidden)"),
             credential_hint=Message("A free account has one: {page}", page=TOKEN_PAGE),
-            save_credential=partial(save_authtoken, environ=environ),
+            save_credential=partial(ngrok_config.save_authtoken, environ=environ),
         )
 
     def tunnel(

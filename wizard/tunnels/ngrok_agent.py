@@ -14,13 +14,12 @@ import os
 import re
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from wizard.http import ssl_context
@@ -28,6 +27,7 @@ from wizard.language import Message
 from wizard.platforms import replace
 from wizard.processes import programs
 from wizard.text import one_line
+from wizard.threads import begin
 from wizard.tunnels import EventKind, TunnelEvent
 from wizard.tunnels.local_api import get_json
 from wizard.tunnels.ngrok_config import directory
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from pyngrok.process import NgrokProcess
 
     from wizard.processes import Processes
-
-T = TypeVar("T")
 
 # The agent takes the next free port from 4040 on for its local pages.
 WEB_ADDRESSES = tuple(f"127.0.0.1:{port}" for port in range(4040, 4050))
@@ -208,7 +206,7 @@ class OwnAgent:
             _lent(_asking_loopback_directly(os.environ)),
         ):
             with _stderr_in(errors), _lent(_asking_loopback_directly(self._environ)):
-                call = _in_thread(lambda: ngrok.connect(str(port), "http", None, config, **options))
+                call = begin(ngrok.connect, str(port), "http", None, config, **options)
                 try:
                     self._adopt(path, call)
                 except KeyboardInterrupt:
@@ -263,20 +261,6 @@ class OwnAgent:
             self._watchdog = Watchdog(self._process.proc.pid)
             if self._closed:
                 self.close()
-
-
-def _in_thread(call: Callable[[], T]) -> Future[T]:
-    """The call, made in a thread that nobody has to wait for."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="ngrok", daemon=True).start()
-    return future
 
 
 @contextlib.contextmanager
