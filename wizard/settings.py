@@ -107,7 +107,7 @@ def parse_client_secret(text: str, *, client_id: str = "") -> str:
     """The application's client secret; surrounding white space is a paste's and goes."""
     value = text.strip()
     _require(value, Message("Enter the Client Secret; it stands under the Client ID."))
-    if _MASK.match(value):
+    if is_mask(value):
         raise InvalidValue(
             "Those are the dots that hide the secret. Click the copy button beside it instead."
         )
@@ -187,7 +187,12 @@ def port_in(values: Mapping[str, str]) -> int:
 
 def is_placeholder(value: str) -> bool:
     """Whether the value is a stand-in copied from documentation, or the dots of a hidden one."""
-    return bool(_PLACEHOLDER.fullmatch(value.strip()) or _MASK.match(value.strip()))
+    return is_mask(value) or _PLACEHOLDER.fullmatch(value.strip()) is not None
+
+
+def is_mask(value: str) -> bool:
+    """Whether the value is the dots that hide a secret, copied in its place."""
+    return _MASK.match(value.strip()) is not None
 
 
 def is_tenant_domain(domain: str) -> bool:

@@ -11,6 +11,8 @@ _ACTS_ON_TERMINALS = re.compile(
 )
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BREAKS_LINES = re.compile(r"[\t\n]")
+# What is shown in the place of a secret.
+MASK = "••••••••"
 _REPLACEMENT = "�"
 _TYPEWRITER = str.maketrans(
     {"“": '"', "”": '"', "‘": "'", "’": "'", "…": "...", "–": "-", "•": "*", "›": ">", "→": "->"}

@@ -19,7 +19,7 @@ from wizard.findings import Rule, Severity
 from wizard.http import Response
 from wizard.language import Message
 from wizard.librechat.variables import VARIABLES
-from wizard.ui.console import MASK
+from wizard.text import MASK
 
 # Commands, paths, a line of Docker Compose, what the cases have for the parser's words.
 _NO_WORDS = re.compile(r"chmod 600 |unset |/|docker-compose\S*: \w+=|line 1\Z")

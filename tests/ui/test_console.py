@@ -7,7 +7,8 @@ import pytest
 
 from wizard.findings import Outcome, Rule, Severity
 from wizard.librechat.env_file import Change, How
-from wizard.ui.console import MASK, Console, masked
+from wizard.text import MASK
+from wizard.ui.console import Console, masked
 
 RULE = Rule("LA999", Severity.WARNING, "A title", "Why it matters.", "Do this.")
 

@@ -15,6 +15,7 @@ from wizard.settings import (
     CALLBACK_PATH,
     Auth0Settings,
     InvalidValue,
+    is_mask,
     is_placeholder,
     is_tenant_domain,
     parse_client_id,
@@ -301,8 +302,7 @@ def _client_id_invalid(subject: Subject) -> Iterator[Finding]:
 
 def _secret_invalid(subject: Subject) -> Iterator[Finding]:
     value = subject.value("OPENID_CLIENT_SECRET")
-    is_dots = bool(re.fullmatch(r"[•●∙·⚫◦*.…xX]{3,}", value))
-    if not value or (is_documented(value) and not is_dots) or _is_swapped(subject):
+    if not value or (is_documented(value) and not is_mask(value)) or _is_swapped(subject):
         return
     try:
         parse_client_secret(value, client_id=subject.value("OPENID_CLIENT_ID"))

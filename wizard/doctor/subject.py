@@ -20,8 +20,16 @@ from wizard.librechat.instance import Instance
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.librechat.versions import is_older
 from wizard.processes import Processes
-from wizard.settings import InvalidValue, SetupSettings, parse_audiences
-from wizard.ui.console import MASK
+from wizard.settings import (
+    Auth0Settings,
+    InvalidValue,
+    SetupSettings,
+    parse_audiences,
+    parse_client_id,
+    parse_client_secret,
+    parse_domain,
+)
+from wizard.text import MASK
 
 SHOWN_LENGTH = 80
 _SHORTEST_SECRET = 8
@@ -210,13 +218,6 @@ def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Pr
 
 def settings_of(subject: Subject) -> SetupSettings | None:
     """What the tenant can be asked about; None while a value cannot be right."""
-    from wizard.settings import (
-        Auth0Settings,
-        parse_client_id,
-        parse_client_secret,
-        parse_domain,
-    )
-
     secret = subject.value("OPENID_CLIENT_SECRET")
     server = subject.value("DOMAIN_SERVER")
     issuer = issuer_without_path(subject.value("OPENID_ISSUER"))

@@ -21,12 +21,11 @@ from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Language, Message
 from wizard.librechat.env_file import Change
 from wizard.librechat.variables import is_secret
-from wizard.text import encodable, is_unicode, one_line, printable, printable_json
+from wizard.text import MASK, encodable, is_unicode, one_line, printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
-MASK = "••••••••"
 HIDDEN = Message("(hidden)")
 
 
