@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from urllib.parse import urlsplit
 
 from wizard.auth0 import dashboard
 from wizard.findings import Finding, Rule, Severity
 from wizard.language import Message
-from wizard.settings import SetupSettings
+from wizard.settings import SetupSettings, host_of
 
 _CALLBACK_DOCS = "https://auth0.com/docs/get-started/applications/wildcards-for-subdomains"
 _CONSENT_DOCS = (
@@ -293,14 +292,7 @@ def remarks(tenant: TenantState, wanted: Wanted) -> tuple[Finding, ...]:
 
 def shared_wildcards(urls: Iterable[str]) -> list[str]:
     """Those with a `*` on a domain where anybody gets a name."""
-    return [url for url in urls if "*" in url and _host(url).endswith(SHARED_DOMAINS)]
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
+    return [url for url in urls if "*" in url and host_of(url).endswith(SHARED_DOMAINS)]
 
 
 def needs_user_grant(tenant: TenantState) -> bool:

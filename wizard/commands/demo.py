@@ -16,6 +16,7 @@ from pathlib import Path
 
 from wizard.commands.init import InitResult, run_init
 from wizard.commands.init_options import InitOptions
+from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.demo.browser import sign_in_like_a_user
 from wizard.demo.state import Tenant, User, add_librechat, new_client_id, new_client_secret
@@ -28,11 +29,10 @@ from wizard.ports import Ports
 from wizard.private import private_folder
 from wizard.settings import Auth0Settings, SetupSettings
 from wizard.tunnels.certificates import Authority, local_authority
+from wizard.tunnels.local import DEFAULT_PORT
 from wizard.ui.console import Console
 
-LOCAL_HTTPS_PORT = 3443
 SECONDS_TO_SIGN_IN = 30.0
-API_IDENTIFIER = "https://api.librechat.ai"
 
 
 def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
@@ -52,7 +52,7 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
     with ExitStack() as stack:
         is_first = _is_first(stack, ports.state_dir)
         port = _free_port(LIBRECHAT_PORT if is_first else 0)
-        public_url = f"https://localhost:{_free_port(LOCAL_HTTPS_PORT if is_first else 0)}"
+        public_url = f"https://localhost:{_free_port(DEFAULT_PORT if is_first else 0)}"
         tenant = _demo_tenant(public_url, authority, ports.language)
         settings, user = stack.enter_context(tenant)
         ports.console.say(
@@ -63,7 +63,7 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
                 domain=settings.auth0.domain,
                 client_id=settings.auth0.client_id,
                 client_secret=settings.auth0.client_secret,
-                audience=API_IDENTIFIER,
+                audience=SUGGESTED_AUDIENCE,
                 tunnel="local",
                 wanted_url=public_url,
                 port=str(port),
@@ -127,7 +127,7 @@ def _demo_tenant(
     )
     with server:
         auth0 = Auth0Settings(
-            server.domain, new_client_id(), new_client_secret(), (API_IDENTIFIER,)
+            server.domain, new_client_id(), new_client_secret(), (SUGGESTED_AUDIENCE,)
         )
         settings = SetupSettings(auth0, public_url)
         yield settings, add_librechat(tenant, settings)

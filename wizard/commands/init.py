@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from wizard.commands.planning import plan_for
 from wizard.commands.prove import check_values, sign_in
 from wizard.commands.questions import Auth0Questions, show_dashboard_steps
 from wizard.drafts import Draft, Drafts
-from wizard.execution import INTERRUPTED, Result
+from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, how_to_restart
@@ -85,7 +85,7 @@ class InitResult:
         }
 
 
-def run_init(options: InitOptions, ports: Ports, report: Callable[[Result], None]) -> InitResult:
+def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
     """Set LibreChat up, and keep the tunnel open as long as the user works.
 
     Args:

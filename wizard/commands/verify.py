@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.commands.answers import librechat_port
 from wizard.commands.choose_tunnel import Wish, open_way
 from wizard.commands.prove import check_values, sign_in
@@ -118,7 +119,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     try:
         judgement = _sign_in(options, settings, report, ports, port)
     except Failure as failure:
-        if failure.finding.rule.id != _librechat_holds_port():
+        if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
             raise
         return _through_librechat(result, subject, ports, port)
     findings = (*report.findings, *judgement.findings)
@@ -171,9 +172,3 @@ def _through_librechat(
             )
         )
     return replace(result, findings=(*result.findings, *findings), through_librechat=True)
-
-
-def _librechat_holds_port() -> str:
-    from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
-
-    return LIBRECHAT_HOLDS_PORT.id

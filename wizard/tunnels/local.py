@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from wizard.tunnels.certificates import Authority
     from wizard.tunnels.proxy import Answered, Proxy
 
-DEFAULT_URL = "https://localhost:3443"
+DEFAULT_PORT = 3443
+DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
 RENEWAL_LOOK_SECONDS = 24 * 3600.0
 STOP_SECONDS = 5.0
 
