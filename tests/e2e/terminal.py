@@ -97,6 +97,10 @@ class Terminal:
             and self.raw.rfind("\x1b[?2004h") <= self.raw.rfind("\x1b[?2004l")
         )
 
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed by itself."""
+        return bool(termios.tcgetattr(self._line)[3] & termios.ECHO)
+
     def until(self, text: str, seconds: float = 20, *, times: int = 1) -> None:
         """Read until the text stands on the screen that often, however it is wrapped."""
         deadline = time.monotonic() + seconds
@@ -192,15 +196,17 @@ class Terminal:
             self.type(numbers[-1] + ENTER)
             return
         deadline = time.monotonic() + 20
-        while words not in (pointed := self._pointed()):
+        while words not in self._pointed():
+            assert time.monotonic() < deadline, f"{words!r} is no choice:\n{self.text}"
             self.type(DOWN)
-            while self._pointed() == pointed:
-                assert time.monotonic() < deadline, f"{words!r} is no choice:\n{self.text}"
-                assert self.read()
         self.type(ENTER)
 
     def _pointed(self) -> str:
-        """The choice at which the list points."""
+        """The choice at which the list points, once it is drawn to its end."""
+        known = -1
+        while known != len(self.raw) or "\n >" not in self.text:
+            known = len(self.raw)
+            assert self.read(), self.text
         return self.text.rpartition("\n >")[2].partition("\n")[0]
 
 

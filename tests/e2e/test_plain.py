@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from tests.e2e.terminal import CTRL_C, PLAIN, Choose, Terminal
+from tests.e2e.terminal import CTRL_C, ENTER, PLAIN, Choose, Terminal
 from tests.providers import PUBLIC_URL, free_port
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
@@ -149,3 +149,17 @@ def test_a_terminal_without_colour_is_drawn_all_the_same(checkout: Path) -> None
         terminal.type(CTRL_C)
         terminal.end()
     assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;)[0-9;]*m", terminal.raw)
+
+
+def test_a_secret_is_not_echoed_however_early_it_is_typed(checkout: Path) -> None:
+    args = ("init", "--offline", "--public-url", PUBLIC_URL)
+    with Terminal(*args, cwd=checkout, environ=PLAIN) as terminal:
+        terminal.answer("Ready?", None)
+        terminal.answer("Domain", "dev-abc.us.auth0.com")
+        terminal.answer("Client ID", "c" * 32)
+        terminal.until_asked("Client Secret (hidden)")
+        assert not terminal.echoes()
+        terminal.type(SECRET + ENTER)
+        terminal.until_asked("API Identifier")
+        assert terminal.echoes()
+        assert SECRET not in terminal.raw
