@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.languages import speaking
 from wizard.findings import Outcome, Rule, Severity
 from wizard.librechat.env_file import Change, How
 from wizard.text import MASK
@@ -110,3 +111,27 @@ def test_a_diff_masks_both_sides() -> None:
     change = Change("JWT_SECRET", How.CHANGED, 7, "JWT_SECRET=old-one", "JWT_SECRET=new-one")
     Console(stderr=stderr).changes([change])
     assert stderr.getvalue() == f"    7 - JWT_SECRET={MASK}\n      + JWT_SECRET={MASK}\n"
+
+
+def test_plain_says_words_for_what_is_hidden_and_for_symbols() -> None:
+    stderr = io.StringIO()
+    console = Console(stderr=stderr, language=speaking({"(hidden)": "(verborgen)"}), plain=True)
+    console.changes([Change("JWT_SECRET", How.ADDED, 7, None, "JWT_SECRET=b")])
+    console.outcome(Outcome.SKIPPED, "Not asked", "API")
+    console.finding(RULE.finding(f"JWT_SECRET={MASK} is short."))
+    said = stderr.getvalue()
+    assert said.startswith("    7 + JWT_SECRET=(verborgen)\nNot asked: API\nWarning: A title")
+    assert "JWT_SECRET=(verborgen) is short." in said
+
+
+def test_a_long_path_is_whole_in_a_terminal() -> None:
+    stderr = Terminal()
+    path = "/a-long-folder" * 12
+    Console(stderr=stderr).done(path)
+    assert "".join(stderr.getvalue().split()) == f"ok{path}"
+
+
+def test_rows_are_lines_where_nobody_watches() -> None:
+    stdout = io.StringIO()
+    Console(stdout=stdout).rows([("Why:  ", "word " * 40), ("", "")])
+    assert stdout.getvalue() == f"Why:  {'word ' * 40}\n\n"
