@@ -19,9 +19,10 @@ from tests.librechat.example import env_example
 from tests.management_stand_in import SCOPES
 from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, authority, demo, demo_server
 from wizard.cli import app
+from wizard.commands.background_tunnels import BackgroundResult
 from wizard.commands.provision import ProvisionResult
 from wizard.commands.trust import TrustResult
-from wizard.commands.tunnel import BackgroundResult, TunnelResult
+from wizard.commands.tunnel import TunnelResult
 from wizard.defaults import TUNNELS
 from wizard.documents import pages
 from wizard.documents.command_line import EXIT_CODES, commands

@@ -32,6 +32,7 @@ from tests.management_stand_in import Managed
 from tests.providers import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.background import Background, BackgroundTunnel
+from wizard.commands.background_tunnels import run_status, run_stop
 from wizard.commands.doctor import DoctorOptions, run_doctor
 from wizard.commands.explain import run_explain
 from wizard.commands.init import run_init
@@ -40,7 +41,7 @@ from wizard.commands.live import LiveView
 from wizard.commands.provision import ProvisionOptions, run_provision
 from wizard.commands.report import run_report
 from wizard.commands.trust import TrustOptions, run_trust
-from wizard.commands.tunnel import TunnelOptions, run_status, run_stop, run_tunnel
+from wizard.commands.tunnel import TunnelOptions, run_tunnel
 from wizard.commands.undo import run_undo
 from wizard.commands.verify import VerifyOptions, run_verify
 from wizard.execution import BUG, INTERRUPTED

@@ -20,14 +20,8 @@ from wizard.auth0.sign_in import SignIn
 from wizard.clock import SystemClock
 from wizard.commands.init import InitResult, run_init
 from wizard.commands.init_options import InitOptions
-from wizard.commands.provision import (
-    Job,
-    Provisioning,
-    ProvisionOptions,
-    ProvisionResult,
-    run_provision,
-    swap_urls,
-)
+from wizard.commands.provision import ProvisionOptions, ProvisionResult, run_provision
+from wizard.commands.provisioning import Job, Provisioning, swap_urls
 from wizard.demo.browser import sign_in_like_a_user
 from wizard.demo.state import Api, Application, AuthMethod, Policy, User
 from wizard.findings import ExitCode, Failure, Outcome

@@ -17,9 +17,10 @@ from tests.fakes import NoHttp, ScriptedPrompter, World, make_world
 from tests.tunnels.conftest import free_port
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands import live
+from wizard.commands.background_tunnels import run_status, run_stop
 from wizard.commands.choose_tunnel import Wish, open_way
 from wizard.commands.live import duration, event_text
-from wizard.commands.tunnel import TunnelOptions, TunnelResult, run_status, run_stop, run_tunnel
+from wizard.commands.tunnel import TunnelOptions, TunnelResult, run_tunnel
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response
 from wizard.tunnels import EventKind, TunnelEvent, local

@@ -1,1 +1,1 @@
-"""One module a command; each reads like the steps a user sees."""
+"""A module for each command, which reads like the steps a user sees, and what several share."""

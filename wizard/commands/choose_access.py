@@ -93,22 +93,24 @@ def is_at_hand(given: Credentials, ports: Ports) -> bool:
     return bool(given) or ports.processes.which("auth0") is not None
 
 
-def choose_access(domain: str, own_domain: str, given: Credentials, ports: Ports) -> Access:
+def choose_access(domain: str, given: Credentials, ports: Ports, *, own_domain: str = "") -> Access:
     """The way to the Management API.
 
     Args:
         domain: the tenant's, maybe a custom one.
-        own_domain: the domain that Auth0 gave the tenant, "" if it is not known.
         given: the credentials at hand.
         ports: whom to ask for others.
+        own_domain: what `--tenant-domain` says, the domain that Auth0 gave the tenant.
 
     Raises:
         Failure: there is none, or the tenant takes none of it.
     """
+    text = own_domain or ports.environ.get("AUTH0_TENANT_DOMAIN", "")
+    own = option("--tenant-domain", text, parse_domain) if text else ""
     kind = _kind(given, ports)
     if kind in {TOKEN, MACHINE} and not given and ports.prompter is not None:
         given = _ask(kind, ports.prompter, ports)
-    tenant = own_domain or tenant_domain(domain, given.token) or _ask_tenant(domain, ports)
+    tenant = own or tenant_domain(domain, given.token) or _ask_tenant(domain, ports)
     if kind == CLI:
         ports.console.hint(
             Message("Using the auth0 CLI, which must be signed in to {tenant}.", tenant=tenant)

@@ -204,7 +204,7 @@ class _Setup:
         """By the user in the dashboard, or by the Management API; then the values are known."""
         offered = not self.options.public_client and not self.options.offline
         while show_dashboard_steps(wanted, self.ports, offer_to_do_it=offered):
-            from wizard.commands.provision import set_up_auth0
+            from wizard.commands.provisioning import set_up_auth0
 
             try:
                 tenant = self._questions(self.given, self.defaults).ask_for_tenant()

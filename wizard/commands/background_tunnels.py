@@ -1,0 +1,128 @@
+"""`tunnel status` and `tunnel stop`: the tunnels that run in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wizard.background import Background, BackgroundTunnel
+from wizard.commands.answers import env_file_of
+from wizard.commands.live import duration
+from wizard.findings import ExitCode, Finding, Rule, Severity, exit_code_of
+from wizard.language import Message
+from wizard.ports import Ports
+
+GONE = Rule(
+    "LA326",
+    Severity.WARNING,
+    "A tunnel in the background has gone",
+    "Its process was ended, or this computer was started again. LibreChat cannot be reached.",
+    "Open it again: librechat-auth0 tunnel --detach",
+)
+RULES = (GONE,)
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundResult:
+    """The tunnels in the background that were found, or stopped."""
+
+    tunnels: Sequence[BackgroundTunnel]
+    findings: Sequence[Finding] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """FINDINGS or TUNNEL if something is wrong with one of them."""
+        return exit_code_of(self.findings)
+
+    def as_json(self) -> dict[str, object]:
+        """See `Result.as_json`."""
+        return {"tunnels": [described(one) for one in self.tunnels]}
+
+
+def run_status(ports: Ports) -> BackgroundResult:
+    """Tell which tunnels run in the background; those that have gone are told once."""
+    background, console = Background(ports.state_dir), ports.console
+    running, gone = [], []
+    for one in background.all():
+        if one.runs:
+            running.append(one)
+            console.done(
+                Message(
+                    "{url} leads to port {port} by {tunnel}, for {time}",
+                    url=one.url,
+                    port=one.port,
+                    tunnel=one.tunnel,
+                    time=duration(ports.clock.now() - one.opened_at),
+                )
+            )
+            if one.trouble:
+                trouble = Message.of(one.trouble)
+                console.warn(Message("It is down at the moment: {reason}", reason=trouble))
+            console.hint(Message("{env_file}, process {pid}", env_file=one.env_file, pid=one.pid))
+            log_file = background.log_file(Path(one.env_file))
+            console.hint(Message("What passes: {file}", file=log_file))
+        else:
+            background.forget(one)
+            gone.append(GONE.finding(_which_has_gone(one)))
+            console.finding(gone[-1])
+    if not running:
+        console.say("No tunnel runs in the background.")
+    return BackgroundResult(running, gone)
+
+
+def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> BackgroundResult:
+    """Stop the tunnel of that `.env`, or every one, and nothing that is not ours.
+
+    Raises:
+        Failure: one could not be stopped.
+    """
+    background, console = Background(ports.state_dir), ports.console
+    path = env_file_of(env_file, ports)
+    known = background.all() if every else list(filter(None, (background.of(path),)))
+    stopped = []
+    for one in known:
+        if not one.runs:
+            background.forget(one)
+            continue
+        with console.working(Message("Closing {url}", url=one.url)):
+            background.stop(one)
+        console.done(Message("{url} is closed.", url=one.url))
+        stopped.append(one)
+    if not stopped:
+        none = Message("No tunnel runs in the background for {file}.", file=path)
+        console.say("No tunnel runs in the background." if every else none)
+        for one in background.all():
+            console.hint(
+                Message(
+                    "There is {url}: tunnel stop --env-file {env_file}",
+                    url=one.url,
+                    env_file=one.env_file,
+                )
+            )
+    return BackgroundResult(stopped)
+
+
+def _which_has_gone(one: BackgroundTunnel) -> Message:
+    if not one.trouble:
+        return Message("{url} for {env_file}.", url=one.url, env_file=one.env_file)
+    return Message(
+        "{url} for {env_file}: {reason}.",
+        url=one.url,
+        env_file=one.env_file,
+        reason=Message.of(one.trouble),
+    )
+
+
+def described(one: BackgroundTunnel) -> dict[str, object]:
+    """A tunnel in the background as `--json` shows it."""
+    return {
+        "public_url": one.url,
+        "tunnel": one.tunnel,
+        "port": one.port,
+        "env_file": one.env_file,
+        "pid": one.pid,
+        "opened_at": datetime.fromtimestamp(one.opened_at, UTC).isoformat(timespec="seconds"),
+        "trouble": one.trouble,
+    }
