@@ -11,7 +11,8 @@ from tests.auth0.scripted import CALLBACK, CLIENT_ID, SECRET, SETTINGS
 from tests.languages import speaking
 from wizard.auth0 import errors
 from wizard.auth0.checks import RULES
-from wizard.auth0.errors import Endpoint, Meaning, OAuthError, classify, page_text, quoted
+from wizard.auth0.errors import Endpoint, Meaning, OAuthError, classify
+from wizard.auth0.quoting import QUOTED_LENGTH, page_text, quoted
 from wizard.language import Message, joined
 
 AUTHORIZE, CODE, REFRESH = Endpoint
@@ -237,7 +238,7 @@ def test_a_secret_with_special_characters_is_hidden_in_every_encoding() -> None:
 def test_quoted_is_one_short_printable_line(text: str) -> None:
     line = quoted(text)
     assert line.isprintable()
-    assert len(line) <= errors.QUOTED_LENGTH
+    assert len(line) <= QUOTED_LENGTH
 
 
 @pytest.mark.parametrize("unit", ["<", "<script>", "<script", "%25", "token=", "&#", "\x1b]", "a_"])

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wizard.auth0 import dashboard
-from wizard.auth0.errors import quoted
 from wizard.auth0.management_access import SCOPES_MISSING, Access
 from wizard.auth0.management_plan import (
     ApiState,
@@ -24,6 +23,7 @@ from wizard.auth0.management_plan import (
     needs_user_grant,
     values_of,
 )
+from wizard.auth0.quoting import quoted
 from wizard.auth0.tenant import network_finding
 from wizard.clock import Clock
 from wizard.findings import ExitCode, Failure, Rule, Severity

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from wizard.auth0 import dashboard
-from wizard.auth0.errors import quoted
+from wizard.auth0.quoting import quoted
 from wizard.auth0.tenant import network_finding
 from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.http import HttpClient, NetworkError, Response, Trouble

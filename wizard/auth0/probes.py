@@ -22,9 +22,8 @@ from wizard.auth0.errors import (
     Meaning,
     OAuthError,
     classify,
-    page_text,
-    quoted,
 )
+from wizard.auth0.quoting import page_text, quoted
 from wizard.auth0.tenant import SECRET_KEPT, Discovery, network_finding
 from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response

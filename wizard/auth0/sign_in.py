@@ -20,13 +20,14 @@ from wizard.auth0 import dashboard
 from wizard.auth0.callback_server import RULES as SERVER_RULES
 from wizard.auth0.callback_server import CallbackServer
 from wizard.auth0.checks import CheckResult
-from wizard.auth0.errors import Check, Endpoint, OAuthError, explained, quoted
+from wizard.auth0.errors import Check, Endpoint, OAuthError, explained
 from wizard.auth0.probes import (
     authorization_parameters,
     client_credentials,
     refresh_parameters,
     with_query,
 )
+from wizard.auth0.quoting import quoted
 from wizard.auth0.result_page import Page, judgement_page, refusal_page, security_headers
 from wizard.auth0.tenant import Discovery, Jwk, network_finding
 from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_tokens

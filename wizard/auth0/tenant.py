@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wizard.auth0 import dashboard
-from wizard.auth0.errors import quoted
 from wizard.auth0.patience import http_date
+from wizard.auth0.quoting import quoted
 from wizard.clock import Clock
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.http import HttpClient, NetworkError, Response, Trouble

@@ -9,7 +9,8 @@ from typing import Any
 
 from wizard.auth0 import dashboard
 from wizard.auth0.checks import CheckResult, Results
-from wizard.auth0.errors import Check, Endpoint, OAuthError, explained, quoted
+from wizard.auth0.errors import Check, Endpoint, OAuthError, explained
+from wizard.auth0.quoting import quoted
 from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
 from wizard.findings import Finding, Outcome, Rule, Severity
 from wizard.http import Response
