@@ -8,16 +8,34 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wizard.language import Message
 
 if TYPE_CHECKING:
     import uvicorn
+    from starlette.types import ASGIApp
 
 SECONDS_TO_START = 10.0
 ATTEMPTS_AT_A_FREE_PORT = 10
 HOSTS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+
+
+def quiet(application: ASGIApp, **options: Any) -> uvicorn.Config:
+    """Uvicorn's settings for a server that says nothing and speaks HTTP alone; and `options`."""
+    import uvicorn
+
+    return uvicorn.Config(
+        application,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        **options,
+    )
 
 
 class Serving:

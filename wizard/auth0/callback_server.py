@@ -87,19 +87,11 @@ class CallbackServer:
     def _server(self) -> uvicorn.Server:
         import uvicorn
 
-        return uvicorn.Server(
-            uvicorn.Config(
-                self._application,
-                interface="asgi3",
-                loop="asyncio",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="critical",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                limit_concurrency=MOST_CONNECTIONS,
-                timeout_graceful_shutdown=SECONDS_TO_END,
-            )
+        config = loopback.quiet(
+            self._application,
+            interface="asgi3",
+            proxy_headers=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=SECONDS_TO_END,
         )
+        return uvicorn.Server(config)

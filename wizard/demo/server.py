@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
+from wizard import loopback
 from wizard.demo.endpoints import application
 from wizard.demo.state import Tenant
 from wizard.language import Language
@@ -18,18 +19,11 @@ def server(tenant: Tenant, certificate: Path, key: Path, language: Language) -> 
     Raises:
         OSError: the certificate or its key cannot be read; `ssl.SSLError` is one.
     """
-    config = uvicorn.Config(
+    config = loopback.quiet(
         application(tenant, language),
         ssl_certfile=certificate,
         ssl_keyfile=key,
-        loop="asyncio",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
         date_header=False,
-        server_header=False,
         timeout_graceful_shutdown=1,
     )
     config.load()
