@@ -22,6 +22,7 @@ SPEAKS_ENGLISH = {
 # Strings that are not said to users, by module, and why.
 NOT_SAID: dict[str, dict[str, str]] = {
     "wizard/auth0/callback_server.py": {"sign-in callback": "the name of a thread"},
+    "wizard/auth0/json_web_token.py": {"00 UTC": "a time"},
     "wizard/auth0/management_access.py": {
         "Insufficient scope, expected any of: 00": "plays the Management API, whose words these are"
     },
@@ -69,7 +70,6 @@ NOT_SAID: dict[str, dict[str, str]] = {
         "Applications → APIs → your API → Settings (00)": "stands in rules, which the registry has",
         "ID token": "OpenID's term",
         "access token": "OAuth's term",
-        "00 UTC": "a time",
     },
     "wizard/demo/endpoints.py": dict.fromkeys(
         (

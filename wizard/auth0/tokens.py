@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 
 from wizard.auth0 import dashboard
 from wizard.auth0.checks import CheckResult, Results
 from wizard.auth0.errors import Check, Endpoint, OAuthError, explained
+from wizard.auth0.json_web_token import Token, read
 from wizard.auth0.quoting import quoted
 from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
 from wizard.findings import Finding, Outcome, Rule, Severity
@@ -21,14 +20,6 @@ from wizard.settings import SetupSettings
 CLOCK_TOLERANCE = 300.0
 # LibreChat refreshes tokens that end within 30 seconds; shorter ones are refreshed all the time.
 SHORTEST_LIFETIME = 300.0
-LONGEST_TOKEN = 1 << 16
-# In this order LibreChat looks for the user's address (librechat: openidStrategy.js).
-EMAIL_CLAIMS = ("email", "preferred_username", "upn")
-_UNSHOWN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "sid", "jti"})
-_MOST_CLAIMS = 40
-_TIME_CLAIMS = frozenset({"exp", "iat", "nbf", "auth_time", "updated_at"})
-# 9999 is the last year that a date shows.
-_LAST_YEAR = 250e9
 _UNITS = (
     (86_400, Message("{count} days")),
     (3600, Message("{count} hours")),
@@ -302,72 +293,22 @@ def judge_tokens(
     exchange = CheckResult(
         Check.EXCHANGE, Outcome.PROVED, "The tenant took the code, PKCE and the credentials."
     )
-    id_token = _read(tokens.id_token)
-    access_token = _read(tokens.access_token)
+    id_token = read(tokens.id_token)
+    access_token = read(tokens.access_token)
     access = _judge_access_token(access_token, expected)
     results = [exchange, _judge_id_token(id_token, expected), access]
     if expected.settings.reuse_tokens:
         results.append(_judge_refresh_token(tokens, expected.settings))
         if refreshed is not None:
             results.append(_judge_refreshed(refreshed, access, expected))
-    return Judgement(tuple(results), _shown(id_token), _shown(access_token))
+    return Judgement(tuple(results), id_token.shown(), access_token.shown())
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """A token as far as it can be read; `header` is empty when it is no JWT."""
-
-    raw: str = field(repr=False)
-    header: Mapping[str, Any]
-    claims: Mapping[str, Any]
-
-    @property
-    def is_encrypted(self) -> bool:
-        return bool(self.header) and (self.raw.count(".") == 4 or "enc" in self.header)
-
-    @property
-    def algorithm(self) -> str:
-        return str(self.header.get("alg", ""))
-
-
-def _read(raw: str) -> _Token:
-    """The token's header and claims, nothing verified."""
-    import jwt
-
-    if not raw or len(raw) > LONGEST_TOKEN:
-        return _Token(raw, {}, {})
-    try:
-        header = jwt.get_unverified_header(raw) if raw.count(".") == 2 else _jwe_header(raw)
-        claims = _claims(raw) if raw.count(".") == 2 else {}
-    except (jwt.PyJWTError, ValueError, RecursionError):
-        return _Token(raw, {}, {})
-    return _Token(raw, header, claims)
-
-
-def _jwe_header(raw: str) -> dict[str, Any]:
-    """The header of a JWE in compact form (RFC 7516 §3.1), {} if it is none."""
-    import json
-
-    from jwt.utils import base64url_decode
-
-    if raw.count(".") != 4:
-        return {}
-    header = json.loads(base64url_decode(raw.partition(".")[0]))
-    return header if isinstance(header, dict) else {}
-
-
-def _claims(raw: str) -> dict[str, Any]:
-    import jwt
-
-    claims: dict[str, Any] = jwt.decode(raw, options={"verify_signature": False})
-    return claims
-
-
-def _judge_id_token(token: _Token, expected: Expected) -> CheckResult:
+def _judge_id_token(token: Token, expected: Expected) -> CheckResult:
     failed = _failure_of_id_token(token, expected)
     if failed is not None:
         return CheckResult.failed(Check.ID_TOKEN, failed)
-    email = _email(token.claims)
+    email = token.email
     findings = [*_remarks("ID token", token, expected)]
     if token.claims.get("email_verified") is False:
         findings.append(EMAIL_NOT_VERIFIED.finding(quoted(email)))
@@ -377,8 +318,8 @@ def _judge_id_token(token: _Token, expected: Expected) -> CheckResult:
     return CheckResult(Check.ID_TOKEN, Outcome.PROVED, detail, tuple(findings))
 
 
-def _description(token: _Token) -> Message:
-    ends, issued = _number(token.claims, "exp"), _number(token.claims, "iat")
+def _description(token: Token) -> Message:
+    ends, issued = token.time("exp"), token.time("iat")
     if ends is None or issued is None or ends <= issued:
         return Message("A JSON Web Token signed {algorithm}", algorithm=token.algorithm)
     return Message(
@@ -396,15 +337,15 @@ def _duration(seconds: float) -> Message:
     return _SECONDS.filled(count=f"{seconds:.0f}")
 
 
-def _failure_of_id_token(token: _Token, expected: Expected) -> Finding | None:
+def _failure_of_id_token(token: Token, expected: Expected) -> Finding | None:
     return (
         _unverifiable_id_token(token, expected.settings)
         or _failure_of_jwt("ID token", token, expected)
-        or _misdirected_id_token(token.claims, expected)
+        or _misdirected_id_token(token, expected)
     )
 
 
-def _unverifiable_id_token(token: _Token, settings: SetupSettings) -> Finding | None:
+def _unverifiable_id_token(token: Token, settings: SetupSettings) -> Finding | None:
     if not token.raw:
         return NO_ID_TOKEN.finding(Message("The sign-in asked for: {scope}.", scope=settings.scope))
     if not token.header or token.is_encrypted:
@@ -417,21 +358,23 @@ def _unverifiable_id_token(token: _Token, settings: SetupSettings) -> Finding | 
     return None
 
 
-def _misdirected_id_token(claims: Mapping[str, Any], expected: Expected) -> Finding | None:
-    if expected.settings.auth0.client_id not in _audience(claims):
+def _misdirected_id_token(token: Token, expected: Expected) -> Finding | None:
+    if expected.settings.auth0.client_id not in token.audience:
         return WRONG_CLIENT.finding(
-            Message("It is for {audience}.", audience=_listed(_audience(claims)))
+            Message("It is for {audience}.", audience=_listed(token.audience))
         )
-    if claims.get("nonce") != expected.nonce:
+    if token.claims.get("nonce") != expected.nonce:
         return WRONG_NONCE.finding()
-    if not isinstance(claims.get("sub"), str):
+    if not isinstance(token.claims.get("sub"), str):
         return UNREADABLE.finding("The ID token names no user (sub).")
-    if not _email(claims):
-        return NO_EMAIL.finding(Message("Its claims: {claims}.", claims=_listed(sorted(claims))))
+    if not token.email:
+        return NO_EMAIL.finding(
+            Message("Its claims: {claims}.", claims=_listed(sorted(token.claims)))
+        )
     return None
 
 
-def _judge_access_token(token: _Token, expected: Expected) -> CheckResult:
+def _judge_access_token(token: Token, expected: Expected) -> CheckResult:
     check = Check.ACCESS_TOKEN
     if not expected.settings.reuse_tokens:
         return CheckResult(
@@ -450,24 +393,24 @@ def _judge_access_token(token: _Token, expected: Expected) -> CheckResult:
     return CheckResult(check, Outcome.PROVED, detail, remarks)
 
 
-def _failure_of_access_token(token: _Token, expected: Expected) -> Finding | None:
+def _failure_of_access_token(token: Token, expected: Expected) -> Finding | None:
     audience = expected.settings.auth0.audience
     if failed := _unverifiable_access_token(token, audience):
         return failed
     if failed := _failure_of_jwt("access token", token, expected):
         return failed
-    if audience and audience not in _audience(token.claims):
+    if audience and audience not in token.audience:
         return WRONG_AUDIENCE.finding(
             Message(
                 "It is for {audience}; {asked} was asked for.",
-                audience=_listed(_audience(token.claims)),
+                audience=_listed(token.audience),
                 asked=quoted(audience),
             )
         )
     return None
 
 
-def _unverifiable_access_token(token: _Token, audience: str) -> Finding | None:
+def _unverifiable_access_token(token: Token, audience: str) -> Finding | None:
     if not token.raw:
         return NO_ACCESS_TOKEN.finding()
     if token.is_encrypted and audience:
@@ -484,15 +427,15 @@ def _unverifiable_access_token(token: _Token, audience: str) -> Finding | None:
     return None
 
 
-def _signed_with(token: _Token) -> Message:
+def _signed_with(token: Token) -> Message:
     algorithm = quoted(token.algorithm) or Message("nothing")
     return Message("It is signed with {algorithm}.", algorithm=algorithm)
 
 
-def _failure_of_jwt(name: str, token: _Token, expected: Expected) -> Finding | None:
+def _failure_of_jwt(name: str, token: Token, expected: Expected) -> Finding | None:
     """What is wrong with signature, issuer or time of either token."""
     issuer = token.claims.get("iss")
-    if not _is_signed_by(token, expected.keys):
+    if not token.is_signed_by(expected.keys):
         key = quoted(str(token.header.get("kid", ""))) or Message("without a name")
         return BAD_SIGNATURE.finding(
             Message("The {token}, signed with key {key}.", token=name, key=key)
@@ -506,7 +449,7 @@ def _failure_of_jwt(name: str, token: _Token, expected: Expected) -> Finding | N
                 expected=quoted(expected.discovery.issuer),
             )
         )
-    ends, starts = _number(token.claims, "exp"), _number(token.claims, "nbf")
+    ends, starts = token.time("exp"), token.time("nbf")
     if ends is None:
         return UNREADABLE.finding(
             Message("The {token} does not say when it ends (exp).", token=name)
@@ -524,9 +467,9 @@ def _failure_of_jwt(name: str, token: _Token, expected: Expected) -> Finding | N
     return None
 
 
-def _remarks(name: str, token: _Token, expected: Expected) -> Sequence[Finding]:
+def _remarks(name: str, token: Token, expected: Expected) -> Sequence[Finding]:
     """What LibreChat can live with."""
-    ends, issued = _number(token.claims, "exp"), _number(token.claims, "iat")
+    ends, issued = token.time("exp"), token.time("iat")
     if ends is None or issued is None:
         return ()
     findings = []
@@ -606,63 +549,8 @@ def _failure_of_refresh(refreshed: Tokens | OAuthError, expected: Expected) -> F
         return explained(refreshed, Endpoint.REFRESH, expected.settings, REFRESH_REFUSED)
     if not refreshed.id_token:
         return REFRESHED_WITHOUT_ID_TOKEN.finding()
-    return _failure_of_access_token(_read(refreshed.access_token), expected)
-
-
-def _is_signed_by(token: _Token, keys: Sequence[Jwk]) -> bool:
-    import jwt
-
-    named = [key for key in keys if key.get("kid") == token.header.get("kid")]
-    for key in named or (keys if "kid" not in token.header else ()):
-        if key.get("alg", token.algorithm) != token.algorithm:
-            continue
-        try:
-            public = jwt.PyJWK(dict(key), algorithm=token.algorithm)
-            jwt.api_jws.decode(token.raw, public, algorithms=[token.algorithm])
-        except (jwt.PyJWTError, ValueError):
-            continue
-        return True
-    return False
-
-
-def _audience(claims: Mapping[str, Any]) -> list[str]:
-    audience = claims.get("aud")
-    if isinstance(audience, str):
-        return [audience]
-    return (
-        [each for each in audience if isinstance(each, str)] if isinstance(audience, list) else []
-    )
-
-
-def _email(claims: Mapping[str, Any]) -> str:
-    found = (claims.get(name) for name in EMAIL_CLAIMS)
-    return next((value for value in found if isinstance(value, str) and value), "")
-
-
-def _number(claims: Mapping[str, Any], name: str) -> float | None:
-    """A claim that is a point in time; anything else, and what no clock shows, is None."""
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < _LAST_YEAR else None
+    return _failure_of_access_token(read(refreshed.access_token), expected)
 
 
 def _listed(values: Sequence[str]) -> str:
     return quoted(", ".join(values)) or Message("nobody")
-
-
-def _shown(token: _Token) -> dict[str, str]:
-    """The claims as text, without those that only machines compare."""
-    shown: dict[str, str] = {}
-    for name, value in list(token.claims.items())[:_MOST_CLAIMS]:
-        if name in _UNSHOWN_CLAIMS:
-            continue
-        if name in _TIME_CLAIMS and (time := _number(token.claims, name)) is not None:
-            shown[name] = f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
-        elif isinstance(value, list) and all(isinstance(each, str) for each in value):
-            shown[quoted(name)] = quoted(", ".join(value))
-        elif isinstance(value, bool):
-            shown[quoted(name)] = str(value).lower()
-        elif isinstance(value, str | int | float):
-            shown[quoted(name)] = quoted(str(value))
-    return shown

@@ -1,0 +1,118 @@
+"""A token as far as anybody can read it: its header and claims, of which nothing is proved yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from wizard.auth0.quoting import quoted
+from wizard.auth0.tenant import Jwk
+
+LONGEST_TOKEN = 1 << 16
+# In this order LibreChat looks for the user's address (librechat: openidStrategy.js).
+EMAIL_CLAIMS = ("email", "preferred_username", "upn")
+_UNSHOWN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "sid", "jti"})
+_MOST_CLAIMS = 40
+_TIME_CLAIMS = frozenset({"exp", "iat", "nbf", "auth_time", "updated_at"})
+# 9999 is the last year that a date shows.
+_LAST_YEAR = 250e9
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What stands in a token; `header` is empty when it is no JWT."""
+
+    raw: str = field(repr=False)
+    header: Mapping[str, Any] = field(default_factory=dict)
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether only the API that holds the key can read it."""
+        return bool(self.header) and (self.raw.count(".") == 4 or "enc" in self.header)
+
+    @property
+    def algorithm(self) -> str:
+        """What it is signed with, "" for nothing."""
+        return str(self.header.get("alg", ""))
+
+    @property
+    def audience(self) -> list[str]:
+        """Whom it is for."""
+        audience = self.claims.get("aud")
+        listed = audience if isinstance(audience, list) else [audience]
+        return [each for each in listed if isinstance(each, str)]
+
+    @property
+    def email(self) -> str:
+        """The address by which LibreChat knows the user, "" for none."""
+        found = (self.claims.get(name) for name in EMAIL_CLAIMS)
+        return next((value for value in found if isinstance(value, str) and value), "")
+
+    def time(self, name: str) -> float | None:
+        """A claim that is a point in time; anything else, and what no clock shows, is None."""
+        value = self.claims.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if 0 <= value < _LAST_YEAR else None
+
+    def is_signed_by(self, keys: Sequence[Jwk]) -> bool:
+        """Whether the signature is that of the key it names, of any where it names none."""
+        import jwt
+
+        named = [key for key in keys if key.get("kid") == self.header.get("kid")]
+        for key in named or (keys if "kid" not in self.header else ()):
+            if key.get("alg", self.algorithm) != self.algorithm:
+                continue
+            try:
+                public = jwt.PyJWK(dict(key), algorithm=self.algorithm)
+                jwt.api_jws.decode(self.raw, public, algorithms=[self.algorithm])
+            except (jwt.PyJWTError, ValueError):
+                continue
+            return True
+        return False
+
+    def shown(self) -> dict[str, str]:
+        """The claims as text, without those that only machines compare."""
+        shown: dict[str, str] = {}
+        for name, value in list(self.claims.items())[:_MOST_CLAIMS]:
+            if name in _UNSHOWN_CLAIMS:
+                continue
+            if name in _TIME_CLAIMS and (time := self.time(name)) is not None:
+                shown[name] = f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
+            elif isinstance(value, list) and all(isinstance(each, str) for each in value):
+                shown[quoted(name)] = quoted(", ".join(value))
+            elif isinstance(value, bool):
+                shown[quoted(name)] = str(value).lower()
+            elif isinstance(value, str | int | float):
+                shown[quoted(name)] = quoted(str(value))
+        return shown
+
+
+def read(raw: str) -> Token:
+    """The token's header and claims, nothing verified."""
+    import jwt
+
+    if not raw or len(raw) > LONGEST_TOKEN:
+        return Token(raw)
+    try:
+        if raw.count(".") != 2:
+            return Token(raw, _jwe_header(raw))
+        header = jwt.get_unverified_header(raw)
+        return Token(raw, header, jwt.decode(raw, options={"verify_signature": False}))
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return Token(raw)
+
+
+def _jwe_header(raw: str) -> dict[str, Any]:
+    """The header of a JWE in compact form (RFC 7516 §3.1), {} if it is none."""
+    import json
+
+    from jwt.utils import base64url_decode
+
+    if raw.count(".") != 4:
+        return {}
+    header = json.loads(base64url_decode(raw.partition(".")[0]))
+    return header if isinstance(header, dict) else {}
