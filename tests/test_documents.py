@@ -36,6 +36,7 @@ __all__ = ["authority", "demo", "demo_server"]
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+DUTCH_README = (ROOT / "README.nl.md").read_text("utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"])
 ENVELOPE = {"ok", "command", "findings"}
 
@@ -322,3 +323,46 @@ def test_a_failed_command_has_the_envelope_only(tmp_path: Path) -> None:
     assert ran.code != 0
     assert set(ran.json) == ENVELOPE
     assert "has the first three keys only" in README
+
+
+# What a language says in a cell that is compared, and the links from one language to another.
+YES_OR_NO = {"yes": True, "ja": True, "no": False, "nee": False}
+LANGUAGES = {"README.md", "README.nl.md"}
+
+
+def lasting(text: str) -> Iterator[tuple[object, ...]]:
+    """What a translation leaves as it is in each line: marks, figures, links, each cell's code."""
+    in_a_block = False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            in_a_block = not in_a_block
+        elif in_a_block:
+            yield (line.partition(" # ")[0].rstrip(),)
+            continue
+        cells = [cell.strip() for cell in line.split("|")]
+        targets = re.findall(r"""(?:\]\(|src=")([^)"]+)""", line)
+        yield (
+            re.findall(r"^(?:#+|-|\d+\.|```.*)", line),
+            sorted(re.findall(r"\d+", line)),
+            [target for target in targets if target not in LANGUAGES],
+            [sorted(re.findall(r"`[^`]+`", cell)) for cell in cells],
+            [YES_OR_NO[cell] for cell in cells if cell in YES_OR_NO],
+            line.count("**"),
+        )
+
+
+def test_the_dutch_readme_is_the_english_one_line_for_line() -> None:
+    pairs = zip(lasting(README), lasting(DUTCH_README), strict=True)
+    for number, (english, dutch) in enumerate(pairs, 1):
+        assert dutch == english, f"README.nl.md:{number}"
+
+
+def test_every_sentence_of_the_dutch_readme_is_dutch() -> None:
+    left = {*README.splitlines()} & {*DUTCH_README.splitlines()}
+
+    assert not [line for line in left if re.search(r"\b(the|and|is|of)\b", line)]
+
+
+def test_the_readmes_lead_to_each_other() -> None:
+    assert "[Nederlands](README.nl.md)" in README
+    assert "[English](README.md)" in DUTCH_README
