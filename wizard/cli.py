@@ -65,7 +65,12 @@ EnvFile = Annotated[
         "--env-file", help="The .env; its folder is the LibreChat folder.", metavar="PATH"
     ),
 ]
-
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Ask neither the tenant nor the running LibreChat.")
+]
+Domain = Annotated[
+    str, typer.Option(envvar="AUTH0_DOMAIN", help="dev-abc123.us.auth0.com or a custom domain.")
+]
 Port = Annotated[
     str, typer.Option(envvar="LIBRECHAT_AUTH0_PORT", help=f"LibreChat's port, {LIBRECHAT_PORT}.")
 ]
@@ -73,7 +78,6 @@ NgrokDomain = Annotated[
     str,
     typer.Option(envvar="LIBRECHAT_AUTH0_NGROK_DOMAIN", help="Your ngrok account's own domain."),
 ]
-
 Subdomain = Annotated[
     str,
     typer.Option(
@@ -130,9 +134,7 @@ def _flags(context: typer.Context) -> "Flags":
 @app.command("init")
 def _init(
     context: typer.Context,
-    domain: Annotated[
-        str, typer.Option(envvar="AUTH0_DOMAIN", help="dev-abc123.us.auth0.com or a custom domain.")
-    ] = "",
+    domain: Domain = "",
     client_id: Annotated[
         str, typer.Option(envvar="AUTH0_CLIENT_ID", help="The application's Client ID.")
     ] = "",
@@ -388,9 +390,7 @@ def _doctor(
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what is safe to mend, after a look at the changes.")
     ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Ask neither the tenant nor the running LibreChat.")
-    ] = False,
+    offline: Offline = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -435,9 +435,7 @@ def _explain(
 def _report(
     context: typer.Context,
     env_file: EnvFile = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Ask neither the tenant nor the running LibreChat.")
-    ] = False,
+    offline: Offline = False,
     json: Json = False,
     lang: Lang = "",
     plain: Plain = False,
@@ -457,9 +455,7 @@ def _report(
 @app.command("provision")
 def _provision(
     context: typer.Context,
-    domain: Annotated[
-        str, typer.Option(envvar="AUTH0_DOMAIN", help="dev-abc123.us.auth0.com or a custom domain.")
-    ] = "",
+    domain: Domain = "",
     tenant_domain: Annotated[
         str,
         typer.Option(

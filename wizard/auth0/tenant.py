@@ -366,7 +366,7 @@ def network_finding(error: NetworkError) -> Finding:
     if error.trouble in {Trouble.TLS, Trouble.WRONG_NAME} and _is_custom(error.host):
         rule = CUSTOM_DOMAIN_NOT_READY
     reported = quoted(error.detail)
-    template = "{host}: {trouble} ({reported})." if reported else "{host}: {trouble}"
+    template = "{host}: {trouble} ({reported})." if reported else "{host}: {trouble}."
     return rule.finding(
         Message(template, host=error.host, trouble=error.trouble.value, reported=reported)
     )

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from wizard.findings import Finding, Rule
 from wizard.language import Message, joined
-from wizard.librechat.checkout import look_at
-from wizard.librechat.deployment import MAX_FILE_BYTES, Deployment, Handed, read_deployment
+from wizard.librechat.checkout import look_at, text_of
+from wizard.librechat.deployment import Deployment, Handed, read_deployment
 from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.instance import Instance
 from wizard.librechat.variables import VARIABLES, is_secret
@@ -205,14 +205,14 @@ def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Pr
     Raises:
         Failure: the file is no text.
     """
-    folder = path.parent
+    checkout = look_at(path.parent)
     return Subject(
         path=path,
         file=EnvFile.from_bytes(content),
         facts=_facts(path, processes),
-        deployment=read_deployment(folder, look_at(folder).version),
+        deployment=read_deployment(checkout.folder, checkout.version),
         environ=environ,
-        example_names=names_in(_example(folder)),
+        example_names=names_in(text_of(checkout.env_example)),
     )
 
 
@@ -250,17 +250,6 @@ def of_the_table(subject: Subject) -> Iterator[Assignment]:
 def names_in(example: str) -> frozenset[str]:
     """The names that a `.env.example` sets or mentions in a comment."""
     return frozenset(_EXAMPLE_NAME.findall(example))
-
-
-def _example(folder: Path) -> str:
-    path = folder / ".env.example"
-    try:
-        if not path.is_file():
-            return ""
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def _facts(path: Path, processes: Processes) -> FileFacts:

@@ -11,20 +11,19 @@ from itertools import takewhile
 from pathlib import Path
 
 from wizard.language import Message
-from wizard.librechat.deployment import Deployment, read_compose
+from wizard.librechat.deployment import (
+    DEPLOY_FILE,
+    MAIN_FILES,
+    YAML_FILE,
+    Deployment,
+    read_compose,
+)
 from wizard.platforms import user_id
 from wizard.processes import Processes
 
 MAX_FILE_BYTES = 1 << 20
 DOCKER_TIMEOUT_SECONDS = 5.0
-DEPLOY_COMPOSE = "deploy-compose.yml"
-COMPOSE_FILES = (
-    "docker-compose.yml",
-    "docker-compose.yaml",
-    "compose.yml",
-    "compose.yaml",
-    DEPLOY_COMPOSE,
-)
+COMPOSE_FILES = (*MAIN_FILES, DEPLOY_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,11 @@ def look_at(folder: Path) -> Checkout:
     if str(package.get("name", "")).lower() == "librechat":
         version = str(package.get("version", "")).removeprefix("v")
         evidence.append(f"package.json (LibreChat {version})" if version else "package.json")
-    if "OPENID_ISSUER" in _text(folder / ".env.example"):
+    if "OPENID_ISSUER" in text_of(folder / ".env.example"):
         evidence.append(".env.example")
-    evidence += [name for name in COMPOSE_FILES if "librechat" in _text(folder / name).lower()]
-    if _is_there(folder / "librechat.yaml"):
-        evidence.append("librechat.yaml")
+    evidence += [name for name in COMPOSE_FILES if "librechat" in text_of(folder / name).lower()]
+    if _is_there(folder / YAML_FILE):
+        evidence.append(YAML_FILE)
     return Checkout(folder, tuple(evidence), version)
 
 
@@ -104,11 +103,11 @@ def how_to_restart(folder: Path) -> tuple[str, ...]:
     """
     commands: list[str] = []
     deployment = Deployment(read_compose(folder))
-    if deployment.has_api and deployment.compose[0].name != DEPLOY_COMPOSE:
+    if deployment.has_api and deployment.compose[0].name != DEPLOY_FILE:
         action = "up -d" if deployment.hands_env_as_variables else "restart api"
         commands.append(f"docker compose {action}")
-    if _is_there(folder / DEPLOY_COMPOSE):
-        commands.append(f"docker compose -f {DEPLOY_COMPOSE} up -d")
+    if _is_there(folder / DEPLOY_FILE):
+        commands.append(f"docker compose -f {DEPLOY_FILE} up -d")
     if _is_there(folder / "package.json") or not commands:
         commands.append(Message("npm run backend   (stop the one that runs first)"))
     return tuple(commands)
@@ -168,13 +167,13 @@ def _holds_something(folder: Path) -> bool:
 
 def _json_object(path: Path) -> dict[str, object]:
     try:
-        value = json.loads(_text(path))
+        value = json.loads(text_of(path))
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The file's text, "" if it is no ordinary readable file."""
     try:
         if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:

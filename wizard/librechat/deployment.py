@@ -24,10 +24,12 @@ MOST_ENTRIES = 50_000
 API_SERVICE = "api"
 PANEL_SERVICE = "admin-panel"
 YAML_FILE = "librechat.yaml"
+# LibreChat's own, for `docker compose -f`.
+DEPLOY_FILE = "deploy-compose.yml"
 # The first of each is what `docker compose` reads without -f; the second is merged into it.
-_MAIN_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+MAIN_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _OVERRIDE_FILES = tuple(
-    f"{name.partition('.')[0]}.override.{name.partition('.')[2]}" for name in _MAIN_FILES
+    f"{name.partition('.')[0]}.override.{name.partition('.')[2]}" for name in MAIN_FILES
 )
 
 _INTERPOLATION = re.compile(
@@ -147,13 +149,13 @@ def read_deployment(folder: Path, version: str = "") -> Deployment:
 def read_compose(folder: Path) -> tuple[Document, ...]:
     """The Compose files, main and override; often much shorter than the `librechat.yaml`."""
     compose = []
-    for names in (_MAIN_FILES, _OVERRIDE_FILES):
+    for names in (MAIN_FILES, _OVERRIDE_FILES):
         main = next((name for name in names if (folder / name).is_file()), None)
         if main is None:
             break
         compose.append(_document(folder / main))
-    if not compose and (folder / "deploy-compose.yml").is_file():
-        compose.append(_document(folder / "deploy-compose.yml"))
+    if not compose and (folder / DEPLOY_FILE).is_file():
+        compose.append(_document(folder / DEPLOY_FILE))
     return tuple(compose)
 
 
