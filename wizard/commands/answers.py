@@ -12,6 +12,7 @@ from wizard.drafts import Draft
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.librechat.checkout import find
+from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.refusals import refusal
 from wizard.settings import (
@@ -112,9 +113,10 @@ def librechat_port(given: str, values: Mapping[str, str]) -> int:
     return option("--port", given, parse_port) if given else port_in(values)
 
 
-def env_file_of(given: Path | None, ports: Ports) -> Path:
+def env_store(given: Path | None, ports: Ports) -> EnvStore:
     """The `.env` that was named, or that of the nearest LibreChat folder."""
-    return ports.cwd / given.expanduser() if given else find(ports.cwd).folder / ".env"
+    path = ports.cwd / given.expanduser() if given else find(ports.cwd).folder / ".env"
+    return EnvStore(path, ports.state_dir)
 
 
 def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_FILE) -> str:

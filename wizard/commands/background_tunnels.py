@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wizard.background import Background, BackgroundTunnel
-from wizard.commands.answers import env_file_of
+from wizard.commands.answers import env_store
 from wizard.commands.live import duration
 from wizard.findings import ExitCode, Finding, Rule, Severity, exit_code_of
 from wizard.language import Message
@@ -79,7 +79,7 @@ def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> Bac
         Failure: one could not be stopped.
     """
     background, console = Background(ports.state_dir), ports.console
-    path = env_file_of(env_file, ports)
+    path = env_store(env_file, ports).path
     known = background.all() if every else list(filter(None, (background.of(path),)))
     stopped = []
     for one in known:

@@ -8,9 +8,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.answers import CHANGES_TO, INVALID_VALUE, MISSING_OPTION, OLD_ONE_KEPT
+from wizard.commands.answers import (
+    CHANGES_TO,
+    INVALID_VALUE,
+    MISSING_OPTION,
+    OLD_ONE_KEPT,
+    env_store,
+)
 from wizard.commands.prove import show
-from wizard.commands.subject import locate, read
+from wizard.commands.subject import read
 from wizard.doctor.examine import Examination, Task, examine, examine_again, task_of
 from wizard.doctor.rules import CHECKS, repairs
 from wizard.doctor.subject import Subject, settings_of
@@ -98,7 +104,7 @@ class _Doctor:
             raise MISSING_OPTION.failure(
                 "Missing: --yes (or --dry-run).", fix="Add --yes to let --fix change the file."
             )
-        self.store = locate(options.env_file, ports)
+        self.store = env_store(options.env_file, ports)
         self.content, subject = read(self.store, ports)
         self.ignored |= silenced_rules(subject.file.text)
         self.subject = subject

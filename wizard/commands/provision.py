@@ -15,7 +15,7 @@ from wizard.commands.answers import (
     WRITTEN,
     Defaults,
     defaults_from,
-    env_file_of,
+    env_store,
     option,
 )
 from wizard.commands.choose_access import Credentials, choose_access, credentials
@@ -28,7 +28,6 @@ from wizard.findings import ExitCode, Finding, exit_code_of
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.env_store import EnvStore
 from wizard.librechat.setup import EnvPlan
 from wizard.ports import Ports
 from wizard.settings import (
@@ -109,9 +108,8 @@ class _Run:
     def __init__(self, options: ProvisionOptions, ports: Ports) -> None:
         self._options = options
         self._ports = ports
-        env_file = env_file_of(options.env_file, ports)
-        self._folder = look_at(env_file.parent)
-        self._store = EnvStore(env_file, ports.state_dir)
+        self._store = env_store(options.env_file, ports)
+        self._folder = look_at(self._store.path.parent)
         self._existing = self._store.read()
         self._current = EnvFile.from_bytes(self._existing).values() if self._existing else {}
         self._env_changes: Sequence[str] = ()

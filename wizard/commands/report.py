@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard import __version__
-from wizard.commands.subject import locate, read
+from wizard.commands.answers import env_store
+from wizard.commands.subject import read
 from wizard.doctor.examine import Examination, examine
 from wizard.doctor.subject import Subject
 from wizard.findings import ExitCode, Finding
@@ -48,7 +49,7 @@ def run_report(
     Raises:
         Failure: there is no `.env`, or it cannot be read.
     """
-    _, subject = read(locate(env_file, ports), ports)
+    _, subject = read(env_store(env_file, ports), ports)
     with ports.console.working("Looking at the .env, the tenant and LibreChat"):
         examination = examine(subject, ports.http, ports.clock, offline=offline)
     text = report_text(examination)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from wizard.commands.answers import env_file_of
 from wizard.doctor.subject import Subject, gather
 from wizard.doctor.writing import NO_FILE
 from wizard.language import Message
 from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
-
-
-def locate(env_file: Path | None, ports: Ports) -> EnvStore:
-    """The `.env` that was named, or that of the nearest LibreChat folder."""
-    return EnvStore(env_file_of(env_file, ports), ports.state_dir)
 
 
 def read(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:

@@ -14,7 +14,7 @@ from wizard.commands.answers import (
     OLD_ONE_KEPT,
     Defaults,
     defaults_from,
-    env_file_of,
+    env_store,
     librechat_port,
 )
 from wizard.commands.background_tunnels import described
@@ -26,7 +26,6 @@ from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_cod
 from wizard.language import Message, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.env_store import EnvStore
 from wizard.librechat.setup import url_values
 from wizard.ports import Ports
 from wizard.settings import Auth0Settings, SetupSettings
@@ -151,7 +150,7 @@ class _Reopening:
     def __init__(self, options: TunnelOptions, ports: Ports) -> None:
         self._options = options
         self._ports = ports
-        self._store = EnvStore(env_file_of(options.env_file, ports), ports.state_dir)
+        self._store = env_store(options.env_file, ports)
         self._background = Background(ports.state_dir)
         content = self._store.read()
         if content is None:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.commands.answers import MISSING_OPTION, env_file_of
+from wizard.commands.answers import MISSING_OPTION, env_store
 from wizard.findings import ExitCode, Finding
 from wizard.language import Message
-from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 
 
@@ -43,8 +42,8 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool) -> UndoResult:
     Raises:
         Failure: there is no backup, or the file cannot be written; it is as it was.
     """
-    env_file = env_file_of(named, ports)
-    store = EnvStore(env_file, ports.state_dir)
+    store = env_store(named, ports)
+    env_file = store.path
     current = store.read()
     backup = store.last_backup()
     if ports.prompter is None and not yes:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
-from wizard.commands.answers import librechat_port
+from wizard.commands.answers import env_store, librechat_port
 from wizard.commands.choose_tunnel import Wish, open_way
 from wizard.commands.prove import check_values, sign_in
-from wizard.commands.subject import locate, read
+from wizard.commands.subject import read
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.rules import FILE_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
@@ -100,7 +100,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         Failure: there is no usable `.env`, the port or the tunnel cannot be had, or nobody
             signed in.
     """
-    store = locate(options.env_file, ports)
+    store = env_store(options.env_file, ports)
     _, subject = read(store, ports)
     settings = settings_of(subject)
     if settings is None:
