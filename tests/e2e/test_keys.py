@@ -57,13 +57,10 @@ def stays_at(question: str, terminal: Terminal) -> bool:
 
 
 @MODES
-def test_the_rest_of_a_paste_answers_nothing(checkout: Path, mode: dict[str, str]) -> None:
+def test_the_rest_of_a_paste_confirms_nothing(checkout: Path, mode: dict[str, str]) -> None:
     with Terminal(*OWN_URL, cwd=checkout, environ=mode) as terminal:
         come_to("Domain", terminal)
-        terminal.type(f"dev-abc.us.auth0.com\r{'c' * 32}\r{SECRET}\r" + ENTER * 9)
-        terminal.until_asked("Client ID")
-        assert stays_at("Client ID", terminal)
-        terminal.answer("Client ID", "d" * 32)
+        terminal.type(f"dev-abc.us.auth0.com\r{'c' * 32}\r")
         terminal.answer("Client Secret (hidden)", SECRET)
         terminal.until_asked("API Identifier")
         terminal.type(f"{ENTER}y{ENTER}y{ENTER}")
@@ -72,7 +69,9 @@ def test_the_rest_of_a_paste_answers_nothing(checkout: Path, mode: dict[str, str
         assert not (checkout / ".env").exists()
         terminal.type(ENTER)
         assert terminal.end() == 0
-    assert dotenv_values(checkout / ".env")["OPENID_CLIENT_ID"] == "d" * 32
+    values = dotenv_values(checkout / ".env")
+    assert values["OPENID_CLIENT_ID"] == "c" * 32
+    assert values["OPENID_CLIENT_SECRET"] == SECRET
 
 
 @MODES

@@ -93,7 +93,7 @@ class _Asking:
 
 
 def _forget_what_was_typed_ahead() -> None:
-    """Drop the keys that came before a question did: the rest of a paste must not answer it.
+    """Drop the keys that came before a question did: the rest of a paste must not confirm it.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was among them.
@@ -160,6 +160,7 @@ class TerminalPrompter(_Asking):
     def confirm(self, question: str, *, default: bool = True) -> bool:
         """See `Prompter.confirm`; ended by Enter, so that a pasted line answers one question."""
         message, read = self._yes_or_no(question, default=default)
+        _forget_what_was_typed_ahead()
         return read(self._line(message, "", read))
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
@@ -196,7 +197,6 @@ class TerminalPrompter(_Asking):
     def _ask(self, question: Question) -> str:
         from prompt_toolkit.key_binding import merge_key_bindings
 
-        _forget_what_was_typed_ahead()
         own = question.application.key_bindings
         bindings = merge_key_bindings([_own_keys(), *([own] if own else [])])
         question.application.key_bindings = bindings
@@ -245,6 +245,7 @@ class LinePrompter(_Asking):
     def confirm(self, question: str, *, default: bool = True) -> bool:
         """See `Prompter.confirm`."""
         message, read = self._yes_or_no(question, default=default)
+        _forget_what_was_typed_ahead()
         return read(self.text(message, check=read))
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
@@ -266,7 +267,6 @@ class LinePrompter(_Asking):
 
     def _until_accepted(self, ask: Callable[[], str], check: Check | None) -> str:
         while True:
-            _forget_what_was_typed_ahead()
             try:
                 answer = ask()
             except UnicodeDecodeError as error:
