@@ -80,7 +80,7 @@ TYPED = (
     r"^.*\[OPTIONS\].*$",  # how a command is called
     r"'[^']*'",  # what was typed
     r"^  [a-z]+(?= {2,})",  # a command
-    r"\bpython[^|]*",  # who runs the test
+    r"\blibrechat-auth0 [a-z]+",  # whose help is named
     r"<[a-z ]+>|\b(PATH|NAME|rule|en\|nl|en, nl|LA…)",  # what an option takes
 )
 WORD = re.compile(r"[^\W\d_]{2,}")
