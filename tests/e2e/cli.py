@@ -1,19 +1,18 @@
-"""The program as a process: what it says as it says it, and what it leaves behind."""
+"""The program under signals, and the processes that it leaves behind."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.e2e.program import PROGRAM
 from tests.tunnels.conftest import until
 
-PROGRAM = str(Path(sys.executable).with_name("librechat-auth0"))
 MARK = "E2E_TEST_MARK"
 
 
@@ -61,20 +60,6 @@ class Running:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.lines.append(line)
-
-
-def run(*args: str, cwd: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """The program, to its end."""
-    return subprocess.run(
-        [PROGRAM, *args],
-        cwd=cwd,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def marked(mark: str) -> dict[int, str]:

@@ -56,7 +56,7 @@ def run(*args: str, cwd: Path, environ: Mapping[str, str], given: str = "") -> R
         input=given,
         capture_output=True,
         encoding="utf-8",
-        timeout=SECONDS,
+        timeout=2 * SECONDS,
         check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr)

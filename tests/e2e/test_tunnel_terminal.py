@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli import MARK, marked, pid_of, run
+from tests.e2e.cli import MARK, marked, pid_of
+from tests.e2e.program import run
 from tests.e2e.terminal import CTRL_C, ENTER, Terminal
 from tests.tunnels.conftest import free_port, until
 
@@ -91,5 +92,5 @@ def test_into_the_background_after_a_yes(checkout: Path, environ: dict[str, str]
     assert "DOMAIN_SERVER=https://localhost:3443" in path.read_text()
     assert pid_of(environ[MARK], "wizard.commands.detached")
     done = run("tunnel", "stop", cwd=checkout, environ={**os.environ, **environ})
-    assert done.returncode == 0
+    assert done.code == 0
     assert until(lambda: not marked(environ[MARK])), marked(environ[MARK])

@@ -28,7 +28,8 @@ from websockets.sync.client import connect as connect_websocket
 from websockets.sync.server import ServerConnection
 from websockets.sync.server import serve as serve_websocket
 
-from tests.e2e.cli import MARK, Running, marked, pid_of, run
+from tests.e2e.cli import MARK, Running, marked, pid_of
+from tests.e2e.program import run
 from tests.providers import PASSWORD, Authority, authority, demo_server, furnish, node_modules
 from tests.tunnels.conftest import free_port, until
 from tests.tunnels.loopback import MEGABYTE, Upstream, serving
@@ -403,8 +404,8 @@ def test_a_port_that_is_taken(make: Make, name: str) -> None:
     with socket.create_server(("127.0.0.1", urlsplit(machine.url()).port or 0)):
         done = run(*machine.command(), cwd=machine.folder, environ=machine.environ)
 
-    assert done.returncode == ExitCode.TUNNEL
-    assert "LA332" in done.stderr
+    assert done.code == ExitCode.TUNNEL
+    assert "LA332" in done.err
     assert machine.env_file.read_bytes() == before
 
 
@@ -500,8 +501,8 @@ def test_in_the_background_and_back(make: Make, name: str) -> None:
 
     def cli(*args: str) -> dict[str, object]:
         done = run(*args, cwd=machine.folder, environ=machine.environ)
-        assert done.returncode == 0, done.stderr
-        document = json.loads(done.stdout)
+        assert done.code == 0, done.err
+        document = done.json
         assert isinstance(document, dict)
         return document
 
@@ -535,16 +536,16 @@ def test_in_the_background_and_back(make: Make, name: str) -> None:
 def test_a_background_that_was_killed_is_told_once(make: Make, name: str) -> None:
     machine = make(name)
     machine.environ[MARK] = mark = f"killed-{os.getpid()}-{name}"
-    assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).returncode == 0
+    assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).code == 0
     os.kill(pid_of(mark, "wizard.commands.detached"), signal.SIGKILL)
     assert until(lambda: not marked(mark)), marked(mark)
 
     first, second = (
         run("tunnel", "status", cwd=machine.folder, environ=machine.environ) for _ in range(2)
     )
-    assert "LA326" in first.stderr
-    assert "LA326" not in second.stderr
-    assert "No tunnel runs in the background" in second.stderr
+    assert "LA326" in first.err
+    assert "LA326" not in second.err
+    assert "No tunnel runs in the background" in second.err
 
 
 def test_why_the_background_cannot_open_is_told(make: Make) -> None:
@@ -553,14 +554,14 @@ def test_why_the_background_cannot_open_is_told(make: Make) -> None:
     machine.environ[MARK] = mark = f"refused-{os.getpid()}"
     done = run(*machine.command("--detach"), cwd=machine.folder, environ=machine.environ)
 
-    assert done.returncode == ExitCode.TUNNEL
-    assert "LA304" in done.stderr
+    assert done.code == ExitCode.TUNNEL
+    assert "LA304" in done.err
     assert until(lambda: not marked(mark)), marked(mark)
 
 
 def test_a_process_that_is_not_ours_is_never_stopped(make: Make) -> None:
     machine = make("local")
-    assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).returncode == 0
+    assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).code == 0
     (record,) = machine.background.glob("*.json")
     known = json.loads(record.read_text())
     other = machine.start(
@@ -571,7 +572,7 @@ def test_a_process_that_is_not_ours_is_never_stopped(make: Make) -> None:
         # As after a reboot, when the number belongs to somebody else.
         record.write_text(json.dumps({**known, "pid": other.process.pid}))
         done = run("tunnel", "stop", cwd=machine.folder, environ=machine.environ)
-        assert done.returncode == 0
+        assert done.code == 0
         assert other.process.poll() is None
         assert not record.exists()
     finally:
