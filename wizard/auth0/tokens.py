@@ -29,8 +29,6 @@ _SECONDS = Message("{count} seconds")
 
 _STRATEGY = "librechat: api/strategies/openidStrategy.js"
 _API_SETTINGS = f"Applications → APIs → your API → Settings ({dashboard.APIS})"
-
-
 _FIX_ID_TOKEN_NOT_RS256 = Message(
     "In Applications → your application → Settings → Advanced Settings → OAuth ({application})"
     " set JSON Web Token (JWT) Signature Algorithm to RS256.",

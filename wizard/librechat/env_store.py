@@ -92,6 +92,7 @@ LOCK_TIMEOUT_SECONDS = 10
 _TEMPORARY_PREFIX = ".env.librechat-auth0-"
 _PRIVATE_FILE = 0o600
 _OTHERS = 0o077
+_NO_ACCESS = frozenset({errno.EACCES, errno.EPERM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,9 +371,6 @@ def _told_as(rule: Rule, path: Path) -> Iterator[None]:
         where = Path(os.fsdecode(error.filename or path))
         fix = _access_fix(where, "w") if error.errno in _NO_ACCESS else None
         raise rule.failure(refusal(error, where), fix=fix) from error
-
-
-_NO_ACCESS = {errno.EACCES, errno.EPERM}
 
 
 def _access_fix(path: Path, access: str, platform: str = sys.platform) -> Message:

@@ -158,6 +158,7 @@ PUBLIC_URL_UNTRUSTED = Rule(
 )
 
 _SHOWN_LENGTH = 120
+_UNTRUSTED = (Trouble.UNTRUSTED, Trouble.WRONG_NAME, Trouble.WRONG_TIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,9 +460,6 @@ def _public_url_unseen(instance: Instance, _: Mapping[str, str]) -> Iterator[Fin
     is_untrusted = public.error is not None and public.error.trouble in _UNTRUSTED
     if not is_untrusted and not _leads_elsewhere(instance):
         yield PUBLIC_URL_UNSEEN.finding(_came_from(instance.public_url, public))
-
-
-_UNTRUSTED = (Trouble.UNTRUSTED, Trouble.WRONG_NAME, Trouble.WRONG_TIME)
 
 
 def _public_url_untrusted(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
