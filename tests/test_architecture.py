@@ -134,6 +134,19 @@ def test_knowledge_knows_no_command_line(package: str) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("package", ["doctor", "demo"])
+def test_rules_and_demo_know_no_terminal(package: str) -> None:
+    imported = {
+        house(each)
+        for name, found in IMPORTS.items()
+        if house(name) == package
+        for each in found
+        if each.startswith("wizard.")
+    }
+
+    assert not imported & {"cli", "commands", "ui", "execution", "ports"}
+
+
 def test_the_command_line_is_imported_by_its_entrances_only() -> None:
     importers = {name for name, imported in IMPORTS.items() if "wizard.cli" in imported}
 

@@ -12,19 +12,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Protocol
 
-from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.findings import BUG, ExitCode, Failure, Finding, Rule, Severity
 from wizard.language import Message
 from wizard.platforms import is_console, reader_has_gone
 from wizard.ports import Ports
 
-BUG = Rule(
-    "LA001",
-    Severity.ERROR,
-    "Something broke in librechat-auth0 itself",
-    "This is a bug, not something you did.",
-    "Run the command again with --debug and report what it shows; secrets are not in it.",
-    exit_code=ExitCode.BUG,
-)
 INTERRUPTED = Rule(
     "LA002",
     Severity.NOTE,
@@ -41,7 +33,7 @@ SYSTEM_REFUSED = Rule(
     "Mend what is named and run the command again; --debug shows where it happened.",
     exit_code=ExitCode.FILE,
 )
-RULES = (BUG, INTERRUPTED, SYSTEM_REFUSED)
+RULES = (INTERRUPTED, SYSTEM_REFUSED)
 
 # Secrets that are given to us by the environment; no program that we start has use for them.
 OUR_SECRETS = ("AUTH0_CLIENT_SECRET", "AUTH0_MANAGEMENT_TOKEN", "AUTH0_MANAGEMENT_CLIENT_SECRET")

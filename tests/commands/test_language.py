@@ -44,8 +44,8 @@ from wizard.commands.trust import TrustOptions, run_trust
 from wizard.commands.tunnel import TunnelOptions, run_tunnel
 from wizard.commands.undo import run_undo
 from wizard.commands.verify import VerifyOptions, run_verify
-from wizard.execution import BUG, INTERRUPTED
-from wizard.findings import Failure
+from wizard.execution import INTERRUPTED
+from wizard.findings import BUG, Failure
 from wizard.http import HttpClient, NetworkError, Trouble
 from wizard.language import Message
 from wizard.librechat.env_file import EnvFile

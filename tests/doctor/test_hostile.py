@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.doctor.cases import CASES, env, subject
 from wizard.doctor.rules import can_be_mended, diagnose, repairs
 from wizard.doctor.writing import silenced_rules
-from wizard.execution import BUG
+from wizard.findings import BUG
 from wizard.librechat.deployment import MAX_FILE_BYTES, read_deployment
 from wizard.librechat.variables import VARIABLES
 from wizard.text import printable

@@ -14,8 +14,7 @@ from wizard.doctor.check import Check
 from wizard.doctor.examine import examine
 from wizard.doctor.rules import CHECKS, FILE_CHECKS, MOST_OF_ONE_RULE, diagnose
 from wizard.doctor.subject import Subject
-from wizard.execution import BUG
-from wizard.findings import Rule, Severity
+from wizard.findings import BUG, Rule, Severity
 from wizard.http import Response
 from wizard.language import Message
 from wizard.librechat.variables import VARIABLES

@@ -12,8 +12,7 @@ from wizard.clock import Clock
 from wizard.doctor.rules import FILE_CHECKS, RUNNING_CHECKS, can_be_mended, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
-from wizard.execution import BUG
-from wizard.findings import Finding, Severity
+from wizard.findings import BUG, Finding, Severity
 from wizard.http import HttpClient
 from wizard.language import Message
 from wizard.librechat.instance import look_at_instance
