@@ -145,6 +145,7 @@ def test_a_client_id_is_taken_as_it_is(value: str) -> None:
         ("YOUR_CLIENT_ID", "placeholder"),
         ("{yourClientId}", "placeholder"),
         ("••••••••", "placeholder"),
+        ("abcdefgh••••••••", "dots"),
     ],
 )
 def test_a_client_id_is_refused_with_the_reason(text: str, reason: str) -> None:

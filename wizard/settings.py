@@ -23,6 +23,7 @@ API_IDENTIFIER_MAX_LENGTH = 600
 
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 _MASK = re.compile(r"[•●∙·⚫◦*.…xX]{3,}\Z")
+_HIDDEN_PART = re.compile(r"[•●∙⚫◦]{2}")
 _PLACEHOLDER = re.compile(
     r"<.*>|\{.*\}|\[.*\]|(your|enter|paste|insert|change|replace)[-_ ].*"
     r"|changeme|todo|placeholder|undefined",
@@ -284,6 +285,10 @@ def _refuse_hidden_or_placeholder(value: str, name: str) -> None:
         )
     if is_placeholder(value):
         raise InvalidValue(Message("That is a placeholder, not your {name}.", name=name))
+    if _HIDDEN_PART.search(value):
+        raise InvalidValue(
+            Message("The {name} has dots in it that hide a part; copy all of it.", name=name)
+        )
 
 
 def _refuse_reserved_identifier(value: str, domain: str) -> None:
