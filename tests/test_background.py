@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,39 @@ def test_a_text_that_nobody_can_read_is_thrown_away(tmp_path: Path, trouble: str
 
     assert background.of(ENV_FILE) is None
     assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"opened_at": "yesterday"},
+        {"opened_at": 1e300},
+        {"opened_at": float("nan")},
+        {"url": 7},
+        {"port": "3080"},
+        {"tunnel": None},
+        {"env_file": ["x"]},
+        {"env_file": "/chat/\0.env"},
+        {"env_file": "/chat/\ud800.env"},
+    ],
+    ids=repr,
+)
+def test_a_record_of_other_types_is_thrown_away(tmp_path: Path, change: dict[str, object]) -> None:
+    background = Background(tmp_path)
+    background.keep(tunnel_with(""))
+    (file,) = (tmp_path / "background").glob("*.json")
+    file.write_text(json.dumps({**asdict(tunnel_with("")), **change}), "utf-8")
+
+    assert background.all() == []
+    assert not file.exists()
+
+
+def test_a_record_that_was_broken_off_is_thrown_away(tmp_path: Path) -> None:
+    background = Background(tmp_path)
+    background.keep(tunnel_with("no network"))
+    (file,) = (tmp_path / "background").glob("*.json")
+    whole = file.read_bytes()
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        assert background.all() == []
+        assert not file.exists()

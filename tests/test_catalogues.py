@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.resources
+import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 from gettext import GNUTranslations
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +21,16 @@ from tests.e2e.program import PROGRAM
 from tests.languages import speaking
 from wizard.defaults import ENGLISH, LANGUAGES
 from wizard.documents.texts import LOCALE, collected, contents
-from wizard.language import CATALOGUE, Language, Message, joined, language_name, sentences
+from wizard.language import (
+    CATALOGUE,
+    Language,
+    Message,
+    joined,
+    language_name,
+    packed,
+    sentences,
+    unpacked,
+)
 
 TRANSLATED = [name for name in LANGUAGES if name != ENGLISH]
 # What must come through a translation as it is.
@@ -113,6 +126,95 @@ def test_what_others_said_is_no_template() -> None:
     assert language.say(hostile) == hostile
 
 
+def test_a_message_goes_through_a_pipe_as_it_is() -> None:
+    message = Message("a {a} of {b}", a=Message("red {c}", c="{x}"), b=1.5)
+    for text in (message, Message("{no template"), Message("{self} {cls}", self=1, cls=2), "{"):
+        again = unpacked(json.loads(json.dumps(packed(text))))
+        assert again == text
+        assert packed(again) == packed(text)
+
+
+def nested(levels: int, template: str = "{a}") -> object:
+    kept: object = "text"
+    for _ in range(levels):
+        kept = {"template": template, "values": {"a": kept}}
+    return kept
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"template": "{a.__class__}", "values": {"a": "x"}},
+        {"template": "{a.filled.__globals__}", "values": {"a": nested(1)}},
+        {"template": "{a[0]}", "values": {"a": "x"}},
+        {"template": "{a:>2000000000}", "values": {"a": "x"}},
+        {"template": "{a:{b}}", "values": {"a": "x", "b": 1000000000}},
+        {"template": "{a!r}", "values": {"a": "x"}},
+        {"template": "{0}", "values": {"a": "x"}},
+        {"template": "{}", "values": {"a": "x"}},
+        {"template": "{b}", "values": {"a": "x"}},
+        {"template": "{", "values": {"a": "x"}},
+        {"template": "{a}", "values": {"a": None}},
+        {"template": "{a}", "values": {"a": ["x"]}},
+        {"template": "{a}", "values": ["x"]},
+        {"template": 1, "values": {}},
+        {"template": "{a}"},
+        nested(300),
+        nested(15, "{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}"),
+        None,
+        ["x"],
+    ],
+    ids=lambda kept: repr(kept)[:40],
+)
+def test_what_was_packed_by_others_shows_nothing_of_ours(kept: object) -> None:
+    """`str.format` shows attributes, by them the environment, and pads to any width."""
+    with pytest.raises(ValueError, match=r"\w"):
+        unpacked(kept)
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 3, 20, 5000, 90_000, -1])
+def test_a_damaged_catalogue_is_english(
+    kept_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"nl/LC_MESSAGES/{CATALOGUE}.mo"
+    (tmp_path / "locale" / name).parent.mkdir(parents=True)
+    (tmp_path / "locale" / name).write_bytes((LOCALE / name).read_bytes()[:kept_bytes])
+    monkeypatch.setattr(importlib.resources, "files", lambda _: tmp_path)
+
+    language = Language.named("nl")
+
+    assert (language.name, language.in_place_of) == ("en", "nl")
+    assert language.say("Next: {step}") == "Next: {step}"
+
+
+def test_a_catalogue_that_is_missing_is_told(tmp_path: Path) -> None:
+    for name in ("wizard", "templates"):
+        shutil.copytree(
+            LOCALE.parents[1] / name,
+            tmp_path / name,
+            ignore=shutil.ignore_patterns("__pycache__", "*.mo"),
+        )
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path), "LANG": "nl_NL.UTF-8", "LC_ALL": ""}
+    said = {}
+    for call in ("explain LA108", "explain LA108 --json", "--help", "nonsense"):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "wizard", *call.split()],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode == (2 if call == "nonsense" else 0), done.stderr
+        said[call] = done
+    assert "Next:" in said["explain LA108"].stdout
+    assert "The texts in the language nl cannot be read" in said["explain LA108"].stderr
+    assert said["explain LA108 --json"].stderr == ""
+    assert "Usage:" in said["--help"].stdout + said["--help"].stderr
+
+
 @pytest.mark.parametrize(
     ("environ", "name"),
     [
@@ -129,6 +231,12 @@ def test_what_others_said_is_no_template() -> None:
         ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "nl_NL.UTF-8"}, "nl"),
         ({"LANG": "nl_NL.UTF-8", "LC_MESSAGES": "en_GB.UTF-8"}, "en"),
         ({"LANG": "nlx_NL.UTF-8"}, "en"),
+        ({"LANG": "../../nl"}, "en"),
+        ({"LANG": "/tmp/nl"}, "en"),
+        ({"LANG": "nl\udcff"}, "en"),
+        ({"LANG": "nl_NL.UTF-8", "LANGUAGE": "../nl:\x1b[31m:/etc/passwd"}, "en"),
+        ({"LANG": "nl_NL.UTF-8", "LANGUAGE": ":" * 100_000 + "nl"}, "nl"),
+        ({"LANG": "x" * 100_000}, "en"),
     ],
 )
 def test_the_locale_chooses(environ: dict[str, str], name: str) -> None:

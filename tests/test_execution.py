@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from wizard import __main__, cli
+from wizard.execution import Flags, execute
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a shell of POSIX's")
 
@@ -59,6 +63,30 @@ def test_a_state_folder_that_cannot_be_is_no_bug(tmp_path: Path) -> None:
     assert done.returncode == 5
     assert "the name is too long" in done.stderr
     assert "LA015" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (7, "an output: the disk is full."),
+        (None, "an output: the disk is full."),
+        ("/x", "/x: the disk is full."),
+        (b"/x\xff", "/x\udcff: the disk is full."),
+        (Path("/x"), "/x: the disk is full."),
+    ],
+)
+def test_whatever_the_system_names_is_told(
+    name: object, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        error = OSError(errno.ENOSPC, "No space left on device")
+        error.filename = name
+        raise error
+
+    with pytest.raises(SystemExit) as left:
+        execute("doctor", Flags(json=True), fail)
+    assert left.value.code == 5
+    assert json.loads(capsys.readouterr().out)["findings"][0]["detail"] == told
 
 
 def test_ctrl_c_before_a_command_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,8 @@ RULES = (STARTING, NOT_STOPPED, NO_RECORD)
 
 LOCK_SECONDS = 1.0
 _FOLDER = "background"
+# 9999 is the last year that a date shows.
+_LAST_TIME = 250e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,11 @@ class Background:
     def open_log(self, env_file: Path) -> int:
         """That file for appending, empty and readable by the user alone; a descriptor."""
         self._make_folder()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        return os.open(self.log_file(env_file), flags, 0o600)
+        path = self.log_file(env_file)
+        if path.is_symlink():
+            path.unlink()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        return os.open(path, flags, 0o600)
 
     @contextmanager
     def starting(self, env_file: Path) -> Iterator[None]:
@@ -164,15 +169,36 @@ class Background:
 def _read(path: Path) -> BackgroundTunnel | None:
     """The tunnel of that file; what nobody can read is thrown away."""
     try:
-        kept = json.loads(path.read_bytes())
-        pid, started = kept["pid"], kept["started"]
-        # A signal to process 0 or -1 would go to more than one.
-        if not (isinstance(pid, int) and pid > 0 and isinstance(started, str)):
-            raise ValueError("it names no process")
-        return BackgroundTunnel(**{**kept, "trouble": unpacked(kept["trouble"])})
+        return _tunnel_of(json.loads(path.read_bytes()))
     except (FileNotFoundError, PermissionError):
         return None  # on Windows it may be on its way into its place
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         with suppress(OSError):
             path.unlink()
         return None
+
+
+def _tunnel_of(kept: object) -> BackgroundTunnel:
+    """The tunnel that was written down.
+
+    Raises:
+        ValueError: that is none.
+    """
+    match kept:
+        case {
+            "env_file": str(env_file),
+            "tunnel": str(tunnel),
+            "url": str(url),
+            "port": int(port),
+            # A signal to process 0 or -1 would go to more than one.
+            "pid": int(pid),
+            "started": str(started),
+            "opened_at": int() | float() as opened_at,
+            "trouble": trouble,
+        } if pid > 0 and 0 <= opened_at < _LAST_TIME and "\0" not in env_file:
+            os.fsencode(env_file)
+            return BackgroundTunnel(
+                env_file, tunnel, url, port, pid, started, opened_at, unpacked(trouble)
+            )
+        case _:
+            raise ValueError("that is no tunnel")

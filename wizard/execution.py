@@ -141,8 +141,10 @@ def _as_failure(error: BaseException) -> Failure:
         case OSError():
             from wizard.refusals import refusal
 
-            named = Path(os.fsdecode(error.filename)) if error.filename else None
-            return SYSTEM_REFUSED.failure(refusal(error, named or Message("an output")))
+            # It may be the number of an open file, which tells nobody anything.
+            is_named = isinstance(error.filename, str | bytes | os.PathLike)
+            named = Path(os.fsdecode(error.filename)) if is_named else Message("an output")
+            return SYSTEM_REFUSED.failure(refusal(error, named))
         case _:
             return BUG.failure(type(error).__name__)
 
@@ -170,6 +172,14 @@ def system_ports(flags: Flags) -> Ports:
     language = user_language(flags.lang, environ)
     plain = flags.plain or _is_simple_terminal(environ)
     console = Console(language=language, plain=plain, quiet=flags.quiet, silent=flags.json)
+    if language.in_place_of:
+        console.warn(
+            Message(
+                "The texts in the language {language} cannot be read, so these are in English."
+                " Install librechat-auth0 anew.",
+                language=language.in_place_of,
+            )
+        )
     prompter = TerminalPrompter if not plain and _can_draw_questions() else LinePrompter
     return Ports(
         console=console,

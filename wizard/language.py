@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gettext import NullTranslations
 
 CATALOGUE = "librechat-auth0"
+# No text of ours comes near these: what was packed came through a file or a pipe.
+_LONGEST = 1 << 16
+_DEEPEST = 16
 
 
 class Message(str):
@@ -35,7 +38,7 @@ class Message(str):
     template: str
     values: Mapping[str, object]
 
-    def __new__(cls, template: str, **values: object) -> Self:
+    def __new__(cls, template: str, /, **values: object) -> Self:
         """See the class."""
         message = super().__new__(cls, template.format_map(values) if values else template)
         message.template = template
@@ -47,7 +50,7 @@ class Message(str):
         """The text as a message, so that it is translated as a value of another."""
         return text if isinstance(text, Message) else cls(text)
 
-    def filled(self, **values: object) -> Message:
+    def filled(self, /, **values: object) -> Message:
         """The same template with these values."""
         return Message(self.template, **values)
 
@@ -77,17 +80,7 @@ def unpacked(kept: object) -> str:
     Raises:
         ValueError: that is none.
     """
-    match kept:
-        case str():
-            return kept
-        case {"template": str(template), "values": dict(values)}:
-            known = {str(name): _unpacked_value(value) for name, value in values.items()}
-            try:
-                return Message(template, **known)
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-                raise ValueError("the template does not fit its values") from error
-        case _:
-            raise ValueError("that is no text")
+    return _unpacked(kept, _DEEPEST)
 
 
 def _packed_value(value: object) -> object:
@@ -96,8 +89,37 @@ def _packed_value(value: object) -> object:
     return packed(value if isinstance(value, str) else str(value))
 
 
-def _unpacked_value(kept: object) -> object:
-    return kept if isinstance(kept, int | float) else unpacked(kept)
+def _unpacked(kept: object, depth: int) -> str:
+    match kept:
+        case str():
+            return kept
+        case {"template": str(template), "values": dict(values)} if depth:
+            known = {str(name): _unpacked_value(each, depth - 1) for name, each in values.items()}
+            if not _fits(template, known):
+                raise ValueError("the template does not fit its values")
+            return Message(template, **known)
+        case _:
+            raise ValueError("that is no text")
+
+
+def _unpacked_value(kept: object, depth: int) -> object:
+    return kept if isinstance(kept, int | float) else _unpacked(kept, depth)
+
+
+def _fits(template: str, values: Mapping[str, object]) -> bool:
+    """Whether the template shows its values and nothing else: `str.format` also looks into them."""
+    from string import Formatter
+
+    if not values:  # then it is no template
+        return True
+    length = len(template)
+    for _, name, spec, conversion in Formatter().parse(template):
+        if name is None:
+            continue
+        if name not in values or spec or conversion:
+            return False
+        length += len(str(values[name]))
+    return length <= _LONGEST
 
 
 class Language:
@@ -106,27 +128,34 @@ class Language:
     Args:
         name: its code, as of ISO 639.
         catalogue: its texts; None for English, whose texts are those of the code.
+        in_place_of: the language that should be spoken, and cannot; "" where this one is meant.
     """
 
-    def __init__(self, name: str, catalogue: NullTranslations | None = None) -> None:
+    def __init__(
+        self, name: str, catalogue: NullTranslations | None = None, *, in_place_of: str = ""
+    ) -> None:
         self.name = name
+        self.in_place_of = in_place_of
         self._catalogue = catalogue
 
     @classmethod
     def named(cls, name: str) -> Language:
         """The language with that code.
 
-        Raises:
-            FileNotFoundError: there is no catalogue of it; the installation is broken.
+        Where the installation is broken, so that its catalogue cannot be read, it is English.
         """
         if name == ENGLISH:
             return cls(name)
+        import struct
         from gettext import GNUTranslations
         from importlib.resources import files
 
         path = files("wizard") / "locale" / name / "LC_MESSAGES" / f"{CATALOGUE}.mo"
-        with path.open("rb") as file:
-            return cls(name, GNUTranslations(file))
+        try:
+            with path.open("rb") as file:
+                return cls(name, GNUTranslations(file))
+        except (OSError, ValueError, LookupError, struct.error):
+            return cls(ENGLISH, in_place_of=name)
 
     def say(self, text: str) -> str:
         """The text in this language; as it is where no translation is known."""

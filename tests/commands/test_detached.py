@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -71,4 +73,23 @@ def test_one_that_died_before_it_was_told_to_stay_is_told(tunnel: DetachedTunnel
 
     with pytest.raises(Failure) as raised:
         tunnel.stay()
+    assert raised.value.finding.rule.id == "LA323"
+
+
+@pytest.mark.parametrize("said", ['{"progress": "Downl', "{", "no JSON\n", "\ufffd"])
+def test_one_that_breaks_off_is_told(
+    tunnel: DetachedTunnel, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: DetachedTunnel) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", f"print({said!r}, end='')"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONUTF8": "1"},
+        )
+
+    monkeypatch.setattr(DetachedTunnel, "_start", start)
+    with pytest.raises(Failure) as raised:
+        tunnel.open()
     assert raised.value.finding.rule.id == "LA323"

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -92,7 +92,7 @@ class DetachedTunnel(Tunnel):
         if process is None or process.stdin is None or process.stdout is None:
             return
         self._order(process, STAY)
-        if not any("stays" in json.loads(line) for line in process.stdout):
+        if not any("stays" in word for word in self._words(process)):
             raise self._gone()
         self._process = None
         process.stdin.close()
@@ -152,8 +152,7 @@ class DetachedTunnel(Tunnel):
         }
 
     def _url_from(self, process: subprocess.Popen[str]) -> str:
-        for line in process.stdout or ():
-            word = json.loads(line)
+        for word in self._words(process):
             if "progress" in word:
                 self._request.progress(unpacked(word["progress"]))
             elif "failure" in word:
@@ -162,6 +161,13 @@ class DetachedTunnel(Tunnel):
                 self._findings = tuple(map(_finding, word["findings"]))
                 return str(word["url"])
         raise self._gone()
+
+    def _words(self, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+        """What the process says; one that is killed may break off in the middle of a line."""
+        try:
+            yield from map(json.loads, process.stdout or ())
+        except ValueError:
+            raise self._gone() from None
 
     def _gone(self) -> Failure:
         return NO_WORD.failure(
