@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from wizard.auth0 import errors
 from wizard.auth0.checks import RULES
 from wizard.auth0.errors import Endpoint, Meaning, OAuthError, classify
 from wizard.auth0.quoting import QUOTED_LENGTH, page_text, quoted
-from wizard.language import Message, joined
+from wizard.language import Message, joined, sentences
 
 AUTHORIZE, CODE, REFRESH = Endpoint
 
@@ -220,6 +221,23 @@ def test_a_message_is_shown_without_what_could_harm(
     as_message: Callable[[str], Message], text: str, shown: str
 ) -> None:
     assert quoted(as_message(text), secrets=(SECRET,)) == shown
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (Message("{name}={value}", name="code", value="SplxlOBeZQ"), "code=[hidden]"),
+        (Message("client_secret={value}!", value="abc"), "client_secret=[hidden]"),
+        (Message("{a}{b}.", a=SECRET[:9], b=SECRET[9:]), "[hidden]."),
+        (Message("{m}{b}.", m=Message("a {a}", a=SECRET[:9]), b=SECRET[9:]), "a [hidden]."),
+        (sentences("state", "=abc"), "state =[hidden]"),
+        (Message("It is {error}.", error=ValueError("code=abc\x1b[31m")), "It is code=[hidden] ."),
+        (Message("{file}", file=Path(f"/x/{SECRET}")), "/x/[hidden]"),
+        (Message("{words}", words=["a\x1b[31m", "token=abc"]), "['a\\x1b[31m', 'token=[hidden]']"),
+    ],
+)
+def test_no_message_says_by_its_parts_what_is_hidden(message: Message, shown: str) -> None:
+    assert quoted(message, secrets=(SECRET,)) == shown
 
 
 def test_a_quoted_message_is_still_said_in_dutch() -> None:

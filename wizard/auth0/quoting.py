@@ -58,22 +58,32 @@ def quoted(text: str, *, secrets: Collection[str] = ()) -> str:
     """The text fit to be shown: one short line, no control characters, no credentials.
 
     Of a message it is the values that came from elsewhere; where it has none, its text may have.
+    A message stays one unless its values together say what none of them says alone.
     """
     if isinstance(text, Message) and text.values:
-        return text.filled(**{name: _quoted(value, secrets) for name, value in text.values.items()})
+        message = text.filled(
+            **{name: _quoted(value, secrets) for name, value in text.values.items()}
+        )
+        if _without_credentials(message, secrets) == message:
+            return message
+    line = " ".join(_without_credentials(text, secrets).split())
+    line = line if len(line) <= QUOTED_LENGTH else f"{line[: QUOTED_LENGTH - 1]}…"
+    return text if line == text else line  # a message that holds nothing bad stays one
+
+
+def _without_credentials(text: str, secrets: Collection[str]) -> str:
     line = _ESCAPE_SEQUENCE.sub(" ", decoded(text[:PAGE_LENGTH]))
     line = "".join(" " if _unseen(character) else character for character in line)
     for secret in secrets:
         for form in (secret, quote(secret, safe=""), quote_plus(secret)):
             line = line.replace(form, "[hidden]").replace(decoded(form), "[hidden]")
-    line = _JWT.sub("[hidden]", _CREDENTIAL.sub(r"\1\2[hidden]", line))
-    line = " ".join(line.split())
-    line = line if len(line) <= QUOTED_LENGTH else f"{line[: QUOTED_LENGTH - 1]}…"
-    return text if line == text else line  # a message that holds nothing bad stays one
+    return _JWT.sub("[hidden]", _CREDENTIAL.sub(r"\1\2[hidden]", line))
 
 
 def _quoted(value: object, secrets: Collection[str]) -> object:
-    return quoted(value, secrets=secrets) if isinstance(value, str) else value
+    if isinstance(value, int | float):
+        return value
+    return quoted(value if isinstance(value, str) else str(value), secrets=secrets)
 
 
 def secrets_of(settings: SetupSettings) -> tuple[str, ...]:
