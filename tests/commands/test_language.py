@@ -47,7 +47,7 @@ from wizard.commands.verify import VerifyOptions, run_verify
 from wizard.execution import INTERRUPTED
 from wizard.findings import BUG, Failure
 from wizard.http import HttpClient, NetworkError, Trouble
-from wizard.language import Message
+from wizard.language import Language, Message
 from wizard.librechat.env_file import EnvFile
 from wizard.ports import Ports
 from wizard.rules import all_rules
@@ -477,3 +477,41 @@ def test_help_and_wrong_calls(
 
     assert "⟦" in said
     assert untranslated(said, (*TYPED, *DATA)) == []
+
+
+ACTS = "\x1b]0;title\x07\x1b[31m"
+HOSTILE_CALLS = (
+    (ACTS,),
+    (f"--{ACTS}",),
+    ("explain", "LA101", ACTS),
+    ("verify", "--timeout", ACTS),
+    ("init", "--lang", ACTS),
+    (f"init --{ACTS}",),
+)
+
+
+@pytest.mark.parametrize("language", [Language("en"), Language.named("nl")], ids=["en", "nl"])
+@pytest.mark.parametrize("call", HOSTILE_CALLS, ids=repr)
+def test_what_a_wrong_call_holds_acts_on_no_terminal(
+    call: tuple[str, ...],
+    language: Language,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from wizard.cli import app
+
+    monkeypatch.setattr(sys, "argv", ["librechat-auth0", *call])
+    with pytest.raises(SystemExit) as left:
+        app() if language.name == "en" else usage.run(app, language)
+    assert left.value.code == 2
+    said = "".join(capsys.readouterr())
+    assert "title" in said
+    assert not set("\x1b\x07") & set(said)
+
+
+@pytest.mark.parametrize("words", ["a is none of ", "Invalid value for a: ", "No such command "])
+def test_a_wrong_call_that_looks_like_its_refusal_is_refused(words: str) -> None:
+    language = Language.named("nl")
+    said = language.say(usage.reason(f"No such option: {words * 2000}"))
+    assert said.count(words) == 2000
+    assert usage.reason(f"{words * 2000}b").count(words) == 2000

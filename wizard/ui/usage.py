@@ -109,11 +109,20 @@ def _show(error: click.exceptions.UsageError, language: Language) -> None:
     typer.echo(language.say(said), err=True)
 
 
-def reason(text: str) -> Message:
+def reason(text: str, *, is_nested: bool = False) -> Message:
     """What Typer says of a wrong call, as a message; as it came where the table lacks it."""
+
+    def part(name: str, said: str) -> str:
+        """What stands in a field: in most of them the user's own words, whatever they are."""
+        if name == "kind":
+            return Message(said)
+        return reason(said, is_nested=True) if name == "reason" and not is_nested else said
+
     for known in ERRORS:
         if found := _pattern(known).fullmatch(text):
-            return known.filled(**{name: reason(part) for name, part in found.groupdict().items()})
+            return known.filled(
+                **{name: part(name, said) for name, said in found.groupdict().items()}
+            )
     return Message(text)
 
 
