@@ -182,6 +182,11 @@ def open_log(state: Path, env_file: Path) -> None:
     os.close(Background(state).open_log(env_file))
 
 
+def keep_background(state: Path, env_file: Path) -> None:
+    tunnel = BackgroundTunnel(str(env_file), "ngrok", "https://x.example", 3080, 1, "now", 0.0)
+    Background(state).keep(tunnel)
+
+
 def make_authority(state: Path, _: Path) -> None:
     local_authority(state, NoMkcert())
 
@@ -191,7 +196,7 @@ def save(state: Path, env_file: Path) -> None:
 
 
 @POSIX
-@pytest.mark.parametrize("use", [keep_draft, open_log, make_authority, save])
+@pytest.mark.parametrize("use", [keep_draft, open_log, keep_background, make_authority, save])
 def test_every_user_of_the_state_folder_makes_it_private(
     use: Callable[[Path, Path], None], tmp_path: Path
 ) -> None:
@@ -227,6 +232,26 @@ def test_a_link_in_place_of_a_key_is_replaced_not_followed(tmp_path: Path) -> No
     assert victim.read_text() == "precious"
     assert not authority.key_file.is_symlink()
     authority.server_context()
+
+
+@POSIX
+def test_a_link_in_place_of_a_state_file_is_replaced_not_followed(tmp_path: Path) -> None:
+    state, env_file, victim = tmp_path / "state", tmp_path / ".env", tmp_path / "victim"
+    uses = (keep_draft, open_log, keep_background, save)
+    for use in uses:
+        use(state, env_file)
+    files = [path for path in state.rglob("*") if path.suffix in {".json", ".log"}]
+    assert len(files) == 3
+    for path in files:
+        path.unlink()
+        path.symlink_to(victim)
+    victim.write_text("precious")
+    env_file.unlink()
+    for use in uses:
+        use(state, env_file)
+    assert victim.read_text() == "precious"
+    assert not [path for path in files if path.is_symlink()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
 def test_a_traceback_acts_on_no_terminal_and_holds_no_secret_of_the_environment(

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from wizard.private import file_name, private_folder
+from wizard.private import file_name, private_folder, write_whole
 
 _FOLDER = "drafts"
 
@@ -47,8 +47,7 @@ class Drafts:
         """Remember the answers."""
         with suppress(OSError):
             private_folder(self._state_dir, _FOLDER)
-            self._path.touch(mode=0o600)
-            self._path.write_text(json.dumps(asdict(draft)), "utf-8")
+            write_whole(self._path, json.dumps(asdict(draft)).encode())
 
     def forget(self) -> None:
         """The run came to its end."""
