@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import signal
 import sys
 import termios
 import time
@@ -100,6 +101,16 @@ class Terminal:
     def echoes(self) -> bool:
         """Whether the terminal shows what is typed by itself."""
         return bool(termios.tcgetattr(self._line)[3] & termios.ECHO)
+
+    def stop_and_go_on(self) -> None:
+        """Stop the program, set the terminal as a shell would, and let it go on at a question."""
+        os.kill(self._child.pid, signal.SIGTSTP)
+        os.waitid(os.P_PID, self._child.pid, os.WSTOPPED)
+        termios.tcsetattr(self._line, termios.TCSANOW, self._modes)
+        os.kill(self._child.pid, signal.SIGCONT)
+        deadline = time.monotonic() + 5
+        while self.echoes() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def until(self, text: str, seconds: float = 20, *, times: int = 1) -> None:
         """Read until the text stands on the screen that often, however it is wrapped."""

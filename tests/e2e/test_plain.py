@@ -163,3 +163,21 @@ def test_a_secret_is_not_echoed_however_early_it_is_typed(checkout: Path) -> Non
         terminal.until_asked("API Identifier")
         assert terminal.echoes()
         assert SECRET not in terminal.raw
+
+
+@pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])
+def test_a_secret_is_not_echoed_after_a_stop(checkout: Path, mode: dict[str, str]) -> None:
+    """`kill -TSTP` and `fg`: the shell in between makes the terminal echo."""
+    args = ("init", "--offline", "--public-url", PUBLIC_URL)
+    with Terminal(*args, cwd=checkout, environ=mode) as terminal:
+        terminal.answer("Ready?", None)
+        terminal.answer("Domain", "dev-abc.us.auth0.com")
+        terminal.answer("Client ID", "c" * 32)
+        terminal.until_asked("Client Secret (hidden)")
+        terminal.stop_and_go_on()
+        terminal.type(SECRET + ENTER)
+        terminal.until_asked("API Identifier")
+        assert SECRET not in terminal.raw
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+        assert terminal.is_as_before

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -112,6 +114,25 @@ def _forget_what_was_typed_ahead() -> None:
         raise KeyboardInterrupt
 
 
+@contextmanager
+def _raw_again_after_a_stop() -> Iterator[None]:
+    """Keep the terminal from echoing also after `kill -TSTP` and `fg`.
+
+    A shell whose job was stopped sets the terminal as it likes it, and leaves it so.
+    """
+    goes_on = getattr(signal, "SIGCONT", None)  # which Windows has not
+    if goes_on is None:
+        yield
+        return
+    from prompt_toolkit.input import create_input
+
+    before = signal.signal(goes_on, lambda *_: create_input().raw_mode().__enter__())
+    try:
+        yield
+    finally:
+        signal.signal(goes_on, before)
+
+
 def _own_keys() -> KeyBindings:
     """Keys that do other than prompt_toolkit and questionary have them do.
 
@@ -142,8 +163,10 @@ class TerminalPrompter(_Asking):
     """`Prompter` on questionary. Asks on standard error: standard output is for data."""
 
     def text(self, question: str, *, default: str = "", check: Check | None = None) -> str:
-        """See `Prompter.text`; an answer that is refused is there to be corrected."""
-        return self._line(self._language.say(question), default, check)
+        """See `Prompter.text`; what is typed or pasted takes the place of the default."""
+        message = self._language.say(question)
+        shown = f"{message} [{default}]" if default else message
+        return self._line(shown, default, check)
 
     def secret(self, question: str, *, check: Check | None = None) -> str:
         """See `Prompter.secret`."""
@@ -184,13 +207,9 @@ class TerminalPrompter(_Asking):
     def _line(self, message: str, default: str, check: Check | None) -> str:
         import questionary
 
-        answer = default
         while True:
-            answer = self._ask(
-                questionary.text(
-                    message, default=answer, style=self._style(), output=self._output()
-                )
-            )
+            question = questionary.text(message, style=self._style(), output=self._output())
+            answer = self._ask(question) or default
             if self._accepts(answer, check):
                 return answer
 
@@ -200,8 +219,9 @@ class TerminalPrompter(_Asking):
         own = question.application.key_bindings
         bindings = merge_key_bindings([_own_keys(), *([own] if own else [])])
         question.application.key_bindings = bindings
-        # `ask` would swallow Ctrl-C and answer None.
-        return cast(str, question.unsafe_ask())
+        with _raw_again_after_a_stop():
+            # `ask` would swallow Ctrl-C and answer None.
+            return cast(str, question.unsafe_ask())
 
     def _output(self) -> Output:
         from prompt_toolkit.output import create_output
@@ -294,7 +314,8 @@ class LinePrompter(_Asking):
         from prompt_toolkit.output import DummyOutput
 
         session = PromptSession[str](output=DummyOutput(), key_bindings=_own_keys())
-        with create_input().raw_mode():  # nothing is echoed from the first key on
+        # Nothing is echoed from the first key on.
+        with create_input().raw_mode(), _raw_again_after_a_stop():
             self._write(prompt)
             answer = session.prompt()
         self._write("\n")
