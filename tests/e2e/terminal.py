@@ -104,10 +104,12 @@ class Terminal:
 
     def stop_and_go_on(self) -> None:
         """Stop the program, set the terminal as a shell would, and let it go on at a question."""
-        os.kill(self._child.pid, signal.SIGTSTP)
-        os.waitid(os.P_PID, self._child.pid, os.WSTOPPED)
+        pid = self._child.pid
+        assert pid
+        os.kill(pid, signal.SIGSTOP)  # SIGTSTP stops nobody who has no shell
+        os.waitid(os.P_PID, pid, os.WSTOPPED)
         termios.tcsetattr(self._line, termios.TCSANOW, self._modes)
-        os.kill(self._child.pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
         deadline = time.monotonic() + 5
         while self.echoes() and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -167,7 +167,7 @@ def test_a_secret_is_not_echoed_however_early_it_is_typed(checkout: Path) -> Non
 
 @pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])
 def test_a_secret_is_not_echoed_after_a_stop(checkout: Path, mode: dict[str, str]) -> None:
-    """`kill -TSTP` and `fg`: the shell in between makes the terminal echo."""
+    """Stopped by `kill`, then `fg`: the shell in between makes the terminal echo."""
     args = ("init", "--offline", "--public-url", PUBLIC_URL)
     with Terminal(*args, cwd=checkout, environ=mode) as terminal:
         terminal.answer("Ready?", None)
