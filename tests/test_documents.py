@@ -295,7 +295,7 @@ def test_the_keys_of_json(folder: Folder) -> None:
     env_file.write_text(re.sub("(CLIENT_SECRET)=.*", r"\1=wrong-secret", env_file.read_text()))
     printed |= {name: folder.json(name) for name in ("verify", "explain")}
     printed |= {name: folder.json(name, "--offline") for name in ("doctor", "report")}
-    printed["init --undo"] = folder.json("init", "--undo", "--yes")
+    printed["init --undo"] = folder.json("init", "--undo", "--yes", "--force")
     results: dict[str, Result] = {
         "tunnel": TunnelResult(env_file, "local", PUBLIC_URL),
         "tunnel status": BackgroundResult(()),

@@ -182,7 +182,11 @@ def _init(
         bool, typer.Option("--demo", help="Show the whole of it with a tenant on this machine.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Write even though a check found an error.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Write even though a check found an error; undo even though the .env was edited.",
+        ),
     ] = False,
     undo: Annotated[
         bool, typer.Option("--undo", help="Bring the .env back as it was before the last change.")
@@ -206,7 +210,11 @@ def _init(
     if undo:
         from wizard.commands.undo import run_undo
 
-        execute("init", _flags(context), lambda ports, _: run_undo(env_file, ports, yes=yes))
+        execute(
+            "init",
+            _flags(context),
+            lambda ports, _: run_undo(env_file, ports, yes=yes, force=force),
+        )
     options = InitOptions(
         domain=domain,
         client_id=client_id,

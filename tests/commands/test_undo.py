@@ -1,14 +1,16 @@
-"""`init --undo`: whose backup it brings back."""
+"""`init --undo`: whose backup it brings back, and what becomes of edits since."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.fakes import make_world
-from wizard.commands.undo import run_undo
+from tests.fakes import ScriptedPrompter, World, make_world
+from wizard.commands.undo import CHANGED_SINCE, run_undo
+from wizard.findings import ExitCode, Failure
 from wizard.librechat.env_store import EnvStore
 
 
@@ -25,3 +27,52 @@ def test_the_nearest_librechat_folder_is_meant(place: str, tmp_path: Path) -> No
 
     assert result.restored
     assert env_file.read_text() == "A=1\n"
+
+
+def edited(world: World) -> Path:
+    """An `.env` that the wizard made and its user edited since."""
+    env_file = world.ports.cwd / ".env"
+    EnvStore(env_file, world.ports.state_dir).save(None, b"A=1\n")
+    env_file.write_text("A=1\nMINE=1\n")
+    return env_file
+
+
+def test_edits_since_are_not_taken_back_without_a_word(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    env_file = edited(world)
+
+    with pytest.raises(Failure) as caught:
+        run_undo(env_file, world.ports, yes=True)
+
+    assert caught.value.finding.rule is CHANGED_SINCE
+    assert caught.value.exit_code is ExitCode.FILE
+    assert env_file.read_text() == "A=1\nMINE=1\n"
+    result = run_undo(env_file, world.ports, yes=True, force=True)
+    assert not env_file.exists()
+    assert result.kept is not None
+    assert result.kept.read_text() == "A=1\nMINE=1\n"
+    assert str(result.kept) in caught.value.finding.fix
+    assert f"The file that was there is kept in {result.kept}." in world.said
+
+
+def test_edits_since_are_told_before_the_question_whose_default_is_no(tmp_path: Path) -> None:
+    world = make_world(tmp_path, prompter=ScriptedPrompter(("Take it away again?", None)))
+    env_file = edited(world)
+
+    assert not run_undo(env_file, world.ports, yes=False).restored
+
+    assert env_file.read_text() == "A=1\nMINE=1\n"
+    assert re.search(r"was edited since librechat-auth0 wrote it at \d{4}-\d\d-\d\d ", world.said)
+
+
+def test_undoing_twice_stops_at_what_the_user_wrote(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    env_file = edited(world)
+    store = EnvStore(env_file, world.ports.state_dir)
+    store.save(store.read(), b"A=2\n")
+
+    run_undo(env_file, world.ports, yes=True)
+    with pytest.raises(Failure):
+        run_undo(env_file, world.ports, yes=True)
+
+    assert env_file.read_text() == "A=1\nMINE=1\n"

@@ -67,7 +67,9 @@ class Place:
         ):
             wrapped = r"(\n *)?".join(map(re.escape, value))
             text = re.sub(wrapped, partial(_in_form, shown=shown), text)
-        text = re.sub(r"(?:\d\s*){8}T(?:\s*\d){6}\.(?:\s*\d){6}Z", _zeros, text)
+        stamp = r"(?:\d\s*){8}T(?:\s*\d){6}\.(?:\s*\d){6}\s*Z"
+        text = re.sub(rf"{stamp}\s*-(?:\s*[0-9a-f]){{16}}", _zeros, text)
+        text = re.sub(r"\b\d{4}-\d\d-\d\d\s+\d\d:\d\d\b", _zeros, text)
         text = re.sub(r"\b\d\d:\d\d:\d\d\b|\b\d+(?= ms\b)", _zeros, text)
         text = re.sub(r"\b(for|al) \d+ s\b", r"\1 0 s", text)
         text = re.sub(r"\b(process|proces) \d+", r"\1 12345", text)
@@ -246,7 +248,7 @@ def tunnel_status(at: Place, seen: Seen) -> str:
 def undo(at: Place, seen: Seen) -> str:
     """`init --undo` after a repair."""
     doctor_fix(at, Seen())
-    question = seen.say(Message("Bring {file} back as it was in {backup}?", file="", backup=""))
+    question = seen.say(Message("Bring {file} back as it was at {time}?", file="", time=""))
     return seen.screen(at, "init", "--undo", answers=[(question.split()[0], None)])
 
 

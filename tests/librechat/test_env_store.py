@@ -166,6 +166,45 @@ def test_undo_refuses_a_file_that_changed_since(store: EnvStore) -> None:
     assert store.read() == b"mine"
 
 
+def test_a_backup_knows_whether_the_file_was_edited_since(store: EnvStore) -> None:
+    store.save(None, b"1")
+    store.path.write_bytes(b"mine")
+    store.save(b"mine", b"2")
+    last = store.last_backup()
+    assert [last.loses(now) for now in (b"2", b"mine", None, b"edited")] == [False] * 3 + [True]
+    assert store.undo(last, b"2") == last.undone
+    assert last.undone.read_bytes() == b"2"
+    # What the first save wrote is not what the second one found.
+    assert store.last_backup().loses(store.read())
+
+
+def test_a_backup_of_a_version_that_kept_no_digest_blocks_nothing(store: EnvStore) -> None:
+    backup = store.save(None, b"1")
+    assert backup is not None
+    backup.rename(backup.with_stem(backup.stem.partition("-")[0]))
+    last = store.last_backup()
+    assert (last.content, last.loses(b"edited")) == (None, False)
+
+
+def test_a_backup_has_its_time(folder: Path, state: Path) -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    store = EnvStore(folder / ".env", state, now=lambda: noon)
+    store.save(None, b"1")
+    store.save(b"1", b"2")  # at the same time: its name is another, the time is not
+    assert store.last_backup().at == noon
+
+
+def test_what_undo_kept_is_kept_though_its_backup_is_the_oldest(store: EnvStore) -> None:
+    store.path.write_bytes(b"0")
+    store.save(b"0", b"1")
+    first = store.last_backup()
+    for _ in range(BACKUPS_KEPT):
+        store.save(b"1", b"2")
+        store.undo(store.last_backup(), b"2")
+    assert store.undo(first, b"1") == first.undone
+    assert first.undone.read_bytes() == b"1"
+
+
 def test_the_last_backup_is_the_last_even_when_the_clock_is_set_back(
     folder: Path, state: Path
 ) -> None:

@@ -7,18 +7,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.commands.answers import MISSING_OPTION, env_store
-from wizard.findings import ExitCode, Finding
+from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
 from wizard.language import Message
+from wizard.librechat.env_store import Backup
 from wizard.ports import Ports
+
+CHANGED_SINCE = Rule(
+    "LA027",
+    Severity.ERROR,
+    "The file was edited since the wizard wrote it",
+    "Bringing the backup back takes those edits back too, so nothing was done.",
+    "Add --force (librechat-auth0 init --undo --yes --force) to take it back all the same.",
+    exit_code=ExitCode.FILE,
+)
+RULES = (CHANGED_SINCE,)
 
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
-    """What was brought back; `restored` is False if the user said no."""
+    """What was brought back; `restored` is False if the user said no.
+
+    Attributes:
+        kept: where the file that was there is now; None if none was, or nothing was done.
+    """
 
     env_file: Path
     backup: Path
     restored: bool
+    kept: Path | None = None
     exit_code: ExitCode = ExitCode.OK
     findings: Sequence[Finding] = ()
 
@@ -28,19 +44,22 @@ class UndoResult:
             "env_file": str(self.env_file),
             "backup": str(self.backup),
             "restored": self.restored,
+            "kept": str(self.kept) if self.kept else None,
         }
 
 
-def run_undo(named: Path | None, ports: Ports, *, yes: bool) -> UndoResult:
+def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False) -> UndoResult:
     """Bring the last backup back, after a question.
 
     Args:
         named: the `.env` that was named, None for that of the nearest LibreChat folder.
         ports: what may be touched.
         yes: whether to do it without a question.
+        force: whether to do it although the file was edited since.
 
     Raises:
-        Failure: there is no backup, or the file cannot be written; it is as it was.
+        Failure: there is no backup, nobody can be asked about edits, or the file cannot be
+            written; it is as it was.
     """
     store = env_store(named, ports)
     env_file = store.path
@@ -48,15 +67,50 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool) -> UndoResult:
     backup = store.last_backup()
     if ports.prompter is None and not yes:
         raise MISSING_OPTION.failure("Missing: --yes.", fix="Add --yes to bring the file back.")
-    was_absent = backup.content is None
-    question = Message(
-        "Bring {file} back as it was in {backup}?", file=env_file, backup=backup.path.name
+    loses_edits = backup.loses(current) and not force
+    if ports.prompter is None and loses_edits:
+        raise _changed_since(env_file, backup)
+    if ports.prompter is not None:
+        if loses_edits:
+            ports.console.warn(_edited(env_file, backup))
+        if not ports.prompter.confirm(_question(env_file, backup), default=not loses_edits):
+            return UndoResult(env_file, backup.path, restored=False)
+    kept = store.undo(backup, current)
+    done = Message("{file} is as it was at {time}.")
+    if backup.content is None:
+        done = Message("{file} is gone.")
+    ports.console.done(done.filled(file=env_file, time=_time(backup)))
+    if kept is not None:
+        ports.console.hint(Message("The file that was there is kept in {file}.", file=kept))
+    return UndoResult(env_file, backup.path, restored=True, kept=kept)
+
+
+def _question(env_file: Path, backup: Backup) -> Message:
+    question = Message("Bring {file} back as it was at {time}?")
+    if backup.content is None:
+        question = Message("There was no {file} before {time}. Take it away again?")
+    return question.filled(file=env_file, time=_time(backup))
+
+
+def _edited(env_file: Path, backup: Backup) -> Message:
+    return Message(
+        "{file} was edited since librechat-auth0 wrote it at {time}; the edits would go too.",
+        file=env_file,
+        time=_time(backup),
     )
-    if was_absent:
-        question = Message("There was no {file} before. Take it away again?", file=env_file)
-    if ports.prompter is not None and not ports.prompter.confirm(question):
-        return UndoResult(env_file, backup.path, restored=False)
-    store.undo(backup, current)
-    done = Message("{file} is gone.") if was_absent else Message("{file} is as it was.")
-    ports.console.done(done.filled(file=env_file))
-    return UndoResult(env_file, backup.path, restored=True)
+
+
+def _changed_since(env_file: Path, backup: Backup) -> Failure:
+    return CHANGED_SINCE.failure(
+        _edited(env_file, backup),
+        fix=Message(
+            "Add --force (librechat-auth0 init --undo --yes --force) to take it back all the same;"
+            " the present file is then kept in {file}.",
+            file=backup.undone,
+        ),
+    )
+
+
+def _time(backup: Backup) -> str:
+    """When the wizard wrote the file, by the user's clock."""
+    return backup.at.astimezone().strftime("%Y-%m-%d %H:%M")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
@@ -93,14 +95,39 @@ _TEMPORARY_PREFIX = ".env.librechat-auth0-"
 _PRIVATE_FILE = 0o600
 _OTHERS = 0o077
 _NO_ACCESS = frozenset({errno.EACCES, errno.EPERM})
+_STAMP = "%Y%m%dT%H%M%S.%fZ"
+# The time, then what the save wrote; backups of the first versions do not tell the latter.
+_BACKUP_NAME = re.compile(
+    r"(?P<stamp>\d{8}T\d{6}\.\d{6}Z)~*(?:-(?P<written>[0-9a-f]+))?\.(?:env|absent)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What the file was before a save; `content` is None where there was no file."""
+    """What the file was before a save.
+
+    Attributes:
+        path: the copy.
+        content: None where there was no file.
+        at: the time of the save.
+        written: the digest of what the save wrote; "" where it was not kept.
+    """
 
     path: Path
     content: bytes | None = field(repr=False)
+    at: datetime
+    written: str
+
+    @property
+    def undone(self) -> Path:
+        """Where `undo` keeps the file that it replaces."""
+        return self.path.with_suffix(".undone")
+
+    def loses(self, current: bytes | None) -> bool:
+        """Whether the file was changed since the save, so that `undo` takes that back too."""
+        if current is None or current == self.content:
+            return False
+        return self.written not in {"", _digest(current)}
 
 
 class EnvStore:
@@ -171,14 +198,14 @@ class EnvStore:
                 raise CHANGED_MEANWHILE.failure(str(self.path))
             self._refuse_protected()
             with _told_as(UNWRITABLE, self.backup_dir):
-                backup = self._back_up(expected)
+                backup = self._back_up(expected, content)
             try:
                 with _told_as(UNWRITABLE, self.path):
                     self._replace(content)
             except BaseException:
                 backup.unlink(missing_ok=True)  # undo must not find what was never changed
                 raise
-            _drop_all_but_the_newest(self._backups())
+            _drop_all_but_the_newest([path for path, _ in self._backups()])
             return backup
 
     def last_backup(self) -> Backup:
@@ -190,12 +217,17 @@ class EnvStore:
         backups = self._backups()
         if not backups:
             raise NO_BACKUP.failure(str(self.path))
-        path = backups[-1]
+        path, name = backups[-1]
+        at = datetime.strptime(name["stamp"], _STAMP).replace(tzinfo=UTC)
         with _told_as(UNREADABLE, path):
-            return Backup(path, None if path.suffix == ".absent" else path.read_bytes())
+            content = None if path.suffix == ".absent" else path.read_bytes()
+        return Backup(path, content, at, name["written"] or "")
 
-    def undo(self, backup: Backup, expected: bytes | None) -> None:
-        """Bring the backup back; the file as it was is kept beside the backups as `*.undone`.
+    def undo(self, backup: Backup, expected: bytes | None) -> Path | None:
+        """Bring the backup back.
+
+        Returns:
+            Where the file as it was is kept, beside the backups; None if there was none.
 
         Raises:
             Failure: the file is not as expected any more, or cannot be written; it is untouched.
@@ -206,14 +238,16 @@ class EnvStore:
             self._refuse_protected()
             with _told_as(UNWRITABLE, self.path):
                 if expected is not None:
-                    _write_synced(backup.path.with_suffix(".undone"), expected)
-                    _drop_all_but_the_newest(sorted(self.backup_dir.glob("*.undone")))
+                    older = sorted({*self.backup_dir.glob("*.undone")} - {backup.undone})
+                    _write_synced(backup.undone, expected)
+                    _drop_all_but_the_newest([*older, backup.undone])
                 if backup.content is None:
                     self._target().unlink(missing_ok=True)
                     _sync_directory(self._target().parent)
                 elif backup.content != expected:
                     self._replace(backup.content)
                 backup.path.unlink(missing_ok=True)
+        return None if expected is None else backup.undone
 
     @property
     def backup_dir(self) -> Path:
@@ -242,14 +276,17 @@ class EnvStore:
         if target.exists() and not target.stat().st_mode & stat.S_IWUSR:
             raise READ_ONLY.failure(str(self.path), fix=_access_fix(self.path, "w"))
 
-    def _backups(self) -> list[Path]:
+    def _backups(self) -> list[tuple[Path, re.Match[str]]]:
+        """The backups and what their names tell, the oldest first."""
         if not self.backup_dir.is_dir():
             return []
-        return sorted(
-            path for path in self.backup_dir.iterdir() if path.suffix in {".env", ".absent"}
-        )
+        return [
+            (path, name)
+            for path in sorted(self.backup_dir.iterdir())
+            if (name := _BACKUP_NAME.fullmatch(path.name))
+        ]
 
-    def _back_up(self, content: bytes | None) -> Path:
+    def _back_up(self, content: bytes | None, new: bytes) -> Path:
         is_first = not self.backup_dir.exists()
         private_folder(self._state_dir, *self._backup_names())
         if is_first:
@@ -257,12 +294,13 @@ class EnvStore:
                 _sync_directory(parent)
         for left_over in self.backup_dir.glob("*.part"):
             left_over.unlink(missing_ok=True)
-        stamp = self._now().strftime("%Y%m%dT%H%M%S.%fZ")
-        last = self._backups()[-1:]
-        if last and stamp <= last[0].stem:  # the clock was set back: the order must tell the last
-            stamp = f"{last[0].stem}~"
+        stamp = self._now().strftime(_STAMP)
+        for last, _ in self._backups()[-1:]:
+            before = last.stem.partition("-")[0]
+            if stamp <= before:  # the clock was set back: the order must tell the last
+                stamp = f"{before}~"
         suffix = ".absent" if content is None else ".env"
-        backup = self.backup_dir / f"{stamp}{suffix}"
+        backup = self.backup_dir / f"{stamp}-{_digest(new)}{suffix}"
         _write_synced(backup, content or b"")
         return backup
 
@@ -327,6 +365,11 @@ def _keep_owner_and_mode(handle: int, temporary: Path, target: Path) -> None:
         else:
             with suppress(PermissionError):  # a group we are not in; its rights are gone anyway
                 os.fchown(handle, -1, model.st_gid)
+
+
+def _digest(content: bytes) -> str:
+    """Tells whether content is the same, and nothing of what it is."""
+    return sha256(content).hexdigest()[:16]
 
 
 def _drop_all_but_the_newest(oldest_first: Sequence[Path]) -> None:
