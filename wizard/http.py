@@ -32,6 +32,9 @@ MAX_BODY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 14
 # Free tunnels show browsers a page of their own first; these headers ask them not to.
 PAST_TUNNEL_PAGES = {"ngrok-skip-browser-warning": "1", "bypass-tunnel-reminder": "1"}
+# By this header the local tunnel's own answers are told from those of a LibreChat, or of others.
+WAITING_HEADER = "x-librechat-auth0"
+WAITING = "waiting"
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h, errSec* of Apple's SecBase.h, CERT_E_* of winerror.h.
 _CERTIFICATE_TIME_CODES = frozenset({9, 10, -67818, -67819, 0x800B0101})

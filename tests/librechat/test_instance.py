@@ -12,7 +12,7 @@ from tests.doctor.cases import GOOD, PUBLIC_URL
 from tests.languages import untranslatable
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.findings import Finding
-from wizard.http import Https, NetworkError, Response, Trouble
+from wizard.http import WAITING, WAITING_HEADER, Https, NetworkError, Response, Trouble
 from wizard.librechat.instance import INSTANCE_CHECKS, judge_instance, look_at_instance
 
 Values = Mapping[str, str]
@@ -145,6 +145,15 @@ def test_it_does_not_run() -> None:
     tunnel = Tunnel(PUBLIC_URL, port, answer=Response(PUBLIC_URL, 502, {}, b""))
     findings = judge_instance(look_at_instance(tunnel, port, PUBLIC_URL), GOOD)
     assert ids(findings) == ["LA531", "LA520"]
+
+
+def test_our_own_tunnel_that_waits_for_it_is_no_fault_of_the_public_url() -> None:
+    port = free_port()
+    waiting = Response(PUBLIC_URL, 503, {WAITING_HEADER: WAITING}, b"")
+    tunnel = Tunnel(PUBLIC_URL, port, answer=waiting)
+    assert ids(judge_instance(look_at_instance(tunnel, port, PUBLIC_URL), GOOD)) == ["LA520"]
+    # LibreChat runs, and the tunnel waits for one at another port.
+    assert ids(found(LibreChat(GOOD), answer=waiting)) == ["LA532"]
 
 
 def test_another_program_is_at_the_port() -> None:

@@ -37,6 +37,7 @@ from tests.tunnels.loopback import (
     scripted,
     serving,
 )
+from wizard.http import WAITING, WAITING_HEADER
 from wizard.tunnels import proxy as proxy_module
 from wizard.tunnels.certificates import Authority, local_authority
 
@@ -494,6 +495,7 @@ def test_a_browser_gets_a_page_that_waits_for_librechat(authority: Authority) ->
         line = for_programs.read().decode()
 
         assert (answer.status, for_programs.status) == (503, 503)
+        assert {it.headers[WAITING_HEADER] for it in (answer, for_programs)} == {WAITING}
         assert f"LibreChat is not up yet on port {port}" in page
         assert '<meta http-equiv="refresh" content="2">' in page
         assert answer.headers["content-security-policy"].startswith("default-src 'none';")

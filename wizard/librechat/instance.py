@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
 from wizard.findings import Finding, Rule, Severity
-from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError, Response, Trouble
+from wizard.http import (
+    PAST_TUNNEL_PAGES,
+    WAITING,
+    WAITING_HEADER,
+    HttpClient,
+    NetworkError,
+    Response,
+    Trouble,
+)
 from wizard.language import Message, sentences
 from wizard.settings import host_of, is_loopback
 from wizard.threads import begin
@@ -179,6 +187,12 @@ class Reply:
         """LibreChat's start-up configuration; None if this is something else."""
         body = self.response.json_object() if self.response and self.status == 200 else None
         return body if body is not None and "serverDomain" in body else None
+
+    @property
+    def is_of_local_tunnel(self) -> bool:
+        """Whether our own tunnel answered, which waits for a LibreChat at its port."""
+        headers = self.response.headers if self.response else {}
+        return headers.get(WAITING_HEADER) == WAITING
 
     @property
     def sent(self) -> Mapping[str, str]:
@@ -458,7 +472,7 @@ def _public_url_unseen(instance: Instance, _: Mapping[str, str]) -> Iterator[Fin
     if public is None or public.config is not None or _why_gone(public):
         return
     is_untrusted = public.error is not None and public.error.trouble in _UNTRUSTED
-    if not is_untrusted and not _leads_elsewhere(instance):
+    if not (is_untrusted or public.is_of_local_tunnel or _leads_elsewhere(instance)):
         yield PUBLIC_URL_UNSEEN.finding(_came_from(instance.public_url, public))
 
 

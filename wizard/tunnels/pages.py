@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from wizard.http import WAITING, WAITING_HEADER
+
 if TYPE_CHECKING:
     from wizard.language import Language
+
+_WAITING = f"{WAITING_HEADER}: {WAITING}\r\n".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,18 @@ class Page:
         )
 
 
-def text_page(status: int, text: str) -> Page:
+def text_page(status: int, text: str, headers: bytes = b"") -> Page:
     """One line for programs, and for requests that were refused."""
     headers = (
         b"Content-Type: text/plain; charset=utf-8\r\n"
         b"X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
-    )
+    ) + headers
     return Page(status, text.encode() + b"\n", headers)
+
+
+def waiting_line(status: int, title: str, advice: str) -> Page:
+    """For programs, in English."""
+    return text_page(status, f"{title}. {advice}", _WAITING)
 
 
 def waiting_page(status: int, title: str, advice: str, language: Language) -> Page:
@@ -55,4 +64,4 @@ def waiting_page(status: int, title: str, advice: str, language: Language) -> Pa
         f"Content-Security-Policy: {policy}\r\nReferrer-Policy: no-referrer\r\n"
         "Cache-Control: no-store\r\nRetry-After: 2\r\n"
     )
-    return Page(status, page.encode(), headers.encode())
+    return Page(status, page.encode(), headers.encode() + _WAITING)

@@ -31,7 +31,7 @@ from httptools import (
 from wizard import loopback
 from wizard.defaults import ENGLISH
 from wizard.language import Language, Message
-from wizard.tunnels.pages import Page, text_page, waiting_page
+from wizard.tunnels.pages import Page, text_page, waiting_line, waiting_page
 
 HEAD_LIMIT = 64 * 1024
 LOOPBACK = tuple(address for _, address in loopback.HOSTS)
@@ -486,7 +486,7 @@ class _Client(_HeadReader, asyncio.Protocol):
         if exchange.wants_html():
             self.answer(exchange, waiting_page(status, title, advice, self._proxy.language))
         else:
-            self.answer(exchange, text_page(status, f"{title}. {advice}"))
+            self.answer(exchange, waiting_line(status, title, advice))
 
     def answer(self, exchange: _Exchange, page: Page) -> None:
         """Answer in LibreChat's stead."""
