@@ -146,6 +146,7 @@ def test_a_client_id_is_taken_as_it_is(value: str) -> None:
         ("{yourClientId}", "placeholder"),
         ("••••••••", "placeholder"),
         ("abcdefgh••••••••", "dots"),
+        ("aB3_" * 16, "a Client Secret's 64 characters"),
     ],
 )
 def test_a_client_id_is_refused_with_the_reason(text: str, reason: str) -> None:

@@ -23,6 +23,7 @@ API_IDENTIFIER_MAX_LENGTH = 600
 
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 _MASK = re.compile(r"[•●∙·⚫◦*.…xX]{3,}\Z")
+_CLIENT_SECRET = re.compile(r"[A-Za-z0-9_-]{64}")
 _HIDDEN_PART = re.compile(r"[•●∙⚫◦]{2}")
 _PLACEHOLDER = re.compile(
     r"<.*>|\{.*\}|\[.*\]|(your|enter|paste|insert|change|replace)[-_ ].*"
@@ -101,7 +102,16 @@ def parse_client_id(text: str) -> str:
     _refuse_hidden_or_placeholder(value, "Client ID")
     if "@" in value or value.endswith(".auth0.com"):
         raise InvalidValue("That is not a Client ID: those are 32 letters and digits.")
+    if looks_like_client_secret(value):
+        raise InvalidValue(
+            "That has a Client Secret's 64 characters. The Client ID stands above it and has 32."
+        )
     return value
+
+
+def looks_like_client_secret(value: str) -> bool:
+    """Whether it is clearly a client secret of Auth0's, by length and alphabet."""
+    return _CLIENT_SECRET.fullmatch(value) is not None
 
 
 def parse_client_secret(text: str, *, client_id: str = "") -> str:

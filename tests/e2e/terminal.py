@@ -28,7 +28,6 @@ ENTER = "\r"
 ESCAPE = "\x1b"
 CTRL_C = "\x03"
 CTRL_D = "\x04"
-CTRL_U = "\x15"
 UP = "\x1b[A"
 DOWN = "\x1b[B"
 PLAIN = {"LIBRECHAT_AUTH0_PLAIN": "1"}
@@ -170,10 +169,8 @@ class Terminal:
                 self.type(ENTER)
             case Choose(words):
                 self._choose(words)
-            case _ if self._is_plain:
-                self.type(answer + ENTER)
             case _:
-                self.type(CTRL_U + answer + ENTER)
+                self.type(answer + ENTER)
 
     def resize(self, columns: int, rows: int) -> None:
         self._child.setwinsize(rows, columns)

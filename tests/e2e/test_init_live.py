@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 from tests import sockets
 from tests.e2e.program import Ran, clean_environ, run
 from tests.e2e.proxies import proxy_to, refusing_proxy
-from tests.e2e.terminal import CTRL_U, DOWN, ENTER, Terminal
+from tests.e2e.terminal import DOWN, ENTER, Terminal
 from tests.librechat.example import env_example
 from tests.providers import (
     AUDIENCE,
@@ -393,13 +393,13 @@ def test_values_are_changed_and_the_others_kept(setup: Setup) -> None:
     talk = Conversation(setup, domain="localhost:9")
     talk.terminal.until("What now?")
     talk.terminal.type(DOWN + ENTER)
-    talk.terminal.until("? Domain localhost:9")
-    talk.terminal.type(CTRL_U + setup.demo.setup.auth0.domain + ENTER)
-    talk.terminal.until(f"? Client ID {setup.demo.application.client_id}")
+    talk.terminal.until("? Domain [localhost:9]")
+    talk.terminal.type(setup.demo.setup.auth0.domain + ENTER)
+    talk.terminal.until(f"? Client ID [{setup.demo.application.client_id}]")
     talk.terminal.type(ENTER)
     talk.terminal.until("Enter keeps the one in your .env.")
     talk.terminal.type(ENTER)
-    talk.terminal.until(f"? API Identifier {AUDIENCE}", times=2)
+    talk.terminal.until(f"? API Identifier [{AUDIENCE}]", times=2)
     talk.terminal.type(ENTER)
     talk.write()
     talk.decline_the_sign_in()

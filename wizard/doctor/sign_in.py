@@ -18,6 +18,7 @@ from wizard.settings import (
     is_mask,
     is_placeholder,
     is_tenant_domain,
+    looks_like_client_secret,
     parse_client_id,
     parse_client_secret,
     parse_domain,
@@ -151,9 +152,8 @@ SECRET_INVALID = Rule(
     "Copy the Client Secret from Applications → your application → Settings → Basic Information"
     " with the button beside it.",
 )
-# Clearly a client ID or a secret of Auth0's, by length and alphabet.
+# Clearly a client ID of Auth0's, by length and alphabet.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{32}")
-_CLIENT_SECRET = re.compile(r"[A-Za-z0-9_-]{64}")
 _DOCUMENTED_HOST = re.compile(
     r"(?:https?://)?(?:[\w-]*\byour[-_.]?(?:auth0|tenant|domain|librechat|app|ngrok|host)[\w.-]*"
     r"|<[^>]*>.*|\{[^}]*\}.*|dev-x{3,}[\w.-]*|(?:tenant|domain|host)\.(?:us\.|eu\.|au\.)?auth0\.com"
@@ -274,7 +274,7 @@ def is_documented(value: str) -> bool:
 
 def _swapped(subject: Subject) -> Iterator[Finding]:
     client_id, secret = subject.value("OPENID_CLIENT_ID"), subject.value("OPENID_CLIENT_SECRET")
-    if _CLIENT_SECRET.fullmatch(client_id) and _CLIENT_ID.fullmatch(secret):
+    if looks_like_client_secret(client_id) and _CLIENT_ID.fullmatch(secret):
         yield SWAPPED.finding(
             "OPENID_CLIENT_ID has a secret's 64 characters, the secret a Client ID's 32.",
             variable="OPENID_CLIENT_ID",
@@ -288,7 +288,7 @@ def _is_swapped(subject: Subject) -> bool:
 def _client_id_invalid(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_CLIENT_ID"
     value = subject.values.get(name, "")
-    if not value.strip() or is_documented(value):
+    if not value.strip() or is_documented(value) or _is_swapped(subject):
         return
     try:
         if parse_client_id(value) == value:
