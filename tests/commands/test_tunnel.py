@@ -196,6 +196,18 @@ def test_a_name_under_localhost_is_not_the_local_tunnels(folder: Path, default_u
         assert way.url == default_url
 
 
+@pytest.mark.parametrize("interactive", [True, False])
+def test_the_first_that_is_ready_is_taken(
+    folder: Path, default_url: str, interactive: bool
+) -> None:
+    prompter = ScriptedPrompter(("Use", None)) if interactive else None
+    world = make_world(folder, prompter=prompter)
+    with open_way(Wish(3080), world.ports) as way:
+        assert (way.name, way.url) == ("local", default_url)
+    is_told = "The tunnel is local, the first that is ready; --tunnel takes another." in world.said
+    assert is_told != interactive
+
+
 # In the background
 
 

@@ -46,7 +46,6 @@ RULES = (NO_SUCH_TUNNEL, TUNNEL_ENDED)
 
 NO_TUNNEL = "none"
 OWN_URL = "own"
-DEFAULT_TUNNEL = "ngrok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +159,28 @@ def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:
 
 
 def _choose(wish: Wish, ports: Ports, failed: str = "") -> str:
-    if ports.prompter is None:
-        return NO_TUNNEL if wish.known_url and not wish.tunnels_only else DEFAULT_TUNNEL
     console = ports.console
+    if ports.prompter is None and wish.known_url and not wish.tunnels_only:
+        return NO_TUNNEL
+    offers = {
+        name: provider(name).offer(ports.processes, ports.environ) for name in PROVIDER_MODULES
+    }
+    ready = [name for name, offer in offers.items() if offer.ready and name != failed]
+    if ports.prompter is None:
+        console.say(
+            Message(
+                "The tunnel is {tunnel}, the first that is ready; --tunnel takes another.",
+                tunnel=ready[0],
+            )
+        )
+        return ready[0]
     console.say("Auth0 sends people back to an HTTPS address. These can lead to LibreChat:")
     choices: list[Choice] = []
-    ready: list[str] = []
-    for name in PROVIDER_MODULES:
-        offer = provider(name).offer(ports.processes, ports.environ)
+    for name, offer in offers.items():
         described = _description(provider(name), offer)
         console.hint(Message("{name}: {description}", name=name, description=described))
         label = Message("{tunnel}, once more", tunnel=name) if name == failed else name
         choices.append(Choice(name, label))
-        if offer.ready and name != failed:
-            ready.append(name)
     if not wish.tunnels_only:
         label = Message("an HTTPS URL I have already")
         if wish.known_url:
