@@ -88,7 +88,7 @@ def test_the_pages_know_every_option() -> None:
 
     for command in commands():
         for entry in command.entries:
-            assert f"`{entry.names}`" in page
+            assert f"`{entry.names}`" in page.replace("\\|", "|")
             assert f".B {entry.names}\n" in manual
 
 
@@ -125,6 +125,9 @@ def test_a_shell_completes_commands_and_options() -> None:
     assert completed("librechat-auth0", "pro") == ["provision"]
     assert completed("librechat-auth0", "tunnel", "st") == ["status", "stop"]
     assert completed("librechat-auth0", "init", "--dom") == ["--domain"]
+    assert completed("librechat-auth0", "tunnel", "--tunnel", "c") == ["caddy", "cloudflared"]
+    assert completed("librechat-auth0", "--lang", "n") == ["nl"]
+    assert completed("librechat-auth0", "explain", "LA10")[:2] == ["LA100", "LA101"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a terminal of POSIX's")

@@ -36,12 +36,19 @@ def _known_language(name: str) -> str:
     return name
 
 
+def _rule_ids() -> list[str]:
+    from wizard.rules import all_rules
+
+    return [*all_rules()]
+
+
 Lang = Annotated[
     str,
     typer.Option(
         "--lang",
         envvar="LIBRECHAT_AUTH0_LANG",
         metavar="|".join(LANGUAGES),
+        autocompletion=lambda: [*LANGUAGES],
         help="The language; else the locale's.",
         callback=_known_language,
     ),
@@ -160,7 +167,11 @@ def _init(
     ] = True,
     tunnel: Annotated[
         str,
-        typer.Option(envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(TUNNELS)} or none."),
+        typer.Option(
+            envvar="LIBRECHAT_AUTH0_TUNNEL",
+            help=f"{', '.join(TUNNELS)} or none.",
+            autocompletion=lambda: [*TUNNELS, "none"],
+        ),
     ] = "",
     ngrok_domain: NgrokDomain = "",
     subdomain: Subdomain = "",
@@ -257,6 +268,7 @@ def _verify(
         typer.Option(
             envvar="LIBRECHAT_AUTH0_TUNNEL",
             help="What to open if the public URL leads nowhere; guessed from the URL.",
+            autocompletion=lambda: [*TUNNELS],
         ),
     ] = "",
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the sign-in.", min=1)] = (
@@ -287,7 +299,12 @@ app.add_typer(tunnel_app, name="tunnel")
 def _tunnel(
     context: typer.Context,
     tunnel: Annotated[
-        str, typer.Option(envvar="LIBRECHAT_AUTH0_TUNNEL", help=f"{', '.join(TUNNELS)}.")
+        str,
+        typer.Option(
+            envvar="LIBRECHAT_AUTH0_TUNNEL",
+            help=f"{', '.join(TUNNELS)}.",
+            autocompletion=lambda: [*TUNNELS],
+        ),
     ] = "",
     ngrok_domain: NgrokDomain = "",
     subdomain: Subdomain = "",
@@ -426,7 +443,10 @@ def _doctor(
 @app.command("explain")
 def _explain(
     context: typer.Context,
-    rule: Annotated[str, typer.Argument(help="Such as LA101; without it all are listed.")] = "",
+    rule: Annotated[
+        str,
+        typer.Argument(help="Such as LA101; without it all are listed.", autocompletion=_rule_ids),
+    ] = "",
     json: Json = False,
     lang: Lang = "",
     plain: Plain = False,

@@ -8,6 +8,7 @@ hear it and for the test that compares it with a run of today.
 from __future__ import annotations
 
 import io
+import os
 import re
 import tempfile
 from html import escape, unescape
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import PROGRAM, Terminal
 
 PATH = Path(__file__).parents[2] / "docs/init-demo.svg"
 COMMAND = ("init", "--demo")
@@ -41,6 +42,7 @@ def screen_of_a_run(folder: Path, columns: int = COLUMNS) -> pyte.Screen:
         "HOME": str(folder),
         "XDG_STATE_HOME": str(folder / "state"),
         "TMPDIR": str(folder),
+        "PATH": f"{Path(PROGRAM).parent}{os.pathsep}{os.environ['PATH']}",
     }
     terminal = Terminal(*COMMAND, cwd=folder, columns=columns, rows=ROWS, environ=home, color=True)
     assert terminal.end(60) == 0, terminal.text

@@ -7,6 +7,7 @@ local HTTPS tunnel, and a scripted user who signs in.
 from __future__ import annotations
 
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from wizard.findings import Failure
 from wizard.http import HttpClient, Https, NetworkError
 from wizard.language import Language, Message
 from wizard.loopback import is_free
+from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.private import private_folder
 from wizard.settings import Auth0Settings, SetupSettings
@@ -33,6 +35,7 @@ from wizard.tunnels.local import DEFAULT_PORT
 from wizard.ui.console import Console
 
 SECONDS_TO_SIGN_IN = 30.0
+FOLDER_PREFIX = "librechat-auth0-demo-"
 
 
 def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
@@ -46,7 +49,7 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
     Raises:
         Failure: as `run_init`.
     """
-    env_file = options.env_file or Path(tempfile.mkdtemp(prefix="librechat-auth0-demo-")) / ".env"
+    env_file = options.env_file or Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX)) / ".env"
     authority = local_authority(ports.state_dir, ports.processes)
     http = Https(ports.environ, extra_ca=lambda: authority.ca_file)
     with ExitStack() as stack:
@@ -79,10 +82,20 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
             ),
             report,
         )
-    ports.console.say()
-    ports.console.say("That was the demo. For your own LibreChat, run in its folder:")
-    ports.console.verbatim("", ["librechat-auth0 init"])
+    _tell_the_end(result, ports)
     return result
+
+
+def _tell_the_end(result: InitResult, ports: Ports) -> None:
+    console, folder = ports.console, result.env_file.parent
+    console.say()
+    if result.written and folder.name.startswith(FOLDER_PREFIX):
+        console.say(Message("Its folder may go when you have seen it: {folder}", folder=folder))
+    console.say("That was the demo. For your own LibreChat, run in its folder:")
+    program = "librechat-auth0"
+    if ports.processes.which(program) is None:  # it was started by its path
+        program = command_line([str(Path(sys.argv[0]).absolute())])
+    console.verbatim("", [f"{program} init"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ def run_explain(identifier: str, ports: Ports, *, as_json: bool) -> ExplainResul
     """
     rules = all_rules()
     wanted = identifier.strip().upper()
+    if wanted.isdecimal():
+        wanted = f"LA{wanted:0>3}"
     if wanted and wanted not in rules:
         raise INVALID_VALUE.failure(
             Message("There is no rule {rule}.", rule=identifier),

@@ -86,7 +86,7 @@ def markdown(commands: Sequence[Command]) -> str:
             _table(
                 ("option", "environment", "meaning"),
                 (
-                    (_code(each.names), _code(each.variable), _cell(each.help))
+                    (_cell(_code(each.names)), _code(each.variable), _cell(each.help))
                     for each in command.entries
                 ),
             )
