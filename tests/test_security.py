@@ -153,6 +153,46 @@ def test_no_file_of_ours_is_for_others_under_any_umask(home: Path) -> None:
     assert not [path for path in made if path.is_file() and SECRET in path.read_text()]
 
 
+# A secret that was pasted where others belong; one is a part of another, one is overridden.
+MISPLACED = f"""\
+OPENID_CLIENT_SECRET={SECRET}-and-its-end
+OPENID_CLIENT_SECRET={SECRET}
+JWT_SECRET={SECRET[:14]}
+OPENID_ISSUER=https://{SECRET}-and-its-end@dev-abc.us.auth0.com/{SECRET}
+OPENID_CLIENT_ID={SECRET}
+OPENID_SCOPE="openid {SECRET}"
+OPENID_CALLBACK_URL=/oauth/{SECRET}-and-its-end
+DOMAIN_SERVER=http://{SECRET}.example
+OPENID_AUDIENCE={SECRET}
+OPENID_REUSE_TOKENS={SECRET}
+ALLOW_SOCIAL_LOGIN={SECRET}
+"""
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+@pytest.mark.parametrize(
+    "args",
+    [
+        (*(word for word in INIT if word != "--json"), "--dry-run", "--plain"),
+        ("doctor", "--offline", "--json"),
+        ("doctor", "--offline", "--plain"),
+        ("doctor", "--offline", "--fix", "--dry-run"),
+        ("doctor", "--offline", "--fix", "--dry-run", "--plain"),
+        ("report", "--offline"),
+    ],
+    ids=lambda args: f"{args[0]} {args[-1]}",
+)
+def test_a_secret_in_the_wrong_place_is_hidden_there(
+    args: tuple[str, ...], language: str, home: Path
+) -> None:
+    (home / "LibreChat/.env").write_text(MISPLACED)
+    done = command(*args, folder=home, LIBRECHAT_AUTH0_LANG=language)
+    said = done.stdout + done.stderr
+    assert "OPENID_" in said, said
+    assert "hunter2" not in said
+    assert "and-its-end" not in said
+
+
 @POSIX
 def test_no_backup_lies_in_the_checkout(home: Path) -> None:
     """Where git would pick it up; XDG's variables count when they are absolute."""

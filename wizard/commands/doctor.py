@@ -25,6 +25,7 @@ from wizard.findings import ExitCode, Finding, Severity, exit_code_of
 from wizard.language import Message, joined, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import Change
+from wizard.librechat.secrets import secrets_in
 from wizard.ports import Ports
 from wizard.rules import all_rules
 
@@ -181,7 +182,7 @@ class _Doctor:
         result = replace(result, changed=_names(changes))
         console.say()
         console.say(CHANGES_TO.filled(file=self.store.path))
-        console.changes(changes)
+        console.changes(changes, secrets_in(examination.subject.file, file))
         if self.options.dry_run:
             console.done("Dry run: nothing was written.")
             return result

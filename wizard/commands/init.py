@@ -28,6 +28,7 @@ from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, how_to_restart
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.secrets import secrets_in
 from wizard.ports import Ports
 from wizard.settings import Auth0Settings, SetupSettings
 from wizard.ui.prompts import Choice
@@ -317,7 +318,7 @@ class _Setup:
             )
             return result
         console.say(CHANGES_TO.filled(file=self.store.path))
-        console.changes(plan.changes)
+        console.changes(plan.changes, secrets_in(plan.before, plan.after))
         for finding in plan.findings:
             console.finding(finding)
         if self.options.dry_run:

@@ -28,6 +28,7 @@ from wizard.findings import ExitCode, Finding, exit_code_of
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.secrets import secrets_in
 from wizard.librechat.setup import EnvPlan
 from wizard.ports import Ports
 from wizard.settings import (
@@ -218,7 +219,7 @@ class _Run:
             )
         elif env_plan.changes:
             console.say(CHANGES_TO.filled(file=self._store.path))
-            console.changes(env_plan.changes)
+            console.changes(env_plan.changes, secrets_in(env_plan.before, env_plan.after))
 
     def _write_env(self, settings: SetupSettings) -> None:
         env_plan = self._env_plan(settings)

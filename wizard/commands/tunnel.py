@@ -26,6 +26,7 @@ from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_cod
 from wizard.language import Message, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.secrets import secrets_in
 from wizard.librechat.setup import url_values
 from wizard.ports import Ports
 from wizard.settings import Auth0Settings, SetupSettings
@@ -205,7 +206,7 @@ class _Reopening:
             )
             return result
         console.say(CHANGES_TO.filled(file=self._store.path))
-        console.changes(changes)
+        console.changes(changes, secrets_in(self._file, after))
         if not self._may_write():
             return result
         backup = self._store.save(self._content, after.to_bytes())

@@ -17,6 +17,7 @@ from wizard.librechat.checkout import look_at, text_of
 from wizard.librechat.deployment import Deployment, Handed, read_deployment
 from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.instance import Instance
+from wizard.librechat.secrets import secrets_of, without
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.librechat.versions import is_older
 from wizard.processes import Processes
@@ -32,7 +33,6 @@ from wizard.settings import (
 from wizard.text import MASK
 
 SHOWN_LENGTH = 80
-_SHORTEST_SECRET = 8
 # What no public value of a sign-in looks like, yet every generated secret does.
 _SECRET_LOOK = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[a-z])[A-Za-z0-9_-]{40,}")
 _ORIGIN = re.compile(r"https?://[^/?#\s]+", re.IGNORECASE)
@@ -179,20 +179,15 @@ class Subject:
         return hidden
 
     def _redacted(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        shown = _USER_INFO.sub(f"//{MASK}@", _SECRET_LOOK.sub(MASK, text))
+        shown = _SECRET_LOOK.sub(MASK, without(self._secrets, text))
+        shown = _USER_INFO.sub(f"//{MASK}@", shown)
         return shown.encode("utf-8", "replace").decode()
 
     @cached_property
     def _secrets(self) -> tuple[str, ...]:
-        return tuple(
-            value
-            for name in VARIABLES
-            if is_secret(name)
-            and len(value := self.value(name)) >= _SHORTEST_SECRET
-            and value not in VARIABLES[name].public_values
-        )
+        written = ((each.name, each.value) for each in self.file.assignments)
+        handed = ((name, each.value) for name, each in self.handed.items())
+        return secrets_of((*written, *handed))
 
     @cached_property
     def _line_starts(self) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from wizard.defaults import ENGLISH
 from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Language, Message
 from wizard.librechat.env_file import Change
+from wizard.librechat.secrets import without
 from wizard.librechat.variables import is_secret
 from wizard.text import MASK, encodable, is_unicode, one_line, printable, printable_json
 
@@ -182,14 +183,15 @@ class Console:
             self._say(line, indent=2, loud=loud)
         self._say(Message("Next: {step}", step=Message.of(finding.fix)), indent=2, loud=loud)
 
-    def changes(self, changes: Sequence[Change]) -> None:
-        """The edits of a file as a diff; secrets are masked on both sides."""
+    def changes(self, changes: Sequence[Change], secrets: Sequence[str] = ()) -> None:
+        """The edits of a file as a diff; these secrets, and the values of secret names, masked."""
         for change in changes:
             lines = [("+", change.after, Kind.ADDED)]
             if change.before is not None and change.before != f"{change.name}=":
                 lines.insert(0, ("-", change.before, Kind.REMOVED))
             for number, (sign, line, kind) in zip((str(change.line), ""), lines, strict=False):
-                self._say(masked(change.name, line), kind, lead=f"{number:>5} {sign}")
+                shown = without(secrets, masked(change.name, line))
+                self._say(shown, kind, lead=f"{number:>5} {sign}")
 
     def setting(self, title: str, removed: Sequence[str], added: Sequence[str], why: str) -> None:
         """A setting that changes elsewhere than in a file, as a diff, and why."""
