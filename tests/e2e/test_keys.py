@@ -75,6 +75,23 @@ def test_the_rest_of_a_paste_confirms_nothing(checkout: Path, mode: dict[str, st
 
 
 @MODES
+@pytest.mark.parametrize("line_end", ["\r", "\n"], ids=["CR", "LF"])
+def test_what_was_pasted_behind_a_secret_writes_nothing(
+    checkout: Path, mode: dict[str, str], line_end: str
+) -> None:
+    """More than is read at once, and what is left comes in one piece of many lines."""
+    with Terminal(*OWN_URL, cwd=checkout, environ=mode) as terminal:
+        come_to("Client Secret (hidden)", terminal)
+        terminal.type(line_end.join([SECRET, "z" * 1100, *["y"] * 200, ""]))
+        terminal.until_asked("API Identifier" if mode else "Write these changes?")
+        if mode:
+            terminal.type(ENTER)
+        terminal.until_asked("Write these changes?")
+        assert stays_at("Write these changes?", terminal)
+        assert not (checkout / ".env").exists()
+
+
+@MODES
 def test_thousands_of_lines_write_nothing(checkout: Path, mode: dict[str, str]) -> None:
     with Terminal(*OWN_URL, cwd=checkout, environ=mode) as terminal:
         come_to("API Identifier", terminal)

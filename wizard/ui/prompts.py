@@ -95,7 +95,7 @@ class _Asking:
 
 
 def _forget_what_was_typed_ahead() -> None:
-    """Drop the keys that came before a question did: the rest of a paste must not confirm it.
+    """Drop the keys that came before a question did: the rest of a paste must not answer it.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was among them.
@@ -318,6 +318,9 @@ class LinePrompter(_Asking):
         with create_input().raw_mode(), _raw_again_after_a_stop():
             self._write(prompt)
             answer = session.prompt()
+            # The rest of a paste would be echoed at the next question. Out of raw mode it came in
+            # one piece of many lines, which would lie in the buffer of `sys.stdin`.
+            _forget_what_was_typed_ahead()
         self._write("\n")
         return answer
 
