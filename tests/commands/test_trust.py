@@ -14,6 +14,7 @@ from wizard.commands.trust import TrustOptions, TrustResult, run_trust
 from wizard.findings import ExitCode, Failure
 from wizard.processes import Completed
 from wizard.tunnels.certificates import local_authority
+from wizard.tunnels.trust import is_remembered
 
 MACOS = "darwin"
 
@@ -74,6 +75,29 @@ def test_in_and_out_again(mac: Mac) -> None:
     assert len(mac.keychain.ran) == 1
     assert mac.trust(TrustOptions(remove=True, yes=True)).done
     assert not mac.keychain.trusts
+
+
+def test_what_was_done_is_remembered_until_it_is_taken_back(mac: Mac) -> None:
+    state_dir = mac.world.ports.state_dir
+    ca_file = local_authority(state_dir, mac.keychain).ca_file
+
+    mac.trust(TrustOptions(dry_run=True))
+    assert not is_remembered(ca_file, state_dir)
+    mac.trust(TrustOptions(yes=True))
+    assert is_remembered(ca_file, state_dir)
+    mac.trust(TrustOptions(remove=True, dry_run=True))
+    assert is_remembered(ca_file, state_dir)
+    mac.trust(TrustOptions(remove=True, yes=True))
+    assert not is_remembered(ca_file, state_dir)
+
+
+def test_what_a_store_refused_is_not_remembered(tmp_path: Path) -> None:
+    (tmp_path / "LibreChat").mkdir()
+    mac = Mac(tmp_path / "LibreChat", refuses=True)
+    result = mac.trust(TrustOptions(yes=True))
+
+    assert result.ca_file is not None
+    assert not is_remembered(result.ca_file, mac.world.ports.state_dir)
 
 
 def test_the_plan_is_shown_and_may_be_refused(mac: Mac) -> None:

@@ -19,7 +19,8 @@ import pytest
 
 from tests.tunnels.loopback import Upstream, WithoutMkcert, eventually, free_port, serving
 from wizard.findings import ExitCode, Failure
-from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, provider
+from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, provider, trust
+from wizard.tunnels.certificates import local_authority
 from wizard.tunnels.local import DEFAULT_URL, LocalTunnel, port_holder, wanted_url
 
 
@@ -55,6 +56,32 @@ def is_free(port: int) -> bool:
 def test_offers_what_needs_nothing() -> None:
     offer = provider("local").offer(WithoutMkcert(), {})
     assert (offer.ready, offer.stable_url, offer.public) == (True, True, False)
+
+
+def told(state_dir: Path, *, for_people: bool = True) -> list[str]:
+    lines: list[str] = []
+    request = TunnelRequest(
+        port=3080,
+        state_dir=state_dir,
+        wanted_url=f"https://localhost:{free_port()}",
+        progress=lines.append,
+        for_people=for_people,
+    )
+    with tunnel_for(request):
+        return lines
+
+
+def test_trust_is_advised_until_it_was_given(tmp_path: Path) -> None:
+    advice = [
+        "Browsers warn until they trust this computer's authority: librechat-auth0 trust",
+    ]
+    assert told(tmp_path, for_people=False) == []
+    assert [told(tmp_path), told(tmp_path)] == [advice, advice]
+    ca_file = local_authority(tmp_path, WithoutMkcert()).ca_file
+    trust.remember(ca_file, tmp_path, trusted=True)
+    assert told(tmp_path) == []
+    ca_file.unlink()  # another authority is made, which nobody trusts
+    assert told(tmp_path) == advice
 
 
 def test_opens_reports_and_closes(tmp_path: Path, upstream: Upstream) -> None:

@@ -60,6 +60,7 @@ class Wish:
         known_url: of an earlier run.
         tunnels_only: whether a URL that needs no tunnel is no answer.
         background_for: the `.env` for which the tunnel shall run in the background.
+        for_people: see `TunnelRequest`.
     """
 
     port: int
@@ -69,6 +70,7 @@ class Wish:
     known_url: str = ""
     tunnels_only: bool = False
     background_for: Path | None = None
+    for_people: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,7 @@ def _open_once(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
         on_event=view.hear,
         progress=ports.console.hint,
         language=ports.language,
+        for_people=wish.for_people,
     )
     tunnel = _tunnel(chosen, request, wish, ports)
     with _closed_on_error(tunnel):

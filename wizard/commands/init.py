@@ -195,6 +195,7 @@ class _Setup:
             public_url=self.options.public_url,
             wanted_url=self.options.wanted_url,
             known_url=self.defaults.public_url,
+            for_people=self.options.hold,
         )
         way = self.stack.enter_context(open_way(wish, self.ports))
         self._keep("public_url", way.url)

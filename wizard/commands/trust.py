@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
         if options.remove:
             nothing = Message("Nothing to do: no store here knows it ({file}).")
         console.done(nothing.filled(file=ca_file))
+        _remember(ca_file, options, ports)
         return TrustResult(ca_file, steps, done=True)
     aim = Message("This computer trusts {file} by these commands:")
     if options.remove:
@@ -97,8 +99,15 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     for finding in findings:
         console.finding(finding)
     if not findings:
+        _remember(ca_file, options, ports)
         console.done("Done. Browsers that are open take it up when they start again.")
     return TrustResult(ca_file, steps, findings, done=True)
+
+
+def _remember(ca_file: Path, options: TrustOptions, ports: Ports) -> None:
+    if not options.dry_run:
+        with suppress(OSError):  # then a hint comes once too often
+            trust.remember(ca_file, ports.state_dir, trusted=not options.remove)
 
 
 def _ca_file(options: TrustOptions, ports: Ports) -> Path | None:

@@ -98,6 +98,7 @@ class TunnelRequest:
         progress: called with one line on what takes time (a download, a start).
         language: of the pages that visitors meet in LibreChat's stead.
         state_dir: a private folder (mode 0700) for certificates and the like; it is kept.
+        for_people: whether browsers of people will open the URL; nobody else needs advice.
     """
 
     port: int
@@ -107,6 +108,7 @@ class TunnelRequest:
     on_event: OnEvent = ignore_event
     progress: Callable[[str], None] = field(default=lambda _: None)
     language: Language = field(default_factory=lambda: Language(ENGLISH))
+    for_people: bool = True
 
 
 class Tunnel(ABC):

@@ -21,6 +21,7 @@ from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 from wizard.tunnels.child import ChildTunnel
 from wizard.tunnels.local import CANNOT_LISTEN, port_taken, wanted_url
+from wizard.tunnels.trust import is_remembered
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
@@ -83,12 +84,13 @@ class CaddyTunnel(ChildTunnel):
     def _start(self) -> str:
         url = super()._start()
         self._wait_for_certificates(urlsplit(url).port or 443)
-        self._progress(
-            Message(
-                "Browsers trust it after: librechat-auth0 trust --ca {certificate}",
-                certificate=command_line([str(self.root_certificate)]),
+        if not is_remembered(self.root_certificate, self._request.state_dir):
+            self._progress(
+                Message(
+                    "Browsers trust it after: librechat-auth0 trust --ca {certificate}",
+                    certificate=command_line([str(self.root_certificate)]),
+                )
             )
-        )
         return url
 
     def _wait_for_certificates(self, port: int) -> None:

@@ -103,16 +103,18 @@ class LocalTunnel(Tunnel):
 
     def open(self) -> str:
         """See `Tunnel.open`."""
-        from wizard.tunnels.certificates import known_authority, local_authority
+        from wizard.tunnels.certificates import local_authority
+        from wizard.tunnels.trust import is_remembered
 
         url = wanted_url(self._request)
         port = urlsplit(url).port or 443
-        is_new = known_authority(self._request.state_dir) is None
-        authority = self.authority = local_authority(self._request.state_dir, self._processes)
-        if is_new and not authority.mkcert:
+        state_dir = self._request.state_dir
+        authority = self.authority = local_authority(state_dir, self._processes)
+        is_known = authority.mkcert or is_remembered(authority.ca_file, state_dir)
+        if self._request.for_people and not is_known:
             self._request.progress(
                 Message(
-                    "Browsers warn until they trust this computer's new authority:"
+                    "Browsers warn until they trust this computer's authority:"
                     " librechat-auth0 trust"
                 )
             )

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.language import Message
 from wizard.platforms import command_line, user_id
+from wizard.private import private_folder
 
 if TYPE_CHECKING:
     from wizard.processes import Processes
@@ -104,6 +106,29 @@ def is_done(step: Step, processes: Processes) -> bool:
     if step.tool or not step.trusted_if:
         return False
     return (processes.run(step.trusted_if).status == 0) == step.trusts
+
+
+def remember(ca_file: Path, state_dir: Path, *, trusted: bool) -> None:
+    """Keep in mind whether the stores were made to trust this certificate; for `is_remembered`.
+
+    Raises:
+        OSError: it cannot be written down.
+    """
+    note = _note(ca_file, state_dir)
+    if trusted:
+        private_folder(state_dir, note.parent.name)
+        note.touch(mode=0o600)
+    else:
+        note.unlink(missing_ok=True)
+
+
+def is_remembered(ca_file: Path, state_dir: Path) -> bool:
+    """Whether the stores were made to trust this certificate; asks none, as that takes time."""
+    return ca_file.is_file() and _note(ca_file, state_dir).is_file()
+
+
+def _note(ca_file: Path, state_dir: Path) -> Path:
+    return state_dir / "trusted" / sha256(ca_file.read_bytes()).hexdigest()[:16]
 
 
 def _run(step: Step, processes: Processes) -> Finding | None:
