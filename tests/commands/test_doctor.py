@@ -198,6 +198,7 @@ def test_no_file(folder: Path) -> None:
     with pytest.raises(Failure) as failure:
         doctor(folder)
     assert failure.value.finding.rule.id == "LA159"
+    assert "--env-file PATH" in failure.value.finding.fix
     assert failure.value.exit_code is ExitCode.FILE
 
 

@@ -78,7 +78,8 @@ NO_FILE = Rule(
     Severity.ERROR,
     "There is no .env",
     "LibreChat has no settings, and so no sign-in.",
-    "librechat-auth0 init writes one.",
+    "Run the command in the LibreChat folder, or give --env-file PATH. Where there is none yet,"
+    " librechat-auth0 init writes one.",
     exit_code=ExitCode.FILE,
 )
 UNKNOWN_NAME = Rule(

@@ -41,7 +41,7 @@ SET_TWICE = Rule(
     Severity.WARNING,
     "A variable is set more than once",
     "LibreChat takes the last one, so a change of an earlier line does nothing.",
-    "Delete the earlier lines.",
+    "Keep the line that is right, and delete the others.",
     "dotenv, lib/main.js",
 )
 READ_DIFFERENTLY = Rule(
