@@ -216,6 +216,23 @@ def known(pid: int, started: str, **changes: Any) -> BackgroundTunnel:
     return replace(one, **changes)
 
 
+def test_a_port_that_our_own_background_holds(folder: Path, default_url: str) -> None:
+    world = make_world(folder)
+    ours = known(os.getpid(), start_time(os.getpid()) or "", url=default_url)
+    Background(world.ports.state_dir).keep(ours)
+
+    with (
+        socket.create_server(("127.0.0.1", urlsplit(default_url).port or 0)),
+        pytest.raises(Failure) as raised,
+        open_way(Wish(3080, tunnel="local"), world.ports),
+    ):
+        pass
+
+    assert raised.value.finding.rule is local.PORT_TAKEN
+    assert "That is the tunnel of /chat/.env." in raised.value.finding.fix
+    assert raised.value.finding.fix.endswith("librechat-auth0 tunnel stop --all")
+
+
 def test_what_has_gone_is_told_once_with_its_reason(folder: Path) -> None:
     world = make_world(folder)
     background = Background(world.ports.state_dir)

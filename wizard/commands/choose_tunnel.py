@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from wizard.background import Background
 from wizard.commands.answers import MISSING_OPTION, option
 from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
 from wizard.language import Message, sentences
 from wizard.ports import Ports
-from wizard.settings import parse_public_url
+from wizard.settings import is_loopback, parse_public_url
 from wizard.tunnels import (
     PROVIDER_MODULES,
     Offer,
@@ -262,7 +263,7 @@ def _open_once(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
     tunnel = _tunnel(chosen, request, wish, ports)
     with _closed_on_error(tunnel):
         with ports.console.working(Message("Opening {tunnel}", tunnel=chosen.name)):
-            url = tunnel.open()
+            url = _opened(tunnel, request)
         ports.console.done(Message("{url} leads to port {port}", url=url, port=wish.port))
         for finding in tunnel.findings:
             ports.console.finding(finding)
@@ -274,6 +275,34 @@ def _open_once(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
                 file = offer.save_credential(token)
                 ports.console.done(Message("Saved in {file}; it is nowhere else.", file=file))
     return OpenWay(url, chosen.name, tunnel, view)
+
+
+def _opened(tunnel: Tunnel, request: TunnelRequest) -> str:
+    """The URL of the tunnel, open now; a port that our own background holds is told so.
+
+    Raises:
+        Failure: it cannot be opened.
+    """
+    try:
+        return tunnel.open()
+    except Failure as failure:
+        from wizard.tunnels import local
+
+        port = urlsplit(request.wanted_url or local.DEFAULT_URL).port
+        known = (
+            Background(request.state_dir).all() if failure.finding.rule is local.PORT_TAKEN else []
+        )
+        for one in known:
+            if one.runs and is_loopback(one.url) and urlsplit(one.url).port == port:
+                raise local.PORT_TAKEN.failure(
+                    failure.finding.detail,
+                    fix=Message(
+                        "That is the tunnel of {env_file}. It ends with: librechat-auth0 tunnel"
+                        " stop --all",
+                        env_file=one.env_file,
+                    ),
+                ) from failure
+        raise
 
 
 def _tunnel(chosen: Provider, request: TunnelRequest, wish: Wish, ports: Ports) -> Tunnel:
