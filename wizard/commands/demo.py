@@ -94,8 +94,8 @@ def _tell_the_end(result: InitResult, ports: Ports) -> None:
     console.say("That was the demo. For your own LibreChat, run in its folder:")
     program = "librechat-auth0"
     if ports.processes.which(program) is None:  # it was started by its path
-        program = command_line([str(Path(sys.argv[0]).absolute())])
-    console.verbatim("", [f"{program} init"])
+        program = str(Path(sys.argv[0]).absolute())
+    console.verbatim("", [command_line([program, "init"])])
 
 
 @dataclass(frozen=True, slots=True)
