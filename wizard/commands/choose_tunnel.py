@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wizard.background import Background
+from wizard.background import Background, BackgroundTunnel
 from wizard.commands.answers import MISSING_OPTION, option
 from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
@@ -286,23 +286,33 @@ def _opened(tunnel: Tunnel, request: TunnelRequest) -> str:
     try:
         return tunnel.open()
     except Failure as failure:
-        from wizard.tunnels import local
+        holder = _holder_of_port(failure, request)
+        if holder is None:
+            raise
+        raise failure.finding.rule.failure(
+            failure.finding.detail,
+            fix=Message(
+                "That is the tunnel of {env_file}. It ends with: librechat-auth0 tunnel stop --all",
+                env_file=holder.env_file,
+            ),
+        ) from failure
 
-        port = urlsplit(request.wanted_url or local.DEFAULT_URL).port
-        known = (
-            Background(request.state_dir).all() if failure.finding.rule is local.PORT_TAKEN else []
-        )
-        for one in known:
-            if one.runs and is_loopback(one.url) and urlsplit(one.url).port == port:
-                raise local.PORT_TAKEN.failure(
-                    failure.finding.detail,
-                    fix=Message(
-                        "That is the tunnel of {env_file}. It ends with: librechat-auth0 tunnel"
-                        " stop --all",
-                        env_file=one.env_file,
-                    ),
-                ) from failure
-        raise
+
+def _holder_of_port(failure: Failure, request: TunnelRequest) -> BackgroundTunnel | None:
+    """The tunnel in the background that has the port, where that is what failed."""
+    from wizard.tunnels import local
+
+    if failure.finding.rule is not local.PORT_TAKEN:
+        return None
+    port = urlsplit(request.wanted_url or local.DEFAULT_URL).port
+    return next(
+        (
+            one
+            for one in Background(request.state_dir).all()
+            if one.runs and is_loopback(one.url) and urlsplit(one.url).port == port
+        ),
+        None,
+    )
 
 
 def _tunnel(chosen: Provider, request: TunnelRequest, wish: Wish, ports: Ports) -> Tunnel:
