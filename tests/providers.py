@@ -40,6 +40,18 @@ AUDIENCE = "https://api.librechat.ai"
 EMAIL = "demo@example.com"
 PASSWORD = "correct horse battery staple"
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 @dataclass(frozen=True)
 class Authority:
@@ -81,6 +93,7 @@ def make_authority(folder: Path, *hosts: str) -> Authority:
         .add_extension(
             x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False
         )
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)  # which Python 3.13 wants to see
         .sign(ca_key, hashes.SHA256())
     )
     names: list[x509.GeneralName] = [
