@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,15 @@ from tests.providers import Authority, authority
 from wizard.demo.state import Tenant
 
 __all__ = ["authority", "managed", "stand_in"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder that is LibreChat's, with nothing else in it."""
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -44,11 +44,8 @@ class Everything:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "LibreChat"
-    folder.mkdir()
-    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
-    return folder
+def folder(checkout: Path) -> Path:
+    return checkout
 
 
 @pytest.fixture

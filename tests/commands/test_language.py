@@ -125,11 +125,8 @@ def untranslated(text: str, data: Sequence[str] = DATA) -> list[str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "LibreChat"
-    folder.mkdir()
-    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
-    return folder
+def folder(checkout: Path) -> Path:
+    return checkout
 
 
 def write(folder: Path, text: str) -> Path:

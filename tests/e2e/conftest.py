@@ -1,6 +1,6 @@
 """Providers for these tests."""
 
-from tests.commands.conftest import managed, stand_in
+from tests.commands.conftest import checkout, managed, stand_in
 from tests.providers import (
     authority,
     demo,
@@ -12,6 +12,7 @@ from tests.providers import (
 
 __all__ = [
     "authority",
+    "checkout",
     "demo",
     "demo_server",
     "managed",

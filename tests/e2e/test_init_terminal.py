@@ -21,15 +21,12 @@ COLOR = re.compile(r"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;)[0-9;]*m")
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / "LibreChat"
-    folder.mkdir()
-    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
-    (folder / ".env.example").write_text(
+def checkout(checkout: Path) -> Path:
+    (checkout / ".env.example").write_text(
         "HOST=localhost\nPORT=3080\nMONGO_URI=mongodb://127.0.0.1:27017/LibreChat\n"
         "# OpenID\nOPENID_CLIENT_ID=\nOPENID_CLIENT_SECRET=\nOPENID_ISSUER=\n"
     )
-    return folder
+    return checkout
 
 
 @pytest.fixture

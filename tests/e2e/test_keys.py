@@ -27,14 +27,6 @@ A_WHILE = 0.7
 MODES = pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / "LibreChat"
-    folder.mkdir()
-    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
-    return folder
-
-
 def pasted(text: str) -> str:
     """As a terminal sends what is pasted when the program asked it to tell pastes."""
     return f"\x1b[200~{text}\x1b[201~"

@@ -27,14 +27,6 @@ IN_ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "asci
 IN_LATIN_1 = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "latin-1"}
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / "LibreChat"
-    folder.mkdir()
-    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
-    return folder
-
-
 def is_plain(terminal: Terminal) -> bool:
     """Whether nothing was drawn: no sequence, no symbol, no secret."""
     return not ({"\x1b", *SYMBOLS} & set(terminal.raw)) and SECRET not in terminal.raw

@@ -19,14 +19,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are l
 OLD = "https://old.ngrok-free.dev"
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / "LibreChat"
-    folder.mkdir()
-    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
-    return folder
-
-
 def env_file(folder: Path, url: str) -> Path:
     path = folder / ".env"
     path.write_text(f"PORT={free_port()}\nDOMAIN_CLIENT={url}\nDOMAIN_SERVER={url}\n")
