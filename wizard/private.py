@@ -53,6 +53,6 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         raise
 
 
-def file_name(what: Path | str) -> str:
+def file_name(what: Path | str | bytes) -> str:
     """A short name, of digits and letters, for the files that are kept about that one thing."""
     return sha256(os.fsencode(what)).hexdigest()[:16]

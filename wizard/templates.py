@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
@@ -28,6 +29,7 @@ def template_folder() -> Traversable:
     raise FileNotFoundError("templates/ is missing; reinstall librechat-auth0")
 
 
+@cache  # strangers may ask for pages as often as they like
 def template(name: str, language: Language | None = None) -> Template:
     """The template of that name, see `environment`."""
     return environment(language).get_template(name)

@@ -6,7 +6,6 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from wizard.auth0.checks import CheckResult
@@ -16,7 +15,7 @@ from wizard.language import Language, Message, sentences
 from wizard.templates import template
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    pass
 
 _MARKS = {
     Outcome.PROVED: "✓",
@@ -84,13 +83,10 @@ def refusal_page(status: int, lead: Message, language: Language, *, is_over: boo
 
 def _page(status: int, language: Language, **page: object) -> Page:
     nonce = secrets.token_urlsafe(16)
-    html = _template(language).render(page=page, nonce=nonce, segments=_segments)
+    html = template("sign-in-result.html.j2", language).render(
+        page=page, nonce=nonce, segments=_segments
+    )
     return Page(status, html, security_headers(nonce))
-
-
-@cache  # strangers may ask for refusals as often as they like
-def _template(language: Language) -> Template:
-    return template("sign-in-result.html.j2", language)
 
 
 def security_headers(nonce: str = "") -> dict[str, str]:

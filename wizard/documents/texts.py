@@ -106,12 +106,11 @@ def translated(language: str) -> Catalog:
 
 
 def _of_rules() -> Iterator[tuple[str, str]]:
-    from wizard.rules import AREAS, all_rules
+    from wizard.rules import all_rules
 
     for rule in all_rules().values():
         for text in filter(None, (rule.title, rule.why, rule.fix)):
             yield "rules", template_of(text)
-    yield from (("rules", area) for area in AREAS)
 
 
 def _of_options() -> Iterator[tuple[str, str]]:

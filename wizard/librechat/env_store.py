@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
@@ -369,7 +368,7 @@ def _keep_owner_and_mode(handle: int, temporary: Path, target: Path) -> None:
 
 def _digest(content: bytes) -> str:
     """Tells whether content is the same, and nothing of what it is."""
-    return sha256(content).hexdigest()[:16]
+    return file_name(content)
 
 
 def _drop_all_but_the_newest(oldest_first: Sequence[Path]) -> None:

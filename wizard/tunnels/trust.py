@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.language import Message
 from wizard.platforms import command_line, user_id
-from wizard.private import private_folder
+from wizard.private import file_name, private_folder
 
 if TYPE_CHECKING:
     from wizard.processes import Processes
@@ -128,7 +127,7 @@ def is_remembered(ca_file: Path, state_dir: Path) -> bool:
 
 
 def _note(ca_file: Path, state_dir: Path) -> Path:
-    return state_dir / "trusted" / sha256(ca_file.read_bytes()).hexdigest()[:16]
+    return state_dir / "trusted" / file_name(ca_file.read_bytes())
 
 
 def _run(step: Step, processes: Processes) -> Finding | None:
