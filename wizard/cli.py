@@ -116,7 +116,7 @@ def _common(
         typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
-    context.obj = {"lang": lang, "plain": plain, "debug": debug, "quiet": quiet}
+    context.obj = {**(context.obj or {}), "plain": plain, "debug": debug, "quiet": quiet}
 
 
 def _tunnel_of_name(ngrok_domain: str, subdomain: str) -> str:
@@ -564,7 +564,7 @@ def main() -> None:
         _forget_other_commands(app, sys.argv[1:])
     language = user_language(_wanted_language(sys.argv[1:]), os.environ)
     if language.name == ENGLISH:
-        app()
+        app(obj={"language": language})
     from wizard.ui.usage import run
 
     run(app, language)

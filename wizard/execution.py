@@ -6,14 +6,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Protocol
 
+from wizard.defaults import ENGLISH
 from wizard.findings import BUG, ExitCode, Failure, Finding, Rule, Severity
-from wizard.language import Message
+from wizard.language import Language, Message
 from wizard.platforms import is_console, reader_has_gone
 from wizard.ports import Ports
 
@@ -59,9 +60,9 @@ class Result(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The options that every command has; `lang` is "" where the locale decides."""
+    """The options that every command has, and the language that was chosen for its help."""
 
-    lang: str = ""
+    language: Language = field(default_factory=lambda: Language(ENGLISH))
     plain: bool = False
     json: bool = False
     quiet: bool = False
@@ -156,7 +157,6 @@ def system_ports(flags: Flags) -> Ports:
     from wizard.clock import SystemClock
     from wizard.desktop import NoDesktop, UserDesktop
     from wizard.http import Https
-    from wizard.language import user_language
     from wizard.processes import SystemProcesses
     from wizard.tunnels.certificates import known_authority
     from wizard.ui.console import Console
@@ -169,7 +169,7 @@ def system_ports(flags: Flags) -> Ports:
     if not state_dir.is_absolute():  # XDG says to ignore it; it would lie in the checkout
         state_dir = Path.home() / ".local/state/librechat-auth0"
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
-    language = user_language(flags.lang, environ)
+    language = flags.language
     plain = flags.plain or _is_simple_terminal(environ)
     console = Console(language=language, plain=plain, quiet=flags.quiet, silent=flags.json)
     if language.in_place_of:

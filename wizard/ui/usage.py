@@ -47,7 +47,9 @@ def run(app: typer.Typer, language: Language) -> NoReturn:
     command = typer.main.get_command(app)
     _translate(command, language, _context_class(language))
     try:
-        sys.exit(command.main(prog_name=app.info.name, standalone_mode=False))
+        sys.exit(
+            command.main(prog_name=app.info.name, standalone_mode=False, obj={"language": language})
+        )
     except click.exceptions.UsageError as error:
         _show(error, language)
         sys.exit(error.exit_code)
