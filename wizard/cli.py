@@ -234,7 +234,7 @@ def _init(
         audience=audience,
         tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain),
         public_url=public_url,
-        wanted_url=ngrok_domain or subdomain,
+        requested_url=ngrok_domain or subdomain,
         port=port,
         env_file=env_file,
         reuse_tokens=reuse_tokens,
@@ -324,12 +324,12 @@ def _tunnel(
     """Open the tunnel again and bring the .env up to date."""
     if context.invoked_subcommand is not None:
         return
-    from wizard.commands.tunnel import TunnelOptions, run_tunnel
+    from wizard.commands.tunnel import ReopenOptions, run_tunnel
     from wizard.execution import execute
 
-    options = TunnelOptions(
+    options = ReopenOptions(
         tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain),
-        wanted_url=ngrok_domain or subdomain,
+        requested_url=ngrok_domain or subdomain,
         port=port,
         env_file=env_file,
         detach=detach,

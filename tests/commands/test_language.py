@@ -41,7 +41,7 @@ from wizard.commands.live import LiveView
 from wizard.commands.provision import ProvisionOptions, run_provision
 from wizard.commands.report import run_report
 from wizard.commands.trust import TrustOptions, run_trust
-from wizard.commands.tunnel import TunnelOptions, run_tunnel
+from wizard.commands.tunnel import ReopenOptions, run_tunnel
 from wizard.commands.undo import run_undo
 from wizard.commands.verify import VerifyOptions, run_verify
 from wizard.execution import INTERRUPTED
@@ -348,11 +348,11 @@ def test_tunnel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "DEFAULT_URL", f"https://localhost:{free_port()}")
     write(folder, env(DOMAIN_CLIENT="https://old.example.com"))
     for chosen, script in (
-        (TunnelOptions(tunnel="local", dry_run=True), ()),
-        (TunnelOptions(tunnel="local"), ()),
-        (TunnelOptions(tunnel="local"), (("Write these changes?", False),)),
-        (TunnelOptions(tunnel="pigeon"), ()),
-        (TunnelOptions(env_file=Path("other.env")), ()),
+        (ReopenOptions(tunnel="local", dry_run=True), ()),
+        (ReopenOptions(tunnel="local"), ()),
+        (ReopenOptions(tunnel="local"), (("Write these changes?", False),)),
+        (ReopenOptions(tunnel="pigeon"), ()),
+        (ReopenOptions(env_file=Path("other.env")), ()),
     ):
         shown = Shown(folder, *script)
         shown.run(lambda ports, chosen=chosen: run_tunnel(chosen, ports, lambda _: None))  # type: ignore[misc]

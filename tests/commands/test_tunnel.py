@@ -18,9 +18,9 @@ from tests.tunnels.conftest import free_port
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands import live
 from wizard.commands.background_tunnels import run_status, run_stop
-from wizard.commands.choose_tunnel import Wish, open_way
+from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
 from wizard.commands.live import duration, event_text
-from wizard.commands.tunnel import TunnelOptions, TunnelResult, run_tunnel
+from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response
 from wizard.tunnels import EventKind, TunnelEvent, local
@@ -45,7 +45,7 @@ class Folder:
         self.world: World = make_world(folder, prompter=self.prompter)
 
     def tunnel(self, **given: Any) -> TunnelResult:
-        options = TunnelOptions(env_file=self.env_file, **given)
+        options = ReopenOptions(env_file=self.env_file, **given)
         result = run_tunnel(options, self.world.ports, lambda _: None)
         if self.prompter is not None:
             self.prompter.verify()
@@ -60,7 +60,7 @@ class Folder:
 def default_url(monkeypatch: pytest.MonkeyPatch) -> str:
     """Where the local tunnel opens unasked; another program may hold the port of the real one."""
     url = here()
-    monkeypatch.setattr(local, "DEFAULT_URL", url)
+    monkeypatch.setattr(local.PROVIDER, "default_url", url)
     return url
 
 
@@ -192,8 +192,8 @@ def test_a_descriptions_one_line_says_need_url_and_reach(folder: Path) -> None:
 def test_a_name_under_localhost_is_not_the_local_tunnels(folder: Path, default_url: str) -> None:
     url = "https://librechat.localhost:3443"
     world = make_world(folder)
-    with open_way(Wish(3080, tunnel="local", known_url=url), world.ports) as way:
-        assert way.url == default_url
+    with open_tunnel(TunnelOptions(3080, tunnel="local", known_url=url), world.ports) as opened:
+        assert opened.url == default_url
 
 
 @pytest.mark.parametrize("interactive", [True, False])
@@ -202,8 +202,8 @@ def test_the_first_that_is_ready_is_taken(
 ) -> None:
     prompter = ScriptedPrompter(("Use", None)) if interactive else None
     world = make_world(folder, prompter=prompter)
-    with open_way(Wish(3080), world.ports) as way:
-        assert (way.name, way.url) == ("local", default_url)
+    with open_tunnel(TunnelOptions(3080), world.ports) as opened:
+        assert (opened.name, opened.url) == ("local", default_url)
     is_told = "The tunnel is local, the first that is ready; --tunnel takes another." in world.said
     assert is_told != interactive
 
@@ -224,7 +224,7 @@ def test_a_port_that_our_own_background_holds(folder: Path, default_url: str) ->
     with (
         socket.create_server(("127.0.0.1", urlsplit(default_url).port or 0)),
         pytest.raises(Failure) as raised,
-        open_way(Wish(3080, tunnel="local"), world.ports),
+        open_tunnel(TunnelOptions(3080, tunnel="local"), world.ports),
     ):
         pass
 

@@ -32,7 +32,7 @@ def request_(tmp_path: Path, librechat: int, listener: Listener) -> TunnelReques
     return TunnelRequest(
         port=librechat,
         state_dir=tmp_path / "private",
-        wanted_url=f"https://localhost:{free_port()}",
+        requested_url=f"https://localhost:{free_port()}",
         on_event=listener.events.append,
         progress=listener.lines.append,
     )
@@ -68,15 +68,15 @@ def pid_of(opened: CaddyTunnel) -> int:
 
 def test_the_url_leads_to_librechat_over_https(request_: TunnelRequest) -> None:
     with running(request_) as opened:
-        headers = visit(opened, f"{request_.wanted_url}/")
+        headers = visit(opened, f"{request_.requested_url}/")
 
     assert headers.lower().count("x-forwarded-proto") == 1
     assert "X-Forwarded-Proto: https\n" in headers
-    assert f"Host: {request_.wanted_url.removeprefix('https://')}\n" in headers
+    assert f"Host: {request_.requested_url.removeprefix('https://')}\n" in headers
 
 
 def test_every_loopback_address_has_a_certificate(request_: TunnelRequest) -> None:
-    port = request_.wanted_url.rpartition(":")[2]
+    port = request_.requested_url.rpartition(":")[2]
     with running(request_) as opened:
         for address in loopback.addresses():
             host = f"[{address}]" if ":" in address else address
@@ -84,14 +84,14 @@ def test_every_loopback_address_has_a_certificate(request_: TunnelRequest) -> No
 
 
 def test_only_this_machine_reaches_it(request_: TunnelRequest) -> None:
-    port = int(request_.wanted_url.rpartition(":")[2])
+    port = int(request_.requested_url.rpartition(":")[2])
     with running(request_), pytest.raises(OSError, match=r"refused|unreachable"):
         socket.create_connection((socket.gethostbyname("127.0.1.1"), port), timeout=2)
 
 
 def test_nothing_of_the_users_own_caddy_is_touched(request_: TunnelRequest) -> None:
     with running(request_) as opened:
-        visit(opened, f"{request_.wanted_url}/")
+        visit(opened, f"{request_.requested_url}/")
 
     assert [path for path in Path(os.environ["HOME"]).rglob("*") if path.is_file()] == []
 
@@ -105,15 +105,15 @@ def test_where_the_authority_lies_is_told(request_: TunnelRequest, listener: Lis
 
 def test_the_authority_stays_the_same(request_: TunnelRequest) -> None:
     with running(request_) as opened:
-        first = visit(opened, f"{request_.wanted_url}/") and opened.root_certificate.read_bytes()
+        first = visit(opened, f"{request_.requested_url}/") and opened.root_certificate.read_bytes()
     with running(request_) as opened:
-        assert visit(opened, f"{request_.wanted_url}/")
+        assert visit(opened, f"{request_.requested_url}/")
         assert opened.root_certificate.read_bytes() == first
 
 
 def test_requests_are_told_without_their_query(request_: TunnelRequest, listener: Listener) -> None:
     with running(request_) as opened:
-        visit(opened, f"{request_.wanted_url}/oauth/openid/callback?code=secret")
+        visit(opened, f"{request_.requested_url}/oauth/openid/callback?code=secret")
         assert until(listener.requests)
 
     (event,) = listener.requests()
@@ -137,14 +137,14 @@ def test_a_killed_caddy_comes_back(request_: TunnelRequest, listener: Listener) 
         os.kill(pid_of(opened), signal.SIGKILL)
         assert listener.heard(EventKind.RESTORED)
         assert opened.healthy()
-        assert "X-Forwarded-Proto: https" in visit(opened, f"{request_.wanted_url}/")
+        assert "X-Forwarded-Proto: https" in visit(opened, f"{request_.requested_url}/")
 
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
     assert listener.events[0].detail == "Caddy ended (exit status -9)"
 
 
 def test_a_taken_port_is_told(request_: TunnelRequest) -> None:
-    port = int(request_.wanted_url.rpartition(":")[2])
+    port = int(request_.requested_url.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)), pytest.raises(Failure) as caught:
         tunnel(request_).open()
 
@@ -153,7 +153,7 @@ def test_a_taken_port_is_told(request_: TunnelRequest) -> None:
 
 
 def test_librechats_own_port_is_refused(request_: TunnelRequest) -> None:
-    own = replace(request_, wanted_url=f"https://localhost:{request_.port}")
+    own = replace(request_, requested_url=f"https://localhost:{request_.port}")
     with pytest.raises(Failure) as caught:
         tunnel(own).open()
 
@@ -180,7 +180,7 @@ def test_no_caddy_outlives_us(tmp_path: Path, number: signal.Signals) -> None:
         "from wizard.processes import SystemProcesses\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(tmp_path)!r}),"
-        f" wanted_url='https://localhost:{free_port()}')\n"
+        f" requested_url='https://localhost:{free_port()}')\n"
         "tunnel = provider('caddy').tunnel(request, SystemProcesses(), os.environ)\n"
         "tunnel.open()\n"
         "print(tunnel._child._process.pid, flush=True)\n"

@@ -197,7 +197,7 @@ def test_a_url_that_is_gone_for_good_is_not_replaced_by_another(
 
 def test_a_url_cannot_be_chosen(world: World) -> None:
     with pytest.raises(Failure) as caught:
-        world.tunnel(wanted_url="https://mine.trycloudflare.com").open()
+        world.tunnel(requested_url="https://mine.trycloudflare.com").open()
 
     assert caught.value.finding.rule.id == "LA375"
     assert not (world.state / "argv").exists()

@@ -21,7 +21,7 @@ from tests.tunnels.loopback import Upstream, WithoutMkcert, eventually, free_por
 from wizard.findings import ExitCode, Failure
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, provider, trust
 from wizard.tunnels.certificates import local_authority
-from wizard.tunnels.local import DEFAULT_URL, LocalTunnel, port_holder, wanted_url
+from wizard.tunnels.local import DEFAULT_URL, LocalTunnel, port_holder, requested_url
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def upstream() -> Iterator[Upstream]:
 
 
 def request_for(port: int, state_dir: Path, *, url: str = "") -> TunnelRequest:
-    return TunnelRequest(port=port, state_dir=state_dir, wanted_url=url)
+    return TunnelRequest(port=port, state_dir=state_dir, requested_url=url)
 
 
 def tunnel_for(request: TunnelRequest) -> LocalTunnel:
@@ -63,7 +63,7 @@ def told(state_dir: Path, *, for_people: bool = True) -> list[str]:
     request = TunnelRequest(
         port=3080,
         state_dir=state_dir,
-        wanted_url=f"https://localhost:{free_port()}",
+        requested_url=f"https://localhost:{free_port()}",
         progress=lines.append,
         for_people=for_people,
     )
@@ -90,7 +90,7 @@ def test_opens_reports_and_closes(tmp_path: Path, upstream: Upstream) -> None:
     request = TunnelRequest(
         port=upstream.port,
         state_dir=tmp_path,
-        wanted_url=f"https://localhost:{port}",
+        requested_url=f"https://localhost:{port}",
         on_event=events.append,
     )
     threads = threading.active_count()
@@ -159,7 +159,7 @@ def test_may_be_closed_by_who_listens_to_it(tmp_path: Path, upstream: Upstream) 
     request = TunnelRequest(
         port=upstream.port,
         state_dir=tmp_path,
-        wanted_url=f"https://localhost:{free_port()}",
+        requested_url=f"https://localhost:{free_port()}",
         on_event=lambda _: tunnel.close(),
     )
     tunnel = tunnel_for(request)
@@ -180,7 +180,7 @@ def test_may_be_closed_by_who_listens_to_it(tmp_path: Path, upstream: Upstream) 
     ],
 )
 def test_the_url(tmp_path: Path, wanted: str, expected: str) -> None:
-    assert wanted_url(request_for(3080, tmp_path, url=wanted)) == expected
+    assert requested_url(request_for(3080, tmp_path, url=wanted)) == expected
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def request_(tmp_path: Path, librechat: int, listener: Listener) -> TunnelReques
     return TunnelRequest(
         port=librechat,
         state_dir=tmp_path,
-        wanted_url="librechat-ada",
+        requested_url="librechat-ada",
         on_event=listener.events.append,
         progress=listener.lines.append,
     )
@@ -260,7 +260,7 @@ def test_no_client_outlives_us(tmp_path: Path, environ: dict[str, str], server: 
         "from wizard.processes import SystemProcesses\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(tmp_path)!r}),"
-        " wanted_url='librechat-ada')\n"
+        " requested_url='librechat-ada')\n"
         "tunnel = provider('localtunnel').tunnel(request, SystemProcesses(), os.environ)\n"
         "tunnel.open()\n"
         "print(tunnel._child._process.pid, flush=True)\n"
@@ -332,7 +332,7 @@ def test_a_name_that_localtunnel_cannot_have_is_refused(
         pytest.skip("needs lt")
     with pytest.raises(Failure) as caught:
         LocaltunnelTunnel(
-            replace(request_, wanted_url=wanted), SystemProcesses(), os.environ
+            replace(request_, requested_url=wanted), SystemProcesses(), os.environ
         ).open()
 
     assert caught.value.finding.rule.id == "LA364"

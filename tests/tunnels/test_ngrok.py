@@ -223,13 +223,13 @@ def test_the_wanted_domain_is_pinned(world: World, version: str, wanted: str) ->
     world.environ["STAND_IN_VERSION"] = version
     world.environ["STAND_IN_DOMAINS"] = "stand-in.ngrok-free.dev,own.ngrok.app"
 
-    with world.tunnel(wanted_url=wanted) as url:
+    with world.tunnel(requested_url=wanted) as url:
         assert url == "https://own.ngrok.app"
         assert world.visit("/", "own.ngrok.app") == 200
 
 
 def test_a_domain_that_is_none_is_refused_before_anything_starts(world: World) -> None:
-    failure = world.failure(wanted_url="http://own.ngrok.app")
+    failure = world.failure(requested_url="http://own.ngrok.app")
 
     assert failure.finding.rule.id == "LA318"
     assert world.arguments() == []
@@ -254,7 +254,7 @@ def test_what_ngrok_refuses_is_explained(
 ) -> None:
     wanted = changes.pop("WANTED", "")
     world.environ |= changes
-    finding = world.failure(wanted_url=wanted).finding
+    finding = world.failure(requested_url=wanted).finding
 
     assert finding.rule.id == rule
     assert named in finding.detail
@@ -375,7 +375,10 @@ def test_an_agent_that_leads_here_is_used_and_left_running(
 
 def test_an_agent_with_another_url_is_not_used(world: World) -> None:
     world.environ["STAND_IN_DOMAINS"] = "stand-in.ngrok-free.dev,own.ngrok.app"
-    with running_agent(world, world.request.port), world.tunnel(wanted_url="own.ngrok.app") as url:
+    with (
+        running_agent(world, world.request.port),
+        world.tunnel(requested_url="own.ngrok.app") as url,
+    ):
         assert url == "https://own.ngrok.app"
 
 

@@ -1,4 +1,4 @@
-"""Opens the HTTPS way to LibreChat that the user wants, and offers the next one when it fails."""
+"""Opens the tunnel that the user asked for, and offers another when it fails."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wizard.background import Background, BackgroundTunnel
+from wizard.background import Background
 from wizard.commands.answers import MISSING_OPTION, option
 from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
 from wizard.language import Message, sentences
 from wizard.ports import Ports
-from wizard.settings import is_loopback, parse_public_url
+from wizard.settings import parse_public_url
 from wizard.tunnels import (
     PROVIDER_MODULES,
     Offer,
@@ -50,24 +50,24 @@ OWN_URL = "own"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TunnelOptions:
     """What the user asked for; "" where it is left open.
 
     Attributes:
-        port: LibreChat's.
-        tunnel: the name of one.
-        public_url: an HTTPS URL that leads here already.
-        wanted_url: for the tunnel that is asked for by name.
-        known_url: of an earlier run.
-        tunnels_only: whether a URL that needs no tunnel is no answer.
-        background_for: the `.env` for which the tunnel shall run in the background.
+        port: LibreChat's port.
+        tunnel: the provider's name.
+        public_url: an HTTPS URL that already leads to LibreChat.
+        requested_url: the URL to ask the named provider for.
+        known_url: the URL of an earlier run.
+        tunnels_only: whether a tunnel must be opened, so that `public_url` is no choice.
+        background_for: the `.env` for which the tunnel runs in the background.
         for_people: see `TunnelRequest`.
     """
 
     port: int
     tunnel: str = ""
     public_url: str = ""
-    wanted_url: str = ""
+    requested_url: str = ""
     known_url: str = ""
     tunnels_only: bool = False
     background_for: Path | None = None
@@ -75,10 +75,10 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenWay:
+class OpenTunnel:
     """An HTTPS URL that leads to LibreChat.
 
-    `tunnel` and `view` are None where it is the user's own.
+    `tunnel` and `view` are None where the URL is the user's own.
     """
 
     url: str
@@ -88,67 +88,71 @@ class OpenWay:
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """What is to be known of it."""
+        """What the user must know about the tunnel."""
         return self.tunnel.findings if self.tunnel is not None else ()
 
 
 @contextmanager
-def open_way(wish: Wish, ports: Ports) -> Iterator[OpenWay]:
-    """The HTTPS URL, open as long as the context lasts.
+def open_tunnel(options: TunnelOptions, ports: Ports) -> Iterator[OpenTunnel]:
+    """Keep the HTTPS URL open as long as the context lasts.
 
     Raises:
         Failure: it could not be opened, or a value is missing and nobody can be asked.
     """
-    way = _way(wish, ports)
+    opened = _opened(options, ports)
     try:
-        yield way
+        yield opened
     finally:
-        if way.tunnel is not None:
-            way.tunnel.close()
+        if opened.tunnel is not None:
+            opened.tunnel.close()
 
 
-def keep_open(way: OpenWay, ports: Ports) -> None:
-    """Wait until the user ends it with Ctrl-C.
+def keep_open(opened: OpenTunnel, ports: Ports) -> None:
+    """Wait until the user stops it with Ctrl-C.
 
     Raises:
         Failure: the tunnel ended by itself.
     """
-    if way.view is None:
+    if opened.view is None:
         return
     ports.console.say()
-    ports.console.done(Message("{url} is open. Leave this running; Ctrl-C closes it.", url=way.url))
+    ports.console.done(
+        Message("{url} is open. Leave this running; Ctrl-C closes it.", url=opened.url)
+    )
     try:
         with ports.console.standing() as show:
-            way.view.watch(way.url, show)
+            opened.view.watch(opened.url, show)
     except KeyboardInterrupt:
         ports.console.say()
         ports.console.say("The tunnel is closed. The .env stays as it is.")
         return
-    raise TUNNEL_ENDED.failure(way.url)
+    raise TUNNEL_ENDED.failure(opened.url)
 
 
-def _way(wish: Wish, ports: Ports) -> OpenWay:
-    if wish.public_url:
-        return _own_way(option("--public-url", wish.public_url, parse_public_url), ports)
-    name = named_tunnel(wish.tunnel, tunnels_only=wish.tunnels_only) or _choose(wish, ports)
+def _opened(options: TunnelOptions, ports: Ports) -> OpenTunnel:
+    if options.public_url:
+        return _as_it_is(option("--public-url", options.public_url, parse_public_url), ports)
+    name = named_tunnel(options.tunnel, tunnels_only=options.tunnels_only) or _choose(
+        options, ports
+    )
     while name not in {NO_TUNNEL, OWN_URL}:
         try:
-            return _open(provider(name), wish, ports)
+            return _open(provider(name), options, ports)
         except Failure as failure:
             if ports.prompter is None:
                 raise
             ports.console.finding(failure.finding)
-            name = _choose(wish, ports, failed=name)
-    return _own_way(_own_url(wish, ports), ports)
+            name = _choose(options, ports, failed=name)
+    return _as_it_is(_own_url(options, ports), ports)
 
 
-def _own_way(url: str, ports: Ports) -> OpenWay:
+def _as_it_is(url: str, ports: Ports) -> OpenTunnel:
     ports.console.done(Message("{url} is taken as it is; no tunnel is opened.", url=url))
-    return OpenWay(url, NO_TUNNEL)
+    return OpenTunnel(url, NO_TUNNEL)
 
 
 def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:
-    """The name, if there is a tunnel of it or none is named; `none` is one unless `tunnels_only`.
+    """Return the name if it is a provider's or empty; `none` counts unless `tunnels_only`.
 
     Raises:
         Failure: LA006, there is none.
@@ -161,9 +165,9 @@ def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:
     return name
 
 
-def _choose(wish: Wish, ports: Ports, failed: str = "") -> str:
+def _choose(options: TunnelOptions, ports: Ports, failed: str = "") -> str:
     console = ports.console
-    if ports.prompter is None and wish.known_url and not wish.tunnels_only:
+    if ports.prompter is None and options.known_url and not options.tunnels_only:
         return NO_TUNNEL
     offers = {
         name: provider(name).offer(ports.processes, ports.environ) for name in PROVIDER_MODULES
@@ -184,20 +188,20 @@ def _choose(wish: Wish, ports: Ports, failed: str = "") -> str:
         console.hint(Message("{name}: {description}", name=name, description=described))
         label = Message("{tunnel}, once more", tunnel=name) if name == failed else name
         choices.append(Choice(name, label))
-    if not wish.tunnels_only:
+    if not options.tunnels_only:
         label = Message("an HTTPS URL I have already")
-        if wish.known_url:
-            label = Message("an HTTPS URL I have already: {url}", url=wish.known_url)
+        if options.known_url:
+            label = Message("an HTTPS URL I have already: {url}", url=options.known_url)
         choices.append(Choice(OWN_URL, label))
-        if wish.known_url and not failed:
+        if options.known_url and not failed:
             # What gave the URL of the last run is the first to give it again.
-            ready.insert(0, tunnel_for(wish.known_url) or OWN_URL)
+            ready.insert(0, tunnel_for(options.known_url) or OWN_URL)
     return ports.prompter.select("Use", choices, default=next(iter(ready), choices[-1].key))
 
 
 def _description(provider: Provider, offer: Offer) -> Message:
     url = Message("another URL each time")
-    if provider.gives_again:
+    if provider.has_reusable_url:
         url = Message("the URL mostly stays the same")
         if offer.stable_url:
             url = Message("the URL stays the same")
@@ -212,59 +216,59 @@ def _description(provider: Provider, offer: Offer) -> Message:
     )
 
 
-def _own_url(wish: Wish, ports: Ports) -> str:
+def _own_url(options: TunnelOptions, ports: Ports) -> str:
     if ports.prompter is None:
-        if not wish.known_url:
+        if not options.known_url:
             raise MISSING_OPTION.failure(
                 "Missing: --public-url.", fix="Give --public-url https://…, or --tunnel NAME."
             )
-        return wish.known_url
+        return options.known_url
     answer = ports.prompter.text(
-        "Public URL of LibreChat", default=wish.known_url, check=parse_public_url
+        "Public URL of LibreChat", default=options.known_url, check=parse_public_url
     )
     return parse_public_url(answer)
 
 
-def _open(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
-    """The tunnel at the URL of the last run where it can be had again, else at another."""
+def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
+    """Open at the URL of the last run, or at another if that one is lost."""
     try:
-        return _open_once(chosen, wish, ports)
+        return _open_once(chosen, options, ports)
     except Failure as failure:
-        is_lost = failure.finding.rule in chosen.url_is_lost and not wish.wanted_url
-        if not is_lost or not wish.known_url:
+        is_lost = failure.finding.rule in chosen.lost_url_rules and not options.requested_url
+        if not is_lost or not options.known_url:
             raise
         ports.console.warn(
             Message(
                 "{url} cannot be had again ({reason}).",
-                url=wish.known_url,
+                url=options.known_url,
                 reason=Message.of(failure.finding.rule.title),
             )
         )
-        return _open_once(chosen, replace(wish, known_url=""), ports)
+        return _open_once(chosen, replace(options, known_url=""), ports)
 
 
-def _open_once(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
+def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
     offer = chosen.offer(ports.processes, ports.environ)
     token = ""
     if offer.credential_question and ports.prompter is not None:
         ports.console.hint(offer.credential_hint)
         token = ports.prompter.secret(offer.credential_question).strip()
-    view = LiveView(wish.port, ports.http, ports.console.live)
+    view = LiveView(options.port, ports.http, ports.console.live)
     request = TunnelRequest(
-        port=wish.port,
+        port=options.port,
         state_dir=ports.state_dir,
-        wanted_url=_wanted_url(chosen, wish),
+        requested_url=_requested_url(chosen, options),
         token=token,
         on_event=view.hear,
         progress=ports.console.hint,
         language=ports.language,
-        for_people=wish.for_people,
+        for_people=options.for_people,
     )
-    tunnel = _tunnel(chosen, request, wish, ports)
+    tunnel = _tunnel(chosen, request, options, ports)
     with _closed_on_error(tunnel):
         with ports.console.working(Message("Opening {tunnel}", tunnel=chosen.name)):
-            url = _opened(tunnel, request)
-        ports.console.done(Message("{url} leads to port {port}", url=url, port=wish.port))
+            url = _open_or_name_holder(tunnel, chosen, request)
+        ports.console.done(Message("{url} leads to port {port}", url=url, port=options.port))
         for finding in tunnel.findings:
             ports.console.finding(finding)
         if token and offer.save_credential is not None and ports.prompter is not None:
@@ -274,11 +278,11 @@ def _open_once(chosen: Provider, wish: Wish, ports: Ports) -> OpenWay:
             if ports.prompter.confirm(question):
                 file = offer.save_credential(token)
                 ports.console.done(Message("Saved in {file}; it is nowhere else.", file=file))
-    return OpenWay(url, chosen.name, tunnel, view)
+    return OpenTunnel(url, chosen.name, tunnel, view)
 
 
-def _opened(tunnel: Tunnel, request: TunnelRequest) -> str:
-    """The URL of the tunnel, open now; a port that our own background holds is told so.
+def _open_or_name_holder(tunnel: Tunnel, chosen: Provider, request: TunnelRequest) -> str:
+    """Open the tunnel and return its URL; if a background tunnel of ours has the URL, say which.
 
     Raises:
         Failure: it cannot be opened.
@@ -286,8 +290,10 @@ def _opened(tunnel: Tunnel, request: TunnelRequest) -> str:
     try:
         return tunnel.open()
     except Failure as failure:
-        holder = _holder_of_port(failure, request)
-        if holder is None:
+        url = request.requested_url or chosen.default_url
+        known = Background(request.state_dir).all() if url else []
+        holder = next((one for one in known if one.runs and one.url == url), None)
+        if holder is None or failure.finding.rule not in chosen.url_in_use_rules:
             raise
         raise failure.finding.rule.failure(
             failure.finding.detail,
@@ -298,37 +304,22 @@ def _opened(tunnel: Tunnel, request: TunnelRequest) -> str:
         ) from failure
 
 
-def _holder_of_port(failure: Failure, request: TunnelRequest) -> BackgroundTunnel | None:
-    """The tunnel in the background that has the port, where that is what failed."""
-    from wizard.tunnels import local
-
-    if failure.finding.rule is not local.PORT_TAKEN:
-        return None
-    port = urlsplit(request.wanted_url or local.DEFAULT_URL).port
-    return next(
-        (
-            one
-            for one in Background(request.state_dir).all()
-            if one.runs and is_loopback(one.url) and urlsplit(one.url).port == port
-        ),
-        None,
-    )
-
-
-def _tunnel(chosen: Provider, request: TunnelRequest, wish: Wish, ports: Ports) -> Tunnel:
-    if wish.background_for is None:
+def _tunnel(
+    chosen: Provider, request: TunnelRequest, options: TunnelOptions, ports: Ports
+) -> Tunnel:
+    if options.background_for is None:
         return chosen.tunnel(request, ports.processes, ports.environ)
     from wizard.commands.detached import DetachedTunnel
 
-    return DetachedTunnel(chosen.name, request, wish.background_for, ports.environ)
+    return DetachedTunnel(chosen.name, request, options.background_for, ports.environ)
 
 
-def _wanted_url(chosen: Provider, wish: Wish) -> str:
-    """The user's own domain, or the URL of the last run where it can be had again."""
-    if chosen.name == wish.tunnel and wish.wanted_url:
-        return wish.wanted_url
-    is_its = chosen.gives_again and is_of(chosen, wish.known_url)
-    return wish.known_url if is_its and urlsplit(wish.known_url).port != wish.port else ""
+def _requested_url(chosen: Provider, options: TunnelOptions) -> str:
+    """The user's own domain, or the URL of the last run if the provider can give it again."""
+    if chosen.name == options.tunnel and options.requested_url:
+        return options.requested_url
+    is_its = chosen.has_reusable_url and is_of(chosen, options.known_url)
+    return options.known_url if is_its and urlsplit(options.known_url).port != options.port else ""
 
 
 @contextmanager

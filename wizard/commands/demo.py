@@ -68,7 +68,7 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
                 client_secret=settings.auth0.client_secret,
                 audience=SUGGESTED_AUDIENCE,
                 tunnel="local",
-                wanted_url=public_url,
+                requested_url=public_url,
                 port=str(port),
                 env_file=env_file,
                 yes=True,

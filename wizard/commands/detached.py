@@ -1,6 +1,6 @@
 """A tunnel in a process of its own, which stays when the command that opened it has ended.
 
-The two talk over pipes, a JSON object a line. The command sends the order (port, wished URL,
+The two talk over pipes, a JSON object a line. The command sends the order (port, requested URL,
 language and, if the user just gave one, a token: that is why it is no argument); it gets progress,
 and then the URL or the failure. Only on its last word does the tunnel stay; when the command ends
 without it, the tunnel is closed.
@@ -79,7 +79,7 @@ class DetachedTunnel(Tunnel):
     def open(self) -> str:
         """See `Tunnel.open`."""
         process = self._process = self._start()
-        self._order(process, self._wishes())
+        self._order(process, self._request_as_json())
         return self._url_from(process)
 
     def stay(self) -> None:
@@ -140,13 +140,13 @@ class DetachedTunnel(Tunnel):
                 raise
             raise self._gone() from None
 
-    def _wishes(self) -> dict[str, object]:
+    def _request_as_json(self) -> dict[str, object]:
         return {
             "tunnel": self._name,
             "env_file": str(self._env_file),
             "port": self._request.port,
             "state_dir": str(self._request.state_dir),
-            "wanted_url": self._request.wanted_url,
+            "requested_url": self._request.requested_url,
             "token": self._request.token,
             "language": self._request.language.name,
         }
@@ -209,7 +209,7 @@ class _Holder:
         self._request = TunnelRequest(
             port=order["port"],
             state_dir=state_dir,
-            wanted_url=order["wanted_url"],
+            requested_url=order["requested_url"],
             token=order["token"],
             on_event=self._hear,
             progress=self._tell,

@@ -16,7 +16,7 @@ from wizard.commands.answers import (
     defaults_from,
     librechat_port,
 )
-from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
+from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, keep_open, open_tunnel
 from wizard.commands.folder import find_folder, tell_folder
 from wizard.commands.init_options import InitOptions, given_values, require_everything
 from wizard.commands.planning import plan_for
@@ -106,7 +106,7 @@ def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
         report(result)
         if result.stands and options.hold:
             _tell_next_steps(setup.folder.checkout, result.settings, ports)
-            keep_open(setup.way, ports)
+            keep_open(setup.opened, ports)
         return result
 
 
@@ -138,14 +138,14 @@ class _Setup:
             require_everything(self.options, self.given, self.defaults)
 
         console.step(2, STEPS, "An HTTPS address")
-        self.way = self._open_way()
+        self.opened = self._open_tunnel()
 
         console.step(3, STEPS, "Auth0's dashboard")
         reuse_tokens = self.options.reuse_tokens
-        self._prepare_auth0(SetupSettings(self.given, self.way.url, reuse_tokens))
+        self._prepare_auth0(SetupSettings(self.given, self.opened.url, reuse_tokens))
 
         console.step(4, STEPS, "Values from Auth0")
-        settings = SetupSettings(self._ask_for_values(), self.way.url, reuse_tokens)
+        settings = SetupSettings(self._ask_for_values(), self.opened.url, reuse_tokens)
         if self.ports.prompter is None:
             auth0 = settings.auth0
             console.done(
@@ -188,19 +188,19 @@ class _Setup:
         self.drafts.forget()
         return Draft()
 
-    def _open_way(self) -> OpenWay:
-        wish = Wish(
+    def _open_tunnel(self) -> OpenTunnel:
+        options = TunnelOptions(
             port=self.port,
             tunnel=self.options.tunnel,
             public_url=self.options.public_url,
-            wanted_url=self.options.wanted_url,
+            requested_url=self.options.requested_url,
             known_url=self.defaults.public_url,
             for_people=self.options.hold,
         )
-        way = self.stack.enter_context(open_way(wish, self.ports))
-        self._keep("public_url", way.url)
-        self.findings += way.findings
-        return way
+        opened = self.stack.enter_context(open_tunnel(options, self.ports))
+        self._keep("public_url", opened.url)
+        self.findings += opened.findings
+        return opened
 
     def _prepare_auth0(self, wanted: SetupSettings) -> None:
         """By the user in the dashboard, or by the Management API; then the values are known."""

@@ -32,8 +32,9 @@ class InitOptions:
     """What was given on the command line or in the environment; "" where nothing was.
 
     `client_secret` is the secret itself, read from `AUTH0_CLIENT_SECRET`;
-    `client_secret_file` a path, or `-` for standard input. `wanted_url` is the URL that the named
-    tunnel shall have. `verify` proves a sign-in without asking; `hold` keeps the tunnel open.
+    `client_secret_file` a path, or `-` for standard input. `requested_url` is the URL
+    to ask the named tunnel for. `verify` proves a sign-in without asking; `hold` keeps the
+    tunnel open.
     """
 
     domain: str = ""
@@ -43,7 +44,7 @@ class InitOptions:
     audience: str = ""
     tunnel: str = ""
     public_url: str = ""
-    wanted_url: str = ""
+    requested_url: str = ""
     port: str = ""
     env_file: Path | None = None
     reuse_tokens: bool = True

@@ -18,7 +18,7 @@ from wizard.commands.answers import (
     librechat_port,
 )
 from wizard.commands.background_tunnels import described
-from wizard.commands.choose_tunnel import OpenWay, Wish, keep_open, open_way
+from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, keep_open, open_tunnel
 from wizard.commands.detached import DetachedTunnel
 from wizard.drafts import Draft
 from wizard.execution import Report
@@ -52,11 +52,11 @@ RULES = (NO_ENV, WHICH_TUNNEL)
 
 
 @dataclass(frozen=True, slots=True)
-class TunnelOptions:
+class ReopenOptions:
     """What was given on the command line or in the environment; "" where nothing was."""
 
     tunnel: str = ""
-    wanted_url: str = ""
+    requested_url: str = ""
     port: str = ""
     env_file: Path | None = None
     detach: bool = False
@@ -118,7 +118,7 @@ class TunnelResult:
         }
 
 
-def run_tunnel(options: TunnelOptions, ports: Ports, report: Report) -> TunnelResult:
+def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelResult:
     """Open the tunnel, bring the `.env` up to date, and hold it or leave it in the background.
 
     Args:
@@ -138,17 +138,17 @@ def run_tunnel(options: TunnelOptions, ports: Ports, report: Report) -> TunnelRe
         result = reopening.run(stack)
         if not result.stands or options.dry_run:
             return result
-        if isinstance(reopening.way.tunnel, DetachedTunnel):
-            return reopening.leave(reopening.way.tunnel, result)
+        if isinstance(reopening.opened.tunnel, DetachedTunnel):
+            return reopening.leave(reopening.opened.tunnel, result)
         report(result)
-        keep_open(reopening.way, ports)
+        keep_open(reopening.opened, ports)
         return result
 
 
 class _Reopening:
     """One run of the command."""
 
-    def __init__(self, options: TunnelOptions, ports: Ports) -> None:
+    def __init__(self, options: ReopenOptions, ports: Ports) -> None:
         self._options = options
         self._ports = ports
         self._store = env_store(options.env_file, ports)
@@ -181,23 +181,23 @@ class _Reopening:
 
     def run(self, stack: ExitStack) -> TunnelResult:
         """Open the tunnel for as long as the stack lasts, and bring the `.env` up to date."""
-        wish = Wish(
+        options = TunnelOptions(
             port=self._port,
             tunnel=self._which_tunnel(),
-            wanted_url=self._options.wanted_url,
+            requested_url=self._options.requested_url,
             known_url=self._known.public_url,
             tunnels_only=True,
             background_for=self._store.path if self._options.detach else None,
         )
-        self.way: OpenWay = stack.enter_context(open_way(wish, self._ports))
-        after, changes = self._file.edited(url_values(self.way.url))
+        self.opened: OpenTunnel = stack.enter_context(open_tunnel(options, self._ports))
+        after, changes = self._file.edited(url_values(self.opened.url))
         result = TunnelResult(
             self._store.path,
-            self.way.name,
-            self.way.url,
-            self.way.findings,
+            self.opened.name,
+            self.opened.url,
+            self.opened.findings,
             [change.name for change in changes],
-            dashboard_changes(self._known, self.way.url) if changes else (),
+            dashboard_changes(self._known, self.opened.url) if changes else (),
         )
         console = self._ports.console
         if not changes:
@@ -236,7 +236,7 @@ class _Reopening:
     def _may_write(self) -> bool:
         options, prompter = self._options, self._ports.prompter
         if options.dry_run:
-            self._show_dashboard(dashboard_changes(self._known, self.way.url))
+            self._show_dashboard(dashboard_changes(self._known, self.opened.url))
             self._ports.console.done("Dry run: nothing was written.")
             return False
         if prompter is not None:
@@ -247,7 +247,7 @@ class _Reopening:
         if not options.yes:
             raise MISSING_OPTION.failure(
                 sentences(
-                    Message("The tunnel has another URL now, {url}.", url=self.way.url),
+                    Message("The tunnel has another URL now, {url}.", url=self.opened.url),
                     "Missing: --yes (or --dry-run).",
                 ),
                 fix="Add --yes to write it to the .env, or --dry-run to see the change only.",
@@ -281,7 +281,7 @@ class _Reopening:
             return False
         audiences = (known.audience,) if known.audience else ()
         auth0 = Auth0Settings(known.domain, known.client_id, known.client_secret, audiences)
-        return swap_urls(SetupSettings(auth0, self.way.url), self._store.path, self._ports)
+        return swap_urls(SetupSettings(auth0, self.opened.url), self._store.path, self._ports)
 
     def _show_dashboard(self, changes: Sequence[DashboardChange]) -> None:
         from wizard.auth0.dashboard import APPLICATIONS, application

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.commands.answers import env_store, librechat_port
-from wizard.commands.choose_tunnel import Wish, open_way
+from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
 from wizard.commands.prove import check_values, sign_in
 from wizard.commands.subject import read
 from wizard.defaults import SECONDS_TO_SIGN_IN
@@ -131,20 +131,20 @@ def _sign_in(
 ) -> Judgement:
     with ExitStack() as stack:
 
-        def open_tunnel() -> None:
+        def reopen() -> None:
             name = options.tunnel or tunnel_for(settings.public_url)
             if not name:
                 return
-            wish = Wish(port, tunnel=name, known_url=settings.public_url)
-            way = stack.enter_context(open_way(wish, ports))
-            if way.url != settings.public_url:
+            wanted = TunnelOptions(port, tunnel=name, known_url=settings.public_url)
+            opened = stack.enter_context(open_tunnel(wanted, ports))
+            if opened.url != settings.public_url:
                 raise URL_CHANGED.failure(
-                    Message("{url} instead of {wanted}.", url=way.url, wanted=settings.public_url)
+                    Message(
+                        "{url} instead of {wanted}.", url=opened.url, wanted=settings.public_url
+                    )
                 )
 
-        return sign_in(
-            settings, report, ports, port, seconds=options.seconds, open_tunnel=open_tunnel
-        )
+        return sign_in(settings, report, ports, port, seconds=options.seconds, open_tunnel=reopen)
 
 
 def _through_librechat(

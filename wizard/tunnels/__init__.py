@@ -92,7 +92,7 @@ class TunnelRequest:
 
     Attributes:
         port: LibreChat's port on this machine.
-        wanted_url: the host name or URL that is asked for, "" for the provider's choice.
+        requested_url: the host name or URL that is asked for, "" for the provider's choice.
         token: the provider's credential when the user just gave one, "" otherwise.
         on_event: called from any thread with what happens to the open tunnel.
         progress: called with one line on what takes time (a download, a start).
@@ -103,7 +103,7 @@ class TunnelRequest:
 
     port: int
     state_dir: Path
-    wanted_url: str = ""
+    requested_url: str = ""
     token: str = field(default="", repr=False)
     on_event: OnEvent = ignore_event
     progress: Callable[[str], None] = field(default=lambda _: None)
@@ -155,18 +155,22 @@ class Provider(Protocol):
     """One way to an HTTPS URL.
 
     Attributes:
-        name: what `--tunnel` calls it.
-        summary: a sentence for the one who chooses, beside what its `Offer` says.
-        domains: the hosts of its URLs; one that begins with a dot stands for all that end so.
-        gives_again: whether a URL that it once gave can be asked for again.
-        url_is_lost: the rules by which it says that such a URL is somebody else's now.
+        name: the value of `--tunnel`.
+        summary: one sentence for the menu, beside what its `Offer` says.
+        domains: the hosts of its URLs; a leading dot matches every host below.
+        default_url: the URL that it opens if none is requested, "" if it is not known before.
+        has_reusable_url: whether a URL that it once gave can be requested again.
+        lost_url_rules: the rules that say that such a URL belongs to somebody else now.
+        url_in_use_rules: the rules that say that another process of this user has the URL.
     """
 
     name: str
     summary: str
     domains: tuple[str, ...]
-    gives_again: bool
-    url_is_lost: tuple[Rule, ...]
+    default_url: str
+    has_reusable_url: bool
+    lost_url_rules: tuple[Rule, ...]
+    url_in_use_rules: tuple[Rule, ...]
 
     def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:
         """What this provider can do on this machine; quick, and changes nothing."""
@@ -209,7 +213,7 @@ def tunnel_of(url: str) -> str:
 def tunnel_for(url: str) -> str:
     """The name of the tunnel that can give that URL again, "" if none can."""
     name = tunnel_of(url)
-    return name if name and provider(name).gives_again else ""
+    return name if name and provider(name).has_reusable_url else ""
 
 
 def is_of(provider: Provider, url: str) -> bool:

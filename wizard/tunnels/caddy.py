@@ -20,7 +20,13 @@ from wizard.settings import LOOPBACK_HOSTS
 from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 from wizard.tunnels.child import ChildTunnel
-from wizard.tunnels.local import CANNOT_LISTEN, port_taken, wanted_url
+from wizard.tunnels.local import (
+    CANNOT_LISTEN,
+    DEFAULT_URL,
+    PORT_TAKEN,
+    port_taken,
+    requested_url,
+)
 from wizard.tunnels.trust import is_remembered
 
 if TYPE_CHECKING:
@@ -108,7 +114,7 @@ class CaddyTunnel(ChildTunnel):
         program = self._processes.which("caddy")
         if program is None:
             raise NO_CADDY.failure()
-        port = urlsplit(wanted_url(self._request)).port or 443
+        port = urlsplit(requested_url(self._request)).port or 443
         addresses = loopback.addresses()
         text = template("Caddyfile.j2").render(
             addresses=addresses,
@@ -129,7 +135,7 @@ class CaddyTunnel(ChildTunnel):
     def _hear(self, line: str) -> None:
         entry = _entry(line)
         if entry.get("msg") == _READY:
-            self._stands(wanted_url(self._request))
+            self._stands(requested_url(self._request))
         elif entry.get("msg") == _REQUEST:
             self._request.on_event(_event(entry))
 
@@ -137,7 +143,7 @@ class CaddyTunnel(ChildTunnel):
         detail = next((line for line in reversed(said) if not _entry(line)), "")
         if status is None:
             return SILENT_CADDY.failure(detail)
-        port = urlsplit(wanted_url(self._request)).port or 443
+        port = urlsplit(requested_url(self._request)).port or 443
         if any(words in detail for words in _TAKEN):
             return port_taken(port, self._processes)
         if "listen tcp" in detail and any(words in detail for words in _FORBIDDEN):
@@ -151,8 +157,10 @@ class Caddy:
     name = "caddy"
     summary = Message("Your Caddy, with a configuration and an authority of ours.")
     domains = LOOPBACK_HOSTS
-    gives_again = True
-    url_is_lost = ()
+    default_url = DEFAULT_URL
+    has_reusable_url = True
+    lost_url_rules = ()
+    url_in_use_rules = (PORT_TAKEN,)
 
     def offer(
         self,

@@ -119,8 +119,8 @@ class CloudflaredTunnel(ChildTunnel):
         return self._findings
 
     def _start(self) -> str:
-        if self._request.wanted_url:
-            raise NO_CHOICE.failure(self._request.wanted_url)
+        if self._request.requested_url:
+            raise NO_CHOICE.failure(self._request.requested_url)
         relay = self._relay = event_streams.Relay(self._request.port, self._passed)
         self._progress(Message("Asking Cloudflare for a quick tunnel"))
         url = super()._start()
@@ -205,8 +205,10 @@ class Cloudflared:
     name = "cloudflared"
     summary = Message("Without an account, to try the sign-in; chats look frozen through it.")
     domains = (".trycloudflare.com",)
-    gives_again = False
-    url_is_lost = ()
+    default_url = ""
+    has_reusable_url = False
+    lost_url_rules = ()
+    url_in_use_rules = ()
 
     def offer(
         self,

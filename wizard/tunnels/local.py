@@ -64,8 +64,10 @@ class LocalProvider:
     name = "local"
     summary = Message("Built in, and enough for a sign-in in your own browser.")
     domains = LOOPBACK_HOSTS
-    gives_again = True
-    url_is_lost = ()
+    default_url = DEFAULT_URL
+    has_reusable_url = True
+    lost_url_rules = ()
+    url_in_use_rules = (PORT_TAKEN,)
 
     def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:  # noqa: ARG002
         """See `Provider.offer`."""
@@ -106,7 +108,7 @@ class LocalTunnel(Tunnel):
         from wizard.tunnels.certificates import local_authority
         from wizard.tunnels.trust import is_remembered
 
-        url = wanted_url(self._request)
+        url = requested_url(self._request)
         port = urlsplit(url).port or 443
         state_dir = self._request.state_dir
         authority = self.authority = local_authority(state_dir, self._processes)
@@ -229,16 +231,16 @@ class _Serving:
             return  # the one in use is good for a month yet; tomorrow is another day
 
 
-def wanted_url(request: TunnelRequest) -> str:
-    """The URL that is asked for, else `DEFAULT_URL`.
+def requested_url(request: TunnelRequest) -> str:
+    """The URL that is requested, or else the default one.
 
     Raises:
         Failure: what is asked for is not on this machine, or is LibreChat's own port.
     """
-    if not request.wanted_url:
-        return DEFAULT_URL
+    if not request.requested_url:
+        return PROVIDER.default_url
     try:
-        url = parse_public_url(request.wanted_url)
+        url = parse_public_url(request.requested_url)
     except InvalidValue as error:
         raise NOT_LOCAL.failure(error.reason) from error
     parts = urlsplit(url)

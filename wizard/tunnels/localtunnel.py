@@ -112,7 +112,7 @@ class LocaltunnelTunnel(ChildTunnel):
         self._server = environ.get(SERVER_VARIABLE, PUBLIC_SERVER)
 
     def _start(self) -> str:
-        asked = self._url or self._request.wanted_url
+        asked = self._url or self._request.requested_url
         url = super()._start().rstrip("/")
         if not url.startswith("https://"):
             raise NO_HTTPS.failure(url)
@@ -134,7 +134,7 @@ class LocaltunnelTunnel(ChildTunnel):
             raise NO_CLIENT.failure()
         if len(client) > 1:
             self._progress(Message("npx fetches {package} if it is not there yet", package=PACKAGE))
-        asked = self._url or self._request.wanted_url
+        asked = self._url or self._request.requested_url
         return (
             *client,
             *("--port", str(self._request.port)),
@@ -174,8 +174,10 @@ class Localtunnel:
         " from its server to you."
     )
     domains = (".loca.lt", ".localtunnel.me")
-    gives_again = True
-    url_is_lost = (NAME_TAKEN,)
+    default_url = ""
+    has_reusable_url = True
+    lost_url_rules = (NAME_TAKEN,)
+    url_in_use_rules = ()
 
     def offer(
         self,

@@ -79,7 +79,7 @@ class NgrokTunnel(SupervisedTunnel):
     def _start(self) -> str:
         self._agent = None
         self._stands = False
-        wanted = self._url or self._wanted_url()
+        wanted = self._url or self._requested_url()
         configuration = ngrok_config.read(self._environ)
         addresses = ngrok_agent.api_addresses(configuration.web_address)
         found = ngrok_agent.running_endpoint(self._request.port, wanted, addresses)
@@ -169,8 +169,8 @@ class NgrokTunnel(SupervisedTunnel):
             ngrok_config.check_token(token)
         return token
 
-    def _wanted_url(self) -> str:
-        wanted = self._request.wanted_url.strip()
+    def _requested_url(self) -> str:
+        wanted = self._request.requested_url.strip()
         try:
             return parse_public_url(wanted) if wanted else ""
         except InvalidValue as error:
@@ -270,8 +270,10 @@ class Ngrok:
     name = "ngrok"
     summary = Message("Visitors of a free account's URL first meet a page of ngrok's.")
     domains = (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io")
-    gives_again = True
-    url_is_lost = (FOREIGN_DOMAIN,)
+    default_url = ""
+    has_reusable_url = True
+    lost_url_rules = (FOREIGN_DOMAIN,)
+    url_in_use_rules = (ALREADY_ONLINE,)
 
     def offer(
         self,

@@ -131,11 +131,11 @@ def api_addresses(web_address: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (own, *WEB_ADDRESSES))))
 
 
-def running_endpoint(port: int, wanted_url: str, addresses: Sequence[str]) -> Running | None:
+def running_endpoint(port: int, requested_url: str, addresses: Sequence[str]) -> Running | None:
     """What leads to the port over HTTPS already, and is the wanted URL if one is wanted."""
     for address in addresses:
         for public_url, upstream in _endpoints(address):
-            fits = public_url == wanted_url or not wanted_url
+            fits = public_url == requested_url or not requested_url
             if fits and public_url.startswith("https://") and _leads_to(upstream, port):
                 return Running(address, public_url)
     return None
