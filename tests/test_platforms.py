@@ -719,7 +719,7 @@ def test_ctrl_break_ends_us_as_ctrl_c_does() -> None:
     code = (
         "import os, signal\n"
         "signal.SIGBREAK = signal.SIGWINCH\n"
-        "from wizard.execution import end_on_signals\n"
+        "from wizard.interrupts import end_on_signals\n"
         "end_on_signals()\n"
         "try: os.kill(os.getpid(), signal.SIGWINCH)\n"
         "except KeyboardInterrupt: print('ended')\n"

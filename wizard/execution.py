@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn, Protocol
 
 from wizard.defaults import ENGLISH
 from wizard.findings import BUG, ExitCode, Failure, Finding, Rule, Severity
+from wizard.interrupts import end_on_signals
 from wizard.language import Language, Message
 from wizard.platforms import is_console, reader_has_gone
 from wizard.ports import Ports
@@ -226,17 +225,6 @@ def _can_draw_questions(platform: str = sys.platform) -> bool:
 
 def _is_ci(environ: dict[str, str]) -> bool:
     return environ.get("CI", "").lower() not in {"", "0", "false"}
-
-
-def end_on_signals() -> None:
-    """`kill`, Ctrl-Break and a closed terminal end us like Ctrl-C, so that tunnels are closed."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        raise KeyboardInterrupt
-
-    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), interrupt)
 
 
 def _show_traceback(ports: Ports) -> None:

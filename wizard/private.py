@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
+from wizard.interrupts import signals_held
 from wizard.platforms import replace, sync
 
 _OWNER_ONLY = 0o700
@@ -36,20 +40,57 @@ def private_folder(root: Path, *names: str) -> Path:
 def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Put the content into the file in one step: nobody sees a part, or before `mode` allows it.
 
+    The content is on the disk before it has the name. A signal waits until it has.
+
     Raises:
-        OSError: it cannot be written; what was there is untouched.
+        OSError: it cannot be written; what was there is untouched. It names the file, or the
+            folder where that is the trouble, and never the temporary file.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    written = Path(name)
+    with signals_held():
+        with _about(path.parent):
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        temporary = Path(name)
+        try:
+            with _about(path):
+                with os.fdopen(handle, "wb") as file:
+                    if sys.platform == "win32":
+                        temporary.chmod(mode)
+                    else:  # by its name it could be another file by now, and we root
+                        os.fchmod(handle, mode)
+                    file.write(content)
+                    file.flush()
+                    sync(handle)
+                replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):  # why it was not written is what counts
+                temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a name that was given or taken last through a power cut, where the system can.
+
+    Never raises: the file has its name by now. Not every file system syncs folders, and one that
+    is not readable cannot be opened for it. Windows has no such thing.
+    """
+    if os.name != "posix":
+        return
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Have errors of the system name this path."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            sync(file.fileno())
-        written.chmod(mode)
-        replace(written, path)
-    except BaseException:
-        written.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
         raise
 
 

@@ -177,7 +177,7 @@ class DetachedTunnel(Tunnel):
 
 def main() -> int:
     """The process in the background; returns its exit status."""
-    from wizard.execution import end_on_signals
+    from wizard.interrupts import end_on_signals
 
     os.umask(0o077)
     end_on_signals()

@@ -1,0 +1,64 @@
+"""Signals that end a run, and the moments in which they have to wait."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# SIGBREAK is Ctrl-Break on Windows, which has no SIGHUP.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+def end_on_signals() -> None:
+    """Make `kill`, Ctrl-Break and a closed terminal raise KeyboardInterrupt, as Ctrl-C does.
+
+    Its argument is the signal's number. A signal that is ignored (`nohup`) stays ignored.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt(number)
+
+    for number in _numbers():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Let a signal that would end the run take effect at the end of this block.
+
+    What is done in it, and what is noted down about it, is then never half done. Python handles
+    signals in the main thread only; in another thread nothing has to wait.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {
+        number: handler for number in _numbers() if callable(handler := signal.getsignal(number))
+    }
+    arrived: list[int] = []
+    is_holding = True
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if is_holding:
+            arrived.append(number)
+        else:  # between two of the calls below
+            handlers[number](number, frame)
+
+    try:
+        for number in handlers:
+            signal.signal(number, note)
+        yield
+    finally:
+        is_holding = False
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if arrived:
+            handlers[arrived[-1]](arrived[-1], None)
+
+
+def _numbers() -> list[int]:
+    return [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
