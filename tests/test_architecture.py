@@ -44,7 +44,6 @@ STARTERS = {
 
 # Those that cannot do without a costly package; all others import them inside functions.
 COSTLY = {
-    "wizard.auth0.management_transport",
     "wizard.demo.endpoints",
     "wizard.demo.exchange",
     "wizard.demo.server",

@@ -23,6 +23,7 @@ SPEAKS_ENGLISH = {
 NOT_SAID: dict[str, dict[str, str]] = {
     "wizard/auth0/callback_server.py": {"sign-in callback": "the name of a thread"},
     "wizard/auth0/json_web_token.py": {"00 UTC": "a time"},
+    "wizard/auth0/management.py": {"Bearer 00": "a header"},
     "wizard/auth0/management_access.py": {
         "Insufficient scope, expected any of: 00": "plays the Management API, whose words these are"
     },
@@ -47,7 +48,6 @@ NOT_SAID: dict[str, dict[str, str]] = {
         "the dashboard's name of a setting",
     )
     | {"00 API": "a name that the dashboard will show"},
-    "wizard/auth0/management_transport.py": {"the carrier has its own": "in place of a token"},
     "wizard/auth0/probes.py": {"HTTP 00 00": "the server's own words follow"},
     "wizard/auth0/result_page.py": {
         "default-src 'none'; style-src 00; base-uri 'none'; form-action 'none';"

@@ -1,15 +1,16 @@
 """The Management API as provisioning needs it: read the tenant, apply what was planned.
 
-On auth0-python; what it raises becomes a `Failure` here, without the answers themselves, which
-hold secrets.
+Eight calls in all. An answer is JSON of the shapes in Auth0's OpenAPI description; one that is
+not, or that repeats the token, becomes a `Failure`, without the answer itself, which holds secrets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+from urllib.parse import quote, urlencode
 
 from wizard.auth0 import dashboard
 from wizard.auth0.management_access import SCOPES_MISSING, Access
@@ -23,31 +24,13 @@ from wizard.auth0.management_plan import (
     needs_user_grant,
     values_of,
 )
+from wizard.auth0.patience import Patient
 from wizard.auth0.quoting import quoted
 from wizard.auth0.tenant import network_finding
 from wizard.clock import Clock
 from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.http import NetworkError
 from wizard.language import Message
-
-if TYPE_CHECKING:
-    from auth0.management.client import Auth0
-    from auth0.management.core.pagination import SyncPager
-    from auth0.management.types.create_client_response_content import CreateClientResponseContent
-    from auth0.management.types.create_resource_server_response_content import (
-        CreateResourceServerResponseContent,
-    )
-    from auth0.management.types.get_client_response_content import GetClientResponseContent
-    from auth0.management.types.resource_server import ResourceServer
-    from auth0.management.types.update_client_response_content import UpdateClientResponseContent
-    from auth0.management.types.update_resource_server_response_content import (
-        UpdateResourceServerResponseContent,
-    )
-
-    AnyClient = GetClientResponseContent | CreateClientResponseContent | UpdateClientResponseContent
-    AnyApi = (
-        ResourceServer | CreateResourceServerResponseContent | UpdateResourceServerResponseContent
-    )
 
 _API_DOCS = "https://auth0.com/docs/api/management/v2"
 _LIMITS_DOCS = (
@@ -133,6 +116,17 @@ NO_SUCH_APPLICATION = Rule(
     fix="Correct --client-id, or OPENID_CLIENT_ID in the .env; blank it there to have an"
     " application made.",
 )
+TOO_LONG = Rule(
+    id="LA623",
+    severity=Severity.ERROR,
+    title="The Management API takes too long",
+    why="The tenant has more applications or APIs than the wizard reads, it answers slowly, or"
+    " another server answers under its name and never comes to an end.",
+    fix="Give the application's Client ID as --client-id, so that no list of them is read; look at"
+    " https://status.auth0.com; then run the command again.",
+    source=_API_DOCS,
+    exit_code=ExitCode.TENANT,
+)
 RULES = (
     TOKEN_ENDED,
     AT_THE_LIMIT,
@@ -143,10 +137,16 @@ RULES = (
     GONE,
     SAME_NAME_TWICE,
     NO_SUCH_APPLICATION,
+    TOO_LONG,
 )
 
 READ_SCOPES = frozenset({"read:clients", "read:client_keys"})
+# Reading or changing a tenant ends after so many seconds, waits for rate limits included.
+MOST_SECONDS = 180.0
+MOST_PAGES = 50
 _PAGE = 100
+_RETRIES = 8
+_LONGEST_WAIT = 60.0
 _CLIENT_FIELDS = (
     "client_id,client_secret,name,app_type,token_endpoint_auth_method,"
     "client_authentication_methods,oidc_conformant,jwt_configuration,grant_types,callbacks,"
@@ -154,6 +154,7 @@ _CLIENT_FIELDS = (
 )
 _LIMIT_WORDS = ("limit", "upgrade", "entitlement", "quota", "maximum")
 
+Json = Mapping[str, object]
 T = TypeVar("T")
 
 
@@ -161,120 +162,66 @@ T = TypeVar("T")
 class ManagementApi:
     """One tenant's Management API.
 
-    Every method raises `Failure` when the tenant cannot be reached, refuses, or speaks what is
-    not the Management API's.
+    Every method raises `Failure` when the tenant cannot be reached, refuses, answers anything but
+    the Management API's JSON, or takes longer than `MOST_SECONDS`.
     """
 
     access: Access
     clock: Clock
 
     def read(self, wanted: Wanted, client_id: str = "") -> TenantState:
-        """What of the tenant concerns LibreChat.
+        """Return what of the tenant concerns LibreChat.
 
         The application is found by `client_id`, or without one by the name that is wanted.
         """
         reading = {"read:resource_servers"} if wanted.audience else set()
         self.access.require(READ_SCOPES | reading)
-        client = self._client()
+        calls = self._calls()
         if not client_id:
-            client_id = self._find_by_name(client, wanted.name)
+            client_id = _find_by_name(calls, wanted.name)
         tenant = TenantState(
-            self._application(client, client_id) if client_id else None,
-            self._api(client, wanted.audience) if wanted.audience else None,
+            _application(calls, client_id) if client_id else None,
+            _api(calls, wanted.audience) if wanted.audience else None,
         )
         if tenant.application is None or not needs_user_grant(tenant):
             return tenant
         self.access.require(frozenset({"read:client_grants"}))
-        granted = self._has_user_grant(client, tenant.application.client_id, wanted.audience)
+        granted = _has_user_grant(calls, tenant.application.client_id, wanted.audience)
         return replace(tenant, has_user_grant=granted)
 
     def apply(
         self, part: Part, changes: tuple[PlannedChange, ...], tenant: TenantState, audience: str
     ) -> TenantState:
-        """Change that part, in one request; returns the tenant as it answered to be."""
-        values: dict[str, Any] = values_of(changes, part)
-        client = self._client()
+        """Change that part in one request; return the tenant by its answer."""
+        calls, values = self._calls(), values_of(changes, part)
         match part:
             case Part.API:
-                with _told():
-                    api = (
-                        client.resource_servers.create(**values)
-                        if tenant.api is None
-                        else client.resource_servers.update(tenant.api.id, **values)
-                    )
-                return replace(tenant, api=_api_state(api))
+                answer = calls.save(
+                    "resource-servers", tenant.api.id if tenant.api else None, values
+                )
+                return replace(tenant, api=_api_state(answer))
             case Part.APPLICATION:
-                with _told():
-                    application = (
-                        client.clients.create(**values)
-                        if tenant.application is None
-                        else client.clients.update(tenant.application.client_id, **values)
-                    )
-                return replace(tenant, application=_application_state(application))
+                known = tenant.application.client_id if tenant.application else None
+                answer = calls.save("clients", known, values)
+                return replace(tenant, application=_application_state(answer))
             case Part.ACCESS:
                 if tenant.application is None:
                     raise ValueError("access is given to an application")
-                with _told():
-                    client.client_grants.create(
-                        client_id=tenant.application.client_id,
-                        audience=audience,
-                        scope=[],
-                        subject_type="user",
-                    )
+                grant = {
+                    "client_id": tenant.application.client_id,
+                    "audience": audience,
+                    "scope": [],
+                    "subject_type": "user",
+                }
+                calls.save("client-grants", None, grant)
                 return replace(tenant, has_user_grant=True)
 
-    def _client(self) -> Auth0:
-        from wizard.auth0.management_transport import connect
-
-        return connect(self.access, self.clock)
-
-    def _find_by_name(self, client: Auth0, name: str) -> str:
-        """The Client ID, "" if there is no such application."""
-        with _told():
-            found = [
-                each.client_id or ""
-                for each in _all_pages(
-                    lambda page: client.clients.list(
-                        fields="client_id,name", is_first_party=True, page=page, per_page=_PAGE
-                    )
-                )
-                if each.name == name
-            ]
-        if len(found) > 1:
-            raise SAME_NAME_TWICE.failure(f"{name}: {', '.join(found)}.")
-        return next(iter(found), "")
-
-    def _application(self, client: Auth0, client_id: str) -> ApplicationState:
-        try:
-            with _told():
-                return _application_state(client.clients.get(client_id, fields=_CLIENT_FIELDS))
-        except Failure as failure:
-            if failure.finding.rule is GONE:
-                where = Message(
-                    "{client_id} in {tenant}.", client_id=client_id, tenant=self.access.tenant
-                )
-                raise NO_SUCH_APPLICATION.failure(where) from None
-            raise
-
-    def _api(self, client: Auth0, audience: str) -> ApiState | None:
-        with _told():
-            apis = _all_pages(lambda page: client.resource_servers.list(page=page, per_page=_PAGE))
-            return next((_api_state(each) for each in apis if each.identifier == audience), None)
-
-    def _has_user_grant(self, client: Auth0, client_id: str, audience: str) -> bool:
-        with _told():
-            grants = client.client_grants.list(
-                client_id=client_id,
-                audience=audience,
-                subject_type="user",
-                take=_PAGE,
-                include_totals=None,
-            )
-            return any(True for _ in grants)
+    def _calls(self) -> _Calls:
+        return _Calls(self.access, self.clock, self.clock.now() + MOST_SECONDS)
 
 
 def write_scopes(changes: tuple[PlannedChange, ...], tenant: TenantState) -> frozenset[str]:
-    """The scopes that applying the changes needs."""
+    """Return the scopes that applying the changes needs."""
     exists = {Part.API: tenant.api, Part.APPLICATION: tenant.application, Part.ACCESS: None}
     names = {
         Part.API: "resource_servers",
@@ -285,34 +232,101 @@ def write_scopes(changes: tuple[PlannedChange, ...], tenant: TenantState) -> fro
     return frozenset(f"{'update' if exists[it] else 'create'}:{names[it]}" for it in parts)
 
 
-def _all_pages(list_page: Callable[[int], SyncPager[T, Any]]) -> Iterator[T]:
-    """What the pages hold, to the last one; auth0-python's pager asks for one more."""
-    seen = page = 0
-    while True:
-        answer = list_page(page)
-        items = answer.items or []
-        yield from items
-        seen += len(items)
-        if not items or seen >= (answer.response.total or 0):
-            return
-        page += 1
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Requests to the Management API that have one deadline together."""
+
+    access: Access
+    clock: Clock
+    deadline: float
+
+    def get(self, path: str, **query: object) -> _Answer:
+        """Read one thing, or one page."""
+        return self._call("GET", f"{path}?{urlencode(query)}")
+
+    def save(self, kind: str, known: str | None, values: Json) -> _Answer:
+        """Create one of that kind, or change the one with that ID."""
+        if known is None:
+            return self._call("POST", kind, values)
+        return self._call("PATCH", f"{kind}/{_segment(known)}", values)
+
+    def all(self, path: str, name: str, **query: object) -> Iterator[_Answer]:
+        """Read the whole list of that name, page by page."""
+        seen = 0
+        for page in range(MOST_PAGES):
+            answer = self.get(path, **query, page=page, per_page=_PAGE, include_totals="true")
+            items = answer.objects(name)
+            yield from items
+            seen += len(items)
+            if not items or seen >= (answer.value("total", int) or 0):
+                return
+        raise TOO_LONG.failure(Message("{pages} pages of {kind}.", pages=MOST_PAGES, kind=path))
+
+    def _call(self, method: str, path: str, body: Json | None = None) -> _Answer:
+        if self.clock.now() >= self.deadline:
+            raise TOO_LONG.failure(Message("Over {seconds} s.", seconds=int(MOST_SECONDS)))
+        token = self.access.token
+        secrets = [token] if token else []
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            answer = Patient(
+                self.access.http, self.clock, _RETRIES, _LONGEST_WAIT, self.deadline, {"GET"}
+            ).request(
+                method,
+                f"https://{self.access.tenant}/api/v2/{path}",
+                body=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+            )
+        except NetworkError as error:
+            raise Failure(network_finding(error, secrets)) from None
+        said = answer.json_object()
+        if not 200 <= answer.status < 300:
+            raise _failure(answer.status, said, secrets)
+        if said is None or not _is_fit(said, secrets):
+            raise NOT_UNDERSTOOD.failure()
+        return _Answer(said)
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """What goes wrong within, in the user's terms; the library's errors quote whole answers."""
-    import httpx
-    from auth0.management.core.api_error import ApiError
-    from auth0.management.core.parse_error import ParsingError
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A JSON object of the Management API; what is null in it is not there.
 
-    try:
-        yield
-    except NetworkError as error:
-        raise Failure(network_finding(error)) from None
-    except ApiError as error:
-        raise _failure(error.status_code or 0, error.body) from None
-    except (ParsingError, httpx.HTTPError, ValueError):  # pydantic's errors are ValueErrors
-        raise NOT_UNDERSTOOD.failure() from None
+    Every method raises `Failure` where a value has another type than Auth0's schema says.
+    """
+
+    said: Json = field(repr=False)
+
+    def value(self, name: str, kind: type[T]) -> T | None:
+        """Return the value, None if there is none."""
+        value = self.said.get(name)
+        return None if value is None else _of_type(value, kind)
+
+    def string(self, name: str) -> str:
+        """Return the string, "" if there is none."""
+        return self.value(name, str) or ""
+
+    def needed(self, name: str) -> str:
+        """Return the string, which every answer of this kind has."""
+        if string := self.string(name):
+            return string
+        raise NOT_UNDERSTOOD.failure()
+
+    def strings(self, name: str) -> tuple[str, ...]:
+        """Return the list of strings, () if there is none."""
+        return tuple(_of_type(each, str) for each in self.value(name, list) or ())
+
+    def object(self, name: str) -> _Answer | None:
+        """Return the object, None if there is none."""
+        value = self.value(name, dict)
+        return None if value is None else _Answer(value)
+
+    def objects(self, name: str) -> list[_Answer]:
+        """Return the list of objects, which every answer of this kind has."""
+        return [_Answer(_of_type(each, dict)) for each in _of_type(self.said.get(name), list)]
 
 
 _BY_STATUS = {
@@ -325,11 +339,14 @@ _BY_STATUS = {
 }
 
 
-def _failure(status: int, body: object) -> Failure:
-    """What the status and Auth0's error object mean."""
-    if not isinstance(body, Mapping) or "statusCode" not in body:
+def _failure(status: int, said: Json | None, secrets: Collection[str]) -> Failure:
+    """Return what the status and Auth0's error object mean."""
+    if said is None or "statusCode" not in said:
         return NOT_UNDERSTOOD.failure(Message("It answered {status}.", status=status))
-    message, code = quoted(str(body.get("message", ""))), str(body.get("errorCode", ""))
+    message, code = (
+        quoted(value, secrets=secrets) if isinstance(value := said.get(name), str) else ""
+        for name in ("message", "errorCode")
+    )
     if status == 403 and code == "insufficient_scope":
         return SCOPES_MISSING.failure(f"{message}.")
     rule = _BY_STATUS.get(status, NOT_UNDERSTOOD)
@@ -343,48 +360,105 @@ def _failure(status: int, body: object) -> Failure:
     )
 
 
-def _application_state(client: AnyClient) -> ApplicationState:
-    tokens = client.jwt_configuration
-    if client.client_secret is None and tokens is None:
+def _is_fit(said: Json, secrets: Collection[str]) -> bool:
+    """Return whether the answer is all text, and repeats none of the secrets."""
+    try:
+        text = json.dumps(said, ensure_ascii=False)
+        text.encode()  # a lone surrogate is no character
+    except (ValueError, RecursionError):
+        return False
+    return not any(secret in text for secret in secrets)
+
+
+def _of_type(value: object, kind: type[T]) -> T:
+    if type(value) is not kind:  # to isinstance, True is an int
+        raise NOT_UNDERSTOOD.failure()
+    return value
+
+
+def _find_by_name(calls: _Calls, name: str) -> str:
+    """Return the Client ID, "" if there is no such application."""
+    found = [
+        each.needed("client_id")
+        for each in calls.all("clients", "clients", fields="client_id,name", is_first_party="true")
+        if each.string("name") == name
+    ]
+    if len(found) > 1:
+        raise SAME_NAME_TWICE.failure(f"{name}: {', '.join(found)}.")
+    return next(iter(found), "")
+
+
+def _application(calls: _Calls, client_id: str) -> ApplicationState:
+    try:
+        return _application_state(
+            calls.get(f"clients/{_segment(client_id)}", fields=_CLIENT_FIELDS)
+        )
+    except Failure as failure:
+        if failure.finding.rule is GONE:
+            where = Message(
+                "{client_id} in {tenant}.", client_id=client_id, tenant=calls.access.tenant
+            )
+            raise NO_SUCH_APPLICATION.failure(where) from None
+        raise
+
+
+def _api(calls: _Calls, audience: str) -> ApiState | None:
+    apis = calls.all("resource-servers", "resource_servers")
+    return next((_api_state(each) for each in apis if each.string("identifier") == audience), None)
+
+
+def _has_user_grant(calls: _Calls, client_id: str, audience: str) -> bool:
+    grants = calls.get(
+        "client-grants", client_id=client_id, audience=audience, subject_type="user", take=_PAGE
+    )
+    return bool(grants.objects("client_grants"))
+
+
+def _segment(text: str) -> str:
+    """Return the text as one segment of a path."""
+    return quote(text, safe="")
+
+
+def _application_state(client: _Answer) -> ApplicationState:
+    secret, tokens = client.value("client_secret", str), client.object("jwt_configuration")
+    if secret is None and tokens is None:
         # Auth0 leaves both out for those who may not see an application's keys.
         raise SCOPES_MISSING.failure(Message("Missing: {scopes}.", scopes="read:client_keys"))
-    methods = client.client_authentication_methods
     return ApplicationState(
-        client_id=client.client_id or "",
-        client_secret=client.client_secret or "",
-        name=client.name or "",
-        app_type=client.app_type or "",
-        token_endpoint_auth_method=client.token_endpoint_auth_method or "",
-        has_key_credentials=methods is not None,
-        oidc_conformant=client.oidc_conformant,
+        client_id=client.needed("client_id"),
+        client_secret=secret or "",
+        name=client.string("name"),
+        app_type=client.string("app_type"),
+        token_endpoint_auth_method=client.string("token_endpoint_auth_method"),
+        has_key_credentials=client.object("client_authentication_methods") is not None,
+        oidc_conformant=client.value("oidc_conformant", bool),
         # An application that was made without one signs by HS256 (terraform-provider-auth0's
         # recordings).
-        id_token_alg=(tokens and tokens.alg) or "HS256",
-        id_token_lifetime=tokens.lifetime_in_seconds if tokens else None,
-        grant_types=tuple(client.grant_types or ()),
-        callbacks=tuple(client.callbacks or ()),
-        allowed_logout_urls=tuple(client.allowed_logout_urls or ()),
-        web_origins=tuple(client.web_origins or ()),
-        is_first_party=client.is_first_party is not False,
+        id_token_alg=(tokens and tokens.string("alg")) or "HS256",
+        id_token_lifetime=tokens.value("lifetime_in_seconds", int) if tokens else None,
+        grant_types=client.strings("grant_types"),
+        callbacks=client.strings("callbacks"),
+        allowed_logout_urls=client.strings("allowed_logout_urls"),
+        web_origins=client.strings("web_origins"),
+        is_first_party=client.value("is_first_party", bool) is not False,
     )
 
 
-def _api_state(api: AnyApi) -> ApiState:
-    rules = api.subject_type_authorization
-    policies = {} if rules is None else rules.model_dump(exclude_none=True)
+def _api_state(api: _Answer) -> ApiState:
+    rules = api.object("subject_type_authorization") or _Answer({})
+    policies = {subject: rules.object(subject) for subject in rules.said}
+    skips_consent = "skip_consent_for_verifiable_first_party_clients"
     return ApiState(
-        id=api.id or "",
-        identifier=api.identifier or "",
-        name=api.name or "",
-        signing_alg=api.signing_alg or "",
-        allow_offline_access=api.allow_offline_access,
-        skip_consent_for_verifiable_first_party_clients=(
-            api.skip_consent_for_verifiable_first_party_clients
-        ),
-        token_encryption=None if api.token_encryption is None else Message("on"),
+        id=api.needed("id"),
+        identifier=api.string("identifier"),
+        name=api.string("name"),
+        signing_alg=api.string("signing_alg"),
+        allow_offline_access=api.value("allow_offline_access", bool),
+        skip_consent_for_verifiable_first_party_clients=api.value(skips_consent, bool),
+        token_encryption=None if api.object("token_encryption") is None else Message("on"),
         policies={
-            subject: str(rule["policy"])
+            subject: policy
             for subject, rule in policies.items()
-            if isinstance(rule, dict) and "policy" in rule
+            if rule is not None and (policy := rule.string("policy"))
         },
     )

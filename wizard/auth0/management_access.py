@@ -69,6 +69,8 @@ RULES = (SCOPES_MISSING, OTHER_TENANT, MACHINE_REFUSED, CLI_FAILED)
 
 CLI_SECONDS = 60.0
 _LACKS_SCOPE = re.compile(r"lacks scope: ([a-z_]+:[a-z_]+)")
+# RFC 6750 §2.1.
+_BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _BROKE = re.compile(r"failed to send request|unexpected EOF")
 # Ours; the CLI would take some of them for its own (auth0-cli issue 259).
 _OUR_VARIABLES = frozenset(
@@ -129,8 +131,8 @@ def parse_token(text: str) -> str:
     value = text.strip().removeprefix("Bearer ").strip()
     if not value:
         raise InvalidValue("Paste the token; it begins with eyJ.")
-    if any(character.isspace() or not character.isprintable() for character in value):
-        raise InvalidValue("A token has no spaces in it; copy it again.")
+    if not _BEARER_TOKEN.fullmatch(value):
+        raise InvalidValue("A token has letters, digits and -._~+/ only; copy it again.")
     return value
 
 
@@ -185,10 +187,10 @@ def by_machine(client_id: str, client_secret: str, tenant: str, http: HttpClient
     try:
         answer = http.request("POST", f"https://{tenant}/oauth/token", form=form)
     except NetworkError as error:
-        raise Failure(network_finding(error)) from None
+        raise Failure(network_finding(error, [client_secret])) from None
     said = answer.json_object() or {}
     token = said.get("access_token")
-    if answer.status != 200 or not isinstance(token, str):
+    if answer.status != 200 or not isinstance(token, str) or not _BEARER_TOKEN.fullmatch(token):
         words = ": ".join(
             str(said[name]) for name in ("error", "error_description") if name in said
         )

@@ -1,15 +1,15 @@
-"""Asks again where that is right: a rate limit that passes, a connection that broke."""
+"""Sends a request again where that is right: after a rate limit, or when the connection broke."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from wizard.clock import Clock
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 
-RETRIES = 2
 DEFAULT_WAIT = 1.0
 SHORTEST_WAIT = 0.1
 LONGEST_WAIT = 30.0
@@ -21,14 +21,26 @@ _EPOCH = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """An `HttpClient` that waits as a rate limit tells it, at most `LONGEST_WAIT` at a time.
+    """An `HttpClient` that waits for rate limits as they say.
 
-    A request that broke, or that a proxy could not pass on, is sent once more at once; none of
-    the checks' requests changes anything.
+    A request that broke, or that a proxy could not pass on, is sent once more at once.
+
+    Attributes:
+        http: sends the requests.
+        clock: measures and waits.
+        retries: how often a rate limit is waited for.
+        longest_wait: in seconds; a longer one is not waited for.
+        deadline: the time after which nothing is waited for.
+        repeatable: methods of requests that change nothing, so that they may be sent twice; all
+            requests of the checks are.
     """
 
     http: HttpClient
     clock: Clock
+    retries: int = 2
+    longest_wait: float = LONGEST_WAIT
+    deadline: float = math.inf
+    repeatable: Collection[str] = frozenset({"GET", "POST"})
 
     def request(
         self,
@@ -44,42 +56,28 @@ class Patient:
         def send() -> Response:
             return self.http.request(method, url, form=form, body=body, headers=headers)
 
-        try:
-            answer = send()
-        except NetworkError as error:
-            if error.trouble is not Trouble.DROPPED:
-                raise
-            answer = send()
-        if answer.status in PASSING:
-            answer = send()
-        return past_rate_limit(answer, send, self.clock, RETRIES, LONGEST_WAIT)
+        def send_until_answered() -> Response:
+            if method not in self.repeatable:
+                return send()
+            try:
+                answer = send()
+            except NetworkError as error:
+                if error.trouble is not Trouble.DROPPED:
+                    raise
+                return send()
+            return send() if answer.status in PASSING else answer
 
-
-def past_rate_limit(
-    answer: Response,
-    send_again: Callable[[], Response],
-    clock: Clock,
-    retries: int,
-    longest_wait: float,
-) -> Response:
-    """The answer, or where it is a rate limit's, the one that comes after the wait it tells.
-
-    Args:
-        answer: the first one.
-        send_again: sends the same request.
-        clock: by which is waited.
-        retries: how often it may be sent again.
-        longest_wait: in seconds; a longer one is not waited for.
-    """
-    for _ in range(retries):
-        if answer.status != 429:
-            break
-        wait = wait_told(answer, clock.now())
-        if wait > longest_wait:
-            break
-        clock.sleep(max(wait, SHORTEST_WAIT))
-        answer = send_again()
-    return answer
+        answer = send_until_answered()
+        for _ in range(self.retries):
+            if answer.status != 429:
+                break
+            now = self.clock.now()
+            wait = max(wait_told(answer, now), SHORTEST_WAIT)
+            if wait > min(self.longest_wait, self.deadline - now):
+                break
+            self.clock.sleep(wait)
+            answer = send_until_answered()
+        return answer
 
 
 def wait_told(answer: Response, now: float) -> float:

@@ -72,12 +72,18 @@ def quoted(text: str, *, secrets: Collection[str] = ()) -> str:
 
 
 def _without_credentials(text: str, secrets: Collection[str]) -> str:
-    line = _ESCAPE_SEQUENCE.sub(" ", decoded(text[:PAGE_LENGTH]))
+    whole = _without_secrets(text, secrets)  # the cut would leave a part of one
+    line = _ESCAPE_SEQUENCE.sub(" ", decoded(whole[:PAGE_LENGTH]))
     line = "".join(" " if _unseen(character) else character for character in line)
-    for secret in secrets:
-        for form in (secret, quote(secret, safe=""), quote_plus(secret)):
-            line = line.replace(form, "[hidden]").replace(decoded(form), "[hidden]")
+    line = _without_secrets(line, secrets)
     return _JWT.sub("[hidden]", _CREDENTIAL.sub(r"\1\2[hidden]", line))
+
+
+def _without_secrets(text: str, secrets: Collection[str]) -> str:
+    for secret in secrets:
+        for form in (secret, quote(secret, safe=""), quote_plus(secret), decoded(secret)):
+            text = text.replace(form, "[hidden]")
+    return text
 
 
 def _quoted(value: object, secrets: Collection[str]) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -360,12 +360,12 @@ def is_usable_key(key: object) -> bool:
     return isinstance(public, RSAPublicKey) and public.key_size >= SHORTEST_KEY_BITS
 
 
-def network_finding(error: NetworkError) -> Finding:
-    """Why no answer came from the tenant, in the user's terms."""
+def network_finding(error: NetworkError, secrets: Collection[str] = ()) -> Finding:
+    """Return why no answer came from the tenant, in the user's terms, without the secrets."""
     rule = _BY_TROUBLE[error.trouble]
     if error.trouble in {Trouble.TLS, Trouble.WRONG_NAME} and _is_custom(error.host):
         rule = CUSTOM_DOMAIN_NOT_READY
-    reported = quoted(error.detail)
+    reported = quoted(error.detail, secrets=secrets)
     template = "{host}: {trouble} ({reported})." if reported else "{host}: {trouble}."
     return rule.finding(
         Message(template, host=error.host, trouble=error.trouble.value, reported=reported)

@@ -1,0 +1,431 @@
+"""The eight calls, held against auth0-python's; and answers that no Management API gives."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import httpx
+import pytest
+from auth0.management.client import Auth0
+
+from tests.auth0.test_management_plan import AUDIENCE, SOUND, SOUND_APPLICATION, WANTED
+from tests.fakes import FixedClock
+from wizard.auth0.management import MOST_PAGES, MOST_SECONDS, ManagementApi
+from wizard.auth0.management_access import Access, by_machine
+from wizard.auth0.management_plan import ApiState, Part, TenantState, plan, values_of
+from wizard.findings import ExitCode, Failure
+from wizard.http import NetworkError, Response, Trouble
+
+TENANT = "dev-abc.us.auth0.com"
+CLIENT_ID = "one/two?three"  # no Client ID looks so; it must stay one segment of the path
+OPAQUE_TOKEN = "mgmt-9f27/1c+opaque="
+CLIENT = {
+    "client_id": CLIENT_ID,
+    "client_secret": "s" * 64,
+    "name": "LibreChat",
+    "jwt_configuration": {"alg": "RS256", "lifetime_in_seconds": 36000},
+    "callbacks": ["https://chat.example.com/oauth/openid/callback"],
+}
+API = {
+    "id": "65f0",
+    "identifier": AUDIENCE,
+    "name": "LibreChat API",
+    "subject_type_authorization": {"user": {"policy": "require_client_grant"}, "client": None},
+}
+GRANT = {"id": "cgr_1", "client_id": CLIENT_ID, "audience": AUDIENCE, "subject_type": "user"}
+
+
+@dataclass(frozen=True)
+class Sent:
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    body: object
+    authorization: str
+
+    @classmethod
+    def of(cls, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Sent:
+        parts = urlsplit(url)
+        if body:
+            assert headers["content-type"] == "application/json"
+        return cls(
+            method,
+            parts.path,
+            sorted(parse_qsl(parts.query, keep_blank_values=True)),
+            json.loads(body) if body else None,
+            headers["authorization"],
+        )
+
+
+def answer_to(method: str, path: str) -> tuple[int, object]:
+    """What a tenant with one application, one API and one grant says."""
+    kind, _, one = path.removeprefix("/api/v2/").partition("/")
+    name, thing = {
+        "clients": ("clients", CLIENT),
+        "resource-servers": ("resource_servers", API),
+        "client-grants": ("client_grants", GRANT),
+    }[kind]
+    if method == "GET" and not one:
+        return 200, {name: [thing], "start": 0, "limit": 100, "total": 1}
+    return (201 if method == "POST" else 200), thing
+
+
+@dataclass
+class Tenant:
+    """`HttpClient` that answers as `respond` says, and moves the clock by `seconds` each time."""
+
+    respond: Callable[[str, str], Response | NetworkError] | None = None
+    clock: FixedClock = field(default_factory=FixedClock)
+    seconds: float = 0.0
+    sent: list[Sent] = field(default_factory=list)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        lower = {"authorization": "", **{k.lower(): v for k, v in (headers or {}).items()}}
+        self.sent.append(Sent.of(method, url, body, lower))
+        assert len(self.sent) <= 1000, "it has no end"
+        self.clock.time += self.seconds
+        if self.respond is None:
+            status, said = answer_to(method, urlsplit(url).path)
+            return Response(url, status, {}, json.dumps(said).encode())
+        answer = self.respond(method, url)
+        if isinstance(answer, NetworkError):
+            raise answer
+        return answer
+
+    @property
+    def api(self) -> ManagementApi:
+        return ManagementApi(Access(TENANT, self, OPAQUE_TOKEN), self.clock)
+
+
+def sent_by_sdk(call: Callable[[Auth0], object]) -> Sent:
+    """The request that auth0-python sends for that call; it must understand the answer, too."""
+    sent = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        url = f"https://{TENANT}{request.url.raw_path.decode()}"
+        sent.append(Sent.of(request.method, url, request.read(), request.headers))
+        status, said = answer_to(request.method, urlsplit(url).path)
+        return httpx.Response(status, json=said)
+
+    with httpx.Client(transport=httpx.MockTransport(handle)) as client:
+        call(
+            Auth0(
+                base_url=f"https://{TENANT}/api/v2",
+                token=OPAQUE_TOKEN,
+                httpx_client=client,
+                max_retries=0,
+            )
+        )
+    return sent[0]
+
+
+EMPTY = plan(TenantState(), WANTED)
+UPDATE = tuple(change for change in EMPTY if change.field != "identifier")
+API_VALUES: dict[str, Any] = values_of(EMPTY, Part.API)
+API_CHANGES: dict[str, Any] = values_of(UPDATE, Part.API)
+CLIENT_VALUES: dict[str, Any] = values_of(EMPTY, Part.APPLICATION)
+PAGE = {"page": 0, "per_page": 100}
+
+
+def read(api: ManagementApi) -> object:
+    return api.read(WANTED)
+
+
+def apply(part: Part, tenant: TenantState) -> Callable[[ManagementApi], object]:
+    changes = EMPTY if tenant.api is None else UPDATE
+    return lambda api: api.apply(part, changes, tenant, AUDIENCE)
+
+
+KNOWN = TenantState(
+    type(SOUND_APPLICATION)(client_id=CLIENT_ID), ApiState(id="65f0/..", identifier=AUDIENCE)
+)
+
+
+@pytest.mark.parametrize(
+    ("ours", "number", "theirs"),
+    [
+        (
+            read,
+            0,
+            lambda it: it.clients.list(fields="client_id,name", is_first_party=True, **PAGE),
+        ),
+        (
+            read,
+            1,
+            lambda it: it.clients.get(
+                CLIENT_ID,
+                fields="client_id,client_secret,name,app_type,token_endpoint_auth_method,"
+                "client_authentication_methods,oidc_conformant,jwt_configuration,grant_types,"
+                "callbacks,allowed_logout_urls,web_origins,is_first_party",
+            ),
+        ),
+        (read, 2, lambda it: it.resource_servers.list(**PAGE)),
+        (
+            read,
+            3,
+            lambda it: it.client_grants.list(
+                client_id=CLIENT_ID,
+                audience=AUDIENCE,
+                subject_type="user",
+                take=100,
+                include_totals=None,
+            ),
+        ),
+        (
+            apply(Part.API, TenantState()),
+            0,
+            lambda it: it.resource_servers.create(**API_VALUES),
+        ),
+        (
+            apply(Part.API, KNOWN),
+            0,
+            lambda it: it.resource_servers.update("65f0/..", **API_CHANGES),
+        ),
+        (
+            apply(Part.APPLICATION, TenantState()),
+            0,
+            lambda it: it.clients.create(**CLIENT_VALUES),
+        ),
+        (
+            apply(Part.APPLICATION, KNOWN),
+            0,
+            lambda it: it.clients.update(CLIENT_ID, **CLIENT_VALUES),
+        ),
+        (
+            apply(Part.ACCESS, KNOWN),
+            0,
+            lambda it: it.client_grants.create(
+                client_id=CLIENT_ID, audience=AUDIENCE, scope=[], subject_type="user"
+            ),
+        ),
+    ],
+)
+def test_a_request_is_the_one_that_auth0s_own_client_sends(
+    ours: Callable[[ManagementApi], object], number: int, theirs: Callable[[Auth0], object]
+) -> None:
+    tenant = Tenant()
+
+    ours(tenant.api)
+
+    assert tenant.sent[number] == sent_by_sdk(theirs)
+
+
+def test_what_is_read_of_a_tenant() -> None:
+    tenant = Tenant().api.read(WANTED)
+
+    assert tenant.application is not None
+    assert tenant.application.client_id == CLIENT_ID
+    assert tenant.application.id_token_lifetime == 36000
+    assert tenant.application.callbacks == (WANTED.settings.callback_url,)
+    assert tenant.api is not None
+    assert tenant.api.policies == {"user": "require_client_grant"}
+    assert tenant.has_user_grant
+
+
+# -- answers that no Management API gives ---------------------------------------------------------
+
+
+def respond(said: object, status: int = 200, **headers: str) -> Callable[[str, str], Response]:
+    body = said if isinstance(said, bytes) else json.dumps(said).encode()
+    return lambda method, url: Response(url, status, headers, body)
+
+
+def refused(tenant: Tenant, call: Callable[[ManagementApi], object] = read) -> Failure:
+    with pytest.raises(Failure) as failure:
+        call(tenant.api)
+    return failure.value
+
+
+CHANGED = {name: {**CLIENT, name: value} for name, value in {"client_id": "", "name": 7}.items()}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"<html>",
+        b'"' + b"x" * 100,
+        b"[" * 200_000 + b"]" * 200_000,
+        b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
+        b'{"name":' * 500 + b"1" + b"}" * 500,
+        b'{"total": ' + b"9" * 5000 + b"}",
+        b"\xff\xfe{}",
+        {},
+        {"clients": None},
+        {"clients": "LibreChat"},
+        {"clients": ["LibreChat"]},
+        {"clients": [{"name": "LibreChat"}]},
+        {"clients": [{"name": ["LibreChat"]}]},
+        {"clients": [CLIENT], "total": "1"},
+        {"clients": [CLIENT], "total": True},
+        b'{"clients": [{"name": "LibreChat", "client_id": "\\ud800"}], "total": 1}',
+    ],
+)
+def test_an_answer_that_is_none_ends_in_a_rule(said: object) -> None:
+    failure = refused(Tenant(respond(said)))
+
+    assert failure.finding.rule.id == "LA607"
+    assert failure.exit_code is ExitCode.TENANT
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("client_id", ""),
+        ("client_id", 7),
+        ("client_secret", ["s"]),
+        ("name", {}),
+        ("jwt_configuration", "RS256"),
+        ("jwt_configuration", {"alg": 256}),
+        ("jwt_configuration", {"lifetime_in_seconds": "36000"}),
+        ("jwt_configuration", {"lifetime_in_seconds": True}),
+        ("client_authentication_methods", []),
+        ("oidc_conformant", "true"),
+        ("is_first_party", 0),
+        ("callbacks", "https://chat.example.com"),
+        ("callbacks", [None]),
+        ("grant_types", {"authorization_code": True}),
+    ],
+)
+def test_a_value_of_another_type_is_not_taken(name: str, value: object) -> None:
+    tenant = Tenant(respond({**CLIENT, name: value}))
+
+    assert refused(tenant, lambda api: api.read(WANTED, CLIENT_ID)).finding.rule.id == "LA607"
+
+
+@pytest.mark.parametrize("status", [200, 301, 302, 500, 503, 599])
+def test_a_page_of_another_server_is_no_answer(status: int) -> None:
+    tenant = Tenant(respond(b"<html>", status, location="https://elsewhere.example.com"))
+
+    failure = refused(tenant)
+
+    assert failure.finding.rule.id == "LA607"
+    assert all(sent.path.startswith("/api/v2/clients") for sent in tenant.sent)
+
+
+# -- bounds ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("items", [1, 100])
+def test_pages_without_end_are_not_read_for_ever(items: int) -> None:
+    others = [{"name": "Other", "client_id": "o"}] * items
+    tenant = Tenant(respond({"clients": others, "total": 10**18}))
+
+    failure = refused(tenant)
+
+    assert failure.finding.rule.id == "LA623"
+    assert failure.exit_code is ExitCode.TENANT
+    assert "--client-id" in failure.finding.fix
+    assert len(tenant.sent) == MOST_PAGES
+
+
+def test_slow_pages_end_at_a_deadline() -> None:
+    others = [{"name": "Other", "client_id": "o"}]
+    tenant = Tenant(respond({"clients": others, "total": 10**18}), seconds=25.0)
+    began = tenant.clock.now()
+
+    failure = refused(tenant)
+
+    assert failure.finding.rule.id == "LA623"
+    assert tenant.clock.now() - began < MOST_SECONDS + 25.0
+
+
+@pytest.mark.parametrize("call", [read, apply(Part.ACCESS, SOUND)])
+@pytest.mark.parametrize("wait", ["0", "1", "60"])
+def test_rate_limits_end_at_the_same_deadline(
+    wait: str, call: Callable[[ManagementApi], object]
+) -> None:
+    said = {"statusCode": 429, "message": "Global limit has been reached"}
+    tenant = Tenant(respond(said, 429, **{"retry-after": wait}))
+    began = tenant.clock.now()
+
+    assert refused(tenant, call).finding.rule.id == "LA605"
+
+    assert tenant.clock.now() - began <= MOST_SECONDS
+    assert len(tenant.sent) <= 9
+
+
+def test_pages_with_a_rate_limit_each_end_at_the_same_deadline() -> None:
+    others = [{"name": "Other", "client_id": "o"}]
+    page = respond({"clients": others, "total": 10**18})
+    limit = respond({"statusCode": 429, "message": "M"}, 429, **{"retry-after": "59"})
+    turns = itertools.cycle([limit, limit, page])
+    tenant = Tenant(lambda method, url: next(turns)(method, url))
+    began = tenant.clock.now()
+
+    assert refused(tenant).exit_code in {ExitCode.TENANT, ExitCode.FINDINGS}
+
+    assert tenant.clock.now() - began <= MOST_SECONDS
+
+
+def test_what_writes_is_sent_once() -> None:
+    for answer in (
+        respond(b"", 503),
+        lambda method, url: NetworkError(Trouble.DROPPED, url),
+    ):
+        tenant = Tenant(answer)
+        refused(tenant, apply(Part.APPLICATION, TenantState()))
+        assert len(tenant.sent) == 1
+
+
+# -- the token ------------------------------------------------------------------------------------
+
+
+def error(message: str, code: str = "c", status: int = 403) -> Callable[[str, str], Response]:
+    return respond({"statusCode": status, "message": message, "errorCode": code}, status)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error(f"Authorization: Bearer {OPAQUE_TOKEN} is not allowed"),
+        error(f"{' ' * 65_520}{OPAQUE_TOKEN}"),
+        error(f"{quote(OPAQUE_TOKEN, safe='')} {quote(quote(OPAQUE_TOKEN, safe=''))}"),
+        error(OPAQUE_TOKEN, "insufficient_scope"),
+        error(f"limit of {OPAQUE_TOKEN}", "too_many_entities"),
+        error(OPAQUE_TOKEN, OPAQUE_TOKEN, 400),
+        error(OPAQUE_TOKEN, OPAQUE_TOKEN, 429),
+        lambda method, url: NetworkError(Trouble.DROPPED, url, f"BadStatusLine({OPAQUE_TOKEN!r})"),
+        lambda method, url: NetworkError(Trouble.DROPPED, url, f"BadStatusLine({OPAQUE_TOKEN})"),
+        respond({**CLIENT, "name": f"Chat {OPAQUE_TOKEN}"}),
+        respond({**CLIENT, "callbacks": [f"https://{OPAQUE_TOKEN}.example.com"]}),
+        respond({**CLIENT, OPAQUE_TOKEN: 1}),
+        respond({**CLIENT, "client_id": OPAQUE_TOKEN}),
+        respond(
+            json.dumps({**CLIENT, "name": OPAQUE_TOKEN}).replace("mgmt", "\\u006dgmt").encode()
+        ),
+    ],
+)
+def test_the_token_is_in_no_message_even_if_the_api_repeats_it(
+    answer: Callable[[str, str], Response | NetworkError],
+) -> None:
+    failure = refused(Tenant(answer), lambda api: api.read(WANTED, CLIENT_ID))
+
+    shown = json.dumps(failure.finding.as_json()) + str(failure) + repr(failure)
+    assert OPAQUE_TOKEN[:7] not in shown
+    assert quote(OPAQUE_TOKEN, safe="")[-7:] not in shown
+
+
+def test_a_machines_secret_is_in_no_message_either() -> None:
+    secret = "m2m-7d40-secret"
+    broken = Tenant(lambda method, url: NetworkError(Trouble.DROPPED, url, f"got {secret}"))
+
+    with pytest.raises(Failure) as failure:
+        by_machine(CLIENT_ID, secret, TENANT, broken)
+
+    assert secret not in str(failure.value)
