@@ -16,6 +16,7 @@ from pathlib import Path
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message, packed, unpacked
 from wizard.private import file_name, private_folder, write_whole
+from wizard.reading import load_json, read_file
 from wizard.watchdog import end, start_time
 
 STARTING = Rule(
@@ -46,6 +47,7 @@ RULES = (STARTING, NOT_STOPPED, NO_RECORD)
 
 LOCK_SECONDS = 1.0
 _FOLDER = "background"
+_MAX_BYTES = 1 << 16
 # 9999 is the last year that a date shows.
 _LAST_TIME = 250e9
 
@@ -169,10 +171,10 @@ class Background:
 def _read(path: Path) -> BackgroundTunnel | None:
     """The tunnel of that file; what nobody can read is thrown away."""
     try:
-        return _tunnel_of(json.loads(path.read_bytes()))
+        return _tunnel_of(load_json(read_file(path, _MAX_BYTES, follow_links=False)))
     except (FileNotFoundError, PermissionError):
         return None  # on Windows it may be on its way into its place
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         with suppress(OSError):
             path.unlink()
         return None

@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from wizard.private import file_name, private_folder, write_whole
+from wizard.reading import load_json, read_file
 
 _FOLDER = "drafts"
+_MAX_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,10 @@ class Drafts:
     def load(self) -> Draft:
         """The answers of the run that was interrupted."""
         try:
-            read = json.loads(self._path.read_bytes())
+            read = load_json(read_file(self._path, _MAX_BYTES, follow_links=False))
             known = {field.name for field in fields(Draft)}
             return Draft(**{name: str(read[name]) for name in known & read.keys()})
-        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        except (OSError, ValueError, AttributeError, TypeError):
             return Draft()
 
     def keep(self, draft: Draft) -> None:

@@ -6,7 +6,6 @@ from `HTTPS_PROXY` and `NO_PROXY`. What goes wrong on the way is told apart in `
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 from wizard.language import Message, joined
+from wizard.reading import load_json
 from wizard.settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ class Response:
     def json_object(self) -> dict[str, object] | None:
         """The body if it is a JSON object, else None."""
         try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
+            value = load_json(self.body)
+        except ValueError:
             return None
         return value if isinstance(value, dict) else None
 

@@ -27,6 +27,10 @@ _REASONS = {
 
 
 def refusal(error: OSError, path: Path | Message) -> Message:
-    """What the system refuses, and where: in our words, or, where we have none, in its own."""
-    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-    return Message("{file}: {reason}.", file=path, reason=reason)
+    """What the system refuses, and where."""
+    return Message("{file}: {reason}.", file=path, reason=reason_of(error))
+
+
+def reason_of(error: OSError) -> str:
+    """Why the system refuses it: in our words, or, where we have none, in its own."""
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))

@@ -20,7 +20,6 @@ from wizard.execution import envelope
 from wizard.findings import ExitCode, Failure
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
-from wizard.processes import SystemProcesses
 
 VALUES = {
     "OPENID_ISSUER": f"https://{DOMAIN}",
@@ -322,23 +321,6 @@ def test_json_holds_no_secret(folder: Path) -> None:
     assert value["fixed"] == []
     for name in ("OPENID_CLIENT_SECRET", "OPENID_SESSION_SECRET", "JWT_SECRET"):
         assert GOOD[name] not in text
-
-
-@pytest.mark.needs("git")
-def test_a_file_that_git_tracks(folder: Path) -> None:
-    from wizard.doctor.subject import gather
-
-    path = write(folder, env())
-
-    def is_tracked() -> bool:
-        subject = gather(path, path.read_bytes(), {}, SystemProcesses())
-        return subject.facts.is_tracked
-
-    assert not is_tracked()
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    assert not is_tracked()
-    subprocess.run(["git", "add", ".env"], cwd=folder, check=True)
-    assert is_tracked()
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:

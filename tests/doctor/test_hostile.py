@@ -17,7 +17,7 @@ from tests.doctor.cases import CASES, env, subject
 from wizard.doctor.rules import can_be_mended, diagnose, repairs
 from wizard.doctor.writing import silenced_rules
 from wizard.findings import BUG
-from wizard.librechat.deployment import MAX_FILE_BYTES, read_deployment
+from wizard.librechat.deployment import MAX_FILE_BYTES, MOST_INTERPOLATED, read_deployment
 from wizard.librechat.variables import VARIABLES
 from wizard.text import printable
 
@@ -132,6 +132,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     "content",
     [
         "services: {api: {environment: *a, volumes: *b, env_file: *c, image: *d, ports: *e}}",
+        "services: {api: {user: *j, ports: *j, environment: [*j], image: *j, env_file: [*j]}}",
         "registration: {socialLogins: *j}",
         "registration: *j",
     ],
@@ -165,6 +166,15 @@ def test_documents_that_are_none(tmp_path: Path, content: bytes) -> None:
         (tmp_path / name).write_bytes(content)
     checked = replace(subject(env()), deployment=read_deployment(tmp_path))
     assert BUG not in {finding.rule for finding in diagnose(checked)}
+
+
+def test_a_variable_that_is_handed_on_too_often(tmp_path: Path) -> None:
+    references = "".join(f"      X{number}: ${{BIG}}${{BIG}}\n" for number in range(10_000))
+    compose = f"services:\n  api:\n    environment:\n{references}"
+    (tmp_path / "compose.yaml").write_text(compose)
+    handed = read_deployment(tmp_path).environment({"BIG": "x" * 300_000})
+    assert handed["X0"].value == "x" * 600_000
+    assert sum(len(each.value) for each in handed.values()) <= MOST_INTERPOLATED
 
 
 def test_folders_and_devices_for_files(tmp_path: Path) -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from wizard.librechat.checkout import find, how_to_restart, look_at, signs_of_use
+from wizard.librechat.checkout import (
+    MAX_FILE_BYTES,
+    find,
+    how_to_restart,
+    look_at,
+    signs_of_use,
+    text_of,
+)
+from wizard.librechat.deployment import read_compose
 from wizard.processes import Completed, SystemProcesses
 
 RESTART = "docker compose restart api"
@@ -107,6 +115,35 @@ def test_what_is_no_file_does_not_hold_the_look_up(tmp_path: Path) -> None:
     (tmp_path / "deploy-compose.yml").write_bytes(b"\xff\xfe\0librechat")
     assert look_at(tmp_path).evidence == ("deploy-compose.yml",)
     assert how_to_restart(tmp_path) == (DEPLOYED,)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"a":' * 200_000,
+        b"[" * 200_000 + b"]" * 200_000,
+        b'{"name": "LibreChat", "version": [' + b"[" * 90 + b"]" * 90 + b"]}",
+        b'{"name": "LibreChat", "version": "' + b"9" * 40_000 + b'"}',
+        b'{"name": "LibreChat", "version": ' + b"9" * 5_000 + b"}",
+        b'{"name": {"librechat": 1}}',
+        b"\xff\xfe\x00",
+        b" " * (MAX_FILE_BYTES + 1),
+    ],
+)
+def test_a_package_of_a_stranger_is_bounded(tmp_path: Path, content: bytes) -> None:
+    for name in ("package.json", ".env.example", "docker-compose.yml", "librechat.yaml"):
+        (tmp_path / name).write_bytes(content)
+    assert look_at(tmp_path).version == ""
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs Linux's /proc")
+def test_files_of_proc_are_not_read(tmp_path: Path) -> None:
+    """/proc/kmsg is a regular file too, and waited for by those who read it."""
+    for name in ("package.json", ".env.example", "docker-compose.yml", "librechat.yaml"):
+        (tmp_path / name).symlink_to("/proc/version")
+    assert text_of(tmp_path / "package.json") == ""
+    (document,) = read_compose(tmp_path)
+    assert document.trouble == "it is not a regular file"
 
 
 def test_the_nearest_folder_is_found(tmp_path: Path) -> None:

@@ -125,7 +125,9 @@ def test_versions(older: str, newer: str) -> None:
     assert not is_older(older, older)
 
 
-@pytest.mark.parametrize("text", ["", "latest", "0.8", "0.8.8-beta", "x0.8.8", "0.8.8.1"])
+@pytest.mark.parametrize(
+    "text", ["", "latest", "0.8", "0.8.8-beta", "x0.8.8", "0.8.8.1", "9" * 5000 + ".0.0"]
+)
 def test_no_versions(text: str) -> None:
     assert parse_version(text) is None
     assert not is_older(text, "9.9.9")

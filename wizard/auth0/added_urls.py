@@ -13,6 +13,9 @@ from pathlib import Path
 
 from wizard.auth0.management_plan import NO_URLS, URL_LISTS, Urls
 from wizard.private import file_name, private_folder, write_whole
+from wizard.reading import load_json, read_file
+
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,10 @@ class AddedUrls:
 
     def _read(self) -> _Record:
         try:
-            kept = json.loads(self._path.read_bytes())
+            kept = load_json(read_file(self._path, _MAX_BYTES, follow_links=False))
             used = {str(env_file): _urls(urls) for env_file, urls in kept["used"].items()}
             return _Record(_urls(kept["added"]), used)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return _Record(NO_URLS, {})
 
     def _keep(self, record: _Record) -> None:

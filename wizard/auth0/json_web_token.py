@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 from wizard.auth0.quoting import quoted
 from wizard.auth0.tenant import Jwk
+from wizard.reading import load_json
 
 LONGEST_TOKEN = 1 << 16
 # In this order LibreChat looks for the user's address (librechat: openidStrategy.js).
@@ -92,27 +94,24 @@ class Token:
 
 
 def read(raw: str) -> Token:
-    """The token's header and claims, nothing verified."""
-    import jwt
-
-    if not raw or len(raw) > LONGEST_TOKEN:
+    """Return the token with its header and claims, nothing verified (RFC 7519, RFC 7516 §3.1)."""
+    parts = raw.split(".") if len(raw) <= LONGEST_TOKEN else []
+    if len(parts) not in {3, 5}:  # signed, encrypted
         return Token(raw)
     try:
-        if raw.count(".") != 2:
-            return Token(raw, _jwe_header(raw))
-        header = jwt.get_unverified_header(raw)
-        return Token(raw, header, jwt.decode(raw, options={"verify_signature": False}))
-    except (jwt.PyJWTError, ValueError, RecursionError):
+        header = _object(parts[0])
+        return Token(raw, header, _object(parts[1]) if len(parts) == 3 else {})
+    except ValueError:
         return Token(raw)
 
 
-def _jwe_header(raw: str) -> dict[str, Any]:
-    """The header of a JWE in compact form (RFC 7516 §3.1), {} if it is none."""
-    import json
+def _object(part: str) -> dict[str, Any]:
+    """Return the JSON object in a part of a token.
 
-    from jwt.utils import base64url_decode
-
-    if raw.count(".") != 4:
-        return {}
-    header = json.loads(base64url_decode(raw.partition(".")[0]))
-    return header if isinstance(header, dict) else {}
+    Raises:
+        ValueError: it holds none.
+    """
+    value = load_json(b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
+    if not isinstance(value, dict):
+        raise ValueError("A part of the token is no JSON object.")
+    return value

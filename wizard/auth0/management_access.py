@@ -6,21 +6,20 @@ user would drive it: its own login, client and tokens stay its own.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from wizard.auth0 import dashboard
+from wizard.auth0 import dashboard, json_web_token
 from wizard.auth0.quoting import quoted
 from wizard.auth0.tenant import network_finding
 from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message, sentences
 from wizard.processes import Completed, Processes
+from wizard.reading import load_json
 from wizard.settings import InvalidValue, is_tenant_domain
 
 _TOKENS_DOCS = "https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens"
@@ -138,20 +137,10 @@ def parse_token(text: str) -> str:
 
 def claims_of(token: str) -> TokenClaims:
     """What the token says; not verified, since only the tenant can refuse or take it."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return TokenClaims()
-    try:
-        padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        claims = json.loads(base64.urlsafe_b64decode(padded))
-    except (binascii.Error, ValueError, RecursionError):
-        return TokenClaims()
-    if not isinstance(claims, dict):
-        return TokenClaims()
-    audience, scope = claims.get("aud"), claims.get("scope")
-    audiences = audience if isinstance(audience, list) else [audience]
+    read = json_web_token.read(token)
+    scope = read.claims.get("scope")
     return TokenClaims(
-        next((tenant for each in audiences if (tenant := _tenant_of(each))), ""),
+        next((tenant for each in read.audience if (tenant := _tenant_of(each))), ""),
         frozenset(scope.split()) if isinstance(scope, str) else None,
     )
 
@@ -247,8 +236,8 @@ def _answer(done: Completed, method: str, url: str) -> Response:
         return _refusal(done, url)
     text = done.stdout.strip()
     try:
-        said = json.loads(text) if text else None
-    except (ValueError, RecursionError):
+        said = load_json(text) if text else None
+    except ValueError:
         raise CLI_FAILED.failure("What it printed is no JSON.") from None
     if said is None and method != "DELETE":
         return _json_response(url, 403, {"statusCode": 403, "error": "Forbidden", "message": ""})
@@ -275,9 +264,9 @@ def _json_response(url: str, status: int, said: object) -> Response:
     return Response(url, status, {"content-type": "application/json"}, json.dumps(said).encode())
 
 
-def _tenant_of(audience: object) -> str:
+def _tenant_of(audience: str) -> str:
     """The domain of `https://TENANT/api/v2/`, "" for any other audience."""
-    if not isinstance(audience, str) or not audience.endswith("/api/v2/"):
+    if not audience.endswith("/api/v2/"):
         return ""
     try:
         return urlsplit(audience).netloc.lower()

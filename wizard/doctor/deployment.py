@@ -9,7 +9,7 @@ from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule, Severity
 from wizard.language import Message
-from wizard.librechat.deployment import YAML_FILE
+from wizard.librechat.deployment import YAML_FILE, scalar
 from wizard.librechat.variables import VARIABLES, Section
 
 BROKEN_DOCUMENT = Rule(
@@ -126,7 +126,7 @@ def _compose_wins(subject: Subject) -> Iterator[Finding]:
 
 
 def _port_needed(subject: Subject) -> Iterator[Finding]:
-    ports = (str(port) for port in subject.deployment.items("api", "ports") if _is_plain(port))
+    ports = map(scalar, subject.deployment.items("api", "ports"))
     is_used = any(_PUBLISHES_PORT.search(port) for port in ports)
     if is_used and not (subject.file.values().get("PORT") or subject.environ.get("PORT")):
         yield subject.finding(PORT_NEEDED, "PORT")
@@ -137,7 +137,7 @@ def _yaml_hides_button(subject: Subject) -> Iterator[Finding]:
     registration = content.get("registration")
     logins = registration.get("socialLogins") if isinstance(registration, Mapping) else None
     if isinstance(logins, list) and "openid" not in logins and subject.deployment.reads_yaml:
-        names = ", ".join(str(login) for login in logins[:10] if _is_plain(login))
+        names = ", ".join(filter(None, map(scalar, logins[:10])))
         yield YAML_HIDES_BUTTON.finding(
             Message(
                 "{file}: registration.socialLogins has {logins}.",
@@ -166,7 +166,7 @@ def _compose_files(subject: Subject) -> str:
 
 def _unreadable_in_container(subject: Subject) -> Iterator[Finding]:
     facts, uid = subject.facts, subject.value("UID")
-    runs_as = any("UID" in str(user) for user in subject.deployment.items("api", "user"))
+    runs_as = any("UID" in scalar(user) for user in subject.deployment.items("api", "user"))
     if facts.mode is None or facts.owner is None or not uid.isdecimal() or not runs_as:
         return
     owner, group = facts.owner
@@ -203,10 +203,6 @@ def _panel_callback(subject: Subject) -> Iterator[Finding]:
             callback=callback,
         )
         yield subject.finding(PANEL_CALLBACK, "ADMIN_PANEL_URL", fix=fix)
-
-
-def _is_plain(value: object) -> bool:
-    return isinstance(value, str | int)
 
 
 CHECKS = (

@@ -16,11 +16,11 @@ from wizard.language import Message, joined
 from wizard.librechat.checkout import look_at, text_of
 from wizard.librechat.deployment import Deployment, Handed, read_deployment
 from wizard.librechat.env_file import Assignment, EnvFile
+from wizard.librechat.git_index import is_tracked
 from wizard.librechat.instance import Instance
 from wizard.librechat.secrets import secrets_of, without
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.librechat.versions import is_older
-from wizard.processes import Processes
 from wizard.settings import (
     Auth0Settings,
     InvalidValue,
@@ -43,7 +43,7 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """The file beside its text; None where the system or git cannot tell."""
+    """The file beside its text; None where the system cannot tell."""
 
     mode: int | None = None
     owner: tuple[int, int] | None = None
@@ -194,7 +194,7 @@ class Subject:
         return (0, *(found.end() for found in _LINE_BREAK.finditer(self.file.text)))
 
 
-def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Processes) -> Subject:
+def gather(path: Path, content: bytes, environ: Mapping[str, str]) -> Subject:
     """The subject of one `.env` that was just read.
 
     Raises:
@@ -204,7 +204,7 @@ def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Pr
     return Subject(
         path=path,
         file=EnvFile.from_bytes(content),
-        facts=_facts(path, processes),
+        facts=_facts(path),
         deployment=read_deployment(checkout.folder, checkout.version),
         environ=environ,
         example_names=names_in(text_of(checkout.env_example)),
@@ -247,17 +247,9 @@ def names_in(example: str) -> frozenset[str]:
     return frozenset(_EXAMPLE_NAME.findall(example))
 
 
-def _facts(path: Path, processes: Processes) -> FileFacts:
+def _facts(path: Path) -> FileFacts:
     mode = owner = None
     if os.name == "posix":
         status = path.stat()
         mode, owner = stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
-    return FileFacts(mode, owner, _is_tracked(path, processes))
-
-
-def _is_tracked(path: Path, processes: Processes) -> bool:
-    if processes.which("git") is None:
-        return False
-    # A folder from elsewhere may configure a program that git would start.
-    git = ["git", "-C", str(path.parent), "-c", "core.fsmonitor=false"]
-    return processes.run([*git, "ls-files", "--error-unmatch", "--", path.name]).status == 0
+    return FileFacts(mode, owner, is_tracked(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import stat
 from collections.abc import Iterator
@@ -20,8 +19,10 @@ from wizard.librechat.deployment import (
 )
 from wizard.platforms import user_id
 from wizard.processes import Processes
+from wizard.reading import load_json, read_file
 
 MAX_FILE_BYTES = 1 << 20
+LONGEST_VERSION = 40
 DOCKER_TIMEOUT_SECONDS = 5.0
 COMPOSE_FILES = (*MAIN_FILES, DEPLOY_FILE)
 
@@ -50,8 +51,10 @@ def look_at(folder: Path) -> Checkout:
     evidence = []
     version = ""
     package = _json_object(folder / "package.json")
-    if str(package.get("name", "")).lower() == "librechat":
-        version = str(package.get("version", "")).removeprefix("v")
+    name, told = package.get("name"), package.get("version")
+    if isinstance(name, str) and name.lower() == "librechat":
+        if isinstance(told, str) and len(told) <= LONGEST_VERSION:
+            version = told.removeprefix("v")
         evidence.append(f"package.json (LibreChat {version})" if version else "package.json")
     if "OPENID_ISSUER" in text_of(folder / ".env.example"):
         evidence.append(".env.example")
@@ -167,17 +170,15 @@ def _holds_something(folder: Path) -> bool:
 
 def _json_object(path: Path) -> dict[str, object]:
     try:
-        value = json.loads(text_of(path))
-    except (ValueError, RecursionError):
+        value = load_json(text_of(path))
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 
 
 def text_of(path: Path) -> str:
-    """The file's text, "" if it is no ordinary readable file."""
+    """Return the file's text, "" if it is no regular file that can be read."""
     try:
-        if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
-            return ""
-        return path.read_text("utf-8", "replace")
+        return read_file(path, MAX_FILE_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""

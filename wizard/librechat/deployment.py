@@ -6,12 +6,14 @@ Only read, never run: no Docker is needed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.language import Message
+from wizard.reading import read_file
+from wizard.refusals import reason_of
 
 if TYPE_CHECKING:
     import yaml
@@ -21,6 +23,8 @@ MAX_FILE_BYTES = 1 << 18
 # Entries of all mappings, their merges (`<<`) written out: nested ones multiply, and a file of one
 # kilobyte can hold more than a computer has memory for.
 MOST_ENTRIES = 50_000
+# A few references each to a long variable come to more than a computer has memory for, too.
+MOST_INTERPOLATED = 1 << 20
 API_SERVICE = "api"
 PANEL_SERVICE = "admin-panel"
 YAML_FILE = "librechat.yaml"
@@ -46,6 +50,11 @@ class Document:
     content: Mapping[str, object] | None = field(default=None, repr=False)
     trouble: str = ""
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder has the file."""
+        return self.content is not None or bool(self.trouble)
+
 
 @dataclass(frozen=True, slots=True)
 class Handed:
@@ -66,8 +75,7 @@ class Deployment:
     @property
     def documents(self) -> tuple[Document, ...]:
         """All files that there are."""
-        there = self.yaml.content is not None or self.yaml.trouble
-        return (*self.compose, self.yaml) if there else self.compose
+        return (*self.compose, self.yaml) if self.yaml.is_there else self.compose
 
     def services(self, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
         """The service in each Compose file that has it, with the file's name."""
@@ -94,7 +102,7 @@ class Deployment:
     def image(self) -> str:
         """The image that runs, "" where none is named."""
         images = [
-            _scalar(each["image"]) for _, each in self.services(API_SERVICE) if "image" in each
+            scalar(each["image"]) for _, each in self.services(API_SERVICE) if "image" in each
         ]
         return images[-1] if images else ""
 
@@ -113,10 +121,12 @@ class Deployment:
     def environment(self, values: Mapping[str, str]) -> dict[str, Handed]:
         """What Compose sets for LibreChat; `values` is what it interpolates from."""
         handed: dict[str, Handed] = {}
+        room = MOST_INTERPOLATED
         for where, service in self.services(API_SERVICE):
             for name, value in _pairs(service.get("environment")):
                 if value is not None:
-                    handed[name] = Handed(interpolated(value, values), where)
+                    handed[name] = Handed(interpolated(value, values, room), where)
+                    room -= len(handed[name].value)
         return handed
 
     @property
@@ -129,7 +139,7 @@ class Deployment:
     def hands_env_as_variables(self) -> bool:
         """Whether Compose itself reads the file, by its own grammar."""
         return any(
-            _scalar(each.get("path") if isinstance(each, Mapping) else each).endswith(".env")
+            scalar(each.get("path") if isinstance(each, Mapping) else each).endswith(".env")
             for each in self.items(API_SERVICE, "env_file")
         )
 
@@ -150,22 +160,38 @@ def read_compose(folder: Path) -> tuple[Document, ...]:
     """The Compose files, main and override; often much shorter than the `librechat.yaml`."""
     compose = []
     for names in (MAIN_FILES, _OVERRIDE_FILES):
-        main = next((name for name in names if (folder / name).is_file()), None)
-        if main is None:
+        found = _first_of(folder, names)
+        if found is None:
             break
-        compose.append(_document(folder / main))
-    if not compose and (folder / DEPLOY_FILE).is_file():
-        compose.append(_document(folder / DEPLOY_FILE))
+        compose.append(found)
+    if not compose and (found := _first_of(folder, (DEPLOY_FILE,))):
+        compose.append(found)
     return tuple(compose)
 
 
-def interpolated(text: str, values: Mapping[str, str]) -> str:
+def _first_of(folder: Path, names: Iterable[str]) -> Document | None:
+    documents = (_document(folder / name) for name in names)
+    return next((document for document in documents if document.is_there), None)
+
+
+def interpolated(text: str, values: Mapping[str, str], room: int = MOST_INTERPOLATED) -> str:
     """The text as Docker Compose reads it.
 
     Source: https://docs.docker.com/reference/compose-file/interpolation/
+
+    Args:
+        text: what stands in the file.
+        values: the variables.
+        room: the most characters that may come in; what comes after them is left out.
     """
 
     def replaced(found: re.Match[str]) -> str:
+        nonlocal room
+        value = value_of(found)
+        room -= len(value)
+        return value if room >= 0 else ""
+
+    def value_of(found: re.Match[str]) -> str:
         name = found["bare"] or found["name"]
         if name is None:
             return "$"
@@ -183,14 +209,11 @@ def interpolated(text: str, values: Mapping[str, str]) -> str:
 
 def _document(path: Path) -> Document:
     try:
-        if not path.is_file():
-            return Document(path.name)
-        if path.stat().st_size > MAX_FILE_BYTES:
-            return Document(path.name, trouble=Message("It is larger than any honest one."))
-        data = path.read_bytes()
+        return _understood(path.name, read_file(path, MAX_FILE_BYTES))
+    except (FileNotFoundError, IsADirectoryError):
+        return Document(path.name)
     except OSError as error:
-        return Document(path.name, trouble=type(error).__name__)
-    return _understood(path.name, data)
+        return Document(path.name, trouble=reason_of(error))
 
 
 def _understood(name: str, data: bytes) -> Document:
@@ -272,15 +295,15 @@ def _entries_of(node: yaml.Node, seen: dict[int, int]) -> int:
 def _pairs(environment: object) -> Iterator[tuple[str, str | None]]:
     if isinstance(environment, Mapping):
         for name, value in environment.items():
-            yield str(name), None if value is None else _scalar(value)
+            yield str(name), None if value is None else scalar(value)
     elif isinstance(environment, list):
         for each in environment:
-            name, sign, value = _scalar(each).partition("=")
+            name, sign, value = scalar(each).partition("=")
             yield name, value if sign else None
 
 
-def _scalar(value: object) -> str:
-    """A plain value as Compose hands it on; what is nested may be a bomb of aliases."""
+def scalar(value: object) -> str:
+    """Return a plain value as Compose hands it on, "" for what is nested: a bomb of aliases."""
     if isinstance(value, bool):
         return str(value).lower()
     try:
@@ -291,5 +314,5 @@ def _scalar(value: object) -> str:
 
 def _source(volume: object) -> str:
     if isinstance(volume, Mapping):
-        return _scalar(volume.get("source"))
-    return _scalar(volume).partition(":")[0]
+        return scalar(volume.get("source"))
+    return scalar(volume).partition(":")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import time
@@ -16,6 +15,7 @@ from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.platforms import command_line
 from wizard.private import private_folder
+from wizard.reading import load_json
 from wizard.settings import LOOPBACK_HOSTS
 from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
@@ -211,7 +211,7 @@ def _in_url(address: str) -> str:
 def _entry(line: str) -> Mapping[str, object]:
     """A line of Caddy's log, empty for one that is something else."""
     try:
-        entry = json.loads(line)
+        entry = load_json(line)
     except ValueError:
         return {}
     return entry if isinstance(entry, dict) else {}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 from collections.abc import Mapping
+
+from wizard.reading import load_json
 
 API_SECONDS = 2.0
 API_MAX_BYTES = 16 << 20
@@ -24,7 +25,7 @@ def get_json(address: str, path: str) -> Mapping[str, object] | None:
             connection.request("GET", path)
             answer = connection.getresponse()
             body = answer.read(API_MAX_BYTES)
-        document = json.loads(body) if answer.status == 200 else None
-    except (OSError, ValueError, RecursionError, http.client.HTTPException):
+        document = load_json(body) if answer.status == 200 else None
+    except (OSError, ValueError, http.client.HTTPException):
         return None
     return document if isinstance(document, dict) else None

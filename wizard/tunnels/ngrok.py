@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from wizard.findings import Failure
 from wizard.language import Message
 from wizard.private import private_folder
+from wizard.reading import load_json
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnels import (
     Offer,
@@ -241,7 +241,7 @@ def explained(
 def _reason(body: str) -> str:
     """The agent's reason in its API's refusal: `{"msg": …, "details": {"err": …}}`."""
     try:
-        document = json.loads(body)
+        document = load_json(body)
         return str(document["details"].get("err") or document["msg"])
     except (ValueError, LookupError, TypeError, AttributeError):
         return body

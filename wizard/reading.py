@@ -1,0 +1,94 @@
+"""Reads what others wrote: files of a stranger's checkout, JSON from anywhere."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from wizard.language import Message
+
+_NOT_REGULAR = Message("it is not a regular file")
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+# What walks through a value, as str() does, comes to Python's own limit of about 1,000.
+_DEEPEST = 100
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+
+
+def read_file(path: Path, limit: int, *, follow_links: bool = True) -> bytes:
+    """Return the content of a regular file, without ever waiting for it.
+
+    Args:
+        path: the file.
+        limit: the most bytes that it may have.
+        follow_links: whether the file itself may be a symbolic link.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+        OSError: it cannot be read; ELOOP where it is a link that is not followed, EINVAL where it
+            is a pipe, a device or a file of /proc, or larger than the limit.
+    """
+    _refuse_special(path, path.stat())  # to open a device can already do something
+    handle = os.open(path, _FLAGS if follow_links else _FLAGS | _NO_LINKS)
+    try:
+        status = os.fstat(handle)
+        _refuse_special(path, status)  # it may be another file by now
+        if _is_made_up(handle, status):
+            raise OSError(errno.EINVAL, _NOT_REGULAR, str(path))
+        content = bytearray()
+        while len(content) <= limit and (part := os.read(handle, limit + 1 - len(content))):
+            content += part
+    finally:
+        os.close(handle)
+    if len(content) > limit:
+        size = Message("it is larger than {size} KB", size=limit >> 10)
+        raise OSError(errno.EINVAL, size, str(path))
+    return bytes(content)
+
+
+def load_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON, or nested more deeply than any that means us well.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("The JSON is nested too deeply.") from None
+    level = _containers([value])
+    for _ in range(_DEEPEST):
+        if not level:
+            return value
+        level = [inner for each in level for inner in _containers(_items(each))]
+    raise ValueError("The JSON is nested too deeply.")
+
+
+def _containers(values: Iterable[object]) -> list[dict[str, object] | list[object]]:
+    return [each for each in values if isinstance(each, dict | list)]
+
+
+def _items(container: dict[str, object] | list[object]) -> Iterable[object]:
+    return container.values() if isinstance(container, dict) else container
+
+
+def _refuse_special(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, _NOT_REGULAR, str(path))
+
+
+def _is_made_up(handle: int, status: os.stat_result) -> bool:
+    """Whether the kernel makes the content up at each read, as that of /proc/kmsg, which blocks.
+
+    Such files have a size of 0, and their file systems (proc, sysfs, tracefs) no blocks.
+    """
+    if sys.platform == "win32":
+        return False
+    return status.st_size == 0 and os.fstatvfs(handle).f_blocks == 0
