@@ -28,11 +28,11 @@ from wizard.desktop import UserDesktop
 from wizard.execution import Flags, _can_draw_questions, _run, system_ports
 from wizard.findings import Outcome, Rule
 from wizard.librechat import env_store
-from wizard.librechat.env_file import Change, How
+from wizard.librechat.env_diff import ADDED, DiffLine
 from wizard.librechat.env_store import LOCKED, EnvStore
 from wizard.platforms import command_line, own_session, reader_has_gone, replace, sync
 from wizard.processes import _command, programs
-from wizard.text import encodable
+from wizard.text import MASK, encodable
 from wizard.tunnels import TunnelRequest
 from wizard.tunnels.caddy import CaddyTunnel
 from wizard.tunnels.local import CANNOT_LISTEN, PORT_TAKEN
@@ -599,7 +599,7 @@ def test_a_console_shows_what_it_can(
     console.done("The “Save” button … 日本")
     console.outcome(Outcome.LIKELY, "API", "fine")
     console.finding(LOCKED.finding("Łódź"))
-    console.changes([Change("OPENID_CLIENT_SECRET", How.ADDED, 3, None, "OPENID_CLIENT_SECRET=x")])
+    console.diff([DiffLine(ADDED, 3, f"OPENID_CLIENT_SECRET={MASK}")])
     console.link("Open “this”:", "https://x.example")
     with console.working("One moment …"):
         time.sleep(0.15)  # a round of the spinner

@@ -340,7 +340,7 @@ def test_the_command_line(folder: Path) -> None:
     mended = run(folder, "doctor", "--offline", "--fix", "--yes")
     assert mended.returncode == 0
     assert mended.stdout == ""
-    assert "is mended" in mended.stderr
+    assert "is written" in mended.stderr
 
     report = run(folder, "report", "--offline")
     assert report.returncode == 0

@@ -22,7 +22,8 @@ def ids(checked: Subject) -> set[str]:
 
 def mended(checked: Subject) -> tuple[Subject, dict[str, str]]:
     file, changes = repairs(checked)
-    return replace(checked, file=file), {change.name: change.after for change in changes}
+    values = file.values()
+    return replace(checked, file=file), {change.name: values[change.name] for change in changes}
 
 
 def only(checked: Subject, rule: str) -> tuple[Subject, set[str]]:
@@ -146,6 +147,4 @@ def test_rules_can_be_left_alone() -> None:
 
 def test_the_rest_is_mended_where_one_line_cannot_be() -> None:
     broken = subject("OPENID_SCOPE='openid\nX=1\n" + env(OPENID_CALLBACK_URL=""))
-    assert mended(broken)[1].get("OPENID_CALLBACK_URL") == (
-        "OPENID_CALLBACK_URL=/oauth/openid/callback"
-    )
+    assert mended(broken)[1].get("OPENID_CALLBACK_URL") == "/oauth/openid/callback"

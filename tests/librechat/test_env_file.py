@@ -10,7 +10,9 @@ from wizard.findings import ExitCode, Failure
 from wizard.librechat.env_file import (
     CONFUSING_FILE,
     NOT_TEXT,
+    SPANS_LINES,
     UNWRITABLE_VALUE,
+    Change,
     EnvFile,
     How,
     Suggestion,
@@ -77,10 +79,8 @@ def test_replaces_bytes_that_are_no_utf8_in_values_and_keeps_them_in_the_file() 
     file = EnvFile.from_bytes(data)
     assert file.values() == {"A": "���", "B": "1"}
     assert file.to_bytes() == data
-    after, changes = file.edited({"B": "2"})
+    after, _ = file.edited({"B": "2"})
     assert after.to_bytes() == b"A=\xff\xfe\xe2\x82\nB=2\n"
-    _, changes = file.edited({"A": "2"})
-    assert changes[0].before == "A=���"
 
 
 @pytest.mark.parametrize("data", ["A=b".encode("utf-16"), b"A=\0", "A=b".encode("utf-32-le")])
@@ -141,8 +141,6 @@ def test_refuses_a_value_without_a_common_form(value: str) -> None:
         ("A='1'#c\n", "A='new' #c\n"),
         ('A="1"\t# c\n', 'A="new" # c\n'),
         ("A=`1` # c\n", "A=new # c\n"),
-        ("A='one\ntwo'\nB=2\n", "A='new'\nB=2\n"),
-        ("A=\n'1'\nB=2\n", "A='new'\nB=2\n"),
         ("A=1\nB=2\nA=3\n", "A=1\nB=2\nA=new\n"),
         ("A=1   \n", "A=new   \n"),
         ("A=\x851\x85\n", "A=new\n"),
@@ -152,8 +150,6 @@ def test_refuses_a_value_without_a_common_form(value: str) -> None:
         ("A='1'\ufeff\n", "A='new'\n"),
         ("A=1 \xa0 # c\n", "A=new # c\n"),
         ("A=1\ufeff# c\n", "A=new # c\n"),
-        ("A=1\u2028# c\n", "A=new # c\n"),
-        ("A=1\u2029\n", "A=new\n"),
         ("A=\u3000\n", "A=new\n"),
         ("# A=old # c\nB=1\n", "A=new # c\nB=1\n"),
         ("#A=old\n", "A=new\n"),
@@ -234,18 +230,17 @@ def test_new_lines_stand_beside_their_relatives_in_the_order_of_the_table() -> N
         "OPENID_SCOPE=s\nEND=1\n\n# Search\nSEARCH=false\n\n# Others\nUNKNOWN=u\n"
     )
     assert {change.how for change in changes} == {How.ADDED}
-    assert all(change.before is None for change in changes)
 
 
 def test_a_change_tells_what_it_did() -> None:
     _, changes = EnvFile("#\n\nA='old'\n  # B=1 # c\nC=1\n").edited(
         {"A": "new", "B": "2", "C": "1", "OPENID_IMAGE_URL": Suggestion("https://x/y.png")}
     )
-    assert [(c.name, c.how, c.line, c.before, c.after) for c in changes] == [
-        ("A", How.CHANGED, 3, "A='old'", "A='new'"),
-        ("B", How.UNCOMMENTED, 4, "# B=1 # c", "B=2"),
-        ("OPENID_IMAGE_URL", How.SUGGESTED, 6, None, "# OPENID_IMAGE_URL=https://x/y.png"),
-    ]
+    assert changes == (
+        Change("A", How.CHANGED, 3, 3),
+        Change("B", How.UNCOMMENTED, 4, 4),
+        Change("OPENID_IMAGE_URL", How.SUGGESTED, 6, 6),
+    )
 
 
 @pytest.mark.parametrize("text", ["A=1\n", "# A=1\n", "A\n", "#A =\n"])
@@ -263,12 +258,46 @@ def test_a_suggestion_needs_a_file_without_a_trace_of_the_name(text: str) -> Non
 )
 def test_an_edit_that_would_change_something_else_is_refused(text: str) -> None:
     with pytest.raises(Failure) as caught:
-        edit(text, A="new")
+        EnvFile(text).edited({"A": "new"}, removing_lines=True)
     assert caught.value.finding.rule is CONFUSING_FILE
 
 
+# Files in which the value of A runs over several lines, and which; what removing them leaves.
+SPANNING = [
+    ('A="1\nB=2\nC=3"\nD=4\n', (1, 3), 'A="new"\nD=4\n'),
+    ("Z=1\nA:\nB=2\nD=4\n", (2, 3), "Z=1\nA=new\nD=4\n"),
+    ("A:\r\nB=2\r\nD=4\r\n", (1, 2), "A=new\r\nD=4\r\n"),
+    ("A='1\rB=2'\rD=4\r", (1, 2), "A='new'\rD=4\r"),
+    ("A=\n'1'\nD=4\n", (1, 2), "A='new'\nD=4\n"),
+    ("A\n=1\nD=4\n", (1, 2), "A=new\nD=4\n"),
+    ("A=1\u2028B=2\nD=4\n", (1, 1), "A=new\nD=4\n"),
+    ("A=1\u2028# c\nD=4\n", (1, 1), "A=new # c\nD=4\n"),
+    ("A=1\u2029\nD=4\n", (1, 1), "A=new\nD=4\n"),
+]
+
+
+@pytest.mark.parametrize(("text", "lines", "after"), SPANNING)
+def test_lines_go_only_with_consent(text: str, lines: tuple[int, int], after: str) -> None:
+    file = EnvFile(text)
+    with pytest.raises(Failure) as caught:
+        file.edited({"A": "new"})
+    assert caught.value.finding.rule is SPANS_LINES
+    assert caught.value.exit_code is ExitCode.FILE
+    assert str(lines[0]) in caught.value.finding.detail
+    assert str(lines[1]) in caught.value.finding.detail
+
+    edited, changes = file.edited({"A": "new"}, removing_lines=True)
+    assert edited.text == after
+    assert changes == (Change("A", How.CHANGED, *lines, spans_lines=True),)
+
+
+def test_a_value_that_is_right_takes_no_lines_with_it() -> None:
+    file = EnvFile("A=\n'new'\nB=new\u2028\n")
+    assert file.edited({"A": "new", "B": "new"}, removing_lines=True) == (file, ())
+
+
 def test_two_assignments_with_a_javascript_line_end_between_them() -> None:
-    assert edit("PORT='1'\u2028A:\n'2'\nB=3\n", A="new", HOST="h") == (
+    assert edit("PORT='1'\u2028A='2'\nB=3\n", A="new", HOST="h") == (
         "PORT='1'\u2028A='new'\nHOST=h\nB=3\n"
     )
     assert edit("# A=1\u2028B='2'\n", A="new", B="3") == ("# A=1\u2028B='3'\n\n# Others\nA=new\n")

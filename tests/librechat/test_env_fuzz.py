@@ -30,10 +30,13 @@ from wizard.findings import Failure
 from wizard.librechat.env_file import (
     CONFUSING_FILE,
     NOT_TEXT,
+    SPANS_LINES,
     UNWRITABLE_VALUE,
     Change,
     EnvFile,
     How,
+    Suggestion,
+    quoted,
 )
 from wizard.librechat.variables import Section
 
@@ -110,7 +113,7 @@ def test_no_reader_disagrees_and_no_untouched_byte_changes(
     assert compared[assignments_of_python_dotenv.__name__] > BATCH // 2
     assert compared[assignments_of_compose.__name__] > BATCH // 2 - BATCH // 10
     assert {change.how for each in done for change in each.changes} == set(How)
-    assert set(refused) == {UNWRITABLE_VALUE.id, CONFUSING_FILE.id, NOT_TEXT.id}
+    assert set(refused) == {UNWRITABLE_VALUE.id, CONFUSING_FILE.id, NOT_TEXT.id, SPANS_LINES.id}
     assert refused[UNWRITABLE_VALUE.id] < BATCH // 20
     assert refused[CONFUSING_FILE.id] < BATCH // 100
 
@@ -149,7 +152,7 @@ def assert_rightly_refused(each: Case, failure: Failure) -> None:
         assert isinstance(value, str), each
         assert _HAS_NO_COMMON_FORM.search(value), each
     else:
-        assert rule is CONFUSING_FILE, each
+        assert rule in {CONFUSING_FILE, SPANS_LINES}, each
         assert each.kind is not Kind.PLAIN, each
 
 
@@ -209,7 +212,7 @@ def assert_nothing_else_changed(each: Edited) -> None:
     assert all(part in remaining for part in expected), each.case
     extra = Counter(after) - Counter(expected)
     added = Counter(
-        change.after for change in each.changes if change.how in {How.ADDED, How.SUGGESTED}
+        written(each, change) for change in each.changes if change.how in {How.ADDED, How.SUGGESTED}
     )
     assert not added - extra, each.case
     rest = set(extra - added)
@@ -230,13 +233,23 @@ def with_changed_lines(each: Edited) -> str:
     replaced = []
     for change in each.changes:
         if change.how is How.CHANGED:
-            replaced.append((last[change.name].start, last[change.name].end, change.after))
+            replaced.append((last[change.name].start, last[change.name].end, written(each, change)))
         elif change.how is How.UNCOMMENTED:
             start, line = line_at(text, change.line)
-            replaced.append((start, start + len(line), uncommented(line, change.after)))
+            replaced.append((start, start + len(line), uncommented(line, written(each, change))))
     for start, end, new in sorted(replaced, reverse=True):
         text = text[:start] + new + with_space_before_comment(text[end:])
     return text
+
+
+def written(each: Edited, change: Change) -> str:
+    """The assignment that the change made."""
+    if change.how is How.SUGGESTED:
+        value = each.case.edits[change.name]
+        assert isinstance(value, Suggestion)
+        return f"# {change.name}={quoted(value.value)}"
+    last = {assignment.name: assignment for assignment in each.after.assignments}
+    return f"{change.name}={last[change.name].raw}"
 
 
 def line_at(text: str, number: int) -> tuple[int, str]:

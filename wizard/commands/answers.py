@@ -53,11 +53,6 @@ SECRET_FILE = Rule(
 )
 RULES = (INVALID_VALUE, MISSING_OPTION, SECRET_FILE)
 
-# What commands that write the `.env` have in common to say.
-CHANGES_TO = Message("Changes to {file}:")
-WRITTEN = Message("{file} is written; only you can read it.")
-OLD_ONE_KEPT = Message("The old one is in {backup}; librechat-auth0 init --undo brings it back.")
-
 MAX_SECRET_BYTES = 1 << 16
 
 T = TypeVar("T")

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.answers import (
-    CHANGES_TO,
     INVALID_VALUE,
     MISSING_OPTION,
-    OLD_ONE_KEPT,
     env_store,
 )
+from wizard.commands.change import EnvChange, Question, change_env
 from wizard.commands.prove import show
 from wizard.commands.subject import read
 from wizard.doctor.examine import Examination, Task, examine, examine_again, task_of
@@ -24,8 +23,6 @@ from wizard.doctor.writing import silenced_rules
 from wizard.findings import ExitCode, Finding, Severity, exit_code_of
 from wizard.language import Message, joined, sentences
 from wizard.librechat.checkout import how_to_restart
-from wizard.librechat.env_file import Change
-from wizard.librechat.secrets import secrets_in
 from wizard.ports import Ports
 from wizard.rules import all_rules
 
@@ -173,26 +170,19 @@ class _Doctor:
             console.say(_count(told))
 
     def _mend(self, examination: Examination, result: DoctorResult) -> DoctorResult:
-        console, prompter = self.ports.console, self.ports.prompter
+        console = self.ports.console
         checks = [check for check in CHECKS if not self.only or check.rule.id in self.only]
         file, changes = repairs(examination.subject, checks, self.ignored)
         if not changes:
             console.done("There is nothing that can be mended without you; nothing was written.")
             return result
-        result = replace(result, changed=_names(changes))
         console.say()
-        console.say(CHANGES_TO.filled(file=self.store.path))
-        console.changes(changes, secrets_in(examination.subject.file, file))
-        if self.options.dry_run:
-            console.done("Dry run: nothing was written.")
+        change = EnvChange(self.store, self.content, examination.subject.file, file, changes)
+        result = replace(result, changed=change.names)
+        written = change_env(change, Question(), self.ports, yes=True, dry_run=self.options.dry_run)
+        if not written.done:
             return result
-        if prompter is not None and not prompter.confirm("Write these changes?"):
-            console.say("Nothing was written.")
-            return result
-        backup = self.store.save(self.content, file.to_bytes())
-        console.done(Message("{file} is mended; only you can read it.", file=self.store.path))
-        console.hint(OLD_ONE_KEPT.filled(backup=backup))
-        return self._after_repair(examination, replace(result, backup=backup, written=True))
+        return self._after_repair(examination, replace(result, backup=written.backup, written=True))
 
     def _after_repair(self, before: Examination, result: DoctorResult) -> DoctorResult:
         """All rules again, over the file as it is now."""
@@ -242,10 +232,6 @@ def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
 def _ended(detail: str) -> str:
     """The detail as a sentence."""
     return detail if detail.endswith(".") else Message("{text}.", text=Message.of(detail))
-
-
-def _names(changes: Iterable[Change]) -> list[str]:
-    return list(dict.fromkeys(change.name for change in changes))
 
 
 def _count(findings: Sequence[Finding]) -> Message:

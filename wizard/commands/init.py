@@ -8,14 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.answers import (
-    CHANGES_TO,
-    OLD_ONE_KEPT,
-    WRITTEN,
-    Defaults,
-    defaults_from,
-    librechat_port,
-)
+from wizard.commands.answers import Defaults, defaults_from, librechat_port
+from wizard.commands.change import EnvChange, Question, change_env
 from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, keep_open, open_tunnel
 from wizard.commands.folder import find_folder, tell_folder
 from wizard.commands.init_options import InitOptions, given_values, require_everything
@@ -28,7 +22,6 @@ from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, how_to_restart
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.secrets import secrets_in
 from wizard.ports import Ports
 from wizard.settings import Auth0Settings, SetupSettings
 from wizard.ui.prompts import Choice
@@ -318,24 +311,13 @@ class _Setup:
                 Message("{file} is right already; it was not touched.", file=self.store.path)
             )
             return result
-        console.say(CHANGES_TO.filled(file=self.store.path))
-        console.changes(plan.changes, secrets_in(plan.before, plan.after))
-        for finding in plan.findings:
-            console.finding(finding)
-        if self.options.dry_run:
-            console.done("Dry run: nothing was written.")
-            return result
-        prompter = self.ports.prompter
-        if prompter is not None and not prompter.confirm("Write these changes?"):
-            console.say("Nothing was written.")
-            return result
-        backup = self.store.save(self.existing, plan.after.to_bytes())
-        self.drafts.forget()
-        console.done(WRITTEN.filled(file=self.store.path))
-        if self.existing is None:
-            return replace(result, written=True)
-        console.hint(OLD_ONE_KEPT.filled(backup=backup))
-        return replace(result, backup=backup, written=True)
+        change = EnvChange(
+            self.store, self.existing, plan.before, plan.after, plan.changes, plan.findings
+        )
+        written = change_env(change, Question(), self.ports, yes=True, dry_run=self.options.dry_run)
+        if written.done:
+            self.drafts.forget()
+        return replace(result, backup=written.backup, written=written.done)
 
 
 def _tell_next_steps(checkout: Checkout, settings: SetupSettings, ports: Ports) -> None:

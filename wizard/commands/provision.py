@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.auth0.management_access import claims_of
 from wizard.auth0.management_plan import PlannedChange
 from wizard.commands.answers import (
-    CHANGES_TO,
     MISSING_OPTION,
-    WRITTEN,
     Defaults,
     defaults_from,
     env_store,
     option,
 )
+from wizard.commands.change import EnvChange, Question, Written, may_write, save, show
 from wizard.commands.choose_access import Credentials, choose_access, credentials
 from wizard.commands.planning import plan_for
 from wizard.commands.prove import check_values
 from wizard.commands.provisioning import DEFAULT_NAME, Job, Provisioning
 from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.drafts import Draft
-from wizard.findings import ExitCode, Finding, exit_code_of
+from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
-from wizard.librechat.env_file import EnvFile
-from wizard.librechat.secrets import secrets_in
-from wizard.librechat.setup import EnvPlan
+from wizard.librechat.env_file import EnvFile, removed_lines
 from wizard.ports import Ports
 from wizard.settings import (
     Auth0Settings,
@@ -43,6 +41,13 @@ from wizard.settings import (
 
 if TYPE_CHECKING:
     from wizard.auth0.checks import CheckResult
+
+MAKE_THEM = Question(
+    text=Message("Make these changes?"),
+    declined=Message("Nothing was changed."),
+    dry_run=Message("Dry run: nothing was changed."),
+    fix=Message("Add --yes to make the changes, or --dry-run to see them only."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ class _Run:
         self._existing = self._store.read()
         self._current = EnvFile.from_bytes(self._existing).values() if self._existing else {}
         self._env_changes: Sequence[str] = ()
-        self._backup: Path | None = None
+        self._written = Written()
 
     def run(self) -> ProvisionResult:
         options, ports = self._options, self._ports
@@ -125,30 +130,36 @@ class _Run:
         )
         job = Job(settings, self._store.path, options.name, options.prune)
         provisioning = Provisioning(job, access, ports)
-        env_plan = (
-            None if provisioning.creates_application else self._env_plan(provisioning.settings)
-        )
+        creates = provisioning.creates_application
+        change = self._env_change(_with_new_ones(settings) if creates else provisioning.settings)
+        if creates and (finding := removed_lines(change.changes)):
+            raise Failure(finding)  # the lines cannot be shown yet, and Auth0 is still unchanged
         result = ProvisionResult(
             self._store.path,
             provisioning.settings,
             provisioning.changes,
-            env_plan.changed_names if env_plan else (),
-            provisioning.remarks,
+            () if creates else change.names,
+            (*provisioning.remarks, *change.findings),
         )
         provisioning.show()
-        self._show_env(env_plan)
+        if creates:
+            ports.console.say(
+                Message("Its Client ID and secret then go into {file}.", file=self._store.path)
+            )
+        elif change.changes:
+            show(change, ports)
         wanted = provisioning.changes or result.env_changes
         if not wanted:
             ports.console.done("Nothing to do: Auth0 and the .env are as LibreChat needs them.")
-        elif not self._may_apply():
+        elif not may_write(change, MAKE_THEM, ports, yes=options.yes, dry_run=options.dry_run):
             return result
-        settings, findings = provisioning.apply(self._write_env)
+        settings, findings = provisioning.apply(partial(self._write_env, is_shown=not creates))
         report = check_values(settings, ports)
         return replace(
             result,
             settings=settings,
             env_changes=self._env_changes,
-            backup=self._backup,
+            backup=self._written.backup,
             findings=(*result.findings, *findings, *report.findings),
             applied=bool(wanted),
             checks=report.results,
@@ -190,44 +201,27 @@ class _Run:
         self._ports.console.hint(kind.hint)
         return kind.parse(self._ports.prompter.text(kind.question, check=kind.parse))
 
-    def _may_apply(self) -> bool:
-        options, prompter = self._options, self._ports.prompter
-        if options.dry_run:
-            self._ports.console.done("Dry run: nothing was changed.")
-            return False
-        if prompter is not None:
-            if prompter.confirm("Make these changes?"):
-                return True
-            self._ports.console.say("Nothing was changed.")
-            return False
-        if not options.yes:
-            raise MISSING_OPTION.failure(
-                "Missing: --yes (or --dry-run).",
-                fix="Add --yes to make the changes, or --dry-run to see them only.",
-            )
-        return True
-
-    def _env_plan(self, settings: SetupSettings) -> EnvPlan:
+    def _env_change(self, settings: SetupSettings) -> EnvChange:
         port = port_in(self._current)
-        return plan_for(settings, self._existing, self._folder, port, self._ports)
+        plan = plan_for(settings, self._existing, self._folder, port, self._ports)
+        return EnvChange(
+            self._store, self._existing, plan.before, plan.after, plan.changes, plan.findings
+        )
 
-    def _show_env(self, env_plan: EnvPlan | None) -> None:
-        console = self._ports.console
-        if env_plan is None:
-            console.say(
-                Message("Its Client ID and secret then go into {file}.", file=self._store.path)
-            )
-        elif env_plan.changes:
-            console.say(CHANGES_TO.filled(file=self._store.path))
-            console.changes(env_plan.changes, secrets_in(env_plan.before, env_plan.after))
+    def _write_env(self, settings: SetupSettings, *, is_shown: bool) -> None:
+        change = self._env_change(settings)
+        if change.changes:
+            if not is_shown:
+                show(change, self._ports)
+            self._written = save(change, self._ports)
+            self._env_changes = change.names
 
-    def _write_env(self, settings: SetupSettings) -> None:
-        env_plan = self._env_plan(settings)
-        if not env_plan.changes:
-            return
-        self._backup = self._store.save(self._existing, env_plan.after.to_bytes())
-        self._env_changes = env_plan.changed_names
-        self._ports.console.done(WRITTEN.filled(file=self._store.path))
+
+def _with_new_ones(settings: SetupSettings) -> SetupSettings:
+    """The settings with a Client ID and a secret that no `.env` has."""
+    unknown = "new"
+    auth0 = replace(settings.auth0, client_id=unknown, client_secret=unknown)
+    return replace(settings, auth0=auth0)
 
 
 @dataclass(frozen=True, slots=True)

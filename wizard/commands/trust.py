@@ -8,12 +8,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.commands.answers import MISSING_OPTION
+from wizard.commands.change import Question, consent
 from wizard.findings import ExitCode, Finding, exit_code_of
 from wizard.language import Message
 from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.tunnels import certificates, trust
+
+RUN_THEM = Question(
+    text=Message("Run these commands?"),
+    declined=Message("Nothing was run."),
+    dry_run=Message("Dry run: nothing was run."),
+    fix=Message("Add --yes to run these commands."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +92,7 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     console.say(aim.filled(file=ca_file))
     for step in steps:
         console.verbatim(step.store, [command_line(each, platform) for each in step.commands])
-    if options.dry_run:
-        console.done("Dry run: nothing was run.")
-        return TrustResult(ca_file, steps)
-    if ports.prompter is None and not options.yes:
-        raise MISSING_OPTION.failure(
-            "Missing: --yes (or --dry-run).", fix="Add --yes to run these commands."
-        )
-    if ports.prompter is not None and not ports.prompter.confirm("Run these commands?"):
-        console.say("Nothing was run.")
+    if not consent(RUN_THEM, ports, yes=options.yes, dry_run=options.dry_run):
         return TrustResult(ca_file, steps)
     findings = trust.run(steps, processes)
     for finding in findings:

@@ -9,15 +9,13 @@ from pathlib import Path
 
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.answers import (
-    CHANGES_TO,
-    MISSING_OPTION,
-    OLD_ONE_KEPT,
     Defaults,
     defaults_from,
     env_store,
     librechat_port,
 )
 from wizard.commands.background_tunnels import described
+from wizard.commands.change import EnvChange, Question, change_env
 from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, keep_open, open_tunnel
 from wizard.commands.detached import DetachedTunnel
 from wizard.drafts import Draft
@@ -26,8 +24,7 @@ from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_cod
 from wizard.language import Message, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.secrets import secrets_in
-from wizard.librechat.setup import url_values
+from wizard.librechat.setup import doubts, url_values
 from wizard.ports import Ports
 from wizard.settings import Auth0Settings, SetupSettings
 from wizard.tunnels import tunnel_of
@@ -190,29 +187,43 @@ class _Reopening:
             background_for=self._store.path if self._options.detach else None,
         )
         self.opened: OpenTunnel = stack.enter_context(open_tunnel(options, self._ports))
-        after, changes = self._file.edited(url_values(self.opened.url))
+        change = self._change()
         result = TunnelResult(
             self._store.path,
             self.opened.name,
             self.opened.url,
-            self.opened.findings,
-            [change.name for change in changes],
-            dashboard_changes(self._known, self.opened.url) if changes else (),
+            (*self.opened.findings, *change.findings),
+            change.names,
+            dashboard_changes(self._known, self.opened.url) if change.changes else (),
         )
-        console = self._ports.console
-        if not changes:
-            console.done(
+        if not change.changes:
+            self._ports.console.done(
                 Message("{file} has this URL; nothing was touched.", file=self._store.path)
             )
             return result
-        console.say(CHANGES_TO.filled(file=self._store.path))
-        console.changes(changes, secrets_in(self._file, after))
-        if not self._may_write():
-            return result
-        backup = self._store.save(self._content, after.to_bytes())
-        console.done(Message("{file} is written.", file=self._store.path))
-        console.hint(OLD_ONE_KEPT.filled(backup=backup))
-        return self._tell_the_rest(replace(result, backup=backup, written=True))
+        yes, dry_run = self._options.yes, self._options.dry_run
+        written = change_env(change, self._question(), self._ports, yes=yes, dry_run=dry_run)
+        if written.done:
+            return self._tell_the_rest(replace(result, backup=written.backup, written=True))
+        if dry_run:
+            self._show_dashboard(result.dashboard)
+        return result
+
+    def _change(self) -> EnvChange:
+        values = url_values(self.opened.url)
+        after, changes = self._file.edited(values, removing_lines=True)
+        findings = tuple(doubts(after, values)) if changes else ()
+        return EnvChange(self._store, self._content, self._file, after, changes, findings)
+
+    def _question(self) -> Question:
+        return Question(
+            declined=Message("Nothing was written, and the tunnel is closed."),
+            missing=sentences(
+                Message("The tunnel has another URL now, {url}.", url=self.opened.url),
+                "Missing: --yes (or --dry-run).",
+            ),
+            fix=Message("Add --yes to write it to the .env, or --dry-run to see the change only."),
+        )
 
     def leave(self, tunnel: DetachedTunnel, result: TunnelResult) -> TunnelResult:
         """Leave the tunnel in the background."""
@@ -232,27 +243,6 @@ class _Reopening:
         if not name and url and self._ports.prompter is None:
             raise WHICH_TUNNEL.failure(Message("DOMAIN_SERVER is {url}.", url=url))
         return name
-
-    def _may_write(self) -> bool:
-        options, prompter = self._options, self._ports.prompter
-        if options.dry_run:
-            self._show_dashboard(dashboard_changes(self._known, self.opened.url))
-            self._ports.console.done("Dry run: nothing was written.")
-            return False
-        if prompter is not None:
-            if prompter.confirm("Write these changes?"):
-                return True
-            self._ports.console.say("Nothing was written, and the tunnel is closed.")
-            return False
-        if not options.yes:
-            raise MISSING_OPTION.failure(
-                sentences(
-                    Message("The tunnel has another URL now, {url}.", url=self.opened.url),
-                    "Missing: --yes (or --dry-run).",
-                ),
-                fix="Add --yes to write it to the .env, or --dry-run to see the change only.",
-            )
-        return True
 
     def _tell_the_rest(self, result: TunnelResult) -> TunnelResult:
         """What has to change at Auth0, unless that is done here; and the restart."""

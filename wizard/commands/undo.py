@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.commands.answers import MISSING_OPTION, env_store
+from wizard.commands.answers import env_store
+from wizard.commands.change import Question, consent, show_diff
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
 from wizard.language import Message
+from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import Backup
 from wizard.ports import Ports
 
@@ -65,16 +67,15 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
     env_file = store.path
     current = store.read()
     backup = store.last_backup()
-    if ports.prompter is None and not yes:
-        raise MISSING_OPTION.failure("Missing: --yes.", fix="Add --yes to bring the file back.")
     loses_edits = backup.loses(current) and not force
-    if ports.prompter is None and loses_edits:
+    if backup.content is not None:
+        show_diff(env_file, _text(current), _text(backup.content), ports)
+    if loses_edits and ports.prompter is not None:
+        ports.console.warn(_edited(env_file, backup))
+    if not consent(_question(env_file, backup, default=not loses_edits), ports, yes=yes):
+        return UndoResult(env_file, backup.path, restored=False)
+    if loses_edits and ports.prompter is None:
         raise _changed_since(env_file, backup)
-    if ports.prompter is not None:
-        if loses_edits:
-            ports.console.warn(_edited(env_file, backup))
-        if not ports.prompter.confirm(_question(env_file, backup), default=not loses_edits):
-            return UndoResult(env_file, backup.path, restored=False)
     kept = store.undo(backup, current)
     done = Message("{file} is as it was at {time}.")
     if backup.content is None:
@@ -85,11 +86,22 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
     return UndoResult(env_file, backup.path, restored=True, kept=kept)
 
 
-def _question(env_file: Path, backup: Backup) -> Message:
+def _text(content: bytes | None) -> EnvFile:
+    """The file to show, also if it is no longer UTF-8."""
+    return EnvFile((content or b"").decode("utf-8", "surrogateescape"))
+
+
+def _question(env_file: Path, backup: Backup, *, default: bool) -> Question:
     question = Message("Bring {file} back as it was at {time}?")
     if backup.content is None:
         question = Message("There was no {file} before {time}. Take it away again?")
-    return question.filled(file=env_file, time=_time(backup))
+    return Question(
+        question.filled(file=env_file, time=_time(backup)),
+        default,
+        declined=Message("Nothing was written."),
+        missing=Message("Missing: --yes."),
+        fix=Message("Add --yes to bring the file back."),
+    )
 
 
 def _edited(env_file: Path, backup: Backup) -> Message:

@@ -63,17 +63,15 @@ def repairs(
         without: identifiers of rules to leave alone.
     """
     chosen = [check for check in checks if check.repair and check.rule.id not in without]
-    changes: dict[str, Change] = {}
+    wanted: dict[str, str] = {}
     mended = subject
     for _ in range(REPAIR_ROUNDS):
-        file, changed = _edited(mended.file, _edits(mended, chosen))
-        if not changed:
+        edits = _possible(mended.file, _edits(mended, chosen))
+        if not edits:
             break
-        mended = replace(subject, file=file)
-        for change in changed:
-            first = changes.get(change.name, change)
-            changes[change.name] = replace(first, after=change.after)
-    return mended.file, tuple(changes.values())
+        wanted |= edits
+        mended = replace(subject, file=subject.file.edited(wanted, removing_lines=True)[0])
+    return subject.file.edited(wanted, removing_lines=True)
 
 
 def can_be_mended(subject: Subject, finding: Finding) -> bool:
@@ -125,17 +123,14 @@ def _edits_of(check: Check, finding: Finding, subject: Subject) -> dict[str, str
     return {name: value for name, value in edits.items() if name not in subject.handed}
 
 
-def _edited(file: EnvFile, edits: Mapping[str, str]) -> tuple[EnvFile, list[Change]]:
-    """The file with all edits that the engine can make; the others are left to the user."""
-    try:
-        after, changes = file.edited(edits)
-    except Failure:
-        pass
-    else:
-        return after, list(changes)
-    made: list[Change] = []
+def _possible(file: EnvFile, edits: Mapping[str, str]) -> dict[str, str]:
+    """The edits that change the file and that the engine can make; others are the user's."""
+    with suppress(Failure):
+        _, changes = file.edited(edits, removing_lines=True)
+        return {change.name: edits[change.name] for change in changes}
+    possible: dict[str, str] = {}
     for name, value in edits.items():
         with suppress(Failure):
-            file, changes = file.edited({name: value})
-            made += changes
-    return file, made
+            file.edited({**possible, name: value}, removing_lines=True)
+            possible[name] = value
+    return possible

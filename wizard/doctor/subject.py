@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,7 +37,6 @@ _SECRET_LOOK = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[a-z])[A-Za-z0-9_-]{40,}")
 _ORIGIN = re.compile(r"https?://[^/?#\s]+", re.IGNORECASE)
 _USER_INFO = re.compile(r"//[^/\s@]*@")
 _EXAMPLE_NAME = re.compile(r"^[ \t]*#?[ \t]*([A-Z][A-Z0-9_]*)=", re.MULTILINE)
-_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ class Subject:
 
     def line(self, assignment: Assignment) -> int:
         """The line of an assignment, counted from 1."""
-        return bisect_right(self._line_starts, assignment.start)
+        return self.file.line_of(assignment.start)
 
     def line_of(self, name: str) -> int | None:
         """The line of the assignment that counts, None where the file has none."""
@@ -188,10 +186,6 @@ class Subject:
         written = ((each.name, each.value) for each in self.file.assignments)
         handed = ((name, each.value) for name, each in self.handed.items())
         return secrets_of((*written, *handed))
-
-    @cached_property
-    def _line_starts(self) -> tuple[int, ...]:
-        return (0, *(found.end() for found in _LINE_BREAK.finditer(self.file.text)))
 
 
 def gather(path: Path, content: bytes, environ: Mapping[str, str]) -> Subject:

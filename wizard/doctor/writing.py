@@ -213,9 +213,13 @@ def _oddly_written(subject: Subject) -> Iterator[Finding]:
 
 
 def _same_value(subject: Subject, finding: Finding) -> Edits:
-    """The value as it is; the engine writes it in the form that all understand."""
+    """The value as it is; the engine writes it in the form that all understand.
+
+    Not where that removes the end of a line: LibreChat reads the value as it is.
+    """
     name = finding.variable or ""
-    return {name: subject.file.values()[name]}
+    assignment = subject.assignments[name]
+    return {} if assignment.spans_lines else {name: assignment.value}
 
 
 def _windows_lines(subject: Subject) -> Iterator[Finding]:

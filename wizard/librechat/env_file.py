@@ -9,13 +9,14 @@ Everything here is text in, text out; `env_store` reads and writes the file.
 from __future__ import annotations
 
 import re
-from bisect import bisect
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from bisect import bisect, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
-from wizard.findings import ExitCode, Rule, Severity
-from wizard.language import Message
+from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.language import Message, sentences
 from wizard.librechat.variables import VARIABLES
 
 UNWRITABLE_VALUE = Rule(
@@ -46,7 +47,19 @@ NOT_TEXT = Rule(
     "dotenv, lib/main.js",
     ExitCode.FILE,
 )
-RULES = (UNWRITABLE_VALUE, CONFUSING_FILE, NOT_TEXT)
+SPANS_LINES = Rule(
+    "LA016",
+    Severity.ERROR,
+    "A value that has to change runs over several lines",
+    "LibreChat reads these lines as one value: a quote is not closed where it should be, or the"
+    " value is not on the line of its name. Replacing the value removes all of them, and any"
+    " variables they were meant to set.",
+    "Write each variable on one line, NAME=value, with the quote closed; then run the command"
+    " again.",
+    "dotenv, lib/main.js",
+    ExitCode.FILE,
+)
+RULES = (UNWRITABLE_VALUE, CONFUSING_FILE, NOT_TEXT, SPANS_LINES)
 
 # JavaScript's white space and line ends, which are neither Python's nor ASCII's.
 _SPACES = (
@@ -69,7 +82,8 @@ _INLINE_SPACES = re.compile(rf"{_INLINE_SPACE}*+")
 _INLINE_COMMENT = re.compile(rf"(?P<space>{_INLINE_SPACE}*+)#[^\r\n]*")
 _IDLE_LINE = re.compile(
     r"(?<![^\r\n])(?P<lead>(?:\A\ufeff)?[ \t]*)(?P<hash>\#[# \t]*)?"
-    r"(?P<assignment>(?P<export>export[ \t]+)?(?P<name>[A-Za-z0-9_.-]++)[ \t]*+(?(hash)=[^\r\n]*))"
+    r"(?P<assignment>(?P<export>export[ \t]+)?(?P<name>[A-Za-z0-9_.-]++)[ \t]*+"
+    rf"(?(hash)=[^{_END}]*))"
     r"(?![^\r\n])"
 )
 
@@ -103,8 +117,9 @@ class Assignment:
     `raw` is the value as written. `start` to `end` runs from the name to the end of the value
     and of what other parsers read as a part of that: white space of JavaScript's behind it, or the
     rest of the line where a `#` is glued to a bare value. `is_plain` tells that all of that is
-    `NAME=` and `raw`. The comment is glued where some parser takes it for the value or for a part
-    of that: also in `A= # c` (python-dotenv, Docker Compose), and behind a tab (Docker Compose).
+    `NAME=` and `raw`; `spans_lines` that there is a line end of JavaScript's in it. The comment is
+    glued where some parser takes it for the value or for a part of that: also in `A= # c`
+    (python-dotenv, Docker Compose), and behind a tab (Docker Compose).
     """
 
     name: str
@@ -113,6 +128,7 @@ class Assignment:
     start: int
     end: int
     is_plain: bool
+    spans_lines: bool
     comment_is_glued: bool
 
     @property
@@ -130,21 +146,31 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an edit did: `before` is None where there was no line, `line` counts from 1."""
+    """What an edit did.
+
+    Attributes:
+        name: the variable.
+        how: what became of its line.
+        line: where, counted from 1 in the file before; of a new line, the one it follows, plus 1.
+        last_line: the last line whose text was replaced; more than `line` where several were.
+        spans_lines: whether line ends were removed, of JavaScript's four.
+    """
 
     name: str
     how: How
     line: int
-    before: str | None = field(repr=False)
-    after: str = field(repr=False)
+    last_line: int
+    spans_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Splice:
+    name: str
+    how: How
     start: int
     end: int
     text: str = field(repr=False)
-    change: Change
+    line: int = 0
 
 
 class EnvFile:
@@ -175,24 +201,68 @@ class EnvFile:
 
     def line_of(self, offset: int) -> int:
         """The line, counted from 1, on which the offset lies."""
-        return len(_LINE_BREAK.findall(self.text, 0, offset)) + 1
+        return bisect_right(self._line_starts, offset)
 
-    def edited(self, edits: Mapping[str, str | Suggestion]) -> tuple[EnvFile, tuple[Change, ...]]:
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(found.end() for found in _LINE_BREAK.finditer(self.text))]
+
+    def edited(
+        self, edits: Mapping[str, str | Suggestion], *, removing_lines: bool = False
+    ) -> tuple[EnvFile, tuple[Change, ...]]:
         """The file with each name set to its value, and what was changed for it.
 
         A name keeps its line, its `export`, its quotes where they are safe and its inline
         comment; a commented-out `# NAME=` gives its place; a name that is missing goes beside
         its relatives in the table of variables. What is right already is not touched.
 
+        Args:
+            edits: the values.
+            removing_lines: replace a value that runs over several lines, too. Every line that
+                this removes may be one that the user meant as a variable of its own: show them
+                (`env_diff`), and ask.
+
         Raises:
-            Failure: a value cannot be written, or the file is too broken to be edited safely.
+            Failure: a value cannot be written, the file is too broken to be edited safely, or
+                lines would be removed.
         """
         splices = sorted(_plan(self, edits), key=lambda splice: (splice.start, splice.end))
         if not splices:
             return self, ()
+        changes = tuple(_change(self, splice) for splice in splices)
+        if not removing_lines and (finding := removed_lines(changes)):
+            raise Failure(finding)
         result = EnvFile(_apply(self.text, splices))
         _verify(self, result, edits)
-        return result, tuple(splice.change for splice in splices)
+        return result, changes
+
+
+def removed_lines(changes: Iterable[Change], *, fix: str | None = None) -> Finding | None:
+    """What to tell of the changes that remove line ends, None if there are none."""
+    spanning = [change for change in changes if change.spans_lines]
+    if not spanning:
+        return None
+    return SPANS_LINES.finding(
+        sentences(*map(_where, spanning)), fix=fix, variable=spanning[0].name
+    )
+
+
+def _where(change: Change) -> Message:
+    where = Message("{name} is on line {first}.")
+    if change.last_line > change.line:
+        where = Message("{name} is on lines {first} to {last}.")
+    return where.filled(name=change.name, first=change.line, last=change.last_line)
+
+
+def _change(file: EnvFile, splice: _Splice) -> Change:
+    line = splice.line or file.line_of(splice.start)
+    return Change(
+        splice.name,
+        splice.how,
+        line,
+        max(line, file.line_of(splice.end)),
+        _LINE_END.search(file.text, splice.start, splice.end) is not None,
+    )
 
 
 def quoted(value: str, style: str = "") -> str:
@@ -270,7 +340,8 @@ def _assignment(text: str, found: re.Match[str], start: int, end: int) -> Assign
         end += len(text[end:behind_space].rstrip(" \t\r\n"))
     name, begin = found["name"], found.start("name")
     is_plain = text[begin:end] == f"{name}={raw}"
-    return Assignment(name, _read(raw), raw, begin, end, is_plain, glued)
+    spans_lines = _LINE_END.search(text, begin, end) is not None
+    return Assignment(name, _read(raw), raw, begin, end, is_plain, spans_lines, glued)
 
 
 def _is_glued(raw: str, space: str) -> bool:
@@ -333,8 +404,12 @@ def _plan(file: EnvFile, edits: Mapping[str, str | Suggestion]) -> list[_Splice]
 
 
 def _is_well_set(old: Assignment, value: str) -> bool:
-    """Whether the line stays; what has no form for all readers is left as LibreChat reads it."""
-    return old.value == value and (old.is_portable or not is_writable(value))
+    """Whether the line stays.
+
+    What has no form for all readers, or would take line ends with it, is left as LibreChat reads
+    it.
+    """
+    return old.value == value and (old.is_portable or old.spans_lines or not is_writable(value))
 
 
 def _changed(file: EnvFile, old: Assignment, value: str) -> _Splice:
@@ -343,9 +418,7 @@ def _changed(file: EnvFile, old: Assignment, value: str) -> _Splice:
     comment = _INLINE_COMMENT.match(file.text, end)
     if comment and not comment["space"].endswith(" "):
         text, end = f"{after} ", comment.end("space")
-    before = f"{old.name}={_as_utf8(old.raw)}"
-    change = Change(old.name, How.CHANGED, file.line_of(old.start), before, after)
-    return _Splice(old.start, end, text, change)
+    return _Splice(old.name, How.CHANGED, old.start, end, text)
 
 
 def _uncommented(file: EnvFile, idle: re.Match[str], name: str, value: str) -> _Splice:
@@ -355,10 +428,8 @@ def _uncommented(file: EnvFile, idle: re.Match[str], name: str, value: str) -> _
     comment = f" {found[0].strip(_SPACES)}" if found else ""
     behind = idle.start("assignment") + old.end if old and found else idle.end()
     after = _line(name, value, file.text, behind)
-    before = _as_utf8(idle[0].strip(_SPACES))
-    change = Change(name, How.UNCOMMENTED, file.line_of(idle.start()), before, after)
     text = f"{idle['lead']}{idle['export'] or ''}{after}{comment}"
-    return _Splice(idle.start(), idle.end(), text, change)
+    return _Splice(name, How.UNCOMMENTED, idle.start(), idle.end(), text)
 
 
 def _line(name: str, value: str, text: str, position: int, style: str = "") -> str:
@@ -407,8 +478,8 @@ def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[
         if anchor == 0 and not splices:
             lead = lead.lstrip("\r\n")
         line, how = _new_line(name, missing[name], file.text, anchor)
-        change = Change(name, how, file.line_of(anchor) + 1, None, line)
-        splices.append(_Splice(anchor, anchor, lead + line, change))
+        number = file.line_of(anchor) + 1
+        splices.append(_Splice(name, how, anchor, anchor, lead + line, number))
     return splices
 
 

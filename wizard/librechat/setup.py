@@ -114,7 +114,8 @@ def plan_env(
         random_hex: gives that many random bytes as hexadecimal digits.
 
     Raises:
-        Failure: a value cannot be written, or the file cannot be edited safely.
+        Failure: a value cannot be written, or the file cannot be edited safely. The plan may
+            remove lines: `commands.change.may_write` asks about that.
     """
     is_new = existing is None or not existing.strip()
     base = existing if not is_new else example
@@ -126,7 +127,7 @@ def plan_env(
         edits |= _for_a_new_file(current, port)
         edits |= _credentials(current, bool(signs_of_use), random_hex)
     edits |= {name: Suggestion(VARIABLES[name].example) for name in SUGGESTED}
-    after, changes = before.edited(edits)
+    after, changes = before.edited(edits, removing_lines=True)
     written = [name for name, value in edits.items() if isinstance(value, str)]
     return EnvPlan(before, after, changes, tuple(_remarks(after, written)), is_new)
 
@@ -229,8 +230,13 @@ def _remarks(file: EnvFile, written: Sequence[str]) -> Iterator[Finding]:
     values = file.values()
     yield from public_credentials(values)
     yield from blank_credentials(values)
+    yield from doubts(file, {name: values[name] for name in written})
+
+
+def doubts(file: EnvFile, written: Mapping[str, str]) -> Iterator[Finding]:
+    """Why a value that was written may not be the one that is read."""
     yield from set_twice(file, written)
-    yield from read_differently(file, {name: values[name] for name in written})
+    yield from read_differently(file, written)
 
 
 def public_credentials(values: Mapping[str, str]) -> Iterator[Finding]:

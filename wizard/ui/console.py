@@ -19,9 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 from wizard.defaults import ENGLISH
 from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Language, Message
-from wizard.librechat.env_file import Change
-from wizard.librechat.secrets import without
-from wizard.librechat.variables import is_secret
+from wizard.librechat.env_diff import REMOVED, DiffLine
 from wizard.text import MASK, encodable, is_unicode, one_line, printable, printable_json
 
 if TYPE_CHECKING:
@@ -183,15 +181,11 @@ class Console:
             self._say(line, indent=2, loud=loud)
         self._say(Message("Next: {step}", step=Message.of(finding.fix)), indent=2, loud=loud)
 
-    def changes(self, changes: Sequence[Change], secrets: Sequence[str] = ()) -> None:
-        """The edits of a file as a diff; these secrets, and the values of secret names, masked."""
-        for change in changes:
-            lines = [("+", change.after, Kind.ADDED)]
-            if change.before is not None and change.before != f"{change.name}=":
-                lines.insert(0, ("-", change.before, Kind.REMOVED))
-            for number, (sign, line, kind) in zip((str(change.line), ""), lines, strict=False):
-                shown = without(secrets, masked(change.name, line))
-                self._say(shown, kind, lead=f"{number:>5} {sign}")
+    def diff(self, lines: Sequence[DiffLine]) -> None:
+        """What changes in a file, line by line."""
+        for line in lines:
+            kind = Kind.REMOVED if line.sign == REMOVED else Kind.ADDED
+            self._say(line.text, kind, lead=f"{line.number:>5} {line.sign}")
 
     def setting(self, title: str, removed: Sequence[str], added: Sequence[str], why: str) -> None:
         """A setting that changes elsewhere than in a file, as a diff, and why."""
@@ -293,7 +287,7 @@ class Console:
         from rich.text import Text
 
         styled = Text(line, style=kind.value)
-        if not wrap or not line:  # rich pads an empty line to none at all
+        if not wrap or not (line or lead):  # rich pads an empty line to none at all
             self._rich().print(Text(" " * indent) + styled, soft_wrap=True)
         elif not lead:
             self._rich().print(Padding(styled, (0, 0, 0, indent), expand=False))
@@ -344,14 +338,3 @@ def _wrapped(before: str, text: str, width: int | None) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def masked(name: str, line: str) -> str:
-    """A line of the file with its value hidden if the name is a secret's."""
-    head, sign, value = line.partition("=")
-    first = value.strip().splitlines()[0] if value.strip() else ""
-    if not sign:
-        return line
-    if first and is_secret(name):
-        return f"{head}={MASK}"
-    return f"{head}={first}"

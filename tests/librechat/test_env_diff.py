@@ -1,0 +1,98 @@
+"""What a diff shows: every line that goes or comes, and no secret."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wizard.librechat.env_diff import ADDED, REMOVED, DiffLine, diff, masked_diff
+from wizard.librechat.env_file import EnvFile
+from wizard.text import MASK
+
+texts = st.lists(st.sampled_from(["", "A=1", "B=2", "# c", "A='x", "'"]), max_size=12).map(
+    "\n".join
+)
+
+
+def shown(before: str, after: str) -> list[str]:
+    lines = masked_diff(EnvFile(before), EnvFile(after))
+    return [f"{line.number} {line.sign} {line.text}" for line in lines]
+
+
+@given(texts, texts)
+def test_the_old_lines_and_the_diff_give_the_new_lines(before: str, after: str) -> None:
+    lines = before.splitlines()
+    changes = diff(EnvFile(before), EnvFile(after))
+    removed = [line for line in changes if line.sign == REMOVED]
+    for line in reversed(removed):
+        assert lines.pop(line.number - 1) == line.text
+    for line in changes:
+        if line.sign == ADDED:
+            lines.insert(line.number - 1, line.text)
+    assert lines == after.splitlines()
+
+
+def test_the_end_of_a_line_is_no_part_of_it() -> None:
+    assert diff(EnvFile("A=1\r\nB=2"), EnvFile("A=1\nB=2\n")) == ()
+    assert diff(EnvFile("A=1\nB=2"), EnvFile("A=1\n")) == (DiffLine(REMOVED, 2, "B=2"),)
+
+
+def test_a_secret_is_hidden_on_both_sides() -> None:
+    assert shown("A=1\nJWT_SECRET=old-one\n", "A=1\nJWT_SECRET=new-one\n") == [
+        f"2 - JWT_SECRET={MASK}",
+        f"2 + JWT_SECRET={MASK}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("OPENID_CLIENT_SECRET=abc", f"OPENID_CLIENT_SECRET={MASK}"),
+        ("# OPENID_CLIENT_SECRET=abc", f"# OPENID_CLIENT_SECRET={MASK}"),
+        ("  export OPENID_CLIENT_SECRET = abc # c", f"  export OPENID_CLIENT_SECRET ={MASK}"),
+        ("OPENID_CLIENT_SECRET: abc", f"OPENID_CLIENT_SECRET:{MASK}"),
+        ("OPENID_CLIENT_SECRET=", "OPENID_CLIENT_SECRET="),
+        ("OPENID_CLIENT_SECRET:", "OPENID_CLIENT_SECRET:"),
+        ("MONGO_URI=mongodb://u:p@h/db", f"MONGO_URI={MASK}"),
+        ("SOME_API_KEY='x'", f"SOME_API_KEY={MASK}"),
+        ("OPENID_ISSUER=https://a # c", "OPENID_ISSUER=https://a # c"),
+        ("no assignment", "no assignment"),
+    ],
+)
+def test_a_line_that_goes(line: str, seen: str) -> None:
+    assert shown(f"{line}\n", "") == [f"1 - {seen}"]
+
+
+def test_every_line_of_a_secret_goes_with_its_name_to_be_seen() -> None:
+    before = "OPENID_CLIENT_SECRET:\nMY_PRECIOUS=1234\nLAST=1\n"
+    assert shown(before, "OPENID_CLIENT_SECRET=x\nLAST=1\n") == [
+        "1 - OPENID_CLIENT_SECRET:",
+        f"2 - MY_PRECIOUS={MASK}",
+        f"1 + OPENID_CLIENT_SECRET={MASK}",
+    ]
+
+
+def test_the_lines_of_a_key_are_hidden_whole() -> None:
+    before = 'JWT_SECRET="-----BEGIN\nTUlJQ1hB\n\nQUJDRA==\nQUJDRA="\n'
+    assert shown(before, "") == [
+        f"1 - JWT_SECRET={MASK}",
+        f"2 - {MASK}",
+        "3 - ",
+        f"4 - {MASK}",
+        f"5 - {MASK}",
+    ]
+
+
+def test_lines_in_another_value_are_masked_by_their_own_names() -> None:
+    before = 'DOMAIN_CLIENT="http://a\nGOOGLE_KEY=AIza1\nLAST=1"\n'
+    assert shown(before, 'DOMAIN_CLIENT="http://a"\n') == [
+        '1 - DOMAIN_CLIENT="http://a',
+        f"2 - GOOGLE_KEY={MASK}",
+        '3 - LAST=1"',
+        '1 + DOMAIN_CLIENT="http://a"',
+    ]
+
+
+def test_a_secret_behind_a_javascript_line_end_is_hidden_too() -> None:
+    assert shown("A='1'\u2028OPENID_CLIENT_SECRET=abc\n", "") == [f"1 - A={MASK}"]
