@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, get_args
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import jwt
 from auth0.management.types.client_app_type_enum import ClientAppTypeEnum
@@ -35,7 +35,8 @@ from auth0.management.types.signing_algorithm_enum import SigningAlgorithmEnum
 
 from tests.fakes import FixedClock
 from tests.providers import Authority
-from wizard.demo.state import (
+from tests.tenant.faults import Endpoints
+from tests.tenant.state import (
     Api,
     Application,
     AuthMethod,
@@ -44,8 +45,11 @@ from wizard.demo.state import (
     Policy,
     Tenant,
 )
-from wizard.demo.tenant import DemoTenant
+from wizard.defaults import ENGLISH
+from wizard.demo.pages import Answer, Request
+from wizard.demo.server import TenantServer
 from wizard.http import Https
+from wizard.language import Language
 
 Json = dict[str, Any]
 
@@ -564,54 +568,37 @@ class StandIn:
             )
 
 
-def asgi(stand_in: StandIn, otherwise: Any) -> Any:
-    """The stand-in as an ASGI application, in front of the tenant's own endpoints."""
+class ManagedEndpoints(Endpoints):
+    """The tenant's own endpoints, with the stand-in at /api/v2."""
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/api/v2/"):
-            await otherwise(scope, receive, send)
-            return
-        content = b""
-        more = True
-        while more:
-            message = await receive()
-            content += message.get("body", b"")
-            more = message.get("more_body", False)
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        query = parse_qs(scope["query_string"].decode(), keep_blank_values=True)
+    def __init__(self, stand_in: StandIn) -> None:
+        super().__init__(stand_in.tenant, Language(ENGLISH))
+        self.stand_in = stand_in
+
+    def answer(self, request: Request) -> Answer:
+        if not request.path.startswith("/api/v2/"):
+            return super().answer(request)
+        stand_in = self.stand_in
         call = Call(
-            scope["method"],
-            scope["raw_path"].decode().partition("/api/v2/")[2].partition("?")[0],
-            {name: values[-1] for name, values in query.items()},
-            json.loads(content) if content else None,
+            request.method,
+            request.path.removeprefix("/api/v2/"),
+            dict(request.query),
+            json.loads(request.body) if request.body else None,
         )
         number = len(stand_in.calls)
         if stand_in.is_cut(number) and not (stand_in.cut_late and number == stand_in.cut_from):
             stand_in.calls.append(call)
-            await cut(send)
-            return
-        status, body, extra = stand_in.answer(call, headers.get("authorization", ""))
+            return cut()
+        status, body, extra = stand_in.answer(call, request.headers.get("authorization", ""))
         if stand_in.is_cut(number):
-            await cut(send)
-            return
-        sent = {"content-type": "application/json; charset=utf-8", **extra}
-        await send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [(k.encode(), v.encode()) for k, v in sent.items()],
-            }
-        )
-        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
-
-    return app
+            return cut()
+        headers = {"Content-Type": "application/json; charset=utf-8", **extra}
+        return Answer(status, json.dumps(body), headers)
 
 
-async def cut(send: Any) -> None:
-    """Begin an answer and let it never end: uvicorn hangs up."""
-    headers = [(b"content-length", b"100")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"{", "more_body": True})
+def cut() -> Answer:
+    """The beginning of an answer, after which the server hangs up."""
+    return Answer(200, "{", {"Content-Length": "100", "Connection": "close"})
 
 
 # -- a tenant with it -----------------------------------------------------------------------------
@@ -672,12 +659,8 @@ def add_machine(tenant: Tenant) -> Application:
 @contextmanager
 def running_stand_in(authority: Authority, tenant: Tenant) -> Iterator[StandIn]:
     """`tenant` as a server with its Management API."""
-    http = authority.http()
-    with DemoTenant(tenant, certificate=authority.certificate, key=authority.key) as running:
-        assert running._running is not None
-        config = running._running.server.config
-        stand_in = StandIn(tenant)
-        config.loaded_app = asgi(stand_in, config.loaded_app)
-        keys = http.request("GET", f"https://{tenant.domain}/.well-known/jwks.json")
-        stand_in.key = jwt.PyJWKSet.from_json(keys.text).keys[0].key
+    stand_in = StandIn(tenant)
+    endpoints = ManagedEndpoints(stand_in)
+    with TenantServer(tenant, endpoints, authority.certificate, authority.key):
+        stand_in.key = endpoints.token_endpoint.maker.private_key.public_key()
         yield stand_in

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -28,8 +28,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from wizard.demo.state import Api, Application, Tenant, User, add_librechat
-from wizard.demo.tenant import DemoTenant
+from tests.tenant.faults import tenant_server
+from tests.tenant.state import Api, Application, Tenant, User, add_librechat
 from wizard.http import Https
 from wizard.settings import Auth0Settings, SetupSettings
 
@@ -136,15 +136,12 @@ class Demo:
 
 def furnish(tenant: Tenant, http: Https, public_url: str = PUBLIC_URL) -> Demo:
     """Empty the running tenant and furnish it for LibreChat at `public_url`."""
-    fresh = Tenant(domain=tenant.domain)
-    for setting in fields(Tenant):
-        if setting.name != "lock":
-            setattr(tenant, setting.name, getattr(fresh, setting.name))
+    tenant.reset()
     app = Application()
     setup = SetupSettings(
         Auth0Settings(tenant.domain, app.client_id, app.client_secret, (AUDIENCE,)), public_url
     )
-    user = add_librechat(tenant, setup, email=EMAIL, password=PASSWORD)
+    user = add_librechat(tenant, setup, EMAIL, PASSWORD)
     return Demo(
         tenant,
         setup,
@@ -329,8 +326,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="session")
 def demo_server(authority: Authority) -> Iterator[Tenant]:
-    with DemoTenant(Tenant(), certificate=authority.certificate, key=authority.key) as running:
-        yield running.tenant
+    tenant = Tenant()
+    with tenant_server(tenant, authority.certificate, authority.key):
+        yield tenant
 
 
 @pytest.fixture

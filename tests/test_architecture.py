@@ -45,8 +45,6 @@ STARTERS = {
 # Those that cannot do without a costly package; all others import them inside functions.
 COSTLY = {
     "wizard.demo.endpoints",
-    "wizard.demo.exchange",
-    "wizard.demo.server",
     "wizard.demo.tokens",
     "wizard.tunnels.proxy",
 }

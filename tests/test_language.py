@@ -15,7 +15,7 @@ SPEAKS_ENGLISH = {
     "wizard/cli.py": "options; their texts are in the catalogue as --help shows them",
     "wizard/commands/report.py": "writes the bug report, which maintainers read",
     "wizard/demo/authorization.py": "plays Auth0: errors as it words them",
-    "wizard/demo/exchange.py": "plays Auth0: errors as it words them",
+    "wizard/demo/tokens.py": "plays Auth0: errors as it words them",
     "wizard/documents": "writes the English documents",
     "wizard/librechat/variables.py": "comments of a new .env, which programs and teams share",
 }
@@ -73,36 +73,30 @@ NOT_SAID: dict[str, dict[str, str]] = {
     },
     "wizard/demo/endpoints.py": dict.fromkeys(
         (
-            "Invalid id_token_hint",
+            "Login required",
             "Not found",
             "The body is not a form",
             "The body is too large",
             "The form is not one of this tenant.",
             "This sign-in has ended, or began in another browser."
             " Go back to the application and start again.",
-            'The "00" URL is not in the list of Allowed Logout URLs',
-            "Too many requests. Check the X-RateLimit-Limit, X-RateLimit-Remaining"
-            " and X-RateLimit-Reset headers.",
             "User did not authorize the request",
         ),
         "plays Auth0: an error as it words it",
     )
-    | dict.fromkeys(
+    | {"public, max-age=15": "a header"},
+    "wizard/demo/pages.py": dict.fromkeys(
         (
             "'self' 00",
-            'Bearer error="invalid_token"',
+            "00=00; HttpOnly; Path=/; SameSite=lax; Secure",
             "default-src 'none'; style-src 'nonce-00'; form-action 00;"
             " frame-ancestors 'none'; base-uri 'none'",
-            "public, max-age=15",
+            "text/html; charset=utf-8",
         ),
         "a header",
     ),
-    "wizard/demo/state.py": {
-        "Demo User": "the name of a user",
-        "LibreChat API": "the name of an API",
-        "text/html; charset=utf-8": "a header",
-    },
-    "wizard/demo/tenant.py": {"demo tenant": "the name of a thread"},
+    "wizard/demo/server.py": {"demo tenant": "the name of a thread"},
+    "wizard/demo/tenant.py": {"Demo User": "the name of a user"},
     "wizard/doctor/addresses.py": {
         "packages/api/src/oauth/csrf.ts, shouldUseSecureCookie": "a source in LibreChat"
     },

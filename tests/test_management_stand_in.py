@@ -13,7 +13,7 @@ from auth0.management.resource_servers.client import ResourceServersClient
 
 from tests.commands.conftest import authority, managed, stand_in
 from tests.management_stand_in import API, CLIENT, GRANT, Managed
-from wizard.demo.state import Application
+from tests.tenant.state import Application
 
 __all__ = ["authority", "managed", "stand_in"]
 

@@ -18,13 +18,13 @@ from tests.providers import (
     running_oidc_provider,
     sign_in_at_simulacrum,
 )
+from tests.tenant.state import Tenant
 from wizard.auth0.checks import TenantReport, check_tenant
 from wizard.auth0.errors import Check
 from wizard.auth0.sign_in import SignIn
 from wizard.auth0.tokens import Judgement
 from wizard.clock import SystemClock
-from wizard.demo.browser import sign_in_like_a_user
-from wizard.demo.state import Tenant
+from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import Outcome
 from wizard.settings import Auth0Settings, SetupSettings
 

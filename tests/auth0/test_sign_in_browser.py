@@ -14,11 +14,11 @@ import pytest
 from tests.chromium import Tab, chromium
 from tests.languages import BEGINS, pseudo
 from tests.providers import EMAIL, PASSWORD, Authority, Demo, free_port, furnish
+from tests.tenant.faults import tenant_server
+from tests.tenant.state import Tenant
 from wizard.auth0.checks import check_tenant
 from wizard.auth0.sign_in import SignIn
 from wizard.clock import SystemClock
-from wizard.demo.state import Tenant
-from wizard.demo.tenant import DemoTenant
 from wizard.language import Language
 from wizard.settings import SetupSettings
 
@@ -207,10 +207,9 @@ def test_every_page_speaks_the_users_language(
 ) -> None:
     port, language = free_port(), pseudo()
     tab.call("Network.clearBrowserCookies")
-    with DemoTenant(
-        Tenant(), certificate=authority.certificate, key=authority.key, language=language
-    ) as running:
-        demo = furnish(running.tenant, authority.http(), f"http://localhost:{port}")
+    tenant = Tenant()
+    with tenant_server(tenant, authority.certificate, authority.key, language):
+        demo = furnish(tenant, authority.http(), f"http://localhost:{port}")
         fault(demo)
         with signing_in(demo, port, language=language) as flow:
             tab.open(flow.url, "document.querySelector('[type=password]')")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from tests.fakes import FixedClock
 from tests.management_stand_in import Managed, StandIn, add_machine, running_stand_in
 from tests.providers import Authority, authority
-from wizard.demo.state import Tenant
+from tests.tenant.state import Tenant
 
 __all__ = ["authority", "managed", "stand_in"]
 
@@ -35,9 +34,6 @@ def stand_in(authority: Authority) -> Iterator[StandIn]:
 def managed(authority: Authority, stand_in: StandIn) -> Managed:
     """A tenant as new, in which there is nothing yet but the way to its Management API."""
     tenant, clock = stand_in.tenant, FixedClock()
-    fresh = Tenant(domain=tenant.domain, clock=clock.now)
-    for setting in fields(Tenant):
-        if setting.name != "lock":
-            setattr(tenant, setting.name, getattr(fresh, setting.name))
+    tenant.reset(clock.now)
     stand_in.reset()
     return Managed(tenant, stand_in, authority.http(), add_machine(tenant), clock)

@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 from tests.fakes import ScriptedPrompter, World, make_world
 from tests.management_stand_in import LIMITS, SCOPES, Managed
 from tests.providers import free_port
+from tests.tenant.state import Api, Application, AuthMethod, Policy, User
 from wizard.auth0.checks import check_tenant
 from wizard.auth0.management_access import TokenClaims, by_token
 from wizard.auth0.sign_in import SignIn
@@ -22,8 +23,7 @@ from wizard.commands.init import InitResult, run_init
 from wizard.commands.init_options import InitOptions
 from wizard.commands.provision import ProvisionOptions, ProvisionResult, run_provision
 from wizard.commands.provisioning import Job, Provisioning, swap_urls
-from wizard.demo.browser import sign_in_like_a_user
-from wizard.demo.state import Api, Application, AuthMethod, Policy, User
+from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import ExitCode, Failure, Outcome
 from wizard.http import HttpClient
 from wizard.settings import Auth0Settings, SetupSettings

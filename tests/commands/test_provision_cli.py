@@ -17,7 +17,7 @@ from dotenv import dotenv_values
 
 from tests.management_stand_in import SCOPES, Managed
 from tests.providers import Authority
-from wizard.demo.state import Api, Application, Policy
+from tests.tenant.state import Api, Application, Policy
 from wizard.findings import ExitCode
 
 STAND_IN = Path(__file__).parent.parent / "stand_ins" / "auth0.py"

@@ -31,9 +31,9 @@ from tests.providers import (
 from tests.sockets import server
 from tests.stand_ins.librechat import LOGIN_MAX, LibreChat
 from tests.stand_ins.librechat import running as stand_in
+from tests.tenant.state import GrantType, Tenant
 from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
-from wizard.demo.state import GrantType, Tenant
 from wizard.http import Response
 
 __all__ = ["authority", "demo_server", "node_modules"]
@@ -193,10 +193,10 @@ def test_of_a_token_nothing_is_shown_or_kept_but_its_claims(
 ) -> None:
     ran, page = world.verified(*more)
 
-    ledger = world.demo.tenant.ledger
+    tenant = world.demo.tenant
     secret = world.demo.setup.auth0.client_secret
     (code,) = parse_qs(urlsplit(page.url).query)["code"]
-    hidden = [code, secret, PASSWORD, *ledger.access_tokens._kept, *ledger.refresh_tokens]
+    hidden = [code, secret, PASSWORD, *tenant.userinfo, *tenant.families]
     assert len(hidden) >= 5
     texts = {"output": ran.out + ran.err, "page": page.text}
     for path in world.tmp.rglob("*"):
@@ -397,9 +397,9 @@ class TestWhileLibreChatHoldsThePort:
         assert "X-Forwarded-Proto" in ran.finding("LA527")["fix"]
 
     def test_the_strategy_was_never_registered(self, world: World) -> None:
-        world.demo.tenant.metadata["issuer"] = "https://not.yet.example/"
+        world.demo.tenant.changed_metadata["issuer"] = "https://not.yet.example/"
         with librechat(world) as record, bare_tunnel(world):
-            world.demo.tenant.metadata.clear()
+            world.demo.tenant.changed_metadata.clear()
             ran = through_librechat(world, record)
         assert ran.rules == ["LA526"]
         assert ran.code == 1

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 import jwt
 
 from tests.providers import Demo
-from wizard.demo.browser import Form, sign_in_form
+from wizard.demo.user import Form, sign_in_form
 from wizard.http import Response
 
 VERIFIER = "v" * 64

@@ -11,7 +11,7 @@ import pytest
 
 from tests.demo.client import Client, form_of, location, query
 from tests.providers import Demo
-from wizard.demo.state import ClientGrant, OrganizationUsage, Policy
+from tests.tenant.state import ClientGrant, OrganizationUsage, Policy
 
 LOCAL_CALLBACK = "http://localhost:3080/oauth/openid/callback"
 
@@ -81,7 +81,7 @@ def take_connection_from_application(demo: Demo) -> None:
 
 def need_consent(demo: Demo) -> None:
     demo.api.skip_consent_for_verifiable_first_party_clients = False
-    demo.tenant.ledger.user_grants.clear()
+    demo.tenant.user_grants.clear()
 
 
 def need_interaction(demo: Demo) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.demo.client import Client
 from tests.providers import EMAIL, PASSWORD, Demo
-from wizard.demo.browser import LEFT_MACHINE, MAX_STEPS, NO_END, sign_in_form, sign_in_like_a_user
+from wizard.demo.user import LEFT_MACHINE, MAX_STEPS, NO_END, sign_in_form, sign_in_like_a_user
 from wizard.findings import Failure
 from wizard.http import Response
 

@@ -23,8 +23,8 @@ from tests.providers import (
     furnish,
     running_librechat,
 )
-from wizard.demo.browser import Browser, sign_in_like_a_user
-from wizard.demo.state import AuthMethod, Tenant
+from tests.tenant.state import AuthMethod, Tenant
+from wizard.demo.user import Browser, sign_in_like_a_user
 
 pytestmark = [pytest.mark.needs("node"), pytest.mark.usefixtures("node_modules")]
 
@@ -148,7 +148,7 @@ def test_faults_end_at_the_login_page(
 
 
 def test_failed_discovery_leaves_a_button_that_ends_in_500(librechat: LibreChat) -> None:
-    librechat.demo.tenant.metadata["issuer"] = "https://other.example/"
+    librechat.demo.tenant.changed_metadata["issuer"] = "https://other.example/"
     with librechat.running():
         browser = Browser(librechat.demo.http)
         shown = browser.get(f"{librechat.url}/api/config").json_object()
@@ -187,7 +187,7 @@ def test_access_tokens_that_librechat_cannot_validate(
 
 def test_refresh_grant_taken_away_meanwhile(librechat: LibreChat) -> None:
     demo = librechat.demo
-    demo.tenant.ledger.user_grants = _Forgetful()
+    demo.tenant.user_grants = _Forgetful()
     assert "Grant not found" in librechat.sign_in()["refreshed"]["error"]
 
 

@@ -18,7 +18,7 @@ from tests.providers import (
     running_oidc_provider,
     sign_in_at_simulacrum,
 )
-from wizard.demo.browser import LEFT_MACHINE, sign_in_like_a_user
+from wizard.demo.user import LEFT_MACHINE, sign_in_like_a_user
 from wizard.findings import Failure
 from wizard.http import Https, Response
 

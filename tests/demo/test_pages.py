@@ -10,8 +10,8 @@ import pytest
 from tests.demo.client import Client, location
 from tests.languages import speaking
 from tests.providers import Authority, Demo, furnish
-from wizard.demo.state import Tenant
-from wizard.demo.tenant import DemoTenant
+from tests.tenant.faults import tenant_server
+from tests.tenant.state import Tenant
 
 DUTCH = speaking(
     {
@@ -22,17 +22,15 @@ DUTCH = speaking(
             "{application} vraagt toegang bij {api}."
         ),
         "Oops!, something went wrong": "Oeps, er ging iets mis",
-        "You are logged out": "Je bent afgemeld",
     }
 )
 
 
 @pytest.fixture(scope="module")
 def dutch_server(authority: Authority) -> Iterator[Tenant]:
-    with DemoTenant(
-        Tenant(), certificate=authority.certificate, key=authority.key, language=DUTCH
-    ) as running:
-        yield running.tenant
+    tenant = Tenant()
+    with tenant_server(tenant, authority.certificate, authority.key, DUTCH):
+        yield tenant
 
 
 @pytest.fixture
@@ -73,7 +71,3 @@ def test_the_error_page_has_auth0s_own_words(dutch: Demo) -> None:
 
     assert "<h1>Oeps, er ging iets mis</h1>" in page.text
     assert "invalid_request: Unknown client: unknown" in page.text
-
-
-def test_the_page_after_the_logout(dutch: Demo) -> None:
-    assert "<h1>Je bent afgemeld</h1>" in Client(dutch).send("GET", "v2/logout").text

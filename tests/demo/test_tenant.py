@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
@@ -17,8 +18,10 @@ import pytest
 
 from tests.demo.client import Client, answer, location
 from tests.providers import AUDIENCE, EMAIL, PASSWORD, Authority, Demo, furnish
-from wizard.demo.state import Interruption, Shelf, Tenant
-from wizard.demo.tenant import NO_START, DemoTenant
+from tests.tenant.faults import tenant_server
+from tests.tenant.state import Interruption, Tenant
+from wizard import loopback
+from wizard.demo.server import NO_START
 from wizard.findings import Failure
 from wizard.http import Https, NetworkError, Trouble
 from wizard.processes import SystemProcesses
@@ -48,7 +51,7 @@ class TestDiscovery:
         assert "end_session_endpoint" not in discovery(demo)
 
     def test_fields_can_be_replaced_and_taken_away(self, demo: Demo) -> None:
-        demo.tenant.metadata = {"issuer": "https://other/", "jwks_uri": None}
+        demo.tenant.changed_metadata = {"issuer": "https://other/", "jwks_uri": None}
         document = discovery(demo)
         assert document["issuer"] == "https://other/"
         assert "jwks_uri" not in document
@@ -104,10 +107,10 @@ class TestServer:
     def test_starts_and_stops_quickly(self, authority: Authority) -> None:
         threads = set(threading.enumerate())
         began = time.monotonic()
-        demo = DemoTenant(Tenant(), certificate=authority.certificate, key=authority.key)
-        with demo:
+        server = tenant_server(Tenant(), authority.certificate, authority.key)
+        with server:
             started = time.monotonic() - began
-            url = f"{demo.issuer}.well-known/openid-configuration"
+            url = f"{server.tenant.issuer}.well-known/openid-configuration"
             http = authority.http()
             assert http.request("GET", url).status == 200
             began = time.monotonic()
@@ -132,32 +135,31 @@ class TestServer:
             pass
 
     def test_a_second_stop_does_nothing(self, authority: Authority) -> None:
-        demo = DemoTenant(Tenant(), certificate=authority.certificate, key=authority.key)
-        demo.stop()
-        demo.start()
-        demo.stop()
-        demo.stop()
+        server = tenant_server(Tenant(), authority.certificate, authority.key)
+        server.stop()
+        server.start()
+        server.stop()
+        server.stop()
 
     def test_with_the_certificate_of_the_local_tunnel(self, tmp_path: Path) -> None:
         authority = local_authority(tmp_path / "state", SystemProcesses())
-        with DemoTenant(
-            Tenant(), certificate=authority.certificate_file, key=authority.key_file
-        ) as demo:
+        tenant = Tenant()
+        with tenant_server(tenant, authority.certificate_file, authority.key_file):
             http = Https({"SSL_CERT_FILE": str(authority.ca_file)})
             for host in ("localhost", "127.0.0.1"):
-                port = demo.domain.rpartition(":")[2]
+                port = tenant.domain.rpartition(":")[2]
                 url = f"https://{host}:{port}/.well-known/openid-configuration"
                 assert http.request("GET", url).status == 200
 
-    def test_port_in_use(self, authority: Authority, demo: Demo) -> None:
-        port = int(demo.tenant.domain.rpartition(":")[2])
-        second = DemoTenant(
-            Tenant(), certificate=authority.certificate, key=authority.key, port=port
-        )
+    def test_no_port_is_free(self, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(port: int) -> list[socket.socket]:
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+
+        monkeypatch.setattr(loopback, "listeners", full)
         with pytest.raises(Failure) as caught:
-            second.start()
+            tenant_server(Tenant(), authority.certificate, authority.key).start()
         assert caught.value.finding.rule is NO_START
-        assert str(port) in caught.value.finding.detail
+        assert "already in use" in caught.value.finding.detail
 
     @pytest.mark.parametrize("content", [None, "no certificate"])
     def test_unusable_certificate(
@@ -166,9 +168,9 @@ class TestServer:
         certificate = tmp_path / "certificate.pem"
         if content is not None:
             certificate.write_text(content)
-        demo = DemoTenant(Tenant(), certificate=certificate, key=authority.key)
+        server = tenant_server(Tenant(), certificate, authority.key)
         with pytest.raises(Failure) as caught:
-            demo.start()
+            server.start()
         assert caught.value.finding.rule is NO_START
 
     def test_says_nothing(
@@ -178,15 +180,16 @@ class TestServer:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """Neither in logs nor on the terminal, whatever comes in."""
+        tenant = Tenant()
         with (
             caplog.at_level(logging.DEBUG, "uvicorn"),
-            DemoTenant(Tenant(), certificate=authority.certificate, key=authority.key) as running,
+            tenant_server(tenant, authority.certificate, authority.key),
         ):
-            demo = furnish(running.tenant, authority.http())
+            demo = furnish(tenant, authority.http())
             client = Client(demo)
             tokens = client.tokens()
             client.refresh("bogus")
-            port = int(running.domain.rpartition(":")[2])
+            port = int(tenant.domain.rpartition(":")[2])
             with socket.create_connection(("127.0.0.1", port)) as plain:
                 plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
                 plain.recv(100)
@@ -197,7 +200,7 @@ class TestServer:
 
     def test_nothing_secret_in_a_repr(self, demo: Demo) -> None:
         tokens = Client(demo).tokens()
-        shown = repr(demo.tenant) + repr(demo.setup) + repr(demo.tenant.ledger.transactions)
+        shown = repr(demo.tenant) + repr(demo.setup) + repr(demo.tenant.transactions)
         for secret in secrets_of(demo, tokens):
             assert secret not in shown
 
@@ -229,21 +232,10 @@ class TestLoginPage:
 
 def test_rules_are_shown_without_costly_imports() -> None:
     program = (
-        "import sys, wizard.demo.tenant, wizard.demo.browser;"
+        "import sys, wizard.demo.server, wizard.demo.tenant, wizard.demo.user;"
         "print({'uvicorn', 'starlette', 'jwt', 'cryptography', 'jinja2'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "set()\n"
-
-
-def test_a_shelf_keeps_for_a_while_and_not_too_much() -> None:
-    shelf: Shelf[int] = Shelf(60)
-    shelf.CAPACITY = 3
-    keys = [shelf.put(number) for number in range(5)]
-    assert [shelf.get(key) for key in keys] == [None, None, 2, 3, 4]
-    assert shelf.take(keys[2]) == 2
-    assert shelf.get(keys[2]) is None
-    assert shelf.get(None) is None
-    assert Shelf[int](0).get(Shelf[int](0).put(1)) is None

@@ -12,7 +12,7 @@ import pytest
 
 from tests.demo.client import Client, answer, query
 from tests.providers import AUDIENCE, Demo
-from wizard.demo.state import Api, Application, AuthMethod, ClientGrant, GrantType
+from tests.tenant.state import Api, Application, AuthMethod, ClientGrant, GrantType
 from wizard.http import Response
 
 UNAUTHORIZED = (401, "access_denied", "Unauthorized")
@@ -415,7 +415,7 @@ class TestRefreshToken:
     def test_grant_revoked_by_the_user(self, demo: Demo) -> None:
         client = Client(demo)
         token = client.tokens()["refresh_token"]
-        demo.tenant.ledger.user_grants.clear()
+        demo.tenant.user_grants.clear()
         expected = "Grant not found, cannot refresh access token"
         assert said(client.refresh(token)) == (403, "server_error", expected)
 

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from tests.e2e.program import Ran, Running, clean_environ, run, running
 from tests.librechat.example import env_example
 from tests.providers import AUDIENCE, Authority, free_port
-from wizard.demo.browser import sign_in_like_a_user
+from wizard.demo.user import sign_in_like_a_user
 from wizard.http import Https, Response
 from wizard.tunnels.certificates import known_authority
 

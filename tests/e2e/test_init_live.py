@@ -25,7 +25,7 @@ from tests.providers import (
     Demo,
     make_authority,
 )
-from wizard.demo.state import AuthMethod, GrantType, Interruption, OrganizationUsage, Policy
+from tests.tenant.state import AuthMethod, GrantType, Interruption, OrganizationUsage, Policy
 
 CALLBACK = f"{PUBLIC_URL}/oauth/openid/callback"
 DASHBOARD = "https://manage.auth0.com/#"
@@ -120,7 +120,7 @@ def outage(setup: Setup) -> None:
 
 
 def other_issuer(setup: Setup) -> None:
-    setup.demo.tenant.metadata["issuer"] = "https://dev-abc123.eu.auth0.com/"
+    setup.demo.tenant.changed_metadata["issuer"] = "https://dev-abc123.eu.auth0.com/"
 
 
 def unknown_client(setup: Setup) -> None:
@@ -166,7 +166,7 @@ def secret_missing(setup: Setup) -> None:
 
 
 def no_rs256(setup: Setup) -> None:
-    setup.demo.tenant.metadata["id_token_signing_alg_values_supported"] = ["HS256"]
+    setup.demo.tenant.changed_metadata["id_token_signing_alg_values_supported"] = ["HS256"]
 
 
 def no_refresh_grant(setup: Setup) -> None:

@@ -31,14 +31,14 @@ from websockets.sync.server import serve as serve_websocket
 from tests.e2e.cli import MARK, Running, marked, pid_of
 from tests.e2e.program import run
 from tests.providers import PASSWORD, Authority, authority, demo_server, furnish, node_modules
+from tests.tenant.state import Tenant
 from tests.tunnels.conftest import free_port, until
 from tests.tunnels.loopback import MEGABYTE, Upstream, serving
 from tests.tunnels.test_localtunnel import MODULES, Server
 from wizard.auth0.checks import check_tenant
 from wizard.auth0.sign_in import SignIn
 from wizard.clock import SystemClock
-from wizard.demo.browser import sign_in_like_a_user
-from wizard.demo.state import Tenant
+from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import ExitCode, Outcome
 from wizard.http import HttpClient, Response
 

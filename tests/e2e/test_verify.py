@@ -28,7 +28,7 @@ from tests.providers import (
     running_oidc_provider,
     sign_in_at_simulacrum,
 )
-from wizard.demo.state import AuthMethod, Tenant
+from tests.tenant.state import AuthMethod, Tenant
 
 # Where the screenshots go that somebody wants to look at.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")

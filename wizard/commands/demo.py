@@ -19,8 +19,8 @@ from wizard.commands.init import InitResult, run_init
 from wizard.commands.init_options import InitOptions
 from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.defaults import LIBRECHAT_PORT
-from wizard.demo.browser import sign_in_like_a_user
-from wizard.demo.state import Tenant, User, add_librechat, new_client_id, new_client_secret
+from wizard.demo.tenant import Tenant, User, add_librechat, new_client_id, new_client_secret
+from wizard.demo.user import sign_in_like_a_user
 from wizard.execution import Report
 from wizard.findings import Failure
 from wizard.http import HttpClient, Https, NetworkError
@@ -129,18 +129,17 @@ def _demo_tenant(
     public_url: str, authority: Authority, language: Language
 ) -> Iterator[tuple[SetupSettings, User]]:
     """A running tenant that is set up for LibreChat at that URL."""
-    from wizard.demo.tenant import DemoTenant
+    from wizard.demo.authorization import Authorization
+    from wizard.demo.endpoints import Endpoints
+    from wizard.demo.server import TenantServer
+    from wizard.demo.tokens import TokenEndpoint, TokenMaker
 
     tenant = Tenant()
-    server = DemoTenant(
-        tenant,
-        certificate=authority.certificate_file,
-        key=authority.key_file,
-        language=language,
-    )
-    with server:
+    token_endpoint = TokenEndpoint(tenant, TokenMaker(tenant))
+    endpoints = Endpoints(tenant, language, Authorization(tenant), token_endpoint)
+    with TenantServer(tenant, endpoints, authority.certificate_file, authority.key_file):
         auth0 = Auth0Settings(
-            server.domain, new_client_id(), new_client_secret(), (SUGGESTED_AUDIENCE,)
+            tenant.domain, new_client_id(), new_client_secret(), (SUGGESTED_AUDIENCE,)
         )
         settings = SetupSettings(auth0, public_url)
         yield settings, add_librechat(tenant, settings)

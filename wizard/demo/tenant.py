@@ -1,106 +1,165 @@
-"""The demo tenant as a server: HTTPS on this machine's loopback, in a thread of its own."""
+"""The demo tenant: its settings, its user, and the sign-ins that are under way.
+
+Names are those of Auth0's Management API.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+import secrets
+import string
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
-from wizard import loopback
-from wizard.defaults import ENGLISH
-from wizard.demo.state import Tenant
-from wizard.findings import ExitCode, Rule, Severity
-from wizard.language import Language, Message
+from wizard.settings import SetupSettings
 
-NO_START = Rule(
-    id="LA450",
-    severity=Severity.ERROR,
-    title="The demo tenant cannot start",
-    why="`--demo` needs a port on this machine and the certificate that was made for it.",
-    fix="Run the command again without a fixed port, so that a free one is taken.",
-    exit_code=ExitCode.TENANT,
-)
+SECONDS_OF_A_TOKEN = 86_400
+DEMO_EMAIL = "demo@example.com"
 
-RULES = (NO_START,)
+_ALPHABET = string.ascii_letters + string.digits
 
 
-class DemoTenant:
-    """Serves a `Tenant` while the context is open, on loopback and nowhere else.
+def new_key() -> str:
+    """Return an unguessable value, for a code, a token or a form."""
+    return secrets.token_urlsafe(32)
 
-    Args:
-        tenant: settings and contents; may be changed at any time.
-        certificate: PEM file with the certificate (chain) for `host`.
-        key: PEM file with its key.
-        host: the name that stands in the issuer: a name of this machine.
-        port: 0 takes a free one.
-        language: what its pages speak; English where none is given.
-    """
 
-    def __init__(
-        self,
-        tenant: Tenant,
-        *,
-        certificate: Path,
-        key: Path,
-        host: str = "localhost",
-        port: int = 0,
-        language: Language | None = None,
-    ) -> None:
-        self.tenant = tenant
-        self._certificate = certificate
-        self._key = key
-        self._host = host
-        self._port = port
-        self._language = language or Language(ENGLISH)
-        self._running: loopback.Serving | None = None
+def new_client_id() -> str:
+    """Return a client ID in Auth0's form: 32 letters and digits."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(32))
+
+
+def new_client_secret() -> str:
+    """Return a client secret in Auth0's form: 64 URL-safe characters."""
+    return secrets.token_urlsafe(48)
+
+
+@dataclass(slots=True, kw_only=True)
+class Application:
+    """A confidential client: a "Regular Web Application"."""
+
+    name: str = "LibreChat"
+    client_id: str = field(default_factory=new_client_id)
+    client_secret: str = field(default_factory=new_client_secret, repr=False)
+    callbacks: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class User:
+    """A user who signs in with `login` and `password`; `profile` and `email` become claims."""
+
+    login: str
+    password: str = field(repr=False)
+    user_id: str = field(default_factory=lambda: f"auth0|{secrets.token_hex(12)}")
+    profile: dict[str, object] = field(
+        default_factory=lambda: {"name": "Demo User", "nickname": "demo"}
+    )
+    email: str = ""
+
+    def claims(self, scope: Collection[str]) -> dict[str, object]:
+        """Return the claims of the ID token and of /userinfo under `scope`."""
+        claims: dict[str, object] = {"sub": self.user_id}
+        if "profile" in scope:
+            claims |= self.profile
+        if "email" in scope and self.email:
+            claims |= {"email": self.email, "email_verified": True}
+        return claims
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A valid request to /authorize. `audience` is "" for none."""
+
+    client_id: str
+    redirect_uri: str
+    audience: str
+    scope: tuple[str, ...]
+    parameters: Mapping[str, str] = field(repr=False)
 
     @property
-    def domain(self) -> str:
-        """Host and port, as `--domain` takes them; the port is known once it runs."""
-        return self.tenant.domain
+    def prompt(self) -> frozenset[str]:
+        """The values of the parameter `prompt`."""
+        return frozenset(self.parameters.get("prompt", "").split())
+
+    def state(self) -> dict[str, str]:
+        """Return the parameter `state` for the callback URL, nothing if none was sent."""
+        return {"state": self.parameters["state"]} if "state" in self.parameters else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in user in one browser."""
+
+    user_id: str
+    auth_time: int
+    sid: str = field(default_factory=new_key)
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A sign-in under way in one browser; `csrf` is in its forms, `browser` in its cookie."""
+
+    request: AuthorizationRequest
+    browser: str = field(default_factory=new_key, repr=False)
+    csrf: str = field(default_factory=new_key, repr=False)
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The request and the user that a code or a refresh token stands for."""
+
+    request: AuthorizationRequest
+    session: Session
+
+
+@dataclass(slots=True, kw_only=True)
+class Tenant:
+    """The contents of the tenant. Hold `lock` to change several attributes at once.
+
+    Attributes:
+        domain: host and port, as `--domain` takes them; set by the server.
+        applications: by client ID.
+        apis: API identifiers.
+        users: by login.
+        transactions: by the value of `state` in the tenant's own pages.
+        codes: by authorization code; each is used once.
+        refresh_tokens: by refresh token.
+    """
+
+    domain: str = ""
+    applications: Mapping[str, Application] = field(default_factory=dict)
+    apis: Collection[str] = ()
+    users: Mapping[str, User] = field(default_factory=dict)
+    transactions: dict[str, Transaction] = field(default_factory=dict, repr=False)
+    codes: dict[str, Grant] = field(default_factory=dict, repr=False)
+    refresh_tokens: dict[str, Grant] = field(default_factory=dict, repr=False)
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
     def issuer(self) -> str:
-        """With a trailing slash, as Auth0 has it."""
-        return self.tenant.issuer
+        """The issuer identifier, with the trailing slash that Auth0 gives it."""
+        return f"https://{self.domain}/"
 
-    def start(self) -> None:
-        """Serve, and return when requests are answered.
+    def now(self) -> float:
+        """Return the tenant's time, in seconds since the epoch."""
+        return time.time()
 
-        Raises:
-            Failure: LA450, the port is taken or the certificate cannot be used.
-        """
-        # Starlette, uvicorn and PyJWT are costly to import, and this module has rules to show.
-        from wizard.demo.server import server
+    def user(self, user_id: str) -> User | None:
+        """Return the user with that ID."""
+        return next((user for user in self.users.values() if user.user_id == user_id), None)
 
-        try:
-            sockets = loopback.listeners(self._port)
-        except OSError as error:
-            raise NO_START.failure(
-                Message("Port {port}: {reason}", port=self._port, reason=error.strerror)
-            ) from None
-        self.tenant.domain = f"{self._host}:{sockets[0].getsockname()[1]}"
-        try:
-            runner = server(self.tenant, self._certificate, self._key, self._language)
-            self._running = loopback.Serving(runner, sockets, "demo tenant")
-        except OSError as error:  # ssl.SSLError is one
-            loopback.close_all(sockets)
-            raise NO_START.failure(f"{self._certificate}: {error}") from None
 
-    def stop(self) -> None:
-        """Serve no longer."""
-        if self._running is not None:
-            self._running.stop()
-            self._running = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+def add_librechat(tenant: Tenant, setup: SetupSettings) -> User:
+    """Make `tenant` ready for LibreChat at `setup.public_url`; return its only user."""
+    application = Application(
+        client_id=setup.auth0.client_id,
+        client_secret=setup.auth0.client_secret,
+        callbacks=[setup.callback_url],
+    )
+    user = User(login=DEMO_EMAIL, password=secrets.token_urlsafe(12), email=DEMO_EMAIL)
+    tenant.applications = {application.client_id: application}
+    tenant.apis = frozenset(setup.auth0.audiences)
+    tenant.users = {user.login: user}
+    return user

@@ -1,165 +1,207 @@
-"""The tokens of the demo tenant: made and signed as Auth0 makes them."""
+"""The demo tenant's token endpoint, and the tokens that it signs, in Auth0's form."""
 
 from __future__ import annotations
 
-import base64
-import json
+import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from wizard.demo.state import (
-    SECONDS_OF_AN_ID_TOKEN,
-    Api,
-    Application,
+from wizard.auth0.probes import code_challenge
+from wizard.demo.tenant import (
+    SECONDS_OF_A_TOKEN,
     AuthorizationRequest,
-    IssuedToken,
+    Grant,
     Session,
     Tenant,
+    new_key,
 )
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+SECONDS_OF_AN_ID_TOKEN = 36_000
 
 
-@dataclass(frozen=True)
-class SigningKey:
-    """The tenant's RSA key."""
+class TokenError(Exception):
+    """An error of the token endpoint: the HTTP status and the two fields of the body."""
 
-    private: RSAPrivateKey = field(
-        default_factory=lambda: generate_private_key(public_exponent=65537, key_size=2048),
-        repr=False,
-    )
-    kid: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    def __init__(self, status: int, error: str, description: str) -> None:
+        super().__init__(f"{error}: {description}")
+        self.status = status
+        self.error = error
+        self.description = description
+
+
+class TokenMaker:
+    """Makes the tokens of one tenant, and has its RSA key."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self.tenant = tenant
+        self.private_key = generate_private_key(public_exponent=65537, key_size=2048)
+        self.kid = secrets.token_urlsafe(16)
 
     def jwk(self) -> dict[str, object]:
-        """The public half, as it stands in the JWKS."""
-        public = RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
+        """Return the public key as it is in the JWKS."""
+        public = RSAAlgorithm.to_jwk(self.private_key.public_key(), as_dict=True)
         named = {name: public[name] for name in ("kty", "n", "e")}
         return {**named, "use": "sig", "alg": "RS256", "kid": self.kid}
-
-
-@dataclass(frozen=True)
-class TokenMaker:
-    """Makes the tokens of one tenant."""
-
-    tenant: Tenant
-    key: SigningKey = field(default_factory=SigningKey)
 
     def access_token(
         self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
     ) -> str:
-        """A JWT for the audience, or an opaque token when there is none.
-
-        It opens /userinfo when `openid` is in the scope.
-        """
-        api = self.tenant.apis.get(request.audience)
-        if api is None:
-            token = self._opaque(encrypted=self.tenant.encrypted_opaque_tokens)
-        elif api.encrypted_tokens:
-            token = self._opaque(encrypted=True)
-        else:
-            userinfo = [f"{self.tenant.issuer}userinfo"] if "openid" in scope else []
-            token = self._sign_for(
-                api,
-                request.client_id,
-                {
-                    "sub": session.user_id,
-                    "aud": [api.identifier, *userinfo] if userinfo else api.identifier,
-                    "scope": " ".join(scope),
-                },
-            )
-        if "openid" in scope:
-            issued = IssuedToken(session.user_id, scope)
-            self.tenant.ledger.access_tokens.put(issued, key=token)
-        return token
-
-    def machine_token(self, api: Api, client_id: str, scope: tuple[str, ...]) -> str:
-        """The access token of an application that acts for itself."""
-        claims = {
-            "sub": f"{client_id}@clients",
-            "aud": api.identifier,
-            "scope": " ".join(scope),
-            "gty": "client-credentials",
-        }
-        return self._sign_for(api, client_id, claims)
+        """Return an access token for the audience."""
+        return self.signed(self.access_claims(request, session, scope), SECONDS_OF_A_TOKEN)
 
     def id_token(
-        self,
-        application: Application,
-        request: AuthorizationRequest,
-        session: Session,
-        scope: tuple[str, ...],
+        self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
     ) -> str:
-        """Who signed in, signed with the algorithm of the application."""
-        now = int(self.tenant.clock())
+        """Return an ID token."""
+        return self.signed(self.id_claims(request, session, scope), SECONDS_OF_AN_ID_TOKEN)
+
+    def access_claims(
+        self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
+    ) -> dict[str, object]:
+        """Return the claims of an access token, which opens /userinfo under `openid`."""
+        userinfo = [f"{self.tenant.issuer}userinfo"] if "openid" in scope else []
+        return {
+            "sub": session.user_id,
+            "aud": [request.audience, *userinfo] if userinfo else request.audience,
+            "azp": request.client_id,
+            "scope": " ".join(scope),
+        }
+
+    def id_claims(
+        self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
+    ) -> dict[str, object]:
+        """Return the claims of an ID token."""
         user = self.tenant.user(session.user_id)
         claims: dict[str, object] = {
             **(user.claims(scope) if user else {"sub": session.user_id}),
-            "iss": self.tenant.issuer,
-            "aud": application.client_id,
-            "iat": now,
-            "exp": now + SECONDS_OF_AN_ID_TOKEN,
+            "aud": request.client_id,
             "auth_time": session.auth_time,
             "sid": session.sid,
         }
-        if request.nonce is not None:
-            claims["nonce"] = request.nonce
-        return self._sign(claims, application.id_token_alg, application.client_secret)
+        if nonce := request.parameters.get("nonce"):
+            claims["nonce"] = nonce
+        return claims
 
-    def client_of_hint(self, id_token: str) -> str | None:
-        """The client ID that an `id_token_hint` names; None if the token is none of ours."""
-        try:
-            client_id = jwt.decode(id_token, options={"verify_signature": False}).get("aud", "")
-            application = self.tenant.applications[client_id]
-            hmac = application.id_token_alg.startswith("HS")
-            jwt.decode(
-                id_token,
-                application.client_secret if hmac else self.key.private.public_key(),
-                algorithms=[application.id_token_alg],
-                audience=client_id,
-                issuer=self.tenant.issuer,
-                # A hint may be old, and the tenant's clock may be set wrong on purpose.
-                options={"verify_exp": False, "verify_iat": False},
+    def signed(self, claims: Mapping[str, object], lifetime: int) -> str:
+        """Return a JSON Web Token with the claims, valid from now for `lifetime` seconds."""
+        now = int(self.tenant.now())
+        payload = {"iss": self.tenant.issuer, **claims, "iat": now, "exp": now + lifetime}
+        return jwt.encode(payload, self.private_key, "RS256", headers={"kid": self.kid})
+
+
+class TokenEndpoint:
+    """/oauth/token of one tenant: it authenticates the client first, then it looks at the grant."""
+
+    def __init__(self, tenant: Tenant, maker: TokenMaker) -> None:
+        self.tenant = tenant
+        self.maker = maker
+
+    def answer(self, form: Mapping[str, str], authorization: str) -> dict[str, object]:
+        """Return the tokens for the form; `authorization` is the header, "" for none.
+
+        Raises:
+            TokenError: with Auth0's status and text.
+        """
+        grant_type = required(form, "grant_type")
+        client_id = self.authenticated(form, authorization)
+        return self.by_grant_type(grant_type, client_id, form)
+
+    def by_grant_type(
+        self, grant_type: str, client_id: str, form: Mapping[str, str]
+    ) -> dict[str, object]:
+        """Return the tokens for an authenticated client.
+
+        Raises:
+            TokenError: with Auth0's status and text.
+        """
+        if grant_type == "authorization_code":
+            return self.by_code(client_id, form)
+        if grant_type == "refresh_token":
+            return self.by_refresh_token(client_id, form)
+        raise TokenError(400, "unsupported_grant_type", f"Unsupported grant type: {grant_type}")
+
+    def authenticated(self, form: Mapping[str, str], authorization: str) -> str:  # noqa: ARG002
+        """Return the client ID when the form has the client's secret.
+
+        Raises:
+            TokenError: it has not.
+        """
+        client_id = form.get("client_id", "")
+        application = self.tenant.applications.get(client_id)
+        secret = form.get("client_secret", "").encode()
+        if application and hmac.compare_digest(secret, application.client_secret.encode()):
+            return client_id
+        raise TokenError(401, "access_denied", "Unauthorized")
+
+    def by_code(self, client_id: str, form: Mapping[str, str]) -> dict[str, object]:
+        """Return the tokens for an authorization code.
+
+        Raises:
+            TokenError: the code, its callback URL or the PKCE verifier (RFC 7636 §4.6) is wrong.
+        """
+        grant = self.tenant.codes.pop(required(form, "code"), None)
+        if grant is None or grant.request.client_id != client_id:
+            raise TokenError(403, "invalid_grant", "Invalid authorization code")
+        sent, expected = form.get("redirect_uri", ""), grant.request.redirect_uri
+        if sent != expected:
+            raise TokenError(
+                403,
+                "unauthorized_client",
+                f"The redirect URI is wrong. You sent {sent}, and we expected {expected}",
             )
-        except (jwt.InvalidTokenError, KeyError, TypeError):
-            return None
-        return application.client_id
+        if challenge := grant.request.parameters.get("code_challenge"):
+            verifier = form.get("code_verifier")
+            if not verifier:
+                raise TokenError(400, "invalid_request", "Parameter 'code_verifier' is required")
+            if not hmac.compare_digest(code_challenge(verifier).encode(), challenge.encode()):
+                raise TokenError(403, "invalid_grant", "Failed to verify code verifier")
+        tokens = self.tokens(grant, grant.request.scope)
+        if "offline_access" in grant.request.scope:
+            tokens["refresh_token"] = self.refresh_token(grant)
+        return tokens
 
-    def _sign_for(self, api: Api, client_id: str, claims: Mapping[str, object]) -> str:
-        now = int(self.tenant.clock())
-        rfc9068 = api.token_dialect.startswith("rfc9068")
-        client = (
-            {"client_id": client_id, "jti": secrets.token_urlsafe(16)}
-            if rfc9068
-            else {"azp": client_id}
-        )
-        times = {"iat": now, "exp": now + api.token_lifetime}
-        return self._sign(
-            {"iss": self.tenant.issuer, **claims, **times, **client},
-            api.signing_alg,
-            api.signing_secret,
-            "at+jwt" if rfc9068 else "JWT",
-        )
+    def refresh_token(self, grant: Grant) -> str:
+        """Return a new refresh token."""
+        token = new_key()
+        self.tenant.refresh_tokens[token] = grant
+        return token
 
-    def _sign(
-        self, claims: Mapping[str, object], algorithm: str, secret: str, kind: str = "JWT"
-    ) -> str:
-        payload = dict(claims)
-        if algorithm.startswith("HS"):
-            return jwt.encode(payload, secret, algorithm, headers={"typ": kind})
-        headers = {"typ": kind, "kid": self.key.kid}
-        return jwt.encode(payload, self.key.private, algorithm, headers=headers)
+    def by_refresh_token(self, client_id: str, form: Mapping[str, str]) -> dict[str, object]:
+        """Return the tokens for a refresh token; its audience and scope are those of the sign-in.
 
-    def _opaque(self, *, encrypted: bool) -> str:
-        """A token that only the tenant can read; here there is nothing in it to be read."""
-        if not encrypted:
-            return secrets.token_urlsafe(24)
-        header = {"alg": "dir", "enc": "A256GCM", "iss": self.tenant.issuer}
-        start = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
-        return ".".join([start, "", *(secrets.token_urlsafe(length) for length in (12, 160, 16))])
+        Raises:
+            TokenError: the token is wrong.
+        """
+        grant = self.tenant.refresh_tokens.get(required(form, "refresh_token"))
+        if grant is None or grant.request.client_id != client_id:
+            raise TokenError(403, "invalid_grant", "Unknown or invalid refresh token.")
+        return self.tokens(grant, grant.request.scope)
+
+    def tokens(self, grant: Grant, scope: tuple[str, ...]) -> dict[str, object]:
+        """Return the body of a successful answer, without a refresh token."""
+        request, session = grant.request, grant.session
+        answer: dict[str, object] = {
+            "access_token": self.maker.access_token(request, session, scope),
+            "scope": " ".join(scope),
+            "expires_in": SECONDS_OF_A_TOKEN,
+            "token_type": "Bearer",
+        }
+        if "openid" in scope:
+            answer["id_token"] = self.maker.id_token(request, session, scope)
+        return answer
+
+
+def required(form: Mapping[str, str], name: str) -> str:
+    """Return the form's field of that name.
+
+    Raises:
+        TokenError: it is missing or empty.
+    """
+    value = form.get(name)
+    if not value:
+        raise TokenError(400, "invalid_request", f"Missing required parameter: {name}")
+    return value

@@ -1,0 +1,561 @@
+"""An Auth0 tenant with every fault that a real one can have: the demo's, and what it leaves out.
+
+Where a text has no other source it is from public reports of Auth0's answers.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from email.utils import formatdate
+from pathlib import Path
+from urllib.parse import unquote_plus, urlsplit
+
+import jwt
+
+from tests.tenant.state import (
+    Api,
+    Application,
+    AuthMethod,
+    GrantType,
+    OrganizationUsage,
+    Policy,
+    RefreshFamily,
+    Tenant,
+    Visit,
+    url_is_listed,
+    url_is_listed_without_query,
+)
+from wizard.auth0.probes import with_query
+from wizard.defaults import ENGLISH
+from wizard.demo import authorization, endpoints, tokens
+from wizard.demo.authorization import OPENID_SCOPES, CallbackError, PageError, Problem
+from wizard.demo.endpoints import json_answer, redirect
+from wizard.demo.pages import Answer, Handler, Request
+from wizard.demo.server import TenantServer
+from wizard.demo.tenant import (
+    SECONDS_OF_A_TOKEN,
+    AuthorizationRequest,
+    Grant,
+    Session,
+    Transaction,
+    new_key,
+)
+from wizard.demo.tokens import SECONDS_OF_AN_ID_TOKEN, TokenError, required
+from wizard.language import Language
+from wizard.settings import is_loopback
+
+SESSION_COOKIE = "__Host-demo-tenant-session"
+
+
+class Authorization(authorization.Authorization):
+    """/authorize with every setting of an application, an API and the tenant."""
+
+    tenant: Tenant
+
+    def audience(self, parameters: Mapping[str, str]) -> str:
+        """The API that is asked for; /userinfo is no API of its own."""
+        audience = super().audience(parameters) or self.tenant.default_audience
+        return "" if audience == f"{self.tenant.issuer}userinfo" else audience
+
+    def problem(self, request: AuthorizationRequest) -> Problem | None:
+        parameters = request.parameters
+        application = self.tenant.applications[request.client_id]
+        if not parameters.get("response_type"):
+            return "invalid_request", "Missing required parameter: response_type"
+        found = super().problem(request)
+        if found and (request.audience or found[0] != "access_denied"):
+            return found
+        mode = parameters.get("response_mode", "query")
+        if mode != "query":
+            return "unsupported_response_mode", f"Unsupported response mode: {mode}"
+        if GrantType.CODE not in application.grant_types:
+            return (
+                "unauthorized_client",
+                f"Grant type '{GrantType.CODE}' not allowed for the client.",
+            )
+        method = parameters.get("code_challenge_method")
+        if parameters.get("code_challenge") and method != "S256":
+            return "invalid_request", "Only the code challenge method S256 is supported"
+        if request.audience and not self._may_ask_for(application, request.audience):
+            return "invalid_request", not_authorized(request.client_id, request.audience)
+        wrong = self._connection_problem(
+            application, parameters.get("connection")
+        ) or _organization_problem(application, parameters.get("organization"))
+        return ("invalid_request", wrong) if wrong else None
+
+    def scope(self, client_id: str, audience: str, requested: list[str]) -> tuple[str, ...]:
+        application, api = self.tenant.applications[client_id], self.tenant.apis.get(audience)
+        granted = set(OPENID_SCOPES)
+        if api is not None:
+            grant = self.tenant.grant(client_id, audience)
+            asks = api.user_policy is not Policy.ALLOW_ALL or not application.is_first_party
+            granted.update(grant.scope if grant and asks else api.scopes)
+        if not _offline_access(application, api):
+            granted.discard("offline_access")
+        return tuple(dict.fromkeys(name for name in requested if name in granted))
+
+    def is_listed(self, redirect_uri: str, callbacks: list[str]) -> bool:
+        return url_is_listed(redirect_uri, callbacks)
+
+    def callback(self, request: AuthorizationRequest, session: Session) -> str:
+        self.tenant.user_grants.add((session.user_id, request.client_id, request.audience))
+        return super().callback(request, session)
+
+    def check_user(self, request: AuthorizationRequest, session: Session) -> None:
+        """Raise CallbackError when an Action or an organization refuses the user."""
+        if self.tenant.denial:
+            raise CallbackError(request, "access_denied", self.tenant.denial)
+        user = next(it for it in self.tenant.users.values() if it.user_id == session.user_id)
+        usage = self.tenant.applications[request.client_id].organization_usage
+        if usage is OrganizationUsage.REQUIRE and not user.organizations:
+            raise CallbackError(
+                request,
+                "invalid_request",
+                "client requires organization membership, but user does not belong to any"
+                " organization",
+            )
+
+    def needs_consent(self, request: AuthorizationRequest, session: Session) -> bool:
+        """Whether the user is asked; a callback that anybody can listen at is confirmed each time.
+
+        Auth0 docs: "User Consent and Third-Party Applications", "Measures Against Application
+        Impersonation".
+        """
+        application = self.tenant.applications[request.client_id]
+        unconfirmed = not (
+            self.tenant.skip_non_verifiable_callback_uri_confirmation_prompt
+            or application.skip_non_verifiable_callback_uri_confirmation_prompt
+        )
+        callback = request.redirect_uri
+        verifiable = urlsplit(callback).scheme in {"http", "https"} and not is_loopback(callback)
+        if "consent" in request.prompt or (unconfirmed and not verifiable):
+            return True
+        if (session.user_id, request.client_id, request.audience) in self.tenant.user_grants:
+            return False
+        api = self.tenant.apis.get(request.audience)
+        return not application.is_first_party or (
+            api is not None and not api.skip_consent_for_verifiable_first_party_clients
+        )
+
+    def _may_ask_for(self, application: Application, audience: str) -> bool:
+        api = self.tenant.apis[audience]
+        if api.user_policy is Policy.DENY_ALL:
+            return False
+        if api.user_policy is Policy.ALLOW_ALL and application.is_first_party:
+            return True
+        return self.tenant.grant(application.client_id, audience) is not None
+
+    def _connection_problem(self, application: Application, name: str | None) -> str:
+        if name is None:
+            return ""
+        if not self.tenant.connections.get(name, False):
+            return "the connection was disabled"
+        if application.connections is not None and name not in application.connections:
+            return "the connection is not enabled"
+        return ""
+
+
+def _organization_problem(application: Application, organization: str | None) -> str:
+    if organization is None:
+        required = application.organization_usage is OrganizationUsage.REQUIRE
+        return "parameter organization is required for this client" if required else ""
+    if not organization.startswith("org_"):
+        return "authorization request parameter organization must be an organization id"
+    return ""
+
+
+def _offline_access(application: Application, api: Api | None) -> bool:
+    """Three of the four conditions of a refresh token; the fourth is that it is asked for."""
+    return (
+        (api is None or api.allow_offline_access)
+        and GrantType.REFRESH in application.grant_types
+        and application.oidc_conformant
+    )
+
+
+def not_authorized(client_id: str, audience: str) -> str:
+    """Auth0's text for an API that exists and does not let the application in."""
+    return f'Client "{client_id}" is not authorized to access resource server "{audience}".'
+
+
+class TokenMaker(tokens.TokenMaker):
+    """Opaque, encrypted and otherwise signed tokens."""
+
+    tenant: Tenant
+
+    def access_token(
+        self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
+    ) -> str:
+        """A JWT for the audience, or an opaque token when there is none."""
+        api = self.tenant.apis.get(request.audience)
+        if api is None:
+            token = self._opaque(encrypted=self.tenant.encrypted_opaque_tokens)
+        elif api.encrypted_tokens:
+            token = self._opaque(encrypted=True)
+        else:
+            claims = self.access_claims(request, session, scope)
+            token = self.sign_for(api, request.client_id, claims)
+        if "openid" in scope:
+            self.tenant.userinfo[token] = (session.user_id, scope)
+        return token
+
+    def id_token(
+        self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
+    ) -> str:
+        application = self.tenant.applications[request.client_id]
+        claims = self.id_claims(request, session, scope)
+        return self.sign(
+            claims, SECONDS_OF_AN_ID_TOKEN, application.id_token_alg, application.client_secret
+        )
+
+    def sign_for(self, api: Api, client_id: str, claims: Mapping[str, object]) -> str:
+        """An access token as the API is set to have it."""
+        rest = {name: it for name, it in claims.items() if name != "azp"}
+        if api.token_dialect.startswith("rfc9068"):
+            kind, client = "at+jwt", {"client_id": client_id, "jti": secrets.token_urlsafe(16)}
+        else:
+            kind, client = "JWT", {"azp": client_id}
+        claims = {**rest, **client}
+        return self.sign(claims, api.token_lifetime, api.signing_alg, api.signing_secret, kind)
+
+    def sign(
+        self,
+        claims: Mapping[str, object],
+        lifetime: int,
+        algorithm: str,
+        secret: str,
+        kind: str = "JWT",
+    ) -> str:
+        now = int(self.tenant.clock())
+        payload = {"iss": self.tenant.issuer, **claims, "iat": now, "exp": now + lifetime}
+        if algorithm.startswith("HS"):
+            return jwt.encode(payload, secret, algorithm, headers={"typ": kind})
+        headers = {"typ": kind, "kid": self.kid}
+        return jwt.encode(payload, self.private_key, algorithm, headers=headers)
+
+    def client_of_hint(self, id_token: str) -> str | None:
+        """The client ID that an `id_token_hint` names; None if the token is none of ours."""
+        try:
+            client_id = jwt.decode(id_token, options={"verify_signature": False}).get("aud", "")
+            application = self.tenant.applications[client_id]
+            hmac = application.id_token_alg.startswith("HS")
+            jwt.decode(
+                id_token,
+                application.client_secret if hmac else self.private_key.public_key(),
+                algorithms=[application.id_token_alg],
+                audience=client_id,
+                issuer=self.tenant.issuer,
+                # A hint may be old, and the tenant's clock may be set wrong on purpose.
+                options={"verify_exp": False, "verify_iat": False},
+            )
+        except (jwt.InvalidTokenError, KeyError, TypeError):
+            return None
+        return application.client_id
+
+    def _opaque(self, *, encrypted: bool) -> str:
+        """A token that only the tenant can read; here there is nothing in it to be read."""
+        if not encrypted:
+            return secrets.token_urlsafe(24)
+        header = {"alg": "dir", "enc": "A256GCM", "iss": self.tenant.issuer}
+        start = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+        return ".".join([start, "", *(secrets.token_urlsafe(length) for length in (12, 160, 16))])
+
+
+class TokenEndpoint(tokens.TokenEndpoint):
+    """/oauth/token with every client authentication, rotation, expiry and client_credentials."""
+
+    tenant: Tenant
+    maker: TokenMaker
+
+    def by_grant_type(
+        self, grant_type: str, client_id: str, form: Mapping[str, str]
+    ) -> dict[str, object]:
+        if grant_type in list(GrantType):
+            if grant_type not in self.tenant.applications[client_id].grant_types:
+                description = f"Grant type '{grant_type}' not allowed for the client."
+                raise TokenError(403, "unauthorized_client", description)
+            if grant_type == GrantType.CLIENT_CREDENTIALS:
+                return self._by_client_credentials(client_id, form)
+        return super().by_grant_type(grant_type, client_id, form)
+
+    def authenticated(self, form: Mapping[str, str], authorization: str) -> str:
+        """The client ID, if the application proves itself as it is set to.
+
+        Post and Basic stand in for each other, as they do at Auth0. A public application's
+        secret is ignored in the body and refused in the header.
+        """
+        basic = _basic(authorization)
+        client_id, secret = basic or (form.get("client_id", ""), form.get("client_secret", ""))
+        application = self.tenant.applications.get(client_id)
+        match application and application.token_endpoint_auth_method:
+            case AuthMethod.NONE if basic is None:
+                return client_id
+            case AuthMethod.POST | AuthMethod.BASIC:
+                form = {"client_id": client_id, "client_secret": secret}
+                try:
+                    return super().authenticated(form, authorization)
+                except TokenError as error:
+                    raise self._unauthorized() from error
+            case _:
+                raise self._unauthorized()
+
+    def by_code(self, client_id: str, form: Mapping[str, str]) -> dict[str, object]:
+        """A public application must use PKCE."""
+        grant = self.tenant.codes.get(form.get("code", ""))
+        public = self.tenant.applications[client_id].token_endpoint_auth_method is AuthMethod.NONE
+        if public and grant and not grant.request.parameters.get("code_challenge"):
+            del self.tenant.codes[form["code"]]
+            raise TokenError(401, "access_denied", "Unauthorized")
+        return super().by_code(client_id, form)
+
+    def refresh_token(self, grant: Grant) -> str:
+        lifetime = self.tenant.applications[grant.request.client_id].refresh_token_lifetime
+        expires = float("inf") if lifetime is None else self.tenant.clock() + lifetime
+        return self._next(RefreshFamily(grant, expires))
+
+    def by_refresh_token(self, client_id: str, form: Mapping[str, str]) -> dict[str, object]:
+        token = required(form, "refresh_token")
+        family = self.tenant.families.get(token)
+        if family is None or not self._is_good(family, client_id, token):
+            raise TokenError(403, "invalid_grant", "Unknown or invalid refresh token.")
+        request, session = family.grant.request, family.grant.session
+        if (session.user_id, client_id, request.audience) not in self.tenant.user_grants:
+            raise TokenError(403, "server_error", "Grant not found, cannot refresh access token")
+        # An audience that is sent does not count: the refresh token is for the first one.
+        asked = form.get("scope", "").split()
+        answer = self.tokens(
+            family.grant, tuple(it for it in request.scope if not asked or it in asked)
+        )
+        if self.tenant.applications[client_id].rotating_refresh_tokens:
+            answer["refresh_token"] = self._next(family)
+        return answer
+
+    def tokens(self, grant: Grant, scope: tuple[str, ...]) -> dict[str, object]:
+        api = self.tenant.apis.get(grant.request.audience)
+        lifetime = api.token_lifetime if api else SECONDS_OF_A_TOKEN
+        return {**super().tokens(grant, scope), "expires_in": lifetime}
+
+    def _by_client_credentials(self, client_id: str, form: Mapping[str, str]) -> dict[str, object]:
+        audience = form.get("audience") or self.tenant.default_audience
+        api = self.tenant.apis.get(audience)
+        if api is None:
+            raise TokenError(403, "access_denied", f"Service not enabled within domain: {audience}")
+        grant = self.tenant.grant(client_id, audience, "client")
+        if grant is None or api.client_policy is Policy.DENY_ALL:
+            raise TokenError(
+                403,
+                "access_denied",
+                f"{not_authorized(client_id, audience)}"
+                ' You need to create a "client-grant" associated to this API.',
+            )
+        claims = {
+            "sub": f"{client_id}@clients",
+            "aud": audience,
+            "scope": " ".join(grant.scope),
+            "gty": "client-credentials",
+        }
+        return {
+            "access_token": self.maker.sign_for(api, client_id, claims),
+            "scope": " ".join(grant.scope),
+            "expires_in": api.token_lifetime,
+            "token_type": "Bearer",
+        }
+
+    def _next(self, family: RefreshFamily) -> str:
+        family.current = new_key()
+        self.tenant.families[family.current] = family
+        return family.current
+
+    def _is_good(self, family: RefreshFamily, client_id: str, token: str) -> bool:
+        """Whether the token still counts; one that was spent already ends its family."""
+        if family.grant.request.client_id != client_id:
+            return False
+        if token != family.current:
+            family.revoked = True
+        return not family.revoked and self.tenant.clock() < family.expires
+
+    def _unauthorized(self) -> TokenError:
+        return TokenError(401, self.tenant.unauthorized_error, "Unauthorized")
+
+
+def _basic(authorization: str) -> tuple[str, str] | None:
+    """Client ID and secret of the header; None where it is not HTTP Basic."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        decoded = ""
+    client_id, _, secret = decoded.partition(":")
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+class Endpoints(endpoints.Endpoints):
+    """Every endpoint, with outages, sessions and the logout."""
+
+    tenant: Tenant
+    authorization: Authorization
+    token_endpoint: TokenEndpoint
+
+    def __init__(self, tenant: Tenant, language: Language) -> None:
+        token_endpoint = TokenEndpoint(tenant, TokenMaker(tenant))
+        super().__init__(tenant, language, Authorization(tenant), token_endpoint)
+
+    def routes(self) -> dict[tuple[str, str], Handler]:
+        return {
+            **super().routes(),
+            ("GET", "/userinfo"): self.userinfo,
+            ("POST", "/userinfo"): self.userinfo,
+            ("GET", "/oidc/logout"): self.oidc_logout,
+            ("GET", "/v2/logout"): self.v2_logout,
+        }
+
+    def answer(self, request: Request) -> Answer:
+        began = time.monotonic()
+        if self.tenant.delay:
+            time.sleep(self.tenant.delay)
+        answer = self._outage(request) or super().answer(request)
+        answer.headers.setdefault("Date", formatdate(self.tenant.clock(), usegmt=True))
+        self.tenant.visits.append(
+            Visit(request.method, request.path, answer.status, began, time.monotonic())
+        )
+        return answer
+
+    def _outage(self, request: Request) -> Answer | None:
+        """The answer that keeps the request from its endpoint, if any."""
+        interruption = self.tenant.interruption
+        if interruption is not None and request.path.startswith(interruption.path):
+            headers = {"Content-Type": interruption.content_type}
+            return Answer(interruption.status, interruption.body, headers)
+        wait = self.tenant.rate_limited_until - self.tenant.clock()
+        return _too_many_requests(self.tenant.rate_limited_until, wait) if wait > 0 else None
+
+    def metadata(self) -> dict[str, object]:
+        document = super().metadata()
+        if not self.tenant.rp_logout_discovery:
+            del document["end_session_endpoint"]
+        document |= self.tenant.changed_metadata
+        return {name: it for name, it in document.items() if it is not None}
+
+    def authorize(self, request: Request) -> Answer:
+        checked = self.authorization.check(request.query)
+        session = self.tenant.sessions.get(request.cookie(SESSION_COOKIE))
+        if session is None or "login" in checked.prompt:
+            return super().authorize(request)
+        silent = "none" in checked.prompt
+        if self.tenant.needs_interaction and silent:
+            raise CallbackError(checked, "interaction_required", "Interaction required")
+        self.authorization.check_user(checked, session)
+        if not self.authorization.needs_consent(checked, session):
+            return redirect(self.authorization.callback(checked, session))
+        if silent:
+            raise CallbackError(checked, "consent_required", "Consent required")
+        return self.begin(request, Transaction(checked, session=session), "/u/consent")
+
+    def after_login(self, key: str, transaction: Transaction, session: Session) -> Answer:
+        answer = super().after_login(key, transaction, session)
+        try:
+            self.authorization.check_user(transaction.request, session)
+            if not self.authorization.needs_consent(transaction.request, session):
+                del self.tenant.transactions[key]
+                answer = redirect(self.authorization.callback(transaction.request, session))
+        except CallbackError as error:
+            answer = redirect(error.location)
+        cookie = new_key()
+        self.tenant.sessions[cookie] = session
+        return answer.with_cookie(SESSION_COOKIE, cookie)
+
+    def form(self, request: Request) -> dict[str, str]:
+        """The fields of the body, a form's or a JSON object's."""
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            return super().form(request)
+        try:
+            fields = json.loads(request.body)
+        except (ValueError, RecursionError):
+            raise TokenError(400, "invalid_request", "The body is not JSON") from None
+        return {name: it for name, it in fields.items() if isinstance(it, str)}
+
+    def userinfo(self, request: Request) -> Answer:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        user_id, scope = self.tenant.userinfo.get(token, ("", ()))
+        user = self.tenant.user(user_id)
+        if scheme.lower() != "bearer" or user is None:
+            challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+            return Answer(401, "Unauthorized", challenge)
+        return json_answer(user.claims(scope))
+
+    def oidc_logout(self, request: Request) -> Answer:
+        query = request.query
+        hint = query.get("id_token_hint")
+        client_id = (
+            self.token_endpoint.maker.client_of_hint(hint) if hint else query.get("client_id")
+        )
+        if hint and client_id is None:
+            raise PageError(400, "invalid_request", "Invalid id_token_hint")
+        target = query.get("post_logout_redirect_uri")
+        if target is not None and not url_is_listed(target, self._logout_urls(client_id)):
+            raise PageError(400, "invalid_request", _not_a_logout_url(target))
+        state = {"state": query["state"]} if "state" in query else {}
+        return self._signed_out(request, with_query(target, state) if target and state else target)
+
+    def v2_logout(self, request: Request) -> Answer:
+        target = request.query.get("returnTo")
+        listed = self._logout_urls(request.query.get("client_id"))
+        if target is not None and not url_is_listed_without_query(target, listed):
+            raise PageError(400, "invalid_request", _not_a_logout_url(target))
+        return self._signed_out(request, target)
+
+    def error_page(self, request: Request, error: PageError) -> Answer:
+        """The tenant's own page, or that of the one who set a custom error page."""
+        if not self.tenant.error_page_url:
+            return super().error_page(request, error)
+        told = {
+            "client_id": request.query.get("client_id", ""),
+            "lang": "en",
+            "error": error.error,
+            "error_description": error.description,
+            "tracking": secrets.token_hex(10),
+        }
+        return redirect(with_query(self.tenant.error_page_url, told))
+
+    def _logout_urls(self, client_id: str | None) -> list[str]:
+        application = self.tenant.applications.get(client_id or "")
+        return application.allowed_logout_urls if application else self.tenant.allowed_logout_urls
+
+    def _signed_out(self, request: Request, target: str | None) -> Answer:
+        self.tenant.sessions.pop(request.cookie(SESSION_COOKIE), None)
+        html = {"Content-Type": "text/html; charset=utf-8"}
+        return redirect(target) if target else Answer(200, "<h1>You are logged out</h1>", html)
+
+
+def _not_a_logout_url(url: str) -> str:
+    return f'The "{url}" URL is not in the list of Allowed Logout URLs'
+
+
+def _too_many_requests(until: float, wait: float) -> Answer:
+    """Auth0's 429; docs, "Authentication API", rate limits."""
+    text = (
+        "Too many requests. Check the X-RateLimit-Limit, X-RateLimit-Remaining"
+        " and X-RateLimit-Reset headers."
+    )
+    headers = {
+        "X-RateLimit-Limit": "300",
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": str(int(until) + 1),
+        "Retry-After": str(int(wait) + 1),
+    }
+    return Answer(429, text, headers)
+
+
+def tenant_server(
+    tenant: Tenant, certificate: Path, key: Path, language: Language | None = None
+) -> TenantServer:
+    """The tenant as a server that does not run yet."""
+    endpoints = Endpoints(tenant, language or Language(ENGLISH))
+    return TenantServer(tenant, endpoints, certificate, key)

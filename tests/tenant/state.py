@@ -1,0 +1,274 @@
+"""What an Auth0 tenant can be set to: the demo's tenant with every setting that tests change.
+
+Names are those of the Management API, whose stand-in works on the same objects. A fault is one
+changed setting; each may be changed while the tenant runs.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from wizard.demo import tenant as demo
+from wizard.demo.tenant import SECONDS_OF_A_TOKEN, Grant, Session, new_client_secret
+from wizard.settings import SetupSettings
+
+
+class AuthMethod(StrEnum):
+    """How an application proves itself at the token endpoint."""
+
+    POST = "client_secret_post"
+    BASIC = "client_secret_basic"
+    NONE = "none"
+    PRIVATE_KEY_JWT = "private_key_jwt"
+
+
+class GrantType(StrEnum):
+    CODE = "authorization_code"
+    REFRESH = "refresh_token"
+    CLIENT_CREDENTIALS = "client_credentials"
+
+
+class Policy(StrEnum):
+    """Which applications may ask for an API: its Application Access Policy."""
+
+    ALLOW_ALL = "allow_all"
+    REQUIRE_CLIENT_GRANT = "require_client_grant"
+    DENY_ALL = "deny_all"
+
+
+class OrganizationUsage(StrEnum):
+    """Whether users sign in as members of an organization."""
+
+    DENY = "deny"
+    ALLOW = "allow"
+    REQUIRE = "require"
+
+
+@dataclass(slots=True, kw_only=True)
+class Application(demo.Application):
+    """A client. `connections` None means: all that the tenant has."""
+
+    app_type: str = "regular_web"
+    token_endpoint_auth_method: AuthMethod = AuthMethod.POST
+    grant_types: list[str] = field(default_factory=lambda: [GrantType.CODE, GrantType.REFRESH])
+    allowed_logout_urls: list[str] = field(default_factory=list)
+    web_origins: list[str] = field(default_factory=list)
+    oidc_conformant: bool = True
+    id_token_alg: str = "RS256"
+    rotating_refresh_tokens: bool = False
+    refresh_token_lifetime: float | None = None
+    is_first_party: bool = True
+    organization_usage: OrganizationUsage = OrganizationUsage.DENY
+    connections: set[str] | None = None
+    skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Api:
+    """A resource server. Defaults are those of an API made in the dashboard."""
+
+    identifier: str
+    name: str = "LibreChat API"
+    signing_alg: str = "RS256"
+    signing_secret: str = field(default_factory=new_client_secret, repr=False)
+    allow_offline_access: bool = False
+    skip_consent_for_verifiable_first_party_clients: bool = True
+    user_policy: Policy = Policy.ALLOW_ALL
+    client_policy: Policy = Policy.REQUIRE_CLIENT_GRANT
+    scopes: list[str] = field(default_factory=list)
+    token_lifetime: int = SECONDS_OF_A_TOKEN
+    token_dialect: str = "access_token"
+    encrypted_tokens: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientGrant:
+    """Leave for an application to ask for an API, for users or (`client`) for itself."""
+
+    client_id: str
+    audience: str
+    subject_type: str = "user"
+    scope: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class User(demo.User):
+    organizations: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """What answers in place of the tenant: a captive portal, a domain not ready, an outage.
+
+    Only requests to a path that begins with `path` get it.
+    """
+
+    status: int
+    body: str
+    content_type: str = "text/html; charset=utf-8"
+    path: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request that came; times are `time.monotonic()`. Without its query, which may be secret."""
+
+    method: str
+    path: str
+    status: int
+    began: float
+    ended: float
+
+
+@dataclass(slots=True)
+class RefreshFamily:
+    """All refresh tokens that came from one sign-in; only `current` is good when they rotate."""
+
+    grant: Grant
+    expires: float
+    current: str = field(default="", repr=False)
+    revoked: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Tenant(demo.Tenant):
+    """The settings and contents of a tenant.
+
+    Attributes:
+        applications: by client ID.
+        apis: by identifier.
+        users: by what they sign in with.
+        connections: by name, whether they are enabled.
+        default_audience: added to every request that names none.
+        rp_logout_discovery: whether discovery names the `end_session_endpoint`; off in tenants
+            from before 14 November 2023.
+        error_page_url: where errors go that have no callback; "" for the tenant's own page.
+        encrypted_opaque_tokens: opaque tokens look like a JWE of five parts, as they mostly do.
+        unauthorized_error: the error for a client that cannot prove itself; both are seen.
+        denial: what an Action says when it refuses every sign-in, "" when none does.
+        needs_interaction: something after the password needs the user (MFA, a redirect).
+        changed_metadata: replaces single fields of the discovery document; None removes one.
+        interruption: answers in place of the tenant.
+        rate_limited_until: until then, by `clock`, every answer is 429.
+        delay: seconds by which every answer is late.
+        clock: the tenant's time, seconds since the epoch.
+        visits: the last requests that came.
+        sessions: by the browser's cookie.
+        userinfo: the user ID and scope that an access token opens /userinfo for.
+        user_grants: consents as (user ID, client ID, audience).
+        families: by refresh token, good or not.
+    """
+
+    applications: dict[str, Application] = field(default_factory=dict)
+    apis: dict[str, Api] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    client_grants: list[ClientGrant] = field(default_factory=list)
+    connections: dict[str, bool] = field(
+        default_factory=lambda: {"Username-Password-Authentication": True}
+    )
+    allowed_logout_urls: list[str] = field(default_factory=list)
+    default_audience: str = ""
+    rp_logout_discovery: bool = True
+    skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
+    error_page_url: str = ""
+    encrypted_opaque_tokens: bool = False
+    unauthorized_error: str = "access_denied"
+    denial: str = ""
+    needs_interaction: bool = False
+    changed_metadata: dict[str, object] = field(default_factory=dict)
+    interruption: Interruption | None = None
+    rate_limited_until: float = 0.0
+    delay: float = 0.0
+    clock: Callable[[], float] = time.time
+    visits: deque[Visit] = field(default_factory=lambda: deque(maxlen=1000), repr=False)
+    sessions: dict[str, Session] = field(default_factory=dict, repr=False)
+    userinfo: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict, repr=False)
+    user_grants: set[tuple[str, str, str]] = field(default_factory=set)
+    families: dict[str, RefreshFamily] = field(default_factory=dict, repr=False)
+
+    def now(self) -> float:
+        return self.clock()
+
+    def add(self, *things: Application | Api | User) -> None:
+        """Put things where they belong, in place of what has the same key."""
+        for thing in things:
+            match thing:
+                case Application():
+                    self.applications[thing.client_id] = thing
+                case Api():
+                    self.apis[thing.identifier] = thing
+                case User():
+                    self.users[thing.login] = thing
+
+    def grant(
+        self, client_id: str, audience: str, subject_type: str = "user"
+    ) -> ClientGrant | None:
+        """The application's grant for the API."""
+        wanted = (client_id, audience, subject_type)
+        return next(
+            (
+                grant
+                for grant in self.client_grants
+                if (grant.client_id, grant.audience, grant.subject_type) == wanted
+            ),
+            None,
+        )
+
+    def limit_rate(self, seconds: float) -> None:
+        """Answer 429 for so long."""
+        self.rate_limited_until = self.clock() + seconds
+
+    def reset(self, clock: Callable[[], float] = time.time) -> None:
+        """Set everything back but the domain, while it runs."""
+        fresh = Tenant(domain=self.domain, clock=clock)
+        for setting in fields(Tenant):
+            if setting.name != "lock":
+                setattr(self, setting.name, getattr(fresh, setting.name))
+
+
+def add_librechat(tenant: Tenant, setup: SetupSettings, login: str, password: str) -> User:
+    """Set the tenant up so that `setup` is all right in it: application, APIs and one user.
+
+    No client secret makes the application a public one.
+    """
+    public = not setup.auth0.client_secret
+    application = Application(
+        client_id=setup.auth0.client_id,
+        client_secret=setup.auth0.client_secret or new_client_secret(),
+        app_type="spa" if public else "regular_web",
+        token_endpoint_auth_method=AuthMethod.NONE if public else AuthMethod.POST,
+        rotating_refresh_tokens=public,
+        callbacks=[setup.callback_url],
+        allowed_logout_urls=list(setup.logout_urls),
+        web_origins=list(setup.web_origins),
+    )
+    user = User(login=login, password=password, email=login)
+    tenant.add(application, user)
+    tenant.add(*(Api(identifier=it, allow_offline_access=True) for it in setup.auth0.audiences))
+    return user
+
+
+def url_is_listed(url: str, listed: Iterable[str]) -> bool:
+    """Whether a URL is exactly one of the list or matches one with a `*` in its first label.
+
+    Auth0 docs, "Subdomain URL placeholders": one `*`, in the left-most label, one level deep.
+    """
+    return any(url == entry or _matches_wildcard(url, entry) for entry in listed)
+
+
+def url_is_listed_without_query(url: str, listed: Iterable[str]) -> bool:
+    """The same, but the URL's query and fragment do not count, as at /v2/logout."""
+    return url_is_listed(url.partition("#")[0].partition("?")[0], listed)
+
+
+def _matches_wildcard(url: str, entry: str) -> bool:
+    if "*" not in (urlsplit(entry).hostname or "").partition(".")[0] or entry.count("*") != 1:
+        return False
+    before, after = entry.split("*")
+    return re.fullmatch(f"{re.escape(before)}[A-Za-z0-9-]+{re.escape(after)}", url) is not None
