@@ -17,7 +17,7 @@ from wizard.ports import Ports
 from wizard.processes import Completed
 from wizard.settings import InvalidValue
 from wizard.ui.console import Console
-from wizard.ui.prompts import Check, Choice
+from wizard.ui.prompts import Back, Choice, Parse, T
 
 
 class ScriptedPrompter:
@@ -25,7 +25,7 @@ class ScriptedPrompter:
 
     So is all that a person would read: questions, choices and the reasons of refusals.
 
-    An answer of KeyboardInterrupt is Ctrl-C at that question.
+    An answer of KeyboardInterrupt is Ctrl-C at that question, one of Back is Esc.
     """
 
     def __init__(self, *script: tuple[str, object]) -> None:
@@ -33,23 +33,24 @@ class ScriptedPrompter:
         self.refusals: list[str] = []
         self.shown: list[str] = []
         self.defaults: dict[str, str] = {}
+        self.goes_back = False
 
-    def text(self, question: str, *, default: str = "", check: Check | None = None) -> str:
+    def with_back(self) -> ScriptedPrompter:
+        self.goes_back = True
+        return self
+
+    def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
         self.defaults[question] = default
         while True:
             answer = self._answer(question)
-            text = default if answer is None else str(answer)
             try:
-                if check is not None:
-                    check(text)
+                return parse(default if answer is None else str(answer))
             except InvalidValue as invalid:
                 self.refusals.append(invalid.reason)
                 self.shown.append(invalid.reason)
-                continue
-            return text
 
-    def secret(self, question: str, *, check: Check | None = None) -> str:
-        return self.text(question, check=check)
+    def secret(self, question: str, *, parse: Parse[T]) -> T:
+        return self.text(question, parse=parse)
 
     def confirm(self, question: str, *, default: bool = True) -> bool:
         answer = self._answer(question)
@@ -72,6 +73,9 @@ class ScriptedPrompter:
         assert part in question, f"expected {part!r}, was asked {question!r}"
         if answer is KeyboardInterrupt:
             raise KeyboardInterrupt
+        if answer is Back:
+            assert self.goes_back, f"{question!r} does not go back"
+            raise Back
         return answer
 
 

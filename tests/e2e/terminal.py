@@ -9,7 +9,7 @@ import signal
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -52,6 +52,7 @@ class Terminal:
         rows: int = 50,
         environ: Mapping[str, str] | None = None,
         color: bool = False,
+        program: Sequence[str] = (PROGRAM,),
     ) -> None:
         env = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environ or {})}
         env["PROMPT_TOOLKIT_NO_CPR"] = "1"  # pyte does not tell where its cursor is
@@ -63,8 +64,8 @@ class Terminal:
         self.screen = pyte.HistoryScreen(columns, rows, history=1000)
         self._stream = pyte.Stream(self.screen)
         self._child = pexpect.spawn(
-            PROGRAM,
-            list(args),
+            program[0],
+            [*program[1:], *args],
             cwd=str(cwd),
             env=env,
             dimensions=(rows, columns),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 
-from tests.e2e.terminal import CTRL_C, CTRL_D, ENTER, ESCAPE, PLAIN, Choose, Terminal
-from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo
+from tests.e2e.terminal import CTRL_C, CTRL_D, DOWN, ENTER, ESCAPE, PLAIN, Choose, Terminal
+from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, free_port
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 
@@ -23,6 +24,7 @@ ANSWERS = {
     "Client Secret (hidden)": SECRET,
     "API Identifier": AUDIENCE,
 }
+ROOT = Path(__file__).parents[2]
 A_WHILE = 0.7
 MODES = pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])
 
@@ -128,6 +130,127 @@ def test_text_that_is_pasted_at_a_choice_chooses_nothing(checkout: Path, questio
         terminal.type(pasted(f"{SECRET}\n\n{ENTER}"))
         assert stays_at(question, terminal)
         assert not (checkout / ".env").exists()
+
+
+def asking(*how: str, cwd: Path) -> Terminal:
+    """One question, as `tests.e2e.asking` asks it."""
+    program = (sys.executable, "-m", "tests.e2e.asking")
+    environ = {"PYTHONPATH": str(ROOT), **(PLAIN if "plain" in how else {})}
+    return Terminal(*how, cwd=cwd, environ=environ, program=program)
+
+
+QUESTIONS = {"list": "Which?", "text": "How many?", "secret": "Hidden?", "confirm": "Sure?"}
+# What answers each kind of question after the key, and its value.
+THEN = {"list": ("", "'two'"), "text": ("", "7"), "secret": ("12", "12"), "confirm": ("", "True")}
+ALT_ENTER = ESCAPE + ENTER
+ALT_KEYS = f"{ALT_ENTER}{ESCAPE}x{ESCAPE}b{ESCAPE}é"
+CTRL_O = "\x0f"  # of emacs: accept the line
+
+
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_keys_with_alt_answer_nothing(tmp_path: Path, kind: str) -> None:
+    answer, value = THEN[kind]
+    with asking(kind, cwd=tmp_path) as terminal:
+        terminal.until_asked(QUESTIONS[kind])
+        for keys in (ALT_KEYS, ESCAPE):
+            terminal.type(keys)
+            assert stays_at(QUESTIONS[kind], terminal)
+        terminal.type(answer + ENTER)
+        terminal.until(f"answer: {value}")
+        assert terminal.is_as_before
+
+
+def test_no_other_key_answers_a_list(tmp_path: Path) -> None:
+    with asking("list", cwd=tmp_path) as terminal:
+        terminal.until_asked("Which?")
+        terminal.type("x<1 \x0b\x18")
+        terminal.type(CTRL_O)
+        assert stays_at("Which?", terminal)
+        terminal.type(DOWN)
+        terminal.type(ENTER)
+        terminal.until("answer: 'three'")
+
+
+def test_no_other_line_answers_a_list(tmp_path: Path) -> None:
+    with asking("list", "plain", cwd=tmp_path) as terminal:
+        for times, line in enumerate((ESCAPE, "<", "0", "4", "x", "1 2"), 1):
+            terminal.answer("Number", line)
+            terminal.until("Answer with a number from 1 to 3.", times=times)
+        terminal.answer("Number", None)
+        terminal.until("answer: 'two'")
+
+
+@pytest.mark.parametrize("keys", [ESCAPE, f"<{ENTER}"], ids=ascii)
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_going_back(tmp_path: Path, kind: str, keys: str) -> None:
+    with asking(kind, "back", cwd=tmp_path) as terminal:
+        terminal.until_asked(QUESTIONS[kind])
+        terminal.type(keys)
+        terminal.until("answer: back")
+        assert terminal.is_as_before
+
+
+@pytest.mark.parametrize("keys", [ALT_ENTER, f"<{ENTER}"], ids=ascii)
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_going_back_in_lines(tmp_path: Path, kind: str, keys: str) -> None:
+    """Esc acts in a hidden line as it is typed; the terminal keeps it in a line that it edits."""
+    with asking(kind, "back", "plain", cwd=tmp_path) as terminal:
+        terminal.until_asked("Number" if kind == "list" else QUESTIONS[kind])
+        terminal.type(ESCAPE if kind == "secret" and keys == ALT_ENTER else keys)
+        terminal.until("answer: back")
+        assert terminal.is_as_before
+
+
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_alt_does_not_go_back(tmp_path: Path, kind: str) -> None:
+    with asking(kind, "back", cwd=tmp_path) as terminal:
+        terminal.until_asked(QUESTIONS[kind])
+        terminal.type(ALT_KEYS)
+        assert stays_at(QUESTIONS[kind], terminal)
+
+
+@MODES
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_D], ids=ascii)
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_ctrl_c_and_ctrl_d_stop(tmp_path: Path, kind: str, key: str, mode: dict[str, str]) -> None:
+    with asking(kind, *(["plain"] if mode else []), cwd=tmp_path) as terminal:
+        terminal.until_asked("Number" if mode and kind == "list" else QUESTIONS[kind])
+        terminal.type(key)
+        terminal.until("answer: stopped")
+        assert terminal.is_as_before
+
+
+@MODES
+@pytest.mark.parametrize("kind", ["list", "confirm"])
+@pytest.mark.parametrize("ahead", [f"n\r3\r\r{DOWN}\r", "a line\n1\nn\n"], ids=ascii)
+def test_what_was_typed_ahead_answers_no_choice(
+    tmp_path: Path, kind: str, ahead: str, mode: dict[str, str]
+) -> None:
+    with asking(kind, "late", *(["plain"] if mode else []), cwd=tmp_path) as terminal:
+        terminal.until("Type ahead.")
+        terminal.type(f"{ahead}end\n")
+        terminal.until("end")  # which the terminal shows by itself
+        (tmp_path / "go").touch()
+        question = "Number" if mode and kind == "list" else QUESTIONS[kind]
+        terminal.until_asked(question)
+        assert stays_at(question, terminal)
+        terminal.type(ENTER)
+        terminal.until(f"answer: {THEN[kind][1]}")
+
+
+@pytest.mark.parametrize("question", ["Use", "Ready?", "What now?"])
+def test_no_list_of_init_is_answered_by_escape_and_enter(checkout: Path, question: str) -> None:
+    answers = {"Use": Choose("an HTTPS URL"), "Public URL of LibreChat": PUBLIC_URL, **ANSWERS}
+    answers["Domain"] = f"localhost:{free_port()}"
+    with Terminal("init", cwd=checkout) as terminal:
+        for asked, answer in answers.items():
+            if asked == question:
+                break
+            terminal.answer(asked, answer)
+        terminal.until_asked(question)
+        terminal.type(ALT_ENTER)
+        assert stays_at(question, terminal)
+        assert "LA001" not in terminal.text
 
 
 @pytest.mark.parametrize("question", [*ANSWERS, "Write these changes?"])

@@ -143,12 +143,10 @@ def _ask(kind: str, prompter: Prompter, ports: Ports) -> Credentials:
         ports.console.hint(
             Message("{page} → Create & Authorize Test Application → Copy Token.", page=API_EXPLORER)
         )
-        return Credentials(
-            parse_token(prompter.secret("Management API token (hidden)", check=parse_token))
-        )
-    client_id = prompter.text("Its Client ID", check=parse_client_id)
-    secret = prompter.secret("Its Client Secret (hidden)", check=parse_client_secret)
-    return Credentials("", parse_client_id(client_id), parse_client_secret(secret))
+        return Credentials(prompter.secret("Management API token (hidden)", parse=parse_token))
+    client_id = prompter.text("Its Client ID", parse=parse_client_id)
+    secret = prompter.secret("Its Client Secret (hidden)", parse=parse_client_secret)
+    return Credentials("", client_id, secret)
 
 
 def _ask_tenant(domain: str, ports: Ports) -> str:
@@ -160,6 +158,6 @@ def _ask_tenant(domain: str, ports: Ports) -> str:
             domain=domain,
         )
     )
-    return parse_domain(
-        ports.prompter.text("The tenant's own domain (NAME.REGION.auth0.com)", check=parse_domain)
+    return ports.prompter.text(
+        "The tenant's own domain (NAME.REGION.auth0.com)", parse=parse_domain
     )

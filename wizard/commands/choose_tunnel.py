@@ -223,10 +223,9 @@ def _own_url(options: TunnelOptions, ports: Ports) -> str:
                 "Missing: --public-url.", fix="Give --public-url https://…, or --tunnel NAME."
             )
         return options.known_url
-    answer = ports.prompter.text(
-        "Public URL of LibreChat", default=options.known_url, check=parse_public_url
+    return ports.prompter.text(
+        "Public URL of LibreChat", parse=parse_public_url, default=options.known_url
     )
-    return parse_public_url(answer)
 
 
 def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
@@ -252,7 +251,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
     token = ""
     if offer.credential_question and ports.prompter is not None:
         ports.console.hint(offer.credential_hint)
-        token = ports.prompter.secret(offer.credential_question).strip()
+        token = ports.prompter.secret(offer.credential_question, parse=str.strip)
     view = LiveView(options.port, ports.http, ports.console.live)
     request = TunnelRequest(
         port=options.port,

@@ -101,5 +101,5 @@ def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
             raise InvalidValue(Message("There is no folder {folder}.", folder=folder))
         return folder
 
-    answer = prompter.text("LibreChat folder", default=str(ports.cwd), check=existing_folder)
-    return look_at(existing_folder(answer))
+    folder = prompter.text("LibreChat folder", parse=existing_folder, default=str(ports.cwd))
+    return look_at(folder)

@@ -199,7 +199,7 @@ class _Run:
                 fix=Message("Give {option}.", option=name),
             )
         self._ports.console.hint(kind.hint)
-        return kind.parse(self._ports.prompter.text(kind.question, check=kind.parse))
+        return self._ports.prompter.text(kind.question, parse=kind.parse)
 
     def _env_change(self, settings: SetupSettings) -> EnvChange:
         port = port_in(self._current)

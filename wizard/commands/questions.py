@@ -147,8 +147,8 @@ class Auth0Questions:
                 "{application} → Settings → Basic Information → Domain.", application=application
             )
         )
-        return parse_domain(
-            self._ports.prompter.text("Domain", default=self._defaults.domain, check=parse_domain)
+        return self._ports.prompter.text(
+            "Domain", parse=parse_domain, default=self._defaults.domain
         )
 
     def _client_id(self) -> str:
@@ -157,10 +157,8 @@ class Auth0Questions:
         if self._ports.prompter is None:
             return self._defaults.client_id
         self._ports.console.hint("The line under it: 32 letters and digits.")
-        return parse_client_id(
-            self._ports.prompter.text(
-                "Client ID", default=self._defaults.client_id, check=parse_client_id
-            )
+        return self._ports.prompter.text(
+            "Client ID", parse=parse_client_id, default=self._defaults.client_id
         )
 
     def _client_secret(self, client_id: str) -> str:
@@ -179,7 +177,7 @@ class Auth0Questions:
                 "Enter keeps the one in your .env." if kept else "",
             )
         )
-        return parse(self._ports.prompter.secret("Client Secret (hidden)", check=parse))
+        return self._ports.prompter.secret("Client Secret (hidden)", parse=parse)
 
     def _audiences(self, domain: str) -> tuple[str, ...]:
         if not self._reuse_tokens:
@@ -193,4 +191,4 @@ class Auth0Questions:
             return option("--audience", text, parse)
         self._ports.console.hint("Applications → APIs → your API → Settings → Identifier.")
         default = self._defaults.audience or SUGGESTED_AUDIENCE
-        return parse(self._ports.prompter.text("API Identifier", default=default, check=parse))
+        return self._ports.prompter.text("API Identifier", parse=parse, default=default)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from wizard.language import Language, Message
 from wizard.settings import InvalidValue
@@ -19,11 +19,21 @@ if TYPE_CHECKING:
     from prompt_toolkit.output import Output
     from questionary import Question, Style
 
-Check = Callable[[str], object]
+T = TypeVar("T")
+Parse = Callable[[str], T]
 YES_OR_NO = Message("Y/n")
 NO_OR_YES = Message("y/N")
 # A terminal hands a long paste over in pieces, as they are read.
 _SECONDS_TO_PASTE_MORE = 0.01
+# `Esc` alone acts once no further key of a sequence came: prompt_toolkit waits for the terminal's
+# sequence first, then this long for one of ours.
+_SECONDS_FOR_ALT = 0.05
+# Esc in a line that the terminal itself edits.
+_ESCAPE = "\x1b"
+
+
+class Back(Exception):  # noqa: N818 - an answer of the user, not an error
+    """The user wants to go back, instead of answering: `Esc`, or `<` as the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +47,20 @@ class Choice:
 class Prompter(Protocol):
     """Asks a person. Ctrl-C and Ctrl-D raise KeyboardInterrupt.
 
-    `check` raises `InvalidValue` for an answer that cannot be right; its reason is shown and
-    the question stays.
+    `parse` turns the answer into its value, or raises `InvalidValue`: its reason is shown and the
+    question is asked again.
     """
 
-    def text(self, question: str, *, default: str = "", check: Check | None = None) -> str:
-        """A line of text."""
+    def with_back(self) -> Prompter:
+        """The same prompter, whose questions raise `Back`; without, `Esc` does nothing."""
         ...
 
-    def secret(self, question: str, *, check: Check | None = None) -> str:
-        """A line that is not shown."""
+    def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
+        """A line of text, parsed."""
+        ...
+
+    def secret(self, question: str, *, parse: Parse[T]) -> T:
+        """A line that is not shown, parsed."""
         ...
 
     def confirm(self, question: str, *, default: bool = True) -> bool:
@@ -59,39 +73,81 @@ class Prompter(Protocol):
 
 
 class _Asking:
-    """What both forms have in common: a question stays until its answer can be right.
+    """What both forms have in common: a question is asked until its answer can be parsed.
 
     Args:
         explain: shows why an answer cannot be right. A line of its own, since questionary's
             validation bar is cut off at the terminal's width.
-        language: what is spoken.
+        language: the user's.
+        goes_back: whether a question may raise `Back`.
     """
 
-    def __init__(self, explain: Callable[[str], None], language: Language) -> None:
+    def __init__(
+        self, explain: Callable[[str], None], language: Language, *, goes_back: bool = False
+    ) -> None:
         self._explain = explain
+        self._say = language.say
         self._language = language
+        self._goes_back = goes_back
 
-    def _accepts(self, answer: str, check: Check | None) -> bool:
-        try:
-            if check is not None:
-                check(answer)
-        except InvalidValue as invalid:
-            self._explain(invalid.reason)
-            return False
-        return True
+    def with_back(self) -> Self:
+        """See `Prompter.with_back`."""
+        return type(self)(self._explain, self._language, goes_back=True)
 
-    def _yes_or_no(self, question: str, *, default: bool) -> tuple[str, Callable[[str], bool]]:
-        """The question with the letters that answer it, and what reads the answer."""
-        letters = self._language.say(YES_OR_NO if default else NO_OR_YES)
+    def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
+        """See `Prompter.text`; what is typed or pasted takes the place of the default."""
+        shown = self._say(question)
+        if default:
+            shown = f"{shown} [{default}]"
+        return self._parsed(lambda: self._line(shown) or default, parse)
+
+    def secret(self, question: str, *, parse: Parse[T]) -> T:
+        """See `Prompter.secret`."""
+        return self._parsed(lambda: self._hidden_line(self._say(question)), parse)
+
+    def confirm(self, question: str, *, default: bool = True) -> bool:
+        """See `Prompter.confirm`; ended by Enter, so that a pasted line answers one question."""
+        letters = self._say(YES_OR_NO if default else NO_OR_YES)
         yes, no = letters.lower().split("/")
 
-        def read(answer: str) -> bool:
+        def parse(answer: str) -> bool:
             first = answer.strip().lower()[:1]
             if first and first not in {yes, no, "y", "n"}:
                 raise InvalidValue(Message("Answer {yes} or {no}.", yes=yes, no=no))
             return default if not first else first != no
 
-        return f"{self._language.say(question)} ({letters})", read
+        _forget_what_was_typed_ahead()
+        return self._parsed(lambda: self._line(f"{self._say(question)} ({letters})"), parse)
+
+    def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
+        """See `Prompter.select`."""
+        _forget_what_was_typed_ahead()
+        return self._choice(question, choices, default)
+
+    def _parsed(self, ask: Callable[[], str], parse: Parse[T]) -> T:
+        while True:
+            try:
+                answer = ask()
+                if self._goes_back and answer.strip() in {"<", _ESCAPE}:
+                    raise Back
+                return parse(answer)
+            except InvalidValue as invalid:
+                self._explain(invalid.reason)
+
+    def _back_keys(self, *more: str) -> Sequence[str]:
+        return ("escape", *more) if self._goes_back else ()
+
+    def _line(self, question: str) -> str:
+        """One line of text, raw."""
+        raise NotImplementedError
+
+    def _hidden_line(self, question: str) -> str:
+        """One line of text that is not shown, raw."""
+        raise NotImplementedError
+
+    def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
+        """The key of one of the choices."""
+        raise NotImplementedError
 
 
 def _forget_what_was_typed_ahead() -> None:
@@ -133,11 +189,15 @@ def _raw_again_after_a_stop() -> Iterator[None]:
         signal.signal(goes_on, before)
 
 
-def _own_keys() -> KeyBindings:
+def _own_keys(back: Sequence[str]) -> KeyBindings:
     """Keys that do other than prompt_toolkit and questionary have them do.
 
     Ctrl-D stops, in lists too; where it has a character to delete, it does that. What is pasted
-    stays one line, which can be corrected.
+    stays one line, which can be corrected. Alt with Enter accepts nothing: it is what a terminal
+    sends for Esc, Enter too, and in a list it would accept an empty line.
+
+    Args:
+        back: the keys that raise `Back`.
     """
     from prompt_toolkit.application import get_app
     from prompt_toolkit.enums import DEFAULT_BUFFER
@@ -156,72 +216,66 @@ def _own_keys() -> KeyBindings:
     def paste(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text(" ".join(event.data.strip().splitlines()))
 
+    @bindings.add(Keys.Escape, Keys.ControlM, eager=True)
+    @bindings.add(Keys.Escape, Keys.Any)
+    def ignore(event: KeyPressEvent) -> None:
+        pass
+
+    def go_back(event: KeyPressEvent) -> None:
+        event.app.erase_when_done = True
+        event.app.exit(exception=Back)
+
+    for key in back:
+        bindings.add(key)(go_back)
     return bindings
 
 
 class TerminalPrompter(_Asking):
     """`Prompter` on questionary. Asks on standard error: standard output is for data."""
 
-    def text(self, question: str, *, default: str = "", check: Check | None = None) -> str:
-        """See `Prompter.text`; what is typed or pasted takes the place of the default."""
-        message = self._language.say(question)
-        shown = f"{message} [{default}]" if default else message
-        return self._line(shown, default, check)
-
-    def secret(self, question: str, *, check: Check | None = None) -> str:
-        """See `Prompter.secret`."""
+    def _line(self, question: str) -> str:
         import questionary
 
-        message = self._language.say(question)
+        return self._ask(questionary.text(question, style=self._style(), output=self._output()))
+
+    def _hidden_line(self, question: str) -> str:
+        import questionary
+
+        return self._ask(questionary.password(question, style=self._style(), output=self._output()))
+
+    def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
+        import questionary
+
         while True:
             answer = self._ask(
-                questionary.password(message, style=self._style(), output=self._output())
+                questionary.select(
+                    self._say(question),
+                    [questionary.Choice(self._say(each.label), each.key) for each in choices],
+                    default=default or None,
+                    pointer=">",  # which every terminal has
+                    use_shortcuts=False,
+                    instruction=self._say("(arrow keys, Enter)"),
+                    style=self._style(),
+                    output=self._output(),
+                ),
+                "<",
             )
-            if self._accepts(answer, check):
+            # "" where one of prompt_toolkit's keys accepted the line that a list has, too.
+            if answer:
                 return answer
 
-    def confirm(self, question: str, *, default: bool = True) -> bool:
-        """See `Prompter.confirm`; ended by Enter, so that a pasted line answers one question."""
-        message, read = self._yes_or_no(question, default=default)
-        _forget_what_was_typed_ahead()
-        return read(self._line(message, "", read))
-
-    def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
-        """See `Prompter.select`."""
-        import questionary
-
-        say = self._language.say
-        return self._ask(
-            questionary.select(
-                say(question),
-                [questionary.Choice(say(choice.label), choice.key) for choice in choices],
-                default=default or None,
-                pointer=">",  # which every terminal has
-                use_shortcuts=False,
-                instruction=say("(arrow keys, Enter)"),
-                style=self._style(),
-                output=self._output(),
-            )
-        )
-
-    def _line(self, message: str, default: str, check: Check | None) -> str:
-        import questionary
-
-        while True:
-            question = questionary.text(message, style=self._style(), output=self._output())
-            answer = self._ask(question) or default
-            if self._accepts(answer, check):
-                return answer
-
-    def _ask(self, question: Question) -> str:
+    def _ask(self, question: Question, *more: str) -> str:
         from prompt_toolkit.key_binding import merge_key_bindings
 
-        own = question.application.key_bindings
-        bindings = merge_key_bindings([_own_keys(), *([own] if own else [])])
-        question.application.key_bindings = bindings
+        application = question.application
+        own = application.key_bindings
+        bindings = [_own_keys(self._back_keys(*more)), *([own] if own else [])]
+        application.key_bindings = merge_key_bindings(bindings)
+        application.timeoutlen = _SECONDS_FOR_ALT
         with _raw_again_after_a_stop():
-            # `ask` would swallow Ctrl-C and answer None.
-            return cast(str, question.unsafe_ask())
+            # The question's own `ask` swallows Ctrl-C and answers None. A SIGINT that comes while
+            # the question ends raises "Application is not running" where prompt_toolkit handles it.
+            return str(application.run(handle_sigint=False))
 
     def _output(self) -> Output:
         from prompt_toolkit.output import create_output
@@ -251,31 +305,13 @@ class LinePrompter(_Asking):
     For screen readers, which read drawn menus over and over, and for terminals that cannot draw.
     """
 
-    def text(self, question: str, *, default: str = "", check: Check | None = None) -> str:
-        """See `Prompter.text`."""
-        message = self._language.say(question)
-        prompt = f"{message} [{default}]: " if default else f"{message}: "
-        return self._until_accepted(lambda: self._line(prompt) or default, check)
-
-    def secret(self, question: str, *, check: Check | None = None) -> str:
-        """See `Prompter.secret`."""
-        prompt = f"{self._language.say(question)}: "
-        return self._until_accepted(lambda: self._hidden_line(prompt), check)
-
-    def confirm(self, question: str, *, default: bool = True) -> bool:
-        """See `Prompter.confirm`."""
-        message, read = self._yes_or_no(question, default=default)
-        _forget_what_was_typed_ahead()
-        return read(self.text(message, check=read))
-
-    def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
-        """See `Prompter.select`; the choices are numbered."""
+    def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
         keys = [choice.key for choice in choices]
-        self._write(f"{self._language.say(question)}\n")
+        self._write(f"{self._say(question)}\n")
         for number, choice in enumerate(choices, 1):
-            self._write(f"  {number}. {self._language.say(choice.label)}\n")
+            self._write(f"  {number}. {self._say(choice.label)}\n")
 
-        def read(answer: str) -> str:
+        def parse(answer: str) -> str:
             if not answer.strip().isdecimal() or not 1 <= int(answer) <= len(keys):
                 raise InvalidValue(
                     Message("Answer with a number from 1 to {count}.", count=len(keys))
@@ -283,46 +319,47 @@ class LinePrompter(_Asking):
             return keys[int(answer) - 1]
 
         first = str(keys.index(default) + 1) if default in keys else ""
-        return read(self.text("Number", default=first, check=read))
+        return self.text("Number", parse=parse, default=first)
 
-    def _until_accepted(self, ask: Callable[[], str], check: Check | None) -> str:
-        while True:
-            try:
-                answer = ask()
-            except UnicodeDecodeError as error:
-                self._explain(
-                    Message("The terminal sent what is no {encoding}.", encoding=error.encoding)
-                )
-            except (EOFError, KeyboardInterrupt):
-                self._write("\n")
-                raise KeyboardInterrupt from None
-            else:
-                if self._accepts(answer, check):
-                    return answer
-
-    def _line(self, prompt: str) -> str:
-        self._write(prompt)
-        line = sys.stdin.readline()
-        if not line.endswith("\n"):
-            raise EOFError
+    def _line(self, question: str) -> str:
+        self._write(f"{question}: ")
+        with self._ended_by_keys():
+            line = sys.stdin.readline()
+            if not line.endswith("\n"):
+                raise EOFError
         return line.rstrip("\r\n")
 
-    def _hidden_line(self, prompt: str) -> str:
+    def _hidden_line(self, question: str) -> str:
         """A line of any length: getpass's ends where the terminal's own does, at 1 to 4 kB."""
         from prompt_toolkit import PromptSession
         from prompt_toolkit.input import create_input
         from prompt_toolkit.output import DummyOutput
 
-        session = PromptSession[str](output=DummyOutput(), key_bindings=_own_keys())
+        keys = _own_keys(self._back_keys())
+        session = PromptSession[str](output=DummyOutput(), key_bindings=keys)
+        session.app.timeoutlen = _SECONDS_FOR_ALT
         # Nothing is echoed from the first key on.
-        with create_input().raw_mode(), _raw_again_after_a_stop():
-            self._write(prompt)
-            answer = session.prompt()
+        with self._ended_by_keys(), create_input().raw_mode(), _raw_again_after_a_stop():
+            self._write(f"{question}: ")
+            answer = session.prompt(handle_sigint=False)
             # The rest of a paste would be echoed at the next question. Out of raw mode it came in
             # one piece of many lines, which would lie in the buffer of `sys.stdin`.
             _forget_what_was_typed_ahead()
         self._write("\n")
         return answer
+
+    @contextmanager
+    def _ended_by_keys(self) -> Iterator[None]:
+        """Have Ctrl-C, Ctrl-D and what is no text end the line in which they were typed."""
+        try:
+            yield
+        except UnicodeDecodeError as error:
+            raise InvalidValue(
+                Message("The terminal sent what is no {encoding}.", encoding=error.encoding)
+            ) from None
+        except (EOFError, KeyboardInterrupt):
+            self._write("\n")
+            raise KeyboardInterrupt from None
 
     def _write(self, text: str) -> None:
         sys.stderr.write(encodable(printable(text), sys.stderr.encoding))
