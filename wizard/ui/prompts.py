@@ -86,7 +86,6 @@ class _Asking:
         self, explain: Callable[[str], None], language: Language, *, goes_back: bool = False
     ) -> None:
         self._explain = explain
-        self._say = language.say
         self._language = language
         self._goes_back = goes_back
 
@@ -96,18 +95,18 @@ class _Asking:
 
     def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
         """See `Prompter.text`; what is typed or pasted takes the place of the default."""
-        shown = self._say(question)
+        shown = self._language.say(question)
         if default:
             shown = f"{shown} [{default}]"
         return self._parsed(lambda: self._line(shown) or default, parse)
 
     def secret(self, question: str, *, parse: Parse[T]) -> T:
         """See `Prompter.secret`."""
-        return self._parsed(lambda: self._hidden_line(self._say(question)), parse)
+        return self._parsed(lambda: self._hidden_line(self._language.say(question)), parse)
 
     def confirm(self, question: str, *, default: bool = True) -> bool:
         """See `Prompter.confirm`; ended by Enter, so that a pasted line answers one question."""
-        letters = self._say(YES_OR_NO if default else NO_OR_YES)
+        letters = self._language.say(YES_OR_NO if default else NO_OR_YES)
         yes, no = letters.lower().split("/")
 
         def parse(answer: str) -> bool:
@@ -117,7 +116,9 @@ class _Asking:
             return default if not first else first != no
 
         _forget_what_was_typed_ahead()
-        return self._parsed(lambda: self._line(f"{self._say(question)} ({letters})"), parse)
+        return self._parsed(
+            lambda: self._line(f"{self._language.say(question)} ({letters})"), parse
+        )
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
         """See `Prompter.select`."""
@@ -249,12 +250,15 @@ class TerminalPrompter(_Asking):
         while True:
             answer = self._ask(
                 questionary.select(
-                    self._say(question),
-                    [questionary.Choice(self._say(each.label), each.key) for each in choices],
+                    self._language.say(question),
+                    [
+                        questionary.Choice(self._language.say(each.label), each.key)
+                        for each in choices
+                    ],
                     default=default or None,
                     pointer=">",  # which every terminal has
                     use_shortcuts=False,
-                    instruction=self._say("(arrow keys, Enter)"),
+                    instruction=self._language.say("(arrow keys, Enter)"),
                     style=self._style(),
                     output=self._output(),
                 ),
@@ -307,9 +311,9 @@ class LinePrompter(_Asking):
 
     def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
         keys = [choice.key for choice in choices]
-        self._write(f"{self._say(question)}\n")
+        self._write(f"{self._language.say(question)}\n")
         for number, choice in enumerate(choices, 1):
-            self._write(f"  {number}. {self._say(choice.label)}\n")
+            self._write(f"  {number}. {self._language.say(choice.label)}\n")
 
         def parse(answer: str) -> str:
             if not answer.strip().isdecimal() or not 1 <= int(answer) <= len(keys):
