@@ -6,17 +6,18 @@ from `HTTPS_PROXY` and `NO_PROXY`. What goes wrong on the way is told apart in `
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 from wizard.language import Message, joined
@@ -24,6 +25,7 @@ from wizard.reading import load_json
 from wizard.settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
     from urllib3 import BaseHTTPResponse, PoolManager, Retry
@@ -200,7 +202,7 @@ class Https:
                 timeout=urllib3.Timeout(connect=self._connect_timeout, total=self._total_timeout),
             )
             try:
-                return _read(answer, url, deadline)
+                return _read(answer, url)
             finally:
                 # A body that was not read to its end would poison the next request.
                 answer.close()
@@ -307,32 +309,25 @@ def _no_retries() -> Retry:
 
 
 def _bounded_pools() -> dict[str, type]:
-    """urllib3's pools with connections that give up when the headers trickle, a proxy's too.
+    """Return urllib3's pools with answers that have a deadline, a proxy's answer too.
 
     A socket's timeout starts anew with each byte; without this, one byte a second lasts for ever.
     """
-    from socket import SHUT_RDWR
+    from http.client import HTTPResponse
 
-    from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.connection import HTTPConnection, HTTPSConnection
-    from urllib3.exceptions import ConnectTimeoutError
+
+    class Answer(HTTPResponse):
+        def __init__(self, sock: socket.socket, *rest: Any, **named: Any) -> None:
+            super().__init__(sock, *rest, **named)
+            self.fp = BufferedReader(_UntilDeadline(sock, self.fp.detach()))
 
     class Connection(HTTPConnection):
-        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in its base
-            with _cut_after(self.timeout, lambda: self.sock.shutdown(SHUT_RDWR)):
-                return super().getresponse()
+        response_class = Answer
 
     class TlsConnection(HTTPSConnection):
-        def _tunnel(self) -> None:
-            began = time.monotonic()
-            with _cut_after(self.timeout, lambda: self.sock.shutdown(SHUT_RDWR)):
-                super()._tunnel()
-            if self.timeout is not None and time.monotonic() - began >= self.timeout:
-                raise ConnectTimeoutError(Message("the proxy took too long"))
-
-        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in its base
-            with _cut_after(self.timeout, lambda: self.sock.shutdown(SHUT_RDWR)):
-                return super().getresponse()
+        response_class = Answer
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
@@ -343,37 +338,49 @@ def _bounded_pools() -> dict[str, type]:
     return {"http": Pool, "https": TlsPool}
 
 
-@contextmanager
-def _cut_after(seconds: float | None, cut: Callable[[], object]) -> Iterator[None]:
-    """Ends the connection under a reader that is still at it after so many seconds.
+class _UntilDeadline(RawIOBase):
+    """Reads of a socket that end together when the timeout that it has now is over.
 
-    urllib3 has set a connection's timeout to what is left of the request's when it reads.
+    By then urllib3 has set the timeout to what is left of the connection's or the request's.
     """
 
-    def cut_once() -> None:
-        with suppress(OSError, ValueError, RuntimeError):  # the reader was just done
-            cut()
+    def __init__(self, sock: socket.socket, raw: RawIOBase) -> None:
+        self._socket = sock
+        self._raw = raw
+        timeout = sock.gettimeout()
+        self._deadline = math.inf if timeout is None else time.monotonic() + timeout
 
-    timer = threading.Timer(max(seconds or 0.0, 0.0), cut_once)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    def readable(self) -> bool:
+        """See `IOBase.readable`."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """See `RawIOBase.readinto`.
+
+        Raises:
+            TimeoutError: the deadline has passed.
+        """
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(_NEVER_ENDED)
+        if left < math.inf:
+            self._socket.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """See `IOBase.close`."""
+        self._raw.close()
+        super().close()
 
 
-def _read(answer: BaseHTTPResponse, url: str, deadline: float) -> Response:
-    """The answer with its body, of which neither size nor slowness may run away with us."""
+def _read(answer: BaseHTTPResponse, url: str) -> Response:
+    """Return the answer with its body, of which the size is limited; the time is the socket's."""
     body = bytearray()
-    with _cut_after(deadline - time.monotonic(), answer.shutdown):
-        while chunk := answer.read1(CHUNK_BYTES):
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                detail = Message("over {size} MiB", size=MAX_BODY_BYTES >> 20)
-                raise NetworkError(Trouble.TOO_LARGE, url, detail)
-    if time.monotonic() >= deadline:  # the end may be the one that we made
-        raise NetworkError(Trouble.TIMEOUT, url, _NEVER_ENDED)
+    while chunk := answer.read1(CHUNK_BYTES):
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            detail = Message("over {size} MiB", size=MAX_BODY_BYTES >> 20)
+            raise NetworkError(Trouble.TOO_LARGE, url, detail)
     return Response(
         url=url,
         status=answer.status,
