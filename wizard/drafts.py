@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from wizard.known import Known, known_in
 from wizard.private import file_name, private_folder, write_whole
 from wizard.reading import load_json, read_file
 
 _FOLDER = "drafts"
 _MAX_BYTES = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What was answered so far, as typed; "" where nothing was."""
-
-    domain: str = ""
-    client_id: str = ""
-    audience: str = ""
-    public_url: str = ""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was answered."""
-        return self == Draft()
 
 
 class Drafts:
@@ -36,22 +21,31 @@ class Drafts:
         self._state_dir = state_dir
         self._path = state_dir / _FOLDER / f"{file_name(env_file)}.json"
 
-    def load(self) -> Draft:
-        """The answers of the run that was interrupted."""
+    def load(self) -> Known:
+        """Return the answers of the interrupted run; what cannot be right is left out."""
         try:
-            read = load_json(read_file(self._path, _MAX_BYTES, follow_links=False))
-            known = {field.name for field in fields(Draft)}
-            return Draft(**{name: str(read[name]) for name in known & read.keys()})
+            return known_in(load_json(read_file(self._path, _MAX_BYTES, follow_links=False)))
         except (OSError, ValueError, AttributeError, TypeError):
-            return Draft()
+            return Known()
 
-    def keep(self, draft: Draft) -> None:
-        """Remember the answers."""
+    def keep(self, known: Known) -> None:
+        """Save the answers."""
         with suppress(OSError):
             private_folder(self._state_dir, _FOLDER)
-            write_whole(self._path, json.dumps(asdict(draft)).encode())
+            write_whole(self._path, json.dumps(_variables(known)).encode())
 
     def forget(self) -> None:
         """The run came to its end."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+
+def _variables(known: Known) -> dict[str, str]:
+    """Return the answers by the variables of the `.env`, which `known_in` reads."""
+    variables = {
+        "OPENID_ISSUER": known.domain,
+        "OPENID_CLIENT_ID": known.client_id,
+        "OPENID_AUDIENCE": ",".join(known.audiences or ()),
+        "DOMAIN_SERVER": known.public_url,
+    }
+    return {name: value for name, value in variables.items() if value}

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from wizard.drafts import Draft
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.librechat.checkout import find
@@ -17,12 +14,7 @@ from wizard.ports import Ports
 from wizard.refusals import refusal
 from wizard.settings import (
     InvalidValue,
-    parse_audiences,
-    parse_client_id,
-    parse_client_secret,
-    parse_domain,
     parse_port,
-    parse_public_url,
     port_in,
 )
 
@@ -56,32 +48,6 @@ RULES = (INVALID_VALUE, MISSING_OPTION, SECRET_FILE)
 MAX_SECRET_BYTES = 1 << 16
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What to offer for each question, as far as it is known; "" where it is not."""
-
-    domain: str = ""
-    client_id: str = ""
-    client_secret: str = ""
-    audience: str = ""
-    public_url: str = ""
-
-
-def defaults_from(current: Mapping[str, str], draft: Draft) -> Defaults:
-    """The answers of an interrupted run, and behind them what the `.env` has."""
-    servers = {current.get("DOMAIN_CLIENT", ""), current.get("DOMAIN_SERVER", "")}
-    server = servers.pop() if len(servers) == 1 else ""
-    issuer = current.get("OPENID_ISSUER", "")
-    return Defaults(
-        domain=draft.domain or _if_valid(parse_domain, issuer),
-        client_id=draft.client_id
-        or _if_valid(parse_client_id, current.get("OPENID_CLIENT_ID", "")),
-        client_secret=_if_valid(parse_client_secret, current.get("OPENID_CLIENT_SECRET", "")),
-        audience=draft.audience or _if_valid(_audience, current.get("OPENID_AUDIENCE", "")),
-        public_url=draft.public_url or _if_valid(parse_public_url, server),
-    )
 
 
 def option(name: str, text: str, parse: Callable[[str], T]) -> T:
@@ -129,13 +95,3 @@ def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_
         raise rule.failure(refusal(error, Path(source))) from None
     except UnicodeDecodeError:
         raise rule.failure(Message("{file}: it is not UTF-8 text.", file=source)) from None
-
-
-def _audience(text: str) -> str:
-    return ",".join(parse_audiences(text))
-
-
-def _if_valid(parse: Callable[[str], str], text: str) -> str:
-    with suppress(InvalidValue):
-        return parse(text)
-    return ""

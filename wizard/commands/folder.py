@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wizard.commands.change import EnvChange
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.language import Message
-from wizard.librechat.checkout import Checkout, find, look_at
+from wizard.librechat.checkout import Checkout, find, look_at, signs_of_use
+from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
+from wizard.librechat.setup import plan_env
 from wizard.ports import Ports
-from wizard.settings import InvalidValue
+from wizard.settings import InvalidValue, SetupSettings
 from wizard.ui.prompts import Prompter
 
 NOT_LIBRECHAT = Rule(
@@ -41,6 +44,35 @@ class Folder:
     store: EnvStore
     existing: bytes | None
     findings: Sequence[Finding]
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What LibreChat reads in the `.env`."""
+        return EnvFile.from_bytes(self.existing).values() if self.existing else {}
+
+    def change(
+        self,
+        settings: SetupSettings,
+        port: int,
+        ports: Ports,
+        variables: Mapping[str, str] | None = None,
+    ) -> EnvChange:
+        """Return the change that makes the `.env` complete; see `plan_env`.
+
+        Raises:
+            Failure: a value cannot be written, or a file cannot be read or edited safely.
+        """
+        plan = plan_env(
+            settings,
+            self.existing,
+            EnvStore(self.checkout.env_example, ports.state_dir).read(),
+            signs_of_use=signs_of_use(self.checkout.folder, ports.processes),
+            port=port,
+            variables=variables,
+        )
+        return EnvChange(
+            self.store, self.existing, plan.before, plan.after, plan.changes, plan.findings
+        )
 
 
 def find_folder(env_file: Path | None, ports: Ports) -> Folder:

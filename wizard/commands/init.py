@@ -1,36 +1,51 @@
-"""`init`: from a LibreChat folder to a complete `.env` and an open HTTPS way to it."""
+"""`init`: from a LibreChat folder to a complete `.env` and an open HTTPS tunnel to it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.answers import Defaults, defaults_from, librechat_port
-from wizard.commands.change import EnvChange, Question, change_env
-from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, keep_open, open_tunnel
-from wizard.commands.folder import find_folder, tell_folder
-from wizard.commands.init_options import InitOptions, given_values, require_everything
-from wizard.commands.planning import plan_for
+from wizard.commands.answers import librechat_port, option
+from wizard.commands.by_hand import show_dashboard_steps
+from wizard.commands.change import Question, change_env
+from wizard.commands.choose_tunnel import (
+    OpenTunnel,
+    TunnelOptions,
+    keep_open,
+    named_tunnel,
+    open_tunnel,
+)
+from wizard.commands.folder import Folder, find_folder, tell_folder
+from wizard.commands.init_options import InitOptions
 from wizard.commands.prove import check_values, sign_in
-from wizard.commands.questions import Auth0Questions, show_dashboard_steps
-from wizard.drafts import Draft, Drafts
+from wizard.commands.questions import (
+    AUDIENCES,
+    DOMAIN_OF_ANY_APPLICATION,
+    ask,
+    given_values,
+    needed,
+    require_everything,
+    same_client,
+)
+from wizard.commands.walk import Step, walk
+from wizard.drafts import Drafts
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
+from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, how_to_restart
-from wizard.librechat.env_file import EnvFile
 from wizard.ports import Ports
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import Auth0Settings, SetupSettings, parse_public_url
 from wizard.ui.prompts import Choice
 
 if TYPE_CHECKING:
     from wizard.auth0.checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Judgement
 
-STEPS = 6
 AFTER_A_FAILED_CHECK = (
     Choice("again", "Check again; I have corrected it in the dashboard"),
     Choice("change", "Change the values"),
@@ -59,8 +74,8 @@ class InitResult:
         return exit_code_of(self.findings)
 
     @property
-    def stands(self) -> bool:
-        """Whether the file is as it shall be, by now or before."""
+    def is_up_to_date(self) -> bool:
+        """Whether the .env is up to date, by this run or before it."""
         return self.written or (self.is_complete and not self.changed)
 
     def as_json(self) -> dict[str, object]:
@@ -79,248 +94,317 @@ class InitResult:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is: what it knows and what it has done.
+
+    Attributes:
+        folder: the checkout and its `.env` as it was found.
+        port: LibreChat's.
+        known: what needs no question any more.
+        offered: what questions offer: the answers of an interrupted run, and the `.env`.
+        tunnel: how browsers reach LibreChat.
+        variables: what else to write into the `.env`.
+        report: the live checks; None where they were not run.
+        insists: whether to write although a check found an error.
+        is_auth0_set_up: whether this run changed the tenant.
+        is_over: whether the steps that are left have nothing to do.
+        result: what is to be reported.
+    """
+
+    options: InitOptions
+    folder: Folder
+    port: int
+    known: Known
+    offered: Known
+    findings: tuple[Finding, ...]
+    tunnel: OpenTunnel | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    report: TenantReport | None = None
+    insists: bool = False
+    is_auth0_set_up: bool = False
+    is_over: bool = False
+    result: InitResult | None = None
+
+    @property
+    def settings(self) -> SetupSettings:
+        """What is known, as the checks and the plan take it; "" where a value is not known yet."""
+        known = self.known
+        auth0 = Auth0Settings(
+            known.domain or "",
+            known.client_id or "",
+            known.client_secret or "",
+            known.audiences or (),
+        )
+        return SetupSettings(auth0, known.public_url or "", self.options.reuse_tokens)
+
+    def keep(self, known: Known, ports: Ports) -> Progress:
+        """Return the progress with these values, and save them for the next run."""
+        _drafts(self, ports).keep(known)
+        return replace(self, known=known)
+
+
 def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
     """Set LibreChat up, and keep the tunnel open as long as the user works.
 
     Args:
         options: what was asked for.
         ports: what may be touched.
-        report: called with the result once it stands, before the tunnel is kept open.
+        report: called with the result before the tunnel is kept open.
 
     Raises:
         Failure: it could not be done; the `.env` is as it was.
     """
     with ExitStack() as stack:
-        setup = _Setup(options, ports, stack)
+        progress = _begin(options, ports)
         try:
-            result = setup.run()
+            for after in walk(_steps(stack), progress, ports):
+                progress = after
         except KeyboardInterrupt:
-            raise INTERRUPTED.failure(setup.what_was_done()) from None
+            raise INTERRUPTED.failure(_what_was_done(progress)) from None
+        result = progress.result or _result(progress)
         report(result)
-        if result.stands and options.hold:
-            _tell_next_steps(setup.folder.checkout, result.settings, ports)
-            keep_open(setup.opened, ports)
+        if result.is_up_to_date and options.hold and progress.tunnel is not None:
+            _show_next_steps(progress.folder.checkout, result.settings, ports)
+            keep_open(progress.tunnel, ports)
         return result
 
 
-class _Setup:
-    """One run of the wizard; `run` reads like the steps a user sees."""
+def _steps(stack: ExitStack) -> Sequence[Step[Progress]]:
+    """Return the steps in the order in which the user sees them; the stack closes the tunnel."""
+    return (
+        Step("LibreChat", _look_at_folder),
+        Step("An HTTPS address", partial(_open_tunnel, stack)),
+        Step("Auth0's dashboard", _prepare_auth0),
+        Step("Values from Auth0", _ask_for_values),
+        Step("Proof", _prove),
+        Step("The .env", _write),
+        Step("", _prove_sign_in),
+    )
 
-    def __init__(self, options: InitOptions, ports: Ports, stack: ExitStack) -> None:
-        self.options = options
-        self.ports = ports
-        self.stack = stack
-        self.given = given_values(options)
-        self.insists = options.force
-        self.report: TenantReport | None = None
-        self.is_auth0_set_up = False
-        self.folder = find_folder(options.env_file, ports)
-        self.findings = [*self.folder.findings]
-        self.store, self.existing = self.folder.store, self.folder.existing
-        self.current = EnvFile.from_bytes(self.existing).values() if self.existing else {}
-        self.port = librechat_port(options.port, self.current)
-        self.drafts = Drafts(ports.state_dir, self.store.path)
 
-    def run(self) -> InitResult:
-        console = self.ports.console
-        console.step(1, STEPS, "LibreChat")
-        tell_folder(self.folder, self.ports)
-        self.draft = self._resume()
-        self.defaults = defaults_from(self.current, self.draft)
-        if self.ports.prompter is None:
-            require_everything(self.options, self.given, self.defaults)
+def _begin(options: InitOptions, ports: Ports) -> Progress:
+    """Return what the options and the `.env` say.
 
-        console.step(2, STEPS, "An HTTPS address")
-        self.opened = self._open_tunnel()
-
-        console.step(3, STEPS, "Auth0's dashboard")
-        reuse_tokens = self.options.reuse_tokens
-        self._prepare_auth0(SetupSettings(self.given, self.opened.url, reuse_tokens))
-
-        console.step(4, STEPS, "Values from Auth0")
-        settings = SetupSettings(self._ask_for_values(), self.opened.url, reuse_tokens)
-        if self.ports.prompter is None:
-            auth0 = settings.auth0
-            console.done(
-                Message(
-                    "All given: client {client} at {domain}",
-                    client=auth0.client_id,
-                    domain=auth0.domain,
-                )
-            )
-
-        console.step(5, STEPS, "Proof")
-        settings, checks = self._prove(settings)
-        if not self._may_write():
-            return InitResult(self.store.path, settings, (), self.findings, checks)
-
-        console.step(6, STEPS, "The .env")
-        return self._prove_sign_in(self._write(settings, checks))
-
-    def what_was_done(self) -> Message:
-        """For those who stopped it, by what lies on disk and was done in Auth0."""
-        if self.store.read() == self.existing:
-            if self.is_auth0_set_up:
-                return Message("Auth0 is set up; the .env was not written.")
-            return Message("Nothing was changed.")
-        return Message(
-            "{file} was already written; init --undo brings the old one back.",
-            file=self.store.path,
+    Raises:
+        Failure: an option cannot be right, or the file cannot be read.
+    """
+    known = given_values(options)
+    named_tunnel(options.tunnel)
+    if options.public_url:
+        known = replace(
+            known, public_url=option("--public-url", options.public_url, parse_public_url)
         )
+    folder = find_folder(options.env_file, ports)
+    port = librechat_port(options.port, folder.values)
+    offered = known_in(folder.values)
+    return Progress(options, folder, port, known, offered, tuple(folder.findings))
 
-    def _resume(self) -> Draft:
-        draft = self.drafts.load()
-        if draft.is_empty or self.ports.prompter is None:
-            return Draft()
-        answers = ", ".join(filter(None, (draft.public_url, draft.domain, draft.client_id)))
-        question = Message(
-            "Go on with the answers of the run that was stopped ({answers})?", answers=answers
-        )
-        if self.ports.prompter.confirm(question):
-            return draft
-        self.drafts.forget()
-        return Draft()
 
-    def _open_tunnel(self) -> OpenTunnel:
-        options = TunnelOptions(
-            port=self.port,
-            tunnel=self.options.tunnel,
-            public_url=self.options.public_url,
-            requested_url=self.options.requested_url,
-            known_url=self.defaults.public_url,
-            for_people=self.options.hold,
-        )
-        opened = self.stack.enter_context(open_tunnel(options, self.ports))
-        self._keep("public_url", opened.url)
-        self.findings += opened.findings
-        return opened
+def _look_at_folder(progress: Progress, ports: Ports) -> Progress:
+    tell_folder(progress.folder, ports)
+    offered = _resumed(progress, ports).or_else(progress.offered)
+    if ports.prompter is None:
+        require_everything(progress.options, progress.known, offered)
+    return replace(progress, offered=offered)
 
-    def _prepare_auth0(self, wanted: SetupSettings) -> None:
-        """By the user in the dashboard, or by the Management API; then the values are known."""
-        offered = not self.options.public_client and not self.options.offline
-        while show_dashboard_steps(wanted, self.ports, offer_to_do_it=offered):
-            from wizard.commands.provisioning import set_up_auth0
 
-            try:
-                tenant = self._questions(self.given, self.defaults).ask_for_tenant()
-                complete = set_up_auth0(
-                    replace(wanted, auth0=tenant),
-                    self.store.path,
-                    self.ports,
-                    keep=lambda settings: self._keep("client_id", settings.auth0.client_id),
-                )
-            except Failure as failure:
-                if failure.exit_code is ExitCode.INTERRUPTED:
-                    raise
-                self.ports.console.finding(failure.finding)
-                continue
-            if complete is not None:
-                self.given = complete.auth0
-                self.is_auth0_set_up = True
-                return
+def _resumed(progress: Progress, ports: Ports) -> Known:
+    """Return the answers of an interrupted run, if the user wants to go on with them."""
+    drafts = _drafts(progress, ports)
+    answers = drafts.load()
+    if answers == Known() or ports.prompter is None:
+        return Known()
+    shown = ", ".join(filter(None, (answers.public_url, answers.domain, answers.client_id)))
+    question = "Go on with the answers of the run that was stopped ({answers})?"
+    if ports.prompter.confirm(Message(question, answers=shown)):
+        return answers
+    drafts.forget()
+    return Known()
 
-    def _ask_for_values(self) -> Auth0Settings:
-        return self._questions(self.given, self.defaults).ask()
 
-    def _ask_again(self, answered: Auth0Settings) -> Auth0Settings:
-        defaults = Defaults(
-            answered.domain,
-            answered.client_id,
-            answered.client_secret,
-            ",".join(answered.audiences),
-        )
-        return self._questions(Auth0Settings("", "", ""), defaults).ask()
+def _open_tunnel(stack: ExitStack, progress: Progress, ports: Ports) -> Progress:
+    stack.close()  # of the step's last run
+    options = progress.options
+    request = TunnelOptions(
+        port=progress.port,
+        tunnel=options.tunnel,
+        public_url=options.public_url,
+        requested_url=options.requested_url,
+        known_url=progress.offered.public_url or "",
+        for_people=options.hold,
+    )
+    tunnel = stack.enter_context(open_tunnel(request, ports))
+    progress = progress.keep(replace(progress.known, public_url=tunnel.url), ports)
+    return replace(progress, tunnel=tunnel, findings=(*progress.findings, *tunnel.findings))
 
-    def _questions(self, given: Auth0Settings, defaults: Defaults) -> Auth0Questions:
-        return Auth0Questions(
-            given,
-            defaults,
-            reuse_tokens=self.options.reuse_tokens,
-            public_client=self.options.public_client,
-            ports=self.ports,
-            keep=self._keep,
-        )
 
-    def _prove(self, settings: SetupSettings) -> tuple[SetupSettings, Sequence[CheckResult]]:
-        """The settings as they were proved, or as the user insists on them."""
-        console, prompter = self.ports.console, self.ports.prompter
-        if self.options.offline:
-            console.hint("Skipped: nothing is checked against the tenant.")
-            return settings, ()
-        while True:
-            report = self.report = check_values(settings, self.ports)
-            if report.ok or prompter is None:
-                break
-            answer = prompter.select("What now?", AFTER_A_FAILED_CHECK, default="again")
-            if answer == "change":
-                settings = replace(settings, auth0=self._ask_again(settings.auth0))
-            elif answer != "again":
-                self.insists = answer == "write"
-                break
-        self.findings += report.findings
-        return settings, report.results
-
-    def _prove_sign_in(self, result: InitResult) -> InitResult:
-        """A real sign-in over what was written, if it is wanted."""
-        ready = result.stands and self.report is not None and self.report.ok
-        if not ready or self.report is None or not self._wants_sign_in():
-            return result
+def _prepare_auth0(progress: Progress, ports: Ports) -> Progress:
+    """By the user in the dashboard, or by the Management API; then the values are known."""
+    options = progress.options
+    offered = not options.public_client and not options.offline
+    while show_dashboard_steps(progress.settings, ports, offer_to_do_it=offered):
         try:
-            seconds = self.options.seconds_to_sign_in
-            judgement = sign_in(
-                result.settings, self.report, self.ports, self.port, seconds=seconds
-            )
+            progress = _set_up_auth0(progress, ports)
         except Failure as failure:
-            self.ports.console.finding(failure.finding)
-            return replace(result, findings=(*result.findings, failure.finding))
-        findings = (*result.findings, *judgement.findings)
-        return replace(result, findings=findings, sign_in=judgement)
+            if failure.exit_code is ExitCode.INTERRUPTED:
+                raise
+            ports.console.finding(failure.finding)
+        if progress.is_auth0_set_up:
+            break
+    return progress
 
-    def _wants_sign_in(self) -> bool:
-        prompter = self.ports.prompter
-        if self.options.verify or prompter is None:
-            return self.options.verify
-        self.ports.console.say()
-        self.ports.console.hint(
-            "A sign-in now, before LibreChat runs, proves tunnel, tokens and refresh."
-        )
-        return prompter.confirm("Sign in once to prove it?")
 
-    def _may_write(self) -> bool:
-        if self.insists or exit_code_of(self.findings) is ExitCode.OK:
-            return True
-        self.ports.console.warn("Nothing was written.")
-        if self.ports.prompter is None:
-            self.ports.console.hint("--force writes all the same, --offline does not check.")
-        return False
+def _set_up_auth0(progress: Progress, ports: Ports) -> Progress:
+    """Have the wizard do it; the values are known then, if the user agreed."""
+    from wizard.commands.provisioning import set_up_auth0
 
-    def _keep(self, name: str, answer: str) -> None:
-        self.draft = replace(self.draft, **{name: answer})
-        self.drafts.keep(self.draft)
+    wanted = progress
+    for question in (DOMAIN_OF_ANY_APPLICATION, AUDIENCES):
+        if question.is_needed(progress.options):
+            wanted = wanted.keep(ask(question, wanted.known, wanted.offered, ports), ports)
+    known = wanted.known.or_else(Known(client_id=wanted.offered.client_id))
+    wanted = replace(wanted, known=known.or_else(same_client(known, wanted.offered)))
+    complete = set_up_auth0(
+        wanted.settings,
+        progress.folder.store.path,
+        ports,
+        keep=lambda settings: _drafts(progress, ports).keep(
+            replace(wanted.known, client_id=settings.auth0.client_id)
+        ),
+    )
+    if complete is None:
+        return progress
+    auth0 = complete.auth0
+    known = Known(auth0.domain, auth0.client_id, auth0.client_secret, auth0.audiences)
+    return replace(progress, known=known.or_else(progress.known), is_auth0_set_up=True)
 
-    def _write(self, settings: SetupSettings, checks: Sequence[CheckResult]) -> InitResult:
-        console = self.ports.console
-        plan = plan_for(settings, self.existing, self.folder.checkout, self.port, self.ports)
-        self.findings += plan.findings
-        result = InitResult(
-            self.store.path, settings, plan.changed_names, self.findings, checks, is_complete=True
-        )
-        if not plan.changes:
-            self.drafts.forget()
-            console.done(
-                Message("{file} is right already; it was not touched.", file=self.store.path)
+
+def _ask_for_values(progress: Progress, ports: Ports) -> Progress:
+    for question in needed(progress.options):
+        known = ask(question, progress.known, progress.offered, ports)
+        progress = progress.keep(known, ports)
+    if ports.prompter is None:
+        ports.console.done(
+            Message(
+                "All given: client {client} at {domain}",
+                client=progress.known.client_id,
+                domain=progress.known.domain,
             )
-            return result
-        change = EnvChange(
-            self.store, self.existing, plan.before, plan.after, plan.changes, plan.findings
         )
-        written = change_env(change, Question(), self.ports, yes=True, dry_run=self.options.dry_run)
-        if written.done:
-            self.drafts.forget()
-        return replace(result, backup=written.backup, written=written.done)
+    return progress
 
 
-def _tell_next_steps(checkout: Checkout, settings: SetupSettings, ports: Ports) -> None:
+def _prove(progress: Progress, ports: Ports) -> Progress:
+    """Prove the values, or take them as the user insists on them."""
+    console, prompter = ports.console, ports.prompter
+    if progress.options.offline:
+        console.hint("Skipped: nothing is checked against the tenant.")
+        return _unless_refused(progress, ports)
+    while True:
+        report = check_values(progress.settings, ports)
+        progress = replace(progress, report=report)
+        if report.ok or prompter is None:
+            break
+        answer = prompter.select("What now?", AFTER_A_FAILED_CHECK, default="again")
+        if answer == "change":
+            progress = _ask_again(progress, ports)
+        elif answer != "again":
+            progress = replace(progress, insists=answer == "write")
+            break
+    return _unless_refused(
+        replace(progress, findings=(*progress.findings, *report.findings)), ports
+    )
+
+
+def _ask_again(progress: Progress, ports: Ports) -> Progress:
+    """Ask for all values, and offer what was answered before."""
+    answered = replace(
+        progress, known=Known(public_url=progress.known.public_url), offered=progress.known
+    )
+    return replace(_ask_for_values(answered, ports), offered=progress.offered)
+
+
+def _unless_refused(progress: Progress, ports: Ports) -> Progress:
+    """Return the progress; it is over where an error forbids to write."""
+    insists = progress.insists or progress.options.force
+    if insists or exit_code_of(progress.findings) is ExitCode.OK:
+        return progress
+    ports.console.warn("Nothing was written.")
+    if ports.prompter is None:
+        ports.console.hint("--force writes all the same, --offline does not check.")
+    return replace(progress, is_over=True)
+
+
+def _write(progress: Progress, ports: Ports) -> Progress:
+    """Show the change of the `.env`, and make it."""
+    folder, console, options = progress.folder, ports.console, progress.options
+    change = folder.change(progress.settings, progress.port, ports, progress.variables)
+    progress = replace(progress, findings=(*progress.findings, *change.findings))
+    result = replace(_result(progress), changed=change.names, is_complete=True)
+    if not change.changes:
+        console.done(
+            Message("{file} is right already; it was not touched.", file=folder.store.path)
+        )
+        _drafts(progress, ports).forget()
+        return replace(progress, result=result)
+    written = change_env(change, Question(), ports, yes=True, dry_run=options.dry_run)
+    if written.done:
+        _drafts(progress, ports).forget()
+    return replace(progress, result=replace(result, backup=written.backup, written=written.done))
+
+
+def _prove_sign_in(progress: Progress, ports: Ports) -> Progress:
+    """Prove what was written by a real sign-in, if the user wants one."""
+    result, report = progress.result, progress.report
+    if result is None or report is None:
+        return progress
+    if not (result.is_up_to_date and report.ok and _wants_sign_in(progress, ports)):
+        return progress
+    seconds = progress.options.seconds_to_sign_in
+    try:
+        judgement = sign_in(result.settings, report, ports, progress.port, seconds=seconds)
+    except Failure as failure:
+        ports.console.finding(failure.finding)
+        result = replace(result, findings=(*result.findings, failure.finding))
+    else:
+        findings = (*result.findings, *judgement.findings)
+        result = replace(result, findings=findings, sign_in=judgement)
+    return replace(progress, result=result)
+
+
+def _wants_sign_in(progress: Progress, ports: Ports) -> bool:
+    if progress.options.verify or ports.prompter is None:
+        return progress.options.verify
+    ports.console.say()
+    ports.console.hint("A sign-in now, before LibreChat runs, proves tunnel, tokens and refresh.")
+    return ports.prompter.confirm("Sign in once to prove it?")
+
+
+def _result(progress: Progress) -> InitResult:
+    """Return what there is to report when nothing was written."""
+    checks = progress.report.results if progress.report else ()
+    path, findings = progress.folder.store.path, progress.findings
+    return InitResult(path, progress.settings, (), findings, checks)
+
+
+def _drafts(progress: Progress, ports: Ports) -> Drafts:
+    return Drafts(ports.state_dir, progress.folder.store.path)
+
+
+def _what_was_done(progress: Progress) -> Message:
+    """Say what an interrupted run leaves on the disk and in Auth0."""
+    store = progress.folder.store
+    if store.read() == progress.folder.existing:
+        if progress.is_auth0_set_up:
+            return Message("Auth0 is set up; the .env was not written.")
+        return Message("Nothing was changed.")
+    return Message(
+        "{file} was already written; init --undo brings the old one back.", file=store.path
+    )
+
+
+def _show_next_steps(checkout: Checkout, settings: SetupSettings, ports: Ports) -> None:
     console = ports.console
     console.say()
     console.verbatim("Make LibreChat read the file:", how_to_restart(checkout.folder))

@@ -12,22 +12,20 @@ from wizard.auth0.management_access import claims_of
 from wizard.auth0.management_plan import PlannedChange
 from wizard.commands.answers import (
     MISSING_OPTION,
-    Defaults,
-    defaults_from,
     env_store,
     option,
 )
 from wizard.commands.change import EnvChange, Question, Written, may_write, save, show
 from wizard.commands.choose_access import Credentials, choose_access, credentials
-from wizard.commands.planning import plan_for
+from wizard.commands.folder import Folder
 from wizard.commands.prove import check_values
 from wizard.commands.provisioning import DEFAULT_NAME, Job, Provisioning
 from wizard.commands.questions import SUGGESTED_AUDIENCE
-from wizard.drafts import Draft
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
+from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
-from wizard.librechat.env_file import EnvFile, removed_lines
+from wizard.librechat.env_file import removed_lines
 from wizard.ports import Ports
 from wizard.settings import (
     Auth0Settings,
@@ -115,9 +113,9 @@ class _Run:
         self._options = options
         self._ports = ports
         self._store = env_store(options.env_file, ports)
-        self._folder = look_at(self._store.path.parent)
-        self._existing = self._store.read()
-        self._current = EnvFile.from_bytes(self._existing).values() if self._existing else {}
+        checkout = look_at(self._store.path.parent)
+        self._folder = Folder(checkout, self._store, self._store.read(), ())
+        self._current = self._folder.values
         self._env_changes: Sequence[str] = ()
         self._written = Written()
 
@@ -167,25 +165,25 @@ class _Run:
 
     def _settings(self, given: Credentials) -> SetupSettings:
         """What is wanted: by the options, else by the `.env`, else by the user."""
-        options, defaults = self._options, defaults_from(self._current, Draft())
+        options, defaults = self._options, known_in(self._current)
         domain = self._value("--domain", options.domain, self._domain(defaults, given), _DOMAIN)
         public_url = self._value(
-            "--public-url", options.public_url, defaults.public_url, _PUBLIC_URL
+            "--public-url", options.public_url, defaults.public_url or "", _PUBLIC_URL
         )
-        client_id = defaults.client_id
+        client_id = defaults.client_id or ""
         if options.client_id:
             client_id = option("--client-id", options.client_id, parse_client_id)
         audiences: tuple[str, ...] = ()
         if options.reuse_tokens:
-            text = options.audience or defaults.audience or SUGGESTED_AUDIENCE
+            text = options.audience or ",".join(defaults.audiences or (SUGGESTED_AUDIENCE,))
             audiences = option(
                 "--audience", text, lambda value: parse_audiences(value, domain=domain)
             )
-        secret = defaults.client_secret if client_id == defaults.client_id else ""
-        auth0 = Auth0Settings(domain, client_id, secret, audiences)
+        secret = defaults.client_secret if client_id == defaults.client_id else None
+        auth0 = Auth0Settings(domain, client_id, secret or "", audiences)
         return SetupSettings(auth0, public_url, options.reuse_tokens)
 
-    def _domain(self, defaults: Defaults, given: Credentials) -> str:
+    def _domain(self, defaults: Known, given: Credentials) -> str:
         return defaults.domain or claims_of(given.token).tenant
 
     def _value(self, name: str, text: str, default: str, kind: _Kind) -> str:
@@ -202,11 +200,7 @@ class _Run:
         return self._ports.prompter.text(kind.question, parse=kind.parse)
 
     def _env_change(self, settings: SetupSettings) -> EnvChange:
-        port = port_in(self._current)
-        plan = plan_for(settings, self._existing, self._folder, port, self._ports)
-        return EnvChange(
-            self._store, self._existing, plan.before, plan.after, plan.changes, plan.findings
-        )
+        return self._folder.change(settings, port_in(self._current), self._ports)
 
     def _write_env(self, settings: SetupSettings, *, is_shown: bool) -> None:
         change = self._env_change(settings)

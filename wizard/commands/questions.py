@@ -1,194 +1,189 @@
-"""Asks for what Auth0's dashboard shows, and tells where it stands there."""
+"""The values that Auth0's dashboard shows: one row each, for options, prompts and messages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
-from wizard.auth0 import dashboard
-from wizard.commands.answers import Defaults, option
-from wizard.language import Message, sentences
-from wizard.ports import Ports
-from wizard.settings import (
-    Auth0Settings,
-    SetupSettings,
-    parse_audiences,
-    parse_client_id,
-    parse_client_secret,
-    parse_domain,
+from wizard.commands.answers import (
+    INVALID_VALUE,
+    MAX_SECRET_BYTES,
+    MISSING_OPTION,
+    option,
+    read_secret,
 )
-from wizard.ui.prompts import Choice
+from wizard.commands.init_options import InitOptions
+from wizard.known import Known
+from wizard.language import Message, joined
+from wizard.ports import Ports
+from wizard.settings import parse_audiences, parse_client_id, parse_client_secret, parse_domain
 
 SUGGESTED_AUDIENCE = "https://api.librechat.ai"
-YOUR_APPLICATION = Message("Your application")
-
-Keep = Callable[[str, str], None]
 
 
-def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_it: bool) -> bool:
-    """What to create in the dashboard, with the exact lines to paste.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One value of the setup.
 
-    Returns whether the user would rather have the wizard do it, if that is offered.
+    Attributes:
+        name: its field of `Known`.
+        option: what a run without a terminal gives it by.
+        given: the option's text, "" where it was not given.
+        label: the prompt.
+        hint: where the dashboard shows it.
+        parse: turns a text into the value, by what is known before it; raises `InvalidValue`.
+        suggestion: what to offer where nothing is known.
+        is_needed: whether these options leave it needed.
+        is_hidden: whether the terminal must not show it.
     """
-    console = ports.console
-    lines = {
-        "Allowed Callback URLs": settings.callback_url,
-        "Allowed Logout URLs": ", ".join(settings.logout_urls),
-        "Allowed Web Origins": ", ".join(settings.web_origins),
-    }
-    if ports.prompter is None:
-        console.say("Your application at Auth0 needs these lines:")
-        _show_lines(lines, ports)
-        return False
-    console.say(Message("In {page} → Applications → Applications:", page=dashboard.HOME))
-    console.todo("Create Application, type Regular Web Application, or open the one you have.")
-    console.todo("In its Settings, under Application URIs, paste:")
-    _show_lines(lines, ports)
-    if settings.reuse_tokens:
-        console.todo("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
-        console.say(Message("In {page} → Applications → APIs:", page=dashboard.HOME))
-        console.todo(
-            Message(
-                "Create API, Identifier for example {audience} (a name, never fetched), RS256."
-                " In its Settings, switch on Allow Offline Access. Under Application Access, give"
-                " your application User-Delegated Access.",
-                audience=SUGGESTED_AUDIENCE,
-            )
+
+    name: str
+    option: str
+    given: Callable[[InitOptions], str]
+    label: str
+    hint: str
+    parse: Callable[[str, Known], object]
+    suggestion: str = ""
+    is_needed: Callable[[InitOptions], bool] = lambda _: True
+    is_hidden: bool = False
+
+
+def _secret(options: InitOptions) -> str:
+    if options.client_secret_file:
+        return read_secret(options.client_secret_file, lambda: sys.stdin.read(MAX_SECRET_BYTES))
+    return options.client_secret
+
+
+_DOMAIN_HINT = Message("{application} → Settings → Basic Information → Domain.")
+DOMAIN = Question(
+    "domain",
+    "--domain",
+    lambda options: options.domain,
+    "Domain",
+    _DOMAIN_HINT.filled(application=Message("Your application")),
+    lambda text, _: parse_domain(text),
+)
+DOMAIN_OF_ANY_APPLICATION = replace(
+    DOMAIN, hint=_DOMAIN_HINT.filled(application=Message("Any application of the tenant"))
+)
+CLIENT_ID = Question(
+    "client_id",
+    "--client-id",
+    lambda options: options.client_id,
+    "Client ID",
+    Message("The line under it: 32 letters and digits."),
+    lambda text, _: parse_client_id(text),
+)
+CLIENT_SECRET = Question(
+    "client_secret",
+    Message("--client-secret-file (or AUTH0_CLIENT_SECRET)"),
+    _secret,
+    "Client Secret (hidden)",
+    Message("The line under that. Use its copy button: the dots are not the secret."),
+    lambda text, known: parse_client_secret(text, client_id=known.client_id or ""),
+    is_needed=lambda options: not options.public_client,
+    is_hidden=True,
+)
+AUDIENCES = Question(
+    "audiences",
+    "--audience",
+    lambda options: options.audience,
+    "API Identifier",
+    Message("Applications → APIs → your API → Settings → Identifier."),
+    lambda text, known: parse_audiences(text, domain=known.domain or ""),
+    SUGGESTED_AUDIENCE,
+    is_needed=lambda options: options.reuse_tokens,
+)
+# In the order of the dashboard; the answer to one may be judged by those before it.
+QUESTIONS = (DOMAIN, CLIENT_ID, CLIENT_SECRET, AUDIENCES)
+
+
+def needed(options: InitOptions) -> Iterator[Question]:
+    """Return the questions that these options leave needed."""
+    return (question for question in QUESTIONS if question.is_needed(options))
+
+
+def given_values(options: InitOptions) -> Known:
+    """Return the values that came as options, parsed before anything is asked or opened.
+
+    Raises:
+        Failure: one cannot be right, or two contradict each other.
+    """
+    if options.verify and options.offline:
+        raise INVALID_VALUE.failure(
+            "--verify proves a sign-in at the tenant, which --offline leaves alone.",
+            fix="Leave out one of the two.",
         )
-    choices = [
-        Choice("go", "Done, go on"),
-        *((Choice("do", "Set Auth0 up for me"),) if offer_to_do_it else ()),
-        *(Choice(label, Message("Copy {label}", label=label)) for label in lines),
-        Choice("open", "Open the dashboard in the browser"),
+    known = Known()
+    for question in needed(options):
+        if text := question.given(options):
+            known = _parsed(question, text, known)
+    return known
+
+
+def require_everything(options: InitOptions, known: Known, offered: Known) -> None:
+    """Refuse a run that would have to ask.
+
+    Raises:
+        Failure: values are missing; all are named at once.
+    """
+    missing = [
+        question.option
+        for question in needed(options)
+        if known.value(question.name) is None
+        and same_client(known, offered).value(question.name) is None
     ]
-    while (answer := ports.prompter.select("Ready?", choices, default="go")) != "go":
-        if answer == "do":
-            return True
-        if answer == "open":
-            if not ports.desktop.open(dashboard.APPLICATIONS):
-                console.warn(
-                    Message("No browser here; open {page} yourself.", page=dashboard.APPLICATIONS)
-                )
-        elif ports.desktop.copy(lines[answer]):
-            console.done(Message("{label} copied.", label=answer))
-        else:
-            console.warn("No clipboard here; copy the line from above.")
-    return False
+    if not (options.yes or options.dry_run):
+        missing.append(Message("--yes (or --dry-run)"))
+    if missing:
+        names = joined(", ", missing)
+        raise MISSING_OPTION.failure(
+            Message("Missing: {options}.", options=names),
+            fix=Message(
+                "Add {options}; librechat-auth0 init --help lists all options.", options=names
+            ),
+        )
 
 
-def _show_lines(lines: Mapping[str, str], ports: Ports) -> None:
-    for label, line in lines.items():
-        ports.console.verbatim(label, [line])
+def ask(question: Question, known: Known, offered: Known, ports: Ports) -> Known:
+    """Return what is known, with this value: as it is, as it is offered, or as it is answered.
 
-
-class Auth0Questions:
-    """Asks for the values that were not given as options.
-
-    Args:
-        given: what was; "" and () where nothing was.
-        defaults: what to offer.
-        reuse_tokens: whether an API identifier is needed.
-        public_client: whether there is no secret.
-        ports: whom to ask.
-        keep: called with the name and text of each answer that may be kept for a next run.
+    Raises:
+        Failure: what is offered cannot be right, and nobody can be asked.
     """
+    if known.value(question.name) is not None:
+        return known
+    kept = same_client(known, offered).value(question.name)
+    if ports.prompter is None:
+        return _parsed(question, _text(kept), known)
 
-    def __init__(
-        self,
-        given: Auth0Settings,
-        defaults: Defaults,
-        *,
-        reuse_tokens: bool,
-        public_client: bool,
-        ports: Ports,
-        keep: Keep,
-    ) -> None:
-        self._given = given
-        self._defaults = defaults
-        self._reuse_tokens = reuse_tokens
-        self._public_client = public_client
-        self._ports = ports
-        self._keep = keep
+    def parse(text: str) -> object:
+        return kept if question.is_hidden and kept and not text else question.parse(text, known)
 
-    def ask(self) -> Auth0Settings:
-        """All four values.
+    ports.console.hint(question.hint)
+    if question.is_hidden:
+        if kept:
+            ports.console.hint("Enter keeps the one in your .env.")
+        answer = ports.prompter.secret(question.label, parse=parse)
+    else:
+        default = _text(kept) or question.suggestion
+        answer = ports.prompter.text(question.label, default=default, parse=parse)
+    return known.having(question.name, answer)
 
-        Raises:
-            Failure: a default cannot be right, and nobody can be asked.
-        """
-        domain = self._domain()
-        self._keep("domain", domain)
-        client_id = self._client_id()
-        self._keep("client_id", client_id)
-        secret = self._client_secret(client_id)
-        audiences = self._audiences(domain)
-        self._keep("audience", ",".join(audiences))
-        return Auth0Settings(domain, client_id, secret, audiences)
 
-    def ask_for_tenant(self) -> Auth0Settings:
-        """Which tenant and API, for the wizard to set up; ID and secret only if they are known.
+def same_client(known: Known, offered: Known) -> Known:
+    """Return what is offered; the secret of another client is nobody's."""
+    if known.client_id in {None, offered.client_id}:
+        return offered
+    return replace(offered, client_secret=None)
 
-        Raises:
-            Failure: a default cannot be right, and nobody can be asked.
-        """
-        domain = self._domain(Message("Any application of the tenant"))
-        self._keep("domain", domain)
-        client_id = self._given.client_id or self._defaults.client_id
-        known = client_id == self._defaults.client_id
-        secret = self._given.client_secret or (self._defaults.client_secret if known else "")
-        return Auth0Settings(domain, client_id, secret, self._audiences(domain))
 
-    def _domain(self, application: Message = YOUR_APPLICATION) -> str:
-        if self._given.domain:
-            return self._given.domain
-        if self._ports.prompter is None:
-            return self._defaults.domain
-        self._ports.console.hint(
-            Message(
-                "{application} → Settings → Basic Information → Domain.", application=application
-            )
-        )
-        return self._ports.prompter.text(
-            "Domain", parse=parse_domain, default=self._defaults.domain
-        )
+def _text(value: object) -> str:
+    """Return the value as it is typed."""
+    return ",".join(value) if isinstance(value, tuple) else str(value or "")
 
-    def _client_id(self) -> str:
-        if self._given.client_id:
-            return self._given.client_id
-        if self._ports.prompter is None:
-            return self._defaults.client_id
-        self._ports.console.hint("The line under it: 32 letters and digits.")
-        return self._ports.prompter.text(
-            "Client ID", parse=parse_client_id, default=self._defaults.client_id
-        )
 
-    def _client_secret(self, client_id: str) -> str:
-        if self._given.client_secret or self._public_client:
-            return self._given.client_secret
-        kept = self._defaults.client_secret if client_id == self._defaults.client_id else ""
-        if self._ports.prompter is None:
-            return self._defaults.client_secret
-
-        def parse(text: str) -> str:
-            return kept if kept and not text else parse_client_secret(text, client_id=client_id)
-
-        self._ports.console.hint(
-            sentences(
-                "The line under that. Use its copy button: the dots are not the secret.",
-                "Enter keeps the one in your .env." if kept else "",
-            )
-        )
-        return self._ports.prompter.secret("Client Secret (hidden)", parse=parse)
-
-    def _audiences(self, domain: str) -> tuple[str, ...]:
-        if not self._reuse_tokens:
-            return ()
-
-        def parse(text: str) -> tuple[str, ...]:
-            return parse_audiences(text, domain=domain)
-
-        if self._given.audiences or self._ports.prompter is None:
-            text = ",".join(self._given.audiences) or self._defaults.audience
-            return option("--audience", text, parse)
-        self._ports.console.hint("Applications → APIs → your API → Settings → Identifier.")
-        default = self._defaults.audience or SUGGESTED_AUDIENCE
-        return self._ports.prompter.text("API Identifier", parse=parse, default=default)
+def _parsed(question: Question, text: str, known: Known) -> Known:
+    value = option(question.option, text, lambda it: question.parse(it, known))
+    return known.having(question.name, value)

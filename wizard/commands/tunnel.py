@@ -9,8 +9,6 @@ from pathlib import Path
 
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.answers import (
-    Defaults,
-    defaults_from,
     env_store,
     librechat_port,
 )
@@ -18,9 +16,9 @@ from wizard.commands.background_tunnels import described
 from wizard.commands.change import EnvChange, Question, change_env
 from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, keep_open, open_tunnel
 from wizard.commands.detached import DetachedTunnel
-from wizard.drafts import Draft
 from wizard.execution import Report
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
+from wizard.known import Known, known_in
 from wizard.language import Message, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
@@ -156,7 +154,7 @@ class _Reopening:
         self._content = content
         self._file = EnvFile.from_bytes(content)
         self._values = self._file.values()
-        self._known = defaults_from(self._values, Draft())
+        self._known = known_in(self._values)
         self._port = librechat_port(options.port, self._values)
 
     def alone(self) -> AbstractContextManager[None]:
@@ -182,7 +180,7 @@ class _Reopening:
             port=self._port,
             tunnel=self._which_tunnel(),
             requested_url=self._options.requested_url,
-            known_url=self._known.public_url,
+            known_url=self._known.public_url or "",
             tunnels_only=True,
             background_for=self._store.path if self._options.detach else None,
         )
@@ -269,8 +267,9 @@ class _Reopening:
         known = self._known
         if not known.domain:
             return False
-        audiences = (known.audience,) if known.audience else ()
-        auth0 = Auth0Settings(known.domain, known.client_id, known.client_secret, audiences)
+        auth0 = Auth0Settings(
+            known.domain, known.client_id or "", known.client_secret or "", known.audiences or ()
+        )
         return swap_urls(SetupSettings(auth0, self.opened.url), self._store.path, self._ports)
 
     def _show_dashboard(self, changes: Sequence[DashboardChange]) -> None:
@@ -290,11 +289,11 @@ class _Reopening:
             )
 
 
-def dashboard_changes(known: Defaults, url: str) -> tuple[DashboardChange, ...]:
+def dashboard_changes(known: Known, url: str) -> tuple[DashboardChange, ...]:
     """What changes in the dashboard's lists of URLs when LibreChat moves to that one."""
     from wizard.auth0.management_plan import NO_URLS, URL_LISTS, Wanted
 
-    auth0 = Auth0Settings(known.domain, known.client_id, "")
+    auth0 = Auth0Settings(known.domain or "", known.client_id or "", "")
     old_url = known.public_url
     old = Wanted(SetupSettings(auth0, old_url)).urls if old_url else NO_URLS
     new = Wanted(SetupSettings(auth0, url)).urls

@@ -101,9 +101,10 @@ def plan_env(
     *,
     signs_of_use: Sequence[str] = (),
     port: int,
+    variables: Mapping[str, str] | None = None,
     random_hex: RandomHex = secrets.token_hex,
 ) -> EnvPlan:
-    """The plan for the file.
+    """Return the plan for the file.
 
     Args:
         settings: what was asked for.
@@ -111,6 +112,7 @@ def plan_env(
         example: the checkout's `.env.example`, from which a new file starts.
         signs_of_use: what tells that this LibreChat has run before.
         port: LibreChat's port, for a new file.
+        variables: what else to write.
         random_hex: gives that many random bytes as hexadecimal digits.
 
     Raises:
@@ -126,6 +128,7 @@ def plan_env(
         edits |= {name: current[name] for name in SHIPPED_WITHOUT_QUOTES if current.get(name)}
         edits |= _for_a_new_file(current, port)
         edits |= _credentials(current, bool(signs_of_use), random_hex)
+    edits |= variables or {}
     edits |= {name: Suggestion(VARIABLES[name].example) for name in SUGGESTED}
     after, changes = before.edited(edits, removing_lines=True)
     written = [name for name, value in edits.items() if isinstance(value, str)]

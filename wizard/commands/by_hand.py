@@ -1,0 +1,68 @@
+"""Shows what to do in Auth0's dashboard by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wizard.auth0 import dashboard
+from wizard.commands.questions import SUGGESTED_AUDIENCE
+from wizard.language import Message
+from wizard.ports import Ports
+from wizard.settings import SetupSettings
+from wizard.ui.prompts import Choice
+
+
+def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_it: bool) -> bool:
+    """What to create in the dashboard, with the exact lines to paste.
+
+    Returns whether the user would rather have the wizard do it, if that is offered.
+    """
+    console = ports.console
+    lines = {
+        "Allowed Callback URLs": settings.callback_url,
+        "Allowed Logout URLs": ", ".join(settings.logout_urls),
+        "Allowed Web Origins": ", ".join(settings.web_origins),
+    }
+    if ports.prompter is None:
+        console.say("Your application at Auth0 needs these lines:")
+        _show_lines(lines, ports)
+        return False
+    console.say(Message("In {page} → Applications → Applications:", page=dashboard.HOME))
+    console.todo("Create Application, type Regular Web Application, or open the one you have.")
+    console.todo("In its Settings, under Application URIs, paste:")
+    _show_lines(lines, ports)
+    if settings.reuse_tokens:
+        console.todo("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
+        console.say(Message("In {page} → Applications → APIs:", page=dashboard.HOME))
+        console.todo(
+            Message(
+                "Create API, Identifier for example {audience} (a name, never fetched), RS256."
+                " In its Settings, switch on Allow Offline Access. Under Application Access, give"
+                " your application User-Delegated Access.",
+                audience=SUGGESTED_AUDIENCE,
+            )
+        )
+    choices = [
+        Choice("go", "Done, go on"),
+        *((Choice("do", "Set Auth0 up for me"),) if offer_to_do_it else ()),
+        *(Choice(label, Message("Copy {label}", label=label)) for label in lines),
+        Choice("open", "Open the dashboard in the browser"),
+    ]
+    while (answer := ports.prompter.select("Ready?", choices, default="go")) != "go":
+        if answer == "do":
+            return True
+        if answer == "open":
+            if not ports.desktop.open(dashboard.APPLICATIONS):
+                console.warn(
+                    Message("No browser here; open {page} yourself.", page=dashboard.APPLICATIONS)
+                )
+        elif ports.desktop.copy(lines[answer]):
+            console.done(Message("{label} copied.", label=answer))
+        else:
+            console.warn("No clipboard here; copy the line from above.")
+    return False
+
+
+def _show_lines(lines: Mapping[str, str], ports: Ports) -> None:
+    for label, line in lines.items():
+        ports.console.verbatim(label, [line])

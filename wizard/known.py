@@ -1,0 +1,61 @@
+"""What is known of a setup, each value parsed once, where it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
+from typing import TypeVar
+
+from wizard.settings import (
+    InvalidValue,
+    parse_audiences,
+    parse_client_id,
+    parse_client_secret,
+    parse_domain,
+    parse_public_url,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The values that a setup needs; None where one is not known."""
+
+    domain: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    audiences: tuple[str, ...] | None = None
+    public_url: str | None = None
+
+    def value(self, name: str) -> object:
+        """Return the value of that field."""
+        return getattr(self, name)
+
+    def having(self, name: str, value: object) -> Known:
+        """Return the same values, and this one."""
+        return replace(self, **{name: value})  # type: ignore[arg-type]
+
+    def or_else(self, other: Known) -> Known:
+        """Return these values, and the other's where one of these is not known."""
+        missing = [each.name for each in fields(self) if self.value(each.name) is None]
+        return replace(self, **{name: other.value(name) for name in missing})  # type: ignore[arg-type]
+
+
+def known_in(values: Mapping[str, str]) -> Known:
+    """Return what an `.env` with these values says; what cannot be right is not known."""
+    return Known(
+        domain=_if_valid(parse_domain, values.get("OPENID_ISSUER", "")),
+        client_id=_if_valid(parse_client_id, values.get("OPENID_CLIENT_ID", "")),
+        client_secret=_if_valid(parse_client_secret, values.get("OPENID_CLIENT_SECRET", "")),
+        audiences=_if_valid(parse_audiences, values.get("OPENID_AUDIENCE", "")),
+        # LibreChat's callback URL is under DOMAIN_SERVER (api/strategies/openidStrategy.js).
+        public_url=_if_valid(parse_public_url, values.get("DOMAIN_SERVER", "")),
+    )
+
+
+def _if_valid(parse: Callable[[str], T], text: str) -> T | None:
+    with suppress(InvalidValue):
+        return parse(text)
+    return None
