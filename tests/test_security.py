@@ -42,9 +42,10 @@ from wizard.auth0.probes import Probes
 from wizard.auth0.tenant import SECRET_KEPT, is_usable_key, judge_metadata
 from wizard.auth0.tokens import judge_tokens
 from wizard.background import Background, BackgroundTunnel
-from wizard.drafts import Draft, Drafts
+from wizard.drafts import Drafts
 from wizard.findings import Outcome
 from wizard.http import Https, NetworkError, Trouble
+from wizard.known import Known
 from wizard.librechat.checkout import find
 from wizard.librechat.deployment import read_deployment
 from wizard.librechat.env_store import EnvStore
@@ -215,7 +216,7 @@ def test_a_state_folder_that_cannot_be_is_told(home: Path) -> None:
 
 
 def keep_draft(state: Path, env_file: Path) -> None:
-    Drafts(state, env_file).keep(Draft(domain="a.us.auth0.com"))
+    Drafts(state, env_file).keep(Known(domain="a.us.auth0.com"))
 
 
 def open_log(state: Path, env_file: Path) -> None:

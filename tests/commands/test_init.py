@@ -11,6 +11,7 @@ from wizard.commands.init import InitResult, run_init
 from wizard.commands.init_options import InitOptions
 from wizard.drafts import Drafts
 from wizard.findings import ExitCode, Failure
+from wizard.known import Known
 
 CLIENT_ID = "abcdefghijklmnopqrstuvwxyz012345"
 SECRET = "a-secret-that-nobody-may-see_0123456789"
@@ -264,7 +265,7 @@ def test_ctrl_c_changes_nothing_and_the_next_run_goes_on(checkout: Path) -> None
     result = run_init(chosen, world.ports, lambda _: None)
 
     assert result.settings.auth0.client_id == CLIENT_ID
-    assert Drafts(world.ports.state_dir, checkout / ".env").load().is_empty
+    assert Drafts(world.ports.state_dir, checkout / ".env").load() == Known()
 
 
 def test_no_draft_holds_the_secret(checkout: Path, tmp_path: Path) -> None:
