@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-import json
 import os
 import re
 import shutil
@@ -27,9 +26,7 @@ from wizard.language import (
     Message,
     joined,
     language_name,
-    packed,
     sentences,
-    unpacked,
 )
 
 TRANSLATED = [name for name in LANGUAGES if name != ENGLISH]
@@ -124,52 +121,6 @@ def test_what_others_said_is_no_template() -> None:
     assert language.say(Message.of(hostile)) == hostile
     assert language.say(sentences(hostile, hostile)) == f"{hostile} {hostile}"
     assert language.say(hostile) == hostile
-
-
-def test_a_message_goes_through_a_pipe_as_it_is() -> None:
-    message = Message("a {a} of {b}", a=Message("red {c}", c="{x}"), b=1.5)
-    for text in (message, Message("{no template"), Message("{self} {cls}", self=1, cls=2), "{"):
-        again = unpacked(json.loads(json.dumps(packed(text))))
-        assert again == text
-        assert packed(again) == packed(text)
-
-
-def nested(levels: int, template: str = "{a}") -> object:
-    kept: object = "text"
-    for _ in range(levels):
-        kept = {"template": template, "values": {"a": kept}}
-    return kept
-
-
-@pytest.mark.parametrize(
-    "kept",
-    [
-        {"template": "{a.__class__}", "values": {"a": "x"}},
-        {"template": "{a.filled.__globals__}", "values": {"a": nested(1)}},
-        {"template": "{a[0]}", "values": {"a": "x"}},
-        {"template": "{a:>2000000000}", "values": {"a": "x"}},
-        {"template": "{a:{b}}", "values": {"a": "x", "b": 1000000000}},
-        {"template": "{a!r}", "values": {"a": "x"}},
-        {"template": "{0}", "values": {"a": "x"}},
-        {"template": "{}", "values": {"a": "x"}},
-        {"template": "{b}", "values": {"a": "x"}},
-        {"template": "{", "values": {"a": "x"}},
-        {"template": "{a}", "values": {"a": None}},
-        {"template": "{a}", "values": {"a": ["x"]}},
-        {"template": "{a}", "values": ["x"]},
-        {"template": 1, "values": {}},
-        {"template": "{a}"},
-        nested(300),
-        nested(15, "{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}{a}"),
-        None,
-        ["x"],
-    ],
-    ids=lambda kept: repr(kept)[:40],
-)
-def test_what_was_packed_by_others_shows_nothing_of_ours(kept: object) -> None:
-    """`str.format` shows attributes, by them the environment, and pads to any width."""
-    with pytest.raises(ValueError, match=r"\w"):
-        unpacked(kept)
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 3, 20, 5000, 90_000, -1])

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from wizard.findings import ExitCode, Rule, Severity
-from wizard.language import Message, packed, unpacked
+from wizard.language import Message
 from wizard.private import file_name, private_folder, write_whole
 from wizard.reading import load_json, read_file
 from wizard.watchdog import end, start_time
@@ -64,7 +64,8 @@ class BackgroundTunnel:
         pid: the process that holds it.
         started: when that process started, see `start_time`.
         opened_at: seconds since the epoch.
-        trouble: why it does not stand at the moment, or why it ended; "" while it stands.
+        trouble: why it is down at the moment, or why it ended, in the language of the user who
+            opened it; "" while it is up.
     """
 
     env_file: str
@@ -106,8 +107,7 @@ class Background:
         """Write it down, in one step."""
         path = self._file(Path(tunnel.env_file), "json")
         self._make_folder()
-        kept = {**asdict(tunnel), "trouble": packed(tunnel.trouble)}
-        write_whole(path, json.dumps(kept).encode())
+        write_whole(path, json.dumps(asdict(tunnel)).encode())
 
     def forget(self, tunnel: BackgroundTunnel) -> None:
         """Cross it out, unless another has its place by now."""
@@ -196,11 +196,9 @@ def _tunnel_of(kept: object) -> BackgroundTunnel:
             "pid": int(pid),
             "started": str(started),
             "opened_at": int() | float() as opened_at,
-            "trouble": trouble,
+            "trouble": str(trouble),
         } if pid > 0 and 0 <= opened_at < _LAST_TIME and "\0" not in env_file:
             os.fsencode(env_file)
-            return BackgroundTunnel(
-                env_file, tunnel, url, port, pid, started, opened_at, unpacked(trouble)
-            )
+            return BackgroundTunnel(env_file, tunnel, url, port, pid, started, opened_at, trouble)
         case _:
             raise ValueError("that is no tunnel")

@@ -170,7 +170,9 @@ def system_ports(flags: Flags) -> Ports:
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
     language = flags.language
     plain = flags.plain or _is_simple_terminal(environ)
-    console = Console(language=language, plain=plain, quiet=flags.quiet, silent=flags.json)
+    # What programs read is English, also what a process in the background is to say of itself.
+    said_in = Language(ENGLISH) if flags.json else language
+    console = Console(language=said_in, plain=plain, quiet=flags.quiet, silent=flags.json)
     if language.in_place_of:
         console.warn(
             Message(

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from gettext import NullTranslations
 
 CATALOGUE = "librechat-auth0"
-# No text of ours comes near these: what was packed came through a file or a pipe.
-_LONGEST = 1 << 16
-_DEEPEST = 16
 
 
 class Message(str):
@@ -64,62 +61,6 @@ def joined(separator: str, texts: Iterable[str]) -> Message:
     """The texts with the separator between them; each is translated by itself."""
     values = {f"text{index}": Message.of(text) for index, text in enumerate(filter(None, texts))}
     return Message(separator.join(f"{{{name}}}" for name in values), **values)
-
-
-def packed(text: str) -> object:
-    """The text as JSON can carry it, so that another process can say it in the user's language."""
-    if not isinstance(text, Message):
-        return str(text)
-    values = {name: _packed_value(value) for name, value in text.values.items()}
-    return {"template": text.template, "values": values}
-
-
-def unpacked(kept: object) -> str:
-    """The text that was packed.
-
-    Raises:
-        ValueError: that is none.
-    """
-    return _unpacked(kept, _DEEPEST)
-
-
-def _packed_value(value: object) -> object:
-    if isinstance(value, int | float):
-        return value
-    return packed(value if isinstance(value, str) else str(value))
-
-
-def _unpacked(kept: object, depth: int) -> str:
-    match kept:
-        case str():
-            return kept
-        case {"template": str(template), "values": dict(values)} if depth:
-            known = {str(name): _unpacked_value(each, depth - 1) for name, each in values.items()}
-            if not _fits(template, known):
-                raise ValueError("the template does not fit its values")
-            return Message(template, **known)
-        case _:
-            raise ValueError("that is no text")
-
-
-def _unpacked_value(kept: object, depth: int) -> object:
-    return kept if isinstance(kept, int | float) else _unpacked(kept, depth)
-
-
-def _fits(template: str, values: Mapping[str, object]) -> bool:
-    """Whether the template shows its values and nothing else: `str.format` also looks into them."""
-    from string import Formatter
-
-    if not values:  # then it is no template
-        return True
-    length = len(template)
-    for _, name, spec, conversion in Formatter().parse(template):
-        if name is None:
-            continue
-        if name not in values or spec or conversion:
-            return False
-        length += len(str(values[name]))
-    return length <= _LONGEST
 
 
 class Language:

@@ -18,7 +18,7 @@ import pytest
 
 from wizard.commands.detached import DetachedTunnel
 from wizard.findings import Failure
-from wizard.language import Language
+from wizard.language import Language, Message
 from wizard.tunnels import TunnelRequest
 
 
@@ -38,7 +38,8 @@ def tunnel(tmp_path: Path) -> Iterator[DetachedTunnel]:
         f"https://localhost:{free_port()}",
         language=Language.named("nl"),
     )
-    tunnel = DetachedTunnel("local", request, tmp_path / ".env", os.environ)
+    dutch = Language.named("nl")
+    tunnel = DetachedTunnel("local", request, tmp_path / ".env", os.environ, dutch)
     yield tunnel
     tunnel.close()
 
@@ -61,6 +62,22 @@ def test_it_speaks_the_language_of_the_command_that_opened_it(tunnel: DetachedTu
         urllib.request.urlopen(request, context=context, timeout=10)
 
     assert b'<html lang="nl">' in raised.value.read()
+
+
+@pytest.mark.parametrize("language", [Language("en"), Language.named("nl")], ids=["en", "nl"])
+def test_why_it_cannot_be_opened_is_said_in_the_language(
+    tmp_path: Path, language: Language
+) -> None:
+    request = TunnelRequest(4711, tmp_path, "https://localhost:4711", language=Language.named("nl"))
+    tunnel = DetachedTunnel("local", request, tmp_path / ".env", os.environ, language)
+    with pytest.raises(Failure) as raised:
+        tunnel.open()
+    tunnel.close()
+
+    reason = language.say(Message("{port} is LibreChat's own port", port=4711))
+    finding = raised.value.finding
+    assert finding.detail == reason
+    assert finding.fix == language.say(finding.rule.fix)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")

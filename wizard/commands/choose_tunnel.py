@@ -310,7 +310,9 @@ def _tunnel(
         return chosen.tunnel(request, ports.processes, ports.environ)
     from wizard.commands.detached import DetachedTunnel
 
-    return DetachedTunnel(chosen.name, request, options.background_for, ports.environ)
+    return DetachedTunnel(
+        chosen.name, request, options.background_for, ports.environ, ports.console.language
+    )
 
 
 def _requested_url(chosen: Provider, options: TunnelOptions) -> str:

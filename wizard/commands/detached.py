@@ -21,7 +21,7 @@ from typing import IO, Any
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
-from wizard.language import Language, Message, packed, unpacked
+from wizard.language import Language, Message
 from wizard.platforms import own_session, reader_has_gone
 from wizard.text import one_line
 from wizard.tunnels import (
@@ -56,10 +56,16 @@ class DetachedTunnel(Tunnel):
         request: as for the provider; its events go to the log.
         env_file: whose URL it is.
         environ: the process's environment; our own secrets are taken out.
+        language: in which the process says what it does; the request's is that of pages.
     """
 
     def __init__(
-        self, name: str, request: TunnelRequest, env_file: Path, environ: Mapping[str, str]
+        self,
+        name: str,
+        request: TunnelRequest,
+        env_file: Path,
+        environ: Mapping[str, str],
+        language: Language,
     ) -> None:
         self._name = name
         self._request = request
@@ -67,6 +73,7 @@ class DetachedTunnel(Tunnel):
         self._environ = {
             name: value for name, value in environ.items() if not name.startswith(SECRET_PREFIXES)
         }
+        self._language = language
         self._background = Background(request.state_dir)
         self._process: subprocess.Popen[str] | None = None
         self._findings: tuple[Finding, ...] = ()
@@ -148,13 +155,14 @@ class DetachedTunnel(Tunnel):
             "state_dir": str(self._request.state_dir),
             "requested_url": self._request.requested_url,
             "token": self._request.token,
-            "language": self._request.language.name,
+            "language": self._language.name,
+            "language_of_pages": self._request.language.name,
         }
 
     def _url_from(self, process: subprocess.Popen[str]) -> str:
         for word in self._words(process):
             if "progress" in word:
-                self._request.progress(unpacked(word["progress"]))
+                self._request.progress(word["progress"])
             elif "failure" in word:
                 raise Failure(_finding(word["failure"]))
             else:
@@ -213,7 +221,7 @@ class _Holder:
             token=order["token"],
             on_event=self._hear,
             progress=self._tell,
-            language=self._language,
+            language=Language.named(order["language_of_pages"]),
         )
 
     def run(self) -> int:
@@ -223,13 +231,13 @@ class _Holder:
         try:
             tunnel = chosen.tunnel(self._request, SystemProcesses(), self._environ)
             with tunnel as url:
-                found = [_told(finding) for finding in tunnel.findings]
+                found = [self._told(finding) for finding in tunnel.findings]
                 _send(sys.stdout, {"url": url, "findings": found})
                 if json.loads(sys.stdin.readline() or '""') != STAY:
                     return ExitCode.INTERRUPTED
                 self._stay(url)
         except Failure as failure:
-            _send(sys.stdout, {"failure": _told(failure.finding)})
+            _send(sys.stdout, {"failure": self._told(failure.finding)})
             return failure.exit_code
         return ExitCode.TUNNEL
 
@@ -261,15 +269,23 @@ class _Holder:
         self._view.hear(event)
         if self._known is not None and event.kind is not EventKind.REQUEST:
             trouble = "" if event.kind is EventKind.RESTORED else event.detail
-            self._known = replace(self._known, trouble=trouble)
+            self._known = replace(self._known, trouble=self._language.say(trouble))
             self._background.keep(self._known)
 
     def _tell(self, line: str) -> None:
         """Progress, to the command while it waits, and to the log afterwards."""
         if self._known is None:
-            _send(sys.stdout, {"progress": packed(line)})
+            _send(sys.stdout, {"progress": self._language.say(line)})
         else:
             self._log(line)
+
+    def _told(self, finding: Finding) -> dict[str, object]:
+        return {
+            "rule": finding.rule.id,
+            "detail": self._language.say(finding.detail),
+            "fix": self._language.say(finding.fix),
+            "variable": finding.variable,
+        }
 
     def _log(self, line: str) -> None:
         """Into the log file, which is our error output, and starts anew when it is full."""
@@ -294,21 +310,11 @@ def _close(pipe: IO[str]) -> None:
             raise
 
 
-def _told(finding: Finding) -> dict[str, object]:
-    return {
-        "rule": finding.rule.id,
-        "detail": packed(finding.detail),
-        "fix": packed(finding.fix),
-        "variable": finding.variable,
-    }
-
-
 def _finding(told: Mapping[str, Any]) -> Finding:
     from wizard.rules import all_rules
 
     rule = all_rules()[told["rule"]]
-    detail, fix = unpacked(told["detail"]), unpacked(told["fix"])
-    return rule.finding(detail, fix=fix, variable=told["variable"])
+    return rule.finding(told["detail"], fix=told["fix"], variable=told["variable"])
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class Console:
     ) -> None:
         self._stderr = stderr or sys.stderr
         self._stdout = stdout or sys.stdout
-        self._language = language or Language(ENGLISH)
+        self.language = language or Language(ENGLISH)
         self._plain = plain
         self._quiet = quiet or silent
         self._silent = silent
@@ -229,7 +229,7 @@ class Console:
 
     def live(self, text: str) -> None:
         """A line that passes by while a tunnel is open."""
-        self._say(one_line(self._language.say(text)), Kind.HINT)
+        self._say(one_line(self.language.say(text)), Kind.HINT)
 
     def data(self, value: Mapping[str, object]) -> None:
         """One JSON object on standard output."""
@@ -241,7 +241,7 @@ class Console:
 
     def text(self, text: str) -> None:
         """Text that was asked for, on standard output."""
-        shown = encodable(printable(self._language.say(text)), self._stdout.encoding)
+        shown = encodable(printable(self.language.say(text)), self._stdout.encoding)
         self._stdout.write(f"{shown}\n")
         self._stdout.flush()
 
@@ -249,7 +249,7 @@ class Console:
         """Text that was asked for, on standard output: a word, and what is said beside it."""
         width = _columns(self._stdout)
         for before, text in rows:
-            self.text(_wrapped(before, self._language.say(text), width))
+            self.text(_wrapped(before, self.language.say(text), width))
 
     def _say(
         self,
@@ -270,9 +270,9 @@ class Console:
 
     def _shown(self, text: str) -> str:
         """The text in the user's language, as the terminal can show it."""
-        shown = printable(self._language.say(text))
+        shown = printable(self.language.say(text))
         if self._plain:
-            shown = shown.replace(MASK, self._language.say(HIDDEN))
+            shown = shown.replace(MASK, self.language.say(HIDDEN))
         return encodable(shown, self._stderr.encoding)
 
     def _print(self, line: str, kind: Kind, lead: str, indent: int, wrap: bool) -> None:
@@ -302,7 +302,7 @@ class Console:
         if not name:
             return ""
         if self._plain:
-            return self._language.say(_PLAIN_MARKS.get(name, ""))
+            return self.language.say(_PLAIN_MARKS.get(name, ""))
         symbol, ascii_symbol = _SYMBOLS[name]
         return symbol if is_unicode(self._stderr.encoding) else ascii_symbol
 
