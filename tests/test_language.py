@@ -131,7 +131,12 @@ NOT_SAID: dict[str, dict[str, str]] = {
         "the server did not come up": "stands where the system's own words do",
     },
     "wizard/processes.py": dict.fromkeys(
-        ("00 cannot be given these arguments", "00 is not installed", "no end after 00 s"),
+        (
+            "00 cannot be given these arguments",
+            "00 is not installed",
+            "no end after 00 s",
+            "more than 00 MiB of output",
+        ),
         "stands where the program's own words do",
     ),
     "wizard/tunnels/caddy.py": dict.fromkeys(
@@ -161,6 +166,8 @@ NOT_SAID: dict[str, dict[str, str]] = {
     ),
     "wizard/tunnels/ngrok.py": dict.fromkeys(
         (
+            "starting web service",
+            "tunnel session started",
             "session closed, starting reconnect loop",
             "client session established",
             "failed to reconnect session",

@@ -31,6 +31,7 @@ from wizard.librechat import env_store
 from wizard.librechat.env_diff import ADDED, DiffLine
 from wizard.librechat.env_store import LOCKED, EnvStore
 from wizard.platforms import command_line, own_session, reader_has_gone, replace, sync
+from wizard.process_control import _from_ps, send, start_time
 from wizard.processes import _command, programs
 from wizard.text import MASK, encodable
 from wizard.tunnels import TunnelRequest
@@ -38,7 +39,6 @@ from wizard.tunnels.caddy import CaddyTunnel
 from wizard.tunnels.local import CANNOT_LISTEN, PORT_TAKEN
 from wizard.tunnels.ngrok_agent import find_agent
 from wizard.ui.console import Console
-from wizard.watchdog import _from_ps, send, start_time
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="plays the other systems on this one")
 ROOT = Path(__file__).parent.parent
@@ -192,7 +192,7 @@ class Kernel:
 ctypes.WinDLL = Kernel
 for name in ("OpenProcess", "GetProcessTimes", "WaitForSingleObject", "CloseHandle"):
     setattr(Kernel, name, staticmethod(getattr(Kernel, name)))
-from wizard.watchdog import start_time
+from wizard.process_control import start_time
 Kernel.OpenProcess.restype = None
 assert start_time(1) == str((1 << 32) + 1)  # it runs
 assert start_time(2) is None  # it has ended

@@ -1,7 +1,7 @@
 """Remembers the tunnels that run in the background: one file for each `.env`, no secrets.
 
-A process is named by its number together with its start (`wizard.watchdog.start_time`), so that
-a number that was given again, after a reboot too, is never taken for ours.
+A process is named by its number and its start (`wizard.process_control.start_time`), so that a
+number that was given again, after a reboot too, is never taken for ours.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.private import file_name, private_folder, write_whole
+from wizard.process_control import end, start_time
 from wizard.reading import load_json, read_file
-from wizard.watchdog import end, start_time
 
 STARTING = Rule(
     "LA321",

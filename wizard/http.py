@@ -150,6 +150,7 @@ class Https:
             local authority, which may be made while we run.
         connect_timeout: seconds until the connection stands.
         total_timeout: seconds until the whole answer has come.
+        max_bytes: of an answer's body.
     """
 
     def __init__(
@@ -159,11 +160,13 @@ class Https:
         extra_ca: Callable[[], Path | None] = lambda: None,
         connect_timeout: float = 10.0,
         total_timeout: float = 30.0,
+        max_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._environ = environ
         self._extra_ca = extra_ca
         self._connect_timeout = connect_timeout
         self._total_timeout = total_timeout
+        self._max_bytes = max_bytes
         self._pools: dict[tuple[str | None, Path | None], PoolManager] = {}
         self._pools_lock = threading.Lock()
 
@@ -202,7 +205,7 @@ class Https:
                 timeout=urllib3.Timeout(connect=self._connect_timeout, total=self._total_timeout),
             )
             try:
-                return _read(answer, url)
+                return _read(answer, url, self._max_bytes)
             finally:
                 # A body that was not read to its end would poison the next request.
                 answer.close()
@@ -373,13 +376,13 @@ class _UntilDeadline(RawIOBase):
         super().close()
 
 
-def _read(answer: BaseHTTPResponse, url: str) -> Response:
+def _read(answer: BaseHTTPResponse, url: str, max_bytes: int) -> Response:
     """Return the answer with its body, of which the size is limited; the time is the socket's."""
     body = bytearray()
     while chunk := answer.read1(CHUNK_BYTES):
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            detail = Message("over {size} MiB", size=MAX_BODY_BYTES >> 20)
+        if len(body) > max_bytes:
+            detail = Message("over {size} MiB", size=max_bytes >> 20)
             raise NetworkError(Trouble.TOO_LARGE, url, detail)
     return Response(
         url=url,

@@ -1,6 +1,6 @@
 """The only place that runs other programs.
 
-None is taken from the current folder, nor run in it: that may be a checkout from anywhere, with a
+No program is looked for or run in the current folder: that may be a checkout from anywhere, with a
 `docker` or a `node_modules` of its own.
 """
 
@@ -10,12 +10,21 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
+from wizard import supervisor
 from wizard.platforms import own_session
+from wizard.process_control import KILL, send_to_group
+
+# What is read of a program's output at most, and of one line of a program that runs on.
+MAX_OUTPUT_BYTES = 4 << 20
+MAX_LINE_BYTES = 1 << 14
+# How long nothing may come from the pipe of a program that has ended.
+REST_SECONDS = 0.5
 
 # PATHEXT has others too, such as `.js`, which Windows cannot start by themselves.
 _STARTABLE = (".com", ".exe", ".bat", ".cmd")
@@ -26,7 +35,11 @@ _READ_BY_CMD = re.compile(r'["%&|<>^!\r\n]')
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A program that has ended; `status` is its exit status, 127 when it could not be started."""
+    """A program that has ended.
+
+    `status` is its exit status: 127 if it could not be started, 124 if it was ended because it
+    ran or wrote too long.
+    """
 
     status: int
     stdout: str
@@ -37,19 +50,36 @@ class Processes(Protocol):
     """What the wizard needs of other programs."""
 
     def which(self, program: str) -> Path | None:
-        """Where the program lies, None if it is not installed."""
+        """Where the program is, None if it is not installed."""
         ...
 
     def run(
-        self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
+        self,
+        args: Sequence[str],
+        *,
+        timeout: float = 10.0,
+        env: Mapping[str, str] | None = None,
+        at_terminal: bool = False,
     ) -> Completed:
-        """Run a program to its end, its input empty; a timeout counts as status 124."""
+        """Run a program to its end, with no input.
+
+        Args:
+            args: the program and its arguments.
+            timeout: seconds until it is ended.
+            env: its environment, None for ours.
+            at_terminal: whether it may ask for a password at the terminal, as sudo does. If not,
+                it runs in a session of its own, and what it leaves behind is ended with it.
+        """
         ...
 
     def start(
         self, args: Sequence[str], *, env: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[str]:
-        """Start a program in a session of its own, with text pipes for stdout and stderr."""
+    ) -> subprocess.Popen[bytes]:
+        """Start a program under a supervisor (`wizard.supervisor`), with pipes for its output.
+
+        The program and all that it started end when the pipe to the supervisor's input closes,
+        so at the latest when we end.
+        """
         ...
 
 
@@ -79,46 +109,128 @@ class SystemProcesses:
         return next(programs(program, os.environ), None)
 
     def run(
-        self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
+        self,
+        args: Sequence[str],
+        *,
+        timeout: float = 10.0,
+        env: Mapping[str, str] | None = None,
+        at_terminal: bool = False,
     ) -> Completed:
         """See `Processes.run`."""
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 _command(args, env),
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=timeout,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env=None if env is None else dict(env),
                 cwd=_folder(),
-                check=False,
+                **({} if at_terminal else own_session()),
             )
-        except subprocess.TimeoutExpired:
-            return Completed(124, "", f"no end after {timeout:g} s")
         except OSError as error:
             return Completed(127, "", str(error))
-        return Completed(done.returncode, done.stdout, done.stderr)
+
+        def end() -> None:
+            if at_terminal:  # its group is ours
+                process.kill()
+            else:
+                send_to_group(process.pid, KILL)
+
+        return _outcome(process, end, timeout)
 
     def start(
         self, args: Sequence[str], *, env: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[str]:
+    ) -> subprocess.Popen[bytes]:
         """See `Processes.start`.
 
         Raises:
-            OSError: the program cannot be started.
+            OSError: the program is not installed.
         """
+        command = _command(args, env)
+        # A frozen Python has no interpreter for the supervisor.
+        ours = [sys.executable, "-I", "-S", supervisor.__file__] if sys.executable else []
         return subprocess.Popen(
-            _command(args, env),
-            stdin=subprocess.DEVNULL,
+            [*ours, *command],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
             env=None if env is None else dict(env),
             cwd=_folder(),
             **own_session(),
         )
+
+
+class _Output:
+    """A pipe of a program, read by a thread: at most `MAX_OUTPUT_BYTES`, then `overflow`."""
+
+    def __init__(self, pipe: IO[bytes], overflow: Callable[[], None]) -> None:
+        self._pipe = pipe
+        self._overflow = overflow
+        self._content = bytearray()
+        self._thread = threading.Thread(target=self._read, name="output", daemon=True)
+        self._thread.start()
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the program wrote more than is read."""
+        return len(self._content) > MAX_OUTPUT_BYTES
+
+    @property
+    def text(self) -> str:
+        """What was read, decoded leniently, with Unix line ends."""
+        return self._content.decode("utf-8", "replace").replace("\r\n", "\n")
+
+    def is_complete(self) -> bool:
+        """Whether the pipe was read to its end; waits for `REST_SECONDS` after the last byte."""
+        read = -1
+        while self._thread.is_alive() and read != len(self._content):
+            read = len(self._content)
+            self._thread.join(REST_SECONDS)
+        return not self._thread.is_alive()
+
+    def _read(self) -> None:
+        with self._pipe:
+            while chunk := os.read(self._pipe.fileno(), 1 << 16):
+                self._content += chunk
+                if self.overflowed:
+                    self._overflow()
+                    return
+
+
+def _outcome(
+    process: subprocess.Popen[bytes], end: Callable[[], None], timeout: float
+) -> Completed:
+    """Wait for the program, end what it leaves behind, and return what it wrote."""
+    ended = threading.Event()
+
+    def wait() -> None:  # at once, where `Popen.wait` with a timeout polls
+        process.wait()
+        ended.set()
+
+    outputs = [_Output(pipe, end) for pipe in (process.stdout, process.stderr) if pipe]
+    threading.Thread(target=wait, daemon=True).start()
+    is_whole = False
+    try:
+        is_in_time = ended.wait(timeout)
+        # A child of the program may hold a pipe open.
+        is_whole = is_in_time and all(output.is_complete() for output in outputs)
+    finally:
+        if not is_whole:
+            end()
+            ended.wait(REST_SECONDS)
+    if any(output.overflowed for output in outputs):
+        return Completed(124, "", f"more than {MAX_OUTPUT_BYTES >> 20} MiB of output")
+    if not is_in_time:
+        return Completed(124, "", f"no end after {timeout:g} s")
+    return Completed(process.returncode, *(output.text for output in outputs))
+
+
+def lines_of(stream: IO[bytes]) -> Iterator[str]:
+    """The lines that a program writes; of a longer line, its first `MAX_LINE_BYTES`."""
+    while line := stream.readline(MAX_LINE_BYTES):
+        yield line.decode("utf-8", "replace")
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(MAX_LINE_BYTES)
 
 
 def _command(

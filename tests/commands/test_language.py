@@ -50,11 +50,11 @@ from wizard.http import HttpClient, NetworkError, Trouble
 from wizard.language import Language, Message
 from wizard.librechat.env_file import EnvFile
 from wizard.ports import Ports
+from wizard.process_control import start_time
 from wizard.rules import all_rules
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 from wizard.ui import usage
-from wizard.watchdog import start_time
 
 # What is shown as it is in every language.
 DATA = (

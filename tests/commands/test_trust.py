@@ -31,7 +31,12 @@ class Keychain:
         return None
 
     def run(
-        self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
+        self,
+        args: Sequence[str],
+        *,
+        timeout: float = 10.0,
+        env: Mapping[str, str] | None = None,
+        at_terminal: bool = False,
     ) -> Completed:
         verb = args[1]
         if verb == "verify-cert":

@@ -23,8 +23,8 @@ from wizard.commands.live import duration, event_text
 from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response
+from wizard.process_control import start_time
 from wizard.tunnels import EventKind, TunnelEvent, local
-from wizard.watchdog import start_time
 
 
 def here() -> str:

@@ -62,7 +62,12 @@ class FakeDocker(SystemProcesses):
         return Path("/usr/bin/docker") if self.installed else None
 
     def run(
-        self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
+        self,
+        args: Sequence[str],
+        *,
+        timeout: float = 10.0,
+        env: Mapping[str, str] | None = None,
+        at_terminal: bool = False,
     ) -> Completed:
         assert self.installed
         assert args[:3] == ["docker", "volume", "ls"]
@@ -265,6 +270,7 @@ def test_docker_is_not_asked_where_compose_is_not_used(tmp_path: Path) -> None:
             *,
             timeout: float = 10.0,
             env: Mapping[str, str] | None = None,
+            at_terminal: bool = False,
         ) -> Completed:
             raise AssertionError(args)
 

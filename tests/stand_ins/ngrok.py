@@ -6,7 +6,8 @@ public logs have them. What it does is chosen by the environment:
     STAND_IN_STATE     folder of what ngrok's service knows: one file for each URL online
     STAND_IN_VERSION   the agent's version, 3.39.10
     STAND_IN_SCENARIO  "", or what goes wrong: silent, unreachable, sessions, too_old, suspended,
-                       limit, verbose_limit, ends, bad_configuration
+                       limit, verbose_limit, ends, bad_configuration; or the file `scenario` of
+                       the state says it, for the agents that come
     STAND_IN_DOMAINS   the account's domains, the first is its free one
 
 The authtoken is refused as ngrok does: none (4018), of a wrong form (105), "revoked…" (107).
@@ -37,7 +38,8 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.stand_ins.edge import Edge, Visit
 
-SCENARIO = os.environ.get("STAND_IN_SCENARIO", "")
+_LATER = Path(os.environ.get("STAND_IN_STATE", ""), "scenario")
+SCENARIO = os.environ.get("STAND_IN_SCENARIO") or (_LATER.read_text() if _LATER.is_file() else "")
 VERSION = os.environ.get("STAND_IN_VERSION", "3.39.10")
 DOMAINS = os.environ.get("STAND_IN_DOMAINS", "stand-in.ngrok-free.dev").split(",")
 DASHBOARD = "https://dashboard.ngrok.com"

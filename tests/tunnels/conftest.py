@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from tests.languages import untranslatable
 from tests.providers import node_modules
 from wizard.tunnels import EventKind, TunnelEvent, supervised
+from wizard.tunnels.child import ChildTunnel
 
 __all__ = ["node_modules"]
 
@@ -33,6 +35,19 @@ def free_port() -> int:
         port = server.getsockname()[1]
         assert isinstance(port, int)
         return port
+
+
+def supervisor_of(tunnel: ChildTunnel) -> int:
+    """The process that holds the program of the tunnel, and ends after it."""
+    assert tunnel._child is not None
+    return tunnel._child._process.pid
+
+
+def pid_of(tunnel: ChildTunnel) -> int:
+    """The program of an open tunnel."""
+    supervisor = supervisor_of(tunnel)
+    (pid,) = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    return int(pid)
 
 
 @dataclass

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.tunnels.conftest import Listener, free_port, until
+from tests.tunnels.conftest import Listener, free_port, pid_of, until
 from wizard import loopback
 from wizard.findings import ExitCode, Failure
+from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 from wizard.tunnels import EventKind, TunnelRequest, provider
 from wizard.tunnels.caddy import RULES, CaddyTunnel
-from wizard.watchdog import start_time
 
 pytestmark = pytest.mark.needs("caddy")
 
@@ -59,11 +59,6 @@ def visit(opened: CaddyTunnel, url: str) -> str:
         body = answer.read()
     assert isinstance(body, bytes)
     return body.decode()
-
-
-def pid_of(opened: CaddyTunnel) -> int:
-    assert opened._child is not None
-    return opened._child._process.pid
 
 
 def test_the_url_leads_to_librechat_over_https(request_: TunnelRequest) -> None:
@@ -140,7 +135,7 @@ def test_a_killed_caddy_comes_back(request_: TunnelRequest, listener: Listener) 
         assert "X-Forwarded-Proto: https" in visit(opened, f"{request_.requested_url}/")
 
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
-    assert listener.events[0].detail == "Caddy ended (exit status -9)"
+    assert listener.events[0].detail == "Caddy ended (exit status 137)"
 
 
 def test_a_taken_port_is_told(request_: TunnelRequest) -> None:

@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.tunnels.conftest import Listener, free_port, until
+from tests.tunnels.conftest import Listener, free_port, pid_of, supervisor_of, until
 from wizard.findings import ExitCode, Failure
+from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 from wizard.tunnels import EventKind, TunnelRequest, event_streams, provider
 from wizard.tunnels.cloudflared import RULES, CloudflaredTunnel
-from wizard.watchdog import start_time
 
 STAND_IN = Path(__file__).parent.parent / "stand_ins" / "cloudflared.py"
 
@@ -82,11 +82,6 @@ def world(
 def running(opened: CloudflaredTunnel) -> Iterator[CloudflaredTunnel]:
     with opened:
         yield opened
-
-
-def pid_of(opened: CloudflaredTunnel) -> int:
-    assert opened._child is not None
-    return opened._child._process.pid
 
 
 def test_the_url_leads_to_librechat(world: World) -> None:
@@ -159,7 +154,7 @@ def test_what_cloudflared_complains_of_is_explained(
     assert caught.value.finding.rule.id == rule
     assert said in caught.value.finding.detail
     assert caught.value.finding.detail.isprintable()
-    assert start_time(pid_of(opened)) is None
+    assert start_time(supervisor_of(opened)) is None
 
 
 def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listener) -> None:
@@ -177,7 +172,7 @@ def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listen
 @pytest.mark.parametrize(
     ("scenario", "number", "said"),
     [
-        ("", signal.SIGKILL, "cloudflared ended (exit status -9)"),
+        ("", signal.SIGKILL, "cloudflared ended (exit status 137)"),
         ("forgets", signal.SIGUSR1, "Cloudflare has given up the quick tunnel"),
     ],
 )
@@ -211,7 +206,7 @@ def test_closing_leaves_no_process_and_no_port(world: World) -> None:
     opened.close()
     opened.close()
 
-    assert start_time(pid_of(opened)) is None
+    assert start_time(supervisor_of(opened)) is None
     assert not _listens(relay.port)
 
 

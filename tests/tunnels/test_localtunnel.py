@@ -18,8 +18,9 @@ from typing import TypeVar, cast
 
 import pytest
 
-from tests.tunnels.conftest import Listener, free_port, until
+from tests.tunnels.conftest import Listener, free_port, pid_of, supervisor_of, until
 from wizard.findings import ExitCode, Failure
+from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 from wizard.tunnels import EventKind, TunnelRequest, provider, supervised
 from wizard.tunnels.localtunnel import (
@@ -28,7 +29,6 @@ from wizard.tunnels.localtunnel import (
     LocaltunnelTunnel,
     name_of,
 )
-from wizard.watchdog import start_time
 
 MODULES = Path(__file__).parent.parent / "node" / "node_modules"
 PATH = os.environ["PATH"]
@@ -133,11 +133,6 @@ def running(opened: LocaltunnelTunnel) -> Iterator[LocaltunnelTunnel]:
         yield opened
 
 
-def pid_of(opened: LocaltunnelTunnel) -> int:
-    assert opened._child is not None
-    return opened._child._process.pid
-
-
 @needs_node
 def test_the_url_leads_to_librechat(
     request_: TunnelRequest, environ: dict[str, str], server: Server
@@ -185,7 +180,7 @@ def test_a_name_that_is_taken_is_no_success(
 
     assert caught.value.finding.rule.id == "LA363"
     assert caught.value.exit_code is ExitCode.TUNNEL
-    assert start_time(pid_of(second)) is None
+    assert start_time(supervisor_of(second)) is None
 
 
 @needs_node
@@ -209,7 +204,7 @@ def test_a_server_that_is_away_does_not_hold_us_up(
         away.open()
 
     assert caught.value.finding.rule.id == "LA361"
-    assert start_time(pid_of(away)) is None
+    assert start_time(supervisor_of(away)) is None
 
 
 @needs_node
@@ -248,7 +243,7 @@ def test_closing_stops_the_client(
     assert until(lambda: server.knows("librechat-ada"))
     opened.close()
 
-    assert start_time(pid_of(opened)) is None
+    assert start_time(supervisor_of(opened)) is None
     assert until(lambda: not server.knows("librechat-ada"))
 
 

@@ -1,19 +1,20 @@
-"""The ngrok tunnel against a real process of a stand-in agent, started by pyngrok."""
+"""The ngrok tunnel against a real process of a stand-in agent."""
 
 from __future__ import annotations
 
 import http.client
-import http.server
 import io
 import json
 import os
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,12 +24,15 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from tests.e2e.proxies import proxy_to
+from tests.providers import Authority, make_authority
+from tests.sockets import read_request, server
 from tests.tunnels.conftest import Listener, free_port, until
 from wizard.findings import ExitCode, Failure
+from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 from wizard.tunnels import EventKind, TunnelRequest, ngrok, ngrok_agent, ngrok_config, provider
 from wizard.tunnels.ngrok import NgrokTunnel
-from wizard.watchdog import start_time
 
 STAND_IN = Path(__file__).parent.parent / "stand_ins" / "ngrok.py"
 TOKEN = "2abcDEFghiJKLmnoPQRstuVWXyz_0123456789"
@@ -169,7 +173,7 @@ def test_the_agent_sees_the_token_and_none_of_our_secrets(world: World) -> None:
 def test_the_agent_is_in_a_session_of_its_own(world: World) -> None:
     with world.tunnel():
         pid = world.agents()[0]
-        assert os.getsid(pid) == pid
+        assert os.getsid(pid) != os.getsid(0)
 
 
 def test_nothing_reaches_the_terminal(world: World, capfd: pytest.CaptureFixture[str]) -> None:
@@ -272,38 +276,30 @@ def test_without_a_token_nothing_is_started(world: World) -> None:
     assert world.arguments() == []
 
 
-def test_an_unreachable_service_is_told_apart(
-    world: World, listener: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ngrok, "SESSION_SECONDS", 2)
+def test_an_unreachable_service_is_told_apart(world: World, listener: Listener) -> None:
     world.environ["STAND_IN_SCENARIO"] = "unreachable"
-    finding = world.failure().finding
+    finding = world.failure(seconds=3.0).finding
 
     assert finding.rule.id == "LA309"
     assert "no host" in finding.detail
-    assert "ngrok cannot reach its servers yet, it tries again" in listener.lines
+    assert listener.lines.count("ngrok cannot reach its servers yet, it tries again") == 1
 
 
 def test_a_silent_agent_does_not_hold_us_up(world: World) -> None:
     world.environ["STAND_IN_SCENARIO"] = "silent"
-    began = time.monotonic()
     failure = world.failure(seconds=1.0)
 
     assert failure.finding.rule.id == "LA310"
-    assert time.monotonic() - began < 10
     with pytest.raises(AssertionError, match="nobody"):
         _process_with(str(world.configuration))
 
 
 def test_closing_from_another_thread_ends_a_start(world: World) -> None:
     world.environ["STAND_IN_SCENARIO"] = "silent"
-    tunnel = world.tunnel()
+    tunnel = world.tunnel(seconds=600.0)
     threading.Timer(1.0, tunnel.close).start()
-    began = time.monotonic()
     with pytest.raises(Failure):
         tunnel.open()
-
-    assert time.monotonic() - began < 10
 
 
 def test_a_broken_agent_is_explained(world: World) -> None:
@@ -349,13 +345,7 @@ def test_a_configuration_that_cannot_be_read_is_refused(world: World) -> None:
 def running_agent(world: World, port: int) -> Iterator[None]:
     """An agent of the user's own that leads to the port."""
     with world.tunnel(port=port) as url:
-        # It is this process's own: let pyngrok forget it, as it would not know another's.
-        from pyngrok import process
-
-        known = dict(process._current_processes)
-        process._current_processes.clear()
         yield
-        process._current_processes.update(known)
         assert url == URL
 
 
@@ -443,13 +433,13 @@ def test_a_killed_agent_is_replaced_at_the_same_url(world: World, listener: List
         assert len(world.agents()) == 1
 
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
-    assert "exit status -9" in listener.events[0].detail
+    assert "exit status 137" in listener.events[0].detail
     assert world.agents() == []
 
 
 def test_why_it_cannot_come_back_is_told(world: World, listener: Listener) -> None:
     with running(world.tunnel()):
-        world.environ["STAND_IN_SCENARIO"] = "sessions"
+        (world.state / "scenario").write_text("sessions")
         os.kill(world.agents()[0], signal.SIGKILL)
         assert until(lambda: len(listener.kinds()) == 2)
 
@@ -539,89 +529,73 @@ def test_the_agent_is_found_in_its_own_folder(world: World) -> None:
 
 
 @contextmanager
-def download_site(content: bytes) -> Iterator[str]:
-    class Site(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+def download_site(world: World, authority: Authority, content: bytes) -> Iterator[None]:
+    """ngrok's site behind the user's proxy; `authority` vouches for it."""
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
+    def serve(connection: socket.socket) -> None:
+        assert read_request(connection).startswith(b"GET /c/bNyj1mQVY4c/ngrok-v3-stable-")
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n"
+        connection.sendall(head.encode() + content)
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/ngrok.tgz"
-        server.shutdown()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.certificate, authority.key)
+    with server(serve, context) as port, proxy_to(port) as proxy:
+        world.environ |= {"HTTPS_PROXY": proxy, "SSL_CERT_FILE": str(authority.ca)}
+        yield
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    folder = tmp_path / "authority"
+    folder.mkdir()
+    return make_authority(folder, "bin.ngrok.com")
 
 
 def without_agent(world: World) -> None:
     (world.folder / "bin/ngrok").unlink()
 
 
-def download_from(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyngrok import installer
-
-    for name in installer.PLATFORMS:
-        monkeypatch.setitem(installer.PLATFORMS, name, url)
-
-
 def test_a_missing_agent_is_downloaded_with_progress(
-    world: World,
-    listener: Listener,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    world: World, listener: Listener, authority: Authority, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
         tar.add(world.folder / "bin/ngrok", "ngrok")
     without_agent(world)
+    before = dict(os.environ), tempfile.gettempdir()
 
-    with download_site(archive.getvalue()) as site:
-        download_from(site, monkeypatch)
-        with world.tunnel() as url:
-            assert url == URL
+    with download_site(world, authority, archive.getvalue()), world.tunnel() as url:
+        assert url == URL
 
     own = world.configuration.parent / "ngrok"
-    assert "Downloading ngrok: 100%" in listener.lines
-    assert capfd.readouterr().out == ""
+    assert {"Downloading ngrok ...", "Downloading ngrok: 100%"} <= set(listener.lines)
+    assert capfd.readouterr() == ("", "")
+    assert (dict(os.environ), tempfile.gettempdir()) == before
     assert own.stat().st_mode & 0o777 == 0o700
     assert {path.name for path in own.parent.iterdir()} == {"ngrok", "ngrok.yml"}
 
 
 @pytest.mark.parametrize("content", [b"<html>captive portal</html>", b""])
 def test_a_download_that_is_no_agent_leaves_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch, content: bytes
+    world: World, authority: Authority, content: bytes
 ) -> None:
     without_agent(world)
-    with download_site(content) as site:
-        download_from(site, monkeypatch)
+    with download_site(world, authority, content):
         finding = world.failure().finding
 
     assert finding.rule.id == "LA313"
+    assert "An error occurred while downloading ngrok" in finding.detail
     assert [path.name for path in world.configuration.parent.iterdir()] == ["ngrok.yml"]
 
 
-def test_a_download_without_a_network_is_explained(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_agent(world)
-    download_from(f"http://127.0.0.1:{free_port()}/ngrok.tgz", monkeypatch)
-    finding = world.failure().finding
-
-    assert finding.rule.id == "LA313"
-    assert "Connection refused" in finding.detail
-    assert "https://ngrok.com/download" in finding.fix
-
-
-def test_the_proxy_that_refuses_the_download_is_asked(world: World) -> None:
+def test_a_download_without_a_network_is_explained(world: World) -> None:
     without_agent(world)
     world.environ |= {"HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
     finding = world.failure().finding
 
     assert finding.rule.id == "LA313"
     assert "Connection refused" in finding.detail
+    assert "https://ngrok.com/download" in finding.fix
 
 
 def _process_with(argument: str) -> int:

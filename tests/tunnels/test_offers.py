@@ -25,7 +25,12 @@ class Machine(SystemProcesses):
         return Path("/usr/bin") / program if self._has_programs else None
 
     def run(
-        self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
+        self,
+        args: Sequence[str],
+        *,
+        timeout: float = 10.0,
+        env: Mapping[str, str] | None = None,
+        at_terminal: bool = False,
     ) -> Completed:
         return Completed(0, self._said, "")
 

@@ -31,7 +31,12 @@ class With(WithoutMkcert):
         return Path("/usr/bin") / program if program in self.programs else None
 
     def run(
-        self, args: Sequence[str], *, timeout: float = 10.0, env: Mapping[str, str] | None = None
+        self,
+        args: Sequence[str],
+        *,
+        timeout: float = 10.0,
+        env: Mapping[str, str] | None = None,
+        at_terminal: bool = False,
     ) -> Completed:
         raise AssertionError(f"planning runs nothing: {args}")
 

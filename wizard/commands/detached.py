@@ -23,6 +23,7 @@ from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
 from wizard.language import Language, Message
 from wizard.platforms import own_session, reader_has_gone
+from wizard.process_control import end_child, start_time
 from wizard.text import one_line
 from wizard.tunnels import (
     SECRET_PREFIXES,
@@ -32,7 +33,6 @@ from wizard.tunnels import (
     TunnelRequest,
     provider,
 )
-from wizard.watchdog import end_child, start_time
 
 NO_WORD = Rule(
     "LA323",

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING
 
 from wizard.language import Message
+from wizard.process_control import end_child
+from wizard.processes import lines_of
+from wizard.supervisor import GRACE_SECONDS, NOT_STARTED
 from wizard.text import one_line
 from wizard.tunnels import TunnelRequest, without_librechat_variables
 from wizard.tunnels.supervised import SupervisedTunnel
-from wizard.watchdog import Watchdog, end_child
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
@@ -22,15 +26,15 @@ if TYPE_CHECKING:
 
 START_SECONDS = 30.0
 LINES_KEPT = 40
-# The status by which a shell says that a program cannot be started.
-NOT_STARTED = 127
+# The supervisor asks, kills after a grace, and then ends what is left.
+CLOSE_SECONDS = 3 * GRACE_SECONDS
 
 
 class Child:
     """A program that was started and does not outlive us; `on_line` gets what it says.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: it is not installed.
     """
 
     def __init__(
@@ -43,7 +47,6 @@ class Child:
         self._on_line = on_line
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._process = processes.start(args, env=environ)
-        self._watchdog = Watchdog(self._process.pid)
         self._readers = [
             threading.Thread(target=self._read, args=(stream,), name=args[0], daemon=True)
             for stream in (self._process.stdout, self._process.stderr)
@@ -61,10 +64,19 @@ class Child:
         """Its last lines."""
         return tuple(self._lines)
 
+    def wait(self, seconds: float) -> int | None:
+        """Wait for its end; return the exit status, None if it still runs."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def close(self) -> None:
         """End the program and all that it started; may be called twice."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self.wait(CLOSE_SECONDS)
         end_child(self._process)
-        self._watchdog.release()
         self.heard_out()
 
     def heard_out(self) -> None:
@@ -73,13 +85,16 @@ class Child:
             if reader is not threading.current_thread():
                 reader.join(1.0)
 
-    def _read(self, stream: IO[str]) -> None:
+    def _read(self, stream: IO[bytes]) -> None:
         with stream:
-            for line in stream:
+            for line in lines_of(stream):
                 clean = one_line(line.strip())
                 if clean:
                     self._lines.append(clean)
-                    self._on_line(clean)
+                    # Whatever a listener thinks of a line: a pipe that nobody reads stops its
+                    # program.
+                    with suppress(Exception):
+                        self._on_line(clean)
 
 
 class ChildTunnel(SupervisedTunnel):

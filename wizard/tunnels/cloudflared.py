@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.language import Message
 from wizard.private import private_folder
+from wizard.supervisor import NOT_STARTED
 from wizard.tunnels import Offer, Tunnel, TunnelEvent, TunnelRequest, event_streams
-from wizard.tunnels.child import NOT_STARTED, START_SECONDS, ChildTunnel
-from wizard.tunnels.local_api import get_json
+from wizard.tunnels.child import START_SECONDS, ChildTunnel
+from wizard.tunnels.local_api import LocalApi
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
@@ -110,6 +111,7 @@ class CloudflaredTunnel(ChildTunnel):
         self._relay: event_streams.Relay | None = None
         self._tells = False
         self._metrics = ""
+        self._api = LocalApi()
         self._forgotten = False
         self._findings: list[Finding] = []
 
@@ -167,7 +169,7 @@ class CloudflaredTunnel(ChildTunnel):
         if found := _METRICS.search(line):
             self._metrics = found[1]
         elif _CONNECTED in line:
-            known = get_json(self._metrics, "/quicktunnel") if self._metrics else None
+            known = self._api.get(self._metrics, "/quicktunnel") if self._metrics else None
             if known and known.get("hostname"):
                 self._stands(f"https://{known['hostname']}")
         elif _FORGOTTEN in line:
@@ -182,7 +184,7 @@ class CloudflaredTunnel(ChildTunnel):
         return False
 
     def _observe(self) -> None:
-        if get_json(self._metrics, "/ready") is None:
+        if self._api.get(self._metrics, "/ready") is None:
             self._lose(Message("cloudflared lost the connection to Cloudflare and tries again"))
         else:
             self._regain()

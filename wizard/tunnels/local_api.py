@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
+import json
 from collections.abc import Mapping
 
-from wizard.reading import load_json
+from wizard.http import Https, NetworkError
 
-API_SECONDS = 2.0
-API_MAX_BYTES = 16 << 20
+LOOK_SECONDS = 2.0
+ORDER_SECONDS = 15.0
+# ngrok's agent shows whole requests and answers.
+MAX_BYTES = 16 << 20
 
 
-def get_json(address: str, path: str) -> Mapping[str, object] | None:
-    """The JSON object at this page, None if there is none; no proxy is asked.
+class LocalApi:
+    """A client for them; no proxy is asked."""
 
-    Args:
-        address: host and port.
-        path: with its query.
-    """
-    try:
-        connection = http.client.HTTPConnection(address, timeout=API_SECONDS)
-        with contextlib.closing(connection):
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            body = answer.read(API_MAX_BYTES)
-        document = load_json(body) if answer.status == 200 else None
-    except (OSError, ValueError, http.client.HTTPException):
-        return None
-    return document if isinstance(document, dict) else None
+    def __init__(self) -> None:
+        self._looking = _client(LOOK_SECONDS)
+        self._ordering = _client(ORDER_SECONDS)
+
+    def get(self, address: str, path: str) -> Mapping[str, object] | None:
+        """Return the JSON object at this page, None if there is none.
+
+        Args:
+            address: host and port.
+            path: with its query.
+        """
+        try:
+            answer = self._looking.request("GET", f"http://{address}{path}")
+        except NetworkError:
+            return None
+        return answer.json_object() if answer.status == 200 else None
+
+    def post(
+        self, address: str, path: str, document: Mapping[str, object]
+    ) -> tuple[int, Mapping[str, object]]:
+        """Send a JSON object; return the status of the answer, 0 for none, and its JSON object."""
+        try:
+            answer = self._ordering.request(
+                "POST",
+                f"http://{address}{path}",
+                body=json.dumps(document).encode(),
+                headers={"Content-Type": "application/json"},
+            )
+        except NetworkError as error:
+            return 0, {"msg": error.reason}
+        return answer.status, answer.json_object() or {}
+
+
+def _client(seconds: float) -> Https:
+    return Https({}, connect_timeout=seconds, total_timeout=seconds, max_bytes=MAX_BYTES)

@@ -1,4 +1,10 @@
-"""The default tunnel: ngrok, by pyngrok. Public, and with an account's own URL each time."""
+"""The default tunnel: ngrok, by pyngrok. Public, and with an account's own URL each time.
+
+pyngrok downloads the agent and reads its log. The agent itself is a program like those of the
+other tunnels: pyngrok's own `connect` would put the authtoken among its arguments or need our
+environment and error output changed, wait for a silent agent without end, and take lines of any
+length.
+"""
 
 from __future__ import annotations
 
@@ -10,54 +16,45 @@ from typing import TYPE_CHECKING
 
 from wizard.findings import Failure
 from wizard.language import Message
-from wizard.private import private_folder
-from wizard.reading import load_json
+from wizard.private import private_folder, write_whole
 from wizard.settings import InvalidValue, parse_public_url
-from wizard.tunnels import (
-    Offer,
-    Tunnel,
-    TunnelRequest,
-    ngrok_agent,
-    ngrok_config,
-    without_librechat_variables,
-)
+from wizard.tunnels import Offer, Tunnel, TunnelRequest, ngrok_agent, ngrok_config
+from wizard.tunnels.child import ChildTunnel
+from wizard.tunnels.local_api import LocalApi
 from wizard.tunnels.ngrok_errors import (
     AGENT_ENDED,
     ALREADY_ONLINE,
     BAD_CONFIGURATION,
-    BROKEN_AGENT,
     FOREIGN_DOMAIN,
     NO_NETWORK,
     NO_TOKEN,
     NOT_A_DOMAIN,
-    REFUSED,
     RULES,
+    SILENT_AGENT,
     TOKEN_PAGE,
     failure_of,
     readable,
     rule_of,
 )
-from wizard.tunnels.supervised import SupervisedTunnel
 
 if TYPE_CHECKING:
-    from pyngrok.conf import PyngrokConfig
-    from pyngrok.log import NgrokLog
-
     from wizard.processes import Processes
 
 __all__ = ["PROVIDER", "RULES"]
 
-START_SECONDS = 30.0
-# Until when pyngrok gives the agent to reach ngrok; the agent itself tries for ever.
-SESSION_SECONDS = 15
-# The agent's own words (3.37.2, and the facts of `pyngrok.process`).
-_SESSION_LOST = "session closed, starting reconnect loop"
-_SESSION_STANDS = "client session established"
+START_SECONDS = 20.0
+# The agent's own words (3.37.2, and `pyngrok.process`, which waits for the first three).
+_API_IS_UP = "starting web service"
+_TUNNELS_CAN_START = "tunnel session started"
+_CONNECTED = "client session established"
+_LOST = "session closed, starting reconnect loop"
 _NOT_REACHED = "failed to reconnect session"
 
 
-class NgrokTunnel(SupervisedTunnel):
-    """LibreChat at an ngrok URL: by an agent of ours, or by one that leads there already."""
+class NgrokTunnel(ChildTunnel):
+    """LibreChat at an ngrok URL: by an agent of ours, or by one that already leads there."""
+
+    _program = Message("The ngrok agent")
 
     def __init__(
         self,
@@ -67,201 +64,164 @@ class NgrokTunnel(SupervisedTunnel):
         *,
         start_seconds: float = START_SECONDS,
     ) -> None:
-        super().__init__(request)
-        self._processes = processes
-        self._environ = environ
-        self._start_seconds = start_seconds
-        self._agent: ngrok_agent.OwnAgent | None = None
-        self._stands = False
+        super().__init__(request, processes, environ, start_seconds=start_seconds)
+        self._api = LocalApi()
+        self._token = ""
+        self._agent: Path | None = None
+        self._configuration = ngrok_config.Configuration(Path())
+        self._has_endpoints = True
+        self._is_open = False
+        self._heard: set[str] = set()
         self._address = ""
+        self._error = ""
         self._requests: ngrok_agent.RequestLog | None = None
 
     def _start(self) -> str:
-        self._agent = None
-        self._stands = False
-        wanted = self._url or self._requested_url()
-        configuration = ngrok_config.read(self._environ)
-        addresses = ngrok_agent.api_addresses(configuration.web_address)
-        found = ngrok_agent.running_endpoint(self._request.port, wanted, addresses)
+        self._child, self._is_open, self._address, self._error = None, False, "", ""
+        self._heard = set()
+        requested = self._url or self._requested_url()
+        self._configuration = ngrok_config.read(self._environ)
+        addresses = ngrok_agent.api_addresses(self._configuration.web_address)
+        port = self._request.port
+        found = ngrok_agent.running_endpoint(self._api, port, requested, addresses)
         if found is None:
-            found = self._run_agent(configuration, wanted, addresses)
+            address = super()._start()
+            try:
+                url = ngrok_agent.open_endpoint(
+                    self._api, address, port, requested, has_endpoints=self._has_endpoints
+                )
+            except Failure as failure:
+                raise self._with_holder(failure, addresses) from None
+            found = ngrok_agent.Running(address, url)
         self._address = found.address
-        self._requests = ngrok_agent.RequestLog(found.address)
-        self._stands = True
+        self._requests = ngrok_agent.RequestLog(self._api, found.address)
+        self._is_open = True
         return found.public_url
 
-    def _run_agent(
-        self,
-        configuration: ngrok_config.Configuration,
-        wanted: str,
-        addresses: tuple[str, ...],
-    ) -> ngrok_agent.Running:
-        from pyngrok.exception import PyngrokError
-
+    def _command(self) -> Sequence[str]:
         self._progress(Message("Starting ngrok"))
-        token = self._token(configuration)
-        environ = {**without_librechat_variables(self._environ), "NGROK_AUTHTOKEN": token}
-        program = ngrok_agent.find_agent(environ)
-        if program is None:
-            program = ngrok_agent.download_agent(environ, self._progress)
-        version = ngrok_agent.version_of(program, self._processes, environ)
-        has_endpoints = version >= ngrok_agent.ENDPOINTS_SINCE
-        pinned = {"url": wanted} if has_endpoints else {"domain": wanted.removeprefix("https://")}
-        agent = self._agent = ngrok_agent.OwnAgent(environ)
-        if self._closing.is_set():
-            agent.close()
-        try:
-            config = self._pyngrok_config(program, configuration, token, has_endpoints)
-            endpoint = agent.connect(
-                config,
-                self._request.port,
-                seconds=self._start_seconds,
-                **(pinned if wanted else {}),
-            )
-        except (PyngrokError, OSError) as error:
-            raise explained(error, agent.said, token=token, addresses=addresses) from None
-        return ngrok_agent.Running(agent.address, str(endpoint.public_url).rstrip("/"))
+        self._token = self._find_token()
+        self._environ["NGROK_AUTHTOKEN"] = self._token
+        agent = ngrok_agent.find_agent(self._environ)
+        if agent is None:
+            agent = ngrok_agent.download_agent(self._processes, self._environ, self._progress)
+        self._agent = agent
+        version = ngrok_agent.version_of(agent, self._processes, self._environ)
+        self._has_endpoints = version >= ngrok_agent.ENDPOINTS_SINCE
+        # The arguments of pyngrok's `_start_process`.
+        return (
+            *(str(agent), "start", "--none", "--log", "stdout"),
+            *("--config", str(self._configuration_for_agent())),
+        )
 
-    def _stop(self) -> None:
-        if self._agent is not None:
-            self._agent.close()
+    def _hear(self, line: str) -> None:
+        from pyngrok.log import NgrokLog
+
+        log = NgrokLog(line)
+        said, error = log.msg or "", log.err or ""
+        if log.lvl in {"ERROR", "CRITICAL"}:
+            self._error = error or self._error
+        if not self._is_open:
+            if _API_IS_UP in said:
+                self._address = log.addr or ""
+            if _NOT_REACHED in said and _NOT_REACHED not in self._heard:
+                self._progress(Message("ngrok cannot reach its servers yet, it tries again"))
+            states = (_TUNNELS_CAN_START, _CONNECTED, _NOT_REACHED)
+            self._heard |= {state for state in states if state in said}
+            if self._address and self._heard >= {_TUNNELS_CAN_START, _CONNECTED}:
+                self._stands(self._address)
+        elif _LOST in said:
+            self._lose(Message("ngrok lost the connection to its servers and tries again"))
+        elif _CONNECTED in said:
+            self._regain()
+        elif log.lvl == "ERROR" and (rule := rule_of(error)):
+            title, detail = Message.of(rule.title), readable(error)
+            self._lose(Message("{title}: {detail}", title=title, detail=detail))
+
+    def _explained(self, said: Sequence[str], status: int | None) -> Failure:
+        errors = [line.removeprefix("ERROR:") for line in said if line.startswith("ERROR:")]
+        text = self._error or " ".join(errors or said[-1:])
+        otherwise = AGENT_ENDED
+        if _NOT_REACHED in self._heard:
+            otherwise = NO_NETWORK
+        elif "configuration file" in text:
+            otherwise = BAD_CONFIGURATION
+        elif status is None:
+            return SILENT_AGENT.failure(
+                Message(
+                    "It was not ready after {seconds} seconds ({program}).",
+                    seconds=f"{self._start_seconds:g}",
+                    program=self._agent,
+                )
+            )
+        return failure_of(text, otherwise=otherwise, secrets=(self._token,))
 
     def _ended(self) -> str:
-        if self._agent is not None:
-            status = self._agent.status
-            if status is None:
-                return ""
-            return Message("the ngrok agent ended (exit status {status})", status=status)
-        known = ngrok_agent.running_endpoint(self._request.port, self._url, (self._address,))
+        if self._child is not None:
+            return super()._ended()
+        port, addresses = self._request.port, (self._address,)
+        known = ngrok_agent.running_endpoint(self._api, port, self._url, addresses)
         return "" if known else Message("the ngrok agent that led here has been stopped")
 
     def _observe(self) -> None:
         for event in (self._requests and self._requests.news()) or ():
             self._request.on_event(event)
 
-    def _hear(self, log: NgrokLog) -> None:
-        """What the agent says, from the moment it is started."""
-        said = log.msg or ""
-        if not self._stands:
-            if _NOT_REACHED in said:
-                self._progress(Message("ngrok cannot reach its servers yet, it tries again"))
-        elif _SESSION_LOST in said:
-            self._lose(Message("ngrok lost the connection to its servers and tries again"))
-        elif _SESSION_STANDS in said:
-            self._regain()
-        elif log.lvl == "ERROR" and (rule := rule_of(log.err or "")):
-            title, detail = Message.of(rule.title), readable(log.err or "")
-            self._lose(Message("{title}: {detail}", title=title, detail=detail))
-
-    def _token(self, configuration: ngrok_config.Configuration) -> str:
-        """The authtoken for the agent's environment, which is no place that others read.
+    def _find_token(self) -> str:
+        """The authtoken for the agent's environment, which other users cannot read.
 
         Raises:
             Failure: LA301, LA302.
         """
         given = self._request.token or self._environ.get("NGROK_AUTHTOKEN", "").strip()
-        token = given or configuration.token
+        token = given or self._configuration.token
         if not token:
             raise NO_TOKEN.failure(
-                Message("Neither NGROK_AUTHTOKEN nor {file} holds one.", file=configuration.path)
+                Message(
+                    "Neither NGROK_AUTHTOKEN nor {file} holds one.", file=self._configuration.path
+                )
             )
         if self._request.token:
             ngrok_config.check_token(token)
         return token
 
     def _requested_url(self) -> str:
-        wanted = self._request.requested_url.strip()
+        requested = self._request.requested_url.strip()
         try:
-            return parse_public_url(wanted) if wanted else ""
+            return parse_public_url(requested) if requested else ""
         except InvalidValue as error:
             raise NOT_A_DOMAIN.failure(error.reason) from None
 
-    def _pyngrok_config(
-        self,
-        program: Path,
-        configuration: ngrok_config.Configuration,
-        token: str,
-        has_endpoints: bool,
-    ) -> PyngrokConfig:
-        from pyngrok.conf import PyngrokConfig
+    def _configuration_for_agent(self) -> Path:
+        """The user's own file, or one of ours if it is missing or has another token than the given.
 
-        return PyngrokConfig(
-            ngrok_path=str(program),
-            config_path=str(self._configuration_for_agent(configuration, token)),
-            config_version="3" if has_endpoints else "2",
-            startup_timeout=SESSION_SECONDS,
-            request_timeout=SESSION_SECONDS,
-            log_event_callback=self._hear,
-            start_new_session=True,
-        )
-
-    def _configuration_for_agent(
-        self, configuration: ngrok_config.Configuration, token: str
-    ) -> Path:
-        """The user's own file, unless it is missing or says another token than the given one.
-
-        pyngrok would create the missing one, readable for all, and in a form that agents before
-        3.16 refuse; and whether the file's token or the environment's counts is not documented.
+        An agent without a file would create one; and whether the file's token or the environment's
+        counts is not documented.
         """
-        if configuration.exists and configuration.token in {"", token}:
+        configuration = self._configuration
+        if configuration.exists and configuration.token in {"", self._token}:
             return configuration.path
         own = private_folder(self._request.state_dir) / "ngrok.yml"
-        own.write_text(configuration.without_secrets(), "utf-8")
+        write_whole(own, configuration.without_secrets().encode())
         return own
 
-
-def explained(
-    error: Exception, said: str, *, token: str = "", addresses: Sequence[str] = ()
-) -> Failure:
-    """What pyngrok raised, as what the user can do about it.
-
-    Args:
-        error: a `PyngrokError`, or an `OSError` from the start of the agent.
-        said: the agent's own error output.
-        token: what must not be repeated.
-        addresses: where to look for the agent that holds the URL.
-    """
-    from pyngrok.exception import PyngrokNgrokError, PyngrokNgrokHTTPError
-
-    text, otherwise = str(error), BROKEN_AGENT
-    if isinstance(error, PyngrokNgrokHTTPError):
-        text, otherwise = _reason(error.body), REFUSED
-    elif isinstance(error, PyngrokNgrokError):
-        text = error.ngrok_error or said.replace("ERROR:", "") or text
-        heard = any(_NOT_REACHED in (log.msg or "") for log in error.ngrok_logs)
-        otherwise = NO_NETWORK if heard else AGENT_ENDED
-    if "configuration file" in text:
-        otherwise = BAD_CONFIGURATION
-    failure = failure_of(text, otherwise=otherwise, secrets=(token,))
-    if failure.finding.rule is ALREADY_ONLINE:
-        return _with_holder(failure, addresses)
-    return failure
-
-
-def _reason(body: str) -> str:
-    """The agent's reason in its API's refusal: `{"msg": …, "details": {"err": …}}`."""
-    try:
-        document = load_json(body)
-        return str(document["details"].get("err") or document["msg"])
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return body
-
-
-def _with_holder(failure: Failure, addresses: Sequence[str]) -> Failure:
-    """The failure, its fix naming the agent on this machine that holds the URL if one does."""
-    detail = failure.finding.detail
-    url = re.search(r"https://[^\s'\"]+", detail)
-    page = ngrok_agent.holder_of(url[0], addresses) if url else ""
-    if not page:
-        return failure
-    return ALREADY_ONLINE.failure(
-        detail,
-        fix=Message(
-            "The agent that holds it runs on this machine; {page} shows what it forwards."
-            " Stop it (Ctrl-C in its terminal), then run the command again.",
-            page=page,
-        ),
-    )
+    def _with_holder(self, failure: Failure, addresses: Sequence[str]) -> Failure:
+        """The failure; if an agent on this machine holds the URL, with the fix that names it."""
+        detail = failure.finding.detail
+        url = re.search(r"https://[^\s'\"]+", detail)
+        if failure.finding.rule is not ALREADY_ONLINE or not url:
+            return failure
+        page = ngrok_agent.holder_of(self._api, url[0], addresses)
+        if not page:
+            return failure
+        return ALREADY_ONLINE.failure(
+            detail,
+            fix=Message(
+                "The agent that holds it runs on this machine; {page} shows what it forwards."
+                " Stop it (Ctrl-C in its terminal), then run the command again.",
+                page=page,
+            ),
+        )
 
 
 class Ngrok:

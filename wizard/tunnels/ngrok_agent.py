@@ -1,56 +1,39 @@
-"""The ngrok agent: found or downloaded, started through pyngrok, and asked what passes through.
-
-What pyngrok 9.1 does that must not happen is prevented here: the authtoken among the arguments
-of the agent, an agent in our terminal's session and with our terminal as its error output, a
-start that never returns, a download into a folder that others write to.
-"""
+"""The ngrok agent: found or downloaded, and spoken to by its local API."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import os
 import re
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from wizard.http import ssl_context
 from wizard.language import Message
 from wizard.platforms import replace
 from wizard.processes import programs
 from wizard.text import one_line
-from wizard.threads import begin
 from wizard.tunnels import EventKind, TunnelEvent
-from wizard.tunnels.local_api import get_json
+from wizard.tunnels.child import Child
 from wizard.tunnels.ngrok_config import directory
-from wizard.tunnels.ngrok_errors import BROKEN_AGENT, NO_DOWNLOAD, SILENT_AGENT
-from wizard.watchdog import Watchdog, end_child
+from wizard.tunnels.ngrok_errors import BROKEN_AGENT, NO_DOWNLOAD, REFUSED, failure_of
 
 if TYPE_CHECKING:
-    from pyngrok.conf import PyngrokConfig
-    from pyngrok.ngrok import NgrokTunnel as Endpoint
-    from pyngrok.process import NgrokProcess
-
     from wizard.processes import Processes
+    from wizard.tunnels.local_api import LocalApi
 
 # The agent takes the next free port from 4040 on for its local pages.
 WEB_ADDRESSES = tuple(f"127.0.0.1:{port}" for port in range(4040, 4050))
 # From here on the agent has endpoints in its API (its change log, 2025-09-23).
 ENDPOINTS_SINCE = (3, 30)
-DOWNLOAD_SECONDS = 60.0
+DOWNLOAD_SECONDS = 600.0
 REQUESTS_AT_A_LOOK = 50
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _WRAPPER_MAX_BYTES = 1 << 20
 # What pyngrok's installer says of its own (9.1, `_print_progress`), beside how far it is.
 _DOWNLOADING, _INSTALLING = Message("Downloading ngrok ..."), Message("Installing ngrok ...")
+_PERCENT = re.compile(r"(\d+)%")
 
 
 def find_agent(environ: Mapping[str, str], platform: str = sys.platform) -> Path | None:
@@ -65,32 +48,42 @@ def find_agent(environ: Mapping[str, str], platform: str = sys.platform) -> Path
     return own if own.exists() else None
 
 
-def download_agent(environ: Mapping[str, str], progress: Callable[[str], None]) -> Path:
+def download_agent(
+    processes: Processes, environ: Mapping[str, str], progress: Callable[[str], None]
+) -> Path:
     """Download the agent into its own folder, by pyngrok's installer, and return its path.
 
     Raises:
         Failure: LA313.
     """
-    from pyngrok import installer
-    from pyngrok.exception import PyngrokError
+
+    def hear(line: str) -> None:
+        percent = _PERCENT.search(line)
+        if line in {_DOWNLOADING, _INSTALLING}:
+            progress(Message(line))
+        elif percent and int(percent[1]) % 10 == 0:
+            progress(Message("Downloading ngrok: {percent}%", percent=percent[1]))
 
     folder = directory(environ)
     target = folder / _program_name()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Neither the archive nor half a program may lie where someone finds it.
-        with (
-            tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as private,
-            _temporary_files_in(private),
-            _lent(environ),
-            contextlib.redirect_stdout(_Progress(progress)),
-        ):
+        # Neither the archive nor half a program may be where others find or write it.
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as private:
             fresh = Path(private) / target.name
-            installer.install_ngrok(
-                str(fresh), timeout=DOWNLOAD_SECONDS, context=ssl_context(environ)
+            command = [sys.executable, "-P", "-m", "wizard.tunnels.ngrok_download", str(fresh)]
+            root = str(Path(__file__).parents[2])
+            child = Child(
+                processes, command, {**environ, "TMPDIR": private, "PYTHONPATH": root}, hear
             )
+            try:
+                status = child.wait(DOWNLOAD_SECONDS)
+            finally:
+                child.close()
+            if status != 0:
+                raise NO_DOWNLOAD.failure(" ".join(child.said[-1:]))
             replace(fresh, target)
-    except (PyngrokError, OSError) as error:
+    except OSError as error:
         raise NO_DOWNLOAD.failure(one_line(str(error))) from error
     return target
 
@@ -131,35 +124,79 @@ def api_addresses(web_address: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (own, *WEB_ADDRESSES))))
 
 
-def running_endpoint(port: int, requested_url: str, addresses: Sequence[str]) -> Running | None:
-    """What leads to the port over HTTPS already, and is the wanted URL if one is wanted."""
+def running_endpoint(
+    api: LocalApi, port: int, requested_url: str, addresses: Sequence[str]
+) -> Running | None:
+    """The endpoint that leads to the port over HTTPS already, at the requested URL if any."""
     for address in addresses:
-        for public_url, upstream in _endpoints(address):
+        for public_url, upstream in _endpoints(api, address):
             fits = public_url == requested_url or not requested_url
             if fits and public_url.startswith("https://") and _leads_to(upstream, port):
                 return Running(address, public_url)
     return None
 
 
-def holder_of(public_url: str, addresses: Sequence[str]) -> str:
+def holder_of(api: LocalApi, public_url: str, addresses: Sequence[str]) -> str:
     """The local page of the agent on this machine that holds the URL, "" if none does."""
     for address in addresses:
-        if any(url == public_url for url, _ in _endpoints(address)):
+        if any(url == public_url for url, _ in _endpoints(api, address)):
             return f"http://{address}"
     return ""
+
+
+def open_endpoint(
+    api: LocalApi, address: str, port: int, requested_url: str, *, has_endpoints: bool
+) -> str:
+    """Have the agent open an endpoint that leads to the port, and return its public URL.
+
+    Args:
+        api: to ask.
+        address: host and port of the agent's API.
+        port: on this machine.
+        requested_url: "" for the account's own.
+        has_endpoints: whether the agent is of version `ENDPOINTS_SINCE` or later.
+
+    Raises:
+        Failure: the agent, or ngrok, refuses.
+    """
+    name = f"librechat-{port}"
+    if has_endpoints:
+        kind, document = (
+            "endpoints",
+            {"name": name, "upstream": {"url": f"http://localhost:{port}"}},
+        )
+        pinned = {"url": requested_url}
+    else:
+        kind, document = "tunnels", {"name": name, "addr": str(port), "proto": "http"}
+        pinned = {"domain": requested_url.removeprefix("https://")}
+    body = {**document, **(pinned if requested_url else {})}
+    status, answer = api.post(address, f"/api/{kind}", body)
+    public_url = answer.get("url") or answer.get("public_url")
+    if status in {200, 201} and isinstance(public_url, str):
+        return public_url
+    reason = _reason(answer) or Message("status {status}", status=status)
+    raise failure_of(reason, otherwise=REFUSED)
+
+
+def _reason(refusal: Mapping[str, Any]) -> str:
+    """The reason in a refusal of the API: `{"msg": …, "details": {"err": …}}`."""
+    details = refusal.get("details")
+    inner = details.get("err") if isinstance(details, dict) else None
+    return str(inner or refusal.get("msg") or "")
 
 
 class RequestLog:
     """The requests that an agent has seen, told once each when they are answered."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, api: LocalApi, address: str) -> None:
+        self._api = api
         self._address = address
         self._told: set[str] = set()
         self.news()  # what was before us is no news
 
     def news(self) -> list[TunnelEvent] | None:
         """What was answered since the last call, oldest first; None if the agent is silent."""
-        document = get_json(self._address, f"/api/requests/http?limit={REQUESTS_AT_A_LOOK}")
+        document = self._api.get(self._address, f"/api/requests/http?limit={REQUESTS_AT_A_LOOK}")
         if document is None:
             return None
         answered = [
@@ -170,167 +207,6 @@ class RequestLog:
         fresh = [request for request in answered if request.get("id") not in self._told]
         self._told = {str(request.get("id")) for request in answered}
         return [_event(request) for request in sorted(fresh, key=lambda r: str(r.get("start")))]
-
-
-class OwnAgent:
-    """An agent that we start, and that does not outlive us.
-
-    `environ` is its environment, with `NGROK_AUTHTOKEN` in it.
-    """
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._process: NgrokProcess | None = None
-        self._watchdog: Watchdog | None = None
-        self._closed = False
-        self.said = ""
-
-    def connect(
-        self, config: PyngrokConfig, port: int, *, seconds: float, **options: str
-    ) -> Endpoint:
-        """Start the agent and open an endpoint to the port; `options` are pyngrok's.
-
-        Raises:
-            Failure: LA310, it was silent for so many seconds.
-            Exception: what pyngrok raises; `said` holds the agent's error output.
-        """
-        from pyngrok import ngrok, process
-
-        _silence_pyngrok()
-        # pyngrok would put it among the arguments, which everybody on the machine can read.
-        config.auth_token = None
-        path = config.ngrok_path
-        process.is_process_running(path)  # forgets an agent that has ended
-        with (
-            tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
-            _lent(_asking_loopback_directly(os.environ)),
-        ):
-            with _stderr_in(errors), _lent(_asking_loopback_directly(self._environ)):
-                call = begin(ngrok.connect, str(port), "http", None, config, **options)
-                try:
-                    self._adopt(path, call)
-                except KeyboardInterrupt:
-                    self._adopt(path, call)  # so that `close` knows what there is to end
-                    raise
-            in_time = wait([call], seconds).done
-            if not in_time:
-                self.close()
-                wait([call], seconds)
-            errors.seek(0)
-            self.said = errors.read(4096)
-        if not in_time:
-            raise SILENT_AGENT.failure(
-                Message(
-                    "It was silent for {seconds} seconds ({program}).",
-                    seconds=f"{seconds:g}",
-                    program=path,
-                )
-            )
-        return call.result()
-
-    @property
-    def address(self) -> str:
-        """Host and port of the agent's local API, "" before it has one."""
-        return urlsplit((self._process and self._process.api_url) or "").netloc
-
-    @property
-    def status(self) -> int | None:
-        """The agent's exit status, None while it runs or before it was started."""
-        return self._process.proc.poll() if self._process else None
-
-    def close(self) -> None:
-        """End the agent; may be called twice."""
-        self._closed = True
-        if self._process is not None:
-            end_child(self._process.proc)
-        if self._watchdog is not None:
-            self._watchdog.release()
-
-    def _adopt(self, path: str, call: Future[Any]) -> None:
-        """Take hold of the agent as soon as pyngrok has started it.
-
-        That start cannot be interrupted, and pyngrok's own ways to end an agent wait for it: the
-        process itself is the only handle.
-        """
-        from pyngrok import process
-
-        while not (process._current_processes.get(path) or call.done()):
-            time.sleep(0.01)
-        self._process = process._current_processes.get(path)
-        if self._process is not None:
-            self._watchdog = Watchdog(self._process.proc.pid)
-            if self._closed:
-                self.close()
-
-
-@contextlib.contextmanager
-def _lent(environ: Mapping[str, str]) -> Iterator[None]:
-    """Our environment as `environ`: pyngrok takes proxies from it and hands it to its agent."""
-    before = dict(os.environ)
-    _become(environ)
-    try:
-        yield
-    finally:
-        _become(before)
-
-
-def _asking_loopback_directly(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment, with no proxy for the agent's own pages: pyngrok asks them with urllib."""
-    others = environ.get("NO_PROXY") or environ.get("no_proxy")
-    direct = ",".join(filter(None, (others, *_LOOPBACK)))
-    return {**environ, "NO_PROXY": direct, "no_proxy": direct}
-
-
-def _become(environ: Mapping[str, str]) -> None:
-    for name in os.environ.keys() - environ.keys():
-        del os.environ[name]
-    os.environ.update(environ)
-
-
-@contextlib.contextmanager
-def _stderr_in(file: IO[str]) -> Iterator[None]:
-    """Our error output into the file: a child inherits it, and an agent's is for us to read."""
-    ours = os.dup(2)
-    os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(ours, 2)
-        os.close(ours)
-
-
-@contextlib.contextmanager
-def _temporary_files_in(folder: str) -> Iterator[None]:
-    before, tempfile.tempdir = tempfile.tempdir, folder
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-
-
-class _Progress(io.TextIOBase):
-    """What pyngrok writes to standard output on its download, as lines of progress."""
-
-    def __init__(self, progress: Callable[[str], None]) -> None:
-        self._progress = progress
-
-    def write(self, text: str) -> int:
-        """Tell what a person can follow: every tenth of the way, not every hundredth."""
-        line = text.strip()
-        percent = re.search(r"(\d+)%", line)
-        if line in {_DOWNLOADING, _INSTALLING}:
-            self._progress(Message(line))
-        elif percent and int(percent[1]) % 10 == 0:
-            self._progress(Message("Downloading ngrok: {percent}%", percent=percent[1]))
-        return len(text)
-
-
-def _silence_pyngrok() -> None:
-    """Keep the agent's log, which may repeat an authtoken, out of every handler."""
-    logger = logging.getLogger("pyngrok")
-    logger.propagate = False
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
 
 
 def _program_name(platform: str = sys.platform) -> str:
@@ -345,10 +221,10 @@ def _is_pyngroks_wrapper(program: Path) -> bool:
         return False
 
 
-def _endpoints(address: str) -> Iterator[tuple[str, str]]:
+def _endpoints(api: LocalApi, address: str) -> Iterator[tuple[str, str]]:
     """Public URL and upstream of all that the agent there has online."""
     for kind in ("endpoints", "tunnels"):
-        document = get_json(address, f"/api/{kind}")
+        document = api.get(address, f"/api/{kind}")
         for found in _objects(document or {}, kind):
             inner = found.get("upstream") or found.get("config")
             upstream = inner.get("url") or inner.get("addr") if isinstance(inner, dict) else ""

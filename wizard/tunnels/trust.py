@@ -136,7 +136,7 @@ def _run(step: Step, processes: Processes) -> Finding | None:
     if is_done(step, processes):
         return None
     for command in step.commands:
-        done = processes.run(command, timeout=COMMAND_SECONDS)
+        done = processes.run(command, timeout=COMMAND_SECONDS, at_terminal=True)
         if done.status != 0:
             said = (done.stderr or done.stdout).strip().splitlines()
             why = said[-1] if said else Message("exit status {status}", status=done.status)

@@ -1,0 +1,85 @@
+"""Processes by number and start: found again, and ended with their groups."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from wizard import process_control
+from wizard.process_control import end, end_child, start_time
+
+SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(SLEEPER, start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
+def until(condition: Callable[[], object], seconds: float = 8.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_child_ends_with_its_group_and_is_reaped(tmp_path: Path) -> None:
+    note = tmp_path / "grandchild"
+    program = f"sleep 60 & echo $! > {note}; wait"
+    with subprocess.Popen(["sh", "-c", program], start_new_session=True) as child:
+        assert until(lambda: note.exists() and note.read_text().strip())
+        end_child(child)
+
+    assert child.returncode == -signal.SIGTERM
+    assert until(lambda: start_time(int(note.read_text())) is None)
+
+
+def test_a_number_that_was_given_again_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
+    end(sleeper.pid, "another start")
+
+    assert start_time(sleeper.pid) is not None
+
+
+def test_a_zombie_does_not_count_as_running(sleeper: subprocess.Popen[bytes]) -> None:
+    os.kill(sleeper.pid, signal.SIGKILL)
+
+    assert until(lambda: start_time(sleeper.pid) is None)
+
+
+def test_the_start_time_tells_two_processes_apart(sleeper: subprocess.Popen[bytes]) -> None:
+    assert start_time(sleeper.pid) == start_time(sleeper.pid)
+    assert start_time(sleeper.pid) != start_time(os.getpid())
+
+
+def test_a_ps_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the process table is stuck: nobody can tell then."""
+    calls = []
+
+    def run(*args: object, timeout: float, **_: object) -> None:
+        calls.append(timeout)
+        raise subprocess.TimeoutExpired("ps", timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+    assert process_control._from_ps(os.getpid()) is None
+    assert calls == [process_control.PS_SECONDS]
+
+
+def test_a_taskkill_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*args: object, timeout: float, **_: object) -> None:
+        raise subprocess.TimeoutExpired("taskkill", timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+    process_control.send(os.getpid(), signal.SIGTERM, "win32")

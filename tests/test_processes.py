@@ -1,0 +1,128 @@
+"""Programs that are run to their end: what they write and what they leave is bounded."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.test_supervisor import until
+from wizard.process_control import start_time
+from wizard.processes import MAX_LINE_BYTES, MAX_OUTPUT_BYTES, SystemProcesses, lines_of
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_what_a_program_wrote() -> None:
+    done = SystemProcesses().run(["sh", "-c", "printf 'a\\r\\nb\\377'; echo no >&2; exit 5"])
+
+    assert (done.status, done.stdout, done.stderr) == (5, "a\nb\ufffd", "no\n")
+
+
+def test_a_large_output_is_whole() -> None:
+    done = SystemProcesses().run(["head", "-c", str(MAX_OUTPUT_BYTES), "/dev/zero"])
+
+    assert (done.status, len(done.stdout)) == (0, MAX_OUTPUT_BYTES)
+
+
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_a_program_that_writes_without_end_is_ended(stream: str) -> None:
+    """The limit of memory would end us if it were read to its end."""
+    code = (
+        "import resource, sys\n"
+        "from wizard.processes import SystemProcesses\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        f"done = SystemProcesses().run(['sh', '-c', 'cat /dev/zero >&{stream}'], timeout=60)\n"
+        "print(done.status, done.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+
+    assert done.stdout == "124 more than 4 MiB of output\n", done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="groups of processes are POSIX's")
+def test_a_child_that_holds_the_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    program = ["sh", "-c", f"sleep 600 & echo $! > {note}; echo done"]
+    done = SystemProcesses().run(program, timeout=600)
+
+    assert (done.status, done.stdout) == (0, "done\n")
+    assert until(lambda: start_time(int(note.read_text())) is None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="setsid(1)")
+def test_a_child_in_another_session_is_not_waited_for_either(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    inner = f"echo $$ > {note}; exec sleep 600"
+    program = ["sh", "-c", f"setsid sh -c '{inner}' & while ! [ -s {note} ]; do :; done; echo done"]
+    done = SystemProcesses().run(program, timeout=600)
+    os.kill(int(note.read_text()), signal.SIGKILL)
+
+    assert (done.status, done.stdout) == (0, "done\n")
+
+
+def test_a_program_that_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    program = ["sh", "-c", f"sleep 600 & echo $! > {note}; wait"]
+    done = SystemProcesses().run(program, timeout=2)
+
+    assert (done.status, done.stderr) == (124, "no end after 2 s")
+    assert until(lambda: start_time(int(note.read_text())) is None)
+
+
+def test_at_the_terminal_it_stays_in_our_session() -> None:
+    """Where sudo asks for a password; elsewhere a program has no terminal to ask at."""
+    program = [sys.executable, "-S", "-c", "import os; print(os.getsid(0))"]
+
+    inside = SystemProcesses().run(program, at_terminal=True)
+    outside = SystemProcesses().run(program)
+
+    assert int(inside.stdout) == os.getsid(0)
+    assert int(outside.stdout) != os.getsid(0)
+
+
+def test_at_the_terminal_a_timeout_spares_our_own_group() -> None:
+    done = SystemProcesses().run(["sleep", "600"], timeout=0.1, at_terminal=True)
+
+    assert done.status == 124
+
+
+def test_the_lines_of_a_program() -> None:
+    long = b"x" * (3 * MAX_LINE_BYTES)
+    stream = io.BytesIO(b"one\n" + long + b"end of it\ntwo\xff\nthree")
+
+    assert [len(line) for line in lines_of(stream)] == [4, MAX_LINE_BYTES, 5, 5]
+
+
+def test_a_line_that_never_ends_is_read_in_passing() -> None:
+    """So much is piped through that a reader that keeps it would need more than it may have."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with subprocess.Popen(["head", "-c", "300000000", "/dev/zero"], stdout=subprocess.PIPE) as it:
+        assert it.stdout is not None
+        assert [len(line) for line in lines_of(it.stdout)] == [MAX_LINE_BYTES]
+
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 100_000  # KiB
+
+
+def test_reading_goes_on_behind_a_program_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine what was written may come after the end is known."""
+    waits = threading.Event()
+    read = os.read
+
+    def late(handle: int, size: int) -> bytes:
+        waits.wait(0.3)
+        return read(handle, size)
+
+    monkeypatch.setattr("os.read", late)
+
+    assert SystemProcesses().run(["sh", "-c", "echo late"]).stdout == "late\n"

@@ -1,0 +1,183 @@
+"""Programs under the supervisor: none outlives us, whatever it does and whatever happens to us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wizard import supervisor
+from wizard.process_control import start_time
+from wizard.processes import SystemProcesses
+
+ROOT = Path(__file__).parent.parent
+# Writes its number into the file `note`, with what it started.
+FAMILY = """
+import os, pathlib, signal, subprocess, sys, time
+note, how = pathlib.Path(sys.argv[1]), sys.argv[2]
+if how == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pids = [os.getpid()]
+if how in {"group", "session", "daemon"}:
+    child = subprocess.Popen(
+        [sys.executable, "-S", "-c", "import time; time.sleep(600)"],
+        start_new_session=how == "session",
+    )
+    pids.append(child.pid)
+if how == "daemon":
+    # Twice forked, in a session of its own, and deaf.
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.write(write, str(os.getpid()).encode())
+            os.close(write)
+            os.execv(sys.executable, [sys.executable, "-S", "-c", "import time; time.sleep(600)"])
+        os._exit(0)
+    pids.append(int(os.read(read, 20)))
+fresh = note.with_suffix(".new")
+fresh.write_text(" ".join(map(str, pids)))
+fresh.rename(note)
+if how != "ends":
+    time.sleep(600)
+sys.exit(7)
+"""
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+class Family:
+    """A program and what it starts."""
+
+    def __init__(self, folder: Path, how: str) -> None:
+        script = folder / "family.py"
+        script.write_text(FAMILY)
+        self.note = folder / "note"
+        self.command = [sys.executable, "-S", str(script), str(self.note), how]
+
+    def pids(self) -> list[int]:
+        assert until(self.note.exists)
+        return [int(word) for word in self.note.read_text().split()]
+
+    def has_gone(self) -> bool:
+        return until(lambda: not any(map(start_time, self.pids())))
+
+
+KINDS = [
+    "alone",
+    "stubborn",
+    "group",
+    *(
+        pytest.param(how, marks=pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)"))
+        for how in ("session", "daemon")
+    ),
+]
+
+
+@pytest.mark.parametrize("how", KINDS)
+def test_all_that_a_program_started_ends_when_the_pipe_closes(tmp_path: Path, how: str) -> None:
+    family = Family(tmp_path, how)
+    with SystemProcesses().start(family.command) as running:
+        family.pids()
+        assert running.stdin is not None
+        running.stdin.close()
+
+        assert family.has_gone()
+
+
+@pytest.mark.parametrize("how", KINDS)
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "os.abort()"])
+def test_all_that_a_program_started_ends_when_we_are_killed(
+    tmp_path: Path, how: str, end: str
+) -> None:
+    family = Family(tmp_path, how)
+    us = tmp_path / "us.py"
+    us.write_text(
+        "import os, pathlib, signal, time\n"
+        "from wizard.processes import SystemProcesses\n"
+        f"running = SystemProcesses().start({family.command!r})\n"
+        f"while not pathlib.Path({str(family.note)!r}).exists(): time.sleep(0.01)\n"
+        f"{end}\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, us], env=environ, timeout=60, check=False)
+
+    assert family.has_gone()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_them_all(tmp_path: Path, number: signal.Signals) -> None:
+    family = Family(tmp_path, "daemon")
+    with SystemProcesses().start(family.command) as running:
+        family.pids()
+        running.send_signal(number)
+
+        assert running.wait(20) == 128 + signal.SIGTERM
+        assert family.has_gone()
+
+
+def test_the_status_is_the_programs(tmp_path: Path) -> None:
+    with SystemProcesses().start(Family(tmp_path, "ends").command) as running:
+        assert running.wait(20) == 7
+
+
+def test_a_signal_is_a_status_as_in_shells(tmp_path: Path) -> None:
+    family = Family(tmp_path, "alone")
+    with SystemProcesses().start(family.command) as running:
+        os.kill(family.pids()[0], signal.SIGKILL)
+
+        assert running.wait(20) == 128 + signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
+def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    program = ["sh", "-c", f"sleep 600 & echo $! > {note}; exit 3"]
+    with SystemProcesses().start(program) as running:
+        assert running.wait(20) == 3
+
+    assert start_time(int(note.read_text())) is None
+
+
+def test_a_program_that_cannot_be_started_says_why(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("no format that the system runs")
+    program.chmod(0o755)
+    with SystemProcesses().start([str(program)]) as running:
+        assert running.wait(20) == supervisor.NOT_STARTED
+        assert running.stderr is not None
+        assert str(program) in running.stderr.read().decode()
+
+
+def test_modules_of_the_current_folder_are_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "contextlib.py").write_text("raise SystemExit('not ours')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with SystemProcesses().start(["sh", "-c", "exit 7"]) as running:
+        assert running.wait(20) == 7
+
+
+def test_the_program_gets_the_environment_and_nothing_of_ours(tmp_path: Path) -> None:
+    program = [sys.executable, "-S", "-c", "import os; print(sorted(os.environ))"]
+    with SystemProcesses().start(program, env={"ONE": "1"}) as running:
+        assert running.stdout is not None
+        said = running.stdout.read().decode()
+
+    assert set(eval(said)) - {"LC_CTYPE"} == {"ONE"}

@@ -1,0 +1,52 @@
+"""A tunnel program that says what it likes: read within bounds, whatever that does to listeners."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tunnels.conftest import until
+from wizard.processes import MAX_LINE_BYTES, SystemProcesses
+from wizard.tunnels.child import Child
+
+
+def program(folder: Path, code: str) -> list[str]:
+    script = folder / "program.py"
+    script.write_text(f"import sys, time\n{code}\n")
+    return [sys.executable, "-S", str(script)]
+
+
+def test_a_listener_that_fails_does_not_stop_the_program(tmp_path: Path) -> None:
+    """Nobody would read its pipe any more, and it would stop at the next line that is too many."""
+    heard = []
+
+    def on_line(line: str) -> None:
+        heard.append(line)
+        raise OSError("No space left on device")
+
+    command = program(tmp_path, "for number in range(20000): print('line', number)")
+    child = Child(SystemProcesses(), command, os.environ, on_line)
+    try:
+        assert child.wait(60) == 0
+        child.heard_out()
+    finally:
+        child.close()
+
+    assert heard[-1] == "line 19999"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_line_that_does_not_end_is_cut(tmp_path: Path, stream: str) -> None:
+    heard: list[str] = []
+    code = f"sys.{stream}.write('x' * 50_000_000); sys.{stream}.flush(); time.sleep(600)"
+    child = Child(SystemProcesses(), program(tmp_path, code), os.environ, heard.append)
+    try:
+        assert until(lambda: heard)
+    finally:
+        child.close()
+
+    assert [len(line) for line in heard] == [MAX_LINE_BYTES]
+    assert sum(map(len, child.said)) == MAX_LINE_BYTES

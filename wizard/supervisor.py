@@ -1,0 +1,127 @@
+"""Runs one program as a process of its own, and ends all that it started when our pipe closes.
+
+A tunnel that outlives us keeps LibreChat open to the world, and its URL taken. Nothing in our own
+process can prevent that after a SIGKILL or a crash, so a small second process starts the program
+and holds the end of a pipe: when the pipe closes, it ends the program. On Linux every orphan of
+the program becomes a child of this process (PR_SET_CHILD_SUBREAPER, prctl(2)), so that a program
+that moves to a session of its own is ended too.
+
+Runs as a script, without the rest of the package: `supervisor.py PROGRAM ARGUMENT…`. Its exit
+status is the program's, with shells' conventions: 127 if it cannot be started, 128 + N after
+signal N.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+GRACE_SECONDS = 3.0
+NOT_STARTED = 127
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def main(command: list[str]) -> int:
+    """Run the command to its end, or until standard input closes; return its status."""
+    is_reaper = _adopt_orphans()
+    try:
+        program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return NOT_STARTED
+    ending = threading.Event()
+
+    def end(*_: object) -> None:
+        if not ending.is_set():
+            ending.set()
+            threading.Thread(target=_end, args=(program,), daemon=True).start()
+
+    def wait_for_the_pipe() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 1024):
+                pass
+        end()
+
+    for name in ("SIGTERM", "SIGHUP", "SIGINT"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), end)
+    threading.Thread(target=wait_for_the_pipe, daemon=True).start()
+    status = program.wait()
+    if is_reaper:
+        _end_children()
+    elif ending.is_set() and hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    return 128 - status if status < 0 else status
+
+
+def end_tree(pid: int) -> None:
+    """End a process of Windows and all below it: `npx.cmd` would leave its `node` behind."""
+    system = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32"
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            [str(system / "taskkill.exe"), "/PID", str(pid), "/T", "/F"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=GRACE_SECONDS,
+            check=False,
+        )
+
+
+def _end(program: subprocess.Popen[bytes]) -> None:
+    """Ask the program and its group to end, and kill the program after `GRACE_SECONDS`."""
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGTERM)  # our own group too: we are ending already
+    else:
+        end_tree(program.pid)
+    try:
+        program.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        program.kill()
+
+
+def _adopt_orphans() -> bool:
+    """Become the parent of all descendants whose own parent ends, where the system can."""
+    if sys.platform != "linux":
+        return False
+    try:
+        import ctypes
+
+        prctl = ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return False
+    return bool(prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def _end_children() -> None:
+    """Kill every child, and every orphan that becomes one by that, for `GRACE_SECONDS` at most."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while (children := _children()) and time.monotonic() < deadline:
+        for pid in children:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.005)
+
+
+def _children() -> list[int]:
+    """Our children, by field 4 of proc(5)'s `stat`: it counts from behind the name."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
+            if int(fields[1]) == os.getpid():
+                found.append(int(stat.parent.name))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
