@@ -32,7 +32,7 @@ class _Lines(io.TextIOBase):
 
 
 def main(target: str) -> int:
-    """Put the agent at that path; return the exit status."""
+    """Put the agent at that path; return the exit status. Its last line says what went wrong."""
     from pyngrok import installer
     from pyngrok.exception import PyngrokError
 
@@ -40,7 +40,8 @@ def main(target: str) -> int:
         with contextlib.redirect_stdout(_Lines(sys.stdout)):
             installer.install_ngrok(target, timeout=STALL_SECONDS, context=ssl_context(os.environ))
     except (PyngrokError, OSError) as error:
-        sys.exit(" ".join(str(error).split()))
+        sys.stdout.write(f"\n{' '.join(str(error).split())}\n")
+        return 1
     return 0
 
 
