@@ -224,13 +224,24 @@ def test_a_port_that_our_own_background_holds(folder: Path, default_url: str) ->
     with (
         socket.create_server(("127.0.0.1", urlsplit(default_url).port or 0)),
         pytest.raises(Failure) as raised,
-        open_tunnel(TunnelOptions(3080, tunnel="local"), world.ports),
+        open_tunnel(TunnelOptions(3080, tunnel="local", known_url=default_url), world.ports),
     ):
         pass
 
     assert raised.value.finding.rule is local.PORT_TAKEN
     assert "That is the tunnel of /chat/.env." in raised.value.finding.fix
     assert raised.value.finding.fix.endswith("librechat-auth0 tunnel stop --all")
+
+
+def test_another_program_holds_the_default_port(folder: Path, default_url: str) -> None:
+    world = make_world(folder)
+
+    with (
+        socket.create_server(("127.0.0.1", urlsplit(default_url).port or 0)),
+        open_tunnel(TunnelOptions(3080, tunnel="local"), world.ports) as opened,
+    ):
+        assert opened.url.startswith("https://localhost:")
+        assert opened.url != default_url
 
 
 def test_what_has_gone_is_told_once_with_its_reason(folder: Path) -> None:

@@ -124,6 +124,7 @@ class Upstream:
 
     Attributes:
         connections: how many there were.
+        hanging: a request for `/hang` is under way.
         left: paths whose client went away before its answer.
         sent: bytes that a download has got rid of.
         received: bytes of an upload.
@@ -134,6 +135,7 @@ class Upstream:
     left: list[str] = field(default_factory=list)
     sent: int = 0
     received: int = 0
+    hanging: threading.Event = field(default_factory=threading.Event)
     reading: threading.Event = field(default_factory=threading.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -177,6 +179,7 @@ class Upstream:
                     await asyncio.sleep(0.15)
                 send(h11.EndOfMessage())
             case "/hang":
+                self.hanging.set()
                 await reader.read(1)
                 self.left.append(path)
                 return False

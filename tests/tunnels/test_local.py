@@ -18,6 +18,7 @@ from typing import cast
 import pytest
 
 from tests.tunnels.loopback import Upstream, WithoutMkcert, eventually, free_port, serving
+from wizard import loopback
 from wizard.findings import ExitCode, Failure
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, provider, trust
 from wizard.tunnels.certificates import local_authority
@@ -149,7 +150,7 @@ def test_closes_with_requests_under_way(tmp_path: Path, upstream: Upstream) -> N
     with tunnel as url:
         thread = threading.Thread(target=ask, args=(url,))
         thread.start()
-        assert eventually(lambda: upstream.connections)
+        assert upstream.hanging.wait(10)
     thread.join(5)
     assert len(errors) == 1
     assert eventually(lambda: upstream.left == ["/hang"])
@@ -172,7 +173,6 @@ def test_may_be_closed_by_who_listens_to_it(tmp_path: Path, upstream: Upstream) 
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        ("", DEFAULT_URL),
         ("https://127.0.0.1:5443/", "https://127.0.0.1:5443"),
         ("localhost:5443", "https://localhost:5443"),
         ("https://[::1]:5443", "https://[::1]:5443"),
@@ -181,6 +181,27 @@ def test_may_be_closed_by_who_listens_to_it(tmp_path: Path, upstream: Upstream) 
 )
 def test_the_url(tmp_path: Path, wanted: str, expected: str) -> None:
     assert requested_url(request_for(3080, tmp_path, url=wanted)) == expected
+
+
+@pytest.mark.parametrize(
+    ("taken", "librechat", "expected"),
+    [
+        (set(), 3080, DEFAULT_URL),
+        ({3443}, 3080, "https://localhost:3444"),
+        ({3443, 3444}, 3445, "https://localhost:3446"),
+        (set(range(3443, 3453)), 3080, DEFAULT_URL),
+    ],
+)
+def test_unasked_it_takes_the_first_free_port(
+    taken: set[int],
+    librechat: int,
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loopback, "is_free", lambda port: port not in taken)
+
+    assert requested_url(request_for(librechat, tmp_path)) == expected
 
 
 @pytest.mark.parametrize(

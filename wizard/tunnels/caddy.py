@@ -77,6 +77,7 @@ class CaddyTunnel(ChildTunnel):
     """A Caddy of our own beside the user's: other configuration, other storage, no admin port."""
 
     _program = "Caddy"
+    _site = ""
 
     @property
     def root_certificate(self) -> Path:
@@ -114,7 +115,8 @@ class CaddyTunnel(ChildTunnel):
         program = self._processes.which("caddy")
         if program is None:
             raise NO_CADDY.failure()
-        port = urlsplit(requested_url(self._request)).port or 443
+        self._site = self._url or requested_url(self._request)
+        port = urlsplit(self._site).port or 443
         addresses = loopback.addresses()
         text = template("Caddyfile.j2").render(
             addresses=addresses,
@@ -135,7 +137,7 @@ class CaddyTunnel(ChildTunnel):
     def _hear(self, line: str) -> None:
         entry = _entry(line)
         if entry.get("msg") == _READY:
-            self._stands(requested_url(self._request))
+            self._stands(self._site)
         elif entry.get("msg") == _REQUEST:
             self._request.on_event(_event(entry))
 
@@ -143,7 +145,7 @@ class CaddyTunnel(ChildTunnel):
         detail = next((line for line in reversed(said) if not _entry(line)), "")
         if status is None:
             return SILENT_CADDY.failure(detail)
-        port = urlsplit(requested_url(self._request)).port or 443
+        port = urlsplit(self._site).port or 443
         if any(words in detail for words in _TAKEN):
             return port_taken(port, self._processes)
         if "listen tcp" in detail and any(words in detail for words in _FORBIDDEN):

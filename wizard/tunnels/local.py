@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+from wizard import loopback
 from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.language import Message
 from wizard.settings import LOOPBACK_HOSTS, InvalidValue, parse_public_url
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from wizard.tunnels.proxy import Answered, Proxy
 
 DEFAULT_PORT = 3443
+PORTS_TO_TRY = 10
 DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
 RENEWAL_LOOK_SECONDS = 24 * 3600.0
 STOP_SECONDS = 5.0
@@ -232,13 +234,13 @@ class _Serving:
 
 
 def requested_url(request: TunnelRequest) -> str:
-    """The URL that is requested, or else the default one.
+    """The URL that is requested, or else one of this computer whose port is free.
 
     Raises:
         Failure: what is asked for is not on this machine, or is LibreChat's own port.
     """
     if not request.requested_url:
-        return PROVIDER.default_url
+        return _free_url(request.port)
     try:
         url = parse_public_url(request.requested_url)
     except InvalidValue as error:
@@ -249,6 +251,13 @@ def requested_url(request: TunnelRequest) -> str:
     if (parts.port or 443) == request.port:
         raise PORT_TAKEN.failure(Message("{port} is LibreChat's own port", port=request.port))
     return url
+
+
+def _free_url(librechat_port: int) -> str:
+    """The default URL, or that with the next free port: no `.env` names it yet."""
+    first = urlsplit(PROVIDER.default_url).port or 443
+    ports = [port for port in range(first, first + PORTS_TO_TRY) if port != librechat_port]
+    return f"https://localhost:{next(filter(loopback.is_free, ports), ports[0])}"
 
 
 def _not_listening(error: OSError, port: int, processes: Processes) -> Failure:
