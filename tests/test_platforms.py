@@ -22,17 +22,19 @@ from platformdirs.windows import Windows
 from benchmarks.startup import checkout
 from tests.elsewhere import SYSTEMS
 from tests.fakes import NoProcesses
+from wizard import private
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.detached import LOG_BYTES
 from wizard.desktop import UserDesktop
 from wizard.execution import Flags, _can_draw_questions, _run, system_ports
 from wizard.findings import Outcome, Rule
-from wizard.librechat import env_store
+from wizard.librechat import backups
 from wizard.librechat.env_diff import ADDED, DiffLine
 from wizard.librechat.env_store import LOCKED, EnvStore
 from wizard.platforms import command_line, own_session, reader_has_gone, replace, sync
 from wizard.process_control import _from_ps, send, start_time
 from wizard.processes import _command, programs
+from wizard.refusals import remedy
 from wizard.text import MASK, encodable
 from wizard.tunnels import TunnelRequest
 from wizard.tunnels.caddy import CaddyTunnel
@@ -445,7 +447,7 @@ def test_a_save_waits_for_an_env_that_is_held(
 ) -> None:
     env = tmp_path / ".env"
     env.write_bytes(CRLF)
-    monkeypatch.setattr(env_store, "replace", partial(replace, platform="win32"))
+    monkeypatch.setattr(private, "replace", partial(replace, platform="win32"))
     Held(monkeypatch, 2)
     EnvStore(env, tmp_path / "state").save(CRLF, b"NEW=1\r\n")
 
@@ -456,7 +458,7 @@ def test_a_save_waits_for_an_env_that_is_held(
 def test_an_old_backup_that_is_held_is_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(env_store, "BACKUPS_KEPT", 1)
+    monkeypatch.setattr(backups, "BACKUPS_KEPT", 1)
     store = EnvStore(tmp_path / ".env", tmp_path / "state")
     store.save(None, b"A=1\n")
 
@@ -539,14 +541,16 @@ def test_a_log_that_does_not_append_starts_anew(tmp_path: Path) -> None:
 )
 def test_paths_of_windows_are_shown_as_its_shells_take_them(path: str, shown: str) -> None:
     assert command_line([path], "win32") == shown
-    assert env_store._access_fix(Path(path), "w", "win32").endswith(f"attrib -R {shown}")
+    told = remedy(PermissionError(errno.EACCES, ""), Path(path), "w", "win32")
+    assert str(told).endswith(f"attrib -R {shown}")
     # What was given is taken as it is, wherever the command was called.
     assert str(PureWindowsPath(r"E:\elsewhere") / PureWindowsPath(path)) == path
 
 
 def test_elsewhere_paths_are_shown_as_posix_shells_take_them() -> None:
     assert command_line(["rm", "/x/it's"], "darwin") == """rm '/x/it'"'"'s'"""
-    assert "chmod u+w '/a b/.env'" in env_store._access_fix(Path("/a b/.env"), "w", "darwin")
+    told = remedy(PermissionError(errno.EACCES, ""), Path("/a b/.env"), "w", "darwin")
+    assert "chmod u+w '/a b/.env'" in str(told)
 
 
 TEXTS = ("“Continue with Auth0” … → • – ‘x’", "Zoë", "日本", "\ud800")

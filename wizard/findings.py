@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     TUNNEL = 4
     FILE = 5
     BUG = 70
+    AFTER_WRITING = 74
     INTERRUPTED = 130
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from wizard.http import HttpClient
 from wizard.processes import Processes
 
 if TYPE_CHECKING:
-    from wizard.language import Language
+    from wizard.language import Language, Message
     from wizard.ui.console import Console
     from wizard.ui.prompts import Prompter
 
@@ -33,6 +33,7 @@ class Ports:
         environ: environment variables.
         cwd: the folder it was called in.
         state_dir: a private folder that is kept between runs.
+        last_words: what was written to disk, for a run that ends before it can say so itself.
     """
 
     console: Console
@@ -45,3 +46,4 @@ class Ports:
     environ: Mapping[str, str]
     cwd: Path
     state_dir: Path
+    last_words: list[Message] = field(default_factory=list)

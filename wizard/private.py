@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -37,10 +37,25 @@ def private_folder(root: Path, *names: str) -> Path:
     return folder
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+def write_whole(
+    path: Path,
+    content: bytes,
+    *,
+    mode: int = 0o600,
+    prepare: Callable[[int], None] | None = None,
+    part: str = "",
+) -> None:
     """Put the content into the file in one step: nobody sees a part, or before `mode` allows it.
 
     The content is on the disk before it has the name. A signal waits until it has.
+
+    Args:
+        path: the file; a link in its place is replaced, not followed.
+        content: all of it.
+        mode: what the file's mode becomes, unless `prepare` sees to that.
+        prepare: gets the descriptor of the new file, of mode 0600, while it is empty.
+        part: the temporary file's name, for one that holds a lock: what a killed run left under
+            it is replaced. By default a random one.
 
     Raises:
         OSError: it cannot be written; what was there is untouched. It names the file, or the
@@ -48,24 +63,56 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """
     with signals_held():
         with _about(path.parent):
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-        temporary = Path(name)
+            handle, temporary = _temporary(path, part)
         try:
+            with _about(path), os.fdopen(handle, "wb") as file:
+                if prepare is not None:
+                    prepare(handle)
+                elif sys.platform == "win32":
+                    temporary.chmod(mode)
+                else:  # by its name it could be another file by now, and we root
+                    os.fchmod(handle, mode)
+                file.write(content)
+                file.flush()
+                sync(handle)
+                made = os.fstat(handle)
             with _about(path):
-                with os.fdopen(handle, "wb") as file:
-                    if sys.platform == "win32":
-                        temporary.chmod(mode)
-                    else:  # by its name it could be another file by now, and we root
-                        os.fchmod(handle, mode)
-                    file.write(content)
-                    file.flush()
-                    sync(handle)
-                replace(temporary, path)
+                _rename(temporary, path, made)
         except BaseException:
             with suppress(OSError):  # why it was not written is what counts
                 temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def _temporary(path: Path, part: str) -> tuple[int, Path]:
+    """A new and empty file beside `path`, of mode 0600: its descriptor and its path."""
+    if not part:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        return handle, Path(name)
+    temporary = path.with_name(part)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        return os.open(temporary, flags, 0o600), temporary
+    except FileExistsError:
+        temporary.unlink(missing_ok=True)
+        return os.open(temporary, flags, 0o600), temporary
+
+
+def _rename(temporary: Path, path: Path, made: os.stat_result) -> None:
+    """Rename; where that reports an error although it was done, as NFS may, it is done."""
+    try:
+        replace(temporary, path)
+    except OSError:
+        if not made.st_ino or not _is(path, made):
+            raise
+
+
+def _is(path: Path, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), status)
+    except OSError:
+        return False
 
 
 def sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from wizard.language import Message
 
-_NOT_REGULAR = Message("it is not a regular file")
+NOT_REGULAR = Message("it is not a regular file")
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 # What walks through a value, as str() does, comes to Python's own limit of about 1,000.
 _DEEPEST = 100
@@ -39,7 +39,7 @@ def read_file(path: Path, limit: int, *, follow_links: bool = True) -> bytes:
         status = os.fstat(handle)
         _refuse_special(path, status)  # it may be another file by now
         if _is_made_up(handle, status):
-            raise OSError(errno.EINVAL, _NOT_REGULAR, str(path))
+            raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
         content = bytearray()
         while len(content) <= limit and (part := os.read(handle, limit + 1 - len(content))):
             content += part
@@ -81,7 +81,7 @@ def _refuse_special(path: Path, status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, _NOT_REGULAR, str(path))
+        raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
 
 
 def _is_made_up(handle: int, status: os.stat_result) -> bool:

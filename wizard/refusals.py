@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from pathlib import Path
 
 from wizard.language import Message
+from wizard.platforms import command_line
 
 _REASONS = {
     errno.EACCES: Message("permission denied"),
@@ -26,6 +29,12 @@ _REASONS = {
 }
 
 
+def place_of(error: OSError) -> Path | None:
+    """The file or folder that the error names; it may also be a descriptor's number, or nothing."""
+    named = error.filename
+    return Path(os.fsdecode(named)) if isinstance(named, str | bytes | os.PathLike) else None
+
+
 def refusal(error: OSError, path: Path | Message) -> Message:
     """What the system refuses, and where."""
     return Message("{file}: {reason}.", file=path, reason=reason_of(error))
@@ -34,3 +43,42 @@ def refusal(error: OSError, path: Path | Message) -> Message:
 def reason_of(error: OSError) -> str:
     """Why the system refuses it: in our words, or, where we have none, in its own."""
     return _REASONS.get(error.errno or 0, error.strerror or str(error))
+
+
+_REMEDIES = {
+    errno.EACCES: Message("chmod u+{access} {path}, or run as the user who owns it."),
+    errno.EPERM: Message(
+        "See whether it is protected (lsattr -d {path}); sudo chattr -i {path} lifts that. Or run"
+        " as the user who owns it."
+    ),
+    errno.ENOSPC: Message("Free space on the disk of {path}, then run the command again."),
+    errno.EDQUOT: Message("Delete files of yours on that disk, then run the command again."),
+    errno.EROFS: Message(
+        "Run the command where {path} can be written, or have its file system mounted read-write."
+    ),
+    errno.EBUSY: Message(
+        "Run the command on the machine that {path} comes from, outside the container, or mount"
+        " its folder in place of the file."
+    ),
+}
+_ON_MACOS = {
+    errno.EPERM: Message(
+        "See whether it is protected (ls -lOd {path}); chflags nouchg {path} lifts that. Or run"
+        " as the user who owns it."
+    ),
+}
+_ON_WINDOWS = Message(
+    "Close the programs that have it open, or lift its protection: attrib -R {path}"
+)
+
+
+def remedy(
+    error: OSError, path: Path, access: str = "w", platform: str = sys.platform
+) -> Message | None:
+    """What to do about the refusal, None where that depends; `access` is r or w."""
+    found = _REMEDIES.get(error.errno or 0)
+    if platform == "win32" and error.errno in {errno.EACCES, errno.EPERM}:
+        found = _ON_WINDOWS
+    elif platform == "darwin":
+        found = _ON_MACOS.get(error.errno or 0, found)
+    return found and found.filled(path=command_line([str(path)], platform), access=access)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.doctor.subject import FileFacts, Subject, names_in
+from wizard.librechat.access import Access
 from wizard.librechat.deployment import Deployment, Document
 from wizard.librechat.env_file import EnvFile, quoted
 
@@ -81,7 +82,7 @@ def subject(
     return Subject(
         path=Path("/srv/librechat/.env"),
         file=EnvFile(text),
-        facts=facts or FileFacts(0o600, (1000, 1000)),
+        facts=facts or FileFacts(Access(1000, 1000, 0o600)),
         deployment=Deployment(tuple(documents), librechat, version),
         environ=environ or {},
         example_names=names_in(example),
@@ -336,13 +337,13 @@ CASES = (
     _lines("LA156", "OPENID_IMAGE_URL = /a", "OPENID_IMAGE_URL=/a # a logo"),
     Case(
         "LA157",
-        subject(env(), facts=FileFacts(0o640)),
-        subject(env(), facts=FileFacts(0o600)),
+        subject(env(), facts=FileFacts(Access(1000, 1000, 0o644))),
+        subject(env(), facts=FileFacts(Access(1000, 1000, 0o640))),
     ),
     Case(
         "LA158",
-        subject(env(), facts=FileFacts(0o600, is_tracked=True)),
-        subject(env(), facts=FileFacts(0o600)),
+        subject(env(), facts=FileFacts(Access(1000, 1000, 0o600), is_tracked=True)),
+        subject(env(), facts=FileFacts(Access(1000, 1000, 0o600))),
     ),
     _values(
         "LA160",
@@ -454,12 +455,27 @@ CASES = (
         subject(
             env(UID="1000", GID="1000"),
             compose=COMPOSE + '    user: "${UID}:${GID}"\n',
-            facts=FileFacts(0o600, (0, 0)),
+            facts=FileFacts(Access(0, 0, 0o600)),
         ),
         subject(
             env(UID="1000", GID="1000"),
             compose=COMPOSE + '    user: "${UID}:${GID}"\n',
-            facts=FileFacts(0o600, (1000, 0)),
+            facts=FileFacts(Access(1000, 0, 0o600)),
+        ),
+    ),
+    Case(  # the number is written out in an override, and the file is for another group
+        "LA506",
+        subject(
+            env(),
+            compose=COMPOSE + '    user: "${UID}:${GID}"\n',
+            override='services:\n  api:\n    user: "1234:1300"\n',
+            facts=FileFacts(Access(0, 1000, 0o640)),
+        ),
+        subject(
+            env(),
+            compose=COMPOSE + '    user: "${UID}:${GID}"\n',
+            override='services:\n  api:\n    user: "1234:1300"\n',
+            facts=FileFacts(Access(0, 1300, 0o640)),
         ),
     ),
     _lines("LA507", "ADMIN_PANEL_URL=https://admin.example.com", "ADMIN_PANEL_URL="),

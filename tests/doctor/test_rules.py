@@ -21,7 +21,7 @@ from wizard.librechat.variables import VARIABLES
 from wizard.text import MASK
 
 # Commands, paths, a line of Docker Compose, what the cases have for the parser's words.
-_NO_WORDS = re.compile(r"chmod 600 |unset |/|docker-compose\S*: \w+=|line 1\Z")
+_NO_WORDS = re.compile(r"chmod \d+ |unset |/|docker-compose\S*: \w+=|line 1\Z")
 
 
 def ids(checked: Subject) -> set[str]:

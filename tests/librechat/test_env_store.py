@@ -23,8 +23,9 @@ import pytest
 
 from tests.languages import untranslatable
 from wizard.findings import ExitCode, Failure, Rule
+from wizard.librechat.access import NOT_OURS_TO_GIVE
+from wizard.librechat.backups import BACKUPS_KEPT
 from wizard.librechat.env_store import (
-    BACKUPS_KEPT,
     CHANGED_MEANWHILE,
     LOCKED,
     MAX_FILE_BYTES,
@@ -107,7 +108,7 @@ def test_nothing_is_touched_when_nothing_changes(store: EnvStore, state: Path) -
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [(0o644, 0o600), (0o600, 0o600), (0o755, 0o700), (0o640, 0o600)]
+    ("before", "after"), [(0o644, 0o600), (0o600, 0o600), (0o755, 0o700), (0o640, 0o640)]
 )
 def test_the_mode_is_kept_less_what_others_may(store: EnvStore, before: int, after: int) -> None:
     store.path.write_bytes(b"A=1\n")
@@ -181,7 +182,7 @@ def test_a_backup_knows_whether_the_file_was_edited_since(store: EnvStore) -> No
 def test_a_backup_of_a_version_that_kept_no_digest_blocks_nothing(store: EnvStore) -> None:
     backup = store.save(None, b"1")
     assert backup is not None
-    backup.rename(backup.with_stem(backup.stem.partition("-")[0]))
+    backup.rename(backup.with_stem(backup.stem.split("-")[1]))
     last = store.last_backup()
     assert (last.content, last.loses(b"edited")) == (None, False)
 
@@ -405,7 +406,7 @@ def test_somebody_who_may_not_give_the_file_back_to_its_owner(store: EnvStore, s
     store.path.chmod(0o666)
     store.path.parent.chmod(0o777)
     said = save_as_nobody(store.path, state)
-    assert said.startswith("LA022")
+    assert said.startswith(NOT_OURS_TO_GIVE.id)
     assert (store.read(), store.path.stat().st_uid) == (b"1", 0)
     assert names(store.path.parent) == [".env"]
 
@@ -551,10 +552,27 @@ def test_a_full_disk_under_the_backups(small_disk: Path, store: EnvStore, folder
 def test_what_a_killed_run_left_does_not_fill_the_disk(small_disk: Path, state: Path) -> None:
     store = EnvStore(small_disk / ".env", state)
     store.path.write_bytes(b"old")
-    left = small_disk / f".env.librechat-auth0-{store.backup_dir.name}-x"
-    left.write_bytes(b"x" * 20_000)
+    left_by_a_killed_save(store, state).write_bytes(b"x" * 20_000)
     store.save(b"old", b"x" * 12_000)
     assert (names(small_disk), store.read()) == ([".env"], b"x" * 12_000)
+
+
+def left_by_a_killed_save(store: EnvStore, state: Path) -> Path:
+    """The temporary file of a run that was killed just before its rename."""
+    prepare = (
+        "import os\n"
+        "from wizard import private\n"
+        "real = private.replace\n"
+        "def die(part, path): real(part, path) if 'backups' in path.parts else os._exit(9)\n"
+        "private.replace = die"
+    )
+    before = set(store.path.parent.iterdir())
+    line = [*script("store.save(store.read(), b'half')", prepare), str(store.path), str(state)]
+    assert subprocess.run(line, cwd=ROOT_FOLDER, timeout=60, check=False).returncode == 9
+    (left,) = set(store.path.parent.iterdir()) - before
+    assert left.read_bytes() == b"half"
+    assert mode(left) == 0o600
+    return left
 
 
 KILLS = 500
@@ -656,7 +674,7 @@ class Trial:
 
     @property
     def _private_mode(self) -> int:
-        return self.victim.mode & 0o700
+        return 0o640 if self.victim.mode == 0o640 else 0o600
 
     def _prepared(self, word: str) -> tuple[bytes, bytes]:
         """The file's content now, and what the child will make of it."""
@@ -675,12 +693,12 @@ class Trial:
         for path in [*self.store.backup_dir.glob("*.env"), *self.store.backup_dir.glob("*.undone")]:
             assert path.read_bytes() in self._written
         for path in self.real.parent.glob(".env.librechat-auth0-*"):
-            assert mode(path) & 0o077 == 0
+            assert mode(path) in {0o600, self._private_mode}
 
     def _left_over(self) -> list[Path]:
         return [
             *self.real.parent.glob(".env.librechat-auth0-*"),
-            *self.store.backup_dir.glob("*.part"),
+            *self.store.backup_dir.glob(".part"),
         ]
 
     def _next_run_is_not_stopped(self, read: bytes | None) -> None:
@@ -716,20 +734,19 @@ def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(
 
 
 @pytest.mark.needs("git")
-def test_what_a_killed_run_left_is_removed_but_not_that_of_a_neighbour(
+def test_the_next_look_removes_what_a_killed_run_left_but_not_that_of_a_neighbour(
     store: EnvStore, state: Path, folder: Path
 ) -> None:
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
     (folder / ".gitignore").write_text(".env*\n!.env.example\n")  # as LibreChat has it
     neighbour = EnvStore(folder / ".env.test", state)
-    ours, theirs = (
-        folder / f".env.librechat-auth0-{each.backup_dir.name}-x" for each in (store, neighbour)
-    )
-    ours.write_bytes(b"half")
-    theirs.write_bytes(b"half")
-    store.save(None, b"1")
-    assert not ours.exists()
-    assert theirs.exists()
+    ours = left_by_a_killed_save(store, state)
+    theirs = left_by_a_killed_save(neighbour, state)
+    assert neighbour.read() is None
+    assert (ours.exists(), theirs.exists()) == (True, False)
+    assert store.read() is None
+    assert names(folder) == [".git", ".gitignore"]
+    left_by_a_killed_save(store, state)
     status = ["git", "-C", str(folder), "status", "--porcelain"]
     listed = subprocess.run(status, capture_output=True, text=True, check=True).stdout
     assert listed == "?? .gitignore\n"
@@ -774,27 +791,27 @@ def test_two_processes_at_once_lose_nothing(store: EnvStore, state: Path) -> Non
 
 
 def test_a_run_that_holds_the_lock_is_waited_for_and_then_named(
-    store: EnvStore, monkeypatch: pytest.MonkeyPatch
+    store: EnvStore, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wizard.librechat.env_store.LOCK_TIMEOUT_SECONDS", 0.2)
     holding, done = threading.Event(), threading.Event()
 
-    def hold() -> None:
-        with store._locked():
-            holding.set()
-            done.wait(20)
+    def hold(_: object) -> None:
+        holding.set()
+        done.wait(20)
 
-    thread = threading.Thread(target=hold)
+    other = EnvStore(store.path, state, changed=hold)
+    thread = threading.Thread(target=other.save, args=(None, b"1"))
     thread.start()
     try:
         assert holding.wait(20)
         with failing(LOCKED):
-            store.save(None, b"1")
+            store.save(b"1", b"2")
     finally:
         done.set()
         thread.join()
-    store.save(None, b"1")
-    assert store.read() == b"1"
+    store.save(b"1", b"2")
+    assert store.read() == b"2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -867,7 +884,7 @@ def test_the_content_is_on_the_disk_before_the_rename(
         real.write_bytes(old)
     calls = calls_of(f"store.save({old!r}, b'brand new')", store, state, tmp_path / "trace")
     (backup,) = store.backup_dir.iterdir()
-    backed_up = calls.index(Call("rename", str(backup.with_suffix(".part")), str(backup)))
+    backed_up = calls.index(Call("rename", str(backup.with_name(".part")), str(backup)))
     if old is not None:
         assert backed_up == assert_whole_after_a_power_cut(calls, str(backup))
     assert backed_up < assert_whole_after_a_power_cut(calls, str(real))

@@ -77,7 +77,7 @@ def librechat_port(given: str, values: Mapping[str, str]) -> int:
 def env_store(given: Path | None, ports: Ports) -> EnvStore:
     """The `.env` that was named, or that of the nearest LibreChat folder."""
     path = ports.cwd / given.expanduser() if given else find(ports.cwd).folder / ".env"
-    return EnvStore(path, ports.state_dir)
+    return EnvStore(path, ports.state_dir, ports.last_words.append)
 
 
 def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_FILE) -> str:

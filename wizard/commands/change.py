@@ -15,7 +15,6 @@ from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 
 CHANGES_TO = Message("Changes to {file}:")
-WRITTEN = Message("{file} is written; only you can read it.")
 OLD_ONE_KEPT = Message("The old one is in {backup}; librechat-auth0 init --undo brings it back.")
 
 
@@ -89,10 +88,13 @@ def change_env(
 
 
 def show(change: EnvChange, ports: Ports) -> None:
-    """Show every line that goes or comes, secrets masked, and the findings."""
+    """Show every line that goes or comes, secrets masked, the findings, and who can read it."""
     show_diff(change.store.path, change.before, change.after, ports)
-    for finding in change.findings:
+    notice = change.store.notice(change.after.to_bytes())
+    for finding in (*change.findings, *notice.findings):
         ports.console.finding(finding)
+    if notice.hint:
+        ports.console.hint(notice.hint)
 
 
 def show_diff(path: Path, before: EnvFile, after: EnvFile, ports: Ports) -> None:
@@ -151,7 +153,7 @@ def save(change: EnvChange, ports: Ports) -> Written:
         Failure: the file is not as it was read any more, or cannot be written.
     """
     backup = change.store.save(change.content, change.after.to_bytes())
-    ports.console.done(WRITTEN.filled(file=change.store.path))
+    ports.console.done(change.store.written)
     if change.content is None:
         return Written(done=True)
     ports.console.hint(OLD_ONE_KEPT.filled(backup=backup))

@@ -89,7 +89,7 @@ def find_folder(env_file: Path | None, ports: Ports) -> Folder:
     if not checkout.is_librechat and not env_file and not path.is_file():
         where = Message("The .env goes to {folder}.", folder=path.parent)
         findings.append(NOT_LIBRECHAT.finding(where))
-    store = EnvStore(path, ports.state_dir)
+    store = EnvStore(path, ports.state_dir, ports.last_words.append)
     return Folder(checkout, store, store.read(), findings)
 
 
@@ -107,8 +107,9 @@ def tell_folder(folder: Folder, ports: Ports) -> None:
             )
         )
     if folder.store.path.is_symlink():
-        target = folder.store.path.resolve()
-        console.warn(Message("The .env is a link: {target} is what changes.", target=target))
+        console.warn(
+            Message("The .env is a link: {target} is what changes.", target=folder.store.target)
+        )
     if folder.existing is not None and folder.existing.strip():
         console.done("Your .env is kept; only the lines that must change will.")
     elif folder.checkout.env_example.is_file():

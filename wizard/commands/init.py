@@ -161,10 +161,13 @@ def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
             for after in walk(_steps(stack), progress, ports):
                 progress = after
         except KeyboardInterrupt:
+            if ports.last_words:
+                raise
             raise INTERRUPTED.failure(_what_was_done(progress)) from None
         result = progress.result or _result(progress)
         report(result)
-        if result.is_up_to_date and options.hold and progress.tunnel is not None:
+        holds = options.hold and not options.dry_run and result.is_up_to_date
+        if holds and progress.tunnel is not None:
             _show_next_steps(progress.folder.checkout, result.settings, ports)
             keep_open(progress.tunnel, ports)
         return result
@@ -393,15 +396,10 @@ def _drafts(progress: Progress, ports: Ports) -> Drafts:
 
 
 def _what_was_done(progress: Progress) -> Message:
-    """Say what an interrupted run leaves on the disk and in Auth0."""
-    store = progress.folder.store
-    if store.read() == progress.folder.existing:
-        if progress.is_auth0_set_up:
-            return Message("Auth0 is set up; the .env was not written.")
-        return Message("Nothing was changed.")
-    return Message(
-        "{file} was already written; init --undo brings the old one back.", file=store.path
-    )
+    """Say what a run leaves in Auth0 that was interrupted before it wrote the `.env`."""
+    if progress.is_auth0_set_up:
+        return Message("Auth0 is set up; the .env was not written.")
+    return Message("Nothing was changed.")
 
 
 def _show_next_steps(checkout: Checkout, settings: SetupSettings, ports: Ports) -> None:

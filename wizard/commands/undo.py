@@ -10,8 +10,8 @@ from wizard.commands.answers import env_store
 from wizard.commands.change import Question, consent, show_diff
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
 from wizard.language import Message
+from wizard.librechat.backups import Backup
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.env_store import Backup
 from wizard.ports import Ports
 
 CHANGED_SINCE = Rule(

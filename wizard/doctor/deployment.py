@@ -9,6 +9,7 @@ from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule, Severity
 from wizard.language import Message
+from wizard.librechat.access import UNREADABLE_IN_CONTAINER, unreadable
 from wizard.librechat.deployment import YAML_FILE, scalar
 from wizard.librechat.variables import VARIABLES, Section
 
@@ -60,14 +61,6 @@ YAML_NOT_MOUNTED = Rule(
     "In docker-compose.override.yml, add to the api service's volumes: - type: bind, source:"
     " ./librechat.yaml, target: /app/librechat.yaml.",
     "LibreChat issues 3754, 5161 and 5538",
-)
-UNREADABLE_IN_CONTAINER = Rule(
-    "LA506",
-    Severity.WARNING,
-    "LibreChat's user in the container may not read the .env",
-    "LibreChat's dotenv then reads nothing and says nothing.",
-    "Give the file to that user, or set UID and GID to those of the file's owner.",
-    "docker-compose.yml",
 )
 PANEL_CALLBACK = Rule(
     "LA507",
@@ -165,34 +158,9 @@ def _compose_files(subject: Subject) -> str:
 
 
 def _unreadable_in_container(subject: Subject) -> Iterator[Finding]:
-    facts, uid = subject.facts, subject.value("UID")
-    runs_as = any("UID" in scalar(user) for user in subject.deployment.items("api", "user"))
-    if facts.mode is None or facts.owner is None or not uid.isdecimal() or not runs_as:
-        return
-    owner, group = facts.owner
-    is_readable = (
-        (owner == int(uid) and facts.mode & 0o400)
-        or (subject.value("GID") == str(group) and facts.mode & 0o040)
-        or facts.mode & 0o004
-    )
-    if not is_readable:
-        yield UNREADABLE_IN_CONTAINER.finding(
-            Message(
-                "It runs as UID={uid}; the file is of {owner}:{group} with mode {mode}.",
-                uid=uid,
-                owner=owner,
-                group=group,
-                mode=f"{facts.mode:03o}",
-            ),
-            fix=Message(
-                "chown {uid} '{file}', or set UID={owner} and GID={group} in the .env.",
-                uid=uid,
-                file=subject.path,
-                owner=owner,
-                group=group,
-            ),
-            variable="UID",
-        )
+    access, reader = subject.facts.access, subject.env_reader
+    if access and reader and not access.lets_read(reader):
+        yield unreadable(access, reader, subject.path)
 
 
 def _panel_callback(subject: Subject) -> Iterator[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,8 +11,9 @@ from pathlib import Path
 
 from wizard.findings import Finding, Rule
 from wizard.language import Message, joined
+from wizard.librechat.access import Access
 from wizard.librechat.checkout import look_at, text_of
-from wizard.librechat.deployment import Deployment, Handed, read_deployment
+from wizard.librechat.deployment import Deployment, Handed, Reader, read_deployment
 from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.git_index import is_tracked
 from wizard.librechat.instance import Instance
@@ -43,8 +43,7 @@ _EXAMPLE_NAME = re.compile(r"^[ \t]*#?[ \t]*([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 class FileFacts:
     """The file beside its text; None where the system cannot tell."""
 
-    mode: int | None = None
-    owner: tuple[int, int] | None = None
+    access: Access | None = None
     is_tracked: bool = False
 
 
@@ -55,7 +54,7 @@ class Subject:
     Attributes:
         path: the file.
         file: its text.
-        facts: its mode and owner.
+        facts: its owner and mode.
         deployment: how Docker Compose runs LibreChat here.
         environ: the shell's variables, which beat the file for a LibreChat started in it.
         example_names: the names in this LibreChat's own `.env.example`, which knows best.
@@ -74,6 +73,11 @@ class Subject:
     def handed(self) -> Mapping[str, Handed]:
         """What Docker Compose sets for LibreChat, whatever the file says."""
         return self.deployment.environment({**self.file.values(), **self.environ})
+
+    @property
+    def env_reader(self) -> Reader | None:
+        """The user of LibreChat's container who reads the file; None where that is not known."""
+        return self.deployment.env_reader({**self.file.values(), **self.environ})
 
     @cached_property
     def values(self) -> Mapping[str, str]:
@@ -242,8 +246,5 @@ def names_in(example: str) -> frozenset[str]:
 
 
 def _facts(path: Path) -> FileFacts:
-    mode = owner = None
-    if os.name == "posix":
-        status = path.stat()
-        mode, owner = stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
-    return FileFacts(mode, owner, is_tracked(path))
+    access = Access.of(path.stat()) if os.name == "posix" else None
+    return FileFacts(access, is_tracked(path))

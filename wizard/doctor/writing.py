@@ -10,6 +10,7 @@ from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject, of_the_table
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.language import Message
+from wizard.librechat.access import private_fix
 from wizard.librechat.env_file import Assignment
 from wizard.librechat.names import INVENTED, is_known, known_names
 from wizard.librechat.setup import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
@@ -136,7 +137,7 @@ _SILENCED = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _RULE_ID = re.compile(r"\bLA\d+\b", re.IGNORECASE)
-_GROUP_OR_OTHERS_READ = 0o044
+_OTHERS_READ = 0o004
 # Shorter names are too near to others' for one letter to tell anything.
 _SHORTEST_SLIP = 8
 _LONGEST_SLIP = 60
@@ -249,10 +250,11 @@ def _read_differently(subject: Subject) -> Iterator[Finding]:
 
 
 def _readable_by_others(subject: Subject) -> Iterator[Finding]:
-    mode = subject.facts.mode
-    if mode is not None and mode & _GROUP_OR_OTHERS_READ:
+    access = subject.facts.access
+    if access is not None and access.mode & _OTHERS_READ:
         yield READABLE_BY_OTHERS.finding(
-            Message("Its mode is {mode}.", mode=f"{mode:03o}"), fix=f"chmod 600 '{subject.path}'"
+            Message("Its mode is {mode}.", mode=f"{access.mode:03o}"),
+            fix=private_fix(subject.env_reader, access, subject.path),
         )
 
 

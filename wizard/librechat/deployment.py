@@ -65,6 +65,14 @@ class Handed:
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """The user that LibreChat runs as; `group` is None where none is named."""
+
+    user: int
+    group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """The folder's Compose files, main and override, and its `librechat.yaml`."""
 
@@ -132,8 +140,25 @@ class Deployment:
     @property
     def hands_env_on(self) -> bool:
         """Whether the file reaches LibreChat, as a mount or by `env_file`."""
-        mounted = any(_source(each).endswith(".env") for each in self.items(API_SERVICE, "volumes"))
-        return mounted or self.hands_env_as_variables
+        return self.mounts_env or self.hands_env_as_variables
+
+    @property
+    def mounts_env(self) -> bool:
+        """Whether LibreChat itself reads the file, in the container."""
+        return any(_source(each).endswith(".env") for each in self.items(API_SERVICE, "volumes"))
+
+    def env_reader(self, values: Mapping[str, str]) -> Reader | None:
+        """The user of the container who reads the file, as far as Compose names one by number.
+
+        `values` is what Compose interpolates from.
+        """
+        users = [scalar(each["user"]) for _, each in self.services(API_SERVICE) if "user" in each]
+        if not users or not self.mounts_env:
+            return None
+        user, _, group = interpolated(users[-1], values).partition(":")
+        if not _is_number(user):
+            return None
+        return Reader(int(user), int(group) if _is_number(group) else None)
 
     @property
     def hands_env_as_variables(self) -> bool:
@@ -310,6 +335,11 @@ def scalar(value: object) -> str:
         return str(value) if isinstance(value, str | int | float) else ""
     except ValueError:  # Python writes out no number of more than 4,300 digits
         return ""
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is a user's or group's number, which has 32 bits."""
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(1 << 32))
 
 
 def _source(volume: object) -> str:

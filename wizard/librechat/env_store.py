@@ -2,30 +2,32 @@
 
 A save writes a temporary file beside the target, syncs it and renames it over the target, so
 that a crash, a full disk or Ctrl-C leaves the old file or the new one. A lock and a comparison
-with what was read keep two runs from overwriting each other. Backups lie in the user's state
-folder, where no git and no Docker build of the checkout can pick them up.
+with what was read keep two runs from overwriting each other.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 
 from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.interrupts import signals_held
 from wizard.language import Message
-from wizard.platforms import command_line, replace, sync
-from wizard.private import file_name, private_folder
-from wizard.refusals import refusal
+from wizard.librechat.access import AccessPlan, Notice, plan_access, readers
+from wizard.librechat.backups import PART, Backup, Backups
+from wizard.librechat.deployment import Deployment, read_compose
+from wizard.librechat.env_file import EnvFile
+from wizard.platforms import user_id
+from wizard.private import file_name, private_folder, sync_folder, write_whole
+from wizard.reading import NOT_REGULAR, read_file
+from wizard.refusals import place_of, refusal, remedy
 
 UNREADABLE = Rule(
     "LA020",
@@ -49,7 +51,7 @@ UNWRITABLE = Rule(
     Severity.ERROR,
     "The file cannot be written",
     "The old file is untouched.",
-    "Mend the cause, then run the command again.",
+    "Fix the cause, then run the command again.",
     exit_code=ExitCode.FILE,
 )
 READ_ONLY = Rule(
@@ -84,57 +86,41 @@ NO_BACKUP = Rule(
     "Nothing to do if the wizard never changed this file; otherwise check the path.",
     exit_code=ExitCode.FILE,
 )
-RULES = (UNREADABLE, NOT_A_FILE, UNWRITABLE, READ_ONLY, CHANGED_MEANWHILE, LOCKED, NO_BACKUP)
+FOREIGN_LINK = Rule(
+    "LA030",
+    Severity.ERROR,
+    "The .env is a link that somebody else made",
+    "It would have you change a file of yours, or of a third user, that its maker may not change.",
+    "Name the file itself: --env-file PATH.",
+    exit_code=ExitCode.FILE,
+)
+RULES = (
+    UNREADABLE,
+    NOT_A_FILE,
+    UNWRITABLE,
+    READ_ONLY,
+    CHANGED_MEANWHILE,
+    LOCKED,
+    NO_BACKUP,
+    FOREIGN_LINK,
+)
 
-BACKUPS_KEPT = 10
 MAX_FILE_BYTES = 16 << 20
 LOCK_TIMEOUT_SECONDS = 10
 # LibreChat's .gitignore has .env*, so that what a killed run leaves behind is not committed.
 _TEMPORARY_PREFIX = ".env.librechat-auth0-"
-_PRIVATE_FILE = 0o600
-_OTHERS = 0o077
-_NO_ACCESS = frozenset({errno.EACCES, errno.EPERM})
-_STAMP = "%Y%m%dT%H%M%S.%fZ"
-# The time, then what the save wrote; backups of the first versions do not tell the latter.
-_BACKUP_NAME = re.compile(
-    r"(?P<stamp>\d{8}T\d{6}\.\d{6}Z)~*(?:-(?P<written>[0-9a-f]+))?\.(?:env|absent)"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """What the file was before a save.
-
-    Attributes:
-        path: the copy.
-        content: None where there was no file.
-        at: the time of the save.
-        written: the digest of what the save wrote; "" where it was not kept.
-    """
-
-    path: Path
-    content: bytes | None = field(repr=False)
-    at: datetime
-    written: str
-
-    @property
-    def undone(self) -> Path:
-        """Where `undo` keeps the file that it replaces."""
-        return self.path.with_suffix(".undone")
-
-    def loses(self, current: bytes | None) -> bool:
-        """Whether the file was changed since the save, so that `undo` takes that back too."""
-        if current is None or current == self.content:
-            return False
-        return self.written not in {"", _digest(current)}
+# No save takes that long: what is older was left by a killed run.
+_LEFT_OVER_SECONDS = 3600
 
 
 class EnvStore:
     """One `.env` on disk and its backups.
 
     Args:
-        path: the file; a symbolic link is followed, and stays.
+        path: the file; a symbolic link is followed, and stays. Where it leads is looked up once.
         state_dir: the user's private state folder, where backups and the lock lie.
+        changed: gets a sentence as soon as the file is another, for a run that ends before it
+            can say so itself.
         now: the time that names a backup.
     """
 
@@ -142,47 +128,47 @@ class EnvStore:
         self,
         path: Path,
         state_dir: Path,
+        changed: Callable[[Message], object] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.path = path
+        self._changed = changed
         self._now = now
         self._state_dir = state_dir
 
+    @cached_property
+    def target(self) -> Path:
+        """The file itself, behind symbolic links.
+
+        Raises:
+            Failure: the links lead in a circle, or are somebody else's.
+        """
+        target = _resolved(self.path)
+        if self.path.is_symlink() and not _may_lead(self.path, target):
+            raise FOREIGN_LINK.failure(
+                Message("{file} leads to {target}.", file=self.path, target=target),
+                fix=Message("Name the file itself: --env-file {target}", target=target),
+            )
+        return target
+
     def read(self) -> bytes | None:
-        """The file's bytes, None if there is none.
+        """The file's bytes, None if there is none. What a killed run left is removed.
 
         Raises:
             Failure: it is no regular file, or it cannot be read.
         """
-        try:
-            target = self._target()
-            mode = target.stat().st_mode
-            if not stat.S_ISREG(mode):
-                raise NOT_A_FILE.failure(
-                    Message("{file} is a folder.", file=self.path)
-                    if stat.S_ISDIR(mode)
-                    else Message("{file} is not a regular file.", file=self.path)
-                )
-            # What lies there may have changed since: neither a pipe nor a flood holds us.
-            with open(target, "rb", opener=_without_waiting) as file:
-                content = file.read(MAX_FILE_BYTES + 1)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise UNREADABLE.failure(
-                refusal(error, self.path), fix=_access_fix(self.path, "r")
-            ) from error
-        if len(content) > MAX_FILE_BYTES:
-            raise UNREADABLE.failure(
-                Message(
-                    "{file} has more than {size} MB.", file=self.path, size=MAX_FILE_BYTES >> 20
-                ),
-                fix="Check the path: that is no .env.",
-            )
-        return content
+        self._tidy()
+        return _content(self.target, self.path)
+
+    def notice(self, content: bytes) -> Notice:
+        """Who could not read the file, or still could, if this were saved."""
+        if os.name != "posix":
+            return Notice()
+        with _told_as(UNWRITABLE, self.path):
+            return self._access(content).notice
 
     def save(self, expected: bytes | None, content: bytes) -> Path | None:
-        """Put `content` in place of `expected`, with mode 0600 and a backup.
+        """Put `content` in place of `expected`, with a backup.
 
         Returns:
             The backup's path; None if `content` is what is there, and nothing was done.
@@ -192,19 +178,23 @@ class EnvStore:
         """
         if content == expected:
             return None
-        with self._locked():
-            if self.read() != expected:
-                raise CHANGED_MEANWHILE.failure(str(self.path))
-            self._refuse_protected()
+        with self._locked(LOCK_TIMEOUT_SECONDS), signals_held():
+            self._refuse_changed(expected)
             with _told_as(UNWRITABLE, self.backup_dir):
-                backup = self._back_up(expected, content)
+                backup = self._backups.add(expected, content, self._now())
             try:
-                with _told_as(UNWRITABLE, self.path):
-                    self._replace(content)
+                self._replace(content)
             except BaseException:
-                backup.unlink(missing_ok=True)  # undo must not find what was never changed
+                with suppress(OSError):
+                    backup.unlink(missing_ok=True)  # undo must not find what was never changed
                 raise
-            _drop_all_but_the_newest([path for path, _ in self._backups()])
+            self._changed(
+                Message(
+                    "{file} was already written; init --undo brings the old one back.",
+                    file=self.path,
+                )
+            )
+            self._backups.prune()
             return backup
 
     def last_backup(self) -> Backup:
@@ -213,14 +203,11 @@ class EnvStore:
         Raises:
             Failure: there is no backup.
         """
-        backups = self._backups()
-        if not backups:
+        with _told_as(UNREADABLE, self.backup_dir):
+            backup = self._backups.last()
+        if backup is None:
             raise NO_BACKUP.failure(str(self.path))
-        path, name = backups[-1]
-        at = datetime.strptime(name["stamp"], _STAMP).replace(tzinfo=UTC)
-        with _told_as(UNREADABLE, path):
-            content = None if path.suffix == ".absent" else path.read_bytes()
-        return Backup(path, content, at, name["written"] or "")
+        return backup
 
     def undo(self, backup: Backup, expected: bytes | None) -> Path | None:
         """Bring the backup back.
@@ -231,105 +218,91 @@ class EnvStore:
         Raises:
             Failure: the file is not as expected any more, or cannot be written; it is untouched.
         """
-        with self._locked():
-            if self.read() != expected:
-                raise CHANGED_MEANWHILE.failure(str(self.path))
-            self._refuse_protected()
+        with self._locked(LOCK_TIMEOUT_SECONDS), signals_held():
+            self._refuse_changed(expected)
             with _told_as(UNWRITABLE, self.path):
                 if expected is not None:
-                    older = sorted({*self.backup_dir.glob("*.undone")} - {backup.undone})
-                    _write_synced(backup.undone, expected)
-                    _drop_all_but_the_newest([*older, backup.undone])
+                    write_whole(backup.undone, expected, part=PART)
                 if backup.content is None:
-                    self._target().unlink(missing_ok=True)
-                    _sync_directory(self._target().parent)
-                elif backup.content != expected:
-                    self._replace(backup.content)
+                    self.target.unlink(missing_ok=True)
+                    sync_folder(self.target.parent)
+            if backup.content is not None and backup.content != expected:
+                self._replace(backup.content)
+            self._changed(
+                Message("{file} is as it was before the last change again.", file=self.path)
+            )
+            with suppress(OSError):
                 backup.path.unlink(missing_ok=True)
+            self._backups.prune(backup.undone)
         return None if expected is None else backup.undone
+
+    @property
+    def written(self) -> Message:
+        """That the file is written, and who can read it now."""
+        return readers(self.target).filled(file=self.path)
 
     @property
     def backup_dir(self) -> Path:
         """Where this file's backups lie."""
-        return self._state_dir.joinpath(*self._backup_names())
+        return self._backups.folder
 
-    def _backup_names(self) -> tuple[str, str]:
-        return "backups", self._key()
+    @cached_property
+    def _backups(self) -> Backups:
+        return Backups(self._state_dir, file_name(self.target))
 
-    def _key(self) -> str:
-        return file_name(self._target())
+    @cached_property
+    def _lock_file(self) -> Path:
+        return self._state_dir / "locks" / f"{file_name(self.target)}.lock"
 
-    def _target(self) -> Path:
-        """The file itself, behind symbolic links."""
-        try:
-            return self.path.resolve()
-        except (OSError, RuntimeError) as error:  # RuntimeError: a loop, before Python 3.13
-            raise NOT_A_FILE.failure(
-                Message("{file} is a link that leads nowhere.", file=self.path)
-            ) from error
+    @cached_property
+    def _part(self) -> Path:
+        """The temporary file: one for each lock, so that its holder alone uses it."""
+        return self.target.with_name(f"{_TEMPORARY_PREFIX}{file_name(self._lock_file)}")
 
-    def _refuse_protected(self) -> None:
+    def _refuse_changed(self, expected: bytes | None) -> None:
+        """Refuse a file that is another than the one that was read, or is protected."""
+        is_same = _resolved(self.path) == self.target
+        if not is_same or _content(self.target, self.path) != expected:
+            raise CHANGED_MEANWHILE.failure(str(self.path))
         # Root may write anything, and a rename needs no permission on the file itself: the
         # mode still tells what its owner meant.
-        target = self._target()
-        if target.exists() and not target.stat().st_mode & stat.S_IWUSR:
-            raise READ_ONLY.failure(str(self.path), fix=_access_fix(self.path, "w"))
-
-    def _backups(self) -> list[tuple[Path, re.Match[str]]]:
-        """The backups and what their names tell, the oldest first."""
-        if not self.backup_dir.is_dir():
-            return []
-        return [
-            (path, name)
-            for path in sorted(self.backup_dir.iterdir())
-            if (name := _BACKUP_NAME.fullmatch(path.name))
-        ]
-
-    def _back_up(self, content: bytes | None, new: bytes) -> Path:
-        is_first = not self.backup_dir.exists()
-        private_folder(self._state_dir, *self._backup_names())
-        if is_first:
-            for parent in list(self.backup_dir.parents)[:2]:
-                _sync_directory(parent)
-        for left_over in self.backup_dir.glob("*.part"):
-            left_over.unlink(missing_ok=True)
-        stamp = self._now().strftime(_STAMP)
-        for last, _ in self._backups()[-1:]:
-            before = last.stem.partition("-")[0]
-            if stamp <= before:  # the clock was set back: the order must tell the last
-                stamp = f"{before}~"
-        suffix = ".absent" if content is None else ".env"
-        backup = self.backup_dir / f"{stamp}-{_digest(new)}{suffix}"
-        _write_synced(backup, content or b"")
-        return backup
+        with _told_as(UNREADABLE, self.path):
+            is_protected = expected is not None and not self.target.stat().st_mode & stat.S_IWUSR
+        if is_protected:
+            no_right = PermissionError(errno.EACCES, "")
+            raise READ_ONLY.failure(str(self.path), fix=remedy(no_right, self.path))
 
     def _replace(self, content: bytes) -> None:
-        target = self._target()
-        prefix = f"{_TEMPORARY_PREFIX}{self._key()}-"
-        for left_over in target.parent.glob(f"{prefix}*"):
-            left_over.unlink(missing_ok=True)  # of a run that was killed; we hold the lock
-        handle, name = tempfile.mkstemp(prefix=prefix, dir=target.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                _keep_owner_and_mode(file.fileno(), temporary, target)
-                file.write(content)
-                file.flush()
-                sync(file.fileno())
-            replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_directory(target.parent)
+        with _told_as(UNWRITABLE, self.path):
+            give = self._access(content).give
+            write_whole(self.target, content, prepare=give, part=self._part.name)
+
+    def _access(self, content: bytes) -> AccessPlan:
+        values: Mapping[str, str] = {}
+        with suppress(Failure):  # an older file may be no text
+            values = EnvFile.from_bytes(content).values()
+        reader = Deployment(read_compose(self.path.parent)).env_reader(values)
+        return plan_access(self.path, self.target, reader)
+
+    def _tidy(self) -> None:
+        """Remove what a killed run left: ours under the lock, that of others when it is old."""
+        parts = (self._part, self._backups.folder / PART)
+        with suppress(OSError, Failure):
+            if any(map(os.path.lexists, parts)):
+                with self._locked(0):
+                    for part in parts:
+                        part.unlink(missing_ok=True)
+            for other in self._part.parent.glob(f"{_TEMPORARY_PREFIX}*"):
+                if time.time() - other.lstat().st_mtime > _LEFT_OVER_SECONDS:
+                    other.unlink(missing_ok=True)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, seconds: float) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
-        locks = self._state_dir / "locks"
-        with _told_as(UNWRITABLE, locks):
-            private_folder(self._state_dir, "locks")
-            lock = FileLock(locks / f"{self._key()}.lock", timeout=LOCK_TIMEOUT_SECONDS)
+        with _told_as(UNWRITABLE, self._lock_file):
+            private_folder(self._state_dir, self._lock_file.parent.name)
+            lock = FileLock(self._lock_file, timeout=seconds, mode=0o600)
             try:
                 lock.acquire()
             except Timeout:
@@ -337,91 +310,54 @@ class EnvStore:
         try:
             yield
         finally:
-            lock.release()
+            with suppress(OSError):  # the end of the run lets go of it
+                lock.release()
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """`os.open` that does not wait for somebody to write into a named pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def _resolved(path: Path) -> Path:
+    with suppress(OSError, RuntimeError):  # RuntimeError: a circle, before Python 3.13
+        target = path.resolve()
+        if not target.is_symlink():  # a circle, since then
+            return target
+    raise NOT_A_FILE.failure(Message("{file} is a link that leads nowhere.", file=path))
 
 
-def _keep_owner_and_mode(handle: int, temporary: Path, target: Path) -> None:
-    """The temporary file gets the target's owner, and its mode less what others may.
+def _may_lead(link: Path, target: Path) -> bool:
+    """Whether we follow the link: it is ours or root's, or leads to a file of its own maker's.
 
-    A new file made by root belongs to the owner of the folder, who is to use it.
+    Linux asks the same of links in folders that all may write to (fs.protected_symlinks).
     """
-    is_new = not target.exists()
-    model = (target.parent if is_new else target).stat()
-    mode = _PRIVATE_FILE if is_new else stat.S_IMODE(model.st_mode) & ~_OTHERS
-    if sys.platform == "win32":
-        temporary.chmod(mode)
-    else:
-        os.fchmod(handle, mode)  # by its name it could be another file by now, and we root
-        if is_new and os.geteuid() != 0:
-            return
-        if model.st_uid != os.geteuid():
-            os.fchown(handle, model.st_uid, model.st_gid)
-        else:
-            with suppress(PermissionError):  # a group we are not in; its rights are gone anyway
-                os.fchown(handle, -1, model.st_gid)
+    user = user_id()
+    with suppress(OSError):
+        maker = link.lstat().st_uid
+        return user is None or maker in {0, user} or maker == target.stat().st_uid
+    return True
 
 
-def _digest(content: bytes) -> str:
-    """Tells whether content is the same, and nothing of what it is."""
-    return file_name(content)
-
-
-def _drop_all_but_the_newest(oldest_first: Sequence[Path]) -> None:
-    for path in oldest_first[:-BACKUPS_KEPT]:
-        with suppress(OSError):  # what another program has open on Windows goes the next time
-            path.unlink()
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    """Write a private file; under its name it is always whole."""
-    part = path.with_suffix(".part")
+def _content(target: Path, shown: Path) -> bytes | None:
+    """The bytes of the file, None if there is none."""
     try:
-        with open(part, "wb", opener=partial(os.open, mode=_PRIVATE_FILE)) as file:
-            file.write(content)
-            file.flush()
-            sync(file.fileno())
-        replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename last through a power cut; Windows has no such thing."""
-    if os.name != "posix":
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return read_file(target, MAX_FILE_BYTES, follow_links=False)
+    except FileNotFoundError:
+        return None
+    except IsADirectoryError:
+        raise NOT_A_FILE.failure(Message("{file} is a folder.", file=shown)) from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link came to lie there
+            raise CHANGED_MEANWHILE.failure(str(shown)) from error
+        if error.strerror == NOT_REGULAR:
+            raise NOT_A_FILE.failure(refusal(error, shown)) from None
+        fix = remedy(error, shown, "r")
+        if error.errno == errno.EINVAL:  # it is too large
+            fix = Message("Check the path: that is no .env.")
+        raise UNREADABLE.failure(refusal(error, shown), fix=fix) from error
 
 
 @contextmanager
 def _told_as(rule: Rule, path: Path) -> Iterator[None]:
+    """Turn what the system refuses into a failure about the place it names, else about `path`."""
     try:
         yield
-    except Failure:
-        raise
     except OSError as error:
-        where = Path(os.fsdecode(error.filename or path))
-        fix = _access_fix(where, "w") if error.errno in _NO_ACCESS else None
-        raise rule.failure(refusal(error, where), fix=fix) from error
-
-
-def _access_fix(path: Path, access: str, platform: str = sys.platform) -> Message:
-    file = command_line([str(path)], platform)
-    if platform == "win32":
-        return Message(
-            "Close the programs that have it open, or lift its protection: attrib -R {file}",
-            file=file,
-        )
-    return Message(
-        "chmod u+{access} {file}, or run as the user who owns it.", access=access, file=file
-    )
+        where = place_of(error) or path
+        raise rule.failure(refusal(error, where), fix=remedy(error, where)) from error
