@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, TextIO
 
 from wizard.defaults import ENGLISH
 from wizard.findings import BUG, ExitCode, Failure, Finding, Rule, Severity
-from wizard.interrupts import end_on_signals
-from wizard.language import Language, Message
+from wizard.interrupts import end_on_signals, signal_code
+from wizard.language import Language, Message, sentences
 from wizard.platforms import is_console, reader_has_gone
 from wizard.ports import Ports
 
@@ -30,7 +31,7 @@ SYSTEM_REFUSED = Rule(
     Severity.ERROR,
     "The system refused a file or a stream",
     "The command could not end its work; a .env is whole, as it was or as it was to be.",
-    "Mend what is named and run the command again; --debug shows where it happened.",
+    "Fix what is named and run the command again; --debug shows where it happened.",
     exit_code=ExitCode.FILE,
 )
 RULES = (INTERRUPTED, SYSTEM_REFUSED)
@@ -94,41 +95,40 @@ def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) 
     ports = system_ports(flags)
     end_on_signals()
     try:
-        sys.exit(_run(command, flags, ports, run))
+        code = _run(command, flags, ports, run)
     except OSError as error:
         if not reader_has_gone(error):
             raise
-        # Python must not complain about it while it closes the streams.
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        sys.exit(ExitCode.INTERRUPTED)
+        code = ExitCode.INTERRUPTED
+    _close_streams()
+    sys.exit(code)
 
 
-def _run(
-    command: str, flags: Flags, ports: Ports, run: Callable[[Ports, Report], Result]
-) -> ExitCode:
+def _run(command: str, flags: Flags, ports: Ports, run: Callable[[Ports, Report], Result]) -> int:
     reported: list[Result] = []
 
     def report(result: Result) -> None:
-        reported.append(result)
         if flags.json:
             code, extra = result.exit_code, result.as_json()
             ports.console.data(envelope(command, code, result.findings, extra))
+        reported.append(result)
 
     try:
         result = run(ports, report)
         if not reported:
             report(result)
-    except (Failure, KeyboardInterrupt, Exception) as error:
+    except (KeyboardInterrupt, Exception) as error:
         if reader_has_gone(error):
             raise
-        if flags.debug:
-            _show_traceback(ports)
-        failure = _as_failure(error)
-        if flags.json and not reported:
-            ports.console.data(envelope(command, failure.exit_code, [failure.finding], {}))
-        ports.console.finding(failure.finding)
-        return failure.exit_code
+        with suppress(OSError):
+            if flags.debug:
+                _show_traceback(ports)
+        if reported and isinstance(error, KeyboardInterrupt):
+            return signal_code(error)  # it only held a tunnel, and said that this is closed
+        failure = _with_last_words(_as_failure(error), ports)
+        found = envelope(command, failure.exit_code, [failure.finding], {})
+        _tell(failure.finding, {} if reported else found, flags, ports)
+        return _exit_code(failure, error, ports)
     return result.exit_code
 
 
@@ -139,14 +139,62 @@ def _as_failure(error: BaseException) -> Failure:
         case KeyboardInterrupt():
             return INTERRUPTED.failure()
         case OSError():
-            from wizard.refusals import refusal
+            from wizard.refusals import place_of, refusal
 
-            # It may be the number of an open file, which tells nobody anything.
-            is_named = isinstance(error.filename, str | bytes | os.PathLike)
-            named = Path(os.fsdecode(error.filename)) if is_named else Message("an output")
-            return SYSTEM_REFUSED.failure(refusal(error, named))
+            return SYSTEM_REFUSED.failure(refusal(error, place_of(error) or Message("an output")))
         case _:
             return BUG.failure(type(error).__name__)
+
+
+def _with_last_words(failure: Failure, ports: Ports) -> Failure:
+    """The failure, and what was written before it; those of the tenant say so themselves."""
+    own_words = failure.exit_code in {ExitCode.TENANT, ExitCode.TUNNEL}
+    if own_words or not ports.last_words:
+        return failure
+    finding = failure.finding
+    return Failure(replace(finding, detail=sentences(finding.detail, *ports.last_words)))
+
+
+def _exit_code(failure: Failure, error: BaseException, ports: Ports) -> int:
+    if failure.exit_code is ExitCode.INTERRUPTED:
+        return signal_code(error)
+    if failure.exit_code is ExitCode.FILE and ports.last_words:
+        return ExitCode.AFTER_WRITING
+    return failure.exit_code
+
+
+def _tell(finding: Finding, data: dict[str, object], flags: Flags, ports: Ports) -> None:
+    """Say what ended the command; where its stream takes nothing, on the other one.
+
+    `data` is empty where standard output has its one object already.
+    """
+
+    def say_on(stream: TextIO) -> None:
+        from wizard.ui.console import Console
+
+        Console(stderr=stream, language=flags.language, plain=flags.plain).finding(finding)
+
+    ways = [partial(ports.console.finding, finding), partial(say_on, sys.stdout)]
+    if flags.json:
+        ways = [partial(say_on, sys.stderr)]
+        if data:
+            ways.insert(0, partial(ports.console.data, data))
+    for way in ways:
+        with suppress(OSError):
+            way()
+            break
+
+
+def _close_streams() -> None:
+    """Write out what is left; what cannot be is lost, and said so by now.
+
+    Otherwise Python would complain about it at its end, with an exit code of its own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def system_ports(flags: Flags) -> Ports:

@@ -26,6 +26,19 @@ def end_on_signals() -> None:
             signal.signal(number, interrupt)
 
 
+def signal_code(error: BaseException | None) -> int:
+    """The exit code of a run that a signal ended, as shells count: 128 and the signal's number.
+
+    The error may be one that was raised while the signal was handled. Ctrl-C at a question has no
+    number.
+    """
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) and error.args:
+            return 128 + int(error.args[0])
+        error = error.__context__
+    return 128 + signal.SIGINT
+
+
 @contextmanager
 def signals_held() -> Iterator[None]:
     """Let a signal that would end the run take effect at the end of this block.

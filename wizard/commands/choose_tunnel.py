@@ -12,6 +12,7 @@ from wizard.background import Background
 from wizard.commands.answers import MISSING_OPTION, option
 from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.interrupts import signal_code
 from wizard.language import Message, sentences
 from wizard.ports import Ports
 from wizard.settings import parse_public_url
@@ -108,9 +109,10 @@ def open_tunnel(options: TunnelOptions, ports: Ports) -> Iterator[OpenTunnel]:
 
 
 def keep_open(opened: OpenTunnel, ports: Ports) -> None:
-    """Wait until the user stops it with Ctrl-C.
+    """Wait until the user stops it with Ctrl-C, which is its usual end.
 
     Raises:
+        KeyboardInterrupt: another signal ends it.
         Failure: the tunnel ended by itself.
     """
     if opened.view is None:
@@ -122,9 +124,11 @@ def keep_open(opened: OpenTunnel, ports: Ports) -> None:
     try:
         with ports.console.standing() as show:
             opened.view.watch(opened.url, show)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as ending:
         ports.console.say()
         ports.console.say("The tunnel is closed. The .env stays as it is.")
+        if signal_code(ending) != ExitCode.INTERRUPTED:
+            raise
         return
     raise TUNNEL_ENDED.failure(opened.url)
 

@@ -144,6 +144,9 @@ class Provisioning:
             except Failure as failure:
                 raise _told(failure, doing, done) from None
             except KeyboardInterrupt:
+                if self._ports.last_words:  # the .env is written, too
+                    told = Message("Done by now: {parts}.", parts=joined(", ", done))
+                    raise _continued(INTERRUPTED.failure(), told if done else "") from None
                 raise _told(INTERRUPTED.failure(), doing, done) from None
         return self.settings, self._read_back() if self.changes else ()
 
@@ -277,7 +280,7 @@ def _told(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
     return _continued(failure, told.filled(doing=doing, so_far=so_far))
 
 
-def _continued(failure: Failure, told: Message) -> Failure:
+def _continued(failure: Failure, told: str) -> Failure:
     finding = failure.finding
     return Failure(
         replace(
