@@ -30,7 +30,7 @@ SYSTEM_REFUSED = Rule(
     "LA015",
     Severity.ERROR,
     "The system refused a file or a stream",
-    "The command could not end its work; a .env is whole, as it was or as it was to be.",
+    "The command could not finish. The .env is whole: the old file or the new one.",
     "Fix what is named and run the command again; --debug shows where it happened.",
     exit_code=ExitCode.FILE,
 )

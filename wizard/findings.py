@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     BUG = 70
     AFTER_WRITING = 74
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class Severity(StrEnum):

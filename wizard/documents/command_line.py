@@ -29,9 +29,11 @@ EXIT_CODES = {
     ExitCode.USAGE: "wrong usage, or a value is missing and nobody can be asked",
     ExitCode.TENANT: "the tenant could not be reached",
     ExitCode.TUNNEL: "the tunnel could not be opened, or ended",
-    ExitCode.FILE: "a file could not be read or written",
+    ExitCode.FILE: "a file or an output could not be read or written; the .env is as it was",
     ExitCode.BUG: f"a bug in {PROGRAM}",
-    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.AFTER_WRITING: "the .env was written; a file or an output after it could not be",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C; where that closes a tunnel held open, 0",
+    ExitCode.TERMINATED: "ended by SIGTERM; any other signal gives 128 and its number",
 }
 # Those that no option stands for.
 ENVIRONMENT = {

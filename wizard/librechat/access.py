@@ -20,8 +20,8 @@ STAYS_OPEN = Rule(
     Severity.WARNING,
     "Every user of this machine can still read the file",
     "LibreChat's user in the container needs that: it is neither the file's owner nor in its"
-    " group, and would start without any setting.",
-    "chown the file to that user and chmod 600 it.",
+    " group, and would start without any settings.",
+    "Give the file to that user (chown), then chmod 600 it.",
 )
 UNREADABLE_IN_CONTAINER = Rule(
     "LA506",

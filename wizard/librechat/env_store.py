@@ -90,7 +90,7 @@ FOREIGN_LINK = Rule(
     "LA030",
     Severity.ERROR,
     "The .env is a link that somebody else made",
-    "It would have you change a file of yours, or of a third user, that its maker may not change.",
+    "Through it, its maker could have you change a file that they cannot change themselves.",
     "Name the file itself: --env-file PATH.",
     exit_code=ExitCode.FILE,
 )
