@@ -111,11 +111,11 @@ def pretend(system: System) -> None:
 
 
 def import_all() -> None:
-    """Import every module of ours, but the one that is for development only."""
+    """Import every module of ours."""
     import wizard
 
     for module in pkgutil.walk_packages(wizard.__path__, "wizard."):
-        if not module.name.endswith("__main__") and module.name != "wizard.documents.texts":
+        if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 
 

@@ -11,7 +11,7 @@ from io import BytesIO
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 
-from wizard.documents.texts import collected, template_of
+from tools.texts import collected, template_of
 from wizard.language import Language, Message
 
 BEGINS, ENDS = "⟦", "⟧"
@@ -36,7 +36,7 @@ def untranslatable(texts: Iterable[str]) -> list[str]:
         template
         for text in texts
         for template in _templates(text)
-        if re.search("[a-z]", re.sub(r"\{\w+\}", "", template)) and template not in _catalogue()
+        if re.search("[a-z]", re.sub(r"\{\w+\}", "", template)) and template not in catalogue()
     ]
 
 
@@ -48,7 +48,7 @@ def _templates(text: str) -> Iterator[str]:
 
 
 @cache
-def _catalogue() -> Catalog:
+def catalogue() -> Catalog:
     return collected()
 
 
@@ -58,7 +58,7 @@ def pseudo() -> Language:
 
     So what is seen outside of marks was never said: a value, or a text that is in no catalogue.
     """
-    texts = (str(message.id) for message in _catalogue() if message.id)
+    texts = (str(message.id) for message in catalogue() if message.id)
     return speaking({text: _FIELD.sub(_outside, f"{BEGINS}{text}{ENDS}") for text in texts})
 
 

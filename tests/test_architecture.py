@@ -150,7 +150,7 @@ def test_rules_and_demo_know_no_terminal(package: str) -> None:
 def test_the_command_line_is_imported_by_its_entrances_only() -> None:
     importers = {name for name, imported in IMPORTS.items() if "wizard.cli" in imported}
 
-    assert importers == {"wizard.__main__", "wizard.documents.command_line"}
+    assert importers == {"wizard.__main__"}
 
 
 def test_only_the_console_writes() -> None:

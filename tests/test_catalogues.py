@@ -18,8 +18,8 @@ from babel.messages.pofile import read_po
 
 from tests.e2e.program import PROGRAM
 from tests.languages import speaking
+from tools.texts import LOCALE, collected, contents
 from wizard.defaults import ENGLISH, LANGUAGES
-from wizard.documents.texts import LOCALE, collected, contents
 from wizard.language import (
     CATALOGUE,
     Language,
@@ -55,7 +55,7 @@ def test_every_text_is_translated(language: str) -> None:
     empty = [message.id for message in catalogue if message.id and not message.string]
     unsure = [message.id for message in catalogue if message.id and message.fuzzy]
 
-    assert not missing, "run: python -m wizard.documents.texts, and translate them"
+    assert not missing, "run: python -m tools.texts, and translate them"
     assert not empty
     assert not unsure
 
@@ -65,7 +65,7 @@ def test_the_files_are_those_that_the_code_makes(language: str) -> None:
     folder = LOCALE / language / "LC_MESSAGES"
 
     for name, content in contents(language).items():
-        assert (folder / name).read_bytes() == content, "run: python -m wizard.documents.texts"
+        assert (folder / name).read_bytes() == content, "run: python -m tools.texts"
 
 
 @pytest.mark.parametrize("language", TRANSLATED)

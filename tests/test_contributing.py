@@ -34,7 +34,7 @@ class Project:
         self.root = folder / "project"
         for path in (self.home, self.programs, self.root):
             path.mkdir(exist_ok=True)
-        for name in ("wizard", "templates"):
+        for name in ("wizard", "tools", "templates"):
             shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("*.pyc"))
 
     def edit(self, path: str, before: str, after: str) -> None:
@@ -91,7 +91,7 @@ def test_a_new_variable(project: Project) -> None:
     env_file = project.home / ".env"
 
     assert "\nOPENID_AUTO_REDIRECT=" in env_file.read_text()
-    project.run("wizard.documents", str(project.home))
+    project.run("tools.documents", str(project.home))
     assert "| `OPENID_AUTO_REDIRECT` |" in (project.home / "variables.md").read_text()
     env_file.write_text(
         env_file.read_text().replace("OPENID_AUTO_REDIRECT=", "OPENID_AUTO_REDIRECT=yes ")
@@ -109,7 +109,7 @@ def test_a_new_rule(project: Project) -> None:
     found = project.json("doctor", "--offline", "--env-file", str(env_file))["findings"]
     assert "LA199" in {finding["rule"] for finding in found}
     assert "own sign-in page is skipped" in project.run("wizard", "explain", "LA199")
-    project.run("wizard.documents", str(project.home))
+    project.run("tools.documents", str(project.home))
     assert "### LA199: " in (project.home / "rules.md").read_text()
 
 

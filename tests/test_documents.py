@@ -18,14 +18,14 @@ from tests.fakes import NoProcesses
 from tests.librechat.example import env_example
 from tests.management_stand_in import SCOPES
 from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, authority, demo, demo_server
+from tools.documents import pages
+from tools.documents.command_line import EXIT_CODES, commands
 from wizard.cli import app
 from wizard.commands.background_tunnels import BackgroundResult
 from wizard.commands.provision import ProvisionResult
 from wizard.commands.trust import TrustResult
 from wizard.commands.tunnel import TunnelResult
 from wizard.defaults import TUNNELS
-from wizard.documents import pages
-from wizard.documents.command_line import EXIT_CODES, commands
 from wizard.execution import Result
 from wizard.findings import ExitCode
 from wizard.rules import all_rules
@@ -79,7 +79,7 @@ def parse(line: str) -> None:
 def test_a_page_is_what_the_code_says(name: str) -> None:
     fresh = pages()[name]
 
-    assert (ROOT / "docs" / name).read_text("utf-8") == fresh, "run: python -m wizard.documents"
+    assert (ROOT / "docs" / name).read_text("utf-8") == fresh, "run: python -m tools.documents"
 
 
 def test_the_pages_know_every_option() -> None:

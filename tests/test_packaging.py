@@ -96,7 +96,7 @@ def test_the_sdist_can_be_tested(sdist: Path) -> None:
 
     for needed in ("pyproject.toml", "uv.lock", "README.md", "templates/librechat.env.j2"):
         assert needed in names
-    for needed in ("tests/conftest.py", ".ci/run", ".github/workflows/ci.yml"):
+    for needed in ("tests/conftest.py", "tools/texts.py", ".ci/run", ".github/workflows/ci.yml"):
         assert needed in names
     assert not [name for name in names if "node_modules" in name]
 

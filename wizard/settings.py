@@ -345,7 +345,9 @@ def _authority(parts: SplitResult) -> str:
     labels = host.split(".")
     if not all(_HOST_LABEL.match(label) for label in labels) or len(host) > 253:
         raise InvalidValue(
-            Message("{host} is not a host name.", host=host) if host else "That is not a host name."
+            Message("{host} is not a host name.", host=host)
+            if host
+            else Message("That is not a host name.")
         )
     if labels[-1].isdecimal():
         return f"{_ip_address(host)}{port}"

@@ -509,5 +509,7 @@ def as_it_came(error: OAuthError, settings: SetupSettings, rule: Rule = UNKNOWN_
     """The rule, with the answer in the server's own words."""
     words = quoted(error.words, secrets=secrets_of(settings))
     return rule.finding(
-        Message("The tenant answered: {words}", words=words) if words else "The answer was empty."
+        Message("The tenant answered: {words}", words=words)
+        if words
+        else Message("The answer was empty.")
     )

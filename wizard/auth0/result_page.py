@@ -52,7 +52,7 @@ def judgement_page(judgement: Judgement, public_url: str, language: Language) ->
         200,
         language,
         tone="good" if good and not remarks else "mild" if good else "bad",
-        title=Message("The sign-in works" if good else "The sign-in does not work yet"),
+        title=Message("The sign-in works") if good else Message("The sign-in does not work yet"),
         lead=Message("LibreChat at {url} will sign people in with Auth0.", url=public_url)
         if good
         else Message("LibreChat would not sign people in. What to change is marked below."),

@@ -367,7 +367,7 @@ class SignIn:
             ]
         return sentences(
             Message("Waited {seconds} seconds.", seconds=f"{timeout:.0f}"),
-            "The link was opened." if opened else "The link was not opened.",
+            Message("The link was opened.") if opened else Message("The link was not opened."),
             Message("Refused: {refusals}", refusals=joined(" ", refusals)) if refusals else "",
         )
 

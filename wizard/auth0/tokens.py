@@ -418,7 +418,7 @@ def _unverifiable_access_token(token: Token, audience: str) -> Finding | None:
         return OPAQUE_ACCESS_TOKEN.finding(
             Message("The sign-in asked for {audience}.", audience=quoted(audience))
             if audience
-            else "No API was named."
+            else Message("No API was named.")
         )
     if token.algorithm not in ACCEPTED_ALGORITHMS:
         return ACCESS_TOKEN_NOT_RS256.finding(_signed_with(token))

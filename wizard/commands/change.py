@@ -117,7 +117,8 @@ def may_write(
     if finding := removed_lines(change.changes):
         if ports.prompter is None:
             fix = sentences(
-                SPANS_LINES.fix, "In a terminal, without --yes, the command shows them and asks."
+                SPANS_LINES.fix,
+                Message("In a terminal, without --yes, the command shows them and asks."),
             )
             raise Failure(SPANS_LINES.finding(finding.detail, fix=fix, variable=finding.variable))
         ports.console.finding(finding)

@@ -224,7 +224,8 @@ def _own_url(options: TunnelOptions, ports: Ports) -> str:
     if ports.prompter is None:
         if not options.known_url:
             raise MISSING_OPTION.failure(
-                "Missing: --public-url.", fix="Give --public-url https://…, or --tunnel NAME."
+                "Missing: --public-url.",
+                fix=Message("Give --public-url https://…, or --tunnel NAME."),
             )
         return options.known_url
     return ports.prompter.text(

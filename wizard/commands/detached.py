@@ -314,7 +314,7 @@ def _finding(told: Mapping[str, Any]) -> Finding:
     from wizard.rules import all_rules
 
     rule = all_rules()[told["rule"]]
-    return rule.finding(told["detail"], fix=told["fix"], variable=told["variable"])
+    return rule.finding(**{name: told[name] for name in ("detail", "fix", "variable")})
 
 
 if __name__ == "__main__":

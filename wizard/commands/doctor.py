@@ -100,7 +100,8 @@ class _Doctor:
         self.ignored = _identifiers("--ignore", options.ignore)
         if options.fix and ports.prompter is None and not (options.yes or options.dry_run):
             raise MISSING_OPTION.failure(
-                "Missing: --yes (or --dry-run).", fix="Add --yes to let --fix change the file."
+                "Missing: --yes (or --dry-run).",
+                fix=Message("Add --yes to let --fix change the file."),
             )
         self.store = env_store(options.env_file, ports)
         self.content, subject = read(self.store, ports)
@@ -209,7 +210,7 @@ def _identifiers(option: str, given: Iterable[str]) -> frozenset[str]:
     if unknown:
         raise INVALID_VALUE.failure(
             Message("{option}: there is no rule {rules}.", option=option, rules=", ".join(unknown)),
-            fix="librechat-auth0 explain lists all rules.",
+            fix=Message("librechat-auth0 explain lists all rules."),
         )
     return identifiers
 

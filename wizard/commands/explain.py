@@ -48,7 +48,7 @@ def run_explain(identifier: str, ports: Ports, *, as_json: bool) -> ExplainResul
     if wanted and wanted not in rules:
         raise INVALID_VALUE.failure(
             Message("There is no rule {rule}.", rule=identifier),
-            fix="librechat-auth0 explain lists all rules.",
+            fix=Message("librechat-auth0 explain lists all rules."),
         )
     chosen = [rules[wanted]] if wanted else list(rules.values())
     if not as_json:

@@ -286,6 +286,8 @@ def _continued(failure: Failure, told: str) -> Failure:
         replace(
             finding,
             detail=sentences(finding.detail, told),
-            fix=sentences(finding.fix, "The next run looks what there is and completes it."),
+            fix=sentences(
+                finding.fix, Message("The next run looks what there is and completes it.")
+            ),
         )
     )

@@ -113,7 +113,7 @@ def given_values(options: InitOptions) -> Known:
     if options.verify and options.offline:
         raise INVALID_VALUE.failure(
             "--verify proves a sign-in at the tenant, which --offline leaves alone.",
-            fix="Leave out one of the two.",
+            fix=Message("Leave out one of the two."),
         )
     known = Known()
     for question in needed(options):

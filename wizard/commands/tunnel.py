@@ -285,7 +285,7 @@ class _Reopening:
                 change.title,
                 change.removed,
                 change.added,
-                "in its Settings, under Application URIs",
+                Message("in its Settings, under Application URIs"),
             )
 
 

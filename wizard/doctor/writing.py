@@ -228,9 +228,9 @@ def _windows_lines(subject: Subject) -> Iterator[Finding]:
     has_mark = text.startswith("\ufeff")
     if "\r" in text:
         yield WINDOWS_LINES.finding(
-            "It has Windows line ends and a byte order mark."
+            Message("It has Windows line ends and a byte order mark.")
             if has_mark
-            else "It has Windows line ends."
+            else Message("It has Windows line ends.")
         )
     elif has_mark:
         yield WINDOWS_LINES.finding("It has a byte order mark.")

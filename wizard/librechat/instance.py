@@ -429,7 +429,7 @@ def _cookie_not_secure(instance: Instance, values: Mapping[str, str]) -> Iterato
     if is_public and not is_secure:
         detail = sentences(
             "connect.sid comes without Secure.",
-            "" if expects_secure_cookie(values) else "SESSION_COOKIE_SECURE is false.",
+            "" if expects_secure_cookie(values) else Message("SESSION_COOKIE_SECURE is false."),
         )
         yield COOKIE_NOT_SECURE.finding(detail)
 

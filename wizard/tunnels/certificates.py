@@ -121,7 +121,7 @@ def local_authority(state_dir: Path, processes: Processes) -> Authority:
     except Timeout as error:
         raise NO_CERTIFICATE.failure(
             Message("another process holds {file}", file=error.lock_file),
-            fix="End it, and try again.",
+            fix=Message("End it, and try again."),
         ) from error
     except OSError as error:
         raise NO_CERTIFICATE.failure(f"{folder}: {error.strerror or error}") from error

@@ -133,7 +133,9 @@ class CloudflaredTunnel(ChildTunnel):
         if passes is not True:
             self._findings.append(
                 HELD_BACK.finding(
-                    "A probe saw it." if passes is False else "It is known; no probe came through."
+                    Message("A probe saw it.")
+                    if passes is False
+                    else Message("It is known; no probe came through.")
                 )
             )
         return url

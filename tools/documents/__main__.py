@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from wizard.documents import pages
+from tools.documents import pages
 
 
 def main() -> None:

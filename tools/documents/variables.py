@@ -23,7 +23,7 @@ secret and your own button label stay. Where the default is empty, LibreChat has
 
 Facts are those of LibreChat v0.8.8-rc4; *source* is the file of LibreChat's that reads it.
 
-This file is generated: `python -m wizard.documents`.
+This file is generated: `python -m tools.documents`.
 """
 _COLUMNS = "| variable | meaning | format | default | written | since | source |"
 

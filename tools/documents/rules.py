@@ -13,7 +13,7 @@ _HEAD = """# The rules
 What librechat-auth0 can find wrong, and how to mend it. `librechat-auth0 explain LA101` shows the
 same in the terminal. A comment in the `.env` silences a rule: `# librechat-auth0: ignore LA101`.
 
-This file is generated: `python -m wizard.documents`.
+This file is generated: `python -m tools.documents`.
 """
 
 

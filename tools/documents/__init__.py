@@ -1,4 +1,4 @@
-"""The pages of docs/ that are written by the code they describe: `python -m wizard.documents`."""
+"""The pages of docs/ that are written by the code they describe: `python -m tools.documents`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 def pages() -> Mapping[str, str]:
     """Every generated page by its name in docs/."""
-    from wizard.documents import command_line, rules, variables
+    from tools.documents import command_line, rules, variables
     from wizard.rules import all_rules
 
     commands = command_line.commands()

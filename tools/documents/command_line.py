@@ -21,7 +21,7 @@ Shell completion: `{PROGRAM} --install-completion` sets it up for the shell you 
 `{PROGRAM} --show-completion` prints it. The manual page is
 [librechat-auth0.1](librechat-auth0.1): `man docs/librechat-auth0.1`.
 
-This file is generated: `python -m wizard.documents`.
+This file is generated: `python -m tools.documents`.
 """
 EXIT_CODES = {
     ExitCode.OK: "done",

@@ -1,0 +1,1 @@
+"""Programs for developers of librechat-auth0; no user has them."""
