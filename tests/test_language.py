@@ -57,4 +57,4 @@ def test_every_text_that_is_said_is_in_the_catalogues(place: str) -> None:
         (line, text) for line, text in said(tree) if _WORDS.search(text) and text not in catalogue()
     ]
 
-    assert not forgotten, "write Message(…) around it"
+    assert not forgotten, "write Message(…) around it, outside of the call if it is there"

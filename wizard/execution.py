@@ -141,9 +141,8 @@ def _as_failure(error: BaseException) -> Failure:
         case OSError():
             from wizard.refusals import place_of, refusal
 
-            return SYSTEM_REFUSED.failure(
-                refusal(error, place_of(error) or Message(Message("an output")))
-            )
+            place = place_of(error) or Message("an output")
+            return SYSTEM_REFUSED.failure(refusal(error, place))
         case _:
             return BUG.failure(type(error).__name__)
 
