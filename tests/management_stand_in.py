@@ -46,9 +46,9 @@ from tests.tenant.state import (
     Tenant,
 )
 from wizard.defaults import ENGLISH
-from wizard.demo.pages import Answer, Request
 from wizard.demo.server import TenantServer
 from wizard.http import Https
+from wizard.http_server import Answer, Request
 from wizard.language import Language
 
 Json = dict[str, Any]
@@ -582,7 +582,7 @@ class ManagedEndpoints(Endpoints):
         call = Call(
             request.method,
             request.path.removeprefix("/api/v2/"),
-            dict(request.query),
+            request.parameters,
             json.loads(request.body) if request.body else None,
         )
         number = len(stand_in.calls)

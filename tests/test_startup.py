@@ -22,9 +22,7 @@ HEAVY = (
     "pyngrok",
     "questionary",
     "rich",
-    "starlette",
     "urllib3",
-    "uvicorn",
     "yaml",
 )
 EXPLAIN = "librechat-auth0 explain LA101"

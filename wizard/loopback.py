@@ -1,70 +1,16 @@
-"""Small servers of ours: on this machine's loopback and nowhere else, in a thread of their own."""
+"""This machine's loopback: its addresses and ports."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
-import threading
-import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from wizard.language import Message
 
-if TYPE_CHECKING:
-    import uvicorn
-    from starlette.types import ASGIApp
-
-SECONDS_TO_START = 10.0
 ATTEMPTS_AT_A_FREE_PORT = 10
 HOSTS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
-
-
-def quiet(application: ASGIApp, **options: Any) -> uvicorn.Config:
-    """Uvicorn's settings for a server that says nothing and speaks HTTP alone; and `options`."""
-    import uvicorn
-
-    return uvicorn.Config(
-        application,
-        loop="asyncio",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        **options,
-    )
-
-
-class Serving:
-    """A uvicorn server while it runs in a thread.
-
-    Args:
-        server: not running yet.
-        sockets: where it listens; closed if it does not come up.
-        name: of the thread.
-
-    Raises:
-        OSError: it did not come up.
-    """
-
-    def __init__(self, server: uvicorn.Server, sockets: list[socket.socket], name: str) -> None:
-        self.server = server
-        self._thread = threading.Thread(target=server.run, args=(sockets,), name=name, daemon=True)
-        self._thread.start()
-        deadline = time.monotonic() + SECONDS_TO_START
-        while not server.started:
-            if not self._thread.is_alive() or time.monotonic() > deadline:
-                close_all(sockets)
-                raise OSError("the server did not come up")
-            time.sleep(0.002)
-
-    def stop(self) -> None:
-        """Serve no longer; answers under way are given as far as the server allows."""
-        self.server.should_exit = True
-        self._thread.join()
 
 
 def listeners(port: int) -> list[socket.socket]:
@@ -135,9 +81,7 @@ def _accepts(host: str, port: int) -> bool:
 def _listener(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:
     """A socket that listens; None where the machine has no such address."""
     try:
-        # asyncio turns Nagle's algorithm off only where it sees that this is TCP, which
-        # `socket.create_server` does not say; without, every answer takes 40 ms longer.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError:
         return None
     try:

@@ -247,6 +247,20 @@ ATTACKS: list[tuple[str, str, dict[str, str], str, int]] = [
         421,
     ),
     ("no host", f"{CALLBACK_PATH}?code=x&state={{state}}", {"Host": ""}, "GET", 421),
+    (
+        "a user at our host",
+        f"{CALLBACK_PATH}?code=x&state={{state}}",
+        {"Host": "evil.com@localhost"},
+        "GET",
+        421,
+    ),
+    (
+        "an absolute target of another host",
+        f"http://evil.example{CALLBACK_PATH}?code=x&state={{state}}",
+        {"Host": "localhost"},
+        "GET",
+        421,
+    ),
     ("host that is none", f"{CALLBACK_PATH}?code=x&state={{state}}", {"Host": "[::1"}, "GET", 421),
     (
         "another origin",

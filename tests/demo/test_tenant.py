@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -173,30 +173,20 @@ class TestServer:
             server.start()
         assert caught.value.finding.rule is NO_START
 
-    def test_says_nothing(
-        self,
-        authority: Authority,
-        capfd: pytest.CaptureFixture[str],
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        """Neither in logs nor on the terminal, whatever comes in."""
+    def test_says_nothing(self, authority: Authority, capfd: pytest.CaptureFixture[str]) -> None:
+        """Nothing is on the terminal, whatever comes in."""
         tenant = Tenant()
-        with (
-            caplog.at_level(logging.DEBUG, "uvicorn"),
-            tenant_server(tenant, authority.certificate, authority.key),
-        ):
+        with tenant_server(tenant, authority.certificate, authority.key):
             demo = furnish(tenant, authority.http())
             client = Client(demo)
-            tokens = client.tokens()
+            client.tokens()
             client.refresh("bogus")
             port = int(tenant.domain.rpartition(":")[2])
             with socket.create_connection(("127.0.0.1", port)) as plain:
                 plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
-                plain.recv(100)
-        out, err = capfd.readouterr()
-        assert (out, err) == ("", "")
-        for secret in secrets_of(demo, tokens):
-            assert secret not in caplog.text
+                with suppress(ConnectionResetError):
+                    plain.recv(100)
+        assert capfd.readouterr() == ("", "")
 
     def test_nothing_secret_in_a_repr(self, demo: Demo) -> None:
         tokens = Client(demo).tokens()
@@ -233,7 +223,7 @@ class TestLoginPage:
 def test_rules_are_shown_without_costly_imports() -> None:
     program = (
         "import sys, wizard.demo.server, wizard.demo.tenant, wizard.demo.user;"
-        "print({'uvicorn', 'starlette', 'jwt', 'cryptography', 'jinja2'} & set(sys.modules))"
+        "print({'httptools', 'jwt', 'cryptography', 'jinja2'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -35,7 +35,7 @@ from wizard.defaults import ENGLISH
 from wizard.demo import authorization, endpoints, tokens
 from wizard.demo.authorization import OPENID_SCOPES, CallbackError, PageError, Problem
 from wizard.demo.endpoints import json_answer, redirect
-from wizard.demo.pages import Answer, Handler, Request
+from wizard.demo.pages import Handler
 from wizard.demo.server import TenantServer
 from wizard.demo.tenant import (
     SECONDS_OF_A_TOKEN,
@@ -46,6 +46,7 @@ from wizard.demo.tenant import (
     new_key,
 )
 from wizard.demo.tokens import SECONDS_OF_AN_ID_TOKEN, TokenError, required
+from wizard.http_server import Answer, Request
 from wizard.language import Language
 from wizard.settings import is_loopback
 
@@ -444,7 +445,7 @@ class Endpoints(endpoints.Endpoints):
         return {name: it for name, it in document.items() if it is not None}
 
     def authorize(self, request: Request) -> Answer:
-        checked = self.authorization.check(request.query)
+        checked = self.authorization.check(request.parameters)
         session = self.tenant.sessions.get(request.cookie(SESSION_COOKIE))
         if session is None or "login" in checked.prompt:
             return super().authorize(request)
@@ -491,7 +492,7 @@ class Endpoints(endpoints.Endpoints):
         return json_answer(user.claims(scope))
 
     def oidc_logout(self, request: Request) -> Answer:
-        query = request.query
+        query = request.parameters
         hint = query.get("id_token_hint")
         client_id = (
             self.token_endpoint.maker.client_of_hint(hint) if hint else query.get("client_id")
@@ -505,8 +506,8 @@ class Endpoints(endpoints.Endpoints):
         return self._signed_out(request, with_query(target, state) if target and state else target)
 
     def v2_logout(self, request: Request) -> Answer:
-        target = request.query.get("returnTo")
-        listed = self._logout_urls(request.query.get("client_id"))
+        target = request.parameters.get("returnTo")
+        listed = self._logout_urls(request.parameters.get("client_id"))
         if target is not None and not url_is_listed_without_query(target, listed):
             raise PageError(400, "invalid_request", _not_a_logout_url(target))
         return self._signed_out(request, target)
@@ -516,7 +517,7 @@ class Endpoints(endpoints.Endpoints):
         if not self.tenant.error_page_url:
             return super().error_page(request, error)
         told = {
-            "client_id": request.query.get("client_id", ""),
+            "client_id": request.parameters.get("client_id", ""),
             "lang": "en",
             "error": error.error,
             "error_description": error.description,

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from wizard import loopback
 from wizard.findings import Rule, Severity
 from wizard.http import HttpClient, NetworkError
+from wizard.http_server import Answer, HttpServer, Request
 from wizard.language import Message
 
-if TYPE_CHECKING:
-    import uvicorn
-    from starlette.types import ASGIApp
-
-SECONDS_TO_END = 3
-MOST_CONNECTIONS = 64
+SECONDS_TO_END = 3.0
 
 LIBRECHAT_HOLDS_PORT = Rule(
     id="LA430",
@@ -37,13 +33,13 @@ RULES = (LIBRECHAT_HOLDS_PORT, PORT_TAKEN)
 
 
 class CallbackServer:
-    """Serves the application on the loopback of IPv4 and, where there is one, IPv6."""
+    """Serves on the loopback of IPv4 and, where there is one, IPv6."""
 
-    def __init__(self, application: ASGIApp, port: int, http: HttpClient) -> None:
-        self._application = application
+    def __init__(self, respond: Callable[[Request], Answer], port: int, http: HttpClient) -> None:
+        self._respond = respond
         self._port = port
         self._http = http
-        self._running: loopback.Serving | None = None
+        self._running: HttpServer | None = None
 
     def start(self) -> None:
         """Serve, and return when requests are answered.
@@ -54,18 +50,18 @@ class CallbackServer:
         if loopback.is_answered(self._port):
             raise self._taken()
         try:
-            sockets = loopback.listeners(self._port)
-            self._running = loopback.Serving(self._server(), sockets, "sign-in callback")
+            listeners = loopback.listeners(self._port)
         except OSError as error:
             reason = error.strerror or error
             raise PORT_TAKEN.failure(
                 Message("Port {port}: {reason}.", port=self._port, reason=reason)
             ) from error
+        self._running = HttpServer(self._respond, listeners, "sign-in callback")
 
     def stop(self) -> None:
         """Serve no longer; answers under way are given."""
         if self._running is not None:
-            self._running.stop()
+            self._running.stop(SECONDS_TO_END)
             self._running = None
 
     def _taken(self) -> Exception:
@@ -83,15 +79,3 @@ class CallbackServer:
         return PORT_TAKEN.failure(
             Message("A web server that is not LibreChat holds port {port}.", port=self._port)
         )
-
-    def _server(self) -> uvicorn.Server:
-        import uvicorn
-
-        config = loopback.quiet(
-            self._application,
-            interface="asgi3",
-            proxy_headers=False,
-            limit_concurrency=MOST_CONNECTIONS,
-            timeout_graceful_shutdown=SECONDS_TO_END,
-        )
-        return uvicorn.Server(config)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from wizard.auth0.checks import CheckResult
 from wizard.auth0.tokens import Judgement
 from wizard.findings import Finding, Outcome, Severity
+from wizard.http_server import Answer
 from wizard.language import Language, Message, sentences
 from wizard.templates import template
-
-if TYPE_CHECKING:
-    pass
 
 _MARKS = {
     Outcome.PROVED: "✓",
@@ -30,17 +26,7 @@ _LINK = re.compile(r"(https://manage\.auth0\.com/[\w/#%.-]*[\w/])")
 _TO_THE_TERMINAL = Message("You can close this page and return to the terminal.")
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What the browser gets: HTML with the headers that fit it; `is_result` ends the sign-in."""
-
-    status: int
-    html: str
-    headers: Mapping[str, str]
-    is_result: bool = False
-
-
-def judgement_page(judgement: Judgement, public_url: str, language: Language) -> Page:
+def judgement_page(judgement: Judgement, public_url: str, language: Language) -> Answer:
     """The result of a sign-in."""
     good = judgement.ok
     remarks = any(finding.severity is not Severity.NOTE for finding in judgement.findings)
@@ -48,7 +34,7 @@ def judgement_page(judgement: Judgement, public_url: str, language: Language) ->
         (Message("What the ID token says"), list(judgement.id_claims.items())),
         (Message("What the access token says"), list(judgement.access_claims.items())),
     ]
-    page = _page(
+    return _page(
         200,
         language,
         tone="good" if good and not remarks else "mild" if good else "bad",
@@ -60,10 +46,9 @@ def judgement_page(judgement: Judgement, public_url: str, language: Language) ->
         claims=[(name, values) for name, values in claims if values],
         footer=sentences("No token was stored.", _TO_THE_TERMINAL),
     )
-    return replace(page, is_result=True)
 
 
-def refusal_page(status: int, lead: Message, language: Language, *, is_over: bool) -> Page:
+def refusal_page(status: int, lead: Message, language: Language, *, is_over: bool) -> Answer:
     """A visit that is no part of the sign-in; repeats nothing of what the visitor sent."""
     return _page(
         status,
@@ -81,12 +66,13 @@ def refusal_page(status: int, lead: Message, language: Language, *, is_over: boo
     )
 
 
-def _page(status: int, language: Language, **page: object) -> Page:
+def _page(status: int, language: Language, **page: object) -> Answer:
     nonce = secrets.token_urlsafe(16)
     html = template("sign-in-result.html.j2", language).render(
         page=page, nonce=nonce, segments=_segments
     )
-    return Page(status, html, security_headers(nonce))
+    headers = {"Content-Type": "text/html; charset=utf-8", **security_headers(nonce)}
+    return Answer(status, html, headers)
 
 
 def security_headers(nonce: str = "") -> dict[str, str]:

@@ -11,9 +11,9 @@ import hmac
 import secrets
 import threading
 from collections import Counter
-from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
 from wizard.auth0 import dashboard
@@ -21,28 +21,22 @@ from wizard.auth0.callback_server import RULES as SERVER_RULES
 from wizard.auth0.callback_server import CallbackServer
 from wizard.auth0.checks import CheckResult
 from wizard.auth0.errors import Check, Endpoint, OAuthError, explained
-from wizard.auth0.probes import (
-    authorization_parameters,
-    client_credentials,
-    refresh_parameters,
-    with_query,
-)
+from wizard.auth0.exchange import Attempt, Exchange
+from wizard.auth0.probes import authorization_parameters, with_query
 from wizard.auth0.quoting import quoted
-from wizard.auth0.result_page import Page, judgement_page, refusal_page, security_headers
-from wizard.auth0.tenant import Discovery, Jwk, network_finding
-from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_tokens
+from wizard.auth0.result_page import judgement_page, refusal_page, security_headers
+from wizard.auth0.tenant import Discovery, Jwk
+from wizard.auth0.tokens import Judgement
 from wizard.clock import Clock, SystemClock
 from wizard.defaults import ENGLISH, LIBRECHAT_PORT
 from wizard.findings import Outcome, Rule, Severity
 from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError
+from wizard.http_server import Answer, Request
 from wizard.language import Language, Message, joined, sentences
 from wizard.settings import CALLBACK_PATH, LOOPBACK_HOSTS, SetupSettings, is_loopback
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from starlette.responses import Response
-    from starlette.types import Receive, Send
 
 START_PATH = CALLBACK_PATH.rpartition("/")[0]
 # Only to be looked at by `obstacle`; every answer carries the header.
@@ -77,33 +71,6 @@ NO_FORWARDED_PROTO = Rule(
 )
 
 RULES = (*SERVER_RULES, TIMED_OUT, REFUSED, NO_FORWARDED_PROTO)
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A request to the callback server, as far as it matters."""
-
-    method: str
-    host: str
-    path: str
-    query: str
-    origin: str = ""
-    fetch_mode: str = ""
-    fetch_dest: str = ""
-    forwarded_proto: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    """Sends the browser on."""
-
-    location: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    verifier: str
-    nonce: str
 
 
 class _NotOurs(Exception):  # noqa: N818 - an answer to the visitor
@@ -142,21 +109,20 @@ class SignIn:
         linger: float = 0.5,
     ) -> None:
         self._settings = settings
-        self._discovery = discovery
-        self._keys = keys
         self._http = http
         self._clock = clock or SystemClock()
+        self._exchange = Exchange(settings, discovery, keys, http, self._clock)
         self._language = language or Language(ENGLISH)
         self._linger = linger
         self._key = secrets.token_urlsafe(16)
         self._identity = secrets.token_urlsafe(16)
         self._lock = threading.Lock()
-        self._attempts: dict[str, _Attempt] = {}
+        self._attempts: dict[str, Attempt] = {}
         self._used: set[str] = set()
         self._refusals: Counter[Message] = Counter()
         self._judgement: Judgement | None = None
         self._told = threading.Event()
-        self._server = CallbackServer(self._serve, port, http)
+        self._server = CallbackServer(self.answer, port, http)
 
     @property
     def url(self) -> str:
@@ -212,44 +178,30 @@ class SignIn:
             self._clock.sleep(self._linger)
         self._server.stop()
 
-    def visit(self, visit: Visit) -> Page | Redirect:
+    def answer(self, request: Request) -> Answer:
         """Answer a request; blocks while the tenant is asked for the tokens."""
-        if visit.path == LOOK_PATH:
-            return Page(204, "", security_headers())
+        answer = self._answer(request)
+        return replace(answer, headers={**answer.headers, SERVED_BY: self._identity})
+
+    def _answer(self, request: Request) -> Answer:
+        if request.path == LOOK_PATH:
+            return Answer(204, headers=security_headers())
         try:
-            self._admit(visit)
-            if visit.path == START_PATH:
-                return self._begin(visit)
-            return self._finish(visit)
+            _admit(request, self._settings.public_url)
+            if request.path == START_PATH:
+                return self._begin(_parameters(request))
+            return self._finish(request, _parameters(request))
         except _NotOurs as refusal:
             with self._lock:
                 self._refusals[refusal.reason] += 1
                 is_over = self._judgement is not None
             return refusal_page(refusal.status, refusal.reason, self._language, is_over=is_over)
 
-    def _admit(self, visit: Visit) -> None:
-        """Keep out what no browser of the user's sends in a sign-in.
-
-        Raises:
-            _NotOurs: it is kept out.
-        """
-        if not self._is_our_host(visit.host):
-            raise _NotOurs(421, Message("This server does not answer for that host."))
-        if visit.path not in {START_PATH, CALLBACK_PATH}:
-            raise _NotOurs(404, Message("There is nothing here but a sign-in."))
-        if visit.method != "GET":
-            raise _NotOurs(405, Message("A sign-in comes by GET."))
-        if visit.origin not in {"", self._settings.public_url}:
-            raise _NotOurs(403, Message("Another site's page sent this request."))
-        # A sign-in is a visit to a page; anything else is a script, a frame or an image.
-        if visit.fetch_mode not in {"", "navigate"} or visit.fetch_dest not in {"", "document"}:
-            raise _NotOurs(403, Message("Another page sent this request behind the user's back."))
-
-    def _begin(self, visit: Visit) -> Redirect:
-        given = _parameters(visit).get("key", "")
-        if not hmac.compare_digest(given.encode(), self._key.encode()):
+    def _begin(self, given: Mapping[str, str]) -> Answer:
+        if not hmac.compare_digest(given.get("key", "").encode(), self._key.encode()):
             raise _NotOurs(403, Message("The link's key is missing or wrong."))
-        state, attempt = secrets.token_urlsafe(32), _new_attempt()
+        state = secrets.token_urlsafe(32)
+        attempt = Attempt(verifier=secrets.token_urlsafe(48), nonce=secrets.token_urlsafe(32))
         with self._lock:
             self._attempts[state] = attempt
             while len(self._attempts) > MOST_ATTEMPTS:
@@ -258,29 +210,32 @@ class SignIn:
             self._settings, state=state, verifier=attempt.verifier
         )
         parameters["nonce"] = attempt.nonce
-        return Redirect(with_query(self._discovery.authorization_endpoint, parameters))
+        location = with_query(self._exchange.discovery.authorization_endpoint, parameters)
+        return Answer(302, headers={**security_headers(), "Location": location})
 
-    def _finish(self, visit: Visit) -> Page:
-        parameters = _parameters(visit)
-        if parameters.get("iss", self._discovery.issuer) != self._discovery.issuer:
+    def _finish(self, request: Request, given: Mapping[str, str]) -> Answer:
+        issuer = self._exchange.discovery.issuer
+        if given.get("iss", issuer) != issuer:
             # RFC 9207: an answer of one issuer must not pass for another's.
             raise _NotOurs(400, Message("Another issuer sent this answer."))
-        if not parameters.get("code") and not parameters.get("error"):
+        if not given.get("code") and not given.get("error"):
             raise _NotOurs(400, Message("The answer holds neither a code nor an error."))
-        attempt = self._claim(parameters.get("state", ""))
-        result = self._judge_arrival(visit, parameters)
+        attempt = self._claim(given.get("state", ""))
+        result = self._judge_arrival(request, given)
         judgement = Judgement((result,))
-        if not parameters.get("error"):
-            judgement = self._exchange(parameters["code"], attempt)
+        if not given.get("error"):
+            judgement = self._exchange.judge(given["code"], attempt)
             judgement = replace(judgement, results=(result, *judgement.results))
         with self._lock:
             if self._judgement is not None:
                 raise _NotOurs(409, Message("The sign-in is over."))
             self._judgement = judgement
-        return judgement_page(judgement, self._settings.public_url, self._language)
+        page = judgement_page(judgement, self._settings.public_url, self._language)
+        # The terminal goes on, and may close the tunnel, when the page has been sent.
+        return replace(page, sent=self._told.set)
 
-    def _claim(self, state: str) -> _Attempt:
-        """The attempt of that state, which is then used up."""
+    def _claim(self, state: str) -> Attempt:
+        """Return the attempt of that state, which is then used up."""
         with self._lock:
             if self._judgement is not None:
                 raise _NotOurs(409, Message("The sign-in is over."))
@@ -293,13 +248,13 @@ class SignIn:
             self._used.add(state)
             return self._attempts.pop(state)
 
-    def _judge_arrival(self, visit: Visit, parameters: dict[str, str]) -> CheckResult:
+    def _judge_arrival(self, request: Request, given: Mapping[str, str]) -> CheckResult:
         check = Check.SIGN_IN
-        if parameters.get("error"):
-            error = OAuthError(parameters["error"], parameters.get("error_description", ""))
+        if given.get("error"):
+            error = OAuthError(given["error"], given.get("error_description", ""))
             refused = explained(error, Endpoint.AUTHORIZE, self._settings, REFUSED)
             return CheckResult.failed(check, refused)
-        proto = visit.forwarded_proto.split(",")[0].strip()
+        proto = request.headers.get("x-forwarded-proto", "").split(",")[0].strip()
         if proto != "https" and not is_loopback(self._settings.public_url):
             seen = quoted(proto) or Message("none")
             finding = NO_FORWARDED_PROTO.finding(
@@ -308,55 +263,6 @@ class SignIn:
             return CheckResult.failed(check, finding)
         detail = Message("Auth0 sent the browser back to {url}.", url=self._settings.callback_url)
         return CheckResult(check, Outcome.PROVED, detail)
-
-    def _exchange(self, code: str, attempt: _Attempt) -> Judgement:
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self._settings.callback_url,
-            "code_verifier": attempt.verifier,
-        }
-        try:
-            tokens = self._ask_for_tokens(form)
-        except NetworkError as error:
-            return Judgement((CheckResult.failed(Check.EXCHANGE, network_finding(error)),))
-        expected = Expected(
-            self._settings, self._discovery, self._keys, attempt.nonce, self._clock.now()
-        )
-        return judge_tokens(expected, tokens, self._refresh(tokens))
-
-    def _refresh(self, tokens: Tokens | OAuthError) -> Tokens | OAuthError | None:
-        """The answer to the refresh token, if LibreChat would use it and there is one.
-
-        It is not revoked afterwards: Auth0 would withdraw the user's whole grant with it, and so
-        the sign-ins of a LibreChat that is in use.
-        """
-        if isinstance(tokens, OAuthError) or not tokens.refresh_token:
-            return None
-        if not self._settings.reuse_tokens:
-            return None
-        try:
-            return self._ask_for_tokens(refresh_parameters(self._settings, tokens.refresh_token))
-        except NetworkError as error:
-            trouble = error.trouble.value
-            return OAuthError("", Message("no answer came, {trouble}", trouble=trouble))
-
-    def _ask_for_tokens(self, form: dict[str, str]) -> Tokens | OAuthError:
-        form |= client_credentials(self._settings, self._settings.auth0.client_secret)
-        headers = {"Accept": "application/json"}
-        endpoint = self._discovery.token_endpoint
-        return read_tokens(self._http.request("POST", endpoint, form=form, headers=headers))
-
-    def _is_our_host(self, host: str) -> bool:
-        """Whether the Host header names the public URL or this machine.
-
-        Others come from pages that gave their own name this machine's address (DNS rebinding).
-        """
-        try:
-            name = urlsplit(f"//{host}").hostname
-        except ValueError:
-            return False
-        return name in LOOPBACK_HOSTS or name == urlsplit(self._settings.public_url).hostname
 
     def _what_came(self, timeout: float) -> Message:
         with self._lock:
@@ -371,58 +277,46 @@ class SignIn:
             Message("Refused: {refusals}", refusals=joined(" ", refusals)) if refusals else "",
         )
 
-    async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-        from starlette.background import BackgroundTask
-        from starlette.concurrency import run_in_threadpool
 
-        if scope["type"] != "http":
-            return
-        answer = await run_in_threadpool(self.visit, _visit(scope))
-        response = _response(answer)
-        response.headers[SERVED_BY] = self._identity
-        if isinstance(answer, Page) and answer.is_result:
-            # The terminal goes on, and may close the tunnel, when the page has been sent.
-            response.background = BackgroundTask(self._told.set)
-        await response(scope, receive, send)
+def _admit(request: Request, public_url: str) -> None:
+    """Keep out what no browser of the user's sends in a sign-in.
+
+    Raises:
+        _NotOurs: it is kept out.
+    """
+    headers = request.headers
+    if not _is_our_host(headers.get("host", ""), public_url):
+        raise _NotOurs(421, Message("This server does not answer for that host."))
+    if request.path not in {START_PATH, CALLBACK_PATH}:
+        raise _NotOurs(404, Message("There is nothing here but a sign-in."))
+    if request.method != "GET":
+        raise _NotOurs(405, Message("A sign-in comes by GET."))
+    if headers.get("origin", "") not in {"", public_url}:
+        raise _NotOurs(403, Message("Another site's page sent this request."))
+    mode, destination = headers.get("sec-fetch-mode", ""), headers.get("sec-fetch-dest", "")
+    # A sign-in is a visit to a page; anything else is a script, a frame or an image.
+    if mode not in {"", "navigate"} or destination not in {"", "document"}:
+        raise _NotOurs(403, Message("Another page sent this request behind the user's back."))
 
 
-def _new_attempt() -> _Attempt:
-    return _Attempt(verifier=secrets.token_urlsafe(48), nonce=secrets.token_urlsafe(32))
+def _is_our_host(host: str, public_url: str) -> bool:
+    """Return whether the Host header names the public URL or this machine.
 
-
-def _parameters(visit: Visit) -> dict[str, str]:
-    """The query, in which nothing may stand twice."""
+    Others come from pages that gave their own name this machine's address (DNS rebinding).
+    """
     try:
-        fields = parse_qs(visit.query, keep_blank_values=True, max_num_fields=30, errors="strict")
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    return "@" not in host and name in {*LOOPBACK_HOSTS, urlsplit(public_url).hostname}
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    """Return the parameters of the query, in which nothing may stand twice."""
+    try:
+        fields = parse_qs(request.query, keep_blank_values=True, max_num_fields=30, errors="strict")
     except ValueError:
         raise _NotOurs(400, Message("The address is no answer to a sign-in.")) from None
     if any(len(values) > 1 for values in fields.values()):
         raise _NotOurs(400, Message("The address says the same thing twice."))
     return {name: values[0] for name, values in fields.items()}
-
-
-def _visit(scope: MutableMapping[str, Any]) -> Visit:
-    from starlette.datastructures import Headers
-
-    headers = Headers(scope=scope)
-    return Visit(
-        method=scope["method"],
-        host=headers.get("host", ""),
-        path=scope["path"],
-        query=scope["query_string"].decode("latin-1"),
-        origin=headers.get("origin", ""),
-        fetch_mode=headers.get("sec-fetch-mode", ""),
-        fetch_dest=headers.get("sec-fetch-dest", ""),
-        forwarded_proto=headers.get("x-forwarded-proto", ""),
-    )
-
-
-def _response(answer: Page | Redirect) -> Response:
-    from starlette.responses import HTMLResponse, Response
-
-    if isinstance(answer, Redirect):
-        return Response(
-            status_code=302, headers={**security_headers(), "Location": answer.location}
-        )
-    return HTMLResponse(answer.html, answer.status, dict(answer.headers))

@@ -9,12 +9,12 @@ from email.utils import formatdate
 from urllib.parse import parse_qsl
 
 from wizard.demo.authorization import Authorization, CallbackError, PageError
-from wizard.demo.pages import Answer, Handler, Pages, Request
+from wizard.demo.pages import Handler, Pages
 from wizard.demo.tenant import Session, Tenant, Transaction, new_key
 from wizard.demo.tokens import TokenEndpoint, TokenError
+from wizard.http_server import Answer, Request
 from wizard.language import Language, Message
 
-MAX_BODY_BYTES = 1 << 16
 BROWSER_COOKIE = "__Host-demo-tenant-browser"
 
 
@@ -99,7 +99,7 @@ class Endpoints:
 
     def authorize(self, request: Request) -> Answer:
         """Check an authorization request and go to the login page."""
-        checked = self.authorization.check(request.query)
+        checked = self.authorization.check(request.parameters)
         if "none" in checked.prompt:
             raise CallbackError(checked, "login_required", "Login required")
         return self.begin(request, Transaction(checked), "/u/login")
@@ -113,7 +113,7 @@ class Endpoints:
 
     def show_login(self, request: Request) -> Answer:
         """The login page."""
-        key = request.query.get("state", "")
+        key = request.parameters.get("state", "")
         return self._pages.login(key, self._transaction(request, key))
 
     def login(self, request: Request) -> Answer:
@@ -138,7 +138,7 @@ class Endpoints:
 
     def show_consent(self, request: Request) -> Answer:
         """The consent page."""
-        key = request.query.get("state", "")
+        key = request.parameters.get("state", "")
         return self._pages.consent(key, self._transaction(request, key))
 
     def consent(self, request: Request) -> Answer:
@@ -161,10 +161,8 @@ class Endpoints:
         """Return the fields of the body.
 
         Raises:
-            TokenError: it is too large, or not a form.
+            TokenError: it is not a form.
         """
-        if len(request.body) > MAX_BODY_BYTES:
-            raise TokenError(413, "invalid_request", "The body is too large")
         try:
             return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
         except ValueError:

@@ -4,50 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from wizard.demo.authorization import PageError
 from wizard.demo.tenant import Tenant, Transaction
+from wizard.http_server import Answer, Request
 from wizard.language import Language
 from wizard.templates import environment
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An HTTP request: `path` as it was sent, names of `headers` in lower case."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-
-    def cookie(self, name: str) -> str:
-        """Return the value of the cookie, "" if there is none."""
-        try:
-            found = SimpleCookie(self.headers.get("cookie", "")).get(name)
-        except CookieError:
-            return ""
-        return found.value if found else ""
-
-
-@dataclass(slots=True)
-class Answer:
-    """The response to a `Request`."""
-
-    status: int
-    body: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def with_cookie(self, name: str, value: str) -> Answer:
-        """Set a cookie for this origin, which scripts cannot read."""
-        self.headers["Set-Cookie"] = f"{name}={value}; HttpOnly; Path=/; SameSite=lax; Secure"
-        return self
 
 
 Handler = Callable[[Request], Answer]

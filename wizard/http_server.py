@@ -1,0 +1,323 @@
+"""A small HTTP/1.1 server in a thread of its own, bounded in connections, bytes and time.
+
+It serves few visitors and pages: one request for each connection, one thread for each of at most
+64. Strangers may reach it, so whoever sends nothing makes room for whoever does.
+"""
+
+from __future__ import annotations
+
+import re
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    import ssl
+
+MAX_REQUEST_BYTES = 1 << 17
+MOST_FIELDS = 100
+MOST_CONNECTIONS = 64
+REQUEST_SECONDS = 10.0
+# After an answer the rest of a request is read, or a reset could destroy the answer on its way.
+LINGER_SECONDS = 1.0
+_CHUNK_BYTES = 1 << 14
+_LINE_END = re.compile(r"[\r\n\0]")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came; nothing in it is decoded.
+
+    Attributes:
+        method: in upper case.
+        path: before the first `?`.
+        query: behind it.
+        headers: by names in lower case; what was sent several times is joined by commas.
+        body: the whole body.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of the query; of one that comes several times, the last."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+    def cookie(self, name: str) -> str:
+        """Return the value of the cookie, "" if there is none."""
+        try:
+            found = SimpleCookie(self.headers.get("cookie", "")).get(name)
+        except CookieError:
+            return ""
+        return found.value if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response to a `Request`; `sent` is called when it has left, or cannot leave."""
+
+    status: int
+    body: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    sent: Callable[[], None] = lambda: None
+
+    def with_cookie(self, name: str, value: str) -> Answer:
+        """Set a cookie for this origin, which scripts cannot read."""
+        self.headers["Set-Cookie"] = f"{name}={value}; HttpOnly; Path=/; SameSite=lax; Secure"
+        return self
+
+    def to_bytes(self, method: str = "GET") -> bytes:
+        """Return what goes over the wire.
+
+        Raises:
+            ValueError: a header cannot be sent.
+        """
+        content = self.body.encode()
+        fields = {"Content-Length": str(len(content)), **self.headers, "Connection": "close"}
+        if self.status == HTTPStatus.NO_CONTENT:
+            del fields["Content-Length"]
+        if any(_LINE_END.search(text) for pair in fields.items() for text in pair):
+            raise ValueError("a header has a line end in it")
+        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in fields.items()]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        return head if method == "HEAD" else head + content
+
+
+class HttpServer:
+    """Serves from its making until `stop`.
+
+    Args:
+        respond: called in the thread of each connection.
+        listeners: sockets that listen; closed at the end.
+        name: of the threads.
+        tls: to serve HTTPS.
+        request_seconds: how long a request may take to arrive, and its answer to leave.
+    """
+
+    def __init__(
+        self,
+        respond: Callable[[Request], Answer],
+        listeners: list[socket.socket],
+        name: str,
+        *,
+        tls: ssl.SSLContext | None = None,
+        request_seconds: float = REQUEST_SECONDS,
+    ) -> None:
+        self._respond = respond
+        self._listeners = listeners
+        self._name = name
+        self._tls = tls
+        self._request_seconds = request_seconds
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._threads: set[threading.Thread] = set()
+        self._idle: dict[socket.socket, None] = {}  # those that wait for the visitor, in order
+        self._stop, self._stopped = socket.socketpair()
+        self._acceptor = threading.Thread(target=self._accept, name=name, daemon=True)
+        self._acceptor.start()
+
+    def stop(self, seconds: float) -> None:
+        """Stop serving; answers under way have so many seconds."""
+        with self._lock:
+            self._stopping = True
+            for connection in self._idle:
+                _shut(connection)
+        self._stop.close()
+        self._acceptor.join()
+        deadline = time.monotonic() + seconds
+        for thread in list(self._threads):
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _accept(self) -> None:
+        with selectors.DefaultSelector() as selector, self._stopped:
+            for each in (*self._listeners, self._stopped):
+                each.setblocking(False)
+                selector.register(each, selectors.EVENT_READ)
+            while not self._stopping:
+                for key, _ in selector.select():
+                    if key.fileobj is self._stopped:
+                        break
+                    try:
+                        connection, _ = key.fileobj.accept()  # type: ignore[union-attr]
+                    except OSError:  # the visitor has gone, or there are too many files
+                        time.sleep(0.01)
+                        continue
+                    self._begin(connection)
+        for each in self._listeners:
+            each.close()
+
+    def _begin(self, connection: socket.socket) -> None:
+        """Serve the connection in a thread; where there are too many, the idlest makes room."""
+        with self._lock:
+            self._threads = {each for each in self._threads if each.is_alive()}
+            if len(self._threads) >= MOST_CONNECTIONS:
+                if not self._idle:
+                    connection.close()
+                    return
+                _shut(next(iter(self._idle)))
+            thread = threading.Thread(
+                target=self._serve, args=(connection,), name=self._name, daemon=True
+            )
+            self._threads.add(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:  # ssl.SSLError is one
+            connection.settimeout(self._request_seconds)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is None:
+                self._converse(connection)
+                return
+            with self._tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            ) as secured:
+                with self._waiting_for(secured):
+                    secured.do_handshake()
+                self._converse(secured)
+
+    def _converse(self, connection: socket.socket) -> None:
+        method, answer = "GET", Answer(HTTPStatus.BAD_REQUEST, "Bad request")
+        with suppress(ValueError):
+            with self._waiting_for(connection):
+                request = read_request(connection, self._request_seconds)
+            method, answer = request.method, self._answer(request)
+        try:
+            connection.settimeout(self._request_seconds)
+            connection.sendall(answer.to_bytes(method))
+        finally:
+            answer.sent()
+        with self._waiting_for(connection):
+            _linger(connection)
+
+    def _answer(self, request: Request) -> Answer:
+        try:
+            answer = self._respond(request)
+            answer.to_bytes()
+        except Exception:  # whatever it is, the visitor's browser must not wait
+            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error")
+        return answer
+
+    @contextmanager
+    def _waiting_for(self, connection: socket.socket) -> Iterator[None]:
+        """Mark the connection as one that may be cut.
+
+        Raises:
+            ConnectionAbortedError: the server is being stopped.
+        """
+        with self._lock:
+            if self._stopping:
+                raise ConnectionAbortedError
+            self._idle[connection] = None
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._idle[connection]
+
+
+class _Parser:
+    """Collects what httptools reports of the first request of a connection."""
+
+    def __init__(self) -> None:
+        import httptools
+
+        self.method = ""
+        self.target = ""
+        self.headers: dict[str, str] = {}
+        self.body = b""
+        self.is_complete = False
+        self._fields = 0
+        self._parser = httptools.HttpRequestParser(self)
+        self._refused, self._upgraded = httptools.HttpParserError, httptools.HttpParserUpgrade
+
+    def feed(self, data: bytes) -> None:
+        """Parse what came.
+
+        Raises:
+            ValueError: it is no HTTP/1.1.
+        """
+        try:
+            self._parser.feed_data(data)
+        except self._upgraded:  # we know no other protocol: it is a request as any
+            self.is_complete = True
+        except self._refused as error:
+            if not self.is_complete:
+                raise ValueError(str(error)) from None
+
+    def on_url(self, part: bytes) -> None:
+        if not self.is_complete:
+            self.target += part.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.is_complete:
+            return
+        self._fields += 1
+        if self._fields > MOST_FIELDS:
+            raise ValueError("the request has too many header fields")
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+
+    def on_headers_complete(self) -> None:
+        self.method = self.method or self._parser.get_method().decode()
+
+    def on_body(self, part: bytes) -> None:
+        if not self.is_complete:
+            self.body += part
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+
+
+def read_request(connection: socket.socket, seconds: float) -> Request:
+    """Return the first request of the connection.
+
+    Raises:
+        ValueError: it is no HTTP/1.1, or has more than `MAX_REQUEST_BYTES`.
+        OSError: the connection ended, or the request did not come in time.
+    """
+    parser, received = _Parser(), 0
+    deadline = time.monotonic() + seconds
+    while not parser.is_complete:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        data = connection.recv(_CHUNK_BYTES)
+        received += len(data)
+        if not data or time.monotonic() > deadline:
+            raise ConnectionAbortedError
+        parser.feed(data)
+        if received > MAX_REQUEST_BYTES:
+            raise ValueError("the request is too large")
+    target = parser.target
+    if not target.startswith("/"):  # RFC 9112 §3.2.2: its host counts, not the header's
+        parts = urlsplit(target)
+        parser.headers["host"] = parts.netloc
+        target = parts._replace(scheme="", netloc="").geturl()
+    path, _, query = target.partition("?")
+    return Request(parser.method, path, query, parser.headers, parser.body)
+
+
+def _linger(connection: socket.socket) -> None:
+    """Say that no more comes, and read until the visitor says so too."""
+    deadline = time.monotonic() + LINGER_SECONDS
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(LINGER_SECONDS)
+    while connection.recv(_CHUNK_BYTES) and time.monotonic() < deadline:
+        pass
+
+
+def _shut(connection: socket.socket) -> None:
+    """Have its thread read the end of it; an SSLSocket's own method is not for other threads."""
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
