@@ -96,6 +96,15 @@ def reader_has_gone(error: BaseException, platform: str = sys.platform) -> bool:
     )
 
 
+def give_back_memory() -> None:
+    """Return to the system what was freed; only glibc has to be asked (`man 3 malloc_trim`)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+            trim(0)
+
+
 if sys.platform == "win32":
 
     def is_console(stream: TextIO) -> bool:

@@ -19,8 +19,9 @@ import h11
 
 from wizard.language import Language
 from wizard.processes import SystemProcesses
+from wizard.tunnels import TunnelEvent
 from wizard.tunnels.certificates import Authority
-from wizard.tunnels.proxy import Answered, Proxy
+from wizard.tunnels.proxy import Proxy
 
 MEGABYTE = 1 << 20
 
@@ -60,7 +61,7 @@ async def _cancel_all() -> None:
 class RunningProxy:
     port: int
     authority: Authority
-    answered: list[Answered]
+    answered: list[TunnelEvent]
 
     @property
     def url(self) -> str:
@@ -89,12 +90,10 @@ class RunningProxy:
 def running_proxy(
     upstream_port: int, authority: Authority, language: Language | None = None
 ) -> Iterator[RunningProxy]:
-    answered: list[Answered] = []
+    answered: list[TunnelEvent] = []
     with event_loop() as loop:
         context = authority.server_context()
-        proxy = Proxy(
-            upstream_port, context, port=0, on_answered=answered.append, language=language
-        )
+        proxy = Proxy(upstream_port, context, port=0, on_event=answered.append, language=language)
         asyncio.run_coroutine_threadsafe(proxy.start(), loop).result(10)
         try:
             yield RunningProxy(proxy.port, authority, answered)

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import os
+import platform
 import re
 import socket
 import ssl
@@ -38,6 +39,7 @@ from tests.tunnels.loopback import (
     serving,
 )
 from wizard.http import WAITING, WAITING_HEADER
+from wizard.tunnels import connections
 from wizard.tunnels import proxy as proxy_module
 from wizard.tunnels.certificates import Authority, local_authority
 
@@ -49,7 +51,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(autouse=True)
 def _closes_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy_module, "LINGER_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -443,6 +445,22 @@ asyncio.run(main())
 """
 
 
+@contextlib.contextmanager
+def proxy_process(
+    authority: Authority, upstream: Upstream
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A proxy in a process of its own, and its port."""
+    args = (authority.ca_file, authority.certificate_file, upstream.port)
+    with subprocess.Popen(
+        [sys.executable, "-c", PROXY_PROCESS, *map(str, args)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
 def peak_memory(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
@@ -455,30 +473,44 @@ def test_50_mb_pass_up_and_down_in_little_memory(
 ) -> None:
     large = tmp_path / "large"
     large.write_bytes(os.urandom(MEGABYTE) * 50)
-    args = (authority.ca_file, authority.certificate_file, upstream.port)
-    with subprocess.Popen(
-        [sys.executable, "-c", PROXY_PROCESS, *map(str, args)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            url = f"https://localhost:{int(process.stdout.readline())}"
-            before = peak_memory(process.pid)
-            curl = ["curl", "-sS", "--cacert", str(authority.ca_file)]
-            down = subprocess.run([*curl, f"{url}/download"], capture_output=True, check=True)
-            up = subprocess.run(
-                [*curl, "-T", str(large), f"{url}/echo"], capture_output=True, check=True
-            )
-            chunked = ["-T", "-", "-H", "Transfer-Encoding: chunked", f"{url}/echo"]
-            again = subprocess.run(
-                [*curl, *chunked], input=large.read_bytes(), capture_output=True, check=True
-            )
-            grown = peak_memory(process.pid) - before
-        finally:
-            process.terminate()
+    with proxy_process(authority, upstream) as (process, port):
+        url = f"https://localhost:{port}"
+        before = peak_memory(process.pid)
+        curl = ["curl", "-sS", "--cacert", str(authority.ca_file)]
+        down = subprocess.run([*curl, f"{url}/download"], capture_output=True, check=True)
+        up = subprocess.run(
+            [*curl, "-T", str(large), f"{url}/echo"], capture_output=True, check=True
+        )
+        chunked = ["-T", "-", "-H", "Transfer-Encoding: chunked", f"{url}/echo"]
+        again = subprocess.run(
+            [*curl, *chunked], input=large.read_bytes(), capture_output=True, check=True
+        )
+        grown = peak_memory(process.pid) - before
     assert len(down.stdout) == 50 * MEGABYTE
     for sent in (up, again):
         assert json.loads(sent.stdout)["sha256"] == hashlib.sha256(large.read_bytes()).hexdigest()
     assert grown < 15 * MEGABYTE
+
+
+def memory(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs /proc, and glibc's trim")
+def test_idle_connections_take_little_memory_and_give_it_back(
+    authority: Authority, upstream: Upstream
+) -> None:
+    with proxy_process(authority, upstream) as (process, port), contextlib.ExitStack() as stack:
+        stack.enter_context(RunningProxy(port, authority, []).connect())
+        before, held = memory(process.pid), contextlib.ExitStack()
+        for _ in range(200):
+            held.enter_context(RunningProxy(port, authority, []).connect())
+        used = memory(process.pid) - before
+        held.close()
+        given_back = eventually(lambda: memory(process.pid) - before < used / 2, 10)
+    assert used < 20 * MEGABYTE
+    assert given_back
 
 
 # LibreChat is not there, or breaks off
@@ -598,6 +630,13 @@ def test_half_a_chunked_answer_does_not_look_whole(authority: Authority) -> None
             id="a switch that nobody asked for",
         ),
         pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", id="huge head"),
+        pytest.param(b"HTTP/1.1 099 Hm\r\nContent-Length: 2\r\n\r\nok", id="a status under 100"),
+        pytest.param(b"HTTP/1.1 1000 Hm\r\nContent-Length: 2\r\n\r\nok", id="one over 999"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\nok",
+            id="a length over 2^63-1",
+        ),
+        pytest.param(b"\r\n" * 40_000, id="empty lines"),
         pytest.param(b"220 smtp.example ESMTP\r\n", id="not HTTP"),
     ],
 )
@@ -652,7 +691,7 @@ def test_a_get_that_meets_a_closing_connection_is_sent_again(authority: Authorit
 def test_a_connection_that_idled_long_is_not_used_again(
     proxy: RunningProxy, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy_module, "UPSTREAM_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "UPSTREAM_IDLE_SECONDS", 0.05)
     with client(proxy) as connection:
         for _ in range(2):
             connection.request("POST", "/echo", b"x")
@@ -695,6 +734,14 @@ REFUSED = {
     "a hexadecimal length": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 0x0\r\n\r\n", 400),
     "an endless length": (
         b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 99999999999999999999\r\n\r\n",
+        400,
+    ),
+    "a length over 2^63-1": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9223372036854775808\r\n\r\n",
+        400,
+    ),
+    "a length of many digits": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1" + b"0" * 9000 + b"\r\n\r\n",
         400,
     ),
     "length, then chunked": (
@@ -798,6 +845,119 @@ def test_broken_chunks_are_refused(proxy: RunningProxy, body: bytes, connection:
     answer = proxy.raw(proxy.head("POST", "/echo", *lines) + body)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_the_longest_body_may_be_announced(authority: Authority) -> None:
+    with (
+        scripted(OK) as (port, heads),
+        running_proxy(port, authority) as proxy,
+        proxy.connect() as connection,
+    ):
+        connection.sendall(proxy.head("POST", "/", f"Content-Length: 000{2**63 - 1}"))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nContent-Length: 9223372036854775807\r\n" in heads[0]
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+FLOODS = {
+    "empty lines before a request": (b"", b"\r\n" * 40_000),
+    "a chunk's extension": (CHUNKED, b"3;x=" + b"y" * 200_000),
+    "an endless last chunk's extension": (CHUNKED, b"3\r\nabc\r\n0;" + b"y" * 200_000),
+    "one trailer": (CHUNKED, b"0\r\nX-Late: " + b"y" * 200_000),
+    "many trailers": (CHUNKED, b"0\r\n" + b"X-Late: y\r\n" * 20_000),
+    "a trailer's name": (CHUNKED, b"0\r\n" + b"X" * 200_000),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_what_is_neither_head_nor_body_is_bounded(proxy: RunningProxy, name: str) -> None:
+    framing, flood = FLOODS[name]
+    head = b"POST /echo HTTP/1.1\r\nHost: localhost:%d\r\n%b\r\n" % (proxy.port, framing)
+    answer = proxy.raw((head if framing else b"") + flood)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+@pytest.mark.parametrize("flood", [b"3;" + b"y" * 700_000, b"0\r\n" + b"X: y\r\n" * 100_000])
+def test_what_is_neither_head_nor_body_of_an_answer_is_bounded(
+    authority: Authority, flood: bytes
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with (
+        scripted(head + flood) as (port, _),
+        running_proxy(port, authority) as proxy,
+        client(proxy) as connection,
+    ):
+        connection.request("GET", "/")
+        with pytest.raises((http.client.IncompleteRead, ssl.SSLError, ConnectionError)):
+            connection.getresponse().read()
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heads have less time than an event of `/events`, and no connection may idle for long."""
+    monkeypatch.setattr(proxy_module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "BODY_SECONDS", 0.6)
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.4)
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize(
+    "begun",
+    [
+        pytest.param(b"\r\n", id="an empty line"),
+        pytest.param(b"GET /e", id="half a target"),
+        pytest.param(b"GET /echo HTTP/1.1\r\nHost: localhost", id="half a head"),
+        pytest.param(
+            b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\n\r\na", id="half a body"
+        ),
+        pytest.param(
+            b"POST /echo HTTP/1.1\r\n" + HOST + CHUNKED + b"\r\n3;x", id="half an extension"
+        ),
+        pytest.param(
+            b"POST /echo HTTP/1.1\r\n" + HOST + CHUNKED + b"\r\n0\r\nX-La", id="half a trailer"
+        ),
+    ],
+)
+def test_what_never_becomes_whole_is_ended(proxy: RunningProxy, begun: bytes) -> None:
+    answer = proxy.raw(begun.replace(b"%d", b"%d" % proxy.port))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_head_that_trickles_in_is_ended(proxy: RunningProxy) -> None:
+    with proxy.connect() as connection, contextlib.suppress(OSError):
+        for byte in proxy.head("GET", "/echo", "X-Long: " + "x" * 2000):
+            connection.sendall(bytes([byte]))
+            time.sleep(0.01)
+    assert [seen.status for seen in proxy.answered] == [408]
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("requests", [0, 1])
+def test_an_idle_connection_is_closed(proxy: RunningProxy, requests: int) -> None:
+    answer = proxy.raw(proxy.head() * requests)
+    assert answer.count(b"HTTP/1.1 200 ") == requests
+    assert answer.count(b"HTTP/1.1 ") == requests
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_an_answer_and_an_upload_may_take_their_time(
+    proxy: RunningProxy, upstream: Upstream
+) -> None:
+    events = proxy.raw(proxy.head("GET", "/events", "Connection: close"))
+    assert events.count(b"data: ") == 5
+    with proxy.connect() as connection:
+        lines = ("Transfer-Encoding: chunked", "Connection: close")
+        connection.sendall(proxy.head("POST", "/echo", *lines))
+        for _ in range(3):
+            connection.sendall(b"2\r\nab\r\n")
+            time.sleep(0.3)
+        connection.sendall(b"0\r\n\r\n")
+        assert b'"size": 6' in read_to_end(connection)
 
 
 def test_requests_before_an_ambiguous_one_are_answered(proxy: RunningProxy) -> None:

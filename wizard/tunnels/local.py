@@ -9,28 +9,27 @@ import errno
 import re
 import threading
 from collections.abc import Mapping
-from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard import loopback
 from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.language import Message
 from wizard.settings import LOOPBACK_HOSTS, InvalidValue, parse_public_url
-from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
+from wizard.tunnels import Offer, Tunnel, TunnelRequest
 
 if TYPE_CHECKING:
-    import asyncio
+    import ssl
 
     from wizard.processes import Processes
     from wizard.tunnels.certificates import Authority
-    from wizard.tunnels.proxy import Answered, Proxy
+    from wizard.tunnels.proxy import ProxyThread
 
 DEFAULT_PORT = 3443
 PORTS_TO_TRY = 10
 DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
 RENEWAL_LOOK_SECONDS = 24 * 3600.0
-STOP_SECONDS = 5.0
 
 NOT_LOCAL = Rule(
     id="LA331",
@@ -96,141 +95,75 @@ PROVIDER = LocalProvider()
 
 
 class LocalTunnel(Tunnel):
-    """The proxy in an event loop and a thread of its own."""
+    """The proxy with TLS, and a certificate that is renewed while it runs."""
 
     def __init__(self, request: TunnelRequest, processes: Processes) -> None:
         self._request = request
         self._processes = processes
         self._lock = threading.Lock()
-        self._serving: _Serving | None = None
+        self._proxy: ProxyThread | None = None
         self.authority: Authority | None = None
 
     def open(self) -> str:
         """See `Tunnel.open`."""
         from wizard.tunnels.certificates import local_authority
+        from wizard.tunnels.proxy import Proxy, ProxyThread
         from wizard.tunnels.trust import is_remembered
 
-        url = requested_url(self._request)
+        request = self._request
+        url = requested_url(request)
         port = urlsplit(url).port or 443
-        state_dir = self._request.state_dir
-        authority = self.authority = local_authority(state_dir, self._processes)
-        is_known = authority.mkcert or is_remembered(authority.ca_file, state_dir)
-        if self._request.for_people and not is_known:
-            self._request.progress(
+        authority = self.authority = local_authority(request.state_dir, self._processes)
+        is_known = authority.mkcert or is_remembered(authority.ca_file, request.state_dir)
+        if request.for_people and not is_known:
+            request.progress(
                 Message(
                     "Browsers warn until they trust this computer's authority:"
                     " librechat-auth0 trust"
                 )
             )
-        serving = _Serving(self._request, self._processes, authority, port)
+        context = authority.server_context()
+        proxy = ProxyThread(
+            Proxy(
+                request.port,
+                context,
+                port=port,
+                on_event=request.on_event,
+                language=request.language,
+            )
+        )
         with self._lock:
             try:
-                serving.begin()
+                proxy.begin()
             except OSError as error:
                 raise _not_listening(error, port, self._processes) from error
-            self._serving = serving
+            self._proxy = proxy
+        renewal = threading.Thread(
+            target=self._renew, args=(context, proxy.ended), name="renewal", daemon=True
+        )
+        renewal.start()
         return url
 
     def close(self) -> None:
         """See `Tunnel.close`."""
         with self._lock:
-            serving, self._serving = self._serving, None
-        if serving is not None:
-            serving.end()
+            proxy, self._proxy = self._proxy, None
+        if proxy is not None:
+            proxy.end()
 
     def healthy(self) -> bool:
         """See `Tunnel.healthy`."""
-        serving = self._serving
-        return serving is not None and serving.stands()
+        proxy = self._proxy
+        return proxy is not None and proxy.serving()
 
-
-class _Serving:
-    """A proxy that runs from `begin` to `end`."""
-
-    def __init__(
-        self, request: TunnelRequest, processes: Processes, authority: Authority, port: int
-    ) -> None:
-        from wizard.tunnels.proxy import Proxy
-
-        self._request = request
-        self._processes = processes
-        self._context = authority.server_context()
-        self._proxy: Proxy = Proxy(
-            request.port,
-            self._context,
-            port=port,
-            on_answered=self._tell,
-            language=request.language,
-        )
-        self._loop = _new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="local tunnel", daemon=True)
-
-    def begin(self) -> None:
-        """Listen.
-
-        Raises:
-            OSError: the port cannot be had.
-        """
-        import asyncio
-
-        self._thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self._proxy.start(), self._loop).result()
-        except OSError:
-            self.end()
-            raise
-        self._loop.call_soon_threadsafe(self._look_later)
-
-    def end(self) -> None:
-        """Close every socket; from the proxy's own thread too, as its listener may."""
-        import asyncio
-
-        if not self._thread.is_alive():
-            return
-        stopped = asyncio.run_coroutine_threadsafe(self._proxy.stop(), self._loop)
-        stopped.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._loop.stop))
-        if threading.current_thread() is not self._thread:
-            self._thread.join(STOP_SECONDS)
-
-    def stands(self) -> bool:
-        """Whether connections are accepted."""
-        return self._thread.is_alive() and self._proxy.serving()
-
-    def _run(self) -> None:
-        # What goes wrong with one connection (a port scan, a browser that does not trust us yet)
-        # is that connection's end, and nothing for the terminal.
-        self._loop.set_exception_handler(lambda _loop, _context: None)
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.close()
-
-    def _tell(self, answered: Answered) -> None:
-        self._request.on_event(
-            TunnelEvent(
-                EventKind.REQUEST,
-                method=answered.method,
-                path=answered.path,
-                status=answered.status,
-                milliseconds=answered.milliseconds,
-            )
-        )
-
-    def _look_later(self) -> None:
-        """A tunnel may stay open for months: its certificate is renewed in time."""
-        self._loop.call_later(RENEWAL_LOOK_SECONDS, self._look)
-
-    def _look(self) -> None:
-        self._loop.run_in_executor(None, self._renew)
-        self._look_later()
-
-    def _renew(self) -> None:
+    def _renew(self, context: ssl.SSLContext, ended: threading.Event) -> None:
+        """A tunnel may stay open for months: renew its certificate in time."""
         from wizard.tunnels.certificates import local_authority
 
-        try:
-            local_authority(self._request.state_dir, self._processes).load_into(self._context)
-        except Failure:
-            return  # the one in use is good for a month yet; tomorrow is another day
+        while not ended.wait(RENEWAL_LOOK_SECONDS):
+            # On a failure the one in use is good for a month yet; tomorrow is another day.
+            with suppress(Failure):
+                local_authority(self._request.state_dir, self._processes).load_into(context)
 
 
 def requested_url(request: TunnelRequest) -> str:
@@ -287,13 +220,3 @@ def port_holder(port: int, processes: Processes) -> str:
             if found:
                 return Message("{program} (process {pid})", program=found["name"], pid=found["pid"])
     return ""
-
-
-def _new_event_loop() -> asyncio.AbstractEventLoop:
-    """The one of uvloop where that is installed: a fifth faster, and not needed."""
-    import asyncio
-    from importlib.util import find_spec
-
-    if find_spec("uvloop") is not None:
-        return cast(asyncio.AbstractEventLoop, import_module("uvloop").new_event_loop())
-    return asyncio.SelectorEventLoop()

@@ -44,13 +44,14 @@ def text_page(status: int, text: str, headers: bytes = b"") -> Page:
     return Page(status, text.encode() + b"\n", headers)
 
 
-def waiting_line(status: int, title: str, advice: str) -> Page:
-    """For programs, in English."""
-    return text_page(status, f"{title}. {advice}", _WAITING)
+def unavailable(status: int, title: str, advice: str, language: Language | None) -> Page:
+    """Says that LibreChat does not answer; for a person in that language, else for a program.
 
-
-def waiting_page(status: int, title: str, advice: str, language: Language) -> Page:
-    """For people: loads itself anew until LibreChat answers; needs no script and no resource."""
+    The page for people loads itself anew until LibreChat answers; it needs no script and no
+    resource.
+    """
+    if language is None:
+        return text_page(status, f"{title}. {advice}", _WAITING)
     from wizard.templates import template
 
     nonce = secrets.token_urlsafe(16)

@@ -1,0 +1,364 @@
+"""The two connections of the proxy: to a client, and to LibreChat for it.
+
+One connection to LibreChat belongs to one client's connection: an answer cannot reach another
+client, and a client that leaves takes its connection to LibreChat with it. Bodies pass with
+back-pressure, and are never held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import cast
+
+from wizard import loopback
+from wizard.language import Language, Message
+from wizard.tunnels import EventKind, OnEvent, TunnelEvent
+from wizard.tunnels.http1 import AnswerReader, Exchange, Refused, RequestReader
+from wizard.tunnels.pages import Page, text_page, unavailable
+
+CLIENT_LEFT = 499
+
+# A browser sends a head within milliseconds; one that trickles in holds a connection of ours.
+HEAD_SECONDS = 15.0
+# Between two reads, as nginx has it: https://nginx.org/r/client_body_timeout
+BODY_SECONDS = 60.0
+# As Caddy's: https://caddyserver.com/docs/caddyfile/options#timeouts
+IDLE_SECONDS = 300.0
+# Node closes a connection that was idle for 5 s (`server.keepAliveTimeout`): one that may be
+# closing just now is not used again, since a POST cannot be repeated.
+UPSTREAM_IDLE_SECONDS = 4.0
+LINGER_SECONDS = 2.0
+
+_LOOPBACK = tuple(address for _, address in loopback.HOSTS)
+_REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+
+
+@dataclass(slots=True)
+class Route:
+    """What the connections of one proxy share.
+
+    Attributes:
+        port: LibreChat's.
+        on_event: gets each request, with 499 for one whose client left before the answer.
+        language: of the pages for people; programs are answered in English.
+        hosts: see `RequestReader`.
+        addresses: where LibreChat is looked for: it listens where Node finds `localhost`, on
+            both addresses or on either alone.
+        closed: connections of clients that ended since memory was given back.
+    """
+
+    port: int
+    on_event: OnEvent
+    language: Language
+    hosts: frozenset[bytes] | None = None
+    addresses: tuple[str, ...] = _LOOPBACK
+    clients: set[Client] = field(default_factory=set)
+    closed: int = 0
+
+
+class Client(asyncio.Protocol):
+    """A client's connection: has LibreChat answer its requests one by one."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._loop = asyncio.get_running_loop()
+        self._upstream: Upstream | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._held = b""  # came after a request to upgrade, whose answer will say what it is
+        self._websocket = False
+        self._paused = False
+        self._since = self._loop.time()  # when what we wait for began: a head, or idleness
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._route.clients.add(self)
+        forwarded = b""
+        if self._route.hosts is not None:
+            address = transport.get_extra_info("peername")[0]
+            forwarded = f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\n".encode()
+        self._reader = RequestReader(self._route.hosts, forwarded)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._route.clients.discard(self)
+        self._route.closed += 1
+        exchanges = self._reader.exchanges
+        if exchanges and not exchanges[0].answered:
+            self.report(exchanges[0], CLIENT_LEFT)
+        self._end()
+        self._reader.release()
+
+    def abort(self) -> None:
+        """Break the connection off: the client sees that its answer is not whole."""
+        self._end()
+        self.transport.abort()
+
+    def _end(self) -> None:
+        """No more requests: let go of LibreChat."""
+        self._reader.deaf = True
+        self._reader.exchanges.clear()
+        if self._connecting is not None:
+            self._connecting.cancel()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        exchanges = self._reader.exchanges
+        if self._websocket:
+            if self._upstream is not None:
+                self._upstream.transport.write(data)
+        elif exchanges and exchanges[-1].upgrade:
+            self._held += data
+            self.regulate()
+        elif not self._reader.deaf:
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        if not self._reader.is_amid:
+            self._since = self._loop.time()
+        self._held = self._reader.feed(data)
+        self._advance()
+
+    def pause_writing(self) -> None:
+        if self._upstream is not None:
+            self._upstream.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._upstream is not None:
+            self._upstream.transport.resume_reading()
+
+    def regulate(self) -> None:
+        """Read from the client only while there is somewhere for it to go."""
+        pause = self._connecting is not None or (self._upstream is not None and self._upstream.full)
+        if not self._websocket:
+            pause = pause or bool(self._held) or len(self._reader.exchanges) > 1
+        if pause != self._paused:
+            self._paused = pause
+            self._since = self._loop.time()
+            (self.transport.pause_reading if pause else self.transport.resume_reading)()
+
+    def end_if_overdue(self, now: float) -> None:
+        """Close a connection that nobody uses, or whose request never becomes whole."""
+        reader, waited = self._reader, now - self._since
+        if self._websocket or self._paused or reader.deaf:
+            return
+        if reader.is_amid or (reader.exchanges and not reader.exchanges[-1].received):
+            if waited > (HEAD_SECONDS if reader.is_amid else BODY_SECONDS):
+                reader.refuse(Refused(408, "The request did not arrive in time."))
+                self._advance()
+        elif waited > IDLE_SECONDS and not reader.exchanges:
+            reader.deaf = True
+            self.transport.close()
+
+    # The exchange
+
+    def _advance(self) -> None:
+        """Give LibreChat what is there of the first request."""
+        exchanges = self._reader.exchanges
+        if not exchanges:
+            return
+        exchange, upstream = exchanges[0], self._upstream
+        if exchange.refusal is not None:
+            self._answer_refused(exchange, exchange.refusal)
+            return
+        if upstream is not None and upstream.stale(self._loop.time()):
+            self._upstream = None
+            upstream.transport.abort()
+        if self._upstream is not None:
+            if exchange.outgoing:
+                self._upstream.send(exchange)
+        elif self._connecting is None:
+            self._connecting = self._loop.create_task(self._connect())
+        if not exchange.received or len(exchanges) > 1 or self._held:
+            self.regulate()
+
+    def _answer_refused(self, exchange: Exchange, refusal: Refused) -> None:
+        exchange.keep_alive = False
+        if exchange.answered:
+            self.abort()
+        else:
+            self._answer(exchange, text_page(refusal.status, str(refusal)))
+
+    async def _connect(self) -> None:
+        route = self._route
+        for address in route.addresses:
+            with contextlib.suppress(OSError):
+                _, self._upstream = await self._loop.create_connection(
+                    lambda: Upstream(self), address, route.port
+                )
+                route.addresses = (address, *(set(route.addresses) - {address}))
+                break
+        self._connecting = None
+        if self._upstream is None:
+            self.answer_unavailable(
+                self._reader.exchanges[0],
+                503,
+                Message("LibreChat is not up yet on port {port}", port=route.port),
+                Message("Start it, or wait for it to be ready."),
+            )
+        else:
+            self._advance()
+        self.regulate()
+
+    def answer_unavailable(self, exchange: Exchange, status: int, title: str, advice: str) -> None:
+        """Say that LibreChat does not answer: to a person by a page, to a program by a line."""
+        language = self._route.language if exchange.wants_html() else None
+        self._answer(exchange, unavailable(status, title, advice, language))
+
+    def _answer(self, exchange: Exchange, page: Page) -> None:
+        """Answer in LibreChat's stead."""
+        exchange.keep_alive = exchange.keep_alive and exchange.received
+        head_only = exchange.method == b"HEAD"
+        self.transport.write(page.message(head_only=head_only, keep_alive=exchange.keep_alive))
+        self.report(exchange, page.status)
+        self.finish(exchange)
+
+    def finish(self, exchange: Exchange) -> None:
+        """The answer is through: on to the next request, or to the end."""
+        if not exchange.keep_alive:
+            self._end()
+            if exchange.received:
+                self.transport.close()
+            else:  # a client that still sends would lose the answer if the socket closed at once
+                self._loop.call_later(LINGER_SECONDS, self.transport.close)
+            return
+        self._reader.exchanges.popleft()
+        self._since = self._loop.time()
+        held, self._held = self._held, b""
+        if held:
+            self._feed(held)
+        else:
+            self._advance()
+        if self._paused:
+            self.regulate()
+
+    def switch(self) -> None:
+        """LibreChat agreed to the WebSocket: from here on it is bytes, not requests."""
+        self._websocket = True
+        held, self._held = self._held, b""
+        self.data_received(held)
+        self.regulate()
+
+    def repeat(self, exchange: Exchange) -> None:
+        """Send a request again that ran into LibreChat's closing of an idle connection."""
+        exchange.outgoing, exchange.replay = [exchange.replay], b""
+        self._advance()
+
+    def forget(self, upstream: Upstream) -> None:
+        """That connection to LibreChat has ended."""
+        if upstream is self._upstream:
+            self._upstream = None
+            if self._websocket:
+                self.transport.close()
+            elif self._paused:
+                self.regulate()
+
+    def report(self, exchange: Exchange, status: int) -> None:
+        """The answer's head is on its way: report the request."""
+        exchange.answered = True
+        milliseconds = (perf_counter() - exchange.began) * 1000
+        method = exchange.method.decode("ascii")
+        self._route.on_event(
+            TunnelEvent(EventKind.REQUEST, method, exchange.path, status, milliseconds)
+        )
+
+
+class Upstream(asyncio.Protocol):
+    """A connection to LibreChat: takes a client's requests, returns the answers."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, client: Client) -> None:
+        self.full = False
+        self._client = client
+        self._answer = AnswerReader()
+        self._idle_since: float | None = None  # None before the first answer
+        self._websocket = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def stale(self, now: float) -> bool:
+        """Whether LibreChat has closed the connection, or may be about to."""
+        idle = 0.0 if self._idle_since is None else now - self._idle_since
+        return self._answer.exchange is None and (
+            self.transport.is_closing() or idle > UPSTREAM_IDLE_SECONDS
+        )
+
+    def send(self, exchange: Exchange) -> None:
+        """Send what is there of the request."""
+        outgoing = exchange.outgoing
+        data = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+        outgoing.clear()
+        if exchange is not self._answer.exchange:
+            self._answer.expect(exchange)
+            if self._idle_since is not None and exchange.received:
+                exchange.replay = data if exchange.method in _REPEATABLE else b""
+        self.transport.write(data)
+
+    def data_received(self, data: bytes) -> None:
+        client, answer = self._client, self._answer
+        exchange = answer.exchange
+        if self._websocket:
+            client.transport.write(data)
+        elif exchange is None:
+            self.transport.abort()  # says something, though nothing was asked
+        else:
+            if out := answer.feed(data):
+                client.transport.write(out)
+            if answer.status and not exchange.answered:
+                client.report(exchange, answer.status)
+            if answer.complete:
+                self._finish(exchange)
+            elif answer.broken:
+                answer.until_close = False
+                self.transport.abort()
+            elif answer.status == 101:
+                self._websocket = True
+                client.switch()
+
+    def _finish(self, exchange: Exchange) -> None:
+        self._answer.exchange = None
+        if self._answer.reusable and not self._answer.broken:
+            self._idle_since = asyncio.get_running_loop().time()
+        else:
+            self._client.forget(self)
+            self.transport.abort()
+        self._client.finish(exchange)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        client, answer = self._client, self._answer
+        exchange = answer.exchange
+        answer.release()
+        client.forget(self)
+        if exchange is None or self._websocket or client.transport.is_closing():
+            return
+        if answer.until_close and exc is None:
+            client.transport.write(answer.last_bytes())
+            client.finish(exchange)
+        elif answer.silent and exchange.replay:
+            client.repeat(exchange)
+        elif exchange.answered:
+            client.abort()
+        else:
+            client.answer_unavailable(
+                exchange,
+                502,
+                Message("LibreChat ended the connection without an answer"),
+                Message("It may have crashed or be starting again; its log tells more."),
+            )
+
+    def pause_writing(self) -> None:
+        self.full = True
+        self._client.regulate()
+
+    def resume_writing(self) -> None:
+        self.full = False
+        self._client.regulate()
