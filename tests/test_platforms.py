@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path, PureWindowsPath
 
 import pytest
-from platformdirs.macos import MacOS
-from platformdirs.windows import Windows
 
 from benchmarks.startup import checkout
 from tests.elsewhere import SYSTEMS
@@ -31,7 +29,14 @@ from wizard.findings import Outcome, Rule
 from wizard.librechat import backups
 from wizard.librechat.env_diff import ADDED, DiffLine
 from wizard.librechat.env_store import LOCKED, EnvStore
-from wizard.platforms import command_line, own_session, reader_has_gone, replace, sync
+from wizard.platforms import (
+    command_line,
+    own_session,
+    reader_has_gone,
+    replace,
+    state_folder,
+    sync,
+)
 from wizard.process_control import _from_ps, send, start_time
 from wizard.processes import _command, programs
 from wizard.refusals import remedy
@@ -221,19 +226,32 @@ assert user_language("", {}).name == "en"
 # Folders
 
 
-def test_the_readme_names_the_state_folders(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By platformdirs' own classes for these systems, called as for this one."""
-    monkeypatch.setattr("platformdirs.windows.get_win_folder", "/home/ada/{}".format)
-    monkeypatch.delenv("XDG_STATE_HOME")
-    windows = Windows("librechat-auth0", appauthor=False).user_state_path
-    macos = MacOS("librechat-auth0", appauthor=False).user_state_path
-    here = system_ports(Flags()).state_dir
+def test_the_readme_names_the_state_folders() -> None:
+    home = Path("/home/ada")
+    windows = state_folder({"LOCALAPPDATA": "/home/ada/Local"}, home, "win32")
+    macos, linux = (state_folder({}, home, platform) for platform in ("darwin", "linux"))
     readme = (ROOT / "README.md").read_text("utf-8")
 
-    assert windows == Path("/home/ada/CSIDL_LOCAL_APPDATA/librechat-auth0")
+    assert windows == home / "Local"
     assert r"`%LOCALAPPDATA%\librechat-auth0` on Windows" in readme
-    assert f"`~/{macos.relative_to(Path.home())}` on macOS" in readme
-    assert f"`~/{here.relative_to(Path.home())}` on Linux" in readme
+    assert f"`~/{macos.relative_to(home)}/librechat-auth0` on macOS" in readme
+    assert f"`~/{linux.relative_to(home)}/librechat-auth0` on Linux" in readme
+
+
+@pytest.mark.parametrize("platform", ["darwin", "linux"])
+def test_where_state_is_kept_can_be_said(platform: str) -> None:
+    home = Path("/home/ada")
+
+    assert state_folder({"XDG_STATE_HOME": "/state"}, home, platform) == Path("/state")
+    for ignored in ("", "state", "./state"):
+        kept = state_folder({"XDG_STATE_HOME": ignored}, home, platform)
+        assert home in kept.parents
+
+
+def test_where_state_is_kept_on_windows_without_its_variable() -> None:
+    home = Path("/home/ada")
+
+    assert state_folder({"XDG_STATE_HOME": "/state"}, home, "win32") == home / "AppData/Local"
 
 
 # Programs

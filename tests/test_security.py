@@ -142,6 +142,35 @@ def test_no_program_gets_our_secrets_or_runs_in_the_checkout(home: Path) -> None
 
 
 @POSIX
+def test_no_browser_or_clipboard_of_the_checkout_is_run(home: Path) -> None:
+    """Libraries start them, and take what an empty or a relative entry of PATH means."""
+    checkout, seen = home / "LibreChat", home / "seen"
+    for name in ("xdg-open", "x-www-browser", "firefox", "xclip", "xsel", "wl-copy", "pbcopy"):
+        (checkout / name).write_text(f"#!/bin/sh\necho $0 >> {seen}\n")
+        (checkout / name).chmod(0o755)
+    program = (
+        "from wizard.execution import Flags, system_ports\n"
+        "desktop = system_ports(Flags()).desktop\n"
+        "desktop.copy('text')\n"
+        "desktop.open('http://127.0.0.1:9/')\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=checkout,
+        env={
+            "HOME": str(home),
+            "PATH": ".::bin",
+            "DISPLAY": ":99",
+            "WAYLAND_DISPLAY": "w",
+            "PYTHONPATH": str(ROOT),
+        },
+        timeout=60,
+        check=True,
+    )
+    assert not seen.exists()
+
+
+@POSIX
 def test_no_file_of_ours_is_for_others_under_any_umask(home: Path) -> None:
     done = command(*INIT, folder=home)  # with an umask of 0
     assert done.returncode == 0, done.stderr

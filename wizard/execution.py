@@ -200,22 +200,20 @@ def _close_streams() -> None:
 
 def system_ports(flags: Flags) -> Ports:
     """The ports of this machine."""
-    from platformdirs import user_state_path
-
     from wizard.clock import SystemClock
     from wizard.desktop import NoDesktop, UserDesktop
     from wizard.http import Https
-    from wizard.processes import SystemProcesses
+    from wizard.platforms import state_folder
+    from wizard.processes import SystemProcesses, safe_path
     from wizard.tunnels.certificates import known_authority
     from wizard.ui.console import Console
     from wizard.ui.prompts import LinePrompter, TerminalPrompter
 
+    os.environ["PATH"] = safe_path(os.environ)  # libraries start browsers and clipboards by it
     environ = dict(os.environ)
     for name in OUR_SECRETS:
         os.environ.pop(name, None)  # browsers and others inherit what stays
-    state_dir = user_state_path("librechat-auth0", appauthor=False)
-    if not state_dir.is_absolute():  # XDG says to ignore it; it would lie in the checkout
-        state_dir = Path.home() / ".local/state/librechat-auth0"
+    state_dir = state_folder(environ, Path.home()) / "librechat-auth0"
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
     language = flags.language
     plain = flags.plain or _is_simple_terminal(environ)

@@ -11,7 +11,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -34,6 +34,19 @@ def own_session(platform: str = sys.platform) -> dict[str, Any]:
     if platform == "win32":
         return {"creationflags": _CREATE_NEW_PROCESS_GROUP | _CREATE_NO_WINDOW}
     return {"start_new_session": True}
+
+
+def state_folder(environ: Mapping[str, str], home: Path, platform: str = sys.platform) -> Path:
+    """Return the folder in which programs of this user keep their state.
+
+    Source: the XDG Base Directory Specification, which says to ignore a relative path.
+    """
+    if platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or home / "AppData/Local")
+    state_home = Path(environ.get("XDG_STATE_HOME", ""))
+    if state_home.is_absolute():
+        return state_home
+    return home / ("Library/Application Support" if platform == "darwin" else ".local/state")
 
 
 def user_id() -> int | None:

@@ -83,6 +83,18 @@ class Processes(Protocol):
         ...
 
 
+def safe_path(environ: Mapping[str, str]) -> str:
+    """Return `PATH` without its empty and relative entries, which mean the current folder.
+
+    Nothing would be such an entry, too: then it is the system's own folders.
+    """
+    paths = (environ.get("PATH", ""), os.defpath)
+    absolute = (
+        [each for each in path.split(os.pathsep) if Path(each).is_absolute()] for path in paths
+    )
+    return os.pathsep.join(next(filter(None, absolute), []))
+
+
 def programs(name: str, environ: Mapping[str, str], platform: str = sys.platform) -> Iterator[Path]:
     """The programs of that name in the absolute folders of `PATH`, the first is the one to run.
 
@@ -95,8 +107,8 @@ def programs(name: str, environ: Mapping[str, str], platform: str = sys.platform
         suffixes = [suffix for suffix in named if suffix in _STARTABLE] or _STARTABLE
         if Path(name).suffix.lower() not in suffixes:
             names = [name + suffix for suffix in suffixes]
-    for folder in map(Path, environ.get("PATH", os.defpath).split(os.pathsep)):
-        for path in (folder / each for each in names if folder.is_absolute()):
+    for folder in safe_path(environ).split(os.pathsep):
+        for path in (Path(folder, each) for each in names):
             if path.is_file() and os.access(path, os.X_OK):
                 yield path
 
