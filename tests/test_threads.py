@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,9 +21,7 @@ def test_the_failure_comes() -> None:
 
 
 def test_the_process_ends_before_the_work() -> None:
-    code = "import time; from wizard.threads import begin; begin(time.sleep, 60)"
-    began = time.monotonic()
+    code = "import time; from wizard.threads import begin; begin(time.sleep, 600)"
     subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], timeout=30, check=True
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], timeout=60, check=True
     )
-    assert time.monotonic() - began < 10

@@ -152,7 +152,7 @@ def test_a_sign_in_is_proved_from_the_link_to_the_page() -> None:
         assert started["audience"] == SETTINGS.auth0.audience
         assert "prompt" not in started
         page = user.come_back()
-        judgement = user.sign_in.wait(5)
+        judgement = user.sign_in.wait(30)
     assert outcomes(judgement) == ALL_PROVED
     assert judgement.ok
     assert page.status == 200
@@ -171,7 +171,7 @@ def test_no_credential_is_on_the_page_or_in_the_judgement() -> None:
     with signing_in() as user:
         user.begin()
         page = user.come_back()
-        judgement = user.sign_in.wait(5)
+        judgement = user.sign_in.wait(30)
     everything = page.text + str(page.headers) + repr(judgement) + repr(judgement.as_json())
     for hidden in (SECRET, "the-code", "the-refresh-token", "eyJ", user.started["state"]):
         assert hidden not in everything
@@ -325,7 +325,7 @@ def test_after_every_attack_the_sign_in_goes_on() -> None:
         for _, target, headers, method, _ in ATTACKS:
             user.get(target.replace("{state}", state), headers, method)
         user.come_back()
-        assert user.sign_in.wait(5).ok
+        assert user.sign_in.wait(30).ok
 
 
 def test_a_replayed_answer_is_refused() -> None:
@@ -336,7 +336,7 @@ def test_a_replayed_answer_is_refused() -> None:
         assert again.status == 409
         assert "The sign-in is over." in again.text
         assert "goes on" not in again.text
-        assert user.sign_in.wait(5).ok
+        assert user.sign_in.wait(30).ok
     assert len(user.tenant.sent("code")) == 1
 
 
@@ -346,7 +346,7 @@ def test_a_second_callback_with_a_state_of_its_own_changes_nothing() -> None:
         second = user.get(user.start).location
         user.come_back(state=first["state"])
         assert user.come_back(state=second["state"], code="other").status == 409
-        assert user.sign_in.wait(5).ok
+        assert user.sign_in.wait(30).ok
     assert [request.form["code"] for request in user.tenant.sent("code")] == ["the-code"]
 
 
@@ -380,7 +380,7 @@ def test_each_opening_of_the_link_is_an_attempt_of_its_own() -> None:
         assert user.come_back().status == 400  # the oldest made room
         user.begin()
         user.come_back()
-        assert user.sign_in.wait(5).ok
+        assert user.sign_in.wait(30).ok
 
 
 FAILURES: list[tuple[dict[str, str], str, str]] = [
@@ -407,7 +407,7 @@ def test_auth0s_refusal_ends_the_sign_in_with_its_reason(
     with signing_in() as user:
         user.begin()
         page = user.come_back(**parameters)
-        judgement = user.sign_in.wait(5)
+        judgement = user.sign_in.wait(30)
     assert outcomes(judgement) == {Check.SIGN_IN: Outcome.FAILED}
     assert [finding.rule.id for finding in judgement.findings] == [rule]
     assert shown in page.text
@@ -445,7 +445,7 @@ def test_an_exchange_that_fails_is_judged(code: Script, check: Check, rule: str)
         user.begin()
         user.tenant.code = code
         page = user.come_back()
-        judgement = user.sign_in.wait(5)
+        judgement = user.sign_in.wait(30)
     assert outcomes(judgement) == {Check.SIGN_IN: Outcome.PROVED, check: Outcome.FAILED}
     assert [finding.rule.id for finding in judgement.findings] == [rule]
     assert "does not work yet" in page.text
@@ -465,7 +465,7 @@ def test_a_refresh_that_gets_no_answer_is_judged() -> None:
     with signing_in(refresh=error) as user:
         user.begin()
         user.come_back()
-        judgement = user.sign_in.wait(5)
+        judgement = user.sign_in.wait(30)
     assert outcomes(judgement) == {**ALL_PROVED, Check.REFRESHED: Outcome.FAILED}
     assert "no answer in time" in judgement.findings[0].detail
 
@@ -475,7 +475,7 @@ def test_without_reuse_nothing_is_refreshed() -> None:
         started = user.begin()
         assert "audience" not in started
         user.come_back()
-        judgement = user.sign_in.wait(5)
+        judgement = user.sign_in.wait(30)
     assert judgement.ok
     assert user.tenant.sent("refresh") == []
 
@@ -489,7 +489,7 @@ def test_a_tunnel_must_say_that_the_visitor_came_by_https(proto: str, good: bool
         user.begin()
         query = urlencode({"code": "c", "state": user.started["state"]})
         user.get(f"{CALLBACK_PATH}?{query}", {"X-Forwarded-Proto": proto})
-        judgement = user.sign_in.wait(5)
+        judgement = user.sign_in.wait(30)
     assert judgement.ok is good
     assert [finding.rule.id for finding in judgement.findings] == ([] if good else ["LA434"])
 
@@ -503,7 +503,7 @@ def test_a_local_public_url_needs_no_forwarded_proto() -> None:
         user.tenant.code = tokens(user.started["nonce"])
         query = urlencode({"code": "c", "state": user.started["state"]})
         user.get(f"{CALLBACK_PATH}?{query}", {"Host": "localhost:3443", "X-Forwarded-Proto": ""})
-        assert user.sign_in.wait(5).ok
+        assert user.sign_in.wait(30).ok
 
 
 def test_nobody_coming_is_told_with_what_came_instead() -> None:

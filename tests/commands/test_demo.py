@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,7 +21,6 @@ from wizard.librechat.variables import is_secret
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals are POSIX's")
 
-SECONDS = 5.0
 PROVED = ("sign-in", "code-exchange", "id-token", "access-token", "refresh-token", "refresh")
 JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+")
 
@@ -81,12 +79,9 @@ def test_a_fresh_machine_without_internet_ends_green(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
     with refusing_proxy() as proxy:
-        began = time.monotonic()
         ran = run("init", "--demo", cwd=tmp_path, environ={**environ, "HTTPS_PROXY": proxy})
-        took = time.monotonic() - began
 
     assert ran.code == 0, ran.err
-    assert took < SECONDS
     assert ran.out == ""
     assert "\x1b" not in ran.err
     assert "Browsers warn" not in ran.err  # nobody's browser comes

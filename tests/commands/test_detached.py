@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -44,12 +43,12 @@ def tunnel(tmp_path: Path) -> Iterator[DetachedTunnel]:
     tunnel.close()
 
 
-def test_one_that_shall_not_stay_ends_at_once(tunnel: DetachedTunnel) -> None:
+def test_one_that_shall_not_stay_ends_by_itself(
+    tunnel: DetachedTunnel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.process_control.GRACE_SECONDS", 600)
     tunnel.open()
-    began = time.monotonic()
     tunnel.close()
-    # GRACE_SECONDS is for those that do not listen.
-    assert time.monotonic() - began < 2.5
     assert not tunnel.healthy()
 
 

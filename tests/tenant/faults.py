@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 import secrets
-import time
 from collections.abc import Mapping
 from email.utils import formatdate
 from pathlib import Path
@@ -418,14 +417,10 @@ class Endpoints(endpoints.Endpoints):
         }
 
     def answer(self, request: Request) -> Answer:
-        began = time.monotonic()
-        if self.tenant.delay:
-            time.sleep(self.tenant.delay)
+        self.tenant.before(request.path)
         answer = self._outage(request) or super().answer(request)
         answer.headers.setdefault("Date", formatdate(self.tenant.clock(), usegmt=True))
-        self.tenant.visits.append(
-            Visit(request.method, request.path, answer.status, began, time.monotonic())
-        )
+        self.tenant.visits.append(Visit(request.method, request.path, answer.status))
         return answer
 
     def _outage(self, request: Request) -> Answer | None:

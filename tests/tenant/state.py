@@ -117,13 +117,11 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request that came; times are `time.monotonic()`. Without its query, which may be secret."""
+    """A request that came, without its query, which may be secret."""
 
     method: str
     path: str
     status: int
-    began: float
-    ended: float
 
 
 @dataclass(slots=True)
@@ -156,7 +154,7 @@ class Tenant(demo.Tenant):
         changed_metadata: replaces single fields of the discovery document; None removes one.
         interruption: answers in place of the tenant.
         rate_limited_until: until then, by `clock`, every answer is 429.
-        delay: seconds by which every answer is late.
+        before: called before each answer, with the path, in the request's own thread.
         clock: the tenant's time, seconds since the epoch.
         visits: the last requests that came.
         sessions: by the browser's cookie.
@@ -184,7 +182,7 @@ class Tenant(demo.Tenant):
     changed_metadata: dict[str, object] = field(default_factory=dict)
     interruption: Interruption | None = None
     rate_limited_until: float = 0.0
-    delay: float = 0.0
+    before: Callable[[str], None] = field(default=lambda path: None)
     clock: Callable[[], float] = time.time
     visits: deque[Visit] = field(default_factory=lambda: deque(maxlen=1000), repr=False)
     sessions: dict[str, Session] = field(default_factory=dict, repr=False)

@@ -20,7 +20,7 @@ from wizard.tunnels.child import ChildTunnel
 __all__ = ["node_modules"]
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> bool:
+def until(condition: Callable[[], object], seconds: float = 30.0) -> bool:
     """Whether the condition came true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -63,7 +63,7 @@ class Listener:
     def requests(self) -> list[TunnelEvent]:
         return [event for event in self.events if event.kind is EventKind.REQUEST]
 
-    def heard(self, kind: EventKind, seconds: float = 10.0) -> bool:
+    def heard(self, kind: EventKind, seconds: float = 30.0) -> bool:
         return until(lambda: kind in self.kinds(), seconds)
 
 
