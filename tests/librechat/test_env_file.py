@@ -163,6 +163,7 @@ def test_refuses_a_value_without_a_common_form(value: str) -> None:
         ("B=1\rC=2", "B=1\rC=2\n\n# Others\nA=new\n"),
         ("B=1\n\n\n", "B=1\n\n# Others\nA=new\n\n\n"),
         ("", "# Others\nA=new\n"),
+        ("\n\n", "\n\n# Others\nA=new\n"),
         ("no assignment at all", "no assignment at all\n\n# Others\nA=new\n"),
     ],
 )
@@ -271,6 +272,7 @@ SPANNING = [
     ("A=1\u2028B=2\nD=4\n", (1, 1), "A=new\nD=4\n"),
     ("A=1\u2028# c\nD=4\n", (1, 1), "A=new # c\nD=4\n"),
     ("A=1\u2029\nD=4\n", (1, 1), "A=new\nD=4\n"),
+    ("A=`1`\u2028#c\nD=4\n", (1, 1), "A=new #c\nD=4\n"),
 ]
 
 

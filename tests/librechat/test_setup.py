@@ -11,6 +11,7 @@ import pytest
 
 from tests.librechat.example import env_example
 from tests.librechat.readers import (
+    needs_compose,
     read_by_compose,
     read_by_node,
     read_by_python_dotenv,
@@ -126,12 +127,22 @@ def test_every_reader_finds_the_same_in_the_new_file(example: str | None, tmp_pa
     ours = {name: by_node[name] for name in (*WRITTEN, *FRESH)}
     assert ours.items() >= WRITTEN.items()
     by_python = read_by_python_dotenv(data)
-    by_compose = read_by_compose(data)
     assert {name: by_python[name] for name in ours} == ours
-    assert {name: by_compose[name] for name in ours} == ours
     # LibreChat's BAN_DURATION=1000 * 60 makes a shell complain, but not stop.
     data = re.sub(rb"(?m)^BAN_DURATION=.*\n", b"", data)
     assert read_by_shell("sh", [data], list(ours), tmp_path) == [ours]
+
+
+@pytest.mark.parametrize("example", [EXAMPLE, None])
+def test_docker_compose_finds_the_same_in_the_new_file(example: str | None, tmp_path: Path) -> None:
+    needs_compose()
+    new = plan(example=example).after
+    [by_compose] = read_by_compose([new.to_bytes()], tmp_path)
+    assert by_compose is not None
+    assert by_compose.items() >= WRITTEN.items()
+    assert {name: by_compose[name] for name in FRESH} == {
+        name: new.values()[name] for name in FRESH
+    }
 
 
 @pytest.mark.parametrize("example", [EXAMPLE, None, "PORT=3080", "\ufeff", EXAMPLE[:20_000]])

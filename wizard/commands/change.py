@@ -89,18 +89,13 @@ def change_env(
 
 def show(change: EnvChange, ports: Ports) -> None:
     """Show every line that goes or comes, secrets masked, the findings, and who can read it."""
-    show_diff(change.store.path, change.before, change.after, ports)
+    ports.console.say(CHANGES_TO.filled(file=change.store.path))
+    ports.console.diff(masked_diff(change.before, change.after, change.changes))
     notice = change.store.notice(change.after.to_bytes())
     for finding in (*change.findings, *notice.findings):
         ports.console.finding(finding)
     if notice.hint:
         ports.console.hint(notice.hint)
-
-
-def show_diff(path: Path, before: EnvFile, after: EnvFile, ports: Ports) -> None:
-    """Show how the file changes."""
-    ports.console.say(CHANGES_TO.filled(file=path))
-    ports.console.diff(masked_diff(before, after))
 
 
 def may_write(

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.commands.answers import env_store
-from wizard.commands.change import Question, consent, show_diff
+from wizard.commands.change import CHANGES_TO, Question, consent
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
 from wizard.language import Message
 from wizard.librechat.backups import Backup
+from wizard.librechat.env_diff import masked_diff
 from wizard.librechat.env_file import EnvFile
 from wizard.ports import Ports
 
@@ -69,7 +70,8 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
     backup = store.last_backup()
     loses_edits = backup.loses(current) and not force
     if backup.content is not None:
-        show_diff(env_file, _text(current), _text(backup.content), ports)
+        ports.console.say(CHANGES_TO.filled(file=env_file))
+        ports.console.diff(masked_diff(_text(current), _text(backup.content)))
     if loses_edits and ports.prompter is not None:
         ports.console.warn(_edited(env_file, backup))
     if not consent(_question(env_file, backup, default=not loses_edits), ports, yes=yes):

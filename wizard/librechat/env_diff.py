@@ -6,11 +6,11 @@ A mask hides values, never that a line goes.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_file import Change, EnvFile, How
 from wizard.librechat.secrets import secrets_in, without
 from wizard.librechat.variables import is_secret
 from wizard.text import MASK
@@ -33,37 +33,41 @@ class DiffLine:
     text: str
 
 
-def diff(before: EnvFile, after: EnvFile) -> tuple[DiffLine, ...]:
-    """The difference, in the order of the file; what ends a line is not compared."""
-    from difflib import SequenceMatcher
+def diff(
+    before: EnvFile, after: EnvFile, changes: Iterable[Change] | None = None
+) -> tuple[DiffLine, ...]:
+    """The difference, in the order of the file; what ends a line is not compared.
 
+    Args:
+        before: the old text.
+        after: the new one.
+        changes: what `EnvFile.edited` did to the old one; without them, what was done is guessed.
+    """
     old, new = _lines(before.text), _lines(after.text)
-    first = _common(old, new)
-    last = _common(old[first:][::-1], new[first:][::-1])
-    changed = old[first : len(old) - last], new[first : len(new) - last]
-    # Without it many equal lines, such as empty ones, take time that grows with their square.
-    guesses = sum(map(len, changed)) > _MOST_COMPARED_EXACTLY
+    touched = _touched(changes) if changes is not None else _differing(old, new)
     found: list[DiffLine] = []
-    for tag, i, j, k, m in SequenceMatcher(None, *changed, guesses).get_opcodes():
-        if tag == "equal":
+    removed: list[DiffLine] = []
+    position = 0
+    for number, line in enumerate([*old, None], 1):
+        if number in touched and line is not None:
+            removed.append(DiffLine(REMOVED, number, line))
             continue
-        removed = _numbered(REMOVED, changed[0][i:j], first + i)
-        added = _numbered(ADDED, changed[1][k:m], first + k)
-        if len(removed) <= len(added):  # each beside what takes its place
-            found += chain.from_iterable(zip(removed, added, strict=False))
-            found += added[len(removed) :]
-        else:
-            found += [*removed, *added]
+        kept = new.index(line, position) if line is not None else len(new)
+        added = [DiffLine(ADDED, each + 1, new[each]) for each in range(position, kept)]
+        found += _beside_each_other(removed, added)
+        removed, position = [], kept + 1
     return tuple(found)
 
 
-def masked_diff(before: EnvFile, after: EnvFile) -> tuple[DiffLine, ...]:
+def masked_diff(
+    before: EnvFile, after: EnvFile, changes: Iterable[Change] | None = None
+) -> tuple[DiffLine, ...]:
     """`diff` with every secret hidden; of an assignment, `NAME=` is left to be seen."""
     secrets = secrets_in(before, after)
     parts = {REMOVED: _secret_lines(before), ADDED: _secret_lines(after)}
     return tuple(
         replace(line, text=without(secrets, _masked(line.text, parts[line.sign].get(line.number))))
-        for line in diff(before, after)
+        for line in diff(before, after, changes)
     )
 
 
@@ -72,15 +76,28 @@ def _lines(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many lines both begin with."""
-    pairs = enumerate(zip(one, other, strict=False))
-    shorter = min(len(one), len(other))
-    return next((number for number, (left, right) in pairs if left != right), shorter)
+def _touched(changes: Iterable[Change]) -> set[int]:
+    replaced = (each for each in changes if each.how in {How.CHANGED, How.UNCOMMENTED})
+    return {line for each in replaced for line in range(each.line, each.last_line + 1)}
 
 
-def _numbered(sign: str, lines: Sequence[str], before: int) -> list[DiffLine]:
-    return [DiffLine(sign, before + number, text) for number, text in enumerate(lines, 1)]
+def _differing(old: Sequence[str], new: Sequence[str]) -> set[int]:
+    """The old lines to remove, if the new text is to be had by adding lines to the others."""
+    from difflib import SequenceMatcher
+
+    # Without a guess many equal lines, such as empty ones, take time that grows with their square.
+    guesses = len(old) + len(new) > _MOST_COMPARED_EXACTLY
+    blocks = SequenceMatcher(None, old, new, guesses).get_matching_blocks()
+    kept = {line for block in blocks for line in range(block.a + 1, block.a + block.size + 1)}
+    return {*range(1, len(old) + 1)} - kept
+
+
+def _beside_each_other(removed: list[DiffLine], added: list[DiffLine]) -> list[DiffLine]:
+    """Each line that goes before the one that takes its place, where there is one for each."""
+    if len(removed) > len(added):
+        return [*removed, *added]
+    pairs = chain.from_iterable(zip(removed, added, strict=False))
+    return [*pairs, *added[len(removed) :]]
 
 
 def _secret_lines(file: EnvFile) -> dict[int, bool]:

@@ -78,7 +78,7 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _LINE_END = re.compile(rf"\r\n|[{_END}]")
 _INLINE_SPACE = rf"(?:(?![{_END}]){_S})"
 _ONLY_COMMENT_FOLLOWS = re.compile(rf"{_INLINE_SPACE}*+(?=#|[{_END}]|\Z)")
-_INLINE_SPACES = re.compile(rf"{_INLINE_SPACE}*+")
+_SPACES_BEHIND = re.compile(rf"(?:(?![\r\n]){_S})*+(?=[#\r\n]|\Z)")
 _INLINE_COMMENT = re.compile(rf"(?P<space>{_INLINE_SPACE}*+)#[^\r\n]*")
 _IDLE_LINE = re.compile(
     r"(?<![^\r\n])(?P<lead>(?:\A\ufeff)?[ \t]*)(?P<hash>\#[# \t]*)?"
@@ -326,7 +326,7 @@ def _closing_quote(text: str, opening: int) -> int | None:
 def _assignment(text: str, found: re.Match[str], start: int, end: int) -> Assignment:
     written = text[start:end]
     raw = written.strip(_SPACES)
-    behind_space = _end_of(_INLINE_SPACES, text, end)
+    behind_space = _end_of(_SPACES_BEHIND, text, end)
     sign, value = (
         found.start() + len(found[0].rstrip(_SPACES)),
         start + len(written.rstrip(_SPACES)),
@@ -462,7 +462,7 @@ def _idle_lines(file: EnvFile, names: Collection[str]) -> dict[str, re.Match[str
 def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[_Splice]:
     """New lines, each beside its nearest relative; what has none goes to the end of the file."""
     line_ends = _line_ends(file)
-    end = len(file.text.rstrip("\r\n"))
+    end = len(file.text.rstrip("\r\n")) or len(file.text)
     line_break = _dominant_line_break(file.text)
     splices: list[_Splice] = []
     heading = ""
@@ -475,7 +475,7 @@ def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[
             if section != heading:
                 heading = section
                 lead = f"{line_break * 2}# {section}{line_break}"
-        if anchor == 0 and not splices:
+        if not splices and not file.text[:anchor].strip("\r\n"):
             lead = lead.lstrip("\r\n")
         line, how = _new_line(name, missing[name], file.text, anchor)
         number = file.line_of(anchor) + 1
