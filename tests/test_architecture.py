@@ -179,6 +179,18 @@ def test_programs_are_started_through_one_door() -> None:
     assert starters == STARTERS.keys()
 
 
+def test_an_env_is_changed_through_one_door() -> None:
+    """Who saves has shown every line that goes, and asked."""
+    savers = {
+        name
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and re.search(r"store\.save$", ast.unparse(node))
+    }
+
+    assert savers == {"wizard.commands.change"}
+
+
 def test_costly_packages_are_imported_where_they_are_needed() -> None:
     at_once = {
         name: {

@@ -347,3 +347,41 @@ def test_the_command_line(folder: Path) -> None:
     assert "OPENID_SCOPE=openid profile email offline_access" in report.stdout
     assert run(folder, "explain", "LA102").stdout.startswith("LA102 (error): ")
     assert run(folder, "explain", "LA999").returncode == 2
+
+
+# -- lines that would go --------------------------------------------------------------------------
+
+SPANNING = env(
+    'ALLOW_SOCIAL_LOGIN="yes\nMISTRAL_API_KEY=sk-of-the-user\nLAST=1"', ALLOW_SOCIAL_LOGIN=None
+)
+
+
+def test_a_repair_removes_no_line_of_the_users_unasked(folder: Path) -> None:
+    path = write(folder, SPANNING)
+
+    with pytest.raises(Failure) as caught:
+        doctor(folder, fix=True, yes=True)
+
+    assert caught.value.finding.rule.id == "LA016"
+    assert caught.value.exit_code is ExitCode.FILE
+    assert path.read_text() == SPANNING
+
+
+def test_a_repair_removes_lines_on_a_yes_of_its_own(folder: Path) -> None:
+    path = write(folder, SPANNING)
+    result, world = doctor(
+        folder, ("Remove all of these lines?", True), ("Write these changes?", True), fix=True
+    )
+    assert result.written
+    assert EnvFile(path.read_text()).values()["ALLOW_SOCIAL_LOGIN"] == "true"
+    assert "- MISTRAL_API_KEY=••••••••" in world.said
+    assert '- LAST=1"' in world.said
+
+
+def test_a_value_behind_its_name_on_the_next_line_is_no_repair(folder: Path) -> None:
+    text = env("OPENID_CALLBACK_URL=\n'/oauth/openid/callback'", OPENID_CALLBACK_URL=None)
+    path = write(folder, text)
+    result, world = doctor(folder, fix=True, yes=True)
+    assert not result.written
+    assert "There is nothing that can be mended" in world.said
+    assert path.read_text() == text

@@ -341,3 +341,46 @@ def test_the_port_of_the_file_is_the_default(checkout: Path) -> None:
 
     assert read(checkout)["PORT"] == "3090"
     assert seen[0].written
+
+
+# -- lines that would go --------------------------------------------------------------------------
+
+SPANNING = (
+    'PORT=3080\nDOMAIN_CLIENT="https://localhost:3443\nMISTRAL_API_KEY=sk-of-the-user\n'
+    'GREETING=hello"\nOPENID_CLIENT_SECRET:\nOF_THE_USER=5678\nLAST=1\n'
+)
+
+
+def test_a_scripted_run_removes_no_line_that_another_value_swallowed(checkout: Path) -> None:
+    (checkout / ".env").write_text(SPANNING)
+
+    with pytest.raises(Failure) as caught:
+        init(checkout, options())
+
+    finding = caught.value.finding
+    assert caught.value.exit_code is ExitCode.FILE
+    assert "DOMAIN_CLIENT is on lines 2 to 4." in finding.detail
+    assert "OPENID_CLIENT_SECRET is on lines 5 to 6." in finding.detail
+    assert (checkout / ".env").read_text() == SPANNING
+
+
+@pytest.mark.parametrize("answer", [True, False, None])
+def test_who_is_asked_sees_every_line_that_would_go(checkout: Path, answer: bool | None) -> None:
+    (checkout / ".env").write_text(SPANNING)
+    script: list[tuple[str, object]] = [("Ready?", None), ("Remove all of these lines?", answer)]
+    if answer:
+        script.append(("Write these changes?", True))
+
+    result, said = init(checkout, options(yes=False), *script)
+
+    for line in (
+        '2 - DOMAIN_CLIENT="https://localhost:3443',
+        "3 - MISTRAL_API_KEY=••••••••",
+        '4 - GREETING=hello"',
+        "5 - OPENID_CLIENT_SECRET:",
+        "6 - OF_THE_USER=••••••••",
+    ):
+        assert line in said
+    assert result.written is bool(answer)
+    text = (checkout / ".env").read_text()
+    assert text == SPANNING if not answer else "MISTRAL_API_KEY" not in text

@@ -499,6 +499,37 @@ def test_saying_no_changes_nothing(run: Run) -> None:
     assert not run.managed.api.writes
 
 
+SPANNING = 'OPENID_CLIENT_SECRET="old\nMISTRAL_API_KEY=sk-of-the-user"\nLAST=1\n'
+
+
+def test_before_an_application_is_made_there_is_a_line_for_its_secret(run: Run) -> None:
+    env_file = run.folder / ".env"
+    env_file.write_text(SPANNING)
+
+    failure = run.refused()
+
+    assert failure.finding.detail == "OPENID_CLIENT_SECRET is on lines 1 to 2."
+    assert not run.managed.api.writes
+    assert env_file.read_text() == SPANNING
+
+
+def test_lines_of_the_env_go_on_a_yes_of_their_own(run: Run) -> None:
+    run()
+    env_file = run.folder / ".env"
+    text = env_file.read_text().replace(run.application.client_secret, "")
+    text = text.replace("OPENID_CLIENT_SECRET=\n", SPANNING)
+    env_file.write_text(text)
+
+    assert run.refused().finding.rule.id == "LA016"
+    assert not run(("Remove all of these lines?", None)).applied
+    assert env_file.read_text() == text
+    assert "- MISTRAL_API_KEY=••••••••" in run.said
+
+    assert run(("Remove all of these lines?", True), ("Make these changes?", True)).applied
+    assert "MISTRAL_API_KEY" not in run.env
+    run.assert_green()
+
+
 def test_without_yes_a_script_changes_nothing(run: Run) -> None:
     failure = run.refused(yes=False)
 

@@ -352,3 +352,42 @@ def test_a_sleep_and_the_end_are_told(monkeypatch: pytest.MonkeyPatch, folder: P
     assert "This computer slept for 12 min." in told[0]
     assert told[1] == "https://localhost:3443 · open for 0 s · requests: 0"
     assert told[2].endswith("The tunnel has ended: the network\nis gone")
+
+
+def spanning(chat: Folder) -> str:
+    """A quote of DOMAIN_SERVER that is closed on the line of another variable."""
+    last = chat.text.splitlines()[-1].replace("=", '="')
+    chat.text = chat.text.replace(chat.text.splitlines()[-1], f'{last}\nMINE=1"')
+    chat.env_file.write_text(chat.text)
+    return chat.text
+
+
+def test_a_new_url_takes_no_line_of_the_users_with_it(folder: Path) -> None:
+    chat = Folder(folder, "https://old.ngrok-free.dev")
+    text = spanning(chat)
+
+    with pytest.raises(Failure) as caught:
+        chat.tunnel(tunnel="local", yes=True)
+
+    assert caught.value.finding.detail == "DOMAIN_SERVER is on lines 5 to 6."
+    assert chat.env_file.read_text() == text
+
+
+def test_a_line_of_the_users_goes_on_a_yes_of_its_own(folder: Path) -> None:
+    chat = Folder(folder, "https://old.ngrok-free.dev", ("Remove all of these lines?", None))
+    spanning(chat)
+
+    assert not chat.tunnel(tunnel="local").written
+
+    assert '6 - MINE=1"' in chat.world.said
+    assert chat.is_untouched
+
+
+def test_a_url_that_others_would_read_differently_is_told(folder: Path) -> None:
+    chat = Folder(folder, "https://old.ngrok-free.dev")
+    chat.env_file.write_text(f"'mine\n{chat.text}B='1'\n")
+
+    result = chat.tunnel(tunnel="local", dry_run=True)
+
+    assert {finding.rule.id for finding in result.findings} == {"LA151"}
+    assert "Other programs read a variable differently" in chat.world.said

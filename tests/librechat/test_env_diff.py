@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from wizard.librechat.env_diff import ADDED, REMOVED, DiffLine, diff, masked_diff
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.variables import is_secret
 from wizard.text import MASK
 
 texts = st.lists(st.sampled_from(["", "A=1", "B=2", "# c", "A='x", "'"]), max_size=12).map(
@@ -31,6 +32,24 @@ def test_the_old_lines_and_the_diff_give_the_new_lines(before: str, after: str) 
         if line.sign == ADDED:
             lines.insert(line.number - 1, line.text)
     assert lines == after.splitlines()
+
+
+PIECES = [
+    *("A=", "JWT_SECRET=", "OPENID_CLIENT_SECRET:", "export ", "# ", "'", '"', "`", "\n", "\r\n"),
+    *("\u2028", " ", "B=2", "x", "QUJDRA==", "#", ":"),
+]
+PRECIOUS = "pr3c10us"
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9), st.lists(st.sampled_from(PIECES), max_size=9))
+def test_no_diff_shows_a_part_of_a_secret(before: list[str], after: list[str]) -> None:
+    file = EnvFile(f"{''.join(before)}{PRECIOUS}{''.join(after)}")
+    place = file.text.index(PRECIOUS)
+    for each in file.assignments:
+        if is_secret(each.name) and each.start < place < each.end:
+            shown = masked_diff(file, EnvFile(""))
+            assert shown
+            assert not any(PRECIOUS in line.text for line in shown)
 
 
 def test_the_end_of_a_line_is_no_part_of_it() -> None:
