@@ -30,7 +30,8 @@ from websockets.sync.server import serve as serve_websocket
 
 from tests.e2e.cli import MARK, Running, marked, pid_of
 from tests.e2e.program import run
-from tests.providers import PASSWORD, Authority, authority, demo_server, furnish, node_modules
+from tests.e2e.proxies import proxy_to
+from tests.providers import PASSWORD, Authority, demo_server, furnish, make_authority, node_modules
 from tests.tenant.state import Tenant
 from tests.tunnels.conftest import free_port, until
 from tests.tunnels.loopback import MEGABYTE, Upstream, serving
@@ -42,7 +43,7 @@ from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import ExitCode, Outcome
 from wizard.http import HttpClient, Response
 
-__all__ = ["authority", "demo_server", "node_modules"]
+__all__ = ["demo_server", "node_modules"]
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
@@ -51,6 +52,10 @@ pytestmark = [
 
 STAND_INS = Path(__file__).parents[1] / "stand_ins"
 TOKEN = "2abcDEFabcDEFabcDEFabcDEF_3abcDEFabcDEFabcDEF"
+PUBLIC_NAMES = {
+    "ngrok": "stand-in.ngrok-free.dev",
+    "cloudflared": "stand-in.trycloudflare.com",
+}
 NAMES = ("local", "caddy", "localtunnel", "ngrok", "cloudflared")
 
 
@@ -215,14 +220,24 @@ def make_machine(name: str, folder: Path, authority: Authority, stack: ExitStack
                 "NGROK_AUTHTOKEN": TOKEN,
                 "SSL_CERT_FILE": str(authority.ca),
                 "STAND_IN_CERTIFICATE": str(pem),
-                "STAND_IN_EDGE_PORT": str(free_port()),
+                "STAND_IN_EDGE_PORT": str(edge := free_port()),
+                "STAND_IN_PUBLIC_NAME": PUBLIC_NAMES[name],
+                # Where every public name is found.
+                "HTTPS_PROXY": stack.enter_context(proxy_to(edge)),
                 "STAND_IN_STATE": str(service),
             }
             machine.ca_file = authority.ca
+            machine.address = ("127.0.0.1", edge)
     machine.env_file.write_text(
         f"# mine\nPORT={port}\nDOMAIN_CLIENT={server}\nDOMAIN_SERVER={server}\n"
     )
     return machine
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """One that vouches for the public names too."""
+    return make_authority(tmp_path_factory.mktemp("authority"), *PUBLIC_NAMES.values())
 
 
 Make = Callable[[str], Machine]
@@ -343,7 +358,14 @@ def test_a_websocket_echoes(open_machine: Machine) -> None:
         server.shutdown()
 
 
-def test_a_sign_in(open_machine: Machine, demo_server: Tenant, authority: Authority) -> None:
+def test_a_sign_in(
+    open_machine: Machine,
+    demo_server: Tenant,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # In this network the public names are this machine's.
+    monkeypatch.setattr("wizard.demo.user.is_loopback", lambda _: True)
     network = Edge(open_machine, authority.http())
     demo = furnish(demo_server, authority.http(), open_machine.url())
     report = check_tenant(demo.setup, authority.http(), SystemClock())

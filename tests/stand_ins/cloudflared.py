@@ -114,7 +114,10 @@ class Handler(BaseHTTPRequestHandler):
 class Metrics(Handler):
     def do_GET(self) -> None:
         pages: dict[str, tuple[int, dict[str, object]]] = {
-            "/quicktunnel": (200, {"hostname": self.tunnel.host}),
+            "/quicktunnel": (
+                200,
+                {"hostname": os.environ.get("STAND_IN_HOSTNAME", self.tunnel.host)},
+            ),
             "/ready": (200 if self.tunnel.ready else 503, {"readyConnections": self.tunnel.ready}),
         }
         status, document = pages.get(self.path, (404, {}))

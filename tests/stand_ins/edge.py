@@ -1,8 +1,8 @@
 """The public end of a tunnel service: passes requests on as they come, and answers as they come.
 
 One request a connection; bodies, events and WebSockets pass byte by byte. With STAND_IN_CERTIFICATE
-(PEM, certificate and key) visitors come by TLS, as they do in the world; STAND_IN_EDGE_PORT keeps
-their URL the same.
+(PEM, certificate and key) visitors come by TLS, as they do in the world; STAND_IN_EDGE_PORT and
+STAND_IN_PUBLIC_NAME keep their URL the same.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 CERTIFICATE = os.environ.get("STAND_IN_CERTIFICATE", "")
+PUBLIC_NAME = os.environ.get("STAND_IN_PUBLIC_NAME", "")
 PORT = int(os.environ.get("STAND_IN_EDGE_PORT", "0"))
 SECONDS = 60
 
@@ -135,8 +136,8 @@ class Edge(socketserver.ThreadingTCPServer):
 
     @property
     def public_host(self) -> str:
-        """Where browsers reach it, when it speaks TLS."""
-        return f"localhost:{self.port}" if CERTIFICATE else ""
+        """Where browsers reach it, "" if the service chooses that."""
+        return f"{PUBLIC_NAME}:{self.port}" if CERTIFICATE else PUBLIC_NAME
 
 
 def _until_blank_line(connection: socket.socket) -> tuple[bytes, bytes]:

@@ -9,6 +9,8 @@ public logs have them. What it does is chosen by the environment:
                        limit, verbose_limit, ends, bad_configuration; or the file `scenario` of
                        the state says it, for the agents that come
     STAND_IN_DOMAINS   the account's domains, the first is its free one
+    STAND_IN_URL, STAND_IN_LISTED_URL
+                       what an agent names in place of the URL that it opened, and lists
 
 The authtoken is refused as ngrok does: none (4018), of a wrong form (105), "revoked…" (107).
 SIGUSR1 cuts the session to the service, SIGUSR2 brings it back.
@@ -111,6 +113,11 @@ class Endpoint:
             "proto": "https",
             "config": {"addr": self.upstream, "inspect": True},
         }
+
+
+def renamed(endpoint: Json, variable: str) -> Json:
+    """The endpoint with the URL that the variable says, if it is set."""
+    return endpoint | ({"url": os.environ[variable]} if variable in os.environ else {})
 
 
 class RefusedError(Exception):
@@ -302,7 +309,8 @@ class Api(Handler):
             "/api/requests/http": lambda: {"requests": self.captured(target.query)},
         }
         if self.agent.has_endpoints:
-            answers["/api/endpoints"] = lambda: {"endpoints": [e.as_v3() for e in endpoints]}
+            shown = [renamed(e.as_v3(), "STAND_IN_LISTED_URL") for e in endpoints]
+            answers["/api/endpoints"] = lambda: {"endpoints": shown}
         if target.path in answers:
             self.json(200, answers[target.path]())
         else:
@@ -329,7 +337,7 @@ class Api(Handler):
             self.refuse(502, str(error))
         else:
             shown = endpoint.as_v3() if self.path == "/api/endpoints" else endpoint.as_v2()
-            self.json(201, shown)
+            self.json(201, renamed(shown, "STAND_IN_URL"))
 
     def do_DELETE(self) -> None:
         found = self.agent.stop(self.path.rpartition("/")[2])

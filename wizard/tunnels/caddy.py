@@ -77,6 +77,7 @@ class CaddyTunnel(ChildTunnel):
     """A Caddy of our own beside the user's: other configuration, other storage, no admin port."""
 
     _program = "Caddy"
+    _domains = LOOPBACK_HOSTS
     _site = ""
 
     @property

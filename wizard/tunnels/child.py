@@ -115,11 +115,6 @@ class ChildTunnel(SupervisedTunnel):
         self._child: Child | None = None
         self._stood: SimpleQueue[str] = SimpleQueue()
 
-    @property
-    @abstractmethod
-    def _program(self) -> str:
-        """The program's name, for people; a text where it begins a sentence with a word."""
-
     @abstractmethod
     def _command(self) -> Sequence[str]:
         """The program and its arguments.

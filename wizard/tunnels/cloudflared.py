@@ -79,6 +79,8 @@ NO_CHOICE = Rule(
 )
 RULES = (NO_CLOUDFLARED, TOO_MANY, HELD_BACK, UNREACHABLE, NOT_UP, NO_CHOICE)
 
+DOMAINS = (".trycloudflare.com",)
+
 _METRICS = re.compile(r"Starting metrics server on (\S+?)/metrics")
 _CONNECTED = "Registered tunnel connection"
 _FORGOTTEN = "Tunnel not found"
@@ -90,6 +92,7 @@ class CloudflaredTunnel(ChildTunnel):
     """A quick tunnel, for as long as its cloudflared runs: then its URL is gone for good."""
 
     _program = "cloudflared"
+    _domains = DOMAINS
 
     def __init__(
         self,
@@ -208,7 +211,7 @@ class Cloudflared:
 
     name = "cloudflared"
     summary = Message("Without an account, to try the sign-in; chats look frozen through it.")
-    domains = (".trycloudflare.com",)
+    domains = DOMAINS
     default_url = ""
     has_reusable_url = False
     lost_url_rules = ()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "localtunnel@2.0.2"
 PUBLIC_SERVER = "https://localtunnel.me"
+DOMAINS = (".loca.lt", ".localtunnel.me")
 SERVER_VARIABLE = "LIBRECHAT_AUTH0_LOCALTUNNEL_HOST"
 PASSWORD_PAGE = "https://loca.lt/mytunnelpassword"  # noqa: S105 - a page
 
@@ -111,11 +112,18 @@ class LocaltunnelTunnel(ChildTunnel):
         }
         self._server = environ.get(SERVER_VARIABLE, PUBLIC_SERVER)
 
+    @property
+    def _domains(self) -> tuple[str, ...]:
+        return DOMAINS if self._server == PUBLIC_SERVER else ()
+
     def _start(self) -> str:
-        asked = self._url or self._request.requested_url
-        url = super()._start().rstrip("/")
+        url = super()._start()
         if not url.startswith("https://"):
             raise NO_HTTPS.failure(url)
+        return url
+
+    def _accept(self, url: str) -> None:
+        asked = self._url or self._request.requested_url
         if asked and name_of(url) != name_of(asked):
             raise NAME_TAKEN.failure(Message("{url} instead of {wanted}", url=url, wanted=asked))
         if self._server == PUBLIC_SERVER and not self._url:
@@ -126,7 +134,6 @@ class LocaltunnelTunnel(ChildTunnel):
                     page=PASSWORD_PAGE,
                 )
             )
-        return url
 
     def _command(self) -> Sequence[str]:
         client = client_command(self._processes)
@@ -173,7 +180,7 @@ class Localtunnel:
         "Without an account; visitors meet a reminder page, and nothing is encrypted on the way"
         " from its server to you."
     )
-    domains = (".loca.lt", ".localtunnel.me")
+    domains = DOMAINS
     default_url = ""
     has_reusable_url = True
     lost_url_rules = (NAME_TAKEN,)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from wizard.findings import Failure
 from wizard.language import Message
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PROVIDER", "RULES"]
 
+DOMAINS = (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io")
 START_SECONDS = 20.0
 # The agent's own words (3.37.2, and `pyngrok.process`, which waits for the first three).
 _API_IS_UP = "starting web service"
@@ -76,6 +78,11 @@ class NgrokTunnel(ChildTunnel):
         self._error = ""
         self._requests: ngrok_agent.RequestLog | None = None
 
+    @property
+    def _domains(self) -> tuple[str, ...]:
+        requested = urlsplit(self._requested_url()).hostname
+        return (*DOMAINS, requested) if requested else DOMAINS
+
     def _start(self) -> str:
         self._child, self._is_open, self._address, self._error = None, False, "", ""
         self._heard = set()
@@ -83,7 +90,8 @@ class NgrokTunnel(ChildTunnel):
         self._configuration = ngrok_config.read(self._environ)
         addresses = ngrok_agent.api_addresses(self._configuration.web_address)
         port = self._request.port
-        found = ngrok_agent.running_endpoint(self._api, port, requested, addresses)
+        running = ngrok_agent.running_endpoints(self._api, port, requested, addresses)
+        found = next((one for one in running if self._is_own(one.public_url)), None)
         if found is None:
             address = super()._start()
             try:
@@ -160,8 +168,9 @@ class NgrokTunnel(ChildTunnel):
         if self._child is not None:
             return super()._ended()
         port, addresses = self._request.port, (self._address,)
-        known = ngrok_agent.running_endpoint(self._api, port, self._url, addresses)
-        return "" if known else Message("the ngrok agent that led here has been stopped")
+        if any(ngrok_agent.running_endpoints(self._api, port, self._url, addresses)):
+            return ""
+        return Message("the ngrok agent that led here has been stopped")
 
     def _observe(self) -> None:
         for event in (self._requests and self._requests.news()) or ():
@@ -229,7 +238,7 @@ class Ngrok:
 
     name = "ngrok"
     summary = Message("Visitors of a free account's URL first meet a page of ngrok's.")
-    domains = (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io")
+    domains = DOMAINS
     default_url = ""
     has_reusable_url = True
     lost_url_rules = (FOREIGN_DOMAIN,)

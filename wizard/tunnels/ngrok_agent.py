@@ -124,16 +124,15 @@ def api_addresses(web_address: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (own, *WEB_ADDRESSES))))
 
 
-def running_endpoint(
+def running_endpoints(
     api: LocalApi, port: int, requested_url: str, addresses: Sequence[str]
-) -> Running | None:
-    """The endpoint that leads to the port over HTTPS already, at the requested URL if any."""
+) -> Iterator[Running]:
+    """The endpoints that lead to the port over HTTPS already, at the requested URL if any."""
     for address in addresses:
         for public_url, upstream in _endpoints(api, address):
             fits = public_url == requested_url or not requested_url
             if fits and public_url.startswith("https://") and _leads_to(upstream, port):
-                return Running(address, public_url)
-    return None
+                yield Running(address, public_url)
 
 
 def holder_of(api: LocalApi, public_url: str, addresses: Sequence[str]) -> str:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
+from urllib.parse import urlsplit
 
 from wizard.clock import SleepWatch
-from wizard.findings import Failure
+from wizard.findings import ExitCode, Failure, Rule, Severity
 from wizard.language import Message
-from wizard.tunnels import EventKind, Tunnel, TunnelEvent, TunnelRequest
+from wizard.settings import InvalidValue, parse_public_url
+from wizard.text import one_line
+from wizard.tunnels import EventKind, Tunnel, TunnelEvent, TunnelRequest, is_under
 
+FOREIGN_URL = Rule(
+    "LA376",
+    Severity.ERROR,
+    "A tunnel program named a URL that cannot be its own",
+    "The URL goes into the .env and to Auth0, which sends sign-ins there.",
+    "Check where the program comes from, update it, or choose another tunnel: --tunnel local"
+    " needs none.",
+    exit_code=ExitCode.TUNNEL,
+)
+RULES = (FOREIGN_URL,)
+
+# https://, a host name of 253 characters (RFC 1035), a port, and what a program adds to it.
+LONGEST_URL = 300
 LOOK_SECONDS = 1.0
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
@@ -17,6 +33,9 @@ LONGEST_DELAY_SECONDS = 30.0
 
 class SupervisedTunnel(Tunnel):
     """What every tunnel of another program has in common.
+
+    The URL that the program, or its server, names is taken only if it is valid as one that a user
+    gives, and of the provider's own domains (`_domains`).
 
     A provider says how its program is started and stopped (`_start`, `_stop`), whether it has
     ended (`_ended`), and reports what it reads of the program's own reconnecting (`_lose`,
@@ -32,9 +51,19 @@ class SupervisedTunnel(Tunnel):
         self._state = threading.Lock()
         self._watcher: threading.Thread | None = None
 
+    @property
+    @abstractmethod
+    def _program(self) -> str:
+        """The program's name, for people; a text where it begins a sentence with a word."""
+
+    @property
+    @abstractmethod
+    def _domains(self) -> tuple[str, ...]:
+        """The hosts that its URL may have, as in `Provider.domains`; empty for any host."""
+
     @abstractmethod
     def _start(self) -> str:
-        """Start the program and return the public URL once it stands.
+        """Start the program and return the URL that it names once the tunnel is open.
 
         What was started before a failure is for `_stop` to end.
 
@@ -63,7 +92,7 @@ class SupervisedTunnel(Tunnel):
     def open(self) -> str:
         """See `Tunnel.open`."""
         try:
-            self._url = self._start()
+            self._url = self._checked(self._start())
         except BaseException:
             self.close()
             raise
@@ -82,6 +111,44 @@ class SupervisedTunnel(Tunnel):
     def healthy(self) -> bool:
         """See `Tunnel.healthy`."""
         return bool(self._url) and not self._lost and not self._closing.is_set()
+
+    def _checked(self, named: str) -> str:
+        """Return the URL that the program named, in its usual form.
+
+        Raises:
+            Failure: LA376, or what `_accept` raises.
+        """
+        try:
+            if len(named) > LONGEST_URL:
+                raise InvalidValue("No host name is so long.")
+            url = parse_public_url(named)
+        except InvalidValue as invalid:
+            reason = Message.of(invalid.reason)
+        else:
+            if self._is_own(url):
+                self._accept(url)
+                return url
+            reason = Message("its URLs end with {domains}.", domains=" ".join(self._domains))
+        raise FOREIGN_URL.failure(
+            Message(
+                "{program} named {url}: {reason}",
+                program=self._program,
+                url=one_line(named[:LONGEST_URL]),
+                reason=reason,
+            )
+        )
+
+    def _is_own(self, url: str) -> bool:
+        """Whether the URL is of the provider's own domains."""
+        host = urlsplit(url).hostname or ""
+        return not self._domains or any(is_under(host, domain) for domain in self._domains)
+
+    def _accept(self, url: str) -> None:
+        """Refuse a URL that is the provider's own, but not the one that was asked for.
+
+        Raises:
+            Failure: with exit code TUNNEL and the way out.
+        """
 
     def _progress(self, line: str) -> None:
         """Tell what the user waits for; nobody waits for a tunnel that is opened again."""
@@ -126,7 +193,7 @@ class SupervisedTunnel(Tunnel):
             delay = min(2 * delay, LONGEST_DELAY_SECONDS)
             self._stop()
             try:
-                url = self._start()
+                url = self._checked(self._start())
             except Failure as failure:
                 title = Message.of(failure.finding.rule.title)
                 if title != told:

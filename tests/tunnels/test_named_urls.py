@@ -1,0 +1,167 @@
+"""URLs that a tunnel's program, or its server, names: valid, and the provider's own, or refused."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.tunnels.conftest import Listener
+from tests.tunnels.test_cloudflared import World as CloudflaredWorld
+from tests.tunnels.test_ngrok import World as NgrokWorld
+from wizard.findings import ExitCode, Failure
+from wizard.processes import SystemProcesses
+from wizard.settings import parse_public_url
+from wizard.tunnels import TunnelRequest
+from wizard.tunnels.localtunnel import SERVER_VARIABLE, LocaltunnelTunnel
+from wizard.tunnels.supervised import FOREIGN_URL
+
+STRANGERS = [
+    "https://login.example",
+    "https://loca.lt",
+    "https://x.loca.lt.login.example",
+    "https://xloca.lt",
+    "https://x.loca.lt/login?next=1#here",
+    "https://me:hunter2@x.loca.lt",
+    "https://x`id`.loca.lt",
+    "https://x$(id).loca.lt",
+    "https://169.254.169.254",
+    "https://[::1]",
+    "https://x.loca.lt:99999",
+    "https://x.loca.lt:0",
+    f"https://{'x' * 5000}.loca.lt",
+    "https://.loca.lt",
+    "https://localhost",
+]
+
+
+@pytest.fixture
+def request_(tmp_path: Path, listener: Listener) -> TunnelRequest:
+    return TunnelRequest(
+        port=3080,
+        state_dir=tmp_path / "private",
+        on_event=listener.events.append,
+        progress=listener.lines.append,
+    )
+
+
+@pytest.fixture
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return dict(os.environ)
+
+
+def naming(folder: Path, url: str) -> None:
+    """Have a localtunnel client that names this URL, whatever it is asked for."""
+    program = folder / "bin" / "lt"
+    program.write_text(
+        f"#!{sys.executable} -S\nimport time\n"
+        f"print({'your url is: ' + url!r}, flush=True)\ntime.sleep(600)\n"
+    )
+    program.chmod(0o755)
+
+
+def refused(tunnel: LocaltunnelTunnel) -> str:
+    """What is said of the URL that the tunnel names."""
+    with pytest.raises(Failure) as caught:
+        tunnel.open()
+    assert caught.value.finding.rule is FOREIGN_URL
+    assert caught.value.exit_code is ExitCode.TUNNEL
+    return caught.value.finding.detail
+
+
+@pytest.mark.parametrize("url", STRANGERS)
+@pytest.mark.parametrize("asked", ["", "librechat-ada"])
+def test_no_stranger_is_taken_for_localtunnels(
+    tmp_path: Path, request_: TunnelRequest, environ: dict[str, str], url: str, asked: str
+) -> None:
+    naming(tmp_path, url)
+    request = replace(request_, requested_url=asked)
+    said = refused(LocaltunnelTunnel(request, SystemProcesses(), environ))
+
+    assert said.startswith(f"The localtunnel client named {url[:300]}: ")
+    assert len(said) < 500
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x.loca.lt", "https://X.Loca.LT/", "https://x.loca.lt:443"]
+)
+def test_its_own_is_taken_as_a_users_would_be(
+    tmp_path: Path, request_: TunnelRequest, environ: dict[str, str], url: str
+) -> None:
+    naming(tmp_path, url)
+    with LocaltunnelTunnel(request_, SystemProcesses(), environ) as opened:
+        assert opened == "https://x.loca.lt" == parse_public_url(url)
+
+
+def test_a_server_of_ones_own_has_domains_of_its_own(
+    tmp_path: Path, request_: TunnelRequest, environ: dict[str, str]
+) -> None:
+    environ[SERVER_VARIABLE] = "https://tunnels.example"
+    naming(tmp_path, "https://x.tunnels.example")
+    with LocaltunnelTunnel(request_, SystemProcesses(), environ) as opened:
+        assert opened == "https://x.tunnels.example"
+    naming(tmp_path, "https://x.tunnels.example/path")
+
+    assert "without a path" in refused(LocaltunnelTunnel(request_, SystemProcesses(), environ))
+
+
+@pytest.mark.parametrize("host", ["login.example", "trycloudflare.com", "x.loca.lt", "x y", "x/y"])
+def test_no_stranger_is_taken_for_cloudflares(
+    tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    world = CloudflaredWorld(tmp_path, 1, listener)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    world.environ["STAND_IN_HOSTNAME"] = host
+    with pytest.raises(Failure) as caught:
+        world.tunnel().open()
+
+    assert caught.value.finding.rule is FOREIGN_URL
+    assert f"cloudflared named https://{host}: " in caught.value.finding.detail
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "is_taken"),
+    [
+        ("https://login.example", "", False),
+        ("https://login.example", "https://chat.example", False),
+        ("http://stand-in.ngrok-free.dev", "", False),
+        ("https://stand-in.ngrok-free.dev/x", "", False),
+        ("https://chat.example", "chat.example", True),
+        ("https://stand-in.ngrok.io", "", True),
+    ],
+)
+def test_no_stranger_is_taken_for_ngroks(
+    tmp_path: Path, listener: Listener, librechat: int, named: str, asked: str, is_taken: bool
+) -> None:
+    world = NgrokWorld(tmp_path, librechat, listener)
+    world.environ |= {"STAND_IN_URL": named, "STAND_IN_DOMAINS": "stand-in.ngrok-free.dev"}
+    if asked:
+        world.environ["STAND_IN_DOMAINS"] = "chat.example"
+    if is_taken:
+        with world.tunnel(requested_url=asked) as url:
+            assert url == named
+        return
+
+    finding = world.failure(requested_url=asked).finding
+    assert finding.rule is FOREIGN_URL
+    assert f"The ngrok agent named {named}: " in finding.detail
+
+
+def test_an_agent_that_names_a_stranger_is_not_joined(
+    tmp_path: Path, listener: Listener, librechat: int
+) -> None:
+    """One that listens where ngrok's agent does can be any program of this machine's users."""
+    world = NgrokWorld(tmp_path, librechat, listener)
+    world.environ["STAND_IN_LISTED_URL"] = "https://login.example"
+    with world.tunnel():
+        del world.environ["STAND_IN_LISTED_URL"]
+        with pytest.raises(Failure) as caught:
+            world.tunnel().open()
+
+    # An agent of ours was started, which found the account's one URL taken.
+    assert caught.value.finding.rule.id == "LA306"
