@@ -31,7 +31,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tests.tenant.faults import tenant_server
 from tests.tenant.state import Api, Application, Tenant, User, add_librechat
 from wizard.http import Https
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import Settings
 
 NODE = Path(__file__).parent / "node"
 PUBLIC_URL = "https://chat.example.com"
@@ -126,21 +126,24 @@ class Demo:
     """A running demo tenant in which LibreChat at `setup.public_url` is all right."""
 
     tenant: Tenant
-    setup: SetupSettings
+    setup: Settings
     application: Application
     api: Api
     user: User
     issuer: str
     http: Https
 
+    @property
+    def secret(self) -> str:
+        """The client secret that LibreChat is set up with."""
+        return self.setup.client_secret or ""
+
 
 def furnish(tenant: Tenant, http: Https, public_url: str = PUBLIC_URL) -> Demo:
     """Empty the running tenant and furnish it for LibreChat at `public_url`."""
     tenant.reset()
     app = Application()
-    setup = SetupSettings(
-        Auth0Settings(tenant.domain, app.client_id, app.client_secret, (AUDIENCE,)), public_url
-    )
+    setup = Settings(tenant.domain, app.client_id, app.client_secret, (AUDIENCE,), public_url)
     user = add_librechat(tenant, setup, EMAIL, PASSWORD)
     return Demo(
         tenant,

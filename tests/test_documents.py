@@ -29,7 +29,7 @@ from wizard.defaults import TUNNELS
 from wizard.execution import Result
 from wizard.findings import ExitCode
 from wizard.rules import all_rules
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import Settings
 from wizard.tunnels import provider
 
 __all__ = ["authority", "demo", "demo_server"]
@@ -191,13 +191,13 @@ class Folder:
         self.path.mkdir()
         self.demo = demo
         (self.path / ".env.example").write_text(env_example())
-        (self.path / "secret.txt").write_text(demo.setup.auth0.client_secret)
+        (self.path / "secret.txt").write_text(demo.secret)
         self.environ = clean_environ(tmp / "user", authority.ca)
         self.environ["PATH"] = f"{Path(PROGRAM).parent}:{os.environ['PATH']}"
 
     def shell(self, line: str) -> Ran:
         """Run a line of the README's, with the tenant's values in the place of its examples."""
-        auth0 = self.demo.setup.auth0
+        auth0 = self.demo.setup
         for example, value in {
             "dev-abc123.us.auth0.com": auth0.domain,
             "YOUR_CLIENT_ID": auth0.client_id,
@@ -291,7 +291,7 @@ def test_the_keys_of_json(folder: Folder) -> None:
         for name in names.split("`, `")
         if name in JSON
     }
-    settings = SetupSettings(Auth0Settings("dev.us.auth0.com", "id", "secret"), PUBLIC_URL)
+    settings = Settings("dev.us.auth0.com", "id", "secret", (), PUBLIC_URL)
     env_file = folder.path / ".env"
     (line,) = (line for line in readme_lines() if "--json" in line and " init " in line)
     printed = {"init": set(folder.shell(line).json) - ENVELOPE}
@@ -303,7 +303,7 @@ def test_the_keys_of_json(folder: Folder) -> None:
         "tunnel": TunnelResult(env_file, "local", PUBLIC_URL),
         "tunnel status": BackgroundResult(()),
         "tunnel stop": BackgroundResult(()),
-        "provision": ProvisionResult(env_file, settings, (), (), ()),
+        "provision": ProvisionResult(env_file, settings.client_id, (), (), ()),
         "trust": TrustResult(env_file, ()),
     }
     printed |= {name: set(result.as_json()) for name, result in results.items()}

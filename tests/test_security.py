@@ -423,12 +423,12 @@ def test_json_acts_on_no_terminal_and_says_the_same() -> None:
     ],
 )
 def test_no_secret_is_tried_at_another_server(endpoint: str) -> None:
-    url = endpoint.format(domain=SETTINGS.auth0.domain)
-    discovery, findings = judge_metadata(metadata(token_endpoint=url), SETTINGS.auth0)
+    url = endpoint.format(domain=SETTINGS.domain)
+    discovery, findings = judge_metadata(metadata(token_endpoint=url), SETTINGS)
     assert discovery is not None
     assert [finding.rule.id for finding in findings] == ["LA214"]
     probes = Probes(SETTINGS, discovery, ScriptedTenant())
-    for answer in (probes.code(SETTINGS.auth0.client_secret), probes.refresh()):
+    for answer in (probes.code(SETTINGS.client_secret), probes.refresh()):
         assert answer.trouble is not None
         assert answer.trouble.rule is SECRET_KEPT
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from tests.languages import untranslatable
 from wizard.settings import (
     API_IDENTIFIER_MAX_LENGTH,
-    Auth0Settings,
     InvalidValue,
-    SetupSettings,
+    Settings,
     is_loopback,
     is_placeholder,
     is_tenant_domain,
@@ -328,18 +327,21 @@ def test_whatever_is_typed_is_refused_or_stays_what_it_is(
 
 
 def test_what_follows_from_the_settings() -> None:
-    auth0 = Auth0Settings("t.us.auth0.com", "id", "s3cret", ("https://api", "second"))
-    settings = SetupSettings(auth0, "https://chat.example.com")
-    assert auth0.issuer == "https://t.us.auth0.com"
-    assert auth0.audience == "https://api"
+    audiences = ("https://api", "second")
+    settings = Settings("t.us.auth0.com", "id", "s3cret", audiences, "https://chat.example.com")
+    assert settings.issuer == "https://t.us.auth0.com"
+    assert settings.audience == "https://api"
     assert settings.callback_url == "https://chat.example.com/oauth/openid/callback"
-    assert settings.logout_urls == ("https://chat.example.com/login", "https://chat.example.com")
-    assert settings.web_origins == ("https://chat.example.com",)
+    assert settings.urls["allowed_logout_urls"] == (
+        "https://chat.example.com/login",
+        "https://chat.example.com",
+    )
+    assert settings.urls["web_origins"] == ("https://chat.example.com",)
     assert settings.scope == "openid profile email offline_access"
     assert "s3cret" not in repr(settings)
 
 
 def test_without_reuse_of_tokens_no_refresh_token_is_asked_for() -> None:
-    settings = SetupSettings(Auth0Settings("t.auth0.com", "id", ""), "https://x.y", False)
+    settings = Settings("t.auth0.com", "id", None, (), "https://x.y", False)
     assert settings.scope == "openid profile email"
-    assert settings.auth0.audience == ""
+    assert settings.audience is None

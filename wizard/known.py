@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from wizard.settings import (
     InvalidValue,
+    Settings,
     parse_audiences,
     parse_client_id,
     parse_client_secret,
@@ -28,6 +29,29 @@ class Known:
     client_secret: str | None = field(default=None, repr=False)
     audiences: tuple[str, ...] | None = None
     public_url: str | None = None
+
+    @property
+    def audience(self) -> str | None:
+        """The API identifier that LibreChat sends."""
+        return self.audiences[0] if self.audiences else None
+
+    def settings(self, *, reuse_tokens: bool = True) -> Settings:
+        """Return the complete setup.
+
+        Raises:
+            ValueError: a value is missing.
+        """
+        if self.domain is None or self.client_id is None or self.public_url is None:
+            raise ValueError("the setup is not complete")
+        audiences = self.audiences or () if reuse_tokens else ()
+        return Settings(
+            self.domain,
+            self.client_id,
+            self.client_secret,
+            audiences,
+            self.public_url,
+            reuse_tokens,
+        )
 
     def value(self, name: str) -> object:
         """Return the value of that field."""

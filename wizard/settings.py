@@ -225,37 +225,42 @@ def host_of(url: str) -> str:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Auth0Settings:
-    """What Auth0's dashboard gives. An empty `client_secret` is a public client.
+def issuer_of(domain: str) -> str:
+    """Return `OPENID_ISSUER`; LibreChat's client accepts it with and without a trailing slash."""
+    return f"https://{domain}"
 
-    `audiences` is empty when tokens are not reused.
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A complete setup of LibreChat with Auth0.
+
+    Attributes:
+        domain: the tenant's, or a custom one.
+        client_id: the application's.
+        client_secret: None for a public client.
+        audiences: API identifiers; LibreChat sends the first. Empty where tokens are not reused.
+        public_url: where browsers reach LibreChat.
+        reuse_tokens: whether LibreChat's sessions live on Auth0's tokens.
+        own_scope: what an `.env` asks for, None for what it needs.
     """
 
     domain: str
     client_id: str
-    client_secret: str = field(repr=False)
-    audiences: tuple[str, ...] = ()
+    client_secret: str | None = field(repr=False)
+    audiences: tuple[str, ...]
+    public_url: str
+    reuse_tokens: bool = True
+    own_scope: str | None = None
 
     @property
     def issuer(self) -> str:
-        """`OPENID_ISSUER`; LibreChat's client accepts it with and without a trailing slash."""
-        return f"https://{self.domain}"
+        """`OPENID_ISSUER`."""
+        return issuer_of(self.domain)
 
     @property
-    def audience(self) -> str:
-        """The API identifier that LibreChat sends, "" for none."""
-        return self.audiences[0] if self.audiences else ""
-
-
-@dataclass(frozen=True, slots=True)
-class SetupSettings:
-    """All that a LibreChat with Auth0 is set up from; `own_scope` is what an `.env` has for it."""
-
-    auth0: Auth0Settings
-    public_url: str
-    reuse_tokens: bool = True
-    own_scope: str = ""
+    def audience(self) -> str | None:
+        """The API identifier that LibreChat sends."""
+        return self.audiences[0] if self.audiences else None
 
     @property
     def scope(self) -> str:
@@ -267,18 +272,35 @@ class SetupSettings:
 
     @property
     def callback_url(self) -> str:
-        """Allowed Callback URL: `DOMAIN_SERVER` and the path of LibreChat's route."""
+        """`DOMAIN_SERVER` and the path of LibreChat's route."""
         return f"{self.public_url}{CALLBACK_PATH}"
 
     @property
-    def logout_urls(self) -> tuple[str, ...]:
-        """Allowed Logout URLs: LibreChat sends the first, Auth0 compares it exactly."""
-        return (f"{self.public_url}{LOGOUT_PATH}", self.public_url)
+    def urls(self) -> Urls:
+        """The application's lists of URLs."""
+        return urls_of(self.public_url)
 
-    @property
-    def web_origins(self) -> tuple[str, ...]:
-        """Allowed Web Origins."""
-        return (self.public_url,)
+
+# The lists of URLs of an application: the Management API's names, and the dashboard's.
+URL_LISTS = {
+    "callbacks": "Allowed Callback URLs",
+    "allowed_logout_urls": "Allowed Logout URLs",
+    "web_origins": "Allowed Web Origins",
+}
+Urls = Mapping[str, tuple[str, ...]]
+NO_URLS: Urls = dict.fromkeys(URL_LISTS, ())
+
+
+def urls_of(public_url: str) -> Urls:
+    """Return what an application must list for a LibreChat at that URL.
+
+    After a logout LibreChat returns to the first of the logout URLs; Auth0 compares it exactly.
+    """
+    return {
+        "callbacks": (f"{public_url}{CALLBACK_PATH}",),
+        "allowed_logout_urls": (f"{public_url}{LOGOUT_PATH}", public_url),
+        "web_origins": (public_url,),
+    }
 
 
 def _require(value: str, reason: str) -> None:

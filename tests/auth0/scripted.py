@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from functools import cache
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from wizard.http import NetworkError, Response
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import Settings
 
 DOMAIN = "dev-abc123.us.auth0.com"
 CLIENT_ID = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv"
@@ -23,11 +23,9 @@ AUDIENCE = "https://api.librechat.example"
 PUBLIC_URL = "https://chat.example.com"
 NOW = 1_790_000_000.0
 
-SETTINGS = SetupSettings(Auth0Settings(DOMAIN, CLIENT_ID, SECRET, (AUDIENCE,)), PUBLIC_URL)
-WITHOUT_SECRET = SetupSettings(Auth0Settings(DOMAIN, CLIENT_ID, "", (AUDIENCE,)), PUBLIC_URL)
-WITHOUT_REUSE = SetupSettings(
-    Auth0Settings(DOMAIN, CLIENT_ID, SECRET), PUBLIC_URL, reuse_tokens=False
-)
+SETTINGS = Settings(DOMAIN, CLIENT_ID, SECRET, (AUDIENCE,), PUBLIC_URL)
+WITHOUT_SECRET = replace(SETTINGS, client_secret=None)
+WITHOUT_REUSE = replace(SETTINGS, audiences=(), reuse_tokens=False)
 CALLBACK = SETTINGS.callback_url
 
 
@@ -169,5 +167,5 @@ def kind_of(request: Request) -> str:
         return "authorize"
     if request.form["grant_type"] == "refresh_token":
         return "refresh"
-    confidential = SETTINGS.auth0.client_secret
+    confidential = SETTINGS.client_secret
     return "code" if request.form.get("client_secret") == confidential else "without_secret"

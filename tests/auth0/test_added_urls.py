@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wizard.auth0.added_urls import AddedUrls
-from wizard.auth0.management_plan import NO_URLS, Urls
+from wizard.settings import NO_URLS, Urls
 
 
 def urls(*callbacks: str) -> Urls:

@@ -35,12 +35,12 @@ from wizard.auth0.checks import TENANT_CHECKS, CheckResult, TenantReport, check_
 from wizard.auth0.errors import Check
 from wizard.findings import ExitCode, Outcome, Severity
 from wizard.http import NetworkError, Response, Trouble
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 APPLICATION = f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings"
 
 
-def check(settings: SetupSettings = SETTINGS, /, **answers: Script | list[Script]) -> TenantReport:
+def check(settings: Settings = SETTINGS, /, **answers: Script | list[Script]) -> TenantReport:
     return check_tenant(settings, ScriptedTenant(**answers), FakeClock())  # type: ignore[arg-type]
 
 
@@ -483,7 +483,7 @@ class Slow:
 @pytest.mark.parametrize(
     ("settings", "rest"), [(SETTINGS, 5), (WITHOUT_SECRET, 4), (WITHOUT_REUSE, 4)]
 )
-def test_the_longest_chain_is_two_requests(settings: SetupSettings, rest: int) -> None:
+def test_the_longest_chain_is_two_requests(settings: Settings, rest: int) -> None:
     # No request of the second barrier is answered before all of them are under way.
     slow = Slow(ScriptedTenant(without_secret=INVALID_CODE), {"first": 1, "rest": rest})
     report = check_tenant(settings, slow, FakeClock())

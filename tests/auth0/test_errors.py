@@ -186,7 +186,7 @@ def test_a_remedy_in_dutch_holds_the_users_values_and_in_general_names_them() ->
     assert row is not None
     assert row.rule is not None
     fix = row.finding(OAuthError("", ""), SETTINGS).fix
-    assert dutch.say(fix) == f"Maak een API {SETTINGS.auth0.audience}."
+    assert dutch.say(fix) == f"Maak een API {SETTINGS.audience}."
     assert dutch.say(row.rule.fix) == "Maak een API zo."
 
 

@@ -229,7 +229,7 @@ def test_what_is_read_of_a_tenant() -> None:
     assert tenant.application is not None
     assert tenant.application.client_id == CLIENT_ID
     assert tenant.application.id_token_lifetime == 36000
-    assert tenant.application.callbacks == (WANTED.settings.callback_url,)
+    assert tenant.application.callbacks == WANTED.urls["callbacks"]
     assert tenant.api is not None
     assert tenant.api.policies == {"user": "require_client_grant"}
     assert tenant.has_user_grant

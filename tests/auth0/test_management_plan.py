@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from tests.languages import untranslatable
 from wizard.auth0.management_plan import (
-    NO_URLS,
-    URL_LISTS,
     ApiState,
     ApplicationState,
     Part,
@@ -20,13 +18,10 @@ from wizard.auth0.management_plan import (
     shared_wildcards,
     values_of,
 )
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import NO_URLS, URL_LISTS
 
 AUDIENCE = "https://api.librechat.example"
-SETTINGS = SetupSettings(
-    Auth0Settings("dev-abc.us.auth0.com", "", "", (AUDIENCE,)), "https://chat.example.com"
-)
-WANTED = Wanted(SETTINGS)
+WANTED = Wanted("https://chat.example.com", AUDIENCE)
 SOUND_APPLICATION = ApplicationState(
     client_id="c" * 32,
     client_secret="a secret that nobody sees",
@@ -209,14 +204,14 @@ def test_another_order_is_no_change(prune: bool) -> None:
 
 def test_retired_urls_go_and_others_stay() -> None:
     old = "https://old.example.com"
-    retired = {**NO_URLS, "web_origins": (old, SETTINGS.public_url)}
+    retired = {**NO_URLS, "web_origins": (old, WANTED.public_url)}
     application = replace(SOUND_APPLICATION, web_origins=(old, "https://theirs.example.com"))
 
     (change,) = plan(TenantState(application, SOUND_API), replace(WANTED, retired=retired))
 
-    assert change.value == ["https://theirs.example.com", SETTINGS.public_url]
+    assert change.value == ["https://theirs.example.com", WANTED.public_url]
     assert change.removed == (old,)
-    assert change.added == (SETTINGS.public_url,)
+    assert change.added == (WANTED.public_url,)
 
 
 @pytest.mark.parametrize(

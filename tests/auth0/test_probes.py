@@ -36,19 +36,19 @@ from wizard.auth0.probes import (
 )
 from wizard.auth0.tenant import Discovery, judge_metadata
 from wizard.http import NetworkError, Response, Trouble
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 AUTHORIZE_URL = f"https://{DOMAIN}/authorize?client_id=x"
 STATE = "the-state"
 
 
 def discovery() -> Discovery:
-    judged, _ = judge_metadata(metadata(), SETTINGS.auth0)
+    judged, _ = judge_metadata(metadata(), SETTINGS)
     assert judged is not None
     return judged
 
 
-def probes(http: ScriptedTenant, settings: SetupSettings = SETTINGS) -> Probes:
+def probes(http: ScriptedTenant, settings: Settings = SETTINGS) -> Probes:
     return Probes(settings, discovery(), http)
 
 

@@ -26,18 +26,22 @@ from wizard.auth0.tokens import Judgement
 from wizard.clock import SystemClock
 from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import Outcome
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import Settings
 
 
-def check(authority: Authority, settings: SetupSettings) -> TenantReport:
+def check(authority: Authority, settings: Settings) -> TenantReport:
     return check_tenant(settings, authority.http(), SystemClock())
 
 
-def settings_of(provider: NodeProvider, **changed: object) -> SetupSettings:
-    auth0 = Auth0Settings(
-        provider.domain, provider.client_id, provider.client_secret, (provider.audience,)
+def settings_of(provider: NodeProvider, **changed: object) -> Settings:
+    settings = Settings(
+        provider.domain,
+        provider.client_id,
+        provider.client_secret,
+        (provider.audience,),
+        PUBLIC_URL,
     )
-    return SetupSettings(replace(auth0, **changed), PUBLIC_URL)  # type: ignore[arg-type]
+    return replace(settings, **changed)  # type: ignore[arg-type]
 
 
 def outcomes(report: TenantReport) -> dict[str, str]:
@@ -101,7 +105,7 @@ def test_a_simulator_that_enforces_nothing_is_neither_refused_nor_proved(
 
 
 @contextmanager
-def signing_in(authority: Authority, settings: SetupSettings, port: int) -> Iterator[SignIn]:
+def signing_in(authority: Authority, settings: Settings, port: int) -> Iterator[SignIn]:
     report = check(authority, settings)
     assert report.discovery is not None
     http = authority.http()
@@ -110,7 +114,7 @@ def signing_in(authority: Authority, settings: SetupSettings, port: int) -> Iter
 
 
 def sign_in(
-    authority: Authority, settings: SetupSettings, port: int, email: str, password: str
+    authority: Authority, settings: Settings, port: int, email: str, password: str
 ) -> Judgement:
     with signing_in(authority, settings, port) as flow:
         page = sign_in_like_a_user(authority.http(), flow.url, email, password)
@@ -144,7 +148,7 @@ def test_a_sign_in_at_oidc_provider(authority: Authority, node_modules: object) 
         settings = replace(settings_of(provider), public_url=public_url)
         judgement = sign_in(authority, settings, port, provider.email, provider.password)
         assert signed_in(judgement) == SIGNED_IN, judgement.findings
-        without_api = replace(settings, auth0=replace(settings.auth0, audiences=()))
+        without_api = replace(settings, audiences=())
         judgement = sign_in(authority, without_api, port, provider.email, provider.password)
     assert signed_in(judgement)["access-token"] == "failed"
     assert {finding.rule.id for finding in judgement.findings} == {"LA412"}

@@ -40,9 +40,9 @@ from wizard.auth0.tenant import judge_metadata
 from wizard.auth0.tokens import Judgement
 from wizard.findings import Failure, Outcome
 from wizard.http import Https, NetworkError, Response, Trouble
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
-DISCOVERY, _ = judge_metadata(metadata(), SETTINGS.auth0)
+DISCOVERY, _ = judge_metadata(metadata(), SETTINGS)
 assert DISCOVERY is not None
 NAVIGATION = {
     "Host": "chat.example.com",
@@ -118,7 +118,7 @@ def tokens(nonce: str, **changed: Any) -> Response:
 
 
 @contextmanager
-def signing_in(settings: SetupSettings = SETTINGS, refresh: Script | None = None) -> Iterator[User]:
+def signing_in(settings: Settings = SETTINGS, refresh: Script | None = None) -> Iterator[User]:
     port = free_port()
     tenant = ScriptedTenant(refresh=refresh or tokens("of the refresh"))
     sign_in = SignIn(settings, DISCOVERY, (jwk(),), tenant, port, clock=FakeClock())  # type: ignore[arg-type]
@@ -149,7 +149,7 @@ def test_a_sign_in_is_proved_from_the_link_to_the_page() -> None:
         assert started.pop("code_challenge_method") == "S256"
         assert started["client_id"] == CLIENT_ID
         assert started["redirect_uri"] == CALLBACK
-        assert started["audience"] == SETTINGS.auth0.audience
+        assert started["audience"] == SETTINGS.audience
         assert "prompt" not in started
         page = user.come_back()
         judgement = user.sign_in.wait(30)

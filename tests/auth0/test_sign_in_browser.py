@@ -20,7 +20,7 @@ from wizard.auth0.checks import check_tenant
 from wizard.auth0.sign_in import SignIn
 from wizard.clock import SystemClock
 from wizard.language import Language
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -38,7 +38,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 def signing_in(
     demo: Demo,
     port: int,
-    change: Callable[[SetupSettings], SetupSettings] = lambda same: same,
+    change: Callable[[Settings], Settings] = lambda same: same,
     language: Language | None = None,
 ) -> Iterator[SignIn]:
     report = check_tenant(demo.setup, demo.http, SystemClock())
@@ -158,8 +158,8 @@ def test_a_user_who_declines_is_told(
 def test_a_wrong_secret_is_told(
     authority: Authority, demo_server: Tenant, tab: Tab, tmp_path: Path
 ) -> None:
-    def wrong(settings: SetupSettings) -> SetupSettings:
-        return replace(settings, auth0=replace(settings.auth0, client_secret="wrong"))
+    def wrong(settings: Settings) -> Settings:
+        return replace(settings, client_secret="wrong")
 
     port = free_port()
     demo = furnish(demo_server, authority.http(), f"http://localhost:{port}")

@@ -35,7 +35,6 @@ from wizard.auth0.tenant import (
 )
 from wizard.findings import ExitCode, Finding
 from wizard.http import NetworkError, Response, Trouble
-from wizard.settings import Auth0Settings
 
 URL = f"https://{DOMAIN}/.well-known/openid-configuration"
 CUSTOM = "login.example.com"
@@ -45,7 +44,7 @@ def discover(
     answer: Script, domain: str = DOMAIN, date: float | None = NOW
 ) -> tuple[Discovery | None, tuple[Finding, ...]]:
     http = ScriptedTenant(discovery=answer, date=date)
-    return fetch_discovery(Auth0Settings(domain, "id", "secret"), http, FakeClock())
+    return fetch_discovery(replace(SETTINGS, domain=domain), http, FakeClock())
 
 
 def trouble(kind: Trouble, domain: str = DOMAIN) -> NetworkError:
@@ -151,7 +150,7 @@ UNUSABLE: list[tuple[dict[str, object], str, str, str]] = [
 def test_metadata_that_librechat_could_not_use_is_refused(
     changed: dict[str, object], rule: str, detail: str, fix: str
 ) -> None:
-    discovery, (finding, *_) = judge_metadata(metadata(**changed), SETTINGS.auth0)
+    discovery, (finding, *_) = judge_metadata(metadata(**changed), SETTINGS)
     assert discovery is None
     assert finding.rule.id == rule
     assert finding.rule.exit_code is ExitCode.FINDINGS or rule == "LA208"
@@ -175,7 +174,7 @@ def test_metadata_that_librechat_could_not_use_is_refused(
 def test_what_librechat_can_live_with_is_only_remarked_on(
     changed: dict[str, object], rules: list[str]
 ) -> None:
-    discovery, findings = judge_metadata(metadata(**changed), SETTINGS.auth0)
+    discovery, findings = judge_metadata(metadata(**changed), SETTINGS)
     assert discovery is not None
     assert [finding.rule.id for finding in findings] == rules
 
@@ -291,7 +290,7 @@ JSON = st.recursive(
     )
 )
 def test_no_metadata_breaks_the_judgement(changed: dict[str, object]) -> None:
-    discovery, findings = judge_metadata(metadata(**changed), SETTINGS.auth0)
+    discovery, findings = judge_metadata(metadata(**changed), SETTINGS)
     assert discovery is not None or findings
     assert all(finding.detail.isprintable() for finding in findings)
 

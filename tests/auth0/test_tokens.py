@@ -34,7 +34,7 @@ from wizard.findings import Outcome
 
 NONCE = "the-nonce"
 ISSUER = f"https://{DOMAIN}/"
-DISCOVERY, _ = judge_metadata(metadata(), SETTINGS.auth0)
+DISCOVERY, _ = judge_metadata(metadata(), SETTINGS)
 assert DISCOVERY is not None
 EXPECTED = Expected(SETTINGS, DISCOVERY, (jwk(),), NONCE, NOW)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -239,7 +239,7 @@ def test_a_text_within_a_text_is_translated_too() -> None:
 
 
 def test_an_encrypted_token_without_an_api_is_an_opaque_one() -> None:
-    settings = replace(SETTINGS, auth0=replace(SETTINGS.auth0, audiences=()))
+    settings = replace(SETTINGS, audiences=())
     judgement = judge(replace(GOOD, access_token=JWE), GOOD, replace(EXPECTED, settings=settings))
     assert rules(judgement) == ["LA412"]
 

@@ -264,7 +264,7 @@ def test_ctrl_c_changes_nothing_and_the_next_run_goes_on(checkout: Path) -> None
     world = make_world(checkout, prompter=prompter)
     result = run_init(chosen, world.ports, lambda _: None)
 
-    assert result.settings.auth0.client_id == CLIENT_ID
+    assert result.settings.client_id == CLIENT_ID
     assert Drafts(world.ports.state_dir, checkout / ".env").load() == Known()
 
 

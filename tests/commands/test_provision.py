@@ -26,7 +26,8 @@ from wizard.commands.provisioning import Job, Provisioning, swap_urls
 from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import ExitCode, Failure, Outcome
 from wizard.http import HttpClient
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.known import Known, known_in
+from wizard.settings import Settings
 
 URL = "https://chat.example.com"
 CALLBACK = f"{URL}/oauth/openid/callback"
@@ -91,8 +92,9 @@ class Run:
         return failure.value
 
     @property
-    def env(self) -> dict[str, str | None]:
-        return dotenv_values(self.folder / ".env", interpolate=False)
+    def env(self) -> dict[str, str]:
+        read = dotenv_values(self.folder / ".env", interpolate=False)
+        return {name: value or "" for name, value in read.items()}
 
     @property
     def application(self) -> Application:
@@ -107,13 +109,11 @@ class Run:
     def assert_green(self) -> None:
         """The tenant is as LibreChat needs it, by the live checks, not by what was planned."""
         env = self.env
-        settings = SetupSettings(
-            Auth0Settings(
-                self.managed.domain,
-                env["OPENID_CLIENT_ID"] or "",
-                env["OPENID_CLIENT_SECRET"] or "",
-                (env["OPENID_AUDIENCE"] or "",),
-            ),
+        settings = Settings(
+            self.managed.domain,
+            env["OPENID_CLIENT_ID"] or "",
+            env["OPENID_CLIENT_SECRET"] or "",
+            (env["OPENID_AUDIENCE"] or "",),
             env["DOMAIN_SERVER"] or "",
         )
         report = check_tenant(settings, self.managed.http, self.managed.clock)
@@ -157,15 +157,16 @@ def test_from_there_to_a_real_sign_in(run: Run, there: Api | None) -> None:
     run.managed.tenant.add(user)
     run.managed.tenant.clock = time.time
     port, http = free_port(), run.managed.http
-    wanted = SetupSettings(
-        Auth0Settings(run.managed.domain, "", "", (AUDIENCE,)), f"http://localhost:{port}"
+    wanted = Known(
+        domain=run.managed.domain, audiences=(AUDIENCE,), public_url=f"http://localhost:{port}"
     )
     access = by_token(run.managed.token(), run.managed.domain, http)
     ports = replace(run.world().ports, clock=SystemClock())
 
-    settings, findings = Provisioning(Job(wanted, run.folder / ".env"), access, ports).apply()
+    known, findings = Provisioning(Job(wanted, run.folder / ".env"), access, ports).apply()
 
     assert not findings
+    settings = known.settings()
     report = check_tenant(settings, http, SystemClock())
     assert report.ok
     assert report.discovery is not None
@@ -196,7 +197,8 @@ def test_the_second_run_needs_no_options(run: Run) -> None:
     result = run(domain="", public_url="")
 
     assert not result.changes
-    assert result.settings.public_url == URL
+    assert result.exit_code is ExitCode.OK
+    assert run.env["DOMAIN_SERVER"] == URL
 
 
 def test_without_token_reuse_no_api_is_made(run: Run) -> None:
@@ -213,7 +215,7 @@ def test_the_application_is_found_by_its_client_id_whatever_its_name(run: Run) -
 
     result = run(client_id=other.client_id)
 
-    assert result.settings.auth0.client_id == other.client_id
+    assert result.client_id == other.client_id
     assert other.callbacks == [CALLBACK]
     assert other.name == "Chat of our team"
     assert not any(it.name == NAME for it in run.managed.tenant.applications.values())
@@ -231,7 +233,7 @@ def test_an_application_beyond_the_first_page_is_found(run: Run) -> None:
 
     result = run()
 
-    assert result.settings.auth0.client_id == mine.client_id
+    assert result.client_id == mine.client_id
     pages = [call.query.get("page") for call in run.managed.api.calls if call.path == "clients"]
     assert pages[:3] == ["0", "1", "2"]
     run.assert_green()
@@ -601,7 +603,8 @@ def test_a_token_that_is_asked_for(run: Run) -> None:
 def test_a_token_names_its_tenant_where_no_domain_is_given(run: Run) -> None:
     result = run(domain="")
 
-    assert result.settings.auth0.domain == run.managed.domain
+    assert result.exit_code is ExitCode.OK
+    assert run.env["OPENID_ISSUER"] == f"https://{run.managed.domain}"
 
 
 def test_nothing_to_reach_the_management_api_with(run: Run) -> None:
@@ -861,8 +864,7 @@ def test_a_secret_that_may_not_be_read_is_not_replaced(run: Run) -> None:
 def test_swap_urls_changes_urls_and_nothing_else(run: Run) -> None:
     run()
     run.application.app_type = "spa"
-    settings = run(dry_run=True).settings
-    moved = replace(settings, public_url="https://moved.example.com")
+    moved = replace(known_in(run.env), public_url="https://moved.example.com")
 
     assert swap_urls(moved, run.folder / ".env", run.world().ports)
 
@@ -871,10 +873,10 @@ def test_swap_urls_changes_urls_and_nothing_else(run: Run) -> None:
 
 
 def test_swap_urls_without_a_credential_does_nothing(run: Run) -> None:
-    settings = run().settings
+    run()
     run.managed.api.reset()
 
-    assert not swap_urls(settings, run.folder / ".env", run.world(environ={}).ports)
+    assert not swap_urls(known_in(run.env), run.folder / ".env", run.world(environ={}).ports)
     assert not run.managed.api.calls
 
 
@@ -928,7 +930,7 @@ def test_init_goes_back_to_the_dashboards_steps_when_it_cannot(run: Run) -> None
     )
 
     assert "LA601" in world.said
-    assert result.settings.auth0.client_id == application.client_id
+    assert result.settings.client_id == application.client_id
 
 
 def test_init_that_is_stopped_afterwards_says_that_auth0_is_set_up(run: Run) -> None:

@@ -58,11 +58,11 @@ class World(Installed):
 def world(authority: Authority, demo_server: Tenant, tmp_path: Path) -> World:
     world = World(tmp_path, authority)
     world.demo = furnish(demo_server, authority.http(), world.public_url)
-    auth0 = world.demo.setup.auth0
+    auth0 = world.demo.setup
     chosen = InitOptions(
         domain=auth0.domain,
         client_id=auth0.client_id,
-        client_secret=auth0.client_secret,
+        client_secret=auth0.client_secret or "",
         audience=AUDIENCE,
         public_url=world.public_url,
         port=str(world.port),
@@ -194,7 +194,7 @@ def test_of_a_token_nothing_is_shown_or_kept_but_its_claims(
     ran, page = world.verified(*more)
 
     tenant = world.demo.tenant
-    secret = world.demo.setup.auth0.client_secret
+    secret = world.demo.secret
     (code,) = parse_qs(urlsplit(page.url).query)["code"]
     hidden = [code, secret, PASSWORD, *tenant.userinfo, *tenant.families]
     assert len(hidden) >= 5

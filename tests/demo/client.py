@@ -34,7 +34,7 @@ class Client:
             "redirect_uri": self.demo.setup.callback_url,
             "scope": self.demo.setup.scope,
             "state": "the state",
-            "audience": self.demo.setup.auth0.audience,
+            "audience": self.demo.setup.audience,
             "code_challenge": CHALLENGE,
             "code_challenge_method": "S256",
         }

@@ -44,7 +44,7 @@ class LibreChat:
             "DOMAIN_SERVER": self.url,
             "OPENID_CLIENT_ID": self.demo.application.client_id,
             "OPENID_CLIENT_SECRET": self.demo.application.client_secret,
-            "OPENID_ISSUER": self.demo.setup.auth0.issuer,
+            "OPENID_ISSUER": self.demo.setup.issuer,
             "OPENID_SCOPE": '"openid profile email offline_access"',
             "OPENID_CALLBACK_URL": "/oauth/openid/callback",
             "OPENID_SESSION_SECRET": "s" * 64,

@@ -89,7 +89,7 @@ def test_the_tenant_is_not_asked_with(changed: dict[str, str]) -> None:
 def test_the_settings_are_those_of_the_file() -> None:
     settings = settings_of(subject(env(OPENID_AUDIENCE="urn:a, urn:b")))
     assert settings is not None
-    assert settings.auth0.audiences == ("urn:a", "urn:b")
+    assert settings.audiences == ("urn:a", "urn:b")
     assert settings.callback_url == f"{PUBLIC_URL}/oauth/openid/callback"
     assert settings.reuse_tokens
 

@@ -19,7 +19,7 @@ from wizard.doctor.rules import diagnose
 from wizard.doctor.subject import Subject
 from wizard.findings import Severity
 from wizard.librechat.setup import plan_env
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import Settings
 
 
 def errors(checked: Subject) -> list[str]:
@@ -46,9 +46,7 @@ def test_what_init_wrote(
     reuse_tokens: bool, public_url: str, has_example: bool, secret: str
 ) -> None:
     audiences = (AUDIENCE,) if reuse_tokens else ()
-    settings = SetupSettings(
-        Auth0Settings(DOMAIN, CLIENT_ID, secret, audiences), public_url, reuse_tokens
-    )
+    settings = Settings(DOMAIN, CLIENT_ID, secret, audiences, public_url, reuse_tokens)
     example = env_example() if has_example else ""
     plan = plan_env(settings, None, example.encode() or None, port=3080)
     text = plan.after.text

@@ -59,7 +59,7 @@ class Place:
 
     def normal(self, text: str) -> str:
         """The text with what is different each time replaced, also where it is wrapped."""
-        domain, auth0 = self.demo.tenant.domain, self.demo.setup.auth0
+        domain, auth0 = self.demo.tenant.domain, self.demo.setup
         for value, shown in (
             (auth0.client_id, "abcdefghijklmnopqrstuvwxyz012345"),
             (domain.rpartition(":")[2], "50443"),
@@ -180,14 +180,14 @@ def init_that_fails(at: Place, seen: Seen) -> str:
 
 
 def _values(at: Place, seen: Seen) -> list[tuple[str, Answer]]:
-    auth0 = at.demo.setup.auth0
+    auth0 = at.demo.setup
     return [
         (seen.say("Use"), Choose(seen.say("an HTTPS URL I have already"))),
         (seen.say("Public URL of LibreChat"), PUBLIC_URL),
         (seen.say("Ready?"), None),
         (seen.say("Domain"), auth0.domain),
         (seen.say("Client ID"), auth0.client_id),
-        (seen.say("Client Secret (hidden)"), auth0.client_secret),
+        (seen.say("Client Secret (hidden)"), auth0.client_secret or ""),
         (seen.say("API Identifier"), AUDIENCE),
     ]
 

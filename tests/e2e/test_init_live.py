@@ -45,7 +45,7 @@ class Setup:
     flags: list[str] = field(default_factory=list)
 
     def init(self, *more: str) -> Ran:
-        auth0 = self.demo.setup.auth0
+        auth0 = self.demo.setup
         given = {
             "--domain": auth0.domain,
             "--client-id": auth0.client_id,
@@ -59,7 +59,7 @@ class Setup:
             *("init", "--yes", "--json", *words, *self.flags, *more),
             cwd=self.folder,
             environ=self.environ,
-            given=auth0.client_secret,
+            given=auth0.client_secret or "",
         )
 
     def go_by(self, proxy: str) -> None:
@@ -240,7 +240,7 @@ def test_a_fault_is_told_with_its_remedy_and_nothing_is_written(
     assert not ran.json["ok"]
     assert not ran.json["written"]
     setup.assert_nothing_is_written()
-    assert setup.demo.setup.auth0.client_secret not in ran.out + ran.err
+    assert setup.demo.secret not in ran.out + ran.err
 
 
 def test_a_healthy_tenant_is_told_so_and_the_file_is_written(setup: Setup) -> None:
@@ -266,7 +266,7 @@ def test_a_rate_limit_is_waited_for_and_the_checks_go_on(setup: Setup) -> None:
 
 
 def test_an_answer_that_nobody_knows_is_shown_harmless_and_proves_nothing(setup: Setup) -> None:
-    secret = setup.demo.setup.auth0.client_secret
+    secret = setup.demo.secret
     page = (
         f"<script>alert(1)</script><h1>E_STRANGE \x1b[31m</h1><p>client_secret={secret}"
         f" code=abc123 eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln \u202egnp &lt;b&gt; {secret}</p>"
@@ -284,7 +284,7 @@ def test_an_answer_that_nobody_knows_is_shown_harmless_and_proves_nothing(setup:
         assert hidden not in ran.out + ran.err
     plain = run(
         *("init", "--yes", "--dry-run", "--public-url", PUBLIC_URL, "--audience", AUDIENCE),
-        *("--domain", setup.demo.setup.auth0.domain, "--client-id", "c" * 32),
+        *("--domain", setup.demo.setup.domain, "--client-id", "c" * 32),
         cwd=setup.folder,
         environ={**setup.environ, "AUTH0_CLIENT_SECRET": secret},
     )
@@ -334,7 +334,7 @@ class Conversation:
     """`init` at a terminal, in which all is answered up to the live checks."""
 
     def __init__(self, setup: Setup, *, domain: str = "") -> None:
-        auth0 = setup.demo.setup.auth0
+        auth0 = setup.demo.setup
         self.setup = setup
         self.terminal = Terminal(
             *("init", "--public-url", PUBLIC_URL),
@@ -346,7 +346,7 @@ class Conversation:
         self.terminal.type(ENTER)
         self.terminal.answer("Domain", domain or auth0.domain)
         self.terminal.answer("Client ID", auth0.client_id)
-        self.terminal.answer("Client Secret", auth0.client_secret)
+        self.terminal.answer("Client Secret", auth0.client_secret or "")
         self.terminal.answer("API Identifier", AUDIENCE)
 
     def write(self) -> None:
@@ -359,7 +359,7 @@ class Conversation:
 
     def ended(self) -> int:
         code = self.terminal.end()
-        assert self.setup.demo.setup.auth0.client_secret not in self.terminal.raw
+        assert self.setup.demo.secret not in self.terminal.raw
         return code
 
     def written(self) -> dict[str, str | None]:
@@ -395,7 +395,7 @@ def test_values_are_changed_and_the_others_kept(setup: Setup) -> None:
     talk.terminal.until("What now?")
     talk.terminal.type(DOWN + ENTER)
     talk.terminal.until("? Domain [localhost:9]")
-    talk.terminal.type(setup.demo.setup.auth0.domain + ENTER)
+    talk.terminal.type(setup.demo.setup.domain + ENTER)
     talk.terminal.until(f"? Client ID [{setup.demo.application.client_id}]")
     talk.terminal.type(ENTER)
     talk.terminal.until("Enter keeps the one in your .env.")
@@ -407,7 +407,7 @@ def test_values_are_changed_and_the_others_kept(setup: Setup) -> None:
 
     assert talk.ended() == 0
     values = talk.written()
-    assert values["OPENID_ISSUER"] == f"https://{setup.demo.setup.auth0.domain}"
+    assert values["OPENID_ISSUER"] == f"https://{setup.demo.setup.domain}"
     assert values["OPENID_CLIENT_SECRET"] == setup.demo.application.client_secret
 
 

@@ -270,7 +270,7 @@ def test_escape_does_no_harm(checkout: Path, question: str) -> None:
 def test_resizing_amid_every_question_and_the_spinner(
     checkout: Path, mode: dict[str, str], demo: Demo, authority: Authority
 ) -> None:
-    auth0, may_answer = demo.setup.auth0, threading.Event()
+    auth0, may_answer = demo.setup, threading.Event()
 
     def wait(path: str) -> None:
         assert may_answer.wait(60)
@@ -283,7 +283,7 @@ def test_resizing_amid_every_question_and_the_spinner(
         **ANSWERS,
         "Domain": auth0.domain,
         "Client ID": auth0.client_id,
-        "Client Secret (hidden)": auth0.client_secret,
+        "Client Secret (hidden)": auth0.client_secret or "",
         "Write these changes?": None,
         "Sign in once to prove it?": "n",
     }

@@ -111,9 +111,9 @@ def values(domain: Answer, client_id: Answer, secret: Answer) -> list[tuple[str,
 
 ANY = values("dev-abc.us.auth0.com", "c" * 32, "a secret".replace(" ", "-") * 4)
 RIGHT = values(
-    lambda it: it.demo.setup.auth0.domain,
-    lambda it: it.demo.setup.auth0.client_id,
-    lambda it: it.demo.setup.auth0.client_secret,
+    lambda it: it.demo.setup.domain,
+    lambda it: it.demo.setup.client_id,
+    lambda it: it.demo.secret,
 )
 
 

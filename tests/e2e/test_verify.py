@@ -103,8 +103,8 @@ def test_from_the_link_to_the_result_in_a_browser(
     tmp_path: Path,
 ) -> None:
     demo = furnish(demo_server, authority.http(), installed.public_url)
-    auth0 = demo.setup.auth0
-    assert installed.init(auth0.domain, auth0.client_id, auth0.client_secret).code == 0
+    auth0 = demo.setup
+    assert installed.init(auth0.domain, auth0.client_id, auth0.client_secret or "").code == 0
     fault(demo)
     tab.call("Network.clearBrowserCookies")
     tab.look(width=WIDTH, dark=False)
@@ -155,9 +155,9 @@ def test_init_ends_with_a_sign_in_and_keeps_the_tunnel_open(
     )
     terminal.until("Ready?")
     terminal.type(ENTER)
-    terminal.answer("Domain", demo.setup.auth0.domain)
-    terminal.answer("Client ID", demo.setup.auth0.client_id)
-    terminal.answer("Client Secret", demo.setup.auth0.client_secret)
+    terminal.answer("Domain", demo.setup.domain)
+    terminal.answer("Client ID", demo.setup.client_id)
+    terminal.answer("Client Secret", demo.secret)
     terminal.answer("API Identifier", AUDIENCE)
     terminal.until("Write these changes?")
     terminal.type(ENTER)
@@ -172,8 +172,8 @@ def test_init_ends_with_a_sign_in_and_keeps_the_tunnel_open(
     terminal.type(CTRL_C)
 
     assert terminal.end() == 0
-    assert installed.values["OPENID_CLIENT_SECRET"] == demo.setup.auth0.client_secret
-    for secret in (demo.setup.auth0.client_secret, PASSWORD, "eyJ", "code="):
+    assert installed.values["OPENID_CLIENT_SECRET"] == demo.secret
+    for secret in (demo.secret, PASSWORD, "eyJ", "code="):
         assert secret not in terminal.raw
 
 
@@ -296,12 +296,12 @@ def test_librechat_signs_in_by_the_file_behind_the_tunnel_that_init_holds(
     public: bool, installed: Installed, demo_server: Tenant, authority: Authority
 ) -> None:
     demo = furnish(demo_server, authority.http(), installed.public_url)
-    auth0 = demo.setup.auth0
+    auth0 = demo.setup
     if public:
         demo.application.token_endpoint_auth_method = AuthMethod.NONE
         demo.application.rotating_refresh_tokens = True
     words = ["--public-client"] if public else []
-    written = installed.init(auth0.domain, auth0.client_id, auth0.client_secret, *words)
+    written = installed.init(auth0.domain, auth0.client_id, auth0.client_secret or "", *words)
     assert written.code == 0, written.out
     before = installed.env_file.read_bytes()
 

@@ -31,10 +31,13 @@ from wizard.librechat.setup import (
     plan_env,
 )
 from wizard.librechat.variables import VARIABLES
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import Settings
 
-SETTINGS = SetupSettings(
-    Auth0Settings("dev-abc.us.auth0.com", "the-id", "the-secret", ("https://api.x/", "second")),
+SETTINGS = Settings(
+    "dev-abc.us.auth0.com",
+    "the-id",
+    "the-secret",
+    ("https://api.x/", "second"),
     "https://chat.example.com",
 )
 WRITTEN = {
@@ -70,7 +73,7 @@ def plan(
     existing: str | None = None,
     example: str | None = EXAMPLE,
     *,
-    settings: SetupSettings = SETTINGS,
+    settings: Settings = SETTINGS,
     signs_of_use: tuple[str, ...] = (),
     port: int = 3080,
 ) -> EnvPlan:
@@ -257,8 +260,7 @@ def test_without_reuse_of_tokens_no_audience_is_asked_for() -> None:
 
 
 def test_a_public_client_has_no_secret() -> None:
-    auth0 = replace(SETTINGS.auth0, client_secret="")
-    values = plan(settings=replace(SETTINGS, auth0=auth0)).after.values()
+    values = plan(settings=replace(SETTINGS, client_secret=None)).after.values()
     assert values["OPENID_CLIENT_SECRET"] == ""
     assert values["OPENID_USE_PKCE"] == "true"
 
@@ -303,9 +305,8 @@ def test_a_line_that_others_read_differently_is_reported() -> None:
 def test_a_value_without_a_common_form_is_refused_by_name() -> None:
     from wizard.findings import Failure
 
-    auth0 = replace(SETTINGS.auth0, audiences=("it's",))
     with pytest.raises(Failure) as caught:
-        plan(settings=replace(SETTINGS, auth0=auth0))
+        plan(settings=replace(SETTINGS, audiences=("it's",)))
     assert caught.value.finding.variable in {"OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"}
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from wizard.demo import tenant as demo
 from wizard.demo.tenant import SECONDS_OF_A_TOKEN, Grant, Session, new_client_secret
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 
 class AuthMethod(StrEnum):
@@ -230,25 +230,25 @@ class Tenant(demo.Tenant):
                 setattr(self, setting.name, getattr(fresh, setting.name))
 
 
-def add_librechat(tenant: Tenant, setup: SetupSettings, login: str, password: str) -> User:
+def add_librechat(tenant: Tenant, setup: Settings, login: str, password: str) -> User:
     """Set the tenant up so that `setup` is all right in it: application, APIs and one user.
 
     No client secret makes the application a public one.
     """
-    public = not setup.auth0.client_secret
+    public = not setup.client_secret
     application = Application(
-        client_id=setup.auth0.client_id,
-        client_secret=setup.auth0.client_secret or new_client_secret(),
+        client_id=setup.client_id,
+        client_secret=setup.client_secret or new_client_secret(),
         app_type="spa" if public else "regular_web",
         token_endpoint_auth_method=AuthMethod.NONE if public else AuthMethod.POST,
         rotating_refresh_tokens=public,
         callbacks=[setup.callback_url],
-        allowed_logout_urls=list(setup.logout_urls),
-        web_origins=list(setup.web_origins),
+        allowed_logout_urls=list(setup.urls["allowed_logout_urls"]),
+        web_origins=list(setup.urls["web_origins"]),
     )
     user = User(login=login, password=password, email=login)
     tenant.add(application, user)
-    tenant.add(*(Api(identifier=it, allow_offline_access=True) for it in setup.auth0.audiences))
+    tenant.add(*(Api(identifier=it, allow_offline_access=True) for it in setup.audiences))
     return user
 
 

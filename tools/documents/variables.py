@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 
 from wizard.librechat.setup import (
@@ -11,7 +12,7 @@ from wizard.librechat.setup import (
     wanted_values,
 )
 from wizard.librechat.variables import VARIABLES, Section, Variable
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import Settings
 
 _HEAD = """# The variables
 
@@ -54,10 +55,12 @@ def _row(variable: Variable) -> str:
 
 def _written(name: str) -> str:
     """When the wizard writes it, asked of the code that does."""
-    auth0 = Auth0Settings("dev.us.auth0.com", "id", "secret", ("https://api",))
-    if name in wanted_values(SetupSettings(auth0, "https://chat.example.com"), {}, lambda _: ""):
+    public = Settings("dev.us.auth0.com", "id", "secret", ("https://api",), "https://chat.example")
+    if name in wanted_values(public, {}, lambda _: ""):
         return "always"
-    if name in wanted_values(SetupSettings(auth0, "https://localhost:3443"), {}, lambda _: ""):
+    if name in wanted_values(
+        replace(public, public_url="https://localhost:3443"), {}, lambda _: ""
+    ):
         return "for an HTTPS localhost"
     if name in {*NEEDED_BY_A_NEW_FILE, *GUARDING_CREDENTIALS, "ADMIN_PANEL_SESSION_SECRET"}:
         return "new file"

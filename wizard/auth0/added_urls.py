@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.auth0.management_plan import NO_URLS, URL_LISTS, Urls
 from wizard.private import file_name, private_folder, write_whole
 from wizard.reading import load_json, read_file
+from wizard.settings import NO_URLS, URL_LISTS, Urls
 
 _MAX_BYTES = 1 << 20
 

@@ -16,7 +16,7 @@ from wizard.clock import Clock
 from wizard.findings import ExitCode, Finding, Outcome, Rule, Severity, exit_code_of
 from wizard.http import HttpClient
 from wizard.language import Message
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 from wizard.threads import begin
 
 TITLES = {
@@ -193,7 +193,7 @@ OnResult = Callable[[CheckResult], None]
 
 
 def check_tenant(
-    settings: SetupSettings,
+    settings: Settings,
     http: HttpClient,
     clock: Clock,
     on_result: OnResult = lambda _: None,
@@ -210,7 +210,7 @@ def check_tenant(
         on_result: called with each result, in the order of `TENANT_CHECKS`, as soon as it stands.
     """
     patient = Patient(http, clock)
-    discovery, findings = fetch_discovery(settings.auth0, patient, clock)
+    discovery, findings = fetch_discovery(settings, patient, clock)
     first = _judge_discovery(discovery, findings)
     on_result(first)
     if discovery is None:
@@ -225,7 +225,7 @@ def check_tenant(
     return TenantReport((first, *rest), discovery, keys)
 
 
-def judge(settings: SetupSettings, answers: Answers) -> list[CheckResult]:
+def judge(settings: Settings, answers: Answers) -> list[CheckResult]:
     """The results that follow from the answers, in the order of `TENANT_CHECKS`; pure."""
     return [
         _judge_keys(answers),
@@ -242,13 +242,13 @@ def _without_discovery(check: Check) -> CheckResult:
     return CheckResult(check, Outcome.SKIPPED, "It needs the tenant's metadata.")
 
 
-def _ask(settings: SetupSettings, discovery: Discovery, http: HttpClient) -> Answers:
-    secret = settings.auth0.client_secret
+def _ask(settings: Settings, discovery: Discovery, http: HttpClient) -> Answers:
+    secret = settings.client_secret
     probes = Probes(settings, discovery, http)
     keys = begin(fetch_keys, discovery, http)
     authorize = begin(probes.authorize)
     code = begin(probes.code, secret)
-    without_secret = begin(probes.code, "") if secret else None
+    without_secret = begin(probes.code, None) if secret else None
     refresh = begin(probes.refresh) if settings.reuse_tokens else None
     usable, keys_findings = keys.result()
     return Answers(
@@ -275,7 +275,7 @@ def _judge_keys(answers: Answers) -> CheckResult:
     return CheckResult(Check.KEYS, Outcome.PROVED, detail, answers.keys_findings)
 
 
-def _judge_client_id(settings: SetupSettings, answers: Answers) -> CheckResult:
+def _judge_client_id(settings: Settings, answers: Answers) -> CheckResult:
     answer = answers.authorize
     check = Check.CLIENT_ID
     if _blames(answer, check):
@@ -287,7 +287,7 @@ def _judge_client_id(settings: SetupSettings, answers: Answers) -> CheckResult:
     return _not_proved(check, answer, settings, tell=True)
 
 
-def _judge_callback(settings: SetupSettings, answers: Answers) -> CheckResult:
+def _judge_callback(settings: Settings, answers: Answers) -> CheckResult:
     answer = answers.authorize
     check = Check.CALLBACK
     if _blames(answer, check):
@@ -298,7 +298,7 @@ def _judge_callback(settings: SetupSettings, answers: Answers) -> CheckResult:
     return _not_proved(check, answer, settings)
 
 
-def _judge_flow(settings: SetupSettings, answers: Answers) -> CheckResult:
+def _judge_flow(settings: Settings, answers: Answers) -> CheckResult:
     check = Check.FLOW
     blamed = [one for one in (answers.authorize, answers.code) if _blames(one, check)]
     if blamed:
@@ -308,12 +308,12 @@ def _judge_flow(settings: SetupSettings, answers: Answers) -> CheckResult:
     return _not_proved(check, answers.authorize, settings)
 
 
-def _judge_audience(settings: SetupSettings, answers: Answers) -> CheckResult:
+def _judge_audience(settings: Settings, answers: Answers) -> CheckResult:
     answer = answers.authorize
     check = Check.AUDIENCE
     if not settings.reuse_tokens:
         return CheckResult(check, Outcome.SKIPPED, "Tokens are not reused, so none is needed.")
-    if not settings.auth0.audience:
+    if not settings.audience:
         return CheckResult(check, Outcome.SKIPPED, "None is given.")
     if _blames(answer, check):
         return _failed(check, answer, settings)
@@ -325,7 +325,7 @@ def _judge_audience(settings: SetupSettings, answers: Answers) -> CheckResult:
     return _not_proved(check, answer, settings)
 
 
-def _judge_secret(settings: SetupSettings, answers: Answers) -> CheckResult:
+def _judge_secret(settings: Settings, answers: Answers) -> CheckResult:
     check = Check.SECRET
     answer, bare = answers.code, answers.without_secret
     accepted = answer.means(Meaning.INVALID_GRANT) or _blames(answer, Check.FLOW)
@@ -346,7 +346,7 @@ def _judge_secret(settings: SetupSettings, answers: Answers) -> CheckResult:
     return CheckResult(check, Outcome.LIKELY, "The tenant did not object to it.")
 
 
-def _judge_refusal(settings: SetupSettings, answers: Answers, *, takes_none: bool) -> CheckResult:
+def _judge_refusal(settings: Settings, answers: Answers, *, takes_none: bool) -> CheckResult:
     """The credentials were refused: by which of their parts."""
     check = Check.SECRET
     if _blames(answers.authorize, Check.CLIENT_ID):
@@ -356,12 +356,12 @@ def _judge_refusal(settings: SetupSettings, answers: Answers, *, takes_none: boo
             "It takes the Client ID alone and refuses the secret."
         )
         return CheckResult.failed(check, finding)
-    if not settings.auth0.client_secret:
+    if not settings.client_secret:
         return CheckResult.failed(check, SECRET_MISSING.finding("It refuses the Client ID alone."))
     return _failed(check, answers.code, settings)
 
 
-def _judge_refresh(settings: SetupSettings, answers: Answers) -> CheckResult:
+def _judge_refresh(settings: Settings, answers: Answers) -> CheckResult:
     check = Check.REFRESH
     answer = answers.refresh
     if answer is None:
@@ -393,14 +393,14 @@ def _came_back_well(answer: Answer) -> bool:
     return _came_back(answer) and answer.known is not None and answer.known.blames is None
 
 
-def _failed(check: Check, answer: Answer, settings: SetupSettings) -> CheckResult:
+def _failed(check: Check, answer: Answer, settings: Settings) -> CheckResult:
     if answer.known is None:
         raise ValueError("only a known answer tells what failed")
     return CheckResult.failed(check, answer.known.finding(answer.error, settings))
 
 
 def _not_proved(
-    check: Check, answer: Answer, settings: SetupSettings, *, tell: bool = False
+    check: Check, answer: Answer, settings: Settings, *, tell: bool = False
 ) -> CheckResult:
     """Nothing follows from the answer for this check; `tell` if this is the one to say why."""
     if answer.known is not None:

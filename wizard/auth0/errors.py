@@ -15,7 +15,7 @@ from wizard.auth0 import dashboard
 from wizard.auth0.quoting import decoded, quoted, secrets_of
 from wizard.findings import Finding, Rule, Severity
 from wizard.language import Message
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 
 class Check(StrEnum):
@@ -117,7 +117,7 @@ class Known:
             and bool(re.search(self.text, error.description, re.IGNORECASE))
         )
 
-    def finding(self, error: OAuthError, settings: SetupSettings) -> Finding:
+    def finding(self, error: OAuthError, settings: Settings) -> Finding:
         """What to tell the user; only for a row that has a rule."""
         if self.rule is None:
             raise ValueError(f"{self.meaning} is good news")
@@ -132,13 +132,13 @@ _PAGES = {
 }
 
 
-def _values(settings: SetupSettings) -> Mapping[str, str]:
+def _values(settings: Settings) -> Mapping[str, str]:
     """What the fields of a remedy show."""
-    client_id = settings.auth0.client_id
+    client_id = settings.client_id
     return {
         **_PAGES,
         "callback_url": settings.callback_url,
-        "audience": settings.auth0.audience,
+        "audience": settings.audience or "",
         "application": dashboard.application(client_id),
         "credentials": dashboard.application(client_id, "credentials"),
         "connections": dashboard.application(client_id, "connections"),
@@ -496,7 +496,7 @@ def classify(error: OAuthError, endpoint: Endpoint) -> Known | None:
 
 
 def explained(
-    error: OAuthError, endpoint: Endpoint, settings: SetupSettings, otherwise: Rule
+    error: OAuthError, endpoint: Endpoint, settings: Settings, otherwise: Rule
 ) -> Finding:
     """What the answer means; where no row says what is wrong, it is `otherwise`, as it came."""
     known = classify(error, endpoint)
@@ -505,7 +505,7 @@ def explained(
     return as_it_came(error, settings, otherwise)
 
 
-def as_it_came(error: OAuthError, settings: SetupSettings, rule: Rule = UNKNOWN_ANSWER) -> Finding:
+def as_it_came(error: OAuthError, settings: Settings, rule: Rule = UNKNOWN_ANSWER) -> Finding:
     """The rule, with the answer in the server's own words."""
     words = quoted(error.words, secrets=secrets_of(settings))
     return rule.finding(

@@ -186,7 +186,7 @@ class ManagementApi:
         if tenant.application is None or not needs_user_grant(tenant):
             return tenant
         self.access.require(frozenset({"read:client_grants"}))
-        granted = _has_user_grant(calls, tenant.application.client_id, wanted.audience)
+        granted = _has_user_grant(calls, tenant.application.client_id, wanted.audience or "")
         return replace(tenant, has_user_grant=granted)
 
     def apply(

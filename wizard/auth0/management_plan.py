@@ -13,7 +13,7 @@ from enum import Enum
 from wizard.auth0 import dashboard
 from wizard.findings import Finding, Rule, Severity
 from wizard.language import Message
-from wizard.settings import SetupSettings, host_of
+from wizard.settings import NO_URLS, URL_LISTS, Urls, host_of, urls_of
 
 _CALLBACK_DOCS = "https://auth0.com/docs/get-started/applications/wildcards-for-subdomains"
 _CONSENT_DOCS = (
@@ -60,11 +60,6 @@ SHARED_DOMAINS = (
     ".app.github.dev",
 )
 
-URL_LISTS = {
-    "callbacks": "Allowed Callback URLs",
-    "allowed_logout_urls": "Allowed Logout URLs",
-    "web_origins": "Allowed Web Origins",
-}
 _URL_REASONS = {
     "callbacks": Message(
         "Auth0 sends people back to LibreChat at listed URLs only, compared exactly."
@@ -72,9 +67,6 @@ _URL_REASONS = {
     "allowed_logout_urls": Message("After a logout Auth0 returns people to listed URLs only."),
     "web_origins": Message("Sessions are renewed silently for listed origins only."),
 }
-
-Urls = Mapping[str, tuple[str, ...]]
-NO_URLS: Urls = dict.fromkeys(URL_LISTS, ())
 
 
 class Part(Enum):
@@ -146,13 +138,15 @@ class Wanted:
     """What the tenant shall be like.
 
     Attributes:
-        settings: the URLs, the audience and whether tokens are reused.
+        public_url: where browsers reach LibreChat.
+        audience: the API that LibreChat asks for; None where it does not reuse tokens.
         name: of an application that must be created.
         retired: URLs that we once added and that serve no longer.
         prune: take away what LibreChat does not need, whoever added it.
     """
 
-    settings: SetupSettings
+    public_url: str
+    audience: str | None
     name: str = "LibreChat"
     retired: Urls = field(default_factory=lambda: NO_URLS)
     prune: bool = False
@@ -160,21 +154,12 @@ class Wanted:
     @property
     def urls(self) -> Urls:
         """What must be listed."""
-        return {
-            "callbacks": (self.settings.callback_url,),
-            "allowed_logout_urls": self.settings.logout_urls,
-            "web_origins": self.settings.web_origins,
-        }
-
-    @property
-    def audience(self) -> str:
-        """The API that LibreChat asks for, "" if it needs none."""
-        return self.settings.auth0.audience if self.settings.reuse_tokens else ""
+        return urls_of(self.public_url)
 
     @property
     def grant_types(self) -> tuple[str, ...]:
         """How LibreChat gets its tokens."""
-        return ("authorization_code", *(("refresh_token",) if self.settings.reuse_tokens else ()))
+        return ("authorization_code", *(("refresh_token",) if self.audience else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +298,7 @@ def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
             Part.API,
             "identifier",
             "Identifier",
-            wanted.audience,
+            wanted.audience or "",
             Message("OPENID_AUDIENCE names it."),
         )
         yield _created(

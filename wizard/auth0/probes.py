@@ -28,7 +28,7 @@ from wizard.auth0.tenant import SECRET_KEPT, Discovery, network_finding
 from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response
 from wizard.language import Message
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 _LOGIN_PATHS = ("/u/login", "/login", "/u/consent", "/consent")
 
@@ -65,16 +65,14 @@ class Answer:
         return self.known is not None and self.known.meaning is meaning
 
 
-def authorization_parameters(
-    settings: SetupSettings, *, state: str, verifier: str
-) -> dict[str, str]:
+def authorization_parameters(settings: Settings, *, state: str, verifier: str) -> dict[str, str]:
     """The parameters of LibreChat's authorization request.
 
     Source: librechat's api/strategies/openidStrategy.js with npm openid-client 6's Passport
     strategy: PKCE always, the first audience only, no nonce unless OPENID_GENERATE_NONCE=true.
     """
     parameters = {
-        "client_id": settings.auth0.client_id,
+        "client_id": settings.client_id,
         "response_type": "code",
         "redirect_uri": settings.callback_url,
         "scope": settings.scope,
@@ -82,8 +80,8 @@ def authorization_parameters(
         "code_challenge": code_challenge(verifier),
         "code_challenge_method": "S256",
     }
-    if settings.reuse_tokens and settings.auth0.audience:
-        parameters["audience"] = settings.auth0.audience
+    if settings.reuse_tokens and settings.audience:
+        parameters["audience"] = settings.audience
     return parameters
 
 
@@ -102,7 +100,7 @@ def with_query(url: str, parameters: Mapping[str, str]) -> str:
 class Probes:
     """The requests; each returns what was found out and raises nothing."""
 
-    settings: SetupSettings
+    settings: Settings
     discovery: Discovery
     http: HttpClient
 
@@ -118,8 +116,8 @@ class Probes:
             return Answer(trouble=network_finding(error))
         return judge_authorize(answer, self.settings.callback_url, state)
 
-    def code(self, secret: str) -> Answer:
-        """Exchange a made-up code, with the secret as LibreChat sends it or, if "", without."""
+    def code(self, secret: str | None) -> Answer:
+        """Exchange a made-up code, with the secret as LibreChat sends it, or without one."""
         form = {
             "grant_type": "authorization_code",
             "code": _made_up(),
@@ -131,9 +129,9 @@ class Probes:
     def refresh(self) -> Answer:
         """Use a made-up refresh token; judges the refresh grant."""
         form = refresh_parameters(self.settings, _made_up())
-        return self._exchange(form, Endpoint.REFRESH, self.settings.auth0.client_secret)
+        return self._exchange(form, Endpoint.REFRESH, self.settings.client_secret)
 
-    def _exchange(self, form: dict[str, str], endpoint: Endpoint, secret: str) -> Answer:
+    def _exchange(self, form: dict[str, str], endpoint: Endpoint, secret: str | None) -> Answer:
         if self.discovery.takes_secrets_elsewhere:
             return Answer(trouble=SECRET_KEPT.finding(quoted(self.discovery.token_endpoint)))
         form |= client_credentials(self.settings, secret)
@@ -147,7 +145,7 @@ class Probes:
         return judge_token(answer, endpoint)
 
 
-def refresh_parameters(settings: SetupSettings, refresh_token: str) -> dict[str, str]:
+def refresh_parameters(settings: Settings, refresh_token: str) -> dict[str, str]:
     """The parameters of LibreChat's refresh, without the client's credentials.
 
     Source: librechat's buildOpenIDRefreshParams: OPENID_SCOPE and OPENID_REFRESH_AUDIENCE.
@@ -157,16 +155,16 @@ def refresh_parameters(settings: SetupSettings, refresh_token: str) -> dict[str,
         "refresh_token": refresh_token,
         "scope": settings.scope,
     }
-    audience = settings.auth0.audience
+    audience = settings.audience
     return {**form, "audience": audience} if audience else form
 
 
-def client_credentials(settings: SetupSettings, secret: str) -> dict[str, str]:
+def client_credentials(settings: Settings, secret: str | None) -> dict[str, str]:
     """How LibreChat names itself: `client_secret_post` with a secret, `none` without.
 
     Source: npm openid-client 6, whose default LibreChat never changes.
     """
-    credentials = {"client_id": settings.auth0.client_id}
+    credentials = {"client_id": settings.client_id}
     return {**credentials, "client_secret": secret} if secret else credentials
 
 

@@ -9,7 +9,7 @@ from html import unescape
 from urllib.parse import quote, quote_plus, unquote
 
 from wizard.language import Message
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 QUOTED_LENGTH = 300
 # No page of Auth0's with an error on it comes near this.
@@ -92,9 +92,9 @@ def _quoted(value: object, secrets: Collection[str]) -> object:
     return quoted(value if isinstance(value, str) else str(value), secrets=secrets)
 
 
-def secrets_of(settings: SetupSettings) -> tuple[str, ...]:
+def secrets_of(settings: Settings) -> tuple[str, ...]:
     """What may never be shown, not even when the server says it."""
-    return tuple(filter(None, (settings.auth0.client_secret,)))
+    return tuple(filter(None, (settings.client_secret,)))
 
 
 def _unseen(character: str) -> bool:

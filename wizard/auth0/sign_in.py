@@ -33,7 +33,7 @@ from wizard.findings import Outcome, Rule, Severity
 from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError
 from wizard.http_server import Answer, Request
 from wizard.language import Language, Message, joined, sentences
-from wizard.settings import CALLBACK_PATH, LOOPBACK_HOSTS, SetupSettings, is_loopback
+from wizard.settings import CALLBACK_PATH, LOOPBACK_HOSTS, Settings, is_loopback
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -98,7 +98,7 @@ class SignIn:
 
     def __init__(
         self,
-        settings: SetupSettings,
+        settings: Settings,
         discovery: Discovery,
         keys: Sequence[Jwk],
         http: HttpClient,

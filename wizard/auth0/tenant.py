@@ -14,7 +14,7 @@ from wizard.clock import Clock
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message
-from wizard.settings import Auth0Settings, is_loopback, is_tenant_domain
+from wizard.settings import Settings, is_loopback, is_tenant_domain
 
 METADATA_PATH = "/.well-known/openid-configuration"
 # LibreChat verifies with the RSA key of the JWKS (jsonwebtoken infers these from it).
@@ -261,7 +261,7 @@ Jwk = Mapping[str, Any]
 
 
 def fetch_discovery(
-    auth0: Auth0Settings, http: HttpClient, clock: Clock
+    settings: Settings, http: HttpClient, clock: Clock
 ) -> tuple[Discovery | None, tuple[Finding, ...]]:
     """Ask the issuer for its metadata.
 
@@ -269,7 +269,7 @@ def fetch_discovery(
         The metadata, None when LibreChat could not sign anybody in with it; and what is wrong
         or worth knowing.
     """
-    url = f"{auth0.issuer}{METADATA_PATH}"
+    url = f"{settings.issuer}{METADATA_PATH}"
     before = clock.now()
     try:
         answer = http.request("GET", url)
@@ -278,13 +278,13 @@ def fetch_discovery(
     clock_findings = _judge_clock(answer, before, clock.now())
     metadata = answer.json_object() if answer.status == 200 else None
     if metadata is None:
-        return None, (_no_metadata(answer, auth0.domain), *clock_findings)
-    discovery, findings = judge_metadata(metadata, auth0)
+        return None, (_no_metadata(answer, settings.domain), *clock_findings)
+    discovery, findings = judge_metadata(metadata, settings)
     return discovery, (*findings, *clock_findings)
 
 
 def judge_metadata(
-    metadata: Mapping[str, object], auth0: Auth0Settings
+    metadata: Mapping[str, object], settings: Settings
 ) -> tuple[Discovery | None, tuple[Finding, ...]]:
     """The metadata as LibreChat will take it; None and the reason when it will not."""
 
@@ -296,8 +296,8 @@ def judge_metadata(
     if missing := [name for name in needed if not field(name)]:
         names = ", ".join(missing)
         return None, (NO_ISSUER.finding(Message("Its metadata has no {names}.", names=names)),)
-    if href(field("issuer")) != href(auth0.issuer):
-        return None, (_issuer_mismatch(field("issuer"), auth0),)
+    if href(field("issuer")) != href(settings.issuer):
+        return None, (_issuer_mismatch(field("issuer"), settings),)
     optional = ("userinfo_endpoint", "end_session_endpoint")
     insecure = [name for name in needed if not _is_https(field(name))]
     insecure += [name for name in optional if field(name) and not _is_https(field(name))]
@@ -425,12 +425,12 @@ def _answered(url: str, answer: Response) -> Message:
     )
 
 
-def _issuer_mismatch(named: str, auth0: Auth0Settings) -> Finding:
+def _issuer_mismatch(named: str, settings: Settings) -> Finding:
     host = urlsplit(href(named)).netloc
     return ISSUER_MISMATCH.finding(
         Message(
             "You gave {given}, the tenant calls itself {named}.",
-            given=href(auth0.issuer),
+            given=href(settings.issuer),
             named=quoted(named),
         ),
         fix=Message("Use {domain} as the domain.", domain=quoted(host)) if host else None,

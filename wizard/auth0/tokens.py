@@ -14,7 +14,7 @@ from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
 from wizard.findings import Finding, Outcome, Rule, Severity
 from wizard.http import Response
 from wizard.language import Message
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 # LibreChat's OPENID_CLOCK_TOLERANCE, in seconds.
 CLOCK_TOLERANCE = 300.0
@@ -252,7 +252,7 @@ class Expected:
         now: this computer's time, in seconds since the epoch.
     """
 
-    settings: SetupSettings
+    settings: Settings
     discovery: Discovery
     keys: Sequence[Jwk]
     nonce: str
@@ -343,13 +343,13 @@ def _failure_of_id_token(token: Token, expected: Expected) -> Finding | None:
     )
 
 
-def _unverifiable_id_token(token: Token, settings: SetupSettings) -> Finding | None:
+def _unverifiable_id_token(token: Token, settings: Settings) -> Finding | None:
     if not token.raw:
         return NO_ID_TOKEN.finding(Message("The sign-in asked for: {scope}.", scope=settings.scope))
     if not token.header or token.is_encrypted:
         return UNREADABLE.finding("The ID token.")
     if token.algorithm not in ACCEPTED_ALGORITHMS:
-        application = dashboard.application(settings.auth0.client_id)
+        application = dashboard.application(settings.client_id)
         return ID_TOKEN_NOT_RS256.finding(
             _signed_with(token), fix=_FIX_ID_TOKEN_NOT_RS256.filled(application=application)
         )
@@ -357,7 +357,7 @@ def _unverifiable_id_token(token: Token, settings: SetupSettings) -> Finding | N
 
 
 def _misdirected_id_token(token: Token, expected: Expected) -> Finding | None:
-    if expected.settings.auth0.client_id not in token.audience:
+    if expected.settings.client_id not in token.audience:
         return WRONG_CLIENT.finding(
             Message("It is for {audience}.", audience=_listed(token.audience))
         )
@@ -381,7 +381,7 @@ def _judge_access_token(token: Token, expected: Expected) -> CheckResult:
     failed = _failure_of_access_token(token, expected)
     if failed is not None:
         return CheckResult.failed(check, failed)
-    audience = quoted(expected.settings.auth0.audience)
+    audience = quoted(expected.settings.audience or "")
     detail = Message(
         "{token}, for {audience}.",
         token=_description(token),
@@ -392,7 +392,7 @@ def _judge_access_token(token: Token, expected: Expected) -> CheckResult:
 
 
 def _failure_of_access_token(token: Token, expected: Expected) -> Finding | None:
-    audience = expected.settings.auth0.audience
+    audience = expected.settings.audience
     if failed := _unverifiable_access_token(token, audience):
         return failed
     if failed := _failure_of_jwt("access token", token, expected):
@@ -408,7 +408,7 @@ def _failure_of_access_token(token: Token, expected: Expected) -> Finding | None
     return None
 
 
-def _unverifiable_access_token(token: Token, audience: str) -> Finding | None:
+def _unverifiable_access_token(token: Token, audience: str | None) -> Finding | None:
     if not token.raw:
         return NO_ACCESS_TOKEN.finding()
     if token.is_encrypted and audience:
@@ -490,21 +490,21 @@ def _remarks(name: str, token: Token, expected: Expected) -> Sequence[Finding]:
     return findings
 
 
-def _judge_refresh_token(tokens: Tokens, settings: SetupSettings) -> CheckResult:
+def _judge_refresh_token(tokens: Tokens, settings: Settings) -> CheckResult:
     check = Check.REFRESH_TOKEN
     if tokens.refresh_token:
         return CheckResult(check, Outcome.PROVED, "The tenant gave one.")
     return CheckResult.failed(check, _missing_refresh_token(tokens, settings))
 
 
-def _missing_refresh_token(tokens: Tokens, settings: SetupSettings) -> Finding:
+def _missing_refresh_token(tokens: Tokens, settings: Settings) -> Finding:
     """Which of the switches is off, by the scope that the tenant granted.
 
     Source: https://auth0.com/docs/secure/tokens/refresh-tokens/get-refresh-tokens
     """
     granted = tokens.scope.split()
-    application = dashboard.application(settings.auth0.client_id)
-    if "offline_access" in granted or not settings.auth0.audience:
+    application = dashboard.application(settings.client_id)
+    if "offline_access" in granted or not settings.audience:
         return NO_REFRESH_TOKEN.finding(
             "The application does not get any.",
             fix=Message(
@@ -522,7 +522,7 @@ def _missing_refresh_token(tokens: Tokens, settings: SetupSettings) -> Finding:
             "In Applications → APIs → {api} → Settings ({apis}) switch on Allow Offline Access. If"
             " it is on: in Applications → your application → Settings → Advanced Settings → Grant"
             " Types ({application}) tick Refresh Token.",
-            api=quoted(settings.auth0.audience),
+            api=quoted(settings.audience),
             apis=dashboard.APIS,
             application=application,
         ),

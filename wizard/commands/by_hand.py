@@ -8,21 +8,19 @@ from wizard.auth0 import dashboard
 from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.language import Message
 from wizard.ports import Ports
-from wizard.settings import SetupSettings
+from wizard.settings import URL_LISTS, urls_of
 from wizard.ui.prompts import Choice
 
 
-def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_it: bool) -> bool:
+def show_dashboard_steps(
+    public_url: str, ports: Ports, *, reuse_tokens: bool, offer_to_do_it: bool
+) -> bool:
     """What to create in the dashboard, with the exact lines to paste.
 
     Returns whether the user would rather have the wizard do it, if that is offered.
     """
     console = ports.console
-    lines = {
-        "Allowed Callback URLs": settings.callback_url,
-        "Allowed Logout URLs": ", ".join(settings.logout_urls),
-        "Allowed Web Origins": ", ".join(settings.web_origins),
-    }
+    lines = {URL_LISTS[name]: ", ".join(urls) for name, urls in urls_of(public_url).items()}
     if ports.prompter is None:
         console.say("Your application at Auth0 needs these lines:")
         _show_lines(lines, ports)
@@ -31,7 +29,7 @@ def show_dashboard_steps(settings: SetupSettings, ports: Ports, *, offer_to_do_i
     console.todo("Create Application, type Regular Web Application, or open the one you have.")
     console.todo("In its Settings, under Application URIs, paste:")
     _show_lines(lines, ports)
-    if settings.reuse_tokens:
+    if reuse_tokens:
         console.todo("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
         console.say(Message("In {page} → Applications → APIs:", page=dashboard.HOME))
         console.todo(

@@ -29,7 +29,7 @@ from wizard.loopback import is_free
 from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.private import private_folder
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import Settings
 from wizard.tunnels.certificates import Authority, local_authority
 from wizard.tunnels.local import DEFAULT_PORT
 from wizard.ui.console import Console
@@ -63,9 +63,9 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
         )
         result = run_init(
             InitOptions(
-                domain=settings.auth0.domain,
-                client_id=settings.auth0.client_id,
-                client_secret=settings.auth0.client_secret,
+                domain=settings.domain,
+                client_id=settings.client_id,
+                client_secret=settings.client_secret or "",
                 audience=SUGGESTED_AUDIENCE,
                 tunnel="local",
                 requested_url=public_url,
@@ -127,7 +127,7 @@ class ScriptedUser:
 @contextmanager
 def _demo_tenant(
     public_url: str, authority: Authority, language: Language
-) -> Iterator[tuple[SetupSettings, User]]:
+) -> Iterator[tuple[Settings, User]]:
     """A running tenant that is set up for LibreChat at that URL."""
     from wizard.demo.authorization import Authorization
     from wizard.demo.endpoints import Endpoints
@@ -138,10 +138,13 @@ def _demo_tenant(
     token_endpoint = TokenEndpoint(tenant, TokenMaker(tenant))
     endpoints = Endpoints(tenant, language, Authorization(tenant), token_endpoint)
     with TenantServer(tenant, endpoints, authority.certificate_file, authority.key_file):
-        auth0 = Auth0Settings(
-            tenant.domain, new_client_id(), new_client_secret(), (SUGGESTED_AUDIENCE,)
+        settings = Settings(
+            tenant.domain,
+            new_client_id(),
+            new_client_secret(),
+            (SUGGESTED_AUDIENCE,),
+            public_url,
         )
-        settings = SetupSettings(auth0, public_url)
         yield settings, add_librechat(tenant, settings)
 
 

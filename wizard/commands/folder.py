@@ -14,7 +14,7 @@ from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.setup import plan_env
 from wizard.ports import Ports
-from wizard.settings import InvalidValue, SetupSettings
+from wizard.settings import InvalidValue, Settings
 from wizard.ui.prompts import Prompter
 
 NOT_LIBRECHAT = Rule(
@@ -52,7 +52,7 @@ class Folder:
 
     def change(
         self,
-        settings: SetupSettings,
+        settings: Settings,
         port: int,
         ports: Ports,
         variables: Mapping[str, str] | None = None,

@@ -39,7 +39,7 @@ from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, how_to_restart
 from wizard.ports import Ports
-from wizard.settings import Auth0Settings, SetupSettings, parse_public_url
+from wizard.settings import Settings, parse_public_url
 from wizard.ui.prompts import Choice
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class InitResult:
     """What was done."""
 
     env_file: Path
-    settings: SetupSettings
+    settings: Settings
     changed: Sequence[str]
     findings: Sequence[Finding]
     checks: Sequence[CheckResult] = ()
@@ -89,8 +89,8 @@ class InitResult:
             "sign_in": self.sign_in.as_json() if self.sign_in else None,
             "public_url": self.settings.public_url,
             "callback_url": self.settings.callback_url,
-            "logout_urls": list(self.settings.logout_urls),
-            "web_origins": list(self.settings.web_origins),
+            "logout_urls": list(self.settings.urls["allowed_logout_urls"]),
+            "web_origins": list(self.settings.urls["web_origins"]),
         }
 
 
@@ -127,16 +127,9 @@ class Progress:
     result: InitResult | None = None
 
     @property
-    def settings(self) -> SetupSettings:
-        """What is known, as the checks and the plan take it; "" where a value is not known yet."""
-        known = self.known
-        auth0 = Auth0Settings(
-            known.domain or "",
-            known.client_id or "",
-            known.client_secret or "",
-            known.audiences or (),
-        )
-        return SetupSettings(auth0, known.public_url or "", self.options.reuse_tokens)
+    def settings(self) -> Settings:
+        """The complete setup."""
+        return self.known.settings(reuse_tokens=self.options.reuse_tokens)
 
     def keep(self, known: Known, ports: Ports) -> Progress:
         """Return the progress with these values, and save them for the next run."""
@@ -246,7 +239,12 @@ def _prepare_auth0(progress: Progress, ports: Ports) -> Progress:
     """By the user in the dashboard, or by the Management API; then the values are known."""
     options = progress.options
     offered = not options.public_client and not options.offline
-    while show_dashboard_steps(progress.settings, ports, offer_to_do_it=offered):
+    while show_dashboard_steps(
+        progress.known.public_url or "",
+        ports,
+        reuse_tokens=options.reuse_tokens,
+        offer_to_do_it=offered,
+    ):
         try:
             progress = _set_up_auth0(progress, ports)
         except Failure as failure:
@@ -267,20 +265,13 @@ def _set_up_auth0(progress: Progress, ports: Ports) -> Progress:
         if question.is_needed(progress.options):
             wanted = wanted.keep(ask(question, wanted.known, wanted.offered, ports), ports)
     known = wanted.known.or_else(Known(client_id=wanted.offered.client_id))
-    wanted = replace(wanted, known=known.or_else(same_client(known, wanted.offered)))
+    known = known.or_else(Known(client_secret=same_client(known, wanted.offered).client_secret))
     complete = set_up_auth0(
-        wanted.settings,
-        progress.folder.store.path,
-        ports,
-        keep=lambda settings: _drafts(progress, ports).keep(
-            replace(wanted.known, client_id=settings.auth0.client_id)
-        ),
+        known, progress.folder.store.path, ports, keep=_drafts(progress, ports).keep
     )
     if complete is None:
         return progress
-    auth0 = complete.auth0
-    known = Known(auth0.domain, auth0.client_id, auth0.client_secret, auth0.audiences)
-    return replace(progress, known=known.or_else(progress.known), is_auth0_set_up=True)
+    return replace(progress, known=complete.or_else(progress.known), is_auth0_set_up=True)
 
 
 def _ask_for_values(progress: Progress, ports: Ports) -> Progress:
@@ -402,7 +393,7 @@ def _what_was_done(progress: Progress) -> Message:
     return Message("Nothing was changed.")
 
 
-def _show_next_steps(checkout: Checkout, settings: SetupSettings, ports: Ports) -> None:
+def _show_next_steps(checkout: Checkout, settings: Settings, ports: Ports) -> None:
     console = ports.console
     console.say()
     console.verbatim("Make LibreChat read the file:", how_to_restart(checkout.folder))

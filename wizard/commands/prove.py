@@ -9,25 +9,25 @@ from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.findings import Finding, Outcome
 from wizard.language import Message, joined
 from wizard.ports import Ports
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 if TYPE_CHECKING:
     from wizard.auth0.checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Judgement
 
 
-def check_values(settings: SetupSettings, ports: Ports) -> TenantReport:
+def check_values(settings: Settings, ports: Ports) -> TenantReport:
     """What the live tenant says of the values; shown."""
     from wizard.auth0.checks import check_tenant
 
-    with ports.console.working(Message("Asking {host}", host=settings.auth0.domain)):
+    with ports.console.working(Message("Asking {host}", host=settings.domain)):
         report = check_tenant(settings, ports.http, ports.clock)
     show(report.results, report.findings, ports)
     return report
 
 
 def sign_in(
-    settings: SetupSettings,
+    settings: Settings,
     report: TenantReport,
     ports: Ports,
     port: int,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,29 +12,29 @@ from wizard.auth0.management_plan import PlannedChange
 from wizard.commands.answers import (
     MISSING_OPTION,
     env_store,
-    option,
 )
 from wizard.commands.change import EnvChange, Question, Written, may_write, save, show
 from wizard.commands.choose_access import Credentials, choose_access, credentials
 from wizard.commands.folder import Folder
 from wizard.commands.prove import check_values
 from wizard.commands.provisioning import DEFAULT_NAME, Job, Provisioning
-from wizard.commands.questions import SUGGESTED_AUDIENCE
+from wizard.commands.questions import (
+    AUDIENCES,
+    CLIENT_ID,
+    DOMAIN_OF_ANY_APPLICATION,
+    PUBLIC_URL,
+    SUGGESTED_AUDIENCE,
+    ask,
+    parsed,
+    same_client,
+)
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import removed_lines
 from wizard.ports import Ports
-from wizard.settings import (
-    Auth0Settings,
-    SetupSettings,
-    parse_audiences,
-    parse_client_id,
-    parse_domain,
-    parse_public_url,
-    port_in,
-)
+from wizard.settings import Settings, port_in
 
 if TYPE_CHECKING:
     from wizard.auth0.checks import CheckResult
@@ -71,7 +70,7 @@ class ProvisionResult:
     """What was done; `changes` are the tenant's, `env_changes` names of variables."""
 
     env_file: Path
-    settings: SetupSettings
+    client_id: str | None
     changes: Sequence[PlannedChange]
     env_changes: Sequence[str]
     findings: Sequence[Finding]
@@ -89,7 +88,7 @@ class ProvisionResult:
         return {
             "env_file": str(self.env_file),
             "backup": str(self.backup) if self.backup else None,
-            "client_id": self.settings.auth0.client_id,
+            "client_id": self.client_id or "",
             "changes": [change.as_json() for change in self.changes],
             "changed": list(self.env_changes),
             "applied": self.applied,
@@ -103,135 +102,123 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     Raises:
         Failure: it could not be done; the detail says what was.
     """
-    return _Run(options, ports).run()
+    store = env_store(options.env_file, ports)
+    folder = Folder(look_at(store.path.parent), store, store.read(), ())
+    given = credentials(ports.environ, options.management_token_file)
+    known = _known(options, given, folder, ports)
+    access = choose_access(known.domain or "", given, ports, own_domain=options.tenant_domain)
+    job = Job(known, store.path, options.name, options.prune)
+    provisioning = Provisioning(job, access, ports)
+    writer = _EnvWriter(folder, options.reuse_tokens, ports)
+    creates = provisioning.creates_application
+    change = writer.change(_with_new_ones(known) if creates else provisioning.known)
+    if creates and (finding := removed_lines(change.changes)):
+        raise Failure(finding)  # the lines cannot be shown yet, and Auth0 is still unchanged
+    result = ProvisionResult(
+        store.path,
+        provisioning.known.client_id,
+        provisioning.changes,
+        () if creates else change.names,
+        (*provisioning.remarks, *change.findings),
+    )
+    provisioning.show()
+    if creates:
+        ports.console.say(Message("Its Client ID and secret then go into {file}.", file=store.path))
+    elif change.changes:
+        show(change, ports)
+    wanted = provisioning.changes or result.env_changes
+    if not wanted:
+        ports.console.done("Nothing to do: Auth0 and the .env are as LibreChat needs them.")
+    elif not may_write(change, MAKE_THEM, ports, yes=options.yes, dry_run=options.dry_run):
+        return result
+    return _applied(result, provisioning, writer, is_shown=not creates, is_wanted=bool(wanted))
 
 
-class _Run:
-    """One run of the command."""
+def _applied(
+    result: ProvisionResult,
+    provisioning: Provisioning,
+    writer: _EnvWriter,
+    *,
+    is_shown: bool,
+    is_wanted: bool,
+) -> ProvisionResult:
+    """Make the changes, and prove the values by the live checks."""
+    written = Written()
+    changed: list[str] = []
 
-    def __init__(self, options: ProvisionOptions, ports: Ports) -> None:
-        self._options = options
-        self._ports = ports
-        self._store = env_store(options.env_file, ports)
-        checkout = look_at(self._store.path.parent)
-        self._folder = Folder(checkout, self._store, self._store.read(), ())
-        self._current = self._folder.values
-        self._env_changes: Sequence[str] = ()
-        self._written = Written()
-
-    def run(self) -> ProvisionResult:
-        options, ports = self._options, self._ports
-        given = credentials(ports.environ, options.management_token_file)
-        settings = self._settings(given)
-        access = choose_access(
-            settings.auth0.domain, given, ports, own_domain=options.tenant_domain
-        )
-        job = Job(settings, self._store.path, options.name, options.prune)
-        provisioning = Provisioning(job, access, ports)
-        creates = provisioning.creates_application
-        change = self._env_change(_with_new_ones(settings) if creates else provisioning.settings)
-        if creates and (finding := removed_lines(change.changes)):
-            raise Failure(finding)  # the lines cannot be shown yet, and Auth0 is still unchanged
-        result = ProvisionResult(
-            self._store.path,
-            provisioning.settings,
-            provisioning.changes,
-            () if creates else change.names,
-            (*provisioning.remarks, *change.findings),
-        )
-        provisioning.show()
-        if creates:
-            ports.console.say(
-                Message("Its Client ID and secret then go into {file}.", file=self._store.path)
-            )
-        elif change.changes:
-            show(change, ports)
-        wanted = provisioning.changes or result.env_changes
-        if not wanted:
-            ports.console.done("Nothing to do: Auth0 and the .env are as LibreChat needs them.")
-        elif not may_write(change, MAKE_THEM, ports, yes=options.yes, dry_run=options.dry_run):
-            return result
-        settings, findings = provisioning.apply(partial(self._write_env, is_shown=not creates))
-        report = check_values(settings, ports)
-        return replace(
-            result,
-            settings=settings,
-            env_changes=self._env_changes,
-            backup=self._written.backup,
-            findings=(*result.findings, *findings, *report.findings),
-            applied=bool(wanted),
-            checks=report.results,
-        )
-
-    def _settings(self, given: Credentials) -> SetupSettings:
-        """What is wanted: by the options, else by the `.env`, else by the user."""
-        options, defaults = self._options, known_in(self._current)
-        domain = self._value("--domain", options.domain, self._domain(defaults, given), _DOMAIN)
-        public_url = self._value(
-            "--public-url", options.public_url, defaults.public_url or "", _PUBLIC_URL
-        )
-        client_id = defaults.client_id or ""
-        if options.client_id:
-            client_id = option("--client-id", options.client_id, parse_client_id)
-        audiences: tuple[str, ...] = ()
-        if options.reuse_tokens:
-            text = options.audience or ",".join(defaults.audiences or (SUGGESTED_AUDIENCE,))
-            audiences = option(
-                "--audience", text, lambda value: parse_audiences(value, domain=domain)
-            )
-        secret = defaults.client_secret if client_id == defaults.client_id else None
-        auth0 = Auth0Settings(domain, client_id, secret or "", audiences)
-        return SetupSettings(auth0, public_url, options.reuse_tokens)
-
-    def _domain(self, defaults: Known, given: Credentials) -> str:
-        return defaults.domain or claims_of(given.token).tenant
-
-    def _value(self, name: str, text: str, default: str, kind: _Kind) -> str:
-        if text:
-            return option(name, text, kind.parse)
-        if default:
-            return default
-        if self._ports.prompter is None:
-            raise MISSING_OPTION.failure(
-                Message("Missing: {option}.", option=name),
-                fix=Message("Give {option}.", option=name),
-            )
-        self._ports.console.hint(kind.hint)
-        return self._ports.prompter.text(kind.question, parse=kind.parse)
-
-    def _env_change(self, settings: SetupSettings) -> EnvChange:
-        return self._folder.change(settings, port_in(self._current), self._ports)
-
-    def _write_env(self, settings: SetupSettings, *, is_shown: bool) -> None:
-        change = self._env_change(settings)
+    def keep(known: Known) -> None:
+        nonlocal written
+        change = writer.change(known)
         if change.changes:
-            if not is_shown:
-                show(change, self._ports)
-            self._written = save(change, self._ports)
-            self._env_changes = change.names
+            written = writer.write(change, is_shown=is_shown)
+            changed.extend(change.names)
 
-
-def _with_new_ones(settings: SetupSettings) -> SetupSettings:
-    """The settings with a Client ID and a secret that no `.env` has."""
-    unknown = "new"
-    auth0 = replace(settings.auth0, client_id=unknown, client_secret=unknown)
-    return replace(settings, auth0=auth0)
+    known, findings = provisioning.apply(keep)
+    report = check_values(writer.settings(known), writer.ports)
+    return replace(
+        result,
+        client_id=known.client_id,
+        env_changes=changed,
+        backup=written.backup,
+        findings=(*result.findings, *findings, *report.findings),
+        applied=is_wanted,
+        checks=report.results,
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    question: str
-    hint: str
-    parse: Callable[[str], str]
+class _EnvWriter:
+    """Writes what the application's ID and secret change in the `.env`."""
+
+    folder: Folder
+    reuse_tokens: bool
+    ports: Ports
+
+    def settings(self, known: Known) -> Settings:
+        """Return the complete setup."""
+        return known.settings(reuse_tokens=self.reuse_tokens)
+
+    def change(self, known: Known) -> EnvChange:
+        """Return what those values change."""
+        port = port_in(self.folder.values)
+        return self.folder.change(self.settings(known), port, self.ports)
+
+    def write(self, change: EnvChange, *, is_shown: bool) -> Written:
+        """Write the change; show it before, if it was not shown."""
+        if not is_shown:
+            show(change, self.ports)
+        return save(change, self.ports)
 
 
-_DOMAIN = _Kind(
-    Message("Domain"),
-    Message("Applications → any application → Settings → Basic Information → Domain."),
-    parse_domain,
-)
-_PUBLIC_URL = _Kind(
-    Message("Public URL of LibreChat"),
-    Message("Where browsers reach LibreChat; a tunnel gives one: librechat-auth0 init."),
-    parse_public_url,
-)
+def _known(options: ProvisionOptions, given: Credentials, folder: Folder, ports: Ports) -> Known:
+    """Return what is wanted: by the options, else by the `.env`, else by the user.
+
+    Raises:
+        Failure: an option cannot be right, or nobody can be asked for what is missing.
+    """
+    offered = known_in(folder.values).or_else(
+        Known(domain=claims_of(given.token).tenant or None, audiences=(SUGGESTED_AUDIENCE,))
+    )
+    known = Known()
+    for question, text in (
+        (DOMAIN_OF_ANY_APPLICATION, options.domain),
+        (CLIENT_ID, options.client_id),
+        (PUBLIC_URL, options.public_url),
+    ):
+        known = parsed(question, text, known) if text else known
+    known = known.or_else(same_client(known, offered))
+    for question in (DOMAIN_OF_ANY_APPLICATION, PUBLIC_URL):
+        if known.value(question.name) is None and ports.prompter is None:
+            raise MISSING_OPTION.failure(
+                Message("Missing: {option}.", option=question.option),
+                fix=Message("Give {option}.", option=question.option),
+            )
+        known = ask(question, known, Known(), ports)
+    if not options.reuse_tokens:
+        return replace(known, audiences=None)
+    return parsed(AUDIENCES, options.audience, known) if options.audience else known
+
+
+def _with_new_ones(known: Known) -> Known:
+    """Return the values with a Client ID and a secret that no `.env` has."""
+    return replace(known, client_id="new", client_secret="new")  # noqa: S106

@@ -11,8 +11,6 @@ from wizard.auth0.added_urls import AddedUrls
 from wizard.auth0.management import ManagementApi, write_scopes
 from wizard.auth0.management_access import Access
 from wizard.auth0.management_plan import (
-    NO_URLS,
-    URL_LISTS,
     Part,
     PlannedChange,
     Wanted,
@@ -22,9 +20,10 @@ from wizard.auth0.management_plan import (
 from wizard.commands.choose_access import choose_access, credentials, is_at_hand
 from wizard.execution import INTERRUPTED
 from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.known import Known
 from wizard.language import Message, joined, sentences
 from wizard.ports import Ports
-from wizard.settings import SetupSettings
+from wizard.settings import NO_URLS, URL_LISTS
 
 SECRET_HIDDEN = Rule(
     "LA614",
@@ -47,7 +46,7 @@ RULES = (SECRET_HIDDEN, NOT_TAKEN)
 
 DEFAULT_NAME = "LibreChat"
 
-Keep = Callable[[SetupSettings], None]
+Keep = Callable[[Known], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +54,15 @@ class Job:
     """What to provision.
 
     Attributes:
-        settings: domain, public URL and audience; an empty Client ID looks for an application of
-            that name and makes one where there is none.
+        known: with domain and public URL, and the audiences where tokens are reused; without a
+            Client ID, the application of that name is taken or created.
         env_file: for which LibreChat; URLs that we once added for it go when it has others.
         name: of a new application.
         prune: take away what LibreChat does not need, whoever added it.
         urls_only: change nothing but the lists of URLs.
     """
 
-    settings: SetupSettings
+    known: Known
     env_file: Path
     name: str = DEFAULT_NAME
     prune: bool = False
@@ -83,8 +82,11 @@ class Provisioning:
         self._job = job
         self._ports = ports
         self._api = ManagementApi(access, ports.clock)
-        self._wanted = Wanted(job.settings, job.name, prune=job.prune)
-        client_id = job.settings.auth0.client_id
+        known = job.known
+        if known.public_url is None:
+            raise ValueError("without a public URL there is nothing to set up")
+        self._wanted = Wanted(known.public_url, known.audience, job.name, prune=job.prune)
+        client_id = known.client_id or ""
         with ports.console.working(Message("Reading {tenant}", tenant=access.tenant)):
             self._tenant = self._api.read(self._wanted, client_id)
         if self._tenant.application is not None:
@@ -94,7 +96,7 @@ class Provisioning:
             )
         self.changes = self._plan()
         self.remarks = remarks(self._tenant, self._wanted)
-        self.settings = self._settings()
+        self.known = self._known()
         access.require(write_scopes(self.changes, self._tenant))
 
     @property
@@ -120,10 +122,10 @@ class Provisioning:
         for finding in self.remarks:
             console.finding(finding)
 
-    def apply(self, keep: Keep = lambda _: None) -> tuple[SetupSettings, tuple[Finding, ...]]:
-        """Do it, part by part; returns the whole settings, and what the tenant did not take.
+    def apply(self, keep: Keep = lambda _: None) -> tuple[Known, tuple[Finding, ...]]:
+        """Do it, part by part; returns what is known then, and what the tenant did not take.
 
-        `keep` gets the settings as soon as the application stands, before anything else can go
+        `keep` gets it as soon as the application exists, before anything else can go
         wrong: of a new one, nobody else has the secret.
 
         Raises:
@@ -139,8 +141,8 @@ class Provisioning:
                 if part is Part.APPLICATION:
                     doing = str(self._job.env_file)
                     self._note_use()
-                    self.settings = self._settings()
-                    keep(self.settings)
+                    self.known = self._known()
+                    keep(self.known)
             except Failure as failure:
                 raise _told(failure, doing, done) from None
             except KeyboardInterrupt:
@@ -148,14 +150,14 @@ class Provisioning:
                     told = Message("Done by now: {parts}.", parts=joined(", ", done))
                     raise _continued(INTERRUPTED.failure(), told if done else "") from None
                 raise _told(INTERRUPTED.failure(), doing, done) from None
-        return self.settings, self._read_back() if self.changes else ()
+        return self.known, self._read_back() if self.changes else ()
 
     def _apply(self, part: Part) -> None:
         wanted, before = self._wanted, self._tenant.application
         if part is Part.APPLICATION and before is not None:
             self._added_urls(before.client_id).before_adding(before.urls, wanted.urls)
         with self._ports.console.working(Message("Changing the {part}", part=part.value)):
-            self._tenant = self._api.apply(part, self.changes, self._tenant, wanted.audience)
+            self._tenant = self._api.apply(part, self.changes, self._tenant, wanted.audience or "")
         after = self._tenant.application
         if part is Part.APPLICATION and before is None and after is not None:
             self._added_urls(after.client_id).before_adding(NO_URLS, wanted.urls)
@@ -168,7 +170,7 @@ class Provisioning:
             record.after_adding(application.urls, self._wanted.urls)
 
     def _read_back(self) -> tuple[Finding, ...]:
-        client_id = self.settings.auth0.client_id
+        client_id = self.known.client_id or ""
         try:
             with self._ports.console.working("Reading back"):
                 self._tenant = self._api.read(self._wanted, client_id)
@@ -187,18 +189,16 @@ class Provisioning:
             return changes
         return tuple(change for change in changes if change.field in URL_LISTS)
 
-    def _settings(self) -> SetupSettings:
-        """The settings with the application's ID and secret, if there is one."""
-        auth0 = self._job.settings.auth0
-        application = self._tenant.application
+    def _known(self) -> Known:
+        """Return what is known, with the application's ID and secret if there is one."""
+        known, application = self._job.known, self._tenant.application
         if application is None:
-            return self._job.settings
-        same = application.client_id == auth0.client_id
-        secret = application.client_secret or (auth0.client_secret if same else "")
+            return known
+        same = application.client_id == known.client_id
+        secret = application.client_secret or (known.client_secret if same else None)
         if not secret:
             raise SECRET_HIDDEN.failure(f"{application.name} ({application.client_id}).")
-        known = replace(auth0, client_id=application.client_id, client_secret=secret)
-        return replace(self._job.settings, auth0=known)
+        return replace(known, client_id=application.client_id, client_secret=secret)
 
     def _added_urls(self, client_id: str) -> AddedUrls:
         return AddedUrls(
@@ -220,20 +220,17 @@ class Provisioning:
                 return Message("Give the application access")
 
 
-def set_up_auth0(
-    settings: SetupSettings, env_file: Path, ports: Ports, keep: Keep
-) -> SetupSettings | None:
+def set_up_auth0(known: Known, env_file: Path, ports: Ports, keep: Keep) -> Known | None:
     """Set the tenant up after asking; for `init`.
 
     Returns:
-        The settings with Client ID and secret, None if the user did not want the changes.
+        What is known then, with Client ID and secret; None if the user did not want the changes.
 
     Raises:
         Failure: it could not be done, or not to its end; the detail says what was done.
     """
-    given = credentials(ports.environ)
-    access = choose_access(settings.auth0.domain, given, ports)
-    provisioning = Provisioning(Job(settings, env_file), access, ports)
+    access = choose_access(known.domain or "", credentials(ports.environ), ports)
+    provisioning = Provisioning(Job(known, env_file), access, ports)
     provisioning.show()
     if not provisioning.changes:
         ports.console.done("Auth0 is set up already.")
@@ -245,7 +242,7 @@ def set_up_auth0(
     return complete
 
 
-def swap_urls(settings: SetupSettings, env_file: Path, ports: Ports) -> bool:
+def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
     """Put LibreChat's new URLs in the place of those we added before; for `tunnel`.
 
     Returns:
@@ -255,10 +252,10 @@ def swap_urls(settings: SetupSettings, env_file: Path, ports: Ports) -> bool:
         Failure: it could not be done.
     """
     given = credentials(ports.environ)
-    if not is_at_hand(given, ports) or not settings.auth0.client_id:
+    if not is_at_hand(given, ports) or not known.client_id:
         return False
-    access = choose_access(settings.auth0.domain, given, ports)
-    provisioning = Provisioning(Job(settings, env_file, urls_only=True), access, ports)
+    access = choose_access(known.domain or "", given, ports)
+    provisioning = Provisioning(Job(known, env_file, urls_only=True), access, ports)
     if provisioning.changes:
         provisioning.show()
         prompter = ports.prompter

@@ -17,7 +17,13 @@ from wizard.commands.init_options import InitOptions
 from wizard.known import Known
 from wizard.language import Message, joined
 from wizard.ports import Ports
-from wizard.settings import parse_audiences, parse_client_id, parse_client_secret, parse_domain
+from wizard.settings import (
+    parse_audiences,
+    parse_client_id,
+    parse_client_secret,
+    parse_domain,
+    parse_public_url,
+)
 
 SUGGESTED_AUDIENCE = "https://api.librechat.ai"
 
@@ -95,6 +101,14 @@ AUDIENCES = Question(
     SUGGESTED_AUDIENCE,
     is_needed=lambda options: options.reuse_tokens,
 )
+PUBLIC_URL = Question(
+    "public_url",
+    "--public-url",
+    lambda options: options.public_url,
+    "Public URL of LibreChat",
+    Message("Where browsers reach LibreChat; a tunnel gives one: librechat-auth0 init."),
+    lambda text, _: parse_public_url(text),
+)
 # In the order of the dashboard; the answer to one may be judged by those before it.
 QUESTIONS = (DOMAIN, CLIENT_ID, CLIENT_SECRET, AUDIENCES)
 
@@ -102,6 +116,16 @@ QUESTIONS = (DOMAIN, CLIENT_ID, CLIENT_SECRET, AUDIENCES)
 def needed(options: InitOptions) -> Iterator[Question]:
     """Return the questions that these options leave needed."""
     return (question for question in QUESTIONS if question.is_needed(options))
+
+
+def parsed(question: Question, text: str, known: Known) -> Known:
+    """Return what is known, with the value of an option.
+
+    Raises:
+        Failure: it cannot be right.
+    """
+    value = option(question.option, text, lambda it: question.parse(it, known))
+    return known.having(question.name, value)
 
 
 def given_values(options: InitOptions) -> Known:
@@ -118,7 +142,7 @@ def given_values(options: InitOptions) -> Known:
     known = Known()
     for question in needed(options):
         if text := question.given(options):
-            known = _parsed(question, text, known)
+            known = parsed(question, text, known)
     return known
 
 
@@ -156,7 +180,7 @@ def ask(question: Question, known: Known, offered: Known, ports: Ports) -> Known
         return known
     kept = same_client(known, offered).value(question.name)
     if ports.prompter is None:
-        return _parsed(question, _text(kept), known)
+        return parsed(question, _text(kept), known)
 
     def parse(text: str) -> object:
         return kept if question.is_hidden and kept and not text else question.parse(text, known)
@@ -182,8 +206,3 @@ def same_client(known: Known, offered: Known) -> Known:
 def _text(value: object) -> str:
     """Return the value as it is typed."""
     return ",".join(value) if isinstance(value, tuple) else str(value or "")
-
-
-def _parsed(question: Question, text: str, known: Known) -> Known:
-    value = option(question.option, text, lambda it: question.parse(it, known))
-    return known.having(question.name, value)

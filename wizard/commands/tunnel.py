@@ -24,7 +24,7 @@ from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.setup import doubts, url_values
 from wizard.ports import Ports
-from wizard.settings import Auth0Settings, SetupSettings
+from wizard.settings import NO_URLS, URL_LISTS, urls_of
 from wizard.tunnels import tunnel_of
 
 NO_ENV = Rule(
@@ -264,13 +264,10 @@ class _Reopening:
         """Have the tenant take the new URLs, where a Management API credential is at hand."""
         from wizard.commands.provisioning import swap_urls
 
-        known = self._known
-        if not known.domain:
+        if not self._known.domain:
             return False
-        auth0 = Auth0Settings(
-            known.domain, known.client_id or "", known.client_secret or "", known.audiences or ()
-        )
-        return swap_urls(SetupSettings(auth0, self.opened.url), self._store.path, self._ports)
+        known = replace(self._known, public_url=self.opened.url)
+        return swap_urls(known, self._store.path, self._ports)
 
     def _show_dashboard(self, changes: Sequence[DashboardChange]) -> None:
         from wizard.auth0.dashboard import APPLICATIONS, application
@@ -291,12 +288,8 @@ class _Reopening:
 
 def dashboard_changes(known: Known, url: str) -> tuple[DashboardChange, ...]:
     """What changes in the dashboard's lists of URLs when LibreChat moves to that one."""
-    from wizard.auth0.management_plan import NO_URLS, URL_LISTS, Wanted
-
-    auth0 = Auth0Settings(known.domain or "", known.client_id or "", "")
-    old_url = known.public_url
-    old = Wanted(SetupSettings(auth0, old_url)).urls if old_url else NO_URLS
-    new = Wanted(SetupSettings(auth0, url)).urls
+    old = urls_of(known.public_url) if known.public_url else NO_URLS
+    new = urls_of(url)
     return tuple(
         DashboardChange(title, old[name], new[name])
         for name, title in URL_LISTS.items()

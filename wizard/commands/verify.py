@@ -24,7 +24,7 @@ from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_cod
 from wizard.language import Message
 from wizard.librechat.instance import judge_instance, look_at_instance
 from wizard.ports import Ports
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 from wizard.tunnels import tunnel_for
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class VerifyOptions:
 class VerifyResult:
     """What came of it; `sign_in` is None where LibreChat was looked at instead, or nothing."""
 
-    settings: SetupSettings
+    settings: Settings
     findings: Sequence[Finding]
     checks: Sequence[CheckResult] = ()
     sign_in: Judgement | None = None
@@ -127,7 +127,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
 
 
 def _sign_in(
-    options: VerifyOptions, settings: SetupSettings, report: TenantReport, ports: Ports, port: int
+    options: VerifyOptions, settings: Settings, report: TenantReport, ports: Ports, port: int
 ) -> Judgement:
     with ExitStack() as stack:
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 SECONDS_OF_A_TOKEN = 86_400
 DEMO_EMAIL = "demo@example.com"
@@ -151,15 +151,15 @@ class Tenant:
         return next((user for user in self.users.values() if user.user_id == user_id), None)
 
 
-def add_librechat(tenant: Tenant, setup: SetupSettings) -> User:
+def add_librechat(tenant: Tenant, setup: Settings) -> User:
     """Make `tenant` ready for LibreChat at `setup.public_url`; return its only user."""
     application = Application(
-        client_id=setup.auth0.client_id,
-        client_secret=setup.auth0.client_secret,
+        client_id=setup.client_id,
+        client_secret=setup.client_secret or "",
         callbacks=[setup.callback_url],
     )
     user = User(login=DEMO_EMAIL, password=secrets.token_urlsafe(12), email=DEMO_EMAIL)
     tenant.applications = {application.client_id: application}
-    tenant.apis = frozenset(setup.auth0.audiences)
+    tenant.apis = frozenset(setup.audiences)
     tenant.users = {user.login: user}
     return user

@@ -17,7 +17,7 @@ from wizard.http import HttpClient
 from wizard.language import Message
 from wizard.librechat.instance import look_at_instance
 from wizard.rules import all_rules
-from wizard.settings import SetupSettings, port_in
+from wizard.settings import Settings, port_in
 from wizard.threads import begin
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def conclude(
     return Examination(subject, tenant, tuple(findings))
 
 
-def _ask_tenant(settings: SetupSettings, http: HttpClient, clock: Clock) -> TenantReport:
+def _ask_tenant(settings: Settings, http: HttpClient, clock: Clock) -> TenantReport:
     from wizard.auth0.checks import check_tenant
 
     return check_tenant(settings, http, clock)

@@ -13,11 +13,11 @@ from wizard.findings import Finding, Rule, Severity
 from wizard.language import Message
 from wizard.settings import (
     CALLBACK_PATH,
-    Auth0Settings,
     InvalidValue,
     is_mask,
     is_placeholder,
     is_tenant_domain,
+    issuer_of,
     looks_like_client_secret,
     parse_client_id,
     parse_client_secret,
@@ -252,7 +252,7 @@ def _issuer_trouble(value: str) -> str:
 
 
 def _issuer(domain: str) -> str:
-    return Auth0Settings(domain, "", "").issuer
+    return issuer_of(domain)
 
 
 def fresh_session_secret(_: Subject, __: Finding) -> Edits:

@@ -21,9 +21,8 @@ from wizard.librechat.secrets import secrets_of, without
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.librechat.versions import is_older
 from wizard.settings import (
-    Auth0Settings,
     InvalidValue,
-    SetupSettings,
+    Settings,
     parse_audiences,
     parse_client_id,
     parse_client_secret,
@@ -209,7 +208,7 @@ def gather(path: Path, content: bytes, environ: Mapping[str, str]) -> Subject:
     )
 
 
-def settings_of(subject: Subject) -> SetupSettings | None:
+def settings_of(subject: Subject) -> Settings | None:
     """What the tenant can be asked about; None while a value cannot be right."""
     secret = subject.value("OPENID_CLIENT_SECRET")
     server = subject.value("DOMAIN_SERVER")
@@ -217,15 +216,17 @@ def settings_of(subject: Subject) -> SetupSettings | None:
     if not (_ORIGIN.fullmatch(issuer) and _ORIGIN.fullmatch(server)):
         return None
     try:
-        auth0 = Auth0Settings(
+        return Settings(
             domain=parse_domain(issuer),
             client_id=parse_client_id(subject.value("OPENID_CLIENT_ID")),
-            client_secret=parse_client_secret(secret) if secret else "",
+            client_secret=parse_client_secret(secret) if secret else None,
             audiences=subject.audiences,
+            public_url=server,
+            reuse_tokens=subject.reuses_tokens,
+            own_scope=subject.value("OPENID_SCOPE") or None,
         )
     except InvalidValue:
         return None
-    return SetupSettings(auth0, server, subject.reuses_tokens, subject.value("OPENID_SCOPE"))
 
 
 def issuer_without_path(issuer: str) -> str:

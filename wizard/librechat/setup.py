@@ -12,7 +12,7 @@ from wizard.findings import Finding, Rule, Severity
 from wizard.language import Message
 from wizard.librechat.env_file import Change, EnvFile, Suggestion, quoted
 from wizard.librechat.variables import VARIABLES, Format, Section
-from wizard.settings import SESSION_SECRET_MIN_LENGTH, SetupSettings, is_loopback, is_placeholder
+from wizard.settings import SESSION_SECRET_MIN_LENGTH, Settings, is_loopback, is_placeholder
 
 PUBLIC_CREDENTIAL = Rule(
     "LA160",
@@ -95,7 +95,7 @@ class EnvPlan:
 
 
 def plan_env(
-    settings: SetupSettings,
+    settings: Settings,
     existing: bytes | None,
     example: bytes | None,
     *,
@@ -136,15 +136,14 @@ def plan_env(
 
 
 def wanted_values(
-    settings: SetupSettings, current: Mapping[str, str], random_hex: RandomHex
+    settings: Settings, current: Mapping[str, str], random_hex: RandomHex
 ) -> dict[str, str]:
     """The variables that sign-in, refresh and logout need, by LibreChat's own code."""
-    auth0 = settings.auth0
     values = {
         **url_values(settings.public_url),
-        "OPENID_ISSUER": auth0.issuer,
-        "OPENID_CLIENT_ID": auth0.client_id,
-        "OPENID_CLIENT_SECRET": auth0.client_secret,
+        "OPENID_ISSUER": settings.issuer,
+        "OPENID_CLIENT_ID": settings.client_id,
+        "OPENID_CLIENT_SECRET": settings.client_secret or "",
         "OPENID_SCOPE": settings.scope,
         "OPENID_REUSE_TOKENS": "true" if settings.reuse_tokens else "false",
         "OPENID_SESSION_SECRET": _session_secret(current, random_hex),
@@ -157,10 +156,10 @@ def wanted_values(
         "OPENID_USE_END_SESSION_ENDPOINT",
     ):
         values[name] = VARIABLES[name].written or ""
-    audience = ",".join(auth0.audiences) if settings.reuse_tokens else ""
+    audience = ",".join(settings.audiences) if settings.reuse_tokens else ""
     audiences = {
         "OPENID_AUDIENCE": audience,
-        "OPENID_REFRESH_AUDIENCE": auth0.audience if audience else "",
+        "OPENID_REFRESH_AUDIENCE": (settings.audience or "") if audience else "",
     }
     values |= {name: each for name, each in audiences.items() if each or current.get(name)}
     if not current.get("OPENID_BUTTON_LABEL"):
