@@ -169,12 +169,12 @@ def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
 def _steps(stack: ExitStack) -> Sequence[Step[Progress]]:
     """Return the steps in the order in which the user sees them; the stack closes the tunnel."""
     return (
-        Step("LibreChat", _look_at_folder),
-        Step("An HTTPS address", partial(_open_tunnel, stack)),
-        Step("Auth0's dashboard", _prepare_auth0),
-        Step("Values from Auth0", _ask_for_values),
-        Step("Proof", _prove),
-        Step("The .env", _write),
+        Step(Message("LibreChat"), _look_at_folder),
+        Step(Message("An HTTPS address"), partial(_open_tunnel, stack)),
+        Step(Message("Auth0's dashboard"), _prepare_auth0),
+        Step(Message("Values from Auth0"), _ask_for_values),
+        Step(Message("Proof"), _prove),
+        Step(Message("The .env"), _write),
         Step("", _prove_sign_in),
     )
 
@@ -212,8 +212,10 @@ def _resumed(progress: Progress, ports: Ports) -> Known:
     if answers == Known() or ports.prompter is None:
         return Known()
     shown = ", ".join(filter(None, (answers.public_url, answers.domain, answers.client_id)))
-    question = "Go on with the answers of the run that was stopped ({answers})?"
-    if ports.prompter.confirm(Message(question, answers=shown)):
+    question = Message(
+        "Go on with the answers of the run that was stopped ({answers})?", answers=shown
+    )
+    if ports.prompter.confirm(question):
         return answers
     drafts.forget()
     return Known()
