@@ -13,7 +13,7 @@ from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_
 from wizard.clock import Clock
 from wizard.http import HttpClient, NetworkError
 from wizard.language import Message
-from wizard.settings import SetupSettings
+from wizard.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Attempt:
 class Exchange:
     """Gets tokens as LibreChat would, and judges them."""
 
-    settings: SetupSettings
+    settings: Settings
     discovery: Discovery
     keys: Sequence[Jwk]
     http: HttpClient
@@ -68,7 +68,7 @@ class Exchange:
             return OAuthError("", Message("no answer came, {trouble}", trouble=trouble))
 
     def _ask_for_tokens(self, form: dict[str, str]) -> Tokens | OAuthError:
-        form |= client_credentials(self.settings, self.settings.auth0.client_secret)
+        form |= client_credentials(self.settings, self.settings.client_secret)
         headers = {"Accept": "application/json"}
         endpoint = self.discovery.token_endpoint
         return read_tokens(self.http.request("POST", endpoint, form=form, headers=headers))
