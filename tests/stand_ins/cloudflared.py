@@ -2,7 +2,7 @@
 
 Log lines are those of cloudflared 2024 to 2026. `STAND_IN_STATE` is a folder in which it leaves
 the port of its edge; `STAND_IN_SCENARIO` is "" or what is different: limited, unreachable,
-silent, ends, streams (the edge does not hold back events), forgets (after a loss).
+silent, ends, forgets (after a loss).
 
 SIGUSR1 cuts the connection to Cloudflare, SIGUSR2 brings it back.
 """
@@ -129,10 +129,10 @@ class Metrics(Handler):
 
 
 def serve_visitor(tunnel: Cloudflared, visit: Visit) -> None:
-    """As Cloudflare's edge does: a stream of events is held back until it ends (#1449)."""
+    """As Cloudflare's edge does, but that events are not held back."""
     if not tunnel.origin_of_visitors:
         visit.answer(404, b"")
-    elif not visit.pass_on(tunnel.origin_of_visitors, hold_events=SCENARIO != "streams"):
+    elif not visit.pass_on(tunnel.origin_of_visitors):
         visit.answer(502, b"Bad gateway")
 
 

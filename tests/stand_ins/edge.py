@@ -62,11 +62,8 @@ class Visit:
         self._rest = b""
         self.head = self._read_head()
 
-    def pass_on(self, upstream: str, *, hold_events: bool = False) -> int:
-        """Pass it on to host:port, and the answer back; its status, 0 if nobody is there.
-
-        `hold_events` keeps server-sent events until their stream ends.
-        """
+    def pass_on(self, upstream: str) -> int:
+        """Pass it on to host:port, and the answer back; its status, 0 if nobody is there."""
         assert self.head is not None
         host, _, port = upstream.rpartition(":")
         try:
@@ -77,8 +74,6 @@ class Visit:
             there.sendall(self.head.forwarded(self.address) + self._rest)
             threading.Thread(target=_copy, args=(self.connection, there), daemon=True).start()
             answer, rest = _until_blank_line(there)
-            if hold_events and b"text/event-stream" in answer.lower():
-                rest += b"".join(iter(lambda: there.recv(65536), b""))
             self.connection.sendall(answer + rest)
             _copy(there, self.connection)
             return int(answer.split(b" ", 2)[1])

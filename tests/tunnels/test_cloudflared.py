@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,19 +20,13 @@ import pytest
 
 from tests.tunnels.conftest import Listener, free_port, pid_of, supervisor_of, until
 from wizard.findings import ExitCode, Failure
+from wizard.http import WAITING, WAITING_HEADER
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
-from wizard.tunnels import EventKind, TunnelRequest, event_streams, provider
+from wizard.tunnels import EventKind, TunnelRequest, provider
 from wizard.tunnels.cloudflared import RULES, CloudflaredTunnel
 
 STAND_IN = Path(__file__).parent.parent / "stand_ins" / "cloudflared.py"
-
-
-@pytest.fixture(autouse=True)
-def _quick_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_streams, "HOLD_SECONDS", 0.5)
-    monkeypatch.setattr(event_streams, "REACHABLE_SECONDS", 3.0)
-    monkeypatch.setattr(event_streams, "RETRY_SECONDS", 0.05)
 
 
 class World:
@@ -54,11 +50,9 @@ class World:
 
     def tunnel(self, *, seconds: float = 20.0, **changes: object) -> CloudflaredTunnel:
         request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
-        return CloudflaredTunnel(
-            request, SystemProcesses(), self.environ, start_seconds=seconds, visit=self.visit
-        )
+        return CloudflaredTunnel(request, SystemProcesses(), self.environ, start_seconds=seconds)
 
-    def visit(self, url: str) -> AbstractContextManager[event_streams.Stream]:
+    def visit(self, url: str) -> AbstractContextManager[http.client.HTTPResponse]:
         edge = (self.state / urlsplit(url).netloc).read_text()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         path = urlsplit(url).path or "/"
@@ -92,32 +86,49 @@ def test_the_url_leads_to_librechat(world: World) -> None:
     assert "X-Forwarded-Proto: https\n" in page
 
 
-def test_held_back_events_are_found_and_told(world: World, listener: Listener) -> None:
+def test_that_events_are_held_back_is_known(world: World) -> None:
     with running(world.tunnel()) as opened:
-        findings = opened.findings
+        (finding,) = opened.findings
 
-    assert [finding.rule.id for finding in findings] == ["LA372"]
-    assert findings[0].detail == "A probe saw it."
-    assert "chats look frozen" in findings[0].rule.why
-
-
-def test_events_that_pass_are_no_finding(world: World) -> None:
-    world.environ["STAND_IN_SCENARIO"] = "streams"
-    with running(world.tunnel()) as opened:
-        assert opened.findings == []
+    assert finding.rule.id == "LA372"
+    assert "chats look frozen" in finding.rule.why
 
 
-def test_what_no_probe_reaches_is_told_as_known(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(event_streams, "REACHABLE_SECONDS", 0.3)
-    monkeypatch.setattr(World, "visit", _nobody_there)
-    with running(world.tunnel()) as opened:
-        assert opened.findings[0].detail == "It is known; no probe came through."
+def test_requests_are_reported(world: World, listener: Listener) -> None:
+    with world.tunnel() as url:
+        with world.visit(f"{url}/a?code=secret") as answer:
+            answer.read()
+        with pytest.raises(urllib.error.HTTPError) as missing:
+            world.visit(f"{url}/missing")
+        missing.value.close()
+        assert until(lambda: len(listener.requests()) == 2)
+
+    seen = [(event.method, event.path, event.status) for event in listener.requests()]
+    assert seen == [("GET", "/a", 200), ("GET", "/missing", 404)]
 
 
-def _nobody_there(_: World, url: str) -> AbstractContextManager[event_streams.Stream]:
-    raise OSError(f"{url} does not resolve")
+def test_who_asks_and_for_what_host_is_for_cloudflare_to_say(world: World) -> None:
+    with world.tunnel() as url, world.visit(f"{url}/") as answer:
+        lines = answer.read(4096).decode().splitlines()
+        edge = (world.state / urlsplit(url).netloc).read_text()
+
+    said = [line for line in lines if line.startswith(("Host", "X-Forwarded-"))]
+    assert said == [
+        f"Host: 127.0.0.1:{edge}",
+        "X-Forwarded-For: 127.0.0.1",
+        "X-Forwarded-Proto: https",
+        f"X-Forwarded-Host: 127.0.0.1:{edge}",
+    ]
+
+
+def test_visitors_see_that_librechat_is_not_up(world: World) -> None:
+    with (
+        world.tunnel(port=free_port()) as url,
+        pytest.raises(urllib.error.HTTPError) as refused,
+    ):
+        world.visit(url)
+    refused.value.close()
+    assert (refused.value.code, refused.value.headers[WAITING_HEADER]) == (503, WAITING)
 
 
 def test_the_users_own_configuration_and_token_are_left_out(world: World) -> None:
@@ -201,13 +212,14 @@ def test_a_url_cannot_be_chosen(world: World) -> None:
 def test_closing_leaves_no_process_and_no_port(world: World) -> None:
     opened = world.tunnel()
     opened.open()
-    relay = opened._relay
-    assert relay is not None
+    assert opened._proxy is not None
+    port = opened._proxy.port
+    assert _listens(port)
     opened.close()
     opened.close()
 
     assert start_time(supervisor_of(opened)) is None
-    assert not _listens(relay.port)
+    assert not _listens(port)
 
 
 def _listens(port: int) -> bool:
@@ -218,22 +230,12 @@ def _listens(port: int) -> bool:
     return True
 
 
-def test_a_relay_leads_where_it_is_told_and_cuts_the_old_way(librechat: int) -> None:
-    relay = event_streams.Relay(free_port())
-    assert not _listens(relay.port)
-    relay.lead_to(librechat)
-    assert _listens(relay.port)
-    relay.close()
-    assert not _listens(relay.port)
-
-
 def test_no_cloudflared_outlives_us(world: World) -> None:
     script = world.folder / "run.py"
     script.write_text(
         "import os, pathlib, time\n"
         "from wizard.processes import SystemProcesses\n"
-        "from wizard.tunnels import TunnelRequest, event_streams, provider\n"
-        "event_streams.REACHABLE_SECONDS = 0\n"
+        "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
         "tunnel = provider('cloudflared').tunnel(request, SystemProcesses(), os.environ)\n"
         "tunnel.open()\n"

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.language import Message
 from wizard.private import private_folder
 from wizard.supervisor import NOT_STARTED
-from wizard.tunnels import Offer, Tunnel, TunnelEvent, TunnelRequest, event_streams
+from wizard.tunnels import Offer, Tunnel, TunnelRequest
 from wizard.tunnels.child import START_SECONDS, ChildTunnel
 from wizard.tunnels.local_api import LocalApi
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
+    from wizard.tunnels.proxy import ProxyThread
 
 _DOCS = "https://developers.cloudflare.com/cloudflare-one/networks/connectors/cloudflare-tunnel"
 _WHY = Message("LibreChat is reached through the tunnel.")
@@ -101,7 +101,6 @@ class CloudflaredTunnel(ChildTunnel):
         environ: Mapping[str, str],
         *,
         start_seconds: float = START_SECONDS,
-        visit: event_streams.Visit | None = None,
     ) -> None:
         super().__init__(request, processes, environ, start_seconds=start_seconds)
         # Every option of cloudflared can come from the environment, a token for another tunnel too.
@@ -110,55 +109,39 @@ class CloudflaredTunnel(ChildTunnel):
             for name, value in self._environ.items()
             if not name.startswith("TUNNEL_") and name != "NO_AUTOUPDATE"
         }
-        self._visit = visit or _visit
-        self._relay: event_streams.Relay | None = None
-        self._tells = False
+        self._proxy: ProxyThread | None = None
         self._metrics = ""
         self._api = LocalApi()
         self._forgotten = False
-        self._findings: list[Finding] = []
 
     @property
     def findings(self) -> Sequence[Finding]:
         """See `Tunnel.findings`."""
-        return self._findings
+        return (HELD_BACK.finding(),)
 
     def _start(self) -> str:
-        if self._request.requested_url:
-            raise NO_CHOICE.failure(self._request.requested_url)
-        relay = self._relay = event_streams.Relay(self._request.port, self._passed)
-        self._progress(Message("Asking Cloudflare for a quick tunnel"))
-        url = super()._start()
-        self._progress(Message("Finding out whether chats can stream through it"))
-        passes = event_streams.come_one_by_one(url, relay, self._visit, self._closing)
-        relay.lead_to(self._request.port)
-        self._tells = True
-        if passes is not True:
-            self._findings.append(
-                HELD_BACK.finding(
-                    Message("A probe saw it.")
-                    if passes is False
-                    else Message("It is known; no probe came through.")
-                )
-            )
-        return url
+        from wizard.tunnels.proxy import Proxy, ProxyThread
 
-    def _passed(self, event: TunnelEvent) -> None:
-        """Tell of a request, unless it is one of our own probe's."""
-        if self._tells:
-            self._request.on_event(event)
+        request = self._request
+        if request.requested_url:
+            raise NO_CHOICE.failure(request.requested_url)
+        # cloudflared's log has no requests, and its own page for visitors blames the tunnel.
+        proxy = Proxy(request.port, None, on_event=request.on_event, language=request.language)
+        self._proxy = ProxyThread(proxy)
+        self._proxy.begin()
+        self._progress(Message("Asking Cloudflare for a quick tunnel"))
+        return super()._start()
 
     def _stop(self) -> None:
         super()._stop()
-        relay, self._relay = self._relay, None
-        if relay is not None:
-            relay.close()
+        if self._proxy is not None:
+            self._proxy.end()
 
     def _command(self) -> Sequence[str]:
         program = self._processes.which("cloudflared")
         if program is None:
             raise NO_CLOUDFLARED.failure()
-        if self._relay is None:
+        if self._proxy is None:
             raise NOT_UP.failure("The tunnel was closed.")
         # A configuration file of the user's would lead to other services than this one.
         configuration = private_folder(self._request.state_dir) / "cloudflared.yml"
@@ -167,7 +150,7 @@ class CloudflaredTunnel(ChildTunnel):
             *(str(program), "tunnel", "--no-autoupdate"),
             *("--config", str(configuration)),
             *("--metrics", "127.0.0.1:0"),
-            *("--url", f"http://127.0.0.1:{self._relay.port}"),
+            *("--url", f"http://127.0.0.1:{self._proxy.port}"),
         )
 
     def _hear(self, line: str) -> None:
@@ -239,15 +222,3 @@ class Cloudflared:
 
 
 PROVIDER = Cloudflared()
-
-
-def _visit(url: str) -> AbstractContextManager[event_streams.Stream]:
-    """Ask for the URL as a browser's event stream does."""
-    import ssl
-    import urllib.request
-
-    import truststore
-
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    request = urllib.request.Request(url, headers={"Accept": "text/event-stream"})  # noqa: S310 - https
-    return urllib.request.urlopen(request, timeout=10, context=context)  # type: ignore[no-any-return]  # noqa: S310

@@ -125,6 +125,11 @@ class ProxyThread:
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._proxy.port
+
     def begin(self) -> None:
         """Listen.
 
