@@ -153,8 +153,7 @@ class AccessPlan:
         if before and before.mode & _OTHERS_READ:
             return Notice(
                 hint=Message(
-                    "Its mode becomes {mode}: other users of this machine can no longer read it."
-                    " If LibreChat runs as one of them, give the file to a group of theirs:"
+                    "Its mode becomes {mode}: other users can no longer read it. For one that must:"
                     " chgrp GROUP {file}; chmod 640 {file}",
                     mode=f"{after.mode:03o}",
                     file=command_line([str(self.path)]),
