@@ -7,10 +7,21 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from tests.seed import SEED
+
+# The first example may load a catalogue, and the machine may be busy: time is no reason to fail.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 REQUIRE_PROGRAMS = os.environ.get("REQUIRE_PROGRAMS") == "1"
 
 SETTINGS_PREFIXES = ("AUTH0_", "LIBRECHAT_AUTH0_", "NGROK_", "OPENID_")
+
+
+def pytest_report_header() -> str:
+    return f"TEST_SEED={SEED}"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
+from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 from tests.e2e.program import PROGRAM
@@ -43,6 +44,10 @@ def catalogue_of(language: str) -> Catalog:
         return read_po(file, language)
 
 
+def texts_of(catalogue: Catalog) -> dict[object, object]:
+    return {each.id: (each.string, sorted(each.locations)) for each in catalogue if each.id}
+
+
 def fields(text: str) -> set[str]:
     return set(re.findall(r"\{(\w+)\}", text))
 
@@ -62,10 +67,13 @@ def test_every_text_is_translated(language: str) -> None:
 
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_the_files_are_those_that_the_code_makes(language: str) -> None:
+    """Whatever Babel wrote them: its versions head and break the lines differently."""
     folder = LOCALE / language / "LC_MESSAGES"
 
     for name, content in contents(language).items():
-        assert (folder / name).read_bytes() == content, "run: python -m tools.texts"
+        read = read_mo if name.endswith(".mo") else read_po
+        kept, made = read(BytesIO((folder / name).read_bytes())), read(BytesIO(content))
+        assert texts_of(kept) == texts_of(made), "run: python -m tools.texts"
 
 
 @pytest.mark.parametrize("language", TRANSLATED)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.languages import untranslatable
@@ -265,7 +265,6 @@ def test_which_wildcards_are_shared_with_strangers(url: str, shared: bool) -> No
 
 
 @given(tenants)
-@settings(deadline=None)  # the first one loads the catalogue
 def test_every_reason_can_be_said_in_another_language(tenant: TenantState) -> None:
     changes = plan(tenant, WANTED)
     assert untranslatable([text for it in changes for text in (it.why, it.part.value)]) == []

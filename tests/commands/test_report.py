@@ -88,7 +88,7 @@ def test_a_secret_in_the_wrong_place(name: str) -> None:
         assert GOOD["JWT_SECRET"] not in report
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(list(VARIABLES)), st.text(max_size=30))
 def test_any_value_can_be_reported(name: str, value: str) -> None:
     text = env() + f"\n{name}={value}\nOPENID_CLIENT_SECRET={CLIENT_SECRET}"

@@ -61,7 +61,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LINES, st.sampled_from(["\n", "\r\n", "\r"]))
 def test_no_file_breaks_a_rule(lines: list[str], line_break: str) -> None:
     checked = subject(line_break.join([*lines, f"OPENID_CLIENT_SECRET={SECRET}"]))
@@ -73,7 +73,7 @@ def test_no_file_breaks_a_rule(lines: list[str], line_break: str) -> None:
         assert len(finding.detail) < 2000
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(LINES)
 def test_repairs_come_to_an_end(lines: list[str]) -> None:
     checked = subject("\n".join(lines))

@@ -1,13 +1,13 @@
 """What users see, from first line to last, of real runs: kept in tests/golden to be read by eye.
 
-All takes place in one folder with one name, so that lines are broken at the same places each
-time; what differs from run to run is replaced by as many characters.
+All takes place in a folder whose name has one length, so that lines are broken at the same places
+each time; what differs from run to run is replaced by as many characters.
 """
 
 from __future__ import annotations
 
-import fcntl
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -20,35 +20,40 @@ from tests.e2e.terminal import CTRL_C, PLAIN, PROGRAM, Choose, Terminal
 from tests.librechat.example import env_example
 from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, free_port
 from wizard.language import Message, user_language
+from wizard.private import file_name
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-PLACE = Path("/tmp/golden")
+SHOWN = Path("/tmp/golden")
 
 
 @dataclass
 class Place:
     """A user's machine with LibreChat, and the tenant."""
 
+    folder: Path
     demo: Demo
     authority: Authority
-    checkout: Path = PLACE / "LibreChat"
     chance: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def checkout(self) -> Path:
+        return self.folder / "LibreChat"
 
     @property
     def environ(self) -> dict[str, str]:
         return {
-            "HOME": str(PLACE),
-            "XDG_STATE_HOME": str(PLACE),
-            "XDG_DATA_HOME": str(PLACE / "data"),
-            "XDG_CONFIG_HOME": str(PLACE / "config"),
-            "PATH": str(PLACE / "bin"),
+            "HOME": str(self.folder),
+            "XDG_STATE_HOME": str(self.folder),
+            "XDG_DATA_HOME": str(self.folder / "data"),
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+            "PATH": str(self.folder / "bin"),
             "SSL_CERT_FILE": str(self.authority.ca),
             "NO_COLOR": "1",
         }
 
     def install(self, name: str, status: int) -> None:
         """A program that does nothing and ends with that status."""
-        program = PLACE / "bin" / name
+        program = self.folder / "bin" / name
         program.write_text(f"#!/bin/sh\nexit {status}\n")
         program.chmod(0o755)
 
@@ -63,6 +68,8 @@ class Place:
         for value, shown in (
             (auth0.client_id, "abcdefghijklmnopqrstuvwxyz012345"),
             (domain.rpartition(":")[2], "50443"),
+            (file_name(self.checkout / ".env"), file_name(SHOWN / "LibreChat/.env")),
+            (str(self.folder), str(SHOWN)),
             *self.chance,
         ):
             wrapped = r"(\n *)?".join(map(re.escape, value))
@@ -89,22 +96,18 @@ def _zeros(found: re.Match[str]) -> str:
 
 @contextmanager
 def place(demo: Demo, authority: Authority) -> Iterator[Place]:
-    """The folder as new; others who want it wait."""
-    with Path(f"{PLACE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.rmtree(PLACE, ignore_errors=True)
-        PLACE.mkdir(mode=0o700)
-        try:
-            made = Place(demo, authority)
-            (PLACE / "bin").mkdir()
-            made.checkout.mkdir()
-            (made.checkout / "package.json").write_text(
-                '{"name": "LibreChat", "version": "v0.8.8"}'
-            )
-            (made.checkout / ".env.example").write_text(env_example())
-            yield made
-        finally:
-            shutil.rmtree(PLACE, ignore_errors=True)
+    """A folder of this run's own."""
+    folder = SHOWN.with_name(secrets.token_hex(len(SHOWN.name) // 2))
+    folder.mkdir(mode=0o700)
+    try:
+        made = Place(folder, demo, authority)
+        (folder / "bin").mkdir()
+        made.checkout.mkdir()
+        (made.checkout / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+        (made.checkout / ".env.example").write_text(env_example())
+        yield made
+    finally:
+        shutil.rmtree(folder)
 
 
 Answer = str | Choose | None

@@ -28,7 +28,7 @@ values = st.one_of(
     st.text(max_size=12),
 )
 all_edits = st.dictionaries(names, st.one_of(values, values.map(Suggestion)), max_size=4)
-careful = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+careful = settings(max_examples=400, suppress_health_check=list(HealthCheck))
 
 
 def edited(data: bytes, edits: dict[str, str | Suggestion]) -> tuple[EnvFile, EnvFile] | None:

@@ -22,6 +22,7 @@ from typing import Self
 import pytest
 
 from tests.languages import untranslatable
+from tests.seed import SEED
 from wizard.findings import ExitCode, Failure, Rule
 from wizard.librechat.access import NOT_OURS_TO_GIVE
 from wizard.librechat.backups import BACKUPS_KEPT
@@ -576,8 +577,6 @@ def left_by_a_killed_save(store: EnvStore, state: Path) -> Path:
 
 
 KILLS = 500
-# The day's, so that each day tries other moments.
-KILL_SEED = os.environ.get("KILL_SEED") or f"{datetime.now(UTC):%Y-%m-%d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -715,8 +714,7 @@ def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # here; the killed wait for the disk
-    print(f"KILL_SEED={KILL_SEED}")  # shown when something fails
-    dice = random.Random(KILL_SEED)
+    dice = random.Random(SEED)
     moments: Counter[str] = Counter()
     with MortalWriter() as writer:
         for number, victim in enumerate(VICTIMS):
