@@ -23,13 +23,13 @@ MODULES = {
 }
 # What knows a part of the world, and nothing of the command line.
 KNOWLEDGE = ("librechat", "auth0", "tunnels")
-SURFACE = ("cli", "commands", "ui", "execution", "ports", "doctor", "demo", "documents")
+SURFACE = ("cli", "commands", "ui", "execution", "ports", "doctor", "demo", "cli_options")
 # Those that touch a standard stream, and why.
 STREAMS = {
     "wizard.ui.console": "what users read",
     "wizard.ui.prompts": "what users are asked",
-    "wizard.cli": "--version, beside other options",
-    "wizard.ui.usage": "usage errors, in another language than Typer's",
+    "wizard.cli": "its encoding, before anything is written",
+    "wizard.cli_options": "--version, beside other options",
     "wizard.__main__": "--version, before anything is imported",
     "wizard.execution": "asks whether a person watches",
     "wizard.supervisor": "why a program cannot be started, in that program's place",

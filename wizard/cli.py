@@ -1,18 +1,14 @@
 """The command line: options in, exit codes out; what a command does is in `wizard.commands`."""
 
-# No `from __future__ import annotations` here: Typer would evaluate each annotation anew, three
-# times over, whatever command is run.
-
 import os
 import sys
-from collections.abc import Callable
 from io import TextIOWrapper
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from wizard.defaults import ENGLISH, LANGUAGES, LIBRECHAT_PORT, SECONDS_TO_SIGN_IN, TUNNELS
+from wizard import cli_options as opt
+from wizard.defaults import ENGLISH, LANGUAGES, SECONDS_TO_SIGN_IN
 from wizard.language import user_language
 
 if TYPE_CHECKING:
@@ -30,91 +26,14 @@ app = typer.Typer(
 )
 
 
-def _known_language(name: str) -> str:
-    if name and name not in LANGUAGES:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(LANGUAGES)}")
-    return name
-
-
-def _rule_ids() -> list[str]:
-    from wizard.rules import all_rules
-
-    return [*all_rules()]
-
-
-Lang = Annotated[
-    str,
-    typer.Option(
-        "--lang",
-        envvar="LIBRECHAT_AUTH0_LANG",
-        metavar="|".join(LANGUAGES),
-        autocompletion=lambda: [*LANGUAGES],
-        help="The language; else the locale's.",
-        callback=_known_language,
-    ),
-]
-Plain = Annotated[
-    bool,
-    typer.Option(
-        "--plain",
-        envvar="LIBRECHAT_AUTH0_PLAIN",
-        help="Plain lines, nothing drawn: for screen readers.",
-    ),
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something breaks.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; go ahead.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")]
-EnvFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--env-file", help="The .env; its folder is the LibreChat folder.", metavar="PATH"
-    ),
-]
-Offline = Annotated[
-    bool, typer.Option("--offline", help="Ask neither the tenant nor the running LibreChat.")
-]
-Domain = Annotated[
-    str, typer.Option(envvar="AUTH0_DOMAIN", help="dev-abc123.us.auth0.com or a custom domain.")
-]
-Port = Annotated[
-    str, typer.Option(envvar="LIBRECHAT_AUTH0_PORT", help=f"LibreChat's port, {LIBRECHAT_PORT}.")
-]
-NgrokDomain = Annotated[
-    str,
-    typer.Option(envvar="LIBRECHAT_AUTH0_NGROK_DOMAIN", help="Your ngrok account's own domain."),
-]
-Subdomain = Annotated[
-    str,
-    typer.Option(
-        "--subdomain",
-        envvar="LIBRECHAT_AUTH0_SUBDOMAIN",
-        help="The name to ask localtunnel for.",
-        metavar="NAME",
-    ),
-]
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from wizard import __version__
-
-        typer.echo(f"librechat-auth0 {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def _common(
     context: typer.Context,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
-    quiet: Quiet = False,
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
-    ] = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
+    quiet: opt.Quiet = False,
+    version: opt.Version = False,
 ) -> None:
     context.obj = {**(context.obj or {}), "plain": plain, "debug": debug, "quiet": quiet}
 
@@ -141,77 +60,31 @@ def _flags(context: typer.Context) -> "Flags":
 @app.command("init")
 def _init(
     context: typer.Context,
-    domain: Domain = "",
-    client_id: Annotated[
-        str, typer.Option(envvar="AUTH0_CLIENT_ID", help="The application's Client ID.")
-    ] = "",
-    client_secret_file: Annotated[
-        str,
-        typer.Option(
-            help="A file with the Client Secret, - for standard input; or set AUTH0_CLIENT_SECRET.",
-            metavar="PATH",
-        ),
-    ] = "",
-    public_client: Annotated[
-        bool, typer.Option("--public-client", help="The application has no secret (SPA, Native).")
-    ] = False,
-    audience: Annotated[
-        str, typer.Option(envvar="AUTH0_AUDIENCE", help="API identifier(s), comma-separated.")
-    ] = "",
-    reuse_tokens: Annotated[
-        bool,
-        typer.Option(
-            "--reuse-tokens/--no-reuse-tokens",
-            help="Sessions on Auth0's tokens; without it no API identifier is needed.",
-        ),
-    ] = True,
-    tunnel: Annotated[
-        str,
-        typer.Option(
-            envvar="LIBRECHAT_AUTH0_TUNNEL",
-            help=f"{', '.join(TUNNELS)} or none.",
-            autocompletion=lambda: [*TUNNELS, "none"],
-        ),
-    ] = "",
-    ngrok_domain: NgrokDomain = "",
-    subdomain: Subdomain = "",
-    public_url: Annotated[
-        str,
-        typer.Option(
-            envvar="LIBRECHAT_AUTH0_PUBLIC_URL", help="An HTTPS URL that leads here already."
-        ),
-    ] = "",
-    port: Port = "",
-    env_file: EnvFile = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Do not check the values against the tenant.")
-    ] = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Prove a real sign-in at the end, without asking.")
-    ] = False,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Show the whole of it with a tenant on this machine.")
-    ] = False,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force",
-            help="Write even though a check found an error; undo even though the .env was edited.",
-        ),
-    ] = False,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Bring the .env back as it was before the last change.")
-    ] = False,
-    no_open: Annotated[
-        bool, typer.Option("--no-open", help="Leave browser and clipboard alone.")
-    ] = False,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
+    domain: opt.Domain = "",
+    client_id: opt.ClientId = "",
+    client_secret_file: opt.ClientSecretFile = "",
+    public_client: opt.PublicClient = False,
+    audience: opt.Audience = "",
+    reuse_tokens: opt.ReuseTokens = True,
+    tunnel: opt.InitTunnel = "",
+    ngrok_domain: opt.NgrokDomain = "",
+    subdomain: opt.Subdomain = "",
+    public_url: opt.PublicUrl = "",
+    port: opt.Port = "",
+    env_file: opt.EnvFile = None,
+    offline: opt.InitOffline = False,
+    verify: opt.Verify = False,
+    demo: opt.DemoFlag = False,
+    force: opt.Force = False,
+    undo: opt.Undo = False,
+    no_open: opt.NoOpen = False,
+    yes: opt.Yes = False,
+    dry_run: opt.DryRun = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
 ) -> None:
     """From a LibreChat folder to a complete .env and a tunnel."""
     from wizard.commands.init import run_init
@@ -255,33 +128,16 @@ def _init(
 @app.command("verify")
 def _verify(
     context: typer.Context,
-    env_file: EnvFile = None,
-    port: Annotated[
-        str,
-        typer.Option(
-            envvar="LIBRECHAT_AUTH0_PORT",
-            help=f"LibreChat's port; that of the .env, or {LIBRECHAT_PORT}.",
-        ),
-    ] = "",
-    tunnel: Annotated[
-        str,
-        typer.Option(
-            envvar="LIBRECHAT_AUTH0_TUNNEL",
-            help="What to open if the public URL leads nowhere; guessed from the URL.",
-            autocompletion=lambda: [*TUNNELS],
-        ),
-    ] = "",
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the sign-in.", min=1)] = (
-        SECONDS_TO_SIGN_IN
-    ),
-    no_open: Annotated[
-        bool, typer.Option("--no-open", help="Show the link; do not open the browser.")
-    ] = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
+    env_file: opt.EnvFile = None,
+    port: opt.EnvPort = "",
+    tunnel: opt.VerifyTunnel = "",
+    timeout: opt.Timeout = SECONDS_TO_SIGN_IN,
+    no_open: opt.ShowLink = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Prove the .env by a real sign-in, judged as by LibreChat."""
     from wizard.commands.verify import VerifyOptions, run_verify
@@ -298,28 +154,19 @@ app.add_typer(tunnel_app, name="tunnel")
 @tunnel_app.callback()
 def _tunnel(
     context: typer.Context,
-    tunnel: Annotated[
-        str,
-        typer.Option(
-            envvar="LIBRECHAT_AUTH0_TUNNEL",
-            help=f"{', '.join(TUNNELS)}.",
-            autocompletion=lambda: [*TUNNELS],
-        ),
-    ] = "",
-    ngrok_domain: NgrokDomain = "",
-    subdomain: Subdomain = "",
-    port: Port = "",
-    env_file: EnvFile = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Leave it open in the background.")
-    ] = False,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
+    tunnel: opt.OpenTunnel = "",
+    ngrok_domain: opt.NgrokDomain = "",
+    subdomain: opt.Subdomain = "",
+    port: opt.Port = "",
+    env_file: opt.EnvFile = None,
+    detach: opt.Detach = False,
+    yes: opt.Yes = False,
+    dry_run: opt.DryRun = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Open the tunnel again and bring the .env up to date."""
     if context.invoked_subcommand is not None:
@@ -342,10 +189,10 @@ def _tunnel(
 @tunnel_app.command("status")
 def _tunnel_status(
     context: typer.Context,
-    json: Json = False,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
+    json: opt.Json = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Which tunnels are open in the background."""
     from wizard.commands.background_tunnels import run_status
@@ -357,15 +204,13 @@ def _tunnel_status(
 @tunnel_app.command("stop")
 def _tunnel_stop(
     context: typer.Context,
-    env_file: EnvFile = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Every tunnel in the background, not only this .env's.")
-    ] = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
+    env_file: opt.EnvFile = None,
+    every: opt.Every = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Close the tunnel that is open in the background."""
     from wizard.commands.background_tunnels import run_stop
@@ -377,20 +222,15 @@ def _tunnel_stop(
 @app.command("trust")
 def _trust(
     context: typer.Context,
-    remove: Annotated[bool, typer.Option("--remove", help="Have it forgotten again.")] = False,
-    ca: Annotated[
-        Path | None,
-        typer.Option(
-            "--ca", help="Another authority's certificate (PEM), such as Caddy's.", metavar="PATH"
-        ),
-    ] = None,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
+    remove: opt.Remove = False,
+    ca: opt.CaFile = None,
+    yes: opt.Yes = False,
+    dry_run: opt.DryRun = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Have browsers trust the certificates of the local tunnel."""
     from wizard.commands.trust import TrustOptions, run_trust
@@ -403,26 +243,18 @@ def _trust(
 @app.command("doctor")
 def _doctor(
     context: typer.Context,
-    env_file: EnvFile = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option("--rule", help="Only this rule; may be repeated.", metavar="LA…"),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option("--ignore", help="All but this rule; may be repeated.", metavar="LA…"),
-    ] = None,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Mend what is safe to mend, after a look at the changes.")
-    ] = False,
-    offline: Offline = False,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
+    env_file: opt.EnvFile = None,
+    rule: opt.OnlyRules = None,
+    ignore: opt.IgnoredRules = None,
+    fix: opt.Fix = False,
+    offline: opt.Offline = False,
+    yes: opt.Yes = False,
+    dry_run: opt.DryRun = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Why the sign-in does not work, and what to mend first."""
     from wizard.commands.doctor import DoctorOptions, run_doctor
@@ -443,14 +275,11 @@ def _doctor(
 @app.command("explain")
 def _explain(
     context: typer.Context,
-    rule: Annotated[
-        str,
-        typer.Argument(help="Such as LA101; without it all are listed.", autocompletion=_rule_ids),
-    ] = "",
-    json: Json = False,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
+    rule: opt.RuleId = "",
+    json: opt.Json = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
 ) -> None:
     """What a rule means, why it matters and how to mend it."""
     from wizard.commands.explain import run_explain
@@ -462,12 +291,12 @@ def _explain(
 @app.command("report")
 def _report(
     context: typer.Context,
-    env_file: EnvFile = None,
-    offline: Offline = False,
-    json: Json = False,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
+    env_file: opt.EnvFile = None,
+    offline: opt.Offline = False,
+    json: opt.Json = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
 ) -> None:
     """One text without secrets, to paste into a bug report."""
     from wizard.commands.report import run_report
@@ -483,56 +312,23 @@ def _report(
 @app.command("provision")
 def _provision(
     context: typer.Context,
-    domain: Domain = "",
-    tenant_domain: Annotated[
-        str,
-        typer.Option(
-            envvar="AUTH0_TENANT_DOMAIN", help="With a custom domain: the tenant's own domain."
-        ),
-    ] = "",
-    client_id: Annotated[
-        str,
-        typer.Option(
-            envvar="AUTH0_CLIENT_ID", help="Of an application to mend; else found by its name."
-        ),
-    ] = "",
-    name: Annotated[
-        str, typer.Option("--name", help="The application's name; made if there is none.")
-    ] = "LibreChat",
-    audience: Annotated[
-        str, typer.Option(envvar="AUTH0_AUDIENCE", help="API identifier; made if there is none.")
-    ] = "",
-    public_url: Annotated[
-        str,
-        typer.Option(envvar="LIBRECHAT_AUTH0_PUBLIC_URL", help="Where browsers reach LibreChat."),
-    ] = "",
-    management_token_file: Annotated[
-        str,
-        typer.Option(
-            help="A file with a Management API token, - for standard input; or set"
-            " AUTH0_MANAGEMENT_TOKEN, or AUTH0_MANAGEMENT_CLIENT_ID and _CLIENT_SECRET.",
-            metavar="PATH",
-        ),
-    ] = "",
-    reuse_tokens: Annotated[
-        bool,
-        typer.Option(
-            "--reuse-tokens/--no-reuse-tokens",
-            help="Sessions on Auth0's tokens; without it no API is needed.",
-        ),
-    ] = True,
-    prune: Annotated[
-        bool,
-        typer.Option("--prune", help="Take away URLs and grants that LibreChat does not need."),
-    ] = False,
-    env_file: EnvFile = None,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    lang: Lang = "",
-    plain: Plain = False,
-    debug: Debug = False,
+    domain: opt.Domain = "",
+    tenant_domain: opt.TenantDomain = "",
+    client_id: opt.KnownClientId = "",
+    name: opt.ApplicationName = "LibreChat",
+    audience: opt.WantedAudience = "",
+    public_url: opt.LibreChatUrl = "",
+    management_token_file: opt.ManagementTokenFile = "",
+    reuse_tokens: opt.WithApi = True,
+    prune: opt.Prune = False,
+    env_file: opt.EnvFile = None,
+    yes: opt.Yes = False,
+    dry_run: opt.DryRun = False,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    lang: opt.Lang = "",
+    plain: opt.Plain = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Make or mend the application and the API in Auth0."""
     from wizard.commands.provision import ProvisionOptions, run_provision
@@ -560,14 +356,13 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         # Windows gives a redirected output an encoding that lacks characters.
         sys.stdout.reconfigure(errors="replace")
-    if not any(name.endswith("_COMPLETE") for name in os.environ):
-        _forget_other_commands(app, sys.argv[1:])
     language = user_language(_wanted_language(sys.argv[1:]), os.environ)
-    if language.name == ENGLISH:
-        app(obj={"language": language})
-    from wizard.ui.usage import run
+    command = typer.main.get_command(app)
+    if language.name != ENGLISH:
+        from wizard.ui.help import translate
 
-    run(app, language)
+        translate(command, language)
+    command(prog_name=app.info.name, obj={"language": language})
 
 
 def _wanted_language(arguments: list[str]) -> str:
@@ -579,31 +374,3 @@ def _wanted_language(arguments: list[str]) -> str:
         elif word.startswith("--lang="):
             name = word.removeprefix("--lang=")
     return name if name in LANGUAGES else ""
-
-
-def _forget_other_commands(app: typer.Typer, arguments: list[str]) -> None:
-    """Keep no more than name and help of the commands that are not called.
-
-    Their hundred options would be built at every start, for a tenth of the time of `--help`.
-    """
-    names = {command.name for command in app.registered_commands}
-    names |= {group.name for group in app.registered_groups}
-    called = next((word for word in arguments if word in names), "")
-    for command in app.registered_commands:
-        if command.name != called:
-            command.callback = _only_help(command.callback)
-    for group in app.registered_groups:
-        if (
-            group.name != called
-            and group.typer_instance
-            and group.typer_instance.registered_callback
-        ):
-            group.help = (group.typer_instance.registered_callback.callback.__doc__ or "").strip()
-            group.typer_instance = typer.Typer(callback=lambda: None)
-
-
-def _only_help(command: Callable[..., None] | None) -> Callable[[], None]:
-    def shown() -> None: ...
-
-    shown.__doc__ = command.__doc__
-    return shown

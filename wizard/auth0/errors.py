@@ -84,7 +84,7 @@ class OAuthError:
 
 
 NO_ERROR = OAuthError("", "")
-_NO_REMEDY = Message("")
+_NO_REMEDY = Message.of("")
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _tell_the_end(result: InitResult, ports: Ports) -> None:
     program = "librechat-auth0"
     if ports.processes.which(program) is None:  # it was started by its path
         program = str(Path(sys.argv[0]).absolute())
-    console.verbatim("", [command_line([program, "init"])])
+    console.verbatim(None, [command_line([program, "init"])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,7 +276,7 @@ class _Reopening:
             return
         console, client_id = self._ports.console, self._known.client_id
         console.say("Auth0 must know the new URL. Change these lines of the application:")
-        console.verbatim("", [application(client_id) if client_id else APPLICATIONS])
+        console.verbatim(None, [application(client_id) if client_id else APPLICATIONS])
         for change in changes:
             console.setting(
                 change.title,

@@ -162,7 +162,7 @@ class Console:
         self._stderr.write(f"{self._shown(label)}\n    {printable(url)}\n")
         self._stderr.flush()
 
-    def verbatim(self, label: str, lines: Sequence[str]) -> None:
+    def verbatim(self, label: str | None, lines: Sequence[str]) -> None:
         """Lines to copy; they are never wrapped, so that a terminal copies them whole."""
         if label:
             self._say(label, indent=2)
