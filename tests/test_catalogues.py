@@ -147,7 +147,7 @@ def test_a_damaged_catalogue_is_english(
 
 
 def test_a_catalogue_that_is_missing_is_told(tmp_path: Path) -> None:
-    for name in ("wizard", "templates"):
+    for name in ("wizard", "templates", "docs"):
         shutil.copytree(
             LOCALE.parents[1] / name,
             tmp_path / name,

@@ -16,7 +16,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-VARIABLE, RULE, ROW, TUNNEL = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+VARIABLE, RULE, ROW, TUNNEL, QUESTION, STEP = re.findall(
+    r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE
+)
+SECTION, TUNNEL_SECTION = re.findall(r"^```markdown\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 # It says its URL, and its number for the test to see it end.
 PROGRAM = """#!/bin/sh
 echo $$ > "$HOME/pid"
@@ -34,8 +37,18 @@ class Project:
         self.root = folder / "project"
         for path in (self.home, self.programs, self.root):
             path.mkdir(exist_ok=True)
-        for name in ("wizard", "tools", "templates"):
+        for name in ("wizard", "tools", "templates", "docs"):
             shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("*.pyc"))
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What its programs see."""
+        return {
+            "HOME": str(self.home),
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root),
+            "LANG": "C.UTF-8",
+        }
 
     def edit(self, path: str, before: str, after: str) -> None:
         file = self.root / path
@@ -48,12 +61,7 @@ class Project:
         done = subprocess.run(
             [sys.executable, "-m", module, *args],
             cwd=self.root,
-            env={
-                "HOME": str(self.home),
-                "PATH": f"{self.programs}:{os.environ['PATH']}",
-                "PYTHONPATH": str(self.root),
-                "LANG": "C.UTF-8",
-            },
+            env=self.environ,
             capture_output=True,
             text=True,
             timeout=60,
@@ -102,6 +110,7 @@ def test_a_new_variable(project: Project) -> None:
 
 def test_a_new_rule(project: Project) -> None:
     add_variable(project)
+    project.edit("docs/rules.md", "## The Auth0 tenant\n", f"{SECTION}\n## The Auth0 tenant\n")
     project.edit("wizard/doctor/options.py", "CHECKS = (\n", f"{RULE}\n\nCHECKS = (\n{ROW},")
     env_file = project.home / ".env"
     env_file.write_text("OPENID_AUTO_REDIRECT=true\n")
@@ -109,14 +118,17 @@ def test_a_new_rule(project: Project) -> None:
     found = project.json("doctor", "--offline", "--env-file", str(env_file))["findings"]
     assert "LA199" in {finding["rule"] for finding in found}
     assert "own sign-in page is skipped" in project.run("wizard", "explain", "LA199")
-    project.run("tools.documents", str(project.home))
-    assert "### LA199: " in (project.home / "rules.md").read_text()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the program is a shell script")
 def test_a_new_tunnel(project: Project) -> None:
     (project.root / "wizard/tunnels/example.py").write_text(TUNNEL)
     project.edit("wizard/defaults.py", '"localtunnel")', '"localtunnel", "example")')
+    project.edit(
+        "docs/rules.md",
+        "## Sign-in and tokens\n",
+        f"{TUNNEL_SECTION}\n## Sign-in and tokens\n",
+    )
     missing = project.init("--tunnel", "example", "--dry-run")
 
     assert [finding["rule"] for finding in missing["findings"]] == ["LA390"]
@@ -127,6 +139,39 @@ def test_a_new_tunnel(project: Project) -> None:
     assert said["public_url"] == "https://abc.example.dev"
     assert "example" in project.run("wizard", "init", "--help")
     assert_gone(int((project.home / "pid").read_text()))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
+def test_a_new_question(project: Project) -> None:
+    import pexpect
+
+    project.edit("wizard/commands/init.py", "\ndef _write(", f"\n{QUESTION}\n\ndef _write(")
+    row = '        Step(Message("The .env"), _write),\n'
+    project.edit("wizard/commands/init.py", row, f"        {STEP.strip()},\n{row}")
+    env_file = project.home / ".env"
+    env_file.write_text("")
+    values = (
+        *("--domain", "dev.us.auth0.com", "--client-id", "a" * 32, "--audience", "https://api"),
+        *("--public-url", "https://chat.example.com", "--env-file", str(env_file)),
+    )
+    terminal = pexpect.spawn(
+        sys.executable,
+        ["-m", "wizard", "init", "--plain", "--offline", *values],
+        cwd=str(project.root),
+        env={**project.environ, "AUTH0_CLIENT_SECRET": "s" * 64},
+        encoding="utf-8",
+        timeout=60,
+    )
+    for question, answer in (
+        ("Number", ""),
+        ("Text of the sign-in button", "Enter by Auth0"),
+        ("Write these changes", "y"),
+    ):
+        terminal.expect(question)
+        terminal.sendline(answer)
+    terminal.expect(pexpect.EOF)
+
+    assert "OPENID_BUTTON_LABEL='Enter by Auth0'" in env_file.read_text()
 
 
 def assert_gone(pid: int) -> None:

@@ -1,9 +1,55 @@
+"""docs/rules.md is where rules are written; the code names each of them once."""
+
 from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
+import wizard
+from wizard.auth0 import dashboard
 from wizard.findings import ExitCode, Rule, Severity
-from wizard.rules import all_rules
+from wizard.rules import PAGE, all_rules
+
+ROOT = Path(wizard.__file__).parent
+TEXT = (ROOT.parent / PAGE).read_text("utf-8")
+
+
+def named_in_code() -> Counter[str]:
+    """The identifiers that the code asks for by `rule("…")`."""
+    text = "\n".join(path.read_text("utf-8") for path in ROOT.rglob("*.py"))
+    return Counter(re.findall(r'\brule\("(LA\d+)"\)', text))
+
+
+def test_every_section_of_the_page_is_read() -> None:
+    headings = re.findall(r"^### (\S+?):", TEXT, re.MULTILINE)
+
+    assert headings == [*all_rules()]
+    assert headings == sorted(set(headings))
+
+
+def test_the_code_names_every_rule_once() -> None:
+    named = named_in_code()
+
+    assert named.keys() == all_rules().keys()
+    assert {identifier for identifier, times in named.items() if times > 1} == set()
+
+
+def test_no_rule_is_written_in_the_code() -> None:
+    for path in ROOT.rglob("*.py"):
+        if path.name not in {"findings.py", "rules.py"}:
+            assert not re.search(r"\bRule\(", path.read_text("utf-8")), path
+
+
+def test_a_rule_is_under_the_heading_of_its_area() -> None:
+    from itertools import groupby
+
+    from wizard.rules import area
+
+    areas = [heading for heading, _ in groupby(all_rules().values(), key=area)]
+    assert re.findall(r"^## (.*)$", TEXT, re.MULTILINE) == areas
 
 
 @pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.id)
@@ -14,3 +60,5 @@ def test_a_rule_reads_well(rule: Rule) -> None:
     assert rule.fix.strip() == rule.fix
     if rule.exit_code is ExitCode.OK:
         assert rule.severity is not Severity.ERROR
+    for link in re.findall(r"https://manage\.auth0\.com[^\s)]*", rule.fix):
+        assert link.startswith(dashboard.HOME)

@@ -13,37 +13,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.private import file_name, private_folder, write_whole
 from wizard.process_control import end, start_time
 from wizard.reading import load_json, read_file
+from wizard.rules import rule
 
-STARTING = Rule(
-    "LA321",
-    Severity.ERROR,
-    "Another run opens a tunnel for the same .env just now",
-    "Two tunnels for one LibreChat would give it two URLs.",
-    "Wait until it has done, then look with: librechat-auth0 tunnel status",
-    exit_code=ExitCode.TUNNEL,
-)
-NOT_STOPPED = Rule(
-    "LA322",
-    Severity.ERROR,
-    "A tunnel in the background could not be stopped",
-    "LibreChat stays reachable through it. It may belong to another user of this machine.",
-    "End the process yourself, as the user who started it.",
-    exit_code=ExitCode.TUNNEL,
-)
-NO_RECORD = Rule(
-    "LA327",
-    Severity.ERROR,
-    "The state folder cannot be used",
-    "Tunnels in the background are written down there, so that they are found again.",
-    "Make the folder writable for yourself, or move away what lies in its place.",
-    exit_code=ExitCode.FILE,
-)
-RULES = (STARTING, NOT_STOPPED, NO_RECORD)
+STARTING = rule("LA321")
+NOT_STOPPED = rule("LA322")
+NO_RECORD = rule("LA327")
 
 LOCK_SECONDS = 1.0
 _FOLDER = "background"

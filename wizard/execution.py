@@ -12,29 +12,15 @@ from pathlib import Path
 from typing import NoReturn, Protocol, TextIO
 
 from wizard.defaults import ENGLISH
-from wizard.findings import BUG, ExitCode, Failure, Finding, Rule, Severity
+from wizard.findings import ExitCode, Failure, Finding
 from wizard.interrupts import end_on_signals, signal_code
 from wizard.language import Language, Message, sentences
 from wizard.platforms import is_console, reader_has_gone
 from wizard.ports import Ports
+from wizard.rules import BUG, rule
 
-INTERRUPTED = Rule(
-    "LA002",
-    Severity.NOTE,
-    "Stopped",
-    "",
-    "Run the same command again to go on.",
-    exit_code=ExitCode.INTERRUPTED,
-)
-SYSTEM_REFUSED = Rule(
-    "LA015",
-    Severity.ERROR,
-    "The system refused a file or a stream",
-    "The command could not finish. The .env is whole: the old file or the new one.",
-    "Fix what is named and run the command again; --debug shows where it happened.",
-    exit_code=ExitCode.FILE,
-)
-RULES = (INTERRUPTED, SYSTEM_REFUSED)
+INTERRUPTED = rule("LA002")
+SYSTEM_REFUSED = rule("LA015")
 
 # Secrets that are given to us by the environment; no program that we start has use for them.
 OUR_SECRETS = ("AUTH0_CLIENT_SECRET", "AUTH0_MANAGEMENT_TOKEN", "AUTH0_MANAGEMENT_CLIENT_SECRET")

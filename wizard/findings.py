@@ -120,14 +120,3 @@ class Failure(Exception):  # noqa: N818 - it ends a command, it is not a bug
     def exit_code(self) -> ExitCode:
         """What the process ends with."""
         return self.finding.rule.exit_code
-
-
-BUG = Rule(
-    "LA001",
-    Severity.ERROR,
-    "Something broke in librechat-auth0 itself",
-    "This is a bug, not something you did.",
-    "Run the command again with --debug and report what it shows; secrets are not in it.",
-    exit_code=ExitCode.BUG,
-)
-RULES = (BUG,)

@@ -1,22 +1,15 @@
-"""Every rule of the project by its identifier: `explain` and the documentation read it.
-
-A rule is found because its module has it in `RULES`. Those modules are imported when the registry
-is asked for, never at the command's start; the others, which may be costly, are not.
-"""
+"""Every rule of the project, read from docs/rules.md: a rule is written there and nowhere else."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
-from importlib.abc import InspectLoader
-from importlib.util import find_spec
-from pkgutil import walk_packages
 from types import MappingProxyType
 
-import wizard
-from wizard.findings import Rule
+from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
+from wizard.resources import resource
 
 AREAS = (
     Message("The command and its files"),
@@ -27,33 +20,46 @@ AREAS = (
     Message("The LibreChat deployment"),
     Message("Auth0's Management API"),
 )
+PAGE = "docs/rules.md"
+_SECTION = re.compile(
+    r"### (?P<id>LA\d{3}): (?P<title>[^\n]+)\n\n"
+    r"\*(?P<severity>[A-Z][a-z]+)(?:, exit (?P<exit>\d+))?\.\*(?: (?P<why>[^\n]+))?\n\n"
+    r"\*\*Next:\*\* (?P<fix>[^\n]+)\n"
+    r"(?:\nSource: (?P<source>[^\n]+)\n)?"
+)
+
+
+def rule(identifier: str) -> Rule:
+    """Return the rule with that identifier.
+
+    Raises:
+        KeyError: the page has none.
+    """
+    return all_rules()[identifier]
 
 
 @cache
 def all_rules() -> Mapping[str, Rule]:
-    """Every rule, in the order of the identifiers.
-
-    Raises:
-        ValueError: two rules have the same identifier.
-    """
-    rules: dict[str, Rule] = {}
-    for module in walk_packages(wizard.__path__, "wizard."):
-        if not _has_rules(module.name):
-            continue
-        for rule in getattr(import_module(module.name), "RULES", ()):
-            if rules.setdefault(rule.id, rule) is not rule:
-                raise ValueError(f"two rules are called {rule.id}")
-    return MappingProxyType(dict(sorted(rules.items())))
+    """Return every rule, in the order of the page."""
+    rules = {found["id"]: _rule(found) for found in _SECTION.finditer(resource(PAGE))}
+    return MappingProxyType(rules)
 
 
-def _has_rules(module: str) -> bool:
-    """Whether the module speaks of `RULES`, by its code alone."""
-    spec = find_spec(module)
-    loader = spec.loader if spec else None
-    code = loader.get_code(module) if isinstance(loader, InspectLoader) else None
-    return code is not None and "RULES" in code.co_names
+def area(of: Rule) -> str:
+    """Return what the rule is about, by the hundreds of its identifier."""
+    return AREAS[int(of.id[2:]) // 100]
 
 
-def area(rule: Rule) -> str:
-    """What the rule is about, by the hundreds of its identifier."""
-    return AREAS[int(rule.id[2:]) // 100]
+def _rule(found: re.Match[str]) -> Rule:
+    return Rule(
+        id=found["id"],
+        severity=Severity(found["severity"].lower()),
+        title=found["title"],
+        why=found["why"] or "",
+        fix=found["fix"],
+        source=found["source"] or "",
+        exit_code=ExitCode(int(found["exit"] or ExitCode.FINDINGS)),
+    )
+
+
+BUG = rule("LA001")

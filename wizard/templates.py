@@ -1,32 +1,16 @@
-"""Finds the files of `templates/`: beside the package in a checkout, inside it once installed."""
+"""Fills in the files of `templates/`."""
 
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from wizard.defaults import ENGLISH
 from wizard.language import Language, Message
+from wizard.resources import resource
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
-
     from jinja2 import Environment, Template
-
-
-def template_folder() -> Traversable:
-    """The folder with the templates.
-
-    Raises:
-        FileNotFoundError: the installation is broken.
-    """
-    package = files(__package__)
-    beside = cast("Traversable | None", getattr(package, "parent", None))
-    for folder in (package, beside):
-        if folder is not None and (found := folder / "templates").is_dir():
-            return found
-    raise FileNotFoundError("templates/ is missing; reinstall librechat-auth0")
 
 
 @cache  # strangers may ask for pages as often as they like
@@ -43,14 +27,13 @@ def environment(language: Language | None = None) -> Environment:
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
-    folder = template_folder()
     spoken = language or Language(ENGLISH)
 
     def said(text: str, **values: object) -> str:
         return spoken.say(Message(text, **values) if values else text)
 
     made = Environment(
-        loader=FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
+        loader=FunctionLoader(lambda name: resource(f"templates/{name}")),
         autoescape=select_autoescape(enabled_extensions=["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,

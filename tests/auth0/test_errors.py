@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tests.auth0.scripted import CALLBACK, CLIENT_ID, SECRET, SETTINGS
 from tests.languages import speaking
 from wizard.auth0 import errors
-from wizard.auth0.checks import RULES
 from wizard.auth0.errors import Endpoint, Meaning, OAuthError, classify
 from wizard.auth0.quoting import QUOTED_LENGTH, page_text, quoted
 from wizard.language import Message, joined, sentences
@@ -179,21 +178,13 @@ def test_the_remedy_holds_the_exact_line_to_paste() -> None:
     assert f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings" in fix
 
 
-def test_a_remedy_in_dutch_holds_the_users_values_and_in_general_names_them() -> None:
+def test_a_remedy_in_dutch_holds_the_users_values() -> None:
     remedy = errors._FIX_UNKNOWN_API.template
-    dutch = speaking({remedy: "Maak een API {audience}.", "the value of OPENID_AUDIENCE": "zo"})
+    dutch = speaking({remedy: "Maak een API {audience}."})
     row = classify(OAuthError("invalid_target", ""), AUTHORIZE)
     assert row is not None
-    assert row.rule is not None
     fix = row.finding(OAuthError("", ""), SETTINGS).fix
     assert dutch.say(fix) == f"Maak een API {SETTINGS.audience}."
-    assert dutch.say(row.rule.fix) == "Maak een API zo."
-
-
-def test_rule_ids_are_unique_and_in_their_range() -> None:
-    identifiers = [rule.id for rule in RULES]
-    assert len(set(identifiers)) == len(identifiers)
-    assert all("LA200" <= identifier <= "LA249" for identifier in identifiers)
 
 
 HOSTILE = [

@@ -35,7 +35,7 @@ from tests.providers import free_port
 from tests.sockets import read_request, server
 from wizard.auth0.errors import Check
 from wizard.auth0.probes import code_challenge
-from wizard.auth0.sign_in import MOST_ATTEMPTS, RULES, SignIn
+from wizard.auth0.sign_in import MOST_ATTEMPTS, SignIn
 from wizard.auth0.tenant import judge_metadata
 from wizard.auth0.tokens import Judgement
 from wizard.findings import Failure, Outcome
@@ -576,9 +576,3 @@ def test_a_port_held_on_all_addresses_is_taken() -> None:
     with socket.create_server(("0.0.0.0", 0)) as listener, pytest.raises(Failure) as caught:
         sign_in_at(listener.getsockname()[1]).__enter__()
     assert caught.value.finding.rule.id == "LA431"
-
-
-def test_rule_ids_are_unique_and_in_their_range() -> None:
-    identifiers = [rule.id for rule in RULES]
-    assert len(set(identifiers)) == len(identifiers)
-    assert all("LA430" <= identifier <= "LA449" for identifier in identifiers)

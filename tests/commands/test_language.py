@@ -46,13 +46,13 @@ from wizard.commands.tunnel import ReopenOptions, run_tunnel
 from wizard.commands.undo import run_undo
 from wizard.commands.verify import VerifyOptions, run_verify
 from wizard.execution import INTERRUPTED
-from wizard.findings import BUG, Failure
+from wizard.findings import Failure
 from wizard.http import HttpClient, NetworkError, Trouble
 from wizard.language import Language, Message
 from wizard.librechat.env_file import EnvFile
 from wizard.ports import Ports
 from wizard.process_control import start_time
-from wizard.rules import all_rules
+from wizard.rules import BUG, all_rules
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 

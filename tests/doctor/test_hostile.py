@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.doctor.cases import CASES, env, subject
 from wizard.doctor.rules import can_be_mended, diagnose, repairs
 from wizard.doctor.writing import silenced_rules
-from wizard.findings import BUG
 from wizard.librechat.deployment import MAX_FILE_BYTES, MOST_INTERPOLATED, read_deployment
 from wizard.librechat.variables import VARIABLES
+from wizard.rules import BUG
 from wizard.text import printable
 
 SECRET = "s3cr3t-that-must-never-be-shown"

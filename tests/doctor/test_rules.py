@@ -14,10 +14,11 @@ from wizard.doctor.check import Check
 from wizard.doctor.examine import examine
 from wizard.doctor.rules import CHECKS, FILE_CHECKS, MOST_OF_ONE_RULE, diagnose
 from wizard.doctor.subject import Subject
-from wizard.findings import BUG, Rule, Severity
+from wizard.findings import Rule, Severity
 from wizard.http import Response
 from wizard.language import Message
 from wizard.librechat.variables import VARIABLES
+from wizard.rules import BUG
 from wizard.text import MASK
 
 # Commands, paths, a line of Docker Compose, what the cases have for the parser's words.

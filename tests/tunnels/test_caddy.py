@@ -22,7 +22,7 @@ from wizard.findings import ExitCode, Failure
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 from wizard.tunnels import EventKind, TunnelRequest, provider
-from wizard.tunnels.caddy import RULES, CaddyTunnel
+from wizard.tunnels.caddy import NO_CADDY, CaddyTunnel
 
 pytestmark = pytest.mark.needs("caddy")
 
@@ -207,5 +207,5 @@ def test_without_caddy_the_way_out_is_named(
     with pytest.raises(Failure) as caught:
         tunnel(request_).open()
 
-    assert caught.value.finding.rule is RULES[0]
+    assert caught.value.finding.rule is NO_CADDY
     assert "--tunnel local" in caught.value.finding.fix

@@ -24,7 +24,7 @@ from wizard.http import WAITING, WAITING_HEADER
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 from wizard.tunnels import EventKind, TunnelRequest, provider
-from wizard.tunnels.cloudflared import RULES, CloudflaredTunnel
+from wizard.tunnels.cloudflared import NO_CLOUDFLARED, CloudflaredTunnel
 
 STAND_IN = Path(__file__).parent.parent / "stand_ins" / "cloudflared.py"
 
@@ -264,4 +264,4 @@ def test_the_offer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Failure) as caught:
         world.tunnel().open()
 
-    assert caught.value.finding.rule is RULES[0]
+    assert caught.value.finding.rule is NO_CLOUDFLARED

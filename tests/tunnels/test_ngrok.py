@@ -31,7 +31,7 @@ from tests.tunnels.conftest import Listener, free_port, until
 from wizard.findings import ExitCode, Failure
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
-from wizard.tunnels import EventKind, TunnelRequest, ngrok, ngrok_agent, ngrok_config, provider
+from wizard.tunnels import EventKind, TunnelRequest, ngrok_agent, ngrok_config, provider
 from wizard.tunnels.ngrok import NgrokTunnel
 
 STAND_IN = Path(__file__).parent.parent / "stand_ins" / "ngrok.py"
@@ -625,10 +625,3 @@ def test_the_offer_says_what_is_there_and_what_is_missing(world: World) -> None:
     assert offer()[0] is False
     assert "not YAML" in offer()[1]
     assert world.arguments() == []
-
-
-def test_every_rule_has_its_own_number() -> None:
-    numbers = [rule.id for rule in ngrok.RULES]
-
-    assert numbers == sorted(set(numbers))
-    assert all(rule.exit_code is ExitCode.TUNNEL and rule.fix for rule in ngrok.RULES)

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 
 def pages() -> Mapping[str, str]:
     """Every generated page by its name in docs/."""
-    from tools.documents import command_line, rules, variables
-    from wizard.rules import all_rules
+    from tools.documents import command_line, variables
 
     commands = command_line.commands()
     return {
         "cli.md": command_line.markdown(commands),
         "librechat-auth0.1": command_line.manual(commands),
-        "rules.md": rules.markdown(all_rules()),
         "variables.md": variables.markdown(),
     }

@@ -5,31 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wizard import loopback
-from wizard.findings import Rule, Severity
 from wizard.http import HttpClient, NetworkError
 from wizard.http_server import Answer, HttpServer, Request
 from wizard.language import Message
+from wizard.rules import rule
 
 SECONDS_TO_END = 3.0
 
-LIBRECHAT_HOLDS_PORT = Rule(
-    id="LA430",
-    severity=Severity.ERROR,
-    title="LibreChat is running on the port that the sign-in needs",
-    why="The sign-in is proved on LibreChat's own port, so that the tunnel is proved with it.",
-    fix="Stop LibreChat for a minute (`docker compose stop api`, or Ctrl-C where npm runs it), run"
-    " `librechat-auth0 verify` again, then start LibreChat.",
-)
-PORT_TAKEN = Rule(
-    id="LA431",
-    severity=Severity.ERROR,
-    title="Another program holds LibreChat's port",
-    why="The sign-in is proved on LibreChat's own port, so that the tunnel is proved with it.",
-    fix="Stop that program (`ss -ltnp` or `lsof -i` shows it), or name LibreChat's real port with"
-    " --port.",
-)
-
-RULES = (LIBRECHAT_HOLDS_PORT, PORT_TAKEN)
+LIBRECHAT_HOLDS_PORT = rule("LA430")
+PORT_TAKEN = rule("LA431")
 
 
 class CallbackServer:

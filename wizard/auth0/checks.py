@@ -6,16 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from wizard.auth0.errors import RULES as ERROR_RULES
 from wizard.auth0.errors import Check, Known, Meaning, as_it_came
 from wizard.auth0.patience import Patient
 from wizard.auth0.probes import Answer, Landing, Probes
-from wizard.auth0.tenant import RULES as TENANT_RULES
 from wizard.auth0.tenant import Discovery, Jwk, fetch_discovery, fetch_keys
 from wizard.clock import Clock
-from wizard.findings import ExitCode, Finding, Outcome, Rule, Severity, exit_code_of
+from wizard.findings import ExitCode, Finding, Outcome, exit_code_of
 from wizard.http import HttpClient
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import Settings
 from wizard.threads import begin
 
@@ -47,62 +46,11 @@ TENANT_CHECKS = (
     Check.REFRESH,
 )
 
-SECRET_NOT_ACCEPTED = Rule(
-    id="LA242",
-    severity=Severity.ERROR,
-    title="The application takes no client secret",
-    why="With OPENID_CLIENT_SECRET set, LibreChat always sends it (client_secret_post).",
-    fix="In Applications → your application → Credentials → Authentication Methods choose Client"
-    " Secret (Post), for which the application must be a Regular Web Application; or leave the"
-    " secret empty.",
-    source="https://auth0.com/docs/get-started/applications/credentials",
-)
-SECRET_NOT_CHECKED = Rule(
-    id="LA243",
-    severity=Severity.WARNING,
-    title="The tenant does not check the client secret",
-    why="The application is a public one (Single Page or Native): anybody can use its Client ID,"
-    " and a wrong secret goes unnoticed.",
-    fix="In Applications → your application → Settings → Application Properties set Application"
-    " Type to Regular Web Application; then under Credentials → Authentication Methods choose"
-    " Client Secret (Post).",
-    source="https://auth0.com/docs/get-started/applications/confidential-and-public-applications",
-)
-SECRET_MISSING = Rule(
-    id="LA244",
-    severity=Severity.ERROR,
-    title="The application wants a client secret",
-    why="LibreChat has none to send, so the tenant refuses the exchange of the code.",
-    fix="Give the Client Secret from Applications → your application → Settings → Basic"
-    " Information.",
-    source="https://auth0.com/docs/get-started/applications/confidential-and-public-applications",
-)
-LOGIN_PAGE_SHOWN = Rule(
-    id="LA245",
-    severity=Severity.NOTE,
-    title="The provider shows its login page where it was asked not to",
-    why="Auth0 would have said whether it knows the values; this provider tells at the sign-in.",
-    fix="Run `librechat-auth0 verify`: a real sign-in shows whether the values are right.",
-)
-RATE_LIMITED = Rule(
-    id="LA246",
-    severity=Severity.WARNING,
-    title="The tenant's rate limit is met",
-    why="It would not answer this check even after the wait that it asked for.",
-    fix="Wait some minutes and check again.",
-    source="https://auth0.com/docs/troubleshoot/customer-support/operational-policies/"
-    "rate-limit-policy",
-)
-
-RULES = (
-    *TENANT_RULES,
-    *ERROR_RULES,
-    SECRET_NOT_ACCEPTED,
-    SECRET_NOT_CHECKED,
-    SECRET_MISSING,
-    LOGIN_PAGE_SHOWN,
-    RATE_LIMITED,
-)
+SECRET_NOT_ACCEPTED = rule("LA242")
+SECRET_NOT_CHECKED = rule("LA243")
+SECRET_MISSING = rule("LA244")
+LOGIN_PAGE_SHOWN = rule("LA245")
+RATE_LIMITED = rule("LA246")
 
 
 @dataclass(frozen=True, slots=True)

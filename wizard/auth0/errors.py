@@ -13,8 +13,9 @@ from enum import Enum, StrEnum, auto
 
 from wizard.auth0 import dashboard
 from wizard.auth0.quoting import decoded, quoted, secrets_of
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import Finding, Rule
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import Settings
 
 
@@ -147,15 +148,6 @@ def _values(settings: Settings) -> Mapping[str, str]:
 
 
 # What stands in a remedy while nobody's values are known: `explain` and the documentation.
-_IN_GENERAL = {
-    **_PAGES,
-    "callback_url": "DOMAIN_SERVER/oauth/openid/callback",
-    "audience": Message("the value of OPENID_AUDIENCE"),
-    "application": dashboard.APPLICATIONS,
-    "credentials": dashboard.APPLICATIONS,
-    "connections": dashboard.APPLICATIONS,
-    "organizations": dashboard.APPLICATIONS,
-}
 
 _FIX_CLIENT_ID = Message(
     "Copy the Client ID again from Applications → your application → Settings → Basic"
@@ -207,98 +199,17 @@ _FIX_REFRESH = Message(
 )
 
 
-def _rule(identifier: str, title: str, why: str, fix: Message, source: str) -> Rule:
-    return Rule(
-        id=identifier,
-        severity=Severity.ERROR,
-        title=title,
-        why=why,
-        fix=fix.filled(**_IN_GENERAL),
-        source=source,
-    )
-
-
-_ERROR_PAGES = "https://auth0.com/docs/authenticate/login/auth0-universal-login/error-pages"
-_GRANT_TYPES = "https://auth0.com/docs/get-started/applications/update-grant-types"
-
-UNKNOWN_CLIENT = _rule(
-    "LA230",
-    "The tenant has no application with this Client ID",
-    "Every sign-in ends on an error page of Auth0's before anybody can log in.",
-    _FIX_CLIENT_ID,
-    _ERROR_PAGES,
-)
-CALLBACK_MISMATCH = _rule(
-    "LA231",
-    "The callback URL is not registered with the application",
-    "Auth0 sends people back only to URLs on its list, compared character by character.",
-    _FIX_CALLBACK,
-    _ERROR_PAGES,
-)
-UNKNOWN_API = _rule(
-    "LA232",
-    "The tenant has no API with this identifier",
-    "LibreChat sends OPENID_AUDIENCE with every sign-in, and Auth0 refuses an unknown one.",
-    _FIX_UNKNOWN_API,
-    "https://auth0.com/docs/get-started/apis/api-settings",
-)
-API_NOT_GRANTED = _rule(
-    "LA233",
-    "The API does not let this application act for its users",
-    "The API exists, but its access policy wants each application authorised by hand.",
-    _FIX_API_NOT_GRANTED,
-    "https://auth0.com/docs/get-started/apis/api-access-policies-for-applications",
-)
-CODE_GRANT_OFF = _rule(
-    "LA234",
-    "The application may not use the authorization code flow",
-    "It is the only flow that LibreChat knows.",
-    _FIX_CODE_GRANT,
-    _GRANT_TYPES,
-)
-RESPONSE_TYPE_REFUSED = _rule(
-    "LA235",
-    "The application refuses response_type=code",
-    "LibreChat always asks for a code.",
-    _FIX_RESPONSE_TYPE,
-    "https://auth0.com/docs/authenticate/protocols/oauth",
-)
-ORGANIZATION_REQUIRED = _rule(
-    "LA236",
-    "The application lets in members of organizations only",
-    "LibreChat cannot say which organization somebody wants to sign in to.",
-    _FIX_ORGANIZATION,
-    "https://auth0.com/docs/manage-users/organizations/configure-organizations/"
-    "define-organization-behavior",
-)
-WRONG_SECRET = _rule(
-    "LA237",
-    "The tenant refuses the client secret",
-    "After the login, LibreChat exchanges the code for tokens with this secret.",
-    _FIX_CREDENTIALS,
-    "https://auth0.com/docs/get-started/applications/credentials",
-)
-REFRESH_GRANT_OFF = _rule(
-    "LA238",
-    "The application may not use refresh tokens",
-    "With OPENID_REUSE_TOKENS=true, LibreChat signs people out at once when none comes.",
-    _FIX_REFRESH,
-    _GRANT_TYPES,
-)
-NO_CONNECTION = _rule(
-    "LA239",
-    "The application has no connection to log in with",
-    "Auth0 does not know which users the application is for.",
-    _FIX_CONNECTION,
-    "https://auth0.com/docs/get-started/applications/application-settings",
-)
-DENIED = _rule(
-    "LA240",
-    "Auth0 denied access",
-    "Credentials and URLs can be right and a person still be refused.",
-    _FIX_DENIED,
-    "https://auth0.com/docs/customize/actions",
-)
+UNKNOWN_CLIENT = rule("LA230")
+CALLBACK_MISMATCH = rule("LA231")
+UNKNOWN_API = rule("LA232")
+API_NOT_GRANTED = rule("LA233")
+CODE_GRANT_OFF = rule("LA234")
+RESPONSE_TYPE_REFUSED = rule("LA235")
+ORGANIZATION_REQUIRED = rule("LA236")
+WRONG_SECRET = rule("LA237")
+REFRESH_GRANT_OFF = rule("LA238")
+NO_CONNECTION = rule("LA239")
+DENIED = rule("LA240")
 
 _AUTHORIZE = frozenset({Endpoint.AUTHORIZE})
 _TOKEN = frozenset({Endpoint.CODE, Endpoint.REFRESH})
@@ -465,28 +376,7 @@ TABLE: tuple[Known, ...] = (
     ),
 )
 
-UNKNOWN_ANSWER = Rule(
-    id="LA241",
-    severity=Severity.WARNING,
-    title="The tenant gave an answer that is not known",
-    why="Nothing was proved by it, neither that the value is right nor that it is wrong.",
-    fix="Run `librechat-auth0 verify`: a real sign-in shows whether the value is right.",
-)
-
-RULES = (
-    UNKNOWN_CLIENT,
-    CALLBACK_MISMATCH,
-    UNKNOWN_API,
-    API_NOT_GRANTED,
-    CODE_GRANT_OFF,
-    RESPONSE_TYPE_REFUSED,
-    ORGANIZATION_REQUIRED,
-    WRONG_SECRET,
-    REFRESH_GRANT_OFF,
-    NO_CONNECTION,
-    DENIED,
-    UNKNOWN_ANSWER,
-)
+UNKNOWN_ANSWER = rule("LA241")
 
 
 def classify(error: OAuthError, endpoint: Endpoint) -> Known | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
-from wizard.auth0 import dashboard
 from wizard.auth0.management_access import SCOPES_MISSING, Access
 from wizard.auth0.management_plan import (
     ApiState,
@@ -28,117 +27,21 @@ from wizard.auth0.patience import Patient
 from wizard.auth0.quoting import quoted
 from wizard.auth0.tenant import network_finding
 from wizard.clock import Clock
-from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.findings import Failure
 from wizard.http import NetworkError
 from wizard.language import Message
+from wizard.rules import rule
 
-_API_DOCS = "https://auth0.com/docs/api/management/v2"
-_LIMITS_DOCS = (
-    "https://auth0.com/docs/troubleshoot/customer-support/operational-policies/entity-limit-policy"
-)
-
-TOKEN_ENDED = Rule(
-    id="LA601",
-    severity=Severity.ERROR,
-    title="The tenant does not take the Management API token",
-    why="It has ended, was taken back, or was not copied whole.",
-    fix=f"Take a new one (API Explorer: {dashboard.API_EXPLORER}), then"
-    " run the command again; it goes on where it stopped.",
-    source="https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens",
-)
-AT_THE_LIMIT = Rule(
-    id="LA603",
-    severity=Severity.ERROR,
-    title="The tenant takes no more of these",
-    why="Auth0's plans limit how many applications, APIs and grants a tenant has; on the free plan"
-    " ten applications, ten APIs and a hundred grants.",
-    fix=f"Delete one that nobody uses ({dashboard.APPLICATIONS}, {dashboard.APIS}), or give the"
-    " --client-id or --audience of one to use, then run the command again.",
-    source=_LIMITS_DOCS,
-)
-CONFLICT = Rule(
-    id="LA604",
-    severity=Severity.ERROR,
-    title="The tenant has one of that name already",
-    why="Somebody made it at the same moment, or it is one that this credential does not see.",
-    fix="Run the command again; it starts from the tenant as it is now.",
-    source=_API_DOCS,
-)
-RATE_LIMITED = Rule(
-    id="LA605",
-    severity=Severity.ERROR,
-    title="The tenant's rate limit does not pass",
-    why="It was waited for as the tenant asked. Something else uses up what the Management API"
-    " allows: the free plan has two requests a second.",
-    fix="Wait some minutes, then run the command again.",
-    source="https://auth0.com/docs/troubleshoot/customer-support/operational-policies/"
-    "rate-limit-policy",
-)
-REFUSED = Rule(
-    id="LA606",
-    severity=Severity.ERROR,
-    title="The Management API refused a request",
-    why="What it says stands above.",
-    fix=f"Mend what it names in the dashboard ({dashboard.APPLICATIONS}), then run the command"
-    " again.",
-    source=_API_DOCS,
-)
-NOT_UNDERSTOOD = Rule(
-    id="LA607",
-    severity=Severity.ERROR,
-    title="What came from the Management API is not its answer",
-    why="A proxy or another server answers under the tenant's name, or the tenant has trouble.",
-    fix="See that --domain or --tenant-domain is the tenant's own domain; look at"
-    " https://status.auth0.com; then run the command again.",
-    source=_API_DOCS,
-    exit_code=ExitCode.TENANT,
-)
-GONE = Rule(
-    id="LA608",
-    severity=Severity.ERROR,
-    title="What was to be changed is no longer in the tenant",
-    why="Somebody deleted it while the wizard was at work.",
-    fix="Run the command again; it starts from the tenant as it is now.",
-    source=_API_DOCS,
-)
-SAME_NAME_TWICE = Rule(
-    id="LA610",
-    severity=Severity.ERROR,
-    title="The tenant has several applications of that name",
-    why="Only you know which one is LibreChat's.",
-    fix="Give the Client ID of the right one as --client-id, or another --name.",
-)
-NO_SUCH_APPLICATION = Rule(
-    id="LA611",
-    severity=Severity.ERROR,
-    title="The tenant has no application of that Client ID",
-    why="It was deleted, or it is in another tenant.",
-    fix="Correct --client-id, or OPENID_CLIENT_ID in the .env; blank it there to have an"
-    " application made.",
-)
-TOO_LONG = Rule(
-    id="LA623",
-    severity=Severity.ERROR,
-    title="The Management API takes too long",
-    why="The tenant has more applications or APIs than the wizard reads, it answers slowly, or"
-    " another server answers under its name and never comes to an end.",
-    fix="Give the application's Client ID as --client-id, so that no list of them is read; look at"
-    " https://status.auth0.com; then run the command again.",
-    source=_API_DOCS,
-    exit_code=ExitCode.TENANT,
-)
-RULES = (
-    TOKEN_ENDED,
-    AT_THE_LIMIT,
-    CONFLICT,
-    RATE_LIMITED,
-    REFUSED,
-    NOT_UNDERSTOOD,
-    GONE,
-    SAME_NAME_TWICE,
-    NO_SUCH_APPLICATION,
-    TOO_LONG,
-)
+TOKEN_ENDED = rule("LA601")
+AT_THE_LIMIT = rule("LA603")
+CONFLICT = rule("LA604")
+RATE_LIMITED = rule("LA605")
+REFUSED = rule("LA606")
+NOT_UNDERSTOOD = rule("LA607")
+GONE = rule("LA608")
+SAME_NAME_TWICE = rule("LA610")
+NO_SUCH_APPLICATION = rule("LA611")
+TOO_LONG = rule("LA623")
 
 READ_SCOPES = frozenset({"read:clients", "read:client_keys"})
 # Reading or changing a tenant ends after so many seconds, waits for rate limits included.

@@ -12,59 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from wizard.auth0 import dashboard, json_web_token
+from wizard.auth0 import json_web_token
 from wizard.auth0.quoting import quoted
 from wizard.auth0.tenant import network_finding
-from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.findings import Failure
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message, sentences
 from wizard.processes import Completed, Processes
 from wizard.reading import load_json
+from wizard.rules import rule
 from wizard.settings import InvalidValue, is_tenant_domain
 
-_TOKENS_DOCS = "https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens"
-_CLI_DOCS = "https://auth0.github.io/auth0-cli/auth0_api.html"
-
-SCOPES_MISSING = Rule(
-    id="LA602",
-    severity=Severity.ERROR,
-    title="The Management API credential may not do all that is needed",
-    why="Auth0 gives each credential its own scopes.",
-    fix="Give it the scopes that are named above: for a machine-to-machine application under"
-    f" Applications → APIs → Auth0 Management API → Application Access ({dashboard.APIS});"
-    " with the auth0 CLI by `auth0 login --scopes …`; a token from the API Explorer has them all.",
-    source=_TOKENS_DOCS,
-)
-OTHER_TENANT = Rule(
-    id="LA615",
-    severity=Severity.ERROR,
-    title="The Management API token is for another tenant",
-    why="A token serves the tenant that gave it, and no other.",
-    fix="Take a token from the tenant of --domain, or correct --domain or --tenant-domain.",
-    source=_TOKENS_DOCS,
-    exit_code=ExitCode.USAGE,
-)
-MACHINE_REFUSED = Rule(
-    id="LA617",
-    severity=Severity.ERROR,
-    title="The tenant gave no Management API token",
-    why="The machine-to-machine application is unknown, its secret is wrong, or it has no leave to"
-    " use the Management API.",
-    fix="Check AUTH0_MANAGEMENT_CLIENT_ID and AUTH0_MANAGEMENT_CLIENT_SECRET, and give the"
-    " application access under Applications → APIs → Auth0 Management API → Application Access"
-    f" ({dashboard.APIS}).",
-    source=_TOKENS_DOCS,
-)
-CLI_FAILED = Rule(
-    id="LA618",
-    severity=Severity.ERROR,
-    title="The auth0 CLI did not do it",
-    why="The wizard only starts `auth0 api …`; the sign-in to Auth0 is the CLI's own.",
-    fix="Run `auth0 login`, see that `auth0 tenants list` names the tenant, then run the command"
-    " again.",
-    source=_CLI_DOCS,
-)
-RULES = (SCOPES_MISSING, OTHER_TENANT, MACHINE_REFUSED, CLI_FAILED)
+SCOPES_MISSING = rule("LA602")
+OTHER_TENANT = rule("LA615")
+MACHINE_REFUSED = rule("LA617")
+CLI_FAILED = rule("LA618")
 
 CLI_SECONDS = 60.0
 _LACKS_SCOPE = re.compile(r"lacks scope: ([a-z_]+:[a-z_]+)")

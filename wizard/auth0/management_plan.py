@@ -10,39 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from wizard.auth0 import dashboard
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import NO_URLS, URL_LISTS, Urls, host_of, urls_of
 
-_CALLBACK_DOCS = "https://auth0.com/docs/get-started/applications/wildcards-for-subdomains"
-_CONSENT_DOCS = (
-    "https://auth0.com/docs/get-started/applications/"
-    "confidential-and-public-applications/user-consent-and-third-party-applications"
-)
+WILDCARD_CALLBACK = rule("LA612")
+THIRD_PARTY = rule("LA613")
 
-WILDCARD_CALLBACK = Rule(
-    id="LA612",
-    severity=Severity.WARNING,
-    title="Everybody with a tunnel of the same kind can receive your users' sign-ins",
-    why="An Allowed Callback URL has a * on a domain that a tunnel service shares among all its"
-    " users: each of them can be sent your users' authorization codes.",
-    fix="Take the line out of Allowed Callback URLs, or run librechat-auth0 provision --prune;"
-    " the exact URL of your own tunnel is enough.",
-    source=_CALLBACK_DOCS,
-)
-THIRD_PARTY = Rule(
-    id="LA613",
-    severity=Severity.WARNING,
-    title="The application is a third-party one",
-    why="Auth0 asks its users for consent, and it needs a grant for every API. Whether an"
-    " application is trusted like your own is yours to decide, so it was left.",
-    fix=f"Use an application of your own: {dashboard.APPLICATIONS}, or leave --client-id away and"
-    " give a new --name.",
-    source=_CONSENT_DOCS,
-)
-
-RULES = (WILDCARD_CALLBACK, THIRD_PARTY)
 
 # Under these, anybody gets a name: ngrok, localtunnel, Cloudflare's quick tunnels and the like.
 SHARED_DOMAINS = (

@@ -16,8 +16,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
-from wizard.auth0 import dashboard
-from wizard.auth0.callback_server import RULES as SERVER_RULES
 from wizard.auth0.callback_server import CallbackServer
 from wizard.auth0.checks import CheckResult
 from wizard.auth0.errors import Check, Endpoint, OAuthError, explained
@@ -29,10 +27,11 @@ from wizard.auth0.tenant import Discovery, Jwk
 from wizard.auth0.tokens import Judgement
 from wizard.clock import Clock, SystemClock
 from wizard.defaults import ENGLISH, LIBRECHAT_PORT
-from wizard.findings import Outcome, Rule, Severity
+from wizard.findings import Outcome
 from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError
 from wizard.http_server import Answer, Request
 from wizard.language import Language, Message, joined, sentences
+from wizard.rules import rule
 from wizard.settings import CALLBACK_PATH, LOOPBACK_HOSTS, Settings, is_loopback
 
 if TYPE_CHECKING:
@@ -45,32 +44,9 @@ SERVED_BY = "X-Librechat-Auth0"
 # Each opening of the link is an attempt of its own: browsers and chat programs look ahead.
 MOST_ATTEMPTS = 20
 
-TIMED_OUT = Rule(
-    id="LA432",
-    severity=Severity.ERROR,
-    title="Nobody came back from the sign-in in time",
-    why="Without a sign-in, nothing is proved of the tokens.",
-    fix="Run `librechat-auth0 verify` again and open the link that it shows. When the browser shows"
-    " an error of Auth0's or of the tunnel's, that is what to mend first.",
-)
-REFUSED = Rule(
-    id="LA433",
-    severity=Severity.ERROR,
-    title="Auth0 refused the sign-in",
-    why="LibreChat would show “auth failed” now.",
-    fix=f"Look at Monitoring → Logs ({dashboard.LOGS}) for the reason.",
-)
-NO_FORWARDED_PROTO = Rule(
-    id="LA434",
-    severity=Severity.ERROR,
-    title="The tunnel does not say that the visitor came by HTTPS",
-    why="LibreChat then sets no session cookie, and every sign-in ends with “auth failed”.",
-    fix="Make the proxy in front of LibreChat send X-Forwarded-Proto: https (for nginx:"
-    " `proxy_set_header X-Forwarded-Proto $scheme;`).",
-    source="librechat: packages/api/src/oauth/csrf.ts shouldUseSecureCookie; express-session",
-)
-
-RULES = (*SERVER_RULES, TIMED_OUT, REFUSED, NO_FORWARDED_PROTO)
+TIMED_OUT = rule("LA432")
+REFUSED = rule("LA433")
+NO_FORWARDED_PROTO = rule("LA434")
 
 
 class _NotOurs(Exception):  # noqa: N818 - an answer to the visitor

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from wizard.auth0 import dashboard
 from wizard.auth0.patience import http_date
 from wizard.auth0.quoting import quoted
 from wizard.clock import Clock
-from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.findings import Finding, Rule
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import Settings, is_loopback, is_tenant_domain
 
 METADATA_PATH = "/.well-known/openid-configuration"
@@ -23,205 +23,32 @@ ACCEPTED_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 SHORTEST_KEY_BITS = 2048
 CLOCK_TOLERANCE = 60.0
 
-_LIBRECHAT_ISSUER = "librechat: api/strategies/openidStrategy.js, npm openid-client 6 discovery()"
 
+NO_NAME = rule("LA200")
+REFUSED = rule("LA201")
+TIMED_OUT = rule("LA202")
+UNTRUSTED = rule("LA203")
+TLS_FAILED = rule("LA204")
+PROXY_REFUSED = rule("LA205")
+BROKEN = rule("LA206")
+NO_TENANT = rule("LA207")
+NO_ISSUER = rule("LA208")
+PORTAL = rule("LA209")
+REDIRECTED = rule("LA210")
+CUSTOM_DOMAIN_NOT_READY = rule("LA211")
+ISSUER_MISMATCH = rule("LA212")
+INSECURE_ENDPOINT = rule("LA213")
+FOREIGN_ENDPOINT = rule("LA214")
+NO_RS256 = rule("LA215")
+KEYS_UNREADABLE = rule("LA216")
+NO_USABLE_KEY = rule("LA217")
+NO_END_SESSION = rule("LA218")
+WRONG_CLOCK = rule("LA219")
+CERTIFICATE_TIME = rule("LA220")
+TENANT_BUSY = rule("LA221")
 
-def _unreachable(identifier: str, title: str, fix: str) -> Rule:
-    return Rule(
-        id=identifier,
-        severity=Severity.ERROR,
-        title=title,
-        why="LibreChat asks the tenant when it starts; without an answer the sign-in is off.",
-        fix=fix,
-        exit_code=ExitCode.TENANT,
-    )
+SECRET_KEPT = rule("LA222")
 
-
-NO_NAME = _unreachable(
-    "LA200",
-    "The tenant's domain does not exist",
-    "Copy the Domain from Applications → your application → Settings → Basic Information"
-    f" ({dashboard.APPLICATIONS}). For a custom domain, see that its CNAME record is published"
-    f" ({dashboard.CUSTOM_DOMAINS}). If no other site opens either, this computer is offline.",
-)
-REFUSED = _unreachable(
-    "LA201",
-    "Nothing answers at the tenant's domain",
-    "Check the domain and its port. If they are right, a firewall may be in the way: set"
-    " HTTPS_PROXY when this network has a proxy.",
-)
-TIMED_OUT = _unreachable(
-    "LA202",
-    "The tenant did not answer in time",
-    "Try again. If other sites open quickly, a firewall may swallow the request: set HTTPS_PROXY"
-    " when this network has a proxy; Auth0's own state is at https://status.auth0.com.",
-)
-UNTRUSTED = _unreachable(
-    "LA203",
-    "The tenant's certificate is not trusted",
-    "Company networks and virus scanners that inspect TLS sign with an authority of their own:"
-    " set SSL_CERT_FILE to that authority's PEM file (and NODE_EXTRA_CA_CERTS to the same file"
-    " for LibreChat), then run this again.",
-)
-TLS_FAILED = _unreachable(
-    "LA204",
-    "No secure connection to the tenant comes about",
-    "See that the domain and port are those of an HTTPS server; if they are, a proxy or firewall"
-    " breaks the connection.",
-)
-PROXY_REFUSED = _unreachable(
-    "LA205",
-    "The proxy does not pass the request on",
-    "Check HTTPS_PROXY (host, port, user name and password), or add the tenant's domain to"
-    " NO_PROXY.",
-)
-BROKEN = _unreachable(
-    "LA206",
-    "The tenant's answer broke off or was no honest one",
-    "Try again; if it happens again, something between this computer and the tenant interferes.",
-)
-NO_TENANT = _unreachable(
-    "LA207",
-    "There is no Auth0 tenant at this domain",
-    "Copy the Domain, with its region (us, eu, au …), from Applications → your application →"
-    f" Settings → Basic Information ({dashboard.APPLICATIONS}).",
-)
-NO_ISSUER = _unreachable(
-    "LA208",
-    "The domain belongs to no OpenID provider",
-    "Use your Auth0 tenant's Domain from Applications → your application → Settings"
-    f" ({dashboard.APPLICATIONS}), or a custom domain that is listed as ready"
-    f" ({dashboard.CUSTOM_DOMAINS}).",
-)
-PORTAL = _unreachable(
-    "LA209",
-    "A web page came where the tenant's data should be",
-    "A network's log-in page or a filter answers in the tenant's place: open any site in your"
-    " browser, log in to the network if it asks, and run this again.",
-)
-REDIRECTED = _unreachable(
-    "LA210",
-    "The domain sends its visitors elsewhere",
-    "LibreChat follows no redirect here. Use the domain that it leads to if that is your"
-    " tenant's; if it is a network's log-in page, log in to the network first.",
-)
-CUSTOM_DOMAIN_NOT_READY = _unreachable(
-    "LA211",
-    "The custom domain is not ready",
-    f"Look at Branding → Custom Domains ({dashboard.CUSTOM_DOMAINS}): the domain must be verified"
-    " and its certificate issued, which takes some minutes after the CNAME is published. Until"
-    " then use the tenant's own domain.",
-)
-ISSUER_MISMATCH = Rule(
-    id="LA212",
-    severity=Severity.ERROR,
-    title="The tenant calls itself by another issuer",
-    why="LibreChat compares the issuer with OPENID_ISSUER and registers no sign-in if they differ.",
-    fix="Use the domain of the issuer that the tenant names, everywhere.",
-    source=_LIBRECHAT_ISSUER,
-)
-INSECURE_ENDPOINT = Rule(
-    id="LA213",
-    severity=Severity.ERROR,
-    title="The tenant names an address that is no https:// URL",
-    why="LibreChat's OpenID client refuses such addresses; codes and secrets would go in clear.",
-    fix="Configure the provider with its public https:// address; an Auth0 tenant never does this,"
-    " so check that the domain is right.",
-    source=_LIBRECHAT_ISSUER,
-)
-FOREIGN_ENDPOINT = Rule(
-    id="LA214",
-    severity=Severity.WARNING,
-    title="The tenant names an address at another server",
-    why="Auth0 serves all of a tenant's addresses from one host; LibreChat sends the secret there.",
-    fix="See that you know the host; if not, check the domain.",
-)
-NO_RS256 = Rule(
-    id="LA215",
-    severity=Severity.ERROR,
-    title="The tenant offers no RS256 signatures",
-    why="LibreChat verifies tokens with the tenant's public RSA key.",
-    fix="In Applications → your application → Settings → Advanced Settings → OAuth"
-    f" ({dashboard.APPLICATIONS}) set JSON Web Token (JWT) Signature Algorithm to RS256.",
-    source="librechat: api/strategies/openIdJwtStrategy.js",
-)
-KEYS_UNREADABLE = Rule(
-    id="LA216",
-    severity=Severity.ERROR,
-    title="The tenant's signing keys cannot be read",
-    why="Without them LibreChat can verify no token.",
-    fix="Open the address in a browser; if it shows keys there, a proxy or filter is in the way.",
-)
-NO_USABLE_KEY = Rule(
-    id="LA217",
-    severity=Severity.ERROR,
-    title="The tenant publishes no RSA key to verify tokens with",
-    why="LibreChat verifies RS256 signatures with an RSA key of 2048 bits or more.",
-    fix=f"Rotate the signing key: Settings → Signing Keys ({dashboard.SIGNING_KEYS}).",
-)
-NO_END_SESSION = Rule(
-    id="LA218",
-    severity=Severity.NOTE,
-    title="Signing out of LibreChat will not sign out of Auth0",
-    why="The tenant does not announce its end_session_endpoint, so LibreChat cannot call it.",
-    fix=f"In Settings → Advanced ({dashboard.ADVANCED}) switch on RP-Initiated"
-    " Logout End Session Endpoint Discovery.",
-    source="https://auth0.com/docs/authenticate/login/logout/log-users-out-of-auth0",
-)
-WRONG_CLOCK = Rule(
-    id="LA219",
-    severity=Severity.WARNING,
-    title="This computer's clock differs from the tenant's",
-    why="Tokens are valid between two points in time; a clock that is wrong makes good ones bad.",
-    fix="Set the clock: `sudo timedatectl set-ntp true` on Linux, Date & Time settings elsewhere;"
-    " in WSL or a virtual machine, restart it.",
-)
-CERTIFICATE_TIME = _unreachable(
-    "LA220",
-    "The tenant's certificate is not valid at this computer's time",
-    "Check this computer's date and clock. If they are right, the certificate has expired: for"
-    f" a custom domain see {dashboard.CUSTOM_DOMAINS}.",
-)
-TENANT_BUSY = _unreachable(
-    "LA221",
-    "The tenant is not able to answer now",
-    "Wait a minute and run this again; Auth0's own state is at https://status.auth0.com.",
-)
-
-SECRET_KEPT = Rule(
-    id="LA222",
-    severity=Severity.WARNING,
-    title="The client secret was not tried, since the tenant wants it at another host",
-    why="Auth0 takes it at the tenant's own host; who takes it elsewhere may not be Auth0.",
-    fix="See that you know the host; a real sign-in (`librechat-auth0 verify`) then proves the"
-    " secret there.",
-)
-
-RULES = (
-    NO_NAME,
-    REFUSED,
-    TIMED_OUT,
-    UNTRUSTED,
-    TLS_FAILED,
-    PROXY_REFUSED,
-    BROKEN,
-    NO_TENANT,
-    NO_ISSUER,
-    PORTAL,
-    REDIRECTED,
-    CUSTOM_DOMAIN_NOT_READY,
-    ISSUER_MISMATCH,
-    INSECURE_ENDPOINT,
-    FOREIGN_ENDPOINT,
-    NO_RS256,
-    KEYS_UNREADABLE,
-    NO_USABLE_KEY,
-    NO_END_SESSION,
-    WRONG_CLOCK,
-    CERTIFICATE_TIME,
-    TENANT_BUSY,
-    SECRET_KEPT,
-)
 
 _BY_TROUBLE: Mapping[Trouble, Rule] = {
     Trouble.NAME: NO_NAME,

@@ -11,9 +11,10 @@ from wizard.auth0.errors import Check, Endpoint, OAuthError, explained
 from wizard.auth0.json_web_token import Token, read
 from wizard.auth0.quoting import quoted
 from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
-from wizard.findings import Finding, Outcome, Rule, Severity
+from wizard.findings import Finding, Outcome
 from wizard.http import Response
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import Settings
 
 # LibreChat's OPENID_CLOCK_TOLERANCE, in seconds.
@@ -27,8 +28,6 @@ _UNITS = (
 )
 _SECONDS = Message("{count} seconds")
 
-_STRATEGY = "librechat: api/strategies/openidStrategy.js"
-_API_SETTINGS = f"Applications → APIs → your API → Settings ({dashboard.APIS})"
 _FIX_ID_TOKEN_NOT_RS256 = Message(
     "In Applications → your application → Settings → Advanced Settings → OAuth ({application})"
     " set JSON Web Token (JWT) Signature Algorithm to RS256.",
@@ -36,173 +35,26 @@ _FIX_ID_TOKEN_NOT_RS256 = Message(
 )
 
 
-def _rule(identifier: str, title: str, why: str, fix: str, source: str = _STRATEGY) -> Rule:
-    return Rule(identifier, Severity.ERROR, title, why, fix, source)
-
-
-EXCHANGE_REFUSED = _rule(
-    "LA400",
-    "The tenant gave no tokens for the code",
-    "LibreChat would show “auth failed” now.",
-    f"Look at Monitoring → Logs ({dashboard.LOGS}) for the reason.",
-)
-NO_ACCESS_TOKEN = _rule(
-    "LA401",
-    "The tenant's answer holds no access token",
-    "LibreChat signs nobody in without one.",
-    "See that the domain is your Auth0 tenant's; Auth0 always sends one.",
-)
-NO_ID_TOKEN = _rule(
-    "LA402",
-    "No ID token came",
-    "LibreChat learns from it who signed in.",
-    "OPENID_SCOPE must hold openid; see that no Action of yours takes it away.",
-)
-ID_TOKEN_NOT_RS256 = _rule(
-    "LA403",
-    "The application's ID tokens are not signed with the tenant's RSA key",
-    "LibreChat verifies with the public key; an HS256 token ends in “invalid algorithm”.",
-    _FIX_ID_TOKEN_NOT_RS256,
-    "librechat: api/strategies/openIdJwtStrategy.js",
-)
-UNREADABLE = _rule(
-    "LA404",
-    "A token is no JSON Web Token with the claims it must have",
-    "LibreChat cannot read it.",
-    "See that the domain is your Auth0 tenant's and that no Action of yours changes the tokens.",
-)
-BAD_SIGNATURE = _rule(
-    "LA405",
-    "A token's signature does not fit the tenant's keys",
-    "LibreChat trusts no token that the tenant's published keys did not sign.",
-    "Run this again: the keys may just have been rotated. If it stays, something between LibreChat"
-    " and the tenant changes its answers.",
-)
-WRONG_ISSUER = _rule(
-    "LA406",
-    "A token names another issuer",
-    "LibreChat compares it with the issuer of OPENID_ISSUER.",
-    "Use one domain everywhere: the tenant's own or the custom one.",
-)
-WRONG_CLIENT = _rule(
-    "LA407",
-    "The ID token is for another application",
-    "LibreChat takes only ID tokens made for its own Client ID.",
-    "Check the Client ID.",
-)
-WRONG_NONCE = _rule(
-    "LA408",
-    "The ID token is not the answer to this sign-in",
-    "Its nonce is not the one that was sent; somebody may have slipped in another token.",
-    "Start again. If it stays, something between this computer and the tenant changes its answers.",
-)
-NOT_VALID_NOW = _rule(
-    "LA409",
-    "A token is not valid at this computer's time",
-    "LibreChat refuses tokens that have ended or not begun.",
-    "Set this computer's clock; if it is right, give the tokens a longer life in the dashboard.",
-)
-NO_EMAIL = _rule(
-    "LA410",
-    "The ID token holds no e-mail address",
-    "LibreChat identifies its users by it and refuses a sign-in without one.",
-    "OPENID_SCOPE must hold email, and the user must have an address: see User Management → Users"
-    f" ({dashboard.USERS}). Some social connections give none unless asked.",
-)
-EMAIL_NOT_VERIFIED = Rule(
-    "LA411",
-    Severity.NOTE,
-    "The user's e-mail address is not verified",
-    "LibreChat lets the user in all the same; anybody could have typed that address.",
-    f"In User Management → Users ({dashboard.USERS}) send the verification e-mail.",
-    _STRATEGY,
-)
-OPAQUE_ACCESS_TOKEN = _rule(
-    "LA412",
-    "The access token is opaque, not a JSON Web Token",
-    "LibreChat can read roles from, and pass on, only a JSON Web Token; older versions fail.",
-    "Auth0 gives one when the sign-in names an API: set OPENID_AUDIENCE to the Identifier of"
-    f" {_API_SETTINGS}.",
-    "https://auth0.com/docs/secure/tokens/access-tokens",
-)
-ENCRYPTED_ACCESS_TOKEN = _rule(
-    "LA413",
-    "The access token is encrypted",
-    "Only the API that holds the key can read it; LibreChat cannot.",
-    f"In {_API_SETTINGS} switch off JSON Web Encryption (JWE).",
-    "https://auth0.com/docs/secure/tokens/access-tokens/json-web-encryption",
-)
-ACCESS_TOKEN_NOT_RS256 = _rule(
-    "LA414",
-    "The API's access tokens are not signed with the tenant's RSA key",
-    "They cannot be verified with the tenant's published keys.",
-    f"In {_API_SETTINGS} → JWT signing algorithm choose RS256. It cannot be changed later on some"
-    " APIs: then create a new API with RS256.",
-    "https://auth0.com/docs/get-started/apis/api-settings",
-)
-WRONG_AUDIENCE = _rule(
-    "LA415",
-    "The access token is for another API",
-    "It must name the API of OPENID_AUDIENCE.",
-    f"Compare OPENID_AUDIENCE with the Identifier in {_API_SETTINGS}, character by character.",
-)
-SHORT_LIFETIME = Rule(
-    "LA416",
-    Severity.WARNING,
-    "Tokens end very soon",
-    "LibreChat refreshes them when 30 seconds are left: people wait often, or are signed out.",
-    f"In {_API_SETTINGS} raise Maximum Access Token Lifetime; for ID tokens see Applications → your"
-    f" application → Settings ({dashboard.APPLICATIONS}).",
-    "librechat: api/server/controllers/AuthController.js",
-)
-NO_REFRESH_TOKEN = _rule(
-    "LA417",
-    "No refresh token came",
-    "With OPENID_REUSE_TOKENS=true, LibreChat drops a sign-in without one: the user is back at the"
-    " login page at once.",
-    f"In {_API_SETTINGS} switch on Allow Offline Access; in Applications → your application →"
-    f" Settings → Advanced Settings → Grant Types ({dashboard.APPLICATIONS}) tick Refresh Token.",
-    "librechat: api/server/services/AuthService.js setOpenIDAuthTokens",
-)
-REFRESH_REFUSED = _rule(
-    "LA418",
-    "The refresh token does not work",
-    "LibreChat signs people out when it cannot refresh.",
-    "In Applications → your application → Settings → Refresh Token Expiration"
-    f" ({dashboard.APPLICATIONS}) see that the lifetimes are not too short; the reason stands in"
-    f" Monitoring → Logs ({dashboard.LOGS}).",
-    "librechat: api/server/controllers/AuthController.js",
-)
-REFRESHED_WITHOUT_ID_TOKEN = _rule(
-    "LA419",
-    "The refresh brought no ID token",
-    "LibreChat reads the user from it after each refresh.",
-    "OPENID_SCOPE must hold openid.",
-    "librechat: api/server/controllers/AuthController.js",
-)
-
-RULES = (
-    EXCHANGE_REFUSED,
-    NO_ACCESS_TOKEN,
-    NO_ID_TOKEN,
-    ID_TOKEN_NOT_RS256,
-    UNREADABLE,
-    BAD_SIGNATURE,
-    WRONG_ISSUER,
-    WRONG_CLIENT,
-    WRONG_NONCE,
-    NOT_VALID_NOW,
-    NO_EMAIL,
-    EMAIL_NOT_VERIFIED,
-    OPAQUE_ACCESS_TOKEN,
-    ENCRYPTED_ACCESS_TOKEN,
-    ACCESS_TOKEN_NOT_RS256,
-    WRONG_AUDIENCE,
-    SHORT_LIFETIME,
-    NO_REFRESH_TOKEN,
-    REFRESH_REFUSED,
-    REFRESHED_WITHOUT_ID_TOKEN,
-)
+EXCHANGE_REFUSED = rule("LA400")
+NO_ACCESS_TOKEN = rule("LA401")
+NO_ID_TOKEN = rule("LA402")
+ID_TOKEN_NOT_RS256 = rule("LA403")
+UNREADABLE = rule("LA404")
+BAD_SIGNATURE = rule("LA405")
+WRONG_ISSUER = rule("LA406")
+WRONG_CLIENT = rule("LA407")
+WRONG_NONCE = rule("LA408")
+NOT_VALID_NOW = rule("LA409")
+NO_EMAIL = rule("LA410")
+EMAIL_NOT_VERIFIED = rule("LA411")
+OPAQUE_ACCESS_TOKEN = rule("LA412")
+ENCRYPTED_ACCESS_TOKEN = rule("LA413")
+ACCESS_TOKEN_NOT_RS256 = rule("LA414")
+WRONG_AUDIENCE = rule("LA415")
+SHORT_LIFETIME = rule("LA416")
+NO_REFRESH_TOKEN = rule("LA417")
+REFRESH_REFUSED = rule("LA418")
+REFRESHED_WITHOUT_ID_TOKEN = rule("LA419")
 
 
 @dataclass(frozen=True, slots=True)

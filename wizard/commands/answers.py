@@ -6,44 +6,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from wizard.findings import ExitCode, Rule, Severity
+from wizard.findings import Rule
 from wizard.language import Message
 from wizard.librechat.checkout import find
 from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.refusals import refusal
+from wizard.rules import rule
 from wizard.settings import (
     InvalidValue,
     parse_port,
     port_in,
 )
 
-INVALID_VALUE = Rule(
-    "LA003",
-    Severity.ERROR,
-    "A value cannot be right",
-    "Nothing was written.",
-    "Correct it, then run the command again.",
-    exit_code=ExitCode.USAGE,
-)
-MISSING_OPTION = Rule(
-    "LA004",
-    Severity.ERROR,
-    "A value is missing, and there is nobody to ask",
-    "Without a terminal, or with --yes, --json or CI set, every value must be an option or an"
-    " environment variable.",
-    "Give it, then run the command again.",
-    exit_code=ExitCode.USAGE,
-)
-SECRET_FILE = Rule(
-    "LA005",
-    Severity.ERROR,
-    "The client secret cannot be read",
-    "Nothing was written.",
-    "Check the path given with --client-secret-file; - is standard input.",
-    exit_code=ExitCode.FILE,
-)
-RULES = (INVALID_VALUE, MISSING_OPTION, SECRET_FILE)
+INVALID_VALUE = rule("LA003")
+MISSING_OPTION = rule("LA004")
+SECRET_FILE = rule("LA005")
 
 MAX_SECRET_BYTES = 1 << 16
 

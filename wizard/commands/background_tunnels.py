@@ -10,18 +10,12 @@ from pathlib import Path
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.answers import env_store
 from wizard.commands.live import duration
-from wizard.findings import ExitCode, Finding, Rule, Severity, exit_code_of
+from wizard.findings import ExitCode, Finding, exit_code_of
 from wizard.language import Message
 from wizard.ports import Ports
+from wizard.rules import rule
 
-GONE = Rule(
-    "LA326",
-    Severity.WARNING,
-    "A tunnel in the background has gone",
-    "Its process was ended, or this computer was started again. LibreChat cannot be reached.",
-    "Open it again: librechat-auth0 tunnel --detach",
-)
-RULES = (GONE,)
+GONE = rule("LA326")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,43 +16,15 @@ from wizard.auth0.management_access import (
     tenant_domain,
 )
 from wizard.commands.answers import MAX_SECRET_BYTES, option, read_secret
-from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.ports import Ports
+from wizard.rules import rule
 from wizard.settings import parse_client_id, parse_client_secret, parse_domain
 from wizard.ui.prompts import Choice, Prompter
 
-NO_CREDENTIAL = Rule(
-    "LA600",
-    Severity.ERROR,
-    "There is nothing to reach the Management API with",
-    "The wizard changes the tenant with your leave only, and keeps no credential.",
-    "Set AUTH0_MANAGEMENT_TOKEN (API Explorer:"
-    f" {API_EXPLORER}), or AUTH0_MANAGEMENT_CLIENT_ID and"
-    " AUTH0_MANAGEMENT_CLIENT_SECRET, or install the auth0 CLI and run `auth0 login`.",
-    "https://auth0.com/docs/secure/tokens/access-tokens/management-api-access-tokens",
-    ExitCode.USAGE,
-)
-TENANT_DOMAIN_NEEDED = Rule(
-    "LA616",
-    Severity.ERROR,
-    "The tenant's own domain is needed",
-    "The Management API answers under the domain that Auth0 gave the tenant, not under a custom"
-    " one.",
-    "Give --tenant-domain NAME.REGION.auth0.com; the dashboard shows it on top and under"
-    " Settings → Custom Domains.",
-    "https://auth0.com/docs/customize/custom-domains",
-    ExitCode.USAGE,
-)
-TOKEN_FILE = Rule(
-    "LA620",
-    Severity.ERROR,
-    "The Management API token cannot be read",
-    "Nothing was changed.",
-    "Check the path given with --management-token-file; - is standard input.",
-    exit_code=ExitCode.FILE,
-)
-RULES = (NO_CREDENTIAL, TENANT_DOMAIN_NEEDED, TOKEN_FILE)
+NO_CREDENTIAL = rule("LA600")
+TENANT_DOMAIN_NEEDED = rule("LA616")
+TOKEN_FILE = rule("LA620")
 
 TOKEN, MACHINE, CLI = "token", "machine", "cli"
 

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from wizard.background import Background
 from wizard.commands.answers import MISSING_OPTION, option
 from wizard.commands.live import LiveView
-from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.findings import ExitCode, Failure, Finding
 from wizard.interrupts import signal_code
 from wizard.language import Message, sentences
 from wizard.ports import Ports
+from wizard.rules import rule
 from wizard.settings import parse_public_url
 from wizard.tunnels import (
     PROVIDER_MODULES,
@@ -28,23 +29,8 @@ from wizard.tunnels import (
 )
 from wizard.ui.prompts import Choice
 
-NO_SUCH_TUNNEL = Rule(
-    "LA006",
-    Severity.ERROR,
-    "There is no tunnel of that name",
-    "",
-    f"Choose one of: {', '.join(PROVIDER_MODULES)}.",
-    exit_code=ExitCode.USAGE,
-)
-TUNNEL_ENDED = Rule(
-    "LA320",
-    Severity.ERROR,
-    "The tunnel has ended",
-    "Its program stopped, or the network went away for good. The .env is complete and stays.",
-    "Run the command again to open the tunnel again.",
-    exit_code=ExitCode.TUNNEL,
-)
-RULES = (NO_SUCH_TUNNEL, TUNNEL_ENDED)
+NO_SUCH_TUNNEL = rule("LA006")
+TUNNEL_ENDED = rule("LA320")
 
 NO_TUNNEL = "none"
 OWN_URL = "own"

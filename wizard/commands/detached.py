@@ -20,10 +20,11 @@ from typing import IO, Any
 
 from wizard.background import Background, BackgroundTunnel
 from wizard.commands.live import LiveView
-from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Language, Message
 from wizard.platforms import own_session, reader_has_gone
 from wizard.process_control import end_child, start_time
+from wizard.rules import rule
 from wizard.text import one_line
 from wizard.tunnels import (
     SECRET_PREFIXES,
@@ -34,15 +35,7 @@ from wizard.tunnels import (
     provider,
 )
 
-NO_WORD = Rule(
-    "LA323",
-    Severity.ERROR,
-    "The process in the background ended before the tunnel stood",
-    "LibreChat is reached through the tunnel.",
-    "Run the command without --detach; it then says what is wrong.",
-    exit_code=ExitCode.TUNNEL,
-)
-RULES = (NO_WORD,)
+NO_WORD = rule("LA323")
 
 LOG_BYTES = 1 << 20
 STAY = "stay"

@@ -7,33 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.commands.change import EnvChange
-from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, find, look_at, signs_of_use
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.setup import plan_env
 from wizard.ports import Ports
+from wizard.rules import rule
 from wizard.settings import InvalidValue, Settings
 from wizard.ui.prompts import Prompter
 
-NOT_LIBRECHAT = Rule(
-    "LA007",
-    Severity.WARNING,
-    "This does not look like a LibreChat folder",
-    "Nothing of LibreChat lies here: no package.json of it, no .env.example, no Docker Compose"
-    " file. LibreChat reads the .env of the folder it is started in.",
-    "Run the command in the LibreChat folder, or give --env-file PATH.",
-)
-NO_FOLDER = Rule(
-    "LA008",
-    Severity.ERROR,
-    "The folder for the .env does not exist",
-    "Nothing was written.",
-    "Check the path given with --env-file.",
-    exit_code=ExitCode.FILE,
-)
-RULES = (NOT_LIBRECHAT, NO_FOLDER)
+NOT_LIBRECHAT = rule("LA007")
+NO_FOLDER = rule("LA008")
 
 
 @dataclass(frozen=True, slots=True)

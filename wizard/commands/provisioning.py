@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wizard.auth0 import dashboard
 from wizard.auth0.added_urls import AddedUrls
 from wizard.auth0.management import ManagementApi, write_scopes
 from wizard.auth0.management_access import Access
@@ -19,30 +18,15 @@ from wizard.auth0.management_plan import (
 )
 from wizard.commands.choose_access import choose_access, credentials, is_at_hand
 from wizard.execution import INTERRUPTED
-from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.findings import ExitCode, Failure, Finding
 from wizard.known import Known
 from wizard.language import Message, joined, sentences
 from wizard.ports import Ports
+from wizard.rules import rule
 from wizard.settings import NO_URLS, URL_LISTS
 
-SECRET_HIDDEN = Rule(
-    "LA614",
-    Severity.ERROR,
-    "The application's secret cannot be read",
-    "LibreChat needs it, and the credential may not see it. The wizard makes no new secret for an"
-    " application that others may use.",
-    "Give the credential the scope read:client_keys, or put OPENID_CLIENT_ID and"
-    " OPENID_CLIENT_SECRET into the .env yourself; then run the command again.",
-    "https://auth0.com/docs/api/management/v2/clients/get-clients-by-id",
-)
-NOT_TAKEN = Rule(
-    "LA619",
-    Severity.ERROR,
-    "The tenant did not take every change",
-    "It answered that all is well and shows the old setting; somebody else may change it, too.",
-    f"Run the command again; if it stays so, change it in the dashboard: {dashboard.APPLICATIONS}.",
-)
-RULES = (SECRET_HIDDEN, NOT_TAKEN)
+SECRET_HIDDEN = rule("LA614")
+NOT_TAKEN = rule("LA619")
 
 DEFAULT_NAME = "LibreChat"
 

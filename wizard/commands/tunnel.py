@@ -17,33 +17,19 @@ from wizard.commands.change import EnvChange, Question, change_env
 from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, keep_open, open_tunnel
 from wizard.commands.detached import DetachedTunnel
 from wizard.execution import Report
-from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
+from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.setup import doubts, url_values
 from wizard.ports import Ports
+from wizard.rules import rule
 from wizard.settings import NO_URLS, URL_LISTS, urls_of
 from wizard.tunnels import tunnel_of
 
-NO_ENV = Rule(
-    "LA324",
-    Severity.ERROR,
-    "There is no .env to open the tunnel for",
-    "The tunnel's URL stands in LibreChat's .env.",
-    "Run librechat-auth0 init, or give the right one by --env-file PATH.",
-    exit_code=ExitCode.FILE,
-)
-WHICH_TUNNEL = Rule(
-    "LA325",
-    Severity.ERROR,
-    "The URL of the .env comes from none of the tunnels",
-    "A tunnel would give LibreChat another URL, so that must be asked for.",
-    "Give --tunnel NAME if LibreChat shall be reached through a tunnel from now on.",
-    exit_code=ExitCode.USAGE,
-)
-RULES = (NO_ENV, WHICH_TUNNEL)
+NO_ENV = rule("LA324")
+WHICH_TUNNEL = rule("LA325")
 
 
 @dataclass(frozen=True, slots=True)

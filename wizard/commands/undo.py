@@ -8,22 +8,15 @@ from pathlib import Path
 
 from wizard.commands.answers import env_store
 from wizard.commands.change import CHANGES_TO, Question, consent
-from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
 from wizard.librechat.backups import Backup
 from wizard.librechat.env_diff import masked_diff
 from wizard.librechat.env_file import EnvFile
 from wizard.ports import Ports
+from wizard.rules import rule
 
-CHANGED_SINCE = Rule(
-    "LA027",
-    Severity.ERROR,
-    "The file was edited since the wizard wrote it",
-    "Bringing the backup back takes those edits back too, so nothing was done.",
-    "Add --force (librechat-auth0 init --undo --yes --force) to take it back all the same.",
-    exit_code=ExitCode.FILE,
-)
-RULES = (CHANGED_SINCE,)
+CHANGED_SINCE = rule("LA027")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,11 @@ from wizard.commands.subject import read
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.rules import FILE_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
-from wizard.findings import ExitCode, Failure, Finding, Rule, Severity, exit_code_of
+from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
 from wizard.language import Message
 from wizard.librechat.instance import judge_instance, look_at_instance
 from wizard.ports import Ports
+from wizard.rules import rule
 from wizard.settings import Settings
 from wizard.tunnels import tunnel_for
 
@@ -31,30 +32,9 @@ if TYPE_CHECKING:
     from wizard.auth0.checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Judgement
 
-NOT_SET_UP = Rule(
-    "LA009",
-    Severity.ERROR,
-    "The .env is not set up for Auth0",
-    "Without issuer, client ID and public URL there is no sign-in to prove.",
-    "Run librechat-auth0 doctor to see what is missing, or librechat-auth0 init to set it up.",
-)
-URL_CHANGED = Rule(
-    "LA013",
-    Severity.ERROR,
-    "The tunnel has another URL than the .env",
-    "LibreChat and Auth0 send people to the URL that is written down.",
-    "Run librechat-auth0 tunnel, which updates the .env and tells what to change at Auth0.",
-    exit_code=ExitCode.TUNNEL,
-)
-NOT_SEEN = Rule(
-    "LA014",
-    Severity.ERROR,
-    "LibreChat's sign-in could not be looked at",
-    "LibreChat runs, but did not send the visit on to Auth0, so nothing is proved of it.",
-    "Mend what else is said and run librechat-auth0 verify again; or stop LibreChat first, for a"
-    " sign-in in its place.",
-)
-RULES = (NOT_SET_UP, URL_CHANGED, NOT_SEEN)
+NOT_SET_UP = rule("LA009")
+URL_CHANGED = rule("LA013")
+NOT_SEEN = rule("LA014")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,25 +7,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from wizard import loopback
-from wizard.findings import ExitCode, Rule, Severity
 from wizard.http_server import HttpServer
 from wizard.language import Message
+from wizard.rules import rule
 
 if TYPE_CHECKING:
     from wizard.demo.endpoints import Endpoints
     from wizard.demo.tenant import Tenant
 
-NO_START = Rule(
-    id="LA450",
-    severity=Severity.ERROR,
-    title="The demo tenant cannot start",
-    why="`--demo` needs a free port on this machine and a certificate for it.",
-    fix="Run the command again. If it fails again, check the free ports and the permissions of the"
-    " state folder, which holds the certificate.",
-    exit_code=ExitCode.TENANT,
-)
+NO_START = rule("LA450")
 
-RULES = (NO_START,)
 
 SECONDS_TO_END = 1.0
 

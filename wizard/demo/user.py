@@ -12,32 +12,16 @@ from html.parser import HTMLParser
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urljoin, urlsplit
 
-from wizard.findings import ExitCode, Rule, Severity
 from wizard.http import HttpClient, Response
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import is_loopback
 
 MAX_STEPS = 20
 CONSENTING = frozenset({"accept", "consent"})
 
-NO_END = Rule(
-    id="LA451",
-    severity=Severity.ERROR,
-    title="The scripted sign-in did not come to its end",
-    why="The demo signs in by itself; something it met on the way was not what it knows.",
-    fix="Sign in by hand: run `librechat-auth0 verify`.",
-    exit_code=ExitCode.TENANT,
-)
-LEFT_MACHINE = Rule(
-    id="LA452",
-    severity=Severity.ERROR,
-    title="The scripted sign-in was sent to another machine",
-    why="The demo's password is for this machine; the scripted browser follows no link out of it.",
-    fix="Sign in by hand: run `librechat-auth0 verify`.",
-    exit_code=ExitCode.TENANT,
-)
-
-RULES = (NO_END, LEFT_MACHINE)
+NO_END = rule("LA451")
+LEFT_MACHINE = rule("LA452")
 
 
 def sign_in_like_a_user(http: HttpClient, start_url: str, email: str, password: str) -> Response:

@@ -9,100 +9,21 @@ from urllib.parse import urlsplit
 from wizard.doctor.check import Check, Edits
 from wizard.doctor.sign_in import is_documented
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message, joined
-from wizard.settings import CALLBACK_PATH, LOGOUT_PATH, InvalidValue, is_loopback, parse_public_url
+from wizard.rules import rule
+from wizard.settings import InvalidValue, is_loopback, parse_public_url
 
-_STRATEGY = "api/strategies/openidStrategy.js"
-_COOKIES = "packages/api/src/oauth/csrf.ts, shouldUseSecureCookie"
-
-DOMAIN_MISSING = Rule(
-    "LA122",
-    Severity.ERROR,
-    "LibreChat is not told its own address",
-    "It makes the callback URL from DOMAIN_SERVER and sends people to DOMAIN_CLIENT afterwards;"
-    " without them they arrive at an address with undefined in it, or LibreChat does not start.",
-    "Set both to the HTTPS address at which browsers reach LibreChat.",
-    "api/server/index.js",
-)
-DOMAIN_INVALID = Rule(
-    "LA123",
-    Severity.ERROR,
-    "LibreChat's address is no URL",
-    "LibreChat does not start with a DOMAIN_CLIENT that lacks https:// (ERR_INVALID_URL), and"
-    " Auth0 refuses a callback URL that lacks it.",
-    "Write it as https:// and the host.",
-    "api/server/index.js",
-)
-DOMAIN_WITH_SLASH = Rule(
-    "LA124",
-    Severity.ERROR,
-    "LibreChat's address ends with a slash",
-    f"LibreChat appends {CALLBACK_PATH} and {LOGOUT_PATH}: the address gets two slashes, which"
-    " neither LibreChat nor Auth0 takes for the one they know.",
-    "Remove the slash at its end.",
-    _STRATEGY,
-)
-DOMAIN_WITH_PATH = Rule(
-    "LA125",
-    Severity.WARNING,
-    "LibreChat's address has a path",
-    "LibreChat appends its own paths to it; that works only behind a proxy that strips this one.",
-    "Give the address without a path, unless your proxy strips it.",
-    _STRATEGY,
-)
-DOMAIN_IS_PAGE = Rule(
-    "LA126",
-    Severity.ERROR,
-    "LibreChat's address is that of one of its pages",
-    "LibreChat appends its own paths, so the callback URL would have two of them.",
-    "Give the address without a path.",
-    _STRATEGY,
-)
-DOMAINS_DIFFER = Rule(
-    "LA127",
-    Severity.ERROR,
-    "DOMAIN_CLIENT and DOMAIN_SERVER are different places",
-    "The sign-in's cookies are set for DOMAIN_SERVER; at DOMAIN_CLIENT, where people arrive"
-    " afterwards, they are not sent, and the login page comes again.",
-    "Set both to the HTTPS address at which browsers reach LibreChat.",
-    _STRATEGY,
-)
-PUBLIC_BY_HTTP = Rule(
-    "LA128",
-    Severity.ERROR,
-    "LibreChat's address is http://, so browsers drop the sign-in's cookie",
-    "LibreChat marks its cookies Secure unless its host is localhost.",
-    "Use HTTPS (librechat-auth0 tunnel opens one), or set SESSION_COOKIE_SECURE=false on a network"
-    " of your own (LibreChat 0.8.6 and later).",
-    "LibreChat issue 13188",
-)
-ONLY_THIS_MACHINE = Rule(
-    "LA129",
-    Severity.NOTE,
-    "LibreChat's address is localhost",
-    "Only browsers on this machine can sign in.",
-    "For others, open a tunnel: librechat-auth0 tunnel.",
-    _STRATEGY,
-)
-HSTS_ON_LOCALHOST = Rule(
-    "LA170",
-    Severity.WARNING,
-    "LibreChat would pin localhost to HTTPS",
-    "Since 0.8.8 LibreChat sends Strict-Transport-Security; browsers that heed it for localhost"
-    " refuse every http://localhost for a year.",
-    "Set HSTS_ENABLED=false.",
-    "packages/api/src/security/headers.ts",
-)
-SECURE_COOKIE_BY_HTTP = Rule(
-    "LA171",
-    Severity.ERROR,
-    "Cookies are forced to be Secure, but LibreChat's address is http://",
-    "LibreChat sends no sign-in cookie over HTTP then, and the way back from Auth0 ends in"
-    " auth_failed.",
-    "Remove SESSION_COOKIE_SECURE, or use HTTPS.",
-    _COOKIES,
-)
+DOMAIN_MISSING = rule("LA122")
+DOMAIN_INVALID = rule("LA123")
+DOMAIN_WITH_SLASH = rule("LA124")
+DOMAIN_WITH_PATH = rule("LA125")
+DOMAIN_IS_PAGE = rule("LA126")
+DOMAINS_DIFFER = rule("LA127")
+PUBLIC_BY_HTTP = rule("LA128")
+ONLY_THIS_MACHINE = rule("LA129")
+HSTS_ON_LOCALHOST = rule("LA170")
+SECURE_COOKIE_BY_HTTP = rule("LA171")
 
 DOMAINS = ("DOMAIN_CLIENT", "DOMAIN_SERVER")
 _PAGES = re.compile(r"/(oauth|login|api|c)(/|\Z)")
@@ -264,4 +185,3 @@ CHECKS = (
     Check(HSTS_ON_LOCALHOST, _hsts_on_localhost, lambda _, __: {"HSTS_ENABLED": "false"}),
     Check(ONLY_THIS_MACHINE, _only_this_machine),
 )
-RULES = tuple(check.rule for check in CHECKS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.deployment import PANEL_SERVICE
 from wizard.librechat.setup import (
@@ -17,77 +17,17 @@ from wizard.librechat.setup import (
     public_credentials,
 )
 from wizard.librechat.variables import VARIABLES
+from wizard.rules import rule
 from wizard.settings import SESSION_SECRET_MIN_LENGTH
 
-_CREDENTIALS = "api/config/credentials.js"
-
-MALFORMED_CREDENTIAL = Rule(
-    "LA162",
-    Severity.ERROR,
-    "CREDS_KEY or CREDS_IV has not the form that LibreChat can encrypt with",
-    "Storing or reading users' keys fails: Invalid key length, or algorithm.iv must contain exactly"
-    " 16 bytes.",
-    "Set it to the output of openssl rand -hex 32 (16 for CREDS_IV), unless users have stored keys"
-    " with a value that you can find again.",
-    "LibreChat issues 4276, 7432 and 14699",
-)
-HALF_KEY = Rule(
-    "LA163",
-    Severity.WARNING,
-    "CREDS_KEY has half of its length",
-    "LibreChat then encrypts by AES-128 without a word; other parts of it fail with Invalid key"
-    " length.",
-    "On a LibreChat without stored keys set it to the output of: openssl rand -hex 32",
-    "LibreChat issue 14699",
-)
-SHORT_CREDENTIAL = Rule(
-    "LA164",
-    Severity.WARNING,
-    "A signing secret is too short",
-    "Sessions signed with it can be forged by those who guess it.",
-    "Set it to the output of: openssl rand -hex 32. Everybody has to sign in again.",
-    _CREDENTIALS,
-)
-SAME_CREDENTIAL = Rule(
-    "LA165",
-    Severity.WARNING,
-    "JWT_SECRET and JWT_REFRESH_SECRET are the same",
-    "An access token then passes for a refresh token, and the other way about.",
-    "Set one of them to the output of: openssl rand -hex 32. Everybody has to sign in again.",
-    _CREDENTIALS,
-)
-JWT_SECRET_NEEDED = Rule(
-    "LA166",
-    Severity.ERROR,
-    "This LibreChat does not start without JWT_SECRET and JWT_REFRESH_SECRET",
-    "Only LibreChat 0.8.8 and later make them up.",
-    "Set each to an output of its own of: openssl rand -hex 32",
-    _CREDENTIALS,
-)
-DATABASE_MISSING = Rule(
-    "LA167",
-    Severity.ERROR,
-    "MONGO_URI is missing",
-    "LibreChat does not start without its database.",
-    "Set MONGO_URI=mongodb://127.0.0.1:27017/LibreChat, or where your database is.",
-    "api/db/connect.js",
-)
-PANEL_SECRET = Rule(
-    "LA168",
-    Severity.WARNING,
-    "The admin panel has no session secret, so its container restarts for ever",
-    "Docker Compose starts it beside LibreChat since 0.8.7, and it wants 32 characters or more.",
-    "Set ADMIN_PANEL_SESSION_SECRET to the output of: openssl rand -hex 32",
-    "docker-compose.yml",
-)
-BAD_DURATION = Rule(
-    "LA169",
-    Severity.WARNING,
-    "A duration cannot be understood",
-    "LibreChat computes it; what is no number or product of numbers gives sessions of no length.",
-    "Write milliseconds, for example 1000 * 60 * 15.",
-    ".env.example",
-)
+MALFORMED_CREDENTIAL = rule("LA162")
+HALF_KEY = rule("LA163")
+SHORT_CREDENTIAL = rule("LA164")
+SAME_CREDENTIAL = rule("LA165")
+JWT_SECRET_NEEDED = rule("LA166")
+DATABASE_MISSING = rule("LA167")
+PANEL_SECRET = rule("LA168")
+BAD_DURATION = rule("LA169")
 
 _DURATIONS = ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 
@@ -178,6 +118,3 @@ CHECKS = (
     Check(BLANK_CREDENTIAL, _blank_credential),
 )
 # Those of `wizard.librechat.setup` are in its own.
-RULES = tuple(
-    check.rule for check in CHECKS if check.rule not in {PUBLIC_CREDENTIAL, BLANK_CREDENTIAL}
-)

@@ -7,69 +7,20 @@ from collections.abc import Iterator, Mapping
 
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.access import UNREADABLE_IN_CONTAINER, unreadable
 from wizard.librechat.deployment import YAML_FILE, scalar
 from wizard.librechat.variables import VARIABLES, Section
+from wizard.rules import rule
 
-BROKEN_DOCUMENT = Rule(
-    "LA500",
-    Severity.WARNING,
-    "A file that LibreChat is run by cannot be understood",
-    "Docker Compose or LibreChat stops at it, or goes on without it.",
-    "Correct it; YAML is particular about indentation.",
-)
-ENV_NOT_HANDED_ON = Rule(
-    "LA501",
-    Severity.ERROR,
-    "Docker Compose does not hand the .env to LibreChat",
-    "LibreChat in the container reads /app/.env; nothing puts this file there.",
-    "Add to the api service's volumes: - type: bind, source: ./.env, target: /app/.env (as in"
-    " LibreChat's own docker-compose.yml).",
-    "docker-compose.yml",
-)
-COMPOSE_WINS = Rule(
-    "LA502",
-    Severity.WARNING,
-    "Docker Compose sets another value than the .env",
-    "What stands under environment beats the file.",
-    "Remove it from the api service's environment, or make both the same.",
-    "https://docs.docker.com/compose/how-tos/environment-variables/envvars-precedence/",
-)
-PORT_NEEDED = Rule(
-    "LA503",
-    Severity.ERROR,
-    "PORT is missing, which Docker Compose needs",
-    'LibreChat\'s docker-compose.yml publishes "${PORT}:${PORT}"; without it nothing is published.',
-    "Set PORT=3080.",
-    "docker-compose.yml",
-)
-YAML_HIDES_BUTTON = Rule(
-    "LA504",
-    Severity.ERROR,
-    "The file librechat.yaml hides the Auth0 button",
-    "registration.socialLogins lists the logins that are shown, and openid is not among them.",
-    "Add openid to registration.socialLogins in librechat.yaml.",
-    "client/src/components/Auth/SocialLoginRender.tsx",
-)
-YAML_NOT_MOUNTED = Rule(
-    "LA505",
-    Severity.WARNING,
-    "LibreChat in Docker does not see librechat.yaml",
-    "LibreChat's docker-compose.yml does not mount it, so what it says has no effect.",
-    "In docker-compose.override.yml, add to the api service's volumes: - type: bind, source:"
-    " ./librechat.yaml, target: /app/librechat.yaml.",
-    "LibreChat issues 3754, 5161 and 5538",
-)
-PANEL_CALLBACK = Rule(
-    "LA507",
-    Severity.NOTE,
-    "The admin panel signs in by a callback URL of its own",
-    "Auth0 refuses it unless it is in the application's list.",
-    "Add DOMAIN_SERVER/api/admin/oauth/openid/callback to Allowed Callback URLs.",
-    ".env.example",
-)
+BROKEN_DOCUMENT = rule("LA500")
+ENV_NOT_HANDED_ON = rule("LA501")
+COMPOSE_WINS = rule("LA502")
+PORT_NEEDED = rule("LA503")
+YAML_HIDES_BUTTON = rule("LA504")
+YAML_NOT_MOUNTED = rule("LA505")
+PANEL_CALLBACK = rule("LA507")
 
 _PUBLISHES_PORT = re.compile(r"\$\{?PORT\b(?!:?-)")
 _JUDGED_SECTIONS = frozenset({Section.OPENID, Section.LOGIN})
@@ -183,4 +134,3 @@ CHECKS = (
     Check(YAML_NOT_MOUNTED, _yaml_not_mounted),
     Check(PANEL_CALLBACK, _panel_callback),
 )
-RULES = tuple(check.rule for check in CHECKS)

@@ -12,11 +12,11 @@ from wizard.clock import Clock
 from wizard.doctor.rules import FILE_CHECKS, RUNNING_CHECKS, can_be_mended, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
-from wizard.findings import BUG, Finding, Severity
+from wizard.findings import Finding, Severity
 from wizard.http import HttpClient
 from wizard.language import Message
 from wizard.librechat.instance import look_at_instance
-from wizard.rules import all_rules
+from wizard.rules import BUG, all_rules
 from wizard.settings import Settings, port_in
 from wizard.threads import begin
 

@@ -8,125 +8,32 @@ from collections.abc import Iterator
 from wizard.doctor.check import Check
 from wizard.doctor.sign_in import NEEDED, fresh_session_secret
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.instance import has_sign_in
 from wizard.librechat.names import first_version, known_names
 from wizard.librechat.setup import is_good_session_secret
 from wizard.librechat.variables import VARIABLES, Format
+from wizard.rules import rule
 from wizard.settings import (
     SESSION_SECRET_MIN_LENGTH,
     host_of,
     is_placeholder,
 )
 
-_STRATEGY = "api/strategies/openidStrategy.js"
-
-SESSION_SECRET_WEAK = Rule(
-    "LA130",
-    Severity.WARNING,
-    "OPENID_SESSION_SECRET is too weak",
-    "It signs the cookie that carries the sign-in: it must be long, random, and nobody else's.",
-    "Set it to the output of: openssl rand -hex 32",
-    "api/server/socialLogins.js",
-)
-PLACEHOLDER_ELSEWHERE = Rule(
-    "LA131",
-    Severity.NOTE,
-    "A value that the sign-in does not need is still a placeholder",
-    "What it is for does not work.",
-    "Put your own value in its place, or leave it empty.",
-)
-SOCIAL_REGISTRATION_OFF = Rule(
-    "LA136",
-    Severity.NOTE,
-    "Social registration is off, which Auth0's sign-in ignores",
-    "LibreChat creates an account for everybody who comes from Auth0 whatever this says.",
-    "Nothing to do. To keep people out, restrict sign-ups in Auth0 or set"
-    " registration.allowedDomains in librechat.yaml.",
-    "api/strategies/socialLogin.js",
-)
-NO_BOOLEAN = Rule(
-    "LA138",
-    Severity.WARNING,
-    "A switch is neither true nor false",
-    "LibreChat takes everything but true for false, also 1, yes and on.",
-    "Write true or false.",
-    "packages/api/src/utils/common.ts, isEnabled",
-)
-BAD_TOKEN_KIND = Rule(
-    "LA139",
-    Severity.ERROR,
-    "Where the required role stands is not said in LibreChat's words",
-    "LibreChat throws at every sign-in unless it is access, id or userinfo.",
-    "Set OPENID_REQUIRED_ROLE_TOKEN_KIND to access, id or userinfo.",
-    _STRATEGY,
-)
-ROLE_INCOMPLETE = Rule(
-    "LA140",
-    Severity.WARNING,
-    "A role is asked for, but not where it stands",
-    "LibreChat needs the role, its path in the token and the kind of the token.",
-    "Set …_PARAMETER_PATH (for example https://example.com/roles) and …_TOKEN_KIND (id) too.",
-    _STRATEGY,
-)
-ROLE_IN_OPAQUE_TOKEN = Rule(
-    "LA141",
-    Severity.ERROR,
-    "A role shall be read from the access token, which nobody can read",
-    "Without OPENID_AUDIENCE Auth0's access tokens are opaque, and LibreChat cannot decode them.",
-    "Set OPENID_AUDIENCE to the Identifier of your API, or …_TOKEN_KIND=id.",
-    _STRATEGY,
-)
-OTHER_PROVIDER = Rule(
-    "LA142",
-    Severity.WARNING,
-    "A setting is on that only Microsoft Entra ID understands",
-    "Auth0 refuses what LibreChat then asks for.",
-    "Set it to false.",
-    ".env.example",
-)
-LOGOUT_STAYS = Rule(
-    "LA144",
-    Severity.NOTE,
-    "Signing out of LibreChat does not sign out of Auth0",
-    "The next click on the button signs the same person in again without asking.",
-    "Set OPENID_USE_END_SESSION_ENDPOINT=true.",
-    "api/server/controllers/auth/LogoutController.js",
-)
-LOGOUT_TARGET = Rule(
-    "LA145",
-    Severity.WARNING,
-    "OPENID_POST_LOGOUT_REDIRECT_URI is no whole URL",
-    "Auth0 sends people there after they sign out, and refuses what is not in its list.",
-    "Set it to a whole URL and add the same to the application's Allowed Logout URLs, or leave it"
-    " empty.",
-    "api/server/controllers/auth/LogoutController.js",
-)
-TOO_NEW = Rule(
-    "LA147",
-    Severity.WARNING,
-    "This LibreChat is too old to read a variable",
-    "It has no effect.",
-    "Update LibreChat, or remove the variable.",
-    "LibreChat's releases",
-)
-DEBUG_LEFT_ON = Rule(
-    "LA148",
-    Severity.NOTE,
-    "LibreChat logs its requests to Auth0",
-    "DEBUG_OPENID_REQUESTS is for the search for a fault; the log then has what is not for others.",
-    "Set DEBUG_OPENID_REQUESTS=false when you are done.",
-    _STRATEGY,
-)
-SAML_HIDDEN = Rule(
-    "LA149",
-    Severity.NOTE,
-    "SAML is set up too, and hidden",
-    "LibreChat shows no SAML button while OpenID is on.",
-    "Remove the SAML_ variables, or the OPENID_ ones.",
-    "api/server/routes/config.js",
-)
+SESSION_SECRET_WEAK = rule("LA130")
+PLACEHOLDER_ELSEWHERE = rule("LA131")
+SOCIAL_REGISTRATION_OFF = rule("LA136")
+NO_BOOLEAN = rule("LA138")
+BAD_TOKEN_KIND = rule("LA139")
+ROLE_INCOMPLETE = rule("LA140")
+ROLE_IN_OPAQUE_TOKEN = rule("LA141")
+OTHER_PROVIDER = rule("LA142")
+LOGOUT_STAYS = rule("LA144")
+LOGOUT_TARGET = rule("LA145")
+TOO_NEW = rule("LA147")
+DEBUG_LEFT_ON = rule("LA148")
+SAML_HIDDEN = rule("LA149")
 _ROLES = ("OPENID_REQUIRED_ROLE", "OPENID_ADMIN_ROLE")
 _TOKEN_KINDS = frozenset({"access", "id", "userinfo"})
 _ENTRA_SWITCHES = (
@@ -280,4 +187,3 @@ CHECKS = (
     Check(DEBUG_LEFT_ON, _debug_left_on),
     Check(PLACEHOLDER_ELSEWHERE, _placeholder_elsewhere),
 )
-RULES = tuple(check.rule for check in CHECKS)

@@ -14,10 +14,11 @@ from dataclasses import replace
 from wizard.doctor import addresses, credentials, deployment, options, sign_in, tokens, writing
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
-from wizard.findings import BUG, Failure, Finding
+from wizard.findings import Failure, Finding
 from wizard.language import Message
 from wizard.librechat.env_file import Change, EnvFile
 from wizard.librechat.instance import INSTANCE_CHECKS, InstanceJudge
+from wizard.rules import BUG
 
 # Of one rule, on a file that was made to drown its reader.
 MOST_OF_ONE_RULE = 20

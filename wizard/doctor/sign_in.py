@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject, issuer_without_path
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import (
     CALLBACK_PATH,
     InvalidValue,
@@ -24,134 +25,21 @@ from wizard.settings import (
     parse_domain,
 )
 
-_CONFIG = "api/server/routes/config.js, isOpenIdEnabled"
-_STRATEGY = "api/strategies/openidStrategy.js"
-
-SOCIAL_LOGIN_OFF = Rule(
-    "LA100",
-    Severity.ERROR,
-    "Social login is off, so there is no Auth0 button",
-    "LibreChat sets up OpenID only while ALLOW_SOCIAL_LOGIN is true; 1, yes and on count as off.",
-    "Set ALLOW_SOCIAL_LOGIN=true.",
-    "api/server/index.js",
-)
-REQUIRED_MISSING = Rule(
-    "LA101",
-    Severity.ERROR,
-    "A variable is missing without which LibreChat hides the Auth0 button",
-    "LibreChat skips OpenID without a word when one of OPENID_CLIENT_ID, OPENID_ISSUER and"
-    " OPENID_SESSION_SECRET is empty.",
-    "Give it a value; librechat-auth0 init asks for all of them.",
-    _CONFIG,
-)
-SECRET_MISSING = Rule(
-    "LA103",
-    Severity.ERROR,
-    "There is no client secret, and PKCE is off",
-    "LibreChat skips OpenID without a word: it takes a client without a secret only with"
-    " OPENID_USE_PKCE=true.",
-    "Give OPENID_CLIENT_SECRET; for an application without one (Single Page, Native) set"
-    " OPENID_USE_PKCE=true.",
-    _CONFIG,
-)
-SECRETLESS_TOO_NEW = Rule(
-    "LA104",
-    Severity.ERROR,
-    "This LibreChat needs a client secret",
-    "Only LibreChat 0.8.6 and later take a client without one.",
-    "Update LibreChat, or use a Regular Web Application and give its secret.",
-    "LibreChat pull request 12364",
-)
-CALLBACK_MISSING = Rule(
-    "LA105",
-    Severity.ERROR,
-    "OPENID_CALLBACK_URL is empty",
-    "LibreChat joins DOMAIN_SERVER and this path, and has no default for it: it would send"
-    " https://hostundefined, which Auth0 refuses.",
-    f"Set OPENID_CALLBACK_URL={CALLBACK_PATH}.",
-    _STRATEGY,
-)
-CALLBACK_IS_URL = Rule(
-    "LA106",
-    Severity.ERROR,
-    "OPENID_CALLBACK_URL is a whole URL",
-    "LibreChat puts DOMAIN_SERVER in front of it, so that the address is doubled and Auth0"
-    " refuses it.",
-    f"Set OPENID_CALLBACK_URL={CALLBACK_PATH}.",
-    "LibreChat issue 4683",
-)
-CALLBACK_WRONG = Rule(
-    "LA107",
-    Severity.ERROR,
-    "OPENID_CALLBACK_URL is not the path that LibreChat listens at",
-    "LibreChat's route is fixed; people would come back from Auth0 to an unknown page.",
-    f"Set OPENID_CALLBACK_URL={CALLBACK_PATH}.",
-    "api/server/routes/oauth.js",
-)
-ISSUER_WITHOUT_SCHEME = Rule(
-    "LA108",
-    Severity.ERROR,
-    "OPENID_ISSUER lacks https://",
-    "LibreChat's OpenID client needs a URL and fails with Invalid URL when LibreChat starts.",
-    "Put https:// in front of it.",
-    _STRATEGY,
-)
-ISSUER_BY_HTTP = Rule(
-    "LA109",
-    Severity.ERROR,
-    "OPENID_ISSUER is an http:// address",
-    "LibreChat's OpenID client refuses it: only requests to HTTPS are allowed.",
-    "Write https:// in place of http://.",
-    "npm openid-client 6",
-)
-ISSUER_WITH_PATH = Rule(
-    "LA110",
-    Severity.ERROR,
-    "OPENID_ISSUER has a path",
-    "Auth0's metadata lies at the domain itself; LibreChat finds nothing, or another issuer than"
-    " it expects.",
-    "Set it to https:// and the domain alone.",
-    "npm openid-client 6",
-)
-ISSUER_INVALID = Rule(
-    "LA111",
-    Severity.ERROR,
-    "OPENID_ISSUER cannot be a tenant's address",
-    "LibreChat asks this address for the tenant's metadata when it starts.",
-    "Set it to https:// and the Domain from Applications → your application → Settings → Basic"
-    " Information.",
-    _STRATEGY,
-)
-PLACEHOLDER = Rule(
-    "LA132",
-    Severity.ERROR,
-    "A value is still the placeholder of a documentation",
-    "Auth0 and LibreChat take it for the real one.",
-    "Put your own value in its place.",
-)
-SWAPPED = Rule(
-    "LA133",
-    Severity.ERROR,
-    "Client ID and client secret are in each other's place",
-    "Auth0 does not know the application, and the secret would show in the browser's address.",
-    "Copy both again from Applications → your application → Settings → Basic Information. The"
-    " secret has been shown to browsers: rotate it there.",
-)
-CLIENT_ID_INVALID = Rule(
-    "LA134",
-    Severity.ERROR,
-    "OPENID_CLIENT_ID cannot be a Client ID",
-    "Auth0 answers Unknown client.",
-    "Copy the Client ID from Applications → your application → Settings → Basic Information.",
-)
-SECRET_INVALID = Rule(
-    "LA135",
-    Severity.ERROR,
-    "OPENID_CLIENT_SECRET cannot be a client secret",
-    "Auth0 refuses the exchange of the code, and the sign-in ends in auth_failed.",
-    "Copy the Client Secret from Applications → your application → Settings → Basic Information"
-    " with the button beside it.",
-)
+SOCIAL_LOGIN_OFF = rule("LA100")
+REQUIRED_MISSING = rule("LA101")
+SECRET_MISSING = rule("LA103")
+SECRETLESS_TOO_NEW = rule("LA104")
+CALLBACK_MISSING = rule("LA105")
+CALLBACK_IS_URL = rule("LA106")
+CALLBACK_WRONG = rule("LA107")
+ISSUER_WITHOUT_SCHEME = rule("LA108")
+ISSUER_BY_HTTP = rule("LA109")
+ISSUER_WITH_PATH = rule("LA110")
+ISSUER_INVALID = rule("LA111")
+PLACEHOLDER = rule("LA132")
+SWAPPED = rule("LA133")
+CLIENT_ID_INVALID = rule("LA134")
+SECRET_INVALID = rule("LA135")
 # Clearly a client ID of Auth0's, by length and alphabet.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{32}")
 _DOCUMENTED_HOST = re.compile(
@@ -358,4 +246,3 @@ CHECKS = (
     Check(CALLBACK_IS_URL, _callback_is_url, _mended_callback),
     Check(CALLBACK_WRONG, _callback_wrong, _mended_callback),
 )
-RULES = tuple(check.rule for check in CHECKS)

@@ -8,141 +8,29 @@ from collections.abc import Callable, Iterator
 from wizard.doctor.check import Check, Edits
 from wizard.doctor.sign_in import is_documented
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import Finding, Rule
 from wizard.language import Message, sentences
+from wizard.rules import rule
 from wizard.settings import (
     InvalidValue,
     host_of,
     parse_audiences,
 )
 
-_LOGINS = "api/server/socialLogins.js"
-_STRATEGY = "api/strategies/openidStrategy.js"
-_AUTH = "api/server/services/AuthService.js, setOpenIDAuthTokens"
-_REFRESH = "api/server/controllers/AuthController.js"
-
-SCOPE_MISSING = Rule(
-    "LA102",
-    Severity.ERROR,
-    "OPENID_SCOPE is empty: the button is shown, and answers with an error (500)",
-    "LibreChat registers no strategy without a scope, yet shows the button.",
-    "Set OPENID_SCOPE='openid profile email offline_access'.",
-    _LOGINS,
-)
-AUDIENCE_MISSING = Rule(
-    "LA112",
-    Severity.WARNING,
-    "Tokens are reused, but no API identifier is given",
-    "Without OPENID_AUDIENCE Auth0's access tokens are opaque: nothing that reads them works"
-    " (roles from the access token, MCP servers, refreshes without an ID token), and LibreChat"
-    " before 0.8.3 reloads its page for ever.",
-    "Set OPENID_AUDIENCE to the Identifier of your API (Applications → APIs), or"
-    " OPENID_REUSE_TOKENS=false.",
-    "LibreChat issue 8796",
-)
-AUDIENCE_NEEDED = Rule(
-    "LA113",
-    Severity.ERROR,
-    "This LibreChat cannot reuse tokens without an API identifier",
-    "Before 0.8.3 LibreChat signs its requests with the access token; an opaque one is refused,"
-    " and the page reloads for ever.",
-    "Set OPENID_AUDIENCE to the Identifier of your API (Applications → APIs), or update LibreChat.",
-    "LibreChat issues 8796 and 11753",
-)
-AUDIENCE_INVALID = Rule(
-    "LA114",
-    Severity.WARNING,
-    "OPENID_AUDIENCE is not the identifier of an API of yours",
-    "For Auth0's own APIs it gives opaque tokens, or tokens without a refresh token.",
-    "Create an API (Applications → APIs → Create API) and give its Identifier.",
-    "https://auth0.com/docs/secure/tokens/access-tokens",
-)
-AUDIENCE_LIST_TOO_NEW = Rule(
-    "LA115",
-    Severity.ERROR,
-    "This LibreChat takes one API identifier only",
-    "Before 0.8.7 LibreChat sends the whole list as one identifier, which Auth0 does not know.",
-    "Leave only the first in OPENID_AUDIENCE, or update LibreChat.",
-    "LibreChat pull request 13694",
-)
-REFRESH_AUDIENCE_DIFFERS = Rule(
-    "LA116",
-    Severity.WARNING,
-    "Refreshes ask for another API than the sign-in",
-    "A refresh token is good for the API that it was given for; Auth0 may refuse the refresh, and"
-    " people are signed out.",
-    "Set OPENID_REFRESH_AUDIENCE to the first identifier of OPENID_AUDIENCE.",
-    _REFRESH,
-)
-SCOPE_WITHOUT_OPENID = Rule(
-    "LA117",
-    Severity.ERROR,
-    "OPENID_SCOPE lacks openid",
-    "Without it Auth0 sends no ID token, from which LibreChat learns who signed in.",
-    "Add openid to OPENID_SCOPE.",
-    _STRATEGY,
-)
-SCOPE_WITHOUT_EMAIL = Rule(
-    "LA118",
-    Severity.ERROR,
-    "OPENID_SCOPE lacks email",
-    "LibreChat cannot create an account without an e-mail address: email: can't be blank.",
-    "Add email to OPENID_SCOPE.",
-    "LibreChat issues 3086, 3095 and 3098",
-)
-SCOPE_WITHOUT_OFFLINE_ACCESS = Rule(
-    "LA119",
-    Severity.ERROR,
-    "Tokens are reused, but OPENID_SCOPE lacks offline_access",
-    "No refresh token comes, so LibreChat sets no session at all (No refresh token available) and"
-    " people land on the login page again; with OPENID_AUTO_REDIRECT it goes on for ever.",
-    "Add offline_access to OPENID_SCOPE, and switch Allow Offline Access on at the API"
-    " (Applications → APIs → your API → Settings).",
-    _AUTH,
-)
-SCOPE_WITHOUT_PROFILE = Rule(
-    "LA120",
-    Severity.NOTE,
-    "OPENID_SCOPE lacks profile",
-    "LibreChat then shows e-mail addresses in place of names.",
-    "Add profile to OPENID_SCOPE.",
-    _STRATEGY,
-)
-SCOPE_WITH_COMMAS = Rule(
-    "LA121",
-    Severity.ERROR,
-    "OPENID_SCOPE is not separated by spaces",
-    "To Auth0 it is one unknown scope, so neither ID token nor e-mail come.",
-    "Put spaces between the words of OPENID_SCOPE.",
-    "RFC 6749, 3.3",
-)
-PASSWORD_BESIDE_REUSE = Rule(
-    "LA137",
-    Severity.NOTE,
-    "Tokens are reused, and people may also sign in by password",
-    "Chats of an Auth0 account do not render when it signs in by password (LibreChat issue 15092).",
-    "If nobody signs in by password, set ALLOW_EMAIL_LOGIN=false.",
-    "LibreChat issue 15092",
-)
-SESSION_AGE = Rule(
-    "LA143",
-    Severity.NOTE,
-    "Tokens are reused: sessions live in LibreChat's memory",
-    "A restart of LibreChat signs everybody out, and an access token is asked for anew every 15"
-    " minutes; some versions lose sessions after about an hour (LibreChat issues 13545, 15655,"
-    " 15972).",
-    "If that disturbs, set OPENID_REUSE_MAX_SESSION_AGE_MS to the access token's lifetime, keep"
-    " sessions in Redis (USE_REDIS=true), or set OPENID_REUSE_TOKENS=false.",
-    "api/server/controllers/AuthController.js",
-)
-VERSION_FAULT = Rule(
-    "LA146",
-    Severity.WARNING,
-    "This LibreChat version has a known fault with this setting",
-    "It is mended in a later one.",
-    "Update LibreChat, or set OPENID_REUSE_TOKENS=false.",
-    "LibreChat's issues, as named",
-)
+SCOPE_MISSING = rule("LA102")
+AUDIENCE_MISSING = rule("LA112")
+AUDIENCE_NEEDED = rule("LA113")
+AUDIENCE_INVALID = rule("LA114")
+AUDIENCE_LIST_TOO_NEW = rule("LA115")
+REFRESH_AUDIENCE_DIFFERS = rule("LA116")
+SCOPE_WITHOUT_OPENID = rule("LA117")
+SCOPE_WITHOUT_EMAIL = rule("LA118")
+SCOPE_WITHOUT_OFFLINE_ACCESS = rule("LA119")
+SCOPE_WITHOUT_PROFILE = rule("LA120")
+SCOPE_WITH_COMMAS = rule("LA121")
+PASSWORD_BESIDE_REUSE = rule("LA137")
+SESSION_AGE = rule("LA143")
+VERSION_FAULT = rule("LA146")
 # From, before: the versions with the fault.
 _VERSION_FAULTS = (
     ("0.7.9", "0.8.3", Message("its page fails with 401 (issue 11753)")),
@@ -286,4 +174,3 @@ CHECKS = (
     Check(SESSION_AGE, _session_age),
     Check(PASSWORD_BESIDE_REUSE, _password_beside_reuse),
 )
-RULES = tuple(check.rule for check in CHECKS)

@@ -8,129 +8,29 @@ from functools import cache
 
 from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject, of_the_table
-from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.access import private_fix
 from wizard.librechat.env_file import Assignment
 from wizard.librechat.names import INVENTED, is_known, known_names
 from wizard.librechat.setup import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
 from wizard.librechat.variables import VARIABLES, Section
+from wizard.rules import rule
 
-_DOTENV = "dotenv, lib/main.js"
-
-RUNS_ON = Rule(
-    "LA152",
-    Severity.ERROR,
-    "A value runs over several lines",
-    "A quote is not closed where it should be, so that LibreChat reads the lines after it as part"
-    " of the value, and does not see the variables on them.",
-    "Close the quote at the end of the line, or remove it.",
-    _DOTENV,
-)
-STRAY_QUOTE = Rule(
-    "LA153",
-    Severity.ERROR,
-    "A value has a quote without its partner",
-    "LibreChat reads the quote as part of the value.",
-    "Remove the quote.",
-    _DOTENV,
-)
-CUT_AT_HASH = Rule(
-    "LA154",
-    Severity.WARNING,
-    "A value is cut off at a #",
-    "To LibreChat's dotenv everything after an unquoted # is a comment; other programs read on.",
-    "If the # belongs to the value, put single quotes around the value; if not, put a space before"
-    " the #.",
-    _DOTENV,
-)
-DOLLAR = Rule(
-    "LA155",
-    Severity.WARNING,
-    "A value with a $ is read differently by Docker Compose",
-    "Compose puts a variable in the place of what follows the $; LibreChat's dotenv does not.",
-    "Put single quotes around the value.",
-    "https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/",
-)
-ODDLY_WRITTEN = Rule(
-    "LA156",
-    Severity.NOTE,
-    "A line is written in a way that not every program understands",
-    "LibreChat does. A shell's `.`, and some versions of Docker Compose, do not.",
-    "Write NAME=value without spaces around the sign.",
-    _DOTENV,
-)
-READABLE_BY_OTHERS = Rule(
-    "LA157",
-    Severity.WARNING,
-    "Other users of this machine can read the file",
-    "It has the client secret and LibreChat's own keys.",
-    "chmod 600 .env",
-)
-TRACKED = Rule(
-    "LA158",
-    Severity.WARNING,
-    "The file is tracked by git",
-    "Its secrets are in every clone and stay in the history.",
-    "git rm --cached .env, add .env to .gitignore, and change every secret in it.",
-)
-NO_FILE = Rule(
-    "LA159",
-    Severity.ERROR,
-    "There is no .env",
-    "LibreChat has no settings, and so no sign-in.",
-    "Run the command in the LibreChat folder, or give --env-file PATH. Where there is none yet,"
-    " librechat-auth0 init writes one.",
-    exit_code=ExitCode.FILE,
-)
-UNKNOWN_NAME = Rule(
-    "LA180",
-    Severity.WARNING,
-    "LibreChat does not know an OPENID_ variable",
-    "It has no effect.",
-    "Remove it.",
-    "api/strategies/openidStrategy.js; LibreChat issue 8308",
-)
-SLIP = Rule(
-    "LA181",
-    Severity.WARNING,
-    "A variable looks like a slip of one that LibreChat reads",
-    "Under this name it has no effect.",
-    "Correct the name.",
-    ".env.example",
-)
-SHELL_WINS = Rule(
-    "LA182",
-    Severity.WARNING,
-    "This shell has another value than the file",
-    "A LibreChat that is started in this shell takes the shell's: its dotenv never overrides what"
-    " is set already.",
-    "Unset it in the shell (unset NAME), and look for it in your shell's start-up files.",
-    _DOTENV,
-)
-IGNORES_NOTHING = Rule(
-    "LA183",
-    Severity.NOTE,
-    "A comment silences a rule that does not exist",
-    "librechat-auth0: ignore … names rules by their identifier.",
-    "Correct the identifier; librechat-auth0 explain lists all.",
-)
-PROXY_MISSING = Rule(
-    "LA184",
-    Severity.NOTE,
-    "This shell reaches the internet by a proxy that LibreChat is not told of",
-    "In Docker LibreChat does not have this shell's HTTPS_PROXY, and would not reach the tenant.",
-    "If LibreChat logs that discovery failed, set PROXY in the .env.",
-    "LibreChat issue 8099",
-)
-WINDOWS_LINES = Rule(
-    "LA185",
-    Severity.NOTE,
-    "The file has Windows line ends or a byte order mark",
-    "LibreChat's dotenv copes; a shell's `.` reads them as part of the values.",
-    "If a shell reads the file too, save it with Unix line ends and without a BOM.",
-    _DOTENV,
-)
+RUNS_ON = rule("LA152")
+STRAY_QUOTE = rule("LA153")
+CUT_AT_HASH = rule("LA154")
+DOLLAR = rule("LA155")
+ODDLY_WRITTEN = rule("LA156")
+READABLE_BY_OTHERS = rule("LA157")
+TRACKED = rule("LA158")
+NO_FILE = rule("LA159")
+UNKNOWN_NAME = rule("LA180")
+SLIP = rule("LA181")
+SHELL_WINS = rule("LA182")
+IGNORES_NOTHING = rule("LA183")
+PROXY_MISSING = rule("LA184")
+WINDOWS_LINES = rule("LA185")
 
 _SILENCED = re.compile(
     r"^[ \t]*#[ \t]*librechat-auth0:[ \t]*ignore[ \t]+(?P<ids>[^\r\n]*)",
@@ -364,8 +264,3 @@ CHECKS = (
     Check(PROXY_MISSING, _proxy_missing),
 )
 # Those of `wizard.librechat.setup` are in its own; the command itself sees the last two.
-RULES = (
-    *(check.rule for check in CHECKS if check.rule not in {SET_TWICE, READ_DIFFERENTLY}),
-    NO_FILE,
-    IGNORES_NOTHING,
-)

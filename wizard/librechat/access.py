@@ -10,37 +10,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.findings import Failure, Finding
 from wizard.language import Message
 from wizard.librechat.deployment import Reader
 from wizard.platforms import command_line
+from wizard.rules import rule
 
-STAYS_OPEN = Rule(
-    "LA028",
-    Severity.WARNING,
-    "Every user of this machine can still read the file",
-    "LibreChat's user in the container needs that: it is neither the file's owner nor in its"
-    " group, and would start without any settings.",
-    "Give the file to that user (chown), then chmod 600 it.",
-)
-UNREADABLE_IN_CONTAINER = Rule(
-    "LA506",
-    Severity.WARNING,
-    "LibreChat's user in the container may not read the .env",
-    "LibreChat's dotenv then reads nothing and says nothing.",
-    "Give the file to that user, or set UID and GID to those of the file's owner.",
-    "docker-compose.yml",
-)
-NOT_OURS_TO_GIVE = Rule(
-    "LA031",
-    Severity.ERROR,
-    "The file belongs to a user or group that you cannot give a file to",
-    "A save puts a new file in the place of the old one. It would be yours, and whoever reads the"
-    " old one could lose it, so nothing was written.",
-    "Run the command as root (sudo), or as the user who owns the file.",
-    exit_code=ExitCode.FILE,
-)
-RULES = (STAYS_OPEN, NOT_OURS_TO_GIVE)
+STAYS_OPEN = rule("LA028")
+UNREADABLE_IN_CONTAINER = rule("LA506")
+NOT_OURS_TO_GIVE = rule("LA031")
 
 # Who has access on Linux beside owner, group and others.
 _ACL = "system.posix_acl_access"

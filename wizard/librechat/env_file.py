@@ -15,51 +15,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from wizard.findings import ExitCode, Failure, Finding, Rule, Severity
+from wizard.findings import Failure, Finding
 from wizard.language import Message, sentences
 from wizard.librechat.variables import VARIABLES
+from wizard.rules import rule
 
-UNWRITABLE_VALUE = Rule(
-    "LA010",
-    Severity.ERROR,
-    "A value cannot be written so that every reader understands it alike",
-    "Node's dotenv, Docker Compose, python-dotenv and a shell have no common way to write"
-    " apostrophes, backslashes, line breaks and ${ in a value.",
-    "Choose a value without those characters.",
-    "https://github.com/motdotla/dotenv#what-rules-does-the-parsing-engine-follow",
-    ExitCode.FILE,
-)
-CONFUSING_FILE = Rule(
-    "LA011",
-    Severity.ERROR,
-    "A line of the file makes a safe edit impossible",
-    "A quote that is not closed makes LibreChat read the lines after it as one value.",
-    "Correct the line, then run the command again. Nothing was written.",
-    "dotenv, lib/main.js",
-    ExitCode.FILE,
-)
-NOT_TEXT = Rule(
-    "LA012",
-    Severity.ERROR,
-    "The file is not UTF-8 text",
-    "LibreChat reads its file as UTF-8 and would find nothing in it.",
-    "Save it as UTF-8 (Windows PowerShell 5 writes UTF-16 with >), then run the command again.",
-    "dotenv, lib/main.js",
-    ExitCode.FILE,
-)
-SPANS_LINES = Rule(
-    "LA016",
-    Severity.ERROR,
-    "A value that has to change runs over several lines",
-    "LibreChat reads these lines as one value: a quote is not closed where it should be, or the"
-    " value is not on the line of its name. Replacing the value removes all of them, and any"
-    " variables they were meant to set.",
-    "Write each variable on one line, NAME=value, with the quote closed; then run the command"
-    " again.",
-    "dotenv, lib/main.js",
-    ExitCode.FILE,
-)
-RULES = (UNWRITABLE_VALUE, CONFUSING_FILE, NOT_TEXT, SPANS_LINES)
+UNWRITABLE_VALUE = rule("LA010")
+CONFUSING_FILE = rule("LA011")
+NOT_TEXT = rule("LA012")
+SPANS_LINES = rule("LA016")
 
 # JavaScript's white space and line ends, which are neither Python's nor ASCII's.
 _SPACES = (

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.findings import Failure, Rule
 from wizard.interrupts import signals_held
 from wizard.language import Message
 from wizard.librechat.access import AccessPlan, Notice, plan_access, readers
@@ -28,82 +28,16 @@ from wizard.platforms import user_id
 from wizard.private import file_name, private_folder, sync_folder, write_whole
 from wizard.reading import NOT_REGULAR, read_file
 from wizard.refusals import place_of, refusal, remedy
+from wizard.rules import rule
 
-UNREADABLE = Rule(
-    "LA020",
-    Severity.ERROR,
-    "The file cannot be read",
-    "The wizard changes the file you have; it never starts over on top of one it cannot see.",
-    "Give yourself access to it, then run the command again.",
-    exit_code=ExitCode.FILE,
-)
-NOT_A_FILE = Rule(
-    "LA021",
-    Severity.ERROR,
-    "There is something else where the .env file should be",
-    "LibreChat reads a regular file. Docker creates a folder of that name when it mounts an .env"
-    " that does not exist.",
-    "Move it away, then run the command again.",
-    exit_code=ExitCode.FILE,
-)
-UNWRITABLE = Rule(
-    "LA022",
-    Severity.ERROR,
-    "The file cannot be written",
-    "The old file is untouched.",
-    "Fix the cause, then run the command again.",
-    exit_code=ExitCode.FILE,
-)
-READ_ONLY = Rule(
-    "LA023",
-    Severity.ERROR,
-    "The file is write-protected",
-    "Somebody meant it to stay as it is, so it was left untouched.",
-    "Lift the protection, then run the command again.",
-    exit_code=ExitCode.FILE,
-)
-CHANGED_MEANWHILE = Rule(
-    "LA024",
-    Severity.ERROR,
-    "The file was changed by someone else while the wizard was open",
-    "Writing now would lose that change, so nothing was written.",
-    "Run the command again; it starts from the file as it is now.",
-    exit_code=ExitCode.FILE,
-)
-LOCKED = Rule(
-    "LA025",
-    Severity.ERROR,
-    "Another run is writing the same file",
-    "Two runs at once could lose each other's changes.",
-    "Wait until the other one has ended, then run the command again.",
-    exit_code=ExitCode.FILE,
-)
-NO_BACKUP = Rule(
-    "LA026",
-    Severity.ERROR,
-    "There is no backup of this file",
-    "The wizard keeps one each time it changes a file, and undo brings the last one back.",
-    "Nothing to do if the wizard never changed this file; otherwise check the path.",
-    exit_code=ExitCode.FILE,
-)
-FOREIGN_LINK = Rule(
-    "LA030",
-    Severity.ERROR,
-    "The .env is a link that somebody else made",
-    "Through it, its maker could have you change a file that they cannot change themselves.",
-    "Name the file itself: --env-file PATH.",
-    exit_code=ExitCode.FILE,
-)
-RULES = (
-    UNREADABLE,
-    NOT_A_FILE,
-    UNWRITABLE,
-    READ_ONLY,
-    CHANGED_MEANWHILE,
-    LOCKED,
-    NO_BACKUP,
-    FOREIGN_LINK,
-)
+UNREADABLE = rule("LA020")
+NOT_A_FILE = rule("LA021")
+UNWRITABLE = rule("LA022")
+READ_ONLY = rule("LA023")
+CHANGED_MEANWHILE = rule("LA024")
+LOCKED = rule("LA025")
+NO_BACKUP = rule("LA026")
+FOREIGN_LINK = rule("LA030")
 
 MAX_FILE_BYTES = 16 << 20
 LOCK_TIMEOUT_SECONDS = 10

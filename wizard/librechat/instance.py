@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import Finding, Rule
 from wizard.http import (
     PAST_TUNNEL_PAGES,
     WAITING,
@@ -22,148 +22,26 @@ from wizard.http import (
     Trouble,
 )
 from wizard.language import Message, sentences
+from wizard.rules import rule
 from wizard.settings import host_of, is_loopback
 from wizard.threads import begin
 
-_CONFIG = "api/server/routes/config.js"
-_OAUTH = "api/server/routes/oauth.js"
-_COOKIES = "packages/api/src/oauth/csrf.ts, shouldUseSecureCookie"
-_STRATEGY = "api/strategies/openidStrategy.js"
-
-NOT_RUNNING = Rule(
-    "LA520",
-    Severity.NOTE,
-    "LibreChat does not run here",
-    "Whether it takes up these values could not be looked at.",
-    "Start LibreChat, then run librechat-auth0 doctor again.",
-)
-OTHER_PROGRAM = Rule(
-    "LA521",
-    Severity.WARNING,
-    "Something that is not LibreChat answers at LibreChat's port",
-    "The tunnel leads to this port, so people would meet that program.",
-    "Stop it, or give LibreChat another PORT.",
-    _CONFIG,
-)
-SIGN_IN_OFF = Rule(
-    "LA522",
-    Severity.ERROR,
-    "The running LibreChat has no Auth0 sign-in, although the .env has",
-    "LibreChat reads its .env only when it starts; or the file does not reach it.",
-    "Restart LibreChat: docker compose restart api, or stop and start npm run backend.",
-    _CONFIG,
-)
-BUTTON_HIDDEN = Rule(
-    "LA523",
-    Severity.ERROR,
-    "The running LibreChat hides the Auth0 button",
-    "librechat.yaml lists the logins that are shown, and openid is not among them.",
-    "Add openid to registration.socialLogins in librechat.yaml, then restart LibreChat.",
-    "client/src/components/Auth/SocialLoginRender.tsx",
-)
-OTHER_VALUES = Rule(
-    "LA524",
-    Severity.ERROR,
-    "LibreChat runs with other values than the .env's",
-    "It was not restarted after the last change, or something else sets the variable: the shell,"
-    " Docker Compose, an .env in another folder.",
-    "Restart LibreChat: docker compose restart api (up -d where env_file hands the file on), or"
-    " stop and start npm run backend.",
-    _STRATEGY,
-)
-OTHER_LOOKS = Rule(
-    "LA525",
-    Severity.NOTE,
-    "LibreChat shows something else than the .env says",
-    "The sign-in works nevertheless; LibreChat was probably not restarted.",
-    "Restart LibreChat.",
-    _CONFIG,
-)
-NO_STRATEGY = Rule(
-    "LA526",
-    Severity.ERROR,
-    "The button is there, but LibreChat answers it with an error (500)",
-    "LibreChat asked the tenant for its metadata when it started and got no good answer, or"
-    " OPENID_SCOPE was empty: no strategy was registered (Unknown authentication strategy"
-    ' "openid").',
-    "Mend what is said of the tenant and the scope, then restart LibreChat. Its log says"
-    ' "OpenID Connect configuration failed" with the cause.',
-    "api/server/socialLogins.js",
-)
-NO_COOKIE = Rule(
-    "LA527",
-    Severity.ERROR,
-    "The sign-in starts without its cookie",
-    "What stands before LibreChat does not tell it that the browser came by HTTPS, so LibreChat"
-    " sends no cookie, and the way back from Auth0 ends in auth_failed.",
-    "Make the proxy send X-Forwarded-Proto: https (nginx: proxy_set_header X-Forwarded-Proto"
-    " https;).",
-    _COOKIES,
-)
-COOKIE_NOT_SECURE = Rule(
-    "LA528",
-    Severity.WARNING,
-    "The sign-in's cookie may travel unencrypted",
-    "LibreChat marks it Secure when it runs in production at a public address.",
-    "Run LibreChat in production mode (npm run backend, not backend:dev), and remove"
-    " SESSION_COOKIE_SECURE=false.",
-    _COOKIES,
-)
-ODD_ANSWER = Rule(
-    "LA529",
-    Severity.WARNING,
-    "LibreChat does not send people to Auth0 as expected",
-    "A click on the button shall be answered with a redirect to the tenant.",
-    "Open the address in a browser and look into LibreChat's log.",
-    _OAUTH,
-)
-PUBLIC_URL_GONE = Rule(
-    "LA530",
-    Severity.ERROR,
-    "Nothing is behind LibreChat's public URL",
-    "Auth0 sends people back to it after the sign-in. A tunnel's address ends with the tunnel.",
-    "Open the tunnel again: librechat-auth0 tunnel. It updates the .env if the URL changed. If the"
-    " address is no tunnel's, see that its server runs and passes requests on to LibreChat.",
-)
-PUBLIC_URL_UNSEEN = Rule(
-    "LA531",
-    Severity.WARNING,
-    "LibreChat's public URL could not be looked at from here",
-    "This machine may stand behind a firewall that the browsers of your users do not have, or"
-    " something else asks for a login first.",
-    "Open the URL in a browser on another network; LibreChat must appear.",
-)
-PUBLIC_URL_ELSEWHERE = Rule(
-    "LA532",
-    Severity.ERROR,
-    "LibreChat's public URL does not lead to this LibreChat",
-    "After the sign-in people would arrive somewhere else.",
-    "Point the tunnel or proxy to LibreChat's port, or run librechat-auth0 tunnel.",
-)
-RATE_LIMITED = Rule(
-    "LA533",
-    Severity.NOTE,
-    "LibreChat takes no more sign-ins from here for some minutes",
-    "It allows seven requests in five minutes (LOGIN_MAX, LOGIN_WINDOW).",
-    "Wait five minutes, then run the command again.",
-    "api/server/middleware/limiters/loginLimiter.js",
-)
-NOT_READY = Rule(
-    "LA535",
-    Severity.WARNING,
-    "LibreChat runs, but does not tell its configuration",
-    "It is still starting, or it has an error that its log tells.",
-    "Wait until it has started; if it stays so, look into its log (docker compose logs api).",
-    _CONFIG,
-)
-PUBLIC_URL_UNTRUSTED = Rule(
-    "LA534",
-    Severity.WARNING,
-    "This machine does not trust the certificate of LibreChat's public URL",
-    "Browsers that do not trust it either warn before they show LibreChat.",
-    "For the local tunnel, run librechat-auth0 tunnel, which offers to trust its authority. For"
-    " your own proxy, give it a certificate for this very name.",
-)
+NOT_RUNNING = rule("LA520")
+OTHER_PROGRAM = rule("LA521")
+SIGN_IN_OFF = rule("LA522")
+BUTTON_HIDDEN = rule("LA523")
+OTHER_VALUES = rule("LA524")
+OTHER_LOOKS = rule("LA525")
+NO_STRATEGY = rule("LA526")
+NO_COOKIE = rule("LA527")
+COOKIE_NOT_SECURE = rule("LA528")
+ODD_ANSWER = rule("LA529")
+PUBLIC_URL_GONE = rule("LA530")
+PUBLIC_URL_UNSEEN = rule("LA531")
+PUBLIC_URL_ELSEWHERE = rule("LA532")
+RATE_LIMITED = rule("LA533")
+NOT_READY = rule("LA535")
+PUBLIC_URL_UNTRUSTED = rule("LA534")
 
 _SHOWN_LENGTH = 120
 _UNTRUSTED = (Trouble.UNTRUSTED, Trouble.WRONG_NAME, Trouble.WRONG_TIME)
@@ -545,4 +423,3 @@ INSTANCE_CHECKS: tuple[tuple[Rule, InstanceJudge], ...] = (
     (RATE_LIMITED, _rate_limited),
     (NOT_RUNNING, _not_running),
 )
-RULES = tuple(rule for rule, _ in INSTANCE_CHECKS)

@@ -8,52 +8,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from wizard.findings import Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.env_file import Change, EnvFile, Suggestion, quoted
 from wizard.librechat.variables import VARIABLES, Format, Section
+from wizard.rules import rule
 from wizard.settings import SESSION_SECRET_MIN_LENGTH, Settings, is_loopback, is_placeholder
 
-PUBLIC_CREDENTIAL = Rule(
-    "LA160",
-    Severity.WARNING,
-    "A secret is the one that LibreChat once shipped, so everybody knows it",
-    "Whoever knows it can forge sessions or read what users stored. Where LibreChat has been used"
-    " it is left to you: a new CREDS_KEY makes stored keys unreadable, new JWT secrets sign"
-    " everybody out.",
-    "If nobody has stored keys yet, replace it with the output of: openssl rand -hex 32"
-    " (16 for CREDS_IV).",
-    "api/config/credentials.js",
-)
-BLANK_CREDENTIAL = Rule(
-    "LA161",
-    Severity.NOTE,
-    "A secret of LibreChat is blank",
-    "LibreChat 0.8.8 and later makes one up and keeps it in .env.temp; older ones do not start"
-    " without JWT_SECRET. Where LibreChat has been used none is made up, since one may be stored"
-    " there.",
-    "If .env.temp has a value for it, copy it. On an older LibreChat that never ran, use the"
-    " output of: openssl rand -hex 32 (16 for CREDS_IV).",
-    "api/config/credentials.js",
-)
-SET_TWICE = Rule(
-    "LA150",
-    Severity.WARNING,
-    "A variable is set more than once",
-    "LibreChat takes the last one, so a change of an earlier line does nothing.",
-    "Keep the line that is right, and delete the others.",
-    "dotenv, lib/main.js",
-)
-READ_DIFFERENTLY = Rule(
-    "LA151",
-    Severity.WARNING,
-    "Other programs read a variable differently than LibreChat",
-    "A line elsewhere in the file, often a quote that is not closed, is understood differently by"
-    " python-dotenv and Docker Compose.",
-    "Look for a quote without its partner above the variable.",
-    "https://github.com/theskumar/python-dotenv",
-)
-RULES = (PUBLIC_CREDENTIAL, BLANK_CREDENTIAL, SET_TWICE, READ_DIFFERENTLY)
+PUBLIC_CREDENTIAL = rule("LA160")
+BLANK_CREDENTIAL = rule("LA161")
+SET_TWICE = rule("LA150")
+READ_DIFFERENTLY = rule("LA151")
 
 # Keys that guard stored data or running sessions: made up for a new installation only.
 GUARDING_CREDENTIALS = (

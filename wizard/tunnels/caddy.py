@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard import loopback
-from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.platforms import command_line
 from wizard.private import private_folder
 from wizard.reading import load_json
+from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
 from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
@@ -33,37 +33,10 @@ if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
 
-_SOURCE = "https://caddyserver.com/docs/caddyfile"
 
-NO_CADDY = Rule(
-    "LA350",
-    Severity.ERROR,
-    "Caddy is not installed",
-    "This tunnel is the Caddy of your machine; the wizard does not install programs.",
-    "Install it (https://caddyserver.com/docs/install), or choose --tunnel local,"
-    " which needs nothing.",
-    _SOURCE,
-    ExitCode.TUNNEL,
-)
-CADDY_ENDED = Rule(
-    "LA351",
-    Severity.ERROR,
-    "Caddy does not start",
-    "LibreChat is reached through it.",
-    "Update Caddy (2.6 is the oldest that works), or choose --tunnel local.",
-    _SOURCE,
-    ExitCode.TUNNEL,
-)
-SILENT_CADDY = Rule(
-    "LA352",
-    Severity.ERROR,
-    "Caddy did not come up in time",
-    "LibreChat is reached through it.",
-    "Run the command again, or choose --tunnel local.",
-    _SOURCE,
-    ExitCode.TUNNEL,
-)
-RULES = (NO_CADDY, CADDY_ENDED, SILENT_CADDY)
+NO_CADDY = rule("LA350")
+CADDY_ENDED = rule("LA351")
+SILENT_CADDY = rule("LA352")
 
 CERTIFICATE_SECONDS = 15.0
 # What POSIX systems say to Go's `net.Listen`, and what Windows does, which Go asks in English.

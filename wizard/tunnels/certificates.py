@@ -17,9 +17,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.private import private_folder, write_whole
+from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
@@ -39,15 +39,7 @@ RENEW_BEFORE_DAYS = 30
 LOCK_SECONDS = 30.0
 _CLOCK_SKEW = timedelta(minutes=5)
 
-NO_CERTIFICATE = Rule(
-    id="LA330",
-    severity=Severity.ERROR,
-    title="The certificate for https://localhost could not be made",
-    why="The local tunnel speaks HTTPS, and keeps its authority and certificate in a folder.",
-    fix="Make the folder writable for yourself, or move it away, and try again.",
-    exit_code=ExitCode.TUNNEL,
-)
-RULES = (NO_CERTIFICATE,)
+NO_CERTIFICATE = rule("LA330")
 
 
 FOLDER = "certificates"

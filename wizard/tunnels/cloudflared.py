@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.private import private_folder
+from wizard.rules import rule
 from wizard.supervisor import NOT_STARTED
 from wizard.tunnels import Offer, Tunnel, TunnelRequest
 from wizard.tunnels.child import START_SECONDS, ChildTunnel
@@ -19,65 +20,13 @@ if TYPE_CHECKING:
     from wizard.processes import Processes
     from wizard.tunnels.proxy import ProxyThread
 
-_DOCS = "https://developers.cloudflare.com/cloudflare-one/networks/connectors/cloudflare-tunnel"
-_WHY = Message("LibreChat is reached through the tunnel.")
 
-NO_CLOUDFLARED = Rule(
-    "LA370",
-    Severity.ERROR,
-    "Cloudflare's program cloudflared is not installed",
-    "This tunnel is opened by Cloudflare's program; the wizard does not install programs.",
-    "Install it (https://github.com/cloudflare/cloudflared), or choose --tunnel local,"
-    " which needs nothing.",
-    _DOCS,
-    ExitCode.TUNNEL,
-)
-TOO_MANY = Rule(
-    "LA371",
-    Severity.ERROR,
-    "Cloudflare gives out no more quick tunnels for now",
-    "It limits how many one network may open in a while.",
-    "Wait ten minutes, or choose another tunnel: ngrok or local.",
-    _DOCS,
-    ExitCode.TUNNEL,
-)
-HELD_BACK = Rule(
-    "LA372",
-    Severity.WARNING,
-    "The quick tunnel holds back server-sent events",
-    "LibreChat streams its answers so: sign-in works, and chats look frozen until they are done.",
-    "Use it to try the sign-in; for chats choose --tunnel ngrok or --tunnel local.",
-    "https://github.com/cloudflare/cloudflared/issues/1449",
-)
-UNREACHABLE = Rule(
-    "LA373",
-    Severity.ERROR,
-    "Cloudflare cannot be reached",
-    _WHY,
-    "Check the network, HTTPS_PROXY, and that the firewall lets port 7844 out,"
-    " or choose --tunnel local.",
-    _DOCS,
-    ExitCode.TUNNEL,
-)
-NOT_UP = Rule(
-    "LA374",
-    Severity.ERROR,
-    "Cloudflare's program does not open the tunnel",
-    _WHY,
-    "Update cloudflared and try again, or choose another tunnel: ngrok or local.",
-    _DOCS,
-    ExitCode.TUNNEL,
-)
-NO_CHOICE = Rule(
-    "LA375",
-    Severity.ERROR,
-    "A quick tunnel's URL cannot be chosen",
-    "Cloudflare gives another one each time.",
-    "Ask for no URL, or choose ngrok, which has one of your own.",
-    _DOCS,
-    ExitCode.TUNNEL,
-)
-RULES = (NO_CLOUDFLARED, TOO_MANY, HELD_BACK, UNREACHABLE, NOT_UP, NO_CHOICE)
+NO_CLOUDFLARED = rule("LA370")
+TOO_MANY = rule("LA371")
+HELD_BACK = rule("LA372")
+UNREACHABLE = rule("LA373")
+NOT_UP = rule("LA374")
+NO_CHOICE = rule("LA375")
 
 DOMAINS = (".trycloudflare.com",)
 

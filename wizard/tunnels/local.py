@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard import loopback
-from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.findings import Failure
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS, InvalidValue, parse_public_url
 from wizard.tunnels import Offer, Tunnel, TunnelRequest
 
@@ -31,32 +32,9 @@ PORTS_TO_TRY = 10
 DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
 RENEWAL_LOOK_SECONDS = 24 * 3600.0
 
-NOT_LOCAL = Rule(
-    id="LA331",
-    severity=Severity.ERROR,
-    title="The local tunnel serves this computer only",
-    why="Its certificate is good for localhost, and it never listens to other machines.",
-    fix=f"Ask for {DEFAULT_URL} or another port of localhost, or take a public tunnel.",
-    exit_code=ExitCode.TUNNEL,
-)
-PORT_TAKEN = Rule(
-    id="LA332",
-    severity=Severity.ERROR,
-    title="The port for https://localhost is taken",
-    why="Two programs cannot listen on one port, and the URL in .env and at Auth0 names it.",
-    fix="Stop the program that holds it. To take another port, write https://localhost:PORT into"
-    " DOMAIN_CLIENT and DOMAIN_SERVER of the .env, and run the command again.",
-    exit_code=ExitCode.TUNNEL,
-)
-CANNOT_LISTEN = Rule(
-    id="LA333",
-    severity=Severity.ERROR,
-    title="The local tunnel may not listen on its port",
-    why="Most systems keep the ports under 1024 for the administrator.",
-    fix=f"Take a port above 1023, such as the one of {DEFAULT_URL}.",
-    exit_code=ExitCode.TUNNEL,
-)
-RULES = (NOT_LOCAL, PORT_TAKEN, CANNOT_LISTEN)
+NOT_LOCAL = rule("LA331")
+PORT_TAKEN = rule("LA332")
+CANNOT_LISTEN = rule("LA333")
 
 
 class LocalProvider:

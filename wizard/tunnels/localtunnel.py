@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 from wizard.tunnels.child import START_SECONDS, ChildTunnel
@@ -23,64 +23,13 @@ DOMAINS = (".loca.lt", ".localtunnel.me")
 SERVER_VARIABLE = "LIBRECHAT_AUTH0_LOCALTUNNEL_HOST"
 PASSWORD_PAGE = "https://loca.lt/mytunnelpassword"  # noqa: S105 - a page
 
-_SOURCE = "https://github.com/localtunnel/localtunnel"
-_WHY = Message("The name is part of the URL that stands in .env and at Auth0.")
 
-NO_CLIENT = Rule(
-    "LA360",
-    Severity.ERROR,
-    "The localtunnel client is not installed",
-    "This tunnel is opened by a program of npm, which comes with Node.js.",
-    "Install Node.js, or choose --tunnel local, which needs nothing.",
-    _SOURCE,
-    ExitCode.TUNNEL,
-)
-NO_ANSWER = Rule(
-    "LA361",
-    Severity.ERROR,
-    "The localtunnel server does not answer",
-    "The public server is run by one volunteer and is at times away for hours.",
-    "Try again later, or choose another tunnel: ngrok, cloudflared or local.",
-    f"{_SOURCE}/issues/726",
-    ExitCode.TUNNEL,
-)
-CLIENT_ENDED = Rule(
-    "LA362",
-    Severity.ERROR,
-    "The localtunnel client ended",
-    "It connects to a high port of the server, which many firewalls block.",
-    "Try another network, or choose another tunnel: ngrok, cloudflared or local.",
-    f"{_SOURCE}/issues/513",
-    ExitCode.TUNNEL,
-)
-NAME_TAKEN = Rule(
-    "LA363",
-    Severity.ERROR,
-    "The localtunnel server gave another name than the one asked for",
-    _WHY,
-    "Ask for a name that nobody else has, for example librechat- and your initials.",
-    _SOURCE,
-    ExitCode.TUNNEL,
-)
-NOT_A_NAME = Rule(
-    "LA364",
-    Severity.ERROR,
-    "That name cannot be had from localtunnel",
-    _WHY,
-    "A name has 4 to 63 small letters, digits and hyphens, for example librechat-ada.",
-    _SOURCE,
-    ExitCode.TUNNEL,
-)
-NO_HTTPS = Rule(
-    "LA365",
-    Severity.ERROR,
-    "The localtunnel server gives no HTTPS URL",
-    "Auth0 and LibreChat's sign-in cookie need HTTPS.",
-    f"Run your server behind HTTPS, with --secure, or unset {SERVER_VARIABLE}.",
-    "https://github.com/localtunnel/server",
-    ExitCode.TUNNEL,
-)
-RULES = (NO_CLIENT, NO_ANSWER, CLIENT_ENDED, NAME_TAKEN, NOT_A_NAME, NO_HTTPS)
+NO_CLIENT = rule("LA360")
+NO_ANSWER = rule("LA361")
+CLIENT_ENDED = rule("LA362")
+NAME_TAKEN = rule("LA363")
+NOT_A_NAME = rule("LA364")
+NO_HTTPS = rule("LA365")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{2,61}[a-z0-9]\Z")
 _READY = re.compile(r"your url is: (https?://\S+)\Z")

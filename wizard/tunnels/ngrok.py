@@ -30,7 +30,6 @@ from wizard.tunnels.ngrok_errors import (
     NO_NETWORK,
     NO_TOKEN,
     NOT_A_DOMAIN,
-    RULES,
     SILENT_AGENT,
     TOKEN_PAGE,
     failure_of,
@@ -41,7 +40,6 @@ from wizard.tunnels.ngrok_errors import (
 if TYPE_CHECKING:
     from wizard.processes import Processes
 
-__all__ = ["PROVIDER", "RULES"]
 
 DOMAINS = (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io")
 START_SECONDS = 20.0

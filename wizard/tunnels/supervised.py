@@ -7,22 +7,14 @@ from abc import abstractmethod
 from urllib.parse import urlsplit
 
 from wizard.clock import SleepWatch
-from wizard.findings import ExitCode, Failure, Rule, Severity
+from wizard.findings import Failure
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.text import one_line
 from wizard.tunnels import EventKind, Tunnel, TunnelEvent, TunnelRequest, is_under
 
-FOREIGN_URL = Rule(
-    "LA376",
-    Severity.ERROR,
-    "A tunnel program named a URL that cannot be its own",
-    "The URL goes into the .env and to Auth0, which sends sign-ins there.",
-    "Check where the program comes from, update it, or choose another tunnel: --tunnel local"
-    " needs none.",
-    exit_code=ExitCode.TUNNEL,
-)
-RULES = (FOREIGN_URL,)
+FOREIGN_URL = rule("LA376")
 
 # https://, a host name of 253 characters (RFC 1035), a port, and what a program adds to it.
 LONGEST_URL = 300

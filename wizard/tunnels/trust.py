@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.platforms import command_line, user_id
 from wizard.private import file_name, private_folder
+from wizard.rules import rule
 
 if TYPE_CHECKING:
     from wizard.processes import Processes
@@ -24,31 +25,9 @@ Command = tuple[str, ...]
 # An administrator's password or the system's own question takes a person's time.
 COMMAND_SECONDS = 120.0
 
-STORE_UNCHANGED = Rule(
-    id="LA334",
-    severity=Severity.ERROR,
-    title="A trust store could not be changed",
-    why="Browsers that use this store go on warning of https://localhost, or trusting it.",
-    fix="Run the command yourself; it says more about what is wrong.",
-    exit_code=ExitCode.FINDINGS,
-)
-NO_TOOL = Rule(
-    id="LA335",
-    severity=Severity.WARNING,
-    title="The tool of a trust store is not installed",
-    why="Chrome, Chromium and Firefox on Linux keep their own stores, which certutil changes.",
-    fix="Install it (Debian, Ubuntu: libnss3-tools; Fedora: nss-tools; Arch: nss), and try again.",
-    exit_code=ExitCode.FINDINGS,
-)
-NO_AUTHORITY = Rule(
-    id="LA336",
-    severity=Severity.ERROR,
-    title="There is no certificate of an authority to trust",
-    why="The authority is made when the local tunnel is opened for the first time.",
-    fix="Open it: librechat-auth0 tunnel --tunnel local",
-    exit_code=ExitCode.FILE,
-)
-RULES = (STORE_UNCHANGED, NO_TOOL, NO_AUTHORITY)
+STORE_UNCHANGED = rule("LA334")
+NO_TOOL = rule("LA335")
+NO_AUTHORITY = rule("LA336")
 
 
 @dataclass(frozen=True, slots=True)
