@@ -193,6 +193,8 @@ def _odd_line(dice: Random) -> str:
     if dice.random() < 0.1:
         return dice.choice(_COMMENTS)
     name = dice.choice(NAMES if dice.random() < 0.9 else _ODD_NAMES)
+    if dice.random() < 0.05:
+        return _swallowing_line(dice, name)
     opening = dice.choice(_QUOTES)
     closing = opening if dice.random() < 0.9 else dice.choice(_QUOTES)
     value = _text(dice, PIECES if dice.random() < 0.4 else _IN_APOSTROPHES, 6)
@@ -200,6 +202,15 @@ def _odd_line(dice: Random) -> str:
         value *= _LONG
     parts = (dice.choice(_LEADS), dice.choice(_EXPORTS), name, dice.choice(_SEPARATORS))
     return f"{''.join(parts)}{opening}{value}{closing}{dice.choice(_TAILS)}"
+
+
+def _swallowing_line(dice: Random, name: str) -> str:
+    """A value whose quote is closed lines later, or which is on the line of another variable."""
+    others = "".join(f"{other}={dice.choice(_BARE)}\n" for other in dice.sample(NAMES, 2))
+    if dice.random() < 0.3:
+        return f"{name}:\n{others}"
+    quote = dice.choice(("'", '"', "`"))
+    return f"{name}={quote}{dice.choice(_BARE)}\n{others}LAST=x{quote}"
 
 
 def _soup(dice: Random) -> bytes:
