@@ -10,6 +10,7 @@ from tests.fakes import ScriptedPrompter, World, make_world
 from wizard.commands.answers import MISSING_OPTION
 from wizard.commands.change import EnvChange, Question, Written, change_env, consent
 from wizard.findings import ExitCode, Failure
+from wizard.librechat.env_diff import diff
 from wizard.librechat.env_file import SPANS_LINES, EnvFile
 from wizard.librechat.env_store import EnvStore
 
@@ -98,6 +99,11 @@ def test_a_dry_run_tells_of_lines_that_go_and_does_not_ask(tmp_path: Path) -> No
     change = planned(world, SEVERAL_LINES)
     assert not change_env(change, Question(), world.ports, yes=False, dry_run=True).done
     assert SPANS_LINES.title in world.said
+
+
+def test_no_secret_shows_in_a_repr(tmp_path: Path) -> None:
+    change = planned(make_world(tmp_path), SEVERAL_LINES)
+    assert "secret-of-mine" not in f"{change!r}{diff(change.before, change.after)!r}"
 
 
 def test_a_new_file_has_no_backup(tmp_path: Path) -> None:

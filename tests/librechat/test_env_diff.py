@@ -34,6 +34,13 @@ def test_the_old_lines_and_the_diff_give_the_new_lines(before: str, after: str) 
     assert lines == after.splitlines()
 
 
+def test_what_takes_the_place_of_a_line_is_beside_it() -> None:
+    assert shown("A=1\n# B=1\n", "A=2\nB=2\nC=2\n") == [
+        *("1 - A=1", "1 + A=2", "2 - # B=1", "2 + B=2", "3 + C=2")
+    ]
+    assert shown("A='1\nM=2'\n", "A=2\nC=2\n") == [*("1 - A='1", "2 - M=2'", "1 + A=2", "2 + C=2")]
+
+
 PIECES = [
     *("A=", "JWT_SECRET=", "OPENID_CLIENT_SECRET:", "export ", "# ", "'", '"', "`", "\n", "\r\n"),
     *("\u2028", " ", "B=2", "x", "QUJDRA==", "#", ":"),

@@ -361,7 +361,8 @@ def written(each: Edited, change: Change) -> str:
     if change.how is How.SUGGESTED:
         value = each.case.edits[change.name]
         assert isinstance(value, Suggestion)
-        return f"# {change.name}={quoted(value.value)}"
+        line = f"# {change.name}={quoted(value.value)}"
+        return line if line in parts(each.after.text) else f"{line}''"
     last = {assignment.name: assignment for assignment in each.after.assignments}
     return f"{change.name}={last[change.name].raw}"
 

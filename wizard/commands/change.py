@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wizard.commands.answers import MISSING_OPTION
@@ -53,7 +53,7 @@ class EnvChange:
     """
 
     store: EnvStore
-    content: bytes | None
+    content: bytes | None = field(repr=False)
     before: EnvFile
     after: EnvFile
     changes: Sequence[Change]

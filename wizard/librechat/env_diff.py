@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from wizard.librechat.env_file import Change, EnvFile, How
@@ -30,7 +30,7 @@ class DiffLine:
 
     sign: str
     number: int
-    text: str
+    text: str = field(repr=False)
 
 
 def diff(
@@ -93,11 +93,16 @@ def _differing(old: Sequence[str], new: Sequence[str]) -> set[int]:
 
 
 def _beside_each_other(removed: list[DiffLine], added: list[DiffLine]) -> list[DiffLine]:
-    """Each line that goes before the one that takes its place, where there is one for each."""
-    if len(removed) > len(added):
+    """Each line before the one that takes its place, where every one has another of its name."""
+    pairs = list(zip(removed, added, strict=False))
+    if len(pairs) < len(removed) or any(_name(old) != _name(new) for old, new in pairs):
         return [*removed, *added]
-    pairs = chain.from_iterable(zip(removed, added, strict=False))
-    return [*pairs, *added[len(removed) :]]
+    return [*chain.from_iterable(pairs), *added[len(removed) :]]
+
+
+def _name(line: DiffLine) -> str:
+    found = _ASSIGNED.match(line.text)
+    return found["name"] if found else ""
 
 
 def _secret_lines(file: EnvFile) -> dict[int, bool]:
