@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import wizard
-from wizard.auth0 import dashboard
+from wizard import dashboard
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.rules import PAGE, all_rules
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
+from wizard import dashboard
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Message
 from wizard.resources import resource
@@ -20,6 +21,18 @@ AREAS = (
     Message("The LibreChat deployment"),
     Message("Auth0's Management API"),
 )
+# What the fields of a rule's text show while nobody's values are known.
+GENERAL_VALUES: Mapping[str, str] = {
+    "applications": dashboard.APPLICATIONS,
+    "apis": dashboard.APIS,
+    "logs": dashboard.LOGS,
+    "callback_url": "DOMAIN_SERVER/oauth/openid/callback",
+    "audience": Message("the value of OPENID_AUDIENCE"),
+    "application": dashboard.APPLICATIONS,
+    "credentials": dashboard.APPLICATIONS,
+    "connections": dashboard.APPLICATIONS,
+    "organizations": dashboard.APPLICATIONS,
+}
 PAGE = "docs/rules.md"
 _SECTION = re.compile(
     r"### (?P<id>LA\d{3}): (?P<title>[^\n]+)\n\n"
@@ -51,12 +64,13 @@ def area(of: Rule) -> str:
 
 
 def _rule(found: re.Match[str]) -> Rule:
+    fix = found["fix"]
     return Rule(
         id=found["id"],
         severity=Severity(found["severity"].lower()),
         title=found["title"],
         why=found["why"] or "",
-        fix=found["fix"],
+        fix=Message(fix, **GENERAL_VALUES) if "{" in fix else fix,
         source=found["source"] or "",
         exit_code=ExitCode(int(found["exit"] or ExitCode.FINDINGS)),
     )

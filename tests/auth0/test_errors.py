@@ -161,13 +161,12 @@ def test_every_row_is_used_by_a_reported_text() -> None:
 
 
 @pytest.mark.parametrize("row", errors.TABLE, ids=lambda row: row.meaning)
-def test_bad_news_names_a_page_of_the_dashboard_and_good_news_nothing(row: errors.Known) -> None:
-    assert (row.blames is None) == (row.rule is None) == (not row.remedy)
-    if row.rule is not None:
+def test_bad_news_names_a_page_of_the_dashboard_and_good_news_nothing(row: errors.Row) -> None:
+    if row.cause is not None:
         finding = row.finding(OAuthError("x", "y"), SETTINGS)
         assert "https://manage.auth0.com/#/" in finding.fix
         assert "{" not in finding.fix
-        assert "{" not in row.rule.fix
+        assert "{" not in row.cause.rule.fix
 
 
 def test_the_remedy_holds_the_exact_line_to_paste() -> None:
@@ -179,10 +178,12 @@ def test_the_remedy_holds_the_exact_line_to_paste() -> None:
 
 
 def test_a_remedy_in_dutch_holds_the_users_values() -> None:
-    remedy = errors._FIX_UNKNOWN_API.template
-    dutch = speaking({remedy: "Maak een API {audience}."})
     row = classify(OAuthError("invalid_target", ""), AUTHORIZE)
     assert row is not None
+    assert row.cause is not None
+    template = Message.of(row.cause.rule.fix).template
+    dutch = speaking({template: "Maak een API {audience}.", "the value of OPENID_AUDIENCE": "zo"})
+    assert dutch.say(row.cause.rule.fix) == "Maak een API zo."
     fix = row.finding(OAuthError("", ""), SETTINGS).fix
     assert dutch.say(fix) == f"Maak een API {SETTINGS.audience}."
 

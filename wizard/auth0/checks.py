@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from wizard.auth0.errors import Check, Known, Meaning, as_it_came
+from wizard.auth0.errors import Check, Meaning, Row, as_it_came
 from wizard.auth0.patience import Patient
 from wizard.auth0.probes import Answer, Landing, Probes
 from wizard.auth0.tenant import Discovery, Jwk, fetch_discovery, fetch_keys
@@ -328,7 +328,11 @@ def _judge_refresh(settings: Settings, answers: Answers) -> CheckResult:
 
 
 def _blames(answer: Answer, check: Check) -> bool:
-    return answer.known is not None and answer.known.blames is check
+    return (
+        answer.known is not None
+        and answer.known.cause is not None
+        and answer.known.cause.blames is check
+    )
 
 
 def _came_back(answer: Answer) -> bool:
@@ -338,7 +342,7 @@ def _came_back(answer: Answer) -> bool:
 
 def _came_back_well(answer: Answer) -> bool:
     """Whether only the login was missing."""
-    return _came_back(answer) and answer.known is not None and answer.known.blames is None
+    return _came_back(answer) and answer.known is not None and answer.known.cause is None
 
 
 def _failed(check: Check, answer: Answer, settings: Settings) -> CheckResult:
@@ -365,5 +369,5 @@ def _not_proved(
     return CheckResult(check, Outcome.UNPROVED, finding.rule.title, (finding,) if tell else ())
 
 
-def _cause(known: Known) -> Message:
-    return Message.of(known.rule.title) if known.rule is not None else Message("the sign-in")
+def _cause(known: Row) -> Message:
+    return Message.of(known.cause.rule.title) if known.cause else Message("the sign-in")

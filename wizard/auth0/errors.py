@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 
-from wizard.auth0 import dashboard
+from wizard import dashboard
 from wizard.auth0.quoting import decoded, quoted, secrets_of
 from wizard.findings import Finding, Rule
 from wizard.language import Message
-from wizard.rules import rule
+from wizard.rules import GENERAL_VALUES, rule
 from wizard.settings import Settings
 
 
@@ -85,33 +85,55 @@ class OAuthError:
 
 
 NO_ERROR = OAuthError("", "")
-_NO_REMEDY = Message.of("")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """One row of the table: which answers it takes and what they mean.
+class Cause:
+    """What is wrong: the check that failed, and the rule."""
+
+    blames: Check
+    rule: Rule
+
+
+# What is not here is what a healthy setup answers.
+CAUSES: Mapping[Meaning, Cause] = {
+    Meaning.API_NOT_GRANTED: Cause(Check.AUDIENCE, rule("LA233")),
+    Meaning.UNKNOWN_API: Cause(Check.AUDIENCE, rule("LA232")),
+    Meaning.CALLBACK_MISMATCH: Cause(Check.CALLBACK, rule("LA231")),
+    Meaning.UNKNOWN_CLIENT: Cause(Check.CLIENT_ID, rule("LA230")),
+    Meaning.REFRESH_GRANT_OFF: Cause(Check.REFRESH, rule("LA238")),
+    Meaning.CODE_GRANT_OFF: Cause(Check.FLOW, rule("LA234")),
+    Meaning.RESPONSE_TYPE_REFUSED: Cause(Check.FLOW, rule("LA235")),
+    Meaning.ORGANIZATION_REQUIRED: Cause(Check.FLOW, rule("LA236")),
+    Meaning.NO_CONNECTION: Cause(Check.FLOW, rule("LA239")),
+    Meaning.WRONG_SECRET: Cause(Check.SECRET, rule("LA237")),
+    Meaning.DENIED: Cause(Check.FLOW, rule("LA240")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Which answers mean what.
 
     Attributes:
-        meaning: what happened, for the code that tells answers apart.
+        meaning: what happened.
         at: the endpoints whose answers it takes.
         codes: error codes it takes, empty for all.
         text: what must be found in the description, "" for anything.
-        blames: the check that failed; None when the answer is what a healthy set-up gives.
-        rule: what is wrong; None with `blames`.
-        remedy: the exact next step, with fields of `_values`.
     """
 
     meaning: Meaning
     at: frozenset[Endpoint]
-    codes: frozenset[str] = frozenset()
+    codes: tuple[str, ...] = ()
     text: str = ""
-    blames: Check | None = None
-    rule: Rule | None = None
-    remedy: Message = _NO_REMEDY
+
+    @property
+    def cause(self) -> Cause | None:
+        """What is wrong; None where nothing is."""
+        return CAUSES.get(self.meaning)
 
     def takes(self, error: OAuthError, endpoint: Endpoint) -> bool:
-        """Whether the answer is this row's."""
+        """Return whether the answer is this row's."""
         return (
             endpoint in self.at
             and (not self.codes or error.code.lower() in self.codes)
@@ -119,25 +141,22 @@ class Known:
         )
 
     def finding(self, error: OAuthError, settings: Settings) -> Finding:
-        """What to tell the user; only for a row that has a rule."""
-        if self.rule is None:
+        """Return what is wrong, and the next step with the user's values.
+
+        Raises:
+            ValueError: nothing is wrong.
+        """
+        if self.cause is None:
             raise ValueError(f"{self.meaning} is good news")
-        finding = as_it_came(error, settings, self.rule)
-        return replace(finding, fix=self.remedy.filled(**_values(settings)))
-
-
-_PAGES = {
-    "applications": dashboard.APPLICATIONS,
-    "apis": dashboard.APIS,
-    "logs": dashboard.LOGS,
-}
+        finding = as_it_came(error, settings, self.cause.rule)
+        return replace(finding, fix=Message.of(finding.fix).filled(**_values(settings)))
 
 
 def _values(settings: Settings) -> Mapping[str, str]:
-    """What the fields of a remedy show."""
+    """Return what the fields of a remedy show."""
     client_id = settings.client_id
     return {
-        **_PAGES,
+        **GENERAL_VALUES,
         "callback_url": settings.callback_url,
         "audience": settings.audience or "",
         "application": dashboard.application(client_id),
@@ -147,70 +166,6 @@ def _values(settings: Settings) -> Mapping[str, str]:
     }
 
 
-# What stands in a remedy while nobody's values are known: `explain` and the documentation.
-
-_FIX_CLIENT_ID = Message(
-    "Copy the Client ID again from Applications → your application → Settings → Basic"
-    " Information ({applications}), and see that the domain above it is this tenant's."
-)
-_FIX_CALLBACK = Message(
-    "In Applications → your application → Settings → Application URIs → Allowed Callback URLs"
-    " ({application}) add this line, save, and check again (a change can take a minute):"
-    " {callback_url}"
-)
-_FIX_UNKNOWN_API = Message(
-    "In Applications → APIs ({apis}) create an API with the Identifier {audience}, or"
-    " copy the Identifier of the API that is there; every character counts, a trailing slash too."
-)
-_FIX_API_NOT_GRANTED = Message(
-    "In Applications → APIs → {audience} ({apis}) → Application Access, edit this"
-    " application and grant it User-Delegated Access; or, on the API's Settings, set Application"
-    " Access Policy → User-Delegated Access to “All apps allowed”."
-)
-_FIX_CODE_GRANT = Message(
-    "In Applications → your application → Settings → Advanced Settings → Grant Types"
-    " ({application}) tick Authorization Code and save."
-)
-_FIX_RESPONSE_TYPE = Message(
-    "LibreChat asks for response_type=code. Make the application a Regular Web Application and"
-    " tick Authorization Code under Settings → Advanced Settings → Grant Types ({application})."
-)
-_FIX_ORGANIZATION = Message(
-    "LibreChat sends no organization. In Applications → your application → Organizations"
-    " ({organizations}) set “What type of end users will use this application?” to Both or"
-    " Individuals."
-)
-_FIX_CONNECTION = Message(
-    "In Applications → your application → Connections ({connections}) switch on at least one"
-    " connection, for example Username-Password-Authentication."
-)
-_FIX_DENIED = Message(
-    "Look at Monitoring → Logs ({logs}) for the reason: an Action or Rule of yours may"
-    " refuse this user, or the user lacks a membership or declined the consent."
-)
-_FIX_CREDENTIALS = Message(
-    "Copy the Client Secret again from Applications → your application → Settings → Basic"
-    " Information ({application}). If it is right, see that Credentials → Authentication Methods"
-    " ({credentials}) says Client Secret (Post), which is what LibreChat sends."
-)
-_FIX_REFRESH = Message(
-    "In Applications → your application → Settings → Advanced Settings → Grant Types"
-    " ({application}) tick Refresh Token and save."
-)
-
-
-UNKNOWN_CLIENT = rule("LA230")
-CALLBACK_MISMATCH = rule("LA231")
-UNKNOWN_API = rule("LA232")
-API_NOT_GRANTED = rule("LA233")
-CODE_GRANT_OFF = rule("LA234")
-RESPONSE_TYPE_REFUSED = rule("LA235")
-ORGANIZATION_REQUIRED = rule("LA236")
-WRONG_SECRET = rule("LA237")
-REFRESH_GRANT_OFF = rule("LA238")
-NO_CONNECTION = rule("LA239")
-DENIED = rule("LA240")
-
 _AUTHORIZE = frozenset({Endpoint.AUTHORIZE})
 _TOKEN = frozenset({Endpoint.CODE, Endpoint.REFRESH})
 _REFRESH = frozenset({Endpoint.REFRESH})
@@ -219,167 +174,85 @@ _EVERYWHERE = frozenset(Endpoint)
 # The first row that takes an answer says what it means. Texts: /authorize and /oauth/token of
 # Auth0 as its SDKs' recordings, its documentation and its users report them; the more general
 # codes (invalid_target of RFC 8707, invalid_client …) are what other OpenID providers say.
-TABLE: tuple[Known, ...] = (
-    Known(
-        Meaning.API_NOT_GRANTED,
-        _EVERYWHERE,
-        text=r"is not authorized to access resource server",
-        blames=Check.AUDIENCE,
-        rule=API_NOT_GRANTED,
-        remedy=_FIX_API_NOT_GRANTED,
-    ),
-    Known(
+TABLE: tuple[Row, ...] = (
+    Row(Meaning.API_NOT_GRANTED, _EVERYWHERE, text=r"is not authorized to access resource server"),
+    Row(
         Meaning.UNKNOWN_API,
         _EVERYWHERE,
         text=r"service not found|service not enabled within domain",
-        blames=Check.AUDIENCE,
-        rule=UNKNOWN_API,
-        remedy=_FIX_UNKNOWN_API,
     ),
-    Known(
-        Meaning.UNKNOWN_API,
-        _EVERYWHERE,
-        codes=frozenset({"invalid_target"}),
-        blames=Check.AUDIENCE,
-        rule=UNKNOWN_API,
-        remedy=_FIX_UNKNOWN_API,
-    ),
-    Known(
+    Row(Meaning.UNKNOWN_API, _EVERYWHERE, codes=("invalid_target",)),
+    Row(
         Meaning.CALLBACK_MISMATCH,
         _AUTHORIZE,
         text=r"callback url mismatch|redirect_uri.{0,80}"
         r"(not in the list|not match|mismatch|not registered|not allowed|invalid)",
-        blames=Check.CALLBACK,
-        rule=CALLBACK_MISMATCH,
-        remedy=_FIX_CALLBACK,
     ),
-    Known(
+    Row(
         Meaning.CALLBACK_MISMATCH,
         _AUTHORIZE,
-        codes=frozenset({"invalid_redirect_uri", "redirect_uri_mismatch"}),
-        blames=Check.CALLBACK,
-        rule=CALLBACK_MISMATCH,
-        remedy=_FIX_CALLBACK,
+        codes=("invalid_redirect_uri", "redirect_uri_mismatch"),
     ),
-    Known(
+    Row(
         Meaning.UNKNOWN_CLIENT,
         _AUTHORIZE,
         text=r"unknown client|client (is invalid|(was )?not found|does not exist)",
-        blames=Check.CLIENT_ID,
-        rule=UNKNOWN_CLIENT,
-        remedy=_FIX_CLIENT_ID,
     ),
-    Known(
-        Meaning.UNKNOWN_CLIENT,
-        _AUTHORIZE,
-        codes=frozenset({"invalid_client"}),
-        blames=Check.CLIENT_ID,
-        rule=UNKNOWN_CLIENT,
-        remedy=_FIX_CLIENT_ID,
-    ),
-    Known(
+    Row(Meaning.UNKNOWN_CLIENT, _AUTHORIZE, codes=("invalid_client",)),
+    Row(
         Meaning.REFRESH_GRANT_OFF,
         _REFRESH,
-        codes=frozenset({"unauthorized_client", "unsupported_grant_type"}),
-        blames=Check.REFRESH,
-        rule=REFRESH_GRANT_OFF,
-        remedy=_FIX_REFRESH,
+        codes=("unauthorized_client", "unsupported_grant_type"),
     ),
-    Known(
-        Meaning.REFRESH_GRANT_OFF,
-        _REFRESH,
-        text=r"grant type .{0,40}not allowed",
-        blames=Check.REFRESH,
-        rule=REFRESH_GRANT_OFF,
-        remedy=_FIX_REFRESH,
-    ),
-    Known(
+    Row(Meaning.REFRESH_GRANT_OFF, _REFRESH, text=r"grant type .{0,40}not allowed"),
+    Row(
         Meaning.CODE_GRANT_OFF,
         frozenset({Endpoint.AUTHORIZE, Endpoint.CODE}),
         text=r"grant type .{0,40}not allowed",
-        blames=Check.FLOW,
-        rule=CODE_GRANT_OFF,
-        remedy=_FIX_CODE_GRANT,
     ),
-    Known(
+    Row(
         Meaning.CODE_GRANT_OFF,
         frozenset({Endpoint.CODE}),
-        codes=frozenset({"unauthorized_client", "unsupported_grant_type"}),
-        blames=Check.FLOW,
-        rule=CODE_GRANT_OFF,
-        remedy=_FIX_CODE_GRANT,
+        codes=("unauthorized_client", "unsupported_grant_type"),
     ),
-    Known(
+    Row(
         Meaning.RESPONSE_TYPE_REFUSED,
         _AUTHORIZE,
-        codes=frozenset({"unsupported_response_type", "unsupported_response_mode"}),
-        blames=Check.FLOW,
-        rule=RESPONSE_TYPE_REFUSED,
-        remedy=_FIX_RESPONSE_TYPE,
+        codes=("unsupported_response_type", "unsupported_response_mode"),
     ),
-    Known(
-        Meaning.RESPONSE_TYPE_REFUSED,
-        _AUTHORIZE,
-        text=r"response_type",
-        blames=Check.FLOW,
-        rule=RESPONSE_TYPE_REFUSED,
-        remedy=_FIX_RESPONSE_TYPE,
-    ),
-    Known(
+    Row(Meaning.RESPONSE_TYPE_REFUSED, _AUTHORIZE, text=r"response_type"),
+    Row(
         Meaning.ORGANIZATION_REQUIRED,
         _EVERYWHERE,
         text=r"parameter organization|organization membership|any organization",
-        blames=Check.FLOW,
-        rule=ORGANIZATION_REQUIRED,
-        remedy=_FIX_ORGANIZATION,
     ),
-    Known(
+    Row(
         Meaning.NO_CONNECTION,
         _AUTHORIZE,
         text=r"connection (was disabled|is not enabled)|no connections enabled",
-        blames=Check.FLOW,
-        rule=NO_CONNECTION,
-        remedy=_FIX_CONNECTION,
     ),
-    Known(Meaning.LOGIN_REQUIRED, _AUTHORIZE, frozenset({"login_required"})),
-    Known(Meaning.CONSENT_REQUIRED, _AUTHORIZE, frozenset({"consent_required"})),
-    Known(
+    Row(Meaning.LOGIN_REQUIRED, _AUTHORIZE, ("login_required",)),
+    Row(Meaning.CONSENT_REQUIRED, _AUTHORIZE, ("consent_required",)),
+    Row(
         Meaning.INTERACTION_REQUIRED,
         _AUTHORIZE,
-        frozenset({"interaction_required", "account_selection_required"}),
+        ("interaction_required", "account_selection_required"),
     ),
-    Known(Meaning.INVALID_GRANT, _TOKEN, frozenset({"invalid_grant"})),
-    Known(
+    Row(Meaning.INVALID_GRANT, _TOKEN, ("invalid_grant",)),
+    Row(Meaning.WRONG_SECRET, _TOKEN, codes=("invalid_client",)),
+    Row(
         Meaning.WRONG_SECRET,
         _TOKEN,
-        codes=frozenset({"invalid_client"}),
-        blames=Check.SECRET,
-        rule=WRONG_SECRET,
-        remedy=_FIX_CREDENTIALS,
-    ),
-    Known(
-        Meaning.WRONG_SECRET,
-        _TOKEN,
-        codes=frozenset({"access_denied", "unauthorized"}),
+        codes=("access_denied", "unauthorized"),
         text=r"unauthorized|^$",
-        blames=Check.SECRET,
-        rule=WRONG_SECRET,
-        remedy=_FIX_CREDENTIALS,
     ),
-    Known(
-        Meaning.DENIED,
-        _AUTHORIZE,
-        codes=frozenset({"access_denied", "unauthorized"}),
-        blames=Check.FLOW,
-        rule=DENIED,
-        remedy=_FIX_DENIED,
-    ),
+    Row(Meaning.DENIED, _AUTHORIZE, codes=("access_denied", "unauthorized")),
 )
 
 UNKNOWN_ANSWER = rule("LA241")
 
 
-def classify(error: OAuthError, endpoint: Endpoint) -> Known | None:
+def classify(error: OAuthError, endpoint: Endpoint) -> Row | None:
     """The row that knows the answer, None if there is none."""
     plain = OAuthError(error.code, decoded(error.description))
     return next((row for row in TABLE if row.takes(plain, endpoint)), None)
@@ -390,7 +263,7 @@ def explained(
 ) -> Finding:
     """What the answer means; where no row says what is wrong, it is `otherwise`, as it came."""
     known = classify(error, endpoint)
-    if known is not None and known.rule is not None:
+    if known is not None and known.cause is not None:
         return known.finding(error, settings)
     return as_it_came(error, settings, otherwise)
 

@@ -18,9 +18,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from wizard.auth0.errors import (
     NO_ERROR,
     Endpoint,
-    Known,
     Meaning,
     OAuthError,
+    Row,
     classify,
 )
 from wizard.auth0.quoting import page_text, quoted
@@ -55,7 +55,7 @@ class Answer:
     """
 
     status: int = 0
-    known: Known | None = None
+    known: Row | None = None
     error: OAuthError = NO_ERROR
     landing: Landing = Landing.NOWHERE
     trouble: Finding | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wizard.auth0 import dashboard
+from wizard import dashboard
 from wizard.auth0.checks import CheckResult, Results
 from wizard.auth0.errors import Check, Endpoint, OAuthError, explained
 from wizard.auth0.json_web_token import Token, read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wizard.auth0 import dashboard
+from wizard import dashboard
 from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.language import Message
 from wizard.ports import Ports

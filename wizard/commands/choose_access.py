@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wizard.auth0.dashboard import API_EXPLORER
 from wizard.auth0.management_access import (
     Access,
     by_cli,
@@ -16,6 +15,7 @@ from wizard.auth0.management_access import (
     tenant_domain,
 )
 from wizard.commands.answers import MAX_SECRET_BYTES, option, read_secret
+from wizard.dashboard import API_EXPLORER
 from wizard.language import Message
 from wizard.ports import Ports
 from wizard.rules import rule

@@ -256,7 +256,7 @@ class _Reopening:
         return swap_urls(known, self._store.path, self._ports)
 
     def _show_dashboard(self, changes: Sequence[DashboardChange]) -> None:
-        from wizard.auth0.dashboard import APPLICATIONS, application
+        from wizard.dashboard import APPLICATIONS, application
 
         if not changes:
             return
