@@ -34,14 +34,14 @@ STREAMS = {
     "wizard.execution": "asks whether a person watches",
     "wizard.supervisor": "why a program cannot be started, in that program's place",
     "wizard.tunnels.ngrok_download": "a program of its own: its progress, and why it failed",
-    "wizard.commands.detached": "the pipe between a run and its tunnel in the background",
+    "wizard.commands.background.process": "the pipe between a run and its tunnel in the background",
 }
 # Those that start programs, and why.
 STARTERS = {
     "wizard.processes": "the port for all others",
     "wizard.process_control": "ps and taskkill, which tell of processes and end them",
     "wizard.supervisor": "the process that outlives us by design",
-    "wizard.commands.detached": "the tunnel in the background",
+    "wizard.commands.background.tunnel": "the tunnel in the background",
 }
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from wizard.background import Background, BackgroundTunnel
+from tests.fakes import make_world
+from tests.test_supervisor import until
+from wizard.commands.background.records import Background, BackgroundTunnel
+from wizard.commands.background.status import run_status, run_stop
+from wizard.findings import ExitCode, Failure
+from wizard.process_control import start_time
 
 ENV_FILE = Path("/chat/.env")
-ENDED = "{program} ended (exit status {status})"
 
 
 def tunnel_with(trouble: str) -> BackgroundTunnel:
@@ -65,3 +74,161 @@ def test_a_record_that_was_broken_off_is_thrown_away(tmp_path: Path) -> None:
         file.write_bytes(whole[:length])
         assert background.all() == []
         assert not file.exists()
+
+
+# What lies in the place of a record
+
+
+def pipe(path: Path, _: Path) -> None:
+    os.mkfifo(path)
+
+
+def endless(path: Path, _: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def circle(path: Path, _: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def another_file(path: Path, victim: Path) -> None:
+    path.symlink_to(victim)
+
+
+def folder(path: Path, _: Path) -> None:
+    path.mkdir()
+
+
+def deep(path: Path, _: Path) -> None:
+    path.write_text("[" * 200_000)
+
+
+def flood(path: Path, _: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+
+
+def nothing(path: Path, _: Path) -> None:
+    path.touch()
+
+
+STRANGE = [pipe, endless, circle, another_file, folder, deep, flood, nothing]
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        # Nobody else would reap it, and it would be there for ever, as a zombie.
+        threading.Thread(target=process.wait, daemon=True).start()
+        yield process
+        process.kill()
+
+
+def running(env_file: Path, process: subprocess.Popen[bytes]) -> BackgroundTunnel:
+    started = start_time(process.pid)
+    assert started is not None
+    url = "https://localhost:3443"
+    return BackgroundTunnel(str(env_file), "local", url, 3080, process.pid, started, 0.0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices are POSIX's")
+@pytest.mark.parametrize("strange", STRANGE)
+def test_what_is_no_record_keeps_no_tunnel_from_being_stopped(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes], strange: Callable[[Path, Path], None]
+) -> None:
+    world = make_world(tmp_path / "LibreChat")
+    background = Background(world.ports.state_dir)
+    background.keep(running(tmp_path / ".env", sleeper))
+    (record,) = (world.ports.state_dir / "background").glob("*.json")
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    strange(record.with_name(f"{'0' * 16}.json"), victim)
+
+    status = run_status(world.ports)
+    stopped = run_stop(None, world.ports, every=True)
+
+    assert [one.pid for one in status.tunnels] == [sleeper.pid]
+    assert [one.pid for one in stopped.tunnels] == [sleeper.pid]
+    assert [finding.rule.id for finding in stopped.findings] == ["LA377"]
+    assert f"{'0' * 16}.broken" in stopped.findings[0].detail
+    assert stopped.exit_code is ExitCode.OK
+    assert victim.read_text() == "precious"
+    assert until(lambda: start_time(sleeper.pid) is None)
+    assert not record.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_an_env_file_that_became_a_circle_of_links_can_be_stopped(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    world = make_world(tmp_path)
+    env_file = tmp_path / ".env"
+    Background(world.ports.state_dir).keep(running(env_file, sleeper))
+    env_file.symlink_to(".env")
+
+    assert len(run_status(world.ports).tunnels) == 1
+    assert len(run_stop(None, world.ports, every=True).tunnels) == 1
+    assert run_status(world.ports).tunnels == []
+
+
+def test_an_env_file_that_became_a_link_keeps_its_record(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    background = Background(tmp_path / "state")
+    one = running(tmp_path / ".env", sleeper)
+    background.keep(one)
+    (tmp_path / ".env").symlink_to(tmp_path / "moved")
+    background.keep(replace(one, trouble="no network"))
+
+    assert [known.trouble for known in background.all()] == ["no network"]
+    background.forget(one)
+    assert background.all() == []
+
+
+def test_a_record_under_a_strange_name_is_none(tmp_path: Path) -> None:
+    """`forget` would look for it under its own, and it would be told for ever."""
+    background = Background(tmp_path)
+    background.keep(tunnel_with(""))
+    (file,) = (tmp_path / "background").glob("*.json")
+    file.rename(file.with_name(f"{'f' * 16}.json"))
+
+    assert background.all() == []
+
+
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    """As where the folder is a link to another."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "package.json").write_text("{}")
+    (tmp_path / "background").symlink_to(theirs)
+
+    assert Background(tmp_path).all() == []
+    assert (theirs / "package.json").read_text() == "{}"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices are POSIX's")
+@pytest.mark.parametrize("strange", [pipe, endless, circle, another_file, flood])
+def test_what_is_no_log_is_replaced(tmp_path: Path, strange: Callable[[Path, Path], None]) -> None:
+    background = Background(tmp_path)
+    log = background.log_file(ENV_FILE)
+    log.parent.mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    strange(log, victim)
+
+    with os.fdopen(background.open_log(ENV_FILE), "w") as file:
+        file.write("a line")
+
+    assert log.read_text() == "a line"
+    assert not log.is_symlink()
+    assert victim.read_text() == "precious"
+
+
+def test_a_folder_in_place_of_the_log_is_told(tmp_path: Path) -> None:
+    background = Background(tmp_path)
+    background.log_file(ENV_FILE).mkdir(parents=True)
+
+    with pytest.raises(Failure) as caught:
+        background.open_log(ENV_FILE)
+    assert caught.value.finding.rule.id == "LA327"

@@ -21,7 +21,7 @@ from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, authority, de
 from tools.documents import pages
 from tools.documents.command_line import EXIT_CODES, commands
 from wizard.cli import app
-from wizard.commands.background_tunnels import BackgroundResult
+from wizard.commands.background.status import BackgroundResult
 from wizard.commands.provision import ProvisionResult
 from wizard.commands.trust import TrustResult
 from wizard.commands.tunnel import TunnelResult

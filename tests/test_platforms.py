@@ -21,8 +21,8 @@ from benchmarks.startup import checkout
 from tests.elsewhere import SYSTEMS
 from tests.fakes import NoProcesses
 from wizard import private
-from wizard.background import Background, BackgroundTunnel
-from wizard.commands.detached import LOG_BYTES
+from wizard.commands.background.process import LOG_BYTES
+from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.desktop import UserDesktop
 from wizard.execution import Flags, _can_draw_questions, _run, system_ports
 from wizard.findings import Outcome, Rule
@@ -532,7 +532,7 @@ def test_a_log_that_does_not_append_starts_anew(tmp_path: Path) -> None:
     log = tmp_path / "log"
     code = (
         "import os, types\n"
-        "from wizard.commands.detached import LOG_BYTES, _Holder\n"
+        "from wizard.commands.background.process import LOG_BYTES, _Holder\n"
         "from wizard.language import Language\n"
         "os.write(2, b'x' * (LOG_BYTES + 1))\n"
         "_Holder._log(types.SimpleNamespace(_language=Language('en')), 'fresh')\n"

@@ -41,7 +41,7 @@ from tests.tunnels.test_certificates import shake_hands
 from wizard.auth0.probes import Probes
 from wizard.auth0.tenant import SECRET_KEPT, is_usable_key, judge_metadata
 from wizard.auth0.tokens import judge_tokens
-from wizard.background import Background, BackgroundTunnel
+from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.drafts import Drafts
 from wizard.findings import Outcome
 from wizard.http import Https, NetworkError, Trouble
@@ -50,7 +50,7 @@ from wizard.librechat.checkout import find
 from wizard.librechat.deployment import read_deployment
 from wizard.librechat.env_store import EnvStore
 from wizard.processes import SystemProcesses, programs
-from wizard.tunnels import certificates
+from wizard.tunnels import certificates, trust
 from wizard.tunnels.certificates import FOLDER, local_authority
 from wizard.ui.console import Console
 
@@ -302,6 +302,31 @@ def test_a_link_in_place_of_a_key_is_replaced_not_followed(tmp_path: Path) -> No
     assert victim.read_text() == "precious"
     assert not authority.key_file.is_symlink()
     authority.server_context()
+
+
+@POSIX
+def test_a_link_in_place_of_a_note_of_trust_is_replaced_not_followed(tmp_path: Path) -> None:
+    authority, victim = tmp_path / "ca.pem", tmp_path / "victim"
+    authority.write_text("the authority")
+    trust.remember(authority, tmp_path / "state", trusted=True)
+    (note,) = (tmp_path / "state/trusted").iterdir()
+    note.unlink()
+    note.symlink_to(victim)
+    trust.remember(authority, tmp_path / "state", trusted=True)
+    assert not victim.exists()
+    assert not note.is_symlink()
+
+
+@POSIX
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_in_place_of_a_key_is_replaced_without_waiting(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "state" / FOLDER
+    folder.mkdir(parents=True)
+    for name in ("ca-key.pem", "ca.pem", "localhost.pem"):
+        make(folder / name)
+    local_authority(tmp_path / "state", NoMkcert()).server_context()
 
 
 @POSIX

@@ -195,7 +195,7 @@ def _tunnel_status(
     debug: opt.Debug = False,
 ) -> None:
     """Which tunnels are open in the background."""
-    from wizard.commands.background_tunnels import run_status
+    from wizard.commands.background.status import run_status
     from wizard.execution import execute
 
     execute("tunnel status", _flags(context), lambda ports, _: run_status(ports))
@@ -213,7 +213,7 @@ def _tunnel_stop(
     debug: opt.Debug = False,
 ) -> None:
     """Close the tunnel that is open in the background."""
-    from wizard.commands.background_tunnels import run_stop
+    from wizard.commands.background.status import run_stop
     from wizard.execution import execute
 
     execute("tunnel stop", _flags(context), lambda ports, _: run_stop(env_file, ports, every=every))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from wizard.commands.detached import DetachedTunnel
+from wizard.commands.background.tunnel import DetachedTunnel
 from wizard.findings import Failure
 from wizard.language import Language, Message
 from wizard.tunnels import TunnelRequest

@@ -32,8 +32,8 @@ from tests.management_stand_in import Managed
 from tests.providers import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard import cli
-from wizard.background import Background, BackgroundTunnel
-from wizard.commands.background_tunnels import run_status, run_stop
+from wizard.commands.background.records import Background, BackgroundTunnel
+from wizard.commands.background.status import run_status, run_stop
 from wizard.commands.doctor import DoctorOptions, run_doctor
 from wizard.commands.explain import run_explain
 from wizard.commands.init import run_init

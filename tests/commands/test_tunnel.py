@@ -15,9 +15,9 @@ import pytest
 
 from tests.fakes import NoHttp, ScriptedPrompter, World, make_world
 from tests.tunnels.conftest import free_port
-from wizard.background import Background, BackgroundTunnel
 from wizard.commands import live
-from wizard.commands.background_tunnels import run_status, run_stop
+from wizard.commands.background.records import Background, BackgroundTunnel
+from wizard.commands.background.status import run_status, run_stop
 from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
 from wizard.commands.live import duration, event_text
 from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel

@@ -557,7 +557,7 @@ def test_a_background_that_was_killed_is_told_once(make: Make, name: str) -> Non
     machine = make(name)
     machine.environ[MARK] = mark = f"killed-{os.getpid()}-{name}"
     assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).code == 0
-    os.kill(pid_of(mark, "wizard.commands.detached"), signal.SIGKILL)
+    os.kill(pid_of(mark, "wizard.commands.background.process"), signal.SIGKILL)
     assert until(lambda: not marked(mark)), marked(mark)
 
     first, second = (

@@ -91,6 +91,21 @@ def test_nothing_of_the_users_own_caddy_is_touched(request_: TunnelRequest) -> N
     assert [path for path in Path(os.environ["HOME"]).rglob("*") if path.is_file()] == []
 
 
+def test_a_link_in_place_of_its_configuration_is_replaced(
+    request_: TunnelRequest, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    configuration = request_.state_dir / "caddy" / "Caddyfile"
+    configuration.parent.mkdir(parents=True)
+    configuration.symlink_to(victim)
+    with running(request_):
+        pass
+
+    assert victim.read_text() == "precious"
+    assert not configuration.is_symlink()
+
+
 def test_where_the_authority_lies_is_told(request_: TunnelRequest, listener: Listener) -> None:
     with running(request_) as opened:
         assert until(opened.root_certificate.exists)

@@ -201,6 +201,19 @@ def test_a_url_that_is_gone_for_good_is_not_replaced_by_another(
     assert len(list(world.state.glob("stand-in-*"))) == 1
 
 
+def test_a_link_in_place_of_our_configuration_is_replaced(world: World) -> None:
+    victim = world.folder / "victim"
+    victim.write_text("precious")
+    configuration = world.folder / "private" / "cloudflared.yml"
+    configuration.parent.mkdir()
+    configuration.symlink_to(victim)
+    with world.tunnel():
+        pass
+
+    assert victim.read_text() == "precious"
+    assert not configuration.is_symlink()
+
+
 def test_a_url_cannot_be_chosen(world: World) -> None:
     with pytest.raises(Failure) as caught:
         world.tunnel(requested_url="https://mine.trycloudflare.com").open()

@@ -15,7 +15,7 @@ import sys
 import tarfile
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +33,7 @@ from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 from wizard.tunnels import EventKind, TunnelRequest, ngrok_agent, ngrok_config, provider
 from wizard.tunnels.ngrok import NgrokTunnel
+from wizard.tunnels.ngrok_config import MAX_BYTES
 
 STAND_IN = Path(__file__).parent.parent / "stand_ins" / "ngrok.py"
 TOKEN = "2abcDEFghiJKLmnoPQRstuVWXyz_0123456789"
@@ -213,6 +214,20 @@ def test_a_typed_token_counts_more_than_the_one_in_ngroks_file(world: World) -> 
         assert "secret" not in used.read_text()
 
 
+def test_a_link_in_place_of_our_configuration_is_replaced(world: World) -> None:
+    victim = world.folder / "victim"
+    victim.write_text("precious")
+    own = world.folder / "private" / "ngrok.yml"
+    own.parent.mkdir()
+    own.symlink_to(victim)
+    world.configuration.unlink()
+    with world.tunnel():
+        pass
+
+    assert victim.read_text() == "precious"
+    assert not own.is_symlink()
+
+
 def test_ngroks_file_is_not_created(world: World) -> None:
     world.configuration.unlink()
     with world.tunnel():
@@ -322,6 +337,8 @@ def test_a_broken_agent_is_explained(world: World) -> None:
         ("version: '3'\nagent:\n", "no settings under it"),
         ("- a list\n", "no table"),
         ("version: '3'\nagent: {authtoken: sec\tret: }\n", "not YAML"),
+        ("[" * 100_000, "not YAML"),
+        ("#" * (MAX_BYTES + 1), "larger than"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(world: World, text: str, said: str) -> None:
@@ -334,9 +351,12 @@ def test_a_configuration_that_cannot_work_is_refused(world: World, text: str, sa
     assert "sec\tret" not in finding.detail
 
 
-def test_a_configuration_that_cannot_be_read_is_refused(world: World) -> None:
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_configuration_that_cannot_be_read_is_refused(
+    world: World, make: Callable[[Path], None]
+) -> None:
     world.configuration.unlink()
-    world.configuration.mkdir()
+    make(world.configuration)
 
     assert world.failure().finding.rule.id == "LA312"
 

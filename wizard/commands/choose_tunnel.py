@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wizard.background import Background
 from wizard.commands.answers import MISSING_OPTION, option
+from wizard.commands.background.records import Background
 from wizard.commands.live import LiveView
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.interrupts import signal_code
@@ -299,7 +299,7 @@ def _tunnel(
 ) -> Tunnel:
     if options.background_for is None:
         return chosen.tunnel(request, ports.processes, ports.environ)
-    from wizard.commands.detached import DetachedTunnel
+    from wizard.commands.background.tunnel import DetachedTunnel
 
     return DetachedTunnel(
         chosen.name, request, options.background_for, ports.environ, ports.console.language

@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wizard.background import Background, BackgroundTunnel
 from wizard.commands.answers import (
     env_store,
     librechat_port,
 )
-from wizard.commands.background_tunnels import described
+from wizard.commands.background.records import Background, BackgroundTunnel
+from wizard.commands.background.status import described
+from wizard.commands.background.tunnel import DetachedTunnel
 from wizard.commands.change import EnvChange, Question, change_env
 from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, keep_open, open_tunnel
-from wizard.commands.detached import DetachedTunnel
 from wizard.execution import Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from wizard import loopback
 from wizard.language import Message
 from wizard.platforms import command_line
-from wizard.private import private_folder
+from wizard.private import private_folder, write_whole
 from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
@@ -100,7 +100,7 @@ class CaddyTunnel(ChildTunnel):
         )
         private_folder(self._request.state_dir, self._folder.name)
         configuration = self._folder / "Caddyfile"
-        configuration.write_text(text, "utf-8")
+        write_whole(configuration, text.encode())
         # Caddy keeps the last configuration and its authority in these, which are the user's.
         self._environ |= {
             "XDG_CONFIG_HOME": str(self._folder / "config"),

@@ -9,6 +9,7 @@ so that a stolen key opens no other site.
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import os
 import tempfile
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from wizard.language import Message
 from wizard.private import private_folder, write_whole
+from wizard.reading import read_file
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
 
@@ -37,6 +39,7 @@ AUTHORITY_DAYS = 3650
 LEAF_DAYS = 397
 RENEW_BEFORE_DAYS = 30
 LOCK_SECONDS = 30.0
+MAX_BYTES = 1 << 20
 _CLOCK_SKEW = timedelta(minutes=5)
 
 NO_CERTIFICATE = rule("LA330")
@@ -135,7 +138,7 @@ def mkcert_root(processes: Processes) -> Path | None:
 def _from_mkcert(folder: Path, processes: Processes) -> Authority | None:
     """A certificate of mkcert's authority; None where there is none, or mkcert fails."""
     ca_file = mkcert_root(processes)
-    authority = ca_file and _certificate(ca_file)
+    authority = ca_file and _certificate(ca_file, follow_links=True)
     leaf_file = folder / "localhost-mkcert.pem"
     if not ca_file or not authority:
         return None
@@ -152,7 +155,7 @@ def _run_mkcert(leaf_file: Path, processes: Processes) -> bool:
         if processes.run(args, timeout=30).status != 0:
             return False
         with contextlib.suppress(OSError):
-            write_whole(leaf_file, Path(made).read_bytes())
+            write_whole(leaf_file, _content(Path(made)))
             return True
     return False
 
@@ -299,13 +302,25 @@ def _key_usage(*, sign_certificates: bool) -> x509.KeyUsage:
 # Files
 
 
-def _certificate(path: Path) -> Certificate | None:
+def _content(path: Path, *, follow_links: bool = False) -> bytes:
+    """Return what is in the file, b"" where it is missing, or no file of ours and so replaced."""
+    try:
+        return read_file(path, MAX_BYTES, follow_links=follow_links)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.EINVAL}:
+            return b""
+        raise
+
+
+def _certificate(path: Path, *, follow_links: bool = False) -> Certificate | None:
     """The first certificate in the file; None if there is none."""
     from cryptography import x509
 
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        return x509.load_pem_x509_certificate(_content(path, follow_links=follow_links))
+    except ValueError:
         return None
 
 
@@ -314,8 +329,8 @@ def _key(path: Path) -> EllipticCurvePrivateKey | None:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (FileNotFoundError, ValueError, TypeError):
+        key = load_pem_private_key(_content(path), password=None)
+    except (ValueError, TypeError):
         return None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.private import private_folder
+from wizard.private import private_folder, write_whole
 from wizard.rules import rule
 from wizard.supervisor import NOT_STARTED
 from wizard.tunnels import Offer, Tunnel, TunnelRequest
@@ -94,7 +94,7 @@ class CloudflaredTunnel(ChildTunnel):
             raise NOT_UP.failure("The tunnel was closed.")
         # A configuration file of the user's would lead to other services than this one.
         configuration = private_folder(self._request.state_dir) / "cloudflared.yml"
-        configuration.write_text("{}\n", "utf-8")
+        write_whole(configuration, b"{}\n")
         return (
             *(str(program), "tunnel", "--no-autoupdate"),
             *("--config", str(configuration)),

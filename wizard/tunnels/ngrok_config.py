@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from wizard.language import Message
 from wizard.private import write_whole
+from wizard.reading import read_file
 from wizard.settings import InvalidValue
 from wizard.tunnels.ngrok_errors import BAD_CONFIGURATION, MALFORMED_TOKEN, TOKEN_NOT_SAVED
 
 if TYPE_CHECKING:
     import yaml
+
+MAX_BYTES = 1 << 20
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}\Z")
 # The agent is spoken to by its local API, and says in its log how it goes (pyngrok 9.1,
@@ -104,18 +107,22 @@ def read(environ: Mapping[str, str]) -> Configuration:
 
     path = directory(environ) / "ngrok.yml"
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
+        document = yaml.safe_load(_content(path))
     except FileNotFoundError:
         return Configuration(path)
     except (OSError, UnicodeDecodeError) as error:
         raise BAD_CONFIGURATION.failure(f"{path}: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         # Its text quotes the file, and with it perhaps the authtoken.
         raise BAD_CONFIGURATION.failure(_not_yaml(path, error)) from error
     problem = _problem(document)
     if problem:
         raise BAD_CONFIGURATION.failure(_about(path, problem))
     return Configuration(path, exists=True, document=document or {})
+
+
+def _content(path: Path) -> str:
+    return read_file(path, MAX_BYTES).decode()
 
 
 def known_token(environ: Mapping[str, str]) -> str:
@@ -151,7 +158,7 @@ def save_authtoken(token: str, environ: Mapping[str, str]) -> Path:
     configuration = read(environ)
     path = configuration.path
     try:
-        text = path.read_bytes().decode() if configuration.exists else ""
+        text = _content(path) if configuration.exists else ""
         edited = with_token(text, token)
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -246,7 +253,7 @@ def _about(path: Path, problem: str) -> Message:
     return Message("{file}: {problem}", file=path, problem=problem)
 
 
-def _not_yaml(path: Path, error: yaml.YAMLError) -> Message:
+def _not_yaml(path: Path, error: Exception) -> Message:
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return Message("{file} is not YAML", file=path)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.platforms import command_line, user_id
-from wizard.private import file_name, private_folder
+from wizard.private import file_name, private_folder, write_whole
+from wizard.reading import read_file
 from wizard.rules import rule
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Command = tuple[str, ...]
 
 # An administrator's password or the system's own question takes a person's time.
 COMMAND_SECONDS = 120.0
+MAX_BYTES = 1 << 20
 
 STORE_UNCHANGED = rule("LA334")
 NO_TOOL = rule("LA335")
@@ -95,7 +97,7 @@ def remember(ca_file: Path, state_dir: Path, *, trusted: bool) -> None:
     note = _note(ca_file, state_dir)
     if trusted:
         private_folder(state_dir, note.parent.name)
-        note.touch(mode=0o600)
+        write_whole(note, b"")
     else:
         note.unlink(missing_ok=True)
 
@@ -106,7 +108,7 @@ def is_remembered(ca_file: Path, state_dir: Path) -> bool:
 
 
 def _note(ca_file: Path, state_dir: Path) -> Path:
-    return state_dir / "trusted" / file_name(ca_file.read_bytes())
+    return state_dir / "trusted" / file_name(read_file(ca_file, MAX_BYTES))
 
 
 def _run(step: Step, processes: Processes) -> Finding | None:
@@ -154,7 +156,7 @@ def _thumbprint(ca_file: Path) -> str:
     from cryptography.hazmat.primitives.hashes import SHA1
 
     try:
-        authority = x509.load_pem_x509_certificate(ca_file.read_bytes())
+        authority = x509.load_pem_x509_certificate(read_file(ca_file, MAX_BYTES))
     except (OSError, ValueError) as error:
         raise NO_AUTHORITY.failure(f"{ca_file}: {error}") from error
     return authority.fingerprint(SHA1()).hex().upper()  # noqa: S303 - a name, not a proof

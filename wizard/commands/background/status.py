@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wizard.background import Background, BackgroundTunnel
 from wizard.commands.answers import env_store
+from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live import duration
 from wizard.findings import ExitCode, Finding, exit_code_of
 from wizard.language import Message
@@ -16,6 +16,7 @@ from wizard.ports import Ports
 from wizard.rules import rule
 
 GONE = rule("LA326")
+BROKEN_RECORD = rule("LA377")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def run_status(ports: Ports) -> BackgroundResult:
             console.finding(gone[-1])
     if not running:
         console.say("No tunnel runs in the background.")
-    return BackgroundResult(running, gone)
+    return BackgroundResult(running, [*gone, *_broken_records(background, ports)])
 
 
 def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> BackgroundResult:
@@ -95,7 +96,15 @@ def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> Bac
                     env_file=one.env_file,
                 )
             )
-    return BackgroundResult(stopped)
+    return BackgroundResult(stopped, _broken_records(background, ports))
+
+
+def _broken_records(background: Background, ports: Ports) -> list[Finding]:
+    """Show the records that nobody can read, until somebody deletes them."""
+    found = [BROKEN_RECORD.finding(str(path)) for path in background.broken()]
+    for finding in found:
+        ports.console.finding(finding)
+    return found
 
 
 def _which_has_gone(one: BackgroundTunnel) -> Message:

@@ -1,4 +1,4 @@
-"""Remembers the tunnels that run in the background: one file for each `.env`, no secrets.
+"""Records of the tunnels that run in the background: one file for each `.env`, no secrets.
 
 A process is named by its number and its start (`wizard.process_control.start_time`), so that a
 number that was given again, after a reboot too, is never taken for ours.
@@ -25,6 +25,8 @@ NO_RECORD = rule("LA327")
 
 LOCK_SECONDS = 1.0
 _FOLDER = "background"
+# The names that `file_name` gives, and no others: what is no record is moved.
+_RECORDS = f"{'[0-9a-f]' * 16}.json"
 _MAX_BYTES = 1 << 16
 # 9999 is the last year that a date shows.
 _LAST_TIME = 250e9
@@ -62,7 +64,10 @@ class BackgroundTunnel:
 
 
 class Background:
-    """What is known of the tunnels in the background.
+    """The records of the tunnels in the background.
+
+    Each has its name by the `.env`, whose links were resolved when the tunnel was opened. What is
+    no record lies aside then, as `*.broken`: it must not keep a tunnel from being stopped.
 
     Args:
         state_dir: the user's private state folder.
@@ -73,32 +78,35 @@ class Background:
         self._folder = state_dir / _FOLDER
 
     def all(self) -> list[BackgroundTunnel]:
-        """Every tunnel that is known, in the order of their opening; some may have gone."""
-        known = filter(None, map(_read, self._folder.glob("*.json")))
+        """Return every recorded tunnel, in the order of their opening; some may have ended."""
+        known = filter(None, map(_read, self._folder.glob(_RECORDS)))
         return sorted(known, key=lambda one: one.opened_at)
 
     def of(self, env_file: Path) -> BackgroundTunnel | None:
-        """The tunnel for that `.env`, which may have gone."""
+        """Return the tunnel for that `.env`, which may have ended."""
         return _read(self._file(env_file, "json"))
 
+    def broken(self) -> list[Path]:
+        """Return the records that could not be read, which were put aside."""
+        return sorted(self._folder.glob("*.broken"))
+
     def keep(self, tunnel: BackgroundTunnel) -> None:
-        """Write it down, in one step."""
-        path = self._file(Path(tunnel.env_file), "json")
+        """Save the record."""
         self._make_folder()
-        write_whole(path, json.dumps(asdict(tunnel)).encode())
+        write_whole(self._record(tunnel), json.dumps(asdict(tunnel)).encode())
 
     def forget(self, tunnel: BackgroundTunnel) -> None:
-        """Cross it out, unless another has its place by now."""
-        path = self._file(Path(tunnel.env_file), "json")
+        """Delete the record, unless it is another tunnel's by now."""
+        path = self._record(tunnel)
         known = _read(path)
         if known is None or (known.pid, known.started) == (tunnel.pid, tunnel.started):
             path.unlink(missing_ok=True)
 
     def stop(self, tunnel: BackgroundTunnel) -> None:
-        """End its process, if that is the one that was written down, and cross it out.
+        """End its process, if that is still the recorded one, and delete the record.
 
         Raises:
-            Failure: it is still there.
+            Failure: it still runs.
         """
         end(tunnel.pid, tunnel.started)
         if tunnel.runs:
@@ -108,17 +116,18 @@ class Background:
         self.forget(tunnel)
 
     def log_file(self, env_file: Path) -> Path:
-        """Where the tunnel for that `.env` writes what passes."""
+        """Return where the tunnel for that `.env` writes what passes."""
         return self._file(env_file, "log")
 
     def open_log(self, env_file: Path) -> int:
-        """That file for appending, empty and readable by the user alone; a descriptor."""
+        """Open that file for appending, new and readable by the user alone; a descriptor."""
         self._make_folder()
         path = self.log_file(env_file)
-        if path.is_symlink():
-            path.unlink()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        return os.open(path, flags, 0o600)
+        try:
+            path.unlink(missing_ok=True)  # a link, a pipe or a device as well
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise NO_RECORD.failure(f"{path}: {error.strerror}.") from error
 
     @contextmanager
     def starting(self, env_file: Path) -> Iterator[None]:
@@ -142,27 +151,39 @@ class Background:
         except OSError as error:
             raise NO_RECORD.failure(f"{self._folder}: {error.strerror}.") from error
 
+    def _record(self, tunnel: BackgroundTunnel) -> Path:
+        # Its `.env` may have become a link since; the record keeps its name.
+        return self._folder / f"{file_name(tunnel.env_file)}.json"
+
     def _file(self, env_file: Path, suffix: str) -> Path:
-        return self._folder / f"{file_name(env_file.resolve())}.{suffix}"
+        return self._folder / f"{file_name(real_path(env_file))}.{suffix}"
+
+
+def real_path(env_file: Path) -> str:
+    """Return the path without links; where they lead in a circle, the path as it is."""
+    return os.path.realpath(env_file)
 
 
 def _read(path: Path) -> BackgroundTunnel | None:
-    """The tunnel of that file; what nobody can read is thrown away."""
+    """Return the tunnel of that record; what is none is put aside."""
     try:
-        return _tunnel_of(load_json(read_file(path, _MAX_BYTES, follow_links=False)))
+        tunnel = _tunnel_of(load_json(read_file(path, _MAX_BYTES, follow_links=False)))
+        if path.stem != file_name(tunnel.env_file):
+            raise ValueError("that is the record of another .env")
     except (FileNotFoundError, PermissionError):
         return None  # on Windows it may be on its way into its place
     except (OSError, ValueError):
         with suppress(OSError):
-            path.unlink()
+            path.replace(path.with_suffix(".broken"))
         return None
+    return tunnel
 
 
 def _tunnel_of(kept: object) -> BackgroundTunnel:
-    """The tunnel that was written down.
+    """Return the tunnel of the record.
 
     Raises:
-        ValueError: that is none.
+        ValueError: it is no record.
     """
     match kept:
         case {

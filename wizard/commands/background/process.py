@@ -1,0 +1,149 @@
+"""The process that holds a tunnel in the background; `tunnel` starts it and gives it orders."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from wizard.commands.background.records import Background, BackgroundTunnel
+from wizard.commands.live import LiveView
+from wizard.findings import ExitCode, Failure, Finding
+from wizard.language import Language
+from wizard.platforms import reader_has_gone
+from wizard.process_control import start_time
+from wizard.reading import load_json
+from wizard.text import one_line
+from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, provider
+
+LOG_BYTES = 1 << 20
+STAY = "stay"
+
+
+def main() -> int:
+    """The process in the background; returns its exit status."""
+    from wizard.interrupts import end_on_signals
+
+    os.umask(0o077)
+    end_on_signals()
+    try:
+        order = load_json(sys.stdin.readline())
+        return _Holder(order).run()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except OSError as error:
+        if not reader_has_gone(error):
+            raise
+        return ExitCode.INTERRUPTED
+
+
+class _Holder:
+    """Opens the tunnel of the order, and holds it."""
+
+    def __init__(self, order: Mapping[str, Any]) -> None:
+        from wizard.http import Https
+
+        state_dir = Path(order["state_dir"])
+        self._environ = dict(os.environ)
+        self._name = str(order["tunnel"])
+        self._language = Language.named(order["language"])
+        self._view = LiveView(order["port"], Https(self._environ), self._log)
+        self._background = Background(state_dir)
+        self._env_file = str(order["env_file"])
+        self._known: BackgroundTunnel | None = None
+        self._request = TunnelRequest(
+            port=order["port"],
+            state_dir=state_dir,
+            requested_url=order["requested_url"],
+            token=order["token"],
+            on_event=self._hear,
+            progress=self._tell,
+            language=Language.named(order["language_of_pages"]),
+        )
+
+    def run(self) -> int:
+        from wizard.processes import SystemProcesses
+
+        chosen = provider(self._name)
+        try:
+            tunnel = chosen.tunnel(self._request, SystemProcesses(), self._environ)
+            with tunnel as url:
+                found = [self._told(finding) for finding in tunnel.findings]
+                send(sys.stdout, {"url": url, "findings": found})
+                if load_json(sys.stdin.readline() or '""') != STAY:
+                    return ExitCode.INTERRUPTED
+                self._stay(url)
+        except Failure as failure:
+            send(sys.stdout, {"failure": self._told(failure.finding)})
+            return failure.exit_code
+        return ExitCode.TUNNEL
+
+    def _stay(self, url: str) -> None:
+        """Write it down, say so, let go of the pipes, and hold it until it ends or is stopped."""
+        pid = os.getpid()
+        known = self._known = BackgroundTunnel(
+            env_file=self._env_file,
+            tunnel=self._name,
+            url=url,
+            port=self._request.port,
+            pid=pid,
+            started=start_time(pid) or "",
+            opened_at=time.time(),
+        )
+        try:
+            self._background.keep(known)
+            send(sys.stdout, {"stays": pid})
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for descriptor in (0, 1):
+                os.dup2(nothing, descriptor)
+            os.close(nothing)
+            self._view.watch(url, lambda _: None)
+        except BaseException:
+            self._background.forget(known)
+            raise
+
+    def _hear(self, event: TunnelEvent) -> None:
+        self._view.hear(event)
+        if self._known is not None and event.kind is not EventKind.REQUEST:
+            trouble = "" if event.kind is EventKind.RESTORED else event.detail
+            self._known = replace(self._known, trouble=self._language.say(trouble))
+            self._background.keep(self._known)
+
+    def _tell(self, line: str) -> None:
+        """Progress, to the command while it waits, and to the log afterwards."""
+        if self._known is None:
+            send(sys.stdout, {"progress": self._language.say(line)})
+        else:
+            self._log(line)
+
+    def _told(self, finding: Finding) -> dict[str, object]:
+        return {
+            "rule": finding.rule.id,
+            "detail": self._language.say(finding.detail),
+            "fix": self._language.say(finding.fix),
+            "variable": finding.variable,
+        }
+
+    def _log(self, line: str) -> None:
+        """Into the log file, which is our error output, and starts anew when it is full."""
+        if os.fstat(2).st_size > LOG_BYTES:
+            os.ftruncate(2, 0)
+            os.lseek(2, 0, os.SEEK_SET)  # where appending is not inherited, as on Windows
+        sys.stderr.write(f"{one_line(self._language.say(line))}\n")
+        sys.stderr.flush()
+
+
+def send(pipe: IO[str] | None, word: object) -> None:
+    """Write the JSON of the word, and a line end."""
+    if pipe is not None:
+        pipe.write(f"{json.dumps(word)}\n")
+        pipe.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
