@@ -160,7 +160,7 @@ VerifyTunnel = Annotated[
     str,
     typer.Option(
         envvar="LIBRECHAT_AUTH0_TUNNEL",
-        help="What to open if the public URL leads nowhere; guessed from the URL.",
+        help="What to open if the public URL leads nowhere; as last time, or by the URL.",
         autocompletion=lambda: [*TUNNELS],
     ),
 ]
@@ -174,8 +174,8 @@ OpenTunnel = Annotated[
     str,
     typer.Option(
         envvar="LIBRECHAT_AUTH0_TUNNEL",
-        help=f"{', '.join(TUNNELS)}.",
-        autocompletion=lambda: [*TUNNELS],
+        help=f"{', '.join(TUNNELS)}, or none to keep the URL of the .env.",
+        autocompletion=lambda: [*TUNNELS, "none"],
     ),
 ]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Leave it open in the background.")]

@@ -20,6 +20,7 @@ from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status, run_stop
 from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
 from wizard.commands.live import duration, event_text
+from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response
@@ -60,7 +61,7 @@ class Folder:
 def default_url(monkeypatch: pytest.MonkeyPatch) -> str:
     """Where the local tunnel opens unasked; another program may hold the port of the real one."""
     url = here()
-    monkeypatch.setattr(local.PROVIDER, "default_url", url)
+    monkeypatch.setattr(local, "DEFAULT_URL", url)
     return url
 
 
@@ -131,12 +132,94 @@ def test_a_url_of_ones_own_is_not_given_up_unasked(folder: Path) -> None:
     assert raised.value.finding.rule.id == "LA325"
 
 
-@pytest.mark.parametrize("name", ["none", "wireguard"])
-def test_a_tunnel_of_another_name(folder: Path, name: str) -> None:
+def test_a_tunnel_of_another_name(folder: Path) -> None:
     with pytest.raises(Failure) as raised:
-        Folder(folder, here()).tunnel(tunnel=name)
+        Folder(folder, here()).tunnel(tunnel="wireguard")
 
     assert raised.value.exit_code is ExitCode.USAGE
+
+
+@pytest.mark.parametrize("detach", [True, False])
+@pytest.mark.parametrize("interactive", [True, False])
+@pytest.mark.parametrize("url", ["https://chat.example.com", "https://localhost:3443"])
+def test_none_keeps_the_url_of_the_env(
+    folder: Path, url: str, interactive: bool, detach: bool
+) -> None:
+    """As LIBRECHAT_AUTH0_TUNNEL=none says for `init` too."""
+    chat = Folder(folder, url, *([("", "")] if interactive else []))
+    if chat.prompter is not None:
+        chat.prompter.script.clear()
+    result = chat.tunnel(tunnel="none", detach=detach)
+
+    assert (result.tunnel, result.public_url, result.changed) == ("none", url, ())
+    assert f"{url} is taken as it is; no tunnel is opened." in chat.world.said
+    assert chat.is_untouched
+
+
+def test_none_without_a_url_is_a_question(folder: Path) -> None:
+    with pytest.raises(Failure) as raised:
+        Folder(folder, "http://localhost:3080").tunnel(tunnel="none")
+
+    assert raised.value.finding.rule.id == "LA325"
+    assert "--tunnel none opens none" in raised.value.finding.detail
+
+
+@pytest.mark.parametrize(("opened_by", "rule"), [("caddy", "LA350"), ("ngrok", ""), ("", "")])
+def test_the_tunnel_that_opened_the_url_opens_it_again(
+    folder: Path, opened_by: str, rule: str
+) -> None:
+    """Caddy is not installed here; what cannot have opened it was not it."""
+    url = here()
+    chat = Folder(folder, url)
+    if opened_by:
+        OpenedUrls(chat.world.ports.state_dir, chat.env_file).remember(url, opened_by)
+    if rule:
+        with pytest.raises(Failure) as raised:
+            chat.tunnel(dry_run=True)
+        assert raised.value.finding.rule.id == rule
+    else:
+        assert chat.tunnel(dry_run=True).tunnel == "local"
+
+
+def test_what_is_opened_is_remembered_for_its_env_alone(folder: Path) -> None:
+    url = here()
+    chat = Folder(folder, url)
+    state = chat.world.ports.state_dir
+    OpenedUrls(state, folder / "other.env").remember(url, "caddy")
+    OpenedUrls(state, chat.env_file).remember("https://mine.ngrok-free.dev", "ngrok")
+    chat.tunnel(tunnel="local", dry_run=True)
+
+    assert OpenedUrls(state, chat.env_file).tunnel_of(url) == "local"
+    assert OpenedUrls(state, folder / "other.env").tunnel_of(url) == "caddy"
+    assert OpenedUrls(state, chat.env_file).tunnel_of("https://mine.ngrok-free.dev") == "ngrok"
+
+
+def test_only_the_latest_urls_are_remembered(folder: Path) -> None:
+    urls = OpenedUrls(folder, folder / ".env")
+    urls.remember("https://localhost:3443", "caddy")
+    for number in range(20):
+        urls.remember(f"https://x{number}.trycloudflare.com", "cloudflared")
+        urls.remember("https://localhost:4443", "caddy")
+    (file,) = (folder / "opened").iterdir()
+
+    assert len(json.loads(file.read_text())) == 8
+    assert urls.tunnel_of("https://localhost:3443") == "local"
+    assert urls.tunnel_of("https://localhost:4443") == "caddy"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "[" * 100_000, '{"https://localhost:3443": 7}', '{"https://localhost:3443": "x"}'],
+)
+def test_a_broken_memory_is_none(folder: Path, text: str) -> None:
+    urls = OpenedUrls(folder, folder / ".env")
+    urls.remember("https://localhost:3443", "caddy")
+    (file,) = (folder / "opened").iterdir()
+    file.write_text(text)
+
+    assert urls.tunnel_for("https://localhost:3443") == "local"
+    urls.remember("https://localhost:3443", "caddy")
+    assert urls.tunnel_for("https://localhost:3443") == "caddy"
 
 
 def test_no_env(folder: Path) -> None:
@@ -192,7 +275,9 @@ def test_a_descriptions_one_line_says_need_url_and_reach(folder: Path) -> None:
 def test_a_name_under_localhost_is_not_the_local_tunnels(folder: Path, default_url: str) -> None:
     url = "https://librechat.localhost:3443"
     world = make_world(folder)
-    with open_tunnel(TunnelOptions(3080, tunnel="local", known_url=url), world.ports) as opened:
+    with open_tunnel(
+        TunnelOptions(3080, folder / ".env", tunnel="local", known_url=url), world.ports
+    ) as opened:
         assert opened.url == default_url
 
 
@@ -202,7 +287,7 @@ def test_the_first_that_is_ready_is_taken(
 ) -> None:
     prompter = ScriptedPrompter(("Use", None)) if interactive else None
     world = make_world(folder, prompter=prompter)
-    with open_tunnel(TunnelOptions(3080), world.ports) as opened:
+    with open_tunnel(TunnelOptions(3080, folder / ".env"), world.ports) as opened:
         assert (opened.name, opened.url) == ("local", default_url)
     is_told = "The tunnel is local, the first that is ready; --tunnel takes another." in world.said
     assert is_told != interactive
@@ -224,7 +309,9 @@ def test_a_port_that_our_own_background_holds(folder: Path, default_url: str) ->
     with (
         socket.create_server(("127.0.0.1", urlsplit(default_url).port or 0)),
         pytest.raises(Failure) as raised,
-        open_tunnel(TunnelOptions(3080, tunnel="local", known_url=default_url), world.ports),
+        open_tunnel(
+            TunnelOptions(3080, folder / ".env", tunnel="local", known_url=default_url), world.ports
+        ),
     ):
         pass
 
@@ -238,7 +325,7 @@ def test_another_program_holds_the_default_port(folder: Path, default_url: str) 
 
     with (
         socket.create_server(("127.0.0.1", urlsplit(default_url).port or 0)),
-        open_tunnel(TunnelOptions(3080, tunnel="local"), world.ports) as opened,
+        open_tunnel(TunnelOptions(3080, folder / ".env", tunnel="local"), world.ports) as opened,
     ):
         assert opened.url.startswith("https://localhost:")
         assert opened.url != default_url

@@ -568,6 +568,17 @@ def test_a_background_that_was_killed_is_told_once(make: Make, name: str) -> Non
     assert "No tunnel runs in the background" in second.err
 
 
+def test_the_same_tunnel_opens_the_url_again(make: Make) -> None:
+    """`local` owns such a URL too, and would bring another authority."""
+    machine = make("caddy")
+    assert machine.open().end() == 0
+    done = run("tunnel", "--yes", "-d", "--json", cwd=machine.folder, environ=machine.environ)
+
+    assert done.code == 0, done.err
+    assert isinstance(done.json, dict)
+    assert done.json["tunnel"] == "caddy"
+
+
 def test_why_the_background_cannot_open_is_told(make: Make) -> None:
     machine = make("ngrok")
     machine.environ["STAND_IN_SCENARIO"] = "sessions"

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from wizard.commands.answers import MISSING_OPTION, option
 from wizard.commands.background.records import Background
 from wizard.commands.live import LiveView
+from wizard.commands.opened_urls import OpenedUrls
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.interrupts import signal_code
 from wizard.language import Message, sentences
@@ -25,7 +26,6 @@ from wizard.tunnels import (
     TunnelRequest,
     is_of,
     provider,
-    tunnel_for,
 )
 from wizard.ui.prompts import Choice
 
@@ -42,22 +42,24 @@ class TunnelOptions:
 
     Attributes:
         port: LibreChat's port.
+        env_file: whose URL it is.
         tunnel: the provider's name.
         public_url: an HTTPS URL that already leads to LibreChat.
         requested_url: the URL to ask the named provider for.
         known_url: the URL of an earlier run.
         tunnels_only: whether a tunnel must be opened, so that `public_url` is no choice.
-        background_for: the `.env` for which the tunnel runs in the background.
+        detach: whether the tunnel runs in the background.
         for_people: see `TunnelRequest`.
     """
 
     port: int
+    env_file: Path
     tunnel: str = ""
     public_url: str = ""
     requested_url: str = ""
     known_url: str = ""
     tunnels_only: bool = False
-    background_for: Path | None = None
+    detach: bool = False
     for_people: bool = True
 
 
@@ -185,8 +187,12 @@ def _choose(options: TunnelOptions, ports: Ports, failed: str = "") -> str:
         choices.append(Choice(OWN_URL, label))
         if options.known_url and not failed:
             # What gave the URL of the last run is the first to give it again.
-            ready.insert(0, tunnel_for(options.known_url) or OWN_URL)
+            ready.insert(0, _urls(options, ports).tunnel_for(options.known_url) or OWN_URL)
     return ports.prompter.select("Use", choices, default=next(iter(ready), choices[-1].key))
+
+
+def _urls(options: TunnelOptions, ports: Ports) -> OpenedUrls:
+    return OpenedUrls(ports.state_dir, options.env_file)
 
 
 def _description(provider: Provider, offer: Offer) -> Message:
@@ -258,6 +264,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
     with _closed_on_error(tunnel):
         with ports.console.working(Message("Opening {tunnel}", tunnel=chosen.name)):
             url = _open_or_name_holder(tunnel, chosen, request)
+        _urls(options, ports).remember(url, chosen.name)
         ports.console.done(Message("{url} leads to port {port}", url=url, port=options.port))
         for finding in tunnel.findings:
             ports.console.finding(finding)
@@ -280,8 +287,8 @@ def _open_or_name_holder(tunnel: Tunnel, chosen: Provider, request: TunnelReques
     try:
         return tunnel.open()
     except Failure as failure:
-        url = request.requested_url or chosen.default_url
-        known = Background(request.state_dir).all() if url else []
+        url = request.requested_url
+        known = Background(request.state_dir).all()
         holder = next((one for one in known if one.runs and one.url == url), None)
         if holder is None or failure.finding.rule not in chosen.url_in_use_rules:
             raise
@@ -297,12 +304,12 @@ def _open_or_name_holder(tunnel: Tunnel, chosen: Provider, request: TunnelReques
 def _tunnel(
     chosen: Provider, request: TunnelRequest, options: TunnelOptions, ports: Ports
 ) -> Tunnel:
-    if options.background_for is None:
+    if not options.detach:
         return chosen.tunnel(request, ports.processes, ports.environ)
     from wizard.commands.background.tunnel import DetachedTunnel
 
     return DetachedTunnel(
-        chosen.name, request, options.background_for, ports.environ, ports.console.language
+        chosen.name, request, options.env_file, ports.environ, ports.console.language
     )
 
 

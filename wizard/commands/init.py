@@ -226,6 +226,7 @@ def _open_tunnel(stack: ExitStack, progress: Progress, ports: Ports) -> Progress
     options = progress.options
     request = TunnelOptions(
         port=progress.port,
+        env_file=progress.folder.store.path,
         tunnel=options.tunnel,
         public_url=options.public_url,
         requested_url=options.requested_url,

@@ -18,7 +18,7 @@ from wizard.librechat.checkout import look_at
 from wizard.librechat.variables import VARIABLES, Format, is_secret
 from wizard.ports import Ports
 from wizard.settings import host_of, is_loopback
-from wizard.tunnels import tunnel_of
+from wizard.tunnels import providers_of
 
 if TYPE_CHECKING:
     from wizard.auth0.checks import TenantReport
@@ -78,7 +78,7 @@ def tunnel_kind(url: str) -> str:
         return "none"
     if is_loopback(url):
         return "this machine only"
-    return tunnel_of(url) or "an address of its own"
+    return next(iter(providers_of(url)), "an address of its own")
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

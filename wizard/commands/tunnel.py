@@ -15,7 +15,14 @@ from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import described
 from wizard.commands.background.tunnel import DetachedTunnel
 from wizard.commands.change import EnvChange, Question, change_env
-from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, keep_open, open_tunnel
+from wizard.commands.choose_tunnel import (
+    NO_TUNNEL,
+    OpenTunnel,
+    TunnelOptions,
+    keep_open,
+    open_tunnel,
+)
+from wizard.commands.opened_urls import OpenedUrls
 from wizard.execution import Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
@@ -26,7 +33,6 @@ from wizard.librechat.setup import doubts, url_values
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import NO_URLS, URL_LISTS, urls_of
-from wizard.tunnels import tunnel_of
 
 NO_ENV = rule("LA324")
 WHICH_TUNNEL = rule("LA325")
@@ -114,7 +120,7 @@ def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelRe
         reopening = _Reopening(options, ports)
         if options.detach:
             stack.enter_context(reopening.alone())
-        if known := reopening.already_open():
+        if known := reopening.already_open() or reopening.without_tunnel():
             return known
         result = reopening.run(stack)
         if not result.stands or options.dry_run:
@@ -134,6 +140,7 @@ class _Reopening:
         self._ports = ports
         self._store = env_store(options.env_file, ports)
         self._background = Background(ports.state_dir)
+        self._urls = OpenedUrls(ports.state_dir, self._store.path)
         content = self._store.read()
         if content is None:
             raise NO_ENV.failure(Message("There is no {file}.", file=self._store.path))
@@ -160,15 +167,30 @@ class _Reopening:
         console.hint("It ends with: librechat-auth0 tunnel stop")
         return TunnelResult(self._store.path, known.tunnel, known.url, background=known)
 
+    def without_tunnel(self) -> TunnelResult | None:
+        """With `--tunnel none`, the URL that the `.env` has; there is nothing to open then."""
+        url = self._known.public_url
+        if self._options.tunnel != NO_TUNNEL:
+            return None
+        if not url:
+            raise WHICH_TUNNEL.failure(
+                Message("The .env has no public URL, and --tunnel none opens none.")
+            )
+        console = self._ports.console
+        console.done(Message("{url} is taken as it is; no tunnel is opened.", url=url))
+        console.hint("librechat-auth0 doctor finds out whether it leads to LibreChat.")
+        return TunnelResult(self._store.path, NO_TUNNEL, url)
+
     def run(self, stack: ExitStack) -> TunnelResult:
         """Open the tunnel for as long as the stack lasts, and bring the `.env` up to date."""
         options = TunnelOptions(
             port=self._port,
+            env_file=self._store.path,
             tunnel=self._which_tunnel(),
             requested_url=self._options.requested_url,
             known_url=self._known.public_url or "",
             tunnels_only=True,
-            background_for=self._store.path if self._options.detach else None,
+            detach=self._options.detach,
         )
         self.opened: OpenTunnel = stack.enter_context(open_tunnel(options, self._ports))
         change = self._change()
@@ -223,7 +245,7 @@ class _Reopening:
     def _which_tunnel(self) -> str:
         """The one that is asked for, else the one that the URL comes from."""
         url = self._known.public_url
-        name = self._options.tunnel or (tunnel_of(url) if url else "")
+        name = self._options.tunnel or (self._urls.tunnel_of(url) if url else "")
         if not name and url and self._ports.prompter is None:
             raise WHICH_TUNNEL.failure(Message("DOMAIN_SERVER is {url}.", url=url))
         return name

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.commands.answers import env_store, librechat_port
-from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
+from wizard.commands.choose_tunnel import NO_TUNNEL, TunnelOptions, open_tunnel
+from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.prove import check_values, sign_in
 from wizard.commands.subject import read
 from wizard.defaults import SECONDS_TO_SIGN_IN
@@ -26,7 +27,6 @@ from wizard.librechat.instance import judge_instance, look_at_instance
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import Settings
-from wizard.tunnels import tunnel_for
 
 if TYPE_CHECKING:
     from wizard.auth0.checks import CheckResult, TenantReport
@@ -97,7 +97,8 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     if not report.ok:
         return result
     try:
-        judgement = _sign_in(options, settings, report, ports, port)
+        tunnel = _tunnel_options(options, store.path, settings.public_url, port, ports)
+        judgement = _sign_in(options, settings, report, ports, tunnel)
     except Failure as failure:
         if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
             raise
@@ -106,17 +107,27 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     return replace(result, findings=findings, sign_in=judgement)
 
 
+def _tunnel_options(
+    options: VerifyOptions, env_file: Path, public_url: str, port: int, ports: Ports
+) -> TunnelOptions:
+    """Return what to open where the public URL does not lead to the port."""
+    name = options.tunnel or OpenedUrls(ports.state_dir, env_file).tunnel_for(public_url)
+    return TunnelOptions(port, env_file, tunnel=name or NO_TUNNEL, known_url=public_url)
+
+
 def _sign_in(
-    options: VerifyOptions, settings: Settings, report: TenantReport, ports: Ports, port: int
+    options: VerifyOptions,
+    settings: Settings,
+    report: TenantReport,
+    ports: Ports,
+    tunnel: TunnelOptions,
 ) -> Judgement:
     with ExitStack() as stack:
 
         def reopen() -> None:
-            name = options.tunnel or tunnel_for(settings.public_url)
-            if not name:
+            if tunnel.tunnel == NO_TUNNEL:
                 return
-            wanted = TunnelOptions(port, tunnel=name, known_url=settings.public_url)
-            opened = stack.enter_context(open_tunnel(wanted, ports))
+            opened = stack.enter_context(open_tunnel(tunnel, ports))
             if opened.url != settings.public_url:
                 raise URL_CHANGED.failure(
                     Message(
@@ -124,7 +135,9 @@ def _sign_in(
                     )
                 )
 
-        return sign_in(settings, report, ports, port, seconds=options.seconds, open_tunnel=reopen)
+        return sign_in(
+            settings, report, ports, tunnel.port, seconds=options.seconds, open_tunnel=reopen
+        )
 
 
 def _through_librechat(

@@ -158,7 +158,6 @@ class Provider(Protocol):
         name: the value of `--tunnel`.
         summary: one sentence for the menu, beside what its `Offer` says.
         domains: the hosts of its URLs; a leading dot matches every host below.
-        default_url: the URL that it opens if none is requested, "" if it is not known before.
         has_reusable_url: whether a URL that it once gave can be requested again.
         lost_url_rules: the rules that say that such a URL belongs to somebody else now.
         url_in_use_rules: the rules that say that another process of this user has the URL.
@@ -167,7 +166,6 @@ class Provider(Protocol):
     name: str
     summary: str
     domains: tuple[str, ...]
-    default_url: str
     has_reusable_url: bool
     lost_url_rules: tuple[Rule, ...]
     url_in_use_rules: tuple[Rule, ...]
@@ -205,15 +203,9 @@ def without_librechat_variables(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def tunnel_of(url: str) -> str:
-    """The name of the first tunnel whose URLs look like that one, "" if none do."""
-    return next((name for name in PROVIDER_MODULES if is_of(provider(name), url)), "")
-
-
-def tunnel_for(url: str) -> str:
-    """The name of the tunnel that can give that URL again, "" if none can."""
-    name = tunnel_of(url)
-    return name if name and provider(name).has_reusable_url else ""
+def providers_of(url: str) -> list[str]:
+    """Return the names of the providers whose URLs look like that one."""
+    return [name for name in PROVIDER_MODULES if is_of(provider(name), url)]
 
 
 def is_of(provider: Provider, url: str) -> bool:

@@ -22,7 +22,6 @@ from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
 from wizard.tunnels.child import ChildTunnel
 from wizard.tunnels.local import (
     CANNOT_LISTEN,
-    DEFAULT_URL,
     PORT_TAKEN,
     port_taken,
     requested_url,
@@ -133,7 +132,6 @@ class Caddy:
     name = "caddy"
     summary = Message("Your Caddy, with a configuration and an authority of ours.")
     domains = LOOPBACK_HOSTS
-    default_url = DEFAULT_URL
     has_reusable_url = True
     lost_url_rules = ()
     url_in_use_rules = (PORT_TAKEN,)

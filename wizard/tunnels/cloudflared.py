@@ -144,7 +144,6 @@ class Cloudflared:
     name = "cloudflared"
     summary = Message("Without an account, to try the sign-in; chats look frozen through it.")
     domains = DOMAINS
-    default_url = ""
     has_reusable_url = False
     lost_url_rules = ()
     url_in_use_rules = ()

@@ -43,7 +43,6 @@ class LocalProvider:
     name = "local"
     summary = Message("Built in, and enough for a sign-in in your own browser.")
     domains = LOOPBACK_HOSTS
-    default_url = DEFAULT_URL
     has_reusable_url = True
     lost_url_rules = ()
     url_in_use_rules = (PORT_TAKEN,)
@@ -166,7 +165,7 @@ def requested_url(request: TunnelRequest) -> str:
 
 def _free_url(librechat_port: int) -> str:
     """The default URL, or that with the next free port: no `.env` names it yet."""
-    first = urlsplit(PROVIDER.default_url).port or 443
+    first = urlsplit(DEFAULT_URL).port or 443
     ports = [port for port in range(first, first + PORTS_TO_TRY) if port != librechat_port]
     return f"https://localhost:{next(filter(loopback.is_free, ports), ports[0])}"
 

@@ -130,7 +130,6 @@ class Localtunnel:
         " from its server to you."
     )
     domains = DOMAINS
-    default_url = ""
     has_reusable_url = True
     lost_url_rules = (NAME_TAKEN,)
     url_in_use_rules = ()

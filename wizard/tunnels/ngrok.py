@@ -237,7 +237,6 @@ class Ngrok:
     name = "ngrok"
     summary = Message("Visitors of a free account's URL first meet a page of ngrok's.")
     domains = DOMAINS
-    default_url = ""
     has_reusable_url = True
     lost_url_rules = (FOREIGN_DOMAIN,)
     url_in_use_rules = (ALREADY_ONLINE,)
