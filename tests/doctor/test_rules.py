@@ -135,6 +135,13 @@ def test_the_line_that_counts_is_named() -> None:
     assert finding.detail == f"Line {len(GOOD) + 2}: OPENID_SCOPE=openid"
 
 
+def test_a_colon_takes_the_line_below_for_the_value() -> None:
+    colon = subject(env("OPENID_CLIENT_SECRET:\nMINE=1", OPENID_CLIENT_SECRET=None))
+    assert "LA152" in {finding.rule.id for finding in diagnose(colon)}
+    below = subject(env("OPENID_IMAGE_URL=\n'/a'"))
+    assert "LA152" not in {finding.rule.id for finding in diagnose(below)}
+
+
 def test_what_compose_sets_counts() -> None:
     override = "services:\n  api:\n    environment:\n      - OPENID_SCOPE=openid email\n"
     found = {each.rule.id: each for each in diagnose(subject(env(), override=override))}

@@ -36,6 +36,7 @@ _SILENCED = re.compile(
     r"^[ \t]*#[ \t]*librechat-auth0:[ \t]*ignore[ \t]+(?P<ids>[^\r\n]*)",
     re.MULTILINE | re.IGNORECASE,
 )
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _RULE_ID = re.compile(r"\bLA\d+\b", re.IGNORECASE)
 _OTHERS_READ = 0o004
 # Shorter names are too near to others' for one letter to tell anything.
@@ -57,8 +58,14 @@ def silenced_rules(text: str) -> frozenset[str]:
 
 def _runs_on(subject: Subject) -> Iterator[Finding]:
     for assignment in of_the_table(subject):
-        if "\n" in assignment.value.strip():
+        if _runs_over_lines(assignment):
             yield subject.finding(RUNS_ON, assignment.name)
+
+
+def _runs_over_lines(assignment: Assignment) -> bool:
+    """Whether the value has several lines, or is an assignment on the line below its name."""
+    is_below = assignment.spans_lines and _ASSIGNMENT.match(assignment.raw)
+    return "\n" in assignment.value.strip() or bool(is_below)
 
 
 def _stray_quote(subject: Subject) -> Iterator[Finding]:
@@ -108,7 +115,7 @@ def _is_interpolated(assignment: Assignment) -> bool:
 
 def _oddly_written(subject: Subject) -> Iterator[Finding]:
     for assignment in of_the_table(subject):
-        is_told = assignment.comment_is_glued or "\n" in assignment.raw
+        is_told = assignment.comment_is_glued or _runs_over_lines(assignment)
         if (not assignment.is_plain or assignment.raw[:1] == "`") and not is_told:
             yield subject.finding(ODDLY_WRITTEN, assignment.name)
 
