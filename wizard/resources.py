@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pkgutil import get_data
 
 
+@cache
 def resource(name: str) -> str:
     """Return the text of that file.
 

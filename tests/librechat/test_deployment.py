@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wizard.librechat.deployment import interpolated, read_deployment
-from wizard.librechat.names import first_version, is_known, known_names
+from wizard.librechat.variables import first_version, is_known, known_names
 from wizard.librechat.versions import is_older, parse_version
 
 MAIN = """

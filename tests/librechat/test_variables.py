@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from wizard.librechat.env_file import is_writable
-from wizard.librechat.variables import VARIABLES, Variable, is_secret
+from wizard.librechat.setup import (
+    GUARDING_CREDENTIALS,
+    NEEDED_BY_A_NEW_FILE,
+    SUGGESTED,
+    wanted_values,
+)
+from wizard.librechat.variables import (
+    NEIGHBOURS,
+    OTHERS,
+    PAGE,
+    VARIABLES,
+    Variable,
+    is_secret,
+)
+from wizard.resources import resource
+from wizard.settings import Settings
+
+PAGE_TEXT = resource(PAGE)
 
 every_variable = pytest.mark.parametrize("variable", VARIABLES.values(), ids=list(VARIABLES))
 
@@ -68,3 +88,29 @@ def test_secrets(name: str) -> None:
 )
 def test_no_secrets(name: str) -> None:
     assert not is_secret(name)
+
+
+def when_it_is_written(name: str) -> str:
+    """Asked of the code that writes it."""
+    public = Settings("dev.us.auth0.com", "id", "secret", ("https://api",), "https://chat.example")
+    local = replace(public, public_url="https://localhost:3443")
+    if name in wanted_values(public, {}, lambda _: ""):
+        return "always"
+    if name in wanted_values(local, {}, lambda _: ""):
+        return "for an HTTPS localhost"
+    if name in {*NEEDED_BY_A_NEW_FILE, *GUARDING_CREDENTIALS, "ADMIN_PANEL_SESSION_SECRET"}:
+        return "new file"
+    return "comment" if name in SUGGESTED else "our template"
+
+
+def test_the_page_says_when_a_variable_is_written() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|(?:[^|\n]*\|){4} ([^|\n]+) \|", PAGE_TEXT, re.MULTILINE)
+
+    assert dict(rows) == {name: when_it_is_written(name) for name in VARIABLES}
+
+
+def test_every_row_of_the_page_is_read() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", PAGE_TEXT, re.MULTILINE)
+
+    assert sorted(rows) == sorted([*VARIABLES, *OTHERS, *NEIGHBOURS])
+    assert len(rows) == len(set(rows))

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 def pages() -> Mapping[str, str]:
     """Every generated page by its name in docs/."""
-    from tools.documents import command_line, variables
+    from tools.documents import command_line
 
     commands = command_line.commands()
     return {
         "cli.md": command_line.markdown(commands),
         "librechat-auth0.1": command_line.manual(commands),
-        "variables.md": variables.markdown(),
     }

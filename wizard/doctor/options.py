@@ -11,9 +11,8 @@ from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.instance import has_sign_in
-from wizard.librechat.names import first_version, known_names
 from wizard.librechat.setup import is_good_session_secret
-from wizard.librechat.variables import VARIABLES, Format
+from wizard.librechat.variables import VARIABLES, Format, first_version, known_names
 from wizard.rules import rule
 from wizard.settings import (
     SESSION_SECRET_MIN_LENGTH,

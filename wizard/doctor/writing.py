@@ -12,9 +12,8 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.access import private_fix
 from wizard.librechat.env_file import Assignment
-from wizard.librechat.names import INVENTED, is_known, known_names
 from wizard.librechat.setup import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
-from wizard.librechat.variables import VARIABLES, Section
+from wizard.librechat.variables import INVENTED, VARIABLES, Section, is_known, known_names
 from wizard.rules import rule
 
 RUNS_ON = rule("LA152")

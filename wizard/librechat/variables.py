@@ -1,17 +1,15 @@
-"""Every LibreChat variable that the wizard writes or judges: ONE table.
-
-Sources are LibreChat's own files (as of v0.8.8-rc4, 2026-09) unless a row says otherwise.
-"""
+"""Every LibreChat variable that the wizard writes or judges, read from docs/variables.md."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from wizard.defaults import LIBRECHAT_PORT
 from wizard.language import Message
-from wizard.settings import CALLBACK_PATH, SESSION_SECRET_MIN_LENGTH
+from wizard.resources import resource
+from wizard.settings import SESSION_SECRET_MIN_LENGTH
 
 
 class Section(StrEnum):
@@ -97,328 +95,70 @@ class Variable:
         )
 
 
-_STRATEGY = "api/strategies/openidStrategy.js"
-_LOGINS = "api/server/socialLogins.js"
-_AUTH = "api/server/controllers/AuthController.js"
-_LOGOUT = "api/server/controllers/auth/LogoutController.js"
-_CREDENTIALS = "api/config/credentials.js"
-_EXAMPLE = ".env.example"
+# Values that LibreChat has shipped, so that everybody knows them.
+_PUBLIC_VALUES = {
+    "MONGO_URI": "mongodb://127.0.0.1:27017/LibreChat",
+    "CREDS_KEY": "f34be427ebb29de8d88c107a71546019685ed8b241d8f2ed00c3df97ad2566f0",
+    "CREDS_IV": "e2341419ec3dd3d19b13a1a87fafcbfb",
+    "JWT_SECRET": "16f8c0ef4a5d391b26034086c628469d3f9f497f08163ab9b40137092f2909ef",
+    "JWT_REFRESH_SECRET": "eaa5191f2914e30b9387fd84e254e4ba6fc51b4654968a9b0803b456a54b8418",
+    "MEILI_MASTER_KEY": "DrhYf7zENyR6AlUCKmnz0eYASOQdl6zxH7s7MKFSfFCt",
+}
+PAGE = "docs/variables.md"
+_ROW = re.compile(r"^\| `(?P<name>\w+)` \|(?P<cells>.*)$")
+_FORMATS = {str(each.value): each for each in Format}
 
-_TABLE = (
-    Variable(
-        "HOST",
-        Section.SERVER,
-        "The address LibreChat listens on; Docker sets its own",
-        default="localhost",
-        written="localhost",
-        source="api/server/index.js",
-    ),
-    Variable(
-        "PORT",
-        Section.SERVER,
-        "The port LibreChat listens on; docker-compose.yml cannot do without it",
-        Format.PORT,
-        default=str(LIBRECHAT_PORT),
-        written=str(LIBRECHAT_PORT),
-        source="api/server/index.js",
-    ),
-    Variable(
-        "MONGO_URI",
-        Section.SERVER,
-        "The database; Docker sets its own",
-        # The user name and password in it make it one.
-        secret=True,
-        written="mongodb://127.0.0.1:27017/LibreChat",
-        public_values=frozenset({"mongodb://127.0.0.1:27017/LibreChat"}),
-        source="api/db/connect.js",
-    ),
-    Variable(
-        "DOMAIN_CLIENT",
-        Section.SERVER,
-        "Where browsers reach LibreChat",
-        Format.ORIGIN,
-        source="api/server/index.js",
-    ),
-    Variable(
-        "DOMAIN_SERVER",
-        Section.SERVER,
-        "The same; the callback URL is this and OPENID_CALLBACK_URL",
-        Format.ORIGIN,
-        source=_STRATEGY,
-    ),
-    Variable(
-        "ADMIN_PANEL_SESSION_SECRET",
-        Section.SERVER,
-        "Session key of the bundled admin panel, which does not start without it",
-        Format.LONG_SECRET,
-        secret=True,
-        since="0.8.7",
-        source="docker-compose.yml",
-    ),
-    Variable(
-        "HSTS_ENABLED",
-        Section.SERVER,
-        "Off for an HTTPS localhost, or browsers refuse http://localhost for a year",
-        Format.BOOLEAN,
-        default="true",
-        since="0.8.8",
-        source="packages/api/src/security/headers.ts",
-    ),
-    Variable(
-        "TRUST_PROXY",
-        Section.SERVER,
-        "How many proxies stand before LibreChat; the tunnel is one",
-        Format.NUMBER,
-        default="1",
-        written="1",
-        source="api/server/index.js",
-    ),
-    Variable(
-        "CREDS_KEY",
-        Section.CREDENTIALS,
-        "Encrypts what users store; a new one makes that unreadable",
-        Format.HEX_32_BYTES,
-        secret=True,
-        public_values=frozenset(
-            {"f34be427ebb29de8d88c107a71546019685ed8b241d8f2ed00c3df97ad2566f0"}
-        ),
-        source=_CREDENTIALS,
-    ),
-    Variable(
-        "CREDS_IV",
-        Section.CREDENTIALS,
-        "Goes with CREDS_KEY",
-        Format.HEX_16_BYTES,
-        secret=True,
-        public_values=frozenset({"e2341419ec3dd3d19b13a1a87fafcbfb"}),
-        source=_CREDENTIALS,
-    ),
-    Variable(
-        "JWT_SECRET",
-        Section.CREDENTIALS,
-        "Signs LibreChat's own access tokens",
-        Format.LONG_SECRET,
-        secret=True,
-        public_values=frozenset(
-            {"16f8c0ef4a5d391b26034086c628469d3f9f497f08163ab9b40137092f2909ef"}
-        ),
-        source=_CREDENTIALS,
-    ),
-    Variable(
-        "JWT_REFRESH_SECRET",
-        Section.CREDENTIALS,
-        "Signs LibreChat's own refresh tokens",
-        Format.LONG_SECRET,
-        secret=True,
-        public_values=frozenset(
-            {"eaa5191f2914e30b9387fd84e254e4ba6fc51b4654968a9b0803b456a54b8418"}
-        ),
-        source=_CREDENTIALS,
-    ),
-    Variable(
-        "SEARCH",
-        Section.SEARCH,
-        "Search in conversations, which needs Meilisearch",
-        Format.BOOLEAN,
-        default="false",
-        written="false",
-        source=_EXAMPLE,
-    ),
-    Variable(
-        "MEILI_HOST",
-        Section.SEARCH,
-        "Where Meilisearch listens; Docker sets its own",
-        Format.URL,
-        written="http://127.0.0.1:7700",
-        source=_EXAMPLE,
-    ),
-    Variable(
-        "MEILI_NO_ANALYTICS",
-        Section.SEARCH,
-        "Meilisearch reports nothing home",
-        Format.BOOLEAN,
-        written="true",
-        source=_EXAMPLE,
-    ),
-    Variable(
-        "MEILI_MASTER_KEY",
-        Section.SEARCH,
-        "Key of the search engine; both sides must have the same",
-        secret=True,
-        public_values=frozenset({"DrhYf7zENyR6AlUCKmnz0eYASOQdl6zxH7s7MKFSfFCt"}),
-        source="docker-compose.yml",
-    ),
-    Variable(
-        "ALLOW_SOCIAL_LOGIN",
-        Section.LOGIN,
-        "Shows the button; nothing of OpenID is set up while it is not true",
-        Format.BOOLEAN,
-        default="false",
-        written="true",
-        source=_LOGINS,
-    ),
-    Variable(
-        "ALLOW_SOCIAL_REGISTRATION",
-        Section.LOGIN,
-        "Lets people sign up through social logins; conventional beside the above",
-        Format.BOOLEAN,
-        default="false",
-        written="true",
-        source="api/strategies/socialLogin.js",
-    ),
-    Variable(
-        "ALLOW_EMAIL_LOGIN",
-        Section.LOGIN,
-        "Sign-in by e-mail and password beside Auth0",
-        Format.BOOLEAN,
-        default="true",
-        written="true",
-        source=_EXAMPLE,
-    ),
-    Variable(
-        "ALLOW_REGISTRATION",
-        Section.LOGIN,
-        "Sign-up by e-mail and password",
-        Format.BOOLEAN,
-        default="false",
-        written="true",
-        source=_EXAMPLE,
-    ),
-    Variable(
-        "SESSION_EXPIRY",
-        Section.LOGIN,
-        "How long LibreChat's own access tokens live",
-        Format.MILLISECONDS,
-        default="1000 * 60 * 15",
-        written="1000 * 60 * 15",
-        source=_EXAMPLE,
-    ),
-    Variable(
-        "REFRESH_TOKEN_EXPIRY",
-        Section.LOGIN,
-        "How long LibreChat's own refresh tokens live",
-        Format.MILLISECONDS,
-        default="(1000 * 60 * 60 * 24) * 7",
-        written="(1000 * 60 * 60 * 24) * 7",
-        source=_EXAMPLE,
-    ),
-    Variable(
-        "OPENID_ISSUER",
-        Section.OPENID,
-        "https:// and the tenant's domain",
-        Format.ISSUER,
-        source=_STRATEGY,
-    ),
-    Variable(
-        "OPENID_CLIENT_ID",
-        Section.OPENID,
-        "The application's Client ID",
-        source=_STRATEGY,
-    ),
-    Variable(
-        "OPENID_CLIENT_SECRET",
-        Section.OPENID,
-        "The application's Client Secret",
-        secret=True,
-        source=_STRATEGY,
-    ),
-    Variable(
-        "OPENID_CALLBACK_URL",
-        Section.OPENID,
-        "The path of LibreChat's callback route; never a whole URL",
-        Format.PATH,
-        written=CALLBACK_PATH,
-        source=_STRATEGY,
-    ),
-    Variable(
-        "OPENID_REUSE_TOKENS",
-        Section.OPENID,
-        "LibreChat's sessions live on Auth0's tokens instead of its own",
-        Format.BOOLEAN,
-        default="false",
-        since="0.7.9",
-        source=_AUTH,
-    ),
-    Variable(
-        "OPENID_SCOPE",
-        Section.OPENID,
-        "What LibreChat asks for; offline_access brings the refresh token",
-        Format.SCOPE,
-        source=_STRATEGY,
-    ),
-    Variable(
-        "OPENID_AUDIENCE",
-        Section.OPENID,
-        "Identifier of the Auth0 API; without it access tokens are opaque",
-        since="0.8.0",
-        source=_STRATEGY,
-    ),
-    Variable(
-        "OPENID_REFRESH_AUDIENCE",
-        Section.OPENID,
-        "The same, for refreshes",
-        since="0.8.6",
-        source=_AUTH,
-    ),
-    Variable(
-        "OPENID_USE_PKCE",
-        Section.OPENID,
-        "LibreChat then also takes a client without a secret",
-        Format.BOOLEAN,
-        default="false",
-        written="true",
-        since="0.8.6",
-        source=_LOGINS,
-    ),
-    Variable(
-        "OPENID_SESSION_SECRET",
-        Section.OPENID,
-        "Signs the cookie that carries the sign-in; the button is hidden without it",
-        Format.LONG_SECRET,
-        secret=True,
-        source=_LOGINS,
-    ),
-    Variable(
-        "OPENID_USE_END_SESSION_ENDPOINT",
-        Section.OPENID,
-        "Signing out of LibreChat also signs out of Auth0",
-        Format.BOOLEAN,
-        default="false",
-        written="true",
-        source=_LOGOUT,
-    ),
-    Variable(
-        "OPENID_BUTTON_LABEL",
-        Section.OPENID,
-        "The text on the button",
-        default="Continue with OpenID",
-        written="Continue with Auth0",
-        source="api/server/routes/config.js",
-    ),
-    Variable(
-        "OPENID_IMAGE_URL",
-        Section.OPENID,
-        "A logo for the button",
-        Format.URL,
-        example="https://example.com/logo.png",
-        source="api/server/routes/config.js",
-    ),
-    Variable(
-        "OPENID_MAX_LOGOUT_URL_LENGTH",
-        Section.OPENID,
-        "From this length on the logout URL carries logout_hint in place of id_token_hint",
-        Format.NUMBER,
-        default="2000",
-        example="2000",
-        since="0.8.4",
-        source=_LOGOUT,
-    ),
-)
+
+def _rows(heading: str) -> Iterator[list[str]]:
+    """Return the cells of the table under that heading of the page."""
+    _, _, section = resource(PAGE).partition(f"\n## {heading}\n")
+    for line in section.partition("\n## ")[0].splitlines():
+        if found := _ROW.match(line):
+            yield [found["name"], *(cell.strip(" `") for cell in found["cells"].split(" |"))]
+
+
+def _variable(section: Section, cells: Sequence[str]) -> Variable:
+    name, meaning, form, default, value, when, since, source = cells[:8]
+    public = _PUBLIC_VALUES.get(name)
+    return Variable(
+        name,
+        section,
+        meaning,
+        _FORMATS[form.removesuffix("; secret")],
+        default or None,
+        None if when == "comment" else value or None,
+        value if when == "comment" else "",
+        form.endswith("; secret"),
+        frozenset({public} if public else ()),
+        since,
+        source,
+    )
+
+
+VARIABLES = {row[0]: _variable(section, row) for section in Section for row in _rows(section)}
+# Names that LibreChat reads and the wizard does not write, and the first version that does.
+OTHERS = {row[0]: row[1] for row in _rows("Others that LibreChat reads")}
+NEIGHBOURS = frozenset(row[0] for row in _rows("Names like these that are something else"))
+
+# What people write in place of a name that works (LibreChat issue #8308, forks, other tools).
+INVENTED: Mapping[str, str] = {
+    "AUTH0_AUDIENCE": "OPENID_AUDIENCE",
+    "AUTH0_CLIENT_ID": "OPENID_CLIENT_ID",
+    "AUTH0_CLIENT_SECRET": "OPENID_CLIENT_SECRET",
+    "AUTH0_DOMAIN": "OPENID_ISSUER",
+    "OPENID_CALLBACK": "OPENID_CALLBACK_URL",
+    "OPENID_CALLBACK_URI": "OPENID_CALLBACK_URL",
+    "OPENID_DISCOVERY_RETRIES": "OPENID_DISCOVERY_RETRY_ATTEMPTS",
+    "OPENID_ENABLED": "ALLOW_SOCIAL_LOGIN",
+    "OPENID_ISSUER_URL": "OPENID_ISSUER",
+    "OPENID_LOGOUT_REDIRECT_URI": "OPENID_POST_LOGOUT_REDIRECT_URI",
+    "OPENID_REDIRECT_URI": "OPENID_CALLBACK_URL",
+    "OPENID_REDIRECT_URL": "OPENID_CALLBACK_URL",
+    "OPENID_SCOPES": "OPENID_SCOPE",
+}
 
 # Addresses of databases carry passwords, so _URI and _URL count unless the table knows better.
 _SECRET_WORDS = re.compile(r"SECRET|KEY|TOKEN|PASS|CREDS|CREDENTIAL|PRIVATE|SALT|_SID$|_URI$|_URL$")
-
-VARIABLES = {variable.name: variable for variable in _TABLE}
 
 
 def is_secret(name: str) -> bool:
@@ -426,3 +166,20 @@ def is_secret(name: str) -> bool:
     if name in VARIABLES:
         return VARIABLES[name].secret
     return _SECRET_WORDS.search(name.upper()) is not None
+
+
+def is_known(name: str) -> bool:
+    """Whether LibreChat reads a variable of that name, as far as the sign-in goes."""
+    return name in VARIABLES or name in OTHERS or name in NEIGHBOURS
+
+
+def known_names() -> tuple[str, ...]:
+    """Every name that a slip may have meant."""
+    return (*VARIABLES, *OTHERS)
+
+
+def first_version(name: str) -> str:
+    """The first LibreChat version that reads the name, "" where it was always so."""
+    if name in VARIABLES:
+        return VARIABLES[name].since
+    return OTHERS.get(name, "")
