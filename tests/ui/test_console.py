@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 
 import pytest
 
@@ -39,6 +40,26 @@ def test_a_finding_says_what_why_and_what_next() -> None:
         "  Why it matters.",
         "  Next: Do this.",
     ]
+
+
+def test_no_line_of_another_thread_falls_into_a_finding() -> None:
+    """A tunnel tells what passes at any moment: here, as each text is translated."""
+    console = Console(stderr=(stderr := io.StringIO()))
+    speaker, translate = threading.current_thread(), console.language.say
+
+    def say(text: str) -> str:
+        if threading.current_thread() is speaker:
+            passing = threading.Thread(target=console.live, args=("GET /",))
+            passing.start()
+            passing.join()
+        return translate(text)
+
+    console.language.say = say  # type: ignore[method-assign]
+    console.finding(RULE.finding("Seen here."))
+    lines = [line for line in stderr.getvalue().splitlines() if line != "GET /"]
+    place = stderr.getvalue().splitlines().index(lines[0])
+    assert stderr.getvalue().splitlines()[place : place + 4] == lines
+    assert len(lines) == 4
 
 
 def test_quiet_says_only_what_is_wrong() -> None:
