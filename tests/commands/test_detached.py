@@ -11,10 +11,15 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.fakes import make_world
+from tests.tunnels.loopback import Upstream, eventually, serving
+from wizard.commands.background.records import Background, BackgroundTunnel
+from wizard.commands.background.status import run_status
 from wizard.commands.background.tunnel import DetachedTunnel
 from wizard.findings import Failure
 from wizard.language import Language, Message
@@ -109,3 +114,66 @@ def test_one_that_breaks_off_is_told(
     with pytest.raises(Failure) as raised:
         tunnel.open()
     assert raised.value.finding.rule.id == "LA323"
+
+
+class Disk:
+    """The disk of another process: full, that process cannot lengthen a file."""
+
+    def __init__(self, pid: int) -> None:
+        import resource
+
+        self._limit = partial(resource.prlimit, pid, resource.RLIMIT_FSIZE)
+        self._room = self._limit()
+
+    def fill(self) -> None:
+        self._limit((0, self._room[1]))
+
+    def make_room(self) -> None:
+        self._limit(self._room)
+
+
+@pytest.fixture
+def stays(tmp_path: Path) -> Iterator[tuple[BackgroundTunnel, Background]]:
+    """A tunnel that stays in the background, with something behind it."""
+    state_dir = tmp_path / "state"
+    state_dir.mkdir(mode=0o700)
+    with serving(Upstream().serve) as port:
+        request = TunnelRequest(port, state_dir, f"https://localhost:{free_port()}")
+        opening = DetachedTunnel("local", request, tmp_path / ".env", os.environ, Language("en"))
+        background = Background(state_dir)
+        opening.open()
+        opening.stay()
+        (known,) = background.all()
+        yield known, background
+        background.stop(known)
+
+
+def status_of(url: str) -> int:
+    context = ssl._create_unverified_context()  # made for this test, on this machine
+    with urllib.request.urlopen(url, context=context, timeout=10) as answer:
+        return int(answer.status)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")
+def test_a_full_disk_stops_the_log_and_no_traffic(
+    tmp_path: Path, stays: tuple[BackgroundTunnel, Background]
+) -> None:
+    known, background = stays
+    ports, disk = make_world(tmp_path / "LibreChat").ports, Disk(known.pid)
+    log = background.log_file(Path(known.env_file))
+    assert status_of(f"{known.url}/before") == 200
+    assert eventually(lambda: "/before" in log.read_text())
+    assert run_status(ports).findings == []
+
+    disk.fill()
+    assert [status_of(f"{known.url}/full-{number}") for number in range(20)] == [200] * 20
+    assert eventually(lambda: run_status(ports).findings)
+    (finding,) = run_status(ports).findings
+    assert (finding.rule.id, finding.detail) == ("LA391", str(log))
+
+    disk.make_room()
+    assert status_of(f"{known.url}/after") == 200
+    assert eventually(lambda: not run_status(ports).findings)
+    said = log.read_text()
+    assert "/after" in said
+    assert "/full-" not in said

@@ -31,7 +31,8 @@ class LiveView:
     Args:
         port: LibreChat's, which is looked after.
         http: by which.
-        tell: gets each line, which may hold what others wrote; from any thread.
+        tell: gets each line, which may hold what others wrote; from any thread. After an OSError
+            it is called no more.
     """
 
     def __init__(self, port: int, http: HttpClient, tell: Tell) -> None:
@@ -41,6 +42,7 @@ class LiveView:
         self._lock = threading.Lock()
         self._requests = 0
         self._losses = 0
+        self._blind = False
         self._over = threading.Event()
         self.ended = threading.Event()
 
@@ -67,7 +69,7 @@ class LiveView:
             while not self.ended.wait(TICK_SECONDS):
                 if seconds := sleep.slept():
                     self._say(Message("This computer slept for {time}.", time=duration(seconds)))
-                show(self._state(url, time.time() - opened))
+                self._show(show, self._state(url, time.time() - opened))
         finally:
             self._over.set()
 
@@ -111,7 +113,15 @@ class LiveView:
 
     def _say(self, text: str) -> None:
         at = datetime.now().astimezone().strftime("%H:%M:%S")
-        self._tell(joined(" ", (at, text)))
+        self._show(self._tell, joined(" ", (at, text)))
+
+    def _show(self, show: Tell, text: str) -> None:
+        """Show the text while that works: a terminal that was closed ends no tunnel."""
+        try:
+            if not self._blind:
+                show(text)
+        except OSError:
+            self._blind = True
 
 
 def event_text(event: TunnelEvent) -> str:

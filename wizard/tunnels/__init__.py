@@ -5,12 +5,15 @@ A provider is one module here with a `PROVIDER`, its name in `wizard.defaults.TU
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 # How the names of variables begin that hold secrets of LibreChat's or of ours.
 SECRET_PREFIXES = ("AUTH0_", "OPENID_", "CREDS_", "JWT_", "MEILI_")
+EVENTS_KEPT = 1000
 PROVIDER_MODULES: Mapping[str, str] = {name: f"wizard.tunnels.{name}" for name in TUNNELS}
 
 
@@ -58,7 +62,32 @@ OnEvent = Callable[[TunnelEvent], None]
 
 
 def ignore_event(event: TunnelEvent) -> None:
-    """The listener of those who do not listen."""
+    """A listener that does nothing."""
+
+
+class _Aside:
+    """Calls a listener in a thread of its own, so that its errors and delays end there.
+
+    A listener that does not keep up, such as a terminal held by Ctrl-S, misses requests.
+    """
+
+    def __init__(self, listener: OnEvent) -> None:
+        self._listener = listener
+        self._events: SimpleQueue[TunnelEvent] = SimpleQueue()
+        self._begun = threading.Lock()
+
+    def __call__(self, event: TunnelEvent) -> None:
+        if event.kind is EventKind.REQUEST and self._events.qsize() >= EVENTS_KEPT:
+            return
+        self._events.put(event)
+        if self._begun.acquire(blocking=False):
+            threading.Thread(target=self._listen, name="events", daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            event = self._events.get()
+            with suppress(Exception):
+                self._listener(event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +123,8 @@ class TunnelRequest:
         port: LibreChat's port on this machine.
         requested_url: the host name or URL that is asked for, "" for the provider's choice.
         token: the provider's credential when the user just gave one, "" otherwise.
-        on_event: called from any thread with what happens to the open tunnel.
+        on_event: gets what happens to the open tunnel, in a thread of its own; neither its errors
+            nor its delays reach the tunnel.
         progress: called with one line on what takes time (a download, a start).
         language: of the pages that visitors meet in LibreChat's stead.
         state_dir: a private folder (mode 0700) for certificates and the like; it is kept.
@@ -109,6 +139,11 @@ class TunnelRequest:
     progress: Callable[[str], None] = field(default=lambda _: None)
     language: Language = field(default_factory=lambda: Language(ENGLISH))
     for_people: bool = True
+
+    def __post_init__(self) -> None:
+        """See `on_event`."""
+        if self.on_event is not ignore_event and not isinstance(self.on_event, _Aside):
+            object.__setattr__(self, "on_event", _Aside(self.on_event))
 
 
 class Tunnel(ABC):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +24,7 @@ from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, provider
 
 LOG_BYTES = 1 << 20
+LOG_LOCK_SECONDS = 1.0  # `tunnel status` holds it for a moment when it looks
 STAY = "stay"
 
 
@@ -55,6 +58,8 @@ class _Holder:
         self._view = LiveView(order["port"], Https(self._environ), self._log)
         self._background = Background(state_dir)
         self._env_file = str(order["env_file"])
+        self._log_lock = self._background.log_lock(Path(self._env_file))
+        self._log_turn = threading.Lock()
         self._known: BackgroundTunnel | None = None
         self._request = TunnelRequest(
             port=order["port"],
@@ -96,6 +101,8 @@ class _Holder:
             opened_at=time.time(),
         )
         try:
+            with suppress(OSError):
+                self._log_lock.acquire(timeout=LOG_LOCK_SECONDS)
             self._background.keep(known)
             send(sys.stdout, {"stays": pid})
             nothing = os.open(os.devnull, os.O_RDWR)
@@ -130,12 +137,24 @@ class _Holder:
         }
 
     def _log(self, line: str) -> None:
-        """Into the log file, which is our error output, and starts anew when it is full."""
-        if os.fstat(2).st_size > LOG_BYTES:
-            os.ftruncate(2, 0)
-            os.lseek(2, 0, os.SEEK_SET)  # where appending is not inherited, as on Windows
-        sys.stderr.write(f"{one_line(self._language.say(line))}\n")
-        sys.stderr.flush()
+        """Write to the log file, which is our error output, and starts anew when it is full.
+
+        `tunnel status` sees by a lock whether that works.
+        """
+        text = f"{one_line(self._language.say(line))}\n".encode()
+        with self._log_turn:
+            try:
+                if os.fstat(2).st_size > LOG_BYTES:
+                    os.ftruncate(2, 0)
+                    os.lseek(2, 0, os.SEEK_SET)  # where appending is not inherited, as on Windows
+                whole = os.write(2, text) == len(text)
+            except OSError:
+                whole = False
+            if not whole:
+                self._log_lock.release(force=True)
+            elif not self._log_lock.is_locked:
+                with suppress(OSError):
+                    self._log_lock.acquire()
 
 
 def send(pipe: IO[str] | None, word: object) -> None:

@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wizard.language import Message
 from wizard.private import file_name, private_folder, write_whole
 from wizard.process_control import end, start_time
 from wizard.reading import load_json, read_file
 from wizard.rules import rule
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 STARTING = rule("LA321")
 NOT_STOPPED = rule("LA322")
@@ -128,6 +132,25 @@ class Background:
             return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         except OSError as error:
             raise NO_RECORD.failure(f"{path}: {error.strerror}.") from error
+
+    def log_lock(self, env_file: Path) -> BaseFileLock:
+        """Held by the process of the tunnel while it can write its log, whatever the disk does."""
+        from filelock import FileLock
+
+        path = self._file(env_file, "log-lock")
+        return FileLock(path, timeout=0, mode=0o600, thread_local=False)
+
+    def log_has_stopped(self, env_file: Path) -> bool:
+        """Whether the process of a tunnel that runs cannot write its log."""
+        from filelock import Timeout
+
+        try:
+            with self.log_lock(env_file):
+                return True
+        except Timeout:
+            return False
+        except OSError:  # a file system that became read-only
+            return True
 
     @contextmanager
     def starting(self, env_file: Path) -> Iterator[None]:

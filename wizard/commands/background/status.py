@@ -17,6 +17,7 @@ from wizard.rules import rule
 
 GONE = rule("LA326")
 BROKEN_RECORD = rule("LA377")
+LOG_STOPPED = rule("LA391")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class BackgroundResult:
 def run_status(ports: Ports) -> BackgroundResult:
     """Tell which tunnels run in the background; those that have gone are told once."""
     background, console = Background(ports.state_dir), ports.console
-    running, gone = [], []
+    running, findings = [], []
     for one in background.all():
         if one.runs:
             running.append(one)
@@ -58,13 +59,16 @@ def run_status(ports: Ports) -> BackgroundResult:
             console.hint(Message("{env_file}, process {pid}", env_file=one.env_file, pid=one.pid))
             log_file = background.log_file(Path(one.env_file))
             console.hint(Message("What passes: {file}", file=log_file))
+            if background.log_has_stopped(Path(one.env_file)):
+                findings.append(LOG_STOPPED.finding(str(log_file)))
+                console.finding(findings[-1])
         else:
             background.forget(one)
-            gone.append(GONE.finding(_which_has_gone(one)))
-            console.finding(gone[-1])
+            findings.append(GONE.finding(_which_has_gone(one)))
+            console.finding(findings[-1])
     if not running:
         console.say("No tunnel runs in the background.")
-    return BackgroundResult(running, [*gone, *_broken_records(background, ports)])
+    return BackgroundResult(running, [*findings, *_broken_records(background, ports)])
 
 
 def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> BackgroundResult:

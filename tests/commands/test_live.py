@@ -1,0 +1,76 @@
+"""The live view of a tunnel, with nobody left to see it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import make_world
+from tests.tunnels.loopback import eventually
+from wizard.commands import live
+from wizard.commands.live import LiveView
+from wizard.http import HttpClient
+from wizard.tunnels import EVENTS_KEPT, EventKind, TunnelEvent, TunnelRequest
+
+REQUEST = TunnelEvent(EventKind.REQUEST, "GET", "/", 200, 1.0)
+CLOSED = TunnelEvent(EventKind.CLOSED, detail="the end")
+
+
+@pytest.fixture
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HttpClient:
+    """LibreChat is not looked after."""
+    monkeypatch.setattr(live, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(LiveView, "_answers", lambda _: True)
+    return make_world(tmp_path).ports.http
+
+
+def test_a_terminal_that_was_closed_does_not_end_the_watch(nobody: HttpClient) -> None:
+    tried: list[str] = []
+
+    def fail(text: str) -> None:
+        tried.append(text)
+        raise OSError(5, "Input/output error")
+
+    view = LiveView(3080, nobody, fail)
+    watching = threading.Thread(target=view.watch, args=("https://localhost", fail))
+    watching.start()
+    assert eventually(lambda: tried)
+    view.hear(REQUEST)
+    assert watching.is_alive()
+    view.hear(CLOSED)
+    watching.join(10)
+    assert not watching.is_alive()
+    assert len(tried) == 1
+
+
+def test_what_a_listener_raises_stays_with_it(tmp_path: Path) -> None:
+    heard: list[TunnelEvent] = []
+
+    def fail(event: TunnelEvent) -> None:
+        heard.append(event)
+        raise RuntimeError("the listener's own")
+
+    request = TunnelRequest(3080, tmp_path, on_event=fail)
+    for _ in range(3):
+        request.on_event(REQUEST)
+    assert eventually(lambda: len(heard) == 3)
+
+
+def test_a_listener_that_waits_holds_nobody_up(tmp_path: Path) -> None:
+    heard: list[TunnelEvent] = []
+    terminal = threading.Event()
+
+    def wait(event: TunnelEvent) -> None:
+        assert terminal.wait(20)
+        heard.append(event)
+
+    request = TunnelRequest(3080, tmp_path, on_event=wait)
+    for _ in range(2 * EVENTS_KEPT):
+        request.on_event(REQUEST)
+    request.on_event(CLOSED)
+    assert heard == []
+    terminal.set()
+    assert eventually(lambda: heard[-1:] == [CLOSED])
+    assert len(heard) <= EVENTS_KEPT + 2
