@@ -110,7 +110,7 @@ def test_no_leaves_file_and_port_alone(folder: Path, default_url: str) -> None:
     chat = Folder(folder, "https://old.ngrok-free.dev", ("Write these changes?", False))
     result = chat.tunnel(tunnel="local")
 
-    assert not result.stands
+    assert not result.is_up_to_date
     assert chat.is_untouched
     socket.create_server(("127.0.0.1", urlsplit(default_url).port or 0)).close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from wizard.known import Known, known_in
 from wizard.language import Message, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_store import EnvStore
 from wizard.librechat.setup import doubts, url_values
 from wizard.ports import Ports
 from wizard.rules import rule
@@ -87,7 +88,7 @@ class TunnelResult:
         return exit_code_of(self.findings)
 
     @property
-    def stands(self) -> bool:
+    def is_up_to_date(self) -> bool:
         """Whether the `.env` has the tunnel's URL."""
         return self.written or not self.changed
 
@@ -116,145 +117,146 @@ def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelRe
     Raises:
         Failure: it could not be done; the `.env` is as it was.
     """
+    store = env_store(options.env_file, ports)
+    content = store.read()
+    if content is None:
+        raise NO_ENV.failure(Message("There is no {file}.", file=store.path))
+    reopening = _Reopening(options, ports, store, content)
     with ExitStack() as stack:
-        reopening = _Reopening(options, ports)
         if options.detach:
-            stack.enter_context(reopening.alone())
+            stack.enter_context(reopening.background.starting(store.path))
         if known := reopening.already_open() or reopening.without_tunnel():
             return known
-        result = reopening.run(stack)
-        if not result.stands or options.dry_run:
+        opened = stack.enter_context(open_tunnel(reopening.request(), ports))
+        result = reopening.update(opened)
+        if not result.is_up_to_date or options.dry_run:
             return result
-        if isinstance(reopening.opened.tunnel, DetachedTunnel):
-            return reopening.leave(reopening.opened.tunnel, result)
+        if isinstance(opened.tunnel, DetachedTunnel):
+            return reopening.leave(opened.tunnel, result)
         report(result)
-        keep_open(reopening.opened, ports)
+        keep_open(opened, ports)
         return result
 
 
+@dataclass(frozen=True, slots=True)
 class _Reopening:
-    """One run of the command."""
+    """One run of the command; `content` is the `.env` as it was read."""
 
-    def __init__(self, options: ReopenOptions, ports: Ports) -> None:
-        self._options = options
-        self._ports = ports
-        self._store = env_store(options.env_file, ports)
-        self._background = Background(ports.state_dir)
-        self._urls = OpenedUrls(ports.state_dir, self._store.path)
-        content = self._store.read()
-        if content is None:
-            raise NO_ENV.failure(Message("There is no {file}.", file=self._store.path))
-        self._content = content
-        self._file = EnvFile.from_bytes(content)
-        self._values = self._file.values()
-        self._known = known_in(self._values)
-        self._port = librechat_port(options.port, self._values)
+    options: ReopenOptions
+    ports: Ports
+    store: EnvStore
+    content: bytes
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Keep other runs from opening one in the background for the same `.env` meanwhile."""
-        return self._background.starting(self._store.path)
+    @property
+    def background(self) -> Background:
+        """The tunnels that run in the background."""
+        return Background(self.ports.state_dir)
+
+    @property
+    def file(self) -> EnvFile:
+        """The `.env`."""
+        return EnvFile.from_bytes(self.content)
+
+    @property
+    def known(self) -> Known:
+        """What the `.env` says of the setup."""
+        return known_in(self.file.values())
 
     def already_open(self) -> TunnelResult | None:
         """What runs in the background for this `.env`, told."""
-        known = self._background.of(self._store.path)
+        known = self.background.of(self.store.path)
         if known is None:
             return None
         if not known.runs:
-            self._background.forget(known)
+            self.background.forget(known)
             return None
-        console = self._ports.console
+        console = self.ports.console
         console.done(Message("{url} is open in the background already.", url=known.url))
         console.hint("It ends with: librechat-auth0 tunnel stop")
-        return TunnelResult(self._store.path, known.tunnel, known.url, background=known)
+        return TunnelResult(self.store.path, known.tunnel, known.url, background=known)
 
     def without_tunnel(self) -> TunnelResult | None:
         """With `--tunnel none`, the URL that the `.env` has; there is nothing to open then."""
-        url = self._known.public_url
-        if self._options.tunnel != NO_TUNNEL:
+        url = self.known.public_url
+        if self.options.tunnel != NO_TUNNEL:
             return None
         if not url:
             raise WHICH_TUNNEL.failure(
                 Message("The .env has no public URL, and --tunnel none opens none.")
             )
-        console = self._ports.console
+        console = self.ports.console
         console.done(Message("{url} is taken as it is; no tunnel is opened.", url=url))
         console.hint("librechat-auth0 doctor finds out whether it leads to LibreChat.")
-        return TunnelResult(self._store.path, NO_TUNNEL, url)
+        return TunnelResult(self.store.path, NO_TUNNEL, url)
 
-    def run(self, stack: ExitStack) -> TunnelResult:
-        """Open the tunnel for as long as the stack lasts, and bring the `.env` up to date."""
-        options = TunnelOptions(
-            port=self._port,
-            env_file=self._store.path,
+    def request(self) -> TunnelOptions:
+        """Return which tunnel to open."""
+        return TunnelOptions(
+            port=librechat_port(self.options.port, self.file.values()),
+            env_file=self.store.path,
             tunnel=self._which_tunnel(),
-            requested_url=self._options.requested_url,
-            known_url=self._known.public_url or "",
+            requested_url=self.options.requested_url,
+            known_url=self.known.public_url or "",
             tunnels_only=True,
-            detach=self._options.detach,
+            detach=self.options.detach,
         )
-        self.opened: OpenTunnel = stack.enter_context(open_tunnel(options, self._ports))
-        change = self._change()
+
+    def update(self, opened: OpenTunnel) -> TunnelResult:
+        """Bring the `.env` up to date."""
+        change = self._change(opened.url)
         result = TunnelResult(
-            self._store.path,
-            self.opened.name,
-            self.opened.url,
-            (*self.opened.findings, *change.findings),
+            self.store.path,
+            opened.name,
+            opened.url,
+            (*opened.findings, *change.findings),
             change.names,
-            dashboard_changes(self._known, self.opened.url) if change.changes else (),
+            dashboard_changes(self.known, opened.url) if change.changes else (),
         )
         if not change.changes:
-            self._ports.console.done(
-                Message("{file} has this URL; nothing was touched.", file=self._store.path)
+            self.ports.console.done(
+                Message("{file} has this URL; nothing was touched.", file=self.store.path)
             )
             return result
-        yes, dry_run = self._options.yes, self._options.dry_run
-        written = change_env(change, self._question(), self._ports, yes=yes, dry_run=dry_run)
+        yes, dry_run = self.options.yes, self.options.dry_run
+        written = change_env(change, _question(opened.url), self.ports, yes=yes, dry_run=dry_run)
         if written.done:
-            return self._tell_the_rest(replace(result, backup=written.backup, written=True))
+            return self._finish(replace(result, backup=written.backup, written=True))
         if dry_run:
             self._show_dashboard(result.dashboard)
         return result
 
-    def _change(self) -> EnvChange:
-        values = url_values(self.opened.url)
-        after, changes = self._file.edited(values, removing_lines=True)
+    def _change(self, url: str) -> EnvChange:
+        values, file = url_values(url), self.file
+        after, changes = file.edited(values, removing_lines=True)
         findings = tuple(doubts(after, values)) if changes else ()
-        return EnvChange(self._store, self._content, self._file, after, changes, findings)
-
-    def _question(self) -> Question:
-        return Question(
-            declined=Message("Nothing was written, and the tunnel is closed."),
-            missing=sentences(
-                Message("The tunnel has another URL now, {url}.", url=self.opened.url),
-                "Missing: --yes (or --dry-run).",
-            ),
-            fix=Message("Add --yes to write it to the .env, or --dry-run to see the change only."),
-        )
+        return EnvChange(self.store, self.content, file, after, changes, findings)
 
     def leave(self, tunnel: DetachedTunnel, result: TunnelResult) -> TunnelResult:
         """Leave the tunnel in the background."""
         tunnel.stay()
-        console = self._ports.console
+        console = self.ports.console
         console.say()
         console.done(Message("{url} stays open in the background.", url=result.public_url))
-        log_file = self._background.log_file(self._store.path)
+        log_file = self.background.log_file(self.store.path)
         console.hint(Message("What passes is written to {file}", file=log_file))
         console.hint("librechat-auth0 tunnel status looks after it, tunnel stop ends it.")
-        return replace(result, background=self._background.of(self._store.path))
+        return replace(result, background=self.background.of(self.store.path))
 
     def _which_tunnel(self) -> str:
         """The one that is asked for, else the one that the URL comes from."""
-        url = self._known.public_url
-        name = self._options.tunnel or (self._urls.tunnel_of(url) if url else "")
-        if not name and url and self._ports.prompter is None:
+        url = self.known.public_url
+        name = self.options.tunnel or (
+            OpenedUrls(self.ports.state_dir, self.store.path).tunnel_of(url) if url else ""
+        )
+        if not name and url and self.ports.prompter is None:
             raise WHICH_TUNNEL.failure(Message("DOMAIN_SERVER is {url}.", url=url))
         return name
 
-    def _tell_the_rest(self, result: TunnelResult) -> TunnelResult:
+    def _finish(self, result: TunnelResult) -> TunnelResult:
         """What has to change at Auth0, unless that is done here; and the restart."""
-        console = self._ports.console
+        console = self.ports.console
         try:
-            done = self._change_tenant()
+            done = self._change_tenant(result.public_url)
         except Failure as failure:
             console.finding(failure.finding)
             result = replace(result, findings=(*result.findings, failure.finding))
@@ -263,26 +265,26 @@ class _Reopening:
             result = replace(result, dashboard=())
         else:
             self._show_dashboard(result.dashboard)
-        folder = self._store.path.parent
+        folder = self.store.path.parent
         console.say()
         console.verbatim("Make LibreChat read the file:", how_to_restart(folder))
         return result
 
-    def _change_tenant(self) -> bool:
+    def _change_tenant(self, url: str) -> bool:
         """Have the tenant take the new URLs, where a Management API credential is at hand."""
         from wizard.commands.provisioning import swap_urls
 
-        if not self._known.domain:
+        if not self.known.domain:
             return False
-        known = replace(self._known, public_url=self.opened.url)
-        return swap_urls(known, self._store.path, self._ports)
+        known = replace(self.known, public_url=url)
+        return swap_urls(known, self.store.path, self.ports)
 
     def _show_dashboard(self, changes: Sequence[DashboardChange]) -> None:
         from wizard.dashboard import APPLICATIONS, application
 
         if not changes:
             return
-        console, client_id = self._ports.console, self._known.client_id
+        console, client_id = self.ports.console, self.known.client_id
         console.say("Auth0 must know the new URL. Change these lines of the application:")
         console.verbatim(None, [application(client_id) if client_id else APPLICATIONS])
         for change in changes:
@@ -292,6 +294,17 @@ class _Reopening:
                 change.added,
                 Message("in its Settings, under Application URIs"),
             )
+
+
+def _question(url: str) -> Question:
+    return Question(
+        declined=Message("Nothing was written, and the tunnel is closed."),
+        missing=sentences(
+            Message("The tunnel has another URL now, {url}.", url=url),
+            "Missing: --yes (or --dry-run).",
+        ),
+        fix=Message("Add --yes to write it to the .env, or --dry-run to see the change only."),
+    )
 
 
 def dashboard_changes(known: Known, url: str) -> tuple[DashboardChange, ...]:
