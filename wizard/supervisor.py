@@ -23,7 +23,8 @@ import time
 from pathlib import Path
 
 GRACE_SECONDS = 3.0
-NOT_STARTED = 127
+# As shells say that a program cannot be run, or is not found.
+NOT_RUNNABLE, NOT_STARTED = 126, 127
 _PR_SET_CHILD_SUBREAPER = 36
 
 

@@ -25,7 +25,8 @@ from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response
 from wizard.process_control import start_time
-from wizard.tunnels import EventKind, TunnelEvent, local
+from wizard.tunnels import EventKind, Tunnel, TunnelEvent, TunnelRequest, local, ngrok
+from wizard.tunnels.ngrok_errors import FOREIGN_DOMAIN
 
 
 def here() -> str:
@@ -251,6 +252,39 @@ def test_when_one_fails_the_next_is_offered(folder: Path) -> None:
 
     assert result.tunnel == "local"
     assert "LA302" in chat.world.said
+
+
+def test_only_a_url_that_was_asked_for_is_lost(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ngrok may refuse the account's own domain; the URL of the `.env` is another tunnel's."""
+    asked: list[str] = []
+
+    class Refusing(Tunnel):
+        def open(self) -> str:
+            raise FOREIGN_DOMAIN.failure("ERR_NGROK_313")
+
+        def close(self) -> None:
+            pass
+
+        def healthy(self) -> bool:
+            return False
+
+    def tunnel(_: object, request: TunnelRequest, *__: object) -> Tunnel:
+        asked.append(request.requested_url)
+        return Refusing()
+
+    monkeypatch.setattr(ngrok.Ngrok, "tunnel", tunnel)
+    chat = Folder(folder, "https://localhost:3443")
+    with pytest.raises(Failure):
+        chat.tunnel(tunnel="ngrok", yes=True)
+    assert asked == [""]
+    assert "cannot be had again" not in chat.world.said
+
+    chat.env_file.write_text(chat.text.replace("localhost:3443", "mine.ngrok-free.dev"))
+    with pytest.raises(Failure):
+        chat.tunnel(tunnel="ngrok", yes=True)
+    assert asked == ["", "https://mine.ngrok-free.dev", ""]
 
 
 def test_a_descriptions_one_line_says_need_url_and_reach(folder: Path) -> None:

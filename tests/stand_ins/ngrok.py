@@ -6,8 +6,8 @@ public logs have them. What it does is chosen by the environment:
     STAND_IN_STATE     folder of what ngrok's service knows: one file for each URL online
     STAND_IN_VERSION   the agent's version, 3.39.10
     STAND_IN_SCENARIO  "", or what goes wrong: silent, unreachable, sessions, too_old, suspended,
-                       limit, verbose_limit, ends, bad_configuration; or the file `scenario` of
-                       the state says it, for the agents that come
+                       limit, verbose_limit, ends, dies, bad_configuration; or the file
+                       `scenario` of the state says it, for the agents that come
     STAND_IN_DOMAINS   the account's domains, the first is its free one
     STAND_IN_URL, STAND_IN_LISTED_URL
                        what an agent names in place of the URL that it opened, and lists
@@ -317,6 +317,9 @@ class Api(Handler):
             self.json(404, {"error_code": 100, "status_code": 404, "msg": "Resource not found"})
 
     def do_POST(self) -> None:
+        if SCENARIO == "dies":
+            print("ERROR:  panic: out of luck", file=sys.stderr, flush=True)
+            os._exit(2)
         document = json.loads(self.body())
         name = document.pop("name", "") or str(uuid.uuid4())
         if self.path == "/api/endpoints" and self.agent.has_endpoints:

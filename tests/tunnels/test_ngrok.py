@@ -265,6 +265,7 @@ def test_a_domain_that_is_none_is_refused_before_anything_starts(world: World) -
         ({"STAND_IN_SCENARIO": "limit"}, "LA308", "more than 3 endpoints"),
         ({"STAND_IN_SCENARIO": "suspended"}, "LA316", "suspended"),
         ({"STAND_IN_SCENARIO": "ends"}, "LA311", "panic: runtime error �[31mboom"),
+        ({"STAND_IN_SCENARIO": "dies"}, "LA311", "panic: out of luck"),
         ({"STAND_IN_SCENARIO": "bad_configuration"}, "LA312", "ngrok.yml"),
     ],
 )  # fmt: skip

@@ -230,8 +230,8 @@ def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
     try:
         return _open_once(chosen, options, ports)
     except Failure as failure:
-        is_lost = failure.finding.rule in chosen.lost_url_rules and not options.requested_url
-        if not is_lost or not options.known_url:
+        is_lost = failure.finding.rule in chosen.lost_url_rules
+        if not is_lost or _requested_url(chosen, options) != options.known_url:
             raise
         ports.console.warn(
             Message(

@@ -19,6 +19,7 @@ from wizard.findings import Failure
 from wizard.language import Message
 from wizard.private import private_folder, write_whole
 from wizard.settings import InvalidValue, parse_public_url
+from wizard.supervisor import NOT_RUNNABLE, NOT_STARTED
 from wizard.tunnels import Offer, Tunnel, TunnelRequest, ngrok_agent, ngrok_config
 from wizard.tunnels.child import ChildTunnel
 from wizard.tunnels.local_api import LocalApi
@@ -26,10 +27,12 @@ from wizard.tunnels.ngrok_errors import (
     AGENT_ENDED,
     ALREADY_ONLINE,
     BAD_CONFIGURATION,
+    BROKEN_AGENT,
     FOREIGN_DOMAIN,
     NO_NETWORK,
     NO_TOKEN,
     NOT_A_DOMAIN,
+    REFUSED,
     SILENT_AGENT,
     TOKEN_PAGE,
     failure_of,
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 
 DOMAINS = (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io")
 START_SECONDS = 20.0
+# How long an agent that refuses everything is given to end.
+ENDING_SECONDS = 0.5
 # The agent's own words (3.37.2, and `pyngrok.process`, which waits for the first three).
 _API_IS_UP = "starting web service"
 _TUNNELS_CAN_START = "tunnel session started"
@@ -69,7 +74,6 @@ class NgrokTunnel(ChildTunnel):
         self._token = ""
         self._agent: Path | None = None
         self._configuration = ngrok_config.Configuration(Path())
-        self._has_endpoints = True
         self._is_open = False
         self._heard: set[str] = set()
         self._address = ""
@@ -93,11 +97,9 @@ class NgrokTunnel(ChildTunnel):
         if found is None:
             address = super()._start()
             try:
-                url = ngrok_agent.open_endpoint(
-                    self._api, address, port, requested, has_endpoints=self._has_endpoints
-                )
+                url = ngrok_agent.open_endpoint(self._api, address, port, requested)
             except Failure as failure:
-                raise self._with_holder(failure, addresses) from None
+                raise self._better(failure, addresses) from None
             found = ngrok_agent.Running(address, url)
         self._address = found.address
         self._requests = ngrok_agent.RequestLog(self._api, found.address)
@@ -112,8 +114,6 @@ class NgrokTunnel(ChildTunnel):
         if agent is None:
             agent = ngrok_agent.download_agent(self._processes, self._environ, self._progress)
         self._agent = agent
-        version = ngrok_agent.version_of(agent, self._processes, self._environ)
-        self._has_endpoints = version >= ngrok_agent.ENDPOINTS_SINCE
         # The arguments of pyngrok's `_start_process`.
         return (
             *(str(agent), "start", "--none", "--log", "stdout"),
@@ -152,6 +152,8 @@ class NgrokTunnel(ChildTunnel):
             otherwise = NO_NETWORK
         elif "configuration file" in text:
             otherwise = BAD_CONFIGURATION
+        elif status in {NOT_RUNNABLE, NOT_STARTED}:
+            otherwise, text = BROKEN_AGENT, f"{self._agent}: {text}"
         elif status is None:
             return SILENT_AGENT.failure(
                 Message(
@@ -212,8 +214,12 @@ class NgrokTunnel(ChildTunnel):
         write_whole(own, configuration.without_secrets().encode())
         return own
 
-    def _with_holder(self, failure: Failure, addresses: Sequence[str]) -> Failure:
-        """The failure; if an agent on this machine holds the URL, with the fix that names it."""
+    def _better(self, failure: Failure, addresses: Sequence[str]) -> Failure:
+        """Return the failure by its cause: the agent has ended, or one here holds the URL."""
+        if failure.finding.rule is REFUSED and self._child is not None:
+            status = self._child.wait(ENDING_SECONDS)
+            if status is not None:
+                return self._explained(self._child.said, status)
         detail = failure.finding.detail
         url = re.search(r"https://[^\s'\"]+", detail)
         if failure.finding.rule is not ALREADY_ONLINE or not url:

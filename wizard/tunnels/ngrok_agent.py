@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 from wizard.tunnels.child import Child
 from wizard.tunnels.ngrok_config import directory
-from wizard.tunnels.ngrok_errors import BROKEN_AGENT, NO_DOWNLOAD, REFUSED, failure_of
+from wizard.tunnels.ngrok_errors import NO_DOWNLOAD, REFUSED, failure_of
 
 if TYPE_CHECKING:
     from wizard.processes import Processes
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 # The agent takes the next free port from 4040 on for its local pages.
 WEB_ADDRESSES = tuple(f"127.0.0.1:{port}" for port in range(4040, 4050))
-# From here on the agent has endpoints in its API (its change log, 2025-09-23).
-ENDPOINTS_SINCE = (3, 30)
 DOWNLOAD_SECONDS = 600.0
 REQUESTS_AT_A_LOOK = 50
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -88,26 +87,6 @@ def download_agent(
     return target
 
 
-def version_of(agent: Path, processes: Processes, environ: Mapping[str, str]) -> tuple[int, int]:
-    """The agent's version, as `(3, 39)`.
-
-    Raises:
-        Failure: LA314, it does not run or is something else.
-    """
-    answer = processes.run([str(agent), "--version"], env=environ)
-    found = re.search(r"version (\d+)\.(\d+)", answer.stdout)
-    if answer.status or not found:
-        said = one_line((answer.stderr.strip() or answer.stdout.strip())[:200])
-        raise BROKEN_AGENT.failure(
-            Message(
-                "{program}: {said}",
-                program=one_line(str(agent)),
-                said=said or Message("exit status {status}", status=answer.status),
-            )
-        )
-    return int(found[1]), int(found[2])
-
-
 @dataclass(frozen=True, slots=True)
 class Running:
     """An agent, by the address of its local API, and its URL that leads to LibreChat."""
@@ -143,9 +122,7 @@ def holder_of(api: LocalApi, public_url: str, addresses: Sequence[str]) -> str:
     return ""
 
 
-def open_endpoint(
-    api: LocalApi, address: str, port: int, requested_url: str, *, has_endpoints: bool
-) -> str:
+def open_endpoint(api: LocalApi, address: str, port: int, requested_url: str) -> str:
     """Have the agent open an endpoint that leads to the port, and return its public URL.
 
     Args:
@@ -153,25 +130,20 @@ def open_endpoint(
         address: host and port of the agent's API.
         port: on this machine.
         requested_url: "" for the account's own.
-        has_endpoints: whether the agent is of version `ENDPOINTS_SINCE` or later.
 
     Raises:
         Failure: the agent, or ngrok, refuses.
     """
     name = f"librechat-{port}"
-    if has_endpoints:
-        kind, document = (
-            "endpoints",
-            {"name": name, "upstream": {"url": f"http://localhost:{port}"}},
-        )
-        pinned = {"url": requested_url}
-    else:
-        kind, document = "tunnels", {"name": name, "addr": str(port), "proto": "http"}
-        pinned = {"domain": requested_url.removeprefix("https://")}
-    body = {**document, **(pinned if requested_url else {})}
-    status, answer = api.post(address, f"/api/{kind}", body)
+    pinned = {"url": requested_url} if requested_url else {}
+    endpoint = {"name": name, "upstream": {"url": f"http://localhost:{port}"}, **pinned}
+    status, answer = api.post(address, "/api/endpoints", endpoint)
+    if status == HTTPStatus.NOT_FOUND:  # endpoints are new in 3.30 (change log, 2025-09-23)
+        pinned = {"domain": requested_url.removeprefix("https://")} if requested_url else {}
+        tunnel = {"name": name, "addr": str(port), "proto": "http", **pinned}
+        status, answer = api.post(address, "/api/tunnels", tunnel)
     public_url = answer.get("url") or answer.get("public_url")
-    if status in {200, 201} and isinstance(public_url, str):
+    if status in {HTTPStatus.OK, HTTPStatus.CREATED} and isinstance(public_url, str):
         return public_url
     reason = _reason(answer) or Message("status {status}", status=status)
     raise failure_of(reason, otherwise=REFUSED)
