@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.librechat.example import env_example
+from tests.librechat.hostile import case
 from tests.librechat.readers import (
     needs_compose,
     read_by_compose,
@@ -17,6 +18,8 @@ from tests.librechat.readers import (
     read_by_python_dotenv,
     read_by_shell,
 )
+from tests.seed import SEED
+from wizard.findings import Failure
 from wizard.librechat.env_file import EnvFile, How
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.setup import (
@@ -332,3 +335,15 @@ def test_the_expiries_in_a_file_of_the_users_stay_as_they_are() -> None:
     line = "REFRESH_TOKEN_EXPIRY=(1000 * 60 * 60 * 24) * 7\n"
     made = plan(line + "SESSION_EXPIRY=1000 * 60 * 15\n")
     assert made.after.text.startswith(line + "SESSION_EXPIRY=1000 * 60 * 15\n")
+
+
+def test_a_second_run_over_any_file_changes_nothing() -> None:
+    refused = 0
+    for each in (case(SEED, number) for number in range(1_000)):
+        try:
+            first = plan_env(SETTINGS, each.file, None, port=3080)
+        except Failure:
+            refused += 1
+            continue
+        assert not plan_env(SETTINGS, first.after.to_bytes(), None, port=3080).changes, each
+    assert refused < 20
