@@ -50,6 +50,7 @@ from wizard.librechat.checkout import find
 from wizard.librechat.deployment import read_deployment
 from wizard.librechat.env_store import EnvStore
 from wizard.processes import SystemProcesses, programs
+from wizard.text import MASK
 from wizard.tunnels import certificates, trust
 from wizard.tunnels.certificates import FOLDER, local_authority
 from wizard.ui.console import Console
@@ -371,7 +372,7 @@ def test_a_traceback_acts_on_no_terminal_and_holds_no_secret_of_the_environment(
     )
     assert done.returncode == 70
     assert "Traceback" in done.stderr
-    assert "[hidden]" in done.stderr
+    assert MASK in done.stderr
     assert SECRET not in done.stderr
     assert not {"\x1b", "\x9b", "\x07", "\u202e", "\u061c"} & set(done.stderr)
 

@@ -37,7 +37,7 @@ KEYWORDS = {
     "_": (1,),
 }
 _SOURCES = {"wizard": ("**.py", "python"), "templates": ("**.j2", "jinja2")}
-_FIELD = re.compile(r"\{\w+[^}]*\}")
+_FIELD = re.compile(r"\{\w[^{}]*\}")
 
 
 def collected() -> Catalog:

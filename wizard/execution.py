@@ -22,9 +22,6 @@ from wizard.rules import BUG, rule
 INTERRUPTED = rule("LA002")
 SYSTEM_REFUSED = rule("LA015")
 
-# Secrets that are given to us by the environment; no program that we start has use for them.
-OUR_SECRETS = ("AUTH0_CLIENT_SECRET", "AUTH0_MANAGEMENT_TOKEN", "AUTH0_MANAGEMENT_CLIENT_SECRET")
-
 
 class Result(Protocol):
     """What a command returns."""
@@ -189,16 +186,18 @@ def system_ports(flags: Flags) -> Ports:
     from wizard.clock import SystemClock
     from wizard.desktop import NoDesktop, UserDesktop
     from wizard.http import Https
+    from wizard.librechat.secrets import secrets_of
     from wizard.platforms import state_folder
-    from wizard.processes import SystemProcesses, safe_path
+    from wizard.processes import SystemProcesses, safe_path, without_secrets
     from wizard.tunnels.certificates import known_authority
     from wizard.ui.console import Console
     from wizard.ui.prompts import LinePrompter, TerminalPrompter
 
     os.environ["PATH"] = safe_path(os.environ)  # libraries start browsers and clipboards by it
     environ = dict(os.environ)
-    for name in OUR_SECRETS:
-        os.environ.pop(name, None)  # browsers and others inherit what stays
+    ours = environ.keys() - without_secrets(environ).keys()
+    for name in ours:
+        del os.environ[name]  # browsers and others inherit what stays
     state_dir = state_folder(environ, Path.home()) / "librechat-auth0"
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
     language = flags.language
@@ -206,6 +205,7 @@ def system_ports(flags: Flags) -> Ports:
     # What programs read is English, also what a process in the background is to say of itself.
     said_in = Language(ENGLISH) if flags.json else language
     console = Console(language=said_in, plain=plain, quiet=flags.quiet, silent=flags.json)
+    console.hide(secrets_of((name, environ[name]) for name in ours))
     if language.in_place_of:
         console.warn(
             Message(
@@ -263,12 +263,9 @@ def _is_ci(environ: dict[str, str]) -> bool:
 
 
 def _show_traceback(ports: Ports) -> None:
-    """For a bug report: nothing in it acts on the terminal, and no secret of the environment is."""
+    """For a bug report: nothing in it acts on the terminal, and no known secret is in it."""
     import traceback
 
     from wizard.text import printable
 
-    text = traceback.format_exc()
-    for secret in filter(None, map(ports.environ.get, OUR_SECRETS)):
-        text = text.replace(secret, "[hidden]")
-    sys.stderr.write(printable(text))
+    sys.stderr.write(printable(ports.console.hidden(traceback.format_exc())))

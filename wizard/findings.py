@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
+
+from wizard.language import Message, changed
 
 
 class ExitCode(IntEnum):
@@ -90,6 +92,11 @@ class Finding:
     def severity(self) -> Severity:
         """The rule's severity."""
         return self.rule.severity
+
+    def changed(self, change: Callable[[str], str]) -> Finding:
+        """Return the finding with what others wrote in it changed, never the rule's own words."""
+        fix = changed(self.fix, change) if isinstance(self.fix, Message) else self.fix
+        return replace(self, detail=changed(self.detail, change), fix=fix)
 
     def as_json(self) -> dict[str, str | None]:
         """The finding as `--json` shows it."""

@@ -52,6 +52,22 @@ class Message(str):
         return Message(self.template, **values)
 
 
+def changed(text: str, change: Callable[[str], str]) -> str:
+    """Return the text with what others wrote in it changed.
+
+    Of a message those are the strings among its values, never its own words; of any other text
+    it is all of it.
+    """
+    if not isinstance(text, Message):
+        return change(text)
+    return text.filled(
+        **{
+            name: changed(value, change) if isinstance(value, str) else value
+            for name, value in text.values.items()
+        }
+    )
+
+
 def sentences(*texts: str) -> Message:
     """The texts one after the other; each is translated by itself."""
     return joined(" ", texts)

@@ -33,6 +33,23 @@ _BATCH_FILES = (".bat", ".cmd")
 _READ_BY_CMD = re.compile(r'["%&|<>^!\r\n]')
 
 
+# How the names of variables begin that hold secrets of ours or of LibreChat's.
+_SECRET_PREFIXES = ("AUTH0_", "OPENID_", "CREDS_", "JWT_", "MEILI_")
+_OF_THE_AUTH0_CLI = "AUTH0_CLI_"
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for a program, which needs none of our secrets and settings.
+
+    The auth0 CLI would take some of them for its own (auth0-cli issue 259).
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(_SECRET_PREFIXES) or name.startswith(_OF_THE_AUTH0_CLI)
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """A program that has ended.

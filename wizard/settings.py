@@ -50,7 +50,7 @@ class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the u
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = Message.of(reason)
 
 
 def parse_domain(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # C0 and C1 controls but tab and line feed, line and paragraph separators, and the marks that turn
 # the reading order.
@@ -13,10 +14,26 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BREAKS_LINES = re.compile(r"[\t\n]")
 # What is shown in the place of a secret.
 MASK = "••••••••"
+# A shorter secret may be a part of many words.
+LONG_SECRET = 8
 _REPLACEMENT = "�"
 _TYPEWRITER = str.maketrans(
     {"“": '"', "”": '"', "‘": "'", "’": "'", "…": "...", "–": "-", "•": "*", "›": ">", "→": "->"}
 )
+
+
+def without(secrets: Iterable[str], text: str) -> str:
+    """Return the text with each of the secrets, in this order, hidden, in small letters too.
+
+    A short one is hidden where it is a word of its own: as a part of a word it tells nothing.
+    """
+    for secret in secrets:
+        if secret.lower() in text.lower():  # names of hosts are written in small letters
+            hidden = re.escape(secret)
+            if len(secret) < LONG_SECRET:
+                hidden = rf"(?<![^\W_]){hidden}(?![^\W_])"
+            text = re.sub(hidden, MASK, text, flags=re.IGNORECASE)
+    return text
 
 
 def printable(text: str) -> str:

@@ -18,7 +18,7 @@ from wizard.auth0.tenant import network_finding
 from wizard.findings import Failure
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message, sentences
-from wizard.processes import Completed, Processes
+from wizard.processes import Completed, Processes, without_secrets
 from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.settings import InvalidValue, is_tenant_domain
@@ -33,18 +33,6 @@ _LACKS_SCOPE = re.compile(r"lacks scope: ([a-z_]+:[a-z_]+)")
 # RFC 6750 §2.1.
 _BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _BROKE = re.compile(r"failed to send request|unexpected EOF")
-# Ours; the CLI would take some of them for its own (auth0-cli issue 259).
-_OUR_VARIABLES = frozenset(
-    {
-        "AUTH0_DOMAIN",
-        "AUTH0_CLIENT_ID",
-        "AUTH0_CLIENT_SECRET",
-        "AUTH0_AUDIENCE",
-        "AUTH0_MANAGEMENT_TOKEN",
-        "AUTH0_MANAGEMENT_CLIENT_ID",
-        "AUTH0_MANAGEMENT_CLIENT_SECRET",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +155,7 @@ class Auth0Cli:
     def __init__(self, tenant: str, processes: Processes, environ: Mapping[str, str]) -> None:
         self._tenant = tenant
         self._processes = processes
-        self._environ = {k: v for k, v in environ.items() if k not in _OUR_VARIABLES}
+        self._environ = without_secrets(environ)
 
     def request(
         self,

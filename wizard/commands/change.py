@@ -12,6 +12,7 @@ from wizard.language import Message, sentences
 from wizard.librechat.env_diff import masked_diff
 from wizard.librechat.env_file import SPANS_LINES, Change, EnvFile, removed_lines
 from wizard.librechat.env_store import EnvStore
+from wizard.librechat.secrets import secrets_in
 from wizard.ports import Ports
 
 CHANGES_TO = Message("Changes to {file}:")
@@ -89,6 +90,7 @@ def change_env(
 
 def show(change: EnvChange, ports: Ports) -> None:
     """Show every line that goes or comes, secrets masked, the findings, and who can read it."""
+    ports.console.hide(secrets_in(change.before, change.after))
     ports.console.say(CHANGES_TO.filled(file=change.store.path))
     ports.console.diff(masked_diff(change.before, change.after, change.changes))
     notice = change.store.notice(change.after.to_bytes())

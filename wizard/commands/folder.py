@@ -12,6 +12,7 @@ from wizard.language import Message
 from wizard.librechat.checkout import Checkout, find, look_at, signs_of_use
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
+from wizard.librechat.secrets import secrets_of
 from wizard.librechat.setup import plan_env
 from wizard.ports import Ports
 from wizard.rules import rule
@@ -76,7 +77,9 @@ def find_folder(env_file: Path | None, ports: Ports) -> Folder:
         where = Message("The .env goes to {folder}.", folder=path.parent)
         findings.append(NOT_LIBRECHAT.finding(where))
     store = EnvStore(path, ports.state_dir, ports.last_words.append)
-    return Folder(checkout, store, store.read(), findings)
+    folder = Folder(checkout, store, store.read(), findings)
+    ports.console.hide(secrets_of(folder.values.items()))
+    return folder
 
 
 def tell_folder(folder: Folder, ports: Ports) -> None:

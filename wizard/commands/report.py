@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from wizard.librechat.checkout import look_at
 from wizard.librechat.variables import VARIABLES, Format, is_secret
 from wizard.ports import Ports
 from wizard.settings import host_of, is_loopback
+from wizard.text import MASK, without
 from wizard.tunnels import providers_of
 
 if TYPE_CHECKING:
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
 # Variables of free text in which nothing secret belongs.
 _HARMLESS_TEXTS = frozenset({"HOST", "OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"})
 MOST_VARIABLES = 500
+# Who the user is, to be found in the environment, in paths and in variables of these names.
+_PERSONAL = re.compile(r"^EMAIL|USER(?:NAME)?$|_EMAIL$")
+_SHORTEST_NAME = 4
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")
+_HOME = re.compile(
+    r"(?:(?<=/home/)|(?<=/Users/))[^/\s'\"]+|(?<=\\Users\\)[^\\\s'\"]+", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +70,25 @@ def run_report(
 def report_text(examination: Examination) -> str:
     """The report as Markdown; nothing in it is a secret."""
     subject = examination.subject
+    hidden = _hidden(subject)
     lines = [
         *_section("Versions", _versions(subject)),
-        *_section("Findings", _findings(examination.findings)),
-        *_section("Variables", _variables(subject)),
-        *_section("Tenant", _tenant(examination.tenant)),
+        *_section("Findings", _findings(examination.findings, hidden)),
+        *_section("Variables", _variables(subject, hidden)),
+        *_section("Tenant", _tenant(examination.tenant, hidden)),
         *_section("LibreChat", _librechat(subject)),
     ]
     text = "\n".join(["# librechat-auth0 report", *lines])
-    return subject.redacted(text)
+    return _HOME.sub(MASK, _EMAIL.sub(MASK, text)).encode("utf-8", "replace").decode()
+
+
+def _hidden(subject: Subject) -> Callable[[str], str]:
+    """Return what hides, in what others wrote, the file's secrets and who the user is."""
+    pairs = ((each.name, each.value.strip()) for each in subject.file.assignments)
+    names = {value for name, value in pairs if _PERSONAL.search(name)}
+    names |= {subject.environ.get(name, "") for name in ("LOGNAME", "USER", "USERNAME")}
+    personal = [name for name in names if len(name) >= _SHORTEST_NAME]
+    return lambda value: without(personal, subject.hidden(value))
 
 
 def tunnel_kind(url: str) -> str:
@@ -92,21 +111,21 @@ def _versions(subject: Subject) -> Iterator[str]:
     checkout = look_at(subject.path.parent)
     yield f"- librechat-auth0 {__version__}"
     yield f"- Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    yield f"- LibreChat checkout: {checkout.version or 'unknown'}"
+    yield f"- LibreChat checkout: {subject.without_secrets(checkout.version) or 'unknown'}"
     yield f"- Docker image: {subject.without_secrets(subject.deployment.image) or 'none'}"
 
 
-def _findings(findings: Iterable[Finding]) -> Iterator[str]:
+def _findings(findings: Iterable[Finding], hidden: Callable[[str], str]) -> Iterator[str]:
     for finding in findings:
-        detail = " ".join(finding.detail.split())
+        detail = " ".join(finding.changed(hidden).detail.split())
         yield f"- {finding.rule.id} {finding.severity.value}: {finding.rule.title}. {detail}"
 
 
-def _variables(subject: Subject) -> Iterator[str]:
+def _variables(subject: Subject, hidden: Callable[[str], str]) -> Iterator[str]:
     names = sorted(subject.assignments)
     yield "```"
     for name in names[:MOST_VARIABLES]:
-        yield f"{name}={_shown(name, subject)}"
+        yield f"{name}={hidden(_shown(name, subject))}"
     if len(names) > MOST_VARIABLES:
         yield f"and {len(names) - MOST_VARIABLES} more"
     yield "```"
@@ -125,16 +144,17 @@ def _shown(name: str, subject: Subject) -> str:
     return subject.without_secrets(value).replace("```", "'''")
 
 
-def _tenant(report: TenantReport | None) -> Iterator[str]:
+def _tenant(report: TenantReport | None, hidden: Callable[[str], str]) -> Iterator[str]:
     if report is None:
         yield "- not asked"
         return
     if report.discovery is not None:
-        yield f"- issuer: {report.discovery.issuer}"
-        yield f"- authorization endpoint: {report.discovery.authorization_endpoint}"
-        yield f"- token endpoint: {report.discovery.token_endpoint}"
-        yield f"- end session endpoint: {report.discovery.end_session_endpoint or 'none'}"
-        yield f"- ID tokens signed by: {', '.join(report.discovery.id_token_algorithms)}"
+        found = report.discovery
+        yield f"- issuer: {hidden(found.issuer)}"
+        yield f"- authorization endpoint: {hidden(found.authorization_endpoint)}"
+        yield f"- token endpoint: {hidden(found.token_endpoint)}"
+        yield f"- end session endpoint: {hidden(found.end_session_endpoint) or 'none'}"
+        yield f"- ID tokens signed by: {hidden(', '.join(found.id_token_algorithms))}"
     for result in report.results:
         yield f"- {result.title}: {result.outcome.value}"
 

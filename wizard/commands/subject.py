@@ -18,4 +18,6 @@ def read(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
     content = store.read()
     if content is None:
         raise NO_FILE.failure(Message("There is no {file}.", file=store.path))
-    return content, gather(store.path, content, ports.environ)
+    subject = gather(store.path, content, ports.environ)
+    ports.console.hide(subject.secrets)
+    return content, subject

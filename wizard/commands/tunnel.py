@@ -30,6 +30,7 @@ from wizard.language import Message, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
+from wizard.librechat.secrets import secrets_in
 from wizard.librechat.setup import doubts, url_values
 from wizard.ports import Ports
 from wizard.rules import rule
@@ -122,6 +123,7 @@ def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelRe
     if content is None:
         raise NO_ENV.failure(Message("There is no {file}.", file=store.path))
     reopening = _Reopening(options, ports, store, content)
+    ports.console.hide(secrets_in(reopening.file))
     with ExitStack() as stack:
         if options.detach:
             stack.enter_context(reopening.background.starting(store.path))

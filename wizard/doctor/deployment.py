@@ -30,8 +30,7 @@ _JUDGED_NAMES = frozenset({"DOMAIN_CLIENT", "DOMAIN_SERVER"})
 def _broken_document(subject: Subject) -> Iterator[Finding]:
     for document in subject.deployment.documents:
         if document.trouble:
-            trouble = Message.of(subject.without_secrets(document.trouble))
-            detail = Message("{file}: {trouble}", file=document.name, trouble=trouble)
+            detail = Message("{file}: {trouble}", file=document.name, trouble=document.trouble)
             yield BROKEN_DOCUMENT.finding(detail)
 
 

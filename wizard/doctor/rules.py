@@ -91,19 +91,15 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
             )
         )
         return
-    yield from (_redacted(finding, subject) for finding in found[:MOST_OF_ONE_RULE])
+    for finding in found[:MOST_OF_ONE_RULE]:
+        shown = finding.changed(subject.hidden)
+        if len(shown.detail) > LONGEST_DETAIL:
+            shown = replace(shown, detail=shown.detail[:LONGEST_DETAIL])
+        yield shown
     if len(found) > MOST_OF_ONE_RULE:
         yield check.rule.finding(
             Message("There are more than {count} of these.", count=MOST_OF_ONE_RULE)
         )
-
-
-def _redacted(finding: Finding, subject: Subject) -> Finding:
-    """The finding without a secret that stood where none is expected."""
-    detail, fix = (subject.redacted(text) for text in (finding.detail, finding.fix))
-    if len(detail) > LONGEST_DETAIL:
-        detail = detail[:LONGEST_DETAIL]
-    return Finding(finding.rule, detail, fix, finding.variable)
 
 
 def _edits(subject: Subject, checks: Sequence[Check]) -> dict[str, str]:

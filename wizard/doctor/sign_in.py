@@ -164,7 +164,7 @@ def _swapped(subject: Subject) -> Iterator[Finding]:
     client_id, secret = subject.value("OPENID_CLIENT_ID"), subject.value("OPENID_CLIENT_SECRET")
     if looks_like_client_secret(client_id) and _CLIENT_ID.fullmatch(secret):
         yield SWAPPED.finding(
-            "OPENID_CLIENT_ID has a secret's 64 characters, the secret a Client ID's 32.",
+            Message("OPENID_CLIENT_ID has a secret's 64 characters, the secret a Client ID's 32."),
             variable="OPENID_CLIENT_ID",
         )
 

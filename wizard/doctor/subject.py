@@ -17,8 +17,8 @@ from wizard.librechat.deployment import Deployment, Handed, Reader, read_deploym
 from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.git_index import is_tracked
 from wizard.librechat.instance import Instance
-from wizard.librechat.secrets import secrets_of, without
-from wizard.librechat.variables import VARIABLES, is_secret
+from wizard.librechat.secrets import secrets_of, without_forms
+from wizard.librechat.variables import VARIABLES, is_enabled, is_secret
 from wizard.librechat.versions import is_older
 from wizard.settings import (
     InvalidValue,
@@ -28,14 +28,11 @@ from wizard.settings import (
     parse_client_secret,
     parse_domain,
 )
-from wizard.text import MASK
+from wizard.text import MASK, without
 
 SHOWN_LENGTH = 80
-# What no public value of a sign-in looks like, yet every generated secret does.
-_SECRET_LOOK = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[a-z])[A-Za-z0-9_-]{40,}")
 _ORIGIN = re.compile(r"https?://[^/?#\s]+", re.IGNORECASE)
-_USER_INFO = re.compile(r"//[^/\s@]*@")
-_EXAMPLE_NAME = re.compile(r"^[ \t]*#?[ \t]*([A-Z][A-Z0-9_]*)=", re.MULTILINE)
+_EXAMPLE_NAME = re.compile(r"^[ \t]*+(?:#[ \t]*+)?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +90,8 @@ class Subject:
         return self.values.get(name, "").strip()
 
     def is_on(self, name: str) -> bool:
-        """LibreChat's `isEnabled`: only `true`, in any case (packages/api/src/utils/common.ts)."""
-        return self.value(name).lower() == "true"
+        """Return whether LibreChat takes the switch for on."""
+        return is_enabled(self.values, name)
 
     @property
     def reuses_tokens(self) -> bool:
@@ -134,7 +131,10 @@ class Subject:
     def seen(self, name: str) -> str:
         """The line as the file has it, its number first; a secret is masked."""
         if name in self.handed:
-            return f"{self.handed[name].where}: {name}={self.shown(name)}"
+            where = self.handed[name].where
+            return Message(
+                "{where}: {name}={value}", where=where, name=name, value=self.shown(name)
+            )
         line = self.line_of(name)
         if line is None:
             return Message("{name} is not set.", name=name)
@@ -160,32 +160,17 @@ class Subject:
     def without_secrets(self, text: str) -> str:
         """The first line of the text, not too long, and without a secret."""
         lines = text.splitlines() if text.strip() else [""]
-        line = self.redacted(text if lines == [text] else lines[0])
+        line = self.hidden(lines[0])
         return line if len(line) <= SHOWN_LENGTH else f"{line[: SHOWN_LENGTH - 1]}…"
 
-    def redacted(self, text: str) -> str:
-        """The text with everything hidden that is a secret or looks like one.
-
-        A message stays one, with its values hidden, where that hides as much.
-        """
-        hidden = self._redacted(text)
-        if isinstance(text, Message):
-            message = text.filled(
-                **{
-                    name: self.redacted(value) if isinstance(value, str) else value
-                    for name, value in text.values.items()
-                }
-            )
-            return message if message == hidden else hidden
-        return hidden
-
-    def _redacted(self, text: str) -> str:
-        shown = _SECRET_LOOK.sub(MASK, without(self._secrets, text))
-        shown = _USER_INFO.sub(f"//{MASK}@", shown)
+    def hidden(self, value: str) -> str:
+        """Return what others wrote without what is a secret or looks like one."""
+        shown = without_forms(without(self.secrets, value))
         return shown.encode("utf-8", "replace").decode()
 
     @cached_property
-    def _secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[str, ...]:
+        """What is hidden wherever it stands, the longest first."""
         written = ((each.name, each.value) for each in self.file.assignments)
         handed = ((name, each.value) for name, each in self.handed.items())
         return secrets_of((*written, *handed))

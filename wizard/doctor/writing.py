@@ -139,7 +139,7 @@ def _windows_lines(subject: Subject) -> Iterator[Finding]:
             else Message("It has Windows line ends.")
         )
     elif has_mark:
-        yield WINDOWS_LINES.finding("It has a byte order mark.")
+        yield WINDOWS_LINES.finding(Message("It has a byte order mark."))
 
 
 def _read_differently(subject: Subject) -> Iterator[Finding]:
@@ -168,7 +168,7 @@ def _tracked(subject: Subject) -> Iterator[Finding]:
     if subject.facts.is_tracked:
         name = subject.path.name
         yield TRACKED.finding(
-            str(subject.path),
+            Message("{file}", file=subject.path),
             fix=Message(
                 "git rm --cached {file}, add {file} to .gitignore, and change every secret in it.",
                 file=name,
@@ -250,7 +250,7 @@ def _proxy_missing(subject: Subject) -> Iterator[Finding]:
     has_proxy = subject.environ.get("HTTPS_PROXY") or subject.environ.get("https_proxy")
     told = any(subject.value(name) for name in ("PROXY", "HTTPS_PROXY", "https_proxy"))
     if has_proxy and not told and subject.deployment.has_api:
-        yield PROXY_MISSING.finding("HTTPS_PROXY is set here.", variable="PROXY")
+        yield PROXY_MISSING.finding(Message("HTTPS_PROXY is set here."), variable="PROXY")
 
 
 CHECKS = (

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from wizard.librechat.env_file import Change, EnvFile, How
-from wizard.librechat.secrets import secrets_in, without
+from wizard.librechat.secrets import secrets_in
 from wizard.librechat.variables import is_secret
-from wizard.text import MASK
+from wizard.text import MASK, without
 
 REMOVED, ADDED = "-", "+"
 _MOST_COMPARED_EXACTLY = 5_000

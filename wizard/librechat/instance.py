@@ -22,6 +22,7 @@ from wizard.http import (
     Trouble,
 )
 from wizard.language import Message, sentences
+from wizard.librechat.variables import is_enabled
 from wizard.rules import rule
 from wizard.settings import host_of, is_loopback
 from wizard.threads import begin
@@ -168,16 +169,12 @@ def expects_secure_cookie(values: Mapping[str, str]) -> bool:
 
 def has_sign_in(values: Mapping[str, str]) -> bool:
     """Whether LibreChat would show the button (api/server/routes/config.js, isOpenIdEnabled)."""
-
-    def is_on(name: str) -> bool:
-        return values.get(name, "").strip().lower() == "true"
-
     needed = ("OPENID_CLIENT_ID", "OPENID_ISSUER", "OPENID_SESSION_SECRET")
     has_secret = bool(values.get("OPENID_CLIENT_SECRET", "").strip())
     return (
-        is_on("ALLOW_SOCIAL_LOGIN")
+        is_enabled(values, "ALLOW_SOCIAL_LOGIN")
         and all(values.get(name) for name in needed)
-        and (has_secret or is_on("OPENID_USE_PKCE"))
+        and (has_secret or is_enabled(values, "OPENID_USE_PKCE"))
     )
 
 

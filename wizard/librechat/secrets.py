@@ -1,39 +1,86 @@
-"""The secrets of an `.env`, to be hidden wherever they stand: also where they do not belong."""
+"""The secrets of an `.env`, hidden wherever they stand: also where they do not belong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.text import MASK
 
-_SHORTEST_SECRET = 8
+# Shorter ones are guessed at once, and would hide parts of everything.
+_SHORTEST_SECRET = 4
+_LONGEST_PUBLIC_NUMBER = 5
+# What a secret's variable holds where there is no secret; user_provided is LibreChat's own word.
+_NO_SECRETS = frozenset(
+    {"true", "false", "none", "null", "undefined", "default", "optional", "user_provided"}
+)
+# Tokens that tell by how they begin whose they are, and JWTs.
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9])(?:sk-|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|xai-|AIza|AKIA|ASIA|ya29\."
+    r"|hf_|gsk_|[sr]k_live_|whsec_|eyJ)[\w.-]{8,}"
+)
+# As long as what no public value of a sign-in is, yet every generated secret.
+_GENERATED = re.compile(r"[A-Za-z0-9_-]{40,}")
+_USER_INFO = re.compile(r"(?<=//)[^/\s@]+(?=@)")
+_QUERY_VALUE = re.compile(r"([?&][^\s?&=#]*=)([^\s&#]{8,})")
+# Of a webhook's address.
+_LONG_PART = re.compile(r"(?<=/)[A-Za-z0-9_-]{20,}(?![^/?#\s])")
 
 
 def secrets_in(*files: EnvFile) -> tuple[str, ...]:
-    """The secrets of the files, also those of lines that a later one overrides."""
+    """Return the secrets of the files, also those of lines that a later one overrides."""
     return secrets_of((each.name, each.value) for file in files for each in file.assignments)
 
 
 def secrets_of(values: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """The secrets among values by name, the longest first.
+    """Return the secrets among values by name, the longest first.
 
-    A shorter one may be a part of it, and hidden before it would leave the rest of it to be seen.
+    A shorter one may be a part of it, and hidden before it would leave the rest to be seen.
     """
+    known = list(values)
+    names = {name for name, _ in known}
     secrets = {
         secret
-        for name, value in values
-        if name in VARIABLES
-        and is_secret(name)
-        and len(secret := value.strip()) >= _SHORTEST_SECRET
-        and secret not in VARIABLES[name].public_values
+        for name, value in known
+        for secret in _secrets_of(name, value)
+        if not _is_public(secret) and secret not in names and secret not in VARIABLES
     }
     return tuple(sorted(secrets, key=len, reverse=True))
 
 
-def without(secrets: Iterable[str], text: str) -> str:
-    """The text with each of the secrets, in this order, hidden."""
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text
+def without_forms(value: str) -> str:
+    """Return a value with everything hidden that has the form of a secret, whatever its name is."""
+    value = _USER_INFO.sub(MASK, _QUERY_VALUE.sub(rf"\1{MASK}", value))
+    for form in (_TOKEN, _GENERATED):
+        value = form.sub(lambda found: MASK if _is_random(found[0]) else found[0], value)
+    return value
+
+
+def _secrets_of(name: str, value: str) -> Iterator[str]:
+    yield from filter(_is_random, _TOKEN.findall(value))
+    if "://" in value:  # an address is public, but for these parts
+        for user_info in _USER_INFO.findall(value):
+            yield from (user_info, user_info.partition(":")[2])
+        if is_secret(name):
+            yield from (secret for _, secret in _QUERY_VALUE.findall(value))
+            yield from _LONG_PART.findall(value)
+    elif is_secret(name) and not (
+        name in VARIABLES and value.strip() in VARIABLES[name].public_values
+    ):
+        yield from (value.strip(), *map(str.strip, value.splitlines()))
+
+
+def _is_public(value: str) -> bool:
+    """Whether the value of a secret's variable is none: a switch, a number, a word of its own."""
+    return (
+        len(value) < _SHORTEST_SECRET
+        or value.lower() in _NO_SECRETS
+        or (value.isdecimal() and len(value) <= _LONGEST_PUBLIC_NUMBER)
+    )
+
+
+def _is_random(token: str) -> bool:
+    """Whether digits and small letters are mixed in it, as in no word."""
+    return any(map(str.isdigit, token)) and any(map(str.islower, token))

@@ -40,7 +40,7 @@ class Format(Enum):
     URL = Message("a URL")
 
 
-_PATTERNS = {
+PATTERNS = {
     Format.TEXT: r".*",
     Format.BOOLEAN: r"true|false",
     Format.ORIGIN: r"https?://[^/?#@\s]+",
@@ -90,8 +90,7 @@ class Variable:
     def accepts(self, value: str) -> bool:
         """Whether the value has the format."""
         return (
-            re.fullmatch(_PATTERNS[self.format], value.strip(), re.IGNORECASE | re.ASCII)
-            is not None
+            re.fullmatch(PATTERNS[self.format], value.strip(), re.IGNORECASE | re.ASCII) is not None
         )
 
 
@@ -158,14 +157,31 @@ INVENTED: Mapping[str, str] = {
 }
 
 # Addresses of databases carry passwords, so _URI and _URL count unless the table knows better.
-_SECRET_WORDS = re.compile(r"SECRET|KEY|TOKEN|PASS|CREDS|CREDENTIAL|PRIVATE|SALT|_SID$|_URI$|_URL$")
+_SECRET_WORDS = re.compile(
+    r"SECRET|KEY|TOKEN|PASS|CRED|PRIVATE|SALT|WEBHOOK"
+    r"|_(?:PW|PWD|PAT|JWT|DSN|SID|URI|URL)$"
+)
+_OF_NO_SECRET = re.compile(
+    r"^(?:ALLOW|DISABLE|ENABLE)_|_(?:COUNT|ENABLED|EXPIRY|HEADER|KIND|LENGTH|LIMIT|PREFIX|TTL)$"
+)
 
 
 def is_secret(name: str) -> bool:
-    """Whether a value of that name must never be shown; unknown names are judged by their words."""
+    """Return whether a value of that name is never shown; others are judged by their words."""
     if name in VARIABLES:
         return VARIABLES[name].secret
-    return _SECRET_WORDS.search(name.upper()) is not None
+    if is_known(name):
+        return name.endswith("_SECRET")
+    name = name.upper()
+    return bool(_SECRET_WORDS.search(name)) and not _OF_NO_SECRET.search(name)
+
+
+def is_enabled(values: Mapping[str, str], name: str) -> bool:
+    """Return what LibreChat's `isEnabled` does: only `true` counts, in any case.
+
+    Source: packages/api/src/utils/common.ts
+    """
+    return values.get(name, "").strip().lower() == "true"
 
 
 def is_known(name: str) -> bool:

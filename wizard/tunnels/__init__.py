@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from wizard.findings import Finding, Rule
     from wizard.processes import Processes
 
-# How the names of variables begin that hold secrets of LibreChat's or of ours.
-SECRET_PREFIXES = ("AUTH0_", "OPENID_", "CREDS_", "JWT_", "MEILI_")
 EVENTS_KEPT = 1000
 PROVIDER_MODULES: Mapping[str, str] = {name: f"wizard.tunnels.{name}" for name in TUNNELS}
 
@@ -230,11 +228,12 @@ def without_librechat_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
     localtunnel takes `HOST` and `PORT` for its own options.
     """
-    hidden = (*SECRET_PREFIXES, "LIBRECHAT_")
+    from wizard.processes import without_secrets
+
     return {
         name: value
-        for name, value in environ.items()
-        if name not in {"HOST", "PORT", "SUBDOMAIN"} and not name.startswith(hidden)
+        for name, value in without_secrets(environ).items()
+        if name not in {"HOST", "PORT", "SUBDOMAIN"} and not name.startswith("LIBRECHAT_")
     }
 
 

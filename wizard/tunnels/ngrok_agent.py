@@ -32,7 +32,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _WRAPPER_MAX_BYTES = 1 << 20
 # What pyngrok's installer says of its own (9.1, `_print_progress`), beside how far it is.
 _DOWNLOADING, _INSTALLING = Message("Downloading ngrok ..."), Message("Installing ngrok ...")
-_PERCENT = re.compile(r"(\d+)%")
+_PERCENT = re.compile(r"(\d{1,3})%")
 
 
 def find_agent(environ: Mapping[str, str], platform: str = sys.platform) -> Path | None:

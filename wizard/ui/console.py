@@ -10,13 +10,22 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TextIO
 
 from wizard.defaults import ENGLISH
 from wizard.findings import Finding, Outcome, Severity
-from wizard.language import Language, Message
+from wizard.language import Language, Message, changed
 from wizard.librechat.env_diff import REMOVED, DiffLine
-from wizard.text import encodable, is_unicode, one_line, printable, printable_json
+from wizard.text import (
+    LONG_SECRET,
+    encodable,
+    is_unicode,
+    one_line,
+    printable,
+    printable_json,
+    without,
+)
 from wizard.ui.screen import Kind, Line, Screen, columns, wrapped
 
 _SEVERITY_KINDS = {
@@ -76,11 +85,24 @@ class Console:
         self._plain = plain
         self._quiet = quiet or silent
         self._silent = silent
+        self._secrets: tuple[str, ...] = ()
 
     @property
     def is_terminal(self) -> bool:
         """Whether a person watches."""
         return self._screen.is_terminal
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Hide these from now on in what others wrote, never in words of ours.
+
+        Short ones would hide parts of names and paths; whoever shows a file's values hides them.
+        """
+        long = {secret for secret in secrets if len(secret) >= LONG_SECRET}
+        self._secrets = tuple(sorted({*self._secrets, *long}, key=len, reverse=True))
+
+    def hidden(self, text: str) -> str:
+        """Return what others wrote without the secrets that are known."""
+        return without(self._secrets, text)
 
     def step(self, number: int, total: int, title: str) -> None:
         """Where the user is."""
@@ -128,6 +150,7 @@ class Console:
 
     def finding(self, finding: Finding) -> None:
         """What is wrong, why, and the next step; problems are said even when quiet."""
+        finding = finding.changed(self.hidden)
         title = Message(
             "{title} ({rule})", title=Message.of(finding.rule.title), rule=finding.rule.id
         )
@@ -181,13 +204,13 @@ class Console:
 
     def live(self, text: str) -> None:
         """A line that passes by while a tunnel is open."""
-        self._show(Line(one_line(self.language.say(text)), Kind.HINT))
+        self._show(Line(one_line(self.language.say(self._without_secrets(text))), Kind.HINT))
 
     def data(self, value: Mapping[str, object]) -> None:
         """One JSON object on standard output."""
         # Readers expect UTF-8, which ASCII is too; Windows gives a redirected output others.
         takes_all = is_unicode(self._stdout.encoding or "utf-8")
-        text = json.dumps(value, indent=2, ensure_ascii=not takes_all)
+        text = json.dumps(_changed(value, self.hidden), indent=2, ensure_ascii=not takes_all)
         self._stdout.write(printable_json(text) + "\n")
         self._stdout.flush()
 
@@ -205,10 +228,29 @@ class Console:
 
     def _show(self, *lines: Line, loud: bool = False) -> None:
         if not self._silent and (loud or not self._quiet):
-            self._screen.show(lines)
+            self._screen.show(
+                [replace(line, text=self._without_secrets(line.text)) for line in lines]
+            )
+
+    def _without_secrets(self, text: str) -> str:
+        """The text, of whose own words none is hidden: whole where it is no message."""
+        return changed(text, self.hidden) if isinstance(text, Message) else text
 
     def _mark(self, name: str) -> str:
         if self._plain:
             return self.language.say(_PLAIN_MARKS.get(name, ""))
         symbol, ascii_symbol = _SYMBOLS[name]
         return symbol if self._screen.is_unicode else ascii_symbol
+
+
+def _changed(value: object, change: Callable[[str], str]) -> object:
+    """Return the JSON with what others wrote in its messages changed."""
+    match value:
+        case Message():
+            return changed(value, change)
+        case Mapping():
+            return {name: _changed(each, change) for name, each in value.items()}
+        case list() | tuple():
+            return [_changed(each, change) for each in value]
+        case _:
+            return value

@@ -22,9 +22,10 @@ from wizard.findings import Failure, Finding
 from wizard.language import Language, Message
 from wizard.platforms import own_session, reader_has_gone
 from wizard.process_control import end_child
+from wizard.processes import without_secrets
 from wizard.reading import load_json
 from wizard.rules import rule
-from wizard.tunnels import SECRET_PREFIXES, Tunnel, TunnelRequest
+from wizard.tunnels import Tunnel, TunnelRequest
 
 NO_WORD = rule("LA323")
 
@@ -51,9 +52,7 @@ class DetachedTunnel(Tunnel):
         self._name = name
         self._request = request
         self._env_file = env_file
-        self._environ = {
-            name: value for name, value in environ.items() if not name.startswith(SECRET_PREFIXES)
-        }
+        self._environ = without_secrets(environ)
         self._language = language
         self._background = Background(request.state_dir)
         self._process: subprocess.Popen[str] | None = None

@@ -1,0 +1,124 @@
+"""Secrets are hidden wherever their values stand, and words of ours never."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+
+from tests.doctor.cases import CASES, Case, env, subject
+from wizard.commands.report import report_text
+from wizard.doctor.examine import Examination
+from wizard.doctor.rules import diagnose
+from wizard.doctor.subject import Subject
+from wizard.execution import envelope
+from wizard.findings import ExitCode
+from wizard.language import Message
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.variables import is_secret, known_names
+from wizard.ui.console import Console
+
+# Known by the name of their variable: in no form that tells.
+BY_NAME = {
+    "SMTP_PW": "kelp otter",
+    "SMTP_PASSWORD": "Puffin77",
+    "JWT_SECRET": "walrus",
+    "MY_DSN": "postgres://sealion:Narwhal-5@db/x",
+    "SOME_API_KEY": "krill(.*)+krill",
+    "RSA_PRIVATE_KEY": "-----BEGIN KEY-----\nMIIEowIBAAKCAQEAx4\n-----END KEY-----",
+}
+SECRETS = (
+    "kelp otter",
+    "Puffin77",
+    "walrus",
+    "Narwhal-5",
+    "krill(.*)+krill",
+    "MIIEowIBAAKCAQEAx4",
+    # Known by their form, in variables whose names tell nothing.
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "sk-proj-T3BlbkFJabc123",
+    "AIzaSyD4-tE8x2Qq7o0",
+    "glpat-xY7_abc123DEF456",
+    "xoxb-1234567890-abcdefGH",
+    "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+)
+
+
+def with_secrets(text: str) -> str:
+    """The file, and in it variables with secrets."""
+    named = (f'{name}="{value}"' for name, value in BY_NAME.items())
+    return "\n".join([*named, text])
+
+
+def all_that_is_shown(checked: Subject) -> str:
+    """What `doctor`, its JSON and `report` show of the findings."""
+    found = diagnose(checked)
+    stdout, stderr = StringIO(), StringIO()
+    console = Console(stdout=stdout, stderr=stderr)
+    for finding in found:
+        console.finding(finding)
+    console.data(envelope("doctor", ExitCode.OK, found, {}))
+    report = report_text(Examination(checked, None, found))
+    return "\n".join([stdout.getvalue(), json.loads(json.dumps(stderr.getvalue())), report])
+
+
+@pytest.mark.parametrize("name", [name for name in known_names() if not is_secret(name)])
+def test_no_secret_is_shown_in_whose_value_it_may_stand(name: str) -> None:
+    for secret in SECRETS:
+        for value in (secret, f"https://x.example.com/{secret}?a={secret}#{secret}", f"a {secret}"):
+            shown = all_that_is_shown(subject(with_secrets(env(**{name: value}))))
+            assert secret.lower() not in shown.lower(), value
+
+
+def test_no_secret_is_shown_that_compose_hands_on() -> None:
+    lines = "".join(f"      - X{n}_KEY={secret}\n" for n, secret in enumerate(SECRETS))
+    compose = f"services:\n  api:\n    image: {SECRETS[1]}\n    environment:\n{lines}"
+    for secret in SECRETS:
+        text = env(OPENID_SCOPE=secret, OPENID_ISSUER=f"https://{secret}")
+        shown = all_that_is_shown(subject(text, compose=compose))
+        assert secret.lower() not in shown.lower()
+
+
+def own_words(text: str) -> Iterator[str]:
+    """The words of a message that are ours: those of its templates."""
+    if isinstance(text, Message):
+        yield from re.findall(r"[^\W_]{4,}", re.sub(r"\{\w+\}", " ", text.template))
+        for value in text.values.values():
+            if isinstance(value, str):
+                yield from own_words(value)
+
+
+def skeleton(text: str) -> object:
+    """The message without the strings that others wrote."""
+    if not isinstance(text, Message):
+        return None
+    values = text.values.items()
+    return text.template, {
+        name: skeleton(value) if isinstance(value, str) else value for name, value in values
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
+def test_no_word_of_ours_is_hidden(case: Case) -> None:
+    """Also not one that is a secret, such as the command of a remedy."""
+    before = [each for each in diagnose(case.broken) if each.rule.id == case.rule]
+    texts = [text for each in before for text in (each.detail, each.fix, Message(each.rule.fix))]
+    words = {word for text in texts for word in own_words(text)}
+    words |= {each.rule.fix for each in before}
+    secrets = (
+        f"W{number}_API_KEY='{word}'"
+        for number, word in enumerate(sorted(words))
+        if "'" not in word
+    )
+    file = EnvFile("\n".join([case.broken.file.text, *secrets]))
+    after = [
+        each for each in diagnose(replace(case.broken, file=file)) if each.rule.id == case.rule
+    ]
+    assert [skeleton(each.detail) for each in after] == [skeleton(each.detail) for each in before]
+    for one, other in zip(after, before, strict=True):
+        assert isinstance(other.detail, Message), "nobody knows whose words that are"
+        assert one.fix == other.fix or skeleton(one.fix) == skeleton(other.fix) is not None

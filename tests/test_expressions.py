@@ -1,0 +1,178 @@
+"""Every regular expression of the program takes time in proportion to the text, whatever it is."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import itertools
+import operator
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from re import _parser  # type: ignore[attr-defined]
+
+import pytest
+
+import wizard
+from wizard.auth0 import errors
+from wizard.librechat import variables
+
+ROOT = Path(wizard.__file__).parent
+FLAGS = {"IGNORECASE", "ASCII", "MULTILINE"}
+# Modules that take an expression from elsewhere than a name or the line itself.
+OTHERS = {
+    "auth0/errors.py": [meaning.text for meaning in errors.TABLE],
+    "text.py": [r"(?<![^\W_])hunter2(?![^\W_])"],
+    "librechat/variables.py": variables.PATTERNS.values(),
+    "tunnels/local.py": [r"p(?P<pid>\d+)\nc(?P<name>.+)", r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)'],
+}
+# What takes an expression by another name; else it is the method that tries the most.
+METHOD_OF = {"_SPACES_BEHIND": "match"}
+METHODS = {"match", "fullmatch", "search", "sub", "split", "findall", "finditer"}
+# At this length, an expression that is not linear needs tens of millions of steps and more.
+LONG = 8_000
+SHORT = LONG // 4
+SUSPICIOUS_SECONDS = 0.02
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def uses() -> Iterator[tuple[str, re.Pattern[str], str]]:
+    """Where an expression is used, the expression, and the method of `re`."""
+    for path in sorted(ROOT.rglob("*.py")):
+        where = path.relative_to(ROOT).as_posix()
+        tree = ast.parse(path.read_text("utf-8"))
+        if not any(isinstance(each, ast.Name) and each.id == "re" for each in ast.walk(tree)):
+            continue
+        names = vars(importlib.import_module(module_of(path)))
+        own = {name: each for name, each in names.items() if isinstance(each, re.Pattern)}
+        unseen = dict(own)
+        for node in ast.walk(tree):
+            match node:
+                case ast.Attribute(value=ast.Name(id=name), attr=method) if (
+                    method in METHODS and name in own
+                ):
+                    unseen.pop(name, None)
+                    yield f"{where}:{name}.{method}", own[name], method
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=method)) if (
+                    method in METHODS
+                ):
+                    text = node.args[0]
+                    written = [str(text.value)] if isinstance(text, ast.Constant) else OTHERS[where]
+                    for each in written:
+                        yield f"{where}:{node.lineno}", re.compile(each, flags_of(node)), method
+        for name, expression in unseen.items():  # such as those of a loop
+            yield f"{where}:{name}", expression, METHOD_OF.get(name, "sub")
+
+
+def flags_of(call: ast.Call) -> int:
+    named = {flag.attr for flag in ast.walk(call) if isinstance(flag, ast.Attribute)}
+    return functools.reduce(operator.or_, (re.RegexFlag[each] for each in named & FLAGS), 0)
+
+
+def samples(expression: re.Pattern[str]) -> list[str]:
+    """Texts that the parts of the expression match, each of them by itself."""
+    found: dict[str, None] = {}
+
+    def look(items: object) -> None:
+        run = ""
+        for kind, value in items:  # type: ignore[attr-defined]
+            name = str(kind)
+            if name == "LITERAL":
+                run += chr(value)
+                found.setdefault(chr(value))
+                continue
+            if run:
+                found.setdefault(run)
+            run = ""
+            if name == "IN":
+                for character in "a0A -_./\n\t:@=\"'x":
+                    if re.match(expression_of(value), character):
+                        found.setdefault(character)
+            elif name in {"ANY", "NOT_LITERAL"}:
+                found.setdefault("a")
+            elif name in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}:
+                look(value[2])
+            elif name == "SUBPATTERN":
+                look(value[3])
+            elif name in {"ASSERT", "ASSERT_NOT"}:
+                look(value[1])
+            elif name == "ATOMIC_GROUP":
+                look(value)
+            elif name == "BRANCH":
+                for each in value[1]:
+                    look(each)
+        if run:
+            found.setdefault(run)
+
+    look(_parser.parse(expression.pattern, expression.flags))
+    return list(found)[:14]
+
+
+CATEGORIES = {
+    "CATEGORY_DIGIT": r"\d",
+    "CATEGORY_NOT_DIGIT": r"\D",
+    "CATEGORY_SPACE": r"\s",
+    "CATEGORY_NOT_SPACE": r"\S",
+    "CATEGORY_WORD": r"\w",
+    "CATEGORY_NOT_WORD": r"\W",
+}
+
+
+def expression_of(items: list[tuple[object, object]]) -> str:
+    """The set, written out again."""
+    written = ""
+    for kind, value in items:
+        match str(kind), value:
+            case "NEGATE", _:
+                written = "^"
+            case "LITERAL", int(code):
+                written += re.escape(chr(code))
+            case "RANGE", (int(first), int(last)):
+                written += f"{re.escape(chr(first))}-{re.escape(chr(last))}"
+            case "CATEGORY", category:
+                written += CATEGORIES[str(category)]
+            case other:
+                raise AssertionError(f"a part of a set that nobody knows: {other}")
+    return f"[{written}]"
+
+
+def pumped(expression: re.Pattern[str], length: int) -> Iterator[str]:
+    """Long texts that almost match, in as many places as they can."""
+    parts = samples(expression)
+    for unit in [*parts, *map("".join, itertools.permutations(parts, 2))]:
+        for end in ("", "\x00", "!"):
+            yield (unit * (length // len(unit) + 1))[:length] + end
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.thread_time()
+    work()
+    return time.thread_time() - started
+
+
+def run(expression: re.Pattern[str], method: str, text: str) -> None:
+    if method == "sub":
+        expression.sub("", text)
+    elif method == "finditer":
+        list(expression.finditer(text))
+    else:
+        getattr(expression, method)(text)
+
+
+@pytest.mark.parametrize(
+    ("expression", "method"), [pytest.param(*use, id=where) for where, *use in uses()]
+)
+def test_it_is_linear(expression: re.Pattern[str], method: str) -> None:
+    texts = zip(pumped(expression, SHORT), pumped(expression, LONG), strict=True)
+    for short, long in texts:
+        if seconds(lambda: run(expression, method, long)) < SUSPICIOUS_SECONDS:  # noqa: B023
+            continue
+        few = min(seconds(lambda: run(expression, method, short)) for _ in range(3))  # noqa: B023
+        many = min(seconds(lambda: run(expression, method, long)) for _ in range(3))  # noqa: B023
+        assert many < 8 * few, f"{expression.pattern!r} on {long[:20]!r}…: {few:.3f}, {many:.3f} s"
