@@ -498,11 +498,11 @@ def test_a_record_that_is_being_replaced_is_no_broken_one(
     tunnel = BackgroundTunnel("/x/.env", "ngrok", "https://x.example", 3080, 1, "now", 0.0)
     background.keep(tunnel)
 
-    def refused(path: Path) -> bytes:
+    def refused(path: Path, flags: int) -> int:
         raise PermissionError(errno.EACCES, "Access is denied", str(path))
 
     with monkeypatch.context() as held:
-        held.setattr(Path, "read_bytes", refused)
+        held.setattr(os, "open", refused)
         assert background.all() == []
     assert background.all() == [tunnel]
 

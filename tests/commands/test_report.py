@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.commands.report import report_text, run_report, tunnel_kind
 from wizard.doctor.examine import Examination, conclude
 from wizard.doctor.rules import diagnose
+from wizard.doctor.subject import FileFacts
 from wizard.findings import ExitCode
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import VARIABLES
@@ -112,3 +114,28 @@ def test_any_value_can_be_reported(name: str, value: str) -> None:
 )
 def test_tunnel_kind(url: str, kind: str) -> None:
     assert tunnel_kind(url) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("OPENID_AUDIENCE", "otter.smith+x@mail.example.com", "otter.smith"),
+        ("OPENID_AUDIENCE", "https://api/otterling", "otterling"),
+        ("OPENID_AUDIENCE", "postmaster-of-us", "postmaster-of-us"),
+        ("HOST", "/home/otter/x", "/home/otter"),
+        ("HOST", "C:\\Users\\Otter Smith\\x", "Users\\Otter"),
+    ],
+)
+def test_who_the_user_is_is_hidden(name: str, value: str, told: str) -> None:
+    text = env(f"EMAIL_USERNAME=postmaster-of-us\n{name}='{value}'")
+    checked = subject(text, environ={"USER": "otterling"})
+    assert told not in report_text(conclude(checked, None, diagnose(checked)))
+
+
+def test_the_folder_of_a_user_names_nobody() -> None:
+    checked = subject(env())
+    path = Path("/Users/otter/LibreChat/.env")
+    checked = replace(checked, path=path, facts=FileFacts(is_tracked=True))
+    report = report_text(conclude(checked, None, diagnose(checked)))
+    assert "LA158" in report
+    assert "otter" not in report

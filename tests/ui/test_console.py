@@ -8,6 +8,7 @@ import pytest
 
 from tests.languages import speaking
 from wizard.findings import Outcome, Rule, Severity
+from wizard.language import Message
 from wizard.librechat.env_diff import ADDED, REMOVED, DiffLine
 from wizard.text import MASK
 from wizard.ui.console import Console
@@ -140,3 +141,24 @@ def test_rows_are_lines_where_nobody_watches() -> None:
     stdout = io.StringIO()
     Console(stdout=stdout).rows([("Why:  ", "word " * 40), ("", "")])
     assert stdout.getvalue() == f"Why:  {'word ' * 40}\n\n"
+
+
+def test_what_is_to_be_hidden_is_in_no_output() -> None:
+    """It is hidden in what others wrote, and in no word of ours; a short one hides no part."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    console = Console(stdout=stdout, stderr=stderr)
+    console.hide(["Why it matters.", "Otter-Otter-1"])
+    console.hide(["Do this.", "Otter-Otter-123", "tmp"])
+    console.finding(RULE.finding(Message("Seen: {words}.", words="otter-otter-123!")))
+    console.finding(RULE.finding("Otter-Otter-1"))
+    console.say(Message("{file} holds {text}", file="/tmp/x", text="Otter-Otter-123"))
+    console.outcome(Outcome.LIKELY, "API", Message("no {word}", word="Otter-Otter-1"))
+    console.live(Message("GET {path}", path="/Otter-Otter-1"))
+    found = RULE.finding(Message("Seen: {words}.", words="Otter-Otter-1"))
+    console.data({"checks": [{"detail": found.detail}], "fix": found.fix})
+    shown = stdout.getvalue() + stderr.getvalue()
+    assert "otter" not in shown.lower()
+    assert f"Seen: {MASK}!." in shown
+    assert shown.count("Why it matters.") == 2
+    assert shown.count("Do this.") == 3
+    assert f"/tmp/x holds {MASK}\n" in shown
