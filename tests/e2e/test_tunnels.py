@@ -335,10 +335,7 @@ def test_events_arrive_one_by_one(open_machine: Machine) -> None:
 
     assert len(arrivals) == 5
     spread = arrivals[-1] - arrivals[0]
-    if open_machine.name == "cloudflared":
-        assert spread < 0.3  # held back until the stream ends, which the user is told
-    else:
-        assert spread > 0.4
+    assert spread > 0.4
 
 
 def test_a_websocket_echoes(open_machine: Machine) -> None:
@@ -487,7 +484,9 @@ def test_nothing_is_left_of_tunnel(make: Make, name: str, number: signal.Signals
     running = machine.open()
     status = running.end(number)
 
-    assert status == (-number if number is signal.SIGKILL else 0)
+    # Ctrl-C is the usual end.
+    ends = {signal.SIGINT: 0, signal.SIGKILL: -signal.SIGKILL}
+    assert status == ends.get(number, 128 + number)
     assert until(lambda: not marked(running.mark)), marked(running.mark)
     with pytest.raises(ConnectionRefusedError):
         machine.connect()
