@@ -103,20 +103,20 @@ def timed_init(arguments: list[str]) -> dict[str, float]:
     import wizard.commands.init as command
     from wizard import execution
     from wizard.commands import folder
-    from wizard.librechat import checkout, setup
+    from wizard.librechat import checkout, env_plan
     from wizard.librechat.env_file import EnvFile
     from wizard.librechat.env_store import EnvStore
     from wizard.ui.screen import Screen
 
-    read_differently = setup.read_differently
+    read_differently = env_plan.read_differently
     # A generator's work is done when it is asked; here it is done at the call.
-    setup.read_differently = lambda *args: list(read_differently(*args))  # type: ignore[assignment]
+    env_plan.read_differently = lambda *args: list(read_differently(*args))  # type: ignore[assignment]
     clock.watch(REST, execution, "execute")
     clock.watch("LibreChat is found", command, "find_folder")
     clock.watch("the change is planned", folder, "plan_env")
     clock.watch("the .env is parsed", EnvFile, "__init__")
     clock.watch("the .env is edited, and that proved", EnvFile, "edited")
-    clock.watch("python-dotenv reads it too", setup, "read_differently")
+    clock.watch("python-dotenv reads it too", env_plan, "read_differently")
     clock.watch("lock, backup, rename", EnvStore, "save")
     clock.watch("fsync", os, "fsync")
     clock.watch("the Compose file is read", checkout, "read_compose")

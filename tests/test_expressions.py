@@ -16,14 +16,14 @@ from re import _parser  # type: ignore[attr-defined]
 import pytest
 
 import wizard
-from wizard.auth0 import errors
+from wizard.auth0 import error_table
 from wizard.librechat import variables
 
 ROOT = Path(wizard.__file__).parent
 FLAGS = {"IGNORECASE", "ASCII", "MULTILINE"}
 # Modules that take an expression from elsewhere than a name or the line itself.
 OTHERS = {
-    "auth0/errors.py": [meaning.text for meaning in errors.TABLE],
+    "auth0/error_table.py": [meaning.text for meaning in error_table.TABLE],
     "text.py": [r"(?<![^\W_])hunter2(?![^\W_])"],
     "librechat/variables.py": variables.PATTERNS.values(),
     "tunnels/local.py": [r"p(?P<pid>\d+)\nc(?P<name>.+)", r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)'],

@@ -20,7 +20,7 @@ import pytest
 from benchmarks.startup import checkout
 from tests.elsewhere import SYSTEMS
 from tests.fakes import NoProcesses
-from wizard import private
+from wizard import private_files
 from wizard.commands.background.process import LOG_BYTES
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.desktop import UserDesktop
@@ -29,6 +29,7 @@ from wizard.findings import Outcome, Rule
 from wizard.librechat import backups
 from wizard.librechat.env_diff import ADDED, DiffLine
 from wizard.librechat.env_store import LOCKED, EnvStore
+from wizard.os_errors import remedy
 from wizard.platforms import (
     command_line,
     own_session,
@@ -39,7 +40,6 @@ from wizard.platforms import (
 )
 from wizard.process_control import _from_ps, send, start_time
 from wizard.processes import _command, programs
-from wizard.refusals import remedy
 from wizard.text import MASK, encodable
 from wizard.tunnels import TunnelRequest
 from wizard.tunnels.caddy import CaddyTunnel
@@ -465,7 +465,7 @@ def test_a_save_waits_for_an_env_that_is_held(
 ) -> None:
     env = tmp_path / ".env"
     env.write_bytes(CRLF)
-    monkeypatch.setattr(private, "replace", partial(replace, platform="win32"))
+    monkeypatch.setattr(private_files, "replace", partial(replace, platform="win32"))
     Held(monkeypatch, 2)
     EnvStore(env, tmp_path / "state").save(CRLF, b"NEW=1\r\n")
 

@@ -42,7 +42,6 @@ from wizard.auth0.probes import Probes
 from wizard.auth0.tenant import SECRET_KEPT, is_usable_key, judge_metadata
 from wizard.auth0.tokens import judge_tokens
 from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.drafts import Drafts
 from wizard.findings import Outcome
 from wizard.http import Https, NetworkError, Trouble
 from wizard.known import Known
@@ -50,6 +49,7 @@ from wizard.librechat.checkout import find
 from wizard.librechat.deployment import read_deployment
 from wizard.librechat.env_store import EnvStore
 from wizard.processes import SystemProcesses, programs
+from wizard.saved_answers import SavedAnswers
 from wizard.text import MASK
 from wizard.tunnels import certificates, trust
 from wizard.tunnels.certificates import FOLDER, local_authority
@@ -246,7 +246,7 @@ def test_a_state_folder_that_cannot_be_is_told(home: Path) -> None:
 
 
 def keep_draft(state: Path, env_file: Path) -> None:
-    Drafts(state, env_file).keep(Known(domain="a.us.auth0.com"))
+    SavedAnswers(state, env_file).keep(Known(domain="a.us.auth0.com"))
 
 
 def open_log(state: Path, env_file: Path) -> None:

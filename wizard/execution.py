@@ -122,7 +122,7 @@ def _as_failure(error: BaseException) -> Failure:
         case KeyboardInterrupt():
             return INTERRUPTED.failure()
         case OSError():
-            from wizard.refusals import place_of, refusal
+            from wizard.os_errors import place_of, refusal
 
             place = place_of(error) or Message("an output")
             return SYSTEM_REFUSED.failure(refusal(error, place))

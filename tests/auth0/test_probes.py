@@ -24,8 +24,7 @@ from tests.auth0.scripted import (
     oauth,
     redirect,
 )
-from wizard.auth0.errors import Endpoint, Meaning
-from wizard.auth0.patience import LONGEST_WAIT, Patient
+from wizard.auth0.error_table import Endpoint, Meaning
 from wizard.auth0.probes import (
     Landing,
     Probes,
@@ -34,6 +33,7 @@ from wizard.auth0.probes import (
     judge_token,
     with_query,
 )
+from wizard.auth0.retry import LONGEST_WAIT, Patient
 from wizard.auth0.tenant import Discovery, judge_metadata
 from wizard.http import NetworkError, Response, Trouble
 from wizard.settings import Settings

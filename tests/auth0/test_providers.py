@@ -19,8 +19,8 @@ from tests.providers import (
     sign_in_at_simulacrum,
 )
 from tests.tenant.state import Tenant
-from wizard.auth0.checks import TenantReport, check_tenant
-from wizard.auth0.errors import Check
+from wizard.auth0.error_table import Check
+from wizard.auth0.live_checks import TenantReport, check_tenant
 from wizard.auth0.sign_in import SignIn
 from wizard.auth0.tokens import Judgement
 from wizard.clock import SystemClock

@@ -33,7 +33,7 @@ from tests.auth0.scripted import (
 from tests.auth0.test_tokens import access_token, id_token
 from tests.providers import free_port
 from tests.sockets import read_request, server
-from wizard.auth0.errors import Check
+from wizard.auth0.error_table import Check
 from wizard.auth0.probes import code_challenge
 from wizard.auth0.sign_in import MOST_ATTEMPTS, SignIn
 from wizard.auth0.tenant import judge_metadata

@@ -16,7 +16,7 @@ from tests.languages import BEGINS, pseudo
 from tests.providers import EMAIL, PASSWORD, Authority, Demo, free_port, furnish
 from tests.tenant.faults import tenant_server
 from tests.tenant.state import Tenant
-from wizard.auth0.checks import check_tenant
+from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.sign_in import SignIn
 from wizard.clock import SystemClock
 from wizard.language import Language

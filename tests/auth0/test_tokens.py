@@ -27,7 +27,7 @@ from tests.auth0.scripted import (
     signing_key,
 )
 from tests.languages import speaking, untranslatable
-from wizard.auth0.errors import Check, OAuthError
+from wizard.auth0.error_table import Check, OAuthError
 from wizard.auth0.tenant import judge_metadata
 from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_tokens
 from wizard.findings import Outcome

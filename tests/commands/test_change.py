@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import ScriptedPrompter, World, make_world
-from wizard.commands.answers import MISSING_OPTION
 from wizard.commands.change import EnvChange, Question, Written, change_env, consent
+from wizard.commands.values import MISSING_OPTION
 from wizard.findings import ExitCode, Failure
 from wizard.librechat.env_diff import diff
 from wizard.librechat.env_file import SPANS_LINES, EnvFile

@@ -9,9 +9,9 @@ from dotenv import dotenv_values
 from tests.fakes import ScriptedPrompter, make_world
 from wizard.commands.init import InitResult, run_init
 from wizard.commands.init_options import InitOptions
-from wizard.drafts import Drafts
 from wizard.findings import ExitCode, Failure
 from wizard.known import Known
+from wizard.saved_answers import SavedAnswers
 
 CLIENT_ID = "abcdefghijklmnopqrstuvwxyz012345"
 SECRET = "a-secret-that-nobody-may-see_0123456789"
@@ -265,7 +265,7 @@ def test_ctrl_c_changes_nothing_and_the_next_run_goes_on(checkout: Path) -> None
     result = run_init(chosen, world.ports, lambda _: None)
 
     assert result.settings.client_id == CLIENT_ID
-    assert Drafts(world.ports.state_dir, checkout / ".env").load() == Known()
+    assert SavedAnswers(world.ports.state_dir, checkout / ".env").load() == Known()
 
 
 def test_no_draft_holds_the_secret(checkout: Path, tmp_path: Path) -> None:

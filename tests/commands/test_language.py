@@ -38,7 +38,7 @@ from wizard.commands.doctor import DoctorOptions, run_doctor
 from wizard.commands.explain import run_explain
 from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
-from wizard.commands.live import LiveView
+from wizard.commands.live_view import LiveView
 from wizard.commands.provision import ProvisionOptions, run_provision
 from wizard.commands.report import run_report
 from wizard.commands.trust import TrustOptions, run_trust

@@ -15,7 +15,7 @@ from tests.fakes import ScriptedPrompter, World, make_world
 from tests.management_stand_in import LIMITS, SCOPES, Managed
 from tests.providers import free_port
 from tests.tenant.state import Api, Application, AuthMethod, Policy, User
-from wizard.auth0.checks import check_tenant
+from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.management_access import TokenClaims, by_token
 from wizard.auth0.sign_in import SignIn
 from wizard.clock import SystemClock

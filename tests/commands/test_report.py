@@ -16,7 +16,7 @@ from tests.fakes import FixedClock, make_world
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.commands.report import report_text, run_report, tunnel_kind
 from wizard.doctor.examine import Examination, conclude
-from wizard.doctor.rules import diagnose
+from wizard.doctor.registry import diagnose
 from wizard.doctor.subject import FileFacts
 from wizard.findings import ExitCode
 from wizard.librechat.env_file import EnvFile

@@ -15,11 +15,11 @@ import pytest
 
 from tests.fakes import NoHttp, ScriptedPrompter, World, make_world
 from tests.tunnels.conftest import free_port
-from wizard.commands import live
+from wizard.commands import live_view
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status, run_stop
 from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
-from wizard.commands.live import duration, event_text
+from wizard.commands.live_view import duration, event_text
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
 from wizard.findings import ExitCode, Failure
@@ -460,9 +460,9 @@ def test_a_sleep_and_the_end_are_told(monkeypatch: pytest.MonkeyPatch, folder: P
         def request(self, method: str, url: str, **_: Any) -> Response:
             return Response(url, 200, {}, b"OK")
 
-    monkeypatch.setattr(live, "SleepWatch", Slept)
+    monkeypatch.setattr(live_view, "SleepWatch", Slept)
     told: list[str] = []
-    view = live.LiveView(3080, Librechat(), told.append)
+    view = live_view.LiveView(3080, Librechat(), told.append)
 
     def show(state: str) -> None:
         told.append(state)

@@ -17,7 +17,7 @@ from wizard.doctor.examine import Examination, Task, examine, task_of
 from wizard.doctor.subject import Subject, settings_of
 from wizard.http import HttpClient, Response
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.setup import plan_env
+from wizard.librechat.env_plan import plan_env
 
 __all__ = ["authority", "demo", "demo_server"]
 

@@ -13,7 +13,7 @@ import pytest
 from tests.doctor.cases import CASES, Case, env, subject
 from wizard.commands.report import report_text
 from wizard.doctor.examine import Examination
-from wizard.doctor.rules import diagnose
+from wizard.doctor.registry import diagnose
 from wizard.doctor.subject import Subject
 from wizard.execution import envelope
 from wizard.findings import ExitCode

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.doctor.cases import CASES, env, subject
-from wizard.doctor.rules import can_be_mended, diagnose, repairs
+from wizard.doctor.registry import can_be_mended, diagnose, repairs
 from wizard.doctor.writing import silenced_rules
 from wizard.librechat.deployment import MAX_FILE_BYTES, MOST_INTERPOLATED, read_deployment
 from wizard.librechat.variables import VARIABLES

@@ -15,10 +15,10 @@ from tests.doctor.cases import (
     subject,
 )
 from tests.librechat.example import env_example
-from wizard.doctor.rules import diagnose
+from wizard.doctor.registry import diagnose
 from wizard.doctor.subject import Subject
 from wizard.findings import Severity
-from wizard.librechat.setup import plan_env
+from wizard.librechat.env_plan import plan_env
 from wizard.settings import Settings
 
 

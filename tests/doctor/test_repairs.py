@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.doctor.cases import CASES, COMPOSE, PUBLIC_URL, Case, env, subject
-from wizard.doctor.rules import CHECKS, can_be_mended, diagnose, repairs
+from wizard.doctor.registry import CHECKS, can_be_mended, diagnose, repairs
 from wizard.doctor.subject import Subject
-from wizard.librechat.setup import is_good_session_secret
+from wizard.librechat.env_plan import is_good_session_secret
 
 REPAIRS = {check.rule.id for check in CHECKS if check.repair}
 # Of these rules only some findings have a safe repair.

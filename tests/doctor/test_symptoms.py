@@ -9,7 +9,7 @@ import pytest
 from tests.doctor.cases import AUDIENCE, COMPOSE, DOMAIN, PUBLIC_URL, env, subject
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.doctor.examine import examine
-from wizard.doctor.rules import diagnose
+from wizard.doctor.registry import diagnose
 from wizard.doctor.subject import Subject
 from wizard.http import HttpClient, Response
 from wizard.librechat.env_file import EnvFile

@@ -20,7 +20,7 @@ from tests.e2e.terminal import CTRL_C, PLAIN, PROGRAM, Choose, Terminal
 from tests.librechat.example import env_example
 from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, free_port
 from wizard.language import Message, user_language
-from wizard.private import file_name
+from wizard.private_files import file_name
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHOWN = Path("/tmp/golden")

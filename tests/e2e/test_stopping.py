@@ -22,10 +22,10 @@ from tests.e2e.terminal import CTRL_C, CTRL_D, PLAIN, Choose, Terminal
 from tests.management_stand_in import Managed
 from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, free_port
 from tests.tunnels.conftest import until
-from wizard.drafts import Drafts
 from wizard.known import Known
 from wizard.librechat.env_store import EnvStore
 from wizard.processes import SystemProcesses
+from wizard.saved_answers import SavedAnswers
 from wizard.tunnels.certificates import local_authority
 from wizard.tunnels.trust import plan_trust
 from wizard.tunnels.trust import run as run_steps
@@ -119,7 +119,7 @@ RIGHT = values(
 
 def elsewhere(place: Place) -> None:
     """In a folder that is not LibreChat's, after a run that was stopped."""
-    Drafts(place.state_dir, place.env_file).keep(Known(domain="dev-old.us.auth0.com"))
+    SavedAnswers(place.state_dir, place.env_file).keep(Known(domain="dev-old.us.auth0.com"))
     place.cwd = place.tmp / "elsewhere"
     place.cwd.mkdir()
 

@@ -36,7 +36,7 @@ from tests.tenant.state import Tenant
 from tests.tunnels.conftest import free_port, until
 from tests.tunnels.loopback import MEGABYTE, Upstream, serving
 from tests.tunnels.test_localtunnel import MODULES, Server
-from wizard.auth0.checks import check_tenant
+from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.sign_in import SignIn
 from wizard.clock import SystemClock
 from wizard.demo.user import sign_in_like_a_user

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from wizard.librechat.env_file import is_writable
-from wizard.librechat.setup import (
+from wizard.librechat.env_plan import (
     GUARDING_CREDENTIALS,
     NEEDED_BY_A_NEW_FILE,
     SUGGESTED,

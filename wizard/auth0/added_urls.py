@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.private import file_name, private_folder, write_whole
+from wizard.private_files import file_name, private_folder, write_whole
 from wizard.reading import load_json, read_file
 from wizard.settings import NO_URLS, URL_LISTS, Urls
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wizard.auth0.checks import CheckResult
-from wizard.auth0.errors import Check, OAuthError
+from wizard.auth0.error_table import Check, OAuthError
+from wizard.auth0.live_checks import CheckResult
 from wizard.auth0.probes import client_credentials, refresh_parameters
 from wizard.auth0.tenant import Discovery, Jwk, network_finding
 from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_tokens

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from wizard.auth0.quoting import quoted
+from wizard.auth0.redact import quoted
 from wizard.auth0.tenant import Jwk
 from wizard.reading import load_json
 

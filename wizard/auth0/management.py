@@ -23,8 +23,8 @@ from wizard.auth0.management_plan import (
     needs_user_grant,
     values_of,
 )
-from wizard.auth0.patience import Patient
-from wizard.auth0.quoting import quoted
+from wizard.auth0.redact import quoted
+from wizard.auth0.retry import Patient
 from wizard.auth0.tenant import network_finding
 from wizard.clock import Clock
 from wizard.findings import Failure

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from wizard.auth0 import json_web_token
-from wizard.auth0.quoting import quoted
+from wizard.auth0.redact import quoted
 from wizard.auth0.tenant import network_finding
 from wizard.findings import Failure
 from wizard.http import HttpClient, NetworkError, Response, Trouble

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from wizard.auth0.errors import (
+from wizard.auth0.error_table import (
     NO_ERROR,
     Endpoint,
     Meaning,
@@ -23,7 +23,7 @@ from wizard.auth0.errors import (
     Row,
     classify,
 )
-from wizard.auth0.quoting import page_text, quoted
+from wizard.auth0.redact import page_text, quoted
 from wizard.auth0.tenant import SECRET_KEPT, Discovery, network_finding
 from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response

@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Sequence
 
-from wizard.auth0.checks import CheckResult
+from wizard.auth0.live_checks import CheckResult
 from wizard.auth0.tokens import Judgement
 from wizard.findings import Finding, Outcome, Severity
 from wizard.http_server import Answer

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
 from wizard.auth0.callback_server import CallbackServer
-from wizard.auth0.checks import CheckResult
-from wizard.auth0.errors import Check, Endpoint, OAuthError, explained
+from wizard.auth0.error_table import Check, Endpoint, OAuthError, explained
 from wizard.auth0.exchange import Attempt, Exchange
+from wizard.auth0.live_checks import CheckResult
 from wizard.auth0.probes import authorization_parameters, with_query
-from wizard.auth0.quoting import quoted
+from wizard.auth0.redact import quoted
 from wizard.auth0.result_page import judgement_page, refusal_page, security_headers
 from wizard.auth0.tenant import Discovery, Jwk
 from wizard.auth0.tokens import Judgement

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from wizard.auth0.patience import http_date
-from wizard.auth0.quoting import quoted
+from wizard.auth0.redact import quoted
+from wizard.auth0.retry import http_date
 from wizard.clock import Clock
 from wizard.findings import Finding, Rule
 from wizard.http import HttpClient, NetworkError, Response, Trouble

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wizard import dashboard
-from wizard.auth0.checks import CheckResult, Results
-from wizard.auth0.errors import Check, Endpoint, OAuthError, explained
+from wizard.auth0.error_table import Check, Endpoint, OAuthError, explained
 from wizard.auth0.json_web_token import Token, read
-from wizard.auth0.quoting import quoted
+from wizard.auth0.live_checks import CheckResult, Results
+from wizard.auth0.redact import quoted
 from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
 from wizard.findings import Finding, Outcome
 from wizard.http import Response

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wizard.commands.answers import MISSING_OPTION
+from wizard.commands.values import MISSING_OPTION
 from wizard.findings import Failure, Finding
 from wizard.language import Message, sentences
 from wizard.librechat.env_diff import masked_diff

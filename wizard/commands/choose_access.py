@@ -14,7 +14,7 @@ from wizard.auth0.management_access import (
     parse_token,
     tenant_domain,
 )
-from wizard.commands.answers import MAX_SECRET_BYTES, option, read_secret
+from wizard.commands.values import MAX_SECRET_BYTES, option, read_secret
 from wizard.dashboard import API_EXPLORER
 from wizard.language import Message
 from wizard.ports import Ports

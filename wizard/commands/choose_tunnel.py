@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wizard.commands.answers import MISSING_OPTION, option
 from wizard.commands.background.records import Background
-from wizard.commands.live import LiveView
+from wizard.commands.live_view import LiveView
 from wizard.commands.opened_urls import OpenedUrls
+from wizard.commands.values import MISSING_OPTION, option
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.interrupts import signal_code
 from wizard.language import Message, sentences

@@ -28,7 +28,7 @@ from wizard.language import Language, Message
 from wizard.loopback import is_free
 from wizard.platforms import command_line
 from wizard.ports import Ports
-from wizard.private import private_folder
+from wizard.private_files import private_folder
 from wizard.settings import Settings
 from wizard.tunnels.certificates import Authority, local_authority
 from wizard.tunnels.local import DEFAULT_PORT

@@ -8,16 +8,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.answers import (
+from wizard.commands.change import EnvChange, Question, change_env
+from wizard.commands.prove import show
+from wizard.commands.values import (
     INVALID_VALUE,
     MISSING_OPTION,
     env_store,
+    read_subject,
 )
-from wizard.commands.change import EnvChange, Question, change_env
-from wizard.commands.prove import show
-from wizard.commands.subject import read
 from wizard.doctor.examine import Examination, Task, examine, examine_again, task_of
-from wizard.doctor.rules import CHECKS, repairs
+from wizard.doctor.registry import CHECKS, repairs
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import silenced_rules
 from wizard.findings import ExitCode, Finding, Severity, exit_code_of
@@ -27,7 +27,7 @@ from wizard.ports import Ports
 from wizard.rules import all_rules
 
 if TYPE_CHECKING:
-    from wizard.auth0.checks import CheckResult
+    from wizard.auth0.live_checks import CheckResult
 
 
 _COUNTS = {
@@ -104,7 +104,7 @@ class _Doctor:
                 fix=Message("Add --yes to let --fix change the file."),
             )
         self.store = env_store(options.env_file, ports)
-        self.content, subject = read(self.store, ports)
+        self.content, subject = read_subject(self.store, ports)
         self.ignored |= silenced_rules(subject.file.text)
         self.subject = subject
         # Rules on values need nobody else.
@@ -188,7 +188,7 @@ class _Doctor:
     def _after_repair(self, before: Examination, result: DoctorResult) -> DoctorResult:
         """All rules again, over the file as it is now."""
         console, ports = self.ports.console, self.ports
-        _, subject = read(self.store, ports)
+        _, subject = read_subject(self.store, ports)
         with console.working("Looking again"):
             after = examine_again(subject, before, ports.http, ports.clock, offline=self.offline)
         if after.tenant is not before.tenant:

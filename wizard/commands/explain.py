@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from wizard.commands.answers import INVALID_VALUE
+from wizard.commands.values import INVALID_VALUE
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.language import Language, Message
 from wizard.ports import Ports

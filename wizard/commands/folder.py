@@ -11,9 +11,9 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, find, look_at, signs_of_use
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_plan import plan_env
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.secrets import secrets_of
-from wizard.librechat.setup import plan_env
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import InvalidValue, Settings

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.answers import librechat_port, option
 from wizard.commands.by_hand import show_dashboard_steps
 from wizard.commands.change import Question, change_env
 from wizard.commands.choose_tunnel import (
@@ -31,19 +30,20 @@ from wizard.commands.questions import (
     require_everything,
     same_client,
 )
+from wizard.commands.values import librechat_port, option
 from wizard.commands.walk import Step, walk
-from wizard.drafts import Drafts
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, how_to_restart
 from wizard.ports import Ports
+from wizard.saved_answers import SavedAnswers
 from wizard.settings import Settings, parse_public_url
 from wizard.ui.prompts import Choice
 
 if TYPE_CHECKING:
-    from wizard.auth0.checks import CheckResult, TenantReport
+    from wizard.auth0.live_checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Judgement
 
 AFTER_A_FAILED_CHECK = (
@@ -133,7 +133,7 @@ class Progress:
 
     def keep(self, known: Known, ports: Ports) -> Progress:
         """Return the progress with these values, and save them for the next run."""
-        _drafts(self, ports).keep(known)
+        _saved_answers(self, ports).keep(known)
         return replace(self, known=known)
 
 
@@ -207,7 +207,7 @@ def _look_at_folder(progress: Progress, ports: Ports) -> Progress:
 
 def _resumed(progress: Progress, ports: Ports) -> Known:
     """Return the answers of an interrupted run, if the user wants to go on with them."""
-    drafts = _drafts(progress, ports)
+    drafts = _saved_answers(progress, ports)
     answers = drafts.load()
     if answers == Known() or ports.prompter is None:
         return Known()
@@ -270,7 +270,7 @@ def _set_up_auth0(progress: Progress, ports: Ports) -> Progress:
     known = wanted.known.or_else(Known(client_id=wanted.offered.client_id))
     known = known.or_else(Known(client_secret=same_client(known, wanted.offered).client_secret))
     complete = set_up_auth0(
-        known, progress.folder.store.path, ports, keep=_drafts(progress, ports).keep
+        known, progress.folder.store.path, ports, keep=_saved_answers(progress, ports).keep
     )
     if complete is None:
         return progress
@@ -343,11 +343,11 @@ def _write(progress: Progress, ports: Ports) -> Progress:
         console.done(
             Message("{file} is right already; it was not touched.", file=folder.store.path)
         )
-        _drafts(progress, ports).forget()
+        _saved_answers(progress, ports).forget()
         return replace(progress, result=result)
     written = change_env(change, Question(), ports, yes=True, dry_run=options.dry_run)
     if written.done:
-        _drafts(progress, ports).forget()
+        _saved_answers(progress, ports).forget()
     return replace(progress, result=replace(result, backup=written.backup, written=written.done))
 
 
@@ -385,8 +385,8 @@ def _result(progress: Progress) -> InitResult:
     return InitResult(path, progress.settings, (), findings, checks)
 
 
-def _drafts(progress: Progress, ports: Ports) -> Drafts:
-    return Drafts(ports.state_dir, progress.folder.store.path)
+def _saved_answers(progress: Progress, ports: Ports) -> SavedAnswers:
+    return SavedAnswers(ports.state_dir, progress.folder.store.path)
 
 
 def _what_was_done(progress: Progress) -> Message:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wizard.commands.background.records import real_path
-from wizard.private import file_name, private_folder, write_whole
+from wizard.private_files import file_name, private_folder, write_whole
 from wizard.reading import load_json, read_file
 from wizard.tunnels import provider, providers_of
 

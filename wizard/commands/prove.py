@@ -12,13 +12,13 @@ from wizard.ports import Ports
 from wizard.settings import Settings
 
 if TYPE_CHECKING:
-    from wizard.auth0.checks import CheckResult, TenantReport
+    from wizard.auth0.live_checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Judgement
 
 
 def check_values(settings: Settings, ports: Ports) -> TenantReport:
     """What the live tenant says of the values; shown."""
-    from wizard.auth0.checks import check_tenant
+    from wizard.auth0.live_checks import check_tenant
 
     with ports.console.working(Message("Asking {host}", host=settings.domain)):
         report = check_tenant(settings, ports.http, ports.clock)

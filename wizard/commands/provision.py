@@ -9,10 +9,6 @@ from typing import TYPE_CHECKING
 
 from wizard.auth0.management_access import claims_of
 from wizard.auth0.management_plan import PlannedChange
-from wizard.commands.answers import (
-    MISSING_OPTION,
-    env_store,
-)
 from wizard.commands.change import EnvChange, Question, Written, may_write, save, show
 from wizard.commands.choose_access import Credentials, choose_access, credentials
 from wizard.commands.folder import Folder
@@ -28,6 +24,10 @@ from wizard.commands.questions import (
     parsed,
     same_client,
 )
+from wizard.commands.values import (
+    MISSING_OPTION,
+    env_store,
+)
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message
@@ -37,7 +37,7 @@ from wizard.ports import Ports
 from wizard.settings import Settings, port_in
 
 if TYPE_CHECKING:
-    from wizard.auth0.checks import CheckResult
+    from wizard.auth0.live_checks import CheckResult
 
 MAKE_THEM = Question(
     text=Message("Make these changes?"),

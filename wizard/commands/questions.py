@@ -6,14 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from wizard.commands.answers import (
+from wizard.commands.init_options import InitOptions
+from wizard.commands.values import (
     INVALID_VALUE,
     MAX_SECRET_BYTES,
     MISSING_OPTION,
     option,
     read_secret,
 )
-from wizard.commands.init_options import InitOptions
 from wizard.known import Known
 from wizard.language import Message, joined
 from wizard.ports import Ports

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard import __version__
-from wizard.commands.answers import env_store
-from wizard.commands.subject import read
+from wizard.commands.values import env_store, read_subject
 from wizard.doctor.examine import Examination, examine
 from wizard.doctor.subject import Subject
 from wizard.findings import ExitCode, Finding
@@ -23,7 +22,7 @@ from wizard.text import MASK, without
 from wizard.tunnels import providers_of
 
 if TYPE_CHECKING:
-    from wizard.auth0.checks import TenantReport
+    from wizard.auth0.live_checks import TenantReport
 
 # Variables of free text in which nothing secret belongs.
 _HARMLESS_TEXTS = frozenset({"HOST", "OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"})
@@ -58,7 +57,7 @@ def run_report(
     Raises:
         Failure: there is no `.env`, or it cannot be read.
     """
-    _, subject = read(env_store(env_file, ports), ports)
+    _, subject = read_subject(env_store(env_file, ports), ports)
     with ports.console.working("Looking at the .env, the tenant and LibreChat"):
         examination = examine(subject, ports.http, ports.clock, offline=offline)
     text = report_text(examination)

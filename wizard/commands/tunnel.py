@@ -7,10 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wizard.commands.answers import (
-    env_store,
-    librechat_port,
-)
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import described
 from wizard.commands.background.tunnel import DetachedTunnel
@@ -23,15 +19,19 @@ from wizard.commands.choose_tunnel import (
     open_tunnel,
 )
 from wizard.commands.opened_urls import OpenedUrls
+from wizard.commands.values import (
+    env_store,
+    librechat_port,
+)
 from wizard.execution import Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message, sentences
 from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_plan import doubts, url_values
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.secrets import secrets_in
-from wizard.librechat.setup import doubts, url_values
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import NO_URLS, URL_LISTS, urls_of

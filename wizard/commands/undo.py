@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wizard.commands.answers import env_store
 from wizard.commands.change import CHANGES_TO, Question, consent
+from wizard.commands.values import env_store
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
 from wizard.librechat.backups import Backup

@@ -13,23 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
-from wizard.commands.answers import env_store, librechat_port
 from wizard.commands.choose_tunnel import NO_TUNNEL, TunnelOptions, open_tunnel
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.prove import check_values, sign_in
-from wizard.commands.subject import read
+from wizard.commands.values import env_store, librechat_port, read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
-from wizard.doctor.rules import FILE_CHECKS, diagnose
+from wizard.doctor.registry import FILE_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
 from wizard.language import Message
-from wizard.librechat.instance import judge_instance, look_at_instance
+from wizard.librechat.running import judge_instance, look_at_instance
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import Settings
 
 if TYPE_CHECKING:
-    from wizard.auth0.checks import CheckResult, TenantReport
+    from wizard.auth0.live_checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Judgement
 
 NOT_SET_UP = rule("LA009")
@@ -81,7 +80,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
             signed in.
     """
     store = env_store(options.env_file, ports)
-    _, subject = read(store, ports)
+    _, subject = read_subject(store, ports)
     settings = settings_of(subject)
     if settings is None:
         raise NOT_SET_UP.failure(str(store.path))

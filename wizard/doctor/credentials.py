@@ -10,7 +10,7 @@ from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.deployment import PANEL_SERVICE
-from wizard.librechat.setup import (
+from wizard.librechat.env_plan import (
     BLANK_CREDENTIAL,
     PUBLIC_CREDENTIAL,
     blank_credentials,
@@ -117,4 +117,4 @@ CHECKS = (
     Check(PANEL_SECRET, _panel_secret),
     Check(BLANK_CREDENTIAL, _blank_credential),
 )
-# Those of `wizard.librechat.setup` are in its own.
+# Those of `wizard.librechat.env_plan` are in its own.

@@ -9,19 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from wizard.clock import Clock
-from wizard.doctor.rules import FILE_CHECKS, RUNNING_CHECKS, can_be_mended, diagnose
+from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, can_be_mended, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
 from wizard.findings import Finding, Severity
 from wizard.http import HttpClient
 from wizard.language import Message
-from wizard.librechat.instance import look_at_instance
+from wizard.librechat.running import look_at_instance
 from wizard.rules import BUG, all_rules
 from wizard.settings import Settings, port_in
 from wizard.threads import begin
 
 if TYPE_CHECKING:
-    from wizard.auth0.checks import TenantReport
+    from wizard.auth0.live_checks import TenantReport
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ def conclude(
 
 
 def _ask_tenant(settings: Settings, http: HttpClient, clock: Clock) -> TenantReport:
-    from wizard.auth0.checks import check_tenant
+    from wizard.auth0.live_checks import check_tenant
 
     return check_tenant(settings, http, clock)
 

@@ -10,8 +10,8 @@ from wizard.doctor.sign_in import NEEDED, fresh_session_secret
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.librechat.instance import has_sign_in
-from wizard.librechat.setup import is_good_session_secret
+from wizard.librechat.env_plan import is_good_session_secret
+from wizard.librechat.running import has_sign_in
 from wizard.librechat.variables import VARIABLES, Format, first_version, known_names
 from wizard.rules import rule
 from wizard.settings import (

@@ -16,7 +16,7 @@ from wizard.librechat.checkout import look_at, text_of
 from wizard.librechat.deployment import Deployment, Handed, Reader, read_deployment
 from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.git_index import is_tracked
-from wizard.librechat.instance import Instance
+from wizard.librechat.running import Instance
 from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.variables import VARIABLES, is_enabled, is_secret
 from wizard.librechat.versions import is_older

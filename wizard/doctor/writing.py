@@ -12,7 +12,7 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.access import private_fix
 from wizard.librechat.env_file import Assignment
-from wizard.librechat.setup import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
+from wizard.librechat.env_plan import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
 from wizard.librechat.variables import INVENTED, VARIABLES, Section, is_known, known_names
 from wizard.rules import rule
 
@@ -269,4 +269,4 @@ CHECKS = (
     Check(WINDOWS_LINES, _windows_lines),
     Check(PROXY_MISSING, _proxy_missing),
 )
-# Those of `wizard.librechat.setup` are in its own; the command itself sees the last two.
+# Those of `wizard.librechat.env_plan` are in its own; the command itself sees the last two.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wizard.private import file_name, private_folder, sync_folder, write_whole
+from wizard.private_files import file_name, private_folder, sync_folder, write_whole
 
 BACKUPS_KEPT = 10
 # What a killed run left under this name is replaced by the next one.

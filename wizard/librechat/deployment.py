@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.language import Message
+from wizard.os_errors import reason_of
 from wizard.reading import read_file
-from wizard.refusals import reason_of
 
 if TYPE_CHECKING:
     import yaml

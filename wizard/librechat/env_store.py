@@ -24,10 +24,10 @@ from wizard.librechat.access import AccessPlan, Notice, plan_access, readers
 from wizard.librechat.backups import PART, Backup, Backups
 from wizard.librechat.deployment import Deployment, read_compose
 from wizard.librechat.env_file import EnvFile
+from wizard.os_errors import place_of, refusal, remedy
 from wizard.platforms import user_id
-from wizard.private import file_name, private_folder, sync_folder, write_whole
+from wizard.private_files import file_name, private_folder, sync_folder, write_whole
 from wizard.reading import NOT_REGULAR, read_file
-from wizard.refusals import place_of, refusal, remedy
 from wizard.rules import rule
 
 UNREADABLE = rule("LA020")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from wizard import loopback
 from wizard.language import Message
 from wizard.platforms import command_line
-from wizard.private import private_folder, write_whole
+from wizard.private_files import private_folder, write_whole
 from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS

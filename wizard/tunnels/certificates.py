@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.language import Message
-from wizard.private import private_folder, write_whole
+from wizard.private_files import private_folder, write_whole
 from wizard.reading import read_file
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS

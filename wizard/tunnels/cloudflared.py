@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.private import private_folder, write_whole
+from wizard.private_files import private_folder, write_whole
 from wizard.rules import rule
 from wizard.supervisor import NOT_STARTED
 from wizard.tunnels import Offer, Tunnel, TunnelRequest

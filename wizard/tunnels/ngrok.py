@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from wizard.findings import Failure
 from wizard.language import Message
-from wizard.private import private_folder, write_whole
+from wizard.private_files import private_folder, write_whole
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.supervisor import NOT_RUNNABLE, NOT_STARTED
 from wizard.tunnels import Offer, Tunnel, TunnelRequest, ngrok_agent, ngrok_config

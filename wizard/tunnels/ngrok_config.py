@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from wizard.language import Message
-from wizard.private import write_whole
+from wizard.private_files import write_whole
 from wizard.reading import read_file
 from wizard.settings import InvalidValue
 from wizard.tunnels.ngrok_errors import BAD_CONFIGURATION, MALFORMED_TOKEN, TOKEN_NOT_SAVED

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.platforms import command_line, user_id
-from wizard.private import file_name, private_folder, write_whole
+from wizard.private_files import file_name, private_folder, write_whole
 from wizard.reading import read_file
 from wizard.rules import rule
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.live import LiveView
+from wizard.commands.live_view import LiveView
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Language
 from wizard.platforms import reader_has_gone

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.language import Message
-from wizard.private import file_name, private_folder, write_whole
+from wizard.private_files import file_name, private_folder, write_whole
 from wizard.process_control import end, start_time
 from wizard.reading import load_json, read_file
 from wizard.rules import rule

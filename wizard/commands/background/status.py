@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wizard.commands.answers import env_store
 from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.live import duration
+from wizard.commands.live_view import duration
+from wizard.commands.values import env_store
 from wizard.findings import ExitCode, Finding, exit_code_of
 from wizard.language import Message
 from wizard.ports import Ports

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.auth0.scripted import CALLBACK, CLIENT_ID, SECRET, SETTINGS
 from tests.languages import speaking
-from wizard.auth0 import errors
-from wizard.auth0.errors import Endpoint, Meaning, OAuthError, classify
-from wizard.auth0.quoting import QUOTED_LENGTH, page_text, quoted
+from wizard.auth0 import error_table
+from wizard.auth0.error_table import Endpoint, Meaning, OAuthError, classify
+from wizard.auth0.redact import QUOTED_LENGTH, page_text, quoted
 from wizard.language import Message, joined, sentences
 
 AUTHORIZE, CODE, REFRESH = Endpoint
@@ -156,12 +156,12 @@ def test_every_row_is_used_by_a_reported_text() -> None:
         id(classify(OAuthError(error, text), endpoint)) for endpoint, error, text, _ in ANSWERS
     }
     # Rows that repeat another with codes instead of words stand for other providers' wording.
-    known = {row.meaning for row in errors.TABLE if id(row) in reached}
-    assert known == {row.meaning for row in errors.TABLE}
+    known = {row.meaning for row in error_table.TABLE if id(row) in reached}
+    assert known == {row.meaning for row in error_table.TABLE}
 
 
-@pytest.mark.parametrize("row", errors.TABLE, ids=lambda row: row.meaning)
-def test_bad_news_names_a_page_of_the_dashboard_and_good_news_nothing(row: errors.Row) -> None:
+@pytest.mark.parametrize("row", error_table.TABLE, ids=lambda row: row.meaning)
+def test_bad_news_names_a_page_of_the_dashboard_and_good_news_nothing(row: error_table.Row) -> None:
     if row.cause is not None:
         finding = row.finding(OAuthError("x", "y"), SETTINGS)
         assert "https://manage.auth0.com/#/" in finding.fix

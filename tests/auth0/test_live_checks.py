@@ -31,8 +31,8 @@ from tests.auth0.scripted import (
     to_callback,
 )
 from tests.languages import speaking, untranslatable
-from wizard.auth0.checks import TENANT_CHECKS, CheckResult, TenantReport, check_tenant
-from wizard.auth0.errors import Check
+from wizard.auth0.error_table import Check
+from wizard.auth0.live_checks import TENANT_CHECKS, CheckResult, TenantReport, check_tenant
 from wizard.findings import ExitCode, Outcome, Severity
 from wizard.http import NetworkError, Response, Trouble
 from wizard.settings import Settings

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wizard.findings import Rule
 from wizard.language import Message
 from wizard.librechat.checkout import find
 from wizard.librechat.env_store import EnvStore
+from wizard.os_errors import refusal
 from wizard.ports import Ports
-from wizard.refusals import refusal
 from wizard.rules import rule
 from wizard.settings import (
     InvalidValue,
     parse_port,
     port_in,
 )
+
+if TYPE_CHECKING:
+    from wizard.doctor.subject import Subject
 
 INVALID_VALUE = rule("LA003")
 MISSING_OPTION = rule("LA004")
@@ -73,3 +76,20 @@ def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_
         raise rule.failure(refusal(error, Path(source))) from None
     except UnicodeDecodeError:
         raise rule.failure(Message("{file}: it is not UTF-8 text.", file=source)) from None
+
+
+def read_subject(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
+    """Return the `.env` and all that the rules look at.
+
+    Raises:
+        Failure: there is none, or it cannot be read.
+    """
+    from wizard.doctor.subject import gather
+    from wizard.doctor.writing import NO_FILE
+
+    content = store.read()
+    if content is None:
+        raise NO_FILE.failure(Message("There is no {file}.", file=store.path))
+    subject = gather(store.path, content, ports.environ)
+    ports.console.hide(subject.secrets)
+    return content, subject

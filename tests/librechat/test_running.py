@@ -13,7 +13,7 @@ from tests.languages import untranslatable
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.findings import Finding
 from wizard.http import WAITING, WAITING_HEADER, Https, NetworkError, Response, Trouble
-from wizard.librechat.instance import INSTANCE_CHECKS, judge_instance, look_at_instance
+from wizard.librechat.running import INSTANCE_CHECKS, judge_instance, look_at_instance
 
 Values = Mapping[str, str]
 

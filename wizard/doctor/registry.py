@@ -17,7 +17,7 @@ from wizard.doctor.subject import Subject
 from wizard.findings import Failure, Finding
 from wizard.language import Message
 from wizard.librechat.env_file import Change, EnvFile
-from wizard.librechat.instance import INSTANCE_CHECKS, InstanceJudge
+from wizard.librechat.running import INSTANCE_CHECKS, InstanceJudge
 from wizard.rules import BUG
 
 # Of one rule, on a file that was made to drown its reader.

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from wizard.auth0.errors import Check, Meaning, Row, as_it_came
-from wizard.auth0.patience import Patient
+from wizard.auth0.error_table import Check, Meaning, Row, as_it_came
 from wizard.auth0.probes import Answer, Landing, Probes
+from wizard.auth0.retry import Patient
 from wizard.auth0.tenant import Discovery, Jwk, fetch_discovery, fetch_keys
 from wizard.clock import Clock
 from wizard.findings import ExitCode, Finding, Outcome, exit_code_of

@@ -9,8 +9,8 @@ import pytest
 
 from tests.fakes import make_world
 from tests.tunnels.loopback import eventually
-from wizard.commands import live
-from wizard.commands.live import LiveView
+from wizard.commands import live_view
+from wizard.commands.live_view import LiveView
 from wizard.http import HttpClient
 from wizard.tunnels import EVENTS_KEPT, EventKind, TunnelEvent, TunnelRequest
 
@@ -21,7 +21,7 @@ CLOSED = TunnelEvent(EventKind.CLOSED, detail="the end")
 @pytest.fixture
 def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HttpClient:
     """LibreChat is not looked after."""
-    monkeypatch.setattr(live, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(live_view, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(LiveView, "_answers", lambda _: True)
     return make_world(tmp_path).ports.http
 

@@ -12,7 +12,7 @@ from tests.fakes import FixedClock
 from tests.languages import speaking, untranslatable
 from wizard.doctor.check import Check
 from wizard.doctor.examine import examine
-from wizard.doctor.rules import CHECKS, FILE_CHECKS, MOST_OF_ONE_RULE, diagnose
+from wizard.doctor.registry import CHECKS, FILE_CHECKS, MOST_OF_ONE_RULE, diagnose
 from wizard.doctor.subject import Subject
 from wizard.findings import Rule, Severity
 from wizard.http import Response

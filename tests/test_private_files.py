@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from wizard import private
+from wizard import private_files
 from wizard.interrupts import end_on_signals, signals_held
-from wizard.private import write_whole
+from wizard.private_files import write_whole
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and signals of POSIX")
 
@@ -79,9 +79,9 @@ def fail(number: int) -> Callable[..., Any]:
     ("place", "call", "named"),
     [
         (tempfile, "mkstemp", ""),
-        (private, "sync", "file"),
+        (private_files, "sync", "file"),
         (os, "fchmod", "file"),
-        (private, "replace", "file"),
+        (private_files, "replace", "file"),
     ],
 )
 def test_what_fails_leaves_the_old_file_and_names_no_temporary_one(
@@ -107,13 +107,13 @@ def test_a_signal_waits_until_the_file_is_in_place(
     monkeypatch: pytest.MonkeyPatch,
     handlers: None,
 ) -> None:
-    real = getattr(private, call)
+    real = getattr(private_files, call)
 
     def interrupted(*args: Any) -> Any:
         signal.raise_signal(number)
         return real(*args)
 
-    monkeypatch.setattr(private, call, interrupted)
+    monkeypatch.setattr(private_files, call, interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_whole(folder / "file", b"new")
     assert (folder / "file").read_bytes() == b"new"

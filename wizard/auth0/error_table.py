@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 
 from wizard import dashboard
-from wizard.auth0.quoting import decoded, quoted, secrets_of
+from wizard.auth0.redact import decoded, quoted, secrets_of
 from wizard.findings import Finding, Rule
 from wizard.language import Message
 from wizard.rules import GENERAL_VALUES, rule

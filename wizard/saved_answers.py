@@ -7,14 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from wizard.known import Known, known_in
-from wizard.private import file_name, private_folder, write_whole
+from wizard.private_files import file_name, private_folder, write_whole
 from wizard.reading import load_json, read_file
 
 _FOLDER = "drafts"
 _MAX_BYTES = 1 << 16
 
 
-class Drafts:
+class SavedAnswers:
     """The draft of one `.env`; a draft that cannot be kept or read is no draft."""
 
     def __init__(self, state_dir: Path, env_file: Path) -> None:

@@ -21,8 +21,7 @@ from tests.librechat.readers import (
 from tests.seed import SEED
 from wizard.findings import Failure
 from wizard.librechat.env_file import EnvFile, How
-from wizard.librechat.env_store import EnvStore
-from wizard.librechat.setup import (
+from wizard.librechat.env_plan import (
     BLANK_CREDENTIAL,
     GUARDING_CREDENTIALS,
     PUBLIC_CREDENTIAL,
@@ -33,6 +32,7 @@ from wizard.librechat.setup import (
     is_good_session_secret,
     plan_env,
 )
+from wizard.librechat.env_store import EnvStore
 from wizard.librechat.variables import VARIABLES
 from wizard.settings import Settings
 
