@@ -142,7 +142,7 @@ def test_a_zipapp_runs(wheel: Path, tmp_path: Path) -> None:
 def test_a_zipapp_of_the_checkout_runs(tmp_path: Path) -> None:
     """Templates beside the package, inside an archive."""
     folder = tmp_path / "checkout"
-    for name in ("wizard", "templates"):
+    for name in ("wizard", "templates", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc"))
     zipapp.create_archive(folder, tmp_path / "app.pyz", main="wizard.__main__:main")
     init(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,6 +173,29 @@ def test_modules_of_the_current_folder_are_not_run(
     monkeypatch.setenv("HOME", str(tmp_path))
     with SystemProcesses().start(["sh", "-c", "exit 7"]) as running:
         assert running.wait(20) == 7
+
+
+def test_it_works_from_an_archive_that_is_named_by_a_relative_path(tmp_path: Path) -> None:
+    """As a zipapp is run; programs do not run in our folder."""
+    with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
+        for file in (ROOT / "wizard").glob("*.py"):
+            archive.write(file, f"wizard/{file.name}")
+    code = (
+        "import sys; sys.path.insert(0, 'app.pyz')\n"
+        "from wizard.processes import SystemProcesses, __file__ as where\n"
+        "assert where.startswith('app.pyz'), where\n"
+        "running = SystemProcesses().start(['sh', '-c', 'exit 7'])\n"
+        "print(running.wait(), running.stderr.read())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "7 b''\n", done.stderr
 
 
 def test_the_program_gets_the_environment_and_nothing_of_ours(tmp_path: Path) -> None:

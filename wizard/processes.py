@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from wizard import supervisor
 from wizard.platforms import own_session
 from wizard.process_control import KILL, send_to_group
 
@@ -112,6 +111,21 @@ def safe_path(environ: Mapping[str, str]) -> str:
     return os.pathsep.join(next(filter(None, absolute), []))
 
 
+# Where this package is; a path into an archive too.
+_ROOT = str(Path(__file__).parents[1].absolute())
+_SUPERVISOR = (
+    f"import sys; sys.path.append({_ROOT!r})\n"
+    "from wizard.supervisor import main\n"
+    "sys.exit(main(sys.argv[1:]))"
+)
+
+
+def own_program(module: str, environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Return command and environment that run a module of this package as a program of its own."""
+    path = os.pathsep.join(filter(None, (_ROOT, environ.get("PYTHONPATH"))))
+    return [sys.executable, "-P", "-m", module], {**environ, "PYTHONPATH": path}
+
+
 def programs(name: str, environ: Mapping[str, str], platform: str = sys.platform) -> Iterator[Path]:
     """The programs of that name in the absolute folders of `PATH`, the first is the one to run.
 
@@ -177,7 +191,7 @@ class SystemProcesses:
         """
         command = _command(args, env)
         # A frozen Python has no interpreter for the supervisor.
-        ours = [sys.executable, "-I", "-S", supervisor.__file__] if sys.executable else []
+        ours = [sys.executable, "-I", "-S", "-c", _SUPERVISOR] if sys.executable else []
         return subprocess.Popen(
             [*ours, *command],
             stdin=subprocess.PIPE,

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from pkgutil import get_data
+from pathlib import Path
+
+import wizard
 
 
 @cache
 def resource(name: str) -> str:
-    """Return the text of that file.
+    """Return the text of that file, which may be in an archive.
 
     Raises:
         FileNotFoundError: the installation is broken.
     """
-    for place in (name, f"../{name}"):
+    folder = Path(wizard.__file__).parent
+    # As `pkgutil.get_data` does, which looks for `../` as it stands in an archive.
+    read: Callable[[str], bytes] = wizard.__loader__.get_data  # type: ignore[union-attr]
+    for place in (folder, folder.parent):
         try:
-            data = get_data("wizard", place)
+            return read(str(place / name)).decode("utf-8")
         except OSError:
             continue
-        if data is not None:
-            return data.decode("utf-8")
     raise FileNotFoundError(f"{name} is missing; reinstall librechat-auth0")

@@ -6,9 +6,8 @@ and holds the end of a pipe: when the pipe closes, it ends the program. On Linux
 the program becomes a child of this process (PR_SET_CHILD_SUBREAPER, prctl(2)), so that a program
 that moves to a session of its own is ended too.
 
-Runs as a script, without the rest of the package: `supervisor.py PROGRAM ARGUMENT…`. Its exit
-status is the program's, with shells' conventions: 127 if it cannot be started, 128 + N after
-signal N.
+`main` is called by an interpreter without site-packages. Its exit status is the program's, with
+shells' conventions: 127 if it cannot be started, 128 + N after signal N.
 """
 
 from __future__ import annotations
@@ -122,7 +121,3 @@ def _children() -> list[int]:
             if int(fields[1]) == os.getpid():
                 found.append(int(stat.parent.name))
     return found
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

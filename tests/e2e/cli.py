@@ -78,6 +78,6 @@ def marked(mark: str) -> dict[int, str]:
 
 def pid_of(mark: str, *words: str) -> int:
     """The one marked process whose command line has all the words, supervisors apart."""
-    programs = {pid: line for pid, line in marked(mark).items() if "supervisor.py" not in line}
+    programs = {pid: line for pid, line in marked(mark).items() if "wizard.supervisor" not in line}
     (pid,) = (pid for pid, line in programs.items() if all(word in line for word in words))
     return pid

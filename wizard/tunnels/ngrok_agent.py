@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard.language import Message
 from wizard.platforms import replace
-from wizard.processes import programs
+from wizard.processes import own_program, programs
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 from wizard.tunnels.child import Child
@@ -70,11 +70,8 @@ def download_agent(
         # Neither the archive nor half a program may be where others find or write it.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as private:
             fresh = Path(private) / target.name
-            command = [sys.executable, "-P", "-m", "wizard.tunnels.ngrok_download", str(fresh)]
-            root = str(Path(__file__).parents[2])
-            child = Child(
-                processes, command, {**environ, "TMPDIR": private, "PYTHONPATH": root}, hear
-            )
+            program, theirs = own_program("wizard.tunnels.ngrok_download", environ)
+            child = Child(processes, [*program, str(fresh)], {**theirs, "TMPDIR": private}, hear)
             try:
                 status = child.wait(DOWNLOAD_SECONDS)
             finally:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +21,7 @@ from wizard.findings import Failure, Finding
 from wizard.language import Language, Message
 from wizard.platforms import own_session, reader_has_gone
 from wizard.process_control import end_child
-from wizard.processes import without_secrets
+from wizard.processes import own_program, without_secrets
 from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.tunnels import Tunnel, TunnelRequest
@@ -102,17 +101,15 @@ class DetachedTunnel(Tunnel):
 
     def _start(self) -> subprocess.Popen[str]:
         log = self._background.open_log(self._env_file)
-        path = os.pathsep.join(
-            filter(None, (str(Path(__file__).parents[3]), self._environ.get("PYTHONPATH")))
-        )
+        command, environ = own_program(process.__name__, self._environ)
         try:
             return subprocess.Popen(
-                [sys.executable, "-P", "-m", process.__name__],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 encoding="utf-8",
-                env={**self._environ, "PYTHONPATH": path},
+                env=environ,
                 cwd=self._request.state_dir,
                 **own_session(),
             )
