@@ -531,11 +531,11 @@ def test_a_log_that_does_not_append_starts_anew(tmp_path: Path) -> None:
     """Windows hands a file down without the flag by which it appends."""
     log = tmp_path / "log"
     code = (
-        "import os, types\n"
-        "from wizard.commands.background.process import LOG_BYTES, _Holder\n"
-        "from wizard.language import Language\n"
+        "import os\n"
+        "from filelock import FileLock\n"
+        "from wizard.commands.background.process import LOG_BYTES, Log\n"
         "os.write(2, b'x' * (LOG_BYTES + 1))\n"
-        "_Holder._log(types.SimpleNamespace(_language=Language('en')), 'fresh')\n"
+        f"Log(FileLock({str(tmp_path / 'lock')!r})).write('fresh')\n"
     )
     with log.open("wb") as file:
         subprocess.run([sys.executable, "-c", code], stderr=file, cwd=ROOT, check=True)

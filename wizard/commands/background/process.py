@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live_view import LiveView
@@ -22,6 +22,9 @@ from wizard.process_control import start_time
 from wizard.reading import load_json
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, provider
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOG_BYTES = 1 << 20
 LOG_LOCK_SECONDS = 1.0  # `tunnel status` holds it for a moment when it looks
@@ -55,11 +58,10 @@ class _Holder:
         self._environ = dict(os.environ)
         self._name = str(order["tunnel"])
         self._language = Language.named(order["language"])
-        self._view = LiveView(order["port"], Https(self._environ), self._log)
+        self._view = LiveView(order["port"], Https(self._environ), self._write)
         self._background = Background(state_dir)
         self._env_file = str(order["env_file"])
-        self._log_lock = self._background.log_lock(Path(self._env_file))
-        self._log_turn = threading.Lock()
+        self._log = Log(self._background.log_lock(Path(self._env_file)))
         self._known: BackgroundTunnel | None = None
         self._request = TunnelRequest(
             port=order["port"],
@@ -101,8 +103,7 @@ class _Holder:
             opened_at=time.time(),
         )
         try:
-            with suppress(OSError):
-                self._log_lock.acquire(timeout=LOG_LOCK_SECONDS)
+            self._log.begin()
             self._background.keep(known)
             send(sys.stdout, {"stays": pid})
             nothing = os.open(os.devnull, os.O_RDWR)
@@ -126,7 +127,10 @@ class _Holder:
         if self._known is None:
             send(sys.stdout, {"progress": self._language.say(line)})
         else:
-            self._log(line)
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        self._log.write(self._language.say(line))
 
     def _told(self, finding: Finding) -> dict[str, object]:
         return {
@@ -136,13 +140,27 @@ class _Holder:
             "variable": finding.variable,
         }
 
-    def _log(self, line: str) -> None:
-        """Write to the log file, which is our error output, and starts anew when it is full.
 
-        `tunnel status` sees by a lock whether that works.
-        """
-        text = f"{one_line(self._language.say(line))}\n".encode()
-        with self._log_turn:
+class Log:
+    """The log file, which is our error output, and starts anew when it is full.
+
+    Args:
+        lock: held while the log can be written, which `tunnel status` sees.
+    """
+
+    def __init__(self, lock: BaseFileLock) -> None:
+        self._lock = lock
+        self._turn = threading.Lock()
+
+    def begin(self) -> None:
+        """Take the lock."""
+        with suppress(OSError):
+            self._lock.acquire(timeout=LOG_LOCK_SECONDS)
+
+    def write(self, line: str) -> None:
+        """Write a line; where that fails, let go of the lock until it succeeds again."""
+        text = f"{one_line(line)}\n".encode()
+        with self._turn:
             try:
                 if os.fstat(2).st_size > LOG_BYTES:
                     os.ftruncate(2, 0)
@@ -151,10 +169,10 @@ class _Holder:
             except OSError:
                 whole = False
             if not whole:
-                self._log_lock.release(force=True)
-            elif not self._log_lock.is_locked:
+                self._lock.release(force=True)
+            elif not self._lock.is_locked:
                 with suppress(OSError):
-                    self._log_lock.acquire()
+                    self._lock.acquire()
 
 
 def send(pipe: IO[str] | None, word: object) -> None:
