@@ -63,6 +63,9 @@ def test_the_authority_vouches_for_loopback_names_only(tmp_path: Path) -> None:
         "localhost",
         "127.0.0.0/8",
         "::1/128",
+        "<Name(CN=localhost)>",
+        "localhost",
+        "localhost",
     ]
     basic = ca.extensions.get_extension_for_class(x509.BasicConstraints)
     assert (basic.critical, basic.value.ca, basic.value.path_length) == (True, True, 0)
@@ -278,9 +281,7 @@ def forged(tmp_path: Path) -> tuple[Authority, Path]:
     key = certificates._new_key()
     names = x509.SubjectAlternativeName([x509.DNSName("www.example.com")])
     leaf = (
-        certificates._builder(
-            certificates._name("www.example.com"), ca_of(authority).subject, key, 30
-        )
+        certificates._builder(certificates._name("localhost"), ca_of(authority).subject, key, 30)
         .add_extension(names, critical=False)
         .sign(ca_key, SHA256())  # type: ignore[arg-type]
     )
@@ -300,6 +301,47 @@ def test_openssl_believes_it_for_localhost_only(forged: tuple[Authority, Path]) 
 
     assert verify(authority.certificate_file).endswith(": OK\n")
     assert "permitted subtree violation" in verify(forgery)
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize(
+    ("subject", "name", "purpose"),
+    [
+        ("/CN=localhost", "email:boss@example.com", "any"),
+        ("/CN=localhost", "URI:https://example.com/me", "any"),
+        ("/CN=Somebody Else", "DNS:localhost", "any"),
+        ("/CN=localhost", "email:me@localhost", "smimesign"),
+        ("/CN=localhost", "DNS:localhost", "sslclient"),
+    ],
+)
+def test_a_stolen_key_signs_nothing_but_localhosts_server(
+    tmp_path: Path, subject: str, name: str, purpose: str
+) -> None:
+    folder = own(tmp_path).ca_file.parent
+    extensions = tmp_path / "extensions"
+    extensions.write_text(
+        f"subjectAltName={name}\nextendedKeyUsage=emailProtection,clientAuth,codeSigning\n"
+    )
+
+    def openssl(*args: str) -> str:
+        command = ["openssl", *args]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    openssl(
+        *("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+        *("-keyout", "key.pem", "-out", "request.pem", "-subj", subject),
+    )
+    openssl(
+        *("x509", "-req", "-in", "request.pem", "-CA", str(folder / "ca.pem")),
+        *("-CAkey", str(folder / "ca-key.pem"), "-CAcreateserial", "-days", "30"),
+        *("-extfile", str(extensions), "-out", "leaf.pem"),
+    )
+    ca = str(folder / "ca.pem")
+
+    assert "OK" not in openssl("verify", "-CAfile", ca, "-purpose", purpose, "leaf.pem")
+    # It is a certificate of that authority: without the purpose and its names it would be right.
+    assert "subject" in openssl("x509", "-in", "leaf.pem", "-noout", "-subject")
 
 
 def test_python_refuses_the_forgery(forged: tuple[Authority, Path]) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 AUTHORITY_DAYS = 3650
 # Apple's limit is 825 days for authorities that a user added and 398 for built-in ones
 # (https://support.apple.com/103769): 397 is good everywhere.
+_LEAF_NAME = "localhost"
 LEAF_DAYS = 397
 RENEW_BEFORE_DAYS = 30
 LOCK_SECONDS = 30.0
@@ -206,7 +207,10 @@ def _is_current(leaf_file: Path, authority: Certificate) -> bool:
 
 
 def _new_authority(key: EllipticCurvePrivateKey) -> Certificate:
-    """A self-signed authority that can vouch for loopback names alone (RFC 5280, 4.2.1.10)."""
+    """Return a self-signed authority that can sign server certificates for localhost alone.
+
+    Each kind of name is constrained (RFC 5280, 4.2.1.10): one that is not mentioned is free.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
 
@@ -218,6 +222,9 @@ def _new_authority(key: EllipticCurvePrivateKey) -> Certificate:
             x509.DNSName("localhost"),
             x509.IPAddress(ipaddress.ip_network("127.0.0.0/8")),
             x509.IPAddress(ipaddress.ip_network("::1/128")),
+            x509.DirectoryName(_name(_LEAF_NAME)),
+            x509.RFC822Name(_LEAF_NAME),
+            x509.UniformResourceIdentifier(_LEAF_NAME),
         ],
         excluded_subtrees=None,
     )
@@ -226,6 +233,7 @@ def _new_authority(key: EllipticCurvePrivateKey) -> Certificate:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(sign_certificates=True), critical=True)
         .add_extension(constraints, critical=True)
+        .add_extension(_server_only(), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, SHA256())
     )
@@ -236,7 +244,6 @@ def _new_leaf(
 ) -> Certificate:
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.x509.oid import ExtendedKeyUsageOID
 
     def general(name: str) -> GeneralName:
         try:
@@ -245,12 +252,11 @@ def _new_leaf(
             return x509.DNSName(name)
 
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
-    server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     return (
-        _builder(_name("localhost"), authority.subject, key, LEAF_DAYS)
+        _builder(_name(_LEAF_NAME), authority.subject, key, LEAF_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(sign_certificates=False), critical=True)
-        .add_extension(server, critical=False)
+        .add_extension(_server_only(), critical=False)
         .add_extension(x509.SubjectAlternativeName(map(general, LOOPBACK_HOSTS)), critical=False)
         .add_extension(issuer_key, critical=False)
         .sign(authority_key, SHA256())
@@ -281,6 +287,13 @@ def _name(common_name: str, organization: str = "") -> x509.Name:
     if organization:
         attributes.append(x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, organization))
     return x509.Name(attributes)
+
+
+def _server_only() -> x509.ExtendedKeyUsage:
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    return x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
 
 
 def _key_usage(*, sign_certificates: bool) -> x509.KeyUsage:
