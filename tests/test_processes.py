@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,17 @@ from wizard.process_control import start_time
 from wizard.processes import MAX_LINE_BYTES, MAX_OUTPUT_BYTES, SystemProcesses, lines_of
 
 ROOT = Path(__file__).parent.parent
+
+
+def test_a_folder_of_the_path_that_cannot_be_looked_into_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's, for a user who has root's PATH; root may look everywhere but into a long name."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    monkeypatch.setenv("PATH", f"{closed}:/{'x' * 5000}:{os.environ['PATH']}")
+
+    assert SystemProcesses().which("sh") == Path(shutil.which("sh") or "")
 
 
 def test_what_a_program_wrote() -> None:

@@ -140,7 +140,8 @@ def programs(name: str, environ: Mapping[str, str], platform: str = sys.platform
             names = [name + suffix for suffix in suffixes]
     for folder in safe_path(environ).split(os.pathsep):
         for path in (Path(folder, each) for each in names):
-            if path.is_file() and os.access(path, os.X_OK):
+            # In this order: `is_file` raises where we may not look, as in root's folders.
+            if os.access(path, os.X_OK) and path.is_file():
                 yield path
 
 
