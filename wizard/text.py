@@ -22,18 +22,34 @@ _TYPEWRITER = str.maketrans(
 )
 
 
-def without(secrets: Iterable[str], text: str) -> str:
-    """Return the text with each of the secrets, in this order, hidden, in small letters too.
+class Secrets:
+    """What is hidden in texts, in small letters too, as names of hosts are written.
 
-    A short one is hidden where it is a word of its own: as a part of a word it tells nothing.
+    However many there are, the time that it takes depends on the text.
     """
-    for secret in secrets:
-        if secret.lower() in text.lower():  # names of hosts are written in small letters
-            hidden = re.escape(secret)
-            if len(secret) < LONG_SECRET:
-                hidden = rf"(?<![^\W_]){hidden}(?![^\W_])"
-            text = re.sub(hidden, MASK, text, flags=re.IGNORECASE)
-    return text
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self.values = frozenset(values)
+        self._by_length: dict[int, dict[str, str]] = {}
+        for value in self.values:
+            self._by_length.setdefault(len(value.lower()), {})[value.lower()] = value
+
+    def hidden_in(self, text: str) -> str:
+        """Return the text with each secret in it hidden, the longest first.
+
+        A shorter one may be a part of it, and hidden before it would leave the rest to be seen. A
+        short one is hidden where it is a word of its own: as a part of a word it tells nothing.
+        """
+        lower = text.lower()
+        for length in sorted(self._by_length, reverse=True):
+            known = self._by_length[length]
+            parts = (lower[at : at + length] for at in range(len(lower) - length + 1))
+            for found in {part for part in parts if part in known}:
+                hidden = re.escape(known[found])
+                if length < LONG_SECRET:
+                    hidden = rf"(?<![^\W_]){hidden}(?![^\W_])"
+                text = re.sub(hidden, MASK, text, flags=re.IGNORECASE)
+        return text
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,7 @@ from tests.languages import speaking
 from wizard.findings import Outcome, Rule, Severity
 from wizard.language import Message
 from wizard.librechat.env_diff import ADDED, REMOVED, DiffLine
-from wizard.text import MASK
+from wizard.text import MASK, Secrets
 from wizard.ui.console import Console
 
 RULE = Rule("LA999", Severity.WARNING, "A title", "Why it matters.", "Do this.")
@@ -147,8 +147,8 @@ def test_what_is_to_be_hidden_is_in_no_output() -> None:
     """It is hidden in what others wrote, and in no word of ours; a short one hides no part."""
     stdout, stderr = io.StringIO(), io.StringIO()
     console = Console(stdout=stdout, stderr=stderr)
-    console.hide(["Why it matters.", "Otter-Otter-1"])
-    console.hide(["Do this.", "Otter-Otter-123", "tmp"])
+    console.hide(Secrets(["Why it matters.", "Otter-Otter-1"]))
+    console.hide(Secrets(["Do this.", "Otter-Otter-123", "tmp"]))
     console.finding(RULE.finding(Message("Seen: {words}.", words="otter-otter-123!")))
     console.finding(RULE.finding("Otter-Otter-1"))
     console.say(Message("{file} holds {text}", file="/tmp/x", text="Otter-Otter-123"))

@@ -18,7 +18,7 @@ from wizard.librechat.checkout import look_at
 from wizard.librechat.variables import VARIABLES, Format, is_secret
 from wizard.ports import Ports
 from wizard.settings import host_of, is_loopback
-from wizard.text import MASK, without
+from wizard.text import MASK, Secrets
 from wizard.tunnels import providers_of
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _hidden(subject: Subject) -> Callable[[str], str]:
     pairs = ((each.name, each.value.strip()) for each in subject.file.assignments)
     names = {value for name, value in pairs if _PERSONAL.search(name)}
     names |= {subject.environ.get(name, "") for name in ("LOGNAME", "USER", "USERNAME")}
-    personal = [name for name in names if len(name) >= _SHORTEST_NAME]
-    return lambda value: without(personal, subject.hidden(value))
+    personal = Secrets(name for name in names if len(name) >= _SHORTEST_NAME)
+    return lambda value: personal.hidden_in(subject.hidden(value))
 
 
 def tunnel_kind(url: str) -> str:

@@ -28,7 +28,7 @@ from wizard.settings import (
     parse_client_secret,
     parse_domain,
 )
-from wizard.text import MASK, without
+from wizard.text import MASK, Secrets
 
 SHOWN_LENGTH = 80
 _ORIGIN = re.compile(r"https?://[^/?#\s]+", re.IGNORECASE)
@@ -165,12 +165,12 @@ class Subject:
 
     def hidden(self, value: str) -> str:
         """Return what others wrote without what is a secret or looks like one."""
-        shown = without_forms(without(self.secrets, value))
+        shown = without_forms(self.secrets.hidden_in(value))
         return shown.encode("utf-8", "replace").decode()
 
     @cached_property
-    def secrets(self) -> tuple[str, ...]:
-        """What is hidden wherever it stands, the longest first."""
+    def secrets(self) -> Secrets:
+        """What is hidden wherever it stands."""
         written = ((each.name, each.value) for each in self.file.assignments)
         handed = ((name, each.value) for name, each in self.handed.items())
         return secrets_of((*written, *handed))

@@ -13,7 +13,7 @@ from itertools import chain
 from wizard.librechat.env_file import Change, EnvFile, How
 from wizard.librechat.secrets import secrets_in
 from wizard.librechat.variables import is_secret
-from wizard.text import MASK, without
+from wizard.text import MASK
 
 REMOVED, ADDED = "-", "+"
 _MOST_COMPARED_EXACTLY = 5_000
@@ -66,7 +66,7 @@ def masked_diff(
     secrets = secrets_in(before, after)
     parts = {REMOVED: _secret_lines(before), ADDED: _secret_lines(after)}
     return tuple(
-        replace(line, text=without(secrets, _masked(line.text, parts[line.sign].get(line.number))))
+        replace(line, text=secrets.hidden_in(_masked(line.text, parts[line.sign].get(line.number))))
         for line in diff(before, after, changes)
     )
 

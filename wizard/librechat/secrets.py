@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import VARIABLES, is_secret
-from wizard.text import MASK
+from wizard.text import MASK, Secrets
 
 # Shorter ones are guessed at once, and would hide parts of everything.
 _SHORTEST_SECRET = 4
@@ -29,25 +29,21 @@ _QUERY_VALUE = re.compile(r"([?&][^\s?&=#]*=)([^\s&#]{8,})")
 _LONG_PART = re.compile(r"(?<=/)[A-Za-z0-9_-]{20,}(?![^/?#\s])")
 
 
-def secrets_in(*files: EnvFile) -> tuple[str, ...]:
+def secrets_in(*files: EnvFile) -> Secrets:
     """Return the secrets of the files, also those of lines that a later one overrides."""
     return secrets_of((each.name, each.value) for file in files for each in file.assignments)
 
 
-def secrets_of(values: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Return the secrets among values by name, the longest first.
-
-    A shorter one may be a part of it, and hidden before it would leave the rest to be seen.
-    """
+def secrets_of(values: Iterable[tuple[str, str]]) -> Secrets:
+    """Return the secrets among values by name."""
     known = list(values)
     names = {name for name, _ in known}
-    secrets = {
+    return Secrets(
         secret
         for name, value in known
         for secret in _secrets_of(name, value)
         if not _is_public(secret) and secret not in names and secret not in VARIABLES
-    }
-    return tuple(sorted(secrets, key=len, reverse=True))
+    )
 
 
 def without_forms(value: str) -> str:

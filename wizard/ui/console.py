@@ -19,12 +19,12 @@ from wizard.language import Language, Message, changed
 from wizard.librechat.env_diff import REMOVED, DiffLine
 from wizard.text import (
     LONG_SECRET,
+    Secrets,
     encodable,
     is_unicode,
     one_line,
     printable,
     printable_json,
-    without,
 )
 from wizard.ui.screen import Kind, Line, Screen, columns, wrapped
 
@@ -85,24 +85,24 @@ class Console:
         self._plain = plain
         self._quiet = quiet or silent
         self._silent = silent
-        self._secrets: tuple[str, ...] = ()
+        self._secrets = Secrets()
 
     @property
     def is_terminal(self) -> bool:
         """Whether a person watches."""
         return self._screen.is_terminal
 
-    def hide(self, secrets: Iterable[str]) -> None:
+    def hide(self, secrets: Secrets) -> None:
         """Hide these from now on in what others wrote, never in words of ours.
 
         Short ones would hide parts of names and paths; whoever shows a file's values hides them.
         """
-        long = {secret for secret in secrets if len(secret) >= LONG_SECRET}
-        self._secrets = tuple(sorted({*self._secrets, *long}, key=len, reverse=True))
+        long = {secret for secret in secrets.values if len(secret) >= LONG_SECRET}
+        self._secrets = Secrets(self._secrets.values | long)
 
     def hidden(self, text: str) -> str:
         """Return what others wrote without the secrets that are known."""
-        return without(self._secrets, text)
+        return self._secrets.hidden_in(text)
 
     def step(self, number: int, total: int, title: str) -> None:
         """Where the user is."""
