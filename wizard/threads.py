@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -13,6 +15,8 @@ T = TypeVar("T")
 
 def begin(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """The work, begun in a thread of its own, which is left behind when the process ends."""
+    from concurrent.futures import Future  # with logging and more, which few commands need
+
     future: Future[T] = Future()
 
     def run() -> None:
