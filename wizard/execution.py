@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn, Protocol, TextIO
+from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
 
 from wizard.defaults import ENGLISH
 from wizard.findings import ExitCode, Failure, Finding
@@ -18,6 +18,10 @@ from wizard.language import Language, Message, sentences
 from wizard.platforms import is_console, reader_has_gone
 from wizard.ports import Ports
 from wizard.rules import BUG, rule
+
+if TYPE_CHECKING:
+    from wizard.ui.console import Console
+    from wizard.ui.prompts import Prompter
 
 INTERRUPTED = rule("LA002")
 SYSTEM_REFUSED = rule("LA015")
@@ -189,9 +193,7 @@ def system_ports(flags: Flags) -> Ports:
     from wizard.librechat.secrets import secrets_of
     from wizard.platforms import state_folder
     from wizard.processes import SystemProcesses, safe_path, without_secrets
-    from wizard.tunnels.certificates import known_authority
     from wizard.ui.console import Console
-    from wizard.ui.prompts import LinePrompter, TerminalPrompter
 
     os.environ["PATH"] = safe_path(os.environ)  # libraries start browsers and clipboards by it
     environ = dict(os.environ)
@@ -214,13 +216,12 @@ def system_ports(flags: Flags) -> Ports:
                 language=language.in_place_of,
             )
         )
-    prompter = TerminalPrompter if not plain and _can_draw_questions() else LinePrompter
     return Ports(
         console=console,
         language=language,
-        prompter=prompter(console.warn, language) if can_ask else None,
+        prompter=_prompter(console, language, plain=plain) if can_ask else None,
         # Nobody but this machine's own https://localhost is vouched for by that authority.
-        http=Https(environ, extra_ca=partial(known_authority, state_dir)),
+        http=Https(environ, extra_ca=partial(_local_authority, state_dir)),
         clock=SystemClock(),
         processes=SystemProcesses(),
         desktop=NoDesktop() if flags.no_open or _is_ci(environ) else UserDesktop(environ),
@@ -228,6 +229,19 @@ def system_ports(flags: Flags) -> Ports:
         cwd=_current_folder(environ),
         state_dir=state_dir,
     )
+
+
+def _prompter(console: Console, language: Language, *, plain: bool) -> Prompter:
+    from wizard.ui.prompts import LinePrompter, TerminalPrompter
+
+    kind = TerminalPrompter if not plain and _can_draw_questions() else LinePrompter
+    return kind(console.warn, language)
+
+
+def _local_authority(state_dir: Path) -> Path | None:
+    from wizard.tunnels.certificates import known_authority
+
+    return known_authority(state_dir)
 
 
 def _open_missing_streams() -> None:

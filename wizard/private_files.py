@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 
 from wizard.interrupts import signals_held
@@ -88,6 +86,8 @@ def write_whole(
 def _temporary(path: Path, part: str) -> tuple[int, Path]:
     """A new and empty file beside `path`, of mode 0600: its descriptor and its path."""
     if not part:
+        import tempfile
+
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         return handle, Path(name)
     temporary = path.with_name(part)
@@ -143,4 +143,6 @@ def _about(path: Path) -> Iterator[None]:
 
 def file_name(what: Path | str | bytes) -> str:
     """A short name, of digits and letters, for the files that are kept about that one thing."""
+    from hashlib import sha256
+
     return sha256(os.fsencode(what)).hexdigest()[:16]

@@ -8,7 +8,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.change import EnvChange, Question, change_env
 from wizard.commands.prove import show
 from wizard.commands.values import (
     INVALID_VALUE,
@@ -178,6 +177,8 @@ class _Doctor:
             console.done("There is nothing that can be mended without you; nothing was written.")
             return result
         console.say()
+        from wizard.commands.change import EnvChange, Question, change_env
+
         change = EnvChange(self.store, self.content, examination.subject.file, file, changes)
         result = replace(result, changed=change.names)
         written = change_env(change, Question(), self.ports, yes=True, dry_run=self.options.dry_run)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject, issuer_without_path
 from wizard.findings import Finding
 from wizard.language import Message
+from wizard.librechat.secrets import random_hex
 from wizard.rules import rule
 from wizard.settings import (
     CALLBACK_PATH,
@@ -145,7 +145,7 @@ def _issuer(domain: str) -> str:
 
 def fresh_session_secret(_: Subject, __: Finding) -> Edits:
     """A repair: sign-ins that are under way begin again, nothing else is lost."""
-    return {"OPENID_SESSION_SECRET": secrets.token_hex(32)}
+    return {"OPENID_SESSION_SECRET": random_hex(32)}
 
 
 def _placeholder(subject: Subject) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,6 +10,7 @@ from itertools import groupby
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.env_file import Change, EnvFile, Suggestion, quoted
+from wizard.librechat.secrets import random_hex
 from wizard.librechat.variables import VARIABLES, Format, Section
 from wizard.rules import rule
 from wizard.settings import SESSION_SECRET_MIN_LENGTH, Settings, is_loopback, is_placeholder
@@ -67,7 +67,7 @@ def plan_env(
     signs_of_use: Sequence[str] = (),
     port: int,
     variables: Mapping[str, str] | None = None,
-    random_hex: RandomHex = secrets.token_hex,
+    random_hex: RandomHex = random_hex,
 ) -> EnvPlan:
     """Return the plan for the file.
 

@@ -29,6 +29,13 @@ _QUERY_VALUE = re.compile(r"([?&][^\s?&=#]*=)([^\s&#]{8,})")
 _LONG_PART = re.compile(r"(?<=/)[A-Za-z0-9_-]{20,}(?![^/?#\s])")
 
 
+def random_hex(size: int) -> str:
+    """Return so many random bytes in hexadecimal."""
+    from secrets import token_hex
+
+    return token_hex(size)
+
+
 def secrets_in(*files: EnvFile) -> Secrets:
     """Return the secrets of the files, also those of lines that a later one overrides."""
     return secrets_of((each.name, each.value) for file in files for each in file.assignments)
