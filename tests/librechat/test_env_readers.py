@@ -18,6 +18,7 @@ from tests.librechat.readers import (
 )
 from wizard.findings import Failure
 from wizard.librechat.env_file import EnvFile, Suggestion, is_writable, quoted
+from wizard.librechat.setup import without_comments
 
 hostile_bytes = st.lists(st.sampled_from(ALL_PIECES), max_size=16).map(b"".join)
 any_bytes = st.one_of(hostile_bytes, st.binary(max_size=60))
@@ -139,3 +140,39 @@ def odd_values() -> tuple[bytes, dict[str, str]]:
     base = "# c\nexport SPACES=x # kept\nEMPTY_WITH_COMMENT=1 # c\n#TILDE=1#c\nKEPT='k' # k\n"
     after, _ = EnvFile(base).edited(edits)
     return after.to_bytes(), {"KEPT": "k", **edits}
+
+
+lines = st.one_of(
+    st.sampled_from(
+        [
+            "",
+            "  ",
+            "\t",
+            "# a",
+            " # 'b",
+            '# "',
+            "A=1",
+            "B='x'",
+            'B="x',
+            "x'",
+            '"',
+            "A='it\\'s",
+            "\r",
+        ]
+    ),
+    st.text("AB= \t#'\"\\\r\n\v\f\x85\u2028x", max_size=8),
+)
+
+
+@careful
+@given(st.lists(lines, max_size=8).map("\n".join))
+def test_python_reads_the_same_without_comments(text: str) -> None:
+    assert read_by_python_dotenv(without_comments(text).encode()) == read_by_python_dotenv(
+        text.encode()
+    )
+
+
+def test_comments_stay_where_a_quote_is_open() -> None:
+    assert without_comments("# a\n\nA=1\r\n  # b\n") == "A=1\r"
+    for text in ("# a\nA='x\n# b'\n", '# a\nA=it"s\n', "# a\nA='\\'\n"):
+        assert without_comments(text) == text

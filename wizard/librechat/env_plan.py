@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -37,6 +38,7 @@ SHIPPED_WITHOUT_QUOTES = ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 SUGGESTED = ("OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH")
 SHOWN_LINES = 10
 
+_EMPTY_LINE = re.compile(r"[ \t]*(?:#[^\r]*)?\r?")
 RandomHex = Callable[[int], str]
 
 
@@ -243,8 +245,18 @@ def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Find
     # It reports lines it does not understand by logging; we report what they lead to.
     logging.getLogger("dotenv.main").addHandler(logging.NullHandler())
     text = file.text.removeprefix("\ufeff").encode("utf-8", "replace").decode()
-    read = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    read = dotenv_values(stream=io.StringIO(without_comments(text)), interpolate=False)
     for name, value in written.items():
         if read.get(name) != value:
             detail = Message("{name} is one of them.", name=name)
             yield READ_DIFFERENTLY.finding(detail, variable=name)
+
+
+def without_comments(text: str) -> str:
+    """Return the text without lines that hold nothing for python-dotenv, which reads slowly.
+
+    They stay where a quote may run over several lines.
+    """
+    kept = [line for line in text.split("\n") if not _EMPTY_LINE.fullmatch(line)]
+    is_open = any("\\" in line or line.count("'") % 2 or line.count('"') % 2 for line in kept)
+    return text if is_open else "\n".join(kept)
