@@ -132,8 +132,9 @@ class Progress:
         return self.known.settings(reuse_tokens=self.options.reuse_tokens)
 
     def keep(self, known: Known, ports: Ports) -> Progress:
-        """Return the progress with these values, and save them for the next run."""
-        _saved_answers(self, ports).keep(known)
+        """Return the progress with these values; where somebody was asked, save them."""
+        if ports.prompter is not None and known != self.known:
+            _saved_answers(self, ports).keep(known)
         return replace(self, known=known)
 
 

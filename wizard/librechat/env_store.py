@@ -215,8 +215,11 @@ class EnvStore:
         values: Mapping[str, str] = {}
         with suppress(Failure):  # an older file may be no text
             values = EnvFile.from_bytes(content).values()
-        reader = Deployment(read_compose(self.path.parent)).env_reader(values)
-        return plan_access(self.path, self.target, reader)
+        return plan_access(self.path, self.target, self._deployment.env_reader(values))
+
+    @cached_property
+    def _deployment(self) -> Deployment:
+        return Deployment(read_compose(self.path.parent))
 
     def _tidy(self) -> None:
         """Remove what a killed run left: ours under the lock, that of others when it is old."""
