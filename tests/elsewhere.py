@@ -7,22 +7,39 @@ other packages go on with this one; they have platform parts of their own.
 from __future__ import annotations
 
 import builtins
+import errno
 import importlib
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 
 @dataclass(frozen=True)
 class System:
-    """What a system lacks: whole modules, and names in others; and what it calls itself."""
+    """What a system lacks: whole modules, and names in others; what it calls itself and has."""
 
     modules: frozenset[str]
     names: Mapping[str, frozenset[str]]
     own: Mapping[str, Mapping[str, str]]
+    has: Mapping[str, ModuleType] = field(default_factory=dict)
+
+
+def _msvcrt() -> ModuleType:
+    """Locks as Windows has them."""
+    import fcntl
+
+    def locking(handle: int, how: int, _: int) -> None:
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_EX | fcntl.LOCK_NB) if how else fcntl.LOCK_UN)
+        except BlockingIOError:
+            raise PermissionError(errno.EACCES, "Permission denied") from None
+
+    made = ModuleType("msvcrt")
+    made.__dict__.update(LK_UNLCK=0, LK_NBLCK=2, locking=locking)
+    return made
 
 
 def _names(text: str) -> frozenset[str]:
@@ -54,6 +71,7 @@ SYSTEMS = {
             "locale": _names("nl_langinfo"),
         },
         own={"os": {"name": "neither"}, "sys": {"platform": "win32"}},
+        has={"msvcrt": _msvcrt()},
     ),
     "darwin": System(
         modules=_names("ossaudiodev spwd"),
@@ -102,6 +120,8 @@ def pretend(system: System) -> None:
         is_ours = str((globals or {}).get("__name__")).split(".")[0] == "wizard"
         if is_ours and name.partition(".")[0] in system.modules:
             raise ModuleNotFoundError(f"no module {name} on that system", name=name)
+        if is_ours and name in system.has and name not in sys.modules:
+            return system.has[name]
         module = ordinary(name, globals, locals, fromlist or (), level)
         if is_ours and (name in system.names or name in system.own):
             return _Seen(module, system.names.get(name, frozenset()), system.own.get(name, {}))

@@ -223,6 +223,31 @@ assert user_language("", {}).name == "en"
     )
 
 
+def test_windows_locks_one_byte(on_windows: Callable[[str], None]) -> None:
+    on_windows(
+        """
+calls = []
+
+def locking(handle, how, size):
+    if calls and calls[-1] == "lock" and how == 2:
+        raise PermissionError(13, "Permission denied")
+    calls.append({2: "lock", 0: "unlock"}[how])
+    assert size == 1
+
+sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, LK_UNLCK=0, locking=locking)
+from pathlib import Path
+from wizard.locks import LockHeld, locked
+with locked(Path("lock")):
+    try:
+        with locked(Path("lock")):
+            raise AssertionError
+    except LockHeld:
+        pass
+assert calls == ["lock", "unlock"]
+"""
+    )
+
+
 # Folders
 
 
@@ -532,10 +557,10 @@ def test_a_log_that_does_not_append_starts_anew(tmp_path: Path) -> None:
     log = tmp_path / "log"
     code = (
         "import os\n"
-        "from filelock import FileLock\n"
+        "from pathlib import Path\n"
         "from wizard.commands.background.process import LOG_BYTES, Log\n"
         "os.write(2, b'x' * (LOG_BYTES + 1))\n"
-        f"Log(FileLock({str(tmp_path / 'lock')!r})).write('fresh')\n"
+        f"Log(Path({str(tmp_path / 'lock')!r})).write('fresh')\n"
     )
     with log.open("wb") as file:
         subprocess.run([sys.executable, "-c", code], stderr=file, cwd=ROOT, check=True)

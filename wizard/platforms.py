@@ -120,6 +120,22 @@ def give_back_memory() -> None:
 
 if sys.platform == "win32":
 
+    def lock(handle: int) -> bool:
+        """Lock the file for this descriptor; False where another has it locked."""
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+
+    def unlock(handle: int) -> None:
+        """Let go of the lock."""
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
     def is_console(stream: TextIO) -> bool:
         """Whether a person is at the other end.
 
@@ -137,6 +153,22 @@ if sys.platform == "win32":
         return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(mode)))
 
 else:
+
+    def lock(handle: int) -> bool:
+        """Lock the file for this descriptor; False where another has it locked."""
+        import fcntl
+
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def unlock(handle: int) -> None:
+        """Let go of the lock."""
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_UN)
 
     def is_console(stream: TextIO) -> bool:
         """Whether a person is at the other end."""

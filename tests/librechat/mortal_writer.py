@@ -17,8 +17,6 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-import filelock  # noqa: F401  imported now, not in each child
-
 from wizard.librechat.env_store import EnvStore
 
 

@@ -345,9 +345,8 @@ def test_a_hard_link_keeps_the_old_content(store: EnvStore, tmp_path: Path) -> N
 
 
 AS_NOBODY = """
-import os, sys
+import fcntl, hashlib, os, sys, tempfile  # while we may still read what root has installed
 from pathlib import Path
-from filelock import FileLock  # while we may still read what root has installed
 from wizard.librechat.env_store import EnvStore
 from wizard.findings import Failure
 os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})

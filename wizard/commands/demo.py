@@ -25,6 +25,7 @@ from wizard.execution import Report
 from wizard.findings import Failure
 from wizard.http import HttpClient, Https, NetworkError
 from wizard.language import Language, Message
+from wizard.locks import LockHeld, locked
 from wizard.loopback import is_free
 from wizard.platforms import command_line
 from wizard.ports import Ports
@@ -150,12 +151,9 @@ def _demo_tenant(
 
 def _is_first(stack: ExitStack, state_dir: Path) -> bool:
     """Whether no other demo runs, which might be about to take the ports that are free now."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(private_folder(state_dir) / "demo.lock", mode=0o600)
     try:
-        stack.enter_context(lock.acquire(timeout=0))
-    except Timeout:
+        stack.enter_context(locked(private_folder(state_dir) / "demo.lock"))
+    except LockHeld:
         return False
     return True
 

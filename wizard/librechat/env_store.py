@@ -12,7 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from wizard.librechat.access import AccessPlan, Notice, plan_access, readers
 from wizard.librechat.backups import PART, Backup, Backups
 from wizard.librechat.deployment import Deployment, read_compose
 from wizard.librechat.env_file import EnvFile
+from wizard.locks import LockHeld, locked
 from wizard.os_errors import place_of, refusal, remedy
 from wizard.platforms import user_id
 from wizard.private_files import file_name, private_folder, sync_folder, write_whole
@@ -235,20 +236,14 @@ class EnvStore:
 
     @contextmanager
     def _locked(self, seconds: float) -> Iterator[None]:
-        from filelock import FileLock, Timeout
-
-        with _told_as(UNWRITABLE, self._lock_file):
-            private_folder(self._state_dir, self._lock_file.parent.name)
-            lock = FileLock(self._lock_file, timeout=seconds, mode=0o600)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise LOCKED.failure(str(self.path)) from None
-        try:
+        with ExitStack() as stack:
+            with _told_as(UNWRITABLE, self._lock_file):
+                private_folder(self._state_dir, self._lock_file.parent.name)
+                try:
+                    stack.enter_context(locked(self._lock_file, seconds))
+                except LockHeld:
+                    raise LOCKED.failure(str(self.path)) from None
             yield
-        finally:
-            with suppress(OSError):  # the end of the run lets go of it
-                lock.release()
 
 
 def _resolved(path: Path) -> Path:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.language import Message
+from wizard.locks import LockHeld, locked
 from wizard.private_files import private_folder, write_whole
 from wizard.reading import read_file
 from wizard.rules import rule
@@ -107,16 +108,15 @@ def local_authority(state_dir: Path, processes: Processes) -> Authority:
     Raises:
         Failure: it cannot be made or written.
     """
-    from filelock import FileLock, Timeout
-
     folder = state_dir / FOLDER
+    lock_file = folder / ".lock"
     try:
         private_folder(state_dir, FOLDER)
-        with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
+        with locked(lock_file, LOCK_SECONDS):
             return _from_mkcert(folder, processes) or _from_own(folder)
-    except Timeout as error:
+    except LockHeld as error:
         raise NO_CERTIFICATE.failure(
-            Message("another process holds {file}", file=error.lock_file),
+            Message("another process holds {file}", file=lock_file),
             fix=Message("End it, and try again."),
         ) from error
     except OSError as error:

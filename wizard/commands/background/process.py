@@ -8,23 +8,21 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live_view import LiveView
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Language
+from wizard.locks import LockHeld, locked
 from wizard.platforms import reader_has_gone
 from wizard.process_control import start_time
 from wizard.reading import load_json
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, provider
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
 
 LOG_BYTES = 1 << 20
 LOG_LOCK_SECONDS = 1.0  # `tunnel status` holds it for a moment when it looks
@@ -145,17 +143,18 @@ class Log:
     """The log file, which is our error output, and starts anew when it is full.
 
     Args:
-        lock: held while the log can be written, which `tunnel status` sees.
+        lock_file: its lock is held while the log can be written, which `tunnel status` sees.
     """
 
-    def __init__(self, lock: BaseFileLock) -> None:
-        self._lock = lock
+    def __init__(self, lock_file: Path) -> None:
+        self._lock_file = lock_file
+        self._held: ExitStack | None = None
         self._turn = threading.Lock()
 
     def begin(self) -> None:
         """Take the lock."""
-        with suppress(OSError):
-            self._lock.acquire(timeout=LOG_LOCK_SECONDS)
+        with self._turn:
+            self._take_lock(LOG_LOCK_SECONDS)
 
     def write(self, line: str) -> None:
         """Write a line; where that fails, let go of the lock until it succeeds again."""
@@ -168,11 +167,17 @@ class Log:
                 whole = os.write(2, text) == len(text)
             except OSError:
                 whole = False
-            if not whole:
-                self._lock.release(force=True)
-            elif not self._lock.is_locked:
-                with suppress(OSError):
-                    self._lock.acquire()
+            if whole:
+                self._take_lock(0.0)
+            elif self._held is not None:
+                self._held.close()
+                self._held = None
+
+    def _take_lock(self, seconds: float) -> None:
+        if self._held is None:
+            with suppress(OSError, LockHeld), ExitStack() as stack:
+                stack.enter_context(locked(self._lock_file, seconds))
+                self._held = stack.pop_all()
 
 
 def send(pipe: IO[str] | None, word: object) -> None:

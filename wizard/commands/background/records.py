@@ -12,16 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from wizard.language import Message
+from wizard.locks import LockHeld, locked
 from wizard.private_files import file_name, private_folder, write_whole
 from wizard.process_control import end, start_time
 from wizard.reading import load_json, read_file
 from wizard.rules import rule
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
 
 STARTING = rule("LA321")
 NOT_STOPPED = rule("LA322")
@@ -133,21 +130,16 @@ class Background:
         except OSError as error:
             raise NO_RECORD.failure(f"{path}: {error.strerror}.") from error
 
-    def log_lock(self, env_file: Path) -> BaseFileLock:
-        """Held by the process of the tunnel while it can write its log, whatever the disk does."""
-        from filelock import FileLock
-
-        path = self._file(env_file, "log-lock")
-        return FileLock(path, timeout=0, mode=0o600, thread_local=False)
+    def log_lock(self, env_file: Path) -> Path:
+        """Return the lock that a tunnel's process holds while it can write its log."""
+        return self._file(env_file, "log-lock")
 
     def log_has_stopped(self, env_file: Path) -> bool:
         """Whether the process of a tunnel that runs cannot write its log."""
-        from filelock import Timeout
-
         try:
-            with self.log_lock(env_file):
+            with locked(self.log_lock(env_file)):
                 return True
-        except Timeout:
+        except LockHeld:
             return False
         except OSError:  # a file system that became read-only
             return True
@@ -159,13 +151,11 @@ class Background:
         Raises:
             Failure: somebody does already.
         """
-        from filelock import FileLock, Timeout
-
         self._make_folder()
         try:
-            with FileLock(self._file(env_file, "lock"), timeout=LOCK_SECONDS, mode=0o600):
+            with locked(self._file(env_file, "lock"), LOCK_SECONDS):
                 yield
-        except Timeout:
+        except LockHeld:
             raise STARTING.failure(str(env_file)) from None
 
     def _make_folder(self) -> None:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from wizard.locks import LockHeld, locked
+
+HOLDER = """
+import sys
+from pathlib import Path
+from wizard.locks import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def hold(path: Path) -> subprocess.Popen[str]:
+    """Another process that holds the lock until its input ends."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked(path), pytest.raises(LockHeld), locked(path):
+        pass
+    with locked(path):
+        pass
+    assert path.stat().st_mode & 0o777 in {0o600, 0o666}  # Windows has no other
+
+
+def test_what_is_raised_inside_lets_go_and_comes_out(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with pytest.raises(KeyboardInterrupt), locked(path):
+        raise KeyboardInterrupt
+    with locked(path):
+        pass
+
+
+def test_another_process_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with hold(path) as holder:
+        with pytest.raises(LockHeld), locked(path, 0.1):
+            pass
+        threading.Timer(0.1, holder.communicate).start()
+        with locked(path, 60):
+            pass
+
+
+def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with hold(path) as holder:
+        holder.kill()
+        holder.communicate()
+        with locked(path):
+            pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match=r"symbolic|loop|Too many"), locked(path):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
