@@ -41,13 +41,12 @@ def serving(
     site: Site, *, tls: ssl.SSLContext | None = None, seconds: float = 10.0
 ) -> Iterator[int]:
     listeners = loopback.listeners(0)
-    before = set(threading.enumerate())
     server = HttpServer(site.respond, listeners, "test", tls=tls, request_seconds=seconds)
     try:
         yield listeners[0].getsockname()[1]
     finally:
         server.stop(10)
-    assert set(threading.enumerate()) <= before
+    assert not [thread for thread in threading.enumerate() if thread.name == "test"]
 
 
 def connected(port: int) -> socket.socket:

@@ -54,9 +54,11 @@ def test_another_process_is_waited_for(tmp_path: Path) -> None:
     with hold(path) as holder:
         with pytest.raises(LockHeld), locked(path, 0.1):
             pass
-        threading.Timer(0.1, holder.communicate).start()
+        ender = threading.Timer(0.1, holder.communicate)
+        ender.start()
         with locked(path, 60):
             pass
+        ender.join()
 
 
 def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
