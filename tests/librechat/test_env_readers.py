@@ -18,7 +18,7 @@ from tests.librechat.readers import (
 )
 from wizard.findings import Failure
 from wizard.librechat.env_file import EnvFile, Suggestion, is_writable, quoted
-from wizard.librechat.setup import without_comments
+from wizard.librechat.env_plan import without_comments
 
 hostile_bytes = st.lists(st.sampled_from(ALL_PIECES), max_size=16).map(b"".join)
 any_bytes = st.one_of(hostile_bytes, st.binary(max_size=60))
