@@ -561,10 +561,10 @@ def left_by_a_killed_save(store: EnvStore, state: Path) -> Path:
     """The temporary file of a run that was killed just before its rename."""
     prepare = (
         "import os\n"
-        "from wizard import private\n"
-        "real = private.replace\n"
+        "from wizard import private_files\n"
+        "real = private_files.replace\n"
         "def die(part, path): real(part, path) if 'backups' in path.parts else os._exit(9)\n"
-        "private.replace = die"
+        "private_files.replace = die"
     )
     before = set(store.path.parent.iterdir())
     line = [*script("store.save(store.read(), b'half')", prepare), str(store.path), str(state)]
