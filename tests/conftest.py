@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,12 @@ SETTINGS_PREFIXES = ("AUTH0_", "LIBRECHAT_AUTH0_", "NGROK_", "OPENID_")
 
 def pytest_report_header() -> str:
     return f"TEST_SEED={SEED}"
+
+
+def pytest_configure() -> None:
+    """Give programs a Ctrl-C that acts: a shell has its background jobs ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
