@@ -69,7 +69,8 @@ def write_whole(
                 elif sys.platform == "win32":
                     temporary.chmod(mode)
                 else:  # by its name it could be another file by now, and we root
-                    os.fchmod(handle, mode)
+                    with suppress(PermissionError):  # modes of its own, as vfat has
+                        os.fchmod(handle, mode)
                 file.write(content)
                 file.flush()
                 sync(handle)

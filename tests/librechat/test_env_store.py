@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import random
@@ -11,13 +12,14 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import pytest
 
@@ -28,6 +30,7 @@ from wizard.librechat.access import NOT_OURS_TO_GIVE
 from wizard.librechat.backups import BACKUPS_KEPT
 from wizard.librechat.env_store import (
     CHANGED_MEANWHILE,
+    FOREIGN_LINK,
     LOCKED,
     MAX_FILE_BYTES,
     NO_BACKUP,
@@ -37,6 +40,7 @@ from wizard.librechat.env_store import (
     UNWRITABLE,
     EnvStore,
 )
+from wizard.private_files import file_name
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 only_root = pytest.mark.skipif(
@@ -222,6 +226,65 @@ def test_the_last_backup_is_the_last_even_when_the_clock_is_set_back(
     assert store.read() == b"0"
 
 
+def test_a_wrong_clock_lengthens_no_name_and_each_time_is_that_of_its_save(
+    folder: Path, state: Path
+) -> None:
+    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    times = iter([datetime(2100, 1, 1, tzinfo=UTC), *[now] * 30])
+    store = EnvStore(folder / ".env", state, now=lambda: next(times))
+    lengths = set()
+    for step in range(31):
+        backup = store.save(b"%d" % step if step else None, b"%d" % (step + 1))
+        assert backup is not None
+        lengths.add(len(backup.with_suffix("").name))
+    assert len(lengths) == 1
+    assert (store.last_backup().content, store.last_backup().at) == (b"30", now)
+
+
+def test_a_backup_of_the_first_versions_is_older_than_any_other(store: EnvStore) -> None:
+    store.path.write_bytes(b"2")
+    store.backup_dir.mkdir(parents=True)
+    digest = file_name(b"1")
+    for name, content in {
+        f"21000101T000000.000000Z-{digest}.env": b"0",
+        f"21000101T000000.000000Z~-{digest}.env": b"1",
+    }.items():
+        (store.backup_dir / name).write_bytes(content)
+    assert store.last_backup().content == b"1"
+    store.save(b"2", b"3")
+    for content in (b"2", b"1", b"0"):
+        assert store.last_backup().content == content
+        store.undo(store.last_backup(), store.read())
+        assert store.read() == content
+
+
+def test_the_lock_is_private(store: EnvStore, state: Path) -> None:
+    store.save(None, b"1")
+    (lock,) = (state / "locks").iterdir()
+    assert mode(lock) == 0o600
+
+
+@pytest.mark.parametrize("act", ["save", "undo"])
+@pytest.mark.parametrize("call", ["fcntl.flock", "pathlib.Path.iterdir", "pathlib.Path.unlink"])
+def test_what_fails_after_the_file_is_in_place_fails_nothing(
+    call: str, act: str, folder: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    store = EnvStore(folder / ".env", state)
+    if act == "undo":
+        store.save(None, b"1")
+    store = EnvStore(store.path, state, changed=lambda _: monkeypatch.setattr(call, refuse))
+    if act == "undo":
+        store.undo(store.last_backup(), b"1")
+    else:
+        store.save(None, b"1")
+    monkeypatch.undo()
+    assert store.read() == (None if act == "undo" else b"1")
+    assert names(store.backup_dir)
+
+
 def test_a_change_by_somebody_else_is_not_overwritten(store: EnvStore) -> None:
     store.path.write_bytes(b"theirs")
     for expected in (b"old", None):
@@ -276,6 +339,72 @@ def test_a_link_and_its_target_are_one_file_with_one_lock(
     (folder / ".env").symlink_to(tmp_path / "real")
     link, real = EnvStore(folder / ".env", state), EnvStore(tmp_path / "real", state)
     assert link.backup_dir == real.backup_dir
+
+
+def lay_a_link(folder: Path, elsewhere: Path) -> None:
+    (folder / ".env").unlink()
+    (folder / ".env").symlink_to(elsewhere / ".env")
+
+
+def swap_the_folder(folder: Path, elsewhere: Path) -> None:
+    folder.rename(folder.with_name("moved"))
+    folder.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+@pytest.mark.parametrize("swap", [lay_a_link, swap_the_folder])
+def test_what_is_replaced_is_the_file_that_was_read(
+    swap: Callable[[Path, Path], None],
+    is_link: bool,
+    folder: Path,
+    store: EnvStore,
+    tmp_path: Path,
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".env").write_bytes(b"the same")
+    if is_link:
+        (tmp_path / "real").write_bytes(b"the same")
+        store.path.symlink_to(tmp_path / "real")
+    else:
+        store.path.write_bytes(b"the same")
+    assert store.read() == b"the same"
+    swap(folder, elsewhere)
+    with failing(CHANGED_MEANWHILE):
+        store.save(b"the same", b"ours")
+    assert (elsewhere / ".env").read_bytes() == b"the same"
+    assert names(elsewhere) == [".env"]
+
+
+def test_a_link_that_is_laid_while_the_file_is_looked_at(
+    folder: Path, store: EnvStore, tmp_path: Path
+) -> None:
+    store.path.write_bytes(b"1")
+    assert store.target == store.path
+    (tmp_path / ".env").write_bytes(b"1")
+    lay_a_link(folder, tmp_path)
+    with failing(CHANGED_MEANWHILE):
+        store.read()
+
+
+@only_root
+def test_a_link_of_somebody_else_leads_to_no_file_of_ours(
+    folder: Path, state: Path, tmp_path: Path
+) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for target in (ours, theirs):
+        target.write_bytes(b"1")
+    os.chown(theirs, NOBODY, NOBODY)
+    link = folder / ".env"
+    link.symlink_to(ours)
+    os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
+    with failing(FOREIGN_LINK) as caught:
+        EnvStore(link, state).read()
+    assert f"--env-file {ours}" in caught.value.finding.fix
+    link.unlink()
+    link.symlink_to(theirs)
+    os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
+    assert EnvStore(link, state).read() == b"1"
 
 
 def test_a_link_in_a_circle_is_refused(store: EnvStore, folder: Path) -> None:
@@ -573,6 +702,32 @@ def left_by_a_killed_save(store: EnvStore, state: Path) -> Path:
     assert left.read_bytes() == b"half"
     assert mode(left) == 0o600
     return left
+
+
+def test_what_a_killed_run_of_another_user_left_is_removed_when_it_is_old(
+    folder: Path, store: EnvStore, tmp_path: Path
+) -> None:
+    for age in (0, 7200):
+        left = left_by_a_killed_save(EnvStore(store.path, tmp_path / f"{age}"), tmp_path / f"{age}")
+        os.utime(left, (time.time() - age, time.time() - age))
+    assert len(names(folder)) == 2
+    assert store.read() is None
+    assert len(names(folder)) == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["doctor --offline", "report --offline", "init --undo --yes", "init --dry-run", "tunnel -y"],
+)
+def test_every_command_that_looks_removes_what_a_killed_run_left(
+    command: str, folder: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    store = EnvStore(folder / ".env", home / ".local/state/librechat-auth0")
+    left = left_by_a_killed_save(store, home / ".local/state/librechat-auth0")
+    line = [sys.executable, "-m", "wizard", *command.split(), "--env-file", str(store.path)]
+    subprocess.run(line, cwd=ROOT_FOLDER, capture_output=True, timeout=60, check=False)
+    assert not left.exists()
 
 
 KILLS = 500

@@ -247,7 +247,7 @@ class EnvStore:
 
 
 def _resolved(path: Path) -> Path:
-    with suppress(OSError, RuntimeError):  # RuntimeError: a circle, before Python 3.13
+    with suppress(RuntimeError), _told_as(UNREADABLE, path):  # a circle, before Python 3.13
         target = path.resolve()
         if not target.is_symlink():  # a circle, since then
             return target
