@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,11 @@ from typing import NoReturn
 import pytest
 
 from wizard import __main__, cli
-from wizard.execution import Flags, execute
+from wizard.doctor.writing import NO_FILE
+from wizard.execution import INTERRUPTED, Flags, execute
+from wizard.language import Message
+from wizard.librechat.env_store import UNWRITABLE
+from wizard.ports import Ports
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a shell of POSIX's")
 
@@ -55,6 +60,79 @@ def test_an_output_that_is_full_is_no_bug(options: str, tmp_path: Path) -> None:
     done = run(f"$TOOL explain LA101 {options} > /dev/full", tmp_path)
     assert done.returncode == 5
     assert options or "the disk is full" in done.stderr
+
+
+INIT = (
+    "AUTH0_CLIENT_SECRET=s3cr3ts3cr3ts3cr3t $TOOL init --yes --offline --no-open --audience api"
+    " --domain dev.us.auth0.com --client-id 0123456789abcdef0123456789abcdef"
+    " --public-url https://chat.example.com"
+)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("options", ["", "--json", "--debug", "--plain"])
+def test_words_that_cannot_be_written_are_said_on_the_other_output(
+    options: str, tmp_path: Path
+) -> None:
+    done = run(f"{INIT} {options} 2> /dev/full", tmp_path)
+    written = (tmp_path / ".env").exists()
+    # With --json there are no words, so that nothing is lost.
+    assert (done.returncode, written) == ((0, True) if options == "--json" else (5, False))
+    assert written or "the disk is full" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_json_that_cannot_be_written_is_said_on_the_other_output(tmp_path: Path) -> None:
+    done = run(f"{INIT} --json > /dev/full", tmp_path)
+    assert done.returncode == 74
+    assert "an output: the disk is full." in done.stderr
+    assert f"{tmp_path / '.env'} was already written; init --undo" in done.stderr
+    assert (tmp_path / ".env").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_with_both_outputs_full_the_code_says_it(options: str, tmp_path: Path) -> None:
+    assert run(f"$TOOL report {options} > /dev/full 2> /dev/full", tmp_path).returncode == 5
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "code"),
+    [
+        (KeyboardInterrupt(), [], 130),
+        (KeyboardInterrupt(signal.SIGTERM), ["X is written."], 143),
+        (KeyboardInterrupt(signal.SIGHUP), [], 129),
+        (OSError(errno.EIO, "", "/x"), [], 5),
+        (OSError(errno.EIO, "", "/x"), ["X is written."], 74),
+        (UNWRITABLE.failure("/x"), ["X is written."], 74),
+        (ValueError(), ["X is written."], 70),
+        (NO_FILE.failure("/x"), [], 5),
+    ],
+)
+def test_the_end_says_what_was_written_before_it(
+    error: BaseException, words: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(ports: Ports, _: object) -> NoReturn:
+        ports.last_words.extend(map(Message, words))
+        raise error
+
+    with pytest.raises(SystemExit) as left:
+        execute("doctor", Flags(), fail)
+    assert left.value.code == code
+    assert ("X is written." in capsys.readouterr().err) == bool(words)
+
+
+def test_a_failure_after_a_ctrl_c_ends_like_it(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*_: object) -> NoReturn:
+        try:
+            raise KeyboardInterrupt(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise INTERRUPTED.failure("Half of it is done.") from None
+
+    with pytest.raises(SystemExit) as left:
+        execute("provision", Flags(json=True), fail)
+    assert left.value.code == 143
+    assert json.loads(capsys.readouterr().out)["findings"][0]["detail"] == "Half of it is done."
 
 
 def test_a_state_folder_that_cannot_be_is_no_bug(tmp_path: Path) -> None:

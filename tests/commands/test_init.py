@@ -168,6 +168,17 @@ def test_dry_run_shows_and_writes_nothing(checkout: Path) -> None:
     assert [path.name for path in checkout.iterdir()] == [".env.example"]
 
 
+def test_dry_run_ends_although_there_is_nothing_to_write(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init(checkout, options())
+    monkeypatch.setattr("wizard.commands.init.keep_open", lambda *_: pytest.fail("it holds"))
+
+    result, _ = init(checkout, options(dry_run=True, hold=True))
+
+    assert result.is_up_to_date
+
+
 def test_no_secret_is_said(checkout: Path) -> None:
     _, said = init(checkout, options())
 

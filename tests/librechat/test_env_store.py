@@ -665,6 +665,52 @@ def test_a_disk_without_room_for_one_more_name(small_disk: Path, state: Path) ->
 
 
 @only_root
+@pytest.mark.needs("chattr")
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_what_is_protected_is_named_with_how_to_lift_that(
+    place: str, store: EnvStore, folder: Path
+) -> None:
+    store.path.write_bytes(b"old")
+    protected = store.path if place == "file" else folder
+    if subprocess.run(["chattr", "+i", str(protected)], capture_output=True).returncode:
+        pytest.skip("a file system that protects no files")
+    try:
+        with failing(UNWRITABLE) as caught:
+            store.save(b"old", b"new")
+    finally:
+        subprocess.run(["chattr", "-i", str(protected)], check=True)
+    finding = caught.value.finding
+    assert finding.detail == f"{protected}: permission denied."
+    assert f"chattr -i {protected}" in finding.fix
+    assert (names(folder), store.read()) == ([".env"], b"old")
+
+
+@only_root
+@pytest.mark.parametrize(
+    ("mount", "named", "reason"),
+    [
+        (["--bind", "{file}", "{file}"], "file", "it is mounted by another program"),
+        (["--bind", "-o", "ro", "{folder}", "{folder}"], "folder", "the file system is read-only"),
+    ],
+)
+def test_what_is_mounted_is_named(
+    mount: list[str], named: str, reason: str, store: EnvStore, folder: Path
+) -> None:
+    store.path.write_bytes(b"old")
+    place = store.path if named == "file" else folder
+    line = [each.format(file=store.path, folder=folder) for each in mount]
+    if subprocess.run(["mount", *line], capture_output=True).returncode:
+        pytest.skip("may not mount")
+    try:
+        with failing(UNWRITABLE) as caught:
+            store.save(b"old", b"new")
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+    assert caught.value.finding.detail.startswith(f"{place}: {reason}")
+    assert (names(folder), store.read()) == ([".env"], b"old")
+
+
+@only_root
 def test_a_full_disk_under_the_backups(small_disk: Path, store: EnvStore, folder: Path) -> None:
     store.path.write_bytes(b"x" * 40_000)
     on_small_disk = EnvStore(store.path, small_disk)
