@@ -333,11 +333,11 @@ def test_ngrok_is_found_where_windows_has_it(tools: Path, tmp_path: Path) -> Non
     own = tmp_path / "AppData/Local/ngrok/ngrok.exe"
     own.parent.mkdir(parents=True)
     own.touch(mode=0o755)
-    environ = {"USERPROFILE": str(tmp_path), "PATH": ""}
+    environ = {"USERPROFILE": str(tmp_path), "PATH": "/nowhere"}
 
     assert find_agent(environ, "win32") == own
     assert find_agent({**environ, "PATH": str(tools)}, "win32") == tools / "ngrok.exe"
-    assert find_agent({"HOME": str(tmp_path), "PATH": ""}, "darwin") is None
+    assert find_agent({"HOME": str(tmp_path), "PATH": "/nowhere"}, "darwin") is None
 
 
 def test_a_program_on_windows_gets_no_ctrl_c_and_no_window() -> None:

@@ -217,7 +217,7 @@ def test_the_offer() -> None:
 def test_without_caddy_the_way_out_is_named(
     request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PATH", "/nowhere")
     assert provider("caddy").offer(SystemProcesses(), os.environ).ready is False
     with pytest.raises(Failure) as caught:
         tunnel(request_).open()

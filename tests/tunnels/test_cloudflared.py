@@ -271,7 +271,7 @@ def test_no_cloudflared_outlives_us(world: World) -> None:
 def test_the_offer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     there = provider("cloudflared").offer(SystemProcesses(), {})
     assert (there.ready, there.stable_url, there.public) == (True, False, True)
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PATH", "/nowhere")
     gone = provider("cloudflared").offer(SystemProcesses(), {})
     assert gone.ready is False
     with pytest.raises(Failure) as caught:

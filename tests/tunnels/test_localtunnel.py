@@ -336,7 +336,7 @@ def test_a_name_that_localtunnel_cannot_have_is_refused(
 def test_without_node_the_way_out_is_named(
     request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PATH", "/nowhere")
     assert provider("localtunnel").offer(SystemProcesses(), {}).ready is False
     with pytest.raises(Failure) as caught:
         LocaltunnelTunnel(request_, SystemProcesses(), {}).open()

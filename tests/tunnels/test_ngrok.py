@@ -542,7 +542,7 @@ def test_pyngroks_own_script_is_no_agent(world: World) -> None:
 
 
 def test_the_agent_is_found_in_its_own_folder(world: World) -> None:
-    world.environ["PATH"] = ""
+    world.environ["PATH"] = "/nowhere"
     assert ngrok_agent.find_agent(world.environ) is None
     shutil.copy(world.program("bin"), world.configuration.parent / "ngrok")
 

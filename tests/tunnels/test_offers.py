@@ -42,14 +42,16 @@ def test_every_offer_can_be_said_in_another_language(
 ) -> None:
     chosen = provider(name)
 
-    offer = chosen.offer(Machine(has_programs=has_programs), {"HOME": str(tmp_path), "PATH": ""})
+    offer = chosen.offer(
+        Machine(has_programs=has_programs), {"HOME": str(tmp_path), "PATH": "/nowhere"}
+    )
 
     said = (chosen.summary, offer.needs, offer.credential_question, offer.credential_hint)
     assert untranslatable(filter(None, said)) == []
 
 
 def test_what_is_wrong_with_a_configuration_is_part_of_the_offer(tmp_path: Path) -> None:
-    environ = {"HOME": str(tmp_path), "PATH": ""}
+    environ = {"HOME": str(tmp_path), "PATH": "/nowhere"}
     file = ngrok_config.directory(environ) / "ngrok.yml"
     file.parent.mkdir(parents=True)
     file.write_text("agent:\n    web_addr: false\n", "utf-8")
