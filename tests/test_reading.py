@@ -85,7 +85,6 @@ def test_json_is_read() -> None:
 
 
 def test_json_is_read_in_one_place() -> None:
-    """But for the pipe between two processes of our own."""
     root = Path(wizard.__file__).parent
     readers = {
         path.relative_to(root).as_posix()
