@@ -33,6 +33,8 @@ from wizard.tunnels.certificates import Authority, local_authority
 CONNECTIONS = (1, 16, 64)
 EVENTS_PER_ROUND = 10
 HELD_CONNECTIONS = 100
+IDLE_CONNECTIONS = 2000
+SECONDS_TO_GIVE_BACK = 15
 
 UPSTREAM = """
 const http = require('http')
@@ -203,6 +205,25 @@ def memory_of_held(target: Target, authority: Authority) -> float:
         return memory(target.process)
 
 
+def memory_of_idle(target: Target, authority: Authority) -> None:
+    """Note the megabytes at so many idle connections, and some seconds after they closed."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(IDLE_CONNECTIONS):
+            stack.enter_context(connected(target.port, authority))
+        target.note(f"MB, {IDLE_CONNECTIONS} idle connections", memory(target.process))
+    time.sleep(SECONDS_TO_GIVE_BACK)
+    target.note("MB after they closed", memory(target.process))
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files for us and for what we start."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def measure(target: Target, authority: Authority, seconds: int) -> None:
     url = f"https://localhost:{target.port}"
     target.note(f"MB, {HELD_CONNECTIONS} connections held", memory_of_held(target, authority))
@@ -215,6 +236,7 @@ def measure(target: Target, authority: Authority, seconds: int) -> None:
         target.note("first event ms", first_event(target.port, authority))
     target.note("MB/s", download(f"{url}/large", authority))
     target.note("MB after the round", memory(target.process))
+    memory_of_idle(target, authority)
 
 
 def report(targets: Sequence[Target]) -> None:
@@ -277,6 +299,7 @@ def main() -> None:
     missing = [name for name in ("wrk", "curl", "node") if shutil.which(name) is None]
     if missing:
         raise SystemExit(f"missing: {', '.join(missing)}")
+    allow_many_files()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         authority = local_authority(folder, SystemProcesses())
