@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wizard.platforms import lock, unlock
@@ -39,6 +39,8 @@ def locked(path: Path, seconds: float = 0.0) -> Iterator[None]:
         try:
             yield
         finally:
-            unlock(handle)
+            with suppress(OSError):  # to close the file unlocks it, too
+                unlock(handle)
     finally:
-        os.close(handle)
+        with suppress(OSError):  # the end of the process does, at the latest
+            os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -82,6 +83,32 @@ def test_a_file_for_all_to_read_becomes_private(environ: dict[str, str]) -> None
 
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to write as somebody else"
+)
+def test_root_leaves_the_file_to_its_owner(environ: dict[str, str]) -> None:
+    path = directory(environ) / "ngrok.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text("version: 2\n")
+    os.chown(path, 1234, 2345)
+    save_authtoken(TOKEN, environ)
+
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
+
+
+def test_a_disk_that_is_full_is_named_by_the_file(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/temporary")
+
+    monkeypatch.setattr("wizard.private_files.sync", refuse)
+    with pytest.raises(Failure) as caught:
+        save_authtoken(TOKEN, environ)
+
+    assert caught.value.finding.detail == f"{directory(environ) / 'ngrok.yml'}: the disk is full."
 
 
 def test_a_link_stays_a_link(environ: dict[str, str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from wizard.language import Message
+from wizard.os_errors import place_of, refusal, remedy
 from wizard.private_files import write_whole
 from wizard.reading import read_file
 from wizard.settings import InvalidValue
@@ -162,12 +164,27 @@ def save_authtoken(token: str, environ: Mapping[str, str]) -> Path:
         edited = with_token(text, token)
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(target, edited.encode())
+        write_whole(target, edited.encode(), prepare=_owned_like(target))
     except InvalidValue as invalid:
         raise TOKEN_NOT_SAVED.failure(_about(path, invalid.reason)) from invalid
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        place = place_of(error) or path
+        fix = remedy(error, place)
+        raise TOKEN_NOT_SAVED.failure(refusal(error, place), fix=fix) from error
+    except ValueError as error:
         raise TOKEN_NOT_SAVED.failure(f"{path}: {error}") from error
     return path
+
+
+def _owned_like(path: Path) -> Callable[[int], None]:
+    """Where root writes, the file belongs to whom it belonged, or to the folder's owner."""
+    status = (path if path.exists() else path.parent).stat()
+
+    def prepare(handle: int) -> None:
+        if sys.platform != "win32" and os.geteuid() == 0:
+            os.chown(handle, status.st_uid, status.st_gid)
+
+    return prepare
 
 
 def with_token(text: str, token: str) -> str:
