@@ -9,11 +9,15 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.e2e.marked import MARK
+from tests.tunnels.conftest import until
 
 PROGRAM = str(Path(sys.executable).with_name("librechat-auth0"))
 SECONDS = 30.0
@@ -63,19 +67,26 @@ def run(*args: str, cwd: Path, environ: Mapping[str, str], given: str = "") -> R
 
 
 class Running:
-    """A run that is not at its end; `said` is all of its standard error up to now."""
+    """A run that is not at its end.
+
+    Attributes:
+        said: all of its standard error up to now.
+        mark: in its environment, as `MARK`, and in that of all it starts.
+    """
 
     def __init__(self, *args: str, cwd: Path, environ: Mapping[str, str]) -> None:
         self.said = ""
+        self.mark = environ.get(MARK) or uuid.uuid4().hex
         self._more = threading.Condition()
         self._process = subprocess.Popen(
             [PROGRAM, *args],
             cwd=cwd,
-            env=dict(environ),
+            env={**environ, MARK: self.mark},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            start_new_session=True,
             # A shell gives the programs it starts in the background no Ctrl-C; a terminal does.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
@@ -85,6 +96,14 @@ class Running:
         ]
         for reader in self._readers:
             reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
 
     def until(self, words: str) -> None:
         """Wait until it has said so."""
@@ -102,6 +121,10 @@ class Running:
                 self._more.wait(min(left, 0.2))
             return next(line for line in self.said.splitlines() if words in line)
 
+    def says(self, words: str, seconds: float = SECONDS) -> bool:
+        """Whether it says so in time."""
+        return until(lambda: words in self.said, seconds)
+
     def link(self) -> str:
         """The link that the user is to open."""
         return self.line("/oauth/openid?key=").strip()
@@ -110,8 +133,10 @@ class Running:
         """Ctrl-C."""
         self._process.send_signal(signal.SIGINT)
 
-    def end(self) -> Ran:
-        """Wait for its end."""
+    def end(self, number: signal.Signals | None = None) -> Ran:
+        """Wait for its end; send it the signal before, if one is given and it still runs."""
+        if number is not None and self._process.poll() is None:
+            self._process.send_signal(number)
         code = self._process.wait(SECONDS)
         self._close()
         return Ran(code, "".join(self._out), self.said)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli import MARK, marked
+from tests.e2e.marked import MARK, marked
 from tests.e2e.program import clean_environ
 from tests.e2e.terminal import CTRL_C, CTRL_D, PLAIN, Choose, Terminal
 from tests.management_stand_in import Managed

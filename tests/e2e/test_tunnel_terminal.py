@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli import MARK, marked, pid_of
+from tests.e2e.marked import MARK, marked, pid_of
 from tests.e2e.program import run
 from tests.e2e.terminal import CTRL_C, ENTER, Terminal
 from tests.tunnels.conftest import free_port, until

@@ -28,8 +28,8 @@ from websockets.sync.client import connect as connect_websocket
 from websockets.sync.server import ServerConnection
 from websockets.sync.server import serve as serve_websocket
 
-from tests.e2e.cli import MARK, Running, marked, pid_of
-from tests.e2e.program import run
+from tests.e2e.marked import MARK, marked, pid_of
+from tests.e2e.program import Running, run
 from tests.e2e.proxies import proxy_to
 from tests.providers import PASSWORD, Authority, demo_server, furnish, make_authority, node_modules
 from tests.tenant.state import Tenant
@@ -85,8 +85,7 @@ class Machine:
     def leave(self) -> None:
         """End what a test that failed has left."""
         for running in self.started:
-            if running.process.poll() is None:
-                running.end()
+            running.stop()
         if any(self.background.glob("*.json")):
             run("tunnel", "stop", "--all", cwd=self.folder, environ=self.environ)
 
@@ -281,7 +280,7 @@ def open_machine(
         try:
             yield machine
         finally:
-            status = running.end()
+            status = running.end(signal.SIGINT).code
         assert status == 0, running.said
         assert until(lambda: not marked(running.mark)), marked(running.mark)
 
@@ -398,7 +397,7 @@ def test_a_program_that_is_killed_is_started_again(make: Make, name: str) -> Non
     assert running.says(f"The tunnel is back: {url}"), running.said
     with serving(Upstream().serve, machine.port), machine.ask("/") as answer:
         assert answer.status == 200
-    assert running.end() == 0
+    assert running.end(signal.SIGINT).code == 0
     assert until(lambda: not marked(running.mark))
 
 
@@ -408,8 +407,7 @@ def test_a_url_that_cannot_come_back_ends_the_command(make: Make) -> None:
     os.kill(pid_of(running.mark, *PROGRAM_WORDS["cloudflared"]), signal.SIGKILL)
 
     assert running.says("The tunnel has ended"), running.said
-    assert running.process.wait(10) == ExitCode.TUNNEL
-    running.end()
+    assert running.end().code == ExitCode.TUNNEL
     assert "LA320" in running.said
     assert until(lambda: not marked(running.mark))
 
@@ -439,7 +437,7 @@ def test_librechat_stopped_and_started(make: Make) -> None:
             assert answer.status == 200
         assert running.says("GET    /oauth/openid/callback 200")
     assert until(lambda: running.said.count("LibreChat does not answer") == 2), running.said
-    assert running.end() == 0
+    assert running.end(signal.SIGINT).code == 0
     assert "secret" not in running.said
 
 
@@ -451,7 +449,7 @@ def test_a_service_that_is_cut_off_for_a_while(make: Make) -> None:
     assert running.says("The tunnel is down: ngrok lost the connection"), running.said
     os.kill(agent, signal.SIGUSR2)
     assert running.says("The tunnel is back"), running.said
-    assert running.end() == 0
+    assert running.end(signal.SIGINT).code == 0
 
 
 def test_a_localtunnel_server_that_is_away(make: Make, tmp_path: Path) -> None:
@@ -467,7 +465,7 @@ def test_a_localtunnel_server_that_is_away(make: Make, tmp_path: Path) -> None:
         assert running.says("The tunnel is down"), running.said
         server.start()
         assert running.says("The tunnel is back", 40), running.said
-        assert running.end() == 0
+        assert running.end(signal.SIGINT).code == 0
     finally:
         server.stop()
 
@@ -482,7 +480,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 def test_nothing_is_left_of_tunnel(make: Make, name: str, number: signal.Signals) -> None:
     machine = make(name)
     running = machine.open()
-    status = running.end(number)
+    status = running.end(number).code
 
     # Ctrl-C is the usual end.
     ends = {signal.SIGINT: 0, signal.SIGKILL: -signal.SIGKILL}
@@ -600,13 +598,13 @@ def test_a_process_that_is_not_ours_is_never_stopped(make: Make) -> None:
     try:
         assert other.says("Leave this running")
         # As after a reboot, when the number belongs to somebody else.
-        record.write_text(json.dumps({**known, "pid": other.process.pid}))
+        record.write_text(json.dumps({**known, "pid": other.pid}))
         done = run("tunnel", "stop", cwd=machine.folder, environ=machine.environ)
         assert done.code == 0
-        assert other.process.poll() is None
+        assert other.runs
         assert not record.exists()
     finally:
-        assert other.end() == 0
+        assert other.end(signal.SIGINT).code == 0
         record.write_text(json.dumps(known))
         run("tunnel", "stop", cwd=machine.folder, environ=machine.environ)
     assert not until(lambda: marked(other.mark), 0.5)
@@ -624,4 +622,4 @@ def test_a_newcomer_with_nothing_installed(make: Make) -> None:
     running = machine.open()
     with serving(Upstream().serve, machine.port), machine.ask("/") as answer:
         assert answer.status == 200
-    assert running.end() == 0
+    assert running.end(signal.SIGINT).code == 0

@@ -1,0 +1,27 @@
+"""The processes that a program of ours leaves behind, found by a mark in their environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MARK = "E2E_TEST_MARK"
+
+
+def marked(mark: str) -> dict[int, str]:
+    """The processes that have the mark, with their command lines."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if command:  # a zombie has none
+                    found[int(folder.name)] = command
+        except OSError:
+            continue
+    return found
+
+
+def pid_of(mark: str, *words: str) -> int:
+    """The one marked process whose command line has all the words."""
+    (pid,) = (p for p, line in marked(mark).items() if all(word in line for word in words))
+    return pid
