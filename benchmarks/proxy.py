@@ -133,10 +133,11 @@ def running(command: Sequence[str], port: int, folder: Path) -> Iterator[subproc
 
 
 async def serve_local(upstream: int, port: int, certificate: Path) -> None:
+    from wizard.loopback import listeners
     from wizard.tunnels.proxy import Proxy
 
     authority = Authority(certificate, certificate, certificate, mkcert=False)
-    await Proxy(upstream, authority.server_context(), port=port).start()
+    await Proxy(upstream, authority.server_context(), listeners(port)).start()
     await asyncio.Event().wait()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import select
 import socket
 import ssl
 import threading
@@ -140,6 +141,25 @@ def server(handler: Handler, context: ssl.SSLContext | None = None, port: int = 
             connection.close()
         for thread in threads:
             thread.join(10)
+
+
+def relay(one: socket.socket, other: socket.socket) -> bytes:
+    """Carry bytes both ways until one side hangs up; returns the first that `other` sent.
+
+    In one thread: two must not use an SSLSocket at once, as one reads and the other writes.
+    """
+    first, opposite = b"", {one: other, other: one}
+    with suppress(OSError, ValueError):  # closed, here or there
+        while True:
+            kept = [it for it in opposite if isinstance(it, ssl.SSLSocket) and it.pending()]
+            for source in kept or select.select(list(opposite), [], [])[0]:
+                piece = source.recv(65536)
+                if not piece:
+                    return first
+                if source is other:
+                    first = first or piece
+                opposite[source].sendall(piece)
+    return first
 
 
 def read_request(connection: socket.socket) -> bytes:

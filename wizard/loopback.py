@@ -5,12 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 from wizard.language import Message
 
 ATTEMPTS_AT_A_FREE_PORT = 10
 HOSTS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+
+
+Listen = Callable[[int], list[socket.socket]]
+"""Opens a port, as `listeners` does."""
 
 
 def listeners(port: int) -> list[socket.socket]:
@@ -22,6 +27,8 @@ def listeners(port: int) -> list[socket.socket]:
     Raises:
         OSError: the port is taken or may not be used.
     """
+    if port and _is_answered(port):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
     for _ in range(ATTEMPTS_AT_A_FREE_PORT):
         opened: list[socket.socket] = []
         try:
@@ -48,15 +55,13 @@ def addresses() -> list[str]:
     return found
 
 
-def is_answered(port: int) -> bool:
+def _is_answered(port: int) -> bool:
     """Whether somebody listens; some systems let two, one on all addresses, one on loopback."""
     return any(_accepts(host, port) for _, host in HOSTS)
 
 
 def is_free(port: int) -> bool:
     """Whether a server of ours can have the port."""
-    if is_answered(port):
-        return False
     try:
         close_all(listeners(port))
     except OSError:
@@ -81,7 +86,9 @@ def _accepts(host: str, port: int) -> bool:
 def _listener(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:
     """A socket that listens; None where the machine has no such address."""
     try:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sets TCP_NODELAY only where it sees that this is TCP; without, each handshake
+        # and many an answer waits 40 ms for the client's acknowledgement.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError:
         return None
     try:

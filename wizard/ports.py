@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from wizard.clock import Clock
 from wizard.desktop import Desktop
 from wizard.http import HttpClient
+from wizard.loopback import Listen, listeners
 from wizard.processes import Processes
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Ports:
         environ: environment variables.
         cwd: the folder it was called in.
         state_dir: a private folder that is kept between runs.
+        listen: opens a port of this machine.
         last_words: what was written to disk, for a run that ends before it can say so itself.
     """
 
@@ -46,4 +48,5 @@ class Ports:
     environ: Mapping[str, str]
     cwd: Path
     state_dir: Path
+    listen: Listen = listeners
     last_words: list[Message] = field(default_factory=list)

@@ -22,6 +22,10 @@ def marked(mark: str) -> dict[int, str]:
 
 
 def pid_of(mark: str, *words: str) -> int:
-    """The one marked process whose command line has all the words."""
-    (pid,) = (p for p, line in marked(mark).items() if all(word in line for word in words))
+    """The one marked process whose command line has all the words, and is no supervisor's."""
+    (pid,) = (
+        pid
+        for pid, line in marked(mark).items()
+        if all(word in line for word in words) and "supervisor.py" not in line
+    )
     return pid

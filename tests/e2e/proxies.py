@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.sockets import read_request, server
+from tests.sockets import read_request, relay, server
 
 
 @contextmanager
@@ -36,7 +35,7 @@ def proxy_to(target: int) -> Iterator[str]:
         assert head.startswith(b"CONNECT "), head
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         with socket.create_connection(("127.0.0.1", target)) as onward:
-            _join(connection, onward)
+            relay(connection, onward)
 
     with server(tunnel) as port:
         yield f"http://127.0.0.1:{port}"
@@ -66,7 +65,7 @@ def counting(port: int, target: int) -> Iterator[Record]:
         with socket.create_connection(("127.0.0.1", target)) as onward:
             # One request a connection, so that none goes by unseen.
             onward.sendall(line + b"\r\nConnection: close\r\n" + rest)
-            _join(connection, onward)
+            relay(connection, onward)
 
     with server(note, port=port):
         yield record
@@ -78,24 +77,7 @@ def tls_only(port: int, target: int, context: ssl.SSLContext) -> Iterator[None]:
 
     def pass_on(connection: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", target)) as onward:
-            _join(connection, onward)
+            relay(connection, onward)
 
     with server(pass_on, context, port):
         yield
-
-
-def _join(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until one side hangs up."""
-
-    def carry(source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while piece := source.recv(65536):
-                target.sendall(piece)
-        for each in (source, target):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    back = threading.Thread(target=carry, args=(other, one), daemon=True)
-    back.start()
-    carry(one, other)
-    back.join(10)

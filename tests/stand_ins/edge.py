@@ -12,9 +12,10 @@ import os
 import socket
 import socketserver
 import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from tests.sockets import relay
 
 CERTIFICATE = os.environ.get("STAND_IN_CERTIFICATE", "")
 PUBLIC_NAME = os.environ.get("STAND_IN_PUBLIC_NAME", "")
@@ -70,13 +71,9 @@ class Visit:
             there = socket.create_connection((host, int(port)), timeout=SECONDS)
         except OSError:
             return 0
-        with there, contextlib.suppress(OSError):
+        with there, contextlib.suppress(OSError, IndexError):
             there.sendall(self.head.forwarded(self.address) + self._rest)
-            threading.Thread(target=_copy, args=(self.connection, there), daemon=True).start()
-            answer, rest = _until_blank_line(there)
-            self.connection.sendall(answer + rest)
-            _copy(there, self.connection)
-            return int(answer.split(b" ", 2)[1])
+            return int(relay(self.connection, there).split(b" ", 2)[1])
         return 0
 
     def answer(self, status: int, body: bytes, **fields: str) -> None:
@@ -144,9 +141,3 @@ def _until_blank_line(connection: socket.socket) -> tuple[bytes, bytes]:
         data += chunk
     head, _, rest = data.partition(b"\r\n\r\n")
     return head + b"\r\n\r\n", rest
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := source.recv(65536):
-            target.sendall(chunk)

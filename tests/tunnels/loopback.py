@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import http.client
 import json
 import socket
 import ssl
@@ -18,6 +19,7 @@ from typing import Any
 import h11
 
 from wizard.language import Language
+from wizard.loopback import listeners
 from wizard.processes import SystemProcesses
 from wizard.tunnels import TunnelEvent
 from wizard.tunnels.certificates import Authority
@@ -93,7 +95,9 @@ def running_proxy(
     answered: list[TunnelEvent] = []
     with event_loop() as loop:
         context = authority.server_context()
-        proxy = Proxy(upstream_port, context, port=0, on_event=answered.append, language=language)
+        proxy = Proxy(
+            upstream_port, context, listeners(0), on_event=answered.append, language=language
+        )
         asyncio.run_coroutine_threadsafe(proxy.start(), loop).result(10)
         try:
             yield RunningProxy(proxy.port, authority, answered)
@@ -117,12 +121,21 @@ def eventually(condition: Callable[[], object], seconds: float = 30.0) -> bool:
     return False
 
 
+def assert_events_come_one_by_one(upstream: Upstream, answer: http.client.HTTPResponse) -> None:
+    """None is sent before the one before it was read; `events_read` was 0 at the request."""
+    for number in range(5):
+        assert answer.readline() + answer.readline() == b"data: %d\n\n" % number
+        upstream.events_read = number + 1
+    assert answer.read() == b""
+
+
 @dataclass
 class Upstream:
     """Stands for LibreChat; an HTTP/1.1 server by h11, so that it judges what the proxy sends.
 
     Attributes:
         connections: how many there were.
+        events_read: how many of the five of `/events` the client has; the next one waits for it.
         hanging: a request for `/hang` is under way.
         left: paths whose client went away before its answer.
         sent: bytes that a download has got rid of.
@@ -134,6 +147,7 @@ class Upstream:
     left: list[str] = field(default_factory=list)
     sent: int = 0
     received: int = 0
+    events_read: int = 5
     hanging: threading.Event = field(default_factory=threading.Event)
     reading: threading.Event = field(default_factory=threading.Event)
 
@@ -174,8 +188,9 @@ class Upstream:
             case "/events":
                 send(h11.Response(status_code=200, headers=[("Content-Type", "text/event-stream")]))
                 for number in range(5):
+                    while self.events_read < number:
+                        await asyncio.sleep(0.01)
                     send(h11.Data(data=f"data: {number}\n\n".encode()))
-                    await asyncio.sleep(0.15)
                 send(h11.EndOfMessage())
             case "/hang":
                 self.hanging.set()

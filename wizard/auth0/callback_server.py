@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
-from wizard import loopback
 from wizard.http import HttpClient, NetworkError
 from wizard.http_server import Answer, HttpServer, Request
 from wizard.language import Message
+from wizard.loopback import Listen
 from wizard.rules import rule
 
 SECONDS_TO_END = 3.0
@@ -19,7 +20,10 @@ PORT_TAKEN = rule("LA431")
 class CallbackServer:
     """Serves on the loopback of IPv4 and, where there is one, IPv6."""
 
-    def __init__(self, respond: Callable[[Request], Answer], port: int, http: HttpClient) -> None:
+    def __init__(
+        self, respond: Callable[[Request], Answer], port: int, http: HttpClient, listen: Listen
+    ) -> None:
+        self._listen = listen
         self._respond = respond
         self._port = port
         self._http = http
@@ -31,11 +35,11 @@ class CallbackServer:
         Raises:
             Failure: LA430 or LA431, the port is taken.
         """
-        if loopback.is_answered(self._port):
-            raise self._taken()
         try:
-            listeners = loopback.listeners(self._port)
+            listeners = self._listen(self._port)
         except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise self._taken() from error
             reason = error.strerror or error
             raise PORT_TAKEN.failure(
                 Message("Port {port}: {reason}.", port=self._port, reason=reason)

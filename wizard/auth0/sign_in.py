@@ -31,6 +31,7 @@ from wizard.findings import Outcome
 from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError
 from wizard.http_server import Answer, Request
 from wizard.language import Language, Message, joined, sentences
+from wizard.loopback import Listen, listeners
 from wizard.rules import rule
 from wizard.settings import CALLBACK_PATH, LOOPBACK_HOSTS, Settings, is_loopback
 
@@ -70,6 +71,7 @@ class SignIn:
         clock: this computer's time.
         language: what the pages speak; English where none is given.
         linger: seconds to serve on after the result page has left, for what tunnels hold back.
+        listen: opens the port.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class SignIn:
         clock: Clock | None = None,
         language: Language | None = None,
         linger: float = 0.5,
+        listen: Listen = listeners,
     ) -> None:
         self._settings = settings
         self._http = http
@@ -98,7 +101,7 @@ class SignIn:
         self._refusals: Counter[Message] = Counter()
         self._judgement: Judgement | None = None
         self._told = threading.Event()
-        self._server = CallbackServer(self.answer, port, http)
+        self._server = CallbackServer(self.answer, port, http, listen)
 
     @property
     def url(self) -> str:

@@ -259,6 +259,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
         progress=ports.console.hint,
         language=ports.language,
         for_people=options.for_people,
+        listen=ports.listen,
     )
     tunnel = _tunnel(chosen, request, options, ports)
     with _closed_on_error(tunnel):

@@ -11,10 +11,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wizard import loopback
 from wizard.commands.init import InitResult, run_init
 from wizard.commands.init_options import InitOptions
 from wizard.commands.questions import SUGGESTED_AUDIENCE
@@ -25,11 +26,8 @@ from wizard.execution import Report
 from wizard.findings import Failure
 from wizard.http import HttpClient, Https, NetworkError
 from wizard.language import Language, Message
-from wizard.locks import LockHeld, locked
-from wizard.loopback import is_free
 from wizard.platforms import command_line
 from wizard.ports import Ports
-from wizard.private_files import private_folder
 from wizard.settings import Settings
 from wizard.tunnels.certificates import Authority, local_authority
 from wizard.tunnels.local import DEFAULT_PORT
@@ -54,9 +52,9 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
     authority = local_authority(ports.state_dir, ports.processes)
     http = Https(ports.environ, extra_ca=lambda: authority.ca_file)
     with ExitStack() as stack:
-        is_first = _is_first(stack, ports.state_dir)
-        port = _free_port(LIBRECHAT_PORT if is_first else 0)
-        public_url = f"https://localhost:{_free_port(DEFAULT_PORT if is_first else 0)}"
+        held = stack.enter_context(closing(HeldPorts()))
+        port = held.take(LIBRECHAT_PORT)
+        public_url = f"https://localhost:{held.take(DEFAULT_PORT)}"
         tenant = _demo_tenant(public_url, authority, ports.language)
         settings, user = stack.enter_context(tenant)
         ports.console.say(
@@ -79,7 +77,11 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
                 dry_run=options.dry_run,
             ),
             replace(
-                ports, prompter=None, http=http, desktop=ScriptedUser(http, user, ports.console)
+                ports,
+                prompter=None,
+                http=http,
+                desktop=ScriptedUser(http, user, ports.console),
+                listen=held.listen,
             ),
             report,
         )
@@ -149,19 +151,31 @@ def _demo_tenant(
         yield settings, add_librechat(tenant, settings)
 
 
-def _is_first(stack: ExitStack, state_dir: Path) -> bool:
-    """Whether no other demo runs, which might be about to take the ports that are free now."""
-    try:
-        stack.enter_context(locked(private_folder(state_dir) / "demo.lock"))
-    except LockHeld:
-        return False
-    return True
+class HeldPorts:
+    """Ports that are taken before anything serves there, so that nobody else takes them."""
 
+    def __init__(self) -> None:
+        self._listeners: dict[int, list[socket.socket]] = {}
 
-def _free_port(wish: int) -> int:
-    """The port that is wished for, or any free one: where that is taken, or none is wished for."""
-    if wish and is_free(wish):
-        return wish
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    def take(self, preferred: int) -> int:
+        """Take the port, or any free one if another program has it; return which."""
+        try:
+            listeners = loopback.listeners(preferred)
+        except OSError:
+            listeners = loopback.listeners(0)
+        port: int = listeners[0].getsockname()[1]
+        self._listeners[port] = listeners
+        return port
+
+    def listen(self, port: int) -> list[socket.socket]:
+        """Return the listeners of a port that is held, or open another.
+
+        Raises:
+            OSError: the port cannot be had.
+        """
+        return self._listeners.pop(port, None) or loopback.listeners(port)
+
+    def close(self) -> None:
+        """Give up the ports at which nothing has served."""
+        for listeners in self._listeners.values():
+            loopback.close_all(listeners)

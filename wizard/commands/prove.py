@@ -61,6 +61,7 @@ def sign_in(
         port,
         clock=ports.clock,
         language=ports.language,
+        listen=ports.listen,
     ) as flow:
         if flow.obstacle():
             open_tunnel()

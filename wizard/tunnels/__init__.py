@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from wizard.defaults import ENGLISH, TUNNELS
 from wizard.language import Language
+from wizard.loopback import Listen, listeners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,6 +128,7 @@ class TunnelRequest:
         language: of the pages that visitors meet in LibreChat's stead.
         state_dir: a private folder (mode 0700) for certificates and the like; it is kept.
         for_people: whether browsers of people will open the URL; nobody else needs advice.
+        listen: opens a port of this machine, where the tunnel itself does.
     """
 
     port: int
@@ -137,6 +139,7 @@ class TunnelRequest:
     progress: Callable[[str], None] = field(default=lambda _: None)
     language: Language = field(default_factory=lambda: Language(ENGLISH))
     for_people: bool = True
+    listen: Listen = listeners
 
     def __post_init__(self) -> None:
         """See `on_event`."""

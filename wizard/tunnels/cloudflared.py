@@ -75,7 +75,14 @@ class CloudflaredTunnel(ChildTunnel):
         if request.requested_url:
             raise NO_CHOICE.failure(request.requested_url)
         # cloudflared's log has no requests, and its own page for visitors blames the tunnel.
-        proxy = Proxy(request.port, None, on_event=request.on_event, language=request.language)
+        listeners = request.listen(0)
+        proxy = Proxy(
+            request.port,
+            None,
+            listeners,
+            on_event=request.on_event,
+            language=request.language,
+        )
         self._proxy = ProxyThread(proxy)
         self._proxy.begin()
         self._progress(Message("Asking Cloudflare for a quick tunnel"))

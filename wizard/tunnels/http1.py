@@ -89,8 +89,8 @@ class _Reader:
         self._fields: dict[bytes, bytes] = {}
 
     def release(self) -> None:
-        """Let go of the parser, which refers to us: so all memory is freed at once."""
-        del self.parser
+        """Let go of the parser, if there is one: it refers to us, and memory is freed at once."""
+        vars(self).pop("parser", None)
 
     def _read(self, data: bytes) -> None:
         """Have llhttp read the bytes.

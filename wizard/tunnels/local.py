@@ -100,20 +100,21 @@ class LocalTunnel(Tunnel):
                 )
             )
         context = authority.server_context()
+        try:
+            listeners = request.listen(port)
+        except OSError as error:
+            raise _not_listening(error, port, self._processes) from error
         proxy = ProxyThread(
             Proxy(
                 request.port,
                 context,
-                port=port,
+                listeners,
                 on_event=request.on_event,
                 language=request.language,
             )
         )
         with self._lock:
-            try:
-                proxy.begin()
-            except OSError as error:
-                raise _not_listening(error, port, self._processes) from error
+            proxy.begin()
             self._proxy = proxy
         renewal = threading.Thread(
             target=self._renew, args=(context, proxy.ended), name="renewal", daemon=True

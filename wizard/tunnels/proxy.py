@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import sys
 import threading
 from asyncio.sslproto import SSLProtocol
 
-from wizard import loopback
 from wizard.defaults import ENGLISH
 from wizard.language import Language
 from wizard.platforms import give_back_memory
@@ -24,7 +24,7 @@ MANY = 64
 
 
 class Proxy:
-    """Listens on loopback and passes each request on to a port of this machine.
+    """Passes each request on to a port of this machine.
 
     Everything happens in the event loop that runs `start`; `on_event` is called there.
 
@@ -32,7 +32,7 @@ class Proxy:
         upstream_port: LibreChat's.
         context: the certificate. Without one it speaks plain HTTP with a proxy: any `Host` is
             passed on, and what that proxy says of who asks.
-        port: 0 takes a free one; `port` says which, once it has started.
+        listeners: where it listens, all on one port; closed at the end.
         on_event: gets each request.
         language: of the pages for people.
     """
@@ -41,34 +41,24 @@ class Proxy:
         self,
         upstream_port: int,
         context: ssl.SSLContext | None,
+        listeners: list[socket.socket],
         *,
-        port: int = 0,
         on_event: OnEvent = ignore_event,
         language: Language | None = None,
     ) -> None:
-        self.port = port
+        self.port: int = listeners[0].getsockname()[1]
+        self._listeners = listeners
         self._context = context
         self._route = Route(upstream_port, on_event, language or Language(ENGLISH))
         self._servers: list[asyncio.Server] = []
         self._look: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Listen on 127.0.0.1 and, where there is IPv6, on ::1.
-
-        Raises:
-            OSError: the port cannot be had.
-        """
+        """Take connections."""
         loop = asyncio.get_running_loop()
-        try:
-            for address in loopback.addresses():
-                # By its address: only then asyncio sets TCP_NODELAY, without which each
-                # handshake and many an answer waits 40 ms for the client's acknowledgement.
-                server = await loop.create_server(self._accept, address, self.port, backlog=512)
-                self._servers.append(server)
-                self.port = server.sockets[0].getsockname()[1]
-        except OSError:
-            await self.stop()
-            raise
+        for listener in self._listeners:
+            server = await loop.create_server(self._accept, sock=listener, backlog=512)
+            self._servers.append(server)
         if self._context is not None:
             self._route.hosts = _served_hosts(self.port)
         self._look_after_clients()
@@ -131,17 +121,9 @@ class ProxyThread:
         return self._proxy.port
 
     def begin(self) -> None:
-        """Listen.
-
-        Raises:
-            OSError: the port cannot be had.
-        """
+        """Take connections."""
         self._thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self._proxy.start(), self._loop).result()
-        except OSError:
-            self.end()
-            raise
+        asyncio.run_coroutine_threadsafe(self._proxy.start(), self._loop).result()
 
     def end(self) -> None:
         """Close every socket; may be called twice, and from the proxy's own thread."""
