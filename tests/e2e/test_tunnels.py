@@ -17,7 +17,8 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -116,11 +117,28 @@ class Machine:
         )
         return line.partition("=")[2]
 
-    def connect(self) -> socket.socket:
+    def settle(self) -> None:
+        """Wait until the tunnel leads to the server that has just begun.
+
+        localtunnel's client connects ahead of requests, so it may still hold connections to the
+        server before. As many visits at once as it has connections find out.
+        """
+        if self.name != "localtunnel":
+            return
+        with ThreadPoolExecutor(10) as visitors:
+            assert until(lambda: all(visitors.map(lambda _: self._is_reached(), range(10))))
+
+    def _is_reached(self) -> bool:
+        with suppress(OSError, http.client.HTTPException), self.ask("/", seconds=5) as answer:
+            answer.read()
+            return answer.status < 500
+        return False
+
+    def connect(self, seconds: float = 60) -> socket.socket:
         """A visitor's connection to the public URL."""
         parts = urlsplit(self.url())
         address = self.address or ("127.0.0.1", parts.port or 443)
-        plain = socket.create_connection(address, timeout=60)
+        plain = socket.create_connection(address, timeout=seconds)
         if self.ca_file is None:
             return plain
         context = ssl.create_default_context(cafile=str(self.ca_file))
@@ -133,9 +151,10 @@ class Machine:
         method: str = "GET",
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        seconds: float = 60,
     ) -> Iterator[http.client.HTTPResponse]:
         connection = http.client.HTTPConnection(urlsplit(self.url()).netloc)
-        connection.sock = self.connect()
+        connection.sock = self.connect(seconds)
         try:
             connection.request(method, path, body, dict(headers or {}))
             yield connection.getresponse()
@@ -288,6 +307,7 @@ def open_machine(
 def upstream(open_machine: Machine) -> Iterator[Upstream]:
     running = Upstream()
     with serving(running.serve, open_machine.port):
+        open_machine.settle()
         yield running
 
 
@@ -339,6 +359,7 @@ def test_a_websocket_echoes(open_machine: Machine) -> None:
 
     with serve_websocket(echo, "127.0.0.1", open_machine.port, close_timeout=1) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        open_machine.settle()
         url = open_machine.url().replace("https", "ws")
         with connect_websocket(
             url, sock=open_machine.connect(), proxy=None, close_timeout=1
@@ -363,6 +384,7 @@ def test_a_sign_in(
     assert report.discovery is not None
     flow = SignIn(demo.setup, report.discovery, report.keys, network, open_machine.port)
     with flow:
+        open_machine.settle()
         page = sign_in_like_a_user(network, flow.url, demo.user.login, PASSWORD)
         judgement = flow.wait(20)
 
