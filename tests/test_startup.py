@@ -62,8 +62,8 @@ def test_the_version_needs_no_typer() -> None:
 @pytest.mark.parametrize(
     ("name", "needed"),
     [
-        (INIT, {"dotenv", "yaml"}),  # what was written is read by python-dotenv too
-        (DOCTOR, {"dotenv", "yaml"}),
+        (INIT, {"yaml"}),
+        (DOCTOR, {"yaml"}),
         (EXPLAIN, set()),
         (STATUS, set()),
     ],

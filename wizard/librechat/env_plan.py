@@ -38,7 +38,13 @@ SHIPPED_WITHOUT_QUOTES = ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 SUGGESTED = ("OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH")
 SHOWN_LINES = 10
 
-_EMPTY_LINE = re.compile(r"[ \t]*(?:#[^\r]*)?\r?")
+# No line, a comment, or a value of printable ASCII: bare, or as a whole in quotes of one kind.
+_AGREED_LINE = re.compile(
+    r"[ \t]*(?:#[^\r\u2028\u2029]*)?\r?"
+    r"|[A-Za-z_][A-Za-z0-9_]*="
+    r"""(?:(["'])[ !#-&(-\[\]-_a-~]*\1|[ !$-&(-\[\]-_a-~]*)\r?"""
+)
+_QUOTE_FIRST = re.compile(r"""\W*['"`]""")
 RandomHex = Callable[[int], str]
 
 
@@ -237,26 +243,35 @@ def set_twice(file: EnvFile, names: Collection[str] | None = None) -> Iterator[F
 
 
 def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Finding]:
-    """The values, of those given, that python-dotenv reads differently."""
+    """The values, of those that the file gives these names, that python-dotenv reads differently.
+
+    It is imported and asked only where a line with such a name allows for two opinions.
+    """
+    text = file.text.removeprefix("\ufeff").encode("utf-8", "replace").decode()
+    doubtful = doubtful_lines(text)
+    if not any(name in doubtful for name in written):
+        return
     import logging
 
     from dotenv import dotenv_values
 
     # It reports lines it does not understand by logging; we report what they lead to.
     logging.getLogger("dotenv.main").addHandler(logging.NullHandler())
-    text = file.text.removeprefix("\ufeff").encode("utf-8", "replace").decode()
-    read = dotenv_values(stream=io.StringIO(without_comments(text)), interpolate=False)
+    read = dotenv_values(stream=io.StringIO(text), interpolate=False)
     for name, value in written.items():
         if read.get(name) != value:
             detail = Message("{name} is one of them.", name=name)
             yield READ_DIFFERENTLY.finding(detail, variable=name)
 
 
-def without_comments(text: str) -> str:
-    """Return the text without lines that hold nothing for python-dotenv, which reads slowly.
+def doubtful_lines(text: str) -> str:
+    """Return the lines that two readers may understand differently.
 
-    They stay where a quote may run over several lines.
+    These are all where a quoted value may run over several lines, or begin on the next.
     """
-    kept = [line for line in text.split("\n") if not _EMPTY_LINE.fullmatch(line)]
-    is_open = any("\\" in line or line.count("'") % 2 or line.count('"') % 2 for line in kept)
-    return text if is_open else "\n".join(kept)
+    lines = [line for line in text.split("\n") if not _AGREED_LINE.fullmatch(line)]
+    is_open = any(
+        "\\" in line or line.count("'") % 2 or line.count('"') % 2 or _QUOTE_FIRST.match(line)
+        for line in lines
+    )
+    return text if is_open else "\n".join(lines)
