@@ -101,7 +101,7 @@ def test_the_profile_knows_the_steps(tmp_path: Path) -> None:
     steps = one_round(tmp_path)
 
     assert {START, "import of typer", "python-dotenv reads it too", "fsync"} <= steps.keys()
-    assert steps["python-dotenv reads it too"] > steps["LibreChat is found"] > 0
+    assert all(seconds > 0 for seconds in steps.values())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others count in other units")
