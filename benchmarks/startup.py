@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,11 +90,6 @@ class Command:
 def medians(commands: Mapping[str, Command], rounds: int) -> dict[str, float]:
     """Median wall-clock seconds of each command."""
     return {name: statistics.median(each) for name, each in measured(commands, rounds).items()}
-
-
-def fastest(commands: Mapping[str, Command], rounds: int) -> dict[str, float]:
-    """Shortest wall-clock seconds of each command, which noise cannot shorten."""
-    return {name: min(each) for name, each in measured(commands, rounds).items()}
 
 
 def measured(commands: Mapping[str, Command], rounds: int) -> dict[str, list[float]]:
@@ -171,8 +166,28 @@ def commands(folder: Path) -> dict[str, Command]:
     return found
 
 
+# What must hold, pair by pair: a command, whom it is held against, and at most how many times it.
+BUDGETS = (
+    ("librechat-auth0 --version", PYTHON, 1.3),
+    ("librechat-auth0 --help", TYPER, 1.15),
+    ("librechat-auth0 tunnel status", TYPER, 2.1),
+    (INIT, TYPER, 3.1),
+    (INIT, "cookiecutter --version", 0.9),
+    (DOCTOR, PYTHON, 12.0),
+    ("librechat-auth0 explain LA101", TYPER, 4.0),
+)
+
+
+def over_budget(taken: Mapping[str, float]) -> Iterator[str]:
+    """Return what takes longer than it may."""
+    for ours, theirs, budget in BUDGETS:
+        if theirs in taken and taken[ours] > budget * taken[theirs]:
+            ratio = taken[ours] / taken[theirs]
+            yield f"{ours} takes {ratio:.2f} times {theirs}, the budget is {budget}"
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table; exit with 1 where a command is over its budget."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     rounds = parser.parse_args().rounds
@@ -182,6 +197,8 @@ def main() -> None:
     for name, seconds in taken.items():
         ratios = f"{seconds / taken[PYTHON]:9.2f} {seconds / taken[TYPER]:8.2f}"
         print(f"{name:<52} {seconds * 1000:7.1f} {ratios}")
+    if slow := [*over_budget(taken)]:
+        raise SystemExit("\n".join(slow))
 
 
 if __name__ == "__main__":
