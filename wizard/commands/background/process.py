@@ -160,14 +160,7 @@ class Log:
         """Write a line; where that fails, let go of the lock until it succeeds again."""
         text = f"{one_line(line)}\n".encode()
         with self._turn:
-            try:
-                if os.fstat(2).st_size > LOG_BYTES:
-                    os.ftruncate(2, 0)
-                    os.lseek(2, 0, os.SEEK_SET)  # where appending is not inherited, as on Windows
-                whole = os.write(2, text) == len(text)
-            except OSError:
-                whole = False
-            if whole:
+            if _is_written(text):
                 self._take_lock(0.0)
             elif self._held is not None:
                 self._held.close()
@@ -178,6 +171,22 @@ class Log:
             with suppress(OSError, LockHeld), ExitStack() as stack:
                 stack.enter_context(locked(self._lock_file, seconds))
                 self._held = stack.pop_all()
+
+
+def _is_written(text: bytes) -> bool:
+    """Write a line to the log; returns whether it is there, whole."""
+    try:
+        size = os.fstat(2).st_size
+        if size > LOG_BYTES:
+            size = 0
+            os.ftruncate(2, 0)
+            os.lseek(2, 0, os.SEEK_SET)  # where appending is not inherited, as on Windows
+        if os.write(2, text) == len(text):
+            return True
+        os.ftruncate(2, size)  # half a line
+    except OSError:
+        pass
+    return False
 
 
 def send(pipe: IO[str] | None, word: object) -> None:
