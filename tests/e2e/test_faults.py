@@ -178,7 +178,7 @@ class Runner:
         # Only now: it does not count the calls that imports make.
         pid = self._process.pid
         self._strace = subprocess.Popen(
-            ["strace", "-ff", "-qq", "-e", "signal=none", *strace, "-p", str(pid)]
+            ["strace", "-qq", "-e", "signal=none", *strace, "-p", str(pid)]
         )
         assert until(lambda: is_traced(pid))
 
@@ -293,7 +293,7 @@ def test_whatever_call_goes_wrong_when_the_client_secret_is_written(
 def go_wrong(scene: Scene, fault: str, tmp_path: Path, environ: dict[str, str]) -> None:
     """Run the command once for each call that reaches its files, with the fault in that call."""
     trace, kinds = tmp_path / "trace", ",".join(f"?{kind}" for kind in KINDS)
-    watched = ("-n", "-y", "-o", str(trace), "-e", f"trace={kinds}")
+    watched = ("-ff", "-n", "-y", "-o", str(trace), "-e", f"trace={kinds}")
     with Runner(scene, tmp_path / "whole", environ, *watched) as runner:
         whole = runner.run()
     assert whole.code == scene.ends[0], whole.said[-300:]
@@ -310,7 +310,7 @@ def go_wrong(scene: Scene, fault: str, tmp_path: Path, environ: dict[str, str]) 
     told = [f"inject={kind}:{fault}:when={number}" for kind, number in last.items()]
     acting = [word for each in (f"trace={','.join(last)}", *told) for word in ("-e", each)]
     ends: Counter[str] = Counter()
-    with Runner(scene, tmp_path / "faulty", environ, "-o", "/dev/null", *acting) as runner:
+    with Runner(scene, tmp_path / "faulty", environ, "-f", "-o", "/dev/null", *acting) as runner:
         for call in calls:
             result = runner.run(call.number, last[call.kind] - call.count)
             try:
