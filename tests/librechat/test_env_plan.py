@@ -110,7 +110,7 @@ def test_a_new_file_from_the_example_is_complete() -> None:
     assert len({values[name] for name in FRESH}) == len(FRESH)
     assert (values["PORT"], values["HOST"], values["SEARCH"]) == ("3080", "localhost", "false")
     assert made.findings == ()
-    assert set(made.changed_names) == {*WRITTEN, *FRESH} - {"OPENID_CALLBACK_URL"}
+    assert {change.name for change in made.changes} == {*WRITTEN, *FRESH} - {"OPENID_CALLBACK_URL"}
 
 
 def test_all_other_lines_stay_byte_for_byte() -> None:

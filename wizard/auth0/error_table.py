@@ -1,4 +1,4 @@
-"""What Auth0's answers mean: its error texts, the cause behind each and where to mend it.
+"""What Auth0's answers mean: its error texts, the cause behind each and where to fix it.
 
 Auth0 documents few of its texts and words some in several ways; each row takes every wording
 that was seen. What no row knows is nobody's guess: it is shown as it came (`quoted`).

@@ -24,13 +24,15 @@ from wizard.commands.prove import check_values, sign_in
 from wizard.commands.questions import (
     AUDIENCES,
     DOMAIN_OF_ANY_APPLICATION,
+    PUBLIC_URL,
     ask,
     given_values,
     needed,
+    parsed,
     require_everything,
     same_client,
 )
-from wizard.commands.values import librechat_port, option
+from wizard.commands.values import librechat_port
 from wizard.commands.walk import Step, walk
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
@@ -39,7 +41,7 @@ from wizard.language import Message
 from wizard.librechat.checkout import Checkout, how_to_restart
 from wizard.ports import Ports
 from wizard.saved_answers import SavedAnswers
-from wizard.settings import Settings, parse_public_url
+from wizard.settings import Settings
 from wizard.ui.prompts import Choice
 
 if TYPE_CHECKING:
@@ -189,13 +191,11 @@ def _begin(options: InitOptions, ports: Ports) -> Progress:
     known = given_values(options)
     named_tunnel(options.tunnel)
     if options.public_url:
-        known = replace(
-            known, public_url=option("--public-url", options.public_url, parse_public_url)
-        )
+        known = parsed(PUBLIC_URL, options.public_url, known)
     folder = find_folder(options.env_file, ports)
-    port = librechat_port(options.port, folder.values)
-    offered = known_in(folder.values)
-    return Progress(options, folder, port, known, offered, tuple(folder.findings))
+    values = folder.values
+    port = librechat_port(options.port, values)
+    return Progress(options, folder, port, known, known_in(values), tuple(folder.findings))
 
 
 def _look_at_folder(progress: Progress, ports: Ports) -> Progress:

@@ -122,7 +122,8 @@ def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelRe
     content = store.read()
     if content is None:
         raise NO_ENV.failure(Message("There is no {file}.", file=store.path))
-    reopening = _Reopening(options, ports, store, content)
+    file = EnvFile.from_bytes(content)
+    reopening = _Reopening(options, ports, store, content, file, known_in(file.values()))
     ports.console.hide(secrets_in(reopening.file))
     with ExitStack() as stack:
         if options.detach:
@@ -142,27 +143,19 @@ def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelRe
 
 @dataclass(frozen=True, slots=True)
 class _Reopening:
-    """One run of the command; `content` is the `.env` as it was read."""
+    """One run of the command: the `.env` as it was read, parsed once, and what it says."""
 
     options: ReopenOptions
     ports: Ports
     store: EnvStore
     content: bytes
+    file: EnvFile
+    known: Known
 
     @property
     def background(self) -> Background:
         """The tunnels that run in the background."""
         return Background(self.ports.state_dir)
-
-    @property
-    def file(self) -> EnvFile:
-        """The `.env`."""
-        return EnvFile.from_bytes(self.content)
-
-    @property
-    def known(self) -> Known:
-        """What the `.env` says of the setup."""
-        return known_in(self.file.values())
 
     def already_open(self) -> TunnelResult | None:
         """What runs in the background for this `.env`, told."""
@@ -228,10 +221,10 @@ class _Reopening:
         return result
 
     def _change(self, url: str) -> EnvChange:
-        values, file = url_values(url), self.file
-        after, changes = file.edited(values, removing_lines=True)
+        values = url_values(url)
+        after, changes = self.file.edited(values, removing_lines=True)
         findings = tuple(doubts(after, values)) if changes else ()
-        return EnvChange(self.store, self.content, file, after, changes, findings)
+        return EnvChange(self.store, self.content, self.file, after, changes, findings)
 
     def leave(self, tunnel: DetachedTunnel, result: TunnelResult) -> TunnelResult:
         """Leave the tunnel in the background."""

@@ -61,11 +61,6 @@ class EnvPlan:
     findings: tuple[Finding, ...]
     is_new: bool
 
-    @property
-    def changed_names(self) -> list[str]:
-        """The variables that get another value."""
-        return [change.name for change in self.changes]
-
 
 def plan_env(
     settings: Settings,

@@ -97,7 +97,7 @@ def _places(index: bytes, wanted: bytes, hash_size: int) -> tuple[list[int], int
         (flags,) = struct.unpack_from(">H", index, at)
         at += 4 if flags & _EXTENDED else 2
         kept = 0
-        if version == 4:  # the name is told by its difference to the one before
+        if version == 4:  # the name is written as its difference to the one before
             cut, at = _number(index, at)
             kept = max(len(name) - cut, 0)
         end = index.index(b"\0", at)
