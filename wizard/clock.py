@@ -23,11 +23,9 @@ class SystemClock:
     """`Clock` on this computer."""
 
     def now(self) -> float:
-        """See `Clock.now`."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        """See `Clock.sleep`."""
         time.sleep(seconds)
 
 

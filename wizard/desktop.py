@@ -27,7 +27,6 @@ class UserDesktop:
         self._platform = platform
 
     def open(self, url: str) -> bool:
-        """See `Desktop.open`."""
         import webbrowser
 
         # Without a display, webbrowser would start a text browser inside the wizard's terminal.
@@ -40,7 +39,6 @@ class UserDesktop:
             return False
 
     def copy(self, text: str) -> bool:
-        """See `Desktop.copy`."""
         import pyperclip
 
         try:

@@ -179,7 +179,6 @@ class Https:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """See `HttpClient.request`."""
         import urllib3
 
         sent = {"User-Agent": "librechat-auth0", "Accept": "*/*", **(headers or {})}
@@ -354,7 +353,6 @@ class _UntilDeadline(RawIOBase):
         self._deadline = math.inf if timeout is None else time.monotonic() + timeout
 
     def readable(self) -> bool:
-        """See `IOBase.readable`."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
@@ -371,7 +369,6 @@ class _UntilDeadline(RawIOBase):
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
-        """See `IOBase.close`."""
         self._raw.close()
         super().close()
 

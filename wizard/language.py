@@ -36,7 +36,6 @@ class Message(str):
     values: Mapping[str, object]
 
     def __new__(cls, template: str, /, **values: object) -> Self:
-        """See the class."""
         message = super().__new__(cls, template.format_map(values) if values else template)
         message.template = template
         message.values = values

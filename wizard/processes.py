@@ -149,7 +149,6 @@ class SystemProcesses:
     """`Processes` on this machine."""
 
     def which(self, program: str) -> Path | None:
-        """See `Processes.which`."""
         return next(programs(program, os.environ), None)
 
     def run(
@@ -160,7 +159,6 @@ class SystemProcesses:
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
     ) -> Completed:
-        """See `Processes.run`."""
         try:
             process = subprocess.Popen(
                 _command(args, env),

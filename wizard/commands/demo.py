@@ -110,7 +110,6 @@ class ScriptedUser:
     console: Console
 
     def open(self, url: str) -> bool:
-        """See `Desktop.open`."""
         threading.Thread(target=self._sign_in, args=(url,), name="demo user", daemon=True).start()
         return True
 

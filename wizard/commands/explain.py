@@ -31,7 +31,6 @@ class ExplainResult:
     findings: Sequence[Finding] = ()
 
     def as_json(self) -> dict[str, object]:
-        """See `Result.as_json`."""
         return {"rules": [rule_as_json(rule) for rule in self.rules]}
 
 

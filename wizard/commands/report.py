@@ -45,7 +45,6 @@ class ReportResult:
     findings: Sequence[Finding] = ()
 
     def as_json(self) -> dict[str, object]:
-        """See `Result.as_json`."""
         return {"report": self.text}
 
 

@@ -94,7 +94,6 @@ class TunnelResult:
         return self.written or not self.changed
 
     def as_json(self) -> dict[str, object]:
-        """See `Result.as_json`."""
         return {
             "env_file": str(self.env_file),
             "tunnel": self.tunnel,

@@ -35,7 +35,6 @@ class UndoResult:
     findings: Sequence[Finding] = ()
 
     def as_json(self) -> dict[str, object]:
-        """See `Result.as_json`."""
         return {
             "env_file": str(self.env_file),
             "backup": str(self.backup),

@@ -142,7 +142,6 @@ class TunnelRequest:
     listen: Listen = listeners
 
     def __post_init__(self) -> None:
-        """See `on_event`."""
         if self.on_event is not ignore_event and not isinstance(self.on_event, _Aside):
             object.__setattr__(self, "on_event", _Aside(self.on_event))
 

@@ -141,7 +141,6 @@ class Caddy:
         processes: Processes,
         environ: Mapping[str, str],  # noqa: ARG002
     ) -> Offer:
-        """See `Provider.offer`."""
         program = processes.which("caddy")
         needs = Message(
             "Caddy ({program}), and a browser that is told once to trust its certificate",
@@ -157,7 +156,6 @@ class Caddy:
     def tunnel(
         self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
     ) -> Tunnel:
-        """See `Provider.tunnel`."""
         return CaddyTunnel(request, processes, environ)
 
 

@@ -65,7 +65,6 @@ class CloudflaredTunnel(ChildTunnel):
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """See `Tunnel.findings`."""
         return (HELD_BACK.finding(),)
 
     def _start(self) -> str:
@@ -160,7 +159,6 @@ class Cloudflared:
         processes: Processes,
         environ: Mapping[str, str],  # noqa: ARG002
     ) -> Offer:
-        """See `Provider.offer`."""
         program = processes.which("cloudflared")
         return Offer(
             ready=program is not None,
@@ -172,7 +170,6 @@ class Cloudflared:
     def tunnel(
         self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
     ) -> Tunnel:
-        """See `Provider.tunnel`."""
         return CloudflaredTunnel(request, processes, environ)
 
 

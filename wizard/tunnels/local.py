@@ -48,7 +48,6 @@ class LocalProvider:
     url_in_use_rules = (PORT_TAKEN,)
 
     def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:  # noqa: ARG002
-        """See `Provider.offer`."""
         from wizard.tunnels.certificates import mkcert_root
 
         needs = (
@@ -64,7 +63,6 @@ class LocalProvider:
         processes: Processes,
         environ: Mapping[str, str],  # noqa: ARG002
     ) -> LocalTunnel:
-        """See `Provider.tunnel`."""
         return LocalTunnel(request, processes)
 
 
@@ -82,7 +80,6 @@ class LocalTunnel(Tunnel):
         self.authority: Authority | None = None
 
     def open(self) -> str:
-        """See `Tunnel.open`."""
         from wizard.tunnels.certificates import local_authority
         from wizard.tunnels.proxy import Proxy, ProxyThread
         from wizard.tunnels.trust import is_remembered
@@ -123,14 +120,12 @@ class LocalTunnel(Tunnel):
         return url
 
     def close(self) -> None:
-        """See `Tunnel.close`."""
         with self._lock:
             proxy, self._proxy = self._proxy, None
         if proxy is not None:
             proxy.end()
 
     def healthy(self) -> bool:
-        """See `Tunnel.healthy`."""
         proxy = self._proxy
         return proxy is not None and proxy.serving()
 

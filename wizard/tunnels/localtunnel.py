@@ -152,7 +152,6 @@ class Localtunnel:
     def tunnel(
         self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
     ) -> Tunnel:
-        """See `Provider.tunnel`."""
         return LocaltunnelTunnel(request, processes, environ)
 
 

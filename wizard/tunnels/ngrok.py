@@ -252,7 +252,6 @@ class Ngrok:
         processes: Processes,  # noqa: ARG002 - the agent is not only looked for on the path
         environ: Mapping[str, str],
     ) -> Offer:
-        """See `Provider.offer`."""
         program = ngrok_agent.find_agent(environ)
         agent = Message("its agent ({program})", program=program or Message("a download of 10 MB"))
         try:
@@ -280,7 +279,6 @@ class Ngrok:
     def tunnel(
         self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
     ) -> Tunnel:
-        """See `Provider.tunnel`."""
         return NgrokTunnel(request, processes, environ)
 
 

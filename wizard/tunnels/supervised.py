@@ -82,7 +82,6 @@ class SupervisedTunnel(Tunnel):
         return True
 
     def open(self) -> str:
-        """See `Tunnel.open`."""
         try:
             self._url = self._checked(self._start())
         except BaseException:
@@ -93,7 +92,6 @@ class SupervisedTunnel(Tunnel):
         return self._url
 
     def close(self) -> None:
-        """See `Tunnel.close`."""
         self._closing.set()
         self._stop()
         if self._watcher and self._watcher is not threading.current_thread():
@@ -101,7 +99,6 @@ class SupervisedTunnel(Tunnel):
             self._stop()  # what it may have started meanwhile
 
     def healthy(self) -> bool:
-        """See `Tunnel.healthy`."""
         return bool(self._url) and not self._lost and not self._closing.is_set()
 
     def _checked(self, named: str) -> str:

@@ -90,7 +90,6 @@ class _Asking:
         self._goes_back = goes_back
 
     def with_back(self) -> Self:
-        """See `Prompter.with_back`."""
         return type(self)(self._explain, self._language, goes_back=True)
 
     def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
@@ -101,7 +100,6 @@ class _Asking:
         return self._parsed(lambda: self._line(shown) or default, parse)
 
     def secret(self, question: str, *, parse: Parse[T]) -> T:
-        """See `Prompter.secret`."""
         return self._parsed(lambda: self._hidden_line(self._language.say(question)), parse)
 
     def confirm(self, question: str, *, default: bool = True) -> bool:
@@ -121,7 +119,6 @@ class _Asking:
         )
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
-        """See `Prompter.select`."""
         _forget_what_was_typed_ahead()
         return self._choice(question, choices, default)
 

@@ -33,7 +33,6 @@ class BackgroundResult:
         return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
-        """See `Result.as_json`."""
         return {"tunnels": [described(one) for one in self.tunnels]}
 
 

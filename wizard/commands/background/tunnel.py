@@ -59,11 +59,9 @@ class DetachedTunnel(Tunnel):
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """See `Tunnel.findings`."""
         return self._findings
 
     def open(self) -> str:
-        """See `Tunnel.open`."""
         process = self._process = self._start()
         self._order(process, self._request_as_json())
         return self._url_from(process)
@@ -96,7 +94,6 @@ class DetachedTunnel(Tunnel):
                 _close(pipe)
 
     def healthy(self) -> bool:
-        """See `Tunnel.healthy`."""
         return self._process is not None and self._process.poll() is None
 
     def _start(self) -> subprocess.Popen[str]:
