@@ -1,0 +1,221 @@
+"""Texts follow docs/writing.md: no word of its list, no long sentence in a title or next step."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.languages import catalogue
+from tools.texts import ROOT, template_of
+from wizard.rules import all_rules
+
+PAGE = ROOT / "docs/writing.md"
+LONGEST = 25
+
+# Files that still hold a word of the list. A clean one fails the test until its line is deleted.
+NOT_YET_CLEAN = frozenset(
+    [
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "README.md",
+        "SECURITY.md",
+        "benchmarks/README.md",
+        "docs/cli.md",
+        "docs/how-it-works.md",
+        "docs/rules.md",
+        "wizard/auth0/callback_server.py",
+        "wizard/auth0/error_table.py",
+        "wizard/auth0/json_web_token.py",
+        "wizard/auth0/live_checks.py",
+        "wizard/auth0/management_access.py",
+        "wizard/auth0/management_plan.py",
+        "wizard/auth0/probes.py",
+        "wizard/auth0/result_page.py",
+        "wizard/auth0/retry.py",
+        "wizard/auth0/sign_in.py",
+        "wizard/cli.py",
+        "wizard/cli_options.py",
+        "wizard/commands/background/process.py",
+        "wizard/commands/background/records.py",
+        "wizard/commands/background/status.py",
+        "wizard/commands/choose_access.py",
+        "wizard/commands/choose_tunnel.py",
+        "wizard/commands/demo.py",
+        "wizard/commands/doctor.py",
+        "wizard/commands/explain.py",
+        "wizard/commands/init.py",
+        "wizard/commands/live_view.py",
+        "wizard/commands/provision.py",
+        "wizard/commands/provisioning.py",
+        "wizard/commands/questions.py",
+        "wizard/commands/report.py",
+        "wizard/commands/trust.py",
+        "wizard/commands/tunnel.py",
+        "wizard/commands/undo.py",
+        "wizard/commands/values.py",
+        "wizard/commands/verify.py",
+        "wizard/commands/walk.py",
+        "wizard/demo/tenant.py",
+        "wizard/doctor/check.py",
+        "wizard/doctor/examine.py",
+        "wizard/doctor/registry.py",
+        "wizard/doctor/subject.py",
+        "wizard/execution.py",
+        "wizard/findings.py",
+        "wizard/http.py",
+        "wizard/http_server.py",
+        "wizard/known.py",
+        "wizard/language.py",
+        "wizard/librechat/access.py",
+        "wizard/librechat/backups.py",
+        "wizard/librechat/checkout.py",
+        "wizard/librechat/deployment.py",
+        "wizard/librechat/env_file.py",
+        "wizard/librechat/env_plan.py",
+        "wizard/librechat/env_store.py",
+        "wizard/librechat/git_index.py",
+        "wizard/librechat/running.py",
+        "wizard/librechat/variables.py",
+        "wizard/ports.py",
+        "wizard/private_files.py",
+        "wizard/process_control.py",
+        "wizard/reading.py",
+        "wizard/resources.py",
+        "wizard/saved_answers.py",
+        "wizard/settings.py",
+        "wizard/text.py",
+        "wizard/tunnels/__init__.py",
+        "wizard/tunnels/caddy.py",
+        "wizard/tunnels/child.py",
+        "wizard/tunnels/connections.py",
+        "wizard/tunnels/http1.py",
+        "wizard/tunnels/local.py",
+        "wizard/tunnels/ngrok_agent.py",
+        "wizard/tunnels/ngrok_config.py",
+        "wizard/tunnels/pages.py",
+        "wizard/tunnels/supervised.py",
+        "wizard/ui/console.py",
+        "wizard/ui/prompts.py",
+        "wizard/ui/screen.py",
+    ]
+)
+# The same for rules and modules with a long sentence in a title or a next step.
+NOT_YET_SHORT = frozenset(["LA162", "LA203", "LA209", "LA232", "LA233", "LA240", "LA242", "LA602"])
+
+
+@cache
+def forbidden() -> re.Pattern[str]:
+    """The words in the first column of the page's last table."""
+    rows = re.findall(
+        r"^\| ([^|]+) \|", PAGE.read_text("utf-8").partition("| never |")[2], re.MULTILINE
+    )
+    words = [word for row in rows for word in row.split(", ") if word.isascii()]
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, words))})\b", re.IGNORECASE)
+
+
+def words_in(text: str) -> list[str]:
+    """The forbidden words outside of `code`."""
+    return forbidden().findall(re.sub(r"`[^`\n]*`", "", text))
+
+
+@cache
+def texts() -> Mapping[str, list[str]]:
+    """Every text that a person reads, by its file."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"):
+        if not page.name.endswith(".nl.md"):
+            found[_place(page)].append(_prose(page))
+    for module in ROOT.glob("wizard/**/*.py"):
+        found[_place(module)].extend(_code_texts(module))
+    for message in catalogue():
+        for place, _ in message.locations if message.id else ():
+            # docs/rules.md and docs/cli.md hold the texts of the two others.
+            if place not in {"rules", "command-line"}:
+                found[place].append(str(message.id))
+    return found
+
+
+def _place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _prose(page: Path) -> str:
+    text = page.read_text("utf-8")
+    # The tables of the page of style hold what is not to be written.
+    return re.sub(r"^\|.*$", "", text, flags=re.MULTILINE) if page == PAGE else text
+
+
+def _code_texts(module: Path) -> Iterator[str]:
+    """The docstrings and comments."""
+    source = module.read_text("utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+
+
+@cache
+def steps() -> Mapping[str, list[str]]:
+    """Titles and next steps of findings, by rule or by the module that says them."""
+    found = {rule.id: [rule.title, template_of(rule.fix)] for rule in all_rules().values()}
+    for module in ROOT.glob("wizard/**/*.py"):
+        if said := list(_fixes(ast.parse(module.read_text("utf-8")))):
+            found[_place(module)] = said
+    return found
+
+
+def _fixes(tree: ast.AST) -> Iterator[str]:
+    """The texts of arguments named `fix`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "fix":
+            for each in ast.walk(node.value):
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    yield each.value
+
+
+def long_sentences(text: str) -> list[str]:
+    sentences = re.split(r"(?<=[.!?])\s+", text)
+    return [each for each in sentences if len(re.findall(r"\S*\w\S*", each)) > LONGEST]
+
+
+def test_the_page_has_a_list_and_twenty_pairs() -> None:
+    pairs = PAGE.read_text("utf-8").partition("| before |")[2].partition("\n\n")[0]
+
+    assert len(pairs.splitlines()) - 2 == 20
+    assert words_in("Mend what was told.") == ["Mend", "told"]
+    assert words_in("A tool, `mend`, of amendments.") == []
+
+
+@pytest.mark.parametrize("place", sorted(texts()))
+def test_no_text_holds_a_forbidden_word(place: str) -> None:
+    found = sorted({word for text in texts()[place] for word in words_in(text)})
+
+    if place in NOT_YET_CLEAN:
+        assert found, "clean: delete its line in NOT_YET_CLEAN"
+    else:
+        assert not found, "docs/writing.md says what to write instead"
+
+
+@pytest.mark.parametrize("place", sorted(steps()))
+def test_no_title_or_next_step_has_a_long_sentence(place: str) -> None:
+    found = [each for text in steps()[place] for each in long_sentences(text)]
+
+    if place in NOT_YET_SHORT:
+        assert found, "short: delete its line in NOT_YET_SHORT"
+    else:
+        assert not found, f"more than {LONGEST} words"
+
+
+def test_the_tables_name_what_exists() -> None:
+    assert texts().keys() >= NOT_YET_CLEAN
+    assert steps().keys() >= NOT_YET_SHORT
