@@ -1,0 +1,92 @@
+"""The environment that LibreChat gets: each variable, its value and where it comes from.
+
+LibreChat calls `dotenv.config()`, which reads `.env` in the process's working directory and leaves
+every variable alone that the process has already, an empty one too.
+
+Source: api/server/index.js and api/db/connect.js of LibreChat; `populate` in dotenv's lib/main.js.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from wizard.language import Message
+from wizard.librechat.env_file import EnvFile
+
+
+class Origin(Enum):
+    """Where a variable comes from; the value is its name for users."""
+
+    ENV_FILE = Message("the .env")
+    OTHER_ENV_FILE = Message("another env file")
+    COMPOSE = Message("environment of the Compose file")
+    SHELL = Message("the shell")
+    IMAGE = Message("the container image")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One variable as LibreChat gets it.
+
+    Attributes:
+        value: raw, as the process has it.
+        origin: what sets it.
+        where: the name of the file that sets it, "" for a shell or an image.
+        line: the line in that file, counted from 1; None where it is not known.
+    """
+
+    value: str = field(repr=False)
+    origin: Origin
+    where: str = ""
+    line: int | None = None
+
+
+Environment = Mapping[str, Setting]
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What LibreChat's container gets from Docker Compose.
+
+    Attributes:
+        variables: of the container itself, by `environment` and `env_file`.
+        reads_env_file: whether the `.env` is mounted where LibreChat reads it.
+        dotenv: what LibreChat reads in another file that is mounted there.
+    """
+
+    variables: Environment = field(default_factory=dict)
+    reads_env_file: bool = False
+    dotenv: Environment = field(default_factory=dict)
+
+
+def read_by_dotenv(
+    file: EnvFile, where: str = ".env", origin: Origin = Origin.ENV_FILE
+) -> Environment:
+    """Return what LibreChat reads in a file, in the file's order."""
+    return {
+        each.name: Setting(each.value, origin, where, file.line_of(each.start))
+        for each in file.assignments
+    }
+
+
+def of_process(variables: Mapping[str, str], origin: Origin = Origin.SHELL) -> Environment:
+    """Return the variables of a process, or of the shell that starts it."""
+    return {name: Setting(value, origin) for name, value in variables.items()}
+
+
+def environment_of(
+    file: EnvFile, container: Container | None, variables: Environment | None = None
+) -> dict[str, Setting]:
+    """Return the environment that LibreChat gets.
+
+    Args:
+        file: the `.env` of its folder.
+        container: what Docker Compose gives its container; None where npm runs it.
+        variables: those of the process itself, or of the shell that npm starts it in.
+    """
+    if container is None:
+        return {**read_by_dotenv(file), **(variables or {})}
+    read = read_by_dotenv(file) if container.reads_env_file else container.dotenv
+    return {**read, **container.variables}
