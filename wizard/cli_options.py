@@ -109,10 +109,11 @@ Audience = Annotated[
     str, typer.Option(envvar="AUTH0_AUDIENCE", help="API identifier(s), comma-separated.")
 ]
 ReuseTokens = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--reuse-tokens/--no-reuse-tokens",
-        help="Sessions on Auth0's tokens; without it no API identifier is needed.",
+        help="Sessions on Auth0's tokens; without it no API identifier is needed."
+        " Default: on where this LibreChat can do it (0.8.0 and later).",
     ),
 ]
 InitTunnel = Annotated[
@@ -240,10 +241,11 @@ ManagementTokenFile = Annotated[
     ),
 ]
 WithApi = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--reuse-tokens/--no-reuse-tokens",
-        help="Sessions on Auth0's tokens; without it no API is needed.",
+        help="Sessions on Auth0's tokens; without it no API is needed."
+        " Default: on where this LibreChat can do it (0.8.0 and later).",
     ),
 ]
 Prune = Annotated[

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -395,3 +396,68 @@ def test_who_is_asked_sees_every_line_that_would_go(checkout: Path, answer: bool
     assert result.written is bool(answer)
     text = (checkout / ".env").read_text()
     assert text == SPANNING if not answer else "MISTRAL_API_KEY" not in text
+
+
+def of_version(checkout: Path, version: str) -> Path:
+    """The checkout as one of that LibreChat version, which npm runs."""
+    package = {"name": "LibreChat", "version": f"v{version}"}
+    (checkout / "package.json").write_text(json.dumps(package))
+    return checkout
+
+
+def rules(result: InitResult) -> set[str]:
+    return {finding.rule.id for finding in result.findings}
+
+
+class TestVersions:
+    def test_token_reuse_stays_off_where_it_cannot_work(self, checkout: Path) -> None:
+        result, said = init(of_version(checkout, "0.7.9"), options())
+
+        values = read(checkout)
+        assert values["OPENID_REUSE_TOKENS"] == "false"
+        assert values["OPENID_SCOPE"] == "openid profile email"
+        assert "OPENID_AUDIENCE" not in values
+        assert rules(result) >= {"LA173"}
+        assert result.exit_code is ExitCode.OK
+        assert "0.7.9" in said
+
+    def test_who_insists_on_it_is_warned(self, checkout: Path) -> None:
+        folder = of_version(checkout, "0.7.9")
+
+        result, said = init(folder, options(insists_on_reuse=True))
+
+        assert read(checkout)["OPENID_REUSE_TOKENS"] == "true"
+        assert "LA146" in rules(result)
+        assert "reloads without end" in said
+        assert result.exit_code is ExitCode.OK
+
+    def test_what_nobody_reads_cannot_be_insisted_on(self, checkout: Path) -> None:
+        result, _ = init(of_version(checkout, "0.7.8"), options(insists_on_reuse=True))
+
+        assert "OPENID_REUSE_TOKENS" not in read(checkout)
+        assert "LA173" in rules(result)
+
+    def test_a_known_fault_is_named(self, checkout: Path) -> None:
+        result, _ = init(of_version(checkout, "0.8.2"), options())
+
+        assert read(checkout)["OPENID_REUSE_TOKENS"] == "true"
+        assert "OPENID_REFRESH_AUDIENCE" not in read(checkout)
+        assert "LA146" in rules(result)
+
+    def test_a_client_without_a_secret_is_refused(self, checkout: Path) -> None:
+        folder = of_version(checkout, "0.8.5")
+
+        result, _ = init(folder, options(client_secret="", public_client=True))
+
+        assert "LA104" in rules(result)
+        assert result.exit_code is ExitCode.FINDINGS
+        assert not (checkout / ".env").exists()
+
+    def test_what_compose_runs_is_not_known(self, checkout: Path) -> None:
+        compose = "services:\n  api:\n    image: librechat-dev:latest\n"
+        (of_version(checkout, "0.7.9") / "docker-compose.yml").write_text(compose)
+
+        result, _ = init(checkout, options())
+
+        assert read(checkout)["OPENID_REUSE_TOKENS"] == "true"
+        assert rules(result).isdisjoint({"LA146", "LA173"})

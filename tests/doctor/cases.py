@@ -392,6 +392,7 @@ CASES = (
         {"DOMAIN_SERVER": "http://localhost:3080", "SESSION_COOKIE_SECURE": "true"},
         {"SESSION_COOKIE_SECURE": "true"},
     ),
+    Case("LA172", subject(env(), version="0.7.9"), subject(env(), version="0.8.0-rc1")),
     _lines("LA180", "OPENID_REDIRECT_URI=/x", "OPENID_GENERATE_NONCE=true"),
     _lines("LA181", "DOMAIN_SEVER=https://x.com", "DOMAIN_OTHER=https://x.com"),
     Case(

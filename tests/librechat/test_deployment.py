@@ -117,7 +117,17 @@ def test_interpolation(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("older", "newer"),
-    [("0.7.9", "0.8.0"), ("v0.8.8-rc1", "0.8.8-rc2"), ("0.8.8-rc4", "0.8.8"), ("0.9.9", "0.10.0")],
+    [
+        ("0.7.9", "0.8.0"),
+        ("v0.8.8-rc1", "0.8.8-rc2"),
+        ("0.8.8-rc4", "0.8.8"),
+        ("0.9.9", "0.10.0"),
+        ("0.7.9", "0.8.0-rc1"),
+        ("0.8.0-rc2", "0.8.0-rc10"),
+        ("0.8.0-beta.2", "0.8.0-rc1"),
+        ("0.7.3-rc", "0.7.3-rc2"),
+        ("0.8.0-rc2+build.5", "0.8.0"),
+    ],
 )
 def test_versions(older: str, newer: str) -> None:
     assert is_older(older, newer)
@@ -126,7 +136,7 @@ def test_versions(older: str, newer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "latest", "0.8", "0.8.8-beta", "x0.8.8", "0.8.8.1", "9" * 5000 + ".0.0"]
+    "text", ["", "latest", "0.8", "0.8.8-alpine", "x0.8.8", "0.8.8.1", "9" * 5000 + ".0.0"]
 )
 def test_no_versions(text: str) -> None:
     assert parse_version(text) is None
@@ -138,6 +148,6 @@ def test_names() -> None:
     assert all(is_known(name) for name in known_names())
     versions = {first_version(name) for name in known_names()} - {""}
     assert all(parse_version(version) for version in versions)
-    assert first_version("OPENID_AUDIENCE") == "0.8.0"
+    assert first_version("OPENID_AUDIENCE") == "0.8.0-rc1"
     assert first_version("OPENID_ISSUER") == ""
     assert not is_known("OPENID_SCOPES")

@@ -33,7 +33,7 @@ from wizard.librechat.env_plan import (
     plan_env,
 )
 from wizard.librechat.env_store import EnvStore
-from wizard.librechat.variables import VARIABLES
+from wizard.librechat.variables import VARIABLES, is_read
 from wizard.settings import Settings
 
 SETTINGS = Settings(
@@ -79,6 +79,7 @@ def plan(
     settings: Settings = SETTINGS,
     signs_of_use: tuple[str, ...] = (),
     port: int = 3080,
+    version: str = "",
 ) -> EnvPlan:
     return plan_env(
         settings,
@@ -86,6 +87,7 @@ def plan(
         None if example is None else example.encode(),
         signs_of_use=signs_of_use,
         port=port,
+        version=version,
         random_hex=counting_hex(),
     )
 
@@ -347,3 +349,32 @@ def test_a_second_run_over_any_file_changes_nothing() -> None:
             continue
         assert not plan_env(SETTINGS, first.after.to_bytes(), None, port=3080).changes, each
     assert refused < 20
+
+
+@pytest.mark.parametrize(
+    ("version", "unread"),
+    [
+        ("0.7.8", {"OPENID_REUSE_TOKENS", "OPENID_USE_PKCE", "OPENID_AUDIENCE"}),
+        ("0.8.0-rc2", {"OPENID_REFRESH_AUDIENCE", "ADMIN_PANEL_SESSION_SECRET"}),
+        ("0.8.6-rc1", {"ADMIN_PANEL_SESSION_SECRET"}),
+        ("0.8.8", set()),
+        ("", set()),
+    ],
+)
+@pytest.mark.parametrize("example", [EXAMPLE, None])
+def test_what_a_version_does_not_read_is_not_written(
+    version: str, unread: set[str], example: str | None
+) -> None:
+    names = {each.name for each in plan(example=example).changes}
+    written = {each.name for each in plan(example=example, version=version).changes}
+
+    assert names - written >= unread & names
+    assert written >= {"OPENID_ISSUER", "OPENID_SCOPE"}
+    assert not {name for name in written if not is_read(name, version)}
+
+
+def test_a_line_that_the_version_does_not_read_is_named_and_stays() -> None:
+    made = plan("OPENID_REFRESH_AUDIENCE=urn:mine\n", version="0.8.2")
+
+    assert ("LA147", "OPENID_REFRESH_AUDIENCE") in findings(made)
+    assert made.after.values()["OPENID_REFRESH_AUDIENCE"] == "urn:mine"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from wizard.commands.change import EnvChange
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, find, look_at, signs_of_use
+from wizard.librechat.deployment import Deployment, read_compose
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_plan import plan_env
 from wizard.librechat.env_store import EnvStore
@@ -37,6 +38,12 @@ class Folder:
         """What LibreChat reads in the `.env`."""
         return EnvFile.from_bytes(self.existing).values() if self.existing else {}
 
+    @property
+    def version(self) -> str:
+        """The LibreChat that runs here, "" where that cannot be known."""
+        compose = read_compose(self.checkout.folder)
+        return Deployment(compose, version=self.checkout.version).sure_version
+
     def change(
         self,
         settings: Settings,
@@ -55,6 +62,7 @@ class Folder:
             EnvStore(self.checkout.env_example, ports.state_dir).read(),
             signs_of_use=signs_of_use(self.checkout.folder, ports.processes),
             port=port,
+            version=self.version,
             variables=variables,
         )
         return EnvChange(
@@ -82,10 +90,10 @@ def find_folder(env_file: Path | None, ports: Ports) -> Folder:
     return folder
 
 
-def tell_folder(folder: Folder, ports: Ports) -> None:
+def tell_folder(folder: Folder, findings: Iterable[Finding], ports: Ports) -> None:
     """What was found, and what will become of the file."""
     console = ports.console
-    for finding in folder.findings:
+    for finding in findings:
         console.finding(finding)
     if folder.checkout.is_librechat:
         console.done(

@@ -39,6 +39,7 @@ from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, how_to_restart
+from wizard.librechat.version_gates import Setup, announced, settled_reuse
 from wizard.ports import Ports
 from wizard.saved_answers import SavedAnswers
 from wizard.settings import Settings
@@ -195,11 +196,16 @@ def _begin(options: InitOptions, ports: Ports) -> Progress:
     folder = find_folder(options.env_file, ports)
     values = folder.values
     port = librechat_port(options.port, values)
-    return Progress(options, folder, port, known, known_in(values), tuple(folder.findings))
+    reuse, remarks = settled_reuse(
+        folder.version, wanted=options.reuse_tokens, insists=options.insists_on_reuse
+    )
+    options = replace(options, reuse_tokens=reuse)
+    findings = (*folder.findings, *remarks)
+    return Progress(options, folder, port, known, known_in(values), findings)
 
 
 def _look_at_folder(progress: Progress, ports: Ports) -> Progress:
-    tell_folder(progress.folder, ports)
+    tell_folder(progress.folder, progress.findings, ports)
     offered = _resumed(progress, ports).or_else(progress.offered)
     if ports.prompter is None:
         require_everything(progress.options, progress.known, offered)
@@ -296,6 +302,7 @@ def _ask_for_values(progress: Progress, ports: Ports) -> Progress:
 def _prove(progress: Progress, ports: Ports) -> Progress:
     """Prove the values, or take them as the user insists on them."""
     console, prompter = ports.console, ports.prompter
+    progress = _judge_version(progress, ports)
     if progress.options.offline:
         console.hint("Skipped: nothing is checked against the tenant.")
         return _unless_refused(progress, ports)
@@ -313,6 +320,14 @@ def _prove(progress: Progress, ports: Ports) -> Progress:
     return _unless_refused(
         replace(progress, findings=(*progress.findings, *report.findings)), ports
     )
+
+
+def _judge_version(progress: Progress, ports: Ports) -> Progress:
+    """Say what this LibreChat version makes of the setup."""
+    findings = tuple(announced(Setup.of(progress.settings, progress.folder.version)))
+    for finding in findings:
+        ports.console.finding(finding)
+    return replace(progress, findings=(*progress.findings, *findings))
 
 
 def _ask_again(progress: Progress, ports: Ports) -> Progress:

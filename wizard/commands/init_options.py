@@ -15,6 +15,7 @@ class InitOptions:
     Attributes:
         client_secret: the secret itself, of `AUTH0_CLIENT_SECRET`.
         client_secret_file: a path, or `-` for standard input.
+        insists_on_reuse: whether `--reuse-tokens` was given by name.
         requested_url: the URL to ask the named tunnel for.
         verify: whether to prove a sign-in without asking.
         seconds_to_sign_in: how long to wait for that.
@@ -32,6 +33,7 @@ class InitOptions:
     port: str = ""
     env_file: Path | None = None
     reuse_tokens: bool = True
+    insists_on_reuse: bool = False
     public_client: bool = False
     offline: bool = False
     force: bool = False

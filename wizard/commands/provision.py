@@ -33,6 +33,7 @@ from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import removed_lines
+from wizard.librechat.version_gates import settled_reuse
 from wizard.ports import Ports
 from wizard.settings import Settings, port_in
 
@@ -60,6 +61,7 @@ class ProvisionOptions:
     management_token_file: str = ""
     env_file: Path | None = None
     reuse_tokens: bool = True
+    insists_on_reuse: bool = False
     prune: bool = False
     yes: bool = False
     dry_run: bool = False
@@ -104,6 +106,7 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     """
     store = env_store(options.env_file, ports)
     folder = Folder(look_at(store.path.parent), store, store.read(), ())
+    options, remarks = _settled(options, folder, ports)
     given = credentials(ports.environ, options.management_token_file)
     known = _known(options, given, folder, ports)
     access = choose_access(known.domain or "", given, ports, own_domain=options.tenant_domain)
@@ -119,7 +122,7 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
         provisioning.known.client_id,
         provisioning.changes,
         () if creates else change.names,
-        (*provisioning.remarks, *change.findings),
+        (*remarks, *provisioning.remarks, *change.findings),
     )
     provisioning.show()
     if creates:
@@ -132,6 +135,18 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     elif not may_write(change, MAKE_THEM, ports, yes=options.yes, dry_run=options.dry_run):
         return result
     return _applied(result, provisioning, writer, is_shown=not creates, is_wanted=bool(wanted))
+
+
+def _settled(
+    options: ProvisionOptions, folder: Folder, ports: Ports
+) -> tuple[ProvisionOptions, Sequence[Finding]]:
+    """Return the options as far as this LibreChat can do them, and what that leaves out."""
+    reuse, remarks = settled_reuse(
+        folder.version, wanted=options.reuse_tokens, insists=options.insists_on_reuse
+    )
+    for finding in remarks:
+        ports.console.finding(finding)
+    return replace(options, reuse_tokens=reuse), remarks
 
 
 def _applied(

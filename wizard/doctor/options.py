@@ -12,7 +12,8 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.env_plan import is_good_session_secret
 from wizard.librechat.running import has_sign_in
-from wizard.librechat.variables import VARIABLES, Format, first_version, known_names
+from wizard.librechat.variables import VARIABLES, Format
+from wizard.librechat.version_gates import UNREAD, unread
 from wizard.rules import rule
 from wizard.settings import (
     SESSION_SECRET_MIN_LENGTH,
@@ -30,7 +31,6 @@ ROLE_IN_OPAQUE_TOKEN = rule("LA141")
 OTHER_PROVIDER = rule("LA142")
 LOGOUT_STAYS = rule("LA144")
 LOGOUT_TARGET = rule("LA145")
-TOO_NEW = rule("LA147")
 DEBUG_LEFT_ON = rule("LA148")
 SAML_HIDDEN = rule("LA149")
 _ROLES = ("OPENID_REQUIRED_ROLE", "OPENID_ADMIN_ROLE")
@@ -145,19 +145,8 @@ def _logout_target(subject: Subject) -> Iterator[Finding]:
         yield subject.finding(LOGOUT_TARGET, name)
 
 
-def _too_new(subject: Subject) -> Iterator[Finding]:
-    version = subject.deployment.sure_version
-    for name in known_names():
-        since = first_version(name)
-        is_used = subject.value(name).lower() not in {"", "false"}
-        if is_used and since and name in subject.assignments and subject.runs_before(since):
-            detail = Message(
-                "{name} is read from LibreChat {since} on; this is {version}.",
-                name=name,
-                since=since,
-                version=version,
-            )
-            yield TOO_NEW.finding(detail, variable=name)
+def _unread(subject: Subject) -> Iterator[Finding]:
+    yield from unread(subject.values, subject.version, subject.assignments)
 
 
 def _debug_left_on(subject: Subject) -> Iterator[Finding]:
@@ -178,7 +167,7 @@ CHECKS = (
     Check(ROLE_INCOMPLETE, _role_incomplete),
     Check(NO_BOOLEAN, _no_boolean),
     Check(OTHER_PROVIDER, _other_provider),
-    Check(TOO_NEW, _too_new),
+    Check(UNREAD, _unread),
     Check(LOGOUT_TARGET, _logout_target),
     Check(LOGOUT_STAYS, _logout_stays),
     Check(SOCIAL_REGISTRATION_OFF, _social_registration_off),

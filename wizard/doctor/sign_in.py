@@ -11,6 +11,7 @@ from wizard.doctor.subject import Subject, issuer_without_path
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.secrets import random_hex
+from wizard.librechat.version_gates import SECRETLESS_TOO_NEW, secretless_too_new
 from wizard.rules import rule
 from wizard.settings import (
     CALLBACK_PATH,
@@ -28,7 +29,6 @@ from wizard.settings import (
 SOCIAL_LOGIN_OFF = rule("LA100")
 REQUIRED_MISSING = rule("LA101")
 SECRET_MISSING = rule("LA103")
-SECRETLESS_TOO_NEW = rule("LA104")
 CALLBACK_MISSING = rule("LA105")
 CALLBACK_IS_URL = rule("LA106")
 CALLBACK_WRONG = rule("LA107")
@@ -78,10 +78,8 @@ def _secret_missing(subject: Subject) -> Iterator[Finding]:
 
 
 def _secretless_too_new(subject: Subject) -> Iterator[Finding]:
-    name = "OPENID_CLIENT_SECRET"
-    is_public = subject.is_on("OPENID_USE_PKCE") and not subject.value(name)
-    if is_public and subject.runs_before("0.8.6"):
-        yield SECRETLESS_TOO_NEW.finding(subject.this_version, variable=name)
+    if subject.is_on("OPENID_USE_PKCE"):  # without it no version takes one: LA103
+        yield from secretless_too_new(subject.setup)
 
 
 def _callback_missing(subject: Subject) -> Iterator[Finding]:

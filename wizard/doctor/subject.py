@@ -18,7 +18,8 @@ from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.git_index import is_tracked
 from wizard.librechat.running import Instance
 from wizard.librechat.secrets import secrets_of, without_forms
-from wizard.librechat.variables import VARIABLES, is_enabled, is_secret
+from wizard.librechat.variables import VARIABLES, is_enabled, is_read, is_secret
+from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
 from wizard.settings import (
     InvalidValue,
@@ -96,7 +97,8 @@ class Subject:
     @property
     def reuses_tokens(self) -> bool:
         """Whether LibreChat's sessions live on Auth0's tokens."""
-        return self.is_on("OPENID_REUSE_TOKENS")
+        name = "OPENID_REUSE_TOKENS"
+        return self.is_on(name) and is_read(name, self.version)
 
     @property
     def audiences(self) -> tuple[str, ...]:
@@ -111,14 +113,25 @@ class Subject:
         """The words of the scope."""
         return frozenset(self.value("OPENID_SCOPE").split())
 
+    @property
+    def version(self) -> str:
+        """The version that runs, "" where it is not known."""
+        return self.deployment.sure_version
+
     def runs_before(self, version: str) -> bool:
         """Whether LibreChat is known to be older than that."""
-        return is_older(self.deployment.sure_version, version)
+        return is_older(self.version, version)
 
     @property
-    def this_version(self) -> Message:
-        """Which version this is, as a sentence; only where it is known."""
-        return Message("This is LibreChat {version}.", version=self.deployment.sure_version)
+    def setup(self) -> Setup:
+        """What a version may not be able to do."""
+        return Setup(
+            self.version,
+            self.reuses_tokens,
+            self.audiences,
+            bool(self.value("OPENID_CLIENT_SECRET")),
+            self.value("DOMAIN_SERVER"),
+        )
 
     def line(self, assignment: Assignment) -> int:
         """The line of an assignment, counted from 1."""

@@ -9,7 +9,8 @@ from wizard.doctor.check import Check, Edits
 from wizard.doctor.sign_in import is_documented
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule
-from wizard.language import Message, sentences
+from wizard.language import Message
+from wizard.librechat import version_gates
 from wizard.rules import rule
 from wizard.settings import (
     InvalidValue,
@@ -19,9 +20,7 @@ from wizard.settings import (
 
 SCOPE_MISSING = rule("LA102")
 AUDIENCE_MISSING = rule("LA112")
-AUDIENCE_NEEDED = rule("LA113")
 AUDIENCE_INVALID = rule("LA114")
-AUDIENCE_LIST_TOO_NEW = rule("LA115")
 REFRESH_AUDIENCE_DIFFERS = rule("LA116")
 SCOPE_WITHOUT_OPENID = rule("LA117")
 SCOPE_WITHOUT_EMAIL = rule("LA118")
@@ -30,22 +29,6 @@ SCOPE_WITHOUT_PROFILE = rule("LA120")
 SCOPE_WITH_COMMAS = rule("LA121")
 PASSWORD_BESIDE_REUSE = rule("LA137")
 SESSION_AGE = rule("LA143")
-VERSION_FAULT = rule("LA146")
-# From, before: the versions with the fault.
-_VERSION_FAULTS = (
-    ("0.7.9", "0.8.3", Message("its page fails with 401 (issue 11753)")),
-    ("0.8.2", "0.8.3", Message("sessions end with the browser (issue 11400)")),
-    (
-        "0.8.8-rc2",
-        "0.8.8-rc3",
-        Message("sign-ins end in “refresh result is no longer available” (15648)"),
-    ),
-    (
-        "0.8.8-rc3",
-        "0.8.8-rc4",
-        Message("sessions are lost after about an hour (issues 15655, 15972)"),
-    ),
-)
 
 
 def _scope_missing(subject: Subject) -> Iterator[Finding]:
@@ -60,12 +43,6 @@ def _audience_missing(subject: Subject) -> Iterator[Finding]:
         yield subject.finding(AUDIENCE_MISSING, name)
 
 
-def _audience_needed(subject: Subject) -> Iterator[Finding]:
-    name = "OPENID_AUDIENCE"
-    if subject.reuses_tokens and not subject.value(name) and subject.runs_before("0.8.3"):
-        yield AUDIENCE_NEEDED.finding(subject.this_version, variable=name)
-
-
 def _audience_invalid(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_AUDIENCE"
     value = subject.value(name)
@@ -76,11 +53,6 @@ def _audience_invalid(subject: Subject) -> Iterator[Finding]:
     except InvalidValue as invalid:
         detail = subject.seen_with(name, invalid.reason)
         yield subject.finding(AUDIENCE_INVALID, name, detail)
-
-
-def _audience_list_too_new(subject: Subject) -> Iterator[Finding]:
-    if len(subject.audiences) > 1 and subject.runs_before("0.8.7"):
-        yield AUDIENCE_LIST_TOO_NEW.finding(subject.this_version, variable="OPENID_AUDIENCE")
 
 
 def _refresh_audience_differs(subject: Subject) -> Iterator[Finding]:
@@ -140,20 +112,6 @@ def _session_age(subject: Subject) -> Iterator[Finding]:
         yield subject.finding(SESSION_AGE, name)
 
 
-def _version_fault(subject: Subject) -> Iterator[Finding]:
-    if not subject.reuses_tokens:
-        return
-    for start, end, what in _VERSION_FAULTS:
-        if subject.runs_before(end) and not subject.runs_before(start):
-            yield VERSION_FAULT.finding(
-                sentences(
-                    subject.this_version,
-                    Message("With OPENID_REUSE_TOKENS=true {what}.", what=what),
-                ),
-                variable="OPENID_REUSE_TOKENS",
-            )
-
-
 CHECKS = (
     Check(SCOPE_MISSING, _scope_missing, _mended_scope),
     Check(SCOPE_WITH_COMMAS, _scope_with_commas, _mended_scope),
@@ -164,12 +122,18 @@ CHECKS = (
         _lacks(SCOPE_WITHOUT_OFFLINE_ACCESS, "offline_access"),
         _mended_scope,
     ),
-    Check(AUDIENCE_NEEDED, _audience_needed),
-    Check(AUDIENCE_LIST_TOO_NEW, _audience_list_too_new),
+    Check(version_gates.CANNOT_REUSE, lambda subject: version_gates.cannot_reuse(subject.setup)),
+    Check(
+        version_gates.AUDIENCE_NEEDED, lambda subject: version_gates.audience_needed(subject.setup)
+    ),
+    Check(
+        version_gates.AUDIENCE_LIST_TOO_NEW,
+        lambda subject: version_gates.audience_list_too_new(subject.setup),
+    ),
     Check(AUDIENCE_MISSING, _audience_missing),
     Check(AUDIENCE_INVALID, _audience_invalid),
     Check(REFRESH_AUDIENCE_DIFFERS, _refresh_audience_differs, _same_refresh_audience),
-    Check(VERSION_FAULT, _version_fault),
+    Check(version_gates.VERSION_FAULT, lambda subject: version_gates.version_fault(subject.setup)),
     Check(SCOPE_WITHOUT_PROFILE, _lacks(SCOPE_WITHOUT_PROFILE, "profile")),
     Check(SESSION_AGE, _session_age),
     Check(PASSWORD_BESIDE_REUSE, _password_beside_reuse),

@@ -12,7 +12,8 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.env_file import Change, EnvFile, Suggestion, quoted
 from wizard.librechat.secrets import random_hex
-from wizard.librechat.variables import VARIABLES, Format, Section
+from wizard.librechat.variables import VARIABLES, Format, Section, is_read
+from wizard.librechat.version_gates import unread
 from wizard.rules import rule
 from wizard.settings import SESSION_SECRET_MIN_LENGTH, Settings, is_loopback, is_placeholder
 
@@ -69,6 +70,7 @@ def plan_env(
     *,
     signs_of_use: Sequence[str] = (),
     port: int,
+    version: str = "",
     variables: Mapping[str, str] | None = None,
     random_hex: RandomHex = random_hex,
 ) -> EnvPlan:
@@ -80,6 +82,7 @@ def plan_env(
         example: the checkout's `.env.example`, from which a new file starts.
         signs_of_use: what tells that this LibreChat has run before.
         port: LibreChat's port, for a new file.
+        version: LibreChat's, "" where it is not known: what it does not read is not written.
         variables: what else to write.
         random_hex: gives that many random bytes as hexadecimal digits.
 
@@ -89,7 +92,7 @@ def plan_env(
     """
     is_new = existing is None or not existing.strip()
     base = existing if not is_new else example
-    before = EnvFile.from_bytes(base) if base else EnvFile(blank_file())
+    before = EnvFile.from_bytes(base) if base else EnvFile(blank_file(version))
     current = before.values()
     edits: dict[str, str | Suggestion] = dict(wanted_values(settings, current, random_hex))
     if is_new:
@@ -98,9 +101,12 @@ def plan_env(
         edits |= _credentials(current, bool(signs_of_use), random_hex)
     edits |= variables or {}
     edits |= {name: Suggestion(VARIABLES[name].example) for name in SUGGESTED}
+    edits = {name: value for name, value in edits.items() if is_read(name, version) or not value}
     after, changes = before.edited(edits, removing_lines=True)
     written = [name for name, value in edits.items() if isinstance(value, str)]
-    return EnvPlan(before, after, changes, tuple(_remarks(after, written)), is_new)
+    values = after.values()
+    findings = (*_remarks(after, written), *unread(values, version, values))
+    return EnvPlan(before, after, changes, findings, is_new)
 
 
 def wanted_values(
@@ -143,13 +149,17 @@ def url_values(public_url: str) -> dict[str, str]:
     return values
 
 
-def blank_file() -> str:
+def blank_file(version: str = "") -> str:
     """A whole `.env` for where LibreChat's own `.env.example` is missing."""
     from wizard.templates import template
 
     ordered = sorted(VARIABLES.values(), key=lambda variable: list(Section).index(variable.section))
     # HSTS is for those who run on localhost; a blank line of it would be read as "off".
-    shown = (variable for variable in ordered if variable.name != "HSTS_ENABLED")
+    shown = (
+        variable
+        for variable in ordered
+        if variable.name != "HSTS_ENABLED" and is_read(variable.name, version)
+    )
     sections = [
         (section.value, list(variables))
         for section, variables in groupby(shown, key=lambda variable: variable.section)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from wizard.language import Message
+from wizard.librechat.versions import is_older
 from wizard.resources import resource
 from wizard.settings import SESSION_SECRET_MIN_LENGTH
 
@@ -138,6 +139,8 @@ VARIABLES = {row[0]: _variable(section, row) for section in Section for row in _
 # Names that LibreChat reads and the wizard does not write, and the first version that does.
 OTHERS = {row[0]: row[1] for row in _rows("Others that LibreChat reads")}
 NEIGHBOURS = frozenset(row[0] for row in _rows("Names like these that are something else"))
+# The newest LibreChat that the page knows.
+CHECKED_AGAINST = resource(PAGE).partition("Checked against LibreChat v")[2].split()[0]
 
 # What people write in place of a name that works (LibreChat issue #8308, forks, other tools).
 INVENTED: Mapping[str, str] = {
@@ -199,3 +202,8 @@ def first_version(name: str) -> str:
     if name in VARIABLES:
         return VARIABLES[name].since
     return OTHERS.get(name, "")
+
+
+def is_read(name: str, version: str) -> bool:
+    """Whether that LibreChat reads the name; True where the version is not known."""
+    return not is_older(version, first_version(name))

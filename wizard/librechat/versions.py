@@ -1,22 +1,25 @@
-"""LibreChat's version numbers, compared; release candidates come before their release."""
+"""LibreChat's version numbers, compared; pre-releases come before their release."""
 
 from __future__ import annotations
 
 import re
 
-_VERSION = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:-rc\.?(\d{1,9}))?\Z", re.IGNORECASE)
-_FINAL = 1 << 30
+_VERSION = re.compile(
+    r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:-(alpha|beta|rc)[.-]?(\d{1,9})?)?(?:\+[\w.-]+)?\Z",
+    re.IGNORECASE,
+)
+_RELEASE = "release"  # after alpha, beta and rc, as the letters go
 
-Version = tuple[int, int, int, int]
+Version = tuple[int, int, int, str, int]
 
 
 def parse_version(text: str) -> Version | None:
-    """The version that compares; None if the text is none, as `latest` is."""
+    """The version in a form that compares; None if the text is none, as `latest` is."""
     found = _VERSION.match(text.strip())
     if found is None:
         return None
     major, minor, patch = (int(part) for part in found.groups()[:3])
-    return major, minor, patch, int(found[4]) if found[4] else _FINAL
+    return major, minor, patch, (found[4] or _RELEASE).lower(), int(found[5] or 0)
 
 
 def is_older(version: str, than: str) -> bool:
