@@ -1,4 +1,4 @@
-"""What people have in their files, found in the field: each fault, and a near miss that is right."""
+"""What people have in their files, as found in the field: each fault, and a near miss."""
 
 from __future__ import annotations
 
