@@ -140,13 +140,13 @@ def test_cookies_go_where_they_belong() -> None:
             redirect("https://localhost:1/x", "other=1"),
             redirect("https://localhost/deep/x", "a=; Max-Age=0; Path=/"),
             redirect("http://localhost/", "s=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/"),
-            redirect("https://localhost/", 'quoted="a b"; Path=/', "broken"),
+            redirect("https://localhost/", 'quoted="a b"; Path=/', "nameless"),
             page("end"),
         ]
     )
     sign_in_like_a_user(http, "https://localhost/", "e", "p")
     sent = [headers.get("Cookie", "") for *_, headers in http.asked]
-    assert sent == ["", "", "a=1; s=3", "b=2; s=3", "", 'quoted="a b"']
+    assert sent == ["", "", "a=1; s=3", "b=2; s=3", "", 'quoted="a b"; nameless']
 
 
 @pytest.mark.parametrize(

@@ -98,9 +98,9 @@ class TestFaults:
 class TestServer:
     def test_leaves_nothing_behind(self, authority: Authority) -> None:
         threads = set(threading.enumerate())
-        server = tenant_server(Tenant(), authority.certificate, authority.key)
-        with server:
-            url = f"{server.tenant.issuer}.well-known/openid-configuration"
+        tenant = Tenant()
+        with tenant_server(tenant, authority.certificate, authority.key):
+            url = f"{tenant.issuer}.well-known/openid-configuration"
             http = authority.http()
             assert http.request("GET", url).status == 200
         with pytest.raises(NetworkError) as caught:
@@ -121,13 +121,6 @@ class TestServer:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             pass
 
-    def test_a_second_stop_does_nothing(self, authority: Authority) -> None:
-        server = tenant_server(Tenant(), authority.certificate, authority.key)
-        server.stop()
-        server.start()
-        server.stop()
-        server.stop()
-
     def test_with_the_certificate_of_the_local_tunnel(self, tmp_path: Path) -> None:
         authority = local_authority(tmp_path / "state", SystemProcesses())
         tenant = Tenant()
@@ -143,8 +136,9 @@ class TestServer:
             raise OSError(errno.EADDRINUSE, "Address already in use")
 
         monkeypatch.setattr(loopback, "listeners", full)
-        with pytest.raises(Failure) as caught:
-            tenant_server(Tenant(), authority.certificate, authority.key).start()
+        server = tenant_server(Tenant(), authority.certificate, authority.key)
+        with pytest.raises(Failure) as caught, server:
+            pass
         assert caught.value.finding.rule is NO_START
         assert "already in use" in caught.value.finding.detail
 
@@ -156,8 +150,8 @@ class TestServer:
         if content is not None:
             certificate.write_text(content)
         server = tenant_server(Tenant(), certificate, authority.key)
-        with pytest.raises(Failure) as caught:
-            server.start()
+        with pytest.raises(Failure) as caught, server:
+            pass
         assert caught.value.finding.rule is NO_START
 
     def test_says_nothing(self, authority: Authority, capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import binascii
 import json
 import secrets
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import unquote_plus, urlsplit
@@ -32,19 +33,19 @@ from tests.tenant.state import (
 from wizard.auth0.probes import with_query
 from wizard.defaults import ENGLISH
 from wizard.demo import authorization, endpoints, tokens
-from wizard.demo.authorization import OPENID_SCOPES, CallbackError, PageError, Problem
-from wizard.demo.endpoints import json_answer, redirect
-from wizard.demo.pages import Handler
-from wizard.demo.server import TenantServer
+from wizard.demo.authorization import OPENID_SCOPES, CallbackError, Problem, required
+from wizard.demo.endpoints import EXCHANGE_PATH, Handler, json_answer, redirect
+from wizard.demo.server import serving
 from wizard.demo.tenant import (
     SECONDS_OF_A_TOKEN,
     AuthorizationRequest,
     Grant,
     Session,
+    TenantError,
     Transaction,
     new_key,
 )
-from wizard.demo.tokens import SECONDS_OF_AN_ID_TOKEN, TokenError, required
+from wizard.demo.tokens import SECONDS_OF_AN_ID_TOKEN
 from wizard.http_server import Answer, Request
 from wizard.language import Language
 from wizard.settings import is_loopback
@@ -278,7 +279,7 @@ class TokenEndpoint(tokens.TokenEndpoint):
         if grant_type in list(GrantType):
             if grant_type not in self.tenant.applications[client_id].grant_types:
                 description = f"Grant type '{grant_type}' not allowed for the client."
-                raise TokenError(403, "unauthorized_client", description)
+                raise TenantError(403, "unauthorized_client", description)
             if grant_type == GrantType.CLIENT_CREDENTIALS:
                 return self._by_client_credentials(client_id, form)
         return super().by_grant_type(grant_type, client_id, form)
@@ -299,7 +300,7 @@ class TokenEndpoint(tokens.TokenEndpoint):
                 form = {"client_id": client_id, "client_secret": secret}
                 try:
                     return super().authenticated(form, authorization)
-                except TokenError as error:
+                except TenantError as error:
                     raise self._unauthorized() from error
             case _:
                 raise self._unauthorized()
@@ -310,7 +311,7 @@ class TokenEndpoint(tokens.TokenEndpoint):
         public = self.tenant.applications[client_id].token_endpoint_auth_method is AuthMethod.NONE
         if public and grant and not grant.request.parameters.get("code_challenge"):
             del self.tenant.codes[form["code"]]
-            raise TokenError(401, "access_denied", "Unauthorized")
+            raise TenantError(401, "access_denied", "Unauthorized")
         return super().by_code(client_id, form)
 
     def refresh_token(self, grant: Grant) -> str:
@@ -322,10 +323,10 @@ class TokenEndpoint(tokens.TokenEndpoint):
         token = required(form, "refresh_token")
         family = self.tenant.families.get(token)
         if family is None or not self._is_good(family, client_id, token):
-            raise TokenError(403, "invalid_grant", "Unknown or invalid refresh token.")
+            raise TenantError(403, "invalid_grant", "Unknown or invalid refresh token.")
         request, session = family.grant.request, family.grant.session
         if (session.user_id, client_id, request.audience) not in self.tenant.user_grants:
-            raise TokenError(403, "server_error", "Grant not found, cannot refresh access token")
+            raise TenantError(403, "server_error", "Grant not found, cannot refresh access token")
         # An audience that is sent does not count: the refresh token is for the first one.
         asked = form.get("scope", "").split()
         answer = self.tokens(
@@ -344,10 +345,11 @@ class TokenEndpoint(tokens.TokenEndpoint):
         audience = form.get("audience") or self.tenant.default_audience
         api = self.tenant.apis.get(audience)
         if api is None:
-            raise TokenError(403, "access_denied", f"Service not enabled within domain: {audience}")
+            text = f"Service not enabled within domain: {audience}"
+            raise TenantError(403, "access_denied", text)
         grant = self.tenant.grant(client_id, audience, "client")
         if grant is None or api.client_policy is Policy.DENY_ALL:
-            raise TokenError(
+            raise TenantError(
                 403,
                 "access_denied",
                 f"{not_authorized(client_id, audience)}"
@@ -379,8 +381,8 @@ class TokenEndpoint(tokens.TokenEndpoint):
             family.revoked = True
         return not family.revoked and self.tenant.clock() < family.expires
 
-    def _unauthorized(self) -> TokenError:
-        return TokenError(401, self.tenant.unauthorized_error, "Unauthorized")
+    def _unauthorized(self) -> TenantError:
+        return TenantError(401, self.tenant.unauthorized_error, "Unauthorized")
 
 
 def _basic(authorization: str) -> tuple[str, str] | None:
@@ -474,7 +476,7 @@ class Endpoints(endpoints.Endpoints):
         try:
             fields = json.loads(request.body)
         except (ValueError, RecursionError):
-            raise TokenError(400, "invalid_request", "The body is not JSON") from None
+            raise TenantError(400, "invalid_request", "The body is not JSON") from None
         return {name: it for name, it in fields.items() if isinstance(it, str)}
 
     def userinfo(self, request: Request) -> Answer:
@@ -493,10 +495,10 @@ class Endpoints(endpoints.Endpoints):
             self.token_endpoint.maker.client_of_hint(hint) if hint else query.get("client_id")
         )
         if hint and client_id is None:
-            raise PageError(400, "invalid_request", "Invalid id_token_hint")
+            raise TenantError(400, "invalid_request", "Invalid id_token_hint")
         target = query.get("post_logout_redirect_uri")
         if target is not None and not url_is_listed(target, self._logout_urls(client_id)):
-            raise PageError(400, "invalid_request", _not_a_logout_url(target))
+            raise TenantError(400, "invalid_request", _not_a_logout_url(target))
         state = {"state": query["state"]} if "state" in query else {}
         return self._signed_out(request, with_query(target, state) if target and state else target)
 
@@ -504,13 +506,13 @@ class Endpoints(endpoints.Endpoints):
         target = request.parameters.get("returnTo")
         listed = self._logout_urls(request.parameters.get("client_id"))
         if target is not None and not url_is_listed_without_query(target, listed):
-            raise PageError(400, "invalid_request", _not_a_logout_url(target))
+            raise TenantError(400, "invalid_request", _not_a_logout_url(target))
         return self._signed_out(request, target)
 
-    def error_page(self, request: Request, error: PageError) -> Answer:
+    def error(self, request: Request, error: TenantError) -> Answer:
         """The tenant's own page, or that of the one who set a custom error page."""
-        if not self.tenant.error_page_url:
-            return super().error_page(request, error)
+        if not self.tenant.error_page_url or request.path == EXCHANGE_PATH:
+            return super().error(request, error)
         told = {
             "client_id": request.parameters.get("client_id", ""),
             "lang": "en",
@@ -551,7 +553,7 @@ def _too_many_requests(until: float, wait: float) -> Answer:
 
 def tenant_server(
     tenant: Tenant, certificate: Path, key: Path, language: Language | None = None
-) -> TenantServer:
-    """The tenant as a server that does not run yet."""
+) -> AbstractContextManager[object]:
+    """The tenant as a server while the context is open."""
     endpoints = Endpoints(tenant, language or Language(ENGLISH))
-    return TenantServer(tenant, endpoints, certificate, key)
+    return serving(tenant, endpoints.answer, certificate, key)

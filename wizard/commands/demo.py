@@ -133,13 +133,13 @@ def _demo_tenant(
     """A running tenant that is set up for LibreChat at that URL."""
     from wizard.demo.authorization import Authorization
     from wizard.demo.endpoints import Endpoints
-    from wizard.demo.server import TenantServer
+    from wizard.demo.server import serving
     from wizard.demo.tokens import TokenEndpoint, TokenMaker
 
     tenant = Tenant()
     token_endpoint = TokenEndpoint(tenant, TokenMaker(tenant))
     endpoints = Endpoints(tenant, language, Authorization(tenant), token_endpoint)
-    with TenantServer(tenant, endpoints, authority.certificate_file, authority.key_file):
+    with serving(tenant, endpoints.answer, authority.certificate_file, authority.key_file):
         settings = Settings(
             tenant.domain,
             new_client_id(),

@@ -1,7 +1,7 @@
 """The demo tenant's decisions at /authorize, in Auth0's words.
 
-Auth0 documents no order of the checks of audience and sign-in; the audience comes first here, as
-public reports of Auth0's answers have it.
+Auth0 does not document the order of its checks; the audience is checked before the sign-in, as in
+public reports of its answers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wizard.auth0.probes import with_query
-from wizard.demo.tenant import AuthorizationRequest, Grant, Session, Tenant, new_key
+from wizard.demo.tenant import AuthorizationRequest, Grant, Session, Tenant, TenantError, new_key
 
 OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 
@@ -17,18 +17,8 @@ Problem = tuple[str, str]
 """Error code and description."""
 
 
-class PageError(Exception):
-    """An error that is shown on a page of the tenant: there is no callback URL to send it to."""
-
-    def __init__(self, status: int, error: str, description: str) -> None:
-        super().__init__(f"{error}: {description}")
-        self.status = status
-        self.error = error
-        self.description = description
-
-
 class CallbackError(Exception):
-    """An error that the application gets at its callback URL; `location` is both."""
+    """An error for the application; `location` is its callback URL with the error."""
 
     def __init__(self, request: AuthorizationRequest, error: str, description: str) -> None:
         super().__init__(f"{error}: {description}")
@@ -46,11 +36,11 @@ class Authorization:
         """Return the valid request in the query of /authorize.
 
         Raises:
-            PageError: the client or its callback URL is unknown.
+            TenantError: the client or its callback URL is unknown.
             CallbackError: anything else is wrong.
         """
-        client_id = self._client_id(parameters)
-        redirect_uri = self._redirect_uri(client_id, parameters)
+        client_id = self._known_client(parameters)
+        redirect_uri = self._allowed_callback(client_id, parameters)
         audience = self.audience(parameters)
         scope = self.scope(client_id, audience, parameters.get("scope", "").split())
         request = AuthorizationRequest(client_id, redirect_uri, audience, scope, parameters)
@@ -59,7 +49,6 @@ class Authorization:
         return request
 
     def audience(self, parameters: Mapping[str, str]) -> str:
-        """Return the API identifier that the request is for."""
         return parameters.get("audience", "")
 
     def problem(self, request: AuthorizationRequest) -> Problem | None:
@@ -71,17 +60,11 @@ class Authorization:
             return "access_denied", f"Service not found: {request.audience}"
         return None
 
-    def scope(
-        self,
-        client_id: str,  # noqa: ARG002
-        audience: str,  # noqa: ARG002
-        requested: list[str],
-    ) -> tuple[str, ...]:
-        """Return the granted part of the scope; Auth0 leaves the rest out without an error."""
+    def scope(self, client_id: str, audience: str, requested: list[str]) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the granted part of the scope; Auth0 drops the rest without an error."""
         return tuple(dict.fromkeys(name for name in requested if name in OPENID_SCOPES))
 
     def is_listed(self, redirect_uri: str, callbacks: list[str]) -> bool:
-        """Return whether the callback URL is one of the Allowed Callback URLs."""
         return redirect_uri in callbacks
 
     def callback(self, request: AuthorizationRequest, session: Session) -> str:
@@ -90,23 +73,27 @@ class Authorization:
         self.tenant.codes[code] = Grant(request, session)
         return with_query(request.redirect_uri, {"code": code} | request.state())
 
-    def _client_id(self, parameters: Mapping[str, str]) -> str:
-        client_id = parameters.get("client_id")
-        if not client_id:
-            raise PageError(400, "invalid_request", "Missing required parameter: client_id")
+    def _known_client(self, parameters: Mapping[str, str]) -> str:
+        client_id = required(parameters, "client_id")
         if client_id not in self.tenant.applications:
-            raise PageError(400, "invalid_request", f"Unknown client: {client_id}")
+            raise TenantError(400, "invalid_request", f"Unknown client: {client_id}")
         return client_id
 
-    def _redirect_uri(self, client_id: str, parameters: Mapping[str, str]) -> str:
-        redirect_uri = parameters.get("redirect_uri")
-        if not redirect_uri:
-            raise PageError(400, "invalid_request", "Missing required parameter: redirect_uri")
-        if not self.is_listed(redirect_uri, self.tenant.applications[client_id].callbacks):
-            raise PageError(
-                403,
-                "unauthorized_client",
-                f"Callback URL mismatch. {redirect_uri} is not in the list of allowed callback"
-                " URLs",
-            )
-        return redirect_uri
+    def _allowed_callback(self, client_id: str, parameters: Mapping[str, str]) -> str:
+        url = required(parameters, "redirect_uri")
+        if not self.is_listed(url, self.tenant.applications[client_id].callbacks):
+            text = f"Callback URL mismatch. {url} is not in the list of allowed callback URLs"
+            raise TenantError(403, "unauthorized_client", text)
+        return url
+
+
+def required(parameters: Mapping[str, str], name: str) -> str:
+    """Return the parameter of that name.
+
+    Raises:
+        TenantError: it is missing or empty.
+    """
+    value = parameters.get(name)
+    if not value:
+        raise TenantError(400, "invalid_request", f"Missing required parameter: {name}")
+    return value

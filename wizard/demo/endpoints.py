@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from urllib.parse import parse_qsl
 
-from wizard.demo.authorization import Authorization, CallbackError, PageError
-from wizard.demo.pages import Handler, Pages
-from wizard.demo.tenant import Session, Tenant, Transaction, new_key
-from wizard.demo.tokens import TokenEndpoint, TokenError
+from wizard.demo.authorization import Authorization, CallbackError
+from wizard.demo.pages import Pages
+from wizard.demo.tenant import Session, Tenant, TenantError, Transaction, new_key
+from wizard.demo.tokens import TokenEndpoint
 from wizard.http_server import Answer, Request
 from wizard.language import Language, Message
 
 BROWSER_COOKIE = "__Host-demo-tenant-browser"
+EXCHANGE_PATH = "/oauth/token"
+
+Handler = Callable[[Request], Answer]
 
 
 class Endpoints:
@@ -46,7 +49,7 @@ class Endpoints:
             ("POST", "/u/login"): self.login,
             ("GET", "/u/consent"): self.show_consent,
             ("POST", "/u/consent"): self.consent,
-            ("POST", "/oauth/token"): self.token,
+            ("POST", EXCHANGE_PATH): self.token,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -54,13 +57,10 @@ class Endpoints:
         with self.tenant.lock:
             try:
                 answer = self._handler(request)(request)
-            except PageError as error:
-                answer = self.error_page(request, error)
             except CallbackError as error:
                 answer = redirect(error.location)
-            except TokenError as error:
-                body = {"error": error.error, "error_description": error.description}
-                answer = json_answer(body, error.status)
+            except TenantError as error:
+                answer = self.error(request, error)
         answer.headers["Date"] = formatdate(self.tenant.now(), usegmt=True)
         answer.headers.setdefault("Cache-Control", "no-store")
         answer.headers["X-Content-Type-Options"] = "nosniff"
@@ -88,17 +88,14 @@ class Endpoints:
         }
 
     def discovery(self, request: Request) -> Answer:  # noqa: ARG002
-        """OpenID Connect Discovery 1.0, section 4."""
         answer = json_answer(self.metadata())
         answer.headers["Cache-Control"] = "public, max-age=15"
         return answer
 
     def jwks(self, request: Request) -> Answer:  # noqa: ARG002
-        """The public signing keys, RFC 7517."""
         return json_answer({"keys": [self.token_endpoint.maker.jwk()]})
 
     def authorize(self, request: Request) -> Answer:
-        """Check an authorization request and go to the login page."""
         checked = self.authorization.check(request.parameters)
         if "none" in checked.prompt:
             raise CallbackError(checked, "login_required", "Login required")
@@ -112,18 +109,14 @@ class Endpoints:
         return redirect(f"{path}?state={key}").with_cookie(BROWSER_COOKIE, transaction.browser)
 
     def show_login(self, request: Request) -> Answer:
-        """The login page."""
-        key = request.parameters.get("state", "")
-        return self._pages.login(key, self._transaction(request, key))
+        return self._pages.login(*self._under_way(request, request.parameters))
 
     def login(self, request: Request) -> Answer:
         """Check the password of the login page's form."""
         form = self.form(request)
-        key = form.get("state", "")
-        transaction = self._posted(request, key, form)
+        key, transaction = self._posted(request, form)
         user = self.tenant.users.get(form.get("username", ""))
-        password = form.get("password", "")
-        if user is None or not _same(password, user.password):
+        if user is None or not _same(form.get("password", ""), user.password):
             return self._pages.login(key, transaction, Message("Wrong email or password"))
         return self.after_login(key, transaction, Session(user.user_id, int(self.tenant.now())))
 
@@ -137,15 +130,12 @@ class Endpoints:
         return redirect(f"/u/consent?state={key}")
 
     def show_consent(self, request: Request) -> Answer:
-        """The consent page."""
-        key = request.parameters.get("state", "")
-        return self._pages.consent(key, self._transaction(request, key))
+        return self._pages.consent(*self._under_way(request, request.parameters))
 
     def consent(self, request: Request) -> Answer:
         """Go back to the application with the user's decision."""
         form = self.form(request)
-        key = form.get("state", "")
-        transaction = self._posted(request, key, form)
+        key, transaction = self._posted(request, form)
         del self.tenant.transactions[key]
         checked, session = transaction.request, transaction.session
         if session is None or form.get("action") != "accept":
@@ -153,7 +143,6 @@ class Endpoints:
         return redirect(self.authorization.callback(checked, session))
 
     def token(self, request: Request) -> Answer:
-        """The token endpoint, RFC 6749 section 3.2."""
         authorization = request.headers.get("authorization", "")
         return json_answer(self.token_endpoint.answer(self.form(request), authorization))
 
@@ -161,15 +150,18 @@ class Endpoints:
         """Return the fields of the body.
 
         Raises:
-            TokenError: it is not a form.
+            TenantError: it is not a form.
         """
         try:
             return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
         except ValueError:
-            raise TokenError(400, "invalid_request", "The body is not a form") from None
+            raise TenantError(400, "invalid_request", "The body is not a form") from None
 
-    def error_page(self, request: Request, error: PageError) -> Answer:  # noqa: ARG002
-        """The page for an error that no callback URL can get."""
+    def error(self, request: Request, error: TenantError) -> Answer:
+        """Return the error as JSON for an application, as a page for a person."""
+        if request.path == EXCHANGE_PATH:
+            body = {"error": error.error, "error_description": error.description}
+            return json_answer(body, error.status)
         return self._pages.error(error)
 
     def _handler(self, request: Request) -> Handler:
@@ -178,42 +170,38 @@ class Endpoints:
         # Any other name leads here by DNS rebinding only.
         names = {domain, f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
         routes = self.routes()
-        if request.headers.get("host") not in names:
-            return lambda _: Answer(404, "Not found")
-        if request.path not in {path for _, path in routes}:
+        is_known = request.path in {path for _, path in routes}
+        if request.headers.get("host") not in names or not is_known:
             return lambda _: Answer(404, "Not found")
         return routes.get((request.method, request.path), lambda _: Answer(405))
 
-    def _transaction(self, request: Request, key: str) -> Transaction:
-        """Return the sign-in under way in this browser.
+    def _under_way(self, request: Request, form: Mapping[str, str]) -> tuple[str, Transaction]:
+        """Return the sign-in under way in this browser, and its key, the form's `state`.
 
         Raises:
-            PageError: there is none.
+            TenantError: there is none.
         """
+        key = form.get("state", "")
         transaction = self.tenant.transactions.get(key)
         if (
             transaction is None
             or transaction.request.client_id not in self.tenant.applications
             or not _same(request.cookie(BROWSER_COOKIE), transaction.browser)
         ):
-            raise PageError(
+            raise TenantError(
                 400,
                 "invalid_request",
                 "This sign-in has ended, or began in another browser."
                 " Go back to the application and start again.",
             )
-        return transaction
+        return key, transaction
 
-    def _posted(self, request: Request, key: str, form: Mapping[str, str]) -> Transaction:
-        """Return the same, for a form of a page of the tenant.
-
-        Raises:
-            PageError: see `_transaction`; or the form is from elsewhere.
-        """
-        transaction = self._transaction(request, key)
+    def _posted(self, request: Request, form: Mapping[str, str]) -> tuple[str, Transaction]:
+        """Return the same for a submitted form, which must be one of the tenant's pages."""
+        key, transaction = self._under_way(request, form)
         if not _same(form.get("csrf", ""), transaction.csrf):
-            raise PageError(400, "invalid_request", "The form is not one of this tenant.")
-        return transaction
+            raise TenantError(400, "invalid_request", "The form is not one of this tenant.")
+        return key, transaction
 
 
 def redirect(url: str) -> Answer:

@@ -1,79 +1,54 @@
-"""The demo tenant as a server: HTTPS on this machine's loopback, in a thread of its own."""
+"""Serves a tenant over HTTPS on this machine's loopback addresses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from wizard import loopback
-from wizard.http_server import HttpServer
+from wizard.http_server import Answer, HttpServer, Request
 from wizard.language import Message
 from wizard.rules import rule
 
 if TYPE_CHECKING:
-    from wizard.demo.endpoints import Endpoints
     from wizard.demo.tenant import Tenant
 
 NO_START = rule("LA450")
-
-
 SECONDS_TO_END = 1.0
 
 
-class TenantServer:
-    """Serves a tenant on a free port of the loopback addresses while the context is open.
+@contextmanager
+def serving(
+    tenant: Tenant, answer: Callable[[Request], Answer], certificate: Path, key: Path
+) -> Iterator[Tenant]:
+    """Serve on a free port until the context ends, and set the tenant's `domain`.
 
     Args:
-        tenant: its `domain` is set by `start`.
-        endpoints: those of the tenant.
+        tenant: the tenant.
+        answer: returns the answer to a request.
         certificate: PEM file with the certificate (chain) for localhost.
         key: PEM file with its key.
+
+    Raises:
+        Failure: LA450, no port is free or the certificate cannot be used.
     """
+    import ssl
 
-    def __init__(self, tenant: Tenant, endpoints: Endpoints, certificate: Path, key: Path) -> None:
-        self.tenant = tenant
-        self._endpoints = endpoints
-        self._certificate = certificate
-        self._key = key
-        self._running: HttpServer | None = None
-
-    def start(self) -> None:
-        """Serve, and return when requests are answered.
-
-        Raises:
-            Failure: LA450, no port is free or the certificate cannot be used.
-        """
-        import ssl
-
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        try:
-            tls.load_cert_chain(self._certificate, self._key)
-        except OSError as error:  # ssl.SSLError is one
-            raise NO_START.failure(
-                Message("{file}: {reason}", file=self._certificate, reason=error)
-            ) from None
-        try:
-            listeners = loopback.listeners(0)
-        except OSError as error:
-            raise NO_START.failure(str(error.strerror)) from None
-        self.tenant.domain = f"localhost:{listeners[0].getsockname()[1]}"
-        self._running = HttpServer(self._endpoints.answer, listeners, "demo tenant", tls=tls)
-
-    def stop(self) -> None:
-        """Stop serving. Does nothing when it is stopped."""
-        if self._running is not None:
-            self._running.stop(SECONDS_TO_END)
-            self._running = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        tls.load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one
+        detail = Message("{file}: {reason}", file=certificate, reason=error)
+        raise NO_START.failure(detail) from None
+    try:
+        listeners = loopback.listeners(0)
+    except OSError as error:
+        raise NO_START.failure(str(error.strerror)) from None
+    tenant.domain = f"localhost:{listeners[0].getsockname()[1]}"
+    server = HttpServer(answer, listeners, "demo tenant", tls=tls)
+    try:
+        yield tenant
+    finally:
+        server.stop(SECONDS_TO_END)

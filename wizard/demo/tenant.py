@@ -1,4 +1,4 @@
-"""The demo tenant: its settings, its user, and the sign-ins that are under way.
+"""The demo tenant: its settings, its user, and the sign-ins under way.
 
 Names are those of Auth0's Management API.
 """
@@ -18,6 +18,16 @@ SECONDS_OF_A_TOKEN = 86_400
 DEMO_EMAIL = "demo@example.com"
 
 _ALPHABET = string.ascii_letters + string.digits
+
+
+class TenantError(Exception):
+    """An error for whoever asked: Auth0's HTTP status, error code and description."""
+
+    def __init__(self, status: int, error: str, description: str) -> None:
+        super().__init__(f"{error}: {description}")
+        self.status = status
+        self.error = error
+        self.description = description
 
 
 def new_key() -> str:
@@ -47,21 +57,18 @@ class Application:
 
 @dataclass(slots=True, kw_only=True)
 class User:
-    """A user who signs in with `login` and `password`; `profile` and `email` become claims."""
+    """A user who signs in with `login` and `password`."""
 
     login: str
     password: str = field(repr=False)
     user_id: str = field(default_factory=lambda: f"auth0|{secrets.token_hex(12)}")
-    profile: dict[str, object] = field(
-        default_factory=lambda: {"name": "Demo User", "nickname": "demo"}
-    )
     email: str = ""
 
     def claims(self, scope: Collection[str]) -> dict[str, object]:
         """Return the claims of the ID token and of /userinfo under `scope`."""
         claims: dict[str, object] = {"sub": self.user_id}
         if "profile" in scope:
-            claims |= self.profile
+            claims |= {"name": "Demo User", "nickname": "demo"}
         if "email" in scope and self.email:
             claims |= {"email": self.email, "email_verified": True}
         return claims
@@ -108,7 +115,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The request and the user that a code or a refresh token stands for."""
+    """The request and the user behind a code or a refresh token."""
 
     request: AuthorizationRequest
     session: Session
@@ -139,7 +146,7 @@ class Tenant:
 
     @property
     def issuer(self) -> str:
-        """The issuer identifier, with the trailing slash that Auth0 gives it."""
+        """The issuer identifier, with Auth0's trailing slash."""
         return f"https://{self.domain}/"
 
     def now(self) -> float:
@@ -147,7 +154,6 @@ class Tenant:
         return time.time()
 
     def user(self, user_id: str) -> User | None:
-        """Return the user with that ID."""
         return next((user for user in self.users.values() if user.user_id == user_id), None)
 
 

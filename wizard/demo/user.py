@@ -1,15 +1,15 @@
-"""A user without eyes: follows a sign-in to its end, for `init --demo` and for tests.
+"""Signs in like a user, without a browser: for `init --demo` and for tests.
 
-It knows forms, not a provider: a form with a password is filled in, one that asks for consent
-is accepted. It goes nowhere but to this machine.
+It fills in any form with a password and accepts any form that asks for consent, whatever the
+provider. It visits this machine only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from email.message import Message as EmailMessage
 from html.parser import HTMLParser
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urljoin, urlsplit
 
 from wizard.http import HttpClient, Response
@@ -38,9 +38,8 @@ def sign_in_like_a_user(http: HttpClient, start_url: str, email: str, password: 
     while form is not None:
         if form.asks_for_password:
             if typed:
-                raise NO_END.failure(
-                    Message("{page} asks for the password again", page=_place(response.url))
-                )
+                place = _without_query(response.url)
+                raise NO_END.failure(Message("{page} asks for the password again", page=place))
             typed = True
         response = browser.submit(form, form.filled_in(email, password))
         form = sign_in_form(response)
@@ -51,16 +50,18 @@ class Browser:
     """Follows redirects and keeps cookies; stops after `MAX_STEPS` requests."""
 
     def __init__(self, http: HttpClient) -> None:
+        from http.cookiejar import CookieJar
+
         self._http = http
-        self._cookies: dict[tuple[str, str, str], _Cookie] = {}
+        self._cookies = CookieJar()
         self._steps = 0
 
     def get(self, url: str) -> Response:
-        """The page that `url` leads to."""
+        """Return the page that `url` leads to."""
         return self._follow("GET", url, None)
 
     def submit(self, form: Form, fields: Mapping[str, str]) -> Response:
-        """The page that the form, filled in with `fields`, leads to."""
+        """Return the page that the form, filled in with `fields`, leads to."""
         return self._follow("POST", form.action, fields)
 
     def _follow(self, method: str, url: str, fields: Mapping[str, str] | None) -> Response:
@@ -74,49 +75,35 @@ class Browser:
                 method, fields = "GET", None
 
     def _request(self, method: str, url: str, fields: Mapping[str, str] | None) -> Response:
+        from urllib.request import Request
+
         if not is_loopback(url) or urlsplit(url).scheme not in {"https", "http"}:
-            raise LEFT_MACHINE.failure(_place(url))
+            raise LEFT_MACHINE.failure(_without_query(url))
         self._steps += 1
         if self._steps > MAX_STEPS:
+            place = _without_query(url)
             raise NO_END.failure(
-                Message(
-                    "after {count} requests it was at {page}", count=MAX_STEPS, page=_place(url)
-                )
+                Message("after {count} requests it was at {page}", count=MAX_STEPS, page=place)
             )
-        cookies = self._cookies_for(url)
-        headers = {"Accept": "text/html", **({"Cookie": cookies} if cookies else {})}
-        response = self._http.request(method, url, form=fields, headers=headers)
-        for line in response.set_cookies:
-            self._keep(url, line)
+        request = Request(url, headers={"Accept": "text/html"})  # noqa: S310 - checked above
+        self._cookies.add_cookie_header(request)
+        response = self._http.request(
+            method, url, form=fields, headers=dict(request.header_items())
+        )
+        self._cookies.extract_cookies(_Answer(response.set_cookies), request)  # type: ignore[arg-type]
         return response
 
-    def _cookies_for(self, url: str) -> str:
-        parts = urlsplit(url)
-        return "; ".join(
-            f"{name}={cookie.value}"
-            for (host, path, name), cookie in self._cookies.items()
-            if host == parts.hostname
-            and (parts.path or "/").startswith(path)
-            and (parts.scheme == "https" or not cookie.secure)
-        )
 
-    def _keep(self, url: str, line: str) -> None:
-        """Keep the cookies of one Set-Cookie line; as with any browser, ports do not count."""
-        try:
-            parsed = SimpleCookie(line)
-        except CookieError:
-            return
-        for name, morsel in parsed.items():
-            key = (urlsplit(url).hostname or "", morsel["path"] or "/", name)
-            self._cookies.pop(key, None)
-            if morsel["max-age"] != "0" and "1970" not in morsel["expires"]:
-                self._cookies[key] = _Cookie(morsel.coded_value, bool(morsel["secure"]))
+class _Answer:
+    """A response as `CookieJar` reads it."""
 
+    def __init__(self, set_cookies: Iterable[str]) -> None:
+        self._headers = EmailMessage()
+        for line in set_cookies:
+            self._headers["Set-Cookie"] = line
 
-@dataclass(frozen=True, slots=True)
-class _Cookie:
-    value: str = field(repr=False)
-    secure: bool
+    def info(self) -> EmailMessage:
+        return self._headers
 
 
 @dataclass(slots=True)
@@ -129,16 +116,14 @@ class Form:
 
     @property
     def asks_for_password(self) -> bool:
-        """Whether there is a password to type."""
         return any(kind == "password" for kind, _, _ in self.controls)
 
     @property
     def asks_for_consent(self) -> bool:
-        """Whether one of its values says yes."""
         return any(value in CONSENTING for _, _, value in self.controls)
 
     def filled_in(self, email: str, password: str) -> dict[str, str]:
-        """Its fields as a user submits them, by the first button."""
+        """Return its fields as a user submits them, by the first button."""
         fields: dict[str, str] = {}
         pressed = False
         for kind, name, value in self.controls:
@@ -178,7 +163,7 @@ class _FormReader(HTMLParser):
 
 
 def sign_in_form(response: Response) -> Form | None:
-    """The form of a page that asks for a password or for consent."""
+    """Return the page's form that asks for a password or for consent."""
     if not response.is_html:
         return None
     reader = _FormReader(response.url)
@@ -193,7 +178,7 @@ def sign_in_form(response: Response) -> Form | None:
     )
 
 
-def _place(url: str) -> str:
-    """The URL without its query, which may hold a code."""
+def _without_query(url: str) -> str:
+    """Return the URL without its query, which may hold a code."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
