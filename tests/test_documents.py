@@ -19,7 +19,7 @@ from tests.librechat.example import env_example
 from tests.management_stand_in import SCOPES
 from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, authority, demo, demo_server
 from tools.documents import pages
-from tools.documents.command_line import EXIT_CODES, commands
+from tools.documents.command_line import commands
 from wizard.cli import app
 from wizard.commands.background.status import BackgroundResult
 from wizard.commands.provision import ProvisionResult
@@ -258,13 +258,6 @@ def test_every_command_is_in_the_table() -> None:
     named = {cells[0].split()[1] for cells in table("command")}
 
     assert named == {command.name.split()[0] for command in commands() if command.name}
-
-
-def test_the_exit_codes() -> None:
-    assert {int(code): meaning for code, meaning in table("exit code")} == {
-        code.value: meaning for code, meaning in EXIT_CODES.items()
-    }
-    assert EXIT_CODES.keys() == set(ExitCode)
 
 
 def test_the_tunnels() -> None:

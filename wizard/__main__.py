@@ -1,4 +1,4 @@
-"""The command's entrance. `--version` answers before anything costly is imported."""
+"""The entry point. `--version` is answered before costly imports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its code."""
     if sys.argv[1:] == ["--version"]:
         from wizard import __version__
 
@@ -16,7 +16,7 @@ def main() -> None:
         from wizard.cli import main as run
 
         run()
-    except KeyboardInterrupt:  # before a command had begun, which would tell it
+    except KeyboardInterrupt:  # before a command started, which would report it
         sys.exit(130)
 
 

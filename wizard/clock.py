@@ -1,4 +1,4 @@
-"""Time as the checks use it, so that a test can set the clock and need not wait."""
+"""The clock of the checks, which tests replace."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What a check needs of time. Safe to call from several threads."""
+    """The time and a pause. Safe to call from several threads."""
 
     def now(self) -> float:
-        """This computer's time, in seconds since the epoch."""
+        """Return this computer's time, in seconds since the epoch."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -30,9 +30,9 @@ class SystemClock:
 
 
 class SleepWatch:
-    """Notices that this computer slept, or that we were stopped, by the jump of its clock."""
+    """Detects by a jump of the clock that this computer slept, or that we were stopped."""
 
-    # What a busy computer or a correction of its clock may take.
+    # Shorter gaps come from a busy computer or a correction of its clock.
     LEAST_SECONDS = 20.0
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -40,9 +40,9 @@ class SleepWatch:
         self._before = now()
 
     def slept(self) -> float:
-        """For how many seconds nobody called, if it was a sleep; 0 otherwise.
+        """Return the length of a sleep since the last call in seconds, 0 if there was none.
 
-        To be called every few seconds.
+        Call it every few seconds.
         """
         before, self._before = self._before, self._now()
         passed = self._before - before

@@ -1,4 +1,4 @@
-"""Links into Auth0's dashboard, which a remedy names beside the words on the page."""
+"""Links to Auth0's dashboard."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ ADVANCED = f"{HOME}/#/tenant/advanced"
 
 
 def application(client_id: str, tab: str = "settings") -> str:
-    """The application's page: its tab `settings`, `credentials`, `connections`, `organizations`."""
+    """Return the page of an application; `tab` is one of its tabs."""
     return f"{APPLICATIONS}/{quote(client_id, safe='')}/{tab}"

@@ -1,4 +1,4 @@
-"""The user's browser and clipboard, where there are any."""
+"""The user's browser and clipboard."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Protocol
 
 
 class Desktop(Protocol):
-    """What the wizard may do outside the terminal."""
+    """The browser and the clipboard, where they exist."""
 
     def open(self, url: str) -> bool:
-        """Open the URL in the user's browser; False where there is none to be seen."""
+        """Open the URL in the user's browser; return False where there is no graphical one."""
         ...
 
     def copy(self, text: str) -> bool:
-        """Put the text into the clipboard; False where there is none."""
+        """Copy the text to the clipboard; return False where there is none."""
         ...
 
 
@@ -49,12 +49,10 @@ class UserDesktop:
 
 
 class NoDesktop:
-    """`Desktop` of those who asked for none."""
+    """A `Desktop` that does nothing."""
 
     def open(self, url: str) -> bool:  # noqa: ARG002
-        """Nothing is opened."""
         return False
 
     def copy(self, text: str) -> bool:  # noqa: ARG002
-        """Nothing is copied."""
         return False

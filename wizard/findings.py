@@ -1,31 +1,40 @@
-"""What a check says: rules, the findings they lead to, and the failures that end a command."""
+"""Rules, the findings of a check, and the failures that end a command."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
+from typing import Self
 
 from wizard.language import Message, changed
 
 
 class ExitCode(IntEnum):
-    """What the process answers with; documented in the README."""
+    """The exit status of a command; the documents are generated from the meanings."""
 
-    OK = 0
-    FINDINGS = 1
-    USAGE = 2
-    TENANT = 3
-    TUNNEL = 4
-    FILE = 5
-    BUG = 70
-    AFTER_WRITING = 74
-    INTERRUPTED = 130
-    TERMINATED = 143
+    meaning: str
+
+    OK = 0, "success"
+    FINDINGS = 1, "a check found an error; nothing was written, unless with `--force`"
+    USAGE = 2, "wrong usage, or a value is missing and there is no terminal to ask for it"
+    TENANT = 3, "the tenant cannot be reached"
+    TUNNEL = 4, "the tunnel cannot be opened, or it closed"
+    FILE = 5, "a file or an output cannot be read or written; the .env is unchanged"
+    BUG = 70, "a bug in librechat-auth0"
+    AFTER_WRITING = 74, "the .env was written, but a file or an output after it was not"
+    INTERRUPTED = 130, "interrupted by Ctrl-C; 0 where that closes a tunnel held open"
+    TERMINATED = 143, "ended by SIGTERM; any other signal gives 128 and its number"
+
+    def __new__(cls, value: int, meaning: str = "") -> Self:
+        code = int.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
 
 
 class Severity(StrEnum):
-    """How much a finding matters to the sign-in."""
+    """How much a finding matters."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -33,7 +42,7 @@ class Severity(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How sure a check is of what it checked."""
+    """The result of a check."""
 
     PROVED = "proved"
     LIKELY = "likely"
@@ -44,18 +53,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that can be wrong, and what is always true of it.
+    """One thing that can be wrong.
 
     Attributes:
-        id: stable identifier, `LA101`; never reused. The hundreds are the area: 0 the command
-            and its files, 1 values of the `.env`, 2 the tenant, 3 tunnels, 4 sign-in and
-            tokens, 5 the LibreChat deployment, 6 the Management API.
-        severity: what a finding of this rule weighs.
-        title: one line, what is wrong, without a full stop.
+        id: stable identifier, `LA101`; never reused. The hundreds are the area, see
+            `wizard.rules.AREAS`.
+        severity: the severity of its findings.
+        title: what is wrong, in one line without a full stop.
         why: why it matters to LibreChat; one or two sentences.
-        fix: the exact next step; a finding may give one that names the values at hand.
-        source: where the fact comes from.
-        exit_code: what a command ends with that this rule stops.
+        fix: the exact next step; a finding may have a more specific one.
+        source: the source of the fact.
+        exit_code: the exit code of a command that this rule ends.
     """
 
     id: str
@@ -69,19 +77,19 @@ class Rule:
     def finding(
         self, detail: str = "", *, fix: str | None = None, variable: str | None = None
     ) -> Finding:
-        """This rule, seen at work: `detail` says what was seen, never a secret."""
+        """Return a finding of this rule; `detail` says what was found, without secrets."""
         return Finding(self, detail, self.fix if fix is None else fix, variable)
 
     def failure(
         self, detail: str = "", *, fix: str | None = None, variable: str | None = None
     ) -> Failure:
-        """The finding as an exception, for what ends the command."""
+        """Return the finding as an exception, which ends the command."""
         return Failure(self.finding(detail, fix=fix, variable=variable))
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule and what was seen of it here."""
+    """A rule and what was found."""
 
     rule: Rule
     detail: str
@@ -90,16 +98,15 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """The rule's severity."""
         return self.rule.severity
 
     def changed(self, change: Callable[[str], str]) -> Finding:
-        """Return the finding with what others wrote in it changed, never the rule's own words."""
+        """Return the finding with its foreign text changed, never the rule's own words."""
         fix = changed(self.fix, change) if isinstance(self.fix, Message) else self.fix
         return replace(self, detail=changed(self.detail, change), fix=fix)
 
     def as_json(self) -> dict[str, str | None]:
-        """The finding as `--json` shows it."""
+        """Return the finding as `--json` prints it."""
         return {
             "rule": self.rule.id,
             "severity": self.severity.value,
@@ -111,13 +118,13 @@ class Finding:
 
 
 def exit_code_of(findings: Iterable[Finding]) -> ExitCode:
-    """What a command ends with that found these: the errors among them decide."""
+    """Return the exit code of a command with these findings: the highest of its errors."""
     codes = {each.rule.exit_code for each in findings if each.severity is Severity.ERROR}
     return max(codes, default=ExitCode.OK)
 
 
 class Failure(Exception):  # noqa: N818 - it ends a command, it is not a bug
-    """Ends the command: what happened, the likely cause and the next step are its finding."""
+    """Ends the command with a finding."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(f"{finding.rule.id} {finding.rule.title}: {finding.detail}")
@@ -125,5 +132,4 @@ class Failure(Exception):  # noqa: N818 - it ends a command, it is not a bug
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the process ends with."""
         return self.finding.rule.exit_code

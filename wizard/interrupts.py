@@ -1,4 +1,4 @@
-"""Signals that end a run, and the moments in which they have to wait."""
+"""Signals that end a run, and how to delay them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 def end_on_signals() -> None:
     """Make `kill`, Ctrl-Break and a closed terminal raise KeyboardInterrupt, as Ctrl-C does.
 
-    Its argument is the signal's number. A signal that is ignored (`nohup`) stays ignored.
+    Its argument is the signal's number. An ignored signal (`nohup`) stays ignored.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -27,10 +27,9 @@ def end_on_signals() -> None:
 
 
 def signal_code(error: BaseException | None) -> int:
-    """The exit code of a run that a signal ended, as shells count: 128 and the signal's number.
+    """Return 128 plus the number of the signal that ended the run, as shells do.
 
-    The error may be one that was raised while the signal was handled. Ctrl-C at a question has no
-    number.
+    The error may have been raised while the signal was handled. Ctrl-C at a question has no number.
     """
     while error is not None:
         if isinstance(error, KeyboardInterrupt) and error.args:
@@ -41,10 +40,9 @@ def signal_code(error: BaseException | None) -> int:
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Let a signal that would end the run take effect at the end of this block.
+    """Delay signals that would end the run until the end of this block.
 
-    What is done in it, and what is noted down about it, is then never half done. Python handles
-    signals in the main thread only; in another thread nothing has to wait.
+    Only the main thread gets signals; in another thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -58,7 +56,7 @@ def signals_held() -> Iterator[None]:
     def note(number: int, frame: FrameType | None) -> None:
         if is_holding:
             arrived.append(number)
-        else:  # between two of the calls below
+        else:  # between two of the `signal.signal` calls below
             handlers[number](number, frame)
 
     try:

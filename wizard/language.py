@@ -1,8 +1,7 @@
-"""Says the program's texts in the user's language, from gettext catalogues.
+"""Translates the program's texts with gettext catalogues.
 
-The code speaks English. What it says is a plain string, or a `Message` where values stand in it;
-whoever shows it to a person has it said by a `Language`. What programs read (`--json`, files,
-bug reports) stays English.
+Texts are English in the code: a plain string, or a `Message` where it has values. A `Language`
+translates them for people; what programs read (`--json`, files, bug reports) stays English.
 """
 
 from __future__ import annotations
@@ -20,14 +19,11 @@ CATALOGUE = "librechat-auth0"
 
 
 class Message(str):
-    """An English text that knows its template and values, so that it can be said otherwise.
-
-    Values that are messages are translated with it; all others stay as they are.
+    """An English text that keeps its template and values, for translation.
 
     Args:
-        template: the text, with fields as of `str.format` where there are values; what stands
-            in the catalogues.
-        values: what the fields show.
+        template: the text in the catalogues, with fields as in `str.format`.
+        values: the values of the fields; those that are messages are translated too.
     """
 
     __slots__ = ("template", "values")
@@ -43,20 +39,16 @@ class Message(str):
 
     @classmethod
     def of(cls, text: str) -> Message:
-        """The text as a message, so that it is translated as a value of another."""
+        """Return the text as a message, to be translated as a value of another one."""
         return text if isinstance(text, Message) else cls(text)
 
     def filled(self, /, **values: object) -> Message:
-        """The same template with these values."""
+        """Return the same template with these values."""
         return Message(self.template, **values)
 
 
 def changed(text: str, change: Callable[[str], str]) -> str:
-    """Return the text with what others wrote in it changed.
-
-    Of a message those are the strings among its values, never its own words; of any other text
-    it is all of it.
-    """
+    """Change the foreign parts of a text: the values of a message, or all of a plain string."""
     if not isinstance(text, Message):
         return change(text)
     return text.filled(
@@ -68,12 +60,12 @@ def changed(text: str, change: Callable[[str], str]) -> str:
 
 
 def sentences(*texts: str) -> Message:
-    """The texts one after the other; each is translated by itself."""
+    """Join the texts with spaces; each is translated by itself."""
     return joined(" ", texts)
 
 
 def joined(separator: str, texts: Iterable[str]) -> Message:
-    """The texts with the separator between them; each is translated by itself."""
+    """Join the texts that are not empty; each is translated by itself."""
     values = {f"text{index}": Message.of(text) for index, text in enumerate(filter(None, texts))}
     return Message(separator.join(f"{{{name}}}" for name in values), **values)
 
@@ -82,9 +74,9 @@ class Language:
     """One language of the program.
 
     Args:
-        name: its code, as of ISO 639.
-        catalogue: its texts; None for English, whose texts are those of the code.
-        in_place_of: the language that should be spoken, and cannot; "" where this one is meant.
+        name: its ISO 639 code.
+        catalogue: its texts; None for English.
+        in_place_of: the requested language, whose catalogue cannot be read; else "".
     """
 
     def __init__(
@@ -96,10 +88,7 @@ class Language:
 
     @classmethod
     def named(cls, name: str) -> Language:
-        """The language with that code.
-
-        Where the installation is broken, so that its catalogue cannot be read, it is English.
-        """
+        """Return the language with that code; English where its catalogue cannot be read."""
         if name == ENGLISH:
             return cls(name)
         import struct
@@ -114,7 +103,7 @@ class Language:
             return cls(ENGLISH, in_place_of=name)
 
     def say(self, text: str) -> str:
-        """The text in this language; as it is where no translation is known."""
+        """Return the text in this language; unchanged where it has no translation."""
         if self._catalogue is None or not text:
             return str(text)
         if not isinstance(text, Message):
@@ -129,16 +118,16 @@ class Language:
 
 
 def language_name(wanted: str, environ: Mapping[str, str], system_locale: Callable[[], str]) -> str:
-    """The code of the language to speak: as it is wanted, else the first one of the locale's.
+    """Return the code of the requested language, else of the first one of the locale.
 
-    The environment is read as gettext reads it: `LC_ALL`, `LC_MESSAGES`, `LANG`, and, where they
-    name no C locale, `LANGUAGE` with its list.
+    The environment is read as gettext does: `LC_ALL`, `LC_MESSAGES`, `LANG`, and, unless they name
+    the C locale, the list in `LANGUAGE`.
     https://www.gnu.org/software/gettext/manual/html_node/Locale-Environment-Variables.html
 
     Args:
-        wanted: a code that is known to be there, or "".
+        wanted: an available code, or "".
         environ: the environment variables.
-        system_locale: tells the system's own, `nl_NL`, where the environment names none.
+        system_locale: returns the system's locale, such as `nl_NL`, if the environment has none.
     """
     if wanted:
         return wanted
@@ -154,14 +143,14 @@ def language_name(wanted: str, environ: Mapping[str, str], system_locale: Callab
 
 
 def user_language(wanted: str, environ: Mapping[str, str]) -> Language:
-    """The language to speak on this machine, see `language_name`."""
+    """Return the language on this machine, see `language_name`."""
     return Language.named(language_name(wanted, environ, _system_locale))
 
 
 if sys.platform == "win32":
 
     def _system_locale() -> str:
-        """That of Windows' own windows."""
+        """Return the language of the Windows user interface."""
         import ctypes
         import locale
 
@@ -170,5 +159,4 @@ if sys.platform == "win32":
 else:
 
     def _system_locale() -> str:
-        """Nothing: the environment names it."""
         return ""

@@ -1,4 +1,4 @@
-"""Locks between processes; the system lets go of one when its holder ends, however that is."""
+"""Locks between processes. The system releases a lock when its holder ends."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _PAUSE_SECONDS = 0.02
 
 
 class LockHeld(Exception):  # noqa: N818
-    """Another process, or another part of this one, holds the lock."""
+    """Another process or thread holds the lock."""
 
 
 @contextmanager
 def locked(path: Path, seconds: float = 0.0) -> Iterator[None]:
-    """Hold the lock of that file, which stays there.
+    """Hold the lock of the file, which is created and kept.
 
     Args:
-        path: the file; its folder is there.
+        path: the file, in an existing folder.
         seconds: how long to wait for another holder.
 
     Raises:
-        LockHeld: another holds it for longer.
+        LockHeld: another holder kept it for longer.
         OSError: the file cannot be opened, or its file system has no locks.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
@@ -39,8 +39,8 @@ def locked(path: Path, seconds: float = 0.0) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(OSError):  # to close the file unlocks it, too
+            with suppress(OSError):  # closing the file unlocks it too
                 unlock(handle)
     finally:
-        with suppress(OSError):  # the end of the process does, at the latest
+        with suppress(OSError):  # the end of the process closes it
             os.close(handle)

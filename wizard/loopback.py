@@ -1,4 +1,4 @@
-"""This machine's loopback: its addresses and ports."""
+"""The loopback addresses and their ports."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ Listen = Callable[[int], list[socket.socket]]
 
 
 def listeners(port: int) -> list[socket.socket]:
-    """Sockets that listen on the same port of each loopback address that the machine has.
-
-    Args:
-        port: 0 takes a free one.
+    """Listen on the same port of each loopback address of this machine; port 0 is any free one.
 
     Raises:
         OSError: the port is taken or may not be used.
@@ -46,7 +43,7 @@ def listeners(port: int) -> list[socket.socket]:
 
 
 def addresses() -> list[str]:
-    """The loopback addresses that this machine has: IPv6 is turned off on some."""
+    """Return the loopback addresses of this machine; some have no IPv6."""
     found = []
     for family, address in HOSTS:
         with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -56,12 +53,15 @@ def addresses() -> list[str]:
 
 
 def _is_answered(port: int) -> bool:
-    """Whether somebody listens; some systems let two, one on all addresses, one on loopback."""
+    """Return whether the port accepts connections.
+
+    Some systems allow a second listener on loopback beside one on all addresses.
+    """
     return any(_accepts(host, port) for _, host in HOSTS)
 
 
 def is_free(port: int) -> bool:
-    """Whether a server of ours can have the port."""
+    """Return whether the port is free on all loopback addresses."""
     try:
         close_all(listeners(port))
     except OSError:
@@ -70,7 +70,7 @@ def is_free(port: int) -> bool:
 
 
 def close_all(sockets: list[socket.socket]) -> None:
-    """Close them."""
+    """Close the sockets."""
     for each in sockets:
         each.close()
 
@@ -84,10 +84,10 @@ def _accepts(host: str, port: int) -> bool:
 
 
 def _listener(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:
-    """A socket that listens; None where the machine has no such address."""
+    """Return a listening socket; None where the machine has no such address."""
     try:
-        # asyncio sets TCP_NODELAY only where it sees that this is TCP; without, each handshake
-        # and many an answer waits 40 ms for the client's acknowledgement.
+        # asyncio sets TCP_NODELAY only where the protocol says TCP. Without it each handshake and
+        # many answers wait 40 ms for the client's acknowledgement.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError:
         return None

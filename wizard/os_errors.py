@@ -1,4 +1,4 @@
-"""What the system means when it refuses a file or a stream."""
+"""Explains the OSErrors of files and streams."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _REASONS = {
 
 
 def place_of(error: OSError) -> Path | None:
-    """The file or folder that the error names; it may also be a descriptor's number, or nothing."""
+    """Return the file or folder that the error names, if any."""
     named = error.filename
     return Path(os.fsdecode(named)) if isinstance(named, str | bytes | os.PathLike) else None
 
 
 def refusal(error: OSError, path: Path | Message) -> Message:
-    """What the system refuses, and where."""
+    """Return the path and the reason as a sentence."""
     return Message("{file}: {reason}.", file=path, reason=reason_of(error))
 
 
 def reason_of(error: OSError) -> str:
-    """Why the system refuses it: in our words, or, where we have none, in its own."""
+    """Return the reason in our words, else in the system's."""
     return _REASONS.get(error.errno or 0, error.strerror or str(error))
 
 
@@ -75,7 +75,7 @@ _ON_WINDOWS = Message(
 def remedy(
     error: OSError, path: Path, access: str = "w", platform: str = sys.platform
 ) -> Message | None:
-    """What to do about the refusal, None where that depends; `access` is r or w."""
+    """Return the next step, None where it depends; `access` is r or w."""
     found = _REMEDIES.get(error.errno or 0)
     if platform == "win32" and error.errno in {errno.EACCES, errno.EPERM}:
         found = _ON_WINDOWS

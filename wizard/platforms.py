@@ -1,6 +1,6 @@
-"""What Windows and macOS do otherwise than Linux, for modules that need not know.
+"""Differences between Windows, macOS and Linux.
 
-A `platform` is a value of `sys.platform`; tests say another one.
+A `platform` is a value of `sys.platform`; tests pass others.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ HELD_SECONDS = 2.0
 # https://learn.microsoft.com/windows/win32/procthread/process-creation-flags
 _CREATE_NEW_PROCESS_GROUP = 0x00000200
 _CREATE_NO_WINDOW = 0x08000000
-# <sys/fcntl.h> of macOS; Python has the name there alone.
+# <sys/fcntl.h> of macOS; Python defines the name only there.
 _F_FULLFSYNC = 51
 _NEEDS_NO_QUOTES_ON_WINDOWS = re.compile(r"[\w:./\\-]+")
 
 
 def own_session(platform: str = sys.platform) -> dict[str, Any]:
-    """Arguments of `subprocess.Popen`: no Ctrl-C and no closing of our terminal reaches it.
+    """Return arguments of `subprocess.Popen` that keep our terminal's Ctrl-C and end away.
 
-    On Windows it has a console of its own without a window. With none at all (`DETACHED_PROCESS`)
-    each program that it starts would open a window.
+    On Windows the process has a console without a window. Without any (`DETACHED_PROCESS`) each
+    program that it starts would open a window.
     """
     if platform == "win32":
         return {"creationflags": _CREATE_NEW_PROCESS_GROUP | _CREATE_NO_WINDOW}
@@ -37,9 +37,9 @@ def own_session(platform: str = sys.platform) -> dict[str, Any]:
 
 
 def state_folder(environ: Mapping[str, str], home: Path, platform: str = sys.platform) -> Path:
-    """Return the folder in which programs of this user keep their state.
+    """Return the user's folder for the state of programs.
 
-    Source: the XDG Base Directory Specification, which says to ignore a relative path.
+    Source: the XDG Base Directory Specification; it ignores a relative path.
     """
     if platform == "win32":
         return Path(environ.get("LOCALAPPDATA") or home / "AppData/Local")
@@ -50,19 +50,16 @@ def state_folder(environ: Mapping[str, str], home: Path, platform: str = sys.pla
 
 
 def user_id() -> int | None:
-    """The user we run as; None on Windows, where users have no numbers."""
+    """Return the effective user ID; None on Windows."""
     geteuid: Callable[[], int] | None = getattr(os, "geteuid", None)
     return geteuid() if geteuid else None
 
 
 def replace(fresh: Path, target: Path, platform: str = sys.platform) -> None:
-    """Put the file in the other's place, in one step.
+    """Rename the file over the other one, atomically.
 
-    Windows refuses that while a program has one of them open, as virus scanners, indexers and
-    editors have for a moment: there it is tried for `HELD_SECONDS`.
-
-    Raises:
-        OSError: it cannot be done.
+    Windows refuses that while a program has either file open, as virus scanners do for a moment:
+    there it is retried for `HELD_SECONDS`.
     """
     deadline = time.monotonic() + HELD_SECONDS
     while True:
@@ -77,13 +74,10 @@ def replace(fresh: Path, target: Path, platform: str = sys.platform) -> None:
 
 
 def sync(handle: int, platform: str = sys.platform) -> None:
-    """Have the file's content on the disk.
+    """Flush the file's content to the disk.
 
-    macOS leaves it in the disk's own cache unless it is asked for more, which not every file
-    system can (`man 2 fsync` there).
-
-    Raises:
-        OSError: it cannot be done.
+    On macOS fsync leaves it in the disk's own cache; F_FULLFSYNC, which not every file system has,
+    does not (`man 2 fsync`).
     """
     os.fsync(handle)
     if sys.platform != "win32" and platform == "darwin":
@@ -94,9 +88,9 @@ def sync(handle: int, platform: str = sys.platform) -> None:
 
 
 def reader_has_gone(error: BaseException, platform: str = sys.platform) -> bool:
-    """Whether it says that nobody reads what we write.
+    """Return whether the error says that the reader of our output has closed it.
 
-    Windows often calls that an invalid argument, as it does a wrong name of a file
+    Windows often reports that as EINVAL, as it does an invalid file name
     (https://github.com/python/cpython/issues/79935).
     """
     if isinstance(error, BrokenPipeError):
@@ -110,7 +104,7 @@ def reader_has_gone(error: BaseException, platform: str = sys.platform) -> bool:
 
 
 def give_back_memory() -> None:
-    """Return to the system what was freed; only glibc has to be asked (`man 3 malloc_trim`)."""
+    """Return freed memory to the system, which glibc does only on request (malloc_trim(3))."""
     if sys.platform == "linux":
         import ctypes
 
@@ -121,7 +115,7 @@ def give_back_memory() -> None:
 if sys.platform == "win32":
 
     def lock(handle: int) -> bool:
-        """Lock the file for this descriptor; False where another has it locked."""
+        """Lock the file for this descriptor; return False where another one has it locked."""
         import msvcrt
 
         try:
@@ -131,16 +125,15 @@ if sys.platform == "win32":
         return True
 
     def unlock(handle: int) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         import msvcrt
 
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
 
     def is_console(stream: TextIO) -> bool:
-        """Whether a person is at the other end.
+        """Return whether the stream is a console.
 
-        `NUL` calls itself a terminal too (https://bugs.python.org/issue28654), and
-        has no mode of a console.
+        `isatty` is true for `NUL` too (https://bugs.python.org/issue28654), which has no mode.
         """
         if not stream.isatty():
             return False
@@ -155,7 +148,7 @@ if sys.platform == "win32":
 else:
 
     def lock(handle: int) -> bool:
-        """Lock the file for this descriptor; False where another has it locked."""
+        """Lock the file for this descriptor; return False where another one has it locked."""
         import fcntl
 
         try:
@@ -165,23 +158,23 @@ else:
         return True
 
     def unlock(handle: int) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_UN)
 
     def is_console(stream: TextIO) -> bool:
-        """Whether a person is at the other end."""
+        """Return whether the stream is a console."""
         return stream.isatty()
 
 
 def command_line(args: Iterable[str], platform: str = sys.platform) -> str:
-    """The command as it is typed: into a POSIX shell, or on Windows into cmd and PowerShell."""
+    """Quote the command for a POSIX shell, on Windows for both cmd and PowerShell."""
     if platform == "win32":
         return " ".join(map(_quoted_on_windows, args))
     return shlex.join(args)
 
 
 def _quoted_on_windows(text: str) -> str:
-    # Single quotes are nothing to cmd; no path has double ones.
+    # cmd does not know single quotes; no path has double ones.
     return text if _NEEDS_NO_QUOTES_ON_WINDOWS.fullmatch(text) else f'"{text}"'

@@ -1,4 +1,4 @@
-"""Everything outside a command: passed in by the command line, replaced by the tests."""
+"""The dependencies of a command, which tests replace."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What a command may touch.
+    """The dependencies of a command.
 
     Attributes:
-        console: where it tells.
-        language: what it speaks, for pages and the like; the console has it too.
-        prompter: whom it asks, None where nobody can answer.
+        console: prints messages and data.
+        language: the user's, for pages.
+        prompter: asks questions; None without a terminal.
         http: the network.
         clock: the time.
-        processes: other programs.
+        processes: runs other programs.
         desktop: browser and clipboard.
         environ: environment variables.
-        cwd: the folder it was called in.
+        cwd: the current folder.
         state_dir: a private folder that is kept between runs.
-        listen: opens a port of this machine.
-        last_words: what was written to disk, for a run that ends before it can say so itself.
+        listen: opens a port on this machine.
+        last_words: what was written to disk, for a run that ends before it can report it.
     """
 
     console: Console

@@ -1,4 +1,4 @@
-"""Files and folders that nobody else on this machine can look into, whatever the umask is."""
+"""Files and folders that only this user can read, whatever the umask."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _OTHERS = 0o077
 
 
 def private_folder(root: Path, *names: str) -> Path:
-    """The folder `root/names…`, made where it is not there.
+    """Return the folder `root/names…`, created where it is missing.
 
-    From `root` on, each is the user's alone; so is every parent of `root` that had to be made. On
-    Windows a user's folders are already, and modes say nothing.
+    `root` and everything under it, and every created parent, has mode 0700. On Windows a user's
+    folders are private already.
 
     Raises:
-        OSError: it cannot be made, or belongs to somebody else.
+        OSError: it cannot be created, or belongs to another user.
     """
     for parent in reversed(root.parents):
         parent.mkdir(mode=_OWNER_ONLY, exist_ok=True)
@@ -43,21 +43,21 @@ def write_whole(
     prepare: Callable[[int], None] | None = None,
     part: str = "",
 ) -> None:
-    """Put the content into the file in one step: nobody sees a part, or before `mode` allows it.
+    """Write the file atomically; only its final mode ever makes it readable to others.
 
-    The content is on the disk before it has the name. A signal waits until it has.
+    The content is flushed to the disk before the rename. Signals are delayed until it is done.
 
     Args:
-        path: the file; a link in its place is replaced, not followed.
-        content: all of it.
-        mode: what the file's mode becomes, unless `prepare` sees to that.
-        prepare: gets the descriptor of the new file, of mode 0600, while it is empty.
-        part: the temporary file's name, for one that holds a lock: what a killed run left under
-            it is replaced. By default a random one.
+        path: the file; a symbolic link is replaced, not followed.
+        content: the whole content.
+        mode: the file's mode, unless `prepare` sets it.
+        prepare: called with the descriptor of the new file, empty and of mode 0600.
+        part: the temporary file's name, random by default. For the holder of a lock: a file that
+            a killed run left there is replaced.
 
     Raises:
-        OSError: it cannot be written; what was there is untouched. It names the file, or the
-            folder where that is the trouble, and never the temporary file.
+        OSError: it cannot be written; the old file is unchanged. The error names the file or its
+            folder, never the temporary file.
     """
     with signals_held():
         with _about(path.parent):
@@ -68,8 +68,8 @@ def write_whole(
                     prepare(handle)
                 elif sys.platform == "win32":
                     temporary.chmod(mode)
-                else:  # by its name it could be another file by now, and we root
-                    with suppress(PermissionError):  # modes of its own, as vfat has
+                else:  # not by its name, which may be another file already
+                    with suppress(PermissionError):  # vfat has modes of its own
                         os.fchmod(handle, mode)
                 file.write(content)
                 file.flush()
@@ -78,14 +78,14 @@ def write_whole(
             with _about(path):
                 _rename(temporary, path, made)
         except BaseException:
-            with suppress(OSError):  # why it was not written is what counts
+            with suppress(OSError):  # the first error is the one to report
                 temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
 
 
 def _temporary(path: Path, part: str) -> tuple[int, Path]:
-    """A new and empty file beside `path`, of mode 0600: its descriptor and its path."""
+    """Create an empty file of mode 0600 beside `path`; return its descriptor and path."""
     if not part:
         import tempfile
 
@@ -101,7 +101,7 @@ def _temporary(path: Path, part: str) -> tuple[int, Path]:
 
 
 def _rename(temporary: Path, path: Path, made: os.stat_result) -> None:
-    """Rename; where that reports an error although it was done, as NFS may, it is done."""
+    """Rename the file; ignore an error if it was renamed anyway, which NFS may report."""
     try:
         replace(temporary, path)
     except OSError:
@@ -117,10 +117,10 @@ def _is(path: Path, status: os.stat_result) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a name that was given or taken last through a power cut, where the system can.
+    """Make the last rename in the folder survive a power failure, where the system can.
 
-    Never raises: the file has its name by now. Not every file system syncs folders, and one that
-    is not readable cannot be opened for it. Windows has no such thing.
+    Never raises: the rename is done already. Not every file system can, nor Windows, and the
+    folder must be readable.
     """
     if os.name != "posix":
         return
@@ -134,7 +134,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _about(path: Path) -> Iterator[None]:
-    """Have errors of the system name this path."""
+    """Make an OSError name this path."""
     try:
         yield
     except OSError as error:
@@ -143,7 +143,7 @@ def _about(path: Path) -> Iterator[None]:
 
 
 def file_name(what: Path | str | bytes) -> str:
-    """A short name, of digits and letters, for the files that are kept about that one thing."""
+    """Return a short file name for the state about one thing: part of its SHA-256."""
     from hashlib import sha256
 
     return sha256(os.fsencode(what)).hexdigest()[:16]

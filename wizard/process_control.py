@@ -1,4 +1,4 @@
-"""Names processes so that none is confused with a later one, and ends them with their groups."""
+"""Identifies processes by number and start, and ends them with their groups."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def start_time(pid: int) -> str | None:
 
 
 def end(pid: int, started: str) -> None:
-    """End the process and its group if it is still the one that started at `started`.
+    """End the process that started at `started`, with its group.
 
-    It gets SIGTERM, and SIGKILL after `GRACE_SECONDS`.
+    Sends SIGTERM, and SIGKILL after `GRACE_SECONDS`.
     """
     if start_time(pid) != started:
         return
@@ -43,10 +43,10 @@ def end(pid: int, started: str) -> None:
 
 
 def end_child(process: subprocess.Popen[Any]) -> None:
-    """End a child of ours with all of its group, and reap it.
+    """End and reap a child process, with its group.
 
-    It gets SIGTERM, and SIGKILL after `GRACE_SECONDS`. Nothing is done for a child that was reaped
-    and left nobody behind: its number may be another process's by now.
+    Sends SIGTERM, and SIGKILL after `GRACE_SECONDS`. A child that was reaped and left no group is
+    ignored: its number may belong to another process.
     """
     if process.poll() is not None and not _leads_group(process.pid):
         return
@@ -58,9 +58,9 @@ def end_child(process: subprocess.Popen[Any]) -> None:
 
 
 def send(pid: int, number: signal.Signals, platform: str = sys.platform) -> None:
-    """Send a signal to the group that the process leads or led, or else to the process alone.
+    """Send a signal to the group of the process, or to the process alone if it leads none.
 
-    Windows has no such signals: there the process is ended with all that it started.
+    On Windows the process is ended with its descendants instead.
     """
     if platform == "win32" or _leads_group(pid):
         send_to_group(pid, number, platform)
@@ -70,7 +70,7 @@ def send(pid: int, number: signal.Signals, platform: str = sys.platform) -> None
 
 
 def send_to_group(pid: int, number: signal.Signals, platform: str = sys.platform) -> None:
-    """Send a signal to the group that the process leads or led; on Windows, end its tree."""
+    """Send a signal to the group of the process; on Windows end its tree."""
     if platform == "win32":
         end_tree(pid)
     elif hasattr(os, "killpg"):

@@ -1,7 +1,7 @@
-"""The only place that runs other programs.
+"""Runs other programs.
 
-No program is looked for or run in the current folder: that may be a checkout from anywhere, with a
-`docker` or a `node_modules` of its own.
+Programs are never resolved from, or run in, the current folder: an untrusted checkout may contain
+its own `docker` or `node_modules`.
 """
 
 from __future__ import annotations
@@ -19,28 +19,27 @@ from typing import IO, Protocol
 from wizard.platforms import own_session
 from wizard.process_control import KILL, send_to_group
 
-# What is read of a program's output at most, and of one line of a program that runs on.
+# Maximum output of a program, and maximum line of one that keeps running.
 MAX_OUTPUT_BYTES = 4 << 20
 MAX_LINE_BYTES = 1 << 14
-# How long nothing may come from the pipe of a program that has ended.
+# How long to wait for more output after a program has ended.
 REST_SECONDS = 0.5
 
-# PATHEXT has others too, such as `.js`, which Windows cannot start by themselves.
+# PATHEXT also has types such as `.js`, which Windows cannot start directly.
 _STARTABLE = (".com", ".exe", ".bat", ".cmd")
-# Windows has cmd start these, which reads the arguments its own way, whatever quotes they have.
+# Windows starts these with cmd, which parses arguments its own way, whatever their quotes.
 _BATCH_FILES = (".bat", ".cmd")
 _READ_BY_CMD = re.compile(r'["%&|<>^!\r\n]')
 
-
-# How the names of variables begin that hold secrets of ours or of LibreChat's.
+# Prefixes of variables that hold secrets of ours or of LibreChat's.
 _SECRET_PREFIXES = ("AUTH0_", "OPENID_", "CREDS_", "JWT_", "MEILI_")
 _OF_THE_AUTH0_CLI = "AUTH0_CLI_"
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment for a program, which needs none of our secrets and settings.
+    """Return the environment without our secrets and settings, for other programs.
 
-    The auth0 CLI would take some of them for its own (auth0-cli issue 259).
+    The auth0 CLI would use some of them (auth0-cli issue 259).
     """
     return {
         name: value
@@ -51,10 +50,10 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A program that has ended.
+    """The result of a program.
 
-    `status` is its exit status: 127 if it could not be started, 124 if it was ended because it
-    ran or wrote too long.
+    `status` is its exit status, 127 if it cannot be started, 124 if it exceeded the time or the
+    output limit.
     """
 
     status: int
@@ -63,10 +62,10 @@ class Completed:
 
 
 class Processes(Protocol):
-    """What the wizard needs of other programs."""
+    """Finds and runs other programs."""
 
     def which(self, program: str) -> Path | None:
-        """Where the program is, None if it is not installed."""
+        """Return the program's path, None if it is not installed."""
         ...
 
     def run(
@@ -77,32 +76,35 @@ class Processes(Protocol):
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
     ) -> Completed:
-        """Run a program to its end, with no input.
+        """Run a program without input.
 
         Args:
             args: the program and its arguments.
-            timeout: seconds until it is ended.
+            timeout: the limit in seconds.
             env: its environment, None for ours.
             at_terminal: whether it may ask for a password at the terminal, as sudo does. If not,
-                it runs in a session of its own, and what it leaves behind is ended with it.
+                it has its own session, and processes that it leaves behind are ended.
         """
         ...
 
     def start(
         self, args: Sequence[str], *, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start a program under a supervisor (`wizard.supervisor`), with pipes for its output.
+        """Start a program under `wizard.supervisor`, with pipes for its output.
 
-        The program and all that it started end when the pipe to the supervisor's input closes,
-        so at the latest when we end.
+        It ends, with its descendants, when the pipe to its input closes: at the latest when our
+        process ends.
+
+        Raises:
+            OSError: the program is not installed.
         """
         ...
 
 
 def safe_path(environ: Mapping[str, str]) -> str:
-    """Return `PATH` without its empty and relative entries, which mean the current folder.
+    """Return `PATH` without empty and relative entries, which mean the current folder.
 
-    Nothing would be such an entry, too: then it is the system's own folders.
+    Where nothing is left it is the system's default path.
     """
     paths = (environ.get("PATH", ""), os.defpath)
     absolute = (
@@ -111,7 +113,7 @@ def safe_path(environ: Mapping[str, str]) -> str:
     return os.pathsep.join(next(filter(None, absolute), []))
 
 
-# Where this package is; a path into an archive too.
+# The folder of this package; may be in an archive.
 _ROOT = str(Path(__file__).parents[1].absolute())
 _SUPERVISOR = (
     f"import sys; sys.path.append({_ROOT!r})\n"
@@ -121,16 +123,16 @@ _SUPERVISOR = (
 
 
 def own_program(module: str, environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Return command and environment that run a module of this package as a program of its own."""
+    """Return command and environment that run a module of this package."""
     path = os.pathsep.join(filter(None, (_ROOT, environ.get("PYTHONPATH"))))
     return [sys.executable, "-P", "-m", module], {**environ, "PYTHONPATH": path}
 
 
 def programs(name: str, environ: Mapping[str, str], platform: str = sys.platform) -> Iterator[Path]:
-    """The programs of that name in the absolute folders of `PATH`, the first is the one to run.
+    """Return the programs of that name in the absolute folders of `PATH`, in their order.
 
-    Unlike `shutil.which`, this takes nothing of the current folder, which Windows searches first,
-    and an empty or relative entry of `PATH` means.
+    `shutil.which` would also search the current folder: Windows does so first, and empty and
+    relative entries of `PATH` mean it.
     """
     names = [name]
     if platform == "win32":
@@ -140,7 +142,7 @@ def programs(name: str, environ: Mapping[str, str], platform: str = sys.platform
             names = [name + suffix for suffix in suffixes]
     for folder in safe_path(environ).split(os.pathsep):
         for path in (Path(folder, each) for each in names):
-            # In this order: `is_file` raises where we may not look, as in root's folders.
+            # In this order: `is_file` raises in folders that we cannot read.
             if os.access(path, os.X_OK) and path.is_file():
                 yield path
 
@@ -183,11 +185,6 @@ class SystemProcesses:
     def start(
         self, args: Sequence[str], *, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """See `Processes.start`.
-
-        Raises:
-            OSError: the program is not installed.
-        """
         command = _command(args, env)
         # A frozen Python has no interpreter for the supervisor.
         ours = [sys.executable, "-I", "-S", "-c", _SUPERVISOR] if sys.executable else []
@@ -203,7 +200,7 @@ class SystemProcesses:
 
 
 class _Output:
-    """A pipe of a program, read by a thread: at most `MAX_OUTPUT_BYTES`, then `overflow`."""
+    """Reads a program's pipe in a thread, up to `MAX_OUTPUT_BYTES`; then calls `overflow`."""
 
     def __init__(self, pipe: IO[bytes], overflow: Callable[[], None]) -> None:
         self._pipe = pipe
@@ -214,16 +211,15 @@ class _Output:
 
     @property
     def overflowed(self) -> bool:
-        """Whether the program wrote more than is read."""
         return len(self._content) > MAX_OUTPUT_BYTES
 
     @property
     def text(self) -> str:
-        """What was read, decoded leniently, with Unix line ends."""
+        """The output as UTF-8 with Unix line ends, invalid bytes replaced."""
         return self._content.decode("utf-8", "replace").replace("\r\n", "\n")
 
     def is_complete(self) -> bool:
-        """Whether the pipe was read to its end; waits for `REST_SECONDS` after the last byte."""
+        """Return whether the pipe is at its end; wait `REST_SECONDS` after the last byte."""
         read = -1
         while self._thread.is_alive() and read != len(self._content):
             read = len(self._content)
@@ -242,10 +238,10 @@ class _Output:
 def _outcome(
     process: subprocess.Popen[bytes], end: Callable[[], None], timeout: float
 ) -> Completed:
-    """Wait for the program, end what it leaves behind, and return what it wrote."""
+    """Wait for the program, end what it leaves behind, and return its output."""
     ended = threading.Event()
 
-    def wait() -> None:  # at once, where `Popen.wait` with a timeout polls
+    def wait() -> None:  # `Popen.wait` with a timeout polls
         process.wait()
         ended.set()
 
@@ -268,7 +264,7 @@ def _outcome(
 
 
 def lines_of(stream: IO[bytes]) -> Iterator[str]:
-    """The lines that a program writes; of a longer line, its first `MAX_LINE_BYTES`."""
+    """Return the lines of the stream, each cut at `MAX_LINE_BYTES`."""
     while line := stream.readline(MAX_LINE_BYTES):
         yield line.decode("utf-8", "replace")
         while line and not line.endswith(b"\n"):
@@ -278,11 +274,11 @@ def lines_of(stream: IO[bytes]) -> Iterator[str]:
 def _command(
     args: Sequence[str], environ: Mapping[str, str] | None, platform: str = sys.platform
 ) -> list[str]:
-    """The program by its path, and its arguments.
+    """Return the program's path and its arguments.
 
     Raises:
         FileNotFoundError: it is not installed.
-        OSError: it is a batch file of Windows, which cannot be given these arguments safely
+        OSError: it is a batch file of Windows, to which these arguments cannot be passed safely
             (https://kb.cert.org/vuls/id/123335).
     """
     program = Path(args[0])
@@ -299,7 +295,7 @@ def _command(
 
 
 def _folder() -> Path | None:
-    """Where programs run: in the user's home, None for the current folder where there is none."""
+    """Return the folder that programs run in: the home folder, None if there is none."""
     try:
         home = Path.home()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Reads what others wrote: files of a stranger's checkout, JSON from anywhere."""
+"""Reads untrusted input: files of a checkout, JSON."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from wizard.language import Message
 
 NOT_REGULAR = Message("it is not a regular file")
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-# What walks through a value, as str() does, comes to Python's own limit of about 1,000.
+# Recursive functions such as str() fail at Python's limit of about 1,000.
 _DEEPEST = 100
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 def read_file(path: Path, limit: int, *, follow_links: bool = True) -> bytes:
-    """Return the content of a regular file, without ever waiting for it.
+    """Return the content of a regular file; never blocks.
 
     Args:
         path: the file.
-        limit: the most bytes that it may have.
+        limit: the maximum size in bytes.
         follow_links: whether the file itself may be a symbolic link.
 
     Raises:
         IsADirectoryError: it is a folder.
-        OSError: it cannot be read; ELOOP where it is a link that is not followed, EINVAL where it
-            is a pipe, a device or a file of /proc, or larger than the limit.
+        OSError: it cannot be read. ELOOP: it is a link; EINVAL: it is a pipe, a device or a file
+            of /proc, or too large.
     """
-    _refuse_special(path, path.stat())  # to open a device can already do something
+    _refuse_special(path, path.stat())  # opening a device can have effects
     handle = os.open(path, _FLAGS if follow_links else _FLAGS | _NO_LINKS)
     try:
         status = os.fstat(handle)
-        _refuse_special(path, status)  # it may be another file by now
-        if _is_made_up(handle, status):
+        _refuse_special(path, status)  # it may have been replaced
+        if _is_generated(handle, status):
             raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
         content = bytearray()
         while len(content) <= limit and (part := os.read(handle, limit + 1 - len(content))):
@@ -55,7 +55,7 @@ def load_json(text: str | bytes) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        ValueError: it is no JSON, or nested more deeply than any that means us well.
+        ValueError: it is not JSON, or nested too deeply.
     """
     try:
         value = json.loads(text)
@@ -84,10 +84,10 @@ def _refuse_special(path: Path, status: os.stat_result) -> None:
         raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
 
 
-def _is_made_up(handle: int, status: os.stat_result) -> bool:
-    """Whether the kernel makes the content up at each read, as that of /proc/kmsg, which blocks.
+def _is_generated(handle: int, status: os.stat_result) -> bool:
+    """Return whether the kernel generates the content, like that of /proc/kmsg, which blocks.
 
-    Such files have a size of 0, and their file systems (proc, sysfs, tracefs) no blocks.
+    Such files have size 0, and their file systems (proc, sysfs, tracefs) no blocks.
     """
     if sys.platform == "win32":
         return False

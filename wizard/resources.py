@@ -1,4 +1,4 @@
-"""Reads the files that come with the package: beside it in a checkout, inside it once installed."""
+"""Reads data files: beside the package in a checkout, inside it when installed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import wizard
 
 @cache
 def resource(name: str) -> str:
-    """Return the text of that file, which may be in an archive.
+    """Return the text of the file; the package may be in an archive.
 
     Raises:
         FileNotFoundError: the installation is broken.
     """
     folder = Path(wizard.__file__).parent
-    # As `pkgutil.get_data` does, which looks for `../` as it stands in an archive.
+    # Like `pkgutil.get_data`, which in an archive does not resolve `../`.
     read: Callable[[str], bytes] = wizard.__loader__.get_data  # type: ignore[union-attr]
     for place in (folder, folder.parent):
         try:

@@ -1,4 +1,4 @@
-"""The answers of an interrupted run, so that the next one can go on; never a secret."""
+"""The answers of an interrupted run, without secrets, for the next one."""
 
 from __future__ import annotations
 
@@ -15,33 +15,31 @@ _MAX_BYTES = 1 << 16
 
 
 class SavedAnswers:
-    """The draft of one `.env`; a draft that cannot be kept or read is no draft."""
+    """The answers for one `.env`. Errors of the system are ignored."""
 
     def __init__(self, state_dir: Path, env_file: Path) -> None:
         self._state_dir = state_dir
         self._path = state_dir / _FOLDER / f"{file_name(env_file)}.json"
 
     def load(self) -> Known:
-        """Return the answers of the interrupted run; what cannot be right is left out."""
+        """Return the answers of the interrupted run, without invalid ones."""
         try:
             return known_in(load_json(read_file(self._path, _MAX_BYTES, follow_links=False)))
         except (OSError, ValueError, AttributeError, TypeError):
             return Known()
 
     def keep(self, known: Known) -> None:
-        """Save the answers."""
         with suppress(OSError):
             private_folder(self._state_dir, _FOLDER)
             write_whole(self._path, json.dumps(_variables(known)).encode())
 
     def forget(self) -> None:
-        """The run came to its end."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
 
 def _variables(known: Known) -> dict[str, str]:
-    """Return the answers by the variables of the `.env`, which `known_in` reads."""
+    """Return the answers as variables of the `.env`, which `known_in` reads."""
     variables = {
         "OPENID_ISSUER": known.domain,
         "OPENID_CLIENT_ID": known.client_id,

@@ -1,13 +1,12 @@
-"""Runs one program as a process of its own, and ends all that it started when our pipe closes.
+"""Runs one program, and ends it with all its descendants when the pipe to its parent closes.
 
-A tunnel that outlives us keeps LibreChat open to the world, and its URL taken. Nothing in our own
-process can prevent that after a SIGKILL or a crash, so a small second process starts the program
-and holds the end of a pipe: when the pipe closes, it ends the program. On Linux every orphan of
-the program becomes a child of this process (PR_SET_CHILD_SUBREAPER, prctl(2)), so that a program
-that moves to a session of its own is ended too.
+A tunnel that outlives us would keep LibreChat public and its URL taken. Our own process cannot
+prevent that after a SIGKILL or a crash, so this second process starts the program and ends it when
+its standard input closes. On Linux it adopts orphans (PR_SET_CHILD_SUBREAPER, prctl(2)), so that
+it also ends programs that started a session.
 
-`main` is called by an interpreter without site-packages. Its exit status is the program's, with
-shells' conventions: 127 if it cannot be started, 128 + N after signal N.
+`main` is called by an interpreter without site-packages. Its exit status is the program's, as in
+shells: 127 if it cannot be started, 128 + N after signal N.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ import time
 from pathlib import Path
 
 GRACE_SECONDS = 3.0
-# As shells say that a program cannot be run, or is not found.
+# The shells' statuses for a program that cannot be run, and one that is not found.
 NOT_RUNNABLE, NOT_STARTED = 126, 127
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def main(command: list[str]) -> int:
-    """Run the command to its end, or until standard input closes; return its status."""
+    """Run the command until it ends or standard input closes; return its status."""
     is_reaper = _adopt_orphans()
     try:
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -61,7 +60,7 @@ def main(command: list[str]) -> int:
 
 
 def end_tree(pid: int) -> None:
-    """End a process of Windows and all below it: `npx.cmd` would leave its `node` behind."""
+    """End a Windows process with its descendants: `npx.cmd` alone would leave its `node`."""
     system = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32"
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
@@ -75,9 +74,9 @@ def end_tree(pid: int) -> None:
 
 
 def _end(program: subprocess.Popen[bytes]) -> None:
-    """Ask the program and its group to end, and kill the program after `GRACE_SECONDS`."""
+    """Terminate the program and its group; kill it after `GRACE_SECONDS`."""
     if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGTERM)  # our own group too: we are ending already
+        os.killpg(0, signal.SIGTERM)  # includes this process, which is ending already
     else:
         end_tree(program.pid)
     try:
@@ -87,7 +86,7 @@ def _end(program: subprocess.Popen[bytes]) -> None:
 
 
 def _adopt_orphans() -> bool:
-    """Become the parent of all descendants whose own parent ends, where the system can."""
+    """Become the parent of orphaned descendants; return whether the system can."""
     if sys.platform != "linux":
         return False
     try:
@@ -100,7 +99,7 @@ def _adopt_orphans() -> bool:
 
 
 def _end_children() -> None:
-    """Kill every child, and every orphan that becomes one by that, for `GRACE_SECONDS` at most."""
+    """Kill all children, and the orphans that this adopts, for at most `GRACE_SECONDS`."""
     deadline = time.monotonic() + GRACE_SECONDS
     while (children := _children()) and time.monotonic() < deadline:
         for pid in children:
@@ -113,7 +112,7 @@ def _end_children() -> None:
 
 
 def _children() -> list[int]:
-    """Our children, by field 4 of proc(5)'s `stat`: it counts from behind the name."""
+    """Return the children: field 4 of /proc/PID/stat (proc(5)), counted after the name."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):

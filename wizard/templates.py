@@ -1,4 +1,4 @@
-"""Fills in the files of `templates/`."""
+"""Renders the files of `templates/`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
 
-@cache  # strangers may ask for pages as often as they like
+@cache  # a public URL serves these pages to anyone
 def template(name: str, language: Language | None = None) -> Template:
-    """The template of that name, see `environment`."""
+    """Return the template of that name, see `environment`."""
     return environment(language).get_template(name)
 
 
 def environment(language: Language | None = None) -> Environment:
-    """Where templates find each other; HTML is escaped, and a name left undefined is an error.
+    """Return the environment of the templates: HTML is escaped, an undefined name is an error.
 
-    They speak `language`, English where none is given: `_` says a text in it, with the values of
-    the text's fields by name, and `lang` is its code.
+    In a template `_` translates a text and fills in its fields; `lang` is the language's code.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 

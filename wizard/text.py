@@ -1,20 +1,20 @@
-"""Makes text from elsewhere safe to show: nothing in it acts on the terminal or hides."""
+"""Makes foreign text safe to print: it cannot control the terminal or hide anything."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-# C0 and C1 controls but tab and line feed, line and paragraph separators, and the marks that turn
-# the reading order.
+# C0 and C1 controls except tab and line feed, line and paragraph separators, and marks that change
+# the reading direction.
 _ACTS_ON_TERMINALS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BREAKS_LINES = re.compile(r"[\t\n]")
-# What is shown in the place of a secret.
+# Printed in place of a secret.
 MASK = "••••••••"
-# A shorter secret may be a part of many words.
+# A shorter secret may be part of ordinary words.
 LONG_SECRET = 8
 _REPLACEMENT = "�"
 _TYPEWRITER = str.maketrans(
@@ -23,9 +23,9 @@ _TYPEWRITER = str.maketrans(
 
 
 class Secrets:
-    """What is hidden in texts, in small letters too, as names of hosts are written.
+    """Hides secrets in texts, whatever their case: host names are written in lower case.
 
-    However many there are, the time that it takes depends on the text.
+    The time depends on the text, not on the number of secrets.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
@@ -35,10 +35,9 @@ class Secrets:
             self._by_length.setdefault(len(value.lower()), {})[value.lower()] = value
 
     def hidden_in(self, text: str) -> str:
-        """Return the text with each secret in it hidden, the longest first.
+        """Return the text with each secret masked, the longest first: it may contain another.
 
-        A shorter one may be a part of it, and hidden before it would leave the rest to be seen. A
-        short one is hidden where it is a word of its own: as a part of a word it tells nothing.
+        A short secret is masked only as a whole word.
         """
         lower = text.lower()
         for length in sorted(self._by_length, reverse=True):
@@ -53,15 +52,12 @@ class Secrets:
 
 
 def printable(text: str) -> str:
-    """The text without what could move the cursor, change colours or turn the reading order."""
+    """Replace what could move the cursor, change colours or the reading direction."""
     return _ACTS_ON_TERMINALS.sub(_REPLACEMENT, text)
 
 
 def printable_json(text: str) -> str:
-    """The JSON, the same to its reader, with what `printable` replaces written as escapes.
-
-    So are surrogates, which names of files may hold and no output takes.
-    """
+    """Escape in JSON what `printable` replaces, and surrogates, which no output accepts."""
 
     def escaped(found: re.Match[str]) -> str:
         return f"\\u{ord(found[0]):04x}"
@@ -70,13 +66,13 @@ def printable_json(text: str) -> str:
 
 
 def is_unicode(encoding: str | None) -> bool:
-    """Whether an output of that encoding takes every character."""
+    """Return whether the encoding has every character."""
     return encoding is not None and encoding.lower().startswith("utf")
 
 
 def encodable(text: str, encoding: str | None) -> str:
-    """The text as an output of that encoding takes it, such as a redirected one of Windows."""
-    if encoding is None:  # it takes text as it is
+    """Replace what the encoding lacks, such as that of redirected output on Windows."""
+    if encoding is None:  # the stream takes text, not bytes
         return text
     try:
         text.encode(encoding)
@@ -87,5 +83,5 @@ def encodable(text: str, encoding: str | None) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text as `printable` leaves it, tabs and line breaks replaced too: for a line of a log."""
+    """Return `printable` text without tabs and line breaks, for a line of a log."""
     return _BREAKS_LINES.sub(_REPLACEMENT, printable(text))

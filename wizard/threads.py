@@ -1,4 +1,4 @@
-"""Work side by side that Ctrl-C need not wait for: a pool's threads hold the process until done."""
+"""Runs functions in daemon threads, which do not delay the end of the process as a pool's do."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 
 def begin(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-    """The work, begun in a thread of its own, which is left behind when the process ends."""
-    from concurrent.futures import Future  # with logging and more, which few commands need
+    """Run the function in a daemon thread."""
+    from concurrent.futures import Future  # imports logging and more, which few commands need
 
     future: Future[T] = Future()
 

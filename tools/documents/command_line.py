@@ -23,18 +23,6 @@ Shell completion: `{PROGRAM} --install-completion` sets it up for the shell you 
 
 This file is generated: `python -m tools.documents`.
 """
-EXIT_CODES = {
-    ExitCode.OK: "done",
-    ExitCode.FINDINGS: "a check found an error; nothing was written unless you insisted",
-    ExitCode.USAGE: "wrong usage, or a value is missing and nobody can be asked",
-    ExitCode.TENANT: "the tenant could not be reached",
-    ExitCode.TUNNEL: "the tunnel could not be opened, or ended",
-    ExitCode.FILE: "a file or an output could not be read or written; the .env is as it was",
-    ExitCode.BUG: f"a bug in {PROGRAM}",
-    ExitCode.AFTER_WRITING: "the .env was written; a file or an output after it could not be",
-    ExitCode.INTERRUPTED: "interrupted by Ctrl-C; where that closes a tunnel held open, 0",
-    ExitCode.TERMINATED: "ended by SIGTERM; any other signal gives 128 and its number",
-}
 # Those that no option stands for.
 ENVIRONMENT = {
     "AUTH0_CLIENT_SECRET": "The Client Secret, for `init`; there is no option that takes it.",
@@ -96,9 +84,7 @@ def markdown(commands: Sequence[Command]) -> str:
     parts += ["## Environment\n", "Beside those of the options:\n"]
     parts += [_table(("variable", "meaning"), ((_code(k), v) for k, v in ENVIRONMENT.items()))]
     parts += ["## Exit codes\n"]
-    parts += [
-        _table(("code", "meaning"), ((str(code.value), text) for code, text in EXIT_CODES.items()))
-    ]
+    parts += [_table(("code", "meaning"), ((str(code.value), code.meaning) for code in ExitCode))]
     return "\n".join(parts)
 
 
@@ -118,7 +104,9 @@ def manual(commands: Sequence[Command]) -> str:
     lines += [".SH ENVIRONMENT", "Beside those of the options:"]
     lines += _paragraphs([Entry(k, v.replace("`", "")) for k, v in ENVIRONMENT.items()])
     lines += [".SH EXIT STATUS"]
-    lines += _paragraphs([Entry(str(code.value), text) for code, text in EXIT_CODES.items()])
+    lines += _paragraphs(
+        [Entry(str(code.value), code.meaning.replace("`", "")) for code in ExitCode]
+    )
     return "\n".join(lines) + "\n"
 
 
