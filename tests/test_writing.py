@@ -108,7 +108,17 @@ NOT_YET_CLEAN = frozenset(
     ]
 )
 # The same for rules and modules with a long sentence in a title or a next step.
-NOT_YET_SHORT = frozenset(["LA162", "LA203", "LA209", "LA232", "LA233", "LA240", "LA242", "LA602"])
+NOT_YET_SHORT = frozenset(
+    [
+        "LA203",
+        "LA209",
+        "LA232",
+        "LA233",
+        "LA240",
+        "LA242",
+        "LA602",
+    ]
+)
 
 
 @cache
