@@ -1,12 +1,13 @@
-"""Remembers which URLs we added to an application, so that we take away those and no others.
+"""Records which URLs we added to an application, so that only those are removed later.
 
-One file for each application, in the user's state folder; it holds URLs and names, no secrets.
-Several LibreChats may share an application: what one of them uses stays.
+One file per application in the state folder; it holds no secrets. Several LibreChats may share an
+application: a URL that another `.env` uses stays.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ _MAX_BYTES = 1 << 20
 class AddedUrls:
     """The record for one application, as one `.env` sees it.
 
-    A record that cannot be kept or read is none: then URLs stay in the tenant that could go.
+    A record that cannot be saved or read counts as empty; then no URL is removed.
     """
 
     state_dir: Path
@@ -31,38 +32,31 @@ class AddedUrls:
     env_file: Path
 
     def retired(self, wanted: Urls) -> Urls:
-        """Those we added that neither this `.env` needs any longer nor another one uses."""
+        """Return the URLs we added that no `.env` needs any longer."""
         record = self._read()
-        others = [urls for env_file, urls in record.used.items() if env_file != self._user]
-        return {
-            name: tuple(
-                url
-                for url in record.added[name]
-                if url not in wanted[name] and not any(url in used[name] for used in others)
+        used = [wanted, *(urls for env_file, urls in record.used.items() if env_file != self._user)]
+        return _lists(
+            lambda name: (
+                url for url in record.added[name] if not any(url in urls[name] for urls in used)
             )
-            for name in URL_LISTS
-        }
+        )
 
     def before_adding(self, current: Urls, wanted: Urls) -> None:
-        """Note what is about to be added; then the next run knows what an interrupted one did."""
+        """Record what is about to be added, so that an interrupted run is known to the next."""
         record = self._read()
-        added = {
-            name: (
+        added = _lists(
+            lambda name: (
                 *(url for url in record.added[name] if url in current[name]),
                 *(url for url in wanted[name] if url not in current[name]),
             )
-            for name in URL_LISTS
-        }
-        self._keep(_Record(added, record.used))
+        )
+        self._save(_Record(added, record.used))
 
     def after_adding(self, current: Urls, wanted: Urls) -> None:
-        """Note what is used, and forget of what we added all that has gone."""
+        """Record what this `.env` uses, and forget the URLs that the application lost."""
         record = self._read()
-        added = {
-            name: tuple(url for url in record.added[name] if url in current[name])
-            for name in URL_LISTS
-        }
-        self._keep(_Record(added, {**record.used, self._user: wanted}))
+        added = _lists(lambda name: (url for url in record.added[name] if url in current[name]))
+        self._save(_Record(added, {**record.used, self._user: wanted}))
 
     @property
     def _user(self) -> str:
@@ -75,25 +69,20 @@ class AddedUrls:
 
     def _read(self) -> _Record:
         try:
-            kept = load_json(read_file(self._path, _MAX_BYTES, follow_links=False))
-            used = {str(env_file): _urls(urls) for env_file, urls in kept["used"].items()}
-            return _Record(_urls(kept["added"]), used)
+            saved = load_json(read_file(self._path, _MAX_BYTES, follow_links=False))
+            used = {str(env_file): _urls(urls) for env_file, urls in saved["used"].items()}
+            return _Record(_urls(saved["added"]), used)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return _Record(NO_URLS, {})
 
-    def _keep(self, record: _Record) -> None:
+    def _save(self, record: _Record) -> None:
         if record == self._read():
             return
-        kept = {
-            "tenant": self.tenant,
-            "client_id": self.client_id,
-            "added": record.added,
-            "used": record.used,
-        }
-        path = self._path
+        owner = {"tenant": self.tenant, "client_id": self.client_id}
+        content = json.dumps({**owner, "added": record.added, "used": record.used}, indent=2)
         with suppress(OSError):
-            private_folder(self.state_dir, path.parent.name)
-            write_whole(path, json.dumps(kept, indent=2).encode())
+            private_folder(self.state_dir, self._path.parent.name)
+            write_whole(self._path, content.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +91,9 @@ class _Record:
     used: dict[str, Urls]
 
 
-def _urls(kept: dict[str, list[str]]) -> Urls:
-    return {name: tuple(str(url) for url in kept[name]) for name in URL_LISTS}
+def _lists(urls_of_list: Callable[[str], Iterable[str]]) -> Urls:
+    return {name: tuple(urls_of_list(name)) for name in URL_LISTS}
+
+
+def _urls(saved: dict[str, list[str]]) -> Urls:
+    return _lists(lambda name: map(str, saved[name]))

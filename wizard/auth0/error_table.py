@@ -1,7 +1,7 @@
-"""What Auth0's answers mean: its error texts, the cause behind each and where to fix it.
+"""Maps Auth0's error answers to rules.
 
-Auth0 documents few of its texts and words some in several ways; each row takes every wording
-that was seen. What no row knows is nobody's guess: it is shown as it came (`quoted`).
+Auth0 documents few of its error texts and words some in several ways; each row matches every
+known wording. Unknown errors are shown verbatim.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wizard.settings import Settings
 
 
 class Check(StrEnum):
-    """What is proved, in the order of the reports: first without a sign-in, then by one."""
+    """A live check, in the order of the reports; the last six need a sign-in."""
 
     DISCOVERY = "discovery"
     KEYS = "signing-keys"
@@ -39,7 +39,7 @@ class Check(StrEnum):
 
 
 class Endpoint(Enum):
-    """Who answered: the same words mean different things at different places."""
+    """Where an answer came from."""
 
     AUTHORIZE = auto()
     CODE = auto()
@@ -47,7 +47,7 @@ class Endpoint(Enum):
 
 
 class Meaning(StrEnum):
-    """What an answer says: several rows may mean the same."""
+    """What an answer means."""
 
     API_NOT_GRANTED = auto()
     UNKNOWN_API = auto()
@@ -68,9 +68,9 @@ class Meaning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OAuthError:
-    """An error as a server words it: the code of RFC 6749, and the text for people.
+    """The server's `error` and `error_description` (RFC 6749 §5.2).
 
-    Where the server named no error, the text may be a message of ours that tells its answer.
+    If the server gave no `error`, the description may be a `Message` of ours.
     """
 
     code: str
@@ -78,7 +78,7 @@ class OAuthError:
 
     @property
     def words(self) -> str:
-        """Both, for a reader."""
+        """Code and description in one line."""
         if not self.code:
             return self.description
         return f"{self.code}: {self.description}" if self.description else self.code
@@ -89,13 +89,13 @@ NO_ERROR = OAuthError("", "")
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What is wrong: the check that failed, and the rule."""
+    """The failed check and its rule."""
 
     blames: Check
     rule: Rule
 
 
-# What is not here is what a healthy setup answers.
+# The other meanings are answers of a working setup.
 CAUSES: Mapping[Meaning, Cause] = {
     Meaning.API_NOT_GRANTED: Cause(Check.AUDIENCE, rule("LA233")),
     Meaning.UNKNOWN_API: Cause(Check.AUDIENCE, rule("LA232")),
@@ -113,14 +113,7 @@ CAUSES: Mapping[Meaning, Cause] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Which answers mean what.
-
-    Attributes:
-        meaning: what happened.
-        at: the endpoints whose answers it takes.
-        codes: error codes it takes, empty for all.
-        text: what must be found in the description, "" for anything.
-    """
+    """One kind of answer: its endpoints, its error codes (any if empty), its description."""
 
     meaning: Meaning
     at: frozenset[Endpoint]
@@ -129,11 +122,11 @@ class Row:
 
     @property
     def cause(self) -> Cause | None:
-        """What is wrong; None where nothing is."""
+        """What is wrong; None for the answers of a working setup."""
         return CAUSES.get(self.meaning)
 
-    def takes(self, error: OAuthError, endpoint: Endpoint) -> bool:
-        """Return whether the answer is this row's."""
+    def matches(self, error: OAuthError, endpoint: Endpoint) -> bool:
+        """Return whether the answer is of this kind."""
         return (
             endpoint in self.at
             and (not self.codes or error.code.lower() in self.codes)
@@ -141,89 +134,69 @@ class Row:
         )
 
     def finding(self, error: OAuthError, settings: Settings) -> Finding:
-        """Return what is wrong, and the next step with the user's values.
+        """Return the finding, with the user's values in its next step.
 
         Raises:
             ValueError: nothing is wrong.
         """
         if self.cause is None:
-            raise ValueError(f"{self.meaning} is good news")
-        finding = as_it_came(error, settings, self.cause.rule)
+            raise ValueError(f"{self.meaning} has no cause")
+        finding = unexplained(error, settings, self.cause.rule)
         return replace(finding, fix=Message.of(finding.fix).filled(**_values(settings)))
 
 
 def _values(settings: Settings) -> Mapping[str, str]:
-    """Return what the fields of a remedy show."""
-    client_id = settings.client_id
+    tabs = ("credentials", "connections", "organizations")
     return {
         **GENERAL_VALUES,
         "callback_url": settings.callback_url,
         "audience": settings.audience or "",
-        "application": dashboard.application(client_id),
-        "credentials": dashboard.application(client_id, "credentials"),
-        "connections": dashboard.application(client_id, "connections"),
-        "organizations": dashboard.application(client_id, "organizations"),
+        "application": dashboard.application(settings.client_id),
+        **{tab: dashboard.application(settings.client_id, tab) for tab in tabs},
     }
 
 
 _AUTHORIZE = frozenset({Endpoint.AUTHORIZE})
-_TOKEN = frozenset({Endpoint.CODE, Endpoint.REFRESH})
+_CODE = frozenset({Endpoint.CODE})
 _REFRESH = frozenset({Endpoint.REFRESH})
-_EVERYWHERE = frozenset(Endpoint)
+_TOKEN = _CODE | _REFRESH
+_ANY = frozenset(Endpoint)
+_NO_GRANT = ("unauthorized_client", "unsupported_grant_type")
+_GRANT_TEXT = r"grant type .{0,40}not allowed"
+_REFUSED = ("access_denied", "unauthorized")
 
-# The first row that takes an answer says what it means. Texts: /authorize and /oauth/token of
-# Auth0 as its SDKs' recordings, its documentation and its users report them; the more general
-# codes (invalid_target of RFC 8707, invalid_client …) are what other OpenID providers say.
+# The first match counts. Texts: Auth0's /authorize and /oauth/token as recorded by its SDKs, its
+# documentation and users' reports; codes like invalid_target (RFC 8707): other OpenID providers.
 TABLE: tuple[Row, ...] = (
-    Row(Meaning.API_NOT_GRANTED, _EVERYWHERE, text=r"is not authorized to access resource server"),
-    Row(
-        Meaning.UNKNOWN_API,
-        _EVERYWHERE,
-        text=r"service not found|service not enabled within domain",
-    ),
-    Row(Meaning.UNKNOWN_API, _EVERYWHERE, codes=("invalid_target",)),
+    Row(Meaning.API_NOT_GRANTED, _ANY, text=r"is not authorized to access resource server"),
+    Row(Meaning.UNKNOWN_API, _ANY, text=r"service not (found|enabled within domain)"),
+    Row(Meaning.UNKNOWN_API, _ANY, ("invalid_target",)),
     Row(
         Meaning.CALLBACK_MISMATCH,
         _AUTHORIZE,
         text=r"callback url mismatch|redirect_uri.{0,80}"
         r"(not in the list|not match|mismatch|not registered|not allowed|invalid)",
     ),
-    Row(
-        Meaning.CALLBACK_MISMATCH,
-        _AUTHORIZE,
-        codes=("invalid_redirect_uri", "redirect_uri_mismatch"),
-    ),
+    Row(Meaning.CALLBACK_MISMATCH, _AUTHORIZE, ("invalid_redirect_uri", "redirect_uri_mismatch")),
     Row(
         Meaning.UNKNOWN_CLIENT,
         _AUTHORIZE,
         text=r"unknown client|client (is invalid|(was )?not found|does not exist)",
     ),
-    Row(Meaning.UNKNOWN_CLIENT, _AUTHORIZE, codes=("invalid_client",)),
-    Row(
-        Meaning.REFRESH_GRANT_OFF,
-        _REFRESH,
-        codes=("unauthorized_client", "unsupported_grant_type"),
-    ),
-    Row(Meaning.REFRESH_GRANT_OFF, _REFRESH, text=r"grant type .{0,40}not allowed"),
-    Row(
-        Meaning.CODE_GRANT_OFF,
-        frozenset({Endpoint.AUTHORIZE, Endpoint.CODE}),
-        text=r"grant type .{0,40}not allowed",
-    ),
-    Row(
-        Meaning.CODE_GRANT_OFF,
-        frozenset({Endpoint.CODE}),
-        codes=("unauthorized_client", "unsupported_grant_type"),
-    ),
+    Row(Meaning.UNKNOWN_CLIENT, _AUTHORIZE, ("invalid_client",)),
+    Row(Meaning.REFRESH_GRANT_OFF, _REFRESH, _NO_GRANT),
+    Row(Meaning.REFRESH_GRANT_OFF, _REFRESH, text=_GRANT_TEXT),
+    Row(Meaning.CODE_GRANT_OFF, _AUTHORIZE | _CODE, text=_GRANT_TEXT),
+    Row(Meaning.CODE_GRANT_OFF, _CODE, _NO_GRANT),
     Row(
         Meaning.RESPONSE_TYPE_REFUSED,
         _AUTHORIZE,
-        codes=("unsupported_response_type", "unsupported_response_mode"),
+        ("unsupported_response_type", "unsupported_response_mode"),
     ),
     Row(Meaning.RESPONSE_TYPE_REFUSED, _AUTHORIZE, text=r"response_type"),
     Row(
         Meaning.ORGANIZATION_REQUIRED,
-        _EVERYWHERE,
+        _ANY,
         text=r"parameter organization|organization membership|any organization",
     ),
     Row(
@@ -239,40 +212,31 @@ TABLE: tuple[Row, ...] = (
         ("interaction_required", "account_selection_required"),
     ),
     Row(Meaning.INVALID_GRANT, _TOKEN, ("invalid_grant",)),
-    Row(Meaning.WRONG_SECRET, _TOKEN, codes=("invalid_client",)),
-    Row(
-        Meaning.WRONG_SECRET,
-        _TOKEN,
-        codes=("access_denied", "unauthorized"),
-        text=r"unauthorized|^$",
-    ),
-    Row(Meaning.DENIED, _AUTHORIZE, codes=("access_denied", "unauthorized")),
+    Row(Meaning.WRONG_SECRET, _TOKEN, ("invalid_client",)),
+    Row(Meaning.WRONG_SECRET, _TOKEN, _REFUSED, r"unauthorized|^$"),
+    Row(Meaning.DENIED, _AUTHORIZE, _REFUSED),
 )
 
 UNKNOWN_ANSWER = rule("LA241")
 
 
 def classify(error: OAuthError, endpoint: Endpoint) -> Row | None:
-    """The row that knows the answer, None if there is none."""
+    """Return the row that matches the answer, None if it is unknown."""
     plain = OAuthError(error.code, decoded(error.description))
-    return next((row for row in TABLE if row.takes(plain, endpoint)), None)
+    return next((row for row in TABLE if row.matches(plain, endpoint)), None)
 
 
-def explained(
-    error: OAuthError, endpoint: Endpoint, settings: Settings, otherwise: Rule
-) -> Finding:
-    """What the answer means; where no row says what is wrong, it is `otherwise`, as it came."""
-    known = classify(error, endpoint)
-    if known is not None and known.cause is not None:
-        return known.finding(error, settings)
-    return as_it_came(error, settings, otherwise)
-
-
-def as_it_came(error: OAuthError, settings: Settings, rule: Rule = UNKNOWN_ANSWER) -> Finding:
-    """The rule, with the answer in the server's own words."""
+def unexplained(error: OAuthError, settings: Settings, rule: Rule = UNKNOWN_ANSWER) -> Finding:
+    """Return a finding of the rule that quotes the answer."""
     words = quoted(error.words, secrets=secrets_of(settings))
-    return rule.finding(
-        Message("The tenant answered: {words}", words=words)
-        if words
-        else Message("The answer was empty.")
-    )
+    if not words:
+        return rule.finding(Message("The answer was empty."))
+    return rule.finding(Message("The tenant answered: {words}", words=words))
+
+
+def explained(error: OAuthError, endpoint: Endpoint, settings: Settings, default: Rule) -> Finding:
+    """Return the finding of the row that matches, or one of the default rule."""
+    row = classify(error, endpoint)
+    if row is None or row.cause is None:
+        return unexplained(error, settings, default)
+    return row.finding(error, settings)

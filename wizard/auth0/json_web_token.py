@@ -1,4 +1,4 @@
-"""A token as far as anybody can read it: its header and claims, of which nothing is proved yet."""
+"""Decodes a JSON Web Token; nothing is verified unless `is_signed_by` says so."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from wizard.auth0.tenant import Jwk
 from wizard.reading import load_json
 
 LONGEST_TOKEN = 1 << 16
-# In this order LibreChat looks for the user's address (librechat: openidStrategy.js).
+# LibreChat takes the first of these (librechat: openidStrategy.js).
 EMAIL_CLAIMS = ("email", "preferred_username", "upn")
 _UNSHOWN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "sid", "jti"})
 _MOST_CLAIMS = 40
 _TIME_CLAIMS = frozenset({"exp", "iat", "nbf", "auth_time", "updated_at"})
-# 9999 is the last year that a date shows.
-_LAST_YEAR = 250e9
+_LAST_YEAR = 250e9  # datetime ends with 9999
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What stands in a token; `header` is empty when it is no JWT."""
+    """A token's content; `header` is empty if it is not a JWT."""
 
     raw: str = field(repr=False)
     header: Mapping[str, Any] = field(default_factory=dict)
@@ -32,36 +31,36 @@ class Token:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether only the API that holds the key can read it."""
+        """Whether the token is a JWE."""
         return bool(self.header) and (self.raw.count(".") == 4 or "enc" in self.header)
 
     @property
     def algorithm(self) -> str:
-        """What it is signed with, "" for nothing."""
+        """The `alg` header, "" if there is none."""
         return str(self.header.get("alg", ""))
 
     @property
     def audience(self) -> list[str]:
-        """Whom it is for."""
+        """The `aud` claim as a list."""
         audience = self.claims.get("aud")
         listed = audience if isinstance(audience, list) else [audience]
         return [each for each in listed if isinstance(each, str)]
 
     @property
     def email(self) -> str:
-        """The address by which LibreChat knows the user, "" for none."""
+        """The address that LibreChat uses, "" if there is none."""
         found = (self.claims.get(name) for name in EMAIL_CLAIMS)
         return next((value for value in found if isinstance(value, str) and value), "")
 
     def time(self, name: str) -> float | None:
-        """A claim that is a point in time; anything else, and what no clock shows, is None."""
+        """Return the claim in seconds since the epoch, None if it is not a valid time."""
         value = self.claims.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         return float(value) if 0 <= value < _LAST_YEAR else None
 
     def is_signed_by(self, keys: Sequence[Jwk]) -> bool:
-        """Whether the signature is that of the key it names, of any where it names none."""
+        """Return whether the key that the token names signed it; any key if it names none."""
         import jwt
 
         named = [key for key in keys if key.get("kid") == self.header.get("kid")]
@@ -77,7 +76,7 @@ class Token:
         return False
 
     def shown(self) -> dict[str, str]:
-        """The claims as text, without those that only machines compare."""
+        """Return the claims as text, without those that only machines compare."""
         shown: dict[str, str] = {}
         for name, value in list(self.claims.items())[:_MOST_CLAIMS]:
             if name in _UNSHOWN_CLAIMS:
@@ -94,7 +93,7 @@ class Token:
 
 
 def read(raw: str) -> Token:
-    """Return the token with its header and claims, nothing verified (RFC 7519, RFC 7516 §3.1)."""
+    """Decode a token (RFC 7519, RFC 7516 §3.1)."""
     parts = raw.split(".") if len(raw) <= LONGEST_TOKEN else []
     if len(parts) not in {3, 5}:  # signed, encrypted
         return Token(raw)
@@ -106,11 +105,6 @@ def read(raw: str) -> Token:
 
 
 def _object(part: str) -> dict[str, Any]:
-    """Return the JSON object in a part of a token.
-
-    Raises:
-        ValueError: it holds none.
-    """
     value = load_json(b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
     if not isinstance(value, dict):
         raise ValueError("A part of the token is no JSON object.")

@@ -1,8 +1,8 @@
-"""What /authorize and /oauth/token give away without anybody signing in.
+"""Requests to /authorize and /oauth/token that need no sign-in and change nothing.
 
-Each probe sends what LibreChat sends, apart from `prompt=none`, a made-up code and a made-up
-refresh token: Auth0 judges the client, its URLs and its credentials first. Nothing is changed;
-the tenant's log shows one failed silent sign-in and two or three failed exchanges.
+Each sends what LibreChat sends, except for `prompt=none` and an invalid code or refresh token:
+Auth0 checks the client, its URLs and its credentials first. The tenant's log shows one failed
+silent sign-in and two or three failed exchanges.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from wizard.auth0.error_table import (
     NO_ERROR,
+    Cause,
+    Check,
     Endpoint,
     Meaning,
     OAuthError,
@@ -24,7 +26,7 @@ from wizard.auth0.error_table import (
     classify,
 )
 from wizard.auth0.redact import page_text, quoted
-from wizard.auth0.tenant import SECRET_KEPT, Discovery, network_finding
+from wizard.auth0.tenant import SECRET_KEPT, Discovery, href, network_finding
 from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response
 from wizard.language import Message
@@ -34,7 +36,7 @@ _LOGIN_PATHS = ("/u/login", "/login", "/u/consent", "/consent")
 
 
 class Landing(Enum):
-    """Where the answer to an authorization request leads the browser."""
+    """Where an authorization request sends the browser."""
 
     CALLBACK = auto()
     LOGIN = auto()
@@ -44,15 +46,7 @@ class Landing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a probe found out.
-
-    Attributes:
-        status: the HTTP status, 0 when no answer came.
-        known: the row of Auth0's errors that knows the answer, if any.
-        error: the error as the server worded it; what it did instead where it named none.
-        landing: for the authorization request, where the browser is led.
-        trouble: why no answer came.
-    """
+    """The result of a probe; `status` is 0 and `trouble` the reason if no answer came."""
 
     status: int = 0
     known: Row | None = None
@@ -60,13 +54,22 @@ class Answer:
     landing: Landing = Landing.NOWHERE
     trouble: Finding | None = None
 
+    @property
+    def cause(self) -> Cause | None:
+        """What is wrong, None if nothing is known to be."""
+        return self.known.cause if self.known else None
+
     def means(self, meaning: Meaning) -> bool:
-        """Whether the answer is known and means that."""
+        """Return whether the answer has that meaning."""
         return self.known is not None and self.known.meaning is meaning
+
+    def blames(self, check: Check) -> bool:
+        """Return whether the answer fails that check."""
+        return self.cause is not None and self.cause.blames is check
 
 
 def authorization_parameters(settings: Settings, *, state: str, verifier: str) -> dict[str, str]:
-    """The parameters of LibreChat's authorization request.
+    """Return the parameters of LibreChat's authorization request.
 
     Source: librechat's api/strategies/openidStrategy.js with npm openid-client 6's Passport
     strategy: PKCE always, the first audience only, no nonce unless OPENID_GENERATE_NONCE=true.
@@ -86,26 +89,26 @@ def authorization_parameters(settings: Settings, *, state: str, verifier: str) -
 
 
 def code_challenge(verifier: str) -> str:
-    """The S256 challenge of RFC 7636 §4.2."""
+    """Return the S256 challenge (RFC 7636 §4.2)."""
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def with_query(url: str, parameters: Mapping[str, str]) -> str:
-    """The URL with the parameters added to those it has."""
+    """Return the URL with the parameters added."""
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(parameters)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """The requests; each returns what was found out and raises nothing."""
+    """The requests; none of them raises."""
 
     settings: Settings
     discovery: Discovery
     http: HttpClient
 
     def authorize(self) -> Answer:
-        """Ask for a sign-in without a page; judges client ID, callback URL, flow, audience."""
+        """Request a silent sign-in; checks client ID, callback URL, flow and audience."""
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         parameters = authorization_parameters(self.settings, state=state, verifier=verifier)
         parameters["prompt"] = "none"
@@ -117,18 +120,13 @@ class Probes:
         return judge_authorize(answer, self.settings.callback_url, state)
 
     def code(self, secret: str | None) -> Answer:
-        """Exchange a made-up code, with the secret as LibreChat sends it, or without one."""
-        form = {
-            "grant_type": "authorization_code",
-            "code": _made_up(),
-            "redirect_uri": self.settings.callback_url,
-            "code_verifier": secrets.token_urlsafe(32),
-        }
+        """Exchange an invalid code; checks the secret."""
+        form = code_parameters(self.settings, _invalid_token(), secrets.token_urlsafe(32))
         return self._exchange(form, Endpoint.CODE, secret)
 
     def refresh(self) -> Answer:
-        """Use a made-up refresh token; judges the refresh grant."""
-        form = refresh_parameters(self.settings, _made_up())
+        """Use an invalid refresh token; checks the refresh grant."""
+        form = refresh_parameters(self.settings, _invalid_token())
         return self._exchange(form, Endpoint.REFRESH, self.settings.client_secret)
 
     def _exchange(self, form: dict[str, str], endpoint: Endpoint, secret: str | None) -> Answer:
@@ -145,8 +143,18 @@ class Probes:
         return judge_token(answer, endpoint)
 
 
+def code_parameters(settings: Settings, code: str, verifier: str) -> dict[str, str]:
+    """Return the parameters of LibreChat's code exchange, without credentials."""
+    return {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": settings.callback_url,
+        "code_verifier": verifier,
+    }
+
+
 def refresh_parameters(settings: Settings, refresh_token: str) -> dict[str, str]:
-    """The parameters of LibreChat's refresh, without the client's credentials.
+    """Return the parameters of LibreChat's refresh, without credentials.
 
     Source: librechat's buildOpenIDRefreshParams: OPENID_SCOPE and OPENID_REFRESH_AUDIENCE.
     """
@@ -160,16 +168,13 @@ def refresh_parameters(settings: Settings, refresh_token: str) -> dict[str, str]
 
 
 def client_credentials(settings: Settings, secret: str | None) -> dict[str, str]:
-    """How LibreChat names itself: `client_secret_post` with a secret, `none` without.
-
-    Source: npm openid-client 6, whose default LibreChat never changes.
-    """
+    """Return LibreChat's credentials: `client_secret_post`, openid-client 6's default."""
     credentials = {"client_id": settings.client_id}
     return {**credentials, "client_secret": secret} if secret else credentials
 
 
 def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
-    """What the answer to an authorization request says; pure."""
+    """Interpret the answer to an authorization request. Pure."""
     target = answer.location
     query = _query(target)
     if target and _same_place(target, callback_url):
@@ -178,7 +183,7 @@ def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
             return Answer(answer.status, error=OAuthError("", words))
         return _authorize_answer(answer.status, _error_of(query), Landing.CALLBACK)
     if target and "error" in query:
-        # A tenant may show its errors on a page of its own (tenant setting error_page.url).
+        # A tenant may have an error page of its own (tenant setting error_page.url).
         return _authorize_answer(answer.status, _error_of(query), Landing.ELSEWHERE)
     if target and _same_host(target, answer.url) and _path(target).startswith(_LOGIN_PATHS):
         return Answer(answer.status, landing=Landing.LOGIN)
@@ -186,21 +191,20 @@ def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
         words = Message("HTTP {status} to {target}", status=answer.status, target=target)
         return Answer(answer.status, error=OAuthError("", words), landing=Landing.ELSEWHERE)
     error = _page_error(answer)
-    # Only a refusal is searched for known texts: a login page may hold every one of them.
+    # A login page may hold any of the known texts, so only a refusal is matched.
     known = classify(error, Endpoint.AUTHORIZE) if 400 <= answer.status < 500 else None
     return Answer(answer.status, known, error)
 
 
 def judge_token(answer: Response, endpoint: Endpoint) -> Answer:
-    """What the answer to a made-up code or refresh token says; pure."""
+    """Interpret the answer to an invalid code or refresh token. Pure."""
     body = answer.json_object()
     if body is None:
         return Answer(answer.status, error=_page_error(answer))
     if "access_token" in body or "id_token" in body:
-        # Whatever this server is, it proves nothing; its tokens are not shown.
         words = Message("It gave tokens for a made-up code.")
         return Answer(answer.status, error=OAuthError("", words))
-    error = _error_of({name: value for name, value in body.items() if isinstance(value, str)})
+    error = _error_of(body)
     if not error.words:
         error = OAuthError("", f"HTTP {answer.status} {answer.text}")
     known = classify(error, endpoint) if 400 <= answer.status < 500 else None
@@ -215,22 +219,20 @@ def _authorize_answer(status: int, error: OAuthError, landing: Landing) -> Answe
 
 
 def _page_error(answer: Response) -> OAuthError:
-    """An error that stands on a page; some servers answer in JSON even here."""
-    body = answer.json_object() or {}
-    error = _error_of({name: value for name, value in body.items() if isinstance(value, str)})
-    if error.words:
-        return error
-    return OAuthError("", f"HTTP {answer.status} {page_text(answer.text)}")
+    error = _error_of(answer.json_object() or {})
+    return (
+        error if error.words else OAuthError("", f"HTTP {answer.status} {page_text(answer.text)}")
+    )
 
 
-def _error_of(fields: Mapping[str, str]) -> OAuthError:
-    return OAuthError(fields.get("error", ""), fields.get("error_description", ""))
+def _error_of(fields: Mapping[str, object]) -> OAuthError:
+    code, description = fields.get("error"), fields.get("error_description")
+    return OAuthError(
+        code if isinstance(code, str) else "", description if isinstance(description, str) else ""
+    )
 
 
 def _query(url: str) -> dict[str, str]:
-    """The URL's parameters, of each the first."""
-    if not url:
-        return {}
     try:
         fields = parse_qs(urlsplit(url).query, keep_blank_values=True, max_num_fields=50)
     except ValueError:
@@ -243,27 +245,13 @@ def _same_place(url: str, other: str) -> bool:
 
 
 def _same_host(url: str, other: str) -> bool:
-    return _origin(url) == _origin(other)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None] | None:
-    try:
-        parts = urlsplit(url)
-        return (
-            parts.scheme,
-            parts.hostname,
-            parts.port or {"https": 443, "http": 80}.get(parts.scheme),
-        )
-    except ValueError:
-        return None
+    origins = [urlsplit(href(each))[:2] for each in (url, other)]
+    return origins[0] == origins[1]
 
 
 def _path(url: str) -> str:
-    try:
-        return urlsplit(url).path
-    except ValueError:
-        return ""
+    return urlsplit(href(url)).path
 
 
-def _made_up() -> str:
+def _invalid_token() -> str:
     return f"librechat-auth0-check-{secrets.token_urlsafe(16)}"

@@ -1,4 +1,4 @@
-"""Makes what a server said fit to be shown: short, of visible characters, without credentials."""
+"""Prepares text from servers for display: one short line, no control characters or secrets."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from wizard.language import Message
 from wizard.settings import Settings
 
 QUOTED_LENGTH = 300
-# No page of Auth0's with an error on it comes near this.
-PAGE_LENGTH = 1 << 16
+PAGE_LENGTH = 1 << 16  # longer than any error page of Auth0
 _CREDENTIAL = re.compile(
     r"\b(code|code_verifier|state|nonce|client_secret|password|\w*token)"
     r"""(["']?\s*[=:]\s*["']?)[^\s"'&,;<>]+""",
     re.IGNORECASE,
 )
-# CSI and OSC sequences of ECMA-48, then any other.
+# ECMA-48: CSI and OSC sequences, then any other.
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?")
+_SCRIPT = re.compile(r"<(script|style)\b.*?((?=</\1)|\Z)", re.IGNORECASE | re.DOTALL)
 _JWT = re.compile(r"\beyJ[\w-]{8,}[.\w-]*")
 
 
 def decoded(text: str) -> str:
-    """The text without percent encoding, which Auth0 sometimes applies twice."""
+    """Return the text without percent encoding, which Auth0 sometimes applies twice."""
     for _ in range(3):
         plain = unquote(text)
         if plain == text:
@@ -35,30 +35,15 @@ def decoded(text: str) -> str:
 
 
 def page_text(html: str) -> str:
-    """The words of a page, in one line."""
-    visible = re.sub(r"<[^<>]*>", " ", _without_scripts(html[:PAGE_LENGTH]))
-    return " ".join(unescape(visible).split())
-
-
-def _without_scripts(html: str) -> str:
-    """The page without what browsers do not show; linear in its length, whatever it holds."""
-    kept = []
-    opening = re.compile(r"<(script|style)\b", re.IGNORECASE)
-    start = 0
-    while found := opening.search(html, start):
-        kept.append(html[start : found.start()])
-        closing = re.compile(f"</{found[1]}", re.IGNORECASE).search(html, found.end())
-        if closing is None:
-            return "".join(kept)
-        start = closing.start()
-    return "".join([*kept, html[start:]])
+    """Return the visible text of a page in one line."""
+    without_scripts = _SCRIPT.sub("", html[:PAGE_LENGTH])
+    return " ".join(unescape(re.sub(r"<[^<>]*>", " ", without_scripts)).split())
 
 
 def quoted(text: str, *, secrets: Collection[str] = ()) -> str:
-    """The text fit to be shown: one short line, no control characters, no credentials.
+    """Return the text as one short line without control characters and credentials.
 
-    Of a message it is the values that came from elsewhere; where it has none, its text may have.
-    A message stays one unless its values together say what none of them says alone.
+    Of a `Message` only the values are changed, unless a credential spans several of them.
     """
     if isinstance(text, Message) and text.values:
         message = text.filled(
@@ -68,11 +53,11 @@ def quoted(text: str, *, secrets: Collection[str] = ()) -> str:
             return message
     line = " ".join(_without_credentials(text, secrets).split())
     line = line if len(line) <= QUOTED_LENGTH else f"{line[: QUOTED_LENGTH - 1]}…"
-    return text if line == text else line  # a message that holds nothing bad stays one
+    return text if line == text else line  # keep an unchanged Message
 
 
 def _without_credentials(text: str, secrets: Collection[str]) -> str:
-    whole = _without_secrets(text, secrets)  # the cut would leave a part of one
+    whole = _without_secrets(text, secrets)  # before the cut
     line = _ESCAPE_SEQUENCE.sub(" ", decoded(whole[:PAGE_LENGTH]))
     line = "".join(" " if _unseen(character) else character for character in line)
     line = _without_secrets(line, secrets)
@@ -93,10 +78,10 @@ def _quoted(value: object, secrets: Collection[str]) -> object:
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """What may never be shown, not even when the server says it."""
+    """Return the secrets that must not be shown."""
     return tuple(filter(None, (settings.client_secret,)))
 
 
 def _unseen(character: str) -> bool:
-    """Control characters move the cursor; format characters reverse and hide text."""
+    """Return whether it is a control, format or separator character."""
     return unicodedata.category(character)[0] in "CZ" and character != " "

@@ -1,4 +1,4 @@
-"""The page on which the browser ends: the judgement in plain words, or why a visit was refused."""
+"""The last page in the browser: the result of the sign-in, or why a request was refused."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MARKS = {
     Outcome.FAILED: "✕",
     Outcome.SKIPPED: "–",
 }
-# Links of our own table only: whatever else a text holds stays text.
+# Only our own links become links.
 _LINK = re.compile(r"(https://manage\.auth0\.com/[\w/#%.-]*[\w/])")
 
 _TO_THE_TERMINAL = Message("You can close this page and return to the terminal.")
 
 
 def judgement_page(judgement: Judgement, public_url: str, language: Language) -> Answer:
-    """The result of a sign-in."""
+    """Return the page with the result of a sign-in."""
     good = judgement.ok
     remarks = any(finding.severity is not Severity.NOTE for finding in judgement.findings)
     claims = [
@@ -49,15 +49,13 @@ def judgement_page(judgement: Judgement, public_url: str, language: Language) ->
 
 
 def refusal_page(status: int, lead: Message, language: Language, *, is_over: bool) -> Answer:
-    """A visit that is no part of the sign-in; repeats nothing of what the visitor sent."""
+    """Return the page for a refused request; it repeats nothing of the request."""
     return _page(
         status,
         language,
         tone="mild",
         title=Message("This is not part of the sign-in"),
         lead=lead,
-        results=[],
-        claims=[],
         footer=_TO_THE_TERMINAL
         if is_over
         else Message(
@@ -69,14 +67,14 @@ def refusal_page(status: int, lead: Message, language: Language, *, is_over: boo
 def _page(status: int, language: Language, **page: object) -> Answer:
     nonce = secrets.token_urlsafe(16)
     html = template("sign-in-result.html.j2", language).render(
-        page=page, nonce=nonce, segments=_segments
+        page={"results": (), "claims": (), **page}, nonce=nonce, segments=_segments
     )
     headers = {"Content-Type": "text/html; charset=utf-8", **security_headers(nonce)}
     return Answer(status, html, headers)
 
 
 def security_headers(nonce: str = "") -> dict[str, str]:
-    """Nothing is loaded, run, framed, cached or told to others; one style sheet is let through."""
+    """Return headers that forbid scripts, frames, caches and referrers; `nonce` allows styles."""
     style = f"'nonce-{nonce}'" if nonce else "'none'"
     return {
         "Content-Security-Policy": (
@@ -114,5 +112,5 @@ def _finding(finding: Finding) -> dict[str, object]:
 
 
 def _segments(text: str) -> Sequence[tuple[str, bool]]:
-    """The text in pieces, and of each whether it is a link."""
+    """Split the text into pieces, each with whether it is a link."""
     return [(part, bool(index % 2)) for index, part in enumerate(_LINK.split(text)) if part]

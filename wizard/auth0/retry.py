@@ -1,4 +1,4 @@
-"""Sends a request again where that is right: after a rate limit, or when the connection broke."""
+"""Retries requests after a rate limit, a dropped connection or a restarting server."""
 
 from __future__ import annotations
 
@@ -13,26 +13,22 @@ from wizard.http import HttpClient, NetworkError, Response, Trouble
 DEFAULT_WAIT = 1.0
 SHORTEST_WAIT = 0.1
 LONGEST_WAIT = 30.0
-# What a proxy in front of a server says while the server restarts.
-PASSING = frozenset({502, 503, 504})
+RESTARTING = frozenset({502, 503, 504})
 # Smaller numbers in x-ratelimit-reset are seconds to wait, larger ones a time.
 _EPOCH = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """An `HttpClient` that waits for rate limits as they say.
-
-    A request that broke, or that a proxy could not pass on, is sent once more at once.
+    """An `HttpClient` that waits out rate limits and repeats a failed request once.
 
     Attributes:
         http: sends the requests.
         clock: measures and waits.
-        retries: how often a rate limit is waited for.
-        longest_wait: in seconds; a longer one is not waited for.
-        deadline: the time after which nothing is waited for.
-        repeatable: methods of requests that change nothing, so that they may be sent twice; all
-            requests of the checks are.
+        retries: how many rate limits one request waits for.
+        longest_wait: seconds; a longer rate limit is returned to the caller.
+        deadline: the time (of `clock`) after which it does not wait.
+        repeatable: methods that are safe to send twice; the checks' POST requests are.
     """
 
     http: HttpClient
@@ -51,7 +47,7 @@ class Patient:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """See `HttpClient.request`; the last answer, whatever it is."""
+        """Return the last answer. See `HttpClient.request`."""
 
         def send() -> Response:
             return self.http.request(method, url, form=form, body=body, headers=headers)
@@ -65,14 +61,14 @@ class Patient:
                 if error.trouble is not Trouble.DROPPED:
                     raise
                 return send()
-            return send() if answer.status in PASSING else answer
+            return send() if answer.status in RESTARTING else answer
 
         answer = send_until_answered()
         for _ in range(self.retries):
             if answer.status != 429:
                 break
             now = self.clock.now()
-            wait = max(wait_told(answer, now), SHORTEST_WAIT)
+            wait = max(_wait_for(answer, now), SHORTEST_WAIT)
             if wait > min(self.longest_wait, self.deadline - now):
                 break
             self.clock.sleep(wait)
@@ -80,12 +76,11 @@ class Patient:
         return answer
 
 
-def wait_told(answer: Response, now: float) -> float:
-    """How many seconds the answer tells to wait.
+def _wait_for(answer: Response, now: float) -> float:
+    """Return the seconds to wait, by `Retry-After` (RFC 9110 §10.2.3) or `x-ratelimit-reset`.
 
-    `Retry-After` holds seconds or a date (RFC 9110 §10.2.3), Auth0's `x-ratelimit-reset` seconds
-    since the epoch (https://auth0.com/docs/troubleshoot/customer-support/operational-policies/
-    rate-limit-policy).
+    Source: https://auth0.com/docs, troubleshoot/customer-support/operational-policies/
+    rate-limit-policy: `x-ratelimit-reset` is in seconds since the epoch.
     """
     after = answer.headers.get("retry-after", "").strip()
     if after and (seconds := _number(after)) is not None:
@@ -99,7 +94,7 @@ def wait_told(answer: Response, now: float) -> float:
 
 
 def http_date(text: str) -> float | None:
-    """A date as HTTP writes it, in seconds since the epoch; None if it is none."""
+    """Return an HTTP date in seconds since the epoch, None if it is not one."""
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError):

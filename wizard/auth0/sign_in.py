@@ -1,8 +1,8 @@
-"""A real sign-in through the public URL, to a server of ours on LibreChat's port.
+"""Runs a real sign-in through the public URL, with a server of ours on LibreChat's port.
 
 Authorization code flow (RFC 6749 §4.1) with PKCE, state and nonce. The user opens `SignIn.url`,
-the public URL with a key that only the terminal shows: so the tunnel's own interstitial page
-comes before Auth0 and not between, and no stranger who finds the tunnel can sign in here.
+the public URL with a secret key. So the tunnel's interstitial page comes before Auth0's pages, and
+strangers who find the tunnel cannot sign in.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
-from wizard.auth0.callback_server import CallbackServer
+from wizard.auth0.callback_server import serve_callback
 from wizard.auth0.error_table import Check, Endpoint, OAuthError, explained
 from wizard.auth0.exchange import Attempt, Exchange
 from wizard.auth0.live_checks import CheckResult
@@ -29,7 +30,7 @@ from wizard.clock import Clock, SystemClock
 from wizard.defaults import ENGLISH, LIBRECHAT_PORT
 from wizard.findings import Outcome
 from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError
-from wizard.http_server import Answer, Request
+from wizard.http_server import Answer, HttpServer, Request
 from wizard.language import Language, Message, joined, sentences
 from wizard.loopback import Listen, listeners
 from wizard.rules import rule
@@ -39,19 +40,18 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 START_PATH = CALLBACK_PATH.rpartition("/")[0]
-# Only to be looked at by `obstacle`; every answer carries the header.
-LOOK_PATH = "/librechat-auth0"
+PROBE_PATH = "/librechat-auth0"
 SERVED_BY = "X-Librechat-Auth0"
-# Each opening of the link is an attempt of its own: browsers and chat programs look ahead.
-MOST_ATTEMPTS = 20
+MOST_ATTEMPTS = 20  # browsers and chat programs prefetch links
+SECONDS_TO_STOP = 3.0
 
 TIMED_OUT = rule("LA432")
 REFUSED = rule("LA433")
 NO_FORWARDED_PROTO = rule("LA434")
 
 
-class _NotOurs(Exception):  # noqa: N818 - an answer to the visitor
-    """The visit is no part of the sign-in; the reason is told, nothing of the visit itself."""
+class _Refusal(Exception):  # noqa: N818 - an answer to the visitor
+    """The request is not part of the sign-in."""
 
     def __init__(self, status: int, reason: Message) -> None:
         super().__init__(reason)
@@ -60,18 +60,9 @@ class _NotOurs(Exception):  # noqa: N818 - an answer to the visitor
 
 
 class SignIn:
-    """One sign-in; a context manager while which the callback server runs.
+    """One sign-in, as a context manager that runs the callback server on LibreChat's port.
 
-    Args:
-        settings: what LibreChat is set up with.
-        discovery: the issuer's metadata.
-        keys: the issuer's usable keys.
-        http: the network, for the exchange of the code and the refresh.
-        port: LibreChat's port on this machine, to which the public URL leads.
-        clock: this computer's time.
-        language: what the pages speak; English where none is given.
-        linger: seconds to serve on after the result page has left, for what tunnels hold back.
-        listen: opens the port.
+    It stops `linger` seconds after the result page was sent, since tunnels buffer.
     """
 
     def __init__(
@@ -100,17 +91,18 @@ class SignIn:
         self._used: set[str] = set()
         self._refusals: Counter[Message] = Counter()
         self._judgement: Judgement | None = None
-        self._told = threading.Event()
-        self._server = CallbackServer(self.answer, port, http, listen)
+        self._page_sent = threading.Event()
+        self._serve = partial(serve_callback, self.answer, port, http, listen)
+        self._server: HttpServer | None = None
 
     @property
     def url(self) -> str:
-        """What the user opens; holds a key, so it is for the user alone."""
+        """The URL for the user to open; it holds the secret key."""
         return f"{self._settings.public_url}{START_PATH}?key={self._key}"
 
     def obstacle(self) -> Message | None:
-        """Why the public URL, asked from this machine, does not lead here; None where it does."""
-        url = f"{self._settings.public_url}{LOOK_PATH}"
+        """Return why a request to the public URL does not arrive here; None if it does."""
+        url = f"{self._settings.public_url}{PROBE_PATH}"
         try:
             answer = self._http.request("GET", url, headers=PAST_TUNNEL_PAGES)
         except NetworkError as error:
@@ -120,7 +112,7 @@ class SignIn:
         return Message("something else answers (HTTP {status})", status=answer.status)
 
     def wait(self, timeout: float) -> Judgement:
-        """The judgement, once the browser has its page.
+        """Return the judgement when the result page was sent.
 
         Args:
             timeout: in seconds.
@@ -129,22 +121,17 @@ class SignIn:
             Failure: LA432, nobody signed in.
         """
         waited = 0.0
-        # In short pieces, so that Ctrl-C is heard on Windows too.
-        while not self._told.wait(min(0.2, timeout - waited)):
+        # In short steps, because Ctrl-C does not interrupt a wait on Windows.
+        while not self._page_sent.wait(min(0.2, timeout - waited)):
             waited += 0.2
             if waited >= timeout:
                 raise TIMED_OUT.failure(self._what_came(timeout))
         if self._judgement is None:
-            raise RuntimeError("told without a judgement")
+            raise RuntimeError("a page without a judgement")
         return self._judgement
 
     def __enter__(self) -> Self:
-        """Serve.
-
-        Raises:
-            Failure: LA430 or LA431, the port is taken.
-        """
-        self._server.start()
+        self._server = self._serve()
         return self
 
     def __exit__(
@@ -153,24 +140,25 @@ class SignIn:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._told.is_set():
+        if self._page_sent.is_set():
             self._clock.sleep(self._linger)
-        self._server.stop()
+        if self._server is not None:
+            self._server.stop(SECONDS_TO_STOP)
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request; blocks while the tenant is asked for the tokens."""
+        """Answer a request; blocks during the code exchange."""
         answer = self._answer(request)
         return replace(answer, headers={**answer.headers, SERVED_BY: self._identity})
 
     def _answer(self, request: Request) -> Answer:
-        if request.path == LOOK_PATH:
+        if request.path == PROBE_PATH:
             return Answer(204, headers=security_headers())
         try:
             _admit(request, self._settings.public_url)
             if request.path == START_PATH:
                 return self._begin(_parameters(request))
             return self._finish(request, _parameters(request))
-        except _NotOurs as refusal:
+        except _Refusal as refusal:
             with self._lock:
                 self._refusals[refusal.reason] += 1
                 is_over = self._judgement is not None
@@ -178,7 +166,7 @@ class SignIn:
 
     def _begin(self, given: Mapping[str, str]) -> Answer:
         if not hmac.compare_digest(given.get("key", "").encode(), self._key.encode()):
-            raise _NotOurs(403, Message("The link's key is missing or wrong."))
+            raise _Refusal(403, Message("The link's key is missing or wrong."))
         state = secrets.token_urlsafe(32)
         attempt = Attempt(verifier=secrets.token_urlsafe(48), nonce=secrets.token_urlsafe(32))
         with self._lock:
@@ -195,10 +183,10 @@ class SignIn:
     def _finish(self, request: Request, given: Mapping[str, str]) -> Answer:
         issuer = self._exchange.discovery.issuer
         if given.get("iss", issuer) != issuer:
-            # RFC 9207: an answer of one issuer must not pass for another's.
-            raise _NotOurs(400, Message("Another issuer sent this answer."))
+            # RFC 9207: mix-up attack.
+            raise _Refusal(400, Message("Another issuer sent this answer."))
         if not given.get("code") and not given.get("error"):
-            raise _NotOurs(400, Message("The answer holds neither a code nor an error."))
+            raise _Refusal(400, Message("The answer holds neither a code nor an error."))
         attempt = self._claim(given.get("state", ""))
         result = self._judge_arrival(request, given)
         judgement = Judgement((result,))
@@ -207,21 +195,21 @@ class SignIn:
             judgement = replace(judgement, results=(result, *judgement.results))
         with self._lock:
             if self._judgement is not None:
-                raise _NotOurs(409, Message("The sign-in is over."))
+                raise _Refusal(409, Message("The sign-in is over."))
             self._judgement = judgement
         page = judgement_page(judgement, self._settings.public_url, self._language)
-        # The terminal goes on, and may close the tunnel, when the page has been sent.
-        return replace(page, sent=self._told.set)
+        # Only then may the tunnel close.
+        return replace(page, sent=self._page_sent.set)
 
     def _claim(self, state: str) -> Attempt:
-        """Return the attempt of that state, which is then used up."""
+        """Return the attempt of that state, once."""
         with self._lock:
             if self._judgement is not None:
-                raise _NotOurs(409, Message("The sign-in is over."))
+                raise _Refusal(409, Message("The sign-in is over."))
             if state in self._used:
-                raise _NotOurs(400, Message("This answer was used already."))
+                raise _Refusal(400, Message("This answer was used already."))
             if state not in self._attempts:
-                raise _NotOurs(
+                raise _Refusal(
                     400, Message("This answer belongs to no sign-in that was started here.")
                 )
             self._used.add(state)
@@ -236,10 +224,8 @@ class SignIn:
         proto = request.headers.get("x-forwarded-proto", "").split(",")[0].strip()
         if proto != "https" and not is_loopback(self._settings.public_url):
             seen = quoted(proto) or Message("none")
-            finding = NO_FORWARDED_PROTO.finding(
-                Message("X-Forwarded-Proto was: {value}.", value=seen)
-            )
-            return CheckResult.failed(check, finding)
+            detail = Message("X-Forwarded-Proto was: {value}.", value=seen)
+            return CheckResult.failed(check, NO_FORWARDED_PROTO.finding(detail))
         detail = Message("Auth0 sent the browser back to {url}.", url=self._settings.callback_url)
         return CheckResult(check, Outcome.PROVED, detail)
 
@@ -258,31 +244,24 @@ class SignIn:
 
 
 def _admit(request: Request, public_url: str) -> None:
-    """Keep out what no browser of the user's sends in a sign-in.
-
-    Raises:
-        _NotOurs: it is kept out.
-    """
+    """Raise `_Refusal` for what a browser does not send in a sign-in."""
     headers = request.headers
     if not _is_our_host(headers.get("host", ""), public_url):
-        raise _NotOurs(421, Message("This server does not answer for that host."))
+        raise _Refusal(421, Message("This server does not answer for that host."))
     if request.path not in {START_PATH, CALLBACK_PATH}:
-        raise _NotOurs(404, Message("There is nothing here but a sign-in."))
+        raise _Refusal(404, Message("There is nothing here but a sign-in."))
     if request.method != "GET":
-        raise _NotOurs(405, Message("A sign-in comes by GET."))
+        raise _Refusal(405, Message("A sign-in comes by GET."))
     if headers.get("origin", "") not in {"", public_url}:
-        raise _NotOurs(403, Message("Another site's page sent this request."))
+        raise _Refusal(403, Message("Another site's page sent this request."))
     mode, destination = headers.get("sec-fetch-mode", ""), headers.get("sec-fetch-dest", "")
-    # A sign-in is a visit to a page; anything else is a script, a frame or an image.
+    # Everything else is a script, a frame or an image.
     if mode not in {"", "navigate"} or destination not in {"", "document"}:
-        raise _NotOurs(403, Message("Another page sent this request behind the user's back."))
+        raise _Refusal(403, Message("Another page sent this request behind the user's back."))
 
 
 def _is_our_host(host: str, public_url: str) -> bool:
-    """Return whether the Host header names the public URL or this machine.
-
-    Others come from pages that gave their own name this machine's address (DNS rebinding).
-    """
+    """Return whether the Host header names the public URL or this machine (DNS rebinding)."""
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:
@@ -291,11 +270,11 @@ def _is_our_host(host: str, public_url: str) -> bool:
 
 
 def _parameters(request: Request) -> dict[str, str]:
-    """Return the parameters of the query, in which nothing may stand twice."""
+    """Return the parameters of the query; none may be repeated."""
     try:
         fields = parse_qs(request.query, keep_blank_values=True, max_num_fields=30, errors="strict")
     except ValueError:
-        raise _NotOurs(400, Message("The address is no answer to a sign-in.")) from None
+        raise _Refusal(400, Message("The address is no answer to a sign-in.")) from None
     if any(len(values) > 1 for values in fields.values()):
-        raise _NotOurs(400, Message("The address says the same thing twice."))
+        raise _Refusal(400, Message("The address says the same thing twice."))
     return {name: values[0] for name, values in fields.items()}

@@ -1,8 +1,8 @@
-"""Proves the issuer: its OpenID metadata and signing keys, read as LibreChat reads them."""
+"""Checks the issuer's OpenID metadata and signing keys, read as LibreChat reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,12 +17,10 @@ from wizard.rules import rule
 from wizard.settings import Settings, is_loopback, is_tenant_domain
 
 METADATA_PATH = "/.well-known/openid-configuration"
-# LibreChat verifies with the RSA key of the JWKS (jsonwebtoken infers these from it).
+# What jsonwebtoken, which LibreChat verifies with, accepts for an RSA key.
 ACCEPTED_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
-# openid-client refuses shorter RSA keys.
-SHORTEST_KEY_BITS = 2048
+SHORTEST_KEY_BITS = 2048  # of openid-client
 CLOCK_TOLERANCE = 60.0
-
 
 NO_NAME = rule("LA200")
 REFUSED = rule("LA201")
@@ -46,9 +44,7 @@ NO_END_SESSION = rule("LA218")
 WRONG_CLOCK = rule("LA219")
 CERTIFICATE_TIME = rule("LA220")
 TENANT_BUSY = rule("LA221")
-
 SECRET_KEPT = rule("LA222")
-
 
 _BY_TROUBLE: Mapping[Trouble, Rule] = {
     Trouble.NAME: NO_NAME,
@@ -66,10 +62,7 @@ _BY_TROUBLE: Mapping[Trouble, Rule] = {
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What the issuer says of itself (OpenID Connect Discovery 1.0 §3); URLs are https.
-
-    `end_session_endpoint` is "" and `id_token_algorithms` empty where the issuer names none.
-    """
+    """The issuer's metadata (OpenID Connect Discovery 1.0 §3); all URLs are https."""
 
     issuer: str
     authorization_endpoint: str
@@ -80,7 +73,7 @@ class Discovery:
 
     @property
     def takes_secrets_elsewhere(self) -> bool:
-        """Whether the client secret would go to another server than the issuer."""
+        """Whether the token endpoint is on another server than the issuer."""
         return not _is_same_server(self.token_endpoint, self.issuer)
 
 
@@ -90,12 +83,7 @@ Jwk = Mapping[str, Any]
 def fetch_discovery(
     settings: Settings, http: HttpClient, clock: Clock
 ) -> tuple[Discovery | None, tuple[Finding, ...]]:
-    """Ask the issuer for its metadata.
-
-    Returns:
-        The metadata, None when LibreChat could not sign anybody in with it; and what is wrong
-        or worth knowing.
-    """
+    """Return the issuer's metadata, None if LibreChat cannot use it, and the findings."""
     url = f"{settings.issuer}{METADATA_PATH}"
     before = clock.now()
     try:
@@ -113,13 +101,14 @@ def fetch_discovery(
 def judge_metadata(
     metadata: Mapping[str, object], settings: Settings
 ) -> tuple[Discovery | None, tuple[Finding, ...]]:
-    """The metadata as LibreChat will take it; None and the reason when it will not."""
+    """Return the metadata, None if LibreChat cannot use it, and the findings. Pure."""
 
     def field(name: str) -> str:
         value = metadata.get(name)
         return value if isinstance(value, str) else ""
 
-    needed = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
+    endpoints = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    needed = ("issuer", *endpoints)
     if missing := [name for name in needed if not field(name)]:
         names = ", ".join(missing)
         return None, (NO_ISSUER.finding(Message("Its metadata has no {names}.", names=names)),)
@@ -132,17 +121,15 @@ def judge_metadata(
         named = "; ".join(f"{name}: {quoted(field(name))}" for name in insecure)
         return None, (INSECURE_ENDPOINT.finding(Message("It says {named}.", named=named)),)
     offered = metadata.get("id_token_signing_alg_values_supported")
-    algorithms = tuple(filter(_is_text, offered)) if isinstance(offered, list) else ()
+    listed = offered if isinstance(offered, list) else []
+    algorithms = tuple(each for each in listed if isinstance(each, str))
     if algorithms and not set(algorithms) & set(ACCEPTED_ALGORITHMS):
         seen = quoted(", ".join(algorithms))
         detail = Message("It offers {algorithms} for ID tokens.", algorithms=seen)
         return None, (NO_RS256.finding(detail),)
     discovery = Discovery(
         issuer=field("issuer"),
-        authorization_endpoint=field("authorization_endpoint"),
-        token_endpoint=field("token_endpoint"),
-        jwks_uri=field("jwks_uri"),
-        end_session_endpoint=field("end_session_endpoint"),
+        **{name: field(name) for name in (*endpoints, "end_session_endpoint")},
         id_token_algorithms=algorithms,
     )
     return discovery, tuple(_remarks(discovery))
@@ -151,11 +138,7 @@ def judge_metadata(
 def fetch_keys(
     discovery: Discovery, http: HttpClient
 ) -> tuple[tuple[Jwk, ...], tuple[Finding, ...]]:
-    """Ask for the keys that tokens are verified with.
-
-    Returns:
-        The keys fit to verify RS256 with, and why there is none.
-    """
+    """Return the keys that can verify RS256, and a finding if there is none."""
     try:
         answer = http.request("GET", discovery.jwks_uri)
     except NetworkError as error:
@@ -172,7 +155,7 @@ def fetch_keys(
 
 
 def is_usable_key(key: object) -> bool:
-    """Whether RS256 signatures can be verified with the JWK."""
+    """Return whether the JWK can verify RS256 signatures."""
     import jwt
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
@@ -188,7 +171,7 @@ def is_usable_key(key: object) -> bool:
 
 
 def network_finding(error: NetworkError, secrets: Collection[str] = ()) -> Finding:
-    """Return why no answer came from the tenant, in the user's terms, without the secrets."""
+    """Return a finding for a failed request to the tenant, without the secrets."""
     rule = _BY_TROUBLE[error.trouble]
     if error.trouble in {Trouble.TLS, Trouble.WRONG_NAME} and _is_custom(error.host):
         rule = CUSTOM_DOMAIN_NOT_READY
@@ -200,10 +183,7 @@ def network_finding(error: NetworkError, secrets: Collection[str] = ()) -> Findi
 
 
 def href(url: str) -> str:
-    """The URL as the WHATWG's `URL.href` writes it, which LibreChat's client compares.
-
-    Returns "" for what is no URL.
-    """
+    """Return the WHATWG's `URL.href`, which LibreChat's client compares; "" for no URL."""
     try:
         parts = urlsplit(url.strip())
         host = (parts.hostname or "").lower()
@@ -216,7 +196,6 @@ def href(url: str) -> str:
 
 
 def _no_metadata(answer: Response, domain: str) -> Finding:
-    """Why an answer came that is no metadata."""
     detail = _answered(answer.url, answer)
     status = answer.status
     if 300 <= status < 400:
@@ -236,7 +215,7 @@ def _no_metadata(answer: Response, domain: str) -> Finding:
 
 
 def _is_waiting_edge(answer: Response) -> bool:
-    """Whether Auth0's edge, Cloudflare, answers for a host that it does not serve yet."""
+    """Return whether Cloudflare, Auth0's edge, does not serve the host yet."""
     cloudflare = answer.headers.get("server", "").lower() == "cloudflare"
     return cloudflare and (answer.status in {403, 409, 421} or 520 <= answer.status <= 530)
 
@@ -265,27 +244,19 @@ def _issuer_mismatch(named: str, settings: Settings) -> Finding:
     )
 
 
-def _remarks(discovery: Discovery) -> Sequence[Finding]:
-    findings = []
-    endpoints = {
-        "authorization_endpoint": discovery.authorization_endpoint,
-        "token_endpoint": discovery.token_endpoint,
-        "jwks_uri": discovery.jwks_uri,
-    }
+def _remarks(discovery: Discovery) -> Iterator[Finding]:
     foreign = [
         f"{name}: {url}"
-        for name, url in endpoints.items()
-        if not _is_same_server(url, discovery.issuer)
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")
+        if not _is_same_server(url := getattr(discovery, name), discovery.issuer)
     ]
     if foreign:
-        findings.append(FOREIGN_ENDPOINT.finding(quoted("; ".join(foreign))))
+        yield FOREIGN_ENDPOINT.finding(quoted("; ".join(foreign)))
     if not discovery.end_session_endpoint:
-        findings.append(NO_END_SESSION.finding())
-    return findings
+        yield NO_END_SESSION.finding()
 
 
 def _is_same_server(url: str, other: str) -> bool:
-    """Whether host and port are the same."""
     return urlsplit(href(url)).netloc == urlsplit(href(other)).netloc
 
 
@@ -298,17 +269,13 @@ def _judge_clock(answer: Response, before: float, after: float) -> tuple[Finding
     ahead = before - there if before > there else min(0.0, after - there)
     if abs(ahead) <= CLOCK_TOLERANCE:
         return ()
-    seconds = f"{abs(ahead):.0f}"
-    detail = (
-        Message("It is {seconds} seconds ahead of the tenant's.", seconds=seconds)
-        if ahead > 0
-        else Message("It is {seconds} seconds behind the tenant's.", seconds=seconds)
-    )
-    return (WRONG_CLOCK.finding(detail),)
+    detail = Message("It is {seconds} seconds behind the tenant's.")
+    if ahead > 0:
+        detail = Message("It is {seconds} seconds ahead of the tenant's.")
+    return (WRONG_CLOCK.finding(detail.filled(seconds=f"{abs(ahead):.0f}")),)
 
 
 def _is_custom(domain: str) -> bool:
-    """Whether the domain can be one of Auth0's custom domains."""
     return not is_tenant_domain(domain) and not is_loopback(f"https://{domain}")
 
 
@@ -322,7 +289,3 @@ def _is_https(url: str) -> bool:
     return (
         printable and parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
     )
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)

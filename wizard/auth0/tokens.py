@@ -1,9 +1,9 @@
-"""Judges the tokens of a sign-in as LibreChat will, and names the switch that is missing."""
+"""Judges the tokens of a sign-in as LibreChat does, and names the setting that is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 from wizard import dashboard
 from wizard.auth0.error_table import Check, Endpoint, OAuthError, explained
@@ -17,10 +17,8 @@ from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import Settings
 
-# LibreChat's OPENID_CLOCK_TOLERANCE, in seconds.
-CLOCK_TOLERANCE = 300.0
-# LibreChat refreshes tokens that end within 30 seconds; shorter ones are refreshed all the time.
-SHORTEST_LIFETIME = 300.0
+CLOCK_TOLERANCE = 300.0  # seconds; LibreChat's OPENID_CLOCK_TOLERANCE
+SHORTEST_LIFETIME = 300.0  # seconds; LibreChat refreshes tokens that end within 30 seconds
 _UNITS = (
     (86_400, Message("{count} days")),
     (3600, Message("{count} hours")),
@@ -33,7 +31,6 @@ _FIX_ID_TOKEN_NOT_RS256 = Message(
     " set JSON Web Token (JWT) Signature Algorithm to RS256.",
     application=dashboard.APPLICATIONS,
 )
-
 
 EXCHANGE_REFUSED = rule("LA400")
 NO_ACCESS_TOKEN = rule("LA401")
@@ -59,7 +56,7 @@ REFRESHED_WITHOUT_ID_TOKEN = rule("LA419")
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What the token endpoint gave; "" for what did not come."""
+    """The token endpoint's answer; "" for what is missing."""
 
     access_token: str = field(default="", repr=False)
     id_token: str = field(default="", repr=False)
@@ -69,40 +66,23 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Judgement(Results):
-    """What LibreChat would make of the sign-in; holds claims, no token.
-
-    Attributes:
-        results: the checks in the order of `Check`.
-        id_claims: the ID token's claims, fit to be shown.
-        access_claims: the access token's.
-    """
+    """The results of a sign-in, and the claims of its tokens as text; no token."""
 
     results: tuple[CheckResult, ...]
     id_claims: Mapping[str, str] = field(default_factory=dict)
     access_claims: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
-        """The judgement as `--json` shows it."""
+        """Return the judgement as `--json` prints it."""
         return {
             "checks": [result.as_json() for result in self.results],
-            "claims": {
-                "id_token": dict(self.id_claims),
-                "access_token": dict(self.access_claims),
-            },
+            "claims": {"id_token": self.id_claims, "access_token": self.access_claims},
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the tokens are held against.
-
-    Attributes:
-        settings: what LibreChat is set up with.
-        discovery: the issuer's metadata.
-        keys: the issuer's usable keys.
-        nonce: what was sent with the sign-in.
-        now: this computer's time, in seconds since the epoch.
-    """
+    """What the tokens must match; `now` is in seconds since the epoch."""
 
     settings: Settings
     discovery: Discovery
@@ -112,16 +92,11 @@ class Expected:
 
 
 def read_tokens(answer: Response) -> Tokens | OAuthError:
-    """The token endpoint's answer: tokens, or the error as the server worded it."""
+    """Return the tokens, or the error as the server worded it."""
     body = answer.json_object() or {}
     texts = {name: value for name, value in body.items() if isinstance(value, str)}
     if answer.status == 200 and "access_token" in texts:
-        return Tokens(
-            texts["access_token"],
-            texts.get("id_token", ""),
-            texts.get("refresh_token", ""),
-            texts.get("scope", ""),
-        )
+        return Tokens(**{each.name: texts.get(each.name, "") for each in fields(Tokens)})
     if error := texts.get("error"):
         return OAuthError(error, texts.get("error_description", ""))
     return OAuthError("", Message("HTTP {status} without tokens", status=answer.status))
@@ -130,13 +105,7 @@ def read_tokens(answer: Response) -> Tokens | OAuthError:
 def judge_tokens(
     expected: Expected, tokens: Tokens | OAuthError, refreshed: Tokens | OAuthError | None
 ) -> Judgement:
-    """Judge what a sign-in brought.
-
-    Args:
-        expected: what the tokens must fit.
-        tokens: the answer to the code.
-        refreshed: the answer to the refresh token, None when none was asked for.
-    """
+    """Judge the tokens, and the refreshed ones unless there was no refresh."""
     if isinstance(tokens, OAuthError):
         failed = explained(tokens, Endpoint.CODE, expected.settings, EXCHANGE_REFUSED)
         return Judgement((CheckResult.failed(Check.EXCHANGE, failed),))
@@ -155,7 +124,11 @@ def judge_tokens(
 
 
 def _judge_id_token(token: Token, expected: Expected) -> CheckResult:
-    failed = _failure_of_id_token(token, expected)
+    failed = (
+        _unverifiable_id_token(token, expected.settings)
+        or _failure_of_jwt("ID token", token, expected)
+        or _misdirected_id_token(token, expected)
+    )
     if failed is not None:
         return CheckResult.failed(Check.ID_TOKEN, failed)
     email = token.email
@@ -180,19 +153,11 @@ def _description(token: Token) -> Message:
 
 
 def _duration(seconds: float) -> Message:
-    """The length of time in the largest unit that leaves at least two of it."""
+    """Return the duration in the largest unit of which there are at least two."""
     for unit, text in _UNITS:
         if seconds >= 2 * unit:
             return text.filled(count=f"{seconds / unit:.0f}")
     return _SECONDS.filled(count=f"{seconds:.0f}")
-
-
-def _failure_of_id_token(token: Token, expected: Expected) -> Finding | None:
-    return (
-        _unverifiable_id_token(token, expected.settings)
-        or _failure_of_jwt("ID token", token, expected)
-        or _misdirected_id_token(token, expected)
-    )
 
 
 def _unverifiable_id_token(token: Token, settings: Settings) -> Finding | None:
@@ -265,7 +230,7 @@ def _unverifiable_access_token(token: Token, audience: str | None) -> Finding | 
         return NO_ACCESS_TOKEN.finding()
     if token.is_encrypted and audience:
         return ENCRYPTED_ACCESS_TOKEN.finding()
-    # Without an API Auth0 gives a token for /userinfo alone, which may be an encrypted one.
+    # Without an API, Auth0 issues an opaque or encrypted token for /userinfo.
     if token.is_encrypted or not token.header:
         return OPAQUE_ACCESS_TOKEN.finding(
             Message("The sign-in asked for {audience}.", audience=quoted(audience))
@@ -283,7 +248,7 @@ def _signed_with(token: Token) -> Message:
 
 
 def _failure_of_jwt(name: str, token: Token, expected: Expected) -> Finding | None:
-    """What is wrong with signature, issuer or time of either token."""
+    """Return what is wrong with the token's signature, issuer or validity."""
     issuer = token.claims.get("iss")
     if not token.is_signed_by(expected.keys):
         key = quoted(str(token.header.get("kid", ""))) or Message("without a name")
@@ -301,9 +266,8 @@ def _failure_of_jwt(name: str, token: Token, expected: Expected) -> Finding | No
         )
     ends, starts = token.time("exp"), token.time("nbf")
     if ends is None:
-        return UNREADABLE.finding(
-            Message("The {token} does not say when it ends (exp).", token=name)
-        )
+        detail = Message("The {token} does not say when it ends (exp).", token=name)
+        return UNREADABLE.finding(detail)
     if ends <= expected.now - CLOCK_TOLERANCE:
         ended = f"{expected.now - ends:.0f}"
         return NOT_VALID_NOW.finding(
@@ -317,29 +281,20 @@ def _failure_of_jwt(name: str, token: Token, expected: Expected) -> Finding | No
     return None
 
 
-def _remarks(name: str, token: Token, expected: Expected) -> Sequence[Finding]:
-    """What LibreChat can live with."""
+def _remarks(name: str, token: Token, expected: Expected) -> Iterator[Finding]:
     ends, issued = token.time("exp"), token.time("iat")
     if ends is None or issued is None:
-        return ()
-    findings = []
+        return
     if ends - issued < SHORTEST_LIFETIME:
         lifetime = f"{ends - issued:.0f}"
-        findings.append(
-            SHORT_LIFETIME.finding(
-                Message("The {token}, after {seconds} seconds.", token=name, seconds=lifetime)
-            )
+        yield SHORT_LIFETIME.finding(
+            Message("The {token}, after {seconds} seconds.", token=name, seconds=lifetime)
         )
     if issued > expected.now + CLOCK_TOLERANCE:
         ahead = f"{issued - expected.now:.0f}"
-        findings.append(
-            WRONG_CLOCK.finding(
-                Message(
-                    "The {token} was issued {seconds} seconds ahead.", token=name, seconds=ahead
-                )
-            )
+        yield WRONG_CLOCK.finding(
+            Message("The {token} was issued {seconds} seconds ahead.", token=name, seconds=ahead)
         )
-    return findings
 
 
 def _judge_refresh_token(tokens: Tokens, settings: Settings) -> CheckResult:
@@ -350,7 +305,7 @@ def _judge_refresh_token(tokens: Tokens, settings: Settings) -> CheckResult:
 
 
 def _missing_refresh_token(tokens: Tokens, settings: Settings) -> Finding:
-    """Which of the switches is off, by the scope that the tenant granted.
+    """Return which setting is off, by the scope that the tenant granted.
 
     Source: https://auth0.com/docs/secure/tokens/refresh-tokens/get-refresh-tokens
     """
@@ -384,7 +339,6 @@ def _missing_refresh_token(tokens: Tokens, settings: Settings) -> Finding:
 def _judge_refreshed(
     refreshed: Tokens | OAuthError, first: CheckResult, expected: Expected
 ) -> CheckResult:
-    """Judge the refresh, after the `first` access token's result."""
     check = Check.REFRESHED
     failed = _failure_of_refresh(refreshed, expected)
     if failed is not None and failed in first.findings:
