@@ -16,5 +16,5 @@ ADVANCED = f"{HOME}/#/tenant/advanced"
 
 
 def application(client_id: str, tab: str = "settings") -> str:
-    """Return the page of an application; `tab` is one of its tabs."""
+    """Return the URL of a tab: `settings`, `credentials`, `connections` or `organizations`."""
     return f"{APPLICATIONS}/{quote(client_id, safe='')}/{tab}"

@@ -1,7 +1,7 @@
-"""HTTPS as every check uses it: one request, no redirects followed, bounded in time and size.
+"""An HTTP client without redirects and retries, bounded in time and size.
 
-The system's trust store is used (`truststore`), or the file in `SSL_CERT_FILE`; proxies come
-from `HTTPS_PROXY` and `NO_PROXY`. What goes wrong on the way is told apart in `Trouble`.
+It uses the system's trust store or the file in `SSL_CERT_FILE`, and the proxies of `HTTPS_PROXY`
+and `NO_PROXY`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     import socket
     import ssl
 
-    from urllib3 import BaseHTTPResponse, PoolManager, Retry
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 MAX_BODY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 14
-# Free tunnels show browsers a page of their own first; these headers ask them not to.
+# Headers that skip the interstitial pages of free tunnels.
 PAST_TUNNEL_PAGES = {"ngrok-skip-browser-warning": "1", "bypass-tunnel-reminder": "1"}
-# By this header the local tunnel's own answers are told from those of a LibreChat, or of others.
+# Marks the answers of the local tunnel itself.
 WAITING_HEADER = "x-librechat-auth0"
 WAITING = "waiting"
 
@@ -44,7 +44,7 @@ _CERTIFICATE_NAME_CODES = frozenset({62, 64, -67602, 0x800B010F})
 
 
 class Trouble(Enum):
-    """Why no answer came, as users read it."""
+    """Why a request failed."""
 
     NAME = Message("the name does not resolve")
     REFUSED = Message("nothing accepts the connection")
@@ -62,7 +62,7 @@ _NEVER_ENDED = Message("the answer never ended")
 
 
 class NetworkError(Exception):
-    """No answer came from `url`; `trouble` says why and `detail` what was reported."""
+    """A request that failed; `detail` is the error text of a library."""
 
     def __init__(self, trouble: Trouble, url: str, detail: str = "") -> None:
         self.trouble = trouble
@@ -72,18 +72,18 @@ class NetworkError(Exception):
 
     @property
     def reason(self) -> Message:
-        """Why no answer came, and what was reported of it."""
+        """The trouble, with the detail."""
         return joined(": ", (self.trouble.value, self.detail))
 
     @property
     def host(self) -> str:
-        """Host and port that were asked."""
+        """Host and port of the URL."""
         return urlsplit(self.url).netloc
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer as it came; `headers` has lower-case names."""
+    """A response; `headers` has lower-case names."""
 
     url: str
     status: int
@@ -93,17 +93,17 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body, decoded leniently."""
+        """The body as text; invalid UTF-8 is replaced."""
         return self.body.decode("utf-8", "replace")
 
     @property
     def is_html(self) -> bool:
-        """Whether the answer calls itself HTML."""
+        """Whether the content type is HTML."""
         return "html" in self.headers.get("content-type", "").lower()
 
     @property
     def location(self) -> str:
-        """Where the redirect leads, absolute; "" if the answer is none or leads nowhere."""
+        """The absolute target of a redirect, "" if there is none."""
         target = self.headers.get("location", "") if 300 <= self.status < 400 else ""
         try:
             return urljoin(self.url, target) if target else ""
@@ -111,7 +111,7 @@ class Response:
             return ""
 
     def json_object(self) -> dict[str, object] | None:
-        """The body if it is a JSON object, else None."""
+        """Return the body if it is a JSON object, else None."""
         try:
             value = load_json(self.body)
         except ValueError:
@@ -120,7 +120,7 @@ class Response:
 
 
 class HttpClient(Protocol):
-    """What a check needs of the network. Safe to call from several threads."""
+    """Sends requests; thread-safe."""
 
     def request(
         self,
@@ -131,12 +131,10 @@ class HttpClient(Protocol):
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Send one request and return its answer, redirects not followed.
-
-        `body` is sent as it is, where there is no `form`; a header tells what it is.
+        """Send `form`, or `body` as it is, and return the answer.
 
         Raises:
-            NetworkError: no answer came in time or it was too large.
+            NetworkError: no answer came in time, or it was too large.
         """
         ...
 
@@ -145,12 +143,11 @@ class Https:
     """`HttpClient` on urllib3.
 
     Args:
-        environ: where `SSL_CERT_FILE` and the proxy variables stand.
-        extra_ca: asked at each request for a PEM file to trust beside the system's store: our own
-            local authority, which may be made while we run.
-        connect_timeout: seconds until the connection stands.
-        total_timeout: seconds until the whole answer has come.
-        max_bytes: of an answer's body.
+        environ: `SSL_CERT_FILE` and the proxy variables.
+        extra_ca: returns another CA to trust, a PEM file; called for each request.
+        connect_timeout: in seconds.
+        total_timeout: in seconds, for the whole answer.
+        max_bytes: of the body.
     """
 
     def __init__(
@@ -183,7 +180,7 @@ class Https:
 
         sent = {"User-Agent": "librechat-auth0", "Accept": "*/*", **(headers or {})}
         for name, value in sent.items():
-            # http.client would quote the value, which may be a token.
+            # The error of http.client would quote the value, which can be a token.
             if not (value.isascii() and value.isprintable()):
                 detail = Message("{header} cannot be sent as it is", header=name)
                 raise NetworkError(Trouble.DROPPED, url, detail)
@@ -199,14 +196,13 @@ class Https:
                 body=content,
                 headers=sent,
                 redirect=False,
-                retries=_no_retries(),
+                retries=False,
                 preload_content=False,
                 timeout=urllib3.Timeout(connect=self._connect_timeout, total=self._total_timeout),
             )
             try:
                 return _read(answer, url, self._max_bytes)
             finally:
-                # A body that was not read to its end would poison the next request.
                 answer.close()
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             if time.monotonic() >= deadline:
@@ -245,11 +241,6 @@ class Https:
         return proxy if "://" in proxy else f"http://{proxy}"
 
     def _ssl_context(self, url: str, extra_ca: Path | None) -> ssl.SSLContext:
-        """The context to verify with.
-
-        Raises:
-            NetworkError: `SSL_CERT_FILE` names no readable bundle of certificates.
-        """
         bundle = self._environ.get("SSL_CERT_FILE")
         try:
             context = ssl_context(self._environ)
@@ -264,10 +255,10 @@ class Https:
 
 
 def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """Verifies by the system's trust store, or by the file in `SSL_CERT_FILE`.
+    """Return a context with the system's trust store, or the file in `SSL_CERT_FILE`.
 
     Raises:
-        OSError: that file is no readable bundle of certificates; `ssl.SSLError` is one.
+        OSError: the file has no certificates or cannot be read; `ssl.SSLError` is one.
     """
     import ssl
 
@@ -276,7 +267,7 @@ def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     bundle = environ.get("SSL_CERT_FILE")
     if not bundle:
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if not stat.S_ISREG(Path(bundle).stat().st_mode):  # a device would never end
+    if not stat.S_ISREG(Path(bundle).stat().st_mode):  # reading a device may never end
         raise OSError(Message("it is no file"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(bundle)
@@ -284,11 +275,7 @@ def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def _through(proxy: str, context: ssl.SSLContext, url: str) -> PoolManager:
-    """Connections through the proxy, with the user name and password of its URL.
-
-    Raises:
-        NetworkError: that is no URL of a proxy; it is not quoted, for it may hold a password.
-    """
+    """Return connections through the proxy; errors do not quote its URL, which has a password."""
     import urllib3
 
     try:
@@ -304,16 +291,10 @@ def _through(proxy: str, context: ssl.SSLContext, url: str) -> PoolManager:
         raise NetworkError(Trouble.PROXY, url, reason) from None
 
 
-def _no_retries() -> Retry:
-    import urllib3
-
-    return urllib3.Retry(total=False, redirect=False)
-
-
 def _bounded_pools() -> dict[str, type]:
-    """Return urllib3's pools with answers that have a deadline, a proxy's answer too.
+    """Return urllib3's pools with a deadline for whole answers.
 
-    A socket's timeout starts anew with each byte; without this, one byte a second lasts for ever.
+    A socket's timeout starts again with each byte, so a slow answer would never end.
     """
     from http.client import HTTPResponse
 
@@ -341,10 +322,7 @@ def _bounded_pools() -> dict[str, type]:
 
 
 class _UntilDeadline(RawIOBase):
-    """Reads of a socket that end together when the timeout that it has now is over.
-
-    By then urllib3 has set the timeout to what is left of the connection's or the request's.
-    """
+    """Turns the socket's timeout, which urllib3 has set to the time left, into a deadline."""
 
     def __init__(self, sock: socket.socket, raw: RawIOBase) -> None:
         self._socket = sock
@@ -356,11 +334,7 @@ class _UntilDeadline(RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """See `RawIOBase.readinto`.
-
-        Raises:
-            TimeoutError: the deadline has passed.
-        """
+        """See `RawIOBase.readinto`; raises `TimeoutError` after the deadline."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError(_NEVER_ENDED)
@@ -374,7 +348,6 @@ class _UntilDeadline(RawIOBase):
 
 
 def _read(answer: BaseHTTPResponse, url: str, max_bytes: int) -> Response:
-    """Return the answer with its body, of which the size is limited; the time is the socket's."""
     body = bytearray()
     while chunk := answer.read1(CHUNK_BYTES):
         body += chunk
@@ -393,15 +366,12 @@ def _read(answer: BaseHTTPResponse, url: str, max_bytes: int) -> Response:
 def _network_error(error: Exception, url: str) -> NetworkError:
     from urllib3 import exceptions as u
 
-    # A MaxRetryError says only that no further attempt is made; its reason says why.
-    while isinstance(error, u.MaxRetryError) and error.reason is not None:
-        error = error.reason
     match error:
         case u.ProxyError():
             trouble = Trouble.PROXY
         case u.NameResolutionError():
             trouble = Trouble.NAME
-        case u.NewConnectionError():  # urllib3 counts it among the timeouts
+        case u.NewConnectionError():  # a subclass of TimeoutError
             trouble = Trouble.REFUSED
         case u.TimeoutError():
             trouble = Trouble.TIMEOUT
@@ -409,8 +379,7 @@ def _network_error(error: Exception, url: str) -> NetworkError:
             trouble = _tls_trouble(error)
         case _:
             trouble = Trouble.DROPPED
-    # urllib3 puts the connection or its pool in front, as Python writes objects, and then says
-    # once more what the trouble says.
+    # Remove the repr of the connection, and what the trouble says.
     detail = re.sub(r"^\w+\([^)]*\): ", "", str(error))
     detail = re.sub(r"^Failed to resolve '[^']*' \((.*)\)$", r"\1", detail)
     return NetworkError(trouble, url, Message.of(detail))

@@ -1,7 +1,7 @@
-"""A small HTTP/1.1 server in a thread of its own, bounded in connections, bytes and time.
+"""A small HTTP/1.1 server in a thread, bounded in connections, bytes and time.
 
-It serves few visitors and pages: one request for each connection, one thread for each of at most
-64. Strangers may reach it, so whoever sends nothing makes room for whoever does.
+Each connection has one thread and one request. Strangers can reach it through a tunnel, so idle
+connections are closed when there are too many.
 """
 
 from __future__ import annotations
@@ -26,23 +26,14 @@ MAX_REQUEST_BYTES = 1 << 17
 MOST_FIELDS = 100
 MOST_CONNECTIONS = 64
 REQUEST_SECONDS = 10.0
-# After an answer the rest of a request is read, or a reset could destroy the answer on its way.
-LINGER_SECONDS = 1.0
+LINGER_SECONDS = 1.0  # closing with unread bytes would reset the connection and lose the answer
 _CHUNK_BYTES = 1 << 14
 _LINE_END = re.compile(r"[\r\n\0]")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came; nothing in it is decoded.
-
-    Attributes:
-        method: in upper case.
-        path: before the first `?`.
-        query: behind it.
-        headers: by names in lower case; what was sent several times is joined by commas.
-        body: the whole body.
-    """
+    """A request, undecoded; header names are lower-case, repeated headers joined by commas."""
 
     method: str
     path: str
@@ -52,7 +43,7 @@ class Request:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Return the parameters of the query; of one that comes several times, the last."""
+        """The parameters of the query; the last of repeated ones."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
 
     def cookie(self, name: str) -> str:
@@ -66,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response to a `Request`; `sent` is called when it has left, or cannot leave."""
+    """A response; `sent` is called when it was sent or could not be."""
 
     status: int
     body: str = ""
@@ -74,15 +65,15 @@ class Answer:
     sent: Callable[[], None] = lambda: None
 
     def with_cookie(self, name: str, value: str) -> Answer:
-        """Set a cookie for this origin, which scripts cannot read."""
+        """Set an HttpOnly cookie."""
         self.headers["Set-Cookie"] = f"{name}={value}; HttpOnly; Path=/; SameSite=lax; Secure"
         return self
 
     def to_bytes(self, method: str = "GET") -> bytes:
-        """Return what goes over the wire.
+        """Return the bytes to send.
 
         Raises:
-            ValueError: a header cannot be sent.
+            ValueError: a header has a line break.
         """
         content = self.body.encode()
         fields = {"Content-Length": str(len(content)), **self.headers, "Connection": "close"}
@@ -97,14 +88,14 @@ class Answer:
 
 
 class HttpServer:
-    """Serves from its making until `stop`.
+    """Serves from construction until `stop`.
 
     Args:
         respond: called in the thread of each connection.
-        listeners: sockets that listen; closed at the end.
+        listeners: listening sockets; closed by `stop`.
         name: of the threads.
         tls: to serve HTTPS.
-        request_seconds: how long a request may take to arrive, and its answer to leave.
+        request_seconds: the time limit to receive a request, and to send its answer.
     """
 
     def __init__(
@@ -124,13 +115,13 @@ class HttpServer:
         self._lock = threading.Lock()
         self._stopping = False
         self._threads: set[threading.Thread] = set()
-        self._idle: dict[socket.socket, None] = {}  # those that wait for the visitor, in order
+        self._idle: dict[socket.socket, None] = {}  # in order; the values are unused
         self._stop, self._stopped = socket.socketpair()
         self._acceptor = threading.Thread(target=self._accept, name=name, daemon=True)
         self._acceptor.start()
 
     def stop(self, seconds: float) -> None:
-        """Stop serving; answers under way have so many seconds."""
+        """Stop serving; wait so many seconds for running answers."""
         with self._lock:
             self._stopping = True
             for connection in self._idle:
@@ -152,7 +143,7 @@ class HttpServer:
                         break
                     try:
                         connection, _ = key.fileobj.accept()  # type: ignore[union-attr]
-                    except OSError:  # the visitor has gone, or there are too many files
+                    except OSError:  # disconnected, or too many open files
                         time.sleep(0.01)
                         continue
                     self._begin(connection)
@@ -160,7 +151,7 @@ class HttpServer:
             each.close()
 
     def _begin(self, connection: socket.socket) -> None:
-        """Serve the connection in a thread; where there are too many, the idlest makes room."""
+        """Serve the connection in a thread; close the oldest idle one if there are too many."""
         with self._lock:
             self._threads = {each for each in self._threads if each.is_alive()}
             if len(self._threads) >= MOST_CONNECTIONS:
@@ -206,17 +197,13 @@ class HttpServer:
         try:
             answer = self._respond(request)
             answer.to_bytes()
-        except Exception:  # whatever it is, the visitor's browser must not wait
+        except Exception:  # a browser must get an answer
             return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error")
         return answer
 
     @contextmanager
     def _waiting_for(self, connection: socket.socket) -> Iterator[None]:
-        """Mark the connection as one that may be cut.
-
-        Raises:
-            ConnectionAbortedError: the server is being stopped.
-        """
+        """Mark the connection as idle; raise `ConnectionAbortedError` when stopping."""
         with self._lock:
             if self._stopping:
                 raise ConnectionAbortedError
@@ -229,7 +216,7 @@ class HttpServer:
 
 
 class _Parser:
-    """Collects what httptools reports of the first request of a connection."""
+    """Collects the first request of a connection from httptools' callbacks."""
 
     def __init__(self) -> None:
         import httptools
@@ -244,14 +231,9 @@ class _Parser:
         self._refused, self._upgraded = httptools.HttpParserError, httptools.HttpParserUpgrade
 
     def feed(self, data: bytes) -> None:
-        """Parse what came.
-
-        Raises:
-            ValueError: it is no HTTP/1.1.
-        """
         try:
             self._parser.feed_data(data)
-        except self._upgraded:  # we know no other protocol: it is a request as any
+        except self._upgraded:  # other protocols are ignored
             self.is_complete = True
         except self._refused as error:
             if not self.is_complete:
@@ -285,8 +267,8 @@ def read_request(connection: socket.socket, seconds: float) -> Request:
     """Return the first request of the connection.
 
     Raises:
-        ValueError: it is no HTTP/1.1, or has more than `MAX_REQUEST_BYTES`.
-        OSError: the connection ended, or the request did not come in time.
+        ValueError: it is not HTTP/1.1, or too large.
+        OSError: the connection closed, or the time is over.
     """
     parser, received = _Parser(), 0
     deadline = time.monotonic() + seconds
@@ -300,7 +282,7 @@ def read_request(connection: socket.socket, seconds: float) -> Request:
         if received > MAX_REQUEST_BYTES:
             raise ValueError("the request is too large")
     target = parser.target
-    if not target.startswith("/"):  # RFC 9112 §3.2.2: its host counts, not the header's
+    if not target.startswith("/"):  # RFC 9112 §3.2.2: its host replaces the header's
         parts = urlsplit(target)
         parser.headers["host"] = parts.netloc
         target = parts._replace(scheme="", netloc="").geturl()
@@ -309,7 +291,6 @@ def read_request(connection: socket.socket, seconds: float) -> Request:
 
 
 def _linger(connection: socket.socket) -> None:
-    """Say that no more comes, and read until the visitor says so too."""
     deadline = time.monotonic() + LINGER_SECONDS
     connection.shutdown(socket.SHUT_WR)
     connection.settimeout(LINGER_SECONDS)
@@ -318,6 +299,6 @@ def _linger(connection: socket.socket) -> None:
 
 
 def _shut(connection: socket.socket) -> None:
-    """Have its thread read the end of it; an SSLSocket's own method is not for other threads."""
+    # SSLSocket.shutdown is not thread-safe.
     with suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)

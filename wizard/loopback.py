@@ -1,4 +1,4 @@
-"""The loopback addresses and their ports."""
+"""The loopback interface: addresses and ports."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from wizard.language import Message
 ATTEMPTS_AT_A_FREE_PORT = 10
 HOSTS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
-
-Listen = Callable[[int], list[socket.socket]]
-"""Opens a port, as `listeners` does."""
+Listen = Callable[[int], list[socket.socket]]  # like `listeners`
 
 
 def listeners(port: int) -> list[socket.socket]:
-    """Listen on the same port of each loopback address of this machine; port 0 is any free one.
+    """Listen on that port, or a free one if 0, of every loopback address.
 
     Raises:
-        OSError: the port is taken or may not be used.
+        OSError: the port is taken or not allowed.
     """
-    if port and _is_answered(port):
+    # Some systems let two programs listen, one on all addresses and one on loopback.
+    if port and any(_accepts(host, port) for _, host in HOSTS):
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
     for _ in range(ATTEMPTS_AT_A_FREE_PORT):
         opened: list[socket.socket] = []
@@ -43,7 +42,7 @@ def listeners(port: int) -> list[socket.socket]:
 
 
 def addresses() -> list[str]:
-    """Return the loopback addresses of this machine; some have no IPv6."""
+    """Return the loopback addresses; IPv6 may be off."""
     found = []
     for family, address in HOSTS:
         with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -52,16 +51,8 @@ def addresses() -> list[str]:
     return found
 
 
-def _is_answered(port: int) -> bool:
-    """Return whether the port accepts connections.
-
-    Some systems allow a second listener on loopback beside one on all addresses.
-    """
-    return any(_accepts(host, port) for _, host in HOSTS)
-
-
 def is_free(port: int) -> bool:
-    """Return whether the port is free on all loopback addresses."""
+    """Return whether the port can be opened."""
     try:
         close_all(listeners(port))
     except OSError:
@@ -84,10 +75,9 @@ def _accepts(host: str, port: int) -> bool:
 
 
 def _listener(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:
-    """Return a listening socket; None where the machine has no such address."""
+    """Return a listening socket, None if the machine does not have the address."""
     try:
-        # asyncio sets TCP_NODELAY only where the protocol says TCP. Without it each handshake and
-        # many answers wait 40 ms for the client's acknowledgement.
+        # Without IPPROTO_TCP asyncio does not set TCP_NODELAY, and answers wait 40 ms for an ACK.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError:
         return None

@@ -1,7 +1,7 @@
-"""The Management API as provisioning needs it: read the tenant, apply what was planned.
+"""Reads and changes a tenant by the Management API.
 
-Eight calls in all. An answer is JSON of the shapes in Auth0's OpenAPI description; one that is
-not, or that repeats the token, becomes a `Failure`, without the answer itself, which holds secrets.
+Answers must match Auth0's OpenAPI description and must not contain the token. Other answers become
+a `Failure` that does not quote them, since they can hold secrets.
 """
 
 from __future__ import annotations
@@ -44,8 +44,7 @@ NO_SUCH_APPLICATION = rule("LA611")
 TOO_LONG = rule("LA623")
 
 READ_SCOPES = frozenset({"read:clients", "read:client_keys"})
-# Reading or changing a tenant ends after so many seconds, waits for rate limits included.
-MOST_SECONDS = 180.0
+MOST_SECONDS = 180.0  # of one `read` or `apply`, waits for rate limits included
 MOST_PAGES = 50
 _PAGE = 100
 _RETRIES = 8
@@ -63,20 +62,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ManagementApi:
-    """One tenant's Management API.
-
-    Every method raises `Failure` when the tenant cannot be reached, refuses, answers anything but
-    the Management API's JSON, or takes longer than `MOST_SECONDS`.
-    """
+    """One tenant's Management API; a request that fails raises `Failure`."""
 
     access: Access
     clock: Clock
 
     def read(self, wanted: Wanted, client_id: str = "") -> TenantState:
-        """Return what of the tenant concerns LibreChat.
-
-        The application is found by `client_id`, or without one by the name that is wanted.
-        """
+        """Return LibreChat's application, found by `client_id` or by name, and its API."""
         reading = {"read:resource_servers"} if wanted.audience else set()
         self.access.require(READ_SCOPES | reading)
         calls = self._calls()
@@ -95,7 +87,7 @@ class ManagementApi:
     def apply(
         self, part: Part, changes: tuple[PlannedChange, ...], tenant: TenantState, audience: str
     ) -> TenantState:
-        """Change that part in one request; return the tenant by its answer."""
+        """Apply the changes to that part in one request; return the tenant as answered."""
         calls, values = self._calls(), values_of(changes, part)
         match part:
             case Part.API:
@@ -109,7 +101,7 @@ class ManagementApi:
                 return replace(tenant, application=_application_state(answer))
             case Part.ACCESS:
                 if tenant.application is None:
-                    raise ValueError("access is given to an application")
+                    raise ValueError("there is no application to grant access to")
                 grant = {
                     "client_id": tenant.application.client_id,
                     "audience": audience,
@@ -125,36 +117,35 @@ class ManagementApi:
 
 def write_scopes(changes: tuple[PlannedChange, ...], tenant: TenantState) -> frozenset[str]:
     """Return the scopes that applying the changes needs."""
-    exists = {Part.API: tenant.api, Part.APPLICATION: tenant.application, Part.ACCESS: None}
-    names = {
-        Part.API: "resource_servers",
-        Part.APPLICATION: "clients",
-        Part.ACCESS: "client_grants",
+    kinds = {
+        Part.API: (tenant.api, "resource_servers"),
+        Part.APPLICATION: (tenant.application, "clients"),
+        Part.ACCESS: (None, "client_grants"),
     }
-    parts = {change.part for change in changes}
-    return frozenset(f"{'update' if exists[it] else 'create'}:{names[it]}" for it in parts)
+    affected = [kinds[part] for part in {change.part for change in changes}]
+    return frozenset(f"{'update' if exists else 'create'}:{name}" for exists, name in affected)
 
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    """Requests to the Management API that have one deadline together."""
+    """Requests with one deadline."""
 
     access: Access
     clock: Clock
     deadline: float
 
     def get(self, path: str, **query: object) -> _Answer:
-        """Read one thing, or one page."""
+        """Send a GET request."""
         return self._call("GET", f"{path}?{urlencode(query)}")
 
     def save(self, kind: str, known: str | None, values: Json) -> _Answer:
-        """Create one of that kind, or change the one with that ID."""
+        """Create an object, or change the one with that ID."""
         if known is None:
             return self._call("POST", kind, values)
         return self._call("PATCH", f"{kind}/{_segment(known)}", values)
 
     def all(self, path: str, name: str, **query: object) -> Iterator[_Answer]:
-        """Read the whole list of that name, page by page."""
+        """Yield every item of a list, page by page."""
         seen = 0
         for page in range(MOST_PAGES):
             answer = self.get(path, **query, page=page, per_page=_PAGE, include_totals="true")
@@ -175,15 +166,13 @@ class _Calls:
             headers["Authorization"] = f"Bearer {token}"
         if body is not None:
             headers["Content-Type"] = "application/json"
+        content = None if body is None else json.dumps(body).encode()
+        http = Patient(
+            self.access.http, self.clock, _RETRIES, _LONGEST_WAIT, self.deadline, {"GET"}
+        )
+        url = f"https://{self.access.tenant}/api/v2/{path}"
         try:
-            answer = Patient(
-                self.access.http, self.clock, _RETRIES, _LONGEST_WAIT, self.deadline, {"GET"}
-            ).request(
-                method,
-                f"https://{self.access.tenant}/api/v2/{path}",
-                body=None if body is None else json.dumps(body).encode(),
-                headers=headers,
-            )
+            answer = http.request(method, url, body=content, headers=headers)
         except NetworkError as error:
             raise Failure(network_finding(error, secrets)) from None
         said = answer.json_object()
@@ -196,10 +185,7 @@ class _Calls:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """A JSON object of the Management API; what is null in it is not there.
-
-    Every method raises `Failure` where a value has another type than Auth0's schema says.
-    """
+    """A JSON object in which null means absent; a value of the wrong type raises `Failure`."""
 
     said: Json = field(repr=False)
 
@@ -213,7 +199,7 @@ class _Answer:
         return self.value(name, str) or ""
 
     def needed(self, name: str) -> str:
-        """Return the string, which every answer of this kind has."""
+        """Return the string, which must exist."""
         if string := self.string(name):
             return string
         raise NOT_UNDERSTOOD.failure()
@@ -228,22 +214,14 @@ class _Answer:
         return None if value is None else _Answer(value)
 
     def objects(self, name: str) -> list[_Answer]:
-        """Return the list of objects, which every answer of this kind has."""
+        """Return the list of objects, which must exist."""
         return [_Answer(_of_type(each, dict)) for each in _of_type(self.said.get(name), list)]
 
 
-_BY_STATUS = {
-    400: REFUSED,
-    401: TOKEN_ENDED,
-    403: REFUSED,
-    404: GONE,
-    409: CONFLICT,
-    429: RATE_LIMITED,
-}
+_BY_STATUS = {401: TOKEN_ENDED, 404: GONE, 409: CONFLICT, 429: RATE_LIMITED}
 
 
 def _failure(status: int, said: Json | None, secrets: Collection[str]) -> Failure:
-    """Return what the status and Auth0's error object mean."""
     if said is None or "statusCode" not in said:
         return NOT_UNDERSTOOD.failure(Message("It answered {status}.", status=status))
     message, code = (
@@ -252,35 +230,32 @@ def _failure(status: int, said: Json | None, secrets: Collection[str]) -> Failur
     )
     if status == 403 and code == "insufficient_scope":
         return SCOPES_MISSING.failure(f"{message}.")
-    rule = _BY_STATUS.get(status, NOT_UNDERSTOOD)
+    rule = REFUSED if status in {400, 403} else _BY_STATUS.get(status, NOT_UNDERSTOOD)
     is_limit = any(word in f"{code} {message}".lower() for word in _LIMIT_WORDS)
     if status in {402, 403} and is_limit:
         rule = AT_THE_LIMIT
-    return rule.failure(
-        Message("It answered {status}: {words}", status=status, words=message)
-        if message
-        else Message("It answered {status}.", status=status)
-    )
+    if not message:
+        return rule.failure(Message("It answered {status}.", status=status))
+    return rule.failure(Message("It answered {status}: {words}", status=status, words=message))
 
 
 def _is_fit(said: Json, secrets: Collection[str]) -> bool:
-    """Return whether the answer is all text, and repeats none of the secrets."""
+    """Return whether the answer can be encoded and holds none of the secrets."""
     try:
         text = json.dumps(said, ensure_ascii=False)
-        text.encode()  # a lone surrogate is no character
+        text.encode()  # fails for lone surrogates
     except (ValueError, RecursionError):
         return False
     return not any(secret in text for secret in secrets)
 
 
 def _of_type(value: object, kind: type[T]) -> T:
-    if type(value) is not kind:  # to isinstance, True is an int
+    if type(value) is not kind:  # isinstance takes True for an int
         raise NOT_UNDERSTOOD.failure()
     return value
 
 
 def _find_by_name(calls: _Calls, name: str) -> str:
-    """Return the Client ID, "" if there is no such application."""
     found = [
         each.needed("client_id")
         for each in calls.all("clients", "clients", fields="client_id,name", is_first_party="true")
@@ -318,14 +293,13 @@ def _has_user_grant(calls: _Calls, client_id: str, audience: str) -> bool:
 
 
 def _segment(text: str) -> str:
-    """Return the text as one segment of a path."""
     return quote(text, safe="")
 
 
 def _application_state(client: _Answer) -> ApplicationState:
     secret, tokens = client.value("client_secret", str), client.object("jwt_configuration")
     if secret is None and tokens is None:
-        # Auth0 leaves both out for those who may not see an application's keys.
+        # Auth0 omits both without the scope read:client_keys.
         raise SCOPES_MISSING.failure(Message("Missing: {scopes}.", scopes="read:client_keys"))
     return ApplicationState(
         client_id=client.needed("client_id"),
@@ -335,8 +309,7 @@ def _application_state(client: _Answer) -> ApplicationState:
         token_endpoint_auth_method=client.string("token_endpoint_auth_method"),
         has_key_credentials=client.object("client_authentication_methods") is not None,
         oidc_conformant=client.value("oidc_conformant", bool),
-        # An application that was made without one signs by HS256 (terraform-provider-auth0's
-        # recordings).
+        # The default (recordings of terraform-provider-auth0).
         id_token_alg=(tokens and tokens.string("alg")) or "HS256",
         id_token_lifetime=tokens.value("lifetime_in_seconds", int) if tokens else None,
         grant_types=client.strings("grant_types"),
@@ -349,7 +322,9 @@ def _application_state(client: _Answer) -> ApplicationState:
 
 def _api_state(api: _Answer) -> ApiState:
     rules = api.object("subject_type_authorization") or _Answer({})
-    policies = {subject: rules.object(subject) for subject in rules.said}
+    policies = {
+        subject: rule.string("policy") for subject in rules.said if (rule := rules.object(subject))
+    }
     skips_consent = "skip_consent_for_verifiable_first_party_clients"
     return ApiState(
         id=api.needed("id"),
@@ -359,9 +334,5 @@ def _api_state(api: _Answer) -> ApiState:
         allow_offline_access=api.value("allow_offline_access", bool),
         skip_consent_for_verifiable_first_party_clients=api.value(skips_consent, bool),
         token_encryption=None if api.object("token_encryption") is None else Message("on"),
-        policies={
-            subject: policy
-            for subject, rule in policies.items()
-            if rule is not None and (policy := rule.string("policy"))
-        },
+        policies={subject: policy for subject, policy in policies.items() if policy},
     )

@@ -1,7 +1,6 @@
-"""How we come to the Management API: a token, a machine-to-machine client or the `auth0` CLI.
+"""Access to the Management API: a token, a machine-to-machine application or the `auth0` CLI.
 
-Whatever it is, it serves this run only and is stored nowhere. The `auth0` CLI is driven as the
-user would drive it: its own login, client and tokens stay its own.
+Credentials are used in this run only and never stored.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _BROKE = re.compile(r"failed to send request|unexpected EOF")
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """What a Management API token says of itself; nothing when it is no JWT."""
+    """The unverified claims of a Management API token; empty if it is not a JWT."""
 
     tenant: str = ""
     scopes: frozenset[str] | None = None
@@ -45,13 +44,13 @@ class TokenClaims:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A way to the Management API of one tenant.
+    """Access to one tenant's Management API.
 
     Attributes:
-        tenant: the tenant's own domain, never a custom one.
-        http: what carries the requests.
-        token: sent with each; "" where the carrier has its own.
-        scopes: what may be done, None when only the attempt tells.
+        tenant: the domain that Auth0 gave the tenant, never a custom one.
+        http: sends the requests.
+        token: the bearer token; "" if `http` has its own.
+        scopes: the granted scopes, None if unknown.
     """
 
     tenant: str
@@ -60,11 +59,7 @@ class Access:
     scopes: frozenset[str] | None = None
 
     def require(self, needed: frozenset[str]) -> None:
-        """See that these scopes are there, as far as that is known.
-
-        Raises:
-            Failure: LA602, with those that are missing.
-        """
+        """Raise LA602 if a scope is known to be missing."""
         if self.scopes is not None and (missing := needed - self.scopes):
             raise SCOPES_MISSING.failure(
                 Message("Missing: {scopes}.", scopes=", ".join(sorted(missing)))
@@ -72,10 +67,10 @@ class Access:
 
 
 def parse_token(text: str) -> str:
-    """A Management API token, as pasted.
+    """Return a pasted Management API token.
 
     Raises:
-        InvalidValue: it cannot be one.
+        InvalidValue: it is not a bearer token.
     """
     value = text.strip().removeprefix("Bearer ").strip()
     if not value:
@@ -86,7 +81,7 @@ def parse_token(text: str) -> str:
 
 
 def claims_of(token: str) -> TokenClaims:
-    """What the token says; not verified, since only the tenant can refuse or take it."""
+    """Return the claims of the token, unverified."""
     read = json_web_token.read(token)
     scope = read.claims.get("scope")
     return TokenClaims(
@@ -96,26 +91,23 @@ def claims_of(token: str) -> TokenClaims:
 
 
 def by_token(token: str, tenant: str, http: HttpClient) -> Access:
-    """Access by a token that the user has.
+    """Return access by a token.
 
     Raises:
-        Failure: LA615, it is another tenant's.
+        Failure: LA615, the token is for another tenant.
     """
     claims = claims_of(token)
     if claims.tenant and claims.tenant != tenant:
-        raise OTHER_TENANT.failure(
-            Message(
-                "It is for {tenant}, and wanted is {wanted}.", tenant=claims.tenant, wanted=tenant
-            )
-        )
+        detail = Message("It is for {tenant}, and wanted is {wanted}.")
+        raise OTHER_TENANT.failure(detail.filled(tenant=claims.tenant, wanted=tenant))
     return Access(tenant, http, token, claims.scopes)
 
 
 def by_machine(client_id: str, client_secret: str, tenant: str, http: HttpClient) -> Access:
-    """Access by a machine-to-machine application, which gets a token for this run.
+    """Return access by a token of a machine-to-machine application.
 
     Raises:
-        Failure: the tenant does not answer, or gives no token.
+        Failure: the tenant does not answer, or issues no token.
     """
     form = {
         "grant_type": "client_credentials",
@@ -140,16 +132,15 @@ def by_machine(client_id: str, client_secret: str, tenant: str, http: HttpClient
 
 
 def by_cli(tenant: str, processes: Processes, environ: Mapping[str, str]) -> Access:
-    """Access by the `auth0` CLI in which the user is signed in."""
+    """Return access by the `auth0` CLI, with its own login."""
     return Access(tenant, Auth0Cli(tenant, processes, environ))
 
 
 class Auth0Cli:
-    """`HttpClient` for the Management API that runs `auth0 api METHOD PATH` for each request.
+    """An `HttpClient` that runs `auth0 api METHOD PATH`.
 
-    The CLI prints the body of an answer and no status: an error is known by its `statusCode`.
-    It reads a 403 to look for a missing scope, and prints nothing of any other (auth0-cli,
-    internal/cli/api.go).
+    The CLI prints the body without the status, and nothing for a 403 that names no missing scope
+    (auth0-cli, internal/cli/api.go).
     """
 
     def __init__(self, tenant: str, processes: Processes, environ: Mapping[str, str]) -> None:
@@ -162,15 +153,11 @@ class Auth0Cli:
         method: str,
         url: str,
         *,
-        form: Mapping[str, str] | None = None,  # noqa: ARG002 - the Management API takes JSON
+        form: Mapping[str, str] | None = None,  # noqa: ARG002
         body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,  # noqa: ARG002 - the CLI has its own
+        headers: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> Response:
-        """See `HttpClient.request`.
-
-        Raises:
-            Failure: LA618, the CLI is not signed in or gave up.
-        """
+        """Run the CLI; raise LA618 if it fails. See `HttpClient.request`."""
         parts = urlsplit(url)
         path = parts.path.removeprefix("/api/v2/") + (f"?{parts.query}" if parts.query else "")
         command = ["auth0", "api", method.lower(), path]
@@ -215,7 +202,7 @@ def _json_response(url: str, status: int, said: object) -> Response:
 
 
 def _tenant_of(audience: str) -> str:
-    """The domain of `https://TENANT/api/v2/`, "" for any other audience."""
+    """Return TENANT of `https://TENANT/api/v2/`, "" for any other audience."""
     if not audience.endswith("/api/v2/"):
         return ""
     try:
@@ -225,8 +212,5 @@ def _tenant_of(audience: str) -> str:
 
 
 def tenant_domain(domain: str, token: str = "") -> str:
-    """The tenant's own domain, as far as it is known: `domain`, or what the token is for.
-
-    The Management API does not answer under a custom domain's name.
-    """
+    """Return the tenant's own domain, "" if unknown; custom domains do not serve this API."""
     return domain if is_tenant_domain(domain) else claims_of(token).tenant

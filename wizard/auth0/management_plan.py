@@ -1,7 +1,7 @@
-"""What must change in a tenant for LibreChat: pure, from what was read to what shall be.
+"""Plans the changes that a tenant needs for LibreChat. Pure.
 
-Settings have the names of the Management API, titles those of the dashboard. Lists are merged,
-since a PATCH replaces them; what somebody else put there stays unless pruning is asked for.
+Fields have the names of the Management API, titles those of the dashboard. A PATCH replaces lists,
+so they are merged; values that others added stay unless `prune` is set.
 """
 
 from __future__ import annotations
@@ -45,11 +45,7 @@ _URL_REASONS = {
 
 
 class Part(Enum):
-    """What a change belongs to, in an order in which it is safe to stop after each.
-
-    The API first: it is of no use alone and harms nobody. The application next, so that its
-    secret is saved as soon as it exists. Leave to use the API last: it needs both.
-    """
+    """What a change belongs to, in the order of applying, which may stop after each part."""
 
     API = Message("API")
     APPLICATION = Message("application")
@@ -58,7 +54,7 @@ class Part(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationState:
-    """A client as it was read; "" and () where the tenant says nothing."""
+    """An application as read; "" and () for what is not set."""
 
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
@@ -77,17 +73,13 @@ class ApplicationState:
 
     @property
     def urls(self) -> Urls:
-        """The lists of URLs by the Management API's names."""
+        """The URL lists by the Management API's names."""
         return {name: getattr(self, name) for name in URL_LISTS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiState:
-    """A resource server as it was read.
-
-    `policies` says by subject type (`user`, `client`, …) who may ask for it; empty in tenants
-    that do not know such policies yet.
-    """
+    """An API as read; `policies` by subject type (`user`, `client`), empty in older tenants."""
 
     id: str = ""
     identifier: str = ""
@@ -101,7 +93,7 @@ class ApiState:
 
 @dataclass(frozen=True, slots=True)
 class TenantState:
-    """What of the tenant concerns LibreChat; None is what it does not have yet."""
+    """LibreChat's application and API; None for what does not exist."""
 
     application: ApplicationState | None = None
     api: ApiState | None = None
@@ -110,14 +102,14 @@ class TenantState:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the tenant shall be like.
+    """The desired state.
 
     Attributes:
         public_url: where browsers reach LibreChat.
-        audience: the API that LibreChat asks for; None where it does not reuse tokens.
-        name: of an application that must be created.
-        retired: URLs that we once added and that serve no longer.
-        prune: take away what LibreChat does not need, whoever added it.
+        audience: the API identifier; None without token reuse.
+        name: the name of a new application.
+        retired: URLs that we added and nobody uses any longer.
+        prune: remove everything that LibreChat does not need.
     """
 
     public_url: str
@@ -128,12 +120,12 @@ class Wanted:
 
     @property
     def urls(self) -> Urls:
-        """What must be listed."""
+        """The URLs that must be listed."""
         return urls_of(self.public_url)
 
     @property
     def grant_types(self) -> tuple[str, ...]:
-        """How LibreChat gets its tokens."""
+        """The grants that LibreChat uses."""
         return ("authorization_code", *(("refresh_token",) if self.audience else ()))
 
 
@@ -230,7 +222,7 @@ _NEW_API_POLICIES = {"user": "allow_all", "client": "deny_all"}
 
 
 def plan(tenant: TenantState, wanted: Wanted) -> tuple[PlannedChange, ...]:
-    """What must change, in the order in which it is applied; empty when all is right."""
+    """Return the changes in the order of applying."""
     changes = [*_application(tenant.application, wanted)]
     if wanted.audience:
         changes = [*_api(tenant.api, wanted), *changes, *_access(tenant, wanted)]
@@ -238,7 +230,7 @@ def plan(tenant: TenantState, wanted: Wanted) -> tuple[PlannedChange, ...]:
 
 
 def remarks(tenant: TenantState, wanted: Wanted) -> tuple[Finding, ...]:
-    """What is amiss and not ours to change."""
+    """Return the problems that the plan does not change."""
     application = tenant.application
     if application is None:
         return ()
@@ -256,14 +248,14 @@ def shared_wildcards(urls: Iterable[str]) -> list[str]:
 
 
 def needs_user_grant(tenant: TenantState) -> bool:
-    """Whether the application may use the API only by a grant of its own, as things will be."""
+    """Return whether the application needs a client grant for the API."""
     if tenant.api is not None and tenant.api.policies.get("user", "allow_all") != "allow_all":
         return True
     return tenant.application is not None and not tenant.application.is_first_party
 
 
 def values_of(changes: Iterable[PlannedChange], part: Part) -> dict[str, object]:
-    """What is sent for that part."""
+    """Return the request body for that part."""
     return {change.field: change.value for change in changes if change.part is part}
 
 
@@ -402,14 +394,12 @@ def _list(
 def _merged(
     before: Sequence[str], wanted: Sequence[str], retired: Iterable[str], *, prune: bool
 ) -> tuple[str, ...]:
-    """What is there without what is retired, and behind it what is wanted and missing."""
     gone = set(before if prune else retired) - set(wanted)
     kept = [it for it in before if it not in gone]
     return (*kept, *(it for it in wanted if it not in kept))
 
 
 def _lines(value: object) -> tuple[str, ...]:
-    """A value that goes, for a reader; nothing where there was none."""
     return () if value in {"", None} else (_shown(value),)
 
 
