@@ -1,4 +1,4 @@
-"""Finds a way to the tenant's Management API: given, installed, or asked for."""
+"""Finds a credential for the tenant's Management API: given, installed, or asked for."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TOKEN, MACHINE, CLI = "token", "machine", "cli"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What was given to reach the Management API with; "" where nothing was."""
+    """Credentials for the Management API; "" for what was not given."""
 
     token: str = field(default="", repr=False)
     client_id: str = ""
@@ -42,10 +42,10 @@ class Credentials:
 
 
 def credentials(environ: Mapping[str, str], token_file: str = "") -> Credentials:
-    """What the environment gives, or a file with a token (`-` is standard input).
+    """Return the credentials in the environment, or in a token file (`-`: standard input).
 
     Raises:
-        Failure: the file cannot be read, or something cannot be what it shall be.
+        Failure: the file cannot be read, or a value is not valid.
     """
     token, name = environ.get("AUTH0_MANAGEMENT_TOKEN", ""), "AUTH0_MANAGEMENT_TOKEN"
     if token_file:
@@ -61,21 +61,21 @@ def credentials(environ: Mapping[str, str], token_file: str = "") -> Credentials
 
 
 def is_at_hand(given: Credentials, ports: Ports) -> bool:
-    """Whether the Management API can be reached without a question."""
+    """Return whether no question is needed to reach the Management API."""
     return bool(given) or ports.processes.which("auth0") is not None
 
 
 def choose_access(domain: str, given: Credentials, ports: Ports, *, own_domain: str = "") -> Access:
-    """The way to the Management API.
+    """Return access to the Management API, with a question if no credential was given.
 
     Args:
         domain: the tenant's, maybe a custom one.
-        given: the credentials at hand.
-        ports: whom to ask for others.
-        own_domain: what `--tenant-domain` says, the domain that Auth0 gave the tenant.
+        given: the credentials that were given.
+        ports: to ask for others.
+        own_domain: `--tenant-domain`, the domain that Auth0 gave the tenant.
 
     Raises:
-        Failure: there is none, or the tenant takes none of it.
+        Failure: there is no credential, or the tenant refuses it.
     """
     text = own_domain or ports.environ.get("AUTH0_TENANT_DOMAIN", "")
     own = option("--tenant-domain", text, parse_domain) if text else ""

@@ -1,4 +1,4 @@
-"""Shows a proof as it happens: the live checks, and the sign-in in the user's browser."""
+"""Runs and shows the live checks, and a sign-in in the user's browser."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_values(settings: Settings, ports: Ports) -> TenantReport:
-    """What the live tenant says of the values; shown."""
+    """Check the values against the live tenant, and show the results."""
     from wizard.auth0.live_checks import check_tenant
 
     with ports.console.working(Message("Asking {host}", host=settings.domain)):
@@ -35,18 +35,18 @@ def sign_in(
     seconds: float = SECONDS_TO_SIGN_IN,
     open_tunnel: Callable[[], None] = lambda: None,
 ) -> Judgement:
-    """What LibreChat would make of a real sign-in in the user's browser; shown.
+    """Run a sign-in, and show the results.
 
     Args:
-        settings: what LibreChat is set up with; its public URL must lead to `port`.
-        report: the live checks, which found the tenant's endpoints and keys.
-        ports: what may be touched.
-        port: LibreChat's port, on which nothing may listen.
+        settings: LibreChat's setup.
+        report: the live checks.
+        ports: console, network, browser.
+        port: LibreChat's port, which must be free.
         seconds: how long to wait for the user.
-        open_tunnel: called where the public URL does not lead to the port.
+        open_tunnel: called if the public URL does not lead to the port.
 
     Raises:
-        Failure: the port is taken, the tunnel cannot be opened, or nobody signed in.
+        Failure: the port is taken, the tunnel does not open, or nobody signed in.
     """
     from wizard.auth0.sign_in import SignIn
 
@@ -66,7 +66,7 @@ def sign_in(
         if flow.obstacle():
             open_tunnel()
             if obstacle := flow.obstacle():
-                # Only seen from here: a router may keep this machine from its own public address.
+                # A router may not route this machine to its own public address.
                 console.warn(
                     Message(
                         "From here, {url} does not lead to port {port}: {obstacle}.",
@@ -86,7 +86,7 @@ def sign_in(
 
 
 def show(results: Iterable[CheckResult], findings: Sequence[Finding], ports: Ports) -> None:
-    """One line a check, then what to do."""
+    """Show one line a check, then the findings."""
     skipped = []
     for result in results:
         if result.outcome is Outcome.SKIPPED:

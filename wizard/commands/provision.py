@@ -1,4 +1,4 @@
-"""`provision`: the application and the API in Auth0, made or mended by the Management API."""
+"""`provision`: creates or updates the Auth0 application and API by the Management API."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from wizard.auth0.management_access import claims_of
 from wizard.auth0.management_plan import PlannedChange
-from wizard.commands.change import EnvChange, Question, Written, may_write, save, show
+from wizard.commands.change import EnvChange, Written, may_write, save, show
 from wizard.commands.choose_access import Credentials, choose_access, credentials
 from wizard.commands.folder import Folder
 from wizard.commands.prove import check_values
-from wizard.commands.provisioning import DEFAULT_NAME, Job, Provisioning
+from wizard.commands.provisioning import DEFAULT_NAME, MAKE_CHANGES, Job, Provisioning
 from wizard.commands.questions import (
     AUDIENCES,
     CLIENT_ID,
@@ -24,10 +24,7 @@ from wizard.commands.questions import (
     parsed,
     same_client,
 )
-from wizard.commands.values import (
-    MISSING_OPTION,
-    env_store,
-)
+from wizard.commands.values import MISSING_OPTION, env_store
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message
@@ -40,17 +37,10 @@ from wizard.settings import Settings, port_in
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
 
-MAKE_THEM = Question(
-    text=Message("Make these changes?"),
-    declined=Message("Nothing was changed."),
-    dry_run=Message("Dry run: nothing was changed."),
-    fix=Message("Add --yes to make the changes, or --dry-run to see them only."),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class ProvisionOptions:
-    """What was given on the command line or in the environment; "" where nothing was."""
+    """The options; "" for what was not given."""
 
     domain: str = ""
     tenant_domain: str = ""
@@ -69,7 +59,7 @@ class ProvisionOptions:
 
 @dataclass(frozen=True, slots=True)
 class ProvisionResult:
-    """What was done; `changes` are the tenant's, `env_changes` names of variables."""
+    """The result; `changes` are the tenant's, `env_changes` names of variables."""
 
     env_file: Path
     client_id: str | None
@@ -86,7 +76,7 @@ class ProvisionResult:
         return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
-        """See `Result.as_json`; names of variables and settings, no secrets."""
+        """Return the result as `--json` prints it, without secrets."""
         return {
             "env_file": str(self.env_file),
             "backup": str(self.backup) if self.backup else None,
@@ -99,10 +89,10 @@ class ProvisionResult:
 
 
 def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
-    """Plan, show, ask, apply, read back, and prove by the live checks.
+    """Plan, show, ask, apply, read back, and run the live checks.
 
     Raises:
-        Failure: it could not be done; the detail says what was.
+        Failure: it stopped; the detail says what was done.
     """
     store = env_store(options.env_file, ports)
     folder = Folder(look_at(store.path.parent), store, store.read(), ())
@@ -116,7 +106,7 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     creates = provisioning.creates_application
     change = writer.change(_with_new_ones(known) if creates else provisioning.known)
     if creates and (finding := removed_lines(change.changes)):
-        raise Failure(finding)  # the lines cannot be shown yet, and Auth0 is still unchanged
+        raise Failure(finding)  # before Auth0 is changed
     result = ProvisionResult(
         store.path,
         provisioning.known.client_id,
@@ -132,7 +122,7 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     wanted = provisioning.changes or result.env_changes
     if not wanted:
         ports.console.done("Nothing to do: Auth0 and the .env are as LibreChat needs them.")
-    elif not may_write(change, MAKE_THEM, ports, yes=options.yes, dry_run=options.dry_run):
+    elif not may_write(change, MAKE_CHANGES, ports, yes=options.yes, dry_run=options.dry_run):
         return result
     return _applied(result, provisioning, writer, is_shown=not creates, is_wanted=bool(wanted))
 
@@ -157,7 +147,6 @@ def _applied(
     is_shown: bool,
     is_wanted: bool,
 ) -> ProvisionResult:
-    """Make the changes, and prove the values by the live checks."""
     written = Written()
     changed: list[str] = []
 
@@ -183,7 +172,7 @@ def _applied(
 
 @dataclass(frozen=True, slots=True)
 class _EnvWriter:
-    """Writes what the application's ID and secret change in the `.env`."""
+    """Writes the values to the `.env`."""
 
     folder: Folder
     reuse_tokens: bool
@@ -194,22 +183,22 @@ class _EnvWriter:
         return known.settings(reuse_tokens=self.reuse_tokens)
 
     def change(self, known: Known) -> EnvChange:
-        """Return what those values change."""
+        """Return the change of the `.env`."""
         port = port_in(self.folder.values)
         return self.folder.change(self.settings(known), port, self.ports)
 
     def write(self, change: EnvChange, *, is_shown: bool) -> Written:
-        """Write the change; show it before, if it was not shown."""
+        """Write the change, after showing it if needed."""
         if not is_shown:
             show(change, self.ports)
         return save(change, self.ports)
 
 
 def _known(options: ProvisionOptions, given: Credentials, folder: Folder, ports: Ports) -> Known:
-    """Return what is wanted: by the options, else by the `.env`, else by the user.
+    """Return the values of the options, else of the `.env`, else of the user's answers.
 
     Raises:
-        Failure: an option cannot be right, or nobody can be asked for what is missing.
+        Failure: an option is not valid, or a value is missing without a terminal.
     """
     offered = known_in(folder.values).or_else(
         Known(domain=claims_of(given.token).tenant or None, audiences=(SUGGESTED_AUDIENCE,))
@@ -235,5 +224,5 @@ def _known(options: ProvisionOptions, given: Credentials, folder: Folder, ports:
 
 
 def _with_new_ones(known: Known) -> Known:
-    """Return the values with a Client ID and a secret that no `.env` has."""
+    """Return the values with a placeholder for the Client ID and secret."""
     return replace(known, client_id="new", client_secret="new")  # noqa: S106

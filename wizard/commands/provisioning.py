@@ -1,4 +1,4 @@
-"""Brings a tenant to what LibreChat needs: for `provision`, and for `init` and `tunnel`."""
+"""Sets a tenant up for LibreChat, for `provision`, `init` and `tunnel`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ from pathlib import Path
 from wizard.auth0.added_urls import AddedUrls
 from wizard.auth0.management import ManagementApi, write_scopes
 from wizard.auth0.management_access import Access
-from wizard.auth0.management_plan import (
-    Part,
-    PlannedChange,
-    Wanted,
-    plan,
-    remarks,
-)
+from wizard.auth0.management_plan import Part, PlannedChange, Wanted, plan, remarks
+from wizard.commands.change import Question, consent
 from wizard.commands.choose_access import choose_access, credentials, is_at_hand
 from wizard.execution import INTERRUPTED
 from wizard.findings import ExitCode, Failure, Finding
@@ -29,6 +24,12 @@ SECRET_HIDDEN = rule("LA614")
 NOT_TAKEN = rule("LA619")
 
 DEFAULT_NAME = "LibreChat"
+MAKE_CHANGES = Question(
+    text=Message("Make these changes?"),
+    declined=Message("Nothing was changed."),
+    dry_run=Message("Dry run: nothing was changed."),
+    fix=Message("Add --yes to make the changes, or --dry-run to see them only."),
+)
 
 Keep = Callable[[Known], None]
 
@@ -38,12 +39,11 @@ class Job:
     """What to provision.
 
     Attributes:
-        known: with domain and public URL, and the audiences where tokens are reused; without a
-            Client ID, the application of that name is taken or created.
-        env_file: for which LibreChat; URLs that we once added for it go when it has others.
-        name: of a new application.
-        prune: take away what LibreChat does not need, whoever added it.
-        urls_only: change nothing but the lists of URLs.
+        known: at least the domain and the public URL; the Client ID may be missing.
+        env_file: the `.env` for which added URLs are recorded.
+        name: finds or names the application if there is no Client ID.
+        prune: remove everything that LibreChat does not need.
+        urls_only: change only the URL lists.
     """
 
     known: Known
@@ -54,12 +54,10 @@ class Job:
 
 
 class Provisioning:
-    """The tenant as it was read, and what must change in it.
-
-    Reading happens at once and changes nothing; `apply` does what `changes` tells.
+    """Reads the tenant and plans `changes`; `apply` makes them.
 
     Raises:
-        Failure: the tenant cannot be read, or not all that is needed may be done.
+        Failure: the tenant cannot be read, or a scope is missing.
     """
 
     def __init__(self, job: Job, access: Access, ports: Ports) -> None:
@@ -68,7 +66,7 @@ class Provisioning:
         self._api = ManagementApi(access, ports.clock)
         known = job.known
         if known.public_url is None:
-            raise ValueError("without a public URL there is nothing to set up")
+            raise ValueError("the public URL is missing")
         self._wanted = Wanted(known.public_url, known.audience, job.name, prune=job.prune)
         client_id = known.client_id or ""
         with ports.console.working(Message("Reading {tenant}", tenant=access.tenant)):
@@ -85,35 +83,29 @@ class Provisioning:
 
     @property
     def creates_application(self) -> bool:
-        """Whether the Client ID is known only afterwards."""
+        """Whether there is no application yet."""
         return self._tenant.application is None
 
     def show(self) -> None:
-        """The changes as a diff, with why; and what is amiss and stays."""
+        """Show the changes as a diff with reasons, and the remarks."""
         console = self._ports.console
         for part in Part:
             of_part = [change for change in self.changes if change.part is part]
             if of_part:
-                console.say(
-                    Message(
-                        "{doing} ({tenant}):",
-                        doing=self._doing(part),
-                        tenant=self._api.access.tenant,
-                    )
-                )
+                tenant = self._api.access.tenant
+                console.say(Message("{doing} ({tenant}):", doing=self._doing(part), tenant=tenant))
             for change in of_part:
                 console.setting(change.title, change.removed, change.added, change.why)
         for finding in self.remarks:
             console.finding(finding)
 
     def apply(self, keep: Keep = lambda _: None) -> tuple[Known, tuple[Finding, ...]]:
-        """Do it, part by part; returns what is known then, and what the tenant did not take.
+        """Make the changes; return what is then known, and a finding if some were not saved.
 
-        `keep` gets it as soon as the application exists, before anything else can go
-        wrong: of a new one, nobody else has the secret.
+        `keep` saves the secret of a new application before anything else can fail.
 
         Raises:
-            Failure: it stopped; the detail says what was done. The next run goes on from there.
+            Failure: it stopped; the detail says what was done.
         """
         done: list[str] = []
         for part in Part:
@@ -128,12 +120,12 @@ class Provisioning:
                     self.known = self._known()
                     keep(self.known)
             except Failure as failure:
-                raise _told(failure, doing, done) from None
+                raise _with_progress(failure, doing, done) from None
             except KeyboardInterrupt:
-                if self._ports.last_words:  # the .env is written, too
-                    told = Message("Done by now: {parts}.", parts=joined(", ", done))
-                    raise _continued(INTERRUPTED.failure(), told if done else "") from None
-                raise _told(INTERRUPTED.failure(), doing, done) from None
+                if self._ports.last_words:  # the .env is written
+                    so_far = Message("Done by now: {parts}.", parts=joined(", ", done))
+                    raise _continued(INTERRUPTED.failure(), so_far if done else "") from None
+                raise _with_progress(INTERRUPTED.failure(), doing, done) from None
         return self.known, self._read_back() if self.changes else ()
 
     def _apply(self, part: Part) -> None:
@@ -148,7 +140,6 @@ class Provisioning:
         self._ports.console.done(Message("The {part} is set up.", part=part.value))
 
     def _note_use(self) -> None:
-        """The application is as it shall be: the record of its URLs, too."""
         if (application := self._tenant.application) is not None:
             record = self._added_urls(application.client_id)
             record.after_adding(application.urls, self._wanted.urls)
@@ -159,8 +150,8 @@ class Provisioning:
             with self._ports.console.working("Reading back"):
                 self._tenant = self._api.read(self._wanted, client_id)
         except Failure as failure:
-            told = Message("Every change was made; only the look at them afterwards failed.")
-            raise _continued(failure, told) from None
+            so_far = Message("Every change was made; only the look at them afterwards failed.")
+            raise _continued(failure, so_far) from None
         rest = self._plan()
         if not rest:
             return ()
@@ -174,7 +165,6 @@ class Provisioning:
         return tuple(change for change in changes if change.field in URL_LISTS)
 
     def _known(self) -> Known:
-        """Return what is known, with the application's ID and secret if there is one."""
         known, application = self._job.known, self._tenant.application
         if application is None:
             return known
@@ -205,20 +195,18 @@ class Provisioning:
 
 
 def set_up_auth0(known: Known, env_file: Path, ports: Ports, keep: Keep) -> Known | None:
-    """Set the tenant up after asking; for `init`.
-
-    Returns:
-        What is known then, with Client ID and secret; None if the user did not want the changes.
+    """Set the tenant up, for `init`; return what is then known, None if the user declined.
 
     Raises:
-        Failure: it could not be done, or not to its end; the detail says what was done.
+        Failure: it stopped; the detail says what was done.
     """
     access = choose_access(known.domain or "", credentials(ports.environ), ports)
     provisioning = Provisioning(Job(known, env_file), access, ports)
     provisioning.show()
+    question = replace(MAKE_CHANGES, text=Message("Make these changes in Auth0?"))
     if not provisioning.changes:
         ports.console.done("Auth0 is set up already.")
-    elif ports.prompter is not None and not ports.prompter.confirm("Make these changes in Auth0?"):
+    elif not consent(question, ports, yes=True):
         return None
     complete, findings = provisioning.apply(keep)
     for finding in findings:
@@ -227,13 +215,12 @@ def set_up_auth0(known: Known, env_file: Path, ports: Ports, keep: Keep) -> Know
 
 
 def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
-    """Put LibreChat's new URLs in the place of those we added before; for `tunnel`.
+    """Replace LibreChat's old URLs in the tenant, for `tunnel`; return whether that was done.
 
-    Returns:
-        Whether the tenant has them now; False where no credential is at hand, or the user said no.
+    It is not without a credential or a Client ID, or if the user declined.
 
     Raises:
-        Failure: it could not be done.
+        Failure: it stopped; the detail says what was done.
     """
     given = credentials(ports.environ)
     if not is_at_hand(given, ports) or not known.client_id:
@@ -242,33 +229,26 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
     provisioning = Provisioning(Job(known, env_file, urls_only=True), access, ports)
     if provisioning.changes:
         provisioning.show()
-        prompter = ports.prompter
-        if prompter is not None and not prompter.confirm("Change the URLs in Auth0?"):
+        question = replace(MAKE_CHANGES, text=Message("Change the URLs in Auth0?"))
+        if not consent(question, ports, yes=True):
             return False
     _, findings = provisioning.apply()
     return not findings
 
 
-def _told(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
-    """The failure, and how far it came; what was refused was not done, what broke may have been."""
-    unsure = failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}
+def _with_progress(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
+    """Add what was done; after a lost connection or Ctrl-C the last change may have been made."""
     so_far = Message("nothing before it needed a change")
     if done:
         so_far = Message("done by now: {parts}", parts=joined(", ", done))
-    told = Message("It stopped at: {doing}, which is not changed; {so_far}.")
-    if unsure:
-        told = Message("It stopped at: {doing}, which may or may not be changed; {so_far}.")
-    return _continued(failure, told.filled(doing=doing, so_far=so_far))
+    stopped = Message("It stopped at: {doing}, which is not changed; {so_far}.")
+    if failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}:
+        stopped = Message("It stopped at: {doing}, which may or may not be changed; {so_far}.")
+    return _continued(failure, stopped.filled(doing=doing, so_far=so_far))
 
 
-def _continued(failure: Failure, told: str) -> Failure:
+def _continued(failure: Failure, so_far: str) -> Failure:
     finding = failure.finding
-    return Failure(
-        replace(
-            finding,
-            detail=sentences(finding.detail, told),
-            fix=sentences(
-                finding.fix, Message("The next run looks what there is and completes it.")
-            ),
-        )
-    )
+    next_run = Message("The next run looks what there is and completes it.")
+    detail, fix = sentences(finding.detail, so_far), sentences(finding.fix, next_run)
+    return Failure(replace(finding, detail=detail, fix=fix))

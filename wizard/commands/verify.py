@@ -1,7 +1,7 @@
-"""`verify`: proves what is in the `.env` by a real sign-in, judged as LibreChat will judge it.
+"""`verify`: tests the `.env` with a real sign-in, judged as LibreChat judges it.
 
-While LibreChat runs it holds the port that Auth0's answer comes to. Then the sign-in is looked at
-through LibreChat instead: what it sends to Auth0, held against the `.env`.
+A running LibreChat holds the port that Auth0 redirects to. Then `verify` compares what LibreChat
+sends to Auth0 with the `.env` instead.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NOT_SEEN = rule("LA014")
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What was given on the command line; "" where nothing was. `seconds` is how long to wait."""
+    """The options; "" for what was not given. `seconds` is the time to wait for the sign-in."""
 
     env_file: Path | None = None
     port: str = ""
@@ -48,7 +48,7 @@ class VerifyOptions:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """What came of it; `sign_in` is None where LibreChat was looked at instead, or nothing."""
+    """The result; `sign_in` is None if there was none."""
 
     settings: Settings
     findings: Sequence[Finding]
@@ -62,7 +62,7 @@ class VerifyResult:
         return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
-        """See `Result.as_json`; claims, no tokens."""
+        """Return the result as `--json` prints it; claims, no tokens."""
         return {
             "public_url": self.settings.public_url,
             "callback_url": self.settings.callback_url,
@@ -73,10 +73,10 @@ class VerifyResult:
 
 
 def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
-    """Prove it, after a look at what the file itself says and at the live tenant.
+    """Check the file and the live tenant, then sign in.
 
     Raises:
-        Failure: there is no usable `.env`, the port or the tunnel cannot be had, or nobody
+        Failure: the `.env` is not complete, the port is taken, the tunnel does not open, or nobody
             signed in.
     """
     store = env_store(options.env_file, ports)
@@ -84,7 +84,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     settings = settings_of(subject)
     if settings is None:
         raise NOT_SET_UP.failure(str(store.path))
-    # LibreChat would not get as far as the sign-in that is proved here.
+    # LibreChat would not get as far as a sign-in.
     errors = [each for each in diagnose(subject, FILE_CHECKS) if each.severity is Severity.ERROR]
     if errors:
         for finding in errors:
@@ -109,7 +109,6 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
 def _tunnel_options(
     options: VerifyOptions, env_file: Path, public_url: str, port: int, ports: Ports
 ) -> TunnelOptions:
-    """Return what to open where the public URL does not lead to the port."""
     name = options.tunnel or OpenedUrls(ports.state_dir, env_file).tunnel_for(public_url)
     return TunnelOptions(port, env_file, tunnel=name or NO_TUNNEL, known_url=public_url)
 
@@ -128,11 +127,8 @@ def _sign_in(
                 return
             opened = stack.enter_context(open_tunnel(tunnel, ports))
             if opened.url != settings.public_url:
-                raise URL_CHANGED.failure(
-                    Message(
-                        "{url} instead of {wanted}.", url=opened.url, wanted=settings.public_url
-                    )
-                )
+                detail = Message("{url} instead of {wanted}.")
+                raise URL_CHANGED.failure(detail.filled(url=opened.url, wanted=settings.public_url))
 
         return sign_in(
             settings, report, ports, tunnel.port, seconds=options.seconds, open_tunnel=reopen
@@ -142,7 +138,7 @@ def _sign_in(
 def _through_librechat(
     result: VerifyResult, subject: Subject, ports: Ports, port: int
 ) -> VerifyResult:
-    """What the running LibreChat sends to Auth0; one request, since it counts them."""
+    """Compare what LibreChat sends to Auth0; one request, because of its rate limit."""
     console = ports.console
     console.say(
         Message("LibreChat holds port {port}, so its own sign-in is looked at instead.", port=port)
