@@ -139,10 +139,11 @@ class HttpClient(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class Https:
     """`HttpClient` on urllib3.
 
-    Args:
+    Attributes:
         environ: `SSL_CERT_FILE` and the proxy variables.
         extra_ca: returns another CA to trust, a PEM file; called for each request.
         connect_timeout: in seconds.
@@ -150,22 +151,13 @@ class Https:
         max_bytes: of the body.
     """
 
-    def __init__(
-        self,
-        environ: Mapping[str, str] = os.environ,
-        *,
-        extra_ca: Callable[[], Path | None] = lambda: None,
-        connect_timeout: float = 10.0,
-        total_timeout: float = 30.0,
-        max_bytes: int = MAX_BODY_BYTES,
-    ) -> None:
-        self._environ = environ
-        self._extra_ca = extra_ca
-        self._connect_timeout = connect_timeout
-        self._total_timeout = total_timeout
-        self._max_bytes = max_bytes
-        self._pools: dict[tuple[str | None, Path | None], PoolManager] = {}
-        self._pools_lock = threading.Lock()
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    extra_ca: Callable[[], Path | None] = lambda: None
+    connect_timeout: float = 10.0
+    total_timeout: float = 30.0
+    max_bytes: int = MAX_BODY_BYTES
+    _pools: dict[tuple[str | None, Path | None], PoolManager] = field(default_factory=dict)
+    _pools_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def request(
         self,
@@ -188,7 +180,7 @@ class Https:
         if form is not None:
             content = urlencode(form)
             sent["Content-Type"] = "application/x-www-form-urlencoded"
-        deadline = time.monotonic() + self._total_timeout
+        deadline = time.monotonic() + self.total_timeout
         try:
             answer = self._pool(url).request(
                 method,
@@ -198,10 +190,10 @@ class Https:
                 redirect=False,
                 retries=False,
                 preload_content=False,
-                timeout=urllib3.Timeout(connect=self._connect_timeout, total=self._total_timeout),
+                timeout=urllib3.Timeout(connect=self.connect_timeout, total=self.total_timeout),
             )
             try:
-                return _read(answer, url, self._max_bytes)
+                return _read(answer, url, self.max_bytes)
             finally:
                 answer.close()
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -212,7 +204,7 @@ class Https:
     def _pool(self, url: str) -> PoolManager:
         import urllib3
 
-        proxy, extra_ca = key = self._proxy_for(url), self._extra_ca()
+        proxy, extra_ca = key = self._proxy_for(url), self.extra_ca()
         with self._pools_lock:
             if key not in self._pools:
                 context = self._ssl_context(url, extra_ca)
@@ -233,7 +225,7 @@ class Https:
         parts = urlsplit(url)
         if parts.hostname in LOOPBACK_HOSTS:
             return None
-        read = {name.lower(): value for name, value in self._environ.items()}
+        read = {name.lower(): value for name, value in self.environ.items()}
         bypass = proxy_bypass_environment(parts.netloc, {"no": read.get("no_proxy", "")})
         proxy = read.get(f"{parts.scheme}_proxy") or read.get("all_proxy")
         if not proxy or bypass:
@@ -241,9 +233,9 @@ class Https:
         return proxy if "://" in proxy else f"http://{proxy}"
 
     def _ssl_context(self, url: str, extra_ca: Path | None) -> ssl.SSLContext:
-        bundle = self._environ.get("SSL_CERT_FILE")
+        bundle = self.environ.get("SSL_CERT_FILE")
         try:
-            context = ssl_context(self._environ)
+            context = ssl_context(self.environ)
             if extra_ca is not None:
                 context.load_verify_locations(extra_ca)
         except OSError as error:  # ssl.SSLError is one

@@ -46,24 +46,32 @@ class Endpoint(Enum):
     REFRESH = auto()
 
 
-class Meaning(StrEnum):
-    """What an answer means."""
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The failed check and its rule."""
 
-    API_NOT_GRANTED = auto()
-    UNKNOWN_API = auto()
-    CALLBACK_MISMATCH = auto()
-    UNKNOWN_CLIENT = auto()
-    REFRESH_GRANT_OFF = auto()
-    CODE_GRANT_OFF = auto()
-    RESPONSE_TYPE_REFUSED = auto()
-    ORGANIZATION_REQUIRED = auto()
-    NO_CONNECTION = auto()
-    INTERACTION_REQUIRED = auto()
-    WRONG_SECRET = auto()
-    DENIED = auto()
-    LOGIN_REQUIRED = auto()
-    CONSENT_REQUIRED = auto()
-    INVALID_GRANT = auto()
+    blames: Check
+    rule: Rule
+
+
+class Meaning(Enum):
+    """What an answer means: the cause of an error, or a word for an answer of a working setup."""
+
+    API_NOT_GRANTED = Cause(Check.AUDIENCE, rule("LA233"))
+    UNKNOWN_API = Cause(Check.AUDIENCE, rule("LA232"))
+    CALLBACK_MISMATCH = Cause(Check.CALLBACK, rule("LA231"))
+    UNKNOWN_CLIENT = Cause(Check.CLIENT_ID, rule("LA230"))
+    REFRESH_GRANT_OFF = Cause(Check.REFRESH, rule("LA238"))
+    CODE_GRANT_OFF = Cause(Check.FLOW, rule("LA234"))
+    RESPONSE_TYPE_REFUSED = Cause(Check.FLOW, rule("LA235"))
+    ORGANIZATION_REQUIRED = Cause(Check.FLOW, rule("LA236"))
+    NO_CONNECTION = Cause(Check.FLOW, rule("LA239"))
+    WRONG_SECRET = Cause(Check.SECRET, rule("LA237"))
+    DENIED = Cause(Check.FLOW, rule("LA240"))
+    LOGIN_REQUIRED = "login"
+    CONSENT_REQUIRED = "consent"
+    INTERACTION_REQUIRED = "interaction"
+    INVALID_GRANT = "grant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +96,6 @@ NO_ERROR = OAuthError("", "")
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """The failed check and its rule."""
-
-    blames: Check
-    rule: Rule
-
-
-# The other meanings are answers of a working setup.
-CAUSES: Mapping[Meaning, Cause] = {
-    Meaning.API_NOT_GRANTED: Cause(Check.AUDIENCE, rule("LA233")),
-    Meaning.UNKNOWN_API: Cause(Check.AUDIENCE, rule("LA232")),
-    Meaning.CALLBACK_MISMATCH: Cause(Check.CALLBACK, rule("LA231")),
-    Meaning.UNKNOWN_CLIENT: Cause(Check.CLIENT_ID, rule("LA230")),
-    Meaning.REFRESH_GRANT_OFF: Cause(Check.REFRESH, rule("LA238")),
-    Meaning.CODE_GRANT_OFF: Cause(Check.FLOW, rule("LA234")),
-    Meaning.RESPONSE_TYPE_REFUSED: Cause(Check.FLOW, rule("LA235")),
-    Meaning.ORGANIZATION_REQUIRED: Cause(Check.FLOW, rule("LA236")),
-    Meaning.NO_CONNECTION: Cause(Check.FLOW, rule("LA239")),
-    Meaning.WRONG_SECRET: Cause(Check.SECRET, rule("LA237")),
-    Meaning.DENIED: Cause(Check.FLOW, rule("LA240")),
-}
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """One kind of answer: its endpoints, its error codes (any if empty), its description."""
 
@@ -123,7 +107,7 @@ class Row:
     @property
     def cause(self) -> Cause | None:
         """What is wrong; None for the answers of a working setup."""
-        return CAUSES.get(self.meaning)
+        return self.meaning.value if isinstance(self.meaning.value, Cause) else None
 
     def matches(self, error: OAuthError, endpoint: Endpoint) -> bool:
         """Return whether the answer is of this kind."""
@@ -140,7 +124,7 @@ class Row:
             ValueError: nothing is wrong.
         """
         if self.cause is None:
-            raise ValueError(f"{self.meaning} has no cause")
+            raise ValueError(f"{self.meaning.name} has no cause")
         finding = unexplained(error, settings, self.cause.rule)
         return replace(finding, fix=Message.of(finding.fix).filled(**_values(settings)))
 

@@ -32,10 +32,7 @@ from wizard.http import NetworkError
 from wizard.language import Message
 from wizard.rules import rule
 
-TOKEN_ENDED = rule("LA601")
 AT_THE_LIMIT = rule("LA603")
-CONFLICT = rule("LA604")
-RATE_LIMITED = rule("LA605")
 REFUSED = rule("LA606")
 NOT_UNDERSTOOD = rule("LA607")
 GONE = rule("LA608")
@@ -218,7 +215,7 @@ class _Answer:
         return [_Answer(_of_type(each, dict)) for each in _of_type(self.said.get(name), list)]
 
 
-_BY_STATUS = {401: TOKEN_ENDED, 404: GONE, 409: CONFLICT, 429: RATE_LIMITED}
+_BY_STATUS = {401: rule("LA601"), 404: GONE, 409: rule("LA604"), 429: rule("LA605")}
 
 
 def _failure(status: int, said: Json | None, secrets: Collection[str]) -> Failure:

@@ -158,11 +158,7 @@ def refresh_parameters(settings: Settings, refresh_token: str) -> dict[str, str]
 
     Source: librechat's buildOpenIDRefreshParams: OPENID_SCOPE and OPENID_REFRESH_AUDIENCE.
     """
-    form = {
-        "grant_type": "refresh_token",
-        "refresh_token": refresh_token,
-        "scope": settings.scope,
-    }
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "scope": settings.scope}
     audience = settings.audience
     return {**form, "audience": audience} if audience else form
 

@@ -6,9 +6,8 @@ import re
 import secrets
 from collections.abc import Sequence
 
-from wizard.auth0.live_checks import CheckResult
 from wizard.auth0.tokens import Judgement
-from wizard.findings import Finding, Outcome, Severity
+from wizard.findings import Outcome, Severity
 from wizard.http_server import Answer
 from wizard.language import Language, Message, sentences
 from wizard.templates import template
@@ -42,7 +41,7 @@ def judgement_page(judgement: Judgement, public_url: str, language: Language) ->
         lead=Message("LibreChat at {url} will sign people in with Auth0.", url=public_url)
         if good
         else Message("LibreChat would not sign people in. What to change is marked below."),
-        results=[_result(result) for result in judgement.results],
+        results=judgement.results,
         claims=[(name, values) for name, values in claims if values],
         footer=sentences("No token was stored.", _TO_THE_TERMINAL),
     )
@@ -67,7 +66,7 @@ def refusal_page(status: int, lead: Message, language: Language, *, is_over: boo
 def _page(status: int, language: Language, **page: object) -> Answer:
     nonce = secrets.token_urlsafe(16)
     html = template("sign-in-result.html.j2", language).render(
-        page={"results": (), "claims": (), **page}, nonce=nonce, segments=_segments
+        page={"results": (), "claims": (), **page}, nonce=nonce, marks=_MARKS, segments=_segments
     )
     headers = {"Content-Type": "text/html; charset=utf-8", **security_headers(nonce)}
     return Answer(status, html, headers)
@@ -87,27 +86,6 @@ def security_headers(nonce: str = "") -> dict[str, str]:
         "X-Frame-Options": "DENY",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
-    }
-
-
-def _result(result: CheckResult) -> dict[str, object]:
-    return {
-        "outcome": result.outcome.value,
-        "mark": _MARKS[result.outcome],
-        "title": result.title,
-        "detail": result.detail,
-        "findings": [_finding(finding) for finding in result.findings],
-    }
-
-
-def _finding(finding: Finding) -> dict[str, object]:
-    return {
-        "severity": finding.severity.value,
-        "rule": finding.rule.id,
-        "title": finding.rule.title,
-        "why": finding.rule.why,
-        "detail": finding.detail,
-        "fix": finding.fix,
     }
 
 

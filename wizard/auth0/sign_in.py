@@ -12,20 +12,25 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
 from wizard.auth0.callback_server import serve_callback
 from wizard.auth0.error_table import Check, Endpoint, OAuthError, explained
-from wizard.auth0.exchange import Attempt, Exchange
 from wizard.auth0.live_checks import CheckResult
-from wizard.auth0.probes import authorization_parameters, with_query
+from wizard.auth0.probes import (
+    authorization_parameters,
+    client_credentials,
+    code_parameters,
+    refresh_parameters,
+    with_query,
+)
 from wizard.auth0.redact import quoted
 from wizard.auth0.result_page import judgement_page, refusal_page, security_headers
-from wizard.auth0.tenant import Discovery, Jwk
-from wizard.auth0.tokens import Judgement
+from wizard.auth0.tenant import Discovery, Jwk, network_finding
+from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_tokens
 from wizard.clock import Clock, SystemClock
 from wizard.defaults import ENGLISH, LIBRECHAT_PORT
 from wizard.findings import Outcome
@@ -48,6 +53,54 @@ SECONDS_TO_STOP = 3.0
 TIMED_OUT = rule("LA432")
 REFUSED = rule("LA433")
 NO_FORWARDED_PROTO = rule("LA434")
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """The secrets of one authorization request (RFC 7636, OpenID Connect Core §2)."""
+
+    verifier: str = field(repr=False)
+    nonce: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """Gets tokens as LibreChat does, and judges them."""
+
+    settings: Settings
+    discovery: Discovery
+    keys: Sequence[Jwk]
+    http: HttpClient
+    clock: Clock
+
+    def judge(self, code: str, attempt: _Attempt) -> Judgement:
+        """Exchange the code, refresh the tokens, and judge both."""
+        try:
+            tokens = self._request(code_parameters(self.settings, code, attempt.verifier))
+        except NetworkError as error:
+            return Judgement((CheckResult.failed(Check.EXCHANGE, network_finding(error)),))
+        now = self.clock.now()
+        expected = Expected(self.settings, self.discovery, self.keys, attempt.nonce, now)
+        return judge_tokens(expected, tokens, self._refresh(tokens))
+
+    def _refresh(self, tokens: Tokens | OAuthError) -> Tokens | OAuthError | None:
+        if isinstance(tokens, OAuthError) or not tokens.refresh_token:
+            return None
+        if not self.settings.reuse_tokens:
+            return None
+        # Never revoked afterwards: Auth0 would delete the user's grant, and with it the sessions
+        # of a LibreChat that is in use.
+        try:
+            return self._request(refresh_parameters(self.settings, tokens.refresh_token))
+        except NetworkError as error:
+            trouble = error.trouble.value
+            return OAuthError("", Message("no answer came, {trouble}", trouble=trouble))
+
+    def _request(self, form: dict[str, str]) -> Tokens | OAuthError:
+        form |= client_credentials(self.settings, self.settings.client_secret)
+        headers = {"Accept": "application/json"}
+        endpoint = self.discovery.token_endpoint
+        return read_tokens(self.http.request("POST", endpoint, form=form, headers=headers))
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer to the visitor
@@ -81,13 +134,13 @@ class SignIn:
         self._settings = settings
         self._http = http
         self._clock = clock or SystemClock()
-        self._exchange = Exchange(settings, discovery, keys, http, self._clock)
+        self._exchange = _Exchange(settings, discovery, keys, http, self._clock)
         self._language = language or Language(ENGLISH)
         self._linger = linger
         self._key = secrets.token_urlsafe(16)
         self._identity = secrets.token_urlsafe(16)
         self._lock = threading.Lock()
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: dict[str, _Attempt] = {}
         self._used: set[str] = set()
         self._refusals: Counter[Message] = Counter()
         self._judgement: Judgement | None = None
@@ -168,7 +221,7 @@ class SignIn:
         if not hmac.compare_digest(given.get("key", "").encode(), self._key.encode()):
             raise _Refusal(403, Message("The link's key is missing or wrong."))
         state = secrets.token_urlsafe(32)
-        attempt = Attempt(verifier=secrets.token_urlsafe(48), nonce=secrets.token_urlsafe(32))
+        attempt = _Attempt(verifier=secrets.token_urlsafe(48), nonce=secrets.token_urlsafe(32))
         with self._lock:
             self._attempts[state] = attempt
             while len(self._attempts) > MOST_ATTEMPTS:
@@ -201,7 +254,7 @@ class SignIn:
         # Only then may the tunnel close.
         return replace(page, sent=self._page_sent.set)
 
-    def _claim(self, state: str) -> Attempt:
+    def _claim(self, state: str) -> _Attempt:
         """Return the attempt of that state, once."""
         with self._lock:
             if self._judgement is not None:

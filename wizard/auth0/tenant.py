@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from wizard.auth0.redact import quoted
 from wizard.auth0.retry import http_date
 from wizard.clock import Clock
-from wizard.findings import Finding, Rule
+from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message
 from wizard.rules import rule
@@ -22,13 +22,6 @@ ACCEPTED_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 SHORTEST_KEY_BITS = 2048  # of openid-client
 CLOCK_TOLERANCE = 60.0
 
-NO_NAME = rule("LA200")
-REFUSED = rule("LA201")
-TIMED_OUT = rule("LA202")
-UNTRUSTED = rule("LA203")
-TLS_FAILED = rule("LA204")
-PROXY_REFUSED = rule("LA205")
-BROKEN = rule("LA206")
 NO_TENANT = rule("LA207")
 NO_ISSUER = rule("LA208")
 PORTAL = rule("LA209")
@@ -42,21 +35,19 @@ KEYS_UNREADABLE = rule("LA216")
 NO_USABLE_KEY = rule("LA217")
 NO_END_SESSION = rule("LA218")
 WRONG_CLOCK = rule("LA219")
-CERTIFICATE_TIME = rule("LA220")
 TENANT_BUSY = rule("LA221")
 SECRET_KEPT = rule("LA222")
-
-_BY_TROUBLE: Mapping[Trouble, Rule] = {
-    Trouble.NAME: NO_NAME,
-    Trouble.REFUSED: REFUSED,
-    Trouble.TIMEOUT: TIMED_OUT,
-    Trouble.UNTRUSTED: UNTRUSTED,
-    Trouble.WRONG_NAME: UNTRUSTED,
-    Trouble.WRONG_TIME: CERTIFICATE_TIME,
-    Trouble.TLS: TLS_FAILED,
-    Trouble.PROXY: PROXY_REFUSED,
-    Trouble.DROPPED: BROKEN,
-    Trouble.TOO_LARGE: BROKEN,
+_BY_TROUBLE = {
+    Trouble.NAME: rule("LA200"),
+    Trouble.REFUSED: rule("LA201"),
+    Trouble.TIMEOUT: rule("LA202"),
+    Trouble.UNTRUSTED: rule("LA203"),
+    Trouble.WRONG_NAME: rule("LA203"),
+    Trouble.WRONG_TIME: rule("LA220"),
+    Trouble.TLS: rule("LA204"),
+    Trouble.PROXY: rule("LA205"),
+    Trouble.DROPPED: rule("LA206"),
+    Trouble.TOO_LARGE: rule("LA206"),
 }
 
 
@@ -204,7 +195,7 @@ def _no_metadata(answer: Response, domain: str) -> Finding:
             Message("{url} redirects to {target}.", url=quoted(answer.url), target=target)
         )
     if status == 407:
-        return PROXY_REFUSED.finding(detail)
+        return _BY_TROUBLE[Trouble.PROXY].finding(detail)
     if status == 404:
         return (NO_TENANT if is_tenant_domain(domain) else NO_ISSUER).finding(detail)
     if _is_custom(domain) and _is_waiting_edge(answer):

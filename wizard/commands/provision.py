@@ -119,18 +119,17 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
         ports.console.say(Message("Its Client ID and secret then go into {file}.", file=store.path))
     elif change.changes:
         show(change, ports)
-    wanted = provisioning.changes or result.env_changes
-    if not wanted:
+    if not (provisioning.changes or result.env_changes):
         ports.console.done("Nothing to do: Auth0 and the .env are as LibreChat needs them.")
     elif not may_write(change, MAKE_CHANGES, ports, yes=options.yes, dry_run=options.dry_run):
         return result
-    return _applied(result, provisioning, writer, is_shown=not creates, is_wanted=bool(wanted))
+    return _applied(result, provisioning, writer)
 
 
 def _settled(
     options: ProvisionOptions, folder: Folder, ports: Ports
 ) -> tuple[ProvisionOptions, Sequence[Finding]]:
-    """Return the options as far as this LibreChat can do them, and what that leaves out."""
+    """Return the options without token reuse where this LibreChat cannot do it, and the notes."""
     reuse, remarks = settled_reuse(
         folder.version, wanted=options.reuse_tokens, insists=options.insists_on_reuse
     )
@@ -140,32 +139,31 @@ def _settled(
 
 
 def _applied(
-    result: ProvisionResult,
-    provisioning: Provisioning,
-    writer: _EnvWriter,
-    *,
-    is_shown: bool,
-    is_wanted: bool,
+    result: ProvisionResult, provisioning: Provisioning, writer: _EnvWriter
 ) -> ProvisionResult:
+    creates, ports = provisioning.creates_application, writer.ports
     written = Written()
     changed: list[str] = []
 
     def keep(known: Known) -> None:
         nonlocal written
         change = writer.change(known)
-        if change.changes:
-            written = writer.write(change, is_shown=is_shown)
-            changed.extend(change.names)
+        if not change.changes:
+            return
+        if creates:
+            show(change, ports)
+        written = save(change, ports)
+        changed.extend(change.names)
 
     known, findings = provisioning.apply(keep)
-    report = check_values(writer.settings(known), writer.ports)
+    report = check_values(writer.settings(known), ports)
     return replace(
         result,
         client_id=known.client_id,
         env_changes=changed,
         backup=written.backup,
         findings=(*result.findings, *findings, *report.findings),
-        applied=is_wanted,
+        applied=bool(provisioning.changes or result.env_changes),
         checks=report.results,
     )
 
@@ -186,12 +184,6 @@ class _EnvWriter:
         """Return the change of the `.env`."""
         port = port_in(self.folder.values)
         return self.folder.change(self.settings(known), port, self.ports)
-
-    def write(self, change: EnvChange, *, is_shown: bool) -> Written:
-        """Write the change, after showing it if needed."""
-        if not is_shown:
-            show(change, self.ports)
-        return save(change, self.ports)
 
 
 def _known(options: ProvisionOptions, given: Credentials, folder: Folder, ports: Ports) -> Known:
