@@ -1,4 +1,4 @@
-"""What is known of a setup, each value parsed once, where it came in."""
+"""The known values of a setup, parsed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The values that a setup needs; None where one is not known."""
+    """The values of a setup; None where one is not known."""
 
     domain: str | None = None
     client_id: str | None = None
@@ -41,34 +41,28 @@ class Known:
         Raises:
             ValueError: a value is missing.
         """
-        if self.domain is None or self.client_id is None or self.public_url is None:
+        domain, client_id, url = self.domain, self.client_id, self.public_url
+        if domain is None or client_id is None or url is None:
             raise ValueError("the setup is not complete")
         audiences = self.audiences or () if reuse_tokens else ()
-        return Settings(
-            self.domain,
-            self.client_id,
-            self.client_secret,
-            audiences,
-            self.public_url,
-            reuse_tokens,
-        )
+        return Settings(domain, client_id, self.client_secret, audiences, url, reuse_tokens)
 
     def value(self, name: str) -> object:
-        """Return the value of that field."""
+        """Return the value of a field."""
         return getattr(self, name)
 
     def having(self, name: str, value: object) -> Known:
-        """Return the same values, and this one."""
+        """Return the values with this one."""
         return replace(self, **{name: value})  # type: ignore[arg-type]
 
     def or_else(self, other: Known) -> Known:
-        """Return these values, and the other's where one of these is not known."""
+        """Return the values, and the other's where one is not known."""
         missing = [each.name for each in fields(self) if self.value(each.name) is None]
         return replace(self, **{name: other.value(name) for name in missing})  # type: ignore[arg-type]
 
 
 def known_in(values: Mapping[str, str]) -> Known:
-    """Return what an `.env` with these values says; what cannot be right is not known."""
+    """Return the values of an `.env`, without invalid ones."""
     return Known(
         domain=_if_valid(parse_domain, values.get("OPENID_ISSUER", "")),
         client_id=_if_valid(parse_client_id, values.get("OPENID_CLIENT_ID", "")),

@@ -1,7 +1,7 @@
-"""The values the wizard asks for: validated, normalised, and what follows from them.
+"""Validates and normalises the values of a setup, and derives others from them.
 
-Each `parse_*` takes what a person typed or pasted and returns the value as it is written, or
-raises `InvalidValue` with a reason that can be shown beside the prompt.
+Each `parse_*` takes typed or pasted text and returns the value as it is written to the `.env`, or
+raises `InvalidValue` with a reason for the user.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _RESERVED_NAMES = {
 
 
 class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the user
-    """The value cannot be right; `reason` says why and what is expected."""
+    """The value is invalid; `reason` says why and what is expected."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -54,7 +54,7 @@ class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the u
 
 
 def parse_domain(text: str) -> str:
-    """The tenant's host, lower-case, with a port if it is not 443: `dev-abc.us.auth0.com`."""
+    """Return the tenant's host, lower-case, with a port if it is not 443."""
     value = text.strip()
     _require(value, Message("Enter the domain, for example {example}.", example=_EXAMPLE_DOMAIN))
     if value.lower().startswith("http://"):
@@ -96,7 +96,7 @@ def parse_domain(text: str) -> str:
 
 
 def parse_client_id(text: str) -> str:
-    """The application's client ID as Auth0 shows it."""
+    """Return the client ID."""
     value = text.strip()
     _require(value, Message("Enter the Client ID; it stands under the domain."))
     _refuse_hidden_or_placeholder(value, "Client ID")
@@ -110,12 +110,12 @@ def parse_client_id(text: str) -> str:
 
 
 def looks_like_client_secret(value: str) -> bool:
-    """Whether it is clearly a client secret of Auth0's, by length and alphabet."""
+    """Return whether it has the length and alphabet of Auth0's client secrets."""
     return _CLIENT_SECRET.fullmatch(value) is not None
 
 
 def parse_client_secret(text: str, *, client_id: str = "") -> str:
-    """The application's client secret; surrounding white space is a paste's and goes."""
+    """Return the client secret."""
     value = text.strip()
     _require(value, Message("Enter the Client Secret; it stands under the Client ID."))
     if is_mask(value):
@@ -129,17 +129,14 @@ def parse_client_secret(text: str, *, client_id: str = "") -> str:
 
 
 def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
-    """The API identifiers, comma-separated; LibreChat asks for the first of them.
-
-    Each is kept byte for byte, since Auth0 compares it so: a trailing slash matters.
-    """
+    """Return the comma-separated API identifiers; Auth0 compares them exactly."""
     values = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     _require(
         "".join(values),
         Message("Enter the API's Identifier, for example https://api.librechat.ai."),
     )
     for value in values:
-        # Spaces are odd in an identifier, yet Auth0 takes them.
+        # Auth0 allows spaces in an identifier.
         _refuse_hidden_or_placeholder(value.replace(" ", ""), "API identifier")
         if len(value) > API_IDENTIFIER_MAX_LENGTH:
             raise InvalidValue(
@@ -153,7 +150,7 @@ def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
 
 
 def parse_public_url(text: str) -> str:
-    """The HTTPS origin at which browsers reach LibreChat: no path, no trailing slash."""
+    """Return the HTTPS origin at which browsers reach LibreChat, without a slash."""
     value = text.strip()
     _require(value, Message("Enter the public URL, for example https://chat.example.com."))
     if value.lower().startswith("http://"):
@@ -181,7 +178,7 @@ def parse_public_url(text: str) -> str:
 
 
 def parse_port(text: str) -> int:
-    """A TCP port."""
+    """Return a TCP port."""
     value = text.strip()
     if not (re.fullmatch(r"[0-9]{1,5}", value) and 1 <= int(value) <= 65535):
         raise InvalidValue("A port is a number from 1 to 65535; LibreChat's is 3080.")
@@ -189,7 +186,7 @@ def parse_port(text: str) -> int:
 
 
 def port_in(values: Mapping[str, str]) -> int:
-    """The port on which a LibreChat with these variables listens."""
+    """Return the port of a LibreChat with these variables."""
     try:
         return parse_port(values.get("PORT", ""))
     except InvalidValue:
@@ -197,28 +194,28 @@ def port_in(values: Mapping[str, str]) -> int:
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether the value is a stand-in copied from documentation, or the dots of a hidden one."""
+    """Return whether the value is a placeholder, or the dots of a hidden one."""
     return is_mask(value) or _PLACEHOLDER.fullmatch(value.strip()) is not None
 
 
 def is_mask(value: str) -> bool:
-    """Whether the value is the dots that hide a secret, copied in its place."""
+    """Return whether the value is the dots that the dashboard shows for a secret."""
     return _MASK.match(value.strip()) is not None
 
 
 def is_tenant_domain(domain: str) -> bool:
-    """Whether Auth0 gave out the domain; False for custom domains and other servers."""
+    """Return whether it is a tenant's own domain, not a custom one or another server."""
     return bool(_TENANT.match(domain))
 
 
 def is_loopback(url: str) -> bool:
-    """Whether only this machine reaches the URL."""
+    """Return whether only this machine reaches the URL."""
     host = host_of(url)
     return host in LOOPBACK_HOSTS or host.endswith(".localhost")
 
 
 def host_of(url: str) -> str:
-    """The URL's host in lower case, "" where it is no URL."""
+    """Return the URL's host in lower case, "" for an invalid URL."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -226,7 +223,7 @@ def host_of(url: str) -> str:
 
 
 def issuer_of(domain: str) -> str:
-    """Return `OPENID_ISSUER`; LibreChat's client accepts it with and without a trailing slash."""
+    """Return `OPENID_ISSUER`; LibreChat accepts it with and without a trailing slash."""
     return f"https://{domain}"
 
 
@@ -235,13 +232,10 @@ class Settings:
     """A complete setup of LibreChat with Auth0.
 
     Attributes:
-        domain: the tenant's, or a custom one.
-        client_id: the application's.
         client_secret: None for a public client.
-        audiences: API identifiers; LibreChat sends the first. Empty where tokens are not reused.
-        public_url: where browsers reach LibreChat.
-        reuse_tokens: whether LibreChat's sessions live on Auth0's tokens.
-        own_scope: what an `.env` asks for, None for what it needs.
+        audiences: API identifiers, of which LibreChat sends the first; empty without token reuse.
+        reuse_tokens: whether LibreChat uses Auth0's tokens for its sessions.
+        own_scope: the scope of an `.env`, None for the default.
     """
 
     domain: str
@@ -264,7 +258,7 @@ class Settings:
 
     @property
     def scope(self) -> str:
-        """What LibreChat asks for; a refresh token comes only with `offline_access`."""
+        """`OPENID_SCOPE`; Auth0 issues a refresh token only with `offline_access`."""
         if self.own_scope:
             return self.own_scope
         base = "openid profile email"
@@ -272,7 +266,7 @@ class Settings:
 
     @property
     def callback_url(self) -> str:
-        """`DOMAIN_SERVER` and the path of LibreChat's route."""
+        """The callback URL that LibreChat sends."""
         return f"{self.public_url}{CALLBACK_PATH}"
 
     @property
@@ -292,10 +286,7 @@ NO_URLS: Urls = dict.fromkeys(URL_LISTS, ())
 
 
 def urls_of(public_url: str) -> Urls:
-    """Return what an application must list for a LibreChat at that URL.
-
-    After a logout LibreChat returns to the first of the logout URLs; Auth0 compares it exactly.
-    """
+    """Return the URLs that the application must list; LibreChat uses the first logout URL."""
     return {
         "callbacks": (f"{public_url}{CALLBACK_PATH}",),
         "allowed_logout_urls": (f"{public_url}{LOGOUT_PATH}", public_url),
@@ -355,7 +346,7 @@ def _split(url: str) -> SplitResult:
 
 
 def _authority(parts: SplitResult) -> str:
-    """Host and port, normalised; the default port goes."""
+    """Return host and port, normalised, without the default port."""
     host = (parts.hostname or "").rstrip(".")
     port = "" if parts.port in {None, 443} else f":{parts.port}"
     if ":" in host:
@@ -365,12 +356,10 @@ def _authority(parts: SplitResult) -> str:
     except UnicodeError:
         raise InvalidValue(Message("{host} is not a host name.", host=host)) from None
     labels = host.split(".")
+    if not host:
+        raise InvalidValue("That is not a host name.")
     if not all(_HOST_LABEL.match(label) for label in labels) or len(host) > 253:
-        raise InvalidValue(
-            Message("{host} is not a host name.", host=host)
-            if host
-            else Message("That is not a host name.")
-        )
+        raise InvalidValue(Message("{host} is not a host name.", host=host))
     if labels[-1].isdecimal():
         return f"{_ip_address(host)}{port}"
     if len(labels) == 1 and host != "localhost":

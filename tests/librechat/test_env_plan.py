@@ -105,7 +105,6 @@ def test_our_example_has_the_shape_of_librechats() -> None:
 def test_a_new_file_from_the_example_is_complete() -> None:
     made = plan()
     values = made.after.values()
-    assert made.is_new
     assert {name: values[name] for name in WRITTEN} == WRITTEN
     for name in FRESH:
         assert VARIABLES[name].accepts(values[name])
@@ -162,7 +161,6 @@ def test_the_second_run_changes_nothing(example: str | None, reuse: bool, url: s
     second = plan(first.after.text, settings=settings)
     assert second.changes == ()
     assert second.after.text == first.after.text
-    assert not second.is_new
 
 
 def test_our_template_serves_where_there_is_no_example() -> None:
@@ -180,7 +178,6 @@ def test_our_template_serves_where_there_is_no_example() -> None:
 @pytest.mark.parametrize("existing", ["", " \n\r\n"])
 def test_an_empty_file_is_as_none(existing: str) -> None:
     assert plan(existing).after.text == plan().after.text
-    assert plan(existing).is_new
 
 
 def test_the_port_that_was_asked_for_is_written_in_a_new_file_only() -> None:

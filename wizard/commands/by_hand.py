@@ -1,4 +1,4 @@
-"""Shows what to do in Auth0's dashboard by hand."""
+"""Shows the steps in Auth0's dashboard."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from wizard.ui.prompts import Choice
 def show_dashboard_steps(
     public_url: str, ports: Ports, *, reuse_tokens: bool, offer_to_do_it: bool
 ) -> bool:
-    """What to create in the dashboard, with the exact lines to paste.
-
-    Returns whether the user would rather have the wizard do it, if that is offered.
-    """
+    """Show the steps and the lines to paste; return whether the wizard must do them instead."""
     console = ports.console
     lines = {URL_LISTS[name]: ", ".join(urls) for name, urls in urls_of(public_url).items()}
     if ports.prompter is None:

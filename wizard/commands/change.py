@@ -1,4 +1,4 @@
-"""The one way to change an `.env`: show, ask, back up, write, tell. `consent` asks for the rest."""
+"""Changes an `.env`: shows the diff, asks, backs up, writes and reports. All commands use it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ OLD_ONE_KEPT = Message("The old one is in {backup}; librechat-auth0 init --undo 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """How a command asks before it changes something, and what it says where it does not.
+    """The texts of a confirmation.
 
     Attributes:
-        text: the question, for who can be asked.
-        default: the answer of Enter.
-        declined: said after a no.
-        dry_run: said where `--dry-run` is given.
-        missing: what is wrong where nobody can be asked and there is no `--yes`.
-        fix: what to do about that.
+        default: the answer to Enter.
+        declined: printed after a no.
+        dry_run: printed for `--dry-run`.
+        missing: the error without a terminal and without `--yes`.
+        fix: its fix.
     """
 
     text: str = Message("Write these changes?")
@@ -45,12 +44,8 @@ class EnvChange:
     """A planned change of an `.env`.
 
     Attributes:
-        store: the file.
-        content: its bytes as they were read, None where there is no file.
-        before: what the diff compares with: the file, or the text that a new file starts from.
-        after: what is to be written.
-        changes: what differs, by variable.
-        findings: what to know of the result.
+        content: the file's bytes as they were read, None where there is no file.
+        before: the file, or the text that a new file starts from.
     """
 
     store: EnvStore
@@ -62,13 +57,13 @@ class EnvChange:
 
     @property
     def names(self) -> list[str]:
-        """The variables that change, each once."""
+        """The changed variables, each once."""
         return list(dict.fromkeys(change.name for change in self.changes))
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a change; `backup` is the old file, None where there was none."""
+    """Whether a change was written, and the old file's backup, None for a new file."""
 
     done: bool = False
     backup: Path | None = None
@@ -77,10 +72,10 @@ class Written:
 def change_env(
     change: EnvChange, question: Question, ports: Ports, *, yes: bool, dry_run: bool
 ) -> Written:
-    """Show the change, and write it if that is wanted.
+    """Show the change, ask, and write it.
 
     Raises:
-        Failure: nobody can be asked where somebody must be, or the file cannot be written.
+        Failure: the question needs a terminal, or the file cannot be written.
     """
     show(change, ports)
     if not may_write(change, question, ports, yes=yes, dry_run=dry_run):
@@ -89,7 +84,7 @@ def change_env(
 
 
 def show(change: EnvChange, ports: Ports) -> None:
-    """Show every line that goes or comes, secrets masked, the findings, and who can read it."""
+    """Print the diff with secrets masked, the findings, and who loses access to the file."""
     ports.console.hide(secrets_in(change.before, change.after))
     ports.console.say(CHANGES_TO.filled(file=change.store.path))
     ports.console.diff(masked_diff(change.before, change.after, change.changes))
@@ -103,13 +98,10 @@ def show(change: EnvChange, ports: Ports) -> None:
 def may_write(
     change: EnvChange, question: Question, ports: Ports, *, yes: bool, dry_run: bool
 ) -> bool:
-    """Whether the change, which the user has seen, is to be written.
-
-    Where it removes lines that LibreChat reads as a part of a value, that is a question of its
-    own, and no `--yes` answers it.
+    """Ask whether to write the change that was shown; `--yes` never confirms removed lines.
 
     Raises:
-        Failure: nobody can be asked.
+        Failure: the question needs a terminal.
     """
     if finding := removed_lines(change.changes):
         if ports.prompter is None:
@@ -126,10 +118,10 @@ def may_write(
 
 
 def consent(question: Question, ports: Ports, *, yes: bool, dry_run: bool = False) -> bool:
-    """Whether to go on: the user's answer, or `--yes` where nobody can be asked.
+    """Return the user's answer, or `--yes` without a terminal.
 
     Raises:
-        Failure: nobody can be asked, and there is no `--yes`.
+        Failure: there is no terminal and no `--yes`.
     """
     if dry_run:
         ports.console.done(question.dry_run)
@@ -145,10 +137,10 @@ def consent(question: Question, ports: Ports, *, yes: bool, dry_run: bool = Fals
 
 
 def save(change: EnvChange, ports: Ports) -> Written:
-    """Back the file up, write it, and say so.
+    """Back up and write the file.
 
     Raises:
-        Failure: the file is not as it was read any more, or cannot be written.
+        Failure: the file has changed since it was read, or cannot be written.
     """
     backup = change.store.save(change.content, change.after.to_bytes())
     ports.console.done(change.store.written)

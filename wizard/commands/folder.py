@@ -1,4 +1,4 @@
-"""Which LibreChat folder and which `.env` `init` works on."""
+"""Finds the LibreChat folder and the `.env` to work on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_FOLDER = rule("LA008")
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The checkout, its `.env` as it was found (None where there is none), what to say of them."""
+    """The checkout, its `.env` (`existing` is None where there is none), and their findings."""
 
     checkout: Checkout
     store: EnvStore
@@ -35,7 +35,7 @@ class Folder:
 
     @property
     def values(self) -> dict[str, str]:
-        """What LibreChat reads in the `.env`."""
+        """The values of the `.env`."""
         return EnvFile.from_bytes(self.existing).values() if self.existing else {}
 
     @property
@@ -51,11 +51,7 @@ class Folder:
         ports: Ports,
         variables: Mapping[str, str] | None = None,
     ) -> EnvChange:
-        """Return the change that makes the `.env` complete; see `plan_env`.
-
-        Raises:
-            Failure: a value cannot be written, or a file cannot be read or edited safely.
-        """
+        """Return the change that makes the `.env` complete, as `plan_env` does."""
         plan = plan_env(
             settings,
             self.existing,
@@ -65,13 +61,11 @@ class Folder:
             version=self.version,
             variables=variables,
         )
-        return EnvChange(
-            self.store, self.existing, plan.before, plan.after, plan.changes, plan.findings
-        )
+        return EnvChange(self.store, self.existing, *plan)
 
 
 def find_folder(env_file: Path | None, ports: Ports) -> Folder:
-    """The folder of the file that was named, else the nearest one of LibreChat's, else the user's.
+    """Return the folder of the given file, else the nearest LibreChat folder, else the current one.
 
     Raises:
         Failure: the folder does not exist, or the file cannot be read.
@@ -91,7 +85,7 @@ def find_folder(env_file: Path | None, ports: Ports) -> Folder:
 
 
 def tell_folder(folder: Folder, findings: Iterable[Finding], ports: Ports) -> None:
-    """What was found, and what will become of the file."""
+    """Print what was found, and what happens to the file."""
     console = ports.console
     for finding in findings:
         console.finding(finding)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.by_hand import show_dashboard_steps
-from wizard.commands.change import Question, change_env
+from wizard.commands.change import Question, Written, change_env
 from wizard.commands.choose_tunnel import (
     OpenTunnel,
     TunnelOptions,
@@ -59,16 +59,16 @@ AFTER_A_FAILED_CHECK = (
 
 @dataclass(frozen=True, slots=True)
 class InitResult:
-    """What was done."""
+    """What a run of `init` did."""
 
     env_file: Path
     settings: Settings
-    changed: Sequence[str]
     findings: Sequence[Finding]
-    checks: Sequence[CheckResult] = ()
+    checks: Sequence[CheckResult]
+    changed: Sequence[str] = ()
     backup: Path | None = None
     written: bool = False
-    is_complete: bool = False
+    is_up_to_date: bool = False
     sign_in: Judgement | None = None
 
     @property
@@ -76,13 +76,7 @@ class InitResult:
         """FINDINGS if a check found an error, TENANT if the tenant could not be reached."""
         return exit_code_of(self.findings)
 
-    @property
-    def is_up_to_date(self) -> bool:
-        """Whether the .env is up to date, by this run or before it."""
-        return self.written or (self.is_complete and not self.changed)
-
     def as_json(self) -> dict[str, object]:
-        """See `Result.as_json`; names of variables only."""
         return {
             "env_file": str(self.env_file),
             "backup": str(self.backup) if self.backup else None,
@@ -99,20 +93,16 @@ class InitResult:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run is: what it knows and what it has done.
+    """The state of a run.
 
     Attributes:
-        folder: the checkout and its `.env` as it was found.
-        port: LibreChat's.
-        known: what needs no question any more.
-        offered: what questions offer: the answers of an interrupted run, and the `.env`.
-        tunnel: how browsers reach LibreChat.
-        variables: what else to write into the `.env`.
-        report: the live checks; None where they were not run.
+        known: values that need no question any more.
+        offered: defaults of the questions, from an interrupted run and the `.env`.
+        variables: further variables for the `.env`.
+        report: the live checks, None where they were not run.
         insists: whether to write although a check found an error.
         is_auth0_set_up: whether this run changed the tenant.
-        is_over: whether the steps that are left have nothing to do.
-        result: what is to be reported.
+        is_over: whether the remaining steps are skipped.
     """
 
     options: InitOptions
@@ -127,30 +117,32 @@ class Progress:
     insists: bool = False
     is_auth0_set_up: bool = False
     is_over: bool = False
-    result: InitResult | None = None
+    written: InitResult | None = None
 
     @property
     def settings(self) -> Settings:
         """The complete setup."""
         return self.known.settings(reuse_tokens=self.options.reuse_tokens)
 
+    @property
+    def result(self) -> InitResult:
+        """What to report now."""
+        checks = self.report.results if self.report else ()
+        path = self.folder.store.path
+        return self.written or InitResult(path, self.settings, self.findings, checks)
+
     def keep(self, known: Known, ports: Ports) -> Progress:
-        """Return the progress with these values; where somebody was asked, save them."""
+        """Return the progress with these values; save them if the user was asked."""
         if ports.prompter is not None and known != self.known:
             _saved_answers(self, ports).keep(known)
         return replace(self, known=known)
 
 
 def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
-    """Set LibreChat up, and keep the tunnel open as long as the user works.
-
-    Args:
-        options: what was asked for.
-        ports: what may be touched.
-        report: called with the result before the tunnel is kept open.
+    """Set LibreChat up, report the result, then keep the tunnel open.
 
     Raises:
-        Failure: it could not be done; the `.env` is as it was.
+        Failure: the setup failed; the `.env` is unchanged.
     """
     with ExitStack() as stack:
         progress = _begin(options, ports)
@@ -161,7 +153,7 @@ def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
             if ports.last_words:
                 raise
             raise INTERRUPTED.failure(_what_was_done(progress)) from None
-        result = progress.result or _result(progress)
+        result = progress.result
         report(result)
         holds = options.hold and not options.dry_run and result.is_up_to_date
         if holds and progress.tunnel is not None:
@@ -171,7 +163,7 @@ def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
 
 
 def _steps(stack: ExitStack) -> Sequence[Step[Progress]]:
-    """Return the steps in the order in which the user sees them; the stack closes the tunnel."""
+    """Return the steps in their order; the stack closes the tunnel."""
     return (
         Step(Message("LibreChat"), _look_at_folder),
         Step(Message("An HTTPS address"), partial(_open_tunnel, stack)),
@@ -184,10 +176,10 @@ def _steps(stack: ExitStack) -> Sequence[Step[Progress]]:
 
 
 def _begin(options: InitOptions, ports: Ports) -> Progress:
-    """Return what the options and the `.env` say.
+    """Read the options and the `.env`.
 
     Raises:
-        Failure: an option cannot be right, or the file cannot be read.
+        Failure: an option is invalid, or the file cannot be read.
     """
     known = given_values(options)
     named_tunnel(options.tunnel)
@@ -213,9 +205,9 @@ def _look_at_folder(progress: Progress, ports: Ports) -> Progress:
 
 
 def _resumed(progress: Progress, ports: Ports) -> Known:
-    """Return the answers of an interrupted run, if the user wants to go on with them."""
-    drafts = _saved_answers(progress, ports)
-    answers = drafts.load()
+    """Return the answers of an interrupted run if the user wants to resume it."""
+    saved = _saved_answers(progress, ports)
+    answers = saved.load()
     if answers == Known() or ports.prompter is None:
         return Known()
     shown = ", ".join(filter(None, (answers.public_url, answers.domain, answers.client_id)))
@@ -224,12 +216,12 @@ def _resumed(progress: Progress, ports: Ports) -> Known:
     )
     if ports.prompter.confirm(question):
         return answers
-    drafts.forget()
+    saved.forget()
     return Known()
 
 
 def _open_tunnel(stack: ExitStack, progress: Progress, ports: Ports) -> Progress:
-    stack.close()  # of the step's last run
+    stack.close()  # when the user came back to this step
     options = progress.options
     request = TunnelOptions(
         port=progress.port,
@@ -246,7 +238,7 @@ def _open_tunnel(stack: ExitStack, progress: Progress, ports: Ports) -> Progress
 
 
 def _prepare_auth0(progress: Progress, ports: Ports) -> Progress:
-    """By the user in the dashboard, or by the Management API; then the values are known."""
+    """Have Auth0 set up by hand, or by the Management API, which gives the values too."""
     options = progress.options
     offered = not options.public_client and not options.offline
     while show_dashboard_steps(
@@ -267,7 +259,6 @@ def _prepare_auth0(progress: Progress, ports: Ports) -> Progress:
 
 
 def _set_up_auth0(progress: Progress, ports: Ports) -> Progress:
-    """Have the wizard do it; the values are known then, if the user agreed."""
     from wizard.commands.provisioning import set_up_auth0
 
     wanted = progress
@@ -300,7 +291,7 @@ def _ask_for_values(progress: Progress, ports: Ports) -> Progress:
 
 
 def _prove(progress: Progress, ports: Ports) -> Progress:
-    """Prove the values, or take them as the user insists on them."""
+    """Check the values against the tenant, until they are right or the user insists."""
     console, prompter = ports.console, ports.prompter
     progress = _judge_version(progress, ports)
     if progress.options.offline:
@@ -331,7 +322,7 @@ def _judge_version(progress: Progress, ports: Ports) -> Progress:
 
 
 def _ask_again(progress: Progress, ports: Ports) -> Progress:
-    """Ask for all values, and offer what was answered before."""
+    """Ask for all values again, with the current ones as defaults."""
     answered = replace(
         progress, known=Known(public_url=progress.known.public_url), offered=progress.known
     )
@@ -339,7 +330,7 @@ def _ask_again(progress: Progress, ports: Ports) -> Progress:
 
 
 def _unless_refused(progress: Progress, ports: Ports) -> Progress:
-    """Return the progress; it is over where an error forbids to write."""
+    """End the run if a check found an error, unless the user insists on writing."""
     insists = progress.insists or progress.options.force
     if insists or exit_code_of(progress.findings) is ExitCode.OK:
         return progress
@@ -350,29 +341,34 @@ def _unless_refused(progress: Progress, ports: Ports) -> Progress:
 
 
 def _write(progress: Progress, ports: Ports) -> Progress:
-    """Show the change of the `.env`, and make it."""
-    folder, console, options = progress.folder, ports.console, progress.options
+    """Show the change of the `.env` and save it."""
+    folder, options = progress.folder, progress.options
     change = folder.change(progress.settings, progress.port, ports, progress.variables)
     progress = replace(progress, findings=(*progress.findings, *change.findings))
-    result = replace(_result(progress), changed=change.names, is_complete=True)
-    if not change.changes:
-        console.done(
+    if change.changes:
+        saved = change_env(change, Question(), ports, yes=True, dry_run=options.dry_run)
+    else:
+        saved = Written()
+        ports.console.done(
             Message("{file} is right already; it was not touched.", file=folder.store.path)
         )
+    is_up_to_date = saved.done or not change.changes
+    if is_up_to_date:
         _saved_answers(progress, ports).forget()
-        return replace(progress, result=result)
-    written = change_env(change, Question(), ports, yes=True, dry_run=options.dry_run)
-    if written.done:
-        _saved_answers(progress, ports).forget()
-    return replace(progress, result=replace(result, backup=written.backup, written=written.done))
+    result = replace(
+        progress.result,
+        changed=change.names,
+        backup=saved.backup,
+        written=saved.done,
+        is_up_to_date=is_up_to_date,
+    )
+    return replace(progress, written=result)
 
 
 def _prove_sign_in(progress: Progress, ports: Ports) -> Progress:
-    """Prove what was written by a real sign-in, if the user wants one."""
+    """Prove the written file by a real sign-in if the user wants one."""
     result, report = progress.result, progress.report
-    if result is None or report is None:
-        return progress
-    if not (result.is_up_to_date and report.ok and _wants_sign_in(progress, ports)):
+    if not (result.is_up_to_date and report and report.ok and _wants_sign_in(progress, ports)):
         return progress
     seconds = progress.options.seconds_to_sign_in
     try:
@@ -383,7 +379,7 @@ def _prove_sign_in(progress: Progress, ports: Ports) -> Progress:
     else:
         findings = (*result.findings, *judgement.findings)
         result = replace(result, findings=findings, sign_in=judgement)
-    return replace(progress, result=result)
+    return replace(progress, written=result)
 
 
 def _wants_sign_in(progress: Progress, ports: Ports) -> bool:
@@ -394,19 +390,12 @@ def _wants_sign_in(progress: Progress, ports: Ports) -> bool:
     return ports.prompter.confirm("Sign in once to prove it?")
 
 
-def _result(progress: Progress) -> InitResult:
-    """Return what there is to report when nothing was written."""
-    checks = progress.report.results if progress.report else ()
-    path, findings = progress.folder.store.path, progress.findings
-    return InitResult(path, progress.settings, (), findings, checks)
-
-
 def _saved_answers(progress: Progress, ports: Ports) -> SavedAnswers:
     return SavedAnswers(ports.state_dir, progress.folder.store.path)
 
 
 def _what_was_done(progress: Progress) -> Message:
-    """Say what a run leaves in Auth0 that was interrupted before it wrote the `.env`."""
+    """Return what a run changed that was interrupted before it wrote the `.env`."""
     if progress.is_auth0_set_up:
         return Message("Auth0 is set up; the .env was not written.")
     return Message("Nothing was changed.")

@@ -1,4 +1,4 @@
-"""What `init` was given on the command line or in the environment."""
+"""The options of `init`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from wizard.defaults import SECONDS_TO_SIGN_IN
 
 @dataclass(frozen=True, slots=True)
 class InitOptions:
-    """The options of `init` as they were typed; "" where one was not given.
+    """The options as typed; "" where one was not given.
 
     Attributes:
-        client_secret: the secret itself, of `AUTH0_CLIENT_SECRET`.
+        client_secret: the value of `AUTH0_CLIENT_SECRET`.
         client_secret_file: a path, or `-` for standard input.
         insists_on_reuse: whether `--reuse-tokens` was given by name.
-        requested_url: the URL to ask the named tunnel for.
+        requested_url: the URL to request from the tunnel.
         verify: whether to prove a sign-in without asking.
-        seconds_to_sign_in: how long to wait for that.
         hold: whether to keep the tunnel open at the end.
     """
 

@@ -1,4 +1,4 @@
-"""The values that Auth0's dashboard shows: one row each, for options, prompts and messages."""
+"""The questions of the setup: one row for each, with its option and its prompt."""
 
 from __future__ import annotations
 
@@ -34,14 +34,13 @@ class Question:
 
     Attributes:
         name: its field of `Known`.
-        option: what a run without a terminal gives it by.
-        given: the option's text, "" where it was not given.
-        label: the prompt.
-        hint: where the dashboard shows it.
-        parse: turns a text into the value, by what is known before it; raises `InvalidValue`.
-        suggestion: what to offer where nothing is known.
-        is_needed: whether these options leave it needed.
-        is_hidden: whether the terminal must not show it.
+        option: its option on the command line.
+        given: returns the option's text, "" where it was not given.
+        hint: where to find the value.
+        parse: parses an answer, given the values known before it; raises `InvalidValue`.
+        suggestion: the default where nothing is known.
+        is_needed: whether a run with these options needs it.
+        is_hidden: whether the terminal hides the answer.
     """
 
     name: str
@@ -109,30 +108,30 @@ PUBLIC_URL = Question(
     Message("Where browsers reach LibreChat; a tunnel gives one: librechat-auth0 init."),
     lambda text, _: parse_public_url(text),
 )
-# In the order of the dashboard; the answer to one may be judged by those before it.
-QUESTIONS = (DOMAIN, CLIENT_ID, CLIENT_SECRET, AUDIENCES)
 
 
 def needed(options: InitOptions) -> Iterator[Question]:
-    """Return the questions that these options leave needed."""
-    return (question for question in QUESTIONS if question.is_needed(options))
+    """Yield the needed questions in the dashboard's order; each is judged by those before it."""
+    for question in (DOMAIN, CLIENT_ID, CLIENT_SECRET, AUDIENCES):
+        if question.is_needed(options):
+            yield question
 
 
 def parsed(question: Question, text: str, known: Known) -> Known:
-    """Return what is known, with the value of an option.
+    """Return the known values, with that of an option.
 
     Raises:
-        Failure: it cannot be right.
+        Failure: it is invalid.
     """
     value = option(question.option, text, lambda it: question.parse(it, known))
     return known.having(question.name, value)
 
 
 def given_values(options: InitOptions) -> Known:
-    """Return the values that came as options, parsed before anything is asked or opened.
+    """Return the values of the options.
 
     Raises:
-        Failure: one cannot be right, or two contradict each other.
+        Failure: one is invalid, or two contradict each other.
     """
     if options.verify and options.offline:
         raise INVALID_VALUE.failure(
@@ -147,17 +146,13 @@ def given_values(options: InitOptions) -> Known:
 
 
 def require_everything(options: InitOptions, known: Known, offered: Known) -> None:
-    """Refuse a run that would have to ask.
+    """Refuse a run without a terminal that would have to ask.
 
     Raises:
-        Failure: values are missing; all are named at once.
+        Failure: it names all missing options.
     """
-    missing = [
-        question.option
-        for question in needed(options)
-        if known.value(question.name) is None
-        and same_client(known, offered).value(question.name) is None
-    ]
+    values = known.or_else(same_client(known, offered))
+    missing = [each.option for each in needed(options) if values.value(each.name) is None]
     if not (options.yes or options.dry_run):
         missing.append(Message("--yes (or --dry-run)"))
     if missing:
@@ -171,10 +166,10 @@ def require_everything(options: InitOptions, known: Known, offered: Known) -> No
 
 
 def ask(question: Question, known: Known, offered: Known, ports: Ports) -> Known:
-    """Return what is known, with this value: as it is, as it is offered, or as it is answered.
+    """Return the known values, with the answer to the question, or the default if unattended.
 
     Raises:
-        Failure: what is offered cannot be right, and nobody can be asked.
+        Failure: the default is invalid, without a terminal.
     """
     if known.value(question.name) is not None:
         return known
@@ -197,12 +192,12 @@ def ask(question: Question, known: Known, offered: Known, ports: Ports) -> Known
 
 
 def same_client(known: Known, offered: Known) -> Known:
-    """Return what is offered; the secret of another client is nobody's."""
+    """Return the defaults, without the secret of another client."""
     if known.client_id in {None, offered.client_id}:
         return offered
     return replace(offered, client_secret=None)
 
 
 def _text(value: object) -> str:
-    """Return the value as it is typed."""
+    """Return the value as a user types it."""
     return ",".join(value) if isinstance(value, tuple) else str(value or "")

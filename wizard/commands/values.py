@@ -1,4 +1,4 @@
-"""Where a value comes from: an option, an earlier answer, the `.env`, or the user."""
+"""Reads values from options, files and the `.env`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.os_errors import refusal
 from wizard.ports import Ports
 from wizard.rules import rule
-from wizard.settings import (
-    InvalidValue,
-    parse_port,
-    port_in,
-)
+from wizard.settings import InvalidValue, parse_port, port_in
 
 if TYPE_CHECKING:
     from wizard.doctor.subject import Subject
@@ -32,10 +28,10 @@ T = TypeVar("T")
 
 
 def option(name: str, text: str, parse: Callable[[str], T]) -> T:
-    """The value of an option.
+    """Parse an option.
 
     Raises:
-        Failure: it cannot be right; the reason names the option.
+        Failure: it is invalid; the detail names the option.
     """
     try:
         return parse(text)
@@ -47,25 +43,25 @@ def option(name: str, text: str, parse: Callable[[str], T]) -> T:
 
 
 def librechat_port(given: str, values: Mapping[str, str]) -> int:
-    """LibreChat's port: that of `--port`, else the one of the `.env`.
+    """Return the port of `--port`, else of the `.env`.
 
     Raises:
-        Failure: the option cannot be right.
+        Failure: the option is invalid.
     """
     return option("--port", given, parse_port) if given else port_in(values)
 
 
 def env_store(given: Path | None, ports: Ports) -> EnvStore:
-    """The `.env` that was named, or that of the nearest LibreChat folder."""
+    """Return the given `.env`, or the one of the nearest LibreChat folder."""
     path = ports.cwd / given.expanduser() if given else find(ports.cwd).folder / ".env"
     return EnvStore(path, ports.state_dir, ports.last_words.append)
 
 
 def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_FILE) -> str:
-    """The client secret from a file, or from standard input where `source` is `-`.
+    """Return the client secret from a file, or from standard input for `-`.
 
     Raises:
-        Failure: the file cannot be read; `rule` says whose it is.
+        Failure: the file cannot be read, by `rule`.
     """
     if source == "-":
         return read_stdin()
@@ -79,10 +75,10 @@ def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_
 
 
 def read_subject(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
-    """Return the `.env` and all that the rules look at.
+    """Return the `.env` and what the rules look at.
 
     Raises:
-        Failure: there is none, or it cannot be read.
+        Failure: the file does not exist or cannot be read.
     """
     from wizard.doctor.subject import gather
     from wizard.doctor.writing import NO_FILE

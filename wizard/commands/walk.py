@@ -11,11 +11,11 @@ from wizard.ui.prompts import Back
 
 
 class Progress(Protocol):
-    """Where a walk is: all that its steps know and have done."""
+    """The state of a walk."""
 
     @property
     def is_over(self) -> bool:
-        """Whether the steps that are left have nothing to do."""
+        """Whether the remaining steps are skipped."""
         ...
 
 
@@ -24,19 +24,14 @@ P = TypeVar("P", bound=Progress)
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[P]):
-    """One step: a function from what is known to what is known after it.
-
-    Attributes:
-        title: its heading; a step without one goes on under the heading before it.
-        run: does it; raises `Back` where the user wants the step before again.
-    """
+    """A step without a title continues under the previous heading; `run` may raise `Back`."""
 
     title: str
     run: Callable[[P, Ports], P]
 
 
 def walk(steps: Sequence[Step[P]], progress: P, ports: Ports) -> Iterator[P]:
-    """Run the steps in their order, and yield where each leads."""
+    """Run the steps in order and yield the state after each; `Back` repeats the one before."""
     titles = [step.title for step in steps if step.title]
     before: list[P] = []
     while len(before) < len(steps) and not progress.is_over:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from wizard.findings import Finding, Rule
+from wizard.known import known_in
 from wizard.language import Message, joined
 from wizard.librechat.access import Access
 from wizard.librechat.checkout import look_at, text_of
@@ -21,14 +22,7 @@ from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.variables import VARIABLES, is_enabled, is_read, is_secret
 from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
-from wizard.settings import (
-    InvalidValue,
-    Settings,
-    parse_audiences,
-    parse_client_id,
-    parse_client_secret,
-    parse_domain,
-)
+from wizard.settings import InvalidValue, Settings, parse_audiences
 from wizard.text import MASK, Secrets
 
 SHOWN_LENGTH = 80
@@ -207,24 +201,19 @@ def gather(path: Path, content: bytes, environ: Mapping[str, str]) -> Subject:
 
 
 def settings_of(subject: Subject) -> Settings | None:
-    """What the tenant can be asked about; None while a value cannot be right."""
+    """Return what LibreChat uses at the tenant, None while a value is invalid."""
     secret = subject.value("OPENID_CLIENT_SECRET")
     server = subject.value("DOMAIN_SERVER")
     issuer = issuer_without_path(subject.value("OPENID_ISSUER"))
-    if not (_ORIGIN.fullmatch(issuer) and _ORIGIN.fullmatch(server)):
+    known = replace(known_in({**subject.values, "OPENID_ISSUER": issuer}), public_url=server)
+    are_urls = _ORIGIN.fullmatch(issuer) and _ORIGIN.fullmatch(server)
+    if not (are_urls and known.domain and known.client_id) or (secret and not known.client_secret):
         return None
-    try:
-        return Settings(
-            domain=parse_domain(issuer),
-            client_id=parse_client_id(subject.value("OPENID_CLIENT_ID")),
-            client_secret=parse_client_secret(secret) if secret else None,
-            audiences=subject.audiences,
-            public_url=server,
-            reuse_tokens=subject.reuses_tokens,
-            own_scope=subject.value("OPENID_SCOPE") or None,
-        )
-    except InvalidValue:
-        return None
+    return replace(
+        known.settings(reuse_tokens=subject.reuses_tokens),
+        audiences=known.audiences or (),
+        own_scope=subject.value("OPENID_SCOPE") or None,
+    )
 
 
 def issuer_without_path(issuer: str) -> str:

@@ -1,4 +1,4 @@
-"""Who can read the `.env` once it is written: whoever needs it keeps it, nobody else gets it."""
+"""Decides who can read the `.env` after a save: only users who need it keep access."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wizard.findings import Failure, Finding
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.deployment import Reader
 from wizard.platforms import command_line
@@ -20,7 +20,7 @@ STAYS_OPEN = rule("LA028")
 UNREADABLE_IN_CONTAINER = rule("LA506")
 NOT_OURS_TO_GIVE = rule("LA031")
 
-# Who has access on Linux beside owner, group and others.
+# The POSIX ACL of a file on Linux.
 _ACL = "system.posix_acl_access"
 _SELINUX_LABEL = "security.selinux"
 _OWNER = 0o700
@@ -40,11 +40,11 @@ class Access:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Access:
-        """The access that the system reports."""
+        """Return the access in a stat result."""
         return cls(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
 
     def lets_read(self, reader: Reader) -> bool:
-        """Whether the reader can read a file of this access. Root can read any."""
+        """Return whether the reader can read such a file. Root can read any."""
         if not reader.user:
             return True
         if reader.user == self.owner:
@@ -55,16 +55,15 @@ class Access:
 
     @property
     def is_open_to_group(self) -> bool:
-        """Whether the group has rights on purpose: others have not the same, as by a umask."""
+        """Whether the group has other rights than others have, unlike by a umask."""
         return self.mode & _GROUP != (self.mode & _OTHERS) << 3
 
 
 def kept(before: Access, folder: Access, reader: Reader | None, *, has_acl: bool = False) -> Access:
-    """The access of a file after a save: as before, less what nobody is known to need.
+    """Return a file's access after a save: as before, without rights that nobody needs.
 
-    The group keeps its rights where they were given on purpose, or the folder is shared by it.
-    With an ACL, the rights of the group are its mask. Others keep the right to read where
-    LibreChat's own user has no other.
+    The group keeps rights that were given on purpose (with an ACL they are its mask), or in a
+    folder that it shares. Others can still read where LibreChat's user could not otherwise.
     """
     writes = folder.mode & (stat.S_IWGRP | stat.S_IWOTH)
     shares = folder.group == before.group and writes == stat.S_IWGRP
@@ -78,10 +77,10 @@ def kept(before: Access, folder: Access, reader: Reader | None, *, has_acl: bool
 
 
 def fresh(folder: Access, reader: Reader | None, user: int, group: int) -> Access:
-    """The access of a new file that `user` makes.
+    """Return the access of a new file that `user` creates.
 
-    A file that root makes belongs to the folder's owner, and LibreChat's own user can read it.
-    In a folder whose files belong to its group (setgid), the group can read it.
+    Root's file belongs to the folder's owner, and LibreChat's user can read it. In a setgid folder
+    the group can read it.
     """
     after = Access(user, group, 0o600)
     if folder.mode & stat.S_ISGID:
@@ -98,7 +97,7 @@ def fresh(folder: Access, reader: Reader | None, user: int, group: int) -> Acces
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What to say before the file is written: findings, and a hint, "" for none."""
+    """What to show before the file is written."""
 
     findings: Sequence[Finding] = ()
     hint: str = ""
@@ -106,12 +105,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class AccessPlan:
-    """The access of a file before a save, None where there is none, and after it.
+    """The access of a file before a save (None for a new file) and after it.
 
     Attributes:
-        path: as the user knows it.
+        path: as the user named it.
         target: the file itself, behind links.
-        reader: LibreChat's own user, where Docker Compose names one.
+        reader: LibreChat's user, where Docker Compose names one.
     """
 
     path: Path
@@ -122,7 +121,7 @@ class AccessPlan:
 
     @property
     def notice(self) -> Notice:
-        """Who cannot read the file after the save, and who still can."""
+        """Who loses read access by the save, or keeps it without need."""
         before, after, reader = self.before, self.after, self.reader
         if reader and not after.lets_read(reader):
             return Notice((unreadable(after, reader, self.path),))
@@ -140,7 +139,7 @@ class AccessPlan:
         return Notice()
 
     def give(self, handle: int) -> None:
-        """Give the open file its access; it is new, and of mode 0600.
+        """Set the access of the open file, which is new and has mode 0600.
 
         Raises:
             Failure: LA031.
@@ -154,7 +153,7 @@ class AccessPlan:
             self._give_owner(handle)
         try:
             os.fchmod(handle, self.after.mode)
-        except PermissionError:  # a file system with modes of its own, such as vfat
+        except PermissionError:  # the file system has fixed modes, such as vfat
             if self.after.mode & ~os.fstat(handle).st_mode:
                 raise
 
@@ -167,99 +166,84 @@ class AccessPlan:
         except OSError as error:
             if made.owner == after.owner and not after.mode & _GROUP:
                 return  # the group has no rights that could be lost
-            raise self._not_ours_to_give(made) from error
-
-    def _not_ours_to_give(self, made: Access) -> Failure:
-        after, file = self.after, command_line([str(self.path)])
-        detail = Message(
-            "{file} belongs to user {owner} and group {group}.",
-            file=self.path,
-            owner=after.owner,
-            group=after.group,
-        )
-        if made.owner != after.owner:
-            return NOT_OURS_TO_GIVE.failure(detail)
-        return NOT_OURS_TO_GIVE.failure(
-            detail,
-            fix=Message(
+            detail = Message(
+                "{file} belongs to user {owner} and group {group}.",
+                file=self.path,
+                owner=after.owner,
+                group=after.group,
+            )
+            fix = Message(
                 "Run the command as root (sudo). Where the group needs no access: chmod g= {file}",
-                file=file,
-            ),
-        )
+                file=command_line([str(self.path)]),
+            )
+            same_owner = made.owner == after.owner
+            raise NOT_OURS_TO_GIVE.failure(detail, fix=fix if same_owner else None) from error
 
 
 def plan_access(path: Path, target: Path, reader: Reader | None) -> AccessPlan:
-    """The access that a save gives the file.
+    """Return the access that a save gives the file.
 
     Raises:
-        OSError: the file or its folder cannot be looked at.
+        OSError: the file's or folder's status cannot be read.
     """
     folder = Access.of(target.parent.stat())
     try:
         before = Access.of(target.stat())
     except FileNotFoundError:
-        user, group = _ourselves()
-        return AccessPlan(path, target, None, fresh(folder, reader, user, group), reader)
+        ours = (0, 0) if sys.platform == "win32" else (os.geteuid(), os.getegid())
+        return AccessPlan(path, target, None, fresh(folder, reader, *ours), reader)
     after = kept(before, folder, reader, has_acl=_label(target, _ACL) is not None)
     return AccessPlan(path, target, before, after, reader)
 
 
 def readers(path: Path) -> Message:
-    """That the file is written, and who can read it by what the system reports.
-
-    On Windows modes say nothing, and so does this.
-    """
-    said = Message("{file} is written.")
+    """Return that the file is written, and, except on Windows, who can read it."""
     if sys.platform != "win32":
         with suppress(OSError):
             status = path.stat()
             if status.st_mode & _OTHERS:
-                said = Message("{file} is written; every user of this machine can read it.")
-            elif status.st_mode & _GROUP:
-                said = Message("{file} is written; its owner and its group can read it.")
-            elif status.st_uid != os.geteuid():
-                said = Message("{file} is written; only its owner can read it.")
-            else:
-                said = Message("{file} is written; only you can read it.")
-    return said
+                return Message("{file} is written; every user of this machine can read it.")
+            if status.st_mode & _GROUP:
+                return Message("{file} is written; its owner and its group can read it.")
+            if status.st_uid != os.geteuid():
+                return Message("{file} is written; only its owner can read it.")
+            return Message("{file} is written; only you can read it.")
+    return Message("{file} is written.")
 
 
 def unreadable(access: Access, reader: Reader, path: Path) -> Finding:
-    """LA506: LibreChat's own user cannot read the file."""
+    """Return LA506: LibreChat's user cannot read the file."""
+    detail = Message(
+        "It runs as user {user}; the file belongs to {owner}:{group} and has mode {mode}."
+    )
+    fix = Message(
+        "chown {user} {file}, or run the container as {owner}:{group} (user: in the Compose"
+        " file, or UID and GID in the .env)."
+    )
+    values = {
+        "user": reader.user,
+        "owner": access.owner,
+        "group": access.group,
+        "mode": f"{access.mode:03o}",
+        "file": command_line([str(path)]),
+    }
     return UNREADABLE_IN_CONTAINER.finding(
-        Message(
-            "It runs as user {user}; the file belongs to {owner}:{group} and has mode {mode}.",
-            user=reader.user,
-            owner=access.owner,
-            group=access.group,
-            mode=f"{access.mode:03o}",
-        ),
-        fix=Message(
-            "chown {user} {file}, or run the container as {owner}:{group} (user: in the Compose"
-            " file, or UID and GID in the .env).",
-            user=reader.user,
-            file=command_line([str(path)]),
-            owner=access.owner,
-            group=access.group,
-        ),
-        variable="UID",
+        detail.filled(**values), fix=fix.filled(**values), variable="UID"
     )
 
 
 def _stays_open(access: Access, reader: Reader, path: Path) -> Finding:
-    return STAYS_OPEN.finding(
-        Message(
-            "It runs as user {user}; the file belongs to {owner}:{group}.",
-            user=reader.user,
-            owner=access.owner,
-            group=access.group,
-        ),
-        fix=private_fix(reader, access, path),
+    detail = Message(
+        "It runs as user {user}; the file belongs to {owner}:{group}.",
+        user=reader.user,
+        owner=access.owner,
+        group=access.group,
     )
+    return STAYS_OPEN.finding(detail, fix=private_fix(reader, access, path))
 
 
 def private_fix(reader: Reader | None, access: Access, path: Path) -> str:
-    """The commands that take the file from others, and leave it to LibreChat's own user."""
+    """Return the commands that close the file to others, but not to LibreChat's user."""
     file = command_line([str(path)])
     closed = replace(access, mode=access.mode & ~_OTHERS)
     if reader and not closed.lets_read(reader):
@@ -267,10 +251,6 @@ def private_fix(reader: Reader | None, access: Access, path: Path) -> str:
     by_group = access.is_open_to_group or (reader and reader.user not in {0, access.owner})
     mode = closed.mode if by_group else closed.mode & _OWNER
     return f"chmod {mode:03o} {file}"
-
-
-def _ourselves() -> tuple[int, int]:
-    return (0, 0) if sys.platform == "win32" else (os.geteuid(), os.getegid())
 
 
 def _label(file: Path, name: str) -> bytes | None:
@@ -281,7 +261,7 @@ def _label(file: Path, name: str) -> bytes | None:
 
 
 def _copy_labels(file: Path, handle: int) -> None:
-    """Copy the file's ACL and SELinux label; the system may keep the latter to itself."""
+    """Copy the file's ACL, and its SELinux label if the system permits."""
     if sys.platform == "linux":
         if (acl := _label(file, _ACL)) is not None:
             os.setxattr(handle, _ACL, acl)

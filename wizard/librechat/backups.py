@@ -1,7 +1,4 @@
-"""What a `.env` was before each of the last saves, in the user's state folder.
-
-There no git and no Docker build of the checkout can pick it up.
-"""
+"""Backups of an `.env` in the user's state folder, out of reach of git and Docker builds."""
 
 from __future__ import annotations
 
@@ -14,11 +11,11 @@ from pathlib import Path
 from wizard.private_files import file_name, private_folder, sync_folder, write_whole
 
 BACKUPS_KEPT = 10
-# What a killed run left under this name is replaced by the next one.
+# The next run replaces what a killed one left under this name.
 PART = ".part"
 _FOLDER = "backups"
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
-# Its place among the others, whatever the clock says; the time; the digest of what the save wrote.
+# Its place among the others, independent of the clock; the time; the digest of what the save wrote.
 # Backups of the first versions have no place, and some no digest.
 _NAME = re.compile(
     r"(?:(?P<place>\d{1,9})-)?(?P<stamp>\d{8}T\d{6}\.\d{6}Z)~*(?:-(?P<written>[0-9a-f]+))?"
@@ -28,13 +25,11 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What the file was before a save.
+    """The file before a save.
 
     Attributes:
-        path: the copy.
         content: None where there was no file.
-        at: the time of the save.
-        written: the digest of what the save wrote; "" where it was not kept.
+        written: the digest of what the save wrote, "" where it is not known.
     """
 
     path: Path
@@ -48,26 +43,21 @@ class Backup:
         return self.path.with_suffix(".undone")
 
     def loses(self, current: bytes | None) -> bool:
-        """Whether the file was changed since the save, so that `undo` takes that back too."""
+        """Return whether `undo` would lose edits that were made since the save."""
         if current is None or current == self.content:
             return False
         return self.written not in {"", _digest(current)}
 
 
 class Backups:
-    """The backups of one file; whoever changes them holds the file's lock.
-
-    Args:
-        state_dir: the user's private state folder.
-        name: that of the file's own folder in it.
-    """
+    """The backups of one file, in the folder `name`. To be changed under the file's lock."""
 
     def __init__(self, state_dir: Path, name: str) -> None:
         self._state_dir = state_dir
         self.folder = state_dir / _FOLDER / name
 
     def last(self) -> Backup | None:
-        """The newest; None where there is none.
+        """Return the newest, None if there is none.
 
         Raises:
             OSError: it cannot be read.
@@ -81,7 +71,7 @@ class Backups:
         return Backup(path, content, at, name["written"] or "")
 
     def add(self, content: bytes | None, new: bytes, at: datetime) -> Path:
-        """Keep what the file is before `new` is written.
+        """Save the present content before `new` is written.
 
         Raises:
             OSError: it cannot be written.
@@ -99,10 +89,7 @@ class Backups:
         return path
 
     def prune(self, undone: Path | None = None) -> None:
-        """Forget all but the newest; what cannot be removed now goes the next time.
-
-        `undone` is what `undo` kept just now: the newest, wherever its backup stood.
-        """
+        """Delete all but the newest, if possible; `undone`, just written, counts as the newest."""
         with suppress(OSError):
             for kinds in (("env", "absent"), ("undone",)):
                 paths = [path for path, _ in self._found(*kinds)]
@@ -112,7 +99,7 @@ class Backups:
                         path.unlink()
 
     def _found(self, *kinds: str) -> list[tuple[Path, re.Match[str]]]:
-        """The files of these kinds and what their names say, the oldest first."""
+        """Return the files of these kinds and their parsed names, the oldest first."""
         if not self.folder.is_dir():
             return []
         found = [
@@ -129,5 +116,5 @@ def _order(found: tuple[Path, re.Match[str]]) -> tuple[int, str]:
 
 
 def _digest(content: bytes) -> str:
-    """Tells whether content is the same, and nothing of what it is."""
+    """Return a short hash that identifies the content and reveals nothing of it."""
     return file_name(content)

@@ -1,7 +1,4 @@
-"""What differs between two texts of an `.env`: every line that goes and every line that comes.
-
-A mask hides values, never that a line goes.
-"""
+"""Diffs two texts of an `.env`; a mask hides values, never that a line is removed."""
 
 from __future__ import annotations
 
@@ -20,13 +17,13 @@ _MOST_COMPARED_EXACTLY = 5_000
 
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _ASSIGNED = re.compile(r"[\s#\ufeff]*(?:export\s+)?(?P<name>[A-Za-z0-9_.-]+)\s*[=:]")
-# Inside a secret, where the last line of a key in base64 ends with = as well.
+# Inside a secret, where the last line of a base64 key may end with = as well.
 _ASSIGNED_INSIDE = re.compile(r"\s*(?:export\s+)?[A-Z][A-Z0-9_]*=(?=[ \t]*['\"`]?[^\s'\"`=])")
 
 
 @dataclass(frozen=True, slots=True)
 class DiffLine:
-    """A line that goes (`sign` REMOVED, numbered as in the file before) or comes (ADDED, after)."""
+    """A removed line, numbered as in the old file, or an added one, numbered as in the new."""
 
     sign: str
     number: int
@@ -36,13 +33,7 @@ class DiffLine:
 def diff(
     before: EnvFile, after: EnvFile, changes: Iterable[Change] | None = None
 ) -> tuple[DiffLine, ...]:
-    """The difference, in the order of the file; what ends a line is not compared.
-
-    Args:
-        before: the old text.
-        after: the new one.
-        changes: what `EnvFile.edited` did to the old one; without them, what was done is guessed.
-    """
+    """Return the differing lines in order, line breaks ignored; without changes, guess them."""
     old, new = _lines(before.text), _lines(after.text)
     touched = _touched(changes) if changes is not None else _differing(old, new)
     found: list[DiffLine] = []
@@ -62,7 +53,7 @@ def diff(
 def masked_diff(
     before: EnvFile, after: EnvFile, changes: Iterable[Change] | None = None
 ) -> tuple[DiffLine, ...]:
-    """`diff` with every secret hidden; of an assignment, `NAME=` is left to be seen."""
+    """Return `diff` with every secret masked; `NAME=` of an assignment stays visible."""
     secrets = secrets_in(before, after)
     parts = {REMOVED: _secret_lines(before), ADDED: _secret_lines(after)}
     return tuple(
@@ -82,10 +73,10 @@ def _touched(changes: Iterable[Change]) -> set[int]:
 
 
 def _differing(old: Sequence[str], new: Sequence[str]) -> set[int]:
-    """The old lines to remove, if the new text is to be had by adding lines to the others."""
+    """Return the old lines that the new text has not."""
     from difflib import SequenceMatcher
 
-    # Without a guess many equal lines, such as empty ones, take time that grows with their square.
+    # Without its heuristic, many equal lines (such as empty ones) take quadratic time.
     guesses = len(old) + len(new) > _MOST_COMPARED_EXACTLY
     blocks = SequenceMatcher(None, old, new, guesses).get_matching_blocks()
     kept = {line for block in blocks for line in range(block.a + 1, block.a + block.size + 1)}
@@ -93,7 +84,7 @@ def _differing(old: Sequence[str], new: Sequence[str]) -> set[int]:
 
 
 def _beside_each_other(removed: list[DiffLine], added: list[DiffLine]) -> list[DiffLine]:
-    """Each line before the one that takes its place, where every one has another of its name."""
+    """Put each line before its replacement, if every line has one of the same name."""
     pairs = list(zip(removed, added, strict=False))
     if len(pairs) < len(removed) or any(_name(old) != _name(new) for old, new in pairs):
         return [*removed, *added]
@@ -106,7 +97,7 @@ def _name(line: DiffLine) -> str:
 
 
 def _secret_lines(file: EnvFile) -> dict[int, bool]:
-    """The lines that hold a part of a secret's value, and whether it began on an earlier one."""
+    """Return the lines with a part of a secret, and whether it began on an earlier line."""
     found: dict[int, bool] = {}
     for each in file.assignments:
         if is_secret(each.name):
@@ -117,7 +108,7 @@ def _secret_lines(file: EnvFile) -> dict[int, bool]:
 
 
 def _masked(line: str, continues_a_secret: bool | None) -> str:
-    """The line without a secret's value; None where it holds nothing of one by the grammar."""
+    """Mask the secret of a line; `continues_a_secret` is None where the grammar sees none."""
     head = _ASSIGNED_INSIDE.match(line) if continues_a_secret else _ASSIGNED.match(line)
     is_shown = continues_a_secret is None and not (head and is_secret(head["name"]))
     shown = head[0] if head else ""

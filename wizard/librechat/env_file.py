@@ -1,9 +1,8 @@
-"""The text of an `.env`: what LibreChat reads in it, and edits that change nothing else.
+"""Parses the text of an `.env` as LibreChat does, and edits it without other changes. Pure.
 
-LibreChat reads its file with Node's `dotenv`, so that program's grammar is the one that decides
-what is an assignment (`dotenv` 16 and 17, `lib/main.js`, `LINE` and `parse`). A value is written
-in the one form that `dotenv`, `python-dotenv`, Docker Compose and a POSIX shell read alike.
-Everything here is text in, text out; `env_store` reads and writes the file.
+LibreChat reads its file with Node's `dotenv`, whose grammar this follows (`dotenv` 16 and 17,
+`lib/main.js`, `LINE` and `parse`). A value is written in the one form that `dotenv`,
+`python-dotenv`, Docker Compose and a POSIX shell read alike.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ _IDLE_LINE = re.compile(
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+,=-]*\Z")
 _SAFE_IN_ANY_QUOTES = re.compile(r"[A-Za-z0-9_./:@%+,= -]*\Z")
 _UNSAFE_IN_SINGLE_QUOTES = re.compile(r"['\\\x00-\x1f\x7f\ud800-\udfff]|\$\{")
-# What one reader or another takes for the value of a bare `NAME=` before it.
+# What some readers take for the value of a bare `NAME=` before it.
 _TAKEN_FOR_A_VALUE = re.compile(rf"{_S}*+['\"`]|{_INLINE_SPACE}*+#")
 
 
@@ -69,21 +68,24 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """An edit that only adds `# NAME=value` where the file has no trace of the name."""
+    """An edit that adds `# NAME=value` to a file that does not mention the name."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One `NAME=value` as LibreChat reads it, and where it stands in the text.
+    """One `NAME=value` as LibreChat reads it, and its place in the text.
 
-    `raw` is the value as written. `start` to `end` runs from the name to the end of the value
-    and of what other parsers read as a part of that: white space of JavaScript's behind it, or the
-    rest of the line where a `#` is glued to a bare value. `is_plain` tells that all of that is
-    `NAME=` and `raw`; `spans_lines` that there is a line end of JavaScript's in it. The comment is
-    glued where some parser takes it for the value or for a part of that: also in `A= # c`
-    (python-dotenv, Docker Compose), and behind a tab (Docker Compose).
+    Attributes:
+        raw: the value as written.
+        start: where the name begins.
+        end: behind the value and what other parsers add to it: JavaScript's white space, or the
+            rest of the line after a bare value with a `#` glued to it.
+        is_plain: whether the text from start to end is `NAME=` and `raw`.
+        spans_lines: whether that text has one of JavaScript's line ends.
+        comment_is_glued: whether some parser reads the comment as a part of the value: also in
+            `A= # c` (python-dotenv, Docker Compose) and after a tab (Docker Compose).
     """
 
     name: str
@@ -110,14 +112,13 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an edit did.
+    """What an edit did to one variable.
 
     Attributes:
-        name: the variable.
-        how: what became of its line.
-        line: where, counted from 1 in the file before; of a new line, the one it follows, plus 1.
-        last_line: the last line whose text was replaced; more than `line` where several were.
-        spans_lines: whether line ends were removed, of JavaScript's four.
+        line: the first replaced line, from 1 in the old file; for a new line, the one before it
+            plus 1.
+        last_line: the last replaced line.
+        spans_lines: whether it removed one of JavaScript's four line ends.
     """
 
     name: str
@@ -138,7 +139,7 @@ class _Splice:
 
 
 class EnvFile:
-    """The text of an `.env`. Immutable: an edit gives a new one."""
+    """The text of an `.env`. Immutable: an edit returns a new one."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -146,7 +147,7 @@ class EnvFile:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> EnvFile:
-        """The file's text; bytes that are no UTF-8 come back unharmed from `to_bytes`.
+        """Decode a file; `to_bytes` returns invalid UTF-8 unchanged.
 
         Raises:
             Failure: it is UTF-16 or binary.
@@ -156,15 +157,15 @@ class EnvFile:
         return cls(data.decode("utf-8", "surrogateescape"))
 
     def to_bytes(self) -> bytes:
-        """The file as bytes."""
+        """Return the file as bytes."""
         return self.text.encode("utf-8", "surrogateescape")
 
     def values(self) -> dict[str, str]:
-        """What LibreChat reads; the last of several assignments to a name wins."""
+        """Return the values that LibreChat reads; the last assignment to a name wins."""
         return {assignment.name: assignment.value for assignment in self.assignments}
 
     def line_of(self, offset: int) -> int:
-        """The line, counted from 1, on which the offset lies."""
+        """Return the line of the offset, counted from 1."""
         return bisect_right(self._line_starts, offset)
 
     @cached_property
@@ -174,17 +175,15 @@ class EnvFile:
     def edited(
         self, edits: Mapping[str, str | Suggestion], *, removing_lines: bool = False
     ) -> tuple[EnvFile, tuple[Change, ...]]:
-        """The file with each name set to its value, and what was changed for it.
+        """Return the file with these values, and the changes.
 
-        A name keeps its line, its `export`, its quotes where they are safe and its inline
-        comment; a commented-out `# NAME=` gives its place; a name that is missing goes beside
-        its relatives in the table of variables. What is right already is not touched.
+        A name keeps its line, its `export`, safe quotes and its inline comment; it replaces a
+        commented-out `# NAME=`; a missing name goes next to its relatives in docs/variables.md.
 
         Args:
-            edits: the values.
-            removing_lines: replace a value that runs over several lines, too. Every line that
-                this removes may be one that the user meant as a variable of its own: show them
-                (`env_diff`), and ask.
+            edits: the values by name.
+            removing_lines: whether to replace a value that spans several lines. Each of them may
+                be meant as a variable: show them (`env_diff`), and ask.
 
         Raises:
             Failure: a value cannot be written, the file is too broken to be edited safely, or
@@ -202,7 +201,7 @@ class EnvFile:
 
 
 def removed_lines(changes: Iterable[Change], *, fix: str | None = None) -> Finding | None:
-    """What to tell of the changes that remove line ends, None if there are none."""
+    """Return the finding about changes that remove line ends, None if there are none."""
     spanning = [change for change in changes if change.spans_lines]
     if not spanning:
         return None
@@ -230,11 +229,7 @@ def _change(file: EnvFile, splice: _Splice) -> Change:
 
 
 def quoted(value: str, style: str = "") -> str:
-    """The value as all four readers understand it alike.
-
-    Args:
-        value: what shall be read.
-        style: the quote character to keep where it does no harm, "" for none.
+    """Return the value in a form that all four readers understand, in quotes of `style` if safe.
 
     Raises:
         Failure: there is no such form.
@@ -249,12 +244,12 @@ def quoted(value: str, style: str = "") -> str:
 
 
 def is_writable(value: str) -> bool:
-    """Whether the value has a form that all four readers understand alike."""
+    """Return whether the value has a form that all four readers understand alike."""
     return _UNSAFE_IN_SINGLE_QUOTES.search(value) is None
 
 
 def _scan(text: str) -> Iterator[Assignment]:
-    """What `dotenv` takes for assignments, in time that grows with the text's length only."""
+    """Yield the assignments by dotenv's grammar, in linear time."""
     position = 0
     while position < len(text):
         position = _end_of(_BLANK, text, position)
@@ -275,7 +270,7 @@ def _value_span(text: str, behind_separator: int) -> tuple[int, int]:
 
 
 def _closing_quote(text: str, opening: int) -> int | None:
-    """The last quote with nothing but a comment behind it, up to the first that is not escaped."""
+    """Return the last quote before a comment or line end, up to the first unescaped one."""
     closing = None
     position = text.find(text[opening], opening + 1)
     while position >= 0:
@@ -291,11 +286,10 @@ def _assignment(text: str, found: re.Match[str], start: int, end: int) -> Assign
     written = text[start:end]
     raw = written.strip(_SPACES)
     behind_space = _end_of(_SPACES_BEHIND, text, end)
-    sign, value = (
-        found.start() + len(found[0].rstrip(_SPACES)),
-        start + len(written.rstrip(_SPACES)),
-    )
-    end = value if raw else sign
+    if raw:
+        end = start + len(written.rstrip(_SPACES))
+    else:
+        end = found.start() + len(found[0].rstrip(_SPACES))
     comment = _INLINE_COMMENT.match(text, end)
     glued = comment is not None and _is_glued(raw, comment["space"])
     if comment and glued and raw and raw[0] not in _QUOTES and not comment["space"]:
@@ -313,7 +307,7 @@ def _is_glued(raw: str, space: str) -> bool:
 
 
 def _read(raw: str) -> str:
-    """The value as `dotenv` gives it to LibreChat."""
+    """Return the value as `dotenv` does."""
     value = _without_quotes(_LINE_BREAK.sub("\n", _as_utf8(raw)))
     if raw.startswith('"'):
         value = value.replace("\\n", "\n").replace("\\r", "\r")
@@ -321,7 +315,7 @@ def _read(raw: str) -> str:
 
 
 def _without_quotes(raw: str) -> str:
-    """As `dotenv` strips them: also from quoted lines between U+2028 or U+2029."""
+    """Strip quotes as `dotenv` does: also from quoted lines between U+2028 or U+2029."""
     if not _OPENING_QUOTE.search(raw):
         return raw
     last = {quote[0]: quote.start() for quote in _CLOSING_QUOTE.finditer(raw)}
@@ -336,14 +330,14 @@ def _without_quotes(raw: str) -> str:
 
 
 def _as_utf8(text: str) -> str:
-    """With the replacement character for bytes that are none, as Node and terminals show them."""
+    """Show invalid bytes as Node does, as the replacement character."""
     if text.isascii():
         return text
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
-    """Where the pattern, which may match nothing, stops matching from the position on."""
+    """Return where the pattern's match at the position ends."""
     found = pattern.match(text, position)
     return found.end() if found else position
 
@@ -368,11 +362,7 @@ def _plan(file: EnvFile, edits: Mapping[str, str | Suggestion]) -> list[_Splice]
 
 
 def _is_well_set(old: Assignment, value: str) -> bool:
-    """Whether the line stays.
-
-    What has no form for all readers, or would take line ends with it, is left as LibreChat reads
-    it.
-    """
+    """Return whether the line stays; so does one with no portable form or several lines."""
     return old.value == value and (old.is_portable or old.spans_lines or not is_writable(value))
 
 
@@ -397,7 +387,7 @@ def _uncommented(file: EnvFile, idle: re.Match[str], name: str, value: str) -> _
 
 
 def _line(name: str, value: str, text: str, position: int, style: str = "") -> str:
-    """The assignment as it shall stand before the position in the text."""
+    """Return the assignment to write before the position in the text."""
     if not is_writable(value):
         detail = Message("{name} is such a value.", name=name)
         raise UNWRITABLE_VALUE.failure(detail, variable=name)
@@ -408,7 +398,7 @@ def _line(name: str, value: str, text: str, position: int, style: str = "") -> s
 
 
 def _idle_lines(file: EnvFile, names: Collection[str]) -> dict[str, re.Match[str]]:
-    """The last line of each name that mentions it without setting it: `# NAME=…` or `NAME`."""
+    """Return each name's last line that does not set it: `# NAME=…` or `NAME`."""
     if not names:
         return {}
     starts = [assignment.start for assignment in file.assignments]
@@ -424,7 +414,7 @@ def _idle_lines(file: EnvFile, names: Collection[str]) -> dict[str, re.Match[str
 
 
 def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[_Splice]:
-    """New lines, each beside its nearest relative; what has none goes to the end of the file."""
+    """Return new lines, each next to its nearest relative, else at the end of the file."""
     line_ends = _line_ends(file)
     end = len(file.text.rstrip("\r\n")) or len(file.text)
     line_break = _dominant_line_break(file.text)
@@ -448,7 +438,7 @@ def _insertions(file: EnvFile, missing: Mapping[str, str | Suggestion]) -> list[
 
 
 def _line_ends(file: EnvFile) -> dict[str, int]:
-    """Where the line of each name ends, in which another assignment may begin (U+2028)."""
+    """Return where each name's line ends; another assignment may begin in it (U+2028)."""
     ends: dict[str, int] = {}
     next_start = next_end = len(file.text)
     for each in reversed(file.assignments):
@@ -465,7 +455,7 @@ def _new_line(name: str, wanted: str | Suggestion, text: str, position: int) -> 
 
 
 def _anchor(name: str, line_ends: Mapping[str, int]) -> int | None:
-    """Where a missing name goes: behind its nearest relative that the file has."""
+    """Return the end of the line of the nearest relative in the file."""
     if name not in VARIABLES:
         return None
     section = VARIABLES[name].section
@@ -492,26 +482,21 @@ def _apply(text: str, splices: Sequence[_Splice]) -> str:
 
 
 def _verify(before: EnvFile, after: EnvFile, edits: Mapping[str, str | Suggestion]) -> None:
-    """That LibreChat reads what was asked for, and everything else as it did."""
+    """Verify that LibreChat reads the new values, and the others as before."""
     wanted = before.values()
     wanted |= {name: value for name, value in edits.items() if isinstance(value, str)}
     read = after.values()
     for name in (*wanted, *read):
         if wanted.get(name) != read.get(name):
-            last = next((each for each in before.assignments if each.name == name), None)
-            raise CONFUSING_FILE.failure(
-                Message(
+            detail = Message("after the change LibreChat would read {name} differently than meant.")
+            line = 0
+            if first := next((each for each in before.assignments if each.name == name), None):
+                line = before.line_of(first.start)
+                detail = Message(
                     "near line {line}, after the change LibreChat would read {name} differently"
-                    " than meant.",
-                    line=before.line_of(last.start),
-                    name=name,
+                    " than meant."
                 )
-                if last
-                else Message(
-                    "after the change LibreChat would read {name} differently than meant.",
-                    name=name,
-                )
-            )
+            raise CONFUSING_FILE.failure(detail.filled(line=line, name=name))
 
 
 def _end_of_line(text: str, offset: int) -> int:
@@ -520,6 +505,6 @@ def _end_of_line(text: str, offset: int) -> int:
 
 
 def _dominant_line_break(text: str) -> str:
-    """Never a lone carriage return: for Docker Compose and shells that ends no line."""
+    """Return the commoner line break; a lone CR ends no line in Docker Compose and shells."""
     windows = text.count("\r\n")
     return "\r\n" if windows > text.count("\n") - windows else "\n"

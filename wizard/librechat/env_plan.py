@@ -1,12 +1,12 @@
-"""Plans the `.env` that a set-up needs: pure, from what there is to what there shall be."""
+"""Plans the `.env` of a complete setup from the present file. Pure."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from wizard.findings import Finding
 from wizard.language import Message
@@ -22,7 +22,7 @@ BLANK_CREDENTIAL = rule("LA161")
 SET_TWICE = rule("LA150")
 READ_DIFFERENTLY = rule("LA151")
 
-# Keys that guard stored data or running sessions: made up for a new installation only.
+# Keys of stored data and running sessions: generated for a new installation only.
 GUARDING_CREDENTIALS = (
     "CREDS_KEY",
     "CREDS_IV",
@@ -32,9 +32,8 @@ GUARDING_CREDENTIALS = (
 )
 # Without these in its file LibreChat, its Docker containers or its sign-in do not start.
 NEEDED_BY_A_NEW_FILE = ("HOST", "PORT", "MONGO_URI", "SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
-# LibreChat ships them as bare `(1000 * 60 * 60 * 24) * 7`, at which a shell that sources the file
-# stops and reads nothing of what follows; in quotes every reader takes them. In a file that is the
-# user's they stay as they are: LibreChat reads them well.
+# Shipped as bare `(1000 * 60 * 60 * 24) * 7`, a syntax error for a shell that sources the file;
+# quoted, every reader takes them. In the user's own file they stay: LibreChat reads them well.
 SHIPPED_WITHOUT_QUOTES = ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 SUGGESTED = ("OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH")
 SHOWN_LINES = 10
@@ -49,18 +48,13 @@ _QUOTE_FIRST = re.compile(r"""\W*['"`]""")
 RandomHex = Callable[[int], str]
 
 
-@dataclass(frozen=True, slots=True)
-class EnvPlan:
-    """What the file shall be, and how that differs from `before`.
-
-    Where there is no `.env` yet, `before` is LibreChat's `.env.example` or our template.
-    """
+class EnvPlan(NamedTuple):
+    """An edit; without an `.env`, `before` is LibreChat's `.env.example` or our template."""
 
     before: EnvFile
     after: EnvFile
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...]
-    is_new: bool
 
 
 def plan_env(
@@ -74,21 +68,20 @@ def plan_env(
     variables: Mapping[str, str] | None = None,
     random_hex: RandomHex = random_hex,
 ) -> EnvPlan:
-    """Return the plan for the file.
+    """Return the edit that makes the file complete; it may remove lines (`removed_lines`).
 
     Args:
-        settings: what was asked for.
-        existing: the `.env` as it is, None where there is none.
+        settings: the setup.
+        existing: the present `.env`, None where there is none.
         example: the checkout's `.env.example`, from which a new file starts.
-        signs_of_use: what tells that this LibreChat has run before.
+        signs_of_use: evidence that this LibreChat has run before.
         port: LibreChat's port, for a new file.
-        version: LibreChat's, "" where it is not known: what it does not read is not written.
-        variables: what else to write.
-        random_hex: gives that many random bytes as hexadecimal digits.
+        version: LibreChat's, "" where unknown; variables that it does not read are not written.
+        variables: further values to write.
+        random_hex: returns that many random bytes as hexadecimal digits.
 
     Raises:
-        Failure: a value cannot be written, or the file cannot be edited safely. The plan may
-            remove lines: `commands.change.may_write` asks about that.
+        Failure: a value cannot be written, or the file cannot be edited safely.
     """
     is_new = existing is None or not existing.strip()
     base = existing if not is_new else example
@@ -106,13 +99,13 @@ def plan_env(
     written = [name for name, value in edits.items() if isinstance(value, str)]
     values = after.values()
     findings = (*_remarks(after, written), *unread(values, version, values))
-    return EnvPlan(before, after, changes, findings, is_new)
+    return EnvPlan(before, after, changes, findings)
 
 
 def wanted_values(
     settings: Settings, current: Mapping[str, str], random_hex: RandomHex
 ) -> dict[str, str]:
-    """The variables that sign-in, refresh and logout need, by LibreChat's own code."""
+    """Return the variables that sign-in, refresh and logout need, by LibreChat's own code."""
     values = {
         **url_values(settings.public_url),
         "OPENID_ISSUER": settings.issuer,
@@ -142,7 +135,7 @@ def wanted_values(
 
 
 def url_values(public_url: str) -> dict[str, str]:
-    """The variables that follow from the URL at which browsers reach LibreChat."""
+    """Return the variables that follow from the public URL."""
     values = {"DOMAIN_CLIENT": public_url, "DOMAIN_SERVER": public_url}
     if is_loopback(public_url):
         values["HSTS_ENABLED"] = "false"
@@ -150,11 +143,11 @@ def url_values(public_url: str) -> dict[str, str]:
 
 
 def blank_file(version: str = "") -> str:
-    """A whole `.env` for where LibreChat's own `.env.example` is missing."""
+    """Return a complete `.env` for a folder without LibreChat's `.env.example`."""
     from wizard.templates import template
 
     ordered = sorted(VARIABLES.values(), key=lambda variable: list(Section).index(variable.section))
-    # HSTS is for those who run on localhost; a blank line of it would be read as "off".
+    # HSTS_ENABLED is written for localhost only; LibreChat reads a blank line as "off".
     shown = (
         variable
         for variable in ordered
@@ -168,7 +161,7 @@ def blank_file(version: str = "") -> str:
 
 
 def is_good_session_secret(value: str, others: Mapping[str, str]) -> bool:
-    """Whether it is long enough, and nobody else's."""
+    """Whether it is long enough, random and used for nothing else."""
     reused = {others.get(name) for name in GUARDING_CREDENTIALS}
     public = set().union(*(variable.public_values for variable in VARIABLES.values()))
     return (
@@ -197,7 +190,7 @@ def _for_a_new_file(current: Mapping[str, str], port: int) -> dict[str, str]:
 def _credentials(
     current: Mapping[str, str], was_used: bool, random_hex: RandomHex
 ) -> dict[str, str]:
-    """Fresh secrets for a new file; those that guard stored data only where none can be."""
+    """Return random secrets for a new file; those of stored data only where there is none."""
     names = ["ADMIN_PANEL_SESSION_SECRET", *(() if was_used else GUARDING_CREDENTIALS)]
     return {
         name: random_hex(16 if VARIABLES[name].format is Format.HEX_16_BYTES else 32)
@@ -214,13 +207,13 @@ def _remarks(file: EnvFile, written: Sequence[str]) -> Iterator[Finding]:
 
 
 def doubts(file: EnvFile, written: Mapping[str, str]) -> Iterator[Finding]:
-    """Why a value that was written may not be the one that is read."""
+    """Yield why a value that was written may not be the one that is read."""
     yield from set_twice(file, written)
     yield from read_differently(file, written)
 
 
 def public_credentials(values: Mapping[str, str]) -> Iterator[Finding]:
-    """The secrets that everybody knows."""
+    """Yield the secrets with a published value."""
     for name in GUARDING_CREDENTIALS:
         if values.get(name, "") in VARIABLES[name].public_values:
             detail = Message("{name} has a published value.", name=name)
@@ -228,14 +221,14 @@ def public_credentials(values: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def blank_credentials(values: Mapping[str, str]) -> Iterator[Finding]:
-    """The secrets that LibreChat has to make up."""
+    """Yield the blank secrets, for which LibreChat generates temporary ones."""
     for name in GUARDING_CREDENTIALS:
         if not values.get(name) and name != "MEILI_MASTER_KEY":
             yield BLANK_CREDENTIAL.finding(Message("{name} is blank.", name=name), variable=name)
 
 
 def set_twice(file: EnvFile, names: Collection[str] | None = None) -> Iterator[Finding]:
-    """The names, of those given or of all, that stand on several lines."""
+    """Yield the names (all of them for None) that are set on several lines."""
     places: dict[str, list[int]] = {}
     for assignment in file.assignments:
         places.setdefault(assignment.name, []).append(assignment.start)
@@ -248,9 +241,9 @@ def set_twice(file: EnvFile, names: Collection[str] | None = None) -> Iterator[F
 
 
 def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Finding]:
-    """The values, of those that the file gives these names, that python-dotenv reads differently.
+    """Yield the values that python-dotenv reads differently.
 
-    It is imported and asked only where a line with such a name allows for two opinions.
+    It is imported only if a line with such a name is ambiguous.
     """
     text = file.text.removeprefix("\ufeff").encode("utf-8", "replace").decode()
     doubtful = doubtful_lines(text)
@@ -260,7 +253,7 @@ def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Find
 
     from dotenv import dotenv_values
 
-    # It reports lines it does not understand by logging; we report what they lead to.
+    # It logs lines that it cannot parse; we report the effect.
     logging.getLogger("dotenv.main").addHandler(logging.NullHandler())
     read = dotenv_values(stream=io.StringIO(text), interpolate=False)
     for name, value in written.items():
@@ -270,10 +263,7 @@ def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Find
 
 
 def doubtful_lines(text: str) -> str:
-    """Return the lines that two readers may understand differently.
-
-    These are all where a quoted value may run over several lines, or begin on the next.
-    """
+    """Return the ambiguous lines: all of them if a quoted value may span several."""
     lines = [line for line in text.split("\n") if not _AGREED_LINE.fullmatch(line)]
     is_open = any(
         "\\" in line or line.count("'") % 2 or line.count('"') % 2 or _QUOTE_FIRST.match(line)

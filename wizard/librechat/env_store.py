@@ -1,8 +1,8 @@
-"""The `.env` on disk: read whole, replaced whole, backed up first.
+"""Reads and saves the `.env` on disk.
 
-A save writes a temporary file beside the target, syncs it and renames it over the target, so
-that a crash, a full disk or Ctrl-C leaves the old file or the new one. A lock and a comparison
-with what was read keep two runs from overwriting each other.
+A save makes a backup, writes a temporary file next to the target and renames it, so that a crash,
+a full disk or Ctrl-C leaves the old file or the new one. A lock and a comparison with what was
+read keep two runs from overwriting each other.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MAX_FILE_BYTES = 16 << 20
 LOCK_TIMEOUT_SECONDS = 10
 # LibreChat's .gitignore has .env*, so that what a killed run leaves behind is not committed.
 _TEMPORARY_PREFIX = ".env.librechat-auth0-"
-# No save takes that long: what is older was left by a killed run.
+# No save takes that long: older files are a killed run's.
 _LEFT_OVER_SECONDS = 3600
 
 
@@ -52,11 +52,10 @@ class EnvStore:
     """One `.env` on disk and its backups.
 
     Args:
-        path: the file; a symbolic link is followed, and stays. Where it leads is looked up once.
-        state_dir: the user's private state folder, where backups and the lock lie.
-        changed: gets a sentence as soon as the file is another, for a run that ends before it
-            can say so itself.
-        now: the time that names a backup.
+        path: the file; a symbolic link is kept, and resolved once.
+        state_dir: the user's private state folder, for backups and the lock.
+        changed: receives a sentence once the file has changed, for a run that is interrupted.
+        now: the time in a backup's name.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class EnvStore:
         """The file itself, behind symbolic links.
 
         Raises:
-            Failure: the links lead in a circle, or are somebody else's.
+            Failure: the links form a loop, or belong to another user.
         """
         target = _resolved(self.path)
         if self.path.is_symlink() and not _may_lead(self.path, target):
@@ -87,41 +86,38 @@ class EnvStore:
         return target
 
     def read(self) -> bytes | None:
-        """The file's bytes, None if there is none. What a killed run left is removed.
+        """Return the file's bytes, None if there is none; delete what a killed run left.
 
         Raises:
-            Failure: it is no regular file, or it cannot be read.
+            Failure: it is no regular file, or cannot be read.
         """
         self._tidy()
         return _content(self.target, self.path)
 
     def notice(self, content: bytes) -> Notice:
-        """Who could not read the file, or still could, if this were saved."""
+        """Return who loses read access, or keeps it, if this is saved."""
         if os.name != "posix":
             return Notice()
-        with _told_as(UNWRITABLE, self.path):
+        with _failing_with(UNWRITABLE, self.path):
             return self._access(content).notice
 
     def save(self, expected: bytes | None, content: bytes) -> Path | None:
-        """Put `content` in place of `expected`, with a backup.
-
-        Returns:
-            The backup's path; None if `content` is what is there, and nothing was done.
+        """Replace `expected` with `content`; return the backup's path, None if both are equal.
 
         Raises:
-            Failure: the file is not as expected any more, or cannot be written; it is untouched.
+            Failure: the file has changed, or cannot be written; it is untouched.
         """
         if content == expected:
             return None
         with self._locked(LOCK_TIMEOUT_SECONDS), signals_held():
             self._refuse_changed(expected)
-            with _told_as(UNWRITABLE, self.backup_dir):
+            with _failing_with(UNWRITABLE, self.backup_dir):
                 backup = self._backups.add(expected, content, self._now())
             try:
                 self._replace(content)
             except BaseException:
                 with suppress(OSError):
-                    backup.unlink(missing_ok=True)  # undo must not find what was never changed
+                    backup.unlink(missing_ok=True)  # there is nothing to undo
                 raise
             self._changed(
                 Message(
@@ -133,29 +129,26 @@ class EnvStore:
             return backup
 
     def last_backup(self) -> Backup:
-        """What `undo` would bring back.
+        """Return what `undo` restores.
 
         Raises:
             Failure: there is no backup.
         """
-        with _told_as(UNREADABLE, self.backup_dir):
+        with _failing_with(UNREADABLE, self.backup_dir):
             backup = self._backups.last()
         if backup is None:
             raise NO_BACKUP.failure(str(self.path))
         return backup
 
     def undo(self, backup: Backup, expected: bytes | None) -> Path | None:
-        """Bring the backup back.
-
-        Returns:
-            Where the file as it was is kept, beside the backups; None if there was none.
+        """Restore the backup; return the copy of the replaced file, None if there was none.
 
         Raises:
-            Failure: the file is not as expected any more, or cannot be written; it is untouched.
+            Failure: the file has changed, or cannot be written; it is untouched.
         """
         with self._locked(LOCK_TIMEOUT_SECONDS), signals_held():
             self._refuse_changed(expected)
-            with _told_as(UNWRITABLE, self.path):
+            with _failing_with(UNWRITABLE, self.path):
                 if expected is not None:
                     write_whole(backup.undone, expected, part=PART)
                 if backup.content is None:
@@ -173,12 +166,12 @@ class EnvStore:
 
     @property
     def written(self) -> Message:
-        """That the file is written, and who can read it now."""
+        """A sentence: the file is written, and who can read it."""
         return readers(self.target).filled(file=self.path)
 
     @property
     def backup_dir(self) -> Path:
-        """Where this file's backups lie."""
+        """The folder of this file's backups."""
         return self._backups.folder
 
     @cached_property
@@ -191,30 +184,29 @@ class EnvStore:
 
     @cached_property
     def _part(self) -> Path:
-        """The temporary file: one for each lock, so that its holder alone uses it."""
+        """The temporary file; only the holder of the lock uses it."""
         return self.target.with_name(f"{_TEMPORARY_PREFIX}{file_name(self._lock_file)}")
 
     def _refuse_changed(self, expected: bytes | None) -> None:
-        """Refuse a file that is another than the one that was read, or is protected."""
+        """Refuse a file that has changed since it was read, or is write-protected."""
         is_same = _resolved(self.path) == self.target
         if not is_same or _content(self.target, self.path) != expected:
             raise CHANGED_MEANWHILE.failure(str(self.path))
-        # Root may write anything, and a rename needs no permission on the file itself: the
-        # mode still tells what its owner meant.
-        with _told_as(UNREADABLE, self.path):
+        # Root, and a rename, need no permission on the file: its mode still shows the intent.
+        with _failing_with(UNREADABLE, self.path):
             is_protected = expected is not None and not self.target.stat().st_mode & stat.S_IWUSR
         if is_protected:
             no_right = PermissionError(errno.EACCES, "")
             raise READ_ONLY.failure(str(self.path), fix=remedy(no_right, self.path))
 
     def _replace(self, content: bytes) -> None:
-        with _told_as(UNWRITABLE, self.path):
+        with _failing_with(UNWRITABLE, self.path):
             give = self._access(content).give
             write_whole(self.target, content, prepare=give, part=self._part.name)
 
     def _access(self, content: bytes) -> AccessPlan:
         values: Mapping[str, str] = {}
-        with suppress(Failure):  # an older file may be no text
+        with suppress(Failure):  # an older file may be binary
             values = EnvFile.from_bytes(content).values()
         return plan_access(self.path, self.target, self._deployment.env_reader(values))
 
@@ -223,7 +215,7 @@ class EnvStore:
         return Deployment(read_compose(self.path.parent))
 
     def _tidy(self) -> None:
-        """Remove what a killed run left: ours under the lock, that of others when it is old."""
+        """Delete a killed run's files: this file's under the lock, others when they are old."""
         parts = (self._part, self._backups.folder / PART)
         with suppress(OSError, Failure):
             if any(map(os.path.lexists, parts)):
@@ -237,7 +229,7 @@ class EnvStore:
     @contextmanager
     def _locked(self, seconds: float) -> Iterator[None]:
         with ExitStack() as stack:
-            with _told_as(UNWRITABLE, self._lock_file):
+            with _failing_with(UNWRITABLE, self._lock_file):
                 private_folder(self._state_dir, self._lock_file.parent.name)
                 try:
                     stack.enter_context(locked(self._lock_file, seconds))
@@ -247,7 +239,7 @@ class EnvStore:
 
 
 def _resolved(path: Path) -> Path:
-    with suppress(RuntimeError), _told_as(UNREADABLE, path):  # a circle, before Python 3.13
+    with suppress(RuntimeError), _failing_with(UNREADABLE, path):  # a circle, before Python 3.13
         target = path.resolve()
         if not target.is_symlink():  # a circle, since then
             return target
@@ -255,9 +247,9 @@ def _resolved(path: Path) -> Path:
 
 
 def _may_lead(link: Path, target: Path) -> bool:
-    """Whether we follow the link: it is ours or root's, or leads to a file of its own maker's.
+    """Return whether the link's owner is the user, root, or the owner of its target.
 
-    Linux asks the same of links in folders that all may write to (fs.protected_symlinks).
+    Linux requires the same of links in world-writable folders (fs.protected_symlinks).
     """
     user = user_id()
     with suppress(OSError):
@@ -267,7 +259,7 @@ def _may_lead(link: Path, target: Path) -> bool:
 
 
 def _content(target: Path, shown: Path) -> bytes | None:
-    """The bytes of the file, None if there is none."""
+    """Return the file's bytes, None if there is none."""
     try:
         return read_file(target, MAX_FILE_BYTES, follow_links=False)
     except FileNotFoundError:
@@ -275,7 +267,7 @@ def _content(target: Path, shown: Path) -> bytes | None:
     except IsADirectoryError:
         raise NOT_A_FILE.failure(Message("{file} is a folder.", file=shown)) from None
     except OSError as error:
-        if error.errno == errno.ELOOP:  # a link came to lie there
+        if error.errno == errno.ELOOP:  # it was replaced by a link
             raise CHANGED_MEANWHILE.failure(str(shown)) from error
         if error.strerror == NOT_REGULAR:
             raise NOT_A_FILE.failure(refusal(error, shown)) from None
@@ -286,8 +278,8 @@ def _content(target: Path, shown: Path) -> bytes | None:
 
 
 @contextmanager
-def _told_as(rule: Rule, path: Path) -> Iterator[None]:
-    """Turn what the system refuses into a failure about the place it names, else about `path`."""
+def _failing_with(rule: Rule, path: Path) -> Iterator[None]:
+    """Turn an OSError into a failure about the file that it names, else about `path`."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,6 @@
-"""Whether git tracks a file, read from its index without git.
+"""Finds out whether git tracks a file, from the index alone.
 
-Git runs programs that a folder's own configuration names, and a list of settings to switch off
-is never complete.
-
+Git itself runs programs that the folder's configuration names.
 Source: https://git-scm.com/docs/index-format
 """
 
@@ -27,10 +25,9 @@ _LENGTH = 0x0FFF
 
 
 def is_tracked(path: Path) -> bool:
-    """Return whether the file is in the index of the repository around it.
+    """Return whether the index of the file's repository lists it; False if it cannot be read.
 
-    It is False too where there is no repository or its index cannot be read. The folders of a
-    sparse index are not looked into.
+    Folders of a sparse index are not expanded.
     """
     try:
         path = path.resolve()
@@ -43,11 +40,11 @@ def is_tracked(path: Path) -> bool:
 
 
 def _git_dir(folder: Path) -> Path | None:
-    """Return where the repository of that folder lies; see gitrepository-layout(5)."""
+    """Return the folder's git directory, see gitrepository-layout(5)."""
     git_dir = folder / ".git"
     if git_dir.is_file():
         marker, _, target = os.fsdecode(read_file(git_dir, _MAX_LINK_BYTES)).partition(": ")
-        # On Windows such a path would be asked for over the network.
+        # Windows would look such a path up in the network.
         if marker != "gitdir" or target.startswith(("//", "\\\\", "/\\", "\\/")):
             return None
         git_dir = folder / target.rstrip("\r\n")
@@ -72,7 +69,7 @@ def _has(git_dir: Path, name: bytes) -> bool:
 
 
 def _has_shared(git_dir: Path, name: bytes, link: bytes, hash_size: int) -> bool:
-    """Return whether a split index has it in the part that it shares, and does not delete it."""
+    """Return whether a split index shares the name and does not delete it."""
     base, deleted = link[:hash_size], link[hash_size:]
     if not any(base):
         return False
@@ -82,30 +79,30 @@ def _has_shared(git_dir: Path, name: bytes, link: bytes, hash_size: int) -> bool
 
 
 def _places(index: bytes, wanted: bytes, hash_size: int) -> tuple[list[int], int]:
-    """Return the places of the entries with that name, and where the entries end.
+    """Return the positions of the entries with that name, and where the entries end.
 
     Raises:
         ValueError: that is no index with hashes of this size.
-        struct.error: it breaks off.
+        struct.error: it is incomplete.
     """
     signature, version, count = struct.unpack_from(">4sII", index)
     if signature != b"DIRC" or version not in {2, 3, 4}:
-        raise ValueError("That is no index that is known.")
+        raise ValueError("unknown index format")
     places, name, at = [], b"", 12
     for place in range(count):
         start, at = at, at + _STATUS_BYTES + hash_size
         (flags,) = struct.unpack_from(">H", index, at)
         at += 4 if flags & _EXTENDED else 2
         kept = 0
-        if version == 4:  # the name is written as its difference to the one before
+        if version == 4:  # names are compressed: their difference to the one before
             cut, at = _number(index, at)
             kept = max(len(name) - cut, 0)
         end = index.index(b"\0", at)
         if kept + end - at > _LONGEST_NAME:
-            raise ValueError("A name is longer than any path.")
+            raise ValueError("name too long")
         name = name[:kept] + index[at:end]
         if flags & _LENGTH != min(len(name), _LENGTH):
-            raise ValueError("A name has another length than its entry says.")
+            raise ValueError("wrong length of a name")
         at = end + 1 if version == 4 else end + 8 - (end - start) % 8
         if name == wanted:
             places.append(place)
@@ -113,7 +110,7 @@ def _places(index: bytes, wanted: bytes, hash_size: int) -> tuple[list[int], int
 
 
 def _number(index: bytes, at: int) -> tuple[int, int]:
-    """Return a number of variable width, as in OFS_DELTA packs, and where it ends."""
+    """Return a number of variable width (OFS_DELTA), and where it ends."""
     byte = index[at]
     value = byte & 0x7F
     while byte & 0x80 and value <= _LONGEST_NAME:
@@ -124,7 +121,7 @@ def _number(index: bytes, at: int) -> tuple[int, int]:
 
 
 def _extensions(index: bytes, at: int, hash_size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the extensions behind the entries; the index ends with a checksum."""
+    """Yield the extensions after the entries; the index ends with a checksum."""
     while at + 8 <= len(index) - hash_size:
         kind, size = struct.unpack_from(">4sI", index, at)
         yield kind, index[at + 8 : at + 8 + size]
@@ -132,10 +129,7 @@ def _extensions(index: bytes, at: int, hash_size: int) -> Iterator[tuple[bytes, 
 
 
 def _is_set(bitmap: bytes, place: int) -> bool:
-    """Return whether a bit is set in an EWAH bitmap: runs of equal words, then literal ones.
-
-    Source: https://git-scm.com/docs/bitmap-format, appendix A
-    """
+    """Return a bit of an EWAH bitmap; https://git-scm.com/docs/bitmap-format, appendix A."""
     _, words = struct.unpack_from(">II", bitmap)
     word, at = place // 64, 0
     while at < words:

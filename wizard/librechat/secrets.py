@@ -1,4 +1,4 @@
-"""The secrets of an `.env`, hidden wherever they stand: also where they do not belong."""
+"""Finds the secrets of an `.env`, also in variables that should hold none."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.text import MASK, Secrets
 
-# Shorter ones are guessed at once, and would hide parts of everything.
+# Shorter ones are guessable, and would mask parts of other texts.
 _SHORTEST_SECRET = 4
 _LONGEST_PUBLIC_NUMBER = 5
-# What a secret's variable holds where there is no secret; user_provided is LibreChat's own word.
+# Values of a secret's variable that are no secret; user_provided is LibreChat's own.
 _NO_SECRETS = frozenset(
     {"true", "false", "none", "null", "undefined", "default", "optional", "user_provided"}
 )
-# Tokens that tell by how they begin whose they are, and JWTs.
+# Tokens with a known prefix, and JWTs.
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:sk-|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|xai-|AIza|AKIA|ASIA|ya29\."
     r"|hf_|gsk_|[sr]k_live_|whsec_|eyJ)[\w.-]{8,}"
 )
-# As long as what no public value of a sign-in is, yet every generated secret.
+# Longer than any public value of a sign-in, as generated secrets are.
 _GENERATED = re.compile(r"[A-Za-z0-9_-]{40,}")
 _USER_INFO = re.compile(r"(?<=//)[^/\s@]+(?=@)")
 _QUERY_VALUE = re.compile(r"([?&][^\s?&=#]*=)([^\s&#]{8,})")
-# Of a webhook's address.
+# In a webhook's URL.
 _LONG_PART = re.compile(r"(?<=/)[A-Za-z0-9_-]{20,}(?![^/?#\s])")
 
 
 def random_hex(size: int) -> str:
-    """Return so many random bytes in hexadecimal."""
+    """Return that many random bytes as hexadecimal digits."""
     from secrets import token_hex
 
     return token_hex(size)
 
 
 def secrets_in(*files: EnvFile) -> Secrets:
-    """Return the secrets of the files, also those of lines that a later one overrides."""
+    """Return the secrets of the files, also of overridden lines."""
     return secrets_of((each.name, each.value) for file in files for each in file.assignments)
 
 
 def secrets_of(values: Iterable[tuple[str, str]]) -> Secrets:
-    """Return the secrets among values by name."""
+    """Return the secrets among these values."""
     known = list(values)
     names = {name for name, _ in known}
     return Secrets(
@@ -54,7 +54,7 @@ def secrets_of(values: Iterable[tuple[str, str]]) -> Secrets:
 
 
 def without_forms(value: str) -> str:
-    """Return a value with everything hidden that has the form of a secret, whatever its name is."""
+    """Mask everything in a value that looks like a secret, whatever its name is."""
     value = _USER_INFO.sub(MASK, _QUERY_VALUE.sub(rf"\1{MASK}", value))
     for form in (_TOKEN, _GENERATED):
         value = form.sub(lambda found: MASK if _is_random(found[0]) else found[0], value)
@@ -63,7 +63,7 @@ def without_forms(value: str) -> str:
 
 def _secrets_of(name: str, value: str) -> Iterator[str]:
     yield from filter(_is_random, _TOKEN.findall(value))
-    if "://" in value:  # an address is public, but for these parts
+    if "://" in value:  # a URL is public except for these parts
         for user_info in _USER_INFO.findall(value):
             yield from (user_info, user_info.partition(":")[2])
         if is_secret(name):
@@ -76,7 +76,7 @@ def _secrets_of(name: str, value: str) -> Iterator[str]:
 
 
 def _is_public(value: str) -> bool:
-    """Whether the value of a secret's variable is none: a switch, a number, a word of its own."""
+    """Return whether the value of a secret's variable is no secret: a switch, number or keyword."""
     return (
         len(value) < _SHORTEST_SECRET
         or value.lower() in _NO_SECRETS
@@ -85,5 +85,5 @@ def _is_public(value: str) -> bool:
 
 
 def _is_random(token: str) -> bool:
-    """Whether digits and small letters are mixed in it, as in no word."""
+    """Return whether it mixes digits and small letters, as no word does."""
     return any(map(str.isdigit, token)) and any(map(str.islower, token))
