@@ -122,9 +122,9 @@ def denied(demo: Demo) -> None:
     ("fault", "code", "rule", "remedy"),
     [
         (no_email, 1, "LA410", "User Management → Users"),
-        (opaque, 1, "LA413", "switch off JSON Web Encryption"),
+        (opaque, 1, "LA413", "Switch off JSON Web Encryption"),
         (id_token_hs256, 1, "LA403", "JSON Web Token (JWT) Signature Algorithm to RS256"),
-        (access_token_hs256, 1, "LA414", "JWT signing algorithm choose RS256"),
+        (access_token_hs256, 1, "LA414", "Set JWT signing algorithm to RS256"),
         (no_offline_access, 1, "LA417", "switch on Allow Offline Access"),
         (dead_refresh_token, 1, "LA418", "Refresh Token Expiration"),
         (short_life, 0, "LA416", "Maximum Access Token Lifetime"),
@@ -155,7 +155,7 @@ def test_without_an_api_the_access_token_is_opaque(world: World) -> None:
 
     assert ran.code == 1
     assert "LA412" in ran.rules
-    assert "set OPENID_AUDIENCE to the Identifier" in page.text
+    assert "Set OPENID_AUDIENCE to the Identifier" in page.text
 
 
 def test_what_librechat_would_ask_for_is_asked_for(world: World) -> None:
@@ -184,7 +184,7 @@ def test_an_error_of_the_file_is_told_in_place_of_a_sign_in_that_is_not_librecha
         "OPENID_SCOPE",
     }
     assert ran.json["checks"] == []
-    assert "OPENID_CALLBACK_URL is not the path" in world.run("verify", "--no-open").err
+    assert "OPENID_CALLBACK_URL is not LibreChat" in world.run("verify", "--no-open").err
 
 
 @pytest.mark.parametrize("more", [(), ("--json", "--debug")])
