@@ -2,8 +2,9 @@
 
     python -m benchmarks.startup [--rounds N]
 
-Ours work on a folder like a LibreChat checkout. Rounds alternate between the commands, forwards
-and backwards, so that noise of the machine hits all alike; the medians are printed as ratios.
+Ours run in a folder like a LibreChat checkout. Rounds alternate between the commands, forwards and
+backwards, so that noise of the machine affects all of them. Prints medians: times, ratios and peak
+memory. POSIX only.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from tests.librechat.example import env_example
+from tests.librechat.example import checkout, init_options
 
 BARE_TYPER = """
 import typer
@@ -38,25 +39,6 @@ def init(name: str = "", yes: bool = False) -> None: ...
 
 app()
 """
-COMPOSE_FILE = """
-services:
-  api:
-    image: registry.librechat.ai/danny-avila/librechat-dev:latest
-    ports:
-      - "${PORT}:${PORT}"
-    volumes:
-      - type: bind
-        source: ./.env
-        target: /app/.env
-      - ./images:/app/client/public/images
-    environment:
-      - HOST=0.0.0.0
-      - MONGO_URI=mongodb://mongodb:27017/LibreChat
-  mongodb:
-    image: mongo
-    volumes:
-      - ./data-node:/data/db
-"""
 INIT = "librechat-auth0 init --offline"
 INIT_AGAIN = f"{INIT}, nothing to change"
 DOCTOR = "librechat-auth0 doctor --offline"
@@ -64,21 +46,39 @@ PYTHON = "python -c pass"
 TYPER = "bare typer --help"
 
 
+# A process's peak memory is at least that of its parent, so a Python without modules starts it.
+STARTER = """
+import os, sys, time
+null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+start = time.perf_counter()
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=null)
+_, status, used = os.wait4(child, 0)
+print(time.perf_counter() - start, used.ru_maxrss)
+sys.exit(status != 0)
+"""
+
+
+class Figures(NamedTuple):
+    """Wall-clock seconds, and megabytes of peak memory."""
+
+    seconds: float
+    megabytes: float
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command line, the folder it is run in, and whether that has no `.env` before each run."""
+    """A command line and its folder; `is_fresh` removes the `.env` before each run."""
 
     line: tuple[str, ...]
     folder: Path
     is_fresh: bool = False
 
     def prepare(self) -> None:
-        """Make the folder what it has to be before a run."""
         if self.is_fresh:
             (self.folder / ".env").unlink(missing_ok=True)
 
     def environ(self) -> dict[str, str]:
-        """Its environment: byte code is kept, the user's own folders and docker are left alone."""
+        """Its environment: byte code is kept; no docker, and a state folder of its own."""
         return {
             **os.environ,
             "PATH": str(Path(sys.executable).parent),
@@ -87,61 +87,39 @@ class Command:
         }
 
 
-def medians(commands: Mapping[str, Command], rounds: int) -> dict[str, float]:
-    """Median wall-clock seconds of each command."""
-    return {name: statistics.median(each) for name, each in measured(commands, rounds).items()}
+def medians(commands: Mapping[str, Command], rounds: int) -> dict[str, Figures]:
+    """The median seconds and megabytes of each command; the first round only fills caches."""
+    taken: dict[str, list[Figures]] = {name: [] for name in commands}
+    for number in range(rounds + 1):
+        for name, command in [*commands.items()][:: -1 if number % 2 else 1]:
+            taken[name].append(run(command))
+    columns = {name: zip(*each[1:], strict=True) for name, each in taken.items()}
+    return {name: Figures(*map(statistics.median, each)) for name, each in columns.items()}
 
 
-def measured(commands: Mapping[str, Command], rounds: int) -> dict[str, list[float]]:
-    """Wall-clock seconds of each command, round by round."""
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    order = list(commands.items())
-    for round_number in range(rounds + 1):
-        for name, command in order[:: -1 if round_number % 2 else 1]:
-            command.prepare()
-            start = time.perf_counter()
-            subprocess.run(
-                command.line,
-                cwd=command.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=command.environ(),
-                check=True,
-            )
-            if round_number:  # the first round fills the caches
-                times[name].append(time.perf_counter() - start)
-    return times
+def run(command: Command) -> Figures:
+    """Run the command once."""
+    command.prepare()
+    done = subprocess.run(
+        (sys.executable, "-I", "-S", "-c", STARTER, *command.line),
+        cwd=command.folder,
+        env=command.environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds, peak = map(float, done.stdout.split())
+    return Figures(seconds, peak * (1 if sys.platform == "darwin" else 1024) / 1e6)
 
 
 def program(name: str) -> str:
-    """Where the program lies: beside this Python, else on the path."""
+    """The program beside this Python, else on the path."""
     beside = Path(sys.executable).with_name(name)
     return str(beside) if beside.exists() else shutil.which(name) or name
 
 
-def checkout(folder: Path) -> Path:
-    """A folder like a LibreChat checkout, with all that `init` and `doctor` read of it."""
-    folder.mkdir()
-    (folder / ".env.example").write_text(env_example())
-    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
-    (folder / "docker-compose.yml").write_text(COMPOSE_FILE)
-    return folder
-
-
-def init_options(folder: Path) -> tuple[str, ...]:
-    """A scripted `init` that asks nobody; the secret's file is made in the folder."""
-    secret = folder / "secret"
-    secret.write_text("s" * 64)
-    return (
-        *("init", "--yes", "--offline"),
-        *("--domain", "dev.us.auth0.com", "--client-id", "a" * 32, "--audience", "https://api"),
-        *("--public-url", "https://chat.example.com", "--client-secret-file", str(secret)),
-    )
-
-
 def commands(folder: Path) -> dict[str, Command]:
-    """What is measured, by its name; the folder is there and empty."""
+    """The measured commands by name, in an empty folder."""
     bare = folder / "bare_typer.py"
     bare.write_text(BARE_TYPER)
     fresh, kept = checkout(folder / "fresh"), checkout(folder / "kept")
@@ -166,7 +144,7 @@ def commands(folder: Path) -> dict[str, Command]:
     return found
 
 
-# What must hold, pair by pair: a command, whom it is held against, and at most how many times it.
+# A command, what it is compared with, and the maximum ratio.
 BUDGETS = (
     ("librechat-auth0 --version", PYTHON, 1.3),
     ("librechat-auth0 --help", TYPER, 1.15),
@@ -178,25 +156,26 @@ BUDGETS = (
 )
 
 
-def over_budget(taken: Mapping[str, float]) -> Iterator[str]:
-    """Return what takes longer than it may."""
+def over_budget(taken: Mapping[str, Figures]) -> Iterator[str]:
     for ours, theirs, budget in BUDGETS:
-        if theirs in taken and taken[ours] > budget * taken[theirs]:
-            ratio = taken[ours] / taken[theirs]
+        if theirs not in taken:
+            continue
+        ratio = taken[ours].seconds / taken[theirs].seconds
+        if ratio > budget:
             yield f"{ours} takes {ratio:.2f} times {theirs}, the budget is {budget}"
 
 
 def main() -> None:
-    """Print the table; exit with 1 where a command is over its budget."""
+    """Print the table; exit with 1 if a command is over its budget."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         taken = medians(commands(Path(folder)), rounds)
-    print(f"{'command':<52} {'ms':>7} {'x python':>9} {'x typer':>8}")
-    for name, seconds in taken.items():
-        ratios = f"{seconds / taken[PYTHON]:9.2f} {seconds / taken[TYPER]:8.2f}"
-        print(f"{name:<52} {seconds * 1000:7.1f} {ratios}")
+    print(f"{'command':<52} {'ms':>7} {'x python':>9} {'x typer':>8} {'MB':>7}")
+    for name, (seconds, megabytes) in taken.items():
+        ratios = f"{seconds / taken[PYTHON].seconds:9.2f} {seconds / taken[TYPER].seconds:8.2f}"
+        print(f"{name:<52} {seconds * 1000:7.1f} {ratios} {megabytes:7.1f}")
     if slow := [*over_budget(taken)]:
         raise SystemExit("\n".join(slow))
 

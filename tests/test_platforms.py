@@ -14,23 +14,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PureWindowsPath
+from typing import NoReturn
 
 import pytest
 
-from benchmarks.startup import checkout
 from tests.elsewhere import SYSTEMS
 from tests.fakes import NoProcesses
+from tests.librechat.example import checkout
 from wizard import private_files
 from wizard.commands.background.process import LOG_BYTES
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.desktop import UserDesktop
-from wizard.execution import Flags, _can_draw_questions, _run, system_ports
-from wizard.findings import Outcome, Rule
+from wizard.execution import Flags, execute
+from wizard.findings import ExitCode, Outcome, Rule
 from wizard.librechat import backups
 from wizard.librechat.env_diff import ADDED, DiffLine
 from wizard.librechat.env_store import LOCKED, EnvStore
 from wizard.os_errors import remedy
 from wizard.platforms import (
+    can_draw_questions,
     command_line,
     own_session,
     reader_has_gone,
@@ -39,7 +41,7 @@ from wizard.platforms import (
     sync,
 )
 from wizard.process_control import _from_ps, send, start_time
-from wizard.processes import _command, programs
+from wizard.processes import programs, resolved
 from wizard.text import MASK, encodable
 from wizard.tunnels import TunnelRequest
 from wizard.tunnels.caddy import CaddyTunnel
@@ -314,17 +316,17 @@ def test_no_batch_file_gets_what_cmd_would_read(tools: Path, argument: str) -> N
     environ = {"PATH": str(tools)}
 
     with pytest.raises(OSError, match="cannot be given"):
-        _command(["npx", argument], environ, "win32")
+        resolved(["npx", argument], environ, "win32")
     with pytest.raises(OSError, match="cannot be given"):
-        _command([str(tools / "npx.cmd"), argument], None, "win32")
-    assert _command(["ngrok", argument], environ, "win32")[1] == argument
-    assert _command(["npx", argument], environ, "linux")[1] == argument
+        resolved([str(tools / "npx.cmd"), argument], None, "win32")
+    assert resolved(["ngrok", argument], environ, "win32")[1] == argument
+    assert resolved(["npx", argument], environ, "linux")[1] == argument
 
 
 def test_a_batch_file_gets_what_our_tunnels_give_it(tools: Path) -> None:
     args = ["--yes", "localtunnel@2.0.2", "--port", "3080", "--host", "https://localtunnel.me"]
 
-    command = _command(["npx", *args], {"PATH": str(tools)}, "win32")
+    command = resolved(["npx", *args], {"PATH": str(tools)}, "win32")
 
     assert command == [str(tools / "npx.cmd"), *args]
 
@@ -757,8 +759,8 @@ def test_questions_are_drawn_where_the_console_is_ours(
 ) -> None:
     monkeypatch.setattr(sys, "stdout", Stream(terminal))
 
-    assert _can_draw_questions("win32") is terminal
-    assert _can_draw_questions("darwin")
+    assert can_draw_questions("win32") is terminal
+    assert can_draw_questions("darwin")
 
 
 def test_ctrl_break_ends_us_as_ctrl_c_does() -> None:
@@ -796,16 +798,17 @@ def test_a_pipe_breaks_in_another_way_on_windows(
     assert reader_has_gone(error, "darwin") is others
 
 
-def test_a_reader_that_has_gone_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = OSError(errno.EINVAL, "Invalid argument")
-    flags = Flags(json=True)
+def test_a_reader_that_has_gone_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_: object) -> NoReturn:
+        raise OSError(errno.EINVAL, "Invalid argument")
 
-    def run(*_: object) -> None:
-        raise gone
-
+    monkeypatch.setattr("wizard.execution.end_on_signals", lambda: None)
     monkeypatch.setattr(
         "wizard.execution.reader_has_gone", partial(reader_has_gone, platform="win32")
     )
-    with pytest.raises(OSError, match="Invalid") as caught:
-        _run("doctor", flags, system_ports(flags), run)  # type: ignore[arg-type]
-    assert caught.value is gone
+    with pytest.raises(SystemExit) as caught:
+        execute("doctor", Flags(json=True), run)
+    assert caught.value.code == ExitCode.INTERRUPTED
+    assert capfd.readouterr() == ("", "")

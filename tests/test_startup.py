@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.memory import peak
-from benchmarks.profile import START, one_round
-from benchmarks.startup import DOCTOR, INIT, Command, commands
+from tests.e2e.program import clean_environ
+from tests.librechat.example import checkout, init_options
 
 HEAVY = (
     "asyncio",
@@ -25,11 +24,10 @@ HEAVY = (
     "urllib3",
     "yaml",
 )
-EXPLAIN = "librechat-auth0 explain LA101"
-STATUS = "librechat-auth0 tunnel status"
 
 
-def imported_by(*args: str, command: Command | None = None) -> set[str]:
+def imported_by(*args: str, folder: Path | None = None) -> set[str]:
+    """The modules that the command imports; `folder` is its current one, beside its state."""
     code = (
         "import sys, runpy\n"
         f"sys.argv = {['librechat-auth0', *args]!r}\n"
@@ -39,8 +37,8 @@ def imported_by(*args: str, command: Command | None = None) -> set[str]:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=command.folder if command else None,
-        env=command.environ() if command else None,
+        cwd=folder,
+        env=clean_environ(folder.parent / "user") if folder else None,
         capture_output=True,
         text=True,
         check=True,
@@ -57,34 +55,17 @@ def test_the_version_needs_no_typer() -> None:
     assert "typer" not in imported_by("--version")
 
 
-@pytest.mark.parametrize(
-    ("name", "needed"),
-    [
-        (INIT, {"yaml"}),
-        (DOCTOR, {"yaml"}),
-        (EXPLAIN, set()),
-        (STATUS, set()),
-    ],
-)
-def test_a_command_imports_what_it_needs(tmp_path: Path, name: str, needed: set[str]) -> None:
-    command = commands(tmp_path)[name]
-    command.prepare()
+@pytest.mark.parametrize("command", ["init", "doctor"])
+def test_a_command_on_a_checkout_imports_yaml_only(tmp_path: Path, command: str) -> None:
+    folder = checkout(tmp_path / "LibreChat")
+    (folder / ".env").write_text("PORT=3080\n")
+    args = init_options(tmp_path) if command == "init" else ("doctor", "--offline")
 
-    assert imported_by(*command.line[1:], command=command) & {*HEAVY, "ssl"} == needed
+    assert imported_by(*args, folder=folder) & {*HEAVY, "ssl"} == {"yaml"}
 
 
-def test_the_profile_knows_the_steps(tmp_path: Path) -> None:
-    steps = one_round(tmp_path)
+@pytest.mark.parametrize("args", [("explain", "LA101"), ("tunnel", "status")])
+def test_a_small_command_imports_nothing_costly(tmp_path: Path, args: tuple[str, ...]) -> None:
+    folder = checkout(tmp_path / "LibreChat")
 
-    assert {START, "import of typer", "python-dotenv reads it too", "fsync"} <= steps.keys()
-    assert all(seconds > 0 for seconds in steps.values())
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="others count in other units")
-def test_the_peak_of_memory_is_the_programs_own(tmp_path: Path) -> None:
-    small, large = (
-        peak(Command((sys.executable, "-c", code), tmp_path))
-        for code in ("pass", "kept = b'x' * 50_000_000")
-    )
-
-    assert 48 < large - small < 55
+    assert not imported_by(*args, folder=folder) & {*HEAVY, "ssl"}

@@ -43,7 +43,6 @@ NOT_YET_CLEAN = frozenset(
         "wizard/commands/choose_tunnel.py",
         "wizard/commands/demo.py",
         "wizard/commands/doctor.py",
-        "wizard/commands/explain.py",
         "wizard/commands/init.py",
         "wizard/commands/live_view.py",
         "wizard/commands/provisioning.py",
@@ -56,7 +55,6 @@ NOT_YET_CLEAN = frozenset(
         "wizard/doctor/examine.py",
         "wizard/doctor/registry.py",
         "wizard/doctor/subject.py",
-        "wizard/execution.py",
         "wizard/http.py",
         "wizard/librechat/checkout.py",
         "wizard/librechat/deployment.py",
@@ -74,9 +72,6 @@ NOT_YET_CLEAN = frozenset(
         "wizard/tunnels/ngrok_config.py",
         "wizard/tunnels/pages.py",
         "wizard/tunnels/supervised.py",
-        "wizard/ui/console.py",
-        "wizard/ui/prompts.py",
-        "wizard/ui/screen.py",
     ]
 )
 # The same for rules and modules with a long sentence in a title or a next step.

@@ -1,4 +1,4 @@
-"""Runs a command: makes its ports, shows what it returns or raises, and leaves with its code."""
+"""Runs a command: creates its ports, prints its result or error, and exits with its code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wizard.defaults import ENGLISH
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.interrupts import end_on_signals, signal_code
 from wizard.language import Language, Message, sentences
-from wizard.platforms import is_console, reader_has_gone
+from wizard.platforms import can_draw_questions, is_console, reader_has_gone
 from wizard.ports import Ports
 from wizard.rules import BUG, rule
 
@@ -28,26 +28,22 @@ SYSTEM_REFUSED = rule("LA015")
 
 
 class Result(Protocol):
-    """What a command returns."""
+    """What a command returns; its findings are in the order in which to fix them."""
 
     @property
-    def exit_code(self) -> ExitCode:
-        """What the process ends with."""
-        ...
+    def exit_code(self) -> ExitCode: ...
 
     @property
-    def findings(self) -> Sequence[Finding]:
-        """What was found, in the order of what to mend first."""
-        ...
+    def findings(self) -> Sequence[Finding]: ...
 
     def as_json(self) -> dict[str, object]:
-        """What `--json` shows beside the envelope."""
+        """Return the keys of `--json` beside those of the envelope."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The options that every command has, and the language that was chosen for its help."""
+    """The options of every command, and the language of its help."""
 
     language: Language = field(default_factory=lambda: Language(ENGLISH))
     plain: bool = False
@@ -61,7 +57,7 @@ class Flags:
 def envelope(
     command: str, exit_code: ExitCode, findings: Sequence[Finding], extra: dict[str, object]
 ) -> dict[str, object]:
-    """The one form in which every command speaks JSON."""
+    """Return the JSON object of a command."""
     return {
         "ok": exit_code is ExitCode.OK,
         "command": command,
@@ -74,9 +70,9 @@ Report = Callable[[Result], None]
 
 
 def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) -> NoReturn:
-    """Run the command and leave the process.
+    """Run the command and exit.
 
-    `run` may report its result before it returns, when it goes on working after that.
+    `run` may report its result before it returns, if it keeps running after that.
     """
     _open_missing_streams()
     ports = system_ports(flags)
@@ -111,10 +107,10 @@ def _run(command: str, flags: Flags, ports: Ports, run: Callable[[Ports, Report]
             if flags.debug:
                 _show_traceback(ports)
         if reported and isinstance(error, KeyboardInterrupt):
-            return signal_code(error)  # it only held a tunnel, and said that this is closed
+            return signal_code(error)  # it only held a tunnel, and reported that it is closed
         failure = _with_last_words(_as_failure(error), ports)
         found = envelope(command, failure.exit_code, [failure.finding], {})
-        _tell(failure.finding, {} if reported else found, flags, ports)
+        _print_failure(failure.finding, {} if reported else found, flags, ports)
         return _exit_code(failure, error, ports)
     return result.exit_code
 
@@ -135,7 +131,7 @@ def _as_failure(error: BaseException) -> Failure:
 
 
 def _with_last_words(failure: Failure, ports: Ports) -> Failure:
-    """The failure, and what was written before it; those of the tenant say so themselves."""
+    """Add what was written before the failure; those of tenant and tunnel have it already."""
     own_words = failure.exit_code in {ExitCode.TENANT, ExitCode.TUNNEL}
     if own_words or not ports.last_words:
         return failure
@@ -151,20 +147,20 @@ def _exit_code(failure: Failure, error: BaseException, ports: Ports) -> int:
     return failure.exit_code
 
 
-def _tell(finding: Finding, data: dict[str, object], flags: Flags, ports: Ports) -> None:
-    """Say what ended the command; where its stream takes nothing, on the other one.
+def _print_failure(finding: Finding, data: dict[str, object], flags: Flags, ports: Ports) -> None:
+    """Print what ended the command, on the other stream where its own fails.
 
     `data` is empty where standard output has its one object already.
     """
 
-    def say_on(stream: TextIO) -> None:
+    def print_on(stream: TextIO) -> None:
         from wizard.ui.console import Console
 
         Console(stderr=stream, language=flags.language, plain=flags.plain).finding(finding)
 
-    ways = [partial(ports.console.finding, finding), partial(say_on, sys.stdout)]
+    ways = [partial(ports.console.finding, finding), partial(print_on, sys.stdout)]
     if flags.json:
-        ways = [partial(say_on, sys.stderr)]
+        ways = [partial(print_on, sys.stderr)]
         if data:
             ways.insert(0, partial(ports.console.data, data))
     for way in ways:
@@ -174,9 +170,9 @@ def _tell(finding: Finding, data: dict[str, object], flags: Flags, ports: Ports)
 
 
 def _close_streams() -> None:
-    """Write out what is left; what cannot be is lost, and said so by now.
+    """Flush the streams; drop what cannot be written, which has been reported already.
 
-    Otherwise Python would complain about it at its end, with an exit code of its own.
+    Otherwise Python would fail at exit, with its own exit code.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -186,7 +182,7 @@ def _close_streams() -> None:
 
 
 def system_ports(flags: Flags) -> Ports:
-    """The ports of this machine."""
+    """Return the ports of this machine."""
     from wizard.clock import SystemClock
     from wizard.desktop import NoDesktop, UserDesktop
     from wizard.http import Https
@@ -195,16 +191,16 @@ def system_ports(flags: Flags) -> Ports:
     from wizard.processes import SystemProcesses, safe_path, without_secrets
     from wizard.ui.console import Console
 
-    os.environ["PATH"] = safe_path(os.environ)  # libraries start browsers and clipboards by it
+    os.environ["PATH"] = safe_path(os.environ)  # libraries find browsers and clipboards by it
     environ = dict(os.environ)
     ours = environ.keys() - without_secrets(environ).keys()
     for name in ours:
-        del os.environ[name]  # browsers and others inherit what stays
+        del os.environ[name]  # browsers and other programs inherit the rest
     state_dir = state_folder(environ, Path.home()) / "librechat-auth0"
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
     language = flags.language
     plain = flags.plain or _is_simple_terminal(environ)
-    # What programs read is English, also what a process in the background is to say of itself.
+    # JSON is English, as is what a background process reports to its parent.
     said_in = Language(ENGLISH) if flags.json else language
     console = Console(language=said_in, plain=plain, quiet=flags.quiet, silent=flags.json)
     console.hide(secrets_of((name, environ[name]) for name in ours))
@@ -212,7 +208,7 @@ def system_ports(flags: Flags) -> Ports:
         console.warn(
             Message(
                 "The texts in the language {language} cannot be read, so these are in English."
-                " Install librechat-auth0 anew.",
+                " Reinstall librechat-auth0.",
                 language=language.in_place_of,
             )
         )
@@ -220,7 +216,7 @@ def system_ports(flags: Flags) -> Ports:
         console=console,
         language=language,
         prompter=_prompter(console, language, plain=plain) if can_ask else None,
-        # Nobody but this machine's own https://localhost is vouched for by that authority.
+        # This authority can only sign certificates for localhost.
         http=Https(environ, extra_ca=partial(_local_authority, state_dir)),
         clock=SystemClock(),
         processes=SystemProcesses(),
@@ -234,7 +230,7 @@ def system_ports(flags: Flags) -> Ports:
 def _prompter(console: Console, language: Language, *, plain: bool) -> Prompter:
     from wizard.ui.prompts import LinePrompter, TerminalPrompter
 
-    kind = TerminalPrompter if not plain and _can_draw_questions() else LinePrompter
+    kind = TerminalPrompter if not plain and can_draw_questions() else LinePrompter
     return kind(console.warn, language)
 
 
@@ -245,14 +241,14 @@ def _local_authority(state_dir: Path) -> Path | None:
 
 
 def _open_missing_streams() -> None:
-    """Where the caller closed a stream, so that no file of ours gets its number."""
+    """Open the streams that the caller closed, so that no other file gets their numbers."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _current_folder(environ: dict[str, str]) -> Path:
-    """The current folder; where it was deleted, its name, by which a command says so."""
+    """Return the current folder; its former name where it was deleted, for error messages."""
     try:
         return Path.cwd()
     except FileNotFoundError:
@@ -267,17 +263,11 @@ def _is_simple_terminal(environ: dict[str, str]) -> bool:
     return environ.get("TERM", "") in {"dumb", "unknown"}
 
 
-def _can_draw_questions(platform: str = sys.platform) -> bool:
-    """On Windows prompt_toolkit draws in the console of standard output, also for another one."""
-    return platform != "win32" or is_console(sys.stdout)
-
-
 def _is_ci(environ: dict[str, str]) -> bool:
     return environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def _show_traceback(ports: Ports) -> None:
-    """For a bug report: nothing in it acts on the terminal, and no known secret is in it."""
     import traceback
 
     from wizard.text import printable

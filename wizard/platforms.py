@@ -168,6 +168,11 @@ else:
         return stream.isatty()
 
 
+def can_draw_questions(platform: str = sys.platform) -> bool:
+    """Return whether prompt_toolkit can draw; on Windows only in the console of stdout."""
+    return platform != "win32" or is_console(sys.stdout)
+
+
 def command_line(args: Iterable[str], platform: str = sys.platform) -> str:
     """Quote the command for a POSIX shell, on Windows for both cmd and PowerShell."""
     if platform == "win32":

@@ -163,7 +163,7 @@ class SystemProcesses:
     ) -> Completed:
         try:
             process = subprocess.Popen(
-                _command(args, env),
+                resolved(args, env),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -185,7 +185,7 @@ class SystemProcesses:
     def start(
         self, args: Sequence[str], *, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        command = _command(args, env)
+        command = resolved(args, env)
         # A frozen Python has no interpreter for the supervisor.
         ours = [sys.executable, "-I", "-S", "-c", _SUPERVISOR] if sys.executable else []
         return subprocess.Popen(
@@ -271,7 +271,7 @@ def lines_of(stream: IO[bytes]) -> Iterator[str]:
             line = stream.readline(MAX_LINE_BYTES)
 
 
-def _command(
+def resolved(
     args: Sequence[str], environ: Mapping[str, str] | None, platform: str = sys.platform
 ) -> list[str]:
     """Return the program's path and its arguments.

@@ -1,4 +1,4 @@
-"""Every rule of the project, read from docs/rules.md: a rule is written there and nowhere else."""
+"""Reads the rules from docs/rules.md, their only source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AREAS = (
     Message("The LibreChat deployment"),
     Message("Auth0's Management API"),
 )
-# What the fields of a rule's text show while nobody's values are known.
+# The fields of a rule's text while the user's values are not known.
 GENERAL_VALUES: Mapping[str, str] = {
     "applications": dashboard.APPLICATIONS,
     "apis": dashboard.APIS,
@@ -53,13 +53,13 @@ def rule(identifier: str) -> Rule:
 
 @cache
 def all_rules() -> Mapping[str, Rule]:
-    """Return every rule, in the order of the page."""
+    """Return all rules in the order of the page."""
     rules = {found["id"]: _rule(found) for found in _SECTION.finditer(resource(PAGE))}
     return MappingProxyType(rules)
 
 
 def area(of: Rule) -> str:
-    """Return what the rule is about, by the hundreds of its identifier."""
+    """Return the rule's area: the hundreds of its identifier."""
     return AREAS[int(of.id[2:]) // 100]
 
 

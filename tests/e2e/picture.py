@@ -16,7 +16,6 @@ from itertools import groupby
 from pathlib import Path
 
 import pyte
-from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
@@ -77,10 +76,8 @@ def drawn(screen: pyte.Screen) -> str:
     said = text_of(screen)
     for number in range(said.count("\n") + 1):
         console.print(_line(screen, number), no_wrap=True, crop=True)
-    template = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-    svg = console.export_svg(
-        title=f"librechat-auth0 {' '.join(COMMAND)}", code_format=template, unique_id="demo"
-    )
+    svg = console.export_svg(title=f"librechat-auth0 {' '.join(COMMAND)}", unique_id="demo")
+    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     return re.sub(
         r"(<svg [^>]*>)", lambda it: f"{it[1]}\n<desc>{escape(said)}</desc>", svg, count=1
     )

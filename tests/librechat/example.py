@@ -3,7 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+COMPOSE_FILE = """
+services:
+  api:
+    image: registry.librechat.ai/danny-avila/librechat-dev:latest
+    ports:
+      - "${PORT}:${PORT}"
+    volumes:
+      - type: bind
+        source: ./.env
+        target: /app/.env
+      - ./images:/app/client/public/images
+    environment:
+      - HOST=0.0.0.0
+      - MONGO_URI=mongodb://mongodb:27017/LibreChat
+  mongodb:
+    image: mongo
+    volumes:
+      - ./data-node:/data/db
+"""
 SERVER = """
 HOST=localhost
 PORT=3080
@@ -116,3 +136,23 @@ def _providers(first: int, last: int) -> Iterator[str]:
             f"# PROVIDER_{number}_REVERSE_PROXY=\n\n"
             f"#PROVIDER_{number}_LIMIT=10 # per minute\n"
         )
+
+
+def checkout(folder: Path) -> Path:
+    """Create a folder with the files of a LibreChat checkout that `init` and `doctor` read."""
+    folder.mkdir()
+    (folder / ".env.example").write_text(env_example())
+    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    (folder / "docker-compose.yml").write_text(COMPOSE_FILE)
+    return folder
+
+
+def init_options(folder: Path) -> tuple[str, ...]:
+    """The arguments of an `init` without questions; the secret is written into the folder."""
+    secret = folder / "secret"
+    secret.write_text("s" * 64)
+    return (
+        *("init", "--yes", "--offline"),
+        *("--domain", "dev.us.auth0.com", "--client-id", "a" * 32, "--audience", "https://api"),
+        *("--public-url", "https://chat.example.com", "--client-secret-file", str(secret)),
+    )

@@ -1,4 +1,4 @@
-"""`explain`: what a rule means, why it matters and how to mend what it found."""
+"""`explain`: what a rule means, why it matters and how to fix it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The terminal: what users read and answer."""
+"""The terminal: output and questions."""

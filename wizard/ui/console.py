@@ -1,7 +1,7 @@
-"""What users read. Words go to standard error, data to standard output.
+"""Prints messages to standard error and data to standard output.
 
-Callers say what a line *is* (a step, a hint, a finding); this module knows how that looks, and
-`wizard.ui.screen` shows it.
+Callers say what a line *is* (a step, a hint, a finding); this module decides how that looks, and
+`wizard.ui.screen` prints it.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ class Console:
     """The user's terminal.
 
     Args:
-        stderr: where words go.
-        stdout: where data goes.
-        language: what is spoken; English where none is given.
-        plain: words in place of symbols, and nothing that is drawn again: for screen readers
-            and for terminals that can do no more.
-        quiet: say only what went wrong.
-        silent: say nothing at all (`--json`, whose one object says it).
+        stderr: the stream of messages.
+        stdout: the stream of data.
+        language: the language, English by default.
+        plain: print words in place of symbols, and draw nothing: for screen readers and simple
+            terminals.
+        quiet: print problems only.
+        silent: print no message at all (`--json`).
     """
 
     def __init__(
@@ -89,50 +89,49 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person watches."""
         return self._screen.is_terminal
 
     def hide(self, secrets: Secrets) -> None:
-        """Hide these from now on in what others wrote, never in words of ours.
+        """Hide these from now on in foreign text, never in our own words.
 
-        Short ones would hide parts of names and paths; whoever shows a file's values hides them.
+        Short ones are ignored, since they may be parts of names and paths.
         """
         long = {secret for secret in secrets.values if len(secret) >= LONG_SECRET}
         self._secrets = Secrets(self._secrets.values | long)
 
     def hidden(self, text: str) -> str:
-        """Return what others wrote without the secrets that are known."""
+        """Return foreign text without the known secrets."""
         return self._secrets.hidden_in(text)
 
     def step(self, number: int, total: int, title: str) -> None:
-        """Where the user is."""
+        """Print the heading of a step."""
         where = Message(
             "Step {number} of {total}: {title}", number=number, total=total, title=Message.of(title)
         )
         self._show(Line(""), Line(where, Kind.STEP))
 
     def say(self, text: str = "") -> None:
-        """A line of the conversation."""
+        """Print a line."""
         self._show(Line(text))
 
     def todo(self, text: str) -> None:
-        """Something the user does elsewhere, now."""
+        """Print something for the user to do elsewhere."""
         self._show(Line(text, indent=2))
 
     def hint(self, text: str) -> None:
-        """An explanation that the experienced skip."""
+        """Print an explanation for newcomers."""
         self._show(Line(text, Kind.HINT, indent=2))
 
     def done(self, text: str) -> None:
-        """Something is now true."""
+        """Print a success."""
         self._show(Line(text, Kind.DONE, self._mark("done")))
 
     def warn(self, text: str) -> None:
-        """Something the user should know, and that is no finding."""
+        """Print a warning that is not a finding."""
         self._show(Line(text, Kind.WARNING, self._mark("warning")))
 
     def outcome(self, outcome: Outcome, title: str, detail: str) -> None:
-        """What a check came to, in one line; what to do about it is for `finding`."""
+        """Print the result of a check in one line, without a remedy."""
         symbol, kind, word = _OUTCOMES[outcome]
         is_clear = outcome is Outcome.SKIPPED or (outcome is Outcome.PROVED and not self._plain)
         template = "{title}: {detail}" if is_clear else "{title}, {outcome}: {detail}"
@@ -140,16 +139,16 @@ class Console:
         self._show(Line(text, kind, "" if self._plain else self._mark(symbol)))
 
     def link(self, label: str, url: str) -> None:
-        """A link without which the command cannot go on: shown even when quiet or silent."""
+        """Print a link that the user must open, even when quiet or silent."""
         self._screen.link(label, url)
 
     def verbatim(self, label: str | None, lines: Sequence[str]) -> None:
-        """Lines to copy; they are never wrapped, so that a terminal copies them whole."""
+        """Print lines to copy, without wrapping, under a label."""
         above = [Line(label, indent=2)] if label else []
         self._show(*above, *(Line(each, Kind.VERBATIM, indent=4, wrap=False) for each in lines))
 
     def finding(self, finding: Finding) -> None:
-        """What is wrong, why, and the next step; problems are said even when quiet."""
+        """Print what is wrong, why, and the next step; problems even when quiet."""
         finding = finding.changed(self.hidden)
         title = Message(
             "{title} ({rule})", title=Message.of(finding.rule.title), rule=finding.rule.id
@@ -162,7 +161,7 @@ class Console:
         )
 
     def diff(self, lines: Sequence[DiffLine]) -> None:
-        """What changes in a file, line by line."""
+        """Print the changed lines of a file."""
         self._show(
             *(
                 Line(
@@ -175,7 +174,7 @@ class Console:
         )
 
     def setting(self, title: str, removed: Sequence[str], added: Sequence[str], why: str) -> None:
-        """A setting that changes elsewhere than in a file, as a diff, and why."""
+        """Print a change of a setting outside files as a diff, and its reason."""
         head = Message("{title}: {why}", title=Message.of(title), why=Message.of(why))
         self._show(
             Line(head, indent=2),
@@ -185,7 +184,7 @@ class Console:
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
-        """Show that something takes time."""
+        """Show a spinner while something takes time, or a line."""
         if self._screen.draws and not self._quiet:
             with self._screen.spinner(text):
                 yield
@@ -195,7 +194,7 @@ class Console:
 
     @contextmanager
     def standing(self) -> Iterator[Callable[[str], None]]:
-        """A line below all others that can be changed, in a terminal; nothing elsewhere."""
+        """Draw a changing line below all others on a terminal, nothing elsewhere."""
         if self._quiet or not self._screen.draws:
             yield lambda _: None
             return
@@ -203,25 +202,25 @@ class Console:
             yield show
 
     def live(self, text: str) -> None:
-        """A line that passes by while a tunnel is open."""
+        """Print a line of the log of an open tunnel."""
         self._show(Line(one_line(self.language.say(self._without_secrets(text))), Kind.HINT))
 
     def data(self, value: Mapping[str, object]) -> None:
-        """One JSON object on standard output."""
-        # Readers expect UTF-8, which ASCII is too; Windows gives a redirected output others.
+        """Print one JSON object on standard output."""
+        # Readers expect UTF-8. Windows gives redirected output other encodings; ASCII fits all.
         takes_all = is_unicode(self._stdout.encoding or "utf-8")
         text = json.dumps(_changed(value, self.hidden), indent=2, ensure_ascii=not takes_all)
         self._stdout.write(printable_json(text) + "\n")
         self._stdout.flush()
 
     def text(self, text: str) -> None:
-        """Text that was asked for, on standard output."""
+        """Print text on standard output."""
         shown = encodable(printable(self.language.say(text)), self._stdout.encoding)
         self._stdout.write(f"{shown}\n")
         self._stdout.flush()
 
     def rows(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Text that was asked for, on standard output: a word, and what is said beside it."""
+        """Print rows on standard output: a label, and its text wrapped beside it."""
         width = columns(self._stdout)
         for before, text in rows:
             self.text(wrapped(before, self.language.say(text), width))
@@ -233,7 +232,7 @@ class Console:
             )
 
     def _without_secrets(self, text: str) -> str:
-        """The text, of whose own words none is hidden: whole where it is no message."""
+        """Hide secrets in the values of a message; a plain string is our own words."""
         return changed(text, self.hidden) if isinstance(text, Message) else text
 
     def _mark(self, name: str) -> str:
@@ -244,7 +243,7 @@ class Console:
 
 
 def _changed(value: object, change: Callable[[str], str]) -> object:
-    """Return the JSON with what others wrote in its messages changed."""
+    """Return the JSON with the foreign text of its messages changed."""
     match value:
         case Message():
             return changed(value, change)

@@ -1,4 +1,4 @@
-"""What users answer: the `Prompter` port and its two forms in a terminal."""
+"""Asks the user: the `Prompter` port and its two implementations."""
 
 from __future__ import annotations
 
@@ -23,63 +23,63 @@ T = TypeVar("T")
 Parse = Callable[[str], T]
 YES_OR_NO = Message("Y/n")
 NO_OR_YES = Message("y/N")
-# A terminal hands a long paste over in pieces, as they are read.
+# A terminal delivers a long paste in pieces.
 _SECONDS_TO_PASTE_MORE = 0.01
-# `Esc` alone acts once no further key of a sequence came: prompt_toolkit waits for the terminal's
-# sequence first, then this long for one of ours.
+# How long `Esc` waits for a further key of a sequence of ours, after prompt_toolkit has waited for
+# one of the terminal's.
 _SECONDS_FOR_ALT = 0.05
 # Esc in a line that the terminal itself edits.
 _ESCAPE = "\x1b"
 
 
 class Back(Exception):  # noqa: N818 - an answer of the user, not an error
-    """The user wants to go back, instead of answering: `Esc`, or `<` as the answer."""
+    """The user goes back instead of answering: `Esc`, or `<` as the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One answer of several; `key` is returned, `label` is read."""
+    """One of several answers; `key` is returned, `label` is shown."""
 
     key: str
     label: str
 
 
 class Prompter(Protocol):
-    """Asks a person. Ctrl-C and Ctrl-D raise KeyboardInterrupt.
+    """Asks the user. Ctrl-C and Ctrl-D raise KeyboardInterrupt.
 
-    `parse` turns the answer into its value, or raises `InvalidValue`: its reason is shown and the
-    question is asked again.
+    `parse` returns the value of an answer or raises `InvalidValue`: then its reason is shown and
+    the question is repeated.
     """
 
     def with_back(self) -> Prompter:
-        """The same prompter, whose questions raise `Back`; without, `Esc` does nothing."""
+        """Return a prompter whose questions raise `Back`; by default `Esc` does nothing."""
         ...
 
     def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
-        """A line of text, parsed."""
+        """Ask for a line of text."""
         ...
 
     def secret(self, question: str, *, parse: Parse[T]) -> T:
-        """A line that is not shown, parsed."""
+        """Ask for a line that is not echoed."""
         ...
 
     def confirm(self, question: str, *, default: bool = True) -> bool:
-        """Yes or no."""
+        """Ask yes or no."""
         ...
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
-        """The key of one of the choices."""
+        """Ask for one of the choices; return its key."""
         ...
 
 
 class _Asking:
-    """What both forms have in common: a question is asked until its answer can be parsed.
+    """The common part: a question is repeated until its answer can be parsed.
 
     Args:
-        explain: shows why an answer cannot be right. A line of its own, since questionary's
-            validation bar is cut off at the terminal's width.
+        explain: prints why an answer is invalid; questionary's validation bar is cut off at the
+            terminal's width.
         language: the user's.
-        goes_back: whether a question may raise `Back`.
+        goes_back: whether questions raise `Back`.
     """
 
     def __init__(
@@ -93,7 +93,6 @@ class _Asking:
         return type(self)(self._explain, self._language, goes_back=True)
 
     def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
-        """See `Prompter.text`; what is typed or pasted takes the place of the default."""
         shown = self._language.say(question)
         if default:
             shown = f"{shown} [{default}]"
@@ -103,7 +102,6 @@ class _Asking:
         return self._parsed(lambda: self._hidden_line(self._language.say(question)), parse)
 
     def confirm(self, question: str, *, default: bool = True) -> bool:
-        """See `Prompter.confirm`; ended by Enter, so that a pasted line answers one question."""
         letters = self._language.say(YES_OR_NO if default else NO_OR_YES)
         yes, no = letters.lower().split("/")
 
@@ -113,13 +111,12 @@ class _Asking:
                 raise InvalidValue(Message("Answer {yes} or {no}.", yes=yes, no=no))
             return default if not first else first != no
 
-        _forget_what_was_typed_ahead()
-        return self._parsed(
-            lambda: self._line(f"{self._language.say(question)} ({letters})"), parse
-        )
+        _drop_typeahead()
+        asked = f"{self._language.say(question)} ({letters})"
+        return self._parsed(lambda: self._line(asked), parse)
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
-        _forget_what_was_typed_ahead()
+        _drop_typeahead()
         return self._choice(question, choices, default)
 
     def _parsed(self, ask: Callable[[], str], parse: Parse[T]) -> T:
@@ -136,20 +133,17 @@ class _Asking:
         return ("escape", *more) if self._goes_back else ()
 
     def _line(self, question: str) -> str:
-        """One line of text, raw."""
         raise NotImplementedError
 
     def _hidden_line(self, question: str) -> str:
-        """One line of text that is not shown, raw."""
         raise NotImplementedError
 
     def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
-        """The key of one of the choices."""
         raise NotImplementedError
 
 
-def _forget_what_was_typed_ahead() -> None:
-    """Drop the keys that came before a question did: the rest of a paste must not answer it.
+def _drop_typeahead() -> None:
+    """Drop keys typed before the question: the rest of a paste must not answer it.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was among them.
@@ -170,29 +164,26 @@ def _forget_what_was_typed_ahead() -> None:
 
 @contextmanager
 def _raw_again_after_a_stop() -> Iterator[None]:
-    """Keep the terminal from echoing also after `kill -TSTP` and `fg`.
-
-    A shell whose job was stopped sets the terminal as it likes it, and leaves it so.
-    """
-    goes_on = getattr(signal, "SIGCONT", None)  # which Windows has not
-    if goes_on is None:
+    """Turn echo off again after `kill -TSTP` and `fg`: the shell resets the terminal."""
+    resumed = getattr(signal, "SIGCONT", None)  # Windows lacks it
+    if resumed is None:
         yield
         return
     from prompt_toolkit.input import create_input
 
-    before = signal.signal(goes_on, lambda *_: create_input().raw_mode().__enter__())
+    before = signal.signal(resumed, lambda *_: create_input().raw_mode().__enter__())
     try:
         yield
     finally:
-        signal.signal(goes_on, before)
+        signal.signal(resumed, before)
 
 
 def _own_keys(back: Sequence[str]) -> KeyBindings:
-    """Keys that do other than prompt_toolkit and questionary have them do.
+    """Return key bindings that replace those of prompt_toolkit and questionary.
 
-    Ctrl-D stops, in lists too; where it has a character to delete, it does that. What is pasted
-    stays one line, which can be corrected. Alt with Enter accepts nothing: it is what a terminal
-    sends for Esc, Enter too, and in a list it would accept an empty line.
+    Ctrl-D stops, also in lists, unless it can delete a character. A paste becomes one line that can
+    be edited. Alt-Enter does nothing: terminals send it for Esc, Enter too, and in a list it would
+    accept an empty line.
 
     Args:
         back: the keys that raise `Back`.
@@ -229,7 +220,7 @@ def _own_keys(back: Sequence[str]) -> KeyBindings:
 
 
 class TerminalPrompter(_Asking):
-    """`Prompter` on questionary. Asks on standard error: standard output is for data."""
+    """`Prompter` with questionary, on standard error."""
 
     def _line(self, question: str) -> str:
         import questionary
@@ -253,7 +244,7 @@ class TerminalPrompter(_Asking):
                         for each in choices
                     ],
                     default=default or None,
-                    pointer=">",  # which every terminal has
+                    pointer=">",  # every terminal has it
                     use_shortcuts=False,
                     instruction=self._language.say("(arrow keys, Enter)"),
                     style=self._style(),
@@ -261,7 +252,7 @@ class TerminalPrompter(_Asking):
                 ),
                 "<",
             )
-            # "" where one of prompt_toolkit's keys accepted the line that a list has, too.
+            # "" where a key of prompt_toolkit accepted the empty line that a list has too.
             if answer:
                 return answer
 
@@ -274,8 +265,8 @@ class TerminalPrompter(_Asking):
         application.key_bindings = merge_key_bindings(bindings)
         application.timeoutlen = _SECONDS_FOR_ALT
         with _raw_again_after_a_stop():
-            # The question's own `ask` swallows Ctrl-C and answers None. A SIGINT that comes while
-            # the question ends raises "Application is not running" where prompt_toolkit handles it.
+            # The question's own `ask` turns Ctrl-C into None. prompt_toolkit's handler of SIGINT
+            # raises "Application is not running" if the signal comes while the question ends.
             return str(application.run(handle_sigint=False))
 
     def _output(self) -> Output:
@@ -284,7 +275,6 @@ class TerminalPrompter(_Asking):
         return create_output(stdout=sys.stderr)
 
     def _style(self) -> Style:
-        """Bold and the terminal's own colours: readable on dark and on light."""
         import questionary
 
         return questionary.Style(
@@ -301,10 +291,7 @@ class TerminalPrompter(_Asking):
 
 
 class LinePrompter(_Asking):
-    """`Prompter` that draws nothing: a line is asked, a line is read.
-
-    For screen readers, which read drawn menus over and over, and for terminals that cannot draw.
-    """
+    """`Prompter` that draws nothing, for screen readers and simple terminals."""
 
     def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
         keys = [choice.key for choice in choices]
@@ -331,7 +318,7 @@ class LinePrompter(_Asking):
         return line.rstrip("\r\n")
 
     def _hidden_line(self, question: str) -> str:
-        """A line of any length: getpass's ends where the terminal's own does, at 1 to 4 kB."""
+        """Read a line of any length; getpass stops at the terminal's limit of 1 to 4 kB."""
         from prompt_toolkit import PromptSession
         from prompt_toolkit.input import create_input
         from prompt_toolkit.output import DummyOutput
@@ -339,24 +326,24 @@ class LinePrompter(_Asking):
         keys = _own_keys(self._back_keys())
         session = PromptSession[str](output=DummyOutput(), key_bindings=keys)
         session.app.timeoutlen = _SECONDS_FOR_ALT
-        # Nothing is echoed from the first key on.
+        # Echo is off before the question is printed.
         with self._ended_by_keys(), create_input().raw_mode(), _raw_again_after_a_stop():
             self._write(f"{question}: ")
             answer = session.prompt(handle_sigint=False)
-            # The rest of a paste would be echoed at the next question. Out of raw mode it came in
-            # one piece of many lines, which would lie in the buffer of `sys.stdin`.
-            _forget_what_was_typed_ahead()
+            # In raw mode: the rest of a paste would be echoed at the next question, or be buffered
+            # in `sys.stdin`.
+            _drop_typeahead()
         self._write("\n")
         return answer
 
     @contextmanager
     def _ended_by_keys(self) -> Iterator[None]:
-        """Have Ctrl-C, Ctrl-D and what is no text end the line in which they were typed."""
+        """Turn Ctrl-C and Ctrl-D into KeyboardInterrupt, undecodable input into InvalidValue."""
         try:
             yield
         except UnicodeDecodeError as error:
             raise InvalidValue(
-                Message("The terminal sent what is no {encoding}.", encoding=error.encoding)
+                Message("The input is not valid {encoding}.", encoding=error.encoding)
             ) from None
         except (EOFError, KeyboardInterrupt):
             self._write("\n")

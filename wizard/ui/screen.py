@@ -1,4 +1,4 @@
-"""Shows lines in the user's language: coloured and wrapped in a terminal, plain elsewhere."""
+"""Prints lines in the user's language: coloured and wrapped in a terminal, plain elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HIDDEN = Message("(hidden)")
 
 
 class Kind(StrEnum):
-    """What a line is; the value is how rich shows it."""
+    """The kind of a line; the value is its rich style."""
 
     PLAIN = ""
     STEP = "bold cyan"
@@ -36,14 +36,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line to show.
+    """A line to print.
 
     Attributes:
-        text: what it says.
-        kind: what it is.
-        lead: what stands before it, a mark or a number; a broken line goes on under the text.
-        indent: how many columns it is moved to the right.
-        wrap: whether it may be broken.
+        text: its text.
+        kind: its kind.
+        lead: a mark or a number before the text; wrapped lines are aligned with the text.
+        indent: in columns.
+        wrap: whether it may be wrapped.
     """
 
     text: str
@@ -54,12 +54,12 @@ class Line:
 
 
 class Screen:
-    """Where lines are shown. A terminal gets colour and wrapping from rich.
+    """Prints lines on a stream; on a terminal with colour and wrapping by rich.
 
     Args:
-        stream: the terminal, or what stands in its place.
+        stream: a terminal or any other text stream.
         language: the user's.
-        plain: whether nothing is to be drawn on a terminal either.
+        plain: draw nothing on a terminal either.
     """
 
     def __init__(self, stream: TextIO, language: Language, *, plain: bool) -> None:
@@ -67,26 +67,23 @@ class Screen:
         self._language = language
         self._plain = plain
         self._rich_console: RichConsole | None = None
-        # Tunnels tell what passes from threads of their own, also while a spinner comes and goes.
+        # Tunnels print from their own threads, even while a spinner starts or stops.
         self._lock = threading.RLock()
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person watches."""
         return self._stream.isatty()
 
     @property
     def draws(self) -> bool:
-        """Whether lines are coloured, wrapped and drawn again."""
         return self.is_terminal and not self._plain
 
     @property
     def is_unicode(self) -> bool:
-        """Whether it can show any symbol."""
         return is_unicode(self._stream.encoding)
 
     def show(self, lines: Sequence[Line]) -> None:
-        """The lines, with none of another thread between them."""
+        """Print the lines, with none of another thread between them."""
         texts = [self.shown(line.text) for line in lines]
         with self._lock:
             for line, text in zip(lines, texts, strict=True):
@@ -96,14 +93,14 @@ class Screen:
                     self._write(line, text)
 
     def link(self, label: str, url: str) -> None:
-        """A link, whole and unadorned."""
+        """Print a link, without wrapping or colour."""
         with self._lock:
             self._stream.write(f"{self.shown(label)}\n    {printable(url)}\n")
             self._stream.flush()
 
     @contextmanager
     def spinner(self, text: str) -> Iterator[None]:
-        """A sign of life beside the text, in a terminal that draws."""
+        """Draw a spinner beside the text."""
         status = self._rich().status(
             self.shown(text), spinner="dots" if self.is_unicode else "line"
         )
@@ -117,7 +114,7 @@ class Screen:
 
     @contextmanager
     def standing(self) -> Iterator[Callable[[str], None]]:
-        """A line below all others that can be changed, in a terminal that draws."""
+        """Draw a line below all others; yield what changes it."""
         from rich.text import Text
 
         def show(text: str) -> None:
@@ -127,7 +124,7 @@ class Screen:
             yield show
 
     def shown(self, text: str) -> str:
-        """The text in the user's language, as the terminal can show it."""
+        """Return the text in the user's language, with characters that the terminal has."""
         shown = printable(self._language.say(text))
         if self._plain:
             shown = shown.replace(MASK, self._language.say(_HIDDEN))
@@ -152,7 +149,7 @@ class Screen:
         else:
             row = Table.grid(padding=(0, 1))
             row.add_column()
-            row.add_column(overflow="fold")  # a long path is no less of one
+            row.add_column(overflow="fold")  # never shorten a long path
             row.add_row(Text(line.lead, style=line.kind.value), styled)
             self._rich().print(row)
 
@@ -167,7 +164,7 @@ class Screen:
 
 
 def columns(stream: TextIO) -> int | None:
-    """How wide the terminal is; None where the stream is none, or does not know."""
+    """Return the width of the terminal; None where the stream is no terminal."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or None
     except (OSError, ValueError):  # StringIO's fileno raises a subclass of both
@@ -175,7 +172,7 @@ def columns(stream: TextIO) -> int | None:
 
 
 def wrapped(before: str, text: str, width: int | None) -> str:
-    """The text broken between words, with what is behind a break under its beginning."""
+    """Wrap the text between words, with a hanging indent of the width of `before`."""
     if width is None or len(before) + len(text) < width or "\n" in text:
         return before + text
     from textwrap import fill
