@@ -171,21 +171,16 @@ class Https:
         import urllib3
 
         sent = {"User-Agent": "librechat-auth0", "Accept": "*/*", **(headers or {})}
-        for name, value in sent.items():
-            # The error of http.client would quote the value, which can be a token.
-            if not (value.isascii() and value.isprintable()):
-                detail = Message("{header} cannot be sent as it is", header=name)
-                raise NetworkError(Trouble.DROPPED, url, detail)
-        content: bytes | str | None = body
+        _require_sendable(sent, url)
         if form is not None:
-            content = urlencode(form)
+            body = urlencode(form).encode()
             sent["Content-Type"] = "application/x-www-form-urlencoded"
         deadline = time.monotonic() + self.total_timeout
         try:
             answer = self._pool(url).request(
                 method,
                 url,
-                body=content,
+                body=body,
                 headers=sent,
                 redirect=False,
                 retries=False,
@@ -244,6 +239,14 @@ class Https:
                 detail = Message("SSL_CERT_FILE={file}: {reason}", file=bundle, reason=detail)
             raise NetworkError(Trouble.UNTRUSTED, url, detail) from error
         return context
+
+
+def _require_sendable(headers: Mapping[str, str], url: str) -> None:
+    # The error of http.client would quote the value, which can be a token.
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            detail = Message("{header} cannot be sent as it is", header=name)
+            raise NetworkError(Trouble.DROPPED, url, detail)
 
 
 def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:

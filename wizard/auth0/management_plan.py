@@ -261,16 +261,10 @@ def values_of(changes: Iterable[PlannedChange], part: Part) -> dict[str, object]
 
 def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
     if api is None:
-        yield _created(
-            Part.API,
-            "identifier",
-            "Identifier",
-            wanted.audience or "",
-            Message("OPENID_AUDIENCE names it."),
-        )
-        yield _created(
-            Part.API, "name", "Name", f"{wanted.name} API", Message("What the dashboard calls it.")
-        )
+        why, audience = Message("OPENID_AUDIENCE names it."), wanted.audience or ""
+        yield _created(Part.API, "identifier", "Identifier", audience, why)
+        why = Message("What the dashboard calls it.")
+        yield _created(Part.API, "name", "Name", f"{wanted.name} API", why)
     current = api or ApiState()
     yield from _differing(Part.API, current, _API_SETTINGS)
     if current.token_encryption is not None:
@@ -304,9 +298,8 @@ def _authorization(policies: Mapping[str, str]) -> dict[str, dict[str, str]]:
 def _application(application: ApplicationState | None, wanted: Wanted) -> Iterator[PlannedChange]:
     part = Part.APPLICATION
     if application is None:
-        yield _created(
-            part, "name", "Name", wanted.name, Message("What the sign-in page calls it.")
-        )
+        why = Message("What the sign-in page calls it.")
+        yield _created(part, "name", "Name", wanted.name, why)
     current = application or ApplicationState()
     yield from _differing(part, current, _APPLICATION_SETTINGS)
     if current.has_key_credentials:
@@ -347,18 +340,13 @@ def _application(application: ApplicationState | None, wanted: Wanted) -> Iterat
 def _access(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:
     if tenant.has_user_grant or not needs_user_grant(tenant):
         return
+    name = wanted.name if tenant.application is None else tenant.application.name
     yield PlannedChange(
         Part.ACCESS,
         "client_grant",
         "Application Access, User-Delegated Access",
         (),
-        (
-            Message(
-                "{application} may use {api}",
-                application=wanted.name if tenant.application is None else tenant.application.name,
-                api=wanted.audience,
-            ),
-        ),
+        (Message("{application} may use {api}", application=name, api=wanted.audience),),
         None,
         Message("The API wants each application to have leave of its own."),
     )

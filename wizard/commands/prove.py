@@ -35,15 +35,9 @@ def sign_in(
     seconds: float = SECONDS_TO_SIGN_IN,
     open_tunnel: Callable[[], None] = lambda: None,
 ) -> Judgement:
-    """Run a sign-in, and show the results.
+    """Run a sign-in on LibreChat's port, and show the results.
 
-    Args:
-        settings: LibreChat's setup.
-        report: the live checks.
-        ports: console, network, browser.
-        port: LibreChat's port, which must be free.
-        seconds: how long to wait for the user.
-        open_tunnel: called if the public URL does not lead to the port.
+    `open_tunnel` is called if the public URL does not lead to the port.
 
     Raises:
         Failure: the port is taken, the tunnel does not open, or nobody signed in.
@@ -67,14 +61,8 @@ def sign_in(
             open_tunnel()
             if obstacle := flow.obstacle():
                 # A router may not route this machine to its own public address.
-                console.warn(
-                    Message(
-                        "From here, {url} does not lead to port {port}: {obstacle}.",
-                        url=settings.public_url,
-                        port=port,
-                        obstacle=obstacle,
-                    )
-                )
+                text = Message("From here, {url} does not lead to port {port}: {obstacle}.")
+                console.warn(text.filled(url=settings.public_url, port=port, obstacle=obstacle))
         if ports.desktop.open(flow.url):
             console.verbatim("Your browser opens:", [flow.url])
         else:
