@@ -136,7 +136,7 @@ async def serve_local(upstream: int, port: int, certificate: Path) -> None:
     from wizard.loopback import listeners
     from wizard.tunnels.proxy import Proxy
 
-    authority = Authority(certificate, certificate, certificate, mkcert=False)
+    authority = Authority(certificate, certificate, mkcert=False)
     await Proxy(upstream, authority.server_context(), listeners(port)).start()
     await asyncio.Event().wait()
 

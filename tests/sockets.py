@@ -42,6 +42,13 @@ class Authority:
         authority.pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return authority
 
+    @classmethod
+    def stolen(cls, folder: Path, certificate: Path, key: Path) -> Authority:
+        """That authority, in the hands of somebody who has its key."""
+        private = serialization.load_pem_private_key(key.read_bytes(), password=None)
+        assert isinstance(private, ec.EllipticCurvePrivateKey)
+        return cls(folder, private, x509.load_pem_x509_certificate(certificate.read_bytes()))
+
     @property
     def pem(self) -> Path:
         return self.folder / "authority.pem"
@@ -50,24 +57,31 @@ class Authority:
         self, host: str = "127.0.0.1", *, days: tuple[int, int] = (-1, 1)
     ) -> ssl.SSLContext:
         """A server's context with a certificate for the host, valid between the days."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.issue(host, days=days))
+        return context
+
+    def issue(
+        self, host: str | None, *, common_name: str = "server", days: tuple[int, int] = (-1, 1)
+    ) -> Path:
+        """A server's certificate and its key; without a host, it has the common name alone."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = (
-            _builder(_name("server"), self.certificate.subject, key.public_key(), days)
-            .add_extension(x509.SubjectAlternativeName([_san(host)]), critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
+        builder = _builder(_name(common_name), self.certificate.subject, key.public_key(), days)
+        if host is not None:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_san(host)]), critical=False
+            )
+        certificate = builder.sign(self.key, hashes.SHA256())
         path = self.folder / f"server-{certificate.serial_number}.pem"
         path.write_bytes(
-            key.private_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),
             )
-            + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path
 
 
 def _name(text: str) -> x509.Name:

@@ -436,7 +436,7 @@ def test_what_caddy_says_of_a_port_on_windows_is_understood(
     tunnel = CaddyTunnel(TunnelRequest(port=3080, state_dir=tmp_path), NoProcesses(), {})
     line = f"Error: loading initial config: listen tcp 127.0.0.1:3443: bind: {said}"
 
-    assert tunnel._explained([line], 1).finding.rule is rule
+    assert tunnel.explain([line], 1).finding.rule is rule
 
 
 # Files

@@ -24,18 +24,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.auth0.scripted import SETTINGS, ScriptedTenant, metadata, signing_key
 from tests.auth0.test_sign_in import signing_in
 from tests.auth0.test_tokens import EXPECTED, GOOD, id_token
-from tests.sockets import Handler, read_request, server
+from tests.sockets import Authority, Handler, read_request, server
 from tests.test_http import http_answer
 from tests.tunnels.test_certificates import shake_hands
 from wizard.auth0.probes import Probes
@@ -51,7 +45,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.processes import SystemProcesses, programs
 from wizard.saved_answers import SavedAnswers
 from wizard.text import MASK
-from wizard.tunnels import certificates, trust
+from wizard.tunnels import trust
 from wizard.tunnels.certificates import FOLDER, local_authority
 from wizard.ui.console import Console
 
@@ -301,7 +295,7 @@ def test_a_link_in_place_of_a_key_is_replaced_not_followed(tmp_path: Path) -> No
         (folder / name).symlink_to(victim)
     authority = local_authority(tmp_path / "state", NoMkcert())
     assert victim.read_text() == "precious"
-    assert not authority.key_file.is_symlink()
+    assert not authority.certificate_file.is_symlink()
     authority.server_context()
 
 
@@ -719,16 +713,9 @@ def test_ssl_cert_file_that_is_no_file_is_told_at_once(name: str) -> None:
 def test_a_stolen_key_of_our_authority_signs_no_bare_common_name(tmp_path: Path) -> None:
     """Name constraints are for alternative names; clients that fall back may not be fooled."""
     authority = local_authority(tmp_path / "state", NoMkcert())
-    stolen = (authority.ca_file.parent / "ca-key.pem").read_bytes()
-    ca = x509.load_pem_x509_certificate(authority.ca_file.read_bytes())
-    key = certificates._new_key()
-    name = certificates._name("tenant.example")
-    leaf = certificates._builder(name, ca.subject, key, 30).sign(
-        load_pem_private_key(stolen, password=None),  # type: ignore[arg-type]
-        SHA256(),
-    )
-    forged = tmp_path / "forged.pem"
-    forged.write_bytes(certificates._certificate_pem(leaf) + certificates._key_pem(key))
+    ca_file = authority.ca_file
+    thief = Authority.stolen(tmp_path, ca_file, ca_file.parent / "ca-key.pem")
+    forged = thief.issue(None, common_name="tenant.example")
     serving, asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     serving.load_cert_chain(forged)
     asking.load_verify_locations(authority.ca_file)

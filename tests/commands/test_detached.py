@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -17,13 +16,18 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import make_world
+from tests.tunnels.conftest import children_of
 from tests.tunnels.loopback import Upstream, eventually, serving
+from wizard.commands.background import process
+from wizard.commands.background import tunnel as tunnel_module
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status
 from wizard.commands.background.tunnel import DetachedTunnel
 from wizard.findings import Failure
 from wizard.language import Language, Message
 from wizard.tunnels import TunnelRequest
+
+PROCESS = process.__name__
 
 
 def free_port() -> int:
@@ -54,7 +58,7 @@ def test_one_that_shall_not_stay_ends_by_itself(
     monkeypatch.setattr("wizard.process_control.GRACE_SECONDS", 600)
     tunnel.open()
     tunnel.close()
-    assert not tunnel.healthy()
+    assert children_of(os.getpid(), PROCESS) == []
 
 
 def test_it_speaks_the_language_of_the_command_that_opened_it(tunnel: DetachedTunnel) -> None:
@@ -87,10 +91,9 @@ def test_why_it_cannot_be_opened_is_said_in_the_language(
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_one_that_died_before_it_was_told_to_stay_is_told(tunnel: DetachedTunnel) -> None:
     tunnel.open()
-    process = tunnel._process
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    (pid,) = children_of(os.getpid(), PROCESS)
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
     with pytest.raises(Failure) as raised:
         tunnel.stay()
@@ -101,16 +104,8 @@ def test_one_that_died_before_it_was_told_to_stay_is_told(tunnel: DetachedTunnel
 def test_one_that_breaks_off_is_told(
     tunnel: DetachedTunnel, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def start(_: DetachedTunnel) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", f"print({said!r}, end='')"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            env={**os.environ, "PYTHONUTF8": "1"},
-        )
-
-    monkeypatch.setattr(DetachedTunnel, "_start", start)
+    breaking = [sys.executable, "-X", "utf8", "-c", f"print({said!r}, end='')"]
+    monkeypatch.setattr(tunnel_module, "own_program", lambda _, environ: (breaking, dict(environ)))
     with pytest.raises(Failure) as raised:
         tunnel.open()
     assert raised.value.finding.rule.id == "LA323"

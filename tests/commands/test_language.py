@@ -38,7 +38,7 @@ from wizard.commands.doctor import DoctorOptions, run_doctor
 from wizard.commands.explain import run_explain
 from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
-from wizard.commands.live_view import LiveView
+from wizard.commands.live_view import LiveView, state_text
 from wizard.commands.provision import ProvisionOptions, run_provision
 from wizard.commands.report import run_report
 from wizard.commands.trust import TrustOptions, run_trust
@@ -364,7 +364,7 @@ def test_the_live_view() -> None:
     view = LiveView(3080, NoHttp(), told.append)
     view.hear(TunnelEvent(EventKind.REQUEST, "GET", "/api", 200, 12.4))
     view.hear(TunnelEvent(EventKind.LOST, detail=Message(Trouble.TIMEOUT.value)))
-    told.append(view._state("https://localhost:3443", 3725))
+    told.append(state_text("https://localhost:3443", 3725, requests=7, losses=2))
 
     assert untranslated("\n".join(one_line(pseudo().say(line)) for line in told)) == []
 

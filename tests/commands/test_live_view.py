@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.fakes import make_world
 from tests.tunnels.loopback import eventually
 from wizard.commands import live_view
 from wizard.commands.live_view import LiveView
-from wizard.http import HttpClient
+from wizard.http import HttpClient, Response
 from wizard.tunnels import EVENTS_KEPT, EventKind, TunnelEvent, TunnelRequest
 
 REQUEST = TunnelEvent(EventKind.REQUEST, "GET", "/", 200, 1.0)
 CLOSED = TunnelEvent(EventKind.CLOSED, detail="the end")
 
 
+class Answering:
+    """A LibreChat that always answers."""
+
+    def request(self, method: str, url: str, **_: Any) -> Response:
+        return Response(url, 200, {}, b"OK")
+
+
 @pytest.fixture
-def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HttpClient:
-    """LibreChat is not looked after."""
+def nobody(monkeypatch: pytest.MonkeyPatch) -> HttpClient:
     monkeypatch.setattr(live_view, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(LiveView, "_answers", lambda _: True)
-    return make_world(tmp_path).ports.http
+    return Answering()
 
 
 def test_a_terminal_that_was_closed_does_not_end_the_watch(nobody: HttpClient) -> None:

@@ -93,9 +93,12 @@ def test_another_url_is_shown_with_the_lines_of_the_dashboard(
 
     assert result.changed == ["DOMAIN_CLIENT", "DOMAIN_SERVER", "HSTS_ENABLED"]
     assert result.dashboard[0].as_json() == {
+        "part": "application",
+        "setting": "callbacks",
         "title": "Allowed Callback URLs",
         "removed": ["https://old.ngrok-free.dev/oauth/openid/callback"],
         "added": [f"{default_url}/oauth/openid/callback"],
+        "why": "Auth0 sends people back to LibreChat at listed URLs only, compared exactly.",
     }
     for line in (
         "- DOMAIN_SERVER=https://old.ngrok-free.dev",
@@ -267,14 +270,11 @@ def test_only_a_url_that_was_asked_for_is_lost(
         def close(self) -> None:
             pass
 
-        def healthy(self) -> bool:
-            return False
-
-    def tunnel(_: object, request: TunnelRequest, *__: object) -> Tunnel:
+    def tunnel(request: TunnelRequest, *_: object) -> Tunnel:
         asked.append(request.requested_url)
         return Refusing()
 
-    monkeypatch.setattr(ngrok.Ngrok, "tunnel", tunnel)
+    monkeypatch.setattr(ngrok, "PROVIDER", replace(ngrok.PROVIDER, tunnel=tunnel))
     chat = Folder(folder, "https://localhost:3443")
     with pytest.raises(Failure):
         chat.tunnel(tunnel="ngrok", yes=True)

@@ -124,7 +124,7 @@ class TestServer:
     def test_with_the_certificate_of_the_local_tunnel(self, tmp_path: Path) -> None:
         authority = local_authority(tmp_path / "state", SystemProcesses())
         tenant = Tenant()
-        with tenant_server(tenant, authority.certificate_file, authority.key_file):
+        with tenant_server(tenant, authority.certificate_file, authority.certificate_file):
             http = Https({"SSL_CERT_FILE": str(authority.ca_file)})
             for host in ("localhost", "127.0.0.1"):
                 port = tenant.domain.rpartition(":")[2]

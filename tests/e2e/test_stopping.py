@@ -27,7 +27,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.processes import SystemProcesses
 from wizard.saved_answers import SavedAnswers
 from wizard.tunnels.certificates import local_authority
-from wizard.tunnels.trust import plan_trust
+from wizard.tunnels.trust import plan
 from wizard.tunnels.trust import run as run_steps
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
@@ -170,7 +170,7 @@ def trusted(place: Place) -> None:
     processes = SystemProcesses()
     (Path(place.environ["HOME"]) / ".pki/nssdb").mkdir(parents=True)
     ca_file = local_authority(place.state_dir, processes).ca_file
-    steps = plan_trust(ca_file, processes, place.environ, sys.platform)
+    steps = plan(ca_file, processes, place.environ, sys.platform, trust=True)
     assert not run_steps([it for it in steps if "nssdb" in it.store], processes)
 
 

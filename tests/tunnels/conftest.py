@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
 from tests.languages import untranslatable
 from tests.providers import node_modules
 from wizard.tunnels import EventKind, TunnelEvent, supervised
-from wizard.tunnels.child import ChildTunnel
 
 __all__ = ["node_modules"]
 
@@ -37,17 +37,32 @@ def free_port() -> int:
         return port
 
 
-def supervisor_of(tunnel: ChildTunnel) -> int:
-    """The process that holds the program of the tunnel, and ends after it."""
-    assert tunnel._child is not None
-    return tunnel._child._process.pid
+def children_of(pid: int, word: str = "") -> list[int]:
+    """The processes that this one started, those with the word in their command line."""
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    processes = [line.split(None, 3) for line in listed.stdout.splitlines()]
+    return [
+        int(child)
+        for child, parent, status, *args in processes
+        if int(parent) == pid and "Z" not in status and word in " ".join(args)
+    ]
 
 
-def pid_of(tunnel: ChildTunnel) -> int:
-    """The program of an open tunnel."""
-    supervisor = supervisor_of(tunnel)
-    (pid,) = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return int(pid)
+def supervisors(pid: int = os.getpid()) -> list[int]:
+    """The processes that hold tunnel programs for that one, and end after them."""
+    return children_of(pid, "wizard.supervisor")
+
+
+def program_pid() -> int:
+    """The program of the one open tunnel."""
+    (supervisor,) = supervisors()
+    (pid,) = children_of(supervisor)
+    return pid
 
 
 @dataclass

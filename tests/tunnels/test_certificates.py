@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import ssl
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from tests.sockets import Authority as Thief
+from tests.tunnels.conftest import LibreChat, free_port, until
 from tests.tunnels.loopback import Upstream, WithoutMkcert, running_proxy, serving
 from wizard.findings import ExitCode, Failure
+from wizard.loopback import is_free
 from wizard.processes import SystemProcesses
 from wizard.tunnels import certificates
 from wizard.tunnels.certificates import Authority, local_authority
@@ -63,7 +67,6 @@ def test_the_authority_vouches_for_loopback_names_only(tmp_path: Path) -> None:
         "localhost",
         "127.0.0.0/8",
         "::1/128",
-        "<Name(CN=localhost)>",
         "localhost",
         "localhost",
     ]
@@ -235,7 +238,7 @@ def test_mkcerts_authority_is_used_where_there_is_one(tmp_path: Path, caroot: Pa
     assert not (tmp_path / "state/certificates/ca.pem").exists()
     names = leaf_of(authority).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     assert [str(name.value) for name in names.value] == ["localhost", "127.0.0.1", "::1"]
-    assert stat.S_IMODE(authority.key_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(authority.certificate_file.stat().st_mode) == 0o600
     leaf = authority.certificate_file.read_bytes()
     assert local_authority(tmp_path / "state", SystemProcesses()) == authority
     assert authority.certificate_file.read_bytes() == leaf
@@ -272,35 +275,32 @@ def test_without_an_authority_to_sign_with_mkcert_is_left_alone(
 
 
 @pytest.fixture
-def forged(tmp_path: Path) -> tuple[Authority, Path]:
-    """A certificate for another site, signed by the authority's stolen key."""
-    authority = own(tmp_path)
-    ca_key = load_pem_private_key(
-        (authority.ca_file.parent / "ca-key.pem").read_bytes(), password=None
-    )
-    key = certificates._new_key()
-    names = x509.SubjectAlternativeName([x509.DNSName("www.example.com")])
-    leaf = (
-        certificates._builder(certificates._name("localhost"), ca_of(authority).subject, key, 30)
-        .add_extension(names, critical=False)
-        .sign(ca_key, SHA256())  # type: ignore[arg-type]
-    )
-    forged = tmp_path / "forged.pem"
-    forged.write_bytes(certificates._certificate_pem(leaf) + certificates._key_pem(key))
-    return authority, forged
+def thief(tmp_path: Path) -> Thief:
+    """Somebody who has the key of our authority."""
+    ca_file = own(tmp_path).ca_file
+    return Thief.stolen(tmp_path, ca_file, ca_file.parent / "ca-key.pem")
+
+
+@pytest.fixture
+def forged(tmp_path: Path, thief: Thief) -> tuple[Authority, Path]:
+    """Our authority, and a certificate for another site that is signed with its key."""
+    return own(tmp_path), thief.issue("www.example.com", common_name="localhost")
 
 
 @pytest.mark.needs("openssl")
-def test_openssl_believes_it_for_localhost_only(forged: tuple[Authority, Path]) -> None:
-    authority, forgery = forged
+def test_openssl_believes_it_for_localhost_only(
+    forged: tuple[Authority, Path], thief: Thief
+) -> None:
+    authority = forged[0]
 
-    def verify(path: Path) -> str:
-        args = ["openssl", "verify", "-x509_strict", "-CAfile", str(authority.ca_file), str(path)]
+    def verify(path: Path, *options: str) -> str:
+        args = ["openssl", "verify", *options, "-CAfile", str(authority.ca_file), str(path)]
         done = subprocess.run(args, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
 
-    assert verify(authority.certificate_file).endswith(": OK\n")
-    assert "permitted subtree violation" in verify(forgery)
+    assert verify(authority.certificate_file, "-x509_strict").endswith(": OK\n")
+    for forgery in (forged[1], thief.issue(None, common_name="www.example.com")):
+        assert "permitted subtree violation" in verify(forgery)
 
 
 @pytest.mark.needs("openssl")
@@ -309,7 +309,8 @@ def test_openssl_believes_it_for_localhost_only(forged: tuple[Authority, Path]) 
     [
         ("/CN=localhost", "email:boss@example.com", "any"),
         ("/CN=localhost", "URI:https://example.com/me", "any"),
-        ("/CN=Somebody Else", "DNS:localhost", "any"),
+        ("/CN=Somebody Else", "DNS:localhost", "codesign"),
+        ("/CN=Somebody Else", "email:me@localhost", "smimesign"),
         ("/CN=localhost", "email:me@localhost", "smimesign"),
         ("/CN=localhost", "DNS:localhost", "sslclient"),
     ],
@@ -383,8 +384,11 @@ def test_node_believes_it(tmp_path: Path) -> None:
 
 @pytest.mark.needs("certutil", "openssl")
 @pytest.mark.skipif(sys.platform != "linux", reason="certutil is NSS's on Linux")
-def test_nss_believes_it_for_localhost_only(forged: tuple[Authority, Path], tmp_path: Path) -> None:
+def test_nss_believes_it_for_localhost_only(
+    forged: tuple[Authority, Path], thief: Thief, tmp_path: Path
+) -> None:
     authority, forgery = forged
+    common_name = thief.issue(None, common_name="www.example.com")
     database = f"sql:{tmp_path}"
 
     def certutil(*args: str) -> str:
@@ -397,6 +401,45 @@ def test_nss_believes_it_for_localhost_only(forged: tuple[Authority, Path], tmp_
     certutil("-A", "-n", "ca", "-t", "C,,", "-i", str(authority.ca_file))
     certutil("-A", "-n", "leaf", "-t", ",,", "-i", str(authority.certificate_file))
     certutil("-A", "-n", "forged", "-t", ",,", "-i", str(forgery))
+    certutil("-A", "-n", "common name", "-t", ",,", "-i", str(common_name))
 
     assert "certificate is valid" in certutil("-V", "-n", "leaf", "-u", "V")
-    assert "certificate is invalid" in certutil("-V", "-n", "forged", "-u", "V")
+    for name in ("forged", "common name"):
+        assert "certificate is invalid" in certutil("-V", "-n", name, "-u", "V")
+
+
+@pytest.mark.needs("caddy")
+def test_go_believes_it_for_localhost_only(forged: tuple[Authority, Path], tmp_path: Path) -> None:
+    """By Caddy as a client: Go refuses an authority with a constraint that it does not know."""
+    authority, forgery = forged
+
+    def status_through_caddy(certificate: Path, name: str) -> int:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        with ThreadingHTTPServer(("127.0.0.1", 0), LibreChat) as server:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+            port = free_port()
+            config = tmp_path / "Caddyfile"
+            config.write_text(
+                "{\n admin off\n}\n"
+                f"http://127.0.0.1:{port} {{\n reverse_proxy https://127.0.0.1:"
+                f"{server.server_address[1]} {{\n transport http {{\n"
+                f" tls_trusted_ca_certs {authority.ca_file}\n tls_server_name {name}\n"
+                " }\n }\n}\n"
+            )
+            command = ["caddy", "run", "--config", str(config), "--adapter", "caddyfile"]
+            with subprocess.Popen(command, stderr=subprocess.DEVNULL) as caddy:
+                try:
+                    assert until(lambda: not is_free(port))
+                    with contextlib.closing(
+                        http.client.HTTPConnection("127.0.0.1", port)
+                    ) as asking:
+                        asking.request("GET", "/")
+                        return asking.getresponse().status
+                finally:
+                    caddy.terminate()
+                    server.shutdown()
+
+    assert status_through_caddy(authority.certificate_file, "localhost") == 200
+    assert status_through_caddy(forgery, "www.example.com") == 502

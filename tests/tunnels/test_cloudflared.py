@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.tunnels.conftest import Listener, free_port, pid_of, supervisor_of, until
+from tests.tunnels.conftest import Listener, free_port, program_pid, supervisors, until
 from wizard.findings import ExitCode, Failure
 from wizard.http import WAITING, WAITING_HEADER
 from wizard.process_control import start_time
@@ -136,8 +136,8 @@ def test_the_users_own_configuration_and_token_are_left_out(world: World) -> Non
     own.parent.mkdir()
     own.write_text("tunnel: 4711\ningress:\n  - service: http_status:404\n")
     world.environ["TUNNEL_TOKEN"] = "of another tunnel"
-    with running(world.tunnel()) as opened, world.visit(f"{opened._url}/") as answer:
-        environ = Path(f"/proc/{pid_of(opened)}/environ").read_bytes()
+    with world.tunnel() as url, world.visit(f"{url}/") as answer:
+        environ = Path(f"/proc/{program_pid()}/environ").read_bytes()
         assert b"X-Forwarded-Proto" in answer.read(4096)
 
     assert b"TUNNEL_TOKEN" not in environ
@@ -165,17 +165,15 @@ def test_what_cloudflared_complains_of_is_explained(
     assert caught.value.finding.rule.id == rule
     assert said in caught.value.finding.detail
     assert caught.value.finding.detail.isprintable()
-    assert start_time(supervisor_of(opened)) is None
+    assert supervisors() == []
 
 
 def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listener) -> None:
-    with running(world.tunnel()) as opened:
-        os.kill(pid_of(opened), signal.SIGUSR1)
+    with world.tunnel():
+        os.kill(program_pid(), signal.SIGUSR1)
         assert listener.heard(EventKind.LOST)
-        assert not opened.healthy()
-        os.kill(pid_of(opened), signal.SIGUSR2)
+        os.kill(program_pid(), signal.SIGUSR2)
         assert listener.heard(EventKind.RESTORED)
-        assert opened.healthy()
 
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
 
@@ -191,10 +189,9 @@ def test_a_url_that_is_gone_for_good_is_not_replaced_by_another(
     world: World, listener: Listener, scenario: str, number: signal.Signals, said: str
 ) -> None:
     world.environ["STAND_IN_SCENARIO"] = scenario
-    with running(world.tunnel()) as opened:
-        os.kill(pid_of(opened), number)
+    with world.tunnel():
+        os.kill(program_pid(), number)
         assert listener.heard(EventKind.CLOSED)
-        assert not opened.healthy()
 
     assert listener.kinds() == [EventKind.LOST, EventKind.CLOSED]
     assert listener.events[-1].detail == said
@@ -225,13 +222,12 @@ def test_a_url_cannot_be_chosen(world: World) -> None:
 def test_closing_leaves_no_process_and_no_port(world: World) -> None:
     opened = world.tunnel()
     opened.open()
-    assert opened._proxy is not None
-    port = opened._proxy.port
+    port = urlsplit(world.arguments()[-1]).port or 0
     assert _listens(port)
     opened.close()
     opened.close()
 
-    assert start_time(supervisor_of(opened)) is None
+    assert supervisors() == []
     assert not _listens(port)
 
 
@@ -252,7 +248,7 @@ def test_no_cloudflared_outlives_us(world: World) -> None:
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
         "tunnel = provider('cloudflared').tunnel(request, SystemProcesses(), os.environ)\n"
         "tunnel.open()\n"
-        "print(tunnel._child._process.pid, flush=True)\n"
+        "print('open', flush=True)\n"
         "time.sleep(60)\n"
     )
     environ = {**world.environ, "PATH": os.environ["PATH"]}
@@ -261,7 +257,8 @@ def test_no_cloudflared_outlives_us(world: World) -> None:
         [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environ
     ) as run:
         assert run.stdout is not None
-        pid = int(run.stdout.readline())
+        assert run.stdout.readline() == "open\n"
+        (pid,) = supervisors(run.pid)
         run.kill()
         run.wait()
 

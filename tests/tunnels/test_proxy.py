@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import http.client
@@ -20,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect as connect_websocket
-from websockets.sync.server import ServerConnection
-from websockets.sync.server import serve as serve_websocket
+from websockets.asyncio.client import connect as connect_websocket
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_websocket
 
 from tests.languages import speaking
 from tests.tunnels.loopback import (
@@ -304,31 +305,27 @@ def test_events_arrive_one_by_one(proxy: RunningProxy, upstream: Upstream) -> No
         assert_events_come_one_by_one(upstream, connection.getresponse())
 
 
-def echo_back(connection: ServerConnection) -> None:
-    for message in connection:
-        connection.send(message)
+async def echo_back(connection: ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(message)
 
 
 def test_a_websocket_talks_both_ways_and_closes(authority: Authority) -> None:
-    with serve_websocket(echo_back, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            with (
-                running_proxy(server.socket.getsockname()[1], authority) as proxy,
-                connect_websocket(
-                    proxy.url.replace("https", "wss"), ssl=proxy.client_context()
-                ) as websocket,
-            ):
-                for message in ("hello", b"\x00" * 300_000, "bye"):
-                    websocket.send(message)
-                    assert websocket.recv(timeout=10) == message
-                websocket.close()
+    """With a client of one thread: two that read and write one SSL object can hang."""
+
+    async def talk() -> None:
+        async with serve_websocket(echo_back, "127.0.0.1", 0) as server:
+            (listener,) = server.sockets
+            with running_proxy(listener.getsockname()[1], authority) as proxy:
+                url = proxy.url.replace("https", "wss")
+                async with connect_websocket(url, ssl=proxy.client_context()) as websocket:
+                    for message in ("hello", b"\x00" * 300_000, "bye"):
+                        await websocket.send(message)
+                        assert await asyncio.wait_for(websocket.recv(), 10) == message
                 assert websocket.close_code == 1000
                 assert [seen.status for seen in proxy.answered] == [101]
-        finally:
-            server.shutdown()
-            thread.join(10)
+
+    asyncio.run(talk())
 
 
 def test_a_refused_websocket_leaves_the_connection_to_requests(
@@ -428,7 +425,7 @@ from wizard.tunnels.proxy import Proxy
 
 async def main() -> None:
     ca, leaf, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    proxy = Proxy(port, Authority(ca, leaf, leaf, mkcert=False).server_context(), listeners(0))
+    proxy = Proxy(port, Authority(ca, leaf, mkcert=False).server_context(), listeners(0))
     await proxy.start()
     print(proxy.port, flush=True)
     await asyncio.Event().wait()

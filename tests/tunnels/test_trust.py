@@ -16,7 +16,7 @@ from tests.tunnels.loopback import RunningProxy, Upstream, WithoutMkcert, runnin
 from wizard.findings import Failure
 from wizard.processes import Completed, SystemProcesses
 from wizard.tunnels.certificates import Authority, local_authority
-from wizard.tunnels.trust import Step, plan_trust, plan_untrust, run
+from wizard.tunnels.trust import Step, plan, run
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="NSS's stores are Linux's")
 
@@ -62,8 +62,8 @@ def browsers(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 def test_macos_asks_its_keychain(authority: Authority, home: Path) -> None:
     ca = str(authority.ca_file)
-    (trust,) = plan_trust(authority.ca_file, With(), environ(), "darwin")
-    (untrust,) = plan_untrust(authority.ca_file, With(), environ(), "darwin")
+    (trust,) = plan(authority.ca_file, With(), environ(), "darwin", trust=True)
+    (untrust,) = plan(authority.ca_file, With(), environ(), "darwin", trust=False)
 
     keychain = f"{home}/Library/Keychains/login.keychain-db"
     assert trust.commands == (
@@ -80,15 +80,15 @@ def test_firefox_on_macos_asks_the_keychain_itself(
     profile = home / "Library/Application Support/Firefox/Profiles/x.default-release"
     profile.mkdir(parents=True)
     (profile / "cert9.db").touch()
-    steps = plan_trust(authority.ca_file, With(*tools), environ(), "darwin")
+    steps = plan(authority.ca_file, With(*tools), environ(), "darwin", trust=True)
 
     assert len(steps) == stores
     assert not any(step.tool for step in steps)
 
 
 def test_windows_asks_certutil(authority: Authority) -> None:
-    (trust,) = plan_trust(authority.ca_file, With(), {}, "win32")
-    (untrust,) = plan_untrust(authority.ca_file, With(), {}, "win32")
+    (trust,) = plan(authority.ca_file, With(), {}, "win32", trust=True)
+    (untrust,) = plan(authority.ca_file, With(), {}, "win32", trust=False)
 
     assert trust.commands == (("certutil", "-user", "-addstore", "Root", str(authority.ca_file)),)
     (command,) = untrust.commands
@@ -105,8 +105,8 @@ def test_debian_copies_and_refreshes(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
     processes = With("update-ca-certificates", "certutil")
-    system = plan_trust(authority.ca_file, processes, environ(), "linux")[0]
-    undo = plan_untrust(authority.ca_file, processes, environ(), "linux")[0]
+    system = plan(authority.ca_file, processes, environ(), "linux", trust=True)[0]
+    undo = plan(authority.ca_file, processes, environ(), "linux", trust=False)[0]
 
     (copy, refresh), (remove, again) = system.commands, undo.commands
     assert copy[: len(root) + 1] == (*root, "install")
@@ -131,13 +131,13 @@ def test_chromiums_store_is_where_chromium_looks(
 ) -> None:
     if folder:
         (home / folder).mkdir(parents=True)
-    (step,) = plan_trust(authority.ca_file, With("certutil"), environ(**variables), "linux")
+    (step,) = plan(authority.ca_file, With("certutil"), environ(**variables), "linux", trust=True)
     assert f"sql:{home / expected}" in step.commands[-1]
 
 
 @linux
 def test_without_certutil_the_step_says_what_it_lacks(authority: Authority) -> None:
-    (step,) = plan_trust(authority.ca_file, With(), environ(), "linux")
+    (step,) = plan(authority.ca_file, With(), environ(), "linux", trust=True)
     (finding,) = run([step], With())
     assert (step.tool, finding.rule.id) == ("certutil", "LA335")
     assert "libnss3-tools" in finding.fix
@@ -145,7 +145,7 @@ def test_without_certutil_the_step_says_what_it_lacks(authority: Authority) -> N
 
 def test_without_an_authority_there_is_no_plan(tmp_path: Path) -> None:
     with pytest.raises(Failure) as told:
-        plan_trust(tmp_path / "none.pem", With(), environ(), "linux")
+        plan(tmp_path / "none.pem", With(), environ(), "linux", trust=True)
     assert told.value.finding.rule.id == "LA336"
 
 
@@ -171,7 +171,7 @@ def test_stores_learn_and_forget(authority: Authority, home: Path) -> None:
         return subprocess.run([*database, "-L"], capture_output=True, text=True, check=True).stdout
 
     before = listed()
-    trust = browsers(plan_trust(authority.ca_file, processes, environ(), "linux"))
+    trust = browsers(plan(authority.ca_file, processes, environ(), "linux", trust=True))
     assert [step.store.partition(" (")[0] for step in trust] == [
         "Chrome, Chromium and their kin",
         "Firefox",
@@ -179,7 +179,7 @@ def test_stores_learn_and_forget(authority: Authority, home: Path) -> None:
     for _ in range(2):  # the second time there is nothing to do
         assert run(trust, processes) == ()
         assert listed().count("librechat-auth0-") == 1
-    untrust = browsers(plan_untrust(authority.ca_file, processes, environ(), "linux"))
+    untrust = browsers(plan(authority.ca_file, processes, environ(), "linux", trust=False))
     for _ in range(2):
         assert run(untrust, processes) == ()
         assert listed() == before
@@ -219,10 +219,10 @@ def test_chromium_believes_after_trust_and_no_longer_after_untrust(
     names = environ(**variables)
 
     assert "target" not in chromium(f"{proxy.url}/echo", home, **variables)
-    trust = browsers(plan_trust(authority.ca_file, processes, names, "linux"))
+    trust = browsers(plan(authority.ca_file, processes, names, "linux", trust=True))
     assert run(trust, processes) == ()
     for host in ("localhost", "127.0.0.1", "[::1]"):
         assert "target" in chromium(f"https://{host}:{proxy.port}/echo", home, **variables)
-    untrust = browsers(plan_untrust(authority.ca_file, processes, names, "linux"))
+    untrust = browsers(plan(authority.ca_file, processes, names, "linux", trust=False))
     assert run(untrust, processes) == ()
     assert "target" not in chromium(f"{proxy.url}/echo", home, **variables)

@@ -14,26 +14,10 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import NO_URLS, URL_LISTS, Urls, host_of, urls_of
+from wizard.tunnel_services import SHARED_DOMAINS
 
 WILDCARD_CALLBACK = rule("LA612")
 THIRD_PARTY = rule("LA613")
-
-
-# Under these, anybody gets a name: ngrok, localtunnel, Cloudflare's quick tunnels and the like.
-SHARED_DOMAINS = (
-    ".ngrok-free.app",
-    ".ngrok-free.dev",
-    ".ngrok.app",
-    ".ngrok.dev",
-    ".ngrok.io",
-    ".loca.lt",
-    ".localtunnel.me",
-    ".trycloudflare.com",
-    ".serveo.net",
-    ".lhr.life",
-    ".devtunnels.ms",
-    ".app.github.dev",
-)
 
 _URL_REASONS = {
     "callbacks": Message(
@@ -247,6 +231,12 @@ def shared_wildcards(urls: Iterable[str]) -> list[str]:
     return [url for url in urls if "*" in url and host_of(url).endswith(SHARED_DOMAINS)]
 
 
+def url_changes(before: Urls, after: Urls) -> Iterator[PlannedChange]:
+    """The changes of the application's lists of URLs."""
+    for name, title in URL_LISTS.items():
+        yield from _list(name, title, before[name], after[name], _URL_REASONS[name])
+
+
 def needs_user_grant(tenant: TenantState) -> bool:
     """Return whether the application needs a client grant for the API."""
     if tenant.api is not None and tenant.api.policies.get("user", "allow_all") != "allow_all":
@@ -331,10 +321,11 @@ def _application(application: ApplicationState | None, wanted: Wanted) -> Iterat
         _merged(current.grant_types, wanted.grant_types, (), prune=wanted.prune),
         Message("LibreChat signs in with a code and renews sessions with a refresh token."),
     )
-    for name, title in URL_LISTS.items():
-        before = current.urls[name]
-        after = _merged(before, wanted.urls[name], wanted.retired[name], prune=wanted.prune)
-        yield from _list(name, title, before, after, _URL_REASONS[name])
+    merged = {
+        name: _merged(urls, wanted.urls[name], wanted.retired[name], prune=wanted.prune)
+        for name, urls in current.urls.items()
+    }
+    yield from url_changes(current.urls, merged)
 
 
 def _access(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:

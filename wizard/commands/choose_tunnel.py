@@ -24,7 +24,6 @@ from wizard.tunnels import (
     Provider,
     Tunnel,
     TunnelRequest,
-    is_of,
     provider,
 )
 from wizard.ui.prompts import Choice
@@ -38,7 +37,7 @@ OWN_URL = "own"
 
 @dataclass(frozen=True, slots=True)
 class TunnelOptions:
-    """What the user asked for; "" where it is left open.
+    """What the user asked for; "" is no choice.
 
     Attributes:
         port: LibreChat's port.
@@ -47,7 +46,7 @@ class TunnelOptions:
         public_url: an HTTPS URL that already leads to LibreChat.
         requested_url: the URL to ask the named provider for.
         known_url: the URL of an earlier run.
-        tunnels_only: whether a tunnel must be opened, so that `public_url` is no choice.
+        tunnels_only: whether a tunnel must be opened; `public_url` is no choice then.
         detach: whether the tunnel runs in the background.
         for_people: see `TunnelRequest`.
     """
@@ -65,10 +64,7 @@ class TunnelOptions:
 
 @dataclass(frozen=True, slots=True)
 class OpenTunnel:
-    """An HTTPS URL that leads to LibreChat.
-
-    `tunnel` and `view` are None where the URL is the user's own.
-    """
+    """An HTTPS URL that leads to LibreChat; `tunnel` is None for a URL of the user's own."""
 
     url: str
     name: str
@@ -83,10 +79,10 @@ class OpenTunnel:
 
 @contextmanager
 def open_tunnel(options: TunnelOptions, ports: Ports) -> Iterator[OpenTunnel]:
-    """Keep the HTTPS URL open as long as the context lasts.
+    """Open an HTTPS URL, and close it with the context.
 
     Raises:
-        Failure: it could not be opened, or a value is missing and nobody can be asked.
+        Failure: it could not be opened, or a value is missing and there is no terminal to ask.
     """
     opened = _opened(options, ports)
     try:
@@ -97,7 +93,7 @@ def open_tunnel(options: TunnelOptions, ports: Ports) -> Iterator[OpenTunnel]:
 
 
 def keep_open(opened: OpenTunnel, ports: Ports) -> None:
-    """Wait until the user stops it with Ctrl-C, which is its usual end.
+    """Hold the tunnel until the user stops it with Ctrl-C.
 
     Raises:
         KeyboardInterrupt: another signal ends it.
@@ -144,10 +140,10 @@ def _as_it_is(url: str, ports: Ports) -> OpenTunnel:
 
 
 def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:
-    """Return the name if it is a provider's or empty; `none` counts unless `tunnels_only`.
+    """Return the name if it is empty, a provider's or, unless `tunnels_only`, `none`.
 
     Raises:
-        Failure: LA006, there is none.
+        Failure: LA006.
     """
     names = (*PROVIDER_MODULES, *(() if tunnels_only else (NO_TUNNEL,)))
     if name and name not in names:
@@ -186,7 +182,7 @@ def _choose(options: TunnelOptions, ports: Ports, failed: str = "") -> str:
             label = Message("an HTTPS URL I have already: {url}", url=options.known_url)
         choices.append(Choice(OWN_URL, label))
         if options.known_url and not failed:
-            # What gave the URL of the last run is the first to give it again.
+            # Prefer the tunnel that gave the URL of the last run.
             ready.insert(0, _urls(options, ports).tunnel_for(options.known_url) or OWN_URL)
     return ports.prompter.select("Use", choices, default=next(iter(ready), choices[-1].key))
 
@@ -226,7 +222,7 @@ def _own_url(options: TunnelOptions, ports: Ports) -> str:
 
 
 def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
-    """Open at the URL of the last run, or at another if that one is lost."""
+    """Open the URL of the last run, or another one if it is lost."""
     try:
         return _open_once(chosen, options, ports)
     except Failure as failure:
@@ -280,11 +276,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
 
 
 def _open_or_name_holder(tunnel: Tunnel, chosen: Provider, request: TunnelRequest) -> str:
-    """Open the tunnel and return its URL; if a background tunnel of ours has the URL, say which.
-
-    Raises:
-        Failure: it cannot be opened.
-    """
+    """Open the tunnel; if a background tunnel of ours has its URL, the failure names it."""
     try:
         return tunnel.open()
     except Failure as failure:
@@ -315,10 +307,10 @@ def _tunnel(
 
 
 def _requested_url(chosen: Provider, options: TunnelOptions) -> str:
-    """The user's own domain, or the URL of the last run if the provider can give it again."""
+    """The requested URL, or that of the last run if the provider can reopen it."""
     if chosen.name == options.tunnel and options.requested_url:
         return options.requested_url
-    is_its = chosen.has_reusable_url and is_of(chosen, options.known_url)
+    is_its = chosen.has_reusable_url and chosen.owns(options.known_url)
     return options.known_url if is_its and urlsplit(options.known_url).port != options.port else ""
 
 

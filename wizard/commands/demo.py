@@ -139,7 +139,7 @@ def _demo_tenant(
     tenant = Tenant()
     token_endpoint = TokenEndpoint(tenant, TokenMaker(tenant))
     endpoints = Endpoints(tenant, language, Authorization(tenant), token_endpoint)
-    with serving(tenant, endpoints.answer, authority.certificate_file, authority.key_file):
+    with serving(tenant, endpoints.answer, authority.certificate_file, authority.certificate_file):
         settings = Settings(
             tenant.domain,
             new_client_id(),

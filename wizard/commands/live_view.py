@@ -1,4 +1,4 @@
-"""An open tunnel as it is seen to work: what passes, what breaks, whether LibreChat answers."""
+"""The live view of an open tunnel: requests, losses, and whether LibreChat answers."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Tell = Callable[[str], None]
 
 
 class LiveView:
-    """Tells what happens to an open tunnel, line by line, and counts it.
+    """Shows what happens to an open tunnel, and counts it.
 
     Args:
-        port: LibreChat's, which is looked after.
-        http: by which.
-        tell: gets each line, which may hold what others wrote; from any thread. After an OSError
-            it is called no more.
+        port: LibreChat's, which is asked every few seconds.
+        http: for that.
+        tell: called with each line, which may quote a visitor, from any thread; no more after an
+            OSError.
     """
 
     def __init__(self, port: int, http: HttpClient, tell: Tell) -> None:
@@ -47,7 +47,7 @@ class LiveView:
         self.ended = threading.Event()
 
     def hear(self, event: TunnelEvent) -> None:
-        """Tell of the event; `ended` is set when the tunnel closed for good."""
+        """Show the event; `ended` is set when the tunnel has closed for good."""
         with self._lock:
             self._requests += event.kind is EventKind.REQUEST
             self._losses += event.kind is EventKind.LOST
@@ -56,35 +56,21 @@ class LiveView:
             self.ended.set()
 
     def watch(self, url: str, show: Tell) -> None:
-        """Look after the tunnel and LibreChat until the tunnel has ended for good.
-
-        Args:
-            url: the tunnel's.
-            show: gets how it stands, twice a second.
-        """
+        """Watch until the tunnel has ended; `show` is called with its state twice a second."""
         opened, sleep = time.time(), SleepWatch()
-        threading.Thread(target=self._look_after_librechat, name="LibreChat", daemon=True).start()
+        threading.Thread(target=self._watch_librechat, name="LibreChat", daemon=True).start()
         try:
-            # In slices: a wait without an end is not interrupted by Ctrl-C on Windows.
+            # In slices: Ctrl-C does not interrupt an endless wait on Windows.
             while not self.ended.wait(TICK_SECONDS):
                 if seconds := sleep.slept():
                     self._say(Message("This computer slept for {time}.", time=duration(seconds)))
-                self._show(show, self._state(url, time.time() - opened))
+                seconds = time.time() - opened
+                state = state_text(url, seconds, requests=self._requests, losses=self._losses)
+                self._show(show, state)
         finally:
             self._over.set()
 
-    def _state(self, url: str, seconds: float) -> Message:
-        return joined(
-            " · ",
-            (
-                url,
-                Message("open for {time}", time=duration(seconds)),
-                Message("requests: {count}", count=self._requests),
-                Message("{count} × lost", count=self._losses) if self._losses else "",
-            ),
-        )
-
-    def _look_after_librechat(self) -> None:
+    def _watch_librechat(self) -> None:
         answered = True
         while True:
             answers = self._answers()
@@ -116,7 +102,7 @@ class LiveView:
         self._show(self._tell, joined(" ", (at, text)))
 
     def _show(self, show: Tell, text: str) -> None:
-        """Show the text while that works: a terminal that was closed ends no tunnel."""
+        """Show the text, unless the terminal was closed, which ends no tunnel."""
         try:
             if not self._blind:
                 show(text)
@@ -125,7 +111,7 @@ class LiveView:
 
 
 def event_text(event: TunnelEvent) -> str:
-    """An event as the live view tells it."""
+    """Return the event as a line."""
     match event.kind:
         case EventKind.REQUEST:
             answer = f"{event.status} {event.milliseconds:.0f} ms" if event.status else ""
@@ -138,8 +124,21 @@ def event_text(event: TunnelEvent) -> str:
             return Message("The tunnel has ended: {reason}", reason=Message.of(event.detail))
 
 
+def state_text(url: str, seconds: float, *, requests: int, losses: int) -> Message:
+    """Return the state of an open tunnel as a line."""
+    return joined(
+        " · ",
+        (
+            url,
+            Message("open for {time}", time=duration(seconds)),
+            Message("requests: {count}", count=requests),
+            Message("{count} × lost", count=losses) if losses else "",
+        ),
+    )
+
+
 def duration(seconds: float) -> Message:
-    """A time span for people, in its two largest units: `2 h 5 min`."""
+    """Return a time span in its two largest units: `2 h 5 min`."""
     left = int(seconds)
     parts: list[Message] = []
     for unit, size in _UNITS:

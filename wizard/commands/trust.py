@@ -1,4 +1,4 @@
-"""`trust`: has browsers and this system trust the local tunnel's authority, and forget it again."""
+"""`trust`: adds the local tunnel's authority to the trust stores, or removes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RUN_THEM = Question(
 
 @dataclass(frozen=True, slots=True)
 class TrustOptions:
-    """What was given on the command line; `ca_file` is another authority's certificate."""
+    """The options; `ca_file` is another authority's certificate."""
 
     remove: bool = False
     ca_file: Path | None = None
@@ -35,10 +35,7 @@ class TrustOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrustResult:
-    """The stores and what their steps were; `done` is False if nothing was run.
-
-    `ca_file` is None where the authority that shall be forgotten was never made.
-    """
+    """The steps that were needed; `ca_file` is None if the authority to remove was never made."""
 
     ca_file: Path | None
     steps: Sequence[trust.Step]
@@ -51,7 +48,6 @@ class TrustResult:
         return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
-        """See `Result.as_json`; `steps` are those that were needed."""
         return {
             "ca_file": str(self.ca_file) if self.ca_file else None,
             "steps": [
@@ -66,19 +62,15 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     """Show the commands, ask, and run them.
 
     Raises:
-        Failure: there is no such certificate, or nobody can be asked.
+        Failure: there is no such certificate, or no terminal to ask.
     """
     console, processes = ports.console, ports.processes
     ca_file = _ca_file(options, ports)
     if ca_file is None:
         console.done("Nothing to do: the wizard has made no authority here.")
         return TrustResult(None, (), done=True)
-    plan = trust.plan_untrust if options.remove else trust.plan_trust
-    steps = [
-        step
-        for step in plan(ca_file, processes, ports.environ, platform)
-        if not trust.is_done(step, processes)
-    ]
+    plan = trust.plan(ca_file, processes, ports.environ, platform, trust=not options.remove)
+    steps = [step for step in plan if not trust.is_done(step, processes)]
     if not steps:
         nothing = Message("Nothing to do: every store here trusts it ({file}).")
         if options.remove:
@@ -105,12 +97,12 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
 
 def _remember(ca_file: Path, options: TrustOptions, ports: Ports) -> None:
     if not options.dry_run:
-        with suppress(OSError):  # then a hint comes once too often
+        with suppress(OSError):  # else a hint is shown once more
             trust.remember(ca_file, ports.state_dir, trusted=not options.remove)
 
 
 def _ca_file(options: TrustOptions, ports: Ports) -> Path | None:
-    """The authority's certificate; None where there is nothing to forget."""
+    """The authority's certificate; None if there is nothing to remove."""
     if options.ca_file is not None:
         return ports.cwd / options.ca_file.expanduser()
     if options.remove:

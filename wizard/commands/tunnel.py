@@ -1,4 +1,4 @@
-"""`tunnel`: the HTTPS way to LibreChat, opened again for an `.env` that is there."""
+"""`tunnel`: reopens the HTTPS URL of an existing `.env`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wizard.auth0.management_plan import PlannedChange, url_changes
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import described
 from wizard.commands.background.tunnel import DetachedTunnel
@@ -19,10 +20,7 @@ from wizard.commands.choose_tunnel import (
     open_tunnel,
 )
 from wizard.commands.opened_urls import OpenedUrls
-from wizard.commands.values import (
-    env_store,
-    librechat_port,
-)
+from wizard.commands.values import env_store, librechat_port
 from wizard.execution import Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
@@ -34,7 +32,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.librechat.secrets import secrets_in
 from wizard.ports import Ports
 from wizard.rules import rule
-from wizard.settings import NO_URLS, URL_LISTS, urls_of
+from wizard.settings import NO_URLS, urls_of
 
 NO_ENV = rule("LA324")
 WHICH_TUNNEL = rule("LA325")
@@ -42,7 +40,7 @@ WHICH_TUNNEL = rule("LA325")
 
 @dataclass(frozen=True, slots=True)
 class ReopenOptions:
-    """What was given on the command line or in the environment; "" where nothing was."""
+    """The options from command line and environment; "" for those that are missing."""
 
     tunnel: str = ""
     requested_url: str = ""
@@ -54,31 +52,15 @@ class ReopenOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class DashboardChange:
-    """A list of URLs in Auth0's dashboard: lines to take out, lines to put in."""
-
-    title: str
-    removed: tuple[str, ...]
-    added: tuple[str, ...]
-
-    def as_json(self) -> dict[str, object]:
-        """The change as `--json` shows it."""
-        return {"title": self.title, "removed": list(self.removed), "added": list(self.added)}
-
-
-@dataclass(frozen=True, slots=True)
 class TunnelResult:
-    """What was opened and changed.
-
-    `dashboard` is what the user has to change at Auth0; empty where that is done.
-    """
+    """What was opened and changed; `dashboard` is what the user still has to change in Auth0."""
 
     env_file: Path
     tunnel: str
     public_url: str
     findings: Sequence[Finding] = ()
     changed: Sequence[str] = ()
-    dashboard: Sequence[DashboardChange] = ()
+    dashboard: Sequence[PlannedChange] = ()
     backup: Path | None = None
     written: bool = False
     background: BackgroundTunnel | None = None
@@ -107,15 +89,12 @@ class TunnelResult:
 
 
 def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelResult:
-    """Open the tunnel, bring the `.env` up to date, and hold it or leave it in the background.
+    """Open the tunnel, update the `.env`, and hold the tunnel or leave it in the background.
 
-    Args:
-        options: what was asked for.
-        ports: what may be touched.
-        report: called with the result once it stands, before the tunnel is kept open.
+    `report` is called with the result before the tunnel is held.
 
     Raises:
-        Failure: it could not be done; the `.env` is as it was.
+        Failure: it could not be done; the `.env` is unchanged.
     """
     store = env_store(options.env_file, ports)
     content = store.read()
@@ -142,7 +121,7 @@ def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelRe
 
 @dataclass(frozen=True, slots=True)
 class _Reopening:
-    """One run of the command: the `.env` as it was read, parsed once, and what it says."""
+    """One run of the command, and the `.env` that it read."""
 
     options: ReopenOptions
     ports: Ports
@@ -153,11 +132,11 @@ class _Reopening:
 
     @property
     def background(self) -> Background:
-        """The tunnels that run in the background."""
+        """The records of background tunnels."""
         return Background(self.ports.state_dir)
 
     def already_open(self) -> TunnelResult | None:
-        """What runs in the background for this `.env`, told."""
+        """Show and return the background tunnel of this `.env`, if one runs."""
         known = self.background.of(self.store.path)
         if known is None:
             return None
@@ -170,7 +149,7 @@ class _Reopening:
         return TunnelResult(self.store.path, known.tunnel, known.url, background=known)
 
     def without_tunnel(self) -> TunnelResult | None:
-        """With `--tunnel none`, the URL that the `.env` has; there is nothing to open then."""
+        """Return the URL of the `.env` for `--tunnel none`, which opens nothing."""
         url = self.known.public_url
         if self.options.tunnel != NO_TUNNEL:
             return None
@@ -196,7 +175,7 @@ class _Reopening:
         )
 
     def update(self, opened: OpenTunnel) -> TunnelResult:
-        """Bring the `.env` up to date."""
+        """Write the URL to the `.env`."""
         change = self._change(opened.url)
         result = TunnelResult(
             self.store.path,
@@ -204,7 +183,7 @@ class _Reopening:
             opened.url,
             (*opened.findings, *change.findings),
             change.names,
-            dashboard_changes(self.known, opened.url) if change.changes else (),
+            _dashboard_changes(self.known, opened.url) if change.changes else (),
         )
         if not change.changes:
             self.ports.console.done(
@@ -237,7 +216,7 @@ class _Reopening:
         return replace(result, background=self.background.of(self.store.path))
 
     def _which_tunnel(self) -> str:
-        """The one that is asked for, else the one that the URL comes from."""
+        """The requested tunnel, or else the one that opened the URL."""
         url = self.known.public_url
         name = self.options.tunnel or (
             OpenedUrls(self.ports.state_dir, self.store.path).tunnel_of(url) if url else ""
@@ -247,7 +226,7 @@ class _Reopening:
         return name
 
     def _finish(self, result: TunnelResult) -> TunnelResult:
-        """What has to change at Auth0, unless that is done here; and the restart."""
+        """Change the URLs in Auth0, or show how; then show how to restart LibreChat."""
         console = self.ports.console
         try:
             done = self._change_tenant(result.public_url)
@@ -265,7 +244,7 @@ class _Reopening:
         return result
 
     def _change_tenant(self, url: str) -> bool:
-        """Have the tenant take the new URLs, where a Management API credential is at hand."""
+        """Change the URLs in Auth0 if there is a Management API credential."""
         from wizard.commands.provisioning import swap_urls
 
         if not self.known.domain:
@@ -273,7 +252,7 @@ class _Reopening:
         known = replace(self.known, public_url=url)
         return swap_urls(known, self.store.path, self.ports)
 
-    def _show_dashboard(self, changes: Sequence[DashboardChange]) -> None:
+    def _show_dashboard(self, changes: Sequence[PlannedChange]) -> None:
         from wizard.dashboard import APPLICATIONS, application
 
         if not changes:
@@ -301,12 +280,7 @@ def _question(url: str) -> Question:
     )
 
 
-def dashboard_changes(known: Known, url: str) -> tuple[DashboardChange, ...]:
-    """What changes in the dashboard's lists of URLs when LibreChat moves to that one."""
+def _dashboard_changes(known: Known, url: str) -> tuple[PlannedChange, ...]:
+    """The changes of the application's lists of URLs when LibreChat moves to this one."""
     old = urls_of(known.public_url) if known.public_url else NO_URLS
-    new = urls_of(url)
-    return tuple(
-        DashboardChange(title, old[name], new[name])
-        for name, title in URL_LISTS.items()
-        if old[name] != new[name]
-    )
+    return tuple(url_changes(old, urls_of(url)))

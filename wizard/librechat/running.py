@@ -26,6 +26,7 @@ from wizard.librechat.variables import is_enabled
 from wizard.rules import rule
 from wizard.settings import host_of, is_loopback
 from wizard.threads import begin
+from wizard.tunnel_services import why_closed
 
 NOT_RUNNING = rule("LA520")
 OTHER_PROGRAM = rule("LA521")
@@ -331,15 +332,7 @@ def _why_gone(public: Reply) -> str:
         is_ours = is_loopback(public.url) and public.error.trouble is Trouble.REFUSED
         is_gone = is_ours or public.error.trouble is Trouble.NAME
         return public.error.trouble.value if is_gone else ""
-    host = host_of(public.url)
-    code = public.response.headers.get("ngrok-error-code", "") if public.response else ""
-    if code == "ERR_NGROK_3200":
-        return Message("ngrok says that the tunnel is closed (ERR_NGROK_3200)")
-    if host.endswith(".loca.lt") and public.status == 404:
-        return Message("localtunnel knows no such tunnel")
-    if host.endswith(".trycloudflare.com") and public.status == 530:
-        return Message("Cloudflare says that the tunnel is closed (530)")
-    return ""
+    return why_closed(public.url, public.response) if public.response else ""
 
 
 def _public_url_unseen(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:

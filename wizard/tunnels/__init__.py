@@ -1,6 +1,6 @@
-"""HTTPS in front of LibreChat's port: what a `Tunnel` is and who provides one.
+"""HTTPS in front of LibreChat's port: `Tunnel`, and the `Provider` of each kind of tunnel.
 
-A provider is one module here with a `PROVIDER`, its name in `wizard.defaults.TUNNELS`.
+A provider is one module here with a `PROVIDER`; its name is in `wizard.defaults.TUNNELS`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from wizard.defaults import ENGLISH, TUNNELS
@@ -43,10 +42,10 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TunnelEvent:
-    """Something that happened to an open tunnel.
+    """What happened to an open tunnel.
 
-    A request's `path` comes without its query, which may carry an authorization code;
-    `milliseconds` is how long LibreChat took. `detail` is for the other kinds.
+    The `path` of a request has no query, which may carry an authorization code; `milliseconds` is
+    how long LibreChat took. The other kinds have a `detail`.
     """
 
     kind: EventKind
@@ -64,8 +63,8 @@ def ignore_event(event: TunnelEvent) -> None:
     """A listener that does nothing."""
 
 
-class _Aside:
-    """Calls a listener in a thread of its own, so that its errors and delays end there.
+class _QueuedListener:
+    """Calls a listener in a thread of its own, where its errors and delays stay.
 
     A listener that does not keep up, such as a terminal held by Ctrl-S, misses requests.
     """
@@ -84,25 +83,23 @@ class _Aside:
 
     def _listen(self) -> None:
         while True:
-            event = self._events.get()
             with suppress(Exception):
-                self._listener(event)
+                self._listener(self._events.get())
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a provider can do on this machine, in one line each.
+    """What a provider can do on this machine.
 
     Attributes:
-        ready: whether `open` can be expected to work without anything more from the user.
-        needs: what it needs, and where that was found or that it is missing; a text that ends a
-            sentence.
-        stable_url: whether the public URL stays the same the next time.
+        ready: whether `open` is expected to work without anything more from the user.
+        needs: what it needs and where that was found, or that it is missing; ends a sentence.
+        stable_url: whether the public URL is the same the next time.
         public: whether other machines reach the URL.
-        credential_question: asks for the credential that is missing, "" if none is.
-        credential_hint: where the user finds that credential.
-        save_credential: keeps the credential in the provider's own configuration and returns that
-            file; raises Failure.
+        credential_question: asks for the missing credential, "" if none is missing.
+        credential_hint: where the user finds it.
+        save_credential: saves it in the provider's own configuration and returns that file;
+            raises Failure.
     """
 
     ready: bool
@@ -120,15 +117,14 @@ class TunnelRequest:
 
     Attributes:
         port: LibreChat's port on this machine.
-        requested_url: the host name or URL that is asked for, "" for the provider's choice.
-        token: the provider's credential when the user just gave one, "" otherwise.
-        on_event: gets what happens to the open tunnel, in a thread of its own; neither its errors
-            nor its delays reach the tunnel.
-        progress: called with one line on what takes time (a download, a start).
-        language: of the pages that visitors meet in LibreChat's stead.
-        state_dir: a private folder (mode 0700) for certificates and the like; it is kept.
-        for_people: whether browsers of people will open the URL; nobody else needs advice.
-        listen: opens a port of this machine, where the tunnel itself does.
+        state_dir: a private folder (mode 0700) for certificates and the like.
+        requested_url: the requested host name or URL, "" for the provider's choice.
+        token: a credential that the user just entered, or "".
+        on_event: called with each event, in a thread of its own.
+        progress: called with a line before what takes time, such as a download.
+        language: of the pages that visitors see while LibreChat does not answer.
+        for_people: whether people open the URL in a browser and need advice about it.
+        listen: opens a port of this machine.
     """
 
     port: int
@@ -142,82 +138,69 @@ class TunnelRequest:
     listen: Listen = listeners
 
     def __post_init__(self) -> None:
-        if self.on_event is not ignore_event and not isinstance(self.on_event, _Aside):
-            object.__setattr__(self, "on_event", _Aside(self.on_event))
+        """Queue events, unless that is done already (`dataclasses.replace`)."""
+        if self.on_event is not ignore_event and not isinstance(self.on_event, _QueuedListener):
+            object.__setattr__(self, "on_event", _QueuedListener(self.on_event))
 
 
 class Tunnel(ABC):
-    """An HTTPS URL that leads to the port; `with tunnel as url:` opens and closes it.
-
-    Whatever `open` started, `close` stops, and nothing else; `close` may come at any time,
-    twice, and from another thread.
-    """
+    """An HTTPS URL that leads to the port; `with tunnel as url:` opens and closes it."""
 
     @abstractmethod
     def open(self) -> str:
         """Open and return the public URL: `https://`, no path, no trailing slash.
 
         Raises:
-            Failure: with exit code TUNNEL and the way out.
+            Failure: with exit code TUNNEL.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Stop what was started."""
-
-    @abstractmethod
-    def healthy(self) -> bool:
-        """Whether the tunnel still stands."""
+        """Stop what `open` started; safe at any time, twice, and from another thread."""
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """What is to be known of the open tunnel; of most there is nothing."""
+        """What the user must know about the open tunnel."""
         return ()
 
     def __enter__(self) -> str:
         return self.open()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-class Provider(Protocol):
-    """One way to an HTTPS URL.
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One kind of tunnel.
 
     Attributes:
         name: the value of `--tunnel`.
-        summary: one sentence for the menu, beside what its `Offer` says.
+        summary: one sentence for the menu, beside its `Offer`.
         domains: the hosts of its URLs; a leading dot matches every host below.
-        has_reusable_url: whether a URL that it once gave can be requested again.
-        lost_url_rules: the rules that say that such a URL belongs to somebody else now.
-        url_in_use_rules: the rules that say that another process of this user has the URL.
+        offer: returns what it can do on this machine; quick, and changes nothing.
+        tunnel: returns a tunnel that is not open yet.
+        has_reusable_url: whether a URL from an earlier run can be requested again.
+        lost_url_rules: the rules that say that somebody else has such a URL now.
+        url_in_use_rules: the rules that say that another process of this user has it.
     """
 
     name: str
     summary: str
     domains: tuple[str, ...]
-    has_reusable_url: bool
-    lost_url_rules: tuple[Rule, ...]
-    url_in_use_rules: tuple[Rule, ...]
+    offer: Callable[[Processes, Mapping[str, str]], Offer]
+    tunnel: Callable[[TunnelRequest, Processes, Mapping[str, str]], Tunnel]
+    has_reusable_url: bool = True
+    lost_url_rules: tuple[Rule, ...] = ()
+    url_in_use_rules: tuple[Rule, ...] = ()
 
-    def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:
-        """What this provider can do on this machine; quick, and changes nothing."""
-        ...
-
-    def tunnel(
-        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
-    ) -> Tunnel:
-        """A tunnel that is not open yet."""
-        ...
+    def owns(self, url: str) -> bool:
+        """Whether the URL is on this provider's domains."""
+        return is_under(urlsplit(url).hostname or "", self.domains)
 
 
 def provider(name: str) -> Provider:
-    """The provider of that name; its module is imported only now.
+    """Return the provider of that name; its module is imported only now.
 
     Raises:
         KeyError: there is none.
@@ -225,31 +208,11 @@ def provider(name: str) -> Provider:
     return cast(Provider, import_module(PROVIDER_MODULES[name]).PROVIDER)
 
 
-def without_librechat_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """An environment for a tunnel program: none of LibreChat's own settings, no secret of ours.
-
-    localtunnel takes `HOST` and `PORT` for its own options.
-    """
-    from wizard.processes import without_secrets
-
-    return {
-        name: value
-        for name, value in without_secrets(environ).items()
-        if name not in {"HOST", "PORT", "SUBDOMAIN"} and not name.startswith("LIBRECHAT_")
-    }
-
-
 def providers_of(url: str) -> list[str]:
-    """Return the names of the providers whose URLs look like that one."""
-    return [name for name in PROVIDER_MODULES if is_of(provider(name), url)]
+    """Return the names of the providers on whose domains the URL is."""
+    return [name for name in PROVIDER_MODULES if provider(name).owns(url)]
 
 
-def is_of(provider: Provider, url: str) -> bool:
-    """Whether the provider's URLs look like that one."""
-    host = urlsplit(url).hostname or ""
-    return any(is_under(host, domain) for domain in provider.domains)
-
-
-def is_under(host: str, domain: str) -> bool:
-    """Whether the host is that domain, or below it where it begins with a dot."""
-    return host.endswith(domain) if domain.startswith(".") else host == domain
+def is_under(host: str, domains: tuple[str, ...]) -> bool:
+    """Whether the host is one of the domains, or below one that begins with a dot."""
+    return any(host.endswith(it) if it.startswith(".") else host == it for it in domains)

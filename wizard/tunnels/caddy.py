@@ -1,4 +1,4 @@
-"""HTTPS on this machine by the user's Caddy, with an authority and a configuration of its own."""
+"""HTTPS on this machine by the user's Caddy, with a configuration and an authority of its own."""
 
 from __future__ import annotations
 
@@ -18,27 +18,21 @@ from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
 from wizard.text import one_line
-from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
+from wizard.tunnels import EventKind, Offer, Provider, TunnelEvent
 from wizard.tunnels.child import ChildTunnel
-from wizard.tunnels.local import (
-    CANNOT_LISTEN,
-    PORT_TAKEN,
-    port_taken,
-    requested_url,
-)
+from wizard.tunnels.local import CANNOT_LISTEN, PORT_TAKEN, local_url, port_taken
 from wizard.tunnels.trust import is_remembered
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
 
-
 NO_CADDY = rule("LA350")
 CADDY_ENDED = rule("LA351")
 SILENT_CADDY = rule("LA352")
 
 CERTIFICATE_SECONDS = 15.0
-# What POSIX systems say to Go's `net.Listen`, and what Windows does, which Go asks in English.
+# Errors of Go's `net.Listen` on POSIX systems and on Windows, always in English.
 _TAKEN = ("address already in use", "Only one usage of each socket address")
 _FORBIDDEN = ("permission denied", "forbidden by its access permissions")
 _READY = "serving initial configuration"
@@ -46,7 +40,7 @@ _REQUEST = "handled request"
 
 
 class CaddyTunnel(ChildTunnel):
-    """A Caddy of our own beside the user's: other configuration, other storage, no admin port."""
+    """A Caddy beside the user's own: another configuration and storage, and no admin port."""
 
     _program = "Caddy"
     _domains = LOOPBACK_HOSTS
@@ -54,7 +48,7 @@ class CaddyTunnel(ChildTunnel):
 
     @property
     def root_certificate(self) -> Path:
-        """The certificate to trust; Caddy writes it at its first start."""
+        """The certificate to trust, which Caddy writes at its first start."""
         return self._folder / "data" / "pki" / "authorities" / "local" / "root.crt"
 
     @property
@@ -74,7 +68,7 @@ class CaddyTunnel(ChildTunnel):
         return url
 
     def _wait_for_certificates(self, port: int) -> None:
-        """At its first start Caddy serves before it has made the certificates."""
+        """Wait: at its first start, Caddy serves before it has made the certificates."""
         names = [("127.0.0.1", "localhost"), *((one, one) for one in loopback.addresses())]
         deadline = time.monotonic() + CERTIFICATE_SECONDS
         while not all(_shakes_hands(address, port, name) for address, name in names):
@@ -88,7 +82,7 @@ class CaddyTunnel(ChildTunnel):
         program = self._processes.which("caddy")
         if program is None:
             raise NO_CADDY.failure()
-        self._site = self._url or requested_url(self._request)
+        self._site = self._url or local_url(self._request)
         port = urlsplit(self._site).port or 443
         addresses = loopback.addresses()
         text = template("Caddyfile.j2").render(
@@ -100,7 +94,7 @@ class CaddyTunnel(ChildTunnel):
         private_folder(self._request.state_dir, self._folder.name)
         configuration = self._folder / "Caddyfile"
         write_whole(configuration, text.encode())
-        # Caddy keeps the last configuration and its authority in these, which are the user's.
+        # Else Caddy saves its configuration and authority in the user's own folders.
         self._environ |= {
             "XDG_CONFIG_HOME": str(self._folder / "config"),
             "XDG_DATA_HOME": str(self._folder / "share"),
@@ -110,11 +104,11 @@ class CaddyTunnel(ChildTunnel):
     def _hear(self, line: str) -> None:
         entry = _entry(line)
         if entry.get("msg") == _READY:
-            self._stands(self._site)
+            self._is_open_at(self._site)
         elif entry.get("msg") == _REQUEST:
             self._request.on_event(_event(entry))
 
-    def _explained(self, said: Sequence[str], status: int | None) -> Failure:
+    def explain(self, said: Sequence[str], status: int | None) -> Failure:
         detail = next((line for line in reversed(said) if not _entry(line)), "")
         if status is None:
             return SILENT_CADDY.failure(detail)
@@ -126,46 +120,31 @@ class CaddyTunnel(ChildTunnel):
         return CADDY_ENDED.failure(detail or Message("exit status {status}", status=status))
 
 
-class Caddy:
-    """See `wizard.tunnels.Provider`."""
-
-    name = "caddy"
-    summary = Message("Your Caddy, with a configuration and an authority of ours.")
-    domains = LOOPBACK_HOSTS
-    has_reusable_url = True
-    lost_url_rules = ()
-    url_in_use_rules = (PORT_TAKEN,)
-
-    def offer(
-        self,
-        processes: Processes,
-        environ: Mapping[str, str],  # noqa: ARG002
-    ) -> Offer:
-        program = processes.which("caddy")
+def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
+    program = processes.which("caddy")
+    needs = Message("Caddy (not installed)")
+    if program:
         needs = Message(
             "Caddy ({program}), and a browser that is told once to trust its certificate",
             program=program,
         )
-        return Offer(
-            ready=program is not None,
-            needs=needs if program else Message("Caddy (not installed)"),
-            stable_url=True,
-            public=False,
-        )
-
-    def tunnel(
-        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
-    ) -> Tunnel:
-        return CaddyTunnel(request, processes, environ)
+    return Offer(ready=program is not None, needs=needs, stable_url=True, public=False)
 
 
-PROVIDER = Caddy()
+PROVIDER = Provider(
+    "caddy",
+    Message("Your Caddy, with a configuration and an authority of ours."),
+    LOOPBACK_HOSTS,
+    _offer,
+    CaddyTunnel,
+    url_in_use_rules=(PORT_TAKEN,),
+)
 
 
 def _shakes_hands(address: str, port: int, name: str) -> bool:
     context = ssl.create_default_context()
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # whether there is one is the question, nothing is sent
+    context.verify_mode = ssl.CERT_NONE  # only a test for a certificate: nothing is sent
     try:
         with (
             socket.create_connection((address, port), timeout=1) as connection,
@@ -181,7 +160,7 @@ def _in_url(address: str) -> str:
 
 
 def _entry(line: str) -> Mapping[str, object]:
-    """A line of Caddy's log, empty for one that is something else."""
+    """Parse a line of Caddy's log; {} for any other line."""
     try:
         entry = load_json(line)
     except ValueError:
@@ -190,7 +169,7 @@ def _entry(line: str) -> Mapping[str, object]:
 
 
 def _event(entry: Mapping[str, object]) -> TunnelEvent:
-    """A line of the access log; `duration` is in seconds."""
+    """Parse a line of the access log; its `duration` is in seconds."""
     asked = entry.get("request")
     asked = asked if isinstance(asked, dict) else {}
     return TunnelEvent(

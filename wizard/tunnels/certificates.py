@@ -1,9 +1,8 @@
-"""A certificate that browsers take for `https://localhost`, from an authority on this machine.
+"""A certificate for `https://localhost`, from an authority on this machine.
 
-mkcert's authority is used where there is one, since browsers trust it already. Otherwise our own
-is made once and kept. It is good for this machine's own names and for nothing else: its name
-constraints are critical, and OpenSSL, NSS, Chromium and Node refuse whatever else its key signs,
-so that a stolen key opens no other site.
+mkcert's authority is used where there is one, since browsers trust it already. Otherwise one of our
+own is made once and kept. Its name constraints are critical and it is for server certificates
+only, so a stolen key opens no other site: OpenSSL, NSS, Chromium, Node and Go refuse the rest.
 """
 
 from __future__ import annotations
@@ -35,9 +34,8 @@ if TYPE_CHECKING:
     from wizard.processes import Processes
 
 AUTHORITY_DAYS = 3650
-# Apple's limit is 825 days for authorities that a user added and 398 for built-in ones
-# (https://support.apple.com/103769): 397 is good everywhere.
-_LEAF_NAME = "localhost"
+# Apple's limit is 825 days for authorities that a user added and 398 for built-in ones:
+# https://support.apple.com/103769
 LEAF_DAYS = 397
 RENEW_BEFORE_DAYS = 30
 LOCK_SECONDS = 30.0
@@ -46,39 +44,36 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 NO_CERTIFICATE = rule("LA330")
 
-
 FOLDER = "certificates"
 CA_FILE = "ca.pem"
 
 
 def known_authority(state_dir: Path) -> Path | None:
-    """Our own authority's certificate, if there has been need of one."""
+    """Return the certificate of our own authority, None if it was never made."""
     path = state_dir / FOLDER / CA_FILE
     return path if path.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A certificate for localhost, 127.0.0.1 and ::1, and who vouches for it.
+    """An authority, and its certificate for localhost, 127.0.0.1 and ::1.
 
     Attributes:
-        ca_file: the authority's certificate, PEM; what a browser has to trust.
-        certificate_file: the server's certificate, PEM. One file with its key, so that the two
-            match at every moment, while another process renews them too.
-        key_file: the same file.
+        ca_file: the authority's certificate, PEM: what a browser has to trust.
+        certificate_file: the server's certificate and its key, PEM; in one file, so that they
+            match while another process renews them.
         mkcert: whether the authority is mkcert's, which browsers may trust already.
     """
 
     ca_file: Path
     certificate_file: Path
-    key_file: Path
     mkcert: bool
 
     def server_context(self) -> ssl.SSLContext:
-        """What a server of HTTP/1.1 on loopback needs: TLS 1.2 or later, the certificate.
+        """Return the TLS context of an HTTP/1.1 server.
 
         Raises:
-            Failure: the files cannot be read.
+            Failure: the certificate cannot be read.
         """
         import ssl
 
@@ -89,24 +84,24 @@ class Authority:
         return context
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Have the connections to come use the certificate as it is now.
+        """Load the current certificate, for new connections.
 
         Raises:
-            Failure: the files cannot be read.
+            Failure: it cannot be read.
         """
         try:
-            context.load_cert_chain(self.certificate_file, self.key_file)
+            context.load_cert_chain(self.certificate_file)
         except OSError as error:  # ssl.SSLError is one
             raise NO_CERTIFICATE.failure(f"{self.certificate_file}: {error}") from error
 
 
 def local_authority(state_dir: Path, processes: Processes) -> Authority:
-    """A certificate that is good for a month at least; made or renewed where it has to be.
+    """Return a certificate that is valid for at least a month, made or renewed if necessary.
 
-    Several processes may ask at once: one makes it, all get the same.
+    Safe to call from several processes at once: all get the same.
 
     Raises:
-        Failure: it cannot be made or written.
+        Failure: it cannot be made or saved.
     """
     folder = state_dir / FOLDER
     lock_file = folder / ".lock"
@@ -127,17 +122,16 @@ def local_authority(state_dir: Path, processes: Processes) -> Authority:
 
 
 def mkcert_root(processes: Processes) -> Path | None:
-    """The certificate of mkcert's authority on this machine; None if it cannot sign."""
+    """Return the certificate of mkcert's authority; None if it is missing or cannot sign."""
     if processes.which("mkcert") is None:
         return None
-    asked = processes.run(["mkcert", "-CAROOT"])
-    folder = Path(asked.stdout.strip())
-    whole = asked.status == 0 and (folder / "rootCA-key.pem").is_file()
-    return folder / "rootCA.pem" if whole else None
+    done = processes.run(["mkcert", "-CAROOT"])
+    folder = Path(done.stdout.strip())
+    can_sign = done.status == 0 and (folder / "rootCA-key.pem").is_file()
+    return folder / "rootCA.pem" if can_sign else None
 
 
 def _from_mkcert(folder: Path, processes: Processes) -> Authority | None:
-    """A certificate of mkcert's authority; None where there is none, or mkcert fails."""
     ca_file = mkcert_root(processes)
     authority = ca_file and _certificate(ca_file, follow_links=True)
     leaf_file = folder / "localhost-mkcert.pem"
@@ -145,13 +139,13 @@ def _from_mkcert(folder: Path, processes: Processes) -> Authority | None:
         return None
     if not _is_current(leaf_file, authority) and not _run_mkcert(leaf_file, processes):
         return None
-    return Authority(ca_file, leaf_file, leaf_file, mkcert=True)
+    return Authority(ca_file, leaf_file, mkcert=True)
 
 
 def _run_mkcert(leaf_file: Path, processes: Processes) -> bool:
     with tempfile.TemporaryDirectory(dir=leaf_file.parent) as scratch:
         made = str(Path(scratch) / leaf_file.name)
-        # The same file twice: mkcert then writes the certificate and its key into one.
+        # Given the same file twice, mkcert writes the certificate and its key into it.
         args = ["mkcert", "-ecdsa", "-cert-file", made, "-key-file", made, *LOOPBACK_HOSTS]
         if processes.run(args, timeout=30).status != 0:
             return False
@@ -178,17 +172,17 @@ def _from_own(folder: Path) -> Authority:
         leaf_key = _new_key()
         leaf = _new_leaf(leaf_key, authority, key)
         write_whole(leaf_file, _certificate_pem(leaf) + _key_pem(leaf_key))
-    return Authority(ca_file, leaf_file, leaf_file, mkcert=False)
+    return Authority(ca_file, leaf_file, mkcert=False)
 
 
 def _vouches(authority: Certificate, key: EllipticCurvePrivateKey) -> bool:
-    """Whether the authority is this key's and outlives a certificate made today."""
+    """Whether the authority has this key and outlives a certificate made today."""
     left = authority.not_valid_after_utc - datetime.now(UTC)
     return authority.public_key() == key.public_key() and left > timedelta(days=LEAF_DAYS)
 
 
 def _is_current(leaf_file: Path, authority: Certificate) -> bool:
-    """Whether the file has a whole certificate of this authority that is good for a while."""
+    """Whether the file has a certificate of this authority, its key, and time left."""
     import ssl
 
     from cryptography.exceptions import InvalidSignature
@@ -209,33 +203,36 @@ def _is_current(leaf_file: Path, authority: Certificate) -> bool:
 def _new_authority(key: EllipticCurvePrivateKey) -> Certificate:
     """Return a self-signed authority that can sign server certificates for localhost alone.
 
-    Each kind of name is constrained (RFC 5280, 4.2.1.10): one that is not mentioned is free.
+    Each kind of name in a server certificate is constrained: without a constraint, all names of
+    that kind are permitted (RFC 5280, 4.2.1.10). The subject is not: Go refuses the whole
+    authority then, and clients take no host from it but a common name, which they check as DNS.
     """
     from cryptography import x509
-    from cryptography.hazmat.primitives.hashes import SHA256
 
-    # Each authority has a name of its own: trust stores tell two of them apart by it.
+    # Trust stores tell authorities apart by their names, so each gets one of its own.
     name = f"librechat-auth0 authority {os.urandom(4).hex()}"
-    subject = _name(name, "Good for localhost on this computer only")
+    subject = x509.Name(
+        [
+            x509.NameAttribute(x509.NameOID.COMMON_NAME, name),
+            x509.NameAttribute(
+                x509.NameOID.ORGANIZATION_NAME, "Good for localhost on this computer only"
+            ),
+        ]
+    )
     constraints = x509.NameConstraints(
         permitted_subtrees=[
             x509.DNSName("localhost"),
             x509.IPAddress(ipaddress.ip_network("127.0.0.0/8")),
             x509.IPAddress(ipaddress.ip_network("::1/128")),
-            x509.DirectoryName(_name(_LEAF_NAME)),
-            x509.RFC822Name(_LEAF_NAME),
-            x509.UniformResourceIdentifier(_LEAF_NAME),
+            x509.RFC822Name("localhost"),
+            x509.UniformResourceIdentifier("localhost"),
         ],
         excluded_subtrees=None,
     )
-    return (
-        _builder(subject, subject, key, AUTHORITY_DAYS)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(sign_certificates=True), critical=True)
-        .add_extension(constraints, critical=True)
-        .add_extension(_server_only(), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, SHA256())
+    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = _builder(subject, subject, key, AUTHORITY_DAYS, is_authority=True)
+    return _signed(
+        builder.add_extension(constraints, critical=True).add_extension(key_id, critical=False), key
     )
 
 
@@ -243,7 +240,6 @@ def _new_leaf(
     key: EllipticCurvePrivateKey, authority: Certificate, authority_key: EllipticCurvePrivateKey
 ) -> Certificate:
     from cryptography import x509
-    from cryptography.hazmat.primitives.hashes import SHA256
 
     def general(name: str) -> GeneralName:
         try:
@@ -251,24 +247,41 @@ def _new_leaf(
         except ValueError:
             return x509.DNSName(name)
 
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    names = x509.SubjectAlternativeName(map(general, LOOPBACK_HOSTS))
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
-    return (
-        _builder(_name(_LEAF_NAME), authority.subject, key, LEAF_DAYS)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(sign_certificates=False), critical=True)
-        .add_extension(_server_only(), critical=False)
-        .add_extension(x509.SubjectAlternativeName(map(general, LOOPBACK_HOSTS)), critical=False)
-        .add_extension(issuer_key, critical=False)
-        .sign(authority_key, SHA256())
+    builder = _builder(subject, authority.subject, key, LEAF_DAYS, is_authority=False)
+    return _signed(
+        builder.add_extension(names, critical=False).add_extension(issuer_key, critical=False),
+        authority_key,
     )
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, days: int
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: EllipticCurvePrivateKey,
+    days: int,
+    *,
+    is_authority: bool,
 ) -> CertificateBuilder:
     from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
 
     start = datetime.now(UTC) - _CLOCK_SKEW
+    path_length = 0 if is_authority else None
+    usage = x509.KeyUsage(
+        digital_signature=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    server_only = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -277,46 +290,23 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(start + timedelta(days=days))
+        .add_extension(x509.BasicConstraints(is_authority, path_length), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(server_only, critical=False)
     )
 
 
-def _name(common_name: str, organization: str = "") -> x509.Name:
-    from cryptography import x509
+def _signed(builder: CertificateBuilder, key: EllipticCurvePrivateKey) -> Certificate:
+    from cryptography.hazmat.primitives.hashes import SHA256
 
-    attributes = [x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)]
-    if organization:
-        attributes.append(x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, organization))
-    return x509.Name(attributes)
-
-
-def _server_only() -> x509.ExtendedKeyUsage:
-    from cryptography import x509
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
-    return x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-
-
-def _key_usage(*, sign_certificates: bool) -> x509.KeyUsage:
-    from cryptography import x509
-
-    return x509.KeyUsage(
-        digital_signature=not sign_certificates,
-        key_cert_sign=sign_certificates,
-        crl_sign=sign_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    return builder.sign(key, SHA256())
 
 
 # Files
 
 
 def _content(path: Path, *, follow_links: bool = False) -> bytes:
-    """Return what is in the file, b"" where it is missing, or no file of ours and so replaced."""
+    """Return the file's content, b"" if it is missing or a link or device, to be replaced."""
     try:
         return read_file(path, MAX_BYTES, follow_links=follow_links)
     except FileNotFoundError:
@@ -328,7 +318,6 @@ def _content(path: Path, *, follow_links: bool = False) -> bytes:
 
 
 def _certificate(path: Path, *, follow_links: bool = False) -> Certificate | None:
-    """The first certificate in the file; None if there is none."""
     from cryptography import x509
 
     try:
@@ -347,7 +336,7 @@ def _key(path: Path) -> EllipticCurvePrivateKey | None:
         return None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         return None
-    path.chmod(0o600)  # a backup that was put back may have lost it
+    path.chmod(0o600)  # restoring a backup may have changed it
     return key
 
 
@@ -358,11 +347,7 @@ def _new_key() -> EllipticCurvePrivateKey:
 
 
 def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 

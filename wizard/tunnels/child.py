@@ -1,4 +1,4 @@
-"""A tunnel program as a child of ours: its lines are read until it says that it stands."""
+"""A tunnel program as a child process, which says in its output when the tunnel is open."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import IO, TYPE_CHECKING
 
 from wizard.language import Message
 from wizard.process_control import end_child
-from wizard.processes import lines_of
+from wizard.processes import lines_of, without_secrets
 from wizard.supervisor import GRACE_SECONDS, NOT_STARTED
 from wizard.text import one_line
-from wizard.tunnels import TunnelRequest, without_librechat_variables
+from wizard.tunnels import TunnelRequest
 from wizard.tunnels.supervised import SupervisedTunnel
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 START_SECONDS = 30.0
 LINES_KEPT = 40
-# The supervisor asks, kills after a grace, and then ends what is left.
+# The supervisor asks the program to end, kills it after a grace, then ends what is left.
 CLOSE_SECONDS = 3 * GRACE_SECONDS
 
 
 class Child:
-    """A program that was started and does not outlive us; `on_line` gets what it says.
+    """A running program that does not outlive us; `on_line` is called with each line of output.
 
     Raises:
         OSError: it is not installed.
@@ -56,23 +56,23 @@ class Child:
 
     @property
     def status(self) -> int | None:
-        """The exit status, None while it runs."""
+        """The exit status, or None while it runs."""
         return self._process.poll()
 
     @property
     def said(self) -> tuple[str, ...]:
-        """Its last lines."""
+        """The last lines of output."""
         return tuple(self._lines)
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for its end; return the exit status, None if it still runs."""
+        """Wait for the end; return the exit status, or None if it still runs."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
 
     def close(self) -> None:
-        """End the program and all that it started; may be called twice."""
+        """End the program and all that it started; safe to call twice."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         self.wait(CLOSE_SECONDS)
@@ -80,7 +80,7 @@ class Child:
         self.heard_out()
 
     def heard_out(self) -> None:
-        """Wait until the last line of a program that has ended is read."""
+        """Wait until all output of a program that has ended is read."""
         for reader in self._readers:
             if reader is not threading.current_thread():
                 reader.join(1.0)
@@ -88,17 +88,15 @@ class Child:
     def _read(self, stream: IO[bytes]) -> None:
         with stream:
             for line in lines_of(stream):
-                clean = one_line(line.strip())
-                if clean:
+                if clean := one_line(line.strip()):
                     self._lines.append(clean)
-                    # Whatever a listener thinks of a line: a pipe that nobody reads stops its
-                    # program.
+                    # Read on after an error: a full pipe would stop the program.
                     with suppress(Exception):
                         self._on_line(clean)
 
 
 class ChildTunnel(SupervisedTunnel):
-    """A tunnel that is a program of its own; a provider says how it is started and read."""
+    """A tunnel that is a program; a subclass says how to start it and how to read its output."""
 
     def __init__(
         self,
@@ -110,51 +108,60 @@ class ChildTunnel(SupervisedTunnel):
     ) -> None:
         super().__init__(request)
         self._processes = processes
-        self._environ = without_librechat_variables(environ)
+        self._environ = {
+            name: value for name, value in without_secrets(environ).items() if self._passes(name)
+        }
         self._start_seconds = start_seconds
         self._child: Child | None = None
-        self._stood: SimpleQueue[str] = SimpleQueue()
+        self._urls: SimpleQueue[str] = SimpleQueue()
 
     @abstractmethod
     def _command(self) -> Sequence[str]:
         """The program and its arguments.
 
         Raises:
-            Failure: it cannot be started, and what to do.
+            Failure: it cannot be started.
         """
 
     @abstractmethod
     def _hear(self, line: str) -> None:
-        """Read a line of the program, in a thread of its own: `_stands`, `_lose` and so on."""
+        """Read a line of output, in a thread of its own: call `_is_open_at`, `_lose`, `_regain`."""
 
     @abstractmethod
-    def _explained(self, said: Sequence[str], status: int | None) -> Failure:
-        """Why it does not stand, by its last lines; `status` is None while it still runs."""
+    def explain(self, said: Sequence[str], status: int | None) -> Failure:
+        """Why it did not open, from its last lines and exit status (None while it runs)."""
 
-    def _stands(self, url: str) -> None:
-        """Take the URL from a line that says that the tunnel stands."""
-        self._stood.put(url)
+    def _passes(self, name: str) -> bool:
+        """Whether the program gets this environment variable: none of LibreChat's or of ours.
+
+        localtunnel takes `HOST` and `PORT` for its own options.
+        """
+        return name not in {"HOST", "PORT", "SUBDOMAIN"} and not name.startswith("LIBRECHAT_")
+
+    def _is_open_at(self, url: str) -> None:
+        """The program says that the tunnel is open."""
+        self._urls.put(url)
 
     def _start(self) -> str:
-        self._stood = SimpleQueue()
+        self._urls = SimpleQueue()
         command = self._command()
         try:
             child = self._child = Child(self._processes, command, self._environ, self._hear)
         except OSError as error:
-            raise self._explained((one_line(str(error)),), NOT_STARTED) from error
+            raise self.explain((one_line(str(error)),), NOT_STARTED) from error
         if self._closing.is_set():
             child.close()
         deadline = time.monotonic() + self._start_seconds
         while True:
             try:
-                return self._stood.get(timeout=0.05)
+                return self._urls.get(timeout=0.05)
             except Empty:
                 if child.status is not None:
                     child.heard_out()
-                    raise self._explained(child.said, child.status) from None
+                    raise self.explain(child.said, child.status) from None
                 if time.monotonic() > deadline:
                     child.close()
-                    raise self._explained(child.said, None) from None
+                    raise self.explain(child.said, None) from None
 
     def _stop(self) -> None:
         if self._child is not None:

@@ -1,14 +1,14 @@
 """The two connections of the proxy: to a client, and to LibreChat for it.
 
-One connection to LibreChat belongs to one client's connection: an answer cannot reach another
-client, and a client that leaves takes its connection to LibreChat with it. Bodies pass with
-back-pressure, and are never held.
+Each client has its own connection to LibreChat, which ends with it, so no answer can reach another
+client. Bodies pass with back-pressure and are never kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import cast
@@ -21,14 +21,14 @@ from wizard.tunnels.pages import Page, text_page, unavailable
 
 CLIENT_LEFT = 499
 
-# A browser sends a head within milliseconds; one that trickles in holds a connection of ours.
+# A browser sends a head within milliseconds.
 HEAD_SECONDS = 15.0
 # Between two reads, as nginx has it: https://nginx.org/r/client_body_timeout
 BODY_SECONDS = 60.0
 # As Caddy's: https://caddyserver.com/docs/caddyfile/options#timeouts
 IDLE_SECONDS = 300.0
-# Node closes a connection that was idle for 5 s (`server.keepAliveTimeout`): one that may be
-# closing just now is not used again, since a POST cannot be repeated.
+# Node closes a connection that was idle for 5 s (`server.keepAliveTimeout`). A POST on one that is
+# closing would be lost, since it cannot be repeated.
 UPSTREAM_IDLE_SECONDS = 4.0
 LINGER_SECONDS = 2.0
 
@@ -42,11 +42,10 @@ class Route:
 
     Attributes:
         port: LibreChat's.
-        on_event: gets each request, with 499 for one whose client left before the answer.
-        language: of the pages for people; programs are answered in English.
+        on_event: called with each request; the status is 499 if the client left before the answer.
+        language: of the pages for people; programs get English.
         hosts: see `RequestReader`.
-        addresses: where LibreChat is looked for: it listens where Node finds `localhost`, on
-            both addresses or on either alone.
+        addresses: where LibreChat may listen: Node takes `localhost` for both or either.
         closed: connections of clients that ended since memory was given back.
     """
 
@@ -58,49 +57,73 @@ class Route:
     clients: set[Client] = field(default_factory=set)
     closed: int = 0
 
+    def report(self, exchange: Exchange, status: int) -> None:
+        """Report the request, whose answer has begun."""
+        exchange.answered = True
+        milliseconds = (perf_counter() - exchange.began) * 1000
+        method = exchange.method.decode("ascii")
+        self.on_event(TunnelEvent(EventKind.REQUEST, method, exchange.path, status, milliseconds))
+
+
+class Pipe(asyncio.Protocol):
+    """One end of a WebSocket: passes bytes on to the other end."""
+
+    def __init__(
+        self, other: asyncio.Transport, on_lost: Callable[[Exception | None], None]
+    ) -> None:
+        self._other = other
+        self._on_lost = on_lost
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._other.write(data)
+
+    def pause_writing(self) -> None:
+        self._other.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._other.resume_reading()
+
 
 class Client(asyncio.Protocol):
-    """A client's connection: has LibreChat answer its requests one by one."""
+    """A client's connection: passes its requests to LibreChat one by one."""
 
     transport: asyncio.Transport
 
     def __init__(self, route: Route) -> None:
-        self._route = route
+        self.route = route
         self._loop = asyncio.get_running_loop()
         self._upstream: Upstream | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._held = b""  # came after a request to upgrade, whose answer will say what it is
-        self._websocket = False
+        self._held = b""  # what follows a request to upgrade, until the answer says what it is
         self._paused = False
-        self._since = self._loop.time()  # when what we wait for began: a head, or idleness
+        self._since = self._loop.time()  # start of what we wait for: a head, a body or a request
 
     # The connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._route.clients.add(self)
-        forwarded = b""
-        if self._route.hosts is not None:
-            address = transport.get_extra_info("peername")[0]
-            forwarded = f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\n".encode()
-        self._reader = RequestReader(self._route.hosts, forwarded)
+        self.route.clients.add(self)
+        self._reader = RequestReader(self.route.hosts, transport.get_extra_info("peername")[0])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._route.clients.discard(self)
-        self._route.closed += 1
+        self.route.clients.discard(self)
+        self.route.closed += 1
         exchanges = self._reader.exchanges
         if exchanges and not exchanges[0].answered:
-            self.report(exchanges[0], CLIENT_LEFT)
+            self.route.report(exchanges[0], CLIENT_LEFT)
         self._end()
         self._reader.release()
 
     def abort(self) -> None:
-        """Break the connection off: the client sees that its answer is not whole."""
+        """Break off the connection, so that the client sees that the answer is incomplete."""
         self._end()
         self.transport.abort()
 
     def _end(self) -> None:
-        """No more requests: let go of LibreChat."""
+        """Read no more requests, and close the connection to LibreChat."""
         self._reader.deaf = True
         self._reader.exchanges.clear()
         if self._connecting is not None:
@@ -111,10 +134,7 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         exchanges = self._reader.exchanges
-        if self._websocket:
-            if self._upstream is not None:
-                self._upstream.transport.write(data)
-        elif exchanges and exchanges[-1].upgrade:
+        if exchanges and exchanges[-1].upgrade:
             self._held += data
             self.regulate()
         elif not self._reader.deaf:
@@ -135,19 +155,19 @@ class Client(asyncio.Protocol):
             self._upstream.transport.resume_reading()
 
     def regulate(self) -> None:
-        """Read from the client only while there is somewhere for it to go."""
-        pause = self._connecting is not None or (self._upstream is not None and self._upstream.full)
-        if not self._websocket:
-            pause = pause or bool(self._held) or len(self._reader.exchanges) > 1
+        """Read from the client only while its bytes can be passed on."""
+        is_full = self._upstream is not None and self._upstream.full
+        has_more = bool(self._held) or len(self._reader.exchanges) > 1
+        pause = self._connecting is not None or is_full or has_more
         if pause != self._paused:
             self._paused = pause
             self._since = self._loop.time()
             (self.transport.pause_reading if pause else self.transport.resume_reading)()
 
     def end_if_overdue(self, now: float) -> None:
-        """Close a connection that nobody uses, or whose request never becomes whole."""
+        """Close an idle connection, or one whose request does not arrive in time."""
         reader, waited = self._reader, now - self._since
-        if self._websocket or self._paused or reader.deaf:
+        if self._paused or reader.deaf:
             return
         if reader.is_amid or (reader.exchanges and not reader.exchanges[-1].received):
             if waited > (HEAD_SECONDS if reader.is_amid else BODY_SECONDS):
@@ -160,13 +180,13 @@ class Client(asyncio.Protocol):
     # The exchange
 
     def _advance(self) -> None:
-        """Give LibreChat what is there of the first request."""
+        """Send LibreChat what has arrived of the first request."""
         exchanges = self._reader.exchanges
         if not exchanges:
             return
         exchange, upstream = exchanges[0], self._upstream
         if exchange.refusal is not None:
-            self._answer_refused(exchange, exchange.refusal)
+            self._refuse(exchange, exchange.refusal)
             return
         if upstream is not None and upstream.stale(self._loop.time()):
             self._upstream = None
@@ -179,7 +199,7 @@ class Client(asyncio.Protocol):
         if not exchange.received or len(exchanges) > 1 or self._held:
             self.regulate()
 
-    def _answer_refused(self, exchange: Exchange, refusal: Refused) -> None:
+    def _refuse(self, exchange: Exchange, refusal: Refused) -> None:
         exchange.keep_alive = False
         if exchange.answered:
             self.abort()
@@ -187,7 +207,7 @@ class Client(asyncio.Protocol):
             self._answer(exchange, text_page(refusal.status, str(refusal)))
 
     async def _connect(self) -> None:
-        route = self._route
+        route = self.route
         for address in route.addresses:
             with contextlib.suppress(OSError):
                 _, self._upstream = await self._loop.create_connection(
@@ -208,25 +228,25 @@ class Client(asyncio.Protocol):
         self.regulate()
 
     def answer_unavailable(self, exchange: Exchange, status: int, title: str, advice: str) -> None:
-        """Say that LibreChat does not answer: to a person by a page, to a program by a line."""
-        language = self._route.language if exchange.wants_html() else None
+        """Say that LibreChat does not answer: a page for a person, a line for a program."""
+        language = self.route.language if exchange.wants_html() else None
         self._answer(exchange, unavailable(status, title, advice, language))
 
     def _answer(self, exchange: Exchange, page: Page) -> None:
-        """Answer in LibreChat's stead."""
+        """Answer in place of LibreChat."""
         exchange.keep_alive = exchange.keep_alive and exchange.received
         head_only = exchange.method == b"HEAD"
         self.transport.write(page.message(head_only=head_only, keep_alive=exchange.keep_alive))
-        self.report(exchange, page.status)
+        self.route.report(exchange, page.status)
         self.finish(exchange)
 
     def finish(self, exchange: Exchange) -> None:
-        """The answer is through: on to the next request, or to the end."""
+        """The answer is complete: go on to the next request, or close the connection."""
         if not exchange.keep_alive:
             self._end()
             if exchange.received:
                 self.transport.close()
-            else:  # a client that still sends would lose the answer if the socket closed at once
+            else:  # a client that still sends would lose the answer if we closed at once
                 self._loop.call_later(LINGER_SECONDS, self.transport.close)
             return
         self._reader.exchanges.popleft()
@@ -239,15 +259,18 @@ class Client(asyncio.Protocol):
         if self._paused:
             self.regulate()
 
-    def switch(self) -> None:
-        """LibreChat agreed to the WebSocket: from here on it is bytes, not requests."""
-        self._websocket = True
-        held, self._held = self._held, b""
-        self.data_received(held)
-        self.regulate()
+    def switch(self, upstream: Upstream) -> None:
+        """LibreChat agreed to a WebSocket: from here on, bytes pass in both directions."""
+        self._reader.deaf = True
+        client, server = self.transport, upstream.transport
+        client.set_protocol(Pipe(server, self.connection_lost))
+        server.set_protocol(Pipe(client, lambda _: client.close()))
+        server.write(self._held)
+        if not upstream.full:
+            client.resume_reading()
 
     def repeat(self, exchange: Exchange) -> None:
-        """Send a request again that ran into LibreChat's closing of an idle connection."""
+        """Repeat a request that met LibreChat's closing of an idle connection."""
         exchange.outgoing, exchange.replay = [exchange.replay], b""
         self._advance()
 
@@ -255,23 +278,12 @@ class Client(asyncio.Protocol):
         """That connection to LibreChat has ended."""
         if upstream is self._upstream:
             self._upstream = None
-            if self._websocket:
-                self.transport.close()
-            elif self._paused:
+            if self._paused:
                 self.regulate()
-
-    def report(self, exchange: Exchange, status: int) -> None:
-        """The answer's head is on its way: report the request."""
-        exchange.answered = True
-        milliseconds = (perf_counter() - exchange.began) * 1000
-        method = exchange.method.decode("ascii")
-        self._route.on_event(
-            TunnelEvent(EventKind.REQUEST, method, exchange.path, status, milliseconds)
-        )
 
 
 class Upstream(asyncio.Protocol):
-    """A connection to LibreChat: takes a client's requests, returns the answers."""
+    """A connection to LibreChat: sends a client's requests and returns the answers."""
 
     transport: asyncio.Transport
 
@@ -280,7 +292,6 @@ class Upstream(asyncio.Protocol):
         self._client = client
         self._answer = AnswerReader()
         self._idle_since: float | None = None  # None before the first answer
-        self._websocket = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -293,7 +304,7 @@ class Upstream(asyncio.Protocol):
         )
 
     def send(self, exchange: Exchange) -> None:
-        """Send what is there of the request."""
+        """Send what has arrived of the request."""
         outgoing = exchange.outgoing
         data = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
         outgoing.clear()
@@ -306,23 +317,21 @@ class Upstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         client, answer = self._client, self._answer
         exchange = answer.exchange
-        if self._websocket:
-            client.transport.write(data)
-        elif exchange is None:
-            self.transport.abort()  # says something, though nothing was asked
+        if exchange is None:
+            self.transport.abort()  # an answer without a request
         else:
             if out := answer.feed(data):
                 client.transport.write(out)
             if answer.status and not exchange.answered:
-                client.report(exchange, answer.status)
+                client.route.report(exchange, answer.status)
             if answer.complete:
                 self._finish(exchange)
             elif answer.broken:
                 answer.until_close = False
                 self.transport.abort()
             elif answer.status == 101:
-                self._websocket = True
-                client.switch()
+                answer.release()
+                client.switch(self)
 
     def _finish(self, exchange: Exchange) -> None:
         self._answer.exchange = None
@@ -338,7 +347,7 @@ class Upstream(asyncio.Protocol):
         exchange = answer.exchange
         answer.release()
         client.forget(self)
-        if exchange is None or self._websocket or client.transport.is_closing():
+        if exchange is None or client.transport.is_closing():
             return
         if answer.until_close and exc is None:
             client.transport.write(answer.last_bytes())

@@ -1,9 +1,9 @@
-"""HTTP/1.1 messages, read by llhttp (`httptools`) and written anew in one plain form.
+"""HTTP/1.1 messages, read by llhttp (`httptools`) and written anew.
 
 LibreChat never sees a client's framing, hop-by-hop fields or, unless the client is a proxy, its
-`X-Forwarded-*`. What llhttp or this module finds ambiguous is refused (RFC 9112, sections 5 to 7
-and 11.2). Bodies pass as they come. All else (a head, empty lines before it, a chunk's extension,
-trailers) is bounded by `HEAD_LIMIT`, give or take what one read brings.
+`X-Forwarded-*`. Ambiguous messages are refused (RFC 9112, sections 5 to 7 and 11.2). All but bodies
+(a head, empty lines before it, a chunk's extension, trailers) is limited to `HEAD_LIMIT`, within
+the size of one read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from httptools import (
 )
 
 HEAD_LIMIT = 64 * 1024
-LONGEST_BODY = 2**63 - 1  # what Node, Go and a C `off_t` can hold
+LONGEST_BODY = 2**63 - 1  # the limit of Node, Go and a C `off_t`
 
 # RFC 9110, section 7.6.1; RFC 2616, section 13.5.1.
 _HOP_BY_HOP = frozenset(
@@ -28,12 +28,12 @@ _HOP_BY_HOP = frozenset(
     b" transfer-encoding upgrade".split()
 )
 _CONNECTION_OPTIONS = frozenset({b"", b"close", b"keep-alive", b"upgrade"})
-_SAYS_WHO_ASKS = (b"x-forwarded-", b"forwarded", b"x-real-ip")
+_ABOUT_THE_CLIENT = (b"x-forwarded-", b"forwarded", b"x-real-ip")
 _TO_WEBSOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
-    """The message is not passed on; `status` is what the client gets."""
+    """The message is not passed on; the client gets the `status`."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -46,10 +46,10 @@ class Exchange:
 
     Attributes:
         path: without its query, which may carry an authorization code.
-        outgoing: what LibreChat has not been sent yet.
-        replay: the whole request, as long as it may be sent again.
-        received: whether the request is here to its end.
-        answered: whether the head of the final answer is on its way.
+        outgoing: what is not sent to LibreChat yet.
+        replay: the whole request, while it may be repeated.
+        received: whether the whole request has arrived.
+        answered: whether the final answer has begun.
     """
 
     method: bytes = b""
@@ -67,36 +67,36 @@ class Exchange:
     began: float = field(default_factory=perf_counter)
 
     def wants_html(self) -> bool:
-        """Whether a browser shows the answer to a person."""
+        """Whether the client is a browser that shows the answer to a person."""
         return any(
             line[:7].lower() == b"accept:" and b"text/html" in line.lower() for line in self.lines
         )
 
 
 class _Reader:
-    """Collects the head of a message as llhttp reports it, and bounds what is not a body."""
+    """Collects the head of a message as llhttp reports it, and limits what is not a body."""
 
-    # Fields that are not passed on as they are; `_fields` keeps them.
+    # Fields that are not passed on, by name and by prefix; they are kept in `_fields`.
     withheld: frozenset[bytes]
-    made_up: tuple[bytes, ...] = ()  # the same, by how their names begin
+    withheld_prefixes: tuple[bytes, ...] = ()
     parser: HttpRequestParser | HttpResponseParser
 
     def _begin(self) -> None:
         self._in_head = True
-        self._pending = 0  # bytes since the last whole head, piece of a body or end of a message
+        self._pending = 0  # bytes since the end of a head, a piece of a body or a message
         self._size = 0
         self._lines: list[bytes] = []
         self._fields: dict[bytes, bytes] = {}
 
     def release(self) -> None:
-        """Let go of the parser, if there is one: it refers to us, and memory is freed at once."""
+        """Drop the parser: it is a reference cycle with us, and memory is freed at once."""
         vars(self).pop("parser", None)
 
     def _read(self, data: bytes) -> None:
-        """Have llhttp read the bytes.
+        """Have llhttp parse the bytes.
 
         Raises:
-            Refused: this is not well-formed, or too much of it is no body.
+            Refused: they are malformed, or too much of them is no body.
             HttpParserUpgrade: what follows a head is not HTTP.
         """
         self._pending += len(data)
@@ -111,21 +111,21 @@ class _Reader:
             raise _too_large()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by llhttp; the values of a repeated field are joined (RFC 9110, section 5.3)."""
+        """Collect a field; the values of a repeated one are joined (RFC 9110, section 5.3)."""
         self._size += len(name) + len(value) + 4
         if self._size > HEAD_LIMIT:
             raise _too_large()
         if not self._in_head:
-            return  # a trailer: may be dropped, and `TE` that would ask for it is not passed on
+            return  # a trailer: may be dropped, since `TE` is not passed on
         key = name.lower()
-        if key in self.withheld or key.startswith(self.made_up):
+        if key in self.withheld or key.startswith(self.withheld_prefixes):
             fields = self._fields
             fields[key] = fields[key] + b", " + value if key in fields else value
         else:
             self._lines.append(b"%b: %b\r\n" % (name, value))
 
     def _end_head(self) -> None:
-        """Take out the fields that `Connection` declares to be for this hop only."""
+        """Remove the fields that `Connection` declares to be for this hop only."""
         self._in_head = False
         self._pending = 0
         if b"connection" in self._fields:
@@ -156,32 +156,33 @@ class RequestReader(_Reader):
     """The requests of one client.
 
     Args:
-        hosts: the values of `Host` that are served; None for all, because the client is a proxy,
-            which says itself who asks and how.
-        forwarded: header lines that say so otherwise.
+        hosts: the values of `Host` to answer for; None for all: the client is a proxy, which sends
+            `X-Forwarded-*` itself.
+        address: of the client.
     """
 
     withheld = _HOP_BY_HOP | {b"host", b"content-length"}
 
-    def __init__(self, hosts: frozenset[bytes] | None, forwarded: bytes) -> None:
-        self.exchanges: deque[Exchange] = deque()  # the first is the one being answered
-        self.deaf = False  # what still comes is dropped
+    def __init__(self, hosts: frozenset[bytes] | None, address: str) -> None:
+        self.exchanges: deque[Exchange] = deque()  # the first is being answered
+        self.deaf = False  # drops what still comes
         self.parser: HttpRequestParser = HttpRequestParser(self)
         self._hosts = hosts
-        self._forwarded = forwarded
+        self._forwarded = b""
         if hosts is not None:
-            self.made_up = _SAYS_WHO_ASKS
+            self.withheld_prefixes = _ABOUT_THE_CLIENT
+            self._forwarded = f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\n".encode()
         self._target = b""
         self._begin()
         self._in_head = False
 
     @property
     def is_amid(self) -> bool:
-        """Whether it waits for the rest of a head, of a chunk's extension or of a trailer."""
+        """Whether the rest of a head, a chunk's extension or a trailer is missing."""
         return self._in_head or self._pending > 0
 
     def feed(self, data: bytes) -> bytes:
-        """Read the bytes; returns those that follow a request for another protocol."""
+        """Read the bytes; return those that follow a request for another protocol."""
         try:
             self._read(data)
         except HttpParserUpgrade as upgrade:
@@ -191,7 +192,7 @@ class RequestReader(_Reader):
         return b""
 
     def refuse(self, refusal: Refused) -> None:
-        """Refuse what is being read, after the answers to what came before it."""
+        """Refuse the current request, after the answers to those before it."""
         self.deaf = True
         last = self.exchanges[-1] if self.exchanges else None
         if last is None or (last.received and last.keep_alive):
@@ -226,7 +227,7 @@ class RequestReader(_Reader):
             method=method,
             path=target.partition(b"?")[0].decode("ascii"),
             http11=http11,
-            # An upgrade other than to a WebSocket is passed over (RFC 9110, section 7.8).
+            # An upgrade other than to a WebSocket is ignored (RFC 9110, section 7.8).
             keep_alive=http11 and self.parser.should_keep_alive() and upgrade == asks_upgrade,
             upgrade=upgrade,
             chunked=chunked,
@@ -259,7 +260,7 @@ class RequestReader(_Reader):
         return version == "1.1"
 
     def _asks_upgrade(self) -> bool:
-        """Whether the request wants another protocol: llhttp reads nothing after its head."""
+        """Whether the request asks for another protocol: llhttp stops after its head."""
         asks = self.parser.should_upgrade()
         if asks and not self._fields.keys().isdisjoint({b"content-length", b"transfer-encoding"}):
             raise Refused(400, "A request to upgrade has no body.")
@@ -282,17 +283,17 @@ class AnswerReader(_Reader):
     """LibreChat's answers on one connection, one after another.
 
     Attributes:
-        exchange: whose answer it is; None while none is expected.
-        status: of the final answer, 0 as long as its head has not come; 101 for a switch.
-        silent: nothing has come.
-        complete: the answer is through.
-        broken: it cannot be read any further.
-        until_close: its end is the end of the connection.
+        exchange: that is being answered, None if there is none.
+        status: of the final answer, 0 before its head; 101 for a switch of protocols.
+        silent: nothing has arrived.
+        complete: the whole answer has arrived.
+        broken: the rest cannot be read.
+        until_close: the answer ends with the connection.
         reusable: another request may follow on this connection.
     """
 
-    # Strict-Transport-Security of `localhost` would hold for all its ports and for a year: it
-    # takes http://localhost:3080, and every other project of this machine, from the browser.
+    # Strict-Transport-Security of `localhost` would cover all ports of this machine for a year:
+    # http://localhost:3080, and other projects.
     withheld = _HOP_BY_HOP | {b"content-length", b"strict-transport-security"}
 
     def __init__(self) -> None:
@@ -310,7 +311,7 @@ class AnswerReader(_Reader):
         self.on_message_begin()
 
     def feed(self, data: bytes) -> bytes:
-        """Read the bytes; returns what the client gets of them."""
+        """Read the bytes; return what to send to the client."""
         self.silent = False
         try:
             self._read(data)
@@ -322,7 +323,7 @@ class AnswerReader(_Reader):
         return out
 
     def last_bytes(self) -> bytes:
-        """What ends the answer for the client when the connection has ended it here."""
+        """Return the end of an answer that ended with the connection."""
         return _chunk(b"") if self._chunked else b""
 
     def on_message_begin(self) -> None:
@@ -365,7 +366,7 @@ class AnswerReader(_Reader):
         self._write_head(
             status, framing + (b"" if exchange.keep_alive else b"Connection: close\r\n")
         )
-        # llhttp does not know that the request was HEAD, and waits for a body.
+        # llhttp does not know that the request was HEAD, and expects a body.
         self.complete = head_only
 
     def _write_head(self, status: int, more: bytes) -> None:
@@ -388,7 +389,7 @@ class AnswerReader(_Reader):
 
 
 def _chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body; the empty one is the last."""
+    """One chunk of a chunked body; the last is empty."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 

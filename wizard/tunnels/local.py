@@ -1,6 +1,6 @@
-"""The embedded tunnel: HTTPS on this machine with nothing to install and no account.
+"""The embedded tunnel: HTTPS on this machine, with nothing to install and no account.
 
-Sign-in needs no more, since Auth0 answers through the user's own browser.
+That is enough for a sign-in, since Auth0 redirects the user's own browser.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wizard.findings import Failure
 from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS, InvalidValue, parse_public_url
-from wizard.tunnels import Offer, Tunnel, TunnelRequest
+from wizard.tunnels import Offer, Provider, Tunnel, TunnelRequest
 
 if TYPE_CHECKING:
     import ssl
@@ -37,40 +37,8 @@ PORT_TAKEN = rule("LA332")
 CANNOT_LISTEN = rule("LA333")
 
 
-class LocalProvider:
-    """HTTPS by an embedded reverse proxy."""
-
-    name = "local"
-    summary = Message("Built in, and enough for a sign-in in your own browser.")
-    domains = LOOPBACK_HOSTS
-    has_reusable_url = True
-    lost_url_rules = ()
-    url_in_use_rules = (PORT_TAKEN,)
-
-    def offer(self, processes: Processes, environ: Mapping[str, str]) -> Offer:  # noqa: ARG002
-        from wizard.tunnels.certificates import mkcert_root
-
-        needs = (
-            Message("nothing more, since mkcert vouches for its certificate")
-            if mkcert_root(processes)
-            else Message("a browser that is told once to trust its certificate")
-        )
-        return Offer(ready=True, needs=needs, stable_url=True, public=False)
-
-    def tunnel(
-        self,
-        request: TunnelRequest,
-        processes: Processes,
-        environ: Mapping[str, str],  # noqa: ARG002
-    ) -> LocalTunnel:
-        return LocalTunnel(request, processes)
-
-
-PROVIDER = LocalProvider()
-
-
 class LocalTunnel(Tunnel):
-    """The proxy with TLS, and a certificate that is renewed while it runs."""
+    """The proxy with TLS; its certificate is renewed while it runs."""
 
     def __init__(self, request: TunnelRequest, processes: Processes) -> None:
         self._request = request
@@ -81,11 +49,11 @@ class LocalTunnel(Tunnel):
 
     def open(self) -> str:
         from wizard.tunnels.certificates import local_authority
-        from wizard.tunnels.proxy import Proxy, ProxyThread
+        from wizard.tunnels.proxy import serve
         from wizard.tunnels.trust import is_remembered
 
         request = self._request
-        url = requested_url(request)
+        url = local_url(request)
         port = urlsplit(url).port or 443
         authority = self.authority = local_authority(request.state_dir, self._processes)
         is_known = authority.mkcert or is_remembered(authority.ca_file, request.state_dir)
@@ -101,18 +69,8 @@ class LocalTunnel(Tunnel):
             listeners = request.listen(port)
         except OSError as error:
             raise _not_listening(error, port, self._processes) from error
-        proxy = ProxyThread(
-            Proxy(
-                request.port,
-                context,
-                listeners,
-                on_event=request.on_event,
-                language=request.language,
-            )
-        )
         with self._lock:
-            proxy.begin()
-            self._proxy = proxy
+            proxy = self._proxy = serve(request, context, listeners)
         renewal = threading.Thread(
             target=self._renew, args=(context, proxy.ended), name="renewal", daemon=True
         )
@@ -125,25 +83,42 @@ class LocalTunnel(Tunnel):
         if proxy is not None:
             proxy.end()
 
-    def healthy(self) -> bool:
-        proxy = self._proxy
-        return proxy is not None and proxy.serving()
-
     def _renew(self, context: ssl.SSLContext, ended: threading.Event) -> None:
-        """A tunnel may stay open for months: renew its certificate in time."""
+        """Renew the certificate in time: a tunnel may stay open for months."""
         from wizard.tunnels.certificates import local_authority
 
         while not ended.wait(RENEWAL_LOOK_SECONDS):
-            # On a failure the one in use is good for a month yet; tomorrow is another day.
+            # On a failure, the certificate in use is still valid for a month: retry the next day.
             with suppress(Failure):
                 local_authority(self._request.state_dir, self._processes).load_into(context)
 
 
-def requested_url(request: TunnelRequest) -> str:
-    """The URL that is requested, or else one of this computer whose port is free.
+def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
+    from wizard.tunnels.certificates import mkcert_root
+
+    needs = (
+        Message("nothing more, since mkcert vouches for its certificate")
+        if mkcert_root(processes)
+        else Message("a browser that is told once to trust its certificate")
+    )
+    return Offer(ready=True, needs=needs, stable_url=True, public=False)
+
+
+PROVIDER = Provider(
+    "local",
+    Message("Built in, and enough for a sign-in in your own browser."),
+    LOOPBACK_HOSTS,
+    _offer,
+    lambda request, processes, _: LocalTunnel(request, processes),
+    url_in_use_rules=(PORT_TAKEN,),
+)
+
+
+def local_url(request: TunnelRequest) -> str:
+    """Return the requested URL, or else one of this computer with a free port.
 
     Raises:
-        Failure: what is asked for is not on this machine, or is LibreChat's own port.
+        Failure: the requested URL is not on this computer, or has LibreChat's own port.
     """
     if not request.requested_url:
         return _free_url(request.port)
@@ -152,7 +127,7 @@ def requested_url(request: TunnelRequest) -> str:
     except InvalidValue as error:
         raise NOT_LOCAL.failure(error.reason) from error
     parts = urlsplit(url)
-    if parts.hostname not in PROVIDER.domains:
+    if parts.hostname not in LOOPBACK_HOSTS:
         raise NOT_LOCAL.failure(Message("{url} is not on this computer", url=url))
     if (parts.port or 443) == request.port:
         raise PORT_TAKEN.failure(Message("{port} is LibreChat's own port", port=request.port))
@@ -160,7 +135,7 @@ def requested_url(request: TunnelRequest) -> str:
 
 
 def _free_url(librechat_port: int) -> str:
-    """The default URL, or that with the next free port: no `.env` names it yet."""
+    """The default URL, or the same with the next free port."""
     first = urlsplit(DEFAULT_URL).port or 443
     ports = [port for port in range(first, first + PORTS_TO_TRY) if port != librechat_port]
     return f"https://localhost:{next(filter(loopback.is_free, ports), ports[0])}"
@@ -175,7 +150,7 @@ def _not_listening(error: OSError, port: int, processes: Processes) -> Failure:
 
 
 def port_taken(port: int, processes: Processes) -> Failure:
-    """The failure that says who listens on the port, where that can be found out."""
+    """Return the failure that names the program on the port, if that can be found."""
     holder = port_holder(port, processes)
     if not holder:
         return PORT_TAKEN.failure(Message("port {port} is held", port=port))
@@ -183,7 +158,7 @@ def port_taken(port: int, processes: Processes) -> Failure:
 
 
 def port_holder(port: int, processes: Processes) -> str:
-    """The program that listens on the port, `node (process 4711)`; "" if nobody tells."""
+    """Return the program that listens on the port, as `node (process 4711)`, or ""."""
     for args, pattern in (
         (("lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"), r"p(?P<pid>\d+)\nc(?P<name>.+)"),
         (("ss", "-Hltnp", f"sport = :{port}"), r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)'),

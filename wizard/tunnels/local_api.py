@@ -1,4 +1,4 @@
-"""The small JSON pages that tunnel programs serve on loopback about themselves."""
+"""The JSON APIs that tunnel programs serve on loopback."""
 
 from __future__ import annotations
 
@@ -14,21 +14,16 @@ MAX_BYTES = 16 << 20
 
 
 class LocalApi:
-    """A client for them; no proxy is asked."""
+    """A client for them, which uses no proxy."""
 
     def __init__(self) -> None:
-        self._looking = _client(LOOK_SECONDS)
-        self._ordering = _client(ORDER_SECONDS)
+        self._get = _client(LOOK_SECONDS)
+        self._post = _client(ORDER_SECONDS)
 
     def get(self, address: str, path: str) -> Mapping[str, object] | None:
-        """Return the JSON object at this page, None if there is none.
-
-        Args:
-            address: host and port.
-            path: with its query.
-        """
+        """Return the JSON object at this host and port, path and query; None if there is none."""
         try:
-            answer = self._looking.request("GET", f"http://{address}{path}")
+            answer = self._get.request("GET", f"http://{address}{path}")
         except NetworkError:
             return None
         return answer.json_object() if answer.status == 200 else None
@@ -36,9 +31,9 @@ class LocalApi:
     def post(
         self, address: str, path: str, document: Mapping[str, object]
     ) -> tuple[int, Mapping[str, object]]:
-        """Send a JSON object; return the status of the answer, 0 for none, and its JSON object."""
+        """Send a JSON object; return the status (0 without an answer) and the JSON answer."""
         try:
-            answer = self._ordering.request(
+            answer = self._post.request(
                 "POST",
                 f"http://{address}{path}",
                 body=json.dumps(document).encode(),

@@ -1,4 +1,4 @@
-"""A public HTTPS URL without an account, by npm's localtunnel client."""
+"""A public HTTPS URL without an account: npm's localtunnel client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
-from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest
+from wizard.tunnel_services import LOCALTUNNEL
+from wizard.tunnels import EventKind, Offer, Provider, TunnelEvent, TunnelRequest
 from wizard.tunnels.child import START_SECONDS, ChildTunnel
 
 if TYPE_CHECKING:
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
 
 PACKAGE = "localtunnel@2.0.2"
 PUBLIC_SERVER = "https://localtunnel.me"
-DOMAINS = (".loca.lt", ".localtunnel.me")
 SERVER_VARIABLE = "LIBRECHAT_AUTH0_LOCALTUNNEL_HOST"
 PASSWORD_PAGE = "https://loca.lt/mytunnelpassword"  # noqa: S105 - a page
-
 
 NO_CLIENT = rule("LA360")
 NO_ANSWER = rule("LA361")
@@ -54,16 +53,14 @@ class LocaltunnelTunnel(ChildTunnel):
         start_seconds: float = START_SECONDS,
     ) -> None:
         super().__init__(request, processes, environ, start_seconds=start_seconds)
-        self._environ = {
-            name: value
-            for name, value in self._environ.items()
-            if name.lower() not in _ITS_VARIABLES
-        }
         self._server = environ.get(SERVER_VARIABLE, PUBLIC_SERVER)
 
     @property
     def _domains(self) -> tuple[str, ...]:
-        return DOMAINS if self._server == PUBLIC_SERVER else ()
+        return LOCALTUNNEL.domains if self._server == PUBLIC_SERVER else ()
+
+    def _passes(self, name: str) -> bool:
+        return super()._passes(name) and name.lower() not in _ITS_VARIABLES
 
     def _start(self) -> str:
         url = super()._start()
@@ -101,16 +98,15 @@ class LocaltunnelTunnel(ChildTunnel):
 
     def _hear(self, line: str) -> None:
         if ready := _READY.match(line):
-            self._stands(ready[1])
+            self._is_open_at(ready[1])
         elif seen := _REQUEST.match(line):
             path = seen["path"].partition("?")[0]
             self._request.on_event(TunnelEvent(EventKind.REQUEST, method=seen["method"], path=path))
 
-    def _woke(self) -> None:
-        """The client has no heartbeat: it would wait on dead connections for hours."""
-        self._stop()
+    def _on_wake(self) -> None:
+        self._stop()  # without a heartbeat, it would wait on dead connections for hours
 
-    def _explained(self, said: Sequence[str], status: int | None) -> Failure:
+    def explain(self, said: Sequence[str], status: int | None) -> Failure:
         if status is None:
             return NO_ANSWER.failure(Message("{server} gave no URL.", server=self._server))
         error = next((line for line in said if "Error: " in line), "")
@@ -121,45 +117,33 @@ class LocaltunnelTunnel(ChildTunnel):
         )
 
 
-class Localtunnel:
-    """See `wizard.tunnels.Provider`."""
+def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
+    client = client_command(processes)
+    if not client:
+        needs = Message("Node.js (not installed)")
+    elif len(client) > 1:
+        needs = Message("npm's {package} (downloaded by npx)", package=PACKAGE)
+    else:
+        needs = Message("its client ({program})", program=client[0])
+    # Not ready where npx would have to download it: that needs a choice of the user.
+    return Offer(ready=len(client) == 1, needs=needs, stable_url=False, public=True)
 
-    name = "localtunnel"
-    summary = Message(
+
+PROVIDER = Provider(
+    "localtunnel",
+    Message(
         "Without an account; visitors meet a reminder page, and nothing is encrypted on the way"
         " from its server to you."
-    )
-    domains = DOMAINS
-    has_reusable_url = True
-    lost_url_rules = (NAME_TAKEN,)
-    url_in_use_rules = ()
-
-    def offer(
-        self,
-        processes: Processes,
-        environ: Mapping[str, str],  # noqa: ARG002
-    ) -> Offer:
-        """See `Provider.offer`; what npx would have to download is nothing to take unasked."""
-        client = client_command(processes)
-        if not client:
-            needs = Message("Node.js (not installed)")
-        elif len(client) > 1:
-            needs = Message("npm's {package} (downloaded by npx)", package=PACKAGE)
-        else:
-            needs = Message("its client ({program})", program=client[0])
-        return Offer(ready=len(client) == 1, needs=needs, stable_url=False, public=True)
-
-    def tunnel(
-        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
-    ) -> Tunnel:
-        return LocaltunnelTunnel(request, processes, environ)
-
-
-PROVIDER = Localtunnel()
+    ),
+    LOCALTUNNEL.domains,
+    _offer,
+    LocaltunnelTunnel,
+    lost_url_rules=(NAME_TAKEN,),
+)
 
 
 def client_command(processes: Processes) -> tuple[str, ...]:
-    """How the client is started: as it is installed, else by npx; empty without Node.js."""
+    """Return how to start the client: as installed, else by npx; () without Node.js."""
     if installed := processes.which("lt"):
         return (str(installed),)
     if npx := processes.which("npx"):
@@ -168,7 +152,7 @@ def client_command(processes: Processes) -> tuple[str, ...]:
 
 
 def name_of(wanted: str) -> str:
-    """The name that is asked for: of a URL, of a host, or the name alone.
+    """Return the requested name from a URL, a host or a name.
 
     Raises:
         Failure: LA364.

@@ -1,9 +1,8 @@
-"""The default tunnel: ngrok, by pyngrok. Public, and with an account's own URL each time.
+"""The default tunnel: ngrok, public and with an account's own URL each time.
 
-pyngrok downloads the agent and reads its log. The agent itself is a program like those of the
-other tunnels: pyngrok's own `connect` would put the authtoken among its arguments or need our
-environment and error output changed, wait for a silent agent without end, and take lines of any
-length.
+pyngrok downloads the agent and parses its log. We start the agent ourselves, since pyngrok's
+`connect` shows the authtoken in the process list or changes our environment and error output, and
+limits neither the wait for the agent nor the length of its lines.
 """
 
 from __future__ import annotations
@@ -12,15 +11,16 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard.findings import Failure
 from wizard.language import Message
 from wizard.private_files import private_folder, write_whole
+from wizard.processes import Processes
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.supervisor import NOT_RUNNABLE, NOT_STARTED
-from wizard.tunnels import Offer, Tunnel, TunnelRequest, ngrok_agent, ngrok_config
+from wizard.tunnel_services import NGROK
+from wizard.tunnels import Offer, Provider, TunnelRequest, ngrok_agent, ngrok_config
 from wizard.tunnels.child import ChildTunnel
 from wizard.tunnels.local_api import LocalApi
 from wizard.tunnels.ngrok_errors import (
@@ -40,15 +40,10 @@ from wizard.tunnels.ngrok_errors import (
     rule_of,
 )
 
-if TYPE_CHECKING:
-    from wizard.processes import Processes
-
-
-DOMAINS = (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io")
 START_SECONDS = 20.0
-# How long an agent that refuses everything is given to end.
+# After a refusal: an agent that is about to end says more.
 ENDING_SECONDS = 0.5
-# The agent's own words (3.37.2, and `pyngrok.process`, which waits for the first three).
+# Log messages of the agent (3.37.2; pyngrok.process waits for the first three).
 _API_IS_UP = "starting web service"
 _TUNNELS_CAN_START = "tunnel session started"
 _CONNECTED = "client session established"
@@ -57,7 +52,7 @@ _NOT_REACHED = "failed to reconnect session"
 
 
 class NgrokTunnel(ChildTunnel):
-    """LibreChat at an ngrok URL: by an agent of ours, or by one that already leads there."""
+    """An ngrok URL, by an agent of ours or by a running one that already leads to LibreChat."""
 
     _program = Message("The ngrok agent")
 
@@ -83,7 +78,7 @@ class NgrokTunnel(ChildTunnel):
     @property
     def _domains(self) -> tuple[str, ...]:
         requested = urlsplit(self._requested_url()).hostname
-        return (*DOMAINS, requested) if requested else DOMAINS
+        return (*NGROK.domains, requested) if requested else NGROK.domains
 
     def _start(self) -> str:
         self._child, self._is_open, self._address, self._error = None, False, "", ""
@@ -135,7 +130,7 @@ class NgrokTunnel(ChildTunnel):
             states = (_TUNNELS_CAN_START, _CONNECTED, _NOT_REACHED)
             self._heard |= {state for state in states if state in said}
             if self._address and self._heard >= {_TUNNELS_CAN_START, _CONNECTED}:
-                self._stands(self._address)
+                self._is_open_at(self._address)
         elif _LOST in said:
             self._lose(Message("ngrok lost the connection to its servers and tries again"))
         elif _CONNECTED in said:
@@ -144,7 +139,7 @@ class NgrokTunnel(ChildTunnel):
             title, detail = Message.of(rule.title), readable(error)
             self._lose(Message("{title}: {detail}", title=title, detail=detail))
 
-    def _explained(self, said: Sequence[str], status: int | None) -> Failure:
+    def explain(self, said: Sequence[str], status: int | None) -> Failure:
         errors = [line.removeprefix("ERROR:") for line in said if line.startswith("ERROR:")]
         text = self._error or " ".join(errors or said[-1:])
         otherwise = AGENT_ENDED
@@ -172,12 +167,12 @@ class NgrokTunnel(ChildTunnel):
             return ""
         return Message("the ngrok agent that led here has been stopped")
 
-    def _observe(self) -> None:
-        for event in (self._requests and self._requests.news()) or ():
+    def _poll(self) -> None:
+        for event in self._requests.news() if self._requests else ():
             self._request.on_event(event)
 
     def _find_token(self) -> str:
-        """The authtoken for the agent's environment, which other users cannot read.
+        """Return the authtoken for the agent's environment, which other users cannot read.
 
         Raises:
             Failure: LA301, LA302.
@@ -202,10 +197,10 @@ class NgrokTunnel(ChildTunnel):
             raise NOT_A_DOMAIN.failure(error.reason) from None
 
     def _configuration_for_agent(self) -> Path:
-        """The user's own file, or one of ours if it is missing or has another token than the given.
+        """Return the user's own file, or one of ours if that is missing or has another token.
 
-        An agent without a file would create one; and whether the file's token or the environment's
-        counts is not documented.
+        Without a file, the agent would create one; and it is not documented whether the token of
+        the file or of the environment counts.
         """
         configuration = self._configuration
         if configuration.exists and configuration.token in {"", self._token}:
@@ -215,11 +210,11 @@ class NgrokTunnel(ChildTunnel):
         return own
 
     def _better(self, failure: Failure, addresses: Sequence[str]) -> Failure:
-        """Return the failure by its cause: the agent has ended, or one here holds the URL."""
+        """Return the failure with its cause: the agent has ended, or another one has the URL."""
         if failure.finding.rule is REFUSED and self._child is not None:
             status = self._child.wait(ENDING_SECONDS)
             if status is not None:
-                return self._explained(self._child.said, status)
+                return self.explain(self._child.said, status)
         detail = failure.finding.detail
         url = re.search(r"https://[^\s'\"]+", detail)
         if failure.finding.rule is not ALREADY_ONLINE or not url:
@@ -237,49 +232,36 @@ class NgrokTunnel(ChildTunnel):
         )
 
 
-class Ngrok:
-    """See `wizard.tunnels.Provider`."""
-
-    name = "ngrok"
-    summary = Message("Visitors of a free account's URL first meet a page of ngrok's.")
-    domains = DOMAINS
-    has_reusable_url = True
-    lost_url_rules = (FOREIGN_DOMAIN,)
-    url_in_use_rules = (ALREADY_ONLINE,)
-
-    def offer(
-        self,
-        processes: Processes,  # noqa: ARG002 - the agent is not only looked for on the path
-        environ: Mapping[str, str],
-    ) -> Offer:
-        program = ngrok_agent.find_agent(environ)
-        agent = Message("its agent ({program})", program=program or Message("a download of 10 MB"))
-        try:
-            token = ngrok_config.known_token(environ)
-        except Failure as failure:
-            needs = Message(
-                "a configuration that can be read ({problem})", problem=failure.finding.detail
-            )
-            return Offer(False, needs, stable_url=True, public=True)
-        needs = (
-            Message("your authtoken (found) and {agent}", agent=agent)
-            if token
-            else Message("the authtoken of a free account and {agent}", agent=agent)
+def _offer(_: Processes, environ: Mapping[str, str]) -> Offer:
+    program = ngrok_agent.find_agent(environ)
+    agent = Message("its agent ({program})", program=program or Message("a download of 10 MB"))
+    try:
+        token = ngrok_config.known_token(environ)
+    except Failure as failure:
+        needs = Message(
+            "a configuration that can be read ({problem})", problem=failure.finding.detail
         )
-        return Offer(
-            bool(token),
-            needs,
-            stable_url=True,
-            public=True,
-            credential_question="" if token else Message("ngrok authtoken (hidden)"),
-            credential_hint=Message("A free account has one: {page}", page=TOKEN_PAGE),
-            save_credential=partial(ngrok_config.save_authtoken, environ=environ),
-        )
+        return Offer(False, needs, stable_url=True, public=True)
+    if token:
+        needs = Message("your authtoken (found) and {agent}", agent=agent)
+        return Offer(True, needs, stable_url=True, public=True)
+    return Offer(
+        False,
+        Message("the authtoken of a free account and {agent}", agent=agent),
+        stable_url=True,
+        public=True,
+        credential_question=Message("ngrok authtoken (hidden)"),
+        credential_hint=Message("A free account has one: {page}", page=TOKEN_PAGE),
+        save_credential=partial(ngrok_config.save_authtoken, environ=environ),
+    )
 
-    def tunnel(
-        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
-    ) -> Tunnel:
-        return NgrokTunnel(request, processes, environ)
 
-
-PROVIDER = Ngrok()
+PROVIDER = Provider(
+    "ngrok",
+    Message("Visitors of a free account's URL first meet a page of ngrok's."),
+    NGROK.domains,
+    _offer,
+    NgrokTunnel,
+    lost_url_rules=(FOREIGN_DOMAIN,),
+    url_in_use_rules=(ALREADY_ONLINE,),
+)

@@ -1,4 +1,4 @@
-"""The ngrok agent: found or downloaded, and spoken to by its local API."""
+"""The ngrok agent: finds or downloads it, and calls its local API."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from wizard.processes import Processes
     from wizard.tunnels.local_api import LocalApi
 
-# The agent takes the next free port from 4040 on for its local pages.
+# The agent serves its local API on the first free port from 4040 on.
 WEB_ADDRESSES = tuple(f"127.0.0.1:{port}" for port in range(4040, 4050))
 DOWNLOAD_SECONDS = 600.0
 REQUESTS_AT_A_LOOK = 50
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _WRAPPER_MAX_BYTES = 1 << 20
-# What pyngrok's installer says of its own (9.1, `_print_progress`), beside how far it is.
+# Lines of pyngrok's installer (9.1, `_print_progress`), besides the percentage.
 _DOWNLOADING, _INSTALLING = Message("Downloading ngrok ..."), Message("Installing ngrok ...")
 _PERCENT = re.compile(r"(\d{1,3})%")
 
 
 def find_agent(environ: Mapping[str, str], platform: str = sys.platform) -> Path | None:
-    """The agent's program: where `PYNGROK_NGROK_PATH` says, on the path, or in its own folder."""
+    """Return the agent's program: of `PYNGROK_NGROK_PATH`, on the path, or in its own folder."""
     name = _program_name(platform)
     if chosen := environ.get("PYNGROK_NGROK_PATH"):
         return Path(chosen).absolute()
@@ -50,7 +50,7 @@ def find_agent(environ: Mapping[str, str], platform: str = sys.platform) -> Path
 def download_agent(
     processes: Processes, environ: Mapping[str, str], progress: Callable[[str], None]
 ) -> Path:
-    """Download the agent into its own folder, by pyngrok's installer, and return its path.
+    """Download the agent into its own folder with pyngrok's installer; return its path.
 
     Raises:
         Failure: LA313.
@@ -67,7 +67,7 @@ def download_agent(
     target = folder / _program_name()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Neither the archive nor half a program may be where others find or write it.
+        # Others must not find or change the archive or an incomplete program.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as private:
             fresh = Path(private) / target.name
             program, theirs = own_program("wizard.tunnels.ngrok_download", environ)
@@ -86,16 +86,16 @@ def download_agent(
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An agent, by the address of its local API, and its URL that leads to LibreChat."""
+    """The address of an agent's local API, and its URL that leads to LibreChat."""
 
     address: str
     public_url: str
 
 
 def api_addresses(web_address: str) -> tuple[str, ...]:
-    """Where the agents of this machine may have their API, the configured address first."""
+    """Return where agents of this machine may serve their API, the configured address first."""
     host, _, port = web_address.rpartition(":")
-    everywhere = {"", "0.0.0.0"}  # noqa: S104 - where their agent may listen, not we
+    everywhere = {"", "0.0.0.0"}  # noqa: S104 - the agent may listen there, not we
     own = f"{'127.0.0.1' if host in everywhere else host}:{port}" if port else ""
     return tuple(dict.fromkeys(filter(None, (own, *WEB_ADDRESSES))))
 
@@ -103,7 +103,7 @@ def api_addresses(web_address: str) -> tuple[str, ...]:
 def running_endpoints(
     api: LocalApi, port: int, requested_url: str, addresses: Sequence[str]
 ) -> Iterator[Running]:
-    """The endpoints that lead to the port over HTTPS already, at the requested URL if any."""
+    """Yield the HTTPS endpoints that already lead to the port, at the requested URL if any."""
     for address in addresses:
         for public_url, upstream in _endpoints(api, address):
             fits = public_url == requested_url or not requested_url
@@ -112,7 +112,7 @@ def running_endpoints(
 
 
 def holder_of(api: LocalApi, public_url: str, addresses: Sequence[str]) -> str:
-    """The local page of the agent on this machine that holds the URL, "" if none does."""
+    """Return the local page of the agent that has the URL, "" if there is none."""
     for address in addresses:
         if any(url == public_url for url, _ in _endpoints(api, address)):
             return f"http://{address}"
@@ -120,16 +120,10 @@ def holder_of(api: LocalApi, public_url: str, addresses: Sequence[str]) -> str:
 
 
 def open_endpoint(api: LocalApi, address: str, port: int, requested_url: str) -> str:
-    """Have the agent open an endpoint that leads to the port, and return its public URL.
-
-    Args:
-        api: to ask.
-        address: host and port of the agent's API.
-        port: on this machine.
-        requested_url: "" for the account's own.
+    """Have the agent at this address open an endpoint to the port; return its public URL.
 
     Raises:
-        Failure: the agent, or ngrok, refuses.
+        Failure: the agent or ngrok refuses.
     """
     name = f"librechat-{port}"
     pinned = {"url": requested_url} if requested_url else {}
@@ -147,33 +141,33 @@ def open_endpoint(api: LocalApi, address: str, port: int, requested_url: str) ->
 
 
 def _reason(refusal: Mapping[str, Any]) -> str:
-    """The reason in a refusal of the API: `{"msg": …, "details": {"err": …}}`."""
+    """Return the reason from an error of the API: `{"msg": …, "details": {"err": …}}`."""
     details = refusal.get("details")
     inner = details.get("err") if isinstance(details, dict) else None
     return str(inner or refusal.get("msg") or "")
 
 
 class RequestLog:
-    """The requests that an agent has seen, told once each when they are answered."""
+    """The requests that an agent has answered, each reported once."""
 
     def __init__(self, api: LocalApi, address: str) -> None:
         self._api = api
         self._address = address
-        self._told: set[str] = set()
-        self.news()  # what was before us is no news
+        self._reported: set[str] = set()
+        self.news()  # skip those from before
 
-    def news(self) -> list[TunnelEvent] | None:
-        """What was answered since the last call, oldest first; None if the agent is silent."""
+    def news(self) -> Sequence[TunnelEvent]:
+        """Return what was answered since the last call, oldest first."""
         document = self._api.get(self._address, f"/api/requests/http?limit={REQUESTS_AT_A_LOOK}")
         if document is None:
-            return None
+            return ()
         answered = [
             request
             for request in _objects(document, "requests")
             if isinstance(request.get("response"), dict)
         ]
-        fresh = [request for request in answered if request.get("id") not in self._told]
-        self._told = {str(request.get("id")) for request in answered}
+        fresh = [request for request in answered if request.get("id") not in self._reported]
+        self._reported = {str(request.get("id")) for request in answered}
         return [_event(request) for request in sorted(fresh, key=lambda r: str(r.get("start")))]
 
 
@@ -182,7 +176,7 @@ def _program_name(platform: str = sys.platform) -> str:
 
 
 def _is_pyngroks_wrapper(program: Path) -> bool:
-    """Whether it is the script that pyngrok installs as `ngrok`, beside our own."""
+    """Whether it is the script `ngrok` that pyngrok installs beside our own."""
     try:
         return program.stat().st_size < _WRAPPER_MAX_BYTES and b"pyngrok" in program.read_bytes()
     except OSError:
@@ -190,7 +184,7 @@ def _is_pyngroks_wrapper(program: Path) -> bool:
 
 
 def _endpoints(api: LocalApi, address: str) -> Iterator[tuple[str, str]]:
-    """Public URL and upstream of all that the agent there has online."""
+    """Yield the public URL and the upstream of each endpoint of that agent."""
     for kind in ("endpoints", "tunnels"):
         document = api.get(address, f"/api/{kind}")
         for found in _objects(document or {}, kind):
@@ -207,7 +201,7 @@ def _leads_to(upstream: str, port: int) -> bool:
 
 
 def _event(request: Mapping[str, Any]) -> TunnelEvent:
-    """A captured request; `duration` is in nanoseconds (ngrok's agent API)."""
+    """Convert a captured request; its `duration` is in nanoseconds (ngrok's agent API)."""
     asked, answer = request.get("request") or {}, request["response"]
     path = str(asked.get("uri", "")).partition("?")[0]
     return TunnelEvent(

@@ -1,4 +1,4 @@
-"""ngrok's own configuration file: where it lies, what it says, and the authtoken saved in it."""
+"""ngrok's own configuration file: reads it, and saves the authtoken in it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}\Z")
-# The agent is spoken to by its local API, and says in its log how it goes (pyngrok 9.1,
-# installer.py, `_validate_config_values`).
+# Settings that hide the agent's API or log from us (pyngrok 9.1, installer.py,
+# `_validate_config_values`).
 _PITFALLS: Mapping[Message, Callable[[Mapping[str, object]], bool]] = {
     Message("`web_addr: false` turns off the agent's API, which opens the tunnel; remove it"): (
         lambda settings: settings.get("web_addr") is False
@@ -42,13 +42,7 @@ _NO_TABLE = Message("it is no table of settings")
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What ngrok's file says; empty when there is none.
-
-    Attributes:
-        path: where it lies, or would lie.
-        exists: whether it is there.
-        document: the file's content.
-    """
+    """The content of ngrok's file; `path` is where it would be if it does not exist."""
 
     path: Path
     exists: bool = False
@@ -56,28 +50,28 @@ class Configuration:
 
     @property
     def version(self) -> str:
-        """The file's version, "2" or "3": where its settings stand depends on it."""
+        """The file's version, "2" or "3"."""
         return str(self.document.get("version", "3"))
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """The agent's settings: under `agent` in version 3, at the top in version 2."""
+        """The agent's settings: below `agent` in version 3, at the top in version 2."""
         if self.version != "3":
             return self.document
         return cast("Mapping[str, object]", self.document.get("agent") or {})
 
     @property
     def token(self) -> str:
-        """The authtoken, "" if there is none."""
+        """The authtoken, or ""."""
         return str(self.settings.get("authtoken") or "")
 
     @property
     def web_address(self) -> str:
-        """Where the agent's own pages are asked to be, "" for ngrok's default."""
+        """The configured address of the agent's API, "" for the default."""
         return str(self.settings.get("web_addr") or "")
 
     def without_secrets(self) -> str:
-        """The agent's settings as a file of their own that holds no credential."""
+        """Return a file with the agent's settings and without credentials."""
         import yaml
 
         kept = {
@@ -90,7 +84,7 @@ class Configuration:
 
 
 def directory(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
-    """Where ngrok's program and configuration lie, for pyngrok and the agent alike."""
+    """Return the folder of ngrok's program and configuration, as pyngrok and the agent use it."""
     home = Path(environ.get("USERPROFILE" if platform == "win32" else "HOME") or Path.home())
     if platform == "darwin":
         return home / "Library" / "Application Support" / "ngrok"
@@ -100,10 +94,10 @@ def directory(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
 
 
 def read(environ: Mapping[str, str]) -> Configuration:
-    """What ngrok's own file says.
+    """Read ngrok's own file.
 
     Raises:
-        Failure: LA312, it cannot be read, or says what no tunnel can be opened with.
+        Failure: LA312, it cannot be read, or has a setting that prevents a tunnel.
     """
     import yaml
 
@@ -115,7 +109,7 @@ def read(environ: Mapping[str, str]) -> Configuration:
     except (OSError, UnicodeDecodeError) as error:
         raise BAD_CONFIGURATION.failure(f"{path}: {error}") from error
     except (yaml.YAMLError, RecursionError) as error:
-        # Its text quotes the file, and with it perhaps the authtoken.
+        # The error's own text may quote the authtoken.
         raise BAD_CONFIGURATION.failure(_not_yaml(path, error)) from error
     problem = _problem(document)
     if problem:
@@ -128,33 +122,28 @@ def _content(path: Path) -> str:
 
 
 def known_token(environ: Mapping[str, str]) -> str:
-    """The authtoken that ngrok would use, "" if it has none: then ask the user.
+    """Return the authtoken that ngrok would use, or "".
 
     Raises:
-        Failure: LA312, ngrok's own file cannot be used.
+        Failure: LA312.
     """
     return environ.get("NGROK_AUTHTOKEN", "").strip() or read(environ).token
 
 
 def check_token(token: str) -> None:
-    """Refuse what cannot be an authtoken.
-
-    Raises:
-        Failure: LA302.
-    """
+    """Raise LA302 for what cannot be an authtoken."""
     if not _TOKEN.match(token):
         raise MALFORMED_TOKEN.failure("It has 20 or more letters, digits and underscores.")
 
 
 def save_authtoken(token: str, environ: Mapping[str, str]) -> Path:
-    """Put the authtoken into ngrok's own file and return its path; all else in it stays.
+    """Save the authtoken in ngrok's own file, readable by its owner alone; return the path.
 
-    ngrok's own command for this takes the token as an argument, which every user of the
-    machine can read. The file is readable by its owner alone afterwards.
+    ngrok's own command for this takes the token as an argument, which every user of the machine
+    can read.
 
     Raises:
-        Failure: LA302, LA312, or LA317: the file has a form that cannot be edited safely, or
-            cannot be written.
+        Failure: LA302, LA312, or LA317: the file cannot be edited safely or written.
     """
     check_token(token)
     configuration = read(environ)
@@ -177,7 +166,7 @@ def save_authtoken(token: str, environ: Mapping[str, str]) -> Path:
 
 
 def _owned_like(path: Path) -> Callable[[int], None]:
-    """Where root writes, the file belongs to whom it belonged, or to the folder's owner."""
+    """Keep the file's owner, or take the folder's, where root writes."""
     status = (path if path.exists() else path.parent).stat()
 
     def prepare(handle: int) -> None:
@@ -188,10 +177,10 @@ def _owned_like(path: Path) -> Callable[[int], None]:
 
 
 def with_token(text: str, token: str) -> str:
-    """The configuration's text with this authtoken in it; all else stays byte for byte.
+    """Return the configuration with this authtoken; all else stays byte for byte.
 
     Raises:
-        InvalidValue: the text has a form in which there is no safe place for it.
+        InvalidValue: it cannot be edited safely.
     """
     import yaml
 
@@ -210,12 +199,12 @@ def with_token(text: str, token: str) -> str:
         if yaml.safe_load(edited) == expected:
             return edited
     except yaml.YAMLError:
-        pass  # its text would repeat the token
+        pass  # its text would quote the token
     raise InvalidValue("it is written in a way that cannot be edited safely")
 
 
 def _spliced(text: str, token: str) -> str:
-    """The text with the token put where YAML's own parser says its place is."""
+    """Return the text with the token at the position that YAML's own parser gives."""
     import yaml
 
     root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -235,7 +224,7 @@ def _spliced(text: str, token: str) -> str:
 
 
 def _set(text: str, mapping: yaml.MappingNode, token: str) -> str:
-    """The text with the token as an entry of this mapping."""
+    """Return the text with the token as an entry of this mapping."""
     if old := _entries(mapping).get("authtoken"):
         return f"{text[: old.start_mark.index]}'{token}'{text[old.end_mark.index :]}"
     start = mapping.start_mark
@@ -255,7 +244,7 @@ def _entries(mapping: yaml.MappingNode) -> dict[str, yaml.Node]:
 
 
 def _problem(document: object) -> str:
-    """What in the file keeps a tunnel from being opened, "" if nothing."""
+    """Return what in the file prevents a tunnel, or ""."""
     if not isinstance(document, dict | None):
         return _NO_TABLE
     settings: Any = document or {}

@@ -1,8 +1,7 @@
-"""Downloads the ngrok agent by pyngrok's installer, as a program of its own: `… TARGET`.
+"""Downloads the ngrok agent with pyngrok's installer, as a program of its own: `… TARGET`.
 
-The installer writes its progress to standard output, takes proxies from the environment, and puts
-the archive under a fixed name into the folder for temporary files. In a process of its own, all
-three can be set without touching ours.
+The installer prints its progress, takes proxies from the environment and saves the archive under a
+fixed name in the temporary folder. In another process, all three can be set for it alone.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ STALL_SECONDS = 60.0
 
 
 class _Lines(io.TextIOBase):
-    """A stream that gets a line for each state of the installer's progress bar."""
+    """Turns the installer's progress bar into lines."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -32,7 +31,7 @@ class _Lines(io.TextIOBase):
 
 
 def main(target: str) -> int:
-    """Put the agent at that path; return the exit status. Its last line says what went wrong."""
+    """Save the agent at that path; return the exit status. The last line of output is the error."""
     from pyngrok import installer
     from pyngrok.exception import PyngrokError
 

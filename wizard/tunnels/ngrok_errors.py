@@ -1,4 +1,4 @@
-"""What ngrok refuses, and the way out: the one table of its error codes."""
+"""ngrok's error codes and our rules for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from wizard.text import one_line
 DASHBOARD = "https://dashboard.ngrok.com"
 TOKEN_PAGE = f"{DASHBOARD}/get-started/your-authtoken"
 ERROR_PAGES = "https://ngrok.com/docs/errors"
-
 
 NO_TOKEN = rule("LA301")
 MALFORMED_TOKEN = rule("LA302")
@@ -50,13 +49,13 @@ _ESCAPES = {r"\r": "\r", r"\n": "\n", r"\t": "\t", r"\"": '"'}
 
 
 def rule_of(text: str) -> Rule | None:
-    """The rule of the error code in ngrok's text, None if there is no code."""
+    """Return the rule of the error code in ngrok's text, None if there is no code."""
     code = _CODE.search(text)
     return _BY_CODE.get(int(code[1]), REFUSED) if code else None
 
 
 def failure_of(text: str, *, otherwise: Rule, secrets: tuple[str, ...] = ()) -> Failure:
-    """What ngrok says as a failure; `otherwise` is the rule of a text without a known code."""
+    """Return ngrok's text as a failure; `otherwise` is the rule for a text without a code."""
     rule = rule_of(text) or otherwise
     code = _CODE.search(text)
     fix = None
@@ -66,9 +65,9 @@ def failure_of(text: str, *, otherwise: Rule, secrets: tuple[str, ...] = ()) -> 
 
 
 def readable(text: str, *, secrets: tuple[str, ...] = ()) -> str:
-    """What ngrok says on one line, its escapes undone, without an authtoken or control characters.
+    """Return ngrok's text unescaped on one line, without authtoken and control characters.
 
-    The agent repeats a refused authtoken in the clear (ERR_NGROK_105 and 107).
+    The agent quotes a refused authtoken in full (ERR_NGROK_105 and 107).
     """
     for escape, character in _ESCAPES.items():
         text = text.replace(escape, character)

@@ -1,4 +1,4 @@
-"""What a browser gets from the local tunnel when LibreChat cannot answer itself."""
+"""The answers of the local tunnel while LibreChat does not answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Page:
     headers: bytes
 
     def message(self, *, head_only: bool, keep_alive: bool) -> bytes:
-        """The whole HTTP/1.1 message; to HEAD only its head."""
+        """Return the HTTP/1.1 message, without its body for HEAD."""
         return b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\n%b\r\n%b" % (
             self.status,
             HTTPStatus(self.status).phrase.encode(),
@@ -36,7 +36,7 @@ class Page:
 
 
 def text_page(status: int, text: str, headers: bytes = b"") -> Page:
-    """One line for programs, and for requests that were refused."""
+    """Return one line of text, for programs and for refused requests."""
     headers = (
         b"Content-Type: text/plain; charset=utf-8\r\n"
         b"X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
@@ -45,10 +45,9 @@ def text_page(status: int, text: str, headers: bytes = b"") -> Page:
 
 
 def unavailable(status: int, title: str, advice: str, language: Language | None) -> Page:
-    """Says that LibreChat does not answer; for a person in that language, else for a program.
+    """Return the answer while LibreChat is down: a page in that language, or a line for programs.
 
-    The page for people loads itself anew until LibreChat answers; it needs no script and no
-    resource.
+    The page reloads itself until LibreChat answers, without script or resources.
     """
     if language is None:
         return text_page(status, f"{title}. {advice}", _WAITING)

@@ -1,4 +1,4 @@
-"""A reverse proxy on loopback, by TLS or without: streams both ways, as chats and uploads do."""
+"""A reverse proxy on loopback, with TLS or without, which streams both ways."""
 
 from __future__ import annotations
 
@@ -12,28 +12,25 @@ from asyncio.sslproto import SSLProtocol
 from wizard.defaults import ENGLISH
 from wizard.language import Language
 from wizard.platforms import give_back_memory
-from wizard.tunnels import OnEvent, ignore_event
+from wizard.tunnels import OnEvent, TunnelRequest, ignore_event
 from wizard.tunnels.connections import Client, Route
 
 LOOK_SECONDS = 1.0
 STOP_SECONDS = 5.0
 HANDSHAKE_SECONDS = 10
 SHUTDOWN_SECONDS = 2
-# That many closed connections are worth the few milliseconds of giving back their memory.
+# Giving back memory takes a few milliseconds, so it is done once for this many connections.
 MANY = 64
 
 
 class Proxy:
-    """Passes each request on to a port of this machine.
-
-    Everything happens in the event loop that runs `start`; `on_event` is called there.
+    """Passes each request on to a port of this machine, in the event loop that runs `start`.
 
     Args:
         upstream_port: LibreChat's.
-        context: the certificate. Without one it speaks plain HTTP with a proxy: any `Host` is
-            passed on, and what that proxy says of who asks.
-        listeners: where it listens, all on one port; closed at the end.
-        on_event: gets each request.
+        context: of TLS. Without it the client is a proxy: its `Host` and `X-Forwarded-*` pass.
+        listeners: where it listens, all on one port; `stop` closes them.
+        on_event: called with each request, in the event loop.
         language: of the pages for people.
     """
 
@@ -54,7 +51,7 @@ class Proxy:
         self._look: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Take connections."""
+        """Accept connections."""
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             server = await loop.create_server(self._accept, sock=listener, backlog=512)
@@ -71,14 +68,14 @@ class Proxy:
             asyncio.get_running_loop(),
             client,
             self._context,
-            None,  # type: ignore[arg-type] # nobody waits for the handshake
+            None,  # type: ignore[arg-type] # no future for the handshake
             server_side=True,
             ssl_handshake_timeout=HANDSHAKE_SECONDS,
             ssl_shutdown_timeout=SHUTDOWN_SECONDS,
         )
 
     def _look_after_clients(self) -> None:
-        """End what lasts too long, and give back the memory of those that have gone."""
+        """Close overdue connections, and give back the memory of closed ones."""
         loop = asyncio.get_running_loop()
         for client in tuple(self._route.clients):
             client.end_if_overdue(loop.time())
@@ -88,26 +85,22 @@ class Proxy:
         self._look = loop.call_later(LOOK_SECONDS, self._look_after_clients)
 
     async def stop(self) -> None:
-        """Close every socket, those of requests under way too."""
+        """Close every socket, even in the middle of a request."""
         if self._look is not None:
             self._look.cancel()
         for server in self._servers:
             server.close()
             if sys.version_info >= (3, 13):
-                server.abort_clients()  # reaches those too that are still in their handshake
+                server.abort_clients()  # those in their handshake, too
         self._servers.clear()
         while self._route.clients:
             for client in tuple(self._route.clients):
                 client.abort()
             await asyncio.sleep(0)
 
-    def serving(self) -> bool:
-        """Whether new connections are accepted."""
-        return bool(self._servers) and all(server.is_serving() for server in self._servers)
-
 
 class ProxyThread:
-    """A proxy that runs in an event loop and a thread of its own from `begin` to `end`."""
+    """Runs a proxy in a thread of its own, from `begin` to `end`."""
 
     def __init__(self, proxy: Proxy) -> None:
         self.ended = threading.Event()
@@ -121,12 +114,12 @@ class ProxyThread:
         return self._proxy.port
 
     def begin(self) -> None:
-        """Take connections."""
+        """Accept connections."""
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._proxy.start(), self._loop).result()
 
     def end(self) -> None:
-        """Close every socket; may be called twice, and from the proxy's own thread."""
+        """Close every socket; safe to call twice, and from the proxy's own thread."""
         self.ended.set()
         if not self._thread.is_alive():
             return
@@ -135,13 +128,9 @@ class ProxyThread:
         if threading.current_thread() is not self._thread:
             self._thread.join(STOP_SECONDS)
 
-    def serving(self) -> bool:
-        """Whether connections are accepted."""
-        return self._thread.is_alive() and self._proxy.serving()
-
     def _run(self) -> None:
-        # What goes wrong with one connection (a port scan, a browser that does not trust us yet)
-        # is that connection's end, and nothing for the terminal.
+        # An error of one connection (a port scan, a browser that does not trust us yet) ends that
+        # connection and is not shown.
         self._loop.set_exception_handler(lambda _loop, _context: None)
         try:
             self._loop.run_forever()
@@ -150,13 +139,24 @@ class ProxyThread:
 
 
 class _Tls(SSLProtocol):
-    """asyncio's TLS with room for one record: else each connection holds 256 KiB from its start."""
+    """asyncio's TLS with a buffer for one record, in place of 256 KiB per connection."""
 
     max_size = 16 * 1024
 
 
+def serve(
+    request: TunnelRequest, context: ssl.SSLContext | None, listeners: list[socket.socket]
+) -> ProxyThread:
+    """Start a proxy for this tunnel; see `Proxy`."""
+    on_event, language = request.on_event, request.language
+    proxy = Proxy(request.port, context, listeners, on_event=on_event, language=language)
+    running = ProxyThread(proxy)
+    running.begin()
+    return running
+
+
 def _served_hosts(port: int) -> frozenset[bytes]:
-    """The `Host` values that are ours; another name that leads here is DNS rebinding."""
+    """The `Host` values to answer for; any other is DNS rebinding."""
     names = ("localhost", "127.0.0.1", "[::1]")
     suffixes = ("", ":443") if port == 443 else (f":{port}",)
     return frozenset(f"{name}{suffix}".encode() for name in names for suffix in suffixes)

@@ -1,4 +1,4 @@
-"""A tunnel that another program holds open: watched, and opened again when it breaks."""
+"""A tunnel that another program holds open: it is watched, and reopened when it breaks."""
 
 from __future__ import annotations
 
@@ -24,15 +24,11 @@ LONGEST_DELAY_SECONDS = 30.0
 
 
 class SupervisedTunnel(Tunnel):
-    """What every tunnel of another program has in common.
+    """What all tunnels of other programs have in common.
 
-    The URL that the program, or its server, names is taken only if it is valid as one that a user
-    gives, and of the provider's own domains (`_domains`).
-
-    A provider says how its program is started and stopped (`_start`, `_stop`), whether it has
-    ended (`_ended`), and reports what it reads of the program's own reconnecting (`_lose`,
-    `_regain`). A program that ended is started again until it stands or the tunnel is closed,
-    unless that would give another URL than the one that is written down everywhere by now.
+    The URL that the program or its server names is used only if it is valid and on the provider's
+    own domains. A program that ends is started again until the tunnel is open or closed by the
+    user, unless it would get another URL than the one that is saved by then.
     """
 
     def __init__(self, request: TunnelRequest) -> None:
@@ -46,39 +42,37 @@ class SupervisedTunnel(Tunnel):
     @property
     @abstractmethod
     def _program(self) -> str:
-        """The program's name, for people; a text where it begins a sentence with a word."""
+        """The program's name at the start of a sentence."""
 
     @property
     @abstractmethod
     def _domains(self) -> tuple[str, ...]:
-        """The hosts that its URL may have, as in `Provider.domains`; empty for any host."""
+        """The domains of its URLs, as in `Provider.domains`; empty for any."""
 
     @abstractmethod
     def _start(self) -> str:
-        """Start the program and return the URL that it names once the tunnel is open.
-
-        What was started before a failure is for `_stop` to end.
+        """Start the program and return the URL of the open tunnel; `_stop` cleans up a failure.
 
         Raises:
-            Failure: with exit code TUNNEL and the way out.
+            Failure: with exit code TUNNEL.
         """
 
     @abstractmethod
     def _stop(self) -> None:
-        """End what was started; may come at any time, twice, and from another thread."""
+        """End what was started; safe at any time, twice, and from another thread."""
 
     @abstractmethod
     def _ended(self) -> str:
-        """Why the tunnel no longer stands, "" while it does."""
+        """Why the tunnel has ended, "" while it runs."""
 
-    def _observe(self) -> None:
-        """Look at what passes through; called once in `LOOK_SECONDS`."""
+    def _poll(self) -> None:
+        """Look at the program's state; called every `LOOK_SECONDS`."""
 
-    def _woke(self) -> None:
-        """The computer slept: connections may be dead, and nobody will tell."""
+    def _on_wake(self) -> None:
+        """The computer slept, so connections may be dead without a sign."""
 
     def _can_come_back(self) -> bool:
-        """Whether the same URL can be had again."""
+        """Whether the program can get the same URL again."""
         return True
 
     def open(self) -> str:
@@ -98,11 +92,8 @@ class SupervisedTunnel(Tunnel):
             self._watcher.join()
             self._stop()  # what it may have started meanwhile
 
-    def healthy(self) -> bool:
-        return bool(self._url) and not self._lost and not self._closing.is_set()
-
     def _checked(self, named: str) -> str:
-        """Return the URL that the program named, in its usual form.
+        """Return the URL that the program named, normalized.
 
         Raises:
             Failure: LA376, or what `_accept` raises.
@@ -128,37 +119,35 @@ class SupervisedTunnel(Tunnel):
         )
 
     def _is_own(self, url: str) -> bool:
-        """Whether the URL is of the provider's own domains."""
-        host = urlsplit(url).hostname or ""
-        return not self._domains or any(is_under(host, domain) for domain in self._domains)
+        return not self._domains or is_under(urlsplit(url).hostname or "", self._domains)
 
     def _accept(self, url: str) -> None:
-        """Refuse a URL that is the provider's own, but not the one that was asked for.
+        """Check a URL on the provider's domains against the requested one.
 
         Raises:
-            Failure: with exit code TUNNEL and the way out.
+            Failure: it is another one.
         """
 
     def _progress(self, line: str) -> None:
-        """Tell what the user waits for; nobody waits for a tunnel that is opened again."""
+        """Show what the user waits for; nobody waits while it reopens."""
         if not self._url:
             self._request.progress(line)
 
     def _lose(self, why: str) -> None:
-        """Tell that nothing passes any more, once for each loss."""
+        """Report that the tunnel is down, once for each loss."""
         with self._state:
             known, self._lost = self._lost, why
         if not known:
-            self._tell(EventKind.LOST, why)
+            self._report(EventKind.LOST, why)
 
     def _regain(self) -> None:
-        """Tell that it passes again."""
+        """Report that the tunnel is up again."""
         with self._state:
             known, self._lost = self._lost, ""
         if known:
-            self._tell(EventKind.RESTORED, self._url)
+            self._report(EventKind.RESTORED, self._url)
 
-    def _tell(self, kind: EventKind, detail: str) -> None:
+    def _report(self, kind: EventKind, detail: str) -> None:
         if not self._closing.is_set():
             self._request.on_event(TunnelEvent(kind, detail=detail))
 
@@ -166,18 +155,18 @@ class SupervisedTunnel(Tunnel):
         sleep = SleepWatch()
         while not self._closing.wait(LOOK_SECONDS):
             if sleep.slept():
-                self._woke()
+                self._on_wake()
             if why := self._ended():
                 self._lose(why)
                 if not self._open_again(why):
                     return
-            self._observe()
+            self._poll()
 
     def _open_again(self, why: str) -> bool:
         if not self._can_come_back():
-            self._tell(EventKind.CLOSED, why)
+            self._report(EventKind.CLOSED, why)
             return False
-        told, delay = why, FIRST_DELAY_SECONDS
+        reported, delay = why, FIRST_DELAY_SECONDS
         while not self._closing.wait(delay):
             delay = min(2 * delay, LONGEST_DELAY_SECONDS)
             self._stop()
@@ -185,9 +174,9 @@ class SupervisedTunnel(Tunnel):
                 url = self._checked(self._start())
             except Failure as failure:
                 title = Message.of(failure.finding.rule.title)
-                if title != told:
-                    self._tell(EventKind.LOST, title)
-                told = title
+                if title != reported:
+                    self._report(EventKind.LOST, title)
+                reported = title
                 continue
             if url == self._url:
                 self._regain()
@@ -196,6 +185,6 @@ class SupervisedTunnel(Tunnel):
             ended = Message(
                 "{reason}; opened again, the URL would be {url}", reason=Message.of(why), url=url
             )
-            self._tell(EventKind.CLOSED, ended)
+            self._report(EventKind.CLOSED, ended)
             return False
         return False

@@ -1,7 +1,7 @@
-"""Has browsers and this system trust an authority, and forget it again, when asked to.
+"""Adds an authority to the trust stores of browsers and the system, and removes it.
 
-A plan is data: each step says which store it is about and which commands of the store's own tool
-it takes, so that it can be shown, and run by hand, before anything is run.
+A plan is data: each step names a store and the commands of its own tool, so that users can see
+them, or run them by hand, first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Command = tuple[str, ...]
 
-# An administrator's password or the system's own question takes a person's time.
+# The system may ask a person for a password.
 COMMAND_SECONDS = 120.0
 MAX_BYTES = 1 << 20
 
@@ -34,15 +34,14 @@ NO_AUTHORITY = rule("LA336")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One store, and what changes it.
+    """A change of one store.
 
     Attributes:
-        store: whose store it is, and where; a text.
-        commands: run in this order, the first that fails ends the step.
-        trusted_if: a command that changes nothing and succeeds when the store trusts the
-            authority; empty where there is none.
+        store: its owner and place, for people.
+        commands: run in this order, until one fails.
+        trusted_if: a command that changes nothing and succeeds if the store trusts the authority.
         trusts: whether the store trusts the authority after the step.
-        tool: a program that the step lacks; it cannot be run then.
+        tool: a missing program, without which the step cannot be run.
     """
 
     store: str
@@ -52,48 +51,47 @@ class Step:
     tool: str = ""
 
 
-def plan_trust(
-    ca_file: Path, processes: Processes, environ: Mapping[str, str], platform: str
+def plan(
+    ca_file: Path,
+    processes: Processes,
+    environ: Mapping[str, str],
+    platform: str,
+    *,
+    trust: bool,
 ) -> tuple[Step, ...]:
-    """The steps after which this machine's browsers trust the authority.
-
-    Args:
-        ca_file: the authority's certificate, PEM.
-        processes: asked which tools there are; nothing is run.
-        environ: where the user's folders are.
-        platform: as `sys.platform` names it.
+    """Plan to add the authority with this certificate (PEM) to the stores, or to remove it.
 
     Raises:
         Failure: the file is no certificate.
     """
-    return _plan(ca_file, processes, environ, platform, trust=True)
-
-
-def plan_untrust(
-    ca_file: Path, processes: Processes, environ: Mapping[str, str], platform: str
-) -> tuple[Step, ...]:
-    """The steps that take the authority out again; arguments and errors as of `plan_trust`."""
-    return _plan(ca_file, processes, environ, platform, trust=False)
+    home = Path(environ.get("HOME") or Path.home())
+    data_home = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
+    planner = _Planner(ca_file, _thumbprint(ca_file), home, data_home, processes, trust)
+    match platform:
+        case "win32":
+            return planner.windows()
+        case "darwin":
+            # Firefox 120 and later reads the keychain too; its own store rarely has a tool there.
+            has_tool = processes.which("certutil") is not None
+            return (*planner.keychain(), *(planner.firefox() if has_tool else ()))
+        case _:
+            return (*planner.linux(), *planner.chromium(), *planner.firefox())
 
 
 def run(steps: Iterable[Step], processes: Processes) -> tuple[Finding, ...]:
-    """Run the steps that are needed yet; what went wrong, in their order."""
+    """Run the steps that are not done yet; return what went wrong."""
     return tuple(finding for step in steps if (finding := _run(step, processes)))
 
 
 def is_done(step: Step, processes: Processes) -> bool:
-    """Whether the store is as the step would have it, as far as its own tool can tell."""
+    """Whether the store is already as after the step, as far as its tool knows."""
     if step.tool or not step.trusted_if:
         return False
     return (processes.run(step.trusted_if).status == 0) == step.trusts
 
 
 def remember(ca_file: Path, state_dir: Path, *, trusted: bool) -> None:
-    """Keep in mind whether the stores were made to trust this certificate; for `is_remembered`.
-
-    Raises:
-        OSError: it cannot be written down.
-    """
+    """Record whether the stores trust this certificate, for `is_remembered`; raises OSError."""
     note = _note(ca_file, state_dir)
     if trusted:
         private_folder(state_dir, note.parent.name)
@@ -103,7 +101,7 @@ def remember(ca_file: Path, state_dir: Path, *, trusted: bool) -> None:
 
 
 def is_remembered(ca_file: Path, state_dir: Path) -> bool:
-    """Whether the stores were made to trust this certificate; asks none, as that takes time."""
+    """Whether the stores are recorded to trust this certificate: asking them takes time."""
     return ca_file.is_file() and _note(ca_file, state_dir).is_file()
 
 
@@ -128,30 +126,8 @@ def _run(step: Step, processes: Processes) -> Finding | None:
     return None
 
 
-def _plan(
-    ca_file: Path,
-    processes: Processes,
-    environ: Mapping[str, str],
-    platform: str,
-    *,
-    trust: bool,
-) -> tuple[Step, ...]:
-    home = Path(environ.get("HOME") or Path.home())
-    data_home = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
-    planner = _Planner(ca_file, _thumbprint(ca_file), home, data_home, processes, trust)
-    match platform:
-        case "win32":
-            return planner.windows()
-        case "darwin":
-            # Firefox, from 120 on, asks the keychain too; the tool of its own store is rare there.
-            has_tool = processes.which("certutil") is not None
-            return (*planner.keychain(), *(planner.firefox() if has_tool else ()))
-        case _:
-            return (*planner.linux(), *planner.chromium(), *planner.firefox())
-
-
 def _thumbprint(ca_file: Path) -> str:
-    """SHA-1, by which Windows and macOS name a certificate."""
+    """Return the SHA-1 by which Windows names a certificate."""
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA1
 
@@ -159,12 +135,12 @@ def _thumbprint(ca_file: Path) -> str:
         authority = x509.load_pem_x509_certificate(read_file(ca_file, MAX_BYTES))
     except (OSError, ValueError) as error:
         raise NO_AUTHORITY.failure(f"{ca_file}: {error}") from error
-    return authority.fingerprint(SHA1()).hex().upper()  # noqa: S303 - a name, not a proof
+    return authority.fingerprint(SHA1()).hex().upper()  # noqa: S303 - only a name
 
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
-    """Plans for one authority, store by store."""
+    """Plans the steps for one authority."""
 
     ca_file: Path
     thumbprint: str
@@ -175,11 +151,11 @@ class _Planner:
 
     @property
     def nickname(self) -> str:
-        """How the stores that go by names know the authority; no two of ours share it."""
+        """The authority's unique name in stores that go by names."""
         return f"librechat-auth0-{self.thumbprint[:16].lower()}"
 
     def windows(self) -> tuple[Step, ...]:
-        """The user's own root store; Windows asks to confirm. Not tried here, no Windows."""
+        """The user's own root store; Windows asks to confirm. Not tested on Windows."""
         store = ("certutil", "-user")
         command = (
             (*store, "-addstore", "Root", str(self.ca_file))
@@ -191,7 +167,7 @@ class _Planner:
         return (Step(name, (command,), check, self.trust),)
 
     def keychain(self) -> tuple[Step, ...]:
-        """The user's own keychain; macOS asks for the password. Not tried here, no macOS."""
+        """The user's own keychain; macOS asks for the password. Not tested on macOS."""
         ca_file = str(self.ca_file)
         keychain = str(self.home / "Library/Keychains/login.keychain-db")
         command = (
@@ -204,7 +180,7 @@ class _Planner:
         return (Step(name, (command,), check, self.trust),)
 
     def linux(self) -> tuple[Step, ...]:
-        """What curl, Git and most programs use; nothing where the distribution is not known."""
+        """The system's store, for curl, Git and most programs; () on unknown distributions."""
         for folder, update in (
             ("/usr/local/share/ca-certificates", "update-ca-certificates"),  # Debian, Alpine
             ("/etc/pki/ca-trust/source/anchors", "update-ca-trust"),  # Fedora
@@ -222,7 +198,7 @@ class _Planner:
         return ()
 
     def chromium(self) -> tuple[Step, ...]:
-        """Where Chromium looks since version 146; an old folder wins, even an empty one.
+        """Chromium's store since version 146; the old folder takes precedence, even if it is empty.
 
         Source: https://chromium.googlesource.com/chromium/src/+/main/docs/linux/cert_management.md
         """
@@ -235,7 +211,7 @@ class _Planner:
         return tuple(self._nss(name, folder) for folder in databases)
 
     def firefox(self) -> tuple[Step, ...]:
-        """Firefox's profiles, and the Chromium of a snap, wherever they are already."""
+        """The stores of existing Firefox profiles and of the Chromium snap."""
         patterns = {
             "Library/Application Support/Firefox/Profiles/*": "Firefox",
             ".mozilla/firefox/*": "Firefox",
@@ -255,7 +231,7 @@ class _Planner:
         at = ("-d", f"sql:{database}")
         commands: tuple[Command, ...] = (("certutil", "-D", *at, "-n", self.nickname),)
         if self.trust:
-            # "C": may vouch for servers, and for nothing else.
+            # "C": trusted for servers only.
             usage = ("-n", self.nickname, "-t", "C,,", "-i", str(self.ca_file))
             commands = (("certutil", "-A", *at, *usage),)
             if not _is_nss(database):
@@ -272,5 +248,4 @@ def _is_nss(folder: Path) -> bool:
 
 
 def _as_root() -> Command:
-    """How an administrator's command begins; sudo asks for the password at the terminal."""
     return ("sudo",) if user_id() != 0 else ()

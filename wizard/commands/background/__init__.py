@@ -1,1 +1,1 @@
-"""Tunnels in the background: the process that holds one, its record, and the commands for both."""
+"""Tunnels in the background: their process, their records, and the commands for both."""

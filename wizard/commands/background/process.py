@@ -1,4 +1,4 @@
-"""The process that holds a tunnel in the background; `tunnel` starts it and gives it orders."""
+"""The process that holds a tunnel in the background; `tunnel` starts it and sends it orders."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, provider
 
 LOG_BYTES = 1 << 20
-LOG_LOCK_SECONDS = 1.0  # `tunnel status` holds it for a moment when it looks
+LOG_LOCK_SECONDS = 1.0  # `tunnel status` holds it for a moment
 STAY = "stay"
 
 
 def main() -> int:
-    """The process in the background; returns its exit status."""
+    """Run the process; return its exit status."""
     from wizard.interrupts import end_on_signals
 
     os.umask(0o077)
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 class _Holder:
-    """Opens the tunnel of the order, and holds it."""
+    """Opens and holds the tunnel of the order."""
 
     def __init__(self, order: Mapping[str, Any]) -> None:
         from wizard.http import Https
@@ -89,7 +89,7 @@ class _Holder:
         return ExitCode.TUNNEL
 
     def _stay(self, url: str) -> None:
-        """Write it down, say so, let go of the pipes, and hold it until it ends or is stopped."""
+        """Save its record, report that, close the pipes, and hold it until it ends."""
         pid = os.getpid()
         known = self._known = BackgroundTunnel(
             env_file=self._env_file,
@@ -121,7 +121,7 @@ class _Holder:
             self._background.keep(self._known)
 
     def _tell(self, line: str) -> None:
-        """Progress, to the command while it waits, and to the log afterwards."""
+        """Send progress to the command while it waits, and to the log afterwards."""
         if self._known is None:
             send(sys.stdout, {"progress": self._language.say(line)})
         else:
@@ -140,10 +140,10 @@ class _Holder:
 
 
 class Log:
-    """The log file, which is our error output, and starts anew when it is full.
+    """The log file: our standard error, truncated when it is full.
 
     Args:
-        lock_file: its lock is held while the log can be written, which `tunnel status` sees.
+        lock_file: locked while the log can be written; `tunnel status` looks at that.
     """
 
     def __init__(self, lock_file: Path) -> None:
@@ -157,7 +157,7 @@ class Log:
             self._take_lock(LOG_LOCK_SECONDS)
 
     def write(self, line: str) -> None:
-        """Write a line; where that fails, let go of the lock until it succeeds again."""
+        """Write a line; release the lock while that fails."""
         text = f"{one_line(line)}\n".encode()
         with self._turn:
             if _is_written(text):
@@ -174,13 +174,13 @@ class Log:
 
 
 def _is_written(text: bytes) -> bool:
-    """Write a line to the log; returns whether it is there, whole."""
+    """Write a line to the log; return whether it was written in full."""
     try:
         size = os.fstat(2).st_size
         if size > LOG_BYTES:
             size = 0
             os.ftruncate(2, 0)
-            os.lseek(2, 0, os.SEEK_SET)  # where appending is not inherited, as on Windows
+            os.lseek(2, 0, os.SEEK_SET)  # Windows does not inherit O_APPEND
         if os.write(2, text) == len(text):
             return True
         os.ftruncate(2, size)  # half a line
@@ -190,7 +190,7 @@ def _is_written(text: bytes) -> bool:
 
 
 def send(pipe: IO[str] | None, word: object) -> None:
-    """Write the JSON of the word, and a line end."""
+    """Write a line of JSON."""
     if pipe is not None:
         pipe.write(f"{json.dumps(word)}\n")
         pipe.flush()

@@ -1,7 +1,7 @@
-"""Records of the tunnels that run in the background: one file for each `.env`, no secrets.
+"""Records of the tunnels in the background: one file for each `.env`, without secrets.
 
-A process is named by its number and its start (`wizard.process_control.start_time`), so that a
-number that was given again, after a reboot too, is never taken for ours.
+A process is identified by its PID and start time (`wizard.process_control.start_time`), so a PID
+that is in use again, even after a reboot, is never mistaken for ours.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ NO_RECORD = rule("LA327")
 
 LOCK_SECONDS = 1.0
 _FOLDER = "background"
-# The names that `file_name` gives, and no others: what is no record is moved.
+# Only the names that `file_name` returns: an invalid record is renamed.
 _RECORDS = f"{'[0-9a-f]' * 16}.json"
 _MAX_BYTES = 1 << 16
-# 9999 is the last year that a date shows.
+# In the year 9999, the last of `datetime`.
 _LAST_TIME = 250e9
 
 
@@ -38,15 +38,13 @@ class BackgroundTunnel:
     """A tunnel that runs, or ran, in the background.
 
     Attributes:
-        env_file: whose URL it is.
+        env_file: the `.env` with its URL.
         tunnel: the provider's name.
-        url: the public URL.
         port: LibreChat's port.
-        pid: the process that holds it.
-        started: when that process started, see `start_time`.
+        pid: of the process that holds it.
+        started: the start of that process, see `start_time`.
         opened_at: seconds since the epoch.
-        trouble: why it is down at the moment, or why it ended, in the language of the user who
-            opened it; "" while it is up.
+        trouble: why it is down or has ended, in the user's language; "" while it is up.
     """
 
     env_file: str
@@ -60,18 +58,15 @@ class BackgroundTunnel:
 
     @property
     def runs(self) -> bool:
-        """Whether its process is there."""
+        """Whether its process runs."""
         return start_time(self.pid) == self.started
 
 
 class Background:
     """The records of the tunnels in the background.
 
-    Each has its name by the `.env`, whose links were resolved when the tunnel was opened. What is
-    no record lies aside then, as `*.broken`: it must not keep a tunnel from being stopped.
-
-    Args:
-        state_dir: the user's private state folder.
+    Each is named after the resolved path of its `.env`. An invalid record is renamed `*.broken`, so
+    that it does not prevent stopping other tunnels.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -79,7 +74,7 @@ class Background:
         self._folder = state_dir / _FOLDER
 
     def all(self) -> list[BackgroundTunnel]:
-        """Return every recorded tunnel, in the order of their opening; some may have ended."""
+        """Return every recorded tunnel, oldest first; some may have ended."""
         known = filter(None, map(_read, self._folder.glob(_RECORDS)))
         return sorted(known, key=lambda one: one.opened_at)
 
@@ -88,7 +83,7 @@ class Background:
         return _read(self._file(env_file, "json"))
 
     def broken(self) -> list[Path]:
-        """Return the records that could not be read, which were put aside."""
+        """Return the invalid records."""
         return sorted(self._folder.glob("*.broken"))
 
     def keep(self, tunnel: BackgroundTunnel) -> None:
@@ -97,14 +92,14 @@ class Background:
         write_whole(self._record(tunnel), json.dumps(asdict(tunnel)).encode())
 
     def forget(self, tunnel: BackgroundTunnel) -> None:
-        """Delete the record, unless it is another tunnel's by now."""
+        """Delete the record, unless it now belongs to another tunnel."""
         path = self._record(tunnel)
         known = _read(path)
         if known is None or (known.pid, known.started) == (tunnel.pid, tunnel.started):
             path.unlink(missing_ok=True)
 
     def stop(self, tunnel: BackgroundTunnel) -> None:
-        """End its process, if that is still the recorded one, and delete the record.
+        """End its process, if it is still the recorded one, and delete the record.
 
         Raises:
             Failure: it still runs.
@@ -117,11 +112,11 @@ class Background:
         self.forget(tunnel)
 
     def log_file(self, env_file: Path) -> Path:
-        """Return where the tunnel for that `.env` writes what passes."""
+        """Return the log of the tunnel for that `.env`."""
         return self._file(env_file, "log")
 
     def open_log(self, env_file: Path) -> int:
-        """Open that file for appending, new and readable by the user alone; a descriptor."""
+        """Create that file, readable by the user alone; return a descriptor for appending."""
         self._make_folder()
         path = self.log_file(env_file)
         try:
@@ -131,11 +126,11 @@ class Background:
             raise NO_RECORD.failure(f"{path}: {error.strerror}.") from error
 
     def log_lock(self, env_file: Path) -> Path:
-        """Return the lock that a tunnel's process holds while it can write its log."""
+        """Return the lock that the process holds while it can write its log."""
         return self._file(env_file, "log-lock")
 
     def log_has_stopped(self, env_file: Path) -> bool:
-        """Whether the process of a tunnel that runs cannot write its log."""
+        """Whether the process of a running tunnel cannot write its log."""
         try:
             with locked(self.log_lock(env_file)):
                 return True
@@ -146,10 +141,10 @@ class Background:
 
     @contextmanager
     def starting(self, env_file: Path) -> Iterator[None]:
-        """Keep others from opening one for the same `.env` meanwhile.
+        """Prevent other runs from opening a tunnel for the same `.env`.
 
         Raises:
-            Failure: somebody does already.
+            Failure: another run is opening one.
         """
         self._make_folder()
         try:
@@ -165,7 +160,7 @@ class Background:
             raise NO_RECORD.failure(f"{self._folder}: {error.strerror}.") from error
 
     def _record(self, tunnel: BackgroundTunnel) -> Path:
-        # Its `.env` may have become a link since; the record keeps its name.
+        # Its `.env` may be a link by now; the record keeps its name.
         return self._folder / f"{file_name(tunnel.env_file)}.json"
 
     def _file(self, env_file: Path, suffix: str) -> Path:
@@ -173,18 +168,18 @@ class Background:
 
 
 def real_path(env_file: Path) -> str:
-    """Return the path without links; where they lead in a circle, the path as it is."""
+    """Return the path with its links resolved, except for those that form a loop."""
     return os.path.realpath(env_file)
 
 
 def _read(path: Path) -> BackgroundTunnel | None:
-    """Return the tunnel of that record; what is none is put aside."""
+    """Return the tunnel of that record; rename an invalid one."""
     try:
         tunnel = _tunnel_of(load_json(read_file(path, _MAX_BYTES, follow_links=False)))
         if path.stem != file_name(tunnel.env_file):
             raise ValueError("that is the record of another .env")
     except (FileNotFoundError, PermissionError):
-        return None  # on Windows it may be on its way into its place
+        return None  # on Windows, while it is being replaced
     except (OSError, ValueError):
         with suppress(OSError):
             path.replace(path.with_suffix(".broken"))
@@ -193,18 +188,14 @@ def _read(path: Path) -> BackgroundTunnel | None:
 
 
 def _tunnel_of(kept: object) -> BackgroundTunnel:
-    """Return the tunnel of the record.
-
-    Raises:
-        ValueError: it is no record.
-    """
+    """Return the tunnel of a parsed record; raises ValueError."""
     match kept:
         case {
             "env_file": str(env_file),
             "tunnel": str(tunnel),
             "url": str(url),
             "port": int(port),
-            # A signal to process 0 or -1 would go to more than one.
+            # A signal to 0 or -1 would reach more than one process.
             "pid": int(pid),
             "started": str(started),
             "opened_at": int() | float() as opened_at,

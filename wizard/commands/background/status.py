@@ -1,4 +1,4 @@
-"""`tunnel status` and `tunnel stop`: the tunnels that run in the background."""
+"""`tunnel status` and `tunnel stop`, for tunnels in the background."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOG_STOPPED = rule("LA391")
 
 @dataclass(frozen=True, slots=True)
 class BackgroundResult:
-    """The tunnels in the background that were found, or stopped."""
+    """The background tunnels that were found or stopped."""
 
     tunnels: Sequence[BackgroundTunnel]
     findings: Sequence[Finding] = ()
@@ -37,7 +37,7 @@ class BackgroundResult:
 
 
 def run_status(ports: Ports) -> BackgroundResult:
-    """Tell which tunnels run in the background; those that have gone are told once."""
+    """Show the background tunnels; one that has ended is shown once."""
     background, console = Background(ports.state_dir), ports.console
     running, findings = [], []
     for one in background.all():
@@ -71,7 +71,7 @@ def run_status(ports: Ports) -> BackgroundResult:
 
 
 def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> BackgroundResult:
-    """Stop the tunnel of that `.env`, or every one, and nothing that is not ours.
+    """Stop the tunnel of that `.env`, or every one.
 
     Raises:
         Failure: one could not be stopped.
@@ -103,7 +103,7 @@ def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> Bac
 
 
 def _broken_records(background: Background, ports: Ports) -> list[Finding]:
-    """Show the records that nobody can read, until somebody deletes them."""
+    """Show the invalid records, until the user deletes them."""
     found = [BROKEN_RECORD.finding(str(path)) for path in background.broken()]
     for finding in found:
         ports.console.finding(finding)
@@ -122,7 +122,7 @@ def _which_has_gone(one: BackgroundTunnel) -> Message:
 
 
 def described(one: BackgroundTunnel) -> dict[str, object]:
-    """A tunnel in the background as `--json` shows it."""
+    """Return a background tunnel as `--json` shows it."""
     return {
         "public_url": one.url,
         "tunnel": one.tunnel,

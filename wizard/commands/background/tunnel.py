@@ -1,9 +1,8 @@
-"""Opens a tunnel in a process of its own (`process`), which stays when the command has ended.
+"""Opens a tunnel in a process of its own (`process`), which outlives the command.
 
-The two talk over pipes, a JSON object a line. The command sends the order (port, requested URL,
-language and, if the user just gave one, a token: that is why it is no argument); it gets progress,
-and then the URL or the failure. Only on its last word does the tunnel stay; when the command ends
-without it, the tunnel is closed.
+The two exchange lines of JSON over pipes. The command sends the order, which may hold a token and
+so is no argument; it gets progress, and then the URL or the failure. The tunnel closes if the
+command ends without its last order, `STAY`.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ NO_WORD = rule("LA323")
 
 
 class DetachedTunnel(Tunnel):
-    """The tunnel of a provider, opened by a process of ours in the background.
+    """A provider's tunnel in a background process.
 
     Args:
         name: the provider's.
         request: as for the provider; its events go to the log.
-        env_file: whose URL it is.
-        environ: the process's environment; our own secrets are taken out.
-        language: in which the process says what it does; the request's is that of pages.
+        env_file: the `.env` of the URL.
+        environ: of the process, without our own secrets.
+        language: of its messages; the request's is that of its pages.
     """
 
     def __init__(
@@ -67,10 +66,10 @@ class DetachedTunnel(Tunnel):
         return self._url_from(process)
 
     def stay(self) -> None:
-        """Let it stay; returns when it is written down, so that it is found again.
+        """Let it stay; return when its record is saved.
 
         Raises:
-            Failure: it has gone meanwhile.
+            Failure: it has ended.
         """
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
@@ -81,10 +80,10 @@ class DetachedTunnel(Tunnel):
         self._process = None
         process.stdin.close()
         process.stdout.close()
-        process.returncode = 0  # it is on its own now
+        process.returncode = 0  # we do not wait for it any more
 
     def close(self) -> None:
-        """See `Tunnel.close`; one that stays is left alone."""
+        """Close the tunnel, unless it stays."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -92,9 +91,6 @@ class DetachedTunnel(Tunnel):
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 _close(pipe)
-
-    def healthy(self) -> bool:
-        return self._process is not None and self._process.poll() is None
 
     def _start(self) -> subprocess.Popen[str]:
         log = self._background.open_log(self._env_file)
@@ -145,7 +141,7 @@ class DetachedTunnel(Tunnel):
         raise self._gone()
 
     def _words(self, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
-        """What the process says; one that is killed may break off in the middle of a line."""
+        """The messages of the process; a killed one may stop in the middle of a line."""
         try:
             yield from map(load_json, process.stdout or ())
         except ValueError:
@@ -161,7 +157,7 @@ def _close(pipe: IO[str]) -> None:
     try:
         pipe.close()
     except OSError as error:
-        if not reader_has_gone(error):  # else what we had to say is of no interest any more
+        if not reader_has_gone(error):  # else the process has ended
             raise
 
 

@@ -1,0 +1,61 @@
+"""Public tunnel services: the domains of their URLs, and how they answer for a closed tunnel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wizard.language import Message
+from wizard.settings import host_of
+
+if TYPE_CHECKING:
+    from wizard.http import Response
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelService:
+    """A service that gives anyone a host name.
+
+    Attributes:
+        domains: of its URLs; each matches the hosts below it.
+        closed_text: what its answer for a closed tunnel means, for people.
+        closed_status: the HTTP status of that answer on its domains.
+        closed_header: a header of that answer, on custom domains too; used instead of the status.
+    """
+
+    domains: tuple[str, ...]
+    closed_text: str = ""
+    closed_status: int = 0
+    closed_header: tuple[str, str] | None = None
+
+    def says_closed(self, url: str, response: Response) -> bool:
+        """Whether this answer from the URL proves that its tunnel is closed."""
+        if self.closed_header is not None:
+            name, value = self.closed_header
+            return response.headers.get(name) == value
+        return response.status == self.closed_status and host_of(url).endswith(self.domains)
+
+
+NGROK = TunnelService(
+    (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io"),
+    Message("ngrok says that the tunnel is closed (ERR_NGROK_3200)"),
+    closed_header=("ngrok-error-code", "ERR_NGROK_3200"),
+)
+LOCALTUNNEL = TunnelService(
+    (".loca.lt", ".localtunnel.me"),
+    Message("localtunnel knows no such tunnel"),
+    closed_status=404,
+)
+CLOUDFLARE = TunnelService(
+    (".trycloudflare.com",),
+    Message("Cloudflare says that the tunnel is closed (530)"),
+    closed_status=530,
+)
+_SERVICES = (NGROK, LOCALTUNNEL, CLOUDFLARE)
+_OTHER_DOMAINS = (".serveo.net", ".lhr.life", ".devtunnels.ms", ".app.github.dev")
+SHARED_DOMAINS = (*(domain for each in _SERVICES for domain in each.domains), *_OTHER_DOMAINS)
+
+
+def why_closed(url: str, response: Response) -> str:
+    """Return how the answer from this URL proves that its tunnel is closed, or ""."""
+    return next((each.closed_text for each in _SERVICES if each.says_closed(url, response)), "")
