@@ -15,6 +15,7 @@ from wizard.http import HttpClient, Response
 from wizard.language import Language
 from wizard.ports import Ports
 from wizard.processes import Completed
+from wizard.running_process import RunningProcess
 from wizard.settings import InvalidValue
 from wizard.ui.console import Console
 from wizard.ui.prompts import Back, Choice, Parse, T
@@ -97,6 +98,9 @@ class NoProcesses:
 
     def start(self, args: Sequence[str], **_: Any) -> NoReturn:
         raise AssertionError(f"unexpected program: {args}")
+
+    def listening(self, port: int) -> RunningProcess | None:
+        return None
 
 
 @dataclass

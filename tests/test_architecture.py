@@ -39,7 +39,6 @@ STREAMS = {
 # Those that start programs, and why.
 STARTERS = {
     "wizard.processes": "the port for all others",
-    "wizard.process_control": "ps and taskkill, which tell of processes and end them",
     "wizard.supervisor": "the process that outlives us by design",
     "wizard.commands.background.tunnel": "the tunnel in the background",
 }

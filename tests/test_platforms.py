@@ -40,7 +40,7 @@ from wizard.platforms import (
     state_folder,
     sync,
 )
-from wizard.process_control import _from_ps, send, start_time
+from wizard.process_control import send
 from wizard.processes import programs, resolved
 from wizard.text import MASK, encodable
 from wizard.tunnels import TunnelRequest
@@ -169,44 +169,6 @@ from wizard.platforms import is_console
 assert is_console(Stream(0, True))
 assert not is_console(Stream(1, True))
 assert not is_console(Stream(0, False))
-"""
-    )
-
-
-def test_windows_says_when_a_process_started(on_windows: Callable[[str], None]) -> None:
-    """A process that has ended is known as long as somebody has a handle of it."""
-    on_windows(
-        """
-class Kernel:
-    open = 0
-
-    def __init__(self, name):
-        assert name == "kernel32"
-
-    def OpenProcess(access, inherits, pid):
-        Kernel.open += pid != 3
-        return None if pid == 3 else pid
-
-    def GetProcessTimes(handle, created, *others):
-        created._obj.dwHighDateTime, created._obj.dwLowDateTime = 1, handle.value
-        return True
-
-    def WaitForSingleObject(handle, milliseconds):
-        assert milliseconds == 0
-        return 0x102 if handle.value == 1 else 0
-
-    def CloseHandle(handle):
-        Kernel.open -= 1
-
-ctypes.WinDLL = Kernel
-for name in ("OpenProcess", "GetProcessTimes", "WaitForSingleObject", "CloseHandle"):
-    setattr(Kernel, name, staticmethod(getattr(Kernel, name)))
-from wizard.process_control import start_time
-Kernel.OpenProcess.restype = None
-assert start_time(1) == str((1 << 32) + 1)  # it runs
-assert start_time(2) is None  # it has ended
-assert start_time(3) is None  # nobody knows it
-assert Kernel.open == 0
 """
     )
 
@@ -386,37 +348,6 @@ def test_without_that_tool_nothing_breaks(
     send(sleeper.pid, signal.SIGTERM, "win32")
 
     assert sleeper.poll() is None
-
-
-@pytest.mark.needs("ps")
-def test_ps_knows_when_a_process_started(sleeper: subprocess.Popen[bytes]) -> None:
-    told = _from_ps(sleeper.pid)
-
-    assert told is not None
-    started = time.strptime(told, "%a %b %d %H:%M:%S %Y")
-    assert abs(time.time() - time.mktime((*started[:8], 0)) + time.timezone) < 60
-    assert _from_ps(sleeper.pid) == told
-    sleeper.kill()
-    deadline = time.monotonic() + 5
-    while start_time(sleeper.pid) is not None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert _from_ps(sleeper.pid) is None  # a zombie, which nobody has asked for its status
-    sleeper.wait()
-    assert _from_ps(sleeper.pid) is None
-
-
-def test_ps_is_asked_as_posix_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On macOS all that follows `=` is a title: after a comma, no state of the process is told."""
-    asked: list[str] = []
-
-    def answer(args: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        asked.extend(args)
-        return subprocess.CompletedProcess(args, 0, "Mon Nov 23 16:04:01 2026     Ss+\n", "")
-
-    monkeypatch.setattr(subprocess, "run", answer)
-
-    assert _from_ps(4711) == "Mon Nov 23 16:04:01 2026"
-    assert [word for word in asked if "=" in word] == ["lstart=", "stat="]
 
 
 @pytest.mark.parametrize(

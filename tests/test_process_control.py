@@ -45,35 +45,29 @@ def test_a_child_ends_with_its_group_and_is_reaped(tmp_path: Path) -> None:
     assert until(lambda: start_time(int(note.read_text())) is None)
 
 
+@pytest.mark.parametrize("read", [process_control._from_psutil, start_time])
+def test_a_zombie_and_a_reaped_process_have_no_start(
+    read: Callable[[int], str | None], sleeper: subprocess.Popen[bytes]
+) -> None:
+    started = read(sleeper.pid)
+    assert started is not None
+    assert read(sleeper.pid) == started
+    sleeper.kill()
+
+    assert until(lambda: read(sleeper.pid) is None)
+    sleeper.wait()
+    assert read(sleeper.pid) is None
+
+
 def test_a_number_that_was_given_again_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
     end(sleeper.pid, "another start")
 
     assert start_time(sleeper.pid) is not None
 
 
-def test_a_zombie_does_not_count_as_running(sleeper: subprocess.Popen[bytes]) -> None:
-    os.kill(sleeper.pid, signal.SIGKILL)
-
-    assert until(lambda: start_time(sleeper.pid) is None)
-
-
 def test_the_start_time_tells_two_processes_apart(sleeper: subprocess.Popen[bytes]) -> None:
     assert start_time(sleeper.pid) == start_time(sleeper.pid)
     assert start_time(sleeper.pid) != start_time(os.getpid())
-
-
-def test_a_ps_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where the process table is stuck: nobody can tell then."""
-    calls = []
-
-    def run(*args: object, timeout: float, **_: object) -> None:
-        calls.append(timeout)
-        raise subprocess.TimeoutExpired("ps", timeout)
-
-    monkeypatch.setattr(subprocess, "run", run)
-
-    assert process_control._from_ps(os.getpid()) is None
-    assert calls == [process_control.PS_SECONDS]
 
 
 def test_a_taskkill_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

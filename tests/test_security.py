@@ -634,7 +634,7 @@ def test_honest_merges_are_read(tmp_path: Path) -> None:
     )
     deployment = read_deployment(tmp_path)
     assert deployment.environment({})["A"].value == "1"
-    assert deployment.sure_version == "1.2.3"
+    assert deployment.image == "b:v1.2.3"
 
 
 @POSIX

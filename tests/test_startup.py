@@ -17,6 +17,7 @@ HEAVY = (
     "jinja2",
     "jwt",
     "prompt_toolkit",
+    "psutil",
     "pydantic",
     "pyngrok",
     "questionary",

@@ -14,10 +14,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from wizard.platforms import own_session
 from wizard.process_control import KILL, send_to_group
+
+if TYPE_CHECKING:
+    from wizard.running_process import RunningProcess
 
 # Maximum output of a program, and maximum line of one that keeps running.
 MAX_OUTPUT_BYTES = 4 << 20
@@ -98,6 +101,10 @@ class Processes(Protocol):
         Raises:
             OSError: the program is not installed.
         """
+        ...
+
+    def listening(self, port: int) -> RunningProcess | None:
+        """Return the process that listens at a port of this machine; see `process_at`."""
         ...
 
 
@@ -197,6 +204,11 @@ class SystemProcesses:
             cwd=_folder(),
             **own_session(),
         )
+
+    def listening(self, port: int) -> RunningProcess | None:
+        from wizard.running_process import process_at
+
+        return process_at(port)
 
 
 class _Output:

@@ -30,6 +30,9 @@ class Keychain:
     def which(self, program: str) -> Path | None:
         return None
 
+    def listening(self, port: int) -> None:
+        return None
+
     def run(
         self,
         args: Sequence[str],

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from wizard.doctor.subject import FileFacts, Subject, names_in
 from wizard.librechat.access import Access
+from wizard.librechat.checkout import Checkout
 from wizard.librechat.deployment import Deployment, Document
 from wizard.librechat.env_file import EnvFile, quoted
+from wizard.librechat.runner import evidence_of, judge
 
 CLIENT_ID = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv"
 CLIENT_SECRET = "wJalrXUtnFEMI-K7MDENG_bPxRfiCYzEXAMPLEKEYwJalrXUtnFEMI0123456789"
@@ -79,13 +81,18 @@ def subject(
         if content
     ]
     librechat = _document("librechat.yaml", yaml) if yaml else Document("librechat.yaml")
+    path, file = Path("/srv/librechat/.env"), EnvFile(text)
+    deployment = Deployment(tuple(documents), librechat)
+    checkout = Checkout(path.parent, ("package.json",), version, has_package=True)
+    values = {**file.values(), **(environ or {})}
     return Subject(
-        path=Path("/srv/librechat/.env"),
-        file=EnvFile(text),
+        path=path,
+        file=file,
         facts=facts or FileFacts(Access(1000, 1000, 0o600)),
-        deployment=Deployment(tuple(documents), librechat, version),
+        deployment=deployment,
         environ=environ or {},
         example_names=names_in(example),
+        runner=judge(evidence_of(path, checkout, deployment, values)),
     )
 
 

@@ -21,11 +21,11 @@ from wizard.librechat.access import (
     STAYS_OPEN,
     UNREADABLE_IN_CONTAINER,
     Access,
+    Reader,
     fresh,
     kept,
     readers,
 )
-from wizard.librechat.deployment import Reader
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 

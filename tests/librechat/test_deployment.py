@@ -40,20 +40,18 @@ services:
 
 
 def test_the_folder_without_docker(tmp_path: Path) -> None:
-    deployment = read_deployment(tmp_path, "0.8.7")
+    deployment = read_deployment(tmp_path)
     assert not deployment.has_api
-    assert deployment.reads_yaml
-    assert deployment.sure_version == "0.8.7"
+    assert not deployment.mounts_yaml
     assert deployment.documents == ()
 
 
 def test_librechats_own_compose_file(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.yml").write_text(MAIN)
-    deployment = read_deployment(tmp_path, "0.8.7")
+    deployment = read_deployment(tmp_path)
     assert deployment.hands_env_on
     assert not deployment.hands_env_as_variables
-    assert not deployment.reads_yaml
-    assert deployment.sure_version == ""
+    assert not deployment.mounts_yaml
     handed = deployment.environment({})
     assert {name: each.value for name, each in handed.items()} == {
         "HOST": "0.0.0.0",
@@ -67,21 +65,19 @@ def test_the_override_wins(tmp_path: Path) -> None:
         "services:\n  api:\n    image: librechat:v0.8.5\n    environment:\n"
         "      HOST: ${HOST:-here}\n    volumes: ['./librechat.yaml:/app/librechat.yaml']\n"
     )
-    deployment = read_deployment(tmp_path, "0.8.7")
+    deployment = read_deployment(tmp_path)
     assert deployment.environment({})["HOST"].value == "here"
     assert deployment.environment({})["HOST"].where == "docker-compose.override.yml"
-    assert deployment.sure_version == "0.8.5"
-    assert deployment.reads_yaml
+    assert deployment.mounts_yaml
 
 
 def test_deploy_compose(tmp_path: Path) -> None:
     (tmp_path / "deploy-compose.yml").write_text(DEPLOY)
     deployment = read_deployment(tmp_path)
     assert deployment.hands_env_as_variables
-    assert deployment.sure_version == "0.8.7"
     assert deployment.environment({})["DEBUG"].value == "true"
     assert deployment.environment({})["NUMBER"].value == "5"
-    assert deployment.reads_yaml
+    assert deployment.mounts_yaml
 
 
 def test_a_broken_file_is_told_by_its_line(tmp_path: Path) -> None:

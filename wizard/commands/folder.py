@@ -10,10 +10,10 @@ from wizard.commands.change import EnvChange
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, find, look_at, signs_of_use
-from wizard.librechat.deployment import Deployment, read_compose
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_plan import plan_env
 from wizard.librechat.env_store import EnvStore
+from wizard.librechat.runner import Runner, runner_of
 from wizard.librechat.secrets import secrets_of
 from wizard.ports import Ports
 from wizard.rules import rule
@@ -26,12 +26,13 @@ NO_FOLDER = rule("LA008")
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The checkout, its `.env` (`existing` is None where there is none), and their findings."""
+    """The checkout, its `.env` (`existing` is None where there is none), and who runs it."""
 
     checkout: Checkout
     store: EnvStore
     existing: bytes | None
     findings: Sequence[Finding]
+    runner: Runner
 
     @property
     def values(self) -> dict[str, str]:
@@ -40,9 +41,8 @@ class Folder:
 
     @property
     def version(self) -> str:
-        """The LibreChat that runs here, "" where that cannot be known."""
-        compose = read_compose(self.checkout.folder)
-        return Deployment(compose, version=self.checkout.version).sure_version
+        """The LibreChat that runs here, "" where it is not known."""
+        return self.runner.version
 
     def change(
         self,
@@ -79,9 +79,23 @@ def find_folder(env_file: Path | None, ports: Ports) -> Folder:
         where = Message("The .env goes to {folder}.", folder=path.parent)
         findings.append(NOT_LIBRECHAT.finding(where))
     store = EnvStore(path, ports.state_dir, ports.last_words.append)
-    folder = Folder(checkout, store, store.read(), findings)
+    folder = folder_of(checkout, store, ports, findings)
     ports.console.hide(secrets_of(folder.values.items()))
     return folder
+
+
+def folder_of(
+    checkout: Checkout, store: EnvStore, ports: Ports, findings: Sequence[Finding] = ()
+) -> Folder:
+    """Return the folder with its `.env`, and who runs it.
+
+    Raises:
+        Failure: the file cannot be read.
+    """
+    existing = store.read()
+    values = EnvFile.from_bytes(existing).values() if existing else {}
+    runner = runner_of(store.path, {**values, **ports.environ}, ports.processes)
+    return Folder(checkout, store, existing, findings, runner)
 
 
 def tell_folder(folder: Folder, findings: Iterable[Finding], ports: Ports) -> None:

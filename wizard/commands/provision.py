@@ -11,7 +11,7 @@ from wizard.auth0.management_access import claims_of
 from wizard.auth0.management_plan import PlannedChange
 from wizard.commands.change import EnvChange, Written, may_write, save, show
 from wizard.commands.choose_access import Credentials, choose_access, credentials
-from wizard.commands.folder import Folder
+from wizard.commands.folder import Folder, folder_of
 from wizard.commands.prove import check_values
 from wizard.commands.provisioning import DEFAULT_NAME, MAKE_CHANGES, Job, Provisioning
 from wizard.commands.questions import (
@@ -95,7 +95,7 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
         Failure: it stopped; the detail says what was done.
     """
     store = env_store(options.env_file, ports)
-    folder = Folder(look_at(store.path.parent), store, store.read(), ())
+    folder = folder_of(look_at(store.path.parent), store, ports)
     options, remarks = _settled(options, folder, ports)
     given = credentials(ports.environ, options.management_token_file)
     known = _known(options, given, folder, ports)

@@ -86,6 +86,6 @@ def read_subject(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
     content = store.read()
     if content is None:
         raise NO_FILE.failure(Message("There is no {file}.", file=store.path))
-    subject = gather(store.path, content, ports.environ)
+    subject = gather(store.path, content, ports.environ, ports.processes)
     ports.console.hide(subject.secrets)
     return content, subject

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
-from wizard.language import Message
+from wizard.language import Message, sentences
 from wizard.librechat.deployment import PANEL_SERVICE
 from wizard.librechat.env_plan import (
     BLANK_CREDENTIAL,
@@ -74,7 +74,8 @@ def _same_credential(subject: Subject) -> Iterator[Finding]:
 def _jwt_secret_needed(subject: Subject) -> Iterator[Finding]:
     for name in ("JWT_SECRET", "JWT_REFRESH_SECRET"):
         if not subject.value(name) and subject.runs_before("0.8.8-rc1"):
-            yield subject.finding(JWT_SECRET_NEEDED, name)
+            detail = sentences(subject.seen(name), subject.setup.this_version)
+            yield subject.finding(JWT_SECRET_NEEDED, name, detail)
 
 
 def _blank_credential(subject: Subject) -> Iterator[Finding]:

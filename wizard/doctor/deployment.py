@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
-from wizard.language import Message
+from wizard.language import Message, sentences
 from wizard.librechat.access import UNREADABLE_IN_CONTAINER, unreadable
 from wizard.librechat.deployment import YAML_FILE, scalar
 from wizard.librechat.variables import VARIABLES, Section
@@ -35,12 +35,14 @@ def _broken_document(subject: Subject) -> Iterator[Finding]:
 
 
 def _env_not_handed_on(subject: Subject) -> Iterator[Finding]:
-    deployment = subject.deployment
-    if not deployment.has_api or deployment.hands_env_on:
+    if not subject.runner.is_compose or subject.deployment.hands_env_on:
         return
     if "OPENID_CLIENT_ID" not in subject.handed:
         yield ENV_NOT_HANDED_ON.finding(
-            Message("{files}: services.api has no .env.", files=_compose_files(subject))
+            sentences(
+                subject.runner.because,
+                Message("{files}: services.api has no .env.", files=_compose_files(subject)),
+            )
         )
 
 
@@ -70,7 +72,7 @@ def _compose_wins(subject: Subject) -> Iterator[Finding]:
 
 def _port_needed(subject: Subject) -> Iterator[Finding]:
     ports = map(scalar, subject.deployment.items("api", "ports"))
-    is_used = any(_PUBLISHES_PORT.search(port) for port in ports)
+    is_used = subject.runner.is_compose and any(map(_PUBLISHES_PORT.search, ports))
     if is_used and not (subject.file.values().get("PORT") or subject.environ.get("PORT")):
         yield subject.finding(PORT_NEEDED, "PORT")
 
@@ -79,7 +81,7 @@ def _yaml_hides_button(subject: Subject) -> Iterator[Finding]:
     content = subject.deployment.yaml.content or {}
     registration = content.get("registration")
     logins = registration.get("socialLogins") if isinstance(registration, Mapping) else None
-    if isinstance(logins, list) and "openid" not in logins and subject.deployment.reads_yaml:
+    if isinstance(logins, list) and "openid" not in logins and subject.reads_yaml:
         names = ", ".join(filter(None, map(scalar, logins[:10])))
         yield YAML_HIDES_BUTTON.finding(
             Message(
@@ -93,13 +95,9 @@ def _yaml_hides_button(subject: Subject) -> Iterator[Finding]:
 def _yaml_not_mounted(subject: Subject) -> Iterator[Finding]:
     deployment = subject.deployment
     is_elsewhere = "://" in subject.value("CONFIG_PATH")
-    if deployment.yaml.content and not deployment.reads_yaml and not is_elsewhere:
+    if deployment.yaml.content and not subject.reads_yaml and not is_elsewhere:
         yield YAML_NOT_MOUNTED.finding(
-            Message(
-                "{files}: services.api.volumes has no {file}.",
-                files=_compose_files(subject),
-                file=YAML_FILE,
-            )
+            sentences(subject.runner.because, Message("It does not mount {file}.", file=YAML_FILE))
         )
 
 
@@ -108,7 +106,7 @@ def _compose_files(subject: Subject) -> str:
 
 
 def _unreadable_in_container(subject: Subject) -> Iterator[Finding]:
-    access, reader = subject.facts.access, subject.env_reader
+    access, reader = subject.facts.access, subject.runner.reader
     if access and reader and not access.lets_read(reader):
         yield unreadable(access, reader, subject.path)
 

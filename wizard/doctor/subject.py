@@ -14,14 +14,17 @@ from wizard.known import known_in
 from wizard.language import Message, joined
 from wizard.librechat.access import Access
 from wizard.librechat.checkout import look_at, text_of
-from wizard.librechat.deployment import Deployment, Handed, Reader, read_deployment
+from wizard.librechat.containers import YAML_TARGET
+from wizard.librechat.deployment import YAML_FILE, Deployment, Handed, read_deployment
 from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.git_index import is_tracked
+from wizard.librechat.runner import UNKNOWN, Runner, evidence_of, find_runner
 from wizard.librechat.running import Instance
 from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.variables import VARIABLES, is_enabled, is_read, is_secret
 from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
+from wizard.processes import Processes
 from wizard.settings import InvalidValue, Settings, parse_audiences
 from wizard.text import MASK, Secrets
 
@@ -49,6 +52,7 @@ class Subject:
         deployment: how Docker Compose runs LibreChat here.
         environ: the shell's variables, which beat the file for a LibreChat started in it.
         example_names: the names in this LibreChat's own `.env.example`, which knows best.
+        runner: who runs LibreChat.
         instance: what the running LibreChat answered, None when it was not asked.
     """
 
@@ -58,17 +62,15 @@ class Subject:
     deployment: Deployment = field(default_factory=Deployment)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     example_names: frozenset[str] = frozenset()
+    runner: Runner = UNKNOWN
     instance: Instance | None = None
 
     @cached_property
     def handed(self) -> Mapping[str, Handed]:
         """What Docker Compose sets for LibreChat, whatever the file says."""
+        if self.runner.is_npm:
+            return {}
         return self.deployment.environment({**self.file.values(), **self.environ})
-
-    @property
-    def env_reader(self) -> Reader | None:
-        """The user of LibreChat's container who reads the file; None where that is not known."""
-        return self.deployment.env_reader({**self.file.values(), **self.environ})
 
     @cached_property
     def values(self) -> Mapping[str, str]:
@@ -110,7 +112,14 @@ class Subject:
     @property
     def version(self) -> str:
         """The version that runs, "" where it is not known."""
-        return self.deployment.sure_version
+        return self.runner.version
+
+    @property
+    def reads_yaml(self) -> bool:
+        """Whether LibreChat sees the folder's `librechat.yaml`."""
+        if self.runner.container is not None:
+            return self.runner.container.sees(self.path.parent / YAML_FILE, YAML_TARGET)
+        return not self.runner.is_compose or self.deployment.mounts_yaml
 
     def runs_before(self, version: str) -> bool:
         """Whether LibreChat is known to be older than that."""
@@ -125,6 +134,7 @@ class Subject:
             self.audiences,
             bool(self.value("OPENID_CLIENT_SECRET")),
             self.value("DOMAIN_SERVER"),
+            self.runner.because,
         )
 
     def line(self, assignment: Assignment) -> int:
@@ -183,20 +193,24 @@ class Subject:
         return secrets_of((*written, *handed))
 
 
-def gather(path: Path, content: bytes, environ: Mapping[str, str]) -> Subject:
+def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Processes) -> Subject:
     """The subject of one `.env` that was just read.
 
     Raises:
         Failure: the file is no text.
     """
+    file = EnvFile.from_bytes(content)
     checkout = look_at(path.parent)
+    deployment = read_deployment(checkout.folder)
+    values = {**file.values(), **environ}
     return Subject(
         path=path,
-        file=EnvFile.from_bytes(content),
+        file=file,
         facts=_facts(path),
-        deployment=read_deployment(checkout.folder, checkout.version),
+        deployment=deployment,
         environ=environ,
         example_names=names_in(text_of(checkout.env_example)),
+        runner=find_runner(evidence_of(path, checkout, deployment, values), processes),
     )
 
 

@@ -101,7 +101,7 @@ def _cut_at_hash(subject: Subject) -> Iterator[Finding]:
 
 
 def _dollar(subject: Subject) -> Iterator[Finding]:
-    if not subject.deployment.has_api:
+    if not subject.runner.is_compose:
         return
     for assignment in of_the_table(subject):
         if _is_interpolated(assignment):
@@ -160,7 +160,7 @@ def _readable_by_others(subject: Subject) -> Iterator[Finding]:
     if access is not None and access.mode & _OTHERS_READ:
         yield READABLE_BY_OTHERS.finding(
             Message("Its mode is {mode}.", mode=f"{access.mode:03o}"),
-            fix=private_fix(subject.env_reader, access, subject.path),
+            fix=private_fix(subject.runner.reader, access, subject.path),
         )
 
 
@@ -249,7 +249,7 @@ def _shell_wins(subject: Subject) -> Iterator[Finding]:
 def _proxy_missing(subject: Subject) -> Iterator[Finding]:
     has_proxy = subject.environ.get("HTTPS_PROXY") or subject.environ.get("https_proxy")
     told = any(subject.value(name) for name in ("PROXY", "HTTPS_PROXY", "https_proxy"))
-    if has_proxy and not told and subject.deployment.has_api:
+    if has_proxy and not told and subject.runner.is_compose:
         yield PROXY_MISSING.finding(Message("HTTPS_PROXY is set here."), variable="PROXY")
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.librechat.deployment import Reader
 from wizard.platforms import command_line
 from wizard.rules import rule
 
@@ -28,6 +27,20 @@ _GROUP = 0o070
 _GROUP_READS = 0o040
 _OTHERS = 0o007
 _OTHERS_READ = 0o004
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The user that LibreChat runs as; `group` is None where none is named."""
+
+    user: int
+    group: int | None = None
+    other_groups: tuple[int, ...] = ()
+
+    @property
+    def groups(self) -> frozenset[int | None]:
+        """All groups that the user is in."""
+        return frozenset({self.group, *self.other_groups})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ class Access:
             return True
         if reader.user == self.owner:
             return bool(self.mode & stat.S_IRUSR)
-        if reader.group == self.group:
+        if self.group in reader.groups:
             return bool(self.mode & _GROUP_READS)
         return bool(self.mode & _OTHERS_READ)
 
@@ -71,7 +84,7 @@ def kept(before: Access, folder: Access, reader: Reader | None, *, has_acl: bool
     bits = _OWNER | _GROUP if on_purpose else _OWNER
     after = replace(before, mode=before.mode & bits)
     if reader and before.lets_read(reader) and not after.lets_read(reader):
-        right = _GROUP_READS if reader.group == before.group else _OTHERS_READ
+        right = _GROUP_READS if before.group in reader.groups else _OTHERS_READ
         return replace(after, mode=after.mode | right)
     return after
 

@@ -34,11 +34,21 @@ class Checkout:
     folder: Path
     evidence: tuple[str, ...]
     version: str = ""
+    has_package: bool = False
 
     @property
     def is_librechat(self) -> bool:
         """Whether anything tells so."""
         return bool(self.evidence)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether its packages are installed and its client is built, as npm needs them."""
+        try:
+            has_modules = (self.folder / "node_modules").is_dir()
+        except OSError:
+            return False
+        return has_modules and _is_there(self.folder / "client/dist/index.html")
 
     @property
     def env_example(self) -> Path:
@@ -52,7 +62,8 @@ def look_at(folder: Path) -> Checkout:
     version = ""
     package = _json_object(folder / "package.json")
     name, told = package.get("name"), package.get("version")
-    if isinstance(name, str) and name.lower() == "librechat":
+    has_package = isinstance(name, str) and name.lower() == "librechat"
+    if has_package:
         if isinstance(told, str) and len(told) <= LONGEST_VERSION:
             version = told.removeprefix("v")
         evidence.append(f"package.json (LibreChat {version})" if version else "package.json")
@@ -61,7 +72,7 @@ def look_at(folder: Path) -> Checkout:
     evidence += [name for name in COMPOSE_FILES if "librechat" in text_of(folder / name).lower()]
     if _is_there(folder / YAML_FILE):
         evidence.append(YAML_FILE)
-    return Checkout(folder, tuple(evidence), version)
+    return Checkout(folder, tuple(evidence), version, has_package)
 
 
 def find(start: Path) -> Checkout:

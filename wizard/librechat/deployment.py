@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.language import Message
+from wizard.librechat.access import Reader
 from wizard.os_errors import reason_of
 from wizard.reading import read_file
 
@@ -65,20 +66,11 @@ class Handed:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """The user that LibreChat runs as; `group` is None where none is named."""
-
-    user: int
-    group: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Deployment:
     """The folder's Compose files, main and override, and its `librechat.yaml`."""
 
     compose: tuple[Document, ...] = ()
     yaml: Document = field(default_factory=lambda: Document(YAML_FILE))
-    version: str = ""
 
     @property
     def documents(self) -> tuple[Document, ...]:
@@ -113,18 +105,6 @@ class Deployment:
             scalar(each["image"]) for _, each in self.services(API_SERVICE) if "image" in each
         ]
         return images[-1] if images else ""
-
-    @property
-    def sure_version(self) -> str:
-        """The version that runs, "" where that cannot be known.
-
-        LibreChat's own docker-compose.yml runs the newest development image, whatever the
-        version of the checkout is.
-        """
-        if not self.has_api:
-            return self.version
-        tag = self.image.rpartition(":")[2]
-        return tag.removeprefix("v") if re.match(r"v?\d+\.\d+\.\d+", tag) else ""
 
     def environment(self, values: Mapping[str, str]) -> dict[str, Handed]:
         """What Compose sets for LibreChat; `values` is what it interpolates from."""
@@ -169,16 +149,14 @@ class Deployment:
         )
 
     @property
-    def reads_yaml(self) -> bool:
-        """Whether LibreChat sees the folder's `librechat.yaml`."""
-        if not self.has_api:
-            return True
+    def mounts_yaml(self) -> bool:
+        """Whether a container sees the folder's `librechat.yaml`."""
         return any(_source(each).endswith(YAML_FILE) for each in self.items(API_SERVICE, "volumes"))
 
 
-def read_deployment(folder: Path, version: str = "") -> Deployment:
+def read_deployment(folder: Path) -> Deployment:
     """What the folder says; files that are missing or broken are part of the answer."""
-    return Deployment(read_compose(folder), _document(folder / YAML_FILE), version)
+    return Deployment(read_compose(folder), _document(folder / YAML_FILE))
 
 
 def read_compose(folder: Path) -> tuple[Document, ...]:

@@ -29,16 +29,26 @@ SENDS_AUDIENCE = "0.8.0-rc1"
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a version may not be able to do; `version` is "" where it is not known."""
+    """What a version may not be able to do.
+
+    Attributes:
+        version: "" where it is not known.
+        reuses_tokens: whether sessions live on Auth0's tokens.
+        audiences: the API identifiers.
+        has_secret: whether there is a client secret.
+        public_url: of LibreChat.
+        runner: who runs LibreChat, as a sentence.
+    """
 
     version: str
     reuses_tokens: bool
     audiences: tuple[str, ...]
     has_secret: bool
     public_url: str
+    runner: str = ""
 
     @classmethod
-    def of(cls, settings: Settings, version: str) -> Setup:
+    def of(cls, settings: Settings, version: str, runner: str = "") -> Setup:
         """The setup that `init` is about to write."""
         return cls(
             version,
@@ -46,6 +56,7 @@ class Setup:
             settings.audiences,
             bool(settings.client_secret),
             settings.public_url,
+            runner,
         )
 
     def runs_before(self, version: str) -> bool:
@@ -55,7 +66,7 @@ class Setup:
     @property
     def this_version(self) -> Message:
         """Which version this is, as a sentence; only where it is known."""
-        return Message("This is LibreChat {version}.", version=self.version)
+        return sentences(self.runner, Message("This is LibreChat {version}.", version=self.version))
 
     @property
     def reuses_in_vain(self) -> bool:

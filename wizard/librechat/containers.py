@@ -1,0 +1,227 @@
+"""LibreChat's containers on this machine, as `docker inspect` describes them.
+
+Source: https://docs.docker.com/reference/api/engine/ (ContainerInspect); `docker inspect` of
+Docker 28 was run against a daemon double, as no daemon was available.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from wizard.librechat.access import Reader
+from wizard.processes import Completed, Processes
+from wizard.reading import load_json
+
+DOCKER_SECONDS = 3.0
+MOST_CONTAINERS = 200
+# The Dockerfile works in /app; CONFIG_PATH may name another librechat.yaml.
+ENV_TARGET = "/app/.env"
+YAML_TARGET = "/app/librechat.yaml"
+# LibreChat's own images, not those of its database, RAG API or admin panel.
+_IMAGE = re.compile(r"(?:.*/)?librechat(?:-dev)?(?:-api)?(?:[:@].*)?", re.IGNORECASE)
+# `npm run backend` in Dockerfile, `node server/index.js` in Dockerfile.multi.
+_COMMAND = re.compile(r"\bnpm run backend\b|\bserver/index\.js\b")
+# Docker Desktop puts this before the paths of macOS.
+_HOST_MOUNT = "/host_mnt"
+# Both official: https://hub.docker.com/_/node has the user `node` with these numbers.
+_USERS = {"": 0, "root": 0, "node": 1000}
+_COMPOSE_LABEL = "com.docker.compose."
+
+
+@dataclass(frozen=True, slots=True)
+class RunningContainer:
+    """A container, also one that has ended.
+
+    Attributes:
+        id: the whole identifier.
+        name: its name.
+        image: as it was named when the container was created.
+        labels: of the container and its image.
+        environ: what its process gets, that of the image included.
+        mounts: the path on this machine and in the container of each bind mount.
+        ports: of this machine that lead to it.
+        command: what it runs.
+        user: whom its process runs as, in Docker's form.
+        state: `running`, `restarting`, `exited` and others.
+        exit_code: of its last process.
+        started: seconds since the epoch, None where it never was.
+    """
+
+    id: str
+    name: str = ""
+    image: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    mounts: tuple[tuple[Path, str], ...] = ()
+    ports: frozenset[int] = frozenset()
+    command: str = field(default="", repr=False)
+    user: str = ""
+    state: str = ""
+    exit_code: int = 0
+    started: float | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs, or Docker starts it over and over."""
+        return self.state in {"running", "restarting", "paused"}
+
+    @property
+    def is_librechat(self) -> bool:
+        """Whether LibreChat's server runs in it, by its image, its command or its mounts."""
+        reads_env = any(target == ENV_TARGET for _, target in self.mounts)
+        return reads_env or bool(_IMAGE.fullmatch(self.image) or _COMMAND.search(self.command))
+
+    @property
+    def service(self) -> str:
+        """Its service in Docker Compose, "" for a container that Compose did not create."""
+        return self.labels.get(f"{_COMPOSE_LABEL}service", "")
+
+    @property
+    def compose_files(self) -> tuple[str, ...]:
+        """The Compose files that it was created from."""
+        files = self.labels.get(f"{_COMPOSE_LABEL}project.config_files", "")
+        return tuple(filter(None, files.split(",")))
+
+    @property
+    def compose_folder(self) -> str:
+        """The folder that Compose was run for."""
+        return self.labels.get(f"{_COMPOSE_LABEL}project.working_dir", "")
+
+    def is_of(self, env_file: Path) -> bool:
+        """Return whether it was created for the folder of that `.env`, or has a part of it."""
+        folder = env_file.parent
+        sources = {source for source, _ in self.mounts}
+        is_mounted = any(each == env_file or each.is_relative_to(folder) for each in sources)
+        if is_mounted or folder in sources:
+            return True
+        files = (Path(each).parent for each in self.compose_files)
+        return folder in {Path(self.compose_folder), *files} if self.service else False
+
+    def sees(self, path: Path, target: str) -> bool:
+        """Return whether that file of this machine is at the path `target` in the container."""
+        for source, mounted in self.mounts:
+            if PurePosixPath(target).is_relative_to(mounted):
+                return source / PurePosixPath(target).relative_to(mounted) == path
+        return False
+
+    @property
+    def reader(self) -> Reader | None:
+        """The user that LibreChat in it runs as, None for a name that only the image knows."""
+        user, _, group = self.user.partition(":")
+        number = _USERS.get(user, int(user) if _is_number(user) else None)
+        if number is None:
+            return None
+        if _is_number(group):
+            return Reader(number, int(group))
+        return Reader(number, number if user == "node" else None)
+
+
+def containers(processes: Processes) -> tuple[RunningContainer, ...]:
+    """Return LibreChat's containers, the newest first; none where Docker does not answer.
+
+    Docker is asked, never started, and gets `DOCKER_SECONDS`.
+    """
+    if processes.which("docker") is None:
+        return ()
+    deadline = time.monotonic() + DOCKER_SECONDS
+    listed = _docker(
+        processes, deadline, "ps", f"--last={MOST_CONTAINERS}", "--quiet", "--no-trunc"
+    )
+    identifiers = [each for each in listed.stdout.split() if re.fullmatch(r"[0-9a-f]{12,64}", each)]
+    if listed.status or not identifiers:
+        return ()
+    # Its status says only whether one of them was removed since.
+    described = _docker(processes, deadline, "inspect", "--type=container", *identifiers)
+    return tuple(each for each in read_inspect(described.stdout) if each.is_librechat)
+
+
+def _docker(processes: Processes, deadline: float, *args: str) -> Completed:
+    return processes.run(["docker", *args], timeout=max(0.1, deadline - time.monotonic()))
+
+
+def read_inspect(text: str) -> Iterator[RunningContainer]:
+    """Return the containers in an output of `docker inspect`, without what is no container."""
+    try:
+        content = load_json(text)
+    except ValueError:
+        return
+    for each in content if isinstance(content, list) else ():
+        if isinstance(each, dict) and isinstance(each.get("Id"), str):
+            yield _container(each)
+
+
+def _container(content: Mapping[str, object]) -> RunningContainer:
+    config, state = _mapping(content, "Config"), _mapping(content, "State")
+    exit_code = state.get("ExitCode")
+    return RunningContainer(
+        id=str(content["Id"]),
+        name=_text(content, "Name").removeprefix("/"),
+        image=_text(config, "Image"),
+        labels={name: str(value) for name, value in _mapping(config, "Labels").items()},
+        environ=dict(_variables(config)),
+        mounts=tuple(_mounts(content)),
+        ports=frozenset(_ports(content)),
+        command=" ".join((*_words(config, "Entrypoint"), *_words(config, "Cmd"))),
+        user=_text(config, "User"),
+        state=_text(state, "Status"),
+        exit_code=exit_code if isinstance(exit_code, int) else 0,
+        started=_moment(_text(state, "StartedAt")),
+    )
+
+
+def _variables(config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for each in _words(config, "Env"):
+        name, sign, value = each.partition("=")
+        if sign:
+            yield name, value
+
+
+def _mounts(content: Mapping[str, object]) -> Iterator[tuple[Path, str]]:
+    mounts = content.get("Mounts")
+    for each in mounts if isinstance(mounts, list) else ():
+        if isinstance(each, dict) and each.get("Type") == "bind":
+            source = _text(each, "Source")
+            if source.startswith(f"{_HOST_MOUNT}/"):
+                source = source.removeprefix(_HOST_MOUNT)
+            yield Path(source), _text(each, "Destination")
+
+
+def _ports(content: Mapping[str, object]) -> Iterator[int]:
+    for bindings in _mapping(_mapping(content, "NetworkSettings"), "Ports").values():
+        for each in bindings if isinstance(bindings, list) else ():
+            port = _text(each, "HostPort") if isinstance(each, dict) else ""
+            if _is_number(port):
+                yield int(port)
+
+
+def _moment(text: str) -> float | None:
+    """The time of an RFC 3339 text, None for Docker's zero, which is in the year 1."""
+    try:
+        seconds = datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+    return seconds if seconds > 0 else None
+
+
+def _mapping(content: Mapping[str, object], key: str) -> Mapping[str, object]:
+    value = content.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _words(content: Mapping[str, object], key: str) -> tuple[str, ...]:
+    value = content.get(key)
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+
+
+def _text(content: Mapping[str, object], key: str) -> str:
+    value = content.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(1 << 32))

@@ -1,0 +1,341 @@
+"""Who runs this LibreChat, by evidence: a process, a container, or what the folder holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from wizard.language import Message
+from wizard.librechat.access import Reader
+from wizard.librechat.checkout import Checkout, look_at
+from wizard.librechat.containers import ENV_TARGET, RunningContainer, containers
+from wizard.librechat.deployment import API_SERVICE, Deployment, read_compose
+from wizard.librechat.versions import parse_version
+from wizard.processes import Processes
+from wizard.running_process import RunningProcess
+from wizard.settings import port_in
+from wizard.threads import begin
+
+_SERVER = re.compile(r"(?:^|[/\\])server[/\\](?:index|experimental)\.js$")
+NOT_KNOWN = Message("What runs LibreChat is not known.")
+_VERSION_LABEL = "org.opencontainers.image.version"
+
+
+class Certainty(Enum):
+    """How sure it is who runs LibreChat."""
+
+    KNOWN = "known"
+    LIKELY = "likely"
+    UNKNOWN = "unknown"
+
+
+class Way(Enum):
+    """How LibreChat is run; CONTAINER is one that Docker Compose did not create."""
+
+    NPM = "npm"
+    COMPOSE = "compose"
+    CONTAINER = "container"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen of a LibreChat.
+
+    Attributes:
+        env_file: its `.env`, without links.
+        port: where it listens.
+        process: what listens there, None for nothing that the system shows.
+        containers: LibreChat's on this machine, of this folder or not.
+        version: of the checkout, "" where the folder is none.
+        is_checkout: whether the folder has LibreChat's package.json.
+        is_built: whether its packages are installed and its client is built, as npm needs them.
+        service: LibreChat's service in the Compose files, "" for none.
+        compose_files: their names.
+        image: of that service.
+        compose_reader: whom that service runs as, where it names somebody.
+    """
+
+    env_file: Path
+    port: int = 0
+    process: RunningProcess | None = None
+    containers: tuple[RunningContainer, ...] = ()
+    version: str = ""
+    is_checkout: bool = False
+    is_built: bool = False
+    service: str = ""
+    compose_files: str = ""
+    image: str = ""
+    compose_reader: Reader | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Who runs LibreChat.
+
+    Attributes:
+        way: npm, Docker Compose or another container.
+        certainty: KNOWN by a process or a container alone.
+        because: what was seen, in one sentence.
+        process: that runs LibreChat.
+        container: that runs LibreChat, or did.
+        version: of the LibreChat that runs, "" where it is not known.
+        version_source: where the version comes from.
+        reader: whom the `.env` has to let read, None where it is not known.
+        other_folder: where a LibreChat works that listens at the port and is not this one.
+    """
+
+    way: Way = Way.UNKNOWN
+    certainty: Certainty = Certainty.UNKNOWN
+    because: Message = NOT_KNOWN
+    process: RunningProcess | None = None
+    container: RunningContainer | None = None
+    version: str = ""
+    version_source: str = ""
+    reader: Reader | None = None
+    other_folder: Path | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a process or a container shows it."""
+        return self.certainty is Certainty.KNOWN
+
+    @property
+    def is_npm(self) -> bool:
+        """Whether npm runs it, as far as that can be seen."""
+        return self.way is Way.NPM
+
+    @property
+    def is_compose(self) -> bool:
+        """Whether Docker Compose runs it, as far as that can be seen."""
+        return self.way is Way.COMPOSE
+
+
+UNKNOWN = Runner()
+
+
+def evidence_of(
+    env_file: Path, checkout: Checkout, deployment: Deployment, values: Mapping[str, str]
+) -> Evidence:
+    """Return what the folder holds.
+
+    Args:
+        env_file: the `.env`.
+        checkout: its folder.
+        deployment: its Compose files.
+        values: the variables that Compose interpolates and LibreChat's port comes from.
+    """
+    return Evidence(
+        _real(env_file),
+        port_in(values),
+        version=checkout.version,
+        is_checkout=checkout.has_package,
+        is_built=checkout.is_built,
+        service=API_SERVICE if deployment.has_api else "",
+        compose_files=", ".join(each.name for each in deployment.compose),
+        image=deployment.image,
+        compose_reader=deployment.env_reader(values),
+    )
+
+
+def runner_of(env_file: Path, values: Mapping[str, str], processes: Processes) -> Runner:
+    """Return who runs the LibreChat of that `.env`; for `values` see `evidence_of`."""
+    checkout = look_at(env_file.parent)
+    deployment = Deployment(read_compose(env_file.parent))
+    return find_runner(evidence_of(env_file, checkout, deployment, values), processes)
+
+
+def find_runner(evidence: Evidence, processes: Processes) -> Runner:
+    """Return who runs LibreChat, by what runs on this machine and what the folder holds."""
+    found = begin(containers, processes)
+    process = processes.listening(evidence.port)
+    return judge(replace(evidence, process=process, containers=found.result()))
+
+
+def judge(evidence: Evidence) -> Runner:
+    """Return who runs LibreChat; what runs comes before what the folder holds."""
+    for look in (_by_process, _by_container, _by_port, _by_folder):
+        runner = look(evidence)
+        if runner is not None:
+            return replace(runner, other_folder=_other_folder(evidence))
+    return UNKNOWN
+
+
+def is_server(process: RunningProcess) -> bool:
+    """Return whether the process is LibreChat's server, by its command line."""
+    return any(_SERVER.search(word) for word in process.command)
+
+
+def _by_process(evidence: Evidence) -> Runner | None:
+    process = evidence.process
+    if process is None or process.container or not is_server(process):
+        return None
+    if process.folder is None:
+        why = Message(
+            "npm probably runs LibreChat: process {pid}, whose folder cannot be read.",
+            pid=process.pid,
+        )
+        certainty = Certainty.LIKELY
+    elif _is_same(process.folder / ".env", evidence.env_file):
+        why = Message("npm runs LibreChat: process {pid}, started in this folder.", pid=process.pid)
+        certainty = Certainty.KNOWN
+    else:
+        return None
+    reader = None
+    if process.user is not None:
+        reader = Reader(process.user, other_groups=process.groups)
+    return replace(_npm(evidence, certainty, why), process=process, reader=reader)
+
+
+def _by_container(evidence: Evidence) -> Runner | None:
+    ours = sorted(_ours(evidence), key=lambda each: not each.is_running)
+    return _of_container(ours[0], evidence) if ours else None
+
+
+def _ours(evidence: Evidence) -> Iterator[RunningContainer]:
+    """The containers of this folder, and one at its port that may have been given its values."""
+    listening = evidence.process.container if evidence.process else ""
+    for each in evidence.containers:
+        is_given = _is_at_port(each, evidence) and not each.service
+        if each.is_of(evidence.env_file) or each.id == listening or is_given:
+            yield each
+
+
+def _is_at_port(container: RunningContainer, evidence: Evidence) -> bool:
+    return container.is_running and evidence.port in container.ports
+
+
+def _of_container(container: RunningContainer, evidence: Evidence) -> Runner:
+    values = {"name": container.name, "service": container.service, "code": container.exit_code}
+    way = Way.COMPOSE if container.service else Way.CONTAINER
+    is_sure = container.is_running and container.is_of(evidence.env_file)
+    if not container.is_running:
+        why = (
+            Message(
+                "Docker Compose ran LibreChat: container {name} (service {service}) has ended with"
+                " exit code {code}.",
+                **values,
+            )
+            if container.service
+            else Message(
+                "Docker ran LibreChat: container {name} has ended with exit code {code}.", **values
+            )
+        )
+    elif container.service:
+        why = Message(
+            "Docker Compose runs LibreChat: container {name} (service {service}).", **values
+        )
+    elif is_sure:
+        why = Message("Docker runs LibreChat: container {name}.", **values)
+    else:
+        why = Message(
+            "Docker probably runs LibreChat: container {name} publishes port {port}.",
+            name=container.name,
+            port=evidence.port,
+        )
+    version, source = _version_of(container)
+    return Runner(
+        way,
+        Certainty.KNOWN if is_sure else Certainty.LIKELY,
+        why,
+        container=container,
+        version=version,
+        version_source=source,
+        reader=container.reader if container.sees(evidence.env_file, ENV_TARGET) else None,
+    )
+
+
+def _by_port(evidence: Evidence) -> Runner | None:
+    process = evidence.process
+    if process is None or not (process.publishes_container or process.container):
+        return None
+    why = Message(
+        "Docker probably runs LibreChat: {program} listens at port {port}.",
+        program=process.name,
+        port=evidence.port,
+    )
+    if evidence.service:
+        return _compose(evidence, why)
+    return Runner(Way.CONTAINER, Certainty.LIKELY, why)
+
+
+def _by_folder(evidence: Evidence) -> Runner | None:
+    if evidence.is_built:
+        why = Message(
+            "npm probably runs LibreChat: node_modules is installed and the client is built."
+        )
+        return _npm(evidence, Certainty.LIKELY, why)
+    if evidence.service:
+        why = Message(
+            "Docker Compose probably runs LibreChat: {files} has the service {service}.",
+            files=evidence.compose_files,
+            service=evidence.service,
+        )
+        return _compose(evidence, why)
+    if evidence.is_checkout:
+        why = Message("npm probably runs LibreChat: the folder has no Compose file for it.")
+        return _npm(evidence, Certainty.LIKELY, why)
+    return None
+
+
+def _npm(evidence: Evidence, certainty: Certainty, why: Message) -> Runner:
+    source = "package.json" if evidence.version else ""
+    return Runner(Way.NPM, certainty, why, version=evidence.version, version_source=source)
+
+
+def _compose(evidence: Evidence, why: Message) -> Runner:
+    tag = _tag(evidence.image)
+    return Runner(
+        Way.COMPOSE,
+        Certainty.LIKELY,
+        why,
+        version=tag,
+        version_source=Message("tag of the image") if tag else "",
+        reader=evidence.compose_reader,
+    )
+
+
+def _version_of(container: RunningContainer) -> tuple[str, str]:
+    """The version that a container runs, and where it comes from."""
+    label = container.labels.get(_VERSION_LABEL, "")
+    if parse_version(label):
+        return label.removeprefix("v"), Message("label of the image")
+    if tag := _tag(container.image):
+        return tag, Message("tag of the image")
+    return "", ""
+
+
+def _tag(image: str) -> str:
+    """The tag of an image that is a version, "" for any other."""
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    return tag.removeprefix("v") if parse_version(tag) else ""
+
+
+def _other_folder(evidence: Evidence) -> Path | None:
+    """The folder of another LibreChat that has the port."""
+    for each in evidence.containers:
+        if (
+            _is_at_port(each, evidence)
+            and each.compose_folder
+            and not each.is_of(evidence.env_file)
+        ):
+            return Path(each.compose_folder)
+    process = evidence.process
+    if process is None or process.container or process.folder is None or not is_server(process):
+        return None
+    return None if _is_same(process.folder / ".env", evidence.env_file) else process.folder
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return _real(one) == _real(other)
+
+
+def _real(path: Path) -> Path:
+    """The path without links, where they can be followed."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path

@@ -1,0 +1,156 @@
+"""The process that listens at a port: its folder, user, start and environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
+
+# How long a port of this machine may take to answer; Windows tries a closed one again for 2 s.
+CONNECT_SECONDS = 0.3
+_CONTAINER = re.compile(r"(?:docker|libpod|containerd)\S*?([0-9a-f]{64})")
+_UNIT = re.compile(r"/([^/\s]+\.service)\s*$", re.MULTILINE)
+# Programs that listen for a container: of Docker, Docker Desktop, rootless Docker and Podman.
+_PUBLISHERS = frozenset(
+    {
+        "docker-proxy",
+        "dockerd",
+        "com.docker.backend",
+        "com.docker.vpnkit",
+        "vpnkit",
+        "wslrelay",
+        "rootlesskit",
+        "rootlessport",
+        "slirp4netns",
+        "pasta",
+        "conmon",
+        "gvproxy",
+        "OrbStack Helper",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningProcess:
+    """A process, as far as the system lets us look.
+
+    Attributes:
+        pid: its number.
+        name: of its program.
+        command: its command line, empty where it cannot be read.
+        folder: where it works, None where that cannot be read.
+        started: seconds since the epoch, None where that cannot be read.
+        user: its user's number, None on Windows and where it cannot be read.
+        groups: the numbers of its groups, the main one first.
+        environ: its environment at its start, None where that cannot be read.
+        container: the identifier of the container that it runs in, "" for none.
+        unit: the systemd service that it belongs to, "" for none.
+    """
+
+    pid: int
+    name: str = ""
+    command: tuple[str, ...] = field(default=(), repr=False)
+    folder: Path | None = None
+    started: float | None = None
+    user: int | None = None
+    groups: tuple[int, ...] = ()
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
+    container: str = ""
+    unit: str = ""
+
+    @property
+    def publishes_container(self) -> bool:
+        """Whether it listens in the place of a container."""
+        return self.name.removesuffix(".exe") in _PUBLISHERS
+
+
+def process_at(port: int) -> RunningProcess | None:
+    """Return the process that listens at a TCP port of this machine.
+
+    None where nothing listens, or the system shows the process to others only.
+    """
+    if not _answers(port):
+        return None
+    import psutil
+
+    for pid in _listeners(port):
+        with suppress(psutil.Error, OSError):
+            return _described(psutil.Process(pid))
+    return None
+
+
+def _answers(port: int) -> bool:
+    import socket
+
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        # `create_connection` would load the codec of international names first.
+        with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as client:
+            client.settimeout(CONNECT_SECONDS)
+            client.connect((host, port))
+            return True
+    return False
+
+
+def _listeners(port: int) -> Iterator[int]:
+    import psutil
+
+    try:
+        found = [(each.pid, each.status, each.laddr) for each in psutil.net_connections("tcp")]
+    except (psutil.Error, OSError):  # macOS shows all of them to root only
+        found = [
+            (pid, each.status, each.laddr) for pid in psutil.pids() for each in _connections(pid)
+        ]
+    for number, status, address in found:
+        if number and status == psutil.CONN_LISTEN and address[1:] == (port,):
+            yield number
+
+
+def _connections(pid: int) -> list[psutil._ntuples.pconn]:
+    import psutil
+
+    with suppress(psutil.Error, OSError):
+        return psutil.Process(pid).net_connections("tcp")
+    return []
+
+
+def _described(process: psutil.Process) -> RunningProcess:
+    """What the system shows of the process, each by itself: it may refuse one and not another."""
+    import psutil
+
+    told = process.as_dict(["name", "cmdline", "cwd", "create_time", "environ"])
+    user: int | None = None
+    groups: tuple[int, ...] = ()
+    with suppress(psutil.Error, OSError, AttributeError):  # Windows has no such numbers
+        user, groups = process.uids().effective, (process.gids().effective,)
+    control_groups = _read(f"/proc/{process.pid}/cgroup")
+    container, unit = _CONTAINER.search(control_groups), _UNIT.search(control_groups)
+    return RunningProcess(
+        process.pid,
+        told["name"] or "",
+        tuple(told["cmdline"] or ()),
+        Path(told["cwd"]) if told["cwd"] else None,
+        told["create_time"],
+        user,
+        groups + _other_groups(process.pid),
+        told["environ"],
+        container[1] if container else "",
+        unit[1] if unit else "",
+    )
+
+
+def _other_groups(pid: int) -> tuple[int, ...]:
+    """The supplementary groups, which only Linux shows; see proc(5)."""
+    line = re.search(r"^Groups:([\d \t]*)$", _read(f"/proc/{pid}/status"), re.MULTILINE)
+    return tuple(map(int, line[1].split())) if line else ()
+
+
+def _read(path: str) -> str:
+    with suppress(OSError):
+        return Path(path).read_text("utf-8", "replace")
+    return ""
