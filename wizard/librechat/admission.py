@@ -1,0 +1,127 @@
+"""Whom LibreChat lets in: its role and domain settings, applied to the claims of a sign-in.
+
+Source: api/strategies/openidStrategy.js, packages/api/src/auth/domain.ts
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from wizard.findings import Finding
+from wizard.language import Message
+from wizard.rules import rule
+
+LACKS_ROLE = rule("LA586")
+DOMAIN_REFUSED = rule("LA587")
+NO_ADMIN = rule("LA593")
+
+Claims = Mapping[str, object]
+_KEY = re.compile(r"[^.\[\]]+")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The claims of one sign-in, by the token kinds of LibreChat's role settings.
+
+    Attributes:
+        id: of the ID token.
+        access: of the access token, None where it is opaque.
+        userinfo: of the ID token, and over them those of /userinfo.
+    """
+
+    id: Claims
+    access: Claims | None
+    userinfo: Claims
+
+    def of_kind(self, kind: str) -> Claims | None:
+        """Return the claims that a `…_TOKEN_KIND` names; None where there are none."""
+        return {"id": self.id, "access": self.access, "userinfo": self.userinfo}.get(kind)
+
+
+def judge_admission(
+    user: SignedIn, values: Mapping[str, str], allowed_domains: Sequence[object] | None
+) -> Iterator[Finding]:
+    """Return why LibreChat refuses this user, and whether it makes them an administrator.
+
+    Args:
+        user: what the tokens say.
+        values: LibreChat's variables.
+        allowed_domains: `registration.allowedDomains` of `librechat.yaml`; None for any.
+    """
+    e_mail = _e_mail(user.userinfo, values)
+    if allowed_domains and not _is_allowed(e_mail, allowed_domains):
+        domain = e_mail.partition("@")[2] or Message("no e-mail address")
+        yield DOMAIN_REFUSED.finding(Message("The user has {domain}.", domain=domain))
+    if required := _words(values.get("OPENID_REQUIRED_ROLE", "")):
+        roles = _roles(user, values, "OPENID_REQUIRED_ROLE")
+        if not set(required) & set(roles or ()):
+            yield LACKS_ROLE.finding(_seen(values, "OPENID_REQUIRED_ROLE", roles))
+    if admin := values.get("OPENID_ADMIN_ROLE", ""):
+        roles = _roles(user, values, "OPENID_ADMIN_ROLE")
+        if admin not in (roles or ()):
+            yield NO_ADMIN.finding(_seen(values, "OPENID_ADMIN_ROLE", roles))
+
+
+def claim_at(claims: Claims, path: str) -> object:
+    """Return the claim at a path as lodash's `get` finds it: the whole path as a name comes first.
+
+    Names of Auth0's own claims are URLs, and hold dots.
+    """
+    if path in claims:
+        return claims[path]
+    value: object = claims
+    for key in _KEY.findall(path):
+        if isinstance(value, Mapping):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value
+
+
+def _roles(user: SignedIn, values: Mapping[str, str], setting: str) -> tuple[str, ...] | None:
+    """Return the roles that the tokens give the user; None where the claim is not there."""
+    claims = user.of_kind(values.get(f"{setting}_TOKEN_KIND", ""))
+    value = claim_at(claims or {}, values.get(f"{setting}_PARAMETER_PATH", ""))
+    if isinstance(value, str) and value:
+        return tuple(filter(None, re.split(r"[\s,]+", value)))
+    if isinstance(value, list):
+        return tuple(each for each in value if isinstance(each, str))
+    if value is True and setting == "OPENID_ADMIN_ROLE":
+        return (values[setting],)
+    return None
+
+
+def _seen(values: Mapping[str, str], setting: str, roles: Sequence[str] | None) -> Message:
+    path = values.get(f"{setting}_PARAMETER_PATH", "")
+    kind = values.get(f"{setting}_TOKEN_KIND", "")
+    if roles is None:
+        return Message("The {kind} token has no claim {path}.", kind=kind, path=path)
+    return Message(
+        "{name} is {role}; {path} has {roles}.",
+        name=setting,
+        role=values[setting],
+        path=path,
+        roles=", ".join(roles[:10]) or Message("none"),
+    )
+
+
+def _e_mail(userinfo: Claims, values: Mapping[str, str]) -> str:
+    names = (values.get("OPENID_EMAIL_CLAIM", "").strip(), "email", "preferred_username", "upn")
+    found = (userinfo.get(name) for name in names if name)
+    return next((each for each in found if isinstance(each, str) and each), "")
+
+
+def _is_allowed(e_mail: str, domains: Sequence[object]) -> bool:
+    parts = e_mail.split("@")
+    domain = parts[1].lower() if len(parts) > 1 else ""
+    return bool(domain) and any(
+        isinstance(each, str) and each.lower() == domain for each in domains
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (word.strip() for word in text.split(","))))

@@ -1,0 +1,260 @@
+"""LibreChat's own log: what it says of its last start and the last sign-in.
+
+Sources: packages/data-schemas/src/config/winston.ts, and lines that LibreChat v0.8.7 wrote.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from wizard.findings import Finding, Rule
+from wizard.language import Message
+from wizard.os_errors import reason_of
+from wizard.reading import load_json
+from wizard.rules import rule
+from wizard.text import one_line
+
+UNREADABLE = rule("LA592")
+DID_NOT_START = rule("LA580")
+NO_REFRESH_TOKEN = rule("LA581")
+UNKNOWN_ERROR = rule("LA591")
+
+# Of each file, from its end: several thousand lines.
+MOST_BYTES = 1 << 20
+# LibreChat cuts most texts at 150 characters; a line may hold a whole stack.
+LONGEST_LINE = 1 << 14
+_FILES_OF_A_KIND = 2
+_SHOWN_LENGTH = 200
+# An unspecific line belongs to the specific one that comes just before it.
+_SAME_ATTEMPT = timedelta(seconds=10)
+
+_FILE = re.compile(r"(?P<kind>error|debug)-(?P<date>\d{4}-\d\d-\d\d)\.log(?:\.\d+)?")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TEXT_LINE = re.compile(
+    r"(?P<at>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) "
+    r"(?:\d{4}-\d\d-\d\d[T ]\S+ )?"  # `docker logs --timestamps` puts its own before LibreChat's
+    r"\[?(?P<level>error|warn|info)\]?: (?P<message>.*)"
+)
+_E_MAIL = re.compile(r"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the log; `at` is None where it has no time."""
+
+    at: datetime | None
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What was read, oldest first; `where` names it, `unreadable` is why a file was left out."""
+
+    where: str = ""
+    lines: Sequence[Line] = ()
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a message means: of the start or of a sign-in, and its rule; None for a success."""
+
+    pattern: re.Pattern[str]
+    about: str
+    rule: Rule | None
+
+
+def _row(pattern: str, about: str, identifier: str | None) -> _Row:
+    return _Row(re.compile(pattern), about, rule(identifier) if identifier else None)
+
+
+# The first that matches counts. `reason` is shown in place of the whole line.
+_ROWS = (
+    _row(r"Failed to start server: (?P<reason>.*)", "life", "LA580"),
+    _row(r"Server listening (?:at|on) ", "life", None),
+    _row(r"OpenID Connect configured successfully", "start", None),
+    _row(r"OpenID Connect configuration failed", "start", "LA582"),
+    _row(r"\[setOpenIDAuthTokens\] No refresh token available", "sign-in", "LA581"),
+    _row(r"Unable to verify authorization request state", "sign-in", "LA583"),
+    _row(r"server responded with an error in the response body", "sign-in", "LA584"),
+    _row(r"You must have .{1,200}? role to log in", "sign-in", "LA586"),
+    _row(r"[Ee]mail domain not allowed", "sign-in", "LA587"),
+    _row(r"was registered with \"?(?P<reason>\w+)\"? provider", "sign-in", "LA588"),
+    _row(r"User validation failed: email", "sign-in", "LA589"),
+    _row(r"Authentication failed after all strategies.*\binvalid signature", "sign-in", "LA590"),
+    _row(r"authorization response from the server is an error", "sign-in", "LA585"),
+    _row(r"Callback authentication failed (?!auth_failed)(?P<reason>.+)", "sign-in", "LA585"),
+    _row(r"Callback authentication failed", "sign-in", "LA591"),
+    _row(r"\[openidStrategy\] login success", "sign-in", None),
+)
+# Lines that say more of an error than the one that follows them.
+_CAUSE = re.compile(
+    r"\[openidStrategy\] (?P<reason>fetch failed.*|unexpected HTTP.*|.*Invalid URL.*)"
+)
+
+
+def read_log(folder: Path, environ: Mapping[str, str], since: datetime | None) -> Log:
+    """Return the lines that a LibreChat of this folder wrote since then.
+
+    Args:
+        folder: of the checkout.
+        environ: the variables that it gets.
+        since: when it started; None for all.
+    """
+    own = environ.get("LIBRECHAT_LOG_DIR")
+    folders = [folder / own] if own else [folder / "api" / "logs", folder / "logs"]
+    lines: list[Line] = []
+    where: list[str] = []
+    unreadable = ""
+    for path in _files(folders):
+        try:
+            text = _tail(path)
+        except OSError as error:
+            unreadable = Message("{file}: {reason}", file=path, reason=reason_of(error))
+            continue
+        where.append(os.path.relpath(path, folder))
+        lines += parse(text)
+    kept = [line for line in lines if since is None or line.at is None or line.at >= since]
+    kept.sort(key=lambda line: line.at or datetime.min.replace(tzinfo=UTC))
+    return Log(", ".join(where), kept, unreadable)
+
+
+def parse(text: str) -> Iterator[Line]:
+    """Return the lines that LibreChat wrote to a file or its console, in either form."""
+    for each in text.splitlines():
+        line = _COLOUR.sub("", each[:LONGEST_LINE])
+        found = _json_line(line) if "{" in line[:40] else None
+        found = found or _text_line(line)
+        if found:
+            yield found
+
+
+def judge_log(log: Log) -> Iterator[Finding]:
+    """Return what went wrong at the last start and at the last sign-in."""
+    if log.unreadable:
+        yield UNREADABLE.finding(log.unreadable)
+    for row, reason, at in _last_outcomes(log.lines).values():
+        if row.rule is not None:
+            yield row.rule.finding(_seen(log.where, reason, at))
+
+
+_Outcome = tuple[_Row, str, datetime | None]
+
+
+def _last_outcomes(lines: Iterable[Line]) -> dict[str, _Outcome]:
+    """Return the last thing that happened at a start and at a sign-in."""
+    last: dict[str, _Outcome] = {}
+    cause = ""
+    for line in lines:
+        if found := _CAUSE.search(line.message):
+            cause = found["reason"]
+        for row in _ROWS:
+            if not (found := row.pattern.search(line.message)):
+                continue
+            before = last.get(row.about)
+            if row.rule is UNKNOWN_ERROR and before and _is_same_attempt(before, line):
+                break  # the line before says why
+            reason = found.groupdict().get("reason") or line.message
+            if row.about == "start" and cause:
+                reason = cause
+            last[row.about] = (row, reason, line.at)
+            if row.about == "life":
+                last = {"life": last["life"]}  # what was before another start is past
+            cause = ""
+            break
+    return last
+
+
+def _is_same_attempt(before: _Outcome, line: Line) -> bool:
+    row, _, at = before
+    if row.rule is None or row.rule is UNKNOWN_ERROR:
+        return False
+    return at is None or line.at is None or line.at - at < _SAME_ATTEMPT
+
+
+def _seen(where: str, reason: str, at: datetime | None) -> Message:
+    text = one_line(_E_MAIL.sub("…@…", reason)).strip()
+    shown = text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+    if at is None:
+        return Message("{where}: {line}", where=where, line=shown)
+    when = at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return Message("{where}, {when}: {line}", where=where, when=when, line=shown)
+
+
+def _files(folders: Sequence[Path]) -> list[Path]:
+    """Return the newest files of both kinds."""
+    found: dict[str, list[tuple[str, str, Path]]] = {}
+    for folder in folders:
+        with suppress(OSError):
+            for path in folder.iterdir():
+                if match := _FILE.fullmatch(path.name):
+                    found.setdefault(match["kind"], []).append((match["date"], path.name, path))
+    return [path for each in found.values() for *_, path in sorted(each)[-_FILES_OF_A_KIND:]]
+
+
+def _tail(path: Path) -> str:
+    """Return the end of a file, however long it is and grows.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            return ""
+        start = max(0, status.st_size - MOST_BYTES)
+        file.seek(start)
+        data = file.read(MOST_BYTES)
+    if start:
+        data = data.partition(b"\n")[2]
+    return data.decode("utf-8", "replace")
+
+
+def _json_line(line: str) -> Line | None:
+    before, brace, rest = line.partition("{")
+    try:
+        content = load_json(brace + rest)
+    except ValueError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    level, message = content.get("level"), content.get("message")
+    if not (isinstance(level, str) and isinstance(message, str)):
+        return None
+    code = _code(content)
+    told = content.get("timestamp")
+    at = _time(told if isinstance(told, str) else before)
+    return Line(at, _COLOUR.sub("", level), f"{message} ({code})" if code else message)
+
+
+def _code(content: Mapping[str, object]) -> str:
+    """Return the code of what Node could not do, such as ENOTFOUND."""
+    cause = content.get("cause")
+    for each in (content, cause if isinstance(cause, dict) else {}):
+        code = each.get("code")
+        if isinstance(code, str) and re.fullmatch(r"[A-Z_]{3,60}", code):
+            return code
+    return ""
+
+
+def _text_line(line: str) -> Line | None:
+    found = _TEXT_LINE.match(line)
+    return Line(_time(found["at"]), found["level"], found["message"]) if found else None
+
+
+def _time(text: str) -> datetime | None:
+    """Return the time of a line; without a zone it is this machine's."""
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
