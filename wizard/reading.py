@@ -58,7 +58,7 @@ def load_json(text: str | bytes) -> Any:
         ValueError: it is not JSON, or nested too deeply.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("The JSON is nested too deeply.") from None
     level = _containers([value])
@@ -67,6 +67,11 @@ def load_json(text: str | bytes) -> Any:
             return value
         level = [inner for each in level for inner in _containers(_items(each))]
     raise ValueError("The JSON is nested too deeply.")
+
+
+def _refuse_constant(name: str) -> float:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(f"{name} is no JSON.")
 
 
 def _containers(values: Iterable[object]) -> list[dict[str, object] | list[object]]:

@@ -109,6 +109,7 @@ class User:
 
 def tokens(nonce: str, **changed: Any) -> Response:
     body = {
+        "token_type": "Bearer",
         "access_token": access_token(),
         "id_token": id_token(nonce=nonce),
         "refresh_token": "v1.the-refresh-token",

@@ -137,7 +137,7 @@ def test_each_rsa_signature_that_librechat_takes_is_taken(algorithm: str) -> Non
     assert judge(tokens, expected=expected).ok
 
 
-@pytest.mark.parametrize("changed", [{"aud": AUDIENCE}, {"nbf": NOW}, {"exp": NOW - 200}])
+@pytest.mark.parametrize("changed", [{"aud": AUDIENCE}, {"nbf": NOW}, {"exp": NOW - 20}])
 def test_harmless_differences_of_the_access_token_are_taken(changed: dict[str, Any]) -> None:
     judgement = judge(replace(GOOD, access_token=access_token(**changed)))
     assert outcomes(judgement) == ALL_PROVED
@@ -160,7 +160,7 @@ BAD_ID_TOKENS = [
     (id_token(exp=NOW - 400), "LA409", "ended 400 seconds ago", "clock"),
     (id_token(nbf=NOW + 400), "LA409", "begins in 400 seconds", "clock"),
     (id_token(exp=None), "LA404", "exp", "domain"),
-    (id_token(sub=None), "LA404", "sub", "domain"),
+    (id_token(sub=7), "LA404", "sub", "domain"),
     (id_token(email=None), "LA410", "iss, nonce, sub", "email"),
     (id_token(email=""), "LA410", "email", "email"),
 ]
@@ -336,11 +336,13 @@ def test_nothing_of_a_token_but_its_claims_is_shown() -> None:
     assert "deep" not in judgement.id_claims
 
 
+BEARER = {"access_token": "a", "token_type": "Bearer"}
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (json_answer({"access_token": "a", "scope": "s"}), Tokens("a", "", "", "s")),
-        (json_answer({"access_token": "a", "id_token": 7, "refresh_token": None}), Tokens("a")),
+        (json_answer({**BEARER, "scope": "s"}), Tokens("a", "", "", "s")),
         (oauth("invalid_grant", "no", 403), OAuthError("invalid_grant", "no")),
         (json_answer({"access_token": "a"}, 400), OAuthError("", "HTTP 400 without tokens")),
         (json_answer({"access_token": 7}), OAuthError("", "HTTP 200 without tokens")),

@@ -105,7 +105,8 @@ def read(raw: str) -> Token:
 
 
 def _object(part: str) -> dict[str, Any]:
-    value = load_json(b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
+    data = b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
+    value = load_json(data.decode("utf-8", "replace"))  # json.loads would guess the encoding
     if not isinstance(value, dict):
         raise ValueError("A part of the token is no JSON object.")
     return value

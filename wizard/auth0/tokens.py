@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from typing import Any
 
 from wizard import dashboard
 from wizard.auth0.error_table import Check, Endpoint, OAuthError, explained
 from wizard.auth0.json_web_token import Token, read
 from wizard.auth0.live_checks import CheckResult, Results
+from wizard.auth0.openid_client import (
+    CLOCK_TOLERANCE,
+    number,
+    refusal_of_answer,
+    refusal_of_claims,
+)
 from wizard.auth0.redact import quoted
 from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
 from wizard.findings import Finding, Outcome
@@ -17,7 +24,6 @@ from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import Settings
 
-CLOCK_TOLERANCE = 300.0  # seconds; LibreChat's OPENID_CLOCK_TOLERANCE
 SHORTEST_LIFETIME = 300.0  # seconds; LibreChat refreshes tokens that end within 30 seconds
 _UNITS = (
     (86_400, Message("{count} days")),
@@ -52,6 +58,8 @@ SHORT_LIFETIME = rule("LA416")
 NO_REFRESH_TOKEN = rule("LA417")
 REFRESH_REFUSED = rule("LA418")
 REFRESHED_WITHOUT_ID_TOKEN = rule("LA419")
+ANSWER_REFUSED = rule("LA420")
+ID_TOKEN_REFUSED = rule("LA421")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,7 @@ class Tokens:
     id_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
     scope: str = ""
+    refusal: Message | None = None  # of LibreChat's library, for the answer as a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,8 @@ def read_tokens(answer: Response) -> Tokens | OAuthError:
     body = answer.json_object() or {}
     texts = {name: value for name, value in body.items() if isinstance(value, str)}
     if answer.status == 200 and "access_token" in texts:
-        return Tokens(**{each.name: texts.get(each.name, "") for each in fields(Tokens)})
+        names = ("access_token", "id_token", "refresh_token", "scope")
+        return Tokens(*(texts.get(name, "") for name in names), refusal_of_answer(body))
     if error := texts.get("error"):
         return OAuthError(error, texts.get("error_description", ""))
     return OAuthError("", Message("HTTP {status} without tokens", status=answer.status))
@@ -109,6 +119,9 @@ def judge_tokens(
     if isinstance(tokens, OAuthError):
         failed = explained(tokens, Endpoint.CODE, expected.settings, EXCHANGE_REFUSED)
         return Judgement((CheckResult.failed(Check.EXCHANGE, failed),))
+    if tokens.refusal:
+        refused = ANSWER_REFUSED.finding(tokens.refusal)
+        return Judgement((CheckResult.failed(Check.EXCHANGE, refused),))
     exchange = CheckResult(
         Check.EXCHANGE, Outcome.PROVED, "The tenant took the code, PKCE and the credentials."
     )
@@ -117,18 +130,15 @@ def judge_tokens(
     access = _judge_access_token(access_token, expected)
     results = [exchange, _judge_id_token(id_token, expected), access]
     if expected.settings.reuse_tokens:
+        known = [finding for result in results for finding in result.findings]
         results.append(_judge_refresh_token(tokens, expected.settings))
         if refreshed is not None:
-            results.append(_judge_refreshed(refreshed, access, expected))
+            results.append(_judge_refreshed(refreshed, known, expected))
     return Judgement(tuple(results), id_token.shown(), access_token.shown())
 
 
 def _judge_id_token(token: Token, expected: Expected) -> CheckResult:
-    failed = (
-        _unverifiable_id_token(token, expected.settings)
-        or _failure_of_jwt("ID token", token, expected)
-        or _misdirected_id_token(token, expected)
-    )
+    failed = _refused_id_token(token, expected) or _misdirected_id_token(token, expected)
     if failed is not None:
         return CheckResult.failed(Check.ID_TOKEN, failed)
     email = token.email
@@ -173,11 +183,21 @@ def _unverifiable_id_token(token: Token, settings: Settings) -> Finding | None:
     return None
 
 
-def _misdirected_id_token(token: Token, expected: Expected) -> Finding | None:
-    if expected.settings.client_id not in token.audience:
+def _refused_id_token(token: Token, expected: Expected) -> Finding | None:
+    """Return what the library refuses, at the sign-in and at each refresh."""
+    client_id = expected.settings.client_id
+    failed = _unverifiable_id_token(token, expected.settings)
+    if failed := failed or _failure_of_jwt("ID token", token, expected):
+        return failed
+    if client_id not in token.audience:
         return WRONG_CLIENT.finding(
             Message("It is for {audience}.", audience=_listed(token.audience))
         )
+    refusal = refusal_of_claims(token.claims, token.header, client_id)
+    return ID_TOKEN_REFUSED.finding(refusal) if refusal else None
+
+
+def _misdirected_id_token(token: Token, expected: Expected) -> Finding | None:
     if token.claims.get("nonce") != expected.nonce:
         return WRONG_NONCE.finding()
     if not isinstance(token.claims.get("sub"), str):
@@ -264,17 +284,24 @@ def _failure_of_jwt(name: str, token: Token, expected: Expected) -> Finding | No
                 expected=quoted(expected.discovery.issuer),
             )
         )
-    ends, starts = token.time("exp"), token.time("nbf")
+    return _failure_of_times(name, token.claims, expected.now)
+
+
+def _failure_of_times(name: str, claims: Mapping[str, Any], now: float) -> Finding | None:
+    ends, starts = number(claims.get("exp")), number(claims.get("nbf", 0))
     if ends is None:
         detail = Message("The {token} does not say when it ends (exp).", token=name)
         return UNREADABLE.finding(detail)
-    if ends <= expected.now - CLOCK_TOLERANCE:
-        ended = f"{expected.now - ends:.0f}"
+    if starts is None:
+        detail = Message("The {token} does not say when it begins (nbf).", token=name)
+        return UNREADABLE.finding(detail)
+    if ends <= now - CLOCK_TOLERANCE:
+        ended = f"{now - ends:.0f}"
         return NOT_VALID_NOW.finding(
             Message("The {token} ended {seconds} seconds ago.", token=name, seconds=ended)
         )
-    if starts is not None and starts > expected.now + CLOCK_TOLERANCE:
-        ahead = f"{starts - expected.now:.0f}"
+    if starts > now + CLOCK_TOLERANCE:
+        ahead = f"{starts - now:.0f}"
         return NOT_VALID_NOW.finding(
             Message("The {token} begins in {seconds} seconds.", token=name, seconds=ahead)
         )
@@ -337,12 +364,12 @@ def _missing_refresh_token(tokens: Tokens, settings: Settings) -> Finding:
 
 
 def _judge_refreshed(
-    refreshed: Tokens | OAuthError, first: CheckResult, expected: Expected
+    refreshed: Tokens | OAuthError, known: Sequence[Finding], expected: Expected
 ) -> CheckResult:
     check = Check.REFRESHED
     failed = _failure_of_refresh(refreshed, expected)
-    if failed is not None and failed in first.findings:
-        return CheckResult(check, Outcome.FAILED, "It works, but brings the same access token.")
+    if failed in known:
+        return CheckResult(check, Outcome.FAILED, "The new tokens have the same fault.")
     if failed is not None:
         return CheckResult.failed(check, failed)
     return CheckResult(check, Outcome.PROVED, "It brought a new JSON Web Token for the same API.")
@@ -351,9 +378,13 @@ def _judge_refreshed(
 def _failure_of_refresh(refreshed: Tokens | OAuthError, expected: Expected) -> Finding | None:
     if isinstance(refreshed, OAuthError):
         return explained(refreshed, Endpoint.REFRESH, expected.settings, REFRESH_REFUSED)
+    if refreshed.refusal:
+        return ANSWER_REFUSED.finding(refreshed.refusal)
     if not refreshed.id_token:
         return REFRESHED_WITHOUT_ID_TOKEN.finding()
-    return _failure_of_access_token(read(refreshed.access_token), expected)
+    return _refused_id_token(read(refreshed.id_token), expected) or _failure_of_access_token(
+        read(refreshed.access_token), expected
+    )
 
 
 def _listed(values: Sequence[str]) -> str:

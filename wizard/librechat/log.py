@@ -16,6 +16,7 @@ from pathlib import Path
 
 from wizard.findings import Finding, Rule
 from wizard.language import Message
+from wizard.librechat.admission import DOMAIN_REFUSED, LACKS_ROLE
 from wizard.os_errors import reason_of
 from wizard.reading import load_json
 from wizard.rules import rule
@@ -72,27 +73,33 @@ class _Row:
     rule: Rule | None
 
 
-def _row(pattern: str, about: str, identifier: str | None) -> _Row:
-    return _Row(re.compile(pattern), about, rule(identifier) if identifier else None)
+def _row(pattern: str, about: str, broken: Rule | None) -> _Row:
+    return _Row(re.compile(pattern), about, broken)
 
 
 # The first that matches counts. `reason` is shown in place of the whole line.
 _ROWS = (
-    _row(r"Failed to start server: (?P<reason>.*)", "life", "LA580"),
+    _row(r"Failed to start server: (?P<reason>.*)", "life", DID_NOT_START),
     _row(r"Server listening (?:at|on) ", "life", None),
     _row(r"OpenID Connect configured successfully", "start", None),
-    _row(r"OpenID Connect configuration failed", "start", "LA582"),
-    _row(r"\[setOpenIDAuthTokens\] No refresh token available", "sign-in", "LA581"),
-    _row(r"Unable to verify authorization request state", "sign-in", "LA583"),
-    _row(r"server responded with an error in the response body", "sign-in", "LA584"),
-    _row(r"You must have .{1,200}? role to log in", "sign-in", "LA586"),
-    _row(r"[Ee]mail domain not allowed", "sign-in", "LA587"),
-    _row(r"was registered with \"?(?P<reason>\w+)\"? provider", "sign-in", "LA588"),
-    _row(r"User validation failed: email", "sign-in", "LA589"),
-    _row(r"Authentication failed after all strategies.*\binvalid signature", "sign-in", "LA590"),
-    _row(r"authorization response from the server is an error", "sign-in", "LA585"),
-    _row(r"Callback authentication failed (?!auth_failed)(?P<reason>.+)", "sign-in", "LA585"),
-    _row(r"Callback authentication failed", "sign-in", "LA591"),
+    _row(r"OpenID Connect configuration failed", "start", rule("LA582")),
+    _row(r"\[setOpenIDAuthTokens\] No refresh token available", "sign-in", NO_REFRESH_TOKEN),
+    _row(r"Unable to verify authorization request state", "sign-in", rule("LA583")),
+    _row(r"server responded with an error in the response body", "sign-in", rule("LA584")),
+    _row(r"You must have .{1,200}? role to log in", "sign-in", LACKS_ROLE),
+    _row(r"[Ee]mail domain not allowed", "sign-in", DOMAIN_REFUSED),
+    _row(r"was registered with \"?(?P<reason>\w+)\"? provider", "sign-in", rule("LA588")),
+    _row(r"User validation failed: email", "sign-in", rule("LA589")),
+    _row(
+        r"Authentication failed after all strategies.*\binvalid signature", "sign-in", rule("LA590")
+    ),
+    _row(
+        r"authorization response from the server is an error"
+        r"|Callback authentication failed (?!auth_failed)(?P<reason>.+)",
+        "sign-in",
+        rule("LA585"),
+    ),
+    _row(r"Callback authentication failed", "sign-in", UNKNOWN_ERROR),
     _row(r"\[openidStrategy\] login success", "sign-in", None),
 )
 # Lines that say more of an error than the one that follows them.
