@@ -105,8 +105,13 @@ def read_tokens(answer: Response) -> Tokens | OAuthError:
     body = answer.json_object() or {}
     texts = {name: value for name, value in body.items() if isinstance(value, str)}
     if answer.status == 200 and "access_token" in texts:
-        names = ("access_token", "id_token", "refresh_token", "scope")
-        return Tokens(*(texts.get(name, "") for name in names), refusal_of_answer(body))
+        return Tokens(
+            texts["access_token"],
+            texts.get("id_token", ""),
+            texts.get("refresh_token", ""),
+            texts.get("scope", ""),
+            refusal_of_answer(body),
+        )
     if error := texts.get("error"):
         return OAuthError(error, texts.get("error_description", ""))
     return OAuthError("", Message("HTTP {status} without tokens", status=answer.status))
