@@ -236,6 +236,7 @@ class Settings:
         audiences: API identifiers, of which LibreChat sends the first; empty without token reuse.
         reuse_tokens: whether LibreChat uses Auth0's tokens for its sessions.
         own_scope: the scope of an `.env`, None for the default.
+        callback_path: what LibreChat puts behind the public URL.
     """
 
     domain: str
@@ -245,6 +246,7 @@ class Settings:
     public_url: str
     reuse_tokens: bool = True
     own_scope: str | None = None
+    callback_path: str = CALLBACK_PATH
 
     @property
     def issuer(self) -> str:
@@ -267,7 +269,7 @@ class Settings:
     @property
     def callback_url(self) -> str:
         """The callback URL that LibreChat sends."""
-        return f"{self.public_url}{CALLBACK_PATH}"
+        return f"{self.public_url}{self.callback_path}"
 
     @property
     def urls(self) -> Urls:

@@ -289,6 +289,11 @@ class TestAccessToken:
         body = Client(demo).tokens(scope="openid read:chats write:chats openid")
         assert body["scope"] == "openid read:chats"
 
+    @pytest.mark.parametrize("space", ["\t", "\u00a0", "\n"])
+    def test_only_a_plain_space_separates_scopes(self, demo: Demo, space: str) -> None:
+        body = Client(demo).tokens(scope=f"openid  email{space}profile")
+        assert body["scope"] == "openid"
+
     def test_clock(self, demo: Demo) -> None:
         demo.tenant.clock = lambda: 1_000_000_000.0
         client = Client(demo)

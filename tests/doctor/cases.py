@@ -399,6 +399,8 @@ CASES = (
         {"DOMAIN_SERVER": "http://localhost:3080", "SESSION_COOKIE_SECURE": "true"},
         {"SESSION_COOKIE_SECURE": "true"},
     ),
+    _values("LA174", {"DOMAIN_SERVER": f"{PUBLIC_URL} "}, {"OPENID_BUTTON_LABEL": "Log\u00a0in "}),
+    _values("LA175", {"OPENID_USE_PKCE": " true"}, {"OPENID_SESSION_SECRET": " " + "e" * 64}),
     Case("LA172", subject(env(), version="0.7.9"), subject(env(), version="0.8.0-rc1")),
     _lines("LA180", "OPENID_REDIRECT_URI=/x", "OPENID_GENERATE_NONCE=true"),
     _lines("LA181", "DOMAIN_SEVER=https://x.com", "DOMAIN_OTHER=https://x.com"),

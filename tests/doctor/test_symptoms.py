@@ -97,7 +97,13 @@ SYMPTOMS: Mapping[str, tuple[Subject, set[str]]] = {
         subject(env(OPENID_REUSE_MAX_SESSION_AGE_MS="")),
         {"LA143"},
     ),
-    "401 on every call (11753)": (subject(env(), version="0.8.1"), {"LA146"}),
+    "401 on every call (11753)": (
+        subject(
+            env(DOMAIN_CLIENT="http://localhost:3080", DOMAIN_SERVER="http://localhost:3080"),
+            version="0.8.1",
+        ),
+        {"LA146"},
+    ),
     "refresh result is no longer available (15648)": (
         subject(env(), version="0.8.8-rc2"),
         {"LA146"},

@@ -328,7 +328,7 @@ class TokenEndpoint(tokens.TokenEndpoint):
         if (session.user_id, client_id, request.audience) not in self.tenant.user_grants:
             raise TenantError(403, "server_error", "Grant not found, cannot refresh access token")
         # An audience that is sent does not count: the refresh token is for the first one.
-        asked = form.get("scope", "").split()
+        asked = [word for word in form.get("scope", "").split(" ") if word]
         answer = self.tokens(
             family.grant, tuple(it for it in request.scope if not asked or it in asked)
         )

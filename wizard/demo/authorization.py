@@ -42,7 +42,8 @@ class Authorization:
         client_id = self._known_client(parameters)
         redirect_uri = self._allowed_callback(client_id, parameters)
         audience = self.audience(parameters)
-        scope = self.scope(client_id, audience, parameters.get("scope", "").split())
+        words = [word for word in parameters.get("scope", "").split(" ") if word]
+        scope = self.scope(client_id, audience, words)
         request = AuthorizationRequest(client_id, redirect_uri, audience, scope, parameters)
         if problem := self.problem(request):
             raise CallbackError(request, *problem)

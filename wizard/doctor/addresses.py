@@ -31,20 +31,20 @@ _PAGES = re.compile(r"/(oauth|login|api|c)(/|\Z)")
 
 def _domain_missing(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
-        if not subject.value(name):
+        if not subject.bare(name):
             yield subject.finding(DOMAIN_MISSING, name)
 
 
 def _domain_invalid(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
-        value = subject.value(name)
+        value = subject.bare(name)
         if value and not is_documented(value) and _host(value) is None:
             yield subject.finding(DOMAIN_INVALID, name)
 
 
 def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
-        value = subject.value(name)
+        value = subject.bare(name)
         if _host(value) and value.endswith("/") and not _path(value):
             mended = subject.without_secrets(value.rstrip("/"))
             fix = Message("Set {name}={value}.", name=name, value=mended)
@@ -53,19 +53,19 @@ def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
 
 def _domain_with_path(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
-        path = _path(subject.value(name))
+        path = _path(subject.bare(name))
         if path and not _PAGES.match(path):
             yield subject.finding(DOMAIN_WITH_PATH, name)
 
 
 def _domain_is_page(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
-        if _PAGES.match(_path(subject.value(name))):
+        if _PAGES.match(_path(subject.bare(name))):
             yield subject.finding(DOMAIN_IS_PAGE, name)
 
 
 def _domains_differ(subject: Subject) -> Iterator[Finding]:
-    client, server = (subject.value(name) for name in DOMAINS)
+    client, server = (subject.bare(name) for name in DOMAINS)
     if not (_host(client) and _host(server)):
         return
     # The development server has a port of its own.
@@ -76,8 +76,8 @@ def _domains_differ(subject: Subject) -> Iterator[Finding]:
 
 
 def _public_by_http(subject: Subject) -> Iterator[Finding]:
-    value = subject.value("DOMAIN_SERVER")
-    allows_plain = subject.value("SESSION_COOKIE_SECURE").lower() in {"true", "false"}
+    value = subject.bare("DOMAIN_SERVER")
+    allows_plain = subject.bare("SESSION_COOKIE_SECURE").lower() in {"true", "false"}
     if not value.lower().startswith("http://") or is_documented(value):
         return
     if not is_loopback(value) and (not allows_plain or subject.runs_before("0.8.6")):
@@ -85,14 +85,14 @@ def _public_by_http(subject: Subject) -> Iterator[Finding]:
 
 
 def _only_this_machine(subject: Subject) -> Iterator[Finding]:
-    value = subject.value("DOMAIN_SERVER")
+    value = subject.bare("DOMAIN_SERVER")
     if _host(value) and is_loopback(value):
         yield subject.finding(ONLY_THIS_MACHINE, "DOMAIN_SERVER")
 
 
 def _hsts_on_localhost(subject: Subject) -> Iterator[Finding]:
-    value = subject.value("DOMAIN_SERVER")
-    sends_it = subject.value("HSTS_ENABLED").lower() != "false"
+    value = subject.bare("DOMAIN_SERVER")
+    sends_it = subject.bare("HSTS_ENABLED").lower() != "false"
     if value.lower().startswith("https://") and is_loopback(value) and sends_it:
         # Older versions send no such header.
         if subject.runs_before("0.8.8-rc2"):
@@ -102,16 +102,16 @@ def _hsts_on_localhost(subject: Subject) -> Iterator[Finding]:
 
 def _secure_cookie_by_http(subject: Subject) -> Iterator[Finding]:
     name = "SESSION_COOKIE_SECURE"
-    if subject.is_on(name) and subject.value("DOMAIN_SERVER").lower().startswith("http://"):
+    if subject.is_on(name) and subject.bare("DOMAIN_SERVER").lower().startswith("http://"):
         yield subject.finding(SECURE_COOKIE_BY_HTTP, name)
 
 
 def _other_domain(subject: Subject, finding: Finding) -> Edits:
     """The address of the one that is right, for the other."""
     good = [
-        subject.value(name)
+        subject.bare(name)
         for name in DOMAINS
-        if name != finding.variable and _is_good(subject.value(name))
+        if name != finding.variable and _is_good(subject.bare(name))
     ]
     return {finding.variable: good[0]} if good and finding.variable else {}
 
@@ -121,15 +121,15 @@ def _public_of_both(subject: Subject, _: Finding) -> Edits:
     public = {
         value
         for name in DOMAINS
-        if _is_good(value := subject.value(name)) and not is_loopback(value)
+        if _is_good(value := subject.bare(name)) and not is_loopback(value)
     }
-    other_is_local = any(is_loopback(subject.value(name)) for name in DOMAINS)
+    other_is_local = any(is_loopback(subject.bare(name)) for name in DOMAINS)
     return dict.fromkeys(DOMAINS, public.pop()) if len(public) == 1 and other_is_local else {}
 
 
 def _with_scheme(subject: Subject, finding: Finding) -> Edits:
     name = finding.variable or ""
-    value = subject.value(name)
+    value = subject.bare(name)
     try:
         mended = parse_public_url(value)
     except InvalidValue:
@@ -140,7 +140,7 @@ def _with_scheme(subject: Subject, finding: Finding) -> Edits:
 
 def _origin_alone(subject: Subject, finding: Finding) -> Edits:
     name = finding.variable or ""
-    return {name: _origin(subject.value(name))}
+    return {name: _origin(subject.bare(name))}
 
 
 def _is_good(value: str) -> bool:

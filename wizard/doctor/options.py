@@ -46,7 +46,7 @@ _OTHER_SWITCHES = frozenset({"HSTS_ENABLED", "MEILI_NO_ANALYTICS", "ALLOW_SOCIAL
 
 def _session_secret_weak(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_SESSION_SECRET"
-    value = subject.value(name)
+    value = subject.bare(name)
     if value and not is_good_session_secret(value, subject.values):
         reason = _why_weak(value, subject)
         detail = Message("{seen} ({reason})", seen=subject.seen(name), reason=reason)
@@ -57,7 +57,7 @@ def _why_weak(value: str, subject: Subject) -> Message:
     twins = [
         name
         for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "CREDS_KEY", "CREDS_IV")
-        if subject.value(name) == value
+        if subject.bare(name) == value
     ]
     if twins:
         return Message("the same as {name}", name=twins[0])
@@ -92,38 +92,38 @@ def _no_boolean(subject: Subject) -> Iterator[Finding]:
     for name, variable in VARIABLES.items():
         if variable.format is not Format.BOOLEAN or name in _OTHER_SWITCHES:
             continue
-        if subject.value(name).lower() not in {"", "true", "false"}:
+        if subject.bare(name).lower() not in {"", "true", "false"}:
             fix = Message("Write {name}=true or {name}=false.", name=name)
             yield subject.finding(NO_BOOLEAN, name, fix=fix)
 
 
 def _bad_token_kind(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_REQUIRED_ROLE_TOKEN_KIND"
-    kind = subject.value(name)
-    if subject.value("OPENID_REQUIRED_ROLE") and kind and kind not in _TOKEN_KINDS:
+    kind = subject.bare(name)
+    if subject.bare("OPENID_REQUIRED_ROLE") and kind and kind not in _TOKEN_KINDS:
         yield subject.finding(BAD_TOKEN_KIND, name)
 
 
 def _role_incomplete(subject: Subject) -> Iterator[Finding]:
     for role in _ROLES:
-        if not subject.value(role):
+        if not subject.bare(role):
             continue
         for name in (f"{role}_PARAMETER_PATH", f"{role}_TOKEN_KIND"):
-            if not subject.value(name):
+            if not subject.bare(name):
                 yield subject.finding(ROLE_INCOMPLETE, name)
 
 
 def _role_in_opaque_token(subject: Subject) -> Iterator[Finding]:
-    if subject.value("OPENID_AUDIENCE"):
+    if subject.bare("OPENID_AUDIENCE"):
         return
     for role in _ROLES:
         name = f"{role}_TOKEN_KIND"
-        if subject.value(role) and subject.value(name) == "access":
+        if subject.bare(role) and subject.bare(name) == "access":
             yield subject.finding(ROLE_IN_OPAQUE_TOKEN, name)
 
 
 def _other_provider(subject: Subject) -> Iterator[Finding]:
-    host = host_of(subject.value("OPENID_ISSUER"))
+    host = host_of(subject.bare("OPENID_ISSUER"))
     if "microsoftonline" in host or "windows.net" in host:
         return
     for name in _ENTRA_SWITCHES:
@@ -140,7 +140,7 @@ def _logout_stays(subject: Subject) -> Iterator[Finding]:
 
 def _logout_target(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_POST_LOGOUT_REDIRECT_URI"
-    value = subject.value(name)
+    value = subject.bare(name)
     if value and not re.match(r"https?://[^/\s]+", value):
         yield subject.finding(LOGOUT_TARGET, name)
 
@@ -156,7 +156,7 @@ def _debug_left_on(subject: Subject) -> Iterator[Finding]:
 
 def _saml_hidden(subject: Subject) -> Iterator[Finding]:
     names = ("SAML_ENTRY_POINT", "SAML_ISSUER", "SAML_CERT", "SAML_SESSION_SECRET")
-    if has_sign_in(subject.values) and all(subject.value(name) for name in names):
+    if has_sign_in(subject.values) and all(subject.bare(name) for name in names):
         yield subject.finding(SAML_HIDDEN, "SAML_ISSUER")
 
 

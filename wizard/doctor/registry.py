@@ -11,7 +11,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from wizard.doctor import addresses, credentials, deployment, options, sign_in, tokens, writing
+from wizard.doctor import (
+    addresses,
+    characters,
+    credentials,
+    deployment,
+    options,
+    sign_in,
+    tokens,
+    writing,
+)
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.findings import Failure, Finding
@@ -37,6 +46,7 @@ def _on_instance(judge: InstanceJudge) -> Callable[[Subject], Iterator[Finding]]
 
 FILE_CHECKS: tuple[Check, ...] = (
     *writing.CHECKS,
+    *characters.CHECKS,
     *sign_in.CHECKS,
     *addresses.CHECKS,
     *tokens.CHECKS,

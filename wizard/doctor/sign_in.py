@@ -67,13 +67,13 @@ def _social_login_off(subject: Subject) -> Iterator[Finding]:
 
 def _required_missing(subject: Subject) -> Iterator[Finding]:
     for name in ("OPENID_ISSUER", "OPENID_CLIENT_ID", "OPENID_SESSION_SECRET"):
-        if not subject.value(name):
+        if not subject.bare(name):
             yield subject.finding(REQUIRED_MISSING, name)
 
 
 def _secret_missing(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_CLIENT_SECRET"
-    if not subject.value(name) and not subject.is_on("OPENID_USE_PKCE"):
+    if not subject.bare(name) and not subject.is_on("OPENID_USE_PKCE"):
         yield subject.finding(SECRET_MISSING, name)
 
 
@@ -83,34 +83,34 @@ def _secretless_too_new(subject: Subject) -> Iterator[Finding]:
 
 
 def _callback_missing(subject: Subject) -> Iterator[Finding]:
-    if not subject.value("OPENID_CALLBACK_URL"):
+    if not subject.bare("OPENID_CALLBACK_URL"):
         yield subject.finding(CALLBACK_MISSING, "OPENID_CALLBACK_URL")
 
 
 def _callback_is_url(subject: Subject) -> Iterator[Finding]:
-    if "://" in subject.value("OPENID_CALLBACK_URL"):
+    if "://" in subject.bare("OPENID_CALLBACK_URL"):
         yield subject.finding(CALLBACK_IS_URL, "OPENID_CALLBACK_URL")
 
 
 def _callback_wrong(subject: Subject) -> Iterator[Finding]:
-    value = subject.value("OPENID_CALLBACK_URL")
+    value = subject.bare("OPENID_CALLBACK_URL")
     if value and "://" not in value and value != CALLBACK_PATH:
         yield subject.finding(CALLBACK_WRONG, "OPENID_CALLBACK_URL")
 
 
 def _issuer_without_scheme(subject: Subject) -> Iterator[Finding]:
-    value = subject.value("OPENID_ISSUER")
+    value = subject.bare("OPENID_ISSUER")
     if value and "://" not in value and not is_documented(value) and not _issuer_trouble(value):
         yield subject.finding(ISSUER_WITHOUT_SCHEME, "OPENID_ISSUER")
 
 
 def _issuer_by_http(subject: Subject) -> Iterator[Finding]:
-    if subject.value("OPENID_ISSUER").lower().startswith("http://"):
+    if subject.bare("OPENID_ISSUER").lower().startswith("http://"):
         yield subject.finding(ISSUER_BY_HTTP, "OPENID_ISSUER")
 
 
 def _issuer_with_path(subject: Subject) -> Iterator[Finding]:
-    value = issuer_without_path(subject.value("OPENID_ISSUER"))
+    value = issuer_without_path(subject.bare("OPENID_ISSUER"))
     if _issuer_trouble(value) or not value.lower().startswith("https://"):
         return
     parts = urlsplit(value)
@@ -122,7 +122,7 @@ def _issuer_with_path(subject: Subject) -> Iterator[Finding]:
 
 def _issuer_invalid(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_ISSUER"
-    value = subject.value(name)
+    value = subject.bare(name)
     if not value or value.lower().startswith("http://") or is_documented(value):
         return
     if trouble := _issuer_trouble(value):
@@ -148,8 +148,9 @@ def fresh_session_secret(_: Subject, __: Finding) -> Edits:
 
 def _placeholder(subject: Subject) -> Iterator[Finding]:
     for name in NEEDED:
-        value = subject.value(name)
-        if value and is_documented(value):
+        value = subject.bare(name)
+        is_scope = name == "OPENID_SCOPE" and "openid" in value.lower()  # a JSON list of words
+        if value and is_documented(value) and not is_scope:
             yield subject.finding(PLACEHOLDER, name)
 
 
@@ -159,7 +160,7 @@ def is_documented(value: str) -> bool:
 
 
 def _swapped(subject: Subject) -> Iterator[Finding]:
-    client_id, secret = subject.value("OPENID_CLIENT_ID"), subject.value("OPENID_CLIENT_SECRET")
+    client_id, secret = subject.bare("OPENID_CLIENT_ID"), subject.bare("OPENID_CLIENT_SECRET")
     if looks_like_client_secret(client_id) and _CLIENT_ID.fullmatch(secret):
         yield SWAPPED.finding(
             Message("OPENID_CLIENT_ID has a secret's 64 characters, the secret a Client ID's 32."),
@@ -173,31 +174,28 @@ def _is_swapped(subject: Subject) -> bool:
 
 def _client_id_invalid(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_CLIENT_ID"
-    value = subject.values.get(name, "")
-    if not value.strip() or is_documented(value) or _is_swapped(subject):
+    value = subject.bare(name)
+    if not value or is_documented(value) or _is_swapped(subject):
         return
     try:
-        if parse_client_id(value) == value:
-            return
-        # LibreChat trims the secret, yet not the Client ID.
-        reason: str = Message("LibreChat sends it with the space around it.")
+        parse_client_id(value)
     except InvalidValue as invalid:
-        reason = invalid.reason
-    yield subject.finding(CLIENT_ID_INVALID, name, subject.seen_with(name, reason))
+        detail = subject.seen_with(name, invalid.reason)
+        yield subject.finding(CLIENT_ID_INVALID, name, detail)
 
 
 def _secret_invalid(subject: Subject) -> Iterator[Finding]:
-    value = subject.value("OPENID_CLIENT_SECRET")
+    value = subject.bare("OPENID_CLIENT_SECRET")
     if not value or (is_documented(value) and not is_mask(value)) or _is_swapped(subject):
         return
     try:
-        parse_client_secret(value, client_id=subject.value("OPENID_CLIENT_ID"))
+        parse_client_secret(value, client_id=subject.bare("OPENID_CLIENT_ID"))
     except InvalidValue as invalid:
         yield SECRET_INVALID.finding(invalid.reason, variable="OPENID_CLIENT_SECRET")
 
 
 def _issuer_edit(subject: Subject, _: Finding) -> Edits:
-    bare = re.sub(r"^https?://", "", subject.value("OPENID_ISSUER"), flags=re.IGNORECASE)
+    bare = re.sub(r"^https?://", "", subject.bare("OPENID_ISSUER"), flags=re.IGNORECASE)
     if _issuer_trouble(bare):
         return {}
     domain = parse_domain(bare)
@@ -208,14 +206,6 @@ def _issuer_edit(subject: Subject, _: Finding) -> Edits:
 
 def _set(name: str, value: str) -> Callable[[Subject, Finding], Edits]:
     return lambda _, __: {name: value}
-
-
-def _trimmed_client_id(subject: Subject, _: Finding) -> Edits:
-    value = subject.values.get("OPENID_CLIENT_ID", "")
-    try:
-        return {"OPENID_CLIENT_ID": parse_client_id(value)} if value != value.strip() else {}
-    except InvalidValue:
-        return {}
 
 
 def _session_secret_if_missing(subject: Subject, finding: Finding) -> Edits:
@@ -235,7 +225,7 @@ CHECKS = (
     Check(ISSUER_WITHOUT_SCHEME, _issuer_without_scheme, _issuer_edit),
     Check(ISSUER_BY_HTTP, _issuer_by_http, _issuer_edit),
     Check(ISSUER_WITH_PATH, _issuer_with_path, _issuer_edit),
-    Check(CLIENT_ID_INVALID, _client_id_invalid, _trimmed_client_id),
+    Check(CLIENT_ID_INVALID, _client_id_invalid),
     Check(SECRET_MISSING, _secret_missing),
     Check(SECRET_INVALID, _secret_invalid),
     Check(SECRETLESS_TOO_NEW, _secretless_too_new),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from wizard.findings import Finding, Rule
 from wizard.known import known_in
 from wizard.language import Message, joined
 from wizard.librechat.access import Access
+from wizard.librechat.characters import SPACES, URL_SPACES, visible
 from wizard.librechat.checkout import look_at, text_of
 from wizard.librechat.containers import YAML_TARGET
 from wizard.librechat.deployment import YAML_FILE, Deployment, Handed, read_deployment
@@ -83,8 +84,12 @@ class Subject:
         return {assignment.name: assignment for assignment in self.file.assignments}
 
     def value(self, name: str) -> str:
-        """What LibreChat reads of that name, "" for nothing; surrounding space is gone."""
-        return self.values.get(name, "").strip()
+        """What LibreChat reads of that name, every character of it; "" for nothing."""
+        return self.values.get(name, "")
+
+    def bare(self, name: str) -> str:
+        """The value without what nobody sees in it, which has a rule of its own: LA174."""
+        return visible(self.value(name))
 
     def is_on(self, name: str) -> bool:
         """Return whether LibreChat takes the switch for on."""
@@ -105,9 +110,22 @@ class Subject:
             return ()
 
     @property
+    def sent_audiences(self) -> tuple[str, ...]:
+        """The API identifiers as LibreChat sends them: before 0.8.7 a list is one of them."""
+        value = self.value("OPENID_AUDIENCE")
+        is_one = value and self.runs_before("0.8.7") and is_read("OPENID_AUDIENCE", self.version)
+        return (value,) if is_one else self.audiences
+
+    @property
+    def sent_secret(self) -> str:
+        """The client secret as LibreChat sends it: it trims it from 0.8.6 on."""
+        secret = self.value("OPENID_CLIENT_SECRET")
+        return secret if self.runs_before("0.8.6") else secret.strip(SPACES)
+
+    @property
     def scopes(self) -> frozenset[str]:
-        """The words of the scope."""
-        return frozenset(self.value("OPENID_SCOPE").split())
+        """The words of the scope, as Auth0 tells them apart: by U+0020 alone (RFC 6749, 3.3)."""
+        return frozenset(filter(None, self.value("OPENID_SCOPE").split(" ")))
 
     @property
     def version(self) -> str:
@@ -132,8 +150,8 @@ class Subject:
             self.version,
             self.reuses_tokens,
             self.audiences,
-            bool(self.value("OPENID_CLIENT_SECRET")),
-            self.value("DOMAIN_SERVER"),
+            bool(self.sent_secret),
+            self.bare("DOMAIN_SERVER"),
             self.runner.because,
         )
 
@@ -215,18 +233,26 @@ def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Pr
 
 
 def settings_of(subject: Subject) -> Settings | None:
-    """Return what LibreChat uses at the tenant, None while a value is invalid."""
-    secret = subject.value("OPENID_CLIENT_SECRET")
-    server = subject.value("DOMAIN_SERVER")
-    issuer = issuer_without_path(subject.value("OPENID_ISSUER"))
-    known = replace(known_in({**subject.values, "OPENID_ISSUER": issuer}), public_url=server)
-    are_urls = _ORIGIN.fullmatch(issuer) and _ORIGIN.fullmatch(server)
+    """Return what LibreChat asks the tenant, None while a value is invalid.
+
+    A value with an invisible character is sent with it, as LibreChat sends it.
+    """
+    issuer = issuer_without_path(subject.value("OPENID_ISSUER").strip(URL_SPACES))
+    secret = subject.sent_secret
+    seen = {name: visible(value) for name, value in subject.values.items()}
+    known = known_in({**seen, "OPENID_ISSUER": issuer})
+    are_urls = _ORIGIN.fullmatch(issuer) and _ORIGIN.fullmatch(subject.bare("DOMAIN_SERVER"))
     if not (are_urls and known.domain and known.client_id) or (secret and not known.client_secret):
         return None
-    return replace(
-        known.settings(reuse_tokens=subject.reuses_tokens),
-        audiences=known.audiences or (),
+    return Settings(
+        domain=known.domain,
+        client_id=subject.value("OPENID_CLIENT_ID"),
+        client_secret=secret or None,
+        audiences=subject.sent_audiences,
+        public_url=subject.value("DOMAIN_SERVER"),
+        reuse_tokens=subject.reuses_tokens,
         own_scope=subject.value("OPENID_SCOPE") or None,
+        callback_path=subject.value("OPENID_CALLBACK_URL"),
     )
 
 

@@ -11,6 +11,7 @@ from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule
 from wizard.language import Message
 from wizard.librechat import version_gates
+from wizard.librechat.characters import name_of, visible
 from wizard.rules import rule
 from wizard.settings import (
     InvalidValue,
@@ -26,37 +27,44 @@ SCOPE_WITHOUT_OPENID = rule("LA117")
 SCOPE_WITHOUT_EMAIL = rule("LA118")
 SCOPE_WITHOUT_OFFLINE_ACCESS = rule("LA119")
 SCOPE_WITHOUT_PROFILE = rule("LA120")
-SCOPE_WITH_COMMAS = rule("LA121")
+SCOPE_MISJOINED = rule("LA121")
 PASSWORD_BESIDE_REUSE = rule("LA137")
 SESSION_AGE = rule("LA143")
 
 
+_MISJOINED = re.compile(
+    r"(?:^|[,;+\s])openid[,;+]|[,;+]openid\b|[\"'\[{(]openid\b|\bopenid[\"'\]})]", re.IGNORECASE
+)
+_SCOPE_WORD = re.compile(r"(?:(?![,;+\s\"'\[\]{}()])[!-~])+")
+_OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+
+
 def _scope_missing(subject: Subject) -> Iterator[Finding]:
-    if not subject.value("OPENID_SCOPE"):
+    if not subject.bare("OPENID_SCOPE"):
         fix = Message("Set OPENID_SCOPE='{scope}'.", scope=" ".join(_whole_scope(subject)))
         yield subject.finding(SCOPE_MISSING, "OPENID_SCOPE", fix=fix)
 
 
 def _audience_missing(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_AUDIENCE"
-    if subject.reuses_tokens and not subject.value(name) and not subject.runs_before("0.8.3"):
+    if subject.reuses_tokens and not subject.bare(name) and not subject.runs_before("0.8.3"):
         yield subject.finding(AUDIENCE_MISSING, name)
 
 
 def _audience_invalid(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_AUDIENCE"
-    value = subject.value(name)
+    value = subject.bare(name)
     if not value or is_documented(value):
         return
     try:
-        parse_audiences(value, domain=host_of(subject.value("OPENID_ISSUER")))
+        parse_audiences(value, domain=host_of(subject.bare("OPENID_ISSUER")))
     except InvalidValue as invalid:
         detail = subject.seen_with(name, invalid.reason)
         yield subject.finding(AUDIENCE_INVALID, name, detail)
 
 
 def _refresh_audience_differs(subject: Subject) -> Iterator[Finding]:
-    value = subject.value("OPENID_REFRESH_AUDIENCE")
+    value = subject.bare("OPENID_REFRESH_AUDIENCE")
     if subject.reuses_tokens and subject.audiences and value not in {"", subject.audiences[0]}:
         yield subject.finding(REFRESH_AUDIENCE_DIFFERS, "OPENID_REFRESH_AUDIENCE")
 
@@ -69,27 +77,40 @@ def _lacks(rule: Rule, word: str) -> Callable[[Subject], Iterator[Finding]]:
     def judge(subject: Subject) -> Iterator[Finding]:
         is_needed = {
             "offline_access": subject.reuses_tokens,
-            "email": not subject.value("OPENID_EMAIL_CLAIM"),
+            "email": not subject.bare("OPENID_EMAIL_CLAIM"),
         }.get(word, True)
-        readable = subject.scopes and not _scope_is_glued(subject)
+        readable = subject.scopes and not is_misjoined(subject.value("OPENID_SCOPE"))
         if readable and is_needed and word not in subject.scopes:
             yield subject.finding(rule, "OPENID_SCOPE")
 
     return judge
 
 
-def _scope_with_commas(subject: Subject) -> Iterator[Finding]:
-    if _scope_is_glued(subject):
-        yield subject.finding(SCOPE_WITH_COMMAS, "OPENID_SCOPE")
+def _scope_misjoined(subject: Subject) -> Iterator[Finding]:
+    name = "OPENID_SCOPE"
+    value = subject.value(name)
+    if not is_misjoined(value):
+        return
+    odd = [name_of(each) for each in dict.fromkeys(value) if each != " " and not visible(each)]
+    detail = Message("{seen} ({characters})", seen=subject.seen(name), characters=", ".join(odd))
+    yield subject.finding(SCOPE_MISJOINED, name, detail if odd else "")
 
 
-def _scope_is_glued(subject: Subject) -> bool:
-    glued = re.search(r"(?:^|[,;+\s])openid[,;+]|[,;+]openid\b", subject.value("OPENID_SCOPE"))
-    return glued is not None
+def is_misjoined(scope: str) -> bool:
+    """Whether something but U+0020 is between the words; a comma within one is its own."""
+    has_odd = any(each != " " and not visible(each) for each in scope)
+    return has_odd or _MISJOINED.search(scope) is not None
 
 
 def _whole_scope(subject: Subject) -> list[str]:
-    words = [word for word in re.split(r"[,;+\s]+", subject.value("OPENID_SCOPE")) if word]
+    """Every word of the scope, and those that are missing.
+
+    OpenID's own are in small letters: Auth0 leaves out what it does not know.
+    """
+    value = subject.value("OPENID_SCOPE")
+    found = _SCOPE_WORD.findall(value) if is_misjoined(value) else value.split(" ")
+    known = {word: word.lower() for word in found if word.lower() in _OPENID_SCOPES}
+    words = list(dict.fromkeys(known.get(word, word) for word in found if word))
     needed = ["openid", "profile", "email"]
     if subject.reuses_tokens:
         needed.append("offline_access")
@@ -102,19 +123,19 @@ def _mended_scope(subject: Subject, _: Finding) -> Edits:
 
 def _password_beside_reuse(subject: Subject) -> Iterator[Finding]:
     name = "ALLOW_EMAIL_LOGIN"
-    if subject.reuses_tokens and subject.value(name).lower() in {"", "true"}:
+    if subject.reuses_tokens and subject.bare(name).lower() in {"", "true"}:
         yield subject.finding(PASSWORD_BESIDE_REUSE, name)
 
 
 def _session_age(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_REUSE_MAX_SESSION_AGE_MS"
-    if subject.reuses_tokens and not subject.value(name) and not subject.is_on("USE_REDIS"):
+    if subject.reuses_tokens and not subject.bare(name) and not subject.is_on("USE_REDIS"):
         yield subject.finding(SESSION_AGE, name)
 
 
 CHECKS = (
     Check(SCOPE_MISSING, _scope_missing, _mended_scope),
-    Check(SCOPE_WITH_COMMAS, _scope_with_commas, _mended_scope),
+    Check(SCOPE_MISJOINED, _scope_misjoined, _mended_scope),
     Check(SCOPE_WITHOUT_OPENID, _lacks(SCOPE_WITHOUT_OPENID, "openid"), _mended_scope),
     Check(SCOPE_WITHOUT_EMAIL, _lacks(SCOPE_WITHOUT_EMAIL, "email"), _mended_scope),
     Check(

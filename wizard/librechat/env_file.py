@@ -16,6 +16,7 @@ from functools import cached_property
 
 from wizard.findings import Failure, Finding
 from wizard.language import Message, sentences
+from wizard.librechat.characters import SPACES
 from wizard.librechat.variables import VARIABLES
 from wizard.rules import rule
 
@@ -24,12 +25,7 @@ CONFUSING_FILE = rule("LA011")
 NOT_TEXT = rule("LA012")
 SPANS_LINES = rule("LA016")
 
-# JavaScript's white space and line ends, which are neither Python's nor ASCII's.
-_SPACES = (
-    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-_S = f"[{_SPACES}]"
+_S = f"[{SPACES}]"
 _END = r"\n\r\u2028\u2029"
 _QUOTES = frozenset("'\"`")
 _BLANK = re.compile(f"{_S}*+")
@@ -284,12 +280,12 @@ def _closing_quote(text: str, opening: int) -> int | None:
 
 def _assignment(text: str, found: re.Match[str], start: int, end: int) -> Assignment:
     written = text[start:end]
-    raw = written.strip(_SPACES)
+    raw = written.strip(SPACES)
     behind_space = _end_of(_SPACES_BEHIND, text, end)
     if raw:
-        end = start + len(written.rstrip(_SPACES))
+        end = start + len(written.rstrip(SPACES))
     else:
-        end = found.start() + len(found[0].rstrip(_SPACES))
+        end = found.start() + len(found[0].rstrip(SPACES))
     comment = _INLINE_COMMENT.match(text, end)
     glued = comment is not None and _is_glued(raw, comment["space"])
     if comment and glued and raw and raw[0] not in _QUOTES and not comment["space"]:
@@ -379,7 +375,7 @@ def _uncommented(file: EnvFile, idle: re.Match[str], name: str, value: str) -> _
     written = idle["assignment"]
     old = next(_scan(written), None)
     found = _INLINE_COMMENT.match(written, old.end) if old else None
-    comment = f" {found[0].strip(_SPACES)}" if found else ""
+    comment = f" {found[0].strip(SPACES)}" if found else ""
     behind = idle.start("assignment") + old.end if old and found else idle.end()
     after = _line(name, value, file.text, behind)
     text = f"{idle['lead']}{idle['export'] or ''}{after}{comment}"

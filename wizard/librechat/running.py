@@ -22,6 +22,7 @@ from wizard.http import (
     Trouble,
 )
 from wizard.language import Message, sentences
+from wizard.librechat.characters import SPACES, URL_SPACES
 from wizard.librechat.variables import is_enabled
 from wizard.rules import rule
 from wizard.settings import host_of, is_loopback
@@ -162,7 +163,7 @@ def judge_instance(instance: Instance, values: Mapping[str, str]) -> tuple[Findi
 
 def expects_secure_cookie(values: Mapping[str, str]) -> bool:
     """Whether LibreChat in production marks its cookies Secure (`shouldUseSecureCookie`)."""
-    setting = values.get("SESSION_COOKIE_SECURE", "").strip().lower()
+    setting = values.get("SESSION_COOKIE_SECURE", "").strip(SPACES).lower()
     if setting in {"true", "false"}:
         return setting == "true"
     return not is_loopback(values.get("DOMAIN_SERVER", ""))
@@ -171,7 +172,7 @@ def expects_secure_cookie(values: Mapping[str, str]) -> bool:
 def has_sign_in(values: Mapping[str, str]) -> bool:
     """Whether LibreChat would show the button (api/server/routes/config.js, isOpenIdEnabled)."""
     needed = ("OPENID_CLIENT_ID", "OPENID_ISSUER", "OPENID_SESSION_SECRET")
-    has_secret = bool(values.get("OPENID_CLIENT_SECRET", "").strip())
+    has_secret = bool(values.get("OPENID_CLIENT_SECRET", "").strip(SPACES))
     return (
         is_enabled(values, "ALLOW_SOCIAL_LOGIN")
         and all(values.get(name) for name in needed)
@@ -247,7 +248,7 @@ def _running_values(instance: Instance, values: Mapping[str, str]) -> Iterator[t
     redirect_uri = sent.get("redirect_uri", "")
     if redirect_uri.startswith(server):
         yield "OPENID_CALLBACK_URL", redirect_uri.removeprefix(server)
-    yield "OPENID_SCOPE", " ".join(sorted(sent.get("scope", "").split()))
+    yield "OPENID_SCOPE", _words(sent.get("scope", ""))
     yield "OPENID_AUDIENCE", sent.get("audience", "")
     location = instance.sign_in.response.location if instance.sign_in.response else ""
     issuer = host_of(values.get("OPENID_ISSUER", ""))
@@ -257,16 +258,21 @@ def _running_values(instance: Instance, values: Mapping[str, str]) -> Iterator[t
 
 
 def _expected(name: str, values: Mapping[str, str]) -> str:
-    value = values.get(name, "").strip()
+    value = values.get(name, "")
     match name:
         case "OPENID_SCOPE":
-            return " ".join(sorted(value.split()))
+            return _words(value)
         case "OPENID_AUDIENCE":
-            return next((part.strip() for part in value.split(",") if part.strip()), "")
+            return next(filter(None, (part.strip(SPACES) for part in value.split(","))), "")
         case "OPENID_ISSUER":
-            return host_of(value)
+            return host_of(value.strip(URL_SPACES))
         case _:
             return value
+
+
+def _words(scope: str) -> str:
+    """The scope in one order, as Auth0 takes it apart: RFC 6749, 3.3."""
+    return " ".join(sorted(filter(None, scope.split(" "))))
 
 
 def _other_looks(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from wizard.language import Message
+from wizard.librechat.characters import SPACES
 from wizard.librechat.versions import is_older
 from wizard.resources import resource
 from wizard.settings import SESSION_SECRET_MIN_LENGTH
@@ -184,7 +185,7 @@ def is_enabled(values: Mapping[str, str], name: str) -> bool:
 
     Source: packages/api/src/utils/common.ts
     """
-    return values.get(name, "").strip().lower() == "true"
+    return values.get(name, "").lower().strip(SPACES) == "true"
 
 
 def is_known(name: str) -> bool:
