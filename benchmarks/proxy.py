@@ -10,7 +10,6 @@ and backwards, so that noise of the machine hits all alike. Medians, and ratios 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import os
 import re
@@ -132,13 +131,14 @@ def running(command: Sequence[str], port: int, folder: Path) -> Iterator[subproc
         process.wait(10)
 
 
-async def serve_local(upstream: int, port: int, certificate: Path) -> None:
+def serve_local(upstream: int, port: int, certificate: Path) -> None:
     from wizard.loopback import listeners
     from wizard.tunnels.proxy import Proxy
 
     authority = Authority(certificate, certificate, mkcert=False)
-    await Proxy(upstream, authority.server_context(), listeners(port)).start()
-    await asyncio.Event().wait()
+    proxy = Proxy(upstream, authority.server_context(), listeners(port))
+    proxy.begin()
+    proxy.ended.wait()
 
 
 def wrk(url: str, connections: int, seconds: int, *headers: str) -> tuple[float, float]:
@@ -295,7 +295,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.serve:
         upstream, port, certificate = options.serve
-        asyncio.run(serve_local(int(upstream), int(port), Path(certificate)))
+        serve_local(int(upstream), int(port), Path(certificate))
         return
     missing = [name for name in ("wrk", "curl", "node") if shutil.which(name) is None]
     if missing:

@@ -93,16 +93,13 @@ def running_proxy(
     upstream_port: int, authority: Authority, language: Language | None = None
 ) -> Iterator[RunningProxy]:
     answered: list[TunnelEvent] = []
-    with event_loop() as loop:
-        context = authority.server_context()
-        proxy = Proxy(
-            upstream_port, context, listeners(0), on_event=answered.append, language=language
-        )
-        asyncio.run_coroutine_threadsafe(proxy.start(), loop).result(10)
-        try:
-            yield RunningProxy(proxy.port, authority, answered)
-        finally:
-            asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result(10)
+    context = authority.server_context()
+    proxy = Proxy(upstream_port, context, listeners(0), on_event=answered.append, language=language)
+    proxy.begin()
+    try:
+        yield RunningProxy(proxy.port, authority, answered)
+    finally:
+        proxy.end()
 
 
 def read_to_end(connection: ssl.SSLSocket) -> bytes:

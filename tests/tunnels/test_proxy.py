@@ -417,20 +417,17 @@ def test_a_slow_librechat_slows_the_client(proxy: RunningProxy, upstream: Upstre
 
 
 PROXY_PROCESS = """
-import asyncio, sys
+import sys
 from pathlib import Path
 from wizard.tunnels.certificates import Authority
 from wizard.loopback import listeners
 from wizard.tunnels.proxy import Proxy
 
-async def main() -> None:
-    ca, leaf, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    proxy = Proxy(port, Authority(ca, leaf, mkcert=False).server_context(), listeners(0))
-    await proxy.start()
-    print(proxy.port, flush=True)
-    await asyncio.Event().wait()
-
-asyncio.run(main())
+ca, leaf, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+proxy = Proxy(port, Authority(ca, leaf, mkcert=False).server_context(), listeners(0))
+proxy.begin()
+print(proxy.port, flush=True)
+proxy.ended.wait()
 """
 
 

@@ -140,11 +140,7 @@ def _as_it_is(url: str, ports: Ports) -> OpenTunnel:
 
 
 def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:
-    """Return the name if it is empty, a provider's or, unless `tunnels_only`, `none`.
-
-    Raises:
-        Failure: LA006.
-    """
+    """Return a name that is empty, a provider's or, unless `tunnels_only`, `none`; raise LA006."""
     names = (*PROVIDER_MODULES, *(() if tunnels_only else (NO_TUNNEL,)))
     if name and name not in names:
         raise NO_SUCH_TUNNEL.failure(

@@ -148,11 +148,7 @@ class Tunnel(ABC):
 
     @abstractmethod
     def open(self) -> str:
-        """Open and return the public URL: `https://`, no path, no trailing slash.
-
-        Raises:
-            Failure: with exit code TUNNEL.
-        """
+        """Open and return the URL (`https://`, no path or trailing slash), or raise Failure."""
 
     @abstractmethod
     def close(self) -> None:
@@ -200,11 +196,7 @@ class Provider:
 
 
 def provider(name: str) -> Provider:
-    """Return the provider of that name; its module is imported only now.
-
-    Raises:
-        KeyError: there is none.
-    """
+    """Import and return the provider of that name, or raise KeyError."""
     return cast(Provider, import_module(PROVIDER_MODULES[name]).PROVIDER)
 
 

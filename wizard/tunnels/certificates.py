@@ -70,11 +70,7 @@ class Authority:
     mkcert: bool
 
     def server_context(self) -> ssl.SSLContext:
-        """Return the TLS context of an HTTP/1.1 server.
-
-        Raises:
-            Failure: the certificate cannot be read.
-        """
+        """Return the TLS context of an HTTP/1.1 server, or raise LA330."""
         import ssl
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -84,11 +80,7 @@ class Authority:
         return context
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Load the current certificate, for new connections.
-
-        Raises:
-            Failure: it cannot be read.
-        """
+        """Load the current certificate for new connections, or raise LA330."""
         try:
             context.load_cert_chain(self.certificate_file)
         except OSError as error:  # ssl.SSLError is one
@@ -98,10 +90,7 @@ class Authority:
 def local_authority(state_dir: Path, processes: Processes) -> Authority:
     """Return a certificate that is valid for at least a month, made or renewed if necessary.
 
-    Safe to call from several processes at once: all get the same.
-
-    Raises:
-        Failure: it cannot be made or saved.
+    Several processes at once get the same. Raises LA330.
     """
     folder = state_dir / FOLDER
     lock_file = folder / ".lock"

@@ -31,11 +31,7 @@ CLOSE_SECONDS = 3 * GRACE_SECONDS
 
 
 class Child:
-    """A running program that does not outlive us; `on_line` is called with each line of output.
-
-    Raises:
-        OSError: it is not installed.
-    """
+    """A running program that does not outlive us, or OSError; `on_line` gets each line."""
 
     def __init__(
         self,
@@ -117,11 +113,7 @@ class ChildTunnel(SupervisedTunnel):
 
     @abstractmethod
     def _command(self) -> Sequence[str]:
-        """The program and its arguments.
-
-        Raises:
-            Failure: it cannot be started.
-        """
+        """Return the program and its arguments, or raise Failure."""
 
     @abstractmethod
     def _hear(self, line: str) -> None:

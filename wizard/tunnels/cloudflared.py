@@ -19,7 +19,7 @@ from wizard.tunnels.local_api import LocalApi
 if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
-    from wizard.tunnels.proxy import ProxyThread
+    from wizard.tunnels.proxy import Proxy
 
 NO_CLOUDFLARED = rule("LA370")
 TOO_MANY = rule("LA371")
@@ -40,7 +40,7 @@ class CloudflaredTunnel(ChildTunnel):
 
     _program = "cloudflared"
     _domains = CLOUDFLARE.domains
-    _proxy: ProxyThread | None = None
+    _proxy: Proxy | None = None
     _metrics = ""
     _is_forgotten = False
     _api: LocalApi

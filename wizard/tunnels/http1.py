@@ -93,12 +93,7 @@ class _Reader:
         vars(self).pop("parser", None)
 
     def _read(self, data: bytes) -> None:
-        """Have llhttp parse the bytes.
-
-        Raises:
-            Refused: they are malformed, or too much of them is no body.
-            HttpParserUpgrade: what follows a head is not HTTP.
-        """
+        """Have llhttp parse the bytes; raise Refused, or HttpParserUpgrade if no HTTP follows."""
         self._pending += len(data)
         try:
             self.parser.feed_data(data)

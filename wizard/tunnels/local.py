@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from wizard.processes import Processes
     from wizard.tunnels.certificates import Authority
-    from wizard.tunnels.proxy import ProxyThread
+    from wizard.tunnels.proxy import Proxy
 
 DEFAULT_PORT = 3443
 PORTS_TO_TRY = 10
@@ -44,7 +44,7 @@ class LocalTunnel(Tunnel):
         self._request = request
         self._processes = processes
         self._lock = threading.Lock()
-        self._proxy: ProxyThread | None = None
+        self._proxy: Proxy | None = None
         self.authority: Authority | None = None
 
     def open(self) -> str:
@@ -115,11 +115,7 @@ PROVIDER = Provider(
 
 
 def local_url(request: TunnelRequest) -> str:
-    """Return the requested URL, or else one of this computer with a free port.
-
-    Raises:
-        Failure: the requested URL is not on this computer, or has LibreChat's own port.
-    """
+    """Return the requested URL, or one with a free port; raise LA331, or LA332 for LibreChat's."""
     if not request.requested_url:
         return _free_url(request.port)
     try:

@@ -152,11 +152,7 @@ def client_command(processes: Processes) -> tuple[str, ...]:
 
 
 def name_of(wanted: str) -> str:
-    """Return the requested name from a URL, a host or a name.
-
-    Raises:
-        Failure: LA364.
-    """
+    """Return the requested name from a URL, a host or a name, or raise LA364."""
     text = wanted.strip()
     try:
         host = urlsplit(parse_public_url(text)).hostname if "." in text else text

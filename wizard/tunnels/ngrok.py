@@ -172,11 +172,7 @@ class NgrokTunnel(ChildTunnel):
             self._request.on_event(event)
 
     def _find_token(self) -> str:
-        """Return the authtoken for the agent's environment, which other users cannot read.
-
-        Raises:
-            Failure: LA301, LA302.
-        """
+        """Return the authtoken for the agent's environment, or raise LA301 or LA302."""
         given = self._request.token or self._environ.get("NGROK_AUTHTOKEN", "").strip()
         token = given or self._configuration.token
         if not token:

@@ -50,11 +50,7 @@ def find_agent(environ: Mapping[str, str], platform: str = sys.platform) -> Path
 def download_agent(
     processes: Processes, environ: Mapping[str, str], progress: Callable[[str], None]
 ) -> Path:
-    """Download the agent into its own folder with pyngrok's installer; return its path.
-
-    Raises:
-        Failure: LA313.
-    """
+    """Download the agent with pyngrok's installer and return its path, or raise LA313."""
 
     def hear(line: str) -> None:
         percent = _PERCENT.search(line)
@@ -120,11 +116,7 @@ def holder_of(api: LocalApi, public_url: str, addresses: Sequence[str]) -> str:
 
 
 def open_endpoint(api: LocalApi, address: str, port: int, requested_url: str) -> str:
-    """Have the agent at this address open an endpoint to the port; return its public URL.
-
-    Raises:
-        Failure: the agent or ngrok refuses.
-    """
+    """Have the agent at this address open an endpoint; return its public URL, or raise Failure."""
     name = f"librechat-{port}"
     pinned = {"url": requested_url} if requested_url else {}
     endpoint = {"name": name, "upstream": {"url": f"http://localhost:{port}"}, **pinned}

@@ -94,11 +94,7 @@ def directory(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
 
 
 def read(environ: Mapping[str, str]) -> Configuration:
-    """Read ngrok's own file.
-
-    Raises:
-        Failure: LA312, it cannot be read, or has a setting that prevents a tunnel.
-    """
+    """Read ngrok's own file; raise LA312 if that fails or a setting prevents a tunnel."""
     import yaml
 
     path = directory(environ) / "ngrok.yml"
@@ -122,11 +118,7 @@ def _content(path: Path) -> str:
 
 
 def known_token(environ: Mapping[str, str]) -> str:
-    """Return the authtoken that ngrok would use, or "".
-
-    Raises:
-        Failure: LA312.
-    """
+    """Return the authtoken that ngrok would use, or ""; raise LA312."""
     return environ.get("NGROK_AUTHTOKEN", "").strip() or read(environ).token
 
 
@@ -139,11 +131,8 @@ def check_token(token: str) -> None:
 def save_authtoken(token: str, environ: Mapping[str, str]) -> Path:
     """Save the authtoken in ngrok's own file, readable by its owner alone; return the path.
 
-    ngrok's own command for this takes the token as an argument, which every user of the machine
-    can read.
-
-    Raises:
-        Failure: LA302, LA312, or LA317: the file cannot be edited safely or written.
+    ngrok's own command takes it as an argument, which every user of the machine can read. Raises
+    LA302, LA312 or LA317.
     """
     check_token(token)
     configuration = read(environ)
@@ -177,11 +166,7 @@ def _owned_like(path: Path) -> Callable[[int], None]:
 
 
 def with_token(text: str, token: str) -> str:
-    """Return the configuration with this authtoken; all else stays byte for byte.
-
-    Raises:
-        InvalidValue: it cannot be edited safely.
-    """
+    """Return the same configuration with this authtoken; raise InvalidValue if that is not safe."""
     import yaml
 
     before = yaml.safe_load(text)

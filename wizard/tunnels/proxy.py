@@ -24,13 +24,13 @@ MANY = 64
 
 
 class Proxy:
-    """Passes each request on to a port of this machine, in the event loop that runs `start`.
+    """Passes each request on to a port of this machine, in a thread of its own.
 
     Args:
         upstream_port: LibreChat's.
         context: of TLS. Without it the client is a proxy: its `Host` and `X-Forwarded-*` pass.
-        listeners: where it listens, all on one port; `stop` closes them.
-        on_event: called with each request, in the event loop.
+        listeners: where it listens, all on one port; `end` closes them.
+        on_event: called with each request, in the proxy's thread.
         language: of the pages for people.
     """
 
@@ -44,86 +44,28 @@ class Proxy:
         language: Language | None = None,
     ) -> None:
         self.port: int = listeners[0].getsockname()[1]
+        self.ended = threading.Event()
         self._listeners = listeners
         self._context = context
         self._route = Route(upstream_port, on_event, language or Language(ENGLISH))
+        if context is not None:
+            self._route.hosts = _served_hosts(self.port)
         self._servers: list[asyncio.Server] = []
         self._look: asyncio.TimerHandle | None = None
-
-    async def start(self) -> None:
-        """Accept connections."""
-        loop = asyncio.get_running_loop()
-        for listener in self._listeners:
-            server = await loop.create_server(self._accept, sock=listener, backlog=512)
-            self._servers.append(server)
-        if self._context is not None:
-            self._route.hosts = _served_hosts(self.port)
-        self._look_after_clients()
-
-    def _accept(self) -> asyncio.BaseProtocol:
-        client = Client(self._route)
-        if self._context is None:
-            return client
-        return _Tls(
-            asyncio.get_running_loop(),
-            client,
-            self._context,
-            None,  # type: ignore[arg-type] # no future for the handshake
-            server_side=True,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            ssl_shutdown_timeout=SHUTDOWN_SECONDS,
-        )
-
-    def _look_after_clients(self) -> None:
-        """Close overdue connections, and give back the memory of closed ones."""
-        loop = asyncio.get_running_loop()
-        for client in tuple(self._route.clients):
-            client.end_if_overdue(loop.time())
-        if self._route.closed >= MANY:
-            self._route.closed = 0
-            give_back_memory()
-        self._look = loop.call_later(LOOK_SECONDS, self._look_after_clients)
-
-    async def stop(self) -> None:
-        """Close every socket, even in the middle of a request."""
-        if self._look is not None:
-            self._look.cancel()
-        for server in self._servers:
-            server.close()
-            if sys.version_info >= (3, 13):
-                server.abort_clients()  # those in their handshake, too
-        self._servers.clear()
-        while self._route.clients:
-            for client in tuple(self._route.clients):
-                client.abort()
-            await asyncio.sleep(0)
-
-
-class ProxyThread:
-    """Runs a proxy in a thread of its own, from `begin` to `end`."""
-
-    def __init__(self, proxy: Proxy) -> None:
-        self.ended = threading.Event()
-        self._proxy = proxy
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return self._proxy.port
 
     def begin(self) -> None:
         """Accept connections."""
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._proxy.start(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
 
     def end(self) -> None:
         """Close every socket; safe to call twice, and from the proxy's own thread."""
         self.ended.set()
         if not self._thread.is_alive():
             return
-        stopped = asyncio.run_coroutine_threadsafe(self._proxy.stop(), self._loop)
+        stopped = asyncio.run_coroutine_threadsafe(self._stop(), self._loop)
         stopped.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._loop.stop))
         if threading.current_thread() is not self._thread:
             self._thread.join(STOP_SECONDS)
@@ -137,6 +79,48 @@ class ProxyThread:
         finally:
             self._loop.close()
 
+    async def _start(self) -> None:
+        for listener in self._listeners:
+            server = await self._loop.create_server(self._accept, sock=listener, backlog=512)
+            self._servers.append(server)
+        self._look_after_clients()
+
+    def _accept(self) -> asyncio.BaseProtocol:
+        client = Client(self._route)
+        if self._context is None:
+            return client
+        return _Tls(
+            self._loop,
+            client,
+            self._context,
+            None,  # type: ignore[arg-type] # no future for the handshake
+            server_side=True,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            ssl_shutdown_timeout=SHUTDOWN_SECONDS,
+        )
+
+    def _look_after_clients(self) -> None:
+        """Close overdue connections, and give back the memory of closed ones."""
+        for client in tuple(self._route.clients):
+            client.end_if_overdue(self._loop.time())
+        if self._route.closed >= MANY:
+            self._route.closed = 0
+            give_back_memory()
+        self._look = self._loop.call_later(LOOK_SECONDS, self._look_after_clients)
+
+    async def _stop(self) -> None:
+        """Close every socket, even in the middle of a request."""
+        if self._look is not None:
+            self._look.cancel()
+        for server in self._servers:
+            server.close()
+            if sys.version_info >= (3, 13):
+                server.abort_clients()  # those in their handshake, too
+        while self._route.clients:
+            for client in tuple(self._route.clients):
+                client.abort()
+            await asyncio.sleep(0)
+
 
 class _Tls(SSLProtocol):
     """asyncio's TLS with a buffer for one record, in place of 256 KiB per connection."""
@@ -146,13 +130,12 @@ class _Tls(SSLProtocol):
 
 def serve(
     request: TunnelRequest, context: ssl.SSLContext | None, listeners: list[socket.socket]
-) -> ProxyThread:
+) -> Proxy:
     """Start a proxy for this tunnel; see `Proxy`."""
     on_event, language = request.on_event, request.language
     proxy = Proxy(request.port, context, listeners, on_event=on_event, language=language)
-    running = ProxyThread(proxy)
-    running.begin()
-    return running
+    proxy.begin()
+    return proxy
 
 
 def _served_hosts(port: int) -> frozenset[bytes]:

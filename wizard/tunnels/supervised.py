@@ -51,11 +51,7 @@ class SupervisedTunnel(Tunnel):
 
     @abstractmethod
     def _start(self) -> str:
-        """Start the program and return the URL of the open tunnel; `_stop` cleans up a failure.
-
-        Raises:
-            Failure: with exit code TUNNEL.
-        """
+        """Start the program and return the URL, or raise Failure; `_stop` cleans up."""
 
     @abstractmethod
     def _stop(self) -> None:
@@ -93,11 +89,7 @@ class SupervisedTunnel(Tunnel):
             self._stop()  # what it may have started meanwhile
 
     def _checked(self, named: str) -> str:
-        """Return the URL that the program named, normalized.
-
-        Raises:
-            Failure: LA376, or what `_accept` raises.
-        """
+        """Return the URL that the program named, normalized, or raise Failure."""
         try:
             if len(named) > LONGEST_URL:
                 raise InvalidValue("No host name is so long.")
@@ -122,11 +114,7 @@ class SupervisedTunnel(Tunnel):
         return not self._domains or is_under(urlsplit(url).hostname or "", self._domains)
 
     def _accept(self, url: str) -> None:
-        """Check a URL on the provider's domains against the requested one.
-
-        Raises:
-            Failure: it is another one.
-        """
+        """Raise Failure if this is not the requested URL."""
 
     def _progress(self, line: str) -> None:
         """Show what the user waits for; nobody waits while it reopens."""

@@ -59,11 +59,7 @@ def plan(
     *,
     trust: bool,
 ) -> tuple[Step, ...]:
-    """Plan to add the authority with this certificate (PEM) to the stores, or to remove it.
-
-    Raises:
-        Failure: the file is no certificate.
-    """
+    """Plan to add the authority with this certificate to the stores, or to remove it; or LA336."""
     home = Path(environ.get("HOME") or Path.home())
     data_home = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
     planner = _Planner(ca_file, _thumbprint(ca_file), home, data_home, processes, trust)

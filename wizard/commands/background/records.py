@@ -99,11 +99,7 @@ class Background:
             path.unlink(missing_ok=True)
 
     def stop(self, tunnel: BackgroundTunnel) -> None:
-        """End its process, if it is still the recorded one, and delete the record.
-
-        Raises:
-            Failure: it still runs.
-        """
+        """End its process, if it is still the recorded one, and delete the record; raise LA322."""
         end(tunnel.pid, tunnel.started)
         if tunnel.runs:
             raise NOT_STOPPED.failure(
@@ -141,11 +137,7 @@ class Background:
 
     @contextmanager
     def starting(self, env_file: Path) -> Iterator[None]:
-        """Prevent other runs from opening a tunnel for the same `.env`.
-
-        Raises:
-            Failure: another run is opening one.
-        """
+        """Prevent other runs from opening a tunnel for the same `.env`, or raise LA321."""
         self._make_folder()
         try:
             with locked(self._file(env_file, "lock"), LOCK_SECONDS):

@@ -71,11 +71,7 @@ def run_status(ports: Ports) -> BackgroundResult:
 
 
 def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> BackgroundResult:
-    """Stop the tunnel of that `.env`, or every one.
-
-    Raises:
-        Failure: one could not be stopped.
-    """
+    """Stop the tunnel of that `.env`, or every one; raise LA322."""
     background, console = Background(ports.state_dir), ports.console
     path = env_store(env_file, ports).path
     known = background.all() if every else list(filter(None, (background.of(path),)))

@@ -66,11 +66,7 @@ class DetachedTunnel(Tunnel):
         return self._url_from(process)
 
     def stay(self) -> None:
-        """Let it stay; return when its record is saved.
-
-        Raises:
-            Failure: it has ended.
-        """
+        """Let it stay; return when its record is saved, or raise LA323."""
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             return
