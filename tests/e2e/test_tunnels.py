@@ -216,10 +216,7 @@ def make_machine(name: str, folder: Path, authority: Authority, stack: ExitStack
     match name:
         case "local" | "caddy":
             server = f"https://localhost:{free_port()}"
-            machine.ca_file = {
-                "local": state / "certificates/ca.pem",
-                "caddy": state / "caddy/data/pki/authorities/local/root.crt",
-            }[name]
+            machine.ca_file = state / "certificates/ca.pem"
         case "localtunnel":
             lent = Server(folder)
             stack.callback(lent.stop)

@@ -21,8 +21,9 @@ from wizard import loopback
 from wizard.findings import ExitCode, Failure
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
-from wizard.tunnels import EventKind, TunnelRequest, provider
+from wizard.tunnels import EventKind, TunnelRequest, caddy, provider
 from wizard.tunnels.caddy import NO_CADDY, CaddyTunnel
+from wizard.tunnels.certificates import known_authority
 
 pytestmark = pytest.mark.needs("caddy")
 
@@ -49,9 +50,9 @@ def running(request: TunnelRequest) -> Iterator[CaddyTunnel]:
         yield opened
 
 
-def visit(opened: CaddyTunnel, url: str) -> str:
-    """A page over HTTPS that trusts nothing but Caddy's authority."""
-    context = ssl.create_default_context(cafile=opened.root_certificate)
+def visit(request: TunnelRequest, url: str) -> str:
+    """A page over HTTPS that trusts nothing but our authority."""
+    context = ssl.create_default_context(cafile=known_authority(request.state_dir))
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     )
@@ -62,8 +63,8 @@ def visit(opened: CaddyTunnel, url: str) -> str:
 
 
 def test_the_url_leads_to_librechat_over_https(request_: TunnelRequest) -> None:
-    with running(request_) as opened:
-        headers = visit(opened, f"{request_.requested_url}/")
+    with running(request_):
+        headers = visit(request_, f"{request_.requested_url}/")
 
     assert headers.lower().count("x-forwarded-proto") == 1
     assert "X-Forwarded-Proto: https\n" in headers
@@ -72,10 +73,10 @@ def test_the_url_leads_to_librechat_over_https(request_: TunnelRequest) -> None:
 
 def test_every_loopback_address_has_a_certificate(request_: TunnelRequest) -> None:
     port = request_.requested_url.rpartition(":")[2]
-    with running(request_) as opened:
+    with running(request_):
         for address in loopback.addresses():
             host = f"[{address}]" if ":" in address else address
-            assert "X-Forwarded-Proto: https" in visit(opened, f"https://{host}:{port}/")
+            assert "X-Forwarded-Proto: https" in visit(request_, f"https://{host}:{port}/")
 
 
 def test_only_this_machine_reaches_it(request_: TunnelRequest) -> None:
@@ -85,8 +86,8 @@ def test_only_this_machine_reaches_it(request_: TunnelRequest) -> None:
 
 
 def test_nothing_of_the_users_own_caddy_is_touched(request_: TunnelRequest) -> None:
-    with running(request_) as opened:
-        visit(opened, f"{request_.requested_url}/")
+    with running(request_):
+        visit(request_, f"{request_.requested_url}/")
 
     assert [path for path in Path(os.environ["HOME"]).rglob("*") if path.is_file()] == []
 
@@ -106,24 +107,28 @@ def test_a_link_in_place_of_its_configuration_is_replaced(
     assert not configuration.is_symlink()
 
 
-def test_where_the_authority_lies_is_told(request_: TunnelRequest, listener: Listener) -> None:
-    with running(request_) as opened:
-        assert until(opened.root_certificate.exists)
+def test_its_authority_is_the_local_tunnels(request_: TunnelRequest, listener: Listener) -> None:
+    with running(request_):
+        pass
 
-    assert any(str(opened.root_certificate) in line for line in listener.lines)
+    assert any(line.endswith("librechat-auth0 trust") for line in listener.lines)
 
 
-def test_the_authority_stays_the_same(request_: TunnelRequest) -> None:
-    with running(request_) as opened:
-        first = visit(opened, f"{request_.requested_url}/") and opened.root_certificate.read_bytes()
-    with running(request_) as opened:
-        assert visit(opened, f"{request_.requested_url}/")
-        assert opened.root_certificate.read_bytes() == first
+def test_it_is_started_again_before_its_certificate_ends(
+    request_: TunnelRequest, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caddy, "RESTART_SECONDS", 0.0)
+    with running(request_):
+        first = program_pid()
+        monkeypatch.setattr(caddy, "RESTART_SECONDS", 600.0)
+        assert listener.heard(EventKind.RESTORED)
+        assert program_pid() != first
+        assert "X-Forwarded-Proto: https" in visit(request_, f"{request_.requested_url}/")
 
 
 def test_requests_are_told_without_their_query(request_: TunnelRequest, listener: Listener) -> None:
-    with running(request_) as opened:
-        visit(opened, f"{request_.requested_url}/oauth/openid/callback?code=secret")
+    with running(request_):
+        visit(request_, f"{request_.requested_url}/oauth/openid/callback?code=secret")
         assert until(listener.requests)
 
     (event,) = listener.requests()
@@ -142,10 +147,10 @@ def test_closing_stops_caddy(request_: TunnelRequest) -> None:
 
 
 def test_a_killed_caddy_comes_back(request_: TunnelRequest, listener: Listener) -> None:
-    with running(request_) as opened:
+    with running(request_):
         os.kill(program_pid(), signal.SIGKILL)
         assert listener.heard(EventKind.RESTORED)
-        assert "X-Forwarded-Proto: https" in visit(opened, f"{request_.requested_url}/")
+        assert "X-Forwarded-Proto: https" in visit(request_, f"{request_.requested_url}/")
 
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
     assert listener.events[0].detail == "Caddy ended (exit status 137)"
@@ -168,16 +173,16 @@ def test_librechats_own_port_is_refused(request_: TunnelRequest) -> None:
     assert caught.value.finding.rule.id == "LA332"
 
 
-def test_what_caddy_complains_of_is_told(request_: TunnelRequest) -> None:
-    data = request_.state_dir / "caddy" / "data"
-    data.parent.mkdir(parents=True)
-    data.write_text("a file where a folder belongs")
+def test_what_caddy_complains_of_is_told(
+    request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loopback, "addresses", lambda: ("300.0.0.1",))
     with pytest.raises(Failure) as caught:
         tunnel(request_).open()
 
     assert caught.value.exit_code is ExitCode.TUNNEL
     assert caught.value.finding.rule.id == "LA351"
-    assert "not a directory" in caught.value.finding.detail
+    assert "300.0.0.1" in caught.value.finding.detail
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -1,18 +1,14 @@
-"""HTTPS on this machine by the user's Caddy, with a configuration and an authority of its own."""
+"""HTTPS on this machine by the user's Caddy, with our configuration and certificate."""
 
 from __future__ import annotations
 
-import socket
-import ssl
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wizard import loopback
 from wizard.language import Message
-from wizard.platforms import command_line
 from wizard.private_files import private_folder, write_whole
 from wizard.reading import load_json
 from wizard.rules import rule
@@ -20,8 +16,13 @@ from wizard.settings import LOOPBACK_HOSTS
 from wizard.text import one_line
 from wizard.tunnels import EventKind, Offer, Provider, TunnelEvent
 from wizard.tunnels.child import ChildTunnel
-from wizard.tunnels.local import CANNOT_LISTEN, PORT_TAKEN, local_url, port_taken
-from wizard.tunnels.trust import is_remembered
+from wizard.tunnels.local import (
+    CANNOT_LISTEN,
+    PORT_TAKEN,
+    local_url,
+    port_taken,
+    trusted_authority,
+)
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
@@ -31,7 +32,7 @@ NO_CADDY = rule("LA350")
 CADDY_ENDED = rule("LA351")
 SILENT_CADDY = rule("LA352")
 
-CERTIFICATE_SECONDS = 15.0
+RESTART_SECONDS = 20 * 24 * 3600.0  # at a start, the certificate is valid for 30 days or more
 # Errors of Go's `net.Listen` on POSIX systems and on Windows, always in English.
 _TAKEN = ("address already in use", "Only one usage of each socket address")
 _FORBIDDEN = ("permission denied", "forbidden by its access permissions")
@@ -45,36 +46,7 @@ class CaddyTunnel(ChildTunnel):
     _program = "Caddy"
     _domains = LOOPBACK_HOSTS
     _site = ""
-
-    @property
-    def root_certificate(self) -> Path:
-        """The certificate to trust, which Caddy writes at its first start."""
-        return self._folder / "data" / "pki" / "authorities" / "local" / "root.crt"
-
-    @property
-    def _folder(self) -> Path:
-        return self._request.state_dir / "caddy"
-
-    def _start(self) -> str:
-        url = super()._start()
-        self._wait_for_certificates(urlsplit(url).port or 443)
-        if not is_remembered(self.root_certificate, self._request.state_dir):
-            self._progress(
-                Message(
-                    "Browsers trust it after: librechat-auth0 trust --ca {certificate}",
-                    certificate=command_line([str(self.root_certificate)]),
-                )
-            )
-        return url
-
-    def _wait_for_certificates(self, port: int) -> None:
-        """Wait: at its first start, Caddy serves before it has made the certificates."""
-        names = [("127.0.0.1", "localhost"), *((one, one) for one in loopback.addresses())]
-        deadline = time.monotonic() + CERTIFICATE_SECONDS
-        while not all(_shakes_hands(address, port, name) for address, name in names):
-            if time.monotonic() > deadline or self._ended():
-                raise SILENT_CADDY.failure("It made no certificate.")
-            time.sleep(0.05)
+    _restart_at = 0.0
 
     def _command(self) -> Sequence[str]:
         from wizard.templates import template
@@ -83,23 +55,27 @@ class CaddyTunnel(ChildTunnel):
         if program is None:
             raise NO_CADDY.failure()
         self._site = self._url or local_url(self._request)
+        authority = trusted_authority(self._request, self._processes, self._progress)
+        self._restart_at = time.monotonic() + RESTART_SECONDS
         port = urlsplit(self._site).port or 443
         addresses = loopback.addresses()
+        hosts = ("localhost", *(f"[{it}]" if ":" in it else it for it in addresses))
         text = template("Caddyfile.j2").render(
             addresses=addresses,
             port=self._request.port,
-            sites=[f"https://{host}:{port}" for host in ("localhost", *map(_in_url, addresses))],
-            storage=(self._folder / "data").as_posix(),
+            sites=[f"https://{host}:{port}" for host in hosts],
+            certificate=authority.certificate_file.as_posix(),
         )
-        private_folder(self._request.state_dir, self._folder.name)
-        configuration = self._folder / "Caddyfile"
+        folder = private_folder(self._request.state_dir, "caddy")
+        configuration = folder / "Caddyfile"
         write_whole(configuration, text.encode())
-        # Else Caddy saves its configuration and authority in the user's own folders.
-        self._environ |= {
-            "XDG_CONFIG_HOME": str(self._folder / "config"),
-            "XDG_DATA_HOME": str(self._folder / "share"),
-        }
+        # Else Caddy writes to the user's own folders.
+        self._environ |= dict.fromkeys(("XDG_CONFIG_HOME", "XDG_DATA_HOME"), str(folder))
         return (str(program), "run", "--config", str(configuration), "--adapter", "caddyfile")
+
+    def _poll(self) -> None:
+        if time.monotonic() > self._restart_at:
+            self._stop()  # it is started again with a renewed certificate
 
     def _hear(self, line: str) -> None:
         entry = _entry(line)
@@ -133,30 +109,12 @@ def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
 
 PROVIDER = Provider(
     "caddy",
-    Message("Your Caddy, with a configuration and an authority of ours."),
+    Message("Your Caddy, with a configuration of ours."),
     LOOPBACK_HOSTS,
     _offer,
     CaddyTunnel,
     url_in_use_rules=(PORT_TAKEN,),
 )
-
-
-def _shakes_hands(address: str, port: int, name: str) -> bool:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # only a test for a certificate: nothing is sent
-    try:
-        with (
-            socket.create_connection((address, port), timeout=1) as connection,
-            context.wrap_socket(connection, server_hostname=name),
-        ):
-            return True
-    except OSError:
-        return False
-
-
-def _in_url(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
 
 
 def _entry(line: str) -> Mapping[str, object]:

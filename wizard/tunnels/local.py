@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -48,23 +48,13 @@ class LocalTunnel(Tunnel):
         self.authority: Authority | None = None
 
     def open(self) -> str:
-        from wizard.tunnels.certificates import local_authority
         from wizard.tunnels.proxy import serve
-        from wizard.tunnels.trust import is_remembered
 
         request = self._request
         url = local_url(request)
         port = urlsplit(url).port or 443
-        authority = self.authority = local_authority(request.state_dir, self._processes)
-        is_known = authority.mkcert or is_remembered(authority.ca_file, request.state_dir)
-        if request.for_people and not is_known:
-            request.progress(
-                Message(
-                    "Browsers warn until they trust this computer's authority:"
-                    " librechat-auth0 trust"
-                )
-            )
-        context = authority.server_context()
+        self.authority = trusted_authority(request, self._processes, request.progress)
+        context = self.authority.server_context()
         try:
             listeners = request.listen(port)
         except OSError as error:
@@ -96,11 +86,9 @@ class LocalTunnel(Tunnel):
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
     from wizard.tunnels.certificates import mkcert_root
 
-    needs = (
-        Message("nothing more, since mkcert vouches for its certificate")
-        if mkcert_root(processes)
-        else Message("a browser that is told once to trust its certificate")
-    )
+    needs = Message("a browser that is told once to trust its certificate")
+    if mkcert_root(processes):
+        needs = Message("nothing more, since mkcert vouches for its certificate")
     return Offer(ready=True, needs=needs, stable_url=True, public=False)
 
 
@@ -112,6 +100,24 @@ PROVIDER = Provider(
     lambda request, processes, _: LocalTunnel(request, processes),
     url_in_use_rules=(PORT_TAKEN,),
 )
+
+
+def trusted_authority(
+    request: TunnelRequest, processes: Processes, progress: Callable[[str], None]
+) -> Authority:
+    """Return the authority and its certificate; advise people to trust it first."""
+    from wizard.tunnels.certificates import local_authority
+    from wizard.tunnels.trust import is_remembered
+
+    authority = local_authority(request.state_dir, processes)
+    is_known = authority.mkcert or is_remembered(authority.ca_file, request.state_dir)
+    if request.for_people and not is_known:
+        progress(
+            Message(
+                "Browsers warn until they trust this computer's authority: librechat-auth0 trust"
+            )
+        )
+    return authority
 
 
 def local_url(request: TunnelRequest) -> str:
