@@ -1,0 +1,1 @@
+"""What Docker Compose makes of a folder: by Compose itself where it is installed, else by us."""

@@ -1,0 +1,214 @@
+"""How the Compose files of a folder run LibreChat: as Docker Compose reads them, else as we do.
+
+Our reader is asked in both cases: it knows the file and the line that set a variable, and refuses
+files that are made to exhaust a reader before Compose gets them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from wizard.librechat.access import Reader
+from wizard.librechat.compose import own
+from wizard.librechat.compose.docker import Answer, ask_compose
+from wizard.librechat.compose.model import (
+    Project,
+    Service,
+    Trouble,
+    pairs,
+    same_file,
+    service_of,
+)
+from wizard.librechat.compose.sources import Sources
+from wizard.librechat.compose.text import ComposeError
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.environment import (
+    Container,
+    Environment,
+    Origin,
+    Setting,
+    read_by_dotenv,
+)
+from wizard.processes import Processes
+
+_RELEASE = re.compile(r"v?\d+\.\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The Compose project of a folder, and LibreChat's service in it.
+
+    Attributes:
+        env_file: the `.env` that is judged.
+        version: of the checkout, "" where it is not known.
+        project: the services; none where there is no Compose file.
+        folder: of the Compose files.
+        environ: the shell's variables.
+        sources: the texts, as they were read.
+    """
+
+    env_file: Path = Path(".env")
+    version: str = ""
+    project: Project = field(default_factory=Project)
+    folder: Path = Path()
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sources: Sources = field(default_factory=Sources, repr=False)
+
+    @cached_property
+    def service(self) -> Service | None:
+        """LibreChat's service, None where Docker Compose does not run it."""
+        return self.project.librechat(self.env_file)
+
+    @property
+    def image(self) -> str:
+        """The image that runs, "" where none is named."""
+        return self.service.image if self.service else ""
+
+    @property
+    def sure_version(self) -> str:
+        """The version that runs, "" where that cannot be known.
+
+        LibreChat's own docker-compose.yml runs the newest development image, whatever the
+        version of the checkout is.
+        """
+        if self.service is None:
+            return self.version
+        tag = self.image.rpartition(":")[2]
+        return tag.removeprefix("v") if _RELEASE.match(tag) else ""
+
+    @property
+    def reads_env_file(self) -> bool:
+        """Whether LibreChat itself reads the `.env`, in its container."""
+        dotenv = self.service.dotenv() if self.service else None
+        return dotenv is not None and same_file(dotenv, self.env_file)
+
+    @property
+    def sets_variables_of_env_file(self) -> bool:
+        """Whether Compose reads the `.env` for LibreChat, by its own grammar (`env_file`)."""
+        return self.service is not None and self.service.sets_variables_of(self.env_file)
+
+    @property
+    def env_reader(self) -> Reader | None:
+        """The container's user who reads the `.env`, as far as Compose names one by number."""
+        if self.service is None or not self.reads_env_file:
+            return None
+        user, _, group = self.service.user.partition(":")
+        if not _is_number(user):
+            return None
+        return Reader(int(user), int(group) if _is_number(group) else None)
+
+    def container(self, file: EnvFile) -> Container | None:
+        """Return what LibreChat's container gets; None where Docker Compose does not run it.
+
+        Args:
+            file: the `.env`, as it is or as it would be.
+        """
+        if self.service is None:
+            return None
+        variables = self._variables(self.service, file.text)
+        if self.reads_env_file:
+            return Container(variables, reads_env_file=True)
+        return Container(variables, dotenv=self._other_dotenv(self.service))
+
+    def _other_dotenv(self, service: Service) -> Environment:
+        path = service.dotenv()
+        try:
+            text = self.sources.text(path) if path else None
+        except ComposeError:
+            return {}
+        if path is None or text is None:
+            return {}
+        return read_by_dotenv(EnvFile(text), path.name, Origin.OTHER_ENV_FILE)
+
+    def _variables(self, service: Service, text: str) -> Environment:
+        """Return the variables of the container with that text of the `.env`.
+
+        One that our reader finds the same has the value that Compose gave it.
+        """
+        if text == self._text():
+            return service.settings
+        before = self._own(service.name, self.sources)
+        after = self._own(service.name, self.sources.instead(self.env_file, text))
+        kept = {
+            name: each
+            for name, each in service.settings.items()
+            if name in after or name not in before
+        }
+        return {**kept, **{name: each for name, each in after.items() if before.get(name) != each}}
+
+    def _own(self, name: str, sources: Sources) -> Environment:
+        layout = own.find_layout(self.folder, self.env_file, self.environ, sources)
+        project = own.read_project(layout, self.env_file, sources) if layout else Project()
+        return project.services[name].settings if name in project.services else {}
+
+    def _text(self) -> str | None:
+        try:
+            return self.sources.text(self.env_file)
+        except ComposeError:
+            return None
+
+
+def read_deployment(
+    folder: Path,
+    env_file: Path,
+    environ: Mapping[str, str],
+    processes: Processes | None = None,
+    *,
+    version: str = "",
+    sources: Sources | None = None,
+) -> Deployment:
+    """Return how Docker Compose runs LibreChat in that folder; what is broken is part of it.
+
+    Args:
+        folder: of the Compose files.
+        env_file: the `.env` that is judged.
+        environ: the shell's variables.
+        processes: to ask Docker Compose; None for our reader alone.
+        version: of the checkout.
+        sources: the texts; None for those on the disk.
+    """
+    folder, env_file, sources = folder.absolute(), env_file.absolute(), sources or Sources()
+    layout = own.find_layout(folder, env_file, environ, sources)
+    project = Project()
+    if layout is not None:
+        project = own.read_project(layout, env_file, sources)
+        if processes is not None and not project.is_too_large:
+            project = _joined(project, ask_compose(layout, processes), layout)
+    return Deployment(env_file, version, project, folder, environ, sources)
+
+
+def _joined(ours: Project, answer: Answer, layout: own.Layout) -> Project:
+    """Return the project as Compose reads it, with what our reader knows beside it."""
+    if answer.refusal:
+        troubles = ours.troubles or (Trouble(answer.refusal),)
+        return replace(ours, troubles=troubles)
+    if not answer.services:
+        return ours
+    services = {
+        name: _service(name, content, ours.services.get(name), layout)
+        for name, content in answer.services.items()
+    }
+    return replace(ours, services=services, troubles=())
+
+
+def _service(
+    name: str, content: Mapping[str, object], ours: Service | None, layout: own.Layout
+) -> Service:
+    known = ours.settings if ours else {}
+    unknown = Setting("", Origin.COMPOSE, layout.files[0].name)
+    settings = {
+        variable: replace(known.get(variable, unknown), value=value)
+        for variable, value in pairs(content.get("environment"))
+        if value is not None
+    }
+    service = service_of(name, content, settings, layout.folder)
+    return replace(service, env_files=ours.env_files if ours else ())
+
+
+def _is_number(text: str) -> bool:
+    """Return whether it is a user's or group's number, which has 32 bits."""
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(1 << 32))

@@ -1,0 +1,318 @@
+"""A Compose project, as far as LibreChat's settings depend on it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wizard.librechat.environment import Environment
+
+# LibreChat's own images: librechat, librechat-dev, librechat-api and librechat-dev-api.
+_OWN_IMAGE = re.compile(r"librechat(?:-dev)?(?P<api>-api)?")
+# Images that others publish for LibreChat, and those of its other parts.
+_OTHER_IMAGE = re.compile(r".*librechat.*")
+_OTHER_PART = re.compile(r"rag|panel|admin|exporter|metrics|interpreter|mongo|meili|nginx|proxy")
+_SERVER = re.compile(r"npm run (?:backend|start)|(?:^|[\s/])server/(?:index|experimental)\.js")
+_PORT = "3080"
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]")
+_FOLDER = "/app"
+# The working directory of the images with `-api` in their names, built from Dockerfile.multi.
+_API_FOLDER = "/app/api"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFileEntry:
+    """An entry of `env_file`: Compose sets the file's variables for the service."""
+
+    path: Path
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of this machine that a container sees at `target`."""
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port in the container, and the one of this machine; "" for any."""
+
+    target: str
+    published: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service, merged from all files and with its variables filled in.
+
+    Attributes:
+        name: its name in the Compose files.
+        image: its image, "" where it is built or not named.
+        settings: the variables that Compose sets in its container.
+        env_files: in their order; a later one wins.
+        mounts: of this machine's files and folders, without named volumes.
+        ports: what it publishes.
+        user: whom the process runs as, "" for the image's own.
+        command: what the container runs, "" for the image's own.
+        working_dir: where, "" for the image's own.
+        dockerfile: what the image is built from, "" where it is not built.
+    """
+
+    name: str
+    image: str = ""
+    settings: Environment = field(default_factory=dict, repr=False)
+    env_files: tuple[EnvFileEntry, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[Port, ...] = ()
+    user: str = ""
+    command: str = ""
+    working_dir: str = ""
+    dockerfile: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where LibreChat looks for its `.env`: the process's working directory.
+
+        Source: Dockerfile (/app) and Dockerfile.multi (/app/api) of LibreChat.
+        """
+        if self.working_dir:
+            return self.working_dir.rstrip("/")
+        own = _OWN_IMAGE.fullmatch(_image_name(self.image))
+        is_multi = own["api"] if own else self.dockerfile.endswith(".multi")
+        return _API_FOLDER if is_multi else _FOLDER
+
+    def sets_variables_of(self, env_file: Path) -> bool:
+        """Return whether `env_file` lists that file."""
+        return any(same_file(each.path, env_file) for each in self.env_files)
+
+    def dotenv(self) -> Path | None:
+        """Return the file of this machine that LibreChat reads as its `.env`; None for none."""
+        return self.source_of(f"{self.folder}/.env")
+
+    def target_of(self, path: Path) -> str | None:
+        """Return where the container sees that file of this machine; None for nowhere."""
+        for mount in self.mounts:
+            if same_file(mount.source, path):
+                return mount.target
+            if path.is_relative_to(mount.source):
+                return f"{mount.target.rstrip('/')}/{path.relative_to(mount.source).as_posix()}"
+        return None
+
+    def source_of(self, target: str) -> Path | None:
+        """Return the file of this machine that the container sees there; None for none."""
+        for mount in sorted(self.mounts, key=lambda each: -len(each.target)):
+            within = mount.target.rstrip("/")
+            if target == within:
+                return mount.source
+            if target.startswith(f"{within}/"):
+                return mount.source / target.removeprefix(f"{within}/")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why Docker Compose refuses the files.
+
+    Attributes:
+        reason: in one sentence without a value of a variable.
+        path: of the file, None where Compose names it in the reason.
+        line: counted from 1, None where it is not known.
+    """
+
+    reason: str
+    path: Path | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The services of a folder, and the files that name them.
+
+    Attributes:
+        files: the Compose files, the main one first.
+        services: by their names.
+        troubles: what Compose refuses; the services are read as far as they can be.
+        is_too_large: whether the files were not read to their end.
+    """
+
+    files: tuple[Path, ...] = ()
+    services: Mapping[str, Service] = field(default_factory=dict)
+    troubles: tuple[Trouble, ...] = ()
+    is_too_large: bool = False
+
+    @property
+    def names(self) -> str:
+        """The names of the Compose files."""
+        return ", ".join(each.name for each in self.files)
+
+    def librechat(self, env_file: Path) -> Service | None:
+        """Return the service that runs LibreChat, whatever its name; None where there is none."""
+        likeness, service = max(
+            ((_likeness(each, env_file), each) for each in self.services.values()),
+            key=lambda each: each[0],
+            default=(0, None),
+        )
+        return service if likeness >= _LEAST_LIKENESS else None
+
+
+_LEAST_LIKENESS = 4
+
+
+def _likeness(service: Service, env_file: Path) -> int:
+    """Return how much a service looks like LibreChat; its image counts most, its name least."""
+    image = _image_name(service.image)
+    if _OTHER_PART.search(image):
+        return 0
+    target = service.target_of(env_file)
+    return (
+        4 * bool(_OWN_IMAGE.fullmatch(image))
+        + 12 * bool(_OTHER_IMAGE.fullmatch(image))
+        + 8 * (target in {f"{_FOLDER}/.env", f"{_API_FOLDER}/.env"})
+        + 8 * bool(_SERVER.search(service.command))
+        + 4 * any(each.target == _PORT for each in service.ports)
+        + 2 * service.sets_variables_of(env_file)
+        + bool(service.dockerfile)
+        + (service.name in {"api", "librechat"})
+    )
+
+
+def _image_name(image: str) -> str:
+    """Return the last part of an image's name: without registry, tag and digest."""
+    return image.lower().partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Return whether both paths lead to the same file, or would."""
+    try:
+        return one.resolve() == other.resolve()
+    except (OSError, RuntimeError):
+        return one == other
+
+
+def service_of(
+    name: str, content: Mapping[str, object], settings: Environment, folder: Path
+) -> Service:
+    """Return a service of merged and interpolated Compose files.
+
+    Args:
+        name: of the service.
+        content: what the files have under it.
+        settings: the variables of its container.
+        folder: where relative paths start.
+    """
+    build = content.get("build")
+    dockerfile = scalar(build.get("dockerfile")) if isinstance(build, Mapping) else ""
+    return Service(
+        name,
+        image=scalar(content.get("image")),
+        settings=settings,
+        env_files=tuple(_env_files(content.get("env_file"), folder)),
+        mounts=tuple(_mounts(content.get("volumes"), folder)),
+        ports=tuple(dict.fromkeys(_ports(content.get("ports")))),
+        user=scalar(content.get("user")),
+        command=_joined(content.get("command")),
+        working_dir=scalar(content.get("working_dir")),
+        dockerfile=dockerfile or ("Dockerfile" if build else ""),
+    )
+
+
+def pairs(environment: object) -> Iterator[tuple[str, str | None]]:
+    """Return the variables of either form, a mapping or a list; None for one passed through."""
+    if isinstance(environment, Mapping):
+        for name, value in environment.items():
+            yield str(name), None if value is None else scalar(value)
+    elif isinstance(environment, list):
+        for each in environment:
+            name, sign, value = scalar(each).partition("=")
+            yield name, value if sign else None
+
+
+def scalar(value: object) -> str:
+    """Return a plain value as text, "" for anything else."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        return str(value) if isinstance(value, str | int | float) else ""
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return ""
+
+
+def as_list(value: object) -> Sequence[object]:
+    """Return the entries of a list, or the one value that may be in its place."""
+    if value is None:
+        return ()
+    return value if isinstance(value, list) else (value,)
+
+
+def split_volume(text: str) -> tuple[str, str]:
+    """Return source and target of a volume in its short form; no source for a volume of its own."""
+    drive = text[:2] if _WINDOWS_PATH.match(text) else ""
+    source, colon, rest = text[len(drive) :].partition(":")
+    return (drive + source, rest.partition(":")[0]) if colon else ("", text)
+
+
+def is_path(source: str) -> bool:
+    """Return whether the source of a volume is a path, and not the name of a volume."""
+    return source.startswith((".", "/", "~")) or bool(_WINDOWS_PATH.match(source))
+
+
+def _joined(value: object) -> str:
+    return " ".join(scalar(each) for each in as_list(value))
+
+
+def _env_files(value: object, folder: Path) -> Iterator[EnvFileEntry]:
+    for each in as_list(value):
+        if isinstance(each, Mapping):
+            path, required = scalar(each.get("path")), each.get("required") is not False
+        else:
+            path, required = scalar(each), True
+        if path:
+            yield EnvFileEntry(Path(os.path.normpath(folder / path)), required)
+
+
+def _mounts(value: object, folder: Path) -> Iterator[Mount]:
+    for each in as_list(value):
+        if isinstance(each, Mapping):
+            source, target = scalar(each.get("source")), scalar(each.get("target"))
+            is_bind = each.get("type", "bind") == "bind"
+        else:
+            source, target = split_volume(scalar(each))
+            is_bind = is_path(source)
+        if is_bind and source and target:
+            yield Mount(folder / _expanded(source), target)
+
+
+def _expanded(source: str) -> Path:
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:  # there is no home folder
+        return Path(source)
+
+
+def _ports(value: object) -> Iterator[Port]:
+    for each in as_list(value):
+        if isinstance(each, Mapping):
+            yield Port(scalar(each.get("target")), scalar(each.get("published")))
+            continue
+        before, _, target = scalar(each).partition("/")[0].rpartition(":")
+        published = before.rpartition(":")[2]
+        targets, publisheds = _range(target), _range(published)
+        if len(targets) == len(publisheds):
+            yield from map(Port, targets, publisheds)
+        else:  # any of the range, or none
+            yield from (Port(each, published) for each in targets)
+
+
+def _range(ports: str) -> Sequence[str]:
+    """Return the ports of `first-last`, at most as many as there are ports."""
+    first, _, last = ports.partition("-")
+    if not (first.isascii() and last.isascii() and first.isdecimal() and last.isdecimal()):
+        return (ports,)
+    start, end = int(first[:6]), min(int(last[:6]), 65_535)
+    return tuple(map(str, range(start, end + 1))) or (ports,)

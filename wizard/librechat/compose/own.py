@@ -1,0 +1,384 @@
+"""Our reader of Compose files, for machines without Docker Compose, and for the lines of values.
+
+Held against Docker Compose v2 in the tests. It reads what LibreChat's settings depend on and
+checks nothing else: Compose may refuse a file that this reader takes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from wizard.language import Message
+from wizard.librechat.compose.merge import Listed, Tree, merged, rebased
+from wizard.librechat.compose.model import (
+    Project,
+    Service,
+    Trouble,
+    as_list,
+    pairs,
+    same_file,
+    scalar,
+    service_of,
+)
+from wizard.librechat.compose.sources import Budget, Sources, TooLargeError
+from wizard.librechat.compose.text import ComposeError, interpolated, read_env_file
+from wizard.librechat.compose.yaml import Override, Reset, TooManyEntriesError, YamlError
+from wizard.librechat.environment import Environment, Origin, Setting, of_process
+
+# The first of each that is there, in Compose's own order (compose-go, cli/options.go).
+MAIN_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDE_FILES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+# LibreChat's own, for `docker compose -f`.
+DEPLOY_FILE = "deploy-compose.yml"
+# The rest of a service has no say in LibreChat's settings.
+_PARTS = frozenset(
+    {
+        "build",
+        "command",
+        "env_file",
+        "environment",
+        "extends",
+        "image",
+        "ports",
+        "user",
+        "volumes",
+        "working_dir",
+    }
+)
+_DEEPEST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What makes up a project.
+
+    Attributes:
+        files: the Compose files, the main one first.
+        env_files: those that `${…}` refers to; a later one wins.
+        outer: the variables that beat them: the shell's, and those of an `.env` that names Compose
+            files in another folder.
+    """
+
+    files: tuple[Path, ...]
+    env_files: tuple[Path, ...]
+    outer: Environment = field(default_factory=dict, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths start."""
+        return self.files[0].parent
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A variable of `environment` without a value: it comes from outside."""
+
+
+def find_layout(
+    folder: Path, env_file: Path, environ: Mapping[str, str], sources: Sources
+) -> Layout | None:
+    """Return what `docker compose` reads in that folder; None where there is nothing.
+
+    Without files that it finds by itself, it is LibreChat's own for `docker compose -f`.
+
+    Args:
+        folder: where a user runs it.
+        env_file: the `.env` that is judged, by whatever path.
+        environ: the shell's variables.
+        sources: the texts.
+    """
+    shell = of_process(environ)
+    if named := environ.get("COMPOSE_ENV_FILES"):
+        env_files = tuple(folder / each for each in named.split(",") if each)
+    else:
+        env_files = (folder / ".env",)
+    scope = shell if "COMPOSE_FILE" in environ else _scope(env_files, shell, env_file, sources)
+    files = _named_files(folder, scope) or _found_files(folder, sources)
+    if not files:
+        return None
+    beside = files[0].parent / ".env"
+    if named or beside in env_files:
+        return Layout(files, env_files, shell)
+    return Layout(files, (beside,), scope)
+
+
+def _named_files(folder: Path, scope: Environment) -> tuple[Path, ...]:
+    named = _value(scope, "COMPOSE_FILE") or ""
+    separator = _value(scope, "COMPOSE_PATH_SEPARATOR") or os.pathsep
+    return tuple(folder / name for name in named.split(separator) if name)
+
+
+def _found_files(folder: Path, sources: Sources) -> tuple[Path, ...]:
+    main = _first(folder, MAIN_FILES, sources)
+    if main is None:
+        deploy = _first(folder, (DEPLOY_FILE,), sources)
+        return (deploy,) if deploy else ()
+    override = _first(folder, OVERRIDE_FILES, sources)
+    return (main, override) if override else (main,)
+
+
+def _scope(
+    env_files: Sequence[Path], outer: Environment, env_file: Path, sources: Sources
+) -> Environment:
+    try:
+        return _Reader(sources, env_file, env_files[0].parent).within(env_files, outer).scope
+    except TooLargeError:
+        return outer
+
+
+def read_project(layout: Layout, env_file: Path, sources: Sources) -> Project:
+    """Return the project; what cannot be read is among its troubles.
+
+    Args:
+        layout: its files.
+        env_file: the `.env` that is judged, by whatever path.
+        sources: the texts.
+    """
+    reader = _Reader(sources, env_file, layout.folder)
+    try:
+        reader = reader.within(layout.env_files, layout.outer)
+        services = reader.services(layout.files, layout.folder)
+        found = {name: reader.service(name, each) for name, each in services.items()}
+    except (TooLargeError, RecursionError):
+        too_large = Trouble(Message("The files hold more than any that run LibreChat."))
+        return Project(layout.files, troubles=(too_large,), is_too_large=True)
+    return Project(layout.files, found, tuple(dict.fromkeys(reader.troubles)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Merges files into services.
+
+    Attributes:
+        sources: the texts.
+        env_file: see `read_project`.
+        root: where the paths of files are shown from.
+        scope: what `${…}` refers to.
+        troubles: what was not understood so far.
+        budget: how much more may be read.
+        depth: how many files and services led here.
+    """
+
+    sources: Sources
+    env_file: Path
+    root: Path
+    scope: Environment = field(default_factory=dict, repr=False)
+    troubles: list[Trouble] = field(default_factory=list)
+    budget: Budget = field(default_factory=Budget)
+    depth: int = 0
+
+    def within(self, env_files: Sequence[Path], outer: Environment) -> _Reader:
+        """Return the reader of a project with those env files; the outer variables beat them."""
+        scope: dict[str, Setting] = {}
+        for path in env_files:
+            scope |= self._env_file(path, {**scope, **outer})
+        return replace(self, scope={**scope, **outer})
+
+    def lookup(self, name: str) -> str | None:
+        """Return the value of a variable in `${…}`."""
+        value = _value(self.scope, name)
+        self.budget.spend(characters=len(value or ""))
+        return value
+
+    def services(self, files: Sequence[Path], folder: Path) -> dict[str, Tree]:
+        """Return the services of the files, each merged into those before it."""
+        found: dict[str, Tree] = {}
+        for path in files:
+            for name, service in self._services_of(path, folder).items():
+                found[name] = merged(found.get(name, {}), service)
+        return found
+
+    def service(self, name: str, content: Tree) -> Service:
+        """Return a service with the variables of its container."""
+        empty = service_of(name, content, {}, self.root)
+        settings: dict[str, Setting] = {}
+        for each in empty.env_files:
+            settings |= self._env_file(each.path, {**self.scope, **settings}, each.required)
+        environment = content.get("environment")
+        for variable, value in environment.items() if isinstance(environment, dict) else ():
+            if isinstance(value, Setting):
+                settings[variable] = value
+            elif variable in self.scope:
+                settings[variable] = self.scope[variable]
+            else:
+                settings.pop(variable, None)
+        return replace(empty, settings=settings)
+
+    def _services_of(self, path: Path, folder: Path) -> dict[str, Tree]:
+        content = self._content(path)
+        found: dict[str, Tree] = {}
+        for entry in as_list(content.get("include")):
+            found |= self._deeper()._included(entry, folder)
+        for name, service in _services(content).items():
+            own = self._extended(service, path, folder)
+            found[name] = merged(found[name], own) if name in found else own
+        return found
+
+    def _content(self, path: Path) -> Tree:
+        """Return `include` and `services` of a file, with their variables filled in."""
+        self.budget.spend(files=1)
+        try:
+            document = self.sources.yaml(path)
+            if document is None:
+                raise ComposeError(Message("the file is not there"))
+            if not isinstance(document.content, dict | None):
+                raise ComposeError(Message("it is no mapping of names to values"))
+        except TooManyEntriesError as error:
+            raise TooLargeError from error
+        except (ComposeError, YamlError) as error:
+            self.troubles.append(Trouble(error.reason, path, error.line))
+            return {}
+        content = document.content or {}
+        services: Tree = {}
+        for name, service in _services(content).items():
+            filled = self._filled_in({part: service[part] for part in _PARTS & {*service}}, path)
+            lines = document.lines.get(name, {})
+            services[name] = _with_settings(filled, self._shown(path), lines)
+        return {"include": self._filled_in(content.get("include"), path), "services": services}
+
+    def _filled_in(self, value: object, path: Path) -> object:
+        """Return the content with each `${…}` in its values filled in."""
+        self.budget.spend(values=1)
+        if isinstance(value, str):
+            try:
+                return interpolated(value, self.lookup)
+            except ComposeError as error:
+                self.troubles.append(Trouble(error.reason, path, error.line))
+                return value
+        if isinstance(value, dict):
+            return {str(key): self._filled_in(each, path) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._filled_in(each, path) for each in value]
+        if isinstance(value, Override):
+            return Override(self._filled_in(value.value, path))
+        return value
+
+    def _included(self, entry: object, folder: Path) -> dict[str, Tree]:
+        long = entry if isinstance(entry, Mapping) else {"path": entry}
+        paths = [folder / scalar(path) for path in as_list(long.get("path"))]
+        if not paths:
+            return {}
+        directory = scalar(long.get("project_directory"))
+        inner = folder / directory if directory else paths[0].parent
+        named = [folder / scalar(each) for each in as_list(long.get("env_file"))]
+        reader = self.within(named or [inner / ".env"], self.scope)
+        services = reader.services(paths, inner)
+        return {
+            name: rebased(reader._passed_on(service), inner, folder)
+            for name, service in services.items()
+        }
+
+    def _passed_on(self, service: Tree) -> Tree:
+        """Return the service with the variables of this scope that it passes on."""
+        environment = service.get("environment")
+        if not isinstance(environment, dict):
+            return service
+        passed = {
+            name: self.scope[name]
+            for name, value in environment.items()
+            if isinstance(value, _Passed) and name in self.scope
+        }
+        return {**service, "environment": type(environment)({**environment, **passed})}
+
+    def _extended(self, service: Tree, path: Path, folder: Path) -> Tree:
+        """Return the service over the one that it extends."""
+        extends = service.get("extends")
+        if extends is None:
+            return service
+        long = extends if isinstance(extends, Mapping) else {"service": extends}
+        file = scalar(long.get("file"))
+        base_path = folder / file if file else path
+        name = scalar(long.get("service"))
+        base = _services(self._content(base_path)).get(name)
+        if base is None:
+            reason = Message("it extends {service}, which is not there", service=name)
+            self.troubles.append(Trouble(reason, path))
+            return service
+        base = self._deeper()._extended(base, base_path, base_path.parent if file else folder)
+        if file:
+            base = rebased(base, base_path.parent, folder)
+        return merged(base, {key: each for key, each in service.items() if key != "extends"})
+
+    def _deeper(self) -> _Reader:
+        if self.depth >= _DEEPEST:
+            raise TooLargeError
+        return replace(self, depth=self.depth + 1)
+
+    def _env_file(
+        self, path: Path, outside: Environment, required: bool = False
+    ) -> dict[str, Setting]:
+        """Return the variables of an env file by Compose's grammar."""
+        self.budget.spend(files=1)
+
+        def lookup(name: str) -> str | None:
+            value = _value(outside, name)
+            self.budget.spend(characters=len(value or ""))
+            return value
+
+        try:
+            text = self.sources.text(path)
+            if text is None and required:
+                raise ComposeError(Message("the file is not there"))
+        except ComposeError as error:
+            self.troubles.append(Trouble(error.reason, path))
+            return {}
+        values, refusal = read_env_file(text or "", lookup)
+        if refusal is not None:
+            self.troubles.append(Trouble(refusal.reason, path, refusal.line))
+        is_ours = same_file(path, self.env_file)
+        origin = Origin.ENV_FILE if is_ours else Origin.OTHER_ENV_FILE
+        where = self._shown(path)
+        return {
+            name: Setting(each.value, origin, where, each.line) for name, each in values.items()
+        }
+
+    def _shown(self, path: Path) -> str:
+        """Return the path as users know it: from the project's folder, if it is in there."""
+        return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
+
+
+def _with_settings(service: object, where: str, lines: Mapping[str, int]) -> Tree:
+    """Return a service whose `environment` is a mapping of settings, which know their place."""
+    if not isinstance(service, dict):
+        return {}
+    environment = service.get("environment")
+    is_override = isinstance(environment, Override)
+    plain = environment.value if isinstance(environment, Override) else environment
+    if plain is None or isinstance(plain, Reset):
+        return service
+
+    def setting(name: str, value: str | None) -> object:
+        if isinstance(plain, dict) and isinstance(plain.get(name), Reset):
+            return plain[name]
+        if value is None:
+            return _Passed()
+        return Setting(value, Origin.COMPOSE, where, lines.get(name))
+
+    form = Listed if isinstance(plain, list) else dict
+    settings = form((name, setting(name, value)) for name, value in pairs(plain))
+    return {**service, "environment": Override(settings) if is_override else settings}
+
+
+def _services(content: Mapping[str, object]) -> dict[str, Tree]:
+    services = content.get("services")
+    if isinstance(services, Override):
+        services = services.value
+    if not isinstance(services, Mapping):
+        return {}
+    return {str(name): {**each} for name, each in services.items() if isinstance(each, Mapping)}
+
+
+def _value(scope: Environment, name: str) -> str | None:
+    return scope[name].value if name in scope else None
+
+
+def _first(folder: Path, names: Sequence[str], sources: Sources) -> Path | None:
+    return next((folder / name for name in names if sources.has(folder / name)), None)

@@ -1,0 +1,110 @@
+"""The texts that a Compose project is read from, and how much of them is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from wizard.librechat.compose.text import ComposeError
+from wizard.librechat.compose.yaml import Document, YamlError, read_yaml
+from wizard.os_errors import reason_of
+from wizard.reading import read_file
+
+# LibreChat's own librechat.example.yaml has 30 KB.
+MAX_YAML_BYTES = 1 << 18
+MAX_ENV_BYTES = 1 << 20
+
+ReadBytes = Callable[[Path, int], bytes]
+
+
+class TooLargeError(Exception):
+    """The files come to more than any that run LibreChat: they may be made to exhaust a reader."""
+
+
+class Sources:
+    """The files of a project. Each is read once, so that a project can be read again as it was.
+
+    Args:
+        read: returns the bytes of a file of at most so many, as `read_file` does.
+        texts: what files have in place of what is on the disk.
+    """
+
+    def __init__(
+        self, read: ReadBytes = read_file, texts: Mapping[Path, str] | None = None
+    ) -> None:
+        self._read = read
+        self._texts: dict[Path, str | OSError] = dict(texts or {})
+        self._documents: dict[str, Document | YamlError] = {}
+
+    def instead(self, path: Path, text: str) -> Sources:
+        """Return the same sources with another text of one file."""
+        other = Sources(self._read)
+        other._texts = {**self._texts, path: text}
+        other._documents = self._documents
+        return other
+
+    def text(self, path: Path, limit: int = MAX_ENV_BYTES) -> str | None:
+        """Return the text of a file; None where there is none.
+
+        Raises:
+            ComposeError: it cannot be read.
+        """
+        if path not in self._texts:
+            try:
+                self._texts[path] = self._read(path, limit).decode("utf-8", "surrogateescape")
+            except OSError as error:
+                self._texts[path] = error
+        text = self._texts[path]
+        if isinstance(text, FileNotFoundError | IsADirectoryError | NotADirectoryError):
+            return None
+        if isinstance(text, OSError):
+            raise ComposeError(reason_of(text)) from text
+        return text
+
+    def has(self, path: Path) -> bool:
+        """Return whether the file is there, if only one that cannot be read."""
+        try:
+            return self.text(path, MAX_YAML_BYTES) is not None
+        except ComposeError:
+            return True
+
+    def yaml(self, path: Path) -> Document | None:
+        """Return the content of a YAML file; None where there is none.
+
+        Raises:
+            ComposeError: it cannot be read.
+            YamlError: it is no YAML.
+        """
+        text = self.text(path, MAX_YAML_BYTES)
+        if text is None:
+            return None
+        if text not in self._documents:
+            try:
+                self._documents[text] = read_yaml(text)
+            except YamlError as error:
+                self._documents[text] = error
+        document = self._documents[text]
+        if isinstance(document, YamlError):
+            raise document
+        return document
+
+
+class Budget:
+    """What one reading of a project may take; references and includes multiply what is written."""
+
+    def __init__(self) -> None:
+        self._files = 100
+        self._values = 50_000
+        self._characters = 1 << 20
+
+    def spend(self, *, files: int = 0, values: int = 0, characters: int = 0) -> None:
+        """Take that much of what is left.
+
+        Raises:
+            TooLargeError: nothing is left.
+        """
+        self._files -= files
+        self._values -= values
+        self._characters -= characters
+        if min(self._files, self._values, self._characters) < 0:
+            raise TooLargeError

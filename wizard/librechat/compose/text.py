@@ -1,0 +1,211 @@
+"""Docker Compose's own grammars: `${…}` in its files, and the lines of an `env_file`.
+
+Sources: https://docs.docker.com/reference/compose-file/interpolation/ and "Env file syntax" of
+https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/; compose-go
+v2, `template/template.go` and `dotenv/parser.go`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from wizard.language import Message
+
+Lookup = Callable[[str], str | None]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OPERATOR = re.compile(r":?[-?+]")
+# What Go's unicode.IsSpace takes for white space.
+_GO_SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+_SPACES_IN_LINE = "\t\v\f\r \x85\xa0"
+_KEY = re.compile(rf"(?:[^\W\s]|[.\-\[\]{_SPACES_IN_LINE}])*+([=:\n]|\Z)")
+_EXPORT = re.compile(r"export[\t\n\f\r ]+")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$$"}
+_DEEPEST = 50
+
+
+class ComposeError(ValueError):
+    """Docker Compose refuses a text: `reason` without a value of it, and the line, if known."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A variable of an `env_file` as Compose reads it, and its line, counted from 1."""
+
+    value: str = field(repr=False)
+    line: int
+
+
+def interpolated(text: str, lookup: Lookup, depth: int = 0) -> str:
+    """Return the text with its variables filled in; one that is not set is empty.
+
+    Raises:
+        ComposeError: a `${…}` is not one, or names a required variable that is not set.
+    """
+    if "$" not in text:
+        return text
+    if depth > _DEEPEST:
+        raise ComposeError(Message("a ${…} is nested too deeply"))
+    pieces: list[str] = []
+    position = 0
+    while (sign := text.find("$", position)) >= 0:
+        pieces.append(text[position:sign])
+        value, position = _reference(text, sign + 1, lookup, depth)
+        pieces.append(value)
+    return "".join([*pieces, text[position:]])
+
+
+def _reference(text: str, start: int, lookup: Lookup, depth: int) -> tuple[str, int]:
+    """Return the value of what follows a `$`, and where the text goes on."""
+    if text.startswith("$", start):
+        return "$", start + 1
+    if name := _NAME.match(text, start):
+        return lookup(name[0]) or "", name.end()
+    if not text.startswith("{", start):
+        raise ComposeError(Message("a $ is not followed by a variable; write $$ for a plain $"))
+    end = _closing_brace(text, start)
+    return _braced(text[start + 1 : end], lookup, depth + 1), end + 1
+
+
+def _closing_brace(text: str, opening: int) -> int:
+    depth = 0
+    for position in range(opening, len(text)):
+        if text[position] == "{":
+            depth += 1
+        elif text[position] == "}":
+            depth -= 1
+            if depth == 0:
+                return position
+    raise ComposeError(Message("a ${ is not closed"))
+
+
+def _braced(inner: str, lookup: Lookup, depth: int) -> str:
+    name = _NAME.match(inner)
+    if not name:
+        raise ComposeError(Message("a ${…} has no name of a variable"))
+    value, rest = lookup(name[0]), inner[name.end() :]
+    if not rest:
+        return value or ""
+    operator = _OPERATOR.match(rest)
+    if not operator:
+        raise ComposeError(Message("a ${…} has an unknown operator"))
+    is_there = bool(value) if operator[0].startswith(":") else value is not None
+    word = rest[operator.end() :]
+    if operator[0].endswith("+"):
+        return interpolated(word, lookup, depth) if is_there else ""
+    if is_there:
+        return value or ""
+    if operator[0].endswith("-"):
+        return interpolated(word, lookup, depth)
+    raise ComposeError(Message("{name} is required, and not set", name=name[0]))
+
+
+def read_env_file(text: str, outside: Lookup) -> tuple[dict[str, Line], ComposeError | None]:
+    """Return what Compose reads in an `env_file`, and why it refuses the file, None if it does not.
+
+    A file that is refused is read up to the line that is. Compose then refuses the whole project.
+
+    Args:
+        text: of the file.
+        outside: the variables that beat those of the file in its `${…}`.
+    """
+    values: dict[str, Line] = {}
+
+    def lookup(name: str) -> str | None:
+        known = outside(name)
+        if known is None and name in values:
+            return values[name].value
+        return known
+
+    try:
+        for name, raw, line, is_expanded in _assignments(text):
+            value = outside(name) if raw is None else raw
+            if value is not None:
+                values[name] = Line(_expanded(value, lookup) if is_expanded else value, line)
+    except ComposeError as error:
+        return values, error
+    return values, None
+
+
+def _expanded(raw: str, lookup: Lookup) -> str:
+    """Return the value of a line; Compose leaves one that it cannot interpolate as it is."""
+    try:
+        return interpolated(raw, lookup)
+    except ComposeError:
+        return raw
+
+
+def _assignments(text: str) -> Iterator[tuple[str, str | None, int, bool]]:
+    """Return each name, its value (None: passed on), its line, and whether `$` is expanded."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    position = counted = 0
+    line = 1
+    while (position := _behind_space(text, position)) < len(text):
+        if text[position] == "#":
+            position = _line_end(text, position)
+            continue
+        line, counted = line + text.count("\n", counted, position), position
+        name, separator, position = _name(text, position, line)
+        if separator in {"\n", ""}:
+            yield name, None, line, False
+            continue
+        value, is_expanded, position = _value(text, position, line)
+        yield name, value, line, is_expanded
+
+
+def _name(text: str, position: int, line: int) -> tuple[str, str, int]:
+    """Return the name, what is behind it, and where the text goes on."""
+    if exported := _EXPORT.match(text, position):
+        position = exported.end()
+    found = _KEY.match(text, position)
+    if not found:
+        raise ComposeError(Message("unexpected character in a variable name"), line)
+    name = found[0].removesuffix(found[1]).strip(_GO_SPACES)
+    if not name or any(space in name for space in _GO_SPACES):
+        raise ComposeError(Message("a variable name has a space"), line)
+    return name, found[1], found.end()
+
+
+def _value(text: str, position: int, line: int) -> tuple[str, bool, int]:
+    while text[position : position + 1] in set(_SPACES_IN_LINE):
+        position += 1
+    quote = text[position : position + 1]
+    if quote and quote in "'\"":
+        return _quoted(text, position, quote, line)
+    end = _line_end(text, position)
+    value = text[position:end].partition(" #")[0].strip(_GO_SPACES)
+    return value, True, end
+
+
+def _quoted(text: str, opening: int, quote: str, line: int) -> tuple[str, bool, int]:
+    position = opening + 1
+    while (end := text.find(quote, position)) >= 0 and text[end - 1] == "\\":
+        position = end + 1
+    if end < 0:
+        raise ComposeError(Message("a quote is not closed"), line)
+    raw = text[opening + 1 : end]
+    if quote == "'":
+        return raw.replace("\\'", "'"), False, end + 1
+    return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[0]), raw), True, end + 1
+
+
+def _behind_space(text: str, position: int) -> int:
+    while position < len(text) and text[position] in _GO_SPACES:
+        position += 1
+    return position
+
+
+def _line_end(text: str, position: int) -> int:
+    end = text.find("\n", position)
+    return len(text) if end < 0 else end

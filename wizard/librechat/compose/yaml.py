@@ -1,0 +1,197 @@
+"""YAML as Docker Compose reads it: version 1.2's scalars, and the tags `!override` and `!reset`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from wizard.language import Message
+
+if TYPE_CHECKING:
+    import yaml
+
+# Entries of all mappings, their merges (`<<`) written out: nested ones multiply, and a file of one
+# kilobyte can hold more than a computer has memory for.
+MOST_ENTRIES = 50_000
+# Those of 64 bits have fewer.
+_LONGEST_INTEGER = 24
+_LARGEST_WITHOUT_EXPONENT = 1e21
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+class YamlError(ValueError):
+    """The text cannot be read; the message says why, `line` where, if that is known."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+class TooManyEntriesError(YamlError):
+    """Its merges (`<<`) hold more entries than any file that LibreChat runs by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A value that takes the place of the one below it, instead of being merged into it."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A value that takes away the one below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The content of a file, and by service the line of each variable that it sets."""
+
+    content: object = field(default=None, repr=False)
+    lines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def read_yaml(text: str) -> Document:
+    """Return the content; None where there is none.
+
+    Raises:
+        YamlError: it is no YAML, nested too deeply, or its merges hold too many entries.
+    """
+    import yaml
+
+    try:
+        loader = _loader()(text)
+    except yaml.YAMLError as error:  # a character that no YAML has
+        raise YamlError(str(getattr(error, "reason", error))) from None
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return Document()
+        if _entries_of(root, {}) > MOST_ENTRIES:
+            raise TooManyEntriesError(Message("its merges (<<) hold too many entries"))
+        content: object = loader.construct_document(root)
+        return Document(content, {name: dict(lines) for name, lines in _variable_lines(root)})
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = str(getattr(error, "problem", None) or error)
+        raise YamlError(problem, mark.line + 1 if mark else None) from None
+    except RecursionError:
+        raise YamlError(Message("it is nested too deeply")) from None
+    except YamlError:
+        raise
+    except ValueError:
+        raise YamlError(Message("a value cannot be read")) from None
+    finally:
+        loader.dispose()
+
+
+def _variable_lines(root: yaml.Node) -> Iterator[tuple[str, Iterator[tuple[str, int]]]]:
+    """Return the lines of the variables under `environment` of each service."""
+    for key, services in _entries(root):
+        if key.value == "services":
+            for name, service in _entries(services):
+                for part, environment in _entries(service):
+                    if part.value == "environment":
+                        yield str(name.value), _lines(environment)
+
+
+def _lines(environment: yaml.Node) -> Iterator[tuple[str, int]]:
+    import yaml
+
+    if isinstance(environment, yaml.SequenceNode):
+        keys = [each for each in environment.value if isinstance(each, yaml.ScalarNode)]
+    else:
+        keys = [key for key, _ in _entries(environment)]
+    for key in keys:
+        yield str(key.value).partition("=")[0], key.start_mark.line + 1
+
+
+def _entries(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+    """Return the entries of a mapping whose keys are plain; none of anything else."""
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                yield key, value
+
+
+@cache
+def _loader() -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """SafeLoader with the scalars of YAML 1.2: `yes` and `22:22` are texts."""
+
+    Loader.yaml_implicit_resolvers = {}
+    for tag, pattern, first in (
+        ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+        ("null", r"~|null|Null|NULL|", "~nN\0"),
+        ("merge", r"<<", "<"),
+        ("int", r"[-+]?(?:0|[1-9][0-9_]*|0o?[0-7_]+|0x[0-9a-fA-F_]+)", "-+0123456789"),
+        ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ):
+        regex = re.compile(rf"(?:{pattern})\Z")
+        letters = [*first.replace("\0", ""), ""] if "\0" in first else [*first]
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", regex, letters)
+    Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+    Loader.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: _float(node.value))
+    Loader.add_constructor("!reset", lambda _loader, _node: Reset())
+    Loader.add_constructor("!override", _overriding)
+    return Loader
+
+
+def _integer(_loader: Any, node: yaml.ScalarNode) -> int | str:
+    """Return the number; Go reads a leading 0 as octal, as YAML 1.1 did."""
+    text = str(node.value).lower().replace("0o", "0").replace("_", "")
+    if len(text) > _LONGEST_INTEGER:
+        return _float(text)
+    sign = -1 if text.startswith("-") else 1
+    digits = text.lstrip("+-")
+    if digits.startswith("0x"):
+        return sign * int(digits, 16)
+    return sign * int(digits, 8 if digits.startswith("0") else 10)
+
+
+def _float(text: str) -> str:
+    """Return the number as Go writes it: without an exponent up to 21 digits."""
+    number = float(text)
+    if number == int(number) and abs(number) < _LARGEST_WITHOUT_EXPONENT:
+        return str(int(number))
+    return str(number)
+
+
+def _overriding(loader: Any, node: yaml.Node) -> Override:
+    import yaml
+
+    tag = loader.resolve(type(node), node.value, (True, False))
+    plain = type(node)(tag, node.value, node.start_mark, node.end_mark)
+    if isinstance(node, yaml.MappingNode):
+        loader.flatten_mapping(plain)
+    return Override(loader.construct_object(plain, deep=True))
+
+
+def _entries_of(node: yaml.Node, seen: dict[int, int]) -> int:
+    """Return the entries of all mappings from here on, with those that are merged into them.
+
+    `seen` holds each mapping's own, so that an alias is counted where it is merged alone.
+    """
+    import yaml
+
+    if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+        return 0
+    seen[id(node)] = 0  # a node may hold itself
+    if isinstance(node, yaml.SequenceNode):
+        return sum(_entries_of(each, seen) for each in node.value)
+    within, own = 0, len(node.value)
+    for key, value in node.value:
+        within += _entries_of(key, seen) + _entries_of(value, seen)
+        if key.tag == _MERGE:
+            merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            own += sum(seen.get(id(each), 0) for each in merged)
+    seen[id(node)] = own
+    return within + own
