@@ -248,6 +248,7 @@ def _doctor(
     rule: opt.OnlyRules = None,
     ignore: opt.IgnoredRules = None,
     fix: opt.Fix = False,
+    verbose: opt.Verbose = False,
     offline: opt.Offline = False,
     yes: opt.Yes = False,
     dry_run: opt.DryRun = False,
@@ -269,6 +270,7 @@ def _doctor(
         fix=fix,
         yes=yes,
         dry_run=dry_run,
+        verbose=verbose,
     )
     execute("doctor", _flags(context), lambda ports, _: run_doctor(options, ports))
 

@@ -205,6 +205,10 @@ IgnoredRules = Annotated[
 Fix = Annotated[
     bool, typer.Option("--fix", help="Mend what is safe to mend, after a look at the changes.")
 ]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Show every check, and every finding in full."),
+]
 RuleId = Annotated[
     str,
     typer.Argument(help="Such as LA101; without it all are listed.", autocompletion=_rule_ids),

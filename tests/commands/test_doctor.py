@@ -20,6 +20,9 @@ from wizard.execution import envelope
 from wizard.findings import ExitCode, Failure
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_plan import plan_env
+from wizard.settings import Settings
+from wizard.ui.screen import wrapped
 
 VALUES = {
     "OPENID_ISSUER": f"https://{DOMAIN}",
@@ -90,14 +93,14 @@ def test_all_is_well(folder: Path) -> None:
     result, world = doctor(folder)
     assert result.exit_code is ExitCode.OK
     assert result.findings == ()
-    assert "Nothing is wrong." in world.said
+    assert "ok File: " in world.said
+    assert world.said.count("not checked (--offline)") == 3
 
 
 def test_the_whole_of_it_is_well(folder: Path, librechat: LibreChat) -> None:
-    result, world = live(folder, librechat, ScriptedTenant(), {})
+    result, _world = live(folder, librechat, ScriptedTenant(), {})
     assert ids(result) == []
     assert len(result.checks) == 8
-    assert "Nothing is wrong." in world.said
     assert librechat.logins == 1
 
 
@@ -107,7 +110,8 @@ def test_tenant_and_librechat_are_wrong(folder: Path, librechat: LibreChat) -> N
     assert result.exit_code is ExitCode.FINDINGS
     assert "LA524" in ids(result)
     assert any(rule.startswith("LA2") for rule in ids(result))
-    assert world.said.index("Auth0's dashboard") < world.said.index("the running LibreChat")
+    assert "x Auth0: 1 error" in world.said
+    assert "x LibreChat: 1 error" in world.said
     assert SECRET not in world.said
 
 
@@ -122,28 +126,130 @@ def test_the_tenant_is_not_asked_about_what_cannot_be(folder: Path, librechat: L
     librechat.values = GOOD
     result, world = doctor(folder, http=Tunnel(PUBLIC_URL, librechat.port))
     assert "LA101" in ids(result)
-    assert "The tenant is not asked" in world.said
+    assert "not checked until the .env has valid values" in world.said
     assert result.checks == ()
 
 
-def test_errors_come_first_and_are_grouped_by_what_to_do(folder: Path) -> None:
+def test_findings_are_sorted_and_the_first_is_shown_last(folder: Path) -> None:
     write(
         folder,
         env(
             OPENID_ISSUER="",
             ALLOW_SOCIAL_LOGIN="no",
             OPENID_SESSION_SECRET="x",
-            ALLOW_EMAIL_LOGIN="true",
+            ALLOW_SOCIAL_REGISTRATION="false",
         ),
     )
     result, world = doctor(folder)
     assert result.exit_code is ExitCode.FINDINGS
     severities = [finding.severity.value for finding in result.findings]
     assert severities == sorted(severities, key=["error", "warning", "note"].index)
-    said = world.said
-    in_order = ("To change in the .env", "doctor --fix mends these", "Good to know", "2 errors")
-    places = [said.index(heading) for heading in in_order]
+    lines = world.said.splitlines()
+    first = result.findings[0].rule
+    in_order = (
+        "x File: 2 errors, 1 warning",
+        "  ! ",
+        "  x ",
+        f"x {first.title} ({first.id})",
+        "  Next: ",
+        "2 errors, ",
+    )
+    places = [next(i for i, line in enumerate(lines) if line.startswith(each)) for each in in_order]
     assert places == sorted(places)
+
+
+def lines_at_80_columns(world: World) -> int:
+    """How many lines a terminal shows, without the line that a spinner replaces."""
+    lines = world.said.splitlines()[1:]
+    return sum(len(wrapped("", line, 80).splitlines()) or 1 for line in lines)
+
+
+def test_a_healthy_setup_takes_four_lines(folder: Path, librechat: LibreChat) -> None:
+    result, world = live(folder, librechat, ScriptedTenant(), {})
+    assert result.findings == ()
+    assert [line.partition(":")[0] for line in world.said.splitlines()[1:]] == [
+        "ok File",
+        "ok Auth0",
+        "ok Tunnel",
+        "ok LibreChat",
+    ]
+    assert lines_at_80_columns(world) <= 6
+
+
+def test_what_init_writes_has_no_note(folder: Path) -> None:
+    settings = Settings("dev.us.auth0.com", CLIENT_ID, SECRET, (AUDIENCE,), PUBLIC_URL)
+    planned = plan_env(settings, None, None, port=3080).after
+    write(folder, planned.text)
+    result, world = doctor(folder)
+    assert ids(result) == []
+    assert len(world.said.splitlines()[1:]) == 4
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"authorize": oauth("unauthorized_client", "Unknown client: x", 403)},
+        {"authorize": oauth("server_error", "Service not found: urn:nobody", 403)},
+    ],
+)
+def test_one_error_takes_fourteen_lines_at_most(
+    folder: Path, librechat: LibreChat, fault: dict[str, Any]
+) -> None:
+    result, world = live(folder, librechat, ScriptedTenant(**fault), {})
+    assert len(result.findings) == 1
+    assert lines_at_80_columns(world) <= 14, world.said
+    assert "Show all" not in world.said
+
+
+def test_verbose_shows_every_check_and_finding(folder: Path, librechat: LibreChat) -> None:
+    text = env(**{**VALUES, "PORT": str(librechat.port), "OPENID_SCOPE": "openid"})
+    write(folder, text)
+    librechat.values = EnvFile(text).values()
+    http = Everything(ScriptedTenant(), Tunnel(PUBLIC_URL, librechat.port))
+    result, world = doctor(folder, http=http, verbose=True)
+    assert "Signing keys: " in world.said
+    for finding in result.findings:
+        assert finding.rule.why in world.said
+    assert "Show all" not in world.said
+
+
+def test_the_next_command_is_exact_without_a_terminal(folder: Path) -> None:
+    write(folder, env(OPENID_SCOPE="openid"))
+    _, world = doctor(folder, ignore=("LA120",))
+    assert "Fix 1 of these:" not in world.said
+    assert world.said.endswith(
+        "\n    librechat-auth0 doctor --ignore LA120 --offline --fix --yes\n"
+    )
+
+
+def test_what_cannot_be_fixed_here_is_checked_again(folder: Path) -> None:
+    write(folder, env(MONGO_URI=""))
+    _, world = doctor(folder)
+    assert world.said.endswith("check again with: librechat-auth0 doctor --offline\n")
+
+
+def test_the_offer_fixes_as_the_option_does(folder: Path) -> None:
+    path = write(folder, env(OPENID_SCOPE="openid", MONGO_URI=""))
+    result, _world = doctor(folder, ("Fix 2 of these now?", True), ("Write these changes?", True))
+    assert EnvFile(path.read_text()).values()["OPENID_SCOPE"].startswith("openid profile")
+    assert result.written
+    assert ids(result) == ["LA167"]
+
+
+def test_an_offer_that_is_declined_changes_nothing(folder: Path) -> None:
+    path = write(folder, env(OPENID_CALLBACK_URL=""))
+    before = path.read_text()
+    result, _ = doctor(folder, ("Fix this now?", False))
+    assert path.read_text() == before
+    assert not result.written
+    assert result.exit_code is ExitCode.FINDINGS
+
+
+def test_only_the_parts_of_the_rules_asked_for_are_shown(folder: Path) -> None:
+    write(folder, env(OPENID_SCOPE=""))
+    _, world = doctor(folder, rules=("LA102",))
+    assert "File: " in world.said
+    assert "Auth0: " not in world.said
 
 
 def test_warnings_alone_are_no_failure(folder: Path) -> None:
@@ -153,9 +259,9 @@ def test_warnings_alone_are_no_failure(folder: Path) -> None:
     assert result.exit_code is ExitCode.OK
 
 
-def test_findings_of_one_rule_are_told_as_one(folder: Path) -> None:
+def test_findings_of_one_rule_are_merged(folder: Path) -> None:
     write(folder, env(CREDS_KEY="", CREDS_IV="", JWT_SECRET="", JWT_REFRESH_SECRET=""))
-    result, world = doctor(folder)
+    result, world = doctor(folder, verbose=True)
     assert ids(result) == ["LA161"] * 4
     assert world.said.count("LA161") == 1
     assert "JWT_SECRET is blank" in world.said
@@ -226,7 +332,7 @@ class TestFix:
         assert result.written
         assert set(result.changed) == {"OPENID_SCOPE", "OPENID_CALLBACK_URL"}
         assert ids(result) == ["LA112"]
-        assert "What is left" in world.said
+        assert world.said.index("is written") < world.said.rindex("! File: 1 warning in")
         assert result.backup is not None
         assert "OPENID_SCOPE=openid\n" in result.backup.read_text().replace("'", "")
 
@@ -306,7 +412,7 @@ def test_the_tenant_is_asked_once_it_can_be(folder: Path, librechat: LibreChat) 
     tenant = ScriptedTenant(authorize=oauth("unauthorized_client", "Unknown client: x", 403))
     http = Everything(tenant, Tunnel(PUBLIC_URL, librechat.port))
     result, world = doctor(folder, http=http, fix=True, yes=True)
-    assert "The tenant is not asked" in world.said
+    assert "not checked until the .env has valid values" in world.said
     assert len(result.checks) == 8
     assert any(rule.startswith("LA2") for rule in ids(result))
 
@@ -383,5 +489,5 @@ def test_a_value_behind_its_name_on_the_next_line_is_no_repair(folder: Path) -> 
     path = write(folder, text)
     result, world = doctor(folder, fix=True, yes=True)
     assert not result.written
-    assert "There is nothing that can be mended" in world.said
+    assert "Nothing to fix automatically" in world.said
     assert path.read_text() == text

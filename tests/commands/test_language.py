@@ -61,6 +61,7 @@ DATA = (
     r"^(ok|x|!|i|~|\?|-) ",  # what a line is
     r"^ *\d* [+-] .*$",  # lines of a diff
     r"^    .*$",  # lines to copy
+    r"\blibrechat-auth0 doctor\b",  # a command within a sentence
     r"Allowed (Callback URLs|Logout URLs|Web Origins|Origins \(CORS\))",  # the dashboard's words
     r"Client (ID|Secret)|API identifier|Domain|Allow (Offline Access|Skipping User Consent)",
     r"Application Access Policy, User-Delegated Access|Application Type",

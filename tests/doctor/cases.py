@@ -268,11 +268,6 @@ CASES = (
         {"ALLOW_SOCIAL_REGISTRATION": "false"},
         {"ALLOW_SOCIAL_REGISTRATION": "false", "ALLOW_SOCIAL_LOGIN": "false"},
     ),
-    _values(
-        "LA137",
-        {"ALLOW_EMAIL_LOGIN": "true"},
-        {"ALLOW_EMAIL_LOGIN": "true", "OPENID_REUSE_TOKENS": "false"},
-    ),
     _values("LA138", {"OPENID_REUSE_TOKENS": "yes"}, {"OPENID_REUSE_TOKENS": "False"}),
     _values(
         "LA139",
@@ -297,11 +292,6 @@ CASES = (
         "LA142",
         {"OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED": "true"},
         {"OPENID_ON_BEHALF_FLOW_USERINFO_SCOPE": "user.read", "OPENID_GRAPH_SCOPES": "User.Read"},
-    ),
-    _values(
-        "LA143",
-        {"OPENID_REUSE_MAX_SESSION_AGE_MS": ""},
-        {"OPENID_REUSE_MAX_SESSION_AGE_MS": "", "USE_REDIS": "true"},
     ),
     _values(
         "LA144",

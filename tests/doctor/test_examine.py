@@ -13,7 +13,7 @@ from tests.doctor.cases import env, subject
 from tests.providers import PUBLIC_URL, Demo, authority, demo, demo_server
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.clock import SystemClock
-from wizard.doctor.examine import Examination, Task, examine, task_of
+from wizard.doctor.examine import Examination, Part, examine, part_of
 from wizard.doctor.subject import Subject, settings_of
 from wizard.http import HttpClient, Response
 from wizard.librechat.env_file import EnvFile
@@ -68,7 +68,7 @@ def test_faults_of_the_tenant(
     examination = examined(demo, **changed)
     errors = [each for each in examination.findings if each.severity.value == "error"]
     assert errors
-    assert all(task_of(each, examination.subject) is Task.DASHBOARD for each in errors)
+    assert all(part_of(each.rule.id) is Part.AUTH0 for each in errors)
     assert words in " ".join(f"{each.rule.title} {each.fix}" for each in errors).lower()
 
 

@@ -89,14 +89,6 @@ SYMPTOMS: Mapping[str, tuple[Subject, set[str]]] = {
         subject(env(CREDS_IV="abc")),
         {"LA162"},
     ),
-    "chats do not render after a password login (15092)": (
-        subject(env(ALLOW_EMAIL_LOGIN="true")),
-        {"LA137"},
-    ),
-    "signed out after an hour (15972)": (
-        subject(env(OPENID_REUSE_MAX_SESSION_AGE_MS="")),
-        {"LA143"},
-    ),
     "401 on every call (11753)": (
         subject(
             env(DOMAIN_CLIENT="http://localhost:3080", DOMAIN_SERVER="http://localhost:3080"),

@@ -211,7 +211,15 @@ def _faulty(at: Place) -> None:
 def doctor(at: Place, seen: Seen) -> str:
     """`doctor` over an `.env` with many a fault."""
     _faulty(at)
-    return seen.screen(at, "doctor", "--offline")
+    offer = (seen.say(Message("Fix {count} of these now?", count=4)), "n")
+    return seen.screen(at, "doctor", "--offline", answers=[offer])
+
+
+def doctor_verbose(at: Place, seen: Seen) -> str:
+    """`doctor --verbose`, with every finding in full."""
+    _faulty(at)
+    offer = (seen.say(Message("Fix {count} of these now?", count=4)), "n")
+    return seen.screen(at, "doctor", "--offline", "--verbose", answers=[offer])
 
 
 def doctor_fix(at: Place, seen: Seen) -> str:
@@ -286,7 +294,8 @@ def _without_a_terminal(*args: str) -> Screen:
 SCREENS: dict[str, Screen] = {
     **_screens("init", init, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
     **_screens("init-fails", init_that_fails, WIDE, NARROW, READ, DUTCH),
-    **_screens("doctor", doctor, WIDE, NARROW, DUTCH),
+    **_screens("doctor", doctor, WIDE, NARROW, READ, DUTCH),
+    **_screens("doctor-verbose", doctor_verbose, WIDE),
     **_screens("doctor-fix", doctor_fix, WIDE, NARROW, READ, DUTCH),
     **_screens("tunnel", tunnel, WIDE, NARROW, READ, DUTCH),
     **_screens("tunnel-status", tunnel_status, WIDE, DUTCH),

@@ -1,27 +1,28 @@
-"""`doctor`: tells why the sign-in does not work, in the order of what to mend, and mends it."""
+"""`doctor`: finds why the sign-in does not work, what to fix first, and fixes what is safe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.prove import show
+from wizard.commands.doctor_screen import View, merged_findings, show_examination
 from wizard.commands.values import (
     INVALID_VALUE,
     MISSING_OPTION,
     env_store,
     read_subject,
 )
-from wizard.doctor.examine import Examination, Task, examine, examine_again, task_of
-from wizard.doctor.registry import CHECKS, repairs
-from wizard.doctor.subject import Subject, settings_of
+from wizard.doctor.examine import Examination, examine, examine_again
+from wizard.doctor.registry import CHECKS, can_be_mended, repairs
+from wizard.doctor.subject import Subject
 from wizard.doctor.writing import silenced_rules
 from wizard.findings import ExitCode, Finding, Severity, exit_code_of
-from wizard.language import Message, joined, sentences
+from wizard.language import Message
 from wizard.librechat.checkout import how_to_restart
+from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.rules import all_rules
 
@@ -29,16 +30,9 @@ if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
 
 
-_COUNTS = {
-    Severity.ERROR: (Message("{count} error"), Message("{count} errors")),
-    Severity.WARNING: (Message("{count} warning"), Message("{count} warnings")),
-    Severity.NOTE: (Message("{count} note"), Message("{count} notes")),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class DoctorOptions:
-    """What was given on the command line; `rules` and `ignore` are identifiers."""
+    """The command line; `rules` and `ignore` are identifiers."""
 
     env_file: Path | None = None
     rules: tuple[str, ...] = ()
@@ -47,11 +41,12 @@ class DoctorOptions:
     fix: bool = False
     yes: bool = False
     dry_run: bool = False
+    verbose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorResult:
-    """What was found and done; `findings` are those that are left after a repair."""
+    """What was found and changed; `findings` are those left after a repair."""
 
     env_file: Path
     findings: Sequence[Finding]
@@ -63,7 +58,7 @@ class DoctorResult:
 
     @property
     def exit_code(self) -> ExitCode:
-        """FINDINGS if any error was found that does not come from outside."""
+        """FINDINGS if there is an error that the user can fix."""
         codes = {each.rule.exit_code for each in self.findings if each.severity is Severity.ERROR}
         return ExitCode.FINDINGS if ExitCode.FINDINGS in codes else exit_code_of(self.findings)
 
@@ -80,127 +75,141 @@ class DoctorResult:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The options as they apply, and the file as it was read."""
+
+    options: DoctorOptions
+    only: frozenset[str]
+    ignored: frozenset[str]
+    store: EnvStore
+    content: bytes = field(repr=False)
+    subject: Subject
+
+    @property
+    def offline(self) -> bool:
+        """Whether the network is not needed: by option, or for rules on values only."""
+        is_local = bool(self.only) and all(rule.startswith("LA1") for rule in self.only)
+        return self.options.offline or is_local
+
+    @property
+    def view(self) -> View:
+        options = self.options
+        return View(self.only, self.offline, options.verbose, _command(options, "-v"))
+
+
 def run_doctor(options: DoctorOptions, ports: Ports) -> DoctorResult:
-    """Look at everything, tell, and mend if that is wished.
+    """Check everything, show the result, and fix what is safe after consent.
 
     Raises:
         Failure: there is no `.env`, it cannot be read or written, or an option is wrong.
     """
-    return _Doctor(options, ports).run()
+    run = _start(options, ports)
+    with ports.console.working("Checking the .env, Auth0, the tunnel and LibreChat"):
+        examination = examine(run.subject, ports.http, ports.clock, offline=run.offline)
+    findings = _chosen(run, examination.findings)
+    show_examination(examination, findings, run.view, ports)
+    result = _result(run, examination)
+    if options.fix or _wants_fixes(run, findings, ports):
+        return _fix(run, examination, result, ports)
+    return result
 
 
-class _Doctor:
-    """One run; `run` reads like what the user sees."""
-
-    def __init__(self, options: DoctorOptions, ports: Ports) -> None:
-        self.options = options
-        self.ports = ports
-        self.only = _identifiers("--rule", options.rules)
-        self.ignored = _identifiers("--ignore", options.ignore)
-        if options.fix and ports.prompter is None and not (options.yes or options.dry_run):
-            raise MISSING_OPTION.failure(
-                "Missing: --yes (or --dry-run).",
-                fix=Message("Add --yes to let --fix change the file."),
-            )
-        self.store = env_store(options.env_file, ports)
-        self.content, subject = read_subject(self.store, ports)
-        self.ignored |= silenced_rules(subject.file.text)
-        self.subject = subject
-        # Rules on values need nobody else.
-        is_local = bool(self.only) and all(rule.startswith("LA1") for rule in self.only)
-        self.offline = options.offline or is_local
-
-    def run(self) -> DoctorResult:
-        console, ports = self.ports.console, self.ports
-        with console.working("Looking at the .env, the tenant and LibreChat"):
-            examination = examine(self.subject, ports.http, ports.clock, offline=self.offline)
-        self._tell_what_was_looked_at(examination)
-        self._tell(examination)
-        result = self._result(examination)
-        return self._mend(examination, result) if self.options.fix else result
-
-    def _result(self, examination: Examination) -> DoctorResult:
-        return DoctorResult(
-            self.store.path,
-            self._chosen(examination.findings),
-            sorted(self.ignored),
-            examination.tenant.results if examination.tenant else (),
+def _start(options: DoctorOptions, ports: Ports) -> _Run:
+    only = _identifiers("--rule", options.rules)
+    ignored = _identifiers("--ignore", options.ignore)
+    if options.fix and ports.prompter is None and not (options.yes or options.dry_run):
+        raise MISSING_OPTION.failure(
+            "Missing: --yes (or --dry-run).",
+            fix=Message("Add --yes to let --fix change the file."),
         )
+    store = env_store(options.env_file, ports)
+    content, subject = read_subject(store, ports)
+    ignored |= silenced_rules(subject.file.text)
+    return _Run(options, only, ignored, store, content, subject)
 
-    def _chosen(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-        return tuple(
-            finding
-            for finding in findings
-            if finding.rule.id not in self.ignored
-            and (not self.only or finding.rule.id in self.only)
-        )
 
-    def _tell_what_was_looked_at(self, examination: Examination) -> None:
-        console = self.ports.console
-        console.done(Message("{file} is read.", file=self.store.path))
-        if self.options.offline:
-            console.hint("Skipped: neither the tenant nor LibreChat is asked.")
-            return
-        if settings_of(self.subject) is None and not self.only:
-            console.hint("The tenant is not asked while a value that it judges cannot be right.")
-        self._tell_checks(examination)
-        instance = examination.subject.instance
-        if instance is not None and instance.local.config is not None:
-            url = instance.local.url.removesuffix("/api/config")
-            console.done(Message("LibreChat answers at {url}.", url=url))
+def _wants_fixes(run: _Run, findings: Sequence[Finding], ports: Ports) -> bool:
+    """Ask whether to fix now; without a terminal, print the command that does."""
+    problems = [each for each in findings if each.severity is not Severity.NOTE]
+    fixable = merged_findings(each for each in problems if can_be_mended(run.subject, each))
+    if not problems:
+        return False
+    if not fixable:
+        again = _command(run.options)
+        ports.console.hint(Message("After that, check again with: {command}", command=again))
+        return False
+    ports.console.say()
+    is_one = len(merged_findings(problems)) == 1
+    if ports.prompter is not None:
+        many = Message("Fix {count} of these now?", count=len(fixable))
+        return ports.prompter.confirm(Message("Fix this now?") if is_one else many)
+    many = Message("Fix {count} of these:", count=len(fixable))
+    label = Message("Fix this:") if is_one else many
+    ports.console.verbatim(label, [_command(run.options, "--fix", "--yes")])
+    return False
 
-    def _tell_checks(self, examination: Examination) -> None:
-        if examination.tenant is not None:
-            show(examination.tenant.results, (), self.ports)
 
-    def _tell(self, examination: Examination) -> None:
-        console = self.ports.console
-        findings = self._chosen(examination.findings)
-        told: list[Finding] = []
-        for task, group in _by_task(findings, examination.subject):
-            console.say()
-            console.say(Message("{heading}:", heading=task.value))
-            for finding in _merged(group):
-                console.finding(finding)
-                told.append(finding)
-        console.say()
-        if not any(finding.severity is not Severity.NOTE for finding in findings):
-            console.done("Nothing is wrong.")
-        else:
-            console.say(_count(told))
+def _result(run: _Run, examination: Examination) -> DoctorResult:
+    return DoctorResult(
+        run.store.path,
+        _chosen(run, examination.findings),
+        sorted(run.ignored),
+        examination.tenant.results if examination.tenant else (),
+    )
 
-    def _mend(self, examination: Examination, result: DoctorResult) -> DoctorResult:
-        console = self.ports.console
-        checks = [check for check in CHECKS if not self.only or check.rule.id in self.only]
-        file, changes = repairs(examination.subject, checks, self.ignored)
-        if not changes:
-            console.done("There is nothing that can be mended without you; nothing was written.")
-            return result
-        console.say()
-        from wizard.commands.change import EnvChange, Question, change_env
 
-        change = EnvChange(self.store, self.content, examination.subject.file, file, changes)
-        result = replace(result, changed=change.names)
-        written = change_env(change, Question(), self.ports, yes=True, dry_run=self.options.dry_run)
-        if not written.done:
-            return result
-        return self._after_repair(examination, replace(result, backup=written.backup, written=True))
+def _chosen(run: _Run, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(
+        finding
+        for finding in findings
+        if finding.rule.id not in run.ignored and (not run.only or finding.rule.id in run.only)
+    )
 
-    def _after_repair(self, before: Examination, result: DoctorResult) -> DoctorResult:
-        """All rules again, over the file as it is now."""
-        console, ports = self.ports.console, self.ports
-        _, subject = read_subject(self.store, ports)
-        with console.working("Looking again"):
-            after = examine_again(subject, before, ports.http, ports.clock, offline=self.offline)
-        if after.tenant is not before.tenant:
-            self._tell_checks(after)
-        console.say()
-        console.say("What is left:")
-        self._tell(after)
-        console.say()
-        console.verbatim("Make LibreChat read the file:", how_to_restart(self.store.path.parent))
-        left = self._result(after)
-        return replace(result, findings=left.findings, checks=left.checks)
+
+def _fix(run: _Run, examination: Examination, result: DoctorResult, ports: Ports) -> DoctorResult:
+    checks = [check for check in CHECKS if not run.only or check.rule.id in run.only]
+    file, changes = repairs(examination.subject, checks, run.ignored)
+    if not changes:
+        ports.console.done("Nothing to fix automatically; nothing was written.")
+        return result
+    ports.console.say()
+    from wizard.commands.change import EnvChange, Question, change_env
+
+    change = EnvChange(run.store, run.content, examination.subject.file, file, changes)
+    result = replace(result, changed=change.names)
+    written = change_env(change, Question(), ports, yes=True, dry_run=run.options.dry_run)
+    if not written.done:
+        return result
+    return _check_again(
+        run, examination, replace(result, backup=written.backup, written=True), ports
+    )
+
+
+def _check_again(
+    run: _Run, before: Examination, result: DoctorResult, ports: Ports
+) -> DoctorResult:
+    """Check the file as it is after the repair."""
+    _, subject = read_subject(run.store, ports)
+    with ports.console.working("Checking again"):
+        after = examine_again(subject, before, ports.http, ports.clock, offline=run.offline)
+    left = _result(run, after)
+    ports.console.say()
+    show_examination(after, left.findings, run.view, ports)
+    ports.console.say()
+    ports.console.verbatim("Restart LibreChat:", how_to_restart(run.store.path.parent))
+    return replace(result, findings=left.findings, checks=left.checks)
+
+
+def _command(options: DoctorOptions, *words: str) -> str:
+    """Return the same command with these options."""
+    given = [
+        *(("--env-file", str(options.env_file)) if options.env_file else ()),
+        *(word for rule in options.rules for word in ("--rule", rule)),
+        *(word for rule in options.ignore for word in ("--ignore", rule)),
+        *(("--offline",) if options.offline else ()),
+    ]
+    return shlex.join(["librechat-auth0", "doctor", *given, *words])
 
 
 def _identifiers(option: str, given: Iterable[str]) -> frozenset[str]:
@@ -211,35 +220,6 @@ def _identifiers(option: str, given: Iterable[str]) -> frozenset[str]:
     if unknown:
         raise INVALID_VALUE.failure(
             Message("{option}: there is no rule {rules}.", option=option, rules=", ".join(unknown)),
-            fix=Message("librechat-auth0 explain lists all rules."),
+            fix=Message("Run librechat-auth0 explain to list all rules."),
         )
     return identifiers
-
-
-def _by_task(findings: Sequence[Finding], subject: Subject) -> Iterable[tuple[Task, list[Finding]]]:
-    """The findings grouped by what to do; first the group that has what to mend first."""
-    tasks = [(task_of(finding, subject), finding) for finding in findings]
-    order = list(dict.fromkeys(task for task, _ in tasks))
-    tasks.sort(key=lambda each: order.index(each[0]))
-    for task, group in groupby(tasks, key=lambda each: each[0]):
-        yield task, [finding for _, finding in group]
-
-
-def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings with those of one rule and one remedy told as one."""
-    for (rule, fix), group in groupby(findings, key=lambda each: (each.rule, each.fix)):
-        yield rule.finding(sentences(*(_ended(finding.detail) for finding in group)), fix=fix)
-
-
-def _ended(detail: str) -> str:
-    """The detail as a sentence."""
-    return detail if detail.endswith(".") else Message("{text}.", text=Message.of(detail))
-
-
-def _count(findings: Sequence[Finding]) -> Message:
-    parts = []
-    for severity, (one, several) in _COUNTS.items():
-        count = sum(finding.severity is severity for finding in findings)
-        if count:
-            parts.append((several if count > 1 else one).filled(count=count))
-    return joined(", ", parts)

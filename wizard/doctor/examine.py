@@ -9,13 +9,20 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from wizard.clock import Clock
-from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, can_be_mended, diagnose
+from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
 from wizard.findings import Finding, Severity
 from wizard.http import HttpClient
 from wizard.language import Message
-from wizard.librechat.running import look_at_instance
+from wizard.librechat.running import (
+    NO_COOKIE,
+    PUBLIC_URL_ELSEWHERE,
+    PUBLIC_URL_GONE,
+    PUBLIC_URL_UNSEEN,
+    PUBLIC_URL_UNTRUSTED,
+    look_at_instance,
+)
 from wizard.rules import BUG, all_rules
 from wizard.settings import Settings, port_in
 from wizard.threads import begin
@@ -41,20 +48,25 @@ class Examination:
     findings: tuple[Finding, ...]
 
 
-class Task(Enum):
-    """What the user has to do about a finding; the value is a heading."""
+class Part(Enum):
+    """What a finding is about; the value is its name."""
 
-    FIX = Message("librechat-auth0 doctor --fix mends these")
-    FILE = Message("To change in the .env")
-    DASHBOARD = Message("To change in Auth0's dashboard")
-    DEPLOYMENT = Message("To change in Docker Compose or librechat.yaml")
-    RUNNING = Message("To do with the running LibreChat")
-    BUG = Message("To report to librechat-auth0")
-    NOTES = Message("Good to know")
+    FILE = Message("File")
+    AUTH0 = Message("Auth0")
+    TUNNEL = Message("Tunnel")
+    LIBRECHAT = Message("LibreChat")
 
 
-_TASKS_BY_AREA = {"LA1": Task.FILE, "LA2": Task.DASHBOARD, "LA5": Task.DEPLOYMENT}
-_RUNNING = frozenset(check.rule.id for check in RUNNING_CHECKS)
+_TUNNEL_RULES = frozenset(
+    rule.id
+    for rule in (
+        NO_COOKIE,
+        PUBLIC_URL_ELSEWHERE,
+        PUBLIC_URL_GONE,
+        PUBLIC_URL_UNSEEN,
+        PUBLIC_URL_UNTRUSTED,
+    )
+)
 _WEIGHTS = {severity: weight for weight, severity in enumerate(Severity)}
 
 
@@ -115,15 +127,11 @@ def _ask_tenant(settings: Settings, http: HttpClient, clock: Clock) -> TenantRep
     return check_tenant(settings, http, clock)
 
 
-def task_of(finding: Finding, subject: Subject) -> Task:
-    """Where the user has to go for it."""
-    if finding.severity is Severity.NOTE:
-        return Task.NOTES
-    if can_be_mended(subject, finding):
-        return Task.FIX
-    if finding.rule.id in _RUNNING:
-        return Task.RUNNING
-    return _TASKS_BY_AREA.get(finding.rule.id[:3], Task.BUG)
+def part_of(identifier: str) -> Part:
+    """Return what the rule with that identifier is about."""
+    if identifier in _TUNNEL_RULES:
+        return Part.TUNNEL
+    return {"LA2": Part.AUTH0, "LA5": Part.LIBRECHAT}.get(identifier[:3], Part.FILE)
 
 
 def _result(work: Callable[[], T] | None, findings: list[Finding]) -> T | None:

@@ -28,8 +28,6 @@ SCOPE_WITHOUT_EMAIL = rule("LA118")
 SCOPE_WITHOUT_OFFLINE_ACCESS = rule("LA119")
 SCOPE_WITHOUT_PROFILE = rule("LA120")
 SCOPE_MISJOINED = rule("LA121")
-PASSWORD_BESIDE_REUSE = rule("LA137")
-SESSION_AGE = rule("LA143")
 
 
 _MISJOINED = re.compile(
@@ -121,18 +119,6 @@ def _mended_scope(subject: Subject, _: Finding) -> Edits:
     return {"OPENID_SCOPE": " ".join(_whole_scope(subject))}
 
 
-def _password_beside_reuse(subject: Subject) -> Iterator[Finding]:
-    name = "ALLOW_EMAIL_LOGIN"
-    if subject.reuses_tokens and subject.bare(name).lower() in {"", "true"}:
-        yield subject.finding(PASSWORD_BESIDE_REUSE, name)
-
-
-def _session_age(subject: Subject) -> Iterator[Finding]:
-    name = "OPENID_REUSE_MAX_SESSION_AGE_MS"
-    if subject.reuses_tokens and not subject.bare(name) and not subject.is_on("USE_REDIS"):
-        yield subject.finding(SESSION_AGE, name)
-
-
 CHECKS = (
     Check(SCOPE_MISSING, _scope_missing, _mended_scope),
     Check(SCOPE_MISJOINED, _scope_misjoined, _mended_scope),
@@ -156,6 +142,4 @@ CHECKS = (
     Check(REFRESH_AUDIENCE_DIFFERS, _refresh_audience_differs, _same_refresh_audience),
     Check(version_gates.VERSION_FAULT, lambda subject: version_gates.version_fault(subject.setup)),
     Check(SCOPE_WITHOUT_PROFILE, _lacks(SCOPE_WITHOUT_PROFILE, "profile")),
-    Check(SESSION_AGE, _session_age),
-    Check(PASSWORD_BESIDE_REUSE, _password_beside_reuse),
 )

@@ -147,18 +147,35 @@ class Console:
         above = [Line(label, indent=2)] if label else []
         self._show(*above, *(Line(each, Kind.VERBATIM, indent=4, wrap=False) for each in lines))
 
+    def part(self, title: str, detail: str, state: Severity | Outcome) -> None:
+        """Print a part of the setup with its worst finding, or whether it was checked."""
+        if isinstance(state, Severity):
+            kind, mark = _SEVERITY_KINDS[state], self._mark(state.value)
+        else:
+            symbol, kind, _ = _OUTCOMES[state]
+            mark = self._mark(symbol)
+        text = Message("{title}: {detail}", title=Message.of(title), detail=Message.of(detail))
+        self._show(Line(text, kind, mark))
+
     def finding(self, finding: Finding) -> None:
         """Print what is wrong, why, and the next step; problems even when quiet."""
         finding = finding.changed(self.hidden)
-        title = Message(
-            "{title} ({rule})", title=Message.of(finding.rule.title), rule=finding.rule.id
-        )
         step = Message("Next: {step}", step=Message.of(finding.fix))
         self._show(
-            Line(title, _SEVERITY_KINDS[finding.severity], self._mark(finding.severity.value)),
+            self._title(finding),
             *(Line(each, indent=2) for each in (finding.detail, finding.rule.why, step) if each),
             loud=finding.severity is not Severity.NOTE,
         )
+
+    def finding_title(self, finding: Finding) -> None:
+        """Print what is wrong in one line, under its part; problems even when quiet."""
+        line = self._title(finding)
+        self._show(replace(line, lead=f"  {line.lead}"), loud=finding.severity is not Severity.NOTE)
+
+    def _title(self, finding: Finding) -> Line:
+        rule = finding.rule
+        title = Message("{title} ({rule})", title=Message.of(rule.title), rule=rule.id)
+        return Line(title, _SEVERITY_KINDS[rule.severity], self._mark(rule.severity.value))
 
     def diff(self, lines: Sequence[DiffLine]) -> None:
         """Print the changed lines of a file."""
