@@ -16,7 +16,7 @@ from wizard.language import Language
 from wizard.ports import Ports
 from wizard.processes import Completed
 from wizard.running_process import RunningProcess
-from wizard.settings import InvalidValue
+from wizard.settings import InvalidValue, pasted
 from wizard.ui.console import Console
 from wizard.ui.prompts import Back, Choice, Parse, T
 
@@ -45,7 +45,7 @@ class ScriptedPrompter:
         while True:
             answer = self._answer(question)
             try:
-                return parse(default if answer is None else str(answer))
+                return parse(pasted(default if answer is None else str(answer)))
             except InvalidValue as invalid:
                 self.refusals.append(invalid.reason)
                 self.shown.append(invalid.reason)

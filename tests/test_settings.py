@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.languages import untranslatable
+from wizard.known import Known, refuse_repeated
 from wizard.settings import (
     API_IDENTIFIER_MAX_LENGTH,
     InvalidValue,
     Settings,
+    has_stray_quote,
     is_loopback,
     is_placeholder,
     is_tenant_domain,
@@ -23,6 +25,7 @@ from wizard.settings import (
     parse_domain,
     parse_port,
     parse_public_url,
+    pasted,
 )
 
 
@@ -85,9 +88,9 @@ def test_not_a_tenant_domain(domain: str) -> None:
     [
         ("", "Enter the domain"),
         ("   ", "Enter the domain"),
-        ("http://dev.us.auth0.com", "refuses http://"),
-        (" HTTP://dev.us.auth0.com", "refuses http://"),
-        ("ftp://dev.us.auth0.com", "not by ftp://"),
+        ("http://dev.us.auth0.com", "rejects http://"),
+        (" HTTP://dev.us.auth0.com", "rejects http://"),
+        ("ftp://dev.us.auth0.com", "not ftp://"),
         ("me@example.com", "e-mail address"),
         ("https://me:pw@dev.us.auth0.com", "without a user name"),
         ("https://manage.auth0.com/dashboard/us/dev-abc/applications", "dev-abc.us.auth0.com"),
@@ -98,18 +101,18 @@ def test_not_a_tenant_domain(domain: str) -> None:
         ("MANAGE.AUTH0.COM:8443", "dashboard"),
         ("auth0.com", "dashboard"),
         ("https://www.auth0.com/docs", "dashboard"),
-        ("https://dev.us.auth0.com/api/v2/", "its host alone: dev.us.auth0.com"),
+        ("https://dev.us.auth0.com/api/v2/", "its host: dev.us.auth0.com"),
         ("dev.us.auth0.com/api/v2", "Management API"),
         ("https://login.example.com/api/v2/clients", "Management API"),
         ("dev-abc123", "only a part"),
         ("dev..us.auth0.com", "not a host name"),
         ("-dev.us.auth0.com", "not a host name"),
-        ("dev us.auth0.com", "spaces"),
+        ("dev us.auth0.com", "space"),
         ("dev\u200b.us.auth0.com", "invisible"),
         ("dev.us.auth0.com\nX-Header: 1", "not a URL"),
         ("https://", "not a host name"),
         ("https:/dev.us.auth0.com", "not a host name"),
-        ("dev.us.auth0.com:0", "port 0"),
+        ("dev.us.auth0.com:0", "Port 0"),
         ("dev.us.auth0.com:99999", "not a URL"),
         ("dev.us.auth0.com:https", "not a URL"),
         ("1.2.3.999", "not an IP address"),
@@ -120,6 +123,10 @@ def test_not_a_tenant_domain(domain: str) -> None:
         (".".join(["abcdefgh"] * 30), "not a host name"),
         ("<your-domain>", "not a host name"),
         ("YOUR_DOMAIN", "only a part"),
+        ("your-tenant.us.auth0.com", "placeholder, not your domain"),
+        ("https://tenant.auth0.com/", "placeholder, not your domain"),
+        ("“dev.us.auth0.com”", "Remove the quotes around dev.us.auth0.com"),
+        ("'dev.us.auth0.com", "Remove the quotes"),
     ],
 )
 def test_a_domain_is_refused_with_the_reason(text: str, reason: str) -> None:
@@ -144,8 +151,10 @@ def test_a_client_id_is_taken_as_it_is(value: str) -> None:
         ("YOUR_CLIENT_ID", "placeholder"),
         ("{yourClientId}", "placeholder"),
         ("••••••••", "placeholder"),
-        ("abcdefgh••••••••", "dots"),
-        ("aB3_" * 16, "a Client Secret's 64 characters"),
+        ("abcdefgh••••••••", "Dots hide a part"),
+        ("https://api.librechat.ai", "32 letters and digits"),
+        ("«abcdef»", "Remove the quotes around the Client ID"),
+        ("aB3_" * 16, "64 characters of a Client Secret"),
     ],
 )
 def test_a_client_id_is_refused_with_the_reason(text: str, reason: str) -> None:
@@ -154,7 +163,7 @@ def test_a_client_id_is_refused_with_the_reason(text: str, reason: str) -> None:
 
 def test_a_client_secret_is_taken_as_it_is() -> None:
     secret = "aZ09_-" * 10
-    assert parse_client_secret(f"\t{secret} \r\n", client_id="id") == secret
+    assert parse_client_secret(f"\t{secret} \r\n") == secret
 
 
 @pytest.mark.parametrize(
@@ -169,14 +178,15 @@ def test_a_client_secret_is_taken_as_it_is() -> None:
         ("abc def", "space"),
         ("abc\ndef", "space"),
         ("abc\u2060def", "invisible"),
-        ("the-client-id", "Client ID again"),
+        ("https://api.librechat.ai", "not a Client Secret"),
+        ("dev.us.auth0.com", "not a Client Secret"),
+        ("‘abcdef", "Remove the quotes around the Client Secret"),
         ("YOUR_CLIENT_SECRET", "placeholder"),
         ("changeme", "placeholder"),
     ],
 )
 def test_a_client_secret_is_refused_with_the_reason(text: str, reason: str) -> None:
-    said = refusal(lambda value: parse_client_secret(value, client_id="the-client-id"), text)
-    assert reason in said
+    assert reason in refusal(parse_client_secret, text)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +226,8 @@ def test_api_identifiers_are_kept_byte_for_byte(text: str, audiences: tuple[str,
         ("a\tb", "invisible"),
         ("<your api>", "placeholder"),
         ("YOUR_API_IDENTIFIER", "placeholder"),
+        ("“https://api.librechat.ai”", "Remove the quotes around the API Identifier"),
+        ("https://api.librechat.ai," + "aB3_" * 16, "64 characters of a Client Secret"),
         ("y" * (API_IDENTIFIER_MAX_LENGTH + 1), "at most 600"),
     ],
 )
@@ -247,22 +259,60 @@ def test_a_public_url_is_an_origin(text: str, url: str) -> None:
     ("text", "reason"),
     [
         ("", "Enter the public URL"),
-        ("http://chat.example.com", "must be https://"),
-        ("HTTP://localhost:3080", "must be https://"),
+        ("http://chat.example.com", "Use https://"),
+        ("HTTP://localhost:3080", "Use https://"),
         ("ws://chat.example.com", "not ws://"),
         ("https://chat.example.com/login", "without a path: https://chat.example.com"),
         ("https://chat.example.com//", "without a path"),
         ("https://chat.example.com/?x=1", "without ? and #"),
         ("https://chat.example.com#x", "without ? and #"),
         ("https://me:pw@chat.example.com", "user name"),
-        ("https://chat example.com", "spaces"),
+        ("https://chat example.com", "space"),
         ("https://chat.example.com:port", "not a URL"),
         ("https://chat", "only a part"),
+        ("https://your-domain.ngrok.io", "placeholder, not your public URL"),
         ("https://", "not a host name"),
     ],
 )
 def test_a_public_url_is_refused_with_the_reason(text: str, reason: str) -> None:
     assert reason in refusal(parse_public_url, text)
+
+
+@pytest.mark.parametrize("url", ["https://localhost:4000", "127.0.0.1:4000", "https://[::1]:4000/"])
+def test_the_public_url_is_not_librechats_own_port(url: str) -> None:
+    assert parse_public_url(url, librechat_port=3080) == parse_public_url(url)
+    said = refusal(lambda text: parse_public_url(text, librechat_port=4000), url)
+    assert "listens on port 4000, without HTTPS" in said
+    assert parse_public_url("chat.example.com:4000", librechat_port=4000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "aB3-_x",
+        " \taB3-_x\r\n",
+        "\ufeffaB3-_x\u200b\xa0",
+        "\ufeff'aB3-_x'",
+        '"aB3-_x",',
+        "“aB3-_x”;",
+        "«aB3-_x»",
+        "‘aB3-_x",
+        "OPENID_CLIENT_SECRET=aB3-_x",
+        "export OPENID_CLIENT_SECRET = 'aB3-_x';",
+        '"OPENID_CLIENT_SECRET": "aB3-_x",',
+        "OPENID_CLIENT_SECRET: “aB3-_x”",
+    ],
+)
+def test_what_was_copied_with_a_value_goes(text: str) -> None:
+    assert pasted(text) == "aB3-_x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "https://api.x/", "urn:A_B=c", "A_B=", "a,b", "My API", "me@example.com", "••••", "A=b"],
+)
+def test_nothing_else_goes(text: str) -> None:
+    assert pasted(text) == text
 
 
 @pytest.mark.parametrize(("text", "port"), [("1", 1), (" 3080 ", 3080), ("65535", 65535)])
@@ -292,7 +342,19 @@ def test_loopback(url: str, expected: bool) -> None:
     assert is_loopback(url) is expected
 
 
-@pytest.mark.parametrize("value", ["your-client-id", "<x>", "[x]", "changeme", "•••", "TODO"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "your-client-id",
+        "<x>",
+        "[x]",
+        "changeme",
+        "•••",
+        "TODO",
+        "https://your-domain.com",
+        "dev-xxxx.us",
+    ],
+)
 def test_placeholders(value: str) -> None:
     assert is_placeholder(value)
 
@@ -300,6 +362,44 @@ def test_placeholders(value: str) -> None:
 @pytest.mark.parametrize("value", ["", "xx", "yours", "hexadecimal", "a1b2c3", "..", "inserted"])
 def test_no_placeholders(value: str) -> None:
     assert not is_placeholder(value)
+
+
+@pytest.mark.parametrize("value", ["'x", '"x"', "`x`;", "“x”", "«x", 'x"', "x’,"])
+def test_a_stray_quote(value: str) -> None:
+    assert has_stray_quote(value)
+
+
+@pytest.mark.parametrize("value", ["", "x", "a'b'", "“Continue” with Auth0", "O’Brien", ";"])
+def test_no_stray_quote(value: str) -> None:
+    assert not has_stray_quote(value)
+
+
+SECRET = "s3cret"
+GIVEN = Known("t.us.auth0.com", "the-id", SECRET, ("urn:a", "urn:b"), "https://chat.example.com")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [
+        ("client_id", SECRET, "Client Secret"),
+        ("client_id", "urn:b", "API Identifier"),
+        ("client_secret", "the-id", "Client ID"),
+        ("client_secret", "urn:a", "API Identifier"),
+        ("audiences", ("urn:c", SECRET), "Client Secret"),
+        ("audiences", ("the-id",), "Client ID"),
+    ],
+)
+def test_no_value_is_that_of_another_field(name: str, value: object, other: str) -> None:
+    with pytest.raises(InvalidValue, match=f"That is the {other} again"):
+        refuse_repeated(name, value, GIVEN)
+
+
+def test_a_value_may_be_that_of_its_own_field_or_the_public_url() -> None:
+    for name in ("client_id", "client_secret", "audiences"):
+        refuse_repeated(name, GIVEN.value(name), GIVEN)
+        refuse_repeated(name, "other", GIVEN)
+        refuse_repeated(name, GIVEN.value(name), Known())
+    refuse_repeated("audiences", (GIVEN.public_url,), GIVEN)
 
 
 PARSERS = [

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
+from wizard.language import Message
 from wizard.settings import (
     InvalidValue,
     Settings,
@@ -15,9 +16,15 @@ from wizard.settings import (
     parse_client_secret,
     parse_domain,
     parse_public_url,
+    port_in,
 )
 
 T = TypeVar("T")
+_NAMES = {
+    "client_id": Message("Client ID"),
+    "client_secret": Message("Client Secret"),
+    "audiences": Message("API Identifier"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,28 @@ def known_in(values: Mapping[str, str]) -> Known:
         client_secret=_if_valid(parse_client_secret, values.get("OPENID_CLIENT_SECRET", "")),
         audiences=_if_valid(parse_audiences, values.get("OPENID_AUDIENCE", "")),
         # LibreChat's callback URL is under DOMAIN_SERVER (api/strategies/openidStrategy.js).
-        public_url=_if_valid(parse_public_url, values.get("DOMAIN_SERVER", "")),
+        public_url=_if_valid(
+            lambda url: parse_public_url(url, librechat_port=port_in(values)),
+            values.get("DOMAIN_SERVER", ""),
+        ),
     )
+
+
+def refuse_repeated(name: str, value: object, known: Known) -> None:
+    """Refuse a value of another field, which the clipboard may still hold.
+
+    Raises:
+        InvalidValue: it names the other field.
+    """
+    for other, label in _NAMES.items():
+        if name != other and {*_each(value)} & {*_each(known.value(other))}:
+            raise InvalidValue(Message("That is the {name} again.", name=label))
+
+
+def _each(value: object) -> tuple[object, ...]:
+    if value is None:
+        return ()
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _if_valid(parse: Callable[[str], T], text: str) -> T | None:

@@ -21,6 +21,11 @@ SESSION_SECRET_MIN_LENGTH = 32
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 API_IDENTIFIER_MAX_LENGTH = 600
 
+# Quotes of every kind; typographic ones come from web pages and word processors.
+QUOTES = "'\"`´‘’‚‛“”„‟«»‹›"
+# Around a pasted value: also white space and what is invisible, such as a byte order mark.
+_AROUND = f"{QUOTES} \t\n\r\v\f\x85\xa0\u2028\u2029\u202f\u200b\u200c\u200d\u2060\u3000\ufeff"
+_NAME = re.compile(rf"(?:export\s+)?[A-Z][A-Z0-9]*_[A-Z0-9_]*[{QUOTES}]?\s*[=:](?=.)", re.DOTALL)
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 _MASK = re.compile(r"[•●∙·⚫◦*.…xX]{3,}\Z")
 _CLIENT_SECRET = re.compile(r"[A-Za-z0-9_-]{64}")
@@ -28,6 +33,12 @@ _HIDDEN_PART = re.compile(r"[•●∙⚫◦]{2}")
 _PLACEHOLDER = re.compile(
     r"<.*>|\{.*\}|\[.*\]|(your|enter|paste|insert|change|replace)[-_ ].*"
     r"|changeme|todo|placeholder|undefined",
+    re.IGNORECASE,
+)
+_DOCUMENTED_HOST = re.compile(
+    r"(?:https?://)?(?:[\w-]*\byour[-_.]?(?:auth0|tenant|domain|librechat|app|ngrok|host)[\w.-]*"
+    r"|<[^>]*>.*|\{[^}]*\}.*|dev-x{3,}[\w.-]*|(?:tenant|domain|host)\.(?:us\.|eu\.|au\.)?auth0\.com"
+    r"|your\.?domain[\w.-]*)(?:[:/].*)?",
     re.IGNORECASE,
 )
 _TENANT = re.compile(r"[a-z0-9-]+(\.[a-z]{2,3}(-\d+)?)?\.auth0\.com\Z")
@@ -53,14 +64,18 @@ class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the u
         self.reason = Message.of(reason)
 
 
+def pasted(text: str) -> str:
+    """Return a value without what was copied with it: `NAME=`, quotes, a comma, white space."""
+    value = text.strip(_AROUND)
+    if found := _NAME.match(value):
+        value = value[found.end() :]
+    return value.rstrip(f"{_AROUND},;").lstrip(_AROUND)
+
+
 def parse_domain(text: str) -> str:
     """Return the tenant's host, lower-case, with a port if it is not 443."""
     value = text.strip()
     _require(value, Message("Enter the domain, for example {example}.", example=_EXAMPLE_DOMAIN))
-    if value.lower().startswith("http://"):
-        raise InvalidValue(
-            "LibreChat refuses http:// issuers. Give the domain without it: Auth0 is always HTTPS."
-        )
     if "@" in value and "://" not in value:
         raise InvalidValue(
             Message(
@@ -68,43 +83,39 @@ def parse_domain(text: str) -> str:
                 example=_EXAMPLE_DOMAIN,
             )
         )
-    parts = _split(value if ":/" in value else f"https://{value}")
-    if parts.scheme != "https":
-        raise InvalidValue(
-            Message(
-                "An Auth0 domain is reached by https://, not by {scheme}://.", scheme=parts.scheme
-            )
-        )
+    parts = _https_url(
+        value,
+        Message("LibreChat rejects http:// issuers. Enter the domain alone: Auth0 uses https://."),
+    )
     host = _authority(parts)
     if _DASHBOARD.match(host):
         shown = _TENANT_IN_DASHBOARD.match(parts.path)
         example = f"{shown['tenant']}.{shown['region']}.auth0.com" if shown else _EXAMPLE_DOMAIN
         raise InvalidValue(
             Message(
-                "That is a link to Auth0's dashboard. The domain stands on your application's page"
-                " under Basic Information, for example {example}.",
+                "That is a link to Auth0's dashboard. Copy the domain from your application's"
+                " Settings → Basic Information, for example {example}.",
                 example=example,
             )
         )
     if f"{parts.path}/".startswith("/api/v2/"):
         raise InvalidValue(
-            Message(
-                "That is the Management API's URL. The domain is its host alone: {host}.", host=host
-            )
+            Message("That is the Management API's URL. The domain is its host: {host}.", host=host)
         )
+    _refuse_documented_host(host, Message("domain"))
     return host
 
 
 def parse_client_id(text: str) -> str:
     """Return the client ID."""
     value = text.strip()
-    _require(value, Message("Enter the Client ID; it stands under the domain."))
-    _refuse_hidden_or_placeholder(value, "Client ID")
-    if "@" in value or value.endswith(".auth0.com"):
-        raise InvalidValue("That is not a Client ID: those are 32 letters and digits.")
+    _require(value, Message("Enter the Client ID; it is below the domain."))
+    _refuse_hidden_or_placeholder(value, Message("Client ID"))
+    if "@" in value or _is_address(value):
+        raise InvalidValue("That is not a Client ID, which has 32 letters and digits.")
     if looks_like_client_secret(value):
         raise InvalidValue(
-            "That has a Client Secret's 64 characters. The Client ID stands above it and has 32."
+            "That has the 64 characters of a Client Secret. The Client ID is above it and has 32."
         )
     return value
 
@@ -114,17 +125,15 @@ def looks_like_client_secret(value: str) -> bool:
     return _CLIENT_SECRET.fullmatch(value) is not None
 
 
-def parse_client_secret(text: str, *, client_id: str = "") -> str:
+def parse_client_secret(text: str) -> str:
     """Return the client secret."""
     value = text.strip()
-    _require(value, Message("Enter the Client Secret; it stands under the Client ID."))
+    _require(value, Message("Enter the Client Secret; it is below the Client ID."))
     if is_mask(value):
-        raise InvalidValue(
-            "Those are the dots that hide the secret. Click the copy button beside it instead."
-        )
-    _refuse_hidden_or_placeholder(value, "Client Secret")
-    if client_id and value == client_id:
-        raise InvalidValue("That is the Client ID again. The Client Secret stands under it.")
+        raise InvalidValue("Those dots hide the secret. Use the copy button next to them.")
+    _refuse_hidden_or_placeholder(value, Message("Client Secret"))
+    if _is_address(value):
+        raise InvalidValue("That is an address, not a Client Secret, which has 64 characters.")
     return value
 
 
@@ -137,11 +146,16 @@ def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
     )
     for value in values:
         # Auth0 allows spaces in an identifier.
-        _refuse_hidden_or_placeholder(value.replace(" ", ""), "API identifier")
+        _refuse_hidden_or_placeholder(value.replace(" ", ""), Message("API Identifier"))
+        if looks_like_client_secret(value):
+            raise InvalidValue(
+                "That has the 64 characters of a Client Secret. The Identifier is on the page of"
+                " your API."
+            )
         if len(value) > API_IDENTIFIER_MAX_LENGTH:
             raise InvalidValue(
                 Message(
-                    "Auth0's API identifiers have at most {count} characters.",
+                    "An API Identifier has at most {count} characters.",
                     count=API_IDENTIFIER_MAX_LENGTH,
                 )
             )
@@ -149,31 +163,37 @@ def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
     return values
 
 
-def parse_public_url(text: str) -> str:
+def parse_public_url(text: str, *, librechat_port: int = 0) -> str:
     """Return the HTTPS origin at which browsers reach LibreChat, without a slash."""
     value = text.strip()
     _require(value, Message("Enter the public URL, for example https://chat.example.com."))
-    if value.lower().startswith("http://"):
-        raise InvalidValue(
-            "The public URL must be https://: Auth0 refuses http:// for production applications,"
-            " and LibreChat's sign-in cookie is lost without HTTPS."
-        )
-    parts = _split(value if ":/" in value else f"https://{value}")
-    if parts.scheme != "https":
-        raise InvalidValue(
-            Message("The public URL must be https://, not {scheme}://.", scheme=parts.scheme)
-        )
+    parts = _https_url(
+        value,
+        Message(
+            "Use https://: Auth0 rejects http:// for production applications, and LibreChat's"
+            " sign-in cookie needs HTTPS."
+        ),
+    )
     host = _authority(parts)
     if parts.path not in {"", "/"}:
         raise InvalidValue(
             Message(
-                "Give the URL without a path: https://{host}. LibreChat adds {path} itself.",
+                "Enter the URL without a path: https://{host}. LibreChat adds {path} itself.",
                 host=host,
                 path=CALLBACK_PATH,
             )
         )
     if parts.query or parts.fragment:
-        raise InvalidValue(Message("Give the URL without ? and #: https://{host}.", host=host))
+        raise InvalidValue(Message("Enter the URL without ? and #: https://{host}.", host=host))
+    _refuse_documented_host(host, Message("public URL"))
+    if parts.port and parts.port == librechat_port and is_loopback(f"https://{host}"):
+        raise InvalidValue(
+            Message(
+                "LibreChat itself listens on port {port}, without HTTPS. Choose a tunnel (local is"
+                " for this computer alone), or enter the URL of your own HTTPS proxy.",
+                port=librechat_port,
+            )
+        )
     return f"https://{host}"
 
 
@@ -181,7 +201,7 @@ def parse_port(text: str) -> int:
     """Return a TCP port."""
     value = text.strip()
     if not (re.fullmatch(r"[0-9]{1,5}", value) and 1 <= int(value) <= 65535):
-        raise InvalidValue("A port is a number from 1 to 65535; LibreChat's is 3080.")
+        raise InvalidValue("Enter a port from 1 to 65535; LibreChat's default is 3080.")
     return int(value)
 
 
@@ -194,13 +214,24 @@ def port_in(values: Mapping[str, str]) -> int:
 
 
 def is_placeholder(value: str) -> bool:
-    """Return whether the value is a placeholder, or the dots of a hidden one."""
-    return is_mask(value) or _PLACEHOLDER.fullmatch(value.strip()) is not None
+    """Return whether the value is an example from documentation, or the dots of a hidden one."""
+    value = value.strip()
+    is_documented = _PLACEHOLDER.fullmatch(value) or _DOCUMENTED_HOST.fullmatch(value)
+    return is_mask(value) or is_documented is not None
 
 
 def is_mask(value: str) -> bool:
     """Return whether the value is the dots that the dashboard shows for a secret."""
     return _MASK.match(value.strip()) is not None
+
+
+def has_stray_quote(value: str) -> bool:
+    """Return whether quotes around the value are a part of it, or one at its start or end."""
+    value = value.strip().rstrip(",;")
+    if value[:1] in {"'", '"', "`"}:
+        return True
+    at_an_end = any(end in QUOTES for end in (value[:1], value[-1:]) if end)
+    return at_an_end and not any(quote in value[1:-1] for quote in QUOTES)
 
 
 def is_tenant_domain(domain: str) -> bool:
@@ -301,19 +332,32 @@ def _require(value: str, reason: str) -> None:
         raise InvalidValue(reason)
 
 
+def _refuse_documented_host(host: str, name: str) -> None:
+    if _DOCUMENTED_HOST.fullmatch(host):
+        raise InvalidValue(Message("That is a placeholder, not your {name}.", name=name))
+
+
 def _refuse_hidden_or_placeholder(value: str, name: str) -> None:
+    _refuse_invisible(value, name)
+    if is_placeholder(value):
+        raise InvalidValue(Message("That is a placeholder, not your {name}.", name=name))
+    if value[0] in QUOTES or value[-1] in QUOTES:
+        raise InvalidValue(Message("Remove the quotes around the {name}.", name=name))
+    if _HIDDEN_PART.search(value):
+        raise InvalidValue(Message("Dots hide a part of the {name}. Copy all of it.", name=name))
+
+
+def _refuse_invisible(value: str, name: str) -> None:
     if any(character.isspace() or not character.isprintable() for character in value):
         raise InvalidValue(
             Message(
-                "The {name} has a space or an invisible character in it; copy it again.", name=name
+                "The {name} contains a space or an invisible character. Copy it again.", name=name
             )
         )
-    if is_placeholder(value):
-        raise InvalidValue(Message("That is a placeholder, not your {name}.", name=name))
-    if _HIDDEN_PART.search(value):
-        raise InvalidValue(
-            Message("The {name} has dots in it that hide a part; copy all of it.", name=name)
-        )
+
+
+def _is_address(value: str) -> bool:
+    return "://" in value or value.endswith(".auth0.com")
 
 
 def _refuse_reserved_identifier(value: str, domain: str) -> None:
@@ -324,26 +368,31 @@ def _refuse_reserved_identifier(value: str, domain: str) -> None:
     if path is not None:
         raise InvalidValue(
             Message(
-                "{identifier} is {reserved}. LibreChat needs an API of your own:"
-                " dashboard → Applications → APIs → Create API, and give its Identifier.",
+                "{identifier} is {reserved}. LibreChat needs an API of your own: in the dashboard,"
+                " Applications → APIs → Create API. Enter its Identifier.",
                 identifier=value,
                 reserved=_RESERVED_NAMES[path],
             )
         )
 
 
-def _split(url: str) -> SplitResult:
+def _https_url(value: str, http_reason: str) -> SplitResult:
+    """Split an https:// URL; the scheme may be missing."""
+    if value.lower().startswith("http://"):
+        raise InvalidValue(http_reason)
+    url = value if ":/" in value else f"https://{value}"
     try:
         parts = urlsplit(url)
-        port = parts.port  # raises when it is no number
+        port = parts.port  # raises for one that is not a number
     except ValueError as error:
         raise InvalidValue(Message("That is not a URL: {error}.", error=error)) from None
+    if parts.scheme != "https":
+        raise InvalidValue(Message("Use https://, not {scheme}://.", scheme=parts.scheme))
     if port == 0:
-        raise InvalidValue("There is no port 0.")
-    if any(character.isspace() or not character.isprintable() for character in url):
-        raise InvalidValue("A URL has no spaces or invisible characters; copy it again.")
+        raise InvalidValue("Port 0 does not exist.")
+    _refuse_invisible(url, Message("URL"))
     if parts.username or parts.password:
-        raise InvalidValue("Give the URL without a user name and password.")
+        raise InvalidValue("Enter the URL without a user name and password.")
     return parts
 
 
@@ -353,6 +402,8 @@ def _authority(parts: SplitResult) -> str:
     port = "" if parts.port in {None, 443} else f":{parts.port}"
     if ":" in host:
         return f"[{_ip_address(host)}]{port}"
+    if any(character in QUOTES for character in host):
+        raise InvalidValue(Message("Remove the quotes around {host}.", host=host.strip(QUOTES)))
     try:
         host = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:

@@ -174,6 +174,11 @@ CASES = (
         {"OPENID_AUDIENCE": f"https://{DOMAIN}/api/v2/"},
         {"OPENID_AUDIENCE": "https://example.com/api/v2/"},
     ),
+    _values(
+        "LA114",
+        {"OPENID_AUDIENCE": "Ab1Cd2Ef3", "OPENID_CLIENT_SECRET": "Ab1Cd2Ef3"},
+        {"OPENID_AUDIENCE": "Ab1Cd2Ef3"},
+    ),
     Case(
         "LA115",
         subject(env(OPENID_AUDIENCE=f"{AUDIENCE},urn:other"), version="0.8.6"),

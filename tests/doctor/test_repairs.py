@@ -9,7 +9,7 @@ import pytest
 from tests.doctor.cases import CASES, COMPOSE, PUBLIC_URL, Case, env, subject
 from wizard.doctor.registry import CHECKS, can_be_mended, diagnose, repairs
 from wizard.doctor.subject import Subject
-from wizard.librechat.env_plan import is_good_session_secret
+from wizard.librechat.env_plan import is_good_secret
 
 REPAIRS = {check.rule.id for check in CHECKS if check.repair}
 # Of these rules only some findings have a safe repair.
@@ -70,7 +70,7 @@ def test_every_repair_is_tried() -> None:
 def test_a_missing_session_secret_is_made_up() -> None:
     after, changed = mended(subject(env(OPENID_SESSION_SECRET=None)))
     assert set(changed) == {"OPENID_SESSION_SECRET"}
-    assert is_good_session_secret(after.value("OPENID_SESSION_SECRET"), {})
+    assert is_good_secret("OPENID_SESSION_SECRET", after.values)
 
 
 def test_space_around_the_client_id_goes() -> None:

@@ -20,7 +20,7 @@ from tests.librechat.readers import (
 )
 from tests.seed import SEED
 from wizard.findings import Failure
-from wizard.librechat.env_file import EnvFile, How
+from wizard.librechat.env_file import EnvFile, How, quoted
 from wizard.librechat.env_plan import (
     BLANK_CREDENTIAL,
     GUARDING_CREDENTIALS,
@@ -29,7 +29,7 @@ from wizard.librechat.env_plan import (
     SET_TWICE,
     EnvPlan,
     blank_file,
-    is_good_session_secret,
+    is_good_secret,
     plan_env,
 )
 from wizard.librechat.env_store import EnvStore
@@ -226,6 +226,30 @@ def test_a_new_file_replaces_the_published_keys_of_an_old_example() -> None:
     assert (PUBLIC_CREDENTIAL.id, "CREDS_KEY") in findings(kept)
 
 
+def test_a_new_file_replaces_placeholders_and_secrets_that_librechat_cannot_use() -> None:
+    bad = {
+        "CREDS_KEY": "CHANGE_ME_GENERATE_64_HEX_CHARS",
+        "CREDS_IV": "abc",
+        "JWT_SECRET": "secret",
+        "JWT_REFRESH_SECRET": "s" * 40,
+        "ADMIN_PANEL_SESSION_SECRET": "s" * 40,
+        "MEILI_MASTER_KEY": "<a master key>",
+    }
+    example = "".join(f"{name}={value}\n" for name, value in bad.items())
+
+    values = plan(example=example).after.values()
+
+    for name in bad:
+        assert is_good_secret(name, values)
+
+
+def test_a_new_file_keeps_good_secrets() -> None:
+    good = {"CREDS_KEY": "ab" * 32, "CREDS_IV": "cd" * 16, "JWT_SECRET": "s" * 40}
+    example = "".join(f"{name}={value}\n" for name, value in good.items())
+
+    assert plan(example=example).after.values().items() >= good.items()
+
+
 @pytest.mark.parametrize(
     ("kept", "good"),
     [
@@ -237,12 +261,15 @@ def test_a_new_file_replaces_the_published_keys_of_an_old_example() -> None:
         ("x" * 40, False),
         (min(VARIABLES["JWT_SECRET"].public_values), False),
         ("j" * 64, False),  # another secret's
+        ("“" + "s" * 40 + "”", False),
+        ('"' + "s" * 40 + '";', False),
     ],
 )
 def test_a_good_session_secret_is_kept(kept: str, good: bool) -> None:
-    made = plan(f"JWT_SECRET={'j' * 64}\nOPENID_SESSION_SECRET='{kept}'\n")
+    made = plan(f"JWT_SECRET={'j' * 64}\nOPENID_SESSION_SECRET={quoted(kept)}\n")
     assert (made.after.values()["OPENID_SESSION_SECRET"] == kept) is good
-    assert is_good_session_secret(kept, {"JWT_SECRET": "j" * 64}) is good
+    values = {"JWT_SECRET": "j" * 64, "OPENID_SESSION_SECRET": kept}
+    assert is_good_secret("OPENID_SESSION_SECRET", values) is good
 
 
 def test_a_good_session_secret_in_odd_quotes_is_left_alone() -> None:

@@ -61,6 +61,10 @@ class TunnelOptions:
     detach: bool = False
     for_people: bool = True
 
+    def parse_url(self, text: str) -> str:
+        """Return a public URL that is not LibreChat's own port; raises `InvalidValue`."""
+        return parse_public_url(text, librechat_port=self.port)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenTunnel:
@@ -119,7 +123,7 @@ def keep_open(opened: OpenTunnel, ports: Ports) -> None:
 
 def _opened(options: TunnelOptions, ports: Ports) -> OpenTunnel:
     if options.public_url:
-        return _as_it_is(option("--public-url", options.public_url, parse_public_url), ports)
+        return _as_it_is(option("--public-url", options.public_url, options.parse_url), ports)
     name = named_tunnel(options.tunnel, tunnels_only=options.tunnels_only) or _choose(
         options, ports
     )
@@ -213,7 +217,7 @@ def _own_url(options: TunnelOptions, ports: Ports) -> str:
             )
         return options.known_url
     return ports.prompter.text(
-        "Public URL of LibreChat", parse=parse_public_url, default=options.known_url
+        "Public URL of LibreChat", parse=options.parse_url, default=options.known_url
     )
 
 

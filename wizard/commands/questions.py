@@ -14,7 +14,7 @@ from wizard.commands.values import (
     option,
     read_secret,
 )
-from wizard.known import Known
+from wizard.known import Known, refuse_repeated
 from wizard.language import Message, joined
 from wizard.ports import Ports
 from wizard.settings import (
@@ -53,6 +53,16 @@ class Question:
     is_needed: Callable[[InitOptions], bool] = lambda _: True
     is_hidden: bool = False
 
+    def value(self, text: str, known: Known) -> object:
+        """Return the value of an answer.
+
+        Raises:
+            InvalidValue: it is invalid, or another field's.
+        """
+        value = self.parse(text, known)
+        refuse_repeated(self.name, value, known)
+        return value
+
 
 def _secret(options: InitOptions) -> str:
     if options.client_secret_file:
@@ -86,7 +96,7 @@ CLIENT_SECRET = Question(
     _secret,
     Message("Client Secret (hidden)"),
     Message("The line under that. Use its copy button: the dots are not the secret."),
-    lambda text, known: parse_client_secret(text, client_id=known.client_id or ""),
+    lambda text, _: parse_client_secret(text),
     is_needed=lambda options: not options.public_client,
     is_hidden=True,
 )
@@ -123,7 +133,7 @@ def parsed(question: Question, text: str, known: Known) -> Known:
     Raises:
         Failure: it is invalid.
     """
-    value = option(question.option, text, lambda it: question.parse(it, known))
+    value = option(question.option, text, lambda it: question.value(it, known))
     return known.having(question.name, value)
 
 
@@ -178,7 +188,7 @@ def ask(question: Question, known: Known, offered: Known, ports: Ports) -> Known
         return parsed(question, _text(kept), known)
 
     def parse(text: str) -> object:
-        return kept if question.is_hidden and kept and not text else question.parse(text, known)
+        return kept if question.is_hidden and kept and not text else question.value(text, known)
 
     ports.console.hint(question.hint)
     if question.is_hidden:

@@ -13,7 +13,7 @@ from wizard.librechat.env_store import EnvStore
 from wizard.os_errors import refusal
 from wizard.ports import Ports
 from wizard.rules import rule
-from wizard.settings import InvalidValue, parse_port, port_in
+from wizard.settings import InvalidValue, parse_port, pasted, port_in
 
 if TYPE_CHECKING:
     from wizard.doctor.subject import Subject
@@ -34,7 +34,7 @@ def option(name: str, text: str, parse: Callable[[str], T]) -> T:
         Failure: it is invalid; the detail names the option.
     """
     try:
-        return parse(text)
+        return parse(pasted(text))
     except InvalidValue as invalid:
         raise INVALID_VALUE.failure(
             Message("{name}: {reason}", name=name, reason=Message.of(invalid.reason)),

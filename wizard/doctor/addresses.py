@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from wizard.doctor.check import Check, Edits
-from wizard.doctor.sign_in import is_documented
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message, joined
 from wizard.rules import rule
-from wizard.settings import InvalidValue, is_loopback, parse_public_url
+from wizard.settings import InvalidValue, is_loopback, is_placeholder, parse_public_url
 
 DOMAIN_MISSING = rule("LA122")
 DOMAIN_INVALID = rule("LA123")
@@ -38,7 +37,7 @@ def _domain_missing(subject: Subject) -> Iterator[Finding]:
 def _domain_invalid(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         value = subject.bare(name)
-        if value and not is_documented(value) and _host(value) is None:
+        if value and not is_placeholder(value) and _host(value) is None:
             yield subject.finding(DOMAIN_INVALID, name)
 
 
@@ -78,7 +77,7 @@ def _domains_differ(subject: Subject) -> Iterator[Finding]:
 def _public_by_http(subject: Subject) -> Iterator[Finding]:
     value = subject.bare("DOMAIN_SERVER")
     allows_plain = subject.bare("SESSION_COOKIE_SECURE").lower() in {"true", "false"}
-    if not value.lower().startswith("http://") or is_documented(value):
+    if not value.lower().startswith("http://") or is_placeholder(value):
         return
     if not is_loopback(value) and (not allows_plain or subject.runs_before("0.8.6")):
         yield subject.finding(PUBLIC_BY_HTTP, "DOMAIN_SERVER")

@@ -10,13 +10,14 @@ from wizard.doctor.sign_in import NEEDED, fresh_session_secret
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.librechat.env_plan import is_good_session_secret
+from wizard.librechat.env_plan import RANDOM_SECRETS, is_good_secret
 from wizard.librechat.running import has_sign_in
 from wizard.librechat.variables import VARIABLES, Format
 from wizard.librechat.version_gates import UNREAD, unread
 from wizard.rules import rule
 from wizard.settings import (
     SESSION_SECRET_MIN_LENGTH,
+    has_stray_quote,
     host_of,
     is_placeholder,
 )
@@ -47,7 +48,7 @@ _OTHER_SWITCHES = frozenset({"HSTS_ENABLED", "MEILI_NO_ANALYTICS", "ALLOW_SOCIAL
 def _session_secret_weak(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_SESSION_SECRET"
     value = subject.bare(name)
-    if value and not is_good_session_secret(value, subject.values):
+    if value and not is_good_secret(name, subject.values):
         reason = _why_weak(value, subject)
         detail = Message("{seen} ({reason})", seen=subject.seen(name), reason=reason)
         yield subject.finding(SESSION_SECRET_WEAK, name, detail)
@@ -56,13 +57,15 @@ def _session_secret_weak(subject: Subject) -> Iterator[Finding]:
 def _why_weak(value: str, subject: Subject) -> Message:
     twins = [
         name
-        for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "CREDS_KEY", "CREDS_IV")
-        if subject.bare(name) == value
+        for name in RANDOM_SECRETS
+        if name != "OPENID_SESSION_SECRET" and subject.bare(name) == value
     ]
     if twins:
         return Message("the same as {name}", name=twins[0])
     if is_placeholder(value):
         return Message("a placeholder")
+    if has_stray_quote(value):
+        return Message("quotes are a part of it")
     if len(value) >= SESSION_SECRET_MIN_LENGTH:
         return Message("published")
     return Message(

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject, issuer_without_path
 from wizard.findings import Finding
+from wizard.known import Known, refuse_repeated
 from wizard.language import Message
 from wizard.librechat.secrets import random_hex
 from wizard.librechat.version_gates import SECRETLESS_TOO_NEW, secretless_too_new
@@ -42,12 +43,6 @@ CLIENT_ID_INVALID = rule("LA134")
 SECRET_INVALID = rule("LA135")
 # Clearly a client ID of Auth0's, by length and alphabet.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{32}")
-_DOCUMENTED_HOST = re.compile(
-    r"(?:https?://)?(?:[\w-]*\byour[-_.]?(?:auth0|tenant|domain|librechat|app|ngrok|host)[\w.-]*"
-    r"|<[^>]*>.*|\{[^}]*\}.*|dev-x{3,}[\w.-]*|(?:tenant|domain|host)\.(?:us\.|eu\.|au\.)?auth0\.com"
-    r"|your\.?domain[\w.-]*)(?:[:/].*)?",
-    re.IGNORECASE,
-)
 NEEDED = (
     "OPENID_ISSUER",
     "OPENID_CLIENT_ID",
@@ -100,7 +95,7 @@ def _callback_wrong(subject: Subject) -> Iterator[Finding]:
 
 def _issuer_without_scheme(subject: Subject) -> Iterator[Finding]:
     value = subject.bare("OPENID_ISSUER")
-    if value and "://" not in value and not is_documented(value) and not _issuer_trouble(value):
+    if value and "://" not in value and not is_placeholder(value) and not _issuer_trouble(value):
         yield subject.finding(ISSUER_WITHOUT_SCHEME, "OPENID_ISSUER")
 
 
@@ -123,7 +118,7 @@ def _issuer_with_path(subject: Subject) -> Iterator[Finding]:
 def _issuer_invalid(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_ISSUER"
     value = subject.bare(name)
-    if not value or value.lower().startswith("http://") or is_documented(value):
+    if not value or value.lower().startswith("http://") or is_placeholder(value):
         return
     if trouble := _issuer_trouble(value):
         yield subject.finding(ISSUER_INVALID, name, subject.seen_with(name, trouble))
@@ -150,13 +145,8 @@ def _placeholder(subject: Subject) -> Iterator[Finding]:
     for name in NEEDED:
         value = subject.bare(name)
         is_scope = name == "OPENID_SCOPE" and "openid" in value.lower()  # a JSON list of words
-        if value and is_documented(value) and not is_scope:
+        if value and is_placeholder(value) and not is_scope:
             yield subject.finding(PLACEHOLDER, name)
-
-
-def is_documented(value: str) -> bool:
-    """Whether the value was copied from a documentation as it stood there."""
-    return is_placeholder(value) or _DOCUMENTED_HOST.fullmatch(value) is not None
 
 
 def _swapped(subject: Subject) -> Iterator[Finding]:
@@ -175,7 +165,7 @@ def _is_swapped(subject: Subject) -> bool:
 def _client_id_invalid(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_CLIENT_ID"
     value = subject.bare(name)
-    if not value or is_documented(value) or _is_swapped(subject):
+    if not value or is_placeholder(value) or _is_swapped(subject):
         return
     try:
         parse_client_id(value)
@@ -186,10 +176,11 @@ def _client_id_invalid(subject: Subject) -> Iterator[Finding]:
 
 def _secret_invalid(subject: Subject) -> Iterator[Finding]:
     value = subject.bare("OPENID_CLIENT_SECRET")
-    if not value or (is_documented(value) and not is_mask(value)) or _is_swapped(subject):
+    if not value or (is_placeholder(value) and not is_mask(value)) or _is_swapped(subject):
         return
     try:
-        parse_client_secret(value, client_id=subject.bare("OPENID_CLIENT_ID"))
+        secret = parse_client_secret(value)
+        refuse_repeated("client_secret", secret, Known(client_id=subject.bare("OPENID_CLIENT_ID")))
     except InvalidValue as invalid:
         yield SECRET_INVALID.finding(invalid.reason, variable="OPENID_CLIENT_SECRET")
 

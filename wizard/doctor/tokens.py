@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from wizard.doctor.check import Check, Edits
-from wizard.doctor.sign_in import is_documented
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule
+from wizard.known import known_in, refuse_repeated
 from wizard.language import Message
 from wizard.librechat import version_gates
 from wizard.librechat.characters import name_of, visible
@@ -16,6 +16,7 @@ from wizard.rules import rule
 from wizard.settings import (
     InvalidValue,
     host_of,
+    is_placeholder,
     parse_audiences,
 )
 
@@ -52,10 +53,11 @@ def _audience_missing(subject: Subject) -> Iterator[Finding]:
 def _audience_invalid(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_AUDIENCE"
     value = subject.bare(name)
-    if not value or is_documented(value):
+    if not value or is_placeholder(value):
         return
     try:
-        parse_audiences(value, domain=host_of(subject.bare("OPENID_ISSUER")))
+        audiences = parse_audiences(value, domain=host_of(subject.bare("OPENID_ISSUER")))
+        refuse_repeated("audiences", audiences, known_in(subject.values))
     except InvalidValue as invalid:
         detail = subject.seen_with(name, invalid.reason)
         yield subject.finding(AUDIENCE_INVALID, name, detail)

@@ -15,6 +15,7 @@ from wizard.librechat.env_file import Assignment
 from wizard.librechat.env_plan import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
 from wizard.librechat.variables import INVENTED, VARIABLES, Section, is_known, known_names
 from wizard.rules import rule
+from wizard.settings import has_stray_quote, pasted
 
 RUNS_ON = rule("LA152")
 STRAY_QUOTE = rule("LA153")
@@ -74,17 +75,14 @@ def _stray_quote(subject: Subject) -> Iterator[Finding]:
 
 
 def _has_stray_quote(assignment: Assignment) -> bool:
-    value = assignment.value.strip()
-    if not value or "\n" in value:
-        return False
-    return value[0] in "'\"`" or (value[-1] in "'\"`" and value.count(value[-1]) == 1)
+    return "\n" not in assignment.value.strip() and has_stray_quote(assignment.value)
 
 
 def _without_quotes(subject: Subject, finding: Finding) -> Edits:
     name = finding.variable or ""
     if VARIABLES[name].secret:
         return {}  # it may belong to a secret
-    return {name: subject.values[name].strip().strip("'\"`").strip()}
+    return {name: pasted(subject.values[name])}
 
 
 def _cut_at_hash(subject: Subject) -> Iterator[Finding]:

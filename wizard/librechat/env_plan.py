@@ -15,7 +15,7 @@ from wizard.librechat.secrets import random_hex
 from wizard.librechat.variables import VARIABLES, Format, Section, is_read
 from wizard.librechat.version_gates import unread
 from wizard.rules import rule
-from wizard.settings import SESSION_SECRET_MIN_LENGTH, Settings, is_loopback, is_placeholder
+from wizard.settings import Settings, has_stray_quote, is_loopback, is_placeholder
 
 PUBLIC_CREDENTIAL = rule("LA160")
 BLANK_CREDENTIAL = rule("LA161")
@@ -30,6 +30,7 @@ GUARDING_CREDENTIALS = (
     "JWT_REFRESH_SECRET",
     "MEILI_MASTER_KEY",
 )
+RANDOM_SECRETS = (*GUARDING_CREDENTIALS, "OPENID_SESSION_SECRET", "ADMIN_PANEL_SESSION_SECRET")
 # Without these in its file LibreChat, its Docker containers or its sign-in do not start.
 NEEDED_BY_A_NEW_FILE = ("HOST", "PORT", "MONGO_URI", "SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 # Shipped as bare `(1000 * 60 * 60 * 24) * 7`, a syntax error for a shell that sources the file;
@@ -113,8 +114,9 @@ def wanted_values(
         "OPENID_CLIENT_SECRET": settings.client_secret or "",
         "OPENID_SCOPE": settings.scope,
         "OPENID_REUSE_TOKENS": "true" if settings.reuse_tokens else "false",
-        "OPENID_SESSION_SECRET": _session_secret(current, random_hex),
     }
+    is_kept = is_good_secret(name := "OPENID_SESSION_SECRET", current)
+    values[name] = current[name] if is_kept else random_hex(32)
     for name in (
         "ALLOW_SOCIAL_LOGIN",
         "ALLOW_SOCIAL_REGISTRATION",
@@ -160,20 +162,17 @@ def blank_file(version: str = "") -> str:
     return template("librechat.env.j2").render(sections=sections, quoted=quoted)
 
 
-def is_good_session_secret(value: str, others: Mapping[str, str]) -> bool:
-    """Whether it is long enough, random and used for nothing else."""
-    reused = {others.get(name) for name in GUARDING_CREDENTIALS}
+def is_good_secret(name: str, values: Mapping[str, str]) -> bool:
+    """Return whether the value is well-formed, random and used for nothing else."""
+    value = values.get(name, "").strip()
+    others = {values.get(other, "").strip() for other in RANDOM_SECRETS if other != name}
     public = set().union(*(variable.public_values for variable in VARIABLES.values()))
     return (
-        len(value.strip()) >= SESSION_SECRET_MIN_LENGTH
+        value not in {"", *others, *public}
+        and VARIABLES[name].accepts(value)
         and not is_placeholder(value)
-        and value not in reused | public
+        and not has_stray_quote(value)
     )
-
-
-def _session_secret(current: Mapping[str, str], random_hex: RandomHex) -> str:
-    kept = current.get("OPENID_SESSION_SECRET", "")
-    return kept if is_good_session_secret(kept, current) else random_hex(32)
 
 
 def _for_a_new_file(current: Mapping[str, str], port: int) -> dict[str, str]:
@@ -195,7 +194,7 @@ def _credentials(
     return {
         name: random_hex(16 if VARIABLES[name].format is Format.HEX_16_BYTES else 32)
         for name in names
-        if not current.get(name) or current[name] in VARIABLES[name].public_values
+        if not is_good_secret(name, current)
     }
 
 

@@ -52,7 +52,7 @@ PATTERNS = {
     Format.PORT: r"[1-9]\d{0,3}|[1-5]\d{4}|6(?:[0-4]\d{3}|5(?:[0-4]\d\d|5(?:[0-2]\d|3[0-5])))",
     Format.HEX_32_BYTES: r"[0-9a-f]{64}",
     Format.HEX_16_BYTES: r"[0-9a-f]{32}",
-    Format.LONG_SECRET: rf"\S{{{SESSION_SECRET_MIN_LENGTH},}}",
+    Format.LONG_SECRET: rf".{{{SESSION_SECRET_MIN_LENGTH},}}",
     Format.MILLISECONDS: r"[\d\s*+()/.-]+",
     Format.NUMBER: r"\d+",
     Format.URL: r"https?://\S+|/\S*",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from wizard.language import Language, Message
-from wizard.settings import InvalidValue
+from wizard.settings import InvalidValue, pasted
 from wizard.text import encodable, printable
 
 if TYPE_CHECKING:
@@ -96,10 +96,15 @@ class _Asking:
         shown = self._language.say(question)
         if default:
             shown = f"{shown} [{default}]"
-        return self._parsed(lambda: self._line(shown) or default, parse)
+        return self._parsed(
+            lambda: self._line(shown) or default, lambda answer: parse(pasted(answer))
+        )
 
     def secret(self, question: str, *, parse: Parse[T]) -> T:
-        return self._parsed(lambda: self._hidden_line(self._language.say(question)), parse)
+        return self._parsed(
+            lambda: self._hidden_line(self._language.say(question)),
+            lambda answer: parse(pasted(answer)),
+        )
 
     def confirm(self, question: str, *, default: bool = True) -> bool:
         letters = self._language.say(YES_OR_NO if default else NO_OR_YES)
