@@ -15,6 +15,7 @@ from wizard.librechat import log
 from wizard.librechat.log import judge_log, parse, read_log
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def at(second: int) -> str:
@@ -36,11 +37,11 @@ def write(folder: Path, kind: str, *lines: str, date: str = "2026-11-20") -> Pat
     return path
 
 
-def findings(folder: Path, since: datetime | None = START) -> list[Finding]:
-    return list(judge_log(read_log(folder, {}, since)))
+def findings(folder: Path, since: datetime = START) -> list[Finding]:
+    return list(judge_log(read_log(folder, {}, since.timestamp())))
 
 
-def rules(folder: Path, since: datetime | None = START) -> list[str]:
+def rules(folder: Path, since: datetime = START) -> list[str]:
     return [each.rule.id for each in findings(folder, since)]
 
 
@@ -107,7 +108,7 @@ def test_lines_of_an_earlier_process_do_not_count(tmp_path: Path) -> None:
     write(tmp_path, "error", error_line(5, "[setOpenIDAuthTokens] No refresh token available"))
 
     assert rules(tmp_path, START + timedelta(seconds=6)) == []
-    assert rules(tmp_path, None) == ["LA581"]
+    assert rules(tmp_path, LONG_AGO) == ["LA581"]
 
 
 def test_a_later_success_takes_a_failure_back(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_what_was_before_a_restart_is_past(tmp_path: Path) -> None:
         debug_line(20, "info", "Server listening at http://localhost:3080"),
     )
 
-    assert rules(tmp_path, None) == []
+    assert rules(tmp_path, LONG_AGO) == []
 
 
 def test_an_unspecific_line_long_after_a_specific_one_is_another_attempt(tmp_path: Path) -> None:
@@ -151,6 +152,15 @@ def test_an_unspecific_line_long_after_a_specific_one_is_another_attempt(tmp_pat
     write(tmp_path, "debug", specific, debug_line(60, "warn", f"{REFUSED} auth_failed"))
 
     assert rules(tmp_path) == ["LA591"]
+
+
+def test_where_nothing_runs_only_its_death_matters(tmp_path: Path) -> None:
+    write(tmp_path, "error", error_line(3, "[setOpenIDAuthTokens] No refresh token available"))
+    assert not [*judge_log(read_log(tmp_path, {}, 0.0), is_running=False)]
+
+    write(tmp_path, "error", error_line(5, "Failed to start server: connect ECONNREFUSED"))
+    (finding,) = judge_log(read_log(tmp_path, {}, 0.0), is_running=False)
+    assert finding.rule.id == "LA580"
 
 
 def test_an_e_mail_address_is_never_shown(tmp_path: Path) -> None:
@@ -200,7 +210,7 @@ def test_only_the_end_of_100_000_lines_is_read(
     last = debug_line(3, "warn", f"{REFUSED} Email domain not allowed")
     write(tmp_path, "debug", debug_line(1, "warn", f"{REFUSED} first"), *noise, last)
 
-    read = read_log(tmp_path, {}, START)
+    read = read_log(tmp_path, {}, START.timestamp())
 
     assert len(read.lines) < 400
     assert [each.rule.id for each in judge_log(read)] == ["LA587"]
@@ -219,7 +229,7 @@ def test_a_log_that_grows_while_it_is_read_is_read_once(tmp_path: Path) -> None:
     writer = threading.Thread(target=grow)
     writer.start()
     try:
-        read = read_log(tmp_path, {}, START)
+        read = read_log(tmp_path, {}, START.timestamp())
     finally:
         stop.set()
         writer.join()
@@ -256,7 +266,9 @@ def test_the_folder_of_the_log_can_be_named(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     write(elsewhere, "error", error_line(5, "[setOpenIDAuthTokens] No refresh token available"))
 
-    found = judge_log(read_log(tmp_path, {"LIBRECHAT_LOG_DIR": "elsewhere/api/logs"}, START))
+    found = judge_log(
+        read_log(tmp_path, {"LIBRECHAT_LOG_DIR": "elsewhere/api/logs"}, START.timestamp())
+    )
 
     assert [each.rule.id for each in found] == ["LA581"]
     assert findings(tmp_path) == []

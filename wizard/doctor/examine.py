@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from wizard.clock import Clock
+from wizard.doctor.causes import without_consequences
+from wizard.doctor.process import with_remedy
 from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
@@ -117,6 +119,7 @@ def conclude(
         *(tenant.findings if tenant else ()),
         *diagnose(subject, RUNNING_CHECKS),
     ]
+    findings = [with_remedy(each, subject) for each in without_consequences(findings)]
     findings.sort(key=lambda finding: _WEIGHTS[finding.severity])
     return Examination(subject, tenant, tuple(findings))
 

@@ -17,6 +17,7 @@ from wizard.doctor import (
     credentials,
     deployment,
     options,
+    process,
     sign_in,
     tokens,
     writing,
@@ -54,7 +55,10 @@ FILE_CHECKS: tuple[Check, ...] = (
     *deployment.CHECKS,
     *options.CHECKS,
 )
-RUNNING_CHECKS = tuple(Check(rule, _on_instance(judge)) for rule, judge in INSTANCE_CHECKS)
+RUNNING_CHECKS = (
+    *process.CHECKS,
+    *(Check(rule, _on_instance(judge)) for rule, judge in INSTANCE_CHECKS),
+)
 CHECKS = (*FILE_CHECKS, *RUNNING_CHECKS)
 
 

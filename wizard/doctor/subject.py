@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from wizard.librechat.git_index import is_tracked
 from wizard.librechat.runner import UNKNOWN, Runner, evidence_of, find_runner
 from wizard.librechat.running import Instance
 from wizard.librechat.secrets import secrets_of, without_forms
+from wizard.librechat.traces import NOTHING, Traces, traces_of
 from wizard.librechat.variables import VARIABLES, is_enabled, is_read, is_secret
 from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
@@ -54,6 +55,7 @@ class Subject:
         environ: the shell's variables, which beat the file for a LibreChat started in it.
         example_names: the names in this LibreChat's own `.env.example`, which knows best.
         runner: who runs LibreChat.
+        traces: what its process left.
         instance: what the running LibreChat answered, None when it was not asked.
     """
 
@@ -64,6 +66,7 @@ class Subject:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     example_names: frozenset[str] = frozenset()
     runner: Runner = UNKNOWN
+    traces: Traces = NOTHING
     instance: Instance | None = None
 
     @cached_property
@@ -221,7 +224,7 @@ def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Pr
     checkout = look_at(path.parent)
     deployment = read_deployment(checkout.folder)
     values = {**file.values(), **environ}
-    return Subject(
+    subject = Subject(
         path=path,
         file=file,
         facts=_facts(path),
@@ -230,6 +233,9 @@ def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Pr
         example_names=names_in(text_of(checkout.env_example)),
         runner=find_runner(evidence_of(path, checkout, deployment, values), processes),
     )
+    files = [path, *([path.parent / YAML_FILE] if subject.reads_yaml else [])]
+    traces = traces_of(subject.runner, path.parent, subject.values, files, processes)
+    return replace(subject, traces=traces)
 
 
 def settings_of(subject: Subject) -> Settings | None:

@@ -17,7 +17,9 @@ from pathlib import Path
 from wizard.findings import Finding, Rule
 from wizard.language import Message
 from wizard.librechat.admission import DOMAIN_REFUSED, LACKS_ROLE
+from wizard.librechat.containers import DOCKER_SECONDS, RunningContainer
 from wizard.os_errors import reason_of
+from wizard.processes import Processes
 from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.text import one_line
@@ -29,6 +31,7 @@ UNKNOWN_ERROR = rule("LA591")
 
 # Of each file, from its end: several thousand lines.
 MOST_BYTES = 1 << 20
+_MOST_LINES = "5000"
 # LibreChat cuts most texts at 150 characters; a line may hold a whole stack.
 LONGEST_LINE = 1 << 14
 _FILES_OF_A_KIND = 2
@@ -62,6 +65,9 @@ class Log:
     where: str = ""
     lines: Sequence[Line] = ()
     unreadable: str = ""
+
+
+EMPTY = Log()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +114,13 @@ _CAUSE = re.compile(
 )
 
 
-def read_log(folder: Path, environ: Mapping[str, str], since: datetime | None) -> Log:
+def read_log(folder: Path, environ: Mapping[str, str], since: float) -> Log:
     """Return the lines that a LibreChat of this folder wrote since then.
 
     Args:
         folder: of the checkout.
         environ: the variables that it gets.
-        since: when it started; None for all.
+        since: seconds since the epoch.
     """
     own = environ.get("LIBRECHAT_LOG_DIR")
     folders = [folder / own] if own else [folder / "api" / "logs", folder / "logs"]
@@ -129,9 +135,24 @@ def read_log(folder: Path, environ: Mapping[str, str], since: datetime | None) -
             continue
         where.append(os.path.relpath(path, folder))
         lines += parse(text)
-    kept = [line for line in lines if since is None or line.at is None or line.at >= since]
+    start = datetime.fromtimestamp(since, UTC)
+    kept = [line for line in lines if line.at is None or line.at >= start]
     kept.sort(key=lambda line: line.at or datetime.min.replace(tzinfo=UTC))
     return Log(", ".join(where), kept, unreadable)
+
+
+def read_container_log(processes: Processes, container: RunningContainer, since: float) -> Log:
+    """Return the lines that LibreChat wrote to its container's console since then."""
+    docker = processes.which("docker")
+    if docker is None:
+        return EMPTY
+    command = [str(docker), "logs", "--timestamps", "--tail", _MOST_LINES]
+    command += ["--since", str(int(since)), container.id]
+    done = processes.run(command, timeout=DOCKER_SECONDS)
+    where = f"docker logs {container.name}"
+    if done.status:
+        return Log(where)
+    return Log(where, tuple(parse(f"{done.stdout}\n{done.stderr}")))
 
 
 def parse(text: str) -> Iterator[Line]:
@@ -144,12 +165,15 @@ def parse(text: str) -> Iterator[Line]:
             yield found
 
 
-def judge_log(log: Log) -> Iterator[Finding]:
-    """Return what went wrong at the last start and at the last sign-in."""
+def judge_log(log: Log, *, is_running: bool = True) -> Iterator[Finding]:
+    """Return what went wrong at the last start and at the last sign-in.
+
+    Where nothing runs, only why it died matters.
+    """
     if log.unreadable:
         yield UNREADABLE.finding(log.unreadable)
     for row, reason, at in _last_outcomes(log.lines).values():
-        if row.rule is not None:
+        if row.rule is not None and (is_running or row.about == "life"):
             yield row.rule.finding(_seen(log.where, reason, at))
 
 

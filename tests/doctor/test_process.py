@@ -1,0 +1,134 @@
+"""What LibreChat's process and its log add to the findings, and which cause comes first."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import NoProcesses
+from wizard.doctor.causes import without_consequences
+from wizard.doctor.examine import conclude
+from wizard.doctor.process import with_remedy
+from wizard.doctor.subject import Subject, gather
+from wizard.findings import Finding
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.runner import Certainty, Runner, Way
+from wizard.librechat.traces import traces_of
+from wizard.rules import all_rules, rule
+from wizard.running_process import RunningProcess
+
+NOW = time.time()
+
+
+def runner(started: float | None, **environ: str) -> Runner:
+    process = RunningProcess(4711, "node", started=started, environ=environ)
+    return Runner(Way.NPM, Certainty.KNOWN, process=process)
+
+
+def subject(folder: Path, runs: Runner) -> Subject:
+    env_file = folder / ".env"
+    traces = traces_of(runs, folder, {}, [env_file, folder / "none.yaml"], NoProcesses())
+    return Subject(env_file, EnvFile(""), runner=runs, traces=traces)
+
+
+def found(checked: Subject) -> list[Finding]:
+    return list(conclude(checked, None, ()).findings)
+
+
+def rules(checked: Subject) -> list[str]:
+    return [each.rule.id for each in found(checked)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / ".env").touch()
+    os.utime(tmp_path / ".env", (NOW, NOW))
+    return tmp_path
+
+
+def log(folder: Path, at: float, message: str) -> None:
+    path = folder / "api" / "logs" / f"error-{time.strftime('%Y-%m-%d', time.gmtime(at))}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(at))
+    line = {"level": "error", "message": message, "timestamp": stamp}
+    path.write_text(json.dumps(line) + "\n", encoding="utf-8")
+
+
+def test_a_process_older_than_its_file_runs_with_older_values(folder: Path) -> None:
+    (finding,) = found(subject(folder, runner(NOW - 60)))
+
+    assert finding.rule.id == "LA594"
+    assert ".env was changed at" in finding.detail
+
+
+@pytest.mark.parametrize("started", [NOW + 5, NOW - 1, None])
+def test_a_process_that_read_the_file_is_right(folder: Path, started: float | None) -> None:
+    assert rules(subject(folder, runner(started))) == []
+
+
+def test_the_log_of_this_process_counts(folder: Path) -> None:
+    log(folder, NOW + 20, "[setOpenIDAuthTokens] No refresh token available")
+
+    assert rules(subject(folder, runner(NOW + 10))) == ["LA581"]
+    assert rules(subject(folder, runner(NOW + 40))) == []
+
+
+def test_where_nothing_runs_the_log_says_why(folder: Path) -> None:
+    log(folder, NOW - 20, "Failed to start server: JwtStrategy requires a secret or key")
+
+    assert rules(subject(folder, Runner())) == ["LA580"]
+
+
+def test_the_log_of_another_folders_librechat_is_not_read(folder: Path) -> None:
+    log(folder, NOW + 20, "[setOpenIDAuthTokens] No refresh token available")
+    elsewhere = Runner(Way.UNKNOWN, other_folder=Path("/elsewhere"))
+
+    assert rules(subject(folder, elsewhere)) == []
+
+
+def test_a_secret_in_the_log_is_hidden(folder: Path) -> None:
+    secret = "Abcdef0123456789Abcdef0123456789Abcdef0123456789"
+    log(folder, NOW - 20, f"Failed to start server: {secret}")
+    text = f"OPENID_CLIENT_SECRET={secret}\n".encode()
+
+    (finding,) = (
+        each
+        for each in found(gather(folder / ".env", text, {}, NoProcesses()))
+        if each.rule.id == "LA580"
+    )
+
+    assert secret not in finding.detail
+
+
+def test_a_value_of_the_shell_is_removed_there(folder: Path) -> None:
+    runs = runner(NOW + 5, OPENID_AUDIENCE="https://api.test")
+    other = rule("LA524").finding(variable="OPENID_AUDIENCE")
+
+    shown = with_remedy(other, subject(folder, runs))
+
+    assert "4711" in shown.fix
+    assert "OPENID_AUDIENCE" in shown.fix
+    assert with_remedy(other, subject(folder, runner(NOW + 5))) == other
+
+
+@pytest.mark.parametrize(
+    ("cause", "consequence"),
+    [("LA530", "LA231"), ("LA100", "LA526"), ("LA580", "LA520"), ("LA524", "LA594")],
+)
+def test_a_cause_silences_its_consequence(cause: str, consequence: str) -> None:
+    both = [rule(consequence).finding(), rule(cause).finding()]
+
+    assert [each.rule.id for each in without_consequences(both)] == [cause]
+    assert without_consequences(both[:1]) == both[:1]
+
+
+def test_no_warning_silences_an_error() -> None:
+    from wizard.doctor.causes import CONSEQUENCES
+
+    for cause, consequences in CONSEQUENCES.items():
+        weights = {all_rules()[each].severity.value for each in consequences}
+        assert all_rules()[cause].severity.value == "error" or "error" not in weights, cause
