@@ -256,6 +256,7 @@ def test_attacks_are_refused_and_the_sign_in_goes_on(world: World) -> None:
     assert not any("The sign-in works" in response.text for response in replayed)
     assert ran.code == 0
     assert {it["outcome"] for it in ran.json["sign_in"]["checks"]} == {"proved"}
+    assert ran.json["proved"] is True
 
 
 def test_nobody_signs_in(world: World) -> None:
@@ -366,14 +367,16 @@ needs_librechat = [pytest.mark.needs("node"), pytest.mark.usefixtures("node_modu
 class TestWhileLibreChatHoldsThePort:
     pytestmark = needs_librechat
 
-    def test_all_is_well(self, world: World) -> None:
+    def test_without_a_sign_in_nothing_is_proved(self, world: World) -> None:
         with librechat(world) as record, own_tunnel(world):
             ran = through_librechat(world, record)
-            assert ran.rules == []
-            assert ran.code == 0
+            assert ran.rules == ["LA435"]
+            assert ran.code == 1
+            assert ran.json["proved"] is False
             plain = world.run("verify")
         assert f"LibreChat holds port {world.port}" in plain.err
-        assert "just the values of the .env" in plain.err
+        assert "with the values of the .env" in plain.err
+        assert "librechat-auth0 doctor" in ran.finding("LA435")["fix"]
 
     def test_it_was_not_restarted_after_a_change(self, world: World) -> None:
         with librechat(world) as record, own_tunnel(world):

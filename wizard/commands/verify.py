@@ -18,11 +18,11 @@ from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.prove import check_values, sign_in
 from wizard.commands.values import env_store, librechat_port, read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
-from wizard.doctor.registry import FILE_CHECKS, diagnose
+from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
 from wizard.language import Message
-from wizard.librechat.running import judge_instance, look_at_instance
+from wizard.librechat.running import look_at_instance
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import Settings
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 NOT_SET_UP = rule("LA009")
 URL_CHANGED = rule("LA013")
 NOT_SEEN = rule("LA014")
+NOT_TESTED = rule("LA435")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class VerifyResult:
             "public_url": self.settings.public_url,
             "callback_url": self.settings.callback_url,
             "checks": [check.as_json() for check in self.checks],
+            "proved": self.sign_in is not None and self.sign_in.ok,
             "through_librechat": self.through_librechat,
             "sign_in": self.sign_in.as_json() if self.sign_in else None,
         }
@@ -146,17 +148,15 @@ def _through_librechat(
     public_url = result.settings.public_url
     with console.working("Asking LibreChat"):
         instance = look_at_instance(ports.http, port, public_url)
-    findings = judge_instance(instance, subject.values)
+    findings = diagnose(replace(subject, instance=instance), RUNNING_CHECKS)
     if exit_code_of(findings) is ExitCode.OK and not (instance.sign_in and instance.sign_in.sent):
         findings = (*findings, NOT_SEEN.finding(Message("Port {port}.", port=port)))
+    if exit_code_of(findings) is ExitCode.OK:
+        console.done("LibreChat sends people to Auth0 with the values of the .env.")
+        findings = (
+            *findings,
+            NOT_TESTED.finding(Message("LibreChat runs at {url}.", url=public_url)),
+        )
     for finding in findings:
         console.finding(finding)
-    if exit_code_of(findings) is ExitCode.OK:
-        console.done("LibreChat sends people to Auth0 with just the values of the .env.")
-        console.hint(
-            Message(
-                "To prove the tokens too, stop LibreChat and verify again, or sign in at {url}.",
-                url=public_url,
-            )
-        )
     return replace(result, findings=(*result.findings, *findings), through_librechat=True)
