@@ -36,16 +36,25 @@ __all__ = ["authority", "demo", "demo_server"]
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+GUIDE = "\n".join(
+    [
+        README,
+        *(
+            (ROOT / f"docs/{name}.md").read_text("utf-8")
+            for name in ("scripting", "provision", "files", "platforms")
+        ),
+    ]
+)
 DUTCH_README = (ROOT / "README.nl.md").read_text("utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"])
 ENVELOPE = {"ok", "command", "findings"}
 
-# Lines of the README that are not run here, by their first words, and why.
+# Lines of the guide that are not run here, by their first words, and why.
 NOT_RUN = {
     "python3 -m venv": "installs from the registry; .ci/run runs the tests so, and"
     " tests/commands/test_demo.py the demo",
-    "pipx": "changes what the user has installed; tests/test_packaging.py runs the wheel",
-    "cd": "to wherever LibreChat lies",
+    "pip": "install into the user's environment; tests/test_packaging.py runs them in another",
+    "uv": "the same",
 }
 # Those that are held against the options only, and why.
 PARSED = {
@@ -54,14 +63,14 @@ PARSED = {
 }
 
 
-def readme_lines() -> Iterator[str]:
-    """The command lines in the README's blocks, whole and without comments."""
-    for block in re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE):
+def guide_lines() -> Iterator[str]:
+    """The command lines in the guide's blocks, whole and without comments."""
+    for block in re.findall(r"^```sh\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE):
         for line in block.replace("\\\n", " ").splitlines():
             yield " ".join(line.partition(" # ")[0].split())
 
 
-def table(heading: str, text: str = README) -> list[list[str]]:
+def table(heading: str, text: str = GUIDE) -> list[list[str]]:
     """The rows of the table whose first heading that is, without the code marks."""
     lines = text[text.index(f"| {heading} |") :].partition("\n\n")[0].splitlines()[2:]
     return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
@@ -169,7 +178,7 @@ def test_every_command_that_is_named_parses(document: Path) -> None:
 def test_the_commands_that_rules_advise_parse() -> None:
     """In a sentence: the words and options up to the first that is neither."""
     words = {word for command in commands() for word in command.name.split()}
-    known = "|".join([*words, *TUNNELS, "--[a-z-]+", "[A-Z]+"])
+    known = "|".join([*words, *TUNNELS, "--[a-z-]+", "[A-Z]+[0-9]*"])
     advice = re.compile(rf"librechat-auth0(?: (?:{known})\b)+")
     found = {line for rule in all_rules().values() for line in advice.findall(rule.fix)}
 
@@ -230,9 +239,9 @@ def folder(tmp_path: Path, demo: Demo, authority: Authority) -> Folder:
 
 
 @pytest.mark.needs("bash")
-def test_the_commands_of_the_readme_run(folder: Folder) -> None:
+def test_the_commands_of_the_guide_run(folder: Folder) -> None:
     ran = []
-    for line in readme_lines():
+    for line in guide_lines():
         if line in PARSED:
             parse(line)
         elif not line.startswith(tuple(NOT_RUN)):
@@ -247,11 +256,16 @@ def test_the_commands_of_the_readme_run(folder: Folder) -> None:
 
 
 def test_the_two_commands_to_set_up_stand_first() -> None:
-    first, second, *_ = readme_lines()
+    first, second, *_ = guide_lines()
 
     assert first.endswith("&& .venv/bin/librechat-auth0 init --demo")
     assert second.endswith("uv run --locked pytest")
     assert README.count("uv run --locked pytest") == 1
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) < 900
+    assert README.index("<img") < README.index("```sh")
 
 
 def test_every_command_is_in_the_table() -> None:
@@ -270,14 +284,14 @@ def test_the_tunnels() -> None:
 
 
 def test_the_scopes() -> None:
-    paragraph = README[README.index("Scopes: ") :].partition("\n\n")[0]
+    paragraph = GUIDE[GUIDE.index("Scopes: ") :].partition("\n\n")[0]
 
     # Nobody is granted anything twice, so that no grant is updated.
     assert set(re.findall(r"`(\w+:\w+)`", paragraph)) == {*SCOPES} - {"update:client_grants"}
 
 
 def test_the_keys_of_json(folder: Folder) -> None:
-    rows = re.findall(r"^\| `([a-z `,-]+)` \| (`.*`.*) \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z `,-]+)` \| (`.*`.*) \|$", GUIDE, re.MULTILINE)
     told = {
         name: set(re.findall(r"`(\w+)`", cell))
         for names, cell in rows
@@ -286,7 +300,7 @@ def test_the_keys_of_json(folder: Folder) -> None:
     }
     settings = Settings("dev.us.auth0.com", "id", "secret", (), PUBLIC_URL)
     env_file = folder.path / ".env"
-    (line,) = (line for line in readme_lines() if "--json" in line and " init " in line)
+    (line,) = (line for line in guide_lines() if "--json" in line and " init " in line)
     printed = {"init": set(folder.shell(line).json) - ENVELOPE}
     env_file.write_text(re.sub("(CLIENT_SECRET)=.*", r"\1=wrong-secret", env_file.read_text()))
     printed |= {name: folder.json(name) for name in ("verify", "explain")}
@@ -310,7 +324,7 @@ JSON = {command.name for command in commands()} | {"init --undo"}
 def test_the_keys_of_a_finding() -> None:
     keys = next(iter(all_rules().values())).finding().as_json().keys()
 
-    assert f"each with {', '.join(f'`{key}`' for key in keys)})" in README
+    assert f"each with {', '.join(f'`{key}`' for key in keys)})" in GUIDE
 
 
 def test_a_failed_command_has_the_envelope_only(tmp_path: Path) -> None:
@@ -318,7 +332,7 @@ def test_a_failed_command_has_the_envelope_only(tmp_path: Path) -> None:
 
     assert ran.code != 0
     assert set(ran.json) == ENVELOPE
-    assert "has the first three keys only" in README
+    assert "has the first three keys only" in GUIDE
 
 
 # What a language says in a cell that is compared, and the links from one language to another.

@@ -24,10 +24,10 @@ from wizard import __version__
 ROOT = Path(__file__).parents[1]
 # Installers find their mirrors and caches as the developer has set them up.
 ENVIRON = dict(os.environ)
-# How to install, upgrade and uninstall, by the README.
+# How to install, upgrade and uninstall, by docs/files.md.
 WAYS = re.findall(
     r"^\| (pipx|uv|pip)\b.*? \| `(.+?)` \| `(.+?)` \| `(.+?)` \|$",
-    (ROOT / "README.md").read_text("utf-8"),
+    (ROOT / "docs/files.md").read_text("utf-8"),
     re.MULTILINE,
 )
 
@@ -178,7 +178,7 @@ class Machine:
         self.program = programs / "librechat-auth0"
 
     def run(self, line: str, folder: Path) -> None:
-        """Run a line of the README's there."""
+        """Run a line of docs/files.md there."""
         name, *rest = shlex.split(line)
         program = shutil.which(name, path=self.environ["PATH"])
         assert program
@@ -207,8 +207,12 @@ class Machine:
         ]
 
 
-def test_the_readme_knows_three_ways() -> None:
+def test_the_readme_knows_the_same_three_ways() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+
     assert [way for way, *_ in WAYS] == ["pipx", "uv", "pip"]
+    for _, install, _, _ in WAYS:
+        assert f"\n{install}" in readme
 
 
 @pytest.mark.needs(UV)

@@ -215,16 +215,16 @@ assert calls == ["lock", "unlock"]
 # Folders
 
 
-def test_the_readme_names_the_state_folders() -> None:
+def test_the_guide_names_the_state_folders() -> None:
     home = Path("/home/ada")
     windows = state_folder({"LOCALAPPDATA": "/home/ada/Local"}, home, "win32")
     macos, linux = (state_folder({}, home, platform) for platform in ("darwin", "linux"))
-    readme = (ROOT / "README.md").read_text("utf-8")
+    guide = (ROOT / "docs/files.md").read_text("utf-8")
 
     assert windows == home / "Local"
-    assert r"`%LOCALAPPDATA%\librechat-auth0` on Windows" in readme
-    assert f"`~/{macos.relative_to(home)}/librechat-auth0` on macOS" in readme
-    assert f"`~/{linux.relative_to(home)}/librechat-auth0` on Linux" in readme
+    assert r"`%LOCALAPPDATA%\librechat-auth0` on Windows" in guide
+    assert f"`~/{macos.relative_to(home)}/librechat-auth0` on macOS" in guide
+    assert f"`~/{linux.relative_to(home)}/librechat-auth0` on Linux" in guide
 
 
 @pytest.mark.parametrize("platform", ["darwin", "linux"])

@@ -25,7 +25,6 @@ NOT_YET_CLEAN = frozenset(
     [
         "CHANGELOG.md",
         "CONTRIBUTING.md",
-        "README.md",
         "SECURITY.md",
         "benchmarks/README.md",
         "docs/cli.md",
@@ -58,7 +57,6 @@ NOT_YET_CLEAN = frozenset(
         "wizard/librechat/env_plan.py",
         "wizard/librechat/running.py",
         "wizard/librechat/variables.py",
-        "wizard/settings.py",
         "wizard/tunnels/caddy.py",
         "wizard/tunnels/connections.py",
         "wizard/tunnels/http1.py",
