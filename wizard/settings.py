@@ -22,7 +22,8 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 API_IDENTIFIER_MAX_LENGTH = 600
 
 # Quotes of every kind; typographic ones come from web pages and word processors.
-QUOTES = "'\"`´‘’‚‛“”„‟«»‹›"
+TYPOGRAPHIC_QUOTES = "´‘’‚‛“”„‟«»‹›"
+QUOTES = f"'\"`{TYPOGRAPHIC_QUOTES}"
 # Around a pasted value: also white space and what is invisible, such as a byte order mark.
 _AROUND = f"{QUOTES} \t\n\r\v\f\x85\xa0\u2028\u2029\u202f\u200b\u200c\u200d\u2060\u3000\ufeff"
 _NAME = re.compile(rf"(?:export\s+)?[A-Z][A-Z0-9]*_[A-Z0-9_]*[{QUOTES}]?\s*[=:](?=.)", re.DOTALL)
@@ -41,6 +42,8 @@ _DOCUMENTED_HOST = re.compile(
     r"|your\.?domain[\w.-]*)(?:[:/].*)?",
     re.IGNORECASE,
 )
+# As READMEs write how to make a secret; a `.env` runs nothing.
+_COMMAND = re.compile(r"\$\(.+\)|`.+`|(openssl rand|head -c|uuidgen|pwgen)\b.*", re.DOTALL)
 _TENANT = re.compile(r"[a-z0-9-]+(\.[a-z]{2,3}(-\d+)?)?\.auth0\.com\Z")
 _EXAMPLE_DOMAIN = "dev-abc123.us.auth0.com"
 _DASHBOARD = re.compile(r"((manage|www)(\.[a-z0-9-]+)*\.)?auth0\.com(:\d+)?\Z")
@@ -111,6 +114,7 @@ def parse_client_id(text: str) -> str:
     value = text.strip()
     _require(value, Message("Enter the Client ID; it is below the domain."))
     _refuse_hidden_or_placeholder(value, Message("Client ID"))
+    _refuse_beyond_ascii(value, Message("Client ID"))
     if "@" in value or _is_address(value):
         raise InvalidValue("That is not a Client ID, which has 32 letters and digits.")
     if looks_like_client_secret(value):
@@ -132,6 +136,7 @@ def parse_client_secret(text: str) -> str:
     if is_mask(value):
         raise InvalidValue("Those dots hide the secret. Use the copy button next to them.")
     _refuse_hidden_or_placeholder(value, Message("Client Secret"))
+    _refuse_beyond_ascii(value, Message("Client Secret"))
     if _is_address(value):
         raise InvalidValue("That is an address, not a Client Secret, which has 64 characters.")
     return value
@@ -217,7 +222,12 @@ def is_placeholder(value: str) -> bool:
     """Return whether the value is an example from documentation, or the dots of a hidden one."""
     value = value.strip()
     is_documented = _PLACEHOLDER.fullmatch(value) or _DOCUMENTED_HOST.fullmatch(value)
-    return is_mask(value) or is_documented is not None
+    return is_mask(value) or is_documented is not None or is_command(value)
+
+
+def is_command(value: str) -> bool:
+    """Return whether the value is a command whose output was meant: `$(openssl rand -hex 32)`."""
+    return _COMMAND.fullmatch(value.strip()) is not None
 
 
 def is_mask(value: str) -> bool:
@@ -358,6 +368,19 @@ def _refuse_invisible(value: str, name: str) -> None:
 
 def _is_address(value: str) -> bool:
     return "://" in value or value.endswith(".auth0.com")
+
+
+def _refuse_beyond_ascii(value: str, name: str) -> None:
+    """Refuse what RFC 6749, appendix A, has no place for: a placeholder in any other script."""
+    strange = next((character for character in value if not character.isascii()), "")
+    if strange:
+        raise InvalidValue(
+            Message(
+                "A {name} has no “{character}”: copy it again, with its copy button.",
+                name=name,
+                character=strange,
+            )
+        )
 
 
 def _refuse_reserved_identifier(value: str, domain: str) -> None:

@@ -215,7 +215,7 @@ CASES = (
     _values(
         "LA124",
         {"DOMAIN_SERVER": f"{PUBLIC_URL}/"},
-        {"DOMAIN_SERVER": f"{PUBLIC_URL}/chat/", "DOMAIN_CLIENT": f"{PUBLIC_URL}/chat/"},
+        {"DOMAIN_SERVER": f"{PUBLIC_URL}/chat", "DOMAIN_CLIENT": f"{PUBLIC_URL}/chat"},
     ),
     _values(
         "LA125",
@@ -397,6 +397,22 @@ CASES = (
     _values("LA174", {"DOMAIN_SERVER": f"{PUBLIC_URL} "}, {"OPENID_BUTTON_LABEL": "Log\u00a0in "}),
     _values("LA175", {"OPENID_USE_PKCE": " true"}, {"OPENID_SESSION_SECRET": " " + "e" * 64}),
     Case("LA172", subject(env(), version="0.7.9"), subject(env(), version="0.8.0-rc1")),
+    _values(
+        "LA176",
+        {"OPENID_REQUIRED_ROLE": "chat"},
+        {"OPENID_ADMIN_ROLE": "chat", "OPENID_REQUIRED_ROLE": ""},
+    ),
+    _values(
+        "LA177",
+        {"OPENID_ROLE_SYNC_ENABLED": "true"},
+        {"OPENID_ROLE_SYNC_ENABLED": "1", "OPENID_ROLE_SYNC_SOURCE": "id_token"},
+    ),
+    _values("LA178", {"OPENID_USE_OAUTH2": "True"}, {"OPENID_USE_OAUTH2": "1"}),
+    _values(
+        "LA179",
+        {"DOMAIN_SERVER": "https://localhost:3080", "DOMAIN_CLIENT": "https://localhost:3080"},
+        {"DOMAIN_SERVER": f"{PUBLIC_URL}:3080", "DOMAIN_CLIENT": f"{PUBLIC_URL}:3080"},
+    ),
     _lines("LA180", "OPENID_REDIRECT_URI=/x", "OPENID_GENERATE_NONCE=true"),
     _lines("LA181", "DOMAIN_SEVER=https://x.com", "DOMAIN_OTHER=https://x.com"),
     Case(
@@ -414,6 +430,14 @@ CASES = (
         ),
     ),
     Case("LA185", subject(env().replace("\n", "\r\n")), subject(env())),
+    Case(
+        "LA186",
+        subject(env("OPENID_SOMETHING=1"), version="0.9.0"),
+        subject(env("OPENID_SOMETHING=1"), version="0.8.8-rc4"),
+    ),
+    _values("LA188", {"PROXY": "proxy.example.com:3128"}, {"PROXY": "HTTP://proxy.example.com"}),
+    _values("LA189", {"HOST": "0.0.0.0."}, {"HOST": "0"}),
+    _lines("LA190", "JWT_SECRET='$(openssl rand -hex 32)'", "JWT_SECRET='$(openssl rand -hex 32"),
     Case("LA500", subject(env(), compose="services: [\n"), subject(env(), compose=COMPOSE)),
     Case(
         "LA501",

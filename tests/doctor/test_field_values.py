@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.doctor.cases import AUDIENCE, CLIENT_ID, CLIENT_SECRET, PUBLIC_URL, env, subject
+from tests.doctor.cases import (
+    AUDIENCE,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    GOOD,
+    PUBLIC_URL,
+    env,
+    subject,
+)
 from wizard.doctor.registry import diagnose, repairs
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import Severity
@@ -189,3 +197,284 @@ class TestVersions:
         assert ("LA113", "OPENID_AUDIENCE") not in errors(subject(without, version="0.7.9"))
         two = env(OPENID_AUDIENCE=f"{AUDIENCE},urn:two")
         assert ("LA115", "OPENID_AUDIENCE") in errors(subject(two, version="0.8.6"))
+
+    def test_what_is_newer_than_the_table_may_know_more_names(self) -> None:
+        text = env("OPENID_WITH_A_NEW_NAME=1\nOPENID_SCOPES=openid")
+        newer = found(subject(text, version="0.9.1"))
+        assert ("LA186", "OPENID_WITH_A_NEW_NAME") in newer
+        assert ("LA180", "OPENID_SCOPES") in newer  # a known name, written wrong
+        for version in ("0.8.7", "0.8.8-rc4", ""):
+            older = found(subject(text, version=version))
+            assert ("LA180", "OPENID_WITH_A_NEW_NAME") in older
+
+    def test_oauth2_only_is_wrong_with_auth0(self) -> None:
+        text = env(OPENID_USE_OAUTH2="true")
+        assert ("LA178", "OPENID_USE_OAUTH2") in errors(subject(text, version="0.8.9-rc1"))
+        assert mended(subject(text))["OPENID_USE_OAUTH2"] == "false"
+        # Unread there: no error, and a line too many.
+        assert errors(subject(text, version="0.8.7")) == set()
+        assert ("LA147", "OPENID_USE_OAUTH2") in found(subject(text, version="0.8.7"))
+
+
+ROLE = {
+    "OPENID_REQUIRED_ROLE": "crew",
+    "OPENID_REQUIRED_ROLE_PARAMETER_PATH": "https://roles.example.com/list",
+    "OPENID_REQUIRED_ROLE_TOKEN_KIND": "id",
+}
+ADMIN = {name.replace("REQUIRED", "ADMIN"): value for name, value in ROLE.items()}
+SYNC = {"OPENID_ROLE_SYNC_ENABLED": "true", "OPENID_ROLE_SYNC_CLAIM": "https://example.com/roles"}
+
+
+class TestRoles:
+    @pytest.mark.parametrize("role", [ROLE, ADMIN, SYNC, {**ROLE, **ADMIN, **SYNC}])
+    def test_what_is_complete_is_right(self, role: dict[str, str]) -> None:
+        assert found(subject(env(**role))) == set()
+
+    @pytest.mark.parametrize("kind", ["id_token", "ID", "userInfo", "access_token"])
+    @pytest.mark.parametrize("role", [ROLE, ADMIN], ids=["required", "admin"])
+    def test_a_token_kind_of_librechats_words(self, role: dict[str, str], kind: str) -> None:
+        name = next(name for name in role if name.endswith("_TOKEN_KIND"))
+        assert errors(subject(env(**role | {name: kind}))) == {("LA139", name)}
+
+    def test_admin_roles_count_where_all_three_are_there(self) -> None:
+        kind = "OPENID_ADMIN_ROLE_TOKEN_KIND"
+        partly = {"OPENID_ADMIN_ROLE": "boss", kind: "id_token"}
+        assert errors(subject(env(**partly))) == set()
+        assert ("LA140", "OPENID_ADMIN_ROLE_PARAMETER_PATH") in found(subject(env(**partly)))
+        # Before 0.8.1 nobody looks.
+        bad = env(**ADMIN | {kind: "id_token"})
+        assert ("LA139", kind) not in found(subject(bad, version="0.8.0"))
+
+    @pytest.mark.parametrize("left_out", list(ROLE)[1:])
+    def test_half_a_required_role_refuses_everybody(self, left_out: str) -> None:
+        half = {name: value for name, value in ROLE.items() if name != left_out}
+        assert errors(subject(env(**half))) == {("LA176", left_out)}
+        assert errors(subject(env(**half | {"OPENID_REQUIRED_ROLE": ""}))) == set()
+
+    @pytest.mark.parametrize(
+        ("broken", "name"),
+        [
+            ({"OPENID_ROLE_SYNC_CLAIM": ""}, "OPENID_ROLE_SYNC_CLAIM"),
+            ({"OPENID_ROLE_SYNC_SOURCE": "idtoken"}, "OPENID_ROLE_SYNC_SOURCE"),
+            ({"OPENID_ROLE_SYNC_ROLE_PRIORITY": "USER, Admin"}, "OPENID_ROLE_SYNC_ROLE_PRIORITY"),
+            ({"OPENID_ROLE_SYNC_FALLBACK_ROLE": "admin"}, "OPENID_ROLE_SYNC_FALLBACK_ROLE"),
+        ],
+    )
+    def test_role_sync(self, broken: dict[str, str], name: str) -> None:
+        text = env(**SYNC | broken)
+        assert errors(subject(text)) == {("LA177", name)}
+        assert errors(subject(text, version="0.8.6")) == set()
+        assert errors(subject(env(**SYNC | broken | {"OPENID_ROLE_SYNC_ENABLED": "no"}))) == set()
+
+    def test_role_sync_for_the_api_alone(self) -> None:
+        name = "OPENID_ROLE_SYNC_API_ENABLED"
+        assert errors(subject(env(**{name: "true"}))) == {("LA177", name)}
+        assert errors(subject(env(**SYNC | {name: "true"}))) == set()
+
+    @pytest.mark.parametrize(
+        ("settings", "name"),
+        [
+            (ROLE, "OPENID_REQUIRED_ROLE_TOKEN_KIND"),
+            (ADMIN, "OPENID_ADMIN_ROLE_TOKEN_KIND"),
+            (SYNC, "OPENID_ROLE_SYNC_SOURCE"),
+        ],
+    )
+    def test_an_opaque_token_holds_no_role(self, settings: dict[str, str], name: str) -> None:
+        by_access = settings | {name: "access"}
+        without = by_access | {"OPENID_AUDIENCE": "", "OPENID_REFRESH_AUDIENCE": ""}
+        assert ("LA141", name) in errors(subject(env(**without)))
+        assert errors(subject(env(**by_access))) == set()
+
+
+class TestAddresses:
+    @pytest.mark.parametrize("name", ["DOMAIN_CLIENT", "DOMAIN_SERVER"])
+    def test_the_slash_of_a_path(self, name: str) -> None:
+        both = {"DOMAIN_CLIENT": f"{PUBLIC_URL}/talk", "DOMAIN_SERVER": f"{PUBLIC_URL}/talk"}
+        slash = subject(env(**both | {name: f"{PUBLIC_URL}/talk/"}))
+        assert errors(slash) == {("LA124", name)}
+        assert mended(slash)[name] == f"{PUBLIC_URL}/talk"
+        assert errors(subject(env(**both))) == set()
+
+    @pytest.mark.parametrize("port", ["3080", "4000"])
+    def test_https_where_librechat_serves_http(self, port: str) -> None:
+        def with_url(url: str) -> Subject:
+            return subject(env(DOMAIN_CLIENT=url, DOMAIN_SERVER=url, PORT=port))
+
+        own = errors(with_url(f"https://127.0.0.1:{port}"))
+        assert own == {("LA179", "DOMAIN_CLIENT"), ("LA179", "DOMAIN_SERVER")}
+        assert errors(with_url("https://localhost:3443")) == set()
+        assert errors(with_url(f"http://localhost:{port}")) == set()
+
+    @pytest.mark.parametrize("proxy", ["proxy.example.com:3128", "socks5://10.0.0.1:1080", "//p"])
+    def test_a_proxy_that_is_no_url(self, proxy: str) -> None:
+        assert errors(subject(env(PROXY=proxy))) == {("LA188", "PROXY")}
+
+    @pytest.mark.parametrize("proxy", ["http://user:pw@proxy.example.com:3128", "https://[::1]:1"])
+    def test_a_proxy_that_is_one(self, proxy: str) -> None:
+        assert errors(subject(env(PROXY=proxy))) == set()
+
+    @pytest.mark.parametrize(
+        "host", ["0.0.0.0.", "1.2.3.4.5", "localhost:3080", "http://localhost"]
+    )
+    def test_a_host_that_is_no_address(self, host: str) -> None:
+        assert errors(subject(env(HOST=host))) == {("LA189", "HOST")}
+
+    @pytest.mark.parametrize(
+        "host", ["0.0.0.0", "::", "my-machine.lan", "localhost.", "fe80::1%eth0"]
+    )
+    def test_a_host_that_is_one(self, host: str) -> None:
+        assert errors(subject(env(HOST=host))) == set()
+
+    @pytest.mark.parametrize("name", ["DOMAIN_CLIENT", "DOMAIN_SERVER"])
+    @pytest.mark.parametrize(
+        ("value", "rule"),
+        [
+            ("chat.example.com", "LA123"),
+            ("https://your-domain.ngrok-free.app", "LA132"),
+            (f"{PUBLIC_URL}/login", "LA126"),
+        ],
+    )
+    def test_both_addresses_are_judged(self, name: str, value: str, rule: str) -> None:
+        assert (rule, name) in errors(subject(env(**{name: value})))
+
+    @pytest.mark.parametrize("name", ["DOMAIN_CLIENT", "DOMAIN_SERVER"])
+    def test_plain_http_in_public(self, name: str) -> None:
+        value = {name: "http://chat.example.com"}
+        assert errors(subject(env(**value))) & {("LA127", "DOMAIN_SERVER"), ("LA128", name)}
+
+
+class TestPastes:
+    def test_typographic_quotes_are_named_and_go(self) -> None:
+        checked = subject(
+            env(
+                f"OPENID_CLIENT_ID=“{CLIENT_ID}”\nOPENID_CLIENT_SECRET=‘{CLIENT_SECRET}’\n"
+                f"OPENID_AUDIENCE=«{AUDIENCE}»\nOPENID_REFRESH_AUDIENCE=«{AUDIENCE}»"
+            )
+        )
+        names = ("CLIENT_ID", "CLIENT_SECRET", "AUDIENCE", "REFRESH_AUDIENCE")
+        assert errors(checked) == {("LA153", f"OPENID_{name}") for name in names}
+        values = mended(checked)
+        assert {values[f"OPENID_{name}"] for name in names} == {CLIENT_ID, CLIENT_SECRET, AUDIENCE}
+
+    @pytest.mark.parametrize("value", ["你的客户端ID", "ВашClientID", "ここに貼り付け"])
+    @pytest.mark.parametrize(
+        ("name", "rule"), [("OPENID_CLIENT_ID", "LA134"), ("OPENID_CLIENT_SECRET", "LA135")]
+    )
+    def test_a_placeholder_in_any_script(self, name: str, rule: str, value: str) -> None:
+        assert errors(subject(env(**{name: value}))) == {(rule, name)}
+
+    @pytest.mark.parametrize(
+        "line", ["='$(openssl rand -hex 32)'", "=`openssl rand -hex 32`", "='`uuidgen`'"]
+    )
+    def test_a_command_that_was_never_run(self, line: str) -> None:
+        names = ("JWT_SECRET", "JWT_REFRESH_SECRET", "OPENID_SESSION_SECRET")
+        checked = subject(env("\n".join(f"{name}{line}" for name in names)))
+
+        told = [each for each in diagnose(checked) if each.severity is not Severity.NOTE]
+
+        once = {(each.rule.id, each.variable) for each in told if each.rule.id != "LA150"}
+        assert once == {("LA190", name) for name in names}
+        # The remedy is no secret, although it is what the file has for one.
+        assert all("openssl rand -hex 32" in each.fix for each in told if each.rule.id == "LA190")
+        assert checked.secrets.hidden_in("openssl rand -hex 32") == "openssl rand -hex 32"
+
+    @pytest.mark.parametrize(
+        ("scope", "right"),
+        [
+            ('["openid","profile","email"]', "openid profile email offline_access"),
+            ("OpenID Profile Email offline_access", "openid profile email offline_access"),
+            ("openid, email, read:chats", "openid email read:chats profile offline_access"),
+        ],
+    )
+    def test_a_scope_is_mended_as_a_whole(self, scope: str, right: str) -> None:
+        checked = subject(env(f"OPENID_SCOPE={scope}"))
+        assert errors(checked)
+        assert ("LA132", "OPENID_SCOPE") not in found(checked)
+        assert set(mended(checked)["OPENID_SCOPE"].split(" ")) == set(right.split(" "))
+        assert errors(subject(repairs(checked)[0].text)) == set()
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "      - {name}={value}",
+            "set {name}={value}",
+            "$env:{name} = '{value}'",
+            '  "{name}": "{value}",',
+        ],
+    )
+    def test_a_line_that_sets_nothing_is_pointed_to(self, line: str) -> None:
+        name = "OPENID_ISSUER"
+        pasted = line.format(name=name, value=GOOD[name])
+        text = env(f"# {name}=x\n{pasted}", **{name: None})
+
+        told = next(each for each in diagnose(subject(text)) if each.rule.id == "LA101")
+
+        assert f"Line {text.splitlines().index(pasted) + 1} names it" in told.detail
+        assert GOOD[name] not in told.detail
+
+    def test_a_comment_and_a_longer_name_are_not_pointed_to(self) -> None:
+        text = env("# OPENID_ISSUER=x\n- MY_OPENID_ISSUER=x", OPENID_ISSUER=None)
+        told = next(each for each in diagnose(subject(text)) if each.rule.id == "LA101")
+        assert told.detail == "OPENID_ISSUER is not set."
+
+    def test_a_colon_is_named_where_it_is_the_cause(self) -> None:
+        checked = subject(env(f"OPENID_CLIENT_ID: {CLIENT_ID}", OPENID_CLIENT_ID=None))
+
+        told = [each for each in diagnose(checked) if each.rule.id == "LA151"]
+
+        assert [each.variable for each in told] == ["OPENID_CLIENT_ID"]
+        assert "colon" in told[0].detail
+        after = subject(repairs(checked)[0].text)
+        assert f"OPENID_CLIENT_ID={CLIENT_ID}" in after.file.text
+        assert found(after) == set()
+
+    @pytest.mark.parametrize("name", ["JWT_SECRET", "JWT_REFRESH_SECRET"])
+    def test_a_signing_secret_that_is_a_placeholder(self, name: str) -> None:
+        placeholder = "change-me-to-a-long-and-random-text-of-yours"
+        assert found(subject(env(**{name: placeholder}))) == {("LA164", name)}
+
+
+class TestWhatHeldBefore:
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            (
+                {"OPENID_CLIENT_ID": "your_client_id", "DOMAIN_SERVER": "https://<your-domain>"},
+                {("LA132", "OPENID_CLIENT_ID"), ("LA132", "DOMAIN_SERVER")},
+            ),
+            (
+                {"OPENID_CALLBACK_URL": f"{PUBLIC_URL}/oauth/openid/callback"},
+                {("LA106", "OPENID_CALLBACK_URL")},
+            ),
+            (
+                {"OPENID_CALLBACK_URL": "/api/oauth/openid/callback"},
+                {("LA107", "OPENID_CALLBACK_URL")},
+            ),
+            ({"DOMAIN_SERVER": "http://chat.example.org"}, {("LA128", "DOMAIN_SERVER")}),
+            ({"DOMAIN_CLIENT": "chat.example.com:443"}, {("LA123", "DOMAIN_CLIENT")}),
+        ],
+    )
+    def test_errors(self, changes: dict[str, str], expected: set[tuple[str, str]]) -> None:
+        assert errors(subject(env(**changes))) >= expected
+
+    def test_the_metadata_address_is_an_issuer(self) -> None:
+        issuer = f"{GOOD['OPENID_ISSUER']}/.well-known/openid-configuration"
+        assert errors(subject(env(OPENID_ISSUER=issuer))) == set()
+
+    def test_a_variable_that_was_never_merged(self) -> None:
+        name = "OPENID_OPTIONAL_EMAIL"
+        assert ("LA180", name) in found(subject(env(f"{name}=true")))
+        assert ("LA180", "OPENID_EMAIL_CLAIM") not in found(subject(env("OPENID_EMAIL_CLAIM=upn")))
+
+    def test_empty_lines_of_an_example_below(self) -> None:
+        text = env("OPENID_ISSUER=\nOPENID_CLIENT_ID=")
+        told = {each.variable: each for each in diagnose(subject(text)) if each.rule.id == "LA101"}
+        assert set(told) == {"OPENID_ISSUER", "OPENID_CLIENT_ID"}
+        last = len(text.splitlines())
+        assert f"Line {last}:" in told["OPENID_CLIENT_ID"].detail
+
+    def test_no_login_is_listed(self) -> None:
+        none = "registration:\n  socialLogins: []\n"
+        listed = "registration:\n  socialLogins: ['google', 'openid']\n"
+        assert "LA504" in {rule for rule, _ in errors(subject(env(), yaml=none))}
+        assert errors(subject(env(), yaml=listed)) == set()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import ip_address
+from socket import inet_aton
 from urllib.parse import urlsplit
 
 from wizard.doctor.check import Check, Edits
@@ -11,7 +14,7 @@ from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message, joined
 from wizard.rules import rule
-from wizard.settings import InvalidValue, is_loopback, is_placeholder, parse_public_url
+from wizard.settings import InvalidValue, is_loopback, is_placeholder, parse_public_url, port_in
 
 DOMAIN_MISSING = rule("LA122")
 DOMAIN_INVALID = rule("LA123")
@@ -23,6 +26,9 @@ PUBLIC_BY_HTTP = rule("LA128")
 ONLY_THIS_MACHINE = rule("LA129")
 HSTS_ON_LOCALHOST = rule("LA170")
 SECURE_COOKIE_BY_HTTP = rule("LA171")
+HTTPS_AT_OWN_PORT = rule("LA179")
+PROXY_WITHOUT_SCHEME = rule("LA188")
+HOST_IS_NO_ADDRESS = rule("LA189")
 
 DOMAINS = ("DOMAIN_CLIENT", "DOMAIN_SERVER")
 _PAGES = re.compile(r"/(oauth|login|api|c)(/|\Z)")
@@ -44,7 +50,7 @@ def _domain_invalid(subject: Subject) -> Iterator[Finding]:
 def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         value = subject.bare(name)
-        if _host(value) and value.endswith("/") and not _path(value):
+        if _host(value) and value.endswith("/") and not _PAGES.match(_path(value)):
             mended = subject.without_secrets(value.rstrip("/"))
             fix = Message("Set {name}={value}.", name=name, value=mended)
             yield subject.finding(DOMAIN_WITH_SLASH, name, fix=fix)
@@ -87,6 +93,47 @@ def _only_this_machine(subject: Subject) -> Iterator[Finding]:
     value = subject.bare("DOMAIN_SERVER")
     if _host(value) and is_loopback(value):
         yield subject.finding(ONLY_THIS_MACHINE, "DOMAIN_SERVER")
+
+
+def _https_at_own_port(subject: Subject) -> Iterator[Finding]:
+    for name in DOMAINS:
+        value = subject.bare(name)
+        if not (_host(value) and is_loopback(value) and urlsplit(value).scheme == "https"):
+            continue
+        port = urlsplit(value).port
+        if port is not None and port == port_in(subject.values):
+            fix = Message(
+                "Run librechat-auth0 tunnel --tunnel local, which opens https://localhost:3443, or"
+                " set {name}=http://localhost:{port}.",
+                name=name,
+                port=port,
+            )
+            yield subject.finding(HTTPS_AT_OWN_PORT, name, fix=fix)
+
+
+def _proxy_without_scheme(subject: Subject) -> Iterator[Finding]:
+    name = "PROXY"
+    value = subject.bare(name)
+    if value and not re.match(r"https?://[^/\s]", value, re.IGNORECASE):
+        yield subject.finding(PROXY_WITHOUT_SCHEME, name)
+
+
+def _host_is_no_address(subject: Subject) -> Iterator[Finding]:
+    name = "HOST"
+    value = subject.bare(name)
+    if value and not _is_listenable(value):
+        yield subject.finding(HOST_IS_NO_ADDRESS, name)
+
+
+def _is_listenable(host: str) -> bool:
+    """Whether a server can listen there: an IP address, or a name that may lead to one."""
+    with suppress(ValueError):
+        return bool(ip_address(host))
+    if re.fullmatch(r"[\d.]+", host):
+        with suppress(OSError):
+            return bool(inet_aton(host))  # 0 and 127.1 are addresses too
+        return False
+    return re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", host) is not None
 
 
 def _hsts_on_localhost(subject: Subject) -> Iterator[Finding]:
@@ -137,6 +184,11 @@ def _with_scheme(subject: Subject, finding: Finding) -> Edits:
     return {} if "://" in value or is_loopback(mended) else {name: mended}
 
 
+def _without_slash(subject: Subject, finding: Finding) -> Edits:
+    name = finding.variable or ""
+    return {name: subject.bare(name).rstrip("/")}
+
+
 def _origin_alone(subject: Subject, finding: Finding) -> Edits:
     name = finding.variable or ""
     return {name: _origin(subject.bare(name))}
@@ -176,9 +228,12 @@ CHECKS = (
     Check(DOMAIN_MISSING, _domain_missing, _other_domain),
     Check(DOMAIN_INVALID, _domain_invalid, _with_scheme),
     Check(DOMAIN_IS_PAGE, _domain_is_page, _origin_alone),
-    Check(DOMAIN_WITH_SLASH, _domain_with_slash, _origin_alone),
+    Check(DOMAIN_WITH_SLASH, _domain_with_slash, _without_slash),
     Check(DOMAINS_DIFFER, _domains_differ, _public_of_both),
     Check(PUBLIC_BY_HTTP, _public_by_http),
+    Check(HTTPS_AT_OWN_PORT, _https_at_own_port),
+    Check(PROXY_WITHOUT_SCHEME, _proxy_without_scheme),
+    Check(HOST_IS_NO_ADDRESS, _host_is_no_address),
     Check(SECURE_COOKIE_BY_HTTP, _secure_cookie_by_http),
     Check(DOMAIN_WITH_PATH, _domain_with_path),
     Check(HSTS_ON_LOCALHOST, _hsts_on_localhost, lambda _, __: {"HSTS_ENABLED": "false"}),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wizard.doctor.check import Check
+from wizard.doctor.check import Check, Edits
+from wizard.doctor.sign_in import fresh_session_secret
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message, sentences
@@ -13,12 +14,13 @@ from wizard.librechat.deployment import PANEL_SERVICE
 from wizard.librechat.env_plan import (
     BLANK_CREDENTIAL,
     PUBLIC_CREDENTIAL,
+    RANDOM_SECRETS,
     blank_credentials,
     public_credentials,
 )
 from wizard.librechat.variables import VARIABLES
 from wizard.rules import rule
-from wizard.settings import SESSION_SECRET_MIN_LENGTH
+from wizard.settings import SESSION_SECRET_MIN_LENGTH, is_command, is_placeholder
 
 MALFORMED_CREDENTIAL = rule("LA162")
 HALF_KEY = rule("LA163")
@@ -28,7 +30,9 @@ JWT_SECRET_NEEDED = rule("LA166")
 DATABASE_MISSING = rule("LA167")
 PANEL_SECRET = rule("LA168")
 BAD_DURATION = rule("LA169")
+NEVER_RUN = rule("LA190")
 
+SIGNING_SECRETS = ("JWT_SECRET", "JWT_REFRESH_SECRET")
 _DURATIONS = ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 
 
@@ -56,23 +60,40 @@ def _is_half_key(name: str, value: str) -> bool:
     return name == "CREDS_KEY" and re.fullmatch(r"[0-9a-fA-F]{32}", value) is not None
 
 
+def _never_run(subject: Subject) -> Iterator[Finding]:
+    for name in RANDOM_SECRETS:
+        if is_command(subject.value(name)):
+            yield subject.finding(NEVER_RUN, name)
+
+
+def _run(subject: Subject, finding: Finding) -> Edits:
+    is_session = finding.variable == "OPENID_SESSION_SECRET"
+    return fresh_session_secret(subject, finding) if is_session else {}
+
+
 def _short_credential(subject: Subject) -> Iterator[Finding]:
-    for name in ("JWT_SECRET", "JWT_REFRESH_SECRET"):
-        length = len(subject.value(name))
-        if 0 < length < SESSION_SECRET_MIN_LENGTH:
-            seen = subject.seen(name)
-            detail = Message("{seen} ({length} characters)", seen=seen, length=length)
+    for name in SIGNING_SECRETS:
+        value = subject.value(name)
+        if not value or is_command(value):
+            continue
+        seen = subject.seen(name)
+        if is_placeholder(value):
+            detail = Message("{seen} (a placeholder)", seen=seen)
+            yield subject.finding(SHORT_CREDENTIAL, name, detail)
+        elif len(value) < SESSION_SECRET_MIN_LENGTH:
+            detail = Message("{seen} ({length} characters)", seen=seen, length=len(value))
             yield subject.finding(SHORT_CREDENTIAL, name, detail)
 
 
 def _same_credential(subject: Subject) -> Iterator[Finding]:
     value = subject.value("JWT_SECRET")
-    if value and value == subject.value("JWT_REFRESH_SECRET"):
+    is_same = value and value == subject.value("JWT_REFRESH_SECRET")
+    if is_same and not is_command(value):
         yield subject.finding(SAME_CREDENTIAL, "JWT_REFRESH_SECRET")
 
 
 def _jwt_secret_needed(subject: Subject) -> Iterator[Finding]:
-    for name in ("JWT_SECRET", "JWT_REFRESH_SECRET"):
+    for name in SIGNING_SECRETS:
         if not subject.value(name) and subject.runs_before("0.8.8-rc1"):
             detail = sentences(subject.seen(name), subject.setup.this_version)
             yield subject.finding(JWT_SECRET_NEEDED, name, detail)
@@ -112,6 +133,7 @@ CHECKS = (
     Check(MALFORMED_CREDENTIAL, _malformed_credential),
     Check(HALF_KEY, _half_key),
     Check(PUBLIC_CREDENTIAL, lambda subject: public_credentials(subject.values)),
+    Check(NEVER_RUN, _never_run, _run),
     Check(SHORT_CREDENTIAL, _short_credential),
     Check(SAME_CREDENTIAL, _same_credential),
     Check(BAD_DURATION, _bad_duration),

@@ -6,19 +6,21 @@ import re
 from collections.abc import Iterator
 
 from wizard.doctor.check import Check
+from wizard.doctor.credentials import SIGNING_SECRETS
 from wizard.doctor.sign_in import NEEDED, fresh_session_secret
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.env_plan import RANDOM_SECRETS, is_good_secret
 from wizard.librechat.running import has_sign_in
-from wizard.librechat.variables import VARIABLES, Format
+from wizard.librechat.variables import VARIABLES, Format, is_read
 from wizard.librechat.version_gates import UNREAD, unread
 from wizard.rules import rule
 from wizard.settings import (
     SESSION_SECRET_MIN_LENGTH,
     has_stray_quote,
     host_of,
+    is_command,
     is_placeholder,
 )
 
@@ -26,21 +28,18 @@ SESSION_SECRET_WEAK = rule("LA130")
 PLACEHOLDER_ELSEWHERE = rule("LA131")
 SOCIAL_REGISTRATION_OFF = rule("LA136")
 NO_BOOLEAN = rule("LA138")
-BAD_TOKEN_KIND = rule("LA139")
-ROLE_INCOMPLETE = rule("LA140")
-ROLE_IN_OPAQUE_TOKEN = rule("LA141")
 OTHER_PROVIDER = rule("LA142")
 LOGOUT_STAYS = rule("LA144")
 LOGOUT_TARGET = rule("LA145")
 DEBUG_LEFT_ON = rule("LA148")
 SAML_HIDDEN = rule("LA149")
-_ROLES = ("OPENID_REQUIRED_ROLE", "OPENID_ADMIN_ROLE")
-_TOKEN_KINDS = frozenset({"access", "id", "userinfo"})
+OAUTH2_ONLY = rule("LA178")
 _ENTRA_SWITCHES = (
     "OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED",
     "USE_ENTRA_ID_FOR_PEOPLE_SEARCH",
     "ENABLE_SHAREPOINT_FILEPICKER",
 )
+_JUDGED_ELSEWHERE = frozenset({*NEEDED, "OPENID_SESSION_SECRET", *SIGNING_SECRETS})
 # Read otherwise than by isEnabled, or not by LibreChat at all.
 _OTHER_SWITCHES = frozenset({"HSTS_ENABLED", "MEILI_NO_ANALYTICS", "ALLOW_SOCIAL_LOGIN"})
 
@@ -48,7 +47,7 @@ _OTHER_SWITCHES = frozenset({"HSTS_ENABLED", "MEILI_NO_ANALYTICS", "ALLOW_SOCIAL
 def _session_secret_weak(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_SESSION_SECRET"
     value = subject.bare(name)
-    if value and not is_good_secret(name, subject.values):
+    if value and not is_good_secret(name, subject.values) and not is_command(value):
         reason = _why_weak(value, subject)
         detail = Message("{seen} ({reason})", seen=subject.seen(name), reason=reason)
         yield subject.finding(SESSION_SECRET_WEAK, name, detail)
@@ -77,7 +76,7 @@ def _why_weak(value: str, subject: Subject) -> Message:
 
 def _placeholder_elsewhere(subject: Subject) -> Iterator[Finding]:
     for name, assignment in subject.assignments.items():
-        is_judged = name in NEEDED or name == "OPENID_SESSION_SECRET"
+        is_judged = name in _JUDGED_ELSEWHERE or is_command(assignment.value)
         # A value in brackets may well be JSON.
         if is_judged or assignment.value[:1] in {"", "{", "["}:
             continue
@@ -100,31 +99,6 @@ def _no_boolean(subject: Subject) -> Iterator[Finding]:
             yield subject.finding(NO_BOOLEAN, name, fix=fix)
 
 
-def _bad_token_kind(subject: Subject) -> Iterator[Finding]:
-    name = "OPENID_REQUIRED_ROLE_TOKEN_KIND"
-    kind = subject.bare(name)
-    if subject.bare("OPENID_REQUIRED_ROLE") and kind and kind not in _TOKEN_KINDS:
-        yield subject.finding(BAD_TOKEN_KIND, name)
-
-
-def _role_incomplete(subject: Subject) -> Iterator[Finding]:
-    for role in _ROLES:
-        if not subject.bare(role):
-            continue
-        for name in (f"{role}_PARAMETER_PATH", f"{role}_TOKEN_KIND"):
-            if not subject.bare(name):
-                yield subject.finding(ROLE_INCOMPLETE, name)
-
-
-def _role_in_opaque_token(subject: Subject) -> Iterator[Finding]:
-    if subject.bare("OPENID_AUDIENCE"):
-        return
-    for role in _ROLES:
-        name = f"{role}_TOKEN_KIND"
-        if subject.bare(role) and subject.bare(name) == "access":
-            yield subject.finding(ROLE_IN_OPAQUE_TOKEN, name)
-
-
 def _other_provider(subject: Subject) -> Iterator[Finding]:
     host = host_of(subject.bare("OPENID_ISSUER"))
     if "microsoftonline" in host or "windows.net" in host:
@@ -133,6 +107,12 @@ def _other_provider(subject: Subject) -> Iterator[Finding]:
         if subject.is_on(name):
             fix = Message("Set {name}={value}.", name=name, value="false")
             yield subject.finding(OTHER_PROVIDER, name, fix=fix)
+
+
+def _oauth2_only(subject: Subject) -> Iterator[Finding]:
+    name = "OPENID_USE_OAUTH2"
+    if subject.is_on(name) and is_read(name, subject.version):
+        yield subject.finding(OAUTH2_ONLY, name)
 
 
 def _logout_stays(subject: Subject) -> Iterator[Finding]:
@@ -164,10 +144,8 @@ def _saml_hidden(subject: Subject) -> Iterator[Finding]:
 
 
 CHECKS = (
+    Check(OAUTH2_ONLY, _oauth2_only, lambda _, __: {"OPENID_USE_OAUTH2": "false"}),
     Check(SESSION_SECRET_WEAK, _session_secret_weak, fresh_session_secret),
-    Check(BAD_TOKEN_KIND, _bad_token_kind),
-    Check(ROLE_IN_OPAQUE_TOKEN, _role_in_opaque_token),
-    Check(ROLE_INCOMPLETE, _role_incomplete),
     Check(NO_BOOLEAN, _no_boolean),
     Check(OTHER_PROVIDER, _other_provider),
     Check(UNREAD, _unread),

@@ -18,6 +18,7 @@ from wizard.doctor import (
     deployment,
     options,
     process,
+    roles,
     sign_in,
     tokens,
     writing,
@@ -53,6 +54,7 @@ FILE_CHECKS: tuple[Check, ...] = (
     *tokens.CHECKS,
     *credentials.CHECKS,
     *deployment.CHECKS,
+    *roles.CHECKS,
     *options.CHECKS,
 )
 RUNNING_CHECKS = (
@@ -92,7 +94,7 @@ def repairs(
 def can_be_mended(subject: Subject, finding: Finding) -> bool:
     """Whether `repairs` has something to do about the finding."""
     check = next((check for check in CHECKS if check.rule is finding.rule), None)
-    return check is not None and bool(_edits_of(check, finding, subject))
+    return check is not None and bool(_possible(subject.file, _edits_of(check, finding, subject)))
 
 
 def _findings(check: Check, subject: Subject) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ from wizard.librechat.variables import VARIABLES, is_enabled, is_read, is_secret
 from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
 from wizard.processes import Processes
-from wizard.settings import InvalidValue, Settings, parse_audiences
+from wizard.settings import TYPOGRAPHIC_QUOTES, InvalidValue, Settings, parse_audiences
 from wizard.text import MASK, Secrets
 
 SHOWN_LENGTH = 80
@@ -91,8 +91,8 @@ class Subject:
         return self.values.get(name, "")
 
     def bare(self, name: str) -> str:
-        """The value without what nobody sees in it, which has a rule of its own: LA174."""
-        return visible(self.value(name))
+        """The value without what has a rule of its own: LA153 and LA174."""
+        return visible(self.value(name)).strip(TYPOGRAPHIC_QUOTES)
 
     def is_on(self, name: str) -> bool:
         """Return whether LibreChat takes the switch for on."""
@@ -116,8 +116,9 @@ class Subject:
     def sent_audiences(self) -> tuple[str, ...]:
         """The API identifiers as LibreChat sends them: before 0.8.7 a list is one of them."""
         value = self.value("OPENID_AUDIENCE")
-        is_one = value and self.runs_before("0.8.7") and is_read("OPENID_AUDIENCE", self.version)
-        return (value,) if is_one else self.audiences
+        if not is_read("OPENID_AUDIENCE", self.version):
+            return ()
+        return (value,) if value and self.runs_before("0.8.7") else self.audiences
 
     @property
     def sent_secret(self) -> str:
@@ -175,8 +176,24 @@ class Subject:
             )
         line = self.line_of(name)
         if line is None:
-            return Message("{name} is not set.", name=name)
+            return self._misplaced(name) or Message("{name} is not set.", name=name)
         return Message("Line {line}: {name}={value}", line=line, name=name, value=self.shown(name))
+
+    def _misplaced(self, name: str) -> Message | None:
+        """The line that names a variable in a form that sets nothing: of Compose, a shell, JSON."""
+        form = (
+            rf"^(?![ \t]*#)[^\r\n#=]{{0,24}}(?<![\w.])(?P<name>{re.escape(name)})[\"']?[ \t]*[=:]"
+        )
+        found = re.search(form, self.file.text, re.MULTILINE)
+        if found is None:
+            return None
+        line = self.file.line_of(found.start("name"))
+        return Message(
+            "{name} is not set. Line {line} names it, but LibreChat only reads lines of the form"
+            " NAME=value.",
+            name=name,
+            line=line,
+        )
 
     def seen_with(self, name: str, reason: str) -> Message:
         """The line, and behind it in a sentence of its own what is wrong with it."""

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 
 from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject, of_the_table
-from wizard.findings import Finding
+from wizard.findings import Finding, Rule
 from wizard.language import Message
 from wizard.librechat.access import private_fix
+from wizard.librechat.characters import visible
 from wizard.librechat.env_file import Assignment
 from wizard.librechat.env_plan import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
-from wizard.librechat.variables import INVENTED, VARIABLES, Section, is_known, known_names
+from wizard.librechat.variables import (
+    CHECKED_AGAINST,
+    INVENTED,
+    VARIABLES,
+    Section,
+    is_known,
+    known_names,
+)
+from wizard.librechat.versions import is_older
 from wizard.rules import rule
-from wizard.settings import has_stray_quote, pasted
+from wizard.settings import TYPOGRAPHIC_QUOTES, has_stray_quote, is_command, pasted
 
 RUNS_ON = rule("LA152")
 STRAY_QUOTE = rule("LA153")
@@ -31,6 +40,7 @@ SHELL_WINS = rule("LA182")
 IGNORES_NOTHING = rule("LA183")
 PROXY_MISSING = rule("LA184")
 WINDOWS_LINES = rule("LA185")
+NOT_KNOWN_HERE = rule("LA186")
 
 _SILENCED = re.compile(
     r"^[ \t]*#[ \t]*librechat-auth0:[ \t]*ignore[ \t]+(?P<ids>[^\r\n]*)",
@@ -75,14 +85,18 @@ def _stray_quote(subject: Subject) -> Iterator[Finding]:
 
 
 def _has_stray_quote(assignment: Assignment) -> bool:
-    return "\n" not in assignment.value.strip() and has_stray_quote(assignment.value)
+    is_judged_elsewhere = "\n" in assignment.value.strip() or is_command(assignment.value)
+    return not is_judged_elsewhere and has_stray_quote(assignment.value)
 
 
 def _without_quotes(subject: Subject, finding: Finding) -> Edits:
     name = finding.variable or ""
-    if VARIABLES[name].secret:
-        return {}  # it may belong to a secret
-    return {name: pasted(subject.values[name])}
+    value = visible(subject.value(name))
+    if not VARIABLES[name].secret:
+        return {name: pasted(value)}
+    # A plain quote may belong to a secret.
+    bare = value.strip(TYPOGRAPHIC_QUOTES)
+    return {name: bare} if bare != value else {}
 
 
 def _cut_at_hash(subject: Subject) -> Iterator[Finding]:
@@ -145,12 +159,35 @@ def _read_differently(subject: Subject) -> Iterator[Finding]:
     told = {
         assignment.name
         for assignment in of_the_table(subject)
-        if assignment.comment_is_glued or _has_stray_quote(assignment) or "\n" in assignment.value
+        if assignment.comment_is_glued
+        or _has_stray_quote(assignment)
+        or "\n" in assignment.value
+        or is_command(assignment.value)
     }
     ours = {name: value for name, value in values.items() if name in VARIABLES}
     for finding in read_differently(subject.file, ours):
-        if finding.variable not in told:
+        name = finding.variable or ""
+        if name in told:
+            continue
+        if _has_colon(subject, name):
+            line = subject.line_of(name)
+            yield subject.finding(
+                READ_DIFFERENTLY,
+                name,
+                Message("Line {line} has a colon where = belongs.", line=line),
+                fix=Message("Write line {line} as {name}=value.", line=line, name=name),
+            )
+        else:
             yield finding
+
+
+def _has_colon(subject: Subject, name: str) -> bool:
+    """Whether the line is `NAME: value`, which LibreChat reads and others do not."""
+    return subject.file.text.startswith(":", subject.assignments[name].start + len(name))
+
+
+def _colon_replaced(subject: Subject, finding: Finding) -> Edits:
+    return _same_value(subject, finding) if _has_colon(subject, finding.variable or "") else {}
 
 
 def _readable_by_others(subject: Subject) -> Iterator[Finding]:
@@ -177,8 +214,15 @@ def _tracked(subject: Subject) -> Iterator[Finding]:
 def _unknown_name(subject: Subject) -> Iterator[Finding]:
     for name in subject.assignments:
         if name.startswith("OPENID_") and not _is_known(name, subject):
-            fix = _use(meant) if (meant := _meant(name)) else None
-            yield subject.finding(UNKNOWN_NAME, name, fix=fix)
+            meant = _meant(name)
+            if not meant and is_older(CHECKED_AGAINST, subject.version):
+                yield subject.finding(NOT_KNOWN_HERE, name)
+            else:
+                yield subject.finding(UNKNOWN_NAME, name, fix=_use(meant) if meant else None)
+
+
+def _of_rule(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    return (finding for finding in _unknown_name(subject) if finding.rule is rule)
 
 
 def _slip(subject: Subject) -> Iterator[Finding]:
@@ -256,9 +300,10 @@ CHECKS = (
     Check(STRAY_QUOTE, _stray_quote, _without_quotes),
     Check(SET_TWICE, lambda subject: set_twice(subject.file)),
     Check(CUT_AT_HASH, _cut_at_hash),
-    Check(READ_DIFFERENTLY, _read_differently),
+    Check(READ_DIFFERENTLY, _read_differently, _colon_replaced),
     Check(DOLLAR, _dollar, _same_value),
-    Check(UNKNOWN_NAME, _unknown_name),
+    Check(UNKNOWN_NAME, partial(_of_rule, UNKNOWN_NAME)),
+    Check(NOT_KNOWN_HERE, partial(_of_rule, NOT_KNOWN_HERE)),
     Check(SLIP, _slip),
     Check(SHELL_WINS, _shell_wins),
     Check(TRACKED, _tracked),

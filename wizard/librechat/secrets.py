@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import VARIABLES, is_secret
+from wizard.settings import is_command
 from wizard.text import MASK, Secrets
 
 # Shorter ones are guessable, and would mask parts of other texts.
@@ -80,6 +81,7 @@ def _is_public(value: str) -> bool:
     return (
         len(value) < _SHORTEST_SECRET
         or value.lower() in _NO_SECRETS
+        or is_command(value)
         or (value.isdecimal() and len(value) <= _LONGEST_PUBLIC_NUMBER)
     )
 

@@ -1,0 +1,106 @@
+"""Rules on roles from Auth0: the required one, the admin's, and role sync.
+
+Source: api/strategies/openidStrategy.js and packages/api/src/auth/openidRoleSync.ts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wizard.doctor.check import Check
+from wizard.doctor.subject import Subject
+from wizard.findings import Finding
+from wizard.language import Message
+from wizard.librechat.variables import is_read
+from wizard.rules import rule
+
+BAD_TOKEN_KIND = rule("LA139")
+ADMIN_ROLE_INCOMPLETE = rule("LA140")
+ROLE_IN_OPAQUE_TOKEN = rule("LA141")
+REQUIRED_ROLE_INCOMPLETE = rule("LA176")
+ROLE_SYNC_BROKEN = rule("LA177")
+
+_REQUIRED = "OPENID_REQUIRED_ROLE"
+_ADMIN = "OPENID_ADMIN_ROLE"
+_SYNC = "OPENID_ROLE_SYNC"
+_TOKEN_KINDS = frozenset({"access", "id", "userinfo"})
+
+
+def _missing(role: str, subject: Subject) -> list[str]:
+    """What a role lacks for LibreChat to find it; nothing where no role is asked for."""
+    if not subject.bare(role) or not is_read(role, subject.version):
+        return []
+    names = (f"{role}_PARAMETER_PATH", f"{role}_TOKEN_KIND")
+    return [name for name in names if not subject.bare(name)]
+
+
+def _kinds(subject: Subject) -> Iterator[str]:
+    """The variables that say which token LibreChat looks into, of the roles that it looks for."""
+    # LibreChat looks for the admin's role only where all is said.
+    for role in (_REQUIRED, _ADMIN):
+        is_asked = subject.bare(role) and is_read(role, subject.version)
+        if is_asked and not (role == _ADMIN and _missing(role, subject)):
+            yield f"{role}_TOKEN_KIND"
+
+
+def _syncs(subject: Subject) -> bool:
+    name = f"{_SYNC}_ENABLED"
+    return subject.is_on(name) and is_read(name, subject.version)
+
+
+def _bad_token_kind(subject: Subject) -> Iterator[Finding]:
+    for name in _kinds(subject):
+        if subject.bare(name) and subject.bare(name) not in _TOKEN_KINDS:
+            fix = Message("Set {name} to access, id or userinfo.", name=name)
+            yield subject.finding(BAD_TOKEN_KIND, name, fix=fix)
+
+
+def _required_role_incomplete(subject: Subject) -> Iterator[Finding]:
+    for name in _missing(_REQUIRED, subject):
+        yield subject.finding(REQUIRED_ROLE_INCOMPLETE, name)
+
+
+def _admin_role_incomplete(subject: Subject) -> Iterator[Finding]:
+    for name in _missing(_ADMIN, subject):
+        yield subject.finding(ADMIN_ROLE_INCOMPLETE, name)
+
+
+def _role_in_opaque_token(subject: Subject) -> Iterator[Finding]:
+    if subject.sent_audiences:
+        return
+    names = [*_kinds(subject), *([f"{_SYNC}_SOURCE"] if _syncs(subject) else ())]
+    for name in names:
+        if subject.bare(name) == "access":
+            yield subject.finding(ROLE_IN_OPAQUE_TOKEN, name)
+
+
+def _role_sync_broken(subject: Subject) -> Iterator[Finding]:
+    api = f"{_SYNC}_API_ENABLED"
+    if not _syncs(subject):
+        if subject.is_on(api) and is_read(api, subject.version):
+            yield _sync_finding(subject, api, Message("It needs OPENID_ROLE_SYNC_ENABLED=true."))
+        return
+    if not subject.bare(f"{_SYNC}_CLAIM"):
+        name = f"{_SYNC}_CLAIM"
+        yield _sync_finding(subject, name, Message("Name the claim that holds the roles."))
+    if subject.bare(f"{_SYNC}_SOURCE") not in {"", *_TOKEN_KINDS}:
+        name = f"{_SYNC}_SOURCE"
+        fix = Message("Set {name} to access, id or userinfo.", name=name)
+        yield _sync_finding(subject, name, fix)
+    for name in (f"{_SYNC}_ROLE_PRIORITY", f"{_SYNC}_FALLBACK_ROLE"):
+        roles = [role.strip().lower() for role in subject.bare(name).split(",")]
+        if "admin" in roles:
+            yield _sync_finding(subject, name, Message("Remove ADMIN from {name}.", name=name))
+
+
+def _sync_finding(subject: Subject, name: str, fix: Message) -> Finding:
+    return subject.finding(ROLE_SYNC_BROKEN, name, fix=fix)
+
+
+CHECKS = (
+    Check(REQUIRED_ROLE_INCOMPLETE, _required_role_incomplete),
+    Check(BAD_TOKEN_KIND, _bad_token_kind),
+    Check(ROLE_SYNC_BROKEN, _role_sync_broken),
+    Check(ROLE_IN_OPAQUE_TOKEN, _role_in_opaque_token),
+    Check(ADMIN_ROLE_INCOMPLETE, _admin_role_incomplete),
+)
