@@ -198,7 +198,7 @@ def test_a_bad_ssl_cert_file_is_named(tmp_path: Path, content: str | None) -> No
 
 
 def test_why_no_answer_came_is_told_in_dutch(tmp_path: Path) -> None:
-    dutch = speaking({"the certificate is not trusted": "onvertrouwd", "it is no file": "map"})
+    dutch = speaking({"the certificate is not trusted": "onvertrouwd", "it is not a file": "map"})
     with pytest.raises(NetworkError) as caught:
         fetch(1, scheme="https", environ={"SSL_CERT_FILE": str(tmp_path)})
     assert dutch.say(caught.value.reason) == f"onvertrouwd: SSL_CERT_FILE={tmp_path}: map"

@@ -155,6 +155,7 @@ def test_a_client_id_is_taken_as_it_is(value: str) -> None:
         ("https://api.librechat.ai", "32 letters and digits"),
         ("«abcdef»", "Remove the quotes around the Client ID"),
         ("aB3_" * 16, "64 characters of a Client Secret"),
+        ("tpc_6Sm2vQZ9", "third-party application"),
     ],
 )
 def test_a_client_id_is_refused_with_the_reason(text: str, reason: str) -> None:

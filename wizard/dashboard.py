@@ -10,7 +10,7 @@ APIS = f"{HOME}/#/apis"
 API_EXPLORER = f"{APIS}/management/explorer"
 USERS = f"{HOME}/#/users"
 LOGS = f"{HOME}/#/logs"
-CUSTOM_DOMAINS = f"{HOME}/#/tenant/custom_domains"
+CUSTOM_DOMAINS = f"{HOME}/#/branding/custom_domains"
 SIGNING_KEYS = f"{HOME}/#/tenant/signing_keys"
 ADVANCED = f"{HOME}/#/tenant/advanced"
 

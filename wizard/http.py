@@ -53,12 +53,12 @@ class Trouble(Enum):
     WRONG_NAME = Message("the certificate is for another name")
     WRONG_TIME = Message("the certificate is not valid at this computer's time")
     TLS = Message("the TLS handshake failed")
-    PROXY = Message("the proxy refused")
+    PROXY = Message("the proxy refused the connection")
     DROPPED = Message("the connection broke")
-    TOO_LARGE = Message("the answer is larger than any honest one")
+    TOO_LARGE = Message("the answer is too large")
 
 
-_NEVER_ENDED = Message("the answer never ended")
+_NEVER_ENDED = Message("the answer did not end")
 
 
 class NetworkError(Exception):
@@ -245,7 +245,9 @@ def _require_sendable(headers: Mapping[str, str], url: str) -> None:
     # The error of http.client would quote the value, which can be a token.
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):
-            detail = Message("{header} cannot be sent as it is", header=name)
+            detail = Message(
+                "{header} cannot be sent: it has characters that are not allowed", header=name
+            )
             raise NetworkError(Trouble.DROPPED, url, detail)
 
 
@@ -263,7 +265,7 @@ def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     if not bundle:
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not stat.S_ISREG(Path(bundle).stat().st_mode):  # reading a device may never end
-        raise OSError(Message("it is no file"))
+        raise OSError(Message("it is not a file"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(bundle)
     return context
@@ -282,7 +284,7 @@ def _through(proxy: str, context: ssl.SSLContext, url: str) -> PoolManager:
             proxy_headers=urllib3.make_headers(proxy_basic_auth=name_and_password or None),
         )
     except (urllib3.exceptions.HTTPError, ValueError):
-        reason = Message("the proxy's address is no http:// or https:// URL")
+        reason = Message("the proxy's address is not an http:// or https:// URL")
         raise NetworkError(Trouble.PROXY, url, reason) from None
 
 

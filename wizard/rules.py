@@ -31,7 +31,6 @@ GENERAL_VALUES: Mapping[str, str] = {
     "application": dashboard.APPLICATIONS,
     "credentials": dashboard.APPLICATIONS,
     "connections": dashboard.APPLICATIONS,
-    "organizations": dashboard.APPLICATIONS,
 }
 PAGE = "docs/rules.md"
 _SECTION = re.compile(

@@ -117,11 +117,21 @@ def parse_client_id(text: str) -> str:
     _refuse_beyond_ascii(value, Message("Client ID"))
     if "@" in value or _is_address(value):
         raise InvalidValue("That is not a Client ID, which has 32 letters and digits.")
+    if is_third_party(value):
+        raise InvalidValue(
+            "That is a third-party application (tpc_…), with which LibreChat cannot sign in. Use an"
+            " application of your own."
+        )
     if looks_like_client_secret(value):
         raise InvalidValue(
             "That has the 64 characters of a Client Secret. The Client ID is above it and has 32."
         )
     return value
+
+
+def is_third_party(client_id: str) -> bool:
+    """Return whether Auth0 created the application as a third-party one (since April 2026)."""
+    return client_id.startswith("tpc_")
 
 
 def looks_like_client_secret(value: str) -> bool:

@@ -93,6 +93,12 @@ ANSWERS = [
     ),
     (AUTHORIZE, "invalid_request", "the connection was disabled", Meaning.NO_CONNECTION),
     (AUTHORIZE, "invalid_request", "the connection is not enabled", Meaning.NO_CONNECTION),
+    (
+        AUTHORIZE,
+        "invalid_request",
+        "Cannot request both online_access and offline_access scopes",
+        Meaning.TWO_REFRESH_SCOPES,
+    ),
     (AUTHORIZE, "login_required", "Login required", Meaning.LOGIN_REQUIRED),
     (AUTHORIZE, "login_required", "End-User authentication is required", Meaning.LOGIN_REQUIRED),
     (AUTHORIZE, "consent_required", "Consent required", Meaning.CONSENT_REQUIRED),
@@ -164,7 +170,7 @@ def test_every_row_is_used_by_a_reported_text() -> None:
 def test_bad_news_names_a_page_of_the_dashboard_and_good_news_nothing(row: error_table.Row) -> None:
     if row.cause is not None:
         finding = row.finding(OAuthError("x", "y"), SETTINGS)
-        assert "https://manage.auth0.com/#/" in finding.fix
+        assert "https://manage.auth0.com/#/" in finding.fix or "OPENID_SCOPE" in finding.fix
         assert "{" not in finding.fix
         assert "{" not in row.cause.rule.fix
 

@@ -116,7 +116,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
         Check.CALLBACK,
         "LA231",
         f"Allowed Callback URLs ({APPLICATION}) add this line, save, and check again"
-        f" (a change can take a minute): {CALLBACK}",
+        f" after a minute: {CALLBACK}",
         {Check.FLOW: Outcome.SKIPPED, Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (
@@ -128,7 +128,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
         },
         Check.AUDIENCE,
         "LA232",
-        f"create an API with the Identifier {AUDIENCE}",
+        f"Create an API with the Identifier {AUDIENCE}",
         {Check.FLOW: Outcome.SKIPPED},
     ),
     (
@@ -202,7 +202,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
         },
         Check.FLOW,
         "LA236",
-        f"https://manage.auth0.com/#/applications/{CLIENT_ID}/organizations",
+        f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings",
         {Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (
@@ -290,7 +290,7 @@ def test_all_that_is_told_can_be_said_in_another_language(answers: dict[str, Scr
 def test_what_waits_for_another_check_names_it_in_dutch() -> None:
     dutch = speaking(
         {
-            "It can be checked after: {cause}.": "Te controleren na: {cause}.",
+            "Fix this first: {cause}.": "Te controleren na: {cause}.",
             "The callback URL is not registered with the application": "De URL staat er niet bij",
         }
     )

@@ -393,7 +393,7 @@ FAILURES: list[tuple[dict[str, str], str, str]] = [
     (
         {"error": "access_denied", "error_description": "Service not found: https://x"},
         "LA232",
-        "create an API",
+        "Create an API",
     ),
     ({"error": "login_required"}, "LA433", "login_required"),
     ({"error": "server_error", "error_description": EVIL}, "LA433", "&lt;script&gt;alert(1)"),
@@ -518,7 +518,8 @@ def test_nobody_coming_is_told_with_what_came_instead() -> None:
     assert unopened.value.finding.rule.id == "LA432"
     assert "The link was not opened." in unopened.value.finding.detail
     assert (
-        "The link was opened. Refused: 1 × This answer belongs to no" in opened.value.finding.detail
+        "The link was opened. Refused: 1 × This answer does not belong to"
+        in opened.value.finding.detail
     )
 
 

@@ -103,7 +103,7 @@ def nothing(demo: Demo) -> None:
     ("name", "fault", "title", "told"),
     [
         ("success", nothing, "The sign-in works", EMAIL),
-        ("no-email", no_email, "does not work yet", "holds no e-mail address"),
+        ("no-email", no_email, "does not work yet", "has no email address"),
         ("no-refresh-token", no_offline_access, "does not work yet", "Allow Offline Access"),
         ("hs256", hs256, "does not work yet", "RS256"),
     ],

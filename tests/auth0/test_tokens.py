@@ -121,8 +121,7 @@ def test_a_good_sign_in_is_proved() -> None:
     assert "nonce" not in judgement.id_claims
     details = {result.check: result.detail for result in judgement.results}
     assert details[Check.ID_TOKEN] == (
-        "A JSON Web Token signed RS256, valid for 10 hours, with the e-mail address"
-        " ada@example.com."
+        "A JSON Web Token signed RS256, valid for 10 hours, with the email address ada@example.com."
     )
     assert details[Check.ACCESS_TOKEN] == (
         f"A JSON Web Token signed RS256, valid for 24 hours, for {AUDIENCE}."
@@ -157,8 +156,8 @@ BAD_ID_TOKENS = [
     (id_token(aud=None), "LA407", "nobody", "OPENID_CLIENT_ID"),
     (id_token(nonce="another"), "LA408", "", "Run the command again"),
     (id_token(nonce=None), "LA408", "", "Run the command again"),
-    (id_token(exp=NOW - 400), "LA409", "ended 400 seconds ago", "clock"),
-    (id_token(nbf=NOW + 400), "LA409", "begins in 400 seconds", "clock"),
+    (id_token(exp=NOW - 400), "LA409", "expired 400 seconds ago", "clock"),
+    (id_token(nbf=NOW + 400), "LA409", "becomes valid in 400 seconds", "clock"),
     (id_token(exp=None), "LA404", "exp", "domain"),
     (id_token(sub=7), "LA404", "sub", "domain"),
     (id_token(email=None), "LA410", "iss, nonce, sub", "email"),
@@ -273,9 +272,9 @@ def test_what_librechat_can_live_with_is_remarked_on(tokens: Tokens, rule: str) 
 @pytest.mark.parametrize(
     ("scope", "detail", "fix"),
     [
-        ("openid profile email", "left out offline_access", "switch on Allow Offline Access"),
+        ("openid profile email", "did not grant offline_access", "switch on Allow Offline Access"),
         ("", "granted: nothing", "switch on Allow Offline Access"),
-        ("openid offline_access", "does not get any", "tick Refresh Token"),
+        ("openid offline_access", "gets none", "tick Refresh Token"),
     ],
 )
 def test_a_missing_refresh_token_names_the_switch(scope: str, detail: str, fix: str) -> None:

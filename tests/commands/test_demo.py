@@ -86,7 +86,7 @@ def test_a_fresh_machine_without_internet_ends_green(
     assert "\x1b" not in ran.err
     assert "Browsers warn" not in ran.err  # nobody's browser comes
     assert not re.search(r"^[!✗x?] ", ran.err, re.MULTILINE), ran.err
-    assert "✓ Refresh: It brought a new JSON Web Token" in ran.err
+    assert "✓ Refresh: It returned a new JSON Web Token" in ran.err
     assert ran.err.rstrip().endswith("librechat-auth0 init")
     assert_nothing_runs_on(environ)
     assert not [path for path in tmp_path.iterdir() if path.name not in {"fresh", "home", "tmp"}]
@@ -185,7 +185,7 @@ def test_at_a_terminal_it_asks_nothing(tmp_path: Path, environ: dict[str, str]) 
 
     assert terminal.end() == 0
     assert "\x1b[32m" in terminal.raw  # green
-    terminal.until("It brought a new JSON Web Token")
+    terminal.until("It returned a new JSON Web Token")
     assert "?" not in terminal.text.replace("?key=", "")
 
 

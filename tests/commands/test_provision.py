@@ -478,6 +478,7 @@ def test_a_third_party_application_gets_its_grant_and_a_warning(run: Run) -> Non
     result = run(client_id=theirs.client_id)
 
     assert "LA613" in {finding.rule.id for finding in result.findings}
+    assert result.exit_code is ExitCode.FINDINGS
     assert run.managed.tenant.grant(theirs.client_id, AUDIENCE) is not None
 
 

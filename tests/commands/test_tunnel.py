@@ -98,7 +98,7 @@ def test_another_url_is_shown_with_the_lines_of_the_dashboard(
         "title": "Allowed Callback URLs",
         "removed": ["https://old.ngrok-free.dev/oauth/openid/callback"],
         "added": [f"{default_url}/oauth/openid/callback"],
-        "why": "Auth0 sends people back to LibreChat at listed URLs only, compared exactly.",
+        "why": "After a login, Auth0 redirects only to listed URLs, compared exactly.",
     }
     for line in (
         "- DOMAIN_SERVER=https://old.ngrok-free.dev",

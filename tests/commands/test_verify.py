@@ -80,7 +80,7 @@ def test_a_sign_in_is_proved_through_a_tunnel_that_it_opens_itself(world: World)
     assert ran.code == 0, ran.err
     assert "does not lead" not in ran.err
     assert f"{world.public_url} leads to port {world.port}" in ran.err
-    assert "It brought a new JSON Web Token for the same API." in ran.err
+    assert "It returned a new JSON Web Token for the same API." in ran.err
     assert ran.out == ""
     assert "The sign-in works" in page.text
     assert EMAIL in ran.err
@@ -276,7 +276,7 @@ def test_why_the_public_url_does_not_lead_here_is_told_and_the_sign_in_goes_on(
 
     ran = world.run("verify", "--no-open", "--timeout", "1")
 
-    assert f"{other} does not lead to port {world.port}: the name does not resolve" in ran.err
+    assert f"{other} does not reach port {world.port}: the name does not resolve" in ran.err
     assert f"{other}/oauth/openid?key=" in ran.err
     assert "(LA432)" in ran.err
 
@@ -374,7 +374,7 @@ class TestWhileLibreChatHoldsThePort:
             assert ran.code == 1
             assert ran.json["proved"] is False
             plain = world.run("verify")
-        assert f"LibreChat holds port {world.port}" in plain.err
+        assert f"LibreChat uses port {world.port}" in plain.err
         assert "with the values of the .env" in plain.err
         assert "librechat-auth0 doctor" in ran.finding("LA435")["fix"]
 

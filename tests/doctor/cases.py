@@ -264,6 +264,11 @@ CASES = (
         {"OPENID_CLIENT_ID": "another-provider-s-id"},
     ),
     _values(
+        "LA270",
+        {"OPENID_CLIENT_ID": "tpc_6Sm2vQZ9"},
+        {"OPENID_CLIENT_ID": "my_tpc_6Sm2vQZ9"},
+    ),
+    _values(
         "LA135",
         {"OPENID_CLIENT_SECRET": CLIENT_ID},
         {"OPENID_CLIENT_SECRET": CLIENT_ID[:-1] + "x"},

@@ -206,11 +206,11 @@ FAULTS: list[tuple[Fault, int, str, str, str]] = [
     (other_issuer, 1, "LA212", "dev-abc123.eu.auth0.com", "Use dev-abc123.eu.auth0.com as the"),
     (unknown_client, 1, "LA230", "Unknown client", "Settings → Basic Information"),
     (no_callback, 1, "LA231", "Callback URL mismatch", f"add this line, save, {{}}: {CALLBACK}"),
-    (unknown_api, 1, "LA232", "Service not found", f"({DASHBOARD}/apis) create an API with the"),
+    (unknown_api, 1, "LA232", "Service not found", "Create an API with the Identifier"),
     (api_not_granted, 1, "LA233", "is not authorized", "grant it User-Delegated Access"),
     (no_code_grant, 1, "LA234", "not allowed", "tick Authorization Code and save"),
     (response_type_refused, 1, "LA235", "unsupported_response_type", "Regular Web Application"),
-    (organization, 1, "LA236", "organization", "Both or Individuals"),
+    (organization, 1, "LA236", "organization", "Individuals or Both"),
     (wrong_secret, 1, "LA237", "Unauthorized", "Copy the Client Secret again"),
     (other_auth_method, 1, "LA237", "Unauthorized", "Client Secret (Post)"),
     (secret_missing, 1, "LA244", "Client ID alone", "Give the Client Secret from Applications"),
@@ -218,7 +218,7 @@ FAULTS: list[tuple[Fault, int, str, str, str]] = [
     (no_refresh_grant, 1, "LA238", "refresh_token", "tick Refresh Token and save"),
     (proxy_refuses, 3, "LA205", "407", "NO_PROXY"),
     (untrusted, 3, "LA203", "not trusted", "SSL_CERT_FILE"),
-    (expired, 3, "LA220", "not valid at this computer's time", "date and clock"),
+    (expired, 3, "LA220", "not valid at this computer's time", "date and time"),
 ]
 
 

@@ -101,7 +101,7 @@ def test_a_secret_may_be_longer_than_a_line_of_the_terminal(checkout: Path) -> N
     with Terminal(
         *args, "--public-url", PUBLIC_URL, cwd=checkout, environ={**PLAIN, "PATH": "/nowhere"}
     ) as terminal:
-        terminal.answer("Reach the Management API with", Choose("a token"))
+        terminal.answer("Use the Management API with", Choose("a token"))
         terminal.answer("Management API token (hidden)", token)
         assert terminal.end() == 3
         terminal.until("LA201")  # that is, it was taken and used

@@ -230,7 +230,7 @@ CONVERSATIONS = {
             ("Ready?", Choose("Set Auth0 up for me")),
             ("Domain", lambda it: it.managed.domain),
             ("API Identifier", None),
-            ("Reach the Management API with", Choose("a token")),
+            ("Use the Management API with", Choose("a token")),
             ("Management API token (hidden)", lambda it: it.managed.token()),
             ("Make these changes in Auth0?", None),
         ],
@@ -242,7 +242,7 @@ CONVERSATIONS = {
         [
             ("Domain", lambda it: it.managed.domain),
             ("Public URL of LibreChat", PUBLIC_URL),
-            ("Reach the Management API with", Choose("a machine-to-machine application")),
+            ("Use the Management API with", Choose("a machine-to-machine application")),
             ("Its Client ID", lambda it: it.managed.machine.client_id),
             ("Its Client Secret (hidden)", lambda it: it.managed.machine.client_secret),
             ("The tenant's own domain", lambda it: it.managed.domain),

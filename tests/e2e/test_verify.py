@@ -166,7 +166,7 @@ def test_init_ends_with_a_sign_in_and_keeps_the_tunnel_open(
     terminal.until("Waiting for the sign-in")
     (link,) = re.findall(r"https://localhost:\d+/oauth/openid\?key=[\w-]+", terminal.text)
     installed.sign_in(link, EMAIL, PASSWORD)
-    terminal.until("It brought a new JSON Web Token")
+    terminal.until("It returned a new JSON Web Token")
     terminal.until("Leave this running")
     assert "does not lead" not in terminal.text
     terminal.type(CTRL_C)

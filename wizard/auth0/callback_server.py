@@ -41,10 +41,8 @@ def _port_taken(port: int, http: HttpClient) -> Exception:
         config = http.request("GET", f"{url}/api/config").json_object() or {}
         health = http.request("GET", f"{url}/health").text.strip()
     except NetworkError:
-        return PORT_TAKEN.failure(Message("Something listens on port {port}.", port=port))
+        return PORT_TAKEN.failure(Message("Another program uses port {port}.", port=port))
     # While it starts, LibreChat has /health and no /api/config.
     if "serverDomain" in config or "openidLoginEnabled" in config or health == "OK":
         return LIBRECHAT_HOLDS_PORT.failure(Message("LibreChat answers on port {port}.", port=port))
-    return PORT_TAKEN.failure(
-        Message("A web server that is not LibreChat holds port {port}.", port=port)
-    )
+    return PORT_TAKEN.failure(Message("Another web server uses port {port}.", port=port))

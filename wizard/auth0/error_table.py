@@ -68,6 +68,7 @@ class Meaning(Enum):
     NO_CONNECTION = Cause(Check.FLOW, rule("LA239"))
     WRONG_SECRET = Cause(Check.SECRET, rule("LA237"))
     DENIED = Cause(Check.FLOW, rule("LA240"))
+    TWO_REFRESH_SCOPES = Cause(Check.FLOW, rule("LA271"))
     LOGIN_REQUIRED = "login"
     CONSENT_REQUIRED = "consent"
     INTERACTION_REQUIRED = "interaction"
@@ -130,13 +131,15 @@ class Row:
 
 
 def _values(settings: Settings) -> Mapping[str, str]:
-    tabs = ("credentials", "connections", "organizations")
     return {
         **GENERAL_VALUES,
         "callback_url": settings.callback_url,
         "audience": settings.audience or "",
         "application": dashboard.application(settings.client_id),
-        **{tab: dashboard.application(settings.client_id, tab) for tab in tabs},
+        **{
+            tab: dashboard.application(settings.client_id, tab)
+            for tab in ("credentials", "connections")
+        },
     }
 
 
@@ -188,6 +191,7 @@ TABLE: tuple[Row, ...] = (
         _AUTHORIZE,
         text=r"connection (was disabled|is not enabled)|no connections enabled",
     ),
+    Row(Meaning.TWO_REFRESH_SCOPES, _AUTHORIZE, text=r"both online_access and offline_access"),
     Row(Meaning.LOGIN_REQUIRED, _AUTHORIZE, ("login_required",)),
     Row(Meaning.CONSENT_REQUIRED, _AUTHORIZE, ("consent_required",)),
     Row(

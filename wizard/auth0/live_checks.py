@@ -130,12 +130,12 @@ def check_tenant(settings: Settings, http: HttpClient, clock: Clock) -> TenantRe
     if discovery is None:
         first = CheckResult.failed(Check.DISCOVERY, *findings)
         rest = [
-            CheckResult(check, Outcome.SKIPPED, "It needs the tenant's metadata.")
+            CheckResult(check, Outcome.SKIPPED, "The tenant's metadata is missing.")
             for check in TENANT_CHECKS[1:]
         ]
         return TenantReport((first, *rest), None, ())
     issuer = discovery.issuer
-    detail = Message("{issuer} is the issuer that LibreChat will compare.", issuer=issuer)
+    detail = Message("The issuer is {issuer}.", issuer=issuer)
     first = CheckResult(Check.DISCOVERY, Outcome.PROVED, detail, findings)
     answers = _ask(settings, discovery, patient)
     return TenantReport((first, *_judge(settings, answers)), discovery, answers.keys)
@@ -175,7 +175,7 @@ def _judge(settings: Settings, answers: _Answers) -> list[CheckResult]:
 def _judge_keys(answers: _Answers) -> CheckResult:
     if not answers.keys:
         return CheckResult.failed(Check.KEYS, *answers.keys_findings)
-    detail = Message("{count} to verify RS256 signatures with.", count=len(answers.keys))
+    detail = Message("{count} can verify RS256 signatures.", count=len(answers.keys))
     return CheckResult(Check.KEYS, Outcome.PROVED, detail, answers.keys_findings)
 
 
@@ -184,9 +184,9 @@ def _judge_client_id(settings: Settings, answer: Answer) -> CheckResult:
     if answer.blames(check):
         return _failed(check, answer, settings)
     if answer.blames(Check.CALLBACK):
-        return CheckResult(check, Outcome.PROVED, "The tenant knows it and compared its URLs.")
+        return CheckResult(check, Outcome.PROVED, "The tenant has it and compared its URLs.")
     if _came_back(answer):
-        return CheckResult(check, Outcome.PROVED, "The tenant knows it.")
+        return CheckResult(check, Outcome.PROVED, "The tenant has it.")
     return _not_proved(check, answer, settings, explain=True)
 
 
@@ -195,7 +195,7 @@ def _judge_callback(settings: Settings, answer: Answer) -> CheckResult:
     if answer.blames(check):
         return _failed(check, answer, settings)
     if _came_back(answer):
-        detail = Message("The tenant sends people back to {url}.", url=settings.callback_url)
+        detail = Message("The tenant redirects to {url}.", url=settings.callback_url)
         return CheckResult(check, Outcome.PROVED, detail)
     return _not_proved(check, answer, settings)
 
@@ -206,16 +206,16 @@ def _judge_flow(settings: Settings, answers: _Answers) -> CheckResult:
         if answer.blames(check):
             return _failed(check, answer, settings)
     if _only_login_missing(answers.authorize):
-        return CheckResult(check, Outcome.PROVED, "The tenant takes response_type=code.")
+        return CheckResult(check, Outcome.PROVED, "The tenant accepts response_type=code.")
     return _not_proved(check, answers.authorize, settings)
 
 
 def _judge_audience(settings: Settings, answer: Answer) -> CheckResult:
     check = Check.AUDIENCE
     if not settings.reuse_tokens:
-        return CheckResult(check, Outcome.SKIPPED, "Tokens are not reused, so none is needed.")
+        return CheckResult(check, Outcome.SKIPPED, "Not needed: tokens are not reused.")
     if not settings.audience:
-        return CheckResult(check, Outcome.SKIPPED, "None is given.")
+        return CheckResult(check, Outcome.SKIPPED, "None is set.")
     if answer.blames(check):
         return _failed(check, answer, settings)
     if _only_login_missing(answer):
@@ -233,43 +233,45 @@ def _judge_secret(settings: Settings, answers: _Answers) -> CheckResult:
     if not answer.means(Meaning.INVALID_GRANT) and not answer.blames(Check.FLOW):
         return _not_proved(check, answer, settings, explain=True)
     if bare is None:
-        return CheckResult(check, Outcome.PROVED, "None is given, and the tenant wants none.")
+        return CheckResult(check, Outcome.PROVED, "None is set, and the tenant requires none.")
     if open_to_all:
         finding = SECRET_NOT_CHECKED.finding(
-            "The tenant answers alike with the secret and without."
+            "The tenant gives the same answer with and without the secret."
         )
         return CheckResult(check, Outcome.UNPROVED, finding.rule.title, (finding,))
     if bare.means(Meaning.WRONG_SECRET):
-        return CheckResult(check, Outcome.PROVED, "The tenant takes it, and nothing without it.")
-    return CheckResult(check, Outcome.LIKELY, "The tenant did not object to it.")
+        return CheckResult(
+            check, Outcome.PROVED, "The tenant accepts it, and rejects a request without it."
+        )
+    return CheckResult(check, Outcome.LIKELY, "The tenant did not reject it.")
 
 
 def _judge_wrong_secret(settings: Settings, answers: _Answers, *, open_to_all: bool) -> CheckResult:
     check = Check.SECRET
     if answers.authorize.blames(Check.CLIENT_ID):
-        return CheckResult(check, Outcome.SKIPPED, "It can be checked when the Client ID is right.")
+        return CheckResult(check, Outcome.SKIPPED, "Fix the Client ID first.")
     if open_to_all:
         finding = SECRET_NOT_ACCEPTED.finding(
-            "It takes the Client ID alone and refuses the secret."
+            "The tenant accepts the Client ID without a secret and rejects this secret."
         )
         return CheckResult.failed(check, finding)
     if not settings.client_secret:
-        return CheckResult.failed(check, SECRET_MISSING.finding("It refuses the Client ID alone."))
+        return CheckResult.failed(
+            check, SECRET_MISSING.finding("The tenant rejects the Client ID without a secret.")
+        )
     return _failed(check, answers.code, settings)
 
 
 def _judge_refresh(settings: Settings, answer: Answer | None) -> CheckResult:
     check = Check.REFRESH
     if answer is None:
-        return CheckResult(check, Outcome.SKIPPED, "Tokens are not reused, so none is needed.")
+        return CheckResult(check, Outcome.SKIPPED, "Not needed: tokens are not reused.")
     if answer.blames(check):
         return _failed(check, answer, settings)
     if answer.means(Meaning.INVALID_GRANT):
         return _likely(check)
     if answer.means(Meaning.WRONG_SECRET):
-        return CheckResult(
-            check, Outcome.SKIPPED, "It can be checked when the Client ID and secret are right."
-        )
+        return CheckResult(check, Outcome.SKIPPED, "Fix the Client ID and secret first.")
     return _not_proved(check, answer, settings, explain=True)
 
 
@@ -283,7 +285,7 @@ def _only_login_missing(answer: Answer) -> bool:
 
 def _likely(check: Check) -> CheckResult:
     return CheckResult(
-        check, Outcome.LIKELY, "The tenant did not object; the sign-in will prove it."
+        check, Outcome.LIKELY, "The tenant did not reject it; a sign-in will prove it."
     )
 
 
@@ -299,7 +301,7 @@ def _not_proved(
     """Return what an answer that neither proves nor refutes comes to, with a finding if asked."""
     if answer.known is not None:
         cause = answer.cause.rule.title if answer.cause else Message("the sign-in")
-        detail = Message("It can be checked after: {cause}.", cause=Message.of(cause))
+        detail = Message("Fix this first: {cause}.", cause=Message.of(cause))
         return CheckResult(check, Outcome.SKIPPED, detail)
     if answer.trouble is not None:
         finding = answer.trouble

@@ -151,11 +151,15 @@ class _Calls:
             seen += len(items)
             if not items or seen >= (answer.value("total", int) or 0):
                 return
-        raise TOO_LONG.failure(Message("{pages} pages of {kind}.", pages=MOST_PAGES, kind=path))
+        raise TOO_LONG.failure(
+            Message("More than {pages} pages of {kind}.", pages=MOST_PAGES, kind=path)
+        )
 
     def _call(self, method: str, path: str, body: Json | None = None) -> _Answer:
         if self.clock.now() >= self.deadline:
-            raise TOO_LONG.failure(Message("Over {seconds} s.", seconds=int(MOST_SECONDS)))
+            raise TOO_LONG.failure(
+                Message("It took over {seconds} seconds.", seconds=int(MOST_SECONDS))
+            )
         token = self.access.token
         secrets = [token] if token else []
         headers = {"Accept": "application/json"}
@@ -220,7 +224,9 @@ _BY_STATUS = {401: rule("LA601"), 404: GONE, 409: rule("LA604"), 429: rule("LA60
 
 def _failure(status: int, said: Json | None, secrets: Collection[str]) -> Failure:
     if said is None or "statusCode" not in said:
-        return NOT_UNDERSTOOD.failure(Message("It answered {status}.", status=status))
+        return NOT_UNDERSTOOD.failure(
+            Message("Auth0 answered with status {status}.", status=status)
+        )
     message, code = (
         quoted(value, secrets=secrets) if isinstance(value := said.get(name), str) else ""
         for name in ("message", "errorCode")
@@ -232,8 +238,10 @@ def _failure(status: int, said: Json | None, secrets: Collection[str]) -> Failur
     if status in {402, 403} and is_limit:
         rule = AT_THE_LIMIT
     if not message:
-        return rule.failure(Message("It answered {status}.", status=status))
-    return rule.failure(Message("It answered {status}: {words}", status=status, words=message))
+        return rule.failure(Message("Auth0 answered with status {status}.", status=status))
+    return rule.failure(
+        Message("Auth0 answered with status {status}: {words}", status=status, words=message)
+    )
 
 
 def _is_fit(said: Json, secrets: Collection[str]) -> bool:

@@ -76,7 +76,7 @@ def parse_token(text: str) -> str:
     if not value:
         raise InvalidValue("Paste the token; it begins with eyJ.")
     if not _BEARER_TOKEN.fullmatch(value):
-        raise InvalidValue("A token has letters, digits and -._~+/ only; copy it again.")
+        raise InvalidValue("A token consists of letters, digits and -._~+/ only. Copy it again.")
     return value
 
 
@@ -98,7 +98,7 @@ def by_token(token: str, tenant: str, http: HttpClient) -> Access:
     """
     claims = claims_of(token)
     if claims.tenant and claims.tenant != tenant:
-        detail = Message("It is for {tenant}, and wanted is {wanted}.")
+        detail = Message("The token is for {tenant}, not for {wanted}.")
         raise OTHER_TENANT.failure(detail.filled(tenant=claims.tenant, wanted=tenant))
     return Access(tenant, http, token, claims.scopes)
 
@@ -175,7 +175,7 @@ def _answer(done: Completed, method: str, url: str) -> Response:
     try:
         said = load_json(text) if text else None
     except ValueError:
-        raise CLI_FAILED.failure("What it printed is no JSON.") from None
+        raise CLI_FAILED.failure("Its output is not JSON.") from None
     if said is None and method != "DELETE":
         return _json_response(url, 403, {"statusCode": 403, "error": "Forbidden", "message": ""})
     status = said.get("statusCode") if isinstance(said, dict) and "error" in said else None

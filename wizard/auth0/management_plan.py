@@ -20,11 +20,9 @@ WILDCARD_CALLBACK = rule("LA612")
 THIRD_PARTY = rule("LA613")
 
 _URL_REASONS = {
-    "callbacks": Message(
-        "Auth0 sends people back to LibreChat at listed URLs only, compared exactly."
-    ),
-    "allowed_logout_urls": Message("After a logout Auth0 returns people to listed URLs only."),
-    "web_origins": Message("Sessions are renewed silently for listed origins only."),
+    "callbacks": Message("After a login, Auth0 redirects only to listed URLs, compared exactly."),
+    "allowed_logout_urls": Message("After a logout, Auth0 redirects only to listed URLs."),
+    "web_origins": Message("Silent sign-ins work only from listed origins."),
 }
 
 
@@ -166,13 +164,13 @@ _API_SETTINGS = (
         "allow_offline_access",
         "Allow Offline Access",
         True,
-        Message("Without it no refresh token comes, and sessions end with the access token."),
+        Message("Without it there is no refresh token, and sessions end with the access token."),
     ),
     _Setting(
         "skip_consent_for_verifiable_first_party_clients",
         "Allow Skipping User Consent",
         True,
-        Message("Your own application need not ask your users for leave."),
+        Message("Your users are not asked to consent to your own application."),
     ),
 )
 _APPLICATION_SETTINGS = (
@@ -180,19 +178,19 @@ _APPLICATION_SETTINGS = (
         "app_type",
         "Application Type",
         "regular_web",
-        Message("LibreChat is a server that keeps a secret."),
+        Message("LibreChat is a server that can keep a secret."),
     ),
     _Setting(
         "token_endpoint_auth_method",
         "Authentication Method",
         "client_secret_post",
-        Message("LibreChat sends its secret in the body of the request."),
+        Message("LibreChat sends its secret in the request body."),
     ),
     _Setting(
         "oidc_conformant",
         "OIDC Conformant",
         True,
-        Message("Refresh tokens and audiences need it; the Management API's default is off."),
+        Message("Refresh tokens and audiences need it."),
     ),
 )
 _ENCRYPTION_OFF = _Setting(
@@ -251,9 +249,9 @@ def values_of(changes: Iterable[PlannedChange], part: Part) -> dict[str, object]
 
 def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
     if api is None:
-        why, audience = Message("OPENID_AUDIENCE names it."), wanted.audience or ""
+        why, audience = Message("It is the value of OPENID_AUDIENCE."), wanted.audience or ""
         yield _created(Part.API, "identifier", "Identifier", audience, why)
-        why = Message("What the dashboard calls it.")
+        why = Message("The dashboard shows this name.")
         yield _created(Part.API, "name", "Name", f"{wanted.name} API", why)
     current = api or ApiState()
     yield from _differing(Part.API, current, _API_SETTINGS)
@@ -267,7 +265,7 @@ def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
             (),
             ("allow_all",),
             _authorization(_NEW_API_POLICIES),
-            Message("Your applications may ask for it on behalf of users; none may by itself."),
+            Message("Your applications may use it for their users, but not without a user."),
         )
     elif api.policies.get("user") == "deny_all":
         yield PlannedChange(
@@ -277,7 +275,7 @@ def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
             ("deny_all",),
             ("require_client_grant",),
             _authorization({**api.policies, "user": "require_client_grant"}),
-            Message("No application may ask for the API; then only those may that have a grant."),
+            Message("No application may use the API now. Then those with a grant may."),
         )
 
 
@@ -288,7 +286,7 @@ def _authorization(policies: Mapping[str, str]) -> dict[str, dict[str, str]]:
 def _application(application: ApplicationState | None, wanted: Wanted) -> Iterator[PlannedChange]:
     part = Part.APPLICATION
     if application is None:
-        why = Message("What the sign-in page calls it.")
+        why = Message("The login page shows this name.")
         yield _created(part, "name", "Name", wanted.name, why)
     current = application or ApplicationState()
     yield from _differing(part, current, _APPLICATION_SETTINGS)
@@ -300,7 +298,7 @@ def _application(application: ApplicationState | None, wanted: Wanted) -> Iterat
             (Message("in use"),),
             (Message("none"),),
             None,
-            Message("LibreChat has only a secret to prove itself by."),
+            Message("LibreChat authenticates with a secret only."),
         )
     if current.id_token_alg != "RS256":  # noqa: S105 - an algorithm
         lifetime = current.id_token_lifetime
@@ -339,7 +337,7 @@ def _access(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:
         (),
         (Message("{application} may use {api}", application=name, api=wanted.audience),),
         None,
-        Message("The API wants each application to have leave of its own."),
+        Message("The API requires a grant for each application."),
     )
 
 
@@ -366,7 +364,7 @@ def _list(
     removed = tuple(it for it in before if it not in after)
     added = tuple(it for it in after if it not in before)
     if removed and not added:
-        why = Message("It serves LibreChat no longer.")
+        why = Message("LibreChat no longer uses it.")
     yield PlannedChange(Part.APPLICATION, name, title, removed, added, list(after), why)
 
 

@@ -175,7 +175,7 @@ def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
     query = _query(target)
     if target and _same_place(target, callback_url):
         if query.get("state", state) != state:
-            words = Message("The answer carries another state than the request.")
+            words = Message("The answer has a different state than the request.")
             return Answer(answer.status, error=OAuthError("", words))
         return _authorize_answer(answer.status, _error_of(query), Landing.CALLBACK)
     if target and "error" in query:
@@ -198,7 +198,7 @@ def judge_token(answer: Response, endpoint: Endpoint) -> Answer:
     if body is None:
         return Answer(answer.status, error=_page_error(answer))
     if "access_token" in body or "id_token" in body:
-        words = Message("It gave tokens for a made-up code.")
+        words = Message("It returned tokens for an invalid code.")
         return Answer(answer.status, error=OAuthError("", words))
     error = _error_of(body)
     if not error.words:
@@ -209,7 +209,7 @@ def judge_token(answer: Response, endpoint: Endpoint) -> Answer:
 
 def _authorize_answer(status: int, error: OAuthError, landing: Landing) -> Answer:
     if not error.words:
-        words = Message("It sent the browser back without an error and without a login.")
+        words = Message("It redirected to the callback URL with neither a code nor an error.")
         return Answer(status, error=OAuthError("", words))
     return Answer(status, classify(error, Endpoint.AUTHORIZE), error, landing)
 

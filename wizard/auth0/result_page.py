@@ -30,17 +30,17 @@ def judgement_page(judgement: Judgement, public_url: str, language: Language) ->
     good = judgement.ok
     remarks = any(finding.severity is not Severity.NOTE for finding in judgement.findings)
     claims = [
-        (Message("What the ID token says"), list(judgement.id_claims.items())),
-        (Message("What the access token says"), list(judgement.access_claims.items())),
+        (Message("Claims of the ID token"), list(judgement.id_claims.items())),
+        (Message("Claims of the access token"), list(judgement.access_claims.items())),
     ]
     return _page(
         200,
         language,
         tone="good" if good and not remarks else "mild" if good else "bad",
         title=Message("The sign-in works") if good else Message("The sign-in does not work yet"),
-        lead=Message("LibreChat at {url} will sign people in with Auth0.", url=public_url)
+        lead=Message("People can sign in to LibreChat at {url} with Auth0.", url=public_url)
         if good
-        else Message("LibreChat would not sign people in. What to change is marked below."),
+        else Message("People cannot sign in to LibreChat yet. What to change is marked below."),
         results=judgement.results,
         claims=[(name, values) for name, values in claims if values],
         footer=sentences("No token was stored.", _TO_THE_TERMINAL),
@@ -58,7 +58,7 @@ def refusal_page(status: int, lead: Message, language: Language, *, is_over: boo
         footer=_TO_THE_TERMINAL
         if is_over
         else Message(
-            "The sign-in goes on: use the link that librechat-auth0 shows in the terminal."
+            "The sign-in continues: open the link that librechat-auth0 shows in the terminal."
         ),
     )
 

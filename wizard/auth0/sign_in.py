@@ -94,7 +94,7 @@ class _Exchange:
             return self._request(refresh_parameters(self.settings, tokens.refresh_token))
         except NetworkError as error:
             trouble = error.trouble.value
-            return OAuthError("", Message("no answer came, {trouble}", trouble=trouble))
+            return OAuthError("", Message("no answer, {trouble}", trouble=trouble))
 
     def _request(self, form: dict[str, str]) -> Tokens | OAuthError:
         form |= client_credentials(self.settings, self.settings.client_secret)
@@ -237,9 +237,9 @@ class SignIn:
         issuer = self._exchange.discovery.issuer
         if given.get("iss", issuer) != issuer:
             # RFC 9207: mix-up attack.
-            raise _Refusal(400, Message("Another issuer sent this answer."))
+            raise _Refusal(400, Message("This answer is from another issuer."))
         if not given.get("code") and not given.get("error"):
-            raise _Refusal(400, Message("The answer holds neither a code nor an error."))
+            raise _Refusal(400, Message("The answer has neither a code nor an error."))
         attempt = self._claim(given.get("state", ""))
         result = self._judge_arrival(request, given)
         judgement = Judgement((result,))
@@ -263,7 +263,7 @@ class SignIn:
                 raise _Refusal(400, Message("This answer was used already."))
             if state not in self._attempts:
                 raise _Refusal(
-                    400, Message("This answer belongs to no sign-in that was started here.")
+                    400, Message("This answer does not belong to a sign-in that started here.")
                 )
             self._used.add(state)
             return self._attempts.pop(state)
@@ -279,7 +279,7 @@ class SignIn:
             seen = quoted(proto) or Message("none")
             detail = Message("X-Forwarded-Proto was: {value}.", value=seen)
             return CheckResult.failed(check, NO_FORWARDED_PROTO.finding(detail))
-        detail = Message("Auth0 sent the browser back to {url}.", url=self._settings.callback_url)
+        detail = Message("Auth0 redirected to {url}.", url=self._settings.callback_url)
         return CheckResult(check, Outcome.PROVED, detail)
 
     def _what_came(self, timeout: float) -> Message:
@@ -302,15 +302,15 @@ def _admit(request: Request, public_url: str) -> None:
     if not _is_our_host(headers.get("host", ""), public_url):
         raise _Refusal(421, Message("This server does not answer for that host."))
     if request.path not in {START_PATH, CALLBACK_PATH}:
-        raise _Refusal(404, Message("There is nothing here but a sign-in."))
+        raise _Refusal(404, Message("This address is for a sign-in only."))
     if request.method != "GET":
-        raise _Refusal(405, Message("A sign-in comes by GET."))
+        raise _Refusal(405, Message("A sign-in uses GET."))
     if headers.get("origin", "") not in {"", public_url}:
-        raise _Refusal(403, Message("Another site's page sent this request."))
+        raise _Refusal(403, Message("A page of another site sent this request."))
     mode, destination = headers.get("sec-fetch-mode", ""), headers.get("sec-fetch-dest", "")
     # Everything else is a script, a frame or an image.
     if mode not in {"", "navigate"} or destination not in {"", "document"}:
-        raise _Refusal(403, Message("Another page sent this request behind the user's back."))
+        raise _Refusal(403, Message("A script, frame or image on another page sent this request."))
 
 
 def _is_our_host(host: str, public_url: str) -> bool:
@@ -327,7 +327,7 @@ def _parameters(request: Request) -> dict[str, str]:
     try:
         fields = parse_qs(request.query, keep_blank_values=True, max_num_fields=30, errors="strict")
     except ValueError:
-        raise _Refusal(400, Message("The address is no answer to a sign-in.")) from None
+        raise _Refusal(400, Message("The address is not an answer to a sign-in.")) from None
     if any(len(values) > 1 for values in fields.values()):
-        raise _Refusal(400, Message("The address says the same thing twice."))
+        raise _Refusal(400, Message("The address repeats a parameter."))
     return {name: values[0] for name, values in fields.items()}

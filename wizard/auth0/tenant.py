@@ -37,17 +37,19 @@ NO_END_SESSION = rule("LA218")
 WRONG_CLOCK = rule("LA219")
 TENANT_BUSY = rule("LA221")
 SECRET_KEPT = rule("LA222")
+UNTRUSTED = rule("LA203")
+BROKEN = rule("LA206")
 _BY_TROUBLE = {
     Trouble.NAME: rule("LA200"),
     Trouble.REFUSED: rule("LA201"),
     Trouble.TIMEOUT: rule("LA202"),
-    Trouble.UNTRUSTED: rule("LA203"),
-    Trouble.WRONG_NAME: rule("LA203"),
+    Trouble.UNTRUSTED: UNTRUSTED,
+    Trouble.WRONG_NAME: UNTRUSTED,
     Trouble.WRONG_TIME: rule("LA220"),
     Trouble.TLS: rule("LA204"),
     Trouble.PROXY: rule("LA205"),
-    Trouble.DROPPED: rule("LA206"),
-    Trouble.TOO_LARGE: rule("LA206"),
+    Trouble.DROPPED: BROKEN,
+    Trouble.TOO_LARGE: BROKEN,
 }
 
 
@@ -110,7 +112,7 @@ def judge_metadata(
     insecure += [name for name in optional if field(name) and not _is_https(field(name))]
     if insecure:
         named = "; ".join(f"{name}: {quoted(field(name))}" for name in insecure)
-        return None, (INSECURE_ENDPOINT.finding(Message("It says {named}.", named=named)),)
+        return None, (INSECURE_ENDPOINT.finding(Message("It has {named}.", named=named)),)
     offered = metadata.get("id_token_signing_alg_values_supported")
     listed = offered if isinstance(offered, list) else []
     algorithms = tuple(each for each in listed if isinstance(each, str))
@@ -226,7 +228,7 @@ def _issuer_mismatch(named: str, settings: Settings) -> Finding:
     host = urlsplit(href(named)).netloc
     return ISSUER_MISMATCH.finding(
         Message(
-            "You gave {given}, the tenant calls itself {named}.",
+            "The domain gives {given}, but the tenant's issuer is {named}.",
             given=href(settings.issuer),
             named=quoted(named),
         ),

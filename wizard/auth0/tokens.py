@@ -128,7 +128,7 @@ def judge_tokens(
         refused = ANSWER_REFUSED.finding(tokens.refusal)
         return Judgement((CheckResult.failed(Check.EXCHANGE, refused),))
     exchange = CheckResult(
-        Check.EXCHANGE, Outcome.PROVED, "The tenant took the code, PKCE and the credentials."
+        Check.EXCHANGE, Outcome.PROVED, "The tenant accepted the code, PKCE and the credentials."
     )
     id_token = read(tokens.id_token)
     access_token = read(tokens.access_token)
@@ -151,7 +151,7 @@ def _judge_id_token(token: Token, expected: Expected) -> CheckResult:
     if token.claims.get("email_verified") is False:
         findings.append(EMAIL_NOT_VERIFIED.finding(quoted(email)))
     detail = Message(
-        "{token}, with the e-mail address {email}.", token=_description(token), email=quoted(email)
+        "{token}, with the email address {email}.", token=_description(token), email=quoted(email)
     )
     return CheckResult(Check.ID_TOKEN, Outcome.PROVED, detail, tuple(findings))
 
@@ -177,7 +177,7 @@ def _duration(seconds: float) -> Message:
 
 def _unverifiable_id_token(token: Token, settings: Settings) -> Finding | None:
     if not token.raw:
-        return NO_ID_TOKEN.finding(Message("The sign-in asked for: {scope}.", scope=settings.scope))
+        return NO_ID_TOKEN.finding(Message("The sign-in requested: {scope}.", scope=settings.scope))
     if not token.header or token.is_encrypted:
         return UNREADABLE.finding("The ID token.")
     if token.algorithm not in ACCEPTED_ALGORITHMS:
@@ -206,7 +206,7 @@ def _misdirected_id_token(token: Token, expected: Expected) -> Finding | None:
     if token.claims.get("nonce") != expected.nonce:
         return WRONG_NONCE.finding()
     if not isinstance(token.claims.get("sub"), str):
-        return UNREADABLE.finding("The ID token names no user (sub).")
+        return UNREADABLE.finding("The ID token has no user (sub).")
     if not token.email:
         return NO_EMAIL.finding(
             Message("Its claims: {claims}.", claims=_listed(sorted(token.claims)))
@@ -218,7 +218,7 @@ def _judge_access_token(token: Token, expected: Expected) -> CheckResult:
     check = Check.ACCESS_TOKEN
     if not expected.settings.reuse_tokens:
         return CheckResult(
-            check, Outcome.SKIPPED, "LibreChat reuses no tokens, so that it may be opaque."
+            check, Outcome.SKIPPED, "LibreChat does not reuse tokens, so it may be opaque."
         )
     failed = _failure_of_access_token(token, expected)
     if failed is not None:
@@ -242,7 +242,7 @@ def _failure_of_access_token(token: Token, expected: Expected) -> Finding | None
     if audience and audience not in token.audience:
         return WRONG_AUDIENCE.finding(
             Message(
-                "It is for {audience}; {asked} was asked for.",
+                "It is for {audience}; the sign-in requested {asked}.",
                 audience=_listed(token.audience),
                 asked=quoted(audience),
             )
@@ -258,9 +258,9 @@ def _unverifiable_access_token(token: Token, audience: str | None) -> Finding | 
     # Without an API, Auth0 issues an opaque or encrypted token for /userinfo.
     if token.is_encrypted or not token.header:
         return OPAQUE_ACCESS_TOKEN.finding(
-            Message("The sign-in asked for {audience}.", audience=quoted(audience))
+            Message("The sign-in requested {audience}.", audience=quoted(audience))
             if audience
-            else Message("No API was named.")
+            else Message("The sign-in requested no API.")
         )
     if token.algorithm not in ACCEPTED_ALGORITHMS:
         return ACCESS_TOKEN_NOT_RS256.finding(_signed_with(token))
@@ -276,7 +276,7 @@ def _failure_of_jwt(name: str, token: Token, expected: Expected) -> Finding | No
     """Return what is wrong with the token's signature, issuer or validity."""
     issuer = token.claims.get("iss")
     if not token.is_signed_by(expected.keys):
-        key = quoted(str(token.header.get("kid", ""))) or Message("without a name")
+        key = quoted(str(token.header.get("kid", ""))) or Message("without an ID")
         return BAD_SIGNATURE.finding(
             Message("The {token}, signed with key {key}.", token=name, key=key)
         )
@@ -295,20 +295,20 @@ def _failure_of_jwt(name: str, token: Token, expected: Expected) -> Finding | No
 def _failure_of_times(name: str, claims: Mapping[str, Any], now: float) -> Finding | None:
     ends, starts = number(claims.get("exp")), number(claims.get("nbf", 0))
     if ends is None:
-        detail = Message("The {token} does not say when it ends (exp).", token=name)
+        detail = Message("The {token} has no expiry time (exp).", token=name)
         return UNREADABLE.finding(detail)
     if starts is None:
-        detail = Message("The {token} does not say when it begins (nbf).", token=name)
+        detail = Message("The {token} has no valid start time (nbf).", token=name)
         return UNREADABLE.finding(detail)
     if ends <= now - CLOCK_TOLERANCE:
         ended = f"{now - ends:.0f}"
         return NOT_VALID_NOW.finding(
-            Message("The {token} ended {seconds} seconds ago.", token=name, seconds=ended)
+            Message("The {token} expired {seconds} seconds ago.", token=name, seconds=ended)
         )
     if starts > now + CLOCK_TOLERANCE:
         ahead = f"{starts - now:.0f}"
         return NOT_VALID_NOW.finding(
-            Message("The {token} begins in {seconds} seconds.", token=name, seconds=ahead)
+            Message("The {token} becomes valid in {seconds} seconds.", token=name, seconds=ahead)
         )
     return None
 
@@ -320,19 +320,21 @@ def _remarks(name: str, token: Token, expected: Expected) -> Iterator[Finding]:
     if ends - issued < SHORTEST_LIFETIME:
         lifetime = f"{ends - issued:.0f}"
         yield SHORT_LIFETIME.finding(
-            Message("The {token}, after {seconds} seconds.", token=name, seconds=lifetime)
+            Message("The {token} expires after {seconds} seconds.", token=name, seconds=lifetime)
         )
     if issued > expected.now + CLOCK_TOLERANCE:
         ahead = f"{issued - expected.now:.0f}"
         yield WRONG_CLOCK.finding(
-            Message("The {token} was issued {seconds} seconds ahead.", token=name, seconds=ahead)
+            Message(
+                "The {token} was issued {seconds} seconds in the future.", token=name, seconds=ahead
+            )
         )
 
 
 def _judge_refresh_token(tokens: Tokens, settings: Settings) -> CheckResult:
     check = Check.REFRESH_TOKEN
     if tokens.refresh_token:
-        return CheckResult(check, Outcome.PROVED, "The tenant gave one.")
+        return CheckResult(check, Outcome.PROVED, "The tenant returned one.")
     return CheckResult.failed(check, _missing_refresh_token(tokens, settings))
 
 
@@ -345,7 +347,7 @@ def _missing_refresh_token(tokens: Tokens, settings: Settings) -> Finding:
     application = dashboard.application(settings.client_id)
     if "offline_access" in granted or not settings.audience:
         return NO_REFRESH_TOKEN.finding(
-            "The application does not get any.",
+            "The application gets none.",
             fix=Message(
                 "In Applications → your application → Settings → Advanced Settings → Grant Types"
                 " ({application}) tick Refresh Token.",
@@ -354,7 +356,7 @@ def _missing_refresh_token(tokens: Tokens, settings: Settings) -> Finding:
         )
     return NO_REFRESH_TOKEN.finding(
         Message(
-            "The tenant left out offline_access; it granted: {scope}.",
+            "The tenant did not grant offline_access; it granted: {scope}.",
             scope=quoted(tokens.scope) or Message("nothing"),
         ),
         fix=Message(
@@ -374,10 +376,10 @@ def _judge_refreshed(
     check = Check.REFRESHED
     failed = _failure_of_refresh(refreshed, expected)
     if failed in known:
-        return CheckResult(check, Outcome.FAILED, "The new tokens have the same fault.")
+        return CheckResult(check, Outcome.FAILED, "The new tokens have the same error.")
     if failed is not None:
         return CheckResult.failed(check, failed)
-    return CheckResult(check, Outcome.PROVED, "It brought a new JSON Web Token for the same API.")
+    return CheckResult(check, Outcome.PROVED, "It returned a new JSON Web Token for the same API.")
 
 
 def _failure_of_refresh(refreshed: Tokens | OAuthError, expected: Expected) -> Finding | None:

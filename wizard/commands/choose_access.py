@@ -85,7 +85,7 @@ def choose_access(domain: str, given: Credentials, ports: Ports, *, own_domain: 
     tenant = own or tenant_domain(domain, given.token) or _ask_tenant(domain, ports)
     if kind == CLI:
         ports.console.hint(
-            Message("Using the auth0 CLI, which must be signed in to {tenant}.", tenant=tenant)
+            Message("Using the auth0 CLI, which must be logged in to {tenant}.", tenant=tenant)
         )
         return by_cli(tenant, ports.processes, ports.environ)
     if kind == TOKEN:
@@ -102,15 +102,15 @@ def _kind(given: Credentials, ports: Ports) -> str:
             raise NO_CREDENTIAL.failure()
         return CLI
     choices = [
-        *((Choice(CLI, "the auth0 CLI, in which I am signed in"),) if has_cli else ()),
+        *((Choice(CLI, "the auth0 CLI, where I am logged in"),) if has_cli else ()),
         Choice(TOKEN, "a token from the dashboard's API Explorer"),
         Choice(MACHINE, "a machine-to-machine application"),
     ]
-    return ports.prompter.select("Reach the Management API with", choices, default=choices[0].key)
+    return ports.prompter.select("Use the Management API with", choices, default=choices[0].key)
 
 
 def _ask(kind: str, prompter: Prompter, ports: Ports) -> Credentials:
-    ports.console.hint("It serves this run only and is stored nowhere.")
+    ports.console.hint("It is used in this run only and not stored.")
     if kind == TOKEN:
         ports.console.hint(
             Message("{page} → Create & Authorize Test Application → Copy Token.", page=API_EXPLORER)
@@ -126,7 +126,7 @@ def _ask_tenant(domain: str, ports: Ports) -> str:
         raise TENANT_DOMAIN_NEEDED.failure(Message("{domain} is a custom domain.", domain=domain))
     ports.console.hint(
         Message(
-            "{domain} is a custom domain; the Management API answers under the tenant's own.",
+            "{domain} is a custom domain; the Management API needs the tenant's own domain.",
             domain=domain,
         )
     )

@@ -20,7 +20,7 @@ def check_values(settings: Settings, ports: Ports) -> TenantReport:
     """Check the values against the live tenant, and show the results."""
     from wizard.auth0.live_checks import check_tenant
 
-    with ports.console.working(Message("Asking {host}", host=settings.domain)):
+    with ports.console.working(Message("Checking {host}", host=settings.domain)):
         report = check_tenant(settings, ports.http, ports.clock)
     show(report.results, report.findings, ports)
     return report
@@ -61,7 +61,7 @@ def sign_in(
             open_tunnel()
             if obstacle := flow.obstacle():
                 # A router may not route this machine to its own public address.
-                text = Message("From here, {url} does not lead to port {port}: {obstacle}.")
+                text = Message("From this computer, {url} does not reach port {port}: {obstacle}.")
                 console.warn(text.filled(url=settings.public_url, port=port, obstacle=obstacle))
         if ports.desktop.open(flow.url):
             console.verbatim("Your browser opens:", [flow.url])
@@ -82,6 +82,6 @@ def show(results: Iterable[CheckResult], findings: Sequence[Finding], ports: Por
         else:
             ports.console.outcome(result.outcome, result.title, result.detail)
     if skipped:
-        ports.console.outcome(Outcome.SKIPPED, "Not asked", joined(", ", skipped))
+        ports.console.outcome(Outcome.SKIPPED, "Not checked", joined(", ", skipped))
     for finding in findings:
         ports.console.finding(finding)

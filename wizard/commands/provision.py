@@ -116,11 +116,13 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     )
     provisioning.show()
     if creates:
-        ports.console.say(Message("Its Client ID and secret then go into {file}.", file=store.path))
+        ports.console.say(
+            Message("Its Client ID and secret are then written to {file}.", file=store.path)
+        )
     elif change.changes:
         show(change, ports)
     if not (provisioning.changes or result.env_changes):
-        ports.console.done("Nothing to do: Auth0 and the .env are as LibreChat needs them.")
+        ports.console.done("Nothing to do: Auth0 and the .env are up to date.")
     elif not may_write(change, MAKE_CHANGES, ports, yes=options.yes, dry_run=options.dry_run):
         return result
     return _applied(result, provisioning, writer)

@@ -28,7 +28,7 @@ MAKE_CHANGES = Question(
     text=Message("Make these changes?"),
     declined=Message("Nothing was changed."),
     dry_run=Message("Dry run: nothing was changed."),
-    fix=Message("Add --yes to make the changes, or --dry-run to see them only."),
+    fix=Message("Add --yes to make the changes, or --dry-run to only show them."),
 )
 
 Keep = Callable[[Known], None]
@@ -123,7 +123,7 @@ class Provisioning:
                 raise _with_progress(failure, doing, done) from None
             except KeyboardInterrupt:
                 if self._ports.last_words:  # the .env is written
-                    so_far = Message("Done by now: {parts}.", parts=joined(", ", done))
+                    so_far = Message("Done so far: {parts}.", parts=joined(", ", done))
                     raise _continued(INTERRUPTED.failure(), so_far if done else "") from None
                 raise _with_progress(INTERRUPTED.failure(), doing, done) from None
         return self.known, self._read_back() if self.changes else ()
@@ -150,7 +150,7 @@ class Provisioning:
             with self._ports.console.working("Reading back"):
                 self._tenant = self._api.read(self._wanted, client_id)
         except Failure as failure:
-            so_far = Message("Every change was made; only the look at them afterwards failed.")
+            so_far = Message("Every change was made, but they could not be read back.")
             raise _continued(failure, so_far) from None
         rest = self._plan()
         if not rest:
@@ -205,7 +205,7 @@ def set_up_auth0(known: Known, env_file: Path, ports: Ports, keep: Keep) -> Know
     provisioning.show()
     question = replace(MAKE_CHANGES, text=Message("Make these changes in Auth0?"))
     if not provisioning.changes:
-        ports.console.done("Auth0 is set up already.")
+        ports.console.done("Auth0 is already set up.")
     elif not consent(question, ports, yes=True):
         return None
     complete, findings = provisioning.apply(keep)
@@ -238,17 +238,17 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
 
 def _with_progress(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
     """Add what was done; after a lost connection or Ctrl-C the last change may have been made."""
-    so_far = Message("nothing before it needed a change")
+    so_far = Message("nothing else needed a change")
     if done:
-        so_far = Message("done by now: {parts}", parts=joined(", ", done))
-    stopped = Message("It stopped at: {doing}, which is not changed; {so_far}.")
+        so_far = Message("done so far: {parts}", parts=joined(", ", done))
+    stopped = Message("It stopped at {doing}, which is unchanged; {so_far}.")
     if failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}:
-        stopped = Message("It stopped at: {doing}, which may or may not be changed; {so_far}.")
+        stopped = Message("It stopped at {doing}, which may be changed; {so_far}.")
     return _continued(failure, stopped.filled(doing=doing, so_far=so_far))
 
 
 def _continued(failure: Failure, so_far: str) -> Failure:
     finding = failure.finding
-    next_run = Message("The next run looks what there is and completes it.")
+    next_run = Message("The next run continues from there.")
     detail, fix = sentences(finding.detail, so_far), sentences(finding.fix, next_run)
     return Failure(replace(finding, detail=detail, fix=fix))

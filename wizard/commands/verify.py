@@ -143,16 +143,16 @@ def _through_librechat(
     """Compare what LibreChat sends to Auth0; one request, because of its rate limit."""
     console = ports.console
     console.say(
-        Message("LibreChat holds port {port}, so its own sign-in is looked at instead.", port=port)
+        Message("LibreChat uses port {port}, so verify checks LibreChat's own sign-in.", port=port)
     )
     public_url = result.settings.public_url
-    with console.working("Asking LibreChat"):
+    with console.working("Checking LibreChat"):
         instance = look_at_instance(ports.http, port, public_url)
     findings = diagnose(replace(subject, instance=instance), RUNNING_CHECKS)
     if exit_code_of(findings) is ExitCode.OK and not (instance.sign_in and instance.sign_in.sent):
         findings = (*findings, NOT_SEEN.finding(Message("Port {port}.", port=port)))
     if exit_code_of(findings) is ExitCode.OK:
-        console.done("LibreChat sends people to Auth0 with the values of the .env.")
+        console.done("LibreChat redirects to Auth0 with the values of the .env.")
         findings = (
             *findings,
             NOT_TESTED.finding(Message("LibreChat runs at {url}.", url=public_url)),

@@ -20,6 +20,7 @@ from wizard.settings import (
     is_mask,
     is_placeholder,
     is_tenant_domain,
+    is_third_party,
     issuer_of,
     looks_like_client_secret,
     parse_client_id,
@@ -41,6 +42,7 @@ PLACEHOLDER = rule("LA132")
 SWAPPED = rule("LA133")
 CLIENT_ID_INVALID = rule("LA134")
 SECRET_INVALID = rule("LA135")
+THIRD_PARTY = rule("LA270")
 # Clearly a client ID of Auth0's, by length and alphabet.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{32}")
 NEEDED = (
@@ -162,10 +164,17 @@ def _is_swapped(subject: Subject) -> bool:
     return any(True for _ in _swapped(subject))
 
 
+def _third_party(subject: Subject) -> Iterator[Finding]:
+    if is_third_party(subject.value("OPENID_CLIENT_ID")):
+        yield subject.finding(THIRD_PARTY, "OPENID_CLIENT_ID")
+
+
 def _client_id_invalid(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_CLIENT_ID"
     value = subject.bare(name)
     if not value or is_placeholder(value) or _is_swapped(subject):
+        return
+    if is_third_party(value):
         return
     try:
         parse_client_id(value)
@@ -217,6 +226,7 @@ CHECKS = (
     Check(ISSUER_BY_HTTP, _issuer_by_http, _issuer_edit),
     Check(ISSUER_WITH_PATH, _issuer_with_path, _issuer_edit),
     Check(CLIENT_ID_INVALID, _client_id_invalid),
+    Check(THIRD_PARTY, _third_party),
     Check(SECRET_MISSING, _secret_missing),
     Check(SECRET_INVALID, _secret_invalid),
     Check(SECRETLESS_TOO_NEW, _secretless_too_new),
