@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # How long a port of this machine may take to answer; Windows tries a closed one again for 2 s.
 CONNECT_SECONDS = 0.3
 _CONTAINER = re.compile(r"(?:docker|libpod|containerd)\S*?([0-9a-f]{64})")
-_UNIT = re.compile(r"/([^/\s]+\.service)\s*$", re.MULTILINE)
+_UNIT = re.compile(r"^(.*/)([^/\s]+\.service)$", re.MULTILINE)
 # Programs that listen for a container: of Docker, Docker Desktop, rootless Docker and Podman.
 _PUBLISHERS = frozenset(
     {
@@ -51,6 +51,7 @@ class RunningProcess:
         environ: its environment at its start, None where that cannot be read.
         container: the identifier of the container that it runs in, "" for none.
         unit: the systemd service that it belongs to, "" for none.
+        is_user_unit: whether that service is one of the user's own.
     """
 
     pid: int
@@ -63,6 +64,7 @@ class RunningProcess:
     environ: Mapping[str, str] | None = field(default=None, repr=False)
     container: str = ""
     unit: str = ""
+    is_user_unit: bool = False
 
     @property
     def publishes_container(self) -> bool:
@@ -140,7 +142,8 @@ def _described(process: psutil.Process) -> RunningProcess:
         groups + _other_groups(process.pid),
         told["environ"],
         container[1] if container else "",
-        unit[1] if unit else "",
+        unit[2] if unit else "",
+        unit is not None and "/user@" in unit[1],
     )
 
 

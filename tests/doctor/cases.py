@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.doctor.subject import FileFacts, Subject, names_in
@@ -11,7 +11,7 @@ from wizard.librechat.access import Access
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.deployment import Deployment, Document
 from wizard.librechat.env_file import EnvFile, quoted
-from wizard.librechat.runner import evidence_of, judge
+from wizard.librechat.runner import Runner, evidence_of, judge
 
 CLIENT_ID = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv"
 CLIENT_SECRET = "wJalrXUtnFEMI-K7MDENG_bPxRfiCYzEXAMPLEKEYwJalrXUtnFEMI0123456789"
@@ -511,6 +511,11 @@ CASES = (
             override='services:\n  api:\n    user: "1234:1300"\n',
             facts=FileFacts(Access(0, 1300, 0o640)),
         ),
+    ),
+    Case(
+        "LA540",
+        replace(subject(env()), runner=Runner(other_folder=Path("/srv/other"))),
+        subject(env()),
     ),
     _lines("LA507", "ADMIN_PANEL_URL=https://admin.example.com", "ADMIN_PANEL_URL="),
 )

@@ -16,6 +16,7 @@ from wizard.doctor.process import with_remedy
 from wizard.doctor.subject import Subject, gather
 from wizard.findings import Finding
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_store import EnvStore
 from wizard.librechat.runner import Certainty, Runner, Way
 from wizard.librechat.traces import traces_of
 from wizard.rules import all_rules, rule
@@ -95,11 +96,9 @@ def test_a_secret_in_the_log_is_hidden(folder: Path) -> None:
     log(folder, NOW - 20, f"Failed to start server: {secret}")
     text = f"OPENID_CLIENT_SECRET={secret}\n".encode()
 
-    (finding,) = (
-        each
-        for each in found(gather(folder / ".env", text, {}, NoProcesses()))
-        if each.rule.id == "LA580"
-    )
+    store = EnvStore(folder / ".env", folder.parent / "state")
+    findings = found(gather(store, text, {}, NoProcesses()))
+    (finding,) = (each for each in findings if each.rule.id == "LA580")
 
     assert secret not in finding.detail
 

@@ -13,6 +13,7 @@ from tests.fakes import NoProcesses
 from wizard.doctor.registry import diagnose
 from wizard.doctor.subject import gather
 from wizard.findings import Severity
+from wizard.librechat.env_store import EnvStore
 
 BROKEN = env(
     "OPENID_REQUIRED_ROLE=chat\nOPENID_REQUIRED_ROLE_TOKEN_KIND=access_token\n"
@@ -44,7 +45,8 @@ def test_of_fifteen_errors_the_first_is_on_the_screen_with_its_remedy(
     path = tmp_path / ".env"
     path.write_text(BROKEN)
     path.chmod(0o600)
-    findings = diagnose(gather(path, BROKEN.encode(), {}, NoProcesses()))
+    store = EnvStore(path, tmp_path / "state")
+    findings = diagnose(gather(store, BROKEN.encode(), {}, NoProcesses()))
     errors = sorted(findings, key=lambda finding: finding.severity is not Severity.ERROR)
     assert len([each for each in findings if each.severity is Severity.ERROR]) >= 15
 

@@ -184,7 +184,7 @@ def test_a_user_who_cannot_read_it_is_named_before(folder: Path, store: EnvStore
     store.path.chmod(0o600)
     said = said_of_a_change(store, dry_run=False)
     assert said.index(f"({UNREADABLE_IN_CONTAINER.id})") < said.index("is written")
-    assert "It runs as user 54321" in said
+    assert "LibreChat runs as user 54321" in said
 
 
 def test_others_who_lose_it_are_told_before(store: EnvStore) -> None:

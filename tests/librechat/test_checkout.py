@@ -12,7 +12,6 @@ import pytest
 from wizard.librechat.checkout import (
     MAX_FILE_BYTES,
     find,
-    how_to_restart,
     look_at,
     signs_of_use,
     text_of,
@@ -20,24 +19,7 @@ from wizard.librechat.checkout import (
 from wizard.librechat.deployment import read_compose
 from wizard.processes import Completed, SystemProcesses
 
-RESTART = "docker compose restart api"
-RECREATE = "docker compose up -d"
-DEPLOYED = "docker compose -f deploy-compose.yml up -d"
-NPM = "npm run backend   (stop the one that runs first)"
-
-MOUNT_LONG = """
-    volumes:
-      - type: bind
-        source: ./.env
-        target: /app/.env
-"""
-MOUNT_SHORT = """
-    volumes: ["./.env:/app/.env", "./images:/app/client/public/images"]
-"""
-
-
-def compose(api: str) -> str:
-    return f"services:\n  api:\n    image: librechat\n{api}\n  rag_api:\n    env_file: .env\n"
+COMPOSE_FILE = "services: {api: {image: librechat}}\n"
 
 
 def write(folder: Path, files: Mapping[str, str]) -> Path:
@@ -90,7 +72,7 @@ NO_DOCKER = FakeDocker(installed=False)
         ({"package.json": '{"name": "librechat"}'}, ("package.json",), ""),
         ({".env.example": "OPENID_ISSUER=\n"}, (".env.example",), ""),
         ({".env.example": "DATABASE=\n"}, (), ""),
-        ({"docker-compose.yml": compose("")}, ("docker-compose.yml",), ""),
+        ({"docker-compose.yml": COMPOSE_FILE}, ("docker-compose.yml",), ""),
         ({"deploy-compose.yml": "x: LibreChat"}, ("deploy-compose.yml",), ""),
         ({"librechat.yaml": "version: 1"}, ("librechat.yaml",), ""),
         ({"package.json": "[1]", "librechat.yaml/x": ""}, (), ""),
@@ -118,7 +100,6 @@ def test_what_is_no_file_does_not_hold_the_look_up(tmp_path: Path) -> None:
     (tmp_path / "compose.yml").mkdir()
     (tmp_path / "deploy-compose.yml").write_bytes(b"\xff\xfe\0librechat")
     assert look_at(tmp_path).evidence == ("deploy-compose.yml",)
-    assert how_to_restart(tmp_path) == (DEPLOYED,)
 
 
 @pytest.mark.parametrize(
@@ -163,67 +144,6 @@ def test_the_nearest_folder_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "commands"),
-    [
-        ({}, (NPM,)),
-        ({"package.json": "{}"}, (NPM,)),
-        ({"docker-compose.yml": compose(MOUNT_LONG)}, (RESTART,)),
-        ({"docker-compose.yml": compose(MOUNT_SHORT)}, (RESTART,)),
-        ({"compose.yaml": compose(MOUNT_SHORT)}, (RESTART,)),
-        ({"docker-compose.yml": compose("    env_file: .env")}, (RECREATE,)),
-        ({"docker-compose.yml": compose("    env_file: ./.env")}, (RECREATE,)),
-        ({"docker-compose.yml": compose("    env_file: [common.conf, .env]")}, (RECREATE,)),
-        (
-            {
-                "docker-compose.yml": compose(
-                    "    env_file:\n      - path: ./.env\n        required: true"
-                )
-            },
-            (RECREATE,),
-        ),
-        ({"docker-compose.yml": compose("    env_file: .env.local")}, (RESTART,)),
-        # What Compose hands on wins over the mounted file, so that a restart changes nothing.
-        ({"docker-compose.yml": compose(MOUNT_LONG + "    env_file: .env")}, (RECREATE,)),
-        (
-            {
-                "docker-compose.yml": compose(MOUNT_LONG),
-                "docker-compose.override.yml": compose("    env_file: .env"),
-            },
-            (RECREATE,),
-        ),
-        (
-            {
-                "docker-compose.yml": compose(MOUNT_LONG),
-                "docker-compose.override.yml": compose("    image: librechat:v0.8.7"),
-                "deploy-compose.yml": compose("    env_file: .env"),
-                "package.json": "{}",
-            },
-            (RESTART, DEPLOYED, NPM),
-        ),
-        ({"deploy-compose.yml": compose("    env_file:\n      - .env")}, (DEPLOYED,)),
-        ({"docker-compose.yml": "services: {web: {env_file: .env}}"}, (NPM,)),
-        ({"docker-compose.yml": "services: [api]"}, (NPM,)),
-        ({"docker-compose.yml": "services: {api: null}"}, (NPM,)),
-        ({"docker-compose.yml": "[" * 100_000}, (NPM,)),
-        ({"docker-compose.yml": "a: *b"}, (NPM,)),
-        ({"docker-compose.yml": "!!python/object/apply:os.system [touch hacked]"}, (NPM,)),
-        ({"docker-compose.yml": "\x00"}, (NPM,)),
-        ({"docker-compose.yml": ""}, (NPM,)),
-    ],
-)
-def test_how_librechat_reads_the_file_again(
-    files: Mapping[str, str], commands: tuple[str, ...], tmp_path: Path
-) -> None:
-    assert how_to_restart(write(tmp_path, files)) == commands
-
-
-def test_a_bomb_of_aliases_does_not_go_off(tmp_path: Path) -> None:
-    levels = "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]\n" for n in range(1, 30))
-    bomb = f"b0: &b0 x\n{levels}services: {{api: {{volumes: *b29, env_file: *b29}}}}\n"
-    assert how_to_restart(write(tmp_path, {"docker-compose.yml": bomb})) == (RESTART,)
-
-
-@pytest.mark.parametrize(
     ("files", "signs"),
     [
         ({}, ()),
@@ -251,7 +171,7 @@ def test_what_tells_of_use(
 def test_the_data_volume_of_this_folder_tells_of_use(
     folder: str, volume: str, tmp_path: Path
 ) -> None:
-    checkout = write(tmp_path / folder, {"docker-compose.yml": compose("")})
+    checkout = write(tmp_path / folder, {"docker-compose.yml": COMPOSE_FILE})
     docker = FakeDocker("other_librechat-data", volume, "x")
     assert signs_of_use(checkout, docker) == (f"volume {volume}",)
     assert signs_of_use(checkout, FakeDocker("other_librechat-data")) == ()
@@ -285,7 +205,7 @@ def test_a_docker_that_hangs_is_not_waited_for_long(
     docker.chmod(0o755)
     monkeypatch.setattr("wizard.librechat.checkout.DOCKER_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    checkout = write(tmp_path / "LibreChat", {"docker-compose.yml": compose("")})
+    checkout = write(tmp_path / "LibreChat", {"docker-compose.yml": COMPOSE_FILE})
     assert signs_of_use(checkout, SystemProcesses()) == ()
 
 

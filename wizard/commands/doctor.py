@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.doctor_screen import View, merged_findings, show_examination
+from wizard.commands.restart import show_restart
 from wizard.commands.values import (
     INVALID_VALUE,
     MISSING_OPTION,
@@ -21,7 +22,6 @@ from wizard.doctor.subject import Subject
 from wizard.doctor.writing import silenced_rules
 from wizard.findings import ExitCode, Finding, Severity, exit_code_of
 from wizard.language import Message
-from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.rules import all_rules
@@ -197,7 +197,7 @@ def _check_again(
     ports.console.say()
     show_examination(after, left.findings, run.view, ports)
     ports.console.say()
-    ports.console.verbatim("Restart LibreChat:", how_to_restart(run.store.path.parent))
+    show_restart(subject.runner, subject.path, ports)
     return replace(result, findings=left.findings, checks=left.checks)
 
 

@@ -13,7 +13,7 @@ from wizard.librechat.checkout import Checkout, find, look_at, signs_of_use
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_plan import plan_env
 from wizard.librechat.env_store import EnvStore
-from wizard.librechat.runner import Runner, runner_of
+from wizard.librechat.runner import Runner
 from wizard.librechat.secrets import secrets_of
 from wizard.ports import Ports
 from wizard.rules import rule
@@ -78,7 +78,7 @@ def find_folder(env_file: Path | None, ports: Ports) -> Folder:
     if not checkout.is_librechat and not env_file and not path.is_file():
         where = Message("The .env goes to {folder}.", folder=path.parent)
         findings.append(NOT_LIBRECHAT.finding(where))
-    store = EnvStore(path, ports.state_dir, ports.last_words.append)
+    store = EnvStore(path, ports.state_dir, ports.last_words.append, processes=ports.processes)
     folder = folder_of(checkout, store, ports, findings)
     ports.console.hide(secrets_of(folder.values.items()))
     return folder
@@ -94,7 +94,7 @@ def folder_of(
     """
     existing = store.read()
     values = EnvFile.from_bytes(existing).values() if existing else {}
-    runner = runner_of(store.path, {**values, **ports.environ}, ports.processes)
+    runner = store.runner({**values, **ports.environ})
     return Folder(checkout, store, existing, findings, runner)
 
 

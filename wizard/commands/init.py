@@ -32,13 +32,13 @@ from wizard.commands.questions import (
     require_everything,
     same_client,
 )
+from wizard.commands.restart import show_restart
 from wizard.commands.values import librechat_port
 from wizard.commands.walk import Step, walk
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message
-from wizard.librechat.checkout import Checkout, how_to_restart
 from wizard.librechat.version_gates import Setup, announced, settled_reuse
 from wizard.ports import Ports
 from wizard.saved_answers import SavedAnswers
@@ -157,7 +157,7 @@ def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
         report(result)
         holds = options.hold and not options.dry_run and result.is_up_to_date
         if holds and progress.tunnel is not None:
-            _show_next_steps(progress.folder.checkout, result.settings, ports)
+            _show_next_steps(progress.folder, result.settings, ports)
             keep_open(progress.tunnel, ports)
         return result
 
@@ -401,8 +401,8 @@ def _what_was_done(progress: Progress) -> Message:
     return Message("Nothing was changed.")
 
 
-def _show_next_steps(checkout: Checkout, settings: Settings, ports: Ports) -> None:
+def _show_next_steps(folder: Folder, settings: Settings, ports: Ports) -> None:
     console = ports.console
     console.say()
-    console.verbatim("Make LibreChat read the file:", how_to_restart(checkout.folder))
+    show_restart(folder.runner, folder.store.path, ports)
     console.verbatim("Then sign in at:", [settings.public_url])

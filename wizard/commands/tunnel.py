@@ -20,12 +20,12 @@ from wizard.commands.choose_tunnel import (
     open_tunnel,
 )
 from wizard.commands.opened_urls import OpenedUrls
+from wizard.commands.restart import show_restart
 from wizard.commands.values import env_store, librechat_port
 from wizard.execution import Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message, sentences
-from wizard.librechat.checkout import how_to_restart
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_plan import doubts, url_values
 from wizard.librechat.env_store import EnvStore
@@ -238,9 +238,9 @@ class _Reopening:
             result = replace(result, dashboard=())
         else:
             self._show_dashboard(result.dashboard)
-        folder = self.store.path.parent
         console.say()
-        console.verbatim("Make LibreChat read the file:", how_to_restart(folder))
+        runner = self.store.runner({**self.file.values(), **self.ports.environ})
+        show_restart(runner, self.store.path, self.ports)
         return result
 
     def _change_tenant(self, url: str) -> bool:

@@ -54,7 +54,7 @@ def librechat_port(given: str, values: Mapping[str, str]) -> int:
 def env_store(given: Path | None, ports: Ports) -> EnvStore:
     """Return the given `.env`, or the one of the nearest LibreChat folder."""
     path = ports.cwd / given.expanduser() if given else find(ports.cwd).folder / ".env"
-    return EnvStore(path, ports.state_dir, ports.last_words.append)
+    return EnvStore(path, ports.state_dir, ports.last_words.append, processes=ports.processes)
 
 
 def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_FILE) -> str:
@@ -86,6 +86,6 @@ def read_subject(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
     content = store.read()
     if content is None:
         raise NO_FILE.failure(Message("There is no {file}.", file=store.path))
-    subject = gather(store.path, content, ports.environ, ports.processes)
+    subject = gather(store, content, ports.environ, ports.processes)
     ports.console.hide(subject.secrets)
     return content, subject

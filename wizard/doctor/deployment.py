@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
@@ -12,6 +13,7 @@ from wizard.language import Message, sentences
 from wizard.librechat.access import UNREADABLE_IN_CONTAINER, unreadable
 from wizard.librechat.deployment import YAML_FILE, scalar
 from wizard.librechat.variables import VARIABLES, Section
+from wizard.platforms import command_line
 from wizard.rules import rule
 
 BROKEN_DOCUMENT = rule("LA500")
@@ -21,6 +23,7 @@ PORT_NEEDED = rule("LA503")
 YAML_HIDES_BUTTON = rule("LA504")
 YAML_NOT_MOUNTED = rule("LA505")
 PANEL_CALLBACK = rule("LA507")
+OTHER_LIBRECHAT = rule("LA540")
 
 _PUBLISHES_PORT = re.compile(r"\$\{?PORT\b(?!:?-)")
 _JUDGED_SECTIONS = frozenset({Section.OPENID, Section.LOGIN})
@@ -105,10 +108,24 @@ def _compose_files(subject: Subject) -> str:
     return ", ".join(document.name for document in subject.deployment.compose)
 
 
-def _unreadable_in_container(subject: Subject) -> Iterator[Finding]:
+def _unreadable(subject: Subject) -> Iterator[Finding]:
     access, reader = subject.facts.access, subject.runner.reader
     if access and reader and not access.lets_read(reader):
-        yield unreadable(access, reader, subject.path)
+        finding = unreadable(access, reader, subject.path)
+        yield replace(finding, detail=sentences(subject.runner.because, finding.detail))
+
+
+def _other_librechat(subject: Subject) -> Iterator[Finding]:
+    folder = subject.runner.other_folder
+    if folder is not None:
+        yield OTHER_LIBRECHAT.finding(
+            Message("It was started in {folder}.", folder=folder),
+            fix=Message(
+                "librechat-auth0 doctor --env-file {file}, or stop that LibreChat and start this"
+                " one.",
+                file=command_line([str(folder / ".env")]),
+            ),
+        )
 
 
 def _panel_callback(subject: Subject) -> Iterator[Finding]:
@@ -127,7 +144,8 @@ CHECKS = (
     Check(YAML_HIDES_BUTTON, _yaml_hides_button),
     Check(BROKEN_DOCUMENT, _broken_document),
     Check(COMPOSE_WINS, _compose_wins),
-    Check(UNREADABLE_IN_CONTAINER, _unreadable_in_container),
+    Check(UNREADABLE_IN_CONTAINER, _unreadable),
+    Check(OTHER_LIBRECHAT, _other_librechat),
     Check(YAML_NOT_MOUNTED, _yaml_not_mounted),
     Check(PANEL_CALLBACK, _panel_callback),
 )

@@ -26,9 +26,16 @@ from wizard.doctor import (
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.findings import Failure, Finding
-from wizard.language import Message
+from wizard.language import Message, sentences
 from wizard.librechat.env_file import Change, EnvFile
-from wizard.librechat.running import INSTANCE_CHECKS, InstanceJudge
+from wizard.librechat.restart import restart_fix
+from wizard.librechat.running import (
+    INSTANCE_CHECKS,
+    OTHER_LOOKS,
+    OTHER_VALUES,
+    SIGN_IN_OFF,
+    InstanceJudge,
+)
 from wizard.rules import BUG
 
 # Of one rule, on a file that was made to drown its reader.
@@ -36,14 +43,24 @@ MOST_OF_ONE_RULE = 20
 LONGEST_DETAIL = 500
 # Repairs may uncover each other; each round mends all that the one before uncovered.
 REPAIR_ROUNDS = 5
+_FIXED_BY_RESTART = (SIGN_IN_OFF, OTHER_VALUES, OTHER_LOOKS)
 
 
 def _on_instance(judge: InstanceJudge) -> Callable[[Subject], Iterator[Finding]]:
     def judge_subject(subject: Subject) -> Iterator[Finding]:
         if subject.instance is not None:
-            yield from judge(subject.instance, subject.values)
+            for finding in judge(subject.instance, subject.values):
+                yield _restarting(finding, subject)
 
     return judge_subject
+
+
+def _restarting(finding: Finding, subject: Subject) -> Finding:
+    """Return the finding; where a restart fixes it, with the command for what runs LibreChat."""
+    if finding.rule not in _FIXED_BY_RESTART:
+        return finding
+    detail = sentences(finding.detail, subject.runner.because)
+    return replace(finding, detail=detail, fix=restart_fix(subject.runner, subject.path))
 
 
 FILE_CHECKS: tuple[Check, ...] = (

@@ -18,8 +18,9 @@ from wizard.librechat.checkout import look_at, text_of
 from wizard.librechat.containers import YAML_TARGET
 from wizard.librechat.deployment import YAML_FILE, Deployment, Handed, read_deployment
 from wizard.librechat.env_file import Assignment, EnvFile
+from wizard.librechat.env_store import EnvStore
 from wizard.librechat.git_index import is_tracked
-from wizard.librechat.runner import UNKNOWN, Runner, evidence_of, find_runner
+from wizard.librechat.runner import UNKNOWN, Runner, evidence_of, judge
 from wizard.librechat.running import Instance
 from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.traces import NOTHING, Traces, traces_of
@@ -231,16 +232,18 @@ class Subject:
         return secrets_of((*written, *handed))
 
 
-def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Processes) -> Subject:
+def gather(
+    store: EnvStore, content: bytes, environ: Mapping[str, str], processes: Processes
+) -> Subject:
     """The subject of one `.env` that was just read.
 
     Raises:
         Failure: the file is no text.
     """
-    file = EnvFile.from_bytes(content)
+    path, file = store.path, EnvFile.from_bytes(content)
     checkout = look_at(path.parent)
     deployment = read_deployment(checkout.folder)
-    values = {**file.values(), **environ}
+    evidence = evidence_of(path, checkout, deployment, {**file.values(), **environ})
     subject = Subject(
         path=path,
         file=file,
@@ -248,7 +251,7 @@ def gather(path: Path, content: bytes, environ: Mapping[str, str], processes: Pr
         deployment=deployment,
         environ=environ,
         example_names=names_in(text_of(checkout.env_example)),
-        runner=find_runner(evidence_of(path, checkout, deployment, values), processes),
+        runner=judge(replace(evidence, machine=store.machine(evidence.port))),
     )
     files = [path, *([path.parent / YAML_FILE] if subject.reads_yaml else [])]
     traces = traces_of(subject.runner, path.parent, subject.values, files, processes)

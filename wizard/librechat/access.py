@@ -36,6 +36,7 @@ class Reader:
     user: int
     group: int | None = None
     other_groups: tuple[int, ...] = ()
+    is_in_container: bool = True
 
     @property
     def groups(self) -> frozenset[int | None]:
@@ -227,11 +228,15 @@ def readers(path: Path) -> Message:
 def unreadable(access: Access, reader: Reader, path: Path) -> Finding:
     """Return LA506: LibreChat's user cannot read the file."""
     detail = Message(
-        "It runs as user {user}; the file belongs to {owner}:{group} and has mode {mode}."
+        "LibreChat runs as user {user}; the file belongs to {owner}:{group} and has mode {mode}."
     )
-    fix = Message(
-        "chown {user} {file}, or run the container as {owner}:{group} (user: in the Compose"
-        " file, or UID and GID in the .env)."
+    fix = (
+        Message(
+            "chown {user} {file}, or run the container as {owner}:{group} (user: in the Compose"
+            " file, or UID and GID in the .env)."
+        )
+        if reader.is_in_container
+        else Message("chown {user} {file}, or run LibreChat as user {owner}.")
     )
     values = {
         "user": reader.user,
@@ -247,7 +252,7 @@ def unreadable(access: Access, reader: Reader, path: Path) -> Finding:
 
 def _stays_open(access: Access, reader: Reader, path: Path) -> Finding:
     detail = Message(
-        "It runs as user {user}; the file belongs to {owner}:{group}.",
+        "LibreChat runs as user {user}; the file belongs to {owner}:{group}.",
         user=reader.user,
         owner=access.owner,
         group=access.group,

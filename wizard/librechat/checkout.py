@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from wizard.language import Message
 from wizard.librechat.deployment import (
     DEPLOY_FILE,
     MAIN_FILES,
     YAML_FILE,
-    Deployment,
-    read_compose,
 )
 from wizard.platforms import user_id
 from wizard.processes import Processes
@@ -104,27 +101,6 @@ def signs_of_use(folder: Path, processes: Processes) -> tuple[str, ...]:
         ours = f"{_compose_project(folder)}_librechat-data"
         signs += [f"volume {name}" for name in volumes.stdout.split() if name == ours]
     return tuple(signs)
-
-
-def how_to_restart(folder: Path) -> tuple[str, ...]:
-    """The commands, one for each way this LibreChat may run, that make it read a changed `.env`.
-
-    A bind-mounted file is read again at a restart; there a plain `up -d` does nothing, since
-    the service's definition is the same. Variables that Docker Compose itself hands on by
-    `env_file` win over a mounted file, and need a new container, as `up -d` makes it.
-
-    Source: docker-compose.yml (mount), deploy-compose.yml (`env_file`), api/config/credentials.js.
-    """
-    commands: list[str] = []
-    deployment = Deployment(read_compose(folder))
-    if deployment.has_api and deployment.compose[0].name != DEPLOY_FILE:
-        action = "up -d" if deployment.hands_env_as_variables else "restart api"
-        commands.append(f"docker compose {action}")
-    if _is_there(folder / DEPLOY_FILE):
-        commands.append(f"docker compose -f {DEPLOY_FILE} up -d")
-    if _is_there(folder / "package.json") or not commands:
-        commands.append(Message("npm run backend   (stop the one that runs first)"))
-    return tuple(commands)
 
 
 def _candidates(start: Path) -> Iterator[Path]:

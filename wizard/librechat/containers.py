@@ -95,9 +95,8 @@ class RunningContainer:
     def is_of(self, env_file: Path) -> bool:
         """Return whether it was created for the folder of that `.env`, or has a part of it."""
         folder = env_file.parent
-        sources = {source for source, _ in self.mounts}
-        is_mounted = any(each == env_file or each.is_relative_to(folder) for each in sources)
-        if is_mounted or folder in sources:
+        # Not what is deeper: that may be another checkout's.
+        if any(folder in {source, source.parent} for source, _ in self.mounts):
             return True
         files = (Path(each).parent for each in self.compose_files)
         return folder in {Path(self.compose_folder), *files} if self.service else False

@@ -36,6 +36,8 @@ MAIN_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-comp
 _OVERRIDE_FILES = tuple(
     f"{name.partition('.')[0]}.override.{name.partition('.')[2]}" for name in MAIN_FILES
 )
+# What `docker compose` reads by itself.
+DEFAULT_FILES = frozenset({*MAIN_FILES, *_OVERRIDE_FILES})
 
 _INTERPOLATION = re.compile(
     r"\$(?:\$|(?P<bare>[A-Za-z_]\w*)"

@@ -13,8 +13,9 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 from wizard.findings import Failure, Rule
@@ -22,12 +23,15 @@ from wizard.interrupts import signals_held
 from wizard.language import Message
 from wizard.librechat.access import AccessPlan, Notice, plan_access, readers
 from wizard.librechat.backups import PART, Backup, Backups
+from wizard.librechat.checkout import look_at
 from wizard.librechat.deployment import Deployment, read_compose
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.runner import Runner, evidence_of, judge, look_at_machine
 from wizard.locks import LockHeld, locked
 from wizard.os_errors import place_of, refusal, remedy
 from wizard.platforms import user_id
 from wizard.private_files import file_name, private_folder, sync_folder, write_whole
+from wizard.processes import Processes
 from wizard.reading import NOT_REGULAR, read_file
 from wizard.rules import rule
 
@@ -56,6 +60,7 @@ class EnvStore:
         state_dir: the user's private state folder, for backups and the lock.
         changed: receives a sentence once the file has changed, for a run that is interrupted.
         now: the time in a backup's name.
+        processes: where a running LibreChat is looked for, None for nowhere.
     """
 
     def __init__(
@@ -64,11 +69,23 @@ class EnvStore:
         state_dir: Path,
         changed: Callable[[Message], object] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        processes: Processes | None = None,
     ) -> None:
         self.path = path
         self._changed = changed
         self._now = now
         self._state_dir = state_dir
+        self.machine = cache(partial(look_at_machine, processes))
+
+    def runner(self, values: Mapping[str, str]) -> Runner:
+        """Return who runs the LibreChat whose `.env` this is; for `values` see `evidence_of`.
+
+        The folder is read each time, the machine is looked at once.
+        """
+        checkout = look_at(self.path.parent)
+        compose = Deployment(read_compose(self.path.parent))
+        evidence = evidence_of(self.path, checkout, compose, values)
+        return judge(replace(evidence, machine=self.machine(evidence.port)))
 
     @cached_property
     def target(self) -> Path:
@@ -208,11 +225,7 @@ class EnvStore:
         values: Mapping[str, str] = {}
         with suppress(Failure):  # an older file may be binary
             values = EnvFile.from_bytes(content).values()
-        return plan_access(self.path, self.target, self._deployment.env_reader(values))
-
-    @cached_property
-    def _deployment(self) -> Deployment:
-        return Deployment(read_compose(self.path.parent))
+        return plan_access(self.path, self.target, self.runner(values).reader)
 
     def _tidy(self) -> None:
         """Delete a killed run's files: this file's under the lock, others when they are old."""

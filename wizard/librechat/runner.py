@@ -10,9 +10,9 @@ from pathlib import Path
 
 from wizard.language import Message
 from wizard.librechat.access import Reader
-from wizard.librechat.checkout import Checkout, look_at
+from wizard.librechat.checkout import Checkout
 from wizard.librechat.containers import ENV_TARGET, RunningContainer, containers
-from wizard.librechat.deployment import API_SERVICE, Deployment, read_compose
+from wizard.librechat.deployment import API_SERVICE, Deployment
 from wizard.librechat.versions import parse_version
 from wizard.processes import Processes
 from wizard.running_process import RunningProcess
@@ -42,14 +42,29 @@ class Way(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What runs here.
+
+    Attributes:
+        process: what listens at LibreChat's port, None for nothing that the system shows.
+        containers: those of any LibreChat.
+    """
+
+    process: RunningProcess | None = None
+    containers: tuple[RunningContainer, ...] = ()
+
+
+NOTHING_RUNS = Machine()
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What was seen of a LibreChat.
 
     Attributes:
         env_file: its `.env`, without links.
         port: where it listens.
-        process: what listens there, None for nothing that the system shows.
-        containers: LibreChat's on this machine, of this folder or not.
+        machine: what runs on this machine.
         version: of the checkout, "" where the folder is none.
         is_checkout: whether the folder has LibreChat's package.json.
         is_built: whether its packages are installed and its client is built, as npm needs them.
@@ -57,19 +72,20 @@ class Evidence:
         compose_files: their names.
         image: of that service.
         compose_reader: whom that service runs as, where it names somebody.
+        sets_env: whether Compose sets the variables of the `.env` for that service.
     """
 
     env_file: Path
     port: int = 0
-    process: RunningProcess | None = None
-    containers: tuple[RunningContainer, ...] = ()
+    machine: Machine = NOTHING_RUNS
     version: str = ""
     is_checkout: bool = False
     is_built: bool = False
     service: str = ""
-    compose_files: str = ""
+    compose_files: tuple[str, ...] = ()
     image: str = ""
     compose_reader: Reader | None = None
+    sets_env: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,9 @@ class Runner:
         because: what was seen, in one sentence.
         process: that runs LibreChat.
         container: that runs LibreChat, or did.
+        service: of Docker Compose, "" for none.
+        compose_files: that have the service.
+        sets_env: whether Compose sets the variables of the `.env`.
         version: of the LibreChat that runs, "" where it is not known.
         version_source: where the version comes from.
         reader: whom the `.env` has to let read, None where it is not known.
@@ -93,6 +112,9 @@ class Runner:
     because: Message = NOT_KNOWN
     process: RunningProcess | None = None
     container: RunningContainer | None = None
+    service: str = ""
+    compose_files: tuple[str, ...] = ()
+    sets_env: bool = False
     version: str = ""
     version_source: str = ""
     reader: Reader | None = None
@@ -135,33 +157,26 @@ def evidence_of(
         is_checkout=checkout.has_package,
         is_built=checkout.is_built,
         service=API_SERVICE if deployment.has_api else "",
-        compose_files=", ".join(each.name for each in deployment.compose),
+        compose_files=tuple(each.name for each in deployment.compose),
         image=deployment.image,
         compose_reader=deployment.env_reader(values),
+        sets_env=deployment.hands_env_as_variables,
     )
 
 
-def runner_of(env_file: Path, values: Mapping[str, str], processes: Processes) -> Runner:
-    """Return who runs the LibreChat of that `.env`; for `values` see `evidence_of`."""
-    checkout = look_at(env_file.parent)
-    deployment = Deployment(read_compose(env_file.parent))
-    return find_runner(evidence_of(env_file, checkout, deployment, values), processes)
-
-
-def find_runner(evidence: Evidence, processes: Processes) -> Runner:
-    """Return who runs LibreChat, by what runs on this machine and what the folder holds."""
+def look_at_machine(processes: Processes | None, port: int) -> Machine:
+    """Return what listens at the port, and LibreChat's containers."""
+    if processes is None:
+        return NOTHING_RUNS
     found = begin(containers, processes)
-    process = processes.listening(evidence.port)
-    return judge(replace(evidence, process=process, containers=found.result()))
+    return Machine(processes.listening(port), found.result())
 
 
 def judge(evidence: Evidence) -> Runner:
     """Return who runs LibreChat; what runs comes before what the folder holds."""
-    for look in (_by_process, _by_container, _by_port, _by_folder):
-        runner = look(evidence)
-        if runner is not None:
-            return replace(runner, other_folder=_other_folder(evidence))
-    return UNKNOWN
+    looks = (_by_process, _by_container, _by_port, _by_folder)
+    found = (runner for look in looks if (runner := look(evidence)) is not None)
+    return replace(next(found, UNKNOWN), other_folder=_other_folder(evidence))
 
 
 def is_server(process: RunningProcess) -> bool:
@@ -170,7 +185,7 @@ def is_server(process: RunningProcess) -> bool:
 
 
 def _by_process(evidence: Evidence) -> Runner | None:
-    process = evidence.process
+    process = evidence.machine.process
     if process is None or process.container or not is_server(process):
         return None
     if process.folder is None:
@@ -186,7 +201,7 @@ def _by_process(evidence: Evidence) -> Runner | None:
         return None
     reader = None
     if process.user is not None:
-        reader = Reader(process.user, other_groups=process.groups)
+        reader = Reader(process.user, other_groups=process.groups, is_in_container=False)
     return replace(_npm(evidence, certainty, why), process=process, reader=reader)
 
 
@@ -197,8 +212,8 @@ def _by_container(evidence: Evidence) -> Runner | None:
 
 def _ours(evidence: Evidence) -> Iterator[RunningContainer]:
     """The containers of this folder, and one at its port that may have been given its values."""
-    listening = evidence.process.container if evidence.process else ""
-    for each in evidence.containers:
+    listening = evidence.machine.process.container if evidence.machine.process else ""
+    for each in evidence.machine.containers:
         is_given = _is_at_port(each, evidence) and not each.service
         if each.is_of(evidence.env_file) or each.id == listening or is_given:
             yield each
@@ -242,6 +257,8 @@ def _of_container(container: RunningContainer, evidence: Evidence) -> Runner:
         Certainty.KNOWN if is_sure else Certainty.LIKELY,
         why,
         container=container,
+        service=container.service,
+        sets_env=evidence.sets_env,
         version=version,
         version_source=source,
         reader=container.reader if container.sees(evidence.env_file, ENV_TARGET) else None,
@@ -249,7 +266,7 @@ def _of_container(container: RunningContainer, evidence: Evidence) -> Runner:
 
 
 def _by_port(evidence: Evidence) -> Runner | None:
-    process = evidence.process
+    process = evidence.machine.process
     if process is None or not (process.publishes_container or process.container):
         return None
     why = Message(
@@ -271,7 +288,7 @@ def _by_folder(evidence: Evidence) -> Runner | None:
     if evidence.service:
         why = Message(
             "Docker Compose probably runs LibreChat: {files} has the service {service}.",
-            files=evidence.compose_files,
+            files=", ".join(evidence.compose_files),
             service=evidence.service,
         )
         return _compose(evidence, why)
@@ -292,6 +309,9 @@ def _compose(evidence: Evidence, why: Message) -> Runner:
         Way.COMPOSE,
         Certainty.LIKELY,
         why,
+        service=evidence.service,
+        compose_files=evidence.compose_files,
+        sets_env=evidence.sets_env,
         version=tag,
         version_source=Message("tag of the image") if tag else "",
         reader=evidence.compose_reader,
@@ -316,14 +336,14 @@ def _tag(image: str) -> str:
 
 def _other_folder(evidence: Evidence) -> Path | None:
     """The folder of another LibreChat that has the port."""
-    for each in evidence.containers:
+    for each in evidence.machine.containers:
         if (
             _is_at_port(each, evidence)
             and each.compose_folder
             and not each.is_of(evidence.env_file)
         ):
             return Path(each.compose_folder)
-    process = evidence.process
+    process = evidence.machine.process
     if process is None or process.container or process.folder is None or not is_server(process):
         return None
     return None if _is_same(process.folder / ".env", evidence.env_file) else process.folder

@@ -1,0 +1,190 @@
+"""The command that makes LibreChat read a changed .env, for what runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from wizard.librechat.containers import RunningContainer
+from wizard.librechat.env_store import EnvStore
+from wizard.librechat.restart import how_to_restart
+from wizard.librechat.runner import Evidence, Machine, judge
+from wizard.running_process import RunningProcess
+
+RESTART = "docker compose restart api"
+RECREATE = "docker compose up -d"
+DEPLOYED = "docker compose -f deploy-compose.yml up -d"
+OWN_WAY = ("Restart it the way you started it.",)
+NPM = "npm run backend   (stop the one that runs first)"
+
+MOUNT_LONG = """
+    volumes:
+      - type: bind
+        source: ./.env
+        target: /app/.env
+"""
+MOUNT_SHORT = """
+    volumes: ["./.env:/app/.env", "./images:/app/client/public/images"]
+"""
+
+
+def compose(api: str) -> str:
+    return f"services:\n  api:\n    image: librechat\n{api}\n  rag_api:\n    env_file: .env\n"
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def restart(folder: Path) -> tuple[str, ...]:
+    store = EnvStore(folder / ".env", folder.parent / "state")
+    return how_to_restart(store.runner({}), store.path)
+
+
+@pytest.mark.parametrize(
+    ("files", "commands"),
+    [
+        ({}, OWN_WAY),
+        ({"package.json": "{}"}, OWN_WAY),
+        ({"package.json": '{"name": "LibreChat"}'}, (NPM,)),
+        ({"docker-compose.yml": compose(MOUNT_LONG)}, (RESTART,)),
+        ({"docker-compose.yml": compose(MOUNT_SHORT)}, (RESTART,)),
+        ({"compose.yaml": compose(MOUNT_SHORT)}, (RESTART,)),
+        ({"docker-compose.yml": compose("    env_file: .env")}, (RECREATE,)),
+        ({"docker-compose.yml": compose("    env_file: ./.env")}, (RECREATE,)),
+        ({"docker-compose.yml": compose("    env_file: [common.conf, .env]")}, (RECREATE,)),
+        (
+            {
+                "docker-compose.yml": compose(
+                    "    env_file:\n      - path: ./.env\n        required: true"
+                )
+            },
+            (RECREATE,),
+        ),
+        ({"docker-compose.yml": compose("    env_file: .env.local")}, (RESTART,)),
+        # What Compose hands on wins over the mounted file, so that a restart changes nothing.
+        ({"docker-compose.yml": compose(MOUNT_LONG + "    env_file: .env")}, (RECREATE,)),
+        (
+            {
+                "docker-compose.yml": compose(MOUNT_LONG),
+                "docker-compose.override.yml": compose("    env_file: .env"),
+            },
+            (RECREATE,),
+        ),
+        (
+            {
+                "docker-compose.yml": compose(MOUNT_LONG),
+                "docker-compose.override.yml": compose("    image: librechat:v0.8.7"),
+                "deploy-compose.yml": compose("    env_file: .env"),
+                "package.json": "{}",
+            },
+            (RESTART,),
+        ),
+        ({"deploy-compose.yml": compose("    env_file:\n      - .env")}, (DEPLOYED,)),
+        ({"docker-compose.yml": "services: {web: {env_file: .env}}"}, OWN_WAY),
+        ({"docker-compose.yml": "services: [api]"}, OWN_WAY),
+        ({"docker-compose.yml": "services: {api: null}"}, OWN_WAY),
+        ({"docker-compose.yml": "[" * 100_000}, OWN_WAY),
+        ({"docker-compose.yml": "a: *b"}, OWN_WAY),
+        ({"docker-compose.yml": "!!python/object/apply:os.system [touch hacked]"}, OWN_WAY),
+        ({"docker-compose.yml": "\x00"}, OWN_WAY),
+        ({"docker-compose.yml": ""}, OWN_WAY),
+    ],
+)
+def test_how_librechat_reads_the_file_again(
+    files: Mapping[str, str], commands: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert restart(write(tmp_path, files)) == commands
+
+
+def test_a_bomb_of_aliases_does_not_go_off(tmp_path: Path) -> None:
+    levels = "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    bomb = f"b0: &b0 x\n{levels}services: {{api: {{volumes: *b29, env_file: *b29}}}}\n"
+    assert restart(write(tmp_path, {"docker-compose.yml": bomb})) == (RESTART,)
+
+
+def running(container: RunningContainer) -> tuple[str, ...]:
+    env_file = Path("/srv/chat/.env")
+    return how_to_restart(
+        judge(Evidence(env_file, 3080, Machine(containers=(container,)))), env_file
+    )
+
+
+ENV_MOUNT = ((Path("/srv/chat/.env"), "/app/.env"),)
+
+
+def compose_labels(files: str) -> dict[str, str]:
+    return {
+        "com.docker.compose.service": "chat",
+        "com.docker.compose.project.working_dir": "/srv/chat",
+        "com.docker.compose.project.config_files": files,
+    }
+
+
+@pytest.mark.parametrize(
+    ("container", "commands"),
+    [
+        (
+            RunningContainer(
+                "1",
+                labels=compose_labels("/srv/chat/docker-compose.yml"),
+                mounts=ENV_MOUNT,
+                state="running",
+            ),
+            ("docker compose restart chat",),
+        ),
+        (
+            RunningContainer(
+                "1",
+                labels=compose_labels("/srv/chat/docker-compose.yml,/etc/my own.yml"),
+                mounts=ENV_MOUNT,
+                state="running",
+            ),
+            ("docker compose -f docker-compose.yml -f '/etc/my own.yml' restart chat",),
+        ),
+        (
+            RunningContainer("1", labels=compose_labels("/srv/chat/a.yml"), state="running"),
+            ("docker compose -f a.yml up -d",),
+        ),
+        (
+            RunningContainer("1", name="chat", mounts=ENV_MOUNT, state="running"),
+            ("docker restart chat",),
+        ),
+        (
+            RunningContainer("1", name="chat", ports=frozenset({3080}), state="running"),
+            ("docker rm -f chat   (then docker run again, with the new values)",),
+        ),
+    ],
+)
+def test_a_container_restarts_as_it_was_created(
+    container: RunningContainer, commands: tuple[str, ...]
+) -> None:
+    assert running(container) == commands
+
+
+@pytest.mark.parametrize(
+    ("unit", "is_user_unit", "command"),
+    [
+        ("", False, "npm run backend   (stop process 4711 first)"),
+        ("cron.service", False, "npm run backend   (stop process 4711 first)"),
+        ("librechat.service", False, "sudo systemctl restart librechat.service"),
+        ("chat.service", True, "systemctl --user restart chat.service"),
+    ],
+)
+def test_a_process_restarts_by_what_started_it(unit: str, is_user_unit: bool, command: str) -> None:
+    process = RunningProcess(
+        4711,
+        command=("node", "api/server/index.js"),
+        folder=Path("/srv/chat"),
+        unit=unit,
+        is_user_unit=is_user_unit,
+    )
+    env_file = Path("/srv/chat/.env")
+
+    assert how_to_restart(judge(Evidence(env_file, machine=Machine(process))), env_file) == (
+        command,
+    )

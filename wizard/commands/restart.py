@@ -1,0 +1,15 @@
+"""Shows how to restart LibreChat, and why that is the way here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wizard.librechat.restart import how_to_restart
+from wizard.librechat.runner import Runner
+from wizard.ports import Ports
+
+
+def show_restart(runner: Runner, env_file: Path, ports: Ports) -> None:
+    """Show what makes LibreChat read a changed `.env`."""
+    ports.console.hint(runner.because)
+    ports.console.verbatim("Restart LibreChat:", how_to_restart(runner, env_file))

@@ -1,0 +1,78 @@
+"""How LibreChat reads a changed `.env`: the commands for what runs it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from wizard.language import Message, joined
+from wizard.librechat.containers import ENV_TARGET, RunningContainer
+from wizard.librechat.deployment import DEFAULT_FILES
+from wizard.librechat.runner import Runner, Way
+from wizard.platforms import command_line
+from wizard.running_process import RunningProcess
+
+# A unit of another name may be that of a login or of cron, which started LibreChat.
+_OWN_UNIT = re.compile(r"chat", re.IGNORECASE)
+
+
+def how_to_restart(runner: Runner, env_file: Path) -> tuple[str, ...]:
+    """Return the commands that make LibreChat read a changed `.env`.
+
+    LibreChat reads a mounted file when it starts; `up -d` does nothing then, since the service's
+    definition is the same. Variables that Docker Compose itself sets by `env_file` need a new
+    container, as `up -d` makes it; they win over a mounted file.
+
+    Source: docker-compose.yml (mount), deploy-compose.yml (`env_file`), api/config/credentials.js.
+    """
+    match runner.way:
+        case Way.NPM:
+            return _npm(runner.process)
+        case Way.COMPOSE:
+            return (_compose(runner, env_file),)
+        case Way.CONTAINER if runner.container is not None:
+            return _container(runner.container, env_file)
+        case _:
+            return (Message("Restart it the way you started it."),)
+
+
+def restart_fix(runner: Runner, env_file: Path) -> Message:
+    """Return the same as a sentence."""
+    commands = joined("; ", how_to_restart(runner, env_file))
+    return Message("Restart LibreChat: {commands}", commands=commands)
+
+
+def _npm(process: RunningProcess | None) -> tuple[str, ...]:
+    if process is None:
+        return (Message("npm run backend   (stop the one that runs first)"),)
+    if _OWN_UNIT.search(process.unit):
+        user = " --user" if process.is_user_unit else ""
+        return (f"{'' if user else 'sudo '}systemctl{user} restart {process.unit}",)
+    return (Message("npm run backend   (stop process {pid} first)", pid=process.pid),)
+
+
+def _compose(runner: Runner, env_file: Path) -> str:
+    container, files, recreates = runner.container, runner.compose_files, runner.sets_env
+    if container is not None:
+        files = tuple(_shown(Path(each), env_file.parent) for each in container.compose_files)
+        recreates = recreates or not container.sees(env_file.resolve(), ENV_TARGET)
+    options = (
+        [] if set(files) <= DEFAULT_FILES else [word for each in files for word in ("-f", each)]
+    )
+    action = ["up", "-d"] if recreates else ["restart", runner.service]
+    return command_line(["docker", "compose", *options, *action])
+
+
+def _container(container: RunningContainer, env_file: Path) -> tuple[str, ...]:
+    if container.sees(env_file.resolve(), ENV_TARGET):
+        return (command_line(["docker", "restart", container.name]),)
+    return (
+        Message(
+            "{command}   (then docker run again, with the new values)",
+            command=command_line(["docker", "rm", "-f", container.name]),
+        ),
+    )
+
+
+def _shown(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
