@@ -29,8 +29,6 @@ NOT_YET_CLEAN = frozenset(
         "wizard/auth0/management_plan.py",
         "wizard/cli.py",
         "wizard/cli_options.py",
-        "wizard/commands/background/records.py",
-        "wizard/commands/choose_tunnel.py",
         "wizard/commands/demo.py",
         "wizard/commands/init.py",
         "wizard/commands/report.py",
@@ -48,10 +46,6 @@ NOT_YET_CLEAN = frozenset(
         "wizard/librechat/env_plan.py",
         "wizard/librechat/running.py",
         "wizard/librechat/variables.py",
-        "wizard/tunnels/caddy.py",
-        "wizard/tunnels/connections.py",
-        "wizard/tunnels/http1.py",
-        "wizard/tunnels/local.py",
     ]
 )
 # The same for rules and modules with a long sentence in a title or a next step.

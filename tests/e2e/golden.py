@@ -185,7 +185,7 @@ def init_that_fails(at: Place, seen: Seen) -> str:
 def _values(at: Place, seen: Seen) -> list[tuple[str, Answer]]:
     auth0 = at.demo.setup
     return [
-        (seen.say("Use"), Choose(seen.say("an HTTPS URL I have already"))),
+        (seen.say("Use"), Choose(seen.say("my own HTTPS URL"))),
         (seen.say("Public URL of LibreChat"), PUBLIC_URL),
         (seen.say("Ready?"), None),
         (seen.say("Domain"), auth0.domain),
@@ -236,7 +236,7 @@ def tunnel(at: Place, seen: Seen) -> str:
     url = f"https://localhost:{port}/"
     at.write(PORT="3999", DOMAIN_CLIENT=url, DOMAIN_SERVER=url)
     silence = Message(
-        "LibreChat does not answer at port {port}. Start it; until then visitors meet an error.",
+        "LibreChat does not respond on port {port}. Start it; visitors see an error until then.",
         port=3999,
     )
     write = (seen.say("Write these changes?"), None)

@@ -57,7 +57,7 @@ def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -
         re.sub(r"^ +\d+ ", " " * 6, it) for it in lines
     ]
     assert "Warning: Answer y or n." in lines
-    assert "  6. an HTTPS URL I have already" in lines
+    assert "  6. my own HTTPS URL" in lines
     for question in ("Ready?", "Domain: dev-abc.us.auth0.com", "Client Secret (hidden): "):
         assert lines.count(question) == 1
     values = dotenv_values(checkout / ".env", interpolate=False)
@@ -116,7 +116,7 @@ def test_what_the_terminal_sent_wrong_is_told(checkout: Path) -> None:
         terminal.send(b"https://caf\xe9.example.com\n")
         terminal.until("The terminal sent what is no utf-8.")
         terminal.answer("Public URL of LibreChat", PUBLIC_URL)
-        terminal.until("is taken as it is")
+        terminal.until("without opening a tunnel")
 
 
 @pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])
