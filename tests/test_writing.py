@@ -32,7 +32,6 @@ NOT_YET_CLEAN = frozenset(
         "wizard/commands/demo.py",
         "wizard/commands/init.py",
         "wizard/commands/report.py",
-        "wizard/commands/undo.py",
         "wizard/demo/tenant.py",
         "wizard/doctor/characters.py",
         "wizard/doctor/check.py",
@@ -43,7 +42,6 @@ NOT_YET_CLEAN = frozenset(
         "wizard/librechat/compose/own.py",
         "wizard/librechat/compose/text.py",
         "wizard/librechat/deployment.py",
-        "wizard/librechat/env_plan.py",
         "wizard/librechat/running.py",
         "wizard/librechat/variables.py",
     ]

@@ -96,7 +96,7 @@ def test_the_second_run_touches_nothing(checkout: Path) -> None:
     after = (checkout / ".env").stat()
     assert not result.changed
     assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
-    assert "was not touched" in said
+    assert "is already up to date" in said
 
 
 def test_without_token_reuse_neither_api_nor_offline_access_is_written(checkout: Path) -> None:
@@ -267,7 +267,7 @@ def test_ctrl_c_changes_nothing_and_the_next_run_goes_on(checkout: Path) -> None
     assert not (checkout / ".env").exists()
 
     prompter = ScriptedPrompter(
-        ("Go on", True),
+        ("Resume", True),
         INTERVIEW[0],
         ("Domain", None),
         ("Client ID", None),

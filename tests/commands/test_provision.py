@@ -901,7 +901,7 @@ def test_init_sets_auth0_up_and_asks_for_no_value(run: Run) -> None:
         ("API Identifier", None),
         ("Make these changes in Auth0?", True),
         ("Write these changes?", True),
-        ("Sign in once", False),
+        ("Test the sign-in", False),
     )
 
     assert result.exit_code is ExitCode.OK
@@ -946,7 +946,7 @@ def test_init_that_is_stopped_afterwards_says_that_auth0_is_set_up(run: Run) -> 
             ("Write these changes?", KeyboardInterrupt),
         )
 
-    assert "Auth0 is set up; the .env was not written" in stopped.value.finding.detail
+    assert "Auth0 was set up; the .env was not written" in stopped.value.finding.detail
 
 
 def test_init_that_is_told_no_changes_nothing(run: Run) -> None:

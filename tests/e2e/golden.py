@@ -170,7 +170,7 @@ class Seen:
 def init(at: Place, seen: Seen) -> str:
     """`init` from first to last."""
     write = (seen.say("Write these changes?"), None)
-    sign_in = (seen.say("Sign in once to prove it?"), "n")
+    sign_in = (seen.say("Test the sign-in now?"), "n")
     return seen.screen(at, "init", answers=[*_values(at, seen), write, sign_in])
 
 
@@ -259,7 +259,7 @@ def tunnel_status(at: Place, seen: Seen) -> str:
 def undo(at: Place, seen: Seen) -> str:
     """`init --undo` after a repair."""
     doctor_fix(at, Seen())
-    question = seen.say(Message("Bring {file} back as it was at {time}?", file="", time=""))
+    question = seen.say(Message("Restore {file} as of {time}?", file="", time=""))
     return seen.screen(at, "init", "--undo", answers=[(question.split()[0], None)])
 
 

@@ -43,7 +43,7 @@ def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -
         terminal.answer("Public URL of LibreChat", "http://chat.example.com")
         terminal.until("The public URL must be https://")
         terminal.answer("Public URL of LibreChat", PUBLIC_URL)
-        terminal.answer("Ready?", Choose("Done, go on"))
+        terminal.answer("Ready?", Choose("Done, continue"))
         for question, answer in VALUES:
             terminal.answer(question, answer)
         terminal.answer("Write these changes? (Y/n)", "perhaps")
@@ -74,7 +74,7 @@ def test_repair_and_undo_are_conversations_in_lines(checkout: Path) -> None:
         assert "OPENID_SESSION_SECRET=(hidden)" in terminal.raw
     assert (checkout / ".env").read_text() != before
     with Terminal("init", "--undo", cwd=checkout, environ=DUMB) as terminal:
-        terminal.answer("Bring", None)
+        terminal.answer("Restore", None)
         assert terminal.end() == 0
         assert is_plain(terminal)
     assert (checkout / ".env").read_text() == before

@@ -99,7 +99,7 @@ def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelRe
     store = env_store(options.env_file, ports)
     content = store.read()
     if content is None:
-        raise NO_ENV.failure(Message("There is no {file}.", file=store.path))
+        raise NO_ENV.failure(Message("{file} does not exist.", file=store.path))
     file = EnvFile.from_bytes(content)
     reopening = _Reopening(options, ports, store, content, file, known_in(file.values()))
     ports.console.hide(secrets_in(reopening.file))
