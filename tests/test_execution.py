@@ -86,7 +86,7 @@ def test_json_that_cannot_be_written_is_said_on_the_other_output(tmp_path: Path)
     done = run(f"{INIT} --json > /dev/full", tmp_path)
     assert done.returncode == 74
     assert "an output: the disk is full." in done.stderr
-    assert f"{tmp_path / '.env'} was already written; init --undo" in done.stderr
+    assert f"{tmp_path / '.env'} was already written; librechat-auth0 init --undo" in done.stderr
     assert (tmp_path / ".env").exists()
 
 
