@@ -30,7 +30,6 @@ NOT_YET_CLEAN = frozenset(
         "wizard/cli.py",
         "wizard/cli_options.py",
         "wizard/commands/demo.py",
-        "wizard/commands/init.py",
         "wizard/commands/report.py",
         "wizard/demo/tenant.py",
         "wizard/doctor/characters.py",

@@ -41,7 +41,7 @@ def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -
         terminal.until("Answer with a number from 1 to 6.", times=2)
         terminal.answer("Number [2]:", "6")
         terminal.answer("Public URL of LibreChat", "http://chat.example.com")
-        terminal.until("The public URL must be https://")
+        terminal.until("Use https://: Auth0 rejects")
         terminal.answer("Public URL of LibreChat", PUBLIC_URL)
         terminal.answer("Ready?", Choose("Done, continue"))
         for question, answer in VALUES:
@@ -114,7 +114,7 @@ def test_what_the_terminal_sent_wrong_is_told(checkout: Path) -> None:
         terminal.answer("Use", Choose("an HTTPS URL"))
         terminal.until_asked("Public URL of LibreChat")
         terminal.send(b"https://caf\xe9.example.com\n")
-        terminal.until("The terminal sent what is no utf-8.")
+        terminal.until("The input is not valid utf-8.")
         terminal.answer("Public URL of LibreChat", PUBLIC_URL)
         terminal.until("without opening a tunnel")
 
