@@ -461,3 +461,21 @@ class TestVersions:
 
         assert read(checkout)["OPENID_REUSE_TOKENS"] == "true"
         assert rules(result).isdisjoint({"LA146", "LA173"})
+
+
+def test_what_is_left_to_the_user_is_named(checkout: Path) -> None:
+    (checkout / ".env").write_text("CREDS_KEY=abc\nMONGO_URI=mongodb://db/x\n")
+
+    result, said = init(checkout, options())
+
+    left = next(each for each in result.findings if each.rule.id == "LA191")
+    assert "LA162 CREDS_KEY" in left.detail
+    assert "OPENID" not in left.detail
+    assert left.detail in said
+    assert result.exit_code is ExitCode.OK
+
+
+def test_nothing_is_left_of_a_new_file(checkout: Path) -> None:
+    result, _ = init(checkout, options())
+
+    assert "LA191" not in rules(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.commands.change import EnvChange
@@ -15,6 +15,7 @@ from wizard.librechat.env_plan import plan_env
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.runner import Runner
 from wizard.librechat.secrets import secrets_of
+from wizard.librechat.version_gates import Setup, announced
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import InvalidValue, Settings
@@ -61,7 +62,20 @@ class Folder:
             version=self.version,
             variables=variables,
         )
-        return EnvChange(self.store, self.existing, *plan)
+        change = EnvChange(self.store, self.existing, *plan)
+        told = (*change.findings, *announced(Setup.of(settings, self.version)))
+        left = self._problems_left(change.after, told, ports)
+        return replace(change, findings=(*change.findings, *left))
+
+    def _problems_left(
+        self, after: EnvFile, told: Iterable[Finding], ports: Ports
+    ) -> Iterable[Finding]:
+        """Return what doctor finds in the file as it will be, and nothing told says."""
+        from wizard.doctor.registry import problems_left
+        from wizard.doctor.subject import planned
+
+        subject = planned(self.store.path, after, ports.environ, self.runner)
+        return problems_left(subject, told)
 
 
 def find_folder(env_file: Path | None, ports: Ports) -> Folder:
