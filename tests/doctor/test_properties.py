@@ -26,8 +26,9 @@ from tests.librechat.example import env_example
 from tests.seed import SEED
 from wizard.commands.init import InitResult, run_init
 from wizard.commands.init_options import InitOptions
+from wizard.commands.values import env_store, read_subject
 from wizard.doctor.registry import FILE_CHECKS, can_be_mended, diagnose, repairs
-from wizard.doctor.subject import Subject, gather
+from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Severity
 
 RUNS = 120
@@ -107,9 +108,8 @@ def init(draw: Draw, folder: Path) -> InitResult:
 
 def problems(folder: Path) -> list[Finding]:
     """The errors and warnings of `doctor --offline`."""
-    world = make_world(folder)
-    path = folder / ".env"
-    gathered = gather(path, path.read_bytes(), world.ports.environ, world.ports.processes)
+    ports = make_world(folder).ports
+    _, gathered = read_subject(env_store(folder / ".env", ports), ports)
     return [each for each in diagnose(gathered, FILE_CHECKS) if each.severity is not Severity.NOTE]
 
 
