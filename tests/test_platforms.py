@@ -115,7 +115,7 @@ def test_commands_come_to_a_good_end(system: str, tmp_path: Path) -> None:
     assert json.loads(examined.stdout)["command"] == "doctor"
     assert examined.returncode in {0, 1}
     explained = run("explain", "LA101")
-    assert (explained.returncode, explained.stdout[:5]) == (0, "LA101")
+    assert (explained.returncode, "(LA101)" in explained.stdout) == (0, True)
     status = run("tunnel", "status", "--json")
     assert (status.returncode, json.loads(status.stdout)["ok"]) == (0, True)
     undone = run("init", "--undo", "--yes")
@@ -686,12 +686,10 @@ class Stream(io.StringIO):
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_questions_are_drawn_where_the_console_is_ours(
-    monkeypatch: pytest.MonkeyPatch, terminal: bool
+    terminal: bool,
 ) -> None:
-    monkeypatch.setattr(sys, "stdout", Stream(terminal))
-
-    assert can_draw_questions("win32") is terminal
-    assert can_draw_questions("darwin")
+    assert can_draw_questions(Stream(terminal), "win32") is terminal
+    assert can_draw_questions(Stream(terminal), "darwin")
 
 
 def test_ctrl_break_ends_us_as_ctrl_c_does() -> None:

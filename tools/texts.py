@@ -98,7 +98,7 @@ def _of_options() -> Iterator[tuple[str, str]]:
     from tools.documents.command_line import commands
 
     for command in commands():
-        yield from (("command-line", text) for text in (command.help, command.epilog) if text)
+        yield "command-line", command.help
         yield from (("command-line", entry.help) for entry in command.entries)
 
 

@@ -1,29 +1,73 @@
-"""The command line: options in, exit codes out; what a command does is in `wizard.commands`."""
+"""The command line: parses options and runs the functions of `wizard.commands`."""
 
+import inspect
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import typer
 
 from wizard import cli_options as opt
-from wizard.defaults import ENGLISH, LANGUAGES, SECONDS_TO_SIGN_IN
+from wizard.defaults import LANGUAGES, SECONDS_TO_SIGN_IN
 from wizard.language import user_language
+from wizard.ui.help import PROGRAM, Command, Group
 
 if TYPE_CHECKING:
     from wizard.execution import Flags
 
+Function = TypeVar("Function", bound=Callable[..., None])
+
 app = typer.Typer(
-    name="librechat-auth0",
-    help="From a fresh LibreChat checkout to a working “Continue with Auth0”.",
-    epilog="Exit codes: 0 done, 1 a check found an error, 2 wrong usage, 3 tenant not reached,"
-    " 4 tunnel not opened, 5 file not read or written, 70 a bug, 130 interrupted.",
-    no_args_is_help=True,
-    rich_markup_mode=None,  # half the time of rich help, and kinder to screen readers
+    name=PROGRAM,
+    help="Set up “Continue with Auth0” for LibreChat.",
+    cls=Group,
+    invoke_without_command=True,
+    rich_markup_mode=None,  # half the time of rich help, and better for screen readers
     pretty_exceptions_enable=False,  # tracebacks only under --debug, never with local variables
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+# The options of every command.
+_COMMON = {
+    "json": opt.Json,
+    "quiet": opt.Quiet,
+    "lang": opt.Lang,
+    "plain": opt.Plain,
+    "debug": opt.Debug,
+}
+
+
+def _with_common_options(function: Function) -> Function:
+    """Add the common options to the signature; they are read from the context."""
+    own = inspect.signature(function).parameters
+    added = [name for name in _COMMON if name not in own]
+
+    @wraps(function)
+    def run(**values: object) -> None:
+        function(**{name: values[name] for name in own})
+
+    parameters = [
+        *own.values(),
+        *(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default="" if name == "lang" else False,
+                annotation=_COMMON[name],
+            )
+            for name in added
+        ),
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return cast("Function", run)
+
+
+def _command(parent: typer.Typer, name: str) -> Callable[[Function], Function]:
+    """Register the function as a command with the common options."""
+    return lambda function: parent.command(name, cls=Command)(_with_common_options(function))
 
 
 @app.callback()
@@ -36,17 +80,22 @@ def _common(
     version: opt.Version = False,
 ) -> None:
     context.obj = {**(context.obj or {}), "plain": plain, "debug": debug, "quiet": quiet}
+    if context.invoked_subcommand is None:
+        from wizard.commands.welcome import run_welcome
+        from wizard.execution import execute
+
+        execute("", _flags(context), lambda ports, _: run_welcome(ports))
 
 
 def _tunnel_of_name(ngrok_domain: str, subdomain: str) -> str:
-    """The tunnel that a wished name is for."""
+    """Return the tunnel of a requested name."""
     if ngrok_domain:
         return "ngrok"
     return "localtunnel" if subdomain else ""
 
 
 def _flags(context: typer.Context) -> "Flags":
-    """The common options, given before or behind the command's name."""
+    """Return the common options, from before or after the command's name."""
     from dataclasses import fields
 
     from wizard.execution import Flags
@@ -57,7 +106,7 @@ def _flags(context: typer.Context) -> "Flags":
     )
 
 
-@app.command("init")
+@_command(app, "init")
 def _init(
     context: typer.Context,
     domain: opt.Domain = "",
@@ -66,7 +115,7 @@ def _init(
     public_client: opt.PublicClient = False,
     audience: opt.Audience = "",
     reuse_tokens: opt.ReuseTokens = None,
-    tunnel: opt.InitTunnel = "",
+    tunnel: opt.TunnelOrNone = "",
     ngrok_domain: opt.NgrokDomain = "",
     subdomain: opt.Subdomain = "",
     public_url: opt.PublicUrl = "",
@@ -80,13 +129,8 @@ def _init(
     no_open: opt.NoOpen = False,
     yes: opt.Yes = False,
     dry_run: opt.DryRun = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
 ) -> None:
-    """From a LibreChat folder to a complete .env and a tunnel."""
+    """Set up Auth0 sign-in for a LibreChat folder."""
     from wizard.commands.init import run_init
     from wizard.commands.init_options import InitOptions
     from wizard.execution import execute
@@ -126,36 +170,15 @@ def _init(
     execute("init", _flags(context), lambda ports, report: run_init(options, ports, report))
 
 
-@app.command("verify")
-def _verify(
-    context: typer.Context,
-    env_file: opt.EnvFile = None,
-    port: opt.EnvPort = "",
-    tunnel: opt.VerifyTunnel = "",
-    timeout: opt.Timeout = SECONDS_TO_SIGN_IN,
-    no_open: opt.ShowLink = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
-) -> None:
-    """Prove the .env by a real sign-in, judged as by LibreChat."""
-    from wizard.commands.verify import VerifyOptions, run_verify
-    from wizard.execution import execute
-
-    options = VerifyOptions(env_file=env_file, port=port, tunnel=tunnel, seconds=timeout)
-    execute("verify", _flags(context), lambda ports, _: run_verify(options, ports))
-
-
-tunnel_app = typer.Typer(invoke_without_command=True)
+tunnel_app = typer.Typer(cls=Group, invoke_without_command=True)
 app.add_typer(tunnel_app, name="tunnel")
 
 
 @tunnel_app.callback()
+@_with_common_options
 def _tunnel(
     context: typer.Context,
-    tunnel: opt.OpenTunnel = "",
+    tunnel: opt.TunnelOrNone = "",
     ngrok_domain: opt.NgrokDomain = "",
     subdomain: opt.Subdomain = "",
     port: opt.Port = "",
@@ -163,13 +186,8 @@ def _tunnel(
     detach: opt.Detach = False,
     yes: opt.Yes = False,
     dry_run: opt.DryRun = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
 ) -> None:
-    """Open the tunnel again and bring the .env up to date."""
+    """Open the tunnel again and update the .env."""
     if context.invoked_subcommand is not None:
         return
     from wizard.commands.tunnel import ReopenOptions, run_tunnel
@@ -187,61 +205,31 @@ def _tunnel(
     execute("tunnel", _flags(context), lambda ports, report: run_tunnel(options, ports, report))
 
 
-@tunnel_app.command("status")
+@_command(tunnel_app, "status")
 def _tunnel_status(
     context: typer.Context,
-    json: opt.Json = False,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
 ) -> None:
-    """Which tunnels are open in the background."""
+    """List the tunnels in the background."""
     from wizard.commands.background.status import run_status
     from wizard.execution import execute
 
     execute("tunnel status", _flags(context), lambda ports, _: run_status(ports))
 
 
-@tunnel_app.command("stop")
+@_command(tunnel_app, "stop")
 def _tunnel_stop(
     context: typer.Context,
     env_file: opt.EnvFile = None,
     every: opt.Every = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
 ) -> None:
-    """Close the tunnel that is open in the background."""
+    """Close the tunnel in the background."""
     from wizard.commands.background.status import run_stop
     from wizard.execution import execute
 
     execute("tunnel stop", _flags(context), lambda ports, _: run_stop(env_file, ports, every=every))
 
 
-@app.command("trust")
-def _trust(
-    context: typer.Context,
-    remove: opt.Remove = False,
-    ca: opt.CaFile = None,
-    yes: opt.Yes = False,
-    dry_run: opt.DryRun = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
-) -> None:
-    """Have browsers trust the certificates of the local tunnel."""
-    from wizard.commands.trust import TrustOptions, run_trust
-    from wizard.execution import execute
-
-    options = TrustOptions(remove=remove, ca_file=ca, yes=yes, dry_run=dry_run)
-    execute("trust", _flags(context), lambda ports, _: run_trust(options, ports))
-
-
-@app.command("doctor")
+@_command(app, "doctor")
 def _doctor(
     context: typer.Context,
     env_file: opt.EnvFile = None,
@@ -252,13 +240,8 @@ def _doctor(
     offline: opt.Offline = False,
     yes: opt.Yes = False,
     dry_run: opt.DryRun = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
 ) -> None:
-    """Why the sign-in does not work, and what to mend first."""
+    """Diagnose the setup and suggest fixes."""
     from wizard.commands.doctor import DoctorOptions, run_doctor
     from wizard.execution import execute
 
@@ -275,44 +258,24 @@ def _doctor(
     execute("doctor", _flags(context), lambda ports, _: run_doctor(options, ports))
 
 
-@app.command("explain")
-def _explain(
-    context: typer.Context,
-    rule: opt.RuleId = "",
-    json: opt.Json = False,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
-) -> None:
-    """What a rule means, why it matters and how to mend it."""
-    from wizard.commands.explain import run_explain
-    from wizard.execution import execute
-
-    execute("explain", _flags(context), lambda ports, _: run_explain(rule, ports, as_json=json))
-
-
-@app.command("report")
-def _report(
+@_command(app, "verify")
+def _verify(
     context: typer.Context,
     env_file: opt.EnvFile = None,
-    offline: opt.Offline = False,
-    json: opt.Json = False,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
+    port: opt.EnvPort = "",
+    tunnel: opt.VerifyTunnel = "",
+    timeout: opt.Timeout = SECONDS_TO_SIGN_IN,
+    no_open: opt.ShowLink = False,
 ) -> None:
-    """One text without secrets, to paste into a bug report."""
-    from wizard.commands.report import run_report
+    """Test the configuration with a real sign-in."""
+    from wizard.commands.verify import VerifyOptions, run_verify
     from wizard.execution import execute
 
-    execute(
-        "report",
-        _flags(context),
-        lambda ports, _: run_report(env_file, ports, offline=offline, as_json=json),
-    )
+    options = VerifyOptions(env_file=env_file, port=port, tunnel=tunnel, seconds=timeout)
+    execute("verify", _flags(context), lambda ports, _: run_verify(options, ports))
 
 
-@app.command("provision")
+@_command(app, "provision")
 def _provision(
     context: typer.Context,
     domain: opt.Domain = "",
@@ -322,18 +285,13 @@ def _provision(
     audience: opt.WantedAudience = "",
     public_url: opt.LibreChatUrl = "",
     management_token_file: opt.ManagementTokenFile = "",
-    reuse_tokens: opt.WithApi = None,
+    reuse_tokens: opt.ReuseTokens = None,
     prune: opt.Prune = False,
     env_file: opt.EnvFile = None,
     yes: opt.Yes = False,
     dry_run: opt.DryRun = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
 ) -> None:
-    """Make or mend the application and the API in Auth0."""
+    """Create or repair the application and the API in Auth0."""
     from wizard.commands.provision import ProvisionOptions, run_provision
     from wizard.execution import execute
 
@@ -355,22 +313,69 @@ def _provision(
     execute("provision", _flags(context), lambda ports, _: run_provision(options, ports))
 
 
+@_command(app, "trust")
+def _trust(
+    context: typer.Context,
+    remove: opt.Remove = False,
+    ca: opt.CaFile = None,
+    yes: opt.Yes = False,
+    dry_run: opt.DryRun = False,
+) -> None:
+    """Trust the local tunnel's certificate authority."""
+    from wizard.commands.trust import TrustOptions, run_trust
+    from wizard.execution import execute
+
+    options = TrustOptions(remove=remove, ca_file=ca, yes=yes, dry_run=dry_run)
+    execute("trust", _flags(context), lambda ports, _: run_trust(options, ports))
+
+
+@_command(app, "explain")
+def _explain(
+    context: typer.Context,
+    text: opt.Question = None,
+) -> None:
+    """Explain a rule or an error message."""
+    from wizard.commands.explain import run_explain
+    from wizard.execution import execute
+
+    question = " ".join(text or ())
+    execute("explain", _flags(context), lambda ports, _: run_explain(question, ports))
+
+
+@_command(app, "report")
+def _report(
+    context: typer.Context,
+    env_file: opt.EnvFile = None,
+    offline: opt.Offline = False,
+) -> None:
+    """Print a report without secrets, for a bug report."""
+    from wizard.commands.report import run_report
+    from wizard.execution import execute
+
+    execute(
+        "report", _flags(context), lambda ports, _: run_report(env_file, ports, offline=offline)
+    )
+
+
+@app.command("help", cls=Command)
+def _help(context: typer.Context, command: opt.CommandWords = None) -> None:
+    """Show the help of a command."""
+    typer.main.get_command(app).main(
+        [*(command or ()), "--help"], prog_name=PROGRAM, obj=context.obj
+    )
+
+
 def main() -> None:
     """Run the command line."""
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
-        # Windows gives a redirected output an encoding that lacks characters.
+        # Windows gives redirected output an encoding that lacks characters.
         sys.stdout.reconfigure(errors="replace")
-    language = user_language(_wanted_language(sys.argv[1:]), os.environ)
-    command = typer.main.get_command(app)
-    if language.name != ENGLISH:
-        from wizard.ui.help import translate
-
-        translate(command, language)
-    command(prog_name=app.info.name, obj={"language": language})
+    language = user_language(_requested_language(sys.argv[1:]), os.environ)
+    typer.main.get_command(app)(prog_name=PROGRAM, obj={"language": language})
 
 
-def _wanted_language(arguments: list[str]) -> str:
-    """What `--lang` says wherever it stands, which help and usage errors must know beforehand."""
+def _requested_language(arguments: list[str]) -> str:
+    """Return the value of `--lang`, wherever it is: the help needs it before parsing."""
     name = os.environ.get("LIBRECHAT_AUTH0_LANG", "")
     for index, word in enumerate(arguments):
         if word == "--lang":

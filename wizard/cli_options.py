@@ -1,20 +1,45 @@
 """Every option of the command line, once."""
 
 # No `from __future__ import annotations` here or in `wizard.cli`: Typer would evaluate each
-# annotation anew, three times over, whatever command is run.
+# annotation three times.
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from wizard.defaults import LANGUAGES, LIBRECHAT_PORT, TUNNELS
+from wizard.language import Message
+from wizard.text import closest
+
+# Groups of the help.
+AUTH0 = Message("Auth0")
+URL = Message("Tunnel and URL")
+MODE = Message("How it runs")
+OUTPUT = Message("Output")
 
 
-def _known_language(name: str) -> str:
-    if name and name not in LANGUAGES:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(LANGUAGES)}")
-    return name
+def _option(*names: str, value: str = "TEXT", variable: str | None = None, **more: Any) -> Any:
+    """An option; the help calls its value `value`, the environment variable may replace it."""
+    return typer.Option(*names, metavar=value, envvar=variable, **more)
+
+
+_auth0, _url, _mode, _output = (
+    partial(_option, rich_help_panel=panel) for panel in (AUTH0, URL, MODE, OUTPUT)
+)
+
+
+def _one_of(values: Sequence[str]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value and value not in values:
+            meant = closest(value, values)
+            hint = f" Did you mean {meant}?" if meant else ""
+            raise typer.BadParameter(f"{value!r} is none of {', '.join(values)}.{hint}")
+        return value
+
+    return check
 
 
 def _rule_ids() -> list[str]:
@@ -31,227 +56,262 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _tunnel(text: str, *more: str) -> Any:
+    return _url(
+        "--tunnel",
+        help=text,
+        value="NAME",
+        variable="LIBRECHAT_AUTH0_TUNNEL",
+        autocompletion=lambda: [*TUNNELS, *more],
+    )
+
+
 # What every command has.
 Lang = Annotated[
     str,
-    typer.Option(
+    _output(
         "--lang",
-        envvar="LIBRECHAT_AUTH0_LANG",
-        metavar="|".join(LANGUAGES),
+        help="Language; the locale's by default.",
+        value="|".join(LANGUAGES),
+        variable="LIBRECHAT_AUTH0_LANG",
         autocompletion=lambda: [*LANGUAGES],
-        help="The language; else the locale's.",
-        callback=_known_language,
+        callback=_one_of(LANGUAGES),
     ),
 ]
 Plain = Annotated[
     bool,
-    typer.Option(
+    _output(
         "--plain",
-        envvar="LIBRECHAT_AUTH0_PLAIN",
-        help="Plain lines, nothing drawn: for screen readers.",
+        help="Plain lines without symbols or drawing, for screen readers.",
+        variable="LIBRECHAT_AUTH0_PLAIN",
     ),
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something breaks.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Debug = Annotated[bool, _output("--debug", help="Show a traceback on an error.")]
+Quiet = Annotated[bool, _output("--quiet", "-q", help="Print problems only.")]
+Json = Annotated[bool, _output("--json", help="Print one JSON object on standard output.")]
 Version = Annotated[
     bool,
-    typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
+    _option("--version", "-V", help="Show the version.", is_eager=True, callback=_show_version),
 ]
 
 # What several have.
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; go ahead.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")]
+Yes = Annotated[bool, _mode("--yes", "-y", help="Do not ask; go ahead.")]
+DryRun = Annotated[bool, _mode("--dry-run", help="Show what would change; write nothing.")]
 Offline = Annotated[
-    bool, typer.Option("--offline", help="Ask neither the tenant nor the running LibreChat.")
+    bool, _mode("--offline", help="Contact neither Auth0 nor the running LibreChat.")
 ]
 EnvFile = Annotated[
     Path | None,
-    typer.Option(
-        "--env-file", help="The .env; its folder is the LibreChat folder.", metavar="PATH"
-    ),
+    _option("--env-file", help="The .env; its folder is the LibreChat folder.", value="PATH"),
 ]
 Domain = Annotated[
-    str, typer.Option(envvar="AUTH0_DOMAIN", help="dev-abc123.us.auth0.com or a custom domain.")
+    str,
+    _auth0(
+        "--domain",
+        help="Domain of the tenant, dev-abc123.us.auth0.com, or its custom domain.",
+        value="DOMAIN",
+        variable="AUTH0_DOMAIN",
+    ),
 ]
 Port = Annotated[
-    str, typer.Option(envvar="LIBRECHAT_AUTH0_PORT", help=f"LibreChat's port, {LIBRECHAT_PORT}.")
+    str,
+    _url(
+        "--port",
+        help=f"LibreChat's port; {LIBRECHAT_PORT} by default.",
+        value="PORT",
+        variable="LIBRECHAT_AUTH0_PORT",
+    ),
 ]
 NgrokDomain = Annotated[
     str,
-    typer.Option(envvar="LIBRECHAT_AUTH0_NGROK_DOMAIN", help="Your ngrok account's own domain."),
+    _url(
+        "--ngrok-domain",
+        help="Your ngrok account's own domain.",
+        value="DOMAIN",
+        variable="LIBRECHAT_AUTH0_NGROK_DOMAIN",
+    ),
 ]
 Subdomain = Annotated[
     str,
-    typer.Option(
+    _url(
         "--subdomain",
-        envvar="LIBRECHAT_AUTH0_SUBDOMAIN",
-        help="The name to ask localtunnel for.",
-        metavar="NAME",
+        help="The name to request from localtunnel.",
+        value="NAME",
+        variable="LIBRECHAT_AUTH0_SUBDOMAIN",
     ),
-]
-
-# init
-ClientId = Annotated[
-    str, typer.Option(envvar="AUTH0_CLIENT_ID", help="The application's Client ID.")
-]
-ClientSecretFile = Annotated[
-    str,
-    typer.Option(
-        help="A file with the Client Secret, - for standard input; or set AUTH0_CLIENT_SECRET.",
-        metavar="PATH",
-    ),
-]
-PublicClient = Annotated[
-    bool, typer.Option("--public-client", help="The application has no secret (SPA, Native).")
 ]
 Audience = Annotated[
-    str, typer.Option(envvar="AUTH0_AUDIENCE", help="API identifier(s), comma-separated.")
+    str,
+    _auth0(
+        "--audience",
+        help="API identifier; several separated by commas.",
+        value="API",
+        variable="AUTH0_AUDIENCE",
+    ),
 ]
 ReuseTokens = Annotated[
     bool | None,
-    typer.Option(
+    _auth0(
         "--reuse-tokens/--no-reuse-tokens",
-        help="Sessions on Auth0's tokens; without it no API identifier is needed."
-        " Default: on where this LibreChat can do it (0.8.0 and later).",
+        help="Use Auth0's tokens for LibreChat's sessions; this needs an API."
+        " By default on where LibreChat supports it (0.8.0 and later).",
     ),
 ]
-InitTunnel = Annotated[
+TunnelOrNone = Annotated[str, _tunnel(f"{', '.join(TUNNELS)}, or none to keep the URL.", "none")]
+
+# init
+ClientId = Annotated[
     str,
-    typer.Option(
-        envvar="LIBRECHAT_AUTH0_TUNNEL",
-        help=f"{', '.join(TUNNELS)} or none.",
-        autocompletion=lambda: [*TUNNELS, "none"],
+    _auth0(
+        "--client-id", help="Client ID of the application.", value="ID", variable="AUTH0_CLIENT_ID"
     ),
+]
+ClientSecretFile = Annotated[
+    str,
+    _auth0(
+        "--client-secret-file",
+        help="File with the Client Secret, - for standard input; or set AUTH0_CLIENT_SECRET.",
+        value="PATH",
+    ),
+]
+PublicClient = Annotated[
+    bool, _auth0("--public-client", help="The application has no secret (SPA, Native).")
 ]
 PublicUrl = Annotated[
     str,
-    typer.Option(envvar="LIBRECHAT_AUTH0_PUBLIC_URL", help="An HTTPS URL that leads here already."),
-]
-InitOffline = Annotated[
-    bool, typer.Option("--offline", help="Do not check the values against the tenant.")
-]
-Verify = Annotated[
-    bool, typer.Option("--verify", help="Prove a real sign-in at the end, without asking.")
-]
-DemoFlag = Annotated[
-    bool, typer.Option("--demo", help="Show the whole of it with a tenant on this machine.")
-]
-Force = Annotated[
-    bool,
-    typer.Option(
-        "--force",
-        help="Write even though a check found an error; undo even though the .env was edited.",
+    _url(
+        "--public-url",
+        help="An existing public HTTPS URL for LibreChat.",
+        value="URL",
+        variable="LIBRECHAT_AUTH0_PUBLIC_URL",
     ),
 ]
-Undo = Annotated[
-    bool, typer.Option("--undo", help="Bring the .env back as it was before the last change.")
+InitOffline = Annotated[
+    bool, _mode("--offline", help="Do not check the values against the tenant.")
 ]
-NoOpen = Annotated[bool, typer.Option("--no-open", help="Leave browser and clipboard alone.")]
+Verify = Annotated[bool, _mode("--verify", help="Test a real sign-in at the end, unasked.")]
+DemoFlag = Annotated[bool, _mode("--demo", help="Try it with a demo tenant on this machine.")]
+Force = Annotated[
+    bool,
+    _mode("--force", help="Write despite a failed check; undo despite later edits of the .env."),
+]
+Undo = Annotated[bool, _mode("--undo", help="Restore the .env from before the last change.")]
+NoOpen = Annotated[bool, _mode("--no-open", help="Do not use browser or clipboard.")]
 
 # verify
 EnvPort = Annotated[
     str,
-    typer.Option(
-        envvar="LIBRECHAT_AUTH0_PORT",
-        help=f"LibreChat's port; that of the .env, or {LIBRECHAT_PORT}.",
+    _url(
+        "--port",
+        help=f"LibreChat's port; by default that of the .env, or {LIBRECHAT_PORT}.",
+        value="PORT",
+        variable="LIBRECHAT_AUTH0_PORT",
     ),
 ]
 VerifyTunnel = Annotated[
-    str,
-    typer.Option(
-        envvar="LIBRECHAT_AUTH0_TUNNEL",
-        help="What to open if the public URL leads nowhere; as last time, or by the URL.",
-        autocompletion=lambda: [*TUNNELS],
+    str, _tunnel("Tunnel to open if the public URL does not respond; the last one by default.")
+]
+Timeout = Annotated[
+    float,
+    _mode(
+        "--timeout", help="Seconds to wait for the sign-in; 600 by default.", value="SECONDS", min=1
     ),
 ]
-Timeout = Annotated[float, typer.Option(help="Seconds to wait for the sign-in.", min=1)]
-ShowLink = Annotated[
-    bool, typer.Option("--no-open", help="Show the link; do not open the browser.")
-]
+ShowLink = Annotated[bool, _mode("--no-open", help="Show the link; do not open the browser.")]
 
 # tunnel
-OpenTunnel = Annotated[
-    str,
-    typer.Option(
-        envvar="LIBRECHAT_AUTH0_TUNNEL",
-        help=f"{', '.join(TUNNELS)}, or none to keep the URL of the .env.",
-        autocompletion=lambda: [*TUNNELS, "none"],
-    ),
-]
-Detach = Annotated[bool, typer.Option("--detach", "-d", help="Leave it open in the background.")]
+Detach = Annotated[bool, _mode("--detach", "-d", help="Keep it open in the background.")]
 Every = Annotated[
-    bool, typer.Option("--all", help="Every tunnel in the background, not only this .env's.")
+    bool, _option("--all", help="All tunnels in the background, not only that of this .env.")
 ]
 
 # trust
-Remove = Annotated[bool, typer.Option("--remove", help="Have it forgotten again.")]
+Remove = Annotated[bool, _option("--remove", help="Remove the CA from the trust stores.")]
 CaFile = Annotated[
     Path | None,
-    typer.Option(
-        "--ca", help="Another authority's certificate (PEM), such as Caddy's.", metavar="PATH"
-    ),
+    _option("--ca", help="Certificate of another CA (PEM), such as Caddy's.", value="PATH"),
 ]
 
-# doctor and explain
+# doctor, explain, help
 OnlyRules = Annotated[
     list[str] | None,
-    typer.Option("--rule", help="Only this rule; may be repeated.", metavar="LA…"),
+    _option(
+        "--rule", help="Check only this rule; repeatable.", value="LA…", autocompletion=_rule_ids
+    ),
 ]
 IgnoredRules = Annotated[
     list[str] | None,
-    typer.Option("--ignore", help="All but this rule; may be repeated.", metavar="LA…"),
+    _option("--ignore", help="Skip this rule; repeatable.", value="LA…", autocompletion=_rule_ids),
 ]
-Fix = Annotated[
-    bool, typer.Option("--fix", help="Mend what is safe to mend, after a look at the changes.")
-]
+Fix = Annotated[bool, _mode("--fix", help="Apply safe fixes after showing a diff.")]
 Verbose = Annotated[
     bool,
-    typer.Option("--verbose", "-v", help="Show every check, and every finding in full."),
+    _output("--verbose", "-v", help="Show every check, and every finding in full."),
 ]
-RuleId = Annotated[
-    str,
-    typer.Argument(help="Such as LA101; without it all are listed.", autocompletion=_rule_ids),
+Question = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="A rule such as LA101, words, or an error message. Without it: all rules.",
+        autocompletion=_rule_ids,
+        metavar="[RULE|TEXT]",
+    ),
 ]
+CommandWords = Annotated[list[str] | None, typer.Argument(help="A command.", metavar="[COMMAND]")]
 
 # provision
 TenantDomain = Annotated[
     str,
-    typer.Option(
-        envvar="AUTH0_TENANT_DOMAIN", help="With a custom domain: the tenant's own domain."
+    _auth0(
+        "--tenant-domain",
+        help="The tenant's own domain, where --domain is a custom one.",
+        value="DOMAIN",
+        variable="AUTH0_TENANT_DOMAIN",
     ),
 ]
 KnownClientId = Annotated[
     str,
-    typer.Option(
-        envvar="AUTH0_CLIENT_ID", help="Of an application to mend; else found by its name."
+    _auth0(
+        "--client-id",
+        help="Client ID of the application to repair; by default found by its name.",
+        value="ID",
+        variable="AUTH0_CLIENT_ID",
     ),
 ]
 ApplicationName = Annotated[
-    str, typer.Option("--name", help="The application's name; made if there is none.")
+    str,
+    _auth0(
+        "--name",
+        help="Name of the application, which is created if missing; LibreChat by default.",
+        value="NAME",
+    ),
 ]
 WantedAudience = Annotated[
-    str, typer.Option(envvar="AUTH0_AUDIENCE", help="API identifier; made if there is none.")
+    str,
+    _auth0(
+        "--audience",
+        help="API identifier; the API is created if missing.",
+        value="API",
+        variable="AUTH0_AUDIENCE",
+    ),
 ]
 LibreChatUrl = Annotated[
-    str, typer.Option(envvar="LIBRECHAT_AUTH0_PUBLIC_URL", help="Where browsers reach LibreChat.")
+    str,
+    _url(
+        "--public-url",
+        help="Where browsers reach LibreChat.",
+        value="URL",
+        variable="LIBRECHAT_AUTH0_PUBLIC_URL",
+    ),
 ]
 ManagementTokenFile = Annotated[
     str,
-    typer.Option(
-        help="A file with a Management API token, - for standard input; or set"
+    _auth0(
+        "--management-token-file",
+        help="File with a Management API token, - for standard input; or set"
         " AUTH0_MANAGEMENT_TOKEN, or AUTH0_MANAGEMENT_CLIENT_ID and _CLIENT_SECRET.",
-        metavar="PATH",
-    ),
-]
-WithApi = Annotated[
-    bool | None,
-    typer.Option(
-        "--reuse-tokens/--no-reuse-tokens",
-        help="Sessions on Auth0's tokens; without it no API is needed."
-        " Default: on where this LibreChat can do it (0.8.0 and later).",
+        value="PATH",
     ),
 ]
 Prune = Annotated[
-    bool, typer.Option("--prune", help="Take away URLs and grants that LibreChat does not need.")
+    bool, _mode("--prune", help="Remove URLs and grants that LibreChat does not need.")
 ]

@@ -230,7 +230,7 @@ def system_ports(flags: Flags) -> Ports:
 def _prompter(console: Console, language: Language, *, plain: bool) -> Prompter:
     from wizard.ui.prompts import LinePrompter, TerminalPrompter
 
-    kind = TerminalPrompter if not plain and can_draw_questions() else LinePrompter
+    kind = TerminalPrompter if not plain and can_draw_questions(sys.stdout) else LinePrompter
     return kind(console.warn, language)
 
 

@@ -168,9 +168,9 @@ else:
         return stream.isatty()
 
 
-def can_draw_questions(platform: str = sys.platform) -> bool:
+def can_draw_questions(stdout: TextIO, platform: str = sys.platform) -> bool:
     """Return whether prompt_toolkit can draw; on Windows only in the console of stdout."""
-    return platform != "win32" or is_console(sys.stdout)
+    return platform != "win32" or is_console(stdout)
 
 
 def command_line(args: Iterable[str], platform: str = sys.platform) -> str:

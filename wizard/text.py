@@ -85,3 +85,11 @@ def encodable(text: str, encoding: str | None) -> str:
 def one_line(text: str) -> str:
     """Return `printable` text without tabs and line breaks, for a line of a log."""
     return _BREAKS_LINES.sub(_REPLACEMENT, printable(text))
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return the known word that was probably meant, "" if none is similar."""
+    from difflib import get_close_matches
+
+    by_lower = {each.lower(): each for each in known}
+    return next((by_lower[each] for each in get_close_matches(word.lower(), by_lower, 1)), "")

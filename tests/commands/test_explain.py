@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import make_world
-from wizard.commands.explain import rule_as_json, run_explain
+from wizard.commands.explain import MOST_FOUND, rule_as_json, run_explain
 from wizard.findings import ExitCode, Failure
+from wizard.language import Language
 from wizard.rules import all_rules
 
 
 @pytest.mark.parametrize("identifier", ["LA119", " la119 ", "119"])
 def test_one_rule(tmp_path: Path, identifier: str) -> None:
     world = make_world(tmp_path)
-    result = run_explain(identifier, world.ports, as_json=False)
+    result = run_explain(identifier, world.ports)
     rule = all_rules()["LA119"]
     text = world.stdout.getvalue()
     for part in (rule.id, rule.title, rule.why, rule.fix, rule.source, rule.severity.value):
@@ -26,23 +27,47 @@ def test_one_rule(tmp_path: Path, identifier: str) -> None:
 
 def test_all_rules(tmp_path: Path) -> None:
     world = make_world(tmp_path)
-    run_explain("", world.ports, as_json=False)
+    run_explain("", world.ports)
     text = world.stdout.getvalue()
     for rule in all_rules().values():
-        assert f"{rule.id}  " in text
-        assert rule.title in text
+        assert f" {rule.id} {rule.title}\n" in text
 
 
-def test_json_alone_is_on_standard_output(tmp_path: Path) -> None:
-    world = make_world(tmp_path)
-    result = run_explain("LA100", world.ports, as_json=True)
-    assert world.stdout.getvalue() == ""
+def test_json(tmp_path: Path) -> None:
+    result = run_explain("LA100", make_world(tmp_path).ports)
     assert result.as_json()["rules"] == [rule_as_json(all_rules()["LA100"])]
     assert rule_as_json(all_rules()["LA100"])["severity"] == "error"
 
 
-@pytest.mark.parametrize("identifier", ["LA999", "999", "../x"])
+@pytest.mark.parametrize(
+    ("question", "identifier"),
+    [
+        ("Callback URL mismatch", "LA231"),
+        ("unauthorized_client: Callback URL mismatch. https://x/cb is not in the list", "LA231"),
+        ("No refresh token available", "LA119"),
+        ("Service not found: https://api.example", "LA232"),
+        ("access_denied: Unauthorized", "LA237"),
+        ("callback", "LA231"),
+        ("too many login attempts", "LA533"),
+    ],
+)
+def test_an_error_message_or_words_find_the_rule(
+    tmp_path: Path, question: str, identifier: str
+) -> None:
+    found = run_explain(question, make_world(tmp_path).ports).rules
+
+    assert identifier in [rule.id for rule in found]
+    assert len(found) <= MOST_FOUND
+
+
+def test_words_of_the_users_language_find_the_rule(tmp_path: Path) -> None:
+    world = make_world(tmp_path, language=Language.named("nl"))
+
+    assert "LA231" in [rule.id for rule in run_explain("callback-URL niet", world.ports).rules]
+
+
+@pytest.mark.parametrize("identifier", ["LA999", "999", "../x", "zebra"])
 def test_no_such_rule(tmp_path: Path, identifier: str) -> None:
     with pytest.raises(Failure) as failure:
-        run_explain(identifier, make_world(tmp_path).ports, as_json=False)
+        run_explain(identifier, make_world(tmp_path).ports)
     assert failure.value.exit_code is ExitCode.USAGE

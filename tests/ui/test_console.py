@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 
 import pytest
@@ -12,6 +13,7 @@ from wizard.language import Message
 from wizard.librechat.env_diff import ADDED, REMOVED, DiffLine
 from wizard.text import MASK, Secrets
 from wizard.ui.console import Console
+from wizard.ui.screen import Line
 
 RULE = Rule("LA999", Severity.WARNING, "A title", "Why it matters.", "Do this.")
 
@@ -137,10 +139,44 @@ def test_a_long_path_is_whole_in_a_terminal() -> None:
     assert "".join(stderr.getvalue().split()) == f"ok{path}"
 
 
-def test_rows_are_lines_where_nobody_watches() -> None:
+def test_a_page_is_not_wrapped_in_a_file() -> None:
     stdout = io.StringIO()
-    Console(stdout=stdout).rows([("Why:  ", "word " * 40), ("", "")])
-    assert stdout.getvalue() == f"Why:  {'word ' * 40}\n\n"
+    Console(stdout=stdout).page([Line("word " * 40, lead="Why:", indent=2), Line("")])
+    assert stdout.getvalue() == f"  Why: {'word ' * 40}\n\n"
+
+
+def test_no_page_beside_a_json_object() -> None:
+    stdout = io.StringIO()
+    Console(stdout=stdout, silent=True).page([Line("text")])
+    assert stdout.getvalue() == ""
+
+
+@pytest.mark.parametrize("name", ["error", "warning", "note"])
+def test_only_marks_have_a_colour(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the text, only what every background shows: bold and dim."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stderr = Terminal()
+    console = Console(stderr=stderr)
+    console.finding(Rule("LA999", Severity(name), "A title", "Why.", "Do this.").finding("Seen."))
+    console.done("Done.")
+    console.step(1, 2, "A step")
+    console.diff([DiffLine(ADDED, 12, "A=new")])
+    console.setting("Callback URLs", ["https://old"], ["https://new"], "why")
+    colored = re.findall(r"\x1b\[[\d;]*3\d[\d;]*m([^\x1b]*)", stderr.getvalue())
+    assert colored
+    assert {text.strip() for text in colored} <= {"x", "!", "i", "ok", "12 +", "+", "-"}
+
+
+def test_a_link_is_whole_for_a_click_although_it_is_wrapped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    url = f"https://manage.auth0.com/#/applications/{'a' * 32}/settings"
+    stderr = Terminal()
+    Console(stderr=stderr).todo(f"Open the page ({url}).")
+    assert set(re.findall(r"\x1b\]8;[^;]*;(.+?)\x1b", stderr.getvalue())) == {url}
 
 
 def test_what_is_to_be_hidden_is_in_no_output() -> None:

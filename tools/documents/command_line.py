@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from wizard.findings import ExitCode
+from wizard.ui.examples import EXAMPLES_OF
+from wizard.ui.help import PROGRAM, Entry, Group
+from wizard.ui.help import Command as HelpCommand
 
-if TYPE_CHECKING:
-    from typer.core import TyperOption
-
-PROGRAM = "librechat-auth0"
 _HEAD = f"""# The command line
 
-Every command and every option. Options come after the command; `--debug` and `--quiet` may stand
-before it, too. Where an option has an environment variable, the option wins.
+Every command and every option. Options come after the command. An option overrides its environment
+variable.
 
 Shell completion: `{PROGRAM} --install-completion` sets it up for the shell you are in,
 `{PROGRAM} --show-completion` prints it. The manual page is
@@ -23,27 +21,18 @@ Shell completion: `{PROGRAM} --install-completion` sets it up for the shell you 
 
 This file is generated: `python -m tools.documents`.
 """
-# Those that no option stands for.
+# Variables without an option.
 ENVIRONMENT = {
-    "AUTH0_CLIENT_SECRET": "The Client Secret, for `init`; there is no option that takes it.",
+    "AUTH0_CLIENT_SECRET": "The Client Secret, for `init`; no option takes it.",
     "AUTH0_MANAGEMENT_TOKEN": "A Management API token, for `provision`, `init` and `tunnel`.",
     "AUTH0_MANAGEMENT_CLIENT_ID": "A machine-to-machine application, in place of a token.",
     "AUTH0_MANAGEMENT_CLIENT_SECRET": "Its secret.",
-    "NGROK_AUTHTOKEN": "ngrok's own; else the token of its configuration file is taken.",
-    "CI": "Nothing is asked and no browser opened, unless it is empty, 0 or false.",
+    "NGROK_AUTHTOKEN": "ngrok's token; by default that of its configuration file.",
+    "CI": "No questions and no browser, unless it is empty, 0 or false.",
     "NO_COLOR": "No colours.",
-    "SSL_CERT_FILE": "Authorities to trust, in place of the system's.",
-    "HTTPS_PROXY": "A proxy for all that is asked of other machines; `NO_PROXY` exempts hosts.",
+    "SSL_CERT_FILE": "Certificate authorities to trust instead of the system's.",
+    "HTTPS_PROXY": "A proxy for requests to other machines; `NO_PROXY` exempts hosts.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An option or an argument: `names` as it is typed, the variable that stands for it or ""."""
-
-    names: str
-    help: str
-    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +43,10 @@ class Command:
     usage: str
     help: str
     entries: Sequence[Entry]
-    epilog: str = ""
+
+    @property
+    def examples(self) -> Sequence[tuple[str, str]]:
+        return EXAMPLES_OF[self.name]
 
 
 def commands() -> tuple[Command, ...]:
@@ -72,6 +64,8 @@ def markdown(commands: Sequence[Command]) -> str:
     for command in commands:
         parts += [f"## {command.name or 'All commands'}\n"]
         parts += [f"```text\n{command.usage}\n```\n", f"{command.help}\n"]
+        examples = "\n".join(f"{line}  # {meaning}" for line, meaning in command.examples)
+        parts += [f"```sh\n{examples}\n```\n"]
         parts += [
             _table(
                 ("option", "environment", "meaning"),
@@ -100,7 +94,8 @@ def manual(commands: Sequence[Command]) -> str:
     ]
     for command in others:
         lines += [f".SS {_roff(command.name)}", f".B {_roff(command.usage)}", ".PP"]
-        lines += [_roff(command.help), *_paragraphs(command.entries)]
+        lines += [_roff(command.help), *_paragraphs(command.entries), ".PP", "Examples:"]
+        lines += _paragraphs([Entry(line, f"{meaning}.") for line, meaning in command.examples])
     lines += [".SH ENVIRONMENT", "Beside those of the options:"]
     lines += _paragraphs([Entry(k, v.replace("`", "")) for k, v in ENVIRONMENT.items()])
     lines += [".SH EXIT STATUS"]
@@ -111,39 +106,17 @@ def manual(commands: Sequence[Command]) -> str:
 
 
 def _walk(command: object, name: str) -> Iterator[Command]:
-    """The command and those under it; Typer's own classes are looked at here only."""
-    from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+    """Return the command and those under it."""
+    import typer
 
-    if not isinstance(command, TyperCommand | TyperGroup):
-        raise TypeError(f"{command} is no command of Typer")
-    entries = []
-    for parameter in command.params:
-        if isinstance(parameter, TyperOption):
-            words = ", ".join(parameter.opts)
-            words += "".join(f" / {each}" for each in parameter.secondary_opts)
-            value = "" if parameter.is_flag else f" {parameter.metavar or _kind(parameter)}"
-            entries.append(Entry(words + value, parameter.help or "", _variable(parameter)))
-        elif isinstance(parameter, TyperArgument):
-            entries.append(Entry((parameter.name or "").upper(), parameter.help or ""))
-    subcommands = command.commands if isinstance(command, TyperGroup) else {}
-    usage = " ".join(filter(None, (PROGRAM, name, "[OPTIONS]")))
-    usage += "".join(
-        f" [{parameter.name.upper()}]"
-        for parameter in command.params
-        if isinstance(parameter, TyperArgument) and parameter.name
-    )
-    usage += (" [COMMAND]" if name else " COMMAND") if subcommands else ""
-    yield Command(name, usage, command.help or "", entries, command.epilog or "")
-    for word, subcommand in subcommands.items():
-        yield from _walk(subcommand, f"{name} {word}".lstrip())
-
-
-def _kind(option: TyperOption) -> str:
-    return "TEXT" if option.type.name == "str" else "NUMBER"
-
-
-def _variable(option: TyperOption) -> str:
-    return option.envvar if isinstance(option.envvar, str) else ""
+    if not isinstance(command, HelpCommand | Group):
+        raise TypeError(f"{command} has no help of ours")
+    context = typer.Context(command)
+    usage = " ".join(filter(None, (PROGRAM, name, *command.collect_usage_pieces(context))))
+    yield Command(name, usage, command.help or "", list(command.entries(context)))
+    if isinstance(command, Group):
+        for word in command.list_commands(context):
+            yield from _walk(command.commands[word], f"{name} {word}".lstrip())
 
 
 def _table(heads: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:

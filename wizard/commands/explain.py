@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import log
 
 from wizard.commands.values import INVALID_VALUE
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.language import Language, Message
 from wizard.ports import Ports
 from wizard.rules import all_rules, area
+from wizard.ui.console import SEVERITY_KINDS, Console
+from wizard.ui.screen import Kind, Line
 
-# A word, and what is said beside it.
-Row = tuple[str, str]
-
+MOST_FOUND = 5
+_IDENTIFIER = re.compile(r"(?:LA)?(\d{1,3})", re.IGNORECASE)
+_WORD = re.compile(r"\w{3,}")
 _SEVERITIES = {
     Severity.ERROR: Message("error"),
     Severity.WARNING: Message("warning"),
     Severity.NOTE: Message("note"),
 }
+# The share of a question's words, weighted by their rarity, that a rule must contain.
+_ENOUGH = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainResult:
-    """The rules that were asked for."""
+    """The rules, the most relevant first."""
 
     rules: Sequence[Rule]
     exit_code: ExitCode = ExitCode.OK
@@ -34,64 +41,105 @@ class ExplainResult:
         return {"rules": [rule_as_json(rule) for rule in self.rules]}
 
 
-def run_explain(identifier: str, ports: Ports, *, as_json: bool) -> ExplainResult:
-    """Tell about one rule, or list all where none is named.
+def run_explain(question: str, ports: Ports) -> ExplainResult:
+    """Explain a rule, search by words or an error message, or list all rules.
 
     Raises:
-        Failure: there is no such rule.
+        Failure: LA003, no rule fits.
     """
-    rules = all_rules()
-    wanted = identifier.strip().upper()
-    if wanted.isdecimal():
-        wanted = f"LA{wanted:0>3}"
-    if wanted and wanted not in rules:
-        raise INVALID_VALUE.failure(
-            Message("There is no rule {rule}.", rule=identifier),
-            fix=Message("librechat-auth0 explain lists all rules."),
-        )
-    chosen = [rules[wanted]] if wanted else list(rules.values())
-    if not as_json:
-        tell = explanation(chosen[0], ports.language) if wanted else listing(chosen, ports.language)
-        ports.console.rows(tell)
+    console, rules = ports.console, all_rules()
+    if not question.strip():
+        console.page(_listing(list(rules.values()), console))
+        return ExplainResult(list(rules.values()))
+    if found := _IDENTIFIER.fullmatch(question.strip()):
+        chosen = [rules[each] for each in (f"LA{found[1]:0>3}",) if each in rules]
+    else:
+        chosen = search(question, ports.language)
+    if not chosen:
+        detail = Message("There is no rule for {text}.", text=question)
+        fix = Message("Run librechat-auth0 explain to list all rules.")
+        raise INVALID_VALUE.failure(detail, fix=fix)
+    best, *others = chosen
+    console.page(_explanation(best, console))
+    if others:
+        console.page([Line(""), Line(Message("Related rules:"), Kind.TITLE)])
+        console.page(_rows(others, console))
     return ExplainResult(chosen)
 
 
-def explanation(rule: Rule, language: Language) -> list[Row]:
-    """All that is known of a rule, in columns that are as wide as the language needs them."""
-    say = language.say
-    is_usual = rule.exit_code is ExitCode.FINDINGS
+def search(question: str, language: Language) -> list[Rule]:
+    """Return the rules for words or an error message, at most `MOST_FOUND`, the best first."""
+    from wizard.auth0.error_table import TABLE
+
+    rules = all_rules().values()
+    by_message = [
+        row.cause.rule
+        for row in TABLE
+        if row.cause and row.text and re.search(row.text, question, re.IGNORECASE)
+    ]
+    words = {rule.id: Counter(_words(_texts(rule, language))) for rule in rules}
+    rarity = {
+        word: log(1 + len(words) / sum(word in each for each in words.values()))
+        for word in set().union(*words.values())
+    }
+    asked = set(_words(question))
+    most = sum(rarity.get(word, log(1 + len(words))) for word in asked) or 1.0
+    phrase = question.strip().lower()
+    scores = {}
+    for rule in rules:
+        title = set(_words(f"{rule.title} {language.say(rule.title)}"))
+        share = sum(rarity[word] for word in asked if word in words[rule.id]) / most
+        if share >= _ENOUGH:
+            is_whole = phrase in _texts(rule, language).lower()
+            in_title = sum(rarity[word] for word in asked & title) / most
+            scores[rule] = share + in_title + is_whole
+    ranked = sorted(scores, key=lambda rule: -scores[rule])
+    return list(dict.fromkeys([*by_message, *ranked]))[:MOST_FOUND]
+
+
+def _texts(rule: Rule, language: Language) -> str:
+    texts = (rule.title, rule.why, rule.fix)
+    return " ".join([*texts, *map(language.say, texts)])
+
+
+def _words(text: str) -> list[str]:
+    return [word.removesuffix("s") for word in _WORD.findall(text.lower())]
+
+
+def _explanation(rule: Rule, console: Console) -> Iterator[Line]:
+    say = console.language.say
+    yield console.title(rule)
     labelled = {
-        say("Why:"): say(rule.why),
-        say("Next:"): say(rule.fix),
+        say("Severity:"): _SEVERITIES[rule.severity],
+        say("Why:"): rule.why,
+        say("Next:"): rule.fix,
         say("Source:"): rule.source,
-        say("Exit:"): "" if is_usual else str(rule.exit_code.value),
+        say("Exit code:"): "" if rule.exit_code is ExitCode.FINDINGS else str(rule.exit_code.value),
     }
     width = max(map(len, labelled))
-    silence = Message("To silence it in a .env: # librechat-auth0: ignore {rule}", rule=rule.id)
-    return [
-        (f"{rule.id} ({say(_SEVERITIES[rule.severity])}): ", say(rule.title)),
-        ("", ""),
-        *((f"{label:<{width}} ", text) for label, text in labelled.items() if text),
-        ("", ""),
-        ("", say(silence)),
-    ]
+    for label, text in labelled.items():
+        if text:
+            yield Line(text, lead=f"{label:<{width}}", indent=2)
+    yield Line("")
+    yield Line(Message("To ignore it, add this line to the .env:"), indent=2)
+    yield Line(f"# librechat-auth0: ignore {rule.id}", Kind.VERBATIM, indent=4, wrap=False)
 
 
-def listing(rules: Sequence[Rule], language: Language) -> list[Row]:
-    """One line a rule, by area."""
-    say = language.say
-    severities = {severity: say(word) for severity, word in _SEVERITIES.items()}
-    width = max(map(len, severities.values()))
-    rows: list[Row] = []
-    for heading, of_area in groupby(rules, key=area):
-        rows += [("", ""), ("", say(heading))] if rows else [("", say(heading))]
-        for rule in of_area:
-            rows.append((f"  {rule.id}  {severities[rule.severity]:<{width}}  ", say(rule.title)))
-    return rows
+def _listing(rules: Sequence[Rule], console: Console) -> Iterator[Line]:
+    for number, (heading, of_area) in enumerate(groupby(rules, key=area)):
+        yield from [Line("")] if number else []
+        yield Line(heading, Kind.TITLE)
+        yield from _rows(of_area, console)
+
+
+def _rows(rules: Iterator[Rule] | Sequence[Rule], console: Console) -> Iterator[Line]:
+    for rule in rules:
+        mark = console.mark(rule.severity)
+        yield Line(rule.title, SEVERITY_KINDS[rule.severity], f"{mark} {rule.id}", indent=2)
 
 
 def rule_as_json(rule: Rule) -> dict[str, str | int]:
-    """A rule as `--json` shows it."""
+    """Return a rule as `--json` prints it."""
     return {
         "rule": rule.id,
         "severity": rule.severity.value,

@@ -1,4 +1,4 @@
-"""`report`: one text without secrets, to paste into a bug report."""
+"""`report`: a text without secrets for a bug report."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from wizard import __version__
 from wizard.commands.values import env_store, read_subject
 from wizard.doctor.examine import Examination, examine
 from wizard.doctor.subject import Subject
-from wizard.findings import ExitCode, Finding
+from wizard.findings import ExitCode, Failure, Finding
+from wizard.language import Message
 from wizard.librechat.checkout import look_at
 from wizard.librechat.variables import VARIABLES, Format, is_secret
 from wizard.ports import Ports
@@ -24,10 +26,12 @@ from wizard.tunnels import providers_of
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import TenantReport
 
-# Variables of free text in which nothing secret belongs.
+# Free texts that are no secrets.
 _HARMLESS_TEXTS = frozenset({"HOST", "OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"})
-MOST_VARIABLES = 500
-# Who the user is, to be found in the environment, in paths and in variables of these names.
+MOST_VARIABLES = 200
+# What GitHub accepts in the address of a new issue.
+MOST_OF_AN_ADDRESS = 6000
+# Variables that name the user.
 _PERSONAL = re.compile(r"^EMAIL|USER(?:NAME)?$|_EMAIL$")
 _SHORTEST_NAME = 4
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")
@@ -38,7 +42,7 @@ _HOME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """The text; what it tells of is no failure of the command."""
+    """The text; its findings are no failure of the command."""
 
     text: str
     exit_code: ExitCode = ExitCode.OK
@@ -49,39 +53,71 @@ class ReportResult:
 
 
 def run_report(
-    env_file: Path | None, ports: Ports, *, offline: bool, as_json: bool
+    env_file: Path | None, ports: Ports, *, offline: bool, tracker: str | None = None
 ) -> ReportResult:
-    """Look at everything and put it into one text, on standard output.
-
-    Raises:
-        Failure: there is no `.env`, or it cannot be read.
-    """
-    _, subject = read_subject(env_store(env_file, ports), ports)
-    with ports.console.working("Looking at the .env, the tenant and LibreChat"):
-        examination = examine(subject, ports.http, ports.clock, offline=offline)
+    """Print the report and copy it; `tracker` is the project's issue address, for tests."""
+    console = ports.console
+    examination = _examined(env_file, ports, offline=offline)
     text = report_text(examination)
-    if not as_json:
-        ports.console.text(text)
+    console.text(text)
+    if ports.desktop.copy(text):
+        console.done("Copied to the clipboard.")
+    address = _issue_address(_tracker() if tracker is None else tracker, text)
+    if address and ports.prompter and ports.prompter.confirm("Open a new issue with it?"):
+        ports.desktop.open(address)
+    elif address:
+        console.say(Message("Report it: {address}", address=address.partition("?")[0]))
     return ReportResult(text, findings=examination.findings)
 
 
+def _examined(env_file: Path | None, ports: Ports, *, offline: bool) -> Examination:
+    """Check everything; without a readable `.env`, that is the only finding."""
+    from wizard.doctor.subject import gather
+
+    store = env_store(env_file, ports)
+    try:
+        _, subject = read_subject(store, ports)
+    except Failure as failure:
+        return Examination(
+            gather(store, b"", ports.environ, ports.processes), None, (failure.finding,)
+        )
+    with ports.console.working("Checking the .env, the tenant and LibreChat"):
+        return examine(subject, ports.http, ports.clock, offline=offline)
+
+
+def _tracker() -> str:
+    """Return the address of new issues from the package's metadata, "" if it has none."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        urls = metadata("librechat-auth0").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    named = dict(url.split(", ", 1) for url in urls)
+    return f"{named['Issues'].rstrip('/')}/new" if "Issues" in named else ""
+
+
+def _issue_address(tracker: str, text: str) -> str:
+    return f"{tracker}?{urlencode({'body': text})}"[:MOST_OF_AN_ADDRESS] if tracker else ""
+
+
 def report_text(examination: Examination) -> str:
-    """The report as Markdown; nothing in it is a secret."""
+    """Return the report as Markdown, without secrets and empty sections."""
     subject = examination.subject
     hidden = _hidden(subject)
     lines = [
-        *_section("Versions", _versions(subject)),
         *_section("Findings", _findings(examination.findings, hidden)),
-        *_section("Variables", _variables(subject, hidden)),
+        *_section("Versions", _versions(subject)),
         *_section("Tenant", _tenant(examination.tenant, hidden)),
         *_section("LibreChat", _librechat(subject)),
+        *_section("Variables", _variables(subject, hidden)),
     ]
     text = "\n".join(["# librechat-auth0 report", *lines])
     return _HOME.sub(MASK, _EMAIL.sub(MASK, text)).encode("utf-8", "replace").decode()
 
 
 def _hidden(subject: Subject) -> Callable[[str], str]:
-    """Return what hides, in what others wrote, the file's secrets and who the user is."""
+    """Return a function that hides the file's secrets and the user's names in foreign text."""
     pairs = ((each.name, each.value.strip()) for each in subject.file.assignments)
     names = {value for name, value in pairs if _PERSONAL.search(name)}
     names |= {subject.environ.get(name, "") for name in ("LOGNAME", "USER", "USERNAME")}
@@ -90,19 +126,17 @@ def _hidden(subject: Subject) -> Callable[[str], str]:
 
 
 def tunnel_kind(url: str) -> str:
-    """Who leads to LibreChat, by the host of its public URL."""
+    """Return the kind of tunnel by the host of LibreChat's public URL."""
     if not host_of(url):
         return "none"
     if is_loopback(url):
         return "this machine only"
-    return next(iter(providers_of(url)), "an address of its own")
+    return next(iter(providers_of(url)), "own domain")
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
-    yield ""
-    yield f"## {title}"
-    yield ""
-    yield from lines
+    if lines := list(lines):
+        yield from ("", f"## {title}", "", *lines)
 
 
 def _versions(subject: Subject) -> Iterator[str]:
@@ -120,7 +154,9 @@ def _findings(findings: Iterable[Finding], hidden: Callable[[str], str]) -> Iter
 
 
 def _variables(subject: Subject, hidden: Callable[[str], str]) -> Iterator[str]:
-    names = sorted(subject.assignments)
+    names = sorted(name for name, each in subject.assignments.items() if each.value)
+    if not names:
+        return
     yield "```"
     for name in names[:MOST_VARIABLES]:
         yield f"{name}={hidden(_shown(name, subject))}"
@@ -130,21 +166,23 @@ def _variables(subject: Subject, hidden: Callable[[str], str]) -> Iterator[str]:
 
 
 def _shown(name: str, subject: Subject) -> str:
-    """The value of a variable that is known to be harmless; of others only whether it is set."""
+    """Return the value of a harmless variable, of any other its length."""
     value = subject.assignments[name].value
-    if not value:
-        return ""
     variable = VARIABLES.get(name)
-    if variable is None or is_secret(name) or not variable.accepts(value):
-        return f"[{len(value)} characters]"
-    if variable.format is Format.TEXT and name not in _HARMLESS_TEXTS:
-        return f"[{len(value)} characters]"
+    is_harmless = (
+        variable is not None
+        and not is_secret(name)
+        and variable.accepts(value)
+        and (variable.format is not Format.TEXT or name in _HARMLESS_TEXTS)
+    )
+    if not is_harmless:
+        return "[set, 1 character]" if len(value) == 1 else f"[set, {len(value)} characters]"
     return subject.without_secrets(value).replace("```", "'''")
 
 
 def _tenant(report: TenantReport | None, hidden: Callable[[str], str]) -> Iterator[str]:
     if report is None:
-        yield "- not asked"
+        yield "- not checked"
         return
     if report.discovery is not None:
         found = report.discovery
@@ -158,15 +196,15 @@ def _tenant(report: TenantReport | None, hidden: Callable[[str], str]) -> Iterat
 
 
 def _librechat(subject: Subject) -> Iterator[str]:
-    yield f"- public URL by: {tunnel_kind(subject.value('DOMAIN_SERVER'))}"
+    yield f"- public URL: {tunnel_kind(subject.value('DOMAIN_SERVER'))}"
     instance = subject.instance
     if instance is None:
-        yield "- not asked"
+        yield "- not checked"
         return
     config = instance.config
-    yield f"- answers at its port: {'yes' if instance.local.config else 'no'}"
+    yield f"- responds at its port: {'yes' if instance.local.config else 'no'}"
     if instance.public is not None:
-        yield f"- answers at its public URL: {'yes' if instance.public.config else 'no'}"
+        yield f"- responds at its public URL: {'yes' if instance.public.config else 'no'}"
     if config is not None:
         for key in ("openidLoginEnabled", "socialLoginEnabled"):
             yield f"- {key}: {str(config.get(key)).lower()[:10]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +14,7 @@ from wizard.os_errors import refusal
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_port, pasted, port_in
+from wizard.text import closest
 
 if TYPE_CHECKING:
     from wizard.doctor.subject import Subject
@@ -40,6 +41,12 @@ def option(name: str, text: str, parse: Callable[[str], T]) -> T:
             Message("{name}: {reason}", name=name, reason=Message.of(invalid.reason)),
             fix=Message("Correct {name}, then run the command again.", name=name),
         ) from None
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: Message) -> Message:
+    """Return the next step after an unknown value: the similar known one, or `otherwise`."""
+    meant = closest(word, known)
+    return Message("Did you mean {word}?", word=meant) if meant else otherwise
 
 
 def librechat_port(given: str, values: Mapping[str, str]) -> int:
@@ -85,7 +92,7 @@ def read_subject(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
 
     content = store.read()
     if content is None:
-        raise NO_FILE.failure(Message("{file} does not exist.", file=store.path))
+        raise NO_FILE.failure(Message("There is no {file}.", file=store.path))
     subject = gather(store, content, ports.environ, ports.processes)
     ports.console.hide(subject.secrets)
     return content, subject

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TextIO
 
 from wizard.defaults import ENGLISH
-from wizard.findings import Finding, Outcome, Severity
+from wizard.findings import Finding, Outcome, Rule, Severity
 from wizard.language import Language, Message, changed
 from wizard.librechat.env_diff import REMOVED, DiffLine
 from wizard.text import (
@@ -26,9 +26,9 @@ from wizard.text import (
     printable,
     printable_json,
 )
-from wizard.ui.screen import Kind, Line, Screen, columns, wrapped
+from wizard.ui.screen import Kind, Line, Screen
 
-_SEVERITY_KINDS = {
+SEVERITY_KINDS = {
     Severity.ERROR: Kind.ERROR,
     Severity.WARNING: Kind.WARNING,
     Severity.NOTE: Kind.NOTE,
@@ -82,6 +82,7 @@ class Console:
         self._stdout = stdout or sys.stdout
         self.language = language or Language(ENGLISH)
         self._screen = Screen(stderr or sys.stderr, self.language, plain=plain)
+        self._output = Screen(self._stdout, self.language, plain=plain)
         self._plain = plain
         self._quiet = quiet or silent
         self._silent = silent
@@ -108,7 +109,7 @@ class Console:
         where = Message(
             "Step {number} of {total}: {title}", number=number, total=total, title=Message.of(title)
         )
-        self._show(Line(""), Line(where, Kind.STEP))
+        self._show(Line(""), Line(where, Kind.TITLE))
 
     def say(self, text: str = "") -> None:
         """Print a line."""
@@ -124,11 +125,11 @@ class Console:
 
     def done(self, text: str) -> None:
         """Print a success."""
-        self._show(Line(text, Kind.DONE, self._mark("done")))
+        self._show(Line(text, Kind.DONE, self.mark("done")))
 
     def warn(self, text: str) -> None:
         """Print a warning that is not a finding."""
-        self._show(Line(text, Kind.WARNING, self._mark("warning")))
+        self._show(Line(text, Kind.WARNING, self.mark("warning")))
 
     def outcome(self, outcome: Outcome, title: str, detail: str) -> None:
         """Print the result of a check in one line, without a remedy."""
@@ -136,7 +137,7 @@ class Console:
         is_clear = outcome is Outcome.SKIPPED or (outcome is Outcome.PROVED and not self._plain)
         template = "{title}: {detail}" if is_clear else "{title}, {outcome}: {detail}"
         text = Message(template, title=Message.of(title), outcome=word, detail=Message.of(detail))
-        self._show(Line(text, kind, "" if self._plain else self._mark(symbol)))
+        self._show(Line(text, kind, "" if self._plain else self.mark(symbol)))
 
     def link(self, label: str, url: str) -> None:
         """Print a link that the user must open, even when quiet or silent."""
@@ -150,10 +151,10 @@ class Console:
     def part(self, title: str, detail: str, state: Severity | Outcome) -> None:
         """Print a part of the setup with its worst finding, or whether it was checked."""
         if isinstance(state, Severity):
-            kind, mark = _SEVERITY_KINDS[state], self._mark(state.value)
+            kind, mark = SEVERITY_KINDS[state], self.mark(state.value)
         else:
             symbol, kind, _ = _OUTCOMES[state]
-            mark = self._mark(symbol)
+            mark = self.mark(symbol)
         text = Message("{title}: {detail}", title=Message.of(title), detail=Message.of(detail))
         self._show(Line(text, kind, mark))
 
@@ -162,20 +163,28 @@ class Console:
         finding = finding.changed(self.hidden)
         step = Message("Next: {step}", step=Message.of(finding.fix))
         self._show(
-            self._title(finding),
+            self.title(finding.rule),
             *(Line(each, indent=2) for each in (finding.detail, finding.rule.why, step) if each),
             loud=finding.severity is not Severity.NOTE,
         )
 
     def finding_title(self, finding: Finding) -> None:
         """Print what is wrong in one line, under its part; problems even when quiet."""
-        line = self._title(finding)
-        self._show(replace(line, lead=f"  {line.lead}"), loud=finding.severity is not Severity.NOTE)
+        line = self.title(finding.rule)
+        line = replace(line, lead=f"  {line.lead}", is_title=False)
+        self._show(line, loud=finding.severity is not Severity.NOTE)
 
-    def _title(self, finding: Finding) -> Line:
-        rule = finding.rule
+    def title(self, rule: Rule) -> Line:
+        """Return the first line about a rule."""
         title = Message("{title} ({rule})", title=Message.of(rule.title), rule=rule.id)
-        return Line(title, _SEVERITY_KINDS[rule.severity], self._mark(rule.severity.value))
+        return Line(title, SEVERITY_KINDS[rule.severity], self.mark(rule.severity), is_title=True)
+
+    def mark(self, name: str) -> str:
+        """Return the symbol of that name or severity; a word or nothing in plain output."""
+        if self._plain:
+            return self.language.say(_PLAIN_MARKS.get(name, ""))
+        symbol, ascii_symbol = _SYMBOLS[name]
+        return symbol if self._screen.is_unicode else ascii_symbol
 
     def diff(self, lines: Sequence[DiffLine]) -> None:
         """Print the changed lines of a file."""
@@ -195,8 +204,8 @@ class Console:
         head = Message("{title}: {why}", title=Message.of(title), why=Message.of(why))
         self._show(
             Line(head, indent=2),
-            *(Line(f"- {each}", Kind.REMOVED, indent=4, wrap=False) for each in removed),
-            *(Line(f"+ {each}", Kind.ADDED, indent=4, wrap=False) for each in added),
+            *(Line(each, Kind.REMOVED, "-", indent=4, wrap=False) for each in removed),
+            *(Line(each, Kind.ADDED, "+", indent=4, wrap=False) for each in added),
         )
 
     @contextmanager
@@ -231,16 +240,17 @@ class Console:
         self._stdout.flush()
 
     def text(self, text: str) -> None:
-        """Print text on standard output."""
+        """Print text on standard output, unless `--json` prints its object there."""
+        if self._silent:
+            return
         shown = encodable(printable(self.language.say(text)), self._stdout.encoding)
         self._stdout.write(f"{shown}\n")
         self._stdout.flush()
 
-    def rows(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Print rows on standard output: a label, and its text wrapped beside it."""
-        width = columns(self._stdout)
-        for before, text in rows:
-            self.text(wrapped(before, self.language.say(text), width))
+    def page(self, lines: Iterable[Line]) -> None:
+        """Print lines on standard output, unless `--json` prints its object there."""
+        if not self._silent:
+            self._output.show(list(lines))
 
     def _show(self, *lines: Line, loud: bool = False) -> None:
         if not self._silent and (loud or not self._quiet):
@@ -251,12 +261,6 @@ class Console:
     def _without_secrets(self, text: str) -> str:
         """Hide secrets in the values of a message; a plain string is our own words."""
         return changed(text, self.hidden) if isinstance(text, Message) else text
-
-    def _mark(self, name: str) -> str:
-        if self._plain:
-            return self.language.say(_PLAIN_MARKS.get(name, ""))
-        symbol, ascii_symbol = _SYMBOLS[name]
-        return symbol if self._screen.is_unicode else ascii_symbol
 
 
 def _changed(value: object, change: Callable[[str], str]) -> object:

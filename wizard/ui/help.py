@@ -1,67 +1,115 @@
-"""The command line's help in another language than English; Typer's usage errors stay English."""
+"""The help of the command line: grouped options and examples, in the user's language.
+
+Usage errors are Typer's own, in English.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from wizard.defaults import ENGLISH
 from wizard.language import Language, Message
 
 if TYPE_CHECKING:
     from typing import Any
 
-# Typer's own words, as its formatter gets them.
-_HEADINGS = (
-    Message("Options"),
-    Message("Commands"),
-    Message("Arguments"),
+PROGRAM = "librechat-auth0"
+COMMANDS = Message("Commands")
+OPTIONS = Message("Options")
+EXAMPLES = Message("Examples")
+# Help of options that Typer adds.
+OF_TYPER = (
     Message("Show this message and exit."),
+    Message("Install completion for the current shell."),
+    Message("Show completion for the current shell, to copy it or customize the installation."),
 )
-_EXTRAS = (Message("env var"), Message("default"))
 
 
-def translate(command: object, language: Language) -> None:
-    """Have the command, and those under it, show their help in that language."""
-    if not isinstance(command, TyperCommand | TyperGroup):
-        return
-    command.context_class = _context_class(language)
-    if command.help:
-        command.help = language.say(command.help)
-    if command.epilog:
-        command.epilog = language.say(command.epilog)
-    for parameter in command.params:
-        if isinstance(parameter, TyperOption | TyperArgument) and parameter.help:
-            parameter.help = language.say(parameter.help)
-    for each in command.commands.values() if isinstance(command, TyperGroup) else ():
-        translate(each, language)
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An option or an argument: `names` as typed, its environment variable or "", its panel."""
+
+    names: str
+    help: str
+    variable: str = ""
+    panel: str = OPTIONS
+
+    def said(self, language: Language) -> tuple[str, str]:
+        """Return the two columns of the help."""
+        variable = f"  [{self.variable}]" if self.variable else ""
+        return self.names, language.say(self.help) + variable
 
 
-def _context_class(language: Language) -> type[typer.Context]:
-    base: Any = typer.Context.formatter_class
+class _Help:
+    """The parts of the help; the language is that of the context's object."""
 
-    class Formatter(base):  # type: ignore[misc]
-        def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-            super().write_usage(prog, args, prefix or language.say("Usage:") + " ")
+    help: str | None
 
-        def write_heading(self, heading: str) -> None:
-            super().write_heading(language.say(heading))
+    def entries(self, context: Any) -> Iterator[Entry]:
+        """Return the options and arguments."""
+        for parameter in self.get_params(context):  # type: ignore[attr-defined]
+            panel = getattr(parameter, "rich_help_panel", None) or OPTIONS
+            if isinstance(parameter, TyperArgument):
+                yield Entry((parameter.name or "").upper(), parameter.help or "", panel=panel)
+                continue
+            names = ", ".join(sorted(parameter.opts, key=len))
+            names += "".join(f" / {each}" for each in parameter.secondary_opts)
+            names += "" if parameter.is_flag else f" {parameter.metavar or 'TEXT'}"
+            variable = parameter.envvar if isinstance(parameter, TyperOption) else None
+            yield Entry(names, parameter.help or "", str(variable or ""), panel)
 
-        def write_dl(self, rows: Sequence[tuple[str, str]], *args: int, **options: int) -> None:
-            said = [(names, _said(text, language)) for names, text in rows]
-            super().write_dl(said, *args, **options)
+    def format_usage(self, context: Any, formatter: Any) -> None:
+        pieces = " ".join(self.collect_usage_pieces(context))  # type: ignore[attr-defined]
+        usage = _language(context).say("Usage:")
+        formatter.write_usage(context.command_path, pieces, f"{usage} ")
 
-    class Context(typer.Context):
-        formatter_class = Formatter
+    def format_help_text(self, context: Any, formatter: Any) -> None:
+        formatter.write_paragraph()
+        with formatter.indentation():
+            text = self.help or ""
+            formatter.write_text(_language(context).say(text))
 
-    return Context
+    def format_options(self, context: Any, formatter: Any) -> None:
+        language = _language(context)
+        panels: dict[str, list[tuple[str, str]]] = {}
+        if isinstance(self, Group):
+            for name in self.list_commands(context):
+                text = self.commands[name].help or ""
+                panels.setdefault(COMMANDS, []).append((name, language.say(text)))
+        for entry in self.entries(context):
+            panels.setdefault(entry.panel, []).append(entry.said(language))
+        for title, rows in panels.items():
+            with formatter.section(language.say(title)):
+                formatter.write_dl(rows)
+
+    def format_epilog(self, context: Any, formatter: Any) -> None:
+        from wizard.ui.examples import EXAMPLES_OF
+
+        language = _language(context)
+        name = context.command_path.partition(" ")[2]
+        with formatter.section(language.say(EXAMPLES)):
+            for line, meaning in EXAMPLES_OF[name]:
+                formatter.write(f"  # {language.say(meaning)}\n  {line}\n")
 
 
-def _said(text: str, language: Language) -> str:
-    """A help text, and what Typer puts behind it, such as the environment variable."""
-    text = language.say(text)
-    for extra in _EXTRAS:
-        text = text.replace(f"[{extra}: ", f"[{language.say(extra)}: ")
-    return text
+class Command(_Help, TyperCommand):
+    """A command."""
+
+
+class Group(_Help, TyperGroup):
+    """A command with commands, in the order of their examples: that of use."""
+
+    def list_commands(self, context: Any) -> list[str]:
+        from wizard.ui.examples import EXAMPLES_OF
+
+        order = [*EXAMPLES_OF, *self.commands]
+        return sorted(super().list_commands(context), key=order.index)
+
+
+def _language(context: Any) -> Language:
+    found = (context.find_root().obj or {}).get("language")
+    return found if isinstance(found, Language) else Language(ENGLISH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,18 +21,29 @@ _HIDDEN = Message("(hidden)")
 
 
 class Kind(StrEnum):
-    """The kind of a line; the value is its rich style."""
+    """The kind of a line; the value is the rich style of its lead.
+
+    Only leads have a colour: text in the terminal's own colour is readable on any background.
+    """
 
     PLAIN = ""
-    STEP = "bold cyan"
+    TITLE = "bold"
     HINT = "dim"
     DONE = "green"
     ERROR = "bold red"
-    WARNING = "yellow"
+    WARNING = "bold yellow"
     NOTE = "cyan"
-    ADDED = "green"
+    ADDED = "green "
     REMOVED = "red"
-    VERBATIM = "bold"
+    VERBATIM = "bold "
+
+
+_OF_TEXT = {
+    Kind.TITLE: "bold",
+    Kind.VERBATIM: "bold",
+    Kind.HINT: "dim",
+}
+_URL = re.compile(r"https?://[^\s<>\"'“”…]*[\w/]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,7 @@ class Line:
         lead: a mark or a number before the text; wrapped lines are aligned with the text.
         indent: in columns.
         wrap: whether it may be wrapped.
+        is_title: whether its text is bold.
     """
 
     text: str
@@ -51,6 +64,7 @@ class Line:
     lead: str = ""
     indent: int = 0
     wrap: bool = True
+    is_title: bool = False
 
 
 class Screen:
@@ -141,17 +155,20 @@ class Screen:
         from rich.table import Table
         from rich.text import Text
 
-        styled = Text(text, style=line.kind.value)
+        styled = Text(text, style="bold" if line.is_title else _OF_TEXT.get(line.kind, ""))
+        for found in _URL.finditer(text):  # a wrapped link stays whole for a click
+            styled.stylize(f"link {found[0]}", *found.span())
         if not line.wrap or not (text or line.lead):  # rich pads an empty line to none at all
-            self._rich().print(Text(" " * line.indent) + styled, soft_wrap=True)
+            lead = Text(f"{line.lead} " if line.lead else "", style=line.kind.value.strip())
+            self._rich().print(Text(" " * line.indent) + lead + styled, soft_wrap=True)
         elif not line.lead:
             self._rich().print(Padding(styled, (0, 0, 0, line.indent), expand=False))
         else:
             row = Table.grid(padding=(0, 1))
-            row.add_column()
+            row.add_column(no_wrap=True)
             row.add_column(overflow="fold")  # never shorten a long path
-            row.add_row(Text(line.lead, style=line.kind.value), styled)
-            self._rich().print(row)
+            row.add_row(Text(line.lead, style=line.kind.value.strip()), styled)
+            self._rich().print(Padding(row, (0, 0, 0, line.indent)) if line.indent else row)
 
     def _rich(self) -> RichConsole:
         if self._rich_console is None:
