@@ -81,6 +81,11 @@ class Judgement(Results):
     id_claims: Mapping[str, str] = field(default_factory=dict)
     access_claims: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_proved(self) -> bool:
+        """Whether nothing failed and nothing is only likely."""
+        return {each.outcome for each in self.results} <= {Outcome.PROVED, Outcome.SKIPPED}
+
     def as_json(self) -> dict[str, object]:
         """Return the judgement as `--json` prints it."""
         return {
@@ -221,6 +226,9 @@ def _judge_access_token(token: Token, expected: Expected) -> CheckResult:
             check, Outcome.SKIPPED, "LibreChat does not reuse tokens, so it may be opaque."
         )
     failed = _failure_of_access_token(token, expected)
+    if failed is not None and failed.rule is OPAQUE_ACCESS_TOKEN:
+        detail = Message("It is opaque; LibreChat uses the ID token from 0.8.3 on.")
+        return CheckResult(check, Outcome.LIKELY, detail, (failed,))
     if failed is not None:
         return CheckResult.failed(check, failed)
     audience = quoted(expected.settings.audience or "")
@@ -375,6 +383,9 @@ def _judge_refreshed(
 ) -> CheckResult:
     check = Check.REFRESHED
     failed = _failure_of_refresh(refreshed, expected)
+    if failed is not None and failed.rule is OPAQUE_ACCESS_TOKEN:
+        news = () if failed in known else (failed,)
+        return CheckResult(check, Outcome.LIKELY, "It brought a new ID token.", news)
     if failed in known:
         return CheckResult(check, Outcome.FAILED, "The new tokens have the same error.")
     if failed is not None:

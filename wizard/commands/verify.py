@@ -68,7 +68,7 @@ class VerifyResult:
             "public_url": self.settings.public_url,
             "callback_url": self.settings.callback_url,
             "checks": [check.as_json() for check in self.checks],
-            "proved": self.sign_in is not None and self.sign_in.ok,
+            "proved": self.sign_in is not None and self.sign_in.is_proved,
             "through_librechat": self.through_librechat,
             "sign_in": self.sign_in.as_json() if self.sign_in else None,
         }
