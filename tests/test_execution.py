@@ -41,7 +41,7 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_a_folder_that_was_deleted_is_named(tmp_path: Path) -> None:
     done = run("mkdir gone && cd gone && rmdir ../gone && $TOOL doctor", tmp_path)
     assert done.returncode == 5
-    assert f"There is no {tmp_path / 'gone' / '.env'}." in done.stderr
+    assert f"{tmp_path / 'gone' / '.env'} does not exist." in done.stderr
 
 
 def test_what_needs_no_folder_does_not_miss_it(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_json_that_cannot_be_written_is_said_on_the_other_output(tmp_path: Path)
     done = run(f"{INIT} --json > /dev/full", tmp_path)
     assert done.returncode == 74
     assert "an output: the disk is full." in done.stderr
-    assert f"{tmp_path / '.env'} was already written; init --undo" in done.stderr
+    assert f"{tmp_path / '.env'} was already written; librechat-auth0 init --undo" in done.stderr
     assert (tmp_path / ".env").exists()
 
 

@@ -26,11 +26,7 @@ NOT_YET_CLEAN = frozenset(
         "docs/rules.md",
         "wizard/auth0/json_web_token.py",
         "wizard/auth0/management_plan.py",
-        "wizard/commands/background/records.py",
-        "wizard/commands/choose_tunnel.py",
         "wizard/commands/demo.py",
-        "wizard/commands/init.py",
-        "wizard/commands/undo.py",
         "wizard/demo/tenant.py",
         "wizard/doctor/characters.py",
         "wizard/doctor/check.py",
@@ -41,13 +37,8 @@ NOT_YET_CLEAN = frozenset(
         "wizard/librechat/compose/own.py",
         "wizard/librechat/compose/text.py",
         "wizard/librechat/deployment.py",
-        "wizard/librechat/env_plan.py",
         "wizard/librechat/running.py",
         "wizard/librechat/variables.py",
-        "wizard/tunnels/caddy.py",
-        "wizard/tunnels/connections.py",
-        "wizard/tunnels/http1.py",
-        "wizard/tunnels/local.py",
     ]
 )
 # The same for rules and modules with a long sentence in a title or a next step.

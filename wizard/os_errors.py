@@ -14,16 +14,16 @@ _REASONS = {
     errno.EACCES: Message("permission denied"),
     errno.EPERM: Message("permission denied"),
     errno.ENOSPC: Message("the disk is full"),
-    errno.EFBIG: Message("the disk or a limit (ulimit -f) allows no file of this size"),
+    errno.EFBIG: Message("the file is too large for the disk or a limit (ulimit -f)"),
     errno.EDQUOT: Message("your disk quota is used up"),
     errno.EROFS: Message("the file system is read-only"),
     errno.EBUSY: Message(
         "it is mounted by another program (a Docker bind mount of the single file?)"
     ),
-    errno.ELOOP: Message("a symbolic link leads in a circle"),
+    errno.ELOOP: Message("the symbolic links form a loop"),
     errno.ENAMETOOLONG: Message("the name is too long"),
-    errno.ENOTDIR: Message("a part of the path is no folder"),
-    errno.ENOENT: Message("there is no such file or folder"),
+    errno.ENOTDIR: Message("a part of the path is not a folder"),
+    errno.ENOENT: Message("no such file or folder"),
     errno.EISDIR: Message("it is a folder"),
     errno.EIO: Message("the disk reports an error"),
 }
@@ -48,27 +48,27 @@ def reason_of(error: OSError) -> str:
 _REMEDIES = {
     errno.EACCES: Message("chmod u+{access} {path}, or run as the user who owns it."),
     errno.EPERM: Message(
-        "See whether it is protected (lsattr -d {path}); sudo chattr -i {path} lifts that. Or run"
-        " as the user who owns it."
+        "If it is protected (lsattr -d {path} shows i): sudo chattr -i {path}. Or run as the user"
+        " who owns it."
     ),
     errno.ENOSPC: Message("Free space on the disk of {path}, then run the command again."),
-    errno.EDQUOT: Message("Delete files of yours on that disk, then run the command again."),
+    errno.EDQUOT: Message("Delete some of your files on that disk, then run the command again."),
     errno.EROFS: Message(
-        "Run the command where {path} can be written, or have its file system mounted read-write."
+        "Run the command where {path} is writable, or mount its file system read-write."
     ),
     errno.EBUSY: Message(
-        "Run the command on the machine that {path} comes from, outside the container, or mount"
-        " its folder in place of the file."
+        "Run the command on the host, outside the container, or mount the folder of {path} in"
+        " place of the file."
     ),
 }
 _ON_MACOS = {
     errno.EPERM: Message(
-        "See whether it is protected (ls -lOd {path}); chflags nouchg {path} lifts that. Or run"
-        " as the user who owns it."
+        "If it is protected (ls -lOd {path} shows uchg): chflags nouchg {path}. Or run as the user"
+        " who owns it."
     ),
 }
 _ON_WINDOWS = Message(
-    "Close the programs that have it open, or lift its protection: attrib -R {path}"
+    "Close the programs that use it, or remove its write protection: attrib -R {path}"
 )
 
 

@@ -43,7 +43,7 @@ NGROK = TunnelService(
 )
 LOCALTUNNEL = TunnelService(
     (".loca.lt", ".localtunnel.me"),
-    Message("localtunnel knows no such tunnel"),
+    Message("localtunnel says that there is no such tunnel (404)"),
     closed_status=404,
 )
 CLOUDFLARE = TunnelService(

@@ -71,7 +71,7 @@ def test_lines_do_not_go_where_nobody_is_asked(tmp_path: Path, dry_run: bool) ->
     finding = caught.value.finding
     assert finding.rule is SPANS_LINES
     assert finding.detail == "A is on lines 1 to 3."
-    assert "the command shows them and asks" in finding.fix
+    assert "it shows the lines and asks" in finding.fix
     assert caught.value.exit_code is ExitCode.FILE
     assert (tmp_path / ".env").read_text() == SEVERAL_LINES
 

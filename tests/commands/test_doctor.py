@@ -332,7 +332,7 @@ class TestFix:
         assert result.written
         assert set(result.changed) == {"OPENID_SCOPE", "OPENID_CALLBACK_URL"}
         assert ids(result) == ["LA112"]
-        assert world.said.index("is written") < world.said.rindex("! File: 1 warning in")
+        assert world.said.index("Wrote ") < world.said.rindex("! File: 1 warning in")
         assert result.backup is not None
         assert "OPENID_SCOPE=openid\n" in result.backup.read_text().replace("'", "")
 
@@ -446,7 +446,7 @@ def test_the_command_line(folder: Path) -> None:
     mended = run(folder, "doctor", "--offline", "--fix", "--yes")
     assert mended.returncode == 0
     assert mended.stdout == ""
-    assert "is written" in mended.stderr
+    assert "Wrote " in mended.stderr
 
     report = run(folder, "report", "--offline")
     assert report.returncode == 0

@@ -96,7 +96,7 @@ def test_the_second_run_touches_nothing(checkout: Path) -> None:
     after = (checkout / ".env").stat()
     assert not result.changed
     assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
-    assert "was not touched" in said
+    assert "is already up to date" in said
 
 
 def test_without_token_reuse_neither_api_nor_offline_access_is_written(checkout: Path) -> None:
@@ -267,7 +267,7 @@ def test_ctrl_c_changes_nothing_and_the_next_run_goes_on(checkout: Path) -> None
     assert not (checkout / ".env").exists()
 
     prompter = ScriptedPrompter(
-        ("Go on", True),
+        ("Resume", True),
         INTERVIEW[0],
         ("Domain", None),
         ("Client ID", None),
@@ -461,3 +461,21 @@ class TestVersions:
 
         assert read(checkout)["OPENID_REUSE_TOKENS"] == "true"
         assert rules(result).isdisjoint({"LA146", "LA173"})
+
+
+def test_what_is_left_to_the_user_is_named(checkout: Path) -> None:
+    (checkout / ".env").write_text("CREDS_KEY=abc\nMONGO_URI=mongodb://db/x\n")
+
+    result, said = init(checkout, options())
+
+    left = next(each for each in result.findings if each.rule.id == "LA191")
+    assert "LA162 CREDS_KEY" in left.detail
+    assert "OPENID" not in left.detail
+    assert left.detail in said
+    assert result.exit_code is ExitCode.OK
+
+
+def test_nothing_is_left_of_a_new_file(checkout: Path) -> None:
+    result, _ = init(checkout, options())
+
+    assert "LA191" not in rules(result)

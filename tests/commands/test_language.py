@@ -215,7 +215,7 @@ def test_init_that_is_stopped_and_goes_on(folder: Path) -> None:
     began = (("Ready?", "go"), ("Domain", DOMAIN), ("Client ID", KeyboardInterrupt))
 
     assert init(folder, chosen, *began).untranslated == []
-    assert init(folder, chosen, ("Go on", False), *began).untranslated == []
+    assert init(folder, chosen, ("Resume", False), *began).untranslated == []
 
 
 def test_the_tunnels_are_described(folder: Path) -> None:
@@ -391,8 +391,8 @@ def test_undo(folder: Path) -> None:
     init(folder, options(offline=True))
     for script in (
         (),
-        (("Take it away again?", False),),
-        (("Take it away again?", True),),
+        (("Delete it?", False),),
+        (("Delete it?", True),),
         (),
     ):
         shown = Shown(folder, *script)

@@ -591,7 +591,7 @@ def test_a_token_file_that_is_not_there(run: Run) -> None:
 
 def test_a_token_that_is_asked_for(run: Run) -> None:
     result = run(
-        ("Reach the Management API", "token"),
+        ("Use the Management API", "token"),
         ("Management API token", run.managed.token()),
         ("Make these changes?", True),
         environ={},
@@ -672,7 +672,7 @@ def test_a_scope_that_only_the_answer_tells_of(run: Run, monkeypatch: pytest.Mon
 
     assert failure.finding.rule.id == "LA602"
     assert "create:clients" in failure.finding.detail
-    assert "done by now: API" in failure.finding.detail
+    assert "Done so far: API" in failure.finding.detail
 
 
 # -- limits and faults ----------------------------------------------------------------------------
@@ -737,7 +737,7 @@ def test_a_refusal_midway_says_how_far_it_came_and_the_next_run_completes_it(
 
     assert failure.finding.rule.id == rule
     assert "stopped at: application" in failure.finding.detail
-    assert "done by now: API" in failure.finding.detail
+    assert "Done so far: API" in failure.finding.detail
     assert not (run.folder / ".env").exists()
     run.managed.api.reset()
     run()
@@ -804,8 +804,8 @@ def test_interrupted_after_every_single_request_the_next_run_completes_it(
         told = failure.finding.detail
         writes = len(run.managed.api.writes)
         if number in writing:
-            assert f"stopped at: {WRITTEN[writes - 1]}, which may or may not" in told
-            assert ("done by now: API" in told) == (writes > 1)
+            assert f"stopped at: {WRITTEN[writes - 1]} (possibly" in told
+            assert ("Done so far: API" in told) == (writes > 1)
         else:
             assert ("Every change was made" in told) == bool(writes), told
         run.managed.api.reset()
@@ -832,7 +832,7 @@ def test_ctrl_c_midway_says_how_far_it_came(run: Run) -> None:
         run_provision(options, world.ports)
 
     assert stopped.value.exit_code is ExitCode.INTERRUPTED
-    assert "done by now: API" in stopped.value.finding.detail
+    assert "Done so far: API" in stopped.value.finding.detail
     run()
     run.assert_green()
 
@@ -901,7 +901,7 @@ def test_init_sets_auth0_up_and_asks_for_no_value(run: Run) -> None:
         ("API Identifier", None),
         ("Make these changes in Auth0?", True),
         ("Write these changes?", True),
-        ("Sign in once", False),
+        ("Test the sign-in", False),
     )
 
     assert result.exit_code is ExitCode.OK
@@ -946,7 +946,7 @@ def test_init_that_is_stopped_afterwards_says_that_auth0_is_set_up(run: Run) -> 
             ("Write these changes?", KeyboardInterrupt),
         )
 
-    assert "Auth0 is set up; the .env was not written" in stopped.value.finding.detail
+    assert "Auth0 was set up; the .env was not written" in stopped.value.finding.detail
 
 
 def test_init_that_is_told_no_changes_nothing(run: Run) -> None:

@@ -168,7 +168,7 @@ def test_a_cli_that_lacks_a_scope(machine: Machine) -> None:
     (found,) = findings(done)
     assert found["rule"] == "LA602"
     assert "create:clients" in found["detail"]
-    assert "done by now: API" in found["detail"]
+    assert "Done so far: API" in found["detail"]
 
 
 def test_a_cli_that_says_nothing_of_a_reached_limit(machine: Machine) -> None:

@@ -82,7 +82,7 @@ def test_the_same_url_touches_nothing(folder: Path) -> None:
     assert result.public_url == url
     assert (result.changed, result.dashboard) == ([], ())
     assert chat.env_file.read_text() == text
-    assert "nothing was touched" in chat.world.said
+    assert "already has this URL" in chat.world.said
 
 
 def test_another_url_is_shown_with_the_lines_of_the_dashboard(
@@ -156,7 +156,7 @@ def test_none_keeps_the_url_of_the_env(
     result = chat.tunnel(tunnel="none", detach=detach)
 
     assert (result.tunnel, result.public_url, result.changed) == ("none", url, ())
-    assert f"{url} is taken as it is; no tunnel is opened." in chat.world.said
+    assert f"Using {url} without opening a tunnel." in chat.world.said
     assert chat.is_untouched
 
 
@@ -165,7 +165,7 @@ def test_none_without_a_url_is_a_question(folder: Path) -> None:
         Folder(folder, "http://localhost:3080").tunnel(tunnel="none")
 
     assert raised.value.finding.rule.id == "LA325"
-    assert "--tunnel none opens none" in raised.value.finding.detail
+    assert "--tunnel none opens no tunnel" in raised.value.finding.detail
 
 
 @pytest.mark.parametrize(("opened_by", "rule"), [("caddy", "LA350"), ("ngrok", ""), ("", "")])
@@ -279,7 +279,7 @@ def test_only_a_url_that_was_asked_for_is_lost(
     with pytest.raises(Failure):
         chat.tunnel(tunnel="ngrok", yes=True)
     assert asked == [""]
-    assert "cannot be had again" not in chat.world.said
+    assert "is no longer available" not in chat.world.said
 
     chat.env_file.write_text(chat.text.replace("localhost:3443", "mine.ngrok-free.dev"))
     with pytest.raises(Failure):
@@ -299,7 +299,7 @@ def test_a_descriptions_one_line_says_need_url_and_reach(folder: Path) -> None:
     }
     for line in lines.values():
         assert "Public, " in line or "This computer only, " in line
-        assert "stays the same. " in line or "another URL each time. " in line
+        assert "the same URL. " in line or "a new URL each time. " in line
         assert " Needs " in line
         assert line.endswith(".")
         assert ".." not in line
@@ -323,7 +323,9 @@ def test_the_first_that_is_ready_is_taken(
     world = make_world(folder, prompter=prompter)
     with open_tunnel(TunnelOptions(3080, folder / ".env"), world.ports) as opened:
         assert (opened.name, opened.url) == ("local", default_url)
-    is_told = "The tunnel is local, the first that is ready; --tunnel takes another." in world.said
+    is_told = (
+        "Using local, the first tunnel that is ready; choose another with --tunnel." in world.said
+    )
     assert is_told != interactive
 
 
@@ -350,7 +352,7 @@ def test_a_port_that_our_own_background_holds(folder: Path, default_url: str) ->
         pass
 
     assert raised.value.finding.rule is local.PORT_TAKEN
-    assert "That is the tunnel of /chat/.env." in raised.value.finding.fix
+    assert "Stop the tunnel of /chat/.env:" in raised.value.finding.fix
     assert raised.value.finding.fix.endswith("librechat-auth0 tunnel stop --all")
 
 
@@ -382,7 +384,7 @@ def test_what_is_down_is_told(folder: Path) -> None:
     Background(world.ports.state_dir).keep(known(os.getpid(), started, trouble="no network"))
 
     assert run_status(world.ports).as_json()["tunnels"]
-    assert "down at the moment: no network" in world.said
+    assert "It is down: no network" in world.said
 
 
 def test_stop_spares_a_number_that_was_given_again(folder: Path) -> None:

@@ -52,17 +52,17 @@ def test_edits_since_are_not_taken_back_without_a_word(tmp_path: Path) -> None:
     assert result.kept is not None
     assert result.kept.read_text() == "A=1\nMINE=1\n"
     assert str(result.kept) in caught.value.finding.fix
-    assert f"The file that was there is kept in {result.kept}." in world.said
+    assert f"The replaced file is kept as {result.kept}." in world.said
 
 
 def test_edits_since_are_told_before_the_question_whose_default_is_no(tmp_path: Path) -> None:
-    world = make_world(tmp_path, prompter=ScriptedPrompter(("Take it away again?", None)))
+    world = make_world(tmp_path, prompter=ScriptedPrompter(("Delete it?", None)))
     env_file = edited(world)
 
     assert not run_undo(env_file, world.ports, yes=False).restored
 
     assert env_file.read_text() == "A=1\nMINE=1\n"
-    assert re.search(r"was edited since librechat-auth0 wrote it at \d{4}-\d\d-\d\d ", world.said)
+    assert re.search(r"was edited after librechat-auth0 wrote it at \d{4}-\d\d-\d\d ", world.said)
 
 
 def test_undoing_twice_stops_at_what_the_user_wrote(tmp_path: Path) -> None:

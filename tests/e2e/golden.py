@@ -170,7 +170,7 @@ class Seen:
 def init(at: Place, seen: Seen) -> str:
     """`init` from first to last."""
     write = (seen.say("Write these changes?"), None)
-    sign_in = (seen.say("Sign in once to prove it?"), "n")
+    sign_in = (seen.say("Test the sign-in now?"), "n")
     return seen.screen(at, "init", answers=[*_values(at, seen), write, sign_in])
 
 
@@ -185,7 +185,7 @@ def init_that_fails(at: Place, seen: Seen) -> str:
 def _values(at: Place, seen: Seen) -> list[tuple[str, Answer]]:
     auth0 = at.demo.setup
     return [
-        (seen.say("Use"), Choose(seen.say("an HTTPS URL I have already"))),
+        (seen.say("Use"), Choose(seen.say("my own HTTPS URL"))),
         (seen.say("Public URL of LibreChat"), PUBLIC_URL),
         (seen.say("Ready?"), None),
         (seen.say("Domain"), auth0.domain),
@@ -236,7 +236,7 @@ def tunnel(at: Place, seen: Seen) -> str:
     url = f"https://localhost:{port}/"
     at.write(PORT="3999", DOMAIN_CLIENT=url, DOMAIN_SERVER=url)
     silence = Message(
-        "LibreChat does not answer at port {port}. Start it; until then visitors meet an error.",
+        "LibreChat does not respond on port {port}. Start it; visitors see an error until then.",
         port=3999,
     )
     write = (seen.say("Write these changes?"), None)
@@ -259,7 +259,7 @@ def tunnel_status(at: Place, seen: Seen) -> str:
 def undo(at: Place, seen: Seen) -> str:
     """`init --undo` after a repair."""
     doctor_fix(at, Seen())
-    question = seen.say(Message("Bring {file} back as it was at {time}?", file="", time=""))
+    question = seen.say(Message("Restore {file} as of {time}?", file="", time=""))
     return seen.screen(at, "init", "--undo", answers=[(question.split()[0], None)])
 
 

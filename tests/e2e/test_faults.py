@@ -61,8 +61,8 @@ ENDS = {
     -signal.SIGTERM,  # before there was anybody to hear it
     -signal.SIGKILL,
 }
-_WRITTEN = (".env is written", ".env was already written; init --undo brings the old one back.")
-_UNDONE = (".env is as it was at", ".env is as it was before the last change again.")
+_WRITTEN = ("Wrote ", "librechat-auth0 init --undo restores the old one.")
+_UNDONE = ("Restored ", ".env was already restored from its backup.")
 
 OLD = (
     b"# mine\nMINE=1\nDOMAIN_CLIENT=https://old.example.com/\nDOMAIN_SERVER=https://old.example.com\n"

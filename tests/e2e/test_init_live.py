@@ -354,7 +354,7 @@ class Conversation:
         self.terminal.type(ENTER)
 
     def decline_the_sign_in(self) -> None:
-        self.terminal.until("Sign in once to prove it?")
+        self.terminal.until("Test the sign-in now?")
         self.terminal.type("n" + ENTER)
 
     def ended(self) -> int:
@@ -398,7 +398,7 @@ def test_values_are_changed_and_the_others_kept(setup: Setup) -> None:
     talk.terminal.type(setup.demo.setup.domain + ENTER)
     talk.terminal.until(f"? Client ID [{setup.demo.application.client_id}]")
     talk.terminal.type(ENTER)
-    talk.terminal.until("Enter keeps the one in your .env.")
+    talk.terminal.until("Press Enter to keep the one in your .env.")
     talk.terminal.type(ENTER)
     talk.terminal.until(f"? API Identifier [{AUDIENCE}]", times=2)
     talk.terminal.type(ENTER)
@@ -420,7 +420,7 @@ def test_who_insists_gets_the_file_and_the_finding_in_the_exit_code(setup: Setup
     talk.write()
 
     assert talk.ended() == 1
-    assert "Sign in once" not in talk.terminal.text
+    assert "Test the sign-in" not in talk.terminal.text
     assert talk.written()["OPENID_CLIENT_ID"] == setup.demo.application.client_id
 
 

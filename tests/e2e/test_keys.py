@@ -285,7 +285,7 @@ def test_resizing_amid_every_question_and_the_spinner(
         "Client ID": auth0.client_id,
         "Client Secret (hidden)": auth0.client_secret or "",
         "Write these changes?": None,
-        "Sign in once to prove it?": "n",
+        "Test the sign-in now?": "n",
     }
     with Terminal("init", cwd=checkout, environ=environ, rows=90) as terminal:
         for question, answer in answers.items():

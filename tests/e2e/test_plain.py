@@ -41,9 +41,9 @@ def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -
         terminal.until("Answer with a number from 1 to 6.", times=2)
         terminal.answer("Number [2]:", "6")
         terminal.answer("Public URL of LibreChat", "http://chat.example.com")
-        terminal.until("The public URL must be https://")
+        terminal.until("Use https://: Auth0 rejects")
         terminal.answer("Public URL of LibreChat", PUBLIC_URL)
-        terminal.answer("Ready?", Choose("Done, go on"))
+        terminal.answer("Ready?", Choose("Done, continue"))
         for question, answer in VALUES:
             terminal.answer(question, answer)
         terminal.answer("Write these changes? (Y/n)", "perhaps")
@@ -57,7 +57,7 @@ def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -
         re.sub(r"^ +\d+ ", " " * 6, it) for it in lines
     ]
     assert "Warning: Answer y or n." in lines
-    assert "  6. an HTTPS URL I have already" in lines
+    assert "  6. my own HTTPS URL" in lines
     for question in ("Ready?", "Domain: dev-abc.us.auth0.com", "Client Secret (hidden): "):
         assert lines.count(question) == 1
     values = dotenv_values(checkout / ".env", interpolate=False)
@@ -74,7 +74,7 @@ def test_repair_and_undo_are_conversations_in_lines(checkout: Path) -> None:
         assert "OPENID_SESSION_SECRET=(hidden)" in terminal.raw
     assert (checkout / ".env").read_text() != before
     with Terminal("init", "--undo", cwd=checkout, environ=DUMB) as terminal:
-        terminal.answer("Bring", None)
+        terminal.answer("Restore", None)
         assert terminal.end() == 0
         assert is_plain(terminal)
     assert (checkout / ".env").read_text() == before
@@ -114,9 +114,9 @@ def test_what_the_terminal_sent_wrong_is_told(checkout: Path) -> None:
         terminal.answer("Use", Choose("an HTTPS URL"))
         terminal.until_asked("Public URL of LibreChat")
         terminal.send(b"https://caf\xe9.example.com\n")
-        terminal.until("The terminal sent what is no utf-8.")
+        terminal.until("The input is not valid utf-8.")
         terminal.answer("Public URL of LibreChat", PUBLIC_URL)
-        terminal.until("is taken as it is")
+        terminal.until("without opening a tunnel")
 
 
 @pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])

@@ -179,7 +179,7 @@ CONVERSATIONS = {
         ("init", "--offline"),
         [
             ("LibreChat folder", "../LibreChat"),
-            ("Go on with the answers", None),
+            ("Resume the interrupted setup", None),
             ("Use", Choose("an HTTPS URL")),
             ("Public URL of LibreChat", PUBLIC_URL),
             ("Ready?", None),
@@ -218,16 +218,16 @@ CONVERSATIONS = {
             ("Ready?", None),
             *RIGHT,
             ("Write these changes?", None),
-            ("Sign in once to prove it?", None),
+            ("Test the sign-in now?", None),
         ],
         known=6,
-        told="was already written; init --undo brings the old one back.",
-        written_at=("Sign in once to prove it?",),
+        told="was already written; librechat-auth0 init --undo restores the old one.",
+        written_at=("Test the sign-in now?",),
     ),
     "init by the Management API": Conversation(
         ("init", "--public-url", PUBLIC_URL),
         [
-            ("Ready?", Choose("Set Auth0 up for me")),
+            ("Ready?", Choose("Set up Auth0 for me")),
             ("Domain", lambda it: it.managed.domain),
             ("API Identifier", None),
             ("Use the Management API with", Choose("a token")),
@@ -260,7 +260,7 @@ CONVERSATIONS = {
     ),
     "trust": Conversation(("trust",), [("Run these commands?", None)]),
     "trust --remove": Conversation(("trust", "--remove"), [("Run these commands?", None)], trusted),
-    "undo": Conversation(("init", "--undo"), [("Bring", None)], with_backup),
+    "undo": Conversation(("init", "--undo"), [("Restore", None)], with_backup),
     "doctor --fix": Conversation(
         ("doctor", "--fix", "--offline"), [("Write these changes?", None)], with_faults
     ),
@@ -318,7 +318,7 @@ def stop_at(conversation: Conversation, place: Place, number: int, key: str) -> 
 
         assert terminal.end() == 130, f"{where}:\n{terminal.text}"
         said = [line for line in terminal.text.splitlines() if line]
-        assert said[-1] == "  Next: Run the same command again to go on.", f"{where}:\n{said}"
+        assert said[-1] == "  Next: Run the same command again to continue.", f"{where}:\n{said}"
         told = conversation.told_at.get(question, conversation.told)
         assert told in "".join(said[-3:]), f"{where}:\n{said}"
         assert "Stopped (LA002)" in terminal.text

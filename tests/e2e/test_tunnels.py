@@ -408,7 +408,7 @@ def test_a_program_that_is_killed_is_started_again(make: Make, name: str) -> Non
     os.kill(pid_of(running.mark, *PROGRAM_WORDS[name]), signal.SIGKILL)
 
     assert running.says("The tunnel is down"), running.said
-    assert running.says(f"The tunnel is back: {url}"), running.said
+    assert running.says(f"The tunnel is up again: {url}"), running.said
     with serving(Upstream().serve, machine.port), machine.ask("/") as answer:
         assert answer.status == 200
     assert running.end(signal.SIGINT).code == 0
@@ -446,7 +446,7 @@ def test_librechat_stopped_and_started(make: Make) -> None:
     with machine.ask("/") as answer:
         assert answer.status == 503
     with serving(Upstream().serve, machine.port):
-        assert running.says(f"LibreChat answers at port {machine.port}"), running.said
+        assert running.says(f"LibreChat responds on port {machine.port}"), running.said
         with machine.ask("/oauth/openid/callback?code=secret") as answer:
             assert answer.status == 200
         assert running.says("GET    /oauth/openid/callback 200")
@@ -462,7 +462,7 @@ def test_a_service_that_is_cut_off_for_a_while(make: Make) -> None:
     os.kill(agent, signal.SIGUSR1)
     assert running.says("The tunnel is down: ngrok lost the connection"), running.said
     os.kill(agent, signal.SIGUSR2)
-    assert running.says("The tunnel is back"), running.said
+    assert running.says("The tunnel is up again"), running.said
     assert running.end(signal.SIGINT).code == 0
 
 
@@ -478,7 +478,7 @@ def test_a_localtunnel_server_that_is_away(make: Make, tmp_path: Path) -> None:
         server.stop()
         assert running.says("The tunnel is down"), running.said
         server.start()
-        assert running.says("The tunnel is back", 40), running.said
+        assert running.says("The tunnel is up again", 40), running.said
         assert running.end(signal.SIGINT).code == 0
     finally:
         server.stop()

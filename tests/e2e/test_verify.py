@@ -161,7 +161,7 @@ def test_init_ends_with_a_sign_in_and_keeps_the_tunnel_open(
     terminal.answer("API Identifier", AUDIENCE)
     terminal.until("Write these changes?")
     terminal.type(ENTER)
-    terminal.until("Sign in once to prove it?")
+    terminal.until("Test the sign-in now?")
     terminal.type(ENTER)
     terminal.until("Waiting for the sign-in")
     (link,) = re.findall(r"https://localhost:\d+/oauth/openid\?key=[\w-]+", terminal.text)

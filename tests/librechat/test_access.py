@@ -183,7 +183,7 @@ def test_a_user_who_cannot_read_it_is_named_before(folder: Path, store: EnvStore
     store.path.write_bytes(text)
     store.path.chmod(0o600)
     said = said_of_a_change(store, dry_run=False)
-    assert said.index(f"({UNREADABLE_IN_CONTAINER.id})") < said.index("is written")
+    assert said.index(f"({UNREADABLE_IN_CONTAINER.id})") < said.index("Wrote ")
     assert "LibreChat runs as user 54321" in said
 
 
@@ -320,4 +320,4 @@ def test_nothing_is_said_of_readers_on_windows(
     path = tmp_path / ".env"
     path.touch()
     monkeypatch.setattr(sys, "platform", "win32")
-    assert str(readers(path).filled(file=path)) == f"{path} is written."
+    assert str(readers(path).filled(file=path)) == f"Wrote {path}."

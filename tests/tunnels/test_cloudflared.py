@@ -182,7 +182,7 @@ def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listen
     ("scenario", "number", "said"),
     [
         ("", signal.SIGKILL, "cloudflared ended (exit status 137)"),
-        ("forgets", signal.SIGUSR1, "Cloudflare has given up the quick tunnel"),
+        ("forgets", signal.SIGUSR1, "Cloudflare has closed the quick tunnel"),
     ],
 )
 def test_a_url_that_is_gone_for_good_is_not_replaced_by_another(

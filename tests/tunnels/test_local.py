@@ -74,7 +74,7 @@ def told(state_dir: Path, *, for_people: bool = True) -> list[str]:
 
 def test_trust_is_advised_until_it_was_given(tmp_path: Path) -> None:
     advice = [
-        "Browsers warn until they trust this computer's authority: librechat-auth0 trust",
+        "Browsers show a warning until you run: librechat-auth0 trust",
     ]
     assert told(tmp_path, for_people=False) == []
     assert [told(tmp_path), told(tmp_path)] == [advice, advice]

@@ -83,7 +83,7 @@ def test_no_stranger_is_taken_for_localtunnels(
     request = replace(request_, requested_url=asked)
     said = refused(LocaltunnelTunnel(request, SystemProcesses(), environ))
 
-    assert said.startswith(f"The localtunnel client named {url[:300]}: ")
+    assert said.startswith(f"The localtunnel client reported {url[:300]}: ")
     assert len(said) < 500
 
 
@@ -121,7 +121,7 @@ def test_no_stranger_is_taken_for_cloudflares(
         world.tunnel().open()
 
     assert caught.value.finding.rule is FOREIGN_URL
-    assert f"cloudflared named https://{host}: " in caught.value.finding.detail
+    assert f"cloudflared reported https://{host}: " in caught.value.finding.detail
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_no_stranger_is_taken_for_ngroks(
 
     finding = world.failure(requested_url=asked).finding
     assert finding.rule is FOREIGN_URL
-    assert f"The ngrok agent named {named}: " in finding.detail
+    assert f"The ngrok agent reported {named}: " in finding.detail
 
 
 def test_an_agent_that_names_a_stranger_is_not_joined(

@@ -299,7 +299,7 @@ def test_an_unreachable_service_is_told_apart(world: World, listener: Listener) 
 
     assert finding.rule.id == "LA309"
     assert "no host" in finding.detail
-    assert listener.lines.count("ngrok cannot reach its servers yet, it tries again") == 1
+    assert listener.lines.count("ngrok cannot reach its servers and is retrying") == 1
 
 
 def test_a_silent_agent_does_not_hold_us_up(world: World) -> None:
@@ -336,8 +336,8 @@ def test_a_broken_agent_is_explained(world: World) -> None:
         ("version: '2'\nweb_addr: false\n", "web_addr: false"),
         ("version: '3'\nagent:\n  log_format: json\n", "log_format"),
         ("version: '3'\nagent:\n  log_level: warn\n", "log_level"),
-        ("version: '3'\nagent:\n", "no settings under it"),
-        ("- a list\n", "no table"),
+        ("version: '3'\nagent:\n", "no settings below it"),
+        ("- a list\n", "not a mapping"),
         ("version: '3'\nagent: {authtoken: sec\tret: }\n", "not YAML"),
         ("[" * 100_000, "not YAML"),
         ("#" * (MAX_BYTES + 1), "larger than"),
@@ -470,7 +470,7 @@ def test_why_it_cannot_come_back_is_told(world: World, listener: Listener) -> No
         assert until(lambda: len(listener.kinds()) == 2)
 
     assert listener.kinds() == [EventKind.LOST, EventKind.LOST]
-    assert "as many agents as it may" in listener.events[-1].detail
+    assert "reached its limit of agents" in listener.events[-1].detail
 
 
 @contextmanager

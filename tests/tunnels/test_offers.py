@@ -57,8 +57,8 @@ def test_what_is_wrong_with_a_configuration_is_part_of_the_offer(tmp_path: Path)
     file.write_text("agent:\n    web_addr: false\n", "utf-8")
     language = speaking(
         {
-            "a configuration that can be read ({problem})": "een leesbare configuratie ({problem})",
-            "`web_addr: false` turns off the agent's API, which opens the tunnel; remove it": "weg",
+            "a valid configuration ({problem})": "een leesbare configuratie ({problem})",
+            "remove `web_addr: false`: the tunnel is opened with the agent's API": "weg",
             "{file}: {problem}": "{file}: {problem}",
         }
     )
@@ -71,12 +71,12 @@ def test_what_is_wrong_with_a_configuration_is_part_of_the_offer(tmp_path: Path)
 def test_who_holds_a_port_is_said_in_the_users_language() -> None:
     language = speaking(
         {
-            "port {port} is held by {holder}": "poort {port} is bezet door {holder}",
+            "port {port} is in use by {holder}": "poort {port} is bezet door {holder}",
             "{program} (process {pid})": "{program} (proces {pid})",
         }
     )
 
     failure = port_taken(3443, Machine(has_programs=True, said="p4711\ncnode\n"))
 
-    assert failure.finding.detail == "port 3443 is held by node (process 4711)"
+    assert failure.finding.detail == "port 3443 is in use by node (process 4711)"
     assert language.say(failure.finding.detail) == "poort 3443 is bezet door node (proces 4711)"

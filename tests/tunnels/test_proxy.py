@@ -514,13 +514,13 @@ def test_a_browser_gets_a_page_that_waits_for_librechat(authority: Authority) ->
 
         assert (answer.status, for_programs.status) == (503, 503)
         assert {it.headers[WAITING_HEADER] for it in (answer, for_programs)} == {WAITING}
-        assert f"LibreChat is not up yet on port {port}" in page
+        assert f"LibreChat is not running on port {port} yet" in page
         assert '<meta http-equiv="refresh" content="2">' in page
         assert answer.headers["content-security-policy"].startswith("default-src 'none';")
         assert "http:" not in page
         assert "https:" not in page
         assert answer.headers["cache-control"] == "no-store"
-        assert line.startswith(f"LibreChat is not up yet on port {port}.")
+        assert line.startswith(f"LibreChat is not running on port {port} yet.")
         assert eventually(lambda: [seen.status for seen in proxy.answered] == [503, 503])
 
 
@@ -528,7 +528,7 @@ def test_the_page_speaks_the_users_language_and_programs_english(authority: Auth
     port = free_port()
     language = speaking(
         {
-            "LibreChat is not up yet on port {port}": "Op poort {port} draait nog geen LibreChat",
+            "LibreChat is not running on port {port} yet": "Op {port} draait nog geen LibreChat",
             "This page tries again every two seconds.": "Deze pagina probeert het opnieuw.",
         }
     )
@@ -539,9 +539,9 @@ def test_the_page_speaks_the_users_language_and_programs_english(authority: Auth
         line = connection.getresponse().read().decode()
 
     assert '<html lang="nl">' in page
-    assert f"<h1>Op poort {port} draait nog geen LibreChat</h1>" in page
+    assert f"<h1>Op {port} draait nog geen LibreChat</h1>" in page
     assert "Deze pagina probeert het opnieuw." in page
-    assert line.startswith(f"LibreChat is not up yet on port {port}.")
+    assert line.startswith(f"LibreChat is not running on port {port} yet.")
 
 
 def test_librechat_may_come_go_and_come_again(authority: Authority) -> None:

@@ -173,7 +173,7 @@ def test_stores_learn_and_forget(authority: Authority, home: Path) -> None:
     before = listed()
     trust = browsers(plan(authority.ca_file, processes, environ(), "linux", trust=True))
     assert [step.store.partition(" (")[0] for step in trust] == [
-        "Chrome, Chromium and their kin",
+        "Chrome, Chromium and related browsers",
         "Firefox",
     ]
     for _ in range(2):  # the second time there is nothing to do

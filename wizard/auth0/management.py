@@ -239,9 +239,8 @@ def _failure(status: int, said: Json | None, secrets: Collection[str]) -> Failur
         rule = AT_THE_LIMIT
     if not message:
         return rule.failure(Message("Auth0 answered with status {status}.", status=status))
-    return rule.failure(
-        Message("Auth0 answered with status {status}: {words}", status=status, words=message)
-    )
+    detail = Message("Auth0 answered with status {status}: {words}.")
+    return rule.failure(detail.filled(status=status, words=message.removesuffix(".")))
 
 
 def _is_fit(said: Json, secrets: Collection[str]) -> bool:

@@ -19,27 +19,27 @@ def show_dashboard_steps(
     console = ports.console
     lines = {URL_LISTS[name]: ", ".join(urls) for name, urls in urls_of(public_url).items()}
     if ports.prompter is None:
-        console.say("Your application at Auth0 needs these lines:")
+        console.say("Add these URLs to your Auth0 application:")
         _show_lines(lines, ports)
         return False
     console.say(Message("In {page} → Applications → Applications:", page=dashboard.HOME))
-    console.todo("Create Application, type Regular Web Application, or open the one you have.")
-    console.todo("In its Settings, under Application URIs, paste:")
+    console.todo("Create Application → Regular Web Application, or open an existing one.")
+    console.todo("In its Settings → Application URIs, paste:")
     _show_lines(lines, ports)
     if reuse_tokens:
         console.todo("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
         console.say(Message("In {page} → Applications → APIs:", page=dashboard.HOME))
         console.todo(
             Message(
-                "Create API, Identifier for example {audience} (a name, never fetched), RS256."
-                " In its Settings, switch on Allow Offline Access. Under Application Access, give"
+                "Create API, for example with Identifier {audience} (only a name) and RS256."
+                " In its Settings, turn on Allow Offline Access. Under Application Access, grant"
                 " your application User-Delegated Access.",
                 audience=SUGGESTED_AUDIENCE,
             )
         )
     choices = [
-        Choice("go", "Done, go on"),
-        *((Choice("do", "Set Auth0 up for me"),) if offer_to_do_it else ()),
+        Choice("go", "Done, continue"),
+        *((Choice("do", "Set up Auth0 for me"),) if offer_to_do_it else ()),
         *(Choice(label, Message("Copy {label}", label=label)) for label in lines),
         Choice("open", "Open the dashboard in the browser"),
     ]
@@ -49,12 +49,15 @@ def show_dashboard_steps(
         if answer == "open":
             if not ports.desktop.open(dashboard.APPLICATIONS):
                 console.warn(
-                    Message("No browser here; open {page} yourself.", page=dashboard.APPLICATIONS)
+                    Message(
+                        "Could not open a browser. Open {page} yourself.",
+                        page=dashboard.APPLICATIONS,
+                    )
                 )
         elif ports.desktop.copy(lines[answer]):
             console.done(Message("{label} copied.", label=answer))
         else:
-            console.warn("No clipboard here; copy the line from above.")
+            console.warn("No clipboard available. Copy the line above.")
     return False
 
 

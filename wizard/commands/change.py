@@ -16,7 +16,7 @@ from wizard.librechat.secrets import secrets_in
 from wizard.ports import Ports
 
 CHANGES_TO = Message("Changes to {file}:")
-OLD_ONE_KEPT = Message("The old one is in {backup}; librechat-auth0 init --undo brings it back.")
+OLD_ONE_KEPT = Message("Backup: {backup} (restore it with librechat-auth0 init --undo)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Question:
     declined: str = Message("Nothing was written.")
     dry_run: str = Message("Dry run: nothing was written.")
     missing: str = Message("Missing: --yes (or --dry-run).")
-    fix: str = Message("Add --yes to write the changes, or --dry-run to see them only.")
+    fix: str = Message("Add --yes to write the changes, or --dry-run to only show them.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,9 @@ def may_write(
         if ports.prompter is None:
             fix = sentences(
                 SPANS_LINES.fix,
-                Message("In a terminal, without --yes, the command shows them and asks."),
+                Message(
+                    "Or run the command in a terminal without --yes: it shows the lines and asks."
+                ),
             )
             raise Failure(SPANS_LINES.finding(finding.detail, fix=fix, variable=finding.variable))
         ports.console.finding(finding)

@@ -107,14 +107,14 @@ def keep_open(opened: OpenTunnel, ports: Ports) -> None:
         return
     ports.console.say()
     ports.console.done(
-        Message("{url} is open. Leave this running; Ctrl-C closes it.", url=opened.url)
+        Message("{url} is open. Keep this running; press Ctrl-C to close it.", url=opened.url)
     )
     try:
         with ports.console.standing() as show:
             opened.view.watch(opened.url, show)
     except KeyboardInterrupt as ending:
         ports.console.say()
-        ports.console.say("The tunnel is closed. The .env stays as it is.")
+        ports.console.say("The tunnel is closed. Your .env stays as it is.")
         if signal_code(ending) != ExitCode.INTERRUPTED:
             raise
         return
@@ -139,7 +139,7 @@ def _opened(options: TunnelOptions, ports: Ports) -> OpenTunnel:
 
 
 def _as_it_is(url: str, ports: Ports) -> OpenTunnel:
-    ports.console.done(Message("{url} is taken as it is; no tunnel is opened.", url=url))
+    ports.console.done(Message("Using {url} without opening a tunnel.", url=url))
     return OpenTunnel(url, NO_TUNNEL)
 
 
@@ -163,22 +163,22 @@ def _choose(options: TunnelOptions, ports: Ports, failed: str = "") -> str:
     if ports.prompter is None:
         console.say(
             Message(
-                "The tunnel is {tunnel}, the first that is ready; --tunnel takes another.",
+                "Using {tunnel}, the first tunnel that is ready; choose another with --tunnel.",
                 tunnel=ready[0],
             )
         )
         return ready[0]
-    console.say("Auth0 sends people back to an HTTPS address. These can lead to LibreChat:")
+    console.say("Auth0 sends users back to an HTTPS URL. Choose how LibreChat gets one:")
     choices: list[Choice] = []
     for name, offer in offers.items():
         described = _description(provider(name), offer)
         console.hint(Message("{name}: {description}", name=name, description=described))
-        label = Message("{tunnel}, once more", tunnel=name) if name == failed else name
+        label = Message("{tunnel} again", tunnel=name) if name == failed else name
         choices.append(Choice(name, label))
     if not options.tunnels_only:
-        label = Message("an HTTPS URL I have already")
+        label = Message("my own HTTPS URL")
         if options.known_url:
-            label = Message("an HTTPS URL I have already: {url}", url=options.known_url)
+            label = Message("my own HTTPS URL: {url}", url=options.known_url)
         choices.append(Choice(OWN_URL, label))
         if options.known_url and not failed:
             # Prefer the tunnel that gave the URL of the last run.
@@ -191,11 +191,11 @@ def _urls(options: TunnelOptions, ports: Ports) -> OpenedUrls:
 
 
 def _description(provider: Provider, offer: Offer) -> Message:
-    url = Message("another URL each time")
+    url = Message("a new URL each time")
     if provider.has_reusable_url:
-        url = Message("the URL mostly stays the same")
+        url = Message("usually the same URL")
         if offer.stable_url:
-            url = Message("the URL stays the same")
+            url = Message("always the same URL")
     return sentences(
         Message(
             "{reach}, {url}.",
@@ -212,7 +212,7 @@ def _own_url(options: TunnelOptions, ports: Ports) -> str:
         if not options.known_url:
             raise MISSING_OPTION.failure(
                 "Missing: --public-url.",
-                fix=Message("Give --public-url https://…, or --tunnel NAME."),
+                fix=Message("Add --public-url https://… or --tunnel NAME."),
             )
         return options.known_url
     return ports.prompter.text(
@@ -230,7 +230,7 @@ def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
             raise
         ports.console.warn(
             Message(
-                "{url} cannot be had again ({reason}).",
+                "{url} is no longer available ({reason}).",
                 url=options.known_url,
                 reason=Message.of(failure.finding.rule.title),
             )
@@ -266,11 +266,11 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
             ports.console.finding(finding)
         if token and offer.save_credential is not None and ports.prompter is not None:
             question = Message(
-                "Save it in {tunnel}'s own configuration, to be asked no more?", tunnel=chosen.name
+                "Save it in {tunnel}'s own configuration for the next time?", tunnel=chosen.name
             )
             if ports.prompter.confirm(question):
                 file = offer.save_credential(token)
-                ports.console.done(Message("Saved in {file}; it is nowhere else.", file=file))
+                ports.console.done(Message("Saved in {file}, and nowhere else.", file=file))
     return OpenTunnel(url, chosen.name, tunnel, view)
 
 
@@ -287,7 +287,7 @@ def _open_or_name_holder(tunnel: Tunnel, chosen: Provider, request: TunnelReques
         raise failure.finding.rule.failure(
             failure.finding.detail,
             fix=Message(
-                "That is the tunnel of {env_file}. It ends with: librechat-auth0 tunnel stop --all",
+                "Stop the tunnel of {env_file}: librechat-auth0 tunnel stop --all",
                 env_file=holder.env_file,
             ),
         ) from failure

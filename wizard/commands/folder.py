@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.commands.change import EnvChange
@@ -15,6 +15,7 @@ from wizard.librechat.env_plan import plan_env
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.runner import Runner
 from wizard.librechat.secrets import secrets_of
+from wizard.librechat.version_gates import Setup, announced
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import InvalidValue, Settings
@@ -61,7 +62,20 @@ class Folder:
             version=self.version,
             variables=variables,
         )
-        return EnvChange(self.store, self.existing, *plan)
+        change = EnvChange(self.store, self.existing, *plan)
+        told = (*change.findings, *announced(Setup.of(settings, self.version)))
+        left = self._problems_left(change.after, told, ports)
+        return replace(change, findings=(*change.findings, *left))
+
+    def _problems_left(
+        self, after: EnvFile, told: Iterable[Finding], ports: Ports
+    ) -> Iterable[Finding]:
+        """Return what doctor finds in the file as it will be, and nothing told says."""
+        from wizard.doctor.registry import problems_left
+        from wizard.doctor.subject import planned
+
+        subject = planned(self.store.path, after, ports.environ, self.runner)
+        return problems_left(subject, told)
 
 
 def find_folder(env_file: Path | None, ports: Ports) -> Folder:
@@ -76,7 +90,7 @@ def find_folder(env_file: Path | None, ports: Ports) -> Folder:
         raise NO_FOLDER.failure(str(path.parent))
     findings = []
     if not checkout.is_librechat and not env_file and not path.is_file():
-        where = Message("The .env goes to {folder}.", folder=path.parent)
+        where = Message("The .env will be written to {folder}.", folder=path.parent)
         findings.append(NOT_LIBRECHAT.finding(where))
     store = EnvStore(path, ports.state_dir, ports.last_words.append, processes=ports.processes)
     folder = folder_of(checkout, store, ports, findings)
@@ -113,14 +127,16 @@ def tell_folder(folder: Folder, findings: Iterable[Finding], ports: Ports) -> No
         )
     if folder.store.path.is_symlink():
         console.warn(
-            Message("The .env is a link: {target} is what changes.", target=folder.store.target)
+            Message(
+                "The .env is a symbolic link; {target} will be changed.", target=folder.store.target
+            )
         )
     if folder.existing is not None and folder.existing.strip():
-        console.done("Your .env is kept; only the lines that must change will.")
+        console.done("Your .env is kept; only the necessary lines change.")
     elif folder.checkout.env_example.is_file():
-        console.done("There is no .env yet; it starts from this version's .env.example.")
+        console.done("No .env yet: it will be created from .env.example.")
     else:
-        console.done("There is no .env yet; it starts from our template.")
+        console.done("No .env yet: it will be created from the built-in template.")
 
 
 def _nearest(ports: Ports) -> Checkout:
@@ -136,7 +152,7 @@ def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
     def existing_folder(answer: str) -> Path:
         folder = (ports.cwd / Path(answer.strip()).expanduser()).resolve()
         if not folder.is_dir():
-            raise InvalidValue(Message("There is no folder {folder}.", folder=folder))
+            raise InvalidValue(Message("{folder} is not a folder.", folder=folder))
         return folder
 
     folder = prompter.text("LibreChat folder", parse=existing_folder, default=str(ports.cwd))

@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from wizard.auth0.tokens import Judgement
 
 AFTER_A_FAILED_CHECK = (
-    Choice("again", "Check again; I have corrected it in the dashboard"),
+    Choice("again", "Check again (I fixed it in the dashboard)"),
     Choice("change", "Change the values"),
-    Choice("write", "Write the .env all the same"),
+    Choice("write", "Write the .env anyway"),
     Choice("stop", "Stop"),
 )
 
@@ -166,10 +166,10 @@ def _steps(stack: ExitStack) -> Sequence[Step[Progress]]:
     """Return the steps in their order; the stack closes the tunnel."""
     return (
         Step(Message("LibreChat"), _look_at_folder),
-        Step(Message("An HTTPS address"), partial(_open_tunnel, stack)),
-        Step(Message("Auth0's dashboard"), _prepare_auth0),
+        Step(Message("HTTPS URL"), partial(_open_tunnel, stack)),
+        Step(Message("Auth0 setup"), _prepare_auth0),
         Step(Message("Values from Auth0"), _ask_for_values),
-        Step(Message("Proof"), _prove),
+        Step(Message("Checks"), _prove),
         Step(Message("The .env"), _write),
         Step("", _prove_sign_in),
     )
@@ -211,9 +211,7 @@ def _resumed(progress: Progress, ports: Ports) -> Known:
     if answers == Known() or ports.prompter is None:
         return Known()
     shown = ", ".join(filter(None, (answers.public_url, answers.domain, answers.client_id)))
-    question = Message(
-        "Go on with the answers of the run that was stopped ({answers})?", answers=shown
-    )
+    question = Message("Resume the interrupted setup ({answers})?", answers=shown)
     if ports.prompter.confirm(question):
         return answers
     saved.forget()
@@ -282,7 +280,7 @@ def _ask_for_values(progress: Progress, ports: Ports) -> Progress:
     if ports.prompter is None:
         ports.console.done(
             Message(
-                "All given: client {client} at {domain}",
+                "From your options and .env: client {client} at {domain}",
                 client=progress.known.client_id,
                 domain=progress.known.domain,
             )
@@ -295,7 +293,7 @@ def _prove(progress: Progress, ports: Ports) -> Progress:
     console, prompter = ports.console, ports.prompter
     progress = _judge_version(progress, ports)
     if progress.options.offline:
-        console.hint("Skipped: nothing is checked against the tenant.")
+        console.hint("Skipped (--offline).")
         return _unless_refused(progress, ports)
     while True:
         report = check_values(progress.settings, ports)
@@ -336,7 +334,7 @@ def _unless_refused(progress: Progress, ports: Ports) -> Progress:
         return progress
     ports.console.warn("Nothing was written.")
     if ports.prompter is None:
-        ports.console.hint("--force writes all the same, --offline does not check.")
+        ports.console.hint("Use --force to write anyway, or --offline to skip the checks.")
     return replace(progress, is_over=True)
 
 
@@ -349,9 +347,7 @@ def _write(progress: Progress, ports: Ports) -> Progress:
         saved = change_env(change, Question(), ports, yes=True, dry_run=options.dry_run)
     else:
         saved = Written()
-        ports.console.done(
-            Message("{file} is right already; it was not touched.", file=folder.store.path)
-        )
+        ports.console.done(Message("{file} is already up to date.", file=folder.store.path))
     is_up_to_date = saved.done or not change.changes
     if is_up_to_date:
         _saved_answers(progress, ports).forget()
@@ -386,8 +382,8 @@ def _wants_sign_in(progress: Progress, ports: Ports) -> bool:
     if progress.options.verify or ports.prompter is None:
         return progress.options.verify
     ports.console.say()
-    ports.console.hint("A sign-in now, before LibreChat runs, proves tunnel, tokens and refresh.")
-    return ports.prompter.confirm("Sign in once to prove it?")
+    ports.console.hint("A test sign-in checks tunnel, tokens and refresh before LibreChat starts.")
+    return ports.prompter.confirm("Test the sign-in now?")
 
 
 def _saved_answers(progress: Progress, ports: Ports) -> SavedAnswers:
@@ -397,7 +393,7 @@ def _saved_answers(progress: Progress, ports: Ports) -> SavedAnswers:
 def _what_was_done(progress: Progress) -> Message:
     """Return what a run changed that was interrupted before it wrote the `.env`."""
     if progress.is_auth0_set_up:
-        return Message("Auth0 is set up; the .env was not written.")
+        return Message("Auth0 was set up; the .env was not written.")
     return Message("Nothing was changed.")
 
 

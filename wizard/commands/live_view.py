@@ -79,13 +79,13 @@ class LiveView:
             if answered and not answers:
                 self._say(
                     Message(
-                        "LibreChat does not answer at port {port}. Start it; until then visitors"
-                        " meet an error.",
+                        "LibreChat does not respond on port {port}. Start it; visitors see an error"
+                        " until then.",
                         port=self._port,
                     )
                 )
             elif answers and not answered:
-                self._say(Message("LibreChat answers at port {port}.", port=self._port))
+                self._say(Message("LibreChat responds on port {port}.", port=self._port))
             answered = answers
             if self._over.wait(LOOK_SECONDS):
                 return
@@ -119,7 +119,7 @@ def event_text(event: TunnelEvent) -> str:
         case EventKind.LOST:
             return Message("The tunnel is down: {reason}", reason=Message.of(event.detail))
         case EventKind.RESTORED:
-            return Message("The tunnel is back: {reason}", reason=Message.of(event.detail))
+            return Message("The tunnel is up again: {reason}", reason=Message.of(event.detail))
         case EventKind.CLOSED:
             return Message("The tunnel has ended: {reason}", reason=Message.of(event.detail))
 
@@ -132,7 +132,7 @@ def state_text(url: str, seconds: float, *, requests: int, losses: int) -> Messa
             url,
             Message("open for {time}", time=duration(seconds)),
             Message("requests: {count}", count=requests),
-            Message("{count} × lost", count=losses) if losses else "",
+            Message("{count} × down", count=losses) if losses else "",
         ),
     )
 

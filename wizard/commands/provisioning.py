@@ -123,8 +123,8 @@ class Provisioning:
                 raise _with_progress(failure, doing, done) from None
             except KeyboardInterrupt:
                 if self._ports.last_words:  # the .env is written
-                    so_far = Message("Done so far: {parts}.", parts=joined(", ", done))
-                    raise _continued(INTERRUPTED.failure(), so_far if done else "") from None
+                    so_far = _done(done) if done else ""
+                    raise _continued(INTERRUPTED.failure(), so_far) from None
                 raise _with_progress(INTERRUPTED.failure(), doing, done) from None
         return self.known, self._read_back() if self.changes else ()
 
@@ -238,17 +238,17 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
 
 def _with_progress(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
     """Add what was done; after a lost connection or Ctrl-C the last change may have been made."""
-    so_far = Message("nothing else needed a change")
-    if done:
-        so_far = Message("done so far: {parts}", parts=joined(", ", done))
-    stopped = Message("It stopped at {doing}, which is unchanged; {so_far}.")
+    stopped = Message("It stopped at: {doing} (not changed).")
     if failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}:
-        stopped = Message("It stopped at {doing}, which may be changed; {so_far}.")
-    return _continued(failure, stopped.filled(doing=doing, so_far=so_far))
+        stopped = Message("It stopped at: {doing} (possibly changed).")
+    so_far = _done(done) if done else Message("Nothing was changed before.")
+    return _continued(failure, sentences(stopped.filled(doing=doing), so_far))
+
+
+def _done(parts: Sequence[str]) -> Message:
+    return Message("Done so far: {parts}.", parts=joined(", ", parts))
 
 
 def _continued(failure: Failure, so_far: str) -> Failure:
     finding = failure.finding
-    next_run = Message("The next run continues from there.")
-    detail, fix = sentences(finding.detail, so_far), sentences(finding.fix, next_run)
-    return Failure(replace(finding, detail=detail, fix=fix))
+    return Failure(replace(finding, detail=sentences(finding.detail, so_far)))

@@ -80,14 +80,14 @@ DOMAIN = Question(
     lambda text, _: parse_domain(text),
 )
 DOMAIN_OF_ANY_APPLICATION = replace(
-    DOMAIN, hint=_DOMAIN_HINT.filled(application=Message("Any application of the tenant"))
+    DOMAIN, hint=_DOMAIN_HINT.filled(application=Message("Any application"))
 )
 CLIENT_ID = Question(
     "client_id",
     "--client-id",
     lambda options: options.client_id,
     Message("Client ID"),
-    Message("The line under it: 32 letters and digits."),
+    Message("Below the domain: 32 letters and digits."),
     lambda text, _: parse_client_id(text),
 )
 CLIENT_SECRET = Question(
@@ -95,7 +95,7 @@ CLIENT_SECRET = Question(
     Message("--client-secret-file (or AUTH0_CLIENT_SECRET)"),
     _secret,
     Message("Client Secret (hidden)"),
-    Message("The line under that. Use its copy button: the dots are not the secret."),
+    Message("Below the Client ID. Use its copy button: the dots are not the secret."),
     lambda text, _: parse_client_secret(text),
     is_needed=lambda options: not options.public_client,
     is_hidden=True,
@@ -115,7 +115,7 @@ PUBLIC_URL = Question(
     "--public-url",
     lambda options: options.public_url,
     Message("Public URL of LibreChat"),
-    Message("Where browsers reach LibreChat; a tunnel gives one: librechat-auth0 init."),
+    Message("LibreChat's URL for browsers; librechat-auth0 init opens a tunnel with one."),
     lambda text, _: parse_public_url(text),
 )
 
@@ -145,8 +145,8 @@ def given_values(options: InitOptions) -> Known:
     """
     if options.verify and options.offline:
         raise INVALID_VALUE.failure(
-            "--verify proves a sign-in at the tenant, which --offline leaves alone.",
-            fix=Message("Leave out one of the two."),
+            "--verify signs in at the tenant; --offline does not contact it.",
+            fix=Message("Remove one of the two options."),
         )
     known = Known()
     for question in needed(options):
@@ -193,7 +193,7 @@ def ask(question: Question, known: Known, offered: Known, ports: Ports) -> Known
     ports.console.hint(question.hint)
     if question.is_hidden:
         if kept:
-            ports.console.hint("Enter keeps the one in your .env.")
+            ports.console.hint("Press Enter to keep the one in your .env.")
         answer = ports.prompter.secret(question.label, parse=parse)
     else:
         default = _text(kept) or question.suggestion

@@ -67,20 +67,20 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     console, processes = ports.console, ports.processes
     ca_file = _ca_file(options, ports)
     if ca_file is None:
-        console.done("Nothing to do: the wizard has made no authority here.")
+        console.done("Nothing to do: the wizard has made no authority on this computer.")
         return TrustResult(None, (), done=True)
     plan = trust.plan(ca_file, processes, ports.environ, platform, trust=not options.remove)
     steps = [step for step in plan if not trust.is_done(step, processes)]
     if not steps:
         nothing = Message("Nothing to do: every store here trusts it ({file}).")
         if options.remove:
-            nothing = Message("Nothing to do: no store here knows it ({file}).")
+            nothing = Message("Nothing to do: no store here has it ({file}).")
         console.done(nothing.filled(file=ca_file))
         _remember(ca_file, options, ports)
         return TrustResult(ca_file, steps, done=True)
-    aim = Message("This computer trusts {file} by these commands:")
+    aim = Message("These commands add {file} to the trust stores:")
     if options.remove:
-        aim = Message("This computer forgets {file} by these commands:")
+        aim = Message("These commands remove {file} from the trust stores:")
     console.say(aim.filled(file=ca_file))
     for step in steps:
         console.verbatim(step.store, [command_line(each, platform) for each in step.commands])
@@ -91,7 +91,7 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
         console.finding(finding)
     if not findings:
         _remember(ca_file, options, ports)
-        console.done("Done. Browsers that are open take it up when they start again.")
+        console.done("Done. Restart open browsers to apply it.")
     return TrustResult(ca_file, steps, findings, done=True)
 
 

@@ -99,7 +99,7 @@ def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelRe
     store = env_store(options.env_file, ports)
     content = store.read()
     if content is None:
-        raise NO_ENV.failure(Message("There is no {file}.", file=store.path))
+        raise NO_ENV.failure(Message("{file} does not exist.", file=store.path))
     file = EnvFile.from_bytes(content)
     reopening = _Reopening(options, ports, store, content, file, known_in(file.values()))
     ports.console.hide(secrets_in(reopening.file))
@@ -144,8 +144,8 @@ class _Reopening:
             self.background.forget(known)
             return None
         console = self.ports.console
-        console.done(Message("{url} is open in the background already.", url=known.url))
-        console.hint("It ends with: librechat-auth0 tunnel stop")
+        console.done(Message("{url} is already open in the background.", url=known.url))
+        console.hint("Stop it with: librechat-auth0 tunnel stop")
         return TunnelResult(self.store.path, known.tunnel, known.url, background=known)
 
     def without_tunnel(self) -> TunnelResult | None:
@@ -155,11 +155,11 @@ class _Reopening:
             return None
         if not url:
             raise WHICH_TUNNEL.failure(
-                Message("The .env has no public URL, and --tunnel none opens none.")
+                Message("The .env has no public URL, and --tunnel none opens no tunnel.")
             )
         console = self.ports.console
-        console.done(Message("{url} is taken as it is; no tunnel is opened.", url=url))
-        console.hint("librechat-auth0 doctor finds out whether it leads to LibreChat.")
+        console.done(Message("Using {url} without opening a tunnel.", url=url))
+        console.hint("Check that it leads to LibreChat: librechat-auth0 doctor")
         return TunnelResult(self.store.path, NO_TUNNEL, url)
 
     def request(self) -> TunnelOptions:
@@ -186,9 +186,7 @@ class _Reopening:
             _dashboard_changes(self.known, opened.url) if change.changes else (),
         )
         if not change.changes:
-            self.ports.console.done(
-                Message("{file} has this URL; nothing was touched.", file=self.store.path)
-            )
+            self.ports.console.done(Message("{file} already has this URL.", file=self.store.path))
             return result
         yes, dry_run = self.options.yes, self.options.dry_run
         written = change_env(change, _question(opened.url), self.ports, yes=yes, dry_run=dry_run)
@@ -211,8 +209,10 @@ class _Reopening:
         console.say()
         console.done(Message("{url} stays open in the background.", url=result.public_url))
         log_file = self.background.log_file(self.store.path)
-        console.hint(Message("What passes is written to {file}", file=log_file))
-        console.hint("librechat-auth0 tunnel status looks after it, tunnel stop ends it.")
+        console.hint(Message("Request log: {file}", file=log_file))
+        console.hint(
+            "Check it with librechat-auth0 tunnel status; stop it with librechat-auth0 tunnel stop."
+        )
         return replace(result, background=self.background.of(self.store.path))
 
     def _which_tunnel(self) -> str:
@@ -258,25 +258,25 @@ class _Reopening:
         if not changes:
             return
         console, client_id = self.ports.console, self.known.client_id
-        console.say("Auth0 must know the new URL. Change these lines of the application:")
+        console.say("Add the new URL in Auth0. Change these lines of the application:")
         console.verbatim(None, [application(client_id) if client_id else APPLICATIONS])
         for change in changes:
             console.setting(
                 change.title,
                 change.removed,
                 change.added,
-                Message("in its Settings, under Application URIs"),
+                Message("Settings tab, Application URIs"),
             )
 
 
 def _question(url: str) -> Question:
     return Question(
-        declined=Message("Nothing was written, and the tunnel is closed."),
+        declined=Message("Nothing was written. The tunnel is closed."),
         missing=sentences(
-            Message("The tunnel has another URL now, {url}.", url=url),
+            Message("The tunnel has a new URL: {url}.", url=url),
             "Missing: --yes (or --dry-run).",
         ),
-        fix=Message("Add --yes to write it to the .env, or --dry-run to see the change only."),
+        fix=Message("Add --yes to write it to the .env, or --dry-run to only see the change."),
     )
 
 

@@ -18,11 +18,11 @@ from wizard.rules import rule
 CHANGED_SINCE = rule("LA027")
 
 _CONFIRMATION = Question(
-    missing=Message("Missing: --yes."), fix=Message("Add --yes to bring the file back.")
+    missing=Message("Missing: --yes."), fix=Message("Add --yes to restore the file.")
 )
 _FORCE = Message(
-    "Add --force (librechat-auth0 init --undo --yes --force) to take it back all the same;"
-    " the present file is then kept in {file}."
+    "Add --force (librechat-auth0 init --undo --yes --force) to restore it anyway; the present"
+    " file is then kept as {file}."
 )
 
 
@@ -64,14 +64,14 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
     loses_edits = backup.loses(current) and not force
     values = {"file": store.path, "time": backup.at.astimezone().strftime("%Y-%m-%d %H:%M")}
     edited = Message(
-        "{file} was edited since librechat-auth0 wrote it at {time}; the edits would go too.",
+        "{file} was edited after librechat-auth0 wrote it at {time}; those edits would be lost.",
         **values,
     )
-    question = Message("There was no {file} before {time}. Take it away again?")
-    done = Message("{file} is gone.")
+    question = Message("{file} did not exist before {time}. Delete it?")
+    done = Message("Deleted {file}.")
     if backup.content is not None:
-        question = Message("Bring {file} back as it was at {time}?")
-        done = Message("{file} is as it was at {time}.")
+        question = Message("Restore {file} as of {time}?")
+        done = Message("Restored {file} as of {time}.")
         ports.console.say(CHANGES_TO.filled(file=store.path))
         ports.console.diff(masked_diff(_text(current), _text(backup.content)))
     if loses_edits and ports.prompter is not None:
@@ -84,7 +84,7 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
     kept = store.undo(backup, current)
     ports.console.done(done.filled(**values))
     if kept is not None:
-        ports.console.hint(Message("The file that was there is kept in {file}.", file=kept))
+        ports.console.hint(Message("The replaced file is kept as {file}.", file=kept))
     return UndoResult(store.path, backup.path, restored=True, kept=kept)
 
 

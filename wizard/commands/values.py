@@ -92,7 +92,7 @@ def read_subject(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
 
     content = store.read()
     if content is None:
-        raise NO_FILE.failure(Message("There is no {file}.", file=store.path))
+        raise NO_FILE.failure(Message("{file} does not exist.", file=store.path))
     subject = gather(store, content, ports.environ, ports.processes)
     ports.console.hide(subject.secrets)
     return content, subject

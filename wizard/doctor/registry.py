@@ -7,7 +7,7 @@ wrong values cannot be proved, and what runs was started with what was written b
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ from wizard.doctor import (
 )
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
-from wizard.findings import Failure, Finding
+from wizard.findings import Failure, Finding, Severity
 from wizard.language import Message, sentences
 from wizard.librechat.env_file import Change, EnvFile
 from wizard.librechat.restart import restart_fix
@@ -36,7 +36,9 @@ from wizard.librechat.running import (
     SIGN_IN_OFF,
     InstanceJudge,
 )
-from wizard.rules import BUG
+from wizard.rules import BUG, rule
+
+PROBLEMS_LEFT = rule("LA191")
 
 # Of one rule, on a file that was made to drown its reader.
 MOST_OF_ONE_RULE = 20
@@ -84,6 +86,19 @@ CHECKS = (*FILE_CHECKS, *RUNNING_CHECKS)
 def diagnose(subject: Subject, checks: Sequence[Check] = CHECKS) -> tuple[Finding, ...]:
     """What the rules find; one that breaks is a finding itself, and stops no other."""
     return tuple(finding for check in checks for finding in _findings(check, subject))
+
+
+def problems_left(subject: Subject, told: Iterable[Finding]) -> Iterator[Finding]:
+    """LA191: the errors and warnings of the file beside those that were told already."""
+    known = {(each.rule.id, each.variable) for each in told}
+    left = [
+        f"{each.rule.id} {each.variable or ''}".rstrip()
+        for each in diagnose(subject, FILE_CHECKS)
+        if each.severity is not Severity.NOTE and (each.rule.id, each.variable) not in known
+    ]
+    if left:
+        named = ", ".join(dict.fromkeys(left))
+        yield PROBLEMS_LEFT.finding(Message("Left to you: {problems}.", problems=named))
 
 
 def repairs(

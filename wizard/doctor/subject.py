@@ -258,6 +258,20 @@ def gather(
     return replace(subject, traces=traces)
 
 
+def planned(path: Path, file: EnvFile, environ: Mapping[str, str], runner: Runner) -> Subject:
+    """The subject of a file that is not written yet, so that nobody's access to it is known."""
+    checkout = look_at(path.parent)
+    return Subject(
+        path=path,
+        file=file,
+        facts=FileFacts(is_tracked=is_tracked(path)),
+        deployment=read_deployment(checkout.folder),
+        environ=environ,
+        example_names=names_in(text_of(checkout.env_example)),
+        runner=runner,
+    )
+
+
 def settings_of(subject: Subject) -> Settings | None:
     """Return what LibreChat asks the tenant, None while a value is invalid.
 

@@ -144,8 +144,8 @@ class AccessPlan:
         if before and before.mode & _OTHERS_READ:
             return Notice(
                 hint=Message(
-                    "Its mode becomes {mode}: other users can no longer read it. For one that must:"
-                    " chgrp GROUP {file}; chmod 640 {file}",
+                    "Its mode becomes {mode}: other users can no longer read it. To let one read"
+                    " it: chgrp GROUP {file}; chmod 640 {file}",
                     mode=f"{after.mode:03o}",
                     file=command_line([str(self.path)]),
                 )
@@ -187,7 +187,7 @@ class AccessPlan:
                 group=after.group,
             )
             fix = Message(
-                "Run the command as root (sudo). Where the group needs no access: chmod g= {file}",
+                "Run the command as root (sudo). If the group needs no access: chmod g= {file}",
                 file=command_line([str(self.path)]),
             )
             same_owner = made.owner == after.owner
@@ -216,13 +216,13 @@ def readers(path: Path) -> Message:
         with suppress(OSError):
             status = path.stat()
             if status.st_mode & _OTHERS:
-                return Message("{file} is written; every user of this machine can read it.")
+                return Message("Wrote {file}; every user of this machine can read it.")
             if status.st_mode & _GROUP:
-                return Message("{file} is written; its owner and its group can read it.")
+                return Message("Wrote {file}; its owner and its group can read it.")
             if status.st_uid != os.geteuid():
-                return Message("{file} is written; only its owner can read it.")
-            return Message("{file} is written; only you can read it.")
-    return Message("{file} is written.")
+                return Message("Wrote {file}; only its owner can read it.")
+            return Message("Wrote {file}; only you can read it.")
+    return Message("Wrote {file}.")
 
 
 def unreadable(access: Access, reader: Reader, path: Path) -> Finding:

@@ -385,7 +385,7 @@ def _uncommented(file: EnvFile, idle: re.Match[str], name: str, value: str) -> _
 def _line(name: str, value: str, text: str, position: int, style: str = "") -> str:
     """Return the assignment to write before the position in the text."""
     if not is_writable(value):
-        detail = Message("{name} is such a value.", name=name)
+        detail = Message("It is the value of {name}.", name=name)
         raise UNWRITABLE_VALUE.failure(detail, variable=name)
     written = quoted(value, style)
     if not written and _TAKEN_FOR_A_VALUE.match(text, position):
@@ -484,13 +484,13 @@ def _verify(before: EnvFile, after: EnvFile, edits: Mapping[str, str | Suggestio
     read = after.values()
     for name in (*wanted, *read):
         if wanted.get(name) != read.get(name):
-            detail = Message("after the change LibreChat would read {name} differently than meant.")
+            detail = Message("LibreChat would read another value of {name} after the change.")
             line = 0
             if first := next((each for each in before.assignments if each.name == name), None):
                 line = before.line_of(first.start)
                 detail = Message(
-                    "near line {line}, after the change LibreChat would read {name} differently"
-                    " than meant."
+                    "Near line {line}: LibreChat would read another value of {name} after the"
+                    " change."
                 )
             raise CONFUSING_FILE.failure(detail.filled(line=line, name=name))
 

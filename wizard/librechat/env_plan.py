@@ -235,7 +235,7 @@ def set_twice(file: EnvFile, names: Collection[str] | None = None) -> Iterator[F
         if len(starts) > 1 and (names is None or name in names):
             lines = ", ".join(str(file.line_of(start)) for start in starts[:SHOWN_LINES])
             more = ", …" if len(starts) > SHOWN_LINES else ""
-            detail = Message("{name} stands on lines {lines}.", name=name, lines=f"{lines}{more}")
+            detail = Message("{name} is set on lines {lines}.", name=name, lines=f"{lines}{more}")
             yield SET_TWICE.finding(detail, variable=name)
 
 
@@ -257,7 +257,7 @@ def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Find
     read = dotenv_values(stream=io.StringIO(text), interpolate=False)
     for name, value in written.items():
         if read.get(name) != value:
-            detail = Message("{name} is one of them.", name=name)
+            detail = Message("It is the value of {name}.", name=name)
             yield READ_DIFFERENTLY.finding(detail, variable=name)
 
 

@@ -97,8 +97,8 @@ class EnvStore:
         target = _resolved(self.path)
         if self.path.is_symlink() and not _may_lead(self.path, target):
             raise FOREIGN_LINK.failure(
-                Message("{file} leads to {target}.", file=self.path, target=target),
-                fix=Message("Name the file itself: --env-file {target}", target=target),
+                Message("{file} links to {target}.", file=self.path, target=target),
+                fix=Message("Use the file itself: --env-file {target}", target=target),
             )
         return target
 
@@ -138,7 +138,7 @@ class EnvStore:
                 raise
             self._changed(
                 Message(
-                    "{file} was already written; init --undo brings the old one back.",
+                    "{file} was already written; librechat-auth0 init --undo restores the old one.",
                     file=self.path,
                 )
             )
@@ -173,9 +173,7 @@ class EnvStore:
                     sync_folder(self.target.parent)
             if backup.content is not None and backup.content != expected:
                 self._replace(backup.content)
-            self._changed(
-                Message("{file} is as it was before the last change again.", file=self.path)
-            )
+            self._changed(Message("{file} was already restored from its backup.", file=self.path))
             with suppress(OSError):
                 backup.path.unlink(missing_ok=True)
             self._backups.prune(backup.undone)
@@ -256,7 +254,7 @@ def _resolved(path: Path) -> Path:
         target = path.resolve()
         if not target.is_symlink():  # a circle, since then
             return target
-    raise NOT_A_FILE.failure(Message("{file} is a link that leads nowhere.", file=path))
+    raise NOT_A_FILE.failure(Message("{file} is a broken symbolic link.", file=path))
 
 
 def _may_lead(link: Path, target: Path) -> bool:
@@ -286,7 +284,7 @@ def _content(target: Path, shown: Path) -> bytes | None:
             raise NOT_A_FILE.failure(refusal(error, shown)) from None
         fix = remedy(error, shown, "r")
         if error.errno == errno.EINVAL:  # it is too large
-            fix = Message("Check the path: that is no .env.")
+            fix = Message("Check the path: this is not an .env file.")
         raise UNREADABLE.failure(refusal(error, shown), fix=fix) from error
 
 

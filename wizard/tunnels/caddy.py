@@ -101,7 +101,7 @@ def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
     needs = Message("Caddy (not installed)")
     if program:
         needs = Message(
-            "Caddy ({program}), and a browser that is told once to trust its certificate",
+            "Caddy ({program}), and browsers that trust its certificate (librechat-auth0 trust)",
             program=program,
         )
     return Offer(ready=program is not None, needs=needs, stable_url=True, public=False)
@@ -109,7 +109,7 @@ def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
 
 PROVIDER = Provider(
     "caddy",
-    Message("Your Caddy, with a configuration of ours."),
+    Message("Your own Caddy, with a separate configuration."),
     LOOPBACK_HOSTS,
     _offer,
     CaddyTunnel,

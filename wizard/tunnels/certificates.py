@@ -100,8 +100,8 @@ def local_authority(state_dir: Path, processes: Processes) -> Authority:
             return _from_mkcert(folder, processes) or _from_own(folder)
     except LockHeld as error:
         raise NO_CERTIFICATE.failure(
-            Message("another process holds {file}", file=lock_file),
-            fix=Message("End it, and try again."),
+            Message("another process has locked {file}", file=lock_file),
+            fix=Message("Stop it, then run the command again."),
         ) from error
     except OSError as error:
         raise NO_CERTIFICATE.failure(f"{folder}: {error.strerror or error}") from error

@@ -58,7 +58,7 @@ class CloudflaredTunnel(ChildTunnel):
         self._api = LocalApi()
         # cloudflared logs no requests, and its page for visitors blames the tunnel.
         self._proxy = serve(request, None, request.listen(0))
-        self._progress(Message("Asking Cloudflare for a quick tunnel"))
+        self._progress(Message("Requesting a quick tunnel from Cloudflare"))
         return super()._start()
 
     def _stop(self) -> None:
@@ -98,7 +98,7 @@ class CloudflaredTunnel(ChildTunnel):
 
     def _ended(self) -> str:
         if self._is_forgotten:
-            return Message("Cloudflare has given up the quick tunnel")
+            return Message("Cloudflare has closed the quick tunnel")
         return super()._ended()
 
     def _can_come_back(self) -> bool:
@@ -106,7 +106,7 @@ class CloudflaredTunnel(ChildTunnel):
 
     def _poll(self) -> None:
         if self._api.get(self._metrics, "/ready") is None:
-            self._lose(Message("cloudflared lost the connection to Cloudflare and tries again"))
+            self._lose(Message("cloudflared lost its connection to Cloudflare and is reconnecting"))
         else:
             self._regain()
 
@@ -134,7 +134,7 @@ def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
 
 PROVIDER = Provider(
     "cloudflared",
-    Message("Without an account, to try the sign-in; chats look frozen through it."),
+    Message("No account. For trying the sign-in: chats look frozen."),
     CLOUDFLARE.domains,
     _offer,
     CloudflaredTunnel,

@@ -220,8 +220,8 @@ class Client(asyncio.Protocol):
             self.answer_unavailable(
                 self._reader.exchanges[0],
                 503,
-                Message("LibreChat is not up yet on port {port}", port=route.port),
-                Message("Start it, or wait for it to be ready."),
+                Message("LibreChat is not running on port {port} yet", port=route.port),
+                Message("Start LibreChat, or wait until it is ready."),
             )
         else:
             self._advance()
@@ -360,8 +360,8 @@ class Upstream(asyncio.Protocol):
             client.answer_unavailable(
                 exchange,
                 502,
-                Message("LibreChat ended the connection without an answer"),
-                Message("It may have crashed or be starting again; its log tells more."),
+                Message("LibreChat closed the connection without a response"),
+                Message("It may have crashed or be restarting; see its log."),
             )
 
     def pause_writing(self) -> None:

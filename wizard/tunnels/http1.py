@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages, read by llhttp (`httptools`) and written anew.
+"""HTTP/1.1 messages, read by llhttp (`httptools`) and rewritten.
 
 LibreChat never sees a client's framing, hop-by-hop fields or, unless the client is a proxy, its
 `X-Forwarded-*`. Ambiguous messages are refused (RFC 9112, sections 5 to 7 and 11.2). All but bodies

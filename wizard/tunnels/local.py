@@ -86,15 +86,15 @@ class LocalTunnel(Tunnel):
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
     from wizard.tunnels.certificates import mkcert_root
 
-    needs = Message("a browser that is told once to trust its certificate")
+    needs = Message("browsers that trust its certificate (librechat-auth0 trust)")
     if mkcert_root(processes):
-        needs = Message("nothing more, since mkcert vouches for its certificate")
+        needs = Message("nothing else: it uses mkcert's authority")
     return Offer(ready=True, needs=needs, stable_url=True, public=False)
 
 
 PROVIDER = Provider(
     "local",
-    Message("Built in, and enough for a sign-in in your own browser."),
+    Message("Built in; enough to sign in with your own browser."),
     LOOPBACK_HOSTS,
     _offer,
     lambda request, processes, _: LocalTunnel(request, processes),
@@ -112,11 +112,7 @@ def trusted_authority(
     authority = local_authority(request.state_dir, processes)
     is_known = authority.mkcert or is_remembered(authority.ca_file, request.state_dir)
     if request.for_people and not is_known:
-        progress(
-            Message(
-                "Browsers warn until they trust this computer's authority: librechat-auth0 trust"
-            )
-        )
+        progress(Message("Browsers show a warning until you run: librechat-auth0 trust"))
     return authority
 
 
@@ -155,8 +151,10 @@ def port_taken(port: int, processes: Processes) -> Failure:
     """Return the failure that names the program on the port, if that can be found."""
     holder = port_holder(port, processes)
     if not holder:
-        return PORT_TAKEN.failure(Message("port {port} is held", port=port))
-    return PORT_TAKEN.failure(Message("port {port} is held by {holder}", port=port, holder=holder))
+        return PORT_TAKEN.failure(Message("port {port} is in use", port=port))
+    return PORT_TAKEN.failure(
+        Message("port {port} is in use by {holder}", port=port, holder=holder)
+    )
 
 
 def port_holder(port: int, processes: Processes) -> str:

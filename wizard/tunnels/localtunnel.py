@@ -75,8 +75,8 @@ class LocaltunnelTunnel(ChildTunnel):
         if self._server == PUBLIC_SERVER and not self._url:
             self._progress(
                 Message(
-                    "Each visitor first meets a reminder page. It asks for this machine's public"
-                    " address, which {page} shows.",
+                    "Each visitor first sees a reminder page, which asks for this computer's public"
+                    " IP address: {page}",
                     page=PASSWORD_PAGE,
                 )
             )
@@ -86,7 +86,7 @@ class LocaltunnelTunnel(ChildTunnel):
         if not client:
             raise NO_CLIENT.failure()
         if len(client) > 1:
-            self._progress(Message("npx fetches {package} if it is not there yet", package=PACKAGE))
+            self._progress(Message("npx downloads {package} if it is missing", package=PACKAGE))
         asked = self._url or self._request.requested_url
         return (
             *client,
@@ -108,7 +108,7 @@ class LocaltunnelTunnel(ChildTunnel):
 
     def explain(self, said: Sequence[str], status: int | None) -> Failure:
         if status is None:
-            return NO_ANSWER.failure(Message("{server} gave no URL.", server=self._server))
+            return NO_ANSWER.failure(Message("{server} returned no URL.", server=self._server))
         error = next((line for line in said if "Error: " in line), "")
         return CLIENT_ENDED.failure(
             error.partition("Error: ")[2]
@@ -132,8 +132,8 @@ def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
 PROVIDER = Provider(
     "localtunnel",
     Message(
-        "Without an account; visitors meet a reminder page, and nothing is encrypted on the way"
-        " from its server to you."
+        "No account. Visitors first see a reminder page, and traffic from its server to you is not"
+        " encrypted."
     ),
     LOCALTUNNEL.domains,
     _offer,

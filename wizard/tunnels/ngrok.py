@@ -126,13 +126,13 @@ class NgrokTunnel(ChildTunnel):
             if _API_IS_UP in said:
                 self._address = log.addr or ""
             if _NOT_REACHED in said and _NOT_REACHED not in self._heard:
-                self._progress(Message("ngrok cannot reach its servers yet, it tries again"))
+                self._progress(Message("ngrok cannot reach its servers and is retrying"))
             states = (_TUNNELS_CAN_START, _CONNECTED, _NOT_REACHED)
             self._heard |= {state for state in states if state in said}
             if self._address and self._heard >= {_TUNNELS_CAN_START, _CONNECTED}:
                 self._is_open_at(self._address)
         elif _LOST in said:
-            self._lose(Message("ngrok lost the connection to its servers and tries again"))
+            self._lose(Message("ngrok lost its connection to its servers and is reconnecting"))
         elif _CONNECTED in said:
             self._regain()
         elif log.lvl == "ERROR" and (rule := rule_of(error)):
@@ -165,7 +165,7 @@ class NgrokTunnel(ChildTunnel):
         port, addresses = self._request.port, (self._address,)
         if any(ngrok_agent.running_endpoints(self._api, port, self._url, addresses)):
             return ""
-        return Message("the ngrok agent that led here has been stopped")
+        return Message("the ngrok agent that led here was stopped")
 
     def _poll(self) -> None:
         for event in self._requests.news() if self._requests else ():
@@ -178,7 +178,7 @@ class NgrokTunnel(ChildTunnel):
         if not token:
             raise NO_TOKEN.failure(
                 Message(
-                    "Neither NGROK_AUTHTOKEN nor {file} holds one.", file=self._configuration.path
+                    "Neither NGROK_AUTHTOKEN nor {file} has one.", file=self._configuration.path
                 )
             )
         if self._request.token:
@@ -221,8 +221,8 @@ class NgrokTunnel(ChildTunnel):
         return ALREADY_ONLINE.failure(
             detail,
             fix=Message(
-                "The agent that holds it runs on this machine; {page} shows what it forwards."
-                " Stop it (Ctrl-C in its terminal), then run the command again.",
+                "Stop the agent that uses it on this computer ({page}) with Ctrl-C in its terminal,"
+                " then run the command again.",
                 page=page,
             ),
         )
@@ -234,9 +234,7 @@ def _offer(_: Processes, environ: Mapping[str, str]) -> Offer:
     try:
         token = ngrok_config.known_token(environ)
     except Failure as failure:
-        needs = Message(
-            "a configuration that can be read ({problem})", problem=failure.finding.detail
-        )
+        needs = Message("a valid configuration ({problem})", problem=failure.finding.detail)
         return Offer(False, needs, stable_url=True, public=True)
     if token:
         needs = Message("your authtoken (found) and {agent}", agent=agent)
@@ -247,14 +245,14 @@ def _offer(_: Processes, environ: Mapping[str, str]) -> Offer:
         stable_url=True,
         public=True,
         credential_question=Message("ngrok authtoken (hidden)"),
-        credential_hint=Message("A free account has one: {page}", page=TOKEN_PAGE),
+        credential_hint=Message("Find it in your free account: {page}", page=TOKEN_PAGE),
         save_credential=partial(ngrok_config.save_authtoken, environ=environ),
     )
 
 
 PROVIDER = Provider(
     "ngrok",
-    Message("Visitors of a free account's URL first meet a page of ngrok's."),
+    Message("With a free account, visitors first see a page of ngrok."),
     NGROK.domains,
     _offer,
     NgrokTunnel,

@@ -26,18 +26,18 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}\Z")
 # Settings that hide the agent's API or log from us (pyngrok 9.1, installer.py,
 # `_validate_config_values`).
 _PITFALLS: Mapping[Message, Callable[[Mapping[str, object]], bool]] = {
-    Message("`web_addr: false` turns off the agent's API, which opens the tunnel; remove it"): (
+    Message("remove `web_addr: false`: the tunnel is opened with the agent's API"): (
         lambda settings: settings.get("web_addr") is False
     ),
-    Message("`log_format: json` is not the form in which the agent's log is read; remove it"): (
+    Message("remove `log_format: json`: the wizard cannot read the agent's log in that format"): (
         lambda settings: settings.get("log_format") == "json"
     ),
-    Message("`log_level` hides when the agent is ready; set it to info or remove it"): (
-        lambda settings: settings.get("log_level", "info") not in {"info", "debug"}
-    ),
+    Message(
+        "set `log_level` to info or remove it: else the log does not show when the agent is ready"
+    ): (lambda settings: settings.get("log_level", "info") not in {"info", "debug"}),
 }
 
-_NO_TABLE = Message("it is no table of settings")
+_NO_MAPPING = Message("it is not a mapping of settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def with_token(text: str, token: str) -> str:
     if before is None:
         return _appended(text, f"version: \"3\"\nagent:\n    authtoken: '{token}'\n")
     if not isinstance(before, dict):
-        raise InvalidValue(_NO_TABLE)
+        raise InvalidValue(_NO_MAPPING)
     expected = {**before}
     if str(before.get("version", "3")) == "3":
         expected["agent"] = {**(before.get("agent") or {}), "authtoken": token}
@@ -185,7 +185,7 @@ def with_token(text: str, token: str) -> str:
             return edited
     except yaml.YAMLError:
         pass  # its text would quote the token
-    raise InvalidValue("it is written in a way that cannot be edited safely")
+    raise InvalidValue("its format cannot be edited safely")
 
 
 def _spliced(text: str, token: str) -> str:
@@ -231,12 +231,12 @@ def _entries(mapping: yaml.MappingNode) -> dict[str, yaml.Node]:
 def _problem(document: object) -> str:
     """Return what in the file prevents a tunnel, or ""."""
     if not isinstance(document, dict | None):
-        return _NO_TABLE
+        return _NO_MAPPING
     settings: Any = document or {}
     if str(settings.get("version", "3")) == "3":
         settings = settings.get("agent", {})
     if not isinstance(settings, dict):
-        return Message("`agent:` has no settings under it")
+        return Message("`agent:` has no settings below it")
     return next((text for text, wrong in _PITFALLS.items() if wrong(settings)), "")
 
 

@@ -92,7 +92,7 @@ class SupervisedTunnel(Tunnel):
         """Return the URL that the program named, normalized, or raise Failure."""
         try:
             if len(named) > LONGEST_URL:
-                raise InvalidValue("No host name is so long.")
+                raise InvalidValue("The host name is too long.")
             url = parse_public_url(named)
         except InvalidValue as invalid:
             reason = Message.of(invalid.reason)
@@ -103,7 +103,7 @@ class SupervisedTunnel(Tunnel):
             reason = Message("its URLs end with {domains}.", domains=" ".join(self._domains))
         raise FOREIGN_URL.failure(
             Message(
-                "{program} named {url}: {reason}",
+                "{program} reported {url}: {reason}",
                 program=self._program,
                 url=one_line(named[:LONGEST_URL]),
                 reason=reason,
@@ -171,7 +171,9 @@ class SupervisedTunnel(Tunnel):
                 return True
             self._stop()
             ended = Message(
-                "{reason}; opened again, the URL would be {url}", reason=Message.of(why), url=url
+                "{reason}; a new tunnel would have another URL, {url}",
+                reason=Message.of(why),
+                url=url,
             )
             self._report(EventKind.CLOSED, ended)
             return False

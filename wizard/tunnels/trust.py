@@ -117,7 +117,9 @@ def _run(step: Step, processes: Processes) -> Finding | None:
             why = said[-1] if said else Message("exit status {status}", status=done.status)
             return STORE_UNCHANGED.finding(
                 Message("{store}: {reason}", store=step.store, reason=why),
-                fix=Message("Run it yourself: {command}", command=command_line(command)),
+                fix=Message(
+                    "Run it yourself to see the error: {command}", command=command_line(command)
+                ),
             )
     return None
 
@@ -203,7 +205,7 @@ class _Planner:
             databases = [old if old.is_dir() else new]
         else:
             databases = [folder for folder in (old, new) if _is_nss(folder)]
-        name = Message("Chrome, Chromium and their kin")
+        name = Message("Chrome, Chromium and related browsers")
         return tuple(self._nss(name, folder) for folder in databases)
 
     def firefox(self) -> tuple[Step, ...]:

@@ -103,7 +103,7 @@ class Background:
         end(tunnel.pid, tunnel.started)
         if tunnel.runs:
             raise NOT_STOPPED.failure(
-                Message("Process {pid} holds {url}.", pid=tunnel.pid, url=tunnel.url)
+                Message("Process {pid} runs the tunnel {url}.", pid=tunnel.pid, url=tunnel.url)
             )
         self.forget(tunnel)
 
@@ -152,7 +152,7 @@ class Background:
             raise NO_RECORD.failure(f"{self._folder}: {error.strerror}.") from error
 
     def _record(self, tunnel: BackgroundTunnel) -> Path:
-        # Its `.env` may be a link by now; the record keeps its name.
+        # Its `.env` may have become a link; the record keeps its name.
         return self._folder / f"{file_name(tunnel.env_file)}.json"
 
     def _file(self, env_file: Path, suffix: str) -> Path:

@@ -45,7 +45,7 @@ def run_status(ports: Ports) -> BackgroundResult:
             running.append(one)
             console.done(
                 Message(
-                    "{url} leads to port {port} by {tunnel}, for {time}",
+                    "{url} leads to port {port} ({tunnel}, open for {time})",
                     url=one.url,
                     port=one.port,
                     tunnel=one.tunnel,
@@ -54,10 +54,10 @@ def run_status(ports: Ports) -> BackgroundResult:
             )
             if one.trouble:
                 trouble = Message.of(one.trouble)
-                console.warn(Message("It is down at the moment: {reason}", reason=trouble))
+                console.warn(Message("It is down: {reason}", reason=trouble))
             console.hint(Message("{env_file}, process {pid}", env_file=one.env_file, pid=one.pid))
             log_file = background.log_file(Path(one.env_file))
-            console.hint(Message("What passes: {file}", file=log_file))
+            console.hint(Message("Request log: {file}", file=log_file))
             if background.log_has_stopped(Path(one.env_file)):
                 findings.append(LOG_STOPPED.finding(str(log_file)))
                 console.finding(findings[-1])
@@ -90,7 +90,7 @@ def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> Bac
         for one in background.all():
             console.hint(
                 Message(
-                    "There is {url}: tunnel stop --env-file {env_file}",
+                    "To stop {url}: librechat-auth0 tunnel stop --env-file {env_file}",
                     url=one.url,
                     env_file=one.env_file,
                 )
