@@ -346,7 +346,7 @@ def bare_tunnel(world: World) -> Iterator[None]:
 def own_tunnel(world: World) -> Iterator[Running]:
     """`init` once more, which opens the tunnel of the `.env` and keeps it open."""
     with world.running("init", "--yes", "--tunnel", "local") as init:
-        init.until("Leave this running")
+        init.until("Keep this running")
         yield init
         init.interrupt()
         assert init.end().code == 0

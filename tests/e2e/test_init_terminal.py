@@ -112,7 +112,7 @@ def test_ngrok_from_the_token_to_ctrl_c(checkout: Path, ngrok: dict[str, str]) -
     terminal.until("Save it in ngrok's own configuration")
     terminal.type(ENTER)
     answer_all(terminal)
-    terminal.until("Leave this running")
+    terminal.until("Keep this running")
     terminal.type(CTRL_C)
 
     assert terminal.end() == 0

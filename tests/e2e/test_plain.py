@@ -92,7 +92,7 @@ def test_a_tunnel_is_told_in_lines(checkout: Path) -> None:
         assert terminal.end() == 0
         terminal.until("The tunnel is closed.")
         assert is_plain(terminal)
-        assert terminal.raw.count("is open. Leave this running") == 1
+        assert terminal.raw.count("is open. Keep this running") == 1
 
 
 def test_a_secret_may_be_longer_than_a_line_of_the_terminal(checkout: Path) -> None:

@@ -36,7 +36,7 @@ def test_the_live_view(checkout: Path, columns: int) -> None:
     url = f"https://localhost:{free_port()}"
     env_file(checkout, url)
     terminal = Terminal("tunnel", "--yes", cwd=checkout, columns=columns)
-    terminal.until("Leave this running")
+    terminal.until("Keep this running")
     terminal.until("LibreChat does not answer")
     terminal.until(f"{url} · open for 1 s · requests: 0")
     terminal.type(CTRL_C)

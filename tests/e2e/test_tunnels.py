@@ -103,7 +103,7 @@ class Machine:
     def open(self, *more: str) -> Running:
         """`tunnel` in the foreground; returns when it stands."""
         running = self.start(*self.command(*more))
-        assert running.says("Leave this running", 60), running.said
+        assert running.says("Keep this running", 60), running.said
         return running
 
     def start(self, *args: str) -> Running:
@@ -511,7 +511,7 @@ def test_nothing_is_left_of_init(make: Make, name: str, number: signal.Signals) 
     init = ("init", "--yes", "--offline", "--tunnel", name, "--domain", "dev.us.auth0.com")
     values = ("--client-id", "a" * 32, "--client-secret-file", str(secret), "--audience", "api")
     running = machine.start(*init, *values)
-    assert running.says("Leave this running", 60), running.said
+    assert running.says("Keep this running", 60), running.said
     running.end(number)
 
     assert until(lambda: not marked(running.mark)), marked(running.mark)
@@ -608,7 +608,7 @@ def test_a_process_that_is_not_ours_is_never_stopped(make: Make) -> None:
         "tunnel", "--tunnel", "local", "--env-file", str(make_second(machine)), "-y"
     )
     try:
-        assert other.says("Leave this running")
+        assert other.says("Keep this running")
         # As after a reboot, when the number belongs to somebody else.
         record.write_text(json.dumps({**known, "pid": other.pid}))
         done = run("tunnel", "stop", cwd=machine.folder, environ=machine.environ)

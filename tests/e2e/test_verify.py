@@ -167,7 +167,7 @@ def test_init_ends_with_a_sign_in_and_keeps_the_tunnel_open(
     (link,) = re.findall(r"https://localhost:\d+/oauth/openid\?key=[\w-]+", terminal.text)
     installed.sign_in(link, EMAIL, PASSWORD)
     terminal.until("It returned a new JSON Web Token")
-    terminal.until("Leave this running")
+    terminal.until("Keep this running")
     assert "does not lead" not in terminal.text
     terminal.type(CTRL_C)
 
@@ -307,7 +307,7 @@ def test_librechat_signs_in_by_the_file_behind_the_tunnel_that_init_holds(
 
     # Another day: the same command finds all in the file, and opens the tunnel again.
     with installed.running("init", "--yes", "--tunnel", "local", *words) as init:
-        init.until("Leave this running")
+        init.until("Keep this running")
         with running_librechat(authority, installed.env_file, installed.port):
             start = f"{installed.public_url}/oauth/openid"
             end = installed.sign_in(start, EMAIL, PASSWORD)
