@@ -25,8 +25,6 @@ NOT_YET_CLEAN = frozenset(
     [
         "wizard/auth0/json_web_token.py",
         "wizard/auth0/management_plan.py",
-        "wizard/commands/demo.py",
-        "wizard/commands/folder.py",
         "wizard/demo/tenant.py",
         "wizard/doctor/characters.py",
         "wizard/doctor/check.py",

@@ -1,7 +1,7 @@
-"""`init --demo`: the whole wizard against a tenant on this machine, to a proved sign-in.
+"""`init --demo`: the whole wizard against a tenant on this machine.
 
-No account, no internet, no question: a demo tenant with the application and API already in it, a
-local HTTPS tunnel, and a scripted user who signs in.
+Without an account, a network or questions: a demo tenant with the application and the API, a local
+HTTPS tunnel, and a scripted user who signs in.
 """
 
 from __future__ import annotations
@@ -38,16 +38,7 @@ FOLDER_PREFIX = "librechat-auth0-demo-"
 
 
 def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
-    """Run `init` with everything on this machine.
-
-    Args:
-        options: only `env_file` and `dry_run` are taken from it.
-        ports: what may be touched.
-        report: see `run_init`.
-
-    Raises:
-        Failure: as `run_init`.
-    """
+    """Run `init` with everything on this machine, with `env_file` and `dry_run` of the options."""
     env_file = options.env_file or Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX)) / ".env"
     authority = local_authority(ports.state_dir, ports.processes)
     http = Https(ports.environ, extra_ca=lambda: authority.ca_file)
@@ -57,9 +48,7 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
         public_url = f"https://localhost:{held.take(DEFAULT_PORT)}"
         tenant = _demo_tenant(public_url, authority, ports.language)
         settings, user = stack.enter_context(tenant)
-        ports.console.say(
-            "Demo: a tenant, a tunnel and a user, all on this machine. Nothing leaves it."
-        )
+        ports.console.say("Demo: the tenant, the tunnel and the user are on this machine.")
         result = run_init(
             InitOptions(
                 domain=settings.domain,
@@ -85,20 +74,22 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
             ),
             report,
         )
-    _tell_the_end(result, ports)
+    _show_next(result, ports)
     return result
 
 
-def _tell_the_end(result: InitResult, ports: Ports) -> None:
+def _show_next(result: InitResult, ports: Ports) -> None:
     console, folder = ports.console, result.env_file.parent
     console.say()
     if result.written and folder.name.startswith(FOLDER_PREFIX):
-        console.say(Message("Its folder may go when you have seen it: {folder}", folder=folder))
-    console.say("That was the demo. For your own LibreChat, run in its folder:")
-    program = "librechat-auth0"
-    if ports.processes.which(program) is None:  # it was started by its path
-        program = str(Path(sys.argv[0]).absolute())
-    console.verbatim(None, [command_line([program, "init"])])
+        console.say(Message("You can delete the demo's folder: {folder}", folder=folder))
+    console.say("Set up your own LibreChat: go to its folder and run")
+    program = ["librechat-auth0"]
+    if ports.processes.which(program[0]) is None:
+        started = Path(sys.argv[0]).absolute()
+        is_module = started.name == "__main__.py"
+        program = [sys.executable, "-m", "wizard"] if is_module else [str(started)]
+    console.verbatim(None, [command_line([*program, "init"])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +105,6 @@ class ScriptedUser:
         return True
 
     def copy(self, text: str) -> bool:  # noqa: ARG002
-        """See `Desktop.copy`; this user has no clipboard."""
         return False
 
     def _sign_in(self, url: str) -> None:
@@ -130,7 +120,7 @@ class ScriptedUser:
 def _demo_tenant(
     public_url: str, authority: Authority, language: Language
 ) -> Iterator[tuple[Settings, User]]:
-    """A running tenant that is set up for LibreChat at that URL."""
+    """Serve a tenant that is set up for LibreChat at that URL."""
     from wizard.demo.authorization import Authorization
     from wizard.demo.endpoints import Endpoints
     from wizard.demo.server import serving
@@ -151,13 +141,13 @@ def _demo_tenant(
 
 
 class HeldPorts:
-    """Ports that are taken before anything serves there, so that nobody else takes them."""
+    """Ports that are bound before their servers start, so that no other program takes them."""
 
     def __init__(self) -> None:
         self._listeners: dict[int, list[socket.socket]] = {}
 
     def take(self, preferred: int) -> int:
-        """Take the port, or any free one if another program has it; return which."""
+        """Bind the port, or any free one if it is taken; return its number."""
         try:
             listeners = loopback.listeners(preferred)
         except OSError:
@@ -167,14 +157,10 @@ class HeldPorts:
         return port
 
     def listen(self, port: int) -> list[socket.socket]:
-        """Return the listeners of a port that is held, or open another.
-
-        Raises:
-            OSError: the port cannot be had.
-        """
+        """Return the listeners of a bound port, or open another one."""
         return self._listeners.pop(port, None) or loopback.listeners(port)
 
     def close(self) -> None:
-        """Give up the ports at which nothing has served."""
+        """Close the ports that no server uses."""
         for listeners in self._listeners.values():
             loopback.close_all(listeners)
