@@ -179,6 +179,18 @@ def test_a_redirect_is_judged_by_where_it_leads(
     assert judged_redirect(location) == (landing, meaning)
 
 
+def test_of_an_error_page_only_error_and_description_are_shown() -> None:
+    page = (
+        "<title>Error</title><h1>Oops!, something went wrong</h1><p>invalid_request: Nobody knows"
+        " this error.</p><p>Tracking ID: 5f0c1d</p><footer>Imprint</footer>"
+    )
+    judged = judge_authorize(
+        Response(AUTHORIZE_URL, 400, {"content-type": "text/html"}, page.encode()), CALLBACK, STATE
+    )
+
+    assert judged.error.words == "invalid_request: Nobody knows this error."
+
+
 @pytest.mark.parametrize(
     ("answer", "meaning"),
     [

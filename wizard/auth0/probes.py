@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ from wizard.http import HttpClient, NetworkError, Response
 from wizard.language import Message
 from wizard.settings import Settings
 
+# The error on Auth0's own page, for example "unauthorized_client: Callback URL mismatch. …".
+_ERROR_ON_PAGE = re.compile(
+    r"\b(?P<code>[a-z]+(?:_[a-z]+)+): (?P<description>.+?)(?= tracking id\b|$)", re.IGNORECASE
+)
 _LOGIN_PATHS = ("/u/login", "/login", "/u/consent", "/consent")
 
 
@@ -216,9 +221,12 @@ def _authorize_answer(status: int, error: OAuthError, landing: Landing) -> Answe
 
 def _page_error(answer: Response) -> OAuthError:
     error = _error_of(answer.json_object() or {})
-    return (
-        error if error.words else OAuthError("", f"HTTP {answer.status} {page_text(answer.text)}")
-    )
+    if error.words:
+        return error
+    text = page_text(answer.text)
+    if answer.status >= 400 and (found := _ERROR_ON_PAGE.search(text)):
+        return OAuthError(found["code"], found["description"])
+    return OAuthError("", f"HTTP {answer.status} {text}")
 
 
 def _error_of(fields: Mapping[str, object]) -> OAuthError:
