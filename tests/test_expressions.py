@@ -22,7 +22,11 @@ ROOT = Path(wizard.__file__).parent
 FLAGS = {"IGNORECASE", "ASCII", "MULTILINE"}
 # Modules that take an expression from elsewhere than a name or the line itself.
 OTHERS = {
+    "commands/explain.py": [row.text for row in error_table.TABLE],
     "auth0/error_table.py": [meaning.text for meaning in error_table.TABLE],
+    "doctor/subject.py": [
+        r"^(?![ \t]*#)[^\r\n#=]{0,24}(?<![\w.])(?P<name>OPENID_ISSUER)[\"']?[ \t]*[=:]"
+    ],
     "text.py": [r"(?<![^\W_])hunter2(?![^\W_])"],
     "librechat/variables.py": variables.PATTERNS.values(),
     "tunnels/local.py": [r"p(?P<pid>\d+)\nc(?P<name>.+)", r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)'],
