@@ -443,6 +443,7 @@ CASES = (
     _values("LA188", {"PROXY": "proxy.example.com:3128"}, {"PROXY": "HTTP://proxy.example.com"}),
     _values("LA189", {"HOST": "0.0.0.0."}, {"HOST": "0"}),
     _lines("LA190", "JWT_SECRET='$(openssl rand -hex 32)'", "JWT_SECRET='$(openssl rand -hex 32"),
+    _lines("LA192", "PORT=", "PORT=chat"),
     Case("LA500", subject(env(), compose="services: [\n"), subject(env(), compose=COMPOSE)),
     Case(
         "LA501",

@@ -325,6 +325,18 @@ class TestAddresses:
     def test_a_host_that_is_one(self, host: str) -> None:
         assert errors(subject(env(HOST=host))) == set()
 
+    @pytest.mark.parametrize("port", ["", "0", "65536", " "])
+    def test_a_port_that_nobody_finds(self, port: str) -> None:
+        checked = subject(env(PORT=port))
+        assert ("LA192", "PORT") in errors(checked)
+        assert mended(checked)["PORT"] == "3080"
+
+    def test_a_port_that_librechat_takes(self) -> None:
+        for text in (env(PORT="65535"), env(PORT="chat"), env(PORT=None)):
+            assert errors(subject(text)) == set()
+        assert errors(subject(env(PORT=""), version="0.7.8")) == set()
+        assert ("LA192", "PORT") in errors(subject(env(PORT=""), version="0.7.9"))
+
     @pytest.mark.parametrize("name", ["DOMAIN_CLIENT", "DOMAIN_SERVER"])
     @pytest.mark.parametrize(
         ("value", "rule"),

@@ -13,6 +13,7 @@ from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message, joined
+from wizard.librechat.variables import VARIABLES
 from wizard.rules import rule
 from wizard.settings import InvalidValue, is_loopback, is_placeholder, parse_public_url, port_in
 
@@ -29,6 +30,7 @@ SECURE_COOKIE_BY_HTTP = rule("LA171")
 HTTPS_AT_OWN_PORT = rule("LA179")
 PROXY_WITHOUT_SCHEME = rule("LA188")
 HOST_IS_NO_ADDRESS = rule("LA189")
+PORT_UNUSABLE = rule("LA192")
 
 DOMAINS = ("DOMAIN_CLIENT", "DOMAIN_SERVER")
 _PAGES = re.compile(r"/(oauth|login|api|c)(/|\Z)")
@@ -123,6 +125,21 @@ def _host_is_no_address(subject: Subject) -> Iterator[Finding]:
     value = subject.bare(name)
     if value and not _is_listenable(value):
         yield subject.finding(HOST_IS_NO_ADDRESS, name)
+
+
+def _port_unusable(subject: Subject) -> Iterator[Finding]:
+    """LibreChat's `Number` makes 0 of an empty text, and of other words its default port."""
+    name = "PORT"
+    value = subject.bare(name)
+    if name not in subject.values or not re.fullmatch(r"\d{0,9}", value, re.ASCII):
+        return
+    is_random = int(value or 0) == 0 and not subject.runs_before("0.7.9-rc1")
+    if is_random or int(value or 0) > 65535:
+        yield subject.finding(PORT_UNUSABLE, name)
+
+
+def _default_port(_: Subject, __: Finding) -> Edits:
+    return {"PORT": VARIABLES["PORT"].default or ""}
 
 
 def _is_listenable(host: str) -> bool:
@@ -234,6 +251,7 @@ CHECKS = (
     Check(HTTPS_AT_OWN_PORT, _https_at_own_port),
     Check(PROXY_WITHOUT_SCHEME, _proxy_without_scheme),
     Check(HOST_IS_NO_ADDRESS, _host_is_no_address),
+    Check(PORT_UNUSABLE, _port_unusable, _default_port),
     Check(SECURE_COOKIE_BY_HTTP, _secure_cookie_by_http),
     Check(DOMAIN_WITH_PATH, _domain_with_path),
     Check(HSTS_ON_LOCALHOST, _hsts_on_localhost, lambda _, __: {"HSTS_ENABLED": "false"}),
