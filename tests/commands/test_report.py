@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from tests.auth0.scripted import DOMAIN, NOW, ScriptedTenant
 from tests.commands.test_doctor import VALUES, Everything, write
 from tests.doctor.cases import CLIENT_SECRET, GOOD, PUBLIC_URL, env, subject
-from tests.fakes import FixedClock, make_world
+from tests.fakes import FixedClock, ScriptedPrompter, make_world
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
-from wizard.commands.report import report_text, run_report, tunnel_kind
+from wizard.commands.report import MOST_IN_AN_ADDRESS, report_text, run_report, tunnel_kind
 from wizard.doctor.examine import Examination, conclude
 from wizard.doctor.registry import diagnose
 from wizard.doctor.subject import FileFacts
@@ -52,6 +53,83 @@ def test_the_whole(tmp_path: Path) -> None:
     ):
         assert part in report, part
     assert result.as_json() == {"report": result.text}
+
+
+@dataclass
+class Recorder:
+    """A desktop that keeps what it got."""
+
+    copied: list[str] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+
+    def open(self, url: str) -> bool:
+        self.opened.append(url)
+        return True
+
+    def copy(self, text: str) -> bool:
+        self.copied.append(text)
+        return True
+
+
+def test_it_is_copied(tmp_path: Path) -> None:
+    write(tmp_path, env())
+    world = make_world(tmp_path)
+    desktop = Recorder()
+    result = run_report(
+        tmp_path / ".env", replace(world.ports, desktop=desktop), offline=True, tracker=""
+    )
+
+    assert desktop.copied == [result.text]
+    assert desktop.opened == []
+    assert "Copied to the clipboard." in world.said
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_new_issue_is_offered_where_the_project_has_a_tracker(
+    tmp_path: Path, answer: bool
+) -> None:
+    write(tmp_path, env(UNKNOWN="é" * 50))
+    world = make_world(tmp_path, prompter=ScriptedPrompter(("Open a new issue", answer)))
+    desktop = Recorder()
+    result = run_report(
+        tmp_path / ".env",
+        replace(world.ports, desktop=desktop),
+        offline=True,
+        tracker="https://tracker.example/new",
+    )
+
+    assert len(desktop.opened) == answer
+    for url in desktop.opened:
+        assert len(url) <= MOST_IN_AN_ADDRESS
+        (body,) = parse_qs(urlsplit(url).query)["body"]
+        assert result.text.startswith(body)
+
+
+def test_without_a_terminal_the_tracker_is_named(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    run_report(None, world.ports, offline=True, tracker="https://tracker.example/new")
+
+    assert "Report it: https://tracker.example/new\n" in world.said
+
+
+def test_it_needs_no_env_file(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    result = run_report(None, world.ports, offline=False, tracker="")
+
+    assert result.exit_code is ExitCode.OK
+    assert "LA159 error" in result.text
+    assert "Python 3." in result.text
+    assert "## Variables" not in result.text
+
+
+def test_it_is_short() -> None:
+    """What is wrong is first, and empty variables are left out."""
+    report = report_text(examined(env("OPENID_USERNAME_CLAIM=\nX=1", OPENID_SCOPE="")))
+
+    assert report.splitlines()[2] == "## Findings"
+    assert "OPENID_SCOPE" not in report.partition("## Variables")[2]
+    assert "OPENID_USERNAME_CLAIM" not in report
+    assert "X=[set, 1 character]" in report
 
 
 def test_no_secret_is_in_it() -> None:

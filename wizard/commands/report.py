@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 # Free texts that are no secrets.
 _HARMLESS_TEXTS = frozenset({"HOST", "OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"})
 MOST_VARIABLES = 200
-# What GitHub accepts in the address of a new issue.
-MOST_OF_AN_ADDRESS = 6000
+# GitHub rejects addresses of over 8 kB; a character of the text may become nine.
+MOST_IN_AN_ADDRESS = 6000
 # Variables that name the user.
 _PERSONAL = re.compile(r"^EMAIL|USER(?:NAME)?$|_EMAIL$")
 _SHORTEST_NAME = 4
@@ -57,8 +57,7 @@ def run_report(
 ) -> ReportResult:
     """Print the report and copy it; `tracker` is the project's issue address, for tests."""
     console = ports.console
-    examination = _examined(env_file, ports, offline=offline)
-    text = report_text(examination)
+    text, findings = _reported(env_file, ports, offline=offline)
     console.text(text)
     if ports.desktop.copy(text):
         console.done("Copied to the clipboard.")
@@ -67,22 +66,26 @@ def run_report(
         ports.desktop.open(address)
     elif address:
         console.say(Message("Report it: {address}", address=address.partition("?")[0]))
-    return ReportResult(text, findings=examination.findings)
+    return ReportResult(text, findings=findings)
 
 
-def _examined(env_file: Path | None, ports: Ports, *, offline: bool) -> Examination:
+def _reported(
+    env_file: Path | None, ports: Ports, *, offline: bool
+) -> tuple[str, Sequence[Finding]]:
     """Check everything; without a readable `.env`, that is the only finding."""
-    from wizard.doctor.subject import gather
-
     store = env_store(env_file, ports)
     try:
         _, subject = read_subject(store, ports)
     except Failure as failure:
-        return Examination(
-            gather(store, b"", ports.environ, ports.processes), None, (failure.finding,)
-        )
+        hidden = _names_hidden([], ports.environ)
+        sections = {
+            "Findings": _findings([failure.finding], hidden),
+            "Versions": _versions(look_at(store.path.parent).version),
+        }
+        return _assembled(sections), (failure.finding,)
     with ports.console.working("Checking the .env, the tenant and LibreChat"):
-        return examine(subject, ports.http, ports.clock, offline=offline)
+        examination = examine(subject, ports.http, ports.clock, offline=offline)
+    return report_text(examination), examination.findings
 
 
 def _tracker() -> str:
@@ -98,31 +101,52 @@ def _tracker() -> str:
 
 
 def _issue_address(tracker: str, text: str) -> str:
-    return f"{tracker}?{urlencode({'body': text})}"[:MOST_OF_AN_ADDRESS] if tracker else ""
+    if not tracker:
+        return ""
+    while len(address := f"{tracker}?{urlencode({'body': text})}") > MOST_IN_AN_ADDRESS:
+        text = text[: len(text) * 3 // 4]
+    return address
 
 
 def report_text(examination: Examination) -> str:
     """Return the report as Markdown, without secrets and empty sections."""
     subject = examination.subject
-    hidden = _hidden(subject)
-    lines = [
-        *_section("Findings", _findings(examination.findings, hidden)),
-        *_section("Versions", _versions(subject)),
-        *_section("Tenant", _tenant(examination.tenant, hidden)),
-        *_section("LibreChat", _librechat(subject)),
-        *_section("Variables", _variables(subject, hidden)),
-    ]
-    text = "\n".join(["# librechat-auth0 report", *lines])
-    return _HOME.sub(MASK, _EMAIL.sub(MASK, text)).encode("utf-8", "replace").decode()
+    names = _names_hidden(
+        [(each.name, each.value) for each in subject.file.assignments], subject.environ
+    )
+
+    def hidden(text: str) -> str:
+        return names(subject.hidden(text))
+
+    version = subject.without_secrets(look_at(subject.path.parent).version)
+    image = subject.without_secrets(subject.deployment.image)
+    return _assembled(
+        {
+            "Findings": _findings(examination.findings, hidden),
+            "Versions": _versions(version, image),
+            "Tenant": _tenant(examination.tenant, hidden),
+            "LibreChat": _librechat(subject),
+            "Variables": _variables(subject, hidden),
+        }
+    )
 
 
-def _hidden(subject: Subject) -> Callable[[str], str]:
-    """Return a function that hides the file's secrets and the user's names in foreign text."""
-    pairs = ((each.name, each.value.strip()) for each in subject.file.assignments)
-    names = {value for name, value in pairs if _PERSONAL.search(name)}
-    names |= {subject.environ.get(name, "") for name in ("LOGNAME", "USER", "USERNAME")}
-    personal = Secrets(name for name in names if len(name) >= _SHORTEST_NAME)
-    return lambda value: personal.hidden_in(subject.hidden(value))
+def _assembled(sections: Mapping[str, Iterable[str]]) -> str:
+    lines = ["# librechat-auth0 report"]
+    for title, each in sections.items():
+        if content := list(each):
+            lines += ["", f"## {title}", "", *content]
+    text = _HOME.sub(MASK, _EMAIL.sub(MASK, "\n".join(lines)))
+    return text.encode("utf-8", "replace").decode()
+
+
+def _names_hidden(
+    variables: Iterable[tuple[str, str]], environ: Mapping[str, str]
+) -> Callable[[str], str]:
+    """Return a function that hides the user's names, from variables and the environment."""
+    names = {value.strip() for name, value in variables if _PERSONAL.search(name)}
+    names |= {environ.get(name, "") for name in ("LOGNAME", "USER", "USERNAME")}
+    return Secrets(name for name in names if len(name) >= _SHORTEST_NAME).hidden_in
 
 
 def tunnel_kind(url: str) -> str:
@@ -134,17 +158,11 @@ def tunnel_kind(url: str) -> str:
     return next(iter(providers_of(url)), "own domain")
 
 
-def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
-    if lines := list(lines):
-        yield from ("", f"## {title}", "", *lines)
-
-
-def _versions(subject: Subject) -> Iterator[str]:
-    checkout = look_at(subject.path.parent)
+def _versions(librechat: str, image: str = "") -> Iterator[str]:
     yield f"- librechat-auth0 {__version__}"
     yield f"- Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    yield f"- LibreChat checkout: {subject.without_secrets(checkout.version) or 'unknown'}"
-    yield f"- Docker image: {subject.without_secrets(subject.deployment.image) or 'none'}"
+    yield f"- LibreChat checkout: {librechat or 'unknown'}"
+    yield f"- Docker image: {image or 'none'}"
 
 
 def _findings(findings: Iterable[Finding], hidden: Callable[[str], str]) -> Iterator[str]:
