@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.doctor.cases import CASES, env, subject
-from wizard.doctor.registry import can_be_mended, diagnose, repairs
+from wizard.doctor.registry import can_be_fixed, diagnose, repairs
 from wizard.doctor.writing import silenced_rules
 from wizard.librechat.deployment import MAX_FILE_BYTES, MOST_INTERPOLATED, read_deployment
 from wizard.librechat.variables import VARIABLES
@@ -102,7 +102,7 @@ def test_a_hundred_thousand_lines(text: str) -> None:
     silenced_rules(text)
     checked = subject(text)
     for finding in diagnose(checked):
-        can_be_mended(checked, finding)
+        can_be_fixed(checked, finding)
 
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(

@@ -27,7 +27,7 @@ from tests.seed import SEED
 from wizard.commands.init import InitResult, run_init
 from wizard.commands.init_options import InitOptions
 from wizard.commands.values import env_store, read_subject
-from wizard.doctor.registry import FILE_CHECKS, can_be_mended, diagnose, repairs
+from wizard.doctor.registry import FILE_CHECKS, can_be_fixed, diagnose, repairs
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Severity
 
@@ -161,14 +161,12 @@ def broken_files() -> Iterator[Subject]:
 def test_what_can_be_fixed_is_fixed_and_stays_so() -> None:
     for broken in broken_files():
         promised = {
-            (each.rule.id, each.variable)
-            for each in diagnose(broken)
-            if can_be_mended(broken, each)
+            (each.rule.id, each.variable) for each in diagnose(broken) if can_be_fixed(broken, each)
         }
         file, changes = repairs(broken)
         after = replace(broken, file=file)
         assert bool(promised) == bool(changes)
         left = {(each.rule.id, each.variable) for each in diagnose(after)}
         assert not promised & left, broken.file.text
-        assert not [each for each in diagnose(after) if can_be_mended(after, each)]
+        assert not [each for each in diagnose(after) if can_be_fixed(after, each)]
         assert repairs(after)[1] == ()

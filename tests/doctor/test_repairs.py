@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.doctor.cases import CASES, COMPOSE, PUBLIC_URL, Case, env, subject
-from wizard.doctor.registry import CHECKS, can_be_mended, diagnose, repairs
+from wizard.doctor.registry import CHECKS, can_be_fixed, diagnose, repairs
 from wizard.doctor.subject import Subject
 from wizard.librechat.env_plan import is_good_secret
 
@@ -60,7 +60,7 @@ class TestEachRepair:
     def test_a_second_run_changes_nothing(self, case: Case) -> None:
         after, _ = mended(case.broken)
         assert mended(after)[1] == {}
-        assert not [each for each in diagnose(after) if can_be_mended(after, each)]
+        assert not [each for each in diagnose(after) if can_be_fixed(after, each)]
 
 
 def test_every_repair_is_tried() -> None:

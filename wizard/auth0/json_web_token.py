@@ -1,4 +1,4 @@
-"""Decodes a JSON Web Token; nothing is verified unless `is_signed_by` says so."""
+"""Decodes a JSON Web Token; only `is_signed_by` verifies it."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """One setting that shall change.
+    """One setting to change.
 
     Attributes:
         part: what it belongs to.

@@ -17,7 +17,7 @@ from wizard.commands.values import (
     read_subject,
 )
 from wizard.doctor.examine import Examination, examine, examine_again
-from wizard.doctor.registry import CHECKS, can_be_mended, repairs
+from wizard.doctor.registry import CHECKS, can_be_fixed, repairs
 from wizard.doctor.subject import Subject
 from wizard.doctor.writing import silenced_rules
 from wizard.findings import ExitCode, Finding, Severity, exit_code_of
@@ -132,7 +132,7 @@ def _start(options: DoctorOptions, ports: Ports) -> _Run:
 def _wants_fixes(run: _Run, findings: Sequence[Finding], ports: Ports) -> bool:
     """Ask whether to fix now; without a terminal, print the command that does."""
     problems = [each for each in findings if each.severity is not Severity.NOTE]
-    fixable = merged_findings(each for each in problems if can_be_mended(run.subject, each))
+    fixable = merged_findings(each for each in problems if can_be_fixed(run.subject, each))
     if not problems:
         return False
     if not fixable:

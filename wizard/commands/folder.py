@@ -70,7 +70,7 @@ class Folder:
     def _problems_left(
         self, after: EnvFile, told: Iterable[Finding], ports: Ports
     ) -> Iterable[Finding]:
-        """Return what doctor finds in the file as it will be, and nothing told says."""
+        """Return what doctor would find in the new file, without what was already shown."""
         from wizard.doctor.registry import problems_left
         from wizard.doctor.subject import planned
 

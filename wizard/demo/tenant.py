@@ -21,7 +21,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 class TenantError(Exception):
-    """An error for whoever asked: Auth0's HTTP status, error code and description."""
+    """An error response: Auth0's HTTP status, error code and description."""
 
     def __init__(self, status: int, error: str, description: str) -> None:
         super().__init__(f"{error}: {description}")

@@ -53,8 +53,8 @@ def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         value = subject.bare(name)
         if _host(value) and value.endswith("/") and not _PAGES.match(_path(value)):
-            mended = subject.without_secrets(value.rstrip("/"))
-            fix = Message("Set {name}={value}.", name=name, value=mended)
+            fixed = subject.without_secrets(value.rstrip("/"))
+            fix = Message("Set {name}={value}.", name=name, value=fixed)
             yield subject.finding(DOMAIN_WITH_SLASH, name, fix=fix)
 
 
@@ -143,7 +143,7 @@ def _default_port(_: Subject, __: Finding) -> Edits:
 
 
 def _is_listenable(host: str) -> bool:
-    """Whether a server can listen there: an IP address, or a name that may lead to one."""
+    """Whether a server can listen there: an IP address, or a name that may resolve to one."""
     with suppress(ValueError):
         return bool(ip_address(host))
     if re.fullmatch(r"[\d.]+", host):
@@ -170,7 +170,7 @@ def _secure_cookie_by_http(subject: Subject) -> Iterator[Finding]:
 
 
 def _other_domain(subject: Subject, finding: Finding) -> Edits:
-    """The address of the one that is right, for the other."""
+    """Copy the address of the valid variable to the other."""
     good = [
         subject.bare(name)
         for name in DOMAINS
@@ -180,7 +180,7 @@ def _other_domain(subject: Subject, finding: Finding) -> Edits:
 
 
 def _public_of_both(subject: Subject, _: Finding) -> Edits:
-    """The public address for both, where exactly one of them is public and by HTTPS."""
+    """Set both to the public address, if exactly one of them is public HTTPS."""
     public = {
         value
         for name in DOMAINS
@@ -194,11 +194,11 @@ def _with_scheme(subject: Subject, finding: Finding) -> Edits:
     name = finding.variable or ""
     value = subject.bare(name)
     try:
-        mended = parse_public_url(value)
+        fixed = parse_public_url(value)
     except InvalidValue:
         return {}
-    # On this machine it may be meant to be http://.
-    return {} if "://" in value or is_loopback(mended) else {name: mended}
+    # http:// may be intended on this machine.
+    return {} if "://" in value or is_loopback(fixed) else {name: fixed}
 
 
 def _without_slash(subject: Subject, finding: Finding) -> Edits:
@@ -219,7 +219,7 @@ def _is_good(value: str) -> bool:
 
 
 def _host(value: str) -> str | None:
-    """The host of an http(s) URL, None if it is none."""
+    """The host of an http(s) URL, None for anything else."""
     try:
         parts = urlsplit(value)
         is_url = parts.scheme in {"http", "https"} and not re.search(r"[\s,]", value)
@@ -229,7 +229,7 @@ def _host(value: str) -> str | None:
 
 
 def _path(value: str) -> str:
-    """What follows the host, without the slash at the end."""
+    """The path, without its trailing slash."""
     if _host(value) is None:
         return ""
     parts = urlsplit(value)

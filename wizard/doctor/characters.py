@@ -1,4 +1,4 @@
-"""Rules on characters that nobody sees in a value, which LibreChat sends all the same."""
+"""Rules on invisible characters in a value, which LibreChat sends as they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wizard.rules import rule
 INVISIBLE = rule("LA174")
 IGNORED_SPACE = rule("LA175")
 
-# What LibreChat takes away from both ends of a value; it uses all others as they are.
+# LibreChat trims these values; it uses all others as they are.
 _USED_AS_THEY_ARE = (
     "DOMAIN_CLIENT",
     "DOMAIN_SERVER",

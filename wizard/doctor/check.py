@@ -1,7 +1,7 @@
-"""One row of the doctor's table: a rule, the function that sees it, and the repair if one is safe.
+"""A check of the doctor: a rule, the function that finds violations, and a safe repair.
 
-A judge is pure: it takes the `Subject` and yields a finding for each place where the rule is
-broken. A repair says which variables get which value; the `.env` engine writes them.
+A judge is pure: it takes the `Subject` and yields a finding for each violation. A repair returns
+the new values of variables; the `.env` engine writes them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Repair = Callable[[Subject, Finding], Edits]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule at work.
+    """A rule with its judge.
 
     Attributes:
-        rule: what it is about.
-        judge: where it is broken.
-        repair: the edits that mend a finding without losing anything, empty where there are none
-            for this one; None where nothing is safe.
+        rule: the rule.
+        judge: finds its violations.
+        repair: the edits that fix a finding without losing anything, possibly none; None if
+            no repair is safe.
     """
 
     rule: Rule

@@ -1,4 +1,4 @@
-"""Rules on LibreChat's own secrets and on what it needs to start at all."""
+"""Rules on LibreChat's own secrets, and on what it needs to start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules on Docker Compose and `librechat.yaml`: what keeps the `.env` from having its effect."""
+"""Rules on Docker Compose and `librechat.yaml`, which can override or hide the `.env`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One look at everything: the file's rules, the tenant and the running LibreChat side by side."""
+"""Runs all checks: the rules of the file, the live checks of the tenant, and LibreChat's."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found.
+    """The result of all checks.
 
     Attributes:
         subject: the file, with what the running LibreChat answered.
         tenant: the live checks, None where the tenant was not asked.
-        findings: what is wrong, what to mend first at the front.
+        findings: what is wrong; the first is the one to fix first.
     """
 
     subject: Subject
@@ -73,7 +73,7 @@ _WEIGHTS = {severity: weight for weight, severity in enumerate(Severity)}
 
 
 def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) -> Examination:
-    """Run every rule, and the live checks at the same time.
+    """Run every rule and, at the same time, the live checks.
 
     Args:
         subject: the file.
@@ -95,10 +95,10 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
 def examine_again(
     subject: Subject, before: Examination, http: HttpClient, clock: Clock, *, offline: bool
 ) -> Examination:
-    """The same after a repair.
+    """Check the file again after a repair.
 
-    LibreChat has not read the file since, and counts requests: its answers stay. The tenant is
-    asked again where other values are to be proved.
+    LibreChat has not read the new file and counts requests, so its answers are kept. The tenant
+    is asked again if its values changed.
     """
     report = before.tenant
     settings = settings_of(subject)
@@ -112,7 +112,7 @@ def examine_again(
 def conclude(
     subject: Subject, tenant: TenantReport | None, file_findings: Iterable[Finding]
 ) -> Examination:
-    """All findings in the order of what to mend first: errors before warnings, causes first."""
+    """Sort all findings in the order to fix them: errors before warnings, causes first."""
     findings = [
         *file_findings,
         *_ignoring_nothing(subject),
@@ -138,7 +138,7 @@ def part_of(identifier: str) -> Part:
 
 
 def _result(work: Callable[[], T] | None, findings: list[Finding]) -> T | None:
-    """What the work brings; if it breaks, that is a finding, and the others are told."""
+    """Return the result of the work; an exception becomes a finding."""
     try:
         return work() if work else None
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Rules on what surrounds the sign-in: session secret, roles, logout, versions, switches."""
+"""Rules on options around the sign-in: session secret, logout, versions, switches."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _why_weak(value: str, subject: Subject) -> Message:
 def _placeholder_elsewhere(subject: Subject) -> Iterator[Finding]:
     for name, assignment in subject.assignments.items():
         is_judged = name in _JUDGED_ELSEWHERE or is_command(assignment.value)
-        # A value in brackets may well be JSON.
+        # A value in brackets may be JSON.
         if is_judged or assignment.value[:1] in {"", "{", "["}:
             continue
         if is_placeholder(assignment.value):

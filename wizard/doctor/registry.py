@@ -1,7 +1,7 @@
-"""The doctor's table, in the order of what to mend first, and what runs it.
+"""All checks of the doctor, in the order to fix their findings, and the functions that run them.
 
-A new rule is one row in the module of its subject. What cannot be read has no values, what has
-wrong values cannot be proved, and what runs was started with what was written before.
+A new rule is one row in the module of its subject. Rules on the file come first: its values can
+be tested only once they can be read, and LibreChat was started with them.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from wizard.rules import BUG, rule
 
 PROBLEMS_LEFT = rule("LA191")
 
-# Of one rule, on a file that was made to drown its reader.
+# Of one rule, against a file made to flood the output.
 MOST_OF_ONE_RULE = 20
 LONGEST_DETAIL = 500
-# Repairs may uncover each other; each round mends all that the one before uncovered.
+# A repair may reveal another violation; each round fixes those of the one before.
 REPAIR_ROUNDS = 5
 _FIXED_BY_RESTART = (SIGN_IN_OFF, OTHER_VALUES, OTHER_LOOKS)
 
@@ -84,12 +84,12 @@ CHECKS = (*FILE_CHECKS, *RUNNING_CHECKS)
 
 
 def diagnose(subject: Subject, checks: Sequence[Check] = CHECKS) -> tuple[Finding, ...]:
-    """What the rules find; one that breaks is a finding itself, and stops no other."""
+    """Return the findings of the checks; a check that raises becomes a finding."""
     return tuple(finding for check in checks for finding in _findings(check, subject))
 
 
 def problems_left(subject: Subject, told: Iterable[Finding]) -> Iterator[Finding]:
-    """LA191: the errors and warnings of the file beside those that were told already."""
+    """LA191: the errors and warnings of the file, without those already shown."""
     known = {(each.rule.id, each.variable) for each in told}
     left = [
         f"{each.rule.id} {each.variable or ''}".rstrip()
@@ -104,27 +104,27 @@ def problems_left(subject: Subject, told: Iterable[Finding]) -> Iterator[Finding
 def repairs(
     subject: Subject, checks: Sequence[Check] = CHECKS, without: Collection[str] = ()
 ) -> tuple[EnvFile, tuple[Change, ...]]:
-    """The file with all that can be mended safely, and how it differs.
+    """Return the file with every safe repair, and the changes.
 
     Args:
         subject: the file as it is.
-        checks: the rules to mend.
+        checks: the checks to repair.
         without: identifiers of rules to leave alone.
     """
     chosen = [check for check in checks if check.repair and check.rule.id not in without]
     wanted: dict[str, str] = {}
-    mended = subject
+    fixed = subject
     for _ in range(REPAIR_ROUNDS):
-        edits = _possible(mended.file, _edits(mended, chosen))
+        edits = _possible(fixed.file, _edits(fixed, chosen))
         if not edits:
             break
         wanted |= edits
-        mended = replace(subject, file=subject.file.edited(wanted, removing_lines=True)[0])
+        fixed = replace(subject, file=subject.file.edited(wanted, removing_lines=True)[0])
     return subject.file.edited(wanted, removing_lines=True)
 
 
-def can_be_mended(subject: Subject, finding: Finding) -> bool:
-    """Whether `repairs` has something to do about the finding."""
+def can_be_fixed(subject: Subject, finding: Finding) -> bool:
+    """Whether `repairs` fixes the finding."""
     check = next((check for check in CHECKS if check.rule is finding.rule), None)
     return check is not None and bool(_possible(subject.file, _edits_of(check, finding, subject)))
 
@@ -151,7 +151,7 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
 
 
 def _edits(subject: Subject, checks: Sequence[Check]) -> dict[str, str]:
-    """The repairs of one round; where two want the same variable, the first has it."""
+    """The repairs of one round; of two for the same variable, the first wins."""
     edits: dict[str, str] = {}
     for check in checks:
         for finding in _findings(check, subject):
@@ -161,7 +161,7 @@ def _edits(subject: Subject, checks: Sequence[Check]) -> dict[str, str]:
 
 
 def _edits_of(check: Check, finding: Finding, subject: Subject) -> dict[str, str]:
-    """The repair of a finding, without what Docker Compose sets: no edit of the file mends that."""
+    """The repair of a finding, without variables that Docker Compose overrides."""
     if check.repair is None or not finding.variable:
         return {}
     edits = check.repair(subject, finding)
@@ -169,7 +169,7 @@ def _edits_of(check: Check, finding: Finding, subject: Subject) -> dict[str, str
 
 
 def _possible(file: EnvFile, edits: Mapping[str, str]) -> dict[str, str]:
-    """The edits that change the file and that the engine can make; others are the user's."""
+    """The edits that change the file and that the engine can make."""
     with suppress(Failure):
         _, changes = file.edited(edits, removing_lines=True)
         return {change.name: edits[change.name] for change in changes}

@@ -27,7 +27,7 @@ _TOKEN_KINDS = frozenset({"access", "id", "userinfo"})
 
 
 def _missing(role: str, subject: Subject) -> list[str]:
-    """What a role lacks for LibreChat to find it; nothing where no role is asked for."""
+    """The variables that are missing to find the role; none if no role is required."""
     if not subject.bare(role) or not is_read(role, subject.version):
         return []
     names = (f"{role}_PARAMETER_PATH", f"{role}_TOKEN_KIND")
@@ -35,8 +35,8 @@ def _missing(role: str, subject: Subject) -> list[str]:
 
 
 def _kinds(subject: Subject) -> Iterator[str]:
-    """The variables that say which token LibreChat looks into, of the roles that it looks for."""
-    # LibreChat looks for the admin's role only where all is said.
+    """The variables that name the token of each role that LibreChat looks for."""
+    # LibreChat looks for the admin's role only if all three variables are set.
     for role in (_REQUIRED, _ADMIN):
         is_asked = subject.bare(role) and is_read(role, subject.version)
         if is_asked and not (role == _ADMIN and _missing(role, subject)):

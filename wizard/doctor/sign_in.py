@@ -139,7 +139,7 @@ def _issuer(domain: str) -> str:
 
 
 def fresh_session_secret(_: Subject, __: Finding) -> Edits:
-    """A repair: sign-ins that are under way begin again, nothing else is lost."""
+    """Repair: only sign-ins in progress must start again."""
     return {"OPENID_SESSION_SECRET": random_hex(32)}
 
 
@@ -199,7 +199,7 @@ def _issuer_edit(subject: Subject, _: Finding) -> Edits:
     if _issuer_trouble(bare):
         return {}
     domain = parse_domain(bare)
-    # Only of Auth0 is it sure that the issuer has no path.
+    # Only Auth0's issuer is known to have no path.
     has_path = "/" in issuer_without_path(bare)
     return {} if has_path and not is_tenant_domain(domain) else {"OPENID_ISSUER": _issuer(domain)}
 
@@ -214,7 +214,7 @@ def _session_secret_if_missing(subject: Subject, finding: Finding) -> Edits:
     return {}
 
 
-_mended_callback = _set("OPENID_CALLBACK_URL", CALLBACK_PATH)
+_fixed_callback = _set("OPENID_CALLBACK_URL", CALLBACK_PATH)
 
 
 CHECKS = (
@@ -231,7 +231,7 @@ CHECKS = (
     Check(SECRET_INVALID, _secret_invalid),
     Check(SECRETLESS_TOO_NEW, _secretless_too_new),
     Check(SOCIAL_LOGIN_OFF, _social_login_off, _set("ALLOW_SOCIAL_LOGIN", "true")),
-    Check(CALLBACK_MISSING, _callback_missing, _mended_callback),
-    Check(CALLBACK_IS_URL, _callback_is_url, _mended_callback),
-    Check(CALLBACK_WRONG, _callback_wrong, _mended_callback),
+    Check(CALLBACK_MISSING, _callback_missing, _fixed_callback),
+    Check(CALLBACK_IS_URL, _callback_is_url, _fixed_callback),
+    Check(CALLBACK_WRONG, _callback_wrong, _fixed_callback),
 )

@@ -1,4 +1,4 @@
-"""What the rules look at: gathered once from the folder, then only read."""
+"""The input of all rules, gathered once from the folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _EXAMPLE_NAME = re.compile(r"^[ \t]*+(?:#[ \t]*+)?([A-Z][A-Z0-9_]*)=", re.MULTIL
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """The file beside its text; None where the system cannot tell."""
+    """Facts about the file; None if the system does not know."""
 
     access: Access | None = None
     is_tracked: bool = False
@@ -46,7 +46,7 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class Subject:
-    """One `.env`, where it lies, and who else has a say in what LibreChat reads.
+    """One `.env`, and everything else that decides what LibreChat reads.
 
     Attributes:
         path: the file.
@@ -72,23 +72,23 @@ class Subject:
 
     @cached_property
     def handed(self) -> Mapping[str, Handed]:
-        """What Docker Compose sets for LibreChat, whatever the file says."""
+        """What Docker Compose sets for LibreChat, over the file."""
         if self.runner.is_npm:
             return {}
         return self.deployment.environment({**self.file.values(), **self.environ})
 
     @cached_property
     def values(self) -> Mapping[str, str]:
-        """What LibreChat reads: the file's values, and over them those of Compose."""
+        """The values that LibreChat reads: the file's, overridden by Compose's."""
         return {**self.file.values(), **{name: each.value for name, each in self.handed.items()}}
 
     @cached_property
     def assignments(self) -> Mapping[str, Assignment]:
-        """The line of each name that counts, which is the last one."""
+        """The effective assignment of each name, which is the last one."""
         return {assignment.name: assignment for assignment in self.file.assignments}
 
     def value(self, name: str) -> str:
-        """What LibreChat reads of that name, every character of it; "" for nothing."""
+        """Return the value exactly as LibreChat reads it; "" for none."""
         return self.values.get(name, "")
 
     def bare(self, name: str) -> str:
@@ -96,18 +96,18 @@ class Subject:
         return visible(self.value(name)).strip(TYPOGRAPHIC_QUOTES)
 
     def is_on(self, name: str) -> bool:
-        """Return whether LibreChat takes the switch for on."""
+        """Return whether LibreChat reads the switch as on."""
         return is_enabled(self.values, name)
 
     @property
     def reuses_tokens(self) -> bool:
-        """Whether LibreChat's sessions live on Auth0's tokens."""
+        """Whether LibreChat's sessions use Auth0's tokens."""
         name = "OPENID_REUSE_TOKENS"
         return self.is_on(name) and is_read(name, self.version)
 
     @property
     def audiences(self) -> tuple[str, ...]:
-        """The API identifiers that can be right, in their order."""
+        """The valid API identifiers, in their order."""
         try:
             return parse_audiences(self.value("OPENID_AUDIENCE"))
         except InvalidValue:
@@ -129,12 +129,12 @@ class Subject:
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The words of the scope, as Auth0 tells them apart: by U+0020 alone (RFC 6749, 3.3)."""
+        """The scopes, separated as Auth0 does: by U+0020 only (RFC 6749, 3.3)."""
         return frozenset(filter(None, self.value("OPENID_SCOPE").split(" ")))
 
     @property
     def version(self) -> str:
-        """The version that runs, "" where it is not known."""
+        """The running version, "" if unknown."""
         return self.runner.version
 
     @property
@@ -150,7 +150,7 @@ class Subject:
 
     @property
     def setup(self) -> Setup:
-        """What a version may not be able to do."""
+        """The input of the version gates."""
         return Setup(
             self.version,
             self.reuses_tokens,
@@ -165,11 +165,11 @@ class Subject:
         return self.file.line_of(assignment.start)
 
     def line_of(self, name: str) -> int | None:
-        """The line of the assignment that counts, None where the file has none."""
+        """The line of the effective assignment, None without one."""
         return self.line(self.assignments[name]) if name in self.assignments else None
 
     def seen(self, name: str) -> str:
-        """The line as the file has it, its number first; a secret is masked."""
+        """The line of the file with its number; a secret is masked."""
         if name in self.handed:
             where = self.handed[name].where
             return Message(
@@ -181,7 +181,7 @@ class Subject:
         return Message("Line {line}: {name}={value}", line=line, name=name, value=self.shown(name))
 
     def _misplaced(self, name: str) -> Message | None:
-        """The line that names a variable in a form that sets nothing: of Compose, a shell, JSON."""
+        """The line that names a variable in a form that sets nothing: Compose, shell or JSON."""
         form = (
             rf"^(?![ \t]*#)[^\r\n#=]{{0,24}}(?<![\w.])(?P<name>{re.escape(name)})[\"']?[ \t]*[=:]"
         )
@@ -197,36 +197,36 @@ class Subject:
         )
 
     def seen_with(self, name: str, reason: str) -> Message:
-        """The line, and behind it in a sentence of its own what is wrong with it."""
+        """The line, followed by a sentence on what is wrong with it."""
         return joined(". ", (self.seen(name), reason))
 
     def finding(
         self, rule: Rule, name: str, detail: str = "", *, fix: str | None = None
     ) -> Finding:
-        """The rule as broken by a variable; its line is shown where no detail is given."""
+        """Create a finding for a variable; the default detail is its line."""
         return rule.finding(detail or self.seen(name), fix=fix, variable=name)
 
     def shown(self, name: str) -> str:
-        """The value, fit for people's eyes: no secret, one line, not too long."""
+        """The value on one line, shortened, without secrets."""
         value = self.values.get(name, "")
         if value and is_secret(name):
             return MASK
         return self.without_secrets(value)
 
     def without_secrets(self, text: str) -> str:
-        """The first line of the text, not too long, and without a secret."""
+        """The first line of the text, shortened, without secrets."""
         lines = text.splitlines() if text.strip() else [""]
         line = self.hidden(lines[0])
         return line if len(line) <= SHOWN_LENGTH else f"{line[: SHOWN_LENGTH - 1]}…"
 
     def hidden(self, value: str) -> str:
-        """Return what others wrote without what is a secret or looks like one."""
+        """Return foreign text without anything that is or looks like a secret."""
         shown = without_forms(self.secrets.hidden_in(value))
         return shown.encode("utf-8", "replace").decode()
 
     @cached_property
     def secrets(self) -> Secrets:
-        """What is hidden wherever it stands."""
+        """The secrets to mask everywhere."""
         written = ((each.name, each.value) for each in self.file.assignments)
         handed = ((name, each.value) for name, each in self.handed.items())
         return secrets_of((*written, *handed))
@@ -235,7 +235,7 @@ class Subject:
 def gather(
     store: EnvStore, content: bytes, environ: Mapping[str, str], processes: Processes
 ) -> Subject:
-    """The subject of one `.env` that was just read.
+    """Gather the subject of a `.env` that was just read.
 
     Raises:
         Failure: the file is no text.
@@ -259,7 +259,7 @@ def gather(
 
 
 def planned(path: Path, file: EnvFile, environ: Mapping[str, str], runner: Runner) -> Subject:
-    """The subject of a file that is not written yet, so that nobody's access to it is known."""
+    """The subject of a file that is not written yet; its permissions are unknown."""
     checkout = look_at(path.parent)
     return Subject(
         path=path,
@@ -297,19 +297,19 @@ def settings_of(subject: Subject) -> Settings | None:
 
 
 def issuer_without_path(issuer: str) -> str:
-    """The issuer as LibreChat's OpenID client takes it: with or without its metadata's path."""
+    """The issuer without the metadata path, which LibreChat's OpenID client accepts too."""
     return issuer.removesuffix("/.well-known/openid-configuration").removesuffix("/")
 
 
 def of_the_table(subject: Subject) -> Iterator[Assignment]:
-    """The lines that count of the variables that the wizard knows, in the file's order."""
+    """The effective assignments of known variables, in the file's order."""
     for name, assignment in subject.assignments.items():
         if name in VARIABLES:
             yield assignment
 
 
 def names_in(example: str) -> frozenset[str]:
-    """The names that a `.env.example` sets or mentions in a comment."""
+    """Return the names that a `.env.example` sets or comments out."""
     return frozenset(_EXAMPLE_NAME.findall(example))
 
 

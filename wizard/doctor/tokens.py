@@ -1,4 +1,4 @@
-"""Rules on what the sign-in asks for: scope and audience, and what token reuse needs."""
+"""Rules on what the sign-in requests, scope and audience, and what token reuse needs."""
 
 from __future__ import annotations
 
@@ -97,15 +97,15 @@ def _scope_misjoined(subject: Subject) -> Iterator[Finding]:
 
 
 def is_misjoined(scope: str) -> bool:
-    """Whether something but U+0020 is between the words; a comma within one is its own."""
+    """Whether anything but U+0020 separates the scopes; a comma may be part of one."""
     has_odd = any(each != " " and not visible(each) for each in scope)
     return has_odd or _MISJOINED.search(scope) is not None
 
 
 def _whole_scope(subject: Subject) -> list[str]:
-    """Every word of the scope, and those that are missing.
+    """Return every scope of the value, and the missing ones.
 
-    OpenID's own are in small letters: Auth0 leaves out what it does not know.
+    OpenID Connect's own are lowercased: Auth0 ignores unknown scopes.
     """
     value = subject.value("OPENID_SCOPE")
     found = _SCOPE_WORD.findall(value) if is_misjoined(value) else value.split(" ")
@@ -117,19 +117,19 @@ def _whole_scope(subject: Subject) -> list[str]:
     return [*words, *(word for word in needed if word not in words)]
 
 
-def _mended_scope(subject: Subject, _: Finding) -> Edits:
+def _fixed_scope(subject: Subject, _: Finding) -> Edits:
     return {"OPENID_SCOPE": " ".join(_whole_scope(subject))}
 
 
 CHECKS = (
-    Check(SCOPE_MISSING, _scope_missing, _mended_scope),
-    Check(SCOPE_MISJOINED, _scope_misjoined, _mended_scope),
-    Check(SCOPE_WITHOUT_OPENID, _lacks(SCOPE_WITHOUT_OPENID, "openid"), _mended_scope),
-    Check(SCOPE_WITHOUT_EMAIL, _lacks(SCOPE_WITHOUT_EMAIL, "email"), _mended_scope),
+    Check(SCOPE_MISSING, _scope_missing, _fixed_scope),
+    Check(SCOPE_MISJOINED, _scope_misjoined, _fixed_scope),
+    Check(SCOPE_WITHOUT_OPENID, _lacks(SCOPE_WITHOUT_OPENID, "openid"), _fixed_scope),
+    Check(SCOPE_WITHOUT_EMAIL, _lacks(SCOPE_WITHOUT_EMAIL, "email"), _fixed_scope),
     Check(
         SCOPE_WITHOUT_OFFLINE_ACCESS,
         _lacks(SCOPE_WITHOUT_OFFLINE_ACCESS, "offline_access"),
-        _mended_scope,
+        _fixed_scope,
     ),
     Check(version_gates.CANNOT_REUSE, lambda subject: version_gates.cannot_reuse(subject.setup)),
     Check(

@@ -1,4 +1,4 @@
-"""Rules on the file itself: how its lines are written, who may read it, which names it has."""
+"""Rules on the file itself: its syntax, permissions and variable names."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _OURS = (Section.OPENID, Section.LOGIN)
 
 
 def silenced_rules(text: str) -> frozenset[str]:
-    """The rules that comments in the file silence: `# librechat-auth0: ignore LA123, LA124`."""
+    """Return the rules that comments silence: `# librechat-auth0: ignore LA123, LA124`."""
     if "librechat-auth0" not in text.lower():
         return frozenset()
     return frozenset(
@@ -94,7 +94,7 @@ def _without_quotes(subject: Subject, finding: Finding) -> Edits:
     value = visible(subject.value(name))
     if not VARIABLES[name].secret:
         return {name: pasted(value)}
-    # A plain quote may belong to a secret.
+    # A quote may be part of a secret.
     bare = value.strip(TYPOGRAPHIC_QUOTES)
     return {name: bare} if bare != value else {}
 
@@ -132,7 +132,7 @@ def _oddly_written(subject: Subject) -> Iterator[Finding]:
 
 
 def _same_value(subject: Subject, finding: Finding) -> Edits:
-    """The value as it is; the engine writes it in the form that all understand.
+    """The same value; the engine writes it in a form that every parser reads.
 
     Not where that removes the end of a line: LibreChat reads the value as it is.
     """
@@ -242,7 +242,7 @@ def _is_known(name: str, subject: Subject) -> bool:
 
 
 def _meant(name: str) -> str:
-    """The name that was probably meant, "" for none: it is one keystroke away."""
+    """The name that was probably meant, one edit away; "" for none."""
     upper = name.upper()
     if upper in INVENTED:
         return INVENTED[upper]
@@ -255,7 +255,7 @@ def _meant(name: str) -> str:
 
 @cache
 def _names_by_what_is_left() -> Mapping[str, str]:
-    """Each name that LibreChat reads by itself and by itself less one letter.
+    """Each name that LibreChat reads, by itself and by every form with one letter less.
 
     Two words that are one letter more, less, other or swapped share one of these.
     """

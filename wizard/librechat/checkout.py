@@ -26,7 +26,7 @@ COMPOSE_FILES = (*MAIN_FILES, DEPLOY_FILE)
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A folder and what tells that it is LibreChat's."""
+    """A folder and the evidence that it is LibreChat's."""
 
     folder: Path
     evidence: tuple[str, ...]
@@ -35,7 +35,7 @@ class Checkout:
 
     @property
     def is_librechat(self) -> bool:
-        """Whether anything tells so."""
+        """Whether there is any evidence."""
         return bool(self.evidence)
 
     @property
@@ -49,7 +49,7 @@ class Checkout:
 
     @property
     def env_example(self) -> Path:
-        """LibreChat's own template, of just the version that lies here."""
+        """LibreChat's own template, of the version in this folder."""
         return self.folder / ".env.example"
 
 
@@ -86,7 +86,7 @@ def find(start: Path) -> Checkout:
 
 
 def signs_of_use(folder: Path, processes: Processes) -> tuple[str, ...]:
-    """What tells that this LibreChat has run before, so that its keys guard stored data.
+    """The evidence that this LibreChat has run before, so its keys protect stored data.
 
     Sources: `.env.temp` and the volume `librechat-data` (api/config/credentials.js,
     docker-compose.yml since v0.8.8), `data-node` (docker-compose.yml).
@@ -110,10 +110,10 @@ def _candidates(start: Path) -> Iterator[Path]:
 
 
 def _is_of_same_hands(parent: Path, folder: Path) -> bool:
-    """Whether only those may put a file there who own the folder below, or run this.
+    """Whether only the owner of the folder below, or this user, can write to the parent.
 
-    In /tmp anybody can lay out a LibreChat, with an `.env.example` of his own, for whoever comes
-    by (as CVE-2022-24765 had it for git).
+    In /tmp anyone could prepare a LibreChat with an `.env.example` of their own (CVE-2022-24765
+    was the same attack on git).
     """
     user = user_id()
     if user is None:

@@ -1,4 +1,4 @@
-"""The running LibreChat: whether it answers, and whether it runs with what the `.env` says.
+"""The running LibreChat: whether it answers, and whether it runs with the values of the `.env`.
 
 LibreChat counts every request to `/oauth/*` as a login and bans after seven in five minutes
 (api/server/middleware/limiters/loginLimiter.js), so `look_at_instance` makes one.
@@ -52,7 +52,7 @@ _UNTRUSTED = (Trouble.UNTRUSTED, Trouble.WRONG_NAME, Trouble.WRONG_TIME)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back from an address: an answer, or the trouble in its place."""
+    """The response of a URL, or the network error."""
 
     url: str
     response: Response | None = None
@@ -60,31 +60,31 @@ class Reply:
 
     @property
     def status(self) -> int:
-        """The HTTP status, 0 where no answer came."""
+        """The HTTP status, 0 without a response."""
         return self.response.status if self.response else 0
 
     @property
     def config(self) -> Mapping[str, object] | None:
-        """LibreChat's start-up configuration; None if this is something else."""
+        """LibreChat's start-up configuration; None if another program answered."""
         body = self.response.json_object() if self.response and self.status == 200 else None
         return body if body is not None and "serverDomain" in body else None
 
     @property
     def is_of_local_tunnel(self) -> bool:
-        """Whether our own tunnel answered, which waits for a LibreChat at its port."""
+        """Whether our own tunnel answered, waiting for LibreChat."""
         headers = self.response.headers if self.response else {}
         return headers.get(WAITING_HEADER) == WAITING
 
     @property
     def sent(self) -> Mapping[str, str]:
-        """The parameters that LibreChat sends people to Auth0 with; empty if it does not."""
+        """The parameters of LibreChat's redirect to Auth0; empty without one."""
         location = self.response.location if self.response else ""
         query = parse_qs(urlsplit(location).query, keep_blank_values=True)
         return {name: values[0] for name, values in query.items()} if "client_id" in query else {}
 
     @property
     def session_cookie(self) -> str | None:
-        """The attributes of the cookie that carries the sign-in, None where none was set."""
+        """The attributes of the session cookie, None if none was set."""
         cookies = self.response.set_cookies if self.response else ()
         return next(
             (each.partition(";")[2].lower() for each in cookies if each.startswith("connect.sid=")),
@@ -94,7 +94,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What a LibreChat answered.
+    """The responses of a LibreChat.
 
     Attributes:
         local: its configuration, asked at its port.
@@ -110,24 +110,24 @@ class Instance:
 
     @property
     def config(self) -> Mapping[str, object] | None:
-        """LibreChat's configuration, None where it does not run."""
+        """LibreChat's configuration, None if it is not running."""
         if self.local.config is not None:
             return self.local.config
         return self.public.config if self.public else None
 
     @property
     def came_through_public_url(self) -> bool:
-        """Whether the click on the button took the way that browsers take."""
+        """Whether the sign-in was requested through the public URL."""
         return bool(self.public and self.sign_in and self.sign_in.url.startswith(self.public_url))
 
     @property
     def public_url(self) -> str:
-        """The public origin, "" if it was not asked."""
+        """The public origin, "" if it was not requested."""
         return self.public.url.removesuffix("/api/config") if self.public else ""
 
 
 def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
-    """Ask the LibreChat at `port`, and through its public URL.
+    """Request the LibreChat at `port`, directly and through its public URL.
 
     Args:
         http: the network; used from two threads.
@@ -148,7 +148,7 @@ def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
     if instance.public and instance.public.config:
         sign_in = _ask(http, f"{public_url}/oauth/openid", PAST_TUNNEL_PAGES)
     elif instance.local.config:
-        # LibreChat shall take us for a visitor who came by the HTTPS that is down now.
+        # As the proxy would for a visitor, whose HTTPS does not work now.
         forwarded = {"X-Forwarded-Proto": "https"} if public_url.startswith("https:") else {}
         sign_in = _ask(http, f"{local_url}/oauth/openid", forwarded)
     else:
@@ -157,7 +157,7 @@ def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
 
 
 def judge_instance(instance: Instance, values: Mapping[str, str]) -> tuple[Finding, ...]:
-    """All that the answers tell, in the order of what to mend first; `values` are the `.env`'s."""
+    """Return all findings in the order to fix them; `values` are those of the `.env`."""
     return tuple(found for _, judge in INSTANCE_CHECKS for found in judge(instance, values))
 
 
@@ -238,7 +238,7 @@ def _other_values(instance: Instance, values: Mapping[str, str]) -> Iterator[Fin
 
 
 def _running_values(instance: Instance, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What LibreChat showed of its variables, each as the `.env` would have it."""
+    """The variables that LibreChat's responses reveal, in the form of the `.env`."""
     if instance.config is not None:
         yield "DOMAIN_SERVER", str(instance.config["serverDomain"])
     if instance.sign_in is None or not (sent := instance.sign_in.sent):
@@ -252,7 +252,7 @@ def _running_values(instance: Instance, values: Mapping[str, str]) -> Iterator[t
     yield "OPENID_AUDIENCE", sent.get("audience", "")
     location = instance.sign_in.response.location if instance.sign_in.response else ""
     issuer = host_of(values.get("OPENID_ISSUER", ""))
-    # Auth0 signs people in at the issuer's own host; other providers need not.
+    # Auth0 signs users in at the issuer's own host; other providers may not.
     if issuer.endswith(".auth0.com") or host_of(location).endswith(".auth0.com"):
         yield "OPENID_ISSUER", host_of(location)
 
@@ -271,7 +271,7 @@ def _expected(name: str, values: Mapping[str, str]) -> str:
 
 
 def _words(scope: str) -> str:
-    """The scope in one order, as Auth0 takes it apart: RFC 6749, 3.3."""
+    """The scopes in a fixed order, separated as in RFC 6749, 3.3."""
     return " ".join(sorted(filter(None, scope.split(" "))))
 
 
@@ -333,7 +333,7 @@ def _public_url_gone(instance: Instance, _: Mapping[str, str]) -> Iterator[Findi
 
 
 def _why_gone(public: Reply) -> str:
-    """What proves that nothing is there, "" if nothing does."""
+    """The proof that nothing is there, "" without one."""
     if public.error is not None:
         is_ours = is_loopback(public.url) and public.error.trouble is Trouble.REFUSED
         is_gone = is_ours or public.error.trouble is Trouble.NAME
@@ -374,7 +374,7 @@ def _public_url_elsewhere(instance: Instance, _: Mapping[str, str]) -> Iterator[
 
 
 def _leads_elsewhere(instance: Instance) -> bool:
-    """Whether it is sure: LibreChat runs here, and the public URL answers as another would."""
+    """Whether LibreChat runs here and another server answers at the public URL."""
     local, public = instance.local.config, instance.public
     if local is None or public is None or public.response is None or _why_gone(public):
         return False
@@ -389,7 +389,7 @@ def _rate_limited(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]
 
 
 def _came_from(url: str, reply: Reply) -> Message:
-    """What came back from the address, in one sentence."""
+    """The response of the URL, in one sentence."""
     if reply.error is not None:
         return Message("{url}: {reason}.", url=url, reason=reply.error.trouble.value)
     return Message("{url}: status {status}.", url=url, status=reply.status)

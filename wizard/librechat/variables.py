@@ -1,4 +1,4 @@
-"""Every LibreChat variable that the wizard writes or judges, read from docs/variables.md."""
+"""The LibreChat variables that the wizard writes or checks, read from docs/variables.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wizard.settings import SESSION_SECRET_MIN_LENGTH
 
 
 class Section(StrEnum):
-    """Where a variable belongs in the file; also the heading of a section we add."""
+    """The section of a variable in the file; the value is its heading."""
 
     SERVER = "Server"
     LOGIN = "Registration and Login"
@@ -25,7 +25,7 @@ class Section(StrEnum):
 
 
 class Format(Enum):
-    """How a value must look for LibreChat to take it; the value says so to people."""
+    """The format of a value; the enum's value describes it to users."""
 
     TEXT = Message("any text")
     BOOLEAN = Message("true or false")
@@ -90,7 +90,7 @@ class Variable:
     source: str = ""
 
     def accepts(self, value: str) -> bool:
-        """Whether the value has the format."""
+        """Whether the value is valid."""
         return (
             re.fullmatch(PATTERNS[self.format], value.strip(), re.IGNORECASE | re.ASCII) is not None
         )
@@ -111,7 +111,7 @@ _FORMATS = {str(each.value): each for each in Format}
 
 
 def _rows(heading: str) -> Iterator[list[str]]:
-    """Return the cells of the table under that heading of the page."""
+    """Return the cells of the table under that heading."""
     _, _, section = resource(PAGE).partition(f"\n## {heading}\n")
     for line in section.partition("\n## ")[0].splitlines():
         if found := _ROW.match(line):
@@ -171,7 +171,7 @@ _OF_NO_SECRET = re.compile(
 
 
 def is_secret(name: str) -> bool:
-    """Return whether a value of that name is never shown; others are judged by their words."""
+    """Return whether the value is a secret; unknown variables are classified by their name."""
     if name in VARIABLES:
         return VARIABLES[name].secret
     if is_known(name):
@@ -189,22 +189,22 @@ def is_enabled(values: Mapping[str, str], name: str) -> bool:
 
 
 def is_known(name: str) -> bool:
-    """Whether LibreChat reads a variable of that name, as far as the sign-in goes."""
+    """Whether LibreChat reads a variable of that name for the sign-in."""
     return name in VARIABLES or name in OTHERS or name in NEIGHBOURS
 
 
 def known_names() -> tuple[str, ...]:
-    """Every name that a slip may have meant."""
+    """Every name that a typo may have meant."""
     return (*VARIABLES, *OTHERS)
 
 
 def first_version(name: str) -> str:
-    """The first LibreChat version that reads the name, "" where it was always so."""
+    """The first LibreChat version that reads the name, "" for all versions."""
     if name in VARIABLES:
         return VARIABLES[name].since
     return OTHERS.get(name, "")
 
 
 def is_read(name: str, version: str) -> bool:
-    """Whether that LibreChat reads the name; True where the version is not known."""
+    """Whether that LibreChat reads the name; True if the version is unknown."""
     return not is_older(version, first_version(name))

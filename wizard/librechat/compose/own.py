@@ -58,7 +58,7 @@ _DEEPEST = 16
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What makes up a project.
+    """The parts of a project.
 
     Attributes:
         files: the Compose files, the main one first.

@@ -67,7 +67,7 @@ def interpolated(text: str, lookup: Lookup, depth: int = 0) -> str:
 
 
 def _reference(text: str, start: int, lookup: Lookup, depth: int) -> tuple[str, int]:
-    """Return the value of what follows a `$`, and where the text goes on."""
+    """Return the value of what follows a `$`, and where the text continues."""
     if text.startswith("$", start):
         return "$", start + 1
     if name := _NAME.match(text, start):
@@ -165,7 +165,7 @@ def _assignments(text: str) -> Iterator[tuple[str, str | None, int, bool]]:
 
 
 def _name(text: str, position: int, line: int) -> tuple[str, str, int]:
-    """Return the name, what is behind it, and where the text goes on."""
+    """Return the name, what follows it, and where the text continues."""
     if exported := _EXPORT.match(text, position):
         position = exported.end()
     found = _KEY.match(text, position)
