@@ -74,6 +74,17 @@ def test_faults_of_the_tenant(
 
 @pytest.mark.parametrize(
     "changed",
+    [{"DOMAIN_SERVER": f"{PUBLIC_URL} "}, {"OPENID_CALLBACK_URL": "/oauth/openid/callback\u00a0"}],
+)
+def test_the_tenant_is_asked_with_the_spaces_that_librechat_sends(
+    demo: Demo, changed: dict[str, str]
+) -> None:
+    found = {each.rule.id: each for each in examined(demo, **changed).findings}
+    assert {"LA174", "LA231"} <= found.keys()
+
+
+@pytest.mark.parametrize(
+    "changed",
     [
         {"OPENID_ISSUER": ""},
         {"OPENID_ISSUER": "https://id.example.com/realms/main"},

@@ -325,6 +325,16 @@ class TestAddresses:
     def test_a_host_that_is_one(self, host: str) -> None:
         assert errors(subject(env(HOST=host))) == set()
 
+    @pytest.mark.parametrize(
+        "off",
+        ["HSTS_ENABLED=false", "SECURITY_HEADERS=off", "SECURITY_HEADERS=0", "HSTS_MAX_AGE=0"],
+    )
+    def test_localhost_is_not_pinned_to_https(self, off: str) -> None:
+        local = "https://localhost:3443"
+        text = env(DOMAIN_CLIENT=local, DOMAIN_SERVER=local)
+        assert ("LA170", "HSTS_ENABLED") in found(subject(text))
+        assert "LA170" not in {rule for rule, _ in found(subject(f"{text}\n{off}"))}
+
     @pytest.mark.parametrize("port", ["", "0", "65536", " "])
     def test_a_port_that_nobody_finds(self, port: str) -> None:
         checked = subject(env(PORT=port))

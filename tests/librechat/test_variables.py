@@ -109,6 +109,13 @@ def test_the_page_says_when_a_variable_is_written() -> None:
     assert dict(rows) == {name: when_it_is_written(name) for name in VARIABLES}
 
 
+def test_every_variable_that_librechat_reads_has_a_source() -> None:
+    _, _, section = PAGE_TEXT.partition("## Others that LibreChat reads")
+    rows = re.findall(r"^\| `(\w+)` \|([^|\n]*)\| ([^|\n]+) \|$", section, re.MULTILINE)
+
+    assert {name for name, _, source in rows if source.strip()} == set(OTHERS)
+
+
 def test_every_row_of_the_page_is_read() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", PAGE_TEXT, re.MULTILINE)
 

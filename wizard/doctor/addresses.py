@@ -33,6 +33,12 @@ HOST_IS_NO_ADDRESS = rule("LA189")
 PORT_UNUSABLE = rule("LA192")
 
 DOMAINS = ("DOMAIN_CLIENT", "DOMAIN_SERVER")
+# What keeps LibreChat from pinning browsers to HTTPS, by packages/api/src/security/headers.ts.
+_NO_HSTS = {
+    "HSTS_ENABLED": ("false",),
+    "SECURITY_HEADERS": ("false", "off", "0", "no"),
+    "HSTS_MAX_AGE": ("0",),
+}
 _PAGES = re.compile(r"/(oauth|login|api|c)(/|\Z)")
 
 
@@ -155,7 +161,7 @@ def _is_listenable(host: str) -> bool:
 
 def _hsts_on_localhost(subject: Subject) -> Iterator[Finding]:
     value = subject.bare("DOMAIN_SERVER")
-    sends_it = subject.bare("HSTS_ENABLED").lower() != "false"
+    sends_it = all(subject.bare(name).lower() not in off for name, off in _NO_HSTS.items())
     if value.lower().startswith("https://") and is_loopback(value) and sends_it:
         # Older versions send no such header.
         if subject.runs_before("0.8.8-rc2"):
