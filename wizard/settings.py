@@ -88,6 +88,7 @@ def parse_domain(text: str) -> str:
         )
     parts = _https_url(
         value,
+        Message("domain"),
         Message("LibreChat rejects http:// issuers. Enter the domain alone: Auth0 uses https://."),
     )
     host = _authority(parts)
@@ -184,6 +185,7 @@ def parse_public_url(text: str, *, librechat_port: int = 0) -> str:
     _require(value, Message("Enter the public URL, for example https://chat.example.com."))
     parts = _https_url(
         value,
+        Message("public URL"),
         Message(
             "Use https://: Auth0 rejects http:// for production applications, and LibreChat's"
             " sign-in cookie needs HTTPS."
@@ -409,7 +411,7 @@ def _refuse_reserved_identifier(value: str, domain: str) -> None:
         )
 
 
-def _https_url(value: str, http_reason: str) -> SplitResult:
+def _https_url(value: str, name: str, http_reason: str) -> SplitResult:
     """Split an https:// URL; the scheme may be missing."""
     if value.lower().startswith("http://"):
         raise InvalidValue(http_reason)
@@ -423,7 +425,7 @@ def _https_url(value: str, http_reason: str) -> SplitResult:
         raise InvalidValue(Message("Use https://, not {scheme}://.", scheme=parts.scheme))
     if port == 0:
         raise InvalidValue("Port 0 does not exist.")
-    _refuse_invisible(url, Message("URL"))
+    _refuse_invisible(url, name)
     if parts.username or parts.password:
         raise InvalidValue("Enter the URL without a user name and password.")
     return parts

@@ -87,7 +87,7 @@ def test_a_tunnel_is_told_in_lines(checkout: Path) -> None:
     )
     with Terminal("tunnel", cwd=checkout, environ=PLAIN) as terminal:
         terminal.answer("Write these changes? (Y/n)", None)
-        terminal.until("LibreChat does not answer")
+        terminal.until("LibreChat does not respond")
         terminal.type(CTRL_C)
         assert terminal.end() == 0
         terminal.until("The tunnel is closed.")
@@ -111,7 +111,7 @@ def test_a_secret_may_be_longer_than_a_line_of_the_terminal(checkout: Path) -> N
 def test_what_the_terminal_sent_wrong_is_told(checkout: Path) -> None:
     environ = {**PLAIN, "PYTHONIOENCODING": "utf-8"}
     with Terminal("init", "--offline", cwd=checkout, environ=environ) as terminal:
-        terminal.answer("Use", Choose("an HTTPS URL"))
+        terminal.answer("Use", Choose("my own HTTPS URL"))
         terminal.until_asked("Public URL of LibreChat")
         terminal.send(b"https://caf\xe9.example.com\n")
         terminal.until("The input is not valid utf-8.")
@@ -126,7 +126,7 @@ def test_a_terminal_that_lacks_characters(
 ) -> None:
     environ = {**encoding, **mode, "COLUMNS": ""}
     with Terminal("init", "--offline", "--lang", "nl", cwd=checkout, environ=environ) as terminal:
-        terminal.answer("Gebruik", Choose("een HTTPS-URL"))
+        terminal.answer("Gebruik", Choose("mijn eigen HTTPS-URL"))
         terminal.answer("Openbare URL van LibreChat", "https://gr\u00fc\u00dfe.example.com")
         terminal.type(CTRL_C)
         assert terminal.end() == 130

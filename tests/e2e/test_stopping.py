@@ -180,7 +180,7 @@ CONVERSATIONS = {
         [
             ("LibreChat folder", "../LibreChat"),
             ("Resume the interrupted setup", None),
-            ("Use", Choose("an HTTPS URL")),
+            ("Use", Choose("my own HTTPS URL")),
             ("Public URL of LibreChat", PUBLIC_URL),
             ("Ready?", None),
             *ANY,

@@ -37,7 +37,7 @@ def test_the_live_view(checkout: Path, columns: int) -> None:
     env_file(checkout, url)
     terminal = Terminal("tunnel", "--yes", cwd=checkout, columns=columns)
     terminal.until("Keep this running")
-    terminal.until("LibreChat does not answer")
+    terminal.until("LibreChat does not respond")
     terminal.until(f"{url} · open for 1 s · requests: 0")
     terminal.type(CTRL_C)
 

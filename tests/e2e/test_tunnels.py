@@ -442,7 +442,7 @@ def test_librechat_stopped_and_started(make: Make) -> None:
     machine = make("local")
     running = machine.open()
 
-    assert running.says(f"LibreChat does not answer at port {machine.port}"), running.said
+    assert running.says(f"LibreChat does not respond on port {machine.port}"), running.said
     with machine.ask("/") as answer:
         assert answer.status == 503
     with serving(Upstream().serve, machine.port):
@@ -450,7 +450,7 @@ def test_librechat_stopped_and_started(make: Make) -> None:
         with machine.ask("/oauth/openid/callback?code=secret") as answer:
             assert answer.status == 200
         assert running.says("GET    /oauth/openid/callback 200")
-    assert until(lambda: running.said.count("LibreChat does not answer") == 2), running.said
+    assert until(lambda: running.said.count("LibreChat does not respond") == 2), running.said
     assert running.end(signal.SIGINT).code == 0
     assert "secret" not in running.said
 
