@@ -9,7 +9,8 @@ from pathlib import Path
 from wizard.doctor.subject import FileFacts, Subject, names_in
 from wizard.librechat.access import Access
 from wizard.librechat.checkout import Checkout
-from wizard.librechat.deployment import Deployment, Document
+from wizard.librechat.compose.deployment import read_deployment
+from wizard.librechat.compose.sources import Sources
 from wizard.librechat.env_file import EnvFile, quoted
 from wizard.librechat.runner import Runner, evidence_of, judge
 
@@ -51,6 +52,7 @@ GOOD: Mapping[str, str] = {
 API = "services:\n  api:\n    image: registry.librechat.ai/danny-avila/librechat-dev:latest\n"
 MOUNT = "    volumes:\n      - type: bind\n        source: ./.env\n        target: /app/.env\n"
 COMPOSE = API + MOUNT
+BY_COMPOSE = f"{API}    env_file: .env\n"
 
 
 def env(raw: str = "", /, **changes: str | None) -> str:
@@ -72,17 +74,15 @@ def subject(
     example: str = "",
 ) -> Subject:
     """A `.env` and what lies about it; the YAML files come as text."""
-    documents = [
-        _document(name, content)
-        for name, content in (
-            ("docker-compose.yml", compose),
-            ("docker-compose.override.yml", override),
-        )
-        if content
-    ]
-    librechat = _document("librechat.yaml", yaml) if yaml else Document("librechat.yaml")
     path, file = Path("/srv/librechat/.env"), EnvFile(text)
-    deployment = Deployment(tuple(documents), librechat)
+    files = {
+        ".env": text,
+        "docker-compose.yml": compose,
+        "docker-compose.override.yml": override,
+        "librechat.yaml": yaml,
+    }
+    sources = Sources(_no_file, {path.parent / name: each for name, each in files.items() if each})
+    deployment = read_deployment(path.parent, path, environ or {}, sources=sources)
     checkout = Checkout(path.parent, ("package.json",), version, has_package=True)
     values = {**file.values(), **(environ or {})}
     return Subject(
@@ -96,13 +96,8 @@ def subject(
     )
 
 
-def _document(name: str, content: str) -> Document:
-    import yaml
-
-    try:
-        return Document(name, yaml.safe_load(content))
-    except yaml.YAMLError:
-        return Document(name, trouble="line 1")
+def _no_file(path: Path, _limit: int) -> bytes:
+    raise FileNotFoundError(path)
 
 
 @dataclass(frozen=True)
@@ -340,7 +335,7 @@ CASES = (
     ),
     _lines("LA153", 'OPENID_BUTTON_LABEL="Auth0', 'OPENID_BUTTON_LABEL=5" Auth0 "x"'),
     _lines("LA154", "OPENID_IMAGE_URL=/a#b", "OPENID_IMAGE_URL='/a#b'"),
-    _lines("LA155", "OPENID_IMAGE_URL=/a$b", "OPENID_IMAGE_URL='/a$b'", compose=COMPOSE),
+    _lines("LA155", "OPENID_IMAGE_URL=/a$b", "OPENID_IMAGE_URL='/a$b'", compose=BY_COMPOSE),
     _lines("LA156", "OPENID_IMAGE_URL = /a", "OPENID_IMAGE_URL=/a # a logo"),
     Case(
         "LA157",
@@ -517,6 +512,47 @@ CASES = (
         "LA540",
         replace(subject(env()), runner=Runner(other_folder=Path("/srv/other"))),
         subject(env()),
+    ),
+    _lines("LA510", "- OPENID_X=1", "# - OPENID_X=1", compose=COMPOSE),
+    Case(
+        "LA511",
+        subject(
+            env(),
+            compose=COMPOSE,
+            override="services:\n  api:\n    environment:\n"
+            "      - OPENID_SCOPE='openid profile email offline_access'\n",
+        ),
+        subject(
+            env(),
+            compose=COMPOSE,
+            override="services:\n  api:\n    environment:\n"
+            "      - 'OPENID_SCOPE=openid profile email offline_access'\n",
+        ),
+    ),
+    Case(
+        "LA512",
+        subject(env("HOME_PAGE=chat.example.com").replace(PUBLIC_URL, "https://${HOME_PAGE}")),
+        subject(
+            env("HOME_PAGE=chat.example.com").replace(PUBLIC_URL, "https://${HOME_PAGE}"),
+            compose=BY_COMPOSE,
+        ),
+    ),
+    _values("LA513", {"CONFIG_PATH": "./none.yaml"}, {"CONFIG_PATH": "https://example.com/a.yaml"}),
+    Case(
+        "LA514",
+        subject(env(), yaml="registration:\n  allowedDomains: ['@example.com', 'example.org']\n"),
+        subject(env(), yaml="registration:\n  allowedDomains: ['mail.example.com', 'localhost']\n"),
+    ),
+    Case(
+        "LA515",
+        subject(
+            env(OPENID_DISCOVERY_RETRY_ATTEMPTS="3"),
+            yaml="registration:\n  openidDiscovery:\n    startupAttempts: 5\n",
+        ),
+        subject(
+            env(OPENID_DISCOVERY_RETRY_ATTEMPTS="5"),
+            yaml="registration:\n  openidDiscovery:\n    startupAttempts: 5\n",
+        ),
     ),
     _lines("LA507", "ADMIN_PANEL_URL=https://admin.example.com", "ADMIN_PANEL_URL="),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from tests.doctor.cases import CASES, env, subject
 from wizard.doctor.registry import can_be_fixed, diagnose, repairs
 from wizard.doctor.writing import silenced_rules
-from wizard.librechat.deployment import MAX_FILE_BYTES, MOST_INTERPOLATED, read_deployment
+from wizard.librechat.compose.deployment import Deployment, read_deployment
+from wizard.librechat.compose.sources import MAX_YAML_BYTES, Sources
+from wizard.librechat.config_file import read_config
 from wizard.librechat.variables import VARIABLES
 from wizard.rules import BUG
 from wizard.text import printable
@@ -123,7 +126,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 def test_a_bomb_of_aliases(tmp_path: Path, content: str) -> None:
     for name in ("docker-compose.yml", "librechat.yaml"):
         (tmp_path / name).write_text(BOMB + content)
-    checked = replace(subject(env()), deployment=read_deployment(tmp_path))
+    checked = replace(subject(env()), deployment=deployment_of(tmp_path))
     assert BUG not in {finding.rule for finding in diagnose(checked)}
 
 
@@ -138,31 +141,37 @@ def test_a_bomb_of_aliases(tmp_path: Path, content: str) -> None:
         b"services: {api: {environment: 5, volumes: {a: 1}, env_file: {path: 3}, user: [1]}}",
         b"- a\n- b",
         b"!!python/object/apply:os.system ['true']",
-        b"x: " + b"y" * MAX_FILE_BYTES,
+        b"x: " + b"y" * MAX_YAML_BYTES,
     ],
 )
 def test_documents_that_are_none(tmp_path: Path, content: bytes) -> None:
     for name in ("compose.yaml", "compose.override.yaml", "librechat.yaml"):
         (tmp_path / name).write_bytes(content)
-    checked = replace(subject(env()), deployment=read_deployment(tmp_path))
+    checked = replace(subject(env()), deployment=deployment_of(tmp_path))
     assert BUG not in {finding.rule for finding in diagnose(checked)}
+
+
+def deployment_of(folder: Path, environ: Mapping[str, str] | None = None) -> Deployment:
+    return read_deployment(folder, folder / ".env", environ or {})
 
 
 def test_a_variable_that_is_handed_on_too_often(tmp_path: Path) -> None:
     references = "".join(f"      X{number}: ${{BIG}}${{BIG}}\n" for number in range(10_000))
     compose = f"services:\n  api:\n    environment:\n{references}"
     (tmp_path / "compose.yaml").write_text(compose)
-    handed = read_deployment(tmp_path).environment({"BIG": "x" * 300_000})
-    assert handed["X0"].value == "x" * 600_000
-    assert sum(len(each.value) for each in handed.values()) <= MOST_INTERPOLATED
+    project = deployment_of(tmp_path, {"BIG": "x" * 300_000}).project
+    assert project.is_too_large
+    assert not project.services
 
 
 def test_folders_and_devices_for_files(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.yml").mkdir()
     (tmp_path / "librechat.yaml").symlink_to("/dev/zero")
-    deployment = read_deployment(tmp_path)
-    assert not deployment.has_api
-    assert deployment.yaml.content is None
+    deployment = deployment_of(tmp_path)
+    assert deployment.service is None
+    config = read_config(tmp_path / "librechat.yaml", Sources())
+    assert config.content is None
+    assert config.trouble
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.doctor.cases import CASES, CLIENT_SECRET, GOOD, Case, env, subject
+from tests.doctor.cases import CASES, CLIENT_SECRET, COMPOSE, GOOD, Case, env, subject
 from tests.fakes import FixedClock
 from tests.languages import speaking, untranslatable
 from wizard.doctor.check import Check
@@ -61,15 +61,16 @@ class TestCases:
 def test_a_finding_in_dutch_hides_the_same_secrets() -> None:
     dutch = speaking(
         {
-            "{seen}; the shell has another value.": "{seen}; de shell heeft een andere waarde.",
-            "Line {line}: {name}={value}": "Regel {line}: {name}={value}",
+            "{seen}. The .env has another value on line {line}.": "{seen}. De .env ({line}) niet.",
+            "In {origin}: {name}={value}": "In {origin}: {name}={value}",
+            "the shell": "de shell",
         }
     )
-    checked = subject(env(OPENID_ISSUER=CLIENT_SECRET), environ={"OPENID_ISSUER": "x"})
+    checked = subject(env(OPENID_ISSUER="x"), environ={"OPENID_ISSUER": CLIENT_SECRET})
     finding = next(each for each in diagnose(checked) if each.rule.id == "LA182")
     line = checked.line_of("OPENID_ISSUER")
     assert dutch.say(finding.detail) == (
-        f"Regel {line}: OPENID_ISSUER={MASK}; de shell heeft een andere waarde."
+        f"In de shell: OPENID_ISSUER={MASK}. De .env ({line}) niet."
     )
 
 
@@ -147,8 +148,10 @@ def test_a_colon_takes_the_line_below_for_the_value() -> None:
 
 def test_what_compose_sets_counts() -> None:
     override = "services:\n  api:\n    environment:\n      - OPENID_SCOPE=openid email\n"
-    found = {each.rule.id: each for each in diagnose(subject(env(), override=override))}
-    assert "docker-compose.override.yml: OPENID_SCOPE=openid email" in found["LA119"].detail
+    found = {
+        each.rule.id: each for each in diagnose(subject(env(), compose=COMPOSE, override=override))
+    }
+    assert "docker-compose.override.yml, line 4: OPENID_SCOPE=openid email" in found["LA119"].detail
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from wizard.librechat.checkout import (
     signs_of_use,
     text_of,
 )
-from wizard.librechat.deployment import read_compose
+from wizard.librechat.compose.deployment import read_deployment
 from wizard.processes import Completed, SystemProcesses
 
 COMPOSE_FILE = "services: {api: {image: librechat}}\n"
@@ -127,8 +127,8 @@ def test_files_of_proc_are_not_read(tmp_path: Path) -> None:
     for name in ("package.json", ".env.example", "docker-compose.yml", "librechat.yaml"):
         (tmp_path / name).symlink_to("/proc/version")
     assert text_of(tmp_path / "package.json") == ""
-    (document,) = read_compose(tmp_path)
-    assert document.trouble == "it is not a regular file"
+    (trouble,) = read_deployment(tmp_path, tmp_path / ".env", {}).project.troubles
+    assert trouble.reason == "it is not a regular file"
 
 
 def test_the_nearest_folder_is_found(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from wizard.doctor.sign_in import fresh_session_secret
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message, sentences
-from wizard.librechat.deployment import PANEL_SERVICE
 from wizard.librechat.env_plan import (
     BLANK_CREDENTIAL,
     PUBLIC_CREDENTIAL,
@@ -113,8 +112,10 @@ def _database_missing(subject: Subject) -> Iterator[Finding]:
 
 def _panel_secret(subject: Subject) -> Iterator[Finding]:
     name = "ADMIN_PANEL_SESSION_SECRET"
-    has_panel = any(True for _ in subject.deployment.services(PANEL_SERVICE))
-    if has_panel and len(subject.value(name)) < SESSION_SECRET_MIN_LENGTH:
+    if (
+        subject.deployment.project.has_panel
+        and len(subject.value(name)) < SESSION_SECRET_MIN_LENGTH
+    ):
         yield subject.finding(PANEL_SECRET, name)
 
 

@@ -1,9 +1,8 @@
-"""Rules on Docker Compose and `librechat.yaml`, which can override or hide the `.env`."""
+"""Rules on Docker Compose: what keeps the `.env` from having its effect."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from wizard.doctor.check import Check
@@ -11,7 +10,8 @@ from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message, sentences
 from wizard.librechat.access import UNREADABLE_IN_CONTAINER, unreadable
-from wizard.librechat.deployment import YAML_FILE, scalar
+from wizard.librechat.compose.model import Service, Trouble, same_file
+from wizard.librechat.environment import Origin, Setting
 from wizard.librechat.variables import VARIABLES, Section
 from wizard.platforms import command_line
 from wizard.rules import rule
@@ -20,92 +20,156 @@ BROKEN_DOCUMENT = rule("LA500")
 ENV_NOT_HANDED_ON = rule("LA501")
 COMPOSE_WINS = rule("LA502")
 PORT_NEEDED = rule("LA503")
-YAML_HIDES_BUTTON = rule("LA504")
-YAML_NOT_MOUNTED = rule("LA505")
 PANEL_CALLBACK = rule("LA507")
+LINE_REFUSED = rule("LA510")
+QUOTES_KEPT = rule("LA511")
+NOT_EXPANDED = rule("LA512")
 OTHER_LIBRECHAT = rule("LA540")
 
-_PUBLISHES_PORT = re.compile(r"\$\{?PORT\b(?!:?-)")
+# What explains all other findings on the same variable.
+DISTORTIONS = (QUOTES_KEPT, NOT_EXPANDED)
 _JUDGED_SECTIONS = frozenset({Section.OPENID, Section.LOGIN})
 _JUDGED_NAMES = frozenset({"DOMAIN_CLIENT", "DOMAIN_SERVER"})
 
 
 def _broken_document(subject: Subject) -> Iterator[Finding]:
-    for document in subject.deployment.documents:
-        if document.trouble:
-            detail = Message("{file}: {trouble}", file=document.name, trouble=document.trouble)
-            yield BROKEN_DOCUMENT.finding(detail)
+    troubles = [
+        each for each in subject.deployment.project.troubles if not _is_in_env(each, subject)
+    ]
+    config = subject.config
+    if config.trouble:
+        troubles.append(Trouble(config.trouble, config.path))
+    for trouble in troubles:
+        if trouble.path is None:
+            yield BROKEN_DOCUMENT.finding(trouble.at_line)
+        else:
+            yield BROKEN_DOCUMENT.finding(
+                Message("{file}: {trouble}", file=trouble.path.name, trouble=trouble.at_line)
+            )
+
+
+def _is_in_env(trouble: Trouble, subject: Subject) -> bool:
+    return trouble.path is not None and same_file(trouble.path, subject.deployment.env_file)
+
+
+def _line_refused(subject: Subject) -> Iterator[Finding]:
+    if subject.runner.is_npm:
+        return
+    for trouble in subject.deployment.project.troubles:
+        if _is_in_env(trouble, subject):
+            yield LINE_REFUSED.finding(
+                sentences(subject.runner.because, Message("{text}.", text=trouble.at_line))
+            )
 
 
 def _env_not_handed_on(subject: Subject) -> Iterator[Finding]:
-    if not subject.runner.is_compose or subject.deployment.hands_env_on:
-        return
-    if "OPENID_CLIENT_ID" not in subject.handed:
-        yield ENV_NOT_HANDED_ON.finding(
-            sentences(
-                subject.runner.because,
-                Message("{files}: services.api has no .env.", files=_compose_files(subject)),
-            )
+    service = subject.deployment.service
+    if subject.is_forgotten and service is not None:
+        found, fix = _where_it_is(service, subject)
+        yield ENV_NOT_HANDED_ON.finding(sentences(subject.runner.because, found), fix=fix)
+
+
+def _where_it_is(service: Service, subject: Subject) -> tuple[Message, Message | None]:
+    """What the container gets in place of the `.env`, and the next step; None for the rule's."""
+    deployment = subject.deployment
+    names = {"service": service.name, "folder": service.folder}
+    if target := service.target_of(deployment.env_file):
+        return (
+            Message(
+                "{service} mounts it at {target}; LibreChat reads {folder}/.env.",
+                target=target,
+                **names,
+            ),
+            Message(
+                "Change {target} to {folder}/.env in the volumes of {service}.",
+                target=target,
+                **names,
+            ),
         )
+    read = service.dotenv() or next((each.path for each in reversed(service.env_files)), None)
+    if read is not None:
+        return (
+            Message("{service} reads {file}, not this file.", file=read.name, **names),
+            Message(
+                "Put the values into {file} and run librechat-auth0 doctor --env-file {path}, or"
+                " mount this file at {folder}/.env.",
+                file=read.name,
+                path=command_line([str(read)]),
+                **names,
+            ),
+        )
+    return Message("{service} neither mounts it nor has it under env_file.", **names), None
 
 
 def _compose_wins(subject: Subject) -> Iterator[Finding]:
-    for name, handed in subject.handed.items():
-        is_judged = name in VARIABLES and (
-            name in _JUDGED_NAMES or VARIABLES[name].section in _JUDGED_SECTIONS
-        )
+    for name, setting in subject.handed.items():
         in_file = subject.assignments.get(name)
-        if is_judged and in_file is not None and in_file.value != handed.value:
-            yield COMPOSE_WINS.finding(
-                Message(
-                    "{file} sets {name}={value}; the .env says otherwise on line {line}.",
-                    file=handed.where,
-                    name=name,
-                    value=subject.shown(name),
-                    line=subject.line(in_file),
-                ),
-                fix=Message(
-                    "Remove {name} from services.api.environment in {file}, or make both the same.",
-                    name=name,
-                    file=handed.where,
-                ),
-                variable=name,
-            )
+        if in_file is None or not _is_judged(name) or name in subject.distorted:
+            continue
+        if setting.origin is Origin.SHELL or setting.value == in_file.value:
+            continue
+        yield COMPOSE_WINS.finding(
+            Message(
+                "{seen}. The .env has another value on line {line}.",
+                seen=subject.seen(name),
+                line=subject.line(in_file),
+            ),
+            fix=_fix_of(name, setting),
+            variable=name,
+        )
+
+
+def _is_judged(name: str) -> bool:
+    if name not in VARIABLES:
+        return False
+    return name in _JUDGED_NAMES or VARIABLES[name].section in _JUDGED_SECTIONS
+
+
+def _fix_of(name: str, setting: Setting) -> Message:
+    if setting.origin is Origin.COMPOSE:
+        return Message(
+            "Remove {name} from environment in {file}, or make both the same.",
+            name=name,
+            file=setting.where,
+        )
+    return Message(
+        "Remove {name} from {file}, or make both the same.", name=name, file=setting.where
+    )
 
 
 def _port_needed(subject: Subject) -> Iterator[Finding]:
-    ports = map(scalar, subject.deployment.items("api", "ports"))
-    is_used = subject.runner.is_compose and any(map(_PUBLISHES_PORT.search, ports))
-    if is_used and not (subject.file.values().get("PORT") or subject.environ.get("PORT")):
+    service = None if subject.runner.is_npm else subject.deployment.service
+    is_set = subject.file.values().get("PORT") or subject.environ.get("PORT")
+    if service and not is_set and any(not port.target for port in service.ports):
         yield subject.finding(PORT_NEEDED, "PORT")
 
 
-def _yaml_hides_button(subject: Subject) -> Iterator[Finding]:
-    content = subject.deployment.yaml.content or {}
-    registration = content.get("registration")
-    logins = registration.get("socialLogins") if isinstance(registration, Mapping) else None
-    if isinstance(logins, list) and "openid" not in logins and subject.reads_yaml:
-        names = ", ".join(filter(None, map(scalar, logins[:10])))
-        yield YAML_HIDES_BUTTON.finding(
-            Message(
-                "{file}: registration.socialLogins has {logins}.",
-                file=YAML_FILE,
-                logins=subject.without_secrets(names) or Message("none"),
+def _quotes_kept(subject: Subject) -> Iterator[Finding]:
+    for name in subject.distorted:
+        setting = subject.environment[name]
+        if setting.origin is Origin.COMPOSE and setting.value[0] in "'\"":
+            yield subject.finding(
+                QUOTES_KEPT,
+                name,
+                fix=Message(
+                    'In {file}, put the quotes around the whole entry: - "{name}=value".',
+                    file=setting.where,
+                    name=name,
+                ),
             )
-        )
 
 
-def _yaml_not_mounted(subject: Subject) -> Iterator[Finding]:
-    deployment = subject.deployment
-    is_elsewhere = "://" in subject.value("CONFIG_PATH")
-    if deployment.yaml.content and not subject.reads_yaml and not is_elsewhere:
-        yield YAML_NOT_MOUNTED.finding(
-            sentences(subject.runner.because, Message("It does not mount {file}.", file=YAML_FILE))
-        )
-
-
-def _compose_files(subject: Subject) -> str:
-    return ", ".join(document.name for document in subject.deployment.compose)
+def _not_expanded(subject: Subject) -> Iterator[Finding]:
+    variables = subject.container.variables if subject.container else {}
+    for name in subject.distorted:
+        if subject.environment[name].origin is Origin.COMPOSE:
+            continue
+        fix = None
+        if name in variables:
+            fix = Message(
+                "Remove the single quotes: Docker Compose does not expand references in them."
+            )
+        yield subject.finding(NOT_EXPANDED, name, fix=fix)
 
 
 def _unreadable(subject: Subject) -> Iterator[Finding]:
@@ -140,12 +204,13 @@ def _panel_callback(subject: Subject) -> Iterator[Finding]:
 
 CHECKS = (
     Check(ENV_NOT_HANDED_ON, _env_not_handed_on),
+    Check(LINE_REFUSED, _line_refused),
+    Check(QUOTES_KEPT, _quotes_kept),
+    Check(NOT_EXPANDED, _not_expanded),
     Check(PORT_NEEDED, _port_needed, lambda _, __: {"PORT": VARIABLES["PORT"].default or ""}),
-    Check(YAML_HIDES_BUTTON, _yaml_hides_button),
     Check(BROKEN_DOCUMENT, _broken_document),
     Check(COMPOSE_WINS, _compose_wins),
     Check(UNREADABLE_IN_CONTAINER, _unreadable),
     Check(OTHER_LIBRECHAT, _other_librechat),
-    Check(YAML_NOT_MOUNTED, _yaml_not_mounted),
     Check(PANEL_CALLBACK, _panel_callback),
 )

@@ -14,6 +14,7 @@ from dataclasses import replace
 from wizard.doctor import (
     addresses,
     characters,
+    configuration,
     credentials,
     deployment,
     options,
@@ -74,6 +75,7 @@ FILE_CHECKS: tuple[Check, ...] = (
     *credentials.CHECKS,
     *deployment.CHECKS,
     *roles.CHECKS,
+    *configuration.CHECKS,
     *options.CHECKS,
 )
 RUNNING_CHECKS = (
@@ -140,6 +142,8 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
         )
         return
     for finding in found[:MOST_OF_ONE_RULE]:
+        if finding.variable in subject.distorted and check.rule not in deployment.DISTORTIONS:
+            continue  # a consequence
         shown = finding.changed(subject.hidden)
         if len(shown.detail) > LONGEST_DETAIL:
             shown = replace(shown, detail=shown.detail[:LONGEST_DETAIL])

@@ -15,16 +15,25 @@ from wizard.language import Message, joined
 from wizard.librechat.access import Access
 from wizard.librechat.characters import SPACES, URL_SPACES, visible
 from wizard.librechat.checkout import look_at, text_of
-from wizard.librechat.containers import YAML_TARGET
-from wizard.librechat.deployment import YAML_FILE, Deployment, Handed, read_deployment
+from wizard.librechat.compose.deployment import Deployment, read_deployment
+from wizard.librechat.compose.sources import Sources
+from wizard.librechat.config_file import CONFIG_PATH, ConfigFile, find_config
 from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.env_store import EnvStore
+from wizard.librechat.environment import (
+    Container,
+    Environment,
+    Origin,
+    Setting,
+    environment_of,
+    of_process,
+)
 from wizard.librechat.git_index import is_tracked
 from wizard.librechat.runner import UNKNOWN, Runner, evidence_of, judge
 from wizard.librechat.running import Instance
 from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.traces import NOTHING, Traces, traces_of
-from wizard.librechat.variables import VARIABLES, is_enabled, is_read, is_secret
+from wizard.librechat.variables import VARIABLES, is_enabled, is_known, is_read, is_secret
 from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
 from wizard.processes import Processes
@@ -33,6 +42,7 @@ from wizard.text import MASK, Secrets
 
 SHOWN_LENGTH = 80
 _ORIGIN = re.compile(r"https?://[^/?#\s]+", re.IGNORECASE)
+_REFERENCE = re.compile(r"\$\{[A-Za-z_]\w*[^}]*\}")
 _EXAMPLE_NAME = re.compile(r"^[ \t]*+(?:#[ \t]*+)?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 
 
@@ -42,6 +52,7 @@ class FileFacts:
 
     access: Access | None = None
     is_tracked: bool = False
+    changed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,16 +82,89 @@ class Subject:
     instance: Instance | None = None
 
     @cached_property
-    def handed(self) -> Mapping[str, Handed]:
-        """What Docker Compose sets for LibreChat, over the file."""
-        if self.runner.is_npm:
+    def container(self) -> Container | None:
+        """What LibreChat's container gets of Docker Compose; None where that does not run it."""
+        return None if self.runner.is_npm else self.deployment.container(self.file)
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the `.env` itself reaches LibreChat."""
+        if self.container is None or self.container.reads_env_file:
+            return True
+        return self.deployment.sets_variables_of_env_file
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether LibreChat gets the sign-in neither of the `.env` nor of anything else: LA501."""
+        container = self.container
+        if container is None or self.is_delivered:
+            return False
+        return "OPENID_CLIENT_ID" not in {**container.dotenv, **container.variables}
+
+    @cached_property
+    def environment(self) -> Environment:
+        """What LibreChat gets, each variable with its origin.
+
+        Where the `.env` is forgotten, it is judged as it would be read.
+        """
+        if self.container is not None and self.is_forgotten:
+            return environment_of(self.file, replace(self.container, reads_env_file=True))
+        known = {
+            name: value
+            for name, value in self._outer.items()
+            if is_known(name) or name == CONFIG_PATH
+        }
+        return environment_of(self.file, self.container, of_process(known))
+
+    @property
+    def _outer(self) -> Mapping[str, str]:
+        """The variables of LibreChat's process, else of the shell that it is started in.
+
+        A process that is older than the file may have got the file's older values, as systemd's
+        EnvironmentFile passes them on: then a value counts that this shell has, too.
+        """
+        process = self.runner.process
+        if self.runner.container is not None:
             return {}
-        return self.deployment.environment({**self.file.values(), **self.environ})
+        if process is None or process.environ is None:
+            return self.environ
+        if process.started and self.facts.changed and process.started > self.facts.changed:
+            return process.environ
+        return {
+            name: value
+            for name, value in process.environ.items()
+            if name not in self.assignments or self.environ.get(name) == value
+        }
+
+    @cached_property
+    def handed(self) -> Environment:
+        """What LibreChat gets of others than the file, whatever the file says."""
+        return {
+            name: each
+            for name, each in self.environment.items()
+            if each.origin is not Origin.ENV_FILE
+        }
 
     @cached_property
     def values(self) -> Mapping[str, str]:
-        """The values that LibreChat reads: the file's, overridden by Compose's."""
-        return {**self.file.values(), **{name: each.value for name, each in self.handed.items()}}
+        """The value of each variable that LibreChat gets."""
+        return {name: each.value for name, each in self.environment.items()}
+
+    @cached_property
+    def distorted(self) -> tuple[str, ...]:
+        """The variables with quotes of a Compose list, or with a reference, in their values."""
+        return tuple(
+            name
+            for name, each in self.environment.items()
+            if name in VARIABLES and _is_distorted(each)
+        )
+
+    @cached_property
+    def config(self) -> ConfigFile:
+        """The `librechat.yaml` that LibreChat reads."""
+        service = None if self.runner.is_npm else self.deployment.service
+        configured = self.value(CONFIG_PATH)
+        return find_config(configured, service, self.path.parent, self.deployment.sources)
 
     @cached_property
     def assignments(self) -> Mapping[str, Assignment]:
@@ -137,13 +221,6 @@ class Subject:
         """The running version, "" if unknown."""
         return self.runner.version
 
-    @property
-    def reads_yaml(self) -> bool:
-        """Whether LibreChat sees the folder's `librechat.yaml`."""
-        if self.runner.container is not None:
-            return self.runner.container.sees(self.path.parent / YAML_FILE, YAML_TARGET)
-        return not self.runner.is_compose or self.deployment.mounts_yaml
-
     def runs_before(self, version: str) -> bool:
         """Whether LibreChat is known to be older than that."""
         return is_older(self.version, version)
@@ -169,16 +246,28 @@ class Subject:
         return self.line(self.assignments[name]) if name in self.assignments else None
 
     def seen(self, name: str) -> str:
-        """The line of the file with its number; a secret is masked."""
-        if name in self.handed:
-            where = self.handed[name].where
-            return Message(
-                "{where}: {name}={value}", where=where, name=name, value=self.shown(name)
-            )
+        """The value that LibreChat gets and where it comes from; a secret is masked."""
+        setting = self.environment.get(name)
+        if setting is not None:
+            return self._shown_at(name, setting)
         line = self.line_of(name)
         if line is None:
             return self._misplaced(name) or Message("{name} is not set.", name=name)
-        return Message("Line {line}: {name}={value}", line=line, name=name, value=self.shown(name))
+        return Message(
+            "Line {line} sets {name}, but Docker Compose does not pass it on to LibreChat.",
+            line=line,
+            name=name,
+        )
+
+    def _shown_at(self, name: str, setting: Setting) -> Message:
+        values = {"name": name, "value": self.shown(name), "line": setting.line}
+        if setting.origin is Origin.ENV_FILE:
+            return Message("Line {line}: {name}={value}", **values)
+        if not setting.where:
+            return Message("In {origin}: {name}={value}", origin=setting.origin.value, **values)
+        if setting.line is None:
+            return Message("{where}: {name}={value}", where=setting.where, **values)
+        return Message("{where}, line {line}: {name}={value}", where=setting.where, **values)
 
     def _misplaced(self, name: str) -> Message | None:
         """The line that names a variable in a form that sets nothing: Compose, shell or JSON."""
@@ -228,7 +317,11 @@ class Subject:
     def secrets(self) -> Secrets:
         """The secrets to mask everywhere."""
         written = ((each.name, each.value) for each in self.file.assignments)
-        handed = ((name, each.value) for name, each in self.handed.items())
+        handed = (
+            (name, each.value)
+            for settings in (self.handed, *self.deployment.settings)
+            for name, each in settings.items()
+        )
         return secrets_of((*written, *handed))
 
 
@@ -242,7 +335,7 @@ def gather(
     """
     path, file = store.path, EnvFile.from_bytes(content)
     checkout = look_at(path.parent)
-    deployment = read_deployment(checkout.folder)
+    deployment = read_deployment(checkout.folder, path, environ, processes)
     evidence = evidence_of(path, checkout, deployment, {**file.values(), **environ})
     subject = Subject(
         path=path,
@@ -253,7 +346,7 @@ def gather(
         example_names=names_in(text_of(checkout.env_example)),
         runner=judge(replace(evidence, machine=store.machine(evidence.port))),
     )
-    files = [path, *([path.parent / YAML_FILE] if subject.reads_yaml else [])]
+    files = [path, *filter(None, [subject.config.path])]
     traces = traces_of(subject.runner, path.parent, subject.values, files, processes)
     return replace(subject, traces=traces)
 
@@ -261,11 +354,12 @@ def gather(
 def planned(path: Path, file: EnvFile, environ: Mapping[str, str], runner: Runner) -> Subject:
     """The subject of a file that is not written yet; its permissions are unknown."""
     checkout = look_at(path.parent)
+    sources = Sources(texts={path.absolute(): file.text})
     return Subject(
         path=path,
         file=file,
         facts=FileFacts(is_tracked=is_tracked(path)),
-        deployment=read_deployment(checkout.folder),
+        deployment=read_deployment(checkout.folder, path, environ, sources=sources),
         environ=environ,
         example_names=names_in(text_of(checkout.env_example)),
         runner=runner,
@@ -277,6 +371,8 @@ def settings_of(subject: Subject) -> Settings | None:
 
     A value with an invisible character is sent with it, as LibreChat sends it.
     """
+    if subject.distorted:
+        return None
     issuer = issuer_without_path(subject.value("OPENID_ISSUER").strip(URL_SPACES))
     secret = subject.sent_secret
     seen = {name: visible(value) for name, value in subject.values.items()}
@@ -301,6 +397,12 @@ def issuer_without_path(issuer: str) -> str:
     return issuer.removesuffix("/.well-known/openid-configuration").removesuffix("/")
 
 
+def _is_distorted(setting: Setting) -> bool:
+    value = setting.value
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return bool(_REFERENCE.search(value)) or (is_quoted and setting.origin is Origin.COMPOSE)
+
+
 def of_the_table(subject: Subject) -> Iterator[Assignment]:
     """The effective assignments of known variables, in the file's order."""
     for name, assignment in subject.assignments.items():
@@ -314,5 +416,6 @@ def names_in(example: str) -> frozenset[str]:
 
 
 def _facts(path: Path) -> FileFacts:
-    access = Access.of(path.stat()) if os.name == "posix" else None
-    return FileFacts(access, is_tracked(path))
+    status = path.stat()
+    access = Access.of(status) if os.name == "posix" else None
+    return FileFacts(access, is_tracked(path), status.st_mtime)

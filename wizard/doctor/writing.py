@@ -14,6 +14,7 @@ from wizard.librechat.access import private_fix
 from wizard.librechat.characters import visible
 from wizard.librechat.env_file import Assignment
 from wizard.librechat.env_plan import READ_DIFFERENTLY, SET_TWICE, read_differently, set_twice
+from wizard.librechat.environment import Origin
 from wizard.librechat.variables import (
     CHECKED_AGAINST,
     INVENTED,
@@ -46,6 +47,7 @@ _SILENCED = re.compile(
     r"^[ \t]*#[ \t]*librechat-auth0:[ \t]*ignore[ \t]+(?P<ids>[^\r\n]*)",
     re.MULTILINE | re.IGNORECASE,
 )
+_REFERENCED = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _RULE_ID = re.compile(r"\bLA\d+\b", re.IGNORECASE)
 _OTHERS_READ = 0o004
@@ -113,15 +115,17 @@ def _cut_at_hash(subject: Subject) -> Iterator[Finding]:
 
 
 def _dollar(subject: Subject) -> Iterator[Finding]:
-    if not subject.runner.is_compose:
-        return
+    """A value that Compose expands as it sets it, by a reference that leads nowhere."""
+    known = {*subject.assignments, *subject.environ}
+    variables = subject.container.variables if subject.container else {}
     for assignment in of_the_table(subject):
-        if _is_interpolated(assignment):
-            yield subject.finding(DOLLAR, assignment.name)
-
-
-def _is_interpolated(assignment: Assignment) -> bool:
-    return "$" in assignment.raw and not assignment.raw.startswith("'")
+        setting = variables.get(assignment.name)
+        if setting is None or setting.origin is not Origin.ENV_FILE:
+            continue
+        if not assignment.raw.startswith("'"):
+            names = {*_REFERENCED.findall(assignment.raw)}
+            if names - known and setting.value != assignment.value:
+                yield subject.finding(DOLLAR, assignment.name)
 
 
 def _oddly_written(subject: Subject) -> Iterator[Finding]:
@@ -226,8 +230,9 @@ def _of_rule(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 def _slip(subject: Subject) -> Iterator[Finding]:
+    referenced = {*_REFERENCED.findall(subject.file.text)}  # their values are for other variables
     for name in subject.assignments:
-        if name.startswith("OPENID_") or _is_known(name, subject):
+        if name.startswith("OPENID_") or name in referenced or _is_known(name, subject):
             continue
         if meant := _meant(name):
             yield subject.finding(SLIP, name, fix=_use(meant))
@@ -282,9 +287,15 @@ def _shell_wins(subject: Subject) -> Iterator[Finding]:
         name = assignment.name
         if VARIABLES[name].section not in _OURS and not name.startswith("DOMAIN_"):
             continue
-        in_shell = subject.environ.get(name)
-        if in_shell is not None and in_shell != assignment.value:
-            detail = Message("{seen}; the shell has another value.", seen=subject.seen(name))
+        setting = subject.environment.get(name)
+        if setting is None or setting.origin is not Origin.SHELL:
+            continue
+        if setting.value != assignment.value:
+            detail = Message(
+                "{seen}. The .env has another value on line {line}.",
+                seen=subject.seen(name),
+                line=subject.line(assignment),
+            )
             yield subject.finding(SHELL_WINS, name, detail, fix=f"unset {name}")
 
 

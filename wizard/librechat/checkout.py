@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from wizard.librechat.deployment import (
-    DEPLOY_FILE,
-    MAIN_FILES,
-    YAML_FILE,
-)
+from wizard.librechat.compose.own import DEPLOY_FILE, MAIN_FILES
+from wizard.librechat.config_file import FILE_NAME
 from wizard.platforms import user_id
 from wizard.processes import Processes
 from wizard.reading import load_json, read_file
@@ -67,8 +64,8 @@ def look_at(folder: Path) -> Checkout:
     if "OPENID_ISSUER" in text_of(folder / ".env.example"):
         evidence.append(".env.example")
     evidence += [name for name in COMPOSE_FILES if "librechat" in text_of(folder / name).lower()]
-    if _is_there(folder / YAML_FILE):
-        evidence.append(YAML_FILE)
+    if _is_there(folder / FILE_NAME):
+        evidence.append(FILE_NAME)
     return Checkout(folder, tuple(evidence), version, has_package)
 
 

@@ -24,7 +24,7 @@ from wizard.language import Message
 from wizard.librechat.access import AccessPlan, Notice, plan_access, readers
 from wizard.librechat.backups import PART, Backup, Backups
 from wizard.librechat.checkout import look_at
-from wizard.librechat.deployment import Deployment, read_compose
+from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.runner import Runner, evidence_of, judge, look_at_machine
 from wizard.locks import LockHeld, locked
@@ -83,7 +83,7 @@ class EnvStore:
         The folder is read each time, the machine is looked at once.
         """
         checkout = look_at(self.path.parent)
-        compose = Deployment(read_compose(self.path.parent))
+        compose = read_deployment(self.path.parent, self.path, values)
         evidence = evidence_of(self.path, checkout, compose, values)
         return judge(replace(evidence, machine=self.machine(evidence.port)))
 

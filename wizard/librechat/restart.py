@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from wizard.language import Message, joined
+from wizard.librechat.compose.own import MAIN_FILES, OVERRIDE_FILES
 from wizard.librechat.containers import ENV_TARGET, RunningContainer
-from wizard.librechat.deployment import DEFAULT_FILES
 from wizard.librechat.runner import Runner, Way
 from wizard.platforms import command_line
 from wizard.running_process import RunningProcess
@@ -57,7 +57,9 @@ def _compose(runner: Runner, env_file: Path) -> str:
         files = tuple(_shown(Path(each), env_file.parent) for each in container.compose_files)
         recreates = recreates or not container.sees(env_file.resolve(), ENV_TARGET)
     options = (
-        [] if set(files) <= DEFAULT_FILES else [word for each in files for word in ("-f", each)]
+        []
+        if set(files) <= {*MAIN_FILES, *OVERRIDE_FILES}
+        else [word for each in files for word in ("-f", each)]
     )
     action = ["up", "-d"] if recreates else ["restart", runner.service]
     return command_line(["docker", "compose", *options, *action])

@@ -11,8 +11,8 @@ from pathlib import Path
 from wizard.language import Message
 from wizard.librechat.access import Reader
 from wizard.librechat.checkout import Checkout
+from wizard.librechat.compose.deployment import Deployment
 from wizard.librechat.containers import ENV_TARGET, RunningContainer, containers
-from wizard.librechat.deployment import API_SERVICE, Deployment
 from wizard.librechat.versions import parse_version
 from wizard.processes import Processes
 from wizard.running_process import RunningProcess
@@ -156,11 +156,11 @@ def evidence_of(
         version=checkout.version,
         is_checkout=checkout.has_package,
         is_built=checkout.is_built,
-        service=API_SERVICE if deployment.has_api else "",
-        compose_files=tuple(each.name for each in deployment.compose),
+        service=deployment.service.name if deployment.service else "",
+        compose_files=deployment.files,
         image=deployment.image,
-        compose_reader=deployment.env_reader(values),
-        sets_env=deployment.hands_env_as_variables,
+        compose_reader=deployment.env_reader,
+        sets_env=deployment.sets_variables_of_env_file,
     )
 
 

@@ -6,8 +6,7 @@ files that are made to exhaust a reader before Compose gets them.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,9 +32,7 @@ from wizard.librechat.environment import (
     Setting,
     read_by_dotenv,
 )
-from wizard.processes import Processes
-
-_RELEASE = re.compile(r"v?\d+\.\d+\.\d+")
+from wizard.processes import Processes, without_secrets
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,6 @@ class Deployment:
 
     Attributes:
         env_file: the `.env` that is judged.
-        version: of the checkout, "" where it is not known.
         project: the services; none where there is no Compose file.
         folder: of the Compose files.
         environ: the shell's variables.
@@ -52,7 +48,6 @@ class Deployment:
     """
 
     env_file: Path = Path(".env")
-    version: str = ""
     project: Project = field(default_factory=Project)
     folder: Path = Path()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -69,16 +64,14 @@ class Deployment:
         return self.service.image if self.service else ""
 
     @property
-    def sure_version(self) -> str:
-        """The version that runs, "" where that cannot be known.
+    def files(self) -> tuple[str, ...]:
+        """The names of the Compose files, the main one first."""
+        return tuple(each.name for each in self.project.files)
 
-        LibreChat's own docker-compose.yml runs the newest development image, whatever the
-        version of the checkout is.
-        """
-        if self.service is None:
-            return self.version
-        tag = self.image.rpartition(":")[2]
-        return tag.removeprefix("v") if _RELEASE.match(tag) else ""
+    @property
+    def settings(self) -> Iterator[Environment]:
+        """The variables of every service, which may be secrets."""
+        return (each.settings for each in self.project.services.values())
 
     @property
     def reads_env_file(self) -> bool:
@@ -158,7 +151,6 @@ def read_deployment(
     environ: Mapping[str, str],
     processes: Processes | None = None,
     *,
-    version: str = "",
     sources: Sources | None = None,
 ) -> Deployment:
     """Return how Docker Compose runs LibreChat in that folder; what is broken is part of it.
@@ -168,7 +160,6 @@ def read_deployment(
         env_file: the `.env` that is judged.
         environ: the shell's variables.
         processes: to ask Docker Compose; None for our reader alone.
-        version: of the checkout.
         sources: the texts; None for those on the disk.
     """
     folder, env_file, sources = folder.absolute(), env_file.absolute(), sources or Sources()
@@ -176,9 +167,15 @@ def read_deployment(
     project = Project()
     if layout is not None:
         project = own.read_project(layout, env_file, sources)
-        if processes is not None and not project.is_too_large:
+        is_safe = not project.is_too_large and not sources.mention(_secret_names(environ))
+        if processes is not None and is_safe:
             project = _joined(project, ask_compose(layout, processes), layout)
-    return Deployment(env_file, version, project, folder, environ, sources)
+    return Deployment(env_file, project, folder, environ, sources)
+
+
+def _secret_names(environ: Mapping[str, str]) -> set[str]:
+    """Return the shell's variables that no other program gets from us."""
+    return {*environ} - {*without_secrets(environ)}
 
 
 def _joined(ours: Project, answer: Answer, layout: own.Layout) -> Project:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wizard.librechat.compose.own import Layout
-from wizard.processes import Processes
+from wizard.processes import Processes, without_secrets
 from wizard.reading import load_json
 
 _SECONDS = 10.0
@@ -40,7 +40,8 @@ def ask_compose(layout: Layout, processes: Processes) -> Answer:
     if docker is None:
         return Answer()
     command = [str(docker), "compose"]
-    env = {name: each.value for name, each in layout.outer.items()} | _NO_REMOTE
+    outer = {name: each.value for name, each in layout.outer.items()}
+    env = without_secrets(outer) | _NO_REMOTE
     options: list[str] = []
     for path in layout.env_files:
         if path.is_file():

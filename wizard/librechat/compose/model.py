@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from wizard.librechat.environment import Environment
+from wizard.language import Message
+from wizard.librechat.environment import Environment, Origin, Setting
 
 # LibreChat's own images: librechat, librechat-dev, librechat-api and librechat-dev-api.
 _OWN_IMAGE = re.compile(r"librechat(?:-dev)?(?P<api>-api)?")
@@ -17,6 +19,7 @@ _OTHER_IMAGE = re.compile(r".*librechat.*")
 _OTHER_PART = re.compile(r"rag|panel|admin|exporter|metrics|interpreter|mongo|meili|nginx|proxy")
 _SERVER = re.compile(r"npm run (?:backend|start)|(?:^|[\s/])server/(?:index|experimental)\.js")
 _PORT = "3080"
+MOST_PORTS = 1000
 _WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]")
 _FOLDER = "/app"
 # The working directory of the images with `-api` in their names, built from Dockerfile.multi.
@@ -129,6 +132,13 @@ class Trouble:
     path: Path | None = None
     line: int | None = None
 
+    @property
+    def at_line(self) -> str:
+        """The reason behind its line, where that is known."""
+        if self.line is None:
+            return self.reason
+        return Message("line {line}: {problem}", line=self.line, problem=self.reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -147,9 +157,12 @@ class Project:
     is_too_large: bool = False
 
     @property
-    def names(self) -> str:
-        """The names of the Compose files."""
-        return ", ".join(each.name for each in self.files)
+    def has_panel(self) -> bool:
+        """Whether LibreChat's admin panel runs beside it."""
+        return any(
+            "admin-panel" in each.image or each.name == "admin-panel"
+            for each in self.services.values()
+        )
 
     def librechat(self, env_file: Path) -> Service | None:
         """Return the service that runs LibreChat, whatever its name; None where there is none."""
@@ -177,9 +190,15 @@ def _likeness(service: Service, env_file: Path) -> int:
         + 8 * bool(_SERVER.search(service.command))
         + 4 * any(each.target == _PORT for each in service.ports)
         + 2 * service.sets_variables_of(env_file)
-        + bool(service.dockerfile)
-        + (service.name in {"api", "librechat"})
+        + 4 * any(map(_is_own_setting, service.settings.items()))
+        + 2 * bool(service.dockerfile)
+        + 2 * (service.name in {"api", "librechat"})
     )
+
+
+def _is_own_setting(setting: tuple[str, Setting]) -> bool:
+    name, each = setting
+    return each.origin is Origin.COMPOSE and name.startswith(("OPENID_", "DOMAIN_"))
 
 
 def _image_name(image: str) -> str:
@@ -214,7 +233,7 @@ def service_of(
         settings=settings,
         env_files=tuple(_env_files(content.get("env_file"), folder)),
         mounts=tuple(_mounts(content.get("volumes"), folder)),
-        ports=tuple(dict.fromkeys(_ports(content.get("ports")))),
+        ports=tuple(dict.fromkeys(islice(_ports(content.get("ports")), MOST_PORTS))),
         user=scalar(content.get("user")),
         command=_joined(content.get("command")),
         working_dir=scalar(content.get("working_dir")),

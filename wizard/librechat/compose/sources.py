@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from wizard.librechat.compose.text import ComposeError
@@ -60,6 +60,11 @@ class Sources:
         if isinstance(text, OSError):
             raise ComposeError(reason_of(text)) from text
         return text
+
+    def mention(self, names: Iterable[str]) -> bool:
+        """Return whether a file that was read has one of the names in it."""
+        texts = [each for each in self._texts.values() if isinstance(each, str)]
+        return any(name in text for name in names for text in texts)
 
     def has(self, path: Path) -> bool:
         """Return whether the file is there, if only one that cannot be read."""

@@ -1,0 +1,103 @@
+"""LibreChat's own configuration file, `librechat.yaml`: which one LibreChat reads, and its content.
+
+Source: api/server/services/Config/loadCustomConfig.js.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wizard.language import Message
+from wizard.librechat.compose.model import Service, Trouble
+from wizard.librechat.compose.sources import Sources
+from wizard.librechat.compose.text import ComposeError
+from wizard.librechat.compose.yaml import YamlError
+
+CONFIG_PATH = "CONFIG_PATH"
+FILE_NAME = "librechat.yaml"
+# Where both of LibreChat's images look for it.
+_DEFAULT_TARGET = f"/app/{FILE_NAME}"
+_REMOTE = re.compile(r"https?://")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """The file that LibreChat reads.
+
+    Attributes:
+        named: how it is named: `librechat.yaml`, or the value of CONFIG_PATH.
+        path: on this machine, None where the container sees none of this machine there.
+        target: where LibreChat looks for it in a container, "" without one.
+        is_remote: whether LibreChat fetches it by HTTP.
+        content: what it says; None where it is not there, or cannot be read.
+        trouble: why it cannot be read, "" where it can.
+    """
+
+    named: str = FILE_NAME
+    path: Path | None = None
+    target: str = ""
+    is_remote: bool = False
+    content: Mapping[str, object] | None = field(default=None, repr=False)
+    trouble: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether LibreChat finds it, if only broken; not known of a remote one."""
+        return self.content is not None or bool(self.trouble)
+
+    def part(self, *keys: str) -> object:
+        """Return what the file has under these keys, None for nothing."""
+        found: object = self.content
+        for key in keys:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return found
+
+
+def find_config(
+    configured: str, service: Service | None, folder: Path, sources: Sources
+) -> ConfigFile:
+    """Return the configuration file.
+
+    Args:
+        configured: the value of CONFIG_PATH, "" where it is not set.
+        service: of Docker Compose, None where npm runs LibreChat.
+        folder: LibreChat's folder on this machine.
+        sources: to read it.
+    """
+    if _REMOTE.match(configured):
+        return ConfigFile(configured, is_remote=True)
+    if service is None:
+        return read_config(folder / (configured or FILE_NAME), sources, named=configured)
+    target = _DEFAULT_TARGET
+    if configured:
+        target = posixpath.normpath(posixpath.join(service.folder, configured))
+    path = service.source_of(target)
+    if path is None:
+        return ConfigFile(configured or FILE_NAME, target=target)
+    return read_config(path, sources, named=configured, target=target)
+
+
+def read_config(path: Path, sources: Sources, *, named: str = "", target: str = "") -> ConfigFile:
+    """Return a configuration file of this machine."""
+    content: object = None
+    trouble = ""
+    try:
+        document = sources.yaml(path)
+        content = None if document is None else document.content or {}
+    except YamlError as error:
+        trouble = Trouble(error.reason, path, error.line).at_line
+    except ComposeError as error:
+        trouble = error.reason
+    if content is not None and not isinstance(content, dict):
+        content, trouble = None, Message("it is no mapping of names to values")
+    return ConfigFile(
+        named or FILE_NAME,
+        path,
+        target,
+        content=content,
+        trouble=trouble,
+    )
