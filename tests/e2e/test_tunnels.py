@@ -460,7 +460,7 @@ def test_a_service_that_is_cut_off_for_a_while(make: Make) -> None:
     running = machine.open()
     agent = pid_of(running.mark, *PROGRAM_WORDS["ngrok"])
     os.kill(agent, signal.SIGUSR1)
-    assert running.says("The tunnel is down: ngrok lost the connection"), running.said
+    assert running.says("The tunnel is down: ngrok lost its connection"), running.said
     os.kill(agent, signal.SIGUSR2)
     assert running.says("The tunnel is up again"), running.said
     assert running.end(signal.SIGINT).code == 0

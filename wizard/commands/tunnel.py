@@ -258,15 +258,10 @@ class _Reopening:
         if not changes:
             return
         console, client_id = self.ports.console, self.known.client_id
-        console.say("Add the new URL in Auth0. Change these lines of the application:")
+        console.say("Change these URLs in Auth0: Settings of the application, Application URIs")
         console.verbatim(None, [application(client_id) if client_id else APPLICATIONS])
         for change in changes:
-            console.setting(
-                change.title,
-                change.removed,
-                change.added,
-                Message("Settings tab, Application URIs"),
-            )
+            console.setting(change.title, change.removed, change.added)
 
 
 def _question(url: str) -> Question:

@@ -58,7 +58,6 @@ class CloudflaredTunnel(ChildTunnel):
         self._api = LocalApi()
         # cloudflared logs no requests, and its page for visitors blames the tunnel.
         self._proxy = serve(request, None, request.listen(0))
-        self._progress(Message("Requesting a quick tunnel from Cloudflare"))
         return super()._start()
 
     def _stop(self) -> None:
@@ -74,6 +73,7 @@ class CloudflaredTunnel(ChildTunnel):
         program = self._processes.which("cloudflared")
         if program is None:
             raise NO_CLOUDFLARED.failure()
+        self._progress(Message("Requesting a quick tunnel from Cloudflare"))
         if self._proxy is None:
             raise NOT_UP.failure("The tunnel was closed.")
         # The user's own configuration file leads to other services.

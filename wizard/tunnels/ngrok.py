@@ -20,25 +20,9 @@ from wizard.processes import Processes
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.supervisor import NOT_RUNNABLE, NOT_STARTED
 from wizard.tunnel_services import NGROK
-from wizard.tunnels import Offer, Provider, TunnelRequest, ngrok_agent, ngrok_config
+from wizard.tunnels import Offer, Provider, TunnelRequest, ngrok_agent, ngrok_config, ngrok_errors
 from wizard.tunnels.child import ChildTunnel
 from wizard.tunnels.local_api import LocalApi
-from wizard.tunnels.ngrok_errors import (
-    AGENT_ENDED,
-    ALREADY_ONLINE,
-    BAD_CONFIGURATION,
-    BROKEN_AGENT,
-    FOREIGN_DOMAIN,
-    NO_NETWORK,
-    NO_TOKEN,
-    NOT_A_DOMAIN,
-    REFUSED,
-    SILENT_AGENT,
-    TOKEN_PAGE,
-    failure_of,
-    readable,
-    rule_of,
-)
 
 START_SECONDS = 20.0
 # After a refusal: an agent that is about to end says more.
@@ -135,29 +119,29 @@ class NgrokTunnel(ChildTunnel):
             self._lose(Message("ngrok lost its connection to its servers and is reconnecting"))
         elif _CONNECTED in said:
             self._regain()
-        elif log.lvl == "ERROR" and (rule := rule_of(error)):
-            title, detail = Message.of(rule.title), readable(error)
+        elif log.lvl == "ERROR" and (rule := ngrok_errors.rule_of(error)):
+            title, detail = Message.of(rule.title), ngrok_errors.readable(error)
             self._lose(Message("{title}: {detail}", title=title, detail=detail))
 
     def explain(self, said: Sequence[str], status: int | None) -> Failure:
         errors = [line.removeprefix("ERROR:") for line in said if line.startswith("ERROR:")]
         text = self._error or " ".join(errors or said[-1:])
-        otherwise = AGENT_ENDED
+        otherwise = ngrok_errors.AGENT_ENDED
         if _NOT_REACHED in self._heard:
-            otherwise = NO_NETWORK
+            otherwise = ngrok_errors.NO_NETWORK
         elif "configuration file" in text:
-            otherwise = BAD_CONFIGURATION
+            otherwise = ngrok_errors.BAD_CONFIGURATION
         elif status in {NOT_RUNNABLE, NOT_STARTED}:
-            otherwise, text = BROKEN_AGENT, f"{self._agent}: {text}"
+            otherwise, text = ngrok_errors.BROKEN_AGENT, f"{self._agent}: {text}"
         elif status is None:
-            return SILENT_AGENT.failure(
+            return ngrok_errors.SILENT_AGENT.failure(
                 Message(
                     "It was not ready after {seconds} seconds ({program}).",
                     seconds=f"{self._start_seconds:g}",
                     program=self._agent,
                 )
             )
-        return failure_of(text, otherwise=otherwise, secrets=(self._token,))
+        return ngrok_errors.failure_of(text, otherwise=otherwise, secrets=(self._token,))
 
     def _ended(self) -> str:
         if self._child is not None:
@@ -176,7 +160,7 @@ class NgrokTunnel(ChildTunnel):
         given = self._request.token or self._environ.get("NGROK_AUTHTOKEN", "").strip()
         token = given or self._configuration.token
         if not token:
-            raise NO_TOKEN.failure(
+            raise ngrok_errors.NO_TOKEN.failure(
                 Message(
                     "Neither NGROK_AUTHTOKEN nor {file} has one.", file=self._configuration.path
                 )
@@ -190,7 +174,7 @@ class NgrokTunnel(ChildTunnel):
         try:
             return parse_public_url(requested) if requested else ""
         except InvalidValue as error:
-            raise NOT_A_DOMAIN.failure(error.reason) from None
+            raise ngrok_errors.NOT_A_DOMAIN.failure(error.reason) from None
 
     def _configuration_for_agent(self) -> Path:
         """Return the user's own file, or one of ours if that is missing or has another token.
@@ -207,18 +191,18 @@ class NgrokTunnel(ChildTunnel):
 
     def _better(self, failure: Failure, addresses: Sequence[str]) -> Failure:
         """Return the failure with its cause: the agent has ended, or another one has the URL."""
-        if failure.finding.rule is REFUSED and self._child is not None:
+        if failure.finding.rule is ngrok_errors.REFUSED and self._child is not None:
             status = self._child.wait(ENDING_SECONDS)
             if status is not None:
                 return self.explain(self._child.said, status)
         detail = failure.finding.detail
         url = re.search(r"https://[^\s'\"]+", detail)
-        if failure.finding.rule is not ALREADY_ONLINE or not url:
+        if failure.finding.rule is not ngrok_errors.ALREADY_ONLINE or not url:
             return failure
         page = ngrok_agent.holder_of(self._api, url[0], addresses)
         if not page:
             return failure
-        return ALREADY_ONLINE.failure(
+        return ngrok_errors.ALREADY_ONLINE.failure(
             detail,
             fix=Message(
                 "Stop the agent that uses it on this computer ({page}) with Ctrl-C in its terminal,"
@@ -245,7 +229,9 @@ def _offer(_: Processes, environ: Mapping[str, str]) -> Offer:
         stable_url=True,
         public=True,
         credential_question=Message("ngrok authtoken (hidden)"),
-        credential_hint=Message("Find it in your free account: {page}", page=TOKEN_PAGE),
+        credential_hint=Message(
+            "Find it in your free account: {page}", page=ngrok_errors.TOKEN_PAGE
+        ),
         save_credential=partial(ngrok_config.save_authtoken, environ=environ),
     )
 
@@ -256,6 +242,6 @@ PROVIDER = Provider(
     NGROK.domains,
     _offer,
     NgrokTunnel,
-    lost_url_rules=(FOREIGN_DOMAIN,),
-    url_in_use_rules=(ALREADY_ONLINE,),
+    lost_url_rules=(ngrok_errors.FOREIGN_DOMAIN,),
+    url_in_use_rules=(ngrok_errors.ALREADY_ONLINE,),
 )

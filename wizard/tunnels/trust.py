@@ -131,8 +131,10 @@ def _thumbprint(ca_file: Path) -> str:
 
     try:
         authority = x509.load_pem_x509_certificate(read_file(ca_file, MAX_BYTES))
-    except (OSError, ValueError) as error:
-        raise NO_AUTHORITY.failure(f"{ca_file}: {error}") from error
+    except OSError as error:
+        raise NO_AUTHORITY.failure(f"{ca_file}: {error.strerror}") from error
+    except ValueError as error:
+        raise NO_AUTHORITY.failure(Message("{file} is no PEM certificate", file=ca_file)) from error
     return authority.fingerprint(SHA1()).hex().upper()  # noqa: S303 - only a name
 
 
@@ -155,30 +157,27 @@ class _Planner:
     def windows(self) -> tuple[Step, ...]:
         """The user's own root store; Windows asks to confirm. Not tested on Windows."""
         store = ("certutil", "-user")
-        command = (
-            (*store, "-addstore", "Root", str(self.ca_file))
-            if self.trust
-            else (*store, "-delstore", "Root", self.thumbprint)
+        return self._step(
+            Message("Windows, Edge and Chrome (your own store)"),
+            (*store, "-addstore", "Root", str(self.ca_file)),
+            (*store, "-delstore", "Root", self.thumbprint),
+            (*store, "-verifystore", "Root", self.thumbprint),
         )
-        check = (*store, "-verifystore", "Root", self.thumbprint)
-        name = Message("Windows, Edge and Chrome (your own store)")
-        return (Step(name, (command,), check, self.trust),)
 
     def keychain(self) -> tuple[Step, ...]:
         """The user's own keychain; macOS asks for the password. Not tested on macOS."""
         ca_file = str(self.ca_file)
         keychain = str(self.home / "Library/Keychains/login.keychain-db")
-        command = (
-            ("security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca_file)
-            if self.trust
-            else ("security", "remove-trusted-cert", ca_file)
+        return self._step(
+            Message("Safari, Chrome and Edge (your keychain)"),
+            ("security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca_file),
+            ("security", "remove-trusted-cert", ca_file),
+            ("security", "verify-cert", "-L", "-l", "-c", ca_file),  # without the network
         )
-        check = ("security", "verify-cert", "-L", "-l", "-c", ca_file)  # without the network
-        name = Message("Safari, Chrome and Edge (your keychain)")
-        return (Step(name, (command,), check, self.trust),)
 
     def linux(self) -> tuple[Step, ...]:
         """The system's store, for curl, Git and most programs; () on unknown distributions."""
+        source, root = str(self.ca_file), ("sudo",) if user_id() != 0 else ()
         for folder, update in (
             ("/usr/local/share/ca-certificates", "update-ca-certificates"),  # Debian, Alpine
             ("/etc/pki/ca-trust/source/anchors", "update-ca-trust"),  # Fedora
@@ -187,13 +186,20 @@ class _Planner:
         ):
             if self.processes.which(update) is not None and Path(folder).is_dir():
                 kept = f"{folder}/{self.nickname}.crt"
-                source = str(self.ca_file)
-                change = ("install", "-m", "0644", source, kept) if self.trust else ("rm", kept)
-                root = _as_root()
-                commands = ((*root, *change), (*root, update))
-                check = ("cmp", "-s", source, kept)
-                return (Step(Message("this system"), commands, check, self.trust),)
+                return self._step(
+                    Message("this system"),
+                    (*root, "install", "-m", "0644", source, kept),
+                    (*root, "rm", kept),
+                    ("cmp", "-s", source, kept),
+                    (*root, update),
+                )
         return ()
+
+    def _step(
+        self, store: str, add: Command, remove: Command, check: Command, *then: Command
+    ) -> tuple[Step, ...]:
+        change = add if self.trust else remove
+        return (Step(store, (change, *then), check, self.trust),)
 
     def chromium(self) -> tuple[Step, ...]:
         """Chromium's store since version 146; the old folder takes precedence, even if it is empty.
@@ -243,7 +249,3 @@ class _Planner:
 
 def _is_nss(folder: Path) -> bool:
     return (folder / "cert9.db").is_file()
-
-
-def _as_root() -> Command:
-    return ("sudo",) if user_id() != 0 else ()

@@ -199,9 +199,13 @@ class Console:
             )
         )
 
-    def setting(self, title: str, removed: Sequence[str], added: Sequence[str], why: str) -> None:
+    def setting(
+        self, title: str, removed: Sequence[str], added: Sequence[str], why: str = ""
+    ) -> None:
         """Print a change of a setting outside files as a diff, and its reason."""
-        head = Message("{title}: {why}", title=Message.of(title), why=Message.of(why))
+        head = Message.of(title)
+        if why:
+            head = Message("{title}: {why}", title=head, why=Message.of(why))
         self._show(
             Line(head, indent=2),
             *(Line(each, Kind.REMOVED, "-", indent=4, wrap=False) for each in removed),
