@@ -12,7 +12,6 @@ import typer
 
 from wizard.defaults import LANGUAGES, LIBRECHAT_PORT, TUNNELS
 from wizard.language import Message
-from wizard.text import closest
 
 # Groups of the help.
 AUTH0 = Message("Auth0")
@@ -34,6 +33,8 @@ _auth0, _url, _mode, _output = (
 def _one_of(values: Sequence[str]) -> Callable[[str], str]:
     def check(value: str) -> str:
         if value and value not in values:
+            from wizard.text import closest
+
             meant = closest(value, values)
             hint = f" Did you mean {meant}?" if meant else ""
             raise typer.BadParameter(f"{value!r} is none of {', '.join(values)}.{hint}")

@@ -119,7 +119,8 @@ def _explanation(rule: Rule, console: Console) -> Iterator[Line]:
     width = max(map(len, labelled))
     for label, text in labelled.items():
         if text:
-            yield Line(text, lead=f"{label:<{width}}", indent=2)
+            is_link = text.startswith("https://")  # to copy as a whole
+            yield Line(text, lead=f"{label:<{width}}", indent=2, wrap=not is_link)
     yield Line("")
     yield Line(Message("To ignore it, add this line to the .env:"), indent=2)
     yield Line(f"# librechat-auth0: ignore {rule.id}", Kind.VERBATIM, indent=4, wrap=False)

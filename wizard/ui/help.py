@@ -6,8 +6,7 @@ Usage errors are Typer's own, in English.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
@@ -29,8 +28,7 @@ OF_TYPER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An option or an argument: `names` as typed, its environment variable or "", its panel."""
 
     names: str
