@@ -56,9 +56,12 @@ def _line_refused(subject: Subject) -> Iterator[Finding]:
     if subject.runner.is_npm:
         return
     for trouble in subject.deployment.project.troubles:
-        if _is_in_env(trouble, subject):
+        if trouble.line is not None and _is_in_env(trouble, subject):
             yield LINE_REFUSED.finding(
-                sentences(subject.runner.because, Message("{text}.", text=trouble.at_line))
+                sentences(
+                    subject.runner.because,
+                    Message("Line {line}: {problem}.", line=trouble.line, problem=trouble.reason),
+                )
             )
 
 

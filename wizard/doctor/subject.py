@@ -95,11 +95,12 @@ class Subject:
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether LibreChat gets the sign-in neither of the `.env` nor of anything else: LA501."""
+        """Whether LibreChat gets no sign-in, or that of another file: LA501."""
         container = self.container
         if container is None or self.is_delivered:
             return False
-        return "OPENID_CLIENT_ID" not in {**container.dotenv, **container.variables}
+        setting = {**container.dotenv, **container.variables}.get("OPENID_CLIENT_ID")
+        return setting is None or setting.origin is Origin.OTHER_ENV_FILE
 
     @cached_property
     def environment(self) -> Environment:
@@ -108,7 +109,12 @@ class Subject:
         Where the `.env` is forgotten, it is judged as it would be read.
         """
         if self.container is not None and self.is_forgotten:
-            return environment_of(self.file, replace(self.container, reads_env_file=True))
+            own = {
+                name: each
+                for name, each in self.container.variables.items()
+                if each.origin is not Origin.OTHER_ENV_FILE
+            }
+            return environment_of(self.file, Container(own, reads_env_file=True))
         known = {
             name: value
             for name, value in self._outer.items()

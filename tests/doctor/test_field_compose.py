@@ -1,0 +1,287 @@
+"""What people met with Docker Compose, told in our own words, each with a near miss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.doctor.cases import API, BY_COMPOSE, COMPOSE, GOOD, PUBLIC_URL, env, subject
+from wizard.doctor.registry import can_be_fixed, diagnose, repairs
+from wizard.doctor.subject import FileFacts, Subject
+from wizard.findings import Finding, Severity
+from wizard.librechat.access import Access
+from wizard.librechat.compose.deployment import read_deployment
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.runner import Runner, Way
+
+OLD = "https://another-tenant.eu.auth0.com"
+
+
+def found(checked: Subject) -> dict[str, Finding]:
+    return {finding.rule.id: finding for finding in diagnose(checked)}
+
+
+def problems(checked: Subject) -> list[tuple[str, str | None]]:
+    return [
+        (each.rule.id, each.variable)
+        for each in diagnose(checked)
+        if each.severity is not Severity.NOTE
+    ]
+
+
+def laid_out(folder: Path, way: Way = Way.COMPOSE, **files: str) -> Subject:
+    """The subject of a folder with more files than those of `subject`."""
+    for name, text in files.items():
+        path = folder / name.replace("__", "/").replace("_", ".")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    env_file = folder / ".env"
+    return Subject(
+        path=env_file,
+        file=EnvFile(files["_env"]),
+        deployment=read_deployment(folder, env_file, {}),
+        runner=Runner(way),
+    )
+
+
+def by_overrides(*environment: str) -> Subject:
+    lines = "".join(f"      - {each}\n" for each in environment)
+    override = f"services:\n  api:\n    environment:\n{lines}"
+    return subject(env(), compose=COMPOSE, override=override)
+
+
+def test_nobody_expands_a_reference_for_npm_or_for_a_mounted_file() -> None:
+    text = env(
+        "HOST_NAME=chat.example.com\nAUTH0_CLIENT=abc\n",
+        OPENID_CLIENT_ID="x-1",
+    ).replace("x-1", "${AUTH0_CLIENT}")
+    text = text.replace(PUBLIC_URL, "https://${HOST_NAME}")
+    names = ("DOMAIN_CLIENT", "DOMAIN_SERVER", "OPENID_CLIENT_ID")
+    for checked in (subject(text), subject(text, compose=COMPOSE)):
+        assert problems(checked) == [("LA512", name) for name in names]
+        assert not any(can_be_fixed(checked, each) for each in diagnose(checked))
+        assert repairs(checked)[1] == ()
+
+
+def test_docker_compose_expands_a_reference_for_an_env_file() -> None:
+    text = env("HOST_NAME=chat.example.com\n").replace(PUBLIC_URL, "https://${HOST_NAME}")
+    checked = subject(text, compose=BY_COMPOSE)
+    assert problems(checked) == []
+    assert checked.value("DOMAIN_SERVER") == PUBLIC_URL
+
+
+def test_docker_compose_expands_none_in_single_quotes() -> None:
+    text = env("HOST_NAME=chat.example.com\n").replace(PUBLIC_URL, "'https://${HOST_NAME}'")
+    finding = found(subject(text, compose=BY_COMPOSE))["LA512"]
+    assert finding.fix.startswith("Remove the single quotes")
+
+
+def test_a_dollar_that_is_no_reference_stays() -> None:
+    assert problems(subject(env(OPENID_BUTTON_LABEL="5 $ {a} $x"))) == []
+
+
+def test_a_second_env_file_wins(tmp_path: Path) -> None:
+    compose = f"{API}    env_file: [.env, mine.env]\n"
+    checked = laid_out(
+        tmp_path,
+        _env=env(),
+        compose_yaml=compose,
+        mine_env=f"OPENID_ISSUER={OLD}\n\nDOMAIN_SERVER=http://localhost:3080\n",
+    )
+    overridden = [each for each in diagnose(checked) if each.rule.id == "LA502"]
+    assert {each.variable for each in overridden} == {"OPENID_ISSUER", "DOMAIN_SERVER"}
+    assert any(f"mine.env, line 1: OPENID_ISSUER={OLD}" in each.detail for each in overridden)
+    assert "Remove OPENID_ISSUER from mine.env" in " ".join(each.fix for each in overridden)
+
+
+def test_a_second_env_file_that_comes_first_or_says_the_same(tmp_path: Path) -> None:
+    for number, (files, text) in enumerate(
+        [("[mine.env, .env]", f"OPENID_ISSUER={OLD}\n"), ("[.env, mine.env]", "PORT=3080\n")]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        compose = f"{API}    env_file: {files}\n"
+        assert problems(laid_out(folder, _env=env(), compose_yaml=compose, mine_env=text)) == []
+
+
+def test_another_env_file_alone(tmp_path: Path) -> None:
+    compose = f"{API}    env_file: stack.env\n"
+    checked = laid_out(tmp_path, _env=env(), compose_yaml=compose, stack_env=env())
+    assert "api reads stack.env, not this file" in found(checked)["LA501"].detail
+    assert "--env-file" in found(checked)["LA501"].fix
+
+
+def test_the_env_file_of_a_stack_under_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(f"{API}    env_file: stack.env\n")
+    (tmp_path / "stack.env").write_text(env())
+    path = tmp_path / "stack.env"
+    checked = Subject(
+        path,
+        EnvFile(env()),
+        deployment=read_deployment(tmp_path, path, {}),
+        runner=Runner(Way.COMPOSE),
+    )
+    assert problems(checked) == []
+
+
+def test_a_mount_where_librechat_does_not_look() -> None:
+    checked = subject(env(), compose=f"{API}    volumes: ['./.env:/app/api/.env']\n")
+    finding = found(checked)["LA501"]
+    assert "api mounts it at /app/api/.env; LibreChat reads /app/.env." in finding.detail
+    assert "Change /app/api/.env to /app/.env" in finding.fix
+    assert problems(checked) == [("LA501", None)]
+
+
+def test_a_mount_where_the_image_of_several_stages_looks() -> None:
+    api = API.replace("librechat-dev", "librechat-dev-api")
+    assert problems(subject(env(), compose=f"{api}    volumes: ['./.env:/app/api/.env']\n")) == []
+
+
+def test_another_file_is_mounted_in_its_place(tmp_path: Path) -> None:
+    compose = f"{API}    volumes: ['./production.env:/app/.env']\n"
+    bare = laid_out(tmp_path, _env=env(), compose_yaml=compose, production_env="PORT=3080\n")
+    assert "api reads production.env, not this file" in found(bare)["LA501"].detail
+
+
+@pytest.mark.parametrize("name", ["chat", "librechat", "web"])
+def test_a_service_of_another_name(name: str) -> None:
+    service = COMPOSE.replace("  api:", f"  {name}:")
+    environment = (
+        f"    environment:\n      OPENID_ISSUER: {OLD}\n      ALLOW_SOCIAL_LOGIN: 'false'\n"
+    )
+    checked = subject(env(), compose=service + environment)
+    assert ("LA100", "ALLOW_SOCIAL_LOGIN") in problems(checked)
+    assert ("LA502", "OPENID_ISSUER") in problems(checked)
+    assert "docker-compose.yml, line 10" in found(checked)["LA100"].detail
+
+
+def test_the_same_in_another_service() -> None:
+    other = "  other:\n    image: node\n    environment: {ALLOW_SOCIAL_LOGIN: 'false'}\n"
+    assert problems(subject(env(), compose=COMPOSE + other)) == []
+
+
+def test_a_compose_file_that_only_includes(tmp_path: Path) -> None:
+    inner = COMPOSE + "    environment: [ALLOW_SOCIAL_LOGIN=false]\n"
+    checked = laid_out(tmp_path, _env=env(), compose_yaml="include: [chat.yaml]\n", chat_yaml=inner)
+    assert [each for each, _ in problems(checked)] == ["LA100", "LA502"]
+    assert "chat.yaml, line 8: ALLOW_SOCIAL_LOGIN=false" in found(checked)["LA502"].detail
+    (tmp_path / "chat.yaml").write_text(COMPOSE)
+    assert problems(laid_out(tmp_path, _env=env(), compose_yaml="include: [chat.yaml]\n")) == []
+
+
+@pytest.mark.parametrize("tag", ["!override", "!reset"])
+def test_composes_own_tags(tag: str) -> None:
+    override = (
+        f"services:\n  api:\n    ports: {tag} ['8080:3080']\n"
+        "    environment:\n      - ALLOW_SOCIAL_LOGIN=false\n"
+    )
+    checked = subject(env(), compose=COMPOSE, override=override)
+    assert "LA500" not in found(checked)
+    assert "LA100" in found(checked)
+
+
+def test_what_a_tag_takes_away_does_not_count() -> None:
+    compose = COMPOSE + "    environment:\n      ALLOW_SOCIAL_LOGIN: 'false'\n"
+    override = "services:\n  api:\n    environment: !reset {}\n"
+    assert problems(subject(env(), compose=compose)) != []
+    assert problems(subject(env(), compose=compose, override=override)) == []
+
+
+def test_config_path_leads_to_another_configuration(tmp_path: Path) -> None:
+    (tmp_path / "librechat.yaml").write_text("registration: {socialLogins: [openid]}\n")
+    text = env(CONFIG_PATH="./settings/chat.yaml")
+    hidden = "registration:\n  socialLogins: [google]\n"
+    checked = laid_out(tmp_path, Way.NPM, _env=text, settings__chat_yaml=hidden)
+    assert problems(checked) == [("LA504", None)]
+    assert "./settings/chat.yaml: registration.socialLogins has google" in (
+        found(checked)["LA504"].detail
+    )
+
+
+def test_the_default_configuration_is_not_read_then(tmp_path: Path) -> None:
+    (tmp_path / "librechat.yaml").write_text("registration: {socialLogins: [google]}\n")
+    text = env(CONFIG_PATH="settings/chat.yaml")
+    checked = laid_out(tmp_path, Way.NPM, _env=text, settings__chat_yaml="version: 1.3.0\n")
+    assert problems(checked) == []
+
+
+def test_config_path_in_a_container(tmp_path: Path) -> None:
+    text = env(CONFIG_PATH="/app/settings/chat.yaml")
+    hidden = "registration:\n  socialLogins: []\n"
+    mounted = COMPOSE + "      - ./settings:/app/settings\n"
+    checked = laid_out(tmp_path, _env=text, compose_yaml=mounted, settings__chat_yaml=hidden)
+    assert problems(checked) == [("LA504", None)]
+    checked = laid_out(tmp_path, _env=text, compose_yaml=COMPOSE)
+    assert problems(checked) == [("LA513", "CONFIG_PATH")]
+    assert "There is no file /app/settings/chat.yaml." in found(checked)["LA513"].detail
+
+
+def test_quotes_in_a_compose_list_are_named_and_nothing_that_follows_from_them() -> None:
+    checked = by_overrides('OPENID_SCOPE="openid profile email offline_access"')
+    assert problems(checked) == [("LA511", "OPENID_SCOPE")]
+    assert '- "OPENID_SCOPE=value"' in found(checked)["LA511"].fix
+
+
+def test_quotes_around_the_entry() -> None:
+    checked = by_overrides('"OPENID_SCOPE=openid profile email offline_access"')
+    assert problems(checked) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"  - OPENID_CLIENT_ID={GOOD['OPENID_CLIENT_ID']}",
+        '{\n  "type": "service_account"\n}',
+        "do not forget to ask the others?",
+    ],
+)
+def test_a_line_that_docker_compose_refuses(line: str) -> None:
+    text = env(line)
+    number = text[: text.index(line)].count("\n") + 1
+    finding = found(subject(text, compose=COMPOSE))["LA510"]
+    assert f"Line {number}:" in finding.detail
+    assert "LA510" not in found(subject(text))
+
+
+def test_what_librechat_does_not_see_is_pointed_to() -> None:
+    text = env(OPENID_ISSUER=None) + f"- OPENID_ISSUER={GOOD['OPENID_ISSUER']}\n"
+    assert "Line" in found(subject(text, compose=COMPOSE))["LA101"].detail
+
+
+def test_a_user_that_is_written_out() -> None:
+    override = 'services:\n  api:\n    user: "1007:1007"\n'
+    root = FileFacts(Access(0, 0, 0o600))
+    own = FileFacts(Access(1007, 0, 0o600))
+    assert problems(subject(env(), compose=COMPOSE, override=override, facts=root)) == [
+        ("LA506", "UID")
+    ]
+    assert problems(subject(env(), compose=COMPOSE, override=override, facts=own)) == []
+
+
+def test_names_that_are_passed_on() -> None:
+    assert problems(by_overrides("ALLOW_SOCIAL_LOGIN", "OPENID_ISSUER", "HOST=0.0.0.0")) == []
+
+
+def test_a_name_that_the_shell_passes_on_with_another_value() -> None:
+    override = "services:\n  api:\n    environment: [OPENID_ISSUER]\n"
+    checked = subject(env(), compose=COMPOSE, override=override, environ={"OPENID_ISSUER": OLD})
+    assert ("LA182", "OPENID_ISSUER") in problems(checked)
+    assert checked.value("OPENID_ISSUER") == OLD
+
+
+def test_what_compose_does_not_pass_on_is_named() -> None:
+    passed = "".join(f"      - {name}\n" for name in GOOD if name != "DOMAIN_CLIENT")
+    checked = subject(env(), compose=f"{API}    environment:\n{passed}")
+    assert problems(checked) == [("LA122", "DOMAIN_CLIENT")]
+    assert "Docker Compose does not pass it on" in found(checked)["LA122"].detail
+    assert not can_be_fixed(checked, found(checked)["LA122"])
+
+
+def test_what_is_shown_names_its_place() -> None:
+    checked = by_overrides("OPENID_BUTTON_LABEL=Log in")
+    assert checked.seen("OPENID_BUTTON_LABEL") == (
+        "docker-compose.override.yml, line 4: OPENID_BUTTON_LABEL=Log in"
+    )
+    assert checked.seen("PORT") == f"Line {checked.line_of('PORT')}: PORT=3080"
+    assert checked.environment["PORT"].where == ".env"
