@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from io import TextIOWrapper
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import typer
@@ -235,6 +236,7 @@ def _doctor(
     env_file: opt.EnvFile = None,
     rule: opt.OnlyRules = None,
     ignore: opt.IgnoredRules = None,
+    show: opt.Show = None,
     fix: opt.Fix = False,
     verbose: opt.Verbose = False,
     offline: opt.Offline = False,
@@ -242,8 +244,14 @@ def _doctor(
     dry_run: opt.DryRun = False,
 ) -> None:
     """Diagnose the setup and suggest fixes."""
-    from wizard.commands.doctor import DoctorOptions, run_doctor
     from wizard.execution import execute
+
+    if show:
+        from wizard.commands.show import run_show
+
+        names = tuple(show)
+        execute("doctor", _flags(context), lambda ports, _: run_show(env_file, names, ports))
+    from wizard.commands.doctor import DoctorOptions, run_doctor
 
     options = DoctorOptions(
         env_file=env_file,
@@ -371,7 +379,16 @@ def main() -> None:
         # Windows gives redirected output an encoding that lacks characters.
         sys.stdout.reconfigure(errors="replace")
     language = user_language(_requested_language(sys.argv[1:]), os.environ)
-    typer.main.get_command(app)(prog_name=PROGRAM, obj={"language": language})
+    arguments = _with_names_to_show(sys.argv[1:])
+    typer.main.get_command(app)(arguments, prog_name=PROGRAM, obj={"language": language})
+
+
+def _with_names_to_show(arguments: list[str]) -> list[str]:
+    """Give `--show` without a name the word for all of them."""
+    return [
+        "--show=all" if word == "--show" and after.startswith("-") else word
+        for word, after in pairwise([*arguments, "-"])
+    ]
 
 
 def _requested_language(arguments: list[str]) -> str:

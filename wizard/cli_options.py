@@ -49,6 +49,12 @@ def _rule_ids() -> list[str]:
     return [*all_rules()]
 
 
+def _variables() -> list[str]:
+    from wizard.librechat.variables import VARIABLES
+
+    return ["all", *VARIABLES]
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         from wizard import __version__
@@ -243,6 +249,15 @@ OnlyRules = Annotated[
 IgnoredRules = Annotated[
     list[str] | None,
     _option("--ignore", help="Skip this rule; repeatable.", value="LA…", autocompletion=_rule_ids),
+]
+Show = Annotated[
+    list[str] | None,
+    _option(
+        "--show",
+        help="Show what LibreChat gets for NAME (default: all) and where it is set; repeatable.",
+        value="[NAME]",
+        autocompletion=_variables,
+    ),
 ]
 Fix = Annotated[bool, _mode("--fix", help="Apply safe fixes after showing a diff.")]
 Verbose = Annotated[

@@ -20,6 +20,7 @@ def described(
     status: str = "running",
     exit_code: int = 0,
     port: int = 3080,
+    folder: str = "/app",
 ) -> dict[str, object]:
     """One container; `binds` has the path in the container for each path of this machine."""
     is_running = status == "running"
@@ -57,7 +58,7 @@ def described(
             "Env": ["PATH=/usr/local/bin", "NODE_VERSION=24.1.0", *environ],
             "Cmd": list(command),
             "Image": image,
-            "WorkingDir": "/app",
+            "WorkingDir": folder,
             "Entrypoint": ["docker-entrypoint.sh"],
             "Labels": dict(labels or {}),
         },

@@ -158,13 +158,16 @@ def test_whose_container_it_is(tmp_path: Path) -> None:
 def test_where_the_container_has_the_file(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
 
-    def sees(source: Path, target: str) -> bool:
-        return only(described(binds={str(source): target})).sees(env_file, "/app/.env")
+    def reads(source: Path, target: str, folder: str = "/app") -> bool:
+        container = only(described(binds={str(source): target}, folder=folder))
+        return container.reads(env_file)
 
-    assert sees(env_file, "/app/.env")
-    assert sees(tmp_path, "/app")
-    assert not sees(env_file, "/app/api/.env")
-    assert not sees(tmp_path / "other", "/app/.env")
+    assert reads(env_file, "/app/.env")
+    assert reads(tmp_path, "/app")
+    assert reads(env_file, "/app/api/.env", "/app/api")
+    assert not reads(env_file, "/app/api/.env")
+    assert not reads(env_file, "/app/.env", "/app/api")
+    assert not reads(tmp_path / "other", "/app/.env")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +256,7 @@ def test_the_real_docker_program_is_understood(daemon: type[Daemon], tmp_path: P
     assert found.is_of(env_file)
     assert (found.service, found.state, found.exit_code) == ("api", "exited", 1)
     assert found.image == "librechat:v0.8.7"
-    assert found.sees(env_file, "/app/.env")
+    assert found.reads(env_file)
 
 
 @pytest.mark.needs("docker")

@@ -129,6 +129,8 @@ def _is_judged(name: str) -> bool:
 
 
 def _fix_of(name: str, setting: Setting) -> Message:
+    if setting.origin is Origin.CONTAINER:
+        return Message("Create the container again with the value of the .env.")
     if setting.origin is Origin.COMPOSE:
         return Message(
             "Remove {name} from environment in {file}, or make both the same.",

@@ -37,8 +37,15 @@ from wizard.librechat.variables import VARIABLES, is_enabled, is_known, is_read,
 from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
 from wizard.processes import Processes
-from wizard.settings import TYPOGRAPHIC_QUOTES, InvalidValue, Settings, parse_audiences
+from wizard.settings import (
+    TYPOGRAPHIC_QUOTES,
+    InvalidValue,
+    Settings,
+    parse_audiences,
+    port_in,
+)
 from wizard.text import MASK, Secrets
+from wizard.threads import begin
 
 SHOWN_LENGTH = 80
 _ORIGIN = re.compile(r"https?://[^/?#\s]+", re.IGNORECASE)
@@ -341,16 +348,19 @@ def gather(
     """
     path, file = store.path, EnvFile.from_bytes(content)
     checkout = look_at(path.parent)
+    values = {**file.values(), **environ}
+    looked = begin(store.machine, port_in(values))
     deployment = read_deployment(checkout.folder, path, environ, processes)
-    evidence = evidence_of(path, checkout, deployment, {**file.values(), **environ})
+    evidence = evidence_of(path, checkout, deployment, values)
+    runner = judge(replace(evidence, machine=looked.result()))
     subject = Subject(
         path=path,
         file=file,
         facts=_facts(path),
-        deployment=deployment,
+        deployment=_as_it_runs(deployment, runner, processes),
         environ=environ,
         example_names=names_in(text_of(checkout.env_example)),
-        runner=judge(replace(evidence, machine=store.machine(evidence.port))),
+        runner=runner,
     )
     files = [path, *filter(None, [subject.config.path])]
     traces = traces_of(subject.runner, path.parent, subject.values, files, processes)
@@ -365,11 +375,35 @@ def planned(path: Path, file: EnvFile, environ: Mapping[str, str], runner: Runne
         path=path,
         file=file,
         facts=FileFacts(is_tracked=is_tracked(path)),
-        deployment=read_deployment(checkout.folder, path, environ, sources=sources),
+        deployment=_as_it_runs(
+            read_deployment(checkout.folder, path, environ, sources=sources), runner
+        ),
         environ=environ,
         example_names=names_in(text_of(checkout.env_example)),
         runner=runner,
     )
+
+
+def _as_it_runs(
+    deployment: Deployment, runner: Runner, processes: Processes | None = None
+) -> Deployment:
+    """Return the deployment by the container that runs, where the folder says something else."""
+    container = runner.container
+    if container is None:
+        return deployment
+    if not runner.is_compose:
+        return replace(deployment, running=container.as_service())
+    files = tuple(map(Path, container.compose_files))
+    if files and files != deployment.project.files and all(map(os.path.isfile, files)):
+        environ = {**deployment.environ, "COMPOSE_FILE": os.pathsep.join(container.compose_files)}
+        deployment = read_deployment(
+            deployment.folder,
+            deployment.env_file,
+            environ,
+            processes,
+            sources=deployment.sources,
+        )
+    return replace(deployment, running=deployment.project.services.get(container.service))
 
 
 def settings_of(subject: Subject) -> Settings | None:

@@ -11,17 +11,18 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from wizard.librechat.access import Reader
+from wizard.librechat.compose.model import Mount, Service, same_file
+from wizard.librechat.environment import Origin, of_process
 from wizard.processes import Completed, Processes
 from wizard.reading import load_json
 
 DOCKER_SECONDS = 3.0
 MOST_CONTAINERS = 200
-# The Dockerfile works in /app; CONFIG_PATH may name another librechat.yaml.
-ENV_TARGET = "/app/.env"
-YAML_TARGET = "/app/librechat.yaml"
+# Where LibreChat's images work: Dockerfile and Dockerfile.multi.
+_ENV_TARGETS = frozenset({"/app/.env", "/app/api/.env"})
 # LibreChat's own images, not those of its database, RAG API or admin panel.
 _IMAGE = re.compile(r"(?:.*/)?librechat(?:-dev)?(?:-api)?(?:[:@].*)?", re.IGNORECASE)
 # `npm run backend` in Dockerfile, `node server/index.js` in Dockerfile.multi.
@@ -46,6 +47,7 @@ class RunningContainer:
         mounts: the path on this machine and in the container of each bind mount.
         ports: of this machine that lead to it.
         command: what it runs.
+        working_dir: where.
         user: whom its process runs as, in Docker's form.
         state: `running`, `restarting`, `exited` and others.
         exit_code: of its last process.
@@ -60,6 +62,7 @@ class RunningContainer:
     mounts: tuple[tuple[Path, str], ...] = ()
     ports: frozenset[int] = frozenset()
     command: str = field(default="", repr=False)
+    working_dir: str = ""
     user: str = ""
     state: str = ""
     exit_code: int = 0
@@ -73,7 +76,7 @@ class RunningContainer:
     @property
     def is_librechat(self) -> bool:
         """Whether LibreChat's server runs in it, by its image, its command or its mounts."""
-        reads_env = any(target == ENV_TARGET for _, target in self.mounts)
+        reads_env = any(target in _ENV_TARGETS for _, target in self.mounts)
         return reads_env or bool(_IMAGE.fullmatch(self.image) or _COMMAND.search(self.command))
 
     @property
@@ -101,12 +104,22 @@ class RunningContainer:
         files = (Path(each).parent for each in self.compose_files)
         return folder in {Path(self.compose_folder), *files} if self.service else False
 
-    def sees(self, path: Path, target: str) -> bool:
-        """Return whether that file of this machine is at the path `target` in the container."""
-        for source, mounted in self.mounts:
-            if PurePosixPath(target).is_relative_to(mounted):
-                return source / PurePosixPath(target).relative_to(mounted) == path
-        return False
+    def reads(self, env_file: Path) -> bool:
+        """Return whether LibreChat in it reads that `.env` itself, from where it works."""
+        dotenv = self.as_service().dotenv()
+        return dotenv is not None and same_file(dotenv, env_file)
+
+    def as_service(self) -> Service:
+        """Return what Docker Compose would say of it."""
+        return Service(
+            self.name,
+            self.image,
+            of_process(self.environ, Origin.CONTAINER),
+            mounts=tuple(Mount(source, target) for source, target in self.mounts),
+            user=self.user,
+            command=self.command,
+            working_dir=self.working_dir,
+        )
 
     @property
     def reader(self) -> Reader | None:
@@ -166,6 +179,7 @@ def _container(content: Mapping[str, object]) -> RunningContainer:
         mounts=tuple(_mounts(content)),
         ports=frozenset(_ports(content)),
         command=" ".join((*_words(config, "Entrypoint"), *_words(config, "Cmd"))),
+        working_dir=_text(config, "WorkingDir"),
         user=_text(config, "User"),
         state=_text(state, "Status"),
         exit_code=exit_code if isinstance(exit_code, int) else 0,

@@ -23,7 +23,7 @@ class Origin(Enum):
     OTHER_ENV_FILE = Message("another env file")
     COMPOSE = Message("environment of the Compose file")
     SHELL = Message("the shell")
-    IMAGE = Message("the container image")
+    CONTAINER = Message("the container")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wizard.language import Message, joined
 from wizard.librechat.compose.own import MAIN_FILES, OVERRIDE_FILES
-from wizard.librechat.containers import ENV_TARGET, RunningContainer
+from wizard.librechat.containers import RunningContainer
 from wizard.librechat.runner import Runner, Way
 from wizard.platforms import command_line
 from wizard.running_process import RunningProcess
@@ -55,7 +55,7 @@ def _compose(runner: Runner, env_file: Path) -> str:
     container, files, recreates = runner.container, runner.compose_files, runner.sets_env
     if container is not None:
         files = tuple(_shown(Path(each), env_file.parent) for each in container.compose_files)
-        recreates = recreates or not container.sees(env_file.resolve(), ENV_TARGET)
+        recreates = recreates or not container.reads(env_file)
     options = (
         []
         if set(files) <= {*MAIN_FILES, *OVERRIDE_FILES}
@@ -66,7 +66,7 @@ def _compose(runner: Runner, env_file: Path) -> str:
 
 
 def _container(container: RunningContainer, env_file: Path) -> tuple[str, ...]:
-    if container.sees(env_file.resolve(), ENV_TARGET):
+    if container.reads(env_file):
         return (command_line(["docker", "restart", container.name]),)
     return (
         Message(

@@ -12,7 +12,7 @@ from wizard.language import Message
 from wizard.librechat.access import Reader
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment
-from wizard.librechat.containers import ENV_TARGET, RunningContainer, containers
+from wizard.librechat.containers import RunningContainer, containers
 from wizard.librechat.versions import parse_version
 from wizard.processes import Processes
 from wizard.running_process import RunningProcess
@@ -261,7 +261,7 @@ def _of_container(container: RunningContainer, evidence: Evidence) -> Runner:
         sets_env=evidence.sets_env,
         version=version,
         version_source=source,
-        reader=container.reader if container.sees(evidence.env_file, ENV_TARGET) else None,
+        reader=container.reader if container.reads(evidence.env_file) else None,
     )
 
 

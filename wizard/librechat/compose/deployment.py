@@ -45,6 +45,7 @@ class Deployment:
         folder: of the Compose files.
         environ: the shell's variables.
         sources: the texts, as they were read.
+        running: the service whose container runs; None where none is known to.
     """
 
     env_file: Path = Path(".env")
@@ -52,11 +53,12 @@ class Deployment:
     folder: Path = Path()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     sources: Sources = field(default_factory=Sources, repr=False)
+    running: Service | None = None
 
     @cached_property
     def service(self) -> Service | None:
         """LibreChat's service, None where Docker Compose does not run it."""
-        return self.project.librechat(self.env_file)
+        return self.running or self.project.librechat(self.env_file)
 
     @property
     def image(self) -> str:

@@ -1,0 +1,127 @@
+"""`doctor --show`: what LibreChat gets, each variable with its value and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wizard.commands.values import env_store, read_subject
+from wizard.doctor.subject import Subject
+from wizard.findings import ExitCode, Finding
+from wizard.language import Message
+from wizard.librechat.environment import Origin, Setting
+from wizard.librechat.runner import Runner
+from wizard.librechat.variables import is_known, is_secret
+from wizard.ports import Ports
+from wizard.text import MASK
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable, fit to be shown; `value` is None where LibreChat does not get it."""
+
+    name: str
+    value: str | None = None
+    origin: Origin | None = None
+    file: str = ""
+    line: int | None = None
+    where: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "value": self.value,
+            "origin": self.origin.name.lower() if self.origin else None,
+            "file": self.file or None,
+            "line": self.line,
+            "where": self.where or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ShowResult:
+    """The variables, and who runs LibreChat."""
+
+    runner: Runner
+    variables: Sequence[Variable]
+    exit_code: ExitCode = ExitCode.OK
+    findings: Sequence[Finding] = ()
+
+    def as_json(self) -> dict[str, object]:
+        runner = self.runner
+        return {
+            "runner": {
+                "way": runner.way.value,
+                "certainty": runner.certainty.value,
+                "because": runner.because,
+                "version": runner.version or None,
+                "version_source": runner.version_source or None,
+                "pid": runner.process.pid if runner.process else None,
+                "container": runner.container.name if runner.container else None,
+            },
+            "variables": [each.as_json() for each in self.variables],
+        }
+
+
+def run_show(env_file: Path | None, names: Iterable[str], ports: Ports) -> ShowResult:
+    """Show what LibreChat gets.
+
+    Args:
+        env_file: the `.env`, None for that of the nearest LibreChat folder.
+        names: of variables; `ALL` stands for every one that the wizard knows and LibreChat gets.
+        ports: the console and this machine.
+
+    Raises:
+        Failure: there is no `.env`, or it cannot be read.
+    """
+    with ports.console.working("Looking for what runs LibreChat"):
+        _, subject = read_subject(env_store(env_file, ports), ports)
+    variables = variables_of(subject, names)
+    ports.console.hint(subject.runner.because)
+    for each in variables:
+        ports.console.text(_line(each))
+    return ShowResult(subject.runner, variables)
+
+
+def variables_of(subject: Subject, names: Iterable[str]) -> tuple[Variable, ...]:
+    """Return those variables in the order of the names, each once."""
+    wanted: dict[str, None] = {}
+    for name in (each.strip() for given in names for each in given.split(",")):
+        known = sorted(filter(is_known, subject.environment)) if name.lower() == ALL else [name]
+        wanted |= dict.fromkeys(filter(None, known))
+    return tuple(_variable(name, subject) for name in wanted)
+
+
+def origin_of(setting: Setting, runner: Runner) -> str:
+    """Return where a variable comes from: a file and its line, a process or a container."""
+    if setting.where and setting.line:
+        return Message("{file}, line {line}", file=setting.where, line=setting.line)
+    if setting.where:
+        return setting.where
+    if setting.origin is Origin.SHELL and runner.process is not None:
+        return Message("the environment of process {pid}", pid=runner.process.pid)
+    return setting.origin.value
+
+
+def _variable(name: str, subject: Subject) -> Variable:
+    setting = subject.environment.get(name)
+    if setting is None:
+        return Variable(name)
+    is_hidden = bool(setting.value) and is_secret(name)
+    value = MASK if is_hidden else subject.hidden(setting.value)
+    where = origin_of(setting, subject.runner)
+    return Variable(name, value, setting.origin, setting.where, setting.line, where)
+
+
+def _line(variable: Variable) -> str:
+    name, value = variable.name, variable.value
+    if value is None:
+        return Message("{name} is not set.", name=name)
+    # Quotes show spaces at the ends, and a value that is empty.
+    shown = value if value and value == value.strip() else f'"{value}"'
+    return Message(
+        "{name}={value}   ({where})", name=name, value=shown, where=Message.of(variable.where)
+    )
