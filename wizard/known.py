@@ -91,7 +91,7 @@ def refuse_repeated(name: str, value: object, known: Known) -> None:
     """
     for other, label in _NAMES.items():
         if name != other and {*_each(value)} & {*_each(known.value(other))}:
-            raise InvalidValue(Message("That is the {name} again.", name=label))
+            raise InvalidValue("That is the {name} again.", name=label)
 
 
 def _each(value: object) -> tuple[object, ...]:

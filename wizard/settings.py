@@ -62,9 +62,9 @@ _RESERVED_NAMES = {
 class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the user
     """The value is invalid; `reason` says why and what is expected."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = Message.of(reason)
+    def __init__(self, reason: str, **values: object) -> None:
+        self.reason = Message(reason, **values) if values else Message.of(reason)
+        super().__init__(self.reason)
 
 
 def pasted(text: str) -> str:
@@ -81,10 +81,7 @@ def parse_domain(text: str) -> str:
     _require(value, Message("Enter the domain, for example {example}.", example=_EXAMPLE_DOMAIN))
     if "@" in value and "://" not in value:
         raise InvalidValue(
-            Message(
-                "That is an e-mail address. The domain looks like {example}.",
-                example=_EXAMPLE_DOMAIN,
-            )
+            "That is an e-mail address. The domain looks like {example}.", example=_EXAMPLE_DOMAIN
         )
     parts = _https_url(
         value,
@@ -96,15 +93,13 @@ def parse_domain(text: str) -> str:
         shown = _TENANT_IN_DASHBOARD.match(parts.path)
         example = f"{shown['tenant']}.{shown['region']}.auth0.com" if shown else _EXAMPLE_DOMAIN
         raise InvalidValue(
-            Message(
-                "That is a link to Auth0's dashboard. Copy the domain from your application's"
-                " Settings → Basic Information, for example {example}.",
-                example=example,
-            )
+            "That is a link to Auth0's dashboard. Copy the domain from your application's"
+            " Settings → Basic Information, for example {example}.",
+            example=example,
         )
     if f"{parts.path}/".startswith("/api/v2/"):
         raise InvalidValue(
-            Message("That is the Management API's URL. The domain is its host: {host}.", host=host)
+            "That is the Management API's URL. The domain is its host: {host}.", host=host
         )
     _refuse_documented_host(host, Message("domain"))
     return host
@@ -170,10 +165,7 @@ def parse_audiences(text: str, *, domain: str = "") -> tuple[str, ...]:
             )
         if len(value) > API_IDENTIFIER_MAX_LENGTH:
             raise InvalidValue(
-                Message(
-                    "An API Identifier has at most {count} characters.",
-                    count=API_IDENTIFIER_MAX_LENGTH,
-                )
+                "An API Identifier has at most {count} characters.", count=API_IDENTIFIER_MAX_LENGTH
             )
         _refuse_reserved_identifier(value, domain)
     return values
@@ -194,22 +186,18 @@ def parse_public_url(text: str, *, librechat_port: int = 0) -> str:
     host = _authority(parts)
     if parts.path not in {"", "/"}:
         raise InvalidValue(
-            Message(
-                "Enter the URL without a path: https://{host}. LibreChat adds {path} itself.",
-                host=host,
-                path=CALLBACK_PATH,
-            )
+            "Enter the URL without a path: https://{host}. LibreChat adds {path} itself.",
+            host=host,
+            path=CALLBACK_PATH,
         )
     if parts.query or parts.fragment:
-        raise InvalidValue(Message("Enter the URL without ? and #: https://{host}.", host=host))
+        raise InvalidValue("Enter the URL without ? and #: https://{host}.", host=host)
     _refuse_documented_host(host, Message("public URL"))
     if parts.port and parts.port == librechat_port and is_loopback(f"https://{host}"):
         raise InvalidValue(
-            Message(
-                "LibreChat itself listens on port {port}, without HTTPS. Choose a tunnel (local is"
-                " for this computer alone), or enter the URL of your own HTTPS proxy.",
-                port=librechat_port,
-            )
+            "LibreChat itself listens on port {port}, without HTTPS. Choose a tunnel (local is"
+            " for this computer alone), or enter the URL of your own HTTPS proxy.",
+            port=librechat_port,
         )
     return f"https://{host}"
 
@@ -356,25 +344,23 @@ def _require(value: str, reason: str) -> None:
 
 def _refuse_documented_host(host: str, name: str) -> None:
     if _DOCUMENTED_HOST.fullmatch(host):
-        raise InvalidValue(Message("That is a placeholder, not your {name}.", name=name))
+        raise InvalidValue("That is a placeholder, not your {name}.", name=name)
 
 
 def _refuse_hidden_or_placeholder(value: str, name: str) -> None:
     _refuse_invisible(value, name)
     if is_placeholder(value):
-        raise InvalidValue(Message("That is a placeholder, not your {name}.", name=name))
+        raise InvalidValue("That is a placeholder, not your {name}.", name=name)
     if value[0] in QUOTES or value[-1] in QUOTES:
-        raise InvalidValue(Message("Remove the quotes around the {name}.", name=name))
+        raise InvalidValue("Remove the quotes around the {name}.", name=name)
     if _HIDDEN_PART.search(value):
-        raise InvalidValue(Message("Dots hide a part of the {name}. Copy all of it.", name=name))
+        raise InvalidValue("Dots hide a part of the {name}. Copy all of it.", name=name)
 
 
 def _refuse_invisible(value: str, name: str) -> None:
     if any(character.isspace() or not character.isprintable() for character in value):
         raise InvalidValue(
-            Message(
-                "The {name} contains a space or an invisible character. Copy it again.", name=name
-            )
+            "The {name} contains a space or an invisible character. Copy it again.", name=name
         )
 
 
@@ -387,11 +373,9 @@ def _refuse_beyond_ascii(value: str, name: str) -> None:
     strange = next((character for character in value if not character.isascii()), "")
     if strange:
         raise InvalidValue(
-            Message(
-                "A {name} has no “{character}”: copy it again, with its copy button.",
-                name=name,
-                character=strange,
-            )
+            "A {name} has no “{character}”: copy it again, with its copy button.",
+            name=name,
+            character=strange,
         )
 
 
@@ -402,12 +386,10 @@ def _refuse_reserved_identifier(value: str, domain: str) -> None:
         path = found[1].lower()
     if path is not None:
         raise InvalidValue(
-            Message(
-                "{identifier} is {reserved}. LibreChat needs an API of your own: in the dashboard,"
-                " Applications → APIs → Create API. Enter its Identifier.",
-                identifier=value,
-                reserved=_RESERVED_NAMES[path],
-            )
+            "{identifier} is {reserved}. LibreChat needs an API of your own: in the dashboard,"
+            " Applications → APIs → Create API. Enter its Identifier.",
+            identifier=value,
+            reserved=_RESERVED_NAMES[path],
         )
 
 
@@ -420,9 +402,9 @@ def _https_url(value: str, name: str, http_reason: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port  # raises for one that is not a number
     except ValueError as error:
-        raise InvalidValue(Message("That is not a URL: {error}.", error=error)) from None
+        raise InvalidValue("That is not a URL: {error}.", error=error) from None
     if parts.scheme != "https":
-        raise InvalidValue(Message("Use https://, not {scheme}://.", scheme=parts.scheme))
+        raise InvalidValue("Use https://, not {scheme}://.", scheme=parts.scheme)
     if port == 0:
         raise InvalidValue("Port 0 does not exist.")
     _refuse_invisible(url, name)
@@ -438,21 +420,21 @@ def _authority(parts: SplitResult) -> str:
     if ":" in host:
         return f"[{_ip_address(host)}]{port}"
     if any(character in QUOTES for character in host):
-        raise InvalidValue(Message("Remove the quotes around {host}.", host=host.strip(QUOTES)))
+        raise InvalidValue("Remove the quotes around {host}.", host=host.strip(QUOTES))
     try:
         host = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise InvalidValue(Message("{host} is not a host name.", host=host)) from None
+        raise InvalidValue("{host} is not a host name.", host=host) from None
     labels = host.split(".")
     if not host:
         raise InvalidValue("That is not a host name.")
     if not all(_HOST_LABEL.match(label) for label in labels) or len(host) > 253:
-        raise InvalidValue(Message("{host} is not a host name.", host=host))
+        raise InvalidValue("{host} is not a host name.", host=host)
     if labels[-1].isdecimal():
         return f"{_ip_address(host)}{port}"
     if len(labels) == 1 and host != "localhost":
         raise InvalidValue(
-            Message("{host} is only a part of a host name like {host}.example.com.", host=host)
+            "{host} is only a part of a host name like {host}.example.com.", host=host
         )
     return f"{host}{port}"
 
@@ -463,4 +445,4 @@ def _ip_address(host: str) -> str:
             raise ValueError("a URL has no place for an interface")
         return str(ipaddress.ip_address(host))
     except ValueError:
-        raise InvalidValue(Message("{host} is not an IP address.", host=host)) from None
+        raise InvalidValue("{host} is not an IP address.", host=host) from None

@@ -60,6 +60,7 @@ def test_names_of_no_secrets(name: str) -> None:
         # Not secret: switches, numbers, names, what LibreChat ships, words that others begin with.
         ("A_KEY=true", set()),
         ("A_KEY=user_provided", set()),
+        ("JWT_SECRET=secret", set()),
         ("A_KEY=3080", set()),
         ("A_KEY=abc", set()),
         ("A_KEY=", set()),

@@ -152,7 +152,7 @@ def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
     def existing_folder(answer: str) -> Path:
         folder = (ports.cwd / Path(answer.strip()).expanduser()).resolve()
         if not folder.is_dir():
-            raise InvalidValue(Message("{folder} is not a folder.", folder=folder))
+            raise InvalidValue("{folder} is not a folder.", folder=folder)
         return folder
 
     folder = prompter.text("LibreChat folder", parse=existing_folder, default=str(ports.cwd))

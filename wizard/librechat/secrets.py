@@ -16,6 +16,7 @@ _LONGEST_PUBLIC_NUMBER = 5
 # Values of a secret's variable that are no secret; user_provided is LibreChat's own.
 _NO_SECRETS = frozenset(
     {"true", "false", "none", "null", "undefined", "default", "optional", "user_provided"}
+    | {"secret", "password", "changeme"}  # of examples: to mask these words would hide names
 )
 # Tokens with a known prefix, and JWTs.
 _TOKEN = re.compile(

@@ -113,7 +113,7 @@ class _Asking:
         def parse(answer: str) -> bool:
             first = answer.strip().lower()[:1]
             if first and first not in {yes, no, "y", "n"}:
-                raise InvalidValue(Message("Answer {yes} or {no}.", yes=yes, no=no))
+                raise InvalidValue("Answer {yes} or {no}.", yes=yes, no=no)
             return default if not first else first != no
 
         _drop_typeahead()
@@ -306,9 +306,7 @@ class LinePrompter(_Asking):
 
         def parse(answer: str) -> str:
             if not answer.strip().isdecimal() or not 1 <= int(answer) <= len(keys):
-                raise InvalidValue(
-                    Message("Answer with a number from 1 to {count}.", count=len(keys))
-                )
+                raise InvalidValue("Answer with a number from 1 to {count}.", count=len(keys))
             return keys[int(answer) - 1]
 
         first = str(keys.index(default) + 1) if default in keys else ""
@@ -348,7 +346,7 @@ class LinePrompter(_Asking):
             yield
         except UnicodeDecodeError as error:
             raise InvalidValue(
-                Message("The input is not valid {encoding}.", encoding=error.encoding)
+                "The input is not valid {encoding}.", encoding=error.encoding
             ) from None
         except (EOFError, KeyboardInterrupt):
             self._write("\n")
