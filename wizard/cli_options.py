@@ -20,9 +20,11 @@ MODE = Message("How it runs")
 OUTPUT = Message("Output")
 
 
-def _option(*names: str, value: str = "TEXT", variable: str | None = None, **more: Any) -> Any:
+def _option(
+    names: str, text: str, value: str = "TEXT", variable: str | None = None, **more: Any
+) -> Any:
     """An option; the help calls its value `value`, the environment variable may replace it."""
-    return typer.Option(*names, metavar=value, envvar=variable, **more)
+    return typer.Option(*names.split(), help=text, metavar=value, envvar=variable, **more)
 
 
 _auth0, _url, _mode, _output = (
@@ -64,13 +66,9 @@ def _show_version(wanted: bool) -> None:
 
 
 def _tunnel(text: str, *more: str) -> Any:
-    return _url(
-        "--tunnel",
-        help=text,
-        value="NAME",
-        variable="LIBRECHAT_AUTH0_TUNNEL",
-        autocompletion=lambda: [*TUNNELS, *more],
-    )
+    known = [*TUNNELS, *more]
+    variable = "LIBRECHAT_AUTH0_TUNNEL"
+    return _url("--tunnel", text, "NAME", variable, autocompletion=lambda: known)
 
 
 # What every command has.
@@ -78,9 +76,9 @@ Lang = Annotated[
     str,
     _output(
         "--lang",
-        help="Language; the locale's by default.",
-        value="|".join(LANGUAGES),
-        variable="LIBRECHAT_AUTH0_LANG",
+        "Language; the locale's by default.",
+        "|".join(LANGUAGES),
+        "LIBRECHAT_AUTH0_LANG",
         autocompletion=lambda: [*LANGUAGES],
         callback=_one_of(LANGUAGES),
     ),
@@ -89,78 +87,64 @@ Plain = Annotated[
     bool,
     _output(
         "--plain",
-        help="Plain lines without symbols or drawing, for screen readers.",
-        variable="LIBRECHAT_AUTH0_PLAIN",
+        "Plain lines without symbols or drawing, for screen readers.",
+        "",
+        "LIBRECHAT_AUTH0_PLAIN",
     ),
 ]
-Debug = Annotated[bool, _output("--debug", help="Show a traceback on an error.")]
-Quiet = Annotated[bool, _output("--quiet", "-q", help="Print problems only.")]
-Json = Annotated[bool, _output("--json", help="Print one JSON object on standard output.")]
+Debug = Annotated[bool, _output("--debug", "Show a traceback on an error.")]
+Quiet = Annotated[bool, _output("--quiet -q", "Print problems only.")]
+Json = Annotated[bool, _output("--json", "Print one JSON object on standard output.")]
 Version = Annotated[
-    bool,
-    _option("--version", "-V", help="Show the version.", is_eager=True, callback=_show_version),
+    bool, _option("--version -V", "Show the version.", is_eager=True, callback=_show_version)
 ]
 
 # What several have.
-Yes = Annotated[bool, _mode("--yes", "-y", help="Do not ask; go ahead.")]
-DryRun = Annotated[bool, _mode("--dry-run", help="Show what would change; write nothing.")]
-Offline = Annotated[
-    bool, _mode("--offline", help="Contact neither Auth0 nor the running LibreChat.")
-]
+Yes = Annotated[bool, _mode("--yes -y", "Do not ask; go ahead.")]
+DryRun = Annotated[bool, _mode("--dry-run", "Show what would change; write nothing.")]
+Offline = Annotated[bool, _mode("--offline", "Contact neither Auth0 nor the running LibreChat.")]
 EnvFile = Annotated[
-    Path | None,
-    _option("--env-file", help="The .env; its folder is the LibreChat folder.", value="PATH"),
+    Path | None, _option("--env-file", "The .env; its folder is the LibreChat folder.", "PATH")
 ]
 Domain = Annotated[
     str,
     _auth0(
         "--domain",
-        help="Domain of the tenant, dev-abc123.us.auth0.com, or its custom domain.",
-        value="DOMAIN",
-        variable="AUTH0_DOMAIN",
+        "Domain of the tenant, dev-abc123.us.auth0.com, or its custom domain.",
+        "DOMAIN",
+        "AUTH0_DOMAIN",
     ),
 ]
 Port = Annotated[
     str,
     _url(
-        "--port",
-        help=f"LibreChat's port; {LIBRECHAT_PORT} by default.",
-        value="PORT",
-        variable="LIBRECHAT_AUTH0_PORT",
+        "--port", f"LibreChat's port; {LIBRECHAT_PORT} by default.", "PORT", "LIBRECHAT_AUTH0_PORT"
     ),
 ]
 NgrokDomain = Annotated[
     str,
     _url(
         "--ngrok-domain",
-        help="Your ngrok account's own domain.",
-        value="DOMAIN",
-        variable="LIBRECHAT_AUTH0_NGROK_DOMAIN",
+        "Your ngrok account's own domain.",
+        "DOMAIN",
+        "LIBRECHAT_AUTH0_NGROK_DOMAIN",
     ),
 ]
 Subdomain = Annotated[
     str,
     _url(
-        "--subdomain",
-        help="The name to request from localtunnel.",
-        value="NAME",
-        variable="LIBRECHAT_AUTH0_SUBDOMAIN",
+        "--subdomain", "The name to request from localtunnel.", "NAME", "LIBRECHAT_AUTH0_SUBDOMAIN"
     ),
 ]
 Audience = Annotated[
     str,
-    _auth0(
-        "--audience",
-        help="API identifier; several separated by commas.",
-        value="API",
-        variable="AUTH0_AUDIENCE",
-    ),
+    _auth0("--audience", "API identifier; several separated by commas.", "API", "AUTH0_AUDIENCE"),
 ]
 ReuseTokens = Annotated[
     bool | None,
     _auth0(
         "--reuse-tokens/--no-reuse-tokens",
-        help="Use Auth0's tokens for LibreChat's sessions; this needs an API."
+        "Use Auth0's tokens for LibreChat's sessions; this needs an API."
         " By default on where LibreChat supports it (0.8.0 and later).",
     ),
 ]
@@ -168,102 +152,87 @@ TunnelOrNone = Annotated[str, _tunnel(f"{', '.join(TUNNELS)}, or none to keep th
 
 # init
 ClientId = Annotated[
-    str,
-    _auth0(
-        "--client-id", help="Client ID of the application.", value="ID", variable="AUTH0_CLIENT_ID"
-    ),
+    str, _auth0("--client-id", "Client ID of the application.", "ID", "AUTH0_CLIENT_ID")
 ]
 ClientSecretFile = Annotated[
     str,
     _auth0(
         "--client-secret-file",
-        help="File with the Client Secret, - for standard input; or set AUTH0_CLIENT_SECRET.",
-        value="PATH",
+        "File with the Client Secret, - for standard input; or set AUTH0_CLIENT_SECRET.",
+        "PATH",
     ),
 ]
 PublicClient = Annotated[
-    bool, _auth0("--public-client", help="The application has no secret (SPA, Native).")
+    bool, _auth0("--public-client", "The application has no secret (SPA, Native).")
 ]
 PublicUrl = Annotated[
     str,
     _url(
         "--public-url",
-        help="An existing public HTTPS URL for LibreChat.",
-        value="URL",
-        variable="LIBRECHAT_AUTH0_PUBLIC_URL",
+        "An existing public HTTPS URL for LibreChat.",
+        "URL",
+        "LIBRECHAT_AUTH0_PUBLIC_URL",
     ),
 ]
-InitOffline = Annotated[
-    bool, _mode("--offline", help="Do not check the values against the tenant.")
-]
-Verify = Annotated[bool, _mode("--verify", help="Test a real sign-in at the end, unasked.")]
-DemoFlag = Annotated[bool, _mode("--demo", help="Try it with a demo tenant on this machine.")]
+InitOffline = Annotated[bool, _mode("--offline", "Do not check the values against the tenant.")]
+Verify = Annotated[bool, _mode("--verify", "Test a real sign-in at the end, unasked.")]
+DemoFlag = Annotated[bool, _mode("--demo", "Try it with a demo tenant on this machine.")]
 Force = Annotated[
-    bool,
-    _mode("--force", help="Write despite a failed check; undo despite later edits of the .env."),
+    bool, _mode("--force", "Write despite a failed check; undo despite later edits of the .env.")
 ]
-Undo = Annotated[bool, _mode("--undo", help="Restore the .env from before the last change.")]
-NoOpen = Annotated[bool, _mode("--no-open", help="Do not use browser or clipboard.")]
+Undo = Annotated[bool, _mode("--undo", "Restore the .env from before the last change.")]
+NoOpen = Annotated[bool, _mode("--no-open", "Do not use browser or clipboard.")]
 
 # verify
 EnvPort = Annotated[
     str,
     _url(
         "--port",
-        help=f"LibreChat's port; by default that of the .env, or {LIBRECHAT_PORT}.",
-        value="PORT",
-        variable="LIBRECHAT_AUTH0_PORT",
+        f"LibreChat's port; by default that of the .env, or {LIBRECHAT_PORT}.",
+        "PORT",
+        "LIBRECHAT_AUTH0_PORT",
     ),
 ]
 VerifyTunnel = Annotated[
     str, _tunnel("Tunnel to open if the public URL does not respond; the last one by default.")
 ]
 Timeout = Annotated[
-    float,
-    _mode(
-        "--timeout", help="Seconds to wait for the sign-in; 600 by default.", value="SECONDS", min=1
-    ),
+    float, _mode("--timeout", "Seconds to wait for the sign-in; 600 by default.", "SECONDS", min=1)
 ]
-ShowLink = Annotated[bool, _mode("--no-open", help="Show the link; do not open the browser.")]
+ShowLink = Annotated[bool, _mode("--no-open", "Show the link; do not open the browser.")]
 
 # tunnel
-Detach = Annotated[bool, _mode("--detach", "-d", help="Keep it open in the background.")]
+Detach = Annotated[bool, _mode("--detach -d", "Keep it open in the background.")]
 Every = Annotated[
-    bool, _option("--all", help="All tunnels in the background, not only that of this .env.")
+    bool, _option("--all", "All tunnels in the background, not only that of this .env.")
 ]
 
 # trust
-Remove = Annotated[bool, _option("--remove", help="Remove the CA from the trust stores.")]
+Remove = Annotated[bool, _option("--remove", "Remove the CA from the trust stores.")]
 CaFile = Annotated[
-    Path | None,
-    _option("--ca", help="Certificate of another CA (PEM), such as Caddy's.", value="PATH"),
+    Path | None, _option("--ca", "Certificate of another CA (PEM), such as Caddy's.", "PATH")
 ]
 
 # doctor, explain, help
 OnlyRules = Annotated[
     list[str] | None,
-    _option(
-        "--rule", help="Check only this rule; repeatable.", value="LA…", autocompletion=_rule_ids
-    ),
+    _option("--rule", "Check only this rule; repeatable.", "LA…", autocompletion=_rule_ids),
 ]
 IgnoredRules = Annotated[
     list[str] | None,
-    _option("--ignore", help="Skip this rule; repeatable.", value="LA…", autocompletion=_rule_ids),
+    _option("--ignore", "Skip this rule; repeatable.", "LA…", autocompletion=_rule_ids),
 ]
 Show = Annotated[
     list[str] | None,
     _option(
         "--show",
-        help="Show what LibreChat gets for NAME (default: all) and where it is set; repeatable.",
-        value="[NAME]",
+        "Show what LibreChat gets for NAME (default: all) and where it is set; repeatable.",
+        "[NAME]",
         autocompletion=_variables,
     ),
 ]
-Fix = Annotated[bool, _mode("--fix", help="Apply safe fixes after showing a diff.")]
-Verbose = Annotated[
-    bool,
-    _output("--verbose", "-v", help="Show every check, and every finding in full."),
-]
+Fix = Annotated[bool, _mode("--fix", "Apply safe fixes after showing a diff.")]
+Verbose = Annotated[bool, _output("--verbose -v", "Show every check, and every finding in full.")]
 Question = Annotated[
     list[str] | None,
     typer.Argument(
@@ -279,55 +248,43 @@ TenantDomain = Annotated[
     str,
     _auth0(
         "--tenant-domain",
-        help="The tenant's own domain, where --domain is a custom one.",
-        value="DOMAIN",
-        variable="AUTH0_TENANT_DOMAIN",
+        "The tenant's own domain, where --domain is a custom one.",
+        "DOMAIN",
+        "AUTH0_TENANT_DOMAIN",
     ),
 ]
 KnownClientId = Annotated[
     str,
     _auth0(
         "--client-id",
-        help="Client ID of the application to repair; by default found by its name.",
-        value="ID",
-        variable="AUTH0_CLIENT_ID",
+        "Client ID of the application to repair; by default found by its name.",
+        "ID",
+        "AUTH0_CLIENT_ID",
     ),
 ]
 ApplicationName = Annotated[
     str,
     _auth0(
         "--name",
-        help="Name of the application, which is created if missing; LibreChat by default.",
-        value="NAME",
+        "Name of the application, which is created if missing; LibreChat by default.",
+        "NAME",
     ),
 ]
 WantedAudience = Annotated[
     str,
-    _auth0(
-        "--audience",
-        help="API identifier; the API is created if missing.",
-        value="API",
-        variable="AUTH0_AUDIENCE",
-    ),
+    _auth0("--audience", "API identifier; the API is created if missing.", "API", "AUTH0_AUDIENCE"),
 ]
 LibreChatUrl = Annotated[
     str,
-    _url(
-        "--public-url",
-        help="Where browsers reach LibreChat.",
-        value="URL",
-        variable="LIBRECHAT_AUTH0_PUBLIC_URL",
-    ),
+    _url("--public-url", "Where browsers reach LibreChat.", "URL", "LIBRECHAT_AUTH0_PUBLIC_URL"),
 ]
 ManagementTokenFile = Annotated[
     str,
     _auth0(
         "--management-token-file",
-        help="File with a Management API token, - for standard input; or set"
+        "File with a Management API token, - for standard input; or set"
         " AUTH0_MANAGEMENT_TOKEN, or AUTH0_MANAGEMENT_CLIENT_ID and _CLIENT_SECRET.",
-        value="PATH",
+        "PATH",
     ),
 ]
-Prune = Annotated[
-    bool, _mode("--prune", help="Remove URLs and grants that LibreChat does not need.")
-]
+Prune = Annotated[bool, _mode("--prune", "Remove URLs and grants that LibreChat does not need.")]
