@@ -52,6 +52,21 @@ def test_a_rule_is_under_the_heading_of_its_area() -> None:
     assert re.findall(r"^## (.*)$", TEXT, re.MULTILINE) == areas
 
 
+# How a next step begins; add a verb, never another word.
+VERBS = frozenset(
+    """
+    Add Change Check Choose Compare Copy Correct Create Delete Find Fix Free Give Grant Install Keep
+    Leave Look Make Move Open Put Raise Read Remove Reopen Replace Request Restart Restore Restrict
+    Rotate Run Save Send Separate Set Sign Start Stop Switch Try Update Use Verify Wait Write
+    """.split()  # noqa: SIM905 - a list of words reads as one
+)
+
+
+@pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.id)
+def test_a_next_step_begins_with_a_verb(rule: Rule) -> None:
+    assert rule.fix.split()[0].rstrip(":") in VERBS
+
+
 @pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.id)
 def test_a_rule_reads_well(rule: Rule) -> None:
     assert rule.title[0].isupper()

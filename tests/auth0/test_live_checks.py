@@ -38,6 +38,7 @@ from wizard.http import NetworkError, Response, Trouble
 from wizard.settings import Settings
 
 APPLICATION = f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings"
+GRANT_TYPES = "Applications → your application → Settings → Advanced Settings → Grant Types"
 
 
 def check(settings: Settings = SETTINGS, /, **answers: Script | list[Script]) -> TenantReport:
@@ -115,8 +116,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
         {"authorize": html(f"Callback URL mismatch. {CALLBACK} is not in the list", 403)},
         Check.CALLBACK,
         "LA231",
-        f"Allowed Callback URLs ({APPLICATION}) add this line, save, and check again"
-        f" after a minute: {CALLBACK}",
+        f"Settings → Application URIs ({APPLICATION}), then save: {CALLBACK}",
         {Check.FLOW: Outcome.SKIPPED, Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (
@@ -167,7 +167,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
         },
         Check.FLOW,
         "LA234",
-        f"Advanced Settings → Grant Types ({APPLICATION}) tick Authorization Code",
+        f"tick Authorization Code in {GRANT_TYPES} ({APPLICATION})",
         {Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (
@@ -250,7 +250,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
         },
         Check.REFRESH,
         "LA238",
-        f"Grant Types ({APPLICATION}) tick Refresh Token",
+        f"tick Refresh Token in {GRANT_TYPES} ({APPLICATION})",
         {},
     ),
     ("keys unreadable", {"keys": html("portal")}, Check.KEYS, "LA216", "address", {}),
