@@ -134,7 +134,13 @@ def test_a_scripted_run_names_every_option_that_is_missing(checkout: Path) -> No
         ("client_id", "two words", "--client-id"),
         ("client_secret", "••••••••", "AUTH0_CLIENT_SECRET"),
         ("client_secret", CLIENT_ID, "AUTH0_CLIENT_SECRET"),
+        ("domain", "your-tenant.us.auth0.com", "--domain"),
         ("audience", "https://dev-abc.us.auth0.com/api/v2/", "--audience"),
+        ("audience", SECRET, "--audience: That is the Client Secret again."),
+        ("audience", CLIENT_ID, "--audience: That is the Client ID again."),
+        ("client_id", "https://api.librechat.ai", "--client-id"),
+        ("public_url", "https://your-domain.ngrok.app", "--public-url"),
+        ("public_url", "https://localhost:3080/", "listens on port 3080, without HTTPS"),
         ("public_url", "http://localhost:3080", "--public-url"),
         ("port", "99999", "--port"),
         ("tunnel", "carrier-pigeon", "--tunnel"),
@@ -148,6 +154,31 @@ def test_a_wrong_option_is_named(checkout: Path, name: str, value: str, named: s
     assert failure.value.exit_code is ExitCode.USAGE
     assert named in failure.value.finding.detail
     assert not (checkout / ".env").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [f"\ufeff{SECRET}\r\n", f'OPENID_CLIENT_SECRET="{SECRET}"\n', f"“{SECRET}”,"]
+)
+def test_what_was_copied_with_the_values_is_not_written(checkout: Path, content: str) -> None:
+    file = checkout.parent / "secret"
+    file.write_text(content, "utf-8")
+
+    init(
+        checkout,
+        options(
+            client_secret="",
+            client_secret_file=str(file),
+            domain="“https://dev-abc.us.auth0.com/”",
+            client_id=f"'{CLIENT_ID}';",
+            audience='OPENID_AUDIENCE="https://api.librechat.ai"',
+        ),
+    )
+
+    values = read(checkout)
+    assert values["OPENID_CLIENT_SECRET"] == SECRET
+    assert values["OPENID_ISSUER"] == "https://dev-abc.us.auth0.com"
+    assert values["OPENID_CLIENT_ID"] == CLIENT_ID
+    assert values["OPENID_AUDIENCE"] == "https://api.librechat.ai"
 
 
 @pytest.mark.parametrize(
