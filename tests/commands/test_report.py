@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.auth0.scripted import DOMAIN, NOW, ScriptedTenant
 from tests.commands.test_doctor import VALUES, Everything, write
 from tests.doctor.cases import CLIENT_SECRET, GOOD, PUBLIC_URL, env, subject
+from tests.doctor.machines import Runs, npm
 from tests.fakes import FixedClock, ScriptedPrompter, make_world
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.commands.report import MOST_IN_AN_ADDRESS, report_text, run_report, tunnel_kind
@@ -217,3 +218,24 @@ def test_the_folder_of_a_user_names_nobody() -> None:
     report = report_text(conclude(checked, None, diagnose(checked)))
     assert "LA158" in report
     assert "otter" not in report
+
+
+def test_who_runs_librechat_and_what_it_gets_of_others(tmp_path: Path) -> None:
+    folder = tmp_path.resolve()
+    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.7"}')
+    (folder / "docker-compose.yml").write_text("services: {api: {image: 'librechat:v0.8.5'}}")
+    (folder / ".env").write_text("OPENID_SCOPE=openid\nPORT=3080\n")
+    secret = {"OPENID_CLIENT_SECRET": CLIENT_SECRET, "OPENID_SCOPE": "openid email"}
+    process = npm(folder, environ={**secret, "MY_OWN": "1"}, started=4e9)
+    world = make_world(folder, clock=FixedClock(NOW))
+    ports = replace(world.ports, processes=Runs(process))
+    text = run_report(folder / ".env", ports, offline=True).text
+
+    assert "- Docker image: none" in text
+    assert "- npm runs LibreChat: process 4711, started in this folder." in text
+    assert "- LibreChat that runs: 0.8.7 (package.json)" in text
+    assert "OPENID_SCOPE=openid email  # the environment of process 4711" in text
+    assert "PORT=3080\n" in text
+    assert "OPENID_CLIENT_SECRET=[set, " in text
+    assert CLIENT_SECRET not in text
+    assert "MY_OWN" not in text

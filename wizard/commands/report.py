@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from wizard import __version__
+from wizard.commands.show import origin_of
 from wizard.commands.values import env_store, read_subject
 from wizard.doctor.examine import Examination, examine
 from wizard.doctor.subject import Subject
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
-from wizard.librechat.variables import VARIABLES, Format, is_secret
+from wizard.librechat.variables import VARIABLES, Format, is_known, is_secret
 from wizard.ports import Ports
 from wizard.settings import host_of, is_loopback
 from wizard.text import MASK, Secrets
@@ -119,11 +120,10 @@ def report_text(examination: Examination) -> str:
         return names(subject.hidden(text))
 
     version = subject.without_secrets(look_at(subject.path.parent).version)
-    image = subject.without_secrets(subject.deployment.image)
     return _assembled(
         {
             "Findings": _findings(examination.findings, hidden),
-            "Versions": _versions(version, image),
+            "Versions": [*_versions(version), *_runner(subject)],
             "Tenant": _tenant(examination.tenant, hidden),
             "LibreChat": _librechat(subject),
             "Variables": _variables(subject, hidden),
@@ -158,11 +158,24 @@ def tunnel_kind(url: str) -> str:
     return next(iter(providers_of(url)), "own domain")
 
 
-def _versions(librechat: str, image: str = "") -> Iterator[str]:
+def _versions(librechat: str) -> Iterator[str]:
     yield f"- librechat-auth0 {__version__}"
     yield f"- Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     yield f"- LibreChat checkout: {librechat or 'unknown'}"
-    yield f"- Docker image: {image or 'none'}"
+
+
+def _runner(subject: Subject) -> Iterator[str]:
+    runner = subject.runner
+    if runner.is_npm:
+        yield "- Docker image: none"
+    else:
+        container = runner.container
+        image = container.image if container else subject.deployment.image
+        yield f"- Docker image: {subject.without_secrets(image) or 'none'}"
+    yield f"- {subject.hidden(runner.because)}"
+    if runner.version:
+        source = f" ({runner.version_source})" if runner.version_source else ""
+        yield f"- LibreChat that runs: {subject.without_secrets(runner.version)}{source}"
 
 
 def _findings(findings: Iterable[Finding], hidden: Callable[[str], str]) -> Iterator[str]:
@@ -172,20 +185,33 @@ def _findings(findings: Iterable[Finding], hidden: Callable[[str], str]) -> Iter
 
 
 def _variables(subject: Subject, hidden: Callable[[str], str]) -> Iterator[str]:
-    names = sorted(name for name, each in subject.assignments.items() if each.value)
+    known = {name for name in subject.handed if is_known(name)}
+    names = sorted(name for name in known | subject.assignments.keys() if _value(name, subject))
     if not names:
         return
     yield "```"
     for name in names[:MOST_VARIABLES]:
-        yield f"{name}={hidden(_shown(name, subject))}"
+        yield f"{name}={hidden(_shown(name, subject))}{_origin(name, subject)}"
     if len(names) > MOST_VARIABLES:
         yield f"and {len(names) - MOST_VARIABLES} more"
     yield "```"
 
 
+def _value(name: str, subject: Subject) -> str:
+    """Return what LibreChat gets, of a line that it does not get the value there."""
+    setting = subject.environment.get(name)
+    return setting.value if setting else subject.assignments[name].value
+
+
+def _origin(name: str, subject: Subject) -> str:
+    """Return where a variable is set other than in the `.env`, as a comment."""
+    setting = subject.handed.get(name)
+    return f"  # {origin_of(setting, subject.runner)}" if setting else ""
+
+
 def _shown(name: str, subject: Subject) -> str:
     """Return the value of a harmless variable, of any other its length."""
-    value = subject.assignments[name].value
+    value = _value(name, subject)
     variable = VARIABLES.get(name)
     is_harmless = (
         variable is not None

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from wizard.findings import Finding, Rule
@@ -349,10 +349,12 @@ def gather(
     path, file = store.path, EnvFile.from_bytes(content)
     checkout = look_at(path.parent)
     values = {**file.values(), **environ}
-    looked = begin(store.machine, port_in(values))
+    look = partial(store.machine, port_in(values))
+    # Docker takes a while for each question; without it, a thread would take longer.
+    looked = begin(look).result if processes.which("docker") else look
     deployment = read_deployment(checkout.folder, path, environ, processes)
     evidence = evidence_of(path, checkout, deployment, values)
-    runner = judge(replace(evidence, machine=looked.result()))
+    runner = judge(replace(evidence, machine=looked()))
     subject = Subject(
         path=path,
         file=file,

@@ -168,6 +168,8 @@ def look_at_machine(processes: Processes | None, port: int) -> Machine:
     """Return what listens at the port, and LibreChat's containers."""
     if processes is None:
         return NOTHING_RUNS
+    if processes.which("docker") is None:
+        return Machine(processes.listening(port))
     found = begin(containers, processes)
     return Machine(processes.listening(port), found.result())
 
