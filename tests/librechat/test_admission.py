@@ -52,6 +52,13 @@ def test_a_role_in_another_token_does_not_count() -> None:
         assert rules(elsewhere, {**REQUIRED, "OPENID_REQUIRED_ROLE_TOKEN_KIND": kind}) == []
 
 
+def test_claims_of_userinfo_that_was_not_asked_are_not_judged() -> None:
+    unseen = SignedIn(id={}, access=None)
+    values = {**REQUIRED, "OPENID_REQUIRED_ROLE_TOKEN_KIND": "userinfo"}
+
+    assert rules(unseen, values) == []
+
+
 def test_what_is_missing_is_named() -> None:
     (no_claim,) = judge_admission(user(), REQUIRED, None)
     (no_role,) = judge_admission(with_roles(["guest"]), REQUIRED, None)

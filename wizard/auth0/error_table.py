@@ -20,7 +20,7 @@ from wizard.settings import Settings
 
 
 class Check(StrEnum):
-    """A live check, in the order of the reports; the last six need a sign-in."""
+    """A live check, in the order of the reports; from `sign-in` on they need one."""
 
     DISCOVERY = "discovery"
     KEYS = "signing-keys"
@@ -36,6 +36,7 @@ class Check(StrEnum):
     ACCESS_TOKEN = "access-token"  # noqa: S105 - the check's name
     REFRESH_TOKEN = "refresh-token"  # noqa: S105 - the check's name
     REFRESHED = "refresh"
+    ADMISSION = "admission"
 
 
 class Endpoint(Enum):

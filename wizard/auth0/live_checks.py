@@ -33,6 +33,7 @@ TITLES = {
     Check.ACCESS_TOKEN: Message("Access token"),
     Check.REFRESH_TOKEN: Message("Refresh token"),
     Check.REFRESHED: Message("Refresh"),
+    Check.ADMISSION: Message("Roles and domains"),
 }
 # Those that need no sign-in.
 TENANT_CHECKS = tuple(takewhile(lambda check: check is not Check.SIGN_IN, Check))

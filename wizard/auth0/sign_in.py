@@ -30,7 +30,7 @@ from wizard.auth0.probes import (
 from wizard.auth0.redact import quoted
 from wizard.auth0.result_page import judgement_page, refusal_page, security_headers
 from wizard.auth0.tenant import Discovery, Jwk, network_finding
-from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens, read_tokens
+from wizard.auth0.tokens import Admit, Expected, Judgement, Tokens, judge_tokens, read_tokens
 from wizard.clock import Clock, SystemClock
 from wizard.defaults import ENGLISH, LIBRECHAT_PORT
 from wizard.findings import Outcome
@@ -72,6 +72,7 @@ class _Exchange:
     keys: Sequence[Jwk]
     http: HttpClient
     clock: Clock
+    admit: Admit | None = None
 
     def judge(self, code: str, attempt: _Attempt) -> Judgement:
         """Exchange the code, refresh the tokens, and judge both."""
@@ -80,7 +81,9 @@ class _Exchange:
         except NetworkError as error:
             return Judgement((CheckResult.failed(Check.EXCHANGE, network_finding(error)),))
         now = self.clock.now()
-        expected = Expected(self.settings, self.discovery, self.keys, attempt.nonce, now)
+        expected = Expected(
+            self.settings, self.discovery, self.keys, attempt.nonce, now, self.admit
+        )
         return judge_tokens(expected, tokens, self._refresh(tokens))
 
     def _refresh(self, tokens: Tokens | OAuthError) -> Tokens | OAuthError | None:
@@ -130,11 +133,12 @@ class SignIn:
         language: Language | None = None,
         linger: float = 0.5,
         listen: Listen = listeners,
+        admit: Admit | None = None,
     ) -> None:
         self._settings = settings
         self._http = http
         self._clock = clock or SystemClock()
-        self._exchange = _Exchange(settings, discovery, keys, http, self._clock)
+        self._exchange = _Exchange(settings, discovery, keys, http, self._clock, admit)
         self._language = language or Language(ENGLISH)
         self._linger = linger
         self._key = secrets.token_urlsafe(16)

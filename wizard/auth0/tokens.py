@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from wizard.auth0.openid_client import (
 )
 from wizard.auth0.redact import quoted
 from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
-from wizard.findings import Finding, Outcome
+from wizard.findings import Finding, Outcome, Severity
 from wizard.http import Response
 from wizard.language import Message
 from wizard.rules import rule
@@ -94,6 +94,11 @@ class Judgement(Results):
         }
 
 
+# Why LibreChat refuses a user with the claims of an ID token and of an access token, which is None
+# where it is opaque.
+Admit = Callable[[Mapping[str, Any], Mapping[str, Any] | None], Sequence[Finding]]
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What the tokens must match; `now` is in seconds since the epoch."""
@@ -103,6 +108,7 @@ class Expected:
     keys: Sequence[Jwk]
     nonce: str
     now: float
+    admit: Admit | None = None
 
 
 def read_tokens(answer: Response) -> Tokens | OAuthError:
@@ -144,6 +150,9 @@ def judge_tokens(
         results.append(_judge_refresh_token(tokens, expected.settings))
         if refreshed is not None:
             results.append(_judge_refreshed(refreshed, known, expected))
+    if expected.admit and not id_token.is_encrypted:
+        findings = expected.admit(id_token.claims, access_token.claims or None)
+        results.append(_judge_admission(tuple(findings)))
     return Judgement(tuple(results), id_token.shown(), access_token.shown())
 
 
@@ -159,6 +168,13 @@ def _judge_id_token(token: Token, expected: Expected) -> CheckResult:
         "{token}, with the email address {email}.", token=_description(token), email=quoted(email)
     )
     return CheckResult(Check.ID_TOKEN, Outcome.PROVED, detail, tuple(findings))
+
+
+def _judge_admission(findings: tuple[Finding, ...]) -> CheckResult:
+    check = Check.ADMISSION
+    if any(each.severity is Severity.ERROR for each in findings):
+        return CheckResult.failed(check, *findings)
+    return CheckResult(check, Outcome.PROVED, "LibreChat lets this user in.", findings)
 
 
 def _description(token: Token) -> Message:

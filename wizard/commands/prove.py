@@ -13,7 +13,7 @@ from wizard.settings import Settings
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult, TenantReport
-    from wizard.auth0.tokens import Judgement
+    from wizard.auth0.tokens import Admit, Judgement
 
 
 def check_values(settings: Settings, ports: Ports) -> TenantReport:
@@ -34,6 +34,7 @@ def sign_in(
     *,
     seconds: float = SECONDS_TO_SIGN_IN,
     open_tunnel: Callable[[], None] = lambda: None,
+    admit: Admit | None = None,
 ) -> Judgement:
     """Run a sign-in on LibreChat's port, and show the results.
 
@@ -56,6 +57,7 @@ def sign_in(
         clock=ports.clock,
         language=ports.language,
         listen=ports.listen,
+        admit=admit,
     ) as flow:
         if flow.obstacle():
             open_tunnel()

@@ -28,12 +28,12 @@ class SignedIn:
     Attributes:
         id: of the ID token.
         access: of the access token, None where it is opaque.
-        userinfo: of the ID token, and over them those of /userinfo.
+        userinfo: of /userinfo, None where it was not asked.
     """
 
     id: Claims
     access: Claims | None
-    userinfo: Claims
+    userinfo: Claims | None = None
 
     def of_kind(self, kind: str) -> Claims | None:
         """Return the claims that a `…_TOKEN_KIND` names; None where there are none."""
@@ -50,15 +50,17 @@ def judge_admission(
         values: LibreChat's variables.
         allowed_domains: `registration.allowedDomains` of `librechat.yaml`; None for any.
     """
-    e_mail = _e_mail(user.userinfo, values)
+    e_mail = _e_mail({**user.id, **(user.userinfo or {})}, values)
     if allowed_domains and not _is_allowed(e_mail, allowed_domains):
         domain = e_mail.partition("@")[2] or Message("no e-mail address")
         yield DOMAIN_REFUSED.finding(Message("The user has {domain}.", domain=domain))
-    if required := _words(values.get("OPENID_REQUIRED_ROLE", "")):
+    required = _words(values.get("OPENID_REQUIRED_ROLE", ""))
+    if required and _is_visible(user, values, "OPENID_REQUIRED_ROLE"):
         roles = _roles(user, values, "OPENID_REQUIRED_ROLE")
         if not set(required) & set(roles or ()):
             yield LACKS_ROLE.finding(_seen(values, "OPENID_REQUIRED_ROLE", roles))
-    if admin := values.get("OPENID_ADMIN_ROLE", ""):
+    admin = values.get("OPENID_ADMIN_ROLE", "")
+    if admin and _is_visible(user, values, "OPENID_ADMIN_ROLE"):
         roles = _roles(user, values, "OPENID_ADMIN_ROLE")
         if admin not in (roles or ()):
             yield NO_ADMIN.finding(_seen(values, "OPENID_ADMIN_ROLE", roles))
@@ -80,6 +82,11 @@ def claim_at(claims: Claims, path: str) -> object:
         else:
             return None
     return value
+
+
+def _is_visible(user: SignedIn, values: Mapping[str, str], setting: str) -> bool:
+    """Return whether the claims that the setting looks at are known."""
+    return user.userinfo is not None or values.get(f"{setting}_TOKEN_KIND") != "userinfo"
 
 
 def _roles(user: SignedIn, values: Mapping[str, str], setting: str) -> tuple[str, ...] | None:
