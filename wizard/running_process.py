@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # How long a port of this machine may take to answer; Windows tries a closed one again for 2 s.
 CONNECT_SECONDS = 0.3
-_CONTAINER = re.compile(r"(?:docker|libpod|containerd)\S*?([0-9a-f]{64})")
+_CONTAINER = re.compile(r"(?:docker|libpod|containerd)[^\s0-9]{0,40}([0-9a-f]{64})(?![0-9a-f])")
 _UNIT = re.compile(r"^(.*/)([^/\s]+\.service)$", re.MULTILINE)
 # Programs that listen for a container: of Docker, Docker Desktop, rootless Docker and Podman.
 _PUBLISHERS = frozenset(

@@ -71,7 +71,7 @@ def run_show(env_file: Path | None, names: Iterable[str], ports: Ports) -> ShowR
 
     Args:
         env_file: the `.env`, None for that of the nearest LibreChat folder.
-        names: of variables; `ALL` stands for every one that the wizard knows and LibreChat gets.
+        names: of variables; `ALL` is for every one that the wizard knows and LibreChat gets.
         ports: the console and this machine.
 
     Raises:
