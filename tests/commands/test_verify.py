@@ -159,6 +159,39 @@ def test_without_an_api_the_access_token_is_opaque(world: World) -> None:
     assert "Set OPENID_AUDIENCE to the Identifier" in page.text
 
 
+def require_role(world: World, role: str, claim: str) -> None:
+    settings = {"": role, "_PARAMETER_PATH": claim, "_TOKEN_KIND": "id"}
+    lines = [f"OPENID_REQUIRED_ROLE{name}={value}\n" for name, value in settings.items()]
+    world.env_file.write_text(world.env_file.read_text("utf-8") + "".join(lines), "utf-8")
+
+
+@pytest.mark.parametrize(("claim", "rules", "code"), [("roles", ["LA586"], 1), ("nickname", [], 0)])
+def test_a_required_role_is_applied_to_the_tokens(
+    world: World, claim: str, rules: list[str], code: int
+) -> None:
+    """The demo user's nickname is demo."""
+    require_role(world, "demo", claim)
+
+    ran, page = world.verified("--json")
+
+    assert ran.rules == rules
+    assert ran.code == code
+    assert ("The sign-in works" in page.text) is not bool(rules)
+    assert ran.json["proved"] is not bool(rules)
+
+
+@pytest.mark.parametrize(("domain", "rules"), [("other.test", ["LA587"]), ("example.com", [])])
+def test_allowed_domains_are_applied_to_the_email_address(
+    world: World, domain: str, rules: list[str]
+) -> None:
+    config = world.env_file.with_name("librechat.yaml")
+    config.write_text(f"registration:\n  allowedDomains: [{domain}]\n", "utf-8")
+
+    ran, _ = world.verified("--json")
+
+    assert ran.rules == rules
+
+
 def test_what_librechat_would_ask_for_is_asked_for(world: World) -> None:
     world.demo.api.scopes = ["read:things"]
     world.change("profile email offline_access", "profile email offline_access read:things")

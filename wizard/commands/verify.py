@@ -6,7 +6,7 @@ sends to Auth0 with the `.env` instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
 from wizard.language import Message
+from wizard.librechat.admission import SignedIn, judge_admission
 from wizard.librechat.running import look_at_instance
 from wizard.ports import Ports
 from wizard.rules import rule
@@ -29,7 +30,7 @@ from wizard.settings import Settings
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult, TenantReport
-    from wizard.auth0.tokens import Judgement
+    from wizard.auth0.tokens import Admit, Judgement
 
 NOT_SET_UP = rule("LA009")
 URL_CHANGED = rule("LA013")
@@ -99,7 +100,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         return result
     try:
         tunnel = _tunnel_options(options, store.path, settings.public_url, port, ports)
-        judgement = _sign_in(options, settings, report, ports, tunnel)
+        judgement = _sign_in(options, settings, report, ports, tunnel, _admission(subject))
     except Failure as failure:
         if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
             raise
@@ -121,6 +122,7 @@ def _sign_in(
     report: TenantReport,
     ports: Ports,
     tunnel: TunnelOptions,
+    admit: Admit,
 ) -> Judgement:
     with ExitStack() as stack:
 
@@ -133,8 +135,28 @@ def _sign_in(
                 raise URL_CHANGED.failure(detail.filled(url=opened.url, wanted=settings.public_url))
 
         return sign_in(
-            settings, report, ports, tunnel.port, seconds=options.seconds, open_tunnel=reopen
+            settings,
+            report,
+            ports,
+            tunnel.port,
+            seconds=options.seconds,
+            open_tunnel=reopen,
+            admit=admit,
         )
+
+
+def _admission(subject: Subject) -> Admit:
+    """Return the judge of whom LibreChat's role and domain settings let in."""
+    domains = subject.config.part("registration", "allowedDomains")
+
+    def admit(
+        id_claims: Mapping[str, object], access_claims: Mapping[str, object] | None
+    ) -> tuple[Finding, ...]:
+        user = SignedIn(id_claims, access_claims)
+        allowed = domains if isinstance(domains, list) else None
+        return tuple(judge_admission(user, subject.values, allowed))
+
+    return admit
 
 
 def _through_librechat(
