@@ -185,9 +185,11 @@ def _judge_client_id(settings: Settings, answer: Answer) -> CheckResult:
     if answer.blames(check):
         return _failed(check, answer, settings)
     if answer.blames(Check.CALLBACK):
-        return CheckResult(check, Outcome.PROVED, "The tenant has it and compared its URLs.")
+        return CheckResult(
+            check, Outcome.PROVED, "The tenant has this application and compared its URLs."
+        )
     if _came_back(answer):
-        return CheckResult(check, Outcome.PROVED, "The tenant has it.")
+        return CheckResult(check, Outcome.PROVED, "The tenant has this application.")
     return _not_proved(check, answer, settings, explain=True)
 
 
