@@ -48,6 +48,7 @@ from wizard.text import MASK, Secrets
 from wizard.threads import begin
 
 SHOWN_LENGTH = 80
+_LONGEST_PREFIX = 24  # of `- NAME=`, `set NAME=`, `$env:NAME =`
 _ORIGIN = re.compile(r"https?://[^/?#\s]+", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{[A-Za-z_]\w*[^}]*\}")
 _EXAMPLE_NAME = re.compile(r"^[ \t]*+(?:#[ \t]*+)?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
@@ -283,20 +284,20 @@ class Subject:
         return Message("{where}, line {line}: {name}={value}", where=setting.where, **values)
 
     def _misplaced(self, name: str) -> Message | None:
-        """The line that names a variable in a form that sets nothing: Compose, shell or JSON."""
-        form = (
-            rf"^(?![ \t]*#)[^\r\n#=]{{0,24}}(?<![\w.])(?P<name>{re.escape(name)})[\"']?[ \t]*[=:]"
-        )
-        found = re.search(form, self.file.text, re.MULTILINE)
-        if found is None:
-            return None
-        line = self.file.line_of(found.start("name"))
-        return Message(
-            "{name} is not set. Line {line} names it, but LibreChat only reads lines of the form"
-            " NAME=value.",
-            name=name,
-            line=line,
-        )
+        """The line that names a variable in a form that sets nothing: of Compose, a shell, JSON."""
+        text = self.file.text
+        for found in re.finditer(rf"(?<![\w.]){re.escape(name)}[\"']?[ \t]*[=:]", text):
+            start = max(0, found.start() - _LONGEST_PREFIX)
+            _, line_end, before = text[start : found.start()].rpartition("\n")
+            is_whole = bool(line_end) or start == 0
+            if is_whole and not {"#", "="} & set(before):
+                return Message(
+                    "{name} is not set. Line {line} names it, but LibreChat only reads lines of"
+                    " the form NAME=value.",
+                    name=name,
+                    line=self.file.line_of(found.start()),
+                )
+        return None
 
     def seen_with(self, name: str, reason: str) -> Message:
         """The line, followed by a sentence on what is wrong with it."""
