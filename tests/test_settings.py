@@ -360,7 +360,20 @@ def test_placeholders(value: str) -> None:
     assert is_placeholder(value)
 
 
-@pytest.mark.parametrize("value", ["", "xx", "yours", "hexadecimal", "a1b2c3", "..", "inserted"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "xx",
+        "yours",
+        "hexadecimal",
+        "a1b2c3",
+        "..",
+        "inserted",
+        "yourhosting.nl",
+        "https://chat.yourapparel.com",
+    ],
+)
 def test_no_placeholders(value: str) -> None:
     assert not is_placeholder(value)
 

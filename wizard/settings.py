@@ -37,7 +37,8 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _DOCUMENTED_HOST = re.compile(
-    r"(?:https?://)?(?:[\w-]*\byour[-_.]?(?:auth0|tenant|domain|librechat|app|ngrok|host)[\w.-]*"
+    r"(?:https?://)?(?:[\w-]*\byour[-_.]?(?:auth0|tenant|domain|librechat|app|ngrok|host)"
+    r"(?:name)?(?![a-z])[\w.-]*"  # a word of the examples, not the beginning of a name of its own
     r"|<[^>]*>.*|\{[^}]*\}.*|dev-x{3,}[\w.-]*|(?:tenant|domain|host)\.(?:us\.|eu\.|au\.)?auth0\.com"
     r"|your\.?domain[\w.-]*)(?:[:/].*)?",
     re.IGNORECASE,
