@@ -33,6 +33,7 @@ from wizard.librechat.env_store import EnvStore
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="strace is Linux's"),
     pytest.mark.needs("strace"),
+    pytest.mark.timeout(600),  # some hundred runs of the program, on however busy a machine
 ]
 
 ROOT = Path(__file__).parents[2]
