@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doctor.machines import Runs
 from tests.librechat.inspect import compose_labels, described
 from wizard.librechat.access import Reader
 from wizard.librechat.containers import RunningContainer, read_inspect
@@ -255,3 +257,25 @@ def test_a_linked_folder_is_the_same_one(checkout: Path, port: int, tmp_path: Pa
     store = EnvStore(tmp_path / "link/.env", tmp_path / "state", processes=SystemProcesses())
 
     assert store.runner({"PORT": str(port)}).is_known
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+@pytest.mark.parametrize("by", ["process", "container"])
+def test_whom_runs_it_keeps_the_right_to_read_the_file(by: str, tmp_path: Path) -> None:
+    env_file = tmp_path.resolve() / ".env"
+    env_file.write_text("PORT=3080\n")
+    env_file.chmod(0o644)
+    process = replace(SERVER, folder=env_file.parent, user=54321, groups=(54321,))
+    content = described(binds={str(env_file): "/app/.env"}, user="54321")
+    runs = Runs(process) if by == "process" else Runs(containers=[content])
+    store = EnvStore(env_file, tmp_path / "state", processes=runs)
+    (finding,) = store.notice(b"PORT=3081\n").findings
+    store.save(b"PORT=3080\n", b"PORT=3081\n")
+
+    assert finding.rule.id == "LA028"
+    assert "54321" in finding.detail
+    assert env_file.stat().st_mode & 0o777 == 0o604
+    env_file.chmod(0o600)
+    (finding,) = store.notice(b"PORT=3082\n").findings
+    assert finding.rule.id == "LA506"
+    assert ("container" in finding.fix) == (by == "container" and os.geteuid() != 0)

@@ -94,7 +94,7 @@ def _same_credential(subject: Subject) -> Iterator[Finding]:
 def _jwt_secret_needed(subject: Subject) -> Iterator[Finding]:
     for name in SIGNING_SECRETS:
         if not subject.value(name) and subject.runs_before("0.8.8-rc1"):
-            detail = sentences(subject.seen(name), subject.setup.this_version)
+            detail = sentences(subject.setup.this_version, subject.seen(name))
             yield subject.finding(JWT_SECRET_NEEDED, name, detail)
 
 

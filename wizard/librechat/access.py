@@ -230,14 +230,15 @@ def unreadable(access: Access, reader: Reader, path: Path) -> Finding:
     detail = Message(
         "LibreChat runs as user {user}; the file belongs to {owner}:{group} and has mode {mode}."
     )
-    fix = (
-        Message(
+    if not access.owner:  # nobody is to run LibreChat as root
+        fix = Message("chown {user} {file}")
+    elif reader.is_in_container:
+        fix = Message(
             "chown {user} {file}, or run the container as {owner}:{group} (user: in the Compose"
             " file, or UID and GID in the .env)."
         )
-        if reader.is_in_container
-        else Message("chown {user} {file}, or run LibreChat as user {owner}.")
-    )
+    else:
+        fix = Message("chown {user} {file}, or run LibreChat as user {owner}.")
     values = {
         "user": reader.user,
         "owner": access.owner,
