@@ -278,6 +278,90 @@ def test_what_compose_does_not_pass_on_is_named() -> None:
     assert not can_be_fixed(checked, found(checked)["LA122"])
 
 
+# Sources: LibreChat's own files, Portainer, ClickHouse/agentic-data-stack, Helm, Coolify, Railway.
+SHAPES = {
+    "npm beside Compose files": ({"_env": env(), "compose_yaml": COMPOSE}, Way.NPM),
+    "LibreChat's docker-compose.yml": ({"_env": env(), "docker-compose_yml": COMPOSE}, Way.COMPOSE),
+    "LibreChat's deploy-compose.yml": (
+        {"_env": env(), "deploy-compose_yml": BY_COMPOSE.replace("-dev", "-dev-api")},
+        Way.COMPOSE,
+    ),
+    "a service of another name": (
+        {"_env": env(), "compose_yaml": COMPOSE.replace(" api:", " chat:")},
+        Way.COMPOSE,
+    ),
+    "the folder itself mounted": (
+        {"_env": env(), "compose_yaml": f"{API}    volumes: ['.:/app']\n"},
+        Way.COMPOSE,
+    ),
+    "a build of one's own": (
+        {
+            "_env": env(),
+            "compose_yaml": "services:\n  web:\n    build: .\n    ports: ['80:3080']\n"
+            "    env_file: [{path: .env, required: true}]\n",
+        },
+        Way.COMPOSE,
+    ),
+    "include": (
+        {"_env": env(), "compose_yaml": "include: [{path: [inner.yaml]}]\n", "inner_yaml": COMPOSE},
+        Way.COMPOSE,
+    ),
+    "extends": (
+        {
+            "_env": env(),
+            "compose_yaml": "services: {web: {extends: {service: api, file: base.yaml}}}\n",
+            "base_yaml": COMPOSE,
+        },
+        Way.COMPOSE,
+    ),
+    "an anchor": (
+        {
+            "_env": env(),
+            "compose_yaml": "x-env: &env {HOST: 0.0.0.0}\n"
+            + COMPOSE
+            + "    environment: {<<: *env, MONGO_URI: 'mongodb://db/x'}\n",
+        },
+        Way.COMPOSE,
+    ),
+    "a profile": (
+        {"_env": env(), "compose_yaml": COMPOSE + "    profiles: [all]\n"},
+        Way.COMPOSE,
+    ),
+    "environment alone, by references": (
+        {
+            "_env": env(),
+            "compose_yaml": f"{API}    environment:\n"
+            + "".join(f"      {name}: ${{{name}}}\n" for name in GOOD),
+        },
+        Way.COMPOSE,
+    ),
+    "environment alone, by names": (
+        {
+            "_env": env(),
+            "compose_yaml": f"{API}    environment:\n"
+            + "".join(f"      - {name}\n" for name in GOOD),
+        },
+        Way.COMPOSE,
+    ),
+    "environment alone, by values": (
+        {
+            "_env": env(),
+            "compose_yaml": f"{API}    environment:\n"
+            + "".join(f"      {name}: '{value}'\n" for name, value in GOOD.items()),
+        },
+        Way.COMPOSE,
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_problem_in_a_right_folder_of_any_shape(tmp_path: Path, shape: str) -> None:
+    files, way = SHAPES[shape]
+    checked = laid_out(tmp_path, way, **files)
+    assert problems(checked) == []
+    assert checked.value("OPENID_ISSUER") == GOOD["OPENID_ISSUER"]
+
+
 def test_what_is_shown_names_its_place() -> None:
     checked = by_overrides("OPENID_BUTTON_LABEL=Log in")
     assert checked.seen("OPENID_BUTTON_LABEL") == (

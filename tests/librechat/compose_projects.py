@@ -65,6 +65,7 @@ VOLUMES = (
     "\n      - type: bind\n        source: ./.env\n        target: /app/.env",
     '["data:/data", "./librechat.yaml:/app/librechat.yaml:ro"]',
     '["./.env:/app/api/.env:ro,z", "/srv/x:/x"]',
+    '["../beside:/beside", "./a/../two.env:/app/.env"]',
     '["~/mine:/app/mine", "/only/inside", ".:/app"]',
     "\n      - type: volume\n        source: data\n        target: /data",
     "\n      - type: bind\n        source: ${PLACE:-./two.env}\n        target: /app/.env",

@@ -304,7 +304,7 @@ def _mounts(value: object, folder: Path) -> Iterator[Mount]:
             source, target = split_volume(scalar(each))
             is_bind = is_path(source)
         if is_bind and source and target:
-            yield Mount(folder / _expanded(source), target)
+            yield Mount(Path(os.path.normpath(folder / _expanded(source))), target)
 
 
 def _expanded(source: str) -> Path:
