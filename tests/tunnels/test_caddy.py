@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -117,10 +118,11 @@ def test_its_authority_is_the_local_tunnels(request_: TunnelRequest, listener: L
 def test_it_is_started_again_before_its_certificate_ends(
     request_: TunnelRequest, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caddy, "RESTART_SECONDS", 0.0)
+    now = [0.0]
+    monkeypatch.setattr(caddy, "time", SimpleNamespace(monotonic=lambda: now[0]))
     with running(request_):
         first = program_pid()
-        monkeypatch.setattr(caddy, "RESTART_SECONDS", 600.0)
+        now[0] += caddy.RESTART_SECONDS + 1
         assert listener.heard(EventKind.RESTORED)
         assert program_pid() != first
         assert "X-Forwarded-Proto: https" in visit(request_, f"{request_.requested_url}/")

@@ -357,19 +357,20 @@ def test_what_npx_would_download_is_said_first(
 
 
 @needs_node
-def test_a_client_whose_connections_died_in_a_sleep_is_started_anew(
+def test_a_client_whose_connections_died_in_a_sleep_is_started_again(
     request_: TunnelRequest,
     environ: dict[str, str],
     server: Server,
     listener: Listener,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    naps = iter([600.0])
+    naps: list[float] = []
     monkeypatch.setattr(
-        supervised, "SleepWatch", lambda: SimpleNamespace(slept=lambda: next(naps, 0))
+        supervised, "SleepWatch", lambda: SimpleNamespace(slept=lambda: naps.pop() if naps else 0)
     )
     with running(tunnel(request_, environ, server)):
         first = program_pid()
+        naps.append(600.0)
         assert listener.heard(EventKind.RESTORED)
         assert program_pid() != first
         assert server.visit("librechat-ada")[0] == 200
