@@ -139,7 +139,7 @@ def test_librechat_in_docker_goes_on_reading_a_file_of_roots(
     assert is_read_by(store.path, *reader)
     (finding,) = store.notice(text + b"B=2\n").findings
     assert finding.rule is STAYS_OPEN
-    assert finding.fix == f"chown 1234 {store.path}; chmod 600 {store.path}"
+    assert finding.fix == f"Run: chown 1234 {store.path}; chmod 600 {store.path}"
     store.save(text, text + b"B=2\n")
     assert is_read_by(store.path, *reader)
     assert access_of(store.path) == Access(0, 0, 0o604)

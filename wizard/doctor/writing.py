@@ -209,7 +209,8 @@ def _tracked(subject: Subject) -> Iterator[Finding]:
         yield TRACKED.finding(
             Message("{file}", file=subject.path),
             fix=Message(
-                "git rm --cached {file}, add {file} to .gitignore, and change every secret in it.",
+                "Run git rm --cached {file}, add {file} to .gitignore, and change every secret in"
+                " it.",
                 file=name,
             ),
         )

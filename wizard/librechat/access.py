@@ -231,14 +231,14 @@ def unreadable(access: Access, reader: Reader, path: Path) -> Finding:
         "LibreChat runs as user {user}; the file belongs to {owner}:{group} and has mode {mode}."
     )
     if not access.owner:  # nobody is to run LibreChat as root
-        fix = Message("chown {user} {file}")
+        fix = Message("Run: chown {user} {file}")
     elif reader.is_in_container:
         fix = Message(
-            "chown {user} {file}, or run the container as {owner}:{group} (user: in the Compose"
+            "Run chown {user} {file}, or run the container as {owner}:{group} (user: in the Compose"
             " file, or UID and GID in the .env)."
         )
     else:
-        fix = Message("chown {user} {file}, or run LibreChat as user {owner}.")
+        fix = Message("Run chown {user} {file}, or run LibreChat as user {owner}.")
     values = {
         "user": reader.user,
         "owner": access.owner,
@@ -261,15 +261,19 @@ def _stays_open(access: Access, reader: Reader, path: Path) -> Finding:
     return STAYS_OPEN.finding(detail, fix=private_fix(reader, access, path))
 
 
-def private_fix(reader: Reader | None, access: Access, path: Path) -> str:
-    """Return the commands that close the file to others, but not to LibreChat's user."""
+def private_fix(reader: Reader | None, access: Access, path: Path) -> Message:
+    """Return the next step that closes the file to others, but not to LibreChat's user."""
     file = command_line([str(path)])
     closed = replace(access, mode=access.mode & ~_OTHERS)
     if reader and not closed.lets_read(reader):
-        return f"chown {reader.user} {file}; chmod 600 {file}"
+        return _run(f"chown {reader.user} {file}; chmod 600 {file}")
     by_group = access.is_open_to_group or (reader and reader.user not in {0, access.owner})
     mode = closed.mode if by_group else closed.mode & _OWNER
-    return f"chmod {mode:03o} {file}"
+    return _run(f"chmod {mode:03o} {file}")
+
+
+def _run(commands: str) -> Message:
+    return Message("Run: {commands}", commands=commands)
 
 
 def _label(file: Path, name: str) -> bytes | None:
