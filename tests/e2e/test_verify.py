@@ -35,6 +35,7 @@ SCREENSHOTS = os.environ.get("SCREENSHOTS")
 WIDTH = 400
 SIGN_IN_CHECKS = (
     "sign-in",
+    "admission",
     "code-exchange",
     "id-token",
     "access-token",
