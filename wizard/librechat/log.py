@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from wizard.findings import Finding, Rule
@@ -83,31 +84,37 @@ def _row(pattern: str, about: str, broken: Rule | None) -> _Row:
     return _Row(re.compile(pattern), about, broken)
 
 
-# The first that matches counts. `reason` is shown in place of the whole line.
-_ROWS = (
-    _row(r"Failed to start server: (?P<reason>.*)", "life", DID_NOT_START),
-    _row(r"Server listening (?:at|on) ", "life", None),
-    _row(r"OpenID Connect configured successfully", "start", None),
-    _row(r"OpenID Connect configuration failed", "start", rule("LA582")),
-    _row(r"\[setOpenIDAuthTokens\] No refresh token available", "sign-in", NO_REFRESH_TOKEN),
-    _row(r"Unable to verify authorization request state", "sign-in", rule("LA583")),
-    _row(r"server responded with an error in the response body", "sign-in", rule("LA584")),
-    _row(r"You must have .{1,200}? role to log in", "sign-in", LACKS_ROLE),
-    _row(r"[Ee]mail domain not allowed", "sign-in", DOMAIN_REFUSED),
-    _row(r"was registered with \"?(?P<reason>\w+)\"? provider", "sign-in", rule("LA588")),
-    _row(r"User validation failed: email", "sign-in", rule("LA589")),
-    _row(
-        r"Authentication failed after all strategies.*\binvalid signature", "sign-in", rule("LA590")
-    ),
-    _row(
-        r"authorization response from the server is an error"
-        r"|Callback authentication failed (?!auth_failed)(?P<reason>.+)",
-        "sign-in",
-        rule("LA585"),
-    ),
-    _row(r"Callback authentication failed", "sign-in", UNKNOWN_ERROR),
-    _row(r"\[openidStrategy\] login success", "sign-in", None),
-)
+@cache
+def _rows() -> tuple[_Row, ...]:
+    """Return the table: the first row that matches counts, `reason` replaces the whole line."""
+    return (
+        _row(r"Failed to start server: (?P<reason>.*)", "life", DID_NOT_START),
+        _row(r"Server listening (?:at|on) ", "life", None),
+        _row(r"OpenID Connect configured successfully", "start", None),
+        _row(r"OpenID Connect configuration failed", "start", rule("LA582")),
+        _row(r"\[setOpenIDAuthTokens\] No refresh token available", "sign-in", NO_REFRESH_TOKEN),
+        _row(r"Unable to verify authorization request state", "sign-in", rule("LA583")),
+        _row(r"server responded with an error in the response body", "sign-in", rule("LA584")),
+        _row(r"You must have .{1,200}? role to log in", "sign-in", LACKS_ROLE),
+        _row(r"[Ee]mail domain not allowed", "sign-in", DOMAIN_REFUSED),
+        _row(r"was registered with \"?(?P<reason>\w+)\"? provider", "sign-in", rule("LA588")),
+        _row(r"User validation failed: email", "sign-in", rule("LA589")),
+        _row(
+            r"Authentication failed after all strategies.*\binvalid signature",
+            "sign-in",
+            rule("LA590"),
+        ),
+        _row(
+            r"authorization response from the server is an error"
+            r"|Callback authentication failed (?!auth_failed)(?P<reason>.+)",
+            "sign-in",
+            rule("LA585"),
+        ),
+        _row(r"Callback authentication failed", "sign-in", UNKNOWN_ERROR),
+        _row(r"\[openidStrategy\] login success", "sign-in", None),
+    )
+
+
 # Lines that say more of an error than the one that follows them.
 _CAUSE = re.compile(
     r"\[openidStrategy\] (?P<reason>fetch failed.*|unexpected HTTP.*|.*Invalid URL.*)"
@@ -187,7 +194,7 @@ def _last_outcomes(lines: Iterable[Line]) -> dict[str, _Outcome]:
     for line in lines:
         if found := _CAUSE.search(line.message):
             cause = found["reason"]
-        for row in _ROWS:
+        for row in _rows():
             if not (found := row.pattern.search(line.message)):
                 continue
             before = last.get(row.about)
