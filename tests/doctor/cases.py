@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wizard.doctor.subject import FileFacts, Subject, names_in
+from wizard.doctor.delivered import FileFacts
+from wizard.doctor.subject import Subject, names_in
 from wizard.librechat.access import Access
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import read_deployment

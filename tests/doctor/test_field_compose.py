@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.cases import API, BY_COMPOSE, COMPOSE, GOOD, PUBLIC_URL, env, subject
+from wizard.doctor.delivered import FileFacts
 from wizard.doctor.registry import can_be_fixed, diagnose, repairs
-from wizard.doctor.subject import FileFacts, Subject
+from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Severity
 from wizard.librechat.access import Access
 from wizard.librechat.compose.deployment import read_deployment

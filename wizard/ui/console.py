@@ -188,16 +188,7 @@ class Console:
 
     def diff(self, lines: Sequence[DiffLine]) -> None:
         """Print the changed lines of a file."""
-        self._show(
-            *(
-                Line(
-                    line.text,
-                    Kind.REMOVED if line.sign == REMOVED else Kind.ADDED,
-                    f"{line.number:>5} {line.sign}",
-                )
-                for line in lines
-            )
-        )
+        self._show(*map(_diff_line, lines))
 
     def setting(
         self, title: str, removed: Sequence[str], added: Sequence[str], why: str = ""
@@ -278,3 +269,8 @@ def _changed(value: object, change: Callable[[str], str]) -> object:
             return [_changed(each, change) for each in value]
         case _:
             return value
+
+
+def _diff_line(line: DiffLine) -> Line:
+    kind = Kind.REMOVED if line.sign == REMOVED else Kind.ADDED
+    return Line(line.text, kind, f"{line.number:>5} {line.sign}")

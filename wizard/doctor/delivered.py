@@ -1,0 +1,236 @@
+"""What LibreChat gets: its environment, each variable with its origin, and its configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from wizard.librechat.access import Access
+from wizard.librechat.characters import SPACES, visible
+from wizard.librechat.compose.deployment import Deployment
+from wizard.librechat.config_file import CONFIG_PATH, ConfigFile, find_config
+from wizard.librechat.env_file import Assignment, EnvFile
+from wizard.librechat.environment import (
+    Container,
+    Environment,
+    Origin,
+    Setting,
+    environment_of,
+    of_process,
+)
+from wizard.librechat.runner import UNKNOWN, Runner
+from wizard.librechat.running import Instance
+from wizard.librechat.traces import NOTHING, Traces
+from wizard.librechat.variables import VARIABLES, is_enabled, is_known, is_read
+from wizard.librechat.version_gates import Setup
+from wizard.librechat.versions import is_older
+from wizard.settings import TYPOGRAPHIC_QUOTES, InvalidValue, parse_audiences
+
+_REFERENCE = re.compile(r"\$\{[A-Za-z_]\w*[^}]*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """Facts about the file; None if the system does not know."""
+
+    access: Access | None = None
+    is_tracked: bool = False
+    changed: float | None = None
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One `.env`, and everything else that decides what LibreChat gets.
+
+    Attributes:
+        path: the file.
+        file: its text.
+        facts: its owner and mode.
+        deployment: how Docker Compose runs LibreChat here.
+        environ: the shell's variables, which beat the file for a LibreChat started in it.
+        example_names: the names in this LibreChat's own `.env.example`, which knows best.
+        runner: who runs LibreChat.
+        traces: what its process left.
+        instance: what the running LibreChat answered, None when it was not asked.
+    """
+
+    path: Path
+    file: EnvFile
+    facts: FileFacts = FileFacts()
+    deployment: Deployment = field(default_factory=Deployment)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    example_names: frozenset[str] = frozenset()
+    runner: Runner = UNKNOWN
+    traces: Traces = NOTHING
+    instance: Instance | None = None
+
+    @cached_property
+    def container(self) -> Container | None:
+        """What LibreChat's container gets of Docker Compose; None where that does not run it."""
+        return None if self.runner.is_npm else self.deployment.container(self.file)
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the `.env` itself reaches LibreChat."""
+        if self.container is None or self.container.reads_env_file:
+            return True
+        return self.deployment.sets_variables_of_env_file
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether LibreChat gets no sign-in, or that of another file: LA501."""
+        container = self.container
+        if container is None or self.is_delivered:
+            return False
+        setting = {**container.dotenv, **container.variables}.get("OPENID_CLIENT_ID")
+        return setting is None or setting.origin is Origin.OTHER_ENV_FILE
+
+    @cached_property
+    def environment(self) -> Environment:
+        """What LibreChat gets, each variable with its origin.
+
+        Where the `.env` is forgotten, it is judged as it would be read.
+        """
+        if self.container is not None and self.is_forgotten:
+            own = {
+                name: each
+                for name, each in self.container.variables.items()
+                if each.origin is not Origin.OTHER_ENV_FILE
+            }
+            return environment_of(self.file, Container(own, reads_env_file=True))
+        known = {
+            name: value
+            for name, value in self._outer.items()
+            if is_known(name) or name == CONFIG_PATH
+        }
+        return environment_of(self.file, self.container, of_process(known))
+
+    @property
+    def _outer(self) -> Mapping[str, str]:
+        """The variables of LibreChat's process, else of the shell that it is started in.
+
+        A process that is older than the file may have got the file's older values, as systemd's
+        EnvironmentFile passes them on: then a value counts that this shell has, too.
+        """
+        process = self.runner.process
+        if self.runner.container is not None:
+            return {}
+        if process is None or process.environ is None:
+            return self.environ
+        if process.started and self.facts.changed and process.started > self.facts.changed:
+            return process.environ
+        return {
+            name: value
+            for name, value in process.environ.items()
+            if name not in self.assignments or self.environ.get(name) == value
+        }
+
+    @cached_property
+    def handed(self) -> Environment:
+        """What LibreChat gets of others than the file, whatever the file says."""
+        return {
+            name: each
+            for name, each in self.environment.items()
+            if each.origin is not Origin.ENV_FILE
+        }
+
+    @cached_property
+    def values(self) -> Mapping[str, str]:
+        """The value of each variable that LibreChat gets."""
+        return {name: each.value for name, each in self.environment.items()}
+
+    @cached_property
+    def distorted(self) -> tuple[str, ...]:
+        """The variables with quotes of a Compose list, or with a reference, in their values."""
+        return tuple(
+            name
+            for name, each in self.environment.items()
+            if name in VARIABLES and _is_distorted(each)
+        )
+
+    @cached_property
+    def config(self) -> ConfigFile:
+        """The `librechat.yaml` that LibreChat reads."""
+        service = None if self.runner.is_npm else self.deployment.service
+        configured = self.value(CONFIG_PATH)
+        return find_config(configured, service, self.path.parent, self.deployment.sources)
+
+    @cached_property
+    def assignments(self) -> Mapping[str, Assignment]:
+        """The effective assignment of each name, which is the last one."""
+        return {assignment.name: assignment for assignment in self.file.assignments}
+
+    def value(self, name: str) -> str:
+        """Return the value exactly as LibreChat reads it; "" for none."""
+        return self.values.get(name, "")
+
+    def bare(self, name: str) -> str:
+        """The value without what has a rule of its own: LA153 and LA174."""
+        return visible(self.value(name)).strip(TYPOGRAPHIC_QUOTES)
+
+    def is_on(self, name: str) -> bool:
+        """Return whether LibreChat reads the switch as on."""
+        return is_enabled(self.values, name)
+
+    @property
+    def reuses_tokens(self) -> bool:
+        """Whether LibreChat's sessions use Auth0's tokens."""
+        name = "OPENID_REUSE_TOKENS"
+        return self.is_on(name) and is_read(name, self.version)
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """The valid API identifiers, in their order."""
+        try:
+            return parse_audiences(self.value("OPENID_AUDIENCE"))
+        except InvalidValue:
+            return ()
+
+    @property
+    def sent_audiences(self) -> tuple[str, ...]:
+        """The API identifiers as LibreChat sends them: before 0.8.7 a list is one of them."""
+        value = self.value("OPENID_AUDIENCE")
+        if not is_read("OPENID_AUDIENCE", self.version):
+            return ()
+        return (value,) if value and self.runs_before("0.8.7") else self.audiences
+
+    @property
+    def sent_secret(self) -> str:
+        """The client secret as LibreChat sends it: it trims it from 0.8.6 on."""
+        secret = self.value("OPENID_CLIENT_SECRET")
+        return secret if self.runs_before("0.8.6") else secret.strip(SPACES)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes, separated as Auth0 does: by U+0020 only (RFC 6749, 3.3)."""
+        return frozenset(filter(None, self.value("OPENID_SCOPE").split(" ")))
+
+    @property
+    def version(self) -> str:
+        """The running version, "" if unknown."""
+        return self.runner.version
+
+    def runs_before(self, version: str) -> bool:
+        """Whether LibreChat is known to be older than that."""
+        return is_older(self.version, version)
+
+    @property
+    def setup(self) -> Setup:
+        """The input of the version gates."""
+        return Setup(
+            self.version,
+            self.reuses_tokens,
+            self.audiences,
+            bool(self.sent_secret),
+            self.bare("DOMAIN_SERVER"),
+            self.runner.because,
+        )
+
+
+def _is_distorted(setting: Setting) -> bool:
+    value = setting.value
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return bool(_REFERENCE.search(value)) or (is_quoted and setting.origin is Origin.COMPOSE)
