@@ -175,11 +175,9 @@ PublicUrl = Annotated[
     ),
 ]
 InitOffline = Annotated[bool, _mode("--offline", "Do not check the values against the tenant.")]
-Verify = Annotated[bool, _mode("--verify", "Test a real sign-in at the end, unasked.")]
+Verify = Annotated[bool, _mode("--verify", "Test a real sign-in at the end, without asking.")]
 DemoFlag = Annotated[bool, _mode("--demo", "Try it with a demo tenant on this machine.")]
-Force = Annotated[
-    bool, _mode("--force", "Write despite a failed check; undo despite later edits of the .env.")
-]
+Force = Annotated[bool, _mode("--force", "Write despite a failed check; undo despite later edits.")]
 Undo = Annotated[bool, _mode("--undo", "Restore the .env from before the last change.")]
 NoOpen = Annotated[bool, _mode("--no-open", "Do not use browser or clipboard.")]
 

@@ -402,8 +402,8 @@ def _https_url(value: str, name: str, http_reason: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port  # raises for one that is not a number
-    except ValueError as error:
-        raise InvalidValue("That is not a URL: {error}.", error=error) from None
+    except ValueError:
+        raise InvalidValue("That is not a URL or a host name.") from None
     if parts.scheme != "https":
         raise InvalidValue("Use https://, not {scheme}://.", scheme=parts.scheme)
     if port == 0:
@@ -435,7 +435,7 @@ def _authority(parts: SplitResult) -> str:
         return f"{_ip_address(host)}{port}"
     if len(labels) == 1 and host != "localhost":
         raise InvalidValue(
-            "{host} is only a part of a host name like {host}.example.com.", host=host
+            "{host} is only the first part of a host name. Copy the whole name.", host=host
         )
     return f"{host}{port}"
 

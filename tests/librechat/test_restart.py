@@ -17,7 +17,7 @@ RESTART = "docker compose restart api"
 RECREATE = "docker compose up -d"
 DEPLOYED = "docker compose -f deploy-compose.yml up -d"
 OWN_WAY = ("Restart it the way you started it.",)
-NPM = "npm run backend   (stop the one that runs first)"
+NPM = "npm run backend   (stop the running one first, if any)"
 
 MOUNT_LONG = """
     volumes:

@@ -115,6 +115,7 @@ def keep_open(opened: OpenTunnel, ports: Ports) -> None:
     except KeyboardInterrupt as ending:
         ports.console.say()
         ports.console.say("The tunnel is closed. Your .env stays as it is.")
+        ports.console.hint("Open it again with librechat-auth0 tunnel (-d: in the background).")
         if signal_code(ending) != ExitCode.INTERRUPTED:
             raise
         return

@@ -137,7 +137,7 @@ def _wants_fixes(run: _Run, findings: Sequence[Finding], ports: Ports) -> bool:
         return False
     if not fixable:
         again = _command(run.options)
-        ports.console.hint(Message("After that, check again with: {command}", command=again))
+        ports.console.hint(Message("Then check again with: {command}", command=again))
         return False
     ports.console.say()
     is_one = len(merged_findings(problems)) == 1

@@ -56,7 +56,7 @@ def run_explain(question: str, ports: Ports) -> ExplainResult:
     else:
         chosen = search(question, ports.language)
     if not chosen:
-        detail = Message("There is no rule for {text}.", text=question)
+        detail = Message("No rule matches {text}.", text=question)
         fix = Message("Run librechat-auth0 explain to list all rules.")
         raise INVALID_VALUE.failure(detail, fix=fix)
     best, *others = chosen

@@ -18,6 +18,7 @@ from wizard.doctor.subject import Subject
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
+from wizard.librechat.secrets import is_public
 from wizard.librechat.variables import VARIABLES, Format, is_known, is_secret
 from wizard.ports import Ports
 from wizard.settings import host_of, is_loopback
@@ -146,7 +147,9 @@ def _names_hidden(
     """Return a function that hides the user's names, from variables and the environment."""
     names = {value.strip() for name, value in variables if _PERSONAL.search(name)}
     names |= {environ.get(name, "") for name in ("LOGNAME", "USER", "USERNAME")}
-    return Secrets(name for name in names if len(name) >= _SHORTEST_NAME).hidden_in
+    return Secrets(
+        name for name in names if len(name) >= _SHORTEST_NAME and not is_public(name)
+    ).hidden_in
 
 
 def tunnel_kind(url: str) -> str:
@@ -175,7 +178,7 @@ def _runner(subject: Subject) -> Iterator[str]:
     yield f"- {subject.hidden(runner.because)}"
     if runner.version:
         source = f" ({runner.version_source})" if runner.version_source else ""
-        yield f"- LibreChat that runs: {subject.without_secrets(runner.version)}{source}"
+        yield f"- LibreChat version: {subject.without_secrets(runner.version)}{source}"
 
 
 def _findings(findings: Iterable[Finding], hidden: Callable[[str], str]) -> Iterator[str]:

@@ -26,10 +26,12 @@ from wizard.execution import Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message, sentences
+from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_plan import doubts, url_values
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.secrets import secrets_in
+from wizard.librechat.variables import is_read
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import NO_URLS, urls_of
@@ -197,7 +199,8 @@ class _Reopening:
         return result
 
     def _change(self, url: str) -> EnvChange:
-        values = url_values(url)
+        version = look_at(self.store.path.parent).version
+        values = {name: each for name, each in url_values(url).items() if is_read(name, version)}
         after, changes = self.file.edited(values, removing_lines=True)
         findings = tuple(doubts(after, values)) if changes else ()
         return EnvChange(self.store, self.content, self.file, after, changes, findings)

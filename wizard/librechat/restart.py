@@ -44,7 +44,7 @@ def restart_fix(runner: Runner, env_file: Path) -> Message:
 
 def _npm(process: RunningProcess | None) -> tuple[str, ...]:
     if process is None:
-        return (Message("npm run backend   (stop the one that runs first)"),)
+        return (Message("npm run backend   (stop the running one first, if any)"),)
     if _OWN_UNIT.search(process.unit):
         user = " --user" if process.is_user_unit else ""
         return (f"{'' if user else 'sudo '}systemctl{user} restart {process.unit}",)

@@ -295,7 +295,7 @@ def _by_folder(evidence: Evidence) -> Runner | None:
         )
         return _compose(evidence, why)
     if evidence.is_checkout:
-        why = Message("npm probably runs LibreChat: the folder has no Compose file for it.")
+        why = Message("npm probably runs LibreChat: this folder has no Docker Compose file.")
         return _npm(evidence, Certainty.LIKELY, why)
     return None
 

@@ -51,7 +51,7 @@ def secrets_of(values: Iterable[tuple[str, str]]) -> Secrets:
         secret
         for name, value in known
         for secret in _secrets_of(name, value)
-        if not _is_public(secret) and secret not in names and secret not in VARIABLES
+        if not is_public(secret) and secret not in names and secret not in VARIABLES
     )
 
 
@@ -77,7 +77,7 @@ def _secrets_of(name: str, value: str) -> Iterator[str]:
         yield from (value.strip(), *map(str.strip, value.splitlines()))
 
 
-def _is_public(value: str) -> bool:
+def is_public(value: str) -> bool:
     """Return whether the value of a secret's variable is no secret: a switch, number or keyword."""
     return (
         len(value) < _SHORTEST_SECRET

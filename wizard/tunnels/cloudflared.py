@@ -134,7 +134,7 @@ def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
 
 PROVIDER = Provider(
     "cloudflared",
-    Message("No account. For trying the sign-in: chats look frozen."),
+    Message("No account. Good for a test: chat answers arrive all at once."),
     CLOUDFLARE.domains,
     _offer,
     CloudflaredTunnel,

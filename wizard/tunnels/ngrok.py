@@ -238,7 +238,7 @@ def _offer(_: Processes, environ: Mapping[str, str]) -> Offer:
 
 PROVIDER = Provider(
     "ngrok",
-    Message("With a free account, visitors first see a page of ngrok."),
+    Message("With a free account, visitors first see a warning page."),
     NGROK.domains,
     _offer,
     NgrokTunnel,

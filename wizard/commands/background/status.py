@@ -67,6 +67,7 @@ def run_status(ports: Ports) -> BackgroundResult:
             console.finding(findings[-1])
     if not running:
         console.say("No tunnel runs in the background.")
+        console.hint("Start one with librechat-auth0 tunnel --detach.")
     return BackgroundResult(running, [*findings, *_broken_records(background, ports)])
 
 
