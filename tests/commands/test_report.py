@@ -211,6 +211,13 @@ def test_who_the_user_is_is_hidden(name: str, value: str, told: str) -> None:
     assert told not in report_text(conclude(checked, None, diagnose(checked)))
 
 
+def test_a_switch_or_a_number_is_no_users_name() -> None:
+    text = env("LIMIT_MESSAGE_USER=false\nMESSAGE_USER_MAX=40\nOPENID_REUSE_TOKENS=false")
+    checked = subject(text, environ={})
+
+    assert "OPENID_REUSE_TOKENS=false" in report_text(conclude(checked, None, diagnose(checked)))
+
+
 def test_the_folder_of_a_user_names_nobody() -> None:
     checked = subject(env())
     path = Path("/Users/otter/LibreChat/.env")
@@ -233,7 +240,7 @@ def test_who_runs_librechat_and_what_it_gets_of_others(tmp_path: Path) -> None:
 
     assert "- Docker image: none" in text
     assert "- npm runs LibreChat: process 4711, started in this folder." in text
-    assert "- LibreChat that runs: 0.8.7 (package.json)" in text
+    assert "- LibreChat version: 0.8.7 (package.json)" in text
     assert "OPENID_SCOPE=openid email  # the environment of process 4711" in text
     assert "PORT=3080\n" in text
     assert "OPENID_CLIENT_SECRET=[set, " in text

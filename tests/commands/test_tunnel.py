@@ -85,6 +85,17 @@ def test_the_same_url_touches_nothing(folder: Path) -> None:
     assert "already has this URL" in chat.world.said
 
 
+@pytest.mark.parametrize(("version", "writes"), [("v0.8.7", False), ("v0.8.8", True)])
+def test_what_this_librechat_does_not_read_is_not_written(
+    folder: Path, default_url: str, version: str, writes: bool
+) -> None:
+    (folder / "package.json").write_text(f'{{"name": "LibreChat", "version": "{version}"}}')
+
+    result = Folder(folder, "https://old.ngrok-free.dev").tunnel(tunnel="local", dry_run=True)
+
+    assert ("HSTS_ENABLED" in result.changed) is writes
+
+
 def test_another_url_is_shown_with_the_lines_of_the_dashboard(
     folder: Path, default_url: str
 ) -> None:
