@@ -61,7 +61,7 @@ def test_a_healthy_tenant_has_no_findings() -> None:
 
 UNREACHABLE: list[tuple[str, Script, str, str, str]] = [
     # (domain, answer, rule, what the detail says, what the fix says)
-    (DOMAIN, trouble(Trouble.NAME), "LA200", "does not resolve", "Copy the Domain"),
+    (DOMAIN, trouble(Trouble.NAME), "LA200", "does not resolve", "copy the Domain"),
     (CUSTOM, trouble(Trouble.NAME, CUSTOM), "LA200", CUSTOM, "CNAME"),
     (DOMAIN, trouble(Trouble.REFUSED), "LA201", "nothing accepts", "HTTPS_PROXY"),
     (DOMAIN, trouble(Trouble.TIMEOUT), "LA202", "no answer in time", "status.auth0.com"),
