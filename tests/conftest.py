@@ -26,9 +26,11 @@ def pytest_report_header() -> str:
 
 
 def pytest_configure() -> None:
-    """Give programs a Ctrl-C that acts: a shell has its background jobs ignore it."""
+    """Give programs a Ctrl-C and a hang-up that act: `&` and nohup have their jobs ignore them."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
