@@ -94,6 +94,7 @@ def _is_generated(handle: int, status: os.stat_result) -> bool:
 
     Such files have size 0, and their file systems (proc, sysfs, tracefs) no blocks.
     """
-    if sys.platform == "win32":
-        return False
-    return status.st_size == 0 and os.fstatvfs(handle).f_blocks == 0
+    blocks = 1
+    if sys.platform != "win32":
+        blocks = os.fstatvfs(handle).f_blocks
+    return status.st_size == 0 and blocks == 0

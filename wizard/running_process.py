@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -128,8 +129,9 @@ def _described(process: psutil.Process) -> RunningProcess:
     told = process.as_dict(["name", "cmdline", "cwd", "create_time", "environ"])
     user: int | None = None
     groups: tuple[int, ...] = ()
-    with suppress(psutil.Error, OSError, AttributeError):  # Windows has no such numbers
-        user, groups = process.uids().effective, (process.gids().effective,)
+    if sys.platform != "win32":
+        with suppress(psutil.Error, OSError):
+            user, groups = process.uids().effective, (process.gids().effective,)
     control_groups = _read(f"/proc/{process.pid}/cgroup")
     container, unit = _CONTAINER.search(control_groups), _UNIT.search(control_groups)
     return RunningProcess(

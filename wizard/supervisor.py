@@ -54,7 +54,7 @@ def main(command: list[str]) -> int:
     status = program.wait()
     if is_reaper:
         _end_children()
-    elif ending.is_set() and hasattr(os, "killpg"):
+    elif sys.platform != "win32" and ending.is_set():
         os.killpg(0, signal.SIGKILL)
     return 128 - status if status < 0 else status
 
@@ -87,27 +87,26 @@ def _end(program: subprocess.Popen[bytes]) -> None:
 
 def _adopt_orphans() -> bool:
     """Become the parent of orphaned descendants; return whether the system can."""
-    if sys.platform != "linux":
-        return False
-    try:
-        import ctypes
+    if sys.platform == "linux":
+        with contextlib.suppress(ImportError, OSError, AttributeError):
+            import ctypes
 
-        prctl = ctypes.CDLL(None).prctl
-    except (ImportError, OSError, AttributeError):
-        return False
-    return bool(prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+            prctl = ctypes.CDLL(None).prctl
+            return bool(prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    return False
 
 
 def _end_children() -> None:
     """Kill all children, and the orphans that this adopts, for at most `GRACE_SECONDS`."""
     deadline = time.monotonic() + GRACE_SECONDS
     while (children := _children()) and time.monotonic() < deadline:
-        for pid in children:
+        if sys.platform != "win32":
+            for pid in children:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
         time.sleep(0.005)
 
 

@@ -159,24 +159,24 @@ class AccessPlan:
             Failure: LA031.
             OSError: the system refuses.
         """
-        if sys.platform == "win32":
-            return
-        if self.before is not None:
-            _copy_labels(self.target, handle)
-        if self.before is not None or os.geteuid() == 0:
-            self._give_owner(handle)
-        try:
-            os.fchmod(handle, self.after.mode)
-        except PermissionError:  # the file system has fixed modes, such as vfat
-            if self.after.mode & ~os.fstat(handle).st_mode:
-                raise
+        if sys.platform != "win32":
+            if self.before is not None:
+                _copy_labels(self.target, handle)
+            if self.before is not None or os.geteuid() == 0:
+                self._give_owner(handle)
+            try:
+                os.fchmod(handle, self.after.mode)
+            except PermissionError:  # the file system has fixed modes, such as vfat
+                if self.after.mode & ~os.fstat(handle).st_mode:
+                    raise
 
     def _give_owner(self, handle: int) -> None:
         made, after = Access.of(os.fstat(handle)), self.after
         if (made.owner, made.group) == (after.owner, after.group):
             return
         try:
-            os.chown(handle, after.owner, after.group)
+            if sys.platform != "win32":
+                os.chown(handle, after.owner, after.group)
         except OSError as error:
             if made.owner == after.owner and not after.mode & _GROUP:
                 return  # the group has no rights that could be lost
@@ -204,7 +204,9 @@ def plan_access(path: Path, target: Path, reader: Reader | None) -> AccessPlan:
     try:
         before = Access.of(target.stat())
     except FileNotFoundError:
-        ours = (0, 0) if sys.platform == "win32" else (os.geteuid(), os.getegid())
+        ours = (0, 0)
+        if sys.platform != "win32":
+            ours = os.geteuid(), os.getegid()
         return AccessPlan(path, target, None, fresh(folder, reader, *ours), reader)
     after = kept(before, folder, reader, has_acl=_label(target, _ACL) is not None)
     return AccessPlan(path, target, before, after, reader)
