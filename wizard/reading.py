@@ -7,7 +7,8 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +34,46 @@ def read_file(path: Path, limit: int, *, follow_links: bool = True) -> bytes:
         OSError: it cannot be read. ELOOP: it is a link; EINVAL: it is a pipe, a device or a file
             of /proc, or too large.
     """
+    with _opened(path, _FLAGS if follow_links else _FLAGS | _NO_LINKS) as handle:
+        content = _read(handle, limit + 1)
+    if len(content) > limit:
+        size = Message("it is larger than {size} KB", size=limit >> 10)
+        raise OSError(errno.EINVAL, size, str(path))
+    return content
+
+
+def read_end(path: Path, limit: int) -> bytes:
+    """Return the last bytes of a regular file, from the start of a line; never blocks.
+
+    Raises:
+        OSError: as `read_file`, but for its size.
+    """
+    with _opened(path, _FLAGS) as handle:
+        start = max(0, os.fstat(handle).st_size - limit)
+        os.lseek(handle, start, os.SEEK_SET)
+        content = _read(handle, limit)
+    return content.partition(b"\n")[2] if start else content
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """Open a regular file that is on a disk."""
     _refuse_special(path, path.stat())  # opening a device can have effects
-    handle = os.open(path, _FLAGS if follow_links else _FLAGS | _NO_LINKS)
+    handle = os.open(path, flags)
     try:
         status = os.fstat(handle)
         _refuse_special(path, status)  # it may have been replaced
         if _is_generated(handle, status):
             raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
-        content = bytearray()
-        while len(content) <= limit and (part := os.read(handle, limit + 1 - len(content))):
-            content += part
+        yield handle
     finally:
         os.close(handle)
-    if len(content) > limit:
-        size = Message("it is larger than {size} KB", size=limit >> 10)
-        raise OSError(errno.EINVAL, size, str(path))
+
+
+def _read(handle: int, size: int) -> bytes:
+    content = bytearray()
+    while len(content) < size and (part := os.read(handle, size - len(content))):
+        content += part
     return bytes(content)
 
 

@@ -82,6 +82,11 @@ def encodable(text: str, encoding: str | None) -> str:
     return text
 
 
+def shortened(text: str, length: int) -> str:
+    """Return at most so many characters of the text, with an ellipsis where some are left out."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def one_line(text: str) -> str:
     """Return `printable` text without tabs and line breaks, for a line of a log."""
     return _BREAKS_LINES.sub(_REPLACEMENT, printable(text))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes import NoProcesses
 from tests.librechat.compose_projects import DrawnProject, drawn_projects
 from tests.librechat.readers import compose_command, needs_compose
 from wizard.librechat.compose import own
@@ -24,19 +25,14 @@ COUNT = 240
 ROUND = 40
 
 
-class ComposeProgram:
+class ComposeProgram(NoProcesses):
     """`Processes` with the Docker Compose of this machine, whatever it is called."""
 
     def which(self, program: str) -> Path | None:
         return Path(program)
 
     def run(
-        self,
-        args: Sequence[str],
-        *,
-        timeout: float = 10.0,
-        env: Mapping[str, str] | None = None,
-        at_terminal: bool = False,
+        self, args: Sequence[str], *, env: Mapping[str, str] | None = None, **_: Any
     ) -> Completed:
         command = compose_command()
         assert command is not None
@@ -45,9 +41,6 @@ class ComposeProgram:
             [*command, *args[2:]], env=env, capture_output=True, text=True, cwd="/", check=False
         )
         return Completed(done.returncode, done.stdout, done.stderr)
-
-    def start(self, args: Sequence[str], *, env: Mapping[str, str] | None = None) -> Any:
-        raise AssertionError(args)
 
 
 def environ_of(project: DrawnProject) -> dict[str, str]:
@@ -161,7 +154,7 @@ def test_what_we_make_of_composes_answer_is_what_it_said(tmp_path: Path) -> None
         environ = environ_of(project)
         printed, _ = config(folder, environ)
         env_file = folder / ".env"
-        got = read_deployment(folder, env_file, environ, ComposeProgram())  # type: ignore[arg-type]
+        got = read_deployment(folder, env_file, environ, ComposeProgram())
         assert bool(got.project.troubles) == (not printed), project
         if printed:
             ours = read(project, folder)

@@ -242,10 +242,10 @@ def test_a_log_that_cannot_be_read_is_named(
 ) -> None:
     path = write(tmp_path, "error", error_line(1, "anything"))
 
-    def refuse(_: Path) -> str:
+    def refuse(_: Path, limit: int) -> bytes:
         raise PermissionError(13, os.strerror(13), str(path))
 
-    monkeypatch.setattr(log, "_tail", refuse)
+    monkeypatch.setattr(log, "read_end", refuse)
 
     (finding,) = findings(tmp_path)
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 from wizard.language import Message
 from wizard.settings import Settings
+from wizard.text import shortened
 
 QUOTED_LENGTH = 300
 PAGE_LENGTH = 1 << 16  # longer than any error page of Auth0
@@ -52,7 +53,7 @@ def quoted(text: str, *, secrets: Collection[str] = ()) -> str:
         if _without_credentials(message, secrets) == message:
             return message
     line = " ".join(_without_credentials(text, secrets).split())
-    line = line if len(line) <= QUOTED_LENGTH else f"{line[: QUOTED_LENGTH - 1]}…"
+    line = shortened(line, QUOTED_LENGTH)
     return text if line == text else line  # keep an unchanged Message
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
+from wizard.clock import local_time
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
@@ -48,7 +49,7 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
 
 
 def _shown(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return local_time(datetime.fromtimestamp(seconds, UTC))
 
 
 CHECKS = (Check(UNKNOWN_ERROR, _log), Check(STARTED_EARLIER, _started_earlier))

@@ -20,21 +20,15 @@ from wizard.librechat.compose.deployment import Deployment, read_deployment
 from wizard.librechat.compose.sources import Sources
 from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.env_store import EnvStore
-from wizard.librechat.environment import (
-    Origin,
-    Setting,
-)
+from wizard.librechat.environment import Origin, Setting
 from wizard.librechat.git_index import is_tracked
 from wizard.librechat.runner import Runner, evidence_of, judge
 from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.traces import traces_of
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.processes import Processes
-from wizard.settings import (
-    Settings,
-    port_in,
-)
-from wizard.text import MASK, Secrets
+from wizard.settings import Settings, port_in
+from wizard.text import MASK, Secrets, shortened
 from wizard.threads import begin
 
 SHOWN_LENGTH = 80
@@ -115,8 +109,7 @@ class Subject(Delivered):
     def without_secrets(self, text: str) -> str:
         """The first line of the text, shortened, without secrets."""
         lines = text.splitlines() if text.strip() else [""]
-        line = self.hidden(lines[0])
-        return line if len(line) <= SHOWN_LENGTH else f"{line[: SHOWN_LENGTH - 1]}…"
+        return shortened(self.hidden(lines[0]), SHOWN_LENGTH)
 
     def hidden(self, value: str) -> str:
         """Return foreign text without anything that is or looks like a secret."""

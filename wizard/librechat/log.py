@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,15 +14,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from wizard.clock import local_time
 from wizard.findings import Finding, Rule
 from wizard.language import Message
 from wizard.librechat.admission import DOMAIN_REFUSED, LACKS_ROLE
 from wizard.librechat.containers import DOCKER_SECONDS, RunningContainer
 from wizard.os_errors import reason_of
 from wizard.processes import Processes
-from wizard.reading import load_json
+from wizard.reading import load_json, read_end
 from wizard.rules import rule
-from wizard.text import one_line
+from wizard.text import one_line, shortened
 
 UNREADABLE = rule("LA592")
 DID_NOT_START = rule("LA580")
@@ -136,7 +136,7 @@ def read_log(folder: Path, environ: Mapping[str, str], since: float) -> Log:
     unreadable = ""
     for path in _files(folders):
         try:
-            text = _tail(path)
+            text = read_end(path, MOST_BYTES).decode("utf-8", "replace")
         except OSError as error:
             unreadable = Message("{file}: {reason}", file=path, reason=reason_of(error))
             continue
@@ -220,10 +220,10 @@ def _is_same_attempt(before: _Outcome, line: Line) -> bool:
 
 def _seen(where: str, reason: str, at: datetime | None) -> Message:
     text = one_line(_E_MAIL.sub("…@…", reason)).strip()
-    shown = text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+    shown = shortened(text, _SHOWN_LENGTH)
     if at is None:
         return Message("{where}: {line}", where=where, line=shown)
-    when = at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    when = local_time(at)
     return Message("{where}, {when}: {line}", where=where, when=when, line=shown)
 
 
@@ -233,29 +233,9 @@ def _files(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         with suppress(OSError):
             for path in folder.iterdir():
-                if match := _FILE.fullmatch(path.name):
+                if (match := _FILE.fullmatch(path.name)) and path.is_file():
                     found.setdefault(match["kind"], []).append((match["date"], path.name, path))
     return [path for each in found.values() for *_, path in sorted(each)[-_FILES_OF_A_KIND:]]
-
-
-def _tail(path: Path) -> str:
-    """Return the end of a file, however long it is and grows.
-
-    Raises:
-        OSError: it cannot be read, or is no regular file.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    handle = os.open(path, flags)
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            return ""
-        start = max(0, status.st_size - MOST_BYTES)
-        file.seek(start)
-        data = file.read(MOST_BYTES)
-    if start:
-        data = data.partition(b"\n")[2]
-    return data.decode("utf-8", "replace")
 
 
 def _json_line(line: str) -> Line | None:

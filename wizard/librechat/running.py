@@ -26,6 +26,7 @@ from wizard.librechat.characters import SPACES, URL_SPACES
 from wizard.librechat.variables import is_enabled
 from wizard.rules import rule
 from wizard.settings import host_of, is_loopback
+from wizard.text import shortened
 from wizard.threads import begin
 from wizard.tunnel_services import why_closed
 
@@ -396,7 +397,7 @@ def _came_from(url: str, reply: Reply) -> Message:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+    return shortened(text, _SHOWN_LENGTH)
 
 
 InstanceJudge = Callable[[Instance, Mapping[str, str]], Iterator[Finding]]
