@@ -81,6 +81,9 @@ OPENID_SESSION_SECRET=
 OPENID_SCOPE="openid profile email"
 OPENID_CALLBACK_URL=/oauth/openid/callback
 OPENID_REQUIRED_ROLE=
+# Which claims name the user
+OPENID_USERNAME_CLAIM=
+OPENID_NAME_CLAIM=
 # Sent with the request for tokens; the one after ${DOMAIN_SERVER} is not.
 OPENID_AUDIENCE=
 OPENID_REFRESH_AUDIENCE=

@@ -54,11 +54,13 @@ WRITTEN = {
     "OPENID_CLIENT_ID": "the-id",
     "OPENID_CLIENT_SECRET": "the-secret",
     "OPENID_ISSUER": "https://dev-abc.us.auth0.com",
+    "OPENID_NAME_CLAIM": "name",
     "OPENID_REFRESH_AUDIENCE": "https://api.x/",
     "OPENID_REUSE_TOKENS": "true",
     "OPENID_SCOPE": "openid profile email offline_access",
     "OPENID_USE_END_SESSION_ENDPOINT": "true",
     "OPENID_USE_PKCE": "true",
+    "OPENID_USERNAME_CLAIM": "nickname",
     "REFRESH_TOKEN_EXPIRY": "(1000 * 60 * 60 * 24) * 7",
     "SESSION_EXPIRY": "1000 * 60 * 15",
 }
@@ -300,9 +302,17 @@ def test_https_on_localhost_does_not_pin_browsers() -> None:
     assert "HSTS_ENABLED" not in plan().after.values()
 
 
-def test_a_label_of_ones_own_is_kept() -> None:
-    values = plan("OPENID_BUTTON_LABEL=Sign in\n").after.values()
-    assert values["OPENID_BUTTON_LABEL"] == "Sign in"
+@pytest.mark.parametrize(
+    "own",
+    [
+        ("OPENID_BUTTON_LABEL", "Sign in"),
+        ("OPENID_NAME_CLAIM", "https://example.com/name"),
+        ("OPENID_USERNAME_CLAIM", "sub"),
+    ],
+)
+def test_a_label_and_claims_of_ones_own_are_kept(own: tuple[str, str]) -> None:
+    name, value = own
+    assert plan(f"{name}={value}\n").after.values()[name] == value
 
 
 def test_what_is_optional_is_only_suggested() -> None:

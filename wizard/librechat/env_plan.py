@@ -131,8 +131,9 @@ def wanted_values(
         "OPENID_REFRESH_AUDIENCE": (settings.audience or "") if audience else "",
     }
     values |= {name: each for name, each in audiences.items() if each or current.get(name)}
-    if not current.get("OPENID_BUTTON_LABEL"):
-        values["OPENID_BUTTON_LABEL"] = VARIABLES["OPENID_BUTTON_LABEL"].written or ""
+    for name in ("OPENID_BUTTON_LABEL", "OPENID_NAME_CLAIM", "OPENID_USERNAME_CLAIM"):
+        if not current.get(name):
+            values[name] = VARIABLES[name].written or ""
     return values
 
 
