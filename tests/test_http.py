@@ -217,6 +217,8 @@ def test_a_name_that_does_not_resolve_is_told() -> None:
     error = trouble(443, host="tenant.invalid", scheme="https")
     assert error.trouble is Trouble.NAME
     assert error.host == "tenant.invalid:443"
+    assert error.detail
+    assert "Errno" not in error.detail
 
 
 def test_a_port_that_nobody_holds_is_told() -> None:

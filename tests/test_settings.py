@@ -302,6 +302,10 @@ def test_the_public_url_is_not_librechats_own_port(url: str) -> None:
         "export OPENID_CLIENT_SECRET = 'aB3-_x';",
         '"OPENID_CLIENT_SECRET": "aB3-_x",',
         "OPENID_CLIENT_SECRET: “aB3-_x”",
+        "Client Secret: aB3-_x",
+        "client id\naB3-_x",
+        "Domain = aB3-_x",
+        "API Identifier:\taB3-_x",
     ],
 )
 def test_what_was_copied_with_a_value_goes(text: str) -> None:
@@ -310,7 +314,10 @@ def test_what_was_copied_with_a_value_goes(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "https://api.x/", "urn:A_B=c", "A_B=", "a,b", "My API", "me@example.com", "••••", "A=b"],
+    [
+        *("", "https://api.x/", "urn:A_B=c", "A_B=", "a,b", "My API", "me@example.com", "••••"),
+        *("A=b", "domain:api", "Domains: x", "Identifier x"),
+    ],
 )
 def test_nothing_else_goes(text: str) -> None:
     assert pasted(text) == text

@@ -376,9 +376,10 @@ def _network_error(error: Exception, url: str) -> NetworkError:
             trouble = _tls_trouble(error)
         case _:
             trouble = Trouble.DROPPED
-    # Remove the repr of the connection, and what the trouble says.
+    # Remove the repr of the connection, what the trouble says, and the system's number for it.
     detail = re.sub(r"^\w+\([^)]*\): ", "", str(error))
     detail = re.sub(r"^Failed to resolve '[^']*' \((.*)\)$", r"\1", detail)
+    detail = re.sub(r"\[Errno -?\d+\] ", "", detail)
     return NetworkError(trouble, url, Message.of(detail))
 
 

@@ -26,7 +26,7 @@ GENERAL_VALUES: Mapping[str, str] = {
     "applications": dashboard.APPLICATIONS,
     "apis": dashboard.APIS,
     "logs": dashboard.LOGS,
-    "callback_url": "DOMAIN_SERVER/oauth/openid/callback",
+    "callback_url": Message("the value of DOMAIN_SERVER, followed by /oauth/openid/callback"),
     "audience": Message("the value of OPENID_AUDIENCE"),
     "application": dashboard.APPLICATIONS,
     "credentials": dashboard.APPLICATIONS,

@@ -27,6 +27,10 @@ QUOTES = f"'\"`{TYPOGRAPHIC_QUOTES}"
 # Around a pasted value: also white space and what is invisible, such as a byte order mark.
 _AROUND = f"{QUOTES} \t\n\r\v\f\x85\xa0\u2028\u2029\u202f\u200b\u200c\u200d\u2060\u3000\ufeff"
 _NAME = re.compile(rf"(?:export\s+)?[A-Z][A-Z0-9]*_[A-Z0-9_]*[{QUOTES}]?\s*[=:](?=.)", re.DOTALL)
+# A label of the dashboard, copied with its value: `Domain: dev-abc123.us.auth0.com`.
+_LABEL = re.compile(
+    r"(?:Domain|Client (?:ID|Secret)|(?:API )?Identifier)\s*(?:[:=]\s+|[\t\r\n]\s*)", re.IGNORECASE
+)
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 _MASK = re.compile(r"[•●∙·⚫◦*.…xX]{3,}\Z")
 _CLIENT_SECRET = re.compile(r"[A-Za-z0-9_-]{64}")
@@ -69,9 +73,9 @@ class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the u
 
 
 def pasted(text: str) -> str:
-    """Return a value without what was copied with it: `NAME=`, quotes, a comma, white space."""
+    """Return a value without what was copied with it: a label, `NAME=`, quotes, a comma."""
     value = text.strip(_AROUND)
-    if found := _NAME.match(value):
+    if found := _NAME.match(value) or _LABEL.match(value):
         value = value[found.end() :]
     return value.rstrip(f"{_AROUND},;").lstrip(_AROUND)
 

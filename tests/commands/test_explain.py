@@ -45,6 +45,7 @@ def test_json(tmp_path: Path) -> None:
         ("Callback URL mismatch", "LA231"),
         ("unauthorized_client: Callback URL mismatch. https://x/cb is not in the list", "LA231"),
         ("No refresh token available", "LA119"),
+        ('was registered with "local" provider', "LA588"),
         ("Service not found: https://api.example", "LA232"),
         ("access_denied: Unauthorized", "LA237"),
         ("callback", "LA231"),
@@ -60,6 +61,27 @@ def test_an_error_message_or_words_find_the_rule(
     assert len(found) <= MOST_FOUND
 
 
+@pytest.mark.parametrize(
+    ("message", "identifier"),
+    [
+        ("No refresh token available", "LA581"),
+        ('[openidStrategy] You must have "chat" role to log in.', "LA586"),
+        ("Email domain not allowed", "LA587"),
+        ("Callback URL mismatch", "LA231"),
+    ],
+)
+def test_a_known_message_comes_before_rules_with_its_words(
+    tmp_path: Path, message: str, identifier: str
+) -> None:
+    assert run_explain(message, make_world(tmp_path).ports).rules[0].id == identifier
+
+
+def test_a_rule_without_the_users_values_has_words_in_their_place(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    run_explain("Callback URL mismatch", world.ports)
+    assert "then save: the value of DOMAIN_SERVER, followed by /oauth" in world.stdout.getvalue()
+
+
 def test_words_of_the_users_language_find_the_rule(tmp_path: Path) -> None:
     world = make_world(tmp_path, language=Language.named("nl"))
 
@@ -71,3 +93,4 @@ def test_no_such_rule(tmp_path: Path, identifier: str) -> None:
     with pytest.raises(Failure) as failure:
         run_explain(identifier, make_world(tmp_path).ports)
     assert failure.value.exit_code is ExitCode.USAGE
+    assert "written" not in failure.value.finding.rule.why

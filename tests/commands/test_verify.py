@@ -333,6 +333,11 @@ def test_without_a_file_there_is_nothing_to_prove(world: World) -> None:
     assert ran.rules == ["LA009"]
 
 
+def test_a_value_that_prevents_the_test_is_named(world: World) -> None:
+    world.change(world.demo.application.client_id, "tpc_6Sm2vQZ9")
+    assert world.run("verify", "--json").rules == ["LA270"]
+
+
 def test_what_the_live_checks_find_ends_it_before_anybody_signs_in(world: World) -> None:
     world.demo.application.grant_types = [GrantType.CODE]
 

@@ -70,12 +70,16 @@ def run_explain(question: str, ports: Ports) -> ExplainResult:
 def search(question: str, language: Language) -> list[Rule]:
     """Return the rules for words or an error message, at most `MOST_FOUND`, the best first."""
     from wizard.auth0.error_table import TABLE
+    from wizard.librechat.log import rules_for
 
     rules = all_rules().values()
     by_message = [
-        row.cause.rule
-        for row in TABLE
-        if row.cause and row.text and re.search(row.text, question, re.IGNORECASE)
+        *(
+            row.cause.rule
+            for row in TABLE
+            if row.cause and row.text and re.search(row.text, question, re.IGNORECASE)
+        ),
+        *rules_for(question),
     ]
     words = {rule.id: Counter(_words(_texts(rule, language))) for rule in rules}
     rarity = {

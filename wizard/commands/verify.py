@@ -85,10 +85,11 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     store = env_store(options.env_file, ports)
     _, subject = read_subject(store, ports)
     settings = settings_of(subject)
-    if settings is None:
-        raise NOT_SET_UP.failure(str(store.path))
     # LibreChat would not get as far as a sign-in.
     errors = [each for each in diagnose(subject, FILE_CHECKS) if each.severity is Severity.ERROR]
+    if settings is None:
+        has_values = all(map(subject.bare, ("OPENID_ISSUER", "OPENID_CLIENT_ID", "DOMAIN_SERVER")))
+        raise Failure(errors[0]) if errors and has_values else NOT_SET_UP.failure(str(store.path))
     if errors:
         for finding in errors:
             ports.console.finding(finding)

@@ -92,7 +92,7 @@ def _rows() -> tuple[_Row, ...]:
         _row(r"Server listening (?:at|on) ", "life", None),
         _row(r"OpenID Connect configured successfully", "start", None),
         _row(r"OpenID Connect configuration failed", "start", rule("LA582")),
-        _row(r"\[setOpenIDAuthTokens\] No refresh token available", "sign-in", NO_REFRESH_TOKEN),
+        _row(r"No refresh token available", "sign-in", NO_REFRESH_TOKEN),
         _row(r"Unable to verify authorization request state", "sign-in", rule("LA583")),
         _row(r"server responded with an error in the response body", "sign-in", rule("LA584")),
         _row(r"You must have .{1,200}? role to log in", "sign-in", LACKS_ROLE),
@@ -113,6 +113,11 @@ def _rows() -> tuple[_Row, ...]:
         _row(r"Callback authentication failed", "sign-in", UNKNOWN_ERROR),
         _row(r"\[openidStrategy\] login success", "sign-in", None),
     )
+
+
+def rules_for(message: str) -> Iterator[Rule]:
+    """Yield the rules of LibreChat's messages that a text contains."""
+    return (row.rule for row in _rows() if row.rule and row.pattern.search(message))
 
 
 # Lines that say more of an error than the one that follows them.
