@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import host_of
 
 if TYPE_CHECKING:
+    from wizard.findings import Rule
     from wizard.http import Response
 
 
@@ -36,10 +38,11 @@ class TunnelService:
         return response.status == self.closed_status and host_of(url).endswith(self.domains)
 
 
+_ERROR_CODE = "ngrok-error-code"
 NGROK = TunnelService(
     (".ngrok-free.app", ".ngrok-free.dev", ".ngrok.app", ".ngrok.dev", ".ngrok.io"),
     Message("ngrok says that the tunnel is closed (ERR_NGROK_3200)"),
-    closed_header=("ngrok-error-code", "ERR_NGROK_3200"),
+    closed_header=(_ERROR_CODE, "ERR_NGROK_3200"),
 )
 LOCALTUNNEL = TunnelService(
     (".loca.lt", ".localtunnel.me"),
@@ -54,6 +57,26 @@ CLOUDFLARE = TunnelService(
 _SERVICES = (NGROK, LOCALTUNNEL, CLOUDFLARE)
 _OTHER_DOMAINS = (".serveo.net", ".lhr.life", ".devtunnels.ms", ".app.github.dev")
 SHARED_DOMAINS = (*(domain for each in _SERVICES for domain in each.domains), *_OTHER_DOMAINS)
+
+
+# The rules for ngrok's other error pages, by their code (ngrok's documentation; read, not run).
+SUSPENDED = rule("LA339")
+QUOTA_USED_UP = rule("LA343")
+TOO_MANY_REQUESTS = rule("LA344")
+OTHER_PORT = rule("LA345")
+_REFUSALS = {
+    **dict.fromkeys(("ERR_NGROK_725", "ERR_NGROK_727"), QUOTA_USED_UP),
+    "ERR_NGROK_734": TOO_MANY_REQUESTS,
+    **dict.fromkeys(("ERR_NGROK_3004", "ERR_NGROK_8012"), OTHER_PORT),
+    **dict.fromkeys(("ERR_NGROK_103", "ERR_NGROK_205", "ERR_NGROK_338"), SUSPENDED),
+}
+REFUSALS = (SUSPENDED, QUOTA_USED_UP, TOO_MANY_REQUESTS, OTHER_PORT)
+
+
+def refusal_of(response: Response) -> tuple[Rule | None, str]:
+    """Return the rule for the tunnel service's error page, None without one, and its code."""
+    code = response.headers.get(_ERROR_CODE, "")
+    return _REFUSALS.get(code), code
 
 
 def why_closed(url: str, response: Response) -> str:

@@ -6,8 +6,9 @@ public logs have them. What it does is chosen by the environment:
     STAND_IN_STATE     folder of what ngrok's service knows: one file for each URL online
     STAND_IN_VERSION   the agent's version, 3.39.10
     STAND_IN_SCENARIO  "", or what goes wrong: silent, unreachable, sessions, too_old, suspended,
-                       limit, verbose_limit, ends, dies, bad_configuration; or the file
-                       `scenario` of the state says it, for the agents that come
+                       limit, verbose_limit, ends, dies, bad_configuration, or the number of an
+                       error at the login (ERR_NGROK_…), of an endpoint from 300 to 399; or the
+                       file `scenario` of the state says it, for the agents that come
     STAND_IN_DOMAINS   the account's domains, the first is its free one
     STAND_IN_URL, STAND_IN_LISTED_URL
                        what an agent names in place of the URL that it opened, and lists
@@ -115,6 +116,15 @@ class Endpoint:
         }
 
 
+def refused_form(document: Json) -> str:
+    """Why agent 3 does not take a file of this form (ngrok-wrapper issue 31, ngrok issue 39)."""
+    if "version" not in document:
+        return "`version` property is required."
+    if document["version"] == "3" and "authtoken" in document:
+        return "field authtoken not found"
+    return ""
+
+
 def renamed(endpoint: Json, variable: str) -> Json:
     """The endpoint with the URL that the variable says, if it is set."""
     return endpoint | ({"url": os.environ[variable]} if variable in os.environ else {})
@@ -146,6 +156,9 @@ class Agent:
             print("ERROR:  panic: runtime error \x1b[31mboom", file=sys.stderr)
             return 2
         document = yaml.safe_load(Path(self.path).read_text()) or {}
+        if refusal := refused_form(document):
+            print(f"ERROR:  Error reading configuration file '{self.path}': {refusal}")
+            return 1
         self.configuration = document.get("agent", {}) if document["version"] == "3" else document
         log("info", "open config file", path=self.path, err="nil")
         web = self.serve_web()
@@ -195,6 +208,8 @@ class Agent:
                 f"{failed}The authtoken you specified is properly formed, but it is invalid."
                 f"\nYour authtoken: {token}{END.format(107)}"
             )
+        if SCENARIO.isdecimal() and not SCENARIO.startswith("3"):
+            return f"{failed}As ngrok words it.{END.format(SCENARIO)}"
         return {
             "sessions": f"{failed}Your account is limited to 3 simultaneous ngrok agent sessions."
             f"{END.format(108)}",
@@ -239,6 +254,8 @@ class Agent:
                 " existing endpoint first, or\n2. start both endpoints with `--pooling-enabled`"
                 f" to load balance between them.{END.format(334)}"
             )
+        if SCENARIO.startswith("3"):
+            raise RefusedError(f"{failed}As ngrok words it.{END.format(SCENARIO)}")
         if SCENARIO == "limit":
             raise RefusedError(
                 f"{failed}Your account may not run more than 3 endpoints over a single ngrok agent"

@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -204,6 +205,36 @@ def test_the_token_of_ngroks_own_file_is_used(world: World, configuration: str) 
         assert url == URL
 
 
+@pytest.mark.parametrize(
+    "old",
+    [
+        f"authtoken: {TOKEN}\n",
+        f"authtoken: {TOKEN}\nregion: eu\n",
+        f"version: '3'\nauthtoken: {TOKEN}\n",
+        f"version: '3'\nauthtoken: {TOKEN}\nagent:\n  console_ui: false\n",
+        f"agent:\n  authtoken: {TOKEN}\n",
+    ],
+)
+def test_a_file_of_an_old_form_is_read_and_named(
+    world: World, listener: Listener, old: str
+) -> None:
+    """Agent 3 refuses each of these itself, as the stand-in does."""
+    del world.environ["NGROK_AUTHTOKEN"]
+    world.configuration.write_text(old)
+    assert ngrok_config.known_token(world.environ) == TOKEN
+
+    with world.tunnel() as url:
+        assert url == URL
+    assert any("ngrok config upgrade" in line for line in listener.lines)
+    assert world.configuration.read_text() == old
+
+
+def test_a_file_of_the_present_form_is_not_called_old(world: World, listener: Listener) -> None:
+    with world.tunnel():
+        pass
+    assert not any("upgrade" in line for line in listener.lines)
+
+
 def test_a_typed_token_counts_more_than_the_one_in_ngroks_file(world: World) -> None:
     del world.environ["NGROK_AUTHTOKEN"]
     world.configure(f"version: '3'\nagent:\n  authtoken: revoked{TOKEN}\n  api_key: secret\n")
@@ -264,7 +295,7 @@ def test_a_domain_that_is_none_is_refused_before_anything_starts(world: World) -
         ({"STAND_IN_SCENARIO": "too_old"}, "LA305", 'minimum supported agent version'),
         ({"STAND_IN_DOMAINS": "other.ngrok.app", "WANTED": "own.ngrok.app"}, "LA307", "own.ngrok"),
         ({"STAND_IN_SCENARIO": "limit"}, "LA308", "more than 3 endpoints"),
-        ({"STAND_IN_SCENARIO": "suspended"}, "LA316", "suspended"),
+        ({"STAND_IN_SCENARIO": "suspended"}, "LA339", "suspended"),
         ({"STAND_IN_SCENARIO": "ends"}, "LA311", "panic: runtime error �[31mboom"),
         ({"STAND_IN_SCENARIO": "dies"}, "LA311", "panic: out of luck"),
         ({"STAND_IN_SCENARIO": "bad_configuration"}, "LA312", "ngrok.yml"),
@@ -281,6 +312,31 @@ def test_what_ngrok_refuses_is_explained(
     assert named in finding.detail
     assert finding.detail.isprintable()
     assert world.environ["NGROK_AUTHTOKEN"] not in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [(348, "LA304"), (382, "LA316"), (338, "LA339"), (9009, "LA337"), (15013, "LA338")],
+)
+def test_a_refusal_is_explained_by_its_code(world: World, code: int, rule: str) -> None:
+    """At the login, and for an endpoint by the agent's API; `test_each_code` has them all."""
+    world.environ["STAND_IN_SCENARIO"] = str(code)
+
+    assert world.failure().finding.rule.id == rule
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="npm has it for Linux on x64"
+)
+def test_a_real_agent_of_version_2_is_too_old(world: World, node_modules: Path) -> None:
+    """npm's @expo/ngrok-bin-linux-x64, version 2.3.41."""
+    agent = node_modules / "@expo/ngrok-bin-linux-x64/ngrok"
+    world.environ["PYNGROK_NGROK_PATH"] = str(agent)
+    finding = world.failure().finding
+
+    assert finding.rule.id == "LA305"
+    assert finding.detail == f"{agent} is ngrok version 2.3.41."
+    assert "ngrok.com/download" in finding.fix
 
 
 def test_without_a_token_nothing_is_started(world: World) -> None:

@@ -41,6 +41,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
         ("authtoken: a\nversion: 2\n", f"{LINE}\nversion: 2\n"),
         ("version: 2\r\nauthtoken: a\r\n", f"version: 2\r\n{LINE}\r\n"),
         ("version: 3\nagent: {region: eu}\n", f"version: 3\nagent: {{{LINE}, region: eu}}\n"),
+        ("region: eu\n", f'{LINE}\nversion: "2"\nregion: eu\n'),
+        ("# a\nagent:\n  x: 1\n", f'# a\nversion: "3"\nagent:\n  {LINE}\n  x: 1\n'),
         ("version: 3\nagent: {}\n", f"version: 3\nagent: {{{LINE}}}\n"),
         ("version: 3\nagent: # none\nlog: x\n", f"version: 3\nagent:\n    {LINE} # none\nlog: x\n"),
         ('version: 3\nagent: {authtoken: "a b"}\n', f"version: 3\nagent: {{{LINE}}}\n"),
@@ -186,6 +188,28 @@ def test_ngroks_text_is_readable_and_holds_no_token() -> None:
         'It is "invalid". Your authtoken: *** ERR_NGROK_107 �[31m �'
     )
     assert TOKEN not in readable(f"token {TOKEN} said", secrets=(TOKEN,))
+
+
+@pytest.mark.parametrize(
+    ("codes", "rule"),
+    [
+        ((108, 348), "LA304"),
+        ((120, 121), "LA305"),
+        ((323, 324, 350), "LA308"),
+        ((123, 382), "LA316"),
+        ((9009,), "LA337"),
+        ((15013,), "LA338"),
+        ((102, 103, 205, 338), "LA339"),
+        ((4026,), "LA340"),
+        ((115, 116), "LA341"),
+        ((349, 351), "LA342"),
+        ((9008, 3480, 11), "LA315"),  # a near miss, whose page at ngrok is named
+    ],
+)
+def test_each_code(codes: tuple[int, ...], rule: str) -> None:
+    for code in codes:
+        finding = failure_of(f"As ngrok words it. ERR_NGROK_{code}", otherwise=SILENT_AGENT).finding
+        assert finding.rule.id == rule
 
 
 def test_an_unknown_code_leads_to_its_page() -> None:

@@ -28,7 +28,7 @@ from wizard.rules import rule
 from wizard.settings import host_of, is_loopback
 from wizard.text import shortened
 from wizard.threads import begin
-from wizard.tunnel_services import why_closed
+from wizard.tunnel_services import OTHER_PORT, REFUSALS, refusal_of, why_closed
 
 NOT_RUNNING = rule("LA520")
 OTHER_PROGRAM = rule("LA521")
@@ -342,9 +342,26 @@ def _why_gone(public: Reply) -> str:
     return why_closed(public.url, public.response) if public.response else ""
 
 
+def _tunnel_refuses(rule: Rule) -> InstanceJudge:
+    """Return the judge of the tunnel service's own error pages that this rule is for."""
+
+    def judge(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
+        found, code = _refusal(instance.public)
+        is_down = instance.local.error is not None  # LA520
+        if instance.public and found is rule and not (is_down and rule is OTHER_PORT):
+            detail = Message("{url}: ngrok shows {code}.", url=instance.public_url, code=code)
+            yield rule.finding(detail, variable="DOMAIN_SERVER")
+
+    return judge
+
+
+def _refusal(public: Reply | None) -> tuple[Rule | None, str]:
+    return refusal_of(public.response) if public and public.response else (None, "")
+
+
 def _public_url_unseen(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     public = instance.public
-    if public is None or public.config is not None or _why_gone(public):
+    if public is None or public.config is not None or _why_gone(public) or _refusal(public)[0]:
         return
     is_untrusted = public.error is not None and public.error.trouble in _UNTRUSTED
     if not (is_untrusted or public.is_of_local_tunnel or _leads_elsewhere(instance)):
@@ -379,6 +396,8 @@ def _leads_elsewhere(instance: Instance) -> bool:
     local, public = instance.local.config, instance.public
     if local is None or public is None or public.response is None or _why_gone(public):
         return False
+    if _refusal(public)[0]:
+        return False
     if public.config is not None:
         return public.config["serverDomain"] != local["serverDomain"]
     return public.status in {404, 502, 503, 504}
@@ -404,6 +423,7 @@ InstanceJudge = Callable[[Instance, Mapping[str, str]], Iterator[Finding]]
 
 INSTANCE_CHECKS: tuple[tuple[Rule, InstanceJudge], ...] = (
     (PUBLIC_URL_GONE, _public_url_gone),
+    *((rule, _tunnel_refuses(rule)) for rule in REFUSALS),
     (PUBLIC_URL_ELSEWHERE, _public_url_elsewhere),
     (SIGN_IN_OFF, _sign_in_off),
     (BUTTON_HIDDEN, _button_hidden),

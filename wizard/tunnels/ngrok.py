@@ -92,6 +92,7 @@ class NgrokTunnel(ChildTunnel):
         agent = ngrok_agent.find_agent(self._environ)
         if agent is None:
             agent = ngrok_agent.download_agent(self._processes, self._environ, self._progress)
+        ngrok_agent.refuse_old(self._processes, agent, self._environ)
         self._agent = agent
         # The arguments of pyngrok's `_start_process`.
         return (
@@ -177,13 +178,20 @@ class NgrokTunnel(ChildTunnel):
             raise ngrok_errors.NOT_A_DOMAIN.failure(error.reason) from None
 
     def _configuration_for_agent(self) -> Path:
-        """Return the user's own file, or one of ours if that is missing or has another token.
+        """Return the user's own file, or one of ours if that is missing, old or has another token.
 
         Without a file, the agent would create one; and it is not documented whether the token of
         the file or of the environment counts.
         """
         configuration = self._configuration
-        if configuration.exists and configuration.token in {"", self._token}:
+        if configuration.is_outdated:
+            self._progress(
+                Message(
+                    "{file} has an old form; run ngrok config upgrade to use it with ngrok itself",
+                    file=configuration.path,
+                )
+            )
+        elif configuration.exists and configuration.token in {"", self._token}:
             return configuration.path
         own = private_folder(self._request.state_dir) / "ngrok.yml"
         write_whole(own, configuration.without_secrets().encode())

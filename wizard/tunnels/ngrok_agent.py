@@ -18,7 +18,7 @@ from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 from wizard.tunnels.child import Child
 from wizard.tunnels.ngrok_config import directory
-from wizard.tunnels.ngrok_errors import NO_DOWNLOAD, REFUSED, failure_of
+from wizard.tunnels.ngrok_errors import NO_DOWNLOAD, OLD_AGENT, REFUSED, failure_of
 
 if TYPE_CHECKING:
     from wizard.processes import Processes
@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 # The agent serves its local API on the first free port from 4040 on.
 WEB_ADDRESSES = tuple(f"127.0.0.1:{port}" for port in range(4040, 4050))
 DOWNLOAD_SECONDS = 600.0
+VERSION_SECONDS = 5.0
+OLDEST_AGENT = 3
 REQUESTS_AT_A_LOOK = 50
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _WRAPPER_MAX_BYTES = 1 << 20
 # Lines of pyngrok's installer (9.1, `_print_progress`), besides the percentage.
 _DOWNLOADING, _INSTALLING = Message("Downloading ngrok ..."), Message("Installing ngrok ...")
+_VERSION = re.compile(r"ngrok version (\d{1,4})[.\d]*")
 _PERCENT = re.compile(r"(\d{1,3})%")
 
 
@@ -45,6 +48,17 @@ def find_agent(environ: Mapping[str, str], platform: str = sys.platform) -> Path
             return found
     own = directory(environ, platform) / name
     return own if own.exists() else None
+
+
+def refuse_old(processes: Processes, agent: Path, environ: Mapping[str, str]) -> None:
+    """Raise LA305 for an agent of version 2 or older, which ngrok's service refuses.
+
+    Its own error for that is that it cannot reach the service.
+    """
+    said = processes.run([str(agent), "version"], timeout=VERSION_SECONDS, env=environ).stdout
+    found = _VERSION.search(said)
+    if found and int(found[1]) < OLDEST_AGENT:
+        raise OLD_AGENT.failure(Message("{program} is {said}.", program=agent, said=found[0]))
 
 
 def download_agent(

@@ -50,8 +50,17 @@ class Configuration:
 
     @property
     def version(self) -> str:
-        """The file's version, "2" or "3"."""
-        return str(self.document.get("version", "3"))
+        """The version of the file's form: 3 has its settings below `agent`."""
+        return _version(self.document)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether agent 3 refuses the file's form: it has no version, or the token at the top.
+
+        Agent 2 wrote the first, agent 3.15.0 the second (ngrok issues 34 and 39). Read, not run.
+        """
+        is_misplaced = self.version == "3" and "authtoken" in self.document
+        return bool(self.document) and ("version" not in self.document or is_misplaced)
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -63,7 +72,7 @@ class Configuration:
     @property
     def token(self) -> str:
         """The authtoken, or ""."""
-        return str(self.settings.get("authtoken") or "")
+        return str(self.settings.get("authtoken") or self.document.get("authtoken") or "")
 
     @property
     def web_address(self) -> str:
@@ -81,6 +90,11 @@ class Configuration:
         }
         document = {"agent": kept} if self.version == "3" else kept
         return yaml.safe_dump({"version": self.version, **document}, sort_keys=False)
+
+
+def _version(document: Mapping[str, object]) -> str:
+    """Return the version that the file has, else the one that its form is of."""
+    return str(document.get("version") or ("2" if document and "agent" not in document else "3"))
 
 
 def directory(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
@@ -174,13 +188,14 @@ def with_token(text: str, token: str) -> str:
         return _appended(text, f"version: \"3\"\nagent:\n    authtoken: '{token}'\n")
     if not isinstance(before, dict):
         raise InvalidValue(_NO_MAPPING)
-    expected = {**before}
-    if str(before.get("version", "3")) == "3":
+    version = _version(before)
+    expected = {"version": version, **before}
+    if version == "3":
         expected["agent"] = {**(before.get("agent") or {}), "authtoken": token}
     else:
         expected["authtoken"] = token
     try:
-        edited = _spliced(text, token)
+        edited = _spliced(text, token, version)
         if yaml.safe_load(edited) == expected:
             return edited
     except yaml.YAMLError:
@@ -188,16 +203,21 @@ def with_token(text: str, token: str) -> str:
     raise InvalidValue("its format cannot be edited safely")
 
 
-def _spliced(text: str, token: str) -> str:
-    """Return the text with the token at the position that YAML's own parser gives."""
+def _spliced(text: str, token: str, version: str) -> str:
+    """Return the text with the token at the position that YAML's own parser gives.
+
+    A version is put in front where there is none: agent 3 demands it.
+    """
     import yaml
 
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode):
         raise yaml.YAMLError("another kind of document")
     entries = _entries(root)
-    version = entries.get("version")
-    if version is not None and version.value != "3":
+    if "version" not in entries and not root.flow_style:
+        start = root.start_mark.index
+        return _spliced(f'{text[:start]}version: "{version}"\n{text[start:]}', token, version)
+    if version != "3":
         return _set(text, root, token)
     if "agent" not in entries:
         return _appended(text, f"agent:\n    authtoken: '{token}'\n")
@@ -233,7 +253,7 @@ def _problem(document: object) -> str:
     if not isinstance(document, dict | None):
         return _NO_MAPPING
     settings: Any = document or {}
-    if str(settings.get("version", "3")) == "3":
+    if _version(settings) == "3":
         settings = settings.get("agent", {})
     if not isinstance(settings, dict):
         return Message("`agent:` has no settings below it")

@@ -8,6 +8,7 @@ from wizard.findings import Failure, Rule
 from wizard.language import Message
 from wizard.rules import rule
 from wizard.text import one_line
+from wizard.tunnel_services import SUSPENDED
 
 DASHBOARD = "https://dashboard.ngrok.com"
 TOKEN_PAGE = f"{DASHBOARD}/get-started/your-authtoken"
@@ -31,17 +32,28 @@ REFUSED = rule("LA315")
 ACCOUNT_NOT_READY = rule("LA316")
 TOKEN_NOT_SAVED = rule("LA317")
 NOT_A_DOMAIN = rule("LA318")
+PROXY_IS_PAID = rule("LA337")
+NO_DEV_DOMAIN = rule("LA338")
+OUT_OF_CREDIT = rule("LA340")
+NETWORK_REFUSED = rule("LA341")
+OPENED_TOO_OFTEN = rule("LA342")
 
 _BY_CODE = {
     **dict.fromkeys((4018,), NO_TOKEN),
     **dict.fromkeys((105, 106, 109), MALFORMED_TOKEN),
     **dict.fromkeys((107, 300), WRONG_TOKEN),
-    **dict.fromkeys((108,), TOO_MANY_SESSIONS),
+    **dict.fromkeys((108, 348), TOO_MANY_SESSIONS),
     **dict.fromkeys((120, 121), OLD_AGENT),
     **dict.fromkeys((334,), ALREADY_ONLINE),
     **dict.fromkeys((305, 306, 308, 313, 314, 315, 316, 319, 320, 326, 327), FOREIGN_DOMAIN),
-    **dict.fromkeys((323, 324), TOO_MANY_ENDPOINTS),
-    **dict.fromkeys((102, 103, 123), ACCOUNT_NOT_READY),
+    **dict.fromkeys((323, 324, 350), TOO_MANY_ENDPOINTS),
+    **dict.fromkeys((123, 382), ACCOUNT_NOT_READY),
+    **dict.fromkeys((102, 103, 205, 338), SUSPENDED),
+    **dict.fromkeys((9009,), PROXY_IS_PAID),
+    **dict.fromkeys((15013,), NO_DEV_DOMAIN),
+    **dict.fromkeys((4026,), OUT_OF_CREDIT),
+    **dict.fromkeys((115, 116), NETWORK_REFUSED),
+    **dict.fromkeys((349, 351), OPENED_TOO_OFTEN),
 }
 _CODE = re.compile(r"ERR_NGROK_(\d+)")
 _ECHOED_TOKEN = re.compile(r"(Your authtoken: )\S+")
