@@ -128,6 +128,19 @@ def test_an_open_tunnel_renews_its_certificate(
         assert eventually(lambda: ssl.get_server_certificate(("localhost", port)) != before)
 
 
+def test_no_handshake_fails_while_the_certificate_is_renewed(
+    tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "RENEWAL_LOOK_SECONDS", 0)
+    port = free_port()
+    tunnel = tunnel_for(request_for(upstream.port, tmp_path, url=f"https://localhost:{port}"))
+    with tunnel:
+        assert tunnel.authority is not None
+        for _ in range(100):
+            tunnel.authority.certificate_file.unlink(missing_ok=True)
+            assert ssl.get_server_certificate(("localhost", port), timeout=30)
+
+
 def test_may_be_opened_again(tmp_path: Path, upstream: Upstream) -> None:
     tunnel = tunnel_for(
         request_for(upstream.port, tmp_path, url=f"https://127.0.0.1:{free_port()}")

@@ -76,15 +76,11 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
-        self.load_into(context)
-        return context
-
-    def load_into(self, context: ssl.SSLContext) -> None:
-        """Load the current certificate for new connections, or raise LA330."""
         try:
             context.load_cert_chain(self.certificate_file)
         except OSError as error:  # ssl.SSLError is one
             raise NO_CERTIFICATE.failure(f"{self.certificate_file}: {error}") from error
+        return context
 
 
 def local_authority(state_dir: Path, processes: Processes) -> Authority:

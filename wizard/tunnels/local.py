@@ -21,8 +21,6 @@ from wizard.settings import LOOPBACK_HOSTS, InvalidValue, parse_public_url
 from wizard.tunnels import Offer, Provider, Tunnel, TunnelRequest
 
 if TYPE_CHECKING:
-    import ssl
-
     from wizard.processes import Processes
     from wizard.tunnels.certificates import Authority
     from wizard.tunnels.proxy import Proxy
@@ -61,10 +59,7 @@ class LocalTunnel(Tunnel):
             raise _not_listening(error, port, self._processes) from error
         with self._lock:
             proxy = self._proxy = serve(request, context, listeners)
-        renewal = threading.Thread(
-            target=self._renew, args=(context, proxy.ended), name="renewal", daemon=True
-        )
-        renewal.start()
+        threading.Thread(target=self._renew, args=(proxy,), name="renewal", daemon=True).start()
         return url
 
     def close(self) -> None:
@@ -73,14 +68,15 @@ class LocalTunnel(Tunnel):
         if proxy is not None:
             proxy.end()
 
-    def _renew(self, context: ssl.SSLContext, ended: threading.Event) -> None:
+    def _renew(self, proxy: Proxy) -> None:
         """Renew the certificate in time: a tunnel may stay open for months."""
         from wizard.tunnels.certificates import local_authority
 
-        while not ended.wait(RENEWAL_LOOK_SECONDS):
+        while not proxy.ended.wait(RENEWAL_LOOK_SECONDS):
             # On a failure, the certificate in use is still valid for a month: retry the next day.
             with suppress(Failure):
-                local_authority(self._request.state_dir, self._processes).load_into(context)
+                authority = local_authority(self._request.state_dir, self._processes)
+                proxy.context = authority.server_context()
 
 
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:

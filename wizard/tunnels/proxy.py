@@ -28,7 +28,9 @@ class Proxy:
 
     Args:
         upstream_port: LibreChat's.
-        context: of TLS. Without it the client is a proxy: its `Host` and `X-Forwarded-*` pass.
+        context: of TLS, for new connections: to renew the certificate, assign a new one, since
+            OpenSSL replaces certificate and key of a context in two steps, not in one.
+            Without it the client is a proxy: its `Host` and `X-Forwarded-*` pass.
         listeners: where it listens, all on one port; `end` closes them.
         on_event: called with each request, in the proxy's thread.
         language: of the pages for people.
@@ -46,7 +48,7 @@ class Proxy:
         self.port: int = listeners[0].getsockname()[1]
         self.ended = threading.Event()
         self._listeners = listeners
-        self._context = context
+        self.context = context
         self._route = Route(upstream_port, on_event, language or Language(ENGLISH))
         if context is not None:
             self._route.hosts = _served_hosts(self.port)
@@ -87,12 +89,12 @@ class Proxy:
 
     def _accept(self) -> asyncio.BaseProtocol:
         client = Client(self._route)
-        if self._context is None:
+        if self.context is None:
             return client
         return _Tls(
             self._loop,
             client,
-            self._context,
+            self.context,
             None,  # type: ignore[arg-type] # no future for the handshake
             server_side=True,
             ssl_handshake_timeout=HANDSHAKE_SECONDS,
