@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.commands.choose_tunnel import NO_TUNNEL, TunnelOptions, open_tunnel
 from wizard.commands.opened_urls import OpenedUrls
+from wizard.commands.proofs import How, Proof, forget_proof, keep_proof
 from wizard.commands.prove import check_values, sign_in
 from wizard.commands.values import env_store, librechat_port, read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
@@ -106,8 +107,17 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
             raise
         return _through_librechat(result, subject, ports, port)
+    _remember(judgement.is_proved, How.VERIFY, subject, ports)
     findings = (*report.findings, *judgement.findings)
     return replace(result, findings=findings, sign_in=judgement)
+
+
+def _remember(is_proved: bool, how: How, subject: Subject, ports: Ports) -> None:
+    """Keep the proof for `doctor`, or forget the one of an earlier run."""
+    if is_proved:
+        keep_proof(ports.state_dir, subject, Proof(ports.clock.now(), how))
+    else:
+        forget_proof(ports.state_dir, subject.path)
 
 
 def _tunnel_options(

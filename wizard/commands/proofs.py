@@ -1,0 +1,83 @@
+"""The last proved sign-in of an `.env`, which counts while nothing that decides it has changed."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard.commands.background.records import real_path
+from wizard.librechat.variables import is_known
+from wizard.private_files import file_name, private_folder, write_whole
+from wizard.reading import load_json, read_file
+
+if TYPE_CHECKING:
+    from wizard.doctor.subject import Subject
+
+_FOLDER = "proved"
+_MAX_BYTES = 1 << 12
+
+
+class How(StrEnum):
+    """What the user signed in to."""
+
+    LIBRECHAT = "librechat"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A sign-in that worked; `at` in seconds since the epoch."""
+
+    at: float
+    how: How
+
+
+def keep_proof(state_dir: Path, subject: Subject, proof: Proof) -> None:
+    """Save that a sign-in with these settings worked; what cannot be saved is not known later."""
+    key = secrets.token_bytes(32)
+    kept = {
+        "at": proof.at,
+        "how": proof.how,
+        "key": key.hex(),
+        "fingerprint": _fingerprint(subject, key),
+    }
+    path = _path(state_dir, subject.path)
+    with suppress(OSError):
+        private_folder(state_dir, _FOLDER)
+        write_whole(path, json.dumps(kept).encode())
+
+
+def proof_of(state_dir: Path, subject: Subject) -> Proof | None:
+    """Return the proof of exactly these settings, None without one."""
+    try:
+        kept = load_json(read_file(_path(state_dir, subject.path), _MAX_BYTES, follow_links=False))
+        key, fingerprint = bytes.fromhex(kept["key"]), str(kept["fingerprint"])
+        proof = Proof(float(kept["at"]), How(kept["how"]))
+        is_same = hmac.compare_digest(fingerprint.encode(), _fingerprint(subject, key).encode())
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return proof if is_same else None
+
+
+def forget_proof(state_dir: Path, env_file: Path) -> None:
+    """Delete the proof: a later sign-in failed."""
+    with suppress(OSError):
+        _path(state_dir, env_file).unlink(missing_ok=True)
+
+
+def _path(state_dir: Path, env_file: Path) -> Path:
+    return state_dir / _FOLDER / f"{file_name(real_path(env_file))}.json"
+
+
+def _fingerprint(subject: Subject, key: bytes) -> str:
+    """Return a keyed hash of what decides the sign-in: a secret cannot be guessed from it."""
+    values = sorted((name, value) for name, value in subject.values.items() if is_known(name))
+    text = json.dumps([values, subject.config.part("registration")], default=str)
+    return blake2b(text.encode("utf-8", "surrogatepass"), key=key).hexdigest()
