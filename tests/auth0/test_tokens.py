@@ -180,7 +180,7 @@ def test_a_bad_id_token_fails_for_its_own_reason(
 
 BAD_ACCESS_TOKENS = [
     (JWE, "LA413", "", "JWE"),
-    (access_token(key=MAC_KEY, algorithm="HS256"), "LA414", "HS256", "JWT signing algorithm"),
+    (access_token(key=MAC_KEY, algorithm="HS256"), "LA414", "HS256", "new API with RS256"),
     (UNSIGNED, "LA414", "none", "RS256"),
     (access_token(key=OTHER_KEY), "LA405", "access token", "rotated"),
     (access_token(iss="https://evil.example/"), "LA406", "access token", "one domain"),

@@ -96,6 +96,17 @@ def test_what_this_librechat_does_not_read_is_not_written(
     assert ("HSTS_ENABLED" in result.changed) is writes
 
 
+@pytest.mark.parametrize("passkeys", ["true", "false"])
+def test_a_new_url_is_of_no_use_to_old_passkeys(
+    folder: Path, default_url: str, passkeys: str
+) -> None:
+    chat = Folder(folder, "https://old.ngrok-free.dev")
+    chat.env_file.write_text(f"{chat.text}ALLOW_PASSKEY_LOGIN={passkeys}\n")
+    result = chat.tunnel(tunnel="local", dry_run=True)
+
+    assert ("LA346" in {each.rule.id for each in result.findings}) is (passkeys == "true")
+
+
 def test_another_url_is_shown_with_the_lines_of_the_dashboard(
     folder: Path, default_url: str
 ) -> None:

@@ -265,6 +265,16 @@ CASES = (
         {"OPENID_CLIENT_ID": "my_tpc_6Sm2vQZ9"},
     ),
     _values(
+        "LA271",
+        {"OPENID_SCOPE": "openid profile email offline_access online_access"},
+        {"OPENID_SCOPE": "openid profile email offline_access my:online_access"},
+    ),
+    Case(
+        "LA248",
+        subject(env(OPENID_CLIENT_SECRET=""), version="0.8.7"),
+        subject(env(OPENID_CLIENT_SECRET=""), version="0.8.8"),
+    ),
+    _values(
         "LA135",
         {"OPENID_CLIENT_SECRET": CLIENT_ID},
         {"OPENID_CLIENT_SECRET": CLIENT_ID[:-1] + "x"},

@@ -327,7 +327,10 @@ class TestAddresses:
 
     @pytest.mark.parametrize(
         "off",
-        ["HSTS_ENABLED=false", "SECURITY_HEADERS=off", "SECURITY_HEADERS=0", "HSTS_MAX_AGE=0"],
+        [
+            *("HSTS_ENABLED=false", "HSTS_ENABLED=off", "HSTS_ENABLED=0", "HSTS_MAX_AGE=0"),
+            *("SECURITY_HEADERS=off", "SECURITY_HEADERS=0"),
+        ],
     )
     def test_localhost_is_not_pinned_to_https(self, off: str) -> None:
         local = "https://localhost:3443"

@@ -98,6 +98,25 @@ def findings(made: EnvPlan) -> set[tuple[str, str | None]]:
     return {(finding.rule.id, finding.variable) for finding in made.findings}
 
 
+@pytest.mark.parametrize(
+    ("existing", "is_lost"),
+    [
+        ("ALLOW_PASSKEY_LOGIN=true\nDOMAIN_CLIENT=https://old.ngrok-free.app\n", True),
+        ("ALLOW_PASSKEY_LOGIN=true\nDOMAIN_CLIENT=https://CHAT.example.com\n", False),
+        ("ALLOW_PASSKEY_LOGIN=true\n", False),
+        ("ALLOW_PASSKEY_LOGIN=false\nDOMAIN_CLIENT=https://old.ngrok-free.app\n", False),
+        (
+            "ALLOW_PASSKEY_LOGIN=true\nPASSKEY_RP_ID=example.com\n"
+            "DOMAIN_CLIENT=https://old.example.com\n",
+            False,
+        ),
+    ],
+)
+def test_passkeys_are_bound_to_the_old_host(existing: str, is_lost: bool) -> None:
+    made = plan(existing, settings=replace(SETTINGS, public_url="https://chat.example.com"))
+    assert (("LA346", "PASSKEY_RP_ID") in findings(made)) is is_lost
+
+
 def test_our_example_has_the_shape_of_librechats() -> None:
     lines = EXAMPLE.splitlines()
     assert 1200 < len(lines) < 1320

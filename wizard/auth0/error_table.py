@@ -15,7 +15,7 @@ from wizard import dashboard
 from wizard.auth0.redact import decoded, quoted, secrets_of
 from wizard.findings import Finding, Rule
 from wizard.language import Message
-from wizard.rules import GENERAL_VALUES, rule
+from wizard.rules import GENERAL_VALUES, TWO_REFRESH_SCOPES, rule
 from wizard.settings import Settings
 
 
@@ -69,7 +69,7 @@ class Meaning(Enum):
     NO_CONNECTION = Cause(Check.FLOW, rule("LA239"))
     WRONG_SECRET = Cause(Check.SECRET, rule("LA237"))
     DENIED = Cause(Check.FLOW, rule("LA240"))
-    TWO_REFRESH_SCOPES = Cause(Check.FLOW, rule("LA271"))
+    TWO_REFRESH_SCOPES = Cause(Check.FLOW, TWO_REFRESH_SCOPES)
     LOGIN_REQUIRED = "login"
     CONSENT_REQUIRED = "consent"
     INTERACTION_REQUIRED = "interaction"

@@ -28,7 +28,7 @@ from wizard.known import Known, known_in
 from wizard.language import Message, sentences
 from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.env_plan import doubts, url_values
+from wizard.librechat.env_plan import doubts, passkeys_lost, url_values
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.secrets import secrets_in
 from wizard.librechat.variables import is_read
@@ -202,7 +202,8 @@ class _Reopening:
         version = look_at(self.store.path.parent).version
         values = {name: each for name, each in url_values(url).items() if is_read(name, version)}
         after, changes = self.file.edited(values, removing_lines=True)
-        findings = tuple(doubts(after, values)) if changes else ()
+        found = (*passkeys_lost(self.file.values(), url), *doubts(after, values))
+        findings = found if changes else ()
         return EnvChange(self.store, self.content, self.file, after, changes, findings)
 
     def leave(self, tunnel: DetachedTunnel, result: TunnelResult) -> TunnelResult:

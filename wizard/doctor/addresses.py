@@ -34,11 +34,8 @@ PORT_UNUSABLE = rule("LA192")
 
 DOMAINS = ("DOMAIN_CLIENT", "DOMAIN_SERVER")
 # What keeps LibreChat from pinning browsers to HTTPS, by packages/api/src/security/headers.ts.
-_NO_HSTS = {
-    "HSTS_ENABLED": ("false",),
-    "SECURITY_HEADERS": ("false", "off", "0", "no"),
-    "HSTS_MAX_AGE": ("0",),
-}
+_OFF = ("false", "off", "0", "no")
+_NO_HSTS = {"HSTS_ENABLED": _OFF, "SECURITY_HEADERS": _OFF, "HSTS_MAX_AGE": ("0",)}
 _PAGES = re.compile(r"/(oauth|login|api|c)(/|\Z)")
 
 

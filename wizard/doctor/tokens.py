@@ -9,10 +9,10 @@ from wizard.doctor.check import Check, Edits
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule
 from wizard.known import known_in, refuse_repeated
-from wizard.language import Message
+from wizard.language import Message, sentences
 from wizard.librechat import version_gates
 from wizard.librechat.characters import name_of, visible
-from wizard.rules import rule
+from wizard.rules import TWO_REFRESH_SCOPES, rule
 from wizard.settings import (
     InvalidValue,
     host_of,
@@ -29,6 +29,7 @@ SCOPE_WITHOUT_EMAIL = rule("LA118")
 SCOPE_WITHOUT_OFFLINE_ACCESS = rule("LA119")
 SCOPE_WITHOUT_PROFILE = rule("LA120")
 SCOPE_MISJOINED = rule("LA121")
+TWO_TABS = rule("LA248")
 
 
 _MISJOINED = re.compile(
@@ -86,6 +87,23 @@ def _lacks(rule: Rule, word: str) -> Callable[[Subject], Iterator[Finding]]:
     return judge
 
 
+def _both_refresh_scopes(subject: Subject) -> Iterator[Finding]:
+    if {"online_access", "offline_access"} <= subject.scopes:
+        yield subject.finding(TWO_REFRESH_SCOPES, "OPENID_SCOPE")
+
+
+def _offline_alone(subject: Subject, _: Finding) -> Edits:
+    scopes = subject.value("OPENID_SCOPE").split()
+    return {"OPENID_SCOPE": " ".join(each for each in scopes if each != "online_access")}
+
+
+def _two_tabs(subject: Subject) -> Iterator[Finding]:
+    is_public = not subject.sent_secret and subject.is_on("OPENID_USE_PKCE")
+    if is_public and subject.reuses_tokens and subject.runs_before("0.8.8-rc1"):
+        detail = sentences("There is no client secret.", subject.setup.this_version)
+        yield TWO_TABS.finding(detail, variable="OPENID_REUSE_TOKENS")
+
+
 def _scope_misjoined(subject: Subject) -> Iterator[Finding]:
     name = "OPENID_SCOPE"
     value = subject.value(name)
@@ -139,6 +157,8 @@ CHECKS = (
         version_gates.AUDIENCE_LIST_TOO_NEW,
         lambda subject: version_gates.audience_list_too_new(subject.setup),
     ),
+    Check(TWO_REFRESH_SCOPES, _both_refresh_scopes, _offline_alone),
+    Check(TWO_TABS, _two_tabs),
     Check(AUDIENCE_MISSING, _audience_missing),
     Check(AUDIENCE_INVALID, _audience_invalid),
     Check(REFRESH_AUDIENCE_DIFFERS, _refresh_audience_differs, _same_refresh_audience),

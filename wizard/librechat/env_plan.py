@@ -12,15 +12,16 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.env_file import Change, EnvFile, Suggestion, quoted
 from wizard.librechat.secrets import random_hex
-from wizard.librechat.variables import VARIABLES, Format, Section, is_read
+from wizard.librechat.variables import VARIABLES, Format, Section, is_enabled, is_read
 from wizard.librechat.version_gates import unread
 from wizard.rules import rule
-from wizard.settings import Settings, has_stray_quote, is_loopback, is_placeholder
+from wizard.settings import Settings, has_stray_quote, host_of, is_loopback, is_placeholder
 
 PUBLIC_CREDENTIAL = rule("LA160")
 BLANK_CREDENTIAL = rule("LA161")
 SET_TWICE = rule("LA150")
 READ_DIFFERENTLY = rule("LA151")
+PASSKEYS_LOST = rule("LA346")
 
 # Keys of stored data and running sessions: generated for a new installation only.
 GUARDING_CREDENTIALS = (
@@ -99,7 +100,11 @@ def plan_env(
     after, changes = before.edited(edits, removing_lines=True)
     written = [name for name, value in edits.items() if isinstance(value, str)]
     values = after.values()
-    findings = (*_remarks(after, written), *unread(values, version, values))
+    findings = (
+        *_remarks(after, written),
+        *passkeys_lost(current, settings.public_url),
+        *unread(values, version, values),
+    )
     return EnvPlan(before, after, changes, findings)
 
 
@@ -143,6 +148,15 @@ def url_values(public_url: str) -> dict[str, str]:
     if is_loopback(public_url):
         values["HSTS_ENABLED"] = "false"
     return values
+
+
+def passkeys_lost(current: Mapping[str, str], public_url: str) -> Iterator[Finding]:
+    """Yield LA346 if the passkeys of these variables' host are of no use at this URL."""
+    old, new = host_of(current.get("DOMAIN_CLIENT", "")), host_of(public_url)
+    is_bound = is_enabled(current, "ALLOW_PASSKEY_LOGIN") and not current.get("PASSKEY_RP_ID")
+    if is_bound and old and old != new:
+        detail = Message("DOMAIN_CLIENT changes from {old} to {new}.", old=old, new=new)
+        yield PASSKEYS_LOST.finding(detail, variable="PASSKEY_RP_ID")
 
 
 def blank_file(version: str = "") -> str:
