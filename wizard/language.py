@@ -64,6 +64,11 @@ def sentences(*texts: str) -> Message:
     return joined(" ", texts)
 
 
+def ended(text: str) -> str:
+    """Return the text as a sentence."""
+    return text if text.endswith(".") else Message("{text}.", text=Message.of(text))
+
+
 def joined(separator: str, texts: Iterable[str]) -> Message:
     """Join the texts that are not empty; each is translated by itself."""
     values = {f"text{index}": Message.of(text) for index, text in enumerate(filter(None, texts))}

@@ -110,6 +110,15 @@ ALL_PROVED = dict.fromkeys(
 )
 
 
+def test_hs256_works_while_librechat_keeps_its_own_sessions() -> None:
+    by_secret = replace(GOOD, id_token=id_token(key=MAC_KEY, algorithm="HS256"))
+    judgement = judge(by_secret, None, replace(EXPECTED, settings=WITHOUT_REUSE))
+    assert outcomes(judgement)[Check.ID_TOKEN] is Outcome.PROVED
+    assert judgement.findings == ()
+    for_others = replace(GOOD, id_token=id_token(key=MAC_KEY, algorithm="HS256", aud="other"))
+    assert rules(judge(for_others, None, replace(EXPECTED, settings=WITHOUT_REUSE))) == ["LA407"]
+
+
 def test_a_good_sign_in_is_proved() -> None:
     judgement = judge()
     assert outcomes(judgement) == ALL_PROVED

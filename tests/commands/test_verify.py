@@ -395,7 +395,7 @@ def through_librechat(world: World, record: Record) -> Ran:
     ran = world.run("verify", "--json", "--no-open")
     assert ran.json["through_librechat"]
     assert ran.json["sign_in"] is None
-    # LibreChat bans who asks seven times in five minutes.
+    # LibreChat takes seven in five minutes.
     assert len(record.of("/oauth")) == 1
     return ran
 

@@ -229,6 +229,16 @@ CASES = (
         {"DOMAIN_SERVER": "http://localhost:3080", "DOMAIN_CLIENT": "http://localhost:3090"},
     ),
     _values(
+        "LA127",
+        {"DOMAIN_SERVER": "https://localhost:3443", "DOMAIN_CLIENT": "https://127.0.0.1:3443"},
+        {"DOMAIN_SERVER": "https://localhost:3443", "DOMAIN_CLIENT": "http://localhost:3080"},
+    ),
+    _values(
+        "LA127",
+        {"DOMAIN_CLIENT": PUBLIC_URL.replace("https", "http")},
+        {"DOMAIN_CLIENT": f"{PUBLIC_URL}:8443"},
+    ),
+    _values(
         "LA128",
         {"DOMAIN_SERVER": "http://192.168.1.5:3080", "DOMAIN_CLIENT": "http://192.168.1.5:3080"},
         {"DOMAIN_SERVER": "http://192.168.1.5:3080", "SESSION_COOKIE_SECURE": "false"},

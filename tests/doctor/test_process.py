@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,50 @@ def test_a_secret_in_the_log_is_hidden(folder: Path) -> None:
     assert secret not in finding.detail
 
 
+REUSE_FAILS = "[setOpenIDAuthTokens] No refresh token available"
+OTHER_VALUE = rule("LA524").finding(
+    "OPENID_AUDIENCE: LibreChat has a, the .env b.", variable="OPENID_AUDIENCE"
+)
+
+
+def test_what_a_restart_fixes_is_one_finding_that_says_why(folder: Path) -> None:
+    log(folder, NOW - 20, REUSE_FAILS)
+    stale = subject(folder, runner(NOW - 60))
+
+    (finding,) = conclude(stale, None, [OTHER_VALUE]).findings
+
+    assert finding.rule.id == "LA550"
+    assert "LibreChat has a" in finding.detail
+    assert "No refresh token" in finding.detail
+    assert ".env was changed at" in finding.detail
+    assert "stop process 4711 first" in finding.fix
+
+
+def test_a_restart_does_not_help_against_the_shell_or_an_account_of_another_kind(
+    folder: Path,
+) -> None:
+    log(folder, NOW - 20, 'was registered with "local" provider')
+    stale = subject(folder, runner(NOW - 60, OPENID_AUDIENCE="a"))
+
+    found = conclude(stale, None, [OTHER_VALUE]).findings
+
+    assert [each.rule.id for each in found] == ["LA524", "LA588", "LA594"]
+    assert found[0].fix.startswith("Unset OPENID_AUDIENCE")
+
+
+@pytest.mark.parametrize(
+    ("version", "step"),
+    [("0.8.7", "Restart LibreChat"), ("", "Restart LibreChat"), ("0.8.8-rc3", "Wait a minute")],
+)
+def test_discovery_is_retried_from_one_version_on(folder: Path, version: str, step: str) -> None:
+    runs = replace(runner(NOW + 5), version=version)
+
+    shown = with_remedy(rule("LA526").finding(), subject(folder, runs))
+
+    assert shown.fix.startswith(step)
+    assert "NODE_EXTRA_CA_CERTS" in shown.fix
+
+
 def test_a_value_of_the_shell_is_removed_there(folder: Path) -> None:
     runs = runner(NOW + 5, OPENID_AUDIENCE="https://api.test")
     other = rule("LA524").finding(variable="OPENID_AUDIENCE")
@@ -116,7 +161,14 @@ def test_a_value_of_the_shell_is_removed_there(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cause", "consequence"),
-    [("LA530", "LA231"), ("LA100", "LA526"), ("LA580", "LA520"), ("LA524", "LA594")],
+    [
+        ("LA530", "LA231"),
+        ("LA106", "LA231"),
+        ("LA100", "LA526"),
+        ("LA580", "LA520"),
+        ("LA200", "LA526"),
+        ("LA127", "LA583"),
+    ],
 )
 def test_a_cause_silences_its_consequence(cause: str, consequence: str) -> None:
     both = [rule(consequence).finding(), rule(cause).finding()]

@@ -144,7 +144,7 @@ class _NoTenant:
     ("librechat", "tells_https", "rule"),
     [
         (LibreChat({}), True, "LA522"),
-        (LibreChat({}, discovery_worked=False), True, "LA526"),
+        (LibreChat({}, discovery_worked=False), True, "LA207"),  # the cause of LA526
         (LibreChat({}, social_logins=["google"]), True, "LA523"),
         (LibreChat({}), False, "LA527"),
     ],

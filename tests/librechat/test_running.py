@@ -47,7 +47,7 @@ def ids(findings: tuple[Finding, ...]) -> list[str]:
 def test_all_is_well() -> None:
     librechat = LibreChat(GOOD)
     assert found(librechat) == ()
-    assert librechat.logins == 1, "LibreChat bans those who ask too often"
+    assert librechat.logins == 1, "LibreChat takes seven in five minutes"
 
 
 LOCALHOST = {**GOOD, "DOMAIN_SERVER": "https://localhost:3443"}
@@ -116,6 +116,12 @@ def test_the_button_is_hidden() -> None:
 )
 def test_the_button_answers_500(librechat: LibreChat) -> None:
     assert ids(found(librechat)) == ["LA526"]
+
+
+def test_there_is_no_button_that_could_answer_500_while_social_login_is_off() -> None:
+    off = {**GOOD, "ALLOW_SOCIAL_LOGIN": "false"}
+    assert ids(found(LibreChat(off), off)) == []
+    assert ids(found(LibreChat(off))) == ["LA522"]
 
 
 def test_no_cookie_without_forwarded_proto() -> None:

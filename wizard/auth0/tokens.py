@@ -201,12 +201,17 @@ def _unverifiable_id_token(token: Token, settings: Settings) -> Finding | None:
         return NO_ID_TOKEN.finding(Message("The sign-in requested: {scope}.", scope=settings.scope))
     if not token.header or token.is_encrypted:
         return UNREADABLE.finding("The ID token.")
-    if token.algorithm not in ACCEPTED_ALGORITHMS:
+    if token.algorithm not in ACCEPTED_ALGORITHMS and not _goes_unverified(token, settings):
         application = dashboard.application(settings.client_id)
         return ID_TOKEN_NOT_RS256.finding(
             _signed_with(token), fix=_FIX_ID_TOKEN_NOT_RS256.filled(application=application)
         )
     return None
+
+
+def _goes_unverified(token: Token, settings: Settings) -> bool:
+    """Whether LibreChat takes the token without its signature: seen in v0.8.7, without reuse."""
+    return token.algorithm == "HS256" and not settings.reuse_tokens
 
 
 def _refused_id_token(token: Token, expected: Expected) -> Finding | None:
@@ -299,7 +304,8 @@ def _signed_with(token: Token) -> Message:
 def _failure_of_jwt(name: str, token: Token, expected: Expected) -> Finding | None:
     """Return what is wrong with the token's signature, issuer or validity."""
     issuer = token.claims.get("iss")
-    if not token.is_signed_by(expected.keys):
+    is_signed = token.is_signed_by(expected.keys) or _goes_unverified(token, expected.settings)
+    if not is_signed:
         key = quoted(str(token.header.get("kid", ""))) or Message("without an ID")
         return BAD_SIGNATURE.finding(
             Message("The {token}, signed with key {key}.", token=name, key=key)

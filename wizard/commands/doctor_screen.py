@@ -9,7 +9,7 @@ from wizard.commands.prove import show as show_checks
 from wizard.doctor.examine import Examination, Part, part_of
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import Finding, Outcome, Severity
-from wizard.language import Message, joined, sentences
+from wizard.language import Message, ended, joined, sentences
 from wizard.librechat.running import Instance
 from wizard.ports import Ports
 
@@ -64,12 +64,8 @@ def merged_findings(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _as_one(group: Sequence[Finding]) -> Finding:
-    details = dict.fromkeys(_ended(each.detail) for each in group if each.detail)
+    details = dict.fromkeys(ended(each.detail) for each in group if each.detail)
     return group[0].rule.finding(sentences(*details), fix=group[0].fix)
-
-
-def _ended(detail: str) -> str:
-    return detail if detail.endswith(".") else Message("{text}.", text=Message.of(detail))
 
 
 def _parts(only: Collection[str], problems: Sequence[Finding]) -> list[Part]:

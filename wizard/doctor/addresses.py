@@ -78,9 +78,10 @@ def _domains_differ(subject: Subject) -> Iterator[Finding]:
     client, server = (subject.bare(name) for name in DOMAINS)
     if not (_host(client) and _host(server)):
         return
-    # The development server has a port of its own.
+    # Cookies ignore the port. Those for this machine are not Secure, so the scheme may differ too.
     are_local = is_loopback(client) and is_loopback(server)
-    if _origin(client) != _origin(server) and not are_local:
+    differ = _host(client) != _host(server)
+    if differ or not (are_local or _scheme(client) == _scheme(server)):
         detail = joined("; ", map(subject.seen, DOMAINS))
         yield DOMAINS_DIFFER.finding(detail, variable="DOMAIN_SERVER")
 
@@ -237,6 +238,10 @@ def _path(value: str) -> str:
         return ""
     parts = urlsplit(value)
     return f"{parts.path.rstrip('/')}{'?' if parts.query else ''}{'#' if parts.fragment else ''}"
+
+
+def _scheme(value: str) -> str:
+    return urlsplit(value).scheme
 
 
 def _origin(value: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wizard.clock import Clock
 from wizard.doctor.causes import without_consequences
-from wizard.doctor.process import with_remedy
+from wizard.doctor.process import with_age_first, with_remedy
 from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
@@ -119,7 +119,8 @@ def conclude(
         *(tenant.findings if tenant else ()),
         *diagnose(subject, RUNNING_CHECKS),
     ]
-    findings = [with_remedy(each, subject) for each in without_consequences(findings)]
+    findings = with_age_first(without_consequences(findings), subject)
+    findings = [with_remedy(each, subject) for each in findings]
     findings.sort(key=lambda finding: _WEIGHTS[finding.severity])
     return Examination(subject, tenant, tuple(findings))
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from wizard.clock import local_time
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding
-from wizard.language import Message, sentences
+from wizard.findings import Finding, Severity
+from wizard.language import Message, ended, sentences
 from wizard.librechat.log import UNKNOWN_ERROR, judge_log
+from wizard.librechat.restart import restart_fix
 from wizard.rules import rule
 
 STARTED_EARLIER = rule("LA594")
+FAILS_WITH_OLD_VALUES = rule("LA550")
 # Comparisons of the running LibreChat with the file.
 _OF_VALUES = frozenset({"LA522", "LA524", "LA525"})
+# What a restart fixes where LibreChat is older than its `.env`, and than its `librechat.yaml`.
+_OF_OLD_ENV = _OF_VALUES | {"LA526", "LA581", "LA582", "LA584", "LA585", "LA586", "LA589", "LA590"}
+_OF_OLD_CONFIG = frozenset({"LA523", "LA587"})
+_UNREACHABLE = frozenset({"LA526", "LA582"})
+RETRIES_DISCOVERY = "0.8.8-rc3"
 
 
 def _started_earlier(subject: Subject) -> Iterator[Finding]:
@@ -28,7 +35,10 @@ def _started_earlier(subject: Subject) -> Iterator[Finding]:
         for name, at in newer.items()
     )
     began = Message("It started at {time}.", time=_shown(started))
-    yield STARTED_EARLIER.finding(sentences(subject.runner.because, began, *changes))
+    yield STARTED_EARLIER.finding(
+        sentences(subject.runner.because, began, *changes),
+        fix=restart_fix(subject.runner, subject.path),
+    )
 
 
 def _log(subject: Subject) -> Iterator[Finding]:
@@ -36,16 +46,51 @@ def _log(subject: Subject) -> Iterator[Finding]:
 
 
 def with_remedy(finding: Finding, subject: Subject) -> Finding:
-    """Return the finding with the remedy for a value that LibreChat got from its shell."""
-    process, name = subject.runner.process, finding.variable or ""
-    if finding.rule.id not in _OF_VALUES or process is None or name not in (process.environ or {}):
-        return finding
-    fix = Message(
-        "Unset {name} in the shell or service that starts process {pid}, then restart LibreChat.",
-        name=name,
-        pid=process.pid,
-    )
-    return replace(finding, fix=fix)
+    """Return the finding with the remedy for this LibreChat."""
+    process, version = subject.runner.process, subject.version
+    if process is not None and _is_of_shell(finding, subject):
+        fix = Message(
+            "Unset {name} in the shell or service that starts process {pid}, then restart"
+            " LibreChat.",
+            name=finding.variable,
+            pid=process.pid,
+        )
+        return replace(finding, fix=fix)
+    if finding.rule.id in _UNREACHABLE and version and not subject.runs_before(RETRIES_DISCOVERY):
+        fix = Message(
+            "Wait a minute: LibreChat {version} tries again without a restart. If this stays, Node"
+            " cannot reach or trust the tenant: set PROXY, or set NODE_EXTRA_CA_CERTS to your CA's"
+            " file.",
+            version=version,
+        )
+        return replace(finding, fix=fix)
+    return finding
+
+
+def with_age_first(findings: Sequence[Finding], subject: Subject) -> list[Finding]:
+    """Return the findings; those that a restart fixes are one, which says why."""
+    stale = next((each for each in findings if each.rule is STARTED_EARLIER), None)
+    if stale is None:
+        return list(findings)
+    has_new_config = any(name.endswith(("yaml", "yml")) for name in subject.traces.newer)
+    of_old = _OF_OLD_ENV | (_OF_OLD_CONFIG if has_new_config else frozenset())
+    fixed = [
+        each for each in findings if each.rule.id in of_old and not _is_of_shell(each, subject)
+    ]
+    errors = [each for each in fixed if each.severity is Severity.ERROR]
+    if errors:
+        detail = sentences(stale.detail, *(ended(each.detail) for each in errors))
+        stale = FAILS_WITH_OLD_VALUES.finding(detail, fix=stale.fix)
+    return [
+        stale if each.rule is STARTED_EARLIER else each for each in findings if each not in fixed
+    ]
+
+
+def _is_of_shell(finding: Finding, subject: Subject) -> bool:
+    """Whether LibreChat got the value from its shell, so that no restart changes it."""
+    process = subject.runner.process
+    environ = (process.environ if process else None) or {}
+    return finding.rule.id in _OF_VALUES and finding.variable in environ
 
 
 def _shown(seconds: float) -> str:

@@ -62,7 +62,9 @@ def _restarting(finding: Finding, subject: Subject) -> Finding:
     """Return the finding; where a restart fixes it, with the command for what runs LibreChat."""
     if finding.rule not in _FIXED_BY_RESTART:
         return finding
-    detail = sentences(finding.detail, subject.runner.because)
+    # A LibreChat that is older than its files says what runs it itself.
+    because = "" if subject.traces.newer else subject.runner.because
+    detail = sentences(finding.detail, because)
     return replace(finding, detail=detail, fix=restart_fix(subject.runner, subject.path))
 
 

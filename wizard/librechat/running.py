@@ -1,6 +1,6 @@
 """The running LibreChat: whether it answers, and whether it runs with the values of the `.env`.
 
-LibreChat counts every request to `/oauth/*` as a login and bans after seven in five minutes
+LibreChat counts every request to `/oauth/*` as a login and takes seven in five minutes
 (api/server/middleware/limiters/loginLimiter.js), so `look_at_instance` makes one.
 """
 
@@ -292,7 +292,8 @@ def _other_looks(instance: Instance, values: Mapping[str, str]) -> Iterator[Find
 
 def _no_strategy(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
     config = instance.config or {}
-    if instance.sign_in and instance.sign_in.status == 500 and config.get("openidLoginEnabled"):
+    has_button = config.get("openidLoginEnabled") and config.get("socialLoginEnabled") is not False
+    if instance.sign_in and instance.sign_in.status == 500 and has_button:
         yield NO_STRATEGY.finding(_came_from(instance.sign_in.url, instance.sign_in))
 
 
