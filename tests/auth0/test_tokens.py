@@ -133,7 +133,7 @@ def test_a_good_sign_in_is_proved() -> None:
         "A JSON Web Token signed RS256, valid for 10 hours, with the email address ada@example.com."
     )
     assert details[Check.ACCESS_TOKEN] == (
-        f"A JSON Web Token signed RS256, valid for 24 hours, for {AUDIENCE}."
+        f"A JSON Web Token signed RS256, valid for 24 hours, for {AUDIENCE}, {ISSUER}userinfo."
     )
 
 
@@ -251,8 +251,9 @@ def test_a_text_within_a_text_is_translated_too() -> None:
     )
     judgement = judge(GOOD)
     (detail,) = (each.detail for each in judgement.results if each.check is Check.ACCESS_TOKEN)
-    assert detail == f"A JSON Web Token signed RS256, valid for 24 hours, for {AUDIENCE}."
-    assert dutch.say(detail) == f"24 uur geldig, ondertekend met RS256, voor {AUDIENCE}."
+    whom = f"{AUDIENCE}, {ISSUER}userinfo"
+    assert detail == f"A JSON Web Token signed RS256, valid for 24 hours, for {whom}."
+    assert dutch.say(detail) == f"24 uur geldig, ondertekend met RS256, voor {whom}."
 
 
 def test_an_encrypted_token_without_an_api_is_an_opaque_one() -> None:

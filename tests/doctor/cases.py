@@ -50,6 +50,14 @@ GOOD: Mapping[str, str] = {
     "OPENID_USE_END_SESSION_ENDPOINT": "true",
     "OPENID_BUTTON_LABEL": "Continue with Auth0",
 }
+MCP = """
+mcpServers:
+  tools:
+    type: streamable-http
+    url: https://tools.example.com/mcp
+    headers:
+      Authorization: "Bearer {{LIBRECHAT_OPENID_ACCESS_TOKEN}}"
+"""
 API = "services:\n  api:\n    image: registry.librechat.ai/danny-avila/librechat-dev:latest\n"
 MOUNT = "    volumes:\n      - type: bind\n        source: ./.env\n        target: /app/.env\n"
 COMPOSE = API + MOUNT
@@ -489,6 +497,21 @@ CASES = (
         "LA504",
         subject(env(), yaml="registration:\n  socialLogins: ['google']\n"),
         subject(env(), yaml="registration:\n  allowedDomains: ['example.com']\n"),
+    ),
+    Case(
+        "LA187",
+        subject(env(OPENID_REUSE_TOKENS="false"), yaml=MCP),
+        subject(env(OPENID_REUSE_TOKENS="false"), yaml=MCP.replace("ACCESS_TOKEN", "USER_ID")),
+    ),
+    Case(
+        "LA249",
+        subject(env(OPENID_AUDIENCE=""), yaml=MCP),
+        subject(env(OPENID_AUDIENCE=""), yaml=MCP.replace("ACCESS_TOKEN", "ID_TOKEN")),
+    ),
+    Case(
+        "LA250",
+        subject(env(OPENID_AUDIENCE="https://api.librechat.ai"), yaml=MCP),
+        subject(env(OPENID_AUDIENCE="https://tools.example.com/"), yaml=MCP),
     ),
     Case(
         "LA505",

@@ -252,11 +252,10 @@ def _judge_access_token(token: Token, expected: Expected) -> CheckResult:
         return CheckResult(check, Outcome.LIKELY, detail, (failed,))
     if failed is not None:
         return CheckResult.failed(check, failed)
-    audience = quoted(expected.settings.audience or "")
     detail = Message(
         "{token}, for {audience}.",
         token=_description(token),
-        audience=audience or Message("no API"),
+        audience=_listed(token.audience),
     )
     remarks = tuple(_remarks("access token", token, expected))
     return CheckResult(check, Outcome.PROVED, detail, remarks)

@@ -1,9 +1,9 @@
-"""Rules on `librechat.yaml`: what keeps users from signing in, and a file that has no effect."""
+"""Rules on `librechat.yaml`: users kept from signing in, tokens for MCP servers, no effect."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
@@ -18,9 +18,14 @@ NOT_MOUNTED = rule("LA505")
 NOT_FOUND = rule("LA513")
 NO_DOMAIN = rule("LA514")
 DISCOVERY_WINS = rule("LA515")
+TOKEN_MISSING = rule("LA187")
+TOKEN_OPAQUE = rule("LA249")
+TOKEN_OF_OTHER_API = rule("LA250")
 
 _DOMAIN = re.compile(r"(?:[\w-]+\.)+[\w-]+|localhost")
 _MOST_SHOWN = 10
+# Placeholders for Auth0's tokens in the settings of an MCP server; the access token has two names.
+_TOKEN = re.compile(r"\{\{LIBRECHAT_OPENID_(?:ACCESS_|ID_)?TOKEN\}\}")
 # Read since 0.8.8-rc4; the file beats the variables.
 _DISCOVERY = {
     "startupAttempts": "OPENID_DISCOVERY_RETRY_ATTEMPTS",
@@ -80,6 +85,72 @@ def _discovery_wins(subject: Subject) -> Iterator[Finding]:
             )
 
 
+def _token_missing(subject: Subject) -> Iterator[Finding]:
+    if subject.reuses_tokens and not subject.runs_before("0.8.1"):
+        return
+    for name, placeholder, _ in _servers_with_token(subject):
+        detail = _uses(subject, name, placeholder)
+        yield TOKEN_MISSING.finding(detail, variable="OPENID_REUSE_TOKENS")
+
+
+def _token_opaque(subject: Subject) -> Iterator[Finding]:
+    if subject.reuses_tokens and not subject.sent_audiences:
+        for name, placeholder, _ in _servers_with_access_token(subject):
+            detail = _uses(subject, name, placeholder)
+            yield TOKEN_OPAQUE.finding(detail, variable="OPENID_AUDIENCE")
+
+
+def _token_of_other_api(subject: Subject) -> Iterator[Finding]:
+    """A server whose URL is not under the identifier: only its owner knows what it accepts."""
+    audience = next(iter(subject.sent_audiences), "")
+    if not (subject.reuses_tokens and audience):
+        return
+    for name, _, url in _servers_with_access_token(subject):
+        if not url.startswith(audience.rstrip("/")):
+            detail = Message(
+                "{file}: mcpServers.{name} gets a token for {audience}.",
+                file=subject.config.named,
+                name=subject.without_secrets(name),
+                audience=subject.without_secrets(audience),
+            )
+            yield TOKEN_OF_OTHER_API.finding(detail, variable="OPENID_AUDIENCE")
+
+
+def _uses(subject: Subject, name: str, placeholder: str) -> Message:
+    return Message(
+        "{file}: mcpServers.{name} uses {placeholder}.",
+        file=subject.config.named,
+        name=subject.without_secrets(name),
+        placeholder=placeholder,
+    )
+
+
+def _servers_with_access_token(subject: Subject) -> Iterator[tuple[str, str, str]]:
+    for name, placeholder, url in _servers_with_token(subject):
+        if "ID_TOKEN" not in placeholder:
+            yield name, placeholder, url
+
+
+def _servers_with_token(subject: Subject) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, a placeholder and the URL of each MCP server that gets a token."""
+    servers = subject.config.part("mcpServers")
+    for name, server in servers.items() if isinstance(servers, Mapping) else ():
+        found = {each[0] for text in _texts_of(server) for each in _TOKEN.finditer(text)}
+        # The access token is the one that a server can check.
+        for placeholder in sorted(found, key=lambda each: "ID_TOKEN" in each)[:1]:
+            yield str(name), placeholder, scalar(subject.config.part("mcpServers", name, "url"))
+
+
+def _texts_of(part: object) -> Iterator[str]:
+    if isinstance(part, Mapping):
+        part = [*part.values()]
+    if isinstance(part, list):
+        for each in part:
+            yield from _texts_of(each)
+    elif isinstance(part, str):
+        yield part
+
+
 def _not_mounted(subject: Subject) -> Iterator[Finding]:
     """The folder's own file is there, and the container sees none in its place."""
     config = subject.config
@@ -114,5 +185,8 @@ CHECKS = (
     Check(NO_DOMAIN, _no_domain),
     Check(NOT_FOUND, _not_found),
     Check(DISCOVERY_WINS, _discovery_wins),
+    Check(TOKEN_MISSING, _token_missing),
+    Check(TOKEN_OPAQUE, _token_opaque),
+    Check(TOKEN_OF_OTHER_API, _token_of_other_api),
     Check(NOT_MOUNTED, _not_mounted),
 )
