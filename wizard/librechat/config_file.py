@@ -13,15 +13,17 @@ from pathlib import Path
 
 from wizard.language import Message
 from wizard.librechat.compose.model import Service, Trouble
-from wizard.librechat.compose.sources import Sources
+from wizard.librechat.compose.sources import MAX_YAML_BYTES, Sources
 from wizard.librechat.compose.text import ComposeError
-from wizard.librechat.compose.yaml import YamlError
+from wizard.librechat.compose.yaml import YamlError, read_yaml
 
 CONFIG_PATH = "CONFIG_PATH"
 FILE_NAME = "librechat.yaml"
 # Where both of LibreChat's images look for it.
 _DEFAULT_TARGET = f"/app/{FILE_NAME}"
 _REMOTE = re.compile(r"https?://")
+# What js-yaml reads as a space and PyYAML does not; a tab is an error to both in an indent.
+_ODD_SPACE = re.compile(r"^(?P<indent>[ \t]*)(?=[^ \t\r\n#])|[\t\x85\u2028\u2029]", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,9 @@ def read_config(path: Path, sources: Sources, *, named: str = "", target: str = 
     content: object = None
     trouble = ""
     try:
-        document = sources.yaml(path)
-        content = None if document is None else document.content or {}
+        text = sources.text(path, MAX_YAML_BYTES)
+        if text is not None:
+            content = read_yaml(with_plain_spaces(text)).content or {}
     except YamlError as error:
         trouble = Trouble(error.reason, path, error.line).at_line
     except ComposeError as error:
@@ -101,3 +104,8 @@ def read_config(path: Path, sources: Sources, *, named: str = "", target: str = 
         content=content,
         trouble=trouble,
     )
+
+
+def with_plain_spaces(text: str) -> str:
+    """Return the text, of the same length, so that PyYAML finds what LibreChat's js-yaml finds."""
+    return _ODD_SPACE.sub(lambda found: found[0] if found["indent"] is not None else " ", text)

@@ -11,7 +11,7 @@ from wizard.os_errors import reason_of
 from wizard.reading import read_file
 
 # LibreChat's own librechat.example.yaml has 30 KB.
-MAX_YAML_BYTES = 1 << 18
+MAX_YAML_BYTES = 1 << 19
 MAX_ENV_BYTES = 1 << 20
 
 ReadBytes = Callable[[Path, int], bytes]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wizard.language import Message
 
 if TYPE_CHECKING:
     import yaml
 
+T = TypeVar("T")
 # Entries of all mappings, their merges (`<<`) written out: nested ones multiply, and a file of one
 # kilobyte can hold more than a computer has memory for.
 MOST_ENTRIES = 50_000
@@ -61,6 +62,26 @@ def read_yaml(text: str) -> Document:
     Raises:
         YamlError: it is no YAML, nested too deeply, or its merges hold too many entries.
     """
+
+    def construct(loader: Any, root: yaml.Node | None) -> Document:
+        if root is None:
+            return Document()
+        content: object = loader.construct_document(root)
+        return Document(content, {name: dict(lines) for name, lines in _variable_lines(root)})
+
+    return _loaded(text, construct)
+
+
+def compose_yaml(text: str) -> yaml.Node | None:
+    """Return the root of the document, whose nodes know their places; None for an empty one.
+
+    Raises:
+        YamlError: as for `read_yaml`.
+    """
+    return _loaded(text, lambda _, root: root)
+
+
+def _loaded(text: str, use: Callable[[Any, yaml.Node | None], T]) -> T:
     import yaml
 
     try:
@@ -69,12 +90,9 @@ def read_yaml(text: str) -> Document:
         raise YamlError(str(getattr(error, "reason", error))) from None
     try:
         root = loader.get_single_node()
-        if root is None:
-            return Document()
-        if _entries_of(root, {}) > MOST_ENTRIES:
+        if root is not None and _entries_of(root, {}) > MOST_ENTRIES:
             raise TooManyEntriesError(Message("its merges (<<) hold too many entries"))
-        content: object = loader.construct_document(root)
-        return Document(content, {name: dict(lines) for name, lines in _variable_lines(root)})
+        return use(loader, root)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = str(getattr(error, "problem", None) or error)
@@ -179,6 +197,9 @@ def _entries_of(node: yaml.Node, seen: dict[int, int]) -> int:
     """Return the entries of all mappings from here on, with those that are merged into them.
 
     `seen` holds each mapping's own, so that an alias is counted where it is merged alone.
+
+    Raises:
+        YamlError: a name is there twice, which neither js-yaml nor Docker Compose accepts.
     """
     import yaml
 
@@ -188,7 +209,12 @@ def _entries_of(node: yaml.Node, seen: dict[int, int]) -> int:
     if isinstance(node, yaml.SequenceNode):
         return sum(_entries_of(each, seen) for each in node.value)
     within, own = 0, len(node.value)
+    names = set()
     for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+            if key.value in names:
+                raise YamlError(Message("a name is there twice"), key.start_mark.line + 1)
+            names.add(key.value)
         within += _entries_of(key, seen) + _entries_of(value, seen)
         if key.tag == _MERGE:
             merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
