@@ -260,6 +260,11 @@ def is_loopback(url: str) -> bool:
     return host in LOOPBACK_HOSTS or host.endswith(".localhost")
 
 
+def is_public(url: str) -> bool:
+    """Return whether others than this machine may reach the URL."""
+    return bool(host_of(url)) and not is_loopback(url)
+
+
 def host_of(url: str) -> str:
     """Return the URL's host in lower case, "" for an invalid URL."""
     try:

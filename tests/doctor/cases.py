@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.doctor.delivered import FileFacts
 from wizard.doctor.subject import Subject, names_in
+from wizard.http import Response
 from wizard.librechat.access import Access
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.compose.sources import Sources
 from wizard.librechat.env_file import EnvFile, quoted
 from wizard.librechat.runner import Runner, evidence_of, judge
+from wizard.librechat.running import Instance, Reply
 
 CLIENT_ID = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv"
 CLIENT_SECRET = "wJalrXUtnFEMI-K7MDENG_bPxRfiCYzEXAMPLEKEYwJalrXUtnFEMI0123456789"
@@ -124,6 +127,20 @@ def _values(
 
 def _lines(rule: str, broken: str, near: str, **around: str) -> Case:
     return Case(rule, subject(env(broken), **around), subject(env(near), **around))  # type: ignore[arg-type]
+
+
+ROLE = {
+    "OPENID_REQUIRED_ROLE": "member",
+    "OPENID_REQUIRED_ROLE_PARAMETER_PATH": "https://acme.test/roles",
+    "OPENID_REQUIRED_ROLE_TOKEN_KIND": "id",
+}
+
+
+def answering(**config: object) -> Instance:
+    """A running LibreChat whose /api/config says this."""
+    url = "http://localhost:3080/api/config"
+    body = json.dumps({"serverDomain": PUBLIC_URL, **config}).encode()
+    return Instance(Reply(url, Response(url, 200, {}, body)))
 
 
 def _without(*names: str) -> str:
@@ -597,6 +614,22 @@ CASES = (
             env(OPENID_DISCOVERY_RETRY_ATTEMPTS="5"),
             yaml="registration:\n  openidDiscovery:\n    startupAttempts: 5\n",
         ),
+    ),
+    _values("LA516", {"ALLOW_REGISTRATION": "true"}, {"ALLOW_REGISTRATION": "1"}),
+    Case(
+        "LA518",
+        subject(env(ALLOW_EMAIL_LOGIN=None, **ROLE)),
+        subject(env(**ROLE)),
+    ),
+    Case(
+        "LA536",
+        subject(env(), compose=COMPOSE, yaml="registration:\n  allowedDomains: [a.test]\n"),
+        subject(env(), compose=COMPOSE, yaml="registration:\n  # allowedDomains: [a.test]\n"),
+    ),
+    Case(
+        "LA536",
+        subject(env(), yaml="a: 1\na: 2\nregistration:\n  allowedDomains: [a.test]\n"),
+        subject(env(), yaml="registration:\n  allowedDomains: [a.test]\n"),
     ),
     _lines("LA507", "ADMIN_PANEL_URL=https://admin.example.com", "ADMIN_PANEL_URL="),
 )

@@ -132,7 +132,11 @@ def test_a_new_file_from_the_example_is_complete() -> None:
     assert len({values[name] for name in FRESH}) == len(FRESH)
     assert (values["PORT"], values["HOST"], values["SEARCH"]) == ("3080", "localhost", "false")
     assert made.findings == ()
-    assert {change.name for change in made.changes} == {*WRITTEN, *FRESH} - {"OPENID_CALLBACK_URL"}
+    assert {change.name for change in made.changes} == {
+        *WRITTEN,
+        *FRESH,
+        "ALLOW_REGISTRATION",
+    } - {"OPENID_CALLBACK_URL"}
 
 
 def test_all_other_lines_stay_byte_for_byte() -> None:
@@ -431,3 +435,21 @@ def test_a_line_that_the_version_does_not_read_is_named_and_stays() -> None:
 
     assert ("LA147", "OPENID_REFRESH_AUDIENCE") in findings(made)
     assert made.after.values()["OPENID_REFRESH_AUDIENCE"] == "urn:mine"
+
+
+@pytest.mark.parametrize(
+    ("url", "existing", "signs", "registration"),
+    [
+        ("https://chat.example.com", None, (), "false"),
+        ("https://localhost:3443", None, (), "true"),  # nobody else gets there
+        ("https://chat.example.com", None, ("data-node/",), "true"),  # it may have local users
+        ("https://chat.example.com", b"ALLOW_REGISTRATION=true\n", (), "true"),
+    ],
+)
+def test_a_new_file_for_a_public_url_has_no_open_registration(
+    url: str, existing: bytes | None, signs: tuple[str, ...], registration: str
+) -> None:
+    settings = replace(SETTINGS, public_url=url)
+    made = plan_env(settings, existing, EXAMPLE.encode(), signs_of_use=signs, port=3080)
+    assert made.after.values()["ALLOW_REGISTRATION"] == registration
+    assert "ALLOW_REGISTRATION=false\n" in blank_file()

@@ -17,6 +17,7 @@ from wizard.doctor import (
     configuration,
     credentials,
     deployment,
+    doors,
     options,
     process,
     roles,
@@ -78,10 +79,12 @@ FILE_CHECKS: tuple[Check, ...] = (
     *deployment.CHECKS,
     *roles.CHECKS,
     *configuration.CHECKS,
+    *doors.CHECKS,
     *options.CHECKS,
 )
 RUNNING_CHECKS = (
     *process.CHECKS,
+    *doors.RUNNING_CHECKS,
     *(Check(rule, _on_instance(judge)) for rule, judge in INSTANCE_CHECKS),
 )
 CHECKS = (*FILE_CHECKS, *RUNNING_CHECKS)

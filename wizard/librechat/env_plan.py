@@ -15,7 +15,14 @@ from wizard.librechat.secrets import random_hex
 from wizard.librechat.variables import VARIABLES, Format, Section, is_enabled, is_read
 from wizard.librechat.version_gates import unread
 from wizard.rules import rule
-from wizard.settings import Settings, has_stray_quote, host_of, is_loopback, is_placeholder
+from wizard.settings import (
+    Settings,
+    has_stray_quote,
+    host_of,
+    is_loopback,
+    is_placeholder,
+    is_public,
+)
 
 PUBLIC_CREDENTIAL = rule("LA160")
 BLANK_CREDENTIAL = rule("LA161")
@@ -94,6 +101,8 @@ def plan_env(
         edits |= {name: current[name] for name in SHIPPED_WITHOUT_QUOTES if current.get(name)}
         edits |= _for_a_new_file(current, port)
         edits |= _credentials(current, bool(signs_of_use), random_hex)
+        if is_public(settings.public_url) and not signs_of_use:
+            edits["ALLOW_REGISTRATION"] = "false"  # LibreChat's .env.example has true
     edits |= variables or {}
     edits |= {name: Suggestion(VARIABLES[name].example) for name in SUGGESTED}
     edits = {name: value for name, value in edits.items() if is_read(name, version) or not value}
