@@ -31,6 +31,8 @@ SWITCHES = (
     "--remote-debugging-port=0",
 )
 PATIENCE = 20.0
+# The first start on a busy machine reads 300 MB from disk.
+START_PATIENCE = 120.0
 
 
 @dataclass
@@ -107,14 +109,16 @@ def chromium(folder: Path) -> Iterator[Tab]:
     """A browser with an empty profile in the folder."""
     program = shutil.which("chromium")
     assert program is not None
-    process = subprocess.Popen(
-        [program, *SWITCHES, f"--user-data-dir={folder}", "about:blank"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    log = folder / "stderr.txt"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [program, *SWITCHES, f"--user-data-dir={folder}", "about:blank"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )
     try:
-        with connect(_page_socket(folder), max_size=None, proxy=None) as socket:
+        with connect(_page_socket(folder, process, log), max_size=None, proxy=None) as socket:
             tab = Tab(socket)
             for domain in ("Page", "Log", "Network"):
                 tab.call(f"{domain}.enable")
@@ -128,9 +132,9 @@ def chromium(folder: Path) -> Iterator[Tab]:
             process.wait()
 
 
-def _page_socket(folder: Path) -> str:
-    """The address of the first page, once the browser has told its port."""
-    deadline = time.monotonic() + PATIENCE
+def _page_socket(folder: Path, process: subprocess.Popen[bytes], log: Path) -> str:
+    """The address of the first page, once the browser has written its port."""
+    deadline = time.monotonic() + START_PATIENCE
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         with suppress(OSError, IndexError, StopIteration, ValueError):
@@ -141,5 +145,6 @@ def _page_socket(folder: Path) -> str:
                 page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page"
             )
             return found
-        assert time.monotonic() < deadline, "chromium did not start"
+        waits = process.poll() is None and time.monotonic() < deadline
+        assert waits, f"chromium did not start: {process.poll()}\n{log.read_text()[-3000:]}"
         time.sleep(0.05)
