@@ -35,6 +35,7 @@ class ScriptedPrompter:
         self.shown: list[str] = []
         self.defaults: dict[str, str] = {}
         self.goes_back = False
+        self.asked = 0
 
     def with_back(self) -> ScriptedPrompter:
         self.goes_back = True
@@ -69,6 +70,7 @@ class ScriptedPrompter:
 
     def _answer(self, question: str) -> object:
         self.shown.append(question)
+        self.asked += 1
         assert self.script, f"unexpected question: {question}"
         part, answer = self.script.pop(0)
         assert part in question, f"expected {part!r}, was asked {question!r}"

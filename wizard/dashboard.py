@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 HOME = "https://manage.auth0.com"
@@ -15,6 +16,13 @@ SIGNING_KEYS = f"{HOME}/#/tenant/signing_keys"
 ADVANCED = f"{HOME}/#/tenant/advanced"
 
 
-def application(client_id: str, tab: str = "settings") -> str:
+def page(path: str, domain: str = "") -> str:
+    """Return the URL of a page, of the tenant with that domain where its region is known."""
+    if found := re.fullmatch(r"(?P<tenant>[a-z0-9-]+)\.(?P<region>[a-z]{2})\.auth0\.com", domain):
+        return f"{HOME}/dashboard/{found['region']}/{found['tenant']}/{path}"
+    return f"{HOME}/#/{path}"
+
+
+def application(client_id: str, tab: str = "settings", domain: str = "") -> str:
     """Return the URL of a tab: `settings`, `credentials`, `connections` or `organizations`."""
-    return f"{APPLICATIONS}/{quote(client_id, safe='')}/{tab}"
+    return page(f"applications/{quote(client_id, safe='')}/{tab}", domain)

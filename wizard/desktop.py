@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 
 class Desktop(Protocol):
     """The browser and the clipboard, where they exist."""
+
+    def has_browser(self) -> bool:
+        """Return whether there is a graphical browser to open."""
+        ...
+
+    def has_clipboard(self) -> bool:
+        """Return whether there is a clipboard to copy to."""
+        ...
 
     def open(self, url: str) -> bool:
         """Open the URL in the user's browser; return False where there is no graphical one."""
@@ -26,30 +35,68 @@ class UserDesktop:
         self._environ = environ
         self._platform = platform
 
+    def has_browser(self) -> bool:
+        # Without a display, webbrowser would start a text browser inside the wizard's terminal.
+        return self._platform in {"darwin", "win32"} or any(
+            self._environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+        )
+
+    def has_clipboard(self) -> bool:
+        import pyperclip
+
+        if self._is_remote:
+            return True
+        copy, _ = pyperclip.determine_clipboard()
+        return bool(copy)  # what pyperclip returns where there is none is false
+
     def open(self, url: str) -> bool:
         import webbrowser
 
-        # Without a display, webbrowser would start a text browser inside the wizard's terminal.
-        has_display = self._platform in {"darwin", "win32"} or any(
-            self._environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-        )
         try:
-            return has_display and webbrowser.open(url)
+            return self.has_browser() and webbrowser.open(url)
         except (webbrowser.Error, OSError):
             return False
 
     def copy(self, text: str) -> bool:
         import pyperclip
 
+        if self._is_remote:
+            return _copy_to_terminal(text)
         try:
             pyperclip.copy(text)
         except (pyperclip.PyperclipException, OSError):
             return False
         return True
 
+    @property
+    def _is_remote(self) -> bool:
+        return bool(self._environ.get("SSH_CONNECTION")) and not self.has_browser()
+
+
+def _copy_to_terminal(text: str) -> bool:
+    """Ask the terminal at the user's end to copy the text: OSC 52, of xterm's control sequences.
+
+    https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
+    """
+    import base64
+
+    sequence = f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\a"
+    try:
+        with Path("/dev/tty").open("w", encoding="ascii") as terminal:
+            terminal.write(sequence)
+    except OSError:
+        return False
+    return True
+
 
 class NoDesktop:
     """A `Desktop` that does nothing."""
+
+    def has_browser(self) -> bool:
+        return False
+
+    def has_clipboard(self) -> bool:
+        return False
 
     def open(self, url: str) -> bool:  # noqa: ARG002
         return False

@@ -20,7 +20,9 @@ from wizard.settings import (
 )
 
 T = TypeVar("T")
-_NAMES = {
+NAMES = {
+    "domain": Message("domain"),
+    "public_url": Message("public URL"),
     "client_id": Message("Client ID"),
     "client_secret": Message("Client Secret"),
     "audiences": Message("API Identifier"),
@@ -58,6 +60,10 @@ class Known:
         """Return the value of a field."""
         return getattr(self, name)
 
+    def has(self, name: str) -> bool:
+        """Return whether the field is known."""
+        return self.value(name) is not None
+
     def having(self, name: str, value: object) -> Known:
         """Return the values with this one."""
         return replace(self, **{name: value})  # type: ignore[arg-type]
@@ -89,15 +95,17 @@ def refuse_repeated(name: str, value: object, known: Known) -> None:
     Raises:
         InvalidValue: it names the other field.
     """
-    for other, label in _NAMES.items():
-        if name != other and {*_each(value)} & {*_each(known.value(other))}:
+    for other, label in NAMES.items():
+        # An API may be named by the URL of LibreChat.
+        may_be_same = other == name or {name, other} == {"audiences", "public_url"}
+        if not may_be_same and _bare(value) & _bare(known.value(other)):
             raise InvalidValue("That is the {name} again.", name=label)
 
 
-def _each(value: object) -> tuple[object, ...]:
-    if value is None:
-        return ()
-    return value if isinstance(value, tuple) else (value,)
+def _bare(value: object) -> set[str]:
+    """Return the value, or each of several, without scheme and trailing slash."""
+    values = value if isinstance(value, tuple) else (value,)
+    return {str(each).removeprefix("https://").rstrip("/") for each in values if each is not None}
 
 
 def _if_valid(parse: Callable[[str], T], text: str) -> T | None:

@@ -170,7 +170,7 @@ def test_every_row_is_used_by_a_reported_text() -> None:
 def test_bad_news_names_a_page_of_the_dashboard_and_good_news_nothing(row: error_table.Row) -> None:
     if row.cause is not None:
         finding = row.finding(OAuthError("x", "y"), SETTINGS)
-        assert "https://manage.auth0.com/#/" in finding.fix or "OPENID_SCOPE" in finding.fix
+        assert "https://manage.auth0.com/" in finding.fix or "OPENID_SCOPE" in finding.fix
         assert "{" not in finding.fix
         assert "{" not in row.cause.rule.fix
 
@@ -180,7 +180,8 @@ def test_the_remedy_holds_the_exact_line_to_paste() -> None:
     assert row is not None
     fix = row.finding(OAuthError("", ""), SETTINGS).fix
     assert fix.endswith(f": {CALLBACK}")
-    assert f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings" in fix
+    page = f"https://manage.auth0.com/dashboard/us/dev-abc123/applications/{CLIENT_ID}/settings"
+    assert page in fix
 
 
 def test_a_remedy_in_dutch_holds_the_users_values() -> None:

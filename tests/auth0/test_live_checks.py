@@ -37,7 +37,7 @@ from wizard.findings import ExitCode, Outcome, Severity
 from wizard.http import NetworkError, Response, Trouble
 from wizard.settings import Settings
 
-APPLICATION = f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings"
+APPLICATION = f"https://manage.auth0.com/dashboard/us/dev-abc123/applications/{CLIENT_ID}/settings"
 GRANT_TYPES = "Applications → your application → Settings → Advanced Settings → Grant Types"
 
 
@@ -128,7 +128,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
         },
         Check.AUDIENCE,
         "LA232",
-        f"Create an API with the Identifier {AUDIENCE}",
+        f"create an API with the Identifier {AUDIENCE}",
         {Check.FLOW: Outcome.SKIPPED},
     ),
     (
@@ -202,7 +202,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
         },
         Check.FLOW,
         "LA236",
-        f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings",
+        f"https://manage.auth0.com/dashboard/us/dev-abc123/applications/{CLIENT_ID}/settings",
         {Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (
@@ -214,7 +214,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
         },
         Check.FLOW,
         "LA239",
-        f"https://manage.auth0.com/#/applications/{CLIENT_ID}/connections",
+        f"https://manage.auth0.com/dashboard/us/dev-abc123/applications/{CLIENT_ID}/connections",
         {Check.AUDIENCE: Outcome.SKIPPED},
     ),
     (

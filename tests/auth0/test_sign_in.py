@@ -393,7 +393,7 @@ FAILURES: list[tuple[dict[str, str], str, str]] = [
     (
         {"error": "access_denied", "error_description": "Service not found: https://x"},
         "LA232",
-        "Create an API",
+        "create an API",
     ),
     ({"error": "login_required"}, "LA433", "login_required"),
     ({"error": "server_error", "error_description": EVIL}, "LA433", "&lt;script&gt;alert(1)"),
@@ -457,7 +457,7 @@ def test_a_link_of_the_dashboard_can_be_followed() -> None:
         user.begin()
         user.tenant.code = UNAUTHORIZED
         page = user.come_back()
-    link = f"https://manage.auth0.com/#/applications/{CLIENT_ID}/settings"
+    link = f"https://manage.auth0.com/dashboard/us/dev-abc123/applications/{CLIENT_ID}/settings"
     assert f'(<a href="{link}" target="_blank" rel="noopener noreferrer">open in' in page.text
 
 

@@ -8,8 +8,9 @@ import pytest
 from dotenv import dotenv_values
 
 from tests.fakes import ScriptedPrompter, make_world
-from wizard.commands.init import InitResult, run_init
+from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
+from wizard.commands.init_progress import InitResult
 from wizard.findings import ExitCode, Failure
 from wizard.known import Known
 from wizard.saved_answers import SavedAnswers
@@ -247,11 +248,11 @@ def test_an_existing_file_is_backed_up_and_only_its_own_lines_change(checkout: P
 
 
 INTERVIEW: tuple[tuple[str, object], ...] = (
-    ("Ready?", "go"),
     ("Domain", "dev-abc.us.auth0.com"),
     ("Client ID", CLIENT_ID),
     ("Client Secret", SECRET),
-    ("API Identifier", None),
+    ("Its URLs", "done"),
+    ("The API", "done"),
     ("Write these changes?", True),
 )
 
@@ -263,18 +264,17 @@ def test_the_interview(checkout: Path) -> None:
 
     assert result.written
     assert read(checkout)["OPENID_AUDIENCE"] == "https://api.librechat.ai"
-    for step in range(1, 7):
-        assert f"Step {step} of 6" in said
+    for step in range(1, 6):
+        assert f"Step {step} of 5" in said
     assert "https://chat.example.com/oauth/openid/callback" in said
 
 
 def test_a_wrong_answer_is_explained_and_asked_again(checkout: Path) -> None:
     prompter = ScriptedPrompter(
-        INTERVIEW[0],
         ("Domain", "http://dev-abc.us.auth0.com"),
-        *INTERVIEW[1:3],
+        *INTERVIEW[:2],
         ("Client Secret", CLIENT_ID),
-        *INTERVIEW[3:],
+        *INTERVIEW[2:],
     )
     world = make_world(checkout, prompter=prompter)
 
@@ -292,17 +292,14 @@ def test_a_wrong_answer_is_explained_and_asked_again(checkout: Path) -> None:
 def test_ctrl_c_changes_nothing_and_the_next_run_goes_on(checkout: Path) -> None:
     chosen = InitOptions(offline=True, public_url="https://chat.example.com")
     with pytest.raises(Failure) as stopped:
-        init(checkout, chosen, *INTERVIEW[:3], ("Client Secret", KeyboardInterrupt))
+        init(checkout, chosen, *INTERVIEW[:2], ("Client Secret", KeyboardInterrupt))
     assert stopped.value.exit_code is ExitCode.INTERRUPTED
     assert "Nothing was changed" in stopped.value.finding.detail
     assert not (checkout / ".env").exists()
 
     prompter = ScriptedPrompter(
-        ("Resume", True),
-        INTERVIEW[0],
-        ("Domain", None),
-        ("Client ID", None),
-        *INTERVIEW[3:],
+        ("Resume it?", True),
+        *INTERVIEW[2:],
     )
     world = make_world(checkout, prompter=prompter)
     result = run_init(chosen, world.ports, lambda _: None)
@@ -316,8 +313,8 @@ def test_no_draft_holds_the_secret(checkout: Path, tmp_path: Path) -> None:
         init(
             checkout,
             InitOptions(offline=True, public_url="https://chat.example.com"),
-            *INTERVIEW[:4],
-            ("API Identifier", KeyboardInterrupt),
+            *INTERVIEW[:3],
+            ("Its URLs", KeyboardInterrupt),
         )
 
     kept = [path.read_text() for path in (tmp_path / "state").rglob("*") if path.is_file()]
@@ -339,11 +336,11 @@ def test_the_secret_in_the_file_is_kept_by_enter(checkout: Path) -> None:
     result, _ = init(
         checkout,
         InitOptions(offline=True, public_url="https://chat.example.com"),
-        ("Ready?", "go"),
         ("Domain", None),
         ("Client ID", None),
         ("Client Secret", ""),
-        ("API Identifier", None),
+        ("Its URLs", "done"),
+        ("The API", "done"),
     )
 
     assert not result.changed
@@ -410,7 +407,7 @@ def test_a_scripted_run_removes_no_line_that_another_value_swallowed(checkout: P
 @pytest.mark.parametrize("answer", [True, False, None])
 def test_who_is_asked_sees_every_line_that_would_go(checkout: Path, answer: bool | None) -> None:
     (checkout / ".env").write_text(SPANNING)
-    script: list[tuple[str, object]] = [("Ready?", None), ("Remove all of these lines?", answer)]
+    script: list[tuple[str, object]] = [("Remove all of these lines?", answer)]
     if answer:
         script.append(("Write these changes?", True))
 

@@ -69,7 +69,7 @@ DATA = (
     r"^ *(Identifier|Name):|OIDC Conformant|(JSON Web Token Signature|Signing) Algorithm",
     r"No such file or directory|\[Errno -2\] 00",  # the system's words
     r"SecTrustSettingsSetTrustSettings: denied",
-    r"(access_denied: )?Unauthorized|Client is unknown",  # a server's words
+    r"(access_denied: )?Unauthorized|Client is unknown|: Callback URL mismatch",  # a server's words
     r"[^\s|]*[{}/\\_.@:=#*0-9•…-][^\s|]*[\w/•…*}]",  # paths, URLs, names, numbers
     r"\b(openid|profile|email)\b",  # scopes
     r"LibreChat|Auth0|pigeon|ngrok|localtunnel|cloudflared|caddy|\blocal\b|\bnone\b",  # names
@@ -188,23 +188,32 @@ def test_init_that_asks(folder: Path) -> None:
     shown = init(
         folder,
         InitOptions(public_url=PUBLIC_URL, hold=False),
-        ("Ready?", "Allowed Logout URLs"),
-        ("Ready?", "open"),
-        ("Ready?", "go"),
+        ("How do you want", "hand"),
         ("Domain", "http://dev-abc.us.auth0.com"),
         ("Domain", DOMAIN),
         ("Client ID", CLIENT_ID),
         ("Client Secret", CLIENT_ID),
         ("Client Secret", SECRET),
-        ("API Identifier", AUDIENCE),
-        ("What now?", "change"),
-        ("Domain", None),
-        ("Client ID", None),
         ("Client Secret", ""),
-        ("API Identifier", None),
+        ("Its URLs", "Allowed Logout URLs"),
+        ("Its URLs", "open"),
+        ("Its URLs", "done"),
+        ("Its URLs", "done"),
+        ("The API", "other"),
+        ("API Identifier", AUDIENCE),
+        ("What now?", "open"),
+        ("What now?", "change"),
+        ("Client Secret", ""),
+        ("Client Secret", ""),
+        ("What now?", "wait"),
         ("What now?", "write"),
         ("Write these changes?", True),
-        http=ScriptedTenant(code=oauth("access_denied", "Unauthorized", 401)),
+        http=ScriptedTenant(
+            code=oauth("access_denied", "Unauthorized", 401),
+            authorize=to_callback(
+                error="unauthorized_client", error_description="Callback URL mismatch"
+            ),
+        ),
     )
 
     assert shown.untranslated == []
@@ -212,7 +221,7 @@ def test_init_that_asks(folder: Path) -> None:
 
 def test_init_that_is_stopped_and_goes_on(folder: Path) -> None:
     chosen = InitOptions(public_url=PUBLIC_URL, offline=True, hold=False)
-    began = (("Ready?", "go"), ("Domain", DOMAIN), ("Client ID", KeyboardInterrupt))
+    began = (("Domain", DOMAIN), ("Client ID", KeyboardInterrupt))
 
     assert init(folder, chosen, *began).untranslated == []
     assert init(folder, chosen, ("Resume", False), *began).untranslated == []

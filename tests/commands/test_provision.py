@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from traceback import format_exception
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from dotenv import dotenv_values
@@ -19,8 +19,9 @@ from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.management_access import TokenClaims, by_token
 from wizard.auth0.sign_in import SignIn
 from wizard.clock import SystemClock
-from wizard.commands.init import InitResult, run_init
+from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
+from wizard.commands.init_progress import InitResult
 from wizard.commands.provision import ProvisionOptions, ProvisionResult, run_provision
 from wizard.commands.provisioning import Job, Provisioning, swap_urls
 from wizard.demo.user import sign_in_like_a_user
@@ -884,6 +885,16 @@ def test_swap_urls_without_a_credential_does_nothing(run: Run) -> None:
 # -- in init --------------------------------------------------------------------------------------
 
 
+def stop(*_: object, **__: object) -> NoReturn:
+    """Press Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def _nobody_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wizard.commands.init.sign_in", stop)
+
+
 def init(run: Run, *script: tuple[str, object], **changed: Any) -> tuple[InitResult, World]:
     world = run.world(*script)
     result = run_init(InitOptions(public_url=URL, **changed), world.ports, lambda _: None)
@@ -896,12 +907,7 @@ def test_init_sets_auth0_up_and_asks_for_no_value(run: Run) -> None:
     result, world = init(
         run,
         ("LibreChat folder", None),
-        ("Ready?", "do"),
-        ("Domain", run.managed.domain),
-        ("API Identifier", None),
-        ("Make these changes in Auth0?", True),
-        ("Write these changes?", True),
-        ("Test the sign-in", False),
+        ("Make these changes in Auth0 and the .env?", True),
     )
 
     assert result.exit_code is ExitCode.OK
@@ -919,14 +925,10 @@ def test_init_goes_back_to_the_dashboards_steps_when_it_cannot(run: Run) -> None
     result, world = init(
         run,
         ("LibreChat folder", None),
-        ("Ready?", "do"),
-        ("Domain", run.managed.domain),
-        ("API Identifier", None),
-        ("Ready?", "go"),
+        ("How do you want", "hand"),
         ("Domain", run.managed.domain),
         ("Client ID", application.client_id),
         ("Client Secret", application.client_secret),
-        ("API Identifier", None),
         ("Write these changes?", False),
     )
 
@@ -934,16 +936,15 @@ def test_init_goes_back_to_the_dashboards_steps_when_it_cannot(run: Run) -> None
     assert result.settings.client_id == application.client_id
 
 
-def test_init_that_is_stopped_afterwards_says_that_auth0_is_set_up(run: Run) -> None:
+def test_init_that_is_stopped_afterwards_says_that_auth0_is_set_up(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wizard.commands.init_auth0.check_values", stop)
     with pytest.raises(Failure) as stopped:
         init(
             run,
             ("LibreChat folder", None),
-            ("Ready?", "do"),
-            ("Domain", run.managed.domain),
-            ("API Identifier", None),
-            ("Make these changes in Auth0?", True),
-            ("Write these changes?", KeyboardInterrupt),
+            ("Make these changes in Auth0 and the .env?", True),
         )
 
     assert "Auth0 was set up; the .env was not written" in stopped.value.finding.detail
@@ -954,11 +955,8 @@ def test_init_that_is_told_no_changes_nothing(run: Run) -> None:
         init(
             run,
             ("LibreChat folder", None),
-            ("Ready?", "do"),
-            ("Domain", run.managed.domain),
-            ("API Identifier", None),
-            ("Make these changes in Auth0?", False),
-            ("Ready?", KeyboardInterrupt),
+            ("Make these changes in Auth0 and the .env?", False),
+            ("How do you want", KeyboardInterrupt),
         )
 
     assert stopped.value.exit_code is ExitCode.INTERRUPTED

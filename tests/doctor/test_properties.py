@@ -24,8 +24,9 @@ from tests.doctor.cases import (
 from tests.fakes import make_world
 from tests.librechat.example import env_example
 from tests.seed import SEED
-from wizard.commands.init import InitResult, run_init
+from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
+from wizard.commands.init_progress import InitResult
 from wizard.commands.values import env_store, read_subject
 from wizard.doctor.registry import FILE_CHECKS, can_be_fixed, diagnose, repairs
 from wizard.doctor.subject import Subject

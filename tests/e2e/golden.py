@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.e2e.terminal import CTRL_C, PLAIN, PROGRAM, Choose, Terminal
 from tests.librechat.example import env_example
-from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, free_port
+from tests.providers import PUBLIC_URL, Authority, Demo, free_port
 from wizard.language import Message, user_language
 from wizard.private_files import file_name
 
@@ -80,6 +80,7 @@ class Place:
         text = re.sub(r"\b\d\d:\d\d:\d\d\b|\b\d+(?= ms\b)", _zeros, text)
         text = re.sub(r"\b(for|al) \d+ s\b", r"\1 0 s", text)
         text = re.sub(r"\b(process|proces) \d+", r"\1 12345", text)
+        text = re.sub(r"(?<=openid\?key=)[\w-]+(?:\n *[\w-]+)?", "0" * 22, text)
         text = re.sub(r"(?<=Tracking ID:)\s+\w+", _zeros, text)
         return re.sub(r"(?<=librechat-auth0-)(?:[0-9a-f]\s*){16}", _zeros, text)
 
@@ -129,7 +130,7 @@ def said_without_a_terminal(at: Place, args: Sequence[str]) -> str:
 
 def _file(at: Place, args: Sequence[str], text: str, code: int) -> str:
     shown = "\n".join(line.rstrip() for line in at.normal(text).splitlines()).strip("\n")
-    return f"$ librechat-auth0 {' '.join(args)}\n{shown}\n[exit code {code}]\n"
+    return f"$ librechat-auth0 {at.normal(' '.join(args))}\n{shown}\n[exit code {code}]\n"
 
 
 @dataclass(frozen=True)
@@ -166,20 +167,71 @@ class Seen:
             code = terminal.end(60)
             return _file(at, command, terminal.text, code)
 
+    def frames(self, at: Place, *args: str, answers: Sequence[tuple[str, Answer]]) -> str:
+        """What stands on a screen of 24 lines at each question, and at the end."""
+        spoken = ("--lang", self.lang) if self.lang != "en" else ()
+        command = (*args, *spoken)
+        environ = {**at.environ, **(PLAIN if self.plain else {})}
+        seen = []
+        with Terminal(
+            *command, cwd=at.checkout, environ=environ, columns=self.columns, rows=24
+        ) as terminal:
+            for question, answer in answers:
+                terminal.until_asked(question)
+                terminal.settle()
+                seen.append("\n".join(terminal.screen.display))
+                terminal.answer(question, answer)
+            code = terminal.end(60)
+            seen.append("\n".join(terminal.screen.display))
+        frames = ["\n".join(line.rstrip() for line in each.splitlines()) for each in seen]
+        ruled = f"\n{'=' * self.columns}\n".join(each.strip("\n") for each in frames)
+        return _file(at, command, ruled, code)
+
 
 def init(at: Place, seen: Seen) -> str:
-    """`init` from first to last."""
+    """`init` from first to last, with the values from the dashboard."""
+    waiting = seen.say("Waiting for the sign-in")
     write = (seen.say("Write these changes?"), None)
-    sign_in = (seen.say("Test the sign-in now?"), "n")
-    return seen.screen(at, "init", answers=[*_values(at, seen), write, sign_in])
+    return seen.screen(at, *_init(at), answers=[*_values(at, seen), write], until=waiting)
 
 
 def init_that_fails(at: Place, seen: Seen) -> str:
     """`init` where the dashboard lacks the callback URL and the API."""
+    _break(at)
+    stop = (seen.say("What now?"), Choose(seen.say("Stop")))
+    return seen.screen(at, *_init(at), answers=[*_values(at, seen), *_items(seen), stop])
+
+
+def init_by_steps(at: Place, seen: Seen) -> str:
+    """What stands on a small screen at each question, with one wrong answer to each."""
+    _break(at)
+    how, domain, client_id, secret = _values(at, seen)[2:]
+    answers = [
+        *_values(at, seen)[:2],
+        how,
+        (domain[0], "http://dev-abc.us.auth0.com"),
+        (domain[0], "localhost:9"),
+        domain,
+        (client_id[0], "n" * 32),
+        client_id,
+        (secret[0], "s" * 64),
+        secret,
+        *_items(seen),
+        (seen.say("What now?"), Choose(seen.say("Stop"))),
+    ]
+    return seen.frames(at, *_init(at), answers=answers)
+
+
+def _init(at: Place) -> tuple[str, ...]:
+    """`init` for a LibreChat on a port that is free."""
+    port = str(free_port())
+    at.chance.append((port, "53080"))
+    return ("init", "--port", port)
+
+
+def _break(at: Place) -> None:
     at.demo.application.callbacks = [f"{PUBLIC_URL}/callback"]
     at.demo.tenant.apis.clear()
-    stop = (seen.say("What now?"), Choose(seen.say("Stop")))
-    return seen.screen(at, "init", answers=[*_values(at, seen), stop])
 
 
 def _values(at: Place, seen: Seen) -> list[tuple[str, Answer]]:
@@ -187,12 +239,17 @@ def _values(at: Place, seen: Seen) -> list[tuple[str, Answer]]:
     return [
         (seen.say("Use"), Choose(seen.say("my own HTTPS URL"))),
         (seen.say("Public URL of LibreChat"), PUBLIC_URL),
-        (seen.say("Ready?"), None),
+        (seen.say("How do you want to set up Auth0?"), None),
         (seen.say("Domain"), auth0.domain),
         (seen.say("Client ID"), auth0.client_id),
         (seen.say("Client Secret (hidden)"), auth0.client_secret or ""),
-        (seen.say("API Identifier"), AUDIENCE),
     ]
+
+
+def _items(seen: Seen) -> list[tuple[str, Answer]]:
+    """Those of the checklist, each of which is said to be done, and said so again."""
+    done = Choose(seen.say("Done, continue"))
+    return [(seen.say(item), done) for item in ("Its URLs", "Its URLs", "The API", "The API")]
 
 
 def _faulty(at: Place) -> None:
@@ -294,6 +351,7 @@ def _without_a_terminal(*args: str) -> Screen:
 SCREENS: dict[str, Screen] = {
     **_screens("init", init, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
     **_screens("init-fails", init_that_fails, WIDE, NARROW, READ, DUTCH),
+    **_screens("init-steps", init_by_steps, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
     **_screens("doctor", doctor, WIDE, NARROW, READ, DUTCH),
     **_screens("doctor-verbose", doctor_verbose, WIDE),
     **_screens("doctor-fix", doctor_fix, WIDE, NARROW, READ, DUTCH),

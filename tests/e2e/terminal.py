@@ -212,12 +212,19 @@ class Terminal:
             self.type(DOWN)
         self.type(ENTER)
 
-    def _pointed(self) -> str:
-        """The choice at which the list points, once it is drawn to its end."""
+    def settle(self) -> None:
+        """Read until nothing more comes."""
         known = -1
-        while known != len(self.raw) or "\n >" not in self.text:
+        while known != len(self.raw):
             known = len(self.raw)
             assert self.read(), self.text
+
+    def _pointed(self) -> str:
+        """The choice at which the list points, once it is drawn to its end."""
+        self.settle()
+        while "\n >" not in self.text:
+            assert self.read(), self.text
+            self.settle()
         return self.text.rpartition("\n >")[2].partition("\n")[0]
 
 

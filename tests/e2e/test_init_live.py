@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 from tests import sockets
 from tests.e2e.program import Ran, clean_environ, run
 from tests.e2e.proxies import proxy_to, refusing_proxy
-from tests.e2e.terminal import DOWN, ENTER, Terminal
+from tests.e2e.terminal import CTRL_C, ENTER, Choose, Terminal
 from tests.librechat.example import env_example
 from tests.providers import (
     AUDIENCE,
@@ -206,14 +206,14 @@ FAULTS: list[tuple[Fault, int, str, str, str]] = [
     (other_issuer, 1, "LA212", "dev-abc123.eu.auth0.com", "Use dev-abc123.eu.auth0.com as the"),
     (unknown_client, 1, "LA230", "Unknown client", "Settings → Basic Information"),
     (no_callback, 1, "LA231", "Callback URL mismatch", f"provision{{}}, then save: {CALLBACK}"),
-    (unknown_api, 1, "LA232", "Service not found", "Create an API with the Identifier"),
+    (unknown_api, 1, "LA232", "Service not found", "provision{}create an API with the Identifier"),
     (api_not_granted, 1, "LA233", "is not authorized", "grant User-Delegated Access"),
     (no_code_grant, 1, "LA234", "not allowed", "tick Authorization Code"),
     (response_type_refused, 1, "LA235", "unsupported_response_type", "Regular Web Application"),
     (organization, 1, "LA236", "organization", "Individuals or Both"),
-    (wrong_secret, 1, "LA237", "Unauthorized", "Copy the Client Secret again"),
+    (wrong_secret, 1, "LA237", "Unauthorized", "provision{}copy it again"),
     (other_auth_method, 1, "LA237", "Unauthorized", "Client Secret (Post)"),
-    (secret_missing, 1, "LA244", "without a secret", "Copy the Client Secret from Applications"),
+    (secret_missing, 1, "LA244", "without a secret", "provision{}copy it from Applications"),
     (no_rs256, 1, "LA215", "HS256", "Signature Algorithm to RS256"),
     (no_refresh_grant, 1, "LA238", "refresh_token", "tick Refresh Token"),
     (proxy_refuses, 3, "LA205", "407", "NO_PROXY"),
@@ -342,20 +342,22 @@ class Conversation:
             rows=90,
             environ=setup.environ,
         )
-        self.terminal.until("Ready?")
-        self.terminal.type(ENTER)
+        self.terminal.answer("How do you want to set up Auth0?", Choose("by hand"))
         self.terminal.answer("Domain", domain or auth0.domain)
-        self.terminal.answer("Client ID", auth0.client_id)
-        self.terminal.answer("Client Secret", auth0.client_secret or "")
-        self.terminal.answer("API Identifier", AUDIENCE)
+
+    def give(self, client_id: str = "", secret: str = "") -> None:
+        """Answer the questions for Client ID and secret."""
+        auth0 = self.setup.demo.setup
+        self.terminal.answer("Client ID", client_id or auth0.client_id)
+        self.terminal.answer("Client Secret", secret or auth0.client_secret or "")
 
     def write(self) -> None:
         self.terminal.until("Write these changes?")
         self.terminal.type(ENTER)
 
-    def decline_the_sign_in(self) -> None:
-        self.terminal.until("Test the sign-in now?")
-        self.terminal.type("n" + ENTER)
+    def skip_the_sign_in(self) -> None:
+        self.terminal.until("Waiting for the sign-in")
+        self.terminal.type(CTRL_C)
 
     def ended(self) -> int:
         code = self.terminal.end()
@@ -370,17 +372,19 @@ pseudo_terminal = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminal
 
 
 @pseudo_terminal
-def test_what_is_mended_in_the_dashboard_is_checked_again_without_a_question(setup: Setup) -> None:
+def test_what_is_fixed_in_the_dashboard_is_waited_for(setup: Setup) -> None:
     no_callback(setup)
     talk = Conversation(setup)
-    talk.terminal.until("What now?")
-    talk.terminal.until(CALLBACK)
+    talk.give()
+    for item in ("Its URLs", "Its URLs", "The API", "The API"):
+        talk.terminal.answer(item, Choose("Done"))
     talk.terminal.until("(LA231)")
+    talk.terminal.answer("What now?", Choose("Wait until"))
+    talk.terminal.until("Waiting until it is right")
 
     setup.demo.application.callbacks = [CALLBACK]
-    talk.terminal.type(ENTER)
     talk.write()
-    talk.decline_the_sign_in()
+    talk.skip_the_sign_in()
 
     assert talk.ended() == 0
     assert talk.terminal.text.count("? Client ID") == 1
@@ -389,38 +393,63 @@ def test_what_is_mended_in_the_dashboard_is_checked_again_without_a_question(set
     assert values["OPENID_CLIENT_SECRET"] == setup.demo.application.client_secret
 
 
+WRONG: list[tuple[str, str, str, Callable[[Demo], str]]] = [
+    # question, answer, rule, right answer
+    ("Domain", "localhost:9", "LA201", lambda it: it.setup.domain),
+    ("Client ID", "nobody7nobody7nobody7nobody7nobo", "LA230", lambda it: it.setup.client_id),
+    ("Client Secret (hidden)", "a-secret-of-another-application", "LA237", lambda it: it.secret),
+]
+
+
 @pseudo_terminal
-def test_values_are_changed_and_the_others_kept(setup: Setup) -> None:
-    talk = Conversation(setup, domain="localhost:9")
-    talk.terminal.until("What now?")
-    talk.terminal.type(DOWN + ENTER)
-    talk.terminal.until("? Domain [localhost:9]")
-    talk.terminal.type(setup.demo.setup.domain + ENTER)
-    talk.terminal.until(f"? Client ID [{setup.demo.application.client_id}]")
-    talk.terminal.type(ENTER)
-    talk.terminal.until("Press Enter to keep the one in your .env.")
-    talk.terminal.type(ENTER)
-    talk.terminal.until(f"? API Identifier [{AUDIENCE}]", times=2)
-    talk.terminal.type(ENTER)
+@pytest.mark.parametrize(
+    ("question", "wrong", "rule", "right"), WRONG, ids=["domain", "id", "secret"]
+)
+def test_one_wrong_value_is_one_question_again(
+    setup: Setup, question: str, wrong: str, rule: str, right: Callable[[Demo], str]
+) -> None:
+    talk = Conversation(setup, domain=wrong if question == "Domain" else "")
+    for asked, _, _, answer in WRONG:
+        if asked == question:
+            if question != "Domain":
+                talk.terminal.answer(asked, wrong)
+            talk.terminal.until(f"({rule})")
+        if asked == question or asked != "Domain":
+            talk.terminal.answer(asked, answer(setup.demo))
     talk.write()
-    talk.decline_the_sign_in()
+    talk.skip_the_sign_in()
 
     assert talk.ended() == 0
-    values = talk.written()
-    assert values["OPENID_ISSUER"] == f"https://{setup.demo.setup.domain}"
-    assert values["OPENID_CLIENT_SECRET"] == setup.demo.application.client_secret
+    asked_at_all = [line for line in talk.terminal.text.splitlines() if line.startswith("? ")]
+    assert len(asked_at_all) == 6  # how, domain, Client ID, secret, write, and one again
+    assert talk.written()["OPENID_CLIENT_SECRET"] == setup.demo.secret
+
+
+@pseudo_terminal
+def test_only_the_wrong_value_is_changed_later(setup: Setup) -> None:
+    talk = Conversation(setup)
+    talk.give(secret="a-secret-of-another-application")
+    talk.terminal.answer("Client Secret", None)  # kept
+    talk.terminal.answer("What now?", Choose("Change only: Client Secret"))
+    talk.terminal.answer("Client Secret", setup.demo.secret)
+    talk.write()
+    talk.skip_the_sign_in()
+
+    assert talk.ended() == 0
+    assert talk.terminal.text.count("? Client ID") == 1
 
 
 @pseudo_terminal
 def test_who_insists_gets_the_file_and_the_finding_in_the_exit_code(setup: Setup) -> None:
     wrong_secret(setup)
     talk = Conversation(setup)
-    talk.terminal.until("What now?")
-    talk.terminal.type(DOWN * 2 + ENTER)
+    talk.give()
+    talk.terminal.answer("Client Secret", None)
+    talk.terminal.answer("What now?", Choose("Write the .env anyway"))
     talk.write()
 
     assert talk.ended() == 1
-    assert "Test the sign-in" not in talk.terminal.text
+    assert "sign-in proves" not in talk.terminal.text
     assert talk.written()["OPENID_CLIENT_ID"] == setup.demo.application.client_id
 
 
@@ -429,9 +458,27 @@ def test_who_stops_finds_nothing_changed(setup: Setup) -> None:
     unknown_api(setup)
     setup.demo.tenant.apis.clear()
     talk = Conversation(setup)
-    talk.terminal.until("What now?")
-    talk.terminal.type(DOWN * 3 + ENTER)
+    talk.give()
+    for _ in range(2):
+        talk.terminal.answer("The API", Choose("Done"))
+    talk.terminal.answer("What now?", Choose("Stop"))
 
     assert talk.ended() == 1
     talk.terminal.until("Nothing was written.")
     setup.assert_nothing_is_written()
+
+
+@pseudo_terminal
+def test_a_finished_set_up_is_one_key(setup: Setup) -> None:
+    assert setup.init().code == 0
+    before = (setup.folder / ".env").stat()
+    terminal = Terminal("init", cwd=setup.folder, environ=setup.environ)
+    terminal.until("Everything is set up and proved.")
+    terminal.answer("What now?", None)  # to test the sign-in
+    terminal.until("Waiting for the sign-in")
+    terminal.type(CTRL_C)
+
+    assert terminal.end() == 0
+    assert terminal.text.count("\n? ") == 1
+    after = (setup.folder / ".env").stat()
+    assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)

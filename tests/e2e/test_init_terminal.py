@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from tests.e2e.terminal import CTRL_C, ENTER, UP, Terminal
+from tests.e2e.terminal import CTRL_C, ENTER, UP, Choose, Terminal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 
@@ -43,13 +43,11 @@ def ngrok(tmp_path: Path) -> dict[str, str]:
 
 
 def answer_all(terminal: Terminal) -> None:
-    terminal.until("Ready?")
-    terminal.type(ENTER)
     terminal.answer("Domain", "dev-abc.us.auth0.com")
     terminal.answer("Client ID", CLIENT_ID)
     terminal.answer("Client Secret", SECRET)
-    terminal.until("? API Identifier")
-    terminal.type(ENTER)
+    terminal.answer("Its URLs", Choose("Done"))
+    terminal.answer("The API", Choose("Done"))
     terminal.until("Write these changes?")
     terminal.type(ENTER)
 
@@ -64,17 +62,17 @@ def test_from_the_first_key_to_the_last(checkout: Path, columns: int) -> None:
     assert values["OPENID_CLIENT_SECRET"] == SECRET
     assert values["OPENID_AUDIENCE"] == "https://api.librechat.ai"
     assert SECRET not in terminal.raw
-    for line in ("Step 6 of 6", "npm run backend", "https://chat.example.com"):
+    for line in ("Step 5 of 5", "npm run backend", "https://chat.example.com"):
         terminal.until(line)
 
 
 def test_colour_is_for_terminals_that_want_it(checkout: Path) -> None:
     with_color = Terminal(*OWN_URL, cwd=checkout, color=True)
-    with_color.until("Ready?")
+    with_color.until_asked("Domain")
     with_color.type(CTRL_C)
     with_color.end()
     without = Terminal(*OWN_URL, cwd=checkout)
-    without.until("Ready?")
+    without.until_asked("Domain")
     without.type(CTRL_C)
     without.end()
 
@@ -84,8 +82,6 @@ def test_colour_is_for_terminals_that_want_it(checkout: Path) -> None:
 
 def test_a_long_paste_is_no_trouble(checkout: Path) -> None:
     terminal = Terminal(*OWN_URL, cwd=checkout)
-    terminal.until("Ready?")
-    terminal.type(ENTER)
     terminal.answer("Domain", "\x1b[200~https://Dev-ABC.us.auth0.com/\x1b[201~")
     terminal.until("? Client ID")
     terminal.type(CTRL_C)
@@ -95,10 +91,10 @@ def test_a_long_paste_is_no_trouble(checkout: Path) -> None:
 
 def test_a_resize_amid_a_question(checkout: Path) -> None:
     terminal = Terminal(*OWN_URL, cwd=checkout)
-    terminal.until("Ready?")
+    terminal.until_asked("Domain")
     terminal.resize(50, 30)
-    terminal.type(ENTER)
-    terminal.until("? Domain")
+    terminal.answer("Domain", "dev-abc.us.auth0.com")
+    terminal.until_asked("Client ID")
     terminal.type(CTRL_C)
 
     assert terminal.end() == 130

@@ -6,24 +6,25 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 
 from tests.e2e.terminal import CTRL_C, CTRL_D, DOWN, ENTER, ESCAPE, PLAIN, Choose, Terminal
-from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, free_port
+from tests.providers import PUBLIC_URL, Authority, Demo
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 
 OWN_URL = ("init", "--offline", "--public-url", PUBLIC_URL)
 SECRET = "a-secret-that-nobody-may-see_0123456789"
-ANSWERS = {
-    "Ready?": None,
+ANSWERS: dict[str, str | Choose | None] = {
     "Domain": "dev-abc.us.auth0.com",
     "Client ID": "c" * 32,
     "Client Secret (hidden)": SECRET,
-    "API Identifier": AUDIENCE,
+    "Its URLs": Choose("Done"),
+    "The API": Choose("Done"),
 }
 ROOT = Path(__file__).parents[2]
 A_WHILE = 0.7
@@ -57,8 +58,8 @@ def test_the_rest_of_a_paste_confirms_nothing(checkout: Path, mode: dict[str, st
         come_to("Domain", terminal)
         terminal.type(f"dev-abc.us.auth0.com\r{'c' * 32}\r")
         terminal.answer("Client Secret (hidden)", SECRET)
-        terminal.until_asked("API Identifier")
-        terminal.type(f"{ENTER}y{ENTER}y{ENTER}")
+        terminal.answer("Its URLs", Choose("Done"))
+        terminal.answer("The API", Choose("Done"))
         terminal.until_asked("Write these changes?")
         assert stays_at("Write these changes?", terminal)
         assert not (checkout / ".env").exists()
@@ -78,9 +79,8 @@ def test_what_was_pasted_behind_a_secret_writes_nothing(
     with Terminal(*OWN_URL, cwd=checkout, environ=mode) as terminal:
         come_to("Client Secret (hidden)", terminal)
         terminal.type(line_end.join([SECRET, "z" * 1100, *["y"] * 200, ""]))
-        terminal.until_asked("API Identifier" if mode else "Write these changes?")
-        if mode:
-            terminal.type(ENTER)
+        terminal.answer("Its URLs", Choose("Done"))
+        terminal.answer("The API", Choose("Done"))
         terminal.until_asked("Write these changes?")
         assert stays_at("Write these changes?", terminal)
         assert not (checkout / ".env").exists()
@@ -89,7 +89,8 @@ def test_what_was_pasted_behind_a_secret_writes_nothing(
 @MODES
 def test_thousands_of_lines_write_nothing(checkout: Path, mode: dict[str, str]) -> None:
     with Terminal(*OWN_URL, cwd=checkout, environ=mode) as terminal:
-        come_to("API Identifier", terminal)
+        come_to("The API", terminal)
+        terminal.answer("The API", Choose("Done"))
         terminal.type(ENTER * 3500)  # as much as a terminal keeps
         terminal.until_asked("Write these changes?")
         assert stays_at("Write these changes?", terminal)
@@ -124,7 +125,7 @@ def test_what_cannot_be_a_domain_is_told_and_may_be_corrected(
         assert "\u202e" not in terminal.text
 
 
-@pytest.mark.parametrize("question", ["Ready?", "Write these changes?"])
+@pytest.mark.parametrize("question", ["Its URLs", "Write these changes?"])
 def test_text_that_is_pasted_at_a_choice_chooses_nothing(checkout: Path, question: str) -> None:
     with Terminal(*OWN_URL, cwd=checkout) as terminal:
         come_to(question, terminal)
@@ -239,27 +240,71 @@ def test_what_was_typed_ahead_answers_no_choice(
         terminal.until(f"answer: {THEN[kind][1]}")
 
 
-@pytest.mark.parametrize("question", ["Use", "Ready?", "What now?"])
-def test_no_list_of_init_is_answered_by_escape_and_enter(checkout: Path, question: str) -> None:
-    answers = {"Use": Choose("my own HTTPS URL"), "Public URL of LibreChat": PUBLIC_URL, **ANSWERS}
-    answers["Domain"] = f"localhost:{free_port()}"
-    with Terminal("init", cwd=checkout) as terminal:
-        for asked, answer in answers.items():
-            if asked == question:
-                break
-            terminal.answer(asked, answer)
+IN_ORDER = {
+    "Use": Choose("my own"),
+    "Public URL of LibreChat": PUBLIC_URL,
+    "How do you want to set up Auth0?": Choose("by hand"),
+    **ANSWERS,
+}
+
+
+def come_after(
+    question: str, terminal: Terminal, answers: Mapping[str, Choose | str | None]
+) -> str:
+    """Answer all up to that question; return the one before it."""
+    before = question
+    for asked, answer in answers.items():
+        if asked == question:
+            break
+        terminal.answer(asked, answer)
+        before = asked
+    terminal.until_asked(question)
+    return before
+
+
+@pytest.mark.parametrize(
+    "question", ["Use", "How do you want to set up Auth0?", "Its URLs", "What now?"]
+)
+def test_no_list_of_init_is_answered_by_escape_and_enter(
+    checkout: Path, question: str, demo: Demo, authority: Authority
+) -> None:
+    auth0 = demo.setup
+    demo.application.callbacks = []
+    answers = {
+        **IN_ORDER,
+        "Domain": auth0.domain,
+        "Client ID": auth0.client_id,
+        "Client Secret (hidden)": demo.secret,
+    }
+    with Terminal("init", cwd=checkout, environ={"SSL_CERT_FILE": str(authority.ca)}) as terminal:
+        if question == "What now?":
+            come_after("Its URLs", terminal, answers)
+            for item in ("Its URLs", "Its URLs", "The API", "The API"):
+                terminal.answer(item, Choose("Done"))
+        else:
+            come_after(question, terminal, answers)
         terminal.until_asked(question)
         terminal.type(ALT_ENTER)
         assert stays_at(question, terminal)
         assert "LA001" not in terminal.text
 
 
-@pytest.mark.parametrize("question", [*ANSWERS, "Write these changes?"])
-def test_escape_does_no_harm(checkout: Path, question: str) -> None:
-    with Terminal(*OWN_URL, cwd=checkout) as terminal:
-        come_to(question, terminal)
-        terminal.type(ESCAPE)
-        assert stays_at(question, terminal)
+GOES_BACK = {**ANSWERS, "Write these changes?": None}
+
+
+@MODES
+@pytest.mark.parametrize("question", GOES_BACK)
+def test_back_is_the_question_before_and_nothing_is_lost(
+    checkout: Path, mode: dict[str, str], question: str
+) -> None:
+    with Terminal(*OWN_URL, cwd=checkout, environ=mode) as terminal:
+        before = come_after(question, terminal, GOES_BACK)
+        terminal.type("<" + ENTER if mode else ESCAPE)
+        assert before != question or stays_at(question, terminal)
+        terminal.until(before if mode else f"? {before}", times=1 if before == question else 2)
+        terminal.until_asked(before)
+        if before == "Client ID":
+            terminal.until(f"[{'c' * 32}]")
         terminal.type(CTRL_D)
         assert terminal.end() == 130
         terminal.until("Nothing was changed.")
@@ -278,24 +323,23 @@ def test_resizing_amid_every_question_and_the_spinner(
     demo.tenant.before = wait
     environ = {**mode, "SSL_CERT_FILE": str(authority.ca)}
     answers = {
-        "Use": Choose("my own"),
-        "Public URL of LibreChat": PUBLIC_URL,
-        **ANSWERS,
+        **dict(list(IN_ORDER.items())[:3]),
         "Domain": auth0.domain,
         "Client ID": auth0.client_id,
         "Client Secret (hidden)": auth0.client_secret or "",
         "Write these changes?": None,
-        "Test the sign-in now?": "n",
     }
     with Terminal("init", cwd=checkout, environ=environ, rows=90) as terminal:
         for question, answer in answers.items():
             terminal.until_asked(question)
             resize(terminal)
             terminal.answer(question, answer)
-            if question == "API Identifier":
+            if question == "Domain":
                 terminal.until("Checking")
                 resize(terminal)
                 may_answer.set()
+        terminal.until("Waiting for the sign-in")
+        terminal.type(CTRL_C)
         assert terminal.end() == 0
         assert "Traceback" not in terminal.text
     values = dotenv_values(checkout / ".env", interpolate=False)

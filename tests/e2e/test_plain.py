@@ -16,11 +16,12 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are
 
 DUMB = {"TERM": "dumb"}
 SECRET = "a-secret-that-nobody-may-see_0123456789"
-VALUES = [
+VALUES: list[tuple[str, str | Choose | None]] = [
     ("Domain", "dev-abc.us.auth0.com"),
     ("Client ID", "c" * 32),
     ("Client Secret (hidden)", SECRET),
-    ("API Identifier [https://api.librechat.ai]", None),
+    ("Its URLs", Choose("Done, continue")),
+    ("The API", Choose("Done, continue")),
 ]
 SYMBOLS = set("✓≈✗•·⠋")
 IN_ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
@@ -43,7 +44,6 @@ def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -
         terminal.answer("Public URL of LibreChat", "http://chat.example.com")
         terminal.until("Use https://: Auth0 rejects")
         terminal.answer("Public URL of LibreChat", PUBLIC_URL)
-        terminal.answer("Ready?", Choose("Done, continue"))
         for question, answer in VALUES:
             terminal.answer(question, answer)
         terminal.answer("Write these changes? (Y/n)", "perhaps")
@@ -58,7 +58,7 @@ def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -
     ]
     assert "Warning: Answer y or n." in lines
     assert "  6. my own HTTPS URL" in lines
-    for question in ("Ready?", "Domain: dev-abc.us.auth0.com", "Client Secret (hidden): "):
+    for question in ("Its URLs", "Domain: dev-abc.us.auth0.com", "Client Secret (hidden): "):
         assert lines.count(question) == 1
     values = dotenv_values(checkout / ".env", interpolate=False)
     assert values["OPENID_CLIENT_SECRET"] == SECRET
@@ -146,13 +146,12 @@ def test_a_terminal_without_colour_is_drawn_all_the_same(checkout: Path) -> None
 def test_a_secret_is_not_echoed_however_early_it_is_typed(checkout: Path) -> None:
     args = ("init", "--offline", "--public-url", PUBLIC_URL)
     with Terminal(*args, cwd=checkout, environ=PLAIN) as terminal:
-        terminal.answer("Ready?", None)
         terminal.answer("Domain", "dev-abc.us.auth0.com")
         terminal.answer("Client ID", "c" * 32)
         terminal.until_asked("Client Secret (hidden)")
         assert not terminal.echoes()
         terminal.type(SECRET + ENTER)
-        terminal.until_asked("API Identifier")
+        terminal.until_asked("Number")
         assert terminal.echoes()
         assert SECRET not in terminal.raw
 
@@ -162,13 +161,12 @@ def test_a_secret_is_not_echoed_after_a_stop(checkout: Path, mode: dict[str, str
     """Stopped by `kill`, then `fg`: the shell in between makes the terminal echo."""
     args = ("init", "--offline", "--public-url", PUBLIC_URL)
     with Terminal(*args, cwd=checkout, environ=mode) as terminal:
-        terminal.answer("Ready?", None)
         terminal.answer("Domain", "dev-abc.us.auth0.com")
         terminal.answer("Client ID", "c" * 32)
         terminal.until_asked("Client Secret (hidden)")
         terminal.stop_and_go_on()
         terminal.type(SECRET + ENTER)
-        terminal.until_asked("API Identifier")
+        terminal.until_asked("Number" if mode else "Its URLs")
         assert SECRET not in terminal.raw
         terminal.type(CTRL_C)
         assert terminal.end() == 130

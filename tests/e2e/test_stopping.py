@@ -105,10 +105,10 @@ def values(domain: Answer, client_id: Answer, secret: Answer) -> list[tuple[str,
         ("Domain", domain),
         ("Client ID", client_id),
         ("Client Secret (hidden)", secret),
-        ("API Identifier", AUDIENCE),
     ]
 
 
+ITEMS = [("Its URLs", Choose("Done")), ("The API", Choose("Done"))]
 ANY = values("dev-abc.us.auth0.com", "c" * 32, "a secret".replace(" ", "-") * 4)
 RIGHT = values(
     lambda it: it.demo.setup.domain,
@@ -179,11 +179,11 @@ CONVERSATIONS = {
         ("init", "--offline"),
         [
             ("LibreChat folder", "../LibreChat"),
-            ("Resume the interrupted setup", None),
+            ("Resume it?", "n"),
             ("Use", Choose("my own HTTPS URL")),
             ("Public URL of LibreChat", PUBLIC_URL),
-            ("Ready?", None),
             *ANY,
+            *ITEMS,
             ("Write these changes?", None),
         ],
         elsewhere,
@@ -204,37 +204,36 @@ CONVERSATIONS = {
     "init that fails": Conversation(
         ("init", "--public-url", PUBLIC_URL),
         [
-            ("Ready?", None),
-            *values("localhost:9", "c" * 32, "s" * 32),
-            ("What now?", Choose("Change the values")),
+            ("How do you want to set up Auth0?", None),
+            ("Domain", "localhost:9"),
+            ("Domain", None),
+            ("Client ID", "c" * 32),
+            ("Client Secret (hidden)", "s" * 32),
+            *(item for item in ITEMS for _ in range(2)),
+            ("What now?", Choose("Change only")),
             ("Domain", None),
         ],
-        known=5,
+        known=9,
         told="Nothing was changed.",
     ),
     "init to the sign-in": Conversation(
         ("init", "--public-url", PUBLIC_URL),
         [
-            ("Ready?", None),
+            ("How do you want to set up Auth0?", None),
             *RIGHT,
             ("Write these changes?", None),
-            ("Test the sign-in now?", None),
         ],
-        known=6,
-        told="was already written; librechat-auth0 init --undo restores the old one.",
-        written_at=("Test the sign-in now?",),
+        known=4,
+        told="Nothing was changed.",
     ),
     "init by the Management API": Conversation(
         ("init", "--public-url", PUBLIC_URL),
         [
-            ("Ready?", Choose("Set up Auth0 for me")),
-            ("Domain", lambda it: it.managed.domain),
-            ("API Identifier", None),
-            ("Use the Management API with", Choose("a token")),
+            ("How do you want to set up Auth0?", Choose("a token")),
             ("Management API token (hidden)", lambda it: it.managed.token()),
-            ("Make these changes in Auth0?", None),
+            ("Make these changes in Auth0 and the .env?", None),
         ],
-        known=3,
+        known=1,
         told="Nothing was changed.",
     ),
     "provision": Conversation(

@@ -154,15 +154,11 @@ def test_init_ends_with_a_sign_in_and_keeps_the_tunnel_open(
         rows=100,
         environ={**installed.environ, "XDG_STATE_HOME": str(installed.state_dir.parent)},
     )
-    terminal.until("Ready?")
-    terminal.type(ENTER)
+    terminal.answer("How do you want to set up Auth0?", None)
     terminal.answer("Domain", demo.setup.domain)
     terminal.answer("Client ID", demo.setup.client_id)
     terminal.answer("Client Secret", demo.secret)
-    terminal.answer("API Identifier", AUDIENCE)
     terminal.until("Write these changes?")
-    terminal.type(ENTER)
-    terminal.until("Test the sign-in now?")
     terminal.type(ENTER)
     terminal.until("Waiting for the sign-in")
     (link,) = re.findall(r"https://localhost:\d+/oauth/openid\?key=[\w-]+", terminal.text)

@@ -136,9 +136,9 @@ def _values(settings: Settings) -> Mapping[str, str]:
         **GENERAL_VALUES,
         "callback_url": settings.callback_url,
         "audience": settings.audience or "",
-        "application": dashboard.application(settings.client_id),
+        "application": dashboard.application(settings.client_id, domain=settings.domain),
         **{
-            tab: dashboard.application(settings.client_id, tab)
+            tab: dashboard.application(settings.client_id, tab, settings.domain)
             for tab in ("credentials", "connections")
         },
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Self
@@ -111,7 +112,7 @@ class TenantReport(Results):
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """The tenant's answers; None for requests that were not sent."""
+    """The tenant's answers; `NOT_ASKED` or None for requests that were not sent."""
 
     keys: tuple[Jwk, ...]
     keys_findings: tuple[Finding, ...]
@@ -121,10 +122,16 @@ class _Answers:
     refresh: Answer | None
 
 
-def check_tenant(settings: Settings, http: HttpClient, clock: Clock) -> TenantReport:
-    """Check all that can be checked without a sign-in.
+_NOT_ASKED = Answer()
 
-    The requests that follow the discovery run in parallel, in threads.
+
+def check_tenant(
+    settings: Settings, http: HttpClient, clock: Clock, only: Collection[Check] = TENANT_CHECKS
+) -> TenantReport:
+    """Check all that can be checked without a sign-in, or some of it.
+
+    The requests that follow the discovery run in parallel, in threads. With `only`, values that
+    the other checks need may be empty.
     """
     patient = Patient(http, clock)
     discovery, findings = fetch_discovery(settings, patient, clock)
@@ -133,55 +140,48 @@ def check_tenant(settings: Settings, http: HttpClient, clock: Clock) -> TenantRe
         rest = [
             CheckResult(check, Outcome.SKIPPED, "The tenant's metadata is missing.")
             for check in TENANT_CHECKS[1:]
+            if check in only
         ]
         return TenantReport((first, *rest), None, ())
-    issuer = discovery.issuer
-    detail = Message("The issuer is {issuer}.", issuer=issuer)
-    first = CheckResult(Check.DISCOVERY, Outcome.PROVED, detail, findings)
-    answers = _ask(settings, discovery, patient)
-    return TenantReport((first, *_judge(settings, answers)), discovery, answers.keys)
+    detail = Message("The issuer is {issuer}.", issuer=discovery.issuer)
+    results = [CheckResult(Check.DISCOVERY, Outcome.PROVED, detail, findings)]
+    answers = _ask(settings, discovery, patient, only)
+    results += [_JUDGES[check](settings, answers) for check in TENANT_CHECKS[1:] if check in only]
+    return TenantReport(tuple(results), discovery, answers.keys)
 
 
-def _ask(settings: Settings, discovery: Discovery, http: HttpClient) -> _Answers:
+def _ask(
+    settings: Settings, discovery: Discovery, http: HttpClient, only: Collection[Check]
+) -> _Answers:
     secret = settings.client_secret
     probes = Probes(settings, discovery, http)
-    keys = begin(fetch_keys, discovery, http)
-    authorize = begin(probes.authorize)
-    code = begin(probes.code, secret)
-    without_secret = begin(probes.code, None) if secret else None
-    refresh = begin(probes.refresh) if settings.reuse_tokens else None
-    usable, keys_findings = keys.result()
+    asks_for_code = Check.SECRET in only or Check.FLOW in only
+    keys = begin(fetch_keys, discovery, http) if Check.KEYS in only else None
+    authorize = begin(probes.authorize) if _JUDGED_BY_AUTHORIZE & {*only} else None
+    code = begin(probes.code, secret) if asks_for_code else None
+    without_secret = begin(probes.code, None) if secret and asks_for_code else None
+    asks_to_refresh = settings.reuse_tokens and Check.REFRESH in only
+    refresh = begin(probes.refresh) if asks_to_refresh else None
+    usable, keys_findings = keys.result() if keys else ((), ())
     return _Answers(
         keys=usable,
         keys_findings=keys_findings,
-        authorize=authorize.result(),
-        code=code.result(),
+        authorize=authorize.result() if authorize else _NOT_ASKED,
+        code=code.result() if code else _NOT_ASKED,
         without_secret=without_secret.result() if without_secret else None,
         refresh=refresh.result() if refresh else None,
     )
 
 
-def _judge(settings: Settings, answers: _Answers) -> list[CheckResult]:
-    return [
-        _judge_keys(answers),
-        _judge_client_id(settings, answers.authorize),
-        _judge_callback(settings, answers.authorize),
-        _judge_flow(settings, answers),
-        _judge_audience(settings, answers.authorize),
-        _judge_secret(settings, answers),
-        _judge_refresh(settings, answers.refresh),
-    ]
-
-
-def _judge_keys(answers: _Answers) -> CheckResult:
+def _judge_keys(_: Settings, answers: _Answers) -> CheckResult:
     if not answers.keys:
         return CheckResult.failed(Check.KEYS, *answers.keys_findings)
     detail = Message("{count} can verify RS256 signatures.", count=len(answers.keys))
     return CheckResult(Check.KEYS, Outcome.PROVED, detail, answers.keys_findings)
 
 
-def _judge_client_id(settings: Settings, answer: Answer) -> CheckResult:
-    check = Check.CLIENT_ID
+def _judge_client_id(settings: Settings, answers: _Answers) -> CheckResult:
+    check, answer = Check.CLIENT_ID, answers.authorize
     if answer.blames(check):
         return _failed(check, answer, settings)
     if answer.blames(Check.CALLBACK):
@@ -193,8 +193,8 @@ def _judge_client_id(settings: Settings, answer: Answer) -> CheckResult:
     return _not_proved(check, answer, settings, explain=True)
 
 
-def _judge_callback(settings: Settings, answer: Answer) -> CheckResult:
-    check = Check.CALLBACK
+def _judge_callback(settings: Settings, answers: _Answers) -> CheckResult:
+    check, answer = Check.CALLBACK, answers.authorize
     if answer.blames(check):
         return _failed(check, answer, settings)
     if _came_back(answer):
@@ -213,8 +213,8 @@ def _judge_flow(settings: Settings, answers: _Answers) -> CheckResult:
     return _not_proved(check, answers.authorize, settings)
 
 
-def _judge_audience(settings: Settings, answer: Answer) -> CheckResult:
-    check = Check.AUDIENCE
+def _judge_audience(settings: Settings, answers: _Answers) -> CheckResult:
+    check, answer = Check.AUDIENCE, answers.authorize
     if not settings.reuse_tokens:
         return CheckResult(check, Outcome.SKIPPED, "Not needed: tokens are not reused.")
     if not settings.audience:
@@ -265,8 +265,8 @@ def _judge_wrong_secret(settings: Settings, answers: _Answers, *, open_to_all: b
     return _failed(check, answers.code, settings)
 
 
-def _judge_refresh(settings: Settings, answer: Answer | None) -> CheckResult:
-    check = Check.REFRESH
+def _judge_refresh(settings: Settings, answers: _Answers) -> CheckResult:
+    check, answer = Check.REFRESH, answers.refresh
     if answer is None:
         return CheckResult(check, Outcome.SKIPPED, "Not needed: tokens are not reused.")
     if answer.blames(check):
@@ -276,6 +276,18 @@ def _judge_refresh(settings: Settings, answer: Answer | None) -> CheckResult:
     if answer.means(Meaning.WRONG_SECRET):
         return CheckResult(check, Outcome.SKIPPED, "Fix the Client ID and secret first.")
     return _not_proved(check, answer, settings, explain=True)
+
+
+_JUDGES = {
+    Check.KEYS: _judge_keys,
+    Check.CLIENT_ID: _judge_client_id,
+    Check.CALLBACK: _judge_callback,
+    Check.FLOW: _judge_flow,
+    Check.AUDIENCE: _judge_audience,
+    Check.SECRET: _judge_secret,
+    Check.REFRESH: _judge_refresh,
+}
+_JUDGED_BY_AUTHORIZE = {Check.CLIENT_ID, Check.CALLBACK, Check.FLOW, Check.AUDIENCE}
 
 
 def _came_back(answer: Answer) -> bool:

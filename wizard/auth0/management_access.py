@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from wizard.auth0 import json_web_token
@@ -18,9 +19,9 @@ from wizard.findings import Failure
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message, sentences
 from wizard.processes import Completed, Processes, without_secrets
-from wizard.reading import load_json
+from wizard.reading import load_json, read_file
 from wizard.rules import rule
-from wizard.settings import InvalidValue, is_tenant_domain
+from wizard.settings import InvalidValue, is_tenant_domain, parse_domain
 
 SCOPES_MISSING = rule("LA602")
 OTHER_TENANT = rule("LA615")
@@ -28,6 +29,7 @@ MACHINE_REFUSED = rule("LA617")
 CLI_FAILED = rule("LA618")
 
 CLI_SECONDS = 60.0
+_MAX_CONFIG_BYTES = 1 << 20
 _LACKS_SCOPE = re.compile(r"lacks scope: ([a-z_]+:[a-z_]+)")
 # RFC 6750 §2.1.
 _BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -134,6 +136,20 @@ def by_machine(client_id: str, client_secret: str, tenant: str, http: HttpClient
 def by_cli(tenant: str, processes: Processes, environ: Mapping[str, str]) -> Access:
     """Return access by the `auth0` CLI, with its own login."""
     return Access(tenant, Auth0Cli(tenant, processes, environ))
+
+
+def active_tenant(environ: Mapping[str, str]) -> str:
+    """Return the tenant that the `auth0` CLI uses, "" if it is not logged in.
+
+    Source: auth0-cli, internal/config/config.go: `$HOME/.config/auth0/config.json`.
+    """
+    file = Path(environ.get("HOME", ""), ".config", "auth0", "config.json")
+    try:
+        config = load_json(read_file(file, _MAX_CONFIG_BYTES))
+        tenant = config["default_tenant"]
+        return parse_domain(tenant) if tenant in config["tenants"] else ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
 
 
 class Auth0Cli:

@@ -202,7 +202,7 @@ def _unverifiable_id_token(token: Token, settings: Settings) -> Finding | None:
     if not token.header or token.is_encrypted:
         return UNREADABLE.finding("The ID token.")
     if token.algorithm not in ACCEPTED_ALGORITHMS and not _goes_unverified(token, settings):
-        application = dashboard.application(settings.client_id)
+        application = dashboard.application(settings.client_id, domain=settings.domain)
         return ID_TOKEN_NOT_RS256.finding(
             _signed_with(token), fix=_FIX_ID_TOKEN_NOT_RS256.filled(application=application)
         )
@@ -373,7 +373,7 @@ def _missing_refresh_token(tokens: Tokens, settings: Settings) -> Finding:
     Source: https://auth0.com/docs/secure/tokens/refresh-tokens/get-refresh-tokens
     """
     granted = tokens.scope.split()
-    application = dashboard.application(settings.client_id)
+    application = dashboard.application(settings.client_id, domain=settings.domain)
     if "offline_access" in granted or not settings.audience:
         return NO_REFRESH_TOKEN.finding(
             "The application gets none.",

@@ -1,66 +1,134 @@
-"""Shows the steps in Auth0's dashboard."""
+"""Walks the user through what to do in Auth0's dashboard, one item at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from wizard import dashboard
-from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.language import Message
 from wizard.ports import Ports
 from wizard.settings import URL_LISTS, urls_of
-from wizard.ui.prompts import Choice
+from wizard.ui.prompts import Choice, Prompter
+
+DONE, OPEN = "done", "open"
+_ITEMS = 3
 
 
-def show_dashboard_steps(
-    public_url: str, ports: Ports, *, reuse_tokens: bool, offer_to_do_it: bool
-) -> bool:
-    """Show the steps and the lines to paste; return whether the wizard must do them instead."""
-    console = ports.console
-    lines = {URL_LISTS[name]: ", ".join(urls) for name, urls in urls_of(public_url).items()}
-    if ports.prompter is None:
-        console.say("Add these URLs to your Auth0 application:")
-        _show_lines(lines, ports)
-        return False
-    console.say(Message("In {page} → Applications → Applications:", page=dashboard.HOME))
-    console.todo("Create Application → Regular Web Application, or open an existing one.")
-    console.todo("In its Settings → Application URIs, paste:")
-    _show_lines(lines, ports)
-    if reuse_tokens:
-        console.todo("Advanced Settings → Grant Types: Authorization Code and Refresh Token.")
-        console.say(Message("In {page} → Applications → APIs:", page=dashboard.HOME))
-        console.todo(
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to do in the dashboard.
+
+    Attributes:
+        number: its place in the list.
+        title: what to do.
+        how: where, by the dashboard's labels.
+        page: the page to open.
+        lines: what to paste there, by label.
+    """
+
+    number: int
+    title: str
+    how: Sequence[str]
+    page: str
+    lines: Mapping[str, str] = field(default_factory=dict)
+
+    def show(self, ports: Ports) -> None:
+        """Print it, with each line to copy and the link on a line of its own."""
+        console = ports.console
+        console.say(
             Message(
-                "Create API, for example with Identifier {audience} (only a name) and RS256."
-                " In its Settings, turn on Allow Offline Access. Under Application Access, grant"
-                " your application User-Delegated Access.",
-                audience=SUGGESTED_AUDIENCE,
+                "{number} of {total}. {title}",
+                number=self.number,
+                total=_ITEMS,
+                title=Message.of(self.title),
             )
         )
+        for each in self.how:
+            console.todo(each)
+        for label, line in self.lines.items():
+            console.verbatim(label, [line])
+        console.verbatim(None, [self.page])
+
+
+def application_item() -> Item:
+    """Return the first item: the application."""
+    return Item(
+        1,
+        Message("The application"),
+        [Message("Create Application → Regular Web Application, or open an existing one.")],
+        dashboard.page("applications"),
+    )
+
+
+def urls_item(public_url: str, client_id: str, domain: str) -> Item:
+    """Return the second item: the application's lists of URLs."""
+    return Item(
+        2,
+        Message("Its URLs"),
+        [Message("In its Settings → Application URIs, paste each line, then save.")],
+        dashboard.application(client_id, domain=domain),
+        url_lines(public_url),
+    )
+
+
+def api_item(audience: str, domain: str) -> Item:
+    """Return the third item: the API."""
+    return Item(
+        3,
+        Message("The API"),
+        [
+            Message("Create API, with this Identifier (only a name) and RS256."),
+            Message("In its Settings, turn on Allow Offline Access."),
+            Message("Under Application Access, grant your application User-Delegated Access."),
+        ],
+        dashboard.page("apis", domain),
+        {Message("Identifier"): audience},
+    )
+
+
+def url_lines(public_url: str) -> Mapping[str, str]:
+    """Return the lines to paste into the lists of URLs, by the dashboard's labels."""
+    return {URL_LISTS[name]: ", ".join(urls) for name, urls in urls_of(public_url).items()}
+
+
+def walk_through(item: Item, prompter: Prompter, ports: Ports, more: Sequence[Choice] = ()) -> str:
+    """Help with one item; return `DONE`, or the key of one of the further choices.
+
+    The cursor moves from opening the page to each line to copy, and then to the end.
+    """
     choices = [
-        Choice("go", "Done, continue"),
-        *((Choice("do", "Set up Auth0 for me"),) if offer_to_do_it else ()),
-        *(Choice(label, Message("Copy {label}", label=label)) for label in lines),
-        Choice("open", "Open the dashboard in the browser"),
+        Choice(OPEN, "Open the page in the browser"),
+        *(Choice(label, Message("Copy {label}", label=label)) for label in item.lines),
+        Choice(DONE, "Done, continue"),
+        *more,
     ]
-    while (answer := ports.prompter.select("Ready?", choices, default="go")) != "go":
-        if answer == "do":
-            return True
-        if answer == "open":
-            if not ports.desktop.open(dashboard.APPLICATIONS):
-                console.warn(
-                    Message(
-                        "Could not open a browser. Open {page} yourself.",
-                        page=dashboard.APPLICATIONS,
-                    )
-                )
-        elif ports.desktop.copy(lines[answer]):
-            console.done(Message("{label} copied.", label=answer))
+    order = [each.key for each in choices]
+    at = order.index(DONE)
+    if ports.desktop.has_browser():
+        at = 0
+    elif ports.desktop.has_clipboard():
+        at = 1
+    while True:
+        answer = prompter.select(item.title, choices, default=order[at])
+        if answer == OPEN:
+            open_page(item.page, ports)
+        elif answer in item.lines:
+            _copy(answer, item.lines[answer], ports)
         else:
-            console.warn("No clipboard available. Copy the line above.")
-    return False
+            return answer
+        at = order.index(answer) + 1
 
 
-def _show_lines(lines: Mapping[str, str], ports: Ports) -> None:
-    for label, line in lines.items():
-        ports.console.verbatim(label, [line])
+def open_page(url: str, ports: Ports) -> None:
+    """Open the page, or show its link."""
+    if not ports.desktop.open(url):
+        ports.console.warn("Could not open a browser. Open this page yourself:")
+        ports.console.verbatim(None, [url])
+
+
+def _copy(label: str, line: str, ports: Ports) -> None:
+    if ports.desktop.copy(line):
+        ports.console.done(Message("{label} copied.", label=label))
+    else:
+        ports.console.warn("No clipboard available. Copy the line above.")

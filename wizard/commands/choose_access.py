@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wizard.auth0.management_access import (
     Access,
+    active_tenant,
     by_cli,
     by_machine,
     by_token,
+    claims_of,
     parse_token,
     tenant_domain,
 )
@@ -65,7 +67,34 @@ def is_at_hand(given: Credentials, ports: Ports) -> bool:
     return bool(given) or ports.processes.which("auth0") is not None
 
 
-def choose_access(domain: str, given: Credentials, ports: Ports, *, own_domain: str = "") -> Access:
+def kind_at_hand(given: Credentials, ports: Ports) -> str:
+    """Return how the Management API can be reached without a question, "" if it cannot."""
+    if given:
+        return TOKEN if given.token else MACHINE
+    is_signed_in = ports.processes.which("auth0") is not None and active_tenant(ports.environ)
+    return CLI if is_signed_in else ""
+
+
+def domain_at_hand(kind: str, given: Credentials, ports: Ports) -> str:
+    """Return the tenant of the credential, "" if it does not name one."""
+    if own := ports.environ.get("AUTH0_TENANT_DOMAIN", ""):
+        return option("AUTH0_TENANT_DOMAIN", own, parse_domain)
+    return active_tenant(ports.environ) if kind == CLI else claims_of(given.token).tenant
+
+
+def ways(ports: Ports) -> Sequence[Choice]:
+    """Return the ways to the Management API that a user can choose."""
+    has_cli = ports.processes.which("auth0") is not None
+    return (
+        *((Choice(CLI, "the auth0 CLI, where I am logged in"),) if has_cli else ()),
+        Choice(TOKEN, "a token from the dashboard's API Explorer"),
+        Choice(MACHINE, "a machine-to-machine application"),
+    )
+
+
+def choose_access(
+    domain: str, given: Credentials, ports: Ports, *, own_domain: str = "", kind: str = ""
+) -> Access:
     """Return access to the Management API, with a question if no credential was given.
 
     Args:
@@ -73,15 +102,15 @@ def choose_access(domain: str, given: Credentials, ports: Ports, *, own_domain: 
         given: the credentials that were given.
         ports: to ask for others.
         own_domain: `--tenant-domain`, the domain that Auth0 gave the tenant.
+        kind: the way that the user chose, "" if none yet.
 
     Raises:
         Failure: there is no credential, or the tenant refuses it.
     """
     text = own_domain or ports.environ.get("AUTH0_TENANT_DOMAIN", "")
     own = option("--tenant-domain", text, parse_domain) if text else ""
-    kind = _kind(given, ports)
-    if kind in {TOKEN, MACHINE} and not given and ports.prompter is not None:
-        given = _ask(kind, ports.prompter, ports)
+    kind = kind or _kind(given, ports)
+    given = ask_credentials(kind, given, ports)
     tenant = own or tenant_domain(domain, given.token) or _ask_tenant(domain, ports)
     if kind == CLI:
         ports.console.hint(
@@ -96,17 +125,19 @@ def choose_access(domain: str, given: Credentials, ports: Ports, *, own_domain: 
 def _kind(given: Credentials, ports: Ports) -> str:
     if given:
         return TOKEN if given.token else MACHINE
-    has_cli = ports.processes.which("auth0") is not None
-    if ports.prompter is None:
-        if not has_cli:
-            raise NO_CREDENTIAL.failure()
-        return CLI
-    choices = [
-        *((Choice(CLI, "the auth0 CLI, where I am logged in"),) if has_cli else ()),
-        Choice(TOKEN, "a token from the dashboard's API Explorer"),
-        Choice(MACHINE, "a machine-to-machine application"),
-    ]
-    return ports.prompter.select("Use the Management API with", choices, default=choices[0].key)
+    if ports.prompter is not None:
+        choices = ways(ports)
+        return ports.prompter.select("Use the Management API with", choices, default=choices[0].key)
+    if ports.processes.which("auth0") is None:
+        raise NO_CREDENTIAL.failure()
+    return CLI
+
+
+def ask_credentials(kind: str, given: Credentials, ports: Ports) -> Credentials:
+    """Return the credentials of that kind; the user's answers where none were given."""
+    if kind == CLI or given or ports.prompter is None:
+        return given
+    return _ask(kind, ports.prompter, ports)
 
 
 def _ask(kind: str, prompter: Prompter, ports: Ports) -> Credentials:

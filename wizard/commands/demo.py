@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard import loopback
-from wizard.commands.init import InitResult, run_init
+from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
+from wizard.commands.init_progress import InitResult
 from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.demo.tenant import Tenant, User, add_librechat, new_client_id, new_client_secret
@@ -99,6 +100,12 @@ class ScriptedUser:
     http: HttpClient
     user: User
     console: Console
+
+    def has_browser(self) -> bool:
+        return True
+
+    def has_clipboard(self) -> bool:
+        return False
 
     def open(self, url: str) -> bool:
         threading.Thread(target=self._sign_in, args=(url,), name="demo user", daemon=True).start()

@@ -194,16 +194,25 @@ class Provisioning:
                 return Message("Give the application access")
 
 
-def set_up_auth0(known: Known, env_file: Path, ports: Ports, keep: Keep) -> Known | None:
-    """Set the tenant up, for `init`; return what is then known, None if the user declined.
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """What is known of a tenant that is set up, and whether that needed changes."""
+
+    known: Known
+    has_changed: bool
+
+
+def set_up_auth0(
+    known: Known, env_file: Path, access: Access, ports: Ports, keep: Keep
+) -> SetUp | None:
+    """Set the tenant up, for `init`; return None if the user declined.
 
     Raises:
         Failure: it stopped; the detail says what was done.
     """
-    access = choose_access(known.domain or "", credentials(ports.environ), ports)
     provisioning = Provisioning(Job(known, env_file), access, ports)
     provisioning.show()
-    question = replace(MAKE_CHANGES, text=Message("Make these changes in Auth0?"))
+    question = replace(MAKE_CHANGES, text=Message("Make these changes in Auth0 and the .env?"))
     if not provisioning.changes:
         ports.console.done("Auth0 is already set up.")
     elif not consent(question, ports, yes=True):
@@ -211,7 +220,7 @@ def set_up_auth0(known: Known, env_file: Path, ports: Ports, keep: Keep) -> Know
     complete, findings = provisioning.apply(keep)
     for finding in findings:
         ports.console.finding(finding)
-    return complete
+    return SetUp(complete, bool(provisioning.changes))
 
 
 def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:

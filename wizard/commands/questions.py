@@ -41,6 +41,7 @@ class Question:
         suggestion: the default where nothing is known.
         is_needed: whether a run with these options needs it.
         is_hidden: whether the terminal hides the answer.
+        checks: the live checks that prove it; the first is its own.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Question:
     suggestion: str = ""
     is_needed: Callable[[InitOptions], bool] = lambda _: True
     is_hidden: bool = False
+    checks: tuple[str, ...] = ()
 
     def value(self, text: str, known: Known) -> object:
         """Return the value of an answer.
@@ -78,6 +80,7 @@ DOMAIN = Question(
     Message("Domain"),
     _DOMAIN_HINT.filled(application=Message("Your application")),
     lambda text, _: parse_domain(text),
+    checks=("discovery",),
 )
 DOMAIN_OF_ANY_APPLICATION = replace(
     DOMAIN, hint=_DOMAIN_HINT.filled(application=Message("Any application"))
@@ -89,6 +92,7 @@ CLIENT_ID = Question(
     Message("Client ID"),
     Message("Below the domain: 32 letters and digits."),
     lambda text, _: parse_client_id(text),
+    checks=("client-id",),
 )
 CLIENT_SECRET = Question(
     "client_secret",
@@ -99,6 +103,7 @@ CLIENT_SECRET = Question(
     lambda text, _: parse_client_secret(text),
     is_needed=lambda options: not options.public_client,
     is_hidden=True,
+    checks=("client-secret",),
 )
 AUDIENCES = Question(
     "audiences",
@@ -109,6 +114,7 @@ AUDIENCES = Question(
     lambda text, known: parse_audiences(text, domain=known.domain or ""),
     SUGGESTED_AUDIENCE,
     is_needed=lambda options: options.reuse_tokens,
+    checks=("audience",),
 )
 PUBLIC_URL = Question(
     "public_url",
@@ -193,7 +199,7 @@ def ask(question: Question, known: Known, offered: Known, ports: Ports) -> Known
     ports.console.hint(question.hint)
     if question.is_hidden:
         if kept:
-            ports.console.hint("Press Enter to keep the one in your .env.")
+            ports.console.hint("Press Enter to keep the current one.")
         answer = ports.prompter.secret(question.label, parse=parse)
     else:
         default = _text(kept) or question.suggestion

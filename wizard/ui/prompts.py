@@ -49,7 +49,12 @@ class Prompter(Protocol):
 
     `parse` returns the value of an answer or raises `InvalidValue`: then its reason is shown and
     the question is repeated.
+
+    Attributes:
+        asked: how many questions it has asked.
     """
+
+    asked: int
 
     def with_back(self) -> Prompter:
         """Return a prompter whose questions raise `Back`; by default `Esc` does nothing."""
@@ -88,6 +93,7 @@ class _Asking:
         self._explain = explain
         self._language = language
         self._goes_back = goes_back
+        self.asked = 0
 
     def with_back(self) -> Self:
         return type(self)(self._explain, self._language, goes_back=True)
@@ -122,9 +128,11 @@ class _Asking:
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
         _drop_typeahead()
+        self.asked += 1
         return self._choice(question, choices, default)
 
     def _parsed(self, ask: Callable[[], str], parse: Parse[T]) -> T:
+        self.asked += 1
         while True:
             try:
                 answer = ask()

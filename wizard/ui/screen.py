@@ -151,24 +151,19 @@ class Screen:
         self._stream.flush()
 
     def _draw(self, line: Line, text: str) -> None:
-        from rich.padding import Padding
-        from rich.table import Table
+        """Draw the text, wrapped between words only, so that a link stays whole for a click."""
         from rich.text import Text
 
-        styled = Text(text, style="bold" if line.is_title else _OF_TEXT.get(line.kind, ""))
-        for found in _URL.finditer(text):  # a wrapped link stays whole for a click
-            styled.stylize(f"link {found[0]}", *found.span())
-        if not line.wrap or not (text or line.lead):  # rich pads an empty line to none at all
-            lead = Text(f"{line.lead} " if line.lead else "", style=line.kind.value.strip())
-            self._rich().print(Text(" " * line.indent) + lead + styled, soft_wrap=True)
-        elif not line.lead:
-            self._rich().print(Padding(styled, (0, 0, 0, line.indent), expand=False))
-        else:
-            row = Table.grid(padding=(0, 1))
-            row.add_column(no_wrap=True)
-            row.add_column(overflow="fold")  # never shorten a long path
-            row.add_row(Text(line.lead, style=line.kind.value.strip()), styled)
-            self._rich().print(Padding(row, (0, 0, 0, line.indent)) if line.indent else row)
+        before = f"{' ' * line.indent}{line.lead}{' ' if line.lead else ''}"
+        width = columns(self._stream) if line.wrap else None
+        style = "bold" if line.is_title else _OF_TEXT.get(line.kind, "")
+        for number, row in enumerate(wrapped(before, text, width).split("\n")):
+            styled = Text(row, style=style)
+            if number == 0:
+                styled.stylize(line.kind.value.strip(), line.indent, len(before))
+            for found in _URL.finditer(row):
+                styled.stylize(f"link {found[0]}", *found.span())
+            self._rich().print(styled, soft_wrap=True)
 
     def _rich(self) -> RichConsole:
         if self._rich_console is None:

@@ -1,0 +1,120 @@
+"""The state of a run of `init`, and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard.commands.choose_tunnel import OpenTunnel
+from wizard.commands.folder import Folder
+from wizard.commands.init_options import InitOptions
+from wizard.findings import ExitCode, Finding, exit_code_of
+from wizard.known import Known
+from wizard.ports import Ports
+from wizard.saved_answers import SavedAnswers
+from wizard.settings import Settings
+
+if TYPE_CHECKING:
+    from wizard.auth0.live_checks import CheckResult, TenantReport
+    from wizard.auth0.tokens import Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """What a run of `init` did."""
+
+    env_file: Path
+    settings: Settings
+    findings: Sequence[Finding]
+    checks: Sequence[CheckResult]
+    changed: Sequence[str] = ()
+    backup: Path | None = None
+    written: bool = False
+    is_up_to_date: bool = False
+    sign_in: Judgement | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """FINDINGS if a check found an error, TENANT if the tenant could not be reached."""
+        return exit_code_of(self.findings)
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "env_file": str(self.env_file),
+            "backup": str(self.backup) if self.backup else None,
+            "changed": list(self.changed),
+            "written": self.written,
+            "checks": [check.as_json() for check in self.checks],
+            "sign_in": self.sign_in.as_json() if self.sign_in else None,
+            "public_url": self.settings.public_url,
+            "callback_url": self.settings.callback_url,
+            "logout_urls": list(self.settings.urls["allowed_logout_urls"]),
+            "web_origins": list(self.settings.urls["web_origins"]),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The state of a run.
+
+    Attributes:
+        known: values that need no question any more.
+        offered: defaults of the questions, from an interrupted run and the `.env`.
+        variables: further variables for the `.env`.
+        report: the live checks, None where they were not run.
+        insists: whether to write although a check found an error.
+        is_auth0_set_up: whether this run changed the tenant.
+        is_agreed: whether the user has agreed to the change of the `.env`, too.
+        is_proved: whether the `.env` was complete and right before the run.
+        skips_sign_in: whether no sign-in is tested at the end.
+        is_over: whether the remaining steps are skipped.
+    """
+
+    options: InitOptions
+    folder: Folder
+    port: int
+    known: Known
+    offered: Known
+    findings: tuple[Finding, ...]
+    tunnel: OpenTunnel | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    report: TenantReport | None = None
+    insists: bool = False
+    is_auth0_set_up: bool = False
+    is_agreed: bool = False
+    is_proved: bool = False
+    skips_sign_in: bool = False
+    is_over: bool = False
+    written: InitResult | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The complete setup."""
+        return self.known.settings(reuse_tokens=self.options.reuse_tokens)
+
+    @property
+    def result(self) -> InitResult:
+        """What to report now."""
+        checks = self.report.results if self.report else ()
+        path = self.folder.store.path
+        return self.written or InitResult(path, self.settings, self.findings, checks)
+
+    def keep(self, known: Known, ports: Ports) -> Progress:
+        """Return the progress with these values; save them if the user was asked."""
+        if ports.prompter is not None and known != self.known:
+            self.saved_answers(ports).keep(known)
+        return replace(self, known=known)
+
+    def after_back(self, later: Progress) -> Progress:
+        """Return this state with the later answers as defaults."""
+        return replace(
+            self,
+            offered=later.known.or_else(later.offered),
+            is_auth0_set_up=later.is_auth0_set_up,
+        )
+
+    def saved_answers(self, ports: Ports) -> SavedAnswers:
+        """Return what keeps the answers of an interrupted run."""
+        return SavedAnswers(ports.state_dir, self.folder.store.path)
