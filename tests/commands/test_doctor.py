@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from tests.auth0.scripted import AUDIENCE, CLIENT_ID, DOMAIN, NOW, SECRET, Scrip
 from tests.doctor.cases import GOOD, PUBLIC_URL, env
 from tests.fakes import FixedClock, ScriptedPrompter, World, make_world
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
+from wizard.clock import local_time
 from wizard.commands.doctor import DoctorOptions, DoctorResult, run_doctor
+from wizard.commands.proofs import How, Proof, keep_proof
+from wizard.commands.values import env_store, read_subject
 from wizard.execution import envelope
 from wizard.findings import ExitCode, Failure
 from wizard.http import HttpClient, NetworkError, Response, Trouble
@@ -164,16 +168,52 @@ def lines_at_80_columns(world: World) -> int:
     return sum(len(wrapped("", line, 80).splitlines()) or 1 for line in lines)
 
 
-def test_a_healthy_setup_takes_four_lines(folder: Path, librechat: LibreChat) -> None:
+def test_a_healthy_setup_says_what_is_proved_and_what_is_not(
+    folder: Path, librechat: LibreChat
+) -> None:
     result, world = live(folder, librechat, ScriptedTenant(), {})
     assert result.findings == ()
-    assert [line.partition(":")[0] for line in world.said.splitlines()[1:]] == [
-        "ok File",
-        "ok Auth0",
-        "ok Tunnel",
-        "ok LibreChat",
+    assert world.said.splitlines()[1:] == [
+        f"ok File: {folder / '.env'}",
+        f"~ Auth0: 8 checks passed at {DOMAIN}, API identifier, Refresh token grant only likely",
+        f"ok Tunnel: {PUBLIC_URL} leads to LibreChat",
+        f"~ LibreChat: running at http://localhost:{librechat.port}, its values are only likely",
+        "",
+        "No error found, but the sign-in is not proved.",
+        "  Likely: API identifier, Refresh token grant, LibreChat's values.",
+        "  Not checked: Sign-in.",
+        "Prove it: librechat-auth0 verify",
     ]
-    assert lines_at_80_columns(world) <= 6
+    assert result.exit_code is ExitCode.OK
+    assert result.as_json()["proved"] is False
+    evidence = {each.check: each.as_json() for each in result.claims}
+    assert evidence["sign_in"]["outcome"] == "skipped"
+    assert evidence["button"]["outcome"] == "proved"
+    assert evidence["audience"]["outcome"] == "likely"
+    assert all(each["source"] and each["evidence"] for each in evidence.values())
+
+
+@pytest.mark.parametrize("how", How)
+def test_a_proof_says_when_and_how_until_a_value_changes(
+    folder: Path, librechat: LibreChat, how: How
+) -> None:
+    live(folder, librechat, ScriptedTenant(), {})
+    world = make_world(folder)
+    _, checked = read_subject(env_store(None, world.ports), world.ports)
+    keep_proof(world.ports.state_dir, checked, Proof(NOW, how))
+
+    result, said = live(folder, librechat, ScriptedTenant(), {})
+
+    last = said.said.splitlines()[-1]
+    assert last.startswith("ok The sign-in is proved: ")
+    assert local_time(datetime.fromtimestamp(NOW, UTC)) in last
+    assert ("through LibreChat" in last) is (how is How.LIBRECHAT)
+    assert result.as_json()["proved"] is True
+    assert "only likely" not in next(each for each in said.said.splitlines() if "Auth0:" in each)
+    tenant = ScriptedTenant(code=oauth("access_denied", "Unauthorized", 401))
+    assert live(folder, librechat, tenant, {})[0].as_json()["proved"] is False
+    (folder / ".env").write_text(env(**{**VALUES, "OPENID_AUDIENCE": "urn:other"}))
+    assert doctor(folder)[0].as_json()["proved"] is False
 
 
 def test_what_init_writes_has_no_note(folder: Path) -> None:
@@ -182,7 +222,7 @@ def test_what_init_writes_has_no_note(folder: Path) -> None:
     write(folder, planned.text)
     result, world = doctor(folder)
     assert ids(result) == []
-    assert len(world.said.splitlines()[1:]) == 4
+    assert "Not checked: Auth0, Public URL, LibreChat" in world.said
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,10 @@ from tests.doctor.cases import env, subject
 from tests.providers import PUBLIC_URL, Demo, authority, demo, demo_server
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.clock import SystemClock
+from wizard.doctor.claims import claims_of
 from wizard.doctor.examine import Examination, Part, examine, part_of
 from wizard.doctor.subject import Subject, settings_of
-from wizard.http import HttpClient, Response
+from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_plan import plan_env
 
@@ -95,6 +97,41 @@ def test_the_tenant_is_asked_with_the_spaces_that_librechat_sends(
 )
 def test_the_tenant_is_not_asked_with(changed: dict[str, str]) -> None:
     assert settings_of(subject(env(**changed))) is None
+
+
+class OtherProvider:
+    """A server with metadata below a path, and a LibreChat that does not run."""
+
+    def __init__(self, issuer: str, status: int = 200) -> None:
+        self._issuer, self._status = issuer, status
+
+    def request(self, method: str, url: str, **_: Any) -> Response:
+        if "id.example.com" not in url:
+            raise NetworkError(Trouble.REFUSED, url)
+        assert url == "https://id.example.com/oauth/.well-known/openid-configuration"
+        return Response(url, self._status, {}, json.dumps({"issuer": self._issuer}).encode())
+
+
+@pytest.mark.parametrize(
+    ("issuer", "server", "detail"),
+    [
+        ("/oauth", OtherProvider("https://id.example.com/oauth"), None),
+        ("/oauth/", OtherProvider("https://id.example.com/oauth"), "names https://id"),
+        ("/oauth/.well-known/openid-configuration", OtherProvider("https://any"), None),
+        ("/oauth", OtherProvider("https://id.example.com/"), "names https://id.example.com/."),
+        ("/oauth", OtherProvider("", 404), "status 404"),
+    ],
+)
+def test_an_issuer_with_a_path_is_not_skipped_silently(
+    issuer: str, server: OtherProvider, detail: str | None
+) -> None:
+    checked = subject(env(OPENID_ISSUER=f"https://id.example.com{issuer}"))
+    examination = examine(checked, server, SystemClock(), offline=False)
+    told = {each.rule.id: each.detail for each in examination.findings}
+    assert (detail is not None) is ("LA110" in told)
+    assert detail is None or detail in told["LA110"]
+    (claim,) = (each for each in claims_of(examination) if each.check == "tenant")
+    assert "path is not Auth0's" in claim.detail
 
 
 def test_the_settings_are_those_of_the_file() -> None:

@@ -22,6 +22,7 @@ ACCEPTED_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 SHORTEST_KEY_BITS = 2048  # of openid-client
 CLOCK_TOLERANCE = 60.0
 
+ISSUER_WITH_PATH = rule("LA110")
 NO_TENANT = rule("LA207")
 NO_ISSUER = rule("LA208")
 PORTAL = rule("LA209")
@@ -89,6 +90,28 @@ def fetch_discovery(
         return None, (_no_metadata(answer, settings.domain), *clock_findings)
     discovery, findings = judge_metadata(metadata, settings)
     return discovery, (*findings, *clock_findings)
+
+
+def refuse_issuer(issuer: str, http: HttpClient) -> Finding | None:
+    """Return why LibreChat cannot use an issuer with a path; None where it can.
+
+    Its OpenID client compares the issuer, unless that is the address of the metadata.
+    """
+    base = issuer.removesuffix(METADATA_PATH)
+    try:
+        answer = http.request("GET", f"{base.rstrip('/')}{METADATA_PATH}")
+    except NetworkError as error:
+        return network_finding(error)
+    metadata = answer.json_object() if answer.status == 200 else None
+    named = str((metadata or {}).get("issuer"))
+    if metadata is not None and (base != issuer or href(named) == href(issuer)):
+        return None
+    return ISSUER_WITH_PATH.finding(
+        Message("{url}: status {status}.", url=answer.url, status=answer.status)
+        if metadata is None
+        else Message("Its metadata names {issuer}.", issuer=quoted(named)),
+        variable="OPENID_ISSUER",
+    )
 
 
 def judge_metadata(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.doctor_screen import View, merged_findings, show_examination
+from wizard.clock import local_time
+from wizard.commands.doctor_screen import View, merged_findings, show_examination, show_proof
+from wizard.commands.proofs import How, Proof, proof_of
 from wizard.commands.restart import show_restart
 from wizard.commands.values import (
     INVALID_VALUE,
@@ -16,6 +19,7 @@ from wizard.commands.values import (
     env_store,
     read_subject,
 )
+from wizard.doctor.claims import Claim, are_proved, claims_of
 from wizard.doctor.examine import Examination, examine, examine_again
 from wizard.doctor.registry import CHECKS, can_be_fixed, repairs
 from wizard.doctor.subject import Subject
@@ -52,6 +56,7 @@ class DoctorResult:
     findings: Sequence[Finding]
     ignored: Sequence[str] = ()
     checks: Sequence[CheckResult] = ()
+    claims: Sequence[Claim] = ()
     changed: Sequence[str] = ()
     backup: Path | None = None
     written: bool = False
@@ -72,6 +77,8 @@ class DoctorResult:
             "written": self.written,
             "ignored": list(self.ignored),
             "checks": [check.as_json() for check in self.checks],
+            "proved": are_proved(self.claims),
+            "evidence": [claim.as_json() for claim in self.claims],
         }
 
 
@@ -92,10 +99,10 @@ class _Run:
         is_local = bool(self.only) and all(rule.startswith("LA1") for rule in self.only)
         return self.options.offline or is_local
 
-    @property
-    def view(self) -> View:
+    def view(self, claims: Sequence[Claim]) -> View:
+        """Return how to print an examination with these claims."""
         options = self.options
-        return View(self.only, self.offline, options.verbose, _command(options, "-v"))
+        return View(self.only, self.offline, options.verbose, _command(options, "-v"), claims)
 
 
 def run_doctor(options: DoctorOptions, ports: Ports) -> DoctorResult:
@@ -107,10 +114,9 @@ def run_doctor(options: DoctorOptions, ports: Ports) -> DoctorResult:
     run = _start(options, ports)
     with ports.console.working("Checking the .env, Auth0, the tunnel and LibreChat"):
         examination = examine(run.subject, ports.http, ports.clock, offline=run.offline)
-    findings = _chosen(run, examination.findings)
-    show_examination(examination, findings, run.view, ports)
-    result = _result(run, examination)
-    if options.fix or _wants_fixes(run, findings, ports):
+    result = _result(run, examination, ports)
+    _show(run, examination, result, ports)
+    if options.fix or _wants_fixes(run, result.findings, ports):
         return _fix(run, examination, result, ports)
     return result
 
@@ -150,13 +156,33 @@ def _wants_fixes(run: _Run, findings: Sequence[Finding], ports: Ports) -> bool:
     return False
 
 
-def _result(run: _Run, examination: Examination) -> DoctorResult:
+def _show(run: _Run, examination: Examination, result: DoctorResult, ports: Ports) -> None:
+    show_examination(examination, result.findings, run.view(result.claims), ports)
+    if not run.only and exit_code_of(result.findings) is ExitCode.OK:
+        file = ["--env-file", str(run.options.env_file)] if run.options.env_file else []
+        show_proof(result.claims, shlex.join(["librechat-auth0", "verify", *file]), ports)
+
+
+def _result(run: _Run, examination: Examination, ports: Ports) -> DoctorResult:
+    proof = proof_of(ports.state_dir, examination.subject)
     return DoctorResult(
         run.store.path,
         _chosen(run, examination.findings),
         sorted(run.ignored),
         examination.tenant.results if examination.tenant else (),
+        claims_of(examination, _signed_in(proof), offline=run.offline),
     )
+
+
+def _signed_in(proof: Proof | None) -> str:
+    if proof is None:
+        return ""
+    template = (
+        Message("a sign-in through LibreChat worked at {time}")
+        if proof.how is How.LIBRECHAT
+        else Message("librechat-auth0 verify signed in at {time}")
+    )
+    return template.filled(time=local_time(datetime.fromtimestamp(proof.at, UTC)))
 
 
 def _chosen(run: _Run, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -193,12 +219,12 @@ def _check_again(
     _, subject = read_subject(run.store, ports)
     with ports.console.working("Checking again"):
         after = examine_again(subject, before, ports.http, ports.clock, offline=run.offline)
-    left = _result(run, after)
+    left = _result(run, after, ports)
     ports.console.say()
-    show_examination(after, left.findings, run.view, ports)
+    _show(run, after, left, ports)
     ports.console.say()
     show_restart(subject.runner, subject.path, ports)
-    return replace(result, findings=left.findings, checks=left.checks)
+    return replace(result, findings=left.findings, checks=left.checks, claims=left.claims)
 
 
 def _command(options: DoctorOptions, *words: str) -> str:

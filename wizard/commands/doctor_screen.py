@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from wizard.commands.prove import show as show_checks
+from wizard.doctor.claims import Claim, Source, are_proved, why_not_asked
 from wizard.doctor.examine import Examination, Part, part_of
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Message, ended, joined, sentences
-from wizard.librechat.running import Instance
 from wizard.ports import Ports
 
 _COUNTS = {
@@ -19,6 +19,10 @@ _COUNTS = {
     Severity.NOTE: (Message("{count} note"), Message("{count} notes")),
 }
 _ALL = Message("{counts}. Show all: {command}")
+_NOT_PROVED = (
+    (frozenset({Outcome.LIKELY}), Message("Likely: {names}.")),
+    (frozenset({Outcome.SKIPPED, Outcome.UNPROVED}), Message("Not checked: {names}.")),
+)
 _BY_WEIGHT = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 
 
@@ -31,12 +35,14 @@ class View:
         offline: whether neither the tenant nor LibreChat was to be asked.
         verbose: print every check and every finding in full.
         command: what prints all of it.
+        claims: what is proved, likely or was not looked at.
     """
 
     only: frozenset[str]
     offline: bool
     verbose: bool
     command: str
+    claims: Sequence[Claim]
 
 
 def show_examination(
@@ -92,7 +98,7 @@ def _show_part(
     part: Part, examination: Examination, merged: Sequence[Finding], view: View, ports: Ports
 ) -> None:
     own = _of(part, merged)
-    outcome, detail = _state(part, examination, view.offline)
+    outcome, detail = _state(part, examination, view)
     worst = _worst(own)
     ports.console.part(
         part.value, _problems(part, own, examination.subject) if worst else detail, worst or outcome
@@ -119,47 +125,59 @@ def _problems(part: Part, findings: Sequence[Finding], subject: Subject) -> Mess
     return counts
 
 
-def _state(part: Part, examination: Examination, offline: bool) -> tuple[Outcome, str]:
+def _state(part: Part, examination: Examination, view: View) -> tuple[Outcome, str]:
     """Whether the part was checked, and what is right or why it was not."""
     subject = examination.subject
+    claims = {each.check: each for each in view.claims}
     if part is Part.FILE:
         return Outcome.PROVED, str(subject.path)
-    if offline or subject.instance is None:
-        return Outcome.SKIPPED, Message("not checked (--offline)")
     if part is Part.AUTH0:
-        return _tenant_state(examination)
-    return _tunnel_state(subject) if part is Part.TUNNEL else _librechat_state(subject.instance)
+        return _tenant_state(examination, view)
+    if part is Part.TUNNEL:
+        return claims["public_url"].outcome, claims["public_url"].detail
+    running = claims["running"]
+    is_likely = running.outcome is Outcome.PROVED and claims["values"].outcome is Outcome.LIKELY
+    if running.outcome is not Outcome.PROVED:
+        return running.outcome, running.detail
+    template = (
+        Message("{running}, its values are only likely")
+        if is_likely
+        else Message("{running} with the values of the .env")
+    )
+    outcome = Outcome.LIKELY if is_likely else Outcome.PROVED
+    return outcome, template.filled(running=Message.of(running.detail))
 
 
-def _tenant_state(examination: Examination) -> tuple[Outcome, str]:
+def _tenant_state(examination: Examination, view: View) -> tuple[Outcome, str]:
     settings = settings_of(examination.subject)
     if examination.tenant is None or settings is None:
-        return Outcome.SKIPPED, Message("not checked until the .env has valid values")
-    passed = [
-        each
-        for each in examination.tenant.results
-        if each.outcome in {Outcome.PROVED, Outcome.LIKELY}
-    ]
-    count, domain = len(passed), settings.domain
-    return Outcome.PROVED, Message("{count} checks passed at {domain}", count=count, domain=domain)
+        return Outcome.SKIPPED, why_not_asked(examination.subject, offline=view.offline)
+    own = [each for each in view.claims if each.source is Source.TENANT]
+    likely = [each.title for each in own if each.outcome is Outcome.LIKELY]
+    passed = Message(
+        "{count} checks passed at {domain}",
+        count=len(likely) + sum(each.outcome is Outcome.PROVED for each in own),
+        domain=settings.domain,
+    )
+    if not likely:
+        return Outcome.PROVED, passed
+    names = joined(", ", likely)
+    return Outcome.LIKELY, Message("{passed}, {names} only likely", passed=passed, names=names)
 
 
-def _tunnel_state(subject: Subject) -> tuple[Outcome, str]:
-    public = subject.instance.public if subject.instance else None
-    if subject.instance is None or public is None:
-        address = subject.value("DOMAIN_SERVER") or Message("not set")
-        return Outcome.SKIPPED, Message("not used, LibreChat's address is {url}", url=address)
-    url = subject.instance.public_url
-    if public.config is None:
-        return Outcome.PROVED, Message("{url} is open", url=url)
-    return Outcome.PROVED, Message("{url} leads to LibreChat", url=url)
-
-
-def _librechat_state(instance: Instance) -> tuple[Outcome, str]:
-    url = instance.local.url.removesuffix("/api/config")
-    if instance.config is None:
-        return Outcome.SKIPPED, Message("not running at {url}", url=url)
-    return Outcome.PROVED, Message("running at {url} with the values of the .env", url=url)
+def show_proof(claims: Sequence[Claim], command: str, ports: Ports) -> None:
+    """Print whether the sign-in is proved, else what is not and the command that proves it."""
+    console = ports.console
+    console.say()
+    if are_proved(claims):
+        console.done(Message("The sign-in is proved: {how}.", how=Message.of(claims[-1].detail)))
+        return
+    console.say(Message("No error found, but the sign-in is not proved."))
+    for outcomes, text in _NOT_PROVED:
+        titles = [each.title for each in claims if each.outcome in outcomes]
+        if titles:
+            console.hint(text.filled(names=joined(", ", titles)))
+    console.say(Message("Prove it: {command}", command=command))
 
 
 def _count(findings: Iterable[Finding]) -> Message:

@@ -12,7 +12,7 @@ from wizard.clock import Clock
 from wizard.doctor.causes import without_consequences
 from wizard.doctor.process import with_age_first, with_remedy
 from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, diagnose
-from wizard.doctor.subject import Subject, settings_of
+from wizard.doctor.subject import Subject, foreign_issuer, settings_of
 from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
 from wizard.findings import Finding, Severity
 from wizard.http import HttpClient
@@ -85,8 +85,11 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
     port, public_url = port_in(subject.values), subject.value("DOMAIN_SERVER")
     tenant = begin(_ask_tenant, settings, http, clock) if settings else None
     instance = None if offline else begin(look_at_instance, http, port, public_url)
+    foreign = "" if offline else foreign_issuer(subject)
+    issuer = begin(_ask_issuer, foreign, http) if foreign else None
     findings = list(diagnose(subject, FILE_CHECKS))
     report = _result(tenant.result if tenant else None, findings)
+    findings += _result(issuer.result if issuer else None, findings) or ()
     answers = _result(instance.result if instance else None, findings)
     subject = replace(subject, instance=answers)
     return conclude(subject, report, findings)
@@ -129,6 +132,13 @@ def _ask_tenant(settings: Settings, http: HttpClient, clock: Clock) -> TenantRep
     from wizard.auth0.live_checks import check_tenant
 
     return check_tenant(settings, http, clock)
+
+
+def _ask_issuer(issuer: str, http: HttpClient) -> tuple[Finding, ...]:
+    from wizard.auth0.tenant import refuse_issuer
+
+    refused = refuse_issuer(issuer, http)
+    return (refused,) if refused else ()
 
 
 def part_of(identifier: str) -> Part:

@@ -27,7 +27,7 @@ from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.traces import traces_of
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.processes import Processes
-from wizard.settings import Settings, port_in
+from wizard.settings import Settings, host_of, is_tenant_domain, port_in
 from wizard.text import MASK, Secrets, shortened
 from wizard.threads import begin
 
@@ -222,6 +222,18 @@ def settings_of(subject: Subject) -> Settings | None:
         own_scope=subject.value("OPENID_SCOPE") or None,
         callback_path=subject.value("OPENID_CALLBACK_URL"),
     )
+
+
+def foreign_issuer(subject: Subject) -> str:
+    """Return an issuer with a path at a host that is not Auth0's own, "" for any other.
+
+    Auth0's issuers have none; those of other providers may.
+    """
+    issuer = subject.value("OPENID_ISSUER").strip(URL_SPACES)
+    bare = issuer_without_path(issuer)
+    found = _ORIGIN.match(bare)
+    has_path = found is not None and bare.lower().startswith("https://") and found[0] != bare
+    return issuer if has_path and not is_tenant_domain(host_of(bare)) else ""
 
 
 def issuer_without_path(issuer: str) -> str:

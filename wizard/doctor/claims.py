@@ -1,0 +1,214 @@
+"""What is proved of a sign-in, what is only likely, and what was not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wizard.doctor.examine import Examination, Part, part_of
+from wizard.doctor.subject import Subject, foreign_issuer
+from wizard.findings import Finding, Outcome, Severity
+from wizard.language import Message
+
+NOT_ASKED = Message("not checked (--offline)")
+
+
+class Source(StrEnum):
+    """Where a claim's evidence comes from."""
+
+    FILE = "file"
+    TENANT = "tenant"
+    PUBLIC_URL = "public URL"
+    LIBRECHAT = "LibreChat"
+    PROCESS = "process"
+    SIGN_IN = "sign-in"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One thing that a sign-in needs; `detail` is the evidence, or why there is none."""
+
+    check: str
+    title: str
+    source: Source
+    outcome: Outcome
+    detail: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return the claim as `--json` prints it."""
+        return {
+            "check": self.check,
+            "title": self.title,
+            "outcome": self.outcome.value,
+            "source": self.source.value,
+            "evidence": self.detail,
+        }
+
+
+_State = tuple[Outcome, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A claim on LibreChat: what it comes to, and the rules that refute or doubt it."""
+
+    check: str
+    title: Message
+    source: Source
+    state: Callable[[Subject], _State]
+    rules: frozenset[str]
+
+
+def claims_of(
+    examination: Examination, signed_in: str = "", *, offline: bool = False
+) -> tuple[Claim, ...]:
+    """Return every claim, in the order of a sign-in.
+
+    Args:
+        examination: what was checked.
+        signed_in: when and how a sign-in with these settings was proved, "" for never.
+        offline: whether nobody was asked.
+    """
+    return (
+        _file(examination),
+        *_tenant(examination, signed_in, offline=offline),
+        *_librechat(examination),
+        _sign_in(examination.findings, signed_in),
+    )
+
+
+def are_proved(claims: Sequence[Claim]) -> bool:
+    """Whether a sign-in proved everything, and nothing speaks against it since."""
+    outcomes = [each.outcome for each in claims]
+    against = {Outcome.FAILED, Outcome.UNPROVED}
+    return outcomes[-1:] == [Outcome.PROVED] and not against & set(outcomes)
+
+
+def _file(examination: Examination) -> Claim:
+    subject = examination.subject
+    errors = [each for each in _errors(examination.findings) if part_of(each.rule.id) is Part.FILE]
+    outcome = Outcome.FAILED if errors else Outcome.PROVED
+    detail = errors[0].rule.title if errors else str(subject.path)
+    return Claim("env_file", Message("File"), Source.FILE, outcome, detail)
+
+
+def _tenant(examination: Examination, signed_in: str, *, offline: bool) -> Iterator[Claim]:
+    if examination.tenant is None:
+        why = why_not_asked(examination.subject, offline=offline)
+        yield Claim("tenant", Message("Auth0"), Source.TENANT, Outcome.SKIPPED, why)
+        return
+    for each in examination.tenant.results:
+        outcome, detail = each.outcome, each.detail
+        if outcome is Outcome.LIKELY and signed_in:
+            outcome, detail = Outcome.PROVED, signed_in
+        yield Claim(each.check.value, each.title, Source.TENANT, outcome, detail)
+
+
+def why_not_asked(subject: Subject, *, offline: bool) -> Message:
+    """Return why the tenant was not asked."""
+    if offline:
+        return NOT_ASKED
+    if foreign_issuer(subject):
+        return Message("not checked: an issuer with a path is not Auth0's")
+    return Message("not checked until the .env has valid values")
+
+
+def _librechat(examination: Examination) -> Iterator[Claim]:
+    for row in _ROWS:
+        own = [each for each in examination.findings if each.rule.id in row.rules]
+        state = row.state(examination.subject)
+        if errors := _errors(own):
+            state = Outcome.FAILED, errors[0].rule.title
+        elif own and own[0].severity is Severity.WARNING:
+            state = Outcome.UNPROVED, own[0].rule.title
+        yield Claim(row.check, row.title, row.source, *state)
+
+
+def _sign_in(findings: Sequence[Finding], signed_in: str) -> Claim:
+    failed = [each for each in _errors(findings) if each.rule.id in _FAILED_SIGN_INS]
+    state: _State = Outcome.SKIPPED, Message("no sign-in was tested with these settings")
+    if failed:
+        state = Outcome.FAILED, failed[0].rule.title
+    elif signed_in:
+        state = Outcome.PROVED, signed_in
+    return Claim("sign_in", Message("Sign-in"), Source.SIGN_IN, *state)
+
+
+def _errors(findings: Sequence[Finding]) -> list[Finding]:
+    return [each for each in findings if each.severity is Severity.ERROR]
+
+
+def _public_url(subject: Subject) -> _State:
+    if subject.instance is None:
+        return Outcome.SKIPPED, NOT_ASKED
+    public = subject.instance.public
+    if public is None:
+        address = subject.value("DOMAIN_SERVER") or Message("not set")
+        return Outcome.SKIPPED, Message("not used, LibreChat's address is {url}", url=address)
+    url = subject.instance.public_url
+    if public.config is None:
+        return Outcome.LIKELY, Message("{url} is open", url=url)
+    return Outcome.PROVED, Message("{url} leads to LibreChat", url=url)
+
+
+def _running(subject: Subject) -> _State:
+    instance = subject.instance
+    if instance is None:
+        return Outcome.SKIPPED, NOT_ASKED
+    url = instance.local.url.removesuffix("/api/config")
+    if instance.local.config is not None:
+        return Outcome.PROVED, Message("running at {url}", url=url)
+    if instance.config is not None:
+        return Outcome.PROVED, Message("running at {url}", url=instance.public_url)
+    return Outcome.SKIPPED, Message("not running at {url}", url=url)
+
+
+def _values(subject: Subject) -> _State:
+    if subject.instance is None or subject.instance.config is None:
+        return Outcome.SKIPPED, _running(subject)[1]
+    if subject.traces.started is not None and not subject.traces.newer:
+        return Outcome.PROVED, Message("LibreChat started after the last change of its files")
+    return Outcome.LIKELY, Message("what LibreChat shows of its values is right")
+
+
+def _redirect(subject: Subject) -> _State:
+    sign_in = subject.instance.sign_in if subject.instance else None
+    if sign_in is None:
+        return Outcome.SKIPPED, _running(subject)[1]
+    if sign_in.sent:
+        return Outcome.PROVED, Message("LibreChat redirects to Auth0 with the values of the .env")
+    return Outcome.UNPROVED, Message("LibreChat does not redirect to Auth0")
+
+
+_FAILED_SIGN_INS = frozenset({"LA550", *(f"LA{number}" for number in range(581, 592))})
+_ROWS = (
+    _Row(
+        "public_url",
+        Message("Public URL"),
+        Source.PUBLIC_URL,
+        _public_url,
+        frozenset({"LA527", "LA530", "LA531", "LA532", "LA534"}),
+    ),
+    _Row(
+        "running",
+        Message("LibreChat"),
+        Source.LIBRECHAT,
+        _running,
+        frozenset({"LA520", "LA521", "LA535", "LA540", "LA580"}),
+    ),
+    _Row(
+        "values",
+        Message("LibreChat's values"),
+        Source.PROCESS,
+        _values,
+        frozenset({"LA522", "LA524", "LA550", "LA594"}),
+    ),
+    _Row(
+        "button",
+        Message("Auth0 button"),
+        Source.LIBRECHAT,
+        _redirect,
+        frozenset({"LA522", "LA523", "LA526", "LA529", "LA533"}),
+    ),
+)
