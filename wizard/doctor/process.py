@@ -22,6 +22,16 @@ _OF_VALUES = frozenset({"LA522", "LA524", "LA525"})
 # What a restart fixes where LibreChat is older than its `.env`, and than its `librechat.yaml`.
 _OF_OLD_ENV = _OF_VALUES | {"LA526", "LA581", "LA582", "LA584", "LA585", "LA586", "LA589", "LA590"}
 _OF_OLD_CONFIG = frozenset({"LA523", "LA587"})
+# What the tenant rejects, and whose value that is.
+_VARIABLES = {
+    "LA200": "OPENID_ISSUER",
+    "LA207": "OPENID_ISSUER",
+    "LA230": "OPENID_CLIENT_ID",
+    "LA231": "DOMAIN_SERVER",
+    "LA232": "OPENID_AUDIENCE",
+    "LA233": "OPENID_AUDIENCE",
+    "LA237": "OPENID_CLIENT_SECRET",
+}
 _UNREACHABLE = frozenset({"LA526", "LA582"})
 RETRIES_DISCOVERY = "0.8.8-rc3"
 
@@ -47,15 +57,12 @@ def _log(subject: Subject) -> Iterator[Finding]:
 
 def with_remedy(finding: Finding, subject: Subject) -> Finding:
     """Return the finding with the remedy for this LibreChat."""
-    process, version = subject.runner.process, subject.version
-    if process is not None and _is_of_shell(finding, subject):
-        fix = Message(
-            "Unset {name} in the shell or service that starts process {pid}, then restart"
-            " LibreChat.",
-            name=finding.variable,
-            pid=process.pid,
-        )
-        return replace(finding, fix=fix)
+    version = subject.version
+    if _is_of_shell(finding, subject):
+        return replace(finding, fix=_without(finding.variable or "", subject))
+    if (name := _VARIABLES.get(finding.rule.id, "")) and _is_overridden(name, subject):
+        seen = sentences(ended(finding.detail), ended(subject.seen(name)))
+        return replace(finding, detail=seen, fix=_without(name, subject), variable=name)
     if finding.rule.id in _UNREACHABLE and version and not subject.runs_before(RETRIES_DISCOVERY):
         fix = Message(
             "Wait a minute: LibreChat {version} tries again without a restart. If this stays, Node"
@@ -65,6 +72,27 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
         )
         return replace(finding, fix=fix)
     return finding
+
+
+def _is_overridden(name: str, subject: Subject) -> bool:
+    """Whether LibreChat gets another value than the one in the `.env`."""
+    own, setting = subject.assignments.get(name), subject.handed.get(name)
+    return own is not None and setting is not None and own.value != setting.value
+
+
+def _without(name: str, subject: Subject) -> Message:
+    """Return the next step for a value that does not come from the `.env`."""
+    setting, process = subject.handed.get(name), subject.runner.process
+    if process is not None:
+        return Message(
+            "Unset {name} in the shell or service that starts process {pid}, then restart"
+            " LibreChat.",
+            name=name,
+            pid=process.pid,
+        )
+    if setting is not None and setting.where:
+        return Message("Correct {name} in {file}.", name=name, file=setting.where)
+    return Message("Run unset {name}, then start LibreChat again.", name=name)
 
 
 def with_age_first(findings: Sequence[Finding], subject: Subject) -> list[Finding]:
