@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from tests.stand_ins.librechat_session import PAGE, Reply, Sessions
 from wizard.http import Https, NetworkError, Response
 
 LOGIN_MAX = 7
@@ -31,6 +32,7 @@ class LibreChat:
     is_ready: bool = True
     port: int = 0
     asked: list[str] = field(default_factory=list)
+    sessions: Sessions | None = None
 
     @property
     def logins(self) -> int:
@@ -79,6 +81,7 @@ class LibreChat:
             "state": "state-that-nobody-shall-see",
             "code_challenge": "challenge",
             "code_challenge_method": "S256",
+            **(self.sessions.begin() if self.sessions else {}),
         }
         audience = values.get("OPENID_AUDIENCE", "").split(",")[0].strip()
         if audience:
@@ -98,12 +101,38 @@ def _handler(librechat: LibreChat) -> type[BaseHTTPRequestHandler]:
                     self._answer(200, body, "application/json")
                 case "/oauth/openid":
                     self._sign_in()
+                case path if librechat.sessions and path.startswith("/oauth/openid/callback"):
+                    self._call_back(librechat.sessions)
+                case "/api/user" if librechat.sessions:
+                    authorization = self.headers.get("Authorization", "")
+                    self._reply(librechat.sessions.user(authorization))
+                case path if librechat.sessions and not path.startswith("/api/"):
+                    self._answer(200, PAGE.encode(), "text/html; charset=utf-8")
                 case _:
                     self._answer(503 if not librechat.is_ready else 200, b"<html>", "text/html")
 
+        def do_POST(self) -> None:
+            librechat.asked.append(self.path)
+            if librechat.sessions and self.path == "/api/auth/refresh":
+                self._reply(librechat.sessions.refresh(self.headers.get("Cookie", "")))
+            else:
+                self._answer(404, b"", "text/plain")
+
+        def _call_back(self, sessions: Sessions) -> None:
+            if self._is_within_limit():
+                self._reply(sessions.callback(self.path, self.headers.get("Cookie", "")))
+
+        def _is_within_limit(self) -> bool:
+            if librechat.logins <= LOGIN_MAX:
+                return True
+            self._answer(429, b'{"message":"Too many login attempts"}', "application/json")
+            return False
+
+        def _reply(self, reply: Reply) -> None:
+            self._answer(reply.status, reply.body.encode(), reply.kind, reply.headers)
+
         def _sign_in(self) -> None:
-            if librechat.logins > LOGIN_MAX:
-                self._answer(429, b'{"message":"Too many login attempts"}', "application/json")
+            if not self._is_within_limit():
                 return
             values = librechat.values
             is_registered = librechat.discovery_worked and values.get("OPENID_SCOPE")
@@ -118,11 +147,17 @@ def _handler(librechat: LibreChat) -> type[BaseHTTPRequestHandler]:
             if came_by_https or not librechat.marks_cookies_secure:
                 secure = "; Secure" if librechat.marks_cookies_secure else ""
                 self.send_header("Set-Cookie", f"connect.sid=s%3Aabc; Path=/; HttpOnly{secure}")
+            self.send_header("X-RateLimit-Limit", str(LOGIN_MAX))
+            self.send_header("X-RateLimit-Remaining", str(LOGIN_MAX - librechat.logins))
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def _answer(self, status: int, body: bytes, kind: str) -> None:
+        def _answer(
+            self, status: int, body: bytes, kind: str, headers: Iterable[tuple[str, str]] = ()
+        ) -> None:
             self.send_response(status)
+            for name, value in headers:
+                self.send_header(name, value)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -136,8 +171,8 @@ def _handler(librechat: LibreChat) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def running(librechat: LibreChat) -> Iterator[LibreChat]:
-    """The LibreChat on a free port of this machine."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(librechat))
+    """The LibreChat on its port, a free one of this machine if that is 0."""
+    server = ThreadingHTTPServer(("127.0.0.1", librechat.port), _handler(librechat))
     librechat.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -19,6 +19,7 @@ from wizard.reading import load_json, read_file
 
 if TYPE_CHECKING:
     from wizard.doctor.subject import Subject
+    from wizard.ports import Ports
 
 _FOLDER = "proved"
 _MAX_BYTES = 1 << 12
@@ -70,6 +71,14 @@ def forget_proof(state_dir: Path, env_file: Path) -> None:
     """Delete the proof: a later sign-in failed."""
     with suppress(OSError):
         _path(state_dir, env_file).unlink(missing_ok=True)
+
+
+def remember(ports: Ports, subject: Subject, how: How, *, is_proved: bool) -> None:
+    """Keep the proof for `doctor`, or forget the one of an earlier run."""
+    if is_proved and not subject.traces.newer:
+        keep_proof(ports.state_dir, subject, Proof(ports.clock.now(), how))
+    elif not is_proved:
+        forget_proof(ports.state_dir, subject.path)
 
 
 def _path(state_dir: Path, env_file: Path) -> Path:

@@ -1,7 +1,7 @@
-"""`verify`: tests the `.env` with a real sign-in, judged as LibreChat judges it.
+"""`verify`: proves the `.env` by a real sign-in.
 
-A running LibreChat holds the port that Auth0 redirects to. Then `verify` compares what LibreChat
-sends to Auth0 with the `.env` instead.
+A running LibreChat holds the port that Auth0 redirects to: then the user signs in to LibreChat
+itself. Otherwise `verify` takes its place, and judges the tokens as LibreChat does.
 """
 
 from __future__ import annotations
@@ -9,34 +9,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.commands.choose_tunnel import NO_TUNNEL, TunnelOptions, open_tunnel
 from wizard.commands.opened_urls import OpenedUrls
-from wizard.commands.proofs import How, Proof, forget_proof, keep_proof
+from wizard.commands.proofs import How, remember
 from wizard.commands.prove import check_values, sign_in
 from wizard.commands.values import env_store, librechat_port, read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
-from wizard.doctor.registry import FILE_CHECKS, RUNNING_CHECKS, diagnose
+from wizard.doctor.registry import FILE_CHECKS, diagnose
 from wizard.doctor.subject import Subject, settings_of
 from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
+from wizard.http import PAST_TUNNEL_PAGES, NetworkError
 from wizard.language import Message
 from wizard.librechat.admission import SignedIn, judge_admission
-from wizard.librechat.running import look_at_instance
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import Settings
+from wizard.tunnel_services import why_closed
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Admit, Judgement
+    from wizard.commands.through_librechat import Evidence
 
 NOT_SET_UP = rule("LA009")
 URL_CHANGED = rule("LA013")
-NOT_SEEN = rule("LA014")
-NOT_TESTED = rule("LA435")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +52,24 @@ class VerifyOptions:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """The result; `sign_in` is None if there was none."""
+    """The result: of a sign-in of its own, or the `evidence` of one to LibreChat."""
 
     settings: Settings
     findings: Sequence[Finding]
     checks: Sequence[CheckResult] = ()
     sign_in: Judgement | None = None
-    through_librechat: bool = False
+    evidence: Evidence | None = None
 
     @property
     def exit_code(self) -> ExitCode:
         """FINDINGS if LibreChat would not sign the user in."""
         return exit_code_of(self.findings)
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether a sign-in worked."""
+        proofs = (self.sign_in, self.evidence)
+        return any(each is not None and each.is_proved for each in proofs)
 
     def as_json(self) -> dict[str, object]:
         """Return the result as `--json` prints it; claims, no tokens."""
@@ -70,8 +77,9 @@ class VerifyResult:
             "public_url": self.settings.public_url,
             "callback_url": self.settings.callback_url,
             "checks": [check.as_json() for check in self.checks],
-            "proved": self.sign_in is not None and self.sign_in.is_proved,
-            "through_librechat": self.through_librechat,
+            "proved": self.is_proved,
+            "through_librechat": self.evidence is not None,
+            "evidence": self.evidence.as_json() if self.evidence else [],
             "sign_in": self.sign_in.as_json() if self.sign_in else None,
         }
 
@@ -100,24 +108,16 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     result = VerifyResult(settings, report.findings, report.results)
     if not report.ok:
         return result
+    tunnel = _tunnel_options(options, store.path, settings.public_url, port, ports)
     try:
-        tunnel = _tunnel_options(options, store.path, settings.public_url, port, ports)
         judgement = _sign_in(options, settings, report, ports, tunnel, _admission(subject))
     except Failure as failure:
         if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
             raise
-        return _through_librechat(result, subject, ports, port)
-    _remember(judgement.is_proved, How.VERIFY, subject, ports)
+        return _through_librechat(options, result, subject, ports, tunnel)
+    remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
     findings = (*report.findings, *judgement.findings)
     return replace(result, findings=findings, sign_in=judgement)
-
-
-def _remember(is_proved: bool, how: How, subject: Subject, ports: Ports) -> None:
-    """Keep the proof for `doctor`, or forget the one of an earlier run."""
-    if is_proved:
-        keep_proof(ports.state_dir, subject, Proof(ports.clock.now(), how))
-    else:
-        forget_proof(ports.state_dir, subject.path)
 
 
 def _tunnel_options(
@@ -136,24 +136,25 @@ def _sign_in(
     admit: Admit,
 ) -> Judgement:
     with ExitStack() as stack:
-
-        def reopen() -> None:
-            if tunnel.tunnel == NO_TUNNEL:
-                return
-            opened = stack.enter_context(open_tunnel(tunnel, ports))
-            if opened.url != settings.public_url:
-                detail = Message("{url} instead of {wanted}.")
-                raise URL_CHANGED.failure(detail.filled(url=opened.url, wanted=settings.public_url))
-
         return sign_in(
             settings,
             report,
             ports,
             tunnel.port,
             seconds=options.seconds,
-            open_tunnel=reopen,
+            open_tunnel=partial(_reopen, stack, settings.public_url, tunnel, ports),
             admit=admit,
         )
+
+
+def _reopen(stack: ExitStack, url: str, tunnel: TunnelOptions, ports: Ports) -> None:
+    """Open the tunnel of the public URL, if it has one of ours; the stack closes it."""
+    if tunnel.tunnel == NO_TUNNEL:
+        return
+    opened = stack.enter_context(open_tunnel(tunnel, ports))
+    if opened.url != url:
+        detail = Message("{url} instead of {wanted}.")
+        raise URL_CHANGED.failure(detail.filled(url=opened.url, wanted=url))
 
 
 def _admission(subject: Subject) -> Admit:
@@ -171,25 +172,32 @@ def _admission(subject: Subject) -> Admit:
 
 
 def _through_librechat(
-    result: VerifyResult, subject: Subject, ports: Ports, port: int
+    options: VerifyOptions,
+    result: VerifyResult,
+    subject: Subject,
+    ports: Ports,
+    tunnel: TunnelOptions,
 ) -> VerifyResult:
-    """Compare what LibreChat sends to Auth0; one request, because of its rate limit."""
-    console = ports.console
-    console.say(
-        Message("LibreChat uses port {port}, so verify checks LibreChat's own sign-in.", port=port)
-    )
-    public_url = result.settings.public_url
-    with console.working("Checking LibreChat"):
-        instance = look_at_instance(ports.http, port, public_url)
-    findings = diagnose(replace(subject, instance=instance), RUNNING_CHECKS)
-    if exit_code_of(findings) is ExitCode.OK and not (instance.sign_in and instance.sign_in.sent):
-        findings = (*findings, NOT_SEEN.finding(Message("Port {port}.", port=port)))
-    if exit_code_of(findings) is ExitCode.OK:
-        console.done("LibreChat redirects to Auth0 with the values of the .env.")
-        findings = (
-            *findings,
-            NOT_TESTED.finding(Message("LibreChat runs at {url}.", url=public_url)),
+    """Prove the sign-in through LibreChat; open its tunnel if the public URL does not answer."""
+    from wizard.commands.through_librechat import prove_through_librechat
+
+    ports.console.say(
+        Message(
+            "LibreChat uses port {port}, so verify tests a sign-in to LibreChat itself.",
+            port=tunnel.port,
         )
-    for finding in findings:
-        console.finding(finding)
-    return replace(result, findings=(*result.findings, *findings), through_librechat=True)
+    )
+    with ExitStack() as stack:
+        if not _answers(result.settings.public_url, ports):
+            _reopen(stack, result.settings.public_url, tunnel, ports)
+        evidence = prove_through_librechat(subject, ports, tunnel.port, options.seconds)
+    findings = (*result.findings, *evidence.findings)
+    return replace(result, findings=findings, evidence=evidence)
+
+
+def _answers(url: str, ports: Ports) -> bool:
+    try:
+        answer = ports.http.request("GET", f"{url}/health", headers=PAST_TUNNEL_PAGES)
+    except NetworkError:
+        return False
+    return not why_closed(url, answer)

@@ -189,6 +189,12 @@ def judge_log(log: Log, *, is_running: bool = True) -> Iterator[Finding]:
             yield row.rule.finding(_seen(log.where, reason, at))
 
 
+def sign_in_succeeded(log: Log) -> bool:
+    """Whether LibreChat let the last user in, and no error followed."""
+    last = _last_outcomes(log.lines).get("sign-in")
+    return last is not None and last[0].rule is None
+
+
 _Outcome = tuple[_Row, str, datetime | None]
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from wizard.findings import Finding, Rule
     from wizard.processes import Processes
+    from wizard.sign_in_traffic import Passage
 
 EVENTS_KEPT = 1000
 PROVIDER_MODULES: Mapping[str, str] = {name: f"wizard.tunnels.{name}" for name in TUNNELS}
@@ -45,7 +46,8 @@ class TunnelEvent:
     """What happened to an open tunnel.
 
     The `path` of a request has no query, which may carry an authorization code; `milliseconds` is
-    how long LibreChat took. The other kinds have a `detail`.
+    how long LibreChat took; `passage` is what a request of a sign-in showed. The other kinds have a
+    `detail`.
     """
 
     kind: EventKind
@@ -54,6 +56,7 @@ class TunnelEvent:
     status: int = 0
     milliseconds: float = 0.0
     detail: str = ""
+    passage: Passage | None = None
 
 
 OnEvent = Callable[[TunnelEvent], None]
@@ -63,7 +66,7 @@ def ignore_event(event: TunnelEvent) -> None:
     """A listener that does nothing."""
 
 
-class _QueuedListener:
+class QueuedListener:
     """Calls a listener in a thread of its own, where its errors and delays stay.
 
     A listener that does not keep up, such as a terminal held by Ctrl-S, misses requests.
@@ -139,8 +142,8 @@ class TunnelRequest:
 
     def __post_init__(self) -> None:
         """Queue events, unless that is done already (`dataclasses.replace`)."""
-        if self.on_event is not ignore_event and not isinstance(self.on_event, _QueuedListener):
-            object.__setattr__(self, "on_event", _QueuedListener(self.on_event))
+        if self.on_event is not ignore_event and not isinstance(self.on_event, QueuedListener):
+            object.__setattr__(self, "on_event", QueuedListener(self.on_event))
 
 
 class Tunnel(ABC):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, time
 from typing import cast
 
 from wizard import loopback
 from wizard.language import Language, Message
+from wizard.sign_in_traffic import passage
 from wizard.tunnels import EventKind, OnEvent, TunnelEvent
 from wizard.tunnels.http1 import AnswerReader, Exchange, Refused, RequestReader
 from wizard.tunnels.pages import Page, text_page, unavailable
@@ -57,12 +58,17 @@ class Route:
     clients: set[Client] = field(default_factory=set)
     closed: int = 0
 
-    def report(self, exchange: Exchange, status: int) -> None:
-        """Report the request, whose answer has begun."""
+    def report(
+        self, exchange: Exchange, status: int, fields: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """Report the request, whose answer has begun with these header fields."""
         exchange.answered = True
         milliseconds = (perf_counter() - exchange.began) * 1000
-        method = exchange.method.decode("ascii")
-        self.on_event(TunnelEvent(EventKind.REQUEST, method, exchange.path, status, milliseconds))
+        method, path = exchange.method.decode("ascii"), exchange.path
+        passed = passage(path, status, fields, time()) if method == "GET" else None
+        self.on_event(
+            TunnelEvent(EventKind.REQUEST, method, path, status, milliseconds, passage=passed)
+        )
 
 
 class Pipe(asyncio.Protocol):
@@ -323,7 +329,7 @@ class Upstream(asyncio.Protocol):
             if out := answer.feed(data):
                 client.transport.write(out)
             if answer.status and not exchange.answered:
-                client.route.report(exchange, answer.status)
+                client.route.report(exchange, answer.status, answer.fields())
             if answer.complete:
                 self._finish(exchange)
             elif answer.broken:

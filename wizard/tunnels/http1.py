@@ -9,6 +9,7 @@ the size of one read.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -316,6 +317,12 @@ class AnswerReader(_Reader):
             self.broken = True
         out, self._out = b"".join(self._out), []
         return out
+
+    def fields(self) -> Iterator[tuple[str, str]]:
+        """Return the header fields that are passed on."""
+        for line in self._lines:
+            name, _, value = line.decode("latin-1").partition(":")
+            yield name, value.strip()
 
     def last_bytes(self) -> bytes:
         """Return the end of an answer that ended with the connection."""

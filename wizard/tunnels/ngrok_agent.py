@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wizard.language import Message
 from wizard.platforms import replace
 from wizard.processes import own_program, programs
+from wizard.sign_in_traffic import Passage, passage
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 from wizard.tunnels.child import Child
@@ -175,6 +177,31 @@ class RequestLog:
         fresh = [request for request in answered if request.get("id") not in self._reported]
         self._reported = {str(request.get("id")) for request in answered}
         return [_event(request) for request in sorted(fresh, key=lambda r: str(r.get("start")))]
+
+
+def passages(api: LocalApi, address: str) -> Sequence[Passage]:
+    """Return the requests of sign-ins that the agent at this address has answered."""
+    document = api.get(address, f"/api/requests/http?limit={REQUESTS_AT_A_LOOK}") or {}
+    found = filter(None, map(_passage, _objects(document, "requests")))
+    return sorted(found, key=lambda each: each.at)
+
+
+def _passage(request: Mapping[str, Any]) -> Passage | None:
+    asked, answer = request.get("request"), request.get("response")
+    if not (isinstance(asked, dict) and isinstance(answer, dict)) or asked.get("method") != "GET":
+        return None
+    headers = answer.get("headers")
+    fields = (
+        (str(name), str(value))
+        for name, values in (headers.items() if isinstance(headers, dict) else ())
+        for value in (values if isinstance(values, list) else (values,))
+    )
+    try:
+        at = datetime.fromisoformat(str(request.get("start"))).timestamp()
+        status = int(answer.get("status_code") or 0)
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
+    return passage(str(asked.get("uri")).partition("?")[0], status, fields, at)
 
 
 def _program_name(platform: str = sys.platform) -> str:

@@ -8,11 +8,13 @@ import ssl
 import sys
 import threading
 from asyncio.sslproto import SSLProtocol
+from functools import partial
 
 from wizard.defaults import ENGLISH
 from wizard.language import Language
 from wizard.platforms import give_back_memory
-from wizard.tunnels import OnEvent, TunnelRequest, ignore_event
+from wizard.sign_in_traffic import record
+from wizard.tunnels import OnEvent, QueuedListener, TunnelEvent, TunnelRequest, ignore_event
 from wizard.tunnels.connections import Client, Route
 
 LOOK_SECONDS = 1.0
@@ -134,10 +136,21 @@ def serve(
     request: TunnelRequest, context: ssl.SSLContext | None, listeners: list[socket.socket]
 ) -> Proxy:
     """Start a proxy for this tunnel; see `Proxy`."""
-    on_event, language = request.on_event, request.language
-    proxy = Proxy(request.port, context, listeners, on_event=on_event, language=language)
+    keep = QueuedListener(partial(_record, request))
+
+    def hear(event: TunnelEvent) -> None:
+        if event.passage is not None:
+            keep(event)
+        request.on_event(event)
+
+    proxy = Proxy(request.port, context, listeners, on_event=hear, language=request.language)
     proxy.begin()
     return proxy
+
+
+def _record(request: TunnelRequest, event: TunnelEvent) -> None:
+    if event.passage is not None:
+        record(request.state_dir, request.port, event.passage)
 
 
 def _served_hosts(port: int) -> frozenset[bytes]:

@@ -1,0 +1,156 @@
+"""`verify` through a running LibreChat: what proves the sign-in, and what names the cause."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.commands.test_verify import (
+    World,
+    authority,
+    demo_server,
+    denied,
+    id_token_hs256,
+    no_offline_access,
+    own_tunnel,
+    world,
+)
+from tests.e2e.program import Ran
+from tests.providers import EMAIL, PASSWORD, Demo
+from tests.stand_ins.librechat import LOGIN_MAX, LibreChat
+from tests.stand_ins.librechat import running as stand_in
+from tests.stand_ins.librechat_session import Sessions
+from wizard.demo.user import Browser, sign_in_form
+
+__all__ = ["authority", "demo_server", "world"]
+
+
+@contextmanager
+def librechat(world: World, *, logs: bool = True, refusal: str = "") -> Iterator[LibreChat]:
+    """LibreChat with the `.env` as it is now, on its port."""
+    values = {name: value or "" for name, value in world.values.items()}
+    folder = world.folder / "api" / "logs" if logs else None
+    sessions = Sessions(values, world.http(), folder, refusal)
+    sessions.log("info", f"Server listening at http://localhost:{world.port}")
+    with stand_in(LibreChat(values, port=world.port, sessions=sessions)) as running:
+        yield running
+
+
+def visit(world: World, link: str) -> None:
+    """Sign in as a user does, up to what LibreChat's page then asks."""
+    browser = Browser(world.http())
+    page = browser.get(link)
+    while form := sign_in_form(page):
+        page = browser.submit(form, form.filled_in(EMAIL, PASSWORD))
+    cookies = {
+        "Cookie": "; ".join(f"{each.name}={each.value}" for each in browser._cookies),
+    }
+    refreshed = world.http().request(
+        "POST", f"{world.public_url}/api/auth/refresh", headers=cookies, form={}
+    )
+    token = (refreshed.json_object() or {}).get("token")
+    for _ in range(3 if token else 0):
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{world.public_url}/api/user"
+        if world.http().request("GET", url, headers=headers).status == 200:
+            break
+
+
+def verified(world: World, *more: str) -> Ran:
+    with world.running("verify", "--no-open", "--json", *more) as verify:
+        visit(world, verify.line("/oauth/openid").strip())
+        return verify.end()
+
+
+def test_one_sign_in_proves_it_and_doctor_can_say_when(world: World) -> None:
+    with librechat(world) as running, own_tunnel(world):
+        ran = verified(world)
+
+    assert ran.code == 0, ran.err
+    assert ran.rules == []
+    assert ran.json["proved"] is True
+    assert ran.json["sign_in"] is None
+    seen = {each["source"]: each["seen"] for each in ran.json["evidence"]}
+    assert seen == {
+        "LibreChat's log": ["the sign-in"],
+        "the tunnel": ["the sign-in", "the refresh token", "a request of the signed-in session"],
+    }
+    assert running.logins == 3
+    (kept,) = (world.state_dir / "proved").iterdir()
+    assert json.loads(kept.read_text())["how"] == "librechat"
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule", "logs"),
+    [
+        (no_offline_access, "LA581", False),
+        (id_token_hs256, "LA590", True),
+        (denied, "LA436", False),
+    ],
+)
+def test_the_cause_is_named_by_the_log_or_what_passed_the_tunnel(
+    fault: Callable[[Demo], None], rule: str, logs: bool, world: World
+) -> None:
+    fault(world.demo)
+    with librechat(world, logs=logs):
+        ran = verified(world)
+
+    assert ran.rules == [rule]
+    assert ran.code == 1
+    assert ran.json["proved"] is False
+    assert not (world.state_dir / "proved").exists()
+
+
+def test_whom_librechat_turns_away_is_told_by_its_log(world: World) -> None:
+    with librechat(world, refusal="Email domain not allowed"):
+        ran = verified(world)
+
+    assert ran.rules == ["LA587"]
+
+
+def test_an_earlier_failure_does_not_count(world: World) -> None:
+    with librechat(world) as running:
+        assert running.sessions is not None
+        running.sessions.log("error", "[setOpenIDAuthTokens] No refresh token available")
+        ran = verified(world)
+
+    assert ran.json["proved"] is True
+
+
+def test_nobody_signs_in_and_nothing_is_proved(world: World) -> None:
+    with librechat(world):
+        ran = world.run("verify", "--no-open", "--timeout", "1")
+
+    assert ran.code == 1
+    assert "(LA435)" in ran.err
+    assert "Not seen: the sign-in" in ran.err
+    assert "still accepts: 6" in ran.err
+
+
+def test_a_sign_in_that_would_meet_the_limit_is_not_begun(world: World) -> None:
+    with librechat(world):
+        for _ in range(LOGIN_MAX - 2):
+            world.http().request("GET", f"http://localhost:{world.port}/oauth/openid")
+        ran = world.run("verify", "--no-open", "--json")
+
+    assert ran.rules == ["LA533", "LA435"]
+    assert "still accepts: 1" in ran.finding("LA435")["detail"]
+    assert "five minutes" in ran.finding("LA435")["fix"]
+    assert "Open in any browser" not in ran.err
+
+
+def test_of_cookies_and_codes_nothing_is_kept(world: World) -> None:
+    with librechat(world) as running:
+        ran = verified(world, "--debug")
+
+    assert running.sessions is not None
+    secrets = [*running.sessions.tokens, *running.sessions.bearers, world.demo.secret, PASSWORD]
+    texts = {"output": ran.out + ran.err}
+    for path in world.state_dir.rglob("*"):
+        if path.is_file():
+            texts[str(path)] = path.read_text("latin-1")
+    for place, text in texts.items():
+        assert not [value for value in (*secrets, EMAIL) if value in text], place

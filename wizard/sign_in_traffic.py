@@ -1,0 +1,95 @@
+"""What passes a tunnel while a user signs in to LibreChat: that it is there, never a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from wizard.private_files import private_folder, write_whole
+from wizard.reading import load_json, read_file
+from wizard.settings import CALLBACK_PATH
+
+_FOLDER = "traffic"
+_MAX_BYTES = 1 << 16
+_KEPT = 40
+
+
+class Step(StrEnum):
+    """A request of a sign-in, by its path (api/server/routes/oauth.js, user.js)."""
+
+    START = CALLBACK_PATH.rpartition("/")[0]
+    CALLBACK = CALLBACK_PATH
+    USER = "/api/user"
+
+
+STEPS = frozenset(map(str, Step))
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One request of a sign-in and what LibreChat answered.
+
+    Attributes:
+        at: seconds since the epoch.
+        has_refresh_token: whether the answer sets the cookie `refreshToken`.
+        is_refused: whether it redirects with an error, as to `/login?error=auth_failed`.
+    """
+
+    at: float
+    step: Step
+    status: int
+    has_refresh_token: bool = False
+    is_refused: bool = False
+
+
+def passage(path: str, status: int, fields: Iterable[tuple[str, str]], at: float) -> Passage | None:
+    """Return what counts of a request and the header fields of its answer."""
+    if path not in STEPS:
+        return None
+    has_refresh_token = is_refused = False
+    for name, value in fields:
+        match name.lower():
+            case "set-cookie":
+                cookie, _, rest = value.partition("=")
+                is_set = cookie.strip() == "refreshToken" and not rest.startswith(";")
+                has_refresh_token = has_refresh_token or is_set
+            case "location":
+                is_refused = "error" in parse_qs(urlsplit(value).query)
+            case _:
+                pass
+    return Passage(at, Step(path), status, has_refresh_token, is_refused)
+
+
+def record(state_dir: Path, port: int, passed: Passage) -> None:
+    """Save it for `verify`, which runs in another process; what cannot be saved is not seen."""
+    latest = [*recorded(state_dir, port), passed][-_KEPT:]
+    with suppress(OSError):
+        private_folder(state_dir, _FOLDER)
+        write_whole(_file(state_dir, port), json.dumps([asdict(each) for each in latest]).encode())
+
+
+def recorded(state_dir: Path, port: int) -> Sequence[Passage]:
+    """Return what our tunnels to that port saw last, oldest first."""
+    try:
+        kept = load_json(read_file(_file(state_dir, port), _MAX_BYTES, follow_links=False))
+        return [
+            Passage(
+                float(each["at"]),
+                Step(each["step"]),
+                int(each["status"]),
+                each["has_refresh_token"] is True,
+                each["is_refused"] is True,
+            )
+            for each in kept
+        ]
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()
+
+
+def _file(state_dir: Path, port: int) -> Path:
+    return state_dir / _FOLDER / f"{port}.json"
