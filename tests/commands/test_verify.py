@@ -434,7 +434,7 @@ class TestWhileLibreChatHoldsThePort:
             ran = through_librechat(world, record)
         assert ran.rules == ["LA526"]
         assert ran.code == 1
-        assert "restart LibreChat" in ran.finding("LA526")["fix"]
+        assert "Restart LibreChat" in ran.finding("LA526")["fix"]
 
     def test_the_tunnel_is_closed(self, world: World) -> None:
         elsewhere = "https://old.localhost:1"

@@ -146,8 +146,9 @@ def _requests_left(instance: Instance) -> int | None:
 
 
 def _told(left: int) -> Message:
-    text = "Sign-in requests that LibreChat still accepts: {count}. A sign-in takes two."
-    return Message(text, count=left)
+    return Message(
+        "Sign-in requests that LibreChat still accepts: {count}. A sign-in takes two.", count=left
+    )
 
 
 def _invite(public_url: str, instance: Instance, ports: Ports) -> None:
