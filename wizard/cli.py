@@ -130,6 +130,8 @@ def _init(
     no_open: opt.NoOpen = False,
     yes: opt.Yes = False,
     dry_run: opt.DryRun = False,
+    format_: opt.Format = "",
+    output: opt.OutputFile = "",
 ) -> None:
     """Set up Auth0 sign-in for a LibreChat folder."""
     from wizard.commands.init import run_init
@@ -144,6 +146,8 @@ def _init(
             _flags(context),
             lambda ports, _: run_undo(env_file, ports, yes=yes, force=force),
         )
+    if output == "-" and _flags(context).json:
+        raise typer.BadParameter("--output - and --json both print on standard output.")
     options = InitOptions(
         domain=domain,
         client_id=client_id,
@@ -163,6 +167,8 @@ def _init(
         verify=verify,
         yes=yes,
         dry_run=dry_run,
+        format=format_,
+        output=output,
     )
     if demo:
         from wizard.commands.demo import run_demo

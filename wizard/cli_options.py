@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wizard.defaults import LANGUAGES, LIBRECHAT_PORT, TUNNELS
+from wizard.defaults import FORMATS, LANGUAGES, LIBRECHAT_PORT, TUNNELS
 from wizard.language import Message
 
 # Groups of the help.
@@ -179,6 +179,21 @@ Verify = Annotated[bool, _mode("--verify", "Test a real sign-in at the end, with
 DemoFlag = Annotated[bool, _mode("--demo", "Try it with a demo tenant on this machine.")]
 Force = Annotated[bool, _mode("--force", "Write despite a failed check; undo despite later edits.")]
 Undo = Annotated[bool, _mode("--undo", "Restore the .env from before the last change.")]
+Format = Annotated[
+    str,
+    _output(
+        "--format",
+        f"Write the values in this form instead of the .env: {', '.join(FORMATS)}.",
+        "FORMAT",
+        callback=_one_of(FORMATS),
+    ),
+]
+OutputFile = Annotated[
+    str,
+    _output(
+        "--output", "The file for --format, readable by you alone; - is standard output.", "FILE"
+    ),
+]
 NoOpen = Annotated[bool, _mode("--no-open", "Do not use browser or clipboard.")]
 
 # verify

@@ -4,6 +4,7 @@ LIBRECHAT_PORT = 3080
 SECONDS_TO_SIGN_IN = 600.0
 
 # Modules of `wizard.tunnels`, in the order in which they are offered.
+FORMATS = ("env", "compose", "kubernetes", "json")
 TUNNELS = ("ngrok", "local", "caddy", "cloudflared", "localtunnel")
 
 ENGLISH = "en"

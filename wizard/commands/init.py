@@ -7,7 +7,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
-from wizard.commands.change import Question, Written, change_env, save, show
+from wizard.commands.change import (
+    EnvChange,
+    Question,
+    Written,
+    change_env,
+    save,
+    show,
+)
 from wizard.commands.choose_tunnel import TunnelOptions, keep_open, named_tunnel, open_tunnel
 from wizard.commands.folder import Folder, find_folder, tell_folder
 from wizard.commands.init_auth0 import auth0_steps
@@ -149,9 +156,11 @@ def _open_tunnel(stack: ExitStack, progress: Progress, ports: Ports) -> Progress
 
 
 def _write(progress: Progress, ports: Ports) -> Progress:
-    """Show the change of the `.env` and save it."""
+    """Show the change of the `.env` and save it; with `--format`, write its values elsewhere."""
     folder, options = progress.folder, progress.options
     change = folder.change(progress.settings, progress.port, ports, progress.variables)
+    if options.format:
+        return _write_output(progress, change, ports)
     progress = replace(progress, findings=(*progress.findings, *change.findings))
     is_agreed = progress.is_agreed and not removed_lines(change.changes)
     if change.changes and is_agreed:
@@ -172,6 +181,20 @@ def _write(progress: Progress, ports: Ports) -> Progress:
         written=saved.done,
         is_up_to_date=is_up_to_date,
     )
+    return replace(progress, written=result)
+
+
+def _write_output(progress: Progress, change: EnvChange, ports: Ports) -> Progress:
+    from wizard.commands.output import Output, write_output
+
+    options, folder = progress.options, progress.folder
+    output = Output(options.format, options.output, replaces=options.force)
+    service = folder.runner.service or "api"
+    names = write_output(output, change, service, ports, dry_run=options.dry_run)
+    if names:
+        progress.saved_answers(ports).forget()
+    path = output.path(folder.store.path.parent, ports.cwd)
+    result = replace(progress.result, env_file=path, changed=names, written=bool(names))
     return replace(progress, written=result)
 
 

@@ -18,6 +18,7 @@ class InitOptions:
         insists_on_reuse: whether `--reuse-tokens` was given by name.
         requested_url: the URL to request from the tunnel.
         verify: whether to prove a sign-in without asking.
+        format: the form to write instead of the `.env`, and `output` its file or `-`.
         hold: whether to keep the tunnel open at the end.
     """
 
@@ -41,3 +42,5 @@ class InitOptions:
     hold: bool = True
     yes: bool = False
     dry_run: bool = False
+    format: str = ""
+    output: str = ""

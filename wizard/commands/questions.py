@@ -154,6 +154,11 @@ def given_values(options: InitOptions) -> Known:
             "--verify signs in at the tenant; --offline does not contact it.",
             fix=Message("Remove one of the two options."),
         )
+    if options.output and not options.format:
+        raise INVALID_VALUE.failure(
+            "--output is for the values of --format.",
+            fix=Message("Add --format, or remove --output."),
+        )
     known = Known()
     for question in needed(options):
         if text := question.given(options):
