@@ -14,7 +14,8 @@ from dotenv import dotenv_values
 
 from tests.commands.test_init import SECRET, options
 from tests.fakes import World, make_world
-from wizard.commands.init import InitResult, run_init
+from wizard.commands.init import run_init
+from wizard.commands.init_progress import InitResult
 from wizard.defaults import FORMATS as NAMES
 from wizard.findings import ExitCode, Failure
 from wizard.librechat.env_file import EnvFile
