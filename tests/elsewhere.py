@@ -23,7 +23,7 @@ class System:
 
     modules: frozenset[str]
     names: Mapping[str, frozenset[str]]
-    own: Mapping[str, Mapping[str, str]]
+    own: Mapping[str, Mapping[str, object]]
     has: Mapping[str, ModuleType] = field(default_factory=dict)
 
 
@@ -40,6 +40,13 @@ def _msvcrt() -> ModuleType:
     made = ModuleType("msvcrt")
     made.__dict__.update(LK_UNLCK=0, LK_NBLCK=2, locking=locking)
     return made
+
+
+class _Refusing:
+    """Libraries of Windows: they have no access lists (ERROR_NOT_SUPPORTED) and make no jobs."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: 50 if "Security" in name else 0
 
 
 def _names(text: str) -> frozenset[str]:
@@ -70,7 +77,11 @@ SYSTEMS = {
             "time": _names("clock_gettime clock_settime pthread_getcpuclockid tzset"),
             "locale": _names("nl_langinfo"),
         },
-        own={"os": {"name": "neither"}, "sys": {"platform": "win32"}},
+        own={
+            "os": {"name": "neither"},
+            "sys": {"platform": "win32"},
+            "ctypes": {"WinDLL": lambda _: _Refusing()},
+        },
         has={"msvcrt": _msvcrt()},
     ),
     "darwin": System(
@@ -93,7 +104,7 @@ SYSTEMS = {
 class _Seen(ModuleType):
     """A module as that system has it."""
 
-    def __init__(self, real: ModuleType, lacks: frozenset[str], own: Mapping[str, str]) -> None:
+    def __init__(self, real: ModuleType, lacks: frozenset[str], own: Mapping[str, object]) -> None:
         super().__init__(real.__name__)
         self.__dict__.update(_real=real, _lacks=lacks, _own=own)
 

@@ -176,3 +176,47 @@ def test_ctrl_c_before_a_command_has_begun(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(SystemExit) as left:
         __main__.main()
     assert left.value.code == 130
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "rule"),
+    [
+        (
+            ImportError(
+                "DLL load failed while importing _rust: Access is denied.",
+                name="cryptography.hazmat.bindings._rust",
+            ),
+            5,
+            "LA050",
+        ),
+        (ModuleNotFoundError("No module named 'jinja2'", name="jinja2"), 5, "LA050"),
+        # A name of our own is our fault.
+        (ImportError("cannot import name 'x' from 'wizard.text'", name="wizard.text"), 70, "LA001"),
+    ],
+)
+def test_a_package_that_cannot_be_loaded_is_named(
+    error: ImportError, status: int, rule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    with pytest.raises(SystemExit) as left:
+        execute("trust", Flags(json=True), fail)
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (left.value.code, finding["rule"]) == (status, rule)
+    if rule == "LA050":
+        assert str(error).rstrip(".") in finding["detail"]
+
+
+def test_a_package_without_which_nothing_starts_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing() -> None:
+        raise ModuleNotFoundError("No module named 'typer'", name="typer")
+
+    monkeypatch.setattr(cli, "main", missing)
+    monkeypatch.setattr(sys, "argv", ["librechat-auth0", "doctor"])
+    with pytest.raises(SystemExit) as left:
+        __main__.main()
+    assert left.value.code == 5
+    assert "a package cannot be loaded: No module named 'typer'" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -219,6 +220,36 @@ def test_a_name_that_does_not_resolve_is_told() -> None:
     assert error.host == "tenant.invalid:443"
     assert error.detail
     assert "Errno" not in error.detail
+
+
+@pytest.fixture
+def no_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose /etc/hosts lacks `localhost`."""
+    resolve = socket.getaddrinfo
+
+    def look_up(host: Any, *rest: Any, **named: Any) -> Any:
+        if host == "localhost":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+@pytest.mark.usefixtures("no_localhost")
+def test_localhost_needs_no_line_in_etc_hosts(authority: Authority) -> None:
+    """Browsers need none either (RFC 6761, 6.3)."""
+    with server(answering(http_answer(b"{}"))) as port:
+        assert fetch(port, host="localhost").status == 200
+    with server(answering(http_answer(b"{}")), authority.context("localhost")) as port:
+        environ = {"SSL_CERT_FILE": str(authority.pem)}
+        assert fetch(port, host="localhost", scheme="https", environ=environ).status == 200
+
+
+@pytest.mark.usefixtures("no_localhost")
+def test_where_nothing_listens_at_localhost_the_name_is_not_blamed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert trouble(port, host="localhost").trouble is Trouble.REFUSED
 
 
 def test_a_port_that_nobody_holds_is_told() -> None:

@@ -39,6 +39,7 @@ from wizard.platforms import (
     replace,
     state_folder,
     sync,
+    true_path,
 )
 from wizard.process_control import send
 from wizard.processes import programs, resolved
@@ -243,6 +244,47 @@ def test_where_state_is_kept_on_windows_without_its_variable() -> None:
     assert state_folder({"XDG_STATE_HOME": "/state"}, home, "win32") == home / "AppData/Local"
 
 
+class Insensitive:
+    """A file system that finds names in any case and Unicode form, as macOS does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("os.path.lexists", lambda _: True)
+
+
+@pytest.mark.parametrize("other", ["LIBRECHAT/.ENV", "librechat/.env", "LibreChat/.Env"])
+def test_one_file_has_one_path_on_macos(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """Two records, two locks and two sets of backups would be those of one `.env`."""
+    env = tmp_path / "LibreChat/.env"
+    env.parent.mkdir()
+    env.touch()
+    Insensitive(monkeypatch)
+
+    assert true_path(tmp_path / other, "darwin") == true_path(env, "darwin") == str(env)
+    assert true_path(tmp_path / other, "linux") != true_path(env, "linux") or env.match(other)
+
+
+def test_a_name_in_another_unicode_form_is_the_same_on_macos(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Caf\u00e9").mkdir()
+    Insensitive(monkeypatch)
+
+    assert true_path(tmp_path / "cafe\u0301", "darwin") == str(tmp_path / "Caf\u00e9")
+
+
+def test_names_that_a_file_system_tells_apart_stay_apart(tmp_path: Path) -> None:
+    """macOS has such file systems too."""
+    for name in ("a", "A"):
+        (tmp_path / name).touch()
+
+    assert true_path(tmp_path / "a", "darwin") == str(tmp_path / "a")
+    assert true_path(tmp_path / "A", "darwin") == str(tmp_path / "A")
+    (tmp_path / "B").touch()
+    assert true_path(tmp_path / "b", "darwin") == str(tmp_path / "b")
+
+
 # Programs
 
 
@@ -305,8 +347,8 @@ def test_ngrok_is_found_where_windows_has_it(tools: Path, tmp_path: Path) -> Non
 
 
 def test_a_program_on_windows_gets_no_ctrl_c_and_no_window() -> None:
-    """The values of CREATE_NEW_PROCESS_GROUP and CREATE_NO_WINDOW."""
-    assert own_session("win32") == {"creationflags": 0x200 | 0x8000000}
+    """The value of CREATE_NO_WINDOW; CREATE_NEW_PROCESS_GROUP would keep our own Ctrl-C away."""
+    assert own_session("win32") == {"creationflags": 0x8000000}
     assert own_session("darwin") == {"start_new_session": True}
 
 

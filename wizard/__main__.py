@@ -18,6 +18,13 @@ def main() -> None:
         run()
     except KeyboardInterrupt:  # before a command started, which would report it
         sys.exit(130)
+    except ImportError as error:  # before a command started, or before it can print LA050
+        sys.stderr.write(
+            f"librechat-auth0: a package cannot be loaded: {error}\n"
+            "Install librechat-auth0 again in a new virtual environment. LA050 in docs/rules.md has"
+            " other causes.\n"
+        )
+        sys.exit(5)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = rule("LA002")
 SYSTEM_REFUSED = rule("LA015")
+DAMAGED = rule("LA050")
 
 
 class Result(Protocol):
@@ -126,8 +127,18 @@ def _as_failure(error: BaseException) -> Failure:
 
             place = place_of(error) or Message("an output")
             return SYSTEM_REFUSED.failure(refusal(error, place))
+        case ImportError() if _is_foreign(error):
+            detail = Message(
+                "{module}: {reason}.", module=error.name or "?", reason=str(error).rstrip(".")
+            )
+            return DAMAGED.failure(detail)
         case _:
             return BUG.failure(type(error).__name__)
+
+
+def _is_foreign(error: ImportError) -> bool:
+    """Return whether a package cannot be loaded, not a name of our own that is misspelt."""
+    return (error.name or "").partition(".")[0] != "wizard"
 
 
 def _with_last_words(failure: Failure, ports: Ports) -> Failure:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 from wizard.language import Message, joined
+from wizard.loopback import HOSTS
 from wizard.reading import load_json
 from wizard.settings import LOOPBACK_HOSTS
 
@@ -303,10 +304,10 @@ def _bounded_pools() -> dict[str, type]:
             super().__init__(sock, *rest, **named)
             self.fp = BufferedReader(_UntilDeadline(sock, self.fp.detach()))
 
-    class Connection(HTTPConnection):
+    class Connection(_ToLoopback, HTTPConnection):
         response_class = Answer
 
-    class TlsConnection(HTTPSConnection):
+    class TlsConnection(_ToLoopback, HTTPSConnection):
         response_class = Answer
 
     class Pool(HTTPConnectionPool):
@@ -316,6 +317,34 @@ def _bounded_pools() -> dict[str, type]:
         ConnectionCls = TlsConnection
 
     return {"http": Pool, "https": TlsPool}
+
+
+class _ToLoopback:
+    """Connects to `localhost` where /etc/hosts lacks that name, as browsers do (RFC 6761, 6.3)."""
+
+    host: str
+    port: int
+    timeout: float | None
+
+    def _new_conn(self) -> socket.socket:
+        import socket
+
+        from urllib3.exceptions import NameResolutionError, NewConnectionError
+
+        try:
+            found: socket.socket = super()._new_conn()  # type: ignore[misc]  # of urllib3
+        except NameResolutionError:
+            if self.host != "localhost":
+                raise
+        else:
+            return found
+        refused: OSError | None = None
+        for _, address in HOSTS:
+            try:
+                return socket.create_connection((address, self.port), self.timeout)
+            except OSError as error:
+                refused = error
+        raise NewConnectionError(self, str(refused)) from refused  # type: ignore[arg-type]
 
 
 class _UntilDeadline(RawIOBase):

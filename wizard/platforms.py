@@ -18,21 +18,23 @@ from typing import Any, TextIO
 
 HELD_SECONDS = 2.0
 # https://learn.microsoft.com/windows/win32/procthread/process-creation-flags
-_CREATE_NEW_PROCESS_GROUP = 0x00000200
 _CREATE_NO_WINDOW = 0x08000000
 # <sys/fcntl.h> of macOS; Python defines the name only there.
 _F_FULLFSYNC = 51
+# SE_OBJECT_TYPE, SECURITY_INFORMATION and SECURITY_DESCRIPTOR_CONTROL of Windows.
+_FILE, _DACL, _PROTECTED, _UNPROTECTED, _IS_PROTECTED = 1, 0x4, 0x80000000, 0x20000000, 0x1000
+_HAS_NO_ACL = (1, 50)  # ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED
 _NEEDS_NO_QUOTES_ON_WINDOWS = re.compile(r"[\w:./\\-]+")
 
 
 def own_session(platform: str = sys.platform) -> dict[str, Any]:
     """Return arguments of `subprocess.Popen` that keep our terminal's Ctrl-C and end away.
 
-    On Windows the process has a console without a window. Without any (`DETACHED_PROCESS`) each
-    program that it starts would open a window.
+    On Windows the process has a console of its own, without a window, on which its supervisor can
+    send a Ctrl-C. Without any (`DETACHED_PROCESS`) each program that it starts would open a window.
     """
     if platform == "win32":
-        return {"creationflags": _CREATE_NEW_PROCESS_GROUP | _CREATE_NO_WINDOW}
+        return {"creationflags": _CREATE_NO_WINDOW}
     return {"start_new_session": True}
 
 
@@ -47,6 +49,40 @@ def state_folder(environ: Mapping[str, str], home: Path, platform: str = sys.pla
     if state_home.is_absolute():
         return state_home
     return home / ("Library/Application Support" if platform == "darwin" else ".local/state")
+
+
+def system_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of Windows' own programs, which `PATH` may have another of the name of."""
+    return Path(environ.get("SYSTEMROOT") or "C:/Windows") / "System32"
+
+
+def true_path(path: Path, platform: str = sys.platform) -> str:
+    """Return the path without links; on macOS also as its folders spell it.
+
+    macOS ignores case and Unicode forms of names, and `realpath` keeps those that it was given.
+    Windows' `realpath` does not.
+    """
+    real = os.path.realpath(path)
+    return _as_spelled(Path(real)) if platform == "darwin" else real
+
+
+def _as_spelled(path: Path) -> str:
+    spelled = Path(path.anchor)
+    for name in path.parts[1:]:
+        names: list[str] = []
+        with suppress(OSError):
+            names = [each.name for each in spelled.iterdir()]
+        # Where the folder has the name itself, it may have both.
+        same = [] if name in names else [each for each in names if _folded(each) == _folded(name)]
+        is_there = same and os.path.lexists(spelled / name)
+        spelled /= same[0] if is_there else name
+    return str(spelled)
+
+
+def _folded(name: str) -> str:
+    from unicodedata import normalize
+
+    return normalize("NFC", normalize("NFD", name).casefold())
 
 
 def user_id() -> int | None:
@@ -130,6 +166,38 @@ if sys.platform == "win32":
 
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
 
+    def copy_acl(source: Path, target: Path) -> None:
+        """Give the target the source's access control list, if there is a source.
+
+        Raises:
+            OSError: it cannot be read or set. A file system without lists has none to copy.
+        """
+        import ctypes
+
+        if not source.is_file():
+            return
+        security = ctypes.WinDLL("advapi32")
+        acl, descriptor = ctypes.c_void_p(), ctypes.c_void_p()
+        control, _revision = ctypes.c_ushort(), ctypes.c_ulong()
+        places = (None, None, ctypes.byref(acl), None, ctypes.byref(descriptor))
+        _check(security.GetNamedSecurityInfoW(str(source), _FILE, _DACL, *places))
+        try:
+            security.GetSecurityDescriptorControl(
+                descriptor, ctypes.byref(control), ctypes.byref(_revision)
+            )
+            protection = _PROTECTED if control.value & _IS_PROTECTED else _UNPROTECTED
+            change = (_FILE, _DACL | protection, None, None, acl, None)
+            if acl.value:
+                _check(security.SetNamedSecurityInfoW(str(target), *change))
+        finally:
+            ctypes.WinDLL("kernel32").LocalFree(descriptor)
+
+    def _check(status: int) -> None:
+        import ctypes
+
+        if status and status not in _HAS_NO_ACL:
+            raise ctypes.WinError(status)
+
     def is_console(stream: TextIO) -> bool:
         """Return whether the stream is a console.
 
@@ -146,6 +214,9 @@ if sys.platform == "win32":
         return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(mode)))
 
 else:
+
+    def copy_acl(source: Path, target: Path) -> None:
+        """Do nothing: `wizard.librechat.access` copies modes, and the lists of Linux."""
 
     def lock(handle: int) -> bool:
         """Lock the file for this descriptor; return False where another one has it locked."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wizard.interrupts import signals_held
-from wizard.platforms import replace, sync
+from wizard.platforms import copy_acl, replace, sync
 
 _OWNER_ONLY = 0o700
 _OTHERS = 0o077
@@ -18,8 +18,8 @@ _OTHERS = 0o077
 def private_folder(root: Path, *names: str) -> Path:
     """Return the folder `root/names…`, created where it is missing.
 
-    `root` and everything under it, and every created parent, has mode 0700. On Windows a user's
-    folders are private already.
+    `root` and everything under it, and every created parent, has mode 0700. On Windows a folder
+    that is created is the user's alone by Python 3.11.10, 3.12.4 and later (CVE-2024-4030).
 
     Raises:
         OSError: it cannot be created, or belongs to another user.
@@ -45,6 +45,7 @@ def write_whole(
 ) -> None:
     """Write the file atomically; only its final mode ever makes it readable to others.
 
+    On Windows it keeps its access control list; a new file has what its folder hands down.
     The content is flushed to the disk before the rename. Signals are delayed until it is done.
 
     Args:
@@ -64,6 +65,7 @@ def write_whole(
             handle, temporary = _temporary(path, part)
         try:
             with _about(path), os.fdopen(handle, "wb") as file:
+                copy_acl(path, temporary)
                 if prepare is not None:
                     prepare(handle)
                 elif sys.platform == "win32":

@@ -29,17 +29,30 @@ def start_time(pid: int) -> str | None:
 def end(pid: int, started: str) -> None:
     """End the process that started at `started`, with its group.
 
-    Sends SIGTERM, and SIGKILL after `GRACE_SECONDS`.
+    Sends SIGTERM, and SIGKILL after `GRACE_SECONDS`. On Windows the process is ended first: then
+    its supervisors ask their programs to end. What is left is ended with its descendants.
     """
     if start_time(pid) != started:
         return
-    for number in (signal.SIGTERM, KILL):
-        send(pid, number)
+    for act in (_ask, _kill):
+        act(pid)
         deadline = time.monotonic() + GRACE_SECONDS
         while time.monotonic() < deadline:
             if start_time(pid) != started and not _leads_group(pid):
                 return
             time.sleep(0.05)
+
+
+def _ask(pid: int) -> None:
+    if sys.platform == "win32":
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGTERM)
+    else:
+        send(pid, signal.SIGTERM)
+
+
+def _kill(pid: int) -> None:
+    send(pid, KILL)
 
 
 def end_child(process: subprocess.Popen[Any]) -> None:

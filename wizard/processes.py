@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
+from wizard.job_object import close_job, end_job, new_job
 from wizard.platforms import own_session
 from wizard.process_control import KILL, send_to_group
 
@@ -181,13 +182,21 @@ class SystemProcesses:
         except OSError as error:
             return Completed(127, "", str(error))
 
+        job = new_job(int(getattr(process, "_handle", 0)), ends_with_us=False)
+
         def end() -> None:
-            if at_terminal:  # its group is ours
+            if job is not None:
+                end_job(job)
+            elif at_terminal:  # its group is ours
                 process.kill()
             else:
                 send_to_group(process.pid, KILL)
 
-        return _outcome(process, end, timeout)
+        try:
+            return _outcome(process, end, timeout)
+        finally:
+            if job is not None:
+                close_job(job)
 
     def start(
         self, args: Sequence[str], *, env: Mapping[str, str] | None = None

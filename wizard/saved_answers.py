@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wizard.known import Known, known_in
+from wizard.platforms import true_path
 from wizard.private_files import file_name, private_folder, write_whole
 from wizard.reading import load_json, read_file
 
@@ -19,7 +20,7 @@ class SavedAnswers:
 
     def __init__(self, state_dir: Path, env_file: Path) -> None:
         self._state_dir = state_dir
-        self._path = state_dir / _FOLDER / f"{file_name(env_file)}.json"
+        self._path = state_dir / _FOLDER / f"{file_name(true_path(env_file))}.json"
 
     def load(self) -> Known:
         """Return the answers of the interrupted run, without invalid ones."""

@@ -2,8 +2,8 @@
 
 A tunnel that outlives us would keep LibreChat public and its URL taken. Our own process cannot
 prevent that after a SIGKILL or a crash, so this second process starts the program and ends it when
-its standard input closes. On Linux it adopts orphans (PR_SET_CHILD_SUBREAPER, prctl(2)), so that
-it also ends programs that started a session.
+its standard input closes. On Linux it adopts orphans (PR_SET_CHILD_SUBREAPER, prctl(2)), on Windows
+it puts itself into a job, so that it also ends programs that left its group or tree.
 
 `main` is called by an interpreter without site-packages. Its exit status is the program's, as in
 shells: 127 if it cannot be started, 128 + N after signal N.
@@ -28,7 +28,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def main(command: list[str]) -> int:
     """Run the command until it ends or standard input closes; return its status."""
-    is_reaper = _adopt_orphans()
+    is_reaper, has_job = _adopt_orphans(), _make_job()
     try:
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     except OSError as error:
@@ -39,7 +39,7 @@ def main(command: list[str]) -> int:
     def end(*_: object) -> None:
         if not ending.is_set():
             ending.set()
-            threading.Thread(target=_end, args=(program,), daemon=True).start()
+            threading.Thread(target=_end, args=(program, has_job), daemon=True).start()
 
     def wait_for_the_pipe() -> None:
         with contextlib.suppress(OSError):
@@ -61,10 +61,11 @@ def main(command: list[str]) -> int:
 
 def end_tree(pid: int) -> None:
     """End a Windows process with its descendants: `npx.cmd` alone would leave its `node`."""
-    system = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32"
+    from wizard.platforms import system_folder
+
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
-            [str(system / "taskkill.exe"), "/PID", str(pid), "/T", "/F"],
+            [str(system_folder(os.environ) / "taskkill.exe"), "/PID", str(pid), "/T", "/F"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -73,16 +74,28 @@ def end_tree(pid: int) -> None:
         )
 
 
-def _end(program: subprocess.Popen[bytes]) -> None:
-    """Terminate the program and its group; kill it after `GRACE_SECONDS`."""
-    if hasattr(os, "killpg"):
+def _end(program: subprocess.Popen[bytes], has_job: bool) -> None:
+    """Ask the program and its group to end; kill it after `GRACE_SECONDS`."""
+    if sys.platform != "win32":
         os.killpg(0, signal.SIGTERM)  # includes this process, which is ending already
+    elif has_job:
+        with contextlib.suppress(OSError):
+            os.kill(0, signal.CTRL_C_EVENT)  # all on our own console, this process too
     else:
         end_tree(program.pid)
     try:
         program.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
         program.kill()
+
+
+def _make_job() -> bool:
+    """Have Windows end our descendants when we end; return whether it will."""
+    if os.name == "posix":
+        return False
+    from wizard.job_object import THIS_PROCESS, new_job
+
+    return new_job(THIS_PROCESS, ends_with_us=True) is not None
 
 
 def _adopt_orphans() -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from tests.tunnels.loopback import RunningProxy, Upstream, WithoutMkcert, running_proxy, serving
 from wizard.findings import Failure
@@ -67,9 +68,17 @@ def test_macos_asks_its_keychain(authority: Authority, home: Path) -> None:
 
     keychain = f"{home}/Library/Keychains/login.keychain-db"
     assert trust.commands == (
-        ("security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca),
+        ("/usr/bin/security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca),
     )
-    assert untrust.commands == (("security", "remove-trusted-cert", ca),)
+    (command,) = untrust.commands
+    # With its trust settings; `remove-trusted-cert` would leave the certificate.
+    assert command[:4] == ("/usr/bin/security", "delete-certificate", "-t", "-Z")
+    assert (len(command[4]), command[5]) == (40, keychain)
+    name = x509.load_pem_x509_certificate(authority.ca_file.read_bytes()).subject
+    (named,) = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    assert untrust.trusted_if == (
+        *("/usr/bin/security", "find-certificate", "-c", named.value, keychain),
+    )
     assert (trust.trusts, untrust.trusts) == (True, False)
 
 
@@ -86,14 +95,20 @@ def test_firefox_on_macos_asks_the_keychain_itself(
     assert not any(step.tool for step in steps)
 
 
-def test_windows_asks_certutil(authority: Authority) -> None:
-    (trust,) = plan(authority.ca_file, With(), {}, "win32", trust=True)
-    (untrust,) = plan(authority.ca_file, With(), {}, "win32", trust=False)
+def test_windows_asks_its_own_programs(authority: Authority) -> None:
+    """Those of System32, whatever else `PATH` has of their name."""
+    processes, environ = With("certutil", "reg"), {"SYSTEMROOT": "/D/Windows"}
+    (trust,) = plan(authority.ca_file, processes, environ, "win32", trust=True)
+    (untrust,) = plan(authority.ca_file, processes, environ, "win32", trust=False)
 
-    assert trust.commands == (("certutil", "-user", "-addstore", "Root", str(authority.ca_file)),)
+    certutil, reg = (f"/D/Windows/System32/{name}.exe" for name in ("certutil", "reg"))
+    assert trust.commands == ((certutil, "-user", "-addstore", "Root", str(authority.ca_file)),)
     (command,) = untrust.commands
-    assert command[:4] == ("certutil", "-user", "-delstore", "Root")
+    assert command[:4] == (certutil, "-user", "-delstore", "Root")
     assert len(command[4]) == 40
+    # The registry has the user's own store alone, certutil shows the machine's in it too.
+    own = rf"HKCU\Software\Microsoft\SystemCertificates\Root\Certificates\{command[4]}"
+    assert trust.trusted_if == untrust.trusted_if == (reg, "query", own)
 
 
 @pytest.mark.skipif(

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from wizard.platforms import true_path
 from wizard.private_files import file_name, private_folder, write_whole
 from wizard.reading import load_json, read_file
 from wizard.settings import NO_URLS, URL_LISTS, Urls
@@ -60,7 +61,7 @@ class AddedUrls:
 
     @property
     def _user(self) -> str:
-        return str(self.env_file.resolve())
+        return true_path(self.env_file)
 
     @property
     def _path(self) -> Path:

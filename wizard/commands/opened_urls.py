@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from wizard.commands.background.records import real_path
+from wizard.platforms import true_path
 from wizard.private_files import file_name, private_folder, write_whole
 from wizard.reading import load_json, read_file
 from wizard.tunnels import provider, providers_of
@@ -26,7 +26,7 @@ class OpenedUrls:
 
     def __init__(self, state_dir: Path, env_file: Path) -> None:
         self._state_dir = state_dir
-        self._path = state_dir / _FOLDER / f"{file_name(real_path(env_file))}.json"
+        self._path = state_dir / _FOLDER / f"{file_name(true_path(env_file))}.json"
 
     def remember(self, url: str, tunnel: str) -> None:
         """Save that this tunnel opened the URL."""

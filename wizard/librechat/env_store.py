@@ -29,7 +29,7 @@ from wizard.librechat.env_file import EnvFile
 from wizard.librechat.runner import Runner, evidence_of, judge, look_at_machine
 from wizard.locks import LockHeld, locked
 from wizard.os_errors import place_of, refusal, remedy
-from wizard.platforms import user_id
+from wizard.platforms import true_path, user_id
 from wizard.private_files import file_name, private_folder, sync_folder, write_whole
 from wizard.processes import Processes
 from wizard.reading import NOT_REGULAR, read_file
@@ -251,7 +251,7 @@ class EnvStore:
 
 def _resolved(path: Path) -> Path:
     with suppress(RuntimeError), _failing_with(UNREADABLE, path):  # a circle, before Python 3.13
-        target = path.resolve()
+        target = Path(true_path(path.resolve()))
         if not target.is_symlink():  # a circle, since then
             return target
     raise NOT_A_FILE.failure(Message("{file} is a broken symbolic link.", file=path))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.platforms import command_line, user_id
+from wizard.platforms import command_line, system_folder, user_id
 from wizard.private_files import file_name, private_folder, write_whole
 from wizard.reading import read_file
 from wizard.rules import rule
@@ -62,7 +62,8 @@ def plan(
     """Plan to add the authority with this certificate to the stores, or to remove it; or LA336."""
     home = Path(environ.get("HOME") or Path.home())
     data_home = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
-    planner = _Planner(ca_file, _thumbprint(ca_file), home, data_home, processes, trust)
+    names = _names(ca_file)
+    planner = _Planner(ca_file, *names, home, data_home, processes, system_folder(environ), trust)
     match platform:
         case "win32":
             return planner.windows()
@@ -124,8 +125,8 @@ def _run(step: Step, processes: Processes) -> Finding | None:
     return None
 
 
-def _thumbprint(ca_file: Path) -> str:
-    """Return the SHA-1 by which Windows names a certificate."""
+def _names(ca_file: Path) -> tuple[str, str]:
+    """Return the SHA-1 by which Windows and macOS name a certificate, and its common name or ""."""
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA1
 
@@ -135,7 +136,9 @@ def _thumbprint(ca_file: Path) -> str:
         raise NO_AUTHORITY.failure(f"{ca_file}: {error.strerror}") from error
     except ValueError as error:
         raise NO_AUTHORITY.failure(Message("{file} is no PEM certificate", file=ca_file)) from error
-    return authority.fingerprint(SHA1()).hex().upper()  # noqa: S303 - only a name
+    thumbprint = authority.fingerprint(SHA1()).hex().upper()  # noqa: S303 - only a name
+    named = authority.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return thumbprint, str(named[0].value) if named else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +147,11 @@ class _Planner:
 
     ca_file: Path
     thumbprint: str
+    common_name: str
     home: Path
     data_home: Path
     processes: Processes
+    system_folder: Path
     trust: bool
 
     @property
@@ -155,24 +160,38 @@ class _Planner:
         return f"librechat-auth0-{self.thumbprint[:16].lower()}"
 
     def windows(self) -> tuple[Step, ...]:
-        """The user's own root store; Windows asks to confirm. Not tested on Windows."""
-        store = ("certutil", "-user")
+        """The user's own root store; Windows asks to confirm. Not tested on Windows.
+
+        The programs are Windows' own: NSS has a certutil too. certutil lists the machine's
+        certificates in the user's store, the registry does not
+        (https://learn.microsoft.com/windows/win32/seccrypto/system-store-locations).
+        """
+        store = (str(self.system_folder / "certutil.exe"), "-user")
+        own = rf"HKCU\Software\Microsoft\SystemCertificates\Root\Certificates\{self.thumbprint}"
         return self._step(
             Message("Windows, Edge and Chrome (your own store)"),
             (*store, "-addstore", "Root", str(self.ca_file)),
             (*store, "-delstore", "Root", self.thumbprint),
-            (*store, "-verifystore", "Root", self.thumbprint),
+            (str(self.system_folder / "reg.exe"), "query", own),
         )
 
     def keychain(self) -> tuple[Step, ...]:
-        """The user's own keychain; macOS asks for the password. Not tested on macOS."""
-        ca_file = str(self.ca_file)
+        """The user's own keychain; macOS asks for the password. Not tested on macOS.
+
+        A certificate that lost its trust stays in the keychain until it is deleted, with `-t` its
+        trust settings too (security(1)).
+        """
+        security, ca_file = "/usr/bin/security", str(self.ca_file)
         keychain = str(self.home / "Library/Keychains/login.keychain-db")
+        check: Command = (security, "verify-cert", "-L", "-l", "-c", ca_file)  # no network
+        if not self.trust:
+            find = (security, "find-certificate", "-c", self.common_name, keychain)
+            check = find if self.common_name else ()
         return self._step(
             Message("Safari, Chrome and Edge (your keychain)"),
-            ("security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca_file),
-            ("security", "remove-trusted-cert", ca_file),
-            ("security", "verify-cert", "-L", "-l", "-c", ca_file),  # without the network
+            (security, "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca_file),
+            (security, "delete-certificate", "-t", "-Z", self.thumbprint, keychain),
+            check,
         )
 
     def linux(self) -> tuple[Step, ...]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wizard.language import Message
 from wizard.locks import LockHeld, locked
+from wizard.platforms import true_path
 from wizard.private_files import file_name, private_folder, write_whole
 from wizard.process_control import end, start_time
 from wizard.reading import load_json, read_file
@@ -156,12 +157,7 @@ class Background:
         return self._folder / f"{file_name(tunnel.env_file)}.json"
 
     def _file(self, env_file: Path, suffix: str) -> Path:
-        return self._folder / f"{file_name(real_path(env_file))}.{suffix}"
-
-
-def real_path(env_file: Path) -> str:
-    """Return the path with its links resolved, except for those that form a loop."""
-    return os.path.realpath(env_file)
+        return self._folder / f"{file_name(true_path(env_file))}.{suffix}"
 
 
 def _read(path: Path) -> BackgroundTunnel | None:

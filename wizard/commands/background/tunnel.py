@@ -15,10 +15,10 @@ from typing import IO, Any
 
 from wizard.commands.background import process
 from wizard.commands.background.process import STAY, send
-from wizard.commands.background.records import Background, real_path
+from wizard.commands.background.records import Background
 from wizard.findings import Failure, Finding
 from wizard.language import Language, Message
-from wizard.platforms import own_session, reader_has_gone
+from wizard.platforms import own_session, reader_has_gone, true_path
 from wizard.process_control import end_child
 from wizard.processes import own_program, without_secrets
 from wizard.reading import load_json
@@ -116,7 +116,7 @@ class DetachedTunnel(Tunnel):
     def _request_as_json(self) -> dict[str, object]:
         return {
             "tunnel": self._name,
-            "env_file": real_path(self._env_file),
+            "env_file": true_path(self._env_file),
             "port": self._request.port,
             "state_dir": str(self._request.state_dir),
             "requested_url": self._request.requested_url,

@@ -1,0 +1,189 @@
+"""What the system does differently: access lists, jobs, open files, signals, libraries, code pages.
+
+The code in `inside` runs in Windows' Python.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.librechat.example import checkout
+from tests.windows.machine import PYTHON, Machine, until
+from tests.windows.test_init import INIT, SECRET
+
+
+def test_a_library_that_cannot_load_is_named(machine: Machine, work: Path) -> None:
+    """As where AppLocker or a virus scanner blocks it: Wine's own lack of it."""
+    overrides = {"WINEDLLOVERRIDES": "mscoree=;mshtml=;bcryptprimitives="}
+    folder = checkout(work / "LibreChat")
+
+    done = machine.ours("trust", "--json", cwd=folder, env=overrides)
+    assert done.status == 5, done.text
+    (finding,) = json.loads(done.out)["findings"]
+    assert finding["rule"] == "LA050"
+    assert "_rust" in finding["detail"]
+
+
+JOB = """
+import os, subprocess, sys, time
+from wizard.processes import SystemProcesses
+grandchild = "import time; time.sleep(300)"
+# The program ends at once, and leaves a child that holds no pipe.
+program = (
+    "import subprocess, sys;"
+    f"one = subprocess.Popen([sys.executable, '-S', '-c', {grandchild!r}],"
+    "stdin=-3, stdout=-3, stderr=-3); print(one.pid, flush=True)"
+)
+import psutil
+process = SystemProcesses().start([sys.executable, "-S", "-c", program])
+pid = int(process.stdout.readline())
+process.wait(20)
+deadline = time.monotonic() + 10
+while psutil.pid_exists(pid) and time.monotonic() < deadline:
+    time.sleep(0.05)
+print(psutil.pid_exists(pid))
+"""
+
+
+def test_a_childs_child_ends_though_its_parent_has_ended(machine: Machine) -> None:
+    done = machine.python(JOB)
+
+    assert done.text.split() == ["False"], done.text
+
+
+ASKED = """
+import sys, time
+from wizard.processes import SystemProcesses
+program = (
+    "import signal, sys, time;"
+    "signal.signal(signal.SIGINT, lambda *_: (print('asked', flush=True), sys.exit(3)));"
+    "print('ready', flush=True);"
+    # A handler waits for the end of a sleep.
+    "[time.sleep(0.1) for _ in range(600)]"
+)
+process = SystemProcesses().start([sys.executable, "-S", "-c", program])
+print(process.stdout.readline().decode().strip())
+process.stdin.close()
+print(process.stdout.read().decode().strip(), process.wait(20))
+"""
+
+
+def test_a_program_is_asked_before_it_is_ended(machine: Machine) -> None:
+    done = machine.python(ASKED)
+
+    assert done.text.split() == ["ready", "asked", "3"], done.text
+
+
+HOLD = """
+import sys
+with open(sys.argv[1], "rb") as file:
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("lets_go", [True, False])
+def test_a_file_that_another_program_holds(machine: Machine, work: Path, lets_go: bool) -> None:
+    """It is waited for; then the old file stays, and the words say what to do."""
+    folder = checkout(work / "LibreChat")
+    env = folder / ".env"
+    env.write_bytes(b"OTHER=1\r\n")
+    with machine.start(PYTHON, "-c", HOLD, machine.path(env)) as holder:
+        assert holder.stdin
+        assert holder.stdout
+        assert holder.stdout.readline().strip() == b"held"
+        with machine.start(PYTHON, "-m", "wizard", *INIT, cwd=folder, env=SECRET) as writer:
+            if lets_go:
+                assert until(lambda: any(folder.glob(".env.librechat-auth0-*")))
+                holder.stdin.close()
+            _, err = writer.communicate(timeout=60)
+        holder.kill()
+    if lets_go:
+        assert (writer.returncode, b"OPENID_ISSUER=" in env.read_bytes()) == (0, True), err
+    else:
+        assert (writer.returncode, env.read_bytes()) == (5, b"OTHER=1\r\n"), err
+        assert b"Close the programs that use it" in err
+    assert not any(folder.glob(".env.librechat-auth0-*"))
+
+
+STOP = """
+import os, signal, subprocess, sys
+process = subprocess.Popen([sys.executable, "-m", "wizard", *sys.argv[1:]],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+said = b""
+while b"Ctrl-C" not in said:
+    line = process.stdout.readline()
+    assert line, said
+    said += line
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.kill(0, signal.CTRL_C_EVENT)
+said += process.stdout.read()
+print(process.wait(30), said.decode("cp1252", "replace"))
+"""
+# On a console of its own, without a window.
+ON_A_CONSOLE = """
+import subprocess, sys
+done = subprocess.run([sys.executable, "-c", *sys.argv[1:]], capture_output=True,
+    stdin=subprocess.DEVNULL, creationflags=subprocess.CREATE_NO_WINDOW)
+sys.stdout.buffer.write(done.stdout + done.stderr)
+"""
+
+
+def test_ctrl_c_closes_a_tunnel(machine: Machine, work: Path) -> None:
+    """Wine 8 has no Ctrl-Break."""
+    folder = checkout(work / "LibreChat")
+    assert machine.ours(*INIT, cwd=folder, env=SECRET).status == 0
+    done = machine.run(
+        *(PYTHON, "-c", ON_A_CONSOLE, STOP),
+        *("tunnel", "--tunnel", "local", "--yes", "--env-file", machine.path(folder / ".env")),
+    )
+
+    assert done.text.split()[0] == "0", done.text
+    assert b"DOMAIN_SERVER=https://localhost:" in (folder / ".env").read_bytes()
+
+
+def test_a_tunnel_in_the_background(machine: Machine, work: Path) -> None:
+    folder = checkout(work / "LibreChat")
+    assert machine.ours(*INIT, cwd=folder, env=SECRET).status == 0
+
+    opened = machine.ours("tunnel", "--tunnel", "local", "--detach", "--yes", cwd=folder)
+    assert opened.status == 0, opened.text
+    status = json.loads(machine.ours("tunnel", "status", "--json", cwd=folder).out)
+    (one,) = status["tunnels"]
+    assert one["public_url"].startswith("https://localhost:"), status
+    assert status["findings"] == []
+    stopped = machine.ours("tunnel", "stop", cwd=folder)
+    assert stopped.status == 0, stopped.text
+    status = json.loads(machine.ours("tunnel", "status", "--json", cwd=folder).out)
+    assert status["tunnels"] == []
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "utf-8"])
+def test_output_in_a_code_page(machine: Machine, encoding: str) -> None:
+    env = {"PYTHONIOENCODING": encoding, "LIBRECHAT_AUTH0_LANG": "nl"}
+    to_pipe = machine.ours("explain", "LA101", env=env)
+
+    assert to_pipe.status == 0, to_pipe.text
+    assert b"LA101" in to_pipe.out
+    assert (to_pipe.out + to_pipe.err).decode(encoding)
+
+
+def test_output_into_a_file(machine: Machine, work: Path) -> None:
+    done = machine.run(*("cmd.exe", "/c", f"{PYTHON} -m wizard explain LA101 > out.txt"), cwd=work)
+
+    assert done.status == 0, done.text
+    assert b"LA101" in (work / "out.txt").read_bytes()
+
+
+PRESS_ENTER = b"\r\n" * 20
+
+
+def test_where_nobody_can_be_asked_it_says_what_is_missing(machine: Machine, work: Path) -> None:
+    folder = checkout(work / "LibreChat")
+    done = machine.ours("init", "--plain", "--offline", cwd=folder, stdin=PRESS_ENTER)
+
+    assert done.status == 2, done.text
+    assert "Traceback" not in done.text
