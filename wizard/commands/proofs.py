@@ -12,8 +12,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.background.records import real_path
 from wizard.librechat.variables import is_known
+from wizard.platforms import true_path
 from wizard.private_files import file_name, private_folder, write_whole
 from wizard.reading import load_json, read_file
 
@@ -82,7 +82,7 @@ def remember(ports: Ports, subject: Subject, how: How, *, is_proved: bool) -> No
 
 
 def _path(state_dir: Path, env_file: Path) -> Path:
-    return state_dir / _FOLDER / f"{file_name(real_path(env_file))}.json"
+    return state_dir / _FOLDER / f"{file_name(true_path(env_file))}.json"
 
 
 def _fingerprint(subject: Subject, key: bytes) -> str:
