@@ -288,6 +288,7 @@ class Settings:
         reuse_tokens: whether LibreChat uses Auth0's tokens for its sessions.
         own_scope: the scope of an `.env`, None for the default.
         callback_path: what LibreChat puts behind the public URL.
+        logout_url: where Auth0's logout ends, "" where LibreChat does not call it, or is not asked.
     """
 
     domain: str
@@ -298,6 +299,7 @@ class Settings:
     reuse_tokens: bool = True
     own_scope: str | None = None
     callback_path: str = CALLBACK_PATH
+    logout_url: str = ""
 
     @property
     def issuer(self) -> str:

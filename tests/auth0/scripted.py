@@ -126,6 +126,7 @@ class ScriptedTenant:
     code: Script | list[Script] = field(default_factory=lambda: INVALID_CODE)
     without_secret: Script | list[Script] = field(default_factory=lambda: UNAUTHORIZED)
     refresh: Script | list[Script] = field(default_factory=lambda: INVALID_REFRESH)
+    logout: Script | list[Script] = field(default_factory=lambda: redirect("/login"))
     date: float | None = NOW
 
     def __post_init__(self) -> None:
@@ -163,6 +164,8 @@ def kind_of(request: Request) -> str:
         return "discovery"
     if path.endswith("jwks.json"):
         return "keys"
+    if path.endswith("/logout"):
+        return "logout"
     if request.method == "GET":
         return "authorize"
     if request.form["grant_type"] == "refresh_token":

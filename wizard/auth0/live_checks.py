@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Self
 
+from wizard import dashboard
 from wizard.auth0.error_table import Check, Meaning, unexplained
 from wizard.auth0.probes import Answer, Landing, Probes
 from wizard.auth0.retry import Patient
@@ -44,6 +45,7 @@ SECRET_NOT_CHECKED = rule("LA243")
 SECRET_MISSING = rule("LA244")
 LOGIN_PAGE_SHOWN = rule("LA245")
 RATE_LIMITED = rule("LA246")
+NOT_A_LOGOUT_URL = rule("LA437")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class _Answers:
     code: Answer
     without_secret: Answer | None
     refresh: Answer | None
+    logout: str = ""
 
 
 _NOT_ASKED = Answer()
@@ -162,6 +165,8 @@ def _ask(
     without_secret = begin(probes.code, None) if secret and asks_for_code else None
     asks_to_refresh = settings.reuse_tokens and Check.REFRESH in only
     refresh = begin(probes.refresh) if asks_to_refresh else None
+    asks_to_sign_out = bool(settings.logout_url and discovery.end_session_endpoint and authorize)
+    logout = begin(probes.logout) if asks_to_sign_out else None
     usable, keys_findings = keys.result() if keys else ((), ())
     return _Answers(
         keys=usable,
@@ -170,6 +175,7 @@ def _ask(
         code=code.result() if code else _NOT_ASKED,
         without_secret=without_secret.result() if without_secret else None,
         refresh=refresh.result() if refresh else None,
+        logout=logout.result() if logout else "",
     )
 
 
@@ -199,8 +205,23 @@ def _judge_callback(settings: Settings, answers: _Answers) -> CheckResult:
         return _failed(check, answer, settings)
     if _came_back(answer):
         detail = Message("The tenant redirects to {url}.", url=settings.callback_url)
-        return CheckResult(check, Outcome.PROVED, detail)
+        return CheckResult(check, Outcome.PROVED, detail, tuple(_judge_logout(settings, answers)))
     return _not_proved(check, answer, settings)
+
+
+def _judge_logout(settings: Settings, answers: _Answers) -> Iterator[Finding]:
+    """LA437: of an application whose callback URL is right, the tenant refuses the logout URL."""
+    if answers.logout:
+        url = settings.logout_url
+        yield NOT_A_LOGOUT_URL.finding(
+            Message("{url}: {answer}.", url=url, answer=answers.logout),
+            fix=Message(
+                "Run librechat-auth0 provision. Or add this line to Allowed Logout URLs in"
+                " {application}, then save: {url}",
+                application=dashboard.application(settings.client_id, domain=settings.domain),
+                url=url,
+            ),
+        )
 
 
 def _judge_flow(settings: Settings, answers: _Answers) -> CheckResult:

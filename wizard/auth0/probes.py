@@ -124,6 +124,23 @@ class Probes:
             return Answer(trouble=network_finding(error))
         return judge_authorize(answer, self.settings.callback_url, state)
 
+    def logout(self) -> str:
+        """Return how the tenant refuses the logout URL, "" where it does not.
+
+        It compares the URL without a session, too. Source: Auth0's "Log Users Out of Auth0 with
+        OIDC Endpoint"; the answer of a real tenant was not seen.
+        """
+        client_id, target = self.settings.client_id, self.settings.logout_url
+        parameters = {"client_id": client_id, "post_logout_redirect_uri": target}
+        try:
+            answer = self.http.request(
+                "GET", with_query(self.discovery.end_session_endpoint, parameters)
+            )
+        except NetworkError:
+            return ""
+        is_on_error_page = "error" in _query(answer.location)
+        return f"HTTP {answer.status}" if answer.status == 400 or is_on_error_page else ""
+
     def code(self, secret: str | None) -> Answer:
         """Exchange an invalid code; checks the secret."""
         form = code_parameters(self.settings, _invalid_token(), secrets.token_urlsafe(32))

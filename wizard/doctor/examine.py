@@ -145,7 +145,9 @@ def part_of(identifier: str) -> Part:
     """Return what the rule with that identifier is about."""
     if identifier in _TUNNEL_RULES:
         return Part.TUNNEL
-    return {"LA2": Part.AUTH0, "LA5": Part.LIBRECHAT}.get(identifier[:3], Part.FILE)
+    return {"LA2": Part.AUTH0, "LA4": Part.AUTH0, "LA5": Part.LIBRECHAT}.get(
+        identifier[:3], Part.FILE
+    )
 
 
 def _result(work: Callable[[], T] | None, findings: list[Finding]) -> T | None:

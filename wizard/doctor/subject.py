@@ -27,7 +27,7 @@ from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.traces import traces_of
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.processes import Processes
-from wizard.settings import Settings, host_of, is_tenant_domain, port_in
+from wizard.settings import LOGOUT_PATH, Settings, host_of, is_tenant_domain, port_in
 from wizard.text import MASK, Secrets, shortened
 from wizard.threads import begin
 
@@ -221,7 +221,16 @@ def settings_of(subject: Subject) -> Settings | None:
         reuse_tokens=subject.reuses_tokens,
         own_scope=subject.value("OPENID_SCOPE") or None,
         callback_path=subject.value("OPENID_CALLBACK_URL"),
+        logout_url=_logout_url(subject),
     )
+
+
+def _logout_url(subject: Subject) -> str:
+    """Where a sign-out ends (api/server/controllers/auth/LogoutController.js)."""
+    if not subject.is_on("OPENID_USE_END_SESSION_ENDPOINT"):
+        return ""
+    own = subject.value("OPENID_POST_LOGOUT_REDIRECT_URI")
+    return own or f"{subject.value('DOMAIN_CLIENT')}{LOGOUT_PATH}"
 
 
 def foreign_issuer(subject: Subject) -> str:

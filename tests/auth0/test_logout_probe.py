@@ -1,0 +1,89 @@
+"""The logout URL is asked for without a session, and only where LibreChat would use it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.providers import Authority, Demo, demo_server, furnish
+from tests.tenant.state import Tenant
+from wizard.auth0.error_table import Check
+from wizard.auth0.live_checks import check_tenant
+from wizard.clock import SystemClock
+from wizard.doctor.subject import Subject, settings_of
+from wizard.librechat.env_file import EnvFile
+from wizard.settings import Settings
+
+__all__ = ["demo_server"]
+
+URL = "https://chat.example.com"
+LOGOUT = f"{URL}/login"
+
+
+@pytest.fixture
+def demo(demo_server: Tenant, authority: Authority) -> Demo:
+    return furnish(demo_server, authority.http(), URL)
+
+
+def rules(demo: Demo, settings: Settings) -> list[str]:
+    report = check_tenant(settings, demo.http, SystemClock())
+    return [each.rule.id for each in report.findings]
+
+
+def test_a_listed_url_is_no_finding(demo: Demo) -> None:
+    assert rules(demo, replace(demo.setup, logout_url=LOGOUT)) == []
+
+
+@pytest.mark.parametrize("error_page", ["", "https://errors.field.test/oops"])
+def test_an_url_that_is_not_listed_is_found_on_either_error_page(
+    error_page: str, demo: Demo
+) -> None:
+    demo.application.allowed_logout_urls = [URL]
+    demo.tenant.error_page_url = error_page
+
+    report = check_tenant(replace(demo.setup, logout_url=LOGOUT), demo.http, SystemClock())
+
+    (finding,) = report[Check.CALLBACK].findings
+    assert finding.rule.id == "LA437"
+    assert LOGOUT in finding.fix
+    assert report.ok
+
+
+def test_it_is_not_asked_without_need(demo: Demo) -> None:
+    demo.application.allowed_logout_urls = []
+
+    assert rules(demo, demo.setup) == []
+    assert "/oidc/logout" not in [visit.path for visit in demo.tenant.visits]
+
+
+def test_a_wrong_callback_url_comes_alone(demo: Demo) -> None:
+    demo.application.allowed_logout_urls = demo.application.callbacks = []
+
+    assert rules(demo, replace(demo.setup, logout_url=LOGOUT)) == ["LA231"]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("OPENID_USE_END_SESSION_ENDPOINT=true", "https://front.field.test/login"),
+        ("OPENID_USE_END_SESSION_ENDPOINT=false", ""),
+        ("", ""),
+        (
+            "OPENID_USE_END_SESSION_ENDPOINT=true\nOPENID_POST_LOGOUT_REDIRECT_URI=https://a.test/b",
+            "https://a.test/b",
+        ),
+    ],
+)
+def test_where_a_sign_out_ends(more: str, expected: str, tmp_path: Path) -> None:
+    text = (
+        "OPENID_ISSUER=https://dev.us.auth0.com\nOPENID_CLIENT_ID=abc\n"
+        "DOMAIN_CLIENT=https://front.field.test\nDOMAIN_SERVER=https://chat.field.test\n"
+    )
+    subject = Subject(tmp_path / ".env", EnvFile.from_bytes(f"{text}{more}\n".encode()))
+
+    settings = settings_of(subject)
+
+    assert settings is not None
+    assert settings.logout_url == expected
