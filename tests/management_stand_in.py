@@ -411,6 +411,10 @@ class StandIn:
         return frozenset(claims["scope"].split())
 
     def _route(self, call: Call, scopes: frozenset[str]) -> tuple[int, object]:
+        from tests import access_stand_in
+
+        if (about_access := access_stand_in.answered(self, call, scopes)) is not None:
+            return about_access
         kind, _, key = call.path.partition("/")
         noun = kind.replace("-", "_")
         verb = {"GET": "read", "POST": "create", "PATCH": "update"}.get(call.method)
@@ -461,7 +465,7 @@ class StandIn:
                 for it in apps.values()
                 if first_party is None or it.is_first_party == (first_party == "true")
             ]
-            return 200, self._page(call, "clients", found)
+            return 200, self.page(call, "clients", found)
         if key not in apps:
             raise Refusal(404, "Not Found", "The client does not exist", "inexistent_client")
         if call.method == "PATCH":
@@ -491,7 +495,7 @@ class StandIn:
         if not key:
             self._check_query(call, {"page", "per_page", "include_totals", "identifiers"})
             found = [api_json(it, domain) for it in apis.values()]
-            return 200, self._page(call, "resource_servers", found)
+            return 200, self.page(call, "resource_servers", found)
         one = next((it for it in apis.values() if key in {api_id(it), it.identifier}), None)
         if one is None:
             raise Refusal(
@@ -546,7 +550,7 @@ class StandIn:
                 "invalid_query_string",
             )
 
-    def _page(self, call: Call, name: str, found: list[Json]) -> Json:
+    def page(self, call: Call, name: str, found: list[Json]) -> Json:
         page, per_page = int(call.query.get("page", 0)), int(call.query.get("per_page", 50))
         if not 1 <= per_page <= 100 or call.query.get("include_totals") != "true":
             raise Refusal(400, "Bad Request", "Query validation error", "invalid_query_string")
@@ -592,6 +596,8 @@ class ManagedEndpoints(Endpoints):
         status, body, extra = stand_in.answer(call, request.headers.get("authorization", ""))
         if stand_in.is_cut(number):
             return cut()
+        if status == 204:
+            return Answer(204, "", extra)
         headers = {"Content-Type": "application/json; charset=utf-8", **extra}
         return Answer(status, json.dumps(body), headers)
 
@@ -620,6 +626,8 @@ class Managed:
 
     def token(self, *scopes: str) -> str:
         """A Management API token with these scopes, all when none is given."""
+        from tests import access_stand_in
+
         audience = f"https://{self.domain}/api/v2/"
         self.tenant.client_grants[:] = [
             it for it in self.tenant.client_grants if it.client_id != self.machine.client_id
@@ -629,7 +637,7 @@ class Managed:
                 client_id=self.machine.client_id,
                 audience=audience,
                 subject_type="client",
-                scope=scopes or SCOPES,
+                scope=scopes or (*SCOPES, *access_stand_in.SCOPES),
             )
         )
         form = {

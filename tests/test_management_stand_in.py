@@ -6,14 +6,37 @@ import inspect
 import json
 from typing import Any
 
+import pydantic
 import pytest
+from auth0.management.actions.client import ActionsClient
+from auth0.management.actions.triggers.bindings.client import BindingsClient
 from auth0.management.client_grants.client import ClientGrantsClient
 from auth0.management.clients.client import ClientsClient
+from auth0.management.connections.client import ConnectionsClient
 from auth0.management.resource_servers.client import ResourceServersClient
+from auth0.management.roles.client import RolesClient
+from auth0.management.tickets.client import TicketsClient
+from auth0.management.types.get_action_response_content import GetActionResponseContent
+from auth0.management.types.get_connection_enabled_clients_response_content import (
+    GetConnectionEnabledClientsResponseContent,
+)
+from auth0.management.types.get_connection_response_content import GetConnectionResponseContent
+from auth0.management.types.list_action_bindings_paginated_response_content import (
+    ListActionBindingsPaginatedResponseContent,
+)
+from auth0.management.types.list_actions_paginated_response_content import (
+    ListActionsPaginatedResponseContent,
+)
+from auth0.management.types.list_client_connections_response_content import (
+    ListClientConnectionsResponseContent,
+)
+from auth0.management.users.client import UsersClient
+from auth0.management.users.roles.client import RolesClient as UserRolesClient
 
+from tests import access_stand_in
 from tests.commands.conftest import authority, managed, stand_in
 from tests.management_stand_in import API, CLIENT, GRANT, Managed
-from tests.tenant.state import Application
+from tests.tenant.state import Action, Application
 
 __all__ = ["authority", "managed", "stand_in"]
 
@@ -39,6 +62,14 @@ def send(
         (API, ResourceServersClient.create),
         (API, ResourceServersClient.update),
         (GRANT, ClientGrantsClient.create),
+        (access_stand_in.ACTION, ActionsClient.create),
+        ({"code": ..., "name": ...}, ActionsClient.update),
+        ({"bindings": ...}, BindingsClient.update_many),
+        (access_stand_in.ROLE, RolesClient.create),
+        ({"roles": ...}, UserRolesClient.assign),
+        (access_stand_in.USER, UsersClient.create),
+        (access_stand_in.TICKET, TicketsClient.change_password),
+        (access_stand_in.CONNECTION, ConnectionsClient.update),
     ],
 )
 def test_its_fields_are_auth0s(schema: dict[str, object], method: object) -> None:
@@ -144,3 +175,27 @@ def test_tokens_that_are_none_of_the_tenants_or_have_ended(managed: Managed) -> 
     assert send(managed, "GET", "clients/x", token="opaque")[0] == 401
     managed.clock.sleep(86_401)
     assert send(managed, "GET", "clients/x", token=token)[0] == 401
+
+
+def test_its_answers_about_access_are_auth0s(managed: Managed) -> None:
+    """By the models of Auth0's own client."""
+    tenant = managed.tenant
+    action = Action(name="n", code="//", deployed_code="//", looks_to_build=0)
+    tenant.library[action.id] = action
+    tenant.bindings.append((action.id, "n"))
+    client = f"clients/{managed.machine.client_id}/connections"
+    connection = next(iter(tenant.connections.values())).id
+    flow = "actions/triggers/post-login/bindings"
+    answers: dict[str, type[pydantic.BaseModel]] = {
+        client: ListClientConnectionsResponseContent,
+        f"connections/{connection}": GetConnectionResponseContent,
+        f"connections/{connection}/clients": GetConnectionEnabledClientsResponseContent,
+        f"actions/actions/{action.id}": GetActionResponseContent,
+        "actions/actions": ListActionsPaginatedResponseContent,
+        flow: ListActionBindingsPaginatedResponseContent,
+    }
+    for path, model in answers.items():
+        status, said = send(managed, "GET", path)
+        assert status == 200, path
+        read = model.model_validate(said)
+        assert not read.model_extra, path

@@ -300,12 +300,17 @@ def _provision(
     public_url: opt.LibreChatUrl = "",
     management_token_file: opt.ManagementTokenFile = "",
     reuse_tokens: opt.ReuseTokens = None,
+    allow_user: opt.AllowUser = None,
+    allow_domain: opt.AllowDomain = None,
+    allow_anybody: opt.AllowAnybody = False,
+    admin: opt.Admin = None,
+    remove_access: opt.RemoveAccess = False,
     prune: opt.Prune = False,
     env_file: opt.EnvFile = None,
     yes: opt.Yes = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Create or repair the application and the API in Auth0."""
+    """Create or repair the application and the API in Auth0; decide who may sign in."""
     from wizard.commands.provision import ProvisionOptions, run_provision
     from wizard.execution import execute
 
@@ -320,6 +325,11 @@ def _provision(
         env_file=env_file,
         reuse_tokens=reuse_tokens is not False,
         insists_on_reuse=reuse_tokens is True,
+        allow_users=tuple(allow_user or ()),
+        allow_domains=tuple(allow_domain or ()),
+        allow_anybody=allow_anybody,
+        admins=tuple(admin or ()),
+        remove_access=remove_access,
         prune=prune,
         yes=yes,
         dry_run=dry_run,

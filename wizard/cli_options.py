@@ -178,6 +178,21 @@ InitOffline = Annotated[bool, _mode("--offline", "Do not check the values agains
 Verify = Annotated[bool, _mode("--verify", "Test a real sign-in at the end, without asking.")]
 DemoFlag = Annotated[bool, _mode("--demo", "Try it with a demo tenant on this machine.")]
 Force = Annotated[bool, _mode("--force", "Write despite a failed check; undo despite later edits.")]
+AllowUser = Annotated[
+    list[str] | None,
+    _auth0("--allow-user", "Only these people may sign in (email address); repeatable.", "EMAIL"),
+]
+AllowDomain = Annotated[
+    list[str] | None,
+    _auth0("--allow-domain", "Only addresses at this domain may sign in; repeatable.", "DOMAIN"),
+]
+AllowAnybody = Annotated[
+    bool, _auth0("--allow-anybody", "Anybody may sign in, strangers too.", None)
+]
+Admin = Annotated[
+    list[str] | None,
+    _auth0("--admin", "Administrator of LibreChat (email address); repeatable.", "EMAIL"),
+]
 Undo = Annotated[bool, _mode("--undo", "Restore the .env from before the last change.")]
 Format = Annotated[
     str,
@@ -301,3 +316,7 @@ ManagementTokenFile = Annotated[
     ),
 ]
 Prune = Annotated[bool, _mode("--prune", "Remove URLs and grants that LibreChat does not need.")]
+RemoveAccess = Annotated[
+    bool,
+    _mode("--remove-access", "Take back what --allow-… and --admin changed in Auth0; keep users."),
+]

@@ -15,8 +15,9 @@ from auth0.management.client import Auth0
 
 from tests.auth0.test_management_plan import AUDIENCE, SOUND, SOUND_APPLICATION, WANTED
 from tests.fakes import FixedClock
-from wizard.auth0.management import MOST_PAGES, MOST_SECONDS, ManagementApi
+from wizard.auth0.management import ManagementApi
 from wizard.auth0.management_access import Access, by_machine
+from wizard.auth0.management_calls import MOST_PAGES, MOST_SECONDS
 from wizard.auth0.management_plan import ApiState, Part, TenantState, plan, values_of
 from wizard.findings import ExitCode, Failure
 from wizard.http import NetworkError, Response, Trouble

@@ -72,11 +72,11 @@ def require_organization(demo: Demo) -> None:
 
 
 def disable_connection(demo: Demo) -> None:
-    demo.tenant.connections["Username-Password-Authentication"] = False
+    demo.tenant.connections.clear()
 
 
 def take_connection_from_application(demo: Demo) -> None:
-    demo.application.connections = set()
+    demo.tenant.connections["Username-Password-Authentication"].clients = set()
 
 
 def need_consent(demo: Demo) -> None:

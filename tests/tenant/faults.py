@@ -26,6 +26,7 @@ from tests.tenant.state import (
     Policy,
     RefreshFamily,
     Tenant,
+    User,
     Visit,
     url_is_listed,
     url_is_listed_without_query,
@@ -109,6 +110,8 @@ class Authorization(authorization.Authorization):
 
     def check_user(self, request: AuthorizationRequest, session: Session) -> None:
         """Raise CallbackError when an Action or an organization refuses the user."""
+        if denial := self.tenant.verdict(session.user_id, request.client_id).denial:
+            raise CallbackError(request, "access_denied", denial)
         if self.tenant.denial:
             raise CallbackError(request, "access_denied", self.tenant.denial)
         user = next(it for it in self.tenant.users.values() if it.user_id == session.user_id)
@@ -154,9 +157,9 @@ class Authorization(authorization.Authorization):
     def _connection_problem(self, application: Application, name: str | None) -> str:
         if name is None:
             return ""
-        if not self.tenant.connections.get(name, False):
+        if name not in self.tenant.connections:
             return "the connection was disabled"
-        if application.connections is not None and name not in application.connections:
+        if not self.tenant.connections[name].serves(application.client_id):
             return "the connection is not enabled"
         return ""
 
@@ -416,6 +419,7 @@ class Endpoints(endpoints.Endpoints):
             ("POST", "/userinfo"): self.userinfo,
             ("GET", "/oidc/logout"): self.oidc_logout,
             ("GET", "/v2/logout"): self.v2_logout,
+            ("POST", "/dbconnections/signup"): self.sign_up,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -478,6 +482,18 @@ class Endpoints(endpoints.Endpoints):
         except (ValueError, RecursionError):
             raise TenantError(400, "invalid_request", "The body is not JSON") from None
         return {name: it for name, it in fields.items() if isinstance(it, str)}
+
+    def sign_up(self, request: Request) -> Answer:
+        """What a stranger does; auth0.js#356 has the refusal's words."""
+        asked = self.form(request)
+        connection = self.tenant.connections.get(asked["connection"])
+        if connection is None or connection.options.get("disable_signup") is True:
+            return json_answer({"error": "public signup is disabled"}, 400)
+        email = asked["email"].lower()
+        self.tenant.add(
+            User(login=email, email=email, password=asked["password"], email_verified=False)
+        )
+        return json_answer({"email": email, "email_verified": False})
 
     def userinfo(self, request: Request) -> Answer:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

@@ -12,10 +12,20 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from secrets import token_hex
 from urllib.parse import urlsplit
+from uuid import uuid4
 
+from wizard.auth0.access_action import Verdict
 from wizard.demo import tenant as demo
-from wizard.demo.tenant import SECONDS_OF_A_TOKEN, Grant, Session, new_client_secret
+from wizard.demo.tenant import (
+    DATABASE_NAME,
+    SECONDS_OF_A_TOKEN,
+    Connection,
+    Grant,
+    Session,
+    new_client_secret,
+)
 from wizard.settings import Settings
 
 
@@ -52,7 +62,7 @@ class OrganizationUsage(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Application(demo.Application):
-    """A client. `connections` None means: all that the tenant has."""
+    """A client."""
 
     app_type: str = "regular_web"
     token_endpoint_auth_method: AuthMethod = AuthMethod.POST
@@ -65,7 +75,6 @@ class Application(demo.Application):
     refresh_token_lifetime: float | None = None
     is_first_party: bool = True
     organization_usage: OrganizationUsage = OrganizationUsage.DENY
-    connections: set[str] | None = None
     skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
 
 
@@ -100,6 +109,25 @@ class ClientGrant:
 @dataclass(slots=True, kw_only=True)
 class User(demo.User):
     organizations: set[str] = field(default_factory=set)
+    app_metadata: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Action:
+    """An Action; `code` runs once it is `deployed_code`, and built after so many looks."""
+
+    name: str
+    code: str
+    deployed_code: str = ""
+    looks_to_build: int = 2
+    id: str = field(default_factory=lambda: str(uuid4()))
+
+
+@dataclass(slots=True, kw_only=True)
+class Role:
+    name: str
+    description: str = ""
+    id: str = field(default_factory=lambda: f"rol_{token_hex(8)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +170,10 @@ class Tenant(demo.Tenant):
         applications: by client ID.
         apis: by identifier.
         users: by what they sign in with.
-        connections: by name, whether they are enabled.
+        connections: by name.
+        library: the Actions by ID.
+        bindings: the IDs of the Actions in the post-login flow, with the names they have there.
+        roles: by ID.
         default_audience: added to every request that names none.
         rp_logout_discovery: whether discovery names the `end_session_endpoint`; off in tenants
             from before 14 November 2023.
@@ -167,9 +198,12 @@ class Tenant(demo.Tenant):
     apis: dict[str, Api] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     client_grants: list[ClientGrant] = field(default_factory=list)
-    connections: dict[str, bool] = field(
-        default_factory=lambda: {"Username-Password-Authentication": True}
+    connections: dict[str, Connection] = field(
+        default_factory=lambda: {DATABASE_NAME: Connection()}
     )
+    library: dict[str, Action] = field(default_factory=dict)
+    bindings: list[tuple[str, str]] = field(default_factory=list)
+    roles: dict[str, Role] = field(default_factory=dict)
     allowed_logout_urls: list[str] = field(default_factory=list)
     default_audience: str = ""
     rp_logout_discovery: bool = True
@@ -193,7 +227,11 @@ class Tenant(demo.Tenant):
     def now(self) -> float:
         return self.clock()
 
-    def add(self, *things: Application | Api | User) -> None:
+    def verdict(self, user_id: str, client_id: str) -> Verdict:
+        self.actions = [self.library[action].deployed_code for action, _ in self.bindings]
+        return super(Tenant, self).verdict(user_id, client_id)
+
+    def add(self, *things: Application | Api | User | Connection) -> None:
         """Put things where they belong, in place of what has the same key."""
         for thing in things:
             match thing:
@@ -203,6 +241,8 @@ class Tenant(demo.Tenant):
                     self.apis[thing.identifier] = thing
                 case User():
                     self.users[thing.login] = thing
+                case Connection():
+                    self.connections[thing.name] = thing
 
     def grant(
         self, client_id: str, audience: str, subject_type: str = "user"

@@ -33,6 +33,8 @@ _MAX_CONFIG_BYTES = 1 << 20
 _LACKS_SCOPE = re.compile(r"lacks scope: ([a-z_]+:[a-z_]+)")
 # RFC 6750 §2.1.
 _BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+# Success has no body there; a refusal has none either, so that the result is read back.
+_ANSWERS_EMPTY = re.compile(r"/users/[^/]+/roles\Z|/connections/[^/]+/clients\Z")
 _BROKE = re.compile(r"failed to send request|unexpected EOF")
 
 
@@ -192,7 +194,10 @@ def _answer(done: Completed, method: str, url: str) -> Response:
         said = load_json(text) if text else None
     except ValueError:
         raise CLI_FAILED.failure("Its output is not JSON.") from None
-    if said is None and method != "DELETE":
+    is_empty = method == "DELETE" or _ANSWERS_EMPTY.search(urlsplit(url).path)
+    if said is None and is_empty:
+        return Response(url, 204, {}, b"")
+    if said is None:
         return _json_response(url, 403, {"statusCode": 403, "error": "Forbidden", "message": ""})
     status = said.get("statusCode") if isinstance(said, dict) and "error" in said else None
     if not isinstance(status, int):

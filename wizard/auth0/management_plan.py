@@ -32,6 +32,7 @@ class Part(Enum):
     API = Message("API")
     APPLICATION = Message("application")
     ACCESS = Message("application access")
+    WHO = Message("who may sign in")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

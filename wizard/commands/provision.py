@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.auth0.management_access import claims_of
+from wizard.auth0.access import Policy, policy_of
+from wizard.auth0.management_access import Access, claims_of
 from wizard.auth0.management_plan import PlannedChange
 from wizard.commands.change import EnvChange, Written, may_write, save, show
 from wizard.commands.choose_access import Credentials, choose_access, credentials
@@ -24,7 +25,7 @@ from wizard.commands.questions import (
     parsed,
     same_client,
 )
-from wizard.commands.values import MISSING_OPTION, env_store
+from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message
@@ -32,10 +33,11 @@ from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import removed_lines
 from wizard.librechat.version_gates import settled_reuse
 from wizard.ports import Ports
-from wizard.settings import Settings, port_in
+from wizard.settings import InvalidValue, Settings, port_in
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
+    from wizard.commands.admit import Admission
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,41 @@ class ProvisionOptions:
     env_file: Path | None = None
     reuse_tokens: bool = True
     insists_on_reuse: bool = False
+    allow_users: Sequence[str] = ()
+    allow_domains: Sequence[str] = ()
+    allow_anybody: bool = False
+    admins: Sequence[str] = ()
+    remove_access: bool = False
     prune: bool = False
     yes: bool = False
     dry_run: bool = False
 
+    @property
+    def policy(self) -> Policy | None:
+        """Who may sign in; None if no option says it.
+
+        Raises:
+            Failure: the options are not valid.
+        """
+        if self.remove_access and (self.allow_users or self.allow_domains or self.allow_anybody):
+            raise INVALID_VALUE.failure("Choose one: --remove-access or --allow-…")
+        try:
+            return policy_of(
+                users=self.allow_users,
+                domains=self.allow_domains,
+                anybody=self.allow_anybody,
+                admins=self.admins,
+            )
+        except InvalidValue as error:
+            raise INVALID_VALUE.failure(error.reason) from None
+
 
 @dataclass(frozen=True, slots=True)
 class ProvisionResult:
-    """The result; `changes` are the tenant's, `env_changes` names of variables."""
+    """The result; `changes` are the tenant's, `env_changes` names of variables.
+
+    `invitations` are links by address: what they open sets the person's password.
+    """
 
     env_file: Path
     client_id: str | None
@@ -69,6 +98,7 @@ class ProvisionResult:
     applied: bool = False
     backup: Path | None = None
     checks: Sequence[CheckResult] = field(default=())
+    invitations: Sequence[tuple[str, str]] = field(default=(), repr=False)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -85,7 +115,20 @@ class ProvisionResult:
             "changed": list(self.env_changes),
             "applied": self.applied,
             "checks": [check.as_json() for check in self.checks],
+            "invitations": [{"address": it[0], "link": it[1]} for it in self.invitations],
         }
+
+    def with_admission(self, admission: Admission | None) -> ProvisionResult:
+        """Return the result with what was done about who may sign in."""
+        if admission is None:
+            return self
+        return replace(
+            self,
+            changes=(*self.changes, *admission.changes),
+            findings=(*self.findings, *admission.findings),
+            applied=self.applied or admission.applied,
+            invitations=admission.invitations,
+        )
 
 
 def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
@@ -94,22 +137,41 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     Raises:
         Failure: it stopped; the detail says what was done.
     """
+    policy = options.policy
     store = env_store(options.env_file, ports)
     folder = folder_of(look_at(store.path.parent), store, ports)
     options, remarks = _settled(options, folder, ports)
     given = credentials(ports.environ, options.management_token_file)
     known = _known(options, given, folder, ports)
     access = choose_access(known.domain or "", given, ports, own_domain=options.tenant_domain)
+    if options.remove_access:
+        empty = ProvisionResult(store.path, known.client_id, (), (), remarks)
+        return _admit(empty, options, access, ports)
     job = Job(known, store.path, options.name, options.prune)
     provisioning = Provisioning(job, access, ports)
+    result, may_go_on = _provisioned(options, provisioning, folder, remarks, ports)
+    if policy is None or not may_go_on:
+        return result
+    return _admit(result, options, access, ports)
+
+
+def _provisioned(
+    options: ProvisionOptions,
+    provisioning: Provisioning,
+    folder: Folder,
+    remarks: Sequence[Finding],
+    ports: Ports,
+) -> tuple[ProvisionResult, bool]:
+    """Return what was done to the application and the API, and whether the user agreed."""
     writer = _EnvWriter(folder, options.reuse_tokens, ports)
-    creates = provisioning.creates_application
-    change = writer.change(_with_new_ones(known) if creates else provisioning.known)
+    creates, path = provisioning.creates_application, folder.store.path
+    known = provisioning.known
+    change = writer.change(_with_new_ones(known) if creates else known)
     if creates and (finding := removed_lines(change.changes)):
         raise Failure(finding)  # before Auth0 is changed
     result = ProvisionResult(
-        store.path,
-        provisioning.known.client_id,
+        path,
+        known.client_id,
         provisioning.changes,
         () if creates else change.names,
         (*remarks, *provisioning.remarks, *change.findings),
@@ -117,15 +179,35 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     provisioning.show()
     if creates:
         ports.console.say(
-            Message("Its Client ID and secret are then written to {file}.", file=store.path)
+            Message("Its Client ID and secret are then written to {file}.", file=path)
         )
     elif change.changes:
         show(change, ports)
     if not (provisioning.changes or result.env_changes):
         ports.console.done("Nothing to do: Auth0 and the .env are up to date.")
     elif not may_write(change, MAKE_CHANGES, ports, yes=options.yes, dry_run=options.dry_run):
-        return result
-    return _applied(result, provisioning, writer)
+        return result, options.dry_run
+    return _applied(result, provisioning, writer), True
+
+
+def _admit(
+    result: ProvisionResult, options: ProvisionOptions, access: Access, ports: Ports
+) -> ProvisionResult:
+    """Change who may sign in, with a question of its own."""
+    from wizard.commands.admit import set_up_access
+
+    if not result.client_id:
+        if options.dry_run:
+            ports.console.hint("Who may sign in is planned once the application exists.")
+            return result
+        raise MISSING_OPTION.failure(
+            Message("Missing: {option}.", option="--client-id"),
+            fix=Message("Give {option}.", option="--client-id"),
+        )
+    done = set_up_access(
+        options.policy, result.client_id, access, ports, yes=options.yes, dry_run=options.dry_run
+    )
+    return result.with_admission(done)
 
 
 def _settled(

@@ -120,12 +120,12 @@ class Provisioning:
                     self.known = self._known()
                     keep(self.known)
             except Failure as failure:
-                raise _with_progress(failure, doing, done) from None
+                raise stopped_at(failure, doing, done) from None
             except KeyboardInterrupt:
                 if self._ports.last_words:  # the .env is written
                     so_far = _done(done) if done else ""
                     raise _continued(INTERRUPTED.failure(), so_far) from None
-                raise _with_progress(INTERRUPTED.failure(), doing, done) from None
+                raise stopped_at(INTERRUPTED.failure(), doing, done) from None
         return self.known, self._read_back() if self.changes else ()
 
     def _apply(self, part: Part) -> None:
@@ -192,6 +192,8 @@ class Provisioning:
                 return Message("Change the application {name}", name=tenant.application.name)
             case Part.ACCESS:
                 return Message("Give the application access")
+            case Part.WHO:
+                raise ValueError("see wizard.commands.admit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,7 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
     return not findings
 
 
-def _with_progress(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
+def stopped_at(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
     """Add what was done; after a lost connection or Ctrl-C the last change may have been made."""
     stopped = Message("It stopped at: {doing} (not changed).")
     if failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}:

@@ -17,6 +17,7 @@ from wizard.language import Language, Message
 
 BROWSER_COOKIE = "__Host-demo-tenant-browser"
 EXCHANGE_PATH = "/oauth/token"
+_WIDGET = "/client/"
 
 Handler = Callable[[Request], Answer]
 
@@ -95,6 +96,19 @@ class Endpoints:
     def jwks(self, request: Request) -> Answer:  # noqa: ARG002
         return json_answer({"keys": [self.token_endpoint.maker.jwk()]})
 
+    def widget(self, request: Request) -> Answer:
+        """Return the application's connections as Auth0's login widget reads them."""
+        client_id = request.path.removeprefix(_WIDGET).removesuffix(".js")
+        if client_id not in self.tenant.applications:
+            return Answer(404, "Not found")
+        strategies: dict[str, list[object]] = {}
+        for connection in self.tenant.connections.values():
+            if connection.serves(client_id):
+                strategies.setdefault(connection.strategy, []).append(connection.in_widget())
+        listed = [{"name": name, "connections": each} for name, each in strategies.items()]
+        script = f"Auth0.setClient({json.dumps({'id': client_id, 'strategies': listed})});"
+        return Answer(200, script, {"Content-Type": "application/javascript"})
+
     def authorize(self, request: Request) -> Answer:
         checked = self.authorization.check(request.parameters)
         if "none" in checked.prompt:
@@ -116,8 +130,12 @@ class Endpoints:
         form = self.form(request)
         key, transaction = self._posted(request, form)
         user = self.tenant.users.get(form.get("username", ""))
-        if user is None or not _same(form.get("password", ""), user.password):
+        client_id = transaction.request.client_id
+        known = user is not None and self.tenant.admits(user, client_id)
+        if user is None or not (known and _same(form.get("password", ""), user.password)):
             return self._pages.login(key, transaction, Message("Wrong email or password"))
+        if denial := self.tenant.verdict(user.user_id, client_id).denial:
+            raise CallbackError(transaction.request, "access_denied", denial)
         return self.after_login(key, transaction, Session(user.user_id, int(self.tenant.now())))
 
     def after_login(self, key: str, transaction: Transaction, session: Session) -> Answer:
@@ -170,6 +188,8 @@ class Endpoints:
         # Any other name leads here by DNS rebinding only.
         names = {domain, f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
         routes = self.routes()
+        if request.path.startswith(_WIDGET):
+            routes["GET", request.path] = self.widget
         is_known = request.path in {path for _, path in routes}
         if request.headers.get("host") not in names or not is_known:
             return lambda _: Answer(404, "Not found")

@@ -1,0 +1,396 @@
+"""Who may sign in, set up in a tenant and seen in real sign-ins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.access_stand_in import SCOPES as ACCESS_SCOPES
+from tests.commands.test_provision import Run
+from tests.management_stand_in import SCOPES, Managed
+from tests.tenant.state import Action, Application, User
+from wizard.auth0.access import ADMIN_ROLE, USER_ROLE, Policy, State, Who
+from wizard.auth0.access_action import (
+    action_name,
+    read_action,
+    role_name,
+)
+from wizard.auth0.access_plan import MOST_ACTIONS
+from wizard.auth0.doors import public_doors
+from wizard.auth0.management_access import by_token
+from wizard.commands.admit import set_up_access
+from wizard.demo.tenant import Connection
+from wizard.findings import Failure
+
+OWNER, GUEST, STRANGER = "ada@example.org", "bo@example.org", "eve@example.net"
+PASSWORD = "correct horse battery staple"
+DATABASE = "Username-Password-Authentication"
+PEOPLE: dict[str, Any] = {"allow_users": (OWNER, GUEST), "admins": (OWNER,)}
+POLICY = Policy(Who.PEOPLE, (OWNER, GUEST), (), (OWNER,))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "LibreChat"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def run(managed: Managed, folder: Path) -> Run:
+    """A tenant whose application is set up, in which everybody may do everything yet."""
+    run = Run(managed, folder)
+    run(audience="", reuse_tokens=True)
+    managed.tenant.add(
+        Connection(clients={run.application.client_id}),
+        Connection(name="google-oauth2", strategy="google-oauth2"),
+        User(login=OWNER, email=OWNER, password=PASSWORD),
+    )
+    managed.api.calls.clear()
+    return run
+
+
+def in_tenant(run: Run) -> object:
+    """All that decides who may sign in, for a comparison."""
+    tenant = run.managed.tenant
+    return json.dumps(
+        {
+            "connections": [
+                (it.name, it.options, sorted(it.clients or {"*"}))
+                for it in tenant.connections.values()
+            ],
+            "users": [(it.login, sorted(it.roles)) for it in tenant.users.values()],
+            "actions": [(it.name, it.code, it.deployed_code) for it in tenant.library.values()],
+            "bindings": [(tenant.library[action].name, name) for action, name in tenant.bindings],
+            "roles": sorted(role.name for role in tenant.roles.values()),
+        },
+        sort_keys=True,
+    )
+
+
+def verdict(run: Run, login: str) -> str | list[str]:
+    """What becomes of a sign-in: the reason why not, or the roles in the claim."""
+    tenant, client_id = run.managed.tenant, run.application.client_id
+    user = tenant.users.get(login)
+    if user is None or not tenant.admits(user, client_id):
+        return "no such user"
+    found = tenant.verdict(user.user_id, client_id)
+    return found.denial or list(found.roles or ())
+
+
+def test_only_the_named_people_sign_in_and_the_owner_is_administrator(run: Run) -> None:
+    tenant, client_id = run.managed.tenant, run.application.client_id
+    tenant.add(
+        User(login=STRANGER, email=STRANGER, password=PASSWORD),
+        User(login="g", email=STRANGER, password=PASSWORD, connection="google-oauth2"),
+    )
+    before = public_doors(run.managed.domain, client_id, run.managed.http)
+    result = run(**PEOPLE)
+    after = public_doors(run.managed.domain, client_id, run.managed.http)
+
+    assert {door.state for door in before} == {State.OPEN}
+    assert {door.state for door in after} == {State.CLOSED}
+    assert verdict(run, OWNER) == [ADMIN_ROLE, USER_ROLE]
+    assert "no access" in verdict(run, STRANGER)
+    assert verdict(run, "g") == "no such user"
+    assert [address for address, _ in result.invitations] == [GUEST]
+    assert "Verify" in verdict(run, GUEST)
+    tenant.users[GUEST].email_verified = True  # by the link
+    assert verdict(run, GUEST) == [USER_ROLE]
+    assert result.invitations[0][1] in run.said
+
+
+def test_the_second_run_changes_nothing(run: Run) -> None:
+    run(**PEOPLE)
+    before = in_tenant(run)
+    run.managed.api.calls.clear()
+    result = run(**PEOPLE)
+
+    assert not result.changes
+    assert run.managed.api.writes == []
+    assert in_tenant(run) == before
+
+
+def test_interrupted_after_each_change_the_next_run_completes_it(run: Run) -> None:
+    """Nothing is there twice, and the owner gets in at any time.
+
+    A connection that breaks at a request that reads leaves the same as after the change before it.
+    """
+    tenant, api = run.managed.tenant, run.managed.api
+    google = replace(tenant.connections["google-oauth2"])
+
+    def admit() -> None:
+        world = run.world()
+        access = by_token(run.managed.token(), run.managed.domain, run.managed.http)
+        set_up_access(POLICY, run.application.client_id, access, world.ports, yes=True)
+
+    admit()
+    wanted = in_tenant(run)
+    changes = [number for number, it in enumerate(api.calls) if it.method != "GET"]
+    assert len(changes) == 12
+    for number in changes:
+        reset(run, google)
+        api.calls.clear()
+        api.cut_from, api.cut_late = number, True
+        with pytest.raises(Failure):
+            admit()
+        assert isinstance(verdict(run, OWNER), list), number
+        api.cut_from = None
+        admit()
+        assert in_tenant(run) == wanted, number
+
+
+def reset(run: Run, google: Connection) -> None:
+    tenant = run.managed.tenant
+    tenant.library.clear()
+    tenant.bindings.clear()
+    tenant.roles.clear()
+    del tenant.users[GUEST]
+    tenant.users[OWNER].roles.clear()
+    tenant.connections[DATABASE].options.clear()
+    google.clients = None
+    tenant.connections["google-oauth2"] = replace(google)
+
+
+def test_a_domain_wants_a_verified_address(run: Run) -> None:
+    tenant = run.managed.tenant
+    tenant.add(
+        User(login="v", email="Vi@Example.org", password=PASSWORD),
+        User(login="u", email="u@example.org", password=PASSWORD, email_verified=False),
+        User(login=STRANGER, email=STRANGER, password=PASSWORD),
+        User(login="s", email="s@sub.example.org", password=PASSWORD),
+    )
+    run(allow_domains=("example.org",))
+
+    assert verdict(run, "v") == [USER_ROLE]
+    assert "Verify" in verdict(run, "u")
+    assert "no access" in verdict(run, STRANGER)
+    assert "no access" in verdict(run, "s")
+    assert not tenant.roles
+    assert "disable_signup" not in tenant.connections[DATABASE].options
+
+
+def test_all_is_taken_back(run: Run) -> None:
+    tenant = run.managed.tenant
+    theirs = add_theirs(run)
+    options = {"password_history": {"enable": True}, "disable_signup": False}
+    tenant.connections[DATABASE].options = dict(options)
+    run(**PEOPLE)
+    assert tenant.connections[DATABASE].options == {**options, "disable_signup": True}
+    assert tenant.bindings[0] == (theirs.id, "Theirs")
+    run(remove_access=True)
+
+    assert list(tenant.library) == [theirs.id]
+    assert tenant.bindings == [(theirs.id, "Theirs")]
+    assert not tenant.roles
+    assert tenant.connections[DATABASE].options == options
+    assert tenant.connections["google-oauth2"].serves(run.application.client_id)
+    run.managed.api.calls.clear()
+    run(remove_access=True)
+    assert run.managed.api.writes == []
+
+
+def add_theirs(run: Run) -> Action:
+    theirs = Action(name="Theirs", code="// theirs", deployed_code="// theirs", looks_to_build=0)
+    run.managed.tenant.library[theirs.id] = theirs
+    run.managed.tenant.bindings.append((theirs.id, "Theirs"))
+    return theirs
+
+
+def test_from_people_to_anybody_opens_what_was_closed(run: Run) -> None:
+    tenant = run.managed.tenant
+    run(**PEOPLE)
+    run(allow_anybody=True)
+
+    assert tenant.connections[DATABASE].options["disable_signup"] is False
+    assert tenant.connections["google-oauth2"].serves(run.application.client_id)
+    tenant.add(User(login=STRANGER, email=STRANGER, password=PASSWORD))
+    assert verdict(run, STRANGER) == [USER_ROLE]
+    assert verdict(run, OWNER) == [ADMIN_ROLE, USER_ROLE]
+
+
+def test_anybody_changes_nothing_in_a_tenant_as_it_was(run: Run) -> None:
+    result = run(allow_anybody=True)
+
+    assert not result.changes
+    assert run.managed.api.writes == []
+
+
+def test_an_administrator_alone_closes_nothing_and_opens_nothing(run: Run) -> None:
+    tenant = run.managed.tenant
+    run(allow_users=(OWNER,))
+    tenant.add(User(login=GUEST, email=GUEST, password=PASSWORD))
+    run(admins=(GUEST,))
+
+    assert verdict(run, GUEST) == [ADMIN_ROLE, USER_ROLE]
+    assert verdict(run, OWNER) == [USER_ROLE]
+    tenant.add(User(login=STRANGER, email=STRANGER, password=PASSWORD))
+    assert "no access" in verdict(run, STRANGER)
+
+
+def test_who_is_no_longer_named_loses_the_role(run: Run) -> None:
+    run(**PEOPLE)
+    run(allow_users=(OWNER,))
+
+    run.managed.tenant.users[GUEST].email_verified = True
+    assert "no access" in verdict(run, GUEST)
+    assert verdict(run, OWNER) == [ADMIN_ROLE, USER_ROLE]
+
+
+def test_other_applications_are_left_alone(run: Run) -> None:
+    tenant = run.managed.tenant
+    other = Application(name="Shop")
+    tenant.add(other, User(login=STRANGER, email=STRANGER, password=PASSWORD))
+    tenant.connections[DATABASE].clients = None
+    result = run(**PEOPLE)
+
+    user = tenant.users[STRANGER]
+    assert tenant.verdict(user.user_id, other.client_id).denial == ""
+    assert tenant.connections["google-oauth2"].serves(other.client_id)
+    assert "disable_signup" not in tenant.connections[DATABASE].options
+    (finding,) = [it for it in result.findings if it.rule.id == "LA627"]
+    assert "Shop" in finding.detail
+    assert "Provisioning" not in finding.detail  # a machine has no users
+
+
+def test_a_shared_connection_is_closed_after_a_yes(run: Run) -> None:
+    run.managed.tenant.add(Application(name="Shop"))
+    run.managed.tenant.connections[DATABASE].clients = None
+    run(
+        ("Turn off sign-ups for them, too?", True),
+        ("Make these changes?", True),
+        **PEOPLE,
+        audience="https://api.librechat.ai",
+    )
+
+    assert run.managed.tenant.connections[DATABASE].options["disable_signup"] is True
+    assert "Shop" in run.said
+
+
+def test_a_custom_database_is_not_touched(run: Run) -> None:
+    options = {"customScripts": {"login": "function () {}"}, "configuration": {"key": "2.0$"}}
+    run.managed.tenant.connections[DATABASE].options = dict(options)
+    result = run(allow_users=(OWNER,))
+
+    assert run.managed.tenant.connections[DATABASE].options == options
+    assert "LA628" in {it.rule.id for it in result.findings}
+
+
+def test_google_stays_for_a_named_person_who_uses_it(run: Run) -> None:
+    tenant = run.managed.tenant
+    tenant.add(
+        User(login="go", email=GUEST, password=PASSWORD, connection="google-oauth2"),
+        User(login="g", email=STRANGER, password=PASSWORD, connection="google-oauth2"),
+    )
+    result = run(**PEOPLE)
+
+    assert verdict(run, "go") == [USER_ROLE]
+    assert "no access" in verdict(run, "g")
+    assert "LA629" in {it.rule.id for it in result.findings}
+    assert not result.invitations
+
+
+Spoil = Callable[[Run], object]
+
+
+def somebody_elses_action(run: Run) -> None:
+    theirs = Action(name=action_name(run.application.client_id), code="// theirs")
+    run.managed.tenant.library[theirs.id] = theirs
+
+
+def full_flow(run: Run) -> None:
+    theirs = add_theirs(run)
+    run.managed.tenant.bindings[:] = [(theirs.id, f"Theirs {number}") for number in range(20)]
+
+
+def full_library(run: Run) -> None:
+    for number in range(MOST_ACTIONS):
+        it = Action(name=f"Theirs {number}", code="//")
+        run.managed.tenant.library[it.id] = it
+
+
+def unverified(run: Run) -> None:
+    run.managed.tenant.add(User(login=GUEST, email=GUEST, password=PASSWORD, email_verified=False))
+
+
+def no_database(run: Run) -> None:
+    run.managed.tenant.connections[DATABASE].clients = set()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "rule"),
+    [
+        (somebody_elses_action, "LA624"),
+        (full_flow, "LA625"),
+        (full_library, "LA625"),
+        (unverified, "LA626"),
+        (no_database, "LA630"),
+    ],
+)
+def test_what_is_in_the_way_is_said_and_nothing_changes(run: Run, spoil: Spoil, rule: str) -> None:
+    spoil(run)
+    before = in_tenant(run)
+
+    assert run.refused(**PEOPLE).finding.rule.id == rule
+    assert in_tenant(run) == before
+    assert run.managed.api.writes == []
+
+
+@pytest.mark.parametrize(
+    "scope", sorted({*ACCESS_SCOPES} - {"delete:roles", "delete:actions", "delete:role_members"})
+)
+def test_each_missing_scope_is_named_and_nothing_changes(run: Run, scope: str) -> None:
+    before = in_tenant(run)
+    token = run.managed.token(*(it for it in (*SCOPES, *ACCESS_SCOPES) if it != scope))
+    with pytest.raises(Failure) as failure:
+        run(environ={"AUTH0_MANAGEMENT_TOKEN": token}, **PEOPLE)
+
+    assert failure.value.finding.rule.id == "LA602"
+    assert failure.value.finding.detail == f"Missing: {scope}."
+    assert in_tenant(run) == before
+
+
+def test_two_requests_a_second_are_waited_for(run: Run) -> None:
+    run.managed.api.rate = 2
+    run(**PEOPLE)
+
+    assert verdict(run, OWNER) == [ADMIN_ROLE, USER_ROLE]
+
+
+def test_a_dry_run_and_json(run: Run) -> None:
+    before = in_tenant(run)
+    result = run(**PEOPLE, dry_run=True)
+    said = json.dumps(result.as_json())
+
+    assert in_tenant(run) == before
+    assert role_name(ADMIN_ROLE, run.application.client_id) in said
+    assert "on" in said
+
+
+def test_our_action_is_found_and_updated_not_duplicated(run: Run) -> None:
+    tenant = run.managed.tenant
+    run(allow_domains=("example.org",))
+    (ours,) = tenant.library
+    run(allow_domains=("example.net",))
+
+    assert list(tenant.library) == [ours]
+    settings = read_action(tenant.library[ours].deployed_code)
+    assert settings is not None
+    assert settings.domains == ("example.net",)
+
+
+def test_a_stranger_signs_up_before_and_not_after(run: Run) -> None:
+    def sign_up(email: str) -> int:
+        form: Mapping[str, str] = {"connection": DATABASE, "email": email, "password": PASSWORD}
+        url = f"https://{run.managed.domain}/dbconnections/signup"
+        return run.managed.http.request("POST", url, form=form).status
+
+    assert sign_up("first@example.net") == 200
+    run(**PEOPLE)
+    assert sign_up("second@example.net") == 400
+    assert "Verify" in verdict(run, "first@example.net")

@@ -1,0 +1,128 @@
+"""Decides in the tenant who may sign in, for `provision` and `init`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from wizard.auth0.access import Policy, Who
+from wizard.auth0.access_api import AccessApi, access_scopes
+from wizard.auth0.access_plan import (
+    SHARED_CONNECTION,
+    AccessState,
+    WantedAccess,
+    access_remarks,
+    plan_access,
+)
+from wizard.auth0.management_access import Access
+from wizard.auth0.management_plan import PlannedChange
+from wizard.commands.change import consent
+from wizard.commands.provisioning import MAKE_CHANGES, NOT_TAKEN, stopped_at
+from wizard.execution import INTERRUPTED
+from wizard.findings import Failure, Finding
+from wizard.language import Message, joined
+from wizard.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What was planned and done; `invitations` are links by address, to pass on."""
+
+    changes: Sequence[PlannedChange] = ()
+    findings: Sequence[Finding] = ()
+    applied: bool = False
+    invitations: Sequence[tuple[str, str]] = ()
+
+
+def set_up_access(
+    policy: Policy | None,
+    client_id: str,
+    access: Access,
+    ports: Ports,
+    *,
+    yes: bool,
+    dry_run: bool = False,
+) -> Admission | None:
+    """Plan, show, ask, apply and read back; return None if the user declined.
+
+    Args:
+        policy: whom to let in; None takes back all that we changed.
+        client_id: LibreChat's application, which exists.
+        access: to the Management API.
+        ports: to ask and to show.
+        yes: make the changes without a terminal.
+        dry_run: change nothing.
+
+    Raises:
+        Failure: it stopped; the detail says what was done.
+    """
+    invitations: list[tuple[str, str]] = []
+
+    def invited(address: str, link: str) -> None:
+        invitations.append((address, link))
+        ports.console.verbatim(Message("Invitation for {address}", address=address), [link])
+
+    api = AccessApi(access, ports.clock, client_id, invited)
+    with ports.console.working(Message("Reading {tenant}", tenant=access.tenant)):
+        state = api.read(policy)
+    wanted = _with_shared(WantedAccess(policy), state, ports)
+    changes, remarks = plan_access(state, wanted), tuple(access_remarks(state, wanted))
+    access.require(access_scopes(changes))
+    _show(changes, remarks, access.tenant, ports)
+    if not changes:
+        ports.console.done("Who may sign in is already set up in Auth0.")
+        return Admission((), remarks)
+    if not consent(replace(MAKE_CHANGES), ports, yes=yes, dry_run=dry_run):
+        return Admission(changes, remarks) if dry_run else None
+    _apply(changes, state, api, ports)
+    with ports.console.working("Reading back"):
+        rest = api.rest(wanted)
+    titles = joined(", ", (change.title for change in rest))
+    left = (NOT_TAKEN.finding(Message("{titles}.", titles=titles)),) if rest else ()
+    if invitations:
+        ports.console.hint("Pass each link on. It sets a password and works once.")
+    return Admission(changes, (*remarks, *left), applied=True, invitations=invitations)
+
+
+def _with_shared(wanted: WantedAccess, state: AccessState, ports: Ports) -> WantedAccess:
+    """Ask before sign-ups end for the users of other applications, too."""
+    policy = wanted.policy
+    if ports.prompter is None or policy is None or policy.who is not Who.PEOPLE:
+        return wanted
+    shared = [it for it in access_remarks(state, wanted) if it.rule is SHARED_CONNECTION]
+    if not shared:
+        return wanted
+    for finding in shared:
+        ports.console.say(
+            Message("Other applications use the same connection: {names}", names=finding.detail)
+        )
+    agreed = ports.prompter.confirm("Turn off sign-ups for them, too?", default=False)
+    return wanted._replace(closes_shared=agreed)
+
+
+def _show(
+    changes: Sequence[PlannedChange], remarks: Sequence[Finding], tenant: str, ports: Ports
+) -> None:
+    if changes:
+        doing = Message("Change who may sign in")
+        ports.console.say(Message("{doing} ({tenant}):", doing=doing, tenant=tenant))
+    for change in changes:
+        ports.console.setting(change.title, change.removed, change.added, change.why)
+    for finding in remarks:
+        ports.console.finding(finding)
+
+
+def _apply(
+    changes: Sequence[PlannedChange], state: AccessState, api: AccessApi, ports: Ports
+) -> None:
+    done: list[str] = []
+    for change in changes:
+        try:
+            with ports.console.working(change.title):
+                api.apply(change, state)
+        except Failure as failure:
+            raise stopped_at(failure, change.title, done) from None
+        except KeyboardInterrupt:
+            raise stopped_at(INTERRUPTED.failure(), change.title, done) from None
+        done.append(change.title)
+    ports.console.done("Who may sign in is set up.")
