@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,6 +37,7 @@ class ScriptedPrompter:
         self.defaults: dict[str, str] = {}
         self.goes_back = False
         self.asked = 0
+        self.typed = ""
 
     def with_back(self) -> ScriptedPrompter:
         self.goes_back = True
@@ -64,6 +66,12 @@ class ScriptedPrompter:
         key = default if answer is None else str(answer)
         assert key in {choice.key for choice in choices}, f"{key} is no choice of {question!r}"
         return key
+
+    @contextmanager
+    def keys(self) -> Iterator[Callable[[], str]]:
+        """Each call has one of `typed`."""
+        typed = list(self.typed)
+        yield lambda: typed.pop(0) if typed else ""
 
     def verify(self) -> None:
         assert not self.script, f"never asked: {self.script}"

@@ -125,6 +125,7 @@ def _init(
     offline: opt.InitOffline = False,
     verify: opt.Verify = False,
     demo: opt.DemoFlag = False,
+    hold: opt.Hold = False,
     force: opt.Force = False,
     undo: opt.Undo = False,
     no_open: opt.NoOpen = False,
@@ -173,7 +174,11 @@ def _init(
     if demo:
         from wizard.commands.demo import run_demo
 
-        execute("init", _flags(context), lambda ports, report: run_demo(options, ports, report))
+        execute(
+            "init",
+            _flags(context),
+            lambda ports, report: run_demo(options, ports, report, hold=hold),
+        )
     execute("init", _flags(context), lambda ports, report: run_init(options, ports, report))
 
 

@@ -177,6 +177,7 @@ PublicUrl = Annotated[
 InitOffline = Annotated[bool, _mode("--offline", "Do not check the values against the tenant.")]
 Verify = Annotated[bool, _mode("--verify", "Test a real sign-in at the end, without asking.")]
 DemoFlag = Annotated[bool, _mode("--demo", "Try it with a demo tenant on this machine.")]
+Hold = Annotated[bool, _mode("--hold", "With --demo: keep the tenant and the tunnel open.")]
 Force = Annotated[bool, _mode("--force", "Write despite a failed check; undo despite later edits.")]
 AllowUser = Annotated[
     list[str] | None,

@@ -242,7 +242,7 @@ def _prompter(console: Console, language: Language, *, plain: bool) -> Prompter:
     from wizard.ui.prompts import LinePrompter, TerminalPrompter
 
     kind = TerminalPrompter if not plain and can_draw_questions(sys.stdout) else LinePrompter
-    return kind(console.warn, language)
+    return kind(console.warn, console.hint, language)
 
 
 def _local_authority(state_dir: Path) -> Path | None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import re
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
+from tests.chromium import chromium
 from tests.e2e.program import Ran, clean_environ, run, running
 from tests.e2e.proxies import refusing_proxy
 from tests.e2e.terminal import Terminal
 from tests.librechat.readers import read_by_node
+from tests.tunnels.conftest import until
+from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import is_secret
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals are POSIX's")
@@ -33,8 +38,10 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def demo_env(tmp_path: Path) -> Path:
-    (found,) = tmp_path.glob("tmp/librechat-auth0-demo-*/.env")
-    return found
+    return tmp_path / "kept/.env"
+
+
+KEPT = ("--env-file", "kept/.env")
 
 
 def secrets_in(env_file: Path) -> list[str]:
@@ -90,11 +97,13 @@ def test_a_fresh_machine_without_internet_ends_green(
     assert ran.err.rstrip().endswith("librechat-auth0 init")
     assert_nothing_runs_on(environ)
     assert not [path for path in tmp_path.iterdir() if path.name not in {"fresh", "home", "tmp"}]
+    assert not [*tmp_path.glob("tmp/*"), *tmp_path.glob("**/opened/*")]  # its folder is tidied
 
 
 @pytest.mark.needs("node")
 def test_the_file_is_complete_for_librechat(tmp_path: Path, environ: dict[str, str]) -> None:
-    ran = run("init", "--demo", "--json", cwd=tmp_path, environ=environ)
+    demo_env(tmp_path).parent.mkdir()
+    ran = run("init", "--demo", "--json", *KEPT, cwd=tmp_path, environ=environ)
 
     assert_all_is_proved(ran)
     env_file = demo_env(tmp_path)
@@ -114,10 +123,11 @@ def test_the_file_is_complete_for_librechat(tmp_path: Path, environ: dict[str, s
 
 @pytest.mark.needs("node")
 def test_nothing_secret_is_shown_or_kept(tmp_path: Path, environ: dict[str, str]) -> None:
-    plain = run("init", "--demo", "--debug", cwd=tmp_path, environ=environ)
+    demo_env(tmp_path).parent.mkdir()
+    plain = run("init", "--demo", "--debug", *KEPT, cwd=tmp_path, environ=environ)
     secrets = secrets_in(demo_env(tmp_path))
     demo_env(tmp_path).unlink()
-    as_json = run("init", "--demo", "--json", cwd=tmp_path, environ=environ)
+    as_json = run("init", "--demo", "--json", *KEPT, cwd=tmp_path, environ=environ)
     secrets += secrets_in(demo_env(tmp_path))
     demo_env(tmp_path).unlink()
 
@@ -157,7 +167,8 @@ def test_what_is_set_for_a_real_tenant_does_not_count(
         "LIBRECHAT_AUTH0_PUBLIC_URL": "https://mine.example",
         "LIBRECHAT_AUTH0_TUNNEL": "ngrok",
     }
-    flags = ("--offline", "--public-client", "--no-reuse-tokens", "--yes")
+    demo_env(tmp_path).parent.mkdir()
+    flags = (*KEPT, "--offline", "--public-client", "--no-reuse-tokens", "--yes")
     ran = run("init", "--demo", "--json", *flags, cwd=tmp_path, environ={**environ, **real})
 
     assert_all_is_proved(ran)
@@ -176,8 +187,7 @@ def test_stopped_in_the_middle(words: str, tmp_path: Path, environ: dict[str, st
     assert "Stopped" in ran.err
     assert "Traceback" not in ran.err
     assert_nothing_runs_on(environ)
-    written = list(tmp_path.glob("tmp/librechat-auth0-demo-*/*"))
-    assert written == [] or "already written" in ran.err
+    assert not list(tmp_path.glob("tmp/*"))
 
 
 def test_at_a_terminal_it_asks_nothing(tmp_path: Path, environ: dict[str, str]) -> None:
@@ -187,6 +197,56 @@ def test_at_a_terminal_it_asks_nothing(tmp_path: Path, environ: dict[str, str]) 
     assert "\x1b[32m" in terminal.raw  # green
     terminal.until("It returned a new JSON Web Token")
     assert "?" not in terminal.text.replace("?key=", "")
+
+
+def test_hold_leaves_tenant_and_tunnel_open_for_a_librechat(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    demo_env(tmp_path).parent.mkdir()
+    with running("init", "--demo", "--hold", *KEPT, cwd=tmp_path, environ=environ) as demo:
+        command = demo.line("NODE_EXTRA_CA_CERTS=")
+        demo.until("Keep this running")
+        values = EnvFile.from_bytes(demo_env(tmp_path).read_bytes()).values()
+        ca_file = command.partition("=")[2].split()[0]
+        trusting = ssl.create_default_context(cafile=ca_file)
+        issuer = values["OPENID_ISSUER"].rstrip("/")
+        url = f"{issuer}/.well-known/openid-configuration"
+        with urlopen(url, context=trusting, timeout=10) as answer:
+            assert answer.status == 200
+        demo.interrupt()
+        ran = demo.end()
+
+    assert ran.code == 0, ran.err
+    assert demo_env(tmp_path).is_file()
+    assert_nothing_runs_on(environ)
+
+
+@pytest.mark.needs("chromium")
+def test_the_user_signs_in_with_their_own_browser(tmp_path: Path, environ: dict[str, str]) -> None:
+    """The browser's program writes its link into a file, and Chromium opens that."""
+    link = tmp_path / "link"
+    opener = tmp_path / "browser"
+    opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {link}.new && mv {link}.new {link}\n')
+    opener.chmod(0o755)
+    environ = {**environ, "BROWSER": str(opener), "NO_COLOR": "1"}
+    with (
+        Terminal("init", "--demo", cwd=tmp_path, environ=environ, rows=120) as terminal,
+        chromium(tmp_path / "profile") as tab,
+    ):
+        terminal.answer("Sign in with your own browser?", None)
+        terminal.until("Your browser opens")
+        assert until(link.exists, 10)
+        tab.open(link.read_text(), "document.querySelector('[name=password]')")
+        tab.screenshot(tmp_path / "login.png")
+        tab.submit()
+        tab.wait("document.querySelector('[value=accept]')")
+        tab.screenshot(tmp_path / "consent.png")
+        tab.submit()
+        tab.wait("document.querySelector('.results')")
+        tab.screenshot(tmp_path / "result.png")
+        assert "The sign-in works" in tab.evaluate("document.title")
+        assert terminal.end() == 0
+        terminal.until("It returned a new JSON Web Token")
 
 
 def test_two_demos_at_once(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.fakes import NoHttp, ScriptedPrompter, World, make_world
+from tests.fakes import NoHttp, NoProcesses, ScriptedPrompter, World, make_world
 from tests.tunnels.conftest import free_port
 from wizard.commands import live_view
 from wizard.commands.background.records import Background, BackgroundTunnel
@@ -22,6 +22,7 @@ from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
 from wizard.commands.live_view import duration, event_text
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
+from wizard.defaults import TUNNELS
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response
 from wizard.process_control import start_time
@@ -309,23 +310,86 @@ def test_only_a_url_that_was_asked_for_is_lost(
     assert asked == ["", "https://mine.ngrok-free.dev", ""]
 
 
-def test_a_descriptions_one_line_says_need_url_and_reach(folder: Path) -> None:
-    chat = Folder(
-        folder, "http://localhost:3080", ("Use", "local"), ("Write these changes?", False)
-    )
-    chat.tunnel()
+MENU = "Use which HTTPS URL for LibreChat?"
 
-    lines = {
-        name: next(line for line in chat.world.said.splitlines() if line.startswith(f"  {name}: "))
-        for name in ("ngrok", "local", "caddy", "cloudflared", "localtunnel")
-    }
-    for line in lines.values():
-        assert "Public, " in line or "This computer only, " in line
-        assert "the same URL. " in line or "a new URL each time. " in line
-        assert " Needs " in line
-        assert line.endswith(".")
-        assert ".." not in line
-    assert "(not installed)" in lines["caddy"]
+
+def menu_of(folder: Path, environ: dict[str, str], *script: tuple[str, object]) -> list[str]:
+    """The lines of the menu where the user stops."""
+    prompter = ScriptedPrompter(*script, (MENU, KeyboardInterrupt))
+    world = make_world(folder, prompter=prompter, environ=environ)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        open_tunnel(TunnelOptions(3080, folder / ".env"), world.ports),
+    ):
+        pass
+    return prompter.shown[prompter.shown.index(MENU) - len(TUNNELS) - 1 :][: len(TUNNELS) + 1]
+
+
+def test_the_menu_has_one_short_line_a_choice_and_the_recommended_one_first(folder: Path) -> None:
+    lines = menu_of(folder, {})
+
+    assert lines[0] == "local: this computer only, always the same URL (recommended)"
+    assert "ngrok: public, always the same URL; asks for your account" in lines
+    assert "caddy: this computer only, always the same URL; not installed" in lines
+    assert lines[-1] == "my own HTTPS URL"
+    assert all(len(line) < 78 for line in lines)
+
+
+def test_by_ssh_no_tunnel_that_only_this_computer_reaches_is_recommended(folder: Path) -> None:
+    lines = menu_of(folder, {"SSH_CONNECTION": "192.0.2.7 50000 192.0.2.1 22"})
+
+    assert lines[0].startswith("ngrok: public")
+    assert lines[0].endswith("(recommended)")
+
+
+def test_local_by_ssh_shows_how_a_browser_gets_there(folder: Path, default_url: str) -> None:
+    environ = {"SSH_CONNECTION": "192.0.2.7 50000 192.0.2.1 2222", "USER": "ada"}
+    world = make_world(folder, prompter=ScriptedPrompter((MENU, "local")), environ=environ)
+    port = urlsplit(default_url).port
+
+    with open_tunnel(TunnelOptions(3080, folder / ".env"), world.ports):
+        assert f"ssh -L {port}:localhost:{port} -p 2222 ada@192.0.2.1\n" in world.said
+
+
+def test_a_tunnel_that_fails_is_followed_by_the_next_in_one_line(
+    folder: Path, default_url: str
+) -> None:
+    prompter = ScriptedPrompter(("Use local instead (this computer only, always", True))
+    world = make_world(folder, prompter=prompter)
+
+    with open_tunnel(TunnelOptions(3080, folder / ".env", tunnel="caddy"), world.ports) as opened:
+        assert (opened.name, opened.url) == ("local", default_url)
+
+    prompter.verify()
+    assert "(LA350)" in world.said
+
+
+def test_what_failed_is_last_in_the_menu(folder: Path, default_url: str) -> None:
+    prompter = ScriptedPrompter(("Use local instead", False), (MENU, "local"))
+    world = make_world(folder, prompter=prompter)
+
+    with open_tunnel(TunnelOptions(3080, folder / ".env", tunnel="caddy"), world.ports):
+        pass
+
+    assert "caddy: this computer only, always the same URL; failed" in prompter.shown
+    assert prompter.shown[-2:] == ["my own HTTPS URL", MENU]
+
+
+class WithNpx(NoProcesses):
+    def which(self, program: str) -> Path | None:
+        return Path("/usr/bin/npx") if program == "npx" else None
+
+
+@pytest.mark.parametrize("tunnel", ["cloudflared", "localtunnel"])
+def test_npx_downloads_nothing_without_a_yes(folder: Path, default_url: str, tunnel: str) -> None:
+    prompter = ScriptedPrompter((f"Download npm's {tunnel}@", False), ("Use local instead", True))
+    world = make_world(folder, prompter=prompter)
+    ports = replace(world.ports, processes=WithNpx())
+
+    with open_tunnel(TunnelOptions(3080, folder / ".env", tunnel=tunnel), ports) as opened:
+        assert opened.name == "local"
+
+    assert "(LA378)" in world.said
 
 
 def test_a_name_under_localhost_is_not_the_local_tunnels(folder: Path, default_url: str) -> None:
@@ -341,7 +405,7 @@ def test_a_name_under_localhost_is_not_the_local_tunnels(folder: Path, default_u
 def test_the_first_that_is_ready_is_taken(
     folder: Path, default_url: str, interactive: bool
 ) -> None:
-    prompter = ScriptedPrompter(("Use", None)) if interactive else None
+    prompter = ScriptedPrompter((MENU, None)) if interactive else None
     world = make_world(folder, prompter=prompter)
     with open_tunnel(TunnelOptions(3080, folder / ".env"), world.ports) as opened:
         assert (opened.name, opened.url) == ("local", default_url)

@@ -41,7 +41,8 @@ def number(text: str) -> int:
 def main() -> None:
     kind, *how = sys.argv[1:]
     kind_of_prompter = LinePrompter if "plain" in how else TerminalPrompter
-    prompter: Prompter = kind_of_prompter(Console().warn, Language(ENGLISH))
+    console = Console()
+    prompter: Prompter = kind_of_prompter(console.warn, console.hint, Language(ENGLISH))
     if "back" in how:
         prompter = prompter.with_back()
     if "late" in how:

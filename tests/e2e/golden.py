@@ -195,6 +195,26 @@ def init(at: Place, seen: Seen) -> str:
     return seen.screen(at, *_init(at), answers=[*_values(at, seen), write], until=waiting)
 
 
+def tunnels(at: Place, seen: Seen) -> str:
+    """The menu of tunnels on a terminal of 24 lines, and the details of its first choice."""
+    question = seen.say("Use which HTTPS URL for LibreChat?")
+    spoken = ("--lang", seen.lang) if seen.lang != "en" else ()
+    environ = {**at.environ, **(PLAIN if seen.plain else {})}
+    terminal = Terminal(
+        "init", *spoken, cwd=at.checkout, columns=seen.columns, rows=24, environ=environ
+    )
+    with terminal:
+        terminal.until_asked(question)
+        terminal.until(seen.say("my own HTTPS URL"))
+        terminal.type("?\r" if seen.plain else "?")
+        terminal.until(seen.say("Built in; enough to sign in with your own browser."))
+        terminal.until_asked(seen.say("Number") if seen.plain else question)
+        terminal.until(seen.say("my own HTTPS URL"))
+        shown = "\n".join(terminal.screen.display)
+        terminal.type(CTRL_C)
+        return _file(at, ("init", *spoken), shown, terminal.end())
+
+
 def init_that_fails(at: Place, seen: Seen) -> str:
     """`init` where the dashboard lacks the callback URL and the API."""
     _break(at)
@@ -237,7 +257,7 @@ def _break(at: Place) -> None:
 def _values(at: Place, seen: Seen) -> list[tuple[str, Answer]]:
     auth0 = at.demo.setup
     return [
-        (seen.say("Use"), Choose(seen.say("my own HTTPS URL"))),
+        (seen.say("Use which HTTPS URL for LibreChat?"), Choose(seen.say("my own HTTPS URL"))),
         (seen.say("Public URL of LibreChat"), PUBLIC_URL),
         (seen.say("How do you want to set up Auth0?"), None),
         (seen.say("Domain"), auth0.domain),
@@ -350,6 +370,7 @@ def _without_a_terminal(*args: str) -> Screen:
 
 SCREENS: dict[str, Screen] = {
     **_screens("init", init, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
+    **_screens("tunnels", tunnels, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
     **_screens("init-fails", init_that_fails, WIDE, NARROW, READ, DUTCH),
     **_screens("init-steps", init_by_steps, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
     **_screens("doctor", doctor, WIDE, NARROW, READ, DUTCH),

@@ -38,9 +38,9 @@ def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -
     with Terminal("init", "--offline", cwd=checkout, environ=mode) as terminal:
         terminal.answer("Use", "ngrok")
         terminal.until("Answer with a number from 1 to 6.")
-        terminal.answer("Number [2]:", "7")
+        terminal.answer("Number (? for details) [1]:", "7")
         terminal.until("Answer with a number from 1 to 6.", times=2)
-        terminal.answer("Number [2]:", "6")
+        terminal.answer("Number (? for details) [1]:", "6")
         terminal.answer("Public URL of LibreChat", "http://chat.example.com")
         terminal.until("Use https://: Auth0 rejects")
         terminal.answer("Public URL of LibreChat", PUBLIC_URL)

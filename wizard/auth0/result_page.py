@@ -23,6 +23,7 @@ _MARKS = {
 _LINK = re.compile(r"(https://manage\.auth0\.com/[\w/#%.-]*[\w/])")
 
 _TO_THE_TERMINAL = Message("You can close this page and return to the terminal.")
+_TEST_AGAIN = Message("After a change, test the sign-in again: librechat-auth0 verify")
 
 
 def judgement_page(judgement: Judgement, public_url: str, language: Language) -> Answer:
@@ -43,7 +44,7 @@ def judgement_page(judgement: Judgement, public_url: str, language: Language) ->
         else Message("People cannot sign in to LibreChat yet. What to change is marked below."),
         results=judgement.results,
         claims=[(name, values) for name, values in claims if values],
-        footer=sentences("No token was stored.", _TO_THE_TERMINAL),
+        footer=sentences("No token was stored.", _TO_THE_TERMINAL if good else _TEST_AGAIN),
     )
 
 

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from wizard.commands.background.records import Background
 from wizard.commands.live_view import LiveView
 from wizard.commands.opened_urls import OpenedUrls
+from wizard.commands.tunnel_menu import NO_TUNNEL, OWN_URL, reason, tunnel_menu
 from wizard.commands.values import MISSING_OPTION, did_you_mean, option
-from wizard.findings import ExitCode, Failure, Finding
-from wizard.interrupts import signal_code
-from wizard.language import Message, sentences
+from wizard.findings import Failure, Finding
+from wizard.language import Message
+from wizard.platforms import command_line, is_remote_session
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import parse_public_url
@@ -26,13 +27,9 @@ from wizard.tunnels import (
     TunnelRequest,
     provider,
 )
-from wizard.ui.prompts import Choice
 
 NO_SUCH_TUNNEL = rule("LA006")
-TUNNEL_ENDED = rule("LA320")
-
-NO_TUNNEL = "none"
-OWN_URL = "own"
+DECLINED = rule("LA378")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,38 +93,13 @@ def open_tunnel(options: TunnelOptions, ports: Ports) -> Iterator[OpenTunnel]:
             opened.tunnel.close()
 
 
-def keep_open(opened: OpenTunnel, ports: Ports) -> None:
-    """Hold the tunnel until the user stops it with Ctrl-C.
-
-    Raises:
-        KeyboardInterrupt: another signal ends it.
-        Failure: the tunnel ended by itself.
-    """
-    if opened.view is None:
-        return
-    ports.console.say()
-    ports.console.done(
-        Message("{url} is open. Keep this running; press Ctrl-C to close it.", url=opened.url)
-    )
-    try:
-        with ports.console.standing() as show:
-            opened.view.watch(opened.url, show)
-    except KeyboardInterrupt as ending:
-        ports.console.say()
-        ports.console.say("The tunnel is closed. Your .env stays as it is.")
-        ports.console.hint("Open it again with librechat-auth0 tunnel (-d: in the background).")
-        if signal_code(ending) != ExitCode.INTERRUPTED:
-            raise
-        return
-    raise TUNNEL_ENDED.failure(opened.url)
-
-
 def _opened(options: TunnelOptions, ports: Ports) -> OpenTunnel:
     if options.public_url:
         return _as_it_is(option("--public-url", options.public_url, options.parse_url), ports)
     name = named_tunnel(options.tunnel, tunnels_only=options.tunnels_only) or _choose(
         options, ports
     )
+    failed: list[str] = []
     while name not in {NO_TUNNEL, OWN_URL}:
         try:
             return _open(provider(name), options, ports)
@@ -135,7 +107,8 @@ def _opened(options: TunnelOptions, ports: Ports) -> OpenTunnel:
             if ports.prompter is None:
                 raise
             ports.console.finding(failure.finding)
-            name = _choose(options, ports, failed=name)
+            failed.append(name)
+            name = _choose(options, ports, failed)
     return _as_it_is(_own_url(options, ports), ports)
 
 
@@ -153,59 +126,35 @@ def named_tunnel(name: str, *, tunnels_only: bool = False) -> str:
     return name
 
 
-def _choose(options: TunnelOptions, ports: Ports, failed: str = "") -> str:
-    console = ports.console
+def _choose(options: TunnelOptions, ports: Ports, failed: Sequence[str] = ()) -> str:
     if ports.prompter is None and options.known_url and not options.tunnels_only:
         return NO_TUNNEL
-    offers = {
-        name: provider(name).offer(ports.processes, ports.environ) for name in PROVIDER_MODULES
-    }
-    ready = [name for name, offer in offers.items() if offer.ready and name != failed]
-    if ports.prompter is None:
-        console.say(
+    url = options.known_url
+    menu = tunnel_menu(
+        ports,
+        known_url=url,
+        remembered=_urls(options, ports).tunnel_for(url) if url else "",
+        takes_own_url=not options.tunnels_only,
+        failed=failed,
+    )
+    ready, prompter = menu.ready, ports.prompter
+    if prompter is None:
+        ports.console.say(
             Message(
                 "Using {tunnel}, the first tunnel that is ready; choose another with --tunnel.",
-                tunnel=ready[0],
+                tunnel=ready,
             )
         )
-        return ready[0]
-    console.say("Auth0 sends users back to an HTTPS URL. Choose how LibreChat gets one:")
-    choices: list[Choice] = []
-    for name, offer in offers.items():
-        described = _description(provider(name), offer)
-        console.hint(Message("{name}: {description}", name=name, description=described))
-        label = Message("{tunnel} again", tunnel=name) if name == failed else name
-        choices.append(Choice(name, label))
-    if not options.tunnels_only:
-        label = Message("my own HTTPS URL")
-        if options.known_url:
-            label = Message("my own HTTPS URL: {url}", url=options.known_url)
-        choices.append(Choice(OWN_URL, label))
-        if options.known_url and not failed:
-            # Prefer the tunnel that gave the URL of the last run.
-            ready.insert(0, _urls(options, ports).tunnel_for(options.known_url) or OWN_URL)
-    return ports.prompter.select("Use", choices, default=next(iter(ready), choices[-1].key))
+        return ready
+    if failed and ready:
+        why = reason(ready, menu.offers[ready])
+        if prompter.confirm(Message("Use {tunnel} instead ({why})?", tunnel=ready, why=why)):
+            return ready
+    return menu.ask(ports, Message("Use which HTTPS URL for LibreChat?"))
 
 
 def _urls(options: TunnelOptions, ports: Ports) -> OpenedUrls:
     return OpenedUrls(ports.state_dir, options.env_file)
-
-
-def _description(provider: Provider, offer: Offer) -> Message:
-    url = Message("a new URL each time")
-    if provider.has_reusable_url:
-        url = Message("usually the same URL")
-        if offer.stable_url:
-            url = Message("always the same URL")
-    return sentences(
-        Message(
-            "{reach}, {url}.",
-            reach=Message("Public") if offer.public else Message("This computer only"),
-            url=url,
-        ),
-        provider.summary,
-        Message("Needs {needs}.", needs=Message.of(offer.needs)),
-    )
 
 
 def _own_url(options: TunnelOptions, ports: Ports) -> str:
@@ -241,10 +190,9 @@ def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
 
 def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
     offer = chosen.offer(ports.processes, ports.environ)
-    token = ""
-    if offer.credential_question and ports.prompter is not None:
-        ports.console.hint(offer.credential_hint)
-        token = ports.prompter.secret(offer.credential_question, parse=str.strip)
+    token = _ask_first(offer, ports)
+    asks_to_trust = not offer.public and options.for_people and ports.prompter is not None
+    asks_to_trust = asks_to_trust and not options.tunnels_only
     view = LiveView(options.port, ports.http, ports.console.live)
     request = TunnelRequest(
         port=options.port,
@@ -254,7 +202,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
         on_event=view.hear,
         progress=ports.console.hint,
         language=ports.language,
-        for_people=options.for_people,
+        for_people=options.for_people and not asks_to_trust,
         listen=ports.listen,
     )
     tunnel = _tunnel(chosen, request, options, ports)
@@ -265,14 +213,56 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
         ports.console.done(Message("{url} leads to port {port}", url=url, port=options.port))
         for finding in tunnel.findings:
             ports.console.finding(finding)
-        if token and offer.save_credential is not None and ports.prompter is not None:
-            question = Message(
-                "Save it in {tunnel}'s own configuration for the next time?", tunnel=chosen.name
-            )
-            if ports.prompter.confirm(question):
-                file = offer.save_credential(token)
-                ports.console.done(Message("Saved in {file}, and nowhere else.", file=file))
+        if token:
+            _offer_to_save(token, offer, chosen.name, ports)
+        if not offer.public and options.for_people and is_remote_session(ports.environ):
+            _show_forwarding(url, ports)
+        elif asks_to_trust:
+            from wizard.commands.trust import offer_trust
+
+            offer_trust(ports)
     return OpenTunnel(url, chosen.name, tunnel, view)
+
+
+def _ask_first(offer: Offer, ports: Ports) -> str:
+    """Ask for what the tunnel lacks; return its credential, or "".
+
+    Raises:
+        Failure: LA378, the user wants no download.
+    """
+    if ports.prompter is None:
+        return ""
+    if offer.download_question and not ports.prompter.confirm(offer.download_question):
+        raise DECLINED.failure()
+    if not offer.credential_question:
+        return ""
+    ports.console.hint(offer.credential_hint)
+    return ports.prompter.secret(offer.credential_question, parse=str.strip)
+
+
+def _offer_to_save(token: str, offer: Offer, tunnel: str, ports: Ports) -> None:
+    if offer.save_credential is None or ports.prompter is None:
+        return
+    question = Message("Save it in {tunnel}'s own configuration for the next time?", tunnel=tunnel)
+    if ports.prompter.confirm(question):
+        file = offer.save_credential(token)
+        ports.console.done(Message("Saved in {file}, and nowhere else.", file=file))
+
+
+def _show_forwarding(url: str, ports: Ports) -> None:
+    """Show how a browser on the user's own computer reaches a tunnel of this one."""
+    port = urlsplit(url).port or 443
+    # The client's address and port, then the server's. Source: ssh(1), ENVIRONMENT
+    _, _, host, ssh_port = (*ports.environ.get("SSH_CONNECTION", "").split(), *4 * ("",))[:4]
+    user = ports.environ.get("USER", "")
+    command = ["ssh", "-L", f"{port}:localhost:{port}"]
+    if ssh_port not in {"", "22"}:
+        command += ["-p", ssh_port]
+    command.append(f"{user}@{host or 'HOST'}" if user else host or "HOST")
+    ports.console.verbatim(
+        "You work here by SSH. Run this on your own computer, and keep it running:",
+        [command_line(command)],
+    )
 
 
 def _open_or_name_holder(tunnel: Tunnel, chosen: Provider, request: TunnelRequest) -> str:

@@ -1,11 +1,12 @@
 """`init --demo`: the whole wizard against a tenant on this machine.
 
-Without an account, a network or questions: a demo tenant with the application and the API, a local
-HTTPS tunnel, and a scripted user who signs in.
+Without an account or a network: a demo tenant with the application and the API, a local
+HTTPS tunnel, and a user: the one at the terminal in their own browser, or a scripted one.
 """
 
 from __future__ import annotations
 
+import shlex
 import socket
 import sys
 import tempfile
@@ -19,11 +20,13 @@ from wizard import loopback
 from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult
+from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.demo.tenant import Tenant, User, add_librechat, new_client_id, new_client_secret
 from wizard.demo.user import sign_in_like_a_user
-from wizard.execution import Report
+from wizard.desktop import Desktop
+from wizard.execution import Report, Result
 from wizard.findings import Failure
 from wizard.http import HttpClient, Https, NetworkError
 from wizard.language import Language, Message
@@ -38,18 +41,33 @@ SECONDS_TO_SIGN_IN = 30.0
 FOLDER_PREFIX = "librechat-auth0-demo-"
 
 
-def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
-    """Run `init` with everything on this machine, with `env_file` and `dry_run` of the options."""
-    env_file = options.env_file or Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX)) / ".env"
+def run_demo(
+    options: InitOptions, ports: Ports, report: Report, *, hold: bool = False
+) -> InitResult:
+    """Run `init` with everything on this machine, with `env_file` and `dry_run` of the options.
+
+    `hold` leaves tenant and tunnel open until Ctrl-C.
+    """
     authority = local_authority(ports.state_dir, ports.processes)
     http = Https(ports.environ, extra_ca=lambda: authority.ca_file)
     with ExitStack() as stack:
+        env_file = options.env_file or stack.enter_context(_temporary_env(ports))
         held = stack.enter_context(closing(HeldPorts()))
         port = held.take(LIBRECHAT_PORT)
         public_url = f"https://localhost:{held.take(DEFAULT_PORT)}"
         tenant = _demo_tenant(public_url, authority, ports.language)
         settings, user = stack.enter_context(tenant)
         ports.console.say("Demo: the tenant, the tunnel and the user are on this machine.")
+        desktop: Desktop = ScriptedUser(http, user, ports.console)
+        seconds = SECONDS_TO_SIGN_IN
+        if _wants_own_browser(ports):
+            desktop, seconds = ports.desktop, options.seconds_to_sign_in
+
+        def report_and_hint(result: Result) -> None:
+            report(result)
+            if hold:
+                _show_librechat(authority.ca_file, options.env_file, ports)
+
         result = run_init(
             InitOptions(
                 domain=settings.domain,
@@ -62,28 +80,56 @@ def run_demo(options: InitOptions, ports: Ports, report: Report) -> InitResult:
                 env_file=env_file,
                 yes=True,
                 verify=True,
-                seconds_to_sign_in=SECONDS_TO_SIGN_IN,
-                hold=False,
+                seconds_to_sign_in=seconds,
+                hold=hold,
                 dry_run=options.dry_run,
             ),
-            replace(
-                ports,
-                prompter=None,
-                http=http,
-                desktop=ScriptedUser(http, user, ports.console),
-                listen=held.listen,
-            ),
-            report,
+            replace(ports, prompter=None, http=http, desktop=desktop, listen=held.listen),
+            report_and_hint,
         )
-    _show_next(result, ports)
+    _show_next(ports)
     return result
 
 
-def _show_next(result: InitResult, ports: Ports) -> None:
-    console, folder = ports.console, result.env_file.parent
+@contextmanager
+def _temporary_env(ports: Ports) -> Iterator[Path]:
+    """Return the path of an `.env` that is deleted at the end, with what is recorded of it."""
+    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
+        env_file = Path(folder, ".env")
+        try:
+            yield env_file
+        finally:
+            OpenedUrls(ports.state_dir, env_file).forget()
+
+
+def _wants_own_browser(ports: Ports) -> bool:
+    """Whether the user signs in, in a browser of this machine."""
+    if ports.prompter is None or not ports.desktop.has_browser():
+        return False
+    ports.console.hint(
+        "Your browser warns about the certificate, because it was made on this computer:"
+        " choose Advanced, then Proceed. To avoid that, run librechat-auth0 trust first."
+    )
+    return ports.prompter.confirm("Sign in with your own browser?")
+
+
+def _show_librechat(ca_file: Path, env_file: Path | None, ports: Ports) -> None:
+    """Show how LibreChat uses the demo tenant while it is open."""
+    console = ports.console
     console.say()
-    if result.written and folder.name.startswith(FOLDER_PREFIX):
-        console.say(Message("You can delete the demo's folder: {folder}", folder=folder))
+    if env_file is None:
+        console.hint("To try your LibreChat with the demo tenant, add --env-file PATH/.env.")
+        console.hint("Restore that file afterwards with librechat-auth0 init --undo.")
+    else:
+        console.verbatim(
+            "Start LibreChat so that it trusts the demo tenant:",
+            [Message("NODE_EXTRA_CA_CERTS={file} npm run backend", file=shlex.quote(str(ca_file)))],
+        )
+
+
+def _show_next(ports: Ports) -> None:
+    console = ports.console
+    console.say()
     console.say("Set up your own LibreChat: go to its folder and run")
     program = ["librechat-auth0"]
     if ports.processes.which(program[0]) is None:
@@ -101,15 +147,15 @@ class ScriptedUser:
     user: User
     console: Console
 
+    def open(self, url: str) -> bool:
+        threading.Thread(target=self._sign_in, args=(url,), name="demo user", daemon=True).start()
+        return True
+
     def has_browser(self) -> bool:
         return True
 
     def has_clipboard(self) -> bool:
         return False
-
-    def open(self, url: str) -> bool:
-        threading.Thread(target=self._sign_in, args=(url,), name="demo user", daemon=True).start()
-        return True
 
     def copy(self, text: str) -> bool:  # noqa: ARG002
         return False

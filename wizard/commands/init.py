@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from wizard.commands.change import (
     EnvChange,
@@ -15,8 +16,9 @@ from wizard.commands.change import (
     save,
     show,
 )
-from wizard.commands.choose_tunnel import TunnelOptions, keep_open, named_tunnel, open_tunnel
+from wizard.commands.choose_tunnel import TunnelOptions, named_tunnel, open_tunnel
 from wizard.commands.folder import Folder, find_folder, tell_folder
+from wizard.commands.hold import keep_open
 from wizard.commands.init_auth0 import auth0_steps
 from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult, Progress
@@ -41,7 +43,11 @@ from wizard.language import Message, joined
 from wizard.librechat.env_file import removed_lines
 from wizard.librechat.version_gates import settled_reuse
 from wizard.ports import Ports
-from wizard.settings import Settings
+
+if TYPE_CHECKING:
+    from wizard.auth0.live_checks import TenantReport
+
+SIGN_IN_WORKS = Message("The sign-in works.")
 
 
 def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
@@ -63,8 +69,8 @@ def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
         report(result)
         holds = options.hold and not options.dry_run and result.is_up_to_date
         if holds and progress.tunnel is not None:
-            _show_next_steps(progress.folder, result.settings, ports)
-            keep_open(progress.tunnel, ports)
+            _show_next_steps(progress.folder, result, ports)
+            keep_open(progress.tunnel, ports, _signs_in(progress, ports))
         return result
 
 
@@ -203,20 +209,39 @@ def _prove_sign_in(progress: Progress, ports: Ports) -> Progress:
     result, report = progress.result, progress.report
     if not (result.is_up_to_date and report and report.ok and _wants_sign_in(progress, ports)):
         return progress
-    seconds = progress.options.seconds_to_sign_in
+    return replace(progress, written=_signed_in(progress, report, ports))
+
+
+def _signed_in(progress: Progress, report: TenantReport, ports: Ports) -> InitResult:
+    """Run a sign-in; at a terminal, Ctrl-C skips it."""
+    result, seconds = progress.result, progress.options.seconds_to_sign_in
     try:
         judgement = sign_in(result.settings, report, ports, progress.port, seconds=seconds)
     except KeyboardInterrupt as ending:
         if ports.prompter is None or signal_code(ending) != ExitCode.INTERRUPTED:
             raise
         ports.console.say("The test sign-in was skipped.")
+        return result
     except Failure as failure:
         ports.console.finding(failure.finding)
-        result = replace(result, findings=(*result.findings, failure.finding))
-    else:
-        findings = (*result.findings, *judgement.findings)
-        result = replace(result, findings=findings, sign_in=judgement)
-    return replace(progress, written=result)
+        return replace(result, findings=(*result.findings, failure.finding))
+    return replace(result, findings=(*result.findings, *judgement.findings), sign_in=judgement)
+
+
+def _signs_in(progress: Progress, ports: Ports) -> Callable[[], None] | None:
+    """Return what tests a sign-in again, None where the values were not checked."""
+    report = progress.report
+    if report is None or not report.ok:
+        return None
+
+    def again() -> None:
+        ports.console.hint("Press Ctrl-C to skip it.")
+        judgement = _signed_in(replace(progress, written=first), report, ports).sign_in
+        if judgement and judgement.ok:
+            ports.console.done(SIGN_IN_WORKS)
+
+    first = replace(progress.result, sign_in=None)
+    return again
 
 
 def _wants_sign_in(progress: Progress, ports: Ports) -> bool:
@@ -234,8 +259,10 @@ def _what_was_done(progress: Progress) -> Message:
     return Message("Nothing was changed.")
 
 
-def _show_next_steps(folder: Folder, settings: Settings, ports: Ports) -> None:
+def _show_next_steps(folder: Folder, result: InitResult, ports: Ports) -> None:
     console = ports.console
     console.say()
+    if result.sign_in and result.sign_in.ok:
+        console.done(SIGN_IN_WORKS)
     show_restart(folder.runner, folder.store.path, ports)
-    console.verbatim("Then sign in at:", [settings.public_url])
+    console.verbatim("Then sign in at:", [result.settings.public_url])

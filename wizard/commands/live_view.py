@@ -13,7 +13,7 @@ from wizard.language import Message, joined
 from wizard.tunnels import EventKind, TunnelEvent
 
 LOOK_SECONDS = 3.0
-TICK_SECONDS = 0.5
+TICK_SECONDS = 0.2
 
 _UNITS = (
     (Message("{count} d"), 86400),
@@ -43,7 +43,6 @@ class LiveView:
         self._requests = 0
         self._losses = 0
         self._blind = False
-        self._over = threading.Event()
         self.ended = threading.Event()
 
     def hear(self, event: TunnelEvent) -> None:
@@ -55,26 +54,31 @@ class LiveView:
         if event.kind is EventKind.CLOSED:
             self.ended.set()
 
-    def watch(self, url: str, show: Tell) -> None:
-        """Watch until the tunnel has ended; `show` is called with its state twice a second."""
-        opened, sleep = time.time(), SleepWatch()
-        threading.Thread(target=self._watch_librechat, name="LibreChat", daemon=True).start()
+    def watch(self, url: str, show: Tell, leaves: Callable[[], bool] = bool) -> None:
+        """Watch until the tunnel has ended or `leaves` returns True.
+
+        Both are called a few times a second, `show` with the tunnel's state.
+        """
+        opened, sleep, over = time.time(), SleepWatch(), threading.Event()
+        threading.Thread(
+            target=self._watch_librechat, args=(over,), name="LibreChat", daemon=True
+        ).start()
         try:
             # In slices: Ctrl-C does not interrupt an endless wait on Windows.
-            while not self.ended.wait(TICK_SECONDS):
+            while not self.ended.wait(TICK_SECONDS) and not leaves():
                 if seconds := sleep.slept():
                     self._say(Message("This computer slept for {time}.", time=duration(seconds)))
                 seconds = time.time() - opened
                 state = state_text(url, seconds, requests=self._requests, losses=self._losses)
                 self._show(show, state)
         finally:
-            self._over.set()
+            over.set()
 
-    def _watch_librechat(self) -> None:
+    def _watch_librechat(self, over: threading.Event) -> None:
         answered = True
         while True:
             answers = self._answers()
-            if self._over.is_set():
+            if over.is_set():
                 return
             if answered and not answers:
                 self._say(
@@ -87,7 +91,7 @@ class LiveView:
             elif answers and not answered:
                 self._say(Message("LibreChat responds on port {port}.", port=self._port))
             answered = answers
-            if self._over.wait(LOOK_SECONDS):
+            if over.wait(LOOK_SECONDS):
                 return
 
     def _answers(self) -> bool:

@@ -36,6 +36,11 @@ class OpenedUrls:
             private_folder(self._state_dir, _FOLDER)
             write_whole(self._path, json.dumps(dict(latest)).encode())
 
+    def forget(self) -> None:
+        """Delete the record."""
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
     def tunnel_of(self, url: str) -> str:
         """Return the name of the tunnel that opened the URL, or else of the first that might.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.commands.change import Question, consent
@@ -21,12 +21,15 @@ RUN_THEM = Question(
     dry_run=Message("Dry run: nothing was run."),
     fix=Message("Add --yes to run these commands."),
 )
+TRUST_LATER = Message("Browsers show a warning until you run: librechat-auth0 trust")
+TRUST_NOW = replace(RUN_THEM, text=Message("Trust it now?"), declined=TRUST_LATER)
 
 
 @dataclass(frozen=True, slots=True)
 class TrustOptions:
     """The options; `ca_file` is another authority's certificate."""
 
+    question: Question = RUN_THEM
     remove: bool = False
     ca_file: Path | None = None
     yes: bool = False
@@ -84,7 +87,7 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     console.say(aim.filled(file=ca_file))
     for step in steps:
         console.verbatim(step.store, [command_line(each, platform) for each in step.commands])
-    if not consent(RUN_THEM, ports, yes=options.yes, dry_run=options.dry_run):
+    if not consent(options.question, ports, yes=options.yes, dry_run=options.dry_run):
         return TrustResult(ca_file, steps)
     findings = trust.run(steps, processes)
     for finding in findings:
@@ -93,6 +96,18 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
         _remember(ca_file, options, ports)
         console.done("Done. Restart open browsers to apply it.")
     return TrustResult(ca_file, steps, findings, done=True)
+
+
+def offer_trust(ports: Ports, platform: str = sys.platform) -> None:
+    """Offer to trust the local tunnel's authority, unless that was done before."""
+    authority = certificates.local_authority(ports.state_dir, ports.processes)
+    if authority.mkcert or trust.is_remembered(authority.ca_file, ports.state_dir):
+        return
+    plan = trust.plan(authority.ca_file, ports.processes, ports.environ, platform, trust=True)
+    if any(step.tool for step in plan):  # then `trust` shows what to install
+        ports.console.hint(TRUST_LATER)
+    else:
+        run_trust(TrustOptions(question=TRUST_NOW), ports, platform)
 
 
 def _remember(ca_file: Path, options: TrustOptions, ports: Ports) -> None:

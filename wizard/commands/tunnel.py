@@ -12,15 +12,11 @@ from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import described
 from wizard.commands.background.tunnel import DetachedTunnel
 from wizard.commands.change import EnvChange, Question, change_env
-from wizard.commands.choose_tunnel import (
-    NO_TUNNEL,
-    OpenTunnel,
-    TunnelOptions,
-    keep_open,
-    open_tunnel,
-)
+from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, open_tunnel
+from wizard.commands.hold import keep_open
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.restart import show_restart
+from wizard.commands.tunnel_menu import NO_TUNNEL
 from wizard.commands.values import env_store, librechat_port
 from wizard.execution import Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of

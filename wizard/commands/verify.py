@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
-from wizard.commands.choose_tunnel import NO_TUNNEL, TunnelOptions, open_tunnel
+from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.proofs import How, remember
 from wizard.commands.prove import check_values, sign_in
+from wizard.commands.tunnel_menu import NO_TUNNEL
 from wizard.commands.values import env_store, librechat_port, read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.registry import FILE_CHECKS, diagnose

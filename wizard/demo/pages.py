@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
 
 from wizard.demo.tenant import Tenant, TenantError, Transaction
 from wizard.http_server import Answer
 from wizard.language import Language
 from wizard.templates import environment
-
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+\Z")
 
 
 class Pages:
@@ -33,27 +30,30 @@ class Pages:
 
     def error(self, refused: TenantError) -> Answer:
         """Return the page for an error that no callback URL can get."""
+        callbacks = (each for it in self._tenant.applications.values() for each in it.callbacks)
         return self._render(
-            "error", refused.status, None, refused=refused, tracking=secrets.token_hex(10)
+            "error",
+            refused.status,
+            None,
+            refused=refused,
+            tracking=secrets.token_hex(10),
+            start=urljoin(next(callbacks, ""), "/"),
         )
 
     def _render(
         self, name: str, status: int, transaction: Transaction | None, **shown: object
     ) -> Answer:
-        targets = "'self'"
         if transaction is not None:
             request = transaction.request
             application = self._tenant.applications[request.client_id].name
             shown |= {"request": request, "csrf": transaction.csrf, "application": application}
-            # Browsers apply `form-action` to the redirects after a form, too.
-            parts = urlsplit(request.redirect_uri)
-            if _ORIGIN.match(origin := f"{parts.scheme}://{parts.netloc}"):
-                targets = f"'self' {origin}"
         nonce = secrets.token_urlsafe(16)
         html = self._templates.get_template(f"demo/{name}.html.j2").render(nonce=nonce, **shown)
+        # Without `form-action`: browsers apply it to all redirects after a form, and LibreChat's
+        # callback may redirect to a DOMAIN_CLIENT of another origin.
         policy = (
-            f"default-src 'none'; style-src 'nonce-{nonce}'; form-action {targets};"
-            " frame-ancestors 'none'; base-uri 'none'"
+            f"default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none';"
+            " base-uri 'none'"
         )
         headers = {
             "Content-Type": "text/html; charset=utf-8",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from wizard.defaults import ENGLISH, TUNNELS
-from wizard.language import Language
+from wizard.language import Language, Message
 from wizard.loopback import Listen, listeners
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class Offer:
         public: whether other machines reach the URL.
         credential_question: asks for the missing credential, "" if none is missing.
         credential_hint: where the user finds it.
+        download_question: asks whether to download its program, "" if there is nothing to download.
         save_credential: saves it in the provider's own configuration and returns that file;
             raises Failure.
     """
@@ -111,6 +112,7 @@ class Offer:
     public: bool
     credential_question: str = ""
     credential_hint: str = ""
+    download_question: str = ""
     save_credential: Callable[[str], Path] | None = None
 
 
@@ -175,7 +177,7 @@ class Provider:
 
     Attributes:
         name: the value of `--tunnel`.
-        summary: one sentence for the menu, beside its `Offer`.
+        summary: one or two sentences for the details in the menu, beside its `Offer`.
         domains: the hosts of its URLs; a leading dot matches every host below.
         offer: returns what it can do on this machine; quick, and changes nothing.
         tunnel: returns a tunnel that is not open yet.
@@ -201,6 +203,11 @@ class Provider:
 def provider(name: str) -> Provider:
     """Import and return the provider of that name, or raise KeyError."""
     return cast(Provider, import_module(PROVIDER_MODULES[name]).PROVIDER)
+
+
+def download_question(package: str) -> Message:
+    """Return the question before npx downloads a package."""
+    return Message("Download npm's {package} with npx?", package=package)
 
 
 def providers_of(url: str) -> list[str]:

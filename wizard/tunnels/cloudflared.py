@@ -12,7 +12,7 @@ from wizard.private_files import private_folder, write_whole
 from wizard.rules import rule
 from wizard.supervisor import NOT_STARTED
 from wizard.tunnel_services import CLOUDFLARE
-from wizard.tunnels import Offer, Provider
+from wizard.tunnels import Offer, Provider, download_question
 from wizard.tunnels.child import ChildTunnel
 from wizard.tunnels.local_api import LocalApi
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
     from wizard.tunnels.proxy import Proxy
+
+PACKAGE = "cloudflared@0.7.1"
+DOWNLOAD_SECONDS = 180.0  # 40 MB
 
 NO_CLOUDFLARED = rule("LA370")
 TOO_MANY = rule("LA371")
@@ -70,9 +73,12 @@ class CloudflaredTunnel(ChildTunnel):
         return super()._passes(name) and not name.startswith("TUNNEL_") and name != "NO_AUTOUPDATE"
 
     def _command(self) -> Sequence[str]:
-        program = self._processes.which("cloudflared")
-        if program is None:
+        program = cloudflared_command(self._processes)
+        if not program:
             raise NO_CLOUDFLARED.failure()
+        if len(program) > 1:
+            self._start_seconds = max(self._start_seconds, DOWNLOAD_SECONDS)
+            self._progress(Message("npx downloads {package} if it is missing", package=PACKAGE))
         self._progress(Message("Requesting a quick tunnel from Cloudflare"))
         if self._proxy is None:
             raise NOT_UP.failure("The tunnel was closed.")
@@ -80,7 +86,7 @@ class CloudflaredTunnel(ChildTunnel):
         configuration = private_folder(self._request.state_dir) / "cloudflared.yml"
         write_whole(configuration, b"{}\n")
         return (
-            *(str(program), "tunnel", "--no-autoupdate"),
+            *(*program, "tunnel", "--no-autoupdate"),
             *("--config", str(configuration)),
             *("--metrics", "127.0.0.1:0"),
             *("--url", f"http://127.0.0.1:{self._proxy.port}"),
@@ -122,13 +128,32 @@ class CloudflaredTunnel(ChildTunnel):
         return NOT_UP.failure(Message("{said} (exit status {status})", said=detail, status=status))
 
 
+def cloudflared_command(processes: Processes) -> tuple[str, ...]:
+    """Return how to start cloudflared: as installed, else by npx; () without either.
+
+    npm's package downloads Cloudflare's program at its first start, and passes all arguments on.
+
+    Source: https://github.com/JacobLinCool/node-cloudflared
+    """
+    if installed := processes.which("cloudflared"):
+        return (str(installed),)
+    if npx := processes.which("npx"):
+        return (str(npx), "--yes", PACKAGE)
+    return ()
+
+
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
-    program = processes.which("cloudflared")
+    command = cloudflared_command(processes)
+    is_downloaded = len(command) > 1
+    needs = Message("cloudflared ({program})", program=(*command, Message("not installed"))[0])
+    if is_downloaded:
+        needs = Message("npm's {package} (downloaded by npx)", package=PACKAGE)
     return Offer(
-        ready=program is not None,
-        needs=Message("cloudflared ({program})", program=program or Message("not installed")),
+        ready=len(command) == 1,
+        needs=needs,
         stable_url=False,
         public=True,
+        download_question=download_question(PACKAGE) if is_downloaded else "",
     )
 
 

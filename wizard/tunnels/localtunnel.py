@@ -11,7 +11,14 @@ from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnel_services import LOCALTUNNEL
-from wizard.tunnels import EventKind, Offer, Provider, TunnelEvent, TunnelRequest
+from wizard.tunnels import (
+    EventKind,
+    Offer,
+    Provider,
+    TunnelEvent,
+    TunnelRequest,
+    download_question,
+)
 from wizard.tunnels.child import START_SECONDS, ChildTunnel
 
 if TYPE_CHECKING:
@@ -126,7 +133,13 @@ def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
     else:
         needs = Message("its client ({program})", program=client[0])
     # Not ready where npx would have to download it: that needs a choice of the user.
-    return Offer(ready=len(client) == 1, needs=needs, stable_url=False, public=True)
+    return Offer(
+        ready=len(client) == 1,
+        needs=needs,
+        stable_url=False,
+        public=True,
+        download_question=download_question(PACKAGE) if len(client) > 1 else "",
+    )
 
 
 PROVIDER = Provider(

@@ -6,9 +6,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
 
 from wizard.language import Language, Message
 from wizard.settings import InvalidValue, pasted
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.output import Output
     from questionary import Question, Style
+    from questionary.prompts.common import InquirerControl
 
 T = TypeVar("T")
 Parse = Callable[[str], T]
@@ -38,10 +39,11 @@ class Back(Exception):  # noqa: N818 - an answer of the user, not an error
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several answers; `key` is returned, `label` is shown."""
+    """One of several answers; `key` is returned, `label` is shown, `more` on the key `?`."""
 
     key: str
     label: str
+    more: str = ""
 
 
 class Prompter(Protocol):
@@ -76,6 +78,10 @@ class Prompter(Protocol):
         """Ask for one of the choices; return its key."""
         ...
 
+    def keys(self) -> AbstractContextManager[Callable[[], str]]:
+        """Read keys without Enter; the value returns the characters typed since its last call."""
+        ...
+
 
 class _Asking:
     """The common part: a question is repeated until its answer can be parsed.
@@ -83,20 +89,27 @@ class _Asking:
     Args:
         explain: prints why an answer is invalid; questionary's validation bar is cut off at the
             terminal's width.
+        tell: prints the details of a choice.
         language: the user's.
         goes_back: whether questions raise `Back`.
     """
 
     def __init__(
-        self, explain: Callable[[str], None], language: Language, *, goes_back: bool = False
+        self,
+        explain: Callable[[str], None],
+        tell: Callable[[str], None],
+        language: Language,
+        *,
+        goes_back: bool = False,
     ) -> None:
         self._explain = explain
+        self._tell = tell
         self._language = language
         self._goes_back = goes_back
         self.asked = 0
 
     def with_back(self) -> Self:
-        return type(self)(self._explain, self._language, goes_back=True)
+        return type(self)(self._explain, self._tell, self._language, goes_back=True)
 
     def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
         shown = self._language.say(question)
@@ -130,6 +143,11 @@ class _Asking:
         _drop_typeahead()
         self.asked += 1
         return self._choice(question, choices, default)
+
+    def keys(self) -> AbstractContextManager[Callable[[], str]]:
+        from wizard.ui.keys import single_keys
+
+        return single_keys()
 
     def _parsed(self, ask: Callable[[], str], parse: Parse[T]) -> T:
         self.asked += 1
@@ -232,6 +250,36 @@ def _own_keys(back: Sequence[str]) -> KeyBindings:
     return bindings
 
 
+def _details_key(key: str, question: Question) -> KeyBindings:
+    """Return a binding that ends the question with the key and the choice that is pointed at."""
+    from prompt_toolkit.key_binding import KeyBindings
+
+    bindings = KeyBindings()
+
+    @bindings.add(key)
+    def show(event: KeyPressEvent) -> None:
+        event.app.erase_when_done = True
+        event.app.exit(result=f"{key}{_list_in(question).get_pointed_at().value}")
+
+    return bindings
+
+
+def _list_in(question: Question) -> InquirerControl:
+    return next(
+        cast("InquirerControl", window.content)
+        for window in question.application.layout.find_all_windows()
+        if hasattr(window.content, "get_pointed_at")
+    )
+
+
+def _wrap_lines(question: Question) -> None:
+    """Wrap choices that are longer than the terminal is wide; questionary cuts them off."""
+    from prompt_toolkit.filters import Always
+
+    for window in question.application.layout.find_all_windows():
+        window.wrap_lines = Always()
+
+
 class TerminalPrompter(_Asking):
     """`Prompter` with questionary, on standard error."""
 
@@ -248,33 +296,39 @@ class TerminalPrompter(_Asking):
     def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
         import questionary
 
-        while True:
-            answer = self._ask(
-                questionary.select(
-                    self._language.say(question),
-                    [
-                        questionary.Choice(self._language.say(each.label), each.key)
-                        for each in choices
-                    ],
-                    default=default or None,
-                    pointer=">",  # every terminal has it
-                    use_shortcuts=False,
-                    instruction=self._language.say("(arrow keys, Enter)"),
-                    style=self._style(),
-                    output=self._output(),
-                ),
-                "<",
+        more = {choice.key: choice.more for choice in choices if choice.more}
+        keys = Message("(arrow keys, Enter)")
+        if more:
+            keys = Message("(arrow keys, Enter; ? for details)")
+        answer = ""
+        # "" where a key of prompt_toolkit accepted the empty line that a list has too.
+        while not answer:
+            asked = questionary.select(
+                self._language.say(question),
+                [questionary.Choice(self._language.say(each.label), each.key) for each in choices],
+                default=default or None,
+                pointer=">",  # every terminal has it
+                use_shortcuts=False,
+                instruction=self._language.say(keys),
+                style=self._style(),
+                output=self._output(),
             )
-            # "" where a key of prompt_toolkit accepted the empty line that a list has too.
-            if answer:
-                return answer
+            _wrap_lines(asked)
+            answer = self._ask(asked, "<", details="?" if more else "")
+            if answer.startswith("?"):
+                default, answer = answer[1:], ""
+                if default in more:
+                    self._tell(more[default])
+        return answer
 
-    def _ask(self, question: Question, *more: str) -> str:
+    def _ask(self, question: Question, *more: str, details: str = "") -> str:
         from prompt_toolkit.key_binding import merge_key_bindings
 
         application = question.application
         own = application.key_bindings
         bindings = [_own_keys(self._back_keys(*more)), *([own] if own else [])]
+        if details:
+            bindings.insert(0, _details_key(details, question))
         application.key_bindings = merge_key_bindings(bindings)
         application.timeoutlen = _SECONDS_FOR_ALT
         with _raw_again_after_a_stop():
@@ -312,13 +366,21 @@ class LinePrompter(_Asking):
         for number, choice in enumerate(choices, 1):
             self._write(f"  {number}. {self._language.say(choice.label)}\n")
 
+        more = {number: it.more for number, it in enumerate(choices, 1) if it.more}
+
         def parse(answer: str) -> str:
+            if more and answer.strip() == "?":
+                return "?"
             if not answer.strip().isdecimal() or not 1 <= int(answer) <= len(keys):
                 raise InvalidValue("Answer with a number from 1 to {count}.", count=len(keys))
             return keys[int(answer) - 1]
 
         first = str(keys.index(default) + 1) if default in keys else ""
-        return self.text("Number", parse=parse, default=first)
+        asked = Message("Number (? for details)") if more else Message("Number")
+        while (answer := self.text(asked, parse=parse, default=first)) == "?":
+            for number, text in more.items():
+                self._tell(Message("{number}: {text}", number=number, text=Message.of(text)))
+        return answer
 
     def _line(self, question: str) -> str:
         self._write(f"{question}: ")

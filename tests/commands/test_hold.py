@@ -1,0 +1,111 @@
+"""The keys of an open tunnel, and how holding it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import ScriptedPrompter, World, make_world
+from wizard.commands.choose_tunnel import OpenTunnel
+from wizard.commands.hold import keep_open
+from wizard.commands.live_view import LiveView
+from wizard.findings import Failure
+from wizard.http import NetworkError, Response, Trouble
+from wizard.tunnels import EventKind, TunnelEvent
+
+URL = "https://chat.example.com"
+
+
+class Silent:
+    """A LibreChat that does not run."""
+
+    def request(self, method: str, url: str, **_: object) -> Response:
+        raise NetworkError(Trouble.REFUSED, url, "refused")
+
+
+@dataclass
+class Desk:
+    """A desktop that notes what it is given."""
+
+    works: bool = True
+    opened: list[str] = field(default_factory=list)
+    copied: list[str] = field(default_factory=list)
+
+    def has_browser(self) -> bool:
+        return self.works
+
+    def has_clipboard(self) -> bool:
+        return self.works
+
+    def open(self, url: str) -> bool:
+        self.opened.append(url)
+        return self.works
+
+    def copy(self, text: str) -> bool:
+        self.copied.append(text)
+        return self.works
+
+
+def held(tmp_path: Path, typed: str, desk: Desk | None = None) -> tuple[World, OpenTunnel]:
+    prompter = ScriptedPrompter()
+    prompter.typed = typed
+    world = make_world(tmp_path / "chat", prompter=prompter)
+    world.ports = replace(world.ports, desktop=desk or Desk())
+    view = LiveView(3080, Silent(), world.ports.console.live)
+    return world, OpenTunnel(URL, "ngrok", None, view)
+
+
+def test_keys_open_copy_sign_in_and_close(tmp_path: Path) -> None:
+    desk, signed_in = Desk(), []
+    world, opened = held(tmp_path, "oxcq", desk)
+
+    keep_open(opened, world.ports, lambda: signed_in.append(1))
+
+    assert (desk.opened, desk.copied, signed_in) == ([URL], [URL], [])
+    assert "s tests a sign-in" in world.said
+    assert "The tunnel is closed. Your .env stays as it is." in world.said
+
+
+def test_after_a_sign_in_the_tunnel_is_still_open(tmp_path: Path) -> None:
+    world, opened = held(tmp_path, "s")
+
+    def sign_in() -> None:
+        assert "The tunnel is closed" not in world.said
+        prompter = world.ports.prompter
+        assert isinstance(prompter, ScriptedPrompter)
+        prompter.typed = "q"
+
+    keep_open(opened, world.ports, sign_in)
+
+    assert world.said.count("The tunnel is closed") == 1
+
+
+def test_without_values_to_sign_in_with_there_is_no_such_key(tmp_path: Path) -> None:
+    world, opened = held(tmp_path, "sq")
+
+    keep_open(opened, world.ports)
+
+    assert "s tests" not in world.said
+    assert "q closes the tunnel" in world.said
+
+
+def test_without_browser_and_clipboard_the_url_is_shown(tmp_path: Path) -> None:
+    world, opened = held(tmp_path, "ocq", Desk(works=False))
+
+    keep_open(opened, world.ports)
+
+    assert f"No browser. Open in any browser:\n    {URL}\n" in world.said
+    assert f"No clipboard. Copy the line below:\n    {URL}\n" in world.said
+
+
+def test_a_tunnel_that_ends_is_a_failure(tmp_path: Path) -> None:
+    world, opened = held(tmp_path, "")
+    assert opened.view is not None
+    opened.view.hear(TunnelEvent(EventKind.CLOSED, detail="gone"))
+
+    with pytest.raises(Failure) as raised:
+        keep_open(opened, world.ports)
+
+    assert raised.value.finding.rule.id == "LA320"

@@ -1,0 +1,112 @@
+"""The menu of tunnels: one line a choice, the recommended one first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from wizard.language import Message, joined, sentences
+from wizard.platforms import is_remote_session
+from wizard.ports import Ports
+from wizard.tunnels import PROVIDER_MODULES, Offer, Provider, provider
+from wizard.ui.prompts import Choice
+
+NO_TUNNEL = "none"
+OWN_URL = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelMenu:
+    """What the user can choose.
+
+    Attributes:
+        offers: by name, the recommended tunnel first.
+        known_url: the URL of an earlier run, or "".
+        remembered: the tunnel that can open that URL again, or "".
+        takes_own_url: whether a URL of the user's own is a choice.
+        failed: the tunnels that did not open.
+    """
+
+    offers: dict[str, Offer]
+    known_url: str = ""
+    remembered: str = ""
+    takes_own_url: bool = True
+    failed: Collection[str] = ()
+
+    @property
+    def ready(self) -> str:
+        """The first tunnel that is ready and has not failed, or ""."""
+        ready = (name for name, it in self.offers.items() if it.ready and name not in self.failed)
+        return next(ready, "")
+
+    def ask(self, ports: Ports, question: str) -> str:
+        """Ask for a tunnel or `OWN_URL`; needs a prompter."""
+        if ports.prompter is None:
+            raise ValueError("a menu needs a terminal")
+        choices = [
+            Choice(name, _line(name, offer, name in self.failed), _details(provider(name), offer))
+            for name, offer in self.offers.items()
+        ]
+        if self.takes_own_url:
+            label = Message("my own HTTPS URL")
+            if self.known_url:
+                label = Message("my own HTTPS URL: {url}", url=self.known_url)
+            prefers_own = self.known_url and not self.remembered and not self.failed
+            choices.insert(0 if prefers_own else len(choices), Choice(OWN_URL, label))
+        if not self.failed:
+            first = choices[0]
+            label = Message("{choice} (recommended)", choice=Message.of(first.label))
+            choices[0] = Choice(first.key, label, first.more)
+        return ports.prompter.select(question, choices, default=choices[0].key)
+
+
+def tunnel_menu(
+    ports: Ports,
+    *,
+    known_url: str = "",
+    remembered: str = "",
+    takes_own_url: bool = True,
+    failed: Collection[str] = (),
+) -> TunnelMenu:
+    """Look at what every tunnel can do here; see `TunnelMenu` for the arguments.
+
+    First is the tunnel of the known URL, then those that are ready. In a remote session, one that
+    only this computer reaches is none of them: the user's browser runs elsewhere.
+    """
+    is_remote = is_remote_session(ports.environ)
+    offers = {
+        name: provider(name).offer(ports.processes, ports.environ) for name in PROVIDER_MODULES
+    }
+
+    def rank(name: str) -> tuple[bool, ...]:
+        offer = offers[name]
+        is_usable = offer.ready and (offer.public or not is_remote)
+        return name in failed, name != remembered, not is_usable
+
+    ordered = {name: offers[name] for name in sorted(offers, key=rank)}
+    return TunnelMenu(ordered, known_url, remembered, takes_own_url, failed)
+
+
+def reason(name: str, offer: Offer) -> Message:
+    """Return who reaches the tunnel's URL, and whether it is the same the next time."""
+    url = Message("a new URL each time")
+    if provider(name).has_reusable_url:
+        url = Message("usually the same URL")
+        if offer.stable_url:
+            url = Message("always the same URL")
+    reach = Message("public") if offer.public else Message("this computer only")
+    return joined(", ", (reach, url))
+
+
+def _line(name: str, offer: Offer, has_failed: bool) -> Message:
+    missing = Message("not installed")
+    if offer.credential_question:
+        missing = Message("asks for your account")
+    elif offer.download_question:
+        missing = Message("downloaded first")
+    state = Message("failed") if has_failed else "" if offer.ready else missing
+    return Message("{tunnel}: {why}", tunnel=name, why=joined("; ", (reason(name, offer), state)))
+
+
+def _details(provider: Provider, offer: Offer) -> Message:
+    return sentences(provider.summary, Message("It needs {needs}.", needs=Message.of(offer.needs)))
