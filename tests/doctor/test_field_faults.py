@@ -33,11 +33,14 @@ from tests.doctor.cases import HEX_32, PUBLIC_URL, env
 from tests.fakes import FixedClock, NoProcesses, World, make_world
 from tests.providers import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
+from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.auth0.live_checks import TenantReport
 from wizard.auth0.tokens import Admit, Expected, Judgement, Tokens, judge_tokens
+from wizard.clock import Clock
 from wizard.commands import verify
 from wizard.commands.doctor import DoctorOptions, run_doctor
 from wizard.commands.verify import VerifyOptions, run_verify
+from wizard.desktop import NoDesktop
 from wizard.findings import Failure, Finding, Severity
 from wizard.http import WAITING, WAITING_HEADER, HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
@@ -77,6 +80,8 @@ class Fault:
         fix: words of its next step.
         verify: that of `verify` while LibreChat is stopped, "" for a proved sign-in; None where
             `verify` cannot see the fault.
+        through: that of `verify` while LibreChat runs, where it is neither that of `verify`, nor
+            LA435 for a sign-in that only the log saw.
         env: the lines of the `.env` that differ from a right one.
         runs_with: the values that LibreChat was started with, where they differ from the file.
         log: what LibreChat wrote since then: level and message.
@@ -100,6 +105,7 @@ class Fault:
     shell: Mapping[str, str] = field(default_factory=dict)
     yaml: str = ""
     version: str = "0.8.7"
+    through: str = ""
     librechat: Mapping[str, Any] = field(default_factory=dict)
     public: Mapping[str, Any] = field(default_factory=dict)
 
@@ -131,6 +137,7 @@ FAULTS: Mapping[str, Fault] = {
         "LA412",
         {"OPENID_AUDIENCE": "", "OPENID_REFRESH_AUDIENCE": ""},
         tokens=OPAQUE,
+        through="LA435",
     ),
     "offline_access not requested": Fault(
         "LA119",
@@ -140,7 +147,7 @@ FAULTS: Mapping[str, Fault] = {
         log=NO_TOKEN,
     ),
     "API without offline access": Fault(
-        "LA581", "Allow Offline Access", "LA417", log=NO_TOKEN, tokens=NO_REFRESH
+        "LA581", "Allow Offline Access", "LA417", log=NO_TOKEN, tokens=NO_REFRESH, through="LA581"
     ),
     "the same, with auto redirect": Fault(
         "LA581",
@@ -149,6 +156,7 @@ FAULTS: Mapping[str, Fault] = {
         {"OPENID_AUTO_REDIRECT": "true"},
         log=NO_TOKEN,
         tokens=NO_REFRESH,
+        through="LA581",
     ),
     "refresh grant off": Fault(
         "LA238", "Refresh Token", "LA238", log=NO_TOKEN, tenant={"refresh": GRANT_OFF}
@@ -165,6 +173,7 @@ FAULTS: Mapping[str, Fault] = {
                 ' {"reason":"invalid signature"}',
             ),
         ),
+        through="LA590",
     ),
     "ID token by HS256, without reuse": Fault("", env=WITHOUT_REUSE, tokens=BY_SECRET),
     "no email in the scope": Fault(
@@ -180,6 +189,7 @@ FAULTS: Mapping[str, Fault] = {
         "LA410",
         log=error("User validation failed: email: can't be blank"),
         tokens=replace(GOOD, id_token=signed(ID_CLAIMS, email=None)),
+        through="LA589",
     ),
     # Values of the client
     "wrong secret": Fault(
@@ -247,6 +257,7 @@ FAULTS: Mapping[str, Fault] = {
         None,
         librechat={"discovery_worked": False},
         log=(*error("[openidStrategy] fetch failed"), *error(NOT_REGISTERED)),
+        through="LA526",
     ),
     "Node does not trust the tenant's CA, no log": Fault(
         "LA526", "NODE_EXTRA_CA_CERTS", None, librechat={"discovery_worked": False}
@@ -299,27 +310,39 @@ FAULTS: Mapping[str, Fault] = {
     ),
     # Old values
     "secret changed, not restarted": Fault(
-        "LA550", "Restart LibreChat", is_stale=True, log=STALE_SECRET
+        "LA550", "Restart LibreChat", is_stale=True, log=STALE_SECRET, through="LA594"
     ),
-    "reuse changed, not restarted": Fault("LA594", "Restart LibreChat", is_stale=True),
+    "reuse changed, not restarted": Fault(
+        "LA594", "Restart LibreChat", is_stale=True, through="LA594"
+    ),
     "audience changed, not restarted": Fault(
         "LA550",
         "Restart LibreChat",
         is_stale=True,
         runs_with={"OPENID_AUDIENCE": "urn:old"},
         log=refused("Service not found: urn:old"),
+        through="LA550",
     ),
     "label changed, not restarted": Fault(
-        "LA594", "Restart LibreChat", is_stale=True, runs_with={"OPENID_BUTTON_LABEL": "Old"}
+        "LA594",
+        "Restart LibreChat",
+        is_stale=True,
+        runs_with={"OPENID_BUTTON_LABEL": "Old"},
+        through="LA594",
     ),
     "issuer changed, not restarted": Fault(
         "LA550",
         "Restart LibreChat",
         is_stale=True,
         runs_with={"OPENID_ISSUER": "https://old.eu.auth0.com"},
+        through="LA550",
     ),
     "social login switched on, not restarted": Fault(
-        "LA550", "Restart LibreChat", is_stale=True, runs_with={"ALLOW_SOCIAL_LOGIN": "false"}
+        "LA550",
+        "Restart LibreChat",
+        is_stale=True,
+        runs_with={"ALLOW_SOCIAL_LOGIN": "false"},
+        through="LA550",
     ),
     "the shell wins": Fault(
         "LA232",
@@ -341,7 +364,7 @@ FAULTS: Mapping[str, Fault] = {
     "URL of a tunnel that is gone": Fault(
         "LA530",
         "librechat-auth0 tunnel",
-        None,
+        "LA530",
         at(NGROK),
         tenant={"authorize": MISMATCH},
         public={"answer": Response(NGROK, 404, {"ngrok-error-code": "ERR_NGROK_3200"}, b"")},
@@ -398,7 +421,9 @@ FAULTS: Mapping[str, Fault] = {
         librechat={"social_logins": ["github"]},
     ),
     "a good librechat.yaml": Fault("", yaml="registration:\n  socialLogins: [openid]\n"),
-    "too many sign-ins": Fault("LA533", "five minutes", librechat={"asked": ["/oauth/openid"] * 7}),
+    "too many sign-ins": Fault(
+        "LA533", "five minutes", librechat={"asked": ["/oauth/openid"] * 7}, through="LA533"
+    ),
 }
 
 
@@ -442,17 +467,22 @@ def furnished(folder: Path, fault: Fault, port: int) -> str:
     (folder / "package.json").write_text(json.dumps(package))
     if fault.yaml:
         (folder / "librechat.yaml").write_text(fault.yaml)
-    logs = folder / "api" / "logs"
-    logs.mkdir(parents=True)
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(written(folder) + 7))
-    for level, message in fault.log:
-        line = {"level": level, "message": message, "timestamp": f"{stamp}.000Z"}
-        with (logs / f"debug-{stamp[:10]}.log").open("a") as file:
-            file.write(f"{stamp}.000Z {level}: {message}\n")
-        if level == "error":
-            with (logs / f"error-{stamp[:10]}.log").open("a") as file:
-                file.write(json.dumps(line) + "\n")
+    (folder / "api" / "logs").mkdir(parents=True)
+    write_log(folder, written(folder) + 7, fault.log)
     return text
+
+
+def write_log(folder: Path, at: float, lines: Sequence[tuple[str, str]]) -> None:
+    """Write the lines as LibreChat does: all to the debug log, errors to the error log, too."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(at))
+    logs = folder / "api" / "logs"
+    with (logs / f"debug-{stamp[:10]}.log").open("a") as file:
+        file.writelines(f"{stamp} {level}: {message}\n" for level, message in lines)
+    with (logs / f"error-{stamp[:10]}.log").open("a") as file:
+        for level, message in lines:
+            if level == "error":
+                line = {"level": level, "message": message, "timestamp": stamp}
+                file.write(json.dumps(line) + "\n")
 
 
 def written(folder: Path) -> float:
@@ -519,9 +549,10 @@ def test_doctor_names_the_cause_and_the_remedy(fault: Fault, folder: Path) -> No
 def test_verify_while_librechat_is_stopped(
     fault: Fault, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    furnished(folder, fault, free_port())
+    values = EnvFile(furnished(folder, fault, free_port())).values()
     stopped = replace(fault, runs=False)
-    world = world_of(folder, stopped, ScriptedTenant(**fault.tenant))
+    public = Tunnel(values["DOMAIN_SERVER"], int(values["PORT"]), **fault.public)
+    world = world_of(folder, stopped, Network(ScriptedTenant(**fault.tenant), public))
 
     def signed_in(
         settings: Settings, report: TenantReport, *_: object, admit: Admit, **__: object
@@ -536,6 +567,45 @@ def test_verify_while_librechat_is_stopped(
     is_error = bool(found) and found[0].severity is Severity.ERROR
     assert (code != 0) is is_error
     assert is_proved is (not found)
+
+
+class Visitor(NoDesktop):
+    """The browser: what LibreChat then writes to its log."""
+
+    def __init__(self, folder: Path, fault: Fault, clock: Clock) -> None:
+        self._folder, self._fault, self._clock = folder, fault, clock
+
+    def open(self, link: str) -> bool:
+        lines = self._fault.log or (("info", "[openidStrategy] login success openidId: x"),)
+        write_log(self._folder, self._clock.now() + 1, lines)
+        return True
+
+
+RUNNING = {name: each for name, each in FAULTS.items() if each.runs}
+
+
+@pytest.mark.parametrize("fault", RUNNING.values(), ids=RUNNING.keys())
+def test_verify_while_librechat_runs(
+    fault: Fault, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held(*_: object, **__: object) -> Judgement:
+        raise LIBRECHAT_HOLDS_PORT.failure("Port.")
+
+    monkeypatch.setattr(verify, "sign_in", held)
+    with librechat_of(fault) as librechat:
+        values = EnvFile(furnished(folder, replace(fault, log=()), librechat.port)).values()
+        librechat.values = {**values, **fault.runs_with}
+        public = Tunnel(values["DOMAIN_SERVER"], librechat.port, **fault.public)
+        world = world_of(folder, fault, Network(ScriptedTenant(**fault.tenant), public))
+        ports = replace(world.ports, desktop=Visitor(folder, fault, world.ports.clock))
+        found, code, is_proved = verified(replace(world, ports=ports))
+
+    expected = fault.through or fault.verify
+    if expected is None:
+        expected = fault.doctor
+    assert found[0].rule.id == (expected or "LA435"), [each.rule.id for each in found]
+    assert code != 0
+    assert not is_proved
 
 
 def verified(world: World) -> tuple[list[Finding], int, bool]:

@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     from wizard.auth0.tokens import Admit, Judgement
 
 
-def check_values(settings: Settings, ports: Ports) -> TenantReport:
-    """Check the values against the live tenant, and show the results."""
+def check_values(settings: Settings, ports: Ports, cause: Finding | None = None) -> TenantReport:
+    """Check the values against the live tenant, and show the results.
+
+    `cause` is a finding of which some of the tenant's are consequences.
+    """
     from wizard.auth0.live_checks import check_tenant
+    from wizard.doctor.causes import without_consequences
 
     with ports.console.working(Message("Checking {host}", host=settings.domain)):
         report = check_tenant(settings, ports.http, ports.clock)
-    show(report.results, report.findings, ports)
+    known = (cause,) if cause and not report.ok else ()
+    show(report.results, without_consequences((*known, *report.findings)), ports)
     return report
 
 

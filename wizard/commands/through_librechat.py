@@ -11,6 +11,8 @@ from wizard.commands.witnesses import NOTHING, Sighting, Witness, specific
 from wizard.commands.witnesses.log import LogWitness
 from wizard.commands.witnesses.proxy import ProxyWitness
 from wizard.defaults import SECONDS_TO_SIGN_IN
+from wizard.doctor.examine import causes_of
+from wizard.doctor.process import STARTED_EARLIER
 from wizard.doctor.registry import RUNNING_CHECKS, diagnose
 from wizard.doctor.subject import Subject
 from wizard.findings import ExitCode, Finding, exit_code_of
@@ -120,9 +122,11 @@ def _obstacles(subject: Subject, instance: Instance, port: int) -> tuple[Finding
     """Return what prevents a sign-in; an earlier one that failed does not."""
     traces = subject.traces
     without_log = replace(subject, traces=replace(traces, log=replace(traces.log, lines=())))
-    findings = diagnose(without_log, RUNNING_CHECKS)
+    findings = tuple(causes_of(diagnose(without_log, RUNNING_CHECKS), subject))
     if exit_code_of(findings) is not ExitCode.OK:
-        return diagnose(subject, RUNNING_CHECKS)
+        return tuple(causes_of(diagnose(subject, RUNNING_CHECKS), subject))
+    if stale := next((each for each in findings if each.rule is STARTED_EARLIER), None):
+        return (*findings, NOT_PROVED.finding("It would test the old values.", fix=stale.fix))
     if instance.sign_in and instance.sign_in.status == HTTPStatus.TOO_MANY_REQUESTS:
         return (*findings, NOT_PROVED.finding(fix=RATE_LIMITED.fix))
     if not (instance.sign_in and instance.sign_in.sent):

@@ -21,15 +21,17 @@ from wizard.commands.prove import check_values, sign_in
 from wizard.commands.tunnel_menu import NO_TUNNEL
 from wizard.commands.values import env_store, librechat_port, read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
+from wizard.doctor.causes import without_consequences
 from wizard.doctor.registry import FILE_CHECKS, diagnose
-from wizard.doctor.subject import Subject, settings_of
+from wizard.doctor.subject import Subject, foreign_issuer, settings_of
 from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
 from wizard.http import PAST_TUNNEL_PAGES, NetworkError
 from wizard.language import Message
 from wizard.librechat.admission import SignedIn, judge_admission
+from wizard.librechat.running import why_public_url_is_gone
 from wizard.ports import Ports
 from wizard.rules import rule
-from wizard.settings import Settings
+from wizard.settings import Settings, is_loopback
 from wizard.tunnel_services import why_closed
 
 if TYPE_CHECKING:
@@ -98,18 +100,20 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     # LibreChat would not get as far as a sign-in.
     errors = [each for each in diagnose(subject, FILE_CHECKS) if each.severity is Severity.ERROR]
     if settings is None:
-        has_values = all(map(subject.bare, ("OPENID_ISSUER", "OPENID_CLIENT_ID", "DOMAIN_SERVER")))
-        raise Failure(errors[0]) if errors and has_values else NOT_SET_UP.failure(str(store.path))
+        raise Failure(_why_not(subject, errors, ports))
     if errors:
         for finding in errors:
             ports.console.finding(finding)
         return VerifyResult(settings, errors)
     port = librechat_port(options.port, subject.values)
-    report = check_values(settings, ports)
+    tunnel = _tunnel_options(options, store.path, settings.public_url, port, ports)
+    url = settings.public_url
+    gone = None if is_loopback(url) else why_public_url_is_gone(ports.http, url)
+    report = check_values(settings, ports, gone)
     result = VerifyResult(settings, report.findings, report.results)
     if not report.ok:
-        return result
-    tunnel = _tunnel_options(options, store.path, settings.public_url, port, ports)
+        causes = without_consequences((*filter(None, [gone]), *report.findings))
+        return replace(result, findings=causes)
     try:
         judgement = _sign_in(options, settings, report, ports, tunnel, _admission(subject))
     except Failure as failure:
@@ -119,6 +123,19 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
     findings = (*report.findings, *judgement.findings)
     return replace(result, findings=findings, sign_in=judgement)
+
+
+def _why_not(subject: Subject, errors: Sequence[Finding], ports: Ports) -> Finding:
+    """Return why there is nothing to test."""
+    has_values = all(map(subject.bare, ("OPENID_ISSUER", "OPENID_CLIENT_ID", "DOMAIN_SERVER")))
+    if errors and has_values:
+        return errors[0]
+    if has_values and (issuer := foreign_issuer(subject)):
+        from wizard.auth0.tenant import refuse_issuer
+
+        if refused := refuse_issuer(issuer, ports.http):
+            return refused
+    return NOT_SET_UP.finding(str(subject.path))
 
 
 def _tunnel_options(

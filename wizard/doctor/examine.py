@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -122,10 +122,14 @@ def conclude(
         *(tenant.findings if tenant else ()),
         *diagnose(subject, RUNNING_CHECKS),
     ]
-    findings = with_age_first(without_consequences(findings), subject)
-    findings = [with_remedy(each, subject) for each in findings]
-    findings.sort(key=lambda finding: _WEIGHTS[finding.severity])
-    return Examination(subject, tenant, tuple(findings))
+    return Examination(subject, tenant, tuple(causes_of(findings, subject)))
+
+
+def causes_of(findings: Sequence[Finding], subject: Subject) -> list[Finding]:
+    """Return the findings that do not follow from another, errors first, with their remedies."""
+    causes = with_age_first(without_consequences(findings), subject)
+    causes.sort(key=lambda finding: _WEIGHTS[finding.severity])
+    return [with_remedy(each, subject) for each in causes]
 
 
 def _ask_tenant(settings: Settings, http: HttpClient, clock: Clock) -> TenantReport:

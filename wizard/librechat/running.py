@@ -157,6 +157,12 @@ def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
     return replace(instance, sign_in=sign_in)
 
 
+def why_public_url_is_gone(http: HttpClient, public_url: str) -> Finding | None:
+    """LA530: return the proof that nothing is at the public URL, None without one."""
+    reply = _ask(http, f"{public_url}/api/config", PAST_TUNNEL_PAGES)
+    return next(_public_url_gone(Instance(Reply(""), public=reply), {}), None)
+
+
 def judge_instance(instance: Instance, values: Mapping[str, str]) -> tuple[Finding, ...]:
     """Return all findings in the order to fix them; `values` are those of the `.env`."""
     return tuple(found for _, judge in INSTANCE_CHECKS for found in judge(instance, values))
