@@ -11,6 +11,7 @@ import pytest
 import wizard
 from wizard import dashboard
 from wizard.findings import ExitCode, Rule, Severity
+from wizard.origins import origin_of, origins
 from wizard.rules import PAGE, all_rules
 
 ROOT = Path(wizard.__file__).parent
@@ -77,3 +78,23 @@ def test_a_rule_reads_well(rule: Rule) -> None:
         assert rule.severity is not Severity.ERROR
     for link in re.findall(r"https://manage\.auth0\.com[^\s)]*", rule.fix):
         assert link.startswith(dashboard.HOME)
+
+
+@pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.id)
+def test_a_source_is_of_a_known_origin(rule: Rule) -> None:
+    assert (origin_of(rule.source) is None) is (rule.source == "")
+
+
+def test_each_origin_has_rules_and_a_date() -> None:
+    named = [origin_of(rule.source) for rule in all_rules().values()]
+    used = {each.name for each in named if each}
+
+    assert {each.name for each in origins()} == used
+    assert TEXT.count("| run |") + TEXT.count("| read |") == len(origins())
+
+
+def test_what_was_seen_in_a_run_is_told_from_what_was_read() -> None:
+    read, run = (origin_of(f"api/index.js{seen}") for seen in ("", "; seen in LibreChat v0.8.7"))
+    assert read is not None
+    assert run is not None
+    assert (read.was_run, run.was_run) == (False, True)

@@ -3,7 +3,8 @@
     python -m tools.librechat /path/to/LibreChat
 
 Prints the variables of the sign-in that the checkout reads and the page does not have, those of
-the page that it no longer reads, and the defaults of its code that differ from the page's. Reads
+the page that it no longer reads or reads before the page's *since*, and the defaults of its code
+that differ from the page's. Of a checkout without code its `.env.example` is compared alone. Reads
 files only. Exits with 1 where there is a difference.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from wizard.librechat.variables import NEIGHBOURS, OTHERS, VARIABLES, first_version
 from wizard.librechat.versions import is_older
 
+EXAMPLE = ".env.example"
 FOLDERS = ("api", "packages/api", "packages/data-schemas")
 SUFFIXES = frozenset({".js", ".ts", ".cjs", ".mjs"})
 _SKIPPED = frozenset({"node_modules", "dist", "test", "tests", "__tests__"})
@@ -57,7 +59,7 @@ def uses_in(checkout: Path) -> dict[str, Uses]:
             uses.files.add(where)
             if default:
                 uses.defaults.add(default)
-    example = checkout / ".env.example"
+    example = checkout / EXAMPLE
     if example.is_file():
         for each in _EXAMPLE.finditer(example.read_text("utf-8", "replace")):
             found.setdefault(each["name"], Uses()).files.add(example.name)
@@ -76,9 +78,13 @@ def differences(uses: Mapping[str, Uses], version: str) -> Iterator[str]:
     for name in sorted(uses.keys() - known):
         if _OF_SIGN_IN.search(name):
             yield f"new      {name}: {', '.join(sorted(uses[name].files)[:3])}"
+    reads_code = any(uses[name].files - {EXAMPLE} for name in uses)
     for name in sorted((VARIABLES.keys() | OTHERS.keys()) - uses.keys()):
-        if not is_older(version, first_version(name)):
+        if reads_code and not is_older(version, first_version(name)):
             yield f"gone     {name}"
+    for name in sorted(uses.keys() & known):
+        if is_older(version, first_version(name)):
+            yield f"earlier  {name}: read by {version} (page: since {first_version(name)})"
     for name, variable in VARIABLES.items():
         defaults = uses[name].defaults if name in uses else set()
         if variable.default and defaults and variable.default not in defaults:
@@ -87,7 +93,7 @@ def differences(uses: Mapping[str, Uses], version: str) -> Iterator[str]:
 
 def main(arguments: list[str]) -> int:
     """Print the differences; return 1 where there are any."""
-    if len(arguments) != 1 or not Path(arguments[0], "api").is_dir():
+    if len(arguments) != 1 or not Path(arguments[0], "package.json").is_file():
         sys.stderr.write(f"{__doc__}\n")
         return 2
     checkout = Path(arguments[0])

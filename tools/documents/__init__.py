@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 def pages() -> Mapping[str, str]:
     """Every generated page by its name in docs/."""
-    from tools.documents import command_line
+    from tools.documents import command_line, sources
 
     commands = command_line.commands()
     return {
         "cli.md": command_line.markdown(commands),
         "librechat-auth0.1": command_line.manual(commands),
+        "sources.md": sources.markdown(),
     }

@@ -12,6 +12,7 @@ from math import log
 from wizard.commands.values import INVALID_VALUE
 from wizard.findings import ExitCode, Finding, Rule, Severity
 from wizard.language import Language, Message
+from wizard.origins import origin_of
 from wizard.ports import Ports
 from wizard.rules import all_rules, area
 from wizard.ui.console import SEVERITY_KINDS, Console
@@ -118,6 +119,7 @@ def _explanation(rule: Rule, console: Console) -> Iterator[Line]:
         say("Why:"): rule.why,
         say("Next:"): rule.fix,
         say("Source:"): rule.source,
+        say("Checked:"): _checked(rule),
         say("Exit code:"): "" if rule.exit_code is ExitCode.FINDINGS else str(rule.exit_code.value),
     }
     width = max(map(len, labelled))
@@ -128,6 +130,19 @@ def _explanation(rule: Rule, console: Console) -> Iterator[Line]:
     yield Line("")
     yield Line(Message("To ignore it, add this line to the .env:"), indent=2)
     yield Line(f"# librechat-auth0: ignore {rule.id}", Kind.VERBATIM, indent=4, wrap=False)
+
+
+def _checked(rule: Rule) -> str:
+    """Return against what the rule's source was checked, "" without a source."""
+    origin = origin_of(rule.source)
+    if origin is None:
+        return ""
+    text = (
+        Message("{origin} {version} ({date}), in a real run")
+        if origin.was_run
+        else Message("{origin} {version} ({date}), read and not run")
+    )
+    return text.filled(origin=origin.name, version=origin.version, date=origin.checked)
 
 
 def _listing(rules: Sequence[Rule], console: Console) -> Iterator[Line]:
