@@ -18,18 +18,25 @@ from tests.commands.test_verify import (
     own_tunnel,
     world,
 )
+from tests.e2e.installed import Installed
 from tests.e2e.program import Ran
 from tests.providers import EMAIL, PASSWORD, Demo
 from tests.stand_ins.librechat import LOGIN_MAX, LibreChat
 from tests.stand_ins.librechat import running as stand_in
 from tests.stand_ins.librechat_session import Sessions
+from wizard.commands.through_librechat import obstacles
 from wizard.demo.user import Browser, sign_in_form
+from wizard.doctor.subject import Subject
+from wizard.http import Response
+from wizard.librechat.env_file import EnvFile
+from wizard.librechat.running import Instance, Reply
+from wizard.librechat.traces import Traces
 
 __all__ = ["authority", "demo_server", "world"]
 
 
 @contextmanager
-def librechat(world: World, *, logs: bool = True, refusal: str = "") -> Iterator[LibreChat]:
+def librechat(world: Installed, *, logs: bool = True, refusal: str = "") -> Iterator[LibreChat]:
     """LibreChat with the `.env` as it is now, on its port."""
     values = {name: value or "" for name, value in world.values.items()}
     folder = world.folder / "api" / "logs" if logs else None
@@ -154,3 +161,33 @@ def test_of_cookies_and_codes_nothing_is_kept(world: World) -> None:
             texts[str(path)] = path.read_text("latin-1")
     for place, text in texts.items():
         assert not [value for value in (*secrets, EMAIL) if value in text], place
+
+
+def test_init_ends_with_a_sign_in_to_the_running_librechat(world: World) -> None:
+    words = ("init", "--yes", "--tunnel", "local", "--verify", "--no-open")
+    with librechat(world), world.running(*words) as init:
+        init.until("Open in any browser")
+        visit(world, f"{world.public_url}/oauth/openid")
+        init.until("The sign-in through LibreChat works.")
+        init.interrupt()
+        ran = init.end()
+
+    assert ran.code == 0, ran.err
+    assert "Stop LibreChat" not in ran.err
+
+
+def test_a_librechat_with_older_values_is_restarted_first(world: World) -> None:
+    file = EnvFile.from_bytes(world.env_file.read_bytes())
+    config = {"serverDomain": world.public_url, "openidLoginEnabled": True}
+    sent = LibreChat(file.values()).authorize_url()
+    config_reply = Reply("/", Response("", 200, {}, json.dumps(config).encode()))
+    instance = Instance(
+        config_reply, sign_in=Reply("/", Response("", 302, {"location": sent}, b""))
+    )
+    stale = Traces(started=1000.0, newer={".env": 2000.0})
+    subject = Subject(world.env_file, file, traces=stale, instance=instance)
+
+    findings = obstacles(subject, instance, world.port)
+
+    assert [each.rule.id for each in findings] == ["LA594", "LA435"]
+    assert findings[-1].fix.startswith("Restart LibreChat")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.chromium import Tab, chromium
+from tests.commands.test_verify_librechat import librechat
 from tests.e2e.installed import Installed
 from tests.e2e.program import Ran
 from tests.e2e.terminal import CTRL_C, ENTER, Terminal
@@ -133,6 +134,40 @@ def test_from_the_link_to_the_result_in_a_browser(
         assert tab.evaluate("document.documentElement.scrollWidth") <= WIDTH
         folder = Path(SCREENSHOTS) if SCREENSHOTS else tmp_path
         tab.screenshot(folder / f"verify-{fault.__name__}-{'dark' if dark else 'light'}.png")
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize(
+    ("fault", "rules", "shown"),
+    [(nothing, [], f"Hello, {EMAIL}"), (no_offline_access, ["LA581"], "Welcome back")],
+)
+def test_from_the_link_through_the_running_librechat_in_a_browser(
+    fault: Callable[[Demo], None],
+    rules: list[str],
+    shown: str,
+    installed: Installed,
+    demo_server: Tenant,
+    authority: Authority,
+    tab: Tab,
+) -> None:
+    demo = furnish(demo_server, authority.http(), installed.public_url)
+    auth0 = demo.setup
+    assert installed.init(auth0.domain, auth0.client_id, auth0.client_secret or "").code == 0
+    fault(demo)
+    tab.call("Network.clearBrowserCookies")
+    with librechat(installed), installed.running("verify", "--no-open") as verify:
+        verify.until("Open in any browser")
+        link = f"{installed.public_url}/oauth/openid"
+        tab.open(link, "document.querySelector('[type=password]')")
+        tab.submit(username=EMAIL, password=PASSWORD)
+        tab.wait("document.querySelector('[value=accept]')")
+        tab.evaluate("document.querySelector('[value=accept]').click()")
+        tab.wait(f"document.body && document.body.textContent === {json.dumps(shown)}")
+        ran = verify.end()
+
+    assert ran.code == (1 if rules else 0)
+    assert ("The sign-in through LibreChat works." in ran.err) is (not rules)
+    assert [rule for rule in rules if f"({rule})" not in ran.err] == []
 
 
 # At a terminal

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.commands.change import (
     EnvChange,
     Question,
@@ -33,10 +34,10 @@ from wizard.commands.questions import (
 )
 from wizard.commands.restart import show_restart
 from wizard.commands.set_up import offer_what_is_set_up
-from wizard.commands.values import librechat_port
+from wizard.commands.values import librechat_port, read_subject
 from wizard.commands.walk import Step, walk
 from wizard.execution import INTERRUPTED, Report
-from wizard.findings import ExitCode, Failure
+from wizard.findings import ExitCode, Failure, Finding
 from wizard.interrupts import signal_code
 from wizard.known import NAMES, Known, known_in
 from wizard.language import Message, joined
@@ -216,16 +217,34 @@ def _signed_in(progress: Progress, report: TenantReport, ports: Ports) -> InitRe
     """Run a sign-in; at a terminal, Ctrl-C skips it."""
     result, seconds = progress.result, progress.options.seconds_to_sign_in
     try:
-        judgement = sign_in(result.settings, report, ports, progress.port, seconds=seconds)
+        try:
+            judgement = sign_in(result.settings, report, ports, progress.port, seconds=seconds)
+        except Failure as failure:
+            findings = _through_librechat(progress, ports, failure)
+            return replace(result, findings=(*result.findings, *findings))
     except KeyboardInterrupt as ending:
         if ports.prompter is None or signal_code(ending) != ExitCode.INTERRUPTED:
             raise
         ports.console.say("The test sign-in was skipped.")
         return result
-    except Failure as failure:
-        ports.console.finding(failure.finding)
-        return replace(result, findings=(*result.findings, failure.finding))
     return replace(result, findings=(*result.findings, *judgement.findings), sign_in=judgement)
+
+
+def _through_librechat(progress: Progress, ports: Ports, failure: Failure) -> Sequence[Finding]:
+    """Prove the sign-in through the LibreChat that holds the port; show any other failure."""
+    if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
+        ports.console.finding(failure.finding)
+        return (failure.finding,)
+    from wizard.commands.through_librechat import prove_through_librechat
+
+    store = progress.folder.store
+    if progress.result.written and ports.prompter is not None:
+        show_restart(progress.folder.runner, store.path, ports)
+        if not ports.prompter.confirm("Is LibreChat restarted?"):
+            return ()
+    _, subject = read_subject(store, ports)
+    seconds = progress.options.seconds_to_sign_in
+    return prove_through_librechat(subject, ports, progress.port, seconds).findings
 
 
 def _signs_in(progress: Progress, ports: Ports) -> Callable[[], None] | None:

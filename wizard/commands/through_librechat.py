@@ -76,7 +76,7 @@ def prove_through_librechat(
     with ports.console.working("Checking LibreChat"):
         instance = look_at_instance(ports.http, port, public_url)
         witnesses = _present(_witnesses(subject, ports, port), began, ports)
-    findings = _obstacles(replace(subject, instance=instance), instance, port)
+    findings = obstacles(replace(subject, instance=instance), instance, port)
     if exit_code_of(findings) is not ExitCode.OK:
         return _shown(Evidence(findings=findings), ports)
     ports.console.done("LibreChat redirects to Auth0 with the values of the .env.")
@@ -118,7 +118,7 @@ def _present(witnesses: Sequence[Witness], since: float, ports: Ports) -> Sequen
         ports.clock.sleep(LOOK_SECONDS / 10)
 
 
-def _obstacles(subject: Subject, instance: Instance, port: int) -> tuple[Finding, ...]:
+def obstacles(subject: Subject, instance: Instance, port: int) -> tuple[Finding, ...]:
     """Return what prevents a sign-in; an earlier one that failed does not."""
     traces = subject.traces
     without_log = replace(subject, traces=replace(traces, log=replace(traces.log, lines=())))
