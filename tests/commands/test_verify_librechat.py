@@ -169,6 +169,7 @@ def test_init_ends_with_a_sign_in_to_the_running_librechat(world: World) -> None
         init.until("Open in any browser")
         visit(world, f"{world.public_url}/oauth/openid")
         init.until("The sign-in through LibreChat works.")
+        init.until("Keep this running")
         init.interrupt()
         ran = init.end()
 
