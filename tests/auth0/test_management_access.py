@@ -144,6 +144,21 @@ def test_the_status_is_known_by_what_is_printed(method: str, printed: str, statu
     assert ask(method, "clients", Completed(0, printed, ""))[1] == status
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "roles/rol_1"),
+        ("POST", "users/auth0%7C1/roles"),
+        ("PATCH", "connections/con_1/clients"),
+    ],
+)
+def test_where_success_has_no_body_nothing_printed_is_success(method: str, path: str) -> None:
+    url = f"https://{TENANT}/api/v2/{path}"
+    answer = Auth0Cli(TENANT, Cli(Completed(0, "", "")), {}).request(method, url)
+
+    assert (answer.status, answer.body) == (204, b"")
+
+
 def test_a_missing_scope_is_a_403_that_names_it() -> None:
     stderr = "request failed because access token lacks scope: create:clients.\n If ..."
 
