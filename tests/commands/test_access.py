@@ -14,7 +14,7 @@ from tests.access_stand_in import SCOPES as ACCESS_SCOPES
 from tests.commands.test_provision import Run
 from tests.management_stand_in import SCOPES, Managed
 from tests.tenant.state import Action, Application, User
-from wizard.auth0.access import ADMIN_ROLE, USER_ROLE, Policy, State, Who
+from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Policy, State, Who
 from wizard.auth0.access_action import (
     action_name,
     read_action,
@@ -394,3 +394,38 @@ def test_a_stranger_signs_up_before_and_not_after(run: Run) -> None:
     run(**PEOPLE)
     assert sign_up("second@example.net") == 400
     assert "Verify" in verdict(run, "first@example.net")
+
+
+def test_librechat_no_longer_asks_for_the_role_that_is_taken_back(run: Run) -> None:
+    run(**PEOPLE)
+    env = run.folder / ".env"
+    theirs = "OPENID_ADMIN_ROLE=boss\nOPENID_ADMIN_ROLE_PARAMETER_PATH=https://x.org/roles\n"
+    ours = (
+        f"OPENID_REQUIRED_ROLE={USER_ROLE}\n"
+        f"OPENID_REQUIRED_ROLE_PARAMETER_PATH={ROLES_CLAIM}\n"
+        "OPENID_REQUIRED_ROLE_TOKEN_KIND=id\n"
+    )
+    env.write_text(env.read_text() + theirs + ours)
+    run(remove_access=True)
+
+    assert run.env["OPENID_REQUIRED_ROLE"] == ""
+    assert run.env["OPENID_REQUIRED_ROLE_PARAMETER_PATH"] == ""
+    assert run.env["OPENID_ADMIN_ROLE"] == "boss"
+    assert not run.managed.tenant.library
+
+
+def test_taking_back_what_was_never_changed(run: Run) -> None:
+    assert not run(remove_access=True).changes
+    assert "Choose one" in run.refused(remove_access=True, allow_anybody=True).finding.detail
+
+
+@pytest.mark.parametrize("asked", ["Ada@Example.org", "ada@example.org"])
+def test_an_address_is_looked_for_in_both_spellings(run: Run, asked: str) -> None:
+    """A social connection keeps the spelling, a database has lower case."""
+    run.managed.tenant.add(
+        User(login="g", email="Ada@example.org", password=PASSWORD, connection="google-oauth2")
+    )
+    run(allow_users=(asked,))
+
+    assert verdict(run, OWNER) == [USER_ROLE]
+    assert (verdict(run, "g") == [USER_ROLE]) == (asked[0] == "A")

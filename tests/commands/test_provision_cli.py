@@ -17,7 +17,7 @@ from dotenv import dotenv_values
 
 from tests.management_stand_in import SCOPES, Managed
 from tests.providers import Authority
-from tests.tenant.state import Api, Application, Policy
+from tests.tenant.state import Api, Application, Policy, User
 from wizard.findings import ExitCode
 
 STAND_IN = Path(__file__).parent.parent / "stand_ins" / "auth0.py"
@@ -236,3 +236,23 @@ def test_the_env_file_is_private(machine: Machine) -> None:
     machine.provision("--yes", environ={"AUTH0_MANAGEMENT_TOKEN": machine.managed.token()})
 
     assert (machine.folder / ".env").stat().st_mode & 0o077 == 0
+
+
+def test_who_may_sign_in_by_the_auth0_cli(machine: Machine) -> None:
+    """The CLI prints nothing where success has no body; what was done is read back."""
+    machine.install_cli()
+    machine.sign_in()
+    machine.managed.tenant.add(User(login="ada@example.org", email="ada@example.org", password="a"))
+    done = machine.provision("--yes", "--allow-user", "ada@example.org", "--admin", "bo@x.io")
+
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "Invitation for bo@x.io" in done.stderr
+    application = next(it for it in machine.managed.tenant.applications.values() if it.callbacks)
+    user = machine.managed.tenant.users["ada@example.org"]
+    verdict = machine.managed.tenant.verdict(user.user_id, application.client_id)
+    assert verdict.roles == ("librechat-user",)
+    again = machine.provision("--yes", "--json", "--allow-user", "ada@example.org,bo@x.io")
+    assert [it["title"] for it in json.loads(again.stdout)["changes"]] == []
+    removed = machine.provision("--yes", "--remove-access")
+    assert removed.returncode == ExitCode.OK, removed.stderr
+    assert not machine.managed.tenant.library

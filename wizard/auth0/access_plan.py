@@ -300,19 +300,19 @@ def _has_role(state: AccessState, user: TenantUser) -> bool:
 def _members(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
     why = Message("Only these people have the role.")
     for role, people in _holders(policy).items():
-        name = role_name(role, state.client_id)
+        name, title = role_name(role, state.client_id), Message("Members of {role}", role=role)
         members = state.roles[name].members if name in state.roles else {}
         keep = set[str]()
         for address in people:
             found = {user.id for user in state.identities(address)}
             keep |= found
             if not found or found - members.keys():
-                yield _row("member", name, ((), (address,)), Member(name, address), why)
+                yield _row("member", title, ((), (address,)), Member(name, address), why)
         if policy.who is Who.UNCHANGED or (role == ADMIN_ROLE and not policy.admins):
             continue
         for user_id in members.keys() - keep:
             gone = members[user_id] or user_id
-            yield _row("member", name, ((gone,), ()), Member(name, user_id=user_id), why)
+            yield _row("member", title, ((gone,), ()), Member(name, user_id=user_id), why)
 
 
 def _action(state: AccessState, settings: ActionSettings) -> Iterator[PlannedChange]:

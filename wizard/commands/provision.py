@@ -7,10 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.auth0.access import Policy, policy_of
+from wizard.auth0.access import ROLES_CLAIM, Policy, policy_of
 from wizard.auth0.management_access import Access, claims_of
 from wizard.auth0.management_plan import PlannedChange
-from wizard.commands.change import EnvChange, Written, may_write, save, show
+from wizard.commands.change import (
+    EnvChange,
+    Question,
+    Written,
+    change_env,
+    may_write,
+    save,
+    show,
+)
 from wizard.commands.choose_access import Credentials, choose_access, credentials
 from wizard.commands.folder import Folder, folder_of
 from wizard.commands.prove import check_values
@@ -30,7 +38,7 @@ from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
-from wizard.librechat.env_file import removed_lines
+from wizard.librechat.env_file import EnvFile, removed_lines
 from wizard.librechat.version_gates import settled_reuse
 from wizard.ports import Ports
 from wizard.settings import InvalidValue, Settings, port_in
@@ -145,8 +153,7 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     known = _known(options, given, folder, ports)
     access = choose_access(known.domain or "", given, ports, own_domain=options.tenant_domain)
     if options.remove_access:
-        empty = ProvisionResult(store.path, known.client_id, (), (), remarks)
-        return _admit(empty, options, access, ports)
+        return _removed(options, known, folder, access, ports)
     job = Job(known, store.path, options.name, options.prune)
     provisioning = Provisioning(job, access, ports)
     result, may_go_on = _provisioned(options, provisioning, folder, remarks, ports)
@@ -190,6 +197,30 @@ def _provisioned(
     return _applied(result, provisioning, writer), True
 
 
+def _removed(
+    options: ProvisionOptions, known: Known, folder: Folder, access: Access, ports: Ports
+) -> ProvisionResult:
+    """Stop LibreChat from asking for a role, then take back what decides who may sign in."""
+    before = EnvFile.from_bytes(folder.existing or b"")
+    values = before.values()
+    ours = {
+        f"{role}{rest}": ""
+        for role in ("OPENID_REQUIRED_ROLE", "OPENID_ADMIN_ROLE")
+        for rest in ("", "_PARAMETER_PATH", "_TOKEN_KIND")
+        if values.get(f"{role}_PARAMETER_PATH") == ROLES_CLAIM and values.get(f"{role}{rest}")
+    }
+    after, changes = before.edited(ours)
+    change = EnvChange(folder.store, folder.existing, before, after, changes)
+    result = ProvisionResult(folder.store.path, known.client_id, (), change.names, ())
+    if changes:
+        written = change_env(change, Question(), ports, yes=options.yes, dry_run=options.dry_run)
+        if not (written.done or options.dry_run):
+            return result
+        result = replace(result, applied=written.done, backup=written.backup)
+        ports.console.hint("Restart LibreChat before the next sign-in.")
+    return _admit(result, options, access, ports)
+
+
 def _admit(
     result: ProvisionResult, options: ProvisionOptions, access: Access, ports: Ports
 ) -> ProvisionResult:
@@ -207,6 +238,11 @@ def _admit(
     done = set_up_access(
         options.policy, result.client_id, access, ports, yes=options.yes, dry_run=options.dry_run
     )
+    if done is not None and options.policy is not None:
+        ports.console.hint(
+            "Next: librechat-auth0 verify."
+            " Once the ID token has the role, LibreChat can require it."
+        )
     return result.with_admission(done)
 
 
