@@ -78,3 +78,4 @@ def _rule(found: re.Match[str]) -> Rule:
 BUG = rule("LA001")
 # Found in a .env, and by the tenant's answer.
 TWO_REFRESH_SCOPES = rule("LA271")
+ISSUER_WITH_PATH = rule("LA110")

@@ -13,7 +13,7 @@ from wizard.clock import Clock
 from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message
-from wizard.rules import rule
+from wizard.rules import ISSUER_WITH_PATH, rule
 from wizard.settings import Settings, is_loopback, is_tenant_domain
 
 METADATA_PATH = "/.well-known/openid-configuration"
@@ -22,7 +22,6 @@ ACCEPTED_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 SHORTEST_KEY_BITS = 2048  # of openid-client
 CLOCK_TOLERANCE = 60.0
 
-ISSUER_WITH_PATH = rule("LA110")
 NO_TENANT = rule("LA207")
 NO_ISSUER = rule("LA208")
 PORTAL = rule("LA209")

@@ -13,7 +13,7 @@ from wizard.known import Known, refuse_repeated
 from wizard.language import Message
 from wizard.librechat.secrets import random_hex
 from wizard.librechat.version_gates import SECRETLESS_TOO_NEW, secretless_too_new
-from wizard.rules import rule
+from wizard.rules import ISSUER_WITH_PATH, rule
 from wizard.settings import (
     CALLBACK_PATH,
     InvalidValue,
@@ -36,7 +36,6 @@ CALLBACK_IS_URL = rule("LA106")
 CALLBACK_WRONG = rule("LA107")
 ISSUER_WITHOUT_SCHEME = rule("LA108")
 ISSUER_BY_HTTP = rule("LA109")
-ISSUER_WITH_PATH = rule("LA110")
 ISSUER_INVALID = rule("LA111")
 PLACEHOLDER = rule("LA132")
 SWAPPED = rule("LA133")
