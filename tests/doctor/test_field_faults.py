@@ -272,6 +272,12 @@ FAULTS: Mapping[str, Fault] = {
     "callback URL not registered": Fault(
         "LA231", "Allowed Callback URLs", "LA231", tenant={"authorize": MISMATCH}
     ),
+    "page after the sign-out not allowed": Fault(
+        "LA437",
+        "Allowed Logout URLs",
+        "LA437",
+        tenant={"logout": html("<p>Oops</p>", 400)},
+    ),
     "unknown API": Fault("LA232", "Identifier", "LA232", tenant={"authorize": NO_API}),
     "API does not grant the application": Fault(
         "LA233", "User-Delegated Access", "LA233", tenant={"authorize": NO_GRANT}
@@ -566,7 +572,8 @@ def test_verify_while_librechat_is_stopped(
     assert [each.rule.id for each in found][:1] == ([fault.verify] if fault.verify else [])
     is_error = bool(found) and found[0].severity is Severity.ERROR
     assert (code != 0) is is_error
-    assert is_proved is (not found)
+    # A sign-in is proved without the way out.
+    assert is_proved is (fault.verify in {"", "LA437"})
 
 
 class Visitor(NoDesktop):

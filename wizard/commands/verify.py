@@ -209,7 +209,7 @@ def _through_librechat(
         if not _answers(result.settings.public_url, ports):
             _reopen(stack, result.settings.public_url, tunnel, ports)
         evidence = prove_through_librechat(subject, ports, tunnel.port, options.seconds)
-    findings = (*result.findings, *evidence.findings)
+    findings = without_consequences((*result.findings, *evidence.findings))
     return replace(result, findings=findings, evidence=evidence)
 
 

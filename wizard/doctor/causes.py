@@ -37,8 +37,8 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "LA520": frozenset({"LA531"}),
     "LA582": frozenset({"LA526"}),
     "LA527": frozenset({"LA583"}),
-    "LA530": frozenset({"LA231", "LA531", "LA532", "LA534"}),
-    "LA532": frozenset({"LA231"}),
+    "LA530": frozenset({"LA231", "LA437", "LA531", "LA532", "LA534"}),
+    "LA532": frozenset({"LA231", "LA437"}),
     "LA524": frozenset({"LA525"}),
 }
 
