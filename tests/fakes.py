@@ -163,5 +163,6 @@ def make_world(
         environ=environ or {},
         cwd=folder,
         state_dir=folder.parent / "state",
+        resolves=lambda _: True,
     )
     return World(ports, stderr, stdout)

@@ -88,11 +88,17 @@ def _common(
         execute("", _flags(context), lambda ports, _: run_welcome(ports))
 
 
-def _tunnel_of_name(ngrok_domain: str, subdomain: str) -> str:
-    """Return the tunnel of a requested name."""
+def _tunnel_of_name(ngrok_domain: str, subdomain: str, local_port: str) -> str:
+    """Return the tunnel of a requested name or port."""
     if ngrok_domain:
         return "ngrok"
-    return "localtunnel" if subdomain else ""
+    if subdomain:
+        return "localtunnel"
+    return "local" if local_port else ""
+
+
+def _local_url(port: str) -> str:
+    return f"https://localhost:{port}" if port else ""
 
 
 def _flags(context: typer.Context) -> "Flags":
@@ -119,6 +125,7 @@ def _init(
     tunnel: opt.TunnelOrNone = "",
     ngrok_domain: opt.NgrokDomain = "",
     subdomain: opt.Subdomain = "",
+    local_port: opt.LocalPort = "",
     public_url: opt.PublicUrl = "",
     port: opt.Port = "",
     env_file: opt.EnvFile = None,
@@ -155,9 +162,9 @@ def _init(
         client_secret=os.environ.get("AUTH0_CLIENT_SECRET", ""),
         client_secret_file=client_secret_file,
         audience=audience,
-        tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain),
+        tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain, local_port),
         public_url=public_url,
-        requested_url=ngrok_domain or subdomain,
+        requested_url=ngrok_domain or subdomain or _local_url(local_port),
         port=port,
         env_file=env_file,
         reuse_tokens=reuse_tokens is not False,
@@ -193,6 +200,7 @@ def _tunnel(
     tunnel: opt.TunnelOrNone = "",
     ngrok_domain: opt.NgrokDomain = "",
     subdomain: opt.Subdomain = "",
+    local_port: opt.LocalPort = "",
     port: opt.Port = "",
     env_file: opt.EnvFile = None,
     detach: opt.Detach = False,
@@ -206,8 +214,8 @@ def _tunnel(
     from wizard.execution import execute
 
     options = ReopenOptions(
-        tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain),
-        requested_url=ngrok_domain or subdomain,
+        tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain, local_port),
+        requested_url=ngrok_domain or subdomain or _local_url(local_port),
         port=port,
         env_file=env_file,
         detach=detach,

@@ -121,6 +121,15 @@ Port = Annotated[
         "--port", f"LibreChat's port; {LIBRECHAT_PORT} by default.", "PORT", "LIBRECHAT_AUTH0_PORT"
     ),
 ]
+LocalPort = Annotated[
+    str,
+    _url(
+        "--local-port",
+        "Port of the local tunnel; 3443 by default, or the next free one.",
+        "PORT",
+        "LIBRECHAT_AUTH0_LOCAL_PORT",
+    ),
+]
 NgrokDomain = Annotated[
     str,
     _url(

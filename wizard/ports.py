@@ -12,6 +12,7 @@ from wizard.desktop import Desktop
 from wizard.http import HttpClient
 from wizard.loopback import Listen, listeners
 from wizard.processes import Processes
+from wizard.surroundings import Resolves, resolves
 
 if TYPE_CHECKING:
     from wizard.language import Language, Message
@@ -35,6 +36,7 @@ class Ports:
         cwd: the current folder.
         state_dir: a private folder that is kept between runs.
         listen: opens a port on this machine.
+        resolves: asks the DNS for a name.
         last_words: what was written to disk, for a run that ends before it can report it.
     """
 
@@ -49,4 +51,5 @@ class Ports:
     cwd: Path
     state_dir: Path
     listen: Listen = listeners
+    resolves: Resolves = resolves
     last_words: list[Message] = field(default_factory=list)

@@ -49,6 +49,8 @@ class Place:
             "PATH": str(self.folder / "bin"),
             "SSL_CERT_FILE": str(self.authority.ca),
             "NO_COLOR": "1",
+            "REMOTE_CONTAINERS": "true",
+            **dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "SSH_CONNECTION"), ""),
         }
 
     def install(self, name: str, status: int) -> None:
@@ -80,7 +82,9 @@ class Place:
         text = re.sub(r"\b\d\d:\d\d:\d\d\b|\b\d+(?= ms\b)", _zeros, text)
         text = re.sub(r"\b(for|al) \d+ s\b", r"\1 0 s", text)
         text = re.sub(r"\b(process|proces) \d+", r"\1 12345", text)
-        text = re.sub(r"(?<=openid\?key=)[\w-]+(?:\n *[\w-]+)?", "0" * 22, text)
+        taken = r"(! |\w+: )(Port|Poort) 3443\b.*?--local-port\)\.\n"  # by another test
+        text = re.sub(taken, "", text, flags=re.DOTALL)
+        text = re.sub(r"(?<=\?key=)[\w-]+(?:\n *[\w-]+)?", "0" * 22, text)
         text = re.sub(r"(?<=Tracking ID:)\s+\w+", _zeros, text)
         return re.sub(r"(?<=librechat-auth0-)(?:[0-9a-f]\s*){16}", _zeros, text)
 
@@ -176,7 +180,10 @@ class Seen:
         with Terminal(
             *command, cwd=at.checkout, environ=environ, columns=self.columns, rows=24
         ) as terminal:
-            for question, answer in answers:
+            for number, (question, answer) in enumerate(answers):
+                before = sum(asked == question for asked, _ in answers[:number])
+                if not self.plain:
+                    terminal.until(f"? {question}", times=1 + before)
                 terminal.until_asked(question)
                 terminal.settle()
                 seen.append("\n".join(terminal.screen.display))

@@ -351,6 +351,12 @@ class Conversation:
         self.terminal.answer("Client ID", client_id or auth0.client_id)
         self.terminal.answer("Client Secret", secret or auth0.client_secret or "")
 
+    def confirm(self, item: str, still: str) -> None:
+        """Say that an item is done which is not, and say it again."""
+        for times in (1, 2):
+            self.terminal.until(still, times=times)
+            self.terminal.answer(item, Choose("Done"))
+
     def write(self) -> None:
         self.terminal.until("Write these changes?")
         self.terminal.type(ENTER)
@@ -376,8 +382,8 @@ def test_what_is_fixed_in_the_dashboard_is_waited_for(setup: Setup) -> None:
     no_callback(setup)
     talk = Conversation(setup)
     talk.give()
-    for item in ("Its URLs", "Its URLs", "The API", "The API"):
-        talk.terminal.answer(item, Choose("Done"))
+    talk.confirm("Its URLs", "Callback URL, failed")
+    talk.confirm("The API", "API identifier: Fix this first")
     talk.terminal.until("(LA231)")
     talk.terminal.answer("What now?", Choose("Wait until"))
     talk.terminal.until("Waiting until it is right")
@@ -459,8 +465,7 @@ def test_who_stops_finds_nothing_changed(setup: Setup) -> None:
     setup.demo.tenant.apis.clear()
     talk = Conversation(setup)
     talk.give()
-    for _ in range(2):
-        talk.terminal.answer("The API", Choose("Done"))
+    talk.confirm("The API", "API identifier, failed")
     talk.terminal.answer("What now?", Choose("Stop"))
 
     assert talk.ended() == 1

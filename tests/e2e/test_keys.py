@@ -279,8 +279,10 @@ def test_no_list_of_init_is_answered_by_escape_and_enter(
     with Terminal("init", cwd=checkout, environ={"SSL_CERT_FILE": str(authority.ca)}) as terminal:
         if question == "What now?":
             come_after("Its URLs", terminal, answers)
-            for item in ("Its URLs", "Its URLs", "The API", "The API"):
-                terminal.answer(item, Choose("Done"))
+            for item, still in (("Its URLs", "Callback URL, failed"), ("The API", "Fix this")):
+                for times in (1, 2):
+                    terminal.until(still, times=times)
+                    terminal.answer(item, Choose("Done"))
         else:
             come_after(question, terminal, answers)
         terminal.until_asked(question)

@@ -29,7 +29,8 @@ def ask_and_check(
         value = answered.value(question.name)
         results = _check(question.checks, answered, ports, reuse_tokens=reuse_tokens)
         if results[0].outcome is not Outcome.FAILED or value == rejected:
-            _show(results, ports)
+            if results[0].outcome is not Outcome.SKIPPED:
+                ports.console.outcome(results[0].outcome, results[0].title, results[0].detail)
             return answered
         for finding in results[0].findings:
             ports.console.finding(finding)
@@ -41,7 +42,8 @@ def ask_and_check(
 def passes(checks: Sequence[str], known: Known, ports: Ports, *, reuse_tokens: bool) -> bool:
     """Show what the tenant says to these checks; return whether none of them fails."""
     results = _check(checks, known, ports, reuse_tokens=reuse_tokens)
-    _show(results, ports)
+    for result in results:
+        ports.console.outcome(result.outcome, result.title, result.detail)
     return all(each.outcome in {Outcome.PROVED, Outcome.LIKELY} for each in results)
 
 
@@ -56,9 +58,3 @@ def _check(
     with ports.console.working(Message("Checking {host}", host=settings.domain)):
         report = check_tenant(settings, ports.http, ports.clock, wanted)
     return [report[check] for check in wanted]
-
-
-def _show(results: Sequence[CheckResult], ports: Ports) -> None:
-    for result in results:
-        if result.outcome is not Outcome.SKIPPED:
-            ports.console.outcome(result.outcome, result.title, result.detail)

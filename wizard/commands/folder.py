@@ -9,7 +9,7 @@ from pathlib import Path
 from wizard.commands.change import EnvChange
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.librechat.checkout import Checkout, find, look_at, signs_of_use
+from wizard.librechat.checkout import Checkout, below, find, look_at, signs_of_use
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_plan import plan_env
 from wizard.librechat.env_store import EnvStore
@@ -19,10 +19,11 @@ from wizard.librechat.version_gates import Setup, announced
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import InvalidValue, Settings
-from wizard.ui.prompts import Prompter
+from wizard.ui.prompts import Choice, Prompter
 
 NOT_LIBRECHAT = rule("LA007")
 NO_FOLDER = rule("LA008")
+_OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,21 @@ def _nearest(ports: Ports) -> Checkout:
 
 def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
     ports.console.warn("This does not look like a LibreChat folder.")
+    found = below(ports.cwd)
+    if found:
+        choices = [Choice(str(each.folder), str(each.folder)) for each in found]
+        choices.append(Choice(_OTHER, "another folder"))
+        answer = prompter.select("LibreChat folder", choices, default=choices[0].key)
+        if answer != _OTHER:
+            return look_at(Path(answer))
+    else:
+        ports.console.verbatim(
+            "No LibreChat? Get it first:",
+            ["git clone https://github.com/danny-avila/LibreChat.git"],
+        )
 
-    def existing_folder(answer: str) -> Path:
-        folder = (ports.cwd / Path(answer.strip()).expanduser()).resolve()
+    def existing_folder(text: str) -> Path:
+        folder = (ports.cwd / Path(text.strip()).expanduser()).resolve()
         if not folder.is_dir():
             raise InvalidValue("{folder} is not a folder.", folder=folder)
         return folder

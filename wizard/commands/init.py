@@ -18,11 +18,12 @@ from wizard.commands.change import (
     show,
 )
 from wizard.commands.choose_tunnel import TunnelOptions, named_tunnel, open_tunnel
-from wizard.commands.folder import Folder, find_folder, tell_folder
+from wizard.commands.folder import Folder, find_folder
 from wizard.commands.hold import keep_open
 from wizard.commands.init_auth0 import auth0_steps
 from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult, Progress
+from wizard.commands.look import look
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.prove import sign_in
 from wizard.commands.questions import (
@@ -113,8 +114,7 @@ def _begin(options: InitOptions, ports: Ports) -> Progress:
 
 
 def _look_at_folder(progress: Progress, ports: Ports) -> Progress:
-    tell_folder(progress.folder, progress.findings, ports)
-    progress = _resumed(progress, ports)
+    progress = _resumed(look(progress, ports), ports)
     if ports.prompter is None:
         require_everything(progress.options, progress.known, progress.offered)
     return progress
@@ -127,6 +127,8 @@ def _resumed(progress: Progress, ports: Ports) -> Progress:
     if answers == Known() or ports.prompter is None:
         return progress
     url = answers.public_url or ""
+    if answers == Known(public_url=answers.public_url):
+        return replace(progress, offered=answers.or_else(progress.offered))
     known = progress.known.or_else(replace(answers, public_url=None))
     missing = [NAMES[each.name] for each in needed(progress.options) if not known.has(each.name)]
     shown = ", ".join(filter(None, (url, answers.domain, answers.client_id)))

@@ -18,6 +18,10 @@ from wizard.reading import load_json, read_file
 MAX_FILE_BYTES = 1 << 20
 LONGEST_VERSION = 40
 DOCKER_TIMEOUT_SECONDS = 5.0
+# Of the search below a folder.
+DEPTH = 3
+MOST_FOLDERS = 300
+MOST_CHECKOUTS = 8
 COMPOSE_FILES = (*MAIN_FILES, DEPLOY_FILE)
 
 
@@ -82,6 +86,19 @@ def find(start: Path) -> Checkout:
     return Checkout(start, ())
 
 
+def below(start: Path) -> tuple[Checkout, ...]:
+    """The LibreChat folders at most `DEPTH` folders below `start`; looks at a limited number."""
+    level, found, looks = [start], [], 0
+    for _ in range(DEPTH):
+        level = [each for folder in level for each in _visible_folders(folder)]
+        level = level[: MOST_FOLDERS - looks]
+        looks += len(level)
+        checkouts = {folder: look_at(folder) for folder in level}
+        found += [each for each in checkouts.values() if each.has_package]
+        level = [folder for folder, each in checkouts.items() if not each.has_package]
+    return tuple(found[:MOST_CHECKOUTS])
+
+
 def signs_of_use(folder: Path, processes: Processes) -> tuple[str, ...]:
     """The evidence that this LibreChat has run before, so its keys protect stored data.
 
@@ -120,6 +137,20 @@ def _is_of_same_hands(parent: Path, folder: Path) -> bool:
     except OSError:
         return False
     return status.st_uid in {owner, user} and not status.st_mode & stat.S_IWOTH
+
+
+def _visible_folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            each
+            for each in folder.iterdir()
+            if not each.name.startswith(".")
+            and each.name != "node_modules"
+            and each.is_dir()
+            and not each.is_symlink()
+        )
+    except OSError:
+        return []
 
 
 def _compose_project(folder: Path) -> str:

@@ -1,0 +1,214 @@
+"""What `init` finds before its first question, and what it comes to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import NoProcesses, ScriptedPrompter, World, make_world
+from wizard.commands.init import run_init
+from wizard.commands.init_options import InitOptions
+from wizard.desktop import NoDesktop
+from wizard.findings import ExitCode, Failure
+from wizard.known import Known
+from wizard.loopback import listeners
+
+URL = "https://chat.example.com"
+
+
+@dataclass
+class Installed(NoProcesses):
+    """Programs on PATH."""
+
+    programs: tuple[str, ...] = ()
+
+    def which(self, program: str) -> Path | None:
+        return Path("/usr/bin", program) if program in self.programs else None
+
+
+class Desk(NoDesktop):
+    """A browser and a clipboard."""
+
+    def has_browser(self) -> bool:
+        return True
+
+    def has_clipboard(self) -> bool:
+        return True
+
+
+def at(
+    folder: Path, *script: tuple[str, object], environ: Mapping[str, str] | None = None
+) -> World:
+    return make_world(folder, prompter=ScriptedPrompter(*script), environ=environ)
+
+
+def stop_at(world: World, options: InitOptions) -> str:
+    """What stands on the screen when the user stops at the last question of the script."""
+    with pytest.raises(Failure) as stopped:
+        run_init(options, world.ports, lambda _: None)
+    assert stopped.value.exit_code is ExitCode.INTERRUPTED
+    return world.said
+
+
+DOMAIN = ("Domain", KeyboardInterrupt)
+
+
+def test_what_is_here_is_told_before_the_first_question(checkout: Path) -> None:
+    world = at(checkout, DOMAIN)
+    said = stop_at(replace_ports(world, desktop=Desk()), InitOptions(offline=True, public_url=URL))
+
+    assert " browser, clipboard." in said
+    assert "no browser" not in said
+    assert "By hand this takes about 10 minutes." in said
+
+
+def replace_ports(world: World, **changed: object) -> World:
+    return World(replace(world.ports, **changed), world.stderr, world.stdout)  # type: ignore[arg-type]
+
+
+def test_over_ssh_there_is_no_browser(checkout: Path) -> None:
+    world = at(checkout, DOMAIN, environ={"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"})
+    said = stop_at(world, InitOptions(offline=True, public_url=URL))
+
+    assert "Here: over SSH" in said
+    assert "no browser, no clipboard" in said
+
+
+def test_a_signed_in_cli_is_named_with_its_tenant(checkout: Path, tmp_path: Path) -> None:
+    config = tmp_path / ".config/auth0/config.json"
+    config.parent.mkdir(parents=True)
+    tenant = "dev-abc.us.auth0.com"
+    config.write_text(json.dumps({"default_tenant": tenant, "tenants": {tenant: {}}}))
+    world = at(checkout, DOMAIN, environ={"HOME": str(tmp_path)})
+    world = replace_ports(world, processes=Installed(("auth0",)))
+
+    said = stop_at(world, InitOptions(offline=True, public_url=URL))
+
+    assert f"the auth0 CLI is logged in to {tenant}." in said
+    assert "about 2 minutes" in said
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"default_tenant": "x", "tenants": {}}',
+        '{"default_tenant": 1, "tenants": [1]}',
+    ],
+)
+def test_a_cli_that_is_not_signed_in_is_nothing_at_hand(
+    checkout: Path, tmp_path: Path, config: str
+) -> None:
+    file = tmp_path / ".config/auth0/config.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(config)
+    world = at(checkout, DOMAIN, environ={"HOME": str(tmp_path)})
+    world = replace_ports(world, processes=Installed(("auth0",)))
+
+    assert "CLI is logged in" not in stop_at(world, InitOptions(offline=True, public_url=URL))
+
+
+def test_a_taken_port_is_told(checkout: Path) -> None:
+    taken = listeners(0)
+    port = taken[0].getsockname()[1]
+    try:
+        said = stop_at(
+            at(checkout, DOMAIN), InitOptions(offline=True, public_url=URL, port=str(port))
+        )
+    finally:
+        for listener in taken:
+            listener.close()
+
+    assert f"Port {port} is in use" in said
+
+
+def test_the_next_port_is_taken_for_the_local_tunnel_and_said(checkout: Path) -> None:
+    def listen(port: int) -> list[object]:
+        if port == 3443:
+            raise OSError
+        return []
+
+    world = replace_ports(at(checkout, ("Use", KeyboardInterrupt)), listen=listen)
+    said = stop_at(world, InitOptions(offline=True))
+
+    assert "Port 3443 is in use, so the local tunnel takes the next free one" in said
+    assert "--local-port" in said
+
+
+def test_a_url_without_a_name_is_told(checkout: Path) -> None:
+    world = at(checkout, ("How do you want", KeyboardInterrupt))
+    said = stop_at(replace_ports(world, resolves=lambda _: False), InitOptions(public_url=URL))
+
+    assert "chat.example.com has no DNS record that this computer can see." in said
+
+
+def test_a_forwarded_url_is_offered(checkout: Path) -> None:
+    url = "https://fluffy-3080.app.github.dev"
+    environ = {
+        "CODESPACE_NAME": "fluffy",
+        "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "app.github.dev",
+    }
+    world = at(checkout, ("Use", None), ("Public URL", None), DOMAIN, environ=environ)
+    said = stop_at(world, InitOptions(offline=True))
+
+    assert f"Port 3080 is forwarded from {url}." in said
+    assert f"Using {url} without opening a tunnel." in said
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_folder_that_cannot_be_written_ends_it_at_once(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    world = at(checkout) if asked else make_world(checkout)
+
+    with pytest.raises(Failure) as failure:
+        run_init(InitOptions(offline=True, public_url=URL), world.ports, lambda _: None)
+
+    finding = failure.value.finding
+    assert finding.rule.id == "LA032"
+    assert finding.detail == str(checkout)
+    assert failure.value.exit_code is ExitCode.FILE
+
+
+def test_folders_below_are_offered(tmp_path: Path) -> None:
+    start = tmp_path / "start"
+    for name in ("work/apps/chat", "other", "work/node_modules/LibreChat", ".hidden/LibreChat"):
+        (start / name).mkdir(parents=True)
+    for name in ("work/apps/chat", "work/node_modules/LibreChat", ".hidden/LibreChat"):
+        (start / name / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    world = at(start, ("LibreChat folder", None), DOMAIN)
+
+    said = stop_at(world, InitOptions(offline=True, public_url=URL))
+
+    assert f"LibreChat in {start}/work/apps/chat" in said
+    assert isinstance(world.ports.prompter, ScriptedPrompter)
+    offered = [each for each in world.ports.prompter.shown if each.startswith(str(start))]
+    assert offered == [str(start / "work/apps/chat")]
+
+
+def test_without_any_the_way_to_get_it_is_told(tmp_path: Path) -> None:
+    start = tmp_path / "start"
+    start.mkdir()
+    world = at(start, ("LibreChat folder", None), DOMAIN)
+
+    said = stop_at(world, InitOptions(offline=True, public_url=URL))
+
+    assert "git clone https://github.com/danny-avila/LibreChat.git" in said
+
+
+def test_a_url_alone_is_no_interrupted_setup(checkout: Path) -> None:
+    from wizard.saved_answers import SavedAnswers
+
+    world = at(checkout, ("Use", KeyboardInterrupt))
+    saved = SavedAnswers(world.ports.state_dir, checkout / ".env")
+    saved.keep(Known(public_url=URL))
+
+    assert "Outstanding" not in stop_at(world, InitOptions(offline=True))

@@ -1,0 +1,131 @@
+"""How much `init` asks: questions and keys at a terminal, beside values that are pasted."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from tests.e2e.program import clean_environ, run
+from tests.e2e.terminal import CTRL_C, DOWN, ENTER, UP, Choose, Terminal
+from tests.management_stand_in import Managed
+from tests.providers import PUBLIC_URL, Authority, Demo
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
+
+STAND_IN = Path(__file__).parents[1] / "stand_ins/auth0.py"
+LOCAL_PORTS = range(3443, 3453)
+Answers = Mapping[str, Callable[["Place"], str] | Choose | str | None]
+
+
+@dataclass
+class Place:
+    """A LibreChat, and a tenant of each kind."""
+
+    folder: Path
+    environ: dict[str, str]
+    demo: Demo
+    managed: Managed
+
+
+class Counting(Terminal):
+    """A terminal that counts the keys that are no part of a pasted value."""
+
+    keys = 0
+
+    def type(self, keys: str) -> None:
+        self.keys += sum(keys.count(key) for key in (ENTER, UP, DOWN))
+        super().type(keys)
+
+    @property
+    def questions(self) -> int:
+        return sum(line.startswith("? ") for line in self.text.splitlines())
+
+
+def with_cli(place: Place) -> None:
+    """The auth0 CLI is on PATH and logged in to the tenant, in which there is nothing yet."""
+    home = Path(place.environ["HOME"])
+    config = home / ".config/auth0/config.json"
+    config.parent.mkdir(parents=True)
+    domain = place.managed.domain
+    tenants = {domain: {"access_token": place.managed.token()}}
+    config.write_text(json.dumps({"default_tenant": domain, "tenants": tenants}))
+    program = home / "bin/auth0"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
+    program.chmod(0o755)
+    place.environ["PATH"] = f"{program.parent}:{place.environ['PATH']}"
+    place.environ["STAND_IN_LOG"] = str(home / "auth0.log")
+
+
+def by_hand(place: Place) -> None:
+    """All is right in the dashboard, for whichever port the local tunnel takes."""
+    urls = [f"https://localhost:{port}" for port in LOCAL_PORTS]
+    place.demo.application.callbacks = [f"{url}/oauth/openid/callback" for url in urls]
+
+
+def finished(place: Place) -> None:
+    """A set-up that is complete and right."""
+    auth0 = place.demo.setup
+    done = run(
+        *("init", "--yes", "--public-url", PUBLIC_URL, "--domain", auth0.domain),
+        *("--client-id", auth0.client_id, "--audience", auth0.audience or ""),
+        cwd=place.folder,
+        environ={**place.environ, "AUTH0_CLIENT_SECRET": place.demo.secret},
+    )
+    assert done.code == 0, done.err
+
+
+VALUES: Answers = {
+    "How do you want to set up Auth0?": None,
+    "Domain": lambda it: it.demo.setup.domain,
+    "Client ID": lambda it: it.demo.setup.client_id,
+    "Client Secret (hidden)": lambda it: it.demo.secret,
+    "Write these changes?": None,
+}
+TABLE: list[tuple[Callable[[Place], None], Answers, int, int]] = [
+    # what there is, what is asked, how many questions and keys at most
+    (with_cli, {"Use": None, "Make these changes in Auth0 and the .env?": None}, 2, 3),
+    (by_hand, {"Use": None, **VALUES}, 6, 6),
+    (finished, {"What now?": Choose("Quit")}, 1, 3),
+    (finished, {"What now?": None}, 1, 1),
+]
+
+
+@pytest.mark.parametrize(("prepare", "answers", "questions", "keys"), TABLE)
+def test_no_more_is_asked(
+    prepare: Callable[[Place], None],
+    answers: Answers,
+    questions: int,
+    keys: int,
+    checkout: Path,
+    tmp_path: Path,
+    authority: Authority,
+    demo: Demo,
+    managed: Managed,
+) -> None:
+    managed.tenant.clock = time.time
+    place = Place(checkout, clean_environ(tmp_path / "home", authority.ca), demo, managed)
+    prepare(place)
+    with Counting("init", cwd=checkout, environ=place.environ, rows=90) as terminal:
+        for question, answer in answers.items():
+            terminal.answer(question, answer(place) if callable(answer) else answer)
+        if "Quit" not in str(answers):
+            terminal.until("Waiting for the sign-in")
+            terminal.type(CTRL_C)
+            terminal.until("The test sign-in was skipped.")
+            if "Use" in answers:
+                terminal.until("Keep this running")
+                terminal.type(CTRL_C)
+        assert terminal.end() == 0
+
+        assert terminal.questions <= questions
+        assert terminal.keys <= keys
+    assert dotenv_values(checkout / ".env", interpolate=False)["OPENID_CLIENT_SECRET"]

@@ -1,0 +1,109 @@
+"""What `init` finds out before its first question, on one screen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from wizard import loopback
+from wizard.commands.choose_access import credentials, domain_at_hand, kind_at_hand
+from wizard.commands.folder import tell_folder
+from wizard.commands.init_progress import Progress
+from wizard.known import Known
+from wizard.language import Message, joined
+from wizard.ports import Ports
+from wizard.rules import rule
+from wizard.settings import host_of
+from wizard.surroundings import forwarded_url, is_container, is_over_ssh
+
+NOT_WRITABLE = rule("LA032")
+
+
+def look(progress: Progress, ports: Ports) -> Progress:
+    """Show what was found; return the progress with a forwarded URL as a default.
+
+    Raises:
+        Failure: LA032, the `.env` could not be written at the end.
+    """
+    tell_folder(progress.folder, progress.findings, ports)
+    if not progress.options.dry_run:
+        _refuse_read_only(progress.folder.store.target.parent)
+    if ports.prompter is None:
+        return progress
+    console, port = ports.console, progress.port
+    for warning in _warnings(progress, ports):
+        console.warn(warning)
+    way = _way_to_auth0(ports)
+    if way:
+        console.done(way)
+    console.done(_desk(ports))
+    if way:
+        console.hint("This takes about 2 minutes.")
+    else:
+        console.hint("You need an Auth0 account (free). By hand this takes about 10 minutes.")
+    url = forwarded_url(ports.environ, port)
+    if not url or progress.offered.public_url:
+        return progress
+    console.done(Message("Port {port} is forwarded from {url}.", port=port, url=url))
+    return replace(progress, offered=Known(public_url=url).or_else(progress.offered))
+
+
+def _refuse_read_only(folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NOT_WRITABLE.failure(str(folder), fix=NOT_WRITABLE.fix)
+
+
+def _warnings(progress: Progress, ports: Ports) -> Iterator[Message]:
+    """Yield what will stand in the way."""
+    from wizard.tunnels.local import DEFAULT_PORT
+
+    options = progress.options
+    if not _is_free(progress.port, ports) and not progress.folder.runner.is_known:
+        yield Message(
+            "Port {port} is in use: by LibreChat, if it already runs.", port=progress.port
+        )
+    is_local = not options.public_url and options.tunnel in {"", "local"}
+    if is_local and not options.requested_url and not _is_free(DEFAULT_PORT, ports):
+        yield Message(
+            "Port {port} is in use, so the local tunnel takes the next free one"
+            " (choose another with --local-port).",
+            port=DEFAULT_PORT,
+        )
+    host = host_of(options.public_url)
+    if host and not options.offline and not ports.resolves(host):
+        yield Message("{host} has no DNS record that this computer can see.", host=host)
+
+
+def _is_free(port: int, ports: Ports) -> bool:
+    try:
+        loopback.close_all(ports.listen(port))
+    except OSError:
+        return False
+    return True
+
+
+def _way_to_auth0(ports: Ports) -> Message | None:
+    """Return what the Management API can be reached with, None if nothing is at hand."""
+    given = credentials(ports.environ)
+    kind = kind_at_hand(given, ports)
+    if not kind:
+        return None
+    tenant = domain_at_hand(kind, given, ports)
+    if not given:
+        return Message("Auth0: the auth0 CLI is logged in to {tenant}.", tenant=tenant)
+    if not tenant:
+        return Message("Auth0: a Management API credential in the environment.")
+    return Message("Auth0: a Management API credential for {tenant}.", tenant=tenant)
+
+
+def _desk(ports: Ports) -> Message:
+    """Return what of the user's desk is here."""
+    parts: Sequence[Message] = [
+        *([Message("over SSH")] if is_over_ssh(ports.environ) else []),
+        *([Message("in a container")] if is_container(ports.environ) else []),
+        Message("browser") if ports.desktop.has_browser() else Message("no browser"),
+        Message("clipboard") if ports.desktop.has_clipboard() else Message("no clipboard"),
+    ]
+    return Message("Here: {parts}.", parts=joined(", ", parts))
