@@ -84,7 +84,7 @@ class Place:
         text = re.sub(r"\b(process|proces) \d+", r"\1 12345", text)
         taken = r"(! |\w+: )(Port|Poort) 3443\b.*?--local-port\)\.\n"  # by another test
         text = re.sub(taken, "", text, flags=re.DOTALL)
-        text = re.sub(r"(?<=\?key=)[\w-]+(?:\n *[\w-]+)?", "0" * 22, text)
+        text = re.sub(r"(?<=\?key=)[\w-]{22}", "0" * 22, text)
         text = re.sub(r"(?<=Tracking ID:)\s+\w+", _zeros, text)
         return re.sub(r"(?<=librechat-auth0-)(?:[0-9a-f]\s*){16}", _zeros, text)
 
