@@ -212,6 +212,16 @@ def plan_access(path: Path, target: Path, reader: Reader | None) -> AccessPlan:
     return AccessPlan(path, target, before, after, reader)
 
 
+def same_access(path: Path, target: Path) -> AccessPlan:
+    """Return a plan that keeps the file's access; everybody can read a new file.
+
+    Raises:
+        OSError: the file's or folder's status cannot be read.
+    """
+    plan = plan_access(path, target, None)
+    return replace(plan, after=plan.before or replace(plan.after, mode=0o644))
+
+
 def readers(path: Path) -> Message:
     """Return that the file is written, and, except on Windows, who can read it."""
     if sys.platform != "win32":

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from wizard.findings import Finding
 from wizard.language import Message
+from wizard.librechat.variables import is_enabled, is_read
 from wizard.rules import rule
 
 LACKS_ROLE = rule("LA586")
@@ -64,6 +65,42 @@ def judge_admission(
         roles = _roles(user, values, "OPENID_ADMIN_ROLE")
         if admin not in (roles or ()):
             yield NO_ADMIN.finding(_seen(values, "OPENID_ADMIN_ROLE", roles))
+
+
+def role_values(
+    claims: Claims, claim: str, user_role: str, admin_role: str, version: str
+) -> dict[str, str]:
+    """Return the variables that ask for the roles in this ID token.
+
+    The administrator's are there only if the token has that role: LibreChat demotes an
+    administrator whose token lacks it.
+    """
+    held = claims.get(claim)
+    roles = held if isinstance(held, list) else []
+    asked = {"OPENID_REQUIRED_ROLE": user_role, "OPENID_ADMIN_ROLE": admin_role}
+    values = {}
+    for name, role in asked.items():
+        if role in roles and is_read(name, version):
+            values |= {name: role, f"{name}_PARAMETER_PATH": claim, f"{name}_TOKEN_KIND": "id"}
+    return values
+
+
+def who_may_sign_in(
+    values: Mapping[str, str], allowed_domains: Sequence[object] | None
+) -> Iterator[Message]:
+    """Yield sentences on whom LibreChat lets in."""
+    role = values.get("OPENID_REQUIRED_ROLE", "")
+    domains = ", ".join(str(each) for each in (allowed_domains or ())[:10])
+    if role:
+        yield Message("Auth0's users with the role {role}", role=role)
+    if domains:
+        yield Message("Auth0's users with an address at {domains}", domains=domains)
+    if not (role or domains):
+        yield Message("everybody whom Auth0 signs in")
+    if is_enabled(values, "ALLOW_REGISTRATION"):
+        yield Message("everybody who signs up at LibreChat with an email address")
+    if admin := values.get("OPENID_ADMIN_ROLE", ""):
+        yield Message("as administrators: users with the role {role}", role=admin)
 
 
 def claim_at(claims: Claims, path: str) -> object:

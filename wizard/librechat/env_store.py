@@ -21,7 +21,7 @@ from pathlib import Path
 from wizard.findings import Failure, Rule
 from wizard.interrupts import signals_held
 from wizard.language import Message
-from wizard.librechat.access import AccessPlan, Notice, plan_access, readers
+from wizard.librechat.access import AccessPlan, Notice, plan_access, readers, same_access
 from wizard.librechat.backups import PART, Backup, Backups
 from wizard.librechat.checkout import look_at
 from wizard.librechat.compose.deployment import read_deployment
@@ -61,6 +61,7 @@ class EnvStore:
         changed: receives a sentence once the file has changed, for a run that is interrupted.
         now: the time in a backup's name.
         processes: where a running LibreChat is looked for, None for nowhere.
+        is_private: whether a save closes it to users who need no access.
     """
 
     def __init__(
@@ -70,11 +71,14 @@ class EnvStore:
         changed: Callable[[Message], object] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         processes: Processes | None = None,
+        *,
+        is_private: bool = True,
     ) -> None:
         self.path = path
         self._changed = changed
         self._now = now
         self._state_dir = state_dir
+        self._is_private = is_private
         self.machine = cache(partial(look_at_machine, processes))
 
     def runner(self, values: Mapping[str, str]) -> Runner:
@@ -220,6 +224,8 @@ class EnvStore:
             write_whole(self.target, content, prepare=give, part=self._part.name)
 
     def _access(self, content: bytes) -> AccessPlan:
+        if not self._is_private:
+            return same_access(self.path, self.target)
         values: Mapping[str, str] = {}
         with suppress(Failure):  # an older file may be binary
             values = EnvFile.from_bytes(content).values()
