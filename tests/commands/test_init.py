@@ -53,6 +53,7 @@ def options(**changed: Any) -> InitOptions:
         "client_secret": SECRET,
         "audience": "https://api.librechat.ai",
         "public_url": "https://chat.example.com",
+        "allow_anybody": True,
         "offline": True,
         "yes": True,
     }
@@ -259,7 +260,9 @@ INTERVIEW: tuple[tuple[str, object], ...] = (
 
 def test_the_interview(checkout: Path) -> None:
     result, said = init(
-        checkout, InitOptions(offline=True, public_url="https://chat.example.com"), *INTERVIEW
+        checkout,
+        InitOptions(offline=True, public_url="https://chat.example.com", allow_anybody=True),
+        *INTERVIEW,
     )
 
     assert result.written
@@ -279,7 +282,7 @@ def test_a_wrong_answer_is_explained_and_asked_again(checkout: Path) -> None:
     world = make_world(checkout, prompter=prompter)
 
     run_init(
-        InitOptions(offline=True, public_url="https://chat.example.com"),
+        InitOptions(offline=True, public_url="https://chat.example.com", allow_anybody=True),
         world.ports,
         lambda _: None,
     )
@@ -290,7 +293,7 @@ def test_a_wrong_answer_is_explained_and_asked_again(checkout: Path) -> None:
 
 
 def test_ctrl_c_changes_nothing_and_the_next_run_goes_on(checkout: Path) -> None:
-    chosen = InitOptions(offline=True, public_url="https://chat.example.com")
+    chosen = InitOptions(offline=True, public_url="https://chat.example.com", allow_anybody=True)
     with pytest.raises(Failure) as stopped:
         init(checkout, chosen, *INTERVIEW[:2], ("Client Secret", KeyboardInterrupt))
     assert stopped.value.exit_code is ExitCode.INTERRUPTED
@@ -312,7 +315,7 @@ def test_no_draft_holds_the_secret(checkout: Path, tmp_path: Path) -> None:
     with pytest.raises(Failure):
         init(
             checkout,
-            InitOptions(offline=True, public_url="https://chat.example.com"),
+            InitOptions(offline=True, public_url="https://chat.example.com", allow_anybody=True),
             *INTERVIEW[:3],
             ("Its URLs", KeyboardInterrupt),
         )
@@ -323,7 +326,7 @@ def test_no_draft_holds_the_secret(checkout: Path, tmp_path: Path) -> None:
 
 
 def test_saying_no_writes_nothing(checkout: Path) -> None:
-    chosen = InitOptions(offline=True, public_url="https://chat.example.com")
+    chosen = InitOptions(offline=True, public_url="https://chat.example.com", allow_anybody=True)
     result, _ = init(checkout, chosen, *INTERVIEW[:-1], ("Write these changes?", False))
 
     assert not result.written
@@ -335,7 +338,7 @@ def test_the_secret_in_the_file_is_kept_by_enter(checkout: Path) -> None:
 
     result, _ = init(
         checkout,
-        InitOptions(offline=True, public_url="https://chat.example.com"),
+        InitOptions(offline=True, public_url="https://chat.example.com", allow_anybody=True),
         ("Domain", None),
         ("Client ID", None),
         ("Client Secret", ""),

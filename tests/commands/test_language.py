@@ -187,7 +187,7 @@ def test_init_with_a_failed_check(folder: Path, fault: str) -> None:
 def test_init_that_asks(folder: Path) -> None:
     shown = init(
         folder,
-        InitOptions(public_url=PUBLIC_URL, hold=False),
+        InitOptions(public_url=PUBLIC_URL, allow_anybody=True, hold=False),
         ("How do you want", "hand"),
         ("Domain", "http://dev-abc.us.auth0.com"),
         ("Domain", DOMAIN),
@@ -220,7 +220,7 @@ def test_init_that_asks(folder: Path) -> None:
 
 
 def test_init_that_is_stopped_and_goes_on(folder: Path) -> None:
-    chosen = InitOptions(public_url=PUBLIC_URL, offline=True, hold=False)
+    chosen = InitOptions(public_url=PUBLIC_URL, allow_anybody=True, offline=True, hold=False)
     began = (("Domain", DOMAIN), ("Client ID", KeyboardInterrupt))
 
     assert init(folder, chosen, *began).untranslated == []
@@ -236,7 +236,7 @@ def test_the_tunnels_are_described(folder: Path) -> None:
 @pytest.mark.parametrize(
     "chosen",
     [
-        InitOptions(offline=True),
+        InitOptions(offline=True, allow_anybody=True),
         options(domain="http://dev.us.auth0.com"),
         options(client_id="two words"),
         options(client_secret=CLIENT_ID),

@@ -897,7 +897,9 @@ def _nobody_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def init(run: Run, *script: tuple[str, object], **changed: Any) -> tuple[InitResult, World]:
     world = run.world(*script)
-    result = run_init(InitOptions(public_url=URL, **changed), world.ports, lambda _: None)
+    result = run_init(
+        InitOptions(public_url=URL, allow_anybody=True, **changed), world.ports, lambda _: None
+    )
     assert isinstance(world.ports.prompter, ScriptedPrompter)
     world.ports.prompter.verify()
     return result, world

@@ -253,7 +253,7 @@ def _init(at: Place) -> tuple[str, ...]:
     """`init` for a LibreChat on a port that is free."""
     port = str(free_port())
     at.chance.append((port, "53080"))
-    return ("init", "--port", port)
+    return ("init", "--allow-anybody", "--port", port)
 
 
 def _break(at: Place) -> None:

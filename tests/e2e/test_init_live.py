@@ -337,7 +337,7 @@ class Conversation:
         auth0 = setup.demo.setup
         self.setup = setup
         self.terminal = Terminal(
-            *("init", "--public-url", PUBLIC_URL),
+            *("init", "--allow-anybody", "--public-url", PUBLIC_URL),
             cwd=setup.folder,
             rows=90,
             environ=setup.environ,

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are
 
 CLIENT_ID = "abcdefghijklmnopqrstuvwxyz012345"
 SECRET = "a-secret-that-nobody-may-see_0123456789"
-OWN_URL = ("init", "--offline", "--public-url", "https://chat.example.com")
+OWN_URL = ("init", "--allow-anybody", "--offline", "--public-url", "https://chat.example.com")
 TOKEN = "2abcDEFabcDEFabcDEFabcDEF_3abcDEFabcDEFabcDEF"
 COLOR = re.compile(r"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;)[0-9;]*m")
 
@@ -101,7 +101,7 @@ def test_a_resize_amid_a_question(checkout: Path) -> None:
 
 
 def test_ngrok_from_the_token_to_ctrl_c(checkout: Path, ngrok: dict[str, str]) -> None:
-    terminal = Terminal("init", "--offline", cwd=checkout, environ=ngrok)
+    terminal = Terminal("init", "--allow-anybody", "--offline", cwd=checkout, environ=ngrok)
     terminal.until("? Use")
     terminal.type(UP + ENTER)
     terminal.answer("ngrok authtoken", TOKEN)

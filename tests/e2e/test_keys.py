@@ -17,7 +17,7 @@ from tests.providers import PUBLIC_URL, Authority, Demo
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 
-OWN_URL = ("init", "--offline", "--public-url", PUBLIC_URL)
+OWN_URL = ("init", "--allow-anybody", "--offline", "--public-url", PUBLIC_URL)
 SECRET = "a-secret-that-nobody-may-see_0123456789"
 ANSWERS: dict[str, str | Choose | None] = {
     "Domain": "dev-abc.us.auth0.com",
@@ -276,7 +276,9 @@ def test_no_list_of_init_is_answered_by_escape_and_enter(
         "Client ID": auth0.client_id,
         "Client Secret (hidden)": demo.secret,
     }
-    with Terminal("init", cwd=checkout, environ={"SSL_CERT_FILE": str(authority.ca)}) as terminal:
+    with Terminal(
+        "init", "--allow-anybody", cwd=checkout, environ={"SSL_CERT_FILE": str(authority.ca)}
+    ) as terminal:
         if question == "What now?":
             come_after("Its URLs", terminal, answers)
             for item, still in (("Its URLs", "Callback URL, failed"), ("The API", "Fix this")):
@@ -331,7 +333,7 @@ def test_resizing_amid_every_question_and_the_spinner(
         "Client Secret (hidden)": auth0.client_secret or "",
         "Write these changes?": None,
     }
-    with Terminal("init", cwd=checkout, environ=environ, rows=90) as terminal:
+    with Terminal("init", "--allow-anybody", cwd=checkout, environ=environ, rows=90) as terminal:
         for question, answer in answers.items():
             terminal.until_asked(question)
             resize(terminal)

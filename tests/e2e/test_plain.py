@@ -35,7 +35,7 @@ def is_plain(terminal: Terminal) -> bool:
 
 @pytest.mark.parametrize("mode", [PLAIN, DUMB], ids=["plain", "dumb"])
 def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -> None:
-    with Terminal("init", "--offline", cwd=checkout, environ=mode) as terminal:
+    with Terminal("init", "--allow-anybody", "--offline", cwd=checkout, environ=mode) as terminal:
         terminal.answer("Use", "ngrok")
         terminal.until("Answer with a number from 1 to 6.")
         terminal.answer("Number (? for details) [1]:", "7")
@@ -110,7 +110,9 @@ def test_a_secret_may_be_longer_than_a_line_of_the_terminal(checkout: Path) -> N
 
 def test_what_the_terminal_sent_wrong_is_told(checkout: Path) -> None:
     environ = {**PLAIN, "PYTHONIOENCODING": "utf-8"}
-    with Terminal("init", "--offline", cwd=checkout, environ=environ) as terminal:
+    with Terminal(
+        "init", "--allow-anybody", "--offline", cwd=checkout, environ=environ
+    ) as terminal:
         terminal.answer("Use", Choose("my own HTTPS URL"))
         terminal.until_asked("Public URL of LibreChat")
         terminal.send(b"https://caf\xe9.example.com\n")
@@ -125,7 +127,9 @@ def test_a_terminal_that_lacks_characters(
     checkout: Path, encoding: dict[str, str], mode: dict[str, str]
 ) -> None:
     environ = {**encoding, **mode, "COLUMNS": ""}
-    with Terminal("init", "--offline", "--lang", "nl", cwd=checkout, environ=environ) as terminal:
+    with Terminal(
+        "init", "--allow-anybody", "--offline", "--lang", "nl", cwd=checkout, environ=environ
+    ) as terminal:
         terminal.answer("Gebruik", Choose("mijn eigen HTTPS-URL"))
         terminal.answer("Openbare URL van LibreChat", "https://gr\u00fc\u00dfe.example.com")
         terminal.type(CTRL_C)
@@ -135,7 +139,9 @@ def test_a_terminal_that_lacks_characters(
 
 
 def test_a_terminal_without_colour_is_drawn_all_the_same(checkout: Path) -> None:
-    with Terminal("init", "--offline", cwd=checkout, environ={"NO_COLOR": "1"}) as terminal:
+    with Terminal(
+        "init", "--allow-anybody", "--offline", cwd=checkout, environ={"NO_COLOR": "1"}
+    ) as terminal:
         terminal.until_asked("Use")
         assert "\n >" in terminal.text
         terminal.type(CTRL_C)
@@ -144,7 +150,7 @@ def test_a_terminal_without_colour_is_drawn_all_the_same(checkout: Path) -> None
 
 
 def test_a_secret_is_not_echoed_however_early_it_is_typed(checkout: Path) -> None:
-    args = ("init", "--offline", "--public-url", PUBLIC_URL)
+    args = ("init", "--allow-anybody", "--offline", "--public-url", PUBLIC_URL)
     with Terminal(*args, cwd=checkout, environ=PLAIN) as terminal:
         terminal.answer("Domain", "dev-abc.us.auth0.com")
         terminal.answer("Client ID", "c" * 32)
@@ -159,7 +165,7 @@ def test_a_secret_is_not_echoed_however_early_it_is_typed(checkout: Path) -> Non
 @pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])
 def test_a_secret_is_not_echoed_after_a_stop(checkout: Path, mode: dict[str, str]) -> None:
     """Stopped by `kill`, then `fg`: the shell in between makes the terminal echo."""
-    args = ("init", "--offline", "--public-url", PUBLIC_URL)
+    args = ("init", "--allow-anybody", "--offline", "--public-url", PUBLIC_URL)
     with Terminal(*args, cwd=checkout, environ=mode) as terminal:
         terminal.answer("Domain", "dev-abc.us.auth0.com")
         terminal.answer("Client ID", "c" * 32)

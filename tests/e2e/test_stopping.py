@@ -176,7 +176,7 @@ def trusted(place: Place) -> None:
 
 CONVERSATIONS = {
     "init": Conversation(
-        ("init", "--offline"),
+        ("init", "--allow-anybody", "--offline"),
         [
             ("LibreChat folder", "../LibreChat"),
             ("Resume it?", "n"),
@@ -191,7 +191,7 @@ CONVERSATIONS = {
         told_at={"LibreChat folder": ""},
     ),
     "init with ngrok": Conversation(
-        ("init", "--offline"),
+        ("init", "--allow-anybody", "--offline"),
         [
             ("Use", Choose("ngrok")),
             ("ngrok authtoken (hidden)", TOKEN),
@@ -202,7 +202,7 @@ CONVERSATIONS = {
         told="Nothing was changed.",
     ),
     "init that fails": Conversation(
-        ("init", "--public-url", PUBLIC_URL),
+        ("init", "--allow-anybody", "--public-url", PUBLIC_URL),
         [
             ("How do you want to set up Auth0?", None),
             ("Domain", "localhost:9"),
@@ -217,7 +217,7 @@ CONVERSATIONS = {
         told="Nothing was changed.",
     ),
     "init to the sign-in": Conversation(
-        ("init", "--public-url", PUBLIC_URL),
+        ("init", "--allow-anybody", "--public-url", PUBLIC_URL),
         [
             ("How do you want to set up Auth0?", None),
             *RIGHT,
@@ -227,7 +227,7 @@ CONVERSATIONS = {
         told="Nothing was changed.",
     ),
     "init by the Management API": Conversation(
-        ("init", "--public-url", PUBLIC_URL),
+        ("init", "--allow-anybody", "--public-url", PUBLIC_URL),
         [
             ("How do you want to set up Auth0?", Choose("a token")),
             ("Management API token (hidden)", lambda it: it.managed.token()),

@@ -144,9 +144,14 @@ def save(change: EnvChange, ports: Ports) -> Written:
     Raises:
         Failure: the file has changed since it was read, or cannot be written.
     """
-    backup = change.store.save(change.content, change.after.to_bytes())
-    ports.console.done(change.store.written)
-    if change.content is None:
+    return write(change.store, change.content, change.after.to_bytes(), ports)
+
+
+def write(store: EnvStore, content: bytes | None, after: bytes, ports: Ports) -> Written:
+    """As `save`, for any file of LibreChat's: `.env` or librechat.yaml."""
+    backup = store.save(content, after)
+    ports.console.done(store.written)
+    if content is None:
         return Written(done=True)
     ports.console.hint(OLD_ONE_KEPT.filled(backup=backup))
     return Written(done=True, backup=backup)

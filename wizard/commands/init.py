@@ -34,9 +34,11 @@ from wizard.commands.questions import (
     require_everything,
 )
 from wizard.commands.restart import show_restart
+from wizard.commands.roles import ask_for_roles
 from wizard.commands.set_up import offer_what_is_set_up
 from wizard.commands.values import librechat_port, read_subject
 from wizard.commands.walk import Step, walk
+from wizard.commands.who import ask_steps, close_doors, policy_given
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.interrupts import signal_code
@@ -87,7 +89,9 @@ def _steps(stack: ExitStack) -> Sequence[Step[Progress]]:
         Step("", offer_what_is_set_up),
         Step(Message("HTTPS URL"), partial(_open_tunnel, stack)),
         *auth0_steps(),
+        *ask_steps(),
         Step(Message("The .env"), _write, is_open, is_final=True),
+        Step("", close_doors, is_open),
         Step("", _prove_sign_in),
     )
 
@@ -98,7 +102,7 @@ def _begin(options: InitOptions, ports: Ports) -> Progress:
     Raises:
         Failure: an option is invalid, or the file cannot be read.
     """
-    known = given_values(options)
+    known, policy = given_values(options), policy_given(options)
     named_tunnel(options.tunnel)
     if options.public_url:
         known = parsed(PUBLIC_URL, options.public_url, known)
@@ -110,7 +114,7 @@ def _begin(options: InitOptions, ports: Ports) -> Progress:
     )
     options = replace(options, reuse_tokens=reuse)
     findings = (*folder.findings, *remarks)
-    return Progress(options, folder, port, known, known_in(values), findings)
+    return Progress(options, folder, port, known, known_in(values), findings, policy=policy)
 
 
 def _look_at_folder(progress: Progress, ports: Ports) -> Progress:
@@ -229,6 +233,8 @@ def _signed_in(progress: Progress, report: TenantReport, ports: Ports) -> InitRe
             raise
         ports.console.say("The test sign-in was skipped.")
         return result
+    folder = progress.folder
+    ask_for_roles(judgement, folder.store, ports, version=folder.version, yes=True)
     return replace(result, findings=(*result.findings, *judgement.findings), sign_in=judgement)
 
 

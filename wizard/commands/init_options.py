@@ -16,6 +16,9 @@ class InitOptions:
         client_secret: the value of `AUTH0_CLIENT_SECRET`.
         client_secret_file: a path, or `-` for standard input.
         insists_on_reuse: whether `--reuse-tokens` was given by name.
+        allow_users: addresses of the only people who may sign in.
+        allow_domains: domains whose addresses may sign in.
+        allow_anybody: whether strangers may.
         requested_url: the URL to request from the tunnel.
         verify: whether to prove a sign-in without asking.
         format: the form to write instead of the `.env`, and `output` its file or `-`.
@@ -30,6 +33,9 @@ class InitOptions:
     tunnel: str = ""
     public_url: str = ""
     requested_url: str = ""
+    allow_users: tuple[str, ...] = ()
+    allow_domains: tuple[str, ...] = ()
+    allow_anybody: bool = False
     port: str = ""
     env_file: Path | None = None
     reuse_tokens: bool = True

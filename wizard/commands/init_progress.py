@@ -17,6 +17,7 @@ from wizard.saved_answers import SavedAnswers
 from wizard.settings import Settings
 
 if TYPE_CHECKING:
+    from wizard.auth0.access import Policy
     from wizard.auth0.live_checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Judgement
 
@@ -66,6 +67,7 @@ class Progress:
         report: the live checks, None where they were not run.
         insists: whether to write although a check found an error.
         is_auth0_set_up: whether this run changed the tenant.
+        policy: who may sign in, None where that stays as it is.
         is_agreed: whether the user has agreed to the change of the `.env`, too.
         is_proved: whether the `.env` was complete and right before the run.
         skips_sign_in: whether no sign-in is tested at the end.
@@ -83,6 +85,7 @@ class Progress:
     report: TenantReport | None = None
     insists: bool = False
     is_auth0_set_up: bool = False
+    policy: Policy | None = None
     is_agreed: bool = False
     is_proved: bool = False
     skips_sign_in: bool = False

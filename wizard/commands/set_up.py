@@ -59,4 +59,5 @@ def _asks_for_more(progress: Progress, known: Known) -> bool:
     """Return whether an option asks for something else than the `.env` has."""
     options = progress.options
     other_url = options.public_url not in {"", known.public_url}
-    return other_url or bool(options.tunnel) or progress.known.or_else(known) != known
+    wants = bool(options.tunnel) or progress.policy is not None
+    return other_url or wants or progress.known.or_else(known) != known

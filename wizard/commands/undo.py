@@ -1,17 +1,20 @@
-"""`init --undo`: restores the `.env` from before the last change."""
+"""`init --undo`: restores the `.env`, and librechat.yaml, from before the last change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.commands.change import CHANGES_TO, Question, consent
 from wizard.commands.values import env_store
-from wizard.findings import ExitCode, Finding
+from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
+from wizard.librechat.backups import Backup
 from wizard.librechat.env_diff import masked_diff
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.rules import rule
 
@@ -28,12 +31,16 @@ _FORCE = Message(
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
-    """Whether the backup was restored, and where the replaced file is kept, if there was one."""
+    """Whether the backup was restored, and where the replaced file is kept, if there was one.
+
+    `also` is the librechat.yaml that was restored with it.
+    """
 
     env_file: Path
     backup: Path
     restored: bool
     kept: Path | None = None
+    also: Path | None = None
     exit_code: ExitCode = ExitCode.OK
     findings: Sequence[Finding] = ()
 
@@ -43,11 +50,12 @@ class UndoResult:
             "backup": str(self.backup),
             "restored": self.restored,
             "kept": str(self.kept) if self.kept else None,
+            "also_restored": str(self.also) if self.also else None,
         }
 
 
 def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False) -> UndoResult:
-    """Restore the last backup, after a question.
+    """Restore the last backup, and that of librechat.yaml if the same run changed it.
 
     Args:
         named: the `.env`, None for the one of the nearest LibreChat folder.
@@ -59,8 +67,31 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
         Failure: there is no backup, edits would be lost, or the file cannot be written.
     """
     store = env_store(named, ports)
-    current = store.read()
+    config = _config(store, ports)
     backup = store.last_backup()
+    result = _restore(store, backup, ports, yes=yes, force=force)
+    # What was changed after the `.env` belongs to the same run.
+    if result.restored and config and config.has_backup and config.last_backup().at >= backup.at:
+        other = _restore(config, config.last_backup(), ports, yes=yes, force=force)
+        result = replace(result, also=other.env_file if other.restored else None)
+    return result
+
+
+def _config(store: EnvStore, ports: Ports) -> EnvStore | None:
+    """Return LibreChat's configuration file; None where this machine has none."""
+    from wizard.commands.who import config_of
+
+    with suppress(Failure):  # the `.env` is no text
+        if path := config_of(store, ports).path:
+            return EnvStore(path, ports.state_dir, ports.last_words.append, is_private=False)
+    return None
+
+
+def _restore(
+    store: EnvStore, backup: Backup, ports: Ports, *, yes: bool, force: bool
+) -> UndoResult:
+    """Restore the backup after a question, unless it would lose edits."""
+    current = store.read()
     loses_edits = backup.loses(current) and not force
     values = {"file": store.path, "time": backup.at.astimezone().strftime("%Y-%m-%d %H:%M")}
     edited = Message(

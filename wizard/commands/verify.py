@@ -18,6 +18,7 @@ from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.proofs import How, remember
 from wizard.commands.prove import check_values, sign_in
+from wizard.commands.roles import ask_for_roles, show_who_may_sign_in
 from wizard.commands.tunnel_menu import NO_TUNNEL
 from wizard.commands.values import env_store, librechat_port, read_subject
 from wizard.defaults import SECONDS_TO_SIGN_IN
@@ -120,7 +121,11 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
             raise
         return _through_librechat(options, result, subject, ports, tunnel)
+    if ask_for_roles(judgement, store, ports, version=subject.version):
+        _, subject = read_subject(store, ports)
     remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
+    if judgement.is_proved:
+        show_who_may_sign_in(subject, ports)
     findings = (*report.findings, *judgement.findings)
     return replace(result, findings=findings, sign_in=judgement)
 

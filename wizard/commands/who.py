@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.auth0.access import Policy, Who, parse_address, parse_mail_domain, policy_of
-from wizard.commands.change import CHANGES_TO, OLD_ONE_KEPT, Question, consent
+from wizard.commands.change import CHANGES_TO, Question, consent, write
+from wizard.commands.close_by_hand import show_first_administrator, show_what_to_close
+from wizard.commands.init_options import InitOptions
+from wizard.commands.init_progress import Progress
 from wizard.commands.values import INVALID_VALUE
+from wizard.commands.walk import Step
 from wizard.language import Message
+from wizard.librechat.checkout import signs_of_use
+from wizard.librechat.config_file import FILE_NAME
+from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
-from wizard.librechat.variables import is_enabled
+from wizard.librechat.variables import is_enabled, is_read
 from wizard.ports import Ports
+from wizard.rules import rule
 from wizard.settings import InvalidValue, is_public
 from wizard.ui.prompts import Choice, Prompter
 
 if TYPE_CHECKING:
     from wizard.librechat.config_file import ConfigFile
+
+NOT_MOUNTED = rule("LA505")
 
 REGISTRATION, EMAIL_LOGIN = "ALLOW_REGISTRATION", "ALLOW_EMAIL_LOGIN"
 _CHOICES = (
@@ -27,18 +38,75 @@ _CHOICES = (
 _WORD = "anybody"
 
 
-def policy_given(
-    users: tuple[str, ...], domains: tuple[str, ...], *, anybody: bool
-) -> Policy | None:
+def ask_steps() -> Sequence[Step[Progress]]:
+    """Return the steps of `init` that ask who may sign in, or take it from the options."""
+    return (
+        Step(Message("Who may sign in"), _ask, _is_open),
+        Step("", _ask, lambda it: policy_given(it.options) is not None and _is_reachable(it)),
+    )
+
+
+def _is_open(progress: Progress) -> bool:
+    is_settled = progress.policy or progress.folder.values.get("OPENID_REQUIRED_ROLE")
+    return _is_reachable(progress) and not is_settled
+
+
+def _is_reachable(progress: Progress) -> bool:
+    return not progress.is_proved and is_public(progress.known.public_url or "")
+
+
+def policy_given(options: InitOptions) -> Policy | None:
     """Return the policy of the options, None where they name none.
 
     Raises:
         Failure: a value is not valid, or the options contradict each other.
     """
     try:
-        return policy_of(users=users, domains=domains, anybody=anybody)
+        return policy_of(
+            users=options.allow_users,
+            domains=options.allow_domains,
+            anybody=options.allow_anybody,
+        )
     except InvalidValue as invalid:
         raise INVALID_VALUE.failure(invalid.reason) from None
+
+
+def _ask(progress: Progress, ports: Ports) -> Progress:
+    """Ask who may sign in, and plan to close LibreChat's own doors."""
+    if progress.policy is None and ports.prompter is None:
+        ports.console.hint(
+            "It stays as it is. To change it: --allow-user, --allow-domain or --allow-anybody."
+        )
+        return progress
+    folder = progress.folder
+    policy = choose_policy(progress.policy, progress.known.public_url or "", ports)
+    closing = closing_values(
+        policy,
+        folder.values or {REGISTRATION: "true"},  # as in LibreChat's example
+        ports,
+        was_used=bool(signs_of_use(folder.checkout.folder, ports.processes)),
+    )
+    return replace(progress, policy=policy, variables={**progress.variables, **closing})
+
+
+def close_doors(progress: Progress, ports: Ports) -> Progress:
+    """Write the domains into librechat.yaml, and show what closes Auth0's doors."""
+    policy, options = progress.policy, progress.options
+    if policy is None or not (progress.result.is_up_to_date or options.dry_run):
+        return progress
+    if policy.domains:
+        store = progress.folder.store
+        config = config_of(store, ports)
+        if config.path is None and config.named == FILE_NAME:
+            where = Message("It mounts nothing at {target}.", target=config.target)
+            ports.console.finding(NOT_MOUNTED.finding(where))
+            config = replace(config, path=store.path.parent / FILE_NAME)
+        allow_domains(policy.domains, config, ports, dry_run=options.dry_run)
+    show_what_to_close(policy, progress.settings.client_id, ports)
+    runner = progress.folder.runner
+    if policy.admins and not is_read("OPENID_ADMIN_ROLE", runner.version):
+        show_first_administrator(policy.admins[0], runner, ports)
+    return progress
 
 
 def choose_policy(given: Policy | None, public_url: str, ports: Ports) -> Policy | None:
@@ -85,7 +153,7 @@ def _optional(text: str) -> str:
 
 def _confirmed(text: str) -> str:
     if text.strip().lower() != _WORD:
-        raise InvalidValue("Type {word}, or go back with Ctrl-C.", word=_WORD)
+        raise InvalidValue("Type {word}, or press Esc to go back.", word=_WORD)
     return text
 
 
@@ -155,8 +223,13 @@ def allow_domains(
     console.setting("registration.allowedDomains", edit.removed, edit.added)
     if not consent(Question(), ports, yes=True, dry_run=dry_run):
         return False
-    backup = store.save(content, edit.after)
-    console.done(store.written)
-    if content is not None:
-        console.hint(OLD_ONE_KEPT.filled(backup=backup))
-    return True
+    return write(store, content, edit.after, ports).done
+
+
+def config_of(store: EnvStore, ports: Ports) -> ConfigFile:
+    """Return the configuration file that the LibreChat with this `.env` reads."""
+    from wizard.doctor.subject import planned
+
+    file = EnvFile.from_bytes(store.read() or b"")
+    runner = store.runner({**file.values(), **ports.environ})
+    return planned(store.path, file, ports.environ, runner).config

@@ -76,11 +76,11 @@ def role_values(
     administrator whose token lacks it.
     """
     held = claims.get(claim)
-    roles = held if isinstance(held, list) else []
+    roles = re.split(r"[\s,]+", held) if isinstance(held, str) else held or ()
     asked = {"OPENID_REQUIRED_ROLE": user_role, "OPENID_ADMIN_ROLE": admin_role}
-    values = {}
+    values: dict[str, str] = {}
     for name, role in asked.items():
-        if role in roles and is_read(name, version):
+        if isinstance(roles, Sequence) and role in roles and is_read(name, version):
             values |= {name: role, f"{name}_PARAMETER_PATH": claim, f"{name}_TOKEN_KIND": "id"}
     return values
 

@@ -1,0 +1,225 @@
+"""Who may sign in: the question, LibreChat's own doors, the roles, and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.commands.test_init import EXAMPLE, init, options, read
+from tests.fakes import ScriptedPrompter, make_world
+from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Policy, Who
+from wizard.auth0.tokens import Judgement
+from wizard.commands.roles import ask_for_roles
+from wizard.commands.undo import run_undo
+from wizard.commands.who import choose_policy, closing_values
+from wizard.findings import ExitCode, Failure
+from wizard.librechat.admission import who_may_sign_in
+from wizard.librechat.env_store import EnvStore
+
+URL, LOCAL = "https://chat.acme.test", "https://localhost:3443"
+OPEN = {"ALLOW_REGISTRATION": "true", "ALLOW_EMAIL_LOGIN": "true"}
+PEOPLE = Policy(Who.PEOPLE, ("ada@acme.test",), (), ("ada@acme.test",))
+CLOSED = {"ALLOW_REGISTRATION": "false", "ALLOW_EMAIL_LOGIN": "false"}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "LibreChat"
+    folder.mkdir()
+    (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.7"}')
+    (folder / ".env.example").write_text(EXAMPLE + "".join(f"{k}={v}\n" for k, v in OPEN.items()))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("script", "policy"),
+    [
+        (
+            [("Who may", None), ("Their email", "ada@acme.test, bob@x.test"), ("Make ada@", None)],
+            Policy(Who.PEOPLE, ("ada@acme.test", "bob@x.test"), (), ("ada@acme.test",)),
+        ),
+        (
+            [("Who may", "domains"), ("Domains", "@acme.test"), ("administrator's", "")],
+            Policy(Who.DOMAINS, (), ("acme.test",)),
+        ),
+        ([("Who may", "anybody"), ("Type anybody", "Anybody")], Policy(Who.ANYBODY)),
+    ],
+)
+def test_the_question(script: list[tuple[str, object]], policy: Policy, tmp_path: Path) -> None:
+    world = make_world(tmp_path, prompter=ScriptedPrompter(*script))
+    assert choose_policy(None, URL, world.ports) == policy
+    # Not where nobody else gets to LibreChat, and not after an option.
+    assert choose_policy(None, LOCAL, world.ports) is None
+    assert choose_policy(PEOPLE, URL, world.ports) is PEOPLE
+
+
+def test_anybody_is_told_the_cost_and_typed_out(tmp_path: Path) -> None:
+    script = ScriptedPrompter(("Who may", "anybody"), ("Type anybody", "yes"))
+    world = make_world(tmp_path, prompter=script)
+    with pytest.raises(AssertionError, match="unexpected question"):
+        choose_policy(None, URL, world.ports)
+    assert "Type anybody" in script.refusals[0]
+    assert "your API keys pay" in world.said
+
+
+@pytest.mark.parametrize(
+    ("policy", "was_used", "script", "values"),
+    [
+        (PEOPLE, False, (), CLOSED),
+        (PEOPLE, True, (), {"ALLOW_REGISTRATION": "false"}),
+        (PEOPLE, True, (("Close LibreChat's", False), ("password too", None)), {}),
+        (PEOPLE, True, (("Close LibreChat's", None), ("password too", True)), CLOSED),
+        (Policy(Who.ANYBODY), False, (), {}),
+        (None, False, (), {}),
+    ],
+)
+def test_librechats_own_doors(
+    policy: Policy | None,
+    was_used: bool,
+    script: tuple[tuple[str, object], ...],
+    values: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    world = make_world(tmp_path, prompter=ScriptedPrompter(*script) if script else None)
+    assert closing_values(policy, OPEN, world.ports, was_used=was_used) == values
+
+
+def run(checkout: Path, **given: Any) -> tuple[dict[str, str | None], str]:
+    chosen = options(**{"allow_anybody": False, "public_url": URL, **given})
+    _, said = init(checkout, chosen)
+    return read(checkout), " ".join(said.split())
+
+
+def test_people_close_all_and_get_the_checklist(checkout: Path) -> None:
+    values, said = run(checkout, allow_users=("ada@acme.test",))
+    assert {name: values[name] for name in CLOSED} == CLOSED
+    assert "turn on Disable Sign Ups" in said
+    assert "turn off google-oauth2" in said
+    assert "exports.onExecutePostLogin" in said
+    # A role is required only after it was seen.
+    assert "OPENID_REQUIRED_ROLE" not in values
+
+
+def test_a_scripted_run_that_says_nothing_keeps_what_is_there(checkout: Path) -> None:
+    (checkout / ".env").write_text("".join(f"{k}={v}\n" for k, v in OPEN.items()))
+    values, said = run(checkout)
+    assert {name: values[name] for name in OPEN} == OPEN
+    assert "LA516" in said
+    assert "Disable Sign Ups" not in said
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"allow_users": ("ada",)},
+        {"allow_domains": ("*.acme.test",)},
+        {"allow_users": ("a@acme.test",), "allow_anybody": True},
+    ],
+)
+def test_a_wrong_option(checkout: Path, given: dict[str, Any]) -> None:
+    with pytest.raises(Failure) as refused:
+        run(checkout, **given)
+    assert refused.value.exit_code is ExitCode.USAGE
+    assert not (checkout / ".env").exists()
+
+
+MINE = "version: 1.3.0 # mine\nregistration:\n  socialLogins: [openid]\n"
+
+
+@pytest.mark.parametrize("before", [None, MINE])
+def test_domains_are_written_and_undone_with_the_env(checkout: Path, before: str | None) -> None:
+    config = checkout / "librechat.yaml"
+    if before:
+        config.write_text(before)
+        config.chmod(0o644)
+    _, said = run(checkout, allow_domains=("acme.test",))
+    section = yaml.safe_load(config.read_text())["registration"]
+    assert section["allowedDomains"] == ["acme.test"]
+    assert config.stat().st_mode & 0o777 == 0o644  # a container reads it as another user
+    assert '+ - "acme.test"' in said
+    world = make_world(checkout)
+    result = run_undo(None, world.ports, yes=True)
+    assert result.also == config
+    assert not (checkout / ".env").exists()
+    assert (config.read_text() if config.exists() else None) == before
+
+
+def test_an_older_change_of_the_yaml_is_not_undone(checkout: Path) -> None:
+    run(checkout, allow_domains=("acme.test",))
+    world = make_world(checkout)
+    store = EnvStore(checkout / ".env", world.ports.state_dir)
+    content = store.read()
+    store.save(content, (content or b"") + b"MORE=1\n")
+    assert run_undo(None, world.ports, yes=True).also is None
+    assert "acme.test" in (checkout / "librechat.yaml").read_text()
+
+
+def test_domains_in_a_container_that_does_not_see_the_file(checkout: Path) -> None:
+    (checkout / "docker-compose.yml").write_text(
+        "services:\n  api:\n    image: librechat\n    volumes:\n      - ./.env:/app/.env\n"
+    )
+    _, said = run(checkout, allow_domains=("acme.test",))
+    assert "LA505" in said
+    assert "target: /app/librechat.yaml" in said
+    assert "acme.test" in (checkout / "librechat.yaml").read_text()
+
+
+def judged(*roles: str) -> Judgement:
+    return Judgement((), {ROLES_CLAIM: ", ".join(roles)} if roles else {})
+
+
+@pytest.mark.parametrize(
+    ("roles", "url", "names"),
+    [
+        ((), URL, set()),
+        ((USER_ROLE,), URL, {"OPENID_REQUIRED_ROLE"}),
+        ((ADMIN_ROLE, USER_ROLE), URL, {"OPENID_REQUIRED_ROLE", "OPENID_ADMIN_ROLE"}),
+        ((ADMIN_ROLE, USER_ROLE), LOCAL, set()),
+    ],
+)
+def test_a_role_is_required_once_a_token_has_it(
+    roles: tuple[str, ...], url: str, names: set[str], tmp_path: Path
+) -> None:
+    world = make_world(tmp_path)
+    store = EnvStore(tmp_path / ".env", world.ports.state_dir)
+    store.path.write_text(f"DOMAIN_SERVER={url}\n")
+    written = ask_for_roles(judged(*roles), store, world.ports, yes=True)
+    values = {name: value or "" for name, value in read(tmp_path).items()}
+    assert written == bool(names)
+    assert {name for name in values if name.endswith("_ROLE")} == names
+    for name in names:
+        assert values[f"{name}_PARAMETER_PATH"] == ROLES_CLAIM
+        assert values[f"{name}_TOKEN_KIND"] == "id"
+    assert not ask_for_roles(judged(*roles), store, world.ports, yes=True)
+
+
+def test_without_a_terminal_the_lines_are_shown(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    store = EnvStore(tmp_path / ".env", world.ports.state_dir)
+    store.path.write_text(f"DOMAIN_SERVER={URL}\n")
+    assert not ask_for_roles(judged(USER_ROLE), store, world.ports)
+    assert f"OPENID_REQUIRED_ROLE={USER_ROLE}" in world.said
+    assert "OPENID_REQUIRED_ROLE" not in store.path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("values", "domains", "said"),
+    [
+        ({}, None, ["everybody whom Auth0 signs in"]),
+        (OPEN, None, ["everybody whom Auth0 signs in", "everybody who signs up at LibreChat"]),
+        (
+            {"OPENID_REQUIRED_ROLE": "a", "OPENID_ADMIN_ROLE": "b"},
+            ["acme.test"],
+            ["with the role a", "an address at acme.test", "as administrators"],
+        ),
+    ],
+)
+def test_who_may_sign_in_is_said(
+    values: dict[str, str], domains: list[object] | None, said: list[str]
+) -> None:
+    sentences = [str(each) for each in who_may_sign_in(values, domains)]
+    assert len(sentences) == len(said)
+    assert all(part in sentence for part, sentence in zip(said, sentences, strict=True))
