@@ -13,6 +13,7 @@ from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import Progress
 from wizard.commands.values import INVALID_VALUE
 from wizard.commands.walk import Step
+from wizard.findings import ExitCode, Failure
 from wizard.language import Message
 from wizard.librechat.checkout import signs_of_use
 from wizard.librechat.config_file import FILE_NAME
@@ -102,11 +103,47 @@ def close_doors(progress: Progress, ports: Ports) -> Progress:
             ports.console.finding(NOT_MOUNTED.finding(where))
             config = replace(config, path=store.path.parent / FILE_NAME)
         allow_domains(policy.domains, config, ports, dry_run=options.dry_run)
-    show_what_to_close(policy, progress.settings.client_id, ports)
+    if not _closed_by_api(policy, progress, ports):
+        show_what_to_close(policy, progress.settings.client_id, ports)
     runner = progress.folder.runner
     if policy.admins and not is_read("OPENID_ADMIN_ROLE", runner.version):
         show_first_administrator(policy.admins[0], runner, ports)
     return progress
+
+
+def _closed_by_api(policy: Policy, progress: Progress, ports: Ports) -> bool:
+    """Set the tenant up by the Management API where the user wants that, or it is at hand."""
+    from wizard.commands.admit import set_up_access
+    from wizard.commands.choose_access import choose_access, credentials, kind_at_hand
+
+    if progress.options.offline or (policy.who is Who.ANYBODY and not policy.admins):
+        return False
+    given = credentials(ports.environ)
+    kind = kind_at_hand(given, ports)
+    if ports.prompter is not None:
+        choices = (
+            Choice("api", "Set up Auth0 for me (Management API)"),
+            Choice("hand", "By hand, from a checklist"),
+        )
+        is_at_hand = kind or progress.is_auth0_set_up
+        default = "api" if is_at_hand else "hand"
+        answer = ports.prompter.select("Close Auth0's own doors", choices, default=default)
+        if answer == "hand":
+            return False
+    elif not kind:
+        return False
+    settings, options = progress.settings, progress.options
+    try:
+        access = choose_access(settings.domain, given, ports, kind=kind)
+        done = set_up_access(
+            policy, settings.client_id, access, ports, yes=True, dry_run=options.dry_run
+        )
+    except Failure as failure:
+        if failure.exit_code is ExitCode.INTERRUPTED:
+            raise
+        ports.console.finding(failure.finding)
+        return False
+    return done is not None
 
 
 def choose_policy(given: Policy | None, public_url: str, ports: Ports) -> Policy | None:
