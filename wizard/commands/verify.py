@@ -215,6 +215,8 @@ def _through_librechat(
             _reopen(stack, result.settings.public_url, tunnel, ports)
         evidence = prove_through_librechat(subject, ports, tunnel.port, options.seconds)
     findings = without_consequences((*result.findings, *evidence.findings))
+    if exit_code_of(findings) is ExitCode.OK:
+        show_who_may_sign_in(subject, ports)
     return replace(result, findings=findings, evidence=evidence)
 
 
