@@ -113,11 +113,11 @@ def close_doors(progress: Progress, ports: Ports) -> Progress:
 
 def _closed_by_api(policy: Policy, progress: Progress, ports: Ports) -> bool:
     """Set the tenant up by the Management API where the user wants that, or it is at hand."""
+    if progress.options.offline or (policy.who is Who.ANYBODY and not policy.admins):
+        return False
     from wizard.commands.admit import set_up_access
     from wizard.commands.choose_access import choose_access, credentials, kind_at_hand
 
-    if progress.options.offline or (policy.who is Who.ANYBODY and not policy.admins):
-        return False
     given = credentials(ports.environ)
     kind = kind_at_hand(given, ports)
     if ports.prompter is not None:
