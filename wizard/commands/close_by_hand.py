@@ -20,7 +20,10 @@ def show_what_to_close(policy: Policy, client_id: str, ports: Ports) -> None:
     if policy.who is Who.ANYBODY and not policy.admins:
         console.hint("Auth0 signs in everybody: sign-ups and social connections stay as they are.")
         return
-    console.say(Message("In {page}, so that Auth0 lets in nobody else:", page=dashboard.HOME))
+    heading = Message("In {page}, so that Auth0 lets in nobody else:", page=dashboard.HOME)
+    if policy.who not in {Who.PEOPLE, Who.DOMAINS}:
+        heading = Message("In {page}, for the administrator's role:", page=dashboard.HOME)
+    console.say(heading)
     if policy.who is Who.PEOPLE:
         console.todo(
             "Authentication → Database → your connection → Settings: turn on Disable Sign Ups."

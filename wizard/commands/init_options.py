@@ -19,6 +19,7 @@ class InitOptions:
         allow_users: addresses of the only people who may sign in.
         allow_domains: domains whose addresses may sign in.
         allow_anybody: whether strangers may.
+        admins: addresses of LibreChat's administrators.
         requested_url: the URL to request from the tunnel.
         verify: whether to prove a sign-in without asking.
         format: the form to write instead of the `.env`, and `output` its file or `-`.
@@ -36,6 +37,7 @@ class InitOptions:
     allow_users: tuple[str, ...] = ()
     allow_domains: tuple[str, ...] = ()
     allow_anybody: bool = False
+    admins: tuple[str, ...] = ()
     port: str = ""
     env_file: Path | None = None
     reuse_tokens: bool = True

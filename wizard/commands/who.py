@@ -67,6 +67,7 @@ def policy_given(options: InitOptions) -> Policy | None:
             users=options.allow_users,
             domains=options.allow_domains,
             anybody=options.allow_anybody,
+            admins=options.admins,
         )
     except InvalidValue as invalid:
         raise INVALID_VALUE.failure(invalid.reason) from None
@@ -156,10 +157,10 @@ def choose_policy(given: Policy | None, public_url: str, ports: Ports) -> Policy
     who = ports.prompter.select("Who may sign in?", _CHOICES, default=Who.PEOPLE)
     if who == Who.DOMAINS:
         domains = ports.prompter.text("Domains, separated by commas", parse=_domains)
-        return policy_of(domains=domains, admins=_administrator("", ports.prompter))
+        return policy_of(domains=domains, admins=_administrator_at(domains, ports.prompter))
     if who == Who.PEOPLE:
         people = ports.prompter.text("Their email addresses, separated by commas", parse=_people)
-        return policy_of(users=people, admins=_administrator(people[0], ports.prompter))
+        return policy_of(users=people, admins=_administrator_of(people[0], ports.prompter))
     ports.console.warn(
         "Strangers can then use this LibreChat, and your API keys pay for what they ask."
     )
@@ -168,12 +169,19 @@ def choose_policy(given: Policy | None, public_url: str, ports: Ports) -> Policy
     return Policy(Who.ANYBODY)
 
 
-def _administrator(address: str, prompter: Prompter) -> tuple[str, ...]:
-    if address:
-        question = Message("Make {address} the administrator?", address=address)
-        return (address,) if prompter.confirm(question) else ()
-    found = prompter.text("The administrator's email address (Enter for none)", parse=_optional)
-    return (found,) if found else ()
+def _administrator_of(address: str, prompter: Prompter) -> tuple[str, ...]:
+    question = Message("Make {address} the administrator?", address=address)
+    return (address,) if prompter.confirm(question) else ()
+
+
+def _administrator_at(domains: Sequence[str], prompter: Prompter) -> tuple[str, ...]:
+    def parse(text: str) -> tuple[str, ...]:
+        if not text.strip():
+            return ()
+        policy_of(domains=domains, admins=(text,))
+        return (parse_address(text),)
+
+    return prompter.text("The administrator's email address (Enter for none)", parse=parse)
 
 
 def _people(text: str) -> tuple[str, ...]:
@@ -182,10 +190,6 @@ def _people(text: str) -> tuple[str, ...]:
 
 def _domains(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parse_mail_domain(part) for part in text.split(",")))
-
-
-def _optional(text: str) -> str:
-    return parse_address(text) if text.strip() else ""
 
 
 def _confirmed(text: str) -> str:
@@ -202,7 +206,7 @@ def closing_values(
     Where it was used, it may have users with a password: sign-ups are closed after a question, and
     the sign-in with a password stays unless the user closes it.
     """
-    if policy is None or policy.who is Who.ANYBODY:
+    if policy is None or policy.who not in {Who.PEOPLE, Who.DOMAINS}:
         return {}
     values = {}
     prompter = ports.prompter if was_used else None
