@@ -21,14 +21,12 @@ from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.variables import is_enabled, is_read
 from wizard.ports import Ports
-from wizard.rules import rule
 from wizard.settings import InvalidValue, is_public
 from wizard.ui.prompts import Choice, Prompter
 
 if TYPE_CHECKING:
     from wizard.librechat.config_file import ConfigFile
 
-NOT_MOUNTED = rule("LA505")
 
 REGISTRATION, EMAIL_LOGIN = "ALLOW_REGISTRATION", "ALLOW_EMAIL_LOGIN"
 _CHOICES = (
@@ -100,6 +98,8 @@ def close_doors(progress: Progress, ports: Ports) -> Progress:
         store = progress.folder.store
         config = config_of(store, ports)
         if config.path is None and config.named == FILE_NAME:
+            from wizard.doctor.configuration import NOT_MOUNTED
+
             where = Message("It mounts nothing at {target}.", target=config.target)
             ports.console.finding(NOT_MOUNTED.finding(where))
             config = replace(config, path=store.path.parent / FILE_NAME)
