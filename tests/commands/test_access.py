@@ -125,9 +125,7 @@ def test_interrupted_after_each_change_the_next_run_completes_it(run: Run) -> No
     google = replace(tenant.connections["google-oauth2"])
 
     def admit() -> None:
-        world = run.world()
-        access = by_token(run.managed.token(), run.managed.domain, run.managed.http)
-        set_up_access(POLICY, run.application.client_id, access, world.ports, yes=True)
+        set_up(run, POLICY)
 
     admit()
     wanted = in_tenant(run)
@@ -143,6 +141,70 @@ def test_interrupted_after_each_change_the_next_run_completes_it(run: Run) -> No
         api.cut_from = None
         admit()
         assert in_tenant(run) == wanted, number
+
+
+def set_up(run: Run, policy: Policy | None) -> None:
+    """What `provision` does about access, without all the rest."""
+    access = by_token(run.managed.token(), run.managed.domain, run.managed.http)
+    set_up_access(policy, run.application.client_id, access, run.world().ports, yes=True)
+
+
+def test_a_removal_that_is_interrupted_is_completed_by_the_next(run: Run) -> None:
+    api = run.managed.api
+    set_up(run, POLICY)
+    for number in range(6):
+        api.calls.clear()
+        set_up(run, None)
+        writes = [at for at, it in enumerate(api.calls) if it.method != "GET"]
+        assert len(writes) == 6
+        wanted = in_tenant(run)
+        set_up(run, POLICY)
+        api.calls.clear()
+        api.cut_from, api.cut_late = writes[number], True
+        with pytest.raises(Failure):
+            set_up(run, None)
+        assert isinstance(verdict(run, OWNER), list), number
+        api.cut_from = None
+        set_up(run, None)
+        assert in_tenant(run) == wanted, number
+        set_up(run, POLICY)
+
+
+def answer_instead(run: Run, path: str, after: str, answer: dict[str, object]) -> None:
+    """Answer this to the first GET of a path after a request of that method."""
+    api = run.managed.api
+    set_up(run, POLICY)
+    changed = next(at for at, it in enumerate(api.calls) if it.method == after and path in it.path)
+    number = next(
+        at
+        for at, it in enumerate(api.calls)
+        if at > changed and it.method == "GET" and path in it.path
+    )
+    said = api.calls[number].path
+    answer.setdefault("id", said.rpartition("/")[2])
+    set_up(run, None)
+    del run.managed.tenant.users[GUEST]
+    api.calls.clear()
+    api.answers[number] = (200, answer)
+
+
+def test_a_setting_that_changed_with_ours_is_said(run: Run) -> None:
+    answer: dict[str, object] = {"name": DATABASE, "options": {"disable_signup": True, "mfa": 1}}
+    answer_instead(run, "connections/con_", "PATCH", answer)
+    with pytest.raises(Failure) as failure:
+        set_up(run, POLICY)
+
+    assert failure.value.finding.rule.id == "LA632"
+    assert DATABASE in failure.value.finding.detail
+
+
+def test_an_action_that_auth0_cannot_build_is_said(run: Run) -> None:
+    answer_instead(run, "actions/actions", "POST", {"status": "failed"})
+    with pytest.raises(Failure) as failure:
+        set_up(run, POLICY)
+
+    assert failure.value.finding.rule.id == "LA631"
+    assert run.managed.tenant.bindings == []
 
 
 def reset(run: Run, google: Connection) -> None:
