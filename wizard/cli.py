@@ -331,7 +331,7 @@ def _provision(
     yes: opt.Yes = False,
     dry_run: opt.DryRun = False,
 ) -> None:
-    """Create or repair the application and the API in Auth0; decide who may sign in."""
+    """Set up application and API in Auth0; decide who may sign in."""
     from wizard.commands.provision import ProvisionOptions, run_provision
     from wizard.execution import execute
 
@@ -400,6 +400,15 @@ def _report(
     execute(
         "report", _flags(context), lambda ports, _: run_report(env_file, ports, offline=offline)
     )
+
+
+@_command(app, "schema")
+def _schema(context: typer.Context) -> None:
+    """Print the JSON Schema of what --json prints."""
+    from wizard.commands.schema import run_schema
+    from wizard.execution import execute
+
+    execute("schema", _flags(context), lambda ports, _: run_schema(ports))
 
 
 @app.command("help", cls=Command)

@@ -224,6 +224,7 @@ def test_hold_leaves_tenant_and_tunnel_open_for_a_librechat(
 @pytest.mark.needs("chromium")
 def test_the_user_signs_in_with_their_own_browser(tmp_path: Path, environ: dict[str, str]) -> None:
     """The browser's program writes its link into a file, and Chromium opens that."""
+    (tmp_path / "profile").mkdir()
     link = tmp_path / "link"
     opener = tmp_path / "browser"
     opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {link}.new && mv {link}.new {link}\n')

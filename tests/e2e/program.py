@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.marked import MARK
+from tests.json_schema import assert_fits
 from tests.tunnels.conftest import until
 
 PROGRAM = str(Path(sys.executable).with_name("librechat-auth0"))
@@ -33,8 +34,9 @@ class Ran:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The one object on standard output."""
+        """The one object on standard output, which fits the schema."""
         said: dict[str, Any] = json.loads(self.out)
+        assert_fits(said)
         return said
 
     @property

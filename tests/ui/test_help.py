@@ -55,7 +55,8 @@ def test_commands_are_in_the_order_of_use(tmp_path: Path) -> None:
     rows = said.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
 
     assert [row.split()[0] for row in rows] == [
-        *("init", "tunnel", "doctor", "verify", "provision", "trust", "explain", "report", "help")
+        *("init", "tunnel", "doctor", "verify", "provision", "trust", "explain", "schema"),
+        *("report", "help"),
     ]
 
 

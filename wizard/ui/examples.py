@@ -68,6 +68,11 @@ EXAMPLES_OF: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         ("librechat-auth0 explain", Message("List all rules")),
     ),
+    "schema": (
+        ("librechat-auth0 schema", Message("Print the schema")),
+        ("librechat-auth0 schema > schema.json", Message("Save it in a file")),
+        ("librechat-auth0 schema --json", Message("As the value of schema in one object")),
+    ),
     "report": (
         ("librechat-auth0 report", Message("Print the report and copy it")),
         ("librechat-auth0 report --offline", Message("Without network access")),

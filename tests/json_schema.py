@@ -1,0 +1,24 @@
+"""Holds what `--json` printed against the schema that the program prints."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from wizard.commands.schema import PATH
+
+
+@cache
+def validator() -> Draft202012Validator:
+    """The validator of the schema."""
+    return Draft202012Validator(json.loads(PATH.read_text("utf-8")))
+
+
+def assert_fits(said: dict[str, Any]) -> None:
+    """What is printed is in the schema: change wizard/schema.json with the command's keys."""
+    error = best_match(validator().iter_errors(said))
+    assert error is None, f"{said.get('command')}: {error.json_path}: {error.message}"

@@ -1,0 +1,33 @@
+"""`schema`: the JSON Schema of what `--json` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wizard.findings import ExitCode, Finding
+from wizard.ports import Ports
+
+PATH = Path(__file__).parents[1] / "schema.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaResult:
+    """The schema."""
+
+    schema: dict[str, Any]
+    exit_code: ExitCode = ExitCode.OK
+    findings: Sequence[Finding] = ()
+
+    def as_json(self) -> dict[str, object]:
+        return {"schema": self.schema}
+
+
+def run_schema(ports: Ports) -> SchemaResult:
+    """Print the schema."""
+    text = PATH.read_text("utf-8")
+    ports.console.text(text.rstrip())
+    return SchemaResult(json.loads(text))
