@@ -670,6 +670,25 @@ def test_no_redirected_output_breaks_a_command(encoding: str, arguments: Sequenc
 # Browser, clipboard, questions
 
 
+def test_over_ssh_the_users_own_terminal_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OSC 52, to the terminal itself: output may be redirected."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "close", lambda: None)
+    opened: list[Path] = []
+
+    def open_file(path: Path, *_: object, **__: object) -> io.StringIO:
+        opened.append(path)
+        return terminal
+
+    monkeypatch.setattr(Path, "open", open_file)
+    desktop = UserDesktop({"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"}, "linux")
+
+    assert desktop.has_clipboard()
+    assert desktop.copy("Zoë")
+    assert opened == [Path("/dev/tty")]
+    assert terminal.getvalue() == "\x1b]52;c;Wm/Dqw==\a"
+
+
 @pytest.mark.parametrize(
     ("platform", "environ", "opens"),
     [
