@@ -16,7 +16,7 @@ WINE = "/usr/lib/wine/wine64"
 SERVER = "/usr/lib/wine/wineserver64"
 PYTHON = r"C:\Python313\python.exe"
 PROGRAM = r"C:\Python313\Scripts\librechat-auth0.exe"
-SECONDS = 60.0
+SECONDS = 240.0
 
 
 @dataclass(frozen=True)
