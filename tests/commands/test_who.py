@@ -103,6 +103,20 @@ def test_people_close_all_and_get_the_checklist(checkout: Path) -> None:
     assert "OPENID_REQUIRED_ROLE" not in values
 
 
+def test_the_question_is_a_step_of_the_wizard(checkout: Path) -> None:
+    script = (
+        ("Who may sign in?", None),
+        ("Their email addresses", "ada@acme.test"),
+        ("Make ada@acme.test the administrator?", None),
+        ("Write these changes?", None),
+    )
+    chosen = options(allow_anybody=False, public_url=URL, yes=False)
+    _, said = init(checkout, chosen, *script)
+    assert "Step 5 of 6: Who may sign in" in said
+    assert "Step 6 of 6: The .env" in said
+    assert '"ada@acme.test": ["librechat-user", "librechat-admin"]' in said
+
+
 def test_a_scripted_run_that_says_nothing_keeps_what_is_there(checkout: Path) -> None:
     (checkout / ".env").write_text("".join(f"{k}={v}\n" for k, v in OPEN.items()))
     values, said = run(checkout)

@@ -46,7 +46,9 @@ def ask_steps() -> Sequence[Step[Progress]]:
 
 
 def _is_open(progress: Progress) -> bool:
-    is_settled = progress.policy or progress.folder.values.get("OPENID_REQUIRED_ROLE")
+    is_settled = policy_given(progress.options) or progress.folder.values.get(
+        "OPENID_REQUIRED_ROLE"
+    )
     return _is_reachable(progress) and not is_settled
 
 
