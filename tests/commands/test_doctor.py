@@ -217,6 +217,16 @@ def test_a_proof_says_when_and_how_until_a_value_changes(
     assert doctor(folder)[0].as_json()["proved"] is False
 
 
+def test_an_address_that_is_proved_has_no_note(folder: Path) -> None:
+    local = dict.fromkeys(("DOMAIN_CLIENT", "DOMAIN_SERVER"), "https://localhost:3443")
+    write(folder, env(**local, HSTS_ENABLED="false"))
+    assert ids(doctor(folder)[0]) == ["LA129"]
+    world = make_world(folder)
+    _, checked = read_subject(env_store(None, world.ports), world.ports)
+    keep_proof(world.ports.state_dir, checked, Proof(NOW, How.VERIFY))
+    assert ids(doctor(folder)[0]) == []
+
+
 def test_what_init_writes_has_no_note(folder: Path) -> None:
     settings = Settings("dev.us.auth0.com", CLIENT_ID, SECRET, (AUDIENCE,), PUBLIC_URL)
     planned = plan_env(settings, None, None, port=3080).after

@@ -19,6 +19,7 @@ from wizard.commands.values import (
     env_store,
     read_subject,
 )
+from wizard.doctor.addresses import ONLY_THIS_MACHINE
 from wizard.doctor.claims import Claim, are_proved, claims_of
 from wizard.doctor.examine import Examination, examine, examine_again
 from wizard.doctor.registry import CHECKS, can_be_fixed, repairs
@@ -165,12 +166,16 @@ def _show(run: _Run, examination: Examination, result: DoctorResult, ports: Port
 
 def _result(run: _Run, examination: Examination, ports: Ports) -> DoctorResult:
     proof = proof_of(ports.state_dir, examination.subject)
+    claims = claims_of(examination, _signed_in(proof), offline=run.offline)
+    findings = _chosen(run, examination.findings)
+    if are_proved(claims):  # the address works, so it was chosen
+        findings = tuple(each for each in findings if each.rule is not ONLY_THIS_MACHINE)
     return DoctorResult(
         run.store.path,
-        _chosen(run, examination.findings),
+        findings,
         sorted(run.ignored),
         examination.tenant.results if examination.tenant else (),
-        claims_of(examination, _signed_in(proof), offline=run.offline),
+        claims,
     )
 
 

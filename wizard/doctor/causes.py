@@ -24,6 +24,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("LA133", "LA134"), frozenset({"LA230", "LA237"})),
     "LA135": frozenset({"LA237", "LA584"}),
     "LA166": frozenset({"LA580", "LA520"}),
+    "LA182": frozenset({"LA116"}),
     "LA504": frozenset({"LA523"}),
     # The tenant
     **{f"LA{number}": _NO_METADATA for number in range(200, 214)},
