@@ -13,6 +13,7 @@ from wizard.auth0 import error_table
 from wizard.auth0.error_table import Endpoint, Meaning, OAuthError, classify
 from wizard.auth0.redact import QUOTED_LENGTH, page_text, quoted
 from wizard.language import Message, joined, sentences
+from wizard.rules import rule
 
 AUTHORIZE, CODE, REFRESH = Endpoint
 
@@ -270,3 +271,14 @@ def test_a_pages_words_are_those_that_browsers_show() -> None:
         "<body><h1>Oops!</h1><p>Callback&nbsp;URL &amp; mismatch</p></body>"
     )
     assert page_text(page) == "Oops! Callback URL & mismatch"
+
+
+REPAIRED = (
+    *("LA230", "LA231", "LA232", "LA233", "LA234", "LA235", "LA237", "LA238", "LA242", "LA243"),
+    *("LA244", "LA403", "LA413", "LA417"),
+)
+
+
+@pytest.mark.parametrize("identifier", REPAIRED)
+def test_what_provision_repairs_names_it_before_the_dashboard(identifier: str) -> None:
+    assert rule(identifier).fix.startswith("Run librechat-auth0 provision")

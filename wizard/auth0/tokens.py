@@ -33,8 +33,8 @@ _UNITS = (
 _SECONDS = Message("{count} seconds")
 
 _FIX_ID_TOKEN_NOT_RS256 = Message(
-    "In Applications → your application → Settings → Advanced Settings → OAuth ({application})"
-    " set JSON Web Token (JWT) Signature Algorithm to RS256.",
+    "Run librechat-auth0 provision. Or in Applications → your application → Settings → Advanced"
+    " Settings → OAuth ({application}) set JSON Web Token (JWT) Signature Algorithm to RS256.",
     application=dashboard.APPLICATIONS,
 )
 
