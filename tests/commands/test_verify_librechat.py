@@ -60,7 +60,7 @@ def visit(world: World, link: str) -> None:
     )
     token = (refreshed.json_object() or {}).get("token")
     for _ in range(3 if token else 0):
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}", **cookies}
         url = f"{world.public_url}/api/user"
         if world.http().request("GET", url, headers=headers).status == 200:
             break
@@ -116,6 +116,14 @@ def test_whom_librechat_turns_away_is_told_by_its_log(world: World) -> None:
         ran = verified(world)
 
     assert ran.rules == ["LA587"]
+
+
+def test_a_reason_that_no_rule_knows_is_shown_as_librechat_wrote_it(world: World) -> None:
+    with librechat(world, refusal="Members of visitor@example.net\x1b[31m only"):
+        ran = verified(world)
+
+    assert ran.rules == ["LA436"]
+    assert ran.finding("LA436")["detail"].endswith(": Members of …@… only")
 
 
 def test_an_earlier_failure_does_not_count(world: World) -> None:

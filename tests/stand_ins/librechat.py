@@ -104,8 +104,10 @@ def _handler(librechat: LibreChat) -> type[BaseHTTPRequestHandler]:
                 case path if librechat.sessions and path.startswith("/oauth/openid/callback"):
                     self._call_back(librechat.sessions)
                 case "/api/user" if librechat.sessions:
-                    authorization = self.headers.get("Authorization", "")
-                    self._reply(librechat.sessions.user(authorization))
+                    authorization, cookies = (
+                        self.headers.get(name, "") for name in ("Authorization", "Cookie")
+                    )
+                    self._reply(librechat.sessions.user(authorization, cookies))
                 case path if librechat.sessions and not path.startswith("/api/"):
                     self._answer(200, PAGE.encode(), "text/html; charset=utf-8")
                 case _:

@@ -19,8 +19,14 @@ from urllib.parse import parse_qs, urlsplit
 from wizard.auth0.json_web_token import read
 from wizard.http import HttpClient
 
-REFUSED = "[OpenID OAuth] Callback authentication failed"
-STORM = "[requireJwtAuth] Authentication failed after all strategies"
+FALLBACK = """\
+[requireJwtAuth] OpenID JWT auth failed; trying fallback {"primary_strategy":... [truncated]
+{
+  primary_strategy: "openidJwt",
+  reason: "secret or public key must be provided",
+  status: 401,
+}"""
+STORM = "[requireJwtAuth] Authentication failed after all strategies {"
 PAGE = """<!doctype html><title>LibreChat</title><body>Loading…<script>
 const tell = (text) => { document.body.textContent = text; };
 (async () => {
@@ -110,11 +116,14 @@ class Sessions:
             return Reply(401, "Refresh token not provided", kind="text/plain")
         return Reply(200, json.dumps({"token": self.tokens[held.value], "user": {}}))
 
-    def user(self, authorization: str) -> Reply:
-        """`GET /api/user`."""
+    def user(self, authorization: str, cookies: str) -> Reply:
+        """`GET /api/user`: without the cookie, Auth0's token is taken for one of LibreChat."""
         bearer = authorization.removeprefix("Bearer ")
-        if not self.bearers.get(bearer):
-            self.log("warn", f'{STORM} {{"reason":"invalid signature"}}')
+        is_openid = "token_provider" in SimpleCookie(cookies)
+        if not self.bearers.get(bearer) or (self.reuses and not is_openid):
+            if is_openid:
+                self.log("debug", FALLBACK)
+            self.log("warn", f'{STORM}"primary_strategy":"openidJwt","fallb... [truncated]')
             return Reply(401, "Unauthorized", kind="text/plain")
         return Reply(200, json.dumps({"email": read(bearer).claims.get("email")}))
 
@@ -146,6 +155,7 @@ class Sessions:
         return Reply(302, headers=(home, *set_cookies))
 
     def _refused(self, reason: str) -> Reply:
-        self.log("warn", f"{REFUSED} {reason}")
+        # The console has the prefix as well, the file only the reason.
+        self.log("warn", reason)
         page = f"{self.values['DOMAIN_CLIENT']}/login?redirect=false&error=auth_failed"
         return Reply(302, headers=(("Location", page),))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from wizard.commands.proofs import How, remember
-from wizard.commands.witnesses import NOTHING, Sighting, Witness, specific
+from wizard.commands.witnesses import NOTHING, REFUSED, Sighting, Witness, specific
 from wizard.commands.witnesses.log import LogWitness
 from wizard.commands.witnesses.proxy import ProxyWitness
 from wizard.defaults import SECONDS_TO_SIGN_IN
@@ -190,6 +190,11 @@ def _judged(evidence: Evidence) -> Sequence[Finding]:
     if together.is_proof:
         return ()
     findings = specific(together.findings)
+    if together.last_words:
+        findings = tuple(
+            replace(each, detail=together.last_words) if each.rule is REFUSED else each
+            for each in findings
+        )
     if exit_code_of(findings) is not ExitCode.OK:
         return findings
     detail = Message("Not seen: {parts}.", parts=joined(", ", together.not_seen))

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -45,8 +45,10 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TEXT_LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) "
     r"(?:\d{4}-\d\d-\d\d[T ]\S+ )?"  # `docker logs --timestamps` puts its own before LibreChat's
-    r"\[?(?P<level>error|warn|info)\]?: (?P<message>.*)"
+    r"\[?(?P<level>error|warn|info|debug)\]?: (?P<message>.*)"
 )
+# Of the object that a file has below the line of a debug message.
+_REASON = re.compile(r"  reason: \"(?P<reason>[^\"]*)\",")
 _E_MAIL = re.compile(r"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
 
 
@@ -99,8 +101,10 @@ def _rows() -> tuple[_Row, ...]:
         _row(r"[Ee]mail domain not allowed", "sign-in", DOMAIN_REFUSED),
         _row(r"was registered with \"?(?P<reason>\w+)\"? provider", "sign-in", rule("LA588")),
         _row(r"User validation failed: email", "sign-in", rule("LA589")),
+        # Seen in v0.8.7: the console has the last reason, a file only the first one.
         _row(
-            r"Authentication failed after all strategies.*\binvalid signature",
+            r"Authentication failed after all strategies.*\binvalid signature"
+            r"|OpenID JWT auth failed.*\bsecret or public key must be provided",
             "sign-in",
             rule("LA590"),
         ),
@@ -169,12 +173,20 @@ def read_container_log(processes: Processes, container: RunningContainer, since:
 
 def parse(text: str) -> Iterator[Line]:
     """Return the lines that LibreChat wrote to a file or its console, in either form."""
+    last: Line | None = None
     for each in text.splitlines():
         line = _COLOUR.sub("", each[:LONGEST_LINE])
+        if last and (reason := _REASON.match(line)):
+            last = replace(last, message=f"{last.message} {reason['reason']}")
+            continue
         found = _json_line(line) if "{" in line[:40] else None
         found = found or _text_line(line)
         if found:
-            yield found
+            if last:
+                yield last
+            last = found
+    if last:
+        yield last
 
 
 def judge_log(log: Log, *, is_running: bool = True) -> Iterator[Finding]:
@@ -193,6 +205,17 @@ def sign_in_succeeded(log: Log) -> bool:
     """Whether LibreChat let the last user in, and no error followed."""
     last = _last_outcomes(log.lines).get("sign-in")
     return last is not None and last[0].rule is None
+
+
+def last_words(log: Log) -> Message | None:
+    """Return the last warning or error, None without one: of a failure that has no row.
+
+    A file has only the reason of a callback that failed, as Auth0 or an Action gave it.
+    """
+    for line in reversed(log.lines):
+        if line.level in {"warn", "error"}:
+            return _seen(log.where, line.message, line.at)
+    return None
 
 
 _Outcome = tuple[_Row, str, datetime | None]

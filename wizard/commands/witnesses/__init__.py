@@ -27,12 +27,14 @@ class Sighting:
         has_refresh_token: it gave the browser a refresh token.
         is_accepted: it then answered a request of that session.
         findings: why it did not.
+        last_words: the last that it heard of LibreChat, for a failure whose cause has no rule.
     """
 
     signed_in: bool = False
     has_refresh_token: bool = False
     is_accepted: bool = False
     findings: tuple[Finding, ...] = ()
+    last_words: Message | None = None
 
     def __or__(self, other: Sighting) -> Sighting:
         return Sighting(
@@ -40,6 +42,7 @@ class Sighting:
             self.has_refresh_token or other.has_refresh_token,
             self.is_accepted or other.is_accepted,
             (*self.findings, *other.findings),
+            self.last_words or other.last_words,
         )
 
     @property

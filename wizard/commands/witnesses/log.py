@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wizard.commands.witnesses import NOTHING, Sighting
+from wizard.commands.witnesses import Sighting
 from wizard.language import Message
-from wizard.librechat.log import UNREADABLE, Log, judge_log, sign_in_succeeded
+from wizard.librechat.log import UNREADABLE, Log, judge_log, last_words, sign_in_succeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +28,4 @@ class LogWitness:
         if sign_in_succeeded(log):
             return Sighting(signed_in=True)
         findings = tuple(each for each in judge_log(log) if each.rule is not UNREADABLE)
-        return Sighting(findings=findings) if findings else NOTHING
+        return Sighting(findings=findings, last_words=last_words(log))
