@@ -184,14 +184,17 @@ def _other_domain(subject: Subject, finding: Finding) -> Edits:
 
 
 def _public_of_both(subject: Subject, _: Finding) -> Edits:
-    """Set both to the public address, if exactly one of them is public HTTPS."""
-    public = {
-        value
-        for name in DOMAINS
-        if _is_good(value := subject.bare(name)) and not is_loopback(value)
-    }
-    other_is_local = any(is_loopback(subject.bare(name)) for name in DOMAINS)
-    return dict.fromkeys(DOMAINS, public.pop()) if len(public) == 1 and other_is_local else {}
+    """Set both to the public address, if exactly one of them is public HTTPS.
+
+    On this machine, that is the address to which Auth0 returns.
+    """
+    values = [subject.bare(name) for name in DOMAINS]
+    local = [each for each in values if is_loopback(each)]
+    if len(local) == len(values):
+        return {"DOMAIN_CLIENT": values[1]} if _is_good(values[1]) else {}
+    public = {each for each in values if _is_good(each) and not is_loopback(each)}
+    is_clear = bool(local) or len(set(map(_host, values))) == 1
+    return dict.fromkeys(DOMAINS, public.pop()) if len(public) == 1 and is_clear else {}
 
 
 def _with_scheme(subject: Subject, finding: Finding) -> Edits:
