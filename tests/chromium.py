@@ -109,6 +109,7 @@ def chromium(folder: Path) -> Iterator[Tab]:
     """A browser with an empty profile in the folder."""
     program = shutil.which("chromium")
     assert program is not None
+    folder.mkdir(parents=True, exist_ok=True)
     log = folder / "stderr.txt"
     with log.open("wb") as errors:
         process = subprocess.Popen(
