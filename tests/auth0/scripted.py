@@ -127,6 +127,7 @@ class ScriptedTenant:
     without_secret: Script | list[Script] = field(default_factory=lambda: UNAUTHORIZED)
     refresh: Script | list[Script] = field(default_factory=lambda: INVALID_REFRESH)
     logout: Script | list[Script] = field(default_factory=lambda: redirect("/login"))
+    librechat: Script | list[Script] = field(default_factory=lambda: json_answer({}))
     date: float | None = NOW
 
     def __post_init__(self) -> None:
@@ -166,6 +167,8 @@ def kind_of(request: Request) -> str:
         return "keys"
     if path.endswith("/logout"):
         return "logout"
+    if path == "/api/config":
+        return "librechat"
     if request.method == "GET":
         return "authorize"
     if request.form["grant_type"] == "refresh_token":
