@@ -437,6 +437,7 @@ def test_only_the_wrong_value_is_changed_later(setup: Setup) -> None:
     talk.give(secret="a-secret-of-another-application")
     talk.terminal.answer("Client Secret", None)  # kept
     talk.terminal.answer("What now?", Choose("Change only: Client Secret"))
+    talk.terminal.until("? Client Secret", times=3)
     talk.terminal.answer("Client Secret", setup.demo.secret)
     talk.write()
     talk.skip_the_sign_in()

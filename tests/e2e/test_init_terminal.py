@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from tests.e2e.terminal import CTRL_C, ENTER, UP, Choose, Terminal
+from tests.e2e.terminal import CTRL_C, ENTER, Choose, Terminal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 
@@ -102,8 +102,7 @@ def test_a_resize_amid_a_question(checkout: Path) -> None:
 
 def test_ngrok_from_the_token_to_ctrl_c(checkout: Path, ngrok: dict[str, str]) -> None:
     terminal = Terminal("init", "--allow-anybody", "--offline", cwd=checkout, environ=ngrok)
-    terminal.until("? Use")
-    terminal.type(UP + ENTER)
+    terminal.answer("Use", Choose("ngrok"))
     terminal.answer("ngrok authtoken", TOKEN)
     terminal.until("Save it in ngrok's own configuration")
     terminal.type(ENTER)
