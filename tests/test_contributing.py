@@ -146,13 +146,14 @@ def test_a_new_question(project: Project) -> None:
     import pexpect
 
     project.edit("wizard/commands/init.py", "\ndef _write(", f"\n{QUESTION}\n\ndef _write(")
-    row = '        Step(Message("The .env"), _write),\n'
+    row = '        Step(Message("The .env"), _write, is_open, is_final=True),\n'
     project.edit("wizard/commands/init.py", row, f"        {STEP.strip()},\n{row}")
     env_file = project.home / ".env"
     env_file.write_text("")
     values = (
         *("--domain", "dev.us.auth0.com", "--client-id", "a" * 32, "--audience", "https://api"),
-        *("--public-url", "https://chat.example.com", "--env-file", str(env_file)),
+        *("--public-url", "https://chat.example.com", "--allow-anybody"),
+        *("--env-file", str(env_file)),
     )
     terminal = pexpect.spawn(
         sys.executable,
@@ -163,7 +164,6 @@ def test_a_new_question(project: Project) -> None:
         timeout=60,
     )
     for question, answer in (
-        ("Number", ""),
         ("Text of the sign-in button", "Enter by Auth0"),
         ("Write these changes", "y"),
     ):

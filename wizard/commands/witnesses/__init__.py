@@ -27,7 +27,7 @@ class Sighting:
         has_refresh_token: it gave the browser a refresh token.
         is_accepted: it then answered a request of that session.
         findings: why it did not.
-        last_words: the last that it heard of LibreChat, for a failure whose cause has no rule.
+        last_words: the last warning or error of LibreChat, for a failure whose cause has no rule.
     """
 
     signed_in: bool = False
