@@ -122,7 +122,7 @@ def test_a_dry_run_runs_nothing(mac: Mac) -> None:
     assert mac.keychain.ran == []
     steps = result.as_json()["steps"]
     assert isinstance(steps, list)
-    assert steps[0]["commands"][0].startswith("security add-trusted-cert")
+    assert steps[0]["commands"][0].startswith("/usr/bin/security add-trusted-cert")
 
 
 def test_nobody_to_ask(mac: Mac) -> None:
@@ -139,7 +139,7 @@ def test_a_store_that_refuses(tmp_path: Path) -> None:
 
     assert result.exit_code is ExitCode.FINDINGS
     assert "denied" in result.findings[0].detail
-    assert "Run it yourself to see the error: security add-trusted-cert" in result.findings[0].fix
+    assert "Run it yourself to see the error: /usr/bin/security add-trusted-cert" in result.findings[0].fix
 
 
 def test_another_authority(mac: Mac, tmp_path: Path) -> None:

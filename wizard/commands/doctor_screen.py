@@ -154,11 +154,8 @@ def _tenant_state(examination: Examination, view: View) -> tuple[Outcome, str]:
         return Outcome.SKIPPED, why_not_asked(examination.subject, offline=view.offline)
     own = [each for each in view.claims if each.source is Source.TENANT]
     likely = [each.title for each in own if each.outcome is Outcome.LIKELY]
-    passed = Message(
-        "{count} checks passed at {domain}",
-        count=len(likely) + sum(each.outcome is Outcome.PROVED for each in own),
-        domain=settings.domain,
-    )
+    count = len(likely) + sum(each.outcome is Outcome.PROVED for each in own)
+    passed = Message("{count} checks passed at {domain}", count=count, domain=settings.domain)
     if not likely:
         return Outcome.PROVED, passed
     names = joined(", ", likely)

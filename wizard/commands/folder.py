@@ -24,6 +24,7 @@ from wizard.ui.prompts import Choice, Prompter
 NOT_LIBRECHAT = rule("LA007")
 NO_FOLDER = rule("LA008")
 _OTHER = "other"
+GET_LIBRECHAT = "git clone https://github.com/danny-avila/LibreChat.git"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +158,7 @@ def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
         if answer != _OTHER:
             return look_at(Path(answer))
     else:
-        ports.console.verbatim(
-            "No LibreChat? Get it first:",
-            ["git clone https://github.com/danny-avila/LibreChat.git"],
-        )
+        ports.console.verbatim("No LibreChat? Get it first:", [GET_LIBRECHAT])
 
     def existing_folder(text: str) -> Path:
         folder = (ports.cwd / Path(text.strip()).expanduser()).resolve()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from wizard.findings import ExitCode, Finding
 from wizard.ports import Ports
+from wizard.reading import load_json
 
 PATH = Path(__file__).parents[1] / "schema.json"
 
@@ -30,4 +30,4 @@ def run_schema(ports: Ports) -> SchemaResult:
     """Print the schema."""
     text = PATH.read_text("utf-8")
     ports.console.text(text.rstrip())
-    return SchemaResult(json.loads(text))
+    return SchemaResult(load_json(text))
