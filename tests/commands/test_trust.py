@@ -139,7 +139,10 @@ def test_a_store_that_refuses(tmp_path: Path) -> None:
 
     assert result.exit_code is ExitCode.FINDINGS
     assert "denied" in result.findings[0].detail
-    assert "Run it yourself to see the error: /usr/bin/security add-trusted-cert" in result.findings[0].fix
+    assert (
+        "Run it yourself to see the error: /usr/bin/security add-trusted-cert"
+        in result.findings[0].fix
+    )
 
 
 def test_another_authority(mac: Mac, tmp_path: Path) -> None:
