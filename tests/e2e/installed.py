@@ -13,7 +13,9 @@ from tests.librechat.example import env_example
 from tests.providers import AUDIENCE, Authority, free_port
 from wizard.demo.user import sign_in_like_a_user
 from wizard.http import Https, Response
-from wizard.tunnels.certificates import known_authority
+from wizard.processes import SystemProcesses
+from wizard.tunnels.certificates import known_authority, local_authority
+from wizard.tunnels.trust import remember
 
 
 @dataclass
@@ -74,6 +76,11 @@ class Installed:
             environ=self.environ,
             given=client_secret,
         )
+
+    def trust_the_local_tunnel(self) -> None:
+        """Have the wizard believe that browsers trust it: else it asks, once a machine."""
+        ca_file = local_authority(self.state_dir, SystemProcesses()).ca_file
+        remember(ca_file, self.state_dir, trusted=True)
 
     def running(self, *words: str) -> AbstractContextManager[Running]:
         """The program in the folder, for as long as the context lasts."""

@@ -182,6 +182,7 @@ def test_init_ends_with_a_sign_in_and_keeps_the_tunnel_open(
         f"PORT={installed.port}\nMONGO_URI=mongodb://127.0.0.1:27017/LibreChat\n"
         f"DOMAIN_CLIENT={installed.public_url}\nDOMAIN_SERVER={installed.public_url}\n"
     )
+    installed.trust_the_local_tunnel()
     terminal = Terminal(
         *("init", "--tunnel", "local", "--no-open"),
         cwd=installed.folder,
