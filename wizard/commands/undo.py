@@ -71,7 +71,7 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
     backup = store.last_backup()
     result = _restore(store, backup, ports, yes=yes, force=force)
     # What was changed after the `.env` belongs to the same run.
-    if result.restored and config and config.has_backup and config.last_backup().at >= backup.at:
+    if result.restored and config and _is_as_new(config, backup):
         other = _restore(config, config.last_backup(), ports, yes=yes, force=force)
         result = replace(result, also=other.env_file if other.restored else None)
     return result
@@ -85,6 +85,13 @@ def _config(store: EnvStore, ports: Ports) -> EnvStore | None:
         if path := config_of(store, ports).path:
             return EnvStore(path, ports.state_dir, ports.last_words.append, is_private=False)
     return None
+
+
+def _is_as_new(store: EnvStore, backup: Backup) -> bool:
+    """Whether its last backup is not older; False where it has none."""
+    with suppress(Failure):
+        return store.last_backup().at >= backup.at
+    return False
 
 
 def _restore(

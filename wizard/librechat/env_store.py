@@ -161,13 +161,6 @@ class EnvStore:
             raise NO_BACKUP.failure(str(self.path))
         return backup
 
-    @property
-    def has_backup(self) -> bool:
-        """Whether there is something to undo."""
-        with suppress(OSError):
-            return self._backups.last() is not None
-        return False
-
     def undo(self, backup: Backup, expected: bytes | None) -> Path | None:
         """Restore the backup; return the copy of the replaced file, None if there was none.
 
