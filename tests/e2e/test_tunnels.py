@@ -126,7 +126,10 @@ class Machine:
         if self.name != "localtunnel":
             return
         with ThreadPoolExecutor(10) as visitors:
-            assert until(lambda: all(visitors.map(lambda _: self._is_reached(), range(10))))
+            reached = until(
+                lambda: all(visitors.map(lambda _: self._is_reached(), range(10))), seconds=120
+            )
+            assert reached
 
     def _is_reached(self) -> bool:
         with suppress(OSError, http.client.HTTPException), self.ask("/", seconds=5) as answer:
@@ -359,11 +362,11 @@ def test_a_websocket_echoes(open_machine: Machine) -> None:
         open_machine.settle()
         url = open_machine.url().replace("https", "ws")
         with connect_websocket(
-            url, sock=open_machine.connect(), proxy=None, close_timeout=1
+            url, sock=open_machine.connect(), proxy=None, open_timeout=60, close_timeout=1
         ) as connection:
             for message in ("hello", "x" * 100_000, b"\0\1\2"):
                 connection.send(message)
-                assert connection.recv(timeout=20) == message
+                assert connection.recv(timeout=60) == message
         server.shutdown()
 
 
