@@ -18,6 +18,12 @@ from wizard.tunnels.certificates import known_authority, local_authority
 from wizard.tunnels.trust import remember
 
 
+def trust_the_local_tunnel(state_dir: Path) -> None:
+    """Have the wizard believe that browsers trust it: else it asks, once a machine."""
+    ca_file = local_authority(state_dir, SystemProcesses()).ca_file
+    remember(ca_file, state_dir, trusted=True)
+
+
 @dataclass
 class Installed:
     """LibreChat's folder on a machine whose user trusts the provider's authority.
@@ -76,11 +82,6 @@ class Installed:
             environ=self.environ,
             given=client_secret,
         )
-
-    def trust_the_local_tunnel(self) -> None:
-        """Have the wizard believe that browsers trust it: else it asks, once a machine."""
-        ca_file = local_authority(self.state_dir, SystemProcesses()).ca_file
-        remember(ca_file, self.state_dir, trusted=True)
 
     def running(self, *words: str) -> AbstractContextManager[Running]:
         """The program in the folder, for as long as the context lasts."""

@@ -13,13 +13,11 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from tests.e2e.installed import trust_the_local_tunnel
 from tests.e2e.program import clean_environ, run
 from tests.e2e.terminal import CTRL_C, DOWN, ENTER, UP, Choose, Terminal
 from tests.management_stand_in import Managed
 from tests.providers import PUBLIC_URL, Authority, Demo
-from wizard.processes import SystemProcesses
-from wizard.tunnels.certificates import local_authority
-from wizard.tunnels.trust import remember
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 
@@ -117,9 +115,7 @@ def test_no_more_is_asked(
     """The authority of the local tunnel is trusted: else, once a machine, one more is asked."""
     managed.tenant.clock = time.time
     place = Place(checkout, clean_environ(tmp_path / "home", authority.ca), demo, managed)
-    state_dir = tmp_path / "home/.local/state/librechat-auth0"
-    ca_file = local_authority(state_dir, SystemProcesses()).ca_file
-    remember(ca_file, state_dir, trusted=True)
+    trust_the_local_tunnel(tmp_path / "home/.local/state/librechat-auth0")
     prepare(place)
     with Counting("init", cwd=checkout, environ=place.environ, rows=90) as terminal:
         for question, answer in answers.items():

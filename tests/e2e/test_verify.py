@@ -14,7 +14,7 @@ import pytest
 
 from tests.chromium import Tab, chromium
 from tests.commands.test_verify_librechat import librechat
-from tests.e2e.installed import Installed
+from tests.e2e.installed import Installed, trust_the_local_tunnel
 from tests.e2e.program import Ran
 from tests.e2e.terminal import CTRL_C, ENTER, Terminal
 from tests.providers import (
@@ -67,6 +67,15 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
         yield opened
 
 
+def sign_in_with(tab: Tab, link: str) -> None:
+    """Log in and accept; `requested` then has only what comes afterwards."""
+    tab.open(link, "document.querySelector('[type=password]')")
+    tab.submit(username=EMAIL, password=PASSWORD)
+    tab.wait("document.querySelector('[value=accept]')")
+    tab.requested.clear()
+    tab.evaluate("document.querySelector('[value=accept]').click()")
+
+
 def nothing(demo: Demo) -> None:
     pass
 
@@ -112,11 +121,7 @@ def test_from_the_link_to_the_result_in_a_browser(
     tab.look(width=WIDTH, dark=False)
     tab.console.clear()
     with installed.running("verify", "--no-open", "--json") as verify:
-        tab.open(verify.link(), "document.querySelector('[type=password]')")
-        tab.submit(username=EMAIL, password=PASSWORD)
-        tab.wait("document.querySelector('[value=accept]')")
-        tab.requested.clear()
-        tab.evaluate("document.querySelector('[value=accept]').click()")
+        sign_in_with(tab, verify.link())
         tab.wait("document.querySelector('footer') && document.readyState === 'complete'")
         ran = verify.end()
 
@@ -158,10 +163,7 @@ def test_from_the_link_through_the_running_librechat_in_a_browser(
     with librechat(installed), installed.running("verify", "--no-open") as verify:
         verify.until("Open in any browser")
         link = f"{installed.public_url}/oauth/openid"
-        tab.open(link, "document.querySelector('[type=password]')")
-        tab.submit(username=EMAIL, password=PASSWORD)
-        tab.wait("document.querySelector('[value=accept]')")
-        tab.evaluate("document.querySelector('[value=accept]').click()")
+        sign_in_with(tab, link)
         tab.wait(f"document.body && document.body.textContent === {json.dumps(shown)}")
         ran = verify.end()
 
@@ -182,7 +184,7 @@ def test_init_ends_with_a_sign_in_and_keeps_the_tunnel_open(
         f"PORT={installed.port}\nMONGO_URI=mongodb://127.0.0.1:27017/LibreChat\n"
         f"DOMAIN_CLIENT={installed.public_url}\nDOMAIN_SERVER={installed.public_url}\n"
     )
-    installed.trust_the_local_tunnel()
+    trust_the_local_tunnel(installed.state_dir)
     terminal = Terminal(
         *("init", "--tunnel", "local", "--no-open"),
         cwd=installed.folder,

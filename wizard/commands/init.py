@@ -36,9 +36,9 @@ from wizard.commands.questions import (
 from wizard.commands.restart import show_restart
 from wizard.commands.roles import ask_for_roles
 from wizard.commands.set_up import offer_what_is_set_up
-from wizard.commands.values import librechat_port, read_subject
+from wizard.commands.values import librechat_port, policy_given, read_subject
 from wizard.commands.walk import Step, walk
-from wizard.commands.who import ask_steps, close_doors, policy_given
+from wizard.commands.who import ask_steps, close_doors
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.interrupts import signal_code

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.auth0.access import ROLES_CLAIM, Policy, policy_of
+from wizard.auth0.access import ROLES_CLAIM, Policy
 from wizard.auth0.management_access import Access, claims_of
 from wizard.auth0.management_plan import PlannedChange
 from wizard.commands.change import (
@@ -33,7 +33,7 @@ from wizard.commands.questions import (
     parsed,
     same_client,
 )
-from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store
+from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store, policy_given
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.known import Known, known_in
 from wizard.language import Message
@@ -41,7 +41,7 @@ from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile, removed_lines
 from wizard.librechat.version_gates import settled_reuse
 from wizard.ports import Ports
-from wizard.settings import InvalidValue, Settings, port_in
+from wizard.settings import Settings, port_in
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
@@ -80,15 +80,7 @@ class ProvisionOptions:
         """
         if self.remove_access and (self.allow_users or self.allow_domains or self.allow_anybody):
             raise INVALID_VALUE.failure("Choose one: --remove-access or --allow-…")
-        try:
-            return policy_of(
-                users=self.allow_users,
-                domains=self.allow_domains,
-                anybody=self.allow_anybody,
-                admins=self.admins,
-            )
-        except InvalidValue as error:
-            raise INVALID_VALUE.failure(error.reason) from None
+        return policy_given(self)
 
 
 @dataclass(frozen=True, slots=True)

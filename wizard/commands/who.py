@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from wizard.auth0.access import Policy, Who, parse_address, parse_mail_domain, policy_of
 from wizard.commands.change import CHANGES_TO, Question, consent, write
 from wizard.commands.close_by_hand import show_first_administrator, show_what_to_close
-from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import Progress
-from wizard.commands.values import INVALID_VALUE
+from wizard.commands.values import policy_given
 from wizard.commands.walk import Step
 from wizard.findings import ExitCode, Failure
 from wizard.language import Message
@@ -19,7 +18,7 @@ from wizard.librechat.checkout import signs_of_use
 from wizard.librechat.config_file import FILE_NAME
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
-from wizard.librechat.variables import is_enabled, is_read
+from wizard.librechat.variables import EMAIL_LOGIN, REGISTRATION, is_enabled, is_read
 from wizard.ports import Ports
 from wizard.settings import InvalidValue, is_public
 from wizard.ui.prompts import Choice, Prompter
@@ -27,8 +26,6 @@ from wizard.ui.prompts import Choice, Prompter
 if TYPE_CHECKING:
     from wizard.librechat.config_file import ConfigFile
 
-
-REGISTRATION, EMAIL_LOGIN = "ALLOW_REGISTRATION", "ALLOW_EMAIL_LOGIN"
 _CHOICES = (
     Choice(Who.PEOPLE, "People I name"),
     Choice(Who.DOMAINS, "Everybody with an address at these domains"),
@@ -54,23 +51,6 @@ def _is_open(progress: Progress) -> bool:
 
 def _is_reachable(progress: Progress) -> bool:
     return not progress.is_proved and is_public(progress.known.public_url or "")
-
-
-def policy_given(options: InitOptions) -> Policy | None:
-    """Return the policy of the options, None where they name none.
-
-    Raises:
-        Failure: a value is not valid, or the options contradict each other.
-    """
-    try:
-        return policy_of(
-            users=options.allow_users,
-            domains=options.allow_domains,
-            anybody=options.allow_anybody,
-            admins=options.admins,
-        )
-    except InvalidValue as invalid:
-        raise INVALID_VALUE.failure(invalid.reason) from None
 
 
 def _ask(progress: Progress, ports: Ports) -> Progress:

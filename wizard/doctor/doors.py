@@ -13,6 +13,7 @@ from wizard.librechat.compose.sources import MAX_YAML_BYTES
 from wizard.librechat.compose.text import ComposeError
 from wizard.librechat.config_file import FILE_NAME
 from wizard.librechat.restart import restart_fix
+from wizard.librechat.variables import EMAIL_LOGIN, REGISTRATION
 from wizard.rules import rule
 from wizard.settings import is_public
 
@@ -21,8 +22,6 @@ PASSWORDS_NEED_NO_ROLE = rule("LA518")
 STILL_OPEN = rule("LA519")
 DOMAINS_WITHOUT_EFFECT = rule("LA536")
 
-REGISTRATION = "ALLOW_REGISTRATION"
-EMAIL_LOGIN = "ALLOW_EMAIL_LOGIN"
 _DOMAINS = re.compile(r"^[^#\n]*\ballowedDomains\b[\"']?[ \t]*:", re.MULTILINE)
 
 

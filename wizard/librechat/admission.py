@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from wizard.findings import Finding
 from wizard.language import Message
-from wizard.librechat.variables import is_enabled, is_read
+from wizard.librechat.variables import REGISTRATION, is_enabled, is_read
 from wizard.rules import rule
 
 LACKS_ROLE = rule("LA586")
@@ -97,7 +97,7 @@ def who_may_sign_in(
         yield Message("Auth0's users with an address at {domains}", domains=domains)
     if not (role or domains):
         yield Message("everybody whom Auth0 signs in")
-    if is_enabled(values, "ALLOW_REGISTRATION"):
+    if is_enabled(values, REGISTRATION):
         yield Message("everybody who signs up at LibreChat with an email address")
     if admin := values.get("OPENID_ADMIN_ROLE", ""):
         yield Message("as administrators: users with the role {role}", role=admin)

@@ -12,7 +12,7 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.env_file import Change, EnvFile, Suggestion, quoted
 from wizard.librechat.secrets import random_hex
-from wizard.librechat.variables import VARIABLES, Format, Section, is_enabled, is_read
+from wizard.librechat.variables import REGISTRATION, VARIABLES, Format, Section, is_enabled, is_read
 from wizard.librechat.version_gates import unread
 from wizard.rules import rule
 from wizard.settings import (
@@ -102,7 +102,7 @@ def plan_env(
         edits |= _for_a_new_file(current, port)
         edits |= _credentials(current, bool(signs_of_use), random_hex)
         if is_public(settings.public_url) and not signs_of_use:
-            edits["ALLOW_REGISTRATION"] = "false"  # LibreChat's .env.example has true
+            edits[REGISTRATION] = "false"  # LibreChat's .env.example has true
     edits |= variables or {}
     edits |= {name: Suggestion(VARIABLES[name].example) for name in SUGGESTED}
     edits = {name: value for name, value in edits.items() if is_read(name, version) or not value}

@@ -13,6 +13,8 @@ from wizard.librechat.versions import is_older
 from wizard.resources import resource
 from wizard.settings import SESSION_SECRET_MIN_LENGTH
 
+REGISTRATION, EMAIL_LOGIN = "ALLOW_REGISTRATION", "ALLOW_EMAIL_LOGIN"
+
 
 class Section(StrEnum):
     """The section of a variable in the file; the value is its heading."""
