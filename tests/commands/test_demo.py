@@ -15,12 +15,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.chromium import chromium
 from tests.e2e.program import Ran, clean_environ, run, running
 from tests.e2e.proxies import refusing_proxy
 from tests.e2e.terminal import Terminal
 from tests.librechat.readers import read_by_node
-from tests.tunnels.conftest import until
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import is_secret
 
@@ -219,35 +217,6 @@ def test_hold_leaves_tenant_and_tunnel_open_for_a_librechat(
     assert ran.code == 0, ran.err
     assert demo_env(tmp_path).is_file()
     assert_nothing_runs_on(environ)
-
-
-@pytest.mark.needs("chromium")
-def test_the_user_signs_in_with_their_own_browser(tmp_path: Path, environ: dict[str, str]) -> None:
-    """The browser's program writes its link into a file, and Chromium opens that."""
-    (tmp_path / "profile").mkdir()
-    link = tmp_path / "link"
-    opener = tmp_path / "browser"
-    opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {link}.new && mv {link}.new {link}\n')
-    opener.chmod(0o755)
-    environ = {**environ, "BROWSER": str(opener), "NO_COLOR": "1"}
-    with (
-        Terminal("init", "--demo", cwd=tmp_path, environ=environ, rows=120) as terminal,
-        chromium(tmp_path / "profile") as tab,
-    ):
-        terminal.answer("Sign in with your own browser?", None)
-        terminal.until("Your browser opens")
-        assert until(link.exists, 10)
-        tab.open(link.read_text(), "document.querySelector('[name=password]')")
-        tab.screenshot(tmp_path / "login.png")
-        tab.submit()
-        tab.wait("document.querySelector('[value=accept]')")
-        tab.screenshot(tmp_path / "consent.png")
-        tab.submit()
-        tab.wait("document.querySelector('.results')")
-        tab.screenshot(tmp_path / "result.png")
-        assert "The sign-in works" in tab.evaluate("document.title")
-        assert terminal.end() == 0
-        terminal.until("It returned a new JSON Web Token")
 
 
 def test_two_demos_at_once(tmp_path: Path, environ: dict[str, str]) -> None:
