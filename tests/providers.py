@@ -11,7 +11,6 @@ import ipaddress
 import os
 import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -28,6 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.ports import free_port
 from tests.tenant.faults import tenant_server
 from tests.tenant.state import Api, Application, Tenant, User, add_librechat
 from wizard.http import Https
@@ -225,17 +225,6 @@ def running_librechat(authority: Authority, env_file: Path, port: int) -> Iterat
         yield
 
 
-def free_port(first: int = 0, last: int = 0) -> int:
-    """A port that is free now; between `first` and `last` if they are given."""
-    for port in range(first, last + 1) if first else (0,):
-        try:
-            with socket.create_server(("127.0.0.1", port)) as listener:
-                return int(listener.getsockname()[1])
-        except OSError:
-            continue
-    raise OSError(f"no free port from {first} to {last}")
-
-
 def wait_for(http: Https, url: str, seconds: float = 30) -> None:
     """Return when `url` answers 200."""
     deadline = time.monotonic() + seconds
@@ -283,7 +272,12 @@ def running_simulacrum(authority: Authority, home: Path) -> Iterator[NodeProvide
     app = Application()
     # The simulator takes ports from 3000 to 9999 only.
     provider = NodeProvider(
-        f"localhost:{free_port(9100, 9999)}", app.client_id, "any", AUDIENCE, EMAIL, PASSWORD
+        f"localhost:{free_port(range(9100, 10_000))}",
+        app.client_id,
+        "any",
+        AUDIENCE,
+        EMAIL,
+        PASSWORD,
     )
     told = {
         "HOME": str(home),

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from tests.ports import free_port
 from tests.providers import (
     PUBLIC_URL,
     Authority,
     Demo,
     NodeProvider,
-    free_port,
     furnish,
     running_oidc_provider,
     sign_in_at_simulacrum,

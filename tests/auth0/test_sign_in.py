@@ -31,7 +31,7 @@ from tests.auth0.scripted import (
     oauth,
 )
 from tests.auth0.test_tokens import access_token, id_token
-from tests.providers import free_port
+from tests.ports import free_port
 from tests.sockets import read_request, server
 from wizard.auth0.error_table import Check
 from wizard.auth0.probes import code_challenge

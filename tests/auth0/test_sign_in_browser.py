@@ -13,7 +13,8 @@ import pytest
 
 from tests.chromium import Tab, chromium
 from tests.languages import BEGINS, pseudo
-from tests.providers import EMAIL, PASSWORD, Authority, Demo, free_port, furnish
+from tests.ports import free_port
+from tests.providers import EMAIL, PASSWORD, Authority, Demo, furnish
 from tests.tenant.faults import tenant_server
 from tests.tenant.state import Tenant
 from wizard.auth0.live_checks import check_tenant

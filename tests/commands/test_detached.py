@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import ssl
 import sys
 import urllib.error
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import make_world
+from tests.ports import free_port
 from tests.tunnels.conftest import children_of
 from tests.tunnels.loopback import Upstream, eventually, serving
 from wizard.commands.background import process
@@ -28,12 +28,6 @@ from wizard.language import Language, Message
 from wizard.tunnels import TunnelRequest
 
 PROCESS = process.__name__
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests.doctor.cases import GOOD, env
 from tests.fakes import FixedClock, NoHttp, ScriptedPrompter, make_world
 from tests.languages import pseudo, unsaid
 from tests.management_stand_in import Managed
-from tests.providers import free_port
+from tests.ports import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard import cli
 from wizard.commands.background.records import Background, BackgroundTunnel

@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 
 from tests.fakes import ScriptedPrompter, World, make_world
 from tests.management_stand_in import LIMITS, SCOPES, Managed
-from tests.providers import free_port
+from tests.ports import free_port
 from tests.tenant.state import Api, Application, AuthMethod, Policy, User
 from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.management_access import TokenClaims, by_token

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.fakes import NoHttp, NoProcesses, ScriptedPrompter, World, make_world
-from tests.tunnels.conftest import free_port
+from tests.ports import free_port
 from wizard.commands import live_view
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status, run_stop

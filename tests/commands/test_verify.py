@@ -15,6 +15,7 @@ from tests.e2e.installed import Installed
 from tests.e2e.program import Ran, Running
 from tests.e2e.proxies import Record, counting, tls_only
 from tests.fakes import make_world
+from tests.ports import free_port
 from tests.providers import (
     AUDIENCE,
     EMAIL,
@@ -23,7 +24,6 @@ from tests.providers import (
     Demo,
     authority,
     demo_server,
-    free_port,
     furnish,
     node_modules,
     running_librechat,

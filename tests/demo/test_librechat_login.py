@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from tests.demo.client import Client
+from tests.ports import free_port
 from tests.providers import (
     AUDIENCE,
     EMAIL,
     PASSWORD,
     Authority,
-    free_port,
     furnish,
     running_librechat,
 )

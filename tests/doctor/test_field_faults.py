@@ -31,7 +31,7 @@ from tests.auth0.scripted import (
 from tests.auth0.test_tokens import GOOD, ID_CLAIMS, MAC_KEY, NONCE, signed
 from tests.doctor.cases import HEX_32, PUBLIC_URL, env
 from tests.fakes import FixedClock, NoProcesses, World, make_world
-from tests.providers import free_port
+from tests.ports import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.auth0.live_checks import TenantReport

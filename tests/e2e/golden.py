@@ -18,7 +18,8 @@ from pathlib import Path
 
 from tests.e2e.terminal import CTRL_C, PLAIN, PROGRAM, Choose, Terminal
 from tests.librechat.example import env_example
-from tests.providers import PUBLIC_URL, Authority, Demo, free_port
+from tests.ports import free_port
+from tests.providers import PUBLIC_URL, Authority, Demo
 from wizard.language import Message, user_language
 from wizard.private_files import file_name
 

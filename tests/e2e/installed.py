@@ -10,7 +10,8 @@ from dotenv import dotenv_values
 
 from tests.e2e.program import Ran, Running, clean_environ, run, running
 from tests.librechat.example import env_example
-from tests.providers import AUDIENCE, Authority, free_port
+from tests.ports import free_port
+from tests.providers import AUDIENCE, Authority
 from wizard.demo.user import sign_in_like_a_user
 from wizard.http import Https, Response
 from wizard.processes import SystemProcesses

@@ -182,8 +182,11 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while self.read():
             assert time.monotonic() < deadline, f"it never ended:\n{self.text}"
+        # It may close the terminal a moment before it ends; `isalive` waits then.
+        assert not self._child.isalive(), self.text
         status = self._child.exitstatus
-        return -1 if status is None else int(status)
+        assert status is not None, f"signal {self._child.signalstatus} ended it:\n{self.text}"
+        return int(status)
 
     def close(self) -> None:
         """Take the terminal away, and the program with it."""
@@ -233,7 +236,7 @@ def _squeezed(words: str) -> str:
 
 
 def _name_of(terminal: int) -> str:
-    """The device of a pseudo-terminal's other end."""
-    ptsname = ctypes.CDLL(None).ptsname
-    ptsname.restype = ctypes.c_char_p
-    return os.fsdecode(ptsname(terminal))
+    """The device of a pseudo-terminal's other end; `ptsname` has one buffer for all threads."""
+    name = ctypes.create_string_buffer(64)
+    assert ctypes.CDLL(None).ptsname_r(terminal, name, len(name)) == 0
+    return os.fsdecode(name.value)

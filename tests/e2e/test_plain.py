@@ -10,7 +10,8 @@ import pytest
 from dotenv import dotenv_values
 
 from tests.e2e.terminal import CTRL_C, ENTER, PLAIN, Choose, Terminal
-from tests.providers import PUBLIC_URL, free_port
+from tests.ports import free_port
+from tests.providers import PUBLIC_URL
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 

@@ -20,7 +20,8 @@ from tests.e2e.marked import MARK, marked
 from tests.e2e.program import clean_environ
 from tests.e2e.terminal import CTRL_C, CTRL_D, PLAIN, Choose, Terminal
 from tests.management_stand_in import Managed
-from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, free_port
+from tests.ports import free_port
+from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo
 from tests.tunnels.conftest import until
 from wizard.known import Known
 from wizard.librechat.env_store import EnvStore

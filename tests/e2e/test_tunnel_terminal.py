@@ -13,7 +13,8 @@ import pytest
 from tests.e2e.marked import MARK, marked, pid_of
 from tests.e2e.program import run
 from tests.e2e.terminal import CTRL_C, ENTER, Terminal
-from tests.tunnels.conftest import free_port, until
+from tests.ports import free_port
+from tests.tunnels.conftest import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 

@@ -31,9 +31,10 @@ from websockets.sync.server import serve as serve_websocket
 from tests.e2e.marked import MARK, marked, pid_of
 from tests.e2e.program import Running, run
 from tests.e2e.proxies import proxy_to
+from tests.ports import free_port
 from tests.providers import PASSWORD, Authority, demo_server, furnish, make_authority, node_modules
 from tests.tenant.state import Tenant
-from tests.tunnels.conftest import free_port, until
+from tests.tunnels.conftest import until
 from tests.tunnels.loopback import MEGABYTE, Upstream, assert_events_come_one_by_one, serving
 from tests.tunnels.test_localtunnel import MODULES, Server
 from wizard.auth0.live_checks import check_tenant

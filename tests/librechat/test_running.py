@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.doctor.cases import GOOD, PUBLIC_URL
 from tests.languages import untranslatable
+from tests.ports import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.findings import Finding
 from wizard.http import WAITING, WAITING_HEADER, Https, NetworkError, Response, Trouble
@@ -33,11 +33,6 @@ def found(
     findings = judge_instance(instance, values)
     assert untranslatable(text for each in findings for text in (each.detail, each.fix)) == []
     return findings
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def ids(findings: tuple[Finding, ...]) -> list[str]:

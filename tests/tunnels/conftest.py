@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -28,13 +27,6 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> bool:
             return True
         time.sleep(0.02)
     return False
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 def children_of(pid: int, word: str = "") -> list[int]:

@@ -276,9 +276,3 @@ def scripted(*answers: bytes, close: bool = False) -> Iterator[tuple[int, list[b
 
     with serving(serve) as port:
         yield port, heads
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -17,7 +17,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.tunnels.conftest import Listener, free_port, program_pid, supervisors, until
+from tests.ports import free_port
+from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from wizard import loopback
 from wizard.findings import ExitCode, Failure
 from wizard.process_control import start_time

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from tests.ports import free_port
 from tests.sockets import Authority as Thief
-from tests.tunnels.conftest import LibreChat, free_port, until
+from tests.tunnels.conftest import LibreChat, until
 from tests.tunnels.loopback import Upstream, WithoutMkcert, running_proxy, serving
 from wizard.findings import ExitCode, Failure
 from wizard.loopback import is_free

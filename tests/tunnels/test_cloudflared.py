@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.tunnels.conftest import Listener, free_port, program_pid, supervisors, until
+from tests.ports import free_port
+from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from wizard.findings import ExitCode, Failure
 from wizard.http import WAITING, WAITING_HEADER
 from wizard.process_control import start_time

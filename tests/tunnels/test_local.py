@@ -17,7 +17,8 @@ from typing import cast
 
 import pytest
 
-from tests.tunnels.loopback import Upstream, WithoutMkcert, eventually, free_port, serving
+from tests.ports import free_port
+from tests.tunnels.loopback import Upstream, WithoutMkcert, eventually, serving
 from wizard import loopback
 from wizard.findings import ExitCode, Failure
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, provider, trust

@@ -27,9 +27,10 @@ import pytest
 import yaml
 
 from tests.e2e.proxies import proxy_to
+from tests.ports import free_port
 from tests.providers import Authority, make_authority
 from tests.sockets import read_request, server
-from tests.tunnels.conftest import Listener, free_port, until
+from tests.tunnels.conftest import Listener, until
 from wizard.findings import ExitCode, Failure
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses

@@ -26,6 +26,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
 
 from tests.languages import speaking
+from tests.ports import free_port
 from tests.tunnels.loopback import (
     MEGABYTE,
     RunningProxy,
@@ -33,7 +34,6 @@ from tests.tunnels.loopback import (
     WithoutMkcert,
     assert_events_come_one_by_one,
     eventually,
-    free_port,
     read_to_end,
     running_proxy,
     scripted,
