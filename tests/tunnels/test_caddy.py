@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,10 @@ from tests.ports import free_port
 from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from wizard import loopback
 from wizard.findings import ExitCode, Failure
+from wizard.http import WAITING, WAITING_HEADER
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
+from wizard.sign_in_traffic import Step, recorded
 from wizard.tunnels import EventKind, TunnelRequest, caddy, provider
 from wizard.tunnels.caddy import NO_CADDY, CaddyTunnel
 from wizard.tunnels.certificates import known_authority
@@ -137,6 +140,24 @@ def test_requests_are_told_without_their_query(request_: TunnelRequest, listener
     (event,) = listener.requests()
     assert (event.method, event.path, event.status) == ("GET", "/oauth/openid/callback", 200)
     assert 0 < event.milliseconds < 5000
+
+
+def test_it_is_a_witness_of_sign_ins(request_: TunnelRequest) -> None:
+    with running(request_):
+        visit(request_, f"{request_.requested_url}/oauth/openid/callback?code=secret")
+        assert until(lambda: recorded(request_.state_dir, request_.port))
+
+    (passage,) = recorded(request_.state_dir, request_.port)
+    assert (passage.step, passage.status) == (Step.CALLBACK, 200)
+
+
+def test_visitors_see_that_librechat_is_not_up(request_: TunnelRequest) -> None:
+    request = replace(request_, port=free_port())
+    with running(request), pytest.raises(urllib.error.HTTPError) as refused:
+        visit(request, request.requested_url)
+    refused.value.close()
+
+    assert (refused.value.code, refused.value.headers[WAITING_HEADER]) == (503, WAITING)
 
 
 def test_closing_stops_caddy(request_: TunnelRequest) -> None:

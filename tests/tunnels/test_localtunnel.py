@@ -23,6 +23,7 @@ from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from wizard.findings import ExitCode, Failure
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
+from wizard.sign_in_traffic import recorded
 from wizard.tunnels import EventKind, TunnelRequest, provider, supervised
 from wizard.tunnels.localtunnel import (
     PASSWORD_PAGE,
@@ -167,7 +168,8 @@ def test_requests_are_told_without_their_query(
         assert until(listener.requests)
 
     (event,) = listener.requests()
-    assert (event.method, event.path) == ("GET", "/oauth/openid/callback")
+    assert (event.method, event.path, event.status) == ("GET", "/oauth/openid/callback", 200)
+    assert until(lambda: recorded(request_.state_dir, request_.port))
 
 
 @needs_node

@@ -13,9 +13,8 @@ from wizard.private_files import private_folder, write_whole
 from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
-from wizard.text import one_line
-from wizard.tunnels import EventKind, Offer, Provider, TunnelEvent
-from wizard.tunnels.child import ChildTunnel
+from wizard.tunnels import Offer, Provider
+from wizard.tunnels.child import ProxiedTunnel
 from wizard.tunnels.local import (
     CANNOT_LISTEN,
     PORT_TAKEN,
@@ -37,10 +36,9 @@ RESTART_SECONDS = 20 * 24 * 3600.0  # at a start, the certificate is valid for 3
 _TAKEN = ("address already in use", "Only one usage of each socket address")
 _FORBIDDEN = ("permission denied", "forbidden by its access permissions")
 _READY = "serving initial configuration"
-_REQUEST = "handled request"
 
 
-class CaddyTunnel(ChildTunnel):
+class CaddyTunnel(ProxiedTunnel):
     """A Caddy beside the user's own: another configuration and storage, and no admin port."""
 
     _program = "Caddy"
@@ -62,7 +60,7 @@ class CaddyTunnel(ChildTunnel):
         hosts = ("localhost", *(f"[{it}]" if ":" in it else it for it in addresses))
         text = template("Caddyfile.j2").render(
             addresses=addresses,
-            port=self._request.port,
+            port=self._inner_port,
             sites=[f"https://{host}:{port}" for host in hosts],
             certificate=authority.certificate_file.as_posix(),
         )
@@ -78,11 +76,8 @@ class CaddyTunnel(ChildTunnel):
             self._stop()  # it is started again with a renewed certificate
 
     def _hear(self, line: str) -> None:
-        entry = _entry(line)
-        if entry.get("msg") == _READY:
+        if _entry(line).get("msg") == _READY:
             self._is_open_at(self._site)
-        elif entry.get("msg") == _REQUEST:
-            self._request.on_event(_event(entry))
 
     def explain(self, said: Sequence[str], status: int | None) -> Failure:
         detail = next((line for line in reversed(said) if not _entry(line)), "")
@@ -124,16 +119,3 @@ def _entry(line: str) -> Mapping[str, object]:
     except ValueError:
         return {}
     return entry if isinstance(entry, dict) else {}
-
-
-def _event(entry: Mapping[str, object]) -> TunnelEvent:
-    """Parse a line of the access log; its `duration` is in seconds."""
-    asked = entry.get("request")
-    asked = asked if isinstance(asked, dict) else {}
-    return TunnelEvent(
-        EventKind.REQUEST,
-        method=one_line(str(asked.get("method", ""))),
-        path=one_line(str(asked.get("uri", "")).partition("?")[0]),
-        status=int(str(entry.get("status", 0))),
-        milliseconds=float(str(entry.get("duration", 0))) * 1000,
-    )

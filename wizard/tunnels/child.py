@@ -23,6 +23,7 @@ from wizard.tunnels.supervised import SupervisedTunnel
 if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
+    from wizard.tunnels.proxy import Proxy
 
 START_SECONDS = 30.0
 LINES_KEPT = 40
@@ -166,3 +167,29 @@ class ChildTunnel(SupervisedTunnel):
         return Message(
             "{program} ended (exit status {status})", program=self._program, status=status
         )
+
+
+class ProxiedTunnel(ChildTunnel):
+    """A program that leads to LibreChat through our proxy.
+
+    The proxy has a page for visitors while LibreChat is down, reports each request, and saves what
+    `verify` looks for, which such programs do not.
+    """
+
+    _proxy: Proxy | None = None
+
+    @property
+    def _inner_port(self) -> int:
+        """The port for the program to lead to."""
+        return self._proxy.port if self._proxy is not None else self._request.port
+
+    def _start(self) -> str:
+        from wizard.tunnels.proxy import serve
+
+        self._proxy = serve(self._request, None, self._request.listen(0))
+        return super()._start()
+
+    def _stop(self) -> None:
+        super()._stop()
+        if self._proxy is not None:
+            self._proxy.end()

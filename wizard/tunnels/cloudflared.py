@@ -13,13 +13,12 @@ from wizard.rules import rule
 from wizard.supervisor import NOT_STARTED
 from wizard.tunnel_services import CLOUDFLARE
 from wizard.tunnels import Offer, Provider, download_question
-from wizard.tunnels.child import ChildTunnel
+from wizard.tunnels.child import ProxiedTunnel
 from wizard.tunnels.local_api import LocalApi
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
-    from wizard.tunnels.proxy import Proxy
 
 PACKAGE = "cloudflared@0.7.1"
 DOWNLOAD_SECONDS = 180.0  # 40 MB
@@ -38,12 +37,11 @@ _LIMITED = re.compile(r"429 Too Many Requests|error code: 1015")
 _NOT_REACHED = re.compile(r"failed to request quick Tunnel|Unable to establish connection")
 
 
-class CloudflaredTunnel(ChildTunnel):
+class CloudflaredTunnel(ProxiedTunnel):
     """A quick tunnel; its URL is lost when its cloudflared ends."""
 
     _program = "cloudflared"
     _domains = CLOUDFLARE.domains
-    _proxy: Proxy | None = None
     _metrics = ""
     _is_forgotten = False
     _api: LocalApi
@@ -53,20 +51,10 @@ class CloudflaredTunnel(ChildTunnel):
         return (HELD_BACK.finding(),)
 
     def _start(self) -> str:
-        from wizard.tunnels.proxy import serve
-
-        request = self._request
-        if request.requested_url:
-            raise NO_CHOICE.failure(request.requested_url)
+        if self._request.requested_url:
+            raise NO_CHOICE.failure(self._request.requested_url)
         self._api = LocalApi()
-        # cloudflared logs no requests, and its page for visitors blames the tunnel.
-        self._proxy = serve(request, None, request.listen(0))
         return super()._start()
-
-    def _stop(self) -> None:
-        super()._stop()
-        if self._proxy is not None:
-            self._proxy.end()
 
     def _passes(self, name: str) -> bool:
         # Every option of cloudflared can come from the environment, another tunnel's token too.
@@ -80,8 +68,6 @@ class CloudflaredTunnel(ChildTunnel):
             self._start_seconds = max(self._start_seconds, DOWNLOAD_SECONDS)
             self._progress(Message("npx downloads {package} if it is missing", package=PACKAGE))
         self._progress(Message("Requesting a quick tunnel from Cloudflare"))
-        if self._proxy is None:
-            raise NOT_UP.failure("The tunnel was closed.")
         # The user's own configuration file leads to other services.
         configuration = private_folder(self._request.state_dir) / "cloudflared.yml"
         write_whole(configuration, b"{}\n")
@@ -89,7 +75,7 @@ class CloudflaredTunnel(ChildTunnel):
             *(*program, "tunnel", "--no-autoupdate"),
             *("--config", str(configuration)),
             *("--metrics", "127.0.0.1:0"),
-            *("--url", f"http://127.0.0.1:{self._proxy.port}"),
+            *("--url", f"http://127.0.0.1:{self._inner_port}"),
         )
 
     def _hear(self, line: str) -> None:

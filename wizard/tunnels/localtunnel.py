@@ -11,15 +11,8 @@ from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnel_services import LOCALTUNNEL
-from wizard.tunnels import (
-    EventKind,
-    Offer,
-    Provider,
-    TunnelEvent,
-    TunnelRequest,
-    download_question,
-)
-from wizard.tunnels.child import START_SECONDS, ChildTunnel
+from wizard.tunnels import Offer, Provider, TunnelRequest, download_question
+from wizard.tunnels.child import START_SECONDS, ProxiedTunnel
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
@@ -39,14 +32,12 @@ NO_HTTPS = rule("LA365")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{2,61}[a-z0-9]\Z")
 _READY = re.compile(r"your url is: (https?://\S+)\Z")
-# JavaScript's Date.toString, then method and path.
-_REQUEST = re.compile(r".* GMT[+-]\d{4} \(.*\) (?P<method>[A-Z]+) (?P<path>/\S*)\Z")
 # Every option of the client can come from the environment (yargs' `env(true)`).
 _ITS_OPTIONS = "p port h host s subdomain l local_host local_https local_cert local_key local_ca"
 _ITS_VARIABLES = frozenset((*_ITS_OPTIONS.split(), "allow_invalid_cert", "o", "open"))
 
 
-class LocaltunnelTunnel(ChildTunnel):
+class LocaltunnelTunnel(ProxiedTunnel):
     """The localtunnel client, for as long as it runs."""
 
     _program = Message("The localtunnel client")
@@ -97,18 +88,14 @@ class LocaltunnelTunnel(ChildTunnel):
         asked = self._url or self._request.requested_url
         return (
             *client,
-            *("--port", str(self._request.port)),
+            *("--port", str(self._inner_port)),
             *("--host", self._server),
             *(("--subdomain", name_of(asked)) if asked else ()),
-            "--print-requests",
         )
 
     def _hear(self, line: str) -> None:
         if ready := _READY.match(line):
             self._is_open_at(ready[1])
-        elif seen := _REQUEST.match(line):
-            path = seen["path"].partition("?")[0]
-            self._request.on_event(TunnelEvent(EventKind.REQUEST, method=seen["method"], path=path))
 
     def _on_wake(self) -> None:
         self._stop()  # without a heartbeat, it would wait on dead connections for hours
