@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e.program import Ran, clean_environ, run, running
 from tests.e2e.proxies import refusing_proxy
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import CTRL_C, Terminal
 from tests.librechat.readers import read_by_node
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import is_secret
@@ -217,6 +217,21 @@ def test_hold_leaves_tenant_and_tunnel_open_for_a_librechat(
     assert ran.code == 0, ran.err
     assert demo_env(tmp_path).is_file()
     assert_nothing_runs_on(environ)
+
+
+def test_ctrl_c_skips_the_sign_in_and_nothing_else(tmp_path: Path, environ: dict[str, str]) -> None:
+    """The browser's program opens nothing."""
+    browser = tmp_path / "browser"
+    browser.write_text("#!/bin/sh\n")
+    browser.chmod(0o755)
+    environ = {**environ, "BROWSER": str(browser), "NO_COLOR": "1"}
+    with Terminal("init", "--demo", cwd=tmp_path, environ=environ, rows=120) as terminal:
+        terminal.answer("Sign in with your own browser?", None)
+        terminal.until("Waiting for the sign-in")
+        terminal.type(CTRL_C)
+        terminal.until("The test sign-in was skipped.")
+        terminal.until("Set up your own LibreChat")
+        assert terminal.end() == 0
 
 
 def test_two_demos_at_once(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -67,6 +67,27 @@ def test_what_is_here_is_told_before_the_first_question(checkout: Path) -> None:
     assert "By hand this takes about 10 minutes." in said
 
 
+@pytest.mark.parametrize(
+    ("files", "runner"),
+    [
+        ({}, "npm probably runs LibreChat: this folder has no Docker Compose file."),
+        (
+            {"docker-compose.yml": "services: {api: {image: librechat}}"},
+            "Docker Compose probably runs LibreChat: docker-compose.yml has the service api.",
+        ),
+        ({"package.json": "{}"}, ""),
+    ],
+)
+def test_who_runs_librechat_is_told(checkout: Path, files: dict[str, str], runner: str) -> None:
+    for name, text in files.items():
+        (checkout / name).write_text(text)
+    options = InitOptions(offline=True, public_url=URL, env_file=checkout / ".env")
+    said = stop_at(at(checkout, DOMAIN), options)
+
+    assert runner in said
+    assert ("runs LibreChat" in said) == bool(runner)
+
+
 def replace_ports(world: World, **changed: object) -> World:
     return World(replace(world.ports, **changed), world.stderr, world.stdout)  # type: ignore[arg-type]
 

@@ -67,6 +67,8 @@ def test_the_values_are_those_of_the_env(tmp_path: Path, name: str) -> None:
     found = READ[name](path.read_text())
 
     assert not (tmp_path / ".env").exists()
+    assert "The values" in world.said
+    assert "The .env" not in world.said
     assert (result.env_file, result.written, result.exit_code) == (path, True, ExitCode.OK)
     assert list(found) == result.changed
     assert found["OPENID_CLIENT_SECRET"] == SECRET

@@ -6,6 +6,8 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
 from wizard.defaults import TUNNELS
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response
+from wizard.loopback import close_all, listeners
 from wizard.process_control import start_time
 from wizard.tunnels import EventKind, Tunnel, TunnelEvent, TunnelRequest, local, ngrok
 from wizard.tunnels.ngrok_errors import FOREIGN_DOMAIN
@@ -247,6 +250,38 @@ def test_a_broken_memory_is_none(folder: Path, text: str) -> None:
     assert urls.tunnel_for("https://localhost:3443") == "local"
     urls.remember("https://localhost:3443", "caddy")
     assert urls.tunnel_for("https://localhost:3443") == "caddy"
+
+
+@contextmanager
+def held() -> Iterator[int]:
+    """Another program listens on a port."""
+    taken = listeners(0)
+    try:
+        yield taken[0].getsockname()[1]
+    finally:
+        close_all(taken)
+
+
+def test_another_port_is_taken_where_a_program_has_that_of_the_env(folder: Path) -> None:
+    world = make_world(folder)
+    with held() as port:
+        url = f"https://localhost:{port}"
+        options = TunnelOptions(3080, folder / ".env", tunnel="local", known_url=url)
+        with open_tunnel(options, world.ports) as opened:
+            assert opened.url != url
+
+    assert f"{url} is no longer available" in world.said
+
+
+def test_the_port_that_was_asked_for_is_not_exchanged(folder: Path) -> None:
+    world = make_world(folder)
+    with held() as port:
+        url = f"https://localhost:{port}"
+        options = TunnelOptions(3080, folder / ".env", tunnel="local", requested_url=url)
+        with pytest.raises(Failure) as raised, open_tunnel(options, world.ports):
+            pass
+
+    assert raised.value.finding.rule.id == "LA332"
 
 
 def test_no_env(folder: Path) -> None:

@@ -479,7 +479,7 @@ def test_a_finished_set_up_is_one_key(setup: Setup) -> None:
     assert setup.init().code == 0
     before = (setup.folder / ".env").stat()
     terminal = Terminal("init", cwd=setup.folder, environ=setup.environ)
-    terminal.until("Everything is set up and proved.")
+    terminal.until("Everything is set up. No sign-in has proved it yet.")
     terminal.answer("What now?", None)  # to test the sign-in
     terminal.until("Waiting for the sign-in")
     terminal.type(CTRL_C)

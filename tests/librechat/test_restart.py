@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from wizard.librechat.containers import RunningContainer
 from wizard.librechat.env_store import EnvStore
-from wizard.librechat.restart import how_to_restart
+from wizard.librechat.restart import how_to_restart, restart_fix, what_to_do
 from wizard.librechat.runner import Evidence, Machine, judge
 from wizard.running_process import RunningProcess
 
-RESTART = "docker compose restart api"
 RECREATE = "docker compose up -d"
 DEPLOYED = "docker compose -f deploy-compose.yml up -d"
 OWN_WAY = ("Restart it the way you started it.",)
@@ -51,9 +51,9 @@ def restart(folder: Path) -> tuple[str, ...]:
         ({}, OWN_WAY),
         ({"package.json": "{}"}, OWN_WAY),
         ({"package.json": '{"name": "LibreChat"}'}, (NPM,)),
-        ({"docker-compose.yml": compose(MOUNT_LONG)}, (RESTART,)),
-        ({"docker-compose.yml": compose(MOUNT_SHORT)}, (RESTART,)),
-        ({"compose.yaml": compose(MOUNT_SHORT)}, (RESTART,)),
+        ({"docker-compose.yml": compose(MOUNT_LONG)}, (RECREATE,)),
+        ({"docker-compose.yml": compose(MOUNT_SHORT)}, (RECREATE,)),
+        ({"compose.yaml": compose(MOUNT_SHORT)}, (RECREATE,)),
         ({"docker-compose.yml": compose("    env_file: .env")}, (RECREATE,)),
         ({"docker-compose.yml": compose("    env_file: ./.env")}, (RECREATE,)),
         ({"docker-compose.yml": compose("    env_file: [common.conf, .env]")}, (RECREATE,)),
@@ -65,7 +65,7 @@ def restart(folder: Path) -> tuple[str, ...]:
             },
             (RECREATE,),
         ),
-        ({"docker-compose.yml": compose("    env_file: .env.local")}, (RESTART,)),
+        ({"docker-compose.yml": compose("    env_file: .env.local")}, (RECREATE,)),
         # What Compose hands on wins over the mounted file, so that a restart changes nothing.
         ({"docker-compose.yml": compose(MOUNT_LONG + "    env_file: .env")}, (RECREATE,)),
         (
@@ -82,7 +82,7 @@ def restart(folder: Path) -> tuple[str, ...]:
                 "deploy-compose.yml": compose("    env_file: .env"),
                 "package.json": "{}",
             },
-            (RESTART,),
+            (RECREATE,),
         ),
         ({"deploy-compose.yml": compose("    env_file:\n      - .env")}, (DEPLOYED,)),
         ({"docker-compose.yml": "services: {web: {env_file: .env}}"}, OWN_WAY),
@@ -95,7 +95,7 @@ def restart(folder: Path) -> tuple[str, ...]:
         ({"docker-compose.yml": ""}, OWN_WAY),
     ],
 )
-def test_how_librechat_reads_the_file_again(
+def test_how_a_librechat_that_does_not_run_reads_the_file(
     files: Mapping[str, str], commands: tuple[str, ...], tmp_path: Path
 ) -> None:
     assert restart(write(tmp_path, files)) == commands
@@ -105,6 +105,35 @@ def test_a_bomb_of_aliases_does_not_go_off(tmp_path: Path) -> None:
     levels = "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]\n" for n in range(1, 30))
     bomb = f"b0: &b0 x\n{levels}services: {{api: {{volumes: *b29, env_file: *b29}}}}\n"
     assert restart(write(tmp_path, {"docker-compose.yml": bomb})) == OWN_WAY
+
+
+@pytest.mark.parametrize(
+    ("api", "command"),
+    [
+        (MOUNT_LONG, "docker compose restart api"),
+        (MOUNT_SHORT, "docker compose restart api"),
+        ("    env_file: .env.local", "docker compose restart api"),
+        # What Compose hands on wins over the mounted file, so that a restart changes nothing.
+        ("    env_file: .env", RECREATE),
+        (MOUNT_LONG + "    env_file: .env", RECREATE),
+    ],
+)
+def test_how_one_that_runs_reads_the_file_again(api: str, command: str, tmp_path: Path) -> None:
+    write(tmp_path, {"docker-compose.yml": compose(api)})
+    runner = EnvStore(tmp_path / ".env", tmp_path.parent / "state").runner({})
+
+    assert restart_fix(runner, tmp_path / ".env") == f"Restart LibreChat: {command}"
+    running = replace(runner, is_running=True)
+    assert how_to_restart(running, tmp_path / ".env") == (command,)
+    assert what_to_do(runner) == "Start LibreChat:"
+    assert what_to_do(running) == "Restart LibreChat:"
+
+
+def test_docker_at_the_port_is_a_librechat_that_runs() -> None:
+    docker = RunningProcess(4711, "docker-proxy")
+    evidence = Evidence(Path("/srv/.env"), 3080, Machine(docker), service="api")
+
+    assert how_to_restart(judge(evidence), Path("/srv/.env")) == ("docker compose restart api",)
 
 
 def running(container: RunningContainer) -> tuple[str, ...]:
@@ -145,6 +174,15 @@ def compose_labels(files: str) -> dict[str, str]:
                 state="running",
             ),
             ("docker compose -f docker-compose.yml -f '/etc/my own.yml' restart chat",),
+        ),
+        (
+            RunningContainer(
+                "1",
+                labels=compose_labels("/srv/chat/docker-compose.yml"),
+                mounts=ENV_MOUNT,
+                state="exited",
+            ),
+            ("docker compose up -d",),
         ),
         (
             RunningContainer("1", labels=compose_labels("/srv/chat/a.yml"), state="running"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wizard.commands.background.records import Background
+from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live_view import LiveView
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.tunnel_menu import NO_TUNNEL, OWN_URL, reason, tunnel_menu
@@ -176,7 +176,8 @@ def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
         return _open_once(chosen, options, ports)
     except Failure as failure:
         is_lost = failure.finding.rule in chosen.lost_url_rules
-        if not is_lost or _requested_url(chosen, options) != options.known_url:
+        is_ours = _holder(options.known_url, ports) is not None
+        if not is_lost or is_ours or _requested_url(chosen, options) != options.known_url:
             raise
         ports.console.warn(
             Message(
@@ -208,7 +209,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
     tunnel = _tunnel(chosen, request, options, ports)
     with _closed_on_error(tunnel):
         with ports.console.working(Message("Opening {tunnel}", tunnel=chosen.name)):
-            url = _open_or_name_holder(tunnel, chosen, request)
+            url = _open_or_name_holder(tunnel, chosen, request, ports)
         _urls(options, ports).remember(url, chosen.name)
         ports.console.done(Message("{url} leads to port {port}", url=url, port=options.port))
         for finding in tunnel.findings:
@@ -265,14 +266,14 @@ def _show_forwarding(url: str, ports: Ports) -> None:
     )
 
 
-def _open_or_name_holder(tunnel: Tunnel, chosen: Provider, request: TunnelRequest) -> str:
+def _open_or_name_holder(
+    tunnel: Tunnel, chosen: Provider, request: TunnelRequest, ports: Ports
+) -> str:
     """Open the tunnel; if a background tunnel of ours has its URL, the failure names it."""
     try:
         return tunnel.open()
     except Failure as failure:
-        url = request.requested_url
-        known = Background(request.state_dir).all()
-        holder = next((one for one in known if one.runs and one.url == url), None)
+        holder = _holder(request.requested_url, ports)
         if holder is None or failure.finding.rule not in chosen.url_in_use_rules:
             raise
         raise failure.finding.rule.failure(
@@ -282,6 +283,12 @@ def _open_or_name_holder(tunnel: Tunnel, chosen: Provider, request: TunnelReques
                 env_file=holder.env_file,
             ),
         ) from failure
+
+
+def _holder(url: str, ports: Ports) -> BackgroundTunnel | None:
+    """Return the background tunnel of ours that has the URL."""
+    known = Background(ports.state_dir).all()
+    return next((one for one in known if one.runs and one.url == url), None)
 
 
 def _tunnel(

@@ -21,6 +21,7 @@ from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult
 from wizard.commands.opened_urls import OpenedUrls
+from wizard.commands.proofs import forget_proof
 from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.demo.tenant import Tenant, User, add_librechat, new_client_id, new_client_secret
@@ -80,6 +81,7 @@ def run_demo(
                 env_file=env_file,
                 yes=True,
                 verify=True,
+                can_skip=ports.prompter is not None,
                 seconds_to_sign_in=seconds,
                 hold=hold,
                 dry_run=options.dry_run,
@@ -100,6 +102,7 @@ def _temporary_env(ports: Ports) -> Iterator[Path]:
             yield env_file
         finally:
             OpenedUrls(ports.state_dir, env_file).forget()
+            forget_proof(ports.state_dir, env_file)
 
 
 def _wants_own_browser(ports: Ports) -> bool:
@@ -110,7 +113,10 @@ def _wants_own_browser(ports: Ports) -> bool:
         "Your browser warns about the certificate, because it was made on this computer:"
         " choose Advanced, then Proceed. To avoid that, run librechat-auth0 trust first."
     )
-    return ports.prompter.confirm("Sign in with your own browser?")
+    if not ports.prompter.confirm("Sign in with your own browser?"):
+        return False
+    ports.console.hint("Press Ctrl-C to skip the sign-in.")
+    return True
 
 
 def _show_librechat(ca_file: Path, env_file: Path | None, ports: Ports) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.commands.change import (
-    EnvChange,
     Question,
     Written,
     change_env,
@@ -25,6 +24,7 @@ from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult, Progress
 from wizard.commands.look import look
 from wizard.commands.opened_urls import OpenedUrls
+from wizard.commands.proofs import How, remember
 from wizard.commands.prove import sign_in
 from wizard.commands.questions import (
     PUBLIC_URL,
@@ -84,13 +84,20 @@ def _steps(stack: ExitStack) -> Sequence[Step[Progress]]:
     def is_open(progress: Progress) -> bool:
         return not progress.is_proved
 
+    def writes_env(progress: Progress) -> bool:
+        return is_open(progress) and not progress.options.format
+
+    def writes_output(progress: Progress) -> bool:
+        return bool(progress.options.format)
+
     return (
         Step(Message("LibreChat"), _look_at_folder),
         Step("", offer_what_is_set_up),
         Step(Message("HTTPS URL"), partial(_open_tunnel, stack)),
         *auth0_steps(),
         *ask_steps(),
-        Step(Message("The .env"), _write, is_open, is_final=True),
+        Step(Message("The .env"), _write, writes_env, is_final=True),
+        Step(Message("The values"), _write_output, writes_output, is_final=True),
         Step("", close_doors, is_open),
         Step("", _prove_sign_in),
     )
@@ -169,11 +176,9 @@ def _open_tunnel(stack: ExitStack, progress: Progress, ports: Ports) -> Progress
 
 
 def _write(progress: Progress, ports: Ports) -> Progress:
-    """Show the change of the `.env` and save it; with `--format`, write its values elsewhere."""
+    """Show the change of the `.env` and save it."""
     folder, options = progress.folder, progress.options
     change = folder.change(progress.settings, progress.port, ports, progress.variables)
-    if options.format:
-        return _write_output(progress, change, ports)
     progress = replace(progress, findings=(*progress.findings, *change.findings))
     is_agreed = progress.is_agreed and not removed_lines(change.changes)
     if change.changes and is_agreed:
@@ -197,10 +202,12 @@ def _write(progress: Progress, ports: Ports) -> Progress:
     return replace(progress, written=result)
 
 
-def _write_output(progress: Progress, change: EnvChange, ports: Ports) -> Progress:
+def _write_output(progress: Progress, ports: Ports) -> Progress:
+    """Write the values of the `.env` in another form."""
     from wizard.commands.output import Output, write_output
 
     options, folder = progress.options, progress.folder
+    change = folder.change(progress.settings, progress.port, ports, progress.variables)
     output = Output(options.format, options.output, replaces=options.force)
     service = folder.runner.service or "api"
     names = write_output(output, change, service, ports, dry_run=options.dry_run)
@@ -220,7 +227,7 @@ def _prove_sign_in(progress: Progress, ports: Ports) -> Progress:
 
 
 def _signed_in(progress: Progress, report: TenantReport, ports: Ports) -> InitResult:
-    """Run a sign-in; at a terminal, Ctrl-C skips it."""
+    """Run a sign-in; where a person may be waiting for it, Ctrl-C skips it."""
     result, seconds = progress.result, progress.options.seconds_to_sign_in
     try:
         try:
@@ -229,12 +236,15 @@ def _signed_in(progress: Progress, report: TenantReport, ports: Ports) -> InitRe
             findings = _through_librechat(progress, ports, failure)
             return replace(result, findings=(*result.findings, *findings))
     except KeyboardInterrupt as ending:
-        if ports.prompter is None or signal_code(ending) != ExitCode.INTERRUPTED:
+        can_skip = ports.prompter is not None or progress.options.can_skip
+        if not can_skip or signal_code(ending) != ExitCode.INTERRUPTED:
             raise
         ports.console.say("The test sign-in was skipped.")
         return result
     folder = progress.folder
     ask_for_roles(judgement, folder.store, ports, version=folder.version, yes=True)
+    _, subject = read_subject(folder.store, ports)
+    remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
     return replace(result, findings=(*result.findings, *judgement.findings), sign_in=judgement)
 
 

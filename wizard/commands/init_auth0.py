@@ -264,9 +264,9 @@ def _what_now(
     can_fix = DOMAIN not in wrong and not progress.options.public_client and bool(failed)
     choices = [
         *((Choice("fix", "Fix it in Auth0 for me"),) if can_fix else ()),
-        *((Choice("change", _change_only(wrong)),) if wrong else ()),
-        Choice("wait", "Wait until it is right"),
         Choice("open", "Open the page in the dashboard"),
+        *((Choice("change", _change_only(wrong)),) if wrong else ()),
+        Choice("wait", "Wait until it is right (checks every few seconds)"),
         Choice("write", "Write the .env anyway"),
         Choice("stop", "Stop"),
     ]

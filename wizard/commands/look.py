@@ -11,8 +11,10 @@ from wizard import loopback
 from wizard.commands.choose_access import credentials, domain_at_hand, kind_at_hand
 from wizard.commands.folder import tell_folder
 from wizard.commands.init_progress import Progress
+from wizard.commands.questions import needed
 from wizard.known import Known
 from wizard.language import Message, joined
+from wizard.librechat.runner import Way
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import host_of
@@ -32,22 +34,31 @@ def look(progress: Progress, ports: Ports) -> Progress:
         _refuse_read_only(progress.folder.store.target.parent)
     if ports.prompter is None:
         return progress
-    console, port = ports.console, progress.port
+    console, port, runner = ports.console, progress.port, progress.folder.runner
+    if runner.way is not Way.UNKNOWN:
+        console.done(runner.because)
     for warning in _warnings(progress, ports):
         console.warn(warning)
     way = _way_to_auth0(ports)
     if way:
         console.done(way)
     console.done(_desk(ports))
-    if way:
-        console.hint("This takes about 2 minutes.")
-    else:
-        console.hint("You need an Auth0 account (free). By hand this takes about 10 minutes.")
+    if not _has_all_values(progress):
+        console.hint(
+            "This takes about 2 minutes."
+            if way
+            else "You need an Auth0 account (free). By hand this takes about 10 minutes."
+        )
     url = forwarded_url(ports.environ, port)
     if not url or progress.offered.public_url:
         return progress
     console.done(Message("Port {port} is forwarded from {url}.", port=port, url=url))
     return replace(progress, offered=Known(public_url=url).or_else(progress.offered))
+
+
+def _has_all_values(progress: Progress) -> bool:
+    values = progress.known.or_else(progress.offered)
+    return all(values.has(each.name) for each in needed(progress.options))
 
 
 def _refuse_read_only(folder: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wizard.librechat.restart import how_to_restart
+from wizard.librechat.restart import how_to_restart, what_to_do
 from wizard.librechat.runner import Runner
 from wizard.ports import Ports
 
 
 def show_restart(runner: Runner, env_file: Path, ports: Ports) -> None:
-    """Show what makes LibreChat read a changed `.env`."""
+    """Show what makes LibreChat read a changed `.env`: a restart, or its start."""
     ports.console.hint(runner.because)
-    ports.console.verbatim("Restart LibreChat:", how_to_restart(runner, env_file))
+    ports.console.verbatim(what_to_do(runner), how_to_restart(runner, env_file))

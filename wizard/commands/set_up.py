@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from wizard.clock import local_time
+from wizard.commands.by_hand import open_page
 from wizard.commands.init_progress import InitResult, Progress
 from wizard.commands.opened_urls import OpenedUrls
+from wizard.commands.proofs import proof_of
 from wizard.commands.questions import needed
+from wizard.commands.values import read_subject
 from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.ports import Ports
-from wizard.ui.prompts import Choice
+from wizard.ui.prompts import Choice, Prompter
+
+OPEN, SIGN_IN, CHANGE, QUIT = "open", "sign-in", "change", "quit"
 
 
 def offer_what_is_set_up(progress: Progress, ports: Ports) -> Progress:
@@ -29,19 +36,13 @@ def offer_what_is_set_up(progress: Progress, ports: Ports) -> Progress:
         report = check_tenant(settings, ports.http, ports.clock)
     if not report.ok:
         return progress
-    console, url = ports.console, settings.public_url
-    console.done("Everything is set up and proved.")
-    tunnel = OpenedUrls(ports.state_dir, progress.folder.store.path).tunnel_for(url)
-    choices = [
-        *((Choice("tunnel", Message("Open the tunnel: {url}", url=url)),) if tunnel else ()),
-        Choice("sign-in", "Test the sign-in"),
-        Choice("change", "Change something"),
-        Choice("quit", "Quit"),
-    ]
-    answer = prompter.select("What now?", choices, default=choices[0].key)
-    if answer == "change":
+    path, url = progress.folder.store.path, settings.public_url
+    tunnel = OpenedUrls(ports.state_dir, path).tunnel_for(url)
+    answer = _ask(url, prompter, has_tunnel=bool(tunnel), is_proved=_is_proved(progress, ports))
+    if answer == CHANGE:
         return progress
-    path = progress.folder.store.path
+    if answer == OPEN and not tunnel:
+        open_page(url, ports)
     result = InitResult(path, settings, progress.findings, report.results, is_up_to_date=True)
     return replace(
         progress,
@@ -50,14 +51,39 @@ def offer_what_is_set_up(progress: Progress, ports: Ports) -> Progress:
         report=report,
         written=result,
         is_proved=True,
-        skips_sign_in=answer != "sign-in",
-        is_over=answer == "quit",
+        skips_sign_in=answer != SIGN_IN,
+        is_over=answer == QUIT or (answer == OPEN and not tunnel),
     )
+
+
+def _is_proved(progress: Progress, ports: Ports) -> bool:
+    """Show whether a sign-in with these settings has worked."""
+    _, subject = read_subject(progress.folder.store, ports)
+    proof = proof_of(ports.state_dir, subject)
+    if proof is None:
+        ports.console.done("Everything is set up. No sign-in has proved it yet.")
+        return False
+    time = local_time(datetime.fromtimestamp(proof.at, UTC))
+    ports.console.done(
+        Message("Everything is set up and proved: a sign-in worked at {time}.", time=time)
+    )
+    return True
+
+
+def _ask(url: str, prompter: Prompter, *, has_tunnel: bool, is_proved: bool) -> str:
+    label = Message("Open the tunnel: {url}") if has_tunnel else Message("Open LibreChat: {url}")
+    choices = [
+        Choice(OPEN, label.filled(url=url)),
+        Choice(SIGN_IN, "Test the sign-in"),
+        Choice(CHANGE, "Change something"),
+        Choice(QUIT, "Quit"),
+    ]
+    return prompter.select("What now?", choices, default=OPEN if is_proved else SIGN_IN)
 
 
 def _asks_for_more(progress: Progress, known: Known) -> bool:
     """Return whether an option asks for something else than the `.env` has."""
     options = progress.options
     other_url = options.public_url not in {"", known.public_url}
-    wants = bool(options.tunnel) or progress.policy is not None
+    wants = bool(options.tunnel or options.format) or progress.policy is not None
     return other_url or wants or progress.known.or_else(known) != known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from wizard.language import Message, joined
@@ -17,7 +18,7 @@ _OWN_UNIT = re.compile(r"chat", re.IGNORECASE)
 
 
 def how_to_restart(runner: Runner, env_file: Path) -> tuple[str, ...]:
-    """Return the commands that make LibreChat read a changed `.env`.
+    """Return the commands that make LibreChat read a changed `.env`, or start it.
 
     LibreChat reads a mounted file when it starts; `up -d` does nothing then, since the service's
     definition is the same. Variables that Docker Compose itself sets by `env_file` need a new
@@ -36,9 +37,16 @@ def how_to_restart(runner: Runner, env_file: Path) -> tuple[str, ...]:
             return (Message("Restart it the way you started it."),)
 
 
+def what_to_do(runner: Runner) -> Message:
+    """Return whether those commands start LibreChat or restart it; the label before them."""
+    if runner.is_running or runner.way not in {Way.NPM, Way.COMPOSE}:
+        return Message("Restart LibreChat:")
+    return Message("Start LibreChat:")
+
+
 def restart_fix(runner: Runner, env_file: Path) -> Message:
-    """Return the same as a sentence."""
-    commands = joined("; ", how_to_restart(runner, env_file))
+    """Return how to restart the LibreChat that runs, as a sentence."""
+    commands = joined("; ", how_to_restart(replace(runner, is_running=True), env_file))
     return Message("Restart LibreChat: {commands}", commands=commands)
 
 
@@ -52,7 +60,8 @@ def _npm(process: RunningProcess | None) -> tuple[str, ...]:
 
 
 def _compose(runner: Runner, env_file: Path) -> str:
-    container, files, recreates = runner.container, runner.compose_files, runner.sets_env
+    container, files = runner.container, runner.compose_files
+    recreates = runner.sets_env or not runner.is_running
     if container is not None:
         files = tuple(_shown(Path(each), env_file.parent) for each in container.compose_files)
         recreates = recreates or not container.reads(env_file)

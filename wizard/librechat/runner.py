@@ -96,6 +96,7 @@ class Runner:
         way: npm, Docker Compose or another container.
         certainty: KNOWN by a process or a container alone.
         because: what was seen, in one sentence.
+        is_running: whether it was seen to run.
         process: that runs LibreChat.
         container: that runs LibreChat, or did.
         service: of Docker Compose, "" for none.
@@ -110,6 +111,7 @@ class Runner:
     way: Way = Way.UNKNOWN
     certainty: Certainty = Certainty.UNKNOWN
     because: Message = NOT_KNOWN
+    is_running: bool = False
     process: RunningProcess | None = None
     container: RunningContainer | None = None
     service: str = ""
@@ -204,7 +206,8 @@ def _by_process(evidence: Evidence) -> Runner | None:
     reader = None
     if process.user is not None:
         reader = Reader(process.user, other_groups=process.groups, is_in_container=False)
-    return replace(_npm(evidence, certainty, why), process=process, reader=reader)
+    runner = _npm(evidence, certainty, why)
+    return replace(runner, is_running=True, process=process, reader=reader)
 
 
 def _by_container(evidence: Evidence) -> Runner | None:
@@ -258,6 +261,7 @@ def _of_container(container: RunningContainer, evidence: Evidence) -> Runner:
         way,
         Certainty.KNOWN if is_sure else Certainty.LIKELY,
         why,
+        is_running=container.is_running,
         container=container,
         service=container.service,
         sets_env=evidence.sets_env,
@@ -277,8 +281,8 @@ def _by_port(evidence: Evidence) -> Runner | None:
         port=evidence.port,
     )
     if evidence.service:
-        return _compose(evidence, why)
-    return Runner(Way.CONTAINER, Certainty.LIKELY, why)
+        return replace(_compose(evidence, why), is_running=True)
+    return Runner(Way.CONTAINER, Certainty.LIKELY, why, is_running=True)
 
 
 def _by_folder(evidence: Evidence) -> Runner | None:

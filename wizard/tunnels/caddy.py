@@ -108,6 +108,7 @@ PROVIDER = Provider(
     LOOPBACK_HOSTS,
     _offer,
     CaddyTunnel,
+    lost_url_rules=(PORT_TAKEN,),
     url_in_use_rules=(PORT_TAKEN,),
 )
 

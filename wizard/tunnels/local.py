@@ -94,6 +94,7 @@ PROVIDER = Provider(
     LOOPBACK_HOSTS,
     _offer,
     lambda request, processes, _: LocalTunnel(request, processes),
+    lost_url_rules=(PORT_TAKEN,),
     url_in_use_rules=(PORT_TAKEN,),
 )
 

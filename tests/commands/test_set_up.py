@@ -1,0 +1,117 @@
+"""`init` where all is set up already: what it says of it, and what it offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import ScriptedPrompter, World, make_world
+from tests.providers import Demo, demo, demo_server
+from wizard.commands.init import run_init
+from wizard.commands.init_options import InitOptions
+from wizard.commands.proofs import How, Proof, keep_proof
+from wizard.commands.values import env_store, read_subject
+from wizard.desktop import NoDesktop
+from wizard.findings import Failure
+
+__all__ = ["demo", "demo_server"]
+
+PROVED = "Everything is set up and proved: a sign-in worked at 2027-01-15"
+UNPROVED = "Everything is set up. No sign-in has proved it yet."
+
+
+class Browser(NoDesktop):
+    """Remembers what it opens."""
+
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+
+    def open(self, url: str) -> bool:
+        self.opened.append(url)
+        return True
+
+
+@dataclass
+class Finished:
+    """A LibreChat at a URL of its own, and the tenant to which it is set up."""
+
+    checkout: Path
+    setup: Demo
+    browser: Browser
+
+    def world(self, *script: tuple[str, object]) -> World:
+        prompter = ScriptedPrompter(*script) if script else None
+        world = make_world(self.checkout, prompter=prompter, http=self.setup.http)
+        return World(replace(world.ports, desktop=self.browser), world.stderr, world.stdout)
+
+
+@pytest.fixture
+def finished(checkout: Path, demo: Demo) -> Finished:
+    auth0 = demo.setup
+    done = Finished(checkout, demo, Browser())
+    world = done.world()
+    options = InitOptions(
+        domain=auth0.domain,
+        client_id=auth0.client_id,
+        client_secret=auth0.client_secret or "",
+        audience=auth0.audience or "",
+        public_url=auth0.public_url,
+        yes=True,
+    )
+    run_init(options, world.ports, lambda _: None)
+    return done
+
+
+def prove(finished: Finished) -> None:
+    ports = finished.world().ports
+    _, subject = read_subject(env_store(None, ports), ports)
+    keep_proof(ports.state_dir, subject, Proof(1_800_000_000.0, How.VERIFY))
+
+
+@pytest.mark.parametrize("is_proved", [True, False])
+def test_proved_is_what_a_sign_in_has_shown(finished: Finished, is_proved: bool) -> None:
+    if is_proved:
+        prove(finished)
+    world = finished.world(("What now?", "quit"))
+    run_init(InitOptions(), world.ports, lambda _: None)
+
+    assert (PROVED in world.said) == is_proved
+    assert (UNPROVED in world.said) != is_proved
+    assert "Auth0 account" not in world.said
+
+
+def test_a_changed_value_is_proved_no_more(finished: Finished) -> None:
+    prove(finished)
+    env_file = finished.checkout / ".env"
+    env_file.write_text(f"{env_file.read_text()}\nOPENID_IMAGE_URL=/assets/logo.svg\n")
+    world = finished.world(("What now?", "quit"))
+    run_init(InitOptions(), world.ports, lambda _: None)
+
+    assert UNPROVED in world.said
+
+
+def test_four_choices_and_librechat_is_opened(finished: Finished) -> None:
+    prove(finished)
+    world = finished.world(("What now?", None))
+    run_init(InitOptions(), world.ports, lambda _: None)
+    prompter = world.ports.prompter
+
+    assert isinstance(prompter, ScriptedPrompter)
+    assert prompter.shown == [
+        "Open LibreChat: https://chat.example.com",
+        "Test the sign-in",
+        "Change something",
+        "Quit",
+        "What now?",
+    ]
+    assert finished.browser.opened == ["https://chat.example.com"]
+
+
+def test_another_form_is_no_question_of_a_finished_set_up(finished: Finished) -> None:
+    world = finished.world(("HTTPS URL", KeyboardInterrupt))
+    with pytest.raises(Failure):
+        run_init(InitOptions(format="json"), world.ports, lambda _: None)
+
+    assert UNPROVED not in world.said
