@@ -127,6 +127,7 @@ def test_not_a_tenant_domain(domain: str) -> None:
         ("https://tenant.auth0.com/", "placeholder, not your domain"),
         ("“dev.us.auth0.com”", "Remove the quotes around dev.us.auth0.com"),
         ("'dev.us.auth0.com", "Remove the quotes"),
+        ("dev.us.\u0430uth0.com", "“\u0430” only looks like a Latin letter"),
     ],
 )
 def test_a_domain_is_refused_with_the_reason(text: str, reason: str) -> None:
@@ -152,6 +153,9 @@ def test_a_client_id_is_taken_as_it_is(value: str) -> None:
         ("{yourClientId}", "placeholder"),
         ("••••••••", "placeholder"),
         ("abcdefgh••••••••", "Dots hide a part"),
+        ("abcdefgh...", "Dots hide a part"),
+        ("abcdefgh…", "Dots hide a part"),
+        ("abcdefgh,", "Remove the “,” at the end of the Client ID"),
         ("https://api.librechat.ai", "32 letters and digits"),
         ("«abcdef»", "Remove the quotes around the Client ID"),
         ("aB3_" * 16, "64 characters of a Client Secret"),
@@ -184,6 +188,10 @@ def test_a_client_secret_is_taken_as_it_is() -> None:
         ("‘abcdef", "Remove the quotes around the Client Secret"),
         ("YOUR_CLIENT_SECRET", "placeholder"),
         ("changeme", "placeholder"),
+        ("null", "placeholder"),
+        ("None", "placeholder"),
+        ("aB3_" * 4 + "...", "Dots hide a part"),
+        ("aB3_" * 16 + ";", "Remove the “;” at the end of the Client Secret"),
     ],
 )
 def test_a_client_secret_is_refused_with_the_reason(text: str, reason: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
@@ -18,6 +19,8 @@ from wizard.language import Message
 CALLBACK_PATH = "/oauth/openid/callback"
 LOGOUT_PATH = "/login"
 SESSION_SECRET_MIN_LENGTH = 32
+# 32 random hexadecimal digits have fewer different ones once in 28 million.
+_RANDOM_VARIETY = 8
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 API_IDENTIFIER_MAX_LENGTH = 600
 
@@ -34,10 +37,10 @@ _LABEL = re.compile(
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 _MASK = re.compile(r"[•●∙·⚫◦*.…xX]{3,}\Z")
 _CLIENT_SECRET = re.compile(r"[A-Za-z0-9_-]{64}")
-_HIDDEN_PART = re.compile(r"[•●∙⚫◦]{2}")
+_HIDDEN_PART = re.compile(r"[•●∙⚫◦]{2}|…|\.{3}")
 _PLACEHOLDER = re.compile(
     r"<.*>|\{.*\}|\[.*\]|(your|enter|paste|insert|change|replace)[-_ ].*"
-    r"|changeme|todo|placeholder|undefined",
+    r"|changeme|todo|placeholder|undefined|null|none",
     re.IGNORECASE,
 )
 _DOCUMENTED_HOST = re.compile(
@@ -235,6 +238,11 @@ def is_command(value: str) -> bool:
     return _COMMAND.fullmatch(value.strip()) is not None
 
 
+def is_repetitive(value: str) -> bool:
+    """Return whether the value has too few different characters to be random."""
+    return len(set(value.strip())) < _RANDOM_VARIETY
+
+
 def is_mask(value: str) -> bool:
     """Return whether the value is the dots that the dashboard shows for a secret."""
     return _MASK.match(value.strip()) is not None
@@ -367,6 +375,10 @@ def _refuse_hidden_or_placeholder(value: str, name: str) -> None:
         raise InvalidValue("Remove the quotes around the {name}.", name=name)
     if _HIDDEN_PART.search(value):
         raise InvalidValue("Dots hide a part of the {name}. Copy all of it.", name=name)
+    if value[-1] in ",;":
+        raise InvalidValue(
+            "Remove the “{character}” at the end of the {name}.", character=value[-1], name=name
+        )
 
 
 def _refuse_invisible(value: str, name: str) -> None:
@@ -433,6 +445,13 @@ def _authority(parts: SplitResult) -> str:
         return f"[{_ip_address(host)}]{port}"
     if any(character in QUOTES for character in host):
         raise InvalidValue("Remove the quotes around {host}.", host=host.strip(QUOTES))
+    if stranger := _look_alike(host):
+        raise InvalidValue(
+            "{host} mixes two alphabets: “{character}” only looks like a Latin letter. Type the"
+            " name in place of pasting it.",
+            host=host,
+            character=stranger,
+        )
     try:
         host = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
@@ -449,6 +468,20 @@ def _authority(parts: SplitResult) -> str:
             "{host} is only the first part of a host name. Copy the whole name.", host=host
         )
     return f"{host}{port}"
+
+
+def _look_alike(host: str) -> str:
+    """Return the first letter of another alphabet in a label that has Latin ones, or ""."""
+    if host.isascii():
+        return ""
+    strangers = (
+        character
+        for label in host.split(".")
+        if re.search("[a-z]", label)
+        for character in label
+        if not character.isascii() and not unicodedata.name(character, "").startswith("LATIN")
+    )
+    return next(strangers, "")
 
 
 def _ip_address(host: str) -> str:

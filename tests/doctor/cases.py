@@ -49,7 +49,7 @@ GOOD: Mapping[str, str] = {
     "OPENID_AUDIENCE": AUDIENCE,
     "OPENID_REFRESH_AUDIENCE": AUDIENCE,
     "OPENID_USE_PKCE": "true",
-    "OPENID_SESSION_SECRET": "e" * 64,
+    "OPENID_SESSION_SECRET": "0123456789abcdef" * 4,
     "OPENID_USE_END_SESSION_ENDPOINT": "true",
     "OPENID_BUTTON_LABEL": "Continue with Auth0",
 }
@@ -276,7 +276,7 @@ CASES = (
     _values(
         "LA130",
         {"OPENID_SESSION_SECRET": GOOD["JWT_SECRET"]},
-        {"OPENID_SESSION_SECRET": "f" * 32},
+        {"OPENID_SESSION_SECRET": "0123456789abcdef" * 2},
     ),
     _lines("LA131", "OPENAI_API_KEY=your-api-key", 'EXTRA={"a": 1}'),
     _values(
@@ -441,7 +441,11 @@ CASES = (
         {"SESSION_COOKIE_SECURE": "true"},
     ),
     _values("LA174", {"DOMAIN_SERVER": f"{PUBLIC_URL} "}, {"OPENID_BUTTON_LABEL": "Log\u00a0in "}),
-    _values("LA175", {"OPENID_USE_PKCE": " true"}, {"OPENID_SESSION_SECRET": " " + "e" * 64}),
+    _values(
+        "LA175",
+        {"OPENID_USE_PKCE": " true"},
+        {"OPENID_SESSION_SECRET": " " + "0123456789abcdef" * 4},
+    ),
     Case("LA172", subject(env(), version="0.7.9"), subject(env(), version="0.8.0-rc1")),
     _values(
         "LA176",

@@ -61,7 +61,7 @@ ALLOW_SOCIAL_LOGIN=true
 OPENID_CLIENT_ID={CLIENT_ID}
 OPENID_CLIENT_SECRET={CLIENT_SECRET}
 OPENID_ISSUER=https://{DOMAIN}
-OPENID_SESSION_SECRET={"e" * 64}
+OPENID_SESSION_SECRET={"0123456789abcdef" * 4}
 """
     assert errors(subject(env_example() + guide)) == []
 

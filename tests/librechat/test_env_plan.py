@@ -64,6 +64,7 @@ WRITTEN = {
     "REFRESH_TOKEN_EXPIRY": "(1000 * 60 * 60 * 24) * 7",
     "SESSION_EXPIRY": "1000 * 60 * 15",
 }
+DIGITS = "0123456789abcdef"
 FRESH = ("ADMIN_PANEL_SESSION_SECRET", "OPENID_SESSION_SECRET", *GUARDING_CREDENTIALS)
 EXAMPLE = env_example()
 
@@ -71,7 +72,7 @@ EXAMPLE = env_example()
 def counting_hex() -> Callable[[int], str]:
     """Random enough to be told apart, the same in every run."""
     calls = iter(range(1, 100))
-    return lambda count: f"{next(calls):02x}" * count
+    return lambda count: f"{next(calls):02x}{DIGITS * 4}"[: 2 * count]
 
 
 def plan(
@@ -269,7 +270,7 @@ def test_a_new_file_replaces_placeholders_and_secrets_that_librechat_cannot_use(
 
 
 def test_a_new_file_keeps_good_secrets() -> None:
-    good = {"CREDS_KEY": "ab" * 32, "CREDS_IV": "cd" * 16, "JWT_SECRET": "s" * 40}
+    good = {"CREDS_KEY": DIGITS * 4, "CREDS_IV": DIGITS[::-1] * 2, "JWT_SECRET": f"j{DIGITS}" * 2}
     example = "".join(f"{name}={value}\n" for name, value in good.items())
 
     assert plan(example=example).after.values().items() >= good.items()
@@ -278,12 +279,14 @@ def test_a_new_file_keeps_good_secrets() -> None:
 @pytest.mark.parametrize(
     ("kept", "good"),
     [
-        ("s" * 32, True),
-        ("s" * 31, False),
+        (DIGITS * 2, True),
+        (f"{DIGITS * 2}"[1:], False),
+        ("s" * 40, False),
         (" " * 40, False),
         ("", False),
         ("your-session-secret-your-session-secret", False),
         ("x" * 40, False),
+        ("ab12" * 10, False),
         (min(VARIABLES["JWT_SECRET"].public_values), False),
         ("j" * 64, False),  # another secret's
         ("“" + "s" * 40 + "”", False),

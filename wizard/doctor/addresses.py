@@ -104,16 +104,21 @@ def _only_this_machine(subject: Subject) -> Iterator[Finding]:
 def _https_at_own_port(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         value = subject.bare(name)
-        if not (_host(value) and is_loopback(value) and urlsplit(value).scheme == "https"):
+        if not _host(value) or urlsplit(value).scheme != "https":
             continue
         port = urlsplit(value).port
-        if port is not None and port == port_in(subject.values):
+        if port is None or port != port_in(subject.values):
+            continue
+        if is_loopback(value):
             fix = Message(
                 "Run librechat-auth0 tunnel --tunnel local, which opens https://localhost:3443, or"
                 " set {name}=http://localhost:{port}.",
                 name=name,
                 port=port,
             )
+            yield subject.finding(HTTPS_AT_OWN_PORT, name, fix=fix)
+        elif value.replace(f":{port}", "", 1) in map(subject.bare, DOMAINS):
+            fix = Message("Remove :{port} from {name}, as in the other one.", name=name, port=port)
             yield subject.finding(HTTPS_AT_OWN_PORT, name, fix=fix)
 
 

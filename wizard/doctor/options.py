@@ -22,6 +22,7 @@ from wizard.settings import (
     host_of,
     is_command,
     is_placeholder,
+    is_repetitive,
 )
 
 SESSION_SECRET_WEAK = rule("LA130")
@@ -65,13 +66,13 @@ def _why_weak(value: str, subject: Subject) -> Message:
         return Message("a placeholder")
     if has_stray_quote(value):
         return Message("quotes are a part of it")
-    if len(value) >= SESSION_SECRET_MIN_LENGTH:
-        return Message("published")
-    return Message(
-        "{length} characters, of {wanted} or more",
-        length=len(value),
-        wanted=SESSION_SECRET_MIN_LENGTH,
-    )
+    if len(value) < SESSION_SECRET_MIN_LENGTH:
+        return Message(
+            "{length} characters, of {wanted} or more",
+            length=len(value),
+            wanted=SESSION_SECRET_MIN_LENGTH,
+        )
+    return Message("not random") if is_repetitive(value) else Message("published")
 
 
 def _placeholder_elsewhere(subject: Subject) -> Iterator[Finding]:

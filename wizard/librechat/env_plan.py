@@ -22,6 +22,7 @@ from wizard.settings import (
     is_loopback,
     is_placeholder,
     is_public,
+    is_repetitive,
 )
 
 PUBLIC_CREDENTIAL = rule("LA160")
@@ -196,6 +197,7 @@ def is_good_secret(name: str, values: Mapping[str, str]) -> bool:
         and VARIABLES[name].accepts(value)
         and not is_placeholder(value)
         and not has_stray_quote(value)
+        and not is_repetitive(value)
     )
 
 
