@@ -52,14 +52,36 @@ def test_what_needs_no_folder_does_not_miss_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_breaks_nothing(closed: str, tmp_path: Path) -> None:
     assert run(f"$TOOL tunnel status --json {closed}", tmp_path).returncode == 0
+    assert run(f"$TOOL --version {closed}", tmp_path).returncode == 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
-@pytest.mark.parametrize("options", ["", "--json"])
-def test_an_output_that_is_full_is_no_bug(options: str, tmp_path: Path) -> None:
-    done = run(f"$TOOL explain LA101 {options} > /dev/full", tmp_path)
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("explain LA101", "the disk is full"),
+        ("explain LA101 --json", "LA015"),
+        ("--version", "No space left on device"),
+        ("--help", "No space left on device"),
+    ],
+)
+def test_an_output_that_is_full_is_no_bug(command: str, told: str, tmp_path: Path) -> None:
+    done = run(f"$TOOL {command} > /dev/full", tmp_path)
     assert done.returncode == 5
-    assert options or "the disk is full" in done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run(f"$TOOL {command} > /dev/full 2> /dev/full", tmp_path).returncode == 5
+
+
+@pytest.mark.parametrize("command", ["--version", "--help"])
+def test_a_reader_that_has_gone_sees_no_traceback(command: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "wizard", command], stdout=writer, stderr=subprocess.PIPE, timeout=30
+    )
+    os.close(writer)
+    assert done.stderr == b""
 
 
 INIT = (
@@ -220,3 +242,10 @@ def test_a_package_without_which_nothing_starts_is_named(
         __main__.main()
     assert left.value.code == 5
     assert "a package cannot be loaded: No module named 'typer'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", ["doctor --offline", "init --offline --yes", "tunnel"])
+def test_a_home_of_nobody_is_a_name_like_any_other(options: str, tmp_path: Path) -> None:
+    done = run(f"$TOOL {options} --env-file '~nobody-of-that-name/.env'", tmp_path)
+    assert done.returncode == 5
+    assert f"{tmp_path}/~nobody-of-that-name" in done.stderr

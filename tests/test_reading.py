@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import wizard
-from wizard.reading import load_json, read_file
+from wizard.reading import expanded, files_in, is_folder, load_json, read_file
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
 
@@ -94,3 +94,23 @@ def test_json_is_read_in_one_place() -> None:
         if isinstance(node.value, ast.Name) and node.value.id == "json"
     }
     assert readers <= {"reading.py", "demo/endpoints.py"}
+
+
+def test_only_what_is_missing_is_no_folder(tmp_path: Path) -> None:
+    """Python 3.13 and 3.14 hide other errors in `Path.glob` and `Path.is_dir`."""
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "gone", tmp_path / "gone/too", tmp_path / "file"):
+        assert not is_folder(path)
+        assert files_in(path) == []
+    assert is_folder(tmp_path)
+    assert tmp_path / "file" in files_in(tmp_path)
+    for look in (is_folder, files_in):
+        with pytest.raises(OSError, match="too long"):
+            look(tmp_path / ("n" * 300))
+
+
+def test_a_home_is_put_in_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    assert expanded("~/LibreChat") == Path("/home/me/LibreChat")
+    assert expanded("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")

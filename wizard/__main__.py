@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+
+from wizard.streams import close_streams, open_missing_streams
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    if sys.argv[1:] in (["--version"], ["-V"]):
-        from wizard import __version__
-
-        sys.stdout.write(f"librechat-auth0 {__version__}\n")
-        return
+    open_missing_streams()
     try:
-        from wizard.cli import main as run
+        if sys.argv[1:] in (["--version"], ["-V"]):
+            from wizard import __version__
 
-        run()
+            sys.stdout.write(f"librechat-auth0 {__version__}\n")
+            sys.stdout.flush()
+        else:
+            from wizard.cli import main as run
+
+            run()
+    except OSError as error:  # of --version and --help: a command reports its own
+        sys.exit(_refused(error))
     except KeyboardInterrupt:  # before a command started, which would report it
         sys.exit(130)
     except ImportError as error:  # before a command started, or before it can print LA050
@@ -25,6 +32,19 @@ def main() -> None:
             " other causes.\n"
         )
         sys.exit(5)
+
+
+def _refused(error: OSError) -> int:
+    """Say why the output cannot be written, if anyone reads it; return the exit code."""
+    from wizard.platforms import reader_has_gone
+
+    code = 130
+    if not reader_has_gone(error):
+        code = 5
+        with suppress(OSError):
+            sys.stderr.write(f"librechat-auth0: the output cannot be written: {error.strerror}\n")
+    close_streams()
+    return code
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from wizard.language import Language, Message, sentences
 from wizard.platforms import can_draw_questions, is_console, reader_has_gone
 from wizard.ports import Ports
 from wizard.rules import BUG, rule
+from wizard.streams import close_streams
 
 if TYPE_CHECKING:
     from wizard.ui.console import Console
@@ -75,7 +76,6 @@ def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) 
 
     `run` may report its result before it returns, if it keeps running after that.
     """
-    _open_missing_streams()
     ports = system_ports(flags)
     end_on_signals()
     try:
@@ -84,7 +84,7 @@ def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) 
         if not reader_has_gone(error):
             raise
         code = ExitCode.INTERRUPTED
-    _close_streams()
+    close_streams()
     sys.exit(code)
 
 
@@ -180,18 +180,6 @@ def _print_failure(finding: Finding, data: dict[str, object], flags: Flags, port
             break
 
 
-def _close_streams() -> None:
-    """Flush the streams; drop what cannot be written, which has been reported already.
-
-    Otherwise Python would fail at exit, with its own exit code.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
 def system_ports(flags: Flags) -> Ports:
     """Return the ports of this machine."""
     from wizard.clock import SystemClock
@@ -249,13 +237,6 @@ def _local_authority(state_dir: Path) -> Path | None:
     from wizard.tunnels.certificates import known_authority
 
     return known_authority(state_dir)
-
-
-def _open_missing_streams() -> None:
-    """Open the streams that the caller closed, so that no other file gets their numbers."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _current_folder(environ: dict[str, str]) -> Path:

@@ -55,6 +55,35 @@ def read_end(path: Path, limit: int) -> bytes:
     return content.partition(b"\n")[2] if start else content
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether it is a folder.
+
+    Raises:
+        OSError: that cannot be seen. `Path.is_dir` hides this since Python 3.14.
+    """
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return what the folder holds, nothing if there is no such folder.
+
+    Raises:
+        OSError: it cannot be read. `Path.glob` hides this since Python 3.13.
+    """
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def expanded(path: Path | str) -> Path:
+    """Return the path with `~` replaced, where that is a user's; `Path.expanduser` fails else."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 @contextmanager
 def _opened(path: Path, flags: int) -> Iterator[int]:
     """Open a regular file that is on a disk."""

@@ -215,6 +215,18 @@ def test_folders_below_are_offered(tmp_path: Path) -> None:
     assert offered == [str(start / "work/apps/chat")]
 
 
+@pytest.mark.parametrize("typed", ["n" * 300, "~nobody-of-that-name", "a\0b", "gone"])
+def test_what_cannot_be_a_folder_is_asked_again(typed: str, tmp_path: Path) -> None:
+    start = tmp_path / "start"
+    start.mkdir()
+    world = at(start, ("LibreChat folder", typed), ("LibreChat folder", None), DOMAIN)
+
+    stop_at(world, InitOptions(offline=True, public_url=URL))
+
+    assert isinstance(world.ports.prompter, ScriptedPrompter)
+    assert world.ports.prompter.refusals == [f"{start / typed} is not a folder."]
+
+
 def test_without_any_the_way_to_get_it_is_told(tmp_path: Path) -> None:
     start = tmp_path / "start"
     start.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from wizard.librechat.runner import Runner
 from wizard.librechat.secrets import secrets_of
 from wizard.librechat.version_gates import Setup, announced
 from wizard.ports import Ports
+from wizard.reading import expanded, is_folder
 from wizard.rules import rule
 from wizard.settings import InvalidValue, Settings
 from wizard.ui.prompts import Choice, Prompter
@@ -86,9 +88,10 @@ def find_folder(env_file: Path | None, ports: Ports) -> Folder:
     Raises:
         Failure: the folder does not exist, or the file cannot be read.
     """
-    checkout = look_at((ports.cwd / env_file.expanduser()).parent) if env_file else _nearest(ports)
-    path = ports.cwd / env_file.expanduser() if env_file else checkout.folder / ".env"
-    if not path.parent.is_dir():
+    path = ports.cwd / expanded(env_file) if env_file else None
+    checkout = look_at(path.parent) if path else _nearest(ports)
+    path = path or checkout.folder / ".env"
+    if not is_folder(path.parent):
         raise NO_FOLDER.failure(str(path.parent))
     findings = []
     if not checkout.is_librechat and not env_file and not path.is_file():
@@ -161,10 +164,11 @@ def _ask_folder(ports: Ports, prompter: Prompter) -> Checkout:
         ports.console.verbatim("No LibreChat? Get it first:", [GET_LIBRECHAT])
 
     def existing_folder(text: str) -> Path:
-        folder = (ports.cwd / Path(text.strip()).expanduser()).resolve()
-        if not folder.is_dir():
-            raise InvalidValue("{folder} is not a folder.", folder=folder)
-        return folder
+        folder = ports.cwd / expanded(text.strip())
+        with suppress(OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
+            if is_folder(folder := folder.resolve()):
+                return folder
+        raise InvalidValue("{folder} is not a folder.", folder=folder)
 
     folder = prompter.text("LibreChat folder", parse=existing_folder, default=str(ports.cwd))
     return look_at(folder)

@@ -15,6 +15,7 @@ from wizard.librechat.variables import is_secret
 from wizard.os_errors import refusal
 from wizard.ports import Ports
 from wizard.private_files import write_whole
+from wizard.reading import expanded
 from wizard.text import MASK
 
 STANDARD_OUTPUT = "-"
@@ -31,7 +32,7 @@ class Output:
     def path(self, folder: Path, cwd: Path) -> Path:
         """Return the file, by default one of the form's name in LibreChat's folder."""
         if self.target:
-            return cwd / Path(self.target).expanduser()
+            return cwd / expanded(self.target)
         return folder / FORMATS[self.format].file
 
     @property

@@ -13,6 +13,7 @@ from wizard.findings import ExitCode, Finding, exit_code_of
 from wizard.language import Message
 from wizard.platforms import command_line
 from wizard.ports import Ports
+from wizard.reading import expanded
 from wizard.tunnels import certificates, trust
 
 RUN_THEM = Question(
@@ -119,7 +120,7 @@ def _remember(ca_file: Path, options: TrustOptions, ports: Ports) -> None:
 def _ca_file(options: TrustOptions, ports: Ports) -> Path | None:
     """The authority's certificate; None if there is nothing to remove."""
     if options.ca_file is not None:
-        return ports.cwd / options.ca_file.expanduser()
+        return ports.cwd / expanded(options.ca_file)
     if options.remove:
         return certificates.known_authority(ports.state_dir)
     return certificates.local_authority(ports.state_dir, ports.processes).ca_file

@@ -12,6 +12,7 @@ from wizard.librechat.checkout import find
 from wizard.librechat.env_store import EnvStore
 from wizard.os_errors import refusal
 from wizard.ports import Ports
+from wizard.reading import expanded
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_port, pasted, port_in
 from wizard.text import closest
@@ -94,7 +95,7 @@ def librechat_port(given: str, values: Mapping[str, str]) -> int:
 
 def env_store(given: Path | None, ports: Ports) -> EnvStore:
     """Return the given `.env`, or the one of the nearest LibreChat folder."""
-    path = ports.cwd / given.expanduser() if given else find(ports.cwd).folder / ".env"
+    path = ports.cwd / expanded(given) if given else find(ports.cwd).folder / ".env"
     return EnvStore(path, ports.state_dir, ports.last_words.append, processes=ports.processes)
 
 
@@ -107,7 +108,7 @@ def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_
     if source == "-":
         return read_stdin()
     try:
-        with Path(source).expanduser().open("rb") as file:
+        with expanded(source).open("rb") as file:
             return file.read(MAX_SECRET_BYTES).decode("utf-8")
     except OSError as error:
         raise rule.failure(refusal(error, Path(source))) from None

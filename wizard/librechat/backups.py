@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wizard.private_files import file_name, private_folder, sync_folder, write_whole
+from wizard.reading import files_in
 
 BACKUPS_KEPT = 10
 # The next run replaces what a killed one left under this name.
@@ -100,11 +101,9 @@ class Backups:
 
     def _found(self, *kinds: str) -> list[tuple[Path, re.Match[str]]]:
         """Return the files of these kinds and their parsed names, the oldest first."""
-        if not self.folder.is_dir():
-            return []
         found = [
             (path, name)
-            for path in self.folder.iterdir()
+            for path in files_in(self.folder)
             if (name := _NAME.fullmatch(path.name)) and name["kind"] in kinds
         ]
         return sorted(found, key=_order)

@@ -18,7 +18,7 @@ from wizard.locks import LockHeld, locked
 from wizard.platforms import true_path
 from wizard.private_files import file_name, private_folder, write_whole
 from wizard.process_control import end, start_time
-from wizard.reading import load_json, read_file
+from wizard.reading import files_in, load_json, read_file
 from wizard.rules import rule
 
 STARTING = rule("LA321")
@@ -76,7 +76,7 @@ class Background:
 
     def all(self) -> list[BackgroundTunnel]:
         """Return every recorded tunnel, oldest first; some may have ended."""
-        known = filter(None, map(_read, self._folder.glob(_RECORDS)))
+        known = filter(None, map(_read, self._files(_RECORDS)))
         return sorted(known, key=lambda one: one.opened_at)
 
     def of(self, env_file: Path) -> BackgroundTunnel | None:
@@ -85,7 +85,10 @@ class Background:
 
     def broken(self) -> list[Path]:
         """Return the invalid records."""
-        return sorted(self._folder.glob("*.broken"))
+        return sorted(self._files("*.broken"))
+
+    def _files(self, pattern: str) -> Iterator[Path]:
+        return (path for path in files_in(self._folder) if path.match(pattern))
 
     def keep(self, tunnel: BackgroundTunnel) -> None:
         """Save the record."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from wizard.language import Message
 from wizard.librechat.environment import Environment, Origin, Setting
+from wizard.reading import expanded
 
 # LibreChat's own images: librechat, librechat-dev, librechat-api and librechat-dev-api.
 _OWN_IMAGE = re.compile(r"librechat(?:-dev)?(?P<api>-api)?")
@@ -304,14 +305,7 @@ def _mounts(value: object, folder: Path) -> Iterator[Mount]:
             source, target = split_volume(scalar(each))
             is_bind = is_path(source)
         if is_bind and source and target:
-            yield Mount(Path(os.path.normpath(folder / _expanded(source))), target)
-
-
-def _expanded(source: str) -> Path:
-    try:
-        return Path(source).expanduser()
-    except RuntimeError:  # there is no home folder
-        return Path(source)
+            yield Mount(Path(os.path.normpath(folder / expanded(source))), target)
 
 
 def _ports(value: object) -> Iterator[Port]:
