@@ -110,6 +110,13 @@ def to_callback(**parameters: str) -> Script:
     return answer
 
 
+def widget(sign_ups: bool = False, *social: str) -> Response:
+    """What the tenant's public file says of the application's connections."""
+    listed = [{"name": "auth0", "connections": [{"name": "Users", "showSignup": sign_ups}]}]
+    listed += [{"name": each, "connections": [{"name": each}]} for each in social]
+    return html(f"Auth0.setClient({json.dumps({'id': CLIENT_ID, 'strategies': listed})});")
+
+
 LOGIN_REQUIRED = to_callback(error="login_required", error_description="Login required")
 INVALID_CODE = oauth("invalid_grant", "Invalid authorization code", 403)
 INVALID_REFRESH = oauth("invalid_grant", "Unknown or invalid refresh token.", 403)
@@ -128,6 +135,7 @@ class ScriptedTenant:
     refresh: Script | list[Script] = field(default_factory=lambda: INVALID_REFRESH)
     logout: Script | list[Script] = field(default_factory=lambda: redirect("/login"))
     librechat: Script | list[Script] = field(default_factory=lambda: json_answer({}))
+    doors: Script | list[Script] = field(default_factory=lambda: widget())
     date: float | None = NOW
 
     def __post_init__(self) -> None:
@@ -167,6 +175,8 @@ def kind_of(request: Request) -> str:
         return "keys"
     if path.endswith("/logout"):
         return "logout"
+    if path.startswith("/client/"):
+        return "doors"
     if path == "/api/config":
         return "librechat"
     if request.method == "GET":

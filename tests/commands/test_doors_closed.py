@@ -46,17 +46,17 @@ def run(managed: Managed, tmp_path: Path) -> Run:
 
 def init(run: Run, **given: Any) -> str:
     world = run.world()
-    options = InitOptions(
-        domain=run.managed.domain,
-        client_id=run.application.client_id,
-        client_secret=run.application.client_secret or "",
-        audience="https://api.librechat.ai",
-        public_url=URL,
-        hold=False,
-        yes=True,
-        force=True,
-        **given,
-    )
+    values: dict[str, Any] = {
+        "domain": run.managed.domain,
+        "client_id": run.application.client_id,
+        "client_secret": run.application.client_secret or "",
+        "audience": "https://api.librechat.ai",
+        "public_url": URL,
+        "hold": False,
+        "yes": True,
+        "force": True,
+    }
+    options = InitOptions(**{**values, **given})
     run_init(options, world.ports, lambda _: None)
     return world.said
 
@@ -102,6 +102,19 @@ def test_people_i_name(run: Run) -> None:
     assert refused(run, OWNER, *roles) == set()
     assert refused(run, GUEST, USER_ROLE) == {"LA593"}  # signed in, no administrator
     assert "LA586" in refused(run, STRANGER)
+
+
+def test_a_run_that_says_nothing_keeps_and_names_what_is_open(run: Run) -> None:
+    said = init(run)
+    assert "LA640" in said
+    assert "google-oauth2" in said
+    assert run.env["ALLOW_REGISTRATION"] == "true"
+    assert doors(run)[1] == {State.OPEN}
+    run(allow_users=(OWNER,))
+    assert "LA640" not in init(run)
+    # Not for a LibreChat that nobody else gets to.
+    run.managed.tenant.connections[DATABASE].options.clear()
+    assert "LA640" not in init(run, public_url="https://localhost:3443")
 
 
 def test_a_domain(run: Run) -> None:

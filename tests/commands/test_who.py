@@ -56,6 +56,14 @@ def test_the_question(script: list[tuple[str, object]], policy: Policy, tmp_path
     assert choose_policy(PEOPLE, URL, world.ports) is PEOPLE
 
 
+def test_the_question_names_what_is_open(tmp_path: Path) -> None:
+    script = ScriptedPrompter(("Who may", "anybody"), ("Type anybody", "anybody"))
+    world = make_world(tmp_path, prompter=script)
+    choose_policy(None, URL, world.ports, ["Anybody can create an account (Users)."])
+    assert f"Anybody can open {URL}." in world.said
+    assert "Anybody can create an account (Users)." in world.said
+
+
 def test_anybody_is_told_the_cost_and_typed_out(tmp_path: Path) -> None:
     script = ScriptedPrompter(("Who may", "anybody"), ("Type anybody", "yes"))
     world = make_world(tmp_path, prompter=script)
@@ -101,6 +109,36 @@ def test_people_close_all_and_get_the_checklist(checkout: Path) -> None:
     assert "exports.onExecutePostLogin" in said
     # A role is required only after it was seen.
     assert "OPENID_REQUIRED_ROLE" not in values
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("mongodb://127.0.0.1:27017/LibreChat", "mongosh mongodb://127.0.0.1:27017/LibreChat"),
+        ("mongodb://me:pass-word-1@127.0.0.1:27017/LibreChat", "mongosh MONGO_URI"),
+    ],
+)
+@pytest.mark.parametrize("version", ["v0.8.0", "v0.8.7", ""])
+def test_without_a_credential_mongo_makes_the_administrator(
+    checkout: Path, version: str, uri: str, shown: str
+) -> None:
+    (checkout / "package.json").write_text(f'{{"name": "LibreChat", "version": "{version}"}}')
+    (checkout / ".env").write_text(f"MONGO_URI={uri}\n")
+    _, said = run(checkout, allow_users=("ada@acme.test",), admins=("ada@acme.test",))
+    update = """'db.users.updateOne({"email": "ada@acme.test"}, {"$set": {"role": "ADMIN"}})'"""
+    assert f"{shown} --quiet --eval {update}" in said
+    assert "docker exec" not in said
+    assert "OPENID_ADMIN_ROLE would demote" in said
+    assert "pass-word-1" not in said
+
+
+def test_the_line_is_that_of_who_runs_librechat(checkout: Path) -> None:
+    (checkout / "docker-compose.yml").write_text(
+        "services:\n  api:\n    image: librechat\n    volumes:\n      - ./.env:/app/.env\n"
+    )
+    _, said = run(checkout, allow_users=("ada@acme.test",), admins=("ada@acme.test",))
+    assert "docker exec chat-mongodb mongosh LibreChat --quiet --eval" in said
+    assert "mongosh MONGO_URI" not in said
 
 
 def test_the_question_is_a_step_of_the_wizard(checkout: Path) -> None:

@@ -147,6 +147,8 @@ def _without(*names: str) -> str:
     return env(**dict.fromkeys(names))
 
 
+_DOMAINS = "registration:\n  allowedDomains: [a.test]\n"
+
 CASES = (
     _values("LA100", {"ALLOW_SOCIAL_LOGIN": "1"}, {"ALLOW_SOCIAL_LOGIN": " TRUE "}),
     _values("LA101", {"OPENID_ISSUER": ""}, {"OPENID_BUTTON_LABEL": ""}),
@@ -633,7 +635,22 @@ CASES = (
     Case(
         "LA536",
         subject(env(), yaml="a: 1\na: 2\nregistration:\n  allowedDomains: [a.test]\n"),
-        subject(env(), yaml="registration:\n  allowedDomains: [a.test]\n"),
+        subject(env(), yaml=_DOMAINS),
+    ),
+    Case(
+        "LA643",
+        subject(env(CONFIG_BYPASS_VALIDATION="true"), yaml=_DOMAINS),
+        subject(env(CONFIG_BYPASS_VALIDATION="true", **ROLE), yaml=_DOMAINS),
+    ),
+    Case(
+        "LA643",
+        subject(env(CONFIG_BYPASS_VALIDATION="true"), yaml=_DOMAINS, version="v0.8.2"),
+        subject(env(CONFIG_BYPASS_VALIDATION="true"), yaml=_DOMAINS, version="v0.8.1"),
+    ),
+    Case(
+        "LA643",
+        subject(env(CONFIG_BYPASS_VALIDATION="true"), yaml=_DOMAINS),
+        subject(env(CONFIG_BYPASS_VALIDATION="TRUE"), yaml=_DOMAINS),
     ),
     _lines("LA507", "ADMIN_PANEL_URL=https://admin.example.com", "ADMIN_PANEL_URL="),
 )

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.doctor.cases import PUBLIC_URL, ROLE, answering, env, subject
+from wizard.auth0.access import Door, Doors, State
+from wizard.auth0.doors import unknown_doors
 from wizard.doctor.registry import diagnose
 
 LOCAL = "https://localhost:3443"
@@ -28,3 +30,38 @@ def test_only_a_public_url_has_doors(url: str, seen: set[str]) -> None:
 def test_a_running_librechat_that_is_still_open(running: bool | None, seen: bool) -> None:
     checked = replace(subject(env()), instance=answering(registrationEnabled=running))
     assert ("LA519" in {each.rule.id for each in diagnose(checked)}) == seen
+
+
+CLOSED = Door(State.CLOSED)
+USERS, GOOGLE = Door(State.OPEN, ("Users",)), Door(State.OPEN, ("google-oauth2",))
+DOMAINS = "registration: {allowedDomains: [a.test]}\n"
+
+
+@pytest.mark.parametrize(
+    ("doors", "rule", "with_domains"),
+    [
+        (Doors(USERS, CLOSED), "LA640", "LA641"),
+        (Doors(CLOSED, GOOGLE), "LA640", ""),
+        (Doors(USERS, GOOGLE), "LA640", "LA641"),
+        (Doors(CLOSED, CLOSED), "", ""),
+        (unknown_doors("nobody answers"), "LA642", "LA642"),
+        (None, "", ""),
+    ],
+)
+def test_what_strangers_can_do_at_auth0(doors: Doors | None, rule: str, with_domains: str) -> None:
+    def found(*, yaml: str = "", **values: str) -> str:
+        checked = replace(subject(env(**values), yaml=yaml), auth0_doors=doors)
+        return "".join(it.rule.id for it in diagnose(checked) if it.rule.id.startswith("LA64"))
+
+    assert found() == rule
+    assert found(yaml=DOMAINS) == with_domains
+    # A role keeps strangers out, and nobody else reaches this machine.
+    assert found(**ROLE) == ""
+    assert found(DOMAIN_CLIENT=LOCAL, DOMAIN_SERVER=LOCAL) == ""
+
+
+def test_each_open_door_is_named() -> None:
+    checked = replace(subject(env()), auth0_doors=Doors(USERS, GOOGLE))
+    (finding,) = (it for it in diagnose(checked) if it.rule.id == "LA640")
+    assert "Anybody can create an account (Users)." in finding.detail
+    assert "(google-oauth2)" in finding.detail

@@ -14,6 +14,7 @@ from tests.doctor.cases import env, subject
 from tests.providers import PUBLIC_URL, Demo, authority, demo, demo_server
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.clock import SystemClock
+from wizard.demo.tenant import DATABASE_NAME
 from wizard.doctor.claims import claims_of
 from wizard.doctor.examine import Examination, Part, examine, part_of
 from wizard.doctor.subject import Subject, settings_of
@@ -48,10 +49,23 @@ def examined(demo: Demo, **changed: str) -> Examination:
 
 
 def test_what_init_wrote_is_right(demo: Demo) -> None:
+    demo.tenant.connections[DATABASE_NAME].options["disable_signup"] = True
     examination = examined(demo)
     assert [each.rule.id for each in examination.findings if each.severity.value != "note"] == []
     assert examination.tenant is not None
     assert examination.tenant.ok
+
+
+def test_auth0s_open_doors_are_asked_for_where_others_get_to_librechat(demo: Demo) -> None:
+    def asked(url: str) -> bool:
+        demo.tenant.visits.clear()
+        found = {it.rule.id for it in examined(demo, DOMAIN_SERVER=url).findings}
+        is_asked = any(it.path.startswith("/client/") for it in demo.tenant.visits)
+        assert ("LA640" in found) == is_asked
+        return is_asked
+
+    assert asked(PUBLIC_URL)
+    assert not asked("https://localhost:3443")
 
 
 @pytest.mark.parametrize(

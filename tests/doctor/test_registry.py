@@ -122,7 +122,7 @@ def test_a_live_check_that_breaks_stops_no_rule() -> None:
     found = examine(
         subject(env(ALLOW_SOCIAL_LOGIN="1")), _BrokenNetwork(), FixedClock(), offline=False
     ).findings
-    assert [finding.rule.id for finding in found] == ["LA100", "LA001", "LA001"]
+    assert [finding.rule.id for finding in found] == ["LA100", "LA001", "LA001", "LA001"]
     assert CLIENT_SECRET not in str(found)
 
 

@@ -26,7 +26,13 @@ from tests.providers import (
     Demo,
     make_authority,
 )
-from tests.tenant.state import AuthMethod, GrantType, Interruption, OrganizationUsage, Policy
+from tests.tenant.state import (
+    AuthMethod,
+    GrantType,
+    Interruption,
+    OrganizationUsage,
+    Policy,
+)
 
 CALLBACK = f"{PUBLIC_URL}/oauth/openid/callback"
 DASHBOARD = "https://manage.auth0.com/#"
@@ -84,6 +90,7 @@ def setup(demo: Demo, authority: Authority, tmp_path: Path) -> Iterator[Setup]:
     folder.mkdir()
     (folder / ".env.example").write_text(env_example())
     environ = clean_environ(tmp_path / "home", authority.ca)
+    next(iter(demo.tenant.connections.values())).options["disable_signup"] = True
     with ExitStack() as stack:
         yield Setup(demo, folder, tmp_path, environ, stack)
 

@@ -9,7 +9,7 @@ from wizard import dashboard
 from wizard.auth0.access import Policy, Who
 from wizard.auth0.access_action import action_code, action_name, settings_to_paste
 from wizard.language import Message
-from wizard.librechat.runner import Runner
+from wizard.librechat.runner import Runner, Way
 from wizard.ports import Ports
 
 
@@ -54,19 +54,32 @@ def show_what_to_close(policy: Policy, client_id: str, ports: Ports) -> None:
     console.verbatim("The Action's code:", code.splitlines())
 
 
-def show_first_administrator(address: str, runner: Runner, ports: Ports) -> None:
+def show_first_administrator(address: str, runner: Runner, mongo_uri: str, ports: Ports) -> None:
     """Print how to make the user an administrator without a role at Auth0.
 
     Source: librechat.ai, docs/features/agents
     """
     filter_, role = json.dumps({"email": address}), json.dumps({"$set": {"role": "ADMIN"}})
-    update = f"db.users.updateOne({filter_}, {role})"
-    shell = ["docker", "exec", "chat-mongodb", "mongosh", "LibreChat"]
-    if runner.is_npm:
-        shell = ["mongosh", "MONGO_URI"]
-    label = Message("To make {address} the administrator, after the first sign-in:")
-    line = shlex.join([*shell, "--quiet", "--eval", update])
-    ports.console.verbatim(label.filled(address=address), [line])
+    update = ["--quiet", "--eval", f"db.users.updateOne({filter_}, {role})"]
+    lines = {
+        "npm": shlex.join(["mongosh", _without_password(mongo_uri), *update]),
+        "Docker": shlex.join(["docker", "exec", "chat-mongodb", "mongosh", "LibreChat", *update]),
+    }
+    if runner.way is not Way.UNKNOWN:
+        del lines["Docker" if runner.is_npm else "npm"]
+    for way, line in lines.items():
+        label = Message(
+            "To make {address} the administrator without a role at Auth0, after the first sign-in"
+            " ({way}):",
+            address=address,
+            way=way,
+        )
+        ports.console.verbatim(label, [line])
     ports.console.hint(
         "OPENID_ADMIN_ROLE would demote this administrator at the next sign-in without that role."
     )
+
+
+def _without_password(mongo_uri: str) -> str:
+    """Return the URI, or the name of its variable where it has a password."""
+    return "MONGO_URI" if "@" in mongo_uri or not mongo_uri else mongo_uri

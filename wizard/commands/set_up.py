@@ -12,6 +12,7 @@ from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.proofs import proof_of
 from wizard.commands.questions import needed
 from wizard.commands.values import read_subject
+from wizard.commands.who import doors_left_open
 from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.ports import Ports
@@ -38,7 +39,10 @@ def offer_what_is_set_up(progress: Progress, ports: Ports) -> Progress:
         return progress
     path, url = progress.folder.store.path, settings.public_url
     tunnel = OpenedUrls(ports.state_dir, path).tunnel_for(url)
-    answer = _ask(url, prompter, has_tunnel=bool(tunnel), is_proved=_is_proved(progress, ports))
+    is_proved = _is_proved(progress, ports)
+    for finding in doors_left_open(progress.folder, settings, ports):
+        ports.console.finding(finding)
+    answer = _ask(url, prompter, has_tunnel=bool(tunnel), is_proved=is_proved)
     if answer == CHANGE:
         return progress
     if answer == OPEN and not tunnel:

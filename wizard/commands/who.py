@@ -12,7 +12,7 @@ from wizard.commands.close_by_hand import show_first_administrator, show_what_to
 from wizard.commands.init_progress import Progress
 from wizard.commands.values import policy_given
 from wizard.commands.walk import Step
-from wizard.findings import ExitCode, Failure
+from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
 from wizard.librechat.checkout import signs_of_use
 from wizard.librechat.config_file import FILE_NAME
@@ -20,10 +20,11 @@ from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.variables import EMAIL_LOGIN, REGISTRATION, is_enabled, is_read
 from wizard.ports import Ports
-from wizard.settings import InvalidValue, is_public
+from wizard.settings import InvalidValue, Settings, is_public
 from wizard.ui.prompts import Choice, Prompter
 
 if TYPE_CHECKING:
+    from wizard.commands.folder import Folder
     from wizard.librechat.config_file import ConfigFile
 
 _CHOICES = (
@@ -55,13 +56,16 @@ def _is_reachable(progress: Progress) -> bool:
 
 def _ask(progress: Progress, ports: Ports) -> Progress:
     """Ask who may sign in, and plan to close LibreChat's own doors."""
+    folder, url = progress.folder, progress.known.public_url or ""
+    left = () if progress.policy or progress.options.offline else _left_open(progress, ports)
     if progress.policy is None and ports.prompter is None:
         ports.console.hint(
             "It stays as it is. To change it: --allow-user, --allow-domain or --allow-anybody."
         )
-        return progress
-    folder = progress.folder
-    policy = choose_policy(progress.policy, progress.known.public_url or "", ports)
+        for finding in left:
+            ports.console.finding(finding)
+        return replace(progress, findings=(*progress.findings, *left))
+    policy = choose_policy(progress.policy, url, ports, [each.detail for each in left])
     closing = closing_values(
         policy,
         folder.values or {REGISTRATION: "true"},  # as in LibreChat's example
@@ -69,6 +73,23 @@ def _ask(progress: Progress, ports: Ports) -> Progress:
         was_used=bool(signs_of_use(folder.checkout.folder, ports.processes)),
     )
     return replace(progress, policy=policy, variables={**progress.variables, **closing})
+
+
+def _left_open(progress: Progress, ports: Ports) -> Sequence[Finding]:
+    return doors_left_open(progress.folder, progress.settings, ports)
+
+
+def doors_left_open(folder: Folder, settings: Settings, ports: Ports) -> Sequence[Finding]:
+    """Return what strangers can do at Auth0, as the present `.env` leaves it to them."""
+    from wizard.doctor.doors import auth0_findings
+    from wizard.doctor.examine import ask_doors
+
+    if not is_public(settings.public_url) or folder.values.get("OPENID_REQUIRED_ROLE"):
+        return ()
+    with ports.console.working(Message("Checking {host}", host=settings.domain)):
+        doors = ask_doors(settings, ports.http, ports.clock)
+    domains = config_of(folder.store, ports).part("registration", "allowedDomains")
+    return tuple(auth0_findings(doors, has_domains=bool(domains)))
 
 
 def close_doors(progress: Progress, ports: Ports) -> Progress:
@@ -86,11 +107,13 @@ def close_doors(progress: Progress, ports: Ports) -> Progress:
             ports.console.finding(NOT_MOUNTED.finding(where))
             config = replace(config, path=store.path.parent / FILE_NAME)
         allow_domains(policy.domains, config, ports, dry_run=options.dry_run)
-    if not _closed_by_api(policy, progress, ports):
+    is_by_hand = not _closed_by_api(policy, progress, ports)
+    if is_by_hand:
         show_what_to_close(policy, progress.settings.client_id, ports)
     runner = progress.folder.runner
-    if policy.admins and not is_read("OPENID_ADMIN_ROLE", runner.version):
-        show_first_administrator(policy.admins[0], runner, ports)
+    if policy.admins and (is_by_hand or not is_read("OPENID_ADMIN_ROLE", runner.version)):
+        mongo_uri = progress.folder.values.get("MONGO_URI", "")
+        show_first_administrator(policy.admins[0], runner, mongo_uri, ports)
     return progress
 
 
@@ -129,13 +152,19 @@ def _closed_by_api(policy: Policy, progress: Progress, ports: Ports) -> bool:
     return done is not None
 
 
-def choose_policy(given: Policy | None, public_url: str, ports: Ports) -> Policy | None:
-    """Return who may sign in; None where only this machine reaches LibreChat, or nobody answers."""
+def choose_policy(
+    given: Policy | None, public_url: str, ports: Ports, opened: Sequence[str] = ()
+) -> Policy | None:
+    """Return who may sign in; None where only this machine reaches LibreChat, or nobody answers.
+
+    `opened` are sentences on the doors that are open.
+    """
     if not is_public(public_url):
         return None
     if given is not None or ports.prompter is None:
         return given
-    ports.console.hint(Message("Anybody can open {url}.", url=public_url))
+    for sentence in (Message("Anybody can open {url}.", url=public_url), *opened):
+        ports.console.hint(sentence)
     who = ports.prompter.select("Who may sign in?", _CHOICES, default=Who.PEOPLE)
     if who == Who.DOMAINS:
         domains = ports.prompter.text("Domains, separated by commas", parse=_domains)

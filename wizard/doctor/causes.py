@@ -27,7 +27,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "LA182": frozenset({"LA116"}),
     "LA504": frozenset({"LA523"}),
     # The tenant
-    **{f"LA{number}": _NO_METADATA for number in range(200, 214)},
+    **{f"LA{number}": _NO_METADATA | {"LA642"} for number in range(200, 214)},
     "LA232": frozenset({"LA585"}),
     "LA233": frozenset({"LA585"}),
     "LA237": frozenset({"LA584"}),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wizard.librechat.access import Access
 from wizard.librechat.characters import SPACES, visible
@@ -28,6 +29,9 @@ from wizard.librechat.variables import VARIABLES, is_enabled, is_known, is_read
 from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
 from wizard.settings import TYPOGRAPHIC_QUOTES, InvalidValue, parse_audiences
+
+if TYPE_CHECKING:
+    from wizard.auth0.access import Doors
 
 _REFERENCE = re.compile(r"\$\{[A-Za-z_]\w*[^}]*\}")
 
@@ -55,6 +59,7 @@ class Delivered:
         runner: who runs LibreChat.
         traces: what its process left.
         instance: what the running LibreChat answered, None when it was not asked.
+        auth0_doors: Auth0's ways in for strangers, None when the tenant was not asked.
     """
 
     path: Path
@@ -66,6 +71,7 @@ class Delivered:
     runner: Runner = UNKNOWN
     traces: Traces = NOTHING
     instance: Instance | None = None
+    auth0_doors: Doors | None = None
 
     @cached_property
     def container(self) -> Container | None:

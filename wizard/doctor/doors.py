@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding
-from wizard.language import Message
+from wizard.findings import Finding, Rule
+from wizard.language import Message, sentences
 from wizard.librechat.compose.sources import MAX_YAML_BYTES
 from wizard.librechat.compose.text import ComposeError
 from wizard.librechat.config_file import FILE_NAME
@@ -17,10 +18,17 @@ from wizard.librechat.variables import EMAIL_LOGIN, REGISTRATION
 from wizard.rules import rule
 from wizard.settings import is_public
 
+if TYPE_CHECKING:
+    from wizard.auth0.access import Doors
+
 OPEN_REGISTRATION = rule("LA516")
 PASSWORDS_NEED_NO_ROLE = rule("LA518")
 STILL_OPEN = rule("LA519")
 DOMAINS_WITHOUT_EFFECT = rule("LA536")
+STRANGERS_GET_IN = rule("LA640")
+STRANGERS_CLAIM_ADDRESSES = rule("LA641")
+NOT_KNOWN = rule("LA642")
+IGNORES_DOMAINS = rule("LA643")
 
 _DOMAINS = re.compile(r"^[^#\n]*\ballowedDomains\b[\"']?[ \t]*:", re.MULTILINE)
 
@@ -57,6 +65,19 @@ def _domains_without_effect(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _ignores_domains(subject: Subject) -> Iterator[Finding]:
+    """A list of domains that goes with the next error in its file, and no role in its place."""
+    name = "CONFIG_BYPASS_VALIDATION"
+    is_ignored = subject.value(name) == "true" and not subject.runs_before("0.8.2")
+    has_role = subject.bare("OPENID_REQUIRED_ROLE")
+    if is_ignored and not has_role and _is_reachable(subject) and _has_domains(subject):
+        yield subject.finding(IGNORES_DOMAINS, name)
+
+
+def _has_domains(subject: Subject) -> bool:
+    return bool(subject.config.part("registration", "allowedDomains"))
+
+
 def _still_open(subject: Subject) -> Iterator[Finding]:
     config = subject.instance.config if subject.instance else None
     is_open = config is not None and config.get("registrationEnabled") is True
@@ -69,9 +90,55 @@ def _still_open(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def auth0_findings(doors: Doors, *, has_domains: bool) -> Iterator[Finding]:
+    """Yield what strangers can do where LibreChat requires no role.
+
+    `has_domains` is whether LibreChat lets in the addresses of some domains only.
+    """
+    sign_ups = doors.sign_ups
+    if sign_ups.reason:
+        yield NOT_KNOWN.finding(Message("{reason}.", reason=Message.of(sign_ups.reason)))
+        return
+    opened = open_doors(doors)
+    if has_domains and sign_ups.connections:
+        yield STRANGERS_CLAIM_ADDRESSES.finding(opened[0])
+    elif opened and not has_domains:
+        yield STRANGERS_GET_IN.finding(sentences(*opened))
+
+
+def open_doors(doors: Doors) -> list[Message]:
+    """Return a sentence on each of Auth0's doors that is open."""
+    texts = (
+        Message("Anybody can create an account ({connections})."),
+        Message("Anybody with an account elsewhere can sign in ({connections})."),
+    )
+    return [
+        text.filled(connections=", ".join(door.connections))
+        for text, door in zip(texts, doors, strict=True)
+        if door.connections and not door.reason
+    ]
+
+
+def _auth0_doors(subject: Subject) -> Iterator[Finding]:
+    doors = subject.auth0_doors
+    if doors and _is_reachable(subject) and not subject.bare("OPENID_REQUIRED_ROLE"):
+        yield from auth0_findings(doors, has_domains=_has_domains(subject))
+
+
+def _of_auth0(of: Rule) -> Check:
+    def judge(subject: Subject) -> Iterator[Finding]:
+        return (each for each in _auth0_doors(subject) if each.rule is of)
+
+    return Check(of, judge)
+
+
 CHECKS = (
     Check(OPEN_REGISTRATION, _open_registration),
     Check(DOMAINS_WITHOUT_EFFECT, _domains_without_effect),
+    Check(IGNORES_DOMAINS, _ignores_domains),
     Check(PASSWORDS_NEED_NO_ROLE, _passwords_need_no_role),
 )
-RUNNING_CHECKS = (Check(STILL_OPEN, _still_open),)
+RUNNING_CHECKS = (
+    Check(STILL_OPEN, _still_open),
+    *map(_of_auth0, (STRANGERS_GET_IN, STRANGERS_CLAIM_ADDRESSES, NOT_KNOWN)),
+)

@@ -26,10 +26,11 @@ from wizard.librechat.running import (
     look_at_instance,
 )
 from wizard.rules import BUG, all_rules
-from wizard.settings import Settings, port_in
+from wizard.settings import Settings, is_public, port_in
 from wizard.threads import begin
 
 if TYPE_CHECKING:
+    from wizard.auth0.access import Doors
     from wizard.auth0.live_checks import TenantReport
 
 T = TypeVar("T")
@@ -69,6 +70,12 @@ _TUNNEL_RULES = frozenset(
         PUBLIC_URL_UNTRUSTED,
     )
 )
+_PARTS = {
+    "LA2": Part.AUTH0,
+    "LA4": Part.AUTH0,
+    "LA5": Part.LIBRECHAT,
+    "LA6": Part.AUTH0,
+}
 _WEIGHTS = {severity: weight for weight, severity in enumerate(Severity)}
 
 
@@ -84,6 +91,7 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
     settings = None if offline else settings_of(subject)
     port, public_url = port_in(subject.values), subject.value("DOMAIN_SERVER")
     tenant = begin(_ask_tenant, settings, http, clock) if settings else None
+    doors = begin(ask_doors, settings, http, clock) if settings and is_public(public_url) else None
     instance = None if offline else begin(look_at_instance, http, port, public_url)
     foreign = "" if offline else foreign_issuer(subject)
     issuer = begin(_ask_issuer, foreign, http) if foreign else None
@@ -91,7 +99,8 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
     report = _result(tenant.result if tenant else None, findings)
     findings += _result(issuer.result if issuer else None, findings) or ()
     answers = _result(instance.result if instance else None, findings)
-    subject = replace(subject, instance=answers)
+    opened = _result(doors.result if doors else None, findings)
+    subject = replace(subject, instance=answers, auth0_doors=opened)
     return conclude(subject, report, findings)
 
 
@@ -109,7 +118,9 @@ def examine_again(
     if not offline and settings != settings_of(before.subject):
         ask = partial(_ask_tenant, settings, http, clock) if settings else None
         report = _result(ask, findings)
-    return conclude(replace(subject, instance=before.subject.instance), report, findings)
+    known = before.subject
+    subject = replace(subject, instance=known.instance, auth0_doors=known.auth0_doors)
+    return conclude(subject, report, findings)
 
 
 def conclude(
@@ -138,6 +149,15 @@ def _ask_tenant(settings: Settings, http: HttpClient, clock: Clock) -> TenantRep
     return check_tenant(settings, http, clock)
 
 
+def ask_doors(settings: Settings, http: HttpClient, clock: Clock) -> Doors:
+    """Return Auth0's ways in for strangers, as anybody can read them."""
+    from wizard.auth0.doors import public_doors
+    from wizard.auth0.retry import Patient
+
+    patient = Patient(http, clock)
+    return public_doors(settings.domain, settings.client_id, patient, clock.now())
+
+
 def _ask_issuer(issuer: str, http: HttpClient) -> tuple[Finding, ...]:
     from wizard.auth0.tenant import refuse_issuer
 
@@ -149,9 +169,7 @@ def part_of(identifier: str) -> Part:
     """Return what the rule with that identifier is about."""
     if identifier in _TUNNEL_RULES:
         return Part.TUNNEL
-    return {"LA2": Part.AUTH0, "LA4": Part.AUTH0, "LA5": Part.LIBRECHAT}.get(
-        identifier[:3], Part.FILE
-    )
+    return _PARTS.get(identifier[:3], Part.FILE)
 
 
 def _result(work: Callable[[], T] | None, findings: list[Finding]) -> T | None:
