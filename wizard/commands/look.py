@@ -44,11 +44,10 @@ def look(progress: Progress, ports: Ports) -> Progress:
         console.done(way)
     console.done(_desk(ports))
     if not _has_all_values(progress):
-        console.hint(
-            "This takes about 2 minutes."
-            if way
-            else "You need an Auth0 account (free). By hand this takes about 10 minutes."
-        )
+        if way:
+            console.hint("This takes about 2 minutes.")
+        else:
+            console.hint("You need an Auth0 account (free). By hand this takes about 10 minutes.")
     url = forwarded_url(ports.environ, port)
     if not url or progress.offered.public_url:
         return progress
