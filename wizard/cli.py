@@ -3,23 +3,26 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Mapping
 from io import TextIOWrapper
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, get_args
 
 import typer
 
 from wizard import cli_options as opt
-from wizard.defaults import LANGUAGES, SECONDS_TO_SIGN_IN
+from wizard.defaults import LANGUAGES
 from wizard.language import user_language
 from wizard.ui.help import PROGRAM, Command, Group
 
 if TYPE_CHECKING:
-    from wizard.execution import Flags
+    from wizard.execution import Flags, Run
 
-Function = TypeVar("Function", bound=Callable[..., None])
+# The options of a command: the annotation of each, by its name in the function's `given`.
+Options = Mapping[str, Any]
+Given = dict[str, Any]
+Prepare = Callable[[Given], "Run"]
+_NOT_GIVEN: tuple[object, ...] = (None, "", [])
 
 app = typer.Typer(
     name=PROGRAM,
@@ -30,45 +33,44 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # tracebacks only under --debug, never with local variables
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-# The options of every command.
-_COMMON = {
-    "json": opt.Json,
-    "quiet": opt.Quiet,
-    "lang": opt.Lang,
-    "plain": opt.Plain,
-    "debug": opt.Debug,
-}
 
 
-def _with_common_options(function: Function) -> Function:
-    """Add the common options to the signature; they are read from the context."""
-    own = inspect.signature(function).parameters
-    added = [name for name in _COMMON if name not in own]
+def _command(
+    parent: typer.Typer, name: str, options: Options, flags: Options = opt.COMMON
+) -> Callable[[Prepare], Callable[..., None]]:
+    """Register a command with these options, and with `flags`, which `Flags` gets.
 
-    @wraps(function)
-    def run(**values: object) -> None:
-        function(**{name: values[name] for name in own})
+    The decorated function gets the options that were given, and returns what to run.
+    """
+    return lambda prepare: parent.command(name, cls=Command)(_typed(prepare, options, flags))
 
-    parameters = [
-        *own.values(),
-        *(
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default="" if name == "lang" else False,
-                annotation=_COMMON[name],
-            )
-            for name in added
-        ),
-    ]
+
+def _typed(prepare: Prepare, options: Options, flags: Options) -> Callable[..., None]:
+    """Return a function with the parameters that Typer makes options of."""
+
+    def run(context: typer.Context, **values: object) -> None:
+        if context.invoked_subcommand is None:
+            from wizard.execution import execute
+
+            given = {name: values[name] for name in options if values[name] not in _NOT_GIVEN}
+            for name, value in given.items():
+                if isinstance(value, list):
+                    given[name] = tuple(value)
+            execute(context.command_path.partition(" ")[2], _flags(context), prepare(given))
+
+    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY)]
+    parameters += [_parameter(*each) for each in {**options, **flags}.items()]
+    run.__doc__ = prepare.__doc__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
-    return cast("Function", run)
+    run.__annotations__["context"] = typer.Context
+    return run
 
 
-def _command(parent: typer.Typer, name: str) -> Callable[[Function], Function]:
-    """Register the function as a command with the common options."""
-    return lambda function: parent.command(name, cls=Command)(_with_common_options(function))
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    default = {str: "", bool: False}.get(get_args(annotation)[0])
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
 
 
 @app.callback()
@@ -88,19 +90,6 @@ def _common(
         execute("", _flags(context), lambda ports, _: run_welcome(ports))
 
 
-def _tunnel_of_name(ngrok_domain: str, subdomain: str, local_port: str) -> str:
-    """Return the tunnel of a requested name or port."""
-    if ngrok_domain:
-        return "ngrok"
-    if subdomain:
-        return "localtunnel"
-    return "local" if local_port else ""
-
-
-def _local_url(port: str) -> str:
-    return f"https://localhost:{port}" if port else ""
-
-
 def _flags(context: typer.Context) -> "Flags":
     """Return the common options, from before or after the command's name."""
     from dataclasses import fields
@@ -113,302 +102,215 @@ def _flags(context: typer.Context) -> "Flags":
     )
 
 
-@_command(app, "init")
-def _init(
-    context: typer.Context,
-    domain: opt.Domain = "",
-    client_id: opt.ClientId = "",
-    client_secret_file: opt.ClientSecretFile = "",
-    public_client: opt.PublicClient = False,
-    audience: opt.Audience = "",
-    reuse_tokens: opt.ReuseTokens = None,
-    tunnel: opt.TunnelOrNone = "",
-    ngrok_domain: opt.NgrokDomain = "",
-    subdomain: opt.Subdomain = "",
-    local_port: opt.LocalPort = "",
-    public_url: opt.PublicUrl = "",
-    allow_user: opt.AllowUser = None,
-    allow_domain: opt.AllowDomain = None,
-    allow_anybody: opt.AllowAnybody = False,
-    admin: opt.Admin = None,
-    port: opt.Port = "",
-    env_file: opt.EnvFile = None,
-    offline: opt.InitOffline = False,
-    verify: opt.Verify = False,
-    demo: opt.DemoFlag = False,
-    hold: opt.Hold = False,
-    force: opt.Force = False,
-    undo: opt.Undo = False,
-    no_open: opt.NoOpen = False,
-    yes: opt.Yes = False,
-    dry_run: opt.DryRun = False,
-    format_: opt.Format = "",
-    output: opt.OutputFile = "",
-) -> None:
+def _with_tunnel(given: Given) -> Given:
+    """Replace the options that request a URL of one tunnel by the tunnel and the URL."""
+    tunnel, url = "", ""
+    for option, name in (
+        ("local_port", "local"),
+        ("subdomain", "localtunnel"),
+        ("ngrok_domain", "ngrok"),
+    ):
+        if value := given.pop(option, ""):
+            tunnel, url = name, f"https://localhost:{value}" if name == "local" else value
+    return {"tunnel": tunnel, "requested_url": url, **given}
+
+
+def _with_reuse(given: Given) -> Given:
+    """Say whether tokens are reused by default or by name."""
+    wanted = given.pop("reuse_tokens", None)
+    return {"reuse_tokens": wanted is not False, "insists_on_reuse": wanted is True, **given}
+
+
+_TUNNEL = {
+    "tunnel": opt.TunnelOrNone,
+    "ngrok_domain": opt.NgrokDomain,
+    "subdomain": opt.Subdomain,
+    "local_port": opt.LocalPort,
+}
+_WHO = {
+    "allow_users": opt.AllowUser,
+    "allow_domains": opt.AllowDomain,
+    "allow_anybody": opt.AllowAnybody,
+    "admins": opt.Admin,
+}
+_CONSENT = {"yes": opt.Yes, "dry_run": opt.DryRun}
+_INIT = {
+    "domain": opt.Domain,
+    "client_id": opt.ClientId,
+    "client_secret_file": opt.ClientSecretFile,
+    "public_client": opt.PublicClient,
+    "audience": opt.Audience,
+    "reuse_tokens": opt.ReuseTokens,
+    **_TUNNEL,
+    "public_url": opt.PublicUrl,
+    **_WHO,
+    "port": opt.Port,
+    "env_file": opt.EnvFile,
+    "offline": opt.InitOffline,
+    "verify": opt.Verify,
+    "demo": opt.DemoFlag,
+    "hold": opt.Hold,
+    "force": opt.Force,
+    "undo": opt.Undo,
+    **_CONSENT,
+    "format": opt.Format,
+    "output": opt.OutputFile,
+}
+
+
+@_command(app, "init", _INIT, {"no_open": opt.NoOpen, **opt.COMMON})
+def _init(given: Given) -> "Run":
     """Set up Auth0 sign-in for a LibreChat folder."""
     from wizard.commands.init import run_init
     from wizard.commands.init_options import InitOptions
-    from wizard.execution import execute
 
+    undo, demo, hold = (given.pop(name, False) for name in ("undo", "demo", "hold"))
+    secret = os.environ.get("AUTH0_CLIENT_SECRET", "")
+    options = InitOptions(client_secret=secret, **_with_reuse(_with_tunnel(given)))
     if undo:
         from wizard.commands.undo import run_undo
 
-        execute(
-            "init",
-            _flags(context),
-            lambda ports, _: run_undo(env_file, ports, yes=yes, force=force),
+        return lambda ports, _: run_undo(
+            options.env_file, ports, yes=options.yes, force=options.force
         )
-    if output == "-" and _flags(context).json:
-        raise typer.BadParameter("--output - and --json both print on standard output.")
-    options = InitOptions(
-        domain=domain,
-        client_id=client_id,
-        client_secret=os.environ.get("AUTH0_CLIENT_SECRET", ""),
-        client_secret_file=client_secret_file,
-        audience=audience,
-        tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain, local_port),
-        public_url=public_url,
-        requested_url=ngrok_domain or subdomain or _local_url(local_port),
-        allow_users=tuple(allow_user or ()),
-        allow_domains=tuple(allow_domain or ()),
-        allow_anybody=allow_anybody,
-        admins=tuple(admin or ()),
-        port=port,
-        env_file=env_file,
-        reuse_tokens=reuse_tokens is not False,
-        insists_on_reuse=reuse_tokens is True,
-        public_client=public_client,
-        offline=offline,
-        force=force,
-        verify=verify,
-        yes=yes,
-        dry_run=dry_run,
-        format=format_,
-        output=output,
-    )
     if demo:
         from wizard.commands.demo import run_demo
 
-        execute(
-            "init",
-            _flags(context),
-            lambda ports, report: run_demo(options, ports, report, hold=hold),
-        )
-    execute("init", _flags(context), lambda ports, report: run_init(options, ports, report))
+        return lambda ports, report: run_demo(options, ports, report, hold=hold)
+    return lambda ports, report: run_init(options, ports, report)
+
+
+_REOPEN = {**_TUNNEL, "port": opt.Port, "env_file": opt.EnvFile, "detach": opt.Detach, **_CONSENT}
+
+
+def _tunnel(given: Given) -> "Run":
+    """Open the tunnel again and update the .env."""
+    from wizard.commands.tunnel import ReopenOptions, run_tunnel
+
+    options = ReopenOptions(**_with_tunnel(given))
+    return lambda ports, report: run_tunnel(options, ports, report)
 
 
 tunnel_app = typer.Typer(cls=Group, invoke_without_command=True)
+tunnel_app.callback()(_typed(_tunnel, _REOPEN, opt.COMMON))
 app.add_typer(tunnel_app, name="tunnel")
 
 
-@tunnel_app.callback()
-@_with_common_options
-def _tunnel(
-    context: typer.Context,
-    tunnel: opt.TunnelOrNone = "",
-    ngrok_domain: opt.NgrokDomain = "",
-    subdomain: opt.Subdomain = "",
-    local_port: opt.LocalPort = "",
-    port: opt.Port = "",
-    env_file: opt.EnvFile = None,
-    detach: opt.Detach = False,
-    yes: opt.Yes = False,
-    dry_run: opt.DryRun = False,
-) -> None:
-    """Open the tunnel again and update the .env."""
-    if context.invoked_subcommand is not None:
-        return
-    from wizard.commands.tunnel import ReopenOptions, run_tunnel
-    from wizard.execution import execute
-
-    options = ReopenOptions(
-        tunnel=tunnel or _tunnel_of_name(ngrok_domain, subdomain, local_port),
-        requested_url=ngrok_domain or subdomain or _local_url(local_port),
-        port=port,
-        env_file=env_file,
-        detach=detach,
-        yes=yes,
-        dry_run=dry_run,
-    )
-    execute("tunnel", _flags(context), lambda ports, report: run_tunnel(options, ports, report))
-
-
-@_command(tunnel_app, "status")
-def _tunnel_status(
-    context: typer.Context,
-) -> None:
+@_command(tunnel_app, "status", {})
+def _tunnel_status(_: Given) -> "Run":
     """List the tunnels in the background."""
     from wizard.commands.background.status import run_status
-    from wizard.execution import execute
 
-    execute("tunnel status", _flags(context), lambda ports, _: run_status(ports))
+    return lambda ports, _: run_status(ports)
 
 
-@_command(tunnel_app, "stop")
-def _tunnel_stop(
-    context: typer.Context,
-    env_file: opt.EnvFile = None,
-    every: opt.Every = False,
-) -> None:
+@_command(tunnel_app, "stop", {"env_file": opt.EnvFile, "every": opt.Every})
+def _tunnel_stop(given: Given) -> "Run":
     """Close the tunnel in the background."""
     from wizard.commands.background.status import run_stop
-    from wizard.execution import execute
 
-    execute("tunnel stop", _flags(context), lambda ports, _: run_stop(env_file, ports, every=every))
+    return lambda ports, _: run_stop(given.get("env_file"), ports, every=given["every"])
 
 
-@_command(app, "doctor")
-def _doctor(
-    context: typer.Context,
-    env_file: opt.EnvFile = None,
-    rule: opt.OnlyRules = None,
-    ignore: opt.IgnoredRules = None,
-    show: opt.Show = None,
-    fix: opt.Fix = False,
-    verbose: opt.Verbose = False,
-    offline: opt.Offline = False,
-    yes: opt.Yes = False,
-    dry_run: opt.DryRun = False,
-) -> None:
+_DOCTOR = {
+    "env_file": opt.EnvFile,
+    "rules": opt.OnlyRules,
+    "ignore": opt.IgnoredRules,
+    "show": opt.Show,
+    "fix": opt.Fix,
+    "verbose": opt.Verbose,
+    "offline": opt.Offline,
+    **_CONSENT,
+}
+
+
+@_command(app, "doctor", _DOCTOR)
+def _doctor(given: Given) -> "Run":
     """Diagnose the setup and suggest fixes."""
-    from wizard.execution import execute
-
-    if show:
+    if names := given.pop("show", ()):
         from wizard.commands.show import run_show
 
-        names = tuple(show)
-        execute("doctor", _flags(context), lambda ports, _: run_show(env_file, names, ports))
+        return lambda ports, _: run_show(given.get("env_file"), names, ports)
     from wizard.commands.doctor import DoctorOptions, run_doctor
 
-    options = DoctorOptions(
-        env_file=env_file,
-        rules=tuple(rule or ()),
-        ignore=tuple(ignore or ()),
-        offline=offline,
-        fix=fix,
-        yes=yes,
-        dry_run=dry_run,
-        verbose=verbose,
-    )
-    execute("doctor", _flags(context), lambda ports, _: run_doctor(options, ports))
+    options = DoctorOptions(**given)
+    return lambda ports, _: run_doctor(options, ports)
 
 
-@_command(app, "verify")
-def _verify(
-    context: typer.Context,
-    env_file: opt.EnvFile = None,
-    port: opt.EnvPort = "",
-    tunnel: opt.VerifyTunnel = "",
-    timeout: opt.Timeout = SECONDS_TO_SIGN_IN,
-    no_open: opt.ShowLink = False,
-) -> None:
+_VERIFY = {
+    "env_file": opt.EnvFile,
+    "port": opt.EnvPort,
+    "tunnel": opt.VerifyTunnel,
+    "seconds": opt.Timeout,
+}
+
+
+@_command(app, "verify", _VERIFY, {"no_open": opt.ShowLink, **opt.COMMON})
+def _verify(given: Given) -> "Run":
     """Test the configuration with a real sign-in."""
     from wizard.commands.verify import VerifyOptions, run_verify
-    from wizard.execution import execute
 
-    options = VerifyOptions(env_file=env_file, port=port, tunnel=tunnel, seconds=timeout)
-    execute("verify", _flags(context), lambda ports, _: run_verify(options, ports))
+    options = VerifyOptions(**given)
+    return lambda ports, _: run_verify(options, ports)
 
 
-@_command(app, "provision")
-def _provision(
-    context: typer.Context,
-    domain: opt.Domain = "",
-    tenant_domain: opt.TenantDomain = "",
-    client_id: opt.KnownClientId = "",
-    name: opt.ApplicationName = "LibreChat",
-    audience: opt.WantedAudience = "",
-    public_url: opt.LibreChatUrl = "",
-    management_token_file: opt.ManagementTokenFile = "",
-    reuse_tokens: opt.ReuseTokens = None,
-    allow_user: opt.AllowUser = None,
-    allow_domain: opt.AllowDomain = None,
-    allow_anybody: opt.AllowAnybody = False,
-    admin: opt.Admin = None,
-    remove_access: opt.RemoveAccess = False,
-    prune: opt.Prune = False,
-    env_file: opt.EnvFile = None,
-    yes: opt.Yes = False,
-    dry_run: opt.DryRun = False,
-) -> None:
+_PROVISION = {
+    "domain": opt.Domain,
+    "tenant_domain": opt.TenantDomain,
+    "client_id": opt.KnownClientId,
+    "name": opt.ApplicationName,
+    "audience": opt.WantedAudience,
+    "public_url": opt.LibreChatUrl,
+    "management_token_file": opt.ManagementTokenFile,
+    "reuse_tokens": opt.ReuseTokens,
+    **_WHO,
+    "remove_access": opt.RemoveAccess,
+    "prune": opt.Prune,
+    "env_file": opt.EnvFile,
+    **_CONSENT,
+}
+
+
+@_command(app, "provision", _PROVISION)
+def _provision(given: Given) -> "Run":
     """Set up application and API in Auth0; decide who may sign in."""
     from wizard.commands.provision import ProvisionOptions, run_provision
-    from wizard.execution import execute
 
-    options = ProvisionOptions(
-        domain=domain,
-        tenant_domain=tenant_domain,
-        client_id=client_id,
-        name=name,
-        audience=audience,
-        public_url=public_url,
-        management_token_file=management_token_file,
-        env_file=env_file,
-        reuse_tokens=reuse_tokens is not False,
-        insists_on_reuse=reuse_tokens is True,
-        allow_users=tuple(allow_user or ()),
-        allow_domains=tuple(allow_domain or ()),
-        allow_anybody=allow_anybody,
-        admins=tuple(admin or ()),
-        remove_access=remove_access,
-        prune=prune,
-        yes=yes,
-        dry_run=dry_run,
-    )
-    execute("provision", _flags(context), lambda ports, _: run_provision(options, ports))
+    options = ProvisionOptions(**_with_reuse(given))
+    return lambda ports, _: run_provision(options, ports)
 
 
-@_command(app, "trust")
-def _trust(
-    context: typer.Context,
-    remove: opt.Remove = False,
-    ca: opt.CaFile = None,
-    yes: opt.Yes = False,
-    dry_run: opt.DryRun = False,
-) -> None:
+@_command(app, "trust", {"remove": opt.Remove, "ca_file": opt.CaFile, **_CONSENT})
+def _trust(given: Given) -> "Run":
     """Trust the local tunnel's certificate authority."""
     from wizard.commands.trust import TrustOptions, run_trust
-    from wizard.execution import execute
 
-    options = TrustOptions(remove=remove, ca_file=ca, yes=yes, dry_run=dry_run)
-    execute("trust", _flags(context), lambda ports, _: run_trust(options, ports))
+    options = TrustOptions(**given)
+    return lambda ports, _: run_trust(options, ports)
 
 
-@_command(app, "explain")
-def _explain(
-    context: typer.Context,
-    text: opt.Question = None,
-) -> None:
+@_command(app, "explain", {"text": opt.Question})
+def _explain(given: Given) -> "Run":
     """Explain a rule or an error message."""
     from wizard.commands.explain import run_explain
-    from wizard.execution import execute
 
-    question = " ".join(text or ())
-    execute("explain", _flags(context), lambda ports, _: run_explain(question, ports))
+    return lambda ports, _: run_explain(" ".join(given.get("text", ())), ports)
 
 
-@_command(app, "report")
-def _report(
-    context: typer.Context,
-    env_file: opt.EnvFile = None,
-    offline: opt.Offline = False,
-) -> None:
+@_command(app, "report", {"env_file": opt.EnvFile, "offline": opt.Offline})
+def _report(given: Given) -> "Run":
     """Print a report without secrets, for a bug report."""
     from wizard.commands.report import run_report
-    from wizard.execution import execute
 
-    execute(
-        "report", _flags(context), lambda ports, _: run_report(env_file, ports, offline=offline)
-    )
+    return lambda ports, _: run_report(given.get("env_file"), ports, offline=given["offline"])
 
 
-@_command(app, "schema")
-def _schema(context: typer.Context) -> None:
+@_command(app, "schema", {})
+def _schema(_: Given) -> "Run":
     """Print the JSON Schema of what --json prints."""
     from wizard.commands.schema import run_schema
-    from wizard.execution import execute
 
-    execute("schema", _flags(context), lambda ports, _: run_schema(ports))
+    return lambda ports, _: run_schema(ports)
 
 
 @app.command("help", cls=Command)

@@ -45,6 +45,12 @@ def _one_of(values: Sequence[str]) -> Callable[[str], str]:
     return check
 
 
+def _not_beside_json(context: typer.Context, value: str) -> str:
+    if value == "-" and context.params.get("json"):
+        raise typer.BadParameter("- and --json both print on standard output.")
+    return value
+
+
 def _rule_ids() -> list[str]:
     from wizard.rules import all_rules
 
@@ -94,7 +100,10 @@ Plain = Annotated[
 ]
 Debug = Annotated[bool, _output("--debug", "Show a traceback on an error.")]
 Quiet = Annotated[bool, _output("--quiet -q", "Print problems only.")]
-Json = Annotated[bool, _output("--json", "Print one JSON object on standard output.")]
+Json = Annotated[
+    bool, _output("--json", "Print one JSON object on standard output.", is_eager=True)
+]
+COMMON = {"json": Json, "quiet": Quiet, "lang": Lang, "plain": Plain, "debug": Debug}
 Version = Annotated[
     bool, _option("--version -V", "Show the version.", is_eager=True, callback=_show_version)
 ]
@@ -216,7 +225,10 @@ Format = Annotated[
 OutputFile = Annotated[
     str,
     _output(
-        "--output", "The file for --format, readable by you alone; - is standard output.", "FILE"
+        "--output",
+        "The file for --format, readable by you alone; - is standard output.",
+        "FILE",
+        callback=_not_beside_json,
     ),
 ]
 NoOpen = Annotated[bool, _mode("--no-open", "Do not use browser or clipboard.")]

@@ -69,13 +69,12 @@ def envelope(
 
 
 Report = Callable[[Result], None]
+# A command; it may report its result before it returns, if it keeps running after that.
+Run = Callable[[Ports, Report], Result]
 
 
-def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) -> NoReturn:
-    """Run the command and exit.
-
-    `run` may report its result before it returns, if it keeps running after that.
-    """
+def execute(command: str, flags: Flags, run: Run) -> NoReturn:
+    """Run the command and exit."""
     ports = system_ports(flags)
     end_on_signals()
     try:
@@ -88,7 +87,7 @@ def execute(command: str, flags: Flags, run: Callable[[Ports, Report], Result]) 
     sys.exit(code)
 
 
-def _run(command: str, flags: Flags, ports: Ports, run: Callable[[Ports, Report], Result]) -> int:
+def _run(command: str, flags: Flags, ports: Ports, run: Run) -> int:
     reported: list[Result] = []
 
     def report(result: Result) -> None:
