@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from wizard.private_files import private_folder, write_whole
-from wizard.reading import load_json, read_file
 from wizard.settings import CALLBACK_PATH
+from wizard.state_file import StateFile
 
-_FOLDER = "traffic"
-_MAX_BYTES = 1 << 16
 _KEPT = 40
 
 
@@ -66,17 +61,14 @@ def passage(path: str, status: int, fields: Iterable[tuple[str, str]], at: float
 
 
 def record(state_dir: Path, port: int, passed: Passage) -> None:
-    """Save it for `verify`, which runs in another process; what cannot be saved is not seen."""
+    """Save it for `verify`, which runs in another process."""
     latest = [*recorded(state_dir, port), passed][-_KEPT:]
-    with suppress(OSError):
-        private_folder(state_dir, _FOLDER)
-        write_whole(_file(state_dir, port), json.dumps([asdict(each) for each in latest]).encode())
+    _file(state_dir, port).save([asdict(each) for each in latest])
 
 
 def recorded(state_dir: Path, port: int) -> Sequence[Passage]:
     """Return what our tunnels to that port saw last, oldest first."""
     try:
-        kept = load_json(read_file(_file(state_dir, port), _MAX_BYTES, follow_links=False))
         return [
             Passage(
                 float(each["at"]),
@@ -85,11 +77,11 @@ def recorded(state_dir: Path, port: int) -> Sequence[Passage]:
                 each["has_refresh_token"] is True,
                 each["is_refused"] is True,
             )
-            for each in kept
+            for each in _file(state_dir, port).load()
         ]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return ()
 
 
-def _file(state_dir: Path, port: int) -> Path:
-    return state_dir / _FOLDER / f"{port}.json"
+def _file(state_dir: Path, port: int) -> StateFile:
+    return StateFile(state_dir, "traffic", str(port))

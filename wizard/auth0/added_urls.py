@@ -6,18 +6,14 @@ application: a URL that another `.env` uses stays.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.platforms import true_path
-from wizard.private_files import file_name, private_folder, write_whole
-from wizard.reading import load_json, read_file
+from wizard.private_files import file_name
 from wizard.settings import NO_URLS, URL_LISTS, Urls
-
-_MAX_BYTES = 1 << 20
+from wizard.state_file import StateFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +60,23 @@ class AddedUrls:
         return true_path(self.env_file)
 
     @property
-    def _path(self) -> Path:
+    def _file(self) -> StateFile:
         name = file_name(f"{self.tenant}\n{self.client_id}")
-        return self.state_dir / "provisioned" / f"{name}.json"
+        return StateFile(self.state_dir, "provisioned", name)
 
     def _read(self) -> _Record:
+        saved = self._file.load()
         try:
-            saved = load_json(read_file(self._path, _MAX_BYTES, follow_links=False))
             used = {str(env_file): _urls(urls) for env_file, urls in saved["used"].items()}
             return _Record(_urls(saved["added"]), used)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError):
             return _Record(NO_URLS, {})
 
     def _save(self, record: _Record) -> None:
         if record == self._read():
             return
         owner = {"tenant": self.tenant, "client_id": self.client_id}
-        content = json.dumps({**owner, "added": record.added, "used": record.used}, indent=2)
-        with suppress(OSError):
-            private_folder(self.state_dir, self._path.parent.name)
-            write_whole(self._path, content.encode())
+        self._file.save({**owner, "added": record.added, "used": record.used})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from pathlib import Path
 
-from wizard.platforms import true_path
-from wizard.private_files import file_name, private_folder, write_whole
-from wizard.reading import load_json, read_file
+from wizard.state_file import StateFile
 from wizard.tunnels import provider, providers_of
 
-_FOLDER = "opened"
-_MAX_BYTES = 1 << 16
 _URLS_KEPT = 8
 
 
 class OpenedUrls:
-    """The URLs that tunnels opened for one `.env`; what cannot be kept or read is not known.
+    """The URLs that tunnels opened for one `.env`.
 
     Args:
         state_dir: the user's private state folder.
@@ -25,21 +19,14 @@ class OpenedUrls:
     """
 
     def __init__(self, state_dir: Path, env_file: Path) -> None:
-        self._state_dir = state_dir
-        self._path = state_dir / _FOLDER / f"{file_name(true_path(env_file))}.json"
+        self._file = StateFile.about(state_dir, "opened", env_file)
+        self.forget = self._file.forget
 
     def remember(self, url: str, tunnel: str) -> None:
         """Save that this tunnel opened the URL."""
         tunnels = {known: name for known, name in self._read().items() if known != url}
         latest = [*tunnels.items(), (url, tunnel)][-_URLS_KEPT:]
-        with suppress(OSError):
-            private_folder(self._state_dir, _FOLDER)
-            write_whole(self._path, json.dumps(dict(latest)).encode())
-
-    def forget(self) -> None:
-        """Delete the record."""
-        with suppress(OSError):
-            self._path.unlink(missing_ok=True)
+        self._file.save(dict(latest))
 
     def tunnel_of(self, url: str) -> str:
         """Return the name of the tunnel that opened the URL, or else of the first that might.
@@ -56,9 +43,6 @@ class OpenedUrls:
         return name if name and provider(name).has_reusable_url else ""
 
     def _read(self) -> dict[str, str]:
-        try:
-            kept = load_json(read_file(self._path, _MAX_BYTES, follow_links=False))
-        except (OSError, ValueError):
-            return {}
+        kept = self._file.load()
         known = kept.items() if isinstance(kept, dict) else ()
         return {url: name for url, name in known if isinstance(name, str)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
@@ -13,16 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.librechat.variables import is_known
-from wizard.platforms import true_path
-from wizard.private_files import file_name, private_folder, write_whole
-from wizard.reading import load_json, read_file
+from wizard.state_file import StateFile
 
 if TYPE_CHECKING:
     from wizard.doctor.subject import Subject
     from wizard.ports import Ports
-
-_FOLDER = "proved"
-_MAX_BYTES = 1 << 12
 
 
 class How(StrEnum):
@@ -41,7 +35,7 @@ class Proof:
 
 
 def keep_proof(state_dir: Path, subject: Subject, proof: Proof) -> None:
-    """Save that a sign-in with these settings worked; what cannot be saved is not known later."""
+    """Save that a sign-in with these settings worked."""
     key = secrets.token_bytes(32)
     kept = {
         "at": proof.at,
@@ -49,28 +43,24 @@ def keep_proof(state_dir: Path, subject: Subject, proof: Proof) -> None:
         "key": key.hex(),
         "fingerprint": _fingerprint(subject, key),
     }
-    path = _path(state_dir, subject.path)
-    with suppress(OSError):
-        private_folder(state_dir, _FOLDER)
-        write_whole(path, json.dumps(kept).encode())
+    _file(state_dir, subject.path).save(kept)
 
 
 def proof_of(state_dir: Path, subject: Subject) -> Proof | None:
     """Return the proof of exactly these settings, None without one."""
+    kept = _file(state_dir, subject.path).load()
     try:
-        kept = load_json(read_file(_path(state_dir, subject.path), _MAX_BYTES, follow_links=False))
         key, fingerprint = bytes.fromhex(kept["key"]), str(kept["fingerprint"])
         proof = Proof(float(kept["at"]), How(kept["how"]))
         is_same = hmac.compare_digest(fingerprint.encode(), _fingerprint(subject, key).encode())
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return None
     return proof if is_same else None
 
 
 def forget_proof(state_dir: Path, env_file: Path) -> None:
     """Delete the proof: a later sign-in failed."""
-    with suppress(OSError):
-        _path(state_dir, env_file).unlink(missing_ok=True)
+    _file(state_dir, env_file).forget()
 
 
 def remember(ports: Ports, subject: Subject, how: How, *, is_proved: bool) -> None:
@@ -81,8 +71,8 @@ def remember(ports: Ports, subject: Subject, how: How, *, is_proved: bool) -> No
         forget_proof(ports.state_dir, subject.path)
 
 
-def _path(state_dir: Path, env_file: Path) -> Path:
-    return state_dir / _FOLDER / f"{file_name(true_path(env_file))}.json"
+def _file(state_dir: Path, env_file: Path) -> StateFile:
+    return StateFile.about(state_dir, "proved", env_file)
 
 
 def _fingerprint(subject: Subject, key: bytes) -> str:

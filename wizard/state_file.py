@@ -1,0 +1,48 @@
+"""JSON files in the user's state folder. What cannot be saved or read is not known later."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from wizard.platforms import true_path
+from wizard.private_files import file_name, private_folder, write_whole
+from wizard.reading import load_json, read_file
+
+MAX_BYTES = 1 << 20
+
+
+class StateFile:
+    """The file `state_dir/folder/name.json`, private and replaced atomically.
+
+    Errors of the system are ignored: the program works without its state.
+    """
+
+    def __init__(self, state_dir: Path, folder: str, name: str) -> None:
+        self._state_dir = state_dir
+        self._folder = folder
+        self._path = state_dir / folder / f"{name}.json"
+
+    @classmethod
+    def about(cls, state_dir: Path, folder: str, env_file: Path) -> StateFile:
+        """Return the file for one `.env`, whatever links lead to it."""
+        return cls(state_dir, folder, file_name(true_path(env_file)))
+
+    def load(self) -> Any:
+        """Return the JSON value, None if the file is missing or invalid."""
+        with suppress(OSError, ValueError):
+            return load_json(read_file(self._path, MAX_BYTES, follow_links=False))
+        return None
+
+    def save(self, value: object) -> None:
+        """Replace the file, readable by the user alone."""
+        with suppress(OSError):
+            private_folder(self._state_dir, self._folder)
+            write_whole(self._path, json.dumps(value).encode())
+
+    def forget(self) -> None:
+        """Delete the file."""
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
