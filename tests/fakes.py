@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from wizard.clock import Clock
 from wizard.defaults import ENGLISH
-from wizard.desktop import NoDesktop
+from wizard.desktop import Desktop
 from wizard.http import HttpClient, Response
 from wizard.language import Language
 from wizard.ports import Ports
@@ -159,7 +159,7 @@ def make_world(
         http=http or NoHttp(),
         clock=clock or FixedClock(),
         processes=NoProcesses(),
-        desktop=NoDesktop(),
+        desktop=Desktop(),
         environ=environ or {},
         cwd=folder,
         state_dir=folder.parent / "state",

@@ -33,6 +33,7 @@ def test_the_url_of_a_forwarded_port(environ: dict[str, str], url: str) -> None:
 
 def test_ssh_and_containers_are_told_by_the_environment() -> None:
     assert is_over_ssh({"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"})
+    assert is_over_ssh({"SSH_TTY": "/dev/pts/1"})
     assert not is_over_ssh({})
     assert is_container({"REMOTE_CONTAINERS": "true"})
 

@@ -5,31 +5,32 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+
+from wizard.surroundings import is_over_ssh
 
 
-class Desktop(Protocol):
-    """The browser and the clipboard, where they exist."""
+class Desktop:
+    """No browser and no clipboard."""
 
     def has_browser(self) -> bool:
         """Return whether there is a graphical browser to open."""
-        ...
+        return False
 
     def has_clipboard(self) -> bool:
         """Return whether there is a clipboard to copy to."""
-        ...
+        return False
 
-    def open(self, url: str) -> bool:
+    def open(self, url: str) -> bool:  # noqa: ARG002
         """Open the URL in the user's browser; return False where there is no graphical one."""
-        ...
+        return False
 
-    def copy(self, text: str) -> bool:
+    def copy(self, text: str) -> bool:  # noqa: ARG002
         """Copy the text to the clipboard; return False where there is none."""
-        ...
+        return False
 
 
-class UserDesktop:
-    """`Desktop` on this machine."""
+class UserDesktop(Desktop):
+    """Those of this machine."""
 
     def __init__(self, environ: Mapping[str, str], platform: str = sys.platform) -> None:
         self._environ = environ
@@ -70,7 +71,7 @@ class UserDesktop:
 
     @property
     def _is_remote(self) -> bool:
-        return bool(self._environ.get("SSH_CONNECTION")) and not self.has_browser()
+        return is_over_ssh(self._environ) and not self.has_browser()
 
 
 def _copy_to_terminal(text: str) -> bool:
@@ -87,19 +88,3 @@ def _copy_to_terminal(text: str) -> bool:
     except OSError:
         return False
     return True
-
-
-class NoDesktop:
-    """A `Desktop` that does nothing."""
-
-    def has_browser(self) -> bool:
-        return False
-
-    def has_clipboard(self) -> bool:
-        return False
-
-    def open(self, url: str) -> bool:  # noqa: ARG002
-        return False
-
-    def copy(self, text: str) -> bool:  # noqa: ARG002
-        return False

@@ -182,7 +182,7 @@ def _print_failure(finding: Finding, data: dict[str, object], flags: Flags, port
 def system_ports(flags: Flags) -> Ports:
     """Return the ports of this machine."""
     from wizard.clock import SystemClock
-    from wizard.desktop import NoDesktop, UserDesktop
+    from wizard.desktop import Desktop, UserDesktop
     from wizard.http import Https
     from wizard.librechat.secrets import secrets_of
     from wizard.platforms import state_folder
@@ -218,7 +218,7 @@ def system_ports(flags: Flags) -> Ports:
         http=Https(environ, extra_ca=partial(_local_authority, state_dir)),
         clock=SystemClock(),
         processes=SystemProcesses(),
-        desktop=NoDesktop() if flags.no_open or _is_ci(environ) else UserDesktop(environ),
+        desktop=Desktop() if flags.no_open or _is_ci(environ) else UserDesktop(environ),
         environ=environ,
         cwd=_current_folder(environ),
         state_dir=state_dir,

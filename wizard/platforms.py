@@ -85,11 +85,6 @@ def _folded(name: str) -> str:
     return normalize("NFC", normalize("NFD", name).casefold())
 
 
-def is_remote_session(environ: Mapping[str, str]) -> bool:
-    """Whether the user works here by SSH, so that their browser runs on another computer."""
-    return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
-
-
 def user_id() -> int | None:
     """Return the effective user ID; None on Windows."""
     geteuid: Callable[[], int] | None = getattr(os, "geteuid", None)

@@ -16,7 +16,7 @@ Resolves = Callable[[str], bool]
 
 def is_over_ssh(environ: Mapping[str, str]) -> bool:
     """Return whether the user's browser is probably on another computer."""
-    return bool(environ.get("SSH_CONNECTION"))
+    return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
 
 
 def is_container(environ: Mapping[str, str]) -> bool:

@@ -11,6 +11,7 @@ from tests.fakes import ScriptedPrompter, World, make_world
 from wizard.commands.choose_tunnel import OpenTunnel
 from wizard.commands.hold import keep_open
 from wizard.commands.live_view import LiveView
+from wizard.desktop import Desktop
 from wizard.findings import Failure
 from wizard.http import NetworkError, Response, Trouble
 from wizard.tunnels import EventKind, TunnelEvent
@@ -26,7 +27,7 @@ class Silent:
 
 
 @dataclass
-class Desk:
+class Desk(Desktop):
     """A desktop that notes what it is given."""
 
     works: bool = True

@@ -13,7 +13,7 @@ import pytest
 from tests.fakes import NoProcesses, ScriptedPrompter, World, make_world
 from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
-from wizard.desktop import NoDesktop
+from wizard.desktop import Desktop
 from wizard.findings import ExitCode, Failure
 from wizard.known import Known
 from wizard.loopback import listeners
@@ -31,7 +31,7 @@ class Installed(NoProcesses):
         return Path("/usr/bin", program) if program in self.programs else None
 
 
-class Desk(NoDesktop):
+class Desk(Desktop):
     """A browser and a clipboard."""
 
     def has_browser(self) -> bool:

@@ -17,7 +17,7 @@ from tests.doctor.machines import Runs, npm
 from tests.fakes import FixedClock, ScriptedPrompter, make_world
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.commands.report import MOST_IN_AN_ADDRESS, report_text, run_report, tunnel_kind
-from wizard.desktop import NoDesktop
+from wizard.desktop import Desktop
 from wizard.doctor.delivered import FileFacts
 from wizard.doctor.examine import Examination, conclude
 from wizard.doctor.registry import diagnose
@@ -58,7 +58,7 @@ def test_the_whole(tmp_path: Path) -> None:
 
 
 @dataclass
-class Recorder(NoDesktop):
+class Recorder(Desktop):
     """A desktop that keeps what it got."""
 
     copied: list[str] = field(default_factory=list)

@@ -40,7 +40,7 @@ from wizard.clock import Clock
 from wizard.commands import verify
 from wizard.commands.doctor import DoctorOptions, run_doctor
 from wizard.commands.verify import VerifyOptions, run_verify
-from wizard.desktop import NoDesktop
+from wizard.desktop import Desktop
 from wizard.findings import Failure, Finding, Severity
 from wizard.http import WAITING, WAITING_HEADER, HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
@@ -576,7 +576,7 @@ def test_verify_while_librechat_is_stopped(
     assert is_proved is (fault.verify in {"", "LA437"})
 
 
-class Visitor(NoDesktop):
+class Visitor(Desktop):
     """The browser: what LibreChat then writes to its log."""
 
     def __init__(self, folder: Path, fault: Fault, clock: Clock) -> None:

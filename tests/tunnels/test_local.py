@@ -23,7 +23,7 @@ from wizard import loopback
 from wizard.findings import ExitCode, Failure
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, provider, trust
 from wizard.tunnels.certificates import local_authority
-from wizard.tunnels.local import DEFAULT_URL, LocalTunnel, local_url, port_holder
+from wizard.tunnels.local import DEFAULT_URL, LocalTunnel, local_url, port_taken
 
 
 @pytest.fixture
@@ -252,21 +252,18 @@ def test_a_port_that_is_taken_names_its_holder(tmp_path: Path, address: str) -> 
         tunnel = tunnel_for(request_for(3080, tmp_path, url=f"https://localhost:{port}"))
         with pytest.raises(Failure) as told:
             tunnel.open()
-        named = port_holder(port, WithoutMkcert())
     assert told.value.finding.rule.id == "LA332"
     assert told.value.exit_code is ExitCode.TUNNEL
     assert str(port) in told.value.finding.detail
-    assert named in told.value.finding.detail
+    assert f"(process {os.getpid()})" in told.value.finding.detail
     assert eventually(lambda: threading.active_count() <= threads)
     assert is_free(port)
 
 
-@pytest.mark.needs("lsof")
-def test_the_holder_of_a_port_is_found() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        named = port_holder(holder.getsockname()[1], WithoutMkcert())
-    assert f"(process {os.getpid()})" in named
-    assert port_holder(free_port(), WithoutMkcert()) == ""
+def test_a_port_without_holder_is_said_to_be_taken() -> None:
+    port = free_port()
+
+    assert port_taken(port, WithoutMkcert()).finding.detail == f"port {port} is in use"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

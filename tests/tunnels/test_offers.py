@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import NoProcesses
 from tests.languages import speaking, untranslatable
 from wizard.defaults import TUNNELS
 from wizard.processes import Completed, SystemProcesses
+from wizard.running_process import RunningProcess
 from wizard.tunnels import ngrok_config, provider
 from wizard.tunnels.local import port_taken
 
 
 class Machine(SystemProcesses):
-    """One on which every program is installed, or none; each says the same when it is run."""
+    """One on which every program is installed, or none; each is silent when it is run."""
 
-    def __init__(self, *, has_programs: bool, said: str = "") -> None:
+    def __init__(self, *, has_programs: bool) -> None:
         self._has_programs = has_programs
-        self._said = said
 
     def which(self, program: str) -> Path | None:
         return Path("/usr/bin") / program if self._has_programs else None
@@ -32,7 +33,7 @@ class Machine(SystemProcesses):
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
     ) -> Completed:
-        return Completed(0, self._said, "")
+        return Completed(0, "", "")
 
 
 @pytest.mark.parametrize("name", TUNNELS)
@@ -76,7 +77,11 @@ def test_who_holds_a_port_is_said_in_the_users_language() -> None:
         }
     )
 
-    failure = port_taken(3443, Machine(has_programs=True, said="p4711\ncnode\n"))
+    class Node(NoProcesses):
+        def listening(self, port: int) -> RunningProcess | None:
+            return RunningProcess(4711, "node")
+
+    failure = port_taken(3443, Node())
 
     assert failure.finding.detail == "port 3443 is in use by node (process 4711)"
     assert language.say(failure.finding.detail) == "poort 3443 is bezet door node (proces 4711)"

@@ -15,10 +15,11 @@ from wizard.commands.tunnel_menu import NO_TUNNEL, OWN_URL, reason, tunnel_menu
 from wizard.commands.values import MISSING_OPTION, did_you_mean, option
 from wizard.findings import Failure, Finding
 from wizard.language import Message
-from wizard.platforms import command_line, is_remote_session
+from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import parse_public_url
+from wizard.surroundings import is_over_ssh
 from wizard.tunnels import (
     PROVIDER_MODULES,
     Offer,
@@ -216,7 +217,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
             ports.console.finding(finding)
         if token:
             _offer_to_save(token, offer, chosen.name, ports)
-        if not offer.public and options.for_people and is_remote_session(ports.environ):
+        if not offer.public and options.for_people and is_over_ssh(ports.environ):
             _show_forwarding(url, ports)
         elif asks_to_trust:
             from wizard.commands.trust import offer_trust

@@ -146,7 +146,7 @@ def _show_next(ports: Ports) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class ScriptedUser:
+class ScriptedUser(Desktop):
     """A `Desktop` whose browser signs in by itself."""
 
     http: HttpClient
@@ -159,12 +159,6 @@ class ScriptedUser:
 
     def has_browser(self) -> bool:
         return True
-
-    def has_clipboard(self) -> bool:
-        return False
-
-    def copy(self, text: str) -> bool:  # noqa: ARG002
-        return False
 
     def _sign_in(self, url: str) -> None:
         try:

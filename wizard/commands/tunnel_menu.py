@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from wizard.language import Message, joined, sentences
-from wizard.platforms import is_remote_session
 from wizard.ports import Ports
+from wizard.surroundings import is_over_ssh
 from wizard.tunnels import PROVIDER_MODULES, Offer, Provider, provider
 from wizard.ui.prompts import Choice
 
@@ -73,7 +73,7 @@ def tunnel_menu(
     First is the tunnel of the known URL, then those that are ready. In a remote session, one that
     only this computer reaches is none of them: the user's browser runs elsewhere.
     """
-    is_remote = is_remote_session(ports.environ)
+    is_remote = is_over_ssh(ports.environ)
     offers = {
         name: provider(name).offer(ports.processes, ports.environ) for name in PROVIDER_MODULES
     }

@@ -6,7 +6,6 @@ That is enough for a sign-in, since Auth0 redirects the user's own browser.
 from __future__ import annotations
 
 import errno
-import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -145,23 +144,11 @@ def _not_listening(error: OSError, port: int, processes: Processes) -> Failure:
 
 
 def port_taken(port: int, processes: Processes) -> Failure:
-    """Return the failure that names the program on the port, if that can be found."""
-    holder = port_holder(port, processes)
-    if not holder:
+    """Return the failure that names the program on the port, if the system shows it."""
+    found = processes.listening(port)
+    if found is None:
         return PORT_TAKEN.failure(Message("port {port} is in use", port=port))
+    holder = Message("{program} (process {pid})", program=found.name, pid=found.pid)
     return PORT_TAKEN.failure(
         Message("port {port} is in use by {holder}", port=port, holder=holder)
     )
-
-
-def port_holder(port: int, processes: Processes) -> str:
-    """Return the program that listens on the port, as `node (process 4711)`, or ""."""
-    for args, pattern in (
-        (("lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"), r"p(?P<pid>\d+)\nc(?P<name>.+)"),
-        (("ss", "-Hltnp", f"sport = :{port}"), r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)'),
-    ):
-        if processes.which(args[0]) is not None:
-            found = re.search(pattern, processes.run(args, timeout=3).stdout)
-            if found:
-                return Message("{program} (process {pid})", program=found["name"], pid=found["pid"])
-    return ""
