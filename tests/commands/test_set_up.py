@@ -13,7 +13,7 @@ from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
 from wizard.commands.proofs import How, Proof, keep_proof
 from wizard.commands.values import env_store, read_subject
-from wizard.desktop import NoDesktop
+from wizard.desktop import Desktop
 from wizard.findings import Failure
 
 __all__ = ["demo", "demo_server"]
@@ -22,7 +22,7 @@ PROVED = "Everything is set up and proved: a sign-in worked at 2027-01-15"
 UNPROVED = "Everything is set up. No sign-in has proved it yet."
 
 
-class Browser(NoDesktop):
+class Browser(Desktop):
     """Remembers what it opens."""
 
     def __init__(self) -> None:
