@@ -299,7 +299,7 @@ def _explain(given: Given) -> "Run":
 
 @_command(app, "report", {"env_file": opt.EnvFile, "offline": opt.Offline})
 def _report(given: Given) -> "Run":
-    """Print a report without secrets, for a bug report."""
+    """Print a bug report without secrets."""
     from wizard.commands.report import run_report
 
     return lambda ports, _: run_report(given.get("env_file"), ports, offline=given["offline"])
@@ -307,7 +307,7 @@ def _report(given: Given) -> "Run":
 
 @_command(app, "schema", {})
 def _schema(_: Given) -> "Run":
-    """Print the JSON Schema of what --json prints."""
+    """Print the JSON Schema of the --json output."""
     from wizard.commands.schema import run_schema
 
     return lambda ports, _: run_schema(ports)

@@ -253,9 +253,7 @@ ShowLink = Annotated[bool, _mode("--no-open", "Show the link; do not open the br
 
 # tunnel
 Detach = Annotated[bool, _mode("--detach -d", "Keep it open in the background.")]
-Every = Annotated[
-    bool, _option("--all", "All tunnels in the background, not only that of this .env.")
-]
+Every = Annotated[bool, _option("--all", "All tunnels in the background, not only this .env's.")]
 
 # trust
 Remove = Annotated[bool, _option("--remove", "Remove the CA from the trust stores.")]
@@ -298,7 +296,7 @@ TenantDomain = Annotated[
     str,
     _auth0(
         "--tenant-domain",
-        "The tenant's own domain, where --domain is a custom one.",
+        "The tenant's own domain, if --domain is a custom domain.",
         "DOMAIN",
         "AUTH0_TENANT_DOMAIN",
     ),

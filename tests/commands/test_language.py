@@ -229,7 +229,12 @@ def test_init_that_is_stopped_and_goes_on(folder: Path) -> None:
 
 
 def test_the_tunnels_are_described(folder: Path) -> None:
-    shown = init(folder, InitOptions(hold=False), ("Use", "own"), ("Public URL", KeyboardInterrupt))
+    shown = init(
+        folder,
+        InitOptions(hold=False),
+        ("Which HTTPS URL", "own"),
+        ("Public URL", KeyboardInterrupt),
+    )
 
     assert shown.untranslated == []
 

@@ -96,7 +96,7 @@ def test_over_ssh_there_is_no_browser(checkout: Path) -> None:
     world = at(checkout, DOMAIN, environ={"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"})
     said = stop_at(world, InitOptions(offline=True, public_url=URL))
 
-    assert "Here: over SSH" in said
+    assert "Detected: over SSH" in said
     assert "no browser, no clipboard" in said
 
 
@@ -156,7 +156,7 @@ def test_the_next_port_is_taken_for_the_local_tunnel_and_said(checkout: Path) ->
             raise OSError
         return []
 
-    world = replace_ports(at(checkout, ("Use", KeyboardInterrupt)), listen=listen)
+    world = replace_ports(at(checkout, ("Which HTTPS URL", KeyboardInterrupt)), listen=listen)
     said = stop_at(world, InitOptions(offline=True))
 
     assert "Port 3443 is in use, so the local tunnel takes the next free one" in said
@@ -176,7 +176,7 @@ def test_a_forwarded_url_is_offered(checkout: Path) -> None:
         "CODESPACE_NAME": "fluffy",
         "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "app.github.dev",
     }
-    world = at(checkout, ("Use", None), ("Public URL", None), DOMAIN, environ=environ)
+    world = at(checkout, ("Which HTTPS URL", None), ("Public URL", None), DOMAIN, environ=environ)
     said = stop_at(world, InitOptions(offline=True))
 
     assert f"Port 3080 is forwarded from {url}." in said
@@ -240,8 +240,8 @@ def test_without_any_the_way_to_get_it_is_told(tmp_path: Path) -> None:
 def test_a_url_alone_is_no_interrupted_setup(checkout: Path) -> None:
     from wizard.saved_answers import SavedAnswers
 
-    world = at(checkout, ("Use", KeyboardInterrupt))
+    world = at(checkout, ("Which HTTPS URL", KeyboardInterrupt))
     saved = SavedAnswers(world.ports.state_dir, checkout / ".env")
     saved.keep(Known(public_url=URL))
 
-    assert "Outstanding" not in stop_at(world, InitOptions(offline=True))
+    assert "Still to do" not in stop_at(world, InitOptions(offline=True))

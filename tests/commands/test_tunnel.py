@@ -345,7 +345,7 @@ def test_only_a_url_that_was_asked_for_is_lost(
     assert asked == ["", "https://mine.ngrok-free.dev", ""]
 
 
-MENU = "Use which HTTPS URL for LibreChat?"
+MENU = "Which HTTPS URL should LibreChat have?"
 
 
 def menu_of(folder: Path, environ: dict[str, str], *script: tuple[str, object]) -> list[str]:

@@ -70,7 +70,7 @@ def test_anybody_is_told_the_cost_and_typed_out(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="unexpected question"):
         choose_policy(None, URL, world.ports)
     assert "Type anybody" in script.refusals[0]
-    assert "your API keys pay" in world.said
+    assert "their use of your API keys" in world.said
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_anybody_is_told_the_cost_and_typed_out(tmp_path: Path) -> None:
     [
         (PEOPLE, False, (), CLOSED),
         (PEOPLE, True, (), {"ALLOW_REGISTRATION": "false"}),
-        (PEOPLE, True, (("Close LibreChat's", False), ("password too", None)), {}),
-        (PEOPLE, True, (("Close LibreChat's", None), ("password too", True)), CLOSED),
+        (PEOPLE, True, (("Turn off LibreChat's", False), ("password too", None)), {}),
+        (PEOPLE, True, (("Turn off LibreChat's", None), ("password too", True)), CLOSED),
         (Policy(Who.ANYBODY), False, (), {}),
         (None, False, (), {}),
     ],

@@ -205,7 +205,7 @@ def init(at: Place, seen: Seen) -> str:
 
 def tunnels(at: Place, seen: Seen) -> str:
     """The menu of tunnels on a terminal of 24 lines, and the details of its first choice."""
-    question = seen.say("Use which HTTPS URL for LibreChat?")
+    question = seen.say("Which HTTPS URL should LibreChat have?")
     spoken = ("--lang", seen.lang) if seen.lang != "en" else ()
     environ = {**at.environ, **(PLAIN if seen.plain else {})}
     terminal = Terminal(
@@ -265,7 +265,7 @@ def _break(at: Place) -> None:
 def _values(at: Place, seen: Seen) -> list[tuple[str, Answer]]:
     auth0 = at.demo.setup
     return [
-        (seen.say("Use which HTTPS URL for LibreChat?"), Choose(seen.say("my own HTTPS URL"))),
+        (seen.say("Which HTTPS URL should LibreChat have?"), Choose(seen.say("my own HTTPS URL"))),
         (seen.say("Public URL of LibreChat"), PUBLIC_URL),
         (seen.say("How do you want to set up Auth0?"), None),
         (seen.say("Domain"), auth0.domain),

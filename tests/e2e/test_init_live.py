@@ -393,7 +393,7 @@ def test_what_is_fixed_in_the_dashboard_is_waited_for(setup: Setup) -> None:
     talk.confirm("The API", "API identifier: Fix this first")
     talk.terminal.until("(LA231)")
     talk.terminal.answer("What now?", Choose("Wait until"))
-    talk.terminal.until("Waiting until it is right")
+    talk.terminal.until("Waiting until it is fixed")
 
     setup.demo.application.callbacks = [CALLBACK]
     talk.write()

@@ -102,7 +102,7 @@ def test_a_resize_amid_a_question(checkout: Path) -> None:
 
 def test_ngrok_from_the_token_to_ctrl_c(checkout: Path, ngrok: dict[str, str]) -> None:
     terminal = Terminal("init", "--allow-anybody", "--offline", cwd=checkout, environ=ngrok)
-    terminal.answer("Use", Choose("ngrok"))
+    terminal.answer("Which HTTPS URL", Choose("ngrok"))
     terminal.answer("ngrok authtoken", TOKEN)
     terminal.until("Save it in ngrok's own configuration")
     terminal.type(ENTER)

@@ -37,7 +37,7 @@ def is_plain(terminal: Terminal) -> bool:
 @pytest.mark.parametrize("mode", [PLAIN, DUMB], ids=["plain", "dumb"])
 def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -> None:
     with Terminal("init", "--allow-anybody", "--offline", cwd=checkout, environ=mode) as terminal:
-        terminal.answer("Use", "ngrok")
+        terminal.answer("Which HTTPS URL", "ngrok")
         terminal.until("Answer with a number from 1 to 6.")
         terminal.answer("Number (? for details) [1]:", "7")
         terminal.until("Answer with a number from 1 to 6.", times=2)
@@ -114,7 +114,7 @@ def test_what_the_terminal_sent_wrong_is_told(checkout: Path) -> None:
     with Terminal(
         "init", "--allow-anybody", "--offline", cwd=checkout, environ=environ
     ) as terminal:
-        terminal.answer("Use", Choose("my own HTTPS URL"))
+        terminal.answer("Which HTTPS URL", Choose("my own HTTPS URL"))
         terminal.until_asked("Public URL of LibreChat")
         terminal.send(b"https://caf\xe9.example.com\n")
         terminal.until("The input is not valid utf-8.")
@@ -143,7 +143,7 @@ def test_a_terminal_without_colour_is_drawn_all_the_same(checkout: Path) -> None
     with Terminal(
         "init", "--allow-anybody", "--offline", cwd=checkout, environ={"NO_COLOR": "1"}
     ) as terminal:
-        terminal.until_asked("Use")
+        terminal.until_asked("Which HTTPS URL")
         assert "\n >" in terminal.text
         terminal.type(CTRL_C)
         terminal.end()

@@ -181,7 +181,7 @@ CONVERSATIONS = {
         [
             ("LibreChat folder", "../LibreChat"),
             ("Resume it?", "n"),
-            ("Use", Choose("my own HTTPS URL")),
+            ("Which HTTPS URL", Choose("my own HTTPS URL")),
             ("Public URL of LibreChat", PUBLIC_URL),
             *ANY,
             *ITEMS,
@@ -194,7 +194,7 @@ CONVERSATIONS = {
     "init with ngrok": Conversation(
         ("init", "--allow-anybody", "--offline"),
         [
-            ("Use", Choose("ngrok")),
+            ("Which HTTPS URL", Choose("ngrok")),
             ("ngrok authtoken (hidden)", TOKEN),
             ("Save it in ngrok's own configuration", None),
         ],

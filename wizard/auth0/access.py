@@ -119,7 +119,7 @@ def parse_mail_domain(text: str) -> str:
     value = pasted(text).lower().rpartition("@")[2]
     if not _DOMAIN.fullmatch(value):
         raise InvalidValue(
-            "{value} is not a domain. It looks like example.com, without * and @.",
+            "{value} is not a domain. Enter it as example.com, without * or @.",
             value=value or Message("That"),
         )
     return value

@@ -342,7 +342,7 @@ def _switches(
     """Yield the switches to open or close again among the recorded connections."""
     on, off = (Message("on"),), (Message("off"),)
     lines = (off, on) if opens else (on, off)
-    as_before = Message("It was so before the wizard changed it.")
+    as_before = Message("This was the setting before the wizard changed it.")
     why = as_before if opens else Message("Strangers cannot create an account.")
     for it in state.connections:
         if it.id in some.sign_ups and it.id not in but.sign_ups and it.has_sign_ups is not opens:

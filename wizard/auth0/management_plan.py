@@ -276,7 +276,7 @@ def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
             ("deny_all",),
             ("require_client_grant",),
             _authorization({**api.policies, "user": "require_client_grant"}),
-            Message("No application may use the API now. Then those with a grant may."),
+            Message("No application may use the API now. After this, those with a grant may."),
         )
 
 

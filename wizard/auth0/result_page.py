@@ -41,7 +41,7 @@ def judgement_page(judgement: Judgement, public_url: str, language: Language) ->
         title=Message("The sign-in works") if good else Message("The sign-in does not work yet"),
         lead=Message("People can sign in to LibreChat at {url} with Auth0.", url=public_url)
         if good
-        else Message("People cannot sign in to LibreChat yet. What to change is marked below."),
+        else Message("People cannot sign in to LibreChat yet. See below what to change."),
         results=judgement.results,
         claims=[(name, values) for name, values in claims if values],
         footer=sentences("No token was stored.", _TO_THE_TERMINAL if good else _TEST_AGAIN),

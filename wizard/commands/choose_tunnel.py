@@ -151,7 +151,7 @@ def _choose(options: TunnelOptions, ports: Ports, failed: Sequence[str] = ()) ->
         why = reason(ready, menu.offers[ready])
         if prompter.confirm(Message("Use {tunnel} instead ({why})?", tunnel=ready, why=why)):
             return ready
-    return menu.ask(ports, Message("Use which HTTPS URL for LibreChat?"))
+    return menu.ask(ports, Message("Which HTTPS URL should LibreChat have?"))
 
 
 def _urls(options: TunnelOptions, ports: Ports) -> OpenedUrls:
@@ -262,7 +262,7 @@ def _show_forwarding(url: str, ports: Ports) -> None:
         command += ["-p", ssh_port]
     command.append(f"{user}@{host or 'HOST'}" if user else host or "HOST")
     ports.console.verbatim(
-        "You work here by SSH. Run this on your own computer, and keep it running:",
+        "This is an SSH session. Run this on your own computer, and keep it running:",
         [command_line(command)],
     )
 

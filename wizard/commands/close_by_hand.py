@@ -18,7 +18,9 @@ def show_what_to_close(policy: Policy, client_id: str, ports: Ports) -> None:
     console = ports.console
     console.say()
     if policy.who is Who.ANYBODY and not policy.admins:
-        console.hint("Auth0 signs in everybody: sign-ups and social connections stay as they are.")
+        console.hint(
+            "Auth0 lets everybody sign in: sign-ups and social connections stay as they are."
+        )
         return
     heading = Message("In {page}, so that Auth0 lets in nobody else:", page=dashboard.HOME)
     if policy.who not in {Who.PEOPLE, Who.DOMAINS}:

@@ -143,9 +143,9 @@ def _resumed(progress: Progress, ports: Ports) -> Progress:
     known = progress.known.or_else(replace(answers, public_url=None))
     missing = [NAMES[each.name] for each in needed(progress.options) if not known.has(each.name)]
     shown = ", ".join(filter(None, (url, answers.domain, answers.client_id)))
-    ports.console.say(Message("An interrupted setup has: {answers}", answers=shown))
+    ports.console.say(Message("Found an unfinished setup: {answers}", answers=shown))
     rest = joined(", ", (*missing, Message("checks"), Message("the .env")))
-    ports.console.say(Message("Outstanding: {rest}", rest=rest))
+    ports.console.say(Message("Still to do: {rest}", rest=rest))
     if not ports.prompter.confirm("Resume it?"):
         saved.forget()
         return progress
@@ -258,7 +258,7 @@ def _through_librechat(progress: Progress, ports: Ports, failure: Failure) -> Se
     store = progress.folder.store
     if progress.result.written and ports.prompter is not None:
         show_restart(progress.folder.runner, store.path, ports)
-        if not ports.prompter.confirm("Is LibreChat restarted?"):
+        if not ports.prompter.confirm("Have you restarted LibreChat?"):
             return ()
     _, subject = read_subject(store, ports)
     seconds = progress.options.seconds_to_sign_in

@@ -266,7 +266,7 @@ def _what_now(
         *((Choice("fix", "Fix it in Auth0 for me"),) if can_fix else ()),
         Choice("open", "Open the page in the dashboard"),
         *((Choice("change", _change_only(wrong)),) if wrong else ()),
-        Choice("wait", "Wait until it is right (checks every few seconds)"),
+        Choice("wait", "Wait until it is fixed (checks every few seconds)"),
         Choice("write", "Write the .env anyway"),
         Choice("stop", "Stop"),
     ]
@@ -327,7 +327,7 @@ def _wait(progress: Progress, ports: Ports) -> None:
 
     ports.console.hint("It is checked every few seconds. Press Ctrl-C to stop waiting.")
     try:
-        with ports.console.working("Waiting until it is right"):
+        with ports.console.working("Waiting until it is fixed"):
             for _ in range(MOST_CHECKS):
                 if check_tenant(progress.settings, ports.http, ports.clock).ok:
                     return

@@ -116,4 +116,4 @@ def _desk(ports: Ports) -> Message:
         Message("browser") if ports.desktop.has_browser() else Message("no browser"),
         Message("clipboard") if ports.desktop.has_clipboard() else Message("no clipboard"),
     ]
-    return Message("Here: {parts}.", parts=joined(", ", parts))
+    return Message("Detected: {parts}.", parts=joined(", ", parts))

@@ -225,7 +225,7 @@ def _admit(
             return result
         raise MISSING_OPTION.failure(
             Message("Missing: {option}.", option="--client-id"),
-            fix=Message("Give {option}.", option="--client-id"),
+            fix=Message("Add {option}.", option="--client-id"),
         )
     done = set_up_access(
         options.policy, result.client_id, access, ports, yes=options.yes, dry_run=options.dry_run
@@ -319,7 +319,7 @@ def _known(options: ProvisionOptions, given: Credentials, folder: Folder, ports:
         if known.value(question.name) is None and ports.prompter is None:
             raise MISSING_OPTION.failure(
                 Message("Missing: {option}.", option=question.option),
-                fix=Message("Give {option}.", option=question.option),
+                fix=Message("Add {option}.", option=question.option),
             )
         known = ask(question, known, Known(), ports)
     if not options.reuse_tokens:

@@ -38,7 +38,7 @@ def ask_for_roles(
     if not missing:
         return False
     after, changes = before.edited(missing)
-    ports.console.say("The ID token has the role, so LibreChat can ask for it.")
+    ports.console.say("The ID token has the role, so LibreChat can require it.")
     if ports.prompter is None and not yes:
         lines = [f"{name}={value}" for name, value in missing.items()]
         ports.console.verbatim("Add to the .env, then restart LibreChat:", lines)

@@ -204,7 +204,9 @@ def _judged(evidence: Evidence) -> Sequence[Finding]:
 
 
 def _without_witness(public_url: str) -> Finding:
-    detail = Message("Neither LibreChat's log nor what passes {url} can be read.", url=public_url)
+    detail = Message(
+        "Neither LibreChat's log nor the traffic through {url} can be read.", url=public_url
+    )
     return NOT_PROVED.finding(detail)
 
 

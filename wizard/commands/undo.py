@@ -24,7 +24,7 @@ _CONFIRMATION = Question(
     missing=Message("Missing: --yes."), fix=Message("Add --yes to restore the file.")
 )
 _FORCE = Message(
-    "Add --force (librechat-auth0 init --undo --yes --force) to restore it anyway; the present"
+    "Add --force (librechat-auth0 init --undo --yes --force) to restore it anyway; the current"
     " file is then kept as {file}."
 )
 

@@ -128,12 +128,14 @@ def _closed_by_api(policy: Policy, progress: Progress, ports: Ports) -> bool:
     kind = kind_at_hand(given, ports)
     if ports.prompter is not None:
         choices = (
-            Choice("api", "Set up Auth0 for me (Management API)"),
+            Choice("api", "Do it for me, with the Management API"),
             Choice("hand", "By hand, from a checklist"),
         )
         is_at_hand = kind or progress.is_auth0_set_up
         default = "api" if is_at_hand else "hand"
-        answer = ports.prompter.select("Close Auth0's own doors", choices, default=default)
+        answer = ports.prompter.select(
+            "Limit who can sign in through Auth0", choices, default=default
+        )
         if answer == "hand":
             return False
     elif not kind:
@@ -173,7 +175,7 @@ def choose_policy(
         people = ports.prompter.text("Their email addresses, separated by commas", parse=_people)
         return policy_of(users=people, admins=_administrator_of(people[0], ports.prompter))
     ports.console.warn(
-        "Strangers can then use this LibreChat, and your API keys pay for what they ask."
+        "Strangers can then use this LibreChat, and you pay for their use of your API keys."
     )
     question = Message("Type {word} to open it to everybody", word=_WORD)
     ports.prompter.text(question, parse=_confirmed)
@@ -223,7 +225,7 @@ def closing_values(
     prompter = ports.prompter if was_used else None
     if is_enabled(current, REGISTRATION) and (
         prompter is None
-        or prompter.confirm("Close LibreChat's own sign-up by email? Present users stay.")
+        or prompter.confirm("Turn off LibreChat's own sign-up by email? Existing users stay.")
     ):
         values[REGISTRATION] = "false"
     is_open = EMAIL_LOGIN not in current or is_enabled(current, EMAIL_LOGIN)
@@ -232,7 +234,7 @@ def closing_values(
         or (
             prompter is not None
             and prompter.confirm(
-                "Close the sign-in with a LibreChat password too? Users who have one could no"
+                "Turn off the sign-in with a LibreChat password too? Users who have one could no"
                 " longer sign in.",
                 default=False,
             )
@@ -269,7 +271,7 @@ def allow_domains(
     content = store.read()
     edit = with_allowed_domains(content, domains, str(store.path))
     if not (edit.removed or edit.added):
-        console.done(Message("{file} already allows these domains alone.", file=store.path))
+        console.done(Message("{file} already allows only these domains.", file=store.path))
         return False
     console.say(CHANGES_TO.filled(file=store.path))
     console.setting("registration.allowedDomains", edit.removed, edit.added)

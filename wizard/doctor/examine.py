@@ -178,7 +178,7 @@ def _result(work: Callable[[], T] | None, findings: list[Finding]) -> T | None:
         return work() if work else None
     except Exception as error:
         findings.append(
-            BUG.finding(Message("A live check broke: {error}.", error=type(error).__name__))
+            BUG.finding(Message("A live check crashed: {error}.", error=type(error).__name__))
         )
         return None
 
@@ -186,4 +186,4 @@ def _result(work: Callable[[], T] | None, findings: list[Finding]) -> T | None:
 def _ignoring_nothing(subject: Subject) -> Iterable[Finding]:
     for identifier in sorted(silenced_rules(subject.file.text)):
         if identifier not in all_rules():
-            yield IGNORES_NOTHING.finding(Message("{rule} is no rule.", rule=identifier))
+            yield IGNORES_NOTHING.finding(Message("There is no rule {rule}.", rule=identifier))

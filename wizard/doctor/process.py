@@ -65,9 +65,9 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
         return replace(finding, detail=seen, fix=_without(name, subject), variable=name)
     if finding.rule.id in _UNREACHABLE and version and not subject.runs_before(RETRIES_DISCOVERY):
         fix = Message(
-            "Wait a minute: LibreChat {version} tries again without a restart. If this stays, Node"
-            " cannot reach or trust the tenant: set PROXY, or set NODE_EXTRA_CA_CERTS to your CA's"
-            " file.",
+            "Wait a minute: LibreChat {version} tries again without a restart. If the error"
+            " remains, Node cannot reach or trust the tenant: set PROXY, or set"
+            " NODE_EXTRA_CA_CERTS to your CA's file.",
             version=version,
         )
         return replace(finding, fix=fix)

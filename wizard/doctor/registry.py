@@ -105,7 +105,7 @@ def problems_left(subject: Subject, told: Iterable[Finding]) -> Iterator[Finding
     ]
     if left:
         named = ", ".join(dict.fromkeys(left))
-        yield PROBLEMS_LEFT.finding(Message("Left to you: {problems}.", problems=named))
+        yield PROBLEMS_LEFT.finding(Message("Not fixed: {problems}.", problems=named))
 
 
 def repairs(
@@ -142,7 +142,7 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
     except Exception as error:  # a rule that breaks must not hide the others
         yield BUG.finding(
             Message(
-                "The check {rule} broke: {error}.", rule=check.rule.id, error=type(error).__name__
+                "The check {rule} crashed: {error}.", rule=check.rule.id, error=type(error).__name__
             )
         )
         return

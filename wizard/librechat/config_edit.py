@@ -72,7 +72,7 @@ def with_allowed_domains(content: bytes | None, domains: Sequence[str], path: st
             found = _Domains.of(after)
             if found.listed == sorted(domains) and (root is None or found.others == before.others):
                 return _as_edit(text, after, splices)
-    raise _refused(path, domains, Message("Its form allows no edit of these lines alone."))
+    raise _refused(path, domains, Message("Its format cannot be edited safely."))
 
 
 class _Domains(NamedTuple):

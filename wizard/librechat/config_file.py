@@ -96,7 +96,7 @@ def read_config(path: Path, sources: Sources, *, named: str = "", target: str = 
     except ComposeError as error:
         trouble = error.reason
     if content is not None and not isinstance(content, dict):
-        content, trouble = None, Message("it is no mapping of names to values")
+        content, trouble = None, Message("it is not a mapping of names to values")
     return ConfigFile(
         named or FILE_NAME,
         path,

@@ -20,7 +20,7 @@ from wizard.settings import port_in
 from wizard.threads import begin
 
 _SERVER = re.compile(r"(?:^|[/\\])server[/\\](?:index|experimental)\.js$")
-NOT_KNOWN = Message("What runs LibreChat is not known.")
+NOT_KNOWN = Message("It is not known how LibreChat runs.")
 _VERSION_LABEL = "org.opencontainers.image.version"
 
 

@@ -387,11 +387,11 @@ def _public_url_elsewhere(instance: Instance, _: Mapping[str, str]) -> Iterator[
     url, other = instance.public_url, instance.public.config
     yield PUBLIC_URL_ELSEWHERE.finding(
         Message(
-            "{url}: that one calls itself {other}.", url=url, other=_cut(str(other["serverDomain"]))
+            "{url} is the LibreChat of {other}.", url=url, other=_cut(str(other["serverDomain"]))
         )
         if other
         else Message(
-            "{url}: it answers with status {status}, LibreChat runs.",
+            "{url} answers with status {status}, although LibreChat runs.",
             url=url,
             status=instance.public.status,
         )

@@ -197,7 +197,7 @@ def unread(values: Mapping[str, str], version: str, names: Iterable[str]) -> Ite
         is_used = values.get(name, "").strip().lower() not in {"", "false"}
         if name in _KNOWN and is_used and not is_read(name, version):
             detail = Message(
-                "{name} is read from LibreChat {since} on; this is {version}.",
+                "LibreChat reads {name} since {since}; this is {version}.",
                 name=name,
                 since=first_version(name),
                 version=version,

@@ -33,7 +33,8 @@ _PITFALLS: Mapping[Message, Callable[[Mapping[str, object]], bool]] = {
         lambda settings: settings.get("log_format") == "json"
     ),
     Message(
-        "set `log_level` to info or remove it: else the log does not show when the agent is ready"
+        "set `log_level` to info or remove it: otherwise the log does not show when the agent is"
+        " ready"
     ): (lambda settings: settings.get("log_level", "info") not in {"info", "debug"}),
 }
 

@@ -135,7 +135,9 @@ def _names(ca_file: Path) -> tuple[str, str]:
     except OSError as error:
         raise NO_AUTHORITY.failure(f"{ca_file}: {error.strerror}") from error
     except ValueError as error:
-        raise NO_AUTHORITY.failure(Message("{file} is no PEM certificate", file=ca_file)) from error
+        raise NO_AUTHORITY.failure(
+            Message("{file} is not a PEM certificate", file=ca_file)
+        ) from error
     thumbprint = authority.fingerprint(SHA1()).hex().upper()  # noqa: S303 - only a name
     named = authority.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return thumbprint, str(named[0].value) if named else ""

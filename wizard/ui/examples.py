@@ -58,7 +58,7 @@ EXAMPLES_OF: dict[str, tuple[tuple[str, str], ...]] = {
     "trust": (
         ("librechat-auth0 trust", Message("Let browsers accept https://localhost")),
         ("librechat-auth0 trust --dry-run", Message("Show the commands without running them")),
-        ("librechat-auth0 trust --remove", Message("Remove the authority again")),
+        ("librechat-auth0 trust --remove", Message("Remove the certificate authority")),
     ),
     "explain": (
         ("librechat-auth0 explain LA231", Message("Explain a rule")),
@@ -71,7 +71,7 @@ EXAMPLES_OF: dict[str, tuple[tuple[str, str], ...]] = {
     "schema": (
         ("librechat-auth0 schema", Message("Print the schema")),
         ("librechat-auth0 schema > schema.json", Message("Save it in a file")),
-        ("librechat-auth0 schema --json", Message("As the value of schema in one object")),
+        ("librechat-auth0 schema --json", Message("The same, as one JSON object")),
     ),
     "report": (
         ("librechat-auth0 report", Message("Print the report and copy it")),
@@ -81,6 +81,6 @@ EXAMPLES_OF: dict[str, tuple[tuple[str, str], ...]] = {
     "help": (
         ("librechat-auth0 help", Message("List the commands")),
         ("librechat-auth0 help init", Message("Show the options of a command")),
-        ("librechat-auth0 help tunnel stop", Message("Show those of a subcommand")),
+        ("librechat-auth0 help tunnel stop", Message("Show the options of a subcommand")),
     ),
 }

@@ -148,7 +148,7 @@ def read_project(layout: Layout, env_file: Path, sources: Sources) -> Project:
         services = reader.services(layout.files, layout.folder)
         found = {name: reader.service(name, each) for name, each in services.items()}
     except (TooLargeError, RecursionError):
-        too_large = Trouble(Message("The files hold more than any that run LibreChat."))
+        too_large = Trouble(Message("The files are too large for a Compose project of LibreChat."))
         return Project(layout.files, troubles=(too_large,), is_too_large=True)
     return Project(layout.files, found, tuple(dict.fromkeys(reader.troubles)))
 
@@ -228,9 +228,9 @@ class _Reader:
         try:
             document = self.sources.yaml(path)
             if document is None:
-                raise ComposeError(Message("the file is not there"))
+                raise ComposeError(Message("the file does not exist"))
             if not isinstance(document.content, dict | None):
-                raise ComposeError(Message("it is no mapping of names to values"))
+                raise ComposeError(Message("it is not a mapping of names to values"))
         except TooManyEntriesError as error:
             raise TooLargeError from error
         except (ComposeError, YamlError) as error:
@@ -299,7 +299,7 @@ class _Reader:
         name = scalar(long.get("service"))
         base = _services(self._content(base_path)).get(name)
         if base is None:
-            reason = Message("it extends {service}, which is not there", service=name)
+            reason = Message("it extends {service}, which does not exist", service=name)
             self.troubles.append(Trouble(reason, path))
             return service
         base = self._deeper()._extended(base, base_path, base_path.parent if file else folder)
@@ -326,7 +326,7 @@ class _Reader:
         try:
             text = self.sources.text(path)
             if text is None and required:
-                raise ComposeError(Message("the file is not there"))
+                raise ComposeError(Message("the file does not exist"))
         except ComposeError as error:
             self.troubles.append(Trouble(error.reason, path))
             return {}

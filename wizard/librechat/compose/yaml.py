@@ -199,7 +199,7 @@ def _entries_of(node: yaml.Node, seen: dict[int, int]) -> int:
     `seen` holds each mapping's own, so that an alias is counted where it is merged alone.
 
     Raises:
-        YamlError: a name is there twice, which neither js-yaml nor Docker Compose accepts.
+        YamlError: a name occurs twice, which neither js-yaml nor Docker Compose accepts.
     """
     import yaml
 
@@ -213,7 +213,7 @@ def _entries_of(node: yaml.Node, seen: dict[int, int]) -> int:
     for key, value in node.value:
         if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
             if key.value in names:
-                raise YamlError(Message("a name is there twice"), key.start_mark.line + 1)
+                raise YamlError(Message("a name occurs twice"), key.start_mark.line + 1)
             names.add(key.value)
         within += _entries_of(key, seen) + _entries_of(value, seen)
         if key.tag == _MERGE:
