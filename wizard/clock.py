@@ -6,8 +6,17 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from wizard.language import Message, joined
+
 if TYPE_CHECKING:
     from datetime import datetime
+
+_UNITS = (
+    (Message("{count} d"), 86400),
+    (Message("{count} h"), 3600),
+    (Message("{count} min"), 60),
+    (Message("{count} s"), 1),
+)
 
 
 class Clock(Protocol):
@@ -35,6 +44,17 @@ class SystemClock:
 def local_time(at: datetime) -> str:
     """Return a time as this computer's users write it, to the second."""
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration(seconds: float) -> Message:
+    """Return a time span in its two largest units: `2 h 5 min`."""
+    left = int(seconds)
+    parts: list[Message] = []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count or (size == 1 and not parts):
+            parts.append(unit.filled(count=count))
+    return joined(" ", parts[:2])
 
 
 class SleepWatch:

@@ -24,7 +24,7 @@ _F_FULLFSYNC = 51
 # SE_OBJECT_TYPE, SECURITY_INFORMATION and SECURITY_DESCRIPTOR_CONTROL of Windows.
 _FILE, _DACL, _PROTECTED, _UNPROTECTED, _IS_PROTECTED = 1, 0x4, 0x80000000, 0x20000000, 0x1000
 _HAS_NO_ACL = (1, 50)  # ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED
-_NEEDS_NO_QUOTES_ON_WINDOWS = re.compile(r"[\w:./\\-]+")
+_NEEDS_NO_QUOTES_ON_WINDOWS = r"[\w:./\\-]+"
 
 
 def own_session(platform: str = sys.platform) -> dict[str, Any]:
@@ -253,4 +253,4 @@ def command_line(args: Iterable[str], platform: str = sys.platform) -> str:
 
 def _quoted_on_windows(text: str) -> str:
     # cmd does not know single quotes; no path has double ones.
-    return text if _NEEDS_NO_QUOTES_ON_WINDOWS.fullmatch(text) else f'"{text}"'
+    return text if re.fullmatch(_NEEDS_NO_QUOTES_ON_WINDOWS, text) else f'"{text}"'

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.clock import Clock
-from wizard.desktop import Desktop
-from wizard.http import HttpClient
 from wizard.loopback import Listen, listeners
-from wizard.processes import Processes
 from wizard.surroundings import Resolves, resolves
 
 if TYPE_CHECKING:
+    from wizard.clock import Clock
+    from wizard.desktop import Desktop
+    from wizard.http import HttpClient
     from wizard.language import Language, Message
+    from wizard.processes import Processes
     from wizard.ui.console import Console
     from wizard.ui.prompts import Prompter
 

@@ -12,9 +12,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 
 from wizard.job_object import close_job, end_job, new_job
 from wizard.platforms import own_session
@@ -52,8 +51,7 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """The result of a program.
 
     `status` is its exit status, 127 if it cannot be started, 124 if it exceeded the time or the

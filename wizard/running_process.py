@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # How long a port of this machine may take to answer; Windows tries a closed one again for 2 s.
 CONNECT_SECONDS = 0.3
-_CONTAINER = re.compile(r"(?:docker|libpod|containerd)[^\s0-9]{0,40}([0-9a-f]{64})(?![0-9a-f])")
-_UNIT = re.compile(r"^(.*/)([^/\s]+\.service)$", re.MULTILINE)
+_CONTAINER = r"(?:docker|libpod|containerd)[^\s0-9]{0,40}([0-9a-f]{64})(?![0-9a-f])"
+_UNIT = r"(?m)^(.*/)([^/\s]+\.service)$"
 # Programs that listen for a container: of Docker, Docker Desktop, rootless Docker and Podman.
 _PUBLISHERS = frozenset(
     {
@@ -133,7 +133,7 @@ def _described(process: psutil.Process) -> RunningProcess:
         with suppress(psutil.Error, OSError):
             user, groups = process.uids().effective, (process.gids().effective,)
     control_groups = _read(f"/proc/{process.pid}/cgroup")
-    container, unit = _CONTAINER.search(control_groups), _UNIT.search(control_groups)
+    container, unit = re.search(_CONTAINER, control_groups), re.search(_UNIT, control_groups)
     return RunningProcess(
         process.pid,
         told["name"] or "",

@@ -29,36 +29,29 @@ TYPOGRAPHIC_QUOTES = "´‘’‚‛“”„‟«»‹›"
 QUOTES = f"'\"`{TYPOGRAPHIC_QUOTES}"
 # Around a pasted value: also white space and what is invisible, such as a byte order mark.
 _AROUND = f"{QUOTES} \t\n\r\v\f\x85\xa0\u2028\u2029\u202f\u200b\u200c\u200d\u2060\u3000\ufeff"
-_NAME = re.compile(rf"(?:export\s+)?[A-Z][A-Z0-9]*_[A-Z0-9_]*[{QUOTES}]?\s*[=:](?=.)", re.DOTALL)
+_NAME = rf"(?s)(?:export\s+)?[A-Z][A-Z0-9]*_[A-Z0-9_]*[{QUOTES}]?\s*[=:](?=.)"
 # A label of the dashboard, copied with its value: `Domain: dev-abc123.us.auth0.com`.
-_LABEL = re.compile(
-    r"(?:Domain|Client (?:ID|Secret)|(?:API )?Identifier)\s*(?:[:=]\s+|[\t\r\n]\s*)", re.IGNORECASE
+_LABEL = r"(?i)(?:Domain|Client (?:ID|Secret)|(?:API )?Identifier)\s*(?:[:=]\s+|[\t\r\n]\s*)"
+_HOST_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z"
+_MASK = r"[•●∙·⚫◦*.…xX]{3,}\Z"
+_HIDDEN_PART = r"[•●∙⚫◦]{2}|…|\.{3}"
+_PLACEHOLDER = (
+    r"(?i)<.*>|\{.*\}|\[.*\]|(your|enter|paste|insert|change|replace)[-_ ].*"
+    r"|changeme|todo|placeholder|undefined|null|none"
 )
-_HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
-_MASK = re.compile(r"[•●∙·⚫◦*.…xX]{3,}\Z")
-_CLIENT_SECRET = re.compile(r"[A-Za-z0-9_-]{64}")
-_HIDDEN_PART = re.compile(r"[•●∙⚫◦]{2}|…|\.{3}")
-_PLACEHOLDER = re.compile(
-    r"<.*>|\{.*\}|\[.*\]|(your|enter|paste|insert|change|replace)[-_ ].*"
-    r"|changeme|todo|placeholder|undefined|null|none",
-    re.IGNORECASE,
-)
-_DOCUMENTED_HOST = re.compile(
-    r"(?:https?://)?(?:[\w-]*\byour[-_.]?(?:auth0|tenant|domain|librechat|app|ngrok|host)"
+_DOCUMENTED_HOST = (
+    r"(?i)(?:https?://)?(?:[\w-]*\byour[-_.]?(?:auth0|tenant|domain|librechat|app|ngrok|host)"
     r"(?:name)?(?![a-z])[\w.-]*"  # a word of the examples, not the beginning of a name of its own
     r"|<[^>]*>.*|\{[^}]*\}.*|dev-x{3,}[\w.-]*|(?:tenant|domain|host)\.(?:us\.|eu\.|au\.)?auth0\.com"
-    r"|your\.?domain[\w.-]*)(?:[:/].*)?",
-    re.IGNORECASE,
+    r"|your\.?domain[\w.-]*)(?:[:/].*)?"
 )
 # As READMEs write how to make a secret; a `.env` runs nothing.
-_COMMAND = re.compile(r"\$\(.+\)|`.+`|(openssl rand|head -c|uuidgen|pwgen)\b.*", re.DOTALL)
-_TENANT = re.compile(r"[a-z0-9-]+(\.[a-z]{2,3}(-\d+)?)?\.auth0\.com\Z")
+_COMMAND = r"(?s)\$\(.+\)|`.+`|(openssl rand|head -c|uuidgen|pwgen)\b.*"
+_TENANT = r"[a-z0-9-]+(\.[a-z]{2,3}(-\d+)?)?\.auth0\.com\Z"
 _EXAMPLE_DOMAIN = "dev-abc123.us.auth0.com"
-_DASHBOARD = re.compile(r"((manage|www)(\.[a-z0-9-]+)*\.)?auth0\.com(:\d+)?\Z")
-_TENANT_IN_DASHBOARD = re.compile(r"/dashboard/(?P<region>[a-z0-9-]+)/(?P<tenant>[a-z0-9-]+)")
-_RESERVED_IDENTIFIER = re.compile(
-    r"https://[^/]+\.auth0\.com(/api/v2|/userinfo|/me|/my-org)/?\Z", re.IGNORECASE
-)
+_DASHBOARD = r"((manage|www)(\.[a-z0-9-]+)*\.)?auth0\.com(:\d+)?\Z"
+_TENANT_IN_DASHBOARD = r"/dashboard/(?P<region>[a-z0-9-]+)/(?P<tenant>[a-z0-9-]+)"
+_RESERVED_IDENTIFIER = r"(?i)https://[^/]+\.auth0\.com(/api/v2|/userinfo|/me|/my-org)/?\Z"
 _RESERVED_NAMES = {
     "/api/v2": Message("Auth0's own Management API"),
     "/userinfo": Message("Auth0's own user info endpoint"),
@@ -78,7 +71,7 @@ class InvalidValue(ValueError):  # noqa: N818 - the reason is an answer to the u
 def pasted(text: str) -> str:
     """Return a value without what was copied with it: a label, `NAME=`, quotes, a comma."""
     value = text.strip(_AROUND)
-    if found := _NAME.match(value) or _LABEL.match(value):
+    if found := re.match(_NAME, value) or re.match(_LABEL, value):
         value = value[found.end() :]
     return value.rstrip(f"{_AROUND},;").lstrip(_AROUND)
 
@@ -97,8 +90,8 @@ def parse_domain(text: str) -> str:
         Message("LibreChat rejects http:// issuers. Enter the domain alone: Auth0 uses https://."),
     )
     host = _authority(parts)
-    if _DASHBOARD.match(host):
-        shown = _TENANT_IN_DASHBOARD.match(parts.path)
+    if re.match(_DASHBOARD, host):
+        shown = re.match(_TENANT_IN_DASHBOARD, parts.path)
         example = f"{shown['tenant']}.{shown['region']}.auth0.com" if shown else _EXAMPLE_DOMAIN
         raise InvalidValue(
             "That is a link to Auth0's dashboard. Copy the domain from your application's"
@@ -140,7 +133,7 @@ def is_third_party(client_id: str) -> bool:
 
 def looks_like_client_secret(value: str) -> bool:
     """Return whether it has the length and alphabet of Auth0's client secrets."""
-    return _CLIENT_SECRET.fullmatch(value) is not None
+    return re.fullmatch(r"[A-Za-z0-9_-]{64}", value) is not None
 
 
 def parse_client_secret(text: str) -> str:
@@ -229,13 +222,13 @@ def port_in(values: Mapping[str, str]) -> int:
 def is_placeholder(value: str) -> bool:
     """Return whether the value is an example from documentation, or the dots of a hidden one."""
     value = value.strip()
-    is_documented = _PLACEHOLDER.fullmatch(value) or _DOCUMENTED_HOST.fullmatch(value)
+    is_documented = re.fullmatch(_PLACEHOLDER, value) or re.fullmatch(_DOCUMENTED_HOST, value)
     return is_mask(value) or is_documented is not None or is_command(value)
 
 
 def is_command(value: str) -> bool:
     """Return whether the value is a command whose output was meant: `$(openssl rand -hex 32)`."""
-    return _COMMAND.fullmatch(value.strip()) is not None
+    return re.fullmatch(_COMMAND, value.strip()) is not None
 
 
 def is_repetitive(value: str) -> bool:
@@ -245,7 +238,7 @@ def is_repetitive(value: str) -> bool:
 
 def is_mask(value: str) -> bool:
     """Return whether the value is the dots that the dashboard shows for a secret."""
-    return _MASK.match(value.strip()) is not None
+    return re.match(_MASK, value.strip()) is not None
 
 
 def has_stray_quote(value: str) -> bool:
@@ -259,7 +252,7 @@ def has_stray_quote(value: str) -> bool:
 
 def is_tenant_domain(domain: str) -> bool:
     """Return whether it is a tenant's own domain, not a custom one or another server."""
-    return bool(_TENANT.match(domain))
+    return bool(re.match(_TENANT, domain))
 
 
 def is_loopback(url: str) -> bool:
@@ -363,7 +356,7 @@ def _require(value: str, reason: str) -> None:
 
 
 def _refuse_documented_host(host: str, name: str) -> None:
-    if _DOCUMENTED_HOST.fullmatch(host):
+    if re.fullmatch(_DOCUMENTED_HOST, host):
         raise InvalidValue("That is a placeholder, not your {name}.", name=name)
 
 
@@ -373,7 +366,7 @@ def _refuse_hidden_or_placeholder(value: str, name: str) -> None:
         raise InvalidValue("That is a placeholder, not your {name}.", name=name)
     if value[0] in QUOTES or value[-1] in QUOTES:
         raise InvalidValue("Remove the quotes around the {name}.", name=name)
-    if _HIDDEN_PART.search(value):
+    if re.search(_HIDDEN_PART, value):
         raise InvalidValue("Dots hide a part of the {name}. Copy all of it.", name=name)
     if value[-1] in ",;":
         raise InvalidValue(
@@ -406,7 +399,7 @@ def _refuse_beyond_ascii(value: str, name: str) -> None:
 def _refuse_reserved_identifier(value: str, domain: str) -> None:
     bare = value.rstrip("/").lower()
     path = next((path for path in _RESERVED_NAMES if bare == f"https://{domain}{path}"), None)
-    if path is None and (found := _RESERVED_IDENTIFIER.match(value)):
+    if path is None and (found := re.match(_RESERVED_IDENTIFIER, value)):
         path = found[1].lower()
     if path is not None:
         raise InvalidValue(
@@ -459,7 +452,7 @@ def _authority(parts: SplitResult) -> str:
     labels = host.split(".")
     if not host:
         raise InvalidValue("That is not a host name.")
-    if not all(_HOST_LABEL.match(label) for label in labels) or len(host) > 253:
+    if not all(re.match(_HOST_LABEL, label) for label in labels) or len(host) > 253:
         raise InvalidValue("{host} is not a host name.", host=host)
     if labels[-1].isdecimal():
         return f"{_ip_address(host)}{port}"

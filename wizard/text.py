@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 # C0 and C1 controls except tab and line feed, line and paragraph separators, and marks that change
 # the reading direction.
-_ACTS_ON_TERMINALS = re.compile(
+_ACTS_ON_TERMINALS = (
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_BREAKS_LINES = re.compile(r"[\t\n]")
+_SURROGATE = r"[\ud800-\udfff]"
+_BREAKS_LINES = r"[\t\n]"
 # Printed in place of a secret.
 MASK = "••••••••"
 # A shorter secret may be part of ordinary words.
@@ -53,7 +53,7 @@ class Secrets:
 
 def printable(text: str) -> str:
     """Replace what could move the cursor, change colours or the reading direction."""
-    return _ACTS_ON_TERMINALS.sub(_REPLACEMENT, text)
+    return re.sub(_ACTS_ON_TERMINALS, _REPLACEMENT, text)
 
 
 def printable_json(text: str) -> str:
@@ -62,7 +62,7 @@ def printable_json(text: str) -> str:
     def escaped(found: re.Match[str]) -> str:
         return f"\\u{ord(found[0]):04x}"
 
-    return _SURROGATE.sub(escaped, _ACTS_ON_TERMINALS.sub(escaped, text))
+    return re.sub(_SURROGATE, escaped, re.sub(_ACTS_ON_TERMINALS, escaped, text))
 
 
 def is_unicode(encoding: str | None) -> bool:
@@ -89,7 +89,7 @@ def shortened(text: str, length: int) -> str:
 
 def one_line(text: str) -> str:
     """Return `printable` text without tabs and line breaks, for a line of a log."""
-    return _BREAKS_LINES.sub(_REPLACEMENT, printable(text))
+    return re.sub(_BREAKS_LINES, _REPLACEMENT, printable(text))
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.language import Message
 from wizard.rules import rule
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from wizard.http import Response
 
 
-@dataclass(frozen=True, slots=True)
-class TunnelService:
+class TunnelService(NamedTuple):
     """A service that gives anyone a host name.
 
     Attributes:

@@ -200,7 +200,7 @@ def test_a_proof_says_when_and_how_until_a_value_changes(
 ) -> None:
     live(folder, librechat, ScriptedTenant(), {})
     world = make_world(folder)
-    _, checked = read_subject(env_store(None, world.ports), world.ports)
+    checked = read_subject(env_store(None, world.ports), world.ports)
     keep_proof(world.ports.state_dir, checked, Proof(NOW, how))
 
     result, said = live(folder, librechat, ScriptedTenant(), {})
@@ -222,7 +222,7 @@ def test_an_address_that_is_proved_has_no_note(folder: Path) -> None:
     write(folder, env(**local, HSTS_ENABLED="false"))
     assert ids(doctor(folder)[0]) == ["LA129"]
     world = make_world(folder)
-    _, checked = read_subject(env_store(None, world.ports), world.ports)
+    checked = read_subject(env_store(None, world.ports), world.ports)
     keep_proof(world.ports.state_dir, checked, Proof(NOW, How.VERIFY))
     assert ids(doctor(folder)[0]) == []
 

@@ -64,7 +64,7 @@ def init(run: Run, **given: Any) -> str:
 def doors(run: Run) -> tuple[bool, set[State], int]:
     """LibreChat's own door, Auth0's, and the answer to a stranger who signs up there."""
     world = run.world()
-    _, subject = read_subject(EnvStore(run.folder / ".env", world.ports.state_dir), world.ports)
+    subject = read_subject(EnvStore(run.folder / ".env", world.ports.state_dir), world.ports)
     managed = run.managed
     form = {"connection": DATABASE, "email": "new@example.net", "password": PASSWORD}
     answer = managed.http.request(

@@ -66,7 +66,7 @@ def finished(checkout: Path, demo: Demo) -> Finished:
 
 def prove(finished: Finished) -> None:
     ports = finished.world().ports
-    _, subject = read_subject(env_store(None, ports), ports)
+    subject = read_subject(env_store(None, ports), ports)
     keep_proof(ports.state_dir, subject, Proof(1_800_000_000.0, How.VERIFY))
 
 

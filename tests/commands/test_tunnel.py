@@ -17,11 +17,12 @@ import pytest
 
 from tests.fakes import NoHttp, NoProcesses, ScriptedPrompter, World, make_world
 from tests.ports import free_port
+from wizard.clock import duration
 from wizard.commands import live_view
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status, run_stop
 from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
-from wizard.commands.live_view import duration, event_text
+from wizard.commands.live_view import event_text
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
 from wizard.defaults import TUNNELS

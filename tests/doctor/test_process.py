@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,7 +139,7 @@ def test_a_restart_does_not_help_against_the_shell_or_an_account_of_another_kind
     [("0.8.7", "Restart LibreChat"), ("", "Restart LibreChat"), ("0.8.8-rc3", "Wait a minute")],
 )
 def test_discovery_is_retried_from_one_version_on(folder: Path, version: str, step: str) -> None:
-    runs = replace(runner(NOW + 5), version=version)
+    runs = runner(NOW + 5)._replace(version=version)
 
     shown = with_remedy(rule("LA526").finding(), subject(folder, runs))
 

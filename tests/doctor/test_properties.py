@@ -110,7 +110,7 @@ def init(draw: Draw, folder: Path) -> InitResult:
 def problems(folder: Path) -> list[Finding]:
     """The errors and warnings of `doctor --offline`."""
     ports = make_world(folder).ports
-    _, gathered = read_subject(env_store(folder / ".env", ports), ports)
+    gathered = read_subject(env_store(folder / ".env", ports), ports)
     return [each for each in diagnose(gathered, FILE_CHECKS) if each.severity is not Severity.NOTE]
 
 

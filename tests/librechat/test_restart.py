@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,7 +122,7 @@ def test_how_one_that_runs_reads_the_file_again(api: str, command: str, tmp_path
     runner = EnvStore(tmp_path / ".env", tmp_path.parent / "state").runner({})
 
     assert restart_fix(runner, tmp_path / ".env") == f"Restart LibreChat: {command}"
-    running = replace(runner, is_running=True)
+    running = runner._replace(is_running=True)
     assert how_to_restart(running, tmp_path / ".env") == (command,)
     assert what_to_do(runner) == "Start LibreChat:"
     assert what_to_do(running) == "Restart LibreChat:"

@@ -52,7 +52,7 @@ def seen(
     process: RunningProcess | None = None,
     evidence: Evidence = COMPOSE,
 ) -> Runner:
-    return judge(replace(evidence, machine=Machine(process, containers)))
+    return judge(evidence._replace(machine=Machine(process, containers)))
 
 
 def test_a_process_of_this_folder_beats_a_compose_file() -> None:
@@ -193,9 +193,9 @@ def test_the_port_of_a_container_that_cannot_be_listed() -> None:
     ("evidence", "way", "certainty", "version"),
     [
         (COMPOSE, Way.COMPOSE, Certainty.LIKELY, ""),
-        (replace(COMPOSE, image="librechat:v0.8.5"), Way.COMPOSE, Certainty.LIKELY, "0.8.5"),
-        (replace(COMPOSE, is_built=True), Way.NPM, Certainty.LIKELY, "0.8.7"),
-        (replace(COMPOSE, service=""), Way.NPM, Certainty.LIKELY, "0.8.7"),
+        (COMPOSE._replace(image="librechat:v0.8.5"), Way.COMPOSE, Certainty.LIKELY, "0.8.5"),
+        (COMPOSE._replace(is_built=True), Way.NPM, Certainty.LIKELY, "0.8.7"),
+        (COMPOSE._replace(service=""), Way.NPM, Certainty.LIKELY, "0.8.7"),
         (Evidence(ENV_FILE), Way.UNKNOWN, Certainty.UNKNOWN, ""),
     ],
 )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.clock import local_time
 from wizard.commands.doctor_screen import View, merged_findings, show_examination, show_proof
@@ -35,8 +34,7 @@ if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
 
 
-@dataclass(frozen=True, slots=True)
-class DoctorOptions:
+class DoctorOptions(NamedTuple):
     """The command line; `rules` and `ignore` are identifiers."""
 
     env_file: Path | None = None
@@ -49,8 +47,7 @@ class DoctorOptions:
     verbose: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DoctorResult:
+class DoctorResult(NamedTuple):
     """What was found and changed; `findings` are those left after a repair."""
 
     env_file: Path
@@ -83,15 +80,13 @@ class DoctorResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(NamedTuple):
     """The options as they apply, and the file as it was read."""
 
     options: DoctorOptions
     only: frozenset[str]
     ignored: frozenset[str]
     store: EnvStore
-    content: bytes = field(repr=False)
     subject: Subject
 
     @property
@@ -131,9 +126,9 @@ def _start(options: DoctorOptions, ports: Ports) -> _Run:
             fix=Message("Add --yes to let --fix change the file."),
         )
     store = env_store(options.env_file, ports)
-    content, subject = read_subject(store, ports)
+    subject = read_subject(store, ports)
     ignored |= silenced_rules(subject.file.text)
-    return _Run(options, only, ignored, store, content, subject)
+    return _Run(options, only, ignored, store, subject)
 
 
 def _wants_fixes(run: _Run, findings: Sequence[Finding], ports: Ports) -> bool:
@@ -207,13 +202,14 @@ def _fix(run: _Run, examination: Examination, result: DoctorResult, ports: Ports
     ports.console.say()
     from wizard.commands.change import EnvChange, Question, change_env
 
-    change = EnvChange(run.store, run.content, examination.subject.file, file, changes)
-    result = replace(result, changed=change.names)
+    before = examination.subject.file
+    change = EnvChange(run.store, before.to_bytes(), before, file, changes)
+    result = result._replace(changed=change.names)
     written = change_env(change, Question(), ports, yes=True, dry_run=run.options.dry_run)
     if not written.done:
         return result
     return _check_again(
-        run, examination, replace(result, backup=written.backup, written=True), ports
+        run, examination, result._replace(backup=written.backup, written=True), ports
     )
 
 
@@ -221,7 +217,7 @@ def _check_again(
     run: _Run, before: Examination, result: DoctorResult, ports: Ports
 ) -> DoctorResult:
     """Check the file as it is after the repair."""
-    _, subject = read_subject(run.store, ports)
+    subject = read_subject(run.store, ports)
     with ports.console.working("Checking again"):
         after = examine_again(subject, before, ports.http, ports.clock, offline=run.offline)
     left = _result(run, after, ports)
@@ -229,7 +225,7 @@ def _check_again(
     _show(run, after, left, ports)
     ports.console.say()
     show_restart(subject.runner, subject.path, ports)
-    return replace(result, findings=left.findings, checks=left.checks, claims=left.claims)
+    return result._replace(findings=left.findings, checks=left.checks, claims=left.claims)
 
 
 def _command(options: DoctorOptions, *words: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wizard.commands.prove import show as show_checks
 from wizard.doctor.claims import Claim, Source, are_proved, why_not_asked
@@ -26,8 +26,7 @@ _NOT_PROVED = (
 _BY_WEIGHT = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """How to print an examination.
 
     Attributes:

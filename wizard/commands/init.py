@@ -243,7 +243,7 @@ def _signed_in(progress: Progress, report: TenantReport, ports: Ports) -> InitRe
         return result
     folder = progress.folder
     ask_for_roles(judgement, folder.store, ports, version=folder.version, yes=True)
-    _, subject = read_subject(folder.store, ports)
+    subject = read_subject(folder.store, ports)
     remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
     return replace(result, findings=(*result.findings, *judgement.findings), sign_in=judgement)
 
@@ -260,7 +260,7 @@ def _through_librechat(progress: Progress, ports: Ports, failure: Failure) -> Se
         show_restart(progress.folder.runner, store.path, ports)
         if not ports.prompter.confirm("Have you restarted LibreChat?"):
             return ()
-    _, subject = read_subject(store, ports)
+    subject = read_subject(store, ports)
     seconds = progress.options.seconds_to_sign_in
     return prove_through_librechat(subject, ports, progress.port, seconds).findings
 

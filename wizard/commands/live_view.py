@@ -7,20 +7,13 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from wizard.clock import SleepWatch
+from wizard.clock import SleepWatch, duration
 from wizard.http import HttpClient, NetworkError
 from wizard.language import Message, joined
 from wizard.tunnels import EventKind, TunnelEvent
 
 LOOK_SECONDS = 3.0
 TICK_SECONDS = 0.2
-
-_UNITS = (
-    (Message("{count} d"), 86400),
-    (Message("{count} h"), 3600),
-    (Message("{count} min"), 60),
-    (Message("{count} s"), 1),
-)
 
 Tell = Callable[[str], None]
 
@@ -139,14 +132,3 @@ def state_text(url: str, seconds: float, *, requests: int, losses: int) -> Messa
             Message("{count} × down", count=losses) if losses else "",
         ),
     )
-
-
-def duration(seconds: float) -> Message:
-    """Return a time span in its two largest units: `2 h 5 min`."""
-    left = int(seconds)
-    parts: list[Message] = []
-    for unit, size in _UNITS:
-        count, left = divmod(left, size)
-        if count or (size == 1 and not parts):
-            parts.append(unit.filled(count=count))
-    return joined(" ", parts[:2])

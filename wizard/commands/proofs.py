@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
 import json
-import secrets
-from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.librechat.variables import is_known
 from wizard.state_file import StateFile
@@ -26,8 +22,7 @@ class How(StrEnum):
     VERIFY = "verify"
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """A sign-in that worked; `at` in seconds since the epoch."""
 
     at: float
@@ -36,7 +31,9 @@ class Proof:
 
 def keep_proof(state_dir: Path, subject: Subject, proof: Proof) -> None:
     """Save that a sign-in with these settings worked."""
-    key = secrets.token_bytes(32)
+    from secrets import token_bytes
+
+    key = token_bytes(32)
     kept = {
         "at": proof.at,
         "how": proof.how,
@@ -52,10 +49,9 @@ def proof_of(state_dir: Path, subject: Subject) -> Proof | None:
     try:
         key, fingerprint = bytes.fromhex(kept["key"]), str(kept["fingerprint"])
         proof = Proof(float(kept["at"]), How(kept["how"]))
-        is_same = hmac.compare_digest(fingerprint.encode(), _fingerprint(subject, key).encode())
+        return proof if fingerprint == _fingerprint(subject, key) else None
     except (ValueError, TypeError, KeyError):
         return None
-    return proof if is_same else None
 
 
 def forget_proof(state_dir: Path, env_file: Path) -> None:
@@ -77,6 +73,8 @@ def _file(state_dir: Path, env_file: Path) -> StateFile:
 
 def _fingerprint(subject: Subject, key: bytes) -> str:
     """Return a keyed hash of what decides the sign-in: a secret cannot be guessed from it."""
+    from hashlib import blake2b
+
     values = sorted((name, value) for name, value in subject.values.items() if is_known(name))
     text = json.dumps([values, subject.config.part("registration")], default=str)
     return blake2b(text.encode("utf-8", "surrogatepass"), key=key).hexdigest()

@@ -77,7 +77,7 @@ def _reported(
     """Check everything; without a readable `.env`, that is the only finding."""
     store = env_store(env_file, ports)
     try:
-        _, subject = read_subject(store, ports)
+        subject = read_subject(store, ports)
     except Failure as failure:
         hidden = _names_hidden([], ports.environ)
         sections = {

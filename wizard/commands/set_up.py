@@ -62,7 +62,7 @@ def offer_what_is_set_up(progress: Progress, ports: Ports) -> Progress:
 
 def _is_proved(progress: Progress, ports: Ports) -> bool:
     """Show whether a sign-in with these settings has worked."""
-    _, subject = read_subject(progress.folder.store, ports)
+    subject = read_subject(progress.folder.store, ports)
     proof = proof_of(ports.state_dir, subject)
     if proof is None:
         ports.console.done("Everything is set up. No sign-in has proved it yet.")

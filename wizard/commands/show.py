@@ -78,7 +78,7 @@ def run_show(env_file: Path | None, names: Iterable[str], ports: Ports) -> ShowR
         Failure: there is no `.env`, or it cannot be read.
     """
     with ports.console.working("Looking for what runs LibreChat"):
-        _, subject = read_subject(env_store(env_file, ports), ports)
+        subject = read_subject(env_store(env_file, ports), ports)
     variables = variables_of(subject, names)
     ports.console.hint(subject.runner.because)
     for each in variables:

@@ -123,7 +123,7 @@ def _present(witnesses: Sequence[Witness], since: float, ports: Ports) -> Sequen
 def obstacles(subject: Subject, instance: Instance, port: int) -> tuple[Finding, ...]:
     """Return what prevents a sign-in; an earlier one that failed does not."""
     traces = subject.traces
-    without_log = replace(subject, traces=replace(traces, log=replace(traces.log, lines=())))
+    without_log = replace(subject, traces=traces._replace(log=traces.log._replace(lines=())))
     findings = tuple(causes_of(diagnose(without_log, RUNNING_CHECKS), subject))
     if exit_code_of(findings) is not ExitCode.OK:
         return tuple(causes_of(diagnose(subject, RUNNING_CHECKS), subject))

@@ -116,8 +116,8 @@ def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_
         raise rule.failure(Message("{file}: it is not UTF-8 text.", file=source)) from None
 
 
-def read_subject(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
-    """Return the `.env` and what the rules look at.
+def read_subject(store: EnvStore, ports: Ports) -> Subject:
+    """Return what the rules look at.
 
     Raises:
         Failure: the file does not exist or cannot be read.
@@ -130,4 +130,4 @@ def read_subject(store: EnvStore, ports: Ports) -> tuple[bytes, Subject]:
         raise NO_FILE.failure(Message("{file} does not exist.", file=store.path))
     subject = gather(store, content, ports.environ, ports.processes)
     ports.console.hide(subject.secrets)
-    return content, subject
+    return subject

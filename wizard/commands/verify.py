@@ -96,7 +96,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
             signed in.
     """
     store = env_store(options.env_file, ports)
-    _, subject = read_subject(store, ports)
+    subject = read_subject(store, ports)
     settings = settings_of(subject)
     # LibreChat would not get as far as a sign-in.
     errors = [each for each in diagnose(subject, FILE_CHECKS) if each.severity is Severity.ERROR]
@@ -122,7 +122,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
             raise
         return _through_librechat(options, result, subject, ports, tunnel)
     if ask_for_roles(judgement, store, ports, version=subject.version):
-        _, subject = read_subject(store, ports)
+        subject = read_subject(store, ports)
     remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
     if judgement.is_proved:
         show_who_may_sign_in(subject, ports)

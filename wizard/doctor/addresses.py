@@ -36,7 +36,7 @@ DOMAINS = ("DOMAIN_CLIENT", "DOMAIN_SERVER")
 # What keeps LibreChat from pinning browsers to HTTPS, by packages/api/src/security/headers.ts.
 _OFF = ("false", "off", "0", "no")
 _NO_HSTS = {"HSTS_ENABLED": _OFF, "SECURITY_HEADERS": _OFF, "HSTS_MAX_AGE": ("0",)}
-_PAGES = re.compile(r"/(oauth|login|api|c)(/|\Z)")
+_PAGES = r"/(oauth|login|api|c)(/|\Z)"
 
 
 def _domain_missing(subject: Subject) -> Iterator[Finding]:
@@ -55,7 +55,7 @@ def _domain_invalid(subject: Subject) -> Iterator[Finding]:
 def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         value = subject.bare(name)
-        if _host(value) and value.endswith("/") and not _PAGES.match(_path(value)):
+        if _host(value) and value.endswith("/") and not re.match(_PAGES, _path(value)):
             fixed = subject.without_secrets(value.rstrip("/"))
             fix = Message("Set {name}={value}.", name=name, value=fixed)
             yield subject.finding(DOMAIN_WITH_SLASH, name, fix=fix)
@@ -64,13 +64,13 @@ def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
 def _domain_with_path(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
         path = _path(subject.bare(name))
-        if path and not _PAGES.match(path):
+        if path and not re.match(_PAGES, path):
             yield subject.finding(DOMAIN_WITH_PATH, name)
 
 
 def _domain_is_page(subject: Subject) -> Iterator[Finding]:
     for name in DOMAINS:
-        if _PAGES.match(_path(subject.bare(name))):
+        if re.match(_PAGES, _path(subject.bare(name))):
             yield subject.finding(DOMAIN_IS_PAGE, name)
 
 

@@ -7,7 +7,7 @@ the new values of variables; the `.env` engine writes them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule
@@ -17,8 +17,7 @@ Judge = Callable[[Subject], Iterator[Finding]]
 Repair = Callable[[Subject, Finding], Edits]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A rule with its judge.
 
     Attributes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from wizard.doctor.examine import Examination, Part, part_of
 from wizard.doctor.subject import Subject, foreign_issuer
@@ -25,8 +25,7 @@ class Source(StrEnum):
     SIGN_IN = "sign-in"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One thing that a sign-in needs; `detail` is the evidence, or why there is none."""
 
     check: str
@@ -49,8 +48,7 @@ class Claim:
 _State = tuple[Outcome, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """A claim on LibreChat: what it comes to, and the rules that refute or doubt it."""
 
     check: str

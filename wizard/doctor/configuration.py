@@ -22,10 +22,10 @@ TOKEN_MISSING = rule("LA187")
 TOKEN_OPAQUE = rule("LA249")
 TOKEN_OF_OTHER_API = rule("LA250")
 
-_DOMAIN = re.compile(r"(?:[\w-]+\.)+[\w-]+|localhost")
+_DOMAIN = r"(?:[\w-]+\.)+[\w-]+|localhost"
 _MOST_SHOWN = 10
 # Placeholders for Auth0's tokens in the settings of an MCP server; the access token has two names.
-_TOKEN = re.compile(r"\{\{LIBRECHAT_OPENID_(?:ACCESS_|ID_)?TOKEN\}\}")
+_PLACEHOLDER = r"\{\{LIBRECHAT_OPENID_(?:ACCESS_|ID_)?TOKEN\}\}"
 # Read since 0.8.8-rc4; the file beats the variables.
 _DISCOVERY = {
     "startupAttempts": "OPENID_DISCOVERY_RETRY_ATTEMPTS",
@@ -57,7 +57,7 @@ def _no_domain(subject: Subject) -> Iterator[Finding]:
     domains = subject.config.part("registration", "allowedDomains")
     if not isinstance(domains, list):
         return
-    wrong = [each for each in domains if not _DOMAIN.fullmatch(scalar(each))]
+    wrong = [each for each in domains if not re.fullmatch(_DOMAIN, scalar(each))]
     if wrong:
         yield NO_DOMAIN.finding(
             Message(
@@ -135,7 +135,7 @@ def _servers_with_token(subject: Subject) -> Iterator[tuple[str, str, str]]:
     """Yield the name, a placeholder and the URL of each MCP server that gets a token."""
     servers = subject.config.part("mcpServers")
     for name, server in servers.items() if isinstance(servers, Mapping) else ():
-        found = {each[0] for text in _texts_of(server) for each in _TOKEN.finditer(text)}
+        found = {each[0] for text in _texts_of(server) for each in re.finditer(_PLACEHOLDER, text)}
         # The access token is the one that a server can check.
         for placeholder in sorted(found, key=lambda each: "ID_TOKEN" in each)[:1]:
             yield str(name), placeholder, scalar(subject.config.part("mcpServers", name, "url"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.librechat.access import Access
 from wizard.librechat.characters import SPACES, visible
@@ -33,16 +33,18 @@ from wizard.settings import TYPOGRAPHIC_QUOTES, InvalidValue, parse_audiences
 if TYPE_CHECKING:
     from wizard.auth0.access import Doors
 
-_REFERENCE = re.compile(r"\$\{[A-Za-z_]\w*[^}]*\}")
+_REFERENCE = r"\$\{[A-Za-z_]\w*[^}]*\}"
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
+class FileFacts(NamedTuple):
     """Facts about the file; None if the system does not know."""
 
     access: Access | None = None
     is_tracked: bool = False
     changed: float | None = None
+
+
+NO_FACTS = FileFacts()
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Delivered:
 
     path: Path
     file: EnvFile
-    facts: FileFacts = FileFacts()
+    facts: FileFacts = NO_FACTS
     deployment: Deployment = field(default_factory=Deployment)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     example_names: frozenset[str] = frozenset()
@@ -239,4 +241,4 @@ class Delivered:
 def _is_distorted(setting: Setting) -> bool:
     value = setting.value
     is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-    return bool(_REFERENCE.search(value)) or (is_quoted and setting.origin is Origin.COMPOSE)
+    return bool(re.search(_REFERENCE, value)) or (is_quoted and setting.origin is Origin.COMPOSE)

@@ -30,7 +30,7 @@ STRANGERS_CLAIM_ADDRESSES = rule("LA641")
 NOT_KNOWN = rule("LA642")
 IGNORES_DOMAINS = rule("LA643")
 
-_DOMAINS = re.compile(r"^[^#\n]*\ballowedDomains\b[\"']?[ \t]*:", re.MULTILINE)
+_DOMAINS = r"(?m)^[^#\n]*\ballowedDomains\b[\"']?[ \t]*:"
 
 
 def _is_reachable(subject: Subject) -> bool:
@@ -58,7 +58,7 @@ def _domains_without_effect(subject: Subject) -> Iterator[Finding]:
         text = subject.deployment.sources.text(path, MAX_YAML_BYTES) or ""
     except ComposeError:
         return
-    if _DOMAINS.search(text):
+    if re.search(_DOMAINS, text):
         reason = config.trouble or Message("LibreChat does not see it")
         yield DOMAINS_WITHOUT_EFFECT.finding(
             Message("{file}: {reason}.", file=config.named, reason=reason)

@@ -43,7 +43,7 @@ CLIENT_ID_INVALID = rule("LA134")
 SECRET_INVALID = rule("LA135")
 THIRD_PARTY = rule("LA270")
 # Clearly a client ID of Auth0's, by length and alphabet.
-_CLIENT_ID = re.compile(r"[A-Za-z0-9]{32}")
+_CLIENT_ID = r"[A-Za-z0-9]{32}"
 NEEDED = (
     "OPENID_ISSUER",
     "OPENID_CLIENT_ID",
@@ -152,7 +152,7 @@ def _placeholder(subject: Subject) -> Iterator[Finding]:
 
 def _swapped(subject: Subject) -> Iterator[Finding]:
     client_id, secret = subject.bare("OPENID_CLIENT_ID"), subject.bare("OPENID_CLIENT_SECRET")
-    if looks_like_client_secret(client_id) and _CLIENT_ID.fullmatch(secret):
+    if looks_like_client_secret(client_id) and re.fullmatch(_CLIENT_ID, secret):
         yield SWAPPED.finding(
             Message("OPENID_CLIENT_ID has a secret's 64 characters, the secret a Client ID's 32."),
             variable="OPENID_CLIENT_ID",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -33,11 +33,10 @@ from wizard.threads import begin
 
 SHOWN_LENGTH = 80
 _LONGEST_PREFIX = 24  # of `- NAME=`, `set NAME=`, `$env:NAME =`
-_ORIGIN = re.compile(r"https?://[^/?#\s]+", re.IGNORECASE)
-_EXAMPLE_NAME = re.compile(r"^[ \t]*+(?:#[ \t]*+)?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
+_ORIGIN = r"(?i)https?://[^/?#\s]+"
+_EXAMPLE_NAME = r"(?m)^[ \t]*+(?:#[ \t]*+)?([A-Z][A-Z0-9_]*)="
 
 
-@dataclass(frozen=True)
 class Subject(Delivered):
     """What LibreChat gets, and how findings show it: by line and origin, without secrets."""
 
@@ -144,7 +143,7 @@ def gather(
     looked = begin(look).result if processes.which("docker") else look
     deployment = read_deployment(checkout.folder, path, environ, processes)
     evidence = evidence_of(path, checkout, deployment, values)
-    runner = judge(replace(evidence, machine=looked()))
+    runner = judge(evidence._replace(machine=looked()))
     subject = Subject(
         path=path,
         file=file,
@@ -209,7 +208,7 @@ def settings_of(subject: Subject) -> Settings | None:
     secret = subject.sent_secret
     seen = {name: visible(value) for name, value in subject.values.items()}
     known = known_in({**seen, "OPENID_ISSUER": issuer})
-    are_urls = _ORIGIN.fullmatch(issuer) and _ORIGIN.fullmatch(subject.bare("DOMAIN_SERVER"))
+    are_urls = all(re.fullmatch(_ORIGIN, url) for url in (issuer, subject.bare("DOMAIN_SERVER")))
     if not (are_urls and known.domain and known.client_id) or (secret and not known.client_secret):
         return None
     return Settings(
@@ -240,7 +239,7 @@ def foreign_issuer(subject: Subject) -> str:
     """
     issuer = subject.value("OPENID_ISSUER").strip(URL_SPACES)
     bare = issuer_without_path(issuer)
-    found = _ORIGIN.match(bare)
+    found = re.match(_ORIGIN, bare)
     has_path = found is not None and bare.lower().startswith("https://") and found[0] != bare
     return issuer if has_path and not is_tenant_domain(host_of(bare)) else ""
 
@@ -259,7 +258,7 @@ def of_the_table(subject: Subject) -> Iterator[Assignment]:
 
 def names_in(example: str) -> frozenset[str]:
     """Return the names that a `.env.example` sets or comments out."""
-    return frozenset(_EXAMPLE_NAME.findall(example))
+    return frozenset(re.findall(_EXAMPLE_NAME, example))
 
 
 def _facts(path: Path) -> FileFacts:

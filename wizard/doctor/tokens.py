@@ -32,10 +32,8 @@ SCOPE_MISJOINED = rule("LA121")
 TWO_TABS = rule("LA248")
 
 
-_MISJOINED = re.compile(
-    r"(?:^|[,;+\s])openid[,;+]|[,;+]openid\b|[\"'\[{(]openid\b|\bopenid[\"'\]})]", re.IGNORECASE
-)
-_SCOPE_WORD = re.compile(r"(?:(?![,;+\s\"'\[\]{}()])[!-~])+")
+_MISJOINED = r"(?i)(?:^|[,;+\s])openid[,;+]|[,;+]openid\b|[\"'\[{(]openid\b|\bopenid[\"'\]})]"
+_SCOPE_WORD = r"(?:(?![,;+\s\"'\[\]{}()])[!-~])+"
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 
 
@@ -117,7 +115,7 @@ def _scope_misjoined(subject: Subject) -> Iterator[Finding]:
 def is_misjoined(scope: str) -> bool:
     """Whether anything but U+0020 separates the scopes; a comma may be part of one."""
     has_odd = any(each != " " and not visible(each) for each in scope)
-    return has_odd or _MISJOINED.search(scope) is not None
+    return has_odd or re.search(_MISJOINED, scope) is not None
 
 
 def _whole_scope(subject: Subject) -> list[str]:
@@ -126,7 +124,7 @@ def _whole_scope(subject: Subject) -> list[str]:
     OpenID Connect's own are lowercased: Auth0 ignores unknown scopes.
     """
     value = subject.value("OPENID_SCOPE")
-    found = _SCOPE_WORD.findall(value) if is_misjoined(value) else value.split(" ")
+    found = re.findall(_SCOPE_WORD, value) if is_misjoined(value) else value.split(" ")
     known = {word: word.lower() for word in found if word.lower() in _OPENID_SCOPES}
     words = list(dict.fromkeys(known.get(word, word) for word in found if word))
     needed = ["openid", "profile", "email"]

@@ -43,13 +43,10 @@ PROXY_MISSING = rule("LA184")
 WINDOWS_LINES = rule("LA185")
 NOT_KNOWN_HERE = rule("LA186")
 
-_SILENCED = re.compile(
-    r"^[ \t]*#[ \t]*librechat-auth0:[ \t]*ignore[ \t]+(?P<ids>[^\r\n]*)",
-    re.MULTILINE | re.IGNORECASE,
-)
-_REFERENCED = re.compile(r"\$\{?([A-Za-z_]\w*)")
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-_RULE_ID = re.compile(r"\bLA\d+\b", re.IGNORECASE)
+_SILENCED = r"(?im)^[ \t]*#[ \t]*librechat-auth0:[ \t]*ignore[ \t]+(?P<ids>[^\r\n]*)"
+_REFERENCED = r"\$\{?([A-Za-z_]\w*)"
+_ASSIGNMENT = r"[A-Za-z_][A-Za-z0-9_]*="
+_RULE_ID = r"(?i)\bLA\d+\b"
 _OTHERS_READ = 0o004
 # Shorter names are too near to others' for one letter to tell anything.
 _SHORTEST_SLIP = 8
@@ -63,8 +60,8 @@ def silenced_rules(text: str) -> frozenset[str]:
         return frozenset()
     return frozenset(
         identifier.upper()
-        for found in _SILENCED.finditer(text)
-        for identifier in _RULE_ID.findall(found["ids"])
+        for found in re.finditer(_SILENCED, text)
+        for identifier in re.findall(_RULE_ID, found["ids"])
     )
 
 
@@ -76,7 +73,7 @@ def _runs_on(subject: Subject) -> Iterator[Finding]:
 
 def _runs_over_lines(assignment: Assignment) -> bool:
     """Whether the value has several lines, or is an assignment on the line below its name."""
-    is_below = assignment.spans_lines and _ASSIGNMENT.match(assignment.raw)
+    is_below = assignment.spans_lines and re.match(_ASSIGNMENT, assignment.raw)
     return "\n" in assignment.value.strip() or bool(is_below)
 
 
@@ -123,7 +120,7 @@ def _dollar(subject: Subject) -> Iterator[Finding]:
         if setting is None or setting.origin is not Origin.ENV_FILE:
             continue
         if not assignment.raw.startswith("'"):
-            names = {*_REFERENCED.findall(assignment.raw)}
+            names = {*re.findall(_REFERENCED, assignment.raw)}
             if names - known and setting.value != assignment.value:
                 yield subject.finding(DOLLAR, assignment.name)
 
@@ -231,7 +228,8 @@ def _of_rule(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 def _slip(subject: Subject) -> Iterator[Finding]:
-    referenced = {*_REFERENCED.findall(subject.file.text)}  # their values are for other variables
+    # Their values are for other variables.
+    referenced = {*re.findall(_REFERENCED, subject.file.text)}
     for name in subject.assignments:
         if name.startswith("OPENID_") or name in referenced or _is_known(name, subject):
             continue

@@ -7,8 +7,8 @@ import stat
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.findings import Finding
 from wizard.language import Message
@@ -29,8 +29,7 @@ _OTHERS = 0o007
 _OTHERS_READ = 0o004
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(NamedTuple):
     """The user that LibreChat runs as; `group` is None where none is named."""
 
     user: int
@@ -44,8 +43,7 @@ class Reader:
         return frozenset({self.group, *self.other_groups})
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """Owner, group and mode of a file or folder."""
 
     owner: int
@@ -83,10 +81,10 @@ def kept(before: Access, folder: Access, reader: Reader | None, *, has_acl: bool
     shares = folder.group == before.group and writes == stat.S_IWGRP
     on_purpose = shares or folder.mode & stat.S_ISGID or has_acl or before.is_open_to_group
     bits = _OWNER | _GROUP if on_purpose else _OWNER
-    after = replace(before, mode=before.mode & bits)
+    after = before._replace(mode=before.mode & bits)
     if reader and before.lets_read(reader) and not after.lets_read(reader):
         right = _GROUP_READS if before.group in reader.groups else _OTHERS_READ
-        return replace(after, mode=after.mode | right)
+        return after._replace(mode=after.mode | right)
     return after
 
 
@@ -101,24 +99,22 @@ def fresh(folder: Access, reader: Reader | None, user: int, group: int) -> Acces
         after = Access(user, folder.group, 0o640)
     if user:
         return after
-    after = replace(after, owner=folder.owner, group=folder.group)
+    after = after._replace(owner=folder.owner, group=folder.group)
     if reader is None or after.lets_read(reader):
         return after
     if reader.group:
-        return replace(after, group=reader.group, mode=0o640)
-    return replace(after, owner=reader.user)
+        return after._replace(group=reader.group, mode=0o640)
+    return after._replace(owner=reader.user)
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """What to show before the file is written."""
 
     findings: Sequence[Finding] = ()
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessPlan:
+class AccessPlan(NamedTuple):
     """The access of a file before a save (None for a new file) and after it.
 
     Attributes:
@@ -219,7 +215,7 @@ def same_access(path: Path, target: Path) -> AccessPlan:
         OSError: the file's or folder's status cannot be read.
     """
     plan = plan_access(path, target, None)
-    return replace(plan, after=plan.before or replace(plan.after, mode=0o644))
+    return plan._replace(after=plan.before or plan.after._replace(mode=0o644))
 
 
 def readers(path: Path) -> Message:
@@ -276,7 +272,7 @@ def _stays_open(access: Access, reader: Reader, path: Path) -> Finding:
 def private_fix(reader: Reader | None, access: Access, path: Path) -> Message:
     """Return the next step that closes the file to others, but not to LibreChat's user."""
     file = command_line([str(path)])
-    closed = replace(access, mode=access.mode & ~_OTHERS)
+    closed = access._replace(mode=access.mode & ~_OTHERS)
     if reader and not closed.lets_read(reader):
         return _run(f"chown {reader.user} {file}; chmod 600 {file}")
     by_group = access.is_open_to_group or (reader and reader.user not in {0, access.owner})

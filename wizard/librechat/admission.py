@@ -19,7 +19,7 @@ DOMAIN_REFUSED = rule("LA587")
 NO_ADMIN = rule("LA593")
 
 Claims = Mapping[str, object]
-_KEY = re.compile(r"[^.\[\]]+")
+_KEY = r"[^.\[\]]+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def claim_at(claims: Claims, path: str) -> object:
     if path in claims:
         return claims[path]
     value: object = claims
-    for key in _KEY.findall(path):
+    for key in re.findall(_KEY, path):
         if isinstance(value, Mapping):
             value = value.get(key)
         elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):

@@ -18,7 +18,7 @@ _FOLDER = "backups"
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 # Its place among the others, independent of the clock; the time; the digest of what the save wrote.
 # Backups of the first versions have no place, and some no digest.
-_NAME = re.compile(
+_NAME = (
     r"(?:(?P<place>\d{1,9})-)?(?P<stamp>\d{8}T\d{6}\.\d{6}Z)~*(?:-(?P<written>[0-9a-f]+))?"
     r"\.(?P<kind>env|absent|undone)"
 )
@@ -104,7 +104,7 @@ class Backups:
         found = [
             (path, name)
             for path in files_in(self.folder)
-            if (name := _NAME.fullmatch(path.name)) and name["kind"] in kinds
+            if (name := re.fullmatch(_NAME, path.name)) and name["kind"] in kinds
         ]
         return sorted(found, key=_order)
 

@@ -18,6 +18,8 @@ _CONTROLS = {"\t": "tab", "\n": "line feed", "\r": "carriage return"}
 
 def visible(value: str) -> str:
     """The value without what nobody sees in it and around it."""
+    if value.isprintable():
+        return value.strip(SPACES)
     return "".join(each for each in value if each == " " or each.isprintable()).strip(SPACES)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.librechat.compose.own import DEPLOY_FILE, MAIN_FILES
 from wizard.librechat.config_file import FILE_NAME
@@ -25,8 +25,7 @@ MOST_CHECKOUTS = 8
 COMPOSE_FILES = (*MAIN_FILES, DEPLOY_FILE)
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(NamedTuple):
     """A folder and the evidence that it is LibreChat's."""
 
     folder: Path

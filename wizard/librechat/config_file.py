@@ -21,9 +21,9 @@ CONFIG_PATH = "CONFIG_PATH"
 FILE_NAME = "librechat.yaml"
 # Where both of LibreChat's images look for it.
 _DEFAULT_TARGET = f"/app/{FILE_NAME}"
-_REMOTE = re.compile(r"https?://")
+_REMOTE = r"https?://"
 # What js-yaml reads as a space and PyYAML does not; a tab is an error to both in an indent.
-_ODD_SPACE = re.compile(r"^(?P<indent>[ \t]*)(?=[^ \t\r\n#])|[\t\x85\u2028\u2029]", re.MULTILINE)
+_ODD_SPACE = r"(?m)^(?P<indent>[ \t]*)(?=[^ \t\r\n#])|[\t\x85\u2028\u2029]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def find_config(
         folder: LibreChat's folder on this machine.
         sources: to read it.
     """
-    if _REMOTE.match(configured):
+    if re.match(_REMOTE, configured):
         return ConfigFile(configured, is_remote=True)
     if service is None:
         return read_config(folder / (configured or FILE_NAME), sources, named=configured)
@@ -108,4 +108,4 @@ def read_config(path: Path, sources: Sources, *, named: str = "", target: str = 
 
 def with_plain_spaces(text: str) -> str:
     """Return the text, of the same length, so that PyYAML finds what LibreChat's js-yaml finds."""
-    return _ODD_SPACE.sub(lambda found: found[0] if found["indent"] is not None else " ", text)
+    return re.sub(_ODD_SPACE, lambda found: found[0] if found["indent"] is not None else " ", text)

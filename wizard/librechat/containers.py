@@ -24,9 +24,9 @@ MOST_CONTAINERS = 200
 # Where LibreChat's images work: Dockerfile and Dockerfile.multi.
 _ENV_TARGETS = frozenset({"/app/.env", "/app/api/.env"})
 # LibreChat's own images, not those of its database, RAG API or admin panel.
-_IMAGE = re.compile(r"(?:.*/)?librechat(?:-dev)?(?:-api)?(?:[:@].*)?", re.IGNORECASE)
+_IMAGE = r"(?i)(?:.*/)?librechat(?:-dev)?(?:-api)?(?:[:@].*)?"
 # `npm run backend` in Dockerfile, `node server/index.js` in Dockerfile.multi.
-_COMMAND = re.compile(r"\bnpm run backend\b|\bserver/index\.js\b")
+_COMMAND = r"\bnpm run backend\b|\bserver/index\.js\b"
 # Docker Desktop puts this before the paths of macOS.
 _HOST_MOUNT = "/host_mnt"
 # Both official: https://hub.docker.com/_/node has the user `node` with these numbers.
@@ -77,7 +77,8 @@ class RunningContainer:
     def is_librechat(self) -> bool:
         """Whether LibreChat's server runs in it, by its image, its command or its mounts."""
         reads_env = any(target in _ENV_TARGETS for _, target in self.mounts)
-        return reads_env or bool(_IMAGE.fullmatch(self.image) or _COMMAND.search(self.command))
+        is_named = re.fullmatch(_IMAGE, self.image) or re.search(_COMMAND, self.command)
+        return reads_env or is_named is not None
 
     @property
     def service(self) -> str:

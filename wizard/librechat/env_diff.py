@@ -15,10 +15,10 @@ from wizard.text import MASK
 REMOVED, ADDED = "-", "+"
 _MOST_COMPARED_EXACTLY = 5_000
 
-_LINE_BREAK = re.compile(r"\r\n|\r|\n")
-_ASSIGNED = re.compile(r"[\s#\ufeff]*(?:export\s+)?(?P<name>[A-Za-z0-9_.-]+)\s*[=:]")
+_LINE_BREAK = r"\r\n|\r|\n"
+_ASSIGNED = r"[\s#\ufeff]*(?:export\s+)?(?P<name>[A-Za-z0-9_.-]+)\s*[=:]"
 # Inside a secret, where the last line of a base64 key may end with = as well.
-_ASSIGNED_INSIDE = re.compile(r"\s*(?:export\s+)?[A-Z][A-Z0-9_]*=(?=[ \t]*['\"`]?[^\s'\"`=])")
+_ASSIGNED_INSIDE = r"\s*(?:export\s+)?[A-Z][A-Z0-9_]*=(?=[ \t]*['\"`]?[^\s'\"`=])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def masked_diff(
 
 
 def _lines(text: str) -> list[str]:
-    lines = _LINE_BREAK.split(text)
+    lines = re.split(_LINE_BREAK, text)
     return lines if lines[-1] else lines[:-1]
 
 
@@ -92,7 +92,7 @@ def _beside_each_other(removed: list[DiffLine], added: list[DiffLine]) -> list[D
 
 
 def _name(line: DiffLine) -> str:
-    found = _ASSIGNED.match(line.text)
+    found = re.match(_ASSIGNED, line.text)
     return found["name"] if found else ""
 
 
@@ -109,7 +109,7 @@ def _secret_lines(file: EnvFile) -> dict[int, bool]:
 
 def _masked(line: str, continues_a_secret: bool | None) -> str:
     """Mask the secret of a line; `continues_a_secret` is None where the grammar sees none."""
-    head = _ASSIGNED_INSIDE.match(line) if continues_a_secret else _ASSIGNED.match(line)
+    head = re.match(_ASSIGNED_INSIDE, line) if continues_a_secret else re.match(_ASSIGNED, line)
     is_shown = continues_a_secret is None and not (head and is_secret(head["name"]))
     shown = head[0] if head else ""
     return line if is_shown or not line[len(shown) :].strip() else f"{shown}{MASK}"

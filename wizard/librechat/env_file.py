@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from wizard.findings import Failure, Finding
 from wizard.language import Message, sentences
@@ -31,26 +32,26 @@ _QUOTES = frozenset("'\"`")
 _BLANK = re.compile(f"{_S}*+")
 _NAME = re.compile(rf"(?:export{_S}++)?(?P<name>[A-Za-z0-9_.-]++)(?:{_S}*+=|:(?:\r\n|{_S}))")
 _UNQUOTED = re.compile(r"[^#\r\n]*+")
-_OPENING_QUOTE = re.compile(rf"(?:\A|(?<=[{_END}]))['\"`]")
-_CLOSING_QUOTE = re.compile(rf"['\"`](?=[{_END}]|\Z)")
+_OPENING_QUOTE = rf"(?:\A|(?<=[{_END}]))['\"`]"
+_CLOSING_QUOTE = rf"['\"`](?=[{_END}]|\Z)"
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _LINE_END = re.compile(rf"\r\n|[{_END}]")
 _INLINE_SPACE = rf"(?:(?![{_END}]){_S})"
 _ONLY_COMMENT_FOLLOWS = re.compile(rf"{_INLINE_SPACE}*+(?=#|[{_END}]|\Z)")
 _SPACES_BEHIND = re.compile(rf"(?:(?![\r\n]){_S})*+(?=[#\r\n]|\Z)")
 _INLINE_COMMENT = re.compile(rf"(?P<space>{_INLINE_SPACE}*+)#[^\r\n]*")
-_IDLE_LINE = re.compile(
+_IDLE_LINE = (
     r"(?<![^\r\n])(?P<lead>(?:\A\ufeff)?[ \t]*)(?P<hash>\#[# \t]*)?"
     r"(?P<assignment>(?P<export>export[ \t]+)?(?P<name>[A-Za-z0-9_.-]++)[ \t]*+"
     rf"(?(hash)=[^{_END}]*))"
     r"(?![^\r\n])"
 )
 
-_BARE = re.compile(r"[A-Za-z0-9_./:@%+,=-]*\Z")
-_SAFE_IN_ANY_QUOTES = re.compile(r"[A-Za-z0-9_./:@%+,= -]*\Z")
-_UNSAFE_IN_SINGLE_QUOTES = re.compile(r"['\\\x00-\x1f\x7f\ud800-\udfff]|\$\{")
+_BARE = r"[A-Za-z0-9_./:@%+,=-]*\Z"
+_SAFE_IN_ANY_QUOTES = r"[A-Za-z0-9_./:@%+,= -]*\Z"
+_UNSAFE_IN_SINGLE_QUOTES = r"['\\\x00-\x1f\x7f\ud800-\udfff]|\$\{"
 # What some readers take for the value of a bare `NAME=` before it.
-_TAKEN_FOR_A_VALUE = re.compile(rf"{_S}*+['\"`]|{_INLINE_SPACE}*+#")
+_TAKEN_FOR_A_VALUE = rf"{_S}*+['\"`]|{_INLINE_SPACE}*+#"
 
 
 class How(StrEnum):
@@ -62,8 +63,7 @@ class How(StrEnum):
     SUGGESTED = "suggested"
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(NamedTuple):
     """An edit that adds `# NAME=value` to a file that does not mention the name."""
 
     value: str
@@ -100,14 +100,13 @@ class Assignment:
             return False
         quote = self.raw[:1]
         if quote == "'" == self.raw[-1:] and len(self.raw) > 1:
-            return _UNSAFE_IN_SINGLE_QUOTES.search(self.raw[1:-1]) is None
+            return re.search(_UNSAFE_IN_SINGLE_QUOTES, self.raw[1:-1]) is None
         if quote == '"' == self.raw[-1:] and len(self.raw) > 1:
-            return _SAFE_IN_ANY_QUOTES.match(self.raw[1:-1]) is not None
-        return _BARE.match(self.raw) is not None
+            return re.match(_SAFE_IN_ANY_QUOTES, self.raw[1:-1]) is not None
+        return re.match(_BARE, self.raw) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What an edit did to one variable.
 
     Attributes:
@@ -230,9 +229,9 @@ def quoted(value: str, style: str = "") -> str:
     Raises:
         Failure: there is no such form.
     """
-    if style in {"'", '"'} and _SAFE_IN_ANY_QUOTES.match(value):
+    if style in {"'", '"'} and re.match(_SAFE_IN_ANY_QUOTES, value):
         return f"{style}{value}{style}"
-    if _BARE.match(value):
+    if re.match(_BARE, value):
         return value
     if not is_writable(value):
         raise UNWRITABLE_VALUE.failure()
@@ -241,7 +240,7 @@ def quoted(value: str, style: str = "") -> str:
 
 def is_writable(value: str) -> bool:
     """Return whether the value has a form that all four readers understand alike."""
-    return _UNSAFE_IN_SINGLE_QUOTES.search(value) is None
+    return re.search(_UNSAFE_IN_SINGLE_QUOTES, value) is None
 
 
 def _scan(text: str) -> Iterator[Assignment]:
@@ -312,12 +311,12 @@ def _read(raw: str) -> str:
 
 def _without_quotes(raw: str) -> str:
     """Strip quotes as `dotenv` does: also from quoted lines between U+2028 or U+2029."""
-    if not _OPENING_QUOTE.search(raw):
+    if not re.search(_OPENING_QUOTE, raw):
         return raw
-    last = {quote[0]: quote.start() for quote in _CLOSING_QUOTE.finditer(raw)}
+    last = {quote[0]: quote.start() for quote in re.finditer(_CLOSING_QUOTE, raw)}
     pieces = []
     position = 0
-    for opening in _OPENING_QUOTE.finditer(raw):
+    for opening in re.finditer(_OPENING_QUOTE, raw):
         closing = last.get(opening[0], -1)
         if position <= opening.start() < closing:
             pieces += [raw[position : opening.start()], raw[opening.end() : closing]]
@@ -388,7 +387,7 @@ def _line(name: str, value: str, text: str, position: int, style: str = "") -> s
         detail = Message("It is the value of {name}.", name=name)
         raise UNWRITABLE_VALUE.failure(detail, variable=name)
     written = quoted(value, style)
-    if not written and _TAKEN_FOR_A_VALUE.match(text, position):
+    if not written and re.match(_TAKEN_FOR_A_VALUE, text[position:]):
         written = "''"
     return f"{name}={written}"
 
@@ -399,7 +398,7 @@ def _idle_lines(file: EnvFile, names: Collection[str]) -> dict[str, re.Match[str
         return {}
     starts = [assignment.start for assignment in file.assignments]
     found = {}
-    for match in _IDLE_LINE.finditer(file.text):
+    for match in re.finditer(_IDLE_LINE, file.text):
         if match["name"] not in names:
             continue
         before = bisect(starts, match.start())

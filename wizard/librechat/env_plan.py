@@ -49,12 +49,12 @@ SUGGESTED = ("OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH")
 SHOWN_LINES = 10
 
 # No line, a comment, or a value of printable ASCII: bare, or as a whole in quotes of one kind.
-_AGREED_LINE = re.compile(
+_AGREED_LINE = (
     r"[ \t]*(?:#[^\r\u2028\u2029]*)?\r?"
     r"|[A-Za-z_][A-Za-z0-9_]*="
     r"""(?:(["'])[ !#-&(-\[\]-_a-~]*\1|[ !$-&(-\[\]-_a-~]*)\r?"""
 )
-_QUOTE_FIRST = re.compile(r"""\W*['"`]""")
+_QUOTE_FIRST = r"""\W*['"`]"""
 RandomHex = Callable[[int], str]
 
 
@@ -289,9 +289,9 @@ def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Find
 
 def doubtful_lines(text: str) -> str:
     """Return the ambiguous lines: all of them if a quoted value may span several."""
-    lines = [line for line in text.split("\n") if not _AGREED_LINE.fullmatch(line)]
+    lines = [line for line in text.split("\n") if not re.fullmatch(_AGREED_LINE, line)]
     is_open = any(
-        "\\" in line or line.count("'") % 2 or line.count('"') % 2 or _QUOTE_FIRST.match(line)
+        "\\" in line or line.count("'") % 2 or line.count('"') % 2 or re.match(_QUOTE_FIRST, line)
         for line in lines
     )
     return text if is_open else "\n".join(lines)

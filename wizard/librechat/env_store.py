@@ -13,7 +13,6 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -89,7 +88,7 @@ class EnvStore:
         checkout = look_at(self.path.parent)
         compose = read_deployment(self.path.parent, self.path, values)
         evidence = evidence_of(self.path, checkout, compose, values)
-        return judge(replace(evidence, machine=self.machine(evidence.port)))
+        return judge(evidence._replace(machine=self.machine(evidence.port)))
 
     @cached_property
     def target(self) -> Path:

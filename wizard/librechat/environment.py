@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from wizard.language import Message
 from wizard.librechat.env_file import EnvFile
@@ -46,8 +48,7 @@ class Setting:
 Environment = Mapping[str, Setting]
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(NamedTuple):
     """What LibreChat's container gets from Docker Compose.
 
     Attributes:
@@ -56,9 +57,9 @@ class Container:
         dotenv: what LibreChat reads in another file that is mounted there.
     """
 
-    variables: Environment = field(default_factory=dict)
+    variables: Environment = MappingProxyType({})
     reads_env_file: bool = False
-    dotenv: Environment = field(default_factory=dict)
+    dotenv: Environment = MappingProxyType({})
 
 
 def read_by_dotenv(

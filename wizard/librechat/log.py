@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.clock import local_time
 from wizard.findings import Finding, Rule
@@ -40,20 +40,19 @@ _SHOWN_LENGTH = 200
 # An unspecific line belongs to the specific one that comes just before it.
 _SAME_ATTEMPT = timedelta(seconds=10)
 
-_FILE = re.compile(r"(?P<kind>error|debug)-(?P<date>\d{4}-\d\d-\d\d)\.log(?:\.\d+)?")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_TEXT_LINE = re.compile(
+_FILE = r"(?P<kind>error|debug)-(?P<date>\d{4}-\d\d-\d\d)\.log(?:\.\d+)?"
+_COLOUR = r"\x1b\[[0-9;]*m"
+_TEXT_LINE = (
     r"(?P<at>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) "
     r"(?:\d{4}-\d\d-\d\d[T ]\S+ )?"  # `docker logs --timestamps` puts its own before LibreChat's
     r"\[?(?P<level>error|warn|info|debug)\]?: (?P<message>.*)"
 )
 # Of the object that a file has below the line of a debug message.
-_REASON = re.compile(r"  reason: \"(?P<reason>[^\"]*)\",")
-_E_MAIL = re.compile(r"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
+_REASON = r"  reason: \"(?P<reason>[^\"]*)\","
+_E_MAIL = r"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the log; `at` is None where it has no time."""
 
     at: datetime | None
@@ -61,8 +60,7 @@ class Line:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(NamedTuple):
     """What was read, oldest first; `where` names it, `unreadable` is why a file was left out."""
 
     where: str = ""
@@ -73,61 +71,54 @@ class Log:
 EMPTY = Log()
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """What a message means: of the start or of a sign-in, and its rule; None for a success."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     about: str
     rule: Rule | None
-
-
-def _row(pattern: str, about: str, broken: Rule | None) -> _Row:
-    return _Row(re.compile(pattern), about, broken)
 
 
 @cache
 def _rows() -> tuple[_Row, ...]:
     """Return the table: the first row that matches counts, `reason` replaces the whole line."""
     return (
-        _row(r"Failed to start server: (?P<reason>.*)", "life", DID_NOT_START),
-        _row(r"Server listening (?:at|on) ", "life", None),
-        _row(r"OpenID Connect configured successfully", "start", None),
-        _row(r"OpenID Connect configuration failed", "start", rule("LA582")),
-        _row(r"No refresh token available", "sign-in", NO_REFRESH_TOKEN),
-        _row(r"Unable to verify authorization request state", "sign-in", rule("LA583")),
-        _row(r"server responded with an error in the response body", "sign-in", rule("LA584")),
-        _row(r"You must have .{1,200}? role to log in", "sign-in", LACKS_ROLE),
-        _row(r"[Ee]mail domain not allowed", "sign-in", DOMAIN_REFUSED),
-        _row(r"was registered with \"?(?P<reason>\w+)\"? provider", "sign-in", rule("LA588")),
-        _row(r"User validation failed: email", "sign-in", rule("LA589")),
+        _Row(r"Failed to start server: (?P<reason>.*)", "life", DID_NOT_START),
+        _Row(r"Server listening (?:at|on) ", "life", None),
+        _Row(r"OpenID Connect configured successfully", "start", None),
+        _Row(r"OpenID Connect configuration failed", "start", rule("LA582")),
+        _Row(r"No refresh token available", "sign-in", NO_REFRESH_TOKEN),
+        _Row(r"Unable to verify authorization request state", "sign-in", rule("LA583")),
+        _Row(r"server responded with an error in the response body", "sign-in", rule("LA584")),
+        _Row(r"You must have .{1,200}? role to log in", "sign-in", LACKS_ROLE),
+        _Row(r"[Ee]mail domain not allowed", "sign-in", DOMAIN_REFUSED),
+        _Row(r"was registered with \"?(?P<reason>\w+)\"? provider", "sign-in", rule("LA588")),
+        _Row(r"User validation failed: email", "sign-in", rule("LA589")),
         # Seen in v0.8.7: the console has the last reason, a file only the first one.
-        _row(
+        _Row(
             r"Authentication failed after all strategies.*\binvalid signature"
             r"|OpenID JWT auth failed.*\bsecret or public key must be provided",
             "sign-in",
             rule("LA590"),
         ),
-        _row(
+        _Row(
             r"authorization response from the server is an error"
             r"|Callback authentication failed (?!auth_failed)(?P<reason>.+)",
             "sign-in",
             rule("LA585"),
         ),
-        _row(r"Callback authentication failed", "sign-in", UNKNOWN_ERROR),
-        _row(r"\[openidStrategy\] login success", "sign-in", None),
+        _Row(r"Callback authentication failed", "sign-in", UNKNOWN_ERROR),
+        _Row(r"\[openidStrategy\] login success", "sign-in", None),
     )
 
 
 def rules_for(message: str) -> Iterator[Rule]:
     """Yield the rules of LibreChat's messages that a text contains."""
-    return (row.rule for row in _rows() if row.rule and row.pattern.search(message))
+    return (row.rule for row in _rows() if row.rule and re.search(row.pattern, message))
 
 
 # Lines that say more of an error than the one that follows them.
-_CAUSE = re.compile(
-    r"\[openidStrategy\] (?P<reason>fetch failed.*|unexpected HTTP.*|.*Invalid URL.*)"
-)
+_CAUSE = r"\[openidStrategy\] (?P<reason>fetch failed.*|unexpected HTTP.*|.*Invalid URL.*)"
 
 
 def read_log(folder: Path, environ: Mapping[str, str], since: float) -> Log:
@@ -175,9 +166,9 @@ def parse(text: str) -> Iterator[Line]:
     """Return the lines that LibreChat wrote to a file or its console, in either form."""
     last: Line | None = None
     for each in text.splitlines():
-        line = _COLOUR.sub("", each[:LONGEST_LINE])
-        if last and (reason := _REASON.match(line)):
-            last = replace(last, message=f"{last.message} {reason['reason']}")
+        line = re.sub(_COLOUR, "", each[:LONGEST_LINE])
+        if last and (reason := re.match(_REASON, line)):
+            last = last._replace(message=f"{last.message} {reason['reason']}")
             continue
         found = _json_line(line) if "{" in line[:40] else None
         found = found or _text_line(line)
@@ -226,10 +217,10 @@ def _last_outcomes(lines: Iterable[Line]) -> dict[str, _Outcome]:
     last: dict[str, _Outcome] = {}
     cause = ""
     for line in lines:
-        if found := _CAUSE.search(line.message):
+        if found := re.search(_CAUSE, line.message):
             cause = found["reason"]
         for row in _rows():
-            if not (found := row.pattern.search(line.message)):
+            if not (found := re.search(row.pattern, line.message)):
                 continue
             before = last.get(row.about)
             if row.rule is UNKNOWN_ERROR and before and _is_same_attempt(before, line):
@@ -253,7 +244,7 @@ def _is_same_attempt(before: _Outcome, line: Line) -> bool:
 
 
 def _seen(where: str, reason: str, at: datetime | None) -> Message:
-    text = one_line(_E_MAIL.sub("…@…", reason)).strip()
+    text = one_line(re.sub(_E_MAIL, "…@…", reason)).strip()
     shown = shortened(text, _SHOWN_LENGTH)
     if at is None:
         return Message("{where}: {line}", where=where, line=shown)
@@ -267,7 +258,7 @@ def _files(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         with suppress(OSError):
             for path in folder.iterdir():
-                if (match := _FILE.fullmatch(path.name)) and path.is_file():
+                if (match := re.fullmatch(_FILE, path.name)) and path.is_file():
                     found.setdefault(match["kind"], []).append((match["date"], path.name, path))
     return [path for each in found.values() for *_, path in sorted(each)[-_FILES_OF_A_KIND:]]
 
@@ -286,7 +277,7 @@ def _json_line(line: str) -> Line | None:
     code = _code(content)
     told = content.get("timestamp")
     at = _time(told if isinstance(told, str) else before)
-    return Line(at, _COLOUR.sub("", level), f"{message} ({code})" if code else message)
+    return Line(at, re.sub(_COLOUR, "", level), f"{message} ({code})" if code else message)
 
 
 def _code(content: Mapping[str, object]) -> str:
@@ -300,7 +291,7 @@ def _code(content: Mapping[str, object]) -> str:
 
 
 def _text_line(line: str) -> Line | None:
-    found = _TEXT_LINE.match(line)
+    found = re.match(_TEXT_LINE, line)
     return Line(_time(found["at"]), found["level"], found["message"]) if found else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from wizard.language import Message, joined
@@ -14,7 +13,7 @@ from wizard.platforms import command_line
 from wizard.running_process import RunningProcess
 
 # A unit of another name may be that of a login or of cron, which started LibreChat.
-_OWN_UNIT = re.compile(r"chat", re.IGNORECASE)
+_OWN_UNIT = r"(?i)chat"
 
 
 def how_to_restart(runner: Runner, env_file: Path) -> tuple[str, ...]:
@@ -46,14 +45,14 @@ def what_to_do(runner: Runner) -> Message:
 
 def restart_fix(runner: Runner, env_file: Path) -> Message:
     """Return how to restart the LibreChat that runs, as a sentence."""
-    commands = joined("; ", how_to_restart(replace(runner, is_running=True), env_file))
+    commands = joined("; ", how_to_restart(runner._replace(is_running=True), env_file))
     return Message("Restart LibreChat: {commands}", commands=commands)
 
 
 def _npm(process: RunningProcess | None) -> tuple[str, ...]:
     if process is None:
         return (Message("npm run backend   (stop the running one first, if any)"),)
-    if _OWN_UNIT.search(process.unit):
+    if re.search(_OWN_UNIT, process.unit):
         user = " --user" if process.is_user_unit else ""
         return (f"{'' if user else 'sudo '}systemctl{user} restart {process.unit}",)
     return (Message("npm run backend   (stop process {pid} first)", pid=process.pid),)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.language import Message
 from wizard.librechat.access import Reader
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment
-from wizard.librechat.containers import RunningContainer, containers
 from wizard.librechat.versions import parse_version
-from wizard.processes import Processes
-from wizard.running_process import RunningProcess
 from wizard.settings import port_in
 from wizard.threads import begin
 
-_SERVER = re.compile(r"(?:^|[/\\])server[/\\](?:index|experimental)\.js$")
+if TYPE_CHECKING:
+    from wizard.librechat.containers import RunningContainer
+    from wizard.processes import Processes
+    from wizard.running_process import RunningProcess
+
+_SERVER = r"(?:^|[/\\])server[/\\](?:index|experimental)\.js$"
 NOT_KNOWN = Message("It is not known how LibreChat runs.")
 _VERSION_LABEL = "org.opencontainers.image.version"
 
@@ -41,8 +43,7 @@ class Way(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(NamedTuple):
     """What runs here.
 
     Attributes:
@@ -57,8 +58,7 @@ class Machine:
 NOTHING_RUNS = Machine()
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What was seen of a LibreChat.
 
     Attributes:
@@ -88,8 +88,7 @@ class Evidence:
     sets_env: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Runner:
+class Runner(NamedTuple):
     """Who runs LibreChat.
 
     Attributes:
@@ -172,6 +171,8 @@ def look_at_machine(processes: Processes | None, port: int) -> Machine:
         return NOTHING_RUNS
     if processes.which("docker") is None:
         return Machine(processes.listening(port))
+    from wizard.librechat.containers import containers
+
     found = begin(containers, processes)
     return Machine(processes.listening(port), found.result())
 
@@ -180,12 +181,12 @@ def judge(evidence: Evidence) -> Runner:
     """Return who runs LibreChat; what runs comes before what the folder holds."""
     looks = (_by_process, _by_container, _by_port, _by_folder)
     found = (runner for look in looks if (runner := look(evidence)) is not None)
-    return replace(next(found, UNKNOWN), other_folder=_other_folder(evidence))
+    return next(found, UNKNOWN)._replace(other_folder=_other_folder(evidence))
 
 
 def is_server(process: RunningProcess) -> bool:
     """Return whether the process is LibreChat's server, by its command line."""
-    return any(_SERVER.search(word) for word in process.command)
+    return any(re.search(_SERVER, word) for word in process.command)
 
 
 def _by_process(evidence: Evidence) -> Runner | None:
@@ -207,7 +208,7 @@ def _by_process(evidence: Evidence) -> Runner | None:
     if process.user is not None:
         reader = Reader(process.user, other_groups=process.groups, is_in_container=False)
     runner = _npm(evidence, certainty, why)
-    return replace(runner, is_running=True, process=process, reader=reader)
+    return runner._replace(is_running=True, process=process, reader=reader)
 
 
 def _by_container(evidence: Evidence) -> Runner | None:
@@ -281,7 +282,7 @@ def _by_port(evidence: Evidence) -> Runner | None:
         port=evidence.port,
     )
     if evidence.service:
-        return replace(_compose(evidence, why), is_running=True)
+        return _compose(evidence, why)._replace(is_running=True)
     return Runner(Way.CONTAINER, Certainty.LIKELY, why, is_running=True)
 
 

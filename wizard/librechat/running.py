@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from wizard.findings import Finding, Rule
@@ -51,8 +51,7 @@ _SHOWN_LENGTH = 120
 _UNTRUSTED = (Trouble.UNTRUSTED, Trouble.WRONG_NAME, Trouble.WRONG_TIME)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The response of a URL, or the network error."""
 
     url: str
@@ -93,8 +92,7 @@ class Reply:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(NamedTuple):
     """The responses of a LibreChat.
 
     Attributes:
@@ -154,7 +152,7 @@ def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
         sign_in = _ask(http, f"{local_url}/oauth/openid", forwarded)
     else:
         return instance
-    return replace(instance, sign_in=sign_in)
+    return instance._replace(sign_in=sign_in)
 
 
 def why_public_url_is_gone(http: HttpClient, public_url: str) -> Finding | None:

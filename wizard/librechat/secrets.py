@@ -19,16 +19,16 @@ _NO_SECRETS = frozenset(
     | {"secret", "password", "changeme"}  # of examples: to mask these words would hide names
 )
 # Tokens with a known prefix, and JWTs.
-_TOKEN = re.compile(
+_PREFIXED = (
     r"(?<![A-Za-z0-9])(?:sk-|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|xai-|AIza|AKIA|ASIA|ya29\."
     r"|hf_|gsk_|[sr]k_live_|whsec_|eyJ)[\w.-]{8,}"
 )
 # Longer than any public value of a sign-in, as generated secrets are.
-_GENERATED = re.compile(r"[A-Za-z0-9_-]{40,}")
-_USER_INFO = re.compile(r"(?<=//)[^/\s@]+(?=@)")
-_QUERY_VALUE = re.compile(r"([?&][^\s?&=#]*=)([^\s&#]{8,})")
+_GENERATED = r"[A-Za-z0-9_-]{40,}"
+_USER_INFO = r"(?<=//)[^/\s@]+(?=@)"
+_QUERY_VALUE = r"([?&][^\s?&=#]*=)([^\s&#]{8,})"
 # In a webhook's URL.
-_LONG_PART = re.compile(r"(?<=/)[A-Za-z0-9_-]{20,}(?![^/?#\s])")
+_LONG_PART = r"(?<=/)[A-Za-z0-9_-]{20,}(?![^/?#\s])"
 
 
 def random_hex(size: int) -> str:
@@ -57,20 +57,20 @@ def secrets_of(values: Iterable[tuple[str, str]]) -> Secrets:
 
 def without_forms(value: str) -> str:
     """Mask everything in a value that looks like a secret, whatever its name is."""
-    value = _USER_INFO.sub(MASK, _QUERY_VALUE.sub(rf"\1{MASK}", value))
-    for form in (_TOKEN, _GENERATED):
-        value = form.sub(lambda found: MASK if _is_random(found[0]) else found[0], value)
+    value = re.sub(_USER_INFO, MASK, re.sub(_QUERY_VALUE, rf"\1{MASK}", value))
+    for form in (_PREFIXED, _GENERATED):
+        value = re.sub(form, lambda found: MASK if _is_random(found[0]) else found[0], value)
     return value
 
 
 def _secrets_of(name: str, value: str) -> Iterator[str]:
-    yield from filter(_is_random, _TOKEN.findall(value))
+    yield from filter(_is_random, re.findall(_PREFIXED, value))
     if "://" in value:  # a URL is public except for these parts
-        for user_info in _USER_INFO.findall(value):
+        for user_info in re.findall(_USER_INFO, value):
             yield from (user_info, user_info.partition(":")[2])
         if is_secret(name):
-            yield from (secret for _, secret in _QUERY_VALUE.findall(value))
-            yield from _LONG_PART.findall(value)
+            yield from (secret for _, secret in re.findall(_QUERY_VALUE, value))
+            yield from re.findall(_LONG_PART, value)
     elif is_secret(name) and not (
         name in VARIABLES and value.strip() in VARIABLES[name].public_values
     ):

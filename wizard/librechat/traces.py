@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from wizard.librechat.log import EMPTY, Log, read_container_log, read_log
 from wizard.librechat.runner import Runner
@@ -14,8 +15,7 @@ from wizard.processes import Processes
 _MARGIN = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Traces:
+class Traces(NamedTuple):
     """What LibreChat left; times are seconds since the epoch.
 
     Attributes:
@@ -26,7 +26,7 @@ class Traces:
 
     started: float | None = None
     log: Log = EMPTY
-    newer: Mapping[str, float] = field(default_factory=dict)
+    newer: Mapping[str, float] = MappingProxyType({})
 
 
 NOTHING = Traces()

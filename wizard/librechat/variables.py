@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 from wizard.language import Message
 from wizard.librechat.characters import SPACES
@@ -61,8 +61,7 @@ PATTERNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """One environment variable of LibreChat.
 
     Attributes:
@@ -108,7 +107,7 @@ _PUBLIC_VALUES = {
     "MEILI_MASTER_KEY": "DrhYf7zENyR6AlUCKmnz0eYASOQdl6zxH7s7MKFSfFCt",
 }
 PAGE = "docs/variables.md"
-_ROW = re.compile(r"^\| `(?P<name>\w+)` \|(?P<cells>.*)$")
+_ROW = r"^\| `(?P<name>\w+)` \|(?P<cells>.*)$"
 _FORMATS = {str(each.value): each for each in Format}
 
 
@@ -116,7 +115,7 @@ def _rows(heading: str) -> Iterator[list[str]]:
     """Return the cells of the table under that heading."""
     _, _, section = resource(PAGE).partition(f"\n## {heading}\n")
     for line in section.partition("\n## ")[0].splitlines():
-        if found := _ROW.match(line):
+        if found := re.match(_ROW, line):
             yield [found["name"], *(cell.strip(" `") for cell in found["cells"].split(" |"))]
 
 
@@ -163,11 +162,11 @@ INVENTED: Mapping[str, str] = {
 }
 
 # Addresses of databases carry passwords, so _URI and _URL count unless the table knows better.
-_SECRET_WORDS = re.compile(
+_MARKS_ONE = (
     r"SECRET|KEY|TOKEN|PASS|CRED|PRIVATE|SALT|WEBHOOK"
     r"|_(?:PW|PWD|PAT|JWT|DSN|SID|URI|URL)$"
 )
-_OF_NO_SECRET = re.compile(
+_MARKS_NONE = (
     r"^(?:ALLOW|DISABLE|ENABLE)_|_(?:COUNT|ENABLED|EXPIRY|HEADER|KIND|LENGTH|LIMIT|PREFIX|TTL)$"
 )
 
@@ -179,7 +178,7 @@ def is_secret(name: str) -> bool:
     if is_known(name):
         return name.endswith("_SECRET")
     name = name.upper()
-    return bool(_SECRET_WORDS.search(name)) and not _OF_NO_SECRET.search(name)
+    return bool(re.search(_MARKS_ONE, name)) and not re.search(_MARKS_NONE, name)
 
 
 def is_enabled(values: Mapping[str, str], name: str) -> bool:

@@ -7,7 +7,7 @@ tags. Read there, not run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wizard.findings import Finding
 from wizard.language import Message, sentences
@@ -27,8 +27,7 @@ REUSE_STAYS_OFF = rule("LA173")
 SENDS_AUDIENCE = "0.8.0-rc1"
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(NamedTuple):
     """What a version may not be able to do.
 
     Attributes:
@@ -74,8 +73,7 @@ class Setup:
         return self.reuses_tokens and self.runs_before(SENDS_AUDIENCE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
+class _Fault(NamedTuple):
     """A fault of the versions from `start` up to, not including, `end`."""
 
     start: str

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-_VERSION = re.compile(
-    r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:-(alpha|beta|rc)[.-]?(\d{1,9})?)?(?:\+[\w.-]+)?\Z",
-    re.IGNORECASE,
+_VERSION = (
+    r"(?i)v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:-(alpha|beta|rc)[.-]?(\d{1,9})?)?(?:\+[\w.-]+)?\Z"
 )
 _RELEASE = "release"  # after alpha, beta and rc, as the letters go
 
@@ -15,7 +14,7 @@ Version = tuple[int, int, int, str, int]
 
 def parse_version(text: str) -> Version | None:
     """The version in a form that compares; None if the text is none, as `latest` is."""
-    found = _VERSION.match(text.strip())
+    found = re.match(_VERSION, text.strip())
     if found is None:
         return None
     major, minor, patch = (int(part) for part in found.groups()[:3])

@@ -10,7 +10,6 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TextIO
 
 from wizard.defaults import ENGLISH
@@ -171,7 +170,7 @@ class Console:
     def finding_title(self, finding: Finding) -> None:
         """Print what is wrong in one line, under its part; problems even when quiet."""
         line = self.title(finding.rule)
-        line = replace(line, lead=f"  {line.lead}", is_title=False)
+        line = line._replace(lead=f"  {line.lead}", is_title=False)
         self._show(line, loud=finding.severity is not Severity.NOTE)
 
     def title(self, rule: Rule) -> Line:
@@ -250,7 +249,7 @@ class Console:
     def _show(self, *lines: Line, loud: bool = False) -> None:
         if not self._silent and (loud or not self._quiet):
             self._screen.show(
-                [replace(line, text=self._without_secrets(line.text)) for line in lines]
+                [line._replace(text=self._without_secrets(line.text)) for line in lines]
             )
 
     def _without_secrets(self, text: str) -> str:

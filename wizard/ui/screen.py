@@ -7,9 +7,8 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from wizard.language import Language, Message
 from wizard.text import MASK, encodable, is_unicode, printable
@@ -43,11 +42,10 @@ _OF_TEXT = {
     Kind.VERBATIM: "bold",
     Kind.HINT: "dim",
 }
-_URL = re.compile(r"https?://[^\s<>\"'“”…]*[\w/]")
+_URL = r"https?://[^\s<>\"'“”…]*[\w/]"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line to print.
 
     Attributes:
@@ -161,7 +159,7 @@ class Screen:
             styled = Text(row, style=style)
             if number == 0:
                 styled.stylize(line.kind.value.strip(), line.indent, len(before))
-            for found in _URL.finditer(row):
+            for found in re.finditer(_URL, row):
                 styled.stylize(f"link {found[0]}", *found.span())
             self._rich().print(styled, soft_wrap=True)
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from wizard.clock import duration
 from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.live_view import duration
-from wizard.commands.values import env_store
 from wizard.findings import ExitCode, Finding, exit_code_of
 from wizard.language import Message
 from wizard.ports import Ports
@@ -73,6 +72,8 @@ def run_status(ports: Ports) -> BackgroundResult:
 
 def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> BackgroundResult:
     """Stop the tunnel of that `.env`, or every one; raise LA322."""
+    from wizard.commands.values import env_store
+
     background, console = Background(ports.state_dir), ports.console
     path = env_store(env_file, ports).path
     known = background.all() if every else list(filter(None, (background.of(path),)))

@@ -184,14 +184,14 @@ def _joined(ours: Project, answer: Answer, layout: own.Layout) -> Project:
     """Return the project as Compose reads it, with what our reader knows beside it."""
     if answer.refusal:
         troubles = ours.troubles or (Trouble(answer.refusal),)
-        return replace(ours, troubles=troubles)
+        return ours._replace(troubles=troubles)
     if not answer.services:
         return ours
     services = {
         name: _service(name, content, ours.services.get(name), layout)
         for name, content in answer.services.items()
     }
-    return replace(ours, services=services, troubles=())
+    return ours._replace(services=services, troubles=())
 
 
 def _service(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from wizard.librechat.compose.own import Layout
 from wizard.processes import Processes, without_secrets
@@ -17,20 +18,19 @@ _NO_REMOTE = {
     "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false",
 }
 # It may quote a value, of whatever variable.
-_QUOTED = re.compile(r'"[^"]*"|`[^`]*`')
-_VERSION_2 = re.compile(r"v?(?:[2-9]|\d\d)\.")
+_QUOTED = r'"[^"]*"|`[^`]*`'
+_VERSION_2 = r"v?(?:[2-9]|\d\d)\."
 
 Services = Mapping[str, Mapping[str, object]]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What Docker Compose says: the services, or why it refuses the files.
 
     Both are empty where it is not installed, or does not end in time.
     """
 
-    services: Services = field(default_factory=dict, repr=False)
+    services: Services = MappingProxyType({})
     refusal: str = ""
 
 
@@ -56,7 +56,7 @@ def ask_compose(layout: Layout, processes: Processes) -> Answer:
     if done.status in {124, 127}:
         return Answer()
     version = processes.run([*command, "version", "--short"], env=env, timeout=_SECONDS)
-    is_there = version.status == 0 and _VERSION_2.match(version.stdout)
+    is_there = version.status == 0 and re.match(_VERSION_2, version.stdout)
     return Answer(refusal=_refusal(done.stderr)) if is_there else Answer()
 
 
@@ -73,4 +73,4 @@ def _services(printed: str) -> Services | None:
 def _refusal(said: str) -> str:
     """Return why Compose refuses the files, in its words: the last line that is no warning."""
     lines = [line for line in said.splitlines() if line.strip() and "level=warning" not in line]
-    return _QUOTED.sub('"…"', lines[-1].strip()) if lines else ""
+    return re.sub(_QUOTED, '"…"', lines[-1].strip()) if lines else ""

@@ -8,43 +8,42 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from wizard.language import Message
 from wizard.librechat.environment import Environment, Origin, Setting
 from wizard.reading import expanded
 
 # LibreChat's own images: librechat, librechat-dev, librechat-api and librechat-dev-api.
-_OWN_IMAGE = re.compile(r"librechat(?:-dev)?(?P<api>-api)?")
+_OWN_IMAGE = r"librechat(?:-dev)?(?P<api>-api)?"
 # Images that others publish for LibreChat, and those of its other parts.
-_OTHER_IMAGE = re.compile(r".*librechat.*")
-_OTHER_PART = re.compile(r"rag|panel|admin|exporter|metrics|interpreter|mongo|meili|nginx|proxy")
-_SERVER = re.compile(r"npm run (?:backend|start)|(?:^|[\s/])server/(?:index|experimental)\.js")
+_OTHER_IMAGE = r".*librechat.*"
+_OTHER_PART = r"rag|panel|admin|exporter|metrics|interpreter|mongo|meili|nginx|proxy"
+_SERVER = r"npm run (?:backend|start)|(?:^|[\s/])server/(?:index|experimental)\.js"
 _PORT = "3080"
 MOST_PORTS = 1000
-_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]")
+_WINDOWS_PATH = r"[A-Za-z]:[\\/]"
 _FOLDER = "/app"
 # The working directory of the images with `-api` in their names, built from Dockerfile.multi.
 _API_FOLDER = "/app/api"
 
 
-@dataclass(frozen=True, slots=True)
-class EnvFileEntry:
+class EnvFileEntry(NamedTuple):
     """An entry of `env_file`: Compose sets the file's variables for the service."""
 
     path: Path
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """A file or folder of this machine that a container sees at `target`."""
 
     source: Path
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """A port in the container, and the one of this machine; "" for any."""
 
     target: str
@@ -87,7 +86,7 @@ class Service:
         """
         if self.working_dir:
             return self.working_dir.rstrip("/")
-        own = _OWN_IMAGE.fullmatch(_image_name(self.image))
+        own = re.fullmatch(_OWN_IMAGE, _image_name(self.image))
         is_multi = own["api"] if own else self.dockerfile.endswith(".multi")
         return _API_FOLDER if is_multi else _FOLDER
 
@@ -119,8 +118,7 @@ class Service:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """Why Docker Compose refuses the files.
 
     Attributes:
@@ -141,8 +139,7 @@ class Trouble:
         return Message("line {line}: {problem}", line=self.line, problem=self.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """The services of a folder, and the files that name them.
 
     Attributes:
@@ -153,7 +150,7 @@ class Project:
     """
 
     files: tuple[Path, ...] = ()
-    services: Mapping[str, Service] = field(default_factory=dict)
+    services: Mapping[str, Service] = MappingProxyType({})
     troubles: tuple[Trouble, ...] = ()
     is_too_large: bool = False
 
@@ -181,14 +178,14 @@ _LEAST_LIKENESS = 4
 def _likeness(service: Service, env_file: Path) -> int:
     """Return how much a service looks like LibreChat; its image counts most, its name least."""
     image = _image_name(service.image)
-    if _OTHER_PART.search(image):
+    if re.search(_OTHER_PART, image):
         return 0
     target = service.target_of(env_file)
     return (
-        4 * bool(_OWN_IMAGE.fullmatch(image))
-        + 12 * bool(_OTHER_IMAGE.fullmatch(image))
+        4 * bool(re.fullmatch(_OWN_IMAGE, image))
+        + 12 * bool(re.fullmatch(_OTHER_IMAGE, image))
         + 8 * (target in {f"{_FOLDER}/.env", f"{_API_FOLDER}/.env"})
-        + 8 * bool(_SERVER.search(service.command))
+        + 8 * bool(re.search(_SERVER, service.command))
         + 4 * any(each.target == _PORT for each in service.ports)
         + 2 * service.sets_variables_of(env_file)
         + 4 * any(map(_is_own_setting, service.settings.items()))
@@ -272,14 +269,14 @@ def as_list(value: object) -> Sequence[object]:
 
 def split_volume(text: str) -> tuple[str, str]:
     """Return source and target of a volume in its short form; no source for a volume of its own."""
-    drive = text[:2] if _WINDOWS_PATH.match(text) else ""
+    drive = text[:2] if re.match(_WINDOWS_PATH, text) else ""
     source, colon, rest = text[len(drive) :].partition(":")
     return (drive + source, rest.partition(":")[0]) if colon else ("", text)
 
 
 def is_path(source: str) -> bool:
     """Return whether the source of a volume is a path, and not the name of a volume."""
-    return source.startswith((".", "/", "~")) or bool(_WINDOWS_PATH.match(source))
+    return source.startswith((".", "/", "~")) or bool(re.match(_WINDOWS_PATH, source))
 
 
 def _joined(value: object) -> str:

@@ -16,7 +16,7 @@ from wizard.language import Message
 Lookup = Callable[[str], str | None]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OPERATOR = re.compile(r":?[-?+]")
+_OPERATOR = r":?[-?+]"
 # What Go's unicode.IsSpace takes for white space.
 _GO_SPACES = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -25,7 +25,7 @@ _GO_SPACES = (
 _SPACES_IN_LINE = "\t\v\f\r \x85\xa0"
 _KEY = re.compile(rf"(?:[^\W\s]|[.\-\[\]{_SPACES_IN_LINE}])*+([=:\n]|\Z)")
 _EXPORT = re.compile(r"export[\t\n\f\r ]+")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPE = r"(?s)\\(.)"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$$"}
 _DEEPEST = 50
 
@@ -97,7 +97,7 @@ def _braced(inner: str, lookup: Lookup, depth: int) -> str:
     value, rest = lookup(name[0]), inner[name.end() :]
     if not rest:
         return value or ""
-    operator = _OPERATOR.match(rest)
+    operator = re.match(_OPERATOR, rest)
     if not operator:
         raise ComposeError(Message("a ${…} has an unknown operator"))
     is_there = bool(value) if operator[0].startswith(":") else value is not None
@@ -197,7 +197,7 @@ def _quoted(text: str, opening: int, quote: str, line: int) -> tuple[str, bool, 
     raw = text[opening + 1 : end]
     if quote == "'":
         return raw.replace("\\'", "'"), False, end + 1
-    return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[0]), raw), True, end + 1
+    return re.sub(_ESCAPE, lambda found: _ESCAPES.get(found[1], found[0]), raw), True, end + 1
 
 
 def _behind_space(text: str, position: int) -> int:

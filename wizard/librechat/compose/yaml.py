@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from wizard.language import Message
 
@@ -36,8 +36,7 @@ class TooManyEntriesError(YamlError):
     """Its merges (`<<`) hold more entries than any file that LibreChat runs by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(NamedTuple):
     """A value that takes the place of the one below it, instead of being merged into it."""
 
     value: object
