@@ -9,14 +9,14 @@ import itertools
 import operator
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 import wizard
 from wizard.auth0 import error_table
-from wizard.librechat import variables
+from wizard.librechat import log, secrets, variables
 
 ROOT = Path(wizard.__file__).parent
 FLAGS = {"IGNORECASE", "ASCII", "MULTILINE"}
@@ -28,6 +28,8 @@ OTHERS = {
         r"^(?![ \t]*#)[^\r\n#=]{0,24}(?<![\w.])(?P<name>OPENID_ISSUER)[\"']?[ \t]*[=:]"
     ],
     "text.py": [r"(?<![^\W_])hunter2(?![^\W_])"],
+    "librechat/log.py": [row.pattern for row in log._rows()],
+    "librechat/secrets.py": [secrets._PREFIXED, secrets._GENERATED],
     "librechat/variables.py": variables.PATTERNS.values(),
     "tunnels/local.py": [r"p(?P<pid>\d+)\nc(?P<name>.+)", r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)'],
 }
@@ -66,11 +68,20 @@ def uses() -> Iterator[tuple[str, re.Pattern[str], str]]:
                     method in METHODS
                 ):
                     text = node.args[0]
-                    written = [str(text.value)] if isinstance(text, ast.Constant) else OTHERS[where]
-                    for each in written:
+                    for each in written(text, names, where):
                         yield f"{where}:{node.lineno}", re.compile(each, flags_of(node)), method
         for name, expression in unseen.items():  # such as those of a loop
             yield f"{where}:{name}", expression, METHOD_OF.get(name, "sub")
+
+
+def written(text: ast.expr, names: Mapping[str, object], where: str) -> Iterable[str]:
+    """The expressions of a call of `re`: on the line itself, by a name of the module, or others."""
+    match text:
+        case ast.Constant(value=str(value)):
+            return [value]
+        case ast.Name(id=name) if isinstance(own := names.get(name), str):
+            return [own]
+    return OTHERS[where]
 
 
 def flags_of(call: ast.Call) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests.e2e.program import clean_environ
 from tests.librechat.example import checkout, init_options
 
+ROOT = Path(__file__).parent.parent
 HEAVY = (
     "asyncio",
     "auth0",
@@ -63,6 +65,44 @@ def test_a_command_on_a_checkout_imports_yaml_only(tmp_path: Path, command: str)
     args = init_options(tmp_path) if command == "init" else ("doctor", "--offline")
 
     assert imported_by(*args, folder=folder) & {*HEAVY, "ssl"} == {"yaml"}
+
+
+def test_init_offline_imports_what_asks_auth0_only_when_it_asks(tmp_path: Path) -> None:
+    folder = checkout(tmp_path / "LibreChat")
+    needed_later = {
+        "email",
+        "html",
+        "http",
+        "selectors",
+        "wizard.auth0.live_checks",
+        "wizard.auth0.management",
+        "wizard.auth0.sign_in",
+        "wizard.http_server",
+    }
+
+    # What Typer itself imports says nothing of ours.
+    found = imported_by(*init_options(tmp_path), folder=folder) - imported_by("--help")
+    assert not found & needed_later
+
+
+def test_the_tunnels_are_listed_without_what_reads_an_env(tmp_path: Path) -> None:
+    readers = {"wizard.librechat.env_file", "wizard.librechat.env_store", "wizard.tunnels"}
+    folder = checkout(tmp_path / "LibreChat")
+
+    assert not imported_by("tunnel", "status", folder=folder) & readers
+
+
+def test_expressions_are_not_compiled_before_they_are_used() -> None:
+    """Only those that are used at an offset, or in each line of a file, are compiled at import."""
+    compiled = {
+        f"{path.relative_to(ROOT)}: {found}"
+        for folder in ("auth0", "doctor", "librechat")
+        for path in sorted((ROOT / "wizard" / folder).rglob("*.py"))
+        for found in re.findall(r"^(_\w+) = re\.compile", path.read_text("utf-8"), re.MULTILINE)
+        if path.name not in {"env_file.py", "text.py"}
+    }
+
+    assert not compiled
 
 
 @pytest.mark.parametrize("args", [("explain", "LA101"), ("tunnel", "status")])

@@ -79,3 +79,5 @@ BUG = rule("LA001")
 # Found in a .env, and by the tenant's answer.
 TWO_REFRESH_SCOPES = rule("LA271")
 ISSUER_WITH_PATH = rule("LA110")
+# Raised by the server of the callback, and an answer to commands.
+LIBRECHAT_HOLDS_PORT = rule("LA430")

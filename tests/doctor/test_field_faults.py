@@ -33,7 +33,6 @@ from tests.doctor.cases import HEX_32, PUBLIC_URL, env
 from tests.fakes import FixedClock, NoProcesses, World, make_world
 from tests.ports import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
-from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.auth0.live_checks import TenantReport
 from wizard.auth0.tokens import Admit, Expected, Judgement, Tokens, judge_tokens
 from wizard.clock import Clock
@@ -44,6 +43,7 @@ from wizard.desktop import Desktop
 from wizard.findings import Failure, Finding, Severity
 from wizard.http import WAITING, WAITING_HEADER, HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
+from wizard.rules import LIBRECHAT_HOLDS_PORT
 from wizard.running_process import RunningProcess
 from wizard.settings import Settings
 

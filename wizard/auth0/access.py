@@ -16,8 +16,8 @@ ROLES_CLAIM = "https://librechat-auth0/roles"
 USER_ROLE = "librechat-user"
 ADMIN_ROLE = "librechat-admin"
 
-_NAME = re.compile(r"[^\s@,;<>\"'\\]+")
-_DOMAIN = re.compile(r"(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-9-]{2,63}(?<!-)")
+_NAME = r"[^\s@,;<>\"'\\]+"
+_DOMAIN = r"(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-9-]{2,63}(?<!-)"
 
 
 class Who(StrEnum):
@@ -105,7 +105,7 @@ def parse_address(text: str) -> str:
     """
     value = pasted(text)
     name, _, domain = value.rpartition("@")
-    if not _NAME.fullmatch(name) or not _DOMAIN.fullmatch(domain.lower()):
+    if not re.fullmatch(_NAME, name) or not re.fullmatch(_DOMAIN, domain.lower()):
         raise InvalidValue("{value} is not an email address.", value=value or Message("That"))
     return f"{name}@{domain.lower()}"
 
@@ -117,7 +117,7 @@ def parse_mail_domain(text: str) -> str:
         InvalidValue: it is none.
     """
     value = pasted(text).lower().rpartition("@")[2]
-    if not _DOMAIN.fullmatch(value):
+    if not re.fullmatch(_DOMAIN, value):
         raise InvalidValue(
             "{value} is not a domain. Enter it as example.com, without * or @.",
             value=value or Message("That"),

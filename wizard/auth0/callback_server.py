@@ -9,9 +9,8 @@ from wizard.http import HttpClient, NetworkError
 from wizard.http_server import Answer, HttpServer, Request
 from wizard.language import Message
 from wizard.loopback import Listen
-from wizard.rules import rule
+from wizard.rules import LIBRECHAT_HOLDS_PORT, rule
 
-LIBRECHAT_HOLDS_PORT = rule("LA430")
 PORT_TAKEN = rule("LA431")
 
 

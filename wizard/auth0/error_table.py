@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, StrEnum, auto
+from typing import NamedTuple
 
 from wizard import dashboard
 from wizard.auth0.redact import decoded, quoted, secrets_of
@@ -47,8 +48,7 @@ class Endpoint(Enum):
     REFRESH = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """The failed check and its rule."""
 
     blames: Check
@@ -76,8 +76,7 @@ class Meaning(Enum):
     INVALID_GRANT = "grant"
 
 
-@dataclass(frozen=True, slots=True)
-class OAuthError:
+class OAuthError(NamedTuple):
     """The server's `error` and `error_description` (RFC 6749 §5.2).
 
     If the server gave no `error`, the description may be a `Message` of ours.
@@ -97,8 +96,7 @@ class OAuthError:
 NO_ERROR = OAuthError("", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One kind of answer: its endpoints, its error codes (any if empty), its description."""
 
     meaning: Meaning

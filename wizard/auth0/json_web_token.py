@@ -6,11 +6,13 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wizard.auth0.redact import quoted
-from wizard.auth0.tenant import Jwk
 from wizard.reading import load_json
+
+if TYPE_CHECKING:
+    from wizard.auth0.tenant import Jwk
 
 LONGEST_TOKEN = 1 << 16
 # LibreChat takes the first of these (librechat: openidStrategy.js).

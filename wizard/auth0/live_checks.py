@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Self
+from typing import NamedTuple, Self
 
 from wizard import dashboard
 from wizard.auth0.error_table import Check, Meaning, unexplained
@@ -48,8 +48,7 @@ RATE_LIMITED = rule("LA246")
 NOT_A_LOGOUT_URL = rule("LA437")
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """The result of one check; `detail` is one line on why."""
 
     check: Check

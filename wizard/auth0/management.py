@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wizard.auth0.management_access import SCOPES_MISSING, Access
 from wizard.auth0.management_calls import GONE, PAGE, Answer, Calls, segment
@@ -54,7 +54,7 @@ class ManagementApi:
             return tenant
         self.access.require(frozenset({"read:client_grants"}))
         granted = _has_user_grant(calls, tenant.application.client_id, wanted.audience or "")
-        return replace(tenant, has_user_grant=granted)
+        return tenant._replace(has_user_grant=granted)
 
     def apply(
         self, part: Part, changes: tuple[PlannedChange, ...], tenant: TenantState, audience: str
@@ -66,11 +66,11 @@ class ManagementApi:
                 answer = calls.save(
                     "resource-servers", tenant.api.id if tenant.api else None, values
                 )
-                return replace(tenant, api=_api_state(answer))
+                return tenant._replace(api=_api_state(answer))
             case Part.APPLICATION:
                 known = tenant.application.client_id if tenant.application else None
                 answer = calls.save("clients", known, values)
-                return replace(tenant, application=_application_state(answer))
+                return tenant._replace(application=_application_state(answer))
             case Part.ACCESS:
                 if tenant.application is None:
                     raise ValueError("there is no application to grant access to")
@@ -81,7 +81,7 @@ class ManagementApi:
                     "subject_type": "user",
                 }
                 calls.save("client-grants", None, grant)
-                return replace(tenant, has_user_grant=True)
+                return tenant._replace(has_user_grant=True)
             case Part.WHO:
                 raise ValueError("see AccessApi")
 

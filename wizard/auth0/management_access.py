@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from wizard.auth0 import json_web_token
@@ -30,16 +31,15 @@ CLI_FAILED = rule("LA618")
 
 CLI_SECONDS = 60.0
 _MAX_CONFIG_BYTES = 1 << 20
-_LACKS_SCOPE = re.compile(r"lacks scope: ([a-z_]+:[a-z_]+)")
+_LACKS_SCOPE = r"lacks scope: ([a-z_]+:[a-z_]+)"
 # RFC 6750 §2.1.
-_BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_BEARER = r"[A-Za-z0-9._~+/-]+=*"
 # Success has no body there; a refusal has none either, so that the result is read back.
-_ANSWERS_EMPTY = re.compile(r"/users/[^/]+/roles\Z|/connections/[^/]+/clients\Z")
-_BROKE = re.compile(r"failed to send request|unexpected EOF")
+_ANSWERS_EMPTY = r"/users/[^/]+/roles\Z|/connections/[^/]+/clients\Z"
+_BROKE = r"failed to send request|unexpected EOF"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenClaims:
+class TokenClaims(NamedTuple):
     """The unverified claims of a Management API token; empty if it is not a JWT."""
 
     tenant: str = ""
@@ -79,7 +79,7 @@ def parse_token(text: str) -> str:
     value = text.strip().removeprefix("Bearer ").strip()
     if not value:
         raise InvalidValue("Paste the token; it begins with eyJ.")
-    if not _BEARER_TOKEN.fullmatch(value):
+    if not re.fullmatch(_BEARER, value):
         raise InvalidValue("A token consists of letters, digits and -._~+/ only. Copy it again.")
     return value
 
@@ -125,7 +125,7 @@ def by_machine(client_id: str, client_secret: str, tenant: str, http: HttpClient
         raise Failure(network_finding(error, [client_secret])) from None
     said = answer.json_object() or {}
     token = said.get("access_token")
-    if answer.status != 200 or not isinstance(token, str) or not _BEARER_TOKEN.fullmatch(token):
+    if answer.status != 200 or not isinstance(token, str) or not re.fullmatch(_BEARER, token):
         words = ": ".join(
             str(said[name]) for name in ("error", "error_description") if name in said
         )
@@ -194,7 +194,7 @@ def _answer(done: Completed, method: str, url: str) -> Response:
         said = load_json(text) if text else None
     except ValueError:
         raise CLI_FAILED.failure("Its output is not JSON.") from None
-    is_empty = method == "DELETE" or _ANSWERS_EMPTY.search(urlsplit(url).path)
+    is_empty = method == "DELETE" or re.search(_ANSWERS_EMPTY, urlsplit(url).path)
     if said is None and is_empty:
         return Response(url, 204, {}, b"")
     if said is None:
@@ -206,11 +206,11 @@ def _answer(done: Completed, method: str, url: str) -> Response:
 
 
 def _refusal(done: Completed, url: str) -> Response:
-    if lacks := _LACKS_SCOPE.search(done.stderr):
+    if lacks := re.search(_LACKS_SCOPE, done.stderr):
         message = f"Insufficient scope, expected any of: {lacks[1]}"
         said = {"statusCode": 403, "errorCode": "insufficient_scope", "message": message}
         return _json_response(url, 403, said)
-    if _BROKE.search(done.stderr):
+    if re.search(_BROKE, done.stderr):
         raise NetworkError(Trouble.DROPPED, url, quoted(done.stderr))
     reason = Message("auth0 is not installed") if done.status == 127 else quoted(done.stderr)
     raise CLI_FAILED.failure(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from wizard.findings import Finding
 from wizard.language import Message
@@ -74,8 +75,7 @@ class ApiState:
     policies: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class TenantState:
+class TenantState(NamedTuple):
     """LibreChat's application and API; None for what does not exist."""
 
     application: ApplicationState | None = None
@@ -112,8 +112,7 @@ class Wanted:
         return ("authorization_code", *(("refresh_token",) if self.audience else ()))
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedChange:
+class PlannedChange(NamedTuple):
     """One setting to change.
 
     Attributes:
@@ -146,8 +145,7 @@ class PlannedChange:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
+class _Setting(NamedTuple):
     field: str
     title: str
     value: object

@@ -14,7 +14,7 @@ from wizard.language import Message
 
 # Seconds that clocks may differ. OPENID_CLOCK_TOLERANCE does not reach the library.
 CLOCK_TOLERANCE = 30.0
-_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _REQUIRED = ("aud", "exp", "iat", "iss", "sub")
 _TIMES = ("exp", "iat", "nbf")
 
@@ -73,7 +73,7 @@ def _is_age(value: object) -> bool:
 def _is_lifetime(value: object) -> bool:
     """Return whether it is a number, or begins with one as JavaScript's parseFloat takes it."""
     if isinstance(value, str):
-        found = _NUMBER.match(value)
+        found = re.match(_NUMBER, value)
         return found is not None and _is_age(float(found[0]))
     return _is_age(value)
 

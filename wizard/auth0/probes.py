@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from wizard.auth0.error_table import (
@@ -34,9 +35,7 @@ from wizard.language import Message
 from wizard.settings import Settings
 
 # The error on Auth0's own page, for example "unauthorized_client: Callback URL mismatch. …".
-_ERROR_ON_PAGE = re.compile(
-    r"\b(?P<code>[a-z]+(?:_[a-z]+)+): (?P<description>.+?)(?= tracking id\b|$)", re.IGNORECASE
-)
+_ERROR_ON_PAGE = r"(?i)\b(?P<code>[a-z]+(?:_[a-z]+)+): (?P<description>.+?)(?= tracking id\b|$)"
 _LOGIN_PATHS = ("/u/login", "/login", "/u/consent", "/consent")
 
 
@@ -49,8 +48,7 @@ class Landing(Enum):
     NOWHERE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The result of a probe; `status` is 0 and `trouble` the reason if no answer came."""
 
     status: int = 0
@@ -241,7 +239,7 @@ def _page_error(answer: Response) -> OAuthError:
     if error.words:
         return error
     text = page_text(answer.text)
-    if answer.status >= 400 and (found := _ERROR_ON_PAGE.search(text)):
+    if answer.status >= 400 and (found := re.search(_ERROR_ON_PAGE, text)):
         return OAuthError(found["code"], found["description"])
     return OAuthError("", f"HTTP {answer.status} {text}")
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection
-from html import unescape
 from urllib.parse import quote, quote_plus, unquote
 
 from wizard.language import Message
@@ -14,15 +12,14 @@ from wizard.text import shortened
 
 QUOTED_LENGTH = 300
 PAGE_LENGTH = 1 << 16  # longer than any error page of Auth0
-_CREDENTIAL = re.compile(
-    r"\b(code|code_verifier|state|nonce|client_secret|password|\w*token)"
-    r"""(["']?\s*[=:]\s*["']?)[^\s"'&,;<>]+""",
-    re.IGNORECASE,
+_CREDENTIAL = (
+    r"(?i)\b(code|code_verifier|state|nonce|client_secret|password|\w*token)"
+    r"""(["']?\s*[=:]\s*["']?)[^\s"'&,;<>]+"""
 )
 # ECMA-48: CSI and OSC sequences, then any other.
-_ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?")
-_SCRIPT = re.compile(r"<(script|style)\b.*?((?=</\1)|\Z)", re.IGNORECASE | re.DOTALL)
-_JWT = re.compile(r"\beyJ[\w-]{8,}[.\w-]*")
+_ESCAPE_SEQUENCE = r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?"
+_SCRIPT = r"(?si)<(script|style)\b.*?((?=</\1)|\Z)"
+_JWT = r"\beyJ[\w-]{8,}[.\w-]*"
 
 
 def decoded(text: str) -> str:
@@ -37,7 +34,9 @@ def decoded(text: str) -> str:
 
 def page_text(html: str) -> str:
     """Return the visible text of a page in one line."""
-    without_scripts = _SCRIPT.sub("", html[:PAGE_LENGTH])
+    from html import unescape
+
+    without_scripts = re.sub(_SCRIPT, "", html[:PAGE_LENGTH])
     return " ".join(unescape(re.sub(r"<[^<>]*>", " ", without_scripts)).split())
 
 
@@ -59,10 +58,10 @@ def quoted(text: str, *, secrets: Collection[str] = ()) -> str:
 
 def _without_credentials(text: str, secrets: Collection[str]) -> str:
     whole = _without_secrets(text, secrets)  # before the cut
-    line = _ESCAPE_SEQUENCE.sub(" ", decoded(whole[:PAGE_LENGTH]))
-    line = "".join(" " if _unseen(character) else character for character in line)
+    line = re.sub(_ESCAPE_SEQUENCE, " ", decoded(whole[:PAGE_LENGTH]))
+    line = "".join(each if each.isprintable() else " " for each in line)
     line = _without_secrets(line, secrets)
-    return _JWT.sub("[hidden]", _CREDENTIAL.sub(r"\1\2[hidden]", line))
+    return re.sub(_JWT, "[hidden]", re.sub(_CREDENTIAL, r"\1\2[hidden]", line))
 
 
 def _without_secrets(text: str, secrets: Collection[str]) -> str:
@@ -81,8 +80,3 @@ def _quoted(value: object, secrets: Collection[str]) -> object:
 def secrets_of(settings: Settings) -> tuple[str, ...]:
     """Return the secrets that must not be shown."""
     return tuple(filter(None, (settings.client_secret,)))
-
-
-def _unseen(character: str) -> bool:
-    """Return whether it is a control, format or separator character."""
-    return unicodedata.category(character)[0] in "CZ" and character != " "

@@ -20,7 +20,7 @@ _MARKS = {
     Outcome.SKIPPED: "–",
 }
 # Only our own links become links.
-_LINK = re.compile(r"(https://manage\.auth0\.com/[\w/#%.-]*[\w/])")
+_LINK = r"(https://manage\.auth0\.com/[\w/#%.-]*[\w/])"
 
 _TO_THE_TERMINAL = Message("You can close this page and return to the terminal.")
 _TEST_AGAIN = Message("After a change, test the sign-in again: librechat-auth0 verify")
@@ -92,4 +92,4 @@ def security_headers(nonce: str = "") -> dict[str, str]:
 
 def _segments(text: str) -> Sequence[tuple[str, bool]]:
     """Split the text into pieces, each with whether it is a link."""
-    return [(part, bool(index % 2)) for index, part in enumerate(_LINK.split(text)) if part]
+    return [(part, bool(index % 2)) for index, part in enumerate(re.split(_LINK, text)) if part]

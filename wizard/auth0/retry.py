@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from wizard.clock import Clock
 from wizard.http import HttpClient, NetworkError, Response, Trouble
@@ -95,6 +94,8 @@ def _wait_for(answer: Response, now: float) -> float:
 
 def http_date(text: str) -> float | None:
     """Return an HTTP date in seconds since the epoch, None if it is not one."""
+    from email.utils import parsedate_to_datetime
+
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from wizard.auth0.redact import quoted
@@ -53,8 +52,7 @@ _BY_TROUBLE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Discovery:
+class Discovery(NamedTuple):
     """The issuer's metadata (OpenID Connect Discovery 1.0 §3); all URLs are https."""
 
     issuer: str

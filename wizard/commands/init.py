@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.commands.change import (
     Question,
     Written,
@@ -47,6 +46,7 @@ from wizard.language import Message, joined
 from wizard.librechat.env_file import removed_lines
 from wizard.librechat.version_gates import settled_reuse
 from wizard.ports import Ports
+from wizard.rules import LIBRECHAT_HOLDS_PORT
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import TenantReport

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.auth0.callback_server import LIBRECHAT_HOLDS_PORT
 from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.proofs import How, remember
@@ -31,7 +30,7 @@ from wizard.language import Message
 from wizard.librechat.admission import SignedIn, judge_admission
 from wizard.librechat.running import why_public_url_is_gone
 from wizard.ports import Ports
-from wizard.rules import rule
+from wizard.rules import LIBRECHAT_HOLDS_PORT, rule
 from wizard.settings import Settings, is_loopback
 from wizard.tunnel_services import why_closed
 

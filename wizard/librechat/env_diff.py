@@ -29,6 +29,11 @@ class DiffLine:
     number: int
     text: str = field(repr=False)
 
+    @property
+    def is_removed(self) -> bool:
+        """Whether the old file has it."""
+        return self.sign == REMOVED
+
 
 def diff(
     before: EnvFile, after: EnvFile, changes: Iterable[Change] | None = None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.settings import is_command
 from wizard.text import MASK, Secrets
+
+if TYPE_CHECKING:
+    from wizard.librechat.env_file import EnvFile
 
 # Shorter ones are guessable, and would mask parts of other texts.
 _SHORTEST_SECRET = 4

@@ -10,12 +10,11 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from wizard.defaults import ENGLISH
 from wizard.findings import Finding, Outcome, Rule, Severity
 from wizard.language import Language, Message, changed
-from wizard.librechat.env_diff import REMOVED, DiffLine
 from wizard.text import (
     LONG_SECRET,
     Secrets,
@@ -26,6 +25,9 @@ from wizard.text import (
     printable_json,
 )
 from wizard.ui.screen import Kind, Line, Screen
+
+if TYPE_CHECKING:
+    from wizard.librechat.env_diff import DiffLine
 
 SEVERITY_KINDS = {
     Severity.ERROR: Kind.ERROR,
@@ -271,5 +273,5 @@ def _changed(value: object, change: Callable[[str], str]) -> object:
 
 
 def _diff_line(line: DiffLine) -> Line:
-    kind = Kind.REMOVED if line.sign == REMOVED else Kind.ADDED
+    kind = Kind.REMOVED if line.is_removed else Kind.ADDED
     return Line(line.text, kind, f"{line.number:>5} {line.sign}")
