@@ -38,6 +38,7 @@ USER = {
 }
 TICKET = {"user_id": _TEXT, "mark_email_as_verified": a(bool)}
 CONNECTION = {"options": a(dict), "display_name": _TEXT, "realms": _LIST}
+NEW_CONNECTION = {"name": _TEXT, "strategy": _TEXT, "options": a(dict)}
 BINDING = an_object({"ref": an_object({"type": _TEXT, "value": _TEXT}), "display_name": _TEXT})
 
 
@@ -78,6 +79,29 @@ def chained(call: Call, name: str, found: list[Json]) -> Answered:
 
 def connections_of_client(it: StandIn, call: Call, key: str, scopes: frozenset[str]) -> Answered:
     found = [each for each in it.tenant.connections.values() if each.serves(key)]
+    return chained(call, "connections", [connection_json(each, scopes) for each in found])
+
+
+def connections(it: StandIn, call: Call, _key: str, scopes: frozenset[str]) -> Answered:
+    known = it.tenant.connections
+    if call.method == "POST":
+        body = validated(call.body, NEW_CONNECTION, ("name", "strategy"))
+        if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,126}[A-Za-z0-9])?", body["name"]):
+            raise invalid("Object didn't pass validation for format connection-name")
+        if body["name"] in known:
+            text = "A connection with the same name already exists"
+            raise Refusal(409, "Conflict", text, "connection_conflict")
+        new = Connection(
+            name=body["name"], strategy=body["strategy"], options=body["options"], clients=set()
+        )
+        it.tenant.add(new)
+        return 201, connection_json(new, scopes)
+    name, strategy = call.query.get("name"), call.query.get("strategy")
+    found = [
+        each
+        for each in known.values()
+        if name in {None, each.name} and strategy in {None, each.strategy}
+    ]
     return chained(call, "connections", [connection_json(each, scopes) for each in found])
 
 
@@ -298,6 +322,7 @@ ROUTES: tuple[tuple[str, Mapping[str, str], Handler], ...] = (
         {"GET": "read:connections read:clients"},
         connections_of_client,
     ),
+    (r"connections()", {"GET": "read:connections", "POST": "create:connections"}, connections),
     (
         r"connections/([^/]+)",
         {"GET": "read:connections", "PATCH": "update:connections update:connections_options"},

@@ -20,7 +20,7 @@ from wizard.auth0.access_action import (
     read_action,
     role_name,
 )
-from wizard.auth0.access_plan import MOST_ACTIONS
+from wizard.auth0.access_plan import MOST_ACTIONS, own_database_name
 from wizard.auth0.doors import public_doors
 from wizard.auth0.management_access import by_token
 from wizard.commands.admit import set_up_access
@@ -334,6 +334,92 @@ def test_a_shared_connection_is_closed_after_a_yes(run: Run) -> None:
     assert "Shop" in run.said
 
 
+def shared_with_a_shop(run: Run) -> Application:
+    """Nobody whom the owner names has an account yet."""
+    tenant, shop = run.managed.tenant, Application(name="Shop")
+    tenant.add(shop)
+    tenant.connections[DATABASE].clients = {run.application.client_id, shop.client_id}
+    del tenant.users[OWNER]
+    return shop
+
+
+def test_beside_another_application_librechat_gets_a_connection_of_its_own(run: Run) -> None:
+    shop, tenant, ours = shared_with_a_shop(run), run.managed.tenant, run.application.client_id
+    result = run(**PEOPLE)
+    own, shared = tenant.connections[own_database_name(ours)], tenant.connections[DATABASE]
+
+    assert "Shop" in run.said
+    assert "LA627" not in {it.rule.id for it in result.findings}
+    assert own.clients == {ours}
+    assert shared.clients == {shop.client_id}
+    assert "disable_signup" not in shared.options
+    assert {door.state for door in public_doors(run.managed.domain, ours, run.managed.http)} == {
+        State.CLOSED
+    }
+    assert [address for address, _ in result.invitations] == [OWNER, GUEST]
+    tenant.users[OWNER].email_verified = True
+    assert verdict(run, OWNER) == [ADMIN_ROLE, USER_ROLE]
+    run.managed.api.calls.clear()
+    run(**PEOPLE)
+    assert run.managed.api.writes == []
+
+
+def test_a_connection_of_its_own_is_made_once_however_often_it_is_interrupted(run: Run) -> None:
+    tenant, api = run.managed.tenant, run.managed.api
+    shop = shared_with_a_shop(run)
+    shared, google = tenant.connections[DATABASE], tenant.connections["google-oauth2"]
+    set_up(run, POLICY)
+    wanted = in_tenant(run)
+    changes = [
+        number
+        for number, it in enumerate(api.calls)
+        if it.method != "GET" and it.path.startswith("connections")
+    ]
+    assert len(changes) == 4
+    for number in changes:
+        for them in (tenant.library, tenant.bindings, tenant.roles, tenant.users):
+            them.clear()
+        del tenant.connections[own_database_name(run.application.client_id)]
+        shared.clients, google.clients = {run.application.client_id, shop.client_id}, None
+        api.calls.clear()
+        api.cut_from, api.cut_late = number, True
+        with pytest.raises(Failure):
+            set_up(run, POLICY)
+        api.cut_from = None
+        set_up(run, POLICY)
+        assert in_tenant(run) == wanted, number
+
+
+def test_a_connection_of_its_own_stays_with_its_users(run: Run) -> None:
+    """Auth0's page uses one database only: with both, some people could no longer sign in."""
+    tenant, ours = run.managed.tenant, run.application.client_id
+    shared_with_a_shop(run)
+    run(**PEOPLE)
+    own, shared = tenant.connections[own_database_name(ours)], tenant.connections[DATABASE]
+    run(allow_anybody=True)
+    assert own.options.get("disable_signup") is False
+    assert not shared.serves(ours)
+    run(**PEOPLE)
+    assert own.options.get("disable_signup") is True
+    result = run(remove_access=True)
+
+    assert "LA644" in {it.rule.id for it in result.findings}
+    assert own.serves(ours)
+    assert not shared.serves(ours)
+    assert tenant.connections["google-oauth2"].serves(ours)
+
+
+def test_a_missing_scope_for_it_is_named_and_nothing_changes(run: Run) -> None:
+    shared_with_a_shop(run)
+    before = in_tenant(run)
+    scopes = (it for it in (*SCOPES, *ACCESS_SCOPES) if it != "create:connections")
+    with pytest.raises(Failure) as failure:
+        run(environ={"AUTH0_MANAGEMENT_TOKEN": run.managed.token(*scopes)}, **PEOPLE)
+
+    assert failure.value.finding.detail == "Missing: create:connections."
+    assert in_tenant(run) == before
+
+
 def test_a_custom_database_is_not_touched(run: Run) -> None:
     options = {"customScripts": {"login": "function () {}"}, "configuration": {"key": "2.0$"}}
     run.managed.tenant.connections[DATABASE].options = dict(options)
@@ -403,9 +489,10 @@ def test_what_is_in_the_way_is_said_and_nothing_changes(run: Run, spoil: Spoil, 
     assert run.managed.api.writes == []
 
 
-@pytest.mark.parametrize(
-    "scope", sorted({*ACCESS_SCOPES} - {"delete:roles", "delete:actions", "delete:role_members"})
-)
+UNUSED = {"delete:roles", "delete:actions", "delete:role_members", "create:connections"}
+
+
+@pytest.mark.parametrize("scope", sorted({*ACCESS_SCOPES} - UNUSED))
 def test_each_missing_scope_is_named_and_nothing_changes(run: Run, scope: str) -> None:
     before = in_tenant(run)
     token = run.managed.token(*(it for it in (*SCOPES, *ACCESS_SCOPES) if it != scope))

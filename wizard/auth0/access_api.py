@@ -17,7 +17,7 @@ from wizard.auth0.access_plan import (
     TenantRole,
     TenantUser,
     WantedAccess,
-    database_for_users,
+    own_database_name,
     plan_access,
 )
 from wizard.auth0.doors import DATABASE, PASSWORDLESS
@@ -41,6 +41,7 @@ USER_SCOPES = frozenset({"read:roles", "read:users"})
 WRITE_SCOPES: Mapping[str, frozenset[str]] = {
     "sign_ups": frozenset({"update:connections", "update:connections_options"}),
     "connection": frozenset({"update:connections"}),
+    "own_database": frozenset({"create:connections", "update:connections"}),
     "role": frozenset({"create:roles"}),
     "user": frozenset({"create:users", "create:user_tickets"}),
     "action": frozenset({"create:actions", "update:actions"}),
@@ -110,10 +111,12 @@ class AccessApi:
             case "role":
                 about = "Managed by librechat-auth0."
                 calls.send("POST", "roles", {"name": value, "description": about})
-            case "user":
-                self._invite(calls, str(value), state)
+            case "own_database":
+                self._switch(calls, _own_database(calls, str(value)), on=True)
+            case "user" if isinstance(value, tuple):
+                self._invite(calls, value, state)
             case "member" if isinstance(value, Member):
-                _change_member(calls, value, self.client_id)
+                _change_member(calls, value, state)
             case "action":
                 _deploy(calls, self.client_id, str(value))
             case "binding":
@@ -134,15 +137,15 @@ class AccessApi:
         body = [{"client_id": self.client_id, "status": on}]
         calls.send("PATCH", f"connections/{segment(connection)}/clients", body)
 
-    def _invite(self, calls: Calls, address: str, state: AccessState) -> None:
+    def _invite(self, calls: Calls, wanted: tuple[str, str], state: AccessState) -> None:
         """Create the user if needed, and a link that sets the password and verifies the address."""
+        address, database = wanted
         known = next(iter(state.identities(address)), None)
-        database = database_for_users(state)
         if known is not None:
             user_id = known.id
-        elif database is not None:
+        else:
             user = {
-                "connection": database.name,
+                "connection": database,
                 "email": address,
                 "password": f"{secrets.token_urlsafe(32)}aA1!",
                 "email_verified": False,
@@ -150,8 +153,6 @@ class AccessApi:
                 "app_metadata": {_INVITED: True},
             }
             user_id = calls.send("POST", "users", user).needed("user_id")
-        else:
-            return
         ticket = {"user_id": user_id, "mark_email_as_verified": True}
         self.invited(
             address, calls.send("POST", "tickets/password-change", ticket).needed("ticket")
@@ -261,13 +262,25 @@ def _users(calls: Calls, address: str) -> tuple[TenantUser, ...]:
     return tuple(found.values())
 
 
-def _change_member(calls: Calls, member: Member, client_id: str) -> None:
-    role = _roles(calls, client_id)[member.role]
+def _own_database(calls: Calls, name: str) -> str:
+    """Return the ID of LibreChat's own connection, created without sign-ups if it is missing."""
+    found = calls.chain("connections", "connections", strategy=DATABASE, name=name)
+    if known := next((it.needed("id") for it in found if it.string("name") == name), ""):
+        return known
+    body = {"name": name, "strategy": DATABASE, "options": {"disable_signup": True}}
+    return calls.send("POST", "connections", body).needed("id")
+
+
+def _change_member(calls: Calls, member: Member, state: AccessState) -> None:
+    role = _roles(calls, state.client_id)[member.role]
     if member.user_id:
         _change_roles(calls, "DELETE", member.user_id, role.id)
         return
+    created = own_database_name(state.client_id)
+    enabled = {created, *(it.name for it in state.connections if it.enabled)}
     for user in _users(calls, member.address):
-        if (user.verified or user.invited) and user.id not in role.members:
+        is_sure = (user.verified or user.invited) and enabled & {*user.connections}
+        if is_sure and user.id not in role.members:
             _change_roles(calls, "POST", user.id, role.id)
 
 

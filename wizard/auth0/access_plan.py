@@ -5,7 +5,8 @@ The Action is deployed and bound before a connection is closed: its settings rec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from wizard.auth0.access import ADMIN_ROLE, USER_ROLE, Policy, Who
@@ -31,6 +32,7 @@ SHARED_CONNECTION = rule("LA627")
 CUSTOM_DATABASE = rule("LA628")
 SOCIAL_IN_USE = rule("LA629")
 NO_DATABASE = rule("LA630")
+OWN_DATABASE_STAYS = rule("LA644")
 
 # Source: https://auth0.com/docs/customize/actions/limitations
 MOST_ACTIONS = 100
@@ -52,6 +54,11 @@ class TenantConnection(NamedTuple):
         """Whether strangers can create an account in it."""
         created = self.strategy in {DATABASE, *PASSWORDLESS}
         return created and self.options.get("disable_signup") is not True
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether strangers can create an account in it that other applications use, too."""
+        return self.enabled and self.has_sign_ups and not self.is_custom and bool(self.others)
 
     @property
     def is_custom(self) -> bool:
@@ -115,6 +122,12 @@ class AccessState(NamedTuple):
             it.action_id == self.action.id for it in self.bindings
         )
 
+    @property
+    def own_database(self) -> TenantConnection | None:
+        """LibreChat's own database connection, if it is enabled."""
+        name = own_database_name(self.client_id)
+        return next((it for it in self.connections if it.enabled and it.name == name), None)
+
     def identities(self, address: str) -> list[TenantUser]:
         """Return the users whom this address surely belongs to, and who can sign in."""
         enabled = {it.name for it in self.connections if it.enabled}
@@ -150,7 +163,7 @@ def plan_access(state: AccessState, wanted: WantedAccess) -> tuple[PlannedChange
     settings = wanted_settings(state, wanted)
     before = state.settings.closed if state.settings else Closed()
     kept = settings.closed if settings else Closed()
-    reopened = [*_switches(state, before, kept, opens=True)]
+    reopened = [*_switches(state, before, kept, opens=True), *_own_sign_ups(state, wanted)]
     if wanted.policy is None:
         return (*reopened, *_removal(state))
     if settings is None:
@@ -158,8 +171,9 @@ def plan_access(state: AccessState, wanted: WantedAccess) -> tuple[PlannedChange
     closing = _switches(state, kept, Closed(), opens=False)
     return (
         *reopened,
+        *_own_database(state, wanted),
         *_roles(state, wanted.policy),
-        *_users(state, wanted.policy),
+        *_users(state, wanted),
         *_members(state, wanted.policy),
         *_action(state, settings),
         *(() if wanted.policy.who is Who.UNCHANGED else closing),
@@ -168,17 +182,26 @@ def plan_access(state: AccessState, wanted: WantedAccess) -> tuple[PlannedChange
 
 def access_remarks(state: AccessState, wanted: WantedAccess) -> Iterator[Finding]:
     """Yield what stays open, and why."""
+    own = state.own_database
+    if wanted.policy is None and own is not None:
+        yield OWN_DATABASE_STAYS.finding(f"{own.name}.")
     if wanted.policy is None or wanted.policy.who is not Who.PEOPLE:
         return
     for it in state.connections:
+        users = ", ".join(_users_of(state, it.name, wanted.policy))
         if it.enabled and it.has_sign_ups and it.is_custom:
             yield CUSTOM_DATABASE.finding(f"{it.name}.")
-        elif it.enabled and it.has_sign_ups and it.others and not wanted.closes_shared:
-            names = ", ".join(it.others)
-            yield SHARED_CONNECTION.finding(f"{it.name}: {names}.")
-        elif it.enabled and is_social(it.strategy):
-            users = _users_of(state, it.name, wanted.policy)
-            yield from [SOCIAL_IN_USE.finding(f"{it.name}: {', '.join(users)}.")] if users else ()
+        elif it.is_shared and users and not wanted.closes_shared:
+            yield SHARED_CONNECTION.finding(
+                Message(
+                    "{connection}: {people} sign in with it, and so do the users of {names}.",
+                    connection=it.name,
+                    people=users,
+                    names=", ".join(it.others),
+                )
+            )
+        elif it.enabled and is_social(it.strategy) and users:
+            yield SOCIAL_IN_USE.finding(f"{it.name}: {users}.")
 
 
 def wanted_settings(state: AccessState, wanted: WantedAccess) -> ActionSettings | None:
@@ -194,23 +217,37 @@ def wanted_settings(state: AccessState, wanted: WantedAccess) -> ActionSettings 
     elif who is Who.PEOPLE:
         closed = _merged(closed, _to_close(state, wanted))
     else:
-        closed = Closed()
+        closed = Closed(social=tuple(_replaced(state)))
     if who is Who.ANYBODY and before is None and not policy.admins:
         return None
     return ActionSettings(state.client_id, who, domains, roles_of(state.client_id), people, closed)
 
 
 def _to_close(state: AccessState, wanted: WantedAccess) -> Closed:
-    sign_ups, social = [], []
+    sign_ups, disabled = [], []
     for it in state.connections:
-        if not it.enabled:
-            continue
-        shared = it.others and not wanted.closes_shared
-        if it.has_sign_ups and not it.is_custom and not shared:
+        is_left = it.is_shared and not wanted.closes_shared
+        if it.enabled and it.has_sign_ups and not it.is_custom and not is_left:
             sign_ups.append(it.id)
-        elif is_social(it.strategy) and not _users_of(state, it.name, wanted.policy):
-            social.append(it.id)
-    return Closed(tuple(sign_ups), tuple(social))
+        elif (
+            it.enabled
+            and (is_left or is_social(it.strategy))
+            and not _users_of(state, it.name, wanted.policy)
+        ):
+            disabled.append(it.id)
+    return Closed(tuple(sign_ups), tuple(disabled))
+
+
+def _replaced(state: AccessState) -> Iterator[str]:
+    """Yield the recorded databases that LibreChat's own replaces.
+
+    Auth0's sign-in page uses one database only, so they stay disabled as long as it has users.
+    Source: https://community.auth0.com/t/new-univeral-login-with-multiple-connections/131665
+    """
+    recorded = state.settings.closed.social if state.settings else ()
+    for it in state.connections:
+        if state.own_database and it.id in recorded and it.strategy == DATABASE:
+            yield it.id
 
 
 def _merged(before: Closed, more: Closed) -> Closed:
@@ -238,10 +275,12 @@ def _refuse_what_is_in_the_way(state: AccessState, wanted: WantedAccess) -> None
     for address in _named(policy):
         if state.identities(address):
             continue
-        if found := [it for it in state.users.get(address.lower(), ()) if not it.verified]:
+        staying = {it.name for it in _staying(state, wanted)}
+        users = state.users.get(address.lower(), ())
+        if found := [it for it in users if not it.verified and staying & {*it.connections}]:
             where = ", ".join(found[0].connections)
             raise UNVERIFIED_USER.failure(f"{address} ({where}).")
-        if database_for_users(state) is None:
+        if not database_for_users(state, wanted):
             raise NO_DATABASE.failure(f"{address}.")
 
 
@@ -250,16 +289,28 @@ def _named(policy: Policy) -> tuple[str, ...]:
     return tuple(people.values())
 
 
-def database_for_users(state: AccessState) -> TenantConnection | None:
-    """Return the connection in which new users are created."""
-    return next(
-        (
-            it
-            for it in state.connections
-            if it.enabled and it.strategy == DATABASE and not it.is_custom
-        ),
-        None,
-    )
+def own_database_name(client_id: str) -> str:
+    """Return the name of LibreChat's own database connection: letters, digits and hyphens."""
+    return f"librechat-{re.sub(r'[^A-Za-z0-9]', '', client_id)}"
+
+
+def database_for_users(state: AccessState, wanted: WantedAccess) -> str:
+    """Return the name of the connection in which new users are created, "" for none.
+
+    Where a shared one is to be disabled, that is LibreChat's own, which may not be there yet.
+    """
+    databases = [it for it in state.connections if it.enabled and it.strategy == DATABASE]
+    staying = [it for it in _staying(state, wanted) if it in databases and not it.is_custom]
+    if staying:
+        return staying[0].name
+    return own_database_name(state.client_id) if any(it.is_shared for it in databases) else ""
+
+
+def _staying(state: AccessState, wanted: WantedAccess) -> Sequence[TenantConnection]:
+    """Return the connections that stay enabled."""
+    is_closing = wanted.policy is not None and wanted.policy.who is Who.PEOPLE
+    leaving = _to_close(state, wanted).social if is_closing else ()
+    return [it for it in state.connections if it.enabled and it.id not in leaving]
 
 
 def _row(
@@ -285,12 +336,32 @@ def _roles(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
             yield _row("role", "Role", ((), (name,)), name, reasons[role])
 
 
-def _users(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
+def _own_database(state: AccessState, wanted: WantedAccess) -> Iterator[PlannedChange]:
+    name = own_database_name(state.client_id)
+    is_needed = any(not state.identities(it) for it in _named(wanted.policy or Policy(Who.PEOPLE)))
+    if is_needed and not state.own_database and database_for_users(state, wanted) == name:
+        others = dict.fromkeys(app for it in state.connections if it.is_shared for app in it.others)
+        why = Message("Strangers can still sign up for {names}.", names=", ".join(others))
+        added = (name, Message("without sign-ups, for LibreChat alone"))
+        yield _row("own_database", "Database connection", ((), added), name, why)
+
+
+def _own_sign_ups(state: AccessState, wanted: WantedAccess) -> Iterator[PlannedChange]:
+    """Open LibreChat's own database where strangers may create an account."""
+    own, policy = state.own_database, wanted.policy
+    if own and policy and policy.who in {Who.DOMAINS, Who.ANYBODY} and not own.has_sign_ups:
+        title = Message("{connection}: Sign Ups", connection=own.name)
+        lines = ((Message("off"),), (Message("on"),))
+        yield _row("sign_ups", title, lines, (own.id, True), Message("They create an account."))
+
+
+def _users(state: AccessState, wanted: WantedAccess) -> Iterator[PlannedChange]:
     why = Message("An invitation link sets the password and verifies the address.")
-    for address in _named(policy):
+    database = database_for_users(state, wanted)
+    for address in _named(wanted.policy or Policy(Who.PEOPLE)):
         users = state.identities(address)
         if not users or not any(it.verified or _has_role(state, it) for it in users):
-            yield _row("user", "User", ((), (address,)), address, why)
+            yield _row("user", "User", ((), (address,)), (address, database), why)
 
 
 def _has_role(state: AccessState, user: TenantUser) -> bool:
@@ -350,7 +421,10 @@ def _switches(
             others = (Message("also for {names}", names=", ".join(it.others)),) * bool(it.others)
             yield _row("sign_ups", title, (lines[0], (*lines[1], *others)), (it.id, opens), why)
     why = as_before if opens else Message("Everybody with an account there could sign in.")
+    replaced = [*_replaced(state)] if opens else []
     for it in state.connections:
+        if it.id in replaced:
+            continue
         if it.id in some.social and it.id not in but.social and it.enabled is not opens:
             title = Message("{connection}: enabled for LibreChat", connection=it.name)
             yield _row("connection", title, lines, (it.id, opens), why)

@@ -86,9 +86,9 @@ class Calls:
                 return
         raise _too_many(path)
 
-    def chain(self, path: str, name: str) -> Iterator[Answer]:
+    def chain(self, path: str, name: str, /, **query: object) -> Iterator[Answer]:
         """Yield every item of a list whose answers name the next page."""
-        query: dict[str, object] = {"take": _SMALL_PAGE}
+        query["take"] = _SMALL_PAGE
         for _ in range(MOST_PAGES):
             answer = self.get(path, **query)
             yield from answer.objects(name)

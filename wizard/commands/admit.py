@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from wizard.auth0.access import Policy, Who
 from wizard.auth0.access_api import AccessApi, access_scopes
 from wizard.auth0.access_plan import (
-    SHARED_CONNECTION,
     AccessState,
     WantedAccess,
     access_remarks,
@@ -89,12 +88,16 @@ def _with_shared(wanted: WantedAccess, state: AccessState, ports: Ports) -> Want
     policy = wanted.policy
     if ports.prompter is None or policy is None or policy.who is not Who.PEOPLE:
         return wanted
-    shared = [it for it in access_remarks(state, wanted) if it.rule is SHARED_CONNECTION]
+    shared = [it for it in state.connections if it.is_shared]
     if not shared:
         return wanted
-    for finding in shared:
+    for it in shared:
         ports.console.say(
-            Message("Other applications use the same connection: {names}", names=finding.detail)
+            Message(
+                "Other applications use {connection}, too: {names}.",
+                connection=it.name,
+                names=", ".join(it.others),
+            )
         )
     agreed = ports.prompter.confirm("Turn off sign-ups for them, too?", default=False)
     return wanted._replace(closes_shared=agreed)
