@@ -314,7 +314,7 @@ def test_the_keys_of_json(folder: Folder) -> None:
         "tunnel": TunnelResult(env_file, "local", PUBLIC_URL),
         "tunnel status": BackgroundResult(()),
         "tunnel stop": BackgroundResult(()),
-        "provision": ProvisionResult(env_file, settings.client_id, (), (), ()),
+        "provision": ProvisionResult(env_file, settings.client_id, (), ()),
         "trust": TrustResult(env_file, ()),
     }
     printed |= {name: set(result.as_json()) for name, result in results.items()}

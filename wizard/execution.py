@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from wizard.defaults import ENGLISH
-from wizard.findings import ExitCode, Failure, Finding
+from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.interrupts import end_on_signals, signal_code
 from wizard.language import Language, Message, sentences
 from wizard.platforms import can_draw_questions, is_console, reader_has_gone
@@ -29,18 +29,20 @@ SYSTEM_REFUSED = rule("LA015")
 DAMAGED = rule("LA050")
 
 
-class Result(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
     """What a command returns; its findings are in the order in which to fix them."""
 
-    @property
-    def exit_code(self) -> ExitCode: ...
+    findings: Sequence[Finding] = ()
 
     @property
-    def findings(self) -> Sequence[Finding]: ...
+    def exit_code(self) -> ExitCode:
+        """The exit code of the command."""
+        return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
-        """Return the keys of `--json` beside those of the envelope."""
-        ...
+        """Return the keys of `--json` beside those of the envelope, without secrets."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

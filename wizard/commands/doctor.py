@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +25,7 @@ from wizard.doctor.examine import Examination, examine, examine_again
 from wizard.doctor.registry import CHECKS, can_be_fixed, repairs
 from wizard.doctor.subject import Subject
 from wizard.doctor.writing import silenced_rules
+from wizard.execution import Result
 from wizard.findings import ExitCode, Finding, Severity, exit_code_of
 from wizard.language import Message
 from wizard.librechat.env_store import EnvStore
@@ -47,11 +49,11 @@ class DoctorOptions(NamedTuple):
     verbose: bool = False
 
 
-class DoctorResult(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DoctorResult(Result):
     """What was found and changed; `findings` are those left after a repair."""
 
     env_file: Path
-    findings: Sequence[Finding]
     ignored: Sequence[str] = ()
     checks: Sequence[CheckResult] = ()
     claims: Sequence[Claim] = ()
@@ -167,10 +169,10 @@ def _result(run: _Run, examination: Examination, ports: Ports) -> DoctorResult:
         findings = tuple(each for each in findings if each.rule is not ONLY_THIS_MACHINE)
     return DoctorResult(
         run.store.path,
-        findings,
         sorted(run.ignored),
         examination.tenant.results if examination.tenant else (),
         claims,
+        findings=findings,
     )
 
 

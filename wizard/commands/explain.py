@@ -10,7 +10,8 @@ from itertools import groupby
 from math import log
 
 from wizard.commands.values import INVALID_VALUE
-from wizard.findings import ExitCode, Finding, Rule, Severity
+from wizard.execution import Result
+from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Language, Message
 from wizard.origins import origin_of
 from wizard.ports import Ports
@@ -31,12 +32,10 @@ _ENOUGH = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class ExplainResult:
+class ExplainResult(Result):
     """The rules, the most relevant first."""
 
     rules: Sequence[Rule]
-    exit_code: ExitCode = ExitCode.OK
-    findings: Sequence[Finding] = ()
 
     def as_json(self) -> dict[str, object]:
         return {"rules": [rule_as_json(rule) for rule in self.rules]}

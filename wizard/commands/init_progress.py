@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from wizard.commands.choose_tunnel import OpenTunnel
 from wizard.commands.folder import Folder
 from wizard.commands.init_options import InitOptions
-from wizard.findings import ExitCode, Finding, exit_code_of
+from wizard.execution import Result
+from wizard.findings import Finding
 from wizard.known import Known
 from wizard.ports import Ports
 from wizard.saved_answers import SavedAnswers
@@ -23,23 +24,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class InitResult:
+class InitResult(Result):
     """What a run of `init` did."""
 
     env_file: Path
     settings: Settings
-    findings: Sequence[Finding]
     checks: Sequence[CheckResult]
     changed: Sequence[str] = ()
     backup: Path | None = None
     written: bool = False
     is_up_to_date: bool = False
     sign_in: Judgement | None = None
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """FINDINGS if a check found an error, TENANT if the tenant could not be reached."""
-        return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -102,7 +97,7 @@ class Progress:
         """What to report now."""
         checks = self.report.results if self.report else ()
         path = self.folder.store.path
-        return self.written or InitResult(path, self.settings, self.findings, checks)
+        return self.written or InitResult(path, self.settings, checks, findings=self.findings)
 
     def keep(self, known: Known, ports: Ports) -> Progress:
         """Return the progress with these values; save them if the user was asked."""

@@ -34,7 +34,8 @@ from wizard.commands.questions import (
     same_client,
 )
 from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store, policy_given
-from wizard.findings import ExitCode, Failure, Finding, exit_code_of
+from wizard.execution import Result
+from wizard.findings import Failure, Finding
 from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
@@ -84,7 +85,7 @@ class ProvisionOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ProvisionResult:
+class ProvisionResult(Result):
     """The result; `changes` are the tenant's, `env_changes` names of variables.
 
     `invitations` are links by address: what they open sets the person's password.
@@ -94,16 +95,10 @@ class ProvisionResult:
     client_id: str | None
     changes: Sequence[PlannedChange]
     env_changes: Sequence[str]
-    findings: Sequence[Finding]
     applied: bool = False
     backup: Path | None = None
     checks: Sequence[CheckResult] = field(default=())
     invitations: Sequence[tuple[str, str]] = field(default=(), repr=False)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """FINDINGS if a check found an error, TENANT if the tenant could not be reached."""
-        return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
         """Return the result as `--json` prints it, without secrets."""
@@ -173,7 +168,7 @@ def _provisioned(
         known.client_id,
         provisioning.changes,
         () if creates else change.names,
-        (*remarks, *provisioning.remarks, *change.findings),
+        findings=(*remarks, *provisioning.remarks, *change.findings),
     )
     provisioning.show()
     if creates:
@@ -203,7 +198,7 @@ def _removed(
     }
     after, changes = before.edited(ours)
     change = EnvChange(folder.store, folder.existing, before, after, changes)
-    result = ProvisionResult(folder.store.path, known.client_id, (), change.names, ())
+    result = ProvisionResult(folder.store.path, known.client_id, (), change.names)
     if changes:
         written = change_env(change, Question(), ports, yes=options.yes, dry_run=options.dry_run)
         if not (written.done or options.dry_run):

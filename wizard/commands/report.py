@@ -15,6 +15,7 @@ from wizard.commands.show import origin_of
 from wizard.commands.values import env_store, read_subject
 from wizard.doctor.examine import Examination, examine
 from wizard.doctor.subject import Subject
+from wizard.execution import Result
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
@@ -43,12 +44,14 @@ _HOME = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class ReportResult:
+class ReportResult(Result):
     """The text; its findings are no failure of the command."""
 
     text: str
-    exit_code: ExitCode = ExitCode.OK
-    findings: Sequence[Finding] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return ExitCode.OK
 
     def as_json(self) -> dict[str, object]:
         return {"report": self.text}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wizard.findings import ExitCode, Finding
+from wizard.execution import Result
 from wizard.ports import Ports
 from wizard.reading import load_json
 
@@ -15,12 +14,10 @@ PATH = Path(__file__).parents[1] / "schema.json"
 
 
 @dataclass(frozen=True, slots=True)
-class SchemaResult:
+class SchemaResult(Result):
     """The schema."""
 
     schema: dict[str, Any]
-    exit_code: ExitCode = ExitCode.OK
-    findings: Sequence[Finding] = ()
 
     def as_json(self) -> dict[str, object]:
         return {"schema": self.schema}

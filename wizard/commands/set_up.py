@@ -47,7 +47,9 @@ def offer_what_is_set_up(progress: Progress, ports: Ports) -> Progress:
         return progress
     if answer == OPEN and not tunnel:
         open_page(url, ports)
-    result = InitResult(path, settings, progress.findings, report.results, is_up_to_date=True)
+    result = InitResult(
+        path, settings, report.results, findings=progress.findings, is_up_to_date=True
+    )
     return replace(
         progress,
         options=replace(options, tunnel=tunnel, public_url="" if tunnel else url),

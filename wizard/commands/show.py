@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wizard.commands.values import env_store, read_subject
 from wizard.doctor.subject import Subject
-from wizard.findings import ExitCode, Finding
+from wizard.execution import Result
 from wizard.language import Message
 from wizard.librechat.environment import Origin, Setting
 from wizard.librechat.runner import Runner
@@ -42,13 +42,11 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
-class ShowResult:
+class ShowResult(Result):
     """The variables, and who runs LibreChat."""
 
     runner: Runner
     variables: Sequence[Variable]
-    exit_code: ExitCode = ExitCode.OK
-    findings: Sequence[Finding] = ()
 
     def as_json(self) -> dict[str, object]:
         runner = self.runner

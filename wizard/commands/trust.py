@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.commands.change import Question, consent
-from wizard.findings import ExitCode, Finding, exit_code_of
+from wizard.execution import Result
 from wizard.language import Message
 from wizard.platforms import command_line
 from wizard.ports import Ports
@@ -38,18 +38,12 @@ class TrustOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class TrustResult:
+class TrustResult(Result):
     """The steps that were needed; `ca_file` is None if the authority to remove was never made."""
 
     ca_file: Path | None
     steps: Sequence[trust.Step]
-    findings: Sequence[Finding] = ()
     done: bool = False
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """FINDINGS if a store could not be changed."""
-        return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -96,7 +90,7 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     if not findings:
         _remember(ca_file, options, ports)
         console.done("Done. Restart open browsers to apply it.")
-    return TrustResult(ca_file, steps, findings, done=True)
+    return TrustResult(ca_file, steps, findings=findings, done=True)
 
 
 def offer_trust(ports: Ports, platform: str = sys.platform) -> None:

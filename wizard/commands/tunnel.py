@@ -18,8 +18,8 @@ from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.restart import show_restart
 from wizard.commands.tunnel_menu import NO_TUNNEL
 from wizard.commands.values import env_store, librechat_port
-from wizard.execution import Report
-from wizard.findings import ExitCode, Failure, Finding, exit_code_of
+from wizard.execution import Report, Result
+from wizard.findings import Failure
 from wizard.known import Known, known_in
 from wizard.language import Message, sentences
 from wizard.librechat.checkout import look_at
@@ -50,23 +50,17 @@ class ReopenOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class TunnelResult:
+class TunnelResult(Result):
     """What was opened and changed; `dashboard` is what the user still has to change in Auth0."""
 
     env_file: Path
     tunnel: str
     public_url: str
-    findings: Sequence[Finding] = ()
     changed: Sequence[str] = ()
     dashboard: Sequence[PlannedChange] = ()
     backup: Path | None = None
     written: bool = False
     background: BackgroundTunnel | None = None
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """FINDINGS if there is an error among the findings."""
-        return exit_code_of(self.findings)
 
     @property
     def is_up_to_date(self) -> bool:
@@ -179,9 +173,9 @@ class _Reopening:
             self.store.path,
             opened.name,
             opened.url,
-            (*opened.findings, *change.findings),
             change.names,
             _dashboard_changes(self.known, opened.url) if change.changes else (),
+            findings=(*opened.findings, *change.findings),
         )
         if not change.changes:
             self.ports.console.done(Message("{file} already has this URL.", file=self.store.path))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.commands.change import CHANGES_TO, Question, consent
 from wizard.commands.values import env_store
-from wizard.findings import ExitCode, Failure, Finding
+from wizard.execution import Result
+from wizard.findings import Failure
 from wizard.language import Message
 from wizard.librechat.backups import Backup
 from wizard.librechat.env_diff import masked_diff
@@ -30,7 +30,7 @@ _FORCE = Message(
 
 
 @dataclass(frozen=True, slots=True)
-class UndoResult:
+class UndoResult(Result):
     """Whether the backup was restored, and where the replaced file is kept, if there was one.
 
     `also` is the librechat.yaml that was restored with it.
@@ -41,8 +41,6 @@ class UndoResult:
     restored: bool
     kept: Path | None = None
     also: Path | None = None
-    exit_code: ExitCode = ExitCode.OK
-    findings: Sequence[Finding] = ()
 
     def as_json(self) -> dict[str, object]:
         return {

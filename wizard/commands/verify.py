@@ -24,6 +24,7 @@ from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.causes import without_consequences
 from wizard.doctor.registry import FILE_CHECKS, diagnose
 from wizard.doctor.subject import Subject, foreign_issuer, settings_of
+from wizard.execution import Result
 from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
 from wizard.http import PAST_TUNNEL_PAGES, NetworkError
 from wizard.language import Message
@@ -54,19 +55,13 @@ class VerifyOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyResult:
+class VerifyResult(Result):
     """The result: of a sign-in of its own, or the `evidence` of one to LibreChat."""
 
     settings: Settings
-    findings: Sequence[Finding]
     checks: Sequence[CheckResult] = ()
     sign_in: Judgement | None = None
     evidence: Evidence | None = None
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """FINDINGS if LibreChat would not sign the user in."""
-        return exit_code_of(self.findings)
 
     @property
     def is_proved(self) -> bool:
@@ -104,13 +99,13 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     if errors:
         for finding in errors:
             ports.console.finding(finding)
-        return VerifyResult(settings, errors)
+        return VerifyResult(settings, findings=errors)
     port = librechat_port(options.port, subject.values)
     tunnel = _tunnel_options(options, store.path, settings.public_url, port, ports)
     url = settings.public_url
     gone = None if is_loopback(url) else why_public_url_is_gone(ports.http, url)
     report = check_values(settings, ports, gone)
-    result = VerifyResult(settings, report.findings, report.results)
+    result = VerifyResult(settings, report.results, findings=report.findings)
     if not report.ok:
         causes = without_consequences((*filter(None, [gone]), *report.findings))
         return replace(result, findings=causes)

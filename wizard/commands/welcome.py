@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from wizard.findings import ExitCode, Finding
+from wizard.execution import Result
 from wizard.librechat.checkout import find
 from wizard.ports import Ports
 
 
-@dataclass(frozen=True, slots=True)
-class WelcomeResult:
-    """Nothing was done."""
-
-    exit_code: ExitCode = ExitCode.OK
-    findings: Sequence[Finding] = ()
-
-    def as_json(self) -> dict[str, object]:
-        return {}
-
-
-def run_welcome(ports: Ports) -> WelcomeResult:
+def run_welcome(ports: Ports) -> Result:
     """Show the command to start with."""
     console = ports.console
     console.say("librechat-auth0 sets up “Continue with Auth0” for LibreChat.")
@@ -34,4 +20,4 @@ def run_welcome(ports: Ports) -> WelcomeResult:
     console.say()
     console.verbatim("Try it without an Auth0 account:", ["librechat-auth0 init --demo"])
     console.verbatim("Show all commands:", ["librechat-auth0 --help"])
-    return WelcomeResult()
+    return Result()

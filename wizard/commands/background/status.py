@@ -9,7 +9,8 @@ from pathlib import Path
 
 from wizard.clock import duration
 from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.findings import ExitCode, Finding, exit_code_of
+from wizard.execution import Result
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.ports import Ports
 from wizard.rules import rule
@@ -20,16 +21,10 @@ LOG_STOPPED = rule("LA391")
 
 
 @dataclass(frozen=True, slots=True)
-class BackgroundResult:
+class BackgroundResult(Result):
     """The background tunnels that were found or stopped."""
 
     tunnels: Sequence[BackgroundTunnel]
-    findings: Sequence[Finding] = ()
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """FINDINGS or TUNNEL if something is wrong with one of them."""
-        return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
         return {"tunnels": [described(one) for one in self.tunnels]}
@@ -67,7 +62,7 @@ def run_status(ports: Ports) -> BackgroundResult:
     if not running:
         console.say("No tunnel runs in the background.")
         console.hint("Start one with librechat-auth0 tunnel --detach.")
-    return BackgroundResult(running, [*findings, *_broken_records(background, ports)])
+    return BackgroundResult(running, findings=[*findings, *_broken_records(background, ports)])
 
 
 def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> BackgroundResult:
@@ -97,7 +92,7 @@ def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> Bac
                     env_file=one.env_file,
                 )
             )
-    return BackgroundResult(stopped, _broken_records(background, ports))
+    return BackgroundResult(stopped, findings=_broken_records(background, ports))
 
 
 def _broken_records(background: Background, ports: Ports) -> list[Finding]:
