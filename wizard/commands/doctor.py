@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -206,12 +206,12 @@ def _fix(run: _Run, examination: Examination, result: DoctorResult, ports: Ports
 
     before = examination.subject.file
     change = EnvChange(run.store, before.to_bytes(), before, file, changes)
-    result = result._replace(changed=change.names)
+    result = replace(result, changed=change.names)
     written = change_env(change, Question(), ports, yes=True, dry_run=run.options.dry_run)
     if not written.done:
         return result
     return _check_again(
-        run, examination, result._replace(backup=written.backup, written=True), ports
+        run, examination, replace(result, backup=written.backup, written=True), ports
     )
 
 
@@ -227,7 +227,7 @@ def _check_again(
     _show(run, after, left, ports)
     ports.console.say()
     show_restart(subject.runner, subject.path, ports)
-    return result._replace(findings=left.findings, checks=left.checks, claims=left.claims)
+    return replace(result, findings=left.findings, checks=left.checks, claims=left.claims)
 
 
 def _command(options: DoctorOptions, *words: str) -> str:
