@@ -263,4 +263,4 @@ def test_a_language_that_is_not_there(tmp_path: Path) -> None:
     ):
         done = run(*args, cwd=tmp_path, **environ)
         assert done.returncode == 2
-        assert "'xx' is none of en, nl" in done.stderr
+        assert "xx is not one of en, nl" in done.stderr

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, get_args
 
 import typer
+from typer.exceptions import TyperException
 
 from wizard import cli_options as opt
 from wizard.defaults import LANGUAGES
@@ -328,7 +329,14 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")
     language = user_language(_requested_language(sys.argv[1:]), os.environ)
     arguments = _with_names_to_show(sys.argv[1:])
-    typer.main.get_command(app)(arguments, prog_name=PROGRAM, obj={"language": language})
+    command, context = typer.main.get_command(app), {"language": language}
+    try:
+        sys.exit(command.main(arguments, PROGRAM, standalone_mode=False, obj=context))
+    except TyperException as error:
+        from wizard.ui.usage import usage_error
+
+        sys.stderr.write(usage_error(error, language))
+        sys.exit(error.exit_code)
 
 
 def _with_names_to_show(arguments: list[str]) -> list[str]:

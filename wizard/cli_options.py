@@ -38,8 +38,11 @@ def _one_of(values: Sequence[str]) -> Callable[[str], str]:
             from wizard.text import closest
 
             meant = closest(value, values)
-            hint = f" Did you mean {meant}?" if meant else ""
-            raise typer.BadParameter(f"{value!r} is none of {', '.join(values)}.{hint}")
+            raise typer.BadParameter(
+                Message("{value} is unknown. Did you mean {word}?", value=value, word=meant)
+                if meant
+                else Message("{value} is not one of {names}.", value=value, names=", ".join(values))
+            )
         return value
 
     return check
@@ -47,7 +50,7 @@ def _one_of(values: Sequence[str]) -> Callable[[str], str]:
 
 def _not_beside_json(context: typer.Context, value: str) -> str:
     if value == "-" and context.params.get("json"):
-        raise typer.BadParameter("- and --json both print on standard output.")
+        raise typer.BadParameter(Message("- and --json both print on standard output."))
     return value
 
 

@@ -1,7 +1,4 @@
-"""The help of the command line: grouped options and examples, in the user's language.
-
-Usage errors are Typer's own, in English.
-"""
+"""The help of the command line: grouped options and examples, in the user's language."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.exceptions import TyperException
 
 from wizard.defaults import ENGLISH
 from wizard.language import Language, Message
@@ -59,6 +57,14 @@ class _Help:
             names += "" if parameter.is_flag else f" {parameter.metavar or 'TEXT'}"
             variable = parameter.envvar if isinstance(parameter, TyperOption) else None
             yield Entry(names, parameter.help or "", str(variable or ""), panel)
+
+    def parse_args(self, context: Any, args: list[str]) -> list[str]:
+        try:
+            rest: list[str] = super().parse_args(context, args)  # type: ignore[misc]
+        except TyperException as error:
+            error.ctx = getattr(error, "ctx", None) or context  # type: ignore[attr-defined]
+            raise
+        return rest
 
     def format_usage(self, context: Any, formatter: Any) -> None:
         pieces = " ".join(self.collect_usage_pieces(context))  # type: ignore[attr-defined]
