@@ -3,9 +3,9 @@
 LIBRECHAT_PORT = 3080
 SECONDS_TO_SIGN_IN = 600.0
 
-# Modules of `wizard.tunnels`, in the order in which they are offered.
 FORMATS = ("env", "compose", "kubernetes", "json")
-TUNNELS = ("ngrok", "local", "caddy", "cloudflared", "localtunnel")
+# Modules of `wizard.tunnels`, in the order in which they are offered.
+TUNNELS = ("ngrok", "local", "caddy", "tailscale", "devtunnel", "cloudflared", "localtunnel")
 
 ENGLISH = "en"
 # All but English have a catalogue in `wizard/locale`.

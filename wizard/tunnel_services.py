@@ -19,7 +19,7 @@ class TunnelService(NamedTuple):
     Attributes:
         domains: of its URLs; each matches the hosts below it.
         closed_text: what its answer for a closed tunnel means, for people.
-        closed_status: the HTTP status of that answer on its domains.
+        closed_status: the HTTP status of that answer on its domains, 0 if none proves it.
         closed_header: a header of that answer, on custom domains too; used instead of the status.
     """
 
@@ -33,7 +33,8 @@ class TunnelService(NamedTuple):
         if self.closed_header is not None:
             name, value = self.closed_header
             return response.headers.get(name) == value
-        return response.status == self.closed_status and host_of(url).endswith(self.domains)
+        is_status = self.closed_status != 0 and response.status == self.closed_status
+        return is_status and host_of(url).endswith(self.domains)
 
 
 _ERROR_CODE = "ngrok-error-code"
@@ -52,8 +53,11 @@ CLOUDFLARE = TunnelService(
     Message("Cloudflare says that the tunnel is closed (530)"),
     closed_status=530,
 )
-_SERVICES = (NGROK, LOCALTUNNEL, CLOUDFLARE)
-_OTHER_DOMAINS = (".serveo.net", ".lhr.life", ".devtunnels.ms", ".app.github.dev")
+# A closed Funnel has no HTTP answer; how a closed dev tunnel answers is not documented.
+TAILSCALE = TunnelService((".ts.net",))
+DEV_TUNNELS = TunnelService((".devtunnels.ms",))
+_SERVICES = (NGROK, LOCALTUNNEL, CLOUDFLARE, TAILSCALE, DEV_TUNNELS)
+_OTHER_DOMAINS = (".serveo.net", ".lhr.life", ".app.github.dev")
 SHARED_DOMAINS = (*(domain for each in _SERVICES for domain in each.domains), *_OTHER_DOMAINS)
 
 

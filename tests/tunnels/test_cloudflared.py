@@ -25,7 +25,7 @@ from wizard.http import WAITING, WAITING_HEADER
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 from wizard.tunnels import EventKind, TunnelRequest, provider
-from wizard.tunnels.cloudflared import NO_CLOUDFLARED, CloudflaredTunnel
+from wizard.tunnels.cloudflared import NO_CLOUDFLARED, PACKAGE, CloudflaredTunnel
 
 STAND_IN = Path(__file__).parent.parent / "stand_ins" / "cloudflared.py"
 
@@ -276,3 +276,58 @@ def test_the_offer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         world.tunnel().open()
 
     assert caught.value.finding.rule is NO_CLOUDFLARED
+
+
+def npx(world: World, script: str) -> Path:
+    """In place of cloudflared, npx, which keeps the words of its commands."""
+    (world.folder / "bin" / "cloudflared").rename(world.folder / "bin" / "it")
+    program = world.folder / "bin" / "npx"
+    said = world.folder / "said"
+    program.write_text(f'#!/bin/sh\necho "$*" >> "{said}"\n{script}\n')
+    program.chmod(0o755)
+    return said
+
+
+def test_npx_takes_what_it_has_before_it_asks_the_registry(world: World) -> None:
+    said = npx(world, 'shift 3; exec "$(dirname "$0")/it" "$@"')
+    with world.tunnel() as url:
+        assert url.endswith(".trycloudflare.com")
+
+    assert said.read_text().startswith(f"--yes --prefer-offline {PACKAGE} tunnel --no-autoupdate ")
+
+
+def test_a_download_that_fails_without_a_word_is_told(world: World) -> None:
+    npx(world, "exit 0")  # npm's cloudflared 0.7.3, where GitHub is not reached
+    with pytest.raises(Failure) as caught:
+        world.tunnel().open()
+
+    assert caught.value.finding.rule.id == "LA672"
+    assert supervisors() == []
+
+
+def test_a_download_that_was_interrupted_is_made_again(world: World) -> None:
+    broken = 'echo "Error: spawn $HOME/.npm/_npx/1/cloudflared/bin/cloudflared EACCES" >&2; exit 1'
+    whole = world.folder / "whole"
+    said = npx(
+        world,
+        f'shift 3\nif [ "$1 $2" = "bin remove" ]; then touch "{whole}"; exit; fi\n'
+        f'if [ ! -e "{whole}" ]; then {broken}; fi\nexec "$(dirname "$0")/it" "$@"',
+    )
+    with world.tunnel() as url:
+        assert url.endswith(".trycloudflare.com")
+
+    assert [line.split()[3] for line in said.read_text().splitlines()] == [
+        "tunnel",
+        "bin",
+        "tunnel",
+    ]
+    assert len(supervisors()) == 0
+
+
+def test_a_download_that_stays_broken_is_told(world: World) -> None:
+    npx(world, 'echo "Error: spawn /x/bin/cloudflared EACCES" >&2; exit 1')
+    with pytest.raises(Failure) as caught:
+        world.tunnel().open()
+
+    assert caught.value.finding.rule.id == "LA673"
+    assert supervisors() == []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wizard.language import Message, joined, sentences
 from wizard.ports import Ports
 from wizard.surroundings import is_over_ssh
+from wizard.threads import begin
 from wizard.tunnels import PROVIDER_MODULES, Offer, Provider, provider
 from wizard.ui.prompts import Choice
 
@@ -74,9 +75,7 @@ def tunnel_menu(
     only this computer reaches is none of them: the user's browser runs elsewhere.
     """
     is_remote = is_over_ssh(ports.environ)
-    offers = {
-        name: provider(name).offer(ports.processes, ports.environ) for name in PROVIDER_MODULES
-    }
+    offers = tunnel_offers(ports)
 
     def rank(name: str) -> tuple[bool, ...]:
         offer = offers[name]
@@ -85,6 +84,15 @@ def tunnel_menu(
 
     ordered = {name: offers[name] for name in sorted(offers, key=rank)}
     return TunnelMenu(ordered, known_url, remembered, takes_own_url, failed)
+
+
+def tunnel_offers(ports: Ports) -> dict[str, Offer]:
+    """Return what every tunnel can do here; those that ask a program are asked at once."""
+    asked = {
+        name: begin(provider(name).offer, ports.processes, ports.environ)
+        for name in PROVIDER_MODULES
+    }
+    return {name: offer.result() for name, offer in asked.items()}
 
 
 def reason(name: str, offer: Offer) -> Message:
@@ -99,11 +107,13 @@ def reason(name: str, offer: Offer) -> Message:
 
 
 def _line(name: str, offer: Offer, has_failed: bool) -> Message:
-    missing = Message("not installed")
+    missing: str = Message("not installed")
     if offer.credential_question:
         missing = Message("asks for your account")
     elif offer.download_question:
         missing = Message("downloaded first")
+    elif offer.missing:
+        missing = Message.of(offer.missing)
     state = Message("failed") if has_failed else "" if offer.ready else missing
     return Message("{tunnel}: {why}", tunnel=name, why=joined("; ", (reason(name, offer), state)))
 

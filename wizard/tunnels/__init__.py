@@ -101,6 +101,7 @@ class Offer:
         public: whether other machines reach the URL.
         credential_question: asks for the missing credential, "" if none is missing.
         credential_hint: where the user finds it.
+        missing: what an installed program lacks, in a few words for a menu, "" for nothing.
         download_question: asks whether to download its program, "" if there is nothing to download.
         save_credential: saves it in the provider's own configuration and returns that file;
             raises Failure.
@@ -112,6 +113,7 @@ class Offer:
     public: bool
     credential_question: str = ""
     credential_hint: str = ""
+    missing: str = ""
     download_question: str = ""
     save_credential: Callable[[str], Path] | None = None
 
@@ -208,6 +210,15 @@ def provider(name: str) -> Provider:
 def download_question(package: str) -> Message:
     """Return the question before npx downloads a package."""
     return Message("Download npm's {package} with npx?", package=package)
+
+
+def npx_command(processes: Processes, package: str) -> tuple[str, ...]:
+    """Return how npx runs this package `name@version`, () without npx.
+
+    A version that is in its cache is run without a question to the registry.
+    """
+    npx = processes.which("npx")
+    return (str(npx), "--yes", "--prefer-offline", package) if npx else ()
 
 
 def providers_of(url: str) -> list[str]:

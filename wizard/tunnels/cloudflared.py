@@ -6,21 +6,20 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from wizard.findings import Finding
+from wizard.findings import Failure, Finding
 from wizard.language import Message
 from wizard.private_files import private_folder, write_whole
 from wizard.rules import rule
 from wizard.supervisor import NOT_STARTED
 from wizard.tunnel_services import CLOUDFLARE
-from wizard.tunnels import Offer, Provider, download_question
+from wizard.tunnels import Offer, Provider, download_question, npx_command
 from wizard.tunnels.child import ProxiedTunnel
 from wizard.tunnels.local_api import LocalApi
 
 if TYPE_CHECKING:
-    from wizard.findings import Failure
     from wizard.processes import Processes
 
-PACKAGE = "cloudflared@0.7.1"
+PACKAGE = "cloudflared@0.7.3"
 DOWNLOAD_SECONDS = 180.0  # 40 MB
 
 NO_CLOUDFLARED = rule("LA370")
@@ -29,11 +28,15 @@ HELD_BACK = rule("LA372")
 UNREACHABLE = rule("LA373")
 NOT_UP = rule("LA374")
 NO_CHOICE = rule("LA375")
+NOT_DOWNLOADED = rule("LA672")
+INCOMPLETE = rule("LA673")
 
 _METRICS = re.compile(r"Starting metrics server on (\S+?)/metrics")
 _CONNECTED = "Registered tunnel connection"
 _FORGOTTEN = "Tunnel not found"
 _LIMITED = re.compile(r"429 Too Many Requests|error code: 1015")
+# Node.js, for a program that is not whole.
+_NOT_RUNNABLE = re.compile(r"spawn \S.* (?:EACCES|ENOEXEC|ETXTBSY|UNKNOWN)\b")
 _NOT_REACHED = re.compile(r"failed to request quick Tunnel|Unable to establish connection")
 
 
@@ -54,6 +57,14 @@ class CloudflaredTunnel(ProxiedTunnel):
         if self._request.requested_url:
             raise NO_CHOICE.failure(self._request.requested_url)
         self._api = LocalApi()
+        try:
+            return super()._start()
+        except Failure as failure:
+            if failure.finding.rule is not INCOMPLETE:
+                raise
+        self._stop()
+        remove = (*cloudflared_command(self._processes), "bin", "remove")
+        self._processes.run(remove, env=self._environ, timeout=DOWNLOAD_SECONDS)
         return super()._start()
 
     def _passes(self, name: str) -> bool:
@@ -105,6 +116,11 @@ class CloudflaredTunnel(ProxiedTunnel):
     def explain(self, said: Sequence[str], status: int | None) -> Failure:
         text = " ".join(said)
         detail = next((line for line in reversed(said) if " ERR " in line), " ".join(said[-1:]))
+        if _NOT_RUNNABLE.search(text):
+            return INCOMPLETE.failure(PACKAGE)
+        if status == 0 and "Starting metrics server" not in text:
+            # npm's package, which reports no error but that of an unknown platform
+            return NOT_DOWNLOADED.failure(detail)
         if _LIMITED.search(text):
             return TOO_MANY.failure(detail)
         if _NOT_REACHED.search(text) or (status is None and "Requesting new quick Tunnel" in text):
@@ -123,9 +139,7 @@ def cloudflared_command(processes: Processes) -> tuple[str, ...]:
     """
     if installed := processes.which("cloudflared"):
         return (str(installed),)
-    if npx := processes.which("npx"):
-        return (str(npx), "--yes", PACKAGE)
-    return ()
+    return npx_command(processes, PACKAGE)
 
 
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:

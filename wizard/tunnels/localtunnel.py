@@ -11,7 +11,7 @@ from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnel_services import LOCALTUNNEL
-from wizard.tunnels import Offer, Provider, TunnelRequest, download_question
+from wizard.tunnels import Offer, Provider, TunnelRequest, download_question, npx_command
 from wizard.tunnels.child import START_SECONDS, ProxiedTunnel
 
 if TYPE_CHECKING:
@@ -146,9 +146,7 @@ def client_command(processes: Processes) -> tuple[str, ...]:
     """Return how to start the client: as installed, else by npx; () without Node.js."""
     if installed := processes.which("lt"):
         return (str(installed),)
-    if npx := processes.which("npx"):
-        return (str(npx), "--yes", PACKAGE)
-    return ()
+    return npx_command(processes, PACKAGE)
 
 
 def name_of(wanted: str) -> str:

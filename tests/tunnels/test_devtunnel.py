@@ -1,0 +1,148 @@
+"""Microsoft's dev tunnels against a real process of a stand-in."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.tunnels.conftest import Listener, program_pid, supervisors, until
+from tests.tunnels.public_end import World
+from tests.tunnels.test_offers import Machine
+from wizard.findings import ExitCode, Failure
+from wizard.processes import SystemProcesses
+from wizard.sign_in_traffic import recorded
+from wizard.tunnels import EventKind, provider
+from wizard.tunnels.devtunnel import DevTunnel
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path, librechat: int, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("STAND_IN_STATE", "")
+    monkeypatch.setenv("STAND_IN_SCENARIO", "")
+    return World("devtunnel", tmp_path, librechat, listener)
+
+
+@pytest.mark.parametrize("output", ["", "recorded-2024", "documented-2025"])
+def test_the_url_is_that_of_the_port_in_every_form_of_output(world: World, output: str) -> None:
+    with world.tunnel(output) as url:
+        _, host = world.commands()
+
+    assert url == f"https://7m667npm-{host[2]}.usw2.devtunnels.ms"
+    assert host == ["host", "-p", host[2], "--protocol", "http", "--allow-anonymous"]
+
+
+def test_it_leads_to_librechat_and_what_passes_is_seen(world: World, listener: Listener) -> None:
+    with world.tunnel():
+        with world.visit("/oauth/openid/callback?code=secret") as answer:
+            page = answer.read(4096).decode()
+        assert until(listener.requests)
+        assert until(lambda: recorded(world.request.state_dir, world.request.port))
+
+    assert "X-Forwarded-Proto: https\n" in page
+    assert [event.path for event in listener.requests()] == ["/oauth/openid/callback"]
+
+
+@pytest.mark.parametrize(
+    ("said", "rule"),
+    [
+        (
+            "Tunnel service error: Request not permitted. Unauthorized tunnel creation access:"
+            " Anonymous does not have 'create' access scope for The default tunnel domain.",
+            "LA668",
+        ),
+        (
+            "devtunnel: Error connecting host tunnel session: Rate limit exceeded (429). Too many"
+            " requests in a given amount of time.",
+            "LA669",
+        ),
+        ("The server returned status code '429' when status code '101' was expected.", "LA669"),
+        ("Name or service not known (global.rel.tunnels.api.visualstudio.com:443)", "LA670"),
+    ],
+)
+def test_what_devtunnel_complains_of_is_explained(world: World, said: str, rule: str) -> None:
+    failure = cast(DevTunnel, world.tunnel()).explain(("Welcome!", said), 1)
+
+    assert failure.exit_code is ExitCode.TUNNEL
+    assert failure.finding.rule.id == rule
+    assert said in failure.finding.detail
+
+
+def test_a_signed_out_devtunnel_is_not_started(world: World) -> None:
+    machine = Machine(has_programs=True, said='{"status": "Not logged in"}')
+    with pytest.raises(Failure) as caught:
+        provider("devtunnel").tunnel(world.request, machine, {}).open()
+
+    assert caught.value.finding.rule.id == "LA668"
+
+
+def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listener) -> None:
+    with world.tunnel():
+        os.kill(program_pid(), signal.SIGUSR1)
+        assert listener.heard(EventKind.LOST)
+        os.kill(program_pid(), signal.SIGUSR2)
+        assert listener.heard(EventKind.RESTORED)
+
+    assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
+
+
+def test_a_url_that_is_gone_for_good_is_not_replaced_by_another(
+    world: World, listener: Listener
+) -> None:
+    with world.tunnel():
+        os.kill(program_pid(), signal.SIGKILL)
+        assert listener.heard(EventKind.CLOSED)
+
+    assert listener.kinds() == [EventKind.LOST, EventKind.CLOSED]
+    assert [command[0] for command in world.commands()].count("host") == 1
+
+
+def test_closing_leaves_no_process(world: World) -> None:
+    opened = world.tunnel()
+    opened.open()
+    opened.close()
+    opened.close()
+
+    assert supervisors() == []
+    with pytest.raises(OSError, match="refused"):
+        world.visit("/")
+
+
+def test_a_url_cannot_be_chosen(world: World) -> None:
+    with pytest.raises(Failure) as caught:
+        world.tunnel(requested_url="https://mine-3080.euw.devtunnels.ms").open()
+
+    assert caught.value.finding.rule.id == "LA671"
+    assert not (world.state / "argv").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ('Welcome to dev tunnels!\n{"status": "Logged in", "provider": "github"}', ""),
+        ('{"status":"Not logged in"}', "not signed in"),
+        ("", "not signed in"),
+    ],
+)
+def test_the_offer(said: str, missing: str) -> None:
+    offer = provider("devtunnel").offer(Machine(has_programs=True, said=said), {})
+
+    assert (offer.ready, offer.missing) == (not missing, missing)
+    assert (offer.stable_url, offer.public) == (False, True)
+
+
+def test_without_devtunnel_the_way_out_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert provider("devtunnel").offer(SystemProcesses(), {}).missing == ""
+    with pytest.raises(Failure) as caught:
+        world.tunnel().open()
+
+    assert caught.value.finding.rule.id == "LA667"

@@ -1,0 +1,212 @@
+"""Tailscale Funnel against a real process of a stand-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.stand_ins.tailscale import CONSENT_PAGE, HOST, status
+from tests.tunnels.conftest import Listener, program_pid, supervisors, until
+from tests.tunnels.public_end import World
+from tests.tunnels.test_offers import Machine
+from wizard.findings import ExitCode, Failure
+from wizard.processes import SystemProcesses
+from wizard.sign_in_traffic import recorded
+from wizard.tunnels import EventKind, provider
+from wizard.tunnels.tailscale import TailscaleTunnel
+
+URL = f"https://{HOST}"
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path, librechat: int, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("STAND_IN_STATE", "")
+    monkeypatch.setenv("STAND_IN_SCENARIO", "")
+    return World("tailscale", tmp_path, librechat, listener)
+
+
+def test_the_computers_name_leads_to_librechat_and_what_passes_is_seen(
+    world: World, listener: Listener
+) -> None:
+    with world.tunnel() as url:
+        with world.visit("/oauth/openid/callback?code=secret") as answer:
+            page = answer.read(4096).decode()
+        assert until(listener.requests)
+        assert until(lambda: recorded(world.request.state_dir, world.request.port))
+
+    assert url == URL
+    assert "X-Forwarded-Proto: https\n" in page
+    assert [event.path for event in listener.requests()] == ["/oauth/openid/callback"]
+
+
+def test_it_runs_in_the_foreground_and_ends_with_us(world: World) -> None:
+    opened = world.tunnel()
+    opened.open()
+    opened.close()
+    opened.close()
+
+    *_, command = world.commands()
+    assert command[:2] == ["funnel", "--https=443"]
+    assert "--bg" not in command
+    assert supervisors() == []
+    with pytest.raises(OSError, match="refused"):
+        world.visit("/")
+
+
+@pytest.mark.parametrize(
+    ("config", "url"),
+    [
+        ({"TCP": {"443": {"HTTPS": True}}}, f"{URL}:8443"),
+        (
+            {"TCP": {"443": {"HTTPS": True}}, "Foreground": {"x": {"TCP": {"8443": {}}}}},
+            f"{URL}:10000",
+        ),
+        ({"TCP": None, "Foreground": [], "AllowFunnel": 1}, URL),
+    ],
+)
+def test_the_users_own_serve_is_left_alone(
+    world: World, config: dict[str, object], url: str
+) -> None:
+    (world.state / "serve.json").write_text(json.dumps(config))
+    with world.tunnel() as opened:
+        assert opened == url
+
+
+def test_the_url_of_an_earlier_run_is_opened_again(world: World) -> None:
+    with world.tunnel(requested_url=f"{URL}:8443") as url:
+        assert url == f"{URL}:8443"
+
+
+@pytest.mark.parametrize("wanted", ["https://other.tail1234.ts.net", f"{URL}:444", "http://x"])
+def test_another_url_than_the_computers_is_lost(world: World, wanted: str) -> None:
+    with pytest.raises(Failure) as caught:
+        world.tunnel(requested_url=wanted).open()
+
+    assert caught.value.finding.rule in provider("tailscale").lost_url_rules
+    assert supervisors() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "rule", "detail"),
+    [
+        (
+            ("Access denied: serve config denied", "Use 'sudo tailscale funnel'."),
+            "LA663",
+            "Access denied: serve config denied",
+        ),
+        (
+            ("updating config: listener already exists for port 443",),
+            "LA664",
+            "updating config: listener already exists for port 443",
+        ),
+        (
+            ("Funnel not available; HTTPS must be enabled. See https://tailscale.com/s/https.",),
+            "LA662",
+            "Funnel not available; HTTPS must be enabled. See https://tailscale.com/s/https.",
+        ),
+        (
+            ("Funnel is not enabled on your tailnet.", "To enable, visit:", CONSENT_PAGE),
+            "LA662",
+            "",
+        ),
+        (
+            ("flag provided but not defined: -https",),
+            "LA666",
+            "flag provided but not defined: -https",
+        ),
+        ((), "LA666", "exit status 1"),
+    ],
+)
+def test_what_tailscale_complains_of_is_explained(
+    world: World, said: tuple[str, ...], rule: str, detail: str
+) -> None:
+    failure = cast(TailscaleTunnel, world.tunnel()).explain(said, 1)
+
+    assert failure.exit_code is ExitCode.TUNNEL
+    assert (failure.finding.rule.id, failure.finding.detail) == (rule, detail)
+    assert (CONSENT_PAGE in failure.finding.fix) == (CONSENT_PAGE in said)
+
+
+def test_people_are_shown_the_page_that_turns_funnel_on_and_it_is_waited_for(
+    world: World, listener: Listener
+) -> None:
+    def allow(line: str) -> None:
+        listener.lines.append(line)
+        if CONSENT_PAGE in line:
+            (world.state / "on").touch()
+
+    # No Python starts in that time.
+    with world.tunnel("off", seconds=0.02, progress=allow) as url:
+        assert url == URL
+
+    assert any(CONSENT_PAGE in line for line in listener.lines)
+
+
+def test_nobody_waits_for_consent_where_there_is_nobody(world: World) -> None:
+    with pytest.raises(Failure) as caught:
+        world.tunnel("off", seconds=0.02, for_people=False).open()
+
+    assert caught.value.finding.rule.id in {"LA662", "LA666"}
+    assert supervisors() == []
+
+
+def test_a_killed_command_is_started_again(world: World, listener: Listener) -> None:
+    with world.tunnel():
+        os.kill(program_pid(), signal.SIGKILL)
+        assert listener.heard(EventKind.RESTORED)
+        with world.visit("/") as answer:
+            assert answer.status == 200
+
+    assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
+
+
+NO_DAEMON = "failed to connect to local tailscaled; it doesn't appear to be running"
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        (json.dumps(status()), ""),
+        (NO_DAEMON, "not connected"),
+        (json.dumps(status("Stopped")), "not connected"),
+        (json.dumps({"BackendState": "NeedsLogin", "Self": None}), "not connected"),
+        (json.dumps(status(has_funnel=False)), "Funnel is off"),
+        (json.dumps({**status(), "Self": {"DNSName": "a.ts.net.", "CapMap": []}}), "Funnel is off"),
+    ],
+)
+def test_the_offer(said: str, missing: str) -> None:
+    offer = provider("tailscale").offer(Machine(has_programs=True, said=said), {})
+
+    assert (offer.ready, offer.missing) == (not missing, missing)
+    assert (offer.stable_url, offer.public) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "detail"),
+    [(NO_DAEMON, "tailscaled does not respond"), (json.dumps(status("Stopped")), "Stopped")],
+)
+def test_a_computer_that_is_not_connected(world: World, said: str, detail: str) -> None:
+    machine = Machine(has_programs=True, said=said)
+    with pytest.raises(Failure) as caught:
+        provider("tailscale").tunnel(world.request, machine, {}).open()
+
+    assert (caught.value.finding.rule.id, caught.value.finding.detail) == ("LA661", detail)
+
+
+def test_without_tailscale_the_way_out_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert provider("tailscale").offer(SystemProcesses(), {}).missing == ""
+    with pytest.raises(Failure) as caught:
+        world.tunnel().open()
+
+    assert caught.value.finding.rule.id == "LA660"

@@ -1,0 +1,109 @@
+"""A public HTTPS URL by Microsoft's dev tunnels: a temporary one, deleted when it is closed.
+
+Sources: https://learn.microsoft.com/azure/developer/dev-tunnels/cli-commands and, for the lines,
+https://github.com/microsoft/dev-tunnels/issues/400
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizard.language import Message
+from wizard.rules import rule
+from wizard.tunnel_services import DEV_TUNNELS
+from wizard.tunnels import Offer, Provider
+from wizard.tunnels.child import ProxiedTunnel
+
+if TYPE_CHECKING:
+    from wizard.findings import Failure
+    from wizard.processes import Processes
+
+ASK_SECONDS = 2.0
+
+NO_DEVTUNNEL = rule("LA667")
+NOT_SIGNED_IN = rule("LA668")
+LIMITED = rule("LA669")
+NOT_UP = rule("LA670")
+NO_CHOICE = rule("LA671")
+
+# Older versions have a second URL, with the port after the host; new ones `Hosting port N at URL`.
+_URL = r"https://[a-z0-9-]+-{port}(?:\.[a-z0-9-]+)*\.devtunnels\.ms\b"
+_READY = "Ready to accept connections"
+_LOST = "Connection to host tunnel relay closed"
+_RESTORED = "Connection to host tunnel relay restored"
+_SIGNED_IN = re.compile(r'"status"\s*:\s*"Logged in"')
+_NO_ACCESS = re.compile(r"Anonymous does not have|Unauthorized|Not authorized")
+_LIMIT = re.compile(r"\b429\b|[Rr]ate limit|[Ll]imit.* exceeded|exceeded.* limit")
+
+
+class DevTunnel(ProxiedTunnel):
+    """A temporary dev tunnel; its URL is lost when its `devtunnel host` ends."""
+
+    _program = "devtunnel"
+    _domains = DEV_TUNNELS.domains
+    _found = ""
+
+    def _start(self) -> str:
+        if self._request.requested_url:
+            raise NO_CHOICE.failure(self._request.requested_url)
+        return super()._start()
+
+    def _command(self) -> Sequence[str]:
+        program = self._processes.which("devtunnel")
+        if program is None:
+            raise NO_DEVTUNNEL.failure()
+        if not _is_signed_in(program, self._processes):
+            raise NOT_SIGNED_IN.failure()
+        self._found = ""
+        self._progress(Message("Requesting a temporary dev tunnel from Microsoft"))
+        port = ("-p", str(self._inner_port), "--protocol", "http")
+        return (str(program), "host", *port, "--allow-anonymous")
+
+    def _hear(self, line: str) -> None:
+        if found := re.search(_URL.format(port=self._inner_port), line):
+            self._found = found[0]
+        elif _READY in line and self._found:
+            self._is_open_at(self._found)
+            self._regain()
+        elif _LOST in line:
+            self._lose(Message("devtunnel lost its connection to Microsoft and is reconnecting"))
+        elif _RESTORED in line:
+            self._regain()
+
+    def _can_come_back(self) -> bool:
+        return False
+
+    def explain(self, said: Sequence[str], status: int | None) -> Failure:
+        text = " ".join(said)
+        for pattern, reason in ((_NO_ACCESS, NOT_SIGNED_IN), (_LIMIT, LIMITED)):
+            if pattern.search(text):
+                return reason.failure(next(line for line in said if pattern.search(line)))
+        return NOT_UP.failure(" ".join(said[-3:]) or Message("exit status {status}", status=status))
+
+
+def _is_signed_in(program: Path, processes: Processes) -> bool:
+    shown = processes.run((str(program), "user", "show", "--json"), timeout=ASK_SECONDS)
+    return bool(_SIGNED_IN.search(shown.stdout))
+
+
+def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
+    program = processes.which("devtunnel")
+    ready = program is not None and _is_signed_in(program, processes)
+    needs = Message("devtunnel (not installed)")
+    if program:
+        needs = Message("devtunnel ({program}), signed in", program=program)
+    missing = Message("not signed in") if program and not ready else ""
+    return Offer(ready, needs, stable_url=False, public=True, missing=missing)
+
+
+PROVIDER = Provider(
+    "devtunnel",
+    Message("Microsoft's dev tunnels, with your Microsoft or GitHub account; a warning page comes first."),
+    DEV_TUNNELS.domains,
+    _offer,
+    DevTunnel,
+    has_reusable_url=False,
+)
