@@ -301,7 +301,7 @@ def test_a_download_that_fails_without_a_word_is_told(world: World) -> None:
     with pytest.raises(Failure) as caught:
         world.tunnel().open()
 
-    assert caught.value.finding.rule.id == "LA672"
+    assert caught.value.finding.rule.id == "LA384"
     assert supervisors() == []
 
 
@@ -329,5 +329,5 @@ def test_a_download_that_stays_broken_is_told(world: World) -> None:
     with pytest.raises(Failure) as caught:
         world.tunnel().open()
 
-    assert caught.value.finding.rule.id == "LA673"
+    assert caught.value.finding.rule.id == "LA385"
     assert supervisors() == []

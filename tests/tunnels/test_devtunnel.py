@@ -55,15 +55,15 @@ def test_it_leads_to_librechat_and_what_passes_is_seen(world: World, listener: L
         (
             "Tunnel service error: Request not permitted. Unauthorized tunnel creation access:"
             " Anonymous does not have 'create' access scope for The default tunnel domain.",
-            "LA668",
+            "LA380",
         ),
         (
             "devtunnel: Error connecting host tunnel session: Rate limit exceeded (429). Too many"
             " requests in a given amount of time.",
-            "LA669",
+            "LA381",
         ),
-        ("The server returned status code '429' when status code '101' was expected.", "LA669"),
-        ("Name or service not known (global.rel.tunnels.api.visualstudio.com:443)", "LA670"),
+        ("The server returned status code '429' when status code '101' was expected.", "LA381"),
+        ("Name or service not known (global.rel.tunnels.api.visualstudio.com:443)", "LA382"),
     ],
 )
 def test_what_devtunnel_complains_of_is_explained(world: World, said: str, rule: str) -> None:
@@ -79,7 +79,7 @@ def test_a_signed_out_devtunnel_is_not_started(world: World) -> None:
     with pytest.raises(Failure) as caught:
         provider("devtunnel").tunnel(world.request, machine, {}).open()
 
-    assert caught.value.finding.rule.id == "LA668"
+    assert caught.value.finding.rule.id == "LA380"
 
 
 def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listener) -> None:
@@ -118,7 +118,7 @@ def test_a_url_cannot_be_chosen(world: World) -> None:
     with pytest.raises(Failure) as caught:
         world.tunnel(requested_url="https://mine-3080.euw.devtunnels.ms").open()
 
-    assert caught.value.finding.rule.id == "LA671"
+    assert caught.value.finding.rule.id == "LA383"
     assert not (world.state / "argv").exists()
 
 
@@ -145,4 +145,4 @@ def test_without_devtunnel_the_way_out_is_named(
     with pytest.raises(Failure) as caught:
         world.tunnel().open()
 
-    assert caught.value.finding.rule.id == "LA667"
+    assert caught.value.finding.rule.id == "LA379"

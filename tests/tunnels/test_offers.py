@@ -17,10 +17,11 @@ from wizard.tunnels.local import port_taken
 
 
 class Machine(SystemProcesses):
-    """One on which every program is installed, or none; each is silent when it is run."""
+    """One on which every program is installed, or none; each says the same when it is run."""
 
-    def __init__(self, *, has_programs: bool) -> None:
+    def __init__(self, *, has_programs: bool, said: str = "") -> None:
         self._has_programs = has_programs
+        self._said = said
 
     def which(self, program: str) -> Path | None:
         return Path("/usr/bin") / program if self._has_programs else None
@@ -33,7 +34,7 @@ class Machine(SystemProcesses):
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
     ) -> Completed:
-        return Completed(0, "", "")
+        return Completed(0, self._said, "")
 
 
 @pytest.mark.parametrize("name", TUNNELS)

@@ -99,30 +99,30 @@ def test_another_url_than_the_computers_is_lost(world: World, wanted: str) -> No
     [
         (
             ("Access denied: serve config denied", "Use 'sudo tailscale funnel'."),
-            "LA663",
+            "LA356",
             "Access denied: serve config denied",
         ),
         (
             ("updating config: listener already exists for port 443",),
-            "LA664",
+            "LA357",
             "updating config: listener already exists for port 443",
         ),
         (
             ("Funnel not available; HTTPS must be enabled. See https://tailscale.com/s/https.",),
-            "LA662",
+            "LA355",
             "Funnel not available; HTTPS must be enabled. See https://tailscale.com/s/https.",
         ),
         (
             ("Funnel is not enabled on your tailnet.", "To enable, visit:", CONSENT_PAGE),
-            "LA662",
+            "LA355",
             "",
         ),
         (
             ("flag provided but not defined: -https",),
-            "LA666",
+            "LA359",
             "flag provided but not defined: -https",
         ),
-        ((), "LA666", "exit status 1"),
+        ((), "LA359", "exit status 1"),
     ],
 )
 def test_what_tailscale_complains_of_is_explained(
@@ -154,7 +154,7 @@ def test_nobody_waits_for_consent_where_there_is_nobody(world: World) -> None:
     with pytest.raises(Failure) as caught:
         world.tunnel("off", seconds=0.02, for_people=False).open()
 
-    assert caught.value.finding.rule.id in {"LA662", "LA666"}
+    assert caught.value.finding.rule.id in {"LA355", "LA359"}
     assert supervisors() == []
 
 
@@ -198,7 +198,7 @@ def test_a_computer_that_is_not_connected(world: World, said: str, detail: str) 
     with pytest.raises(Failure) as caught:
         provider("tailscale").tunnel(world.request, machine, {}).open()
 
-    assert (caught.value.finding.rule.id, caught.value.finding.detail) == ("LA661", detail)
+    assert (caught.value.finding.rule.id, caught.value.finding.detail) == ("LA354", detail)
 
 
 def test_without_tailscale_the_way_out_is_named(
@@ -209,4 +209,4 @@ def test_without_tailscale_the_way_out_is_named(
     with pytest.raises(Failure) as caught:
         world.tunnel().open()
 
-    assert caught.value.finding.rule.id == "LA660"
+    assert caught.value.finding.rule.id == "LA353"

@@ -12,6 +12,7 @@ from wizard.commands.choose_access import credentials, domain_at_hand, kind_at_h
 from wizard.commands.folder import tell_folder
 from wizard.commands.init_progress import Progress
 from wizard.commands.questions import needed
+from wizard.commands.tunnel_menu import tunnel_offers
 from wizard.known import Known
 from wizard.language import Message, joined
 from wizard.librechat.runner import Way
@@ -43,6 +44,8 @@ def look(progress: Progress, ports: Ports) -> Progress:
     if way:
         console.done(way)
     console.done(_desk(ports))
+    if not progress.options.public_url:
+        console.done(_tunnels(ports))
     if not _has_all_values(progress):
         if way:
             console.hint("This takes about 2 minutes.")
@@ -117,3 +120,15 @@ def _desk(ports: Ports) -> Message:
         Message("clipboard") if ports.desktop.has_clipboard() else Message("no clipboard"),
     ]
     return Message("Detected: {parts}.", parts=joined(", ", parts))
+
+
+def _tunnels(ports: Ports) -> Message:
+    """Return the tunnels that can be opened now, and those whose program lacks something."""
+    offers = tunnel_offers(ports)
+    ready = [name for name, each in offers.items() if each.ready]
+    lacking = [
+        Message("{tunnel} ({missing})", tunnel=name, missing=Message.of(each.missing))
+        for name, each in offers.items()
+        if each.missing
+    ]
+    return Message("Tunnels: {parts}.", parts=joined(", ", [*ready, *lacking]))

@@ -28,8 +28,8 @@ HELD_BACK = rule("LA372")
 UNREACHABLE = rule("LA373")
 NOT_UP = rule("LA374")
 NO_CHOICE = rule("LA375")
-NOT_DOWNLOADED = rule("LA672")
-INCOMPLETE = rule("LA673")
+NOT_DOWNLOADED = rule("LA384")
+INCOMPLETE = rule("LA385")
 
 _METRICS = re.compile(r"Starting metrics server on (\S+?)/metrics")
 _CONNECTED = "Registered tunnel connection"

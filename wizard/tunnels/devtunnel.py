@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 2.0
 
-NO_DEVTUNNEL = rule("LA667")
-NOT_SIGNED_IN = rule("LA668")
-LIMITED = rule("LA669")
-NOT_UP = rule("LA670")
-NO_CHOICE = rule("LA671")
+NO_DEVTUNNEL = rule("LA379")
+NOT_SIGNED_IN = rule("LA380")
+LIMITED = rule("LA381")
+NOT_UP = rule("LA382")
+NO_CHOICE = rule("LA383")
 
 # Older versions have a second URL, with the port after the host; new ones `Hosting port N at URL`.
 _URL = r"https://[a-z0-9-]+-{port}(?:\.[a-z0-9-]+)*\.devtunnels\.ms\b"
@@ -101,7 +101,9 @@ def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
 
 PROVIDER = Provider(
     "devtunnel",
-    Message("Microsoft's dev tunnels, with your Microsoft or GitHub account; a warning page comes first."),
+    Message(
+        "Microsoft's dev tunnels, with a Microsoft or GitHub account; a warning page comes first."
+    ),
     DEV_TUNNELS.domains,
     _offer,
     DevTunnel,

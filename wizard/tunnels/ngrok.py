@@ -236,6 +236,7 @@ def _offer(_: Processes, environ: Mapping[str, str]) -> Offer:
         Message("the authtoken of a free account and {agent}", agent=agent),
         stable_url=True,
         public=True,
+        missing=Message("no authtoken") if program else "",
         credential_question=Message("ngrok authtoken (hidden)"),
         credential_hint=Message(
             "Find it in your free account: {page}", page=ngrok_errors.TOKEN_PAGE

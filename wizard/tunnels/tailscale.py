@@ -30,13 +30,13 @@ ASK_SECONDS = 2.0
 CONSENT_SECONDS = 300.0
 PORTS = (443, 8443, 10000)
 
-NO_TAILSCALE = rule("LA660")
-NOT_CONNECTED = rule("LA661")
-FUNNEL_IS_OFF = rule("LA662")
-NOT_ALLOWED = rule("LA663")
-PORT_IN_USE = rule("LA664")
-NOT_OURS = rule("LA665")
-NOT_UP = rule("LA666")
+NO_TAILSCALE = rule("LA353")
+NOT_CONNECTED = rule("LA354")
+FUNNEL_IS_OFF = rule("LA355")
+NOT_ALLOWED = rule("LA356")
+PORT_IN_USE = rule("LA357")
+NOT_OURS = rule("LA358")
+NOT_UP = rule("LA359")
 
 _AVAILABLE = "Available on the internet:"
 _URL = re.compile(r"https://\S+\Z")
