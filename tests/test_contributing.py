@@ -16,9 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-RULE, ROW, TUNNEL, QUESTION, STEP = re.findall(
-    r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE
-)
+ROW, TUNNEL, QUESTION, STEP = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 VARIABLE, SECTION, TUNNEL_SECTION = re.findall(
     r"^```markdown\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE
 )
@@ -111,7 +109,7 @@ def test_a_new_variable(project: Project) -> None:
 def test_a_new_rule(project: Project) -> None:
     add_variable(project)
     project.edit("docs/rules.md", "## The Auth0 tenant\n", f"{SECTION}\n## The Auth0 tenant\n")
-    project.edit("wizard/doctor/options.py", "CHECKS = (\n", f"{RULE}\n\nCHECKS = (\n{ROW},")
+    project.edit("wizard/doctor/options.py", "CHECKS = (\n", f"CHECKS = (\n{ROW},")
     env_file = project.home / ".env"
     env_file.write_text("OPENID_AUTO_REDIRECT=true\n")
 

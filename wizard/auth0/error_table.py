@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum, StrEnum, auto
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from wizard import dashboard
 from wizard.auth0.redact import decoded, quoted, secrets_of
@@ -23,21 +23,29 @@ from wizard.settings import Settings
 class Check(StrEnum):
     """A live check, in the order of the reports; from `sign-in` on they need one."""
 
-    DISCOVERY = "discovery"
-    KEYS = "signing-keys"
-    CLIENT_ID = "client-id"
-    CALLBACK = "callback-url"
-    FLOW = "code-flow"
-    AUDIENCE = "audience"
-    SECRET = "client-secret"  # noqa: S105 - the check's name
-    REFRESH = "refresh-grant"
-    SIGN_IN = "sign-in"
-    EXCHANGE = "code-exchange"
-    ID_TOKEN = "id-token"  # noqa: S105 - the check's name
-    ACCESS_TOKEN = "access-token"  # noqa: S105 - the check's name
-    REFRESH_TOKEN = "refresh-token"  # noqa: S105 - the check's name
-    REFRESHED = "refresh"
-    ADMISSION = "admission"
+    label: str
+
+    DISCOVERY = "discovery", Message("Tenant")
+    KEYS = "signing-keys", Message("Signing keys")
+    CLIENT_ID = "client-id", Message("Client ID")
+    CALLBACK = "callback-url", Message("Callback URL")
+    FLOW = "code-flow", Message("Authorization code flow")
+    AUDIENCE = "audience", Message("API identifier")
+    SECRET = "client-secret", Message("Client secret")
+    REFRESH = "refresh-grant", Message("Refresh token grant")
+    SIGN_IN = "sign-in", Message("Sign-in")
+    EXCHANGE = "code-exchange", Message("Code exchange")
+    ID_TOKEN = "id-token", Message("ID token")
+    ACCESS_TOKEN = "access-token", Message("Access token")
+    REFRESH_TOKEN = "refresh-token", Message("Refresh token")
+    REFRESHED = "refresh", Message("Refresh")
+    ADMISSION = "admission", Message("Roles and domains")
+
+    def __new__(cls, value: str, label: str = "") -> Self:
+        check = str.__new__(cls, value)
+        check._value_ = value
+        check.label = label
+        return check
 
 
 class Endpoint(Enum):

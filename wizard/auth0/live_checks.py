@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from wizard import dashboard
 from wizard.auth0.error_table import Check, Meaning, unexplained
@@ -20,23 +21,7 @@ from wizard.rules import rule
 from wizard.settings import Settings
 from wizard.threads import begin
 
-TITLES = {
-    Check.DISCOVERY: Message("Tenant"),
-    Check.KEYS: Message("Signing keys"),
-    Check.CLIENT_ID: Message("Client ID"),
-    Check.CALLBACK: Message("Callback URL"),
-    Check.FLOW: Message("Authorization code flow"),
-    Check.AUDIENCE: Message("API identifier"),
-    Check.SECRET: Message("Client secret"),
-    Check.REFRESH: Message("Refresh token grant"),
-    Check.SIGN_IN: Message("Sign-in"),
-    Check.EXCHANGE: Message("Code exchange"),
-    Check.ID_TOKEN: Message("ID token"),
-    Check.ACCESS_TOKEN: Message("Access token"),
-    Check.REFRESH_TOKEN: Message("Refresh token"),
-    Check.REFRESHED: Message("Refresh"),
-    Check.ADMISSION: Message("Roles and domains"),
-}
+T = TypeVar("T")
 # Those that need no sign-in.
 TENANT_CHECKS = tuple(takewhile(lambda check: check is not Check.SIGN_IN, Check))
 
@@ -64,7 +49,7 @@ class CheckResult(NamedTuple):
     @property
     def title(self) -> str:
         """What was checked."""
-        return TITLES[self.check]
+        return self.check.label
 
     def as_json(self) -> dict[str, object]:
         """Return the result as `--json` prints it."""
@@ -157,25 +142,21 @@ def _ask(
 ) -> _Answers:
     secret = settings.client_secret
     probes = Probes(settings, discovery, http)
+
+    def ask(is_wanted: bool, work: Callable[[], T], default: T) -> Callable[[], T]:
+        return begin(work).result if is_wanted else lambda: default
+
     asks_for_code = Check.SECRET in only or Check.FLOW in only
-    keys = begin(fetch_keys, discovery, http) if Check.KEYS in only else None
-    authorize = begin(probes.authorize) if _JUDGED_BY_AUTHORIZE & {*only} else None
-    code = begin(probes.code, secret) if asks_for_code else None
-    without_secret = begin(probes.code, None) if secret and asks_for_code else None
-    asks_to_refresh = settings.reuse_tokens and Check.REFRESH in only
-    refresh = begin(probes.refresh) if asks_to_refresh else None
-    asks_to_sign_out = bool(settings.logout_url and discovery.end_session_endpoint and authorize)
-    logout = begin(probes.logout) if asks_to_sign_out else None
-    usable, keys_findings = keys.result() if keys else ((), ())
-    return _Answers(
-        keys=usable,
-        keys_findings=keys_findings,
-        authorize=authorize.result() if authorize else _NOT_ASKED,
-        code=code.result() if code else _NOT_ASKED,
-        without_secret=without_secret.result() if without_secret else None,
-        refresh=refresh.result() if refresh else None,
-        logout=logout.result() if logout else "",
-    )
+    authorizes = bool(_JUDGED_BY_AUTHORIZE & {*only})
+    no_keys: tuple[tuple[Jwk, ...], tuple[Finding, ...]] = ((), ())
+    keys = ask(Check.KEYS in only, partial(fetch_keys, discovery, http), no_keys)
+    authorize = ask(authorizes, probes.authorize, _NOT_ASKED)
+    code = ask(asks_for_code, partial(probes.code, secret), _NOT_ASKED)
+    without_secret = ask(bool(secret) and asks_for_code, partial(probes.code, None), None)
+    refresh = ask(settings.reuse_tokens and Check.REFRESH in only, probes.refresh, None)
+    signs_out = bool(settings.logout_url and discovery.end_session_endpoint) and authorizes
+    logout = ask(signs_out, probes.logout, "")
+    return _Answers(*keys(), authorize(), code(), without_secret(), refresh(), logout())
 
 
 def _judge_keys(_: Settings, answers: _Answers) -> CheckResult:

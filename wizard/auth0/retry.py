@@ -13,7 +13,8 @@ DEFAULT_WAIT = 1.0
 SHORTEST_WAIT = 0.1
 LONGEST_WAIT = 30.0
 RESTARTING = frozenset({502, 503, 504})
-# Smaller numbers in x-ratelimit-reset are seconds to wait, larger ones a time.
+# Smaller numbers in x-ratelimit-reset are seconds to wait, larger ones a time; Auth0's are times:
+# https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy
 _EPOCH = 1e9
 
 
@@ -76,11 +77,7 @@ class Patient:
 
 
 def _wait_for(answer: Response, now: float) -> float:
-    """Return the seconds to wait, by `Retry-After` (RFC 9110 §10.2.3) or `x-ratelimit-reset`.
-
-    Source: https://auth0.com/docs, troubleshoot/customer-support/operational-policies/
-    rate-limit-policy: `x-ratelimit-reset` is in seconds since the epoch.
-    """
+    """Return the seconds to wait, by `Retry-After` (RFC 9110 §10.2.3) or Auth0's reset time."""
     after = answer.headers.get("retry-after", "").strip()
     if after and (seconds := _number(after)) is not None:
         return seconds

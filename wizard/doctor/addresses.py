@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_address
-from socket import inet_aton
 from urllib.parse import urlsplit
 
-from wizard.doctor.check import Check, Edits
+from wizard.doctor.check import Check, Edits, is_missing, on, to
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message, joined
@@ -17,39 +16,17 @@ from wizard.librechat.variables import VARIABLES
 from wizard.rules import rule
 from wizard.settings import InvalidValue, is_loopback, is_placeholder, parse_public_url, port_in
 
-DOMAIN_MISSING = rule("LA122")
-DOMAIN_INVALID = rule("LA123")
 DOMAIN_WITH_SLASH = rule("LA124")
-DOMAIN_WITH_PATH = rule("LA125")
-DOMAIN_IS_PAGE = rule("LA126")
 DOMAINS_DIFFER = rule("LA127")
-PUBLIC_BY_HTTP = rule("LA128")
 ONLY_THIS_MACHINE = rule("LA129")
-HSTS_ON_LOCALHOST = rule("LA170")
-SECURE_COOKIE_BY_HTTP = rule("LA171")
 HTTPS_AT_OWN_PORT = rule("LA179")
-PROXY_WITHOUT_SCHEME = rule("LA188")
-HOST_IS_NO_ADDRESS = rule("LA189")
-PORT_UNUSABLE = rule("LA192")
 
 DOMAINS = ("DOMAIN_CLIENT", "DOMAIN_SERVER")
+DEFAULT_PORT = to(PORT=VARIABLES["PORT"].default or "")
 # What keeps LibreChat from pinning browsers to HTTPS, by packages/api/src/security/headers.ts.
 _OFF = ("false", "off", "0", "no")
 _NO_HSTS = {"HSTS_ENABLED": _OFF, "SECURITY_HEADERS": _OFF, "HSTS_MAX_AGE": ("0",)}
 _PAGES = r"/(oauth|login|api|c)(/|\Z)"
-
-
-def _domain_missing(subject: Subject) -> Iterator[Finding]:
-    for name in DOMAINS:
-        if not subject.bare(name):
-            yield subject.finding(DOMAIN_MISSING, name)
-
-
-def _domain_invalid(subject: Subject) -> Iterator[Finding]:
-    for name in DOMAINS:
-        value = subject.bare(name)
-        if value and not is_placeholder(value) and _host(value) is None:
-            yield subject.finding(DOMAIN_INVALID, name)
 
 
 def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
@@ -59,19 +36,6 @@ def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
             fixed = subject.without_secrets(value.rstrip("/"))
             fix = Message("Set {name}={value}.", name=name, value=fixed)
             yield subject.finding(DOMAIN_WITH_SLASH, name, fix=fix)
-
-
-def _domain_with_path(subject: Subject) -> Iterator[Finding]:
-    for name in DOMAINS:
-        path = _path(subject.bare(name))
-        if path and not re.match(_PAGES, path):
-            yield subject.finding(DOMAIN_WITH_PATH, name)
-
-
-def _domain_is_page(subject: Subject) -> Iterator[Finding]:
-    for name in DOMAINS:
-        if re.match(_PAGES, _path(subject.bare(name))):
-            yield subject.finding(DOMAIN_IS_PAGE, name)
 
 
 def _domains_differ(subject: Subject) -> Iterator[Finding]:
@@ -84,21 +48,6 @@ def _domains_differ(subject: Subject) -> Iterator[Finding]:
     if differ or not (are_local or _scheme(client) == _scheme(server)):
         detail = joined("; ", map(subject.seen, DOMAINS))
         yield DOMAINS_DIFFER.finding(detail, variable="DOMAIN_SERVER")
-
-
-def _public_by_http(subject: Subject) -> Iterator[Finding]:
-    value = subject.bare("DOMAIN_SERVER")
-    allows_plain = subject.bare("SESSION_COOKIE_SECURE").lower() in {"true", "false"}
-    if not value.lower().startswith("http://") or is_placeholder(value):
-        return
-    if not is_loopback(value) and (not allows_plain or subject.runs_before("0.8.6")):
-        yield subject.finding(PUBLIC_BY_HTTP, "DOMAIN_SERVER")
-
-
-def _only_this_machine(subject: Subject) -> Iterator[Finding]:
-    value = subject.bare("DOMAIN_SERVER")
-    if _host(value) and is_loopback(value):
-        yield subject.finding(ONLY_THIS_MACHINE, "DOMAIN_SERVER")
 
 
 def _https_at_own_port(subject: Subject) -> Iterator[Finding]:
@@ -122,37 +71,10 @@ def _https_at_own_port(subject: Subject) -> Iterator[Finding]:
             yield subject.finding(HTTPS_AT_OWN_PORT, name, fix=fix)
 
 
-def _proxy_without_scheme(subject: Subject) -> Iterator[Finding]:
-    name = "PROXY"
-    value = subject.bare(name)
-    if value and not re.match(r"https?://[^/\s]", value, re.IGNORECASE):
-        yield subject.finding(PROXY_WITHOUT_SCHEME, name)
-
-
-def _host_is_no_address(subject: Subject) -> Iterator[Finding]:
-    name = "HOST"
-    value = subject.bare(name)
-    if value and not _is_listenable(value):
-        yield subject.finding(HOST_IS_NO_ADDRESS, name)
-
-
-def _port_unusable(subject: Subject) -> Iterator[Finding]:
-    """LibreChat's `Number` makes 0 of an empty text, and of other words its default port."""
-    name = "PORT"
-    value = subject.bare(name)
-    if name not in subject.values or not re.fullmatch(r"\d{0,9}", value, re.ASCII):
-        return
-    is_random = int(value or 0) == 0 and not subject.runs_before("0.7.9-rc1")
-    if is_random or int(value or 0) > 65535:
-        yield subject.finding(PORT_UNUSABLE, name)
-
-
-def _default_port(_: Subject, __: Finding) -> Edits:
-    return {"PORT": VARIABLES["PORT"].default or ""}
-
-
 def _is_listenable(host: str) -> bool:
     """Whether a server can listen there: an IP address, or a name that may resolve to one."""
+    from socket import inet_aton
+
     with suppress(ValueError):
         return bool(ip_address(host))
     if re.fullmatch(r"[\d.]+", host):
@@ -162,20 +84,61 @@ def _is_listenable(host: str) -> bool:
     return re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", host) is not None
 
 
-def _hsts_on_localhost(subject: Subject) -> Iterator[Finding]:
+def _is_invalid(subject: Subject, name: str) -> bool:
+    value = subject.bare(name)
+    return bool(value) and not is_placeholder(value) and _host(value) is None
+
+
+def _is_page(subject: Subject, name: str) -> bool:
+    return bool(re.match(_PAGES, _path(subject.bare(name))))
+
+
+def _has_path(subject: Subject, name: str) -> bool:
+    return bool(_path(subject.bare(name))) and not _is_page(subject, name)
+
+
+def _is_public_by_http(subject: Subject, name: str) -> bool:
+    value = subject.bare(name)
+    if not value.lower().startswith("http://") or is_placeholder(value) or is_loopback(value):
+        return False
+    allows_plain = subject.bare("SESSION_COOKIE_SECURE").lower() in {"true", "false"}
+    return not allows_plain or subject.runs_before("0.8.6")
+
+
+def _is_only_here(subject: Subject, name: str) -> bool:
+    value = subject.bare(name)
+    return bool(_host(value)) and is_loopback(value)
+
+
+def _lacks_scheme(subject: Subject, name: str) -> bool:
+    value = subject.bare(name)
+    return bool(value) and not re.match(r"https?://[^/\s]", value, re.IGNORECASE)
+
+
+def _is_no_address(subject: Subject, name: str) -> bool:
+    value = subject.bare(name)
+    return bool(value) and not _is_listenable(value)
+
+
+def _is_unusable_port(subject: Subject, name: str) -> bool:
+    """LibreChat's `Number` makes 0 of an empty text, and of other words its default port."""
+    value = subject.bare(name)
+    if name not in subject.values or not re.fullmatch(r"\d{0,9}", value, re.ASCII):
+        return False
+    is_random = int(value or 0) == 0 and not subject.runs_before("0.7.9-rc1")
+    return is_random or int(value or 0) > 65535
+
+
+def _pins_localhost(subject: Subject, _: str) -> bool:
+    """HSTS for this machine; versions before 0.8.8-rc2 send no such header."""
     value = subject.bare("DOMAIN_SERVER")
     sends_it = all(subject.bare(name).lower() not in off for name, off in _NO_HSTS.items())
-    if value.lower().startswith("https://") and is_loopback(value) and sends_it:
-        # Older versions send no such header.
-        if subject.runs_before("0.8.8-rc2"):
-            return
-        yield subject.finding(HSTS_ON_LOCALHOST, "HSTS_ENABLED")
+    is_https_here = value.lower().startswith("https://") and is_loopback(value)
+    return is_https_here and sends_it and not subject.runs_before("0.8.8-rc2")
 
 
-def _secure_cookie_by_http(subject: Subject) -> Iterator[Finding]:
-    name = "SESSION_COOKIE_SECURE"
-    if subject.is_on(name) and subject.bare("DOMAIN_SERVER").lower().startswith("http://"):
-        yield subject.finding(SECURE_COOKIE_BY_HTTP, name)
+def _never_sends_cookie(subject: Subject, name: str) -> bool:
+    return subject.is_on(name) and subject.bare("DOMAIN_SERVER").lower().startswith("http://")
 
 
 def _other_domain(subject: Subject, finding: Finding) -> Edits:
@@ -258,18 +221,18 @@ def _origin(value: str) -> str:
 
 
 CHECKS = (
-    Check(DOMAIN_MISSING, _domain_missing, _other_domain),
-    Check(DOMAIN_INVALID, _domain_invalid, _with_scheme),
-    Check(DOMAIN_IS_PAGE, _domain_is_page, _origin_alone),
+    on("LA122", DOMAINS, is_missing, _other_domain),
+    on("LA123", DOMAINS, _is_invalid, _with_scheme),
+    on("LA126", DOMAINS, _is_page, _origin_alone),
     Check(DOMAIN_WITH_SLASH, _domain_with_slash, _without_slash),
     Check(DOMAINS_DIFFER, _domains_differ, _public_of_both),
-    Check(PUBLIC_BY_HTTP, _public_by_http),
+    on("LA128", "DOMAIN_SERVER", _is_public_by_http),
     Check(HTTPS_AT_OWN_PORT, _https_at_own_port),
-    Check(PROXY_WITHOUT_SCHEME, _proxy_without_scheme),
-    Check(HOST_IS_NO_ADDRESS, _host_is_no_address),
-    Check(PORT_UNUSABLE, _port_unusable, _default_port),
-    Check(SECURE_COOKIE_BY_HTTP, _secure_cookie_by_http),
-    Check(DOMAIN_WITH_PATH, _domain_with_path),
-    Check(HSTS_ON_LOCALHOST, _hsts_on_localhost, lambda _, __: {"HSTS_ENABLED": "false"}),
-    Check(ONLY_THIS_MACHINE, _only_this_machine),
+    on("LA188", "PROXY", _lacks_scheme),
+    on("LA189", "HOST", _is_no_address),
+    on("LA192", "PORT", _is_unusable_port, DEFAULT_PORT),
+    on("LA171", "SESSION_COOKIE_SECURE", _never_sends_cookie),
+    on("LA125", DOMAINS, _has_path),
+    on("LA170", "HSTS_ENABLED", _pins_localhost, to(HSTS_ENABLED="false")),
+    on(ONLY_THIS_MACHINE.id, "DOMAIN_SERVER", _is_only_here),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from wizard.doctor.check import Check
+from wizard.doctor.addresses import DEFAULT_PORT
+from wizard.doctor.check import Check, on
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message, sentences
@@ -19,7 +20,6 @@ from wizard.rules import rule
 BROKEN_DOCUMENT = rule("LA500")
 ENV_NOT_HANDED_ON = rule("LA501")
 COMPOSE_WINS = rule("LA502")
-PORT_NEEDED = rule("LA503")
 PANEL_CALLBACK = rule("LA507")
 LINE_REFUSED = rule("LA510")
 QUOTES_KEPT = rule("LA511")
@@ -142,13 +142,6 @@ def _fix_of(name: str, setting: Setting) -> Message:
     )
 
 
-def _port_needed(subject: Subject) -> Iterator[Finding]:
-    service = None if subject.runner.is_npm else subject.deployment.service
-    is_set = subject.file.values().get("PORT") or subject.environ.get("PORT")
-    if service and not is_set and any(not port.target for port in service.ports):
-        yield subject.finding(PORT_NEEDED, "PORT")
-
-
 def _quotes_kept(subject: Subject) -> Iterator[Finding]:
     for name in subject.distorted:
         setting = subject.environment[name]
@@ -207,12 +200,18 @@ def _panel_callback(subject: Subject) -> Iterator[Finding]:
         yield subject.finding(PANEL_CALLBACK, "ADMIN_PANEL_URL", fix=fix)
 
 
+def _is_port_needed(subject: Subject, name: str) -> bool:
+    service = None if subject.runner.is_npm else subject.deployment.service
+    is_set = subject.file.values().get(name) or subject.environ.get(name)
+    return bool(service and not is_set and any(not port.target for port in service.ports))
+
+
 CHECKS = (
     Check(ENV_NOT_HANDED_ON, _env_not_handed_on),
     Check(LINE_REFUSED, _line_refused),
     Check(QUOTES_KEPT, _quotes_kept),
     Check(NOT_EXPANDED, _not_expanded),
-    Check(PORT_NEEDED, _port_needed, lambda _, __: {"PORT": VARIABLES["PORT"].default or ""}),
+    on("LA503", "PORT", _is_port_needed, DEFAULT_PORT),
     Check(BROKEN_DOCUMENT, _broken_document),
     Check(COMPOSE_WINS, _compose_wins),
     Check(UNREADABLE_IN_CONTAINER, _unreadable),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wizard.doctor.check import Check
+from wizard.doctor.check import Check, on, to
 from wizard.doctor.credentials import SIGNING_SECRETS
 from wizard.doctor.sign_in import NEEDED, fresh_session_secret
 from wizard.doctor.subject import Subject
@@ -25,16 +25,9 @@ from wizard.settings import (
     is_repetitive,
 )
 
-SESSION_SECRET_WEAK = rule("LA130")
 PLACEHOLDER_ELSEWHERE = rule("LA131")
-SOCIAL_REGISTRATION_OFF = rule("LA136")
 NO_BOOLEAN = rule("LA138")
 OTHER_PROVIDER = rule("LA142")
-LOGOUT_STAYS = rule("LA144")
-LOGOUT_TARGET = rule("LA145")
-DEBUG_LEFT_ON = rule("LA148")
-SAML_HIDDEN = rule("LA149")
-OAUTH2_ONLY = rule("LA178")
 _ENTRA_SWITCHES = (
     "OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED",
     "USE_ENTRA_ID_FOR_PEOPLE_SEARCH",
@@ -43,15 +36,6 @@ _ENTRA_SWITCHES = (
 _JUDGED_ELSEWHERE = frozenset({*NEEDED, "OPENID_SESSION_SECRET", *SIGNING_SECRETS})
 # Read otherwise than by isEnabled, or not by LibreChat at all.
 _OTHER_SWITCHES = frozenset({"HSTS_ENABLED", "MEILI_NO_ANALYTICS", "ALLOW_SOCIAL_LOGIN"})
-
-
-def _session_secret_weak(subject: Subject) -> Iterator[Finding]:
-    name = "OPENID_SESSION_SECRET"
-    value = subject.bare(name)
-    if value and not is_good_secret(name, subject.values) and not is_command(value):
-        reason = _why_weak(value, subject)
-        detail = Message("{seen} ({reason})", seen=subject.seen(name), reason=reason)
-        yield subject.finding(SESSION_SECRET_WEAK, name, detail)
 
 
 def _why_weak(value: str, subject: Subject) -> Message:
@@ -75,22 +59,6 @@ def _why_weak(value: str, subject: Subject) -> Message:
     return Message("not random") if is_repetitive(value) else Message("published")
 
 
-def _placeholder_elsewhere(subject: Subject) -> Iterator[Finding]:
-    for name, assignment in subject.assignments.items():
-        is_judged = name in _JUDGED_ELSEWHERE or is_command(assignment.value)
-        # A value in brackets may be JSON.
-        if is_judged or assignment.value[:1] in {"", "{", "["}:
-            continue
-        if is_placeholder(assignment.value):
-            yield subject.finding(PLACEHOLDER_ELSEWHERE, name)
-
-
-def _social_registration_off(subject: Subject) -> Iterator[Finding]:
-    name = "ALLOW_SOCIAL_REGISTRATION"
-    if has_sign_in(subject.values) and not subject.is_on(name):
-        yield subject.finding(SOCIAL_REGISTRATION_OFF, name)
-
-
 def _no_boolean(subject: Subject) -> Iterator[Finding]:
     for name, variable in VARIABLES.items():
         if variable.format is not Format.BOOLEAN or name in _OTHER_SWITCHES:
@@ -110,50 +78,58 @@ def _other_provider(subject: Subject) -> Iterator[Finding]:
             yield subject.finding(OTHER_PROVIDER, name, fix=fix)
 
 
-def _oauth2_only(subject: Subject) -> Iterator[Finding]:
-    name = "OPENID_USE_OAUTH2"
-    if subject.is_on(name) and is_read(name, subject.version):
-        yield subject.finding(OAUTH2_ONLY, name)
-
-
-def _logout_stays(subject: Subject) -> Iterator[Finding]:
-    name = "OPENID_USE_END_SESSION_ENDPOINT"
-    if has_sign_in(subject.values) and not subject.is_on(name):
-        yield subject.finding(LOGOUT_STAYS, name)
-
-
-def _logout_target(subject: Subject) -> Iterator[Finding]:
-    name = "OPENID_POST_LOGOUT_REDIRECT_URI"
-    value = subject.bare(name)
-    if value and not re.match(r"https?://[^/\s]+", value):
-        yield subject.finding(LOGOUT_TARGET, name)
-
-
 def _unread(subject: Subject) -> Iterator[Finding]:
     yield from unread(subject.values, subject.version, subject.assignments)
 
 
-def _debug_left_on(subject: Subject) -> Iterator[Finding]:
-    if subject.is_on("DEBUG_OPENID_REQUESTS"):
-        yield subject.finding(DEBUG_LEFT_ON, "DEBUG_OPENID_REQUESTS")
+def _weakness(subject: Subject, name: str) -> str:
+    value = subject.bare(name)
+    if not value or is_good_secret(name, subject.values) or is_command(value):
+        return ""
+    reason = _why_weak(value, subject)
+    return Message("{seen} ({reason})", seen=subject.seen(name), reason=reason)
 
 
-def _saml_hidden(subject: Subject) -> Iterator[Finding]:
+def _is_needed_for_sign_in(subject: Subject, name: str) -> bool:
+    return has_sign_in(subject.values) and not subject.is_on(name)
+
+
+def _is_used(subject: Subject, name: str) -> bool:
+    return subject.is_on(name) and is_read(name, subject.version)
+
+
+def _is_no_url(subject: Subject, name: str) -> bool:
+    value = subject.bare(name)
+    return bool(value) and not re.match(r"https?://[^/\s]+", value)
+
+
+def _hides_saml(subject: Subject, _: str) -> bool:
     names = ("SAML_ENTRY_POINT", "SAML_ISSUER", "SAML_CERT", "SAML_SESSION_SECRET")
-    if has_sign_in(subject.values) and all(subject.bare(name) for name in names):
-        yield subject.finding(SAML_HIDDEN, "SAML_ISSUER")
+    return has_sign_in(subject.values) and all(subject.bare(name) for name in names)
 
+
+def _placeholder_elsewhere(subject: Subject) -> Iterator[Finding]:
+    for name, assignment in subject.assignments.items():
+        is_judged = name in _JUDGED_ELSEWHERE or is_command(assignment.value)
+        # A value in brackets may be JSON.
+        if is_judged or assignment.value[:1] in {"", "{", "["}:
+            continue
+        if is_placeholder(assignment.value):
+            yield subject.finding(PLACEHOLDER_ELSEWHERE, name)
+
+
+_LOGOUT = "OPENID_USE_END_SESSION_ENDPOINT"
 
 CHECKS = (
-    Check(OAUTH2_ONLY, _oauth2_only, lambda _, __: {"OPENID_USE_OAUTH2": "false"}),
-    Check(SESSION_SECRET_WEAK, _session_secret_weak, fresh_session_secret),
+    on("LA178", "OPENID_USE_OAUTH2", _is_used, to(OPENID_USE_OAUTH2="false")),
+    on("LA130", "OPENID_SESSION_SECRET", _weakness, fresh_session_secret),
     Check(NO_BOOLEAN, _no_boolean),
     Check(OTHER_PROVIDER, _other_provider),
     Check(UNREAD, _unread),
-    Check(LOGOUT_TARGET, _logout_target),
-    Check(LOGOUT_STAYS, _logout_stays),
-    Check(SOCIAL_REGISTRATION_OFF, _social_registration_off),
-    Check(SAML_HIDDEN, _saml_hidden),
-    Check(DEBUG_LEFT_ON, _debug_left_on),
+    on("LA145", "OPENID_POST_LOGOUT_REDIRECT_URI", _is_no_url),
+    on("LA144", _LOGOUT, _is_needed_for_sign_in),
+    on("LA136", "ALLOW_SOCIAL_REGISTRATION", _is_needed_for_sign_in),
+    on("LA149", "SAML_ISSUER", _hides_saml),
+    on("LA148", "DEBUG_OPENID_REQUESTS", Subject.is_on),
     Check(PLACEHOLDER_ELSEWHERE, _placeholder_elsewhere),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wizard.doctor.check import Check
+from wizard.doctor.check import Check, on
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message
@@ -15,9 +15,7 @@ from wizard.librechat.variables import is_read
 from wizard.rules import rule
 
 BAD_TOKEN_KIND = rule("LA139")
-ADMIN_ROLE_INCOMPLETE = rule("LA140")
 ROLE_IN_OPAQUE_TOKEN = rule("LA141")
-REQUIRED_ROLE_INCOMPLETE = rule("LA176")
 ROLE_SYNC_BROKEN = rule("LA177")
 
 _REQUIRED = "OPENID_REQUIRED_ROLE"
@@ -30,8 +28,15 @@ def _missing(role: str, subject: Subject) -> list[str]:
     """The variables that are missing to find the role; none if no role is required."""
     if not subject.bare(role) or not is_read(role, subject.version):
         return []
-    names = (f"{role}_PARAMETER_PATH", f"{role}_TOKEN_KIND")
-    return [name for name in names if not subject.bare(name)]
+    return [name for name in _places(role) if not subject.bare(name)]
+
+
+def _places(role: str) -> tuple[str, str]:
+    return f"{role}_PARAMETER_PATH", f"{role}_TOKEN_KIND"
+
+
+def _incomplete(identifier: str, role: str) -> Check:
+    return on(identifier, _places(role), lambda it, name: name in _missing(role, it))
 
 
 def _kinds(subject: Subject) -> Iterator[str]:
@@ -53,16 +58,6 @@ def _bad_token_kind(subject: Subject) -> Iterator[Finding]:
         if subject.bare(name) and subject.bare(name) not in _TOKEN_KINDS:
             fix = Message("Set {name} to access, id or userinfo.", name=name)
             yield subject.finding(BAD_TOKEN_KIND, name, fix=fix)
-
-
-def _required_role_incomplete(subject: Subject) -> Iterator[Finding]:
-    for name in _missing(_REQUIRED, subject):
-        yield subject.finding(REQUIRED_ROLE_INCOMPLETE, name)
-
-
-def _admin_role_incomplete(subject: Subject) -> Iterator[Finding]:
-    for name in _missing(_ADMIN, subject):
-        yield subject.finding(ADMIN_ROLE_INCOMPLETE, name)
 
 
 def _role_in_opaque_token(subject: Subject) -> Iterator[Finding]:
@@ -98,9 +93,9 @@ def _sync_finding(subject: Subject, name: str, fix: Message) -> Finding:
 
 
 CHECKS = (
-    Check(REQUIRED_ROLE_INCOMPLETE, _required_role_incomplete),
+    _incomplete("LA176", _REQUIRED),
     Check(BAD_TOKEN_KIND, _bad_token_kind),
     Check(ROLE_SYNC_BROKEN, _role_sync_broken),
     Check(ROLE_IN_OPAQUE_TOKEN, _role_in_opaque_token),
-    Check(ADMIN_ROLE_INCOMPLETE, _admin_role_incomplete),
+    _incomplete("LA140", _ADMIN),
 )

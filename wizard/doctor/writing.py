@@ -133,10 +133,7 @@ def _oddly_written(subject: Subject) -> Iterator[Finding]:
 
 
 def _same_value(subject: Subject, finding: Finding) -> Edits:
-    """The same value; the engine writes it in a form that every parser reads.
-
-    Not where that removes the end of a line: LibreChat reads the value as it is.
-    """
+    """The same value, which the engine writes as every parser reads it, if on one line."""
     name = finding.variable or ""
     assignment = subject.assignments[name]
     return {} if assignment.spans_lines else {name: assignment.value}
@@ -259,10 +256,7 @@ def _meant(name: str) -> str:
 
 @cache
 def _names_by_what_is_left() -> Mapping[str, str]:
-    """Each name that LibreChat reads, by itself and by every form with one letter less.
-
-    Two words that are one letter more, less, other or swapped share one of these.
-    """
+    """Each name by itself and with one letter less: words one edit apart share one of these."""
     return {
         left: name
         for name in known_names()

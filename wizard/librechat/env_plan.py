@@ -99,7 +99,6 @@ def plan_env(
     current = before.values()
     edits: dict[str, str | Suggestion] = dict(wanted_values(settings, current, random_hex))
     if is_new:
-        edits |= {name: current[name] for name in SHIPPED_WITHOUT_QUOTES if current.get(name)}
         edits |= _for_a_new_file(current, port)
         edits |= _credentials(current, bool(signs_of_use), random_hex)
         if is_public(settings.public_url) and not signs_of_use:
@@ -203,9 +202,9 @@ def is_good_secret(name: str, values: Mapping[str, str]) -> bool:
 
 def _for_a_new_file(current: Mapping[str, str], port: int) -> dict[str, str]:
     values = {
-        name: VARIABLES[name].written or ""
+        name: current.get(name) or VARIABLES[name].written or ""
         for name in NEEDED_BY_A_NEW_FILE
-        if not current.get(name)
+        if name in SHIPPED_WITHOUT_QUOTES or not current.get(name)
     }
     if current.get("PORT", str(port)) != str(port) or "PORT" in values:
         values["PORT"] = str(port)
@@ -289,7 +288,8 @@ def read_differently(file: EnvFile, written: Mapping[str, str]) -> Iterator[Find
 
 def doubtful_lines(text: str) -> str:
     """Return the ambiguous lines: all of them if a quoted value may span several."""
-    lines = [line for line in text.split("\n") if not re.fullmatch(_AGREED_LINE, line)]
+    is_agreed = re.compile(_AGREED_LINE).fullmatch
+    lines = [line for line in text.split("\n") if not is_agreed(line)]
     is_open = any(
         "\\" in line or line.count("'") % 2 or line.count('"') % 2 or re.match(_QUOTE_FIRST, line)
         for line in lines

@@ -12,18 +12,20 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.clock import local_time
 from wizard.findings import Finding, Rule
 from wizard.language import Message
 from wizard.librechat.admission import DOMAIN_REFUSED, LACKS_ROLE
-from wizard.librechat.containers import DOCKER_SECONDS, RunningContainer
 from wizard.os_errors import reason_of
-from wizard.processes import Processes
 from wizard.reading import load_json, read_end
 from wizard.rules import rule
 from wizard.text import one_line, shortened
+
+if TYPE_CHECKING:
+    from wizard.librechat.containers import RunningContainer
+    from wizard.processes import Processes
 
 UNREADABLE = rule("LA592")
 DID_NOT_START = rule("LA580")
@@ -150,6 +152,8 @@ def read_log(folder: Path, environ: Mapping[str, str], since: float) -> Log:
 
 def read_container_log(processes: Processes, container: RunningContainer, since: float) -> Log:
     """Return the lines that LibreChat wrote to its container's console since then."""
+    from wizard.librechat.containers import DOCKER_SECONDS
+
     docker = processes.which("docker")
     if docker is None:
         return EMPTY

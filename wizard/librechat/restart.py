@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wizard.language import Message, joined
 from wizard.librechat.compose.own import MAIN_FILES, OVERRIDE_FILES
-from wizard.librechat.containers import RunningContainer
 from wizard.librechat.runner import Runner, Way
 from wizard.platforms import command_line
-from wizard.running_process import RunningProcess
+
+if TYPE_CHECKING:
+    from wizard.librechat.containers import RunningContainer
+    from wizard.running_process import RunningProcess
 
 # A unit of another name may be that of a login or of cron, which started LibreChat.
 _OWN_UNIT = r"(?i)chat"

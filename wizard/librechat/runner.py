@@ -230,38 +230,17 @@ def _is_at_port(container: RunningContainer, evidence: Evidence) -> bool:
 
 
 def _of_container(container: RunningContainer, evidence: Evidence) -> Runner:
-    values = {"name": container.name, "service": container.service, "code": container.exit_code}
-    way = Way.COMPOSE if container.service else Way.CONTAINER
     is_sure = container.is_running and container.is_of(evidence.env_file)
-    if not container.is_running:
-        why = (
-            Message(
-                "Docker Compose ran LibreChat: container {name} (service {service}) has ended with"
-                " exit code {code}.",
-                **values,
-            )
-            if container.service
-            else Message(
-                "Docker ran LibreChat: container {name} has ended with exit code {code}.", **values
-            )
-        )
-    elif container.service:
-        why = Message(
-            "Docker Compose runs LibreChat: container {name} (service {service}).", **values
-        )
-    elif is_sure:
-        why = Message("Docker runs LibreChat: container {name}.", **values)
-    else:
-        why = Message(
-            "Docker probably runs LibreChat: container {name} publishes port {port}.",
-            name=container.name,
-            port=evidence.port,
-        )
     version, source = _version_of(container)
     return Runner(
-        way,
+        Way.COMPOSE if container.service else Way.CONTAINER,
         Certainty.KNOWN if is_sure else Certainty.LIKELY,
-        why,
+        _seen(container, is_sure).filled(
+            name=container.name,
+            service=container.service,
+            code=container.exit_code,
+            port=evidence.port,
+        ),
         is_running=container.is_running,
         container=container,
         service=container.service,
@@ -270,6 +249,21 @@ def _of_container(container: RunningContainer, evidence: Evidence) -> Runner:
         version_source=source,
         reader=container.reader if container.reads(evidence.env_file) else None,
     )
+
+
+def _seen(container: RunningContainer, is_sure: bool) -> Message:
+    if container.service and container.is_running:
+        return Message("Docker Compose runs LibreChat: container {name} (service {service}).")
+    if container.service:
+        return Message(
+            "Docker Compose ran LibreChat: container {name} (service {service}) has ended with"
+            " exit code {code}."
+        )
+    if not container.is_running:
+        return Message("Docker ran LibreChat: container {name} has ended with exit code {code}.")
+    if is_sure:
+        return Message("Docker runs LibreChat: container {name}.")
+    return Message("Docker probably runs LibreChat: container {name} publishes port {port}.")
 
 
 def _by_port(evidence: Evidence) -> Runner | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -100,7 +101,9 @@ def find_layout(
         env_files = tuple(folder / each for each in named.split(",") if each)
     else:
         env_files = (folder / ".env",)
-    scope = shell if "COMPOSE_FILE" in environ else _scope(env_files, shell, env_file, sources)
+    scope = shell
+    if "COMPOSE_FILE" not in environ and _name_files(env_files, sources):
+        scope = _scope(env_files, shell, env_file, sources)
     files = _named_files(folder, scope) or _found_files(folder, sources)
     if not files:
         return None
@@ -108,6 +111,14 @@ def find_layout(
     if named or beside in env_files:
         return Layout(files, env_files, shell)
     return Layout(files, (beside,), scope)
+
+
+def _name_files(env_files: Sequence[Path], sources: Sources) -> bool:
+    for path in env_files:
+        with suppress(ComposeError):
+            if "COMPOSE_FILE" in (sources.text(path) or ""):
+                return True
+    return False
 
 
 def _named_files(folder: Path, scope: Environment) -> tuple[Path, ...]:
@@ -155,17 +166,7 @@ def read_project(layout: Layout, env_file: Path, sources: Sources) -> Project:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Merges files into services.
-
-    Attributes:
-        sources: the texts.
-        env_file: see `read_project`.
-        root: where the paths of files are shown from.
-        scope: what `${…}` refers to.
-        troubles: what was not understood so far.
-        budget: how much more may be read.
-        depth: how many files and services led here.
-    """
+    """Merges files into services; `scope` is what `${…}` refers to, `depth` what led here."""
 
     sources: Sources
     env_file: Path

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from wizard.librechat.compose.text import ComposeError
-from wizard.librechat.compose.yaml import Document, YamlError, read_yaml
+from wizard.librechat.compose.yaml import Document, read_yaml
 from wizard.os_errors import reason_of
 from wizard.reading import read_file
 
@@ -34,13 +34,11 @@ class Sources:
     ) -> None:
         self._read = read
         self._texts: dict[Path, str | OSError] = dict(texts or {})
-        self._documents: dict[str, Document | YamlError] = {}
 
     def instead(self, path: Path, text: str) -> Sources:
         """Return the same sources with another text of one file."""
         other = Sources(self._read)
         other._texts = {**self._texts, path: text}
-        other._documents = self._documents
         return other
 
     def text(self, path: Path, limit: int = MAX_ENV_BYTES) -> str | None:
@@ -81,17 +79,7 @@ class Sources:
             YamlError: it is no YAML.
         """
         text = self.text(path, MAX_YAML_BYTES)
-        if text is None:
-            return None
-        if text not in self._documents:
-            try:
-                self._documents[text] = read_yaml(text)
-            except YamlError as error:
-                self._documents[text] = error
-        document = self._documents[text]
-        if isinstance(document, YamlError):
-            raise document
-        return document
+        return None if text is None else read_yaml(text)
 
 
 class Budget:

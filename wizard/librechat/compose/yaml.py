@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from wizard.language import Message
@@ -55,8 +55,9 @@ class Document:
     lines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=16)
 def read_yaml(text: str) -> Document:
-    """Return the content; None where there is none.
+    """Return the content; None where there is none. A command reads the same files several times.
 
     Raises:
         YamlError: it is no YAML, nested too deeply, or its merges hold too many entries.
