@@ -9,7 +9,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -19,6 +19,7 @@ from tests.e2e.program import Ran, clean_environ, run, running
 from tests.e2e.proxies import refusing_proxy
 from tests.e2e.terminal import CTRL_C, Terminal
 from tests.librechat.readers import read_by_node
+from wizard.commands.demo import HeldPorts
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import is_secret
 
@@ -234,14 +235,21 @@ def test_ctrl_c_skips_the_sign_in_and_nothing_else(tmp_path: Path, environ: dict
         assert terminal.end() == 0
 
 
-def test_two_demos_at_once(tmp_path: Path, environ: dict[str, str]) -> None:
-    def demo(_: int) -> Ran:
+def test_two_users_demos_at_once(tmp_path: Path) -> None:
+    users = [clean_environ(tmp_path / name) for name in ("one", "two")]
+
+    def demo(environ: dict[str, str]) -> Ran:
         return run("init", "--demo", "--json", cwd=tmp_path, environ=environ)
 
     with ThreadPoolExecutor(2) as pool:
-        ran = list(pool.map(demo, range(2)))
+        ran = list(pool.map(demo, users))
 
-    for each in ran:
+    for each, environ in zip(ran, users, strict=True):
         assert_all_is_proved(each)
-    assert ran[0].json["public_url"] != ran[1].json["public_url"]
-    assert_nothing_runs_on(environ)
+        assert_nothing_runs_on(environ)
+
+
+def test_a_port_is_taken_before_its_server_starts() -> None:
+    with closing(HeldPorts()) as one, closing(HeldPorts()) as two:
+        port = one.take(0)
+        assert two.take(port) != port

@@ -63,7 +63,8 @@ def test_it_speaks_the_language_of_the_command_that_opened_it(tunnel: DetachedTu
     with pytest.raises(urllib.error.HTTPError) as raised:
         urllib.request.urlopen(request, context=context, timeout=10)
 
-    assert b'<html lang="nl">' in raised.value.read()
+    with raised.value as answer:
+        assert b'<html lang="nl">' in answer.read()
 
 
 @pytest.mark.parametrize("language", [Language("en"), Language.named("nl")], ids=["en", "nl"])

@@ -15,6 +15,7 @@ from tools.documents.command_line import commands
 from wizard import __version__
 from wizard.cli import app
 from wizard.ui.examples import EXAMPLES_OF
+from wizard.ui.help import PROGRAM
 
 COMMANDS = [command.name for command in commands()]
 
@@ -35,7 +36,8 @@ def test_an_example_parses(line: str) -> None:
     given = shlex.split(line.partition(">")[0])[1:]
     place = next((i for i, word in enumerate(given) if word.startswith("-")), len(given))
     command = typer.main.get_command(app)
-    command.main([*given[:place], "--help", *given[place:]], standalone_mode=False)
+    words = [*given[:place], "--help", *given[place:]]
+    command.main(words, prog_name=PROGRAM, standalone_mode=False)
 
 
 def test_options_are_grouped_and_no_type_is_shown(tmp_path: Path) -> None:
