@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -29,6 +30,7 @@ from wizard.sign_in_traffic import Step, recorded
 from wizard.tunnels import EventKind, TunnelRequest, caddy, provider
 from wizard.tunnels.caddy import NO_CADDY, CaddyTunnel
 from wizard.tunnels.certificates import known_authority
+from wizard.tunnels.local import PORTS_TO_TRY
 
 pytestmark = pytest.mark.needs("caddy")
 
@@ -149,6 +151,20 @@ def test_it_is_a_witness_of_sign_ins(request_: TunnelRequest) -> None:
 
     (passage,) = recorded(request_.state_dir, request_.port)
     assert (passage.step, passage.status) == (Step.CALLBACK, 200)
+
+
+def test_where_another_program_comes_first_the_next_port_is_taken(
+    request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other user's tunnel opens between our look at the port and Caddy's."""
+    port = free_port()
+    monkeypatch.setattr("wizard.tunnels.local.DEFAULT_URL", f"https://localhost:{port}")
+    monkeypatch.setattr(loopback, "is_free", lambda _: True)
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        tunnel(replace(request_, requested_url="")) as url,
+    ):
+        assert port < (urlsplit(url).port or 0) < port + PORTS_TO_TRY
 
 
 def test_visitors_see_that_librechat_is_not_up(request_: TunnelRequest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +25,7 @@ from wizard import loopback
 from wizard.findings import ExitCode, Failure
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, provider, trust
 from wizard.tunnels.certificates import local_authority
-from wizard.tunnels.local import DEFAULT_URL, LocalTunnel, local_url, port_taken
+from wizard.tunnels.local import DEFAULT_URL, LocalTunnel, local_urls, port_taken
 
 
 @pytest.fixture
@@ -47,6 +49,17 @@ def get(tunnel: LocalTunnel, url: str) -> int:
     context = ssl.create_default_context(cafile=str(tunnel.authority.ca_file))
     with urllib.request.urlopen(url, context=context, timeout=10) as answer:
         return int(answer.status)
+
+
+def all_but(taken: Collection[int]) -> Callable[[int], list[socket.socket]]:
+    """Listens on no port of these, and on any in place of another: they may be in use here."""
+
+    def listen(port: int) -> list[socket.socket]:
+        if port in taken:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        return loopback.listeners(0)
+
+    return listen
 
 
 def is_free(port: int) -> bool:
@@ -198,7 +211,7 @@ def test_may_be_closed_by_who_listens_to_it(tmp_path: Path, upstream: Upstream) 
     ],
 )
 def test_the_url(tmp_path: Path, wanted: str, expected: str) -> None:
-    assert local_url(request_for(3080, tmp_path, url=wanted)) == expected
+    assert local_urls(request_for(3080, tmp_path, url=wanted)) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -207,19 +220,21 @@ def test_the_url(tmp_path: Path, wanted: str, expected: str) -> None:
         (set(), 3080, DEFAULT_URL),
         ({3443}, 3080, "https://localhost:3444"),
         ({3443, 3444}, 3445, "https://localhost:3446"),
-        (set(range(3443, 3453)), 3080, DEFAULT_URL),
     ],
 )
 def test_unasked_it_takes_the_first_free_port(
-    taken: set[int],
-    librechat: int,
-    expected: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    taken: set[int], librechat: int, expected: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(loopback, "is_free", lambda port: port not in taken)
+    request = replace(request_for(librechat, tmp_path), listen=all_but(taken))
+    with tunnel_for(request) as tunnel:
+        assert tunnel == expected
 
-    assert local_url(request_for(librechat, tmp_path)) == expected
+
+def test_where_no_port_is_free_the_first_is_named(tmp_path: Path) -> None:
+    request = replace(request_for(3080, tmp_path), listen=all_but(range(3443, 3453)))
+    with pytest.raises(Failure, match="3443") as told:
+        tunnel_for(request).open()
+    assert told.value.finding.rule.id == "LA332"
 
 
 @pytest.mark.parametrize(

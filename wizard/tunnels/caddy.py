@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from wizard import loopback
+from wizard.findings import Failure
 from wizard.language import Message
 from wizard.private_files import private_folder, write_whole
 from wizard.reading import load_json
@@ -18,13 +18,13 @@ from wizard.tunnels.child import ProxiedTunnel
 from wizard.tunnels.local import (
     CANNOT_LISTEN,
     PORT_TAKEN,
-    local_url,
+    local_urls,
+    port_of,
     port_taken,
     trusted_authority,
 )
 
 if TYPE_CHECKING:
-    from wizard.findings import Failure
     from wizard.processes import Processes
 
 NO_CADDY = rule("LA350")
@@ -46,16 +46,31 @@ class CaddyTunnel(ProxiedTunnel):
     _site = ""
     _restart_at = 0.0
 
+    def _start(self) -> str:
+        """Start Caddy at the first port that is free; another program may still come first."""
+        sites = [self._url] if self._url else local_urls(self._request)
+        taken: list[Failure] = []
+        for self._site in sites:
+            if len(sites) > 1 and not loopback.is_free(port_of(self._site)):
+                continue
+            try:
+                return super()._start()
+            except Failure as failure:
+                if failure.finding.rule != PORT_TAKEN:
+                    raise
+                taken.append(failure)
+                self._stop()
+        raise taken[0] if taken else port_taken(port_of(sites[0]), self._processes)
+
     def _command(self) -> Sequence[str]:
         from wizard.templates import template
 
         program = self._processes.which("caddy")
         if program is None:
             raise NO_CADDY.failure()
-        self._site = self._url or local_url(self._request)
         authority = trusted_authority(self._request, self._processes, self._progress)
         self._restart_at = time.monotonic() + RESTART_SECONDS
-        port = urlsplit(self._site).port or 443
+        port = port_of(self._site)
         addresses = loopback.addresses()
         hosts = ("localhost", *(f"[{it}]" if ":" in it else it for it in addresses))
         text = template("Caddyfile.j2").render(
@@ -83,7 +98,7 @@ class CaddyTunnel(ProxiedTunnel):
         detail = next((line for line in reversed(said) if not _entry(line)), "")
         if status is None:
             return SILENT_CADDY.failure(detail)
-        port = urlsplit(self._site).port or 443
+        port = port_of(self._site)
         if any(words in detail for words in _TAKEN):
             return port_taken(port, self._processes)
         if "listen tcp" in detail and any(words in detail for words in _FORBIDDEN):

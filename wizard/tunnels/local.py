@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from wizard import loopback
 from wizard.findings import Failure
 from wizard.language import Message
 from wizard.rules import rule
@@ -20,6 +19,8 @@ from wizard.settings import LOOPBACK_HOSTS, InvalidValue, parse_public_url
 from wizard.tunnels import Offer, Provider, Tunnel, TunnelRequest
 
 if TYPE_CHECKING:
+    import socket
+
     from wizard.processes import Processes
     from wizard.tunnels.certificates import Authority
     from wizard.tunnels.proxy import Proxy
@@ -48,14 +49,10 @@ class LocalTunnel(Tunnel):
         from wizard.tunnels.proxy import serve
 
         request = self._request
-        url = local_url(request)
-        port = urlsplit(url).port or 443
+        urls = local_urls(request)
         self.authority = trusted_authority(request, self._processes, request.progress)
         context = self.authority.server_context()
-        try:
-            listeners = request.listen(port)
-        except OSError as error:
-            raise _not_listening(error, port, self._processes) from error
+        url, listeners = self._listen(urls)
         with self._lock:
             proxy = self._proxy = serve(request, context, listeners)
         threading.Thread(target=self._renew, args=(proxy,), name="renewal", daemon=True).start()
@@ -66,6 +63,16 @@ class LocalTunnel(Tunnel):
             proxy, self._proxy = self._proxy, None
         if proxy is not None:
             proxy.end()
+
+    def _listen(self, urls: Sequence[str]) -> tuple[str, list[socket.socket]]:
+        """Return the first URL whose port is free, with its listeners."""
+        refused: list[Failure] = []
+        for port, url in ((port_of(url), url) for url in urls):
+            try:
+                return url, self._request.listen(port)
+            except OSError as error:
+                refused.append(_not_listening(error, port, self._processes))
+        raise refused[0]
 
     def _renew(self, proxy: Proxy) -> None:
         """Renew the certificate in time: a tunnel may stay open for months."""
@@ -112,10 +119,18 @@ def trusted_authority(
     return authority
 
 
-def local_url(request: TunnelRequest) -> str:
-    """Return the requested URL, or one with a free port; raise LA331, or LA332 for LibreChat's."""
+def local_urls(request: TunnelRequest) -> list[str]:
+    """Return the requested URL, else the default and those with the next ports.
+
+    Only to listen shows which port is free: another user's tunnel may open at the same moment.
+
+    Raises:
+        Failure: LA331, or LA332 for LibreChat's own port.
+    """
     if not request.requested_url:
-        return _free_url(request.port)
+        first = port_of(DEFAULT_URL)
+        ports = range(first, first + PORTS_TO_TRY)
+        return [f"https://localhost:{port}" for port in ports if port != request.port]
     try:
         url = parse_public_url(request.requested_url)
     except InvalidValue as error:
@@ -123,16 +138,14 @@ def local_url(request: TunnelRequest) -> str:
     parts = urlsplit(url)
     if parts.hostname not in LOOPBACK_HOSTS:
         raise NOT_LOCAL.failure(Message("{url} is not on this computer", url=url))
-    if (parts.port or 443) == request.port:
+    if port_of(url) == request.port:
         raise PORT_TAKEN.failure(Message("{port} is LibreChat's own port", port=request.port))
-    return url
+    return [url]
 
 
-def _free_url(librechat_port: int) -> str:
-    """The default URL, or the same with the next free port."""
-    first = urlsplit(DEFAULT_URL).port or 443
-    ports = [port for port in range(first, first + PORTS_TO_TRY) if port != librechat_port]
-    return f"https://localhost:{next(filter(loopback.is_free, ports), ports[0])}"
+def port_of(url: str) -> int:
+    """Return the port of an HTTPS URL."""
+    return urlsplit(url).port or 443
 
 
 def _not_listening(error: OSError, port: int, processes: Processes) -> Failure:
