@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.auth0.scripted import SETTINGS, ScriptedTenant, widget
 from tests.commands.test_init import EXAMPLE, init, options, read
+from tests.doctor.cases import env, subject
 from tests.fakes import ScriptedPrompter, make_world
-from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Policy, Who
+from wizard.auth0.access import (
+    ADMIN_ROLE,
+    ROLES_CLAIM,
+    USER_ROLE,
+    Door,
+    Doors,
+    Policy,
+    State,
+    Who,
+)
 from wizard.auth0.tokens import Judgement
-from wizard.commands.roles import ask_for_roles
+from wizard.commands.roles import Visitors, ask_for_roles, show_who_may_sign_in
 from wizard.commands.undo import run_undo
 from wizard.commands.who import choose_policy, closing_values
 from wizard.findings import ExitCode, Failure
@@ -275,3 +287,42 @@ def test_who_may_sign_in_is_said(
     sentences = [str(each) for each in who_may_sign_in(values, domains)]
     assert len(sentences) == len(said)
     assert all(part in sentence for part, sentence in zip(said, sentences, strict=True))
+
+
+CLOSED_DOOR, UNKNOWN = Door(State.CLOSED), Door(State.UNKNOWN, reason="nobody answers")
+USERS, GOOGLE = Door(State.OPEN, ("Users",)), Door(State.OPEN, ("google-oauth2",))
+
+
+@pytest.mark.parametrize(
+    ("doors", "values", "said", "states"),
+    [
+        (Doors(USERS, GOOGLE), {}, ["creates an account at Auth0 (Users)", "(google-oauth2)"], 2),
+        (Doors(CLOSED_DOOR, CLOSED_DOOR), {}, ["the users who are in Auth0"], 0),
+        (Doors(UNKNOWN, UNKNOWN), {}, ["not known whom: nobody answers"], 0),
+        (Doors(USERS, GOOGLE), {"OPENID_REQUIRED_ROLE": "a"}, ["with the role a"], 2),
+    ],
+)
+def test_whom_auth0_lets_in_is_said_and_in_json(
+    doors: Doors, values: dict[str, str], said: list[str], states: int, tmp_path: Path
+) -> None:
+    world = make_world(tmp_path)
+    visitors = Visitors({**OPEN, **values}, ["acme.test"] if values else None, doors)
+    visitors.show(world.ports)
+    printed = visitors.as_json()
+    assert all(part in world.said for part in said)
+    assert ("who are in Auth0" in world.said) == (not values and doors.sign_ups is not UNKNOWN)
+    assert [printed[f"auth0_{it}"] for it in ("sign_up", "social")].count("open") == states
+    assert printed["librechat_sign_up"] is True
+    assert printed["allowed_domains"] == (["acme.test"] if values else None)
+    assert printed["required_role"] == values.get("OPENID_REQUIRED_ROLE", "")
+
+
+@pytest.mark.parametrize(("url", "is_seen"), [(URL, True), (LOCAL, False)])
+def test_only_a_public_url_has_visitors(url: str, is_seen: bool, tmp_path: Path) -> None:
+    tenant = ScriptedTenant(doors=widget(True, "google-oauth2"))
+    world = make_world(tmp_path, http=tenant)
+    settings = replace(SETTINGS, public_url=url)
+    visitors = show_who_may_sign_in(subject(env(DOMAIN_SERVER=url)), settings, world.ports)
+    assert (visitors is not None) == is_seen
+    assert ("google-oauth2" in world.said) == is_seen
+    assert bool(tenant.requests) == is_seen

@@ -57,6 +57,9 @@ def test_the_roles_are_in_the_id_token(demo: Demo) -> None:
     bind(demo, Who.PEOPLE)
     demo.user.roles.add(role_name(ADMIN_ROLE, demo.application.client_id))
     assert claim(demo) == [ADMIN_ROLE, USER_ROLE]
+    headers = {"Authorization": f"Bearer {Client(demo).tokens()['access_token']}"}
+    seen = demo.http.request("GET", f"{demo.issuer}userinfo", headers=headers)
+    assert (seen.json_object() or {})[ROLES_CLAIM] == [ADMIN_ROLE, USER_ROLE]
     demo.user.email_verified = False
     assert denial(demo) == UNVERIFIED
 

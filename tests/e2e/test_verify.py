@@ -14,6 +14,7 @@ import pytest
 
 from tests.chromium import Tab, chromium
 from tests.commands.test_verify_librechat import librechat
+from tests.demo.test_access import bind
 from tests.e2e.installed import Installed, trust_the_local_tunnel
 from tests.e2e.program import Ran
 from tests.e2e.terminal import CTRL_C, ENTER, Terminal
@@ -29,7 +30,9 @@ from tests.providers import (
     running_oidc_provider,
     sign_in_at_simulacrum,
 )
-from tests.tenant.state import AuthMethod, Tenant
+from tests.tenant.state import AuthMethod, Tenant, User
+from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Who
+from wizard.auth0.access_action import STRANGER, role_name
 
 # Where the screenshots go that somebody wants to look at.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
@@ -170,6 +173,49 @@ def test_from_the_link_through_the_running_librechat_in_a_browser(
     assert ran.code == (1 if rules else 0)
     assert ("The sign-in through LibreChat works." in ran.err) is (not rules)
     assert [rule for rule in rules if f"({rule})" not in ran.err] == []
+
+
+@pytest.mark.needs("chromium")
+def test_the_named_person_is_administrator_and_a_stranger_is_refused_in_a_browser(
+    installed: Installed, demo_server: Tenant, authority: Authority, tab: Tab
+) -> None:
+    demo = furnish(demo_server, authority.http(), installed.public_url)
+    auth0, stranger = demo.setup, "eve@example.net"
+    assert installed.init(auth0.domain, auth0.client_id, auth0.client_secret or "").code == 0
+    installed.env_file.write_text(
+        installed.env_file.read_text()
+        + "".join(
+            f"{name}={role}\n{name}_PARAMETER_PATH={ROLES_CLAIM}\n{name}_TOKEN_KIND=id\n"
+            for name, role in (
+                ("OPENID_REQUIRED_ROLE", USER_ROLE),
+                ("OPENID_ADMIN_ROLE", ADMIN_ROLE),
+            )
+        )
+    )
+    bind(demo, Who.PEOPLE)
+    demo.user.roles.add(role_name(ADMIN_ROLE, auth0.client_id))
+    demo.tenant.add(User(login=stranger, email=stranger, password=PASSWORD))
+    link = f"{installed.public_url}/oauth/openid"
+    tab.call("Network.clearBrowserCookies")
+    with librechat(installed):
+        with installed.running("verify", "--no-open", "--json") as verify:
+            verify.until("Open in any browser")
+            sign_in_with(tab, link)
+            tab.wait(f"document.body && document.body.textContent === 'Hello, {EMAIL}'")
+            admitted = verify.end()
+        tab.call("Network.clearBrowserCookies")
+        with installed.running("verify", "--no-open", "--json") as verify:
+            verify.until("Open in any browser")
+            tab.open(link, "document.querySelector('[type=password]')")
+            tab.submit(username=stranger, password=PASSWORD)
+            tab.wait("document.body && document.body.textContent === 'Welcome back'")
+            denied = verify.end()
+
+    assert admitted.code == 0, admitted.err
+    seen = [part for each in admitted.json["evidence"] for part in each["seen"]]
+    assert "the administrator's role" in seen
+    assert denied.rules == ["LA436"]
+    assert STRANGER in denied.finding("LA436")["detail"]
 
 
 # At a terminal

@@ -105,9 +105,27 @@ class Sessions:
             return self._refused("server responded with an error in the response body")
         if self.refusal:
             return self._refused(self.refusal)
-        email = str(read(str(answer["id_token"])).claims.get("email", ""))
+        claims = read(str(answer["id_token"])).claims
+        if refusal := self._admit(claims):
+            return self._refused(refusal)
+        email = str(claims.get("email", ""))
         self.log("info", f"[openidStrategy] login success openidId: auth0|1 | email: {email}")
         return self._signed_in(answer)
+
+    def _admit(self, claims: Mapping[str, object]) -> str:
+        """Why the claims of the ID token do not let the user in, "" if they do."""
+
+        def has(setting: str) -> bool:
+            held = claims.get(self.values.get(f"{setting}_PARAMETER_PATH", ""))
+            return isinstance(held, list) and self.values[setting] in held
+
+        required = self.values.get("OPENID_REQUIRED_ROLE", "")
+        if required and not has("OPENID_REQUIRED_ROLE"):
+            return f'You must have "{required}" role to log in.'
+        if self.values.get("OPENID_ADMIN_ROLE") and has("OPENID_ADMIN_ROLE"):
+            role = self.values["OPENID_ADMIN_ROLE"]
+            self.log("info", f"[openidStrategy] User x is an admin based on role: {role}")
+        return ""
 
     def refresh(self, cookies: str) -> Reply:
         """`POST /api/auth/refresh`."""

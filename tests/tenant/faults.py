@@ -31,6 +31,7 @@ from tests.tenant.state import (
     url_is_listed,
     url_is_listed_without_query,
 )
+from wizard.auth0.access import ROLES_CLAIM
 from wizard.auth0.probes import with_query
 from wizard.defaults import ENGLISH
 from wizard.demo import authorization, endpoints, tokens
@@ -205,7 +206,7 @@ class TokenMaker(tokens.TokenMaker):
             claims = self.access_claims(request, session, scope)
             token = self.sign_for(api, request.client_id, claims)
         if "openid" in scope:
-            self.tenant.userinfo[token] = (session.user_id, scope)
+            self.tenant.userinfo[token] = (session.user_id, request.client_id, scope)
         return token
 
     def id_token(
@@ -497,12 +498,15 @@ class Endpoints(endpoints.Endpoints):
 
     def userinfo(self, request: Request) -> Answer:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        user_id, scope = self.tenant.userinfo.get(token, ("", ()))
+        user_id, client_id, scope = self.tenant.userinfo.get(token, ("", "", ()))
         user = self.tenant.user(user_id)
         if scheme.lower() != "bearer" or user is None:
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             return Answer(401, "Unauthorized", challenge)
-        return json_answer(user.claims(scope))
+        # Auth0 shows an ID token's custom claims here, too.
+        roles = self.tenant.verdict(user_id, client_id).roles
+        claims = {} if roles is None else {ROLES_CLAIM: list(roles)}
+        return json_answer({**user.claims(scope), **claims})
 
     def oidc_logout(self, request: Request) -> Answer:
         query = request.parameters

@@ -189,7 +189,7 @@ class Tenant(demo.Tenant):
         clock: the tenant's time, seconds since the epoch.
         visits: the last requests that came.
         sessions: by the browser's cookie.
-        userinfo: the user ID and scope that an access token opens /userinfo for.
+        userinfo: the user ID, client ID and scope that an access token opens /userinfo for.
         user_grants: consents as (user ID, client ID, audience).
         families: by refresh token, good or not.
     """
@@ -220,7 +220,7 @@ class Tenant(demo.Tenant):
     clock: Callable[[], float] = time.time
     visits: deque[Visit] = field(default_factory=lambda: deque(maxlen=1000), repr=False)
     sessions: dict[str, Session] = field(default_factory=dict, repr=False)
-    userinfo: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict, repr=False)
+    userinfo: dict[str, tuple[str, str, tuple[str, ...]]] = field(default_factory=dict, repr=False)
     user_grants: set[tuple[str, str, str]] = field(default_factory=set)
     families: dict[str, RefreshFamily] = field(default_factory=dict, repr=False)
 

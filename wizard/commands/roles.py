@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE
 from wizard.commands.change import EnvChange, Question, change_env
@@ -10,10 +11,12 @@ from wizard.language import Message
 from wizard.librechat.admission import role_values, who_may_sign_in
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
+from wizard.librechat.variables import REGISTRATION, is_enabled
 from wizard.ports import Ports
-from wizard.settings import is_public
+from wizard.settings import Settings, is_public
 
 if TYPE_CHECKING:
+    from wizard.auth0.access import Doors
     from wizard.auth0.tokens import Judgement
     from wizard.doctor.subject import Subject
 
@@ -48,12 +51,57 @@ def ask_for_roles(
     return change_env(change, question, ports, yes=yes, dry_run=False).done
 
 
-def show_who_may_sign_in(subject: Subject, ports: Ports) -> None:
-    """Print whom LibreChat lets in, if others than this machine reach it."""
-    if not is_public(subject.value("DOMAIN_SERVER")):
-        return
+class Visitors(NamedTuple):
+    """Whom LibreChat lets in, and whom Auth0 signs in."""
+
+    values: Mapping[str, str]
+    domains: list[object] | None
+    doors: Doors
+
+    def as_json(self) -> dict[str, object]:
+        """Return what `--json` prints."""
+        return {
+            "required_role": self.values.get("OPENID_REQUIRED_ROLE", ""),
+            "admin_role": self.values.get("OPENID_ADMIN_ROLE", ""),
+            "allowed_domains": None if self.domains is None else [*map(str, self.domains)],
+            "librechat_sign_up": is_enabled(self.values, REGISTRATION),
+            "auth0_sign_up": self.doors.sign_ups.state.value,
+            "auth0_social": self.doors.social.state.value,
+        }
+
+    def show(self, ports: Ports) -> None:
+        """Print it as a list."""
+        ports.console.say("Who may sign in:")
+        for each in who_may_sign_in(self.values, self.domains, self._of_auth0()):
+            ports.console.todo(each)
+
+    def _of_auth0(self) -> Sequence[Message]:
+        sign_ups, social = self.doors
+        if sign_ups.reason:
+            text = Message("everybody whom Auth0 signs in (not known whom: {reason})")
+            return [text.filled(reason=Message.of(sign_ups.reason))]
+        opened = (
+            (sign_ups, Message("everybody who creates an account at Auth0 ({connections})")),
+            (social, Message("everybody with an account elsewhere ({connections})")),
+        )
+        return (
+            *(
+                text.filled(connections=", ".join(door.connections))
+                for door, text in opened
+                if door.connections
+            ),
+            Message("the users who are in Auth0"),
+        )
+
+
+def show_who_may_sign_in(subject: Subject, settings: Settings, ports: Ports) -> Visitors | None:
+    """Print and return whom LibreChat lets in; None if only this machine reaches it."""
+    from wizard.doctor.examine import ask_doors
+
+    if not is_public(settings.public_url):
+        return None
     domains = subject.config.part("registration", "allowedDomains")
     allowed = domains if isinstance(domains, list) else None
-    ports.console.say("Who may sign in:")
-    for each in who_may_sign_in(subject.values, allowed):
-        ports.console.todo(each)
+    visitors = Visitors(subject.values, allowed, ask_doors(settings, ports.http, ports.clock))
+    visitors.show(ports)
+    return visitors

@@ -38,6 +38,7 @@ from wizard.tunnel_services import why_closed
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Admit, Judgement
+    from wizard.commands.roles import Visitors
     from wizard.commands.through_librechat import Evidence
 
 NOT_SET_UP = rule("LA009")
@@ -56,12 +57,16 @@ class VerifyOptions:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult(Result):
-    """The result: of a sign-in of its own, or the `evidence` of one to LibreChat."""
+    """The result: of a sign-in of its own, or the `evidence` of one to LibreChat.
+
+    `visitors` is None where the sign-in is not proved, or nobody else reaches LibreChat.
+    """
 
     settings: Settings
     checks: Sequence[CheckResult] = ()
     sign_in: Judgement | None = None
     evidence: Evidence | None = None
+    visitors: Visitors | None = None
 
     @property
     def is_proved(self) -> bool:
@@ -79,6 +84,7 @@ class VerifyResult(Result):
             "through_librechat": self.evidence is not None,
             "evidence": self.evidence.as_json() if self.evidence else [],
             "sign_in": self.sign_in.as_json() if self.sign_in else None,
+            "who_may_sign_in": self.visitors.as_json() if self.visitors else None,
         }
 
 
@@ -118,10 +124,9 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     if ask_for_roles(judgement, store, ports, version=subject.version):
         subject = read_subject(store, ports)
     remember(ports, subject, How.VERIFY, is_proved=judgement.is_proved)
-    if judgement.is_proved:
-        show_who_may_sign_in(subject, ports)
+    visitors = show_who_may_sign_in(subject, settings, ports) if judgement.is_proved else None
     findings = (*report.findings, *judgement.findings)
-    return replace(result, findings=findings, sign_in=judgement)
+    return replace(result, findings=findings, sign_in=judgement, visitors=visitors)
 
 
 def _why_not(subject: Subject, errors: Sequence[Finding], ports: Ports) -> Finding:
@@ -209,9 +214,16 @@ def _through_librechat(
             _reopen(stack, result.settings.public_url, tunnel, ports)
         evidence = prove_through_librechat(subject, ports, tunnel.port, options.seconds)
     findings = without_consequences((*result.findings, *evidence.findings))
-    if exit_code_of(findings) is ExitCode.OK:
-        show_who_may_sign_in(subject, ports)
-    return replace(result, findings=findings, evidence=evidence)
+    result = replace(result, findings=findings, evidence=evidence)
+    if exit_code_of(findings) is not ExitCode.OK:
+        return result
+    result = replace(result, visitors=show_who_may_sign_in(subject, result.settings, ports))
+    if result.visitors and not subject.bare("OPENID_REQUIRED_ROLE"):
+        ports.console.hint(
+            "Only an ID token shows roles from Auth0. To have LibreChat require one, stop it and"
+            " run librechat-auth0 verify again."
+        )
+    return result
 
 
 def _answers(url: str, ports: Ports) -> bool:

@@ -86,9 +86,11 @@ def role_values(
 
 
 def who_may_sign_in(
-    values: Mapping[str, str], allowed_domains: Sequence[object] | None
+    values: Mapping[str, str],
+    allowed_domains: Sequence[object] | None,
+    auth0: Sequence[Message] = (Message("everybody whom Auth0 signs in"),),
 ) -> Iterator[Message]:
-    """Yield sentences on whom LibreChat lets in."""
+    """Yield sentences on whom LibreChat lets in; `auth0` says whom Auth0 signs in."""
     role = values.get("OPENID_REQUIRED_ROLE", "")
     domains = ", ".join(str(each) for each in (allowed_domains or ())[:10])
     if role:
@@ -96,7 +98,7 @@ def who_may_sign_in(
     if domains:
         yield Message("Auth0's users with an address at {domains}", domains=domains)
     if not (role or domains):
-        yield Message("everybody whom Auth0 signs in")
+        yield from auth0
     if is_enabled(values, REGISTRATION):
         yield Message("everybody who signs up at LibreChat with an email address")
     if admin := values.get("OPENID_ADMIN_ROLE", ""):

@@ -202,6 +202,20 @@ def sign_in_succeeded(log: Log) -> bool:
     return last is not None and last[0].rule is None
 
 
+def made_administrator(log: Log) -> bool:
+    """Whether the last user who signed in became an administrator by a role.
+
+    Source: api/strategies/openidStrategy.js, since 0.8.1
+    """
+    for line in reversed(log.lines):
+        if "[openidStrategy]" in line.message:
+            if " is an admin based on role" in line.message:
+                return True
+            if "login success" not in line.message:
+                return False
+    return False
+
+
 def last_words(log: Log) -> Message | None:
     """Return the last warning or error, None without one: of a failure that has no row.
 

@@ -26,6 +26,7 @@ class Sighting:
         signed_in: LibreChat accepted Auth0's answer.
         has_refresh_token: it gave the browser a refresh token.
         is_accepted: it then answered a request of that session.
+        is_administrator: it made the user an administrator by a role.
         findings: why it did not.
         last_words: the last warning or error of LibreChat, for a failure whose cause has no rule.
     """
@@ -35,6 +36,7 @@ class Sighting:
     is_accepted: bool = False
     findings: tuple[Finding, ...] = ()
     last_words: Message | None = None
+    is_administrator: bool = False
 
     def __or__(self, other: Sighting) -> Sighting:
         return Sighting(
@@ -43,6 +45,7 @@ class Sighting:
             self.is_accepted or other.is_accepted,
             (*self.findings, *other.findings),
             self.last_words or other.last_words,
+            self.is_administrator or other.is_administrator,
         )
 
     @property
@@ -53,7 +56,9 @@ class Sighting:
     @property
     def seen(self) -> Sequence[Message]:
         """What was seen, for people."""
-        return [text for text, was_seen in self._parts() if was_seen]
+        role = Message("the administrator's role")
+        parts = (*self._parts(), (role, self.is_administrator))
+        return [text for text, was_seen in parts if was_seen]
 
     @property
     def not_seen(self) -> Sequence[Message]:

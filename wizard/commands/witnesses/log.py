@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from wizard.commands.witnesses import Sighting
 from wizard.language import Message
-from wizard.librechat.log import UNREADABLE, Log, judge_log, last_words, sign_in_succeeded
+from wizard.librechat.log import (
+    UNREADABLE,
+    Log,
+    judge_log,
+    last_words,
+    made_administrator,
+    sign_in_succeeded,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,6 @@ class LogWitness:
     def look(self, since: float) -> Sighting:
         log = self.read(since)
         if sign_in_succeeded(log):
-            return Sighting(signed_in=True)
+            return Sighting(signed_in=True, is_administrator=made_administrator(log))
         findings = tuple(each for each in judge_log(log) if each.rule is not UNREADABLE)
         return Sighting(findings=findings, last_words=last_words(log))
