@@ -144,7 +144,7 @@ def test_a_new_question(project: Project) -> None:
     import pexpect
 
     project.edit("wizard/commands/init.py", "\ndef _write(", f"\n{QUESTION}\n\ndef _write(")
-    row = '        Step(Message("The .env"), _write, is_open, is_final=True),\n'
+    row = '        Step(Message("The .env"), _write, writes_env, is_final=True),\n'
     project.edit("wizard/commands/init.py", row, f"        {STEP.strip()},\n{row}")
     env_file = project.home / ".env"
     env_file.write_text("")
