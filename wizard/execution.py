@@ -21,6 +21,7 @@ from wizard.rules import BUG, rule
 from wizard.streams import close_streams
 
 if TYPE_CHECKING:
+    from wizard.text import Secrets
     from wizard.ui.console import Console
     from wizard.ui.prompts import Prompter
 
@@ -186,36 +187,18 @@ def system_ports(flags: Flags) -> Ports:
     from wizard.clock import SystemClock
     from wizard.desktop import Desktop, UserDesktop
     from wizard.http import Https
-    from wizard.librechat.secrets import secrets_of
     from wizard.platforms import state_folder
-    from wizard.processes import SystemProcesses, safe_path, without_secrets
-    from wizard.ui.console import Console
+    from wizard.processes import SystemProcesses
 
-    os.environ["PATH"] = safe_path(os.environ)  # libraries find browsers and clipboards by it
-    environ = dict(os.environ)
-    ours = environ.keys() - without_secrets(environ).keys()
-    for name in ours:
-        del os.environ[name]  # browsers and other programs inherit the rest
+    environ, secrets = _take_secrets()
     state_dir = state_folder(environ, Path.home()) / "librechat-auth0"
     can_ask = not flags.yes and not flags.json and _is_interactive(environ)
-    language = flags.language
     plain = flags.plain or _is_simple_terminal(environ)
-    # JSON is English, as is what a background process reports to its parent.
-    said_in = Language(ENGLISH) if flags.json else language
-    console = Console(language=said_in, plain=plain, quiet=flags.quiet, silent=flags.json)
-    console.hide(secrets_of((name, environ[name]) for name in ours))
-    if language.in_place_of:
-        console.warn(
-            Message(
-                "The texts in the language {language} cannot be read, so these are in English."
-                " Reinstall librechat-auth0.",
-                language=language.in_place_of,
-            )
-        )
+    console = _console(flags, secrets, plain=plain)
     return Ports(
         console=console,
-        language=language,
-        prompter=_prompter(console, language, plain=plain) if can_ask else None,
+        language=flags.language,
+        prompter=_prompter(console, flags.language, plain=plain) if can_ask else None,
         # This authority can only sign certificates for localhost.
         http=Https(environ, extra_ca=partial(_local_authority, state_dir)),
         clock=SystemClock(),
@@ -225,6 +208,37 @@ def system_ports(flags: Flags) -> Ports:
         cwd=_current_folder(environ),
         state_dir=state_dir,
     )
+
+
+def _take_secrets() -> tuple[dict[str, str], Secrets]:
+    """Return the environment, and the secrets in it, which no other program inherits."""
+    from wizard.librechat.secrets import secrets_of
+    from wizard.processes import safe_path, without_secrets
+
+    os.environ["PATH"] = safe_path(os.environ)  # libraries find browsers and clipboards by it
+    environ = dict(os.environ)
+    ours = environ.keys() - without_secrets(environ).keys()
+    for name in ours:
+        del os.environ[name]
+    return environ, secrets_of((name, environ[name]) for name in ours)
+
+
+def _console(flags: Flags, secrets: Secrets, *, plain: bool) -> Console:
+    """Return the console; JSON is English, as is what a background process reports to us."""
+    from wizard.ui.console import Console
+
+    language = Language(ENGLISH) if flags.json else flags.language
+    console = Console(language=language, plain=plain, quiet=flags.quiet, silent=flags.json)
+    console.hide(secrets)
+    if unreadable := flags.language.in_place_of:
+        console.warn(
+            Message(
+                "The texts in the language {language} cannot be read, so these are in English."
+                " Reinstall librechat-auth0.",
+                language=unreadable,
+            )
+        )
+    return console
 
 
 def _prompter(console: Console, language: Language, *, plain: bool) -> Prompter:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from wizard.interrupts import signals_held
 from wizard.platforms import copy_acl, replace, sync
@@ -45,16 +46,13 @@ def write_whole(
 ) -> None:
     """Write the file atomically; only its final mode ever makes it readable to others.
 
-    On Windows it keeps its access control list; a new file has what its folder hands down.
-    The content is flushed to the disk before the rename. Signals are delayed until it is done.
+    A symbolic link is replaced, not followed. On Windows the file keeps its access control list; a
+    new one has what its folder hands down. The content is flushed to the disk before the rename.
+    Signals are delayed until it is done.
 
-    Args:
-        path: the file; a symbolic link is replaced, not followed.
-        content: the whole content.
-        mode: the file's mode, unless `prepare` sets it.
-        prepare: called with the descriptor of the new file, empty and of mode 0600.
-        part: the temporary file's name, random by default. For the holder of a lock: a file that
-            a killed run left there is replaced.
+    `prepare` sets the mode in place of `mode`: it gets the descriptor of the new file, empty and of
+    mode 0600. `part` is the temporary file's name, random by default; for the holder of a lock: a
+    file that a killed run left there is replaced.
 
     Raises:
         OSError: it cannot be written; the old file is unchanged. The error names the file or its
@@ -64,26 +62,36 @@ def write_whole(
         with _about(path.parent):
             handle, temporary = _temporary(path, part)
         try:
-            with _about(path), os.fdopen(handle, "wb") as file:
-                copy_acl(path, temporary)
-                if prepare is not None:
-                    prepare(handle)
-                elif sys.platform == "win32":
-                    temporary.chmod(mode)
-                else:  # not by its name, which may be another file already
-                    with suppress(PermissionError):  # vfat has modes of its own
-                        os.fchmod(handle, mode)
-                file.write(content)
-                file.flush()
-                sync(handle)
-                made = os.fstat(handle)
             with _about(path):
+                with os.fdopen(handle, "wb") as file:
+                    copy_acl(path, temporary)
+                    if prepare is not None:
+                        prepare(handle)
+                    else:
+                        _set_mode(handle, temporary, mode)
+                    made = _write(file, content)
                 _rename(temporary, path, made)
         except BaseException:
             with suppress(OSError):  # the first error is the one to report
                 temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def _set_mode(handle: int, path: Path, mode: int) -> None:
+    if sys.platform == "win32":
+        path.chmod(mode)
+        return
+    with suppress(PermissionError):  # vfat has modes of its own
+        os.fchmod(handle, mode)  # not by its name, which may be another file already
+
+
+def _write(file: BinaryIO, content: bytes) -> os.stat_result:
+    """Write the content to the disk; return the file's status."""
+    file.write(content)
+    file.flush()
+    sync(file.fileno())
+    return os.fstat(file.fileno())
 
 
 def _temporary(path: Path, part: str) -> tuple[int, Path]:

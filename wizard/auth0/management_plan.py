@@ -299,18 +299,7 @@ def _application(application: ApplicationState | None, wanted: Wanted) -> Iterat
             None,
             Message("LibreChat authenticates with a secret only."),
         )
-    if current.id_token_alg != "RS256":  # noqa: S105 - an algorithm
-        lifetime = current.id_token_lifetime
-        kept = {} if lifetime is None else {"lifetime_in_seconds": lifetime}
-        yield PlannedChange(
-            part,
-            "jwt_configuration",
-            "JSON Web Token Signature Algorithm",
-            _lines(current.id_token_alg),
-            ("RS256",),
-            {**kept, "alg": "RS256"},
-            Message("LibreChat verifies ID tokens with the tenant's public keys."),
-        )
+    yield from _signature(current)
     yield from _list(
         "grant_types",
         "Grant Types",
@@ -323,6 +312,23 @@ def _application(application: ApplicationState | None, wanted: Wanted) -> Iterat
         for name, urls in current.urls.items()
     }
     yield from url_changes(current.urls, merged)
+
+
+def _signature(current: ApplicationState) -> Iterator[PlannedChange]:
+    """Change the algorithm that signs ID tokens; the API replaces all of `jwt_configuration`."""
+    if current.id_token_alg == "RS256":  # noqa: S105 - an algorithm
+        return
+    lifetime = current.id_token_lifetime
+    kept = {} if lifetime is None else {"lifetime_in_seconds": lifetime}
+    yield PlannedChange(
+        Part.APPLICATION,
+        "jwt_configuration",
+        "JSON Web Token Signature Algorithm",
+        _lines(current.id_token_alg),
+        ("RS256",),
+        {**kept, "alg": "RS256"},
+        Message("LibreChat verifies ID tokens with the tenant's public keys."),
+    )
 
 
 def _access(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:

@@ -44,13 +44,7 @@ def set_up_access(
 ) -> Admission | None:
     """Plan, show, ask, apply and read back; return None if the user declined.
 
-    Args:
-        policy: whom to let in; None takes back all that we changed.
-        client_id: LibreChat's application, which exists.
-        access: to the Management API.
-        ports: to ask and to show.
-        yes: make the changes without a terminal.
-        dry_run: change nothing.
+    Without a `policy` all that we changed is taken back.
 
     Raises:
         Failure: it stopped; the detail says what was done.
@@ -74,13 +68,18 @@ def set_up_access(
     if not consent(replace(MAKE_CHANGES), ports, yes=yes, dry_run=dry_run):
         return Admission(changes, remarks) if dry_run else None
     _apply(changes, state, api, ports)
-    with ports.console.working("Reading back"):
-        rest = api.rest(wanted)
-    titles = joined(", ", (change.title for change in rest))
-    left = (NOT_TAKEN.finding(Message("{titles}.", titles=titles)),) if rest else ()
+    left = _left(wanted, api, ports)
     if invitations:
         ports.console.hint("Pass each link on. It sets a password and works once.")
     return Admission(changes, (*remarks, *left), applied=True, invitations=invitations)
+
+
+def _left(wanted: WantedAccess, api: AccessApi, ports: Ports) -> tuple[Finding, ...]:
+    """Read the state again; return what is still to change."""
+    with ports.console.working("Reading back"):
+        rest = api.rest(wanted)
+    titles = joined(", ", (change.title for change in rest))
+    return (NOT_TAKEN.finding(Message("{titles}.", titles=titles)),) if rest else ()
 
 
 def _with_shared(wanted: WantedAccess, state: AccessState, ports: Ports) -> WantedAccess:

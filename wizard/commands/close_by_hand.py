@@ -11,6 +11,7 @@ from wizard.auth0.access_action import action_code, action_name, settings_to_pas
 from wizard.language import Message
 from wizard.librechat.runner import Runner, Way
 from wizard.ports import Ports
+from wizard.ui.console import Console
 
 
 def show_what_to_close(policy: Policy, client_id: str, ports: Ports) -> None:
@@ -27,19 +28,7 @@ def show_what_to_close(policy: Policy, client_id: str, ports: Ports) -> None:
         heading = Message("In {page}, for the administrator's role:", page=dashboard.HOME)
     console.say(heading)
     if policy.who is Who.PEOPLE:
-        console.todo(
-            "Authentication → Database → your connection → Settings: turn on Disable Sign Ups."
-        )
-        console.todo(
-            "Applications → your application → Connections: turn off google-oauth2 and every other"
-            " social connection."
-        )
-        console.todo(
-            Message(
-                "User Management → Users: create those who have no account: {people}.",
-                people=", ".join(policy.people),
-            )
-        )
+        _show_how_to_invite(policy, console)
     console.todo(
         Message(
             "Actions → Library → Create Action → Build from scratch: the name {name}, the trigger"
@@ -54,6 +43,23 @@ def show_what_to_close(policy: Policy, client_id: str, ports: Ports) -> None:
     )
     code = action_code(settings_to_paste(policy, client_id))
     console.verbatim("The Action's code:", code.splitlines())
+
+
+def _show_how_to_invite(policy: Policy, console: Console) -> None:
+    """Print how only these people get an account."""
+    console.todo(
+        "Authentication → Database → your connection → Settings: turn on Disable Sign Ups."
+    )
+    console.todo(
+        "Applications → your application → Connections: turn off google-oauth2 and every other"
+        " social connection."
+    )
+    console.todo(
+        Message(
+            "User Management → Users: create those who have no account: {people}.",
+            people=", ".join(policy.people),
+        )
+    )
 
 
 def show_first_administrator(address: str, runner: Runner, mongo_uri: str, ports: Ports) -> None:

@@ -56,8 +56,7 @@ def run_demo(
         held = stack.enter_context(closing(HeldPorts()))
         port = held.take(LIBRECHAT_PORT)
         public_url = f"https://localhost:{held.take(DEFAULT_PORT)}"
-        tenant = _demo_tenant(public_url, authority, ports.language)
-        settings, user = stack.enter_context(tenant)
+        settings, user = stack.enter_context(_demo_tenant(public_url, authority, ports.language))
         ports.console.say("Demo: the tenant, the tunnel and the user are on this machine.")
         desktop: Desktop = ScriptedUser(http, user, ports.console)
         seconds = SECONDS_TO_SIGN_IN
@@ -70,17 +69,9 @@ def run_demo(
                 _show_librechat(authority.ca_file, options.env_file, ports)
 
         result = run_init(
-            InitOptions(
-                domain=settings.domain,
-                client_id=settings.client_id,
-                client_secret=settings.client_secret or "",
-                audience=SUGGESTED_AUDIENCE,
-                tunnel="local",
-                requested_url=public_url,
-                port=str(port),
+            replace(
+                _options(settings, port),
                 env_file=env_file,
-                yes=True,
-                verify=True,
                 can_skip=ports.prompter is not None,
                 seconds_to_sign_in=seconds,
                 hold=hold,
@@ -91,6 +82,21 @@ def run_demo(
         )
     _show_next(ports)
     return result
+
+
+def _options(settings: Settings, port: int) -> InitOptions:
+    """Return the options of a run for this setup that asks nothing."""
+    return InitOptions(
+        domain=settings.domain,
+        client_id=settings.client_id,
+        client_secret=settings.client_secret or "",
+        audience=SUGGESTED_AUDIENCE,
+        tunnel="local",
+        requested_url=settings.public_url,
+        port=str(port),
+        yes=True,
+        verify=True,
+    )
 
 
 @contextmanager

@@ -52,7 +52,6 @@ def sign_in(
 
     if report.discovery is None:
         raise ValueError("a sign-in needs the tenant's metadata")
-    console = ports.console
     with SignIn(
         settings,
         report.discovery,
@@ -66,18 +65,27 @@ def sign_in(
     ) as flow:
         if flow.obstacle():
             open_tunnel()
-            if obstacle := flow.obstacle():
-                # A router may not route this machine to its own public address.
-                text = Message("From this computer, {url} does not reach port {port}: {obstacle}.")
-                console.warn(text.filled(url=settings.public_url, port=port, obstacle=obstacle))
-        if ports.desktop.open(flow.url):
-            console.verbatim("Your browser opens:", [flow.url])
-        else:
-            console.link("Open in any browser:", flow.url)
-        with console.working("Waiting for the sign-in"):
+            _warn_of_obstacle(flow.obstacle(), settings.public_url, port, ports)
+        open_in_browser(flow.url, ports)
+        with ports.console.working("Waiting for the sign-in"):
             judgement = flow.wait(seconds)
     show(judgement.results, judgement.findings, ports)
     return judgement
+
+
+def _warn_of_obstacle(obstacle: Message | None, url: str, port: int, ports: Ports) -> None:
+    """Say why this computer does not reach the URL; a router may not route it to itself."""
+    if obstacle:
+        text = Message("From this computer, {url} does not reach port {port}: {obstacle}.")
+        ports.console.warn(text.filled(url=url, port=port, obstacle=obstacle))
+
+
+def open_in_browser(url: str, ports: Ports) -> None:
+    """Open the URL in the user's browser, and show it; without a browser, ask them to."""
+    if ports.desktop.open(url):
+        ports.console.verbatim("Your browser opens:", [url])
+    else:
+        ports.console.link("Open in any browser:", url)
 
 
 def show(results: Iterable[CheckResult], findings: Sequence[Finding], ports: Ports) -> None:

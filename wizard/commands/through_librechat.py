@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from wizard.commands.proofs import How, remember
+from wizard.commands.prove import open_in_browser
 from wizard.commands.witnesses import NOTHING, REFUSED, Sighting, Witness, specific
 from wizard.commands.witnesses.log import LogWitness
 from wizard.commands.witnesses.proxy import ProxyWitness
@@ -165,10 +166,7 @@ def _invite(public_url: str, instance: Instance, ports: Ports) -> None:
         if left is None
         else _told(left)
     )
-    if ports.desktop.open(url):
-        console.verbatim("Your browser opens:", [url])
-    else:
-        console.link("Open in any browser:", url)
+    open_in_browser(url, ports)
 
 
 def _wait(witnesses: Sequence[Witness], since: float, seconds: float, ports: Ports) -> Evidence:

@@ -80,15 +80,9 @@ def plan_env(
 ) -> EnvPlan:
     """Return the edit that makes the file complete; it may remove lines (`removed_lines`).
 
-    Args:
-        settings: the setup.
-        existing: the present `.env`, None where there is none.
-        example: the checkout's `.env.example`, from which a new file starts.
-        signs_of_use: evidence that this LibreChat has run before.
-        port: LibreChat's port, for a new file.
-        version: LibreChat's, "" where unknown; variables that it does not read are not written.
-        variables: further values to write.
-        random_hex: returns that many random bytes as hexadecimal digits.
+    A new file starts from the checkout's `.env.example`. `signs_of_use` are evidence that this
+    LibreChat has run before; variables that its `version` does not read are not written ("" is
+    unknown); `variables` are further values.
 
     Raises:
         Failure: a value cannot be written, or the file cannot be edited safely.
@@ -101,20 +95,18 @@ def plan_env(
     if is_new:
         edits |= _for_a_new_file(current, port)
         edits |= _credentials(current, bool(signs_of_use), random_hex)
-        if is_public(settings.public_url) and not signs_of_use:
-            edits[REGISTRATION] = "false"  # LibreChat's .env.example has true
+        edits |= _doors(settings.public_url, bool(signs_of_use))
     edits |= variables or {}
     edits |= {name: Suggestion(VARIABLES[name].example) for name in SUGGESTED}
     edits = {name: value for name, value in edits.items() if is_read(name, version) or not value}
     after, changes = before.edited(edits, removing_lines=True)
     written = [name for name, value in edits.items() if isinstance(value, str)]
-    values = after.values()
-    findings = (
+    remarks = [
         *_remarks(after, written),
         *passkeys_lost(current, settings.public_url),
-        *unread(values, version, values),
-    )
-    return EnvPlan(before, after, changes, findings)
+        *unread(after.values(), version, after.values()),
+    ]
+    return EnvPlan(before, after, changes, tuple(remarks))
 
 
 def wanted_values(
@@ -206,9 +198,15 @@ def _for_a_new_file(current: Mapping[str, str], port: int) -> dict[str, str]:
         for name in NEEDED_BY_A_NEW_FILE
         if name in SHIPPED_WITHOUT_QUOTES or not current.get(name)
     }
+    values |= {name: current[name] for name in SHIPPED_WITHOUT_QUOTES if current.get(name)}
     if current.get("PORT", str(port)) != str(port) or "PORT" in values:
         values["PORT"] = str(port)
     return values
+
+
+def _doors(public_url: str, was_used: bool) -> dict[str, str]:
+    """Close LibreChat's own sign-up, which its .env.example opens, where strangers reach it."""
+    return {REGISTRATION: "false"} if is_public(public_url) and not was_used else {}
 
 
 def _credentials(
