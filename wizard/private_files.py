@@ -81,9 +81,9 @@ def write_whole(
 def _set_mode(handle: int, path: Path, mode: int) -> None:
     if sys.platform == "win32":
         path.chmod(mode)
-        return
-    with suppress(PermissionError):  # vfat has modes of its own
-        os.fchmod(handle, mode)  # not by its name, which may be another file already
+    else:  # not by its name, which may be another file already
+        with suppress(PermissionError):  # vfat has modes of its own
+            os.fchmod(handle, mode)
 
 
 def _write(file: BinaryIO, content: bytes) -> os.stat_result:
