@@ -27,6 +27,8 @@ MAX_OUTPUT_BYTES = 4 << 20
 MAX_LINE_BYTES = 1 << 14
 # How long to wait for more output after a program has ended.
 REST_SECONDS = 0.5
+# The status of a program that exceeded the time or the output limit, as of timeout(1).
+TIMED_OUT = 124
 
 # PATHEXT also has types such as `.js`, which Windows cannot start directly.
 _STARTABLE = (".com", ".exe", ".bat", ".cmd")
@@ -54,8 +56,8 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 class Completed(NamedTuple):
     """The result of a program.
 
-    `status` is its exit status, 127 if it cannot be started, 124 if it exceeded the time or the
-    output limit.
+    `status` is its exit status, 127 if it cannot be started, `TIMED_OUT` if it exceeded
+    the time or the output limit.
     """
 
     status: int
@@ -276,9 +278,9 @@ def _outcome(
             end()
             ended.wait(REST_SECONDS)
     if any(output.overflowed for output in outputs):
-        return Completed(124, "", f"more than {MAX_OUTPUT_BYTES >> 20} MiB of output")
+        return Completed(TIMED_OUT, "", f"more than {MAX_OUTPUT_BYTES >> 20} MiB of output")
     if not is_in_time:
-        return Completed(124, "", f"no end after {timeout:g} s")
+        return Completed(TIMED_OUT, "", f"no end after {timeout:g} s")
     return Completed(process.returncode, *(output.text for output in outputs))
 
 

@@ -53,10 +53,9 @@ CLOUDFLARE = TunnelService(
     Message("Cloudflare says that the tunnel is closed (530)"),
     closed_status=530,
 )
-# A closed Funnel has no HTTP answer; how a closed dev tunnel answers is not documented.
-TAILSCALE = TunnelService((".ts.net",))
+# How a closed dev tunnel answers is not documented.
 DEV_TUNNELS = TunnelService((".devtunnels.ms",))
-_SERVICES = (NGROK, LOCALTUNNEL, CLOUDFLARE, TAILSCALE, DEV_TUNNELS)
+_SERVICES = (NGROK, LOCALTUNNEL, CLOUDFLARE, DEV_TUNNELS)
 _OTHER_DOMAINS = (".serveo.net", ".lhr.life", ".app.github.dev")
 SHARED_DOMAINS = (*(domain for each in _SERVICES for domain in each.domains), *_OTHER_DOMAINS)
 

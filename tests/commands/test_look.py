@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from wizard.desktop import Desktop
 from wizard.findings import ExitCode, Failure
 from wizard.known import Known
 from wizard.loopback import listeners
+from wizard.processes import Completed
 
 URL = "https://chat.example.com"
 
@@ -134,6 +137,37 @@ def test_a_cli_that_is_not_signed_in_is_nothing_at_hand(
     world = replace_ports(world, processes=Installed(("auth0",)))
 
     assert "CLI is logged in" not in stop_at(world, InitOptions(offline=True, public_url=URL))
+
+
+class TunnelPrograms(Installed):
+    """Two that are asked, each of which answers only when both are."""
+
+    programs = ("caddy", "tailscale", "devtunnel")
+
+    def __init__(self) -> None:
+        self._both = threading.Barrier(2)
+
+    def run(self, args: Sequence[str], **_: Any) -> Completed:
+        self._both.wait(30)
+        is_devtunnel = args[0].endswith("devtunnel")
+        return Completed(0, '{"status": "Logged in"}' if is_devtunnel else "", "")
+
+
+MENU = ("Which HTTPS URL", KeyboardInterrupt)
+
+
+def test_the_tunnels_are_named_with_what_an_installed_one_lacks(checkout: Path) -> None:
+    world = replace_ports(at(checkout, MENU), processes=TunnelPrograms())
+
+    said = stop_at(world, InitOptions(offline=True))
+
+    assert "Tunnels: local, caddy, devtunnel, tailscale (not connected).\n" in said
+
+
+def test_with_a_url_of_ones_own_no_tunnel_is_looked_for(checkout: Path) -> None:
+    assert "Tunnels:" not in stop_at(
+        at(checkout, DOMAIN), InitOptions(offline=True, public_url=URL)
+    )
 
 
 def test_a_taken_port_is_told(checkout: Path) -> None:

@@ -19,9 +19,9 @@ from wizard.tunnels.local import port_taken
 class Machine(SystemProcesses):
     """One on which every program is installed, or none; each says the same when it is run."""
 
-    def __init__(self, *, has_programs: bool, said: str = "") -> None:
+    def __init__(self, *, has_programs: bool, said: str = "", status: int = 0) -> None:
         self._has_programs = has_programs
-        self._said = said
+        self._done = Completed(status, said, "")
 
     def which(self, program: str) -> Path | None:
         return Path("/usr/bin") / program if self._has_programs else None
@@ -34,7 +34,7 @@ class Machine(SystemProcesses):
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
     ) -> Completed:
-        return Completed(0, self._said, "")
+        return self._done
 
 
 @pytest.mark.parametrize("name", TUNNELS)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.language import Message
+from wizard.processes import TIMED_OUT
 from wizard.rules import rule
 from wizard.tunnel_services import DEV_TUNNELS
 from wizard.tunnels import Offer, Provider
@@ -55,8 +55,6 @@ class DevTunnel(ProxiedTunnel):
         program = self._processes.which("devtunnel")
         if program is None:
             raise NO_DEVTUNNEL.failure()
-        if not _is_signed_in(program, self._processes):
-            raise NOT_SIGNED_IN.failure()
         self._found = ""
         self._progress(Message("Requesting a temporary dev tunnel from Microsoft"))
         port = ("-p", str(self._inner_port), "--protocol", "http")
@@ -84,19 +82,21 @@ class DevTunnel(ProxiedTunnel):
         return NOT_UP.failure(" ".join(said[-3:]) or Message("exit status {status}", status=status))
 
 
-def _is_signed_in(program: Path, processes: Processes) -> bool:
-    shown = processes.run((str(program), "user", "show", "--json"), timeout=ASK_SECONDS)
-    return bool(_SIGNED_IN.search(shown.stdout))
-
-
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
     program = processes.which("devtunnel")
-    ready = program is not None and _is_signed_in(program, processes)
-    needs = Message("devtunnel (not installed)")
-    if program:
-        needs = Message("devtunnel ({program}), signed in", program=program)
-    missing = Message("not signed in") if program and not ready else ""
-    return Offer(ready, needs, stable_url=False, public=True, missing=missing)
+    if program is None:
+        needs = Message("devtunnel (not installed)")
+        return Offer(ready=False, needs=needs, stable_url=False, public=True)
+    shown = processes.run((str(program), "user", "show", "--json"), timeout=ASK_SECONDS)
+    ready = bool(_SIGNED_IN.search(shown.stdout))
+    missing = Message("does not respond") if shown.status == TIMED_OUT else Message("not signed in")
+    return Offer(
+        ready=ready,
+        needs=Message("devtunnel ({program}), signed in", program=program),
+        stable_url=False,
+        public=True,
+        missing="" if ready else missing,
+    )
 
 
 PROVIDER = Provider(

@@ -18,7 +18,6 @@ from wizard.language import Message
 from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
-from wizard.tunnel_services import TAILSCALE
 from wizard.tunnels import Offer, Provider
 from wizard.tunnels.child import ProxiedTunnel
 
@@ -26,8 +25,10 @@ if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
 
-ASK_SECONDS = 2.0
+LOOK_SECONDS, ASK_SECONDS = 2.0, 15.0
 CONSENT_SECONDS = 300.0
+# Every tailnet has a name of its own below it, so it is none of the shared domains.
+DOMAINS = (".ts.net",)
 PORTS = (443, 8443, 10000)
 
 NO_TAILSCALE = rule("LA353")
@@ -54,14 +55,14 @@ class TailscaleTunnel(ProxiedTunnel):
     """Funnel for as long as its command runs; the URL is the computer's name in its tailnet."""
 
     _program = "Tailscale"
-    _domains = TAILSCALE.domains
+    _domains = DOMAINS
     _is_announced = False
 
     def _command(self) -> Sequence[str]:
         program = self._processes.which("tailscale")
         if program is None:
             raise NO_TAILSCALE.failure()
-        node = _Node(program, self._processes)
+        node = _Node(program, self._processes, ASK_SECONDS)
         if not node.is_connected:
             raise NOT_CONNECTED.failure(node.state)
         if not node.has_funnel and self._request.for_people:
@@ -111,8 +112,8 @@ class TailscaleTunnel(ProxiedTunnel):
 class _Node:
     """What tailscaled says of this computer."""
 
-    def __init__(self, program: Path, processes: Processes) -> None:
-        self._program, self._processes = program, processes
+    def __init__(self, program: Path, processes: Processes, seconds: float) -> None:
+        self._program, self._processes, self._seconds = program, processes, seconds
         status = self._ask("status", "--json", "--peers=false")
         own = _mapping(status.get("Self"))
         self.state = str(status.get("BackendState", Message("tailscaled does not respond")))
@@ -131,7 +132,7 @@ class _Node:
         return {int(port) for ports in used for port in ports if port.isdigit()}
 
     def _ask(self, *args: str) -> Mapping[str, object]:
-        done = self._processes.run((str(self._program), *args), timeout=ASK_SECONDS)
+        done = self._processes.run((str(self._program), *args), timeout=self._seconds)
         try:
             return _mapping(load_json(done.stdout))
         except ValueError:
@@ -147,7 +148,7 @@ def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
     missing: Message | str = ""
     needs = Message("Tailscale (not installed)")
     if program:
-        node = _Node(program, processes)
+        node = _Node(program, processes, LOOK_SECONDS)
         needs = Message("Tailscale ({program}), connected, with Funnel on", program=program)
         if not node.is_connected:
             missing = Message("not connected")
@@ -160,7 +161,7 @@ def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
 PROVIDER = Provider(
     "tailscale",
     Message("Tailscale Funnel, with your own tailnet's name and certificate."),
-    TAILSCALE.domains,
+    DOMAINS,
     _offer,
     TailscaleTunnel,
     lost_url_rules=(NOT_OURS,),
