@@ -56,8 +56,11 @@ class ScriptedPrompter:
     def secret(self, question: str, *, parse: Parse[T]) -> T:
         return self.text(question, parse=parse)
 
-    def confirm(self, question: str, *, default: bool = True) -> bool:
-        answer = self._answer(question)
+    def confirm(
+        self, question: str, *, default: bool = True, more: Callable[[], None] | None = None
+    ) -> bool:
+        while (answer := self._answer(question)) == "?" and more:
+            more()
         return default if answer is None else bool(answer)
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:

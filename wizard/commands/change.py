@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wizard.commands.show_diff import More, show_diff
 from wizard.commands.values import MISSING_OPTION
 from wizard.findings import Failure, Finding
 from wizard.language import Message, sentences
@@ -15,7 +16,6 @@ from wizard.librechat.env_store import EnvStore
 from wizard.librechat.secrets import secrets_in
 from wizard.ports import Ports
 
-CHANGES_TO = Message("Changes to {file}:")
 OLD_ONE_KEPT = Message("Backup: {backup} (restore it with librechat-auth0 init --undo)")
 
 
@@ -77,28 +77,41 @@ def change_env(
     Raises:
         Failure: the question needs a terminal, or the file cannot be written.
     """
-    show(change, ports)
-    if not may_write(change, question, ports, yes=yes, dry_run=dry_run):
+    more = show(change, ports, whole=dry_run)
+    if not may_write(change, question, ports, yes=yes, dry_run=dry_run, more=more):
         return Written()
     return save(change, ports)
 
 
-def show(change: EnvChange, ports: Ports) -> None:
-    """Print the diff with secrets masked, the findings, and who loses access to the file."""
+def show(change: EnvChange, ports: Ports, *, whole: bool = False) -> More | None:
+    """Print the diff with secrets masked, the findings, and who loses access to the file.
+
+    Lines that are removed are always shown. Otherwise, see `show_diff`.
+    """
     ports.console.hide(secrets_in(change.before, change.after))
-    ports.console.say(CHANGES_TO.filled(file=change.store.path))
-    ports.console.diff(masked_diff(change.before, change.after, change.changes))
+    lines = masked_diff(change.before, change.after, change.changes)
+    whole = whole or removed_lines(change.changes) is not None
+    more = show_diff(change.store.path, lines, ports, whole=whole)
     notice = change.store.notice(change.after.to_bytes())
     for finding in (*change.findings, *notice.findings):
         ports.console.finding(finding)
     if notice.hint:
         ports.console.hint(notice.hint)
+    return more
 
 
 def may_write(
-    change: EnvChange, question: Question, ports: Ports, *, yes: bool, dry_run: bool
+    change: EnvChange,
+    question: Question,
+    ports: Ports,
+    *,
+    yes: bool,
+    dry_run: bool,
+    more: More | None = None,
 ) -> bool:
     """Ask whether to write the change that was shown; `--yes` never confirms removed lines.
+
+    `more` prints more of it.
 
     Raises:
         Failure: the question needs a terminal.
@@ -116,11 +129,18 @@ def may_write(
         if not dry_run and not ports.prompter.confirm("Remove all of these lines?", default=False):
             ports.console.say(question.declined)
             return False
-    return consent(question, ports, yes=yes, dry_run=dry_run)
+    return consent(question, ports, yes=yes, dry_run=dry_run, more=more)
 
 
-def consent(question: Question, ports: Ports, *, yes: bool, dry_run: bool = False) -> bool:
-    """Return the user's answer, or `--yes` without a terminal.
+def consent(
+    question: Question,
+    ports: Ports,
+    *,
+    yes: bool,
+    dry_run: bool = False,
+    more: More | None = None,
+) -> bool:
+    """Return the user's answer, or `--yes` without a terminal; `more` prints more of it.
 
     Raises:
         Failure: there is no terminal and no `--yes`.
@@ -129,7 +149,7 @@ def consent(question: Question, ports: Ports, *, yes: bool, dry_run: bool = Fals
         ports.console.done(question.dry_run)
         return False
     if ports.prompter is not None:
-        agreed = ports.prompter.confirm(question.text, default=question.default)
+        agreed = ports.prompter.confirm(question.text, default=question.default, more=more)
         if not agreed:
             ports.console.say(question.declined)
         return agreed

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.auth0.access import Policy, Who, parse_address, parse_mail_domain, policy_of
-from wizard.commands.change import CHANGES_TO, Question, consent, write
+from wizard.commands.change import Question, consent, write
 from wizard.commands.close_by_hand import show_first_administrator, show_what_to_close
 from wizard.commands.init_progress import Progress
+from wizard.commands.show_diff import CHANGES_TO
 from wizard.commands.values import policy_given
 from wizard.commands.walk import Step
 from wizard.findings import ExitCode, Failure, Finding

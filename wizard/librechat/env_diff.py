@@ -34,6 +34,12 @@ class DiffLine:
         """Whether the old file has it."""
         return self.sign == REMOVED
 
+    @property
+    def name(self) -> str:
+        """The variable that it sets, "" for none."""
+        found = re.match(_ASSIGNED, self.text)
+        return found["name"] if found else ""
+
 
 def diff(
     before: EnvFile, after: EnvFile, changes: Iterable[Change] | None = None
@@ -91,14 +97,9 @@ def _differing(old: Sequence[str], new: Sequence[str]) -> set[int]:
 def _beside_each_other(removed: list[DiffLine], added: list[DiffLine]) -> list[DiffLine]:
     """Put each line before its replacement, if every line has one of the same name."""
     pairs = list(zip(removed, added, strict=False))
-    if len(pairs) < len(removed) or any(_name(old) != _name(new) for old, new in pairs):
+    if len(pairs) < len(removed) or any(old.name != new.name for old, new in pairs):
         return [*removed, *added]
     return [*chain.from_iterable(pairs), *added[len(removed) :]]
-
-
-def _name(line: DiffLine) -> str:
-    found = re.match(_ASSIGNED, line.text)
-    return found["name"] if found else ""
 
 
 def _secret_lines(file: EnvFile) -> dict[int, bool]:

@@ -50,6 +50,8 @@ _OUTCOMES = {
     Outcome.FAILED: ("error", Kind.ERROR, Message("failed")),
     Outcome.SKIPPED: ("skipped", Kind.HINT, Message("skipped")),
 }
+# The heading before, a question of up to three rows, and the line below.
+_ROWS_OF_A_QUESTION = 5
 _PLAIN_MARKS = {
     "error": Message("Error:"),
     "warning": Message("Warning:"),
@@ -190,6 +192,20 @@ class Console:
     def diff(self, lines: Sequence[DiffLine]) -> None:
         """Print the changed lines of a file."""
         self._show(*map(_diff_line, lines))
+
+    def pages(self, lines: Sequence[DiffLine]) -> list[list[DiffLine]]:
+        """Return the lines in parts that fit the terminal, together with a question."""
+        rows = self._screen.rows - _ROWS_OF_A_QUESTION if self._screen.rows else len(lines)
+        pages: list[list[DiffLine]] = [[]]
+        left = rows
+        for line in lines:
+            height = self._screen.height(_diff_line(line))
+            if height > left and pages[-1]:
+                pages.append([])
+                left = rows
+            pages[-1].append(line)
+            left -= height
+        return pages
 
     def setting(
         self, title: str, removed: Sequence[str], added: Sequence[str], why: str = ""

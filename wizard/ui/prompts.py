@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from wizard.language import Language, Message
 from wizard.settings import InvalidValue, pasted
 from wizard.text import encodable, printable
+from wizard.ui.screen import columns, wrapped
 
 if TYPE_CHECKING:
+    from prompt_toolkit.application import Application
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.output import Output
     from questionary import Question, Style
-    from questionary.prompts.common import InquirerControl
 
 T = TypeVar("T")
 Parse = Callable[[str], T]
@@ -70,8 +71,10 @@ class Prompter(Protocol):
         """Ask for a line that is not echoed."""
         ...
 
-    def confirm(self, question: str, *, default: bool = True) -> bool:
-        """Ask yes or no."""
+    def confirm(
+        self, question: str, *, default: bool = True, more: Callable[[], None] | None = None
+    ) -> bool:
+        """Ask yes or no; `more` is called, then the question repeated, where the user types `?`."""
         ...
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
@@ -125,7 +128,9 @@ class _Asking:
             lambda answer: parse(pasted(answer)),
         )
 
-    def confirm(self, question: str, *, default: bool = True) -> bool:
+    def confirm(
+        self, question: str, *, default: bool = True, more: Callable[[], None] | None = None
+    ) -> bool:
         letters = self._language.say(YES_OR_NO if default else NO_OR_YES)
         yes, no = letters.lower().split("/")
 
@@ -135,9 +140,15 @@ class _Asking:
                 raise InvalidValue("Answer {yes} or {no}.", yes=yes, no=no)
             return default if not first else first != no
 
+        def ask() -> str:
+            while (answer := self._line(asked)).strip() == "?" and more:
+                more()
+            return answer
+
         _drop_typeahead()
-        asked = f"{self._language.say(question)} ({letters})"
-        return self._parsed(lambda: self._line(asked), parse)
+        keys = self._language.say(Message("{letters}; ? for details", letters=letters))
+        asked = f"{self._language.say(question)} ({keys if more else letters})"
+        return self._parsed(ask, parse)
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
         _drop_typeahead()
@@ -250,34 +261,13 @@ def _own_keys(back: Sequence[str]) -> KeyBindings:
     return bindings
 
 
-def _details_key(key: str, question: Question) -> KeyBindings:
-    """Return a binding that ends the question with the key and the choice that is pointed at."""
-    from prompt_toolkit.key_binding import KeyBindings
+class _Wrapped(str):
+    """A question that is wrapped between words, for the width at which it is drawn."""
 
-    bindings = KeyBindings()
+    __slots__ = ()
 
-    @bindings.add(key)
-    def show(event: KeyPressEvent) -> None:
-        event.app.erase_when_done = True
-        event.app.exit(result=f"{key}{_list_in(question).get_pointed_at().value}")
-
-    return bindings
-
-
-def _list_in(question: Question) -> InquirerControl:
-    return next(
-        cast("InquirerControl", window.content)
-        for window in question.application.layout.find_all_windows()
-        if hasattr(window.content, "get_pointed_at")
-    )
-
-
-def _wrap_lines(question: Question) -> None:
-    """Wrap choices that are longer than the terminal is wide; questionary cuts them off."""
-    from prompt_toolkit.filters import Always
-
-    for window in question.application.layout.find_all_windows():
-        window.wrap_lines = Always()
+    def __format__(self, _: str) -> str:
+        return wrapped("? ", self, columns(sys.stderr))[2:]
 
 
 class TerminalPrompter(_Asking):
@@ -286,55 +276,45 @@ class TerminalPrompter(_Asking):
     def _line(self, question: str) -> str:
         import questionary
 
-        return self._ask(questionary.text(question, style=self._style(), output=self._output()))
+        style, output = self._style(), self._output()
+        return self._ask(questionary.text(_Wrapped(question), style=style, output=output))
 
     def _hidden_line(self, question: str) -> str:
         import questionary
 
-        return self._ask(questionary.password(question, style=self._style(), output=self._output()))
+        style, output = self._style(), self._output()
+        return self._ask(questionary.password(_Wrapped(question), style=style, output=output))
 
     def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
-        import questionary
+        from wizard.ui.menu import Menu, application
 
-        more = {choice.key: choice.more for choice in choices if choice.more}
+        say, order = self._language.say, [choice.key for choice in choices]
+        more = any(choice.more for choice in choices)
         keys = Message("(arrow keys, Enter)")
-        if more:
-            keys = Message("(arrow keys, Enter; ? for details)")
-        answer = ""
-        # "" where a key of prompt_toolkit accepted the empty line that a list has too.
-        while not answer:
-            asked = questionary.select(
-                self._language.say(question),
-                [questionary.Choice(self._language.say(each.label), each.key) for each in choices],
-                default=default or None,
-                pointer=">",  # every terminal has it
-                use_shortcuts=False,
-                instruction=self._language.say(keys),
-                style=self._style(),
-                output=self._output(),
-            )
-            _wrap_lines(asked)
-            answer = self._ask(asked, "<", details="?" if more else "")
-            if answer.startswith("?"):
-                default, answer = answer[1:], ""
-                if default in more:
-                    self._tell(more[default])
-        return answer
+        menu = Menu(
+            say(question),
+            say(Message("(arrow keys, Enter; ? for details)") if more else keys),
+            [say(choice.label) for choice in choices],
+            [say(choice.more) for choice in choices],
+            order.index(default) if default in order else 0,
+        )
+        self._run(application(menu, self._style(), self._output()), "<")
+        return order[menu.at]
 
-    def _ask(self, question: Question, *more: str, details: str = "") -> str:
+    def _ask(self, question: Question) -> str:
+        return str(self._run(question.application))
+
+    def _run(self, application: Application[str], *back: str) -> str:
         from prompt_toolkit.key_binding import merge_key_bindings
 
-        application = question.application
         own = application.key_bindings
-        bindings = [_own_keys(self._back_keys(*more)), *([own] if own else [])]
-        if details:
-            bindings.insert(0, _details_key(details, question))
+        bindings = [_own_keys(self._back_keys(*back)), *([own] if own else [])]
         application.key_bindings = merge_key_bindings(bindings)
         application.timeoutlen = _SECONDS_FOR_ALT
         with _raw_again_after_a_stop():
             # The question's own `ask` turns Ctrl-C into None. prompt_toolkit's handler of SIGINT
             # raises "Application is not running" if the signal comes while the question ends.
-            return str(application.run(handle_sigint=False))
+            return application.run(handle_sigint=False)
 
     def _output(self) -> Output:
         from prompt_toolkit.output import create_output
@@ -351,8 +331,6 @@ class TerminalPrompter(_Asking):
                 ("answer", "fg:ansigreen"),
                 ("pointer", "fg:ansicyan bold"),
                 ("highlighted", "fg:ansicyan bold"),
-                ("selected", "noreverse"),
-                ("instruction", "nobold"),
             ]
         )
 

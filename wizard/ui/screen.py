@@ -94,6 +94,18 @@ class Screen:
     def is_unicode(self) -> bool:
         return is_unicode(self._stream.encoding)
 
+    @property
+    def rows(self) -> int:
+        """The height of the terminal, 0 where the stream is none."""
+        size = _size(self._stream)
+        return size.lines if size else 0
+
+    def height(self, line: Line) -> int:
+        """Return how many rows of the terminal the line takes, 1 where the stream is none."""
+        width = columns(self._stream)
+        rows = wrapped(_before(line), self.shown(line.text), width).split("\n")
+        return sum(1 + (len(row) - 1) // width for row in rows) if width else len(rows)
+
     def show(self, lines: Sequence[Line]) -> None:
         """Print the lines, with none of another thread between them."""
         texts = [self.shown(line.text) for line in lines]
@@ -143,7 +155,7 @@ class Screen:
         return encodable(shown, self._stream.encoding)
 
     def _write(self, line: Line, text: str) -> None:
-        before = f"{' ' * line.indent}{line.lead}{' ' if line.lead else ''}"
+        before = _before(line)
         width = columns(self._stream) if line.wrap else None
         self._stream.write(f"{wrapped(before, text, width)}\n")
         self._stream.flush()
@@ -152,7 +164,7 @@ class Screen:
         """Draw the text, wrapped between words only, so that a link stays whole for a click."""
         from rich.text import Text
 
-        before = f"{' ' * line.indent}{line.lead}{' ' if line.lead else ''}"
+        before = _before(line)
         width = columns(self._stream) if line.wrap else None
         style = "bold" if line.is_title else _OF_TEXT.get(line.kind, "")
         for number, row in enumerate(wrapped(before, text, width).split("\n")):
@@ -175,10 +187,19 @@ class Screen:
 
 def columns(stream: TextIO) -> int | None:
     """Return the width of the terminal; None where the stream is no terminal."""
+    size = _size(stream)
+    return size.columns or None if size else None
+
+
+def _size(stream: TextIO) -> os.terminal_size | None:
     try:
-        return os.get_terminal_size(stream.fileno()).columns or None
+        return os.get_terminal_size(stream.fileno())
     except (OSError, ValueError):  # StringIO's fileno raises a subclass of both
         return None
+
+
+def _before(line: Line) -> str:
+    return f"{' ' * line.indent}{line.lead}{' ' if line.lead else ''}"
 
 
 def wrapped(before: str, text: str, width: int | None) -> str:

@@ -1,0 +1,58 @@
+"""How a menu is drawn: whole words, at any width."""
+
+from __future__ import annotations
+
+import pytest
+
+from wizard.ui.menu import Menu
+
+LABELS = ("local: this computer only, always the same URL (recommended)", "my own HTTPS URL")
+DETAILS = ("Built in; enough to sign in with your own browser.", "")
+
+
+def menu() -> Menu:
+    return Menu("Use which HTTPS URL for LibreChat?", "(arrow keys, Enter)", LABELS, DETAILS, 0)
+
+
+def drawn(asked: Menu, width: int) -> list[str]:
+    return "".join(text for _, text in asked.drawn(width)).split("\n")
+
+
+@pytest.mark.parametrize("width", [*range(24, 100)])
+def test_no_word_is_broken_at_any_width(width: int) -> None:
+    asked = menu()
+    asked.is_detailed = True
+    lines = drawn(asked, width)
+    words = f"? {asked.question} {asked.keys} > {LABELS[0]} {DETAILS[0]} {LABELS[1]}".split()
+
+    assert [word for line in lines for word in line.split()] == words
+    assert max(map(len, lines)) < width
+
+
+def test_a_wrapped_choice_is_indented() -> None:
+    assert drawn(menu(), 40) == [
+        "? Use which HTTPS URL for LibreChat?",
+        "  (arrow keys, Enter)",
+        " > local: this computer only, always",
+        "   the same URL (recommended)",
+        "   my own HTTPS URL",
+    ]
+
+
+def test_details_are_below_the_choice_that_has_them() -> None:
+    asked = menu()
+    asked.is_detailed = True
+    assert drawn(asked, 80)[2] == "     Built in; enough to sign in with your own browser."
+    asked.at = 1
+    assert drawn(asked, 80)[1:] == [f"   {LABELS[0]}", f" > {LABELS[1]}"]
+
+
+def test_the_answer_alone_is_left() -> None:
+    asked = menu()
+    asked.is_answered = True
+
+    assert drawn(asked, 40) == [
+        "? Use which HTTPS URL for LibreChat?",
+        "  local: this computer only, always the",
+        "  same URL (recommended)",
+    ]

@@ -1,0 +1,113 @@
+"""A menu on the terminal: arrows choose, Enter answers, `?` shows details below the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prompt_toolkit.application import Application
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from prompt_toolkit.output import Output
+    from prompt_toolkit.styles import BaseStyle
+
+Fragment = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Menu:
+    """What is asked, and at what the user points.
+
+    Attributes:
+        question: its text.
+        keys: the text that names the keys.
+        labels: the choices.
+        details: of each choice, "" for none.
+        at: the number of the choice that is pointed at.
+        is_detailed: whether its details are shown.
+        is_answered: whether it is the answer.
+    """
+
+    question: str
+    keys: str
+    labels: Sequence[str]
+    details: Sequence[str]
+    at: int
+    is_detailed: bool = False
+    is_answered: bool = False
+
+    def drawn(self, width: int) -> list[Fragment]:
+        """Return the menu, wrapped between words."""
+        return [*self._lines(width)][1:]  # without the first line break
+
+    def _lines(self, width: int) -> Iterator[Fragment]:
+        after = ("class:answer", self.labels[self.at])
+        if not self.is_answered:
+            after = ("class:instruction", self.keys)
+        yield from flowing(("class:qmark", "?"), [("class:question", self.question), after], width)
+        for number, label in enumerate([] if self.is_answered else self.labels):
+            if number != self.at:
+                yield from flowing(("", "  "), [("", label)], width)
+                continue
+            yield from flowing(("class:pointer", " >"), [("class:highlighted", label)], width)
+            if self.is_detailed and (more := self.details[number]):
+                yield from flowing(("", "    "), [("", more)], width)
+            yield "[SetCursorPosition]", ""  # which is scrolled into view
+
+
+def flowing(lead: Fragment, texts: Sequence[Fragment], width: int) -> Iterator[Fragment]:
+    """Yield a line break, the lead and the words of the texts, wrapped with a hanging indent."""
+    yield "", "\n"
+    yield lead
+    indent = column = len(lead[1])
+    for style, text in texts:
+        for word in text.split():
+            if column > indent and column + 1 + len(word) >= width:
+                yield "", "\n" + " " * indent
+                column = indent
+            yield style, f" {word}"
+            column += 1 + len(word)
+
+
+def application(menu: Menu, style: BaseStyle, output: Output) -> Application[str]:
+    """Return what draws the menu until it is answered."""
+    from prompt_toolkit.application import Application
+    from prompt_toolkit.filters import Always
+    from prompt_toolkit.layout import FormattedTextControl, Layout, Window
+
+    control = FormattedTextControl(
+        lambda: [*menu.drawn(output.get_size().columns)], focusable=True, show_cursor=False
+    )
+    window = Window(control, dont_extend_height=Always(), wrap_lines=Always())
+    return Application(layout=Layout(window), key_bindings=_keys(menu), style=style, output=output)
+
+
+def _keys(menu: Menu) -> KeyBindings:
+    from prompt_toolkit.key_binding import KeyBindings
+    from prompt_toolkit.keys import Keys
+
+    bindings = KeyBindings()
+
+    @bindings.add(Keys.Up)
+    def up(event: KeyPressEvent) -> None:  # noqa: ARG001
+        menu.at = (menu.at - 1) % len(menu.labels)
+
+    @bindings.add(Keys.Down)
+    def down(event: KeyPressEvent) -> None:  # noqa: ARG001
+        menu.at = (menu.at + 1) % len(menu.labels)
+
+    @bindings.add("?")
+    def show_details(event: KeyPressEvent) -> None:  # noqa: ARG001
+        menu.is_detailed = any(menu.details) and not menu.is_detailed
+
+    @bindings.add(Keys.ControlM)
+    def answer(event: KeyPressEvent) -> None:
+        menu.is_answered = True
+        event.app.exit(result="")
+
+    @bindings.add(Keys.ControlC)
+    def stop(event: KeyPressEvent) -> None:
+        event.app.exit(exception=KeyboardInterrupt)
+
+    return bindings
