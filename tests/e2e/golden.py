@@ -10,14 +10,19 @@ import re
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from dotenv import dotenv_values
+
+from tests.e2e.installed import install_auth0_cli
 from tests.e2e.terminal import CTRL_C, PLAIN, PROGRAM, Choose, Terminal
 from tests.librechat.example import env_example
+from tests.management_stand_in import Managed
 from tests.ports import free_port
 from tests.providers import PUBLIC_URL, Authority, Demo
 from wizard.language import Message, user_language
@@ -25,6 +30,7 @@ from wizard.private_files import file_name
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHOWN = Path("/tmp/golden")
+APPLICATION = "abcdefghijklmnopqrstuvwxyz012345"
 
 
 @dataclass
@@ -33,6 +39,7 @@ class Place:
 
     folder: Path
     demo: Demo
+    managed: Managed
     authority: Authority
     chance: list[tuple[str, str]] = field(default_factory=list)
 
@@ -69,7 +76,7 @@ class Place:
         """The text with what is different each time replaced, also where it is wrapped."""
         domain, auth0 = self.demo.tenant.domain, self.demo.setup
         for value, shown in (
-            (auth0.client_id, "abcdefghijklmnopqrstuvwxyz012345"),
+            (auth0.client_id, APPLICATION),
             (domain.rpartition(":")[2], "50443"),
             (file_name(self.checkout / ".env"), file_name(SHOWN / "LibreChat/.env")),
             (str(self.folder), str(SHOWN)),
@@ -101,12 +108,12 @@ def _zeros(found: re.Match[str]) -> str:
 
 
 @contextmanager
-def place(demo: Demo, authority: Authority) -> Iterator[Place]:
+def place(demo: Demo, managed: Managed, authority: Authority) -> Iterator[Place]:
     """A folder of this run's own."""
     folder = SHOWN.with_name(secrets.token_hex(len(SHOWN.name) // 2))
     folder.mkdir(mode=0o700)
     try:
-        made = Place(folder, demo, authority)
+        made = Place(folder, demo, managed, authority)
         (folder / "bin").mkdir()
         made.checkout.mkdir()
         (made.checkout / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
@@ -172,8 +179,13 @@ class Seen:
             code = terminal.end(60)
             return _file(at, command, terminal.text, code)
 
-    def frames(self, at: Place, *args: str, answers: Sequence[tuple[str, Answer]]) -> str:
-        """What stands on a screen of 24 lines at each question, and at the end."""
+    def frames(
+        self, at: Place, *args: str, answers: Sequence[tuple[str, Answer]], until: str = ""
+    ) -> str:
+        """What stands on a screen of 24 lines at each question, and at the end.
+
+        `until` is awaited after the last question; then Ctrl-C is typed.
+        """
         spoken = ("--lang", self.lang) if self.lang != "en" else ()
         command = (*args, *spoken)
         environ = {**at.environ, **(PLAIN if self.plain else {})}
@@ -189,6 +201,11 @@ class Seen:
                 terminal.settle()
                 seen.append("\n".join(terminal.screen.display))
                 terminal.answer(question, answer)
+            if until:
+                terminal.until(until)
+                terminal.settle()
+                seen.append("\n".join(terminal.screen.display))
+                terminal.type(CTRL_C)
             code = terminal.end(60)
             seen.append("\n".join(terminal.screen.display))
         frames = ["\n".join(line.rstrip() for line in each.splitlines()) for each in seen]
@@ -221,6 +238,38 @@ def tunnels(at: Place, seen: Seen) -> str:
         shown = "\n".join(terminal.screen.display)
         terminal.type(CTRL_C)
         return _file(at, ("init", *spoken), shown, terminal.end())
+
+
+def init_by_cli(at: Place, seen: Seen) -> str:
+    """`init` where the auth0 CLI is logged in: one plan, one question, and all is set up."""
+    at.managed.tenant.clock = time.time
+    install_auth0_cli(at.folder / "bin", at.folder / ".config", at.managed)
+    agree = (seen.say("Make these changes in Auth0 and the .env?"), None)
+    arguments, waiting = _init(at), seen.say("Waiting for the sign-in")
+    shown = seen.frames(at, *arguments, answers=[*_values(at, seen)[:2], agree], until=waiting)
+    client_id = dotenv_values(at.checkout / ".env")["OPENID_CLIENT_ID"] or ""
+    for value, normal in ((client_id, APPLICATION), (at.managed.domain, "localhost:50443")):
+        at.chance.append((value, normal))
+    return at.normal(shown)
+
+
+def init_again(at: Place, seen: Seen) -> str:
+    """`init` where all is set up already."""
+    auth0, arguments = at.demo.setup, _init(at)
+    done = subprocess.run(
+        [
+            *(PROGRAM, *arguments, "--yes", "--public-url", PUBLIC_URL, "--domain", auth0.domain),
+            *("--client-id", auth0.client_id, "--audience", auth0.audience or ""),
+        ],
+        cwd=at.checkout,
+        env={**at.environ, "AUTH0_CLIENT_SECRET": at.demo.secret},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return seen.frames(at, "init", answers=[(seen.say("What now?"), Choose(seen.say("Quit")))])
 
 
 def init_that_fails(at: Place, seen: Seen) -> str:
@@ -381,6 +430,8 @@ SCREENS: dict[str, Screen] = {
     **_screens("tunnels", tunnels, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
     **_screens("init-fails", init_that_fails, WIDE, NARROW, READ, DUTCH),
     **_screens("init-steps", init_by_steps, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
+    **_screens("init-cli", init_by_cli, WIDE, NARROW, READ, NARROW_DUTCH),
+    **_screens("init-again", init_again, WIDE, READ, NARROW_DUTCH),
     **_screens("doctor", doctor, WIDE, NARROW, READ, DUTCH),
     **_screens("doctor-verbose", doctor_verbose, WIDE),
     **_screens("doctor-fix", doctor_fix, WIDE, NARROW, READ, DUTCH),

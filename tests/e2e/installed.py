@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,7 @@ from dotenv import dotenv_values
 
 from tests.e2e.program import Ran, Running, clean_environ, run, running
 from tests.librechat.example import env_example
+from tests.management_stand_in import Managed
 from tests.ports import free_port
 from tests.providers import AUDIENCE, Authority
 from wizard.demo.user import sign_in_like_a_user
@@ -18,11 +21,26 @@ from wizard.processes import SystemProcesses
 from wizard.tunnels.certificates import known_authority, local_authority
 from wizard.tunnels.trust import remember
 
+STAND_IN = Path(__file__).parents[1] / "stand_ins/auth0.py"
+
 
 def trust_the_local_tunnel(state_dir: Path) -> None:
     """Have the wizard believe that browsers trust it: else it asks, once a machine."""
     ca_file = local_authority(state_dir, SystemProcesses()).ca_file
     remember(ca_file, state_dir, trusted=True)
+
+
+def install_auth0_cli(programs: Path, config: Path, managed: Managed) -> None:
+    """Install a stand-in of the auth0 CLI that is logged in to the tenant."""
+    file = config / "auth0/config.json"
+    file.parent.mkdir(parents=True)
+    tenants = {managed.domain: {"access_token": managed.token()}}
+    file.write_text(json.dumps({"default_tenant": managed.domain, "tenants": tenants}))
+    program, log = programs / "auth0", config / "auth0.log"
+    program.write_text(
+        f'#!/bin/sh\nSTAND_IN_LOG="{log}" exec "{sys.executable}" "{STAND_IN}" "$@"\n'
+    )
+    program.chmod(0o755)
 
 
 @dataclass

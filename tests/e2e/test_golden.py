@@ -9,16 +9,19 @@ import time
 import pytest
 
 from tests.e2e.golden import GOLDEN, SCREENS, place
+from tests.management_stand_in import Managed
 from tests.providers import Authority, Demo
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the screens were made on Linux")
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_a_screen_is_as_it_was_reviewed(name: str, demo: Demo, authority: Authority) -> None:
+def test_a_screen_is_as_it_was_reviewed(
+    name: str, demo: Demo, managed: Managed, authority: Authority
+) -> None:
     demo.tenant.clock = time.time
     path = GOLDEN / f"{name}.txt"
-    with place(demo, authority) as at:
+    with place(demo, managed, authority) as at:
         screen = SCREENS[name](at)
     if os.environ.get("UPDATE_GOLDEN") == "1":
         path.write_text(screen, "utf-8")

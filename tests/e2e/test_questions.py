@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from tests.e2e.installed import trust_the_local_tunnel
+from tests.e2e.installed import install_auth0_cli, trust_the_local_tunnel
 from tests.e2e.program import clean_environ, run
 from tests.e2e.terminal import CTRL_C, DOWN, ENTER, UP, Choose, Terminal
 from tests.management_stand_in import Managed
@@ -21,7 +19,6 @@ from tests.providers import PUBLIC_URL, Authority, Demo
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 
-STAND_IN = Path(__file__).parents[1] / "stand_ins/auth0.py"
 LOCAL_PORTS = range(3443, 3453)
 Answers = Mapping[str, Callable[["Place"], str] | Choose | str | None]
 
@@ -53,17 +50,9 @@ class Counting(Terminal):
 def with_cli(place: Place) -> None:
     """The auth0 CLI is on PATH and logged in to the tenant, in which there is nothing yet."""
     home = Path(place.environ["HOME"])
-    config = home / ".config/auth0/config.json"
-    config.parent.mkdir(parents=True)
-    domain = place.managed.domain
-    tenants = {domain: {"access_token": place.managed.token()}}
-    config.write_text(json.dumps({"default_tenant": domain, "tenants": tenants}))
-    program = home / "bin/auth0"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
-    program.chmod(0o755)
-    place.environ["PATH"] = f"{program.parent}:{place.environ['PATH']}"
-    place.environ["STAND_IN_LOG"] = str(home / "auth0.log")
+    (home / "bin").mkdir()
+    install_auth0_cli(home / "bin", home / ".config", place.managed)
+    place.environ["PATH"] = f"{home / 'bin'}:{place.environ['PATH']}"
 
 
 def by_hand(place: Place) -> None:
