@@ -49,6 +49,7 @@ from wizard.tunnels.caddy import CaddyTunnel
 from wizard.tunnels.local import CANNOT_LISTEN, PORT_TAKEN
 from wizard.tunnels.ngrok_agent import find_agent
 from wizard.ui.console import Console
+from wizard.ui.screen import diff_line
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="plays the other systems on this one")
 ROOT = Path(__file__).parent.parent
@@ -621,7 +622,7 @@ def test_a_console_shows_what_it_can(
     console.done("The “Save” button … 日本")
     console.outcome(Outcome.LIKELY, "API", "fine")
     console.finding(LOCKED.finding("Łódź"))
-    console.diff([DiffLine(ADDED, 3, f"OPENID_CLIENT_SECRET={MASK}")])
+    console.show([diff_line(DiffLine(ADDED, 3, f"OPENID_CLIENT_SECRET={MASK}"))])
     console.link("Open “this”:", "https://x.example")
     with console.working("One moment …"):
         time.sleep(0.15)  # a round of the spinner

@@ -13,7 +13,7 @@ from wizard.language import Message
 from wizard.librechat.env_diff import ADDED, REMOVED, DiffLine
 from wizard.text import MASK, Secrets
 from wizard.ui.console import Console
-from wizard.ui.screen import Line
+from wizard.ui.screen import Line, diff_line, setting_lines
 
 RULE = Rule("LA999", Severity.WARNING, "A title", "Why it matters.", "Do this.")
 
@@ -117,14 +117,16 @@ def test_a_terminal_that_knows_no_symbols_gets_letters() -> None:
 
 def test_a_diff_shows_each_line_with_its_number() -> None:
     stderr = io.StringIO()
-    Console(stderr=stderr).diff([DiffLine(REMOVED, 7, "A=old"), DiffLine(ADDED, 12, "A=new")])
+    Console(stderr=stderr).show(
+        [diff_line(DiffLine(REMOVED, 7, "A=old")), diff_line(DiffLine(ADDED, 12, "A=new"))]
+    )
     assert stderr.getvalue() == "    7 - A=old\n   12 + A=new\n"
 
 
 def test_plain_says_words_for_what_is_hidden_and_for_symbols() -> None:
     stderr = io.StringIO()
     console = Console(stderr=stderr, language=speaking({"(hidden)": "(verborgen)"}), plain=True)
-    console.diff([DiffLine(ADDED, 7, f"JWT_SECRET={MASK}")])
+    console.show([diff_line(DiffLine(ADDED, 7, f"JWT_SECRET={MASK}"))])
     console.outcome(Outcome.SKIPPED, "Not asked", "API")
     console.finding(RULE.finding(f"JWT_SECRET={MASK} is short."))
     said = stderr.getvalue()
@@ -161,8 +163,8 @@ def test_only_marks_have_a_colour(name: str, monkeypatch: pytest.MonkeyPatch) ->
     console.finding(Rule("LA999", Severity(name), "A title", "Why.", "Do this.").finding("Seen."))
     console.done("Done.")
     console.step(1, 2, "A step")
-    console.diff([DiffLine(ADDED, 12, "A=new")])
-    console.setting("Callback URLs", ["https://old"], ["https://new"], "why")
+    console.show([diff_line(DiffLine(ADDED, 12, "A=new"))])
+    console.show(setting_lines("Callback URLs", ["https://old"], ["https://new"], "why"))
     colored = re.findall(r"\x1b\[[\d;]*3\d[\d;]*m([^\x1b]*)", stderr.getvalue())
     assert colored
     assert {text.strip() for text in colored} <= {"x", "!", "i", "ok", "12 +", "+", "-"}

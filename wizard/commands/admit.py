@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wizard.auth0.access import Policy, Who
 from wizard.auth0.access_api import AccessApi, access_scopes
@@ -16,7 +16,7 @@ from wizard.auth0.access_plan import (
 from wizard.auth0.management_access import Access
 from wizard.auth0.management_plan import PlannedChange
 from wizard.commands.change import consent
-from wizard.commands.provisioning import MAKE_CHANGES, NOT_TAKEN, stopped_at
+from wizard.commands.provisioning import MAKE_CHANGES, NOT_TAKEN, show_plan, stopped_at
 from wizard.execution import INTERRUPTED
 from wizard.findings import Failure, Finding
 from wizard.language import Message, joined
@@ -61,11 +61,14 @@ def set_up_access(
     wanted = _with_shared(WantedAccess(policy), state, ports)
     changes, remarks = plan_access(state, wanted), tuple(access_remarks(state, wanted))
     access.require(access_scopes(changes))
-    _show(changes, remarks, access.tenant, ports)
+    parts = {Message("Change who may sign in"): changes} if changes else {}
+    pages = show_plan(parts, access.tenant, ports, whole=dry_run)
+    for finding in remarks:
+        ports.console.finding(finding)
     if not changes:
         ports.console.done("Who may sign in is already set up in Auth0.")
         return Admission((), remarks)
-    if not consent(replace(MAKE_CHANGES), ports, yes=yes, dry_run=dry_run):
+    if not consent(MAKE_CHANGES, ports, yes=yes, dry_run=dry_run, pages=pages):
         return Admission(changes, remarks) if dry_run else None
     _apply(changes, state, api, ports)
     left = _left(wanted, api, ports)
@@ -100,18 +103,6 @@ def _with_shared(wanted: WantedAccess, state: AccessState, ports: Ports) -> Want
         )
     agreed = ports.prompter.confirm("Turn off sign-ups for them, too?", default=False)
     return wanted._replace(closes_shared=agreed)
-
-
-def _show(
-    changes: Sequence[PlannedChange], remarks: Sequence[Finding], tenant: str, ports: Ports
-) -> None:
-    if changes:
-        doing = Message("Change who may sign in")
-        ports.console.say(Message("{doing} ({tenant}):", doing=doing, tenant=tenant))
-    for change in changes:
-        ports.console.setting(change.title, change.removed, change.added, change.why)
-    for finding in remarks:
-        ports.console.finding(finding)
 
 
 def _apply(

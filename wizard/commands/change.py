@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wizard.commands.show_diff import More, show_diff
+from wizard.commands.show_diff import Pages, show_diff, turning
 from wizard.commands.values import MISSING_OPTION
 from wizard.findings import Failure, Finding
 from wizard.language import Message, sentences
@@ -77,13 +77,13 @@ def change_env(
     Raises:
         Failure: the question needs a terminal, or the file cannot be written.
     """
-    more = show(change, ports, whole=dry_run)
-    if not may_write(change, question, ports, yes=yes, dry_run=dry_run, more=more):
+    pages = show(change, ports, whole=dry_run)
+    if not may_write(change, question, ports, yes=yes, dry_run=dry_run, pages=pages):
         return Written()
     return save(change, ports)
 
 
-def show(change: EnvChange, ports: Ports, *, whole: bool = False) -> More | None:
+def show(change: EnvChange, ports: Ports, *, whole: bool = False) -> Pages:
     """Print the diff with secrets masked, the findings, and who loses access to the file.
 
     Lines that are removed are always shown. Otherwise, see `show_diff`.
@@ -91,13 +91,13 @@ def show(change: EnvChange, ports: Ports, *, whole: bool = False) -> More | None
     ports.console.hide(secrets_in(change.before, change.after))
     lines = masked_diff(change.before, change.after, change.changes)
     whole = whole or removed_lines(change.changes) is not None
-    more = show_diff(change.store.path, lines, ports, whole=whole)
+    pages = show_diff(change.store.path, lines, ports, whole=whole)
     notice = change.store.notice(change.after.to_bytes())
     for finding in (*change.findings, *notice.findings):
         ports.console.finding(finding)
     if notice.hint:
         ports.console.hint(notice.hint)
-    return more
+    return pages
 
 
 def may_write(
@@ -107,11 +107,11 @@ def may_write(
     *,
     yes: bool,
     dry_run: bool,
-    more: More | None = None,
+    pages: Pages = (),
 ) -> bool:
     """Ask whether to write the change that was shown; `--yes` never confirms removed lines.
 
-    `more` prints more of it.
+    `pages` are what was not shown of it.
 
     Raises:
         Failure: the question needs a terminal.
@@ -129,7 +129,7 @@ def may_write(
         if not dry_run and not ports.prompter.confirm("Remove all of these lines?", default=False):
             ports.console.say(question.declined)
             return False
-    return consent(question, ports, yes=yes, dry_run=dry_run, more=more)
+    return consent(question, ports, yes=yes, dry_run=dry_run, pages=pages)
 
 
 def consent(
@@ -138,9 +138,9 @@ def consent(
     *,
     yes: bool,
     dry_run: bool = False,
-    more: More | None = None,
+    pages: Pages = (),
 ) -> bool:
-    """Return the user's answer, or `--yes` without a terminal; `more` prints more of it.
+    """Return the user's answer, or `--yes` without a terminal; `pages` are shown on `?`.
 
     Raises:
         Failure: there is no terminal and no `--yes`.
@@ -149,7 +149,9 @@ def consent(
         ports.console.done(question.dry_run)
         return False
     if ports.prompter is not None:
-        agreed = ports.prompter.confirm(question.text, default=question.default, more=more)
+        agreed = ports.prompter.confirm(
+            question.text, default=question.default, more=turning(pages, ports)
+        )
         if not agreed:
             ports.console.say(question.declined)
         return agreed

@@ -170,18 +170,17 @@ def _provisioned(
         () if creates else change.names,
         findings=(*remarks, *provisioning.remarks, *change.findings),
     )
-    provisioning.show()
-    more = None
+    pages = [*provisioning.show(whole=options.dry_run)]
     if creates:
         ports.console.say(
             Message("Its Client ID and secret are then written to {file}.", file=path)
         )
     elif change.changes:
-        more = show(change, ports, whole=options.dry_run)
+        pages += show(change, ports, whole=options.dry_run)
     if not (provisioning.changes or result.env_changes):
         ports.console.done("Nothing to do: Auth0 and the .env are up to date.")
     elif not may_write(
-        change, MAKE_CHANGES, ports, yes=options.yes, dry_run=options.dry_run, more=more
+        change, MAKE_CHANGES, ports, yes=options.yes, dry_run=options.dry_run, pages=pages
     ):
         return result, options.dry_run
     return _applied(result, provisioning, writer), True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from wizard.auth0.management_access import Access
 from wizard.auth0.management_plan import Part, PlannedChange, Wanted, plan, remarks
 from wizard.commands.change import Question, consent
 from wizard.commands.choose_access import choose_access, credentials, is_at_hand
+from wizard.commands.show_diff import Pages, show_changes
 from wizard.execution import INTERRUPTED
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.known import Known
@@ -19,6 +20,7 @@ from wizard.language import Message, joined, sentences
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import NO_URLS, URL_LISTS
+from wizard.ui.screen import Line, hint_line, setting_lines
 
 SECRET_HIDDEN = rule("LA614")
 NOT_TAKEN = rule("LA619")
@@ -86,18 +88,14 @@ class Provisioning:
         """Whether there is no application yet."""
         return self._tenant.application is None
 
-    def show(self) -> None:
-        """Show the changes as a diff with reasons, and the remarks."""
-        console = self._ports.console
-        for part in Part:
-            of_part = [change for change in self.changes if change.part is part]
-            if of_part:
-                tenant = self._api.access.tenant
-                console.say(Message("{doing} ({tenant}):", doing=self._doing(part), tenant=tenant))
-            for change in of_part:
-                console.setting(change.title, change.removed, change.added, change.why)
+    def show(self, *, whole: bool = False) -> Pages:
+        """Show the changes as a diff with reasons, and the remarks; see `show_changes`."""
+        parts = {part: [each for each in self.changes if each.part is part] for part in Part}
+        doing = {self._doing(part): changes for part, changes in parts.items() if changes}
+        pages = show_plan(doing, self._api.access.tenant, self._ports, whole=whole)
         for finding in self.remarks:
-            console.finding(finding)
+            self._ports.console.finding(finding)
+        return pages
 
     def apply(self, keep: Keep = lambda _: None) -> tuple[Known, tuple[Finding, ...]]:
         """Make the changes; return what is then known, and a finding if some were not saved.
@@ -196,6 +194,21 @@ class Provisioning:
                 raise ValueError("see wizard.commands.admit")
 
 
+def show_plan(
+    parts: Mapping[Message, Sequence[PlannedChange]], tenant: str, ports: Ports, *, whole: bool
+) -> Pages:
+    """Show what would be changed in the tenant, by what is done; see `show_changes`."""
+    lines: list[Line] = []
+    summary: list[Line] = []
+    for doing, changes in parts.items():
+        head = Line(Message("{doing} ({tenant}):", doing=doing, tenant=tenant))
+        lines.append(head)
+        for each in changes:
+            lines += setting_lines(each.title, each.removed, each.added, each.why)
+        summary += [head, hint_line(joined(", ", (each.title for each in changes)))]
+    return show_changes(lines, summary, ports, whole=whole)
+
+
 @dataclass(frozen=True, slots=True)
 class SetUp:
     """What is known of a tenant that is set up, and whether that needed changes."""
@@ -213,11 +226,11 @@ def set_up_auth0(
         Failure: it stopped; the detail says what was done.
     """
     provisioning = Provisioning(Job(known, env_file), access, ports)
-    provisioning.show()
+    pages = provisioning.show()
     question = replace(MAKE_CHANGES, text=Message("Make these changes in Auth0 and the .env?"))
     if not provisioning.changes:
         ports.console.done("Auth0 is already set up.")
-    elif not consent(question, ports, yes=True):
+    elif not consent(question, ports, yes=True, pages=pages):
         return None
     complete, findings = provisioning.apply(keep)
     for finding in findings:
@@ -239,9 +252,9 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
     access = choose_access(known.domain or "", given, ports)
     provisioning = Provisioning(Job(known, env_file, urls_only=True), access, ports)
     if provisioning.changes:
-        provisioning.show()
+        pages = provisioning.show()
         question = replace(MAKE_CHANGES, text=Message("Change the URLs in Auth0?"))
-        if not consent(question, ports, yes=True):
+        if not consent(question, ports, yes=True, pages=pages):
             return False
     _, findings = provisioning.apply()
     return not findings

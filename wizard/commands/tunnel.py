@@ -31,6 +31,7 @@ from wizard.librechat.variables import is_read
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import NO_URLS, urls_of
+from wizard.ui.screen import setting_lines
 
 NO_ENV = rule("LA324")
 WHICH_TUNNEL = rule("LA325")
@@ -255,7 +256,7 @@ class _Reopening:
         console.say("Change these URLs in Auth0: Settings of the application, Application URIs")
         console.verbatim(None, [application(client_id) if client_id else APPLICATIONS])
         for change in changes:
-            console.setting(change.title, change.removed, change.added)
+            console.show(setting_lines(change.title, change.removed, change.added))
 
 
 def _question(url: str) -> Question:

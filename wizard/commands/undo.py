@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.commands.change import Question, consent
-from wizard.commands.show_diff import show_diff
+from wizard.commands.show_diff import Pages, show_diff
 from wizard.commands.values import env_store
 from wizard.execution import Result
 from wizard.findings import Failure
@@ -106,16 +106,16 @@ def _restore(
     )
     question = Message("{file} did not exist before {time}. Delete it?")
     done = Message("Deleted {file}.")
-    more = None
+    pages: Pages = ()
     if backup.content is not None:
         question = Message("Restore {file} as of {time}?")
         done = Message("Restored {file} as of {time}.")
         lines = masked_diff(_text(current), _text(backup.content))
-        more = show_diff(store.path, lines, ports)
+        pages = show_diff(store.path, lines, ports)
     if loses_edits and ports.prompter is not None:
         ports.console.warn(edited)
     confirmation = replace(_CONFIRMATION, text=question.filled(**values), default=not loses_edits)
-    if not consent(confirmation, ports, yes=yes, more=more):
+    if not consent(confirmation, ports, yes=yes, pages=pages):
         return UndoResult(store.path, backup.path, restored=False)
     if loses_edits and ports.prompter is None:
         raise CHANGED_SINCE.failure(edited, fix=_FORCE.filled(file=backup.undone))

@@ -23,6 +23,7 @@ from wizard.librechat.variables import EMAIL_LOGIN, REGISTRATION, is_enabled, is
 from wizard.ports import Ports
 from wizard.settings import InvalidValue, Settings, is_public
 from wizard.ui.prompts import Choice, Prompter
+from wizard.ui.screen import setting_lines
 
 if TYPE_CHECKING:
     from wizard.commands.folder import Folder
@@ -275,7 +276,7 @@ def allow_domains(
         console.done(Message("{file} already allows only these domains.", file=store.path))
         return False
     console.say(CHANGES_TO.filled(file=store.path))
-    console.setting("registration.allowedDomains", edit.removed, edit.added)
+    console.show(setting_lines("registration.allowedDomains", edit.removed, edit.added))
     if not consent(Question(), ports, yes=True, dry_run=dry_run):
         return False
     return write(store, content, edit.after, ports).done

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from wizard.defaults import ENGLISH
 from wizard.findings import Finding, Outcome, Rule, Severity
@@ -24,10 +24,7 @@ from wizard.text import (
     printable,
     printable_json,
 )
-from wizard.ui.screen import Kind, Line, Screen
-
-if TYPE_CHECKING:
-    from wizard.librechat.env_diff import DiffLine
+from wizard.ui.screen import Kind, Line, Screen, hint_line
 
 SEVERITY_KINDS = {
     Severity.ERROR: Kind.ERROR,
@@ -50,8 +47,8 @@ _OUTCOMES = {
     Outcome.FAILED: ("error", Kind.ERROR, Message("failed")),
     Outcome.SKIPPED: ("skipped", Kind.HINT, Message("skipped")),
 }
-# The heading before, a question of up to three rows, and the line below.
-_ROWS_OF_A_QUESTION = 5
+# A question of up to three rows, and the line below.
+_ROWS_OF_A_QUESTION = 4
 _PLAIN_MARKS = {
     "error": Message("Error:"),
     "warning": Message("Warning:"),
@@ -124,7 +121,7 @@ class Console:
 
     def hint(self, text: str) -> None:
         """Print an explanation for newcomers."""
-        self._show(Line(text, Kind.HINT, indent=2))
+        self._show(hint_line(text))
 
     def done(self, text: str) -> None:
         """Print a success."""
@@ -189,36 +186,23 @@ class Console:
         symbol, ascii_symbol = _SYMBOLS[name]
         return symbol if self._screen.is_unicode else ascii_symbol
 
-    def diff(self, lines: Sequence[DiffLine]) -> None:
-        """Print the changed lines of a file."""
-        self._show(*map(_diff_line, lines))
+    def show(self, lines: Sequence[Line]) -> None:
+        """Print lines of any kind."""
+        self._show(*lines)
 
-    def pages(self, lines: Sequence[DiffLine]) -> list[list[DiffLine]]:
+    def pages(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Return the lines in parts that fit the terminal, together with a question."""
         rows = self._screen.rows - _ROWS_OF_A_QUESTION if self._screen.rows else len(lines)
-        pages: list[list[DiffLine]] = [[]]
+        pages: list[list[Line]] = [[]]
         left = rows
         for line in lines:
-            height = self._screen.height(_diff_line(line))
+            height = self._screen.height(line)
             if height > left and pages[-1]:
                 pages.append([])
                 left = rows
             pages[-1].append(line)
             left -= height
         return pages
-
-    def setting(
-        self, title: str, removed: Sequence[str], added: Sequence[str], why: str = ""
-    ) -> None:
-        """Print a change of a setting outside files as a diff, and its reason."""
-        head = Message.of(title)
-        if why:
-            head = Message("{title}: {why}", title=head, why=Message.of(why))
-        self._show(
-            Line(head, indent=2),
-            *(Line(each, Kind.REMOVED, "-", indent=4, wrap=False) for each in removed),
-            *(Line(each, Kind.ADDED, "+", indent=4, wrap=False) for each in added),
-        )
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -286,8 +270,3 @@ def _changed(value: object, change: Callable[[str], str]) -> object:
             return [_changed(each, change) for each in value]
         case _:
             return value
-
-
-def _diff_line(line: DiffLine) -> Line:
-    kind = Kind.REMOVED if line.is_removed else Kind.ADDED
-    return Line(line.text, kind, f"{line.number:>5} {line.sign}")

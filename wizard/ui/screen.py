@@ -16,6 +16,8 @@ from wizard.text import MASK, encodable, is_unicode, printable
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
+    from wizard.librechat.env_diff import DiffLine
+
 _HIDDEN = Message("(hidden)")
 
 
@@ -63,6 +65,31 @@ class Line(NamedTuple):
     indent: int = 0
     wrap: bool = True
     is_title: bool = False
+
+
+def hint_line(text: str) -> Line:
+    """Return an explanation for newcomers."""
+    return Line(text, Kind.HINT, indent=2)
+
+
+def diff_line(line: DiffLine) -> Line:
+    """Return a changed line of a file."""
+    kind = Kind.REMOVED if line.is_removed else Kind.ADDED
+    return Line(line.text, kind, f"{line.number:>5} {line.sign}")
+
+
+def setting_lines(
+    title: str, removed: Sequence[str], added: Sequence[str], why: str = ""
+) -> list[Line]:
+    """Return a change of a setting outside files as a diff, with its reason."""
+    head = Message.of(title)
+    if why:
+        head = Message("{title}: {why}", title=head, why=Message.of(why))
+    return [
+        Line(head, indent=2),
+        *(Line(each, Kind.REMOVED, "-", indent=4, wrap=False) for each in removed),
+        *(Line(each, Kind.ADDED, "+", indent=4, wrap=False) for each in added),
+    ]
 
 
 class Screen:
