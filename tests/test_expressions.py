@@ -17,6 +17,8 @@ import pytest
 import wizard
 from wizard.auth0 import error_table
 from wizard.librechat import log, secrets, variables
+from wizard.tunnels import devtunnel
+from wizard.ui import usage
 
 ROOT = Path(wizard.__file__).parent
 FLAGS = {"IGNORECASE", "ASCII", "MULTILINE"}
@@ -30,7 +32,9 @@ OTHERS = {
     "text.py": [r"(?<![^\W_])hunter2(?![^\W_])"],
     "librechat/log.py": [row.pattern for row in log._rows()],
     "librechat/secrets.py": [secrets._PREFIXED, secrets._GENERATED],
-    "librechat/variables.py": variables.PATTERNS.values(),
+    "librechat/variables.py": [each.pattern for each in variables.Format],
+    "ui/usage.py": [pattern for pattern, *_ in usage._MESSAGES],
+    "tunnels/devtunnel.py": [devtunnel._URL.format(port=3080)],
     "tunnels/local.py": [r"p(?P<pid>\d+)\nc(?P<name>.+)", r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)'],
 }
 # What takes an expression by another name; else it is the method that tries the most.

@@ -21,7 +21,7 @@ from tests.providers import (
 from tests.tenant.state import Tenant
 from wizard.auth0.error_table import Check
 from wizard.auth0.live_checks import TenantReport, check_tenant
-from wizard.auth0.sign_in import SignIn
+from wizard.auth0.sign_in import Exchange, SignIn
 from wizard.auth0.tokens import Judgement
 from wizard.clock import SystemClock
 from wizard.demo.user import sign_in_like_a_user
@@ -109,7 +109,8 @@ def signing_in(authority: Authority, settings: Settings, port: int) -> Iterator[
     report = check(authority, settings)
     assert report.discovery is not None
     http = authority.http()
-    with SignIn(settings, report.discovery, report.keys, http, port, linger=0) as flow:
+    exchange = Exchange(settings, report.discovery, report.keys, http)
+    with SignIn(exchange, port, linger=0) as flow:
         yield flow
 
 

@@ -35,7 +35,7 @@ from tests.ports import free_port
 from tests.sockets import read_request, server
 from wizard.auth0.error_table import Check
 from wizard.auth0.probes import code_challenge
-from wizard.auth0.sign_in import MOST_ATTEMPTS, SignIn
+from wizard.auth0.sign_in import MOST_ATTEMPTS, Exchange, SignIn
 from wizard.auth0.tenant import judge_metadata
 from wizard.auth0.tokens import Judgement
 from wizard.findings import Failure, Outcome
@@ -122,7 +122,8 @@ def tokens(nonce: str, **changed: Any) -> Response:
 def signing_in(settings: Settings = SETTINGS, refresh: Script | None = None) -> Iterator[User]:
     port = free_port()
     tenant = ScriptedTenant(refresh=refresh or tokens("of the refresh"))
-    sign_in = SignIn(settings, DISCOVERY, (jwk(),), tenant, port, clock=FakeClock())  # type: ignore[arg-type]
+    assert DISCOVERY is not None
+    sign_in = SignIn(Exchange(settings, DISCOVERY, (jwk(),), tenant, FakeClock()), port)
     with sign_in:
         yield User(sign_in, port, tenant)
 
@@ -541,7 +542,7 @@ def test_the_port_is_free_again_afterwards() -> None:
 
 def sign_in_at(port: int) -> SignIn:
     assert DISCOVERY is not None
-    return SignIn(SETTINGS, DISCOVERY, (jwk(),), Https({}, total_timeout=1), port)
+    return SignIn(Exchange(SETTINGS, DISCOVERY, (jwk(),), Https({}, total_timeout=1)), port)
 
 
 def answers(body: bytes) -> Any:

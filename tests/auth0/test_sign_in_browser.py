@@ -18,7 +18,7 @@ from tests.providers import EMAIL, PASSWORD, Authority, Demo, furnish
 from tests.tenant.faults import tenant_server
 from tests.tenant.state import Tenant
 from wizard.auth0.live_checks import check_tenant
-from wizard.auth0.sign_in import SignIn
+from wizard.auth0.sign_in import Exchange, SignIn
 from wizard.clock import SystemClock
 from wizard.language import Language
 from wizard.settings import Settings
@@ -46,9 +46,8 @@ def signing_in(
     assert report.ok, report.findings
     assert report.discovery is not None
     settings = change(demo.setup)
-    with SignIn(
-        settings, report.discovery, report.keys, demo.http, port, language=language, linger=0
-    ) as flow:
+    exchange = Exchange(settings, report.discovery, report.keys, demo.http)
+    with SignIn(exchange, port, language=language, linger=0) as flow:
         yield flow
 
 

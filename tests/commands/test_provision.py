@@ -17,7 +17,7 @@ from tests.ports import free_port
 from tests.tenant.state import Api, Application, AuthMethod, Policy, User
 from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.management_access import TokenClaims, by_token
-from wizard.auth0.sign_in import SignIn
+from wizard.auth0.sign_in import Exchange, SignIn
 from wizard.clock import SystemClock
 from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
@@ -171,7 +171,8 @@ def test_from_there_to_a_real_sign_in(run: Run, there: Api | None) -> None:
     report = check_tenant(settings, http, SystemClock())
     assert report.ok
     assert report.discovery is not None
-    with SignIn(settings, report.discovery, report.keys, http, port, linger=0) as flow:
+    exchange = Exchange(settings, report.discovery, report.keys, http)
+    with SignIn(exchange, port, linger=0) as flow:
         sign_in_like_a_user(http, flow.url, user.login, user.password)
         judgement = flow.wait(10)
     assert judgement.ok, judgement.findings

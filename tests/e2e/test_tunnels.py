@@ -38,7 +38,7 @@ from tests.tunnels.conftest import until
 from tests.tunnels.loopback import MEGABYTE, Upstream, assert_events_come_one_by_one, serving
 from tests.tunnels.test_localtunnel import MODULES, Server
 from wizard.auth0.live_checks import check_tenant
-from wizard.auth0.sign_in import SignIn
+from wizard.auth0.sign_in import Exchange, SignIn
 from wizard.clock import SystemClock
 from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import ExitCode, Outcome
@@ -383,7 +383,8 @@ def test_a_sign_in(
     demo = furnish(demo_server, authority.http(), open_machine.url())
     report = check_tenant(demo.setup, authority.http(), SystemClock())
     assert report.discovery is not None
-    flow = SignIn(demo.setup, report.discovery, report.keys, network, open_machine.port)
+    exchange = Exchange(demo.setup, report.discovery, report.keys, network)
+    flow = SignIn(exchange, open_machine.port)
     with flow:
         open_machine.settle()
         page = sign_in_like_a_user(network, flow.url, demo.user.login, PASSWORD)

@@ -64,14 +64,14 @@ class _Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Exchange:
-    """Gets tokens as LibreChat does, and judges them."""
+class Exchange:
+    """Gets tokens as LibreChat does, and judges them; `admit` judges the user too."""
 
     settings: Settings
     discovery: Discovery
     keys: Sequence[Jwk]
     http: HttpClient
-    clock: Clock
+    clock: Clock = field(default_factory=SystemClock)
     admit: Admit | None = None
 
     def judge(self, code: str, attempt: _Attempt) -> Judgement:
@@ -123,22 +123,15 @@ class SignIn:
 
     def __init__(
         self,
-        settings: Settings,
-        discovery: Discovery,
-        keys: Sequence[Jwk],
-        http: HttpClient,
+        exchange: Exchange,
         port: int = LIBRECHAT_PORT,
         *,
-        clock: Clock | None = None,
         language: Language | None = None,
         linger: float = 0.5,
         listen: Listen = listeners,
-        admit: Admit | None = None,
     ) -> None:
-        self._settings = settings
-        self._http = http
-        self._clock = clock or SystemClock()
-        self._exchange = _Exchange(settings, discovery, keys, http, self._clock, admit)
+        self._exchange = exchange
+        self._settings = exchange.settings
         self._language = language or Language(ENGLISH)
         self._linger = linger
         self._key = secrets.token_urlsafe(16)
@@ -149,7 +142,7 @@ class SignIn:
         self._refusals: Counter[Message] = Counter()
         self._judgement: Judgement | None = None
         self._page_sent = threading.Event()
-        self._serve = partial(serve_callback, self.answer, port, http, listen)
+        self._serve = partial(serve_callback, self.answer, port, exchange.http, listen)
         self._server: HttpServer | None = None
 
     @property
@@ -161,7 +154,7 @@ class SignIn:
         """Return why a request to the public URL does not arrive here; None if it does."""
         url = f"{self._settings.public_url}{PROBE_PATH}"
         try:
-            answer = self._http.request("GET", url, headers=PAST_TUNNEL_PAGES)
+            answer = self._exchange.http.request("GET", url, headers=PAST_TUNNEL_PAGES)
         except NetworkError as error:
             return error.trouble.value
         if answer.headers.get(SERVED_BY.lower()) == self._identity:
@@ -198,7 +191,7 @@ class SignIn:
         traceback: TracebackType | None,
     ) -> None:
         if self._page_sent.is_set():
-            self._clock.sleep(self._linger)
+            self._exchange.clock.sleep(self._linger)
         if self._server is not None:
             self._server.stop(SECONDS_TO_STOP)
 

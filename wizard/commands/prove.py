@@ -48,21 +48,12 @@ def sign_in(
     Raises:
         Failure: the port is taken, the tunnel does not open, or nobody signed in.
     """
-    from wizard.auth0.sign_in import SignIn
+    from wizard.auth0.sign_in import Exchange, SignIn
 
     if report.discovery is None:
         raise ValueError("a sign-in needs the tenant's metadata")
-    with SignIn(
-        settings,
-        report.discovery,
-        report.keys,
-        ports.http,
-        port,
-        clock=ports.clock,
-        language=ports.language,
-        listen=ports.listen,
-        admit=admit,
-    ) as flow:
+    exchange = Exchange(settings, report.discovery, report.keys, ports.http, ports.clock, admit)
+    with SignIn(exchange, port, language=ports.language, listen=ports.listen) as flow:
         if flow.obstacle():
             open_tunnel()
             _warn_of_obstacle(flow.obstacle(), settings.public_url, port, ports)

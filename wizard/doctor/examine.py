@@ -89,16 +89,17 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
     """
     settings = None if offline else settings_of(subject)
     port, public_url = port_in(subject.values), subject.value("DOMAIN_SERVER")
-    tenant = begin(_ask_tenant, settings, http, clock) if settings else None
-    doors = begin(ask_doors, settings, http, clock) if settings and is_public(public_url) else None
-    instance = None if offline else begin(look_at_instance, http, port, public_url)
+    tenant = begin(_ask_tenant, settings, http, clock).result if settings else None
+    asked = settings if is_public(public_url) else None
+    doors = begin(ask_doors, asked, http, clock).result if asked else None
+    instance = None if offline else begin(look_at_instance, http, port, public_url).result
     foreign = "" if offline else foreign_issuer(subject)
-    issuer = begin(_ask_issuer, foreign, http) if foreign else None
+    issuer = begin(_ask_issuer, foreign, http).result if foreign else None
     findings = list(diagnose(subject, FILE_CHECKS))
-    report = _result(tenant.result if tenant else None, findings)
-    findings += _result(issuer.result if issuer else None, findings) or ()
-    answers = _result(instance.result if instance else None, findings)
-    opened = _result(doors.result if doors else None, findings)
+    report = _result(tenant, findings)
+    findings += _result(issuer, findings) or ()
+    answers = _result(instance, findings)
+    opened = _result(doors, findings)
     subject = replace(subject, instance=answers, auth0_doors=opened)
     return conclude(subject, report, findings)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 
-from wizard.doctor.check import Check, Edits
+from wizard.doctor.check import Check, Edits, Repair
 from wizard.doctor.subject import Subject, of_the_table
 from wizard.findings import Finding, Rule
 from wizard.language import Message
@@ -27,11 +27,8 @@ from wizard.librechat.versions import is_older
 from wizard.rules import rule
 from wizard.settings import TYPOGRAPHIC_QUOTES, has_stray_quote, is_command, pasted
 
-RUNS_ON = rule("LA152")
-STRAY_QUOTE = rule("LA153")
 CUT_AT_HASH = rule("LA154")
 DOLLAR = rule("LA155")
-ODDLY_WRITTEN = rule("LA156")
 READABLE_BY_OTHERS = rule("LA157")
 TRACKED = rule("LA158")
 NO_FILE = rule("LA159")
@@ -65,22 +62,10 @@ def silenced_rules(text: str) -> frozenset[str]:
     )
 
 
-def _runs_on(subject: Subject) -> Iterator[Finding]:
-    for assignment in of_the_table(subject):
-        if _runs_over_lines(assignment):
-            yield subject.finding(RUNS_ON, assignment.name)
-
-
 def _runs_over_lines(assignment: Assignment) -> bool:
     """Whether the value has several lines, or is an assignment on the line below its name."""
     is_below = assignment.spans_lines and re.match(_ASSIGNMENT, assignment.raw)
     return "\n" in assignment.value.strip() or bool(is_below)
-
-
-def _stray_quote(subject: Subject) -> Iterator[Finding]:
-    for assignment in of_the_table(subject):
-        if _has_stray_quote(assignment):
-            yield subject.finding(STRAY_QUOTE, assignment.name)
 
 
 def _has_stray_quote(assignment: Assignment) -> bool:
@@ -125,11 +110,9 @@ def _dollar(subject: Subject) -> Iterator[Finding]:
                 yield subject.finding(DOLLAR, assignment.name)
 
 
-def _oddly_written(subject: Subject) -> Iterator[Finding]:
-    for assignment in of_the_table(subject):
-        is_told = assignment.comment_is_glued or _runs_over_lines(assignment)
-        if (not assignment.is_plain or assignment.raw[:1] == "`") and not is_told:
-            yield subject.finding(ODDLY_WRITTEN, assignment.name)
+def _is_oddly_written(assignment: Assignment) -> bool:
+    is_told = assignment.comment_is_glued or _runs_over_lines(assignment)
+    return (not assignment.is_plain or assignment.raw[:1] == "`") and not is_told
 
 
 def _same_value(subject: Subject, finding: Finding) -> Edits:
@@ -299,9 +282,22 @@ def _proxy_missing(subject: Subject) -> Iterator[Finding]:
         yield PROXY_MISSING.finding(Message("HTTPS_PROXY is set here."), variable="PROXY")
 
 
+def _written(
+    identifier: str, is_wrong: Callable[[Assignment], bool], repair: Repair | None = None
+) -> Check:
+    """Return the check of how the file writes the variables of the table."""
+    found = rule(identifier)
+
+    def judge(subject: Subject) -> Iterator[Finding]:
+        wrong = (each for each in of_the_table(subject) if is_wrong(each))
+        return (subject.finding(found, each.name) for each in wrong)
+
+    return Check(found, judge, repair)
+
+
 CHECKS = (
-    Check(RUNS_ON, _runs_on),
-    Check(STRAY_QUOTE, _stray_quote, _without_quotes),
+    _written("LA152", _runs_over_lines),
+    _written("LA153", _has_stray_quote, _without_quotes),
     Check(SET_TWICE, lambda subject: set_twice(subject.file)),
     Check(CUT_AT_HASH, _cut_at_hash),
     Check(READ_DIFFERENTLY, _read_differently, _colon_replaced),
@@ -312,7 +308,7 @@ CHECKS = (
     Check(SHELL_WINS, _shell_wins),
     Check(TRACKED, _tracked),
     Check(READABLE_BY_OTHERS, _readable_by_others),
-    Check(ODDLY_WRITTEN, _oddly_written, _same_value),
+    _written("LA156", _is_oddly_written, _same_value),
     Check(WINDOWS_LINES, _windows_lines),
     Check(PROXY_MISSING, _proxy_missing),
 )

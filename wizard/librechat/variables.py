@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from wizard.language import Message
 from wizard.librechat.characters import SPACES
@@ -27,38 +27,35 @@ class Section(StrEnum):
 
 
 class Format(Enum):
-    """The format of a value; the enum's value describes it to users."""
+    """The format of a value: the enum's value describes it to users, the pattern matches it."""
 
-    TEXT = Message("any text")
-    BOOLEAN = Message("true or false")
-    ORIGIN = Message("https://host, no path, no trailing slash")
-    ISSUER = Message("https://host")
-    PATH = Message("a path that starts with /")
-    SCOPE = Message("words separated by spaces")
-    PORT = Message("a number from 1 to 65535")
-    HEX_32_BYTES = Message("64 hexadecimal digits")
-    HEX_16_BYTES = Message("32 hexadecimal digits")
-    LONG_SECRET = Message("{length} characters or more", length=SESSION_SECRET_MIN_LENGTH)
-    MILLISECONDS = Message("milliseconds, as a number or a product of numbers")
-    NUMBER = Message("a whole number")
-    URL = Message("a URL")
+    pattern: str
 
+    TEXT = Message("any text"), r".*"
+    BOOLEAN = Message("true or false"), r"true|false"
+    ORIGIN = Message("https://host, no path, no trailing slash"), r"https?://[^/?#@\s]+"
+    ISSUER = Message("https://host"), r"https://[^/?#@\s]+(/|/\.well-known/openid-configuration)?"
+    PATH = Message("a path that starts with /"), r"/\S*"
+    SCOPE = Message("words separated by spaces"), r"\S+( +\S+)*"
+    PORT = (
+        Message("a number from 1 to 65535"),
+        r"[1-9]\d{0,3}|[1-5]\d{4}|6(?:[0-4]\d{3}|5(?:[0-4]\d\d|5(?:[0-2]\d|3[0-5])))",
+    )
+    HEX_32_BYTES = Message("64 hexadecimal digits"), r"[0-9a-f]{64}"
+    HEX_16_BYTES = Message("32 hexadecimal digits"), r"[0-9a-f]{32}"
+    LONG_SECRET = (
+        Message("{length} characters or more", length=SESSION_SECRET_MIN_LENGTH),
+        rf".{{{SESSION_SECRET_MIN_LENGTH},}}",
+    )
+    MILLISECONDS = Message("milliseconds, as a number or a product of numbers"), r"[\d\s*+()/.-]+"
+    NUMBER = Message("a whole number"), r"\d+"
+    URL = Message("a URL"), r"https?://\S+|/\S*"
 
-PATTERNS = {
-    Format.TEXT: r".*",
-    Format.BOOLEAN: r"true|false",
-    Format.ORIGIN: r"https?://[^/?#@\s]+",
-    Format.ISSUER: r"https://[^/?#@\s]+(/|/\.well-known/openid-configuration)?",
-    Format.PATH: r"/\S*",
-    Format.SCOPE: r"\S+( +\S+)*",
-    Format.PORT: r"[1-9]\d{0,3}|[1-5]\d{4}|6(?:[0-4]\d{3}|5(?:[0-4]\d\d|5(?:[0-2]\d|3[0-5])))",
-    Format.HEX_32_BYTES: r"[0-9a-f]{64}",
-    Format.HEX_16_BYTES: r"[0-9a-f]{32}",
-    Format.LONG_SECRET: rf".{{{SESSION_SECRET_MIN_LENGTH},}}",
-    Format.MILLISECONDS: r"[\d\s*+()/.-]+",
-    Format.NUMBER: r"\d+",
-    Format.URL: r"https?://\S+|/\S*",
-}
+    def __new__(cls, meaning: Message, pattern: str = "") -> Self:
+        form = object.__new__(cls)
+        form._value_ = meaning
+        form.pattern = pattern
+        return form
 
 
 class Variable(NamedTuple):
@@ -92,9 +89,8 @@ class Variable(NamedTuple):
 
     def accepts(self, value: str) -> bool:
         """Whether the value is valid."""
-        return (
-            re.fullmatch(PATTERNS[self.format], value.strip(), re.IGNORECASE | re.ASCII) is not None
-        )
+        pattern, flags = self.format.pattern, re.IGNORECASE | re.ASCII
+        return re.fullmatch(pattern, value.strip(), flags) is not None
 
 
 # Values that LibreChat has shipped, so that everybody knows them.
