@@ -18,6 +18,7 @@ from wizard.commands.init import run_init
 from wizard.commands.init_progress import InitResult
 from wizard.defaults import FORMATS as NAMES
 from wizard.findings import ExitCode, Failure
+from wizard.language import Message
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.formats import FORMATS, sign_in_variables
 
@@ -81,6 +82,19 @@ def test_the_values_are_those_of_the_env(tmp_path: Path, name: str) -> None:
     fresh = "OPENID_SESSION_SECRET"
     assert found | {fresh: ""} == written | {fresh: ""}
     assert "CREDS_KEY" not in found
+
+
+def test_who_can_read_the_file_is_said_where_the_system_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of an `.env`; Windows has no modes."""
+    world = make_world(tmp_path)
+    (tmp_path / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
+    monkeypatch.setattr("wizard.commands.output.readers", lambda _: Message("Wrote {file}."))
+    result = run(world, format="json")
+
+    assert f"Wrote {result.env_file}.\n" in world.said
+    assert "only you" not in world.said
 
 
 def test_an_env_that_is_there_is_read_and_left_alone(tmp_path: Path) -> None:

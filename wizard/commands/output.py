@@ -9,6 +9,7 @@ from pathlib import Path
 from wizard.commands.change import EnvChange
 from wizard.commands.values import INVALID_VALUE
 from wizard.language import Message
+from wizard.librechat.access import readers
 from wizard.librechat.env_store import UNWRITABLE
 from wizard.librechat.formats import FORMATS, sign_in_variables
 from wizard.librechat.variables import is_secret
@@ -70,7 +71,7 @@ def write_output(
         write_whole(path, text.encode())
     except OSError as error:
         raise UNWRITABLE.failure(refusal(error, path)) from error
-    console.done(Message("Wrote {file}; only you can read it.", file=path))
+    console.done(readers(path).filled(file=path))
     console.hint(form.use.filled(file=path))
     return [*values]
 
