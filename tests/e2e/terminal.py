@@ -133,7 +133,7 @@ class Terminal:
     def asks(self, question: str) -> bool:
         """Whether that is the question which waits for an answer."""
         if self._is_plain:
-            since = _squeezed(self.raw[self._typed_at :])
+            since = _squeezed(_SEQUENCE.sub("", self.raw[self._typed_at :]))
             return _squeezed(question) in since and since.endswith(":")
         parts = f"\n{self.text}".split("\n? ")
         # The question mark at the end of a question may begin a line, too.

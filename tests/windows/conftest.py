@@ -1,28 +1,22 @@
-"""Tests in Windows' Python under Wine. Run `.ci/windows`, which makes that machine."""
+"""Tests in Windows' Python under Wine. Run `.ci/windows`, which makes and starts that machine."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.windows.machine import Machine, running_machine
+from tests.windows.machine import Machine
 
 
 @pytest.fixture(scope="session")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    wheel = os.environ.get("WINDOWS_WHEEL")
-    if not wheel:
+def machine() -> Machine:
+    prefix = os.environ.get("WINDOWS_PREFIX")
+    if not prefix:
         pytest.skip("Windows under Wine: run .ci/windows")
-    before, os.environ["HOME"] = os.environ["HOME"], str(tmp_path_factory.mktemp("home"))
-    try:
-        with running_machine(wheel) as made:
-            yield made
-    finally:
-        os.environ["HOME"] = before
+    return Machine(Path(prefix, "drive_c"))
 
 
 @pytest.fixture

@@ -6,17 +6,15 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 WINE = "/usr/lib/wine/wine64"
-SERVER = "/usr/lib/wine/wineserver64"
 PYTHON = r"C:\Python313\python.exe"
-PROGRAM = r"C:\Python313\Scripts\librechat-auth0.exe"
-SECONDS = 240.0
+SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -35,20 +33,21 @@ class Done:
 class Output:
     """Reads a pipe, which Wine lets a program in the background hold open too."""
 
-    def __init__(self, pipe: IO[bytes]) -> None:
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        assert pipe
         self._pipe = pipe
-        self._read = b""
+        self.so_far = b""
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         with self._pipe:
             while chunk := os.read(self._pipe.fileno(), 1 << 16):
-                self._read += chunk
+                self.so_far += chunk
 
     def bytes(self) -> bytes:
-        self._thread.join(1.0)
-        return self._read
+        self._thread.join(3.0)
+        return self.so_far
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,13 @@ class Machine:
     """A Windows with Python and librechat-auth0."""
 
     drive: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of its programs: Wine's, and nothing of ours."""
+        wine = {name: value for name, value in os.environ.items() if name.startswith("WINE")}
+        home = str(self.drive.parents[1])
+        return {"PATH": "/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8", **wine}
 
     def path(self, path: Path) -> str:
         """Return the Windows path of something on C:."""
@@ -71,7 +77,7 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd or self.drive,
-            env={**environment(), **(env or {})},
+            env={**self.environ, **(env or {})},
         )
 
     def run(
@@ -84,8 +90,6 @@ class Machine:
         """Run a program to its end."""
         process = self.start(*command, cwd=cwd, env=env)
         assert process.stdin
-        assert process.stdout
-        assert process.stderr
         outputs = [Output(process.stdout), Output(process.stderr)]
         try:
             with suppress(BrokenPipeError), process.stdin:
@@ -110,11 +114,6 @@ class Machine:
         return self.run(PYTHON, "-c", code, *arguments, cwd=cwd)
 
 
-def environment() -> dict[str, str]:
-    kept = ("HOME", "WINEPREFIX", "WINEDEBUG", "WINEDLLOVERRIDES", "LANG")
-    return {"PATH": "/usr/bin:/bin", **{name: os.environ[name] for name in kept}}
-
-
 def until(condition: Callable[[], object], seconds: float = SECONDS) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -122,27 +121,3 @@ def until(condition: Callable[[], object], seconds: float = SECONDS) -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-@contextmanager
-def running_machine(wheel: str) -> Iterator[Machine]:
-    """Start Windows' services, install the wheel by Windows' own pip, and stop all at the end."""
-    drive = Path(os.environ["WINEPREFIX"], "drive_c")
-    none = subprocess.DEVNULL
-    # Services keep the pipes that they were started with.
-    server = subprocess.Popen(
-        [SERVER, "-f", "-p"], env=environment(), stdin=none, stdout=none, stderr=none
-    )
-    try:
-        with subprocess.Popen(
-            [WINE, "wineboot"], env=environment(), stdin=none, stdout=none, stderr=none
-        ) as boot:
-            boot.wait(SECONDS)
-        machine = Machine(drive)
-        pip = ("install", "-q", "--no-input", "--no-deps", "--no-index", "--force-reinstall")
-        installed = machine.run(PYTHON, "-m", "pip", *pip, "C:\\" + wheel)
-        assert installed.status == 0, installed.text
-        yield machine
-    finally:
-        subprocess.run([SERVER, "-k"], env=environment(), timeout=SECONDS, check=False)
-        server.wait(SECONDS)

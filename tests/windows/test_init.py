@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from tests.librechat.example import checkout, env_example
-from tests.windows.machine import PROGRAM, Machine
+from tests.windows.machine import PYTHON, Machine
 
 INIT = (
     *("init", "--offline", "--yes", "--no-open"),
@@ -21,9 +23,19 @@ SECRET = {"AUTH0_CLIENT_SECRET": "s" * 64}
 LONG = "/".join(["a folder whose name is so long that two would be enough"] * 5)
 
 
-def test_the_installed_program_tells_its_version(machine: Machine) -> None:
-    """The launcher that pip makes; WinPython's names `python.exe` without its folder."""
-    done = machine.run(PROGRAM, "--version", env={"WINEPATH": r"C:\Python313"})
+def test_the_installed_program_tells_its_version(machine: Machine, work: Path) -> None:
+    """The program file as pip makes it: its launcher, the interpreter, and a script in an archive.
+
+    Pip itself would take a minute under Wine.
+    """
+    launcher = machine.drive / "Python313/Lib/site-packages/pip/_vendor/distlib/t64.exe"
+    script = BytesIO()
+    with ZipFile(script, "w") as archive:
+        archive.writestr("__main__.py", "from wizard.__main__ import main\nmain()\n")
+    program = work / "librechat-auth0.exe"
+    program.write_bytes(launcher.read_bytes() + f"#!{PYTHON}\r\n".encode() + script.getvalue())
+
+    done = machine.run(machine.path(program), "--version")
 
     assert (done.status, done.out[:15]) == (0, b"librechat-auth0"), done.text
 
@@ -60,6 +72,16 @@ def test_from_init_to_undo(machine: Machine, work: Path, name: str, line_end: st
     assert b"s" * 64 not in reported.out
     undone = machine.ours("init", "--undo", "--yes", *here)
     assert (undone.status, (folder / ".env").exists()) == (0, False), undone.text
+
+
+def test_nothing_is_said_of_who_can_read_a_file(machine: Machine, work: Path) -> None:
+    """Files have no modes on Windows."""
+    folder = checkout(work / "LibreChat")
+    done = machine.ours(*INIT, "--format", "json", cwd=folder, env=SECRET)
+
+    assert done.status == 0, done.text
+    assert "Wrote " in done.text
+    assert "only you" not in done.text
 
 
 def test_another_drive(machine: Machine, work: Path) -> None:

@@ -6,13 +6,16 @@ The code in `inside` runs in Windows' Python.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.librechat.example import checkout
-from tests.windows.machine import PYTHON, Machine, until
+from tests.windows.machine import PYTHON, SECONDS, Machine, Output, until
 from tests.windows.test_init import INIT, SECRET
+
+SIGBREAK = 21
 
 
 def test_a_library_that_cannot_load_is_named(machine: Machine, work: Path) -> None:
@@ -109,40 +112,29 @@ def test_a_file_that_another_program_holds(machine: Machine, work: Path, lets_go
     assert not any(folder.glob(".env.librechat-auth0-*"))
 
 
-STOP = """
-import os, signal, subprocess, sys
-process = subprocess.Popen([sys.executable, "-m", "wizard", *sys.argv[1:]],
-    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-said = b""
-while b"Ctrl-C" not in said:
-    line = process.stdout.readline()
-    assert line, said
-    said += line
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-os.kill(0, signal.CTRL_C_EVENT)
-said += process.stdout.read()
-print(process.wait(30), said.decode("cp1252", "replace"))
-"""
-# On a console of its own, without a window.
-ON_A_CONSOLE = """
-import subprocess, sys
-done = subprocess.run([sys.executable, "-c", *sys.argv[1:]], capture_output=True,
-    stdin=subprocess.DEVNULL, creationflags=subprocess.CREATE_NO_WINDOW)
-sys.stdout.buffer.write(done.stdout + done.stderr)
+# Wine 8 delivers no Ctrl-Break: raised as Windows does it, in a thread of its own.
+BREAK = """
+import signal, sys, threading
+from wizard.__main__ import main
+def press():
+    sys.stdin.readline()
+    signal.raise_signal(signal.SIGBREAK)
+threading.Thread(target=press, daemon=True).start()
+main()
 """
 
 
-def test_ctrl_c_closes_a_tunnel(machine: Machine, work: Path) -> None:
-    """Wine 8 has no Ctrl-Break."""
+def test_ctrl_break_closes_a_tunnel(machine: Machine, work: Path) -> None:
     folder = checkout(work / "LibreChat")
     assert machine.ours(*INIT, cwd=folder, env=SECRET).status == 0
-    done = machine.run(
-        *(PYTHON, "-c", ON_A_CONSOLE, STOP),
-        *("tunnel", "--tunnel", "local", "--yes", "--env-file", machine.path(folder / ".env")),
-    )
+    tunnel = ("tunnel", "--tunnel", "local", "--yes", "--env-file", machine.path(folder / ".env"))
+    with machine.start(PYTHON, "-c", BREAK, *tunnel) as running:
+        said = Output(running.stderr)
+        assert until(lambda: b"press Ctrl-C" in said.so_far), said.so_far
+        running.communicate(b"\n", SECONDS)
 
-    assert done.text.split()[0] == "0", done.text
-    assert b"DOMAIN_SERVER=https://localhost:" in (folder / ".env").read_bytes()
+    assert running.returncode == 128 + SIGBREAK, said.bytes()
+    assert b"The tunnel is closed." in said.bytes()
 
 
 def test_a_tunnel_in_the_background(machine: Machine, work: Path) -> None:
@@ -162,20 +154,21 @@ def test_a_tunnel_in_the_background(machine: Machine, work: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp437", "utf-8"])
-def test_output_in_a_code_page(machine: Machine, encoding: str) -> None:
-    env = {"PYTHONIOENCODING": encoding, "LIBRECHAT_AUTH0_LANG": "nl"}
-    to_pipe = machine.ours("explain", "LA101", env=env)
+@pytest.mark.parametrize("command", [INIT, ("explain", "LA101")], ids=["init", "explain"])
+def test_output_in_a_code_page(
+    machine: Machine, work: Path, encoding: str, command: Sequence[str]
+) -> None:
+    """Into a pipe and a file: every character is one of the code page."""
+    env = {"PYTHONIOENCODING": encoding, "LIBRECHAT_AUTH0_LANG": "nl", **SECRET}
+    words = "geschreven" if command == INIT else "LA101"
 
-    assert to_pipe.status == 0, to_pipe.text
-    assert b"LA101" in to_pipe.out
-    assert (to_pipe.out + to_pipe.err).decode(encoding)
-
-
-def test_output_into_a_file(machine: Machine, work: Path) -> None:
-    done = machine.run(*("cmd.exe", "/c", f"{PYTHON} -m wizard explain LA101 > out.txt"), cwd=work)
-
-    assert done.status == 0, done.text
-    assert b"LA101" in (work / "out.txt").read_bytes()
+    piped = machine.ours(*command, cwd=checkout(work / "één"), env=env)
+    assert piped.status == 0, piped.text
+    assert words in (piped.out + piped.err).decode(encoding)
+    line = f"{PYTHON} -m wizard {' '.join(command)} > out.txt 2>&1"
+    filed = machine.run("cmd.exe", "/c", line, cwd=checkout(work / "twee ë"), env=env)
+    assert filed.status == 0, filed.text
+    assert words in (work / "twee ë/out.txt").read_bytes().decode(encoding)
 
 
 PRESS_ENTER = b"\r\n" * 20
