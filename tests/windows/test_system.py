@@ -6,7 +6,6 @@ The code in `inside` runs in Windows' Python.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -154,21 +153,17 @@ def test_a_tunnel_in_the_background(machine: Machine, work: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp437", "utf-8"])
-@pytest.mark.parametrize("command", [INIT, ("explain", "LA101")], ids=["init", "explain"])
-def test_output_in_a_code_page(
-    machine: Machine, work: Path, encoding: str, command: Sequence[str]
-) -> None:
+def test_output_in_a_code_page(machine: Machine, work: Path, encoding: str) -> None:
     """Into a pipe and a file: every character is one of the code page."""
     env = {"PYTHONIOENCODING": encoding, "LIBRECHAT_AUTH0_LANG": "nl", **SECRET}
-    words = "geschreven" if command == INIT else "LA101"
 
-    piped = machine.ours(*command, cwd=checkout(work / "één"), env=env)
+    piped = machine.ours(*INIT, cwd=checkout(work / "één"), env=env)
     assert piped.status == 0, piped.text
-    assert words in (piped.out + piped.err).decode(encoding)
-    line = f"{PYTHON} -m wizard {' '.join(command)} > out.txt 2>&1"
+    assert "geschreven" in (piped.out + piped.err).decode(encoding)
+    line = f"{PYTHON} -m wizard {' '.join(INIT)} > out.txt 2>&1"
     filed = machine.run("cmd.exe", "/c", line, cwd=checkout(work / "twee ë"), env=env)
     assert filed.status == 0, filed.text
-    assert words in (work / "twee ë/out.txt").read_bytes().decode(encoding)
+    assert "geschreven" in (work / "twee ë/out.txt").read_bytes().decode(encoding)
 
 
 PRESS_ENTER = b"\r\n" * 20
