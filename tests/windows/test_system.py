@@ -29,6 +29,34 @@ def test_a_library_that_cannot_load_is_named(machine: Machine, work: Path) -> No
     assert "_rust" in finding["detail"]
 
 
+STORES = """
+import ctypes, os, ssl, sys
+from pathlib import Path
+from wizard.processes import SystemProcesses
+from wizard.tunnels.certificates import local_authority
+from wizard.tunnels.trust import is_done, plan
+processes = SystemProcesses()
+ca_file = local_authority(Path(sys.argv[1]), processes).ca_file
+der = ssl.PEM_cert_to_DER_cert(ca_file.read_text("ascii"))
+(step,) = plan(ca_file, processes, os.environ, sys.platform, trust=True)
+assert Path(step.trusted_if[0]).is_file(), step
+crypt = ctypes.WinDLL("crypt32")
+crypt.CertOpenStore.restype = ctypes.c_void_p
+for place in (0x20000, 0x10000):  # CERT_SYSTEM_STORE_LOCAL_MACHINE, then _CURRENT_USER
+    store = ctypes.c_void_p(crypt.CertOpenStore(ctypes.c_void_p(13), 0, None, place, "Root"))
+    assert crypt.CertAddEncodedCertificateToStore(store, 1, der, len(der), 4, None)
+    assert crypt.CertCloseStore(store, 0)
+    print(is_done(step, processes))
+"""
+
+
+def test_the_machines_certificates_are_not_the_users(machine: Machine, work: Path) -> None:
+    """The registry tells the two stores apart, by its own program in System32."""
+    done = machine.python(STORES, machine.path(work))
+
+    assert done.text.split() == ["False", "True"], done.text
+
+
 JOB = """
 import os, subprocess, sys, time
 from wizard.processes import SystemProcesses
