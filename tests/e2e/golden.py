@@ -299,6 +299,31 @@ def init_by_steps(at: Place, seen: Seen) -> str:
     return seen.frames(at, *_init(at), answers=answers)
 
 
+def who(at: Place, seen: Seen) -> str:
+    """`init` where only the sign-in's users are asked for, and what to close by hand."""
+    auth0, (secret, port) = at.demo.setup, (at.folder / "secret", str(free_port()))
+    secret.write_text(auth0.client_secret or "")
+    at.chance.append((port, "53080"))
+    ask = Message("Make {address} the administrator?", address="ada@example.com")
+    return seen.screen(
+        at,
+        *("init", "--port", port, "--public-url", PUBLIC_URL, "--domain", auth0.domain),
+        *("--client-id", auth0.client_id, "--client-secret-file", str(secret)),
+        *("--audience", auth0.audience or ""),
+        answers=[
+            (seen.say("Who may sign in?"), None),
+            (
+                seen.say("Their email addresses, separated by commas"),
+                "ada@example.com, bob@example.com",
+            ),
+            (seen.say(ask), None),
+            (seen.say("Write these changes?"), None),
+            (seen.say("Limit who can sign in through Auth0"), None),
+        ],
+        until=seen.say("Waiting for the sign-in"),
+    )
+
+
 def _init(at: Place) -> tuple[str, ...]:
     """`init` for a LibreChat on a port that is free."""
     port = str(free_port())
@@ -428,6 +453,7 @@ def _without_a_terminal(*args: str) -> Screen:
 SCREENS: dict[str, Screen] = {
     **_screens("init", init, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
     **_screens("tunnels", tunnels, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
+    **_screens("who", who, WIDE, NARROW, DUTCH, NARROW_DUTCH),
     **_screens("init-fails", init_that_fails, WIDE, NARROW, READ, DUTCH),
     **_screens("init-steps", init_by_steps, WIDE, NARROW, READ, DUTCH, NARROW_DUTCH),
     **_screens("init-cli", init_by_cli, WIDE, NARROW, READ, NARROW_DUTCH),

@@ -67,10 +67,13 @@ def _ask(progress: Progress, ports: Ports) -> Progress:
         for finding in left:
             ports.console.finding(finding)
         return replace(progress, findings=(*progress.findings, *left))
-    policy = choose_policy(progress.policy, url, ports, [each.detail for each in left])
+    values = folder.values or {REGISTRATION: "true"}  # as in LibreChat's example
+    own = Message("Anybody can sign up at LibreChat with an email address.")
+    opened = [*([own] if is_enabled(values, REGISTRATION) else []), *(it.detail for it in left)]
+    policy = choose_policy(progress.policy, url, ports, opened)
     closing = closing_values(
         policy,
-        folder.values or {REGISTRATION: "true"},  # as in LibreChat's example
+        values,
         ports,
         was_used=bool(signs_of_use(folder.checkout.folder, ports.processes)),
     )
@@ -114,7 +117,8 @@ def close_doors(progress: Progress, ports: Ports) -> Progress:
         show_what_to_close(policy, progress.settings.client_id, ports)
     runner = progress.folder.runner
     if policy.admins and (is_by_hand or not is_read("OPENID_ADMIN_ROLE", runner.version)):
-        mongo_uri = progress.folder.values.get("MONGO_URI", "")
+        written = EnvFile.from_bytes(progress.folder.store.read() or b"").values()
+        mongo_uri = written.get("MONGO_URI", "")
         show_first_administrator(policy.admins[0], runner, mongo_uri, ports)
     return progress
 
