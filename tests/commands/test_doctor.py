@@ -24,7 +24,7 @@ from wizard.execution import envelope
 from wizard.findings import ExitCode, Failure
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.env_plan import plan_env
+from wizard.librechat.env_plan import Base, plan_env
 from wizard.settings import Settings
 from wizard.ui.screen import wrapped
 
@@ -229,7 +229,7 @@ def test_an_address_that_is_proved_has_no_note(folder: Path) -> None:
 
 def test_what_init_writes_has_no_note(folder: Path) -> None:
     settings = Settings("dev.us.auth0.com", CLIENT_ID, SECRET, (AUDIENCE,), PUBLIC_URL)
-    planned = plan_env(settings, None, None, port=3080).after
+    planned = plan_env(settings, Base(None, None, 3080)).after
     write(folder, planned.text)
     result, world = doctor(folder)
     assert ids(result) == []

@@ -20,7 +20,7 @@ from wizard.doctor.examine import Examination, Part, examine, part_of
 from wizard.doctor.subject import Subject, settings_of
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.env_plan import plan_env
+from wizard.librechat.env_plan import Base, plan_env
 
 __all__ = ["authority", "demo", "demo_server"]
 
@@ -40,7 +40,7 @@ class Network:
 
 def examined(demo: Demo, **changed: str) -> Examination:
     """What is told of a file that init wrote, with other values, and a LibreChat that read it."""
-    written = plan_env(demo.setup, None, None, port=3080).after
+    written = plan_env(demo.setup, Base(None, None, 3080)).after
     with running(LibreChat({})) as librechat:
         file, _ = written.edited({"PORT": str(librechat.port), **changed})
         librechat.values = file.values()

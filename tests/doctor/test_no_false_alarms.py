@@ -18,7 +18,7 @@ from tests.librechat.example import env_example
 from wizard.doctor.registry import diagnose
 from wizard.doctor.subject import Subject
 from wizard.findings import Severity
-from wizard.librechat.env_plan import plan_env
+from wizard.librechat.env_plan import Base, plan_env
 from wizard.settings import Settings
 
 
@@ -48,7 +48,7 @@ def test_what_init_wrote(
     audiences = (AUDIENCE,) if reuse_tokens else ()
     settings = Settings(DOMAIN, CLIENT_ID, secret, audiences, public_url, reuse_tokens)
     example = env_example() if has_example else ""
-    plan = plan_env(settings, None, example.encode() or None, port=3080)
+    plan = plan_env(settings, Base(None, example.encode() or None, 3080))
     text = plan.after.text
     assert alarms(subject(text, example=example)) == []
     assert alarms(subject(text, example=example, compose=COMPOSE, version="0.8.8")) == []

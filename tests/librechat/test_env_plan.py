@@ -27,6 +27,7 @@ from wizard.librechat.env_plan import (
     PUBLIC_CREDENTIAL,
     READ_DIFFERENTLY,
     SET_TWICE,
+    Base,
     EnvPlan,
     blank_file,
     is_good_secret,
@@ -84,15 +85,14 @@ def plan(
     port: int = 3080,
     version: str = "",
 ) -> EnvPlan:
-    return plan_env(
-        settings,
+    base = Base(
         None if existing is None else existing.encode(),
         None if example is None else example.encode(),
-        signs_of_use=signs_of_use,
-        port=port,
-        version=version,
-        random_hex=counting_hex(),
+        port,
+        signs_of_use,
+        version,
     )
+    return plan_env(settings, base, random_hex=counting_hex())
 
 
 def findings(made: EnvPlan) -> set[tuple[str, str | None]]:
@@ -377,7 +377,7 @@ def test_a_value_without_a_common_form_is_refused_by_name() -> None:
 
 def test_the_secrets_are_made_by_the_operating_system() -> None:
     first, second = (
-        plan_env(SETTINGS, None, EXAMPLE.encode(), port=3080).after.values() for _ in range(2)
+        plan_env(SETTINGS, Base(None, EXAMPLE.encode(), 3080)).after.values() for _ in range(2)
     )
     assert all(first[name] != second[name] for name in FRESH)
     assert EnvFile(EXAMPLE).values()["CREDS_KEY"] == ""
@@ -403,11 +403,11 @@ def test_a_second_run_over_any_file_changes_nothing() -> None:
     refused = 0
     for each in (case(SEED, number) for number in range(1_000)):
         try:
-            first = plan_env(SETTINGS, each.file, None, port=3080)
+            first = plan_env(SETTINGS, Base(each.file, None, 3080))
         except Failure:
             refused += 1
             continue
-        assert not plan_env(SETTINGS, first.after.to_bytes(), None, port=3080).changes, each
+        assert not plan_env(SETTINGS, Base(first.after.to_bytes(), None, 3080)).changes, each
     assert refused < 20
 
 
@@ -453,6 +453,6 @@ def test_a_new_file_for_a_public_url_has_no_open_registration(
     url: str, existing: bytes | None, signs: tuple[str, ...], registration: str
 ) -> None:
     settings = replace(SETTINGS, public_url=url)
-    made = plan_env(settings, existing, EXAMPLE.encode(), signs_of_use=signs, port=3080)
+    made = plan_env(settings, Base(existing, EXAMPLE.encode(), 3080, signs))
     assert made.after.values()["ALLOW_REGISTRATION"] == registration
     assert "ALLOW_REGISTRATION=false\n" in blank_file()

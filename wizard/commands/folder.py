@@ -12,7 +12,7 @@ from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.checkout import Checkout, below, find, look_at, signs_of_use
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.env_plan import plan_env
+from wizard.librechat.env_plan import Base, plan_env
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.runner import Runner
 from wizard.librechat.secrets import secrets_of
@@ -57,16 +57,10 @@ class Folder:
         variables: Mapping[str, str] | None = None,
     ) -> EnvChange:
         """Return the change that makes the `.env` complete, as `plan_env` does."""
-        plan = plan_env(
-            settings,
-            self.existing,
-            EnvStore(self.checkout.env_example, ports.state_dir).read(),
-            signs_of_use=signs_of_use(self.checkout.folder, ports.processes),
-            port=port,
-            version=self.version,
-            variables=variables,
-        )
-        change = EnvChange(self.store, self.existing, *plan)
+        example = EnvStore(self.checkout.env_example, ports.state_dir).read()
+        used = signs_of_use(self.checkout.folder, ports.processes)
+        base = Base(self.existing, example, port, used, self.version)
+        change = EnvChange(self.store, self.existing, *plan_env(settings, base, variables))
         told = (*change.findings, *announced(Setup.of(settings, self.version)))
         left = self._problems_left(change.after, told, ports)
         return replace(change, findings=(*change.findings, *left))

@@ -58,6 +58,24 @@ _QUOTE_FIRST = r"""\W*['"`]"""
 RandomHex = Callable[[int], str]
 
 
+class Base(NamedTuple):
+    """What a plan starts from.
+
+    Attributes:
+        existing: the present `.env`, None where there is none.
+        example: the checkout's `.env.example`, from which a new file starts.
+        port: LibreChat's port, for a new file.
+        signs_of_use: evidence that this LibreChat has run before.
+        version: LibreChat's, "" where unknown; variables that it does not read are not written.
+    """
+
+    existing: bytes | None
+    example: bytes | None
+    port: int
+    signs_of_use: Sequence[str] = ()
+    version: str = ""
+
+
 class EnvPlan(NamedTuple):
     """An edit; without an `.env`, `before` is LibreChat's `.env.example` or our template."""
 
@@ -69,44 +87,40 @@ class EnvPlan(NamedTuple):
 
 def plan_env(
     settings: Settings,
-    existing: bytes | None,
-    example: bytes | None,
-    *,
-    signs_of_use: Sequence[str] = (),
-    port: int,
-    version: str = "",
+    base: Base,
     variables: Mapping[str, str] | None = None,
     random_hex: RandomHex = random_hex,
 ) -> EnvPlan:
     """Return the edit that makes the file complete; it may remove lines (`removed_lines`).
 
-    A new file starts from the checkout's `.env.example`. `signs_of_use` are evidence that this
-    LibreChat has run before; variables that its `version` does not read are not written ("" is
-    unknown); `variables` are further values.
+    Args:
+        settings: the setup.
+        base: the file and the LibreChat that it is for.
+        variables: further values to write.
+        random_hex: returns that many random bytes as hexadecimal digits.
 
     Raises:
         Failure: a value cannot be written, or the file cannot be edited safely.
     """
-    is_new = existing is None or not existing.strip()
-    base = existing if not is_new else example
-    before = EnvFile.from_bytes(base) if base else EnvFile(blank_file(version))
+    is_new = base.existing is None or not base.existing.strip()
+    content = base.example if is_new else base.existing
+    before = EnvFile.from_bytes(content) if content else EnvFile(blank_file(base.version))
     current = before.values()
     edits: dict[str, str | Suggestion] = dict(wanted_values(settings, current, random_hex))
     if is_new:
-        edits |= _for_a_new_file(current, port)
-        edits |= _credentials(current, bool(signs_of_use), random_hex)
-        edits |= _doors(settings.public_url, bool(signs_of_use))
+        edits |= _for_a_new_file(settings, current, base, random_hex)
     edits |= variables or {}
     edits |= {name: Suggestion(VARIABLES[name].example) for name in SUGGESTED}
-    edits = {name: value for name, value in edits.items() if is_read(name, version) or not value}
-    after, changes = before.edited(edits, removing_lines=True)
-    written = [name for name, value in edits.items() if isinstance(value, str)]
-    remarks = [
+    read = {name: each for name, each in edits.items() if is_read(name, base.version) or not each}
+    after, changes = before.edited(read, removing_lines=True)
+    written = [name for name, value in read.items() if isinstance(value, str)]
+    values = after.values()
+    findings = (
         *_remarks(after, written),
         *passkeys_lost(current, settings.public_url),
-        *unread(after.values(), version, after.values()),
-    ]
-    return EnvPlan(before, after, changes, tuple(remarks))
+        *unread(values, base.version, values),
+    )
+    return EnvPlan(before, after, changes, findings)
 
 
 def wanted_values(
@@ -192,33 +206,25 @@ def is_good_secret(name: str, values: Mapping[str, str]) -> bool:
     )
 
 
-def _for_a_new_file(current: Mapping[str, str], port: int) -> dict[str, str]:
+def _for_a_new_file(
+    settings: Settings, current: Mapping[str, str], base: Base, random_hex: RandomHex
+) -> dict[str, str]:
+    """Return what a new file has beside the sign-in; keys of stored data only if there is none."""
     values = {
         name: current.get(name) or VARIABLES[name].written or ""
         for name in NEEDED_BY_A_NEW_FILE
         if name in SHIPPED_WITHOUT_QUOTES or not current.get(name)
     }
-    values |= {name: current[name] for name in SHIPPED_WITHOUT_QUOTES if current.get(name)}
-    if current.get("PORT", str(port)) != str(port) or "PORT" in values:
-        values["PORT"] = str(port)
+    if current.get("PORT") != str(base.port):
+        values["PORT"] = str(base.port)
+    secrets = ["ADMIN_PANEL_SESSION_SECRET", *(() if base.signs_of_use else GUARDING_CREDENTIALS)]
+    for name in secrets:
+        if not is_good_secret(name, current):
+            is_short = VARIABLES[name].format is Format.HEX_16_BYTES
+            values[name] = random_hex(16 if is_short else 32)
+    if is_public(settings.public_url) and not base.signs_of_use:
+        values[REGISTRATION] = "false"  # LibreChat's .env.example has true
     return values
-
-
-def _doors(public_url: str, was_used: bool) -> dict[str, str]:
-    """Close LibreChat's own sign-up, which its .env.example opens, where strangers reach it."""
-    return {REGISTRATION: "false"} if is_public(public_url) and not was_used else {}
-
-
-def _credentials(
-    current: Mapping[str, str], was_used: bool, random_hex: RandomHex
-) -> dict[str, str]:
-    """Return random secrets for a new file; those of stored data only where there is none."""
-    names = ["ADMIN_PANEL_SESSION_SECRET", *(() if was_used else GUARDING_CREDENTIALS)]
-    return {
-        name: random_hex(16 if VARIABLES[name].format is Format.HEX_16_BYTES else 32)
-        for name in names
-        if not is_good_secret(name, current)
-    }
 
 
 def _remarks(file: EnvFile, written: Sequence[str]) -> Iterator[Finding]:

@@ -81,10 +81,7 @@ class EnvStore:
         self.machine = cache(partial(look_at_machine, processes))
 
     def runner(self, values: Mapping[str, str]) -> Runner:
-        """Return who runs the LibreChat whose `.env` this is; for `values` see `evidence_of`.
-
-        The folder is read each time, the machine is looked at once.
-        """
+        """Return who runs LibreChat; the folder is read each time, the machine looked at once."""
         checkout = look_at(self.path.parent)
         compose = read_deployment(self.path.parent, self.path, values)
         evidence = evidence_of(self.path, checkout, compose, values)
