@@ -84,6 +84,7 @@ class Place:
         ):
             wrapped = r"(\n *)?".join(map(re.escape, value))
             text = re.sub(wrapped, partial(_in_form, shown=shown), text)
+        text = re.sub(r"[\u2800-\u28ff](?= )", "\u280b", text)  # of a spinner
         stamp = r"(?:\d\s*){8}T(?:\s*\d){6}\.(?:\s*\d){6}\s*Z"
         text = re.sub(rf"{stamp}\s*-(?:\s*[0-9a-f]){{16}}", _zeros, text)
         text = re.sub(r"\b\d{4}-\d\d-\d\d\s+\d\d:\d\d\b", _zeros, text)
@@ -203,7 +204,6 @@ class Seen:
                 terminal.answer(question, answer)
             if until:
                 terminal.until(until)
-                terminal.settle()
                 seen.append("\n".join(terminal.screen.display))
                 terminal.type(CTRL_C)
             code = terminal.end(60)

@@ -11,11 +11,11 @@ DETAILS = ("Built in; enough to sign in with your own browser.", "")
 
 
 def menu() -> Menu:
-    return Menu("Use which HTTPS URL for LibreChat?", "(arrow keys, Enter)", LABELS, DETAILS, 0)
+    return Menu("Use which HTTPS URL for LibreChat?", "(arrows, Enter)", LABELS, DETAILS, 0)
 
 
 def drawn(asked: Menu, width: int) -> list[str]:
-    return "".join(text for _, text in asked.drawn(width)).split("\n")
+    return "".join(text for _, text in asked.drawn(width, 90)).split("\n")
 
 
 @pytest.mark.parametrize("width", [*range(24, 100)])
@@ -32,7 +32,7 @@ def test_no_word_is_broken_at_any_width(width: int) -> None:
 def test_a_wrapped_choice_is_indented() -> None:
     assert drawn(menu(), 40) == [
         "? Use which HTTPS URL for LibreChat?",
-        "  (arrow keys, Enter)",
+        "  (arrows, Enter)",
         " > local: this computer only, always",
         "   the same URL (recommended)",
         "   my own HTTPS URL",
@@ -56,3 +56,19 @@ def test_the_answer_alone_is_left() -> None:
         "  local: this computer only, always the",
         "  same URL (recommended)",
     ]
+
+
+def test_what_is_on_the_screen_stays_there() -> None:
+    """Choices that are not pointed at take one line where all of them take half of the screen."""
+    asked = Menu(
+        "Which?", "", [f"tunnel {n}: public, a new URL each time" for n in range(6)], [""], 2
+    )
+    lines = "".join(text for _, text in asked.drawn(30, 24)).split("\n")
+
+    assert lines[1:5] == [
+        "   tunnel 0: public, a ...",
+        "   tunnel 1: public, a ...",
+        " > tunnel 2: public, a new",
+        "   URL each time",
+    ]
+    assert max(map(len, lines)) < 30

@@ -116,13 +116,14 @@ def tell_folder(folder: Folder, findings: Iterable[Finding], ports: Ports) -> No
     console = ports.console
     for finding in findings:
         console.finding(finding)
-    if folder.checkout.is_librechat:
+    checkout = folder.checkout
+    if checkout.version:
+        place = {"version": checkout.version, "folder": checkout.folder}
+        console.done(Message("LibreChat {version} in {folder}", **place))
+    elif checkout.is_librechat:
+        seen = ", ".join(checkout.evidence)
         console.done(
-            Message(
-                "LibreChat in {folder} ({evidence})",
-                folder=folder.checkout.folder,
-                evidence=", ".join(folder.checkout.evidence),
-            )
+            Message("LibreChat in {folder} ({evidence})", folder=checkout.folder, evidence=seen)
         )
     if folder.store.path.is_symlink():
         console.warn(
@@ -133,7 +134,7 @@ def tell_folder(folder: Folder, findings: Iterable[Finding], ports: Ports) -> No
     if folder.existing is not None and folder.existing.strip():
         console.done("Your .env is kept; only the necessary lines change.")
     elif folder.checkout.env_example.is_file():
-        console.done("No .env yet: it will be created from .env.example.")
+        console.done("A new .env, from .env.example.")
     else:
         console.done("No .env yet: it will be created from the built-in template.")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prompt_toolkit.application import Application
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.output import Output
     from prompt_toolkit.styles import BaseStyle
@@ -37,18 +39,26 @@ class Menu:
     is_detailed: bool = False
     is_answered: bool = False
 
-    def drawn(self, width: int) -> list[Fragment]:
-        """Return the menu, wrapped between words."""
-        return [*self._lines(width)][1:]  # without the first line break
+    def drawn(self, width: int, rows: int) -> list[Fragment]:
+        """Return the menu, wrapped between words.
 
-    def _lines(self, width: int) -> Iterator[Fragment]:
+        Where it would take more than half of the rows, choices that are not pointed at are cut to
+        one line each: what was printed before stays on the screen.
+        """
+        drawn = [*self._lines(width)]
+        if sum(text.count("\n") for _, text in drawn) > rows // 2:
+            drawn = [*self._lines(width, cuts=True)]
+        return drawn[1:]  # without the first line break
+
+    def _lines(self, width: int, *, cuts: bool = False) -> Iterator[Fragment]:
         after = ("class:answer", self.labels[self.at])
         if not self.is_answered:
             after = ("class:instruction", self.keys)
         yield from flowing(("class:qmark", "?"), [("class:question", self.question), after], width)
         for number, label in enumerate([] if self.is_answered else self.labels):
             if number != self.at:
-                yield from flowing(("", "  "), [("", label)], width)
+                shown = shorten(label, width - 4, placeholder=" ...") if cuts else label
+                yield from flowing(("", "  "), [("", shown)], width)
                 continue
             yield from flowing(("class:pointer", " >"), [("class:highlighted", label)], width)
             if self.is_detailed and (more := self.details[number]):
@@ -76,9 +86,11 @@ def application(menu: Menu, style: BaseStyle, output: Output) -> Application[str
     from prompt_toolkit.filters import Always
     from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 
-    control = FormattedTextControl(
-        lambda: [*menu.drawn(output.get_size().columns)], focusable=True, show_cursor=False
-    )
+    def drawn() -> StyleAndTextTuples:
+        size = output.get_size()
+        return [*menu.drawn(size.columns, size.rows)]
+
+    control = FormattedTextControl(drawn, focusable=True, show_cursor=False)
     window = Window(control, dont_extend_height=Always(), wrap_lines=Always())
     return Application(layout=Layout(window), key_bindings=_keys(menu), style=style, output=output)
 

@@ -290,10 +290,10 @@ class TerminalPrompter(_Asking):
 
         say, order = self._language.say, [choice.key for choice in choices]
         more = any(choice.more for choice in choices)
-        keys = Message("(arrow keys, Enter)")
+        keys = Message("(arrows, Enter)")
         menu = Menu(
             say(question),
-            say(Message("(arrow keys, Enter; ? for details)") if more else keys),
+            say(Message("(arrows, Enter; ? for details)") if more else keys),
             [say(choice.label) for choice in choices],
             [say(choice.more) for choice in choices],
             order.index(default) if default in order else 0,
