@@ -1,0 +1,125 @@
+"""A first `init` against the demo tenant: how long it takes beside the network's own time.
+
+    python -m benchmarks.first_run [--rounds N]
+
+Each round starts without an `.env` and without state: it makes the local tunnel's certificates,
+opens the tunnel, runs every check and writes the file. The tenant is in this process. Time during
+which a request is in flight counts as the network's. Prints the least and the median of each
+figure. Other load on the machine lengthens the own time, but not the CPU time, which has the
+budget: exits with 1 if the least of it is over that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.librechat.example import checkout
+from tests.ports import free_port
+from tests.providers import AUDIENCE, Authority, Demo, furnish, make_authority
+from tests.tenant.faults import tenant_server
+from tests.tenant.state import Tenant
+
+BUDGET = 1.0
+# Runs `init` until it would hold the tunnel, and measures the time with a request in flight.
+INIT = """
+import json, os, sys, threading, time
+from wizard import http
+from wizard.commands import hold
+
+lock, flying, since, waited = threading.Lock(), 0, 0.0, 0.0
+
+def count(step):
+    global flying, since, waited
+    with lock:
+        now = time.time()
+        if flying and not flying + step:
+            waited += now - since
+        elif not flying:
+            since = now
+        flying += step
+
+def timed(*args, original=http.Https.request, **kwargs):
+    count(1)
+    try:
+        return original(*args, **kwargs)
+    finally:
+        count(-1)
+
+def end(*_):
+    used = os.times()
+    told = {"total": time.time() - float(os.environ["STARTED"]), "network": waited}
+    print(json.dumps({**told, "CPU": used.user + used.system}), flush=True)
+    os._exit(0)
+
+http.Https.request = timed
+hold.keep_open = end
+sys.argv[0] = "librechat-auth0"
+from wizard.__main__ import main
+main()
+"""
+
+
+def measured(folder: Path, demo: Demo, authority: Authority, port: int) -> dict[str, float]:
+    """Run one first `init`; return its seconds."""
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    (folder / "LibreChat/.env").unlink(missing_ok=True)
+    auth0 = demo.setup
+    line = (
+        *(sys.executable, "-c", INIT, "init", "--yes", "--allow-anybody", "--tunnel", "local"),
+        *("--local-port", str(port), "--domain", auth0.domain, "--client-id", auth0.client_id),
+        *("--audience", AUDIENCE),
+    )
+    environ = {
+        **os.environ,
+        "AUTH0_CLIENT_SECRET": demo.secret,
+        "PATH": str(Path(sys.executable).parent),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "SSL_CERT_FILE": str(authority.ca),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "STARTED": str(time.time()),
+    }
+    done = subprocess.run(
+        line,
+        cwd=folder / "LibreChat",
+        env=environ,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+        stderr=subprocess.DEVNULL,
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return {**found, "own": found["total"] - found["network"]}
+
+
+def main() -> None:
+    """Print the figures; exit with 1 if the CPU time is over the budget."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    rounds, port, tenant = parser.parse_args().rounds, free_port(), Tenant()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        checkout(folder / "LibreChat")
+        authority = make_authority(folder)
+        with tenant_server(tenant, authority.certificate, authority.key):
+            demo = furnish(tenant, authority.http(), f"https://localhost:{port}")
+            tenant.clock = time.time
+            runs = [measured(folder, demo, authority, port) for _ in range(rounds + 1)][1:]
+    print(f"{'seconds':<10} {'least':>7} {'median':>7}")
+    for part in ("total", "network", "own", "CPU"):
+        seconds = [run[part] for run in runs]
+        print(f"{part:<10} {min(seconds):7.2f} {statistics.median(seconds):7.2f}")
+    if (least := min(run["CPU"] for run in runs)) > BUDGET:
+        raise SystemExit(f"init takes {least:.2f} s of CPU time, the budget is {BUDGET} s")
+
+
+if __name__ == "__main__":
+    main()
