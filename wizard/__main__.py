@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 
 from wizard.streams import close_streams, open_missing_streams
 
@@ -36,6 +35,8 @@ def main() -> None:
 
 def _refused(error: OSError) -> int:
     """Say why the output cannot be written, if anyone reads it; return the exit code."""
+    from contextlib import suppress
+
     from wizard.platforms import reader_has_gone
 
     code = 130
