@@ -82,7 +82,8 @@ def parse(line: str) -> None:
     given = shlex.split(line)[1:]
     place = next((i for i, word in enumerate(given) if word.startswith("-")), len(given))
     command = typer.main.get_command(app)
-    command.main([*given[:place], "--help", *given[place:]], standalone_mode=False)
+    line_with_help = [*given[:place], "--help", *given[place:]]
+    command.main(line_with_help, prog_name="librechat-auth0", standalone_mode=False)
 
 
 @pytest.mark.parametrize("name", pages())

@@ -865,6 +865,18 @@ def test_what_is_neither_head_nor_body_is_bounded(proxy: RunningProxy, name: str
     assert b"\r\nConnection: close\r\n" in answer
 
 
+def test_a_refusal_amid_a_request_does_not_break_the_connection(proxy: RunningProxy) -> None:
+    """Else the client, which still sends, loses the answer."""
+    plain = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
+    with proxy.client_context().wrap_socket(
+        plain, server_hostname="localhost", suppress_ragged_eofs=False
+    ) as connection:
+        connection.sendall(proxy.head("POST", "/echo", "Transfer-Encoding: chunked"))
+        connection.sendall(b"0\r\nX-Late: " + b"y" * 70_000)
+        answer = read_to_end(connection)  # an SSLEOFError where it is broken off
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
 @pytest.mark.parametrize("flood", [b"3;" + b"y" * 700_000, b"0\r\n" + b"X: y\r\n" * 100_000])
 def test_what_is_neither_head_nor_body_of_an_answer_is_bounded(
     authority: Authority, flood: bytes

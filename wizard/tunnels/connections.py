@@ -136,7 +136,7 @@ class Client(asyncio.Protocol):
             self._connecting.cancel()
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
-            upstream.transport.abort()
+            upstream.end()
 
     def data_received(self, data: bytes) -> None:
         exchanges = self._reader.exchanges
@@ -301,6 +301,11 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+
+    def end(self) -> None:
+        """Close the connection; the client has its answer, or has gone."""
+        self._answer.exchange = None
+        self.transport.abort()
 
     def stale(self, now: float) -> bool:
         """Whether LibreChat has closed the connection, or may be about to."""
