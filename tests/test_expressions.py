@@ -35,7 +35,6 @@ OTHERS = {
     "librechat/variables.py": [each.pattern for each in variables.Format],
     "ui/usage.py": [pattern for pattern, *_ in usage._MESSAGES],
     "tunnels/devtunnel.py": [devtunnel._URL.format(port=3080)],
-    "tunnels/local.py": [r"p(?P<pid>\d+)\nc(?P<name>.+)", r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)'],
 }
 # What takes an expression by another name; else it is the method that tries the most.
 METHOD_OF = {"_SPACES_BEHIND": "match"}

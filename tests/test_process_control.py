@@ -45,7 +45,7 @@ def test_a_child_ends_with_its_group_and_is_reaped(tmp_path: Path) -> None:
     assert until(lambda: start_time(int(note.read_text())) is None)
 
 
-@pytest.mark.parametrize("read", [process_control._from_psutil, start_time])
+@pytest.mark.parametrize("read", [process_control.from_psutil, start_time])
 def test_a_zombie_and_a_reaped_process_have_no_start(
     read: Callable[[int], str | None], sleeper: subprocess.Popen[bytes]
 ) -> None:

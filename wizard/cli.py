@@ -59,36 +59,32 @@ def _typed(prepare: Prepare, options: Options, flags: Options) -> Callable[..., 
                     given[name] = tuple(value)
             execute(context.command_path.partition(" ")[2], _flags(context), prepare(given))
 
-    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY)]
-    parameters += [_parameter(*each) for each in {**options, **flags}.items()]
     run.__doc__ = prepare.__doc__
+    return _with_parameters(run, {**options, **flags})
+
+
+def _with_parameters(run: Callable[..., None], options: Options) -> Callable[..., None]:
+    """Give the function, in place of `**values`, the parameters that Typer makes options of."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter("context", kind, annotation=typer.Context)]
+    for name, annotation in options.items():
+        default = {str: "", bool: False}.get(get_args(annotation)[0])
+        parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
-    run.__annotations__["context"] = typer.Context
     return run
 
 
-def _parameter(name: str, annotation: Any) -> inspect.Parameter:
-    default = {str: "", bool: False}.get(get_args(annotation)[0])
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, kind, default=default, annotation=annotation)
-
-
-@app.callback()
-def _common(
-    context: typer.Context,
-    lang: opt.Lang = "",
-    plain: opt.Plain = False,
-    debug: opt.Debug = False,
-    quiet: opt.Quiet = False,
-    version: opt.Version = False,
-) -> None:
+def _root(context: typer.Context, *, plain: bool, debug: bool, quiet: bool, **_: object) -> None:
     context.obj = {**(context.obj or {}), "plain": plain, "debug": debug, "quiet": quiet}
     if context.invoked_subcommand is None:
         from wizard.commands.welcome import run_welcome
         from wizard.execution import execute
 
         execute("", _flags(context), lambda ports, _: run_welcome(ports))
+
+
+app.callback()(_with_parameters(_root, opt.ROOT))
 
 
 def _flags(context: typer.Context) -> "Flags":
@@ -122,44 +118,7 @@ def _with_reuse(given: Given) -> Given:
     return {"reuse_tokens": wanted is not False, "insists_on_reuse": wanted is True, **given}
 
 
-_TUNNEL = {
-    "tunnel": opt.TunnelOrNone,
-    "ngrok_domain": opt.NgrokDomain,
-    "subdomain": opt.Subdomain,
-    "local_port": opt.LocalPort,
-}
-_WHO = {
-    "allow_users": opt.AllowUser,
-    "allow_domains": opt.AllowDomain,
-    "allow_anybody": opt.AllowAnybody,
-    "admins": opt.Admin,
-}
-_CONSENT = {"yes": opt.Yes, "dry_run": opt.DryRun}
-_INIT = {
-    "domain": opt.Domain,
-    "client_id": opt.ClientId,
-    "client_secret_file": opt.ClientSecretFile,
-    "public_client": opt.PublicClient,
-    "audience": opt.Audience,
-    "reuse_tokens": opt.ReuseTokens,
-    **_TUNNEL,
-    "public_url": opt.PublicUrl,
-    **_WHO,
-    "port": opt.Port,
-    "env_file": opt.EnvFile,
-    "offline": opt.InitOffline,
-    "verify": opt.Verify,
-    "demo": opt.DemoFlag,
-    "hold": opt.Hold,
-    "force": opt.Force,
-    "undo": opt.Undo,
-    **_CONSENT,
-    "format": opt.Format,
-    "output": opt.OutputFile,
-}
-
-
-@_command(app, "init", _INIT, {"no_open": opt.NoOpen, **opt.COMMON})
+@_command(app, "init", opt.INIT, opt.INIT_FLAGS)
 def _init(given: Given) -> "Run":
     """Set up Auth0 sign-in for a LibreChat folder."""
     from wizard.commands.init import run_init
@@ -181,9 +140,6 @@ def _init(given: Given) -> "Run":
     return lambda ports, report: run_init(options, ports, report)
 
 
-_REOPEN = {**_TUNNEL, "port": opt.Port, "env_file": opt.EnvFile, "detach": opt.Detach, **_CONSENT}
-
-
 def _tunnel(given: Given) -> "Run":
     """Open the tunnel again and update the .env."""
     from wizard.commands.tunnel import ReopenOptions, run_tunnel
@@ -193,7 +149,7 @@ def _tunnel(given: Given) -> "Run":
 
 
 tunnel_app = typer.Typer(cls=Group, invoke_without_command=True)
-tunnel_app.callback()(_typed(_tunnel, _REOPEN, opt.COMMON))
+tunnel_app.callback()(_typed(_tunnel, opt.REOPEN, opt.COMMON))
 app.add_typer(tunnel_app, name="tunnel")
 
 
@@ -205,7 +161,7 @@ def _tunnel_status(_: Given) -> "Run":
     return lambda ports, _: run_status(ports)
 
 
-@_command(tunnel_app, "stop", {"env_file": opt.EnvFile, "every": opt.Every})
+@_command(tunnel_app, "stop", opt.STOP)
 def _tunnel_stop(given: Given) -> "Run":
     """Close the tunnel in the background."""
     from wizard.commands.background.status import run_stop
@@ -213,19 +169,7 @@ def _tunnel_stop(given: Given) -> "Run":
     return lambda ports, _: run_stop(given.get("env_file"), ports, every=given["every"])
 
 
-_DOCTOR = {
-    "env_file": opt.EnvFile,
-    "rules": opt.OnlyRules,
-    "ignore": opt.IgnoredRules,
-    "show": opt.Show,
-    "fix": opt.Fix,
-    "verbose": opt.Verbose,
-    "offline": opt.Offline,
-    **_CONSENT,
-}
-
-
-@_command(app, "doctor", _DOCTOR)
+@_command(app, "doctor", opt.DOCTOR)
 def _doctor(given: Given) -> "Run":
     """Diagnose the setup and suggest fixes."""
     if names := given.pop("show", ()):
@@ -238,15 +182,7 @@ def _doctor(given: Given) -> "Run":
     return lambda ports, _: run_doctor(options, ports)
 
 
-_VERIFY = {
-    "env_file": opt.EnvFile,
-    "port": opt.EnvPort,
-    "tunnel": opt.VerifyTunnel,
-    "seconds": opt.Timeout,
-}
-
-
-@_command(app, "verify", _VERIFY, {"no_open": opt.ShowLink, **opt.COMMON})
+@_command(app, "verify", opt.VERIFY, opt.VERIFY_FLAGS)
 def _verify(given: Given) -> "Run":
     """Test the configuration with a real sign-in."""
     from wizard.commands.verify import VerifyOptions, run_verify
@@ -255,24 +191,7 @@ def _verify(given: Given) -> "Run":
     return lambda ports, _: run_verify(options, ports)
 
 
-_PROVISION = {
-    "domain": opt.Domain,
-    "tenant_domain": opt.TenantDomain,
-    "client_id": opt.KnownClientId,
-    "name": opt.ApplicationName,
-    "audience": opt.WantedAudience,
-    "public_url": opt.LibreChatUrl,
-    "management_token_file": opt.ManagementTokenFile,
-    "reuse_tokens": opt.ReuseTokens,
-    **_WHO,
-    "remove_access": opt.RemoveAccess,
-    "prune": opt.Prune,
-    "env_file": opt.EnvFile,
-    **_CONSENT,
-}
-
-
-@_command(app, "provision", _PROVISION)
+@_command(app, "provision", opt.PROVISION)
 def _provision(given: Given) -> "Run":
     """Set up application and API in Auth0; decide who may sign in."""
     from wizard.commands.provision import ProvisionOptions, run_provision
@@ -281,7 +200,7 @@ def _provision(given: Given) -> "Run":
     return lambda ports, _: run_provision(options, ports)
 
 
-@_command(app, "trust", {"remove": opt.Remove, "ca_file": opt.CaFile, **_CONSENT})
+@_command(app, "trust", opt.TRUST)
 def _trust(given: Given) -> "Run":
     """Trust the local tunnel's certificate authority."""
     from wizard.commands.trust import TrustOptions, run_trust
@@ -290,7 +209,7 @@ def _trust(given: Given) -> "Run":
     return lambda ports, _: run_trust(options, ports)
 
 
-@_command(app, "explain", {"text": opt.Question})
+@_command(app, "explain", opt.EXPLAIN)
 def _explain(given: Given) -> "Run":
     """Explain a rule or an error message."""
     from wizard.commands.explain import run_explain
@@ -298,7 +217,7 @@ def _explain(given: Given) -> "Run":
     return lambda ports, _: run_explain(" ".join(given.get("text", ())), ports)
 
 
-@_command(app, "report", {"env_file": opt.EnvFile, "offline": opt.Offline})
+@_command(app, "report", opt.REPORT)
 def _report(given: Given) -> "Run":
     """Print a bug report without secrets."""
     from wizard.commands.report import run_report
@@ -315,7 +234,7 @@ def _schema(_: Given) -> "Run":
 
 
 @app.command("help", cls=Command)
-def _help(context: typer.Context, command: opt.CommandWords = None) -> None:
+def _help(context: typer.Context, command: opt.Words = None) -> None:
     """Show the help of a command."""
     typer.main.get_command(app).main(
         [*(command or ()), "--help"], prog_name=PROGRAM, obj=context.obj

@@ -11,6 +11,8 @@ from contextlib import suppress
 from wizard.language import Message
 
 ATTEMPTS_AT_A_FREE_PORT = 10
+# How long a port of this machine may take to answer; Windows tries a closed one again for 2 s.
+CONNECT_SECONDS = 0.3
 HOSTS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 Listen = Callable[[int], list[socket.socket]]  # like `listeners`
@@ -23,7 +25,7 @@ def listeners(port: int) -> list[socket.socket]:
         OSError: the port is taken or not allowed.
     """
     # Some systems let two programs listen, one on all addresses and one on loopback.
-    if port and any(_accepts(host, port) for _, host in HOSTS):
+    if port and answers(port):
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
     for _ in range(ATTEMPTS_AT_A_FREE_PORT):
         opened: list[socket.socket] = []
@@ -66,12 +68,15 @@ def close_all(sockets: list[socket.socket]) -> None:
         each.close()
 
 
-def _accepts(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=1):
+def answers(port: int) -> bool:
+    """Return whether a program of this machine accepts connections to the port."""
+    for family, host in HOSTS:
+        # `create_connection` would load the codec of international names first.
+        with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as client:
+            client.settimeout(CONNECT_SECONDS)
+            client.connect((host, port))
             return True
-    except OSError:
-        return False
+    return False
 
 
 def _listener(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:

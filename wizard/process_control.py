@@ -103,7 +103,7 @@ def _leads_group(pid: int) -> bool:
     return True
 
 
-def _from_proc(pid: int) -> str | None:
+def from_proc(pid: int) -> str | None:
     """Field 22 of proc(5), `starttime`, and the boot it counts from; None for a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
@@ -115,7 +115,7 @@ def _from_proc(pid: int) -> str | None:
     return None if fields[0] in {"Z", "X"} else f"{fields[19]}@{boot}"
 
 
-def _from_psutil(pid: int) -> str | None:
+def from_psutil(pid: int) -> str | None:
     """The moment that macOS and Windows keep with the process."""
     import psutil
 
@@ -127,4 +127,4 @@ def _from_psutil(pid: int) -> str | None:
         return None
 
 
-_start_time = _from_proc if sys.platform == "linux" else _from_psutil
+_start_time = from_proc if sys.platform == "linux" else from_psutil

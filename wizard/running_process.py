@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wizard.loopback import answers
+
 if TYPE_CHECKING:
     import psutil
 
-# How long a port of this machine may take to answer; Windows tries a closed one again for 2 s.
-CONNECT_SECONDS = 0.3
 _CONTAINER = r"(?:docker|libpod|containerd)[^\s0-9]{0,40}([0-9a-f]{64})(?![0-9a-f])"
 _UNIT = r"(?m)^(.*/)([^/\s]+\.service)$"
 # Programs that listen for a container: of Docker, Docker Desktop, rootless Docker and Podman.
@@ -78,7 +78,7 @@ def process_at(port: int) -> RunningProcess | None:
 
     None where nothing listens, or the system shows the process to others only.
     """
-    if not _answers(port):
+    if not answers(port):
         return None
     import psutil
 
@@ -86,18 +86,6 @@ def process_at(port: int) -> RunningProcess | None:
         with suppress(psutil.Error, OSError):
             return _described(psutil.Process(pid))
     return None
-
-
-def _answers(port: int) -> bool:
-    import socket
-
-    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        # `create_connection` would load the codec of international names first.
-        with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as client:
-            client.settimeout(CONNECT_SECONDS)
-            client.connect((host, port))
-            return True
-    return False
 
 
 def _listeners(port: int) -> Iterator[int]:

@@ -53,7 +53,7 @@ def visit(world: World, link: str) -> None:
     while form := sign_in_form(page):
         page = browser.submit(form, form.filled_in(EMAIL, PASSWORD))
     cookies = {
-        "Cookie": "; ".join(f"{each.name}={each.value}" for each in browser._cookies),
+        "Cookie": "; ".join(f"{each.name}={each.value}" for each in browser.cookies),
     }
     refreshed = world.http().request(
         "POST", f"{world.public_url}/api/auth/refresh", headers=cookies, form={}

@@ -43,7 +43,7 @@ class World:
         os.environ |= {**self.environ, "STAND_IN_SCENARIO": scenario}
         request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
         opened = provider(self.name).tunnel(request, SystemProcesses(), os.environ)
-        cast(ChildTunnel, opened)._start_seconds = seconds
+        cast(ChildTunnel, opened).start_seconds = seconds
         return opened
 
     def visit(self, path: str) -> AbstractContextManager[http.client.HTTPResponse]:

@@ -51,7 +51,9 @@ class World:
 
     def tunnel(self, *, seconds: float = 20.0, **changes: object) -> CloudflaredTunnel:
         request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
-        return CloudflaredTunnel(request, SystemProcesses(), self.environ, start_seconds=seconds)
+        tunnel = CloudflaredTunnel(request, SystemProcesses(), self.environ)
+        tunnel.start_seconds = seconds
+        return tunnel
 
     def visit(self, url: str) -> AbstractContextManager[http.client.HTTPResponse]:
         edge = (self.state / urlsplit(url).netloc).read_text()

@@ -126,7 +126,9 @@ def tunnel(
 ) -> LocaltunnelTunnel:
     port = server if isinstance(server, int) else server.port
     there = {**environ, SERVER_VARIABLE: f"http://127.0.0.1:{port}"}
-    return LocaltunnelTunnel(request, SystemProcesses(), there, start_seconds=seconds)
+    made = LocaltunnelTunnel(request, SystemProcesses(), there)
+    made.start_seconds = seconds
+    return made
 
 
 @contextmanager

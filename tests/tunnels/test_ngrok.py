@@ -86,7 +86,9 @@ class World:
 
     def tunnel(self, *, seconds: float = 30.0, **changes: object) -> NgrokTunnel:
         request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
-        return NgrokTunnel(request, SystemProcesses(), self.environ, start_seconds=seconds)
+        tunnel = NgrokTunnel(request, SystemProcesses(), self.environ)
+        tunnel.start_seconds = seconds
+        return tunnel
 
     def failure(self, **changes: object) -> Failure:
         with pytest.raises(Failure) as caught, self.tunnel(**changes):  # type: ignore[arg-type]

@@ -53,7 +53,7 @@ class Browser:
         from http.cookiejar import CookieJar
 
         self._http = http
-        self._cookies = CookieJar()
+        self.cookies = CookieJar()
         self._steps = 0
 
     def get(self, url: str) -> Response:
@@ -86,11 +86,11 @@ class Browser:
                 Message("after {count} requests it was at {page}", count=MAX_STEPS, page=place)
             )
         request = Request(url, headers={"Accept": "text/html"})  # noqa: S310 - checked above
-        self._cookies.add_cookie_header(request)
+        self.cookies.add_cookie_header(request)
         response = self._http.request(
             method, url, form=fields, headers=dict(request.header_items())
         )
-        self._cookies.extract_cookies(_Answer(response.set_cookies), request)  # type: ignore[arg-type]
+        self.cookies.extract_cookies(_Answer(response.set_cookies), request)  # type: ignore[arg-type]
         return response
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from wizard.processes import Processes
     from wizard.tunnels.proxy import Proxy
 
-START_SECONDS = 30.0
 LINES_KEPT = 40
 # The supervisor asks the program to end, kills it after a grace, then ends what is left.
 CLOSE_SECONDS = 3 * GRACE_SECONDS
@@ -95,20 +94,16 @@ class Child:
 class ChildTunnel(SupervisedTunnel):
     """A tunnel that is a program; a subclass says how to start it and how to read its output."""
 
+    start_seconds = 30.0
+
     def __init__(
-        self,
-        request: TunnelRequest,
-        processes: Processes,
-        environ: Mapping[str, str],
-        *,
-        start_seconds: float = START_SECONDS,
+        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
     ) -> None:
         super().__init__(request)
         self._processes = processes
         self._environ = {
             name: value for name, value in without_secrets(environ).items() if self._passes(name)
         }
-        self._start_seconds = start_seconds
         self._child: Child | None = None
         self._urls: SimpleQueue[str] = SimpleQueue()
 
@@ -144,7 +139,7 @@ class ChildTunnel(SupervisedTunnel):
             raise self.explain((one_line(str(error)),), NOT_STARTED) from error
         if self._closing.is_set():
             child.close()
-        deadline = time.monotonic() + self._start_seconds
+        deadline = time.monotonic() + self.start_seconds
         while True:
             try:
                 return self._urls.get(timeout=0.05)

@@ -76,7 +76,7 @@ class CloudflaredTunnel(ProxiedTunnel):
         if not program:
             raise NO_CLOUDFLARED.failure()
         if len(program) > 1:
-            self._start_seconds = max(self._start_seconds, DOWNLOAD_SECONDS)
+            self.start_seconds = max(self.start_seconds, DOWNLOAD_SECONDS)
             self._progress(Message("npx downloads {package} if it is missing", package=PACKAGE))
         self._progress(Message("Requesting a quick tunnel from Cloudflare"))
         # The user's own configuration file leads to other services.

@@ -12,7 +12,7 @@ from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnel_services import LOCALTUNNEL
 from wizard.tunnels import Offer, Provider, TunnelRequest, download_question, npx_command
-from wizard.tunnels.child import START_SECONDS, ProxiedTunnel
+from wizard.tunnels.child import ProxiedTunnel
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
@@ -43,14 +43,9 @@ class LocaltunnelTunnel(ProxiedTunnel):
     _program = Message("The localtunnel client")
 
     def __init__(
-        self,
-        request: TunnelRequest,
-        processes: Processes,
-        environ: Mapping[str, str],
-        *,
-        start_seconds: float = START_SECONDS,
+        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
     ) -> None:
-        super().__init__(request, processes, environ, start_seconds=start_seconds)
+        super().__init__(request, processes, environ)
         self._server = environ.get(SERVER_VARIABLE, PUBLIC_SERVER)
 
     @property

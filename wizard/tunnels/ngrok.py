@@ -24,7 +24,6 @@ from wizard.tunnels import Offer, Provider, TunnelRequest, ngrok_agent, ngrok_co
 from wizard.tunnels.child import ChildTunnel
 from wizard.tunnels.local_api import LocalApi
 
-START_SECONDS = 20.0
 # After a refusal: an agent that is about to end says more.
 ENDING_SECONDS = 0.5
 # Log messages of the agent (3.37.2; pyngrok.process waits for the first three).
@@ -40,15 +39,12 @@ class NgrokTunnel(ChildTunnel):
 
     _program = Message("The ngrok agent")
 
+    start_seconds = 20.0
+
     def __init__(
-        self,
-        request: TunnelRequest,
-        processes: Processes,
-        environ: Mapping[str, str],
-        *,
-        start_seconds: float = START_SECONDS,
+        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
     ) -> None:
-        super().__init__(request, processes, environ, start_seconds=start_seconds)
+        super().__init__(request, processes, environ)
         self._api = LocalApi()
         self._token = ""
         self._agent: Path | None = None
@@ -138,7 +134,7 @@ class NgrokTunnel(ChildTunnel):
             return ngrok_errors.SILENT_AGENT.failure(
                 Message(
                     "It was not ready after {seconds} seconds ({program}).",
-                    seconds=f"{self._start_seconds:g}",
+                    seconds=f"{self.start_seconds:g}",
                     program=self._agent,
                 )
             )

@@ -67,7 +67,7 @@ class TailscaleTunnel(ProxiedTunnel):
             raise NOT_CONNECTED.failure(node.state)
         if not node.has_funnel and self._request.for_people:
             # The command shows a page to turn it on, and waits.
-            self._start_seconds = max(self._start_seconds, CONSENT_SECONDS)
+            self.start_seconds = max(self.start_seconds, CONSENT_SECONDS)
         self._is_announced = False
         self._progress(Message("Turning on Tailscale Funnel"))
         port = self._port(node)
