@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 UV = os.environ.get("UV", "uv")
-"""The program; `uv run` says where it lies."""
+"""The program; `uv run` finds it."""
 
 # Its name and, of a version, its date.
 _SECTION = re.compile(r"^## \[([^]]+)\](?: - (\d{4}-\d\d-\d\d))?$", re.MULTILINE)
@@ -39,7 +39,7 @@ def sections(changelog: str) -> dict[str, tuple[str | None, str]]:
 
 
 def notes(tag: str, version: str, changelog: str) -> str:
-    """What the changelog tells of the version that the tag names.
+    """What the changelog has on the version that the tag names.
 
     Raises:
         UnfitError: the tag is not the version's, or the changelog has no dated text for it.

@@ -24,7 +24,7 @@ EXAMPLE = ".env.example"
 FOLDERS = ("api", "packages/api", "packages/data-schemas")
 SUFFIXES = frozenset({".js", ".ts", ".cjs", ".mjs"})
 _SKIPPED = frozenset({"node_modules", "dist", "test", "tests", "__tests__"})
-# `process.env.NAME`, `process.env['NAME']`, and what may stand behind it as the default.
+# `process.env.NAME`, `process.env['NAME']`, and its default, if there is one.
 _READ = re.compile(
     r"""process\.env(?:\.(?P<dotted>[A-Z]\w*)|\[['"](?P<quoted>[A-Z]\w*)['"]\])"""
     r"""(?:\s*(?:\|\||\?\?)\s*(?P<default>'[^'\n]*'|"[^"\n]*"|\d+))?"""

@@ -111,7 +111,7 @@ def _extracted() -> Iterator[tuple[str, str]]:
 
 
 def template_of(text: str) -> str:
-    """What stands in the catalogues for a text."""
+    """Return what the catalogues have for a text."""
     return text.template if isinstance(text, Message) else text
 
 

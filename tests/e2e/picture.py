@@ -79,7 +79,7 @@ def play(folder: Path, columns: int = COLUMNS) -> Run:
         chromium(folder / "profile") as tab,
     ):
         terminal.answer("Sign in with your own browser?", None)
-        terminal.until("Your browser opens")
+        terminal.until("Opening the sign-in")
         assert until(link.exists, 10)
         tab.look(width=_PAGE_WIDTH, dark=False)
         tab.call("Emulation.setScrollbarsHidden", hidden=True)

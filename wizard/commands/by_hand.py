@@ -34,7 +34,7 @@ class Item:
     lines: Mapping[str, str] = field(default_factory=dict)
 
     def show(self, ports: Ports) -> None:
-        """Print it, with each line to copy and the link on a line of its own."""
+        """Print it, with the link and each line to copy on a line of its own."""
         console = ports.console
         console.say(
             Message(
@@ -46,9 +46,9 @@ class Item:
         )
         for each in self.how:
             console.todo(each)
+        console.verbatim(None, [self.page])
         for label, line in self.lines.items():
             console.verbatim(label, [line])
-        console.verbatim(None, [self.page])
 
 
 def application_item() -> Item:
@@ -97,18 +97,15 @@ def walk_through(item: Item, prompter: Prompter, ports: Ports, more: Sequence[Ch
 
     The cursor moves from opening the page to each line to copy, and then to the end.
     """
+    copied = item.lines if ports.desktop.has_clipboard() else ()
     choices = [
-        Choice(OPEN, "Open the page in the browser"),
-        *(Choice(label, Message("Copy {label}", label=label)) for label in item.lines),
+        *([Choice(OPEN, "Open the page in the browser")] if ports.desktop.has_browser() else []),
+        *(Choice(label, Message("Copy {label}", label=label)) for label in copied),
         Choice(DONE, "Done, continue"),
         *more,
     ]
     order = [each.key for each in choices]
-    at = order.index(DONE)
-    if ports.desktop.has_browser():
-        at = 0
-    elif ports.desktop.has_clipboard():
-        at = 1
+    at = 0
     while True:
         answer = prompter.select(item.title, choices, default=order[at])
         if answer == OPEN:

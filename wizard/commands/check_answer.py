@@ -39,12 +39,21 @@ def ask_and_check(
             ports.console.hint("Correct it, or press Enter to check it again and keep it.")
 
 
-def passes(checks: Sequence[str], known: Known, ports: Ports, *, reuse_tokens: bool) -> bool:
+def passes(
+    checks: Sequence[str],
+    known: Known,
+    ports: Ports,
+    *,
+    reuse_tokens: bool,
+    shows_failure: bool = True,
+) -> bool:
     """Show what the tenant says to these checks; return whether none of them fails."""
     results = _check(checks, known, ports, reuse_tokens=reuse_tokens)
-    for result in results:
-        ports.console.outcome(result.outcome, result.title, result.detail)
-    return all(each.outcome in {Outcome.PROVED, Outcome.LIKELY} for each in results)
+    passed = all(each.outcome in {Outcome.PROVED, Outcome.LIKELY} for each in results)
+    if passed or shows_failure:
+        for result in results:
+            ports.console.outcome(result.outcome, result.title, result.detail)
+    return passed
 
 
 def _check(

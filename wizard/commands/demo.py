@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard import loopback
-from wizard.commands.init import run_init
+from wizard.commands.init import SIGN_IN_WORKS, run_init
 from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult
 from wizard.commands.opened_urls import OpenedUrls
@@ -58,6 +58,8 @@ def run_demo(
         public_url = f"https://localhost:{held.take(DEFAULT_PORT)}"
         settings, user = stack.enter_context(_demo_tenant(public_url, authority, ports.language))
         ports.console.say("Demo: the tenant, the tunnel and the user are on this machine.")
+        if options.env_file is None:
+            ports.console.hint("Its .env is deleted at the end.")
         desktop: Desktop = ScriptedUser(http, user, ports.console)
         seconds = SECONDS_TO_SIGN_IN
         if _wants_own_browser(ports):
@@ -80,6 +82,9 @@ def run_demo(
             replace(ports, prompter=None, http=http, desktop=desktop, listen=held.listen),
             report_and_hint,
         )
+    if result.sign_in and result.sign_in.ok and not hold:
+        ports.console.say()
+        ports.console.done(SIGN_IN_WORKS)
     _show_next(ports)
     return result
 
@@ -95,6 +100,7 @@ def _options(settings: Settings, port: int) -> InitOptions:
         requested_url=settings.public_url,
         port=str(port),
         yes=True,
+        lists_urls=False,
         verify=True,
     )
 

@@ -98,9 +98,10 @@ def _choose_way(progress: Progress, ports: Ports) -> Progress:
 
 
 def _known_without_asking(progress: Progress, ports: Ports) -> Progress:
-    ports.console.say("Add these URLs to your Auth0 application:")
-    for label, line in url_lines(progress.known.public_url or "").items():
-        ports.console.verbatim(label, [line])
+    if progress.options.lists_urls:
+        ports.console.say("Add these URLs to your Auth0 application:")
+        for label, line in url_lines(progress.known.public_url or "").items():
+            ports.console.verbatim(label, [line])
     for question in needed(progress.options):
         progress = progress.keep(ask(question, progress.known, progress.offered, ports), ports)
     ports.console.done(
@@ -213,11 +214,11 @@ def _settle_api(progress: Progress, ports: Ports) -> Progress:
 
 
 def _walk_until(
-    is_there: Callable[[], bool], item: Item, progress: Progress, ports: Ports, *more: Choice
+    is_there: Callable[..., bool], item: Item, progress: Progress, ports: Ports, *more: Choice
 ) -> str:
     """Walk through the item until the tenant has it, or the user has confirmed it twice."""
     is_offline, prompter = progress.options.offline, ports.prompter
-    if prompter is None or (not is_offline and is_there()):
+    if prompter is None or (not is_offline and is_there(shows_failure=False)):
         return ""
     item.show(ports)
     answer = walk_through(item, prompter, ports, more)

@@ -22,6 +22,7 @@ class InitOptions:
         admins: addresses of LibreChat's administrators.
         requested_url: the URL to request from the tunnel.
         verify: whether to prove a sign-in without asking.
+        lists_urls: whether to show the URLs that the application needs.
         can_skip: whether Ctrl-C skips that sign-in, although nothing is asked.
         format: the form to write instead of the `.env`, and `output` its file or `-`.
         hold: whether to keep the tunnel open at the end.
@@ -47,6 +48,7 @@ class InitOptions:
     offline: bool = False
     force: bool = False
     verify: bool = False
+    lists_urls: bool = True
     can_skip: bool = False
     seconds_to_sign_in: float = SECONDS_TO_SIGN_IN
     hold: bool = True

@@ -74,7 +74,7 @@ def _warn_of_obstacle(obstacle: Message | None, url: str, port: int, ports: Port
 def open_in_browser(url: str, ports: Ports) -> None:
     """Open the URL in the user's browser, and show it; without a browser, ask them to."""
     if ports.desktop.open(url):
-        ports.console.verbatim("Your browser opens:", [url])
+        ports.console.verbatim("Opening the sign-in:", [url])
     else:
         ports.console.link("Open in any browser:", url)
 

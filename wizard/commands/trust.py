@@ -23,7 +23,9 @@ RUN_THEM = Question(
     fix=Message("Add --yes to run these commands."),
 )
 TRUST_LATER = Message("Browsers show a warning until you run: librechat-auth0 trust")
-TRUST_NOW = replace(RUN_THEM, text=Message("Trust it now?"), declined=TRUST_LATER)
+TRUST_NOW = replace(
+    RUN_THEM, text=Message("Run them, so that browsers show no warning?"), declined=TRUST_LATER
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 # A unit of another name may be that of a login or of cron, which started LibreChat.
 _OWN_UNIT = r"(?i)chat"
+OWN_WAY = Message("Restart LibreChat the way you started it.")
 
 
 def how_to_restart(runner: Runner, env_file: Path) -> tuple[str, ...]:
-    """Return the commands that make LibreChat read a changed `.env`, or start it.
+    """Return the commands that make LibreChat read a changed `.env`, or start it; none if unknown.
 
     LibreChat reads a mounted file when it starts; `up -d` does nothing then, since the service's
     definition is the same. Variables that Docker Compose itself sets by `env_file` need a new
@@ -36,7 +37,7 @@ def how_to_restart(runner: Runner, env_file: Path) -> tuple[str, ...]:
         case Way.CONTAINER if runner.container is not None:
             return _container(runner.container, env_file)
         case _:
-            return (Message("Restart it the way you started it."),)
+            return ()
 
 
 def what_to_do(runner: Runner) -> Message:
@@ -48,8 +49,10 @@ def what_to_do(runner: Runner) -> Message:
 
 def restart_fix(runner: Runner, env_file: Path) -> Message:
     """Return how to restart the LibreChat that runs, as a sentence."""
-    commands = joined("; ", how_to_restart(runner._replace(is_running=True), env_file))
-    return Message("Restart LibreChat: {commands}", commands=commands)
+    commands = how_to_restart(runner._replace(is_running=True), env_file)
+    if not commands:
+        return OWN_WAY
+    return Message("Restart LibreChat: {commands}", commands=joined("; ", commands))
 
 
 def _npm(process: RunningProcess | None) -> tuple[str, ...]:
