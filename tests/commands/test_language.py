@@ -45,6 +45,7 @@ from wizard.commands.trust import TrustOptions, run_trust
 from wizard.commands.tunnel import ReopenOptions, run_tunnel
 from wizard.commands.undo import run_undo
 from wizard.commands.verify import VerifyOptions, run_verify
+from wizard.desktop import Desktop
 from wizard.execution import INTERRUPTED
 from wizard.findings import Failure
 from wizard.http import HttpClient, NetworkError, Trouble
@@ -151,8 +152,15 @@ def options(**changed: Any) -> InitOptions:
     return InitOptions(**{**given, **changed})
 
 
-def init(folder: Path, chosen: InitOptions, *script: tuple[str, object], **given: Any) -> Shown:
+def init(
+    folder: Path,
+    chosen: InitOptions,
+    *script: tuple[str, object],
+    desktop: Desktop | None = None,
+    **given: Any,
+) -> Shown:
     shown = Shown(folder, *script, clock=FixedClock(NOW), **given)
+    shown.ports = replace(shown.ports, desktop=desktop or shown.ports.desktop)
     return shown.run(lambda ports: run_init(chosen, ports, lambda _: None))
 
 
@@ -185,6 +193,16 @@ def test_init_with_a_failed_check(folder: Path, fault: str) -> None:
     assert init(folder, options(), http=FAULTS[fault]).untranslated == []
 
 
+class BrokenDesktop(Desktop):
+    """A browser that does not open and a clipboard that does not take anything."""
+
+    def has_browser(self) -> bool:
+        return True
+
+    def has_clipboard(self) -> bool:
+        return True
+
+
 def test_init_that_asks(folder: Path) -> None:
     shown = init(
         folder,
@@ -215,6 +233,7 @@ def test_init_that_asks(folder: Path) -> None:
                 error="unauthorized_client", error_description="Callback URL mismatch"
             ),
         ),
+        desktop=BrokenDesktop(),
     )
 
     assert shown.untranslated == []

@@ -51,15 +51,13 @@ def run_demo(
     """
     authority = local_authority(ports.state_dir, ports.processes)
     http = Https(ports.environ, extra_ca=lambda: authority.ca_file)
+    ports.console.say("Demo: the tenant, the tunnel and the user are on this machine.")
     with ExitStack() as stack:
         env_file = options.env_file or stack.enter_context(_temporary_env(ports))
         held = stack.enter_context(closing(HeldPorts()))
         port = held.take(LIBRECHAT_PORT)
         public_url = f"https://localhost:{held.take(DEFAULT_PORT)}"
         settings, user = stack.enter_context(_demo_tenant(public_url, authority, ports.language))
-        ports.console.say("Demo: the tenant, the tunnel and the user are on this machine.")
-        if options.env_file is None:
-            ports.console.hint("Its .env is deleted at the end.")
         desktop: Desktop = ScriptedUser(http, user, ports.console)
         seconds = SECONDS_TO_SIGN_IN
         if _wants_own_browser(ports):
@@ -82,10 +80,7 @@ def run_demo(
             replace(ports, prompter=None, http=http, desktop=desktop, listen=held.listen),
             report_and_hint,
         )
-    if result.sign_in and result.sign_in.ok and not hold:
-        ports.console.say()
-        ports.console.done(SIGN_IN_WORKS)
-    _show_next(ports)
+    _show_next(ports, works=not hold and bool(result.sign_in and result.sign_in.ok))
     return result
 
 
@@ -110,6 +105,7 @@ def _temporary_env(ports: Ports) -> Iterator[Path]:
     """Return the path of an `.env` that is deleted at the end, with what is recorded of it."""
     with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
         env_file = Path(folder, ".env")
+        ports.console.hint("Its .env is deleted at the end.")
         try:
             yield env_file
         finally:
@@ -145,9 +141,11 @@ def _show_librechat(ca_file: Path, env_file: Path | None, ports: Ports) -> None:
         )
 
 
-def _show_next(ports: Ports) -> None:
+def _show_next(ports: Ports, *, works: bool) -> None:
     console = ports.console
     console.say()
+    if works:
+        console.done(SIGN_IN_WORKS)
     console.say("Set up your own LibreChat: go to its folder and run")
     program = ["librechat-auth0"]
     if ports.processes.which(program[0]) is None:

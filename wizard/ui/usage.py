@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from wizard.language import Language, Message
-from wizard.text import closest
+from wizard.text import closest, printable
 
 if TYPE_CHECKING:
     from typing import Any
@@ -31,7 +31,7 @@ def usage_error(error: TyperException, language: Language) -> str:
     hint = Message("Did you mean {word}?", word=meant) if meant else ""
     step = f"{context.command_path if context else 'librechat-auth0'} --help"
     first = " ".join(language.say(part) for part in ("Error:", reason, hint) if part)
-    return f"{first}\n  {language.say(Message('Next: {step}', step=step))}\n"
+    return f"{printable(first)}\n  {language.say(Message('Next: {step}', step=step))}\n"
 
 
 def _reason(error: TyperException) -> tuple[str, str]:
