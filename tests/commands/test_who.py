@@ -206,6 +206,7 @@ def test_domains_are_written_and_undone_with_the_env(checkout: Path, before: str
     assert '+ - "acme.test"' in said
     world = make_world(checkout)
     result = run_undo(None, world.ports, yes=True)
+    assert "librechat-auth0 provision --remove-access" in world.said
     assert result.also == config
     assert not (checkout / ".env").exists()
     assert (config.read_text() if config.exists() else None) == before
@@ -227,7 +228,8 @@ def test_domains_in_a_container_that_does_not_see_the_file(checkout: Path) -> No
     )
     _, said = run(checkout, allow_domains=("acme.test",))
     assert "LA505" in said
-    assert "target: /app/librechat.yaml" in said
+    lines = "services: api: volumes: - type: bind source: ./librechat.yaml"
+    assert f"{lines} target: /app/librechat.yaml" in said
     assert "acme.test" in (checkout / "librechat.yaml").read_text()
 
 

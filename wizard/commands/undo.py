@@ -18,6 +18,7 @@ from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.ports import Ports
 from wizard.rules import rule
+from wizard.settings import is_public
 
 CHANGED_SINCE = rule("LA027")
 
@@ -67,12 +68,18 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
     """
     store = env_store(named, ports)
     config = _config(store, ports)
+    replaced = _text(store.read()).values()
     backup = store.last_backup()
     result = _restore(store, backup, ports, yes=yes, force=force)
     # What was changed after the `.env` belongs to the same run.
     if result.restored and config and _is_as_new(config, backup):
         other = _restore(config, config.last_backup(), ports, yes=yes, force=force)
         result = replace(result, also=other.env_file if other.restored else None)
+    if result.restored and is_public(replaced.get("DOMAIN_SERVER", "")):
+        ports.console.hint(
+            "Auth0 stays as it is. To take back who may sign in: librechat-auth0 provision"
+            " --remove-access"
+        )
     return result
 
 

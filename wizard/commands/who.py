@@ -28,6 +28,7 @@ from wizard.ui.screen import setting_lines
 if TYPE_CHECKING:
     from wizard.commands.folder import Folder
     from wizard.librechat.config_file import ConfigFile
+    from wizard.librechat.runner import Runner
 
 _CHOICES = (
     Choice(Who.PEOPLE, "People I name"),
@@ -35,6 +36,7 @@ _CHOICES = (
     Choice(Who.ANYBODY, "Anybody, strangers too"),
 )
 _WORD = "anybody"
+_OVERRIDE = "docker-compose.override.yml"
 
 
 def ask_steps() -> Sequence[Step[Progress]]:
@@ -110,6 +112,8 @@ def close_doors(progress: Progress, ports: Ports) -> Progress:
 
             where = Message("It mounts nothing at {target}.", target=config.target)
             ports.console.finding(NOT_MOUNTED.finding(where))
+            label = Message("In {file}, then restart LibreChat:", file=_OVERRIDE)
+            ports.console.verbatim(label, _mount(progress.folder.runner, config.target))
             config = replace(config, path=store.path.parent / FILE_NAME)
         allow_domains(policy.domains, config, ports, dry_run=options.dry_run)
     is_by_hand = not _closed_by_api(policy, progress, ports)
@@ -121,6 +125,18 @@ def close_doors(progress: Progress, ports: Ports) -> Progress:
         mongo_uri = written.get("MONGO_URI", "")
         show_first_administrator(policy.admins[0], runner, mongo_uri, ports)
     return progress
+
+
+def _mount(runner: Runner, target: str) -> Sequence[str]:
+    """Return the lines of Docker Compose that show the configuration file to the container."""
+    return (
+        "services:",
+        f"  {runner.service or 'api'}:",
+        "    volumes:",
+        "      - type: bind",
+        f"        source: ./{FILE_NAME}",
+        f"        target: {target}",
+    )
 
 
 def _closed_by_api(policy: Policy, progress: Progress, ports: Ports) -> bool:
