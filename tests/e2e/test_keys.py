@@ -241,7 +241,7 @@ def test_what_was_typed_ahead_answers_no_choice(
 
 
 IN_ORDER = {
-    "Use": Choose("my own"),
+    "Which HTTPS URL": Choose("my own"),
     "Public URL of LibreChat": PUBLIC_URL,
     "How do you want to set up Auth0?": Choose("by hand"),
     **ANSWERS,
@@ -263,7 +263,7 @@ def come_after(
 
 
 @pytest.mark.parametrize(
-    "question", ["Use", "How do you want to set up Auth0?", "Its URLs", "What now?"]
+    "question", ["Which HTTPS URL", "How do you want to set up Auth0?", "Its URLs", "What now?"]
 )
 def test_no_list_of_init_is_answered_by_escape_and_enter(
     checkout: Path, question: str, demo: Demo, authority: Authority

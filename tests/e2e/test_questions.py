@@ -82,8 +82,8 @@ VALUES: Answers = {
 }
 TABLE: list[tuple[Callable[[Place], None], Answers, int, int]] = [
     # what there is, what is asked, how many questions and keys at most
-    (with_cli, {"Use": None, "Make these changes in Auth0 and the .env?": None}, 2, 3),
-    (by_hand, {"Use": None, **VALUES}, 6, 6),
+    (with_cli, {"Which HTTPS URL": None, "Make these changes in Auth0 and the .env?": None}, 2, 3),
+    (by_hand, {"Which HTTPS URL": None, **VALUES}, 6, 6),
     (finished, {"What now?": Choose("Quit")}, 1, 3),
     (finished, {"What now?": None}, 1, 1),
 ]
@@ -113,7 +113,7 @@ def test_no_more_is_asked(
             terminal.until("Waiting for the sign-in")
             terminal.type(CTRL_C)
             terminal.until("The test sign-in was skipped.")
-            if "Use" in answers:
+            if "Which HTTPS URL" in answers:
                 terminal.until("Keep this running")
                 terminal.type(CTRL_C)
         assert terminal.end() == 0

@@ -1,7 +1,7 @@
 """Every tunnel from the command line on: what passes through it, what breaks, what is left.
 
-Caddy, npm's localtunnel and the embedded proxy are real; ngrok and cloudflared are stand-ins that
-speak their arguments, log and API, and whose public ends really forward.
+Caddy, npm's localtunnel and the embedded proxy are real; ngrok, cloudflared and Tailscale are
+stand-ins that speak their arguments, log and API, and whose public ends really forward.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from tests.e2e.program import Running, run
 from tests.e2e.proxies import proxy_to
 from tests.ports import free_port
 from tests.providers import PASSWORD, Authority, demo_server, furnish, make_authority, node_modules
+from tests.stand_ins.tailscale import HOST
 from tests.tenant.state import Tenant
 from tests.tunnels.conftest import until
 from tests.tunnels.loopback import MEGABYTE, Upstream, assert_events_come_one_by_one, serving
@@ -56,6 +57,7 @@ TOKEN = "2abcDEFabcDEFabcDEFabcDEF_3abcDEFabcDEFabcDEF"
 PUBLIC_NAMES = {
     "ngrok": "stand-in.ngrok-free.dev",
     "cloudflared": "stand-in.trycloudflare.com",
+    "tailscale": HOST,
 }
 NAMES = ("local", "caddy", "localtunnel", "ngrok", "cloudflared")
 
@@ -527,7 +529,7 @@ def test_nothing_is_left_of_init(make: Make, name: str, number: signal.Signals) 
 # In the background
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "tailscale"])
 def test_in_the_background_and_back(make: Make, name: str) -> None:
     machine = make(name)
     mark = f"mark-{os.getpid()}-{name}"

@@ -17,7 +17,7 @@ WIZARD = (WINE, PYTHON, "-m", "wizard")
 # Wine lets the pseudo-terminal echo until a console is first read.
 SECRET = "a-secret-that-nobody-may-see_0123456789"
 ANSWERS: dict[str, str | Choose | None] = {
-    "Use": Choose("my own HTTPS URL"),
+    "Which HTTPS URL": Choose("my own HTTPS URL"),
     "Public URL of LibreChat": "https://chat.example.com",
     "Domain": "dev-abc.us.auth0.com",
     "Client ID": "c" * 32,
