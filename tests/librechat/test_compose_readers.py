@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +161,7 @@ def test_what_we_make_of_composes_answer_is_what_it_said(tmp_path: Path) -> None
             expected = {name: seen_by_us(each) for name, each in ours.services.items()}
             assert services == expected, project
             assert all(
-                replace(each, value="") == replace(ours.services[name].settings[variable], value="")
+                each[1:] == ours.services[name].settings[variable][1:]  # all but the value
                 for name, service in got.project.services.items()
                 for variable, each in service.settings.items()
             ), project

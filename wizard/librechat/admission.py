@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wizard.findings import Finding
 from wizard.language import Message
@@ -22,8 +22,7 @@ Claims = Mapping[str, object]
 _KEY = r"[^.\[\]]+"
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedIn(NamedTuple):
     """The claims of one sign-in, by the token kinds of LibreChat's role settings.
 
     Attributes:

@@ -69,8 +69,7 @@ class Suggestion(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """One `NAME=value` as LibreChat reads it, and its place in the text.
 
     Attributes:
@@ -85,13 +84,16 @@ class Assignment:
     """
 
     name: str
-    value: str = field(repr=False)
-    raw: str = field(repr=False)
+    value: str
+    raw: str
     start: int
     end: int
     is_plain: bool
     spans_lines: bool
     comment_is_glued: bool
+
+    def __repr__(self) -> str:  # the value may be a secret
+        return f"Assignment({self.name})"
 
     @property
     def is_portable(self) -> bool:

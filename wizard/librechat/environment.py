@@ -9,7 +9,6 @@ Source: api/server/index.js and api/db/connect.js of LibreChat; `populate` in do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -28,8 +27,7 @@ class Origin(Enum):
     CONTAINER = Message("the container")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One variable as LibreChat gets it.
 
     Attributes:
@@ -39,10 +37,13 @@ class Setting:
         line: the line in that file, counted from 1; None where it is not known.
     """
 
-    value: str = field(repr=False)
+    value: str
     origin: Origin
     where: str = ""
     line: int | None = None
+
+    def __repr__(self) -> str:  # the value may be a secret
+        return f"Setting({self.origin.name})"
 
 
 Environment = Mapping[str, Setting]

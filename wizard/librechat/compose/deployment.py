@@ -7,7 +7,7 @@ files that are made to exhaust a reader before Compose gets them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -200,12 +200,12 @@ def _service(
     known = ours.settings if ours else {}
     unknown = Setting("", Origin.COMPOSE, layout.files[0].name)
     settings = {
-        variable: replace(known.get(variable, unknown), value=value)
+        variable: known.get(variable, unknown)._replace(value=value)
         for variable, value in pairs(content.get("environment"))
         if value is not None
     }
     service = service_of(name, content, settings, layout.folder)
-    return replace(service, env_files=ours.env_files if ours else ())
+    return service._replace(env_files=ours.env_files if ours else ())
 
 
 def _is_number(text: str) -> bool:

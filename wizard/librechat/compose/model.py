@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -50,8 +49,7 @@ class Port(NamedTuple):
     published: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """One service, merged from all files and with its variables filled in.
 
     Attributes:
@@ -69,7 +67,7 @@ class Service:
 
     name: str
     image: str = ""
-    settings: Environment = field(default_factory=dict, repr=False)
+    settings: Environment = MappingProxyType({})
     env_files: tuple[EnvFileEntry, ...] = ()
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from wizard.language import Message
 from wizard.librechat.compose.merge import Listed, Tree, merged, rebased
@@ -57,8 +58,7 @@ _PARTS = frozenset(
 _DEEPEST = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The parts of a project.
 
     Attributes:
@@ -70,7 +70,7 @@ class Layout:
 
     files: tuple[Path, ...]
     env_files: tuple[Path, ...]
-    outer: Environment = field(default_factory=dict, repr=False)
+    outer: Environment = MappingProxyType({})
 
     @property
     def folder(self) -> Path:
@@ -78,7 +78,6 @@ class Layout:
         return self.files[0].parent
 
 
-@dataclass(frozen=True, slots=True)
 class _Passed:
     """A variable of `environment` without a value: it comes from outside."""
 
@@ -139,8 +138,9 @@ def _found_files(folder: Path, sources: Sources) -> tuple[Path, ...]:
 def _scope(
     env_files: Sequence[Path], outer: Environment, env_file: Path, sources: Sources
 ) -> Environment:
+    reader = _Reader(sources, env_file, env_files[0].parent, [], Budget())
     try:
-        return _Reader(sources, env_file, env_files[0].parent).within(env_files, outer).scope
+        return reader.within(env_files, outer).scope
     except TooLargeError:
         return outer
 
@@ -153,7 +153,7 @@ def read_project(layout: Layout, env_file: Path, sources: Sources) -> Project:
         env_file: the `.env` that is judged, by whatever path.
         sources: the texts.
     """
-    reader = _Reader(sources, env_file, layout.folder)
+    reader = _Reader(sources, env_file, layout.folder, [], Budget())
     try:
         reader = reader.within(layout.env_files, layout.outer)
         services = reader.services(layout.files, layout.folder)
@@ -164,16 +164,15 @@ def read_project(layout: Layout, env_file: Path, sources: Sources) -> Project:
     return Project(layout.files, found, tuple(dict.fromkeys(reader.troubles)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(NamedTuple):
     """Merges files into services; `scope` is what `${…}` refers to, `depth` what led here."""
 
     sources: Sources
     env_file: Path
     root: Path
-    scope: Environment = field(default_factory=dict, repr=False)
-    troubles: list[Trouble] = field(default_factory=list)
-    budget: Budget = field(default_factory=Budget)
+    troubles: list[Trouble]
+    budget: Budget
+    scope: Environment = MappingProxyType({})
     depth: int = 0
 
     def within(self, env_files: Sequence[Path], outer: Environment) -> _Reader:
@@ -181,7 +180,7 @@ class _Reader:
         scope: dict[str, Setting] = {}
         for path in env_files:
             scope |= self._env_file(path, {**scope, **outer})
-        return replace(self, scope={**scope, **outer})
+        return self._replace(scope={**scope, **outer})
 
     def lookup(self, name: str) -> str | None:
         """Return the value of a variable in `${…}`."""
@@ -211,7 +210,7 @@ class _Reader:
                 settings[variable] = self.scope[variable]
             else:
                 settings.pop(variable, None)
-        return replace(empty, settings=settings)
+        return empty._replace(settings=settings)
 
     def _services_of(self, path: Path, folder: Path) -> dict[str, Tree]:
         content = self._content(path)
@@ -311,7 +310,7 @@ class _Reader:
     def _deeper(self) -> _Reader:
         if self.depth >= _DEEPEST:
             raise TooLargeError
-        return replace(self, depth=self.depth + 1)
+        return self._replace(depth=self.depth + 1)
 
     def _env_file(
         self, path: Path, outside: Environment, required: bool = False

@@ -42,7 +42,6 @@ class Override(NamedTuple):
     value: object
 
 
-@dataclass(frozen=True, slots=True)
 class Reset:
     """A value that takes away the one below it."""
 
