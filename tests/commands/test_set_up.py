@@ -9,12 +9,17 @@ import pytest
 
 from tests.fakes import ScriptedPrompter, World, make_world
 from tests.providers import Demo, demo, demo_server
+from wizard import dashboard
+from wizard.auth0.tokens import Judgement
 from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
+from wizard.commands.init_progress import InitResult
 from wizard.commands.proofs import How, Proof, keep_proof
 from wizard.commands.values import env_store, read_subject
 from wizard.desktop import Desktop
-from wizard.findings import Failure
+from wizard.findings import ExitCode, Failure
+from wizard.rules import rule
+from wizard.ui.prompts import Back
 
 __all__ = ["demo", "demo_server"]
 
@@ -115,3 +120,45 @@ def test_another_form_is_no_question_of_a_finished_set_up(finished: Finished) ->
         run_init(InitOptions(format="json"), world.ports, lambda _: None)
 
     assert UNPROVED not in world.said
+
+
+def test_a_failed_sign_in_may_be_repeated(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes: list[Judgement | Failure] = [
+        rule("LA431").failure(),
+        rule("LA431").failure(),
+        Judgement(()),
+    ]
+
+    def sign_in(*_: object, **__: object) -> Judgement:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Failure):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr("wizard.commands.init.sign_in", sign_in)
+    again = [("What now?", answer) for answer in (Back, "open", "again", None)]
+    world = finished.world(("What now?", "sign-in"), *again)
+    told: list[InitResult] = []
+    run_init(InitOptions(), world.ports, lambda result: told.append(result))  # type: ignore[arg-type]
+
+    assert outcomes == []
+    assert told[0].exit_code is ExitCode.OK
+    assert told[0].sign_in is not None
+    assert finished.browser.opened == [
+        dashboard.application(finished.setup.setup.client_id, domain=finished.setup.setup.domain)
+    ]
+
+
+def test_who_continues_has_the_finding_in_the_exit_code(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sign_in(*_: object, **__: object) -> Judgement:
+        raise rule("LA431").failure()
+
+    monkeypatch.setattr("wizard.commands.init.sign_in", sign_in)
+    world = finished.world(("What now?", "sign-in"), ("What now?", "continue"))
+    result = run_init(InitOptions(), world.ports, lambda _: None)
+
+    assert result.exit_code is not ExitCode.OK

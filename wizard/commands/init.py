@@ -18,7 +18,7 @@ from wizard.commands.change import (
 from wizard.commands.choose_tunnel import TunnelOptions, named_tunnel, open_tunnel
 from wizard.commands.folder import Folder, find_folder
 from wizard.commands.hold import keep_open
-from wizard.commands.init_auth0 import auth0_steps
+from wizard.commands.init_auth0 import auth0_steps, repairs
 from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult, Progress
 from wizard.commands.look import look
@@ -39,7 +39,7 @@ from wizard.commands.values import librechat_port, policy_given, read_subject
 from wizard.commands.walk import Step, walk
 from wizard.commands.who import ask_steps, close_doors
 from wizard.execution import INTERRUPTED, Report
-from wizard.findings import ExitCode, Failure, Finding
+from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.interrupts import signal_code
 from wizard.known import NAMES, Known, known_in
 from wizard.language import Message, joined
@@ -219,11 +219,15 @@ def _write_output(progress: Progress, ports: Ports) -> Progress:
 
 
 def _prove_sign_in(progress: Progress, ports: Ports) -> Progress:
-    """Prove the written file by a real sign-in if the user wants one."""
+    """Prove the written file by a real sign-in if the user wants one, again after a failed one."""
     result, report = progress.result, progress.report
     if not (result.is_up_to_date and report and report.ok and _wants_sign_in(progress, ports)):
         return progress
-    return replace(progress, written=_signed_in(progress, report, ports))
+    while True:
+        done = _signed_in(progress, report, ports)
+        has_failed = exit_code_of(done.findings[len(result.findings) :]) is not ExitCode.OK
+        if not (has_failed and ports.prompter and repairs(progress, ports.prompter, ports)):
+            return replace(progress, written=done)
 
 
 def _signed_in(progress: Progress, report: TenantReport, ports: Ports) -> InitResult:

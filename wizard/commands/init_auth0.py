@@ -294,6 +294,30 @@ def _what_now(
             continue
 
 
+def repairs(progress: Progress, prompter: Prompter, ports: Ports) -> bool:
+    """Offer what may repair a failed sign-in; return whether to test it again."""
+    choices = [
+        Choice("again", "Test the sign-in again"),
+        Choice("fix", "Fix it in Auth0 for me"),
+        Choice("open", "Open the page in the dashboard"),
+        Choice("continue", "Continue without a proof"),
+    ]
+    while True:
+        try:
+            match prompter.select("What now?", choices, default="again"):
+                case "again":
+                    return True
+                case "fix":
+                    if _set_up(progress, prompter, ports) is not None:
+                        return True
+                case "open":
+                    open_page(_page([CALLBACK[0]], progress), ports)
+                case _:
+                    return False
+        except Back:
+            continue
+
+
 def _change_only(wrong: list[Question]) -> Message:
     names = joined(", ", (NAMES[each.name] for each in wrong))
     return Message("Change only: {values}", values=names)
