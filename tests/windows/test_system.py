@@ -1,6 +1,6 @@
 """What the system does differently: access lists, jobs, open files, signals, libraries, code pages.
 
-The code in `inside` runs in Windows' Python.
+The code in constants runs in Windows' Python.
 """
 
 from __future__ import annotations
