@@ -65,13 +65,19 @@ def test_from_init_to_undo(machine: Machine, work: Path, name: str, line_end: st
 
     again = machine.ours(*INIT, *here, env=SECRET)
     assert (again.status, (folder / ".env").read_bytes() == first) == (0, True), again.text
-    examined = machine.ours("doctor", "--offline", "--json", *here)
-    assert (examined.status, json.loads(examined.out)["ok"]) == (0, True), examined.text
-    reported = machine.ours("report", "--offline", *here)
-    assert reported.status == 0, reported.text
-    assert b"s" * 64 not in reported.out
     undone = machine.ours("init", "--undo", "--yes", *here)
     assert (undone.status, (folder / ".env").exists()) == (0, False), undone.text
+
+
+def test_doctor_and_report_read_what_init_wrote(machine: Machine, work: Path) -> None:
+    folder = checkout(work / "sp ace é ü ж")
+    assert machine.ours(*INIT, cwd=folder, env=SECRET).status == 0
+
+    examined = machine.ours("doctor", "--offline", "--json", cwd=folder)
+    assert (examined.status, json.loads(examined.out)["ok"]) == (0, True), examined.text
+    reported = machine.ours("report", "--offline", cwd=folder)
+    assert reported.status == 0, reported.text
+    assert b"s" * 64 not in reported.out
 
 
 def test_nothing_is_said_of_who_can_read_a_file(machine: Machine, work: Path) -> None:
