@@ -7,28 +7,14 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from tests.e2e.terminal import CTRL_C, PLAIN, Choose, Terminal
+from tests.e2e.terminal import CTRL_C, PLAIN, Terminal
+from tests.e2e.test_keys import ANSWERS, OWN_URL, SECRET
 from tests.librechat.example import checkout
 from tests.windows.machine import PYTHON, SECONDS, WINE, Machine, until
 from tests.windows.test_init import INIT
 from tests.windows.test_init import SECRET as GIVEN_SECRET
 
 WIZARD = (WINE, PYTHON, "-m", "wizard")
-# Wine lets the pseudo-terminal echo until a console is first read.
-SECRET = "a-secret-that-nobody-may-see_0123456789"
-ANSWERS: dict[str, str | Choose | None] = {
-    "Which HTTPS URL": Choose("my own HTTPS URL"),
-    "Public URL of LibreChat": "https://chat.example.com",
-    "Domain": "dev-abc.us.auth0.com",
-    "Client ID": "c" * 32,
-    "Client Secret (hidden)": SECRET,
-    "Its URLs": Choose("Done, continue"),
-    "The API": Choose("Done, continue"),
-    "Write these changes?": None,
-}
-OFFLINE = ("init", "--allow-anybody", "--offline", "--no-open")
-
-
 GIVEN = tuple(each for each in INIT if each != "--yes")
 
 
@@ -38,9 +24,10 @@ def folder(work: Path) -> Path:
 
 
 def test_init_asks_in_a_console(machine: Machine, folder: Path) -> None:
-    with Terminal(*OFFLINE, cwd=folder, environ=PLAIN, program=WIZARD) as terminal:
-        for question, answer in ANSWERS.items():
+    with Terminal(*OWN_URL, cwd=folder, environ=PLAIN, program=WIZARD) as terminal:
+        for question, answer in {**ANSWERS, "Write these changes?": None}.items():
             terminal.until_asked(question, SECONDS)
+            # Wine lets the pseudo-terminal echo until the console is first read.
             assert until(lambda: not terminal.echoes())
             terminal.answer(question, answer)
         assert terminal.end(SECONDS) == 0, terminal.text
