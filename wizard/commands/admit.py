@@ -17,6 +17,7 @@ from wizard.auth0.management_access import Access
 from wizard.auth0.management_plan import PlannedChange
 from wizard.commands.change import consent
 from wizard.commands.provisioning import MAKE_CHANGES, NOT_TAKEN, show_plan, stopped_at
+from wizard.commands.show_diff import Pages
 from wizard.execution import INTERRUPTED
 from wizard.findings import Failure, Finding
 from wizard.language import Message, joined
@@ -61,10 +62,7 @@ def set_up_access(
     wanted = _with_shared(WantedAccess(policy), state, ports)
     changes, remarks = plan_access(state, wanted), tuple(access_remarks(state, wanted))
     access.require(access_scopes(changes))
-    parts = {Message("Change who may sign in"): changes} if changes else {}
-    pages = show_plan(parts, access.tenant, ports, whole=dry_run)
-    for finding in remarks:
-        ports.console.finding(finding)
+    pages = _show(changes, remarks, access.tenant, ports, whole=dry_run)
     if not changes:
         ports.console.done("Who may sign in is already set up in Auth0.")
         return Admission((), remarks)
@@ -75,6 +73,21 @@ def set_up_access(
     if invitations:
         ports.console.hint("Pass each link on. It sets a password and works once.")
     return Admission(changes, (*remarks, *left), applied=True, invitations=invitations)
+
+
+def _show(
+    changes: Sequence[PlannedChange],
+    remarks: Sequence[Finding],
+    tenant: str,
+    ports: Ports,
+    *,
+    whole: bool,
+) -> Pages:
+    parts = {Message("Change who may sign in"): changes} if changes else {}
+    pages = show_plan(parts, tenant, ports, whole=whole)
+    for finding in remarks:
+        ports.console.finding(finding)
+    return pages
 
 
 def _left(wanted: WantedAccess, api: AccessApi, ports: Ports) -> tuple[Finding, ...]:

@@ -24,7 +24,7 @@ from wizard.commands.init_progress import InitResult, Progress
 from wizard.commands.look import look
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.proofs import How, remember
-from wizard.commands.prove import sign_in
+from wizard.commands.prove import exchange_for, sign_in
 from wizard.commands.questions import (
     PUBLIC_URL,
     given_values,
@@ -235,7 +235,8 @@ def _signed_in(progress: Progress, report: TenantReport, ports: Ports) -> InitRe
     result, seconds = progress.result, progress.options.seconds_to_sign_in
     try:
         try:
-            judgement = sign_in(result.settings, report, ports, progress.port, seconds=seconds)
+            exchange = exchange_for(result.settings, report, ports)
+            judgement = sign_in(exchange, ports, progress.port, seconds=seconds)
         except Failure as failure:
             findings = _through_librechat(progress, ports, failure)
             return replace(result, findings=(*result.findings, *findings))

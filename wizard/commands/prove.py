@@ -13,6 +13,7 @@ from wizard.settings import Settings
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult, TenantReport
+    from wizard.auth0.sign_in import Exchange
     from wizard.auth0.tokens import Admit, Judgement
 
 
@@ -31,15 +32,24 @@ def check_values(settings: Settings, ports: Ports, cause: Finding | None = None)
     return report
 
 
+def exchange_for(
+    settings: Settings, report: TenantReport, ports: Ports, admit: Admit | None = None
+) -> Exchange:
+    """Return what exchanges the code of a sign-in and judges the tokens."""
+    from wizard.auth0.sign_in import Exchange
+
+    if report.discovery is None:
+        raise ValueError("a sign-in needs the tenant's metadata")
+    return Exchange(settings, report.discovery, report.keys, ports.http, ports.clock, admit)
+
+
 def sign_in(
-    settings: Settings,
-    report: TenantReport,
+    exchange: Exchange,
     ports: Ports,
     port: int,
     *,
     seconds: float = SECONDS_TO_SIGN_IN,
     open_tunnel: Callable[[], None] = lambda: None,
-    admit: Admit | None = None,
 ) -> Judgement:
     """Run a sign-in on LibreChat's port, and show the results.
 
@@ -48,15 +58,12 @@ def sign_in(
     Raises:
         Failure: the port is taken, the tunnel does not open, or nobody signed in.
     """
-    from wizard.auth0.sign_in import Exchange, SignIn
+    from wizard.auth0.sign_in import SignIn
 
-    if report.discovery is None:
-        raise ValueError("a sign-in needs the tenant's metadata")
-    exchange = Exchange(settings, report.discovery, report.keys, ports.http, ports.clock, admit)
     with SignIn(exchange, port, language=ports.language, listen=ports.listen) as flow:
         if flow.obstacle():
             open_tunnel()
-            _warn_of_obstacle(flow.obstacle(), settings.public_url, port, ports)
+            _warn_of_obstacle(flow.obstacle(), exchange.settings.public_url, port, ports)
         open_in_browser(flow.url, ports)
         with ports.console.working("Waiting for the sign-in"):
             judgement = flow.wait(seconds)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
 from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.proofs import How, remember
-from wizard.commands.prove import check_values, sign_in
+from wizard.commands.prove import check_values, exchange_for, sign_in
 from wizard.commands.roles import ask_for_roles, show_who_may_sign_in
 from wizard.commands.tunnel_menu import NO_TUNNEL
 from wizard.commands.values import env_store, librechat_port, read_subject
@@ -36,7 +36,8 @@ from wizard.settings import Settings, is_loopback
 from wizard.tunnel_services import why_closed
 
 if TYPE_CHECKING:
-    from wizard.auth0.live_checks import CheckResult, TenantReport
+    from wizard.auth0.live_checks import CheckResult
+    from wizard.auth0.sign_in import Exchange
     from wizard.auth0.tokens import Admit, Judgement
     from wizard.commands.roles import Visitors
     from wizard.commands.through_librechat import Evidence
@@ -116,7 +117,8 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
         causes = without_consequences((*filter(None, [gone]), *report.findings))
         return replace(result, findings=causes)
     try:
-        judgement = _sign_in(options, settings, report, ports, tunnel, _admission(subject))
+        exchange = exchange_for(settings, report, ports, _admission(subject))
+        judgement = _sign_in(exchange, options, ports, tunnel)
     except Failure as failure:
         if failure.finding.rule is not LIBRECHAT_HOLDS_PORT:
             raise
@@ -150,23 +152,11 @@ def _tunnel_options(
 
 
 def _sign_in(
-    options: VerifyOptions,
-    settings: Settings,
-    report: TenantReport,
-    ports: Ports,
-    tunnel: TunnelOptions,
-    admit: Admit,
+    exchange: Exchange, options: VerifyOptions, ports: Ports, tunnel: TunnelOptions
 ) -> Judgement:
     with ExitStack() as stack:
-        return sign_in(
-            settings,
-            report,
-            ports,
-            tunnel.port,
-            seconds=options.seconds,
-            open_tunnel=partial(_reopen, stack, settings.public_url, tunnel, ports),
-            admit=admit,
-        )
+        reopen = partial(_reopen, stack, exchange.settings.public_url, tunnel, ports)
+        return sign_in(exchange, ports, tunnel.port, seconds=options.seconds, open_tunnel=reopen)
 
 
 def _reopen(stack: ExitStack, url: str, tunnel: TunnelOptions, ports: Ports) -> None:

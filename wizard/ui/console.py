@@ -193,16 +193,7 @@ class Console:
     def pages(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Return the lines in parts that fit the terminal, together with a question."""
         rows = self._screen.rows - _ROWS_OF_A_QUESTION if self._screen.rows else len(lines)
-        pages: list[list[Line]] = [[]]
-        left = rows
-        for line in lines:
-            height = self._screen.height(line)
-            if height > left and pages[-1]:
-                pages.append([])
-                left = rows
-            pages[-1].append(line)
-            left -= height
-        return pages
+        return _pages(lines, rows, self._screen.height)
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -257,6 +248,19 @@ class Console:
     def _without_secrets(self, text: str) -> str:
         """Hide secrets in the values of a message; a plain string is our own words."""
         return changed(text, self.hidden) if isinstance(text, Message) else text
+
+
+def _pages(lines: Sequence[Line], rows: int, height_of: Callable[[Line], int]) -> list[list[Line]]:
+    pages: list[list[Line]] = [[]]
+    left = rows
+    for line in lines:
+        height = height_of(line)
+        if height > left and pages[-1]:
+            pages.append([])
+            left = rows
+        pages[-1].append(line)
+        left -= height
+    return pages
 
 
 def _changed(value: object, change: Callable[[str], str]) -> object:
