@@ -231,6 +231,8 @@ def test_domains_in_a_container_that_does_not_see_the_file(checkout: Path) -> No
     lines = "services: api: volumes: - type: bind source: ./librechat.yaml"
     assert f"{lines} target: /app/librechat.yaml" in said
     assert "acme.test" in (checkout / "librechat.yaml").read_text()
+    assert run_undo(None, make_world(checkout).ports, yes=True).also == checkout / "librechat.yaml"
+    assert not (checkout / "librechat.yaml").exists()
 
 
 def judged(*roles: str) -> Judgement:

@@ -88,7 +88,7 @@ def _config(store: EnvStore, ports: Ports) -> EnvStore | None:
     from wizard.commands.who import config_of
 
     with suppress(Failure):  # the `.env` is no text
-        if path := config_of(store, ports).path:
+        if path := config_of(store, ports).path_in(store.path.parent):
             return EnvStore(path, ports.state_dir, ports.last_words.append, is_private=False)
     return None
 

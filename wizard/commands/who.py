@@ -71,7 +71,8 @@ def _ask(progress: Progress, ports: Ports) -> Progress:
         return replace(progress, findings=(*progress.findings, *left))
     values = folder.values or {REGISTRATION: "true"}  # as in LibreChat's example
     own = Message("Anybody can sign up at LibreChat with an email address.")
-    opened = [*([own] if is_enabled(values, REGISTRATION) else []), *(it.detail for it in left)]
+    is_open = is_enabled(folder.values, REGISTRATION)  # a new file closes it
+    opened = [*([own] if is_open else []), *(it.detail for it in left)]
     policy = choose_policy(progress.policy, url, ports, opened)
     closing = closing_values(
         policy,
@@ -114,7 +115,7 @@ def close_doors(progress: Progress, ports: Ports) -> Progress:
             ports.console.finding(NOT_MOUNTED.finding(where))
             label = Message("In {file}, then restart LibreChat:", file=_OVERRIDE)
             ports.console.verbatim(label, _mount(progress.folder.runner, config.target))
-            config = replace(config, path=store.path.parent / FILE_NAME)
+            config = replace(config, path=config.path_in(store.path.parent))
         allow_domains(policy.domains, config, ports, dry_run=options.dry_run)
     is_by_hand = not _closed_by_api(policy, progress, ports)
     if is_by_hand:

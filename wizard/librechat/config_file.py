@@ -51,6 +51,10 @@ class ConfigFile:
         """Whether LibreChat finds it, if only broken; not known of a remote one."""
         return self.content is not None or bool(self.trouble)
 
+    def path_in(self, folder: Path) -> Path | None:
+        """Return its path; where the container sees none, the one to mount from the folder."""
+        return self.path or (folder / FILE_NAME if self.named == FILE_NAME else None)
+
     def part(self, *keys: str) -> object:
         """Return what the file has under these keys, None for nothing."""
         found: object = self.content
