@@ -82,6 +82,7 @@ class TestProbes:
 
     def test_rate_limit_tells_when_to_come_again(self, demo: Demo) -> None:
         now = demo.tenant.clock()
+        demo.tenant.clock = lambda: now
         demo.tenant.limit_rate(20)
         for response in (Client(demo).redeem("bogus"), Client(demo).authorize()):
             assert response.status == 429

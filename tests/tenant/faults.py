@@ -436,7 +436,7 @@ class Endpoints(endpoints.Endpoints):
         if interruption is not None and request.path.startswith(interruption.path):
             headers = {"Content-Type": interruption.content_type}
             return Answer(interruption.status, interruption.body, headers)
-        wait = self.tenant.rate_limited_until - self.tenant.clock()
+        wait = self.tenant.rate_limit_left()
         return _too_many_requests(self.tenant.rate_limited_until, wait) if wait > 0 else None
 
     def metadata(self) -> dict[str, object]:

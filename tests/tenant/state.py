@@ -216,6 +216,7 @@ class Tenant(demo.Tenant):
     changed_metadata: dict[str, object] = field(default_factory=dict)
     interruption: Interruption | None = None
     rate_limited_until: float = 0.0
+    _limit_seconds: float = 0.0
     before: Callable[[str], None] = field(default=lambda path: None)
     clock: Callable[[], float] = time.time
     visits: deque[Visit] = field(default_factory=lambda: deque(maxlen=1000), repr=False)
@@ -259,8 +260,15 @@ class Tenant(demo.Tenant):
         )
 
     def limit_rate(self, seconds: float) -> None:
-        """Answer 429 for so long."""
-        self.rate_limited_until = self.clock() + seconds
+        """Answer 429 for so long from the first visit on: a busy machine starts programs slowly."""
+        self._limit_seconds = seconds
+
+    def rate_limit_left(self) -> float:
+        """How many seconds every answer is 429 from now on."""
+        if self._limit_seconds:
+            self.rate_limited_until = self.clock() + self._limit_seconds
+            self._limit_seconds = 0.0
+        return self.rate_limited_until - self.clock()
 
     def reset(self, clock: Callable[[], float] = time.time) -> None:
         """Set everything back but the domain, while it runs."""
