@@ -21,7 +21,7 @@ def test_one_rule(tmp_path: Path, identifier: str) -> None:
     text = world.stdout.getvalue()
     for part in (rule.id, rule.title, rule.why, rule.fix, rule.source, rule.severity.value):
         assert part in text
-    assert "LibreChat v0.8.8-rc4 (2026-11), read and not run" in text
+    assert "in the source or documentation of LibreChat v0.8.8-rc4 (2026-11)" in text
     assert world.said == ""
     assert result.exit_code is ExitCode.OK
 

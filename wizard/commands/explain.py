@@ -137,9 +137,9 @@ def _checked(rule: Rule) -> str:
     if origin is None:
         return ""
     text = (
-        Message("{origin} {version} ({date}), in a real run")
+        Message("in a real run of {origin} {version} ({date})")
         if origin.was_run
-        else Message("{origin} {version} ({date}), read and not run")
+        else Message("in the source or documentation of {origin} {version} ({date})")
     )
     return text.filled(origin=origin.name, version=origin.version, date=origin.checked)
 

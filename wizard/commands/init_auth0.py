@@ -106,7 +106,7 @@ def _known_without_asking(progress: Progress, ports: Ports) -> Progress:
         progress = progress.keep(ask(question, progress.known, progress.offered, ports), ports)
     ports.console.done(
         Message(
-            "From your options and .env: client {client} at {domain}",
+            "Using the application {client} at {domain}",
             client=progress.known.client_id,
             domain=progress.known.domain,
         )
