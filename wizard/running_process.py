@@ -114,7 +114,7 @@ def _described(process: psutil.Process) -> RunningProcess:
     """What the system shows of the process, each by itself: it may refuse one and not another."""
     import psutil
 
-    told = process.as_dict(["name", "cmdline", "cwd", "create_time", "environ"])
+    info = process.as_dict(["name", "cmdline", "cwd", "create_time", "environ"])
     user: int | None = None
     groups: tuple[int, ...] = ()
     if sys.platform != "win32":
@@ -124,13 +124,13 @@ def _described(process: psutil.Process) -> RunningProcess:
     container, unit = re.search(_CONTAINER, control_groups), re.search(_UNIT, control_groups)
     return RunningProcess(
         process.pid,
-        told["name"] or "",
-        tuple(told["cmdline"] or ()),
-        Path(told["cwd"]) if told["cwd"] else None,
-        told["create_time"],
+        info["name"] or "",
+        tuple(info["cmdline"] or ()),
+        Path(info["cwd"]) if info["cwd"] else None,
+        info["create_time"],
         user,
         groups + _other_groups(process.pid),
-        told["environ"],
+        info["environ"],
         container[1] if container else "",
         unit[2] if unit else "",
         unit is not None and "/user@" in unit[1],

@@ -31,7 +31,7 @@ def test_a_listener_that_fails_does_not_stop_the_program(tmp_path: Path) -> None
     child = Child(SystemProcesses(), command, os.environ, on_line)
     try:
         assert child.wait(60) == 0
-        child.heard_out()
+        child.wait_for_output()
     finally:
         child.close()
 

@@ -73,9 +73,9 @@ class Child:
             self._process.stdin.close()
         self.wait(CLOSE_SECONDS)
         end_child(self._process)
-        self.heard_out()
+        self.wait_for_output()
 
-    def heard_out(self) -> None:
+    def wait_for_output(self) -> None:
         """Wait until all output of a program that has ended is read."""
         for reader in self._readers:
             if reader is not threading.current_thread():
@@ -145,7 +145,7 @@ class ChildTunnel(SupervisedTunnel):
                 return self._urls.get(timeout=0.05)
             except Empty:
                 if child.status is not None:
-                    child.heard_out()
+                    child.wait_for_output()
                     raise self.explain(child.said, child.status) from None
                 if time.monotonic() > deadline:
                     child.close()

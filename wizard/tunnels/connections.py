@@ -130,7 +130,7 @@ class Client(asyncio.Protocol):
 
     def _end(self) -> None:
         """Read no more requests, and close the connection to LibreChat."""
-        self._reader.deaf = True
+        self._reader.ignores_input = True
         self._reader.exchanges.clear()
         if self._connecting is not None:
             self._connecting.cancel()
@@ -143,11 +143,11 @@ class Client(asyncio.Protocol):
         if exchanges and exchanges[-1].upgrade:
             self._held += data
             self.regulate()
-        elif not self._reader.deaf:
+        elif not self._reader.ignores_input:
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
-        if not self._reader.is_amid:
+        if not self._reader.is_incomplete:
             self._since = self._loop.time()
         self._held = self._reader.feed(data)
         self._advance()
@@ -173,14 +173,14 @@ class Client(asyncio.Protocol):
     def end_if_overdue(self, now: float) -> None:
         """Close an idle connection, or one whose request does not arrive in time."""
         reader, waited = self._reader, now - self._since
-        if self._paused or reader.deaf:
+        if self._paused or reader.ignores_input:
             return
-        if reader.is_amid or (reader.exchanges and not reader.exchanges[-1].received):
-            if waited > (HEAD_SECONDS if reader.is_amid else BODY_SECONDS):
+        if reader.is_incomplete or (reader.exchanges and not reader.exchanges[-1].received):
+            if waited > (HEAD_SECONDS if reader.is_incomplete else BODY_SECONDS):
                 reader.refuse(Refused(408, "The request did not arrive in time."))
                 self._advance()
         elif waited > IDLE_SECONDS and not reader.exchanges:
-            reader.deaf = True
+            reader.ignores_input = True
             self.transport.close()
 
     # The exchange
@@ -267,7 +267,7 @@ class Client(asyncio.Protocol):
 
     def switch(self, upstream: Upstream) -> None:
         """LibreChat agreed to a WebSocket: from here on, bytes pass in both directions."""
-        self._reader.deaf = True
+        self._reader.ignores_input = True
         client, server = self.transport, upstream.transport
         client.set_protocol(Pipe(server, self.connection_lost))
         server.set_protocol(Pipe(client, lambda _: client.close()))

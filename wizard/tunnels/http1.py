@@ -161,7 +161,7 @@ class RequestReader(_Reader):
 
     def __init__(self, hosts: frozenset[bytes] | None, address: str) -> None:
         self.exchanges: deque[Exchange] = deque()  # the first is being answered
-        self.deaf = False  # drops what still comes
+        self.ignores_input = False  # after a refusal, or the end of the connection
         self.parser: HttpRequestParser = HttpRequestParser(self)
         self._hosts = hosts
         self._forwarded = b""
@@ -173,7 +173,7 @@ class RequestReader(_Reader):
         self._in_head = False
 
     @property
-    def is_amid(self) -> bool:
+    def is_incomplete(self) -> bool:
         """Whether the rest of a head, a chunk's extension or a trailer is missing."""
         return self._in_head or self._pending > 0
 
@@ -189,7 +189,7 @@ class RequestReader(_Reader):
 
     def refuse(self, refusal: Refused) -> None:
         """Refuse the current request, after the answers to those before it."""
-        self.deaf = True
+        self.ignores_input = True
         last = self.exchanges[-1] if self.exchanges else None
         if last is None or (last.received and last.keep_alive):
             self.exchanges.append(Exchange(refusal=refusal))

@@ -78,13 +78,13 @@ class _Holder:
         try:
             tunnel = chosen.tunnel(self._request, SystemProcesses(), self._environ)
             with tunnel as url:
-                found = [self._told(finding) for finding in tunnel.findings]
+                found = [self._as_json(finding) for finding in tunnel.findings]
                 send(sys.stdout, {"url": url, "findings": found})
                 if load_json(sys.stdin.readline() or '""') != STAY:
                     return ExitCode.INTERRUPTED
                 self._stay(url)
         except Failure as failure:
-            send(sys.stdout, {"failure": self._told(failure.finding)})
+            send(sys.stdout, {"failure": self._as_json(failure.finding)})
             return failure.exit_code
         return ExitCode.TUNNEL
 
@@ -130,7 +130,7 @@ class _Holder:
     def _write(self, line: str) -> None:
         self._log.write(self._language.say(line))
 
-    def _told(self, finding: Finding) -> dict[str, object]:
+    def _as_json(self, finding: Finding) -> dict[str, object]:
         return {
             "rule": finding.rule.id,
             "detail": self._language.say(finding.detail),

@@ -25,7 +25,7 @@ from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.tunnels import Tunnel, TunnelRequest
 
-NO_WORD = rule("LA323")
+NO_ANSWER = rule("LA323")
 
 
 class DetachedTunnel(Tunnel):
@@ -71,7 +71,7 @@ class DetachedTunnel(Tunnel):
         if process is None or process.stdin is None or process.stdout is None:
             return
         self._order(process, STAY)
-        if not any("stays" in word for word in self._words(process)):
+        if not any("stays" in message for message in self._messages(process)):
             raise self._gone()
         self._process = None
         process.stdin.close()
@@ -126,17 +126,17 @@ class DetachedTunnel(Tunnel):
         }
 
     def _url_from(self, process: subprocess.Popen[str]) -> str:
-        for word in self._words(process):
-            if "progress" in word:
-                self._request.progress(word["progress"])
-            elif "failure" in word:
-                raise Failure(_finding(word["failure"]))
+        for message in self._messages(process):
+            if "progress" in message:
+                self._request.progress(message["progress"])
+            elif "failure" in message:
+                raise Failure(_finding(message["failure"]))
             else:
-                self._findings = tuple(map(_finding, word["findings"]))
-                return str(word["url"])
+                self._findings = tuple(map(_finding, message["findings"]))
+                return str(message["url"])
         raise self._gone()
 
-    def _words(self, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    def _messages(self, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
         """The messages of the process; a killed one may stop in the middle of a line."""
         try:
             yield from map(load_json, process.stdout or ())
@@ -144,7 +144,7 @@ class DetachedTunnel(Tunnel):
             raise self._gone() from None
 
     def _gone(self) -> Failure:
-        return NO_WORD.failure(
+        return NO_ANSWER.failure(
             Message("Its log: {file}.", file=self._background.log_file(self._env_file))
         )
 
@@ -157,8 +157,8 @@ def _close(pipe: IO[str]) -> None:
             raise
 
 
-def _finding(told: Mapping[str, Any]) -> Finding:
+def _finding(fields: Mapping[str, Any]) -> Finding:
     from wizard.rules import all_rules
 
-    rule = all_rules()[told["rule"]]
-    return rule.finding(**{name: told[name] for name in ("detail", "fix", "variable")})
+    rule = all_rules()[fields["rule"]]
+    return rule.finding(**{name: fields[name] for name in ("detail", "fix", "variable")})
