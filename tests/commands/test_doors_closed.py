@@ -17,10 +17,11 @@ from wizard.auth0.doors import public_doors
 from wizard.auth0.tokens import Judgement
 from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
-from wizard.commands.roles import ask_for_roles
+from wizard.commands.roles import ask_for_roles, show_who_may_sign_in
 from wizard.commands.values import read_subject
 from wizard.demo.tenant import Connection
 from wizard.doctor.registry import diagnose
+from wizard.doctor.subject import settings_of
 from wizard.librechat.admission import SignedIn, judge_admission
 from wizard.librechat.env_store import EnvStore
 
@@ -102,6 +103,20 @@ def test_people_i_name(run: Run) -> None:
     assert refused(run, OWNER, *roles) == set()
     assert refused(run, GUEST, USER_ROLE) == {"LA593"}  # signed in, no administrator
     assert "LA586" in refused(run, STRANGER)
+    subject = read_subject(store, world.ports)
+    settings = settings_of(subject)
+    assert settings is not None
+    visitors = show_who_may_sign_in(subject, settings, world.ports)
+    assert visitors is not None
+    assert visitors.as_json() == {
+        "required_role": USER_ROLE,
+        "admin_role": ADMIN_ROLE,
+        "allowed_domains": None,
+        "librechat_sign_up": False,
+        "auth0_sign_up": "closed",
+        "auth0_social": "closed",
+    }
+    assert f"with the role {USER_ROLE}" in world.said
 
 
 def test_a_run_that_says_nothing_keeps_and_names_what_is_open(run: Run) -> None:

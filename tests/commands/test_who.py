@@ -153,6 +153,18 @@ def test_the_line_is_that_of_who_runs_librechat(checkout: Path) -> None:
     assert "mongosh MONGO_URI" not in said
 
 
+@pytest.mark.parametrize("admins", [(), ("ada@acme.test",)])
+def test_an_administrators_panel_needs_a_callback_url(
+    checkout: Path, admins: tuple[str, ...]
+) -> None:
+    (checkout / "docker-compose.yml").write_text(
+        "services:\n  api:\n    image: librechat\n    volumes:\n      - ./.env:/app/.env\n"
+        "    environment:\n      - ADMIN_PANEL_URL=http://admin.localhost\n"
+    )
+    _, said = run(checkout, allow_users=("ada@acme.test",), admins=admins)
+    assert (f"{URL}/api/admin/oauth/openid/callback" in said) == bool(admins)
+
+
 def test_the_question_is_a_step_of_the_wizard(checkout: Path) -> None:
     script = (
         ("Who may sign in?", None),

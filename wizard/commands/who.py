@@ -27,6 +27,7 @@ from wizard.ui.screen import setting_lines
 
 if TYPE_CHECKING:
     from wizard.commands.folder import Folder
+    from wizard.doctor.subject import Subject
     from wizard.librechat.config_file import ConfigFile
     from wizard.librechat.runner import Runner
 
@@ -121,6 +122,8 @@ def close_doors(progress: Progress, ports: Ports) -> Progress:
     if is_by_hand:
         show_what_to_close(policy, progress.settings.client_id, ports)
     runner = progress.folder.runner
+    if policy.admins:
+        _show_panel(progress.folder.store, ports)
     if policy.admins and (is_by_hand or not is_read("OPENID_ADMIN_ROLE", runner.version)):
         written = EnvFile.from_bytes(progress.folder.store.read() or b"").values()
         mongo_uri = written.get("MONGO_URI", "")
@@ -305,8 +308,22 @@ def allow_domains(
 
 def config_of(store: EnvStore, ports: Ports) -> ConfigFile:
     """Return the configuration file that the LibreChat with this `.env` reads."""
+    return _as_written(store, ports).config
+
+
+def _as_written(store: EnvStore, ports: Ports) -> Subject:
     from wizard.doctor.subject import planned
 
     file = EnvFile.from_bytes(store.read() or b"")
     runner = store.runner({**file.values(), **ports.environ})
-    return planned(store.path, file, ports.environ, runner).config
+    return planned(store.path, file, ports.environ, runner)
+
+
+def _show_panel(store: EnvStore, ports: Ports) -> None:
+    """Print the callback URL that an administrator's panel needs, where one is started."""
+    from wizard.doctor.deployment import CHECKS, PANEL_CALLBACK
+    from wizard.doctor.registry import diagnose
+
+    checks = [each for each in CHECKS if each.rule is PANEL_CALLBACK]
+    for finding in diagnose(_as_written(store, ports), checks):
+        ports.console.finding(finding)
