@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
 
-ASK_SECONDS = 2.0
+ASK_SECONDS = 1.0
 
 NO_DEVTUNNEL = rule("LA379")
 NOT_SIGNED_IN = rule("LA380")

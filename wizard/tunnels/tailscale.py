@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
 
-LOOK_SECONDS, ASK_SECONDS = 2.0, 15.0
+LOOK_SECONDS, ASK_SECONDS = 1.0, 15.0
 CONSENT_SECONDS = 300.0
 # Every tailnet has a name of its own below it, so it is none of the shared domains.
 DOMAINS = (".ts.net",)
