@@ -12,6 +12,8 @@ from wizard.settings import CALLBACK_PATH
 from wizard.state_file import StateFile
 
 _KEPT = 40
+# Our own request, which tests whether a public URL leads to this computer.
+PROBE_PATH = "/librechat-auth0"
 
 
 class Step(StrEnum):

@@ -75,6 +75,7 @@ DATA = (
     r"[^\s|]*[{}/\\_.@:=#*0-9•…-][^\s|]*[\w/•…*}]",  # paths, URLs, names, numbers
     r"\b(openid|profile|email)\b",  # scopes
     r"LibreChat|Auth0|pigeon|ngrok|localtunnel|cloudflared|caddy|\blocal\b|\bnone\b",  # names
+    r"tailscale|devtunnel",
     r"\b(GET|ms)\b",  # of a request's line
     r"\b(security|certutil|trustRoot|Root|ZeroDivisionError)\b",  # of commands and programs
 )

@@ -599,6 +599,15 @@ def test_a_sleep_and_the_end_are_told(monkeypatch: pytest.MonkeyPatch, folder: P
     assert told[2].endswith("The tunnel has ended: the network\nis gone")
 
 
+def test_our_own_request_is_not_shown() -> None:
+    told: list[str] = []
+    view = live_view.LiveView(3080, NoHttp(), told.append)
+    for path in ("/librechat-auth0", "/login"):
+        view.hear(TunnelEvent(EventKind.REQUEST, method="GET", path=path, status=204))
+
+    assert [line[9:] for line in told] == ["GET    /login 204 0 ms"]
+
+
 def spanning(chat: Folder) -> str:
     """A quote of DOMAIN_SERVER that is closed on the line of another variable."""
     last = chat.text.splitlines()[-1].replace("=", '="')

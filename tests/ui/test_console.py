@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import threading
 
@@ -12,6 +13,7 @@ from wizard.findings import Outcome, Rule, Severity
 from wizard.language import Message
 from wizard.librechat.env_diff import ADDED, REMOVED, DiffLine
 from wizard.text import MASK, Secrets
+from wizard.ui import screen
 from wizard.ui.console import Console
 from wizard.ui.screen import Line, diff_line, setting_lines
 
@@ -200,3 +202,16 @@ def test_what_is_to_be_hidden_is_in_no_output() -> None:
     assert shown.count("Why it matters.") == 2
     assert shown.count("Do this.") == 3
     assert f"/tmp/x holds {MASK}\n" in shown
+
+
+@pytest.mark.parametrize(("rows", "has_why"), [(0, True), (12, True), (11, False)])
+def test_a_finding_leaves_room_for_a_question(
+    monkeypatch: pytest.MonkeyPatch, rows: int, has_why: bool
+) -> None:
+    monkeypatch.setattr(screen, "_size", lambda _: os.terminal_size((80, rows)))
+    stderr = io.StringIO()
+    Console(stderr=stderr).finding(RULE.finding("Seen here."))
+
+    assert ("Why it matters." in stderr.getvalue()) == has_why
+    assert "Seen here." in stderr.getvalue()
+    assert "Next: Do this." in stderr.getvalue()

@@ -40,12 +40,12 @@ from wizard.language import Language, Message, joined, sentences
 from wizard.loopback import Listen, listeners
 from wizard.rules import rule
 from wizard.settings import CALLBACK_PATH, LOOPBACK_HOSTS, Settings, is_loopback
+from wizard.sign_in_traffic import PROBE_PATH
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 START_PATH = CALLBACK_PATH.rpartition("/")[0]
-PROBE_PATH = "/librechat-auth0"
 SERVED_BY = "X-Librechat-Auth0"
 MOST_ATTEMPTS = 20  # browsers and chat programs prefetch links
 SECONDS_TO_STOP = 3.0

@@ -10,6 +10,7 @@ from datetime import datetime
 from wizard.clock import SleepWatch, duration
 from wizard.http import HttpClient, NetworkError
 from wizard.language import Message, joined
+from wizard.sign_in_traffic import PROBE_PATH
 from wizard.tunnels import EventKind, TunnelEvent
 
 LOOK_SECONDS = 3.0
@@ -39,7 +40,9 @@ class LiveView:
         self.ended = threading.Event()
 
     def hear(self, event: TunnelEvent) -> None:
-        """Show the event; `ended` is set when the tunnel has closed for good."""
+        """Show an event that is not our own; `ended` is set when the tunnel has closed for good."""
+        if event.path == PROBE_PATH:
+            return
         with self._lock:
             self._requests += event.kind is EventKind.REQUEST
             self._losses += event.kind is EventKind.LOST

@@ -159,14 +159,21 @@ class Console:
         self._show(Line(text, kind, mark))
 
     def finding(self, finding: Finding) -> None:
-        """Print what is wrong, why, and the next step; problems even when quiet."""
+        """Print what is wrong, why, and the next step; problems even when quiet.
+
+        Where that leaves no room for a question and its hints on the terminal, it leaves out why.
+        """
         finding = finding.changed(self.hidden)
         step = Message("Next: {step}", step=Message.of(finding.fix))
-        self._show(
+        title, detail, why, fix = (
             self.title(finding.rule),
-            *(Line(each, indent=2) for each in (finding.detail, finding.rule.why, step) if each),
-            loud=finding.severity is not Severity.NOTE,
+            *(Line(each, indent=2) for each in (finding.detail, finding.rule.why, step)),
         )
+        lines = [title, *(line for line in (detail, why, fix) if line.text)]
+        room = self._screen.rows - 2 * _ROWS_OF_A_QUESTION
+        if room > 0 and sum(map(self._screen.height, lines)) > room and why.text:
+            lines.remove(why)
+        self._show(*lines, loud=finding.severity is not Severity.NOTE)
 
     def finding_title(self, finding: Finding) -> None:
         """Print what is wrong in one line, under its part; problems even when quiet."""
