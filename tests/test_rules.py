@@ -19,9 +19,9 @@ TEXT = (ROOT.parent / PAGE).read_text("utf-8")
 
 
 def named_in_code() -> Counter[str]:
-    """The identifiers that the code asks for by `rule("…")`."""
+    """The identifiers for which the code asks: `rule("…")`, or the row of a check."""
     text = "\n".join(path.read_text("utf-8") for path in ROOT.rglob("*.py"))
-    return Counter(re.findall(r'\brule\("(LA\d+)"\)', text))
+    return Counter(re.findall(r'\b(?:rule|on|_\w+)\(\s*"(LA\d+)"[,)]', text))
 
 
 def test_every_section_of_the_page_is_read() -> None:
