@@ -243,7 +243,7 @@ def test_folders_below_are_offered(tmp_path: Path) -> None:
 
     said = stop_at(world, InitOptions(offline=True, public_url=URL))
 
-    assert f"LibreChat in {start}/work/apps/chat" in said
+    assert f"LibreChat 0.8.8 in {start}/work/apps/chat" in said
     assert isinstance(world.ports.prompter, ScriptedPrompter)
     offered = [each for each in world.ports.prompter.shown if each.startswith(str(start))]
     assert offered == [str(start / "work/apps/chat")]
