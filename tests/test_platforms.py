@@ -66,7 +66,9 @@ INIT = (
 
 
 def elsewhere(system: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "AUTH0_CLIENT_SECRET": "s" * 64}
+    # Without LANG, Windows itself would be asked for the language.
+    environ = {"LANG": "C.UTF-8", **os.environ, "PYTHONPATH": str(ROOT)}
+    environ["AUTH0_CLIENT_SECRET"] = "s" * 64
     return subprocess.run(
         [sys.executable, "-m", "tests.elsewhere", system, *arguments],
         cwd=folder,

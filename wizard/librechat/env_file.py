@@ -36,9 +36,12 @@ _OPENING_QUOTE = rf"(?:\A|(?<=[{_END}]))['\"`]"
 _CLOSING_QUOTE = rf"['\"`](?=[{_END}]|\Z)"
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _LINE_END = re.compile(rf"\r\n|[{_END}]")
-_INLINE_SPACE = rf"(?:(?![{_END}]){_S})"
+# Sets, because Python 3.11.2 (Debian 12) ignores a lookahead in a possessive group:
+# https://github.com/python/cpython/issues/101955
+_INLINE_SPACE = "[" + "".join(each for each in SPACES if each not in "\n\r\u2028\u2029") + "]"
+_NO_LINE_BREAK = "[" + "".join(each for each in SPACES if each not in "\r\n") + "]"
 _ONLY_COMMENT_FOLLOWS = re.compile(rf"{_INLINE_SPACE}*+(?=#|[{_END}]|\Z)")
-_SPACES_BEHIND = re.compile(rf"(?:(?![\r\n]){_S})*+(?=[#\r\n]|\Z)")
+_SPACES_BEHIND = re.compile(rf"{_NO_LINE_BREAK}*+(?=[#\r\n]|\Z)")
 _INLINE_COMMENT = re.compile(rf"(?P<space>{_INLINE_SPACE}*+)#[^\r\n]*")
 _IDLE_LINE = (
     r"(?<![^\r\n])(?P<lead>(?:\A\ufeff)?[ \t]*)(?P<hash>\#[# \t]*)?"

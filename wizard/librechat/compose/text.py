@@ -23,7 +23,7 @@ _GO_SPACES = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 _SPACES_IN_LINE = "\t\v\f\r \x85\xa0"
-_KEY = re.compile(rf"(?:[^\W\s]|[.\-\[\]{_SPACES_IN_LINE}])*+([=:\n]|\Z)")
+_KEY = re.compile(rf"[\w.\-\[\]{_SPACES_IN_LINE}]*+([=:\n]|\Z)")
 _EXPORT = re.compile(r"export[\t\n\f\r ]+")
 _ESCAPE = r"(?s)\\(.)"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$$"}
