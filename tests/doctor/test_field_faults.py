@@ -33,8 +33,8 @@ from tests.doctor.cases import HEX_32, PUBLIC_URL, env
 from tests.fakes import FixedClock, NoProcesses, World, make_world
 from tests.ports import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
-from wizard.auth0.live_checks import TenantReport
-from wizard.auth0.tokens import Admit, Expected, Judgement, Tokens, judge_tokens
+from wizard.auth0.sign_in import Exchange
+from wizard.auth0.tokens import Expected, Judgement, Tokens, judge_tokens
 from wizard.clock import Clock
 from wizard.commands import verify
 from wizard.commands.doctor import DoctorOptions, run_doctor
@@ -45,7 +45,6 @@ from wizard.http import WAITING, WAITING_HEADER, HttpClient, NetworkError, Respo
 from wizard.librechat.env_file import EnvFile
 from wizard.rules import LIBRECHAT_HOLDS_PORT
 from wizard.running_process import RunningProcess
-from wizard.settings import Settings
 
 REFUSED = "[OpenID OAuth] Callback authentication failed"
 NOT_REGISTERED = "OpenID Connect configuration failed - strategy not registered."
@@ -560,12 +559,10 @@ def test_verify_while_librechat_is_stopped(
     public = Tunnel(values["DOMAIN_SERVER"], int(values["PORT"]), **fault.public)
     world = world_of(folder, stopped, Network(ScriptedTenant(**fault.tenant), public))
 
-    def signed_in(
-        settings: Settings, report: TenantReport, *_: object, admit: Admit, **__: object
-    ) -> Judgement:
-        assert report.discovery is not None
-        expected = Expected(settings, report.discovery, report.keys, NONCE, NOW, admit)
-        return judge_tokens(expected, fault.tokens, fault.tokens if settings.reuse_tokens else None)
+    def signed_in(it: Exchange, *_: object, **__: object) -> Judgement:
+        expected = Expected(it.settings, it.discovery, it.keys, NONCE, NOW, it.admit)
+        refreshed = fault.tokens if it.settings.reuse_tokens else None
+        return judge_tokens(expected, fault.tokens, refreshed)
 
     monkeypatch.setattr(verify, "sign_in", signed_in)
     found, code, is_proved = verified(world)
