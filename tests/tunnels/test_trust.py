@@ -128,7 +128,8 @@ def test_debian_copies_and_refreshes(
     assert copy[-1].startswith("/usr/local/share/ca-certificates/librechat-auth0-")
     assert copy[-1].endswith(".crt")
     assert remove == (*root, "rm", copy[-1])
-    assert refresh == again == (*root, "update-ca-certificates")
+    assert refresh == (*root, "update-ca-certificates")
+    assert again == (*refresh, "--fresh")
 
 
 @linux

@@ -207,12 +207,15 @@ class _Planner:
         ):
             if self.processes.which(update) is not None and Path(folder).is_dir():
                 kept = f"{folder}/{self.nickname}.crt"
+                # Otherwise Debian keeps its links to the removed file.
+                is_stale = not self.trust and update == "update-ca-certificates"
+                fresh = ("--fresh",) if is_stale else ()
                 return self._step(
                     Message("this system"),
                     (*root, "install", "-m", "0644", source, kept),
                     (*root, "rm", kept),
                     ("cmp", "-s", source, kept),
-                    (*root, update),
+                    (*root, update, *fresh),
                 )
         return ()
 
