@@ -360,9 +360,9 @@ class Conversation:
 
     def confirm(self, item: str, still: str) -> None:
         """Say that an item is done which is not, and say it again."""
-        for times in (1, 2):
-            self.terminal.until(still, times=times)
-            self.terminal.answer(item, Choose("Done"))
+        self.terminal.answer(item, Choose("Done"))
+        self.terminal.until(still)
+        self.terminal.answer(item, Choose("Done"))
 
     def write(self) -> None:
         self.terminal.until("Write these changes?")
