@@ -234,7 +234,7 @@ def tunnels(at: Place, seen: Seen) -> str:
         terminal.type("?\r" if seen.plain else "?")
         terminal.until(seen.say("Built in; enough to sign in with your own browser."))
         terminal.until_asked(seen.say("Number") if seen.plain else question)
-        terminal.until(seen.say("my own HTTPS URL"))
+        terminal.settle()  # the menu is drawn anew below the details
         shown = "\n".join(terminal.screen.display)
         terminal.type(CTRL_C)
         return _file(at, ("init", *spoken), shown, terminal.end())

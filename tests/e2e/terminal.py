@@ -178,15 +178,14 @@ class Terminal:
         self.screen.resize(rows, columns)
 
     def end(self, seconds: float = 20) -> int:
-        """Wait for the program to end; returns its exit code."""
+        """Wait for the program to end; returns its exit code, or minus the signal that ended it."""
         deadline = time.monotonic() + seconds
         while self.read():
             assert time.monotonic() < deadline, f"it never ended:\n{self.text}"
         # It may close the terminal a moment before it ends; `isalive` waits then.
         assert not self._child.isalive(), self.text
-        status = self._child.exitstatus
-        assert status is not None, f"signal {self._child.signalstatus} ended it:\n{self.text}"
-        return int(status)
+        code = self._child.exitstatus
+        return -int(self._child.signalstatus or 0) if code is None else int(code)
 
     def close(self) -> None:
         """Take the terminal away, and the program with it."""

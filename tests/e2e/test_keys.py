@@ -90,8 +90,9 @@ def test_what_was_pasted_behind_a_secret_writes_nothing(
 def test_thousands_of_lines_write_nothing(checkout: Path, mode: dict[str, str]) -> None:
     with Terminal(*OWN_URL, cwd=checkout, environ=mode) as terminal:
         come_to("The API", terminal)
-        terminal.answer("The API", Choose("Done"))
-        terminal.type(ENTER * 3500)  # as much as a terminal keeps
+        terminal.until("Done, continue", times=2)
+        terminal.settle()
+        terminal.type(ENTER * 3500)  # as much as a terminal keeps; the first means Done
         terminal.until_asked("Write these changes?")
         assert stays_at("Write these changes?", terminal)
         terminal.type(CTRL_C)

@@ -38,10 +38,10 @@ def is_plain(terminal: Terminal) -> bool:
 def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -> None:
     with Terminal("init", "--allow-anybody", "--offline", cwd=checkout, environ=mode) as terminal:
         terminal.answer("Which HTTPS URL", "ngrok")
-        terminal.until("Answer with a number from 1 to 6.")
-        terminal.answer("Number (? for details) [1]:", "7")
-        terminal.until("Answer with a number from 1 to 6.", times=2)
-        terminal.answer("Number (? for details) [1]:", "6")
+        terminal.until("Answer with a number from 1 to 8.")
+        terminal.answer("Number (? for details) [1]:", "9")
+        terminal.until("Answer with a number from 1 to 8.", times=2)
+        terminal.answer("Number (? for details) [1]:", "8")
         terminal.answer("Public URL of LibreChat", "http://chat.example.com")
         terminal.until("Use https://: Auth0 rejects")
         terminal.answer("Public URL of LibreChat", PUBLIC_URL)
@@ -58,7 +58,7 @@ def test_init_is_a_conversation_in_lines(checkout: Path, mode: dict[str, str]) -
         re.sub(r"^ +\d+ ", " " * 6, it) for it in lines
     ]
     assert "Warning: Answer y or n." in lines
-    assert "  6. my own HTTPS URL" in lines
+    assert "  8. my own HTTPS URL" in lines
     for question in ("Its URLs", "Domain: dev-abc.us.auth0.com", "Client Secret (hidden): "):
         assert lines.count(question) == 1
     values = dotenv_values(checkout / ".env", interpolate=False)
@@ -131,7 +131,7 @@ def test_a_terminal_that_lacks_characters(
     with Terminal(
         "init", "--allow-anybody", "--offline", "--lang", "nl", cwd=checkout, environ=environ
     ) as terminal:
-        terminal.answer("Gebruik", Choose("mijn eigen HTTPS-URL"))
+        terminal.answer("Welke HTTPS-URL krijgt LibreChat?", Choose("mijn eigen HTTPS-URL"))
         terminal.answer("Openbare URL van LibreChat", "https://gr\u00fc\u00dfe.example.com")
         terminal.type(CTRL_C)
         assert terminal.end() == 130

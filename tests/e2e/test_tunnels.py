@@ -436,13 +436,15 @@ def test_a_url_that_cannot_come_back_ends_the_command(make: Make) -> None:
 @pytest.mark.parametrize("name", ["local", "caddy"])
 def test_a_port_that_is_taken(make: Make, name: str) -> None:
     machine = make(name)
-    before = machine.env_file.read_bytes()
-    with socket.create_server(("127.0.0.1", urlsplit(machine.url()).port or 0)):
-        done = run(*machine.command(), cwd=machine.folder, environ=machine.environ)
+    before = machine.url()
+    with socket.create_server(("127.0.0.1", urlsplit(before).port or 0)):
+        running = machine.open()
 
-    assert done.code == ExitCode.TUNNEL
-    assert "LA332" in done.err
-    assert machine.env_file.read_bytes() == before
+        assert f"! {before} is no longer available" in running.said
+        assert machine.url() != before
+        with machine.ask("/") as answer:
+            assert answer.status == 503
+    assert running.end(signal.SIGINT).code == 0
 
 
 def test_librechat_stopped_and_started(make: Make) -> None:
