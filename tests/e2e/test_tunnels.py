@@ -400,7 +400,7 @@ def test_a_sign_in(
 # What breaks
 
 PROGRAM_WORDS: Mapping[str, Sequence[str]] = {
-    "caddy": ("caddy", "run"),
+    "caddy": ("caddy run",),
     "localtunnel": ("node", "--subdomain"),
     "ngrok": ("ngrok.py", "start"),
     "cloudflared": ("cloudflared.py",),
