@@ -163,6 +163,16 @@ def test_keys_with_alt_answer_nothing(tmp_path: Path, kind: str) -> None:
         assert terminal.is_as_before
 
 
+@pytest.mark.parametrize("kind", QUESTIONS)
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_D], ids=["C", "D"])
+def test_ctrl_c_soon_after_escape_stops(tmp_path: Path, kind: str, key: str) -> None:
+    with asking(kind, cwd=tmp_path) as terminal:
+        terminal.until_asked(QUESTIONS[kind])
+        terminal.type(ESCAPE + key)
+        terminal.until("answer: stopped")
+        assert terminal.is_as_before
+
+
 def test_no_other_key_answers_a_list(tmp_path: Path) -> None:
     with asking("list", cwd=tmp_path) as terminal:
         terminal.until_asked("Which?")

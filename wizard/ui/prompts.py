@@ -239,6 +239,9 @@ def _own_keys(back: Sequence[str]) -> KeyBindings:
     bindings = KeyBindings()
     at_the_end = Condition(lambda: get_app().current_buffer.document.is_cursor_at_the_end)
 
+    # What comes within half a second after Esc is one sequence with it.
+    @bindings.add(Keys.Escape, Keys.ControlC, eager=True)
+    @bindings.add(Keys.Escape, Keys.ControlD, eager=True)
     @bindings.add(Keys.ControlD, filter=at_the_end, eager=True)
     def stop(event: KeyPressEvent) -> None:
         event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
