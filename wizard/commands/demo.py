@@ -30,6 +30,7 @@ from wizard.desktop import Desktop
 from wizard.execution import Report, Result
 from wizard.findings import Failure
 from wizard.http import HttpClient, Https, NetworkError
+from wizard.interrupts import signals_held
 from wizard.language import Language, Message
 from wizard.platforms import command_line
 from wizard.ports import Ports
@@ -53,7 +54,8 @@ def run_demo(
     http = Https(ports.environ, extra_ca=lambda: authority.ca_file)
     ports.console.say("Demo: the tenant, the tunnel and the user are on this machine.")
     with ExitStack() as stack:
-        env_file = options.env_file or stack.enter_context(_temporary_env(ports))
+        with signals_held():  # so that the folder is never left behind
+            env_file = options.env_file or stack.enter_context(_temporary_env(ports))
         held = stack.enter_context(closing(HeldPorts()))
         port = held.take(LIBRECHAT_PORT)
         public_url = f"https://localhost:{held.take(DEFAULT_PORT)}"
