@@ -223,6 +223,9 @@ def test_what_caddy_complains_of_is_told(
     assert caught.value.exit_code is ExitCode.TUNNEL
     assert caught.value.finding.rule.id == "LA351"
     assert "300.0.0.1" in caught.value.finding.detail
+    # Caddy would add its own authority to the system's, also where it cannot listen.
+    configuration = request_.state_dir / "caddy" / "Caddyfile"
+    assert "\tskip_install_trust\n" in configuration.read_text("utf-8")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
