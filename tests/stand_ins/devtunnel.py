@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.stand_ins.edge import Edge, Visit
+from tests.stand_ins.edge import Edge, lead_to
 
 SCENARIO = os.environ.get("STAND_IN_SCENARIO", "")
 STATE = Path(os.environ["STAND_IN_STATE"])
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps({"status": "Logged in", "provider": "github", "username": "ada"}))
         return 0
     port = dict(pairwise(arguments))["-p"]
-    edge = Edge(partial(serve_visitor, f"127.0.0.1:{port}"))
+    edge = Edge(partial(lead_to, f"127.0.0.1:{port}"))
     (STATE / "edge").write_text(str(edge.port))
     lost = "Connection to host tunnel relay closed. Connection lost.. Reconnecting."
     signal.signal(signal.SIGUSR1, lambda *_: print(lost, flush=True))
@@ -62,11 +62,6 @@ def main(arguments: list[str]) -> int:
     print(RECORDED[SCENARIO].format(port=port), flush=True)
     edge.serve_forever()
     return 0
-
-
-def serve_visitor(target: str, visit: Visit) -> None:
-    if not visit.pass_on(target):
-        visit.answer(502, b"")
 
 
 if __name__ == "__main__":

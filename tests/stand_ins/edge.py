@@ -93,6 +93,12 @@ class Visit:
         return Head(method, target, tuple((name, value.strip()) for name, _, value in fields))
 
 
+def lead_to(target: str, visit: Visit) -> None:
+    """Pass a visit on to that host and port; answer 502 where nobody does."""
+    if not visit.pass_on(target):
+        visit.answer(502, b"")
+
+
 class Edge(socketserver.ThreadingTCPServer):
     """Takes visitors at a free port of loopback."""
 

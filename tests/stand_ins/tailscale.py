@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.stand_ins.edge import Edge, Visit
+from tests.stand_ins.edge import Edge, lead_to
 
 HOST = "ada-laptop.tail1234.ts.net"
 CONSENT_PAGE = "https://login.tailscale.com/f/funnel?node=nXYZ11CNTRL"
@@ -57,18 +57,13 @@ def funnel(port: int, target: str) -> int:
         while not (STATE / "on").exists():
             time.sleep(0.02)
         print("Success.", flush=True)
-    edge = Edge(partial(serve_visitor, target))
+    edge = Edge(partial(lead_to, target))
     (STATE / "edge").write_text(str(edge.port))
     url = f"https://{HOST}" + (f":{port}" if port != 443 else "")
     print(f"Available on the internet:\n\n{url}/\n|-- proxy http://{target}\n", flush=True)
     print("Press Ctrl+C to exit.", flush=True)
     edge.serve_forever()
     return 0
-
-
-def serve_visitor(target: str, visit: Visit) -> None:
-    if not visit.pass_on(target):
-        visit.answer(502, b"")
 
 
 if __name__ == "__main__":
