@@ -13,7 +13,7 @@ from tests.ports import free_port
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.findings import Finding
 from wizard.http import WAITING, WAITING_HEADER, Https, NetworkError, Response, Trouble
-from wizard.librechat.running import INSTANCE_CHECKS, judge_instance, look_at_instance
+from wizard.librechat.running import INSTANCE_CHECKS, Instance, look_at_instance
 
 Values = Mapping[str, str]
 
@@ -33,6 +33,11 @@ def found(
     findings = judge_instance(instance, values)
     assert untranslatable(text for each in findings for text in (each.detail, each.fix)) == []
     return findings
+
+
+def judge_instance(instance: Instance, values: Mapping[str, str]) -> tuple[Finding, ...]:
+    """All findings in the order to fix them."""
+    return tuple(found for _, judge in INSTANCE_CHECKS for found in judge(instance, values))
 
 
 def ids(findings: tuple[Finding, ...]) -> list[str]:

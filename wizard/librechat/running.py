@@ -161,11 +161,6 @@ def why_public_url_is_gone(http: HttpClient, public_url: str) -> Finding | None:
     return next(_public_url_gone(Instance(Reply(""), public=reply), {}), None)
 
 
-def judge_instance(instance: Instance, values: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Return all findings in the order to fix them; `values` are those of the `.env`."""
-    return tuple(found for _, judge in INSTANCE_CHECKS for found in judge(instance, values))
-
-
 def expects_secure_cookie(values: Mapping[str, str]) -> bool:
     """Whether LibreChat in production marks its cookies Secure (`shouldUseSecureCookie`)."""
     setting = values.get("SESSION_COOKIE_SECURE", "").strip(SPACES).lower()
