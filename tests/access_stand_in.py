@@ -1,8 +1,8 @@
-"""The part of Auth0's Management API that decides who may sign in, for the stand-in.
+"""The endpoints of Auth0's Management API that decide who may sign in, for the stand-in.
 
-As recorded by auth0-deploy-cli and terraform-provider-auth0: `options` and bindings are replaced
-whole, `options` are left out without their scope, an Action is built before it can be deployed,
-answers about Actions leave out `total`, users are found by the exact spelling of an address.
+Behaviour recorded by auth0-deploy-cli and terraform-provider-auth0: `options` and bindings are
+replaced as a whole, `options` is omitted without its scope, an Action is built before it can be
+deployed, responses about Actions omit `total`, and users are looked up by the exact address.
 """
 
 from __future__ import annotations
@@ -315,7 +315,7 @@ def bindings(it: StandIn, call: Call, _key: str, _: frozenset[str]) -> Answered:
     return 200, {"bindings": found} if call.method == "PATCH" else paged(call, "bindings", found)
 
 
-# Each request: its methods with the scopes that it needs, all of them.
+# Each path: its methods, with all the scopes they require.
 ROUTES: tuple[tuple[str, Mapping[str, str], Handler], ...] = (
     (
         r"clients/([^/]+)/connections",
@@ -367,7 +367,7 @@ SCOPES = sorted(
 
 
 def answered(it: StandIn, call: Call, scopes: frozenset[str]) -> Answered | None:
-    """The answer, None for what is not about access."""
+    """Return the response, or None if the path is not about access."""
     for path, methods, handler in ROUTES:
         found = re.fullmatch(path, call.path)
         if found and call.method in methods:

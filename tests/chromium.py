@@ -1,4 +1,4 @@
-"""A real headless Chromium, driven over its DevTools protocol."""
+"""Drive a real headless Chromium over the DevTools protocol."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-# A machine without internet, perhaps as root in a container; see chromium's own switches list.
+# For a machine without internet, perhaps as root in a container; see Chromium's list of switches.
 SWITCHES = (
     "--headless",
     "--no-sandbox",
@@ -37,7 +37,7 @@ START_PATIENCE = 120.0
 
 @dataclass
 class Tab:
-    """One page; `console` holds what it logged, policy violations among it."""
+    """One page; `console` holds its log, including policy violations."""
 
     socket: ClientConnection
     console: list[str] = field(default_factory=list)
@@ -78,13 +78,13 @@ class Tab:
             time.sleep(0.05)
 
     def submit(self, **fields: str) -> None:
-        """Fill in the page's form and press its first button."""
+        """Fill in the form and press its first button."""
         for name, value in fields.items():
             self.evaluate(f"document.querySelector('[name={name}]').value = {json.dumps(value)}")
         self.evaluate("document.querySelector('form button, form [type=submit]').click()")
 
     def look(self, *, width: int, dark: bool) -> None:
-        """Lay the page out for a screen of that width and that colour scheme."""
+        """Lay out the page for this screen width and colour scheme."""
         scheme = "dark" if dark else "light"
         self.call(
             "Emulation.setEmulatedMedia",
@@ -99,14 +99,14 @@ class Tab:
         )
 
     def screenshot(self, path: Path) -> None:
-        """The whole page as a PNG file."""
+        """Save the whole page as a PNG file."""
         picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(picture["data"]))
 
 
 @contextmanager
 def chromium(folder: Path) -> Iterator[Tab]:
-    """A browser with an empty profile in the folder."""
+    """Run a browser with an empty profile in the folder."""
     program = shutil.which("chromium")
     assert program is not None
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def chromium(folder: Path) -> Iterator[Tab]:
 
 
 def _page_socket(folder: Path, process: subprocess.Popen[bytes], log: Path) -> str:
-    """The address of the first page, once the browser has written its port."""
+    """Wait for the browser's port; return the address of the first page."""
     deadline = time.monotonic() + START_PATIENCE
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:

@@ -1,4 +1,4 @@
-"""Keeps every test on this machine and in its own folders."""
+"""Keep every test on this machine and in its own folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from tests.seed import SEED
 
-# The first example may load a catalogue, and the machine may be busy: time is no reason to fail.
+# No deadline: the first example may load a catalogue, and the machine may be busy.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
@@ -26,7 +26,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_configure() -> None:
-    """Give programs a Ctrl-C and a hang-up that act: `&` and nohup have their jobs ignore them."""
+    """Restore SIGINT and SIGHUP, which `&` and nohup make their jobs ignore."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -44,7 +44,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees or touches the developer's home, settings or credentials."""
+    """Hide the developer's home, settings and credentials from every test."""
     home = tmp_path / "home"
     home.mkdir()
     for name in list(os.environ):

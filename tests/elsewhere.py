@@ -1,7 +1,7 @@
-"""Runs our code as on another system: `python -m tests.elsewhere win32 doctor --offline`.
+"""Run our code as on another system: `python -m tests.elsewhere win32 doctor --offline`.
 
-Our modules see that system alone: what they import lacks what it lacks. The standard library and
-other packages go on with this one; they have platform parts of their own.
+Only our modules see that system: what it lacks is missing from what they import. The standard
+library and other packages still see the real one, since they have their own platform code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class System:
-    """What a system lacks: whole modules, and names in others; what it calls itself and has."""
+    """A system's names, the modules and attributes it lacks, and those only it has."""
 
     modules: frozenset[str]
     names: Mapping[str, frozenset[str]]
@@ -28,7 +28,7 @@ class System:
 
 
 def _msvcrt() -> ModuleType:
-    """Locks as Windows has them."""
+    """Windows' file locks."""
     import fcntl
 
     def locking(handle: int, how: int, _: int) -> None:
@@ -43,7 +43,7 @@ def _msvcrt() -> ModuleType:
 
 
 class _Refusing:
-    """Libraries of Windows: they have no access lists (ERROR_NOT_SUPPORTED) and make no jobs."""
+    """Windows libraries without access lists (ERROR_NOT_SUPPORTED) and job objects."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_: 50 if "Security" in name else 0
@@ -54,7 +54,7 @@ def _names(text: str) -> frozenset[str]:
 
 
 SYSTEMS = {
-    # Neither "posix" nor "nt": who asks for one of them gets the other's way by no accident.
+    # Neither "posix" nor "nt", so that no check of one takes the other's branch by accident.
     "win32": System(
         modules=_names(
             "crypt curses fcntl grp nis posix pty pwd readline resource spwd syslog termios tty"
@@ -102,7 +102,7 @@ SYSTEMS = {
 
 
 class _Seen(ModuleType):
-    """A module as that system has it."""
+    """A module as that system provides it."""
 
     def __init__(self, real: ModuleType, lacks: frozenset[str], own: Mapping[str, object]) -> None:
         super().__init__(real.__name__)
@@ -118,7 +118,7 @@ class _Seen(ModuleType):
 
 
 def pretend(system: System) -> None:
-    """Have our modules, none of which is imported yet, see that system."""
+    """Make our modules, none of which is imported yet, see that system."""
     ordinary = builtins.__import__
 
     def imported(
@@ -142,7 +142,7 @@ def pretend(system: System) -> None:
 
 
 def import_all() -> None:
-    """Import every module of ours."""
+    """Import all our modules."""
     import wizard
 
     for module in pkgutil.walk_packages(wizard.__path__, "wizard."):
@@ -151,7 +151,7 @@ def import_all() -> None:
 
 
 def main(system: str, *arguments: str) -> None:
-    """Be on that system, and run the command, or import everything where none is given."""
+    """Run the command as on that system; without one, import every module."""
     pretend(SYSTEMS[system])
     if not arguments:
         return import_all()

@@ -1,4 +1,4 @@
-"""Ports for tests: whatever is asked, requested or run without having been arranged fails."""
+"""Fake ports: an unexpected question, request or program fails the test."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from wizard.ui.prompts import Back, Choice, Parse, T
 
 
 class ScriptedPrompter:
-    """Answers from a list of (part of the question, answer); refused answers are remembered.
+    """Answer from a list of (part of the question, answer) and record everything shown.
 
-    So is all that a person would read: questions, choices and the reasons of refusals.
+    The record has the questions, the choices, and each rejected answer with its reason.
 
-    An answer of KeyboardInterrupt is Ctrl-C at that question, one of Back is Esc.
+    The answer KeyboardInterrupt stands for Ctrl-C at that question, Back for Esc.
     """
 
     def __init__(self, *script: tuple[str, object]) -> None:
@@ -67,12 +67,12 @@ class ScriptedPrompter:
         self.shown += [choice.label for choice in choices]
         answer = self._answer(question)
         key = default if answer is None else str(answer)
-        assert key in {choice.key for choice in choices}, f"{key} is no choice of {question!r}"
+        assert key in {choice.key for choice in choices}, f"{question!r} does not offer {key}"
         return key
 
     @contextmanager
     def keys(self) -> Iterator[Callable[[], str]]:
-        """Each call has one of `typed`."""
+        """Return the next of `typed` at each call."""
         typed = list(self.typed)
         yield lambda: typed.pop(0) if typed else ""
 
@@ -88,20 +88,20 @@ class ScriptedPrompter:
         if answer is KeyboardInterrupt:
             raise KeyboardInterrupt
         if answer is Back:
-            assert self.goes_back, f"{question!r} does not go back"
+            assert self.goes_back, f"{question!r} does not allow going back"
             raise Back
         return answer
 
 
 class NoHttp:
-    """A network that must not be used."""
+    """A network that fails the test when it is used."""
 
     def request(self, method: str, url: str, **_: Any) -> Response:
         raise AssertionError(f"unexpected request: {method} {url}")
 
 
 class NoProcesses:
-    """Nothing is installed, and nothing may be run."""
+    """A machine with no program installed; running one fails the test."""
 
     def which(self, program: str) -> Path | None:
         return None
@@ -118,7 +118,7 @@ class NoProcesses:
 
 @dataclass
 class FixedClock:
-    """A clock that only moves when somebody sleeps."""
+    """A clock that moves only during a sleep."""
 
     time: float = 1_800_000_000.0
     slept: list[float] = field(default_factory=list)
@@ -133,7 +133,7 @@ class FixedClock:
 
 @dataclass
 class World:
-    """Ports, and what was written to them."""
+    """Ports and what was written to them."""
 
     ports: Ports
     stderr: io.StringIO

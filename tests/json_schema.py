@@ -1,4 +1,4 @@
-"""Holds what `--json` printed against the schema that the program prints."""
+"""Validate `--json` output against the schema that the program prints."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from wizard.commands.schema import PATH
 
 @cache
 def validator() -> Draft202012Validator:
-    """The validator of the schema."""
+    """Return the schema's validator."""
     return Draft202012Validator(json.loads(PATH.read_text("utf-8")))
 
 
 def assert_fits(said: dict[str, Any]) -> None:
-    """What is printed is in the schema: change wizard/schema.json with the command's keys."""
+    """Assert that the output matches wizard/schema.json, which lists each command's keys."""
     error = best_match(validator().iter_errors(said))
     assert error is None, f"{said.get('command')}: {error.json_path}: {error.message}"

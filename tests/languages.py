@@ -1,4 +1,4 @@
-"""Languages for tests: with as many texts as a test needs, or with every text, marked."""
+"""Languages for tests: with a few given texts, or with every text marked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARKED = re.compile(f"{BEGINS}[^{ENDS}]*{ENDS}")
 
 
 def speaking(texts: Mapping[str, str], name: str = "nl") -> Language:
-    """A language that knows these translations of English texts, from a real catalogue."""
+    """Build a language from a real catalogue with these translations."""
     catalogue = Catalog(name)
     for english, translation in texts.items():
         catalogue.add(english, translation)
@@ -31,7 +31,7 @@ def speaking(texts: Mapping[str, str], name: str = "nl") -> Language:
 
 
 def untranslatable(texts: Iterable[str]) -> list[str]:
-    """Those of the texts, and of the messages in them, that no catalogue can have."""
+    """Return the texts, and the messages in them, that no catalogue can contain."""
     return [
         template
         for text in texts
@@ -54,16 +54,16 @@ def catalogue() -> Catalog:
 
 @cache
 def pseudo() -> Language:
-    """A language that puts the words of every text between marks, but not the values in it.
+    """Build a language that puts the words of every text between marks, but not its values.
 
-    So what is seen outside of marks was never said: a value, or a text that is in no catalogue.
+    Anything outside the marks is a value or a text that is missing from the catalogue.
     """
     texts = (str(message.id) for message in catalogue() if message.id)
     return speaking({text: _FIELD.sub(_outside, f"{BEGINS}{text}{ENDS}") for text in texts})
 
 
 def unsaid(shown: str) -> str:
-    """What was shown in the language `pseudo` and stands outside of marks."""
+    """Return what a run in the language `pseudo` printed outside the marks."""
     return _MARKED.sub(" | ", shown)
 
 

@@ -1,10 +1,10 @@
 """Auth0's Management API v2 for the tests, at /api/v2 of a demo tenant and on its state.
 
-It checks what Auth0's published schemas check of the requests that provisioning sends: fields
-and their types, scopes, paging, limits, rate limits. The lists of values are those of Auth0's
-OpenAPI description, by way of auth0-python. It answers in Auth0's JSON, with the defaults that
-were recorded live (terraform-provider-auth0, test/data/recordings). How Auth0 words a reached
-entity limit is in none of those recordings; the wording here is not proved.
+It checks what Auth0's published schemas check in the requests that provisioning sends: fields
+and their types, scopes, paging, limits, rate limits. The lists of values come from Auth0's
+OpenAPI description, through auth0-python. It answers in Auth0's JSON, with defaults recorded
+live (terraform-provider-auth0, test/data/recordings). No recording has a reached entity limit,
+so the wording of that error is a guess.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ LIMITS = {"clients": 10, "resource-servers": 10, "client-grants": 100}
 
 
 def values(enum: object) -> set[str]:
-    """The values of one of auth0-python's lists, `Union[Literal[…], Any]`."""
+    """Return the values of one of auth0-python's lists, `Union[Literal[…], Any]`."""
     return {value for literal in get_args(enum) for value in get_args(literal)}
 
 
@@ -85,7 +85,7 @@ def invalid(message: str) -> Refusal:
     return Refusal(400, "Bad Request", f"Payload validation error: '{message}'.", "invalid_body")
 
 
-# -- schemas: what each field must be; the reason why not, or None --------------------------------
+# -- schemas: a check per field, which returns the reason for a rejection or None ------------------
 
 Check = Callable[[object], str | None]
 
@@ -199,7 +199,7 @@ def validated(body: object, schema: Mapping[str, Check], required: tuple[str, ..
     return body
 
 
-# -- what is kept, as Auth0 shows it --------------------------------------------------------------
+# -- the stored objects, as Auth0 shows them -------------------------------------------------------
 
 
 def client_json(it: Application, scopes: frozenset[str]) -> Json:
@@ -333,9 +333,9 @@ class Call:
 class StandIn:
     """The Management API of `tenant`.
 
-    `calls` are the requests that came. From request `cut_from` on (counted from 0) every
-    connection breaks; that first one is carried out before, if `cut_late`. `answers` replaces the
-    answer to single requests by their number. `rate` is the limit of requests a second.
+    `calls` are the requests received. From request `cut_from` (counted from 0), every connection
+    breaks; with `cut_late`, that first request is carried out before. `answers` replaces the
+    response to single requests, by number. `rate` is the limit of requests per second.
     """
 
     tenant: Tenant
@@ -445,7 +445,7 @@ class StandIn:
             )
             change_client(new, body)
             self.tenant.add(new)
-            # The secret is shown once to whoever creates the application.
+            # The secret is shown once, to the creator of the application.
             return 201, client_json(new, scopes | {"read:client_keys"})
         allowed = {"fields", "include_fields"} | (
             set() if key else {"page", "per_page", "include_totals", "is_first_party", "app_type"}
@@ -483,7 +483,7 @@ class StandIn:
                     "A resource server with the same identifier already exists",
                     "resource_server_identifier_conflict",
                 )
-            self._full("resource-servers", len(apis) - 1)  # the Management API does not count
+            self._full("resource-servers", len(apis) - 1)  # without the Management API
             new = Api(
                 identifier=body["identifier"],
                 name=body["identifier"],
@@ -603,16 +603,16 @@ class ManagedEndpoints(Endpoints):
 
 
 def cut() -> Answer:
-    """The beginning of an answer, after which the server hangs up."""
+    """Return the start of a response, after which the server hangs up."""
     return Answer(200, "{", {"Content-Length": "100", "Connection": "close"})
 
 
-# -- a tenant with it -----------------------------------------------------------------------------
+# -- a tenant with the Management API --------------------------------------------------------------
 
 
 @dataclass
 class Managed:
-    """A running tenant whose Management API answers; `machine` may use it, `clock` is its time."""
+    """A running tenant with its Management API; `machine` may use it, `clock` is its time."""
 
     tenant: Tenant
     api: StandIn
@@ -625,7 +625,7 @@ class Managed:
         return self.tenant.domain
 
     def token(self, *scopes: str) -> str:
-        """A Management API token with these scopes, all when none is given."""
+        """Return a Management API token with these scopes, or with all if none is given."""
         from tests import access_stand_in
 
         audience = f"https://{self.domain}/api/v2/"
@@ -653,7 +653,7 @@ class Managed:
 
 
 def add_machine(tenant: Tenant) -> Application:
-    """A machine-to-machine application with leave to use the Management API."""
+    """Add a machine-to-machine application that is authorized for the Management API."""
     machine = Application(
         name="Provisioning",
         app_type="non_interactive",
@@ -666,7 +666,7 @@ def add_machine(tenant: Tenant) -> Application:
 
 @contextmanager
 def running_stand_in(authority: Authority, tenant: Tenant) -> Iterator[StandIn]:
-    """`tenant` as a server with its Management API."""
+    """Serve `tenant` with its Management API."""
     stand_in = StandIn(tenant)
     endpoints = ManagedEndpoints(stand_in)
     with serving(tenant, endpoints.answer, authority.certificate, authority.key):

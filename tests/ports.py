@@ -12,20 +12,20 @@ FIRST = 12_000
 
 
 def _below_ephemeral() -> range:
-    """Ports that the system gives to no socket which asks for any."""
+    """Return ports that the system never assigns to a socket bound to port 0."""
     limits = Path("/proc/sys/net/ipv4/ip_local_port_range")
     first = int(limits.read_text().split()[0]) if limits.exists() else 49_152
     return range(FIRST, first) if first > 2 * FIRST else range(FIRST, 60_000)
 
 
-# Another run on this machine begins elsewhere.
+# Another test run on this machine starts at another port.
 _candidates = islice(cycle(_below_ephemeral()), os.getpid() % 10_000, None)
 
 
 def free_port(among: Iterable[int] = _candidates) -> int:
-    """A port of 127.0.0.1 that nobody holds, and that no other test of this run gets.
+    """Return a free port on 127.0.0.1 that no other test of this run gets.
 
-    Port 0 is no way to find one: until the program listens there, any connection may take it.
+    Binding port 0 cannot find one: until the program listens, any connection may take it.
     """
     for port in among:
         try:
@@ -33,4 +33,4 @@ def free_port(among: Iterable[int] = _candidates) -> int:
                 return port
         except OSError:
             continue
-    raise AssertionError("no port is free")
+    raise AssertionError("no free port")

@@ -1,7 +1,7 @@
-"""OpenID providers on loopback, as fixtures: the demo tenant and two that were not written here.
+"""OpenID providers on loopback, as fixtures: the demo tenant and two third-party ones.
 
-A conftest that wants them imports them by name. All speak HTTPS with a certificate of one
-throw-away authority.
+A conftest imports those it needs by name. All use HTTPS with a certificate from one throw-away
+authority.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ _SIGNS_CERTIFICATES = x509.KeyUsage(
 
 @dataclass(frozen=True)
 class Authority:
-    """PEM files: the authority to trust, and a certificate of it for this machine's names."""
+    """PEM files: the authority to trust, and its certificate for this machine's names."""
 
     ca: Path
     certificate: Path
     key: Path
 
     def http(self) -> Https:
-        """A client that trusts it, and nobody else."""
+        """Return a client that trusts only this authority."""
         return Https({"SSL_CERT_FILE": str(self.ca)})
 
 
 def make_authority(folder: Path, *hosts: str) -> Authority:
-    """A fresh authority and its certificate, in `folder`; `hosts` are vouched for as well."""
+    """Create an authority and its certificate in `folder`; the certificate also covers `hosts`."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away test authority")])
     now = dt.datetime.now(dt.UTC)
@@ -93,7 +93,7 @@ def make_authority(folder: Path, *hosts: str) -> Authority:
         .add_extension(
             x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False
         )
-        .add_extension(_SIGNS_CERTIFICATES, critical=True)  # which Python 3.13 wants to see
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)  # Python 3.13 requires this extension.
         .sign(ca_key, hashes.SHA256())
     )
     names: list[x509.GeneralName] = [
@@ -123,7 +123,7 @@ def make_authority(folder: Path, *hosts: str) -> Authority:
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo tenant in which LibreChat at `setup.public_url` is all right."""
+    """A running demo tenant, set up correctly for LibreChat at `setup.public_url`."""
 
     tenant: Tenant
     setup: Settings
@@ -135,12 +135,12 @@ class Demo:
 
     @property
     def secret(self) -> str:
-        """The client secret that LibreChat is set up with."""
+        """The client secret in LibreChat's settings."""
         return self.setup.client_secret or ""
 
 
 def furnish(tenant: Tenant, http: Https, public_url: str = PUBLIC_URL) -> Demo:
-    """Empty the running tenant and furnish it for LibreChat at `public_url`."""
+    """Empty the running tenant and set it up for LibreChat at `public_url`."""
     tenant.reset()
     app = Application()
     setup = Settings(tenant.domain, app.client_id, app.client_secret, (AUDIENCE,), public_url)
@@ -158,7 +158,7 @@ def furnish(tenant: Tenant, http: Https, public_url: str = PUBLIC_URL) -> Demo:
 
 @dataclass(frozen=True)
 class NodeProvider:
-    """A provider of npm's, running; `domain` is host and port, `issuer` ends with a slash."""
+    """A running provider from npm; `domain` is host and port, `issuer` ends with a slash."""
 
     domain: str
     client_id: str
@@ -176,7 +176,7 @@ class NodeProvider:
 def node_program(
     script: str, environ: Mapping[str, str], *args: str, ready: str = "ready"
 ) -> Iterator[subprocess.Popen[str]]:
-    """`tests/node/SCRIPT` while the context is open; it says `ready` on its standard output."""
+    """Run `tests/node/SCRIPT` while the context is open; it prints `ready` when it listens."""
     node = shutil.which("node")
     assert node is not None
     process = subprocess.Popen(
@@ -219,14 +219,14 @@ def node_program(
 
 @contextmanager
 def running_librechat(authority: Authority, env_file: Path, port: int) -> Iterator[None]:
-    """LibreChat's sign-in with the variables of `env_file`, on `port`; see its script."""
+    """Run LibreChat's sign-in with the variables of `env_file`, on `port`; see its script."""
     environ = {"NODE_ENV": "production", "NODE_EXTRA_CA_CERTS": str(authority.ca)}
     with node_program("librechat_login.mjs", environ, str(env_file), str(port)):
         yield
 
 
 def wait_for(http: Https, url: str, seconds: float = 30) -> None:
-    """Return when `url` answers 200."""
+    """Wait until `url` answers 200."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -242,7 +242,7 @@ def wait_for(http: Https, url: str, seconds: float = 30) -> None:
 def running_oidc_provider(
     authority: Authority, public_url: str = PUBLIC_URL, **environ: str
 ) -> Iterator[NodeProvider]:
-    """npm's `oidc-provider`, set up in Auth0's way; `environ` changes what the script reads."""
+    """Run npm's `oidc-provider`, set up like Auth0; `environ` changes the script's variables."""
     app = Application()
     provider = NodeProvider(
         f"localhost:{free_port()}", app.client_id, app.client_secret, AUDIENCE, EMAIL, PASSWORD
@@ -264,13 +264,13 @@ def running_oidc_provider(
 
 @contextmanager
 def running_simulacrum(authority: Authority, home: Path) -> Iterator[NodeProvider]:
-    """npm's `@simulacrum/auth0-simulator`; `home` is its HOME, where its certificates lie."""
+    """Run npm's `@simulacrum/auth0-simulator`; `home` is its HOME, which gets its certificates."""
     certificates = home / ".simulacrum" / "certs"
     certificates.mkdir(parents=True)
     shutil.copy(authority.certificate, certificates / "localhost.pem")
     shutil.copy(authority.key, certificates / "localhost-key.pem")
     app = Application()
-    # The simulator takes ports from 3000 to 9999 only.
+    # The simulator accepts only ports from 3000 to 9999.
     provider = NodeProvider(
         f"localhost:{free_port(range(9100, 10_000))}",
         app.client_id,
@@ -293,10 +293,9 @@ def running_simulacrum(authority: Authority, home: Path) -> Iterator[NodeProvide
 
 
 def sign_in_at_simulacrum(http: Https, provider: NodeProvider, authorize_url: str) -> str:
-    """The callback URL, with the code, that a sign-in by `authorize_url` ends at.
+    """Sign in at `authorize_url`; return the callback URL with its code.
 
-    The simulator's login page wants a script from the internet; what that script would send is
-    sent here.
+    The simulator's login page loads a script from the internet; this sends what that script would.
     """
     shown = http.request("GET", authorize_url)
     asked = dict(parse_qsl(urlsplit(shown.headers["location"]).query))
@@ -330,13 +329,13 @@ def demo_server(authority: Authority) -> Iterator[Tenant]:
 
 @pytest.fixture
 def demo(authority: Authority, demo_server: Tenant) -> Demo:
-    """The demo tenant, as new, in which LibreChat at `PUBLIC_URL` is all right."""
+    """A fresh demo tenant, set up correctly for LibreChat at `PUBLIC_URL`."""
     return furnish(demo_server, authority.http())
 
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """The folder of the npm packages; the test is skipped (or fails) without them."""
+    """Return the folder of the npm packages; without them the test is skipped, or fails in CI."""
     folder = NODE / "node_modules"
     if not (folder / "openid-client").is_dir():
         reason = "needs `npm ci --prefix tests/node`"

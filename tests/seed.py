@@ -1,4 +1,4 @@
-"""One seed for all that is drawn by lot, so that a commit's failures come again."""
+"""One seed for everything random, so that a commit's failures can be reproduced."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def _commit() -> str:
-    """The commit that is checked out; "" outside of a repository, as in an sdist."""
+    """Return the commit that is checked out; "" outside a repository, as in an sdist."""
     try:
         done = subprocess.run(
             ["git", "rev-parse", "HEAD"],

@@ -1,4 +1,4 @@
-"""Servers of a few lines on loopback, and certificates that live as long as a test."""
+"""Small servers on loopback, and certificates for a single test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Handler = Callable[[socket.socket], None]
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority that nobody trusts but who is told to."""
+    """A certificate authority for tests."""
 
     folder: Path
     key: ec.EllipticCurvePrivateKey
@@ -44,7 +44,7 @@ class Authority:
 
     @classmethod
     def stolen(cls, folder: Path, certificate: Path, key: Path) -> Authority:
-        """That authority, in the hands of somebody who has its key."""
+        """Return an authority that signs with a stolen key."""
         private = serialization.load_pem_private_key(key.read_bytes(), password=None)
         assert isinstance(private, ec.EllipticCurvePrivateKey)
         return cls(folder, private, x509.load_pem_x509_certificate(certificate.read_bytes()))
@@ -56,7 +56,7 @@ class Authority:
     def context(
         self, host: str = "127.0.0.1", *, days: tuple[int, int] = (-1, 1)
     ) -> ssl.SSLContext:
-        """A server's context with a certificate for the host, valid between the days."""
+        """Return a server's TLS context with a certificate for the host, valid between the days."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.issue(host, days=days))
         return context
@@ -64,7 +64,7 @@ class Authority:
     def issue(
         self, host: str | None, *, common_name: str = "server", days: tuple[int, int] = (-1, 1)
     ) -> Path:
-        """A server's certificate and its key; without a host, it has the common name alone."""
+        """Issue a server certificate and its key; without a host, it has only a common name."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(common_name), self.certificate.subject, key.public_key(), days)
         if host is not None:
@@ -115,13 +115,13 @@ def _builder(
 
 @contextmanager
 def server(handler: Handler, context: ssl.SSLContext | None = None, port: int = 0) -> Iterator[int]:
-    """Give each connection to the handler; yields the port on 127.0.0.1."""
+    """Pass each connection to the handler; yield the port on 127.0.0.1."""
     listener = socket.create_server(("127.0.0.1", port))
     threads: list[threading.Thread] = []
     open_sockets: list[socket.socket] = []
 
     def serve(connection: socket.socket) -> None:
-        # A client that gives up in the middle is what many of these tests are about.
+        # Many of these tests are about clients that give up halfway.
         with suppress(OSError, ValueError):
             connection.settimeout(10)
             if context is not None:
@@ -158,12 +158,12 @@ def server(handler: Handler, context: ssl.SSLContext | None = None, port: int = 
 
 
 def relay(one: socket.socket, other: socket.socket) -> bytes:
-    """Carry bytes both ways until one side hangs up; returns the first that `other` sent.
+    """Copy bytes both ways until one side hangs up; return the first that `other` sent.
 
-    In one thread: two must not use an SSLSocket at once, as one reads and the other writes.
+    In one thread, because two threads must not read and write an SSLSocket at the same time.
     """
     first, opposite = b"", {one: other, other: one}
-    with suppress(OSError, ValueError):  # closed, here or there
+    with suppress(OSError, ValueError):  # closed on either side
         while True:
             kept = [it for it in opposite if isinstance(it, ssl.SSLSocket) and it.pending()]
             for source in kept or select.select(list(opposite), [], [])[0]:
@@ -177,7 +177,7 @@ def relay(one: socket.socket, other: socket.socket) -> bytes:
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """The request with its body, "" when the client went away."""
+    """Read a request with its body; return "" if the client hung up."""
     data = b""
     while b"\r\n\r\n" not in data:
         chunk = connection.recv(65536)

@@ -1,4 +1,4 @@
-"""The houses of docs/how-it-works.md: who may import whom, who prints, who starts programs."""
+"""The layers of docs/how-it-works.md: which may import, print and start programs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MODULES = {
     ): ast.parse(path.read_text("utf-8"))
     for path in sorted(ROOT.rglob("*.py"))
 }
-# What knows a part of the world, and nothing of the command line.
+# Packages that know one subject, and not the command line.
 KNOWLEDGE = ("librechat", "auth0", "tunnels")
 SURFACE = ("cli", "commands", "ui", "execution", "ports", "doctor", "demo", "cli_options")
-# Those that touch a standard stream, and why.
+# Modules that use a standard stream, and why.
 STREAMS = {
     "wizard.ui.console": "what users read",
     "wizard.ui.prompts": "what users are asked",
@@ -37,7 +37,7 @@ STREAMS = {
     "wizard.tunnels.ngrok_download": "a program of its own: its progress, and why it failed",
     "wizard.commands.background.process": "the pipe between a run and its tunnel in the background",
 }
-# Those that start programs, and why.
+# Modules that start programs, and why.
 STARTERS = {
     "wizard.processes": "the port for all others",
     "wizard.supervisor": "the process that outlives us by design",
@@ -45,7 +45,7 @@ STARTERS = {
 }
 
 
-# Those that cannot do without a costly package; all others import them inside functions.
+# Modules that need a costly package at import; all others import it inside functions.
 COSTLY = {
     "wizard.demo.endpoints",
     "wizard.demo.tokens",
@@ -55,7 +55,7 @@ COSTLY = {
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """What a module imports, wherever in it."""
+    """Return what a module imports, anywhere in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -70,7 +70,7 @@ IMPORTS = {name: set(imports(tree)) for name, tree in MODULES.items()}
 
 
 def house(module: str) -> str:
-    """The package, or the module that lies in `wizard` itself."""
+    """Return the package, or the module directly in `wizard`."""
     return module.split(".")[1] if "." in module else ""
 
 
@@ -81,7 +81,7 @@ def assert_no_cycle(graph: dict[str, set[str]]) -> None:
         pytest.fail(" -> ".join(error.args[1]))
 
 
-def test_no_package_imports_in_a_circle() -> None:
+def test_packages_have_no_import_cycle() -> None:
     graph: dict[str, set[str]] = {}
     for name, imported in IMPORTS.items():
         inside = {house(each) for each in imported if each.startswith("wizard.")}
@@ -90,12 +90,12 @@ def test_no_package_imports_in_a_circle() -> None:
     assert_no_cycle(graph)
 
 
-def test_no_module_imports_in_a_circle() -> None:
+def test_modules_have_no_import_cycle() -> None:
     assert_no_cycle({name: imported & MODULES.keys() for name, imported in IMPORTS.items()})
 
 
-def test_the_diagram_is_true() -> None:
-    """An arrow is an import, and whoever imports another can be followed to it."""
+def test_the_diagram_matches_the_imports() -> None:
+    """Each arrow is an import, and each import follows from the arrows."""
     diagram = PAGE.read_text("utf-8").split("```mermaid")[2].split("```")[0]
     plain = re.sub(r"\[.*?\]", "", diagram)
     drawn = {
@@ -116,14 +116,14 @@ def test_the_diagram_is_true() -> None:
 
 
 def reachable(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The arrows, and those that follow from one after another."""
+    """Return the arrows and their transitive closure."""
     while more := {(a, d) for a, b in arrows for c, d in arrows if b == c} - arrows:
         arrows |= more
     return arrows
 
 
 @pytest.mark.parametrize("package", KNOWLEDGE)
-def test_knowledge_knows_no_command_line(package: str) -> None:
+def test_subject_packages_do_not_import_the_command_line(package: str) -> None:
     others = {*SURFACE, *KNOWLEDGE} - {package}
     wrong = [
         f"{name} imports {each}"
@@ -136,7 +136,7 @@ def test_knowledge_knows_no_command_line(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", ["doctor", "demo"])
-def test_rules_and_demo_know_no_terminal(package: str) -> None:
+def test_rules_and_demo_do_not_import_the_terminal(package: str) -> None:
     imported = {
         house(each)
         for name, found in IMPORTS.items()
@@ -148,7 +148,7 @@ def test_rules_and_demo_know_no_terminal(package: str) -> None:
     assert not imported & {"cli", "commands", "ui", "execution", "ports"}
 
 
-def test_the_command_line_is_imported_by_its_entrances_only() -> None:
+def test_only_entry_points_import_the_command_line() -> None:
     importers = {name for name, imported in IMPORTS.items() if "wizard.cli" in imported}
 
     assert importers == {"wizard.__main__"}
@@ -166,7 +166,7 @@ def test_only_the_console_writes() -> None:
     assert writers == STREAMS.keys()
 
 
-def test_programs_are_started_through_one_door() -> None:
+def test_only_listed_modules_start_programs() -> None:
     starters = {
         name
         for name, tree in MODULES.items()
@@ -179,8 +179,8 @@ def test_programs_are_started_through_one_door() -> None:
     assert starters == STARTERS.keys()
 
 
-def test_an_env_is_changed_through_one_door() -> None:
-    """Who saves has shown every line that goes, and asked."""
+def test_only_listed_modules_change_an_env() -> None:
+    """The callers show every line that is removed, and ask before they save."""
     savers = {
         name
         for name, tree in MODULES.items()
@@ -191,7 +191,7 @@ def test_an_env_is_changed_through_one_door() -> None:
     assert savers == {"wizard.commands.change"}
 
 
-def test_costly_packages_are_imported_where_they_are_needed() -> None:
+def test_costly_packages_are_imported_inside_functions() -> None:
     at_once = {
         name: {
             each
@@ -211,7 +211,7 @@ def test_costly_packages_are_imported_where_they_are_needed() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_first_line_says_why_the_module_is_there(module: str) -> None:
+def test_each_module_docstring_states_its_purpose(module: str) -> None:
     said = ast.get_docstring(MODULES[module])
 
     assert said

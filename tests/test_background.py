@@ -1,4 +1,4 @@
-"""What is kept of tunnels in the background."""
+"""The records of background tunnels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tunnel_with(trouble: str) -> BackgroundTunnel:
 
 
 @pytest.mark.parametrize("trouble", ["[]", "7", "null"])
-def test_a_text_that_nobody_can_read_is_thrown_away(tmp_path: Path, trouble: str) -> None:
+def test_discards_unreadable_text(tmp_path: Path, trouble: str) -> None:
     background = Background(tmp_path)
     background.keep(tunnel_with("no network"))
     (file,) = (tmp_path / "background").glob("*.json")
@@ -55,7 +55,7 @@ def test_a_text_that_nobody_can_read_is_thrown_away(tmp_path: Path, trouble: str
     ],
     ids=repr,
 )
-def test_a_record_of_other_types_is_thrown_away(tmp_path: Path, change: dict[str, object]) -> None:
+def test_discards_a_record_with_wrong_types(tmp_path: Path, change: dict[str, object]) -> None:
     background = Background(tmp_path)
     background.keep(tunnel_with(""))
     (file,) = (tmp_path / "background").glob("*.json")
@@ -65,7 +65,7 @@ def test_a_record_of_other_types_is_thrown_away(tmp_path: Path, change: dict[str
     assert not file.exists()
 
 
-def test_a_record_that_was_broken_off_is_thrown_away(tmp_path: Path) -> None:
+def test_discards_a_truncated_record(tmp_path: Path) -> None:
     background = Background(tmp_path)
     background.keep(tunnel_with("no network"))
     (file,) = (tmp_path / "background").glob("*.json")
@@ -76,7 +76,7 @@ def test_a_record_that_was_broken_off_is_thrown_away(tmp_path: Path) -> None:
         assert not file.exists()
 
 
-# What lies in the place of a record
+# Other things in the place of a record
 
 
 def pipe(path: Path, _: Path) -> None:
@@ -119,7 +119,7 @@ STRANGE = [pipe, endless, circle, another_file, folder, deep, flood, nothing]
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
     with subprocess.Popen(command, start_new_session=True) as process:
-        # Nobody else would reap it, and it would be there for ever, as a zombie.
+        # Nothing else reaps it; it would remain a zombie.
         threading.Thread(target=process.wait, daemon=True).start()
         yield process
         process.kill()
@@ -134,7 +134,7 @@ def running(env_file: Path, process: subprocess.Popen[bytes]) -> BackgroundTunne
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes and devices are POSIX's")
 @pytest.mark.parametrize("strange", STRANGE)
-def test_what_is_no_record_keeps_no_tunnel_from_being_stopped(
+def test_stops_a_tunnel_despite_an_invalid_record(
     tmp_path: Path, sleeper: subprocess.Popen[bytes], strange: Callable[[Path, Path], None]
 ) -> None:
     world = make_world(tmp_path / "LibreChat")
@@ -159,7 +159,7 @@ def test_what_is_no_record_keeps_no_tunnel_from_being_stopped(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
-def test_an_env_file_that_became_a_circle_of_links_can_be_stopped(
+def test_stops_a_tunnel_whose_env_file_became_a_link_loop(
     tmp_path: Path, sleeper: subprocess.Popen[bytes]
 ) -> None:
     world = make_world(tmp_path)
@@ -172,7 +172,7 @@ def test_an_env_file_that_became_a_circle_of_links_can_be_stopped(
     assert run_status(world.ports).tunnels == []
 
 
-def test_an_env_file_that_became_a_link_keeps_its_record(
+def test_keeps_the_record_of_an_env_file_that_became_a_link(
     tmp_path: Path, sleeper: subprocess.Popen[bytes]
 ) -> None:
     background = Background(tmp_path / "state")
@@ -186,8 +186,8 @@ def test_an_env_file_that_became_a_link_keeps_its_record(
     assert background.all() == []
 
 
-def test_a_record_under_a_strange_name_is_none(tmp_path: Path) -> None:
-    """`forget` would look for it under its own, and it would be told for ever."""
+def test_ignores_a_record_under_another_name(tmp_path: Path) -> None:
+    """`forget` looks under the record's own name and would never delete it."""
     background = Background(tmp_path)
     background.keep(tunnel_with(""))
     (file,) = (tmp_path / "background").glob("*.json")
@@ -196,8 +196,8 @@ def test_a_record_under_a_strange_name_is_none(tmp_path: Path) -> None:
     assert background.all() == []
 
 
-def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
-    """As where the folder is a link to another."""
+def test_leaves_other_files_alone(tmp_path: Path) -> None:
+    """The folder may be a link to another one."""
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "package.json").write_text("{}")
@@ -209,7 +209,7 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes and devices are POSIX's")
 @pytest.mark.parametrize("strange", [pipe, endless, circle, another_file, flood])
-def test_what_is_no_log_is_replaced(tmp_path: Path, strange: Callable[[Path, Path], None]) -> None:
+def test_replaces_an_invalid_log(tmp_path: Path, strange: Callable[[Path, Path], None]) -> None:
     background = Background(tmp_path)
     log = background.log_file(ENV_FILE)
     log.parent.mkdir()
@@ -225,7 +225,7 @@ def test_what_is_no_log_is_replaced(tmp_path: Path, strange: Callable[[Path, Pat
     assert victim.read_text() == "precious"
 
 
-def test_a_folder_in_place_of_the_log_is_told(tmp_path: Path) -> None:
+def test_reports_a_folder_in_place_of_the_log(tmp_path: Path) -> None:
     background = Background(tmp_path)
     background.log_file(ENV_FILE).mkdir(parents=True)
 

@@ -31,7 +31,7 @@ from wizard.language import (
 )
 
 TRANSLATED = [name for name in LANGUAGES if name != ENGLISH]
-# What must come through a translation as it is.
+# Parts that a translation must keep unchanged.
 _KEPT = re.compile(
     r"https?://\w[^\s;,)]*\w|--[a-z][a-z-]+|[A-Z][A-Z0-9]*_[A-Z_0-9]+|LA\d{3}|“Continue with Auth0”"
     r"|Allowed Callback URL|Regular Web Application|Allow Offline Access|Client Secret \(Post\)"
@@ -66,8 +66,8 @@ def test_every_text_is_translated(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
-def test_the_files_are_those_that_the_code_makes(language: str) -> None:
-    """Whatever Babel wrote them: its versions head and break the lines differently."""
+def test_the_files_match_the_code(language: str) -> None:
+    """Versions of Babel differ in headers and line breaks, which do not count."""
     folder = LOCALE / language / "LC_MESSAGES"
 
     for name, content in contents(language).items():
@@ -77,8 +77,8 @@ def test_the_files_are_those_that_the_code_makes(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
-def test_what_must_stay_stays(language: str) -> None:
-    """Fields, links, options, variables, rules and what Auth0's dashboard shows."""
+def test_translations_keep_fields_names_and_links(language: str) -> None:
+    """Fields, links, options, variables, rules and the dashboard's terms."""
     for message in catalogue_of(language):
         if message.id:
             english, said = str(message.id), str(message.string)
@@ -88,11 +88,11 @@ def test_what_must_stay_stays(language: str) -> None:
             assert set(_KEPT.findall(said)) == set(_KEPT.findall(english)), english
             assert said[-1:] in ".:?!" or english[-1:] not in ".:?!", english
             assert said == said.strip() or english != english.strip(), english
-            # A merge of two translations has both, one after the other.
+            # A bad merge of two translations leaves both, one after the other.
             assert len(said) < 1.8 * max(60, len(english)), english
 
 
-def test_a_new_language_begins_with_every_text_and_speaks_english() -> None:
+def test_a_new_language_has_every_text_and_falls_back_to_english() -> None:
     files = contents("fy")
     begun = read_po(BytesIO(files[f"{CATALOGUE}.po"]), "fy")
     language = Language("fy", GNUTranslations(BytesIO(files[f"{CATALOGUE}.mo"])))
@@ -112,7 +112,7 @@ def test_a_message_is_its_english_text() -> None:
     assert Message("{braces} stay") == "{braces} stay"
 
 
-def test_values_that_are_messages_are_translated_with_it() -> None:
+def test_translates_messages_inside_a_message() -> None:
     language = speaking({"a {color} house, {size}": "een {size} huis, {color}", "red": "rood"})
 
     said = language.say(Message("a {color} house, {size}", color=Message("red"), size="red"))
@@ -123,7 +123,7 @@ def test_values_that_are_messages_are_translated_with_it() -> None:
     assert language.say("") == ""
 
 
-def test_what_others_said_is_no_template() -> None:
+def test_foreign_text_is_not_a_template() -> None:
     hostile = "{words} {words.__class__} {0} {"
     language = speaking({"It said: {words}": "Het zei: {words}"})
 
@@ -134,7 +134,7 @@ def test_what_others_said_is_no_template() -> None:
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 3, 20, 5000, 90_000, -1])
-def test_a_damaged_catalogue_is_english(
+def test_falls_back_to_english_with_a_damaged_catalogue(
     kept_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"nl/LC_MESSAGES/{CATALOGUE}.mo"
@@ -148,7 +148,7 @@ def test_a_damaged_catalogue_is_english(
     assert language.say("Next: {step}") == "Next: {step}"
 
 
-def test_a_catalogue_that_is_missing_is_told(tmp_path: Path) -> None:
+def test_reports_a_missing_catalogue(tmp_path: Path) -> None:
     for name in ("wizard", "templates", "docs"):
         shutil.copytree(
             LOCALE.parents[1] / name,
@@ -204,7 +204,7 @@ def test_the_locale_chooses(environ: dict[str, str], name: str) -> None:
     assert language_name("", environ, lambda: "") == name
 
 
-def test_what_is_asked_for_wins_and_the_system_is_asked_last() -> None:
+def test_the_option_comes_first_and_the_system_last() -> None:
     assert language_name("en", {"LANG": "nl_NL.UTF-8"}, lambda: "nl_NL") == "en"
     assert language_name("", {}, lambda: "nl_NL") == "nl"
     assert language_name("", {"LANG": "en_US.UTF-8"}, lambda: "nl_NL") == "en"
@@ -245,7 +245,7 @@ def test_the_program_speaks_dutch(
     assert "Next:" not in done.stdout
 
 
-def test_what_programs_read_stays_english(tmp_path: Path) -> None:
+def test_machine_readable_output_stays_english(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text("OPENID_ISSUER=dev-abc.us.auth0.com\n")
 
@@ -257,7 +257,7 @@ def test_what_programs_read_stays_english(tmp_path: Path) -> None:
     assert run("doctor", "--offline", cwd=tmp_path, LANG="nl_NL.UTF-8").stderr != ""
 
 
-def test_a_language_that_is_not_there(tmp_path: Path) -> None:
+def test_an_unknown_language(tmp_path: Path) -> None:
     for args, environ in (
         (("explain", "--lang", "xx"), {}),
         (("--lang", "xx", "explain"), {}),

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md's walks, done from outside in a copy of the project as the text says."""
+"""Follow the examples of CONTRIBUTING.md in a copy of the project."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROW, TUNNEL, QUESTION, STEP = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTA
 VARIABLE, SECTION, TUNNEL_SECTION = re.findall(
     r"^```markdown\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE
 )
-# It says its URL, and its number for the test to see it end.
+# Prints its URL, and its process ID so that the test can see it end.
 PROGRAM = """#!/bin/sh
 echo $$ > "$HOME/pid"
 echo "port $1 is at https://abc.example.dev"
@@ -42,7 +42,7 @@ class Project:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What its programs see."""
+        """Return the environment of its programs."""
         return {
             "HOME": str(self.home),
             "PATH": f"{self.programs}:{os.environ['PATH']}",
@@ -57,7 +57,7 @@ class Project:
         file.write_text(text.replace(before, after), "utf-8")
 
     def run(self, module: str, *args: str) -> str:
-        """What the copy prints on standard output, however it ends."""
+        """Return what the copy prints on standard output, whatever its exit code."""
         done = subprocess.run(
             [sys.executable, "-m", module, *args],
             cwd=self.root,
@@ -136,7 +136,7 @@ def test_a_new_tunnel(project: Project) -> None:
     said = project.init("--tunnel", "example", "--dry-run")
     assert said["public_url"] == "https://abc.example.dev"
     assert "example" in project.run("wizard", "init", "--help")
-    assert_gone(int((project.home / "pid").read_text()))
+    assert_ended(int((project.home / "pid").read_text()))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
@@ -172,8 +172,8 @@ def test_a_new_question(project: Project) -> None:
     assert "OPENID_BUTTON_LABEL='Enter by Auth0'" in env_file.read_text()
 
 
-def assert_gone(pid: int) -> None:
-    """What we started, we stopped."""
+def assert_ended(pid: int) -> None:
+    """Assert that the process has ended."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         try:
@@ -181,4 +181,4 @@ def assert_gone(pid: int) -> None:
         except ProcessLookupError:
             return
         time.sleep(0.05)
-    raise AssertionError(f"{pid} still runs")
+    raise AssertionError(f"{pid} is still running")

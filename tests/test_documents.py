@@ -1,4 +1,4 @@
-"""What the documents say is so: commands run, links lead somewhere, tables hold."""
+"""The documents are true: commands run, links resolve, tables match the code."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ DUTCH_README = (ROOT / "README.nl.md").read_text("utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"])
 ENVELOPE = {"ok", "command", "findings"}
 
-# Lines of the guide that are not run here, by their first words, and why.
+# Lines of the guide that do not run here, by their first words, and why.
 NOT_RUN = {
     "python3 -m venv": "installs from the registry; .ci/run runs the tests so, and"
     " tests/commands/test_demo.py the demo",
     "pip": "install into the user's environment; tests/test_packaging.py runs them in another",
     "uv": "the same",
 }
-# Those that are held against the options only, and why.
+# Lines of which only the options are checked, and why.
 PARSED = {
     "librechat-auth0 init": "asks in a terminal; tests/e2e/test_init_terminal.py answers",
     "librechat-auth0 doctor --fix --yes --json": "needs the .env that a later line writes",
@@ -65,20 +65,20 @@ PARSED = {
 
 
 def guide_lines() -> Iterator[str]:
-    """The command lines in the guide's blocks, whole and without comments."""
+    """Return the command lines in the guide's blocks, joined and without comments."""
     for block in re.findall(r"^```sh\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE):
         for line in block.replace("\\\n", " ").splitlines():
             yield " ".join(line.partition(" # ")[0].split())
 
 
 def table(heading: str, text: str = GUIDE) -> list[list[str]]:
-    """The rows of the table whose first heading that is, without the code marks."""
+    """Return the rows of the table with that first heading, without code marks."""
     lines = text[text.index(f"| {heading} |") :].partition("\n\n")[0].splitlines()[2:]
     return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
 
 
 def parse(line: str) -> None:
-    """Hold a command line against the options, and run nothing."""
+    """Parse a command line without running it."""
     given = shlex.split(line)[1:]
     place = next((i for i, word in enumerate(given) if word.startswith("-")), len(given))
     command = typer.main.get_command(app)
@@ -87,13 +87,13 @@ def parse(line: str) -> None:
 
 
 @pytest.mark.parametrize("name", pages())
-def test_a_page_is_what_the_code_says(name: str) -> None:
+def test_a_page_matches_the_code(name: str) -> None:
     fresh = pages()[name]
 
     assert (ROOT / "docs" / name).read_text("utf-8") == fresh, "run: python -m tools.documents"
 
 
-def test_the_pages_know_every_option() -> None:
+def test_the_pages_list_every_option() -> None:
     page = (ROOT / "docs/cli.md").read_text("utf-8")
     manual = (ROOT / "docs/librechat-auth0.1").read_text("utf-8").replace("\\-", "-")
 
@@ -104,7 +104,7 @@ def test_the_pages_know_every_option() -> None:
 
 
 @pytest.mark.needs("groff")
-def test_the_manual_page_is_in_order() -> None:
+def test_the_manual_page_is_valid() -> None:
     done = subprocess.run(
         ["groff", "-man", "-ww", "-Kutf8", "-Tutf8", "-z", ROOT / "docs/librechat-auth0.1"],
         capture_output=True,
@@ -143,8 +143,8 @@ def test_a_shell_completes_commands_and_options() -> None:
 
 @pytest.mark.needs("chromium")
 @pytest.mark.skipif(os.name != "posix", reason="a terminal of POSIX's")
-def test_the_picture_is_what_a_run_shows(tmp_path: Path) -> None:
-    """The user answers the questions and signs in with Chromium."""
+def test_the_picture_matches_a_run(tmp_path: Path) -> None:
+    """Answer the questions and sign in with Chromium."""
     shown = play(tmp_path, columns=200)
 
     assert "The sign-in works" in shown.page
@@ -153,14 +153,14 @@ def test_the_picture_is_what_a_run_shows(tmp_path: Path) -> None:
     )
 
 
-def test_the_picture_asks_no_other_server() -> None:
+def test_the_picture_loads_nothing_from_other_servers() -> None:
     picture = PATH.read_text("utf-8")
 
     assert not re.search(r"@import|url\(\s*['\"]?http|href=(?!\"data:image/png)", picture)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_to_files(document: Path) -> None:
+def test_links_resolve(document: Path) -> None:
     text = document.read_text("utf-8")
     targets = [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'src="([^"]+)"', text)]
     for target in targets:
@@ -175,13 +175,13 @@ def test_links_lead_to_files(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_command_that_is_named_parses(document: Path) -> None:
+def test_every_command_in_a_document_parses(document: Path) -> None:
     for line in re.findall(r"`(librechat-auth0 [^`]+)`", document.read_text("utf-8")):
         parse(line)
 
 
-def test_the_commands_that_rules_advise_parse() -> None:
-    """In a sentence: the words and options up to the first that is neither."""
+def test_every_command_in_a_rule_parses() -> None:
+    """A command in a sentence ends at the first word that is no command or option."""
     words = {word for command in commands() for word in command.name.split()}
     known = "|".join([*words, *TUNNELS, "--[a-z-]+", "[A-Z]+[0-9]*"])
     advice = re.compile(rf"librechat-auth0(?: (?:{known})\b)+")
@@ -192,13 +192,13 @@ def test_the_commands_that_rules_advise_parse() -> None:
         parse(line)
 
 
-def test_a_command_that_does_not_exist_is_noticed() -> None:
+def test_rejects_an_unknown_option() -> None:
     with pytest.raises(Exception, match="No such option"):
         parse("librechat-auth0 init --no-such-option")
 
 
 class Folder:
-    """A LibreChat folder beside the demo tenant, for the README's commands."""
+    """A LibreChat folder and the demo tenant, for the README's commands."""
 
     def __init__(self, tmp: Path, demo: Demo, authority: Authority) -> None:
         self.path = tmp / "LibreChat"
@@ -210,7 +210,7 @@ class Folder:
         self.environ["PATH"] = f"{Path(PROGRAM).parent}:{os.environ['PATH']}"
 
     def shell(self, line: str) -> Ran:
-        """Run a line of the README's, with the tenant's values in the place of its examples."""
+        """Run a line of the README with the tenant's values instead of its examples."""
         auth0 = self.demo.setup
         for example, value in {
             "dev-abc123.us.auth0.com": auth0.domain,
@@ -232,7 +232,7 @@ class Folder:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def json(self, *words: str) -> set[str]:
-        """The keys that the command prints beside the envelope."""
+        """Return the keys that the command prints, without the envelope's."""
         said = run(*words, "--json", cwd=self.path, environ=self.environ).json
         assert said.keys() >= ENVELOPE
         return set(said) - ENVELOPE
@@ -251,16 +251,16 @@ def test_the_commands_of_the_guide_run(folder: Folder) -> None:
             parse(line)
         elif not line.startswith(tuple(NOT_RUN)):
             done = folder.shell(line)
-            # No LibreChat runs here, and nothing answers at the public URL.
+            # LibreChat is not running, and the public URL does not respond.
             expected = {ExitCode.OK, ExitCode.FINDINGS} if " doctor " in line else {ExitCode.OK}
             assert done.code in expected, f"{line}\n{done.err}"
             ran.append(line.split()[1])
 
     assert ran == ["init", "doctor", "doctor", "init", "tunnel"]
-    assert not (folder.path / ".env").exists(), "init --undo took it away again"
+    assert not (folder.path / ".env").exists(), "init --undo removed it"
 
 
-def test_the_two_commands_to_set_up_stand_first() -> None:
+def test_the_readme_starts_with_the_two_setup_commands() -> None:
     first, second, *_ = guide_lines()
 
     assert first.endswith("&& .venv/bin/librechat-auth0 init --demo")
@@ -291,7 +291,7 @@ def test_the_tunnels() -> None:
 def test_the_scopes() -> None:
     paragraph = GUIDE[GUIDE.index("Scopes: ") :].partition("\n\n")[0]
 
-    # Nobody is granted anything twice, so that no grant is updated.
+    # A grant is never updated, only created.
     assert set(re.findall(r"`(\w+:\w+)`", paragraph)) == {*SCOPES} - {"update:client_grants"}
 
 
@@ -340,13 +340,13 @@ def test_a_failed_command_has_the_envelope_only(tmp_path: Path) -> None:
     assert "has the first three keys only" in GUIDE
 
 
-# What a language says in a cell that is compared, and the links from one language to another.
+# Cells that a language translates although they are compared, and links between the languages.
 YES_OR_NO = {"yes": True, "ja": True, "no": False, "nee": False}
 LANGUAGES = {"README.md", "README.nl.md"}
 
 
 def lasting(text: str) -> Iterator[tuple[object, ...]]:
-    """What a translation leaves as it is in each line: marks, figures, links, each cell's code."""
+    """Return what a translation keeps in each line: marks, numbers, links, code in cells."""
     in_a_block = False
     for line in text.splitlines():
         if line.startswith("```"):
@@ -366,7 +366,7 @@ def lasting(text: str) -> Iterator[tuple[object, ...]]:
         )
 
 
-def test_the_dutch_readme_is_the_english_one_line_for_line() -> None:
+def test_the_dutch_readme_mirrors_the_english_one() -> None:
     pairs = zip(lasting(README), lasting(DUTCH_README), strict=True)
     for number, (english, dutch) in enumerate(pairs, 1):
         assert dutch == english, f"README.nl.md:{number}"
@@ -378,6 +378,6 @@ def test_every_sentence_of_the_dutch_readme_is_dutch() -> None:
     assert not [line for line in left if re.search(r"\b(the|and|is|of)\b", line)]
 
 
-def test_the_readmes_lead_to_each_other() -> None:
+def test_the_readmes_link_to_each_other() -> None:
     assert "[Nederlands](README.nl.md)" in README
     assert "[English](README.md)" in DUTCH_README

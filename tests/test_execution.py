@@ -1,4 +1,4 @@
-"""What a command starts from: its current folder, its standard streams, and a Ctrl-C before it."""
+"""The conditions a command starts in: current folder, standard streams, an early Ctrl-C."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a shell of POS
 
 
 def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A shell script in which `$TOOL` is the command."""
+    """Run a shell script in which `$TOOL` is the command."""
     tool = f"'{sys.executable}' -P -m wizard"
     path = str(Path(__file__).parents[1])
     return subprocess.run(
@@ -38,19 +38,19 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_folder_that_was_deleted_is_named(tmp_path: Path) -> None:
+def test_reports_a_deleted_folder(tmp_path: Path) -> None:
     done = run("mkdir gone && cd gone && rmdir ../gone && $TOOL doctor", tmp_path)
     assert done.returncode == 5
     assert f"{tmp_path / 'gone' / '.env'} does not exist." in done.stderr
 
 
-def test_what_needs_no_folder_does_not_miss_it(tmp_path: Path) -> None:
+def test_works_in_a_deleted_folder_when_none_is_needed(tmp_path: Path) -> None:
     done = run("mkdir gone && cd gone && rmdir ../gone && $TOOL explain LA101", tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_closed_stream_breaks_nothing(closed: str, tmp_path: Path) -> None:
+def test_works_with_a_closed_stream(closed: str, tmp_path: Path) -> None:
     assert run(f"$TOOL tunnel status --json {closed}", tmp_path).returncode == 0
     assert run(f"$TOOL --version {closed}", tmp_path).returncode == 0
 
@@ -65,7 +65,7 @@ def test_a_closed_stream_breaks_nothing(closed: str, tmp_path: Path) -> None:
         ("--help", "No space left on device"),
     ],
 )
-def test_an_output_that_is_full_is_no_bug(command: str, told: str, tmp_path: Path) -> None:
+def test_a_full_output_is_not_a_bug(command: str, told: str, tmp_path: Path) -> None:
     done = run(f"$TOOL {command} > /dev/full", tmp_path)
     assert done.returncode == 5
     assert told in done.stderr
@@ -74,7 +74,7 @@ def test_an_output_that_is_full_is_no_bug(command: str, told: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("command", ["--version", "--help"])
-def test_a_reader_that_has_gone_sees_no_traceback(command: str) -> None:
+def test_a_closed_pipe_causes_no_traceback(command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
@@ -93,18 +93,16 @@ INIT = (
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 @pytest.mark.parametrize("options", ["", "--json", "--debug", "--plain"])
-def test_words_that_cannot_be_written_are_said_on_the_other_output(
-    options: str, tmp_path: Path
-) -> None:
+def test_reports_unwritable_messages_on_the_other_output(options: str, tmp_path: Path) -> None:
     done = run(f"{INIT} {options} 2> /dev/full", tmp_path)
     written = (tmp_path / ".env").exists()
-    # With --json there are no words, so that nothing is lost.
+    # With --json there are no messages, so nothing is lost.
     assert (done.returncode, written) == ((0, True) if options == "--json" else (5, False))
     assert written or "the disk is full" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
-def test_json_that_cannot_be_written_is_said_on_the_other_output(tmp_path: Path) -> None:
+def test_reports_unwritable_json_on_the_other_output(tmp_path: Path) -> None:
     done = run(f"{INIT} --json > /dev/full", tmp_path)
     assert done.returncode == 74
     assert "an output: the disk is full." in done.stderr
@@ -114,7 +112,7 @@ def test_json_that_cannot_be_written_is_said_on_the_other_output(tmp_path: Path)
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 @pytest.mark.parametrize("options", ["", "--json"])
-def test_with_both_outputs_full_the_code_says_it(options: str, tmp_path: Path) -> None:
+def test_exit_code_reports_that_both_outputs_are_full(options: str, tmp_path: Path) -> None:
     assert run(f"$TOOL report {options} > /dev/full 2> /dev/full", tmp_path).returncode == 5
 
 
@@ -131,7 +129,7 @@ def test_with_both_outputs_full_the_code_says_it(options: str, tmp_path: Path) -
         (NO_FILE.failure("/x"), [], 5),
     ],
 )
-def test_the_end_says_what_was_written_before_it(
+def test_the_error_lists_what_was_written_before(
     error: BaseException, words: list[str], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(ports: Ports, _: object) -> NoReturn:
@@ -144,7 +142,7 @@ def test_the_end_says_what_was_written_before_it(
     assert ("X is written." in capsys.readouterr().err) == bool(words)
 
 
-def test_a_failure_after_a_ctrl_c_ends_like_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_after_ctrl_c_exits_as_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(*_: object) -> NoReturn:
         try:
             raise KeyboardInterrupt(signal.SIGTERM)
@@ -157,7 +155,7 @@ def test_a_failure_after_a_ctrl_c_ends_like_it(capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out)["findings"][0]["detail"] == "Half of it is done."
 
 
-def test_a_state_folder_that_cannot_be_is_no_bug(tmp_path: Path) -> None:
+def test_an_unusable_state_folder_is_not_a_bug(tmp_path: Path) -> None:
     name = tmp_path / ("n" * 300)
     done = run(f"XDG_STATE_HOME='{name}' $TOOL tunnel status", tmp_path)
     assert done.returncode == 5
@@ -175,7 +173,7 @@ def test_a_state_folder_that_cannot_be_is_no_bug(tmp_path: Path) -> None:
         (Path("/x"), "/x: the disk is full."),
     ],
 )
-def test_whatever_the_system_names_is_told(
+def test_reports_the_file_that_the_system_names(
     name: object, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> NoReturn:
@@ -189,7 +187,7 @@ def test_whatever_the_system_names_is_told(
     assert json.loads(capsys.readouterr().out)["findings"][0]["detail"] == told
 
 
-def test_ctrl_c_before_a_command_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_before_a_command_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
@@ -212,11 +210,11 @@ def test_ctrl_c_before_a_command_has_begun(monkeypatch: pytest.MonkeyPatch) -> N
             "LA050",
         ),
         (ModuleNotFoundError("No module named 'jinja2'", name="jinja2"), 5, "LA050"),
-        # A name of our own is our fault.
+        # A missing module of ours is a bug.
         (ImportError("cannot import name 'x' from 'wizard.text'", name="wizard.text"), 70, "LA001"),
     ],
 )
-def test_a_package_that_cannot_be_loaded_is_named(
+def test_names_a_package_that_cannot_be_loaded(
     error: ImportError, status: int, rule: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> NoReturn:
@@ -230,7 +228,7 @@ def test_a_package_that_cannot_be_loaded_is_named(
         assert str(error).rstrip(".") in finding["detail"]
 
 
-def test_a_package_without_which_nothing_starts_is_named(
+def test_names_a_missing_package_needed_at_startup(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def missing() -> None:
@@ -245,7 +243,7 @@ def test_a_package_without_which_nothing_starts_is_named(
 
 
 @pytest.mark.parametrize("options", ["doctor --offline", "init --offline --yes", "tunnel"])
-def test_a_home_of_nobody_is_a_name_like_any_other(options: str, tmp_path: Path) -> None:
+def test_an_unknown_home_is_an_ordinary_name(options: str, tmp_path: Path) -> None:
     done = run(f"$TOOL {options} --env-file '~nobody-of-that-name/.env'", tmp_path)
     assert done.returncode == 5
     assert f"{tmp_path}/~nobody-of-that-name" in done.stderr

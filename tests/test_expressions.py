@@ -1,4 +1,4 @@
-"""Every regular expression of the program takes time in proportion to the text, whatever it is."""
+"""Every regular expression of the program takes linear time, whatever the text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wizard.ui import usage
 
 ROOT = Path(wizard.__file__).parent
 FLAGS = {"IGNORECASE", "ASCII", "MULTILINE"}
-# Modules that take an expression from elsewhere than a name or the line itself.
+# Modules whose expressions are neither named constants nor literals.
 OTHERS = {
     "commands/explain.py": [row.text for row in error_table.TABLE],
     "auth0/error_table.py": [meaning.text for meaning in error_table.TABLE],
@@ -36,10 +36,10 @@ OTHERS = {
     "ui/usage.py": [pattern for pattern, *_ in usage._MESSAGES],
     "tunnels/devtunnel.py": [devtunnel._URL.format(port=3080)],
 }
-# What takes an expression by another name; else it is the method that tries the most.
+# The method for expressions used under another name; otherwise the one that tries the most.
 METHOD_OF = {"_SPACES_BEHIND": "match"}
 METHODS = {"match", "fullmatch", "search", "sub", "split", "findall", "finditer"}
-# At this length, an expression that is not linear needs tens of millions of steps and more.
+# At this length, an expression that is not linear needs at least tens of millions of steps.
 LONG = 8_000
 SHORT = LONG // 4
 SUSPICIOUS_SECONDS = 0.02
@@ -51,7 +51,7 @@ def module_of(path: Path) -> str:
 
 
 def uses() -> Iterator[tuple[str, re.Pattern[str], str]]:
-    """Where an expression is used, the expression, and the method of `re`."""
+    """Yield each use of an expression: the place, the expression, and the method of `re`."""
     for path in sorted(ROOT.rglob("*.py")):
         where = path.relative_to(ROOT).as_posix()
         tree = ast.parse(path.read_text("utf-8"))
@@ -73,12 +73,12 @@ def uses() -> Iterator[tuple[str, re.Pattern[str], str]]:
                     text = node.args[0]
                     for each in written(text, names, where):
                         yield f"{where}:{node.lineno}", re.compile(each, flags_of(node)), method
-        for name, expression in unseen.items():  # such as those of a loop
+        for name, expression in unseen.items():  # such as in a loop
             yield f"{where}:{name}", expression, METHOD_OF.get(name, "sub")
 
 
 def written(text: ast.expr, names: Mapping[str, object], where: str) -> Iterable[str]:
-    """The expressions of a call of `re`: on the line itself, by a name of the module, or others."""
+    """Return the expressions of a call of `re`: a literal, a constant of the module, or others."""
     match text:
         case ast.Constant(value=str(value)):
             return [value]
@@ -93,9 +93,9 @@ def flags_of(call: ast.Call) -> int:
 
 
 def samples(expression: re.Pattern[str]) -> list[str]:
-    """Texts that parts of the expression match: its words and marks, and common characters."""
+    """Return texts that parts of the expression match: its words, marks and common characters."""
     pattern = expression.pattern
-    # Without names of groups, sets and counts, whose letters match nothing.
+    # Without group names, sets and counts, whose letters match nothing.
     bare = re.sub(r"\(\?P?<\w+>|\[[^]]*\]|\{[\d,]+\}", "(", pattern)
     words = re.findall(r"(?<!\\)[A-Za-z0-9]+", bare)[:4]
     marks = re.findall(r"\\([^\w\s])", pattern) + re.findall(r"[-_/:@=\"'<>,;#!~&% ]", pattern)
@@ -103,7 +103,7 @@ def samples(expression: re.Pattern[str]) -> list[str]:
 
 
 def pumped(expression: re.Pattern[str], length: int) -> Iterator[str]:
-    """Long texts that almost match, in as many places as they can."""
+    """Return long texts that almost match, in as many places as possible."""
     parts = samples(expression)
     for unit in [*parts, *map("".join, itertools.permutations(parts, 2))]:
         for end in ("", "\x00", "!"):
@@ -131,7 +131,7 @@ USES = list(uses())
 @pytest.mark.parametrize(
     ("expression", "method"), [pytest.param(*use, id=where) for where, *use in USES]
 )
-def test_it_is_linear(expression: re.Pattern[str], method: str) -> None:
+def test_takes_linear_time(expression: re.Pattern[str], method: str) -> None:
     texts = zip(pumped(expression, SHORT), pumped(expression, LONG), strict=True)
     for short, long in texts:
         if seconds(lambda: run(expression, method, long)) < SUSPICIOUS_SECONDS:  # noqa: B023
@@ -142,6 +142,6 @@ def test_it_is_linear(expression: re.Pattern[str], method: str) -> None:
 
 
 def test_no_group_is_possessive() -> None:
-    """Python before 3.11.3, such as Debian 12's, forgets the lookarounds and branches in it."""
+    """Python before 3.11.3, such as Debian 12's, mishandles lookarounds and branches in one."""
     possessive = re.compile(r"\)[*+?]\+|\(\?>")
     assert [where for where, use, _ in USES if possessive.search(use.pattern)] == []

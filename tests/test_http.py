@@ -22,7 +22,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def answering(*parts: bytes) -> Handler:
-    """Answers each request on a connection with the same bytes."""
+    """Answer each request on a connection with the same bytes."""
 
     def handle(connection: socket.socket) -> None:
         while read_request(connection):
@@ -55,7 +55,7 @@ def trouble(port: int, *, total: float = 5.0, **how: str) -> NetworkError:
     return caught.value
 
 
-def test_an_answer_comes_as_it_is() -> None:
+def test_returns_the_response_unchanged() -> None:
     body = json.dumps({"a": "ä"}).encode()
     answer = http_answer(
         body, "Content-Type: Application/JSON", "Set-Cookie: a=1", "Set-Cookie: b=2; Secure"
@@ -70,7 +70,7 @@ def test_an_answer_comes_as_it_is() -> None:
     assert "ä" not in repr(response)
 
 
-def test_a_form_is_posted_as_one() -> None:
+def test_posts_a_form() -> None:
     seen: list[bytes] = []
 
     def handle(connection: socket.socket) -> None:
@@ -99,14 +99,14 @@ def test_a_form_is_posted_as_one() -> None:
         ("https://[::1", ""),
     ],
 )
-def test_redirects_are_not_followed(location: str, expected: str) -> None:
+def test_does_not_follow_redirects(location: str, expected: str) -> None:
     with server(answering(http_answer(b"", f"Location: {location}", status="302 Found"))) as port:
         response = fetch(port)
     assert response.status == 302
     assert response.location == expected.format(port=port)
 
 
-def test_connections_are_used_again() -> None:
+def test_reuses_connections() -> None:
     connections: list[int] = []
 
     def handle(connection: socket.socket) -> None:
@@ -125,7 +125,7 @@ def test_several_threads_share_a_client(authority: Authority) -> None:
 
     def handle(connection: socket.socket) -> None:
         read_request(connection)
-        meeting.wait(5)  # nobody is answered before all have asked
+        meeting.wait(5)  # answer only after all requests arrived
         connection.sendall(http_answer(b"hello", "Connection: close"))
 
     client = Https({}, extra_ca=lambda: authority.pem)
@@ -143,19 +143,19 @@ def test_several_threads_share_a_client(authority: Authority) -> None:
     assert bodies == [b"hello"] * 4
 
 
-def test_ssl_cert_file_is_trusted(authority: Authority) -> None:
+def test_trusts_ssl_cert_file(authority: Authority) -> None:
     with server(answering(http_answer(b"ok")), authority.context()) as port:
         response = fetch(port, scheme="https", environ={"SSL_CERT_FILE": str(authority.pem)})
     assert response.body == b"ok"
 
 
-def test_an_extra_authority_is_trusted(authority: Authority) -> None:
+def test_trusts_an_extra_authority(authority: Authority) -> None:
     with server(answering(http_answer(b"ok")), authority.context()) as port:
         client = Https({}, extra_ca=lambda: authority.pem)
         assert client.request("GET", f"https://127.0.0.1:{port}/").body == b"ok"
 
 
-def test_an_authority_that_is_made_later_is_trusted_from_then_on(authority: Authority) -> None:
+def test_trusts_an_authority_created_later(authority: Authority) -> None:
     made: list[Path] = []
     client = Https({}, extra_ca=lambda: made[0] if made else None)
     with server(answering(http_answer(b"ok")), authority.context()) as port:
@@ -166,14 +166,14 @@ def test_an_authority_that_is_made_later_is_trusted_from_then_on(authority: Auth
         assert client.request("GET", url).body == b"ok"
 
 
-def test_an_unknown_authority_is_not_trusted(authority: Authority) -> None:
+def test_does_not_trust_an_unknown_authority(authority: Authority) -> None:
     with server(answering(http_answer(b"ok")), authority.context()) as port:
         error = trouble(port, scheme="https")
     assert error.trouble is Trouble.UNTRUSTED
     assert error.host == f"127.0.0.1:{port}"
 
 
-def test_certificates_for_another_name_or_time_are_told_apart(authority: Authority) -> None:
+def test_distinguishes_wrong_name_from_wrong_time(authority: Authority) -> None:
     client = Https({"SSL_CERT_FILE": str(authority.pem)})
     for context, expected in [
         (authority.context("other.example"), Trouble.WRONG_NAME),
@@ -189,7 +189,7 @@ def test_certificates_for_another_name_or_time_are_told_apart(authority: Authori
 
 
 @pytest.mark.parametrize("content", [None, "", "not a certificate"])
-def test_a_bad_ssl_cert_file_is_named(tmp_path: Path, content: str | None) -> None:
+def test_names_a_bad_ssl_cert_file(tmp_path: Path, content: str | None) -> None:
     bundle = tmp_path / "bundle.pem"
     if content is not None:
         bundle.write_text(content)
@@ -198,14 +198,14 @@ def test_a_bad_ssl_cert_file_is_named(tmp_path: Path, content: str | None) -> No
     assert caught.value.trouble is Trouble.UNTRUSTED
 
 
-def test_why_no_answer_came_is_told_in_dutch(tmp_path: Path) -> None:
+def test_explains_a_failed_request_in_dutch(tmp_path: Path) -> None:
     dutch = speaking({"the certificate is not trusted": "onvertrouwd", "it is not a file": "map"})
     with pytest.raises(NetworkError) as caught:
         fetch(1, scheme="https", environ={"SSL_CERT_FILE": str(tmp_path)})
     assert dutch.say(caught.value.reason) == f"onvertrouwd: SSL_CERT_FILE={tmp_path}: map"
 
 
-def test_a_server_without_tls_is_told() -> None:
+def test_reports_a_server_without_tls() -> None:
     def handle(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(http_answer(b"", status="400 Bad Request"))
@@ -214,7 +214,7 @@ def test_a_server_without_tls_is_told() -> None:
         assert trouble(port, scheme="https").trouble is Trouble.TLS
 
 
-def test_a_name_that_does_not_resolve_is_told() -> None:
+def test_reports_an_unresolvable_name() -> None:
     error = trouble(443, host="tenant.invalid", scheme="https")
     assert error.trouble is Trouble.NAME
     assert error.host == "tenant.invalid:443"
@@ -224,7 +224,7 @@ def test_a_name_that_does_not_resolve_is_told() -> None:
 
 @pytest.fixture
 def no_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose /etc/hosts lacks `localhost`."""
+    """Simulate a machine whose /etc/hosts lacks `localhost`."""
     resolve = socket.getaddrinfo
 
     def look_up(host: Any, *rest: Any, **named: Any) -> Any:
@@ -237,7 +237,7 @@ def no_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_localhost")
 def test_localhost_needs_no_line_in_etc_hosts(authority: Authority) -> None:
-    """Browsers need none either (RFC 6761, 6.3)."""
+    """Browsers do not need one either (RFC 6761, 6.3)."""
     with server(answering(http_answer(b"{}"))) as port:
         assert fetch(port, host="localhost").status == 200
     with server(answering(http_answer(b"{}")), authority.context("localhost")) as port:
@@ -246,13 +246,13 @@ def test_localhost_needs_no_line_in_etc_hosts(authority: Authority) -> None:
 
 
 @pytest.mark.usefixtures("no_localhost")
-def test_where_nothing_listens_at_localhost_the_name_is_not_blamed() -> None:
+def test_does_not_blame_the_name_when_nothing_listens_on_localhost() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert trouble(port, host="localhost").trouble is Trouble.REFUSED
 
 
-def test_a_port_that_nobody_holds_is_told() -> None:
+def test_reports_a_closed_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
     error = trouble(port, scheme="https")
@@ -260,7 +260,7 @@ def test_a_port_that_nobody_holds_is_told() -> None:
     assert "HTTPSConnection(" not in error.detail
 
 
-def test_a_connection_that_breaks_is_told() -> None:
+def test_reports_a_broken_connection() -> None:
     def handle(connection: socket.socket) -> None:
         read_request(connection)
 
@@ -268,7 +268,7 @@ def test_a_connection_that_breaks_is_told() -> None:
         assert trouble(port).trouble is Trouble.DROPPED
 
 
-def test_a_body_that_breaks_off_is_told() -> None:
+def test_reports_a_truncated_body() -> None:
     def handle(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
@@ -316,9 +316,7 @@ def stalling_body(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     "handler", [silent, dripping_headers, dripping_body, dripping_chunks, stalling_body]
 )
-def test_no_server_holds_us_longer_than_allowed(
-    handler: Handler, secure: bool, authority: Authority
-) -> None:
+def test_limits_the_time_of_a_request(handler: Handler, secure: bool, authority: Authority) -> None:
     client = Https({"SSL_CERT_FILE": str(authority.pem)}, total_timeout=0.4)
     scheme = "https" if secure else "http"
     context = authority.context() if secure else None
@@ -341,7 +339,7 @@ def bomb(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("handler", [endless, bomb])
-def test_no_server_fills_our_memory(handler: Handler) -> None:
+def test_limits_the_size_of_a_response(handler: Handler) -> None:
     with server(handler) as port:
         assert trouble(port).trouble is Trouble.TOO_LARGE
 
@@ -358,7 +356,7 @@ def test_no_server_fills_our_memory(handler: Handler) -> None:
         b"\x00" * 1000 + b"\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_a_broken_connection(answer: bytes) -> None:
+def test_invalid_http_is_a_broken_connection(answer: bytes) -> None:
     def handle(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(answer)
@@ -369,7 +367,7 @@ def test_what_is_no_http_is_a_broken_connection(answer: bytes) -> None:
 
 @pytest.fixture
 def proxy() -> Iterator[tuple[int, list[str]]]:
-    """A proxy that passes every CONNECT on to the port it names, on this machine."""
+    """Run a proxy that forwards every CONNECT to the same port on this machine."""
     asked: list[str] = []
 
     def handle(connection: socket.socket) -> None:
@@ -398,7 +396,7 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize("scheme", ["", "http://"])
-def test_the_proxy_of_the_environment_is_used(
+def test_uses_the_proxy_of_the_environment(
     proxy: tuple[int, list[str]], authority: Authority, name: str, scheme: str
 ) -> None:
     proxy_port, asked = proxy
@@ -411,7 +409,7 @@ def test_the_proxy_of_the_environment_is_used(
 
 
 @pytest.mark.parametrize("no_proxy", ["tenant.invalid", ".invalid", "*"])
-def test_no_proxy_is_honoured(proxy: tuple[int, list[str]], no_proxy: str) -> None:
+def test_respects_no_proxy(proxy: tuple[int, list[str]], no_proxy: str) -> None:
     proxy_port, asked = proxy
     environ = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy_port}", "NO_PROXY": no_proxy}
     with pytest.raises(NetworkError) as caught:
@@ -420,14 +418,14 @@ def test_no_proxy_is_honoured(proxy: tuple[int, list[str]], no_proxy: str) -> No
     assert asked == []
 
 
-def test_this_machine_is_never_asked_through_a_proxy() -> None:
+def test_never_uses_a_proxy_for_this_machine() -> None:
     with server(answering(http_answer(b"direct"))) as port:
         response = fetch(port, environ={"HTTP_PROXY": "http://127.0.0.1:1"})
     assert response.body == b"direct"
 
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "503 Service Unavailable"])
-def test_a_proxy_that_refuses_is_told(status: str) -> None:
+def test_reports_a_proxy_that_refuses(status: str) -> None:
     with server(answering(http_answer(b"", status=status))) as port:
         environ = {"HTTPS_PROXY": f"http://me:hunter2@127.0.0.1:{port}"}
         with pytest.raises(NetworkError) as caught:
@@ -437,14 +435,14 @@ def test_a_proxy_that_refuses_is_told(status: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_proxy_that_is_not_there_is_told() -> None:
+def test_reports_an_unreachable_proxy() -> None:
     environ = {"HTTPS_PROXY": "http://127.0.0.1:1"}
     with pytest.raises(NetworkError) as caught:
         fetch(443, host="tenant.example", scheme="https", environ=environ)
     assert caught.value.trouble is Trouble.PROXY
 
 
-def test_a_captive_portals_page_is_an_answer() -> None:
+def test_a_captive_portal_page_is_a_response() -> None:
     page = http_answer(b"<h1>Welcome</h1>", "Content-Type: text/html; charset=utf-8")
     with server(answering(page)) as port:
         response = fetch(port)

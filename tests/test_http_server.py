@@ -25,7 +25,7 @@ GET = b"GET /a%20b?c=d&c=%26 HTTP/1.1\r\nHost: one\r\n\r\n"
 
 
 class Site:
-    """Keeps what comes, and answers each request."""
+    """Record and answer each request."""
 
     def __init__(self, answer: Callable[[Request], Answer] | None = None) -> None:
         self.requests: list[Request] = []
@@ -54,7 +54,7 @@ def connected(port: int) -> socket.socket:
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Everything until the other side ends, or has gone."""
+    """Read everything until the other side closes."""
     received = b""
     with suppress(ConnectionResetError):
         while data := connection.recv(65536):
@@ -69,7 +69,7 @@ def exchange(port: int, sent: bytes) -> bytes:
         return read_all(connection)
 
 
-def test_a_request_comes_as_it_is() -> None:
+def test_receives_a_request_unchanged() -> None:
     site = Site()
     with serving(site) as port:
         head = GET[:-2] + b"X-Twice: a\r\nx-twice: b\r\nContent-Length: 4\r\n"
@@ -84,7 +84,7 @@ def test_a_request_comes_as_it_is() -> None:
     assert answer == (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
 
 
-def test_a_body_in_chunks_comes_whole() -> None:
+def test_reads_a_chunked_body() -> None:
     site = Site()
     with serving(site) as port:
         head = b"POST / HTTP/1.1\r\nHost: one\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -104,7 +104,7 @@ def test_a_connection_carries_one_request() -> None:
     assert answer.count(b"HTTP/1.1") == 1
 
 
-def test_the_host_of_an_absolute_target_counts() -> None:
+def test_uses_the_host_of_an_absolute_target() -> None:
     """RFC 9112 §3.2.2."""
     site = Site()
     with serving(site) as port:
@@ -115,12 +115,12 @@ def test_the_host_of_an_absolute_target_counts() -> None:
     assert seen == [("evil.example", "/x", "y"), ("localhost", "//evil.example/x", "")]
 
 
-def test_to_head_no_body_is_sent() -> None:
+def test_sends_no_body_to_head() -> None:
     with serving(Site()) as port:
         assert exchange(port, GET.replace(b"GET", b"HEAD")).endswith(b"\r\n\r\n")
 
 
-def test_a_protocol_that_is_asked_for_is_not_taken() -> None:
+def test_ignores_a_protocol_upgrade() -> None:
     with serving(Site()) as port:
         answer = exchange(port, GET[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 
@@ -145,7 +145,7 @@ def test_a_protocol_that_is_asked_for_is_not_taken() -> None:
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n" + b"a" * 200_000,
     ],
 )
-def test_what_is_no_request_of_ours_is_refused(sent: bytes) -> None:
+def test_rejects_an_invalid_request(sent: bytes) -> None:
     site = Site()
     with serving(site) as port:
         answer = exchange(port, sent)
@@ -167,7 +167,7 @@ def broken(_: Request) -> Answer:
         lambda _: Answer(999),
     ],
 )
-def test_an_answer_that_cannot_be_given_is_an_error_of_ours(
+def test_a_failed_response_is_a_server_error(
     respond: Callable[[Request], Answer],
 ) -> None:
     with serving(Site(respond)) as port:
@@ -178,7 +178,7 @@ def test_an_answer_that_cannot_be_given_is_an_error_of_ours(
     assert b"Set-Cookie" not in answer
 
 
-def test_the_site_is_told_when_its_answer_has_left_or_cannot() -> None:
+def test_notifies_the_site_once_its_response_is_sent_or_fails() -> None:
     left, gone = threading.Event(), threading.Event()
 
     def respond(request: Request) -> Answer:
@@ -195,13 +195,13 @@ def test_the_site_is_told_when_its_answer_has_left_or_cannot() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHo", b"GET / HTTP/1.1\r\n"])
-def test_a_request_that_does_not_come_is_not_waited_for(sent: bytes) -> None:
+def test_times_out_without_a_request(sent: bytes) -> None:
     with serving(Site(), seconds=0.2) as port, connected(port) as connection:
         connection.sendall(sent)
         assert read_all(connection) == b""
 
 
-def test_a_request_that_trickles_is_not_waited_for() -> None:
+def test_times_out_on_a_trickling_request() -> None:
     with serving(Site(), seconds=0.2) as port, connected(port) as connection:
         connection.settimeout(0.02)
         connection.sendall(b"GET / HTTP/1.1\r\nx: ")
@@ -215,10 +215,10 @@ def test_a_request_that_trickles_is_not_waited_for() -> None:
             except (BrokenPipeError, ConnectionResetError):
                 break
         else:
-            pytest.fail("it was waited for")
+            pytest.fail("the server kept waiting")
 
 
-def test_whoever_says_nothing_makes_room() -> None:
+def test_silent_connections_make_room() -> None:
     with serving(Site()) as port, ExitStack() as idle:
         silent = [idle.enter_context(connected(port)) for _ in range(MOST_CONNECTIONS + 10)]
 
@@ -228,7 +228,7 @@ def test_whoever_says_nothing_makes_room() -> None:
         assert read_all(silent[0]) == b""
 
 
-def test_when_all_are_being_answered_no_other_is() -> None:
+def test_limits_concurrent_requests() -> None:
     begun, go_on = threading.Semaphore(0), threading.Event()
 
     def respond(_: Request) -> Answer:
@@ -249,7 +249,7 @@ def test_when_all_are_being_answered_no_other_is() -> None:
         assert all(read_all(connection).startswith(b"HTTP/1.1 200") for connection in taken)
 
 
-def test_the_end_waits_for_answers_and_not_for_the_silent() -> None:
+def test_closing_waits_for_responses_but_not_for_silent_connections() -> None:
     begun, go_on = threading.Event(), threading.Event()
     answers: list[bytes] = []
 
@@ -272,7 +272,7 @@ def test_the_end_waits_for_answers_and_not_for_the_silent() -> None:
             connected(port)
 
 
-def test_https_is_served_to_whoever_shakes_hands(tmp_path: Path) -> None:
+def test_serves_https(tmp_path: Path) -> None:
     authority = Authority.create(tmp_path)
     site = Site()
     client = Https({"SSL_CERT_FILE": str(authority.pem)})

@@ -1,4 +1,4 @@
-"""A text in a call that says it is in the catalogues, however it is written there."""
+"""Every text that is passed to a printing call is in the catalogues."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("wizard
 
 
 def said(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """The sentences in calls that say their arguments, by line."""
+    """Return the sentences in calls that print their arguments, by line."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in KEYWORDS:
             for argument in (*node.args, *(each.value for each in node.keywords)):
@@ -24,7 +24,7 @@ def said(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _strings(node: ast.AST) -> Iterator[ast.Constant | ast.JoinedStr]:
-    """The strings of an expression, but those in calls of its own."""
+    """Yield the strings of an expression, except those in nested calls."""
     match node:
         case ast.Call():
             return
@@ -50,7 +50,7 @@ def _name(called: ast.expr) -> str:
 
 
 @pytest.mark.parametrize("place", MODULES)
-def test_every_text_that_is_said_is_in_the_catalogues(place: str) -> None:
+def test_every_printed_text_is_in_the_catalogues(place: str) -> None:
     tree = ast.parse((ROOT / place).read_text("utf-8"))
 
     forgotten = [

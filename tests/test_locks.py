@@ -20,7 +20,7 @@ with locked(Path(sys.argv[1])):
 
 
 def hold(path: Path) -> subprocess.Popen[str]:
-    """Another process that holds the lock until its input ends."""
+    """Hold the lock in another process until its input ends."""
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)],
         stdin=subprocess.PIPE,
@@ -32,16 +32,16 @@ def hold(path: Path) -> subprocess.Popen[str]:
     return holder
 
 
-def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+def test_a_lock_has_one_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with locked(path), pytest.raises(LockHeld), locked(path):
         pass
     with locked(path):
         pass
-    assert path.stat().st_mode & 0o777 in {0o600, 0o666}  # Windows has no other
+    assert path.stat().st_mode & 0o777 in {0o600, 0o666}  # Windows has no other kind
 
 
-def test_what_is_raised_inside_lets_go_and_comes_out(tmp_path: Path) -> None:
+def test_an_exception_releases_the_lock_and_propagates(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with pytest.raises(KeyboardInterrupt), locked(path):
         raise KeyboardInterrupt
@@ -49,7 +49,7 @@ def test_what_is_raised_inside_lets_go_and_comes_out(tmp_path: Path) -> None:
         pass
 
 
-def test_another_process_is_waited_for(tmp_path: Path) -> None:
+def test_waits_for_another_process(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with hold(path) as holder:
         with pytest.raises(LockHeld), locked(path, 0.1):
@@ -61,7 +61,7 @@ def test_another_process_is_waited_for(tmp_path: Path) -> None:
         ender.join()
 
 
-def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
+def test_a_killed_process_releases_its_lock(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with hold(path) as holder:
         holder.kill()
@@ -71,7 +71,7 @@ def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
-def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+def test_does_not_follow_a_link(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match=r"symbolic|loop|Too many"), locked(path):

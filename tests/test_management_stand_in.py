@@ -72,12 +72,12 @@ def send(
         (access_stand_in.CONNECTION, ConnectionsClient.update),
     ],
 )
-def test_its_fields_are_auth0s(schema: dict[str, object], method: object) -> None:
+def test_its_fields_match_auth0s(schema: dict[str, object], method: object) -> None:
     assert callable(method)
     assert schema.keys() <= inspect.signature(method).parameters.keys()
 
 
-def test_defaults_are_as_they_were_recorded(managed: Managed) -> None:
+def test_defaults_match_the_recordings(managed: Managed) -> None:
     status, client = send(managed, "POST", "clients", {"name": "n"})
     assert status == 201
     assert client["oidc_conformant"] is False
@@ -116,7 +116,7 @@ def test_defaults_are_as_they_were_recorded(managed: Managed) -> None:
         {"name": "n", "allowed_logout_urls": [""]},
     ],
 )
-def test_a_client_that_auth0_would_refuse(managed: Managed, body: object) -> None:
+def test_rejects_a_client_that_auth0_rejects(managed: Managed, body: object) -> None:
     status, said = send(managed, "POST", "clients", body)
 
     assert status == 400
@@ -136,18 +136,18 @@ def test_a_client_that_auth0_would_refuse(managed: Managed, body: object) -> Non
         },
     ],
 )
-def test_an_api_that_auth0_would_refuse(managed: Managed, body: object) -> None:
+def test_rejects_an_api_that_auth0_rejects(managed: Managed, body: object) -> None:
     assert send(managed, "POST", "resource-servers", body)[0] == 400
 
 
-def test_an_identifier_cannot_be_changed(managed: Managed) -> None:
+def test_rejects_a_change_of_identifier(managed: Managed) -> None:
     _, api = send(managed, "POST", "resource-servers", {"identifier": "https://a"})
 
     changed = {"identifier": "https://b"}
     assert send(managed, "PATCH", f"resource-servers/{api['id']}", changed)[0] == 400
 
 
-def test_a_list_is_replaced_not_merged(managed: Managed) -> None:
+def test_replaces_a_list(managed: Managed) -> None:
     application = Application(callbacks=["https://theirs"])
     managed.tenant.add(application)
 
@@ -157,11 +157,11 @@ def test_a_list_is_replaced_not_merged(managed: Managed) -> None:
 
 
 @pytest.mark.parametrize("query", ["per_page=101&include_totals=true", "unknown=1", "page=0"])
-def test_a_query_that_auth0_would_refuse(managed: Managed, query: str) -> None:
+def test_rejects_a_query_that_auth0_rejects(managed: Managed, query: str) -> None:
     assert send(managed, "GET", f"clients?{query}")[0] == 400
 
 
-def test_keys_are_for_those_who_may_see_them(managed: Managed) -> None:
+def test_shows_keys_only_with_their_scope(managed: Managed) -> None:
     path = f"clients/{managed.machine.client_id}"
     token = managed.token("read:clients")
 
@@ -169,7 +169,7 @@ def test_keys_are_for_those_who_may_see_them(managed: Managed) -> None:
     assert send(managed, "GET", path)[1]["client_secret"] == managed.machine.client_secret
 
 
-def test_tokens_that_are_none_of_the_tenants_or_have_ended(managed: Managed) -> None:
+def test_rejects_foreign_and_expired_tokens(managed: Managed) -> None:
     token = managed.token()
     assert send(managed, "GET", "clients/x", token=token[:-8] + "AAAAAAAA")[0] == 401
     assert send(managed, "GET", "clients/x", token="opaque")[0] == 401
@@ -177,8 +177,8 @@ def test_tokens_that_are_none_of_the_tenants_or_have_ended(managed: Managed) -> 
     assert send(managed, "GET", "clients/x", token=token)[0] == 401
 
 
-def test_its_answers_about_access_are_auth0s(managed: Managed) -> None:
-    """By the models of Auth0's own client."""
+def test_its_access_responses_match_auth0s_models(managed: Managed) -> None:
+    """They fit the models of Auth0's own client."""
     tenant = managed.tenant
     action = Action(name="n", code="//", deployed_code="//", looks_to_build=0)
     tenant.library[action.id] = action

@@ -1,4 +1,4 @@
-"""The built packages: what is in them, and that they install, run, upgrade and go as told."""
+"""The built packages: their contents, and that they install, run, upgrade and uninstall."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.librechat.example import env_example
 from wizard import __version__
 
 ROOT = Path(__file__).parents[1]
-# Installers find their mirrors and caches as the developer has set them up.
+# Installers keep the developer's mirrors and caches.
 ENVIRON = dict(os.environ)
-# How to install, upgrade and uninstall, by docs/files.md.
+# The commands to install, upgrade and uninstall in docs/files.md.
 WAYS = re.findall(
     r"^\| (pipx|uv|pip)\b.*? \| `(.+?)` \| `(.+?)` \| `(.+?)` \|$",
     (ROOT / "docs/files.md").read_text("utf-8"),
@@ -49,7 +49,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def init(command: list[str], folder: Path, example: str = "", **environ: str) -> None:
-    """Write a `.env` from LibreChat's example, or from our own template, by that installation."""
+    """Write a `.env` with that installation, from LibreChat's example or from our template."""
     folder.mkdir()
     (folder / "secret").write_text("s" * 64)
     if example:
@@ -90,7 +90,7 @@ def test_the_wheel_holds_the_package_its_templates_and_its_manual_page(wheel: Pa
     assert not [name for name in names if "__pycache__" in name]
 
 
-def test_the_sdist_can_be_tested(sdist: Path) -> None:
+def test_the_sdist_holds_the_tests(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
 
@@ -101,7 +101,7 @@ def test_the_sdist_can_be_tested(sdist: Path) -> None:
     assert not [name for name in names if "node_modules" in name]
 
 
-def test_pypi_would_take_both(wheel: Path, sdist: Path) -> None:
+def test_pypi_accepts_both(wheel: Path, sdist: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist)],
         capture_output=True,
@@ -119,7 +119,7 @@ def test_the_checkout_itself_runs(tmp_path: Path) -> None:
 def test_the_wheel_runs(wheel: Path, tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     zipfile.ZipFile(wheel).extractall(installed)
-    # -P keeps the checkout off the path, -S the editable installation of it.
+    # -P keeps the checkout off the path, -S its editable installation.
     dependencies = sysconfig.get_path("purelib")
     init(
         [sys.executable, "-S", "-P", "-m", "wizard"],
@@ -140,7 +140,7 @@ def test_a_zipapp_runs(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_a_zipapp_of_the_checkout_runs(tmp_path: Path) -> None:
-    """Templates beside the package, inside an archive."""
+    """The templates are beside the package, inside an archive."""
     folder = tmp_path / "checkout"
     for name in ("wizard", "templates", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc"))
@@ -153,7 +153,7 @@ def test_a_zipapp_of_the_checkout_runs(tmp_path: Path) -> None:
 
 
 class Machine:
-    """A computer on which only that way of installing is at hand, all of it below one folder."""
+    """A computer with only that installer, everything below one folder."""
 
     def __init__(self, folder: Path, way: str) -> None:
         self.folder = folder
@@ -178,7 +178,7 @@ class Machine:
         self.program = programs / "librechat-auth0"
 
     def run(self, line: str, folder: Path) -> None:
-        """Run a line of docs/files.md there."""
+        """Run a line of docs/files.md."""
         name, *rest = shlex.split(line)
         program = shutil.which(name, path=self.environ["PATH"])
         assert program
@@ -193,12 +193,12 @@ class Machine:
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
     def said(self, *args: str) -> str:
-        """What the installed program prints."""
+        """Return what the installed program prints."""
         command = [str(self.program), *args]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     def left(self) -> list[Path]:
-        """What is there by our names; the installers' own empty locks are not ours."""
+        """Return the files with our names, without the installers' empty locks."""
         ours = ("librechat", "wizard")
         return [
             path
@@ -207,7 +207,7 @@ class Machine:
         ]
 
 
-def test_the_readme_knows_the_same_three_ways() -> None:
+def test_the_readme_lists_the_same_installers() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
 
     assert [way for way, *_ in WAYS] == ["pipx", "uv", "pip"]
@@ -220,7 +220,7 @@ def test_the_readme_knows_the_same_three_ways() -> None:
 @pytest.mark.parametrize(
     ("way", "install", "upgrade", "uninstall"), WAYS, ids=[way for way, *_ in WAYS]
 )
-def test_it_installs_runs_upgrades_and_goes(
+def test_installs_runs_upgrades_and_uninstalls(
     way: str, install: str, upgrade: str, uninstall: str, wheel: Path, sdist: Path, tmp_path: Path
 ) -> None:
     machine = Machine(tmp_path / "machine", way)
@@ -234,7 +234,7 @@ def test_it_installs_runs_upgrades_and_goes(
         archive.extractall(tmp_path, filter="data")
     copy = tmp_path / sdist.name.removesuffix(".tar.gz")
     module = copy / "wizard/__init__.py"
-    # Twice: the second must not be what the installer has kept of the first.
+    # Twice: the second must not come from the installer's cache of the first.
     for version in ("98.0", "99.0"):
         module.write_text(re.sub('"[0-9.]+"', f'"{version}"', module.read_text("utf-8")), "utf-8")
         machine.run(upgrade, copy)
