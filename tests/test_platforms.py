@@ -1,4 +1,4 @@
-"""macOS and Windows, as far as they can be known from here: each branch by injection."""
+"""macOS and Windows, as far as Linux can test them: each branch by injection."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ INIT = (
 
 
 def elsewhere(system: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    # Without LANG, Windows itself would be asked for the language.
+    # Without LANG, the language comes from Windows itself.
     environ = {"LANG": "C.UTF-8", **os.environ, "PYTHONPATH": str(ROOT)}
     environ["AUTH0_CLIENT_SECRET"] = "s" * 64
     return subprocess.run(
@@ -85,7 +85,7 @@ def system(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-# Nothing of POSIX on the way
+# No POSIX module may be imported
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def system(request: pytest.FixtureRequest) -> str:
         "from socket import AF_UNIX",
     ],
 )
-def test_what_windows_lacks_is_lacking(tmp_path: Path, code: str) -> None:
-    """Or the next tests would show nothing."""
+def test_simulated_windows_lacks_what_windows_lacks(tmp_path: Path, code: str) -> None:
+    """Otherwise the next tests prove nothing."""
     assert elsewhere("win32", "-c", code, folder=tmp_path).returncode == 1
     assert elsewhere("darwin", "-c", code, folder=tmp_path).returncode == 0
 
@@ -109,7 +109,7 @@ def test_every_module_can_be_imported(system: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_commands_come_to_a_good_end(system: str, tmp_path: Path) -> None:
+def test_commands_succeed(system: str, tmp_path: Path) -> None:
     folder = checkout(tmp_path / "LibreChat")
     run = partial(elsewhere, system, folder=folder)
 
@@ -142,12 +142,12 @@ def test_an_env_with_windows_line_ends_keeps_them(tmp_path: Path) -> None:
     assert env.read_bytes() == CRLF
 
 
-# What only Windows has, played
+# Simulated parts of Windows
 
 
 @pytest.fixture
 def on_windows(tmp_path: Path) -> Callable[[str], None]:
-    """Runs code that sees our modules as Windows does, and parts of Windows as it says."""
+    """Return a function that runs code with our modules on a simulated Windows."""
 
     def run(code: str) -> None:
         done = elsewhere("win32", "-c", f"import ctypes, io, sys, types\n{code}", folder=tmp_path)
@@ -177,7 +177,7 @@ assert not is_console(Stream(0, False))
     )
 
 
-def test_windows_says_its_language(on_windows: Callable[[str], None]) -> None:
+def test_reads_the_language_of_windows(on_windows: Callable[[str], None]) -> None:
     on_windows(
         """
 kernel = types.SimpleNamespace(GetUserDefaultUILanguage=lambda: 0x413)
@@ -232,7 +232,7 @@ def test_the_guide_names_the_state_folders() -> None:
 
 
 @pytest.mark.parametrize("platform", ["darwin", "linux"])
-def test_where_state_is_kept_can_be_said(platform: str) -> None:
+def test_the_state_folder_can_be_set(platform: str) -> None:
     home = Path("/home/ada")
 
     assert state_folder({"XDG_STATE_HOME": "/state"}, home, platform) == Path("/state")
@@ -241,14 +241,14 @@ def test_where_state_is_kept_can_be_said(platform: str) -> None:
         assert home in kept.parents
 
 
-def test_where_state_is_kept_on_windows_without_its_variable() -> None:
+def test_the_state_folder_on_windows_without_its_variable() -> None:
     home = Path("/home/ada")
 
     assert state_folder({"XDG_STATE_HOME": "/state"}, home, "win32") == home / "AppData/Local"
 
 
 class Insensitive:
-    """A file system that finds names in any case and Unicode form, as macOS does."""
+    """A file system that ignores case and Unicode form, as macOS does."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("os.path.lexists", lambda _: True)
@@ -258,7 +258,7 @@ class Insensitive:
 def test_one_file_has_one_path_on_macos(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
 ) -> None:
-    """Two records, two locks and two sets of backups would be those of one `.env`."""
+    """Otherwise one `.env` would have two records, locks and sets of backups."""
     env = tmp_path / "LibreChat/.env"
     env.parent.mkdir()
     env.touch()
@@ -277,7 +277,7 @@ def test_a_name_in_another_unicode_form_is_the_same_on_macos(
     assert true_path(tmp_path / "cafe\u0301", "darwin") == str(tmp_path / "Caf\u00e9")
 
 
-def test_names_that_a_file_system_tells_apart_stay_apart(tmp_path: Path) -> None:
+def test_keeps_names_apart_on_a_case_sensitive_file_system(tmp_path: Path) -> None:
     """macOS has such file systems too."""
     for name in ("a", "A"):
         (tmp_path / name).touch()
@@ -295,7 +295,7 @@ def test_names_that_a_file_system_tells_apart_stay_apart(tmp_path: Path) -> None
 def tools(tmp_path: Path) -> Path:
     folder = tmp_path / "tools"
     folder.mkdir()
-    # As npm lays them out on Windows: the first is a script for a shell that is not there.
+    # npm's files on Windows: the first is a script for a shell that Windows does not have.
     for name in ("npx", "npx.cmd", "npx.ps1", "lt.js", "ngrok.exe"):
         (folder / name).touch(mode=0o755)
     return folder
@@ -308,7 +308,7 @@ def tools(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "found"), [("npx", "npx.cmd"), ("lt", ""), ("ngrok", "ngrok.exe")]
 )
-def test_windows_finds_what_it_can_start(
+def test_finds_programs_that_windows_can_start(
     tools: Path, name: str, found: str, extensions: str | None
 ) -> None:
     environ = {"PATH": str(tools)} | ({} if extensions is None else {"PATHEXT": extensions})
@@ -319,7 +319,7 @@ def test_windows_finds_what_it_can_start(
 @pytest.mark.parametrize(
     "argument", ['a"b', "50%", "a&calc", "a|b", "<a", ">a", "a^b", "a!b", "a\r", "a\nb"]
 )
-def test_no_batch_file_gets_what_cmd_would_read(tools: Path, argument: str) -> None:
+def test_rejects_arguments_that_cmd_would_interpret(tools: Path, argument: str) -> None:
     environ = {"PATH": str(tools)}
 
     with pytest.raises(OSError, match="cannot be given"):
@@ -330,7 +330,7 @@ def test_no_batch_file_gets_what_cmd_would_read(tools: Path, argument: str) -> N
     assert resolved(["npx", argument], environ, "linux")[1] == argument
 
 
-def test_a_batch_file_gets_what_our_tunnels_give_it(tools: Path) -> None:
+def test_passes_our_tunnels_arguments_to_a_batch_file(tools: Path) -> None:
     args = ["--yes", "localtunnel@2.0.2", "--port", "3080", "--host", "https://localtunnel.me"]
 
     command = resolved(["npx", *args], {"PATH": str(tools)}, "win32")
@@ -338,7 +338,7 @@ def test_a_batch_file_gets_what_our_tunnels_give_it(tools: Path) -> None:
     assert command == [str(tools / "npx.cmd"), *args]
 
 
-def test_ngrok_is_found_where_windows_has_it(tools: Path, tmp_path: Path) -> None:
+def test_finds_ngrok_on_windows(tools: Path, tmp_path: Path) -> None:
     own = tmp_path / "AppData/Local/ngrok/ngrok.exe"
     own.parent.mkdir(parents=True)
     own.touch(mode=0o755)
@@ -350,12 +350,12 @@ def test_ngrok_is_found_where_windows_has_it(tools: Path, tmp_path: Path) -> Non
 
 
 def test_a_program_on_windows_gets_no_ctrl_c_and_no_window() -> None:
-    """The value of CREATE_NO_WINDOW; CREATE_NEW_PROCESS_GROUP would keep our own Ctrl-C away."""
+    """The value is CREATE_NO_WINDOW; CREATE_NEW_PROCESS_GROUP would block our own Ctrl-C."""
     assert own_session("win32") == {"creationflags": 0x8000000}
     assert own_session("darwin") == {"start_new_session": True}
 
 
-# The end of programs
+# Ending programs
 
 
 @pytest.fixture
@@ -365,7 +365,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def test_windows_ends_a_whole_tree_by_its_own_tool(
+def test_ends_a_process_tree_with_taskkill_on_windows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
 ) -> None:
     taskkill, note = tmp_path / "System32/taskkill.exe", tmp_path / "note"
@@ -385,7 +385,7 @@ def test_windows_ends_a_whole_tree_by_its_own_tool(
     assert note.read_text() == f"/PID {sleeper.pid} /T /F"
 
 
-def test_without_that_tool_nothing_breaks(
+def test_works_without_taskkill(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
 ) -> None:
     monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
@@ -405,10 +405,8 @@ def test_without_that_tool_nothing_breaks(
         ),
     ],
 )
-def test_what_caddy_says_of_a_port_on_windows_is_understood(
-    tmp_path: Path, said: str, rule: Rule
-) -> None:
-    """The system's own words, in English wherever Windows speaks another language (Go)."""
+def test_understands_caddys_port_errors_on_windows(tmp_path: Path, said: str, rule: Rule) -> None:
+    """Windows' own messages, which Go prints in English in every language."""
     tunnel = CaddyTunnel(TunnelRequest(port=3080, state_dir=tmp_path), NoProcesses(), {})
     line = f"Error: loading initial config: listen tcp 127.0.0.1:3443: bind: {said}"
 
@@ -419,7 +417,7 @@ def test_what_caddy_says_of_a_port_on_windows_is_understood(
 
 
 class Held:
-    """Something has the file open, and lets go of it after some attempts."""
+    """Another program has the file open, and closes it after some attempts."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, attempts: float) -> None:
         self.left = attempts
@@ -440,7 +438,7 @@ def fresh(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "fresh", tmp_path / "target"
 
 
-def test_windows_waits_for_a_file_that_is_held(
+def test_waits_for_a_file_that_is_open_on_windows(
     fresh: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(monkeypatch, 3)
@@ -450,7 +448,7 @@ def test_windows_waits_for_a_file_that_is_held(
 
 
 @pytest.mark.parametrize(("platform", "least"), [("win32", 0.2), ("darwin", 0.0), ("linux", 0.0)])
-def test_nobody_waits_for_ever(
+def test_waiting_for_a_file_ends(
     fresh: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, platform: str, least: float
 ) -> None:
     monkeypatch.setattr("wizard.platforms.HELD_SECONDS", 0.2)
@@ -463,9 +461,7 @@ def test_nobody_waits_for_ever(
     assert fresh[1].read_text() == "target"
 
 
-def test_a_save_waits_for_an_env_that_is_held(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_save_waits_for_an_open_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     env = tmp_path / ".env"
     env.write_bytes(CRLF)
     monkeypatch.setattr(private_files, "replace", partial(replace, platform="win32"))
@@ -476,7 +472,7 @@ def test_a_save_waits_for_an_env_that_is_held(
     assert [path.name for path in tmp_path.glob(".env*")] == [".env"]
 
 
-def test_an_old_backup_that_is_held_is_no_failure(
+def test_an_open_old_backup_is_not_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backups, "BACKUPS_KEPT", 1)
@@ -494,7 +490,7 @@ def test_an_old_backup_that_is_held_is_no_failure(
     assert len([*store.backup_dir.iterdir()]) == 1
 
 
-def test_a_record_that_is_being_replaced_is_no_broken_one(
+def test_a_record_that_is_being_replaced_is_not_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     background = Background(tmp_path)
@@ -511,7 +507,7 @@ def test_a_record_that_is_being_replaced_is_no_broken_one(
 
 
 @pytest.mark.parametrize("can", [True, False])
-def test_macos_empties_the_disks_cache_where_it_can(
+def test_macos_flushes_the_disk_cache_where_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can: bool
 ) -> None:
     asked = []
@@ -530,8 +526,8 @@ def test_macos_empties_the_disks_cache_where_it_can(
     assert asked == [51]  # F_FULLFSYNC
 
 
-def test_a_log_that_does_not_append_starts_anew(tmp_path: Path) -> None:
-    """Windows hands a file down without the flag by which it appends."""
+def test_a_log_without_append_mode_starts_empty(tmp_path: Path) -> None:
+    """On Windows, an inherited file loses its append flag."""
     log = tmp_path / "log"
     code = (
         "import os\n"
@@ -547,7 +543,7 @@ def test_a_log_that_does_not_append_starts_anew(tmp_path: Path) -> None:
     assert log.read_bytes() == b"fresh\n"
 
 
-# What is shown
+# Output
 
 
 @pytest.mark.parametrize(
@@ -560,15 +556,15 @@ def test_a_log_that_does_not_append_starts_anew(tmp_path: Path) -> None:
         (r"C:\Users\Zoë\.env", r"C:\Users\Zoë\.env"),
     ],
 )
-def test_paths_of_windows_are_shown_as_its_shells_take_them(path: str, shown: str) -> None:
+def test_quotes_windows_paths_for_its_shells(path: str, shown: str) -> None:
     assert command_line([path], "win32") == shown
     told = remedy(PermissionError(errno.EACCES, ""), Path(path), "w", "win32")
     assert str(told).endswith(f"attrib -R {shown}")
-    # What was given is taken as it is, wherever the command was called.
+    # Given paths are kept as they are, whatever the current folder.
     assert str(PureWindowsPath(r"E:\elsewhere") / PureWindowsPath(path)) == path
 
 
-def test_elsewhere_paths_are_shown_as_posix_shells_take_them() -> None:
+def test_quotes_paths_for_posix_shells() -> None:
     assert command_line(["rm", "/x/it's"], "darwin") == """rm '/x/it'"'"'s'"""
     told = remedy(PermissionError(errno.EACCES, ""), Path("/a b/.env"), "w", "darwin")
     assert "chmod u+w '/a b/.env'" in str(told)
@@ -589,12 +585,14 @@ TYPEWRITTEN = "\"Continue with Auth0\" ... -> * - 'x'"
         (None, TEXTS),
     ],
 )
-def test_a_poor_encoding_gets_what_it_has(encoding: str | None, shown: Sequence[str]) -> None:
+def test_replaces_characters_that_an_encoding_lacks(
+    encoding: str | None, shown: Sequence[str]
+) -> None:
     assert tuple(encodable(text, encoding) for text in TEXTS) == tuple(shown)
 
 
 class Output(io.TextIOWrapper):
-    """A stream of that encoding that refuses what it has not, a terminal or not."""
+    """A stream that rejects what its encoding lacks, as a terminal or not."""
 
     def __init__(self, encoding: str, *, is_terminal: bool) -> None:
         self.raw_bytes = io.BytesIO()
@@ -614,7 +612,7 @@ class Output(io.TextIOWrapper):
     [("cp1252", "ok ~ x"), ("cp437", "ok ~ x"), ("utf-8", "✓ ≈ ✗"), ("UTF-8", "✓ ≈ ✗")],
 )
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_a_console_shows_what_it_can(
+def test_a_console_falls_back_to_ascii(
     monkeypatch: pytest.MonkeyPatch, encoding: str, symbols: str, is_terminal: bool
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -627,7 +625,7 @@ def test_a_console_shows_what_it_can(
     console.show([diff_line(DiffLine(ADDED, 3, f"OPENID_CLIENT_SECRET={MASK}"))])
     console.link("Open “this”:", "https://x.example")
     with console.working("One moment …"):
-        time.sleep(0.15)  # a round of the spinner
+        time.sleep(0.15)  # one turn of the spinner
 
     lines = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", stderr.written)
     done, likely, error = symbols.split()
@@ -638,7 +636,7 @@ def test_a_console_shows_what_it_can(
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp437", "utf-8"])
-def test_json_is_utf_8_wherever_it_goes(encoding: str) -> None:
+def test_json_is_always_utf_8(encoding: str) -> None:
     stdout = Output(encoding, is_terminal=False)
     value = {"folder": "Zoë/日本", "button": "“Continue with Auth0”"}
 
@@ -647,7 +645,7 @@ def test_json_is_utf_8_wherever_it_goes(encoding: str) -> None:
     assert json.loads(stdout.raw_bytes.getvalue().decode("utf-8")) == value
 
 
-def test_text_that_was_asked_for_reaches_a_poor_output() -> None:
+def test_requested_text_reaches_an_output_with_a_poor_encoding() -> None:
     stdout = Output("cp437", is_terminal=False)
     Console(stderr=io.StringIO(), stdout=stdout).text("“Zoë” 日本")
 
@@ -673,8 +671,8 @@ def test_no_redirected_output_breaks_a_command(encoding: str, arguments: Sequenc
 # Browser, clipboard, questions
 
 
-def test_over_ssh_the_users_own_terminal_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OSC 52, to the terminal itself: output may be redirected."""
+def test_copies_through_the_terminal_over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OSC 52, written to the terminal itself, because output may be redirected."""
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "close", lambda: None)
     opened: list[Path] = []
@@ -701,7 +699,7 @@ def test_over_ssh_the_users_own_terminal_copies(monkeypatch: pytest.MonkeyPatch)
         ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
     ],
 )
-def test_a_browser_is_opened_where_one_can_be_seen(
+def test_opens_a_browser_only_on_a_graphical_system(
     monkeypatch: pytest.MonkeyPatch, platform: str, environ: dict[str, str], opens: bool
 ) -> None:
     opened: list[str] = []
@@ -723,7 +721,7 @@ def raising(error: BaseException) -> Callable[[str], None]:
     return call
 
 
-def test_no_browser_and_no_clipboard_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_works_without_browser_and_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
     import webbrowser
 
     import pyperclip
@@ -732,7 +730,7 @@ def test_no_browser_and_no_clipboard_is_no_failure(monkeypatch: pytest.MonkeyPat
     for no_browser in (webbrowser.Error("no browser"), OSError("no association")):
         monkeypatch.setattr("webbrowser.open", raising(no_browser))
         assert desktop.open("https://x.example") is False
-    # Windows' clipboard is another program's at times: pyperclip has an exception of its own.
+    # On Windows another program may hold the clipboard; pyperclip raises its own exception then.
     assert issubclass(pyperclip.PyperclipWindowsException, pyperclip.PyperclipException)
     for no_clipboard in (pyperclip.PyperclipException("none"), OSError("pbcopy is gone")):
         monkeypatch.setattr(pyperclip, "copy", raising(no_clipboard))
@@ -749,15 +747,15 @@ class Stream(io.StringIO):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_questions_are_drawn_where_the_console_is_ours(
+def test_draws_questions_only_on_a_terminal(
     terminal: bool,
 ) -> None:
     assert can_draw_questions(Stream(terminal), "win32") is terminal
     assert can_draw_questions(Stream(terminal), "darwin")
 
 
-def test_ctrl_break_ends_us_as_ctrl_c_does() -> None:
-    """A signal of Windows alone: played by another that does not end a process here."""
+def test_ctrl_break_works_like_ctrl_c() -> None:
+    """Ctrl-Break exists only on Windows: simulated by a signal that does not end a process here."""
     code = (
         "import os, signal\n"
         "signal.SIGBREAK = signal.SIGWINCH\n"
@@ -771,7 +769,7 @@ def test_ctrl_break_ends_us_as_ctrl_c_does() -> None:
     assert (done.stdout, done.stderr) == ("ended\n", "")
 
 
-# A reader that has gone
+# Closed pipes
 
 
 @pytest.mark.parametrize(
@@ -784,14 +782,14 @@ def test_ctrl_break_ends_us_as_ctrl_c_does() -> None:
         (ValueError(), False, False),
     ],
 )
-def test_a_pipe_breaks_in_another_way_on_windows(
+def test_a_closed_pipe_has_another_error_on_windows(
     error: Exception, windows: bool, others: bool
 ) -> None:
     assert reader_has_gone(error, "win32") is windows
     assert reader_has_gone(error, "darwin") is others
 
 
-def test_a_reader_that_has_gone_is_no_bug(
+def test_a_closed_pipe_is_not_a_bug(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def run(*_: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Files that are put in place in one step, whatever the system or the user does meanwhile."""
+"""Files are replaced atomically, whatever the system or the user does meanwhile."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and signals of
 
 @pytest.fixture
 def handlers() -> Any:
-    """Our handlers for the test, those of pytest afterwards."""
+    """Restore pytest's signal handlers after the test."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     end_on_signals()
     yield
@@ -42,7 +42,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_file_is_whole_and_private(folder: Path) -> None:
+def test_the_file_is_complete_and_private(folder: Path) -> None:
     path = folder / "file"
     write_whole(path, b"old")
     write_whole(path, b"new")
@@ -53,7 +53,7 @@ def test_the_file_is_whole_and_private(folder: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO, errno.EDQUOT, errno.EACCES])
 @pytest.mark.parametrize("call", ["open", "fsync"])
-def test_a_folder_that_cannot_be_synced_fails_nothing(
+def test_works_when_a_folder_cannot_be_synced(
     call: str, number: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = getattr(os, call)
@@ -84,7 +84,7 @@ def fail(number: int) -> Callable[..., Any]:
         (private_files, "replace", "file"),
     ],
 )
-def test_what_fails_leaves_the_old_file_and_names_no_temporary_one(
+def test_a_failure_keeps_the_old_file_and_names_it(
     place: Any, call: str, named: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "file").write_bytes(b"old")
@@ -120,7 +120,7 @@ def test_a_signal_waits_until_the_file_is_in_place(
     assert names(folder) == ["file"]
 
 
-def test_a_held_signal_says_its_number_and_the_next_one_is_not_held(handlers: None) -> None:
+def test_a_delayed_signal_keeps_its_number_and_the_next_is_immediate(handlers: None) -> None:
     done = []
 
     def held() -> None:
@@ -136,7 +136,7 @@ def test_a_held_signal_says_its_number_and_the_next_one_is_not_held(handlers: No
         signal.raise_signal(signal.SIGTERM)
 
 
-def test_another_thread_holds_nothing(folder: Path) -> None:
+def test_another_thread_delays_no_signal(folder: Path) -> None:
     thread = threading.Thread(target=write_whole, args=(folder / "file", b"new"))
     thread.start()
     thread.join()

@@ -1,4 +1,4 @@
-"""Processes by number and start: found again, and ended with their groups."""
+"""Processes are identified by ID and start time, and ended with their groups."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_child_ends_with_its_group_and_is_reaped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [process_control.from_psutil, start_time])
-def test_a_zombie_and_a_reaped_process_have_no_start(
+def test_a_zombie_and_a_reaped_process_have_no_start_time(
     read: Callable[[int], str | None], sleeper: subprocess.Popen[bytes]
 ) -> None:
     started = read(sleeper.pid)
@@ -59,18 +59,18 @@ def test_a_zombie_and_a_reaped_process_have_no_start(
     assert read(sleeper.pid) is None
 
 
-def test_a_number_that_was_given_again_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
+def test_leaves_a_reused_process_id_alone(sleeper: subprocess.Popen[bytes]) -> None:
     end(sleeper.pid, "another start")
 
     assert start_time(sleeper.pid) is not None
 
 
-def test_the_start_time_tells_two_processes_apart(sleeper: subprocess.Popen[bytes]) -> None:
+def test_the_start_time_distinguishes_processes(sleeper: subprocess.Popen[bytes]) -> None:
     assert start_time(sleeper.pid) == start_time(sleeper.pid)
     assert start_time(sleeper.pid) != start_time(os.getpid())
 
 
-def test_a_taskkill_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_does_not_wait_for_a_hanging_taskkill(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*args: object, timeout: float, **_: object) -> None:
         raise subprocess.TimeoutExpired("taskkill", timeout)
 

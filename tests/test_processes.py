@@ -1,4 +1,4 @@
-"""Programs that are run to their end: what they write and what they leave is bounded."""
+"""Programs that are run to completion: their output and their children are bounded."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from wizard.processes import MAX_LINE_BYTES, MAX_OUTPUT_BYTES, SystemProcesses, 
 ROOT = Path(__file__).parent.parent
 
 
-def test_a_folder_of_the_path_that_cannot_be_looked_into_is_passed_over(
+def test_skips_an_unreadable_folder_on_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root's, for a user who has root's PATH; root may look everywhere but into a long name."""
+    """Like root's folder on a user's PATH; root itself fails only on an overlong name."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
     monkeypatch.setenv("PATH", f"{closed}:/{'x' * 5000}:{os.environ['PATH']}")
@@ -32,21 +32,21 @@ def test_a_folder_of_the_path_that_cannot_be_looked_into_is_passed_over(
     assert SystemProcesses().which("sh") == Path(shutil.which("sh") or "")
 
 
-def test_what_a_program_wrote() -> None:
+def test_returns_the_output() -> None:
     done = SystemProcesses().run(["sh", "-c", "printf 'a\\r\\nb\\377'; echo no >&2; exit 5"])
 
     assert (done.status, done.stdout, done.stderr) == (5, "a\nb\ufffd", "no\n")
 
 
-def test_a_large_output_is_whole() -> None:
+def test_returns_a_large_output() -> None:
     done = SystemProcesses().run(["head", "-c", str(MAX_OUTPUT_BYTES), "/dev/zero"])
 
     assert (done.status, len(done.stdout)) == (0, MAX_OUTPUT_BYTES)
 
 
 @pytest.mark.parametrize("stream", ["1", "2"])
-def test_a_program_that_writes_without_end_is_ended(stream: str) -> None:
-    """The limit of memory would end us if it were read to its end."""
+def test_ends_a_program_that_writes_endlessly(stream: str) -> None:
+    """Reading it all would exceed the memory limit."""
     code = (
         "import resource, sys\n"
         "from wizard.processes import SystemProcesses\n"
@@ -62,7 +62,7 @@ def test_a_program_that_writes_without_end_is_ended(stream: str) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="groups of processes are POSIX's")
-def test_a_child_that_holds_the_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_does_not_wait_for_a_child_that_holds_the_pipe(tmp_path: Path) -> None:
     note = tmp_path / "note"
     program = ["sh", "-c", f"sleep 600 & echo $! > {note}; echo done"]
     done = SystemProcesses().run(program, timeout=600)
@@ -72,7 +72,7 @@ def test_a_child_that_holds_the_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="setsid(1)")
-def test_a_child_in_another_session_is_not_waited_for_either(tmp_path: Path) -> None:
+def test_does_not_wait_for_a_child_in_another_session(tmp_path: Path) -> None:
     note = tmp_path / "note"
     inner = f"echo $$ > {note}; exec sleep 600"
     program = ["sh", "-c", f"setsid sh -c '{inner}' & while ! [ -s {note} ]; do :; done; echo done"]
@@ -82,7 +82,7 @@ def test_a_child_in_another_session_is_not_waited_for_either(tmp_path: Path) -> 
     assert (done.status, done.stdout) == (0, "done\n")
 
 
-def test_a_program_that_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
+def test_ends_a_hanging_program_with_its_children(tmp_path: Path) -> None:
     note = tmp_path / "note"
     program = ["sh", "-c", f"sleep 600 & echo $! > {note}; wait"]
     done = SystemProcesses().run(program, timeout=2)
@@ -91,8 +91,8 @@ def test_a_program_that_does_not_end_is_ended_with_its_children(tmp_path: Path) 
     assert until(lambda: start_time(int(note.read_text())) is None)
 
 
-def test_at_the_terminal_it_stays_in_our_session() -> None:
-    """Where sudo asks for a password; elsewhere a program has no terminal to ask at."""
+def test_a_program_at_the_terminal_stays_in_our_session() -> None:
+    """There sudo can ask for a password; other programs have no terminal."""
     program = [sys.executable, "-S", "-c", "import os; print(os.getsid(0))"]
 
     inside = SystemProcesses().run(program, at_terminal=True)
@@ -102,21 +102,21 @@ def test_at_the_terminal_it_stays_in_our_session() -> None:
     assert int(outside.stdout) != os.getsid(0)
 
 
-def test_at_the_terminal_a_timeout_spares_our_own_group() -> None:
+def test_a_timeout_at_the_terminal_spares_our_own_group() -> None:
     done = SystemProcesses().run(["sleep", "600"], timeout=0.1, at_terminal=True)
 
     assert done.status == 124
 
 
-def test_the_lines_of_a_program() -> None:
+def test_yields_lines() -> None:
     long = b"x" * (3 * MAX_LINE_BYTES)
     stream = io.BytesIO(b"one\n" + long + b"end of it\ntwo\xff\nthree")
 
     assert [len(line) for line in lines_of(stream)] == [4, MAX_LINE_BYTES, 5, 5]
 
 
-def test_a_line_that_never_ends_is_read_in_passing() -> None:
-    """So much is piped through that a reader that keeps it would need more than it may have."""
+def test_does_not_buffer_an_endless_line() -> None:
+    """Keeping the line would exceed the memory limit."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with subprocess.Popen(["head", "-c", "300000000", "/dev/zero"], stdout=subprocess.PIPE) as it:
         assert it.stdout is not None
@@ -126,8 +126,8 @@ def test_a_line_that_never_ends_is_read_in_passing() -> None:
     assert grown < 100_000  # KiB
 
 
-def test_reading_goes_on_behind_a_program_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine what was written may come after the end is known."""
+def test_reads_output_that_arrives_after_the_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, output may arrive after the exit is known."""
     waits = threading.Event()
     read = os.read
 

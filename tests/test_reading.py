@@ -1,4 +1,4 @@
-"""What others wrote is read within bounds and without waiting."""
+"""Foreign files are read within bounds and without blocking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wizard.reading import expanded, files_in, is_folder, load_json, read_file
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
 
 
-def test_a_file_up_to_the_limit_is_read_whole(tmp_path: Path) -> None:
+def test_reads_a_file_up_to_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"12345\r\n\x1a")
     assert read_file(path, 8) == b"12345\r\n\x1a"
@@ -26,11 +26,11 @@ def test_a_file_up_to_the_limit_is_read_whole(tmp_path: Path) -> None:
 
 
 @POSIX
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_rejects_irregular_files_immediately(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as listening:
         here = os.open(".", os.O_RDONLY)
-        os.chdir(tmp_path)  # the path of a socket has to be short
+        os.chdir(tmp_path)  # the path of a socket must be short
         try:
             listening.bind("socket")
         finally:
@@ -47,14 +47,14 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("path", ["/proc/version", "/proc/self/environ", "/proc/kmsg"])
-def test_files_that_the_kernel_makes_up_are_refused(path: str) -> None:
-    """As root, /proc/kmsg would be waited for, or taken from those who log it."""
+def test_rejects_files_of_proc(path: str) -> None:
+    """As root, reading /proc/kmsg blocks, or takes messages from the system's logger."""
     with pytest.raises(OSError, match=r"not a regular file|ermi|ermission"):
         read_file(Path(path), 10)
 
 
 @POSIX
-def test_links_are_followed_where_that_is_wanted(tmp_path: Path) -> None:
+def test_follows_links_only_if_allowed(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"x")
     (tmp_path / "link").symlink_to("x")
     assert read_file(tmp_path / "link", 10) == b"x"
@@ -74,17 +74,17 @@ def test_links_are_followed_where_that_is_wanted(tmp_path: Path) -> None:
         "{",
     ],
 )
-def test_json_that_is_none_or_too_deep_is_a_value_error(text: str | bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - whatever it says
+def test_invalid_or_deep_json_is_a_value_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any message
         load_json(text)
 
 
-def test_json_is_read() -> None:
+def test_reads_json() -> None:
     assert load_json('{"a": [1, {"b": null}]}') == {"a": [1, {"b": None}]}
     assert load_json("[" * 99 + "]" * 99)
 
 
-def test_json_is_read_in_one_place() -> None:
+def test_json_is_parsed_in_one_place() -> None:
     root = Path(wizard.__file__).parent
     readers = {
         path.relative_to(root).as_posix()
@@ -96,7 +96,7 @@ def test_json_is_read_in_one_place() -> None:
     assert readers <= {"reading.py", "demo/endpoints.py"}
 
 
-def test_only_what_is_missing_is_no_folder(tmp_path: Path) -> None:
+def test_only_a_missing_folder_counts_as_none(tmp_path: Path) -> None:
     """Python 3.13 and 3.14 hide other errors in `Path.glob` and `Path.is_dir`."""
     (tmp_path / "file").touch()
     for path in (tmp_path / "gone", tmp_path / "gone/too", tmp_path / "file"):
@@ -109,7 +109,7 @@ def test_only_what_is_missing_is_no_folder(tmp_path: Path) -> None:
             look(tmp_path / ("n" * 300))
 
 
-def test_a_home_is_put_in_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expands_a_known_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("USERPROFILE", "/home/me")
     assert expanded("~/LibreChat") == Path("/home/me/LibreChat")

@@ -1,4 +1,4 @@
-"""What a release rests on: workflows, version, changelog, lock file, bill of materials."""
+"""What a release needs: workflows, version, changelog, lock file, bill of materials."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ JOBS = [
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
-# Programs of `needs` that every Debian has.
+# Programs named in `needs` that are on every Debian.
 ALWAYS_THERE = {"bash", "sh"}
 
 
 def steps(*workflows: str) -> Iterator[dict[str, Any]]:
-    """Every step of those workflows, or of all."""
+    """Return the steps of these workflows, or of all."""
     for name in workflows or WORKFLOWS:
         for job in WORKFLOWS[name]["jobs"].values():
             yield from job.get("steps", ())
@@ -45,7 +45,7 @@ def steps(*workflows: str) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("workflow", "job"), JOBS)
-def test_a_job_may_and_lasts_no_more_than_it_says(
+def test_a_job_limits_its_permissions_and_time(
     workflow: dict[str, Any], job: dict[str, Any]
 ) -> None:
     assert workflow["permissions"] == {"contents": "read"}
@@ -53,7 +53,7 @@ def test_a_job_may_and_lasts_no_more_than_it_says(
     assert "timeout-minutes" in job or job["uses"].startswith("./.github/workflows/")
 
 
-def test_who_may_write() -> None:
+def test_only_listed_jobs_may_write() -> None:
     rights = {
         (name, key): sorted(right for right, how in job["permissions"].items() if how == "write")
         for name, workflow in WORKFLOWS.items()
@@ -72,7 +72,7 @@ def test_actions_are_pinned_to_commits() -> None:
             assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
-def test_an_action_has_one_version_and_uv_too() -> None:
+def test_actions_and_uv_have_one_version() -> None:
     used = {step["uses"] for step in steps() if "uses" in step}
     assert len(used) == len({action.partition("@")[0] for action in used})
 
@@ -80,19 +80,19 @@ def test_an_action_has_one_version_and_uv_too() -> None:
     assert len(uv) == 1
 
 
-def test_no_checkout_leaves_its_token() -> None:
+def test_no_checkout_keeps_its_token() -> None:
     checkouts = [step for step in steps() if "actions/checkout" in step.get("uses", "")]
 
     assert len(checkouts) > 3
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
-def test_no_name_of_a_branch_or_tag_is_run() -> None:
-    """An expression in `run` is pasted into the shell's text."""
+def test_no_script_contains_an_expression() -> None:
+    """GitHub pastes an expression in `run` into the shell script."""
     assert not [step for step in steps() if "${{" in step.get("run", "")]
 
 
-def test_what_is_published_was_tested_audited_and_built_apart() -> None:
+def test_publishing_needs_tests_audit_and_a_separate_build() -> None:
     job = WORKFLOWS["release"]["jobs"]["pypi"]
 
     assert job["needs"] == ["tests", "audit", "build"]
@@ -104,7 +104,7 @@ def test_what_is_published_was_tested_audited_and_built_apart() -> None:
     assert WORKFLOWS["release"][True] == {"push": {"tags": ["v*"]}}
 
 
-def test_all_run_the_readmes_tests() -> None:
+def test_all_run_the_readmes_test_command() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     (line,) = re.findall(r"^.*uv run --locked pytest$", readme, re.MULTILINE)
     command = line.rpartition("/")[2]
@@ -113,7 +113,7 @@ def test_all_run_the_readmes_tests() -> None:
     assert [step["run"] for step in steps("ci") if "run" in step] == [".ci/run", command]
 
 
-def test_every_promised_python_is_tried() -> None:
+def test_ci_runs_every_supported_python() -> None:
     tried = WORKFLOWS["ci"]["jobs"]["platforms"]["strategy"]["matrix"]["python"]
     label = "Programming Language :: Python :: "
     promised = [
@@ -144,7 +144,7 @@ def test_ci_installs_every_program_that_tests_need() -> None:
 # Version and changelog
 
 
-def test_the_changelog_is_in_order() -> None:
+def test_the_changelog_is_valid() -> None:
     found = sections(CHANGELOG)
     released = [name for name in found if name != "Unreleased"]
     by_age = sorted([*released, __version__], key=lambda name: [*map(int, name.split("."))])
@@ -177,7 +177,7 @@ CHANGED = """# Changelog
 """
 
 
-def test_the_notes_of_a_release_are_the_changelogs() -> None:
+def test_release_notes_come_from_the_changelog() -> None:
     assert notes("v1.2.0", "1.2.0", CHANGED) == "### Added\n\n- This."
     assert notes("v1.1.0", "1.1.0", CHANGED) == "- That."
 
@@ -194,12 +194,12 @@ def test_the_notes_of_a_release_are_the_changelogs() -> None:
     ],
     ids=["other version", "no v", "no section", "no date", "no text", "left over"],
 )
-def test_what_does_not_fit_is_not_released(tag: str, changelog: str, said: str) -> None:
+def test_rejects_an_inconsistent_release(tag: str, changelog: str, said: str) -> None:
     with pytest.raises(UnfitError, match=re.escape(said)):
         notes(tag, "1.2.0", changelog)
 
 
-def test_a_wrong_tag_makes_nothing() -> None:
+def test_a_wrong_tag_builds_nothing() -> None:
     def laid_out() -> set[Path]:
         return {path for name in ("dist", "build") for path in (ROOT / name).glob("*")}
 
@@ -217,8 +217,8 @@ def test_a_wrong_tag_makes_nothing() -> None:
     assert laid_out() == before
 
 
-def test_the_maintainer_runs_what_the_workflow_runs() -> None:
-    """CONTRIBUTING.md has the same commands, with a version for the tag."""
+def test_contributing_lists_the_workflows_commands() -> None:
+    """CONTRIBUTING.md has the same commands, with a version instead of the tag."""
     told = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\n## Release\n")[2]
     commands = [step["run"] for step in steps("release", "audit") if "run" in step]
     ours = [command for command in commands if "release" in command and "gh " not in command]
@@ -232,7 +232,7 @@ def test_the_maintainer_runs_what_the_workflow_runs() -> None:
 
 
 @pytest.mark.needs(UV)
-def test_the_wheel_of_the_sdist_is_the_wheel_of_the_checkout(
+def test_sdist_and_checkout_build_the_same_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(tmp_path / "dist")
@@ -247,7 +247,7 @@ def test_the_wheel_of_the_sdist_is_the_wheel_of_the_checkout(
 
 
 @pytest.mark.needs(UV)
-def test_the_lock_file_is_in_step() -> None:
+def test_the_lock_file_is_current() -> None:
     done = subprocess.run(
         [UV, "lock", "--check", "--offline"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -263,7 +263,7 @@ def test_the_lock_file_names_no_mirror() -> None:
 
 
 def installed() -> set[str]:
-    """All that the project depends on, of itself and by others, on any system."""
+    """Return all direct and indirect dependencies, on any system."""
     packages = {package["name"]: package for package in LOCK["package"]}
     found: set[str] = set()
     left = [packages["librechat-auth0"]]
@@ -277,7 +277,7 @@ def installed() -> set[str]:
 
 
 @pytest.mark.needs(UV)
-def test_the_bill_of_materials_names_what_is_installed_and_nothing_else() -> None:
+def test_the_bill_of_materials_lists_exactly_what_is_installed() -> None:
     bill = bill_of_materials("1.2.3")
     locked = {package["name"]: package.get("version") for package in LOCK["package"]}
 

@@ -1,4 +1,4 @@
-"""docs/rules.md is where rules are written; the code names each of them once."""
+"""Rules are written in docs/rules.md; the code names each of them once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXT = (ROOT.parent / PAGE).read_text("utf-8")
 
 
 def named_in_code() -> Counter[str]:
-    """The identifiers for which the code asks: `rule("…")`, or the row of a check."""
+    """Return the identifiers that the code uses: `rule("…")`, or the row of a check."""
     text = "\n".join(path.read_text("utf-8") for path in ROOT.rglob("*.py"))
     return Counter(re.findall(r'\b(?:rule|on|_\w+)\(\s*"(LA\d+)"[,)]', text))
 
@@ -31,7 +31,7 @@ def test_every_section_of_the_page_is_read() -> None:
     assert headings == sorted(set(headings))
 
 
-def test_the_code_names_every_rule_once() -> None:
+def test_the_code_uses_every_rule_once() -> None:
     named = named_in_code()
 
     assert named.keys() == all_rules().keys()
@@ -53,18 +53,18 @@ def test_a_rule_is_under_the_heading_of_its_area() -> None:
     assert re.findall(r"^## (.*)$", TEXT, re.MULTILINE) == areas
 
 
-# How a next step begins; add a verb, never another word.
+# How a next step starts. Add verbs only.
 VERBS = frozenset(
     """
     Add Change Check Choose Compare Copy Correct Create Delete Find Fix Free Give Grant Install Keep
     Leave Look Make Move Open Put Raise Read Remove Reopen Replace Request Restart Restore Restrict
     Rotate Run Save Send Separate Set Sign Start Stop Switch Try Update Use Verify Wait Write
-    """.split()  # noqa: SIM905 - a list of words reads as one
+    """.split()  # noqa: SIM905 - shorter than a list of strings
 )
 
 
 @pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.id)
-def test_a_next_step_begins_with_a_verb(rule: Rule) -> None:
+def test_a_next_step_starts_with_a_verb(rule: Rule) -> None:
     assert rule.fix.split()[0].rstrip(":") in VERBS
 
 
@@ -81,7 +81,7 @@ def test_a_rule_reads_well(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.id)
-def test_a_source_is_of_a_known_origin(rule: Rule) -> None:
+def test_a_source_has_a_known_origin(rule: Rule) -> None:
     assert (origin_of(rule.source) is None) is (rule.source == "")
 
 
@@ -93,7 +93,7 @@ def test_each_origin_has_rules_and_a_date() -> None:
     assert TEXT.count("| run |") + TEXT.count("| read |") == len(origins())
 
 
-def test_what_was_seen_in_a_run_is_told_from_what_was_read() -> None:
+def test_distinguishes_observed_from_documented() -> None:
     read, run = (origin_of(f"api/index.js{seen}") for seen in ("", "; seen in LibreChat v0.8.7"))
     assert read is not None
     assert run is not None

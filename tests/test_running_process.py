@@ -1,4 +1,4 @@
-"""The process at a port, by real processes."""
+"""The process that listens on a port, with real processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ with socket.create_server(("127.0.0.1", 0)) as server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """A program that listens, started in a folder with a variable of its own."""
+    """Start a program that listens, in its own folder and with its own variable."""
     with subprocess.Popen(
         [sys.executable, "-S", "-c", SERVER],
         stdout=subprocess.PIPE,
@@ -39,9 +39,7 @@ def server(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
         process.kill()
 
 
-def test_the_process_is_described(
-    server: tuple[int, subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_describes_the_process(server: tuple[int, subprocess.Popen[str]], tmp_path: Path) -> None:
     port, process = server
     found = process_at(port)
 
@@ -59,17 +57,17 @@ def test_the_process_is_described(
     assert not found.publishes_container
 
 
-def test_nothing_listens() -> None:
+def test_returns_none_when_nothing_listens() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
 
         assert process_at(bound.getsockname()[1]) is None
 
 
-def test_the_port_is_found_where_only_root_sees_all(
+def test_finds_the_port_where_only_root_sees_all(
     server: tuple[int, subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on macOS, where psutil refuses the list of all connections."""
+    """Like macOS, where psutil cannot list all connections."""
 
     def refuse(*_: object) -> None:
         raise psutil.AccessDenied
@@ -81,10 +79,10 @@ def test_the_port_is_found_where_only_root_sees_all(
     assert found.pid == server[1].pid
 
 
-def test_a_process_of_others_is_not_described(
+def test_does_not_describe_another_users_process(
     server: tuple[int, subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As for a user who is not root: the system shows the port, and not whose it is."""
+    """A user who is not root sees the port, but not its owner."""
     shown = psutil.net_connections("tcp")
     hidden = [each._replace(pid=None) for each in shown]
     monkeypatch.setattr(psutil, "net_connections", lambda _: hidden)
@@ -110,7 +108,7 @@ def test_a_process_of_others_is_not_described(
         ("0::/user.slice/user-1000.slice/session-3.scope\n", "", "", False),
     ],
 )
-def test_where_a_process_belongs(
+def test_recognizes_containers_and_services(
     server: tuple[int, subprocess.Popen[str]],
     control_groups: str,
     container: str,
@@ -128,6 +126,6 @@ def test_where_a_process_belongs(
 
 
 @pytest.mark.parametrize("name", ["docker-proxy", "com.docker.backend.exe", "rootlessport"])
-def test_who_listens_for_a_container(name: str) -> None:
+def test_recognizes_docker_proxies(name: str) -> None:
     assert running_process.RunningProcess(1, name).publishes_container
     assert not running_process.RunningProcess(1, "node").publishes_container

@@ -1,4 +1,4 @@
-"""Attacks of SECURITY.md that no other test makes, and that each test it names is there."""
+"""Attacks in SECURITY.md that no other test covers, and a check of the tests it names."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ EVIL = "\x1b]0;title\x07\x1b[31m\x9b2J\u202e\u061c"
 # The document
 
 
-def test_every_test_that_security_md_names_is_there() -> None:
+def test_every_test_in_security_md_exists() -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "SECURITY.md").read_text("utf-8"))
     assert len(named) > 40
     missing = [f"{path}::{name}" for path, name in named if name not in _tests_of(ROOT / path)]
@@ -70,7 +70,7 @@ def _tests_of(path: Path) -> set[str]:
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
-def test_every_dependency_is_pinned_by_its_hash() -> None:
+def test_every_dependency_is_pinned_by_hash() -> None:
     lock = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
     fetched = [package for package in lock["package"] if "registry" in package["source"]]
     assert len(fetched) > 30
@@ -86,7 +86,7 @@ def test_every_dependency_is_pinned_by_its_hash() -> None:
 
 
 def command(*args: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """A run of the program with a home of its own and our secret in its environment."""
+    """Run the program with its own home and our secret in its environment."""
     inherited = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-m", "wizard", *args],
@@ -110,7 +110,7 @@ INIT = (
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home with a LibreChat in it, whose Compose file leads to a look at Docker."""
+    """A home with a LibreChat whose Compose file makes the program call Docker."""
     checkout = tmp_path / "LibreChat"
     checkout.mkdir()
     (checkout / "docker-compose.yml").write_text("services: {api: {image: librechat}}\n")
@@ -126,19 +126,19 @@ def test_no_program_gets_our_secrets_or_runs_in_the_checkout(home: Path) -> None
     for path in (tools / "docker", home / "LibreChat/docker"):
         path.write_text(script)
         path.chmod(0o755)
-    # Empty and relative entries mean the current folder, where the checkout has a docker too.
+    # Empty and relative entries mean the current folder, and the checkout has a docker too.
     done = command(*INIT, folder=home, PATH=f":.:{tools}:{os.environ['PATH']}")
     assert done.returncode == 0, done.stderr
     told = seen.read_text()
     assert f"{home}\n{tools}/docker volume ls" in told
     assert SECRET not in told
     assert "AUTH0_CLIENT_SECRET" not in told
-    assert SECRET in (home / "LibreChat/.env").read_text()  # it was there to be leaked
+    assert SECRET in (home / "LibreChat/.env").read_text()  # it was in the file, so it could leak
 
 
 @POSIX
 def test_no_browser_or_clipboard_of_the_checkout_is_run(home: Path) -> None:
-    """Libraries start them, and take what an empty or a relative entry of PATH means."""
+    """Libraries start them, and follow empty and relative entries of PATH."""
     checkout, seen = home / "LibreChat", home / "seen"
     for name in ("xdg-open", "x-www-browser", "firefox", "xclip", "xsel", "wl-copy", "pbcopy"):
         (checkout / name).write_text(f"#!/bin/sh\necho $0 >> {seen}\n")
@@ -166,8 +166,8 @@ def test_no_browser_or_clipboard_of_the_checkout_is_run(home: Path) -> None:
 
 
 @POSIX
-def test_no_file_of_ours_is_for_others_under_any_umask(home: Path) -> None:
-    done = command(*INIT, folder=home)  # with an umask of 0
+def test_our_files_are_private_under_any_umask(home: Path) -> None:
+    done = command(*INIT, folder=home)  # with a umask of 0
     assert done.returncode == 0, done.stderr
     assert SECRET not in done.stdout + done.stderr
     assert stat.S_IMODE((home / "LibreChat/.env").stat().st_mode) == 0o600
@@ -178,7 +178,7 @@ def test_no_file_of_ours_is_for_others_under_any_umask(home: Path) -> None:
     assert not [path for path in made if path.is_file() and SECRET in path.read_text()]
 
 
-# A secret that was pasted where others belong; one is a part of another, one is overridden.
+# Secrets pasted into other variables; one is part of another, one is overridden.
 MISPLACED = f"""\
 OPENID_CLIENT_SECRET={SECRET}-and-its-end
 OPENID_CLIENT_SECRET={SECRET}
@@ -207,7 +207,7 @@ ALLOW_SOCIAL_LOGIN={SECRET}
     ],
     ids=lambda args: f"{args[0]} {args[-1]}",
 )
-def test_a_secret_in_the_wrong_place_is_hidden_there(
+def test_masks_a_secret_in_the_wrong_place(
     args: tuple[str, ...], language: str, home: Path
 ) -> None:
     (home / "LibreChat/.env").write_text(MISPLACED)
@@ -219,8 +219,8 @@ def test_a_secret_in_the_wrong_place_is_hidden_there(
 
 
 @POSIX
-def test_no_backup_lies_in_the_checkout(home: Path) -> None:
-    """Where git would pick it up; XDG's variables count when they are absolute."""
+def test_no_backup_is_in_the_checkout(home: Path) -> None:
+    """Git could pick it up there. XDG's variables count only if they are absolute."""
     (home / "LibreChat/.env").write_text("MY_KEY=precious\n")
     done = command(*INIT, folder=home, XDG_STATE_HOME="state")
     assert done.returncode == 0, done.stderr
@@ -229,7 +229,7 @@ def test_no_backup_lies_in_the_checkout(home: Path) -> None:
 
 
 @POSIX
-def test_a_state_folder_that_cannot_be_is_told(home: Path) -> None:
+def test_reports_an_unusable_state_folder(home: Path) -> None:
     (home / "state").write_text("a file")
     (home / "LibreChat/.env").write_text("DOMAIN_SERVER=https://localhost:3443\n")
     done = command(
@@ -262,12 +262,12 @@ def save(state: Path, env_file: Path) -> None:
 
 @POSIX
 @pytest.mark.parametrize("use", [keep_draft, open_log, keep_background, make_authority, save])
-def test_every_user_of_the_state_folder_makes_it_private(
+def test_every_use_makes_the_state_folder_private(
     use: Callable[[Path, Path], None], tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
     state.mkdir()
-    state.chmod(0o777)  # as another program may have left it
+    state.chmod(0o777)  # as another program may leave it
     before = os.umask(0)
     try:
         use(state, tmp_path / ".env")
@@ -286,7 +286,7 @@ class NoMkcert(SystemProcesses):
 
 
 @POSIX
-def test_a_link_in_place_of_a_key_is_replaced_not_followed(tmp_path: Path) -> None:
+def test_replaces_a_link_in_place_of_a_key(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     folder = tmp_path / "state" / FOLDER
@@ -300,7 +300,7 @@ def test_a_link_in_place_of_a_key_is_replaced_not_followed(tmp_path: Path) -> No
 
 
 @POSIX
-def test_a_link_in_place_of_a_note_of_trust_is_replaced_not_followed(tmp_path: Path) -> None:
+def test_replaces_a_link_in_place_of_a_trust_record(tmp_path: Path) -> None:
     authority, victim = tmp_path / "ca.pem", tmp_path / "victim"
     authority.write_text("the authority")
     trust.remember(authority, tmp_path / "state", trusted=True)
@@ -314,7 +314,7 @@ def test_a_link_in_place_of_a_note_of_trust_is_replaced_not_followed(tmp_path: P
 
 @POSIX
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
-def test_what_is_no_file_in_place_of_a_key_is_replaced_without_waiting(
+def test_replaces_an_irregular_file_in_place_of_a_key_without_blocking(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     folder = tmp_path / "state" / FOLDER
@@ -325,7 +325,7 @@ def test_what_is_no_file_in_place_of_a_key_is_replaced_without_waiting(
 
 
 @POSIX
-def test_a_link_in_place_of_a_state_file_is_replaced_not_followed(tmp_path: Path) -> None:
+def test_replaces_a_link_in_place_of_a_state_file(tmp_path: Path) -> None:
     state, env_file, victim = tmp_path / "state", tmp_path / ".env", tmp_path / "victim"
     uses = (keep_draft, open_log, keep_background, save)
     for use in uses:
@@ -344,7 +344,7 @@ def test_a_link_in_place_of_a_state_file_is_replaced_not_followed(tmp_path: Path
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
-def test_a_traceback_acts_on_no_terminal_and_holds_no_secret_of_the_environment(
+def test_a_traceback_has_no_escape_sequence_and_no_secret(
     home: Path,
 ) -> None:
     program = (
@@ -382,7 +382,7 @@ def test_a_traceback_acts_on_no_terminal_and_holds_no_secret_of_the_environment(
         "http://me:hunt%er2@:1",
     ],
 )
-def test_no_password_of_a_proxy_is_in_an_error_or_behind_it(proxy: str) -> None:
+def test_no_error_holds_a_proxy_password(proxy: str) -> None:
     with pytest.raises(NetworkError) as caught:
         Https({"HTTPS_PROXY": proxy}).request("GET", "https://tenant.example/")
     error: BaseException | None = caught.value
@@ -392,7 +392,7 @@ def test_no_password_of_a_proxy_is_in_an_error_or_behind_it(proxy: str) -> None:
         error = error.__cause__
 
 
-def test_the_password_goes_to_the_proxy() -> None:
+def test_sends_the_password_to_the_proxy() -> None:
     heads = []
 
     def handle(connection: socket.socket) -> None:
@@ -407,7 +407,7 @@ def test_the_password_goes_to_the_proxy() -> None:
 
 
 @pytest.mark.parametrize("token", [f"{SECRET}\r\nX: y", f"{SECRET}\x1b", f"{SECRET}\u201c"])
-def test_a_header_that_cannot_be_sent_is_not_quoted(token: str) -> None:
+def test_does_not_quote_an_invalid_header(token: str) -> None:
     with pytest.raises(NetworkError) as caught:
         Https({}).request("GET", "http://127.0.0.1:1/", headers={"Authorization": token})
     assert "Authorization" in str(caught.value)
@@ -415,10 +415,10 @@ def test_a_header_that_cannot_be_sent_is_not_quoted(token: str) -> None:
     assert caught.value.__cause__ is None
 
 
-# What is shown
+# Output
 
 
-def test_json_acts_on_no_terminal_and_says_the_same() -> None:
+def test_json_escapes_control_characters() -> None:
     out = StringIO()
     said = {"a": EVIL, "file": "bad\udcff", "plain": "é — 漢"}
     Console(stdout=out, stderr=StringIO()).data(said)
@@ -442,7 +442,7 @@ def test_json_acts_on_no_terminal_and_says_the_same() -> None:
         "https://evil.example\\.{domain}/oauth/token",
     ],
 )
-def test_no_secret_is_tried_at_another_server(endpoint: str) -> None:
+def test_sends_no_secret_to_another_server(endpoint: str) -> None:
     url = endpoint.format(domain=SETTINGS.domain)
     discovery, findings = judge_metadata(metadata(token_endpoint=url), SETTINGS)
     assert discovery is not None
@@ -468,9 +468,7 @@ def packed_often(connection: socket.socket) -> None:
     ("handler", "trouble"),
     [(packed_twice, Trouble.TOO_LARGE), (packed_often, Trouble.DROPPED)],
 )
-def test_an_answer_packed_many_times_is_unpacked_no_further_than_any(
-    handler: Handler, trouble: Trouble
-) -> None:
+def test_limits_decompression(handler: Handler, trouble: Trouble) -> None:
     with server(handler) as port, pytest.raises(NetworkError) as caught:
         Https({}).request("GET", f"http://127.0.0.1:{port}/")
     assert caught.value.trouble is trouble
@@ -493,7 +491,7 @@ def dripping_handshake(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("handler", [dripping_proxy, dripping_handshake])
-def test_no_connection_takes_longer_than_allowed(handler: Handler) -> None:
+def test_limits_the_time_of_a_connection(handler: Handler) -> None:
     with server(handler) as port:
         environ = {"HTTPS_PROXY": f"http://127.0.0.1:{port}"} if "proxy" in handler.__name__ else {}
         host = "tenant.example" if environ else f"127.0.0.1:{port}"
@@ -526,8 +524,8 @@ PUBLIC_PEM = (
     ],
     ids=str,
 )
-def test_no_header_of_a_token_chooses_how_it_is_verified(header: dict[str, object]) -> None:
-    """Each is signed with what an attacker has: the public key, as HMAC's secret."""
+def test_a_token_header_does_not_choose_its_verification(header: dict[str, object]) -> None:
+    """Each is signed with what an attacker has: the public key, used as HMAC's secret."""
     signed = f"{segment({'kid': 'key-1', **header})}.{id_token().split('.')[1]}"
     mac = hmac.digest(PUBLIC_PEM, signed.encode(), hashlib.sha256)
     forged = f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
@@ -546,8 +544,8 @@ def rsa_key(modulus: int, exponent: int = 65537) -> dict[str, str]:
     return {"kty": "RSA", "kid": "key-1", "n": number(modulus), "e": number(exponent)}
 
 
-def test_no_set_of_keys_takes_long() -> None:
-    """All that fits into an answer: thousands of keys, one huge one, slow exponents."""
+def test_no_key_set_takes_long() -> None:
+    """Everything that fits into a response: thousands of keys, a huge one, slow exponents."""
     odd = (1 << 2048) - 1
     sets = [
         [rsa_key(odd - 2 * each) for each in range(2500)],
@@ -563,11 +561,11 @@ def test_no_set_of_keys_takes_long() -> None:
 # The callback server
 
 
-def test_connections_that_say_nothing_neither_last_nor_hold_the_end() -> None:
+def test_silent_connections_end_and_do_not_delay_closing() -> None:
     with signing_in() as user:
         user.begin()
         with ExitStack() as idle:
-            for _ in range(100):  # more than the server takes
+            for _ in range(100):  # more than the server accepts
                 connection = socket.create_connection(("127.0.0.1", user.port), timeout=5)
                 idle.enter_context(connection)
             assert user.get("/oauth/openid").status == 403
@@ -589,7 +587,7 @@ def test_connections_that_say_nothing_neither_last_nor_hold_the_end() -> None:
     ],
     ids=["two lengths", "long", "HTTP/2", "bytes"],
 )
-def test_the_callback_server_refuses_what_is_ambiguous(raw: bytes) -> None:
+def test_the_callback_server_rejects_ambiguous_requests(raw: bytes) -> None:
     with signing_in() as user:
         with socket.create_connection(("127.0.0.1", user.port), timeout=5) as connection:
             connection.sendall(raw)
@@ -624,10 +622,10 @@ def nested_merges(depth: int) -> str:
 )
 def test_no_compose_file_takes_long(text: str, tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(text)
-    read_deployment(tmp_path, tmp_path / ".env", {})  # ends before pytest's timeout
+    read_deployment(tmp_path, tmp_path / ".env", {})  # finishes before pytest's timeout
 
 
-def test_honest_merges_are_read(tmp_path: Path) -> None:
+def test_reads_ordinary_merges(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(
         "x-base: &base {environment: {A: '1'}}\nx-more: &more {image: b:v1.2.3}\n"
         "services: {api: {<<: [*base, *more]}}\n"
@@ -638,31 +636,31 @@ def test_honest_merges_are_read(tmp_path: Path) -> None:
 
 
 @POSIX
-def test_a_librechat_that_strangers_can_lay_out_is_not_found(tmp_path: Path) -> None:
+def test_does_not_find_a_librechat_in_a_world_writable_folder(tmp_path: Path) -> None:
     shared, mine = tmp_path / "shared", tmp_path / "shared/project"
     mine.mkdir(parents=True)
     (shared / "librechat.yaml").write_text("version: 1.2.1\n")
     assert find(mine).folder == shared
-    shared.chmod(0o1777)  # as /tmp is
+    shared.chmod(0o1777)  # like /tmp
     assert not find(mine).is_librechat
-    assert find(shared).is_librechat  # the user went there
+    assert find(shared).is_librechat  # the user went there explicitly
 
 
 @POSIX
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may chown")
-def test_a_librechat_of_somebody_else_is_not_found(tmp_path: Path) -> None:
+def test_does_not_find_another_users_librechat(tmp_path: Path) -> None:
     theirs, mine = tmp_path / "theirs", tmp_path / "theirs/project"
     mine.mkdir(parents=True)
     (theirs / "librechat.yaml").write_text("version: 1.2.1\n")
     os.chown(theirs, 12345, 12345)
     assert not find(mine).is_librechat
-    os.chown(mine, 12345, 12345)  # root in that user's own checkout
+    os.chown(mine, 12345, 12345)  # root in that user's checkout
     assert find(mine).folder == theirs
 
 
 @pytest.fixture
 def path_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A PATH, and a current folder in which programs lie that are not on it."""
+    """A PATH, and a current folder with programs that are not on it."""
     here, tools = tmp_path / "here", tmp_path / "tools"
     for folder in (here, tools):
         folder.mkdir()
@@ -676,7 +674,7 @@ def path_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
     ("name", "found"),
     [("ngrok", "ngrok.exe"), ("ngrok.exe", "ngrok.exe"), ("docker", "docker.cmd"), ("lt", "")],
 )
-def test_no_program_of_the_current_folder_is_found_on_windows(
+def test_finds_no_program_in_the_current_folder_on_windows(
     path_of_windows: dict[str, str], tmp_path: Path, name: str, found: str
 ) -> None:
     wanted = [tmp_path / "tools" / found] if found else []
@@ -689,10 +687,8 @@ def test_no_program_of_the_current_folder_is_found_on_windows(
 @pytest.mark.parametrize(
     ("pid", "started"), [(-1, None), (0, None), (-1, ""), ("-1", ""), (1.5, ""), (None, None)]
 )
-def test_a_record_can_name_no_group_of_processes(
-    pid: object, started: object, tmp_path: Path
-) -> None:
-    """`kill(-1)` is for all that the user runs; None is the start of what does not run."""
+def test_a_record_cannot_name_a_process_group(pid: object, started: object, tmp_path: Path) -> None:
+    """`kill(-1)` ends everything the user runs; None is the start time of no process."""
     background = Background(tmp_path)
     kept = BackgroundTunnel("/x/.env", "ngrok", "https://x.example", 3080, 1, "now", 0.0)
     background.keep(kept)
@@ -703,7 +699,7 @@ def test_a_record_can_name_no_group_of_processes(
 
 
 @pytest.mark.parametrize("name", ["/dev/zero", "/dev/tty", "."])
-def test_ssl_cert_file_that_is_no_file_is_told_at_once(name: str) -> None:
+def test_reports_an_irregular_ssl_cert_file_immediately(name: str) -> None:
     with pytest.raises(NetworkError) as caught:
         Https({"SSL_CERT_FILE": name}).request("GET", "https://127.0.0.1:1/")
     assert caught.value.trouble is Trouble.UNTRUSTED
@@ -711,7 +707,7 @@ def test_ssl_cert_file_that_is_no_file_is_told_at_once(name: str) -> None:
 
 
 def test_a_stolen_key_of_our_authority_signs_no_bare_common_name(tmp_path: Path) -> None:
-    """Name constraints are for alternative names; clients that fall back may not be fooled."""
+    """Name constraints cover alternative names; clients that fall back must not be fooled."""
     authority = local_authority(tmp_path / "state", NoMkcert())
     ca_file = authority.ca_file
     thief = Authority.stolen(tmp_path, ca_file, ca_file.parent / "ca-key.pem")

@@ -1,4 +1,4 @@
-"""What is taken for an answer, how it is written, and why another is refused."""
+"""Which answers are valid, how they are normalized, and why others are rejected."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_other_domains(text: str, domain: str) -> None:
 
 
 @pytest.mark.parametrize("domain", ["login.example.com", "auth0.com.evil.example", "localhost:1"])
-def test_not_a_tenant_domain(domain: str) -> None:
+def test_rejects_other_domains(domain: str) -> None:
     assert not is_tenant_domain(domain)
 
 
@@ -130,12 +130,12 @@ def test_not_a_tenant_domain(domain: str) -> None:
         ("dev.us.\u0430uth0.com", "“\u0430” only looks like a Latin letter"),
     ],
 )
-def test_a_domain_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_explains_a_rejected_domain(text: str, reason: str) -> None:
     assert reason in refusal(parse_domain, text)
 
 
 @pytest.mark.parametrize("value", ["aB3" * 10 + "xY", "tpa_client", "https-client.1"])
-def test_a_client_id_is_taken_as_it_is(value: str) -> None:
+def test_accepts_a_client_id(value: str) -> None:
     assert parse_client_id(f" {value}\n") == value
 
 
@@ -162,11 +162,11 @@ def test_a_client_id_is_taken_as_it_is(value: str) -> None:
         ("tpc_6Sm2vQZ9", "third-party application"),
     ],
 )
-def test_a_client_id_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_explains_a_rejected_client_id(text: str, reason: str) -> None:
     assert reason in refusal(parse_client_id, text)
 
 
-def test_a_client_secret_is_taken_as_it_is() -> None:
+def test_accepts_a_client_secret() -> None:
     secret = "aZ09_-" * 10
     assert parse_client_secret(f"\t{secret} \r\n") == secret
 
@@ -194,7 +194,7 @@ def test_a_client_secret_is_taken_as_it_is() -> None:
         ("aB3_" * 16 + ";", "Remove the “;” at the end of the Client Secret"),
     ],
 )
-def test_a_client_secret_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_explains_a_rejected_client_secret(text: str, reason: str) -> None:
     assert reason in refusal(parse_client_secret, text)
 
 
@@ -212,7 +212,7 @@ def test_a_client_secret_is_refused_with_the_reason(text: str, reason: str) -> N
         ("y" * API_IDENTIFIER_MAX_LENGTH, ("y" * API_IDENTIFIER_MAX_LENGTH,)),
     ],
 )
-def test_api_identifiers_are_kept_byte_for_byte(text: str, audiences: tuple[str, ...]) -> None:
+def test_keeps_api_identifiers_byte_for_byte(text: str, audiences: tuple[str, ...]) -> None:
     assert parse_audiences(text, domain="login.example.com") == audiences
 
 
@@ -240,7 +240,7 @@ def test_api_identifiers_are_kept_byte_for_byte(text: str, audiences: tuple[str,
         ("y" * (API_IDENTIFIER_MAX_LENGTH + 1), "at most 600"),
     ],
 )
-def test_an_api_identifier_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_explains_a_rejected_api_identifier(text: str, reason: str) -> None:
     said = refusal(lambda value: parse_audiences(value, domain="login.example.com"), text)
     assert reason in said
 
@@ -283,7 +283,7 @@ def test_a_public_url_is_an_origin(text: str, url: str) -> None:
         ("https://", "not a host name"),
     ],
 )
-def test_a_public_url_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_explains_a_rejected_public_url(text: str, reason: str) -> None:
     assert reason in refusal(parse_public_url, text)
 
 
@@ -316,7 +316,7 @@ def test_the_public_url_is_not_librechats_own_port(url: str) -> None:
         "API Identifier:\taB3-_x",
     ],
 )
-def test_what_was_copied_with_a_value_goes(text: str) -> None:
+def test_removes_what_was_copied_with_a_value(text: str) -> None:
     assert pasted(text) == "aB3-_x"
 
 
@@ -327,7 +327,7 @@ def test_what_was_copied_with_a_value_goes(text: str) -> None:
         *("A=b", "domain:api", "Domains: x", "Identifier x"),
     ],
 )
-def test_nothing_else_goes(text: str) -> None:
+def test_keeps_everything_else(text: str) -> None:
     assert pasted(text) == text
 
 
@@ -389,7 +389,7 @@ def test_placeholders(value: str) -> None:
         "https://chat.yourapparel.com",
     ],
 )
-def test_no_placeholders(value: str) -> None:
+def test_not_placeholders(value: str) -> None:
     assert not is_placeholder(value)
 
 
@@ -418,12 +418,12 @@ GIVEN = Known("t.us.auth0.com", "the-id", SECRET, ("urn:a", "urn:b"), "https://c
         ("audiences", ("the-id",), "Client ID"),
     ],
 )
-def test_no_value_is_that_of_another_field(name: str, value: object, other: str) -> None:
+def test_rejects_the_value_of_another_field(name: str, value: object, other: str) -> None:
     with pytest.raises(InvalidValue, match=f"That is the {other} again"):
         refuse_repeated(name, value, GIVEN)
 
 
-def test_a_value_may_be_that_of_its_own_field_or_the_public_url() -> None:
+def test_accepts_the_fields_own_value_and_the_public_url() -> None:
     for name in ("client_id", "client_secret", "audiences"):
         refuse_repeated(name, GIVEN.value(name), GIVEN)
         refuse_repeated(name, "other", GIVEN)
@@ -445,9 +445,7 @@ PARSERS = [
     st.sampled_from(PARSERS),
     st.text(st.sampled_from("a1.:/@[]%?#-_é \t\n٣。ß\u200b\\'$"), max_size=14),
 )
-def test_whatever_is_typed_is_refused_or_stays_what_it_is(
-    parse: Callable[[str], object], text: str
-) -> None:
+def test_any_input_is_rejected_or_stable(parse: Callable[[str], object], text: str) -> None:
     for typed in (text, f"https://{text}", f"https://a.b{text}"):
         with suppress(InvalidValue):
             value = parse(typed)
@@ -455,7 +453,7 @@ def test_whatever_is_typed_is_refused_or_stays_what_it_is(
                 assert parse(value) == value
 
 
-def test_what_follows_from_the_settings() -> None:
+def test_derives_values_from_the_settings() -> None:
     audiences = ("https://api", "second")
     settings = Settings("t.us.auth0.com", "id", "s3cret", audiences, "https://chat.example.com")
     assert settings.issuer == "https://t.us.auth0.com"
@@ -470,7 +468,7 @@ def test_what_follows_from_the_settings() -> None:
     assert "s3cret" not in repr(settings)
 
 
-def test_without_reuse_of_tokens_no_refresh_token_is_asked_for() -> None:
+def test_requests_no_refresh_token_without_token_reuse() -> None:
     settings = Settings("t.auth0.com", "id", None, (), "https://x.y", False)
     assert settings.scope == "openid profile email"
     assert settings.audience is None

@@ -30,7 +30,7 @@ HEAVY = (
 
 
 def imported_by(*args: str, folder: Path | None = None) -> set[str]:
-    """The modules that the command imports; `folder` is its current one, beside its state."""
+    """Return the modules that the command imports; `folder` is its current and state folder."""
     code = (
         "import sys, runpy\n"
         f"sys.argv = {['librechat-auth0', *args]!r}\n"
@@ -54,8 +54,8 @@ def test_nothing_costly_is_imported_before_it_is_needed(args: tuple[str, ...]) -
     assert not imported_by(*args) & set(HEAVY)
 
 
-def test_the_version_needs_nothing_but_its_own_two_modules() -> None:
-    """`runpy`, and so `python -m`, imports more than Python's start does."""
+def test_the_version_imports_only_its_own_two_modules() -> None:
+    """`runpy`, and therefore `python -m`, imports more than Python's start does."""
     code = "sys.argv = ['librechat-auth0', '--version']; from wizard.__main__ import main; main()"
     bare, ours = (
         subprocess.run(
@@ -79,7 +79,7 @@ def test_a_command_on_a_checkout_imports_yaml_only(tmp_path: Path, command: str)
     assert imported_by(*args, folder=folder) & {*HEAVY, "ssl"} == {"yaml"}
 
 
-def test_init_offline_imports_what_asks_auth0_only_when_it_asks(tmp_path: Path) -> None:
+def test_init_offline_does_not_import_the_auth0_client(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "LibreChat")
     needed_later = {
         "email",
@@ -92,12 +92,12 @@ def test_init_offline_imports_what_asks_auth0_only_when_it_asks(tmp_path: Path) 
         "wizard.http_server",
     }
 
-    # What Typer itself imports says nothing of ours.
+    # without what Typer itself imports
     found = imported_by(*init_options(tmp_path), folder=folder) - imported_by("--help")
     assert not found & needed_later
 
 
-def test_the_tunnels_are_listed_without_what_reads_an_env(tmp_path: Path) -> None:
+def test_lists_tunnels_without_importing_the_env_reader(tmp_path: Path) -> None:
     readers = {"wizard.librechat.env_file", "wizard.librechat.env_store", "wizard.tunnels"}
     folder = checkout(tmp_path / "LibreChat")
 
@@ -105,7 +105,7 @@ def test_the_tunnels_are_listed_without_what_reads_an_env(tmp_path: Path) -> Non
 
 
 def test_expressions_are_not_compiled_before_they_are_used() -> None:
-    """Only those that are used at an offset, or in each line of a file, are compiled at import."""
+    """Only expressions used at an offset, or for each line of a file, are compiled at import."""
     compiled = {
         f"{path.relative_to(ROOT)}: {found}"
         for folder in ("auth0", "doctor", "librechat")

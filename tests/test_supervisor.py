@@ -1,4 +1,4 @@
-"""Programs under the supervisor: none outlives us, whatever it does and whatever happens to us."""
+"""No program outlives its supervisor, whatever the program does or happens to us."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 
 ROOT = Path(__file__).parent.parent
-# Writes its number into the file `note`, with what it started.
+# Writes its process ID and its children's into the file `note`.
 FAMILY = """
 import os, pathlib, signal, subprocess, sys, time
 note, how = pathlib.Path(sys.argv[1]), sys.argv[2]
@@ -62,7 +62,7 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> bool:
 
 
 class Family:
-    """A program and what it starts."""
+    """A program and its children."""
 
     def __init__(self, folder: Path, how: str) -> None:
         script = folder / "family.py"
@@ -90,7 +90,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize("how", KINDS)
-def test_all_that_a_program_started_ends_when_the_pipe_closes(tmp_path: Path, how: str) -> None:
+def test_ends_a_program_and_its_children_when_the_pipe_closes(tmp_path: Path, how: str) -> None:
     family = Family(tmp_path, how)
     with SystemProcesses().start(family.command) as running:
         family.pids()
@@ -102,7 +102,7 @@ def test_all_that_a_program_started_ends_when_the_pipe_closes(tmp_path: Path, ho
 
 @pytest.mark.parametrize("how", KINDS)
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "os.abort()"])
-def test_all_that_a_program_started_ends_when_we_are_killed(
+def test_ends_a_program_and_its_children_when_we_are_killed(
     tmp_path: Path, how: str, end: str
 ) -> None:
     family = Family(tmp_path, how)
@@ -122,7 +122,7 @@ def test_all_that_a_program_started_ends_when_we_are_killed(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_ends_them_all(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_all(tmp_path: Path, number: signal.Signals) -> None:
     family = Family(tmp_path, "daemon")
     with SystemProcesses().start(family.command) as running:
         family.pids()
@@ -132,12 +132,12 @@ def test_a_signal_ends_them_all(tmp_path: Path, number: signal.Signals) -> None:
         assert family.has_gone()
 
 
-def test_the_status_is_the_programs(tmp_path: Path) -> None:
+def test_exits_with_the_programs_status(tmp_path: Path) -> None:
     with SystemProcesses().start(Family(tmp_path, "ends").command) as running:
         assert running.wait(20) == 7
 
 
-def test_a_signal_is_a_status_as_in_shells(tmp_path: Path) -> None:
+def test_exits_with_a_shells_status_for_a_signal(tmp_path: Path) -> None:
     family = Family(tmp_path, "alone")
     with SystemProcesses().start(family.command) as running:
         os.kill(family.pids()[0], signal.SIGKILL)
@@ -146,7 +146,7 @@ def test_a_signal_is_a_status_as_in_shells(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
-def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+def test_children_end_with_the_program(tmp_path: Path) -> None:
     note = tmp_path / "note"
     program = ["sh", "-c", f"sleep 600 & echo $! > {note}; exit 3"]
     with SystemProcesses().start(program) as running:
@@ -155,7 +155,7 @@ def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     assert start_time(int(note.read_text())) is None
 
 
-def test_a_program_that_cannot_be_started_says_why(tmp_path: Path) -> None:
+def test_explains_why_a_program_cannot_start(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text("no format that the system runs")
     program.chmod(0o755)
@@ -165,7 +165,7 @@ def test_a_program_that_cannot_be_started_says_why(tmp_path: Path) -> None:
         assert str(program) in running.stderr.read().decode()
 
 
-def test_modules_of_the_current_folder_are_not_run(
+def test_does_not_run_modules_of_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "contextlib.py").write_text("raise SystemExit('not ours')")
@@ -175,8 +175,8 @@ def test_modules_of_the_current_folder_are_not_run(
         assert running.wait(20) == 7
 
 
-def test_it_works_from_an_archive_that_is_named_by_a_relative_path(tmp_path: Path) -> None:
-    """As a zipapp is run; programs do not run in our folder."""
+def test_works_from_an_archive_with_a_relative_path(tmp_path: Path) -> None:
+    """The way a zipapp runs; programs do not run in our folder."""
     with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
         for file in (ROOT / "wizard").glob("*.py"):
             archive.write(file, f"wizard/{file.name}")
@@ -198,7 +198,7 @@ def test_it_works_from_an_archive_that_is_named_by_a_relative_path(tmp_path: Pat
     assert done.stdout == "7 b''\n", done.stderr
 
 
-def test_the_program_gets_the_environment_and_nothing_of_ours(tmp_path: Path) -> None:
+def test_passes_on_the_environment_without_our_variables(tmp_path: Path) -> None:
     program = [sys.executable, "-S", "-c", "import os; print(sorted(os.environ))"]
     with SystemProcesses().start(program, env={"ONE": "1"}) as running:
         assert running.stdout is not None

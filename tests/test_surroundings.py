@@ -31,7 +31,7 @@ def test_the_url_of_a_forwarded_port(environ: dict[str, str], url: str) -> None:
     assert forwarded_url(environ, 3080) == url
 
 
-def test_ssh_and_containers_are_told_by_the_environment() -> None:
+def test_recognizes_ssh_and_containers_by_the_environment() -> None:
     assert is_over_ssh({"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"})
     assert is_over_ssh({"SSH_TTY": "/dev/pts/1"})
     assert not is_over_ssh({})
@@ -47,14 +47,14 @@ def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch, error: Excep
     assert not resolves("chat.example.com")
 
 
-def test_a_slow_name_server_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_name_server_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wizard.surroundings.SECONDS_TO_RESOLVE", 0.0)
     monkeypatch.setattr("wizard.surroundings.begin", lambda *_: Slow())
     assert resolves("chat.example.com")
 
 
 class Slow:
-    """A look-up without an answer yet."""
+    """A look-up that has no answer yet."""
 
     def result(self, _: float) -> None:
         raise TimeoutError

@@ -1,4 +1,4 @@
-"""Templates speak the user's language, and never HTML by accident."""
+"""Templates use the user's language, and never produce HTML by accident."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DUTCH = speaking(
 )
 
 
-def test_a_text_is_said_with_its_values() -> None:
+def test_fills_in_values() -> None:
     template = environment(DUTCH).from_string(
         '{{ lang }}: {{ _("Log in to {application}", application=name) }} {{ _("Continue") }}'
     )
@@ -20,7 +20,7 @@ def test_a_text_is_said_with_its_values() -> None:
     assert said == ("nl: Aanmelden bij &lt;b&gt;LibreChat&lt;/b&gt; &lt;nu&gt; Doorgaan")
 
 
-def test_without_a_language_they_speak_english() -> None:
+def test_defaults_to_english() -> None:
     template = environment().from_string('{{ lang }}: {{ _("Hello, {name}", name="{x}") }}')
 
     assert template.render() == "en: Hello, {x}"

@@ -8,12 +8,12 @@ from wizard.text import one_line, printable
 
 
 @given(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"])))
-def test_what_people_read_stays(text: str) -> None:
+def test_keeps_readable_text(text: str) -> None:
     assert one_line(text) == printable(text) == text
 
 
 @given(st.text())
-def test_nothing_that_acts_is_left(text: str) -> None:
+def test_replaces_control_characters(text: str) -> None:
     shown = one_line(text)
 
     assert len(shown) == len(text)
@@ -21,12 +21,12 @@ def test_nothing_that_acts_is_left(text: str) -> None:
     assert len(shown.splitlines()) <= 1
 
 
-def test_line_breaks_are_for_text_of_several_lines() -> None:
+def test_keeps_line_breaks_only_in_multiline_text() -> None:
     assert printable("a\n\tb\x1b[31m\u202e") == "a\n\tb�[31m�"
     assert one_line("a\n\tb") == "a��b"
 
 
-def test_a_sleep_is_a_jump_of_the_clock() -> None:
+def test_notices_a_suspended_machine() -> None:
     times = iter([0.0, 0.5, 1.0, 601.0, 601.5, 300.0])
     watch = SleepWatch(lambda: next(times))
 

@@ -1,4 +1,4 @@
-"""Work side by side: its result, its failure, and an end that does not wait for it."""
+"""Work in threads: its result, its failure, and an exit that does not wait for it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pytest
 from wizard.threads import begin
 
 
-def test_the_result_comes() -> None:
+def test_returns_the_result() -> None:
     assert begin(divmod, 7, 2).result(5) == (3, 1)
 
 
-def test_the_failure_comes() -> None:
+def test_raises_the_failure() -> None:
     with pytest.raises(ZeroDivisionError):
         begin(divmod, 7, 0).result(5)
 
 
-def test_the_process_ends_before_the_work() -> None:
+def test_the_process_does_not_wait_for_the_work() -> None:
     code = "import time; from wizard.threads import begin; begin(time.sleep, 600)"
     subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[1], timeout=60, check=True

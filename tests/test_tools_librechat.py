@@ -13,7 +13,7 @@ from wizard.librechat.variables import OTHERS, VARIABLES
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout that reads just the variables of the page."""
+    """A checkout that reads exactly the variables of the page."""
     (tmp_path / "package.json").write_text(json.dumps({"version": "v99.0.0"}))
     api = tmp_path / "api" / "server"
     api.mkdir(parents=True)
@@ -32,7 +32,9 @@ def lines(checkout: Path, version: str = "99.0.0") -> list[str]:
     return list(differences(uses_in(checkout), version))
 
 
-def test_a_checkout_that_fits_the_page(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_accepts_a_checkout_that_matches_the_page(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(checkout)]) == 0
     assert capsys.readouterr().out == "No difference.\n"
 
@@ -46,7 +48,7 @@ def test_a_checkout_that_fits_the_page(checkout: Path, capsys: pytest.CaptureFix
         "isEnabled('OPENID_FRESH')",
     ],
 )
-def test_a_new_variable_of_the_sign_in_is_named_with_its_file(checkout: Path, text: str) -> None:
+def test_names_a_new_sign_in_variable_with_its_file(checkout: Path, text: str) -> None:
     source(checkout, "auth.ts", text)
 
     assert lines(checkout) == ["new      OPENID_FRESH: packages/api/src/auth.ts"]
@@ -62,19 +64,19 @@ def test_a_new_variable_of_the_sign_in_is_named_with_its_file(checkout: Path, te
         ("notes.md", "process.env.OPENID_FRESH"),
     ],
 )
-def test_tests_packages_and_other_variables_are_not(checkout: Path, name: str, text: str) -> None:
+def test_ignores_tests_packages_and_other_variables(checkout: Path, name: str, text: str) -> None:
     source(checkout, name, text)
 
     assert lines(checkout) == []
 
 
-def test_the_example_file_counts(checkout: Path) -> None:
+def test_reads_the_example_file(checkout: Path) -> None:
     (checkout / ".env.example").write_text("# OPENID_FRESH=\nOPENID_ISSUER=\n")
 
     assert lines(checkout) == ["new      OPENID_FRESH: .env.example"]
 
 
-def test_a_variable_that_nobody_reads_any_more(checkout: Path) -> None:
+def test_names_a_variable_that_is_no_longer_read(checkout: Path) -> None:
     index = checkout / "api" / "server" / "index.js"
     index.write_text(index.read_text().replace("process.env.OPENID_EMAIL_CLAIM", "x"))
 
@@ -82,7 +84,7 @@ def test_a_variable_that_nobody_reads_any_more(checkout: Path) -> None:
     assert not [line for line in lines(checkout, "0.8.2") if line.startswith("gone")]
 
 
-def test_another_default(checkout: Path) -> None:
+def test_names_another_default(checkout: Path) -> None:
     source(checkout, "label.ts", "process.env.OPENID_BUTTON_LABEL || 'Sign in'")
 
     (line,) = lines(checkout)
@@ -90,19 +92,21 @@ def test_another_default(checkout: Path) -> None:
     assert line.startswith("default  OPENID_BUTTON_LABEL: Sign in (page: ")
 
 
-def test_what_is_no_checkout_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rejects_a_folder_that_is_not_a_checkout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(tmp_path)]) == 2
     assert "python -m tools.librechat" in capsys.readouterr().err
 
 
-def test_a_variable_that_is_read_before_the_page_says_is_named(checkout: Path) -> None:
+def test_names_a_variable_that_is_read_in_an_older_version(checkout: Path) -> None:
     assert "earlier  OPENID_AUDIENCE: read by 0.7.9 (page: since 0.8.0-rc1)" in lines(
         checkout, "0.7.9"
     )
     assert not [line for line in lines(checkout, "0.8.0-rc1") if "OPENID_AUDIENCE:" in line]
 
 
-def test_an_example_alone_is_compared_by_its_names(tmp_path: Path) -> None:
+def test_compares_only_names_for_an_example_file(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text(json.dumps({"version": "v99.0.0"}))
     (tmp_path / ".env.example").write_text("# OPENID_FRESH=1\nOPENID_ISSUER=\nRAG_FRESH=\n")
 

@@ -23,7 +23,7 @@ LONGEST = 25
 
 @cache
 def forbidden() -> re.Pattern[str]:
-    """The words in the first column of the page's last table."""
+    """Return a pattern for the first column of the page's last table."""
     rows = re.findall(
         r"^\| ([^|]+) \|", PAGE.read_text("utf-8").partition("| never |")[2], re.MULTILINE
     )
@@ -32,13 +32,13 @@ def forbidden() -> re.Pattern[str]:
 
 
 def words_in(text: str) -> list[str]:
-    """The forbidden words outside of `code`."""
+    """Return the forbidden words outside `code`."""
     return forbidden().findall(re.sub(r"`[^`\n]*`", "", text))
 
 
 @cache
 def texts() -> Mapping[str, list[str]]:
-    """Every text that a person reads, by its file."""
+    """Return every text that a person reads, by file."""
     found: dict[str, list[str]] = defaultdict(list)
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"):
         if not page.name.endswith(".nl.md"):
@@ -49,7 +49,7 @@ def texts() -> Mapping[str, list[str]]:
         found[_place(module)].extend(_code_texts(module))
     for message in catalogue():
         for place, _ in message.locations if message.id else ():
-            # docs/rules.md and docs/cli.md hold the texts of the two others.
+            # docs/rules.md and docs/cli.md contain the texts of these two.
             if place not in {"rules", "command-line"}:
                 found[place].append(str(message.id))
     return found
@@ -61,12 +61,12 @@ def _place(path: Path) -> str:
 
 def _prose(page: Path) -> str:
     text = page.read_text("utf-8")
-    # The tables of the page of style hold what is not to be written.
+    # The tables of docs/writing.md contain the forbidden words.
     return re.sub(r"^\|.*$", "", text, flags=re.MULTILINE) if page == PAGE else text
 
 
 def _code_texts(module: Path) -> Iterator[str]:
-    """The docstrings and comments."""
+    """Yield the docstrings and comments."""
     source = module.read_text("utf-8")
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -78,7 +78,7 @@ def _code_texts(module: Path) -> Iterator[str]:
 
 @cache
 def steps() -> Mapping[str, list[str]]:
-    """Titles and next steps of findings, by rule or by the module that says them."""
+    """Return the titles and next steps of findings, by rule or module."""
     found = {rule.id: [rule.title, template_of(rule.fix)] for rule in all_rules().values()}
     for module in ROOT.glob("wizard/**/*.py"):
         if said := list(_fixes(ast.parse(module.read_text("utf-8")))):
@@ -87,7 +87,7 @@ def steps() -> Mapping[str, list[str]]:
 
 
 def _fixes(tree: ast.AST) -> Iterator[str]:
-    """The texts of arguments named `fix`."""
+    """Yield the texts of arguments named `fix`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "fix":
             for each in ast.walk(node.value):
