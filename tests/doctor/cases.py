@@ -15,7 +15,7 @@ from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.compose.sources import Sources
 from wizard.librechat.env_file import EnvFile, quoted
-from wizard.librechat.runner import Runner, evidence_of, judge
+from wizard.librechat.runner import Evidence, Runner, judge
 from wizard.librechat.running import Instance, Reply
 
 CLIENT_ID = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv"
@@ -96,7 +96,6 @@ def subject(
     sources = Sources(_no_file, {path.parent / name: each for name, each in files.items() if each})
     deployment = read_deployment(path.parent, path, environ or {}, sources=sources)
     checkout = Checkout(path.parent, ("package.json",), version, has_package=True)
-    values = {**file.values(), **(environ or {})}
     return Subject(
         path=path,
         file=file,
@@ -104,7 +103,7 @@ def subject(
         deployment=deployment,
         environ=environ or {},
         example_names=names_in(example),
-        runner=judge(evidence_of(path, checkout, deployment, values)),
+        runner=judge(Evidence(checkout, deployment)),
     )
 
 

@@ -22,6 +22,7 @@ import pytest
 from tests.librechat.inspect import compose_labels, described
 from wizard.librechat import containers as module
 from wizard.librechat.access import Reader
+from wizard.librechat.compose.model import Service
 from wizard.librechat.containers import RunningContainer, containers, read_inspect
 from wizard.processes import SystemProcesses
 
@@ -81,7 +82,7 @@ def test_docker_is_only_asked_for_what_there_is(docker: Docker, tmp_path: Path) 
 
     assert docker.asked == ["ps", "inspect"]
     assert found.name == "LibreChat"
-    assert found.environ["OPENID_SCOPE"] == "openid"
+    assert found.definition.settings["OPENID_SCOPE"].value == "openid"
     assert found.ports == {3080}
     assert found.started is not None
     assert found.is_running
@@ -112,7 +113,7 @@ def test_an_answer_may_lack_anything() -> None:
     empty = only({"Id": "1"})
     odd = only({"Id": "1", "Config": [], "State": {"ExitCode": "x"}, "Mounts": [5, {"Type": 1}]})
 
-    assert empty == odd == RunningContainer("1")
+    assert empty == odd == RunningContainer("1", Service(""))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_an_answer_may_lack_anything() -> None:
     ],
 )
 def test_which_containers_run_librechat(content: dict[str, object], is_librechat: bool) -> None:
-    assert only(content).is_librechat is is_librechat
+    assert only(content).definition.is_librechat is is_librechat
 
 
 def test_whose_container_it_is(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ def test_the_real_docker_program_is_understood(daemon: type[Daemon], tmp_path: P
     assert shutil.which("docker", path=os.environ["PATH"])
     assert found.is_of(env_file)
     assert (found.service, found.state, found.exit_code) == ("api", "exited", 1)
-    assert found.image == "librechat:v0.8.7"
+    assert found.definition.image == "librechat:v0.8.7"
     assert found.reads(env_file)
 
 

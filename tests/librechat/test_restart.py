@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from wizard.librechat.checkout import Checkout
+from wizard.librechat.compose.deployment import Deployment
+from wizard.librechat.compose.model import Mount, Project, Service
 from wizard.librechat.containers import RunningContainer
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.restart import how_to_restart, restart_fix, what_to_do
@@ -129,19 +132,23 @@ def test_how_one_that_runs_reads_the_file_again(api: str, command: str, tmp_path
 
 def test_docker_at_the_port_is_a_librechat_that_runs() -> None:
     docker = RunningProcess(4711, "docker-proxy")
-    evidence = Evidence(Path("/srv/.env"), 3080, Machine(docker), service="api")
+    project = Project(services={"api": Service("api", "librechat")})
 
-    assert how_to_restart(judge(evidence), Path("/srv/.env")) == ("docker compose restart api",)
-
-
-def running(container: RunningContainer) -> tuple[str, ...]:
-    env_file = Path("/srv/chat/.env")
-    return how_to_restart(
-        judge(Evidence(env_file, 3080, Machine(containers=(container,)))), env_file
-    )
+    assert restart_seen(Machine(docker), project) == ("docker compose restart api",)
 
 
-ENV_MOUNT = ((Path("/srv/chat/.env"), "/app/.env"),)
+NO_PROJECT = Project()
+ENV_FILE = Path("/srv/chat/.env")
+
+
+def restart_seen(machine: Machine, project: Project = NO_PROJECT) -> tuple[str, ...]:
+    deployment = Deployment(ENV_FILE, project)
+    evidence = Evidence(Checkout(ENV_FILE.parent, ()), deployment, 3080, machine)
+    return how_to_restart(judge(evidence), ENV_FILE)
+
+
+NAMED = Service("chat")
+MOUNTED = NAMED._replace(mounts=(Mount(ENV_FILE, "/app/.env"),))
 
 
 def compose_labels(files: str) -> dict[str, str]:
@@ -158,8 +165,8 @@ def compose_labels(files: str) -> dict[str, str]:
         (
             RunningContainer(
                 "1",
+                MOUNTED,
                 labels=compose_labels("/srv/chat/docker-compose.yml"),
-                mounts=ENV_MOUNT,
                 state="running",
             ),
             ("docker compose restart chat",),
@@ -167,8 +174,8 @@ def compose_labels(files: str) -> dict[str, str]:
         (
             RunningContainer(
                 "1",
+                MOUNTED,
                 labels=compose_labels("/srv/chat/docker-compose.yml,/etc/my own.yml"),
-                mounts=ENV_MOUNT,
                 state="running",
             ),
             ("docker compose -f docker-compose.yml -f '/etc/my own.yml' restart chat",),
@@ -176,22 +183,22 @@ def compose_labels(files: str) -> dict[str, str]:
         (
             RunningContainer(
                 "1",
+                MOUNTED,
                 labels=compose_labels("/srv/chat/docker-compose.yml"),
-                mounts=ENV_MOUNT,
                 state="exited",
             ),
             ("docker compose up -d",),
         ),
         (
-            RunningContainer("1", labels=compose_labels("/srv/chat/a.yml"), state="running"),
+            RunningContainer("1", NAMED, labels=compose_labels("/srv/chat/a.yml"), state="running"),
             ("docker compose -f a.yml up -d",),
         ),
         (
-            RunningContainer("1", name="chat", mounts=ENV_MOUNT, state="running"),
+            RunningContainer("1", MOUNTED, state="running"),
             ("docker restart chat",),
         ),
         (
-            RunningContainer("1", name="chat", ports=frozenset({3080}), state="running"),
+            RunningContainer("1", NAMED, ports=frozenset({3080}), state="running"),
             ("docker rm -f chat   (then docker run again, with the new values)",),
         ),
     ],
@@ -199,7 +206,7 @@ def compose_labels(files: str) -> dict[str, str]:
 def test_a_container_restarts_as_it_was_created(
     container: RunningContainer, commands: tuple[str, ...]
 ) -> None:
-    assert running(container) == commands
+    assert restart_seen(Machine(containers=(container,))) == commands
 
 
 @pytest.mark.parametrize(
@@ -219,8 +226,5 @@ def test_a_process_restarts_by_what_started_it(unit: str, is_user_unit: bool, co
         unit=unit,
         is_user_unit=is_user_unit,
     )
-    env_file = Path("/srv/chat/.env")
 
-    assert how_to_restart(judge(Evidence(env_file, machine=Machine(process))), env_file) == (
-        command,
-    )
+    assert restart_seen(Machine(process)) == (command,)

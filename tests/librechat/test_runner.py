@@ -15,6 +15,9 @@ import pytest
 from tests.doctor.machines import Runs
 from tests.librechat.inspect import compose_labels, described
 from wizard.librechat.access import Reader
+from wizard.librechat.checkout import Checkout
+from wizard.librechat.compose.deployment import Deployment
+from wizard.librechat.compose.model import Mount, Project, Service
 from wizard.librechat.containers import RunningContainer, read_inspect
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.runner import Certainty, Evidence, Machine, Runner, Way, judge
@@ -22,16 +25,17 @@ from wizard.processes import SystemProcesses
 from wizard.running_process import RunningProcess
 
 ENV_FILE = Path("/srv/chat/.env")
-COMPOSE = Evidence(
-    ENV_FILE,
-    3080,
-    version="0.8.7",
-    is_checkout=True,
-    service="api",
-    compose_files=("docker-compose.yml",),
-    image="librechat-dev:latest",
-    compose_reader=Reader(1000),
-)
+CHECKOUT = Checkout(ENV_FILE.parent, (), "0.8.7", has_package=True)
+
+
+def deployed(image: str, **changes: object) -> Deployment:
+    service = Service("api", image, **changes)  # type: ignore[arg-type]
+    files = (ENV_FILE.with_name("docker-compose.yml"),)
+    return Deployment(ENV_FILE, Project(files, {"api": service}))
+
+
+NOT_DEPLOYED = Deployment(ENV_FILE)
+COMPOSE = Evidence(CHECKOUT, deployed("librechat-dev:latest"), 3080)
 SERVER = RunningProcess(
     4711,
     "node",
@@ -182,7 +186,7 @@ def test_a_container_in_the_network_of_this_machine() -> None:
 
 def test_the_port_of_a_container_that_cannot_be_listed() -> None:
     proxy = RunningProcess(1, "docker-proxy")
-    bare = Evidence(ENV_FILE, 3080, is_checkout=True, is_built=True)
+    bare = Evidence(CHECKOUT, NOT_DEPLOYED, 3080)
 
     assert seen(process=proxy).way is Way.COMPOSE
     assert "docker-proxy" in seen(process=proxy).because
@@ -193,10 +197,9 @@ def test_the_port_of_a_container_that_cannot_be_listed() -> None:
     ("evidence", "way", "certainty", "version"),
     [
         (COMPOSE, Way.COMPOSE, Certainty.LIKELY, ""),
-        (COMPOSE._replace(image="librechat:v0.8.5"), Way.COMPOSE, Certainty.LIKELY, "0.8.5"),
-        (COMPOSE._replace(is_built=True), Way.NPM, Certainty.LIKELY, "0.8.7"),
-        (COMPOSE._replace(service=""), Way.NPM, Certainty.LIKELY, "0.8.7"),
-        (Evidence(ENV_FILE), Way.UNKNOWN, Certainty.UNKNOWN, ""),
+        (Evidence(CHECKOUT, deployed("librechat:v0.8.5")), Way.COMPOSE, Certainty.LIKELY, "0.8.5"),
+        (Evidence(CHECKOUT, NOT_DEPLOYED), Way.NPM, Certainty.LIKELY, "0.8.7"),
+        (Evidence(Checkout(Path(), ()), NOT_DEPLOYED), Way.UNKNOWN, Certainty.UNKNOWN, ""),
     ],
 )
 def test_what_the_folder_holds_makes_it_likely_only(
@@ -205,6 +208,26 @@ def test_what_the_folder_holds_makes_it_likely_only(
     runner = judge(evidence)
 
     assert (runner.way, runner.certainty, runner.version) == (way, certainty, version)
+
+
+def test_a_built_client_is_of_npm(tmp_path: Path) -> None:
+    for name in ("node_modules", "client/dist"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "client/dist/index.html").touch()
+    runner = judge(COMPOSE._replace(checkout=CHECKOUT._replace(folder=tmp_path)))
+
+    assert (runner.way, runner.certainty, runner.version) == (Way.NPM, Certainty.LIKELY, "0.8.7")
+
+
+@pytest.mark.parametrize(
+    ("user", "reader"),
+    [("1234", Reader(1234)), ("node", Reader(1000, 1000)), ("", None), ("chat", None)],
+)
+def test_whom_a_compose_file_runs_it_as(user: str, reader: Reader | None) -> None:
+    mounts = (Mount(ENV_FILE, "/app/.env"),)
+    evidence = Evidence(CHECKOUT, deployed("librechat", user=user, mounts=mounts))
+
+    assert judge(evidence).reader == reader
 
 
 LISTENS = """

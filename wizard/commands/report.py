@@ -176,7 +176,7 @@ def _runner(subject: Subject) -> Iterator[str]:
         yield "- Docker image: none"
     else:
         container = runner.container
-        image = container.image if container else subject.deployment.image
+        image = container.definition.image if container else subject.deployment.image
         yield f"- Docker image: {subject.without_secrets(image) or 'none'}"
     yield f"- {subject.hidden(runner.because)}"
     if runner.version:

@@ -22,7 +22,7 @@ from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.environment import Origin, Setting
 from wizard.librechat.git_index import is_tracked
-from wizard.librechat.runner import Runner, evidence_of, judge
+from wizard.librechat.runner import Evidence, Runner, judge
 from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.traces import traces_of
 from wizard.librechat.variables import VARIABLES, is_secret
@@ -137,13 +137,12 @@ def gather(
     """
     path, file = store.path, EnvFile.from_bytes(content)
     checkout = look_at(path.parent)
-    values = {**file.values(), **environ}
-    look = partial(store.machine, port_in(values))
+    port = port_in({**file.values(), **environ})
+    look = partial(store.machine, port)
     # Docker takes a while for each question; without it, a thread would take longer.
     looked = begin(look).result if processes.which("docker") else look
     deployment = read_deployment(checkout.folder, path, environ, processes)
-    evidence = evidence_of(path, checkout, deployment, values)
-    runner = judge(evidence._replace(machine=looked()))
+    runner = judge(Evidence(checkout, deployment, port, looked()))
     subject = Subject(
         path=path,
         file=file,
@@ -183,7 +182,7 @@ def _as_it_runs(
     if container is None:
         return deployment
     if not runner.is_compose:
-        return replace(deployment, running=container.as_service())
+        return replace(deployment, running=container.definition)
     files = tuple(map(Path, container.compose_files))
     if files and files != deployment.project.files and all(map(os.path.isfile, files)):
         environ = {**deployment.environ, "COMPOSE_FILE": os.pathsep.join(container.compose_files)}

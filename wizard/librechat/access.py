@@ -27,6 +27,8 @@ _GROUP = 0o070
 _GROUP_READS = 0o040
 _OTHERS = 0o007
 _OTHERS_READ = 0o004
+# The user of https://hub.docker.com/_/node, which LibreChat's images are built from.
+_USERS = {"": 0, "root": 0, "node": 1000}
 
 
 class Reader(NamedTuple):
@@ -37,10 +39,26 @@ class Reader(NamedTuple):
     other_groups: tuple[int, ...] = ()
     is_in_container: bool = True
 
+    @classmethod
+    def in_container(cls, user: str) -> Reader | None:
+        """Return the reader for a user in Docker's form, None for a name that we do not know."""
+        name, _, group = user.partition(":")
+        number = int(name) if is_number(name) else _USERS.get(name)
+        if number is None:
+            return None
+        if is_number(group):
+            return cls(number, int(group))
+        return cls(number, number if name == "node" else None)
+
     @property
     def groups(self) -> frozenset[int | None]:
         """All groups that the user is in."""
         return frozenset({self.group, *self.other_groups})
+
+
+def is_number(text: str) -> bool:
+    """Return whether it is a number of 32 bits at most, as those of users and groups are."""
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(1 << 32))
 
 
 class Access(NamedTuple):

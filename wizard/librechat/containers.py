@@ -13,24 +13,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from wizard.librechat.access import Reader
-from wizard.librechat.compose.model import Mount, Service, same_file
+from wizard.librechat.access import Reader, is_number
+from wizard.librechat.compose.model import Mount, Service
 from wizard.librechat.environment import Origin, of_process
 from wizard.processes import Completed, Processes
 from wizard.reading import load_json
 
 DOCKER_SECONDS = 3.0
 MOST_CONTAINERS = 200
-# Where LibreChat's images work: Dockerfile and Dockerfile.multi.
-_ENV_TARGETS = frozenset({"/app/.env", "/app/api/.env"})
-# LibreChat's own images, not those of its database, RAG API or admin panel.
-_IMAGE = r"(?i)(?:.*/)?librechat(?:-dev)?(?:-api)?(?:[:@].*)?"
-# `npm run backend` in Dockerfile, `node server/index.js` in Dockerfile.multi.
-_COMMAND = r"\bnpm run backend\b|\bserver/index\.js\b"
 # Docker Desktop puts this before the paths of macOS.
 _HOST_MOUNT = "/host_mnt"
-# Both official: https://hub.docker.com/_/node has the user `node` with these numbers.
-_USERS = {"": 0, "root": 0, "node": 1000}
 _COMPOSE_LABEL = "com.docker.compose."
 
 
@@ -40,45 +32,31 @@ class RunningContainer:
 
     Attributes:
         id: the whole identifier.
-        name: its name.
-        image: as it was named when the container was created.
+        definition: what Docker Compose would say of it, with its image's variables and commands.
         labels: of the container and its image.
-        environ: what its process gets, that of the image included.
-        mounts: the path on this machine and in the container of each bind mount.
         ports: of this machine that lead to it.
-        command: what it runs.
-        working_dir: where.
-        user: whom its process runs as, in Docker's form.
         state: `running`, `restarting`, `exited` and others.
         exit_code: of its last process.
         started: seconds since the epoch, None where it never was.
     """
 
     id: str
-    name: str = ""
-    image: str = ""
+    definition: Service
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    mounts: tuple[tuple[Path, str], ...] = ()
     ports: frozenset[int] = frozenset()
-    command: str = field(default="", repr=False)
-    working_dir: str = ""
-    user: str = ""
     state: str = ""
     exit_code: int = 0
     started: float | None = None
 
     @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.definition.name
+
+    @property
     def is_running(self) -> bool:
         """Whether it runs, or Docker starts it over and over."""
         return self.state in {"running", "restarting", "paused"}
-
-    @property
-    def is_librechat(self) -> bool:
-        """Whether LibreChat's server runs in it, by its image, its command or its mounts."""
-        reads_env = any(target in _ENV_TARGETS for _, target in self.mounts)
-        is_named = re.fullmatch(_IMAGE, self.image) or re.search(_COMMAND, self.command)
-        return reads_env or is_named is not None
 
     @property
     def service(self) -> str:
@@ -100,38 +78,20 @@ class RunningContainer:
         """Return whether it was created for the folder of that `.env`, or has a part of it."""
         folder = env_file.parent
         # Not what is deeper: that may be another checkout's.
-        if any(folder in {source, source.parent} for source, _ in self.mounts):
+        sources = (mount.source for mount in self.definition.mounts)
+        if any(folder in {source, source.parent} for source in sources):
             return True
         files = (Path(each).parent for each in self.compose_files)
         return folder in {Path(self.compose_folder), *files} if self.service else False
 
     def reads(self, env_file: Path) -> bool:
         """Return whether LibreChat in it reads that `.env` itself, from where it works."""
-        dotenv = self.as_service().dotenv()
-        return dotenv is not None and same_file(dotenv, env_file)
-
-    def as_service(self) -> Service:
-        """Return what Docker Compose would say of it."""
-        return Service(
-            self.name,
-            self.image,
-            of_process(self.environ, Origin.CONTAINER),
-            mounts=tuple(Mount(source, target) for source, target in self.mounts),
-            user=self.user,
-            command=self.command,
-            working_dir=self.working_dir,
-        )
+        return self.definition.reads(env_file)
 
     @property
     def reader(self) -> Reader | None:
         """The user that LibreChat in it runs as, None for a name that only the image knows."""
-        user, _, group = self.user.partition(":")
-        number = _USERS.get(user, int(user) if _is_number(user) else None)
-        if number is None:
-            return None
-        if _is_number(group):
-            return Reader(number, int(group))
-        return Reader(number, number if user == "node" else None)
+        return Reader.in_container(self.definition.user or "root")
 
 
 def containers(processes: Processes) -> tuple[RunningContainer, ...]:
@@ -148,7 +108,7 @@ def containers(processes: Processes) -> tuple[RunningContainer, ...]:
         return ()
     # Its status says only whether one of them was removed since.
     described = _docker(processes, deadline, "inspect", "--type=container", *identifiers)
-    return tuple(each for each in read_inspect(described.stdout) if each.is_librechat)
+    return tuple(each for each in read_inspect(described.stdout) if each.definition.is_librechat)
 
 
 def _docker(processes: Processes, deadline: float, *args: str) -> Completed:
@@ -171,15 +131,17 @@ def _container(content: Mapping[str, object]) -> RunningContainer:
     exit_code = state.get("ExitCode")
     return RunningContainer(
         id=str(content["Id"]),
-        name=_text(content, "Name").removeprefix("/"),
-        image=_text(config, "Image"),
+        definition=Service(
+            _text(content, "Name").removeprefix("/"),
+            image=_text(config, "Image"),
+            settings=of_process(dict(_variables(config)), Origin.CONTAINER),
+            mounts=tuple(_mounts(content)),
+            user=_text(config, "User"),
+            command=" ".join((*_words(config, "Entrypoint"), *_words(config, "Cmd"))),
+            working_dir=_text(config, "WorkingDir"),
+        ),
         labels={name: str(value) for name, value in _mapping(config, "Labels").items()},
-        environ=dict(_variables(config)),
-        mounts=tuple(_mounts(content)),
         ports=frozenset(_ports(content)),
-        command=" ".join((*_words(config, "Entrypoint"), *_words(config, "Cmd"))),
-        working_dir=_text(config, "WorkingDir"),
-        user=_text(config, "User"),
         state=_text(state, "Status"),
         exit_code=exit_code if isinstance(exit_code, int) else 0,
         started=_moment(_text(state, "StartedAt")),
@@ -193,21 +155,21 @@ def _variables(config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def _mounts(content: Mapping[str, object]) -> Iterator[tuple[Path, str]]:
+def _mounts(content: Mapping[str, object]) -> Iterator[Mount]:
     mounts = content.get("Mounts")
     for each in mounts if isinstance(mounts, list) else ():
         if isinstance(each, dict) and each.get("Type") == "bind":
             source = _text(each, "Source")
             if source.startswith(f"{_HOST_MOUNT}/"):
                 source = source.removeprefix(_HOST_MOUNT)
-            yield Path(source), _text(each, "Destination")
+            yield Mount(Path(source), _text(each, "Destination"))
 
 
 def _ports(content: Mapping[str, object]) -> Iterator[int]:
     for bindings in _mapping(_mapping(content, "NetworkSettings"), "Ports").values():
         for each in bindings if isinstance(bindings, list) else ():
             port = _text(each, "HostPort") if isinstance(each, dict) else ""
-            if _is_number(port):
+            if is_number(port):
                 yield int(port)
 
 
@@ -233,7 +195,3 @@ def _words(content: Mapping[str, object], key: str) -> tuple[str, ...]:
 def _text(content: Mapping[str, object], key: str) -> str:
     value = content.get(key)
     return value if isinstance(value, str) else ""
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= len(str(1 << 32))

@@ -25,7 +25,7 @@ from wizard.librechat.backups import PART, Backup, Backups
 from wizard.librechat.checkout import look_at
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.runner import Runner, evidence_of, judge, look_at_machine
+from wizard.librechat.runner import Evidence, Runner, judge, look_at_machine
 from wizard.locks import LockHeld, locked
 from wizard.os_errors import place_of, refusal, remedy
 from wizard.platforms import true_path, user_id
@@ -33,6 +33,7 @@ from wizard.private_files import file_name, private_folder, sync_folder, write_w
 from wizard.processes import Processes
 from wizard.reading import NOT_REGULAR, read_file
 from wizard.rules import rule
+from wizard.settings import port_in
 
 UNREADABLE = rule("LA020")
 NOT_A_FILE = rule("LA021")
@@ -83,9 +84,9 @@ class EnvStore:
     def runner(self, values: Mapping[str, str]) -> Runner:
         """Return who runs LibreChat; the folder is read each time, the machine looked at once."""
         checkout = look_at(self.path.parent)
-        compose = read_deployment(self.path.parent, self.path, values)
-        evidence = evidence_of(self.path, checkout, compose, values)
-        return judge(evidence._replace(machine=self.machine(evidence.port)))
+        deployment = read_deployment(self.path.parent, self.path, values)
+        port = port_in(values)
+        return judge(Evidence(checkout, deployment, port, self.machine(port)))
 
     @cached_property
     def target(self) -> Path:

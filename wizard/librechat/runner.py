@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,8 +12,8 @@ from wizard.language import Message
 from wizard.librechat.access import Reader
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment
+from wizard.librechat.compose.model import real_path, same_file
 from wizard.librechat.versions import parse_version
-from wizard.settings import port_in
 from wizard.threads import begin
 
 if TYPE_CHECKING:
@@ -59,33 +59,17 @@ NOTHING_RUNS = Machine()
 
 
 class Evidence(NamedTuple):
-    """What was seen of a LibreChat.
+    """What was seen of a LibreChat: what its folder holds, and what runs on this machine."""
 
-    Attributes:
-        env_file: its `.env`, without links.
-        port: where it listens.
-        machine: what runs on this machine.
-        version: of the checkout, "" where the folder is none.
-        is_checkout: whether the folder has LibreChat's package.json.
-        is_built: whether its packages are installed and its client is built, as npm needs them.
-        service: LibreChat's service in the Compose files, "" for none.
-        compose_files: their names.
-        image: of that service.
-        compose_reader: whom that service runs as, where it names somebody.
-        sets_env: whether Compose sets the variables of the `.env` for that service.
-    """
-
-    env_file: Path
+    checkout: Checkout
+    deployment: Deployment
     port: int = 0
     machine: Machine = NOTHING_RUNS
-    version: str = ""
-    is_checkout: bool = False
-    is_built: bool = False
-    service: str = ""
-    compose_files: tuple[str, ...] = ()
-    image: str = ""
-    compose_reader: Reader | None = None
-    sets_env: bool = False
+
+    @property
+    def env_file(self) -> Path:
+        """Its `.env`, without links."""
+        return real_path(self.deployment.env_file)
 
 
 class Runner(NamedTuple):
@@ -140,31 +124,6 @@ class Runner(NamedTuple):
 UNKNOWN = Runner()
 
 
-def evidence_of(
-    env_file: Path, checkout: Checkout, deployment: Deployment, values: Mapping[str, str]
-) -> Evidence:
-    """Return what the folder holds.
-
-    Args:
-        env_file: the `.env`.
-        checkout: its folder.
-        deployment: its Compose files.
-        values: the variables that Compose interpolates and LibreChat's port comes from.
-    """
-    return Evidence(
-        _real(env_file),
-        port_in(values),
-        version=checkout.version,
-        is_checkout=checkout.has_package,
-        is_built=checkout.is_built,
-        service=deployment.service.name if deployment.service else "",
-        compose_files=deployment.files,
-        image=deployment.image,
-        compose_reader=deployment.env_reader,
-        sets_env=deployment.sets_variables_of_env_file,
-    )
-
-
 def look_at_machine(processes: Processes | None, port: int) -> Machine:
     """Return what listens at the port, and LibreChat's containers."""
     if processes is None:
@@ -199,7 +158,7 @@ def _by_process(evidence: Evidence) -> Runner | None:
             pid=process.pid,
         )
         certainty = Certainty.LIKELY
-    elif _is_same(process.folder / ".env", evidence.env_file):
+    elif same_file(process.folder / ".env", evidence.env_file):
         why = Message("npm runs LibreChat: process {pid}, started in this folder.", pid=process.pid)
         certainty = Certainty.KNOWN
     else:
@@ -244,7 +203,7 @@ def _of_container(container: RunningContainer, evidence: Evidence) -> Runner:
         is_running=container.is_running,
         container=container,
         service=container.service,
-        sets_env=evidence.sets_env,
+        sets_env=evidence.deployment.sets_variables_of_env_file,
         version=version,
         version_source=source,
         reader=container.reader if container.reads(evidence.env_file) else None,
@@ -275,47 +234,49 @@ def _by_port(evidence: Evidence) -> Runner | None:
         program=process.name,
         port=evidence.port,
     )
-    if evidence.service:
-        return _compose(evidence, why)._replace(is_running=True)
+    if evidence.deployment.service:
+        return _compose(evidence.deployment, why)._replace(is_running=True)
     return Runner(Way.CONTAINER, Certainty.LIKELY, why, is_running=True)
 
 
 def _by_folder(evidence: Evidence) -> Runner | None:
-    if evidence.is_built:
+    deployment = evidence.deployment
+    if evidence.checkout.is_built:
         why = Message(
             "npm probably runs LibreChat: node_modules is installed and the client is built."
         )
         return _npm(evidence, Certainty.LIKELY, why)
-    if evidence.service:
+    if deployment.service:
         why = Message(
             "Docker Compose probably runs LibreChat: {files} has the service {service}.",
-            files=", ".join(evidence.compose_files),
-            service=evidence.service,
+            files=", ".join(deployment.files),
+            service=deployment.service.name,
         )
-        return _compose(evidence, why)
-    if evidence.is_checkout:
+        return _compose(deployment, why)
+    if evidence.checkout.has_package:
         why = Message("npm probably runs LibreChat: this folder has no Docker Compose file.")
         return _npm(evidence, Certainty.LIKELY, why)
     return None
 
 
 def _npm(evidence: Evidence, certainty: Certainty, why: Message) -> Runner:
-    source = "package.json" if evidence.version else ""
-    return Runner(Way.NPM, certainty, why, version=evidence.version, version_source=source)
+    version = evidence.checkout.version
+    source = "package.json" if version else ""
+    return Runner(Way.NPM, certainty, why, version=version, version_source=source)
 
 
-def _compose(evidence: Evidence, why: Message) -> Runner:
-    tag = _tag(evidence.image)
+def _compose(deployment: Deployment, why: Message) -> Runner:
+    tag = _tag(deployment.image)
     return Runner(
         Way.COMPOSE,
         Certainty.LIKELY,
         why,
-        service=evidence.service,
-        compose_files=evidence.compose_files,
-        sets_env=evidence.sets_env,
+        service=deployment.service.name if deployment.service else "",
+        compose_files=deployment.files,
+        sets_env=deployment.sets_variables_of_env_file,
         version=tag,
         version_source=Message("tag of the image") if tag else "",
-        reader=evidence.compose_reader,
+        reader=deployment.env_reader,
     )
 
 
@@ -324,7 +285,7 @@ def _version_of(container: RunningContainer) -> tuple[str, str]:
     label = container.labels.get(_VERSION_LABEL, "")
     if parse_version(label):
         return label.removeprefix("v"), Message("label of the image")
-    if tag := _tag(container.image):
+    if tag := _tag(container.definition.image):
         return tag, Message("tag of the image")
     return "", ""
 
@@ -347,16 +308,4 @@ def _other_folder(evidence: Evidence) -> Path | None:
     process = evidence.machine.process
     if process is None or process.container or process.folder is None or not is_server(process):
         return None
-    return None if _is_same(process.folder / ".env", evidence.env_file) else process.folder
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return _real(one) == _real(other)
-
-
-def _real(path: Path) -> Path:
-    """The path without links, where they can be followed."""
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):
-        return path
+    return None if same_file(process.folder / ".env", evidence.env_file) else process.folder

@@ -19,7 +19,6 @@ from wizard.librechat.compose.model import (
     Service,
     Trouble,
     pairs,
-    same_file,
     service_of,
 )
 from wizard.librechat.compose.sources import Sources
@@ -78,8 +77,7 @@ class Deployment:
     @property
     def reads_env_file(self) -> bool:
         """Whether LibreChat itself reads the `.env`, in its container."""
-        dotenv = self.service.dotenv() if self.service else None
-        return dotenv is not None and same_file(dotenv, self.env_file)
+        return self.service is not None and self.service.reads(self.env_file)
 
     @property
     def sets_variables_of_env_file(self) -> bool:
@@ -88,13 +86,9 @@ class Deployment:
 
     @property
     def env_reader(self) -> Reader | None:
-        """The container's user who reads the `.env`, as far as Compose names one by number."""
-        if self.service is None or not self.reads_env_file:
-            return None
-        user, _, group = self.service.user.partition(":")
-        if not _is_number(user):
-            return None
-        return Reader(int(user), int(group) if _is_number(group) else None)
+        """The container's user who reads the `.env`, as far as Compose names one."""
+        named = self.service.user if self.service and self.reads_env_file else ""
+        return Reader.in_container(named) if named else None
 
     def container(self, file: EnvFile) -> Container | None:
         """Return what LibreChat's container gets; None where Docker Compose does not run it.
@@ -206,8 +200,3 @@ def _service(
     }
     service = service_of(name, content, settings, layout.folder)
     return service._replace(env_files=ours.env_files if ours else ())
-
-
-def _is_number(text: str) -> bool:
-    """Return whether it is a user's or group's number, which has 32 bits."""
-    return text.isascii() and text.isdecimal() and len(text) <= len(str(1 << 32))

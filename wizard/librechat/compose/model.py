@@ -26,6 +26,7 @@ _WINDOWS_PATH = r"[A-Za-z]:[\\/]"
 _FOLDER = "/app"
 # The working directory of the images with `-api` in their names, built from Dockerfile.multi.
 _API_FOLDER = "/app/api"
+_ENV_TARGETS = frozenset({f"{_FOLDER}/.env", f"{_API_FOLDER}/.env"})
 
 
 class EnvFileEntry(NamedTuple):
@@ -95,6 +96,30 @@ class Service(NamedTuple):
     def dotenv(self) -> Path | None:
         """Return the file of this machine that LibreChat reads as its `.env`; None for none."""
         return self.source_of(f"{self.folder}/.env")
+
+    def reads(self, env_file: Path) -> bool:
+        """Return whether LibreChat in it reads that `.env` itself, from where it works."""
+        dotenv = self.dotenv()
+        return dotenv is not None and same_file(dotenv, env_file)
+
+    @property
+    def is_librechat(self) -> bool:
+        """Whether LibreChat's server runs in it, by its image, its command or its mounts."""
+        return (
+            self.has_own_image
+            or self.starts_server
+            or any(each.target in _ENV_TARGETS for each in self.mounts)
+        )
+
+    @property
+    def has_own_image(self) -> bool:
+        """Whether the image is one of LibreChat's own, not of its database, RAG API or panel."""
+        return re.fullmatch(_OWN_IMAGE, _image_name(self.image)) is not None
+
+    @property
+    def starts_server(self) -> bool:
+        """Whether its command is that of LibreChat's server."""
+        return re.search(_SERVER, self.command) is not None
 
     def target_of(self, path: Path) -> str | None:
         """Return where the container sees that file of this machine; None for nowhere."""
@@ -180,10 +205,10 @@ def _likeness(service: Service, env_file: Path) -> int:
         return 0
     target = service.target_of(env_file)
     return (
-        4 * bool(re.fullmatch(_OWN_IMAGE, image))
+        4 * service.has_own_image
         + 12 * bool(re.fullmatch(_OTHER_IMAGE, image))
-        + 8 * (target in {f"{_FOLDER}/.env", f"{_API_FOLDER}/.env"})
-        + 8 * bool(re.search(_SERVER, service.command))
+        + 8 * (target in _ENV_TARGETS)
+        + 8 * service.starts_server
         + 4 * any(each.target == _PORT for each in service.ports)
         + 2 * service.sets_variables_of(env_file)
         + 4 * any(map(_is_own_setting, service.settings.items()))
@@ -202,12 +227,17 @@ def _image_name(image: str) -> str:
     return image.lower().partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
+def real_path(path: Path) -> Path:
+    """Return the path without links, where they can be followed."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a circle, before Python 3.13
+        return path
+
+
 def same_file(one: Path, other: Path) -> bool:
     """Return whether both paths lead to the same file, or would."""
-    try:
-        return one.resolve() == other.resolve()
-    except (OSError, RuntimeError):
-        return one == other
+    return real_path(one) == real_path(other)
 
 
 def service_of(
