@@ -6,12 +6,15 @@ import errno
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
+from cryptography.exceptions import InternalError
 
 from wizard import __main__, cli
 from wizard.doctor.writing import NO_FILE
@@ -19,6 +22,9 @@ from wizard.execution import INTERRUPTED, Flags, execute
 from wizard.language import Message
 from wizard.librechat.env_store import UNWRITABLE
 from wizard.ports import Ports
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.bindings._rust.openssl import OpenSSLError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a shell of POSIX's")
 
@@ -196,6 +202,36 @@ def test_ctrl_c_before_a_command_starts(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(SystemExit) as left:
         __main__.main()
     assert left.value.code == 130
+
+
+NO_RANDOM_BYTES = [
+    SimpleNamespace(reason_text=b"entropy source strength too weak"),
+    SimpleNamespace(reason_text=b"error retrieving entropy"),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            InternalError("Unknown OpenSSL error.", cast("list[OpenSSLError]", NO_RANDOM_BYTES)),
+            "OpenSSL gets no random bytes from the system:"
+            " entropy source strength too weak, error retrieving entropy.",
+        ),
+        (InternalError("Unknown OpenSSL error", []), "OpenSSL failed: Unknown OpenSSL error."),
+        (ssl.SSLError(1, "[SSL] PEM lib (_ssl.c:1)"), "OpenSSL failed: [SSL] PEM lib (_ssl.c:1)."),
+    ],
+)
+def test_a_failure_of_openssl_is_the_systems(
+    error: Exception, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    with pytest.raises(SystemExit) as left:
+        execute("trust", Flags(json=True), fail)
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (left.value.code, finding["rule"], finding["detail"]) == (5, "LA015", told)
 
 
 @pytest.mark.parametrize(

@@ -124,17 +124,19 @@ def _as_failure(error: BaseException) -> Failure:
             return error
         case KeyboardInterrupt():
             return INTERRUPTED.failure()
-        case OSError():
-            from wizard.os_errors import place_of, refusal
-
-            place = place_of(error) or Message("an output")
-            return SYSTEM_REFUSED.failure(refusal(error, place))
         case ImportError() if _is_foreign(error):
             detail = Message(
                 "{module}: {reason}.", module=error.name or "?", reason=str(error).rstrip(".")
             )
             return DAMAGED.failure(detail)
         case _:
+            from wizard.os_errors import place_of, refusal, refusal_of_openssl
+
+            if told := refusal_of_openssl(error):
+                return SYSTEM_REFUSED.failure(told)
+            if isinstance(error, OSError):
+                place = place_of(error) or Message("an output")
+                return SYSTEM_REFUSED.failure(refusal(error, place))
             return BUG.failure(type(error).__name__)
 
 

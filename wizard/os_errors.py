@@ -40,6 +40,22 @@ def refusal(error: OSError, path: Path | Message) -> Message:
     return Message("{file}: {reason}.", file=path, reason=reason_of(error))
 
 
+def refusal_of_openssl(error: BaseException) -> Message | None:
+    """Return why OpenSSL failed, by `ssl` or by cryptography; None for another error."""
+    import ssl
+
+    stack = getattr(error, "err_code", None)  # of cryptography.exceptions.InternalError
+    if isinstance(error, ssl.SSLError):
+        reason = error.strerror or str(error)
+    elif isinstance(stack, list):
+        reason = ", ".join(each.reason_text.decode() for each in stack) or str(error)
+    else:
+        return None
+    if "entropy" in reason:
+        return Message("OpenSSL gets no random bytes from the system: {reason}.", reason=reason)
+    return Message("OpenSSL failed: {reason}.", reason=reason)
+
+
 def reason_of(error: OSError) -> str:
     """Return the reason in our words, else in the system's."""
     return _REASONS.get(error.errno or 0, error.strerror or str(error))
