@@ -16,7 +16,9 @@ def machine() -> Machine:
     prefix = os.environ.get("WINDOWS_PREFIX")
     if not prefix:
         pytest.skip("Windows under Wine: run .ci/windows")
-    return Machine(Path(prefix, "drive_c"))
+    machine = Machine(Path(prefix, "drive_c"))
+    assert machine.server.is_dir(), "the tests would start a second Windows"
+    return machine
 
 
 @pytest.fixture

@@ -58,10 +58,20 @@ class Machine:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment of its programs: Wine's, and nothing of ours."""
+        """The environment of its programs: Wine's, and nothing of ours.
+
+        Debian's Wine looks for its server in TMPDIR. A program that finds none starts a second one
+        on the same folder, with what the first had written of the registry: at first no provider
+        of random bytes.
+        """
         wine = {name: value for name, value in os.environ.items() if name.startswith("WINE")}
         home = str(self.drive.parents[1])
-        return {"PATH": "/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8", **wine}
+        return {"PATH": "/usr/bin:/bin", "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8", **wine}
+
+    @property
+    def server(self) -> Path:
+        """The folder of the one server of Wine, whose name Debian's Wine keeps in the prefix."""
+        return Path(self.environ["TMPDIR"], (self.drive.parent / "wineserver").read_text().strip())
 
     def path(self, path: Path) -> str:
         """Return the Windows path of something on C:."""
