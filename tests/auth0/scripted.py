@@ -1,4 +1,4 @@
-"""A tenant whose every answer a test writes; healthy unless told otherwise."""
+"""A tenant whose responses a test can replace; healthy by default."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CALLBACK = SETTINGS.callback_url
 
 
 class FakeClock:
-    """A clock that stands still but for the sleeping."""
+    """A clock that moves only during a sleep."""
 
     def __init__(self, now: float = NOW) -> None:
         self._now = now
@@ -101,7 +101,7 @@ def redirect(location: str, status: int = 302) -> Response:
 
 
 def to_callback(**parameters: str) -> Script:
-    """Back to the callback with the request's state."""
+    """Redirect to the callback with the request's state."""
 
     def answer(request: Request) -> Response:
         query = urlencode({**parameters, "state": request.query["state"]})
@@ -111,7 +111,7 @@ def to_callback(**parameters: str) -> Script:
 
 
 def widget(sign_ups: bool = False, *social: str) -> Response:
-    """What the tenant's public file says of the application's connections."""
+    """Return the tenant's public file about the application's connections."""
     listed = [{"name": "auth0", "connections": [{"name": "Users", "showSignup": sign_ups}]}]
     listed += [{"name": each, "connections": [{"name": each}]} for each in social]
     return html(f"Auth0.setClient({json.dumps({'id': CLIENT_ID, 'strategies': listed})});")
@@ -125,7 +125,7 @@ UNAUTHORIZED = oauth("access_denied", "Unauthorized", 401)
 
 @dataclass
 class ScriptedTenant:
-    """`HttpClient` that gives the answers; several of one kind are given in turn."""
+    """An `HttpClient` that returns these responses; several of one kind in turn."""
 
     discovery: Script | list[Script] = field(default_factory=lambda: json_answer(metadata()))
     keys: Script | list[Script] = field(default_factory=lambda: json_answer({"keys": [jwk()]}))

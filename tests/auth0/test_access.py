@@ -50,6 +50,6 @@ def test_the_options_make_one_policy(
         ({"domains": ["x.org"], "admins": ["ada@sub.x.org"]}, "none of the domains"),
     ],
 )
-def test_what_is_no_policy(options: dict[str, Sequence[str]], reason: str) -> None:
+def test_rejects_an_invalid_policy(options: dict[str, Sequence[str]], reason: str) -> None:
     with pytest.raises(InvalidValue, match=reason):
         policy_of(**options)  # type: ignore[arg-type]

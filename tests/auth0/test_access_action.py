@@ -1,4 +1,4 @@
-"""The Action's code, run by Node, does what the demo tenant does in its place."""
+"""The Action's code, run by Node, decides as the demo tenant does."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ HELD: tuple[tuple[str, ...], ...] = (
 )
 
 
-def test_node_and_the_demo_tenant_judge_alike() -> None:
+def test_node_and_the_demo_tenant_agree() -> None:
     cases = [*product(SETTINGS, (CLIENT, "another"), ADDRESSES, HELD, (True, False))]
     events = [
         {
@@ -96,12 +96,12 @@ def test_an_event_without_optional_parts_is_denied() -> None:
     assert json.loads(ran.stdout)[0]["denial"]
 
 
-def test_settings_survive_the_code() -> None:
+def test_settings_can_be_read_back_from_the_code() -> None:
     for settings in SETTINGS:
         assert read_action(action_code(settings)) == settings
     for other in ("", "// theirs", "// librechat-auth0 access, version 1: {}", "// librechat"):
         assert read_action(other) is None
 
 
-def test_nobody_else_is_judged() -> None:
+def test_ignores_other_applications() -> None:
     assert judge_sign_in(SETTINGS[1], "another", OWNER, (), verified=False) == Verdict()

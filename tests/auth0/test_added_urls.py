@@ -19,7 +19,7 @@ def record(tmp_path: Path) -> AddedUrls:
     return AddedUrls(tmp_path, "dev-abc.us.auth0.com", "client", tmp_path / ".env")
 
 
-def test_what_we_added_is_retired_when_it_is_needed_no_longer(record: AddedUrls) -> None:
+def test_retires_our_urls_when_no_longer_needed(record: AddedUrls) -> None:
     record.before_adding(urls("theirs"), urls("first"))
     record.after_adding(urls("theirs", "first"), urls("first"))
 
@@ -27,27 +27,27 @@ def test_what_we_added_is_retired_when_it_is_needed_no_longer(record: AddedUrls)
     assert record.retired(urls("second")) == urls("first")
 
 
-def test_what_was_there_before_us_is_never_retired(record: AddedUrls) -> None:
+def test_never_retires_urls_that_existed_before(record: AddedUrls) -> None:
     record.before_adding(urls("first"), urls("first"))
     record.after_adding(urls("first"), urls("first"))
 
     assert record.retired(urls("second")) == NO_URLS
 
 
-def test_what_an_interrupted_run_added_is_known(record: AddedUrls) -> None:
+def test_remembers_urls_of_an_interrupted_run(record: AddedUrls) -> None:
     record.before_adding(urls(), urls("first"))
 
     assert record.retired(urls("second")) == urls("first")
 
 
-def test_what_somebody_took_away_is_forgotten(record: AddedUrls) -> None:
+def test_forgets_urls_that_were_removed(record: AddedUrls) -> None:
     record.before_adding(urls(), urls("first"))
     record.after_adding(urls(), urls("first"))
 
     assert record.retired(urls("second")) == NO_URLS
 
 
-def test_what_another_env_file_uses_stays(record: AddedUrls, tmp_path: Path) -> None:
+def test_keeps_urls_that_another_env_file_uses(record: AddedUrls, tmp_path: Path) -> None:
     other = replace(record, env_file=tmp_path / "other.env")
     record.before_adding(urls(), urls("shared"))
     record.after_adding(urls("shared"), urls("shared"))
@@ -58,14 +58,14 @@ def test_what_another_env_file_uses_stays(record: AddedUrls, tmp_path: Path) -> 
     assert other.retired(urls("third")) == urls("shared")
 
 
-def test_applications_do_not_share_a_record(record: AddedUrls) -> None:
+def test_each_application_has_its_own_record(record: AddedUrls) -> None:
     record.before_adding(urls(), urls("first"))
 
     assert replace(record, client_id="another").retired(urls("second")) == NO_URLS
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"added": 1, "used": 2}', "[" * 10_000])
-def test_a_broken_record_is_none(record: AddedUrls, tmp_path: Path, text: str) -> None:
+def test_ignores_a_broken_record(record: AddedUrls, tmp_path: Path, text: str) -> None:
     record.before_adding(urls(), urls("first"))
     (path,) = (tmp_path / "provisioned").iterdir()
     path.write_text(text)
@@ -75,7 +75,7 @@ def test_a_broken_record_is_none(record: AddedUrls, tmp_path: Path, text: str) -
     assert json.loads(path.read_text())["added"]["callbacks"] == ["first"]
 
 
-def test_a_folder_that_cannot_be_made_is_no_failure(tmp_path: Path) -> None:
+def test_works_when_the_folder_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     record = AddedUrls(tmp_path / "file", "t", "c", tmp_path / ".env")
 

@@ -18,7 +18,7 @@ def script(*strategies: tuple[str, list[object]]) -> str:
 
 
 class Answers:
-    """One answer for every request; the URLs that were asked for."""
+    """Answer every request the same way and record the URLs."""
 
     def __init__(self, answer: Response | NetworkError) -> None:
         self.answer, self.urls = answer, list[str]()
@@ -49,7 +49,7 @@ def page(text: str, status: int = 200) -> Answers:
         ([("auth0", [DATABASE]), ("github", [{"name": "github"}])], ("Users",), ("github",)),
     ],
 )
-def test_each_connection_is_a_door(
+def test_each_connection_is_a_way_to_sign_in(
     strategies: list[tuple[str, list[object]]], sign_ups: tuple[str, ...], social: tuple[str, ...]
 ) -> None:
     doors = public_doors(DOMAIN, CLIENT_ID, page(script(*strategies)))
@@ -76,14 +76,14 @@ def test_each_connection_is_a_door(
         Answers(NetworkError(Trouble.REFUSED, f"https://{DOMAIN}/", "no")),
     ],
 )
-def test_whatever_else_answers_is_not_known_and_never_closed(http: Answers) -> None:
+def test_other_responses_are_unknown_not_closed(http: Answers) -> None:
     doors = public_doors(DOMAIN, CLIENT_ID, http)
 
     assert {door.state for door in doors} == {State.UNKNOWN}
     assert all(door.reason for door in doors)
 
 
-def test_one_request_that_creates_nothing() -> None:
+def test_sends_one_read_only_request() -> None:
     http = page(script())
 
     public_doors(DOMAIN, "a/b", http, 12.5)

@@ -17,7 +17,7 @@ from wizard.rules import rule
 
 AUTHORIZE, CODE, REFRESH = Endpoint
 
-# (endpoint, error, description, row): the texts as Auth0's users and recordings report them.
+# (endpoint, error, description, row): texts from reports of Auth0's users and from recordings.
 ANSWERS = [
     (AUTHORIZE, "invalid_request", f"Unknown client: {CLIENT_ID}", Meaning.UNKNOWN_CLIENT),
     (AUTHORIZE, "invalid_client", "client is invalid", Meaning.UNKNOWN_CLIENT),
@@ -133,7 +133,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("endpoint", "error", "description", "meaning"), ANSWERS)
-def test_every_reported_text_is_known(
+def test_recognizes_every_reported_text(
     endpoint: Endpoint, error: str, description: str, meaning: Meaning
 ) -> None:
     row = classify(OAuthError(error, description), endpoint)
@@ -152,7 +152,7 @@ def test_every_reported_text_is_known(
         (AUTHORIZE, "invalid_grant", "Invalid authorization code"),
     ],
 )
-def test_what_no_row_knows_is_nobodys_guess(
+def test_does_not_guess_about_unknown_texts(
     endpoint: Endpoint, error: str, description: str
 ) -> None:
     assert classify(OAuthError(error, description), endpoint) is None
@@ -162,13 +162,13 @@ def test_every_row_is_used_by_a_reported_text() -> None:
     reached = {
         id(classify(OAuthError(error, text), endpoint)) for endpoint, error, text, _ in ANSWERS
     }
-    # Rows that repeat another with codes instead of words stand for other providers' wording.
+    # Rows that repeat another with codes instead of words cover other providers' wording.
     known = {row.meaning for row in error_table.TABLE if id(row) in reached}
     assert known == {row.meaning for row in error_table.TABLE}
 
 
 @pytest.mark.parametrize("row", error_table.TABLE, ids=lambda row: row.meaning)
-def test_bad_news_names_a_page_of_the_dashboard_and_good_news_nothing(row: error_table.Row) -> None:
+def test_errors_name_a_dashboard_page_and_successes_do_not(row: error_table.Row) -> None:
     if row.cause is not None:
         finding = row.finding(OAuthError("x", "y"), SETTINGS)
         assert "https://manage.auth0.com/" in finding.fix or "OPENID_SCOPE" in finding.fix
@@ -176,7 +176,7 @@ def test_bad_news_names_a_page_of_the_dashboard_and_good_news_nothing(row: error
         assert "{" not in row.cause.rule.fix
 
 
-def test_the_remedy_holds_the_exact_line_to_paste() -> None:
+def test_the_fix_has_the_exact_line_to_paste() -> None:
     row = classify(OAuthError("unauthorized_client", "Callback URL mismatch."), AUTHORIZE)
     assert row is not None
     fix = row.finding(OAuthError("", ""), SETTINGS).fix
@@ -185,7 +185,7 @@ def test_the_remedy_holds_the_exact_line_to_paste() -> None:
     assert page in fix
 
 
-def test_a_remedy_in_dutch_holds_the_users_values() -> None:
+def test_the_dutch_fix_has_the_users_values() -> None:
     row = classify(OAuthError("invalid_target", ""), AUTHORIZE)
     assert row is not None
     assert row.cause is not None
@@ -210,15 +210,13 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("text", "shown"), HOSTILE)
-def test_an_answer_is_shown_without_what_could_harm(text: str, shown: str) -> None:
+def test_sanitizes_a_response(text: str, shown: str) -> None:
     assert quoted(text, secrets=(SECRET,)) == shown
 
 
 @pytest.mark.parametrize(("text", "shown"), HOSTILE)
 @pytest.mark.parametrize("as_message", [Message.of, lambda text: joined(": ", (text,))])
-def test_a_message_is_shown_without_what_could_harm(
-    as_message: Callable[[str], Message], text: str, shown: str
-) -> None:
+def test_sanitizes_a_message(as_message: Callable[[str], Message], text: str, shown: str) -> None:
     assert quoted(as_message(text), secrets=(SECRET,)) == shown
 
 
@@ -235,17 +233,17 @@ def test_a_message_is_shown_without_what_could_harm(
         (Message("{words}", words=["a\x1b[31m", "token=abc"]), "['a\\x1b[31m', 'token=[hidden]']"),
     ],
 )
-def test_no_message_says_by_its_parts_what_is_hidden(message: Message, shown: str) -> None:
+def test_masks_a_secret_in_the_parts_of_a_message(message: Message, shown: str) -> None:
     assert quoted(message, secrets=(SECRET,)) == shown
 
 
-def test_a_quoted_message_is_still_said_in_dutch() -> None:
+def test_translates_a_quoted_message() -> None:
     dutch = speaking({"HTTP {status} to {target}": "HTTP {status} naar {target}"})
     text = Message("HTTP {status} to {target}", status=302, target="\x1b[31mhttps://x")
     assert dutch.say(quoted(text)) == "HTTP 302 naar https://x"
 
 
-def test_a_secret_with_special_characters_is_hidden_in_every_encoding() -> None:
+def test_masks_a_secret_in_every_encoding() -> None:
     secret = "p&ss w%rd/+"
     for form in (secret, "p%26ss%20w%25rd%2F%2B", "p%26ss+w%25rd%2F%2B"):
         assert quoted(f"<{form}>", secrets=(secret,)) == "<[hidden]>"
@@ -259,13 +257,13 @@ def test_quoted_is_one_short_printable_line(text: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ["<", "<script>", "<script", "%25", "token=", "&#", "\x1b]", "a_"])
-def test_hostile_pages_come_to_an_end(unit: str) -> None:
+def test_reads_hostile_pages_in_limited_time(unit: str) -> None:
     page = unit * (1_000_000 // len(unit))
     quoted(page_text(page))
     classify(OAuthError(page[:60_000], page[:60_000]), AUTHORIZE)
 
 
-def test_a_pages_words_are_those_that_browsers_show() -> None:
+def test_reads_the_words_that_browsers_show() -> None:
     page = (
         "<html><head><style>p{}</style><script>var t='Unknown client'</script></head>"
         "<body><h1>Oops!</h1><p>Callback&nbsp;URL &amp; mismatch</p></body>"
@@ -280,5 +278,5 @@ REPAIRED = (
 
 
 @pytest.mark.parametrize("identifier", REPAIRED)
-def test_what_provision_repairs_names_it_before_the_dashboard(identifier: str) -> None:
+def test_names_provision_before_the_dashboard(identifier: str) -> None:
     assert rule(identifier).fix.startswith("Run librechat-auth0 provision")

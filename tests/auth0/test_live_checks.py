@@ -61,7 +61,7 @@ HEALTHY = {
 }
 
 
-def test_a_healthy_tenant_is_proved_as_far_as_it_goes_without_a_sign_in() -> None:
+def test_proves_a_healthy_tenant_as_far_as_possible_without_a_sign_in() -> None:
     report = check()
     assert outcomes(report) == HEALTHY
     assert list(outcomes(report)) == list(TENANT_CHECKS)
@@ -70,8 +70,8 @@ def test_a_healthy_tenant_is_proved_as_far_as_it_goes_without_a_sign_in() -> Non
     assert report.exit_code is ExitCode.OK
 
 
-# One row a fault: the answers, the check that fails, its rule, what the remedy names, and what
-# else is then not as in a healthy tenant.
+# One row per fault: the responses, the check that fails, its rule, what the fix names, and the
+# other checks whose outcome differs from a healthy tenant's.
 FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]]] = [
     (
         "client ID unknown",
@@ -262,7 +262,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
     [row[1:] for row in FAULTS],
     ids=[row[0] for row in FAULTS],
 )
-def test_each_fault_is_found_with_its_remedy(
+def test_finds_each_fault_with_its_fix(
     answers: dict[str, Script],
     failing: Check,
     rule: str,
@@ -280,14 +280,14 @@ def test_each_fault_is_found_with_its_remedy(
 
 
 @pytest.mark.parametrize("answers", [{}, *(row[1] for row in FAULTS)])
-def test_all_that_is_told_can_be_said_in_another_language(answers: dict[str, Script]) -> None:
+def test_every_text_is_translated(answers: dict[str, Script]) -> None:
     report = check(**answers)
     results = [text for each in report.results for text in (each.title, each.detail)]
     findings = [text for each in report.findings for text in (each.detail, each.fix)]
     assert untranslatable([*results, *findings]) == []
 
 
-def test_what_waits_for_another_check_names_it_in_dutch() -> None:
+def test_a_skipped_check_names_the_other_in_dutch() -> None:
     dutch = speaking(
         {
             "Fix this first: {cause}.": "Te controleren na: {cause}.",
@@ -299,38 +299,38 @@ def test_what_waits_for_another_check_names_it_in_dutch() -> None:
     assert dutch.say(waiting.detail) == "Te controleren na: De URL staat er niet bij."
 
 
-def test_a_public_application_without_a_secret_is_proved() -> None:
+def test_proves_a_public_application_without_a_secret() -> None:
     report = check(WITHOUT_SECRET, without_secret=INVALID_CODE, refresh=INVALID_REFRESH)
     assert report[Check.SECRET].outcome is Outcome.PROVED
     assert report.ok
 
 
-def test_a_confidential_application_without_a_secret_is_told_of_it() -> None:
+def test_reports_a_confidential_application_without_a_secret() -> None:
     report = check(WITHOUT_SECRET, without_secret=UNAUTHORIZED, refresh=UNAUTHORIZED)
     assert report[Check.SECRET].outcome is Outcome.FAILED
     assert [finding.rule.id for finding in report.findings] == ["LA244"]
 
 
-def test_a_secret_that_the_tenant_ignores_is_not_proved() -> None:
+def test_does_not_prove_a_secret_that_the_tenant_ignores() -> None:
     report = check(without_secret=INVALID_CODE)
     assert report[Check.SECRET].outcome is Outcome.UNPROVED
     assert [finding.rule.id for finding in report.findings] == ["LA243"]
     assert report.ok
 
 
-def test_a_secret_is_only_likely_when_the_comparison_says_nothing() -> None:
+def test_a_secret_is_only_likely_when_the_comparison_is_inconclusive() -> None:
     report = check(without_secret=html("?", 500))
     assert report[Check.SECRET].outcome is Outcome.LIKELY
     assert report.findings == ()
 
 
 @pytest.mark.parametrize("error", ["login_required", "consent_required", "interaction_required"])
-def test_each_wish_for_a_page_proves_the_values(error: str) -> None:
+def test_each_request_for_a_login_page_proves_the_values(error: str) -> None:
     report = check(authorize=to_callback(error=error, error_description=""))
     assert outcomes(report) == HEALTHY
 
 
-def test_without_reuse_the_api_and_the_refresh_are_not_asked_for() -> None:
+def test_does_not_check_api_and_refresh_without_token_reuse() -> None:
     http = ScriptedTenant()
     report = check_tenant(WITHOUT_REUSE, http, FakeClock())
     assert outcomes(report) == {
@@ -342,7 +342,7 @@ def test_without_reuse_the_api_and_the_refresh_are_not_asked_for() -> None:
     assert report.ok
 
 
-def test_without_discovery_everything_else_is_skipped_and_nothing_asked() -> None:
+def test_skips_everything_when_discovery_fails() -> None:
     http = ScriptedTenant(discovery=NetworkError(Trouble.NAME, f"https://{DOMAIN}/"))
     report = check_tenant(SETTINGS, http, FakeClock())
     assert list(outcomes(report)) == list(TENANT_CHECKS)
@@ -352,7 +352,7 @@ def test_without_discovery_everything_else_is_skipped_and_nothing_asked() -> Non
     assert report.discovery is None
 
 
-def test_no_secret_is_sent_to_an_issuer_that_is_another() -> None:
+def test_sends_no_secret_to_another_issuer() -> None:
     http = ScriptedTenant(discovery=json_answer(metadata(issuer="https://evil.example/")))
     report = check_tenant(SETTINGS, http, FakeClock())
     assert [finding.rule.id for finding in report.findings] == ["LA212"]
@@ -380,7 +380,7 @@ NOTHING_KNOWN: list[tuple[str, Script]] = [
 @pytest.mark.parametrize(
     "answer", [row[1] for row in NOTHING_KNOWN], ids=[r[0] for r in NOTHING_KNOWN]
 )
-def test_an_unknown_answer_is_shown_and_proves_nothing(answer: Script) -> None:
+def test_shows_an_unknown_response_and_proves_nothing(answer: Script) -> None:
     report = check(authorize=answer, code=answer, without_secret=answer, refresh=answer)
     unproved = {
         Check.CLIENT_ID,
@@ -394,7 +394,7 @@ def test_an_unknown_answer_is_shown_and_proves_nothing(answer: Script) -> None:
         one for one, outcome in outcomes(report).items() if outcome is Outcome.UNPROVED
     } == unproved
     assert {finding.rule.id for finding in report.findings} == {"LA241"}
-    assert report.ok  # it is no error either
+    assert report.ok  # it is not an error either
     for finding in report.findings:
         assert finding.detail.isprintable()
         assert len(finding.detail) < 400
@@ -406,7 +406,7 @@ def test_an_unknown_answer_is_shown_and_proves_nothing(answer: Script) -> None:
 @pytest.mark.parametrize(
     "answer", [row[1] for row in NOTHING_KNOWN], ids=[r[0] for r in NOTHING_KNOWN]
 )
-def test_one_odd_answer_spoils_no_other_check(kind: str, answer: Script) -> None:
+def test_an_unknown_response_affects_no_other_check(kind: str, answer: Script) -> None:
     report = check(**{kind: answer})
     spoiled = {
         "authorize": {Check.CLIENT_ID, Check.CALLBACK, Check.FLOW, Check.AUDIENCE},
@@ -419,14 +419,14 @@ def test_one_odd_answer_spoils_no_other_check(kind: str, answer: Script) -> None
     assert changed == spoiled
 
 
-def test_a_provider_that_shows_its_login_page_is_no_error() -> None:
+def test_a_login_page_is_not_an_error() -> None:
     report = check(authorize=redirect("/login?state=abc"))
     assert report[Check.CLIENT_ID].outcome is Outcome.UNPROVED
     assert [finding.rule.id for finding in report.findings] == ["LA245"]
     assert report.ok
 
 
-def test_a_probe_that_gets_no_answer_says_why() -> None:
+def test_explains_a_probe_without_a_response() -> None:
     error = NetworkError(Trouble.TIMEOUT, f"https://{DOMAIN}/oauth/token")
     report = check(code=error)
     assert report[Check.SECRET].outcome is Outcome.UNPROVED
@@ -434,7 +434,7 @@ def test_a_probe_that_gets_no_answer_says_why() -> None:
     assert report.exit_code is ExitCode.TENANT
 
 
-def test_a_rate_limit_is_waited_for_and_the_rest_goes_on() -> None:
+def test_waits_for_a_rate_limit_and_continues() -> None:
     clock = FakeClock()
     limited = Response("", 429, {"retry-after": "5"}, b"Too many requests")
     http = ScriptedTenant(authorize=[limited, LOGIN_REQUIRED], code=[limited, INVALID_CODE])
@@ -443,16 +443,16 @@ def test_a_rate_limit_is_waited_for_and_the_rest_goes_on() -> None:
     assert clock.slept == [5.0, 5.0]
 
 
-def test_a_rate_limit_that_stays_is_told() -> None:
+def test_reports_a_persistent_rate_limit() -> None:
     report = check(authorize=html("Too many requests", 429))
     assert report[Check.CLIENT_ID].outcome is Outcome.UNPROVED
     assert [finding.rule.id for finding in report.findings] == ["LA246"]
 
 
 class Slow:
-    """Counts in delays: each request takes one, and time passes when all that run have begun.
+    """Time in ticks: each request takes one, and a tick passes once all concurrent ones started.
 
-    `now` is the number of delays so far, as on a clock of which each request takes one tick.
+    `now` is the number of ticks so far.
     """
 
     def __init__(self, tenant: ScriptedTenant, together: Mapping[str, int]) -> None:
@@ -484,7 +484,7 @@ class Slow:
     ("settings", "rest"), [(SETTINGS, 5), (WITHOUT_SECRET, 4), (WITHOUT_REUSE, 4)]
 )
 def test_the_longest_chain_is_two_requests(settings: Settings, rest: int) -> None:
-    # No request of the second barrier is answered before all of them are under way.
+    # No request of the second round is answered before all of them were sent.
     slow = Slow(ScriptedTenant(without_secret=INVALID_CODE), {"first": 1, "rest": rest})
     report = check_tenant(settings, slow, FakeClock())
     assert slow.ticks == 2
@@ -492,7 +492,7 @@ def test_the_longest_chain_is_two_requests(settings: Settings, rest: int) -> Non
 
 
 @pytest.mark.parametrize("first", ["keys", "authorize", "code", "without_secret", "refresh"])
-def test_results_come_in_order_whatever_is_answered_first(first: str) -> None:
+def test_results_are_in_order_whatever_is_answered_first(first: str) -> None:
     others = threading.Event()
 
     class Ordered:
@@ -519,7 +519,7 @@ def test_results_come_in_order_whatever_is_answered_first(first: str) -> None:
     assert [result.check for result in report.results] == list(TENANT_CHECKS)
 
 
-def test_the_json_form_holds_no_secret() -> None:
+def test_the_json_holds_no_secret() -> None:
     report = check(code=oauth("weird", SECRET, 400))
     shown = [result.as_json() for result in report.results]
     assert [entry["check"] for entry in shown] == [one.value for one in TENANT_CHECKS]

@@ -1,4 +1,4 @@
-"""The logout URL is asked for without a session, and only where LibreChat would use it."""
+"""The logout URL is tested without a session, and only if LibreChat uses it."""
 
 from __future__ import annotations
 
@@ -32,14 +32,12 @@ def rules(demo: Demo, settings: Settings) -> list[str]:
     return [each.rule.id for each in report.findings]
 
 
-def test_a_listed_url_is_no_finding(demo: Demo) -> None:
+def test_accepts_a_listed_url(demo: Demo) -> None:
     assert rules(demo, replace(demo.setup, logout_url=LOGOUT)) == []
 
 
 @pytest.mark.parametrize("error_page", ["", "https://errors.field.test/oops"])
-def test_an_url_that_is_not_listed_is_found_on_either_error_page(
-    error_page: str, demo: Demo
-) -> None:
+def test_finds_an_unlisted_url_by_either_error_page(error_page: str, demo: Demo) -> None:
     demo.application.allowed_logout_urls = [URL]
     demo.tenant.error_page_url = error_page
 
@@ -51,14 +49,14 @@ def test_an_url_that_is_not_listed_is_found_on_either_error_page(
     assert report.ok
 
 
-def test_it_is_not_asked_without_need(demo: Demo) -> None:
+def test_sends_no_unnecessary_request(demo: Demo) -> None:
     demo.application.allowed_logout_urls = []
 
     assert rules(demo, demo.setup) == []
     assert "/oidc/logout" not in [visit.path for visit in demo.tenant.visits]
 
 
-def test_a_wrong_callback_url_comes_alone(demo: Demo) -> None:
+def test_a_wrong_callback_url_is_the_only_finding(demo: Demo) -> None:
     demo.application.allowed_logout_urls = demo.application.callbacks = []
 
     assert rules(demo, replace(demo.setup, logout_url=LOGOUT)) == ["LA231"]
@@ -76,7 +74,7 @@ def test_a_wrong_callback_url_comes_alone(demo: Demo) -> None:
         ),
     ],
 )
-def test_where_a_sign_out_ends(more: str, expected: str, tmp_path: Path) -> None:
+def test_returns_where_a_sign_out_ends(more: str, expected: str, tmp_path: Path) -> None:
     text = (
         "OPENID_ISSUER=https://dev.us.auth0.com\nOPENID_CLIENT_ID=abc\n"
         "DOMAIN_CLIENT=https://front.field.test\nDOMAIN_SERVER=https://chat.field.test\n"

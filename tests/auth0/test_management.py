@@ -1,4 +1,4 @@
-"""The eight calls, held against auth0-python's; and answers that no Management API gives."""
+"""The eight calls, compared with auth0-python's, and responses that no Management API sends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wizard.findings import ExitCode, Failure
 from wizard.http import NetworkError, Response, Trouble
 
 TENANT = "dev-abc.us.auth0.com"
-CLIENT_ID = "one/two?three"  # no Client ID looks so; it must stay one segment of the path
+CLIENT_ID = "one/two?three"  # not a real Client ID; it must remain one segment of the path
 OPAQUE_TOKEN = "mgmt-9f27/1c+opaque="
 CLIENT = {
     "client_id": CLIENT_ID,
@@ -64,7 +64,7 @@ class Sent:
 
 
 def answer_to(method: str, path: str) -> tuple[int, object]:
-    """What a tenant with one application, one API and one grant says."""
+    """Return the responses of a tenant with one application, one API and one grant."""
     kind, _, one = path.removeprefix("/api/v2/").partition("/")
     name, thing = {
         "clients": ("clients", CLIENT),
@@ -78,7 +78,7 @@ def answer_to(method: str, path: str) -> tuple[int, object]:
 
 @dataclass
 class Tenant:
-    """`HttpClient` that answers as `respond` says, and moves the clock by `seconds` each time."""
+    """An `HttpClient` that answers with `respond`, and moves the clock by `seconds` each time."""
 
     respond: Callable[[str, str], Response | NetworkError] | None = None
     clock: FixedClock = field(default_factory=FixedClock)
@@ -96,7 +96,7 @@ class Tenant:
     ) -> Response:
         lower = {"authorization": "", **{k.lower(): v for k, v in (headers or {}).items()}}
         self.sent.append(Sent.of(method, url, body, lower))
-        assert len(self.sent) <= 1000, "it has no end"
+        assert len(self.sent) <= 1000, "it never ends"
         self.clock.time += self.seconds
         if self.respond is None:
             status, said = answer_to(method, urlsplit(url).path)
@@ -112,7 +112,7 @@ class Tenant:
 
 
 def sent_by_sdk(call: Callable[[Auth0], object]) -> Sent:
-    """The request that auth0-python sends for that call; it must understand the answer, too."""
+    """Return the request that auth0-python sends for that call; it must also parse the response."""
     sent = []
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -214,7 +214,7 @@ KNOWN = TenantState(
         ),
     ],
 )
-def test_a_request_is_the_one_that_auth0s_own_client_sends(
+def test_sends_the_same_request_as_auth0s_own_client(
     ours: Callable[[ManagementApi], object], number: int, theirs: Callable[[Auth0], object]
 ) -> None:
     tenant = Tenant()
@@ -224,7 +224,7 @@ def test_a_request_is_the_one_that_auth0s_own_client_sends(
     assert tenant.sent[number] == sent_by_sdk(theirs)
 
 
-def test_what_is_read_of_a_tenant() -> None:
+def test_reads_a_tenant() -> None:
     tenant = Tenant().api.read(WANTED)
 
     assert tenant.application is not None
@@ -236,7 +236,7 @@ def test_what_is_read_of_a_tenant() -> None:
     assert tenant.has_user_grant
 
 
-# -- answers that no Management API gives ---------------------------------------------------------
+# -- responses that no Management API sends --------------------------------------------------------
 
 
 def respond(said: object, status: int = 200, **headers: str) -> Callable[[str, str], Response]:
@@ -277,7 +277,7 @@ CHANGED = {name: {**CLIENT, name: value} for name, value in {"client_id": "", "n
         b'{"clients": [{"name": "LibreChat", "client_id": "\\ud800"}], "total": 1}',
     ],
 )
-def test_an_answer_that_is_none_ends_in_a_rule(said: object) -> None:
+def test_an_invalid_response_is_a_finding(said: object) -> None:
     failure = refused(Tenant(respond(said)))
 
     assert failure.finding.rule.id == "LA607"
@@ -303,14 +303,14 @@ def test_an_answer_that_is_none_ends_in_a_rule(said: object) -> None:
         ("grant_types", {"authorization_code": True}),
     ],
 )
-def test_a_value_of_another_type_is_not_taken(name: str, value: object) -> None:
+def test_rejects_a_value_of_another_type(name: str, value: object) -> None:
     tenant = Tenant(respond({**CLIENT, name: value}))
 
     assert refused(tenant, lambda api: api.read(WANTED, CLIENT_ID)).finding.rule.id == "LA607"
 
 
 @pytest.mark.parametrize("status", [200, 301, 302, 500, 503, 599])
-def test_a_page_of_another_server_is_no_answer(status: int) -> None:
+def test_rejects_a_page_of_another_server(status: int) -> None:
     tenant = Tenant(respond(b"<html>", status, location="https://elsewhere.example.com"))
 
     failure = refused(tenant)
@@ -319,11 +319,11 @@ def test_a_page_of_another_server_is_no_answer(status: int) -> None:
     assert all(sent.path.startswith("/api/v2/clients") for sent in tenant.sent)
 
 
-# -- bounds ---------------------------------------------------------------------------------------
+# -- limits ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("items", [1, 100])
-def test_pages_without_end_are_not_read_for_ever(items: int) -> None:
+def test_limits_the_number_of_pages(items: int) -> None:
     others = [{"name": "Other", "client_id": "o"}] * items
     tenant = Tenant(respond({"clients": others, "total": 10**18}))
 
@@ -374,7 +374,7 @@ def test_pages_with_a_rate_limit_each_end_at_the_same_deadline() -> None:
     assert tenant.clock.now() - began <= MOST_SECONDS
 
 
-def test_what_writes_is_sent_once() -> None:
+def test_sends_a_write_once() -> None:
     for answer in (
         respond(b"", 503),
         lambda method, url: NetworkError(Trouble.DROPPED, url),
@@ -412,7 +412,7 @@ def error(message: str, code: str = "c", status: int = 403) -> Callable[[str, st
         ),
     ],
 )
-def test_the_token_is_in_no_message_even_if_the_api_repeats_it(
+def test_no_message_has_the_token_even_if_the_api_repeats_it(
     answer: Callable[[str, str], Response | NetworkError],
 ) -> None:
     failure = refused(Tenant(answer), lambda api: api.read(WANTED, CLIENT_ID))
@@ -422,7 +422,7 @@ def test_the_token_is_in_no_message_even_if_the_api_repeats_it(
     assert quote(OPAQUE_TOKEN, safe="")[-7:] not in shown
 
 
-def test_a_machines_secret_is_in_no_message_either() -> None:
+def test_no_message_has_a_machines_secret() -> None:
     secret = "m2m-7d40-secret"
     broken = Tenant(lambda method, url: NetworkError(Trouble.DROPPED, url, f"got {secret}"))
 

@@ -43,14 +43,14 @@ def token(**claims: object) -> str:
         ("a.W1tbW1tb.c", "", None),
     ],
 )
-def test_what_a_token_says_of_itself(text: str, tenant: str, scopes: set[str] | None) -> None:
+def test_reads_the_claims_of_a_token(text: str, tenant: str, scopes: set[str] | None) -> None:
     claims = claims_of(text)
 
     assert claims.tenant == tenant
     assert claims.scopes == (None if scopes is None else frozenset(scopes))
 
 
-def test_missing_scopes_are_named_exactly() -> None:
+def test_names_exactly_the_missing_scopes() -> None:
     access = by_token(
         token(aud=f"https://{TENANT}/api/v2/", scope="read:clients create:clients"),
         TENANT,
@@ -92,7 +92,7 @@ def test_the_tenants_own_domain() -> None:
 
 @dataclass
 class Cli(NoProcesses):
-    """An auth0 CLI that prints what a test wants."""
+    """An auth0 CLI that prints what the test sets."""
 
     done: Completed
     ran: list[Sequence[str]] = field(default_factory=list)
@@ -140,7 +140,7 @@ def test_a_request_is_one_call_of_the_cli() -> None:
         ("POST", "", 403),
     ],
 )
-def test_the_status_is_known_by_what_is_printed(method: str, printed: str, status: int) -> None:
+def test_recognizes_the_status_by_the_output(method: str, printed: str, status: int) -> None:
     assert ask(method, "clients", Completed(0, printed, ""))[1] == status
 
 
@@ -152,7 +152,7 @@ def test_the_status_is_known_by_what_is_printed(method: str, printed: str, statu
         ("PATCH", "connections/con_1/clients"),
     ],
 )
-def test_where_success_has_no_body_nothing_printed_is_success(method: str, path: str) -> None:
+def test_no_output_is_success_where_success_has_no_body(method: str, path: str) -> None:
     url = f"https://{TENANT}/api/v2/{path}"
     answer = Auth0Cli(TENANT, Cli(Completed(0, "", "")), {}).request(method, url)
 
@@ -179,7 +179,7 @@ def test_a_missing_scope_is_a_403_that_names_it() -> None:
         Completed(0, "Your device confirmation code is: ABCD", ""),
     ],
 )
-def test_a_cli_that_cannot_is_told(done: Completed) -> None:
+def test_reports_a_failing_cli(done: Completed) -> None:
     with pytest.raises(Failure) as failure:
         ask("GET", "clients", done)
 
@@ -187,6 +187,6 @@ def test_a_cli_that_cannot_is_told(done: Completed) -> None:
 
 
 @pytest.mark.parametrize("said", ["failed to send request: dial tcp: timeout", "unexpected EOF"])
-def test_a_cli_without_a_network_is_a_broken_network(said: str) -> None:
+def test_a_cli_without_network_is_a_network_failure(said: str) -> None:
     with pytest.raises(NetworkError):
         ask("GET", "clients", Completed(1, "", said))

@@ -92,7 +92,7 @@ tenants = st.builds(
 
 
 def applied(tenant: TenantState, wanted: Wanted) -> TenantState:
-    """The tenant as the Management API makes it of the plan."""
+    """Return the tenant after the Management API has applied the plan."""
     changes = plan(tenant, wanted)
     client, api = values_of(changes, Part.APPLICATION), values_of(changes, Part.API)
     if "client_authentication_methods" in client:
@@ -112,7 +112,7 @@ def applied(tenant: TenantState, wanted: Wanted) -> TenantState:
     )
 
 
-def test_a_sound_tenant_needs_nothing() -> None:
+def test_a_correct_tenant_needs_no_change() -> None:
     assert plan(SOUND, WANTED) == ()
     assert remarks(SOUND, WANTED) == ()
 
@@ -123,7 +123,7 @@ def test_one_plan_is_enough(tenant: TenantState) -> None:
 
 
 @given(tenants)
-def test_what_is_there_stays_without_prune(tenant: TenantState) -> None:
+def test_keeps_existing_values_without_prune(tenant: TenantState) -> None:
     after = applied(tenant, WANTED).application
     before = tenant.application or ApplicationState()
 
@@ -134,7 +134,7 @@ def test_what_is_there_stays_without_prune(tenant: TenantState) -> None:
 
 
 @given(tenants)
-def test_prune_leaves_what_librechat_needs_and_nothing_else(tenant: TenantState) -> None:
+def test_prune_keeps_only_what_librechat_needs(tenant: TenantState) -> None:
     after = applied(tenant, replace(WANTED, prune=True)).application
 
     assert after is not None
@@ -143,7 +143,7 @@ def test_prune_leaves_what_librechat_needs_and_nothing_else(tenant: TenantState)
 
 
 @given(tenants, st.booleans())
-def test_a_wildcard_is_never_added_and_every_change_has_a_reason(
+def test_adds_no_wildcard_and_gives_a_reason_for_every_change(
     tenant: TenantState, prune: bool
 ) -> None:
     for change in plan(tenant, replace(WANTED, prune=prune)):
@@ -159,7 +159,7 @@ def test_the_order_is_safe_to_interrupt(tenant: TenantState) -> None:
     assert parts == sorted(parts, key=list(Part).index)
 
 
-def test_a_new_application_is_told_all_that_the_api_would_choose_otherwise() -> None:
+def test_a_new_application_sets_everything_whose_default_differs() -> None:
     sent = values_of(plan(TenantState(), WANTED), Part.APPLICATION)
 
     assert sent == {
@@ -175,7 +175,7 @@ def test_a_new_application_is_told_all_that_the_api_would_choose_otherwise() -> 
     }
 
 
-def test_a_new_api_is_told_all_that_the_api_would_choose_otherwise() -> None:
+def test_a_new_api_sets_everything_whose_default_differs() -> None:
     sent = values_of(plan(TenantState(), WANTED), Part.API)
 
     assert sent == {
@@ -192,7 +192,7 @@ def test_a_new_api_is_told_all_that_the_api_would_choose_otherwise() -> None:
 
 
 @pytest.mark.parametrize("prune", [False, True])
-def test_another_order_is_no_change(prune: bool) -> None:
+def test_order_does_not_matter(prune: bool) -> None:
     reversed_lists = replace(
         SOUND_APPLICATION,
         allowed_logout_urls=SOUND_APPLICATION.allowed_logout_urls[::-1],
@@ -202,7 +202,7 @@ def test_another_order_is_no_change(prune: bool) -> None:
     assert plan(TenantState(reversed_lists, SOUND_API), replace(WANTED, prune=prune)) == ()
 
 
-def test_retired_urls_go_and_others_stay() -> None:
+def test_removes_retired_urls_only() -> None:
     old = "https://old.example.com"
     retired = {**NO_URLS, "web_origins": (old, WANTED.public_url)}
     application = replace(SOUND_APPLICATION, web_origins=(old, "https://theirs.example.com"))
@@ -225,7 +225,7 @@ def test_retired_urls_go_and_others_stay() -> None:
         ({"user": "allow_all"}, False, False, True),
     ],
 )
-def test_access_is_given_where_the_policy_asks_for_it(
+def test_adds_a_grant_where_the_policy_requires_it(
     policies: dict[str, str], granted: bool, first_party: bool, needs: bool
 ) -> None:
     tenant = TenantState(
@@ -237,7 +237,7 @@ def test_access_is_given_where_the_policy_asks_for_it(
     assert any(change.part is Part.ACCESS for change in plan(tenant, WANTED)) == needs
 
 
-def test_other_policies_of_the_api_are_kept() -> None:
+def test_keeps_other_policies_of_the_api() -> None:
     api = replace(SOUND_API, policies={"user": "deny_all", "anonymous_user": "deny_all"})
 
     sent = values_of(plan(TenantState(SOUND_APPLICATION, api), WANTED), Part.API)
@@ -260,12 +260,12 @@ def test_other_policies_of_the_api_are_kept() -> None:
         ("https://[*", False),
     ],
 )
-def test_which_wildcards_are_shared_with_strangers(url: str, shared: bool) -> None:
+def test_recognizes_wildcards_on_shared_domains(url: str, shared: bool) -> None:
     assert bool(shared_wildcards([url])) == shared
 
 
 @given(tenants)
-def test_every_reason_can_be_said_in_another_language(tenant: TenantState) -> None:
+def test_every_reason_is_translated(tenant: TenantState) -> None:
     changes = plan(tenant, WANTED)
     assert untranslatable([text for it in changes for text in (it.why, it.part.value)]) == []
 

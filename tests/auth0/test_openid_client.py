@@ -1,4 +1,4 @@
-"""Token answers that LibreChat's own OpenID library takes or refuses, and what `verify` says."""
+"""Token responses that LibreChat's OpenID library and `verify` accept or reject."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MISSING = object()
 
 Json = dict[str, Any]
 
-# Values that a claim or a member of the answer may have in place of its own.
+# Values that replace a claim or a member of the response.
 ODD: tuple[object, ...] = (
     MISSING,
     None,
@@ -76,7 +76,7 @@ CLAIMS = {
 
 
 def good(now: float) -> tuple[Json, Json, Json]:
-    """The answer without its tokens, and the claims of both tokens."""
+    """Return the response without its tokens, and the claims of both tokens."""
     assert DISCOVERY is not None
     claims = {"iss": DISCOVERY.issuer, "sub": "auth0|7", "iat": now, "exp": now + 3600}
     answer = {"token_type": "Bearer", "expires_in": 3600, "refresh_token": "r"}
@@ -90,13 +90,13 @@ def changed(values: Json, name: str, value: object) -> Json:
 
 
 def signed(claims: Json, header: Json | None = None) -> str:
-    signer = jwt.api_jws.PyJWS()  # jwt.encode would refuse claims of a wrong type
+    signer = jwt.api_jws.PyJWS()  # jwt.encode rejects claims of a wrong type
     headers = {"kid": "key-1", "typ": "JWT", **(header or {})}
     return signer.encode(json.dumps(claims).encode(), signing_key(), "RS256", headers)
 
 
 def cases(now: float) -> list[tuple[Json, bool]]:
-    """Each single change, and several at once; every one as a first and as a refreshed answer."""
+    """Yield each single change, and several at once, for a first and for a refreshed response."""
     singles = [("answer", name, value) for name, values in ANSWER.items() for value in values]
     singles += [("claims", name, value) for name, values in CLAIMS.items() for value in values]
     drawn = random.Random(SEED)
@@ -115,7 +115,7 @@ def cases(now: float) -> list[tuple[Json, bool]]:
 
 
 def library(asked: list[tuple[Json, bool]]) -> list[str | None]:
-    """Return why the library refuses each answer, None where it takes it."""
+    """Return why the library rejects each response, or None where it accepts it."""
     assert DISCOVERY is not None
     known = {
         "issuer": DISCOVERY.issuer,
@@ -156,7 +156,7 @@ def takes(judgement: Judgement, again: bool) -> bool:
 
 
 @pytest.mark.needs("node")
-def test_every_answer_is_judged_as_librechats_library_judges_it() -> None:
+def test_agrees_with_librechats_library() -> None:
     now = time.time()
     asked = cases(now)
 
@@ -169,7 +169,7 @@ def test_every_answer_is_judged_as_librechats_library_judges_it() -> None:
     assert sum(reason is None for reason in refused) > 100
 
 
-def test_a_refused_answer_says_which_rule_was_broken() -> None:
+def test_names_the_rule_of_a_rejected_response() -> None:
     now = time.time()
     answer, claims, access = good(now)
     tokens = {"access_token": signed(access), "id_token": signed(claims)}
@@ -183,7 +183,7 @@ def test_a_refused_answer_says_which_rule_was_broken() -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity"])
-def test_numbers_that_json_does_not_have_are_refused(number: str) -> None:
+def test_rejects_numbers_that_json_does_not_have(number: str) -> None:
     now = time.time()
     answer, claims, access = good(now)
     signer = jwt.api_jws.PyJWS()
@@ -195,7 +195,7 @@ def test_numbers_that_json_does_not_have_are_refused(number: str) -> None:
     assert not takes(judgement, False)
 
 
-def test_a_payload_of_another_encoding_is_refused() -> None:
+def test_rejects_a_payload_in_another_encoding() -> None:
     now = time.time()
     answer, claims, access = good(now)
     signer = jwt.api_jws.PyJWS()
@@ -208,7 +208,7 @@ def test_a_payload_of_another_encoding_is_refused() -> None:
     assert not takes(judgement, False)
 
 
-def test_a_critical_header_is_refused() -> None:
+def test_rejects_a_critical_header() -> None:
     now = time.time()
     answer, claims, access = good(now)
     odd = signed(claims, {"crit": ["b64"], "b64": True})

@@ -52,7 +52,7 @@ def probes(http: ScriptedTenant, settings: Settings = SETTINGS) -> Probes:
     return Probes(settings, discovery(), http)
 
 
-def test_the_authorization_request_is_librechats_but_for_the_prompt() -> None:
+def test_the_authorization_request_is_librechats_with_a_prompt() -> None:
     http = ScriptedTenant()
     probes(http).authorize()
     (request,) = http.sent("authorize")
@@ -71,7 +71,7 @@ def test_the_authorization_request_is_librechats_but_for_the_prompt() -> None:
     }
 
 
-def test_without_reuse_no_audience_and_no_offline_access_are_asked_for() -> None:
+def test_requests_no_audience_or_offline_access_without_token_reuse() -> None:
     http = ScriptedTenant()
     probes(http, WITHOUT_REUSE).authorize()
     (request,) = http.sent("authorize")
@@ -79,7 +79,7 @@ def test_without_reuse_no_audience_and_no_offline_access_are_asked_for() -> None
     assert request.query["scope"] == "openid profile email"
 
 
-def test_the_code_is_exchanged_as_librechat_does() -> None:
+def test_exchanges_the_code_as_librechat_does() -> None:
     http = ScriptedTenant()
     probes(http).code(SECRET)
     (request,) = http.sent("code")
@@ -95,14 +95,14 @@ def test_the_code_is_exchanged_as_librechat_does() -> None:
     assert "authorization" not in {name.lower() for name in request.headers}
 
 
-def test_without_a_secret_none_is_sent() -> None:
+def test_sends_no_secret_without_one() -> None:
     http = ScriptedTenant()
     probes(http).code("")
     (request,) = http.sent("without_secret")
     assert "client_secret" not in request.form
 
 
-def test_the_refresh_is_librechats() -> None:
+def test_refreshes_as_librechat_does() -> None:
     http = ScriptedTenant()
     probes(http).refresh()
     (request,) = http.sent("refresh")
@@ -117,18 +117,18 @@ def test_the_refresh_is_librechats() -> None:
     }
 
 
-def test_the_secret_shows_in_no_repr() -> None:
+def test_no_repr_has_the_secret() -> None:
     http = ScriptedTenant(code=oauth("weird", f"{SECRET} is wrong", 400))
     probe = probes(http)
     assert SECRET not in repr(probe.settings)
 
 
-def test_the_challenge_is_that_of_rfc_7636_appendix_b() -> None:
+def test_the_challenge_matches_rfc_7636_appendix_b() -> None:
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     assert code_challenge(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
-def test_parameters_are_added_to_those_of_the_endpoint() -> None:
+def test_adds_parameters_to_those_of_the_endpoint() -> None:
     url = with_query("https://h/authorize?tenant=a", {"b": "c d"})
     assert parse_qs(urlsplit(url).query) == {"tenant": ["a"], "b": ["c d"]}
 
@@ -146,12 +146,12 @@ REDIRECTS = [
     (f"{CALLBACK}?{GOOD}", Landing.CALLBACK, Meaning.LOGIN_REQUIRED),
     (f"{CALLBACK}?error=login_required", Landing.CALLBACK, Meaning.LOGIN_REQUIRED),
     (f"HTTPS://CHAT.example.com:443{PATH}", Landing.CALLBACK, Meaning.LOGIN_REQUIRED),
-    # another state, no error, a code that nobody logged in for
+    # another state, no error, a code without a login
     (f"{CALLBACK}?error=login_required&state=another", Landing.NOWHERE, None),
     (f"{CALLBACK}?state={STATE}", Landing.NOWHERE, None),
     (f"{CALLBACK}?code=abc&state={STATE}", Landing.NOWHERE, None),
     (f"{CALLBACK}?error=strange&state={STATE}", Landing.CALLBACK, None),
-    # nearly our callback
+    # almost our callback
     (f"http://chat.example.com{PATH}", Landing.ELSEWHERE, Meaning.LOGIN_REQUIRED),
     (f"{CALLBACK}/?{GOOD}", Landing.ELSEWHERE, Meaning.LOGIN_REQUIRED),
     (f"https://chat.example.com.evil.example{PATH}", Landing.ELSEWHERE, Meaning.LOGIN_REQUIRED),
@@ -173,13 +173,13 @@ REDIRECTS = [
 
 
 @pytest.mark.parametrize(("location", "landing", "meaning"), REDIRECTS)
-def test_a_redirect_is_judged_by_where_it_leads(
+def test_judges_a_redirect_by_its_target(
     location: str, landing: Landing, meaning: Meaning | None
 ) -> None:
     assert judged_redirect(location) == (landing, meaning)
 
 
-def test_of_an_error_page_only_error_and_description_are_shown() -> None:
+def test_shows_only_error_and_description_of_an_error_page() -> None:
     page = (
         "<title>Error</title><h1>Oops!, something went wrong</h1><p>invalid_request: Nobody knows"
         " this error.</p><p>Tracking ID: 5f0c1d</p><footer>Imprint</footer>"
@@ -212,9 +212,7 @@ def test_of_an_error_page_only_error_and_description_are_shown() -> None:
         (Response("", 302, {}, b""), None),
     ],
 )
-def test_a_page_is_judged_by_its_words_when_it_is_a_refusal(
-    answer: Response, meaning: Meaning | None
-) -> None:
+def test_judges_an_error_page_by_its_words(answer: Response, meaning: Meaning | None) -> None:
     judged = judge_authorize(
         Response(AUTHORIZE_URL, answer.status, answer.headers, answer.body), CALLBACK, STATE
     )
@@ -242,7 +240,7 @@ def test_a_page_is_judged_by_its_words_when_it_is_a_refusal(
         (redirect("https://portal.lan/"), None),
     ],
 )
-def test_a_token_answer_is_judged_by_status_and_error(
+def test_judges_a_token_response_by_status_and_error(
     answer: Response, meaning: Meaning | None
 ) -> None:
     judged = judge_token(answer, Endpoint.CODE)
@@ -255,13 +253,13 @@ def test_a_token_answer_is_judged_by_status_and_error(
     st.one_of(st.text(), st.text().map(lambda end: CALLBACK + end), st.just("")),
     st.binary(max_size=300),
 )
-def test_no_answer_breaks_the_judgement(status: int, location: str, body: bytes) -> None:
+def test_survives_any_response(status: int, location: str, body: bytes) -> None:
     answer = Response(AUTHORIZE_URL, status, {"location": location} if location else {}, body)
     assert judge_authorize(answer, CALLBACK, STATE).landing in Landing
     assert judge_token(answer, Endpoint.REFRESH).status == status
 
 
-def test_trouble_on_the_way_is_an_answer_too() -> None:
+def test_returns_network_trouble_as_an_answer() -> None:
     error = NetworkError(Trouble.TIMEOUT, AUTHORIZE_URL)
     answer = probes(ScriptedTenant(authorize=error)).authorize()
     assert answer.trouble is not None
@@ -285,7 +283,7 @@ LIMITED = html("Too many requests", 429)
         ({}, [1.0]),
     ],
 )
-def test_a_rate_limit_is_waited_for_as_told(headers: dict[str, str], slept: list[float]) -> None:
+def test_waits_as_long_as_the_rate_limit_says(headers: dict[str, str], slept: list[float]) -> None:
     clock = FakeClock()
     limited = Response("", 429, headers, b"")
     http = ScriptedTenant(discovery=[limited, json_answer(metadata())])
@@ -295,21 +293,21 @@ def test_a_rate_limit_is_waited_for_as_told(headers: dict[str, str], slept: list
 
 
 @pytest.mark.parametrize("wait", [str(int(LONGEST_WAIT) + 1), "9" * 5000])
-def test_nobody_waits_for_ever(wait: str) -> None:
+def test_limits_the_wait(wait: str) -> None:
     clock = FakeClock()
     http = ScriptedTenant(discovery=Response("", 429, {"retry-after": wait}, b""))
     assert Patient(http, clock).request("GET", "https://h/openid-configuration").status == 429
     assert clock.slept == []
 
 
-def test_a_limit_that_does_not_end_is_given_up() -> None:
+def test_gives_up_on_a_persistent_rate_limit() -> None:
     clock = FakeClock()
     http = ScriptedTenant(discovery=LIMITED)
     assert Patient(http, clock).request("GET", "https://h/openid-configuration").status == 429
     assert clock.slept == [1.0, 1.0]
 
 
-def test_a_broken_connection_is_tried_once_more() -> None:
+def test_retries_a_broken_connection_once() -> None:
     broken = NetworkError(Trouble.DROPPED, AUTHORIZE_URL)
     http = ScriptedTenant(discovery=[broken, json_answer({})])
     patient = Patient(http, FakeClock())

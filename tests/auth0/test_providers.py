@@ -1,4 +1,4 @@
-"""The live checks against servers that speak for themselves."""
+"""The live checks against real servers."""
 
 from __future__ import annotations
 
@@ -60,21 +60,21 @@ ALL_WELL = {
 }
 
 
-def test_the_demo_tenant_is_all_right(authority: Authority, demo: Demo) -> None:
+def test_the_demo_tenant_passes(authority: Authority, demo: Demo) -> None:
     report = check(authority, demo.setup)
     assert outcomes(report) == ALL_WELL
     assert report.findings == ()
 
 
 @pytest.mark.needs("node")
-def test_oidc_provider_is_all_right(authority: Authority, oidc_provider: NodeProvider) -> None:
+def test_oidc_provider_passes(authority: Authority, oidc_provider: NodeProvider) -> None:
     report = check(authority, settings_of(oidc_provider))
     assert outcomes(report) == ALL_WELL
     assert report.ok
 
 
 @pytest.mark.needs("node")
-def test_oidc_provider_refuses_what_is_wrong(
+def test_oidc_provider_rejects_wrong_values(
     authority: Authority, oidc_provider: NodeProvider
 ) -> None:
     wrong: list[tuple[dict[str, object], Check, str]] = [
@@ -92,7 +92,7 @@ def test_oidc_provider_refuses_what_is_wrong(
 
 
 @pytest.mark.needs("node")
-def test_a_simulator_that_enforces_nothing_is_neither_refused_nor_proved(
+def test_a_simulator_that_enforces_nothing_neither_fails_nor_passes(
     authority: Authority, simulacrum: NodeProvider
 ) -> None:
     report = check(authority, settings_of(simulacrum))

@@ -68,7 +68,7 @@ class Reply:
 
 @dataclass
 class User:
-    """A browser in front of the sign-in, by way of a tunnel."""
+    """A browser that reaches the sign-in through a tunnel."""
 
     sign_in: SignIn
     port: int
@@ -95,7 +95,7 @@ class User:
         return self.sign_in.url.removeprefix(PUBLIC_URL)
 
     def begin(self) -> dict[str, str]:
-        """Open the link; the tenant then answers the code with tokens for this attempt."""
+        """Open the link; the tenant then exchanges the code for this attempt's tokens."""
         reply = self.get(self.start)
         assert reply.status == 302
         self.started = reply.location
@@ -145,7 +145,7 @@ ALL_PROVED = dict.fromkeys(
 )
 
 
-def test_a_sign_in_is_proved_from_the_link_to_the_page() -> None:
+def test_proves_a_sign_in_from_link_to_result_page() -> None:
     with signing_in() as user:
         started = user.begin()
         assert started.pop("code_challenge_method") == "S256"
@@ -169,7 +169,7 @@ def test_a_sign_in_is_proved_from_the_link_to_the_page() -> None:
     assert refresh.form["refresh_token"] == "v1.the-refresh-token"
 
 
-def test_no_credential_is_on_the_page_or_in_the_judgement() -> None:
+def test_no_credential_is_on_the_page_or_in_the_result() -> None:
     with signing_in() as user:
         user.begin()
         page = user.come_back()
@@ -196,13 +196,13 @@ def test_the_page_loads_and_runs_nothing() -> None:
     assert page.headers["x-content-type-options"] == "nosniff"
 
 
-def test_both_loopback_addresses_are_served() -> None:
+def test_serves_both_loopback_addresses() -> None:
     with signing_in() as user:
         for host in ("127.0.0.1", "::1"):
             assert user.get("/", host=host).status == 404
 
 
-def test_nothing_but_loopback_is_served() -> None:
+def test_serves_loopback_only() -> None:
     addresses = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
     with signing_in() as user:
         for address in addresses - {"127.0.0.1", "::1"}:
@@ -213,14 +213,14 @@ def test_nothing_but_loopback_is_served() -> None:
 @pytest.mark.parametrize(
     "host", ["localhost", "127.0.0.1:3080", "[::1]:3080", "CHAT.example.com:443"]
 )
-def test_a_tunnel_may_name_this_machine_or_the_public_host(host: str) -> None:
+def test_accepts_the_host_of_this_machine_and_the_public_host(host: str) -> None:
     with signing_in() as user:
         assert user.get(user.start, {"Host": host}).status == 302
 
 
 CALLBACK_PATH = "/oauth/openid/callback"
 
-# (what it is, target, headers, method, status); {state} is the running sign-in's.
+# (name, target, headers, method, status); {state} is that of the running sign-in.
 ATTACKS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("wrong state", f"{CALLBACK_PATH}?code=x&state=wrong", {}, "GET", 400),
     ("no state", f"{CALLBACK_PATH}?code=x", {}, "GET", 400),
@@ -298,7 +298,7 @@ ATTACKS: list[tuple[str, str, dict[str, str], str, int]] = [
 
 @pytest.fixture(scope="module")
 def attacked() -> Iterator[User]:
-    """A user in the middle of a sign-in that others try to disturb."""
+    """A user in the middle of a sign-in that others attack."""
     with signing_in() as user:
         user.begin()
         yield user
@@ -309,7 +309,7 @@ def attacked() -> Iterator[User]:
     [attack[1:] for attack in ATTACKS],
     ids=[attack[0] for attack in ATTACKS],
 )
-def test_an_attack_is_refused(
+def test_rejects_an_attack(
     attacked: User, target: str, headers: dict[str, str], method: str, status: int
 ) -> None:
     state = attacked.started["state"]
@@ -321,7 +321,7 @@ def test_an_attack_is_refused(
     assert attacked.tenant.sent("code") == []
 
 
-def test_after_every_attack_the_sign_in_goes_on() -> None:
+def test_the_sign_in_survives_every_attack() -> None:
     with signing_in() as user:
         state = user.begin()["state"]
         for _, target, headers, method, _ in ATTACKS:
@@ -330,7 +330,7 @@ def test_after_every_attack_the_sign_in_goes_on() -> None:
         assert user.sign_in.wait(30).ok
 
 
-def test_a_replayed_answer_is_refused() -> None:
+def test_rejects_a_replayed_callback() -> None:
     with signing_in() as user:
         user.begin()
         assert user.come_back().status == 200
@@ -342,7 +342,7 @@ def test_a_replayed_answer_is_refused() -> None:
     assert len(user.tenant.sent("code")) == 1
 
 
-def test_a_second_callback_with_a_state_of_its_own_changes_nothing() -> None:
+def test_rejects_a_second_callback_with_another_state() -> None:
     with signing_in() as user:
         first = user.begin()
         second = user.get(user.start).location
@@ -374,12 +374,12 @@ def test_callbacks_at_the_same_time_use_a_state_once() -> None:
     assert len(user.tenant.sent("code")) == 1
 
 
-def test_each_opening_of_the_link_is_an_attempt_of_its_own() -> None:
+def test_each_opening_of_the_link_starts_an_attempt() -> None:
     with signing_in() as user:
         states = [user.get(user.start).location["state"] for _ in range(MOST_ATTEMPTS + 1)]
         assert len(set(states)) == len(states)
         user.started = {"state": states[0]}
-        assert user.come_back().status == 400  # the oldest made room
+        assert user.come_back().status == 400  # the oldest was dropped
         user.begin()
         user.come_back()
         assert user.sign_in.wait(30).ok
@@ -403,7 +403,7 @@ FAILURES: list[tuple[dict[str, str], str, str]] = [
 
 
 @pytest.mark.parametrize(("parameters", "rule", "shown"), FAILURES)
-def test_auth0s_refusal_ends_the_sign_in_with_its_reason(
+def test_ends_with_the_reason_of_auth0s_rejection(
     parameters: dict[str, str], rule: str, shown: str
 ) -> None:
     with signing_in() as user:
@@ -418,7 +418,7 @@ def test_auth0s_refusal_ends_the_sign_in_with_its_reason(
     assert user.tenant.sent("code") == []
 
 
-def test_a_markup_in_claims_is_text_on_the_page() -> None:
+def test_escapes_markup_in_claims() -> None:
     with signing_in() as user:
         started = user.begin()
         hostile = {"name": EVIL, EVIL: "x", "link": "https://manage.auth0.com/<b>"}
@@ -442,7 +442,7 @@ def test_a_markup_in_claims_is_text_on_the_page() -> None:
         ),
     ],
 )
-def test_an_exchange_that_fails_is_judged(code: Script, check: Check, rule: str) -> None:
+def test_judges_a_failed_exchange(code: Script, check: Check, rule: str) -> None:
     with signing_in() as user:
         user.begin()
         user.tenant.code = code
@@ -453,7 +453,7 @@ def test_an_exchange_that_fails_is_judged(code: Script, check: Check, rule: str)
     assert "does not work yet" in page.text
 
 
-def test_a_link_of_the_dashboard_can_be_followed() -> None:
+def test_a_dashboard_link_is_clickable() -> None:
     with signing_in() as user:
         user.begin()
         user.tenant.code = UNAUTHORIZED
@@ -462,7 +462,7 @@ def test_a_link_of_the_dashboard_can_be_followed() -> None:
     assert f'(<a href="{link}" target="_blank" rel="noopener noreferrer">open in' in page.text
 
 
-def test_a_refresh_that_gets_no_answer_is_judged() -> None:
+def test_judges_a_refresh_without_a_response() -> None:
     error = NetworkError(Trouble.TIMEOUT, f"https://{DOMAIN}/oauth/token")
     with signing_in(refresh=error) as user:
         user.begin()
@@ -472,7 +472,7 @@ def test_a_refresh_that_gets_no_answer_is_judged() -> None:
     assert "no answer in time" in judgement.findings[0].detail
 
 
-def test_without_reuse_nothing_is_refreshed() -> None:
+def test_does_not_refresh_without_token_reuse() -> None:
     with signing_in(WITHOUT_REUSE) as user:
         started = user.begin()
         assert "audience" not in started
@@ -486,7 +486,7 @@ def test_without_reuse_nothing_is_refreshed() -> None:
     ("proto", "good"),
     [("https", True), ("https, http", True), ("http", False), ("", False), ("http, https", False)],
 )
-def test_a_tunnel_must_say_that_the_visitor_came_by_https(proto: str, good: bool) -> None:
+def test_a_tunnel_must_forward_the_https_scheme(proto: str, good: bool) -> None:
     with signing_in() as user:
         user.begin()
         query = urlencode({"code": "c", "state": user.started["state"]})
@@ -508,7 +508,7 @@ def test_a_local_public_url_needs_no_forwarded_proto() -> None:
         assert user.sign_in.wait(30).ok
 
 
-def test_nobody_coming_is_told_with_what_came_instead() -> None:
+def test_a_timeout_reports_the_other_requests() -> None:
     with signing_in() as user:
         with pytest.raises(Failure) as unopened:
             user.sign_in.wait(0.01)
@@ -524,7 +524,7 @@ def test_nobody_coming_is_told_with_what_came_instead() -> None:
     )
 
 
-def test_the_link_is_for_the_user_alone() -> None:
+def test_each_sign_in_has_its_own_secret_link() -> None:
     keys = set()
     for _ in range(2):
         with signing_in() as user:
@@ -533,7 +533,7 @@ def test_the_link_is_for_the_user_alone() -> None:
     assert len(keys) == 2
 
 
-def test_the_port_is_free_again_afterwards() -> None:
+def test_frees_the_port_afterwards() -> None:
     with signing_in() as user:
         port = user.port
     with socket.create_server(("127.0.0.1", port)):
@@ -562,20 +562,20 @@ def answers(body: bytes) -> Any:
         (b"<h1>It works</h1>", "LA431"),
     ],
 )
-def test_a_port_that_is_taken_says_by_whom(body: bytes, rule: str) -> None:
+def test_names_the_program_on_a_taken_port(body: bytes, rule: str) -> None:
     with server(answers(body)) as port, pytest.raises(Failure) as caught:
         sign_in_at(port).__enter__()
     assert caught.value.finding.rule.id == rule
     assert str(port) in caught.value.finding.detail
 
 
-def test_a_port_held_by_no_web_server_is_taken_too() -> None:
+def test_recognizes_a_taken_port_without_a_web_server() -> None:
     with server(lambda connection: connection.close()) as port, pytest.raises(Failure) as caught:
         sign_in_at(port).__enter__()
     assert caught.value.finding.rule.id == "LA431"
 
 
-def test_a_port_held_on_all_addresses_is_taken() -> None:
+def test_recognizes_a_port_that_is_taken_on_all_addresses() -> None:
     with socket.create_server(("0.0.0.0", 0)) as listener, pytest.raises(Failure) as caught:
         sign_in_at(listener.getsockname()[1]).__enter__()
     assert caught.value.finding.rule.id == "LA431"

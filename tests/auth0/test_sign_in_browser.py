@@ -25,7 +25,7 @@ from wizard.settings import Settings
 
 pytestmark = pytest.mark.needs("chromium")
 
-# Where the screenshots go that somebody wants to look at.
+# Where to save screenshots, if anyone wants them.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
 
@@ -57,7 +57,7 @@ def log_in(tab: Tab, flow: SignIn) -> None:
         "[...document.querySelectorAll('form input:not([type=hidden])')].map(i => i.name)"
     )
     tab.submit(**{names[0]: EMAIL, names[1]: PASSWORD})
-    # For localhost, Auth0 and the demo tenant ask once more.
+    # For localhost, Auth0 and the demo tenant ask for consent again.
     tab.wait("document.querySelector('[value=accept]') || document.querySelector('header')")
 
 
@@ -67,7 +67,7 @@ def accept(tab: Tab) -> None:
 
 
 def assert_well_laid_out(tab: Tab, name: str, tmp_path: Path) -> None:
-    """Neither side scrolls, in light and dark, on a screen and on a phone; pictures are taken."""
+    """Assert that the page does not scroll sideways: light and dark, desktop and phone."""
     folder = Path(SCREENSHOTS) if SCREENSHOTS else tmp_path
     for width in (1000, 400):
         grounds = set()
@@ -108,7 +108,7 @@ def nothing(demo: Demo) -> None:
         ("hs256", hs256, "does not work yet", "RS256"),
     ],
 )
-def test_the_browser_ends_on_the_result(
+def test_the_browser_shows_the_result(
     name: str,
     fault: Callable[[Demo], None],
     title: str,
@@ -140,7 +140,7 @@ def test_the_browser_ends_on_the_result(
         assert all(words in text for words in re.split(r"https://manage\S+?(?=\))", finding.fix))
 
 
-def test_a_user_who_declines_is_told(
+def test_reports_a_declined_consent(
     authority: Authority, demo_server: Tenant, tab: Tab, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -155,7 +155,7 @@ def test_a_user_who_declines_is_told(
     assert [finding.rule.id for finding in judgement.findings] == ["LA240"]
 
 
-def test_a_wrong_secret_is_told(
+def test_reports_a_wrong_secret(
     authority: Authority, demo_server: Tenant, tab: Tab, tmp_path: Path
 ) -> None:
     def wrong(settings: Settings) -> Settings:
@@ -172,7 +172,7 @@ def test_a_wrong_secret_is_told(
     assert [finding.rule.id for finding in judgement.findings] == ["LA237"]
 
 
-def test_a_refused_visit_is_told_in_plain_words(
+def test_explains_a_rejected_visit(
     authority: Authority, demo_server: Tenant, tab: Tab, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -186,12 +186,12 @@ def test_a_refused_visit_is_told_in_plain_words(
         assert_well_laid_out(tab, "refused", tmp_path)
 
 
-# What people read of a page, but data.
+# What people read on a page, except data.
 TEXTS = "title, h1, h3, p, label, button, summary, a, strong, [aria-label]"
 
 
 def unsaid(tab: Tab) -> list[str]:
-    """The texts of the page that stand there in plain English."""
+    """Return the texts of the page that are not translated."""
     shown: list[str] = tab.evaluate(
         f"[...document.querySelectorAll('{TEXTS}')]"
         ".map(e => e.getAttribute('aria-label') || e.textContent.trim())"

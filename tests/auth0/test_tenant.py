@@ -60,7 +60,7 @@ def test_a_healthy_tenant_has_no_findings() -> None:
 
 
 UNREACHABLE: list[tuple[str, Script, str, str, str]] = [
-    # (domain, answer, rule, what the detail says, what the fix says)
+    # (domain, response, rule, part of the detail, part of the fix)
     (DOMAIN, trouble(Trouble.NAME), "LA200", "does not resolve", "copy the Domain"),
     (CUSTOM, trouble(Trouble.NAME, CUSTOM), "LA200", CUSTOM, "CNAME"),
     (DOMAIN, trouble(Trouble.REFUSED), "LA201", "nothing accepts", "HTTPS_PROXY"),
@@ -96,7 +96,7 @@ UNREACHABLE: list[tuple[str, Script, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("domain", "answer", "rule", "detail", "fix"), UNREACHABLE)
-def test_each_way_not_to_reach_a_tenant_is_told_apart(
+def test_distinguishes_why_a_tenant_is_unreachable(
     domain: str, answer: Script, rule: str, detail: str, fix: str
 ) -> None:
     discovery, (finding, *_) = discover(answer, domain)
@@ -108,11 +108,11 @@ def test_each_way_not_to_reach_a_tenant_is_told_apart(
     assert untranslatable((finding.detail, finding.fix)) == []
 
 
-def test_every_trouble_of_the_network_has_its_words() -> None:
+def test_every_network_trouble_has_a_text() -> None:
     assert set(tenant._BY_TROUBLE) == set(Trouble)
 
 
-def test_trouble_is_told_in_dutch_and_what_was_reported_as_it_came() -> None:
+def test_reports_trouble_in_dutch_with_the_original_error() -> None:
     dutch = speaking({"nothing accepts the connection": "niets neemt de verbinding aan"})
     detail = tenant.network_finding(trouble(Trouble.REFUSED)).detail
     assert dutch.say(detail) == f"{DOMAIN}: niets neemt de verbinding aan (as reported)."
@@ -147,7 +147,7 @@ UNUSABLE: list[tuple[dict[str, object], str, str, str]] = [
 
 
 @pytest.mark.parametrize(("changed", "rule", "detail", "fix"), UNUSABLE)
-def test_metadata_that_librechat_could_not_use_is_refused(
+def test_rejects_metadata_that_librechat_cannot_use(
     changed: dict[str, object], rule: str, detail: str, fix: str
 ) -> None:
     discovery, (finding, *_) = judge_metadata(metadata(**changed), SETTINGS)
@@ -171,9 +171,7 @@ def test_metadata_that_librechat_could_not_use_is_refused(
         ({"jwks_uri": f"https://{DOMAIN}:8443/keys"}, ["LA214"]),
     ],
 )
-def test_what_librechat_can_live_with_is_only_remarked_on(
-    changed: dict[str, object], rules: list[str]
-) -> None:
+def test_only_warns_about_harmless_metadata(changed: dict[str, object], rules: list[str]) -> None:
     discovery, findings = judge_metadata(metadata(**changed), SETTINGS)
     assert discovery is not None
     assert [finding.rule.id for finding in findings] == rules
@@ -190,7 +188,7 @@ def test_what_librechat_can_live_with_is_only_remarked_on(
         ("https://[::1", ""),
     ],
 )
-def test_urls_are_compared_as_librechats_client_writes_them(url: str, expected: str) -> None:
+def test_compares_urls_as_librechats_client_does(url: str, expected: str) -> None:
     assert href(url) == expected
 
 
@@ -200,13 +198,13 @@ def test_urls_are_compared_as_librechats_client_writes_them(url: str, expected: 
         (NOW, "", None),
         (NOW - 55, "", None),
         (NOW + 55, "", None),
-        (NOW - 3600, "3595", None),  # from a cache, as its Age says
+        (NOW - 3600, "3595", None),  # from a cache, as its Age header shows
         (NOW - 3600, "", "3600 seconds ahead of"),
         (NOW + 7200, "", "7200 seconds behind"),
         (NOW - 3600, "9" * 40, "3600 seconds ahead of"),
     ],
 )
-def test_a_wrong_clock_is_seen_by_the_tenants_date(date: float, age: str, told: str | None) -> None:
+def test_notices_a_wrong_clock_by_the_tenants_date(date: float, age: str, told: str | None) -> None:
     answer = json_answer(metadata(), age=age, date=formatdate(date, usegmt=True))
     discovery, findings = discover(answer)
     assert discovery is not None
@@ -215,7 +213,7 @@ def test_a_wrong_clock_is_seen_by_the_tenants_date(date: float, age: str, told: 
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "\x00", "Mon, 99 Foo 9999 99:99:99 GMT"])
-def test_a_date_that_is_none_says_nothing_of_the_clock(date: str) -> None:
+def test_an_invalid_date_is_no_evidence(date: str) -> None:
     discovery, findings = discover(json_answer(metadata(), date=date))
     assert discovery is not None
     assert findings == ()
@@ -243,15 +241,13 @@ def small_key() -> dict[str, Any]:
         (small_key(), False),
     ],
 )
-def test_a_key_is_usable_when_rs256_can_be_verified_with_it(
-    changed: dict[str, object], usable: bool
-) -> None:
+def test_recognizes_keys_for_rs256(changed: dict[str, object], usable: bool) -> None:
     key = {name: value for name, value in (jwk() | changed).items() if value is not None}
     assert is_usable_key(key) is usable
 
 
 @pytest.mark.parametrize("key", [None, 7, "RSA", [], {}, {"kty": ["RSA"]}])
-def test_what_is_no_key_is_not_usable(key: object) -> None:
+def test_rejects_an_invalid_key(key: object) -> None:
     assert not is_usable_key(key)
 
 
@@ -267,7 +263,7 @@ def test_what_is_no_key_is_not_usable(key: object) -> None:
         (NetworkError(Trouble.TIMEOUT, URL), "LA202", DOMAIN),
     ],
 )
-def test_keys_that_cannot_be_used_are_reported(answer: Script, rule: str, detail: str) -> None:
+def test_reports_unusable_keys(answer: Script, rule: str, detail: str) -> None:
     discovery, _ = discover(json_answer(metadata()))
     assert discovery is not None
     keys, (finding,) = fetch_keys(discovery, ScriptedTenant(keys=answer))
@@ -289,14 +285,14 @@ JSON = st.recursive(
         JSON | st.text().map(lambda text: f"https://{text}"),
     )
 )
-def test_no_metadata_breaks_the_judgement(changed: dict[str, object]) -> None:
+def test_survives_any_metadata(changed: dict[str, object]) -> None:
     discovery, findings = judge_metadata(metadata(**changed), SETTINGS)
     assert discovery is not None or findings
     assert all(finding.detail.isprintable() for finding in findings)
 
 
 @given(st.integers(100, 599), st.text(), st.text(), st.binary(max_size=200))
-def test_no_answer_breaks_the_discovery(status: int, kind: str, location: str, body: bytes) -> None:
+def test_survives_any_response(status: int, kind: str, location: str, body: bytes) -> None:
     answer = Response("", status, {"content-type": kind, "location": location}, body)
     discovery, findings = discover(replace(answer))
     assert discovery is None

@@ -119,7 +119,7 @@ def test_hs256_works_while_librechat_keeps_its_own_sessions() -> None:
     assert rules(judge(for_others, None, replace(EXPECTED, settings=WITHOUT_REUSE))) == ["LA407"]
 
 
-def test_a_good_sign_in_is_proved() -> None:
+def test_proves_a_good_sign_in() -> None:
     judgement = judge()
     assert outcomes(judgement) == ALL_PROVED
     assert judgement.findings == ()
@@ -138,7 +138,7 @@ def test_a_good_sign_in_is_proved() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "PS256"])
-def test_each_rsa_signature_that_librechat_takes_is_taken(algorithm: str) -> None:
+def test_accepts_each_rsa_signature_that_librechat_accepts(algorithm: str) -> None:
     key = {name: value for name, value in jwk().items() if name != "alg"}
     expected = replace(EXPECTED, keys=(key,))
     tokens = replace(GOOD, id_token=id_token(algorithm=algorithm))
@@ -146,7 +146,7 @@ def test_each_rsa_signature_that_librechat_takes_is_taken(algorithm: str) -> Non
 
 
 @pytest.mark.parametrize("changed", [{"aud": AUDIENCE}, {"nbf": NOW}, {"exp": NOW - 20}])
-def test_harmless_differences_of_the_access_token_are_taken(changed: dict[str, Any]) -> None:
+def test_accepts_harmless_differences_in_the_access_token(changed: dict[str, Any]) -> None:
     judgement = judge(replace(GOOD, access_token=access_token(**changed)))
     assert outcomes(judgement) == ALL_PROVED
 
@@ -175,9 +175,7 @@ BAD_ID_TOKENS = [
 
 
 @pytest.mark.parametrize(("token", "rule", "detail", "fix"), BAD_ID_TOKENS)
-def test_a_bad_id_token_fails_for_its_own_reason(
-    token: str, rule: str, detail: str, fix: str
-) -> None:
+def test_explains_a_bad_id_token(token: str, rule: str, detail: str, fix: str) -> None:
     judgement = judge(replace(GOOD, id_token=token))
     assert outcomes(judgement) == {**ALL_PROVED, Check.ID_TOKEN: Outcome.FAILED}
     (finding,) = judgement.findings
@@ -202,9 +200,7 @@ BAD_ACCESS_TOKENS = [
 
 
 @pytest.mark.parametrize(("token", "rule", "detail", "fix"), BAD_ACCESS_TOKENS)
-def test_a_bad_access_token_fails_for_its_own_reason(
-    token: str, rule: str, detail: str, fix: str
-) -> None:
+def test_explains_a_bad_access_token(token: str, rule: str, detail: str, fix: str) -> None:
     judgement = judge(replace(GOOD, access_token=token))
     assert outcomes(judgement) == {**ALL_PROVED, Check.ACCESS_TOKEN: Outcome.FAILED}
     (finding,) = judgement.findings
@@ -214,8 +210,8 @@ def test_a_bad_access_token_fails_for_its_own_reason(
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.b.c.d.e", "x" * 100_000])
-def test_an_opaque_access_token_works_in_newer_versions_alone(token: str) -> None:
-    """LibreChat v0.8.7 signed people in with one; before 0.8.3 it is the bearer token."""
+def test_an_opaque_access_token_works_in_newer_versions_only(token: str) -> None:
+    """LibreChat v0.8.7 accepts one in a sign-in; before 0.8.3 it is the bearer token."""
     judgement = judge(replace(GOOD, access_token=token), replace(GOOD, access_token=token))
 
     likely = {Check.ACCESS_TOKEN: Outcome.LIKELY, Check.REFRESHED: Outcome.LIKELY}
@@ -232,14 +228,14 @@ def test_an_opaque_access_token_works_in_newer_versions_alone(token: str) -> Non
     + [replace(GOOD, access_token=token) for token, *_ in BAD_ACCESS_TOKENS]
     + [replace(GOOD, refresh_token="", scope=scope) for scope in ("", "offline_access")],
 )
-def test_whatever_is_wrong_can_be_said_in_another_language(bad: Tokens) -> None:
+def test_every_finding_is_translated(bad: Tokens) -> None:
     judgement = judge(bad)
     told = [text for it in judgement.findings for text in (it.detail, it.fix)]
     told += [text for it in judgement.results for text in (it.title, it.detail)]
     assert untranslatable(told) == []
 
 
-def test_a_text_within_a_text_is_translated_too() -> None:
+def test_translates_a_text_inside_a_text() -> None:
     dutch = speaking(
         {
             "{token}, for {audience}.": "{token}, voor {audience}.",
@@ -262,7 +258,7 @@ def test_an_encrypted_token_without_an_api_is_an_opaque_one() -> None:
     assert rules(judgement) == ["LA412"]
 
 
-def test_without_reuse_an_opaque_token_and_no_refresh_token_are_all_right() -> None:
+def test_accepts_an_opaque_token_without_token_reuse() -> None:
     expected = replace(EXPECTED, settings=WITHOUT_REUSE)
     judgement = judge(Tokens("opaque", id_token()), None, expected)
     assert outcomes(judgement) == {
@@ -282,7 +278,7 @@ def test_without_reuse_an_opaque_token_and_no_refresh_token_are_all_right() -> N
         (replace(GOOD, id_token=id_token(iat=NOW + 3600)), "LA219"),
     ],
 )
-def test_what_librechat_can_live_with_is_remarked_on(tokens: Tokens, rule: str) -> None:
+def test_warns_about_harmless_differences(tokens: Tokens, rule: str) -> None:
     judgement = judge(tokens)
     assert rules(judgement) == [rule]
     assert judgement.ok
@@ -296,7 +292,7 @@ def test_what_librechat_can_live_with_is_remarked_on(tokens: Tokens, rule: str) 
         ("openid offline_access", "gets none", "tick Refresh Token"),
     ],
 )
-def test_a_missing_refresh_token_names_the_switch(scope: str, detail: str, fix: str) -> None:
+def test_a_missing_refresh_token_names_the_setting(scope: str, detail: str, fix: str) -> None:
     judgement = judge(replace(GOOD, refresh_token="", scope=scope), None)
     assert outcomes(judgement)[Check.REFRESH_TOKEN] is Outcome.FAILED
     assert rules(judgement) == ["LA417"]
@@ -314,13 +310,13 @@ def test_a_missing_refresh_token_names_the_switch(scope: str, detail: str, fix: 
         (replace(GOOD, access_token=access_token(aud="https://other")), "LA415"),
     ],
 )
-def test_a_bad_refresh_fails_for_its_own_reason(refreshed: Tokens | OAuthError, rule: str) -> None:
+def test_explains_a_bad_refresh(refreshed: Tokens | OAuthError, rule: str) -> None:
     judgement = judge(GOOD, refreshed)
     assert outcomes(judgement) == {**ALL_PROVED, Check.REFRESHED: Outcome.FAILED}
     assert rules(judgement) == [rule]
 
 
-def test_a_fault_of_both_access_tokens_is_told_once() -> None:
+def test_reports_a_fault_of_both_access_tokens_once() -> None:
     bad = replace(GOOD, access_token=access_token(key=MAC_KEY, algorithm="HS256"))
     judgement = judge(bad, bad)
     assert outcomes(judgement)[Check.REFRESHED] is Outcome.FAILED
@@ -335,7 +331,7 @@ def test_a_fault_of_both_access_tokens_is_told_once() -> None:
         (OAuthError("weird", f"\x1b[31m{SECRET}"), "LA400"),
     ],
 )
-def test_without_tokens_only_the_exchange_is_judged(error: OAuthError, rule: str) -> None:
+def test_judges_only_the_exchange_without_tokens(error: OAuthError, rule: str) -> None:
     judgement = judge(error, None)
     assert outcomes(judgement) == {Check.EXCHANGE: Outcome.FAILED}
     assert rules(judgement) == [rule]
@@ -343,7 +339,7 @@ def test_without_tokens_only_the_exchange_is_judged(error: OAuthError, rule: str
     assert judgement.findings[0].detail.isprintable()
 
 
-def test_nothing_of_a_token_but_its_claims_is_shown() -> None:
+def test_shows_only_the_claims_of_a_token() -> None:
     smuggled = id_token(name=f"see {GOOD.access_token}", ansi="\x1b[31mred", deep={"a": [1]})
     judgement = judge(replace(GOOD, id_token=smuggled))
     shown = repr(judgement) + json.dumps(judgement.as_json()) + repr(GOOD) + repr(EXPECTED)
@@ -366,7 +362,7 @@ BEARER = {"access_token": "a", "token_type": "Bearer"}
         (html("portal"), OAuthError("", "HTTP 200 without tokens")),
     ],
 )
-def test_the_token_endpoints_answer_is_read(answer: Any, expected: Tokens | OAuthError) -> None:
+def test_reads_the_token_endpoints_response(answer: Any, expected: Tokens | OAuthError) -> None:
     assert read_tokens(answer) == expected
 
 
@@ -383,14 +379,14 @@ CLAIM = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st
         ).map(lambda parts: f"{segment(parts[0])}.{segment(parts[1])}.c2ln"),
     )
 )
-def test_no_token_breaks_the_judgement(raw: str) -> None:
+def test_survives_any_token(raw: str) -> None:
     judgement = judge(Tokens(raw or "x", raw, "r"), Tokens(raw or "x", raw))
     assert not judgement.ok
     assert all(finding.detail.isprintable() for finding in judgement.findings)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(ID_CLAIMS)), CLAIM, min_size=1))
-def test_no_signed_claims_break_the_judgement(changed: dict[str, Any]) -> None:
+def test_survives_any_signed_claims(changed: dict[str, Any]) -> None:
     raw = f"{segment({'alg': 'RS256', 'kid': 'key-1'})}.{segment({**ID_CLAIMS, **changed})}"
     signature = jwt.get_algorithm_by_name("RS256").sign(raw.encode(), signing_key())
     token = f"{raw}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"

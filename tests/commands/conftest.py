@@ -17,7 +17,7 @@ __all__ = ["authority", "managed", "stand_in"]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder that is LibreChat's, with nothing else in it."""
+    """A LibreChat folder with nothing else in it."""
     folder = tmp_path / "LibreChat"
     folder.mkdir()
     (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
@@ -32,7 +32,7 @@ def stand_in(authority: Authority) -> Iterator[StandIn]:
 
 @pytest.fixture
 def managed(authority: Authority, stand_in: StandIn) -> Managed:
-    """A tenant as new, in which there is nothing yet but the way to its Management API."""
+    """A new tenant that has nothing but access to its Management API."""
     tenant, clock = stand_in.tenant, FixedClock()
     tenant.reset(clock.now)
     stand_in.reset()

@@ -1,4 +1,4 @@
-"""Who may sign in, set up in a tenant and seen in real sign-ins."""
+"""Who may sign in, set up in a tenant and tested by real sign-ins."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(managed: Managed, folder: Path) -> Run:
-    """A tenant whose application is set up, in which everybody may do everything yet."""
+    """A tenant with a working application that still lets everyone sign in."""
     run = Run(managed, folder)
     run(audience="", reuse_tokens=True)
     managed.tenant.add(
@@ -56,7 +56,7 @@ def run(managed: Managed, folder: Path) -> Run:
 
 
 def in_tenant(run: Run) -> object:
-    """All that decides who may sign in, for a comparison."""
+    """Return everything that decides who may sign in, for a comparison."""
     tenant = run.managed.tenant
     return json.dumps(
         {
@@ -74,7 +74,7 @@ def in_tenant(run: Run) -> object:
 
 
 def verdict(run: Run, login: str) -> str | list[str]:
-    """What becomes of a sign-in: the reason why not, or the roles in the claim."""
+    """Return the result of a sign-in: the reason for a denial, or the roles in the claim."""
     tenant, client_id = run.managed.tenant, run.application.client_id
     user = tenant.users.get(login)
     if user is None or not tenant.admits(user, client_id):
@@ -100,7 +100,7 @@ def test_only_the_named_people_sign_in_and_the_owner_is_administrator(run: Run) 
     assert verdict(run, "g") == "no such user"
     assert [address for address, _ in result.invitations] == [GUEST]
     assert "Verify" in verdict(run, GUEST)
-    tenant.users[GUEST].email_verified = True  # by the link
+    tenant.users[GUEST].email_verified = True  # by the invitation link
     assert verdict(run, GUEST) == [USER_ROLE]
     assert result.invitations[0][1] in run.said
 
@@ -116,10 +116,10 @@ def test_the_second_run_changes_nothing(run: Run) -> None:
     assert in_tenant(run) == before
 
 
-def test_interrupted_after_each_change_the_next_run_completes_it(run: Run) -> None:
-    """Nothing is there twice, and the owner gets in at any time.
+def test_completes_a_run_that_was_interrupted_after_any_change(run: Run) -> None:
+    """Nothing is created twice, and the owner can always sign in.
 
-    A connection that breaks at a request that reads leaves the same as after the change before it.
+    A connection that breaks at a read leaves the same state as after the previous change.
     """
     tenant, api = run.managed.tenant, run.managed.api
     google = replace(tenant.connections["google-oauth2"])
@@ -144,12 +144,12 @@ def test_interrupted_after_each_change_the_next_run_completes_it(run: Run) -> No
 
 
 def set_up(run: Run, policy: Policy | None) -> None:
-    """What `provision` does about access, without all the rest."""
+    """Run only the part of `provision` that sets up access."""
     access = by_token(run.managed.token(), run.managed.domain, run.managed.http)
     set_up_access(policy, run.application.client_id, access, run.world().ports, yes=True)
 
 
-def test_a_removal_that_is_interrupted_is_completed_by_the_next(run: Run) -> None:
+def test_completes_an_interrupted_removal(run: Run) -> None:
     api = run.managed.api
     set_up(run, POLICY)
     for number in range(6):
@@ -171,7 +171,7 @@ def test_a_removal_that_is_interrupted_is_completed_by_the_next(run: Run) -> Non
 
 
 def answer_instead(run: Run, path: str, after: str, answer: dict[str, object]) -> None:
-    """Answer this to the first GET of a path after a request of that method."""
+    """Replace the response to the first GET of a path after a request with that method."""
     api = run.managed.api
     set_up(run, POLICY)
     changed = next(at for at, it in enumerate(api.calls) if it.method == after and path in it.path)
@@ -188,7 +188,7 @@ def answer_instead(run: Run, path: str, after: str, answer: dict[str, object]) -
     api.answers[number] = (200, answer)
 
 
-def test_a_setting_that_changed_with_ours_is_said(run: Run) -> None:
+def test_reports_a_setting_that_changed_with_ours(run: Run) -> None:
     answer: dict[str, object] = {"name": DATABASE, "options": {"disable_signup": True, "mfa": 1}}
     answer_instead(run, "connections/con_", "PATCH", answer)
     with pytest.raises(Failure) as failure:
@@ -198,7 +198,7 @@ def test_a_setting_that_changed_with_ours_is_said(run: Run) -> None:
     assert DATABASE in failure.value.finding.detail
 
 
-def test_an_action_that_auth0_cannot_build_is_said(run: Run) -> None:
+def test_reports_an_action_that_auth0_cannot_build(run: Run) -> None:
     answer_instead(run, "actions/actions", "POST", {"status": "failed"})
     with pytest.raises(Failure) as failure:
         set_up(run, POLICY)
@@ -219,7 +219,7 @@ def reset(run: Run, google: Connection) -> None:
     tenant.connections["google-oauth2"] = replace(google)
 
 
-def test_a_domain_wants_a_verified_address(run: Run) -> None:
+def test_a_domain_requires_a_verified_address(run: Run) -> None:
     tenant = run.managed.tenant
     tenant.add(
         User(login="v", email="Vi@Example.org", password=PASSWORD),
@@ -237,7 +237,7 @@ def test_a_domain_wants_a_verified_address(run: Run) -> None:
     assert "disable_signup" not in tenant.connections[DATABASE].options
 
 
-def test_all_is_taken_back(run: Run) -> None:
+def test_removes_all_changes(run: Run) -> None:
     tenant = run.managed.tenant
     theirs = add_theirs(run)
     options = {"password_history": {"enable": True}, "disable_signup": False}
@@ -264,7 +264,7 @@ def add_theirs(run: Run) -> Action:
     return theirs
 
 
-def test_from_people_to_anybody_opens_what_was_closed(run: Run) -> None:
+def test_switching_from_people_to_anyone_reopens_sign_up(run: Run) -> None:
     tenant = run.managed.tenant
     run(**PEOPLE)
     run(allow_anybody=True)
@@ -276,14 +276,14 @@ def test_from_people_to_anybody_opens_what_was_closed(run: Run) -> None:
     assert verdict(run, OWNER) == [ADMIN_ROLE, USER_ROLE]
 
 
-def test_anybody_changes_nothing_in_a_tenant_as_it_was(run: Run) -> None:
+def test_anyone_changes_nothing_in_an_unchanged_tenant(run: Run) -> None:
     result = run(allow_anybody=True)
 
     assert not result.changes
     assert run.managed.api.writes == []
 
 
-def test_an_administrator_alone_closes_nothing_and_opens_nothing(run: Run) -> None:
+def test_an_administrator_alone_keeps_access_as_it_is(run: Run) -> None:
     tenant = run.managed.tenant
     run(allow_users=(OWNER,))
     tenant.add(User(login=GUEST, email=GUEST, password=PASSWORD))
@@ -295,7 +295,7 @@ def test_an_administrator_alone_closes_nothing_and_opens_nothing(run: Run) -> No
     assert "no access" in verdict(run, STRANGER)
 
 
-def test_who_is_no_longer_named_loses_the_role(run: Run) -> None:
+def test_removes_the_role_of_people_no_longer_named(run: Run) -> None:
     run(**PEOPLE)
     run(allow_users=(OWNER,))
 
@@ -304,7 +304,7 @@ def test_who_is_no_longer_named_loses_the_role(run: Run) -> None:
     assert verdict(run, OWNER) == [ADMIN_ROLE, USER_ROLE]
 
 
-def test_other_applications_are_left_alone(run: Run) -> None:
+def test_leaves_other_applications_alone(run: Run) -> None:
     tenant = run.managed.tenant
     other = Application(name="Shop")
     tenant.add(other, User(login=STRANGER, email=STRANGER, password=PASSWORD))
@@ -317,10 +317,10 @@ def test_other_applications_are_left_alone(run: Run) -> None:
     assert "disable_signup" not in tenant.connections[DATABASE].options
     (finding,) = [it for it in result.findings if it.rule.id == "LA627"]
     assert "Shop" in finding.detail
-    assert "Provisioning" not in finding.detail  # a machine has no users
+    assert "Provisioning" not in finding.detail  # a machine application has no users
 
 
-def test_a_shared_connection_is_closed_after_a_yes(run: Run) -> None:
+def test_closes_a_shared_connection_after_confirmation(run: Run) -> None:
     run.managed.tenant.add(Application(name="Shop"))
     run.managed.tenant.connections[DATABASE].clients = None
     run(
@@ -335,7 +335,7 @@ def test_a_shared_connection_is_closed_after_a_yes(run: Run) -> None:
 
 
 def shared_with_a_shop(run: Run) -> Application:
-    """Nobody whom the owner names has an account yet."""
+    """No one whom the owner names has an account yet."""
     tenant, shop = run.managed.tenant, Application(name="Shop")
     tenant.add(shop)
     tenant.connections[DATABASE].clients = {run.application.client_id, shop.client_id}
@@ -343,7 +343,7 @@ def shared_with_a_shop(run: Run) -> Application:
     return shop
 
 
-def test_beside_another_application_librechat_gets_a_connection_of_its_own(run: Run) -> None:
+def test_creates_a_separate_connection_beside_another_application(run: Run) -> None:
     shop, tenant, ours = shared_with_a_shop(run), run.managed.tenant, run.application.client_id
     result = run(**PEOPLE)
     own, shared = tenant.connections[own_database_name(ours)], tenant.connections[DATABASE]
@@ -364,7 +364,7 @@ def test_beside_another_application_librechat_gets_a_connection_of_its_own(run: 
     assert run.managed.api.writes == []
 
 
-def test_a_connection_of_its_own_is_made_once_however_often_it_is_interrupted(run: Run) -> None:
+def test_creates_a_separate_connection_once_despite_interruptions(run: Run) -> None:
     tenant, api = run.managed.tenant, run.managed.api
     shop = shared_with_a_shop(run)
     shared, google = tenant.connections[DATABASE], tenant.connections["google-oauth2"]
@@ -390,8 +390,8 @@ def test_a_connection_of_its_own_is_made_once_however_often_it_is_interrupted(ru
         assert in_tenant(run) == wanted, number
 
 
-def test_a_connection_of_its_own_stays_with_its_users(run: Run) -> None:
-    """Auth0's page uses one database only: with both, some people could no longer sign in."""
+def test_keeps_a_separate_connection_with_users(run: Run) -> None:
+    """Auth0's page uses one database only; with both, some people could no longer sign in."""
     tenant, ours = run.managed.tenant, run.application.client_id
     shared_with_a_shop(run)
     run(**PEOPLE)
@@ -409,7 +409,7 @@ def test_a_connection_of_its_own_stays_with_its_users(run: Run) -> None:
     assert tenant.connections["google-oauth2"].serves(ours)
 
 
-def test_a_missing_scope_for_it_is_named_and_nothing_changes(run: Run) -> None:
+def test_names_a_missing_scope_for_the_connection_and_changes_nothing(run: Run) -> None:
     shared_with_a_shop(run)
     before = in_tenant(run)
     scopes = (it for it in (*SCOPES, *ACCESS_SCOPES) if it != "create:connections")
@@ -420,7 +420,7 @@ def test_a_missing_scope_for_it_is_named_and_nothing_changes(run: Run) -> None:
     assert in_tenant(run) == before
 
 
-def test_a_custom_database_is_not_touched(run: Run) -> None:
+def test_leaves_a_custom_database_alone(run: Run) -> None:
     options = {"customScripts": {"login": "function () {}"}, "configuration": {"key": "2.0$"}}
     run.managed.tenant.connections[DATABASE].options = dict(options)
     result = run(allow_users=(OWNER,))
@@ -429,7 +429,7 @@ def test_a_custom_database_is_not_touched(run: Run) -> None:
     assert "LA628" in {it.rule.id for it in result.findings}
 
 
-def test_google_stays_for_a_named_person_who_uses_it(run: Run) -> None:
+def test_keeps_google_for_a_named_person_who_uses_it(run: Run) -> None:
     tenant = run.managed.tenant
     tenant.add(
         User(login="go", email=GUEST, password=PASSWORD, connection="google-oauth2"),
@@ -480,7 +480,7 @@ def no_database(run: Run) -> None:
         (no_database, "LA630"),
     ],
 )
-def test_what_is_in_the_way_is_said_and_nothing_changes(run: Run, spoil: Spoil, rule: str) -> None:
+def test_reports_an_obstacle_and_changes_nothing(run: Run, spoil: Spoil, rule: str) -> None:
     spoil(run)
     before = in_tenant(run)
 
@@ -493,7 +493,7 @@ UNUSED = {"delete:roles", "delete:actions", "delete:role_members", "create:conne
 
 
 @pytest.mark.parametrize("scope", sorted({*ACCESS_SCOPES} - UNUSED))
-def test_each_missing_scope_is_named_and_nothing_changes(run: Run, scope: str) -> None:
+def test_names_each_missing_scope_and_changes_nothing(run: Run, scope: str) -> None:
     before = in_tenant(run)
     token = run.managed.token(*(it for it in (*SCOPES, *ACCESS_SCOPES) if it != scope))
     with pytest.raises(Failure) as failure:
@@ -504,7 +504,7 @@ def test_each_missing_scope_is_named_and_nothing_changes(run: Run, scope: str) -
     assert in_tenant(run) == before
 
 
-def test_two_requests_a_second_are_waited_for(run: Run) -> None:
+def test_respects_two_requests_per_second(run: Run) -> None:
     run.managed.api.rate = 2
     run(**PEOPLE)
 
@@ -521,7 +521,7 @@ def test_a_dry_run_and_json(run: Run) -> None:
     assert "on" in said
 
 
-def test_our_action_is_found_and_updated_not_duplicated(run: Run) -> None:
+def test_updates_our_existing_action(run: Run) -> None:
     tenant = run.managed.tenant
     run(allow_domains=("example.org",))
     (ours,) = tenant.library
@@ -533,7 +533,7 @@ def test_our_action_is_found_and_updated_not_duplicated(run: Run) -> None:
     assert settings.domains == ("example.net",)
 
 
-def test_a_stranger_signs_up_before_and_not_after(run: Run) -> None:
+def test_a_stranger_can_sign_up_before_but_not_after(run: Run) -> None:
     def sign_up(email: str) -> int:
         form: Mapping[str, str] = {"connection": DATABASE, "email": email, "password": PASSWORD}
         url = f"https://{run.managed.domain}/dbconnections/signup"
@@ -545,7 +545,7 @@ def test_a_stranger_signs_up_before_and_not_after(run: Run) -> None:
     assert "Verify" in verdict(run, "first@example.net")
 
 
-def test_librechat_no_longer_asks_for_the_role_that_is_taken_back(run: Run) -> None:
+def test_librechat_no_longer_requires_a_removed_role(run: Run) -> None:
     run(**PEOPLE)
     env = run.folder / ".env"
     theirs = "OPENID_ADMIN_ROLE=boss\nOPENID_ADMIN_ROLE_PARAMETER_PATH=https://x.org/roles\n"
@@ -563,14 +563,14 @@ def test_librechat_no_longer_asks_for_the_role_that_is_taken_back(run: Run) -> N
     assert not run.managed.tenant.library
 
 
-def test_taking_back_what_was_never_changed(run: Run) -> None:
+def test_removing_changes_from_an_unchanged_tenant(run: Run) -> None:
     assert not run(remove_access=True).changes
     assert "Choose one" in run.refused(remove_access=True, allow_anybody=True).finding.detail
 
 
 @pytest.mark.parametrize("asked", ["Ada@Example.org", "ada@example.org"])
-def test_an_address_is_looked_for_in_both_spellings(run: Run, asked: str) -> None:
-    """A social connection keeps the spelling, a database has lower case."""
+def test_looks_up_an_address_in_both_spellings(run: Run, asked: str) -> None:
+    """A social connection keeps the spelling, a database stores lower case."""
     run.managed.tenant.add(
         User(login="g", email="Ada@example.org", password=PASSWORD, connection="google-oauth2")
     )

@@ -18,7 +18,7 @@ ITEM = urls_item("https://chat.example.com", CLIENT_ID, "dev-abc.us.auth0.com")
 
 @dataclass
 class Desk(Desktop):
-    """What was opened and copied, in order."""
+    """Record what was opened and copied, in order."""
 
     browser: bool = True
     clipboard: bool = True
@@ -40,7 +40,7 @@ class Desk(Desktop):
 
 
 def walked(tmp_path: Path, desk: Desk, presses: int) -> tuple[str, str]:
-    """The answer after that many times Enter, and what was said."""
+    """Press Enter that many times; return the answer and the output."""
     prompter = ScriptedPrompter(*[(ITEM.title, None)] * presses)
     world = make_world(tmp_path, prompter=prompter)
     ports = replace(world.ports, desktop=desk)
@@ -57,25 +57,25 @@ LINES = [
 ]
 
 
-def test_enter_opens_the_page_copies_each_line_and_goes_on(tmp_path: Path) -> None:
+def test_enter_opens_the_page_copies_each_line_and_continues(tmp_path: Path) -> None:
     desk = Desk()
 
     assert walked(tmp_path, desk, 5)[0] == DONE
     assert desk.got == [PAGE, *LINES]
 
 
-def test_without_a_browser_it_begins_with_the_first_line(tmp_path: Path) -> None:
+def test_starts_with_the_first_line_without_a_browser(tmp_path: Path) -> None:
     desk = Desk(browser=False)
 
     assert walked(tmp_path, desk, 4)[0] == DONE
     assert desk.got == LINES
 
 
-def test_with_neither_enter_goes_on(tmp_path: Path) -> None:
+def test_enter_continues_without_browser_and_clipboard(tmp_path: Path) -> None:
     assert walked(tmp_path, Desk(browser=False, clipboard=False), 1)[0] == DONE
 
 
-def test_each_line_and_the_link_stand_alone(tmp_path: Path) -> None:
+def test_each_value_and_the_link_are_on_their_own_line(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     for item in (application_item(), ITEM, api_item("https://api.librechat.ai", "x.eu.auth0.com")):
         item.show(world.ports)
@@ -94,5 +94,5 @@ def test_each_line_and_the_link_stand_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "domain", ["", "login.example.com", "localhost:9", "old.auth0.com", "x.us-3.auth0.com"]
 )
-def test_a_page_without_a_known_region_is_that_of_the_last_used_tenant(domain: str) -> None:
+def test_links_to_the_last_used_tenant_without_a_known_region(domain: str) -> None:
     assert dashboard.page("apis", domain) == "https://manage.auth0.com/#/apis"

@@ -1,4 +1,4 @@
-"""The one way to change an `.env`: what is shown, asked, written and told."""
+"""The only way to change an `.env`: what it shows, asks, writes and reports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REMOVE_THEM = "Remove all of these lines?"
 
 
 def planned(world: World, text: str) -> EnvChange:
-    """The change of A in a file with that text."""
+    """Return a change of A in a file with that text."""
     path = world.ports.cwd / ".env"
     path.write_text(text)
     before = EnvFile(text)
@@ -41,7 +41,7 @@ def run(
     return world, written
 
 
-def test_a_yes_writes_and_says_where_the_old_file_is(tmp_path: Path) -> None:
+def test_writes_after_a_yes_and_names_the_backup(tmp_path: Path) -> None:
     world, written = run(tmp_path, ONE_LINE, ("Write these changes?", True))
     assert (tmp_path / ".env").read_text() == "A=new\nB=2\n"
     assert written.done
@@ -51,7 +51,7 @@ def test_a_yes_writes_and_says_where_the_old_file_is(tmp_path: Path) -> None:
     assert str(written.backup) in world.said
 
 
-def test_a_no_a_dry_run_and_nobody_to_ask_write_nothing(tmp_path: Path) -> None:
+def test_writes_nothing_after_a_no_in_a_dry_run_or_without_a_terminal(tmp_path: Path) -> None:
     world, written = run(tmp_path, ONE_LINE, ("Write these changes?", False))
     assert not written.done
     assert world.said.endswith("Nothing was written.\n")
@@ -65,7 +65,7 @@ def test_a_no_a_dry_run_and_nobody_to_ask_write_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_lines_do_not_go_where_nobody_is_asked(tmp_path: Path, dry_run: bool) -> None:
+def test_removes_no_line_without_a_terminal(tmp_path: Path, dry_run: bool) -> None:
     with pytest.raises(Failure) as caught:
         run(tmp_path, SEVERAL_LINES, yes=True, dry_run=dry_run)
     finding = caught.value.finding
@@ -76,7 +76,7 @@ def test_lines_do_not_go_where_nobody_is_asked(tmp_path: Path, dry_run: bool) ->
     assert (tmp_path / ".env").read_text() == SEVERAL_LINES
 
 
-def test_lines_go_on_a_yes_of_their_own_and_each_was_shown(tmp_path: Path) -> None:
+def test_removes_lines_after_a_separate_yes_and_shows_each(tmp_path: Path) -> None:
     world, written = run(
         tmp_path, SEVERAL_LINES, (REMOVE_THEM, True), ("Write these changes?", True)
     )
@@ -87,21 +87,21 @@ def test_lines_go_on_a_yes_of_their_own_and_each_was_shown(tmp_path: Path) -> No
     assert "secret-of-mine" not in world.said
 
 
-def test_enter_is_no_yes_to_lines_that_go(tmp_path: Path) -> None:
+def test_enter_does_not_confirm_removing_lines(tmp_path: Path) -> None:
     world, written = run(tmp_path, SEVERAL_LINES, (REMOVE_THEM, None))
     assert not written.done
     assert world.said.endswith("Nothing was written.\n")
     assert (tmp_path / ".env").read_text() == SEVERAL_LINES
 
 
-def test_a_dry_run_tells_of_lines_that_go_and_does_not_ask(tmp_path: Path) -> None:
+def test_a_dry_run_reports_removed_lines_and_does_not_ask(tmp_path: Path) -> None:
     world = make_world(tmp_path, prompter=ScriptedPrompter())
     change = planned(world, SEVERAL_LINES)
     assert not change_env(change, Question(), world.ports, yes=False, dry_run=True).done
     assert SPANS_LINES.title in world.said
 
 
-def test_no_secret_shows_in_a_repr(tmp_path: Path) -> None:
+def test_no_repr_has_a_secret(tmp_path: Path) -> None:
     change = planned(make_world(tmp_path), SEVERAL_LINES)
     assert "secret-of-mine" not in f"{change!r}{diff(change.before, change.after)!r}"
 

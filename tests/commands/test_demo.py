@@ -1,4 +1,4 @@
-"""`init --demo`, the first thing that anybody runs: on a fresh machine, whatever runs there."""
+"""`init --demo`, which many people run first: on a fresh machine, whatever else runs there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+")
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """A user who has never run it; what it leaves in the temporary folder is theirs."""
+    """The environment of a new user, with a temporary folder of their own."""
     (tmp_path / "tmp").mkdir()
     return clean_environ(tmp_path / "fresh", TMPDIR=str(tmp_path / "tmp"))
 
@@ -51,7 +51,7 @@ def secrets_in(env_file: Path) -> list[str]:
 
 
 def assert_nothing_runs_on(environ: dict[str, str]) -> None:
-    """No process lives on that has this user's home."""
+    """Assert that no process with this user's home is left."""
     if sys.platform != "linux":
         return
     mark = f"\0HOME={environ['HOME']}\0".encode()
@@ -72,7 +72,7 @@ def assert_all_is_proved(ran: Ran) -> None:
 
 @contextmanager
 def taken(*addresses: tuple[str, int]) -> Iterator[None]:
-    """Somebody listens there, we or another."""
+    """Return whether any program listens there."""
     with ExitStack() as stack:
         for host, port in addresses:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -81,7 +81,7 @@ def taken(*addresses: tuple[str, int]) -> Iterator[None]:
         yield
 
 
-def test_a_fresh_machine_without_internet_ends_green(
+def test_succeeds_on_a_fresh_machine_without_internet(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
     with refusing_proxy() as proxy:
@@ -90,13 +90,13 @@ def test_a_fresh_machine_without_internet_ends_green(
     assert ran.code == 0, ran.err
     assert ran.out == ""
     assert "\x1b" not in ran.err
-    assert "Browsers show a warning" not in ran.err  # nobody's browser comes
+    assert "Browsers show a warning" not in ran.err  # no browser comes
     assert not re.search(r"^[!✗x?] ", ran.err, re.MULTILINE), ran.err
     assert "✓ Refresh: It returned a new JSON Web Token" in ran.err
     assert ran.err.rstrip().endswith("librechat-auth0 init")
     assert_nothing_runs_on(environ)
     assert not [path for path in tmp_path.iterdir() if path.name not in {"fresh", "home", "tmp"}]
-    assert not [*tmp_path.glob("tmp/*"), *tmp_path.glob("**/opened/*")]  # its folder is tidied
+    assert not [*tmp_path.glob("tmp/*"), *tmp_path.glob("**/opened/*")]  # its folder is removed
 
 
 @pytest.mark.needs("node")
@@ -121,7 +121,7 @@ def test_the_file_is_complete_for_librechat(tmp_path: Path, environ: dict[str, s
 
 
 @pytest.mark.needs("node")
-def test_nothing_secret_is_shown_or_kept(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_shows_and_keeps_no_secret(tmp_path: Path, environ: dict[str, str]) -> None:
     demo_env(tmp_path).parent.mkdir()
     plain = run("init", "--demo", "--debug", *KEPT, cwd=tmp_path, environ=environ)
     secrets = secrets_in(demo_env(tmp_path))
@@ -145,7 +145,7 @@ def test_nothing_secret_is_shown_or_kept(tmp_path: Path, environ: dict[str, str]
     ],
     ids=["on IPv6", "everywhere"],
 )
-def test_ports_that_are_taken_are_left_alone(
+def test_leaves_taken_ports_alone(
     addresses: list[tuple[str, int]], tmp_path: Path, environ: dict[str, str]
 ) -> None:
     with taken(*addresses):
@@ -155,9 +155,7 @@ def test_ports_that_are_taken_are_left_alone(
     assert not ran.json["public_url"].endswith(":3443")
 
 
-def test_what_is_set_for_a_real_tenant_does_not_count(
-    tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_ignores_settings_for_a_real_tenant(tmp_path: Path, environ: dict[str, str]) -> None:
     real = {
         "AUTH0_DOMAIN": "dev-abc123.us.auth0.com",
         "AUTH0_CLIENT_ID": "c" * 32,
@@ -176,7 +174,7 @@ def test_what_is_set_for_a_real_tenant_does_not_count(
 
 
 @pytest.mark.parametrize("words", ["Demo: the tenant", "Step 2 of 5", "Step 4 of 5"])
-def test_stopped_in_the_middle(words: str, tmp_path: Path, environ: dict[str, str]) -> None:
+def test_can_be_stopped_midway(words: str, tmp_path: Path, environ: dict[str, str]) -> None:
     with running("init", "--demo", cwd=tmp_path, environ=environ) as demo:
         demo.until(words)
         demo.interrupt()
@@ -198,9 +196,7 @@ def test_at_a_terminal_it_asks_nothing(tmp_path: Path, environ: dict[str, str]) 
     assert "?" not in terminal.text.replace("?key=", "")
 
 
-def test_hold_leaves_tenant_and_tunnel_open_for_a_librechat(
-    tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_hold_keeps_tenant_and_tunnel_open(tmp_path: Path, environ: dict[str, str]) -> None:
     demo_env(tmp_path).parent.mkdir()
     with running("init", "--demo", "--hold", *KEPT, cwd=tmp_path, environ=environ) as demo:
         command = demo.line("NODE_EXTRA_CA_CERTS=")
@@ -220,8 +216,8 @@ def test_hold_leaves_tenant_and_tunnel_open_for_a_librechat(
     assert_nothing_runs_on(environ)
 
 
-def test_ctrl_c_skips_the_sign_in_and_nothing_else(tmp_path: Path, environ: dict[str, str]) -> None:
-    """The browser's program opens nothing."""
+def test_ctrl_c_skips_only_the_sign_in(tmp_path: Path, environ: dict[str, str]) -> None:
+    """The browser program opens nothing."""
     browser = tmp_path / "browser"
     browser.write_text("#!/bin/sh\n")
     browser.chmod(0o755)
@@ -235,7 +231,7 @@ def test_ctrl_c_skips_the_sign_in_and_nothing_else(tmp_path: Path, environ: dict
         assert terminal.end() == 0
 
 
-def test_two_users_demos_at_once(tmp_path: Path) -> None:
+def test_two_users_can_run_it_at_the_same_time(tmp_path: Path) -> None:
     users = [clean_environ(tmp_path / name) for name in ("one", "two")]
 
     def demo(environ: dict[str, str]) -> Ran:
@@ -249,7 +245,7 @@ def test_two_users_demos_at_once(tmp_path: Path) -> None:
         assert_nothing_runs_on(environ)
 
 
-def test_a_port_is_taken_before_its_server_starts() -> None:
+def test_binds_a_port_before_its_server_starts() -> None:
     with closing(HeldPorts()) as one, closing(HeldPorts()) as two:
         port = one.take(0)
         assert two.take(port) != port

@@ -1,4 +1,4 @@
-"""The tunnel in the background, as the command that opens it meets it."""
+"""The background tunnel, from the side of the command that opens it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def tunnel(tmp_path: Path) -> Iterator[DetachedTunnel]:
     tunnel.close()
 
 
-def test_one_that_shall_not_stay_ends_by_itself(
+def test_ends_when_not_told_to_stay(
     tunnel: DetachedTunnel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wizard.process_control.GRACE_SECONDS", 600)
@@ -55,9 +55,9 @@ def test_one_that_shall_not_stay_ends_by_itself(
     assert children_of(os.getpid(), PROCESS) == []
 
 
-def test_it_speaks_the_language_of_the_command_that_opened_it(tunnel: DetachedTunnel) -> None:
+def test_uses_the_language_of_the_command_that_opened_it(tunnel: DetachedTunnel) -> None:
     request = urllib.request.Request(tunnel.open(), headers={"Accept": "text/html"})
-    # Made for this test, on this machine.
+    # A URL of this test, on this machine.
     context = ssl._create_unverified_context()
 
     with pytest.raises(urllib.error.HTTPError) as raised:
@@ -68,9 +68,7 @@ def test_it_speaks_the_language_of_the_command_that_opened_it(tunnel: DetachedTu
 
 
 @pytest.mark.parametrize("language", [Language("en"), Language.named("nl")], ids=["en", "nl"])
-def test_why_it_cannot_be_opened_is_said_in_the_language(
-    tmp_path: Path, language: Language
-) -> None:
+def test_explains_a_failure_in_the_users_language(tmp_path: Path, language: Language) -> None:
     request = TunnelRequest(4711, tmp_path, "https://localhost:4711", language=Language.named("nl"))
     tunnel = DetachedTunnel("local", request, tmp_path / ".env", os.environ, language)
     with pytest.raises(Failure) as raised:
@@ -84,7 +82,7 @@ def test_why_it_cannot_be_opened_is_said_in_the_language(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
-def test_one_that_died_before_it_was_told_to_stay_is_told(tunnel: DetachedTunnel) -> None:
+def test_reports_one_that_died_before_it_was_told_to_stay(tunnel: DetachedTunnel) -> None:
     tunnel.open()
     (pid,) = children_of(os.getpid(), PROCESS)
     os.kill(pid, signal.SIGKILL)
@@ -96,7 +94,7 @@ def test_one_that_died_before_it_was_told_to_stay_is_told(tunnel: DetachedTunnel
 
 
 @pytest.mark.parametrize("said", ['{"progress": "Downl', "{", "no JSON\n", "\ufffd"])
-def test_one_that_breaks_off_is_told(
+def test_reports_one_that_ends_early(
     tunnel: DetachedTunnel, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaking = [sys.executable, "-X", "utf8", "-c", f"print({said!r}, end='')"]
@@ -107,7 +105,7 @@ def test_one_that_breaks_off_is_told(
 
 
 class Disk:
-    """The disk of another process: full, that process cannot lengthen a file."""
+    """The disk of another process; when full, that process cannot extend a file."""
 
     def __init__(self, pid: int) -> None:
         import resource
@@ -124,7 +122,7 @@ class Disk:
 
 @pytest.fixture
 def stays(tmp_path: Path) -> Iterator[tuple[BackgroundTunnel, Background]]:
-    """A tunnel that stays in the background, with something behind it."""
+    """A tunnel that stays in the background, with a server behind it."""
     state_dir = tmp_path / "state"
     state_dir.mkdir(mode=0o700)
     with serving(Upstream().serve) as port:
@@ -139,13 +137,13 @@ def stays(tmp_path: Path) -> Iterator[tuple[BackgroundTunnel, Background]]:
 
 
 def status_of(url: str) -> int:
-    context = ssl._create_unverified_context()  # made for this test, on this machine
+    context = ssl._create_unverified_context()  # a URL of this test, on this machine
     with urllib.request.urlopen(url, context=context, timeout=10) as answer:
         return int(answer.status)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")
-def test_a_full_disk_stops_the_log_and_no_traffic(
+def test_a_full_disk_stops_the_log_but_not_the_traffic(
     tmp_path: Path, stays: tuple[BackgroundTunnel, Background]
 ) -> None:
     known, background = stays

@@ -1,4 +1,4 @@
-"""`doctor` from the folder to the result: what is told, what is mended, what it ends with."""
+"""`doctor` from folder to result: findings, repairs and exit codes."""
 
 from __future__ import annotations
 
@@ -101,14 +101,14 @@ def test_all_is_well(folder: Path) -> None:
     assert world.said.count("not checked (--offline)") == 3
 
 
-def test_the_whole_of_it_is_well(folder: Path, librechat: LibreChat) -> None:
+def test_all_is_well_with_tenant_and_librechat(folder: Path, librechat: LibreChat) -> None:
     result, _world = live(folder, librechat, ScriptedTenant(), {})
     assert ids(result) == []
     assert len(result.checks) == 8
     assert librechat.logins == 1
 
 
-def test_tenant_and_librechat_are_wrong(folder: Path, librechat: LibreChat) -> None:
+def test_reports_faults_of_tenant_and_librechat(folder: Path, librechat: LibreChat) -> None:
     tenant = ScriptedTenant(code=oauth("access_denied", "Unauthorized", 401))
     result, world = live(folder, librechat, tenant, {"OPENID_SCOPE": "openid"})
     assert result.exit_code is ExitCode.FINDINGS
@@ -119,13 +119,13 @@ def test_tenant_and_librechat_are_wrong(folder: Path, librechat: LibreChat) -> N
     assert SECRET not in world.said
 
 
-def test_the_tenant_cannot_be_reached(folder: Path, librechat: LibreChat) -> None:
+def test_reports_an_unreachable_tenant(folder: Path, librechat: LibreChat) -> None:
     tenant = ScriptedTenant(discovery=NetworkError(Trouble.NAME, f"https://{DOMAIN}"))
     result, _ = live(folder, librechat, tenant, {})
     assert result.exit_code is ExitCode.TENANT
 
 
-def test_the_tenant_is_not_asked_about_what_cannot_be(folder: Path, librechat: LibreChat) -> None:
+def test_does_not_ask_the_tenant_about_invalid_values(folder: Path, librechat: LibreChat) -> None:
     write(folder, env(OPENID_ISSUER="", PORT=str(librechat.port)))
     librechat.values = GOOD
     result, world = doctor(folder, http=Tunnel(PUBLIC_URL, librechat.port))
@@ -134,7 +134,7 @@ def test_the_tenant_is_not_asked_about_what_cannot_be(folder: Path, librechat: L
     assert result.checks == ()
 
 
-def test_findings_are_sorted_and_the_first_is_shown_last(folder: Path) -> None:
+def test_sorts_findings_and_shows_the_most_important_last(folder: Path) -> None:
     write(
         folder,
         env(
@@ -163,15 +163,13 @@ def test_findings_are_sorted_and_the_first_is_shown_last(folder: Path) -> None:
 
 
 def lines_at_80_columns(world: World) -> int:
-    """How many lines a terminal shows, without the line that a spinner replaces."""
+    """Return the number of lines on a terminal, without the spinner's."""
     shown = world.said.replace(str(world.ports.cwd), "/srv/LibreChat")
     lines = shown.splitlines()[1:]
     return sum(len(wrapped("", line, 80).splitlines()) or 1 for line in lines)
 
 
-def test_a_healthy_setup_says_what_is_proved_and_what_is_not(
-    folder: Path, librechat: LibreChat
-) -> None:
+def test_shows_what_is_proved_in_a_healthy_setup(folder: Path, librechat: LibreChat) -> None:
     result, world = live(folder, librechat, ScriptedTenant(), {})
     assert result.findings == ()
     assert world.said.splitlines()[1:] == [
@@ -195,7 +193,7 @@ def test_a_healthy_setup_says_what_is_proved_and_what_is_not(
 
 
 @pytest.mark.parametrize("how", How)
-def test_a_proof_says_when_and_how_until_a_value_changes(
+def test_shows_when_and_how_it_was_proved_until_a_value_changes(
     folder: Path, librechat: LibreChat, how: How
 ) -> None:
     live(folder, librechat, ScriptedTenant(), {})
@@ -217,7 +215,7 @@ def test_a_proof_says_when_and_how_until_a_value_changes(
     assert doctor(folder)[0].as_json()["proved"] is False
 
 
-def test_an_address_that_is_proved_has_no_note(folder: Path) -> None:
+def test_a_proved_url_has_no_note(folder: Path) -> None:
     local = dict.fromkeys(("DOMAIN_CLIENT", "DOMAIN_SERVER"), "https://localhost:3443")
     write(folder, env(**local, HSTS_ENABLED="false"))
     assert ids(doctor(folder)[0]) == ["LA129"]
@@ -243,7 +241,7 @@ def test_what_init_writes_has_no_note(folder: Path) -> None:
         {"authorize": oauth("server_error", "Service not found: urn:nobody", 403)},
     ],
 )
-def test_one_error_takes_fourteen_lines_at_most(
+def test_one_error_takes_at_most_fourteen_lines(
     folder: Path, librechat: LibreChat, fault: dict[str, Any]
 ) -> None:
     result, world = live(folder, librechat, ScriptedTenant(**fault), {})
@@ -273,13 +271,13 @@ def test_the_next_command_is_exact_without_a_terminal(folder: Path) -> None:
     )
 
 
-def test_what_cannot_be_fixed_here_is_checked_again(folder: Path) -> None:
+def test_names_the_command_to_check_again(folder: Path) -> None:
     write(folder, env(MONGO_URI=""))
     _, world = doctor(folder)
     assert world.said.endswith("check again with: librechat-auth0 doctor --offline\n")
 
 
-def test_the_offer_fixes_as_the_option_does(folder: Path) -> None:
+def test_the_offer_fixes_like_the_option(folder: Path) -> None:
     path = write(folder, env(OPENID_SCOPE="openid", MONGO_URI=""))
     result, _world = doctor(folder, ("Fix 2 of these now?", True), ("Write these changes?", True))
     assert EnvFile(path.read_text()).values()["OPENID_SCOPE"].startswith("openid profile")
@@ -287,7 +285,7 @@ def test_the_offer_fixes_as_the_option_does(folder: Path) -> None:
     assert ids(result) == ["LA167"]
 
 
-def test_an_offer_that_is_declined_changes_nothing(folder: Path) -> None:
+def test_a_declined_offer_changes_nothing(folder: Path) -> None:
     path = write(folder, env(OPENID_CALLBACK_URL=""))
     before = path.read_text()
     result, _ = doctor(folder, ("Fix this now?", False))
@@ -296,21 +294,21 @@ def test_an_offer_that_is_declined_changes_nothing(folder: Path) -> None:
     assert result.exit_code is ExitCode.FINDINGS
 
 
-def test_only_the_parts_of_the_rules_asked_for_are_shown(folder: Path) -> None:
+def test_shows_only_the_parts_of_the_requested_rules(folder: Path) -> None:
     write(folder, env(OPENID_SCOPE=""))
     _, world = doctor(folder, rules=("LA102",))
     assert "File: " in world.said
     assert "Auth0: " not in world.said
 
 
-def test_warnings_alone_are_no_failure(folder: Path) -> None:
+def test_warnings_alone_do_not_fail(folder: Path) -> None:
     write(folder, env("OPENID_SCOPES=x"))
     result, _ = doctor(folder)
     assert ids(result) == ["LA180"]
     assert result.exit_code is ExitCode.OK
 
 
-def test_findings_of_one_rule_are_merged(folder: Path) -> None:
+def test_merges_findings_of_one_rule(folder: Path) -> None:
     write(folder, env(CREDS_KEY="", CREDS_IV="", JWT_SECRET="", JWT_REFRESH_SECRET=""))
     result, world = doctor(folder, verbose=True)
     assert ids(result) == ["LA161"] * 4
@@ -333,13 +331,13 @@ def test_ignored_by_option_and_by_comment(folder: Path) -> None:
     assert result.exit_code is ExitCode.OK
 
 
-def test_a_comment_that_silences_nothing(folder: Path) -> None:
+def test_an_ignore_comment_without_effect(folder: Path) -> None:
     write(folder, env("# librechat-auth0: ignore LA1"))
     assert ids(doctor(folder)[0]) == ["LA183"]
 
 
 @pytest.mark.parametrize("options", [{"rules": ("LA999",)}, {"ignore": ("LA999",)}])
-def test_a_rule_that_does_not_exist(folder: Path, options: dict[str, Any]) -> None:
+def test_rejects_an_unknown_rule(folder: Path, options: dict[str, Any]) -> None:
     write(folder, env())
     with pytest.raises(Failure) as failure:
         doctor(folder, **options)
@@ -355,7 +353,7 @@ def test_no_file(folder: Path) -> None:
     assert failure.value.exit_code is ExitCode.FILE
 
 
-def test_the_file_can_be_named(folder: Path, tmp_path: Path) -> None:
+def test_accepts_a_file(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.env"
     other.write_text(env(OPENID_SCOPE=""))
     other.chmod(0o600)
@@ -372,7 +370,7 @@ BROKEN: Mapping[str, str] = {
 
 
 class TestFix:
-    def test_mends_and_looks_again(self, folder: Path) -> None:
+    def test_fixes_and_checks_again(self, folder: Path) -> None:
         path = write(folder, "# mine\n" + env("KEEP = 'this' # as it is", **BROKEN))
         result, world = doctor(folder, ("Write these changes?", True), fix=True)
         values = EnvFile(path.read_text()).values()
@@ -387,7 +385,7 @@ class TestFix:
         assert result.backup is not None
         assert "OPENID_SCOPE=openid\n" in result.backup.read_text().replace("'", "")
 
-    def test_twice_changes_nothing(self, folder: Path) -> None:
+    def test_a_second_run_changes_nothing(self, folder: Path) -> None:
         path = write(folder, env(**BROKEN))
         doctor(folder, fix=True, yes=True)
         before = path.stat()
@@ -406,7 +404,7 @@ class TestFix:
         assert "Dry run" in world.said
         assert result.exit_code is ExitCode.FINDINGS
 
-    def test_no_is_no(self, folder: Path) -> None:
+    def test_changes_nothing_after_a_no(self, folder: Path) -> None:
         path = write(folder, env(**BROKEN))
         result, _ = doctor(folder, ("Write these changes?", False), fix=True)
         assert path.read_text() == env(**BROKEN)
@@ -419,20 +417,20 @@ class TestFix:
         assert failure.value.exit_code is ExitCode.USAGE
         assert path.read_text() == env(**BROKEN)
 
-    def test_only_the_rule_that_is_named(self, folder: Path) -> None:
+    def test_fixes_only_the_named_rule(self, folder: Path) -> None:
         path = write(folder, env(**BROKEN))
         doctor(folder, fix=True, yes=True, rules=("LA106",))
         values = EnvFile(path.read_text()).values()
         assert values["OPENID_CALLBACK_URL"] == "/oauth/openid/callback"
         assert values["OPENID_SCOPE"] == "openid"
 
-    def test_what_is_silenced_stays(self, folder: Path) -> None:
+    def test_does_not_fix_an_ignored_rule(self, folder: Path) -> None:
         text = env("# librechat-auth0: ignore LA106", **BROKEN)
         path = write(folder, text)
         doctor(folder, fix=True, yes=True, ignore=("LA118", "LA119"))
         assert path.read_text() == text
 
-    def test_no_secret_is_said(self, folder: Path) -> None:
+    def test_prints_no_secret(self, folder: Path) -> None:
         path = write(folder, env(OPENID_SESSION_SECRET="short-secret"))
         _, world = doctor(folder, fix=True, yes=True)
         fresh = EnvFile(path.read_text()).values()["OPENID_SESSION_SECRET"]
@@ -440,7 +438,7 @@ class TestFix:
         assert fresh not in world.said
         assert "short-secret" not in world.said
 
-    def test_librechat_is_not_asked_again(self, folder: Path, librechat: LibreChat) -> None:
+    def test_does_not_ask_librechat_again(self, folder: Path, librechat: LibreChat) -> None:
         text = env(**VALUES, PORT=str(librechat.port), OPENID_SCOPE="openid")
         write(folder, text)
         librechat.values = EnvFile(text).values()
@@ -452,11 +450,13 @@ class TestFix:
             yes=True,
         )
         assert librechat.logins == 1
-        assert ids(result) == ["LA524"], "it still runs with the old scope"
-        assert len(tenant.sent("discovery")) == 2, "the tenant is: its scope is another one"
+        assert ids(result) == ["LA524"], "it is still running with the old scope"
+        assert len(tenant.sent("discovery")) == 2, (
+            "the tenant is asked again, because the scope changed"
+        )
 
 
-def test_the_tenant_is_asked_once_it_can_be(folder: Path, librechat: LibreChat) -> None:
+def test_asks_the_tenant_once_the_file_allows_it(folder: Path, librechat: LibreChat) -> None:
     text = env(**{**VALUES, "OPENID_ISSUER": DOMAIN, "PORT": str(librechat.port)})
     write(folder, text)
     librechat.values = EnvFile(env(**VALUES)).values()
@@ -506,14 +506,14 @@ def test_the_command_line(folder: Path) -> None:
     assert run(folder, "explain", "LA999").returncode == 2
 
 
-# -- lines that would go --------------------------------------------------------------------------
+# -- lines that a repair removes ------------------------------------------------------------------
 
 SPANNING = env(
     'ALLOW_SOCIAL_LOGIN="yes\nMISTRAL_API_KEY=sk-of-the-user\nLAST=1"', ALLOW_SOCIAL_LOGIN=None
 )
 
 
-def test_a_repair_removes_no_line_of_the_users_unasked(folder: Path) -> None:
+def test_a_repair_removes_no_line_without_asking(folder: Path) -> None:
     path = write(folder, SPANNING)
 
     with pytest.raises(Failure) as caught:
@@ -524,7 +524,7 @@ def test_a_repair_removes_no_line_of_the_users_unasked(folder: Path) -> None:
     assert path.read_text() == SPANNING
 
 
-def test_a_repair_removes_lines_on_a_yes_of_its_own(folder: Path) -> None:
+def test_a_repair_removes_lines_after_a_separate_yes(folder: Path) -> None:
     path = write(folder, SPANNING)
     result, world = doctor(
         folder, ("Remove all of these lines?", True), ("Write these changes?", True), fix=True
@@ -535,7 +535,7 @@ def test_a_repair_removes_lines_on_a_yes_of_its_own(folder: Path) -> None:
     assert '- LAST=1"' in world.said
 
 
-def test_a_value_behind_its_name_on_the_next_line_is_no_repair(folder: Path) -> None:
+def test_does_not_repair_a_value_on_the_line_after_its_name(folder: Path) -> None:
     text = env("OPENID_CALLBACK_URL=\n'/oauth/openid/callback'", OPENID_CALLBACK_URL=None)
     path = write(folder, text)
     result, world = doctor(folder, fix=True, yes=True)

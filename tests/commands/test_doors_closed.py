@@ -1,4 +1,4 @@
-"""From a fresh tenant and a fresh `.env` with all doors open to those that the owner wants."""
+"""Restrict sign-in for a new tenant and a new `.env`, which let everyone in."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def init(run: Run, **given: Any) -> str:
 
 
 def doors(run: Run) -> tuple[bool, set[State], int]:
-    """LibreChat's own door, Auth0's, and the answer to a stranger who signs up there."""
+    """Return whether LibreChat and Auth0 allow sign-up, and Auth0's response to a stranger's."""
     world = run.world()
     subject = read_subject(EnvStore(run.folder / ".env", world.ports.state_dir), world.ports)
     managed = run.managed
@@ -77,20 +77,20 @@ def doors(run: Run) -> tuple[bool, set[State], int]:
 
 
 def refused(run: Run, login: str, *roles: str) -> set[str]:
-    """Return why LibreChat refuses somebody whose ID token has these roles."""
+    """Return why LibreChat rejects a user whose ID token has these roles."""
     claims = {"email": login, **({ROLES_CLAIM: list(roles)} if roles else {})}
     found = judge_admission(SignedIn(claims, None), run.env, None)
     return {each.rule.id for each in found}
 
 
-def test_people_i_name(run: Run) -> None:
+def test_named_people(run: Run) -> None:
     assert doors(run) == (True, {State.OPEN}, 200)
     said = init(run, allow_users=(OWNER, GUEST), admins=(OWNER,))
     assert doors(run) == (False, {State.CLOSED}, 400)
     assert verdict(run, "g") == "no such user"
     assert verdict(run, "new@example.net") != []
     assert "exports.onExecutePostLogin" not in said  # there is nothing to paste
-    # Nobody is locked out before a token had the role.
+    # The role is required only once a token had it, so no one is locked out.
     assert "OPENID_REQUIRED_ROLE" not in {name for name, value in run.env.items() if value}
 
     roles = verdict(run, OWNER)
@@ -101,7 +101,7 @@ def test_people_i_name(run: Run) -> None:
     assert ask_for_roles(judgement, store, world.ports, version="0.8.7", yes=True)
 
     assert refused(run, OWNER, *roles) == set()
-    assert refused(run, GUEST, USER_ROLE) == {"LA593"}  # signed in, no administrator
+    assert refused(run, GUEST, USER_ROLE) == {"LA593"}  # signed in, but not as administrator
     assert "LA586" in refused(run, STRANGER)
     subject = read_subject(store, world.ports)
     settings = settings_of(subject)
@@ -119,7 +119,7 @@ def test_people_i_name(run: Run) -> None:
     assert f"with the role {USER_ROLE}" in world.said
 
 
-def test_a_run_that_says_nothing_keeps_and_names_what_is_open(run: Run) -> None:
+def test_a_run_without_options_keeps_and_reports_open_access(run: Run) -> None:
     said = init(run)
     assert "LA640" in said
     assert "google-oauth2" in said
@@ -127,7 +127,7 @@ def test_a_run_that_says_nothing_keeps_and_names_what_is_open(run: Run) -> None:
     assert doors(run)[1] == {State.OPEN}
     run(allow_users=(OWNER,))
     assert "LA640" not in init(run)
-    # Not for a LibreChat that nobody else gets to.
+    # Not for a LibreChat that only this machine can reach.
     run.managed.tenant.connections[DATABASE].options.clear()
     assert "LA640" not in init(run, public_url="https://localhost:3443")
 

@@ -1,4 +1,4 @@
-"""`explain` and the documentation show what the table of rules says."""
+"""`explain` and the documentation show the table of rules."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ def test_json(tmp_path: Path) -> None:
         ("too many login attempts", "LA533"),
     ],
 )
-def test_an_error_message_or_words_find_the_rule(
-    tmp_path: Path, question: str, identifier: str
-) -> None:
+def test_finds_the_rule_by_message_or_words(tmp_path: Path, question: str, identifier: str) -> None:
     found = run_explain(question, make_world(tmp_path).ports).rules
 
     assert identifier in [rule.id for rule in found]
@@ -71,26 +69,26 @@ def test_an_error_message_or_words_find_the_rule(
         ("Callback URL mismatch", "LA231"),
     ],
 )
-def test_a_known_message_comes_before_rules_with_its_words(
+def test_a_known_message_comes_before_rules_with_the_same_words(
     tmp_path: Path, message: str, identifier: str
 ) -> None:
     assert run_explain(message, make_world(tmp_path).ports).rules[0].id == identifier
 
 
-def test_a_rule_without_the_users_values_has_words_in_their_place(tmp_path: Path) -> None:
+def test_a_rule_shows_placeholders_without_the_users_values(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     run_explain("Callback URL mismatch", world.ports)
     assert "then save: the value of DOMAIN_SERVER, followed by /oauth" in world.stdout.getvalue()
 
 
-def test_words_of_the_users_language_find_the_rule(tmp_path: Path) -> None:
+def test_finds_the_rule_by_words_in_the_users_language(tmp_path: Path) -> None:
     world = make_world(tmp_path, language=Language.named("nl"))
 
     assert "LA231" in [rule.id for rule in run_explain("callback-URL niet", world.ports).rules]
 
 
 @pytest.mark.parametrize("identifier", ["LA999", "999", "../x", "zebra"])
-def test_no_such_rule(tmp_path: Path, identifier: str) -> None:
+def test_rejects_an_unknown_rule(tmp_path: Path, identifier: str) -> None:
     with pytest.raises(Failure) as failure:
         run_explain(identifier, make_world(tmp_path).ports)
     assert failure.value.exit_code is ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""The keys of an open tunnel, and how holding it ends."""
+"""The keys of an open tunnel, and how it ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ URL = "https://chat.example.com"
 
 
 class Silent:
-    """A LibreChat that does not run."""
+    """A LibreChat that is not running."""
 
     def request(self, method: str, url: str, **_: object) -> Response:
         raise NetworkError(Trouble.REFUSED, url, "refused")
@@ -28,7 +28,7 @@ class Silent:
 
 @dataclass
 class Desk(Desktop):
-    """A desktop that notes what it is given."""
+    """A desktop that records what it opens and copies."""
 
     works: bool = True
     opened: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ def test_keys_open_copy_sign_in_and_close(tmp_path: Path) -> None:
     assert "The tunnel is closed. Your .env stays as it is." in world.said
 
 
-def test_after_a_sign_in_the_tunnel_is_still_open(tmp_path: Path) -> None:
+def test_the_tunnel_stays_open_after_a_sign_in(tmp_path: Path) -> None:
     world, opened = held(tmp_path, "s")
 
     def sign_in() -> None:
@@ -83,7 +83,7 @@ def test_after_a_sign_in_the_tunnel_is_still_open(tmp_path: Path) -> None:
     assert world.said.count("The tunnel is closed") == 1
 
 
-def test_without_values_to_sign_in_with_there_is_no_such_key(tmp_path: Path) -> None:
+def test_has_no_sign_in_key_without_settings(tmp_path: Path) -> None:
     world, opened = held(tmp_path, "sq")
 
     keep_open(opened, world.ports)
@@ -92,7 +92,7 @@ def test_without_values_to_sign_in_with_there_is_no_such_key(tmp_path: Path) -> 
     assert "q closes the tunnel" in world.said
 
 
-def test_without_browser_and_clipboard_the_url_is_shown(tmp_path: Path) -> None:
+def test_shows_the_url_without_browser_and_clipboard(tmp_path: Path) -> None:
     world, opened = held(tmp_path, "ocq", Desk(works=False))
 
     keep_open(opened, world.ports)

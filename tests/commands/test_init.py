@@ -73,7 +73,7 @@ def read(folder: Path) -> dict[str, str | None]:
     return dotenv_values(folder / ".env", interpolate=False)
 
 
-def test_a_new_file_has_all_that_the_sign_in_needs(checkout: Path) -> None:
+def test_a_new_file_has_everything_the_sign_in_needs(checkout: Path) -> None:
     result, _ = init(checkout, options())
 
     values = read(checkout)
@@ -89,7 +89,7 @@ def test_a_new_file_has_all_that_the_sign_in_needs(checkout: Path) -> None:
     assert (checkout / ".env").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_second_run_touches_nothing(checkout: Path) -> None:
+def test_the_second_run_changes_nothing(checkout: Path) -> None:
     init(checkout, options())
     before = (checkout / ".env").stat()
 
@@ -101,7 +101,7 @@ def test_the_second_run_touches_nothing(checkout: Path) -> None:
     assert "is already up to date" in said
 
 
-def test_without_token_reuse_neither_api_nor_offline_access_is_written(checkout: Path) -> None:
+def test_writes_no_api_and_no_offline_access_without_token_reuse(checkout: Path) -> None:
     init(checkout, options(reuse_tokens=False, audience=""))
 
     values = read(checkout)
@@ -110,7 +110,7 @@ def test_without_token_reuse_neither_api_nor_offline_access_is_written(checkout:
     assert not values.get("OPENID_AUDIENCE")
 
 
-def test_the_values_of_an_existing_file_answer_a_scripted_run(checkout: Path) -> None:
+def test_a_scripted_run_uses_the_values_of_an_existing_file(checkout: Path) -> None:
     init(checkout, options())
 
     result, _ = init(checkout, InitOptions(offline=True, yes=True))
@@ -148,7 +148,7 @@ def test_a_scripted_run_names_every_option_that_is_missing(checkout: Path) -> No
         ("tunnel", "carrier-pigeon", "--tunnel"),
     ],
 )
-def test_a_wrong_option_is_named(checkout: Path, name: str, value: str, named: str) -> None:
+def test_names_an_invalid_option(checkout: Path, name: str, value: str, named: str) -> None:
     changed = {name: value} | ({"public_url": ""} if name == "tunnel" else {})
     with pytest.raises(Failure) as failure:
         init(checkout, options(**changed))
@@ -161,7 +161,7 @@ def test_a_wrong_option_is_named(checkout: Path, name: str, value: str, named: s
 @pytest.mark.parametrize(
     "content", [f"\ufeff{SECRET}\r\n", f'OPENID_CLIENT_SECRET="{SECRET}"\n', f"“{SECRET}”,"]
 )
-def test_what_was_copied_with_the_values_is_not_written(checkout: Path, content: str) -> None:
+def test_does_not_write_what_was_copied_with_the_values(checkout: Path, content: str) -> None:
     file = checkout.parent / "secret"
     file.write_text(content, "utf-8")
 
@@ -186,14 +186,14 @@ def test_what_was_copied_with_the_values_is_not_written(checkout: Path, content:
 @pytest.mark.parametrize(
     "wrong", [InitOptions(tunnel="carrier-pigeon"), InitOptions(public_url="http://localhost:3080")]
 )
-def test_what_is_wrong_is_told_before_what_is_missing(checkout: Path, wrong: InitOptions) -> None:
+def test_reports_invalid_before_missing_options(checkout: Path, wrong: InitOptions) -> None:
     with pytest.raises(Failure) as failure:
         init(checkout, wrong)
 
     assert failure.value.finding.rule.id in {"LA003", "LA006"}
 
 
-def test_dry_run_shows_and_writes_nothing(checkout: Path) -> None:
+def test_dry_run_writes_nothing(checkout: Path) -> None:
     result, said = init(checkout, options(dry_run=True))
 
     assert "OPENID_ISSUER=https://dev-abc.us.auth0.com" in said
@@ -202,18 +202,20 @@ def test_dry_run_shows_and_writes_nothing(checkout: Path) -> None:
     assert [path.name for path in checkout.iterdir()] == [".env.example"]
 
 
-def test_dry_run_ends_although_there_is_nothing_to_write(
+def test_dry_run_ends_when_there_is_nothing_to_write(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     init(checkout, options())
-    monkeypatch.setattr("wizard.commands.init.keep_open", lambda *_: pytest.fail("it holds"))
+    monkeypatch.setattr(
+        "wizard.commands.init.keep_open", lambda *_: pytest.fail("the tunnel is held open")
+    )
 
     result, _ = init(checkout, options(dry_run=True, hold=True))
 
     assert result.is_up_to_date
 
 
-def test_no_secret_is_said(checkout: Path) -> None:
+def test_prints_no_secret(checkout: Path) -> None:
     _, said = init(checkout, options())
 
     values = read(checkout)
@@ -222,7 +224,7 @@ def test_no_secret_is_said(checkout: Path) -> None:
         assert (values[name] or "") not in said
 
 
-def test_json_holds_names_and_no_values(checkout: Path) -> None:
+def test_json_holds_names_but_no_values(checkout: Path) -> None:
     result, _ = init(checkout, options())
 
     shown = result.as_json()
@@ -234,7 +236,7 @@ def test_json_holds_names_and_no_values(checkout: Path) -> None:
     assert SECRET not in str(shown)
 
 
-def test_an_existing_file_is_backed_up_and_only_its_own_lines_change(checkout: Path) -> None:
+def test_backs_up_an_existing_file_and_changes_only_our_lines(checkout: Path) -> None:
     before = EXAMPLE + "MY_OWN='as it was'   # and stays\n"
     (checkout / ".env").write_text(before)
 
@@ -272,7 +274,7 @@ def test_the_interview(checkout: Path) -> None:
     assert "https://chat.example.com/oauth/openid/callback" in said
 
 
-def test_a_wrong_answer_is_explained_and_asked_again(checkout: Path) -> None:
+def test_explains_an_invalid_answer_and_asks_again(checkout: Path) -> None:
     prompter = ScriptedPrompter(
         ("Domain", "http://dev-abc.us.auth0.com"),
         *INTERVIEW[:2],
@@ -292,7 +294,7 @@ def test_a_wrong_answer_is_explained_and_asked_again(checkout: Path) -> None:
     assert "Client ID again" in prompter.refusals[1]
 
 
-def test_ctrl_c_changes_nothing_and_the_next_run_goes_on(checkout: Path) -> None:
+def test_ctrl_c_changes_nothing_and_the_next_run_continues(checkout: Path) -> None:
     chosen = InitOptions(offline=True, public_url="https://chat.example.com", allow_anybody=True)
     with pytest.raises(Failure) as stopped:
         init(checkout, chosen, *INTERVIEW[:2], ("Client Secret", KeyboardInterrupt))
@@ -325,7 +327,7 @@ def test_no_draft_holds_the_secret(checkout: Path, tmp_path: Path) -> None:
     assert not any(SECRET in text for text in kept)
 
 
-def test_saying_no_writes_nothing(checkout: Path) -> None:
+def test_writes_nothing_after_a_no(checkout: Path) -> None:
     chosen = InitOptions(offline=True, public_url="https://chat.example.com", allow_anybody=True)
     result, _ = init(checkout, chosen, *INTERVIEW[:-1], ("Write these changes?", False))
 
@@ -333,7 +335,7 @@ def test_saying_no_writes_nothing(checkout: Path) -> None:
     assert not (checkout / ".env").exists()
 
 
-def test_the_secret_in_the_file_is_kept_by_enter(checkout: Path) -> None:
+def test_enter_keeps_the_secret_in_the_file(checkout: Path) -> None:
     init(checkout, options())
 
     result, _ = init(
@@ -358,14 +360,14 @@ def test_a_secret_from_a_file(checkout: Path, tmp_path: Path) -> None:
     assert read(checkout)["OPENID_CLIENT_SECRET"] == SECRET
 
 
-def test_a_missing_secret_file_is_told(checkout: Path) -> None:
+def test_reports_a_missing_secret_file(checkout: Path) -> None:
     with pytest.raises(Failure) as failure:
         init(checkout, options(client_secret="", client_secret_file="/nowhere"))
 
     assert failure.value.exit_code is ExitCode.FILE
 
 
-def test_a_folder_without_librechat_is_warned_of(tmp_path: Path) -> None:
+def test_warns_about_a_folder_without_librechat(tmp_path: Path) -> None:
     folder = tmp_path / "empty"
     folder.mkdir()
 
@@ -386,7 +388,7 @@ def test_the_port_of_the_file_is_the_default(checkout: Path) -> None:
     assert seen[0].written
 
 
-# -- lines that would go --------------------------------------------------------------------------
+# -- lines that a change removes ------------------------------------------------------------------
 
 SPANNING = (
     'PORT=3080\nDOMAIN_CLIENT="https://localhost:3443\nMISTRAL_API_KEY=sk-of-the-user\n'
@@ -394,7 +396,7 @@ SPANNING = (
 )
 
 
-def test_a_scripted_run_removes_no_line_that_another_value_swallowed(checkout: Path) -> None:
+def test_a_scripted_run_removes_no_line_inside_another_value(checkout: Path) -> None:
     (checkout / ".env").write_text(SPANNING)
 
     with pytest.raises(Failure) as caught:
@@ -408,7 +410,7 @@ def test_a_scripted_run_removes_no_line_that_another_value_swallowed(checkout: P
 
 
 @pytest.mark.parametrize("answer", [True, False, None])
-def test_who_is_asked_sees_every_line_that_would_go(checkout: Path, answer: bool | None) -> None:
+def test_shows_every_line_before_removing_it(checkout: Path, answer: bool | None) -> None:
     (checkout / ".env").write_text(SPANNING)
     script: list[tuple[str, object]] = [("Remove all of these lines?", answer)]
     if answer:
@@ -430,7 +432,7 @@ def test_who_is_asked_sees_every_line_that_would_go(checkout: Path, answer: bool
 
 
 def of_version(checkout: Path, version: str) -> Path:
-    """The checkout as one of that LibreChat version, which npm runs."""
+    """Make the checkout one of this LibreChat version, run by npm."""
     package = {"name": "LibreChat", "version": f"v{version}"}
     (checkout / "package.json").write_text(json.dumps(package))
     return checkout
@@ -441,7 +443,7 @@ def rules(result: InitResult) -> set[str]:
 
 
 class TestVersions:
-    def test_token_reuse_stays_off_where_it_cannot_work(self, checkout: Path) -> None:
+    def test_keeps_token_reuse_off_where_it_cannot_work(self, checkout: Path) -> None:
         result, said = init(of_version(checkout, "0.7.9"), options())
 
         values = read(checkout)
@@ -452,7 +454,7 @@ class TestVersions:
         assert result.exit_code is ExitCode.OK
         assert "0.7.9" in said
 
-    def test_who_insists_on_it_is_warned(self, checkout: Path) -> None:
+    def test_warns_when_it_is_enabled_anyway(self, checkout: Path) -> None:
         folder = of_version(checkout, "0.7.9")
 
         result, said = init(folder, options(insists_on_reuse=True))
@@ -462,20 +464,20 @@ class TestVersions:
         assert "reloads without end" in said
         assert result.exit_code is ExitCode.OK
 
-    def test_what_nobody_reads_cannot_be_insisted_on(self, checkout: Path) -> None:
+    def test_rejects_it_for_versions_that_do_not_read_it(self, checkout: Path) -> None:
         result, _ = init(of_version(checkout, "0.7.8"), options(insists_on_reuse=True))
 
         assert "OPENID_REUSE_TOKENS" not in read(checkout)
         assert "LA173" in rules(result)
 
-    def test_a_known_fault_is_named(self, checkout: Path) -> None:
+    def test_names_a_known_fault(self, checkout: Path) -> None:
         result, _ = init(of_version(checkout, "0.8.2"), options())
 
         assert read(checkout)["OPENID_REUSE_TOKENS"] == "true"
         assert "OPENID_REFRESH_AUDIENCE" not in read(checkout)
         assert "LA146" in rules(result)
 
-    def test_a_client_without_a_secret_is_refused(self, checkout: Path) -> None:
+    def test_rejects_a_client_without_a_secret(self, checkout: Path) -> None:
         folder = of_version(checkout, "0.8.5")
 
         result, _ = init(folder, options(client_secret="", public_client=True))
@@ -484,7 +486,7 @@ class TestVersions:
         assert result.exit_code is ExitCode.FINDINGS
         assert not (checkout / ".env").exists()
 
-    def test_what_compose_runs_is_not_known(self, checkout: Path) -> None:
+    def test_the_version_that_compose_runs_is_unknown(self, checkout: Path) -> None:
         compose = "services:\n  api:\n    image: librechat-dev:latest\n"
         (of_version(checkout, "0.7.9") / "docker-compose.yml").write_text(compose)
 
@@ -494,7 +496,7 @@ class TestVersions:
         assert rules(result).isdisjoint({"LA146", "LA173"})
 
 
-def test_what_is_left_to_the_user_is_named(checkout: Path) -> None:
+def test_names_what_is_left_to_the_user(checkout: Path) -> None:
     (checkout / ".env").write_text("CREDS_KEY=abc\nMONGO_URI=mongodb://db/x\n")
 
     result, said = init(checkout, options())
@@ -506,7 +508,7 @@ def test_what_is_left_to_the_user_is_named(checkout: Path) -> None:
     assert result.exit_code is ExitCode.OK
 
 
-def test_nothing_is_left_of_a_new_file(checkout: Path) -> None:
+def test_leaves_nothing_to_the_user_with_a_new_file(checkout: Path) -> None:
     result, _ = init(checkout, options())
 
     assert "LA191" not in rules(result)

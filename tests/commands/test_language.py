@@ -1,4 +1,4 @@
-"""Whole commands in a language that marks every word it says: what is left unmarked is data."""
+"""Whole commands in a language that marks every translated word; the rest must be data."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ from wizard.rules import BUG, all_rules
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 
-# What is shown as it is in every language.
+# What is the same in every language.
 DATA = (
     r"^(ok|x|!|i|~|\?|-) ",  # what a line is
     r"^ *\d* [+-] .*$",  # lines of a diff
@@ -79,20 +79,20 @@ DATA = (
     r"\b(GET|ms)\b",  # of a request's line
     r"\b(security|certutil|trustRoot|Root|ZeroDivisionError)\b",  # of commands and programs
 )
-# Of help, beside that.
+# In help, also these.
 TYPED = (
-    r"^.*\[OPTIONS\].*$",  # how a command is called
+    r"^.*\[OPTIONS\].*$",  # a usage line
     r"'[^']*'",  # what was typed
     r"^  [a-z]+(?= {2,})",  # a command
     r"^  librechat-auth0.*$",  # an example
-    r"\blibrechat-auth0 [a-z]+",  # whose help is named
-    r"\b[A-Z]{2,}\b|rule|en\|nl|en, nl|LA…",  # what an option takes
+    r"\blibrechat-auth0 [a-z]+",  # a command whose help is mentioned
+    r"\b[A-Z]{2,}\b|rule|en\|nl|en, nl|LA…",  # the values of an option
 )
 WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 class Shown:
-    """All that one run showed, in the language that marks."""
+    """The output of one run in the marking language."""
 
     def __init__(self, folder: Path, *script: tuple[str, object], **given: Any) -> None:
         self.prompter = ScriptedPrompter(*script) if script else None
@@ -100,7 +100,7 @@ class Shown:
         self.ports = self.world.ports
 
     def run(self, command: Callable[[Ports], object]) -> Shown:
-        """Run it as `execute` does, which shows what ends it."""
+        """Run it like `execute`, which shows the error that ends it."""
         try:
             command(self.ports)
         except Failure as failure:
@@ -116,13 +116,13 @@ class Shown:
 
     @property
     def untranslated(self) -> list[str]:
-        """The lines in which words are left that are neither marked nor data."""
+        """Return the lines with words that are neither marked nor data."""
         assert "⟦" in self.text
         return untranslated(self.text)
 
 
 def untranslated(text: str, data: Sequence[str] = DATA) -> list[str]:
-    """The lines, without what is marked and what is data, in which words are left."""
+    """Return the lines with words that are neither marked nor data."""
     left = unsaid(text)
     for pattern in data:
         left = re.sub(pattern, "", left, flags=re.MULTILINE)
@@ -165,15 +165,15 @@ def init(
     return shown.run(lambda ports: run_init(chosen, ports, lambda _: None))
 
 
-def test_a_word_that_is_in_no_catalogue_is_seen() -> None:
-    """The measure itself."""
+def test_notices_an_untranslated_word() -> None:
+    """A check of the method itself."""
     shown = pseudo().say(Message("{url} instead of {wanted}.", url="https://a", wanted="that one"))
 
     assert untranslated(shown) == ["| | that one |"]
     assert untranslated(pseudo().say("Nothing was written.")) == []
 
 
-def test_init_that_asks_nobody(folder: Path) -> None:
+def test_init_without_a_terminal(folder: Path) -> None:
     assert init(folder, options(), http=ScriptedTenant()).untranslated == []
     assert init(folder, options(offline=True, dry_run=True)).untranslated == []
 
@@ -195,7 +195,7 @@ def test_init_with_a_failed_check(folder: Path, fault: str) -> None:
 
 
 class BrokenDesktop(Desktop):
-    """A browser that does not open and a clipboard that does not take anything."""
+    """A browser that does not open and a clipboard that does not work."""
 
     def has_browser(self) -> bool:
         return True
@@ -204,7 +204,7 @@ class BrokenDesktop(Desktop):
         return True
 
 
-def test_init_that_asks(folder: Path) -> None:
+def test_interactive_init(folder: Path) -> None:
     shown = init(
         folder,
         InitOptions(public_url=PUBLIC_URL, allow_anybody=True, hold=False),
@@ -240,7 +240,7 @@ def test_init_that_asks(folder: Path) -> None:
     assert shown.untranslated == []
 
 
-def test_init_that_is_stopped_and_goes_on(folder: Path) -> None:
+def test_init_that_is_interrupted_and_continued(folder: Path) -> None:
     chosen = InitOptions(public_url=PUBLIC_URL, allow_anybody=True, offline=True, hold=False)
     began = (("Domain", DOMAIN), ("Client ID", KeyboardInterrupt))
 
@@ -248,7 +248,7 @@ def test_init_that_is_stopped_and_goes_on(folder: Path) -> None:
     assert init(folder, chosen, ("Resume", False), *began).untranslated == []
 
 
-def test_the_tunnels_are_described(folder: Path) -> None:
+def test_descriptions_of_tunnels(folder: Path) -> None:
     shown = init(
         folder,
         InitOptions(hold=False),
@@ -276,7 +276,7 @@ def test_the_tunnels_are_described(folder: Path) -> None:
     ],
     ids=repr,
 )
-def test_what_ends_init_at_once(folder: Path, chosen: InitOptions) -> None:
+def test_errors_that_end_init(folder: Path, chosen: InitOptions) -> None:
     assert init(folder, chosen).untranslated == []
 
 
@@ -300,14 +300,14 @@ def broken(**changes: str | None) -> str:
 
 
 @pytest.mark.parametrize("name", [None, *GOOD])
-def test_doctor_over_a_broken_file(folder: Path, name: str | None) -> None:
+def test_doctor_on_a_broken_file(folder: Path, name: str | None) -> None:
     write(folder, broken(**({name: None} if name else {})))
     chosen = DoctorOptions(offline=True)
 
     assert Shown(folder).run(lambda ports: run_doctor(chosen, ports)).untranslated == []
 
 
-def test_doctor_that_mends(folder: Path) -> None:
+def test_doctor_fix(folder: Path) -> None:
     write(folder, broken())
     shown = Shown(folder, ("Write these changes?", True))
     shown.run(lambda ports: run_doctor(DoctorOptions(offline=True, fix=True), ports))
@@ -315,7 +315,7 @@ def test_doctor_that_mends(folder: Path) -> None:
     assert shown.untranslated == []
 
 
-def test_doctor_that_asks_tenant_and_librechat(folder: Path) -> None:
+def test_doctor_on_tenant_and_librechat(folder: Path) -> None:
     with running(LibreChat({})) as librechat:
         text = env(**{**VALUES, "PORT": str(librechat.port)})
         write(folder, text)
@@ -338,7 +338,7 @@ def test_doctor_that_asks_tenant_and_librechat(folder: Path) -> None:
     ],
     ids=repr,
 )
-def test_what_ends_doctor_at_once(folder: Path, chosen: DoctorOptions) -> None:
+def test_errors_that_end_doctor(folder: Path, chosen: DoctorOptions) -> None:
     write(folder, env())
     shown = Shown(folder).run(lambda ports: run_doctor(chosen, ports))
 
@@ -438,7 +438,7 @@ def test_undo(folder: Path) -> None:
         assert shown.untranslated == []
 
 
-def test_report_speaks_english_to_maintainers(folder: Path) -> None:
+def test_report_is_in_english_for_maintainers(folder: Path) -> None:
     write(folder, broken())
     shown = Shown(folder)
     run_report(None, shown.ports, offline=True)
@@ -447,7 +447,7 @@ def test_report_speaks_english_to_maintainers(folder: Path) -> None:
     assert "⟦" not in shown.world.stdout.getvalue()
 
 
-def test_verify_before_it_asks_for_a_sign_in(folder: Path) -> None:
+def test_verify_before_the_sign_in(folder: Path) -> None:
     for text in ("", broken(), env(**VALUES)):
         write(folder, text)
         shown = Shown(folder, http=FAULTS["secret"], clock=FixedClock(NOW))
@@ -474,7 +474,7 @@ def test_provision(folder: Path, managed: Managed) -> None:
         assert shown.untranslated == []
 
 
-def test_what_ends_any_command(folder: Path) -> None:
+def test_errors_that_end_any_command(folder: Path) -> None:
     for failure in (BUG.failure("ZeroDivisionError"), INTERRUPTED.failure()):
 
         def fail(_: Ports, failure: Failure = failure) -> None:
@@ -520,7 +520,7 @@ HOSTILE_CALLS = (
 
 @pytest.mark.parametrize("language", [Language("en"), Language.named("nl")], ids=["en", "nl"])
 @pytest.mark.parametrize("call", HOSTILE_CALLS, ids=repr)
-def test_what_a_wrong_call_holds_acts_on_no_terminal(
+def test_escapes_control_characters_in_invalid_arguments(
     call: tuple[str, ...],
     language: Language,
     monkeypatch: pytest.MonkeyPatch,

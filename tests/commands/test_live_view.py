@@ -1,4 +1,4 @@
-"""The live view of a tunnel, with nobody left to see it."""
+"""The live view of a tunnel whose terminal has closed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> HttpClient:
     return Answering()
 
 
-def test_a_terminal_that_was_closed_does_not_end_the_watch(nobody: HttpClient) -> None:
+def test_a_closed_terminal_does_not_end_the_watch(nobody: HttpClient) -> None:
     tried: list[str] = []
 
     def fail(text: str) -> None:
@@ -50,7 +50,7 @@ def test_a_terminal_that_was_closed_does_not_end_the_watch(nobody: HttpClient) -
     assert len(tried) == 1
 
 
-def test_what_a_listener_raises_stays_with_it(tmp_path: Path) -> None:
+def test_an_exception_in_a_listener_ends_nothing_else(tmp_path: Path) -> None:
     heard: list[TunnelEvent] = []
 
     def fail(event: TunnelEvent) -> None:
@@ -63,7 +63,7 @@ def test_what_a_listener_raises_stays_with_it(tmp_path: Path) -> None:
     assert eventually(lambda: len(heard) == 3)
 
 
-def test_a_listener_that_waits_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_slow_listener_delays_nothing(tmp_path: Path) -> None:
     heard: list[TunnelEvent] = []
     terminal = threading.Event()
 

@@ -1,4 +1,4 @@
-"""What `init` finds before its first question, and what it comes to."""
+"""What `init` finds before its first question, and what it concludes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def at(
 
 
 def stop_at(world: World, options: InitOptions) -> str:
-    """What stands on the screen when the user stops at the last question of the script."""
+    """Return the screen when the user stops at the last question of the script."""
     with pytest.raises(Failure) as stopped:
         run_init(options, world.ports, lambda _: None)
     assert stopped.value.exit_code is ExitCode.INTERRUPTED
@@ -61,7 +61,7 @@ def stop_at(world: World, options: InitOptions) -> str:
 DOMAIN = ("Domain", KeyboardInterrupt)
 
 
-def test_what_is_here_is_told_before_the_first_question(checkout: Path) -> None:
+def test_shows_what_is_here_before_the_first_question(checkout: Path) -> None:
     world = at(checkout, DOMAIN)
     said = stop_at(replace_ports(world, desktop=Desk()), InitOptions(offline=True, public_url=URL))
 
@@ -81,7 +81,7 @@ def test_what_is_here_is_told_before_the_first_question(checkout: Path) -> None:
         ({"package.json": "{}"}, ""),
     ],
 )
-def test_who_runs_librechat_is_told(checkout: Path, files: dict[str, str], runner: str) -> None:
+def test_shows_how_librechat_runs(checkout: Path, files: dict[str, str], runner: str) -> None:
     for name, text in files.items():
         (checkout / name).write_text(text)
     options = InitOptions(offline=True, public_url=URL, env_file=checkout / ".env")
@@ -95,7 +95,7 @@ def replace_ports(world: World, **changed: object) -> World:
     return World(replace(world.ports, **changed), world.stderr, world.stdout)  # type: ignore[arg-type]
 
 
-def test_over_ssh_there_is_no_browser(checkout: Path) -> None:
+def test_finds_no_browser_over_ssh(checkout: Path) -> None:
     world = at(checkout, DOMAIN, environ={"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"})
     said = stop_at(world, InitOptions(offline=True, public_url=URL))
 
@@ -103,7 +103,7 @@ def test_over_ssh_there_is_no_browser(checkout: Path) -> None:
     assert "no browser, no clipboard" in said
 
 
-def test_a_signed_in_cli_is_named_with_its_tenant(checkout: Path, tmp_path: Path) -> None:
+def test_names_the_tenant_of_a_signed_in_cli(checkout: Path, tmp_path: Path) -> None:
     config = tmp_path / ".config/auth0/config.json"
     config.parent.mkdir(parents=True)
     tenant = "dev-abc.us.auth0.com"
@@ -127,7 +127,7 @@ def test_a_signed_in_cli_is_named_with_its_tenant(checkout: Path, tmp_path: Path
         '{"default_tenant": 1, "tenants": [1]}',
     ],
 )
-def test_a_cli_that_is_not_signed_in_is_nothing_at_hand(
+def test_does_not_mention_a_cli_that_is_not_signed_in(
     checkout: Path, tmp_path: Path, config: str
 ) -> None:
     file = tmp_path / ".config/auth0/config.json"
@@ -140,7 +140,7 @@ def test_a_cli_that_is_not_signed_in_is_nothing_at_hand(
 
 
 class TunnelPrograms(Installed):
-    """Two that are asked, each of which answers only when both are."""
+    """Two programs, each of which answers only once both are running."""
 
     programs = ("caddy", "tailscale", "devtunnel")
 
@@ -156,7 +156,7 @@ class TunnelPrograms(Installed):
 MENU = ("Which HTTPS URL", KeyboardInterrupt)
 
 
-def test_the_tunnels_are_named_with_what_an_installed_one_lacks(checkout: Path) -> None:
+def test_names_tunnels_and_what_an_installed_one_lacks(checkout: Path) -> None:
     world = replace_ports(at(checkout, MENU), processes=TunnelPrograms())
 
     said = stop_at(world, InitOptions(offline=True))
@@ -164,13 +164,13 @@ def test_the_tunnels_are_named_with_what_an_installed_one_lacks(checkout: Path) 
     assert "Tunnels: local, caddy, devtunnel, tailscale (not connected).\n" in said
 
 
-def test_with_a_url_of_ones_own_no_tunnel_is_looked_for(checkout: Path) -> None:
+def test_looks_for_no_tunnel_when_the_url_is_given(checkout: Path) -> None:
     assert "Tunnels:" not in stop_at(
         at(checkout, DOMAIN), InitOptions(offline=True, public_url=URL)
     )
 
 
-def test_a_taken_port_is_told(checkout: Path) -> None:
+def test_reports_a_taken_port(checkout: Path) -> None:
     taken = listeners(0)
     port = taken[0].getsockname()[1]
     try:
@@ -184,7 +184,7 @@ def test_a_taken_port_is_told(checkout: Path) -> None:
     assert f"Port {port} is in use" in said
 
 
-def test_the_next_port_is_taken_for_the_local_tunnel_and_said(checkout: Path) -> None:
+def test_uses_and_reports_the_next_free_port(checkout: Path) -> None:
     def listen(port: int) -> list[object]:
         if port == 3443:
             raise OSError
@@ -197,14 +197,14 @@ def test_the_next_port_is_taken_for_the_local_tunnel_and_said(checkout: Path) ->
     assert "--local-port" in said
 
 
-def test_a_url_without_a_name_is_told(checkout: Path) -> None:
+def test_reports_an_unresolvable_url(checkout: Path) -> None:
     world = at(checkout, ("How do you want", KeyboardInterrupt))
     said = stop_at(replace_ports(world, resolves=lambda _: False), InitOptions(public_url=URL))
 
     assert "chat.example.com has no DNS record that this computer can see." in said
 
 
-def test_a_forwarded_url_is_offered(checkout: Path) -> None:
+def test_offers_a_forwarded_url(checkout: Path) -> None:
     url = "https://fluffy-3080.app.github.dev"
     environ = {
         "CODESPACE_NAME": "fluffy",
@@ -218,7 +218,7 @@ def test_a_forwarded_url_is_offered(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_a_folder_that_cannot_be_written_ends_it_at_once(
+def test_ends_immediately_when_the_folder_is_read_only(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
@@ -233,7 +233,7 @@ def test_a_folder_that_cannot_be_written_ends_it_at_once(
     assert failure.value.exit_code is ExitCode.FILE
 
 
-def test_folders_below_are_offered(tmp_path: Path) -> None:
+def test_offers_folders_below(tmp_path: Path) -> None:
     start = tmp_path / "start"
     for name in ("work/apps/chat", "other", "work/node_modules/LibreChat", ".hidden/LibreChat"):
         (start / name).mkdir(parents=True)
@@ -250,7 +250,7 @@ def test_folders_below_are_offered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("typed", ["n" * 300, "~nobody-of-that-name", "a\0b", "gone"])
-def test_what_cannot_be_a_folder_is_asked_again(typed: str, tmp_path: Path) -> None:
+def test_asks_again_for_an_invalid_folder(typed: str, tmp_path: Path) -> None:
     start = tmp_path / "start"
     start.mkdir()
     world = at(start, ("LibreChat folder", typed), ("LibreChat folder", None), DOMAIN)
@@ -261,7 +261,7 @@ def test_what_cannot_be_a_folder_is_asked_again(typed: str, tmp_path: Path) -> N
     assert world.ports.prompter.refusals == [f"{start / typed} is not a folder."]
 
 
-def test_without_any_the_way_to_get_it_is_told(tmp_path: Path) -> None:
+def test_explains_how_to_get_librechat(tmp_path: Path) -> None:
     start = tmp_path / "start"
     start.mkdir()
     world = at(start, ("LibreChat folder", None), DOMAIN)
@@ -271,7 +271,7 @@ def test_without_any_the_way_to_get_it_is_told(tmp_path: Path) -> None:
     assert "git clone https://github.com/danny-avila/LibreChat.git" in said
 
 
-def test_a_url_alone_is_no_interrupted_setup(checkout: Path) -> None:
+def test_a_url_alone_is_not_an_interrupted_setup(checkout: Path) -> None:
     from wizard.saved_answers import SavedAnswers
 
     world = at(checkout, ("Which HTTPS URL", KeyboardInterrupt))

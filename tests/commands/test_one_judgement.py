@@ -1,4 +1,4 @@
-"""What doctor calls an error in a value from Auth0, `init` refuses when it is given."""
+"""`init` rejects every value from Auth0 that `doctor` reports as an error."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ BAD = [
 
 
 def errors(path: Path, name: str, value: str) -> set[str]:
-    """The rules of doctor that find an error in the variable, in a file that is right otherwise."""
+    """Return doctor's errors about the variable in an otherwise correct file."""
     text = "".join(f"{key}='{each}'\n" for key, each in {**GOOD, name: value}.items())
     subject = planned(path, EnvFile.from_bytes(text.encode()), {}, UNKNOWN)
     return {
@@ -78,7 +78,7 @@ def errors(path: Path, name: str, value: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_what_doctor_calls_an_error_is_refused(tmp_path: Path, name: str) -> None:
+def test_rejects_what_doctor_reports(tmp_path: Path, name: str) -> None:
     question = QUESTIONS[name]
     taken: dict[str, set[str]] = {}
     for text in BAD:
@@ -99,7 +99,7 @@ SAME = {"public_url": {"audiences"}, "audiences": {"public_url"}}
 
 @pytest.mark.parametrize("given", QUESTIONS.values(), ids=lambda each: each.name)
 @pytest.mark.parametrize("other", QUESTIONS.values(), ids=lambda each: each.name)
-def test_no_question_takes_the_value_of_another(given: Question, other: Question) -> None:
+def test_no_question_accepts_the_value_of_another(given: Question, other: Question) -> None:
     value = KNOWN.value(other.name)
     text = value[0] if isinstance(value, tuple) else str(value)
     known = KNOWN.having(given.name, None)

@@ -1,4 +1,4 @@
-"""`init --format`: the same values in every form, in a private file, and nothing of the `.env`."""
+"""`init --format`: the same values in every format, in a private file; the `.env` is unchanged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ READ: dict[str, Read] = {
     "compose": _compose,
     "kubernetes": lambda text: yaml.safe_load(text)["stringData"],
 }
-# What YAML, Docker Compose and JSON read differently in other forms than the one written.
+# Values that YAML, Docker Compose or JSON misread unless quoted as we write them.
 ODD = {
     "OPENID_CLIENT_SECRET": 'a$b$HOME"#: é😀',
     "OPENID_BUTTON_LABEL": "no",
@@ -50,17 +50,17 @@ def run(world: World, **changed: object) -> InitResult:
     return run_init(options(**changed), world.ports, lambda _: None)
 
 
-def test_every_name_has_a_form() -> None:
+def test_every_format_is_implemented() -> None:
     assert tuple(FORMATS) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_form_is_read_back_as_it_was_written(name: str) -> None:
+def test_a_format_can_be_read_back(name: str) -> None:
     assert READ[name](FORMATS[name].render(ODD, "api")) == ODD
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_values_are_those_of_the_env(tmp_path: Path, name: str) -> None:
+def test_the_values_match_the_env(tmp_path: Path, name: str) -> None:
     world = make_world(tmp_path)
     (tmp_path / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
     result = run(world, format=name)
@@ -84,10 +84,8 @@ def test_the_values_are_those_of_the_env(tmp_path: Path, name: str) -> None:
     assert "CREDS_KEY" not in found
 
 
-def test_who_can_read_the_file_is_said_where_the_system_knows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As of an `.env`; Windows has no modes."""
+def test_reports_who_can_read_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Like an `.env`; Windows has no modes."""
     world = make_world(tmp_path)
     (tmp_path / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.8"}')
     monkeypatch.setattr("wizard.commands.output.readers", lambda _: Message("Wrote {file}."))
@@ -97,7 +95,7 @@ def test_who_can_read_the_file_is_said_where_the_system_knows(
     assert "only you" not in world.said
 
 
-def test_an_env_that_is_there_is_read_and_left_alone(tmp_path: Path) -> None:
+def test_reads_an_existing_env_and_leaves_it_alone(tmp_path: Path) -> None:
     own = tmp_path / ".env"
     own.write_text(text := "OPENID_REQUIRED_ROLE=chat\nDOMAIN_CLIENT=https://old.example.com\n")
     run(make_world(tmp_path), format="json")
@@ -108,7 +106,7 @@ def test_an_env_that_is_there_is_read_and_left_alone(tmp_path: Path) -> None:
     assert found["DOMAIN_CLIENT"] == "https://chat.example.com"
 
 
-def test_standard_output_on_request_alone(tmp_path: Path) -> None:
+def test_writes_to_standard_output_only_on_request(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     run(world, format="json", output="-")
 
@@ -126,7 +124,7 @@ def test_a_dry_run_shows_no_secret_and_writes_nothing(tmp_path: Path) -> None:
     assert (result.written, list(tmp_path.glob("*.yaml"))) == (False, [])
 
 
-def test_a_file_that_is_there_is_kept_unless_forced(tmp_path: Path) -> None:
+def test_keeps_an_existing_file_unless_forced(tmp_path: Path) -> None:
     other = tmp_path / "docker-compose.override.yml"
     other.write_text("services: {}\n")
     to = {"format": "compose", "output": str(other)}
@@ -139,13 +137,13 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path: Path) -> None:
     assert "OPENID_ISSUER" in other.read_text()
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_reports_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         run(make_world(tmp_path), format="env", output="missing/values.env")
     assert caught.value.finding.rule.id == "LA022"
 
 
-def test_output_without_a_format_is_refused(tmp_path: Path) -> None:
+def test_rejects_output_without_a_format(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         run(make_world(tmp_path), output="values.env")
     assert caught.value.exit_code is ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""The proof of a sign-in: it counts for the settings that it was made with, and holds no secret."""
+"""The proof of a sign-in: it counts only for the settings it was made with, and holds no secret."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def subject_of(folder: Path, text: str = ENV) -> Subject:
     return Subject(folder / ".env", EnvFile.from_bytes(text.encode()))
 
 
-def test_a_proof_is_kept_for_its_settings(tmp_path: Path) -> None:
+def test_keeps_a_proof_for_its_settings(tmp_path: Path) -> None:
     state = tmp_path / "state"
     assert proof_of(state, subject_of(tmp_path)) is None
 
@@ -45,7 +45,7 @@ def test_a_proof_is_kept_for_its_settings(tmp_path: Path) -> None:
         ("ENDPOINTS=openAI", "OPENID_REQUIRED_ROLE=staff", False),
     ],
 )
-def test_only_what_decides_the_sign_in_ends_a_proof(
+def test_only_sign_in_settings_invalidate_a_proof(
     before: str, after: str, stays: bool, tmp_path: Path
 ) -> None:
     keep_proof(tmp_path, subject_of(tmp_path), PROOF)
@@ -55,7 +55,7 @@ def test_only_what_decides_the_sign_in_ends_a_proof(
     assert (proof_of(tmp_path, changed) == PROOF) is stays
 
 
-def test_another_allow_list_ends_a_proof(tmp_path: Path) -> None:
+def test_another_allow_list_invalidates_a_proof(tmp_path: Path) -> None:
     keep_proof(tmp_path, subject_of(tmp_path), PROOF)
 
     (tmp_path / FILE_NAME).write_text("registration:\n  allowedDomains: [field.test]\n")
@@ -63,7 +63,7 @@ def test_another_allow_list_ends_a_proof(tmp_path: Path) -> None:
     assert proof_of(tmp_path, subject_of(tmp_path)) is None
 
 
-def test_the_state_names_neither_secret_nor_value(tmp_path: Path) -> None:
+def test_the_state_has_neither_secrets_nor_values(tmp_path: Path) -> None:
     keep_proof(tmp_path, subject_of(tmp_path), PROOF)
     (kept,) = (tmp_path / "proved").iterdir()
 
@@ -75,7 +75,7 @@ def test_the_state_names_neither_secret_nor_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"at": null}', "nonsense", '{"key": "zz"}'])
-def test_a_damaged_proof_proves_nothing(content: str, tmp_path: Path) -> None:
+def test_ignores_a_damaged_proof(content: str, tmp_path: Path) -> None:
     keep_proof(tmp_path, subject_of(tmp_path), PROOF)
     (kept,) = (tmp_path / "proved").iterdir()
     kept.write_text(content)
@@ -83,7 +83,7 @@ def test_a_damaged_proof_proves_nothing(content: str, tmp_path: Path) -> None:
     assert proof_of(tmp_path, subject_of(tmp_path)) is None
 
 
-def test_a_forged_time_or_way_is_none(tmp_path: Path) -> None:
+def test_rejects_a_forged_time_or_method(tmp_path: Path) -> None:
     keep_proof(tmp_path, subject_of(tmp_path), PROOF)
     (kept,) = (tmp_path / "proved").iterdir()
     kept.write_text(json.dumps({**json.loads(kept.read_text()), "how": "hearsay"}))
@@ -91,7 +91,7 @@ def test_a_forged_time_or_way_is_none(tmp_path: Path) -> None:
     assert proof_of(tmp_path, subject_of(tmp_path)) is None
 
 
-def test_a_forgotten_proof_is_gone(tmp_path: Path) -> None:
+def test_forgets_a_proof(tmp_path: Path) -> None:
     subject = subject_of(tmp_path)
     keep_proof(tmp_path, subject, PROOF)
 

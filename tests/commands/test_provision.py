@@ -50,7 +50,7 @@ def run(managed: Managed, folder: Path) -> Run:
 
 
 class Run:
-    """`provision` in a folder, with a token that may do all."""
+    """`provision` in a folder, with a token that has every scope."""
 
     def __init__(self, managed: Managed, folder: Path) -> None:
         self.managed = managed
@@ -99,7 +99,7 @@ class Run:
 
     @property
     def application(self) -> Application:
-        """The one of that name."""
+        """The application with our name."""
         (found,) = [it for it in self.managed.tenant.applications.values() if it.name == NAME]
         return found
 
@@ -108,7 +108,7 @@ class Run:
         return self.managed.tenant.apis[AUDIENCE]
 
     def assert_green(self) -> None:
-        """The tenant is as LibreChat needs it, by the live checks, not by what was planned."""
+        """Assert with the live checks, not the plan, that the tenant is what LibreChat needs."""
         env = self.env
         settings = Settings(
             self.managed.domain,
@@ -151,7 +151,7 @@ NEEDS_A_GRANT = Api(
 
 
 @pytest.mark.parametrize("there", [None, NEEDS_A_GRANT], ids=["empty tenant", "an API to mend"])
-def test_from_there_to_a_real_sign_in(run: Run, there: Api | None) -> None:
+def test_leads_to_a_real_sign_in(run: Run, there: Api | None) -> None:
     if there is not None:
         run.managed.tenant.add(replace(there))
     user = User(login="me@example.com", password="p", user_id="auth0|1", email="me@example.com")
@@ -179,7 +179,7 @@ def test_from_there_to_a_real_sign_in(run: Run, there: Api | None) -> None:
     assert {result.outcome for result in judgement.results} == {Outcome.PROVED}
 
 
-def test_the_second_run_has_nothing_to_do(run: Run) -> None:
+def test_the_second_run_changes_nothing(run: Run) -> None:
     run()
     run.managed.api.reset()
     before = (run.folder / ".env").stat()
@@ -203,7 +203,7 @@ def test_the_second_run_needs_no_options(run: Run) -> None:
     assert run.env["DOMAIN_SERVER"] == URL
 
 
-def test_without_token_reuse_no_api_is_made(run: Run) -> None:
+def test_creates_no_api_without_token_reuse(run: Run) -> None:
     result = run(reuse_tokens=False)
 
     assert result.exit_code is ExitCode.OK
@@ -211,7 +211,7 @@ def test_without_token_reuse_no_api_is_made(run: Run) -> None:
     assert run.application.grant_types == ["authorization_code"]
 
 
-def test_the_application_is_found_by_its_client_id_whatever_its_name(run: Run) -> None:
+def test_finds_the_application_by_its_client_id(run: Run) -> None:
     other = Application(name="Chat of our team")
     run.managed.tenant.add(other)
 
@@ -223,7 +223,7 @@ def test_the_application_is_found_by_its_client_id_whatever_its_name(run: Run) -
     assert not any(it.name == NAME for it in run.managed.tenant.applications.values())
 
 
-def test_an_application_beyond_the_first_page_is_found(run: Run) -> None:
+def test_finds_an_application_beyond_the_first_page(run: Run) -> None:
     run.managed.api.limits["clients"] = 1000
     for number in range(230):
         run.managed.tenant.add(Application(name=f"Application {number}"))
@@ -241,7 +241,7 @@ def test_an_application_beyond_the_first_page_is_found(run: Run) -> None:
     run.assert_green()
 
 
-def test_two_of_the_same_name_are_told_apart_by_the_user(run: Run) -> None:
+def test_rejects_two_applications_with_the_same_name(run: Run) -> None:
     run.managed.tenant.add(Application(name=NAME), Application(name=NAME))
 
     failure = run.refused()
@@ -251,14 +251,14 @@ def test_two_of_the_same_name_are_told_apart_by_the_user(run: Run) -> None:
     assert not run.managed.api.writes
 
 
-def test_a_client_id_that_is_not_in_the_tenant(run: Run) -> None:
+def test_reports_a_client_id_that_is_not_in_the_tenant(run: Run) -> None:
     failure = run.refused(client_id="a" * 32)
 
     assert failure.finding.rule.id == "LA611"
     assert not run.managed.api.writes
 
 
-# -- repair of each single wrong setting ----------------------------------------------------------
+# -- repair of each wrong setting -----------------------------------------------------------------
 
 Damage = Callable[[Application, Api], None]
 
@@ -300,7 +300,7 @@ CHANGED_TOGETHER = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_each_single_wrong_setting_is_mended_and_nothing_else(run: Run, damage: str) -> None:
+def test_repairs_each_wrong_setting_and_nothing_else(run: Run, damage: str) -> None:
     run()
     sound = (replace(run.application), replace(run.api))
     DAMAGES[damage](run.application, run.api)
@@ -326,7 +326,7 @@ def sorted_lists(application: Application) -> Application:
     )
 
 
-def test_a_deleted_api_is_made_again(run: Run) -> None:
+def test_recreates_a_deleted_api(run: Run) -> None:
     run()
     del run.managed.tenant.apis[AUDIENCE]
 
@@ -335,7 +335,7 @@ def test_a_deleted_api_is_made_again(run: Run) -> None:
     run.assert_green()
 
 
-def test_a_grant_for_users_is_made_where_the_policy_asks_and_is_no_machine_grant(run: Run) -> None:
+def test_creates_a_user_grant_where_the_policy_requires_it(run: Run) -> None:
     run.managed.tenant.add(
         Api(identifier=AUDIENCE, allow_offline_access=True, user_policy=Policy.REQUIRE_CLIENT_GRANT)
     )
@@ -349,7 +349,7 @@ def test_a_grant_for_users_is_made_where_the_policy_asks_and_is_no_machine_grant
     run.assert_green()
 
 
-def test_the_dashboards_words_and_reasons_are_shown(run: Run) -> None:
+def test_shows_the_dashboards_terms_and_reasons(run: Run) -> None:
     run()
     run.application.app_type = "spa"
     run.application.callbacks = ["https://old.example.com/oauth/openid/callback"]
@@ -381,7 +381,7 @@ def add_theirs(run: Run) -> Application:
     return application
 
 
-def test_what_others_added_stays(run: Run) -> None:
+def test_keeps_what_others_added(run: Run) -> None:
     application = add_theirs(run)
 
     result = run()
@@ -393,7 +393,7 @@ def test_what_others_added_stays(run: Run) -> None:
     run.assert_green()
 
 
-def test_prune_takes_away_what_librechat_does_not_need_and_shows_it(run: Run) -> None:
+def test_prune_removes_and_shows_what_librechat_does_not_need(run: Run) -> None:
     application = add_theirs(run)
 
     run(prune=True)
@@ -407,7 +407,7 @@ def test_prune_takes_away_what_librechat_does_not_need_and_shows_it(run: Run) ->
     assert not run(prune=True).changes
 
 
-def test_a_changed_url_takes_the_place_of_ours_and_of_no_other(run: Run) -> None:
+def test_a_changed_url_replaces_only_ours(run: Run) -> None:
     application = add_theirs(run)
     run(public_url="https://first.example.com")
 
@@ -426,7 +426,7 @@ def test_a_changed_url_takes_the_place_of_ours_and_of_no_other(run: Run) -> None
     run.assert_green()
 
 
-def test_a_url_that_was_there_before_us_is_not_ours_to_take_away(run: Run) -> None:
+def test_keeps_a_url_that_existed_before(run: Run) -> None:
     first = "https://first.example.com/oauth/openid/callback"
     application = Application(name=NAME, callbacks=[first])
     run.managed.tenant.add(application)
@@ -437,7 +437,7 @@ def test_a_url_that_was_there_before_us_is_not_ours_to_take_away(run: Run) -> No
     assert first in application.callbacks
 
 
-def test_the_url_that_another_env_file_needs_stays(run: Run, tmp_path: Path) -> None:
+def test_keeps_a_url_that_another_env_file_needs(run: Run, tmp_path: Path) -> None:
     run(public_url="https://first.example.com")
     run(public_url="https://first.example.com", env_file=tmp_path / "LibreChat" / "other.env")
 
@@ -446,7 +446,7 @@ def test_the_url_that_another_env_file_needs_stays(run: Run, tmp_path: Path) -> 
     assert "https://first.example.com/oauth/openid/callback" in run.application.callbacks
 
 
-def test_a_wildcard_on_a_shared_domain_is_warned_of_left_and_pruned(run: Run) -> None:
+def test_warns_about_a_wildcard_on_a_shared_domain_and_removes_it_with_prune(run: Run) -> None:
     wild = "https://*.ngrok-free.app/oauth/openid/callback"
     run.managed.tenant.add(Application(name=NAME, callbacks=[wild]))
 
@@ -458,7 +458,7 @@ def test_a_wildcard_on_a_shared_domain_is_warned_of_left_and_pruned(run: Run) ->
     assert run.application.callbacks == [CALLBACK]
 
 
-def test_a_wildcard_of_ones_own_is_left_in_peace(run: Run) -> None:
+def test_accepts_a_wildcard_on_the_users_own_domain(run: Run) -> None:
     run.managed.tenant.add(
         Application(name=NAME, callbacks=["https://*.example.com/oauth/openid/callback"])
     )
@@ -466,7 +466,7 @@ def test_a_wildcard_of_ones_own_is_left_in_peace(run: Run) -> None:
     assert not run().findings
 
 
-def test_a_wildcard_is_never_written(run: Run) -> None:
+def test_never_writes_a_wildcard(run: Run) -> None:
     failure = run.refused(public_url="https://*.ngrok-free.app")
 
     assert failure.exit_code is ExitCode.USAGE
@@ -497,7 +497,7 @@ def test_dry_run_reads_only(run: Run) -> None:
     assert "Dry run" in run.said
 
 
-def test_saying_no_changes_nothing(run: Run) -> None:
+def test_changes_nothing_after_a_no(run: Run) -> None:
     result = run(("Make these changes?", False))
 
     assert not result.applied
@@ -507,7 +507,9 @@ def test_saying_no_changes_nothing(run: Run) -> None:
 SPANNING = 'OPENID_CLIENT_SECRET="old\nMISTRAL_API_KEY=sk-of-the-user"\nLAST=1\n'
 
 
-def test_before_an_application_is_made_there_is_a_line_for_its_secret(run: Run) -> None:
+def test_rejects_an_unwritable_secret_before_creating_an_application(
+    run: Run,
+) -> None:
     env_file = run.folder / ".env"
     env_file.write_text(SPANNING)
 
@@ -518,7 +520,7 @@ def test_before_an_application_is_made_there_is_a_line_for_its_secret(run: Run) 
     assert env_file.read_text() == SPANNING
 
 
-def test_lines_of_the_env_go_on_a_yes_of_their_own(run: Run) -> None:
+def test_removes_lines_of_the_env_after_a_separate_yes(run: Run) -> None:
     run()
     env_file = run.folder / ".env"
     text = env_file.read_text().replace(run.application.client_secret, "")
@@ -535,14 +537,14 @@ def test_lines_of_the_env_go_on_a_yes_of_their_own(run: Run) -> None:
     run.assert_green()
 
 
-def test_without_yes_a_script_changes_nothing(run: Run) -> None:
+def test_a_script_changes_nothing_without_yes(run: Run) -> None:
     failure = run.refused(yes=False)
 
     assert failure.exit_code is ExitCode.USAGE
     assert not run.managed.api.writes
 
 
-def test_json_names_the_changes_and_no_secret(run: Run) -> None:
+def test_json_has_the_changes_and_no_secret(run: Run) -> None:
     result = run()
 
     shown = json.dumps(result.as_json())
@@ -554,7 +556,7 @@ def test_json_names_the_changes_and_no_secret(run: Run) -> None:
 
 
 def machine_environ(managed: Managed) -> dict[str, str]:
-    managed.token()  # gives the machine its grant
+    managed.token()  # creates the machine's grant
     return {
         "AUTH0_MANAGEMENT_CLIENT_ID": managed.machine.client_id,
         "AUTH0_MANAGEMENT_CLIENT_SECRET": managed.machine.client_secret,
@@ -585,13 +587,13 @@ def test_a_token_from_a_file(run: Run, tmp_path: Path) -> None:
     run.assert_green()
 
 
-def test_a_token_file_that_is_not_there(run: Run) -> None:
+def test_reports_a_missing_token_file(run: Run) -> None:
     failure = run.refused(environ={}, management_token_file="/nowhere")
 
     assert failure.finding.rule.id == "LA620"
 
 
-def test_a_token_that_is_asked_for(run: Run) -> None:
+def test_asks_for_a_token(run: Run) -> None:
     result = run(
         ("Use the Management API", "token"),
         ("Management API token", run.managed.token()),
@@ -603,28 +605,28 @@ def test_a_token_that_is_asked_for(run: Run) -> None:
     run.assert_green()
 
 
-def test_a_token_names_its_tenant_where_no_domain_is_given(run: Run) -> None:
+def test_takes_the_domain_from_the_token(run: Run) -> None:
     result = run(domain="")
 
     assert result.exit_code is ExitCode.OK
     assert run.env["OPENID_ISSUER"] == f"https://{run.managed.domain}"
 
 
-def test_nothing_to_reach_the_management_api_with(run: Run) -> None:
+def test_reports_missing_credentials(run: Run) -> None:
     failure = run.refused(environ={})
 
     assert failure.finding.rule.id == "LA600"
     assert failure.exit_code is ExitCode.USAGE
 
 
-def test_a_token_of_another_tenant(run: Run) -> None:
+def test_rejects_a_token_of_another_tenant(run: Run) -> None:
     failure = run.refused(domain="other.us.auth0.com")
 
     assert failure.finding.rule.id == "LA615"
     assert not run.managed.api.calls
 
 
-def test_a_custom_domain_needs_the_tenants_own(run: Run) -> None:
+def test_a_custom_domain_needs_the_tenants_domain(run: Run) -> None:
     environ = machine_environ(run.managed)
     failure = run.refused(environ=environ)
     assert failure.finding.rule.id == "LA616"
@@ -640,7 +642,7 @@ def test_a_custom_domain_needs_the_tenants_own(run: Run) -> None:
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_each_missing_scope_is_named_before_anything_changes(run: Run, scope: str) -> None:
+def test_names_each_missing_scope_before_any_change(run: Run, scope: str) -> None:
     run.managed.tenant.add(
         Api(identifier=AUDIENCE, user_policy=Policy.REQUIRE_CLIENT_GRANT)
         if "client_grants" in scope or scope == "update:resource_servers"
@@ -663,8 +665,8 @@ def test_each_missing_scope_is_named_before_anything_changes(run: Run, scope: st
     assert not run.managed.api.writes
 
 
-def test_a_scope_that_only_the_answer_tells_of(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with a token that is no JWT."""
+def test_names_a_missing_scope_from_the_response(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a token that is not a JWT."""
     monkeypatch.setattr("wizard.auth0.management_access.claims_of", lambda _: NO_CLAIMS)
     token = run.managed.token(*(it for it in SCOPES if it != "create:clients"))
 
@@ -680,8 +682,8 @@ def test_a_scope_that_only_the_answer_tells_of(run: Run, monkeypatch: pytest.Mon
 # -- limits and faults ----------------------------------------------------------------------------
 
 
-def test_rate_limits_are_waited_for_as_told(run: Run) -> None:
-    run.managed.api.rate = 2  # Auth0's free plan: two requests a second
+def test_waits_as_long_as_the_rate_limit_says(run: Run) -> None:
+    run.managed.api.rate = 2  # Auth0's free plan: two requests per second
 
     result = run()
 
@@ -691,7 +693,7 @@ def test_rate_limits_are_waited_for_as_told(run: Run) -> None:
     run.assert_green()
 
 
-def test_a_rate_limit_that_never_passes(run: Run) -> None:
+def test_reports_a_persistent_rate_limit(run: Run) -> None:
     run.managed.api.rate = 0
 
     failure = run.refused()
@@ -701,7 +703,7 @@ def test_a_rate_limit_that_never_passes(run: Run) -> None:
 
 
 @pytest.mark.parametrize("kind", ["clients", "resource-servers"])
-def test_a_tenant_at_its_limit(run: Run, kind: str) -> None:
+def test_reports_a_tenant_at_its_limit(run: Run, kind: str) -> None:
     for number in range(LIMITS[kind]):
         run.managed.tenant.add(
             Application(name=f"{number}")
@@ -726,14 +728,17 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("status", "code", "rule"), ERRORS)
-def test_a_refusal_midway_says_how_far_it_came_and_the_next_run_completes_it(
+def test_reports_progress_after_an_error_and_the_next_run_completes_it(
     run: Run, status: int, code: str, rule: str
 ) -> None:
     run(dry_run=True)
     reads = len(run.managed.api.calls)
     run.managed.api.reset()
     said = {"statusCode": status, "error": "E", "message": "M", "errorCode": code}
-    run.managed.api.answers[reads + 1] = (status, said)  # after the API, at the application
+    run.managed.api.answers[reads + 1] = (
+        status,
+        said,
+    )  # the API is created, the application is not
 
     failure = run.refused()
 
@@ -746,7 +751,7 @@ def test_a_refusal_midway_says_how_far_it_came_and_the_next_run_completes_it(
     run.assert_green()
 
 
-def test_what_is_no_answer_of_the_management_api(run: Run) -> None:
+def test_reports_an_invalid_response(run: Run) -> None:
     run.managed.api.answers[0] = (200, ["a captive portal"])
 
     failure = run.refused()
@@ -755,7 +760,7 @@ def test_what_is_no_answer_of_the_management_api(run: Run) -> None:
     assert failure.exit_code is ExitCode.TENANT
 
 
-def test_a_change_that_the_tenant_did_not_take_is_told(run: Run) -> None:
+def test_reports_a_change_that_the_tenant_ignored(run: Run) -> None:
     run()
     run.application.app_type = "spa"
     run.managed.api.reset()
@@ -775,9 +780,7 @@ WRITTEN = ("API", "application", "application access")
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["request lost", "answer lost"])
-def test_interrupted_after_every_single_request_the_next_run_completes_it(
-    run: Run, late: bool
-) -> None:
+def test_completes_a_run_that_was_interrupted_after_any_request(run: Run, late: bool) -> None:
     run.managed.tenant.add(
         Api(identifier=AUDIENCE, signing_alg="HS256", user_policy=Policy.REQUIRE_CLIENT_GRANT)
     )
@@ -813,11 +816,11 @@ def test_interrupted_after_every_single_request_the_next_run_completes_it(
         run.managed.api.reset()
         run()
         run.assert_green()
-        assert run.application.callbacks == [CALLBACK], "made once, not twice"
+        assert run.application.callbacks == [CALLBACK], "created once"
         assert not run().changes
 
 
-def test_ctrl_c_midway_says_how_far_it_came(run: Run) -> None:
+def test_reports_progress_after_ctrl_c(run: Run) -> None:
     class Interrupted:
         def __init__(self, http: HttpClient) -> None:
             self.http = http
@@ -839,7 +842,7 @@ def test_ctrl_c_midway_says_how_far_it_came(run: Run) -> None:
     run.assert_green()
 
 
-def test_a_secret_that_may_not_be_read_is_not_replaced(run: Run) -> None:
+def test_does_not_replace_an_unreadable_secret(run: Run) -> None:
     run()
     (run.folder / ".env").unlink()
     run.managed.api.reset()
@@ -861,10 +864,10 @@ def test_a_secret_that_may_not_be_read_is_not_replaced(run: Run) -> None:
     assert not run.managed.api.writes
 
 
-# -- for the tunnel -------------------------------------------------------------------------------
+# -- used by the tunnel ---------------------------------------------------------------------------
 
 
-def test_swap_urls_changes_urls_and_nothing_else(run: Run) -> None:
+def test_swap_urls_changes_only_urls(run: Run) -> None:
     run()
     run.application.app_type = "spa"
     moved = replace(known_in(run.env), public_url="https://moved.example.com")
@@ -883,7 +886,7 @@ def test_swap_urls_without_a_credential_does_nothing(run: Run) -> None:
     assert not run.managed.api.calls
 
 
-# -- in init --------------------------------------------------------------------------------------
+# -- used by init ---------------------------------------------------------------------------------
 
 
 def stop(*_: object, **__: object) -> NoReturn:
@@ -906,7 +909,7 @@ def init(run: Run, *script: tuple[str, object], **changed: Any) -> tuple[InitRes
     return result, world
 
 
-def test_init_sets_auth0_up_and_asks_for_no_value(run: Run) -> None:
+def test_init_sets_up_auth0_and_asks_for_no_value(run: Run) -> None:
     result, world = init(
         run,
         ("LibreChat folder", None),
@@ -920,7 +923,7 @@ def test_init_sets_auth0_up_and_asks_for_no_value(run: Run) -> None:
     assert run.application.client_secret not in world.said
 
 
-def test_init_goes_back_to_the_dashboards_steps_when_it_cannot(run: Run) -> None:
+def test_init_falls_back_to_the_dashboard_steps(run: Run) -> None:
     run.managed.api.answers[0] = (401, {"statusCode": 401, "message": "Expired token"})
     application = Application(name="Mine", callbacks=[CALLBACK])
     run.managed.tenant.add(application, Api(identifier=AUDIENCE, allow_offline_access=True))
@@ -939,7 +942,7 @@ def test_init_goes_back_to_the_dashboards_steps_when_it_cannot(run: Run) -> None
     assert result.settings.client_id == application.client_id
 
 
-def test_init_that_is_stopped_afterwards_says_that_auth0_is_set_up(
+def test_an_interrupted_init_reports_that_auth0_is_set_up(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wizard.commands.init_auth0.check_values", stop)
@@ -953,7 +956,7 @@ def test_init_that_is_stopped_afterwards_says_that_auth0_is_set_up(
     assert "Auth0 was set up; the .env was not written" in stopped.value.finding.detail
 
 
-def test_init_that_is_told_no_changes_nothing(run: Run) -> None:
+def test_init_changes_nothing_after_a_no(run: Run) -> None:
     with pytest.raises(Failure) as stopped:
         init(
             run,
@@ -969,7 +972,7 @@ def test_init_that_is_told_no_changes_nothing(run: Run) -> None:
 # -- secrets --------------------------------------------------------------------------------------
 
 
-def test_no_secret_or_token_is_said_logged_or_kept(
+def test_prints_logs_and_keeps_no_secret_or_token(
     run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)
@@ -989,7 +992,7 @@ def test_no_secret_or_token_is_said_logged_or_kept(
         for path in tmp_path.rglob("*")
         if path.is_file() and ".env" not in path.name and "backups" not in path.parts
     ]
-    assert any(CALLBACK in text for text in kept), "the record of URLs is among what is looked at"
+    assert any(CALLBACK in text for text in kept), "the record of URLs is one of the files checked"
     for secret in secrets:
         for text in (*heard, *kept):
             assert secret not in text

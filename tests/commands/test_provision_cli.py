@@ -1,4 +1,4 @@
-"""`provision` as its user runs it: the process, its files, and the auth0 CLI beside it."""
+"""`provision` as a user runs it: the process, its files, and the auth0 CLI."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AUDIENCE = "https://api.librechat.ai"
 
 @dataclass
 class Machine:
-    """A user's machine with the auth0 CLI, signed in unless told otherwise."""
+    """A user's machine with the auth0 CLI, signed in by default."""
 
     home: Path
     folder: Path
@@ -109,7 +109,7 @@ def findings(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return found
 
 
-def test_by_the_auth0_cli_from_an_empty_tenant_to_green_checks(machine: Machine) -> None:
+def test_sets_up_an_empty_tenant_with_the_auth0_cli(machine: Machine) -> None:
     machine.managed.tenant.add(
         Api(identifier=AUDIENCE, signing_alg="HS256", user_policy=Policy.REQUIRE_CLIENT_GRANT)
     )
@@ -133,7 +133,7 @@ def test_by_the_auth0_cli_from_an_empty_tenant_to_green_checks(machine: Machine)
     assert not again["changes"]
 
 
-def test_the_cli_gets_neither_our_credentials_nor_a_secret_in_its_arguments(
+def test_the_cli_gets_no_credentials_of_ours_and_no_secret_in_its_arguments(
     machine: Machine,
 ) -> None:
     machine.install_cli()
@@ -148,7 +148,7 @@ def test_the_cli_gets_neither_our_credentials_nor_a_secret_in_its_arguments(
         assert not [name for name in call["environ"] if name.startswith("AUTH0_")]
 
 
-def test_a_cli_that_is_not_signed_in(machine: Machine) -> None:
+def test_reports_a_cli_that_is_not_signed_in(machine: Machine) -> None:
     machine.install_cli()
 
     done = machine.provision("--yes", "--json")
@@ -159,7 +159,7 @@ def test_a_cli_that_is_not_signed_in(machine: Machine) -> None:
     assert "auth0 login" in found["fix"]
 
 
-def test_a_cli_that_lacks_a_scope(machine: Machine) -> None:
+def test_reports_a_cli_that_lacks_a_scope(machine: Machine) -> None:
     machine.install_cli()
     machine.sign_in(*(it for it in SCOPES if it != "create:clients"))
 
@@ -171,7 +171,7 @@ def test_a_cli_that_lacks_a_scope(machine: Machine) -> None:
     assert "Done so far: API" in found["detail"]
 
 
-def test_a_cli_that_says_nothing_of_a_reached_limit(machine: Machine) -> None:
+def test_reports_a_limit_that_the_cli_does_not_mention(machine: Machine) -> None:
     machine.install_cli()
     machine.sign_in()
     machine.managed.api.limits["clients"] = 1
@@ -184,7 +184,7 @@ def test_a_cli_that_says_nothing_of_a_reached_limit(machine: Machine) -> None:
     assert not (machine.folder / ".env").exists()
 
 
-def test_a_cli_whose_network_breaks(machine: Machine) -> None:
+def test_reports_a_cli_without_network(machine: Machine) -> None:
     machine.install_cli()
     machine.sign_in()
     machine.managed.api.cut_from = 0
@@ -238,8 +238,8 @@ def test_the_env_file_is_private(machine: Machine) -> None:
     assert (machine.folder / ".env").stat().st_mode & 0o077 == 0
 
 
-def test_who_may_sign_in_by_the_auth0_cli(machine: Machine) -> None:
-    """The CLI prints nothing where success has no body; what was done is read back."""
+def test_sets_up_access_with_the_auth0_cli(machine: Machine) -> None:
+    """The CLI prints nothing where success has no body, so the changes are read back."""
     machine.install_cli()
     machine.sign_in()
     machine.managed.tenant.add(User(login="ada@example.org", email="ada@example.org", password="a"))

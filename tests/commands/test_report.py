@@ -1,4 +1,4 @@
-"""`report`: all that helps, and no secret."""
+"""`report`: everything that helps, and no secret."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def examined(text: str) -> Examination:
     return conclude(checked, None, diagnose(checked))
 
 
-def test_the_whole(tmp_path: Path) -> None:
+def test_a_complete_report(tmp_path: Path) -> None:
     with running(LibreChat({})) as librechat:
         text = env(**VALUES, PORT=str(librechat.port), OPENID_SCOPES="x")
         librechat.values = EnvFile(text).values()
@@ -59,7 +59,7 @@ def test_the_whole(tmp_path: Path) -> None:
 
 @dataclass
 class Recorder(Desktop):
-    """A desktop that keeps what it got."""
+    """A desktop that records what it opens and copies."""
 
     copied: list[str] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Recorder(Desktop):
         return True
 
 
-def test_it_is_copied(tmp_path: Path) -> None:
+def test_copies_the_report(tmp_path: Path) -> None:
     write(tmp_path, env())
     world = make_world(tmp_path)
     desktop = Recorder()
@@ -87,9 +87,7 @@ def test_it_is_copied(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", [True, False])
-def test_a_new_issue_is_offered_where_the_project_has_a_tracker(
-    tmp_path: Path, answer: bool
-) -> None:
+def test_offers_a_new_issue_if_the_project_has_a_tracker(tmp_path: Path, answer: bool) -> None:
     write(tmp_path, env(UNKNOWN="é" * 50))
     world = make_world(tmp_path, prompter=ScriptedPrompter(("Open a new issue", answer)))
     desktop = Recorder()
@@ -107,14 +105,14 @@ def test_a_new_issue_is_offered_where_the_project_has_a_tracker(
         assert result.text.startswith(body)
 
 
-def test_without_a_terminal_the_tracker_is_named(tmp_path: Path) -> None:
+def test_names_the_tracker_without_a_terminal(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     run_report(None, world.ports, offline=True, tracker="https://tracker.example/new")
 
     assert "Report it: https://tracker.example/new\n" in world.said
 
 
-def test_it_needs_no_env_file(tmp_path: Path) -> None:
+def test_works_without_an_env_file(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     result = run_report(None, world.ports, offline=False, tracker="")
 
@@ -124,8 +122,8 @@ def test_it_needs_no_env_file(tmp_path: Path) -> None:
     assert "## Variables" not in result.text
 
 
-def test_it_is_short() -> None:
-    """What is wrong is first, and empty variables are left out."""
+def test_the_report_is_short() -> None:
+    """Faults come first, and empty variables are left out."""
     report = report_text(examined(env("OPENID_USERNAME_CLAIM=\nX=1", OPENID_SCOPE="")))
 
     assert report.splitlines()[2] == "## Findings"
@@ -134,7 +132,7 @@ def test_it_is_short() -> None:
     assert "X=[set, 1 character]" in report
 
 
-def test_no_secret_is_in_it() -> None:
+def test_the_report_has_no_secret() -> None:
     report = report_text(examined(env("MY_API_KEY=abc-123\nUNKNOWN=also-mine", OPENID_SCOPE="")))
     for name, variable in VARIABLES.items():
         if variable.secret and GOOD.get(name):
@@ -157,7 +155,7 @@ def test_no_secret_is_in_it() -> None:
         "OPENID_IMAGE_URL",
     ],
 )
-def test_a_secret_in_the_wrong_place(name: str) -> None:
+def test_masks_a_secret_in_the_wrong_place(name: str) -> None:
     for value in (
         CLIENT_SECRET,
         f"https://{CLIENT_SECRET}",
@@ -172,7 +170,7 @@ def test_a_secret_in_the_wrong_place(name: str) -> None:
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(list(VARIABLES)), st.text(max_size=30))
-def test_any_value_can_be_reported(name: str, value: str) -> None:
+def test_reports_any_value(name: str, value: str) -> None:
     text = env() + f"\n{name}={value}\nOPENID_CLIENT_SECRET={CLIENT_SECRET}"
     report = report_text(examined(text))
     report.encode()
@@ -206,20 +204,20 @@ def test_tunnel_kind(url: str, kind: str) -> None:
         ("HOST", "C:\\Users\\Otter Smith\\x", "Users\\Otter"),
     ],
 )
-def test_who_the_user_is_is_hidden(name: str, value: str, told: str) -> None:
+def test_masks_the_users_identity(name: str, value: str, told: str) -> None:
     text = env(f"EMAIL_USERNAME=postmaster-of-us\n{name}='{value}'")
     checked = subject(text, environ={"USER": "otterling"})
     assert told not in report_text(conclude(checked, None, diagnose(checked)))
 
 
-def test_a_switch_or_a_number_is_no_users_name() -> None:
+def test_does_not_take_a_switch_or_number_for_a_user_name() -> None:
     text = env("LIMIT_MESSAGE_USER=false\nMESSAGE_USER_MAX=40\nOPENID_REUSE_TOKENS=false")
     checked = subject(text, environ={})
 
     assert "OPENID_REUSE_TOKENS=false" in report_text(conclude(checked, None, diagnose(checked)))
 
 
-def test_the_folder_of_a_user_names_nobody() -> None:
+def test_masks_the_user_in_a_folder() -> None:
     checked = subject(env())
     path = Path("/Users/otter/LibreChat/.env")
     checked = replace(checked, path=path, facts=FileFacts(is_tracked=True))
@@ -228,7 +226,7 @@ def test_the_folder_of_a_user_names_nobody() -> None:
     assert "otter" not in report
 
 
-def test_who_runs_librechat_and_what_it_gets_of_others(tmp_path: Path) -> None:
+def test_shows_how_librechat_runs_and_its_other_variables(tmp_path: Path) -> None:
     folder = tmp_path.resolve()
     (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.7"}')
     (folder / "docker-compose.yml").write_text("services: {api: {image: 'librechat:v0.8.5'}}")

@@ -1,4 +1,4 @@
-"""`schema`; every other test that reads a real `--json` output holds it against the schema."""
+"""`schema`. All other tests of real `--json` output validate it against the schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.json_schema import assert_fits, validator
 from tools.documents.command_line import commands
 
 
-def test_the_schema_is_one_and_names_every_command(tmp_path: Path) -> None:
+def test_the_schema_is_valid_and_names_every_command(tmp_path: Path) -> None:
     ran = run("schema", "--json", cwd=tmp_path, environ=clean_environ(tmp_path / "user"))
 
     schema = ran.json["schema"]
@@ -23,7 +23,7 @@ def test_the_schema_is_one_and_names_every_command(tmp_path: Path) -> None:
     }
 
 
-def test_it_is_printed_as_it_is(tmp_path: Path) -> None:
+def test_prints_the_schema_unchanged(tmp_path: Path) -> None:
     ran = run("schema", cwd=tmp_path, environ=clean_environ(tmp_path / "user"))
 
     assert ran.code == 0
@@ -41,7 +41,7 @@ def test_it_is_printed_as_it_is(tmp_path: Path) -> None:
     ],
     ids=["a key is missing", "a key is new", "a type", "no command", "half a finding"],
 )
-def test_what_does_not_fit_is_rejected(wrong: dict[str, Any]) -> None:
+def test_rejects_invalid_output(wrong: dict[str, Any]) -> None:
     assert list(validator().iter_errors(wrong))
 
 

@@ -1,4 +1,4 @@
-"""`init` where all is set up already: what it says of it, and what it offers."""
+"""`init` after a finished setup: what it reports and offers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNPROVED = "Everything is set up. No sign-in has proved it yet."
 
 
 class Browser(Desktop):
-    """Remembers what it opens."""
+    """A browser that records what it opens."""
 
     def __init__(self) -> None:
         self.opened: list[str] = []
@@ -40,7 +40,7 @@ class Browser(Desktop):
 
 @dataclass
 class Finished:
-    """A LibreChat at a URL of its own, and the tenant to which it is set up."""
+    """A LibreChat with its own URL, and its tenant."""
 
     checkout: Path
     setup: Demo
@@ -76,7 +76,7 @@ def prove(finished: Finished) -> None:
 
 
 @pytest.mark.parametrize("is_proved", [True, False])
-def test_proved_is_what_a_sign_in_has_shown(finished: Finished, is_proved: bool) -> None:
+def test_only_a_sign_in_proves_the_setup(finished: Finished, is_proved: bool) -> None:
     if is_proved:
         prove(finished)
     world = finished.world(("What now?", "quit"))
@@ -87,7 +87,7 @@ def test_proved_is_what_a_sign_in_has_shown(finished: Finished, is_proved: bool)
     assert "Auth0 account" not in world.said
 
 
-def test_a_changed_value_is_proved_no_more(finished: Finished) -> None:
+def test_a_changed_value_invalidates_the_proof(finished: Finished) -> None:
     prove(finished)
     env_file = finished.checkout / ".env"
     env_file.write_text(f"{env_file.read_text()}\nOPENID_IMAGE_URL=/assets/logo.svg\n")
@@ -97,7 +97,7 @@ def test_a_changed_value_is_proved_no_more(finished: Finished) -> None:
     assert UNPROVED in world.said
 
 
-def test_four_choices_and_librechat_is_opened(finished: Finished) -> None:
+def test_offers_four_choices_and_opens_librechat(finished: Finished) -> None:
     prove(finished)
     world = finished.world(("What now?", None))
     run_init(InitOptions(), world.ports, lambda _: None)
@@ -114,7 +114,7 @@ def test_four_choices_and_librechat_is_opened(finished: Finished) -> None:
     assert finished.browser.opened == ["https://chat.example.com"]
 
 
-def test_another_form_is_no_question_of_a_finished_set_up(finished: Finished) -> None:
+def test_another_format_does_not_ask_about_a_finished_setup(finished: Finished) -> None:
     world = finished.world(("HTTPS URL", KeyboardInterrupt))
     with pytest.raises(Failure):
         run_init(InitOptions(format="json"), world.ports, lambda _: None)
@@ -122,7 +122,7 @@ def test_another_form_is_no_question_of_a_finished_set_up(finished: Finished) ->
     assert UNPROVED not in world.said
 
 
-def test_a_failed_sign_in_may_be_repeated(
+def test_offers_to_repeat_a_failed_sign_in(
     finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcomes: list[Judgement | Failure] = [
@@ -151,7 +151,7 @@ def test_a_failed_sign_in_may_be_repeated(
     ]
 
 
-def test_who_continues_has_the_finding_in_the_exit_code(
+def test_continuing_after_a_finding_sets_the_exit_code(
     finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def sign_in(*_: object, **__: object) -> Judgement:

@@ -1,4 +1,4 @@
-"""`doctor --show`: each variable with its value and where it comes from."""
+"""`doctor --show`: each variable with its value and its source."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_variable_of_the_file(world: World) -> None:
     assert line.startswith("OPENID_ISSUER=https://dev-abc123.us.auth0.com   (.env, line ")
 
 
-def test_quotes_show_what_is_empty_or_ends_in_a_space(world: World) -> None:
+def test_quotes_empty_values_and_trailing_spaces(world: World) -> None:
     shown(world, "OPENID_BUTTON_LABEL", "OPENID_IMAGE_URL", "OPENID_NOTHING")
 
     label, image, nothing = lines(world)
@@ -61,13 +61,13 @@ def test_quotes_show_what_is_empty_or_ends_in_a_space(world: World) -> None:
     assert nothing == "OPENID_NOTHING is not set."
 
 
-def test_each_name_once_in_its_order(world: World) -> None:
+def test_each_name_is_shown_once_in_the_order_given(world: World) -> None:
     result = shown(world, "PORT,HOST", "HOST", " PORT ")
 
     assert [each.name for each in result.variables] == ["PORT", "HOST"]
 
 
-def test_all_that_the_wizard_knows_and_librechat_gets(world: World) -> None:
+def test_shows_all_variables_that_the_wizard_knows(world: World) -> None:
     (world.ports.cwd / ".env").write_text(env("MY_OWN=1\n"))
     names = [each.name for each in shown(world, "all").variables]
 
@@ -91,7 +91,7 @@ def test_compose_and_its_env_file(world: World) -> None:
     assert issuer.file == ".env"
 
 
-def test_the_process_that_runs(world: World) -> None:
+def test_the_running_process(world: World) -> None:
     folder = world.ports.cwd
     (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.7"}')
     process = npm(folder, environ={"OPENID_SCOPE": "openid email", "HOME": "/root"}, started=4e9)
@@ -119,7 +119,7 @@ def test_a_container_that_compose_did_not_create(world: World) -> None:
     assert [each.where.partition(",")[0] for each in result.variables] == ["the container", ".env"]
 
 
-def test_the_compose_files_are_those_of_the_container(world: World) -> None:
+def test_reads_the_compose_files_of_the_container(world: World) -> None:
     folder = world.ports.cwd
     (folder / "docker-compose.yml").write_text(COMPOSE)
     (folder / "deploy-compose.yml").write_text(COMPOSE.replace("openid", "openid profile"))
@@ -130,7 +130,7 @@ def test_the_compose_files_are_those_of_the_container(world: World) -> None:
 
 
 @pytest.mark.parametrize("source", ["file", "process", "container"])
-def test_no_secret_is_shown(world: World, source: str) -> None:
+def test_shows_no_secret(world: World, source: str) -> None:
     folder = world.ports.cwd
     variables = {"OPENID_CLIENT_SECRET": CLIENT_SECRET, "OPENID_BUTTON_LABEL": CLIENT_SECRET}
     runs = {

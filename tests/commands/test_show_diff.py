@@ -1,4 +1,4 @@
-"""A diff that does not fit the screen: a summary first, then page by page."""
+"""A diff larger than the screen: first a summary, then page by page."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def written(tmp_path: Path, *script: tuple[str, object], dry_run: bool = False) 
 
 
 @pytest.mark.parametrize(("lines", "is_whole"), [(15, True), (14, False), (0, True)])
-def test_what_does_not_fit_is_shown_by_variable(
+def test_summarizes_a_large_diff_by_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int, is_whole: bool
 ) -> None:
     size(monkeypatch, 80, lines)
@@ -50,7 +50,7 @@ def test_what_does_not_fit_is_shown_by_variable(
         assert (line in said) != is_whole
 
 
-def test_details_are_shown_page_by_page_and_again(
+def test_shows_details_page_by_page_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size(monkeypatch, 80, 11)
@@ -61,14 +61,16 @@ def test_details_are_shown_page_by_page_and_again(
     assert lines[10:] == lines[: len(lines) - 10] != []
 
 
-def test_a_dry_run_shows_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_shows_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size(monkeypatch, 80, 10)
 
     assert "MINE=new" in written(tmp_path, dry_run=True).said
 
 
 @pytest.mark.parametrize("columns", [20, 40, 80])
-def test_a_page_fits_with_the_question(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+def test_a_page_and_the_question_fit_the_screen(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
     size(monkeypatch, columns, 24)
     lines = [
         diff_line(DiffLine(sign, number, f"V{number}={'long words ' * (number % 9)}{'x' * number}"))

@@ -1,4 +1,4 @@
-"""`trust` on a machine whose stores are a list of commands."""
+"""`trust` on a machine with a simulated trust store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MACOS = "darwin"
 
 
 class Keychain:
-    """A Mac whose keychain trusts what was added to it."""
+    """A Mac's keychain, which trusts what was added to it."""
 
     def __init__(self, *, refuses: bool = False) -> None:
         self.trusts = False
@@ -76,7 +76,7 @@ def mac(tmp_path: Path) -> Mac:
     return Mac(folder)
 
 
-def test_in_and_out_again(mac: Mac) -> None:
+def test_trusts_and_forgets(mac: Mac) -> None:
     assert mac.trust(TrustOptions(yes=True)).done
     assert mac.keychain.trusts
     assert mac.trust(TrustOptions(yes=True)).steps == []
@@ -85,7 +85,7 @@ def test_in_and_out_again(mac: Mac) -> None:
     assert not mac.keychain.trusts
 
 
-def test_what_was_done_is_remembered_until_it_is_taken_back(mac: Mac) -> None:
+def test_remembers_the_trust_until_it_is_removed(mac: Mac) -> None:
     state_dir = mac.world.ports.state_dir
     ca_file = local_authority(state_dir, mac.keychain).ca_file
 
@@ -99,7 +99,7 @@ def test_what_was_done_is_remembered_until_it_is_taken_back(mac: Mac) -> None:
     assert not is_remembered(ca_file, state_dir)
 
 
-def test_what_a_store_refused_is_not_remembered(tmp_path: Path) -> None:
+def test_does_not_remember_what_a_store_refused(tmp_path: Path) -> None:
     (tmp_path / "LibreChat").mkdir()
     mac = Mac(tmp_path / "LibreChat", refuses=True)
     result = mac.trust(TrustOptions(yes=True))
@@ -108,7 +108,7 @@ def test_what_a_store_refused_is_not_remembered(tmp_path: Path) -> None:
     assert not is_remembered(result.ca_file, mac.world.ports.state_dir)
 
 
-def test_the_plan_is_shown_and_may_be_refused(mac: Mac) -> None:
+def test_shows_the_plan_and_accepts_a_no(mac: Mac) -> None:
     result = mac.trust(TrustOptions(), ("Run these commands?", False))
 
     assert mac.keychain.ran == []
@@ -133,7 +133,7 @@ def test_nobody_to_ask(mac: Mac) -> None:
     assert mac.keychain.ran == []
 
 
-def test_a_store_that_refuses(tmp_path: Path) -> None:
+def test_reports_a_store_that_refuses(tmp_path: Path) -> None:
     (tmp_path / "LibreChat").mkdir()
     result = Mac(tmp_path / "LibreChat", refuses=True).trust(TrustOptions(yes=True))
 

@@ -1,4 +1,4 @@
-"""`tunnel` in one process: what it decides before anything is held open."""
+"""`tunnel` in one process: its decisions before a tunnel is held open."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def here() -> str:
 
 
 class Folder:
-    """A LibreChat folder whose `.env` has some URL."""
+    """A LibreChat folder whose `.env` has a URL."""
 
     def __init__(self, folder: Path, url: str, *script: tuple[str, object]) -> None:
         self.env_file = folder / ".env"
@@ -65,7 +65,7 @@ class Folder:
 
 @pytest.fixture(autouse=True)
 def default_url(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where the local tunnel opens unasked; another program may hold the port of the real one."""
+    """The local tunnel's default URL, on another port, since a program may hold the real one."""
     url = here()
     monkeypatch.setattr(local, "DEFAULT_URL", url)
     return url
@@ -78,7 +78,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def test_the_same_url_touches_nothing(folder: Path) -> None:
+def test_the_same_url_changes_nothing(folder: Path) -> None:
     url = here()
     chat = Folder(folder, url)
     chat.env_file.write_text(text := f"{chat.text}HSTS_ENABLED=false\n")
@@ -91,7 +91,7 @@ def test_the_same_url_touches_nothing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("version", "writes"), [("v0.8.7", False), ("v0.8.8", True)])
-def test_what_this_librechat_does_not_read_is_not_written(
+def test_does_not_write_what_this_librechat_does_not_read(
     folder: Path, default_url: str, version: str, writes: bool
 ) -> None:
     (folder / "package.json").write_text(f'{{"name": "LibreChat", "version": "{version}"}}')
@@ -102,7 +102,7 @@ def test_what_this_librechat_does_not_read_is_not_written(
 
 
 @pytest.mark.parametrize("passkeys", ["true", "false"])
-def test_a_new_url_is_of_no_use_to_old_passkeys(
+def test_warns_that_old_passkeys_fail_with_a_new_url(
     folder: Path, default_url: str, passkeys: str
 ) -> None:
     chat = Folder(folder, "https://old.ngrok-free.dev")
@@ -112,9 +112,7 @@ def test_a_new_url_is_of_no_use_to_old_passkeys(
     assert ("LA346" in {each.rule.id for each in result.findings}) is (passkeys == "true")
 
 
-def test_another_url_is_shown_with_the_lines_of_the_dashboard(
-    folder: Path, default_url: str
-) -> None:
+def test_shows_another_url_with_the_dashboard_values(folder: Path, default_url: str) -> None:
     chat = Folder(folder, "https://old.ngrok-free.dev")
     result = chat.tunnel(tunnel="local", dry_run=True)
 
@@ -137,7 +135,7 @@ def test_another_url_is_shown_with_the_lines_of_the_dashboard(
     assert chat.is_untouched
 
 
-def test_no_leaves_file_and_port_alone(folder: Path, default_url: str) -> None:
+def test_a_no_leaves_file_and_port_alone(folder: Path, default_url: str) -> None:
     chat = Folder(folder, "https://old.ngrok-free.dev", ("Write these changes?", False))
     result = chat.tunnel(tunnel="local")
 
@@ -156,7 +154,7 @@ def test_nobody_to_ask(folder: Path) -> None:
     assert chat.is_untouched
 
 
-def test_a_url_of_ones_own_is_not_given_up_unasked(folder: Path) -> None:
+def test_does_not_replace_the_users_own_url_unasked(folder: Path) -> None:
     with pytest.raises(Failure) as raised:
         Folder(folder, "https://chat.example.com").tunnel(yes=True)
 
@@ -176,7 +174,7 @@ def test_a_tunnel_of_another_name(folder: Path) -> None:
 def test_none_keeps_the_url_of_the_env(
     folder: Path, url: str, interactive: bool, detach: bool
 ) -> None:
-    """As LIBRECHAT_AUTH0_TUNNEL=none says for `init` too."""
+    """LIBRECHAT_AUTH0_TUNNEL=none has the same meaning for `init`."""
     chat = Folder(folder, url, *([("", "")] if interactive else []))
     if chat.prompter is not None:
         chat.prompter.script.clear()
@@ -187,7 +185,7 @@ def test_none_keeps_the_url_of_the_env(
     assert chat.is_untouched
 
 
-def test_none_without_a_url_is_a_question(folder: Path) -> None:
+def test_none_asks_for_a_missing_url(folder: Path) -> None:
     with pytest.raises(Failure) as raised:
         Folder(folder, "http://localhost:3080").tunnel(tunnel="none")
 
@@ -196,10 +194,8 @@ def test_none_without_a_url_is_a_question(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("opened_by", "rule"), [("caddy", "LA350"), ("ngrok", ""), ("", "")])
-def test_the_tunnel_that_opened_the_url_opens_it_again(
-    folder: Path, opened_by: str, rule: str
-) -> None:
-    """Caddy is not installed here; what cannot have opened it was not it."""
+def test_reuses_the_tunnel_that_opened_the_url(folder: Path, opened_by: str, rule: str) -> None:
+    """Caddy is not installed here, so it cannot be the tunnel that opened the URL."""
     url = here()
     chat = Folder(folder, url)
     if opened_by:
@@ -212,7 +208,7 @@ def test_the_tunnel_that_opened_the_url_opens_it_again(
         assert chat.tunnel(dry_run=True).tunnel == "local"
 
 
-def test_what_is_opened_is_remembered_for_its_env_alone(folder: Path) -> None:
+def test_remembers_a_url_for_its_env_only(folder: Path) -> None:
     url = here()
     chat = Folder(folder, url)
     state = chat.world.ports.state_dir
@@ -225,7 +221,7 @@ def test_what_is_opened_is_remembered_for_its_env_alone(folder: Path) -> None:
     assert OpenedUrls(state, chat.env_file).tunnel_of("https://mine.ngrok-free.dev") == "ngrok"
 
 
-def test_only_the_latest_urls_are_remembered(folder: Path) -> None:
+def test_remembers_only_the_latest_urls(folder: Path) -> None:
     urls = OpenedUrls(folder, folder / ".env")
     urls.remember("https://localhost:3443", "caddy")
     for number in range(20):
@@ -242,7 +238,7 @@ def test_only_the_latest_urls_are_remembered(folder: Path) -> None:
     "text",
     ["", "[]", "[" * 100_000, '{"https://localhost:3443": 7}', '{"https://localhost:3443": "x"}'],
 )
-def test_a_broken_memory_is_none(folder: Path, text: str) -> None:
+def test_ignores_a_broken_memory(folder: Path, text: str) -> None:
     urls = OpenedUrls(folder, folder / ".env")
     urls.remember("https://localhost:3443", "caddy")
     (file,) = (folder / "opened").iterdir()
@@ -255,7 +251,7 @@ def test_a_broken_memory_is_none(folder: Path, text: str) -> None:
 
 @contextmanager
 def held() -> Iterator[int]:
-    """Another program listens on a port."""
+    """Let another program listen on a port."""
     taken = listeners(0)
     try:
         yield taken[0].getsockname()[1]
@@ -263,7 +259,7 @@ def held() -> Iterator[int]:
         close_all(taken)
 
 
-def test_another_port_is_taken_where_a_program_has_that_of_the_env(folder: Path) -> None:
+def test_uses_another_port_if_the_envs_is_taken(folder: Path) -> None:
     world = make_world(folder)
     with held() as port:
         url = f"https://localhost:{port}"
@@ -274,7 +270,7 @@ def test_another_port_is_taken_where_a_program_has_that_of_the_env(folder: Path)
     assert f"{url} is no longer available" in world.said
 
 
-def test_the_port_that_was_asked_for_is_not_exchanged(folder: Path) -> None:
+def test_does_not_replace_a_requested_port(folder: Path) -> None:
     world = make_world(folder)
     with held() as port:
         url = f"https://localhost:{port}"
@@ -294,7 +290,7 @@ def test_no_env(folder: Path) -> None:
     assert raised.value.finding.rule.id == "LA324"
 
 
-def test_scripted_a_tunnel_that_fails_ends_the_command(folder: Path) -> None:
+def test_a_failed_tunnel_ends_a_scripted_command(folder: Path) -> None:
     with pytest.raises(Failure) as raised:
         Folder(folder, "https://mine.ngrok-free.dev").tunnel(yes=True)
 
@@ -302,7 +298,7 @@ def test_scripted_a_tunnel_that_fails_ends_the_command(folder: Path) -> None:
     assert raised.value.finding.rule.id == "LA301"
 
 
-def test_when_one_fails_the_next_is_offered(folder: Path) -> None:
+def test_offers_the_next_tunnel_when_one_fails(folder: Path) -> None:
     chat = Folder(
         folder,
         "https://mine.ngrok-free.dev",
@@ -316,10 +312,10 @@ def test_when_one_fails_the_next_is_offered(folder: Path) -> None:
     assert "LA302" in chat.world.said
 
 
-def test_only_a_url_that_was_asked_for_is_lost(
+def test_reports_only_a_requested_url_as_lost(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ngrok may refuse the account's own domain; the URL of the `.env` is another tunnel's."""
+    """ngrok may refuse the account's own domain; the `.env` has the URL of another tunnel."""
     asked: list[str] = []
 
     class Refusing(Tunnel):
@@ -350,7 +346,7 @@ MENU = "Which HTTPS URL should LibreChat have?"
 
 
 def menu_of(folder: Path, environ: dict[str, str], *script: tuple[str, object]) -> list[str]:
-    """The lines of the menu where the user stops."""
+    """Return the lines of the menu at which the user stops."""
     prompter = ScriptedPrompter(*script, (MENU, KeyboardInterrupt))
     world = make_world(folder, prompter=prompter, environ=environ)
     with (
@@ -361,7 +357,7 @@ def menu_of(folder: Path, environ: dict[str, str], *script: tuple[str, object]) 
     return prompter.shown[prompter.shown.index(MENU) - len(TUNNELS) - 1 :][: len(TUNNELS) + 1]
 
 
-def test_the_menu_has_one_short_line_a_choice_and_the_recommended_one_first(folder: Path) -> None:
+def test_the_menu_has_short_lines_and_the_recommended_tunnel_first(folder: Path) -> None:
     lines = menu_of(folder, {})
 
     assert lines[0] == "local: this computer only, always the same URL (recommended)"
@@ -371,14 +367,16 @@ def test_the_menu_has_one_short_line_a_choice_and_the_recommended_one_first(fold
     assert all(len(line) < 78 for line in lines)
 
 
-def test_by_ssh_no_tunnel_that_only_this_computer_reaches_is_recommended(folder: Path) -> None:
+def test_recommends_no_local_tunnel_over_ssh(folder: Path) -> None:
     lines = menu_of(folder, {"SSH_CONNECTION": "192.0.2.7 50000 192.0.2.1 22"})
 
     assert lines[0].startswith("ngrok: public")
     assert lines[0].endswith("(recommended)")
 
 
-def test_local_by_ssh_shows_how_a_browser_gets_there(folder: Path, default_url: str) -> None:
+def test_explains_port_forwarding_for_the_local_tunnel_over_ssh(
+    folder: Path, default_url: str
+) -> None:
     environ = {"SSH_CONNECTION": "192.0.2.7 50000 192.0.2.1 2222", "USER": "ada"}
     world = make_world(folder, prompter=ScriptedPrompter((MENU, "local")), environ=environ)
     port = urlsplit(default_url).port
@@ -387,9 +385,7 @@ def test_local_by_ssh_shows_how_a_browser_gets_there(folder: Path, default_url: 
         assert f"ssh -L {port}:localhost:{port} -p 2222 ada@192.0.2.1\n" in world.said
 
 
-def test_a_tunnel_that_fails_is_followed_by_the_next_in_one_line(
-    folder: Path, default_url: str
-) -> None:
+def test_reports_a_failed_tunnel_and_the_next_in_one_line(folder: Path, default_url: str) -> None:
     prompter = ScriptedPrompter(("Use local instead (this computer only, always", True))
     world = make_world(folder, prompter=prompter)
 
@@ -400,7 +396,7 @@ def test_a_tunnel_that_fails_is_followed_by_the_next_in_one_line(
     assert "(LA350)" in world.said
 
 
-def test_what_failed_is_last_in_the_menu(folder: Path, default_url: str) -> None:
+def test_failed_tunnels_are_last_in_the_menu(folder: Path, default_url: str) -> None:
     prompter = ScriptedPrompter(("Use local instead", False), (MENU, "local"))
     world = make_world(folder, prompter=prompter)
 
@@ -417,7 +413,9 @@ class WithNpx(NoProcesses):
 
 
 @pytest.mark.parametrize("tunnel", ["cloudflared", "localtunnel"])
-def test_npx_downloads_nothing_without_a_yes(folder: Path, default_url: str, tunnel: str) -> None:
+def test_npx_downloads_nothing_without_confirmation(
+    folder: Path, default_url: str, tunnel: str
+) -> None:
     prompter = ScriptedPrompter((f"Download npm's {tunnel}@", False), ("Use local instead", True))
     world = make_world(folder, prompter=prompter)
     ports = replace(world.ports, processes=WithNpx())
@@ -428,7 +426,7 @@ def test_npx_downloads_nothing_without_a_yes(folder: Path, default_url: str, tun
     assert "(LA378)" in world.said
 
 
-def test_a_name_under_localhost_is_not_the_local_tunnels(folder: Path, default_url: str) -> None:
+def test_a_name_under_localhost_is_not_the_local_tunnel(folder: Path, default_url: str) -> None:
     url = "https://librechat.localhost:3443"
     world = make_world(folder)
     with open_tunnel(
@@ -438,9 +436,7 @@ def test_a_name_under_localhost_is_not_the_local_tunnels(folder: Path, default_u
 
 
 @pytest.mark.parametrize("interactive", [True, False])
-def test_the_first_that_is_ready_is_taken(
-    folder: Path, default_url: str, interactive: bool
-) -> None:
+def test_uses_the_first_ready_tunnel(folder: Path, default_url: str, interactive: bool) -> None:
     prompter = ScriptedPrompter((MENU, None)) if interactive else None
     world = make_world(folder, prompter=prompter)
     with open_tunnel(TunnelOptions(3080, folder / ".env"), world.ports) as opened:
@@ -459,7 +455,7 @@ def known(pid: int, started: str, **changes: Any) -> BackgroundTunnel:
     return replace(one, **changes)
 
 
-def test_a_port_that_our_own_background_holds(folder: Path, default_url: str) -> None:
+def test_reports_a_port_held_by_our_background_tunnel(folder: Path, default_url: str) -> None:
     world = make_world(folder)
     ours = known(os.getpid(), start_time(os.getpid()) or "", url=default_url)
     Background(world.ports.state_dir).keep(ours)
@@ -478,7 +474,7 @@ def test_a_port_that_our_own_background_holds(folder: Path, default_url: str) ->
     assert raised.value.finding.fix.endswith("librechat-auth0 tunnel stop --all")
 
 
-def test_another_program_holds_the_default_port(folder: Path, default_url: str) -> None:
+def test_reports_another_program_on_the_default_port(folder: Path, default_url: str) -> None:
     world = make_world(folder)
 
     with (
@@ -489,7 +485,7 @@ def test_another_program_holds_the_default_port(folder: Path, default_url: str) 
         assert opened.url != default_url
 
 
-def test_what_has_gone_is_told_once_with_its_reason(folder: Path) -> None:
+def test_reports_an_ended_tunnel_once_with_its_reason(folder: Path) -> None:
     world = make_world(folder)
     background = Background(world.ports.state_dir)
     background.keep(known(os.getpid(), "another start", trouble="cloudflared ended"))
@@ -499,7 +495,7 @@ def test_what_has_gone_is_told_once_with_its_reason(folder: Path) -> None:
     assert run_status(world.ports).findings == []
 
 
-def test_what_is_down_is_told(folder: Path) -> None:
+def test_reports_what_is_down(folder: Path) -> None:
     world = make_world(folder)
     started = start_time(os.getpid())
     assert started is not None
@@ -509,7 +505,7 @@ def test_what_is_down_is_told(folder: Path) -> None:
     assert "It is down: no network" in world.said
 
 
-def test_stop_spares_a_number_that_was_given_again(folder: Path) -> None:
+def test_stop_spares_a_reused_process_id(folder: Path) -> None:
     world = make_world(folder)
     background = Background(world.ports.state_dir)
     background.keep(known(os.getpid(), "another start"))
@@ -519,7 +515,7 @@ def test_stop_spares_a_number_that_was_given_again(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"pid": 1}', "\0"])
-def test_a_broken_record_is_thrown_away(folder: Path, content: str) -> None:
+def test_discards_a_broken_record(folder: Path, content: str) -> None:
     world = make_world(folder)
     background = Background(world.ports.state_dir)
     background.keep(known(1, ""))
@@ -531,13 +527,13 @@ def test_a_broken_record_is_thrown_away(folder: Path, content: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux counts from the boot")
-def test_the_start_of_a_process_names_the_boot() -> None:
+def test_the_start_time_of_a_process_includes_the_boot() -> None:
     assert start_time(os.getpid()) not in {None, ""}
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert (start_time(os.getpid()) or "").endswith(boot)
 
 
-def test_another_is_not_opened_meanwhile(folder: Path) -> None:
+def test_does_not_open_a_second_tunnel(folder: Path) -> None:
     chat = Folder(folder, here())
     background = Background(chat.world.ports.state_dir)
     with background.starting(chat.env_file), pytest.raises(Failure) as raised:
@@ -546,7 +542,7 @@ def test_another_is_not_opened_meanwhile(folder: Path) -> None:
     assert raised.value.finding.rule.id == "LA321"
 
 
-def test_records_hold_what_status_shows_and_no_more(folder: Path) -> None:
+def test_records_hold_only_what_status_shows(folder: Path) -> None:
     world = make_world(folder)
     Background(world.ports.state_dir).keep(known(1, "x"))
     (record,) = (world.ports.state_dir / "background").glob("*.json")
@@ -575,7 +571,9 @@ def test_an_event() -> None:
     assert event_text(TunnelEvent(EventKind.LOST, detail="why")) == "The tunnel is down: why"
 
 
-def test_a_sleep_and_the_end_are_told(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_reports_a_suspended_machine_and_the_end(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
     class Slept:
         def slept(self) -> float:
             return 720.0
@@ -599,7 +597,7 @@ def test_a_sleep_and_the_end_are_told(monkeypatch: pytest.MonkeyPatch, folder: P
     assert told[2].endswith("The tunnel has ended: the network\nis gone")
 
 
-def test_our_own_request_is_not_shown() -> None:
+def test_does_not_show_our_own_request() -> None:
     told: list[str] = []
     view = live_view.LiveView(3080, NoHttp(), told.append)
     for path in ("/librechat-auth0", "/login"):
@@ -609,14 +607,14 @@ def test_our_own_request_is_not_shown() -> None:
 
 
 def spanning(chat: Folder) -> str:
-    """A quote of DOMAIN_SERVER that is closed on the line of another variable."""
+    """Return a `.env` whose DOMAIN_SERVER has a quote that closes on another variable's line."""
     last = chat.text.splitlines()[-1].replace("=", '="')
     chat.text = chat.text.replace(chat.text.splitlines()[-1], f'{last}\nMINE=1"')
     chat.env_file.write_text(chat.text)
     return chat.text
 
 
-def test_a_new_url_takes_no_line_of_the_users_with_it(folder: Path) -> None:
+def test_a_new_url_removes_no_other_line(folder: Path) -> None:
     chat = Folder(folder, "https://old.ngrok-free.dev")
     text = spanning(chat)
 
@@ -627,7 +625,7 @@ def test_a_new_url_takes_no_line_of_the_users_with_it(folder: Path) -> None:
     assert chat.env_file.read_text() == text
 
 
-def test_a_line_of_the_users_goes_on_a_yes_of_its_own(folder: Path) -> None:
+def test_removes_a_line_after_a_separate_yes(folder: Path) -> None:
     chat = Folder(folder, "https://old.ngrok-free.dev", ("Remove all of these lines?", None))
     spanning(chat)
 
@@ -637,7 +635,7 @@ def test_a_line_of_the_users_goes_on_a_yes_of_its_own(folder: Path) -> None:
     assert chat.is_untouched
 
 
-def test_a_url_that_others_would_read_differently_is_told(folder: Path) -> None:
+def test_reports_a_url_that_other_programs_read_differently(folder: Path) -> None:
     chat = Folder(folder, "https://old.ngrok-free.dev")
     chat.env_file.write_text(f"'mine\n{chat.text}B='1'\n")
 

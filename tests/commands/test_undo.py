@@ -1,4 +1,4 @@
-"""`init --undo`: whose backup it brings back, and what becomes of edits since."""
+"""`init --undo`: which backup it restores, and what happens to later edits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wizard.librechat.env_store import EnvStore
 
 
 @pytest.mark.parametrize("place", ["", "api"])
-def test_the_nearest_librechat_folder_is_meant(place: str, tmp_path: Path) -> None:
+def test_uses_the_nearest_librechat_folder(place: str, tmp_path: Path) -> None:
     (tmp_path / "api").mkdir()
     (tmp_path / "package.json").write_text('{"name": "LibreChat"}')
     env_file = tmp_path / ".env"
@@ -30,14 +30,14 @@ def test_the_nearest_librechat_folder_is_meant(place: str, tmp_path: Path) -> No
 
 
 def edited(world: World) -> Path:
-    """An `.env` that the wizard made and its user edited since."""
+    """Create an `.env` with the wizard and edit it afterwards."""
     env_file = world.ports.cwd / ".env"
     EnvStore(env_file, world.ports.state_dir).save(None, b"A=1\n")
     env_file.write_text("A=1\nMINE=1\n")
     return env_file
 
 
-def test_edits_since_are_not_taken_back_without_a_word(tmp_path: Path) -> None:
+def test_does_not_undo_later_edits_silently(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     env_file = edited(world)
 
@@ -55,7 +55,7 @@ def test_edits_since_are_not_taken_back_without_a_word(tmp_path: Path) -> None:
     assert f"The replaced file is kept as {result.kept}." in world.said
 
 
-def test_edits_since_are_told_before_the_question_whose_default_is_no(tmp_path: Path) -> None:
+def test_reports_later_edits_before_a_question_with_default_no(tmp_path: Path) -> None:
     world = make_world(tmp_path, prompter=ScriptedPrompter(("Delete it?", None)))
     env_file = edited(world)
 
@@ -65,7 +65,7 @@ def test_edits_since_are_told_before_the_question_whose_default_is_no(tmp_path: 
     assert re.search(r"was edited after librechat-auth0 wrote it at \d{4}-\d\d-\d\d ", world.said)
 
 
-def test_undoing_twice_stops_at_what_the_user_wrote(tmp_path: Path) -> None:
+def test_undoing_twice_stops_at_the_users_own_file(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     env_file = edited(world)
     store = EnvStore(env_file, world.ports.state_dir)

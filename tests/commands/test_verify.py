@@ -1,4 +1,4 @@
-"""`verify` as a process: a sign-in through its tunnel, attacks on it, LibreChat in its place."""
+"""`verify` as a process: a sign-in through its tunnel, attacks, and LibreChat on its port."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ CALLBACK = "/oauth/openid/callback"
 
 
 class World(Installed):
-    """With a demo tenant in which all is right."""
+    """A world with a correct demo tenant."""
 
     demo: Demo
 
     def verified(self, *more: str) -> tuple[Ran, Response]:
-        """What `verify` ends with when the user signs in, and the page on which that ends."""
+        """Run `verify` while the user signs in; return its result and the last page."""
         with self.running("verify", "--no-open", *more) as verify:
             page = self.sign_in(verify.link(), EMAIL, PASSWORD)
             return verify.end(), page
@@ -74,7 +74,7 @@ def world(authority: Authority, demo_server: Tenant, tmp_path: Path) -> World:
     return world
 
 
-def test_a_sign_in_is_proved_through_a_tunnel_that_it_opens_itself(world: World) -> None:
+def test_proves_a_sign_in_through_its_own_tunnel(world: World) -> None:
     ran, page = world.verified()
 
     assert ran.code == 0, ran.err
@@ -132,7 +132,7 @@ def denied(demo: Demo) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_the_switch_that_is_missing_is_named_at_the_terminal_and_in_the_browser(
+def test_names_the_missing_setting_in_terminal_and_browser(
     world: World, fault: Callable[[Demo], None], code: int, rule: str, remedy: str
 ) -> None:
     fault(world.demo)
@@ -148,7 +148,7 @@ def test_the_switch_that_is_missing_is_named_at_the_terminal_and_in_the_browser(
     assert "<b>" not in page.text
 
 
-def test_without_an_api_the_access_token_is_opaque(world: World) -> None:
+def test_the_access_token_is_opaque_without_an_api(world: World) -> None:
     world.change(f"OPENID_AUDIENCE={world.values['OPENID_AUDIENCE']}", "OPENID_AUDIENCE=")
 
     ran, page = world.verified("--json")
@@ -166,10 +166,8 @@ def require_role(world: World, role: str, claim: str) -> None:
 
 
 @pytest.mark.parametrize(("claim", "rules", "code"), [("roles", ["LA586"], 1), ("nickname", [], 0)])
-def test_a_required_role_is_applied_to_the_tokens(
-    world: World, claim: str, rules: list[str], code: int
-) -> None:
-    """The demo user's nickname is demo."""
+def test_checks_a_required_role(world: World, claim: str, rules: list[str], code: int) -> None:
+    """The demo user's nickname is "demo"."""
     require_role(world, "demo", claim)
 
     ran, page = world.verified("--json")
@@ -181,9 +179,7 @@ def test_a_required_role_is_applied_to_the_tokens(
 
 
 @pytest.mark.parametrize(("domain", "rules"), [("other.test", ["LA587"]), ("example.com", [])])
-def test_allowed_domains_are_applied_to_the_email_address(
-    world: World, domain: str, rules: list[str]
-) -> None:
+def test_checks_allowed_domains(world: World, domain: str, rules: list[str]) -> None:
     config = world.env_file.with_name("librechat.yaml")
     config.write_text(f"registration:\n  allowedDomains: [{domain}]\n", "utf-8")
 
@@ -192,7 +188,7 @@ def test_allowed_domains_are_applied_to_the_email_address(
     assert ran.rules == rules
 
 
-def test_what_librechat_would_ask_for_is_asked_for(world: World) -> None:
+def test_requests_what_librechat_requests(world: World) -> None:
     world.demo.api.scopes = ["read:things"]
     world.change("profile email offline_access", "profile email offline_access read:things")
 
@@ -203,7 +199,7 @@ def test_what_librechat_would_ask_for_is_asked_for(world: World) -> None:
     assert "read:things" in scope
 
 
-def test_an_error_of_the_file_is_told_in_place_of_a_sign_in_that_is_not_librechats(
+def test_reports_an_error_in_the_file_instead_of_a_sign_in(
     world: World,
 ) -> None:
     world.change("/oauth/openid/callback", "/oauth/openid/callback/")
@@ -222,9 +218,7 @@ def test_an_error_of_the_file_is_told_in_place_of_a_sign_in_that_is_not_librecha
 
 
 @pytest.mark.parametrize("more", [(), ("--json", "--debug")])
-def test_of_a_token_nothing_is_shown_or_kept_but_its_claims(
-    world: World, more: tuple[str, ...]
-) -> None:
+def test_shows_and_keeps_only_the_claims_of_a_token(world: World, more: tuple[str, ...]) -> None:
     ran, page = world.verified(*more)
 
     tenant = world.demo.tenant
@@ -241,7 +235,7 @@ def test_of_a_token_nothing_is_shown_or_kept_but_its_claims(
         assert not JWT.search(text), place
 
 
-def test_attacks_are_refused_and_the_sign_in_goes_on(world: World) -> None:
+def test_rejects_attacks_and_continues(world: World) -> None:
     browser, callback = world.http(), f"{world.public_url}{CALLBACK}"
 
     def visit(url: str, **headers: str) -> Response:
@@ -301,7 +295,7 @@ def test_nobody_signs_in(world: World) -> None:
     assert "The link was not opened" in ran.finding("LA432")["detail"]
 
 
-def test_why_the_public_url_does_not_lead_here_is_told_and_the_sign_in_goes_on(
+def test_reports_a_public_url_that_leads_elsewhere_and_continues(
     world: World,
 ) -> None:
     other = "https://chat.example.invalid"
@@ -315,7 +309,7 @@ def test_why_the_public_url_does_not_lead_here_is_told_and_the_sign_in_goes_on(
     assert "(LA432)" in ran.err
 
 
-def test_ctrl_c_ends_it_at_once(world: World) -> None:
+def test_ctrl_c_ends_it_immediately(world: World) -> None:
     with world.running("verify", "--no-open") as verify:
         verify.until("Waiting for the sign-in")
         verify.interrupt()
@@ -325,7 +319,7 @@ def test_ctrl_c_ends_it_at_once(world: World) -> None:
     assert "Stopped" in ran.err
 
 
-def test_without_a_file_there_is_nothing_to_prove(world: World) -> None:
+def test_needs_a_file(world: World) -> None:
     world.env_file.unlink()
     assert world.run("verify").code == 5
     world.env_file.write_text("HOST=localhost\n")
@@ -333,12 +327,12 @@ def test_without_a_file_there_is_nothing_to_prove(world: World) -> None:
     assert ran.rules == ["LA009"]
 
 
-def test_a_value_that_prevents_the_test_is_named(world: World) -> None:
+def test_names_a_value_that_prevents_the_test(world: World) -> None:
     world.change(world.demo.application.client_id, "tpc_6Sm2vQZ9")
     assert world.run("verify", "--json").rules == ["LA270"]
 
 
-def test_what_the_live_checks_find_ends_it_before_anybody_signs_in(world: World) -> None:
+def test_ends_before_the_sign_in_if_a_live_check_fails(world: World) -> None:
     world.demo.application.grant_types = [GrantType.CODE]
 
     ran = world.run("verify", "--json", "--no-open")
@@ -347,7 +341,7 @@ def test_what_the_live_checks_find_ends_it_before_anybody_signs_in(world: World)
     assert ran.code == 1
 
 
-def test_another_program_on_the_port_is_no_librechat(world: World) -> None:
+def test_does_not_take_another_program_for_librechat(world: World) -> None:
     with server(lambda connection: connection.sendall(b"SSH-2.0-x\r\n"), port=world.port):
         ran = world.run("verify", "--json", "--no-open")
 
@@ -360,7 +354,7 @@ def test_another_program_on_the_port_is_no_librechat(world: World) -> None:
 
 @contextmanager
 def librechat(world: World) -> Iterator[Record]:
-    """LibreChat with the `.env` as it is now, on its port; every request to it is on record."""
+    """Run LibreChat with the current `.env` on its port, and record every request."""
     inside = free_port()
     with (
         running_librechat(world.authority, world.env_file, inside),
@@ -371,7 +365,7 @@ def librechat(world: World) -> Iterator[Record]:
 
 @contextmanager
 def bare_tunnel(world: World) -> Iterator[None]:
-    """HTTPS at the public URL that does not say so to LibreChat."""
+    """Serve the public URL over HTTPS without telling LibreChat that it is HTTPS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(world.authority.certificate, world.authority.key)
     port = urlsplit(world.public_url).port
@@ -382,7 +376,7 @@ def bare_tunnel(world: World) -> Iterator[None]:
 
 @contextmanager
 def own_tunnel(world: World) -> Iterator[Running]:
-    """`init` once more, which opens the tunnel of the `.env` and keeps it open."""
+    """Run `init` again, which opens the tunnel of the `.env` and keeps it open."""
     with world.running("init", "--yes", "--tunnel", "local") as init:
         init.until("Keep this running")
         yield init
@@ -395,7 +389,7 @@ def through_librechat(world: World, record: Record) -> Ran:
     ran = world.run("verify", "--json", "--no-open")
     assert ran.json["through_librechat"]
     assert ran.json["sign_in"] is None
-    # LibreChat takes seven in five minutes.
+    # LibreChat accepts seven in five minutes.
     assert len(record.of("/oauth")) == 1
     return ran
 
@@ -446,7 +440,7 @@ class TestWhileLibreChatHoldsThePort:
         assert "librechat-auth0 tunnel" in ran.finding("LA530")["fix"]
 
 
-def test_a_librechat_that_takes_no_more_sign_ins_proves_nothing(world: World) -> None:
+def test_a_rate_limited_librechat_proves_nothing(world: World) -> None:
     values = {name: value or "" for name, value in world.values.items()}
     with stand_in(LibreChat(values)) as busy, counting(world.port, busy.port) as record:
         for _ in range(LOGIN_MAX):
@@ -458,7 +452,7 @@ def test_a_librechat_that_takes_no_more_sign_ins_proves_nothing(world: World) ->
     assert ran.code == 1
 
 
-def test_a_librechat_that_still_starts_proves_nothing(world: World) -> None:
+def test_a_librechat_that_is_still_starting_proves_nothing(world: World) -> None:
     values = {name: value or "" for name, value in world.values.items()}
     with (
         stand_in(LibreChat(values, is_ready=False)) as starting,

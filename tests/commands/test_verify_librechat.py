@@ -1,4 +1,4 @@
-"""`verify` through a running LibreChat: what proves the sign-in, and what names the cause."""
+"""`verify` through a running LibreChat: the proof of a sign-in, or the cause of its failure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = ["authority", "demo_server", "world"]
 
 @contextmanager
 def librechat(world: Installed, *, logs: bool = True, refusal: str = "") -> Iterator[LibreChat]:
-    """LibreChat with the `.env` as it is now, on its port."""
+    """Run LibreChat with the current `.env` on its port."""
     values = {name: value or "" for name, value in world.values.items()}
     folder = world.folder / "api" / "logs" if logs else None
     sessions = Sessions(values, world.http(), folder, refusal)
@@ -47,7 +47,7 @@ def librechat(world: Installed, *, logs: bool = True, refusal: str = "") -> Iter
 
 
 def visit(world: World, link: str) -> None:
-    """Sign in as a user does, up to what LibreChat's page then asks."""
+    """Sign in like a user, up to the page that LibreChat then shows."""
     browser = Browser(world.http())
     page = browser.get(link)
     while form := sign_in_form(page):
@@ -72,7 +72,7 @@ def verified(world: World, *more: str) -> Ran:
         return verify.end()
 
 
-def test_one_sign_in_proves_it_and_doctor_can_say_when(world: World) -> None:
+def test_one_sign_in_proves_it_and_doctor_reports_when(world: World) -> None:
     with librechat(world) as running, own_tunnel(world):
         ran = verified(world)
 
@@ -98,7 +98,7 @@ def test_one_sign_in_proves_it_and_doctor_can_say_when(world: World) -> None:
         (denied, "LA436", False),
     ],
 )
-def test_the_cause_is_named_by_the_log_or_what_passed_the_tunnel(
+def test_names_the_cause_from_the_log_or_the_tunnels_requests(
     fault: Callable[[Demo], None], rule: str, logs: bool, world: World
 ) -> None:
     fault(world.demo)
@@ -111,14 +111,14 @@ def test_the_cause_is_named_by_the_log_or_what_passed_the_tunnel(
     assert not (world.state_dir / "proved").exists()
 
 
-def test_whom_librechat_turns_away_is_told_by_its_log(world: World) -> None:
+def test_reports_a_rejected_user_from_the_log(world: World) -> None:
     with librechat(world, refusal="Email domain not allowed"):
         ran = verified(world)
 
     assert ran.rules == ["LA587"]
 
 
-def test_a_reason_that_no_rule_knows_is_shown_as_librechat_wrote_it(world: World) -> None:
+def test_quotes_an_unknown_reason_from_librechat(world: World) -> None:
     with librechat(world, refusal="Members of visitor@example.net\x1b[31m only"):
         ran = verified(world)
 
@@ -126,7 +126,7 @@ def test_a_reason_that_no_rule_knows_is_shown_as_librechat_wrote_it(world: World
     assert ran.finding("LA436")["detail"].endswith(": Members of …@… only")
 
 
-def test_an_earlier_failure_does_not_count(world: World) -> None:
+def test_ignores_an_earlier_failure(world: World) -> None:
     with librechat(world) as running:
         assert running.sessions is not None
         running.sessions.log("error", "[setOpenIDAuthTokens] No refresh token available")
@@ -145,7 +145,7 @@ def test_nobody_signs_in_and_nothing_is_proved(world: World) -> None:
     assert "still accepts: 6" in ran.err
 
 
-def test_a_sign_in_that_would_meet_the_limit_is_not_begun(world: World) -> None:
+def test_starts_no_sign_in_that_would_exceed_the_limit(world: World) -> None:
     with librechat(world):
         for _ in range(LOGIN_MAX - 2):
             world.http().request("GET", f"http://localhost:{world.port}/oauth/openid")
@@ -157,7 +157,7 @@ def test_a_sign_in_that_would_meet_the_limit_is_not_begun(world: World) -> None:
     assert "Open in any browser" not in ran.err
 
 
-def test_of_cookies_and_codes_nothing_is_kept(world: World) -> None:
+def test_keeps_no_cookie_and_no_code(world: World) -> None:
     with librechat(world) as running:
         ran = verified(world, "--debug")
 
@@ -185,7 +185,7 @@ def test_init_ends_with_a_sign_in_to_the_running_librechat(world: World) -> None
     assert "Stop LibreChat" not in ran.err
 
 
-def test_a_librechat_with_older_values_is_restarted_first(world: World) -> None:
+def test_requires_a_restart_of_a_librechat_with_old_values(world: World) -> None:
     file = EnvFile.from_bytes(world.env_file.read_bytes())
     config = {"serverDomain": world.public_url, "openidLoginEnabled": True}
     sent = LibreChat(file.values()).authorize_url()

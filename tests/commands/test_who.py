@@ -63,12 +63,12 @@ def checkout(tmp_path: Path) -> Path:
 def test_the_question(script: list[tuple[str, object]], policy: Policy, tmp_path: Path) -> None:
     world = make_world(tmp_path, prompter=ScriptedPrompter(*script))
     assert choose_policy(None, URL, world.ports) == policy
-    # Not where nobody else gets to LibreChat, and not after an option.
+    # Not if only this machine reaches LibreChat, and not after an option.
     assert choose_policy(None, LOCAL, world.ports) is None
     assert choose_policy(PEOPLE, URL, world.ports) is PEOPLE
 
 
-def test_the_question_names_what_is_open(tmp_path: Path) -> None:
+def test_the_question_names_the_open_access(tmp_path: Path) -> None:
     script = ScriptedPrompter(("Who may", "anybody"), ("Type anybody", "anybody"))
     world = make_world(tmp_path, prompter=script)
     choose_policy(None, URL, world.ports, ["Anybody can create an account (Users)."])
@@ -76,7 +76,7 @@ def test_the_question_names_what_is_open(tmp_path: Path) -> None:
     assert "Anybody can create an account (Users)." in world.said
 
 
-def test_anybody_is_told_the_cost_and_typed_out(tmp_path: Path) -> None:
+def test_anyone_shows_the_cost_and_must_be_typed(tmp_path: Path) -> None:
     script = ScriptedPrompter(("Who may", "anybody"), ("Type anybody", "yes"))
     world = make_world(tmp_path, prompter=script)
     with pytest.raises(AssertionError, match="unexpected question"):
@@ -113,13 +113,13 @@ def run(checkout: Path, **given: Any) -> tuple[dict[str, str | None], str]:
     return read(checkout), " ".join(said.split())
 
 
-def test_people_close_all_and_get_the_checklist(checkout: Path) -> None:
+def test_named_people_close_everything_and_show_the_checklist(checkout: Path) -> None:
     values, said = run(checkout, allow_users=("ada@acme.test",))
     assert {name: values[name] for name in CLOSED} == CLOSED
     assert "turn on Disable Sign Ups" in said
     assert "turn off google-oauth2" in said
     assert "exports.onExecutePostLogin" in said
-    # A role is required only after it was seen.
+    # A role is required only once a token had it.
     assert "OPENID_REQUIRED_ROLE" not in values
 
 
@@ -131,7 +131,7 @@ def test_people_close_all_and_get_the_checklist(checkout: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("version", ["v0.8.0", "v0.8.7", ""])
-def test_without_a_credential_mongo_makes_the_administrator(
+def test_shows_the_mongo_command_without_a_credential(
     checkout: Path, version: str, uri: str, shown: str
 ) -> None:
     (checkout / "package.json").write_text(f'{{"name": "LibreChat", "version": "{version}"}}')
@@ -144,7 +144,7 @@ def test_without_a_credential_mongo_makes_the_administrator(
     assert "pass-word-1" not in said
 
 
-def test_the_line_is_that_of_who_runs_librechat(checkout: Path) -> None:
+def test_the_command_fits_how_librechat_runs(checkout: Path) -> None:
     (checkout / "docker-compose.yml").write_text(
         "services:\n  api:\n    image: librechat\n    volumes:\n      - ./.env:/app/.env\n"
     )
@@ -154,9 +154,7 @@ def test_the_line_is_that_of_who_runs_librechat(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("admins", [(), ("ada@acme.test",)])
-def test_an_administrators_panel_needs_a_callback_url(
-    checkout: Path, admins: tuple[str, ...]
-) -> None:
+def test_the_admin_panel_needs_a_callback_url(checkout: Path, admins: tuple[str, ...]) -> None:
     (checkout / "docker-compose.yml").write_text(
         "services:\n  api:\n    image: librechat\n    volumes:\n      - ./.env:/app/.env\n"
         "    environment:\n      - ADMIN_PANEL_URL=http://admin.localhost\n"
@@ -179,7 +177,7 @@ def test_the_question_is_a_step_of_the_wizard(checkout: Path) -> None:
     assert '"ada@acme.test": ["librechat-user", "librechat-admin"]' in said
 
 
-def test_a_scripted_run_that_says_nothing_keeps_what_is_there(checkout: Path) -> None:
+def test_a_scripted_run_without_options_keeps_the_current_access(checkout: Path) -> None:
     (checkout / ".env").write_text("".join(f"{k}={v}\n" for k, v in OPEN.items()))
     values, said = run(checkout)
     assert {name: values[name] for name in OPEN} == OPEN
@@ -195,7 +193,7 @@ def test_a_scripted_run_that_says_nothing_keeps_what_is_there(checkout: Path) ->
         {"allow_users": ("a@acme.test",), "allow_anybody": True},
     ],
 )
-def test_a_wrong_option(checkout: Path, given: dict[str, Any]) -> None:
+def test_rejects_an_invalid_option(checkout: Path, given: dict[str, Any]) -> None:
     with pytest.raises(Failure) as refused:
         run(checkout, **given)
     assert refused.value.exit_code is ExitCode.USAGE
@@ -206,7 +204,7 @@ MINE = "version: 1.3.0 # mine\nregistration:\n  socialLogins: [openid]\n"
 
 
 @pytest.mark.parametrize("before", [None, MINE])
-def test_domains_are_written_and_undone_with_the_env(checkout: Path, before: str | None) -> None:
+def test_writes_and_undoes_domains_with_the_env(checkout: Path, before: str | None) -> None:
     config = checkout / "librechat.yaml"
     if before:
         config.write_text(before)
@@ -224,7 +222,7 @@ def test_domains_are_written_and_undone_with_the_env(checkout: Path, before: str
     assert (config.read_text() if config.exists() else None) == before
 
 
-def test_an_older_change_of_the_yaml_is_not_undone(checkout: Path) -> None:
+def test_does_not_undo_an_older_change_of_the_yaml(checkout: Path) -> None:
     run(checkout, allow_domains=("acme.test",))
     world = make_world(checkout)
     store = EnvStore(checkout / ".env", world.ports.state_dir)
@@ -234,7 +232,7 @@ def test_an_older_change_of_the_yaml_is_not_undone(checkout: Path) -> None:
     assert "acme.test" in (checkout / "librechat.yaml").read_text()
 
 
-def test_domains_in_a_container_that_does_not_see_the_file(checkout: Path) -> None:
+def test_reports_a_container_that_does_not_see_the_file(checkout: Path) -> None:
     (checkout / "docker-compose.yml").write_text(
         "services:\n  api:\n    image: librechat\n    volumes:\n      - ./.env:/app/.env\n"
     )
@@ -260,7 +258,7 @@ def judged(*roles: str) -> Judgement:
         ((ADMIN_ROLE, USER_ROLE), LOCAL, set()),
     ],
 )
-def test_a_role_is_required_once_a_token_has_it(
+def test_requires_a_role_once_a_token_has_it(
     roles: tuple[str, ...], url: str, names: set[str], tmp_path: Path
 ) -> None:
     world = make_world(tmp_path)
@@ -276,7 +274,7 @@ def test_a_role_is_required_once_a_token_has_it(
     assert not ask_for_roles(judged(*roles), store, world.ports, yes=True)
 
 
-def test_without_a_terminal_the_lines_are_shown(tmp_path: Path) -> None:
+def test_shows_the_lines_without_a_terminal(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     store = EnvStore(tmp_path / ".env", world.ports.state_dir)
     store.path.write_text(f"DOMAIN_SERVER={URL}\n")
@@ -297,7 +295,7 @@ def test_without_a_terminal_the_lines_are_shown(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_who_may_sign_in_is_said(
+def test_reports_who_may_sign_in(
     values: dict[str, str], domains: list[object] | None, said: list[str]
 ) -> None:
     sentences = [str(each) for each in who_may_sign_in(values, domains)]
@@ -318,7 +316,7 @@ USERS, GOOGLE = Door(State.OPEN, ("Users",)), Door(State.OPEN, ("google-oauth2",
         (Doors(USERS, GOOGLE), {"OPENID_REQUIRED_ROLE": "a"}, ["with the role a"], 2),
     ],
 )
-def test_whom_auth0_lets_in_is_said_and_in_json(
+def test_reports_who_may_sign_in_at_auth0(
     doors: Doors, values: dict[str, str], said: list[str], states: int, tmp_path: Path
 ) -> None:
     world = make_world(tmp_path)
@@ -334,7 +332,7 @@ def test_whom_auth0_lets_in_is_said_and_in_json(
 
 
 @pytest.mark.parametrize(("url", "is_seen"), [(URL, True), (LOCAL, False)])
-def test_only_a_public_url_has_visitors(url: str, is_seen: bool, tmp_path: Path) -> None:
+def test_only_a_public_url_is_visible_to_others(url: str, is_seen: bool, tmp_path: Path) -> None:
     tenant = ScriptedTenant(doors=widget(True, "google-oauth2"))
     world = make_world(tmp_path, http=tenant)
     settings = replace(SETTINGS, public_url=url)

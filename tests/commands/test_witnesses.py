@@ -1,4 +1,4 @@
-"""What passes a tunnel proves a sign-in, or names what lacks; values of cookies are not kept."""
+"""Requests through a tunnel prove a sign-in or name what is missing; cookies are not kept."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def user(status: int, at: float = 1002.0) -> Passage:
         ([callback(429)], 0, ["LA533"]),
     ],
 )
-def test_what_passed_is_judged(passages: list[Passage], seen: int, rules: list[str]) -> None:
+def test_judges_the_requests(passages: list[Passage], seen: int, rules: list[str]) -> None:
     sighting = sighting_of(passages, SINCE, reuse=True)
 
     assert len(sighting.seen) == seen
@@ -61,13 +61,13 @@ def test_what_passed_is_judged(passages: list[Passage], seen: int, rules: list[s
     assert sighting.is_proof is (seen == 3)
 
 
-def test_without_reuse_a_missing_cookie_is_no_fault_of_auth0() -> None:
+def test_does_not_blame_auth0_for_a_missing_cookie_without_token_reuse() -> None:
     (finding,) = sighting_of([callback(302, HOME)], SINCE, reuse=False).findings
 
     assert finding.rule is REFUSED
 
 
-def test_a_cause_replaces_a_refusal_without_one_and_comes_once() -> None:
+def test_a_known_cause_replaces_an_unknown_one() -> None:
     cause, other = rule("LA585").finding("one"), rule("LA585").finding("two")
 
     assert specific([REFUSED.finding(), cause, other]) == (cause,)
@@ -82,11 +82,11 @@ def test_witnesses_complete_each_other() -> None:
     assert (Sighting(is_accepted=True) | page | NOTHING).is_proof
 
 
-def test_other_requests_are_not_looked_at() -> None:
+def test_ignores_other_requests() -> None:
     assert passage("/api/messages", 200, [HELD], SINCE) is None
 
 
-def test_a_tunnel_saves_that_something_is_there_and_no_value(tmp_path: Path) -> None:
+def test_a_tunnel_saves_presence_but_no_value(tmp_path: Path) -> None:
     witness = ProxyWitness(tmp_path, 3080, reuse=True)
     assert not witness.is_present(0)
 
@@ -100,7 +100,7 @@ def test_a_tunnel_saves_that_something_is_there_and_no_value(tmp_path: Path) -> 
     assert witness.look(SINCE).is_proof
 
 
-def test_only_the_last_requests_are_kept(tmp_path: Path) -> None:
+def test_keeps_only_the_last_requests(tmp_path: Path) -> None:
     for number in range(60):
         record(tmp_path, 3080, user(200, float(number)))
 
@@ -108,7 +108,7 @@ def test_only_the_last_requests_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '[{"at": null}]', '[{"at": 1, "step": "/"}]'])
-def test_a_damaged_file_shows_nothing(content: str, tmp_path: Path) -> None:
+def test_ignores_a_damaged_file(content: str, tmp_path: Path) -> None:
     record(tmp_path, 3080, user(200))
     (kept,) = tmp_path.rglob("3080.json")
     kept.write_text(content)
@@ -137,7 +137,7 @@ def captured(uri: str, status: int, **headers: list[str]) -> dict[str, object]:
     }
 
 
-def test_ngroks_inspector_shows_the_same() -> None:
+def test_reads_the_requests_of_ngroks_inspector() -> None:
     back = captured(
         f"{Step.CALLBACK}?code=abc",
         302,
@@ -160,13 +160,13 @@ def test_ngroks_inspector_shows_the_same() -> None:
         captured("/elsewhere", 200),
     ],
 )
-def test_what_the_inspector_shows_may_be_anything(broken: dict[str, object]) -> None:
+def test_survives_any_output_of_the_inspector(broken: dict[str, object]) -> None:
     witness = NgrokWitness(Inspector(broken), ["127.0.0.1:4040"], True)
 
     assert witness.look(0) == NOTHING
 
 
-def test_presence_is_all_that_is_known_of_an_answer() -> None:
+def test_knows_only_the_presence_of_a_cookie() -> None:
     known = asdict(callback(302, HOME, HELD))
 
     assert known.keys() == {"at", "step", "status", "has_refresh_token", "is_refused"}
