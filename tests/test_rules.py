@@ -21,7 +21,7 @@ TEXT = (ROOT.parent / PAGE).read_text("utf-8")
 def named_in_code() -> Counter[str]:
     """Return the identifiers that the code uses: `rule("…")`, or the row of a check."""
     text = "\n".join(path.read_text("utf-8") for path in ROOT.rglob("*.py"))
-    return Counter(re.findall(r'\b(?:rule|on|_\w+)\(\s*"(LA\d+)"[,)]', text))
+    return Counter(re.findall(r'\b(?:rule|on|check|_\w+)\(\s*"(LA\d+)"[,)]', text))
 
 
 def test_every_section_of_the_page_is_read() -> None:

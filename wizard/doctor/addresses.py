@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from wizard.doctor.check import Check, Edits, is_missing, on, to
+from wizard.doctor.check import Edits, Violation, is_missing, on, to
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding
 from wizard.language import Message, joined
 from wizard.librechat.variables import VARIABLES
 from wizard.rules import rule
 from wizard.settings import InvalidValue, is_loopback, is_placeholder, parse_public_url, port_in
 
-DOMAIN_WITH_SLASH = rule("LA124")
-DOMAINS_DIFFER = rule("LA127")
 ONLY_THIS_MACHINE = rule("LA129")
-HTTPS_AT_OWN_PORT = rule("LA179")
 
 DOMAINS = ("DOMAIN_CLIENT", "DOMAIN_SERVER")
 DEFAULT_PORT = to(PORT=VARIABLES["PORT"].default or "")
@@ -29,46 +24,41 @@ _NO_HSTS = {"HSTS_ENABLED": _OFF, "SECURITY_HEADERS": _OFF, "HSTS_MAX_AGE": ("0"
 _PAGES = r"/(oauth|login|api|c)(/|\Z)"
 
 
-def _domain_with_slash(subject: Subject) -> Iterator[Finding]:
-    for name in DOMAINS:
-        value = subject.bare(name)
-        if _host(value) and value.endswith("/") and not re.match(_PAGES, _path(value)):
-            fixed = subject.without_secrets(value.rstrip("/"))
-            fix = Message("Set {name}={value}.", name=name, value=fixed)
-            yield subject.finding(DOMAIN_WITH_SLASH, name, fix=fix)
+def _ends_with_slash(subject: Subject, name: str) -> Violation | None:
+    value = subject.bare(name)
+    if not (_host(value) and value.endswith("/")) or _is_page(subject, name):
+        return None
+    fixed = subject.without_secrets(value.rstrip("/"))
+    return Violation(fix=Message("Set {name}={value}.", name=name, value=fixed))
 
 
-def _domains_differ(subject: Subject) -> Iterator[Finding]:
+def _differ(subject: Subject, _: str) -> str:
     client, server = (subject.bare(name) for name in DOMAINS)
     if not (_host(client) and _host(server)):
-        return
+        return ""
     # Cookies ignore the port. Those for this machine are not Secure, so the scheme may differ too.
     are_local = is_loopback(client) and is_loopback(server)
-    differ = _host(client) != _host(server)
-    if differ or not (are_local or _scheme(client) == _scheme(server)):
-        detail = joined("; ", map(subject.seen, DOMAINS))
-        yield DOMAINS_DIFFER.finding(detail, variable="DOMAIN_SERVER")
+    is_same = _host(client) == _host(server) and (are_local or _scheme(client) == _scheme(server))
+    return "" if is_same else joined("; ", map(subject.seen, DOMAINS))
 
 
-def _https_at_own_port(subject: Subject) -> Iterator[Finding]:
-    for name in DOMAINS:
-        value = subject.bare(name)
-        if not _host(value) or urlsplit(value).scheme != "https":
-            continue
-        port = urlsplit(value).port
-        if port is None or port != port_in(subject.values):
-            continue
-        if is_loopback(value):
-            fix = Message(
-                "Run librechat-auth0 tunnel --tunnel local, which opens https://localhost:3443, or"
-                " set {name}=http://localhost:{port}.",
-                name=name,
-                port=port,
-            )
-            yield subject.finding(HTTPS_AT_OWN_PORT, name, fix=fix)
-        elif value.replace(f":{port}", "", 1) in map(subject.bare, DOMAINS):
-            fix = Message("Remove :{port} from {name}, as in the other one.", name=name, port=port)
-            yield subject.finding(HTTPS_AT_OWN_PORT, name, fix=fix)
+def _is_https_at_own_port(subject: Subject, name: str) -> Violation | None:
+    value = subject.bare(name)
+    port = urlsplit(value).port if _host(value) and _scheme(value) == "https" else None
+    if port is None or port != port_in(subject.values):
+        return None
+    if is_loopback(value):
+        fix = Message(
+            "Run librechat-auth0 tunnel --tunnel local, which opens https://localhost:3443, or"
+            " set {name}=http://localhost:{port}.",
+            name=name,
+            port=port,
+        )
+        return Violation(fix=fix)
+    if value.replace(f":{port}", "", 1) not in map(subject.bare, DOMAINS):
+        return None
+    fix = Message("Remove :{port} from {name}, as in the other one.", name=name, port=port)
+    return Violation(fix=fix)
 
 
 def _is_listenable(host: str) -> bool:
@@ -141,17 +131,13 @@ def _never_sends_cookie(subject: Subject, name: str) -> bool:
     return subject.is_on(name) and subject.bare("DOMAIN_SERVER").lower().startswith("http://")
 
 
-def _other_domain(subject: Subject, finding: Finding) -> Edits:
+def _other_domain(subject: Subject, name: str) -> Edits:
     """Copy the address of the valid variable to the other."""
-    good = [
-        subject.bare(name)
-        for name in DOMAINS
-        if name != finding.variable and _is_good(subject.bare(name))
-    ]
-    return {finding.variable: good[0]} if good and finding.variable else {}
+    good = [value for value in map(subject.bare, DOMAINS) if _is_good(value)]
+    return {name: good[0]} if good else {}
 
 
-def _public_of_both(subject: Subject, _: Finding) -> Edits:
+def _public_of_both(subject: Subject, _: str) -> Edits:
     """Set both to the public address, if exactly one of them is public HTTPS.
 
     On this machine, that is the address to which Auth0 returns.
@@ -165,8 +151,7 @@ def _public_of_both(subject: Subject, _: Finding) -> Edits:
     return dict.fromkeys(DOMAINS, public.pop()) if len(public) == 1 and is_clear else {}
 
 
-def _with_scheme(subject: Subject, finding: Finding) -> Edits:
-    name = finding.variable or ""
+def _with_scheme(subject: Subject, name: str) -> Edits:
     value = subject.bare(name)
     try:
         fixed = parse_public_url(value)
@@ -176,14 +161,13 @@ def _with_scheme(subject: Subject, finding: Finding) -> Edits:
     return {} if "://" in value or is_loopback(fixed) else {name: fixed}
 
 
-def _without_slash(subject: Subject, finding: Finding) -> Edits:
-    name = finding.variable or ""
+def _without_slash(subject: Subject, name: str) -> Edits:
     return {name: subject.bare(name).rstrip("/")}
 
 
-def _origin_alone(subject: Subject, finding: Finding) -> Edits:
-    name = finding.variable or ""
-    return {name: _origin(subject.bare(name))}
+def _origin_alone(subject: Subject, name: str) -> Edits:
+    parts = urlsplit(subject.bare(name))
+    return {name: f"{parts.scheme}://{parts.netloc}".lower()}
 
 
 def _is_good(value: str) -> bool:
@@ -215,19 +199,14 @@ def _scheme(value: str) -> str:
     return urlsplit(value).scheme
 
 
-def _origin(value: str) -> str:
-    parts = urlsplit(value)
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
 CHECKS = (
     on("LA122", DOMAINS, is_missing, _other_domain),
     on("LA123", DOMAINS, _is_invalid, _with_scheme),
     on("LA126", DOMAINS, _is_page, _origin_alone),
-    Check(DOMAIN_WITH_SLASH, _domain_with_slash, _without_slash),
-    Check(DOMAINS_DIFFER, _domains_differ, _public_of_both),
+    on("LA124", DOMAINS, _ends_with_slash, _without_slash),
+    on("LA127", "DOMAIN_SERVER", _differ, _public_of_both),
     on("LA128", "DOMAIN_SERVER", _is_public_by_http),
-    Check(HTTPS_AT_OWN_PORT, _https_at_own_port),
+    on("LA179", DOMAINS, _is_https_at_own_port),
     on("LA188", "PROXY", _lacks_scheme),
     on("LA189", "HOST", _is_no_address),
     on("LA192", "PORT", _is_unusable_port, DEFAULT_PORT),

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from wizard.doctor.check import Check, Edits
+from wizard.doctor.check import Edits, on
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding, Rule
 from wizard.language import Message, joined
 from wizard.librechat.characters import SPACES, URL_SPACES, invisible_in, visible
 from wizard.librechat.variables import VARIABLES, Format
-from wizard.rules import rule
-
-INVISIBLE = rule("LA174")
-IGNORED_SPACE = rule("LA175")
 
 # LibreChat trims these values; it uses all others as they are.
 _USED_AS_THEY_ARE = (
@@ -57,37 +50,31 @@ def _ignored(name: str, subject: Subject) -> str:
     return SPACES if is_trimmed else ""
 
 
-def _invisible(subject: Subject) -> Iterator[Finding]:
-    for name in _NAMES:
-        used = subject.value(name).strip(_ignored(name, subject))
-        if "\n" in used:  # LA152
-            continue
-        if visible(used) != used and (characters := list(invisible_in(used))):
-            yield _finding(subject, INVISIBLE, name, characters)
+def _invisible(subject: Subject, name: str) -> str:
+    used = subject.value(name).strip(_ignored(name, subject))
+    is_whole = "\n" in used or visible(used) == used  # LA152
+    return "" if is_whole else _seen(subject, name, used)
 
 
-def _ignored_space(subject: Subject) -> Iterator[Finding]:
-    for name in (*_NAMES, "OPENID_SCOPE"):
-        value = subject.value(name)
-        used = value.strip(" " if name == "OPENID_SCOPE" else _ignored(name, subject))
-        if value != used == visible(used):
-            yield _finding(subject, IGNORED_SPACE, name, list(invisible_in(value)))
+def _ignored_space(subject: Subject, name: str) -> str:
+    value = subject.value(name)
+    used = value.strip(" " if name == "OPENID_SCOPE" else _ignored(name, subject))
+    return _seen(subject, name, value) if value != used == visible(used) else ""
 
 
-def _finding(subject: Subject, rule: Rule, name: str, characters: list[Message]) -> Finding:
-    detail = Message(
-        "{seen} ({characters})", seen=subject.seen(name), characters=joined(", ", characters)
-    )
-    return subject.finding(rule, name, detail)
+def _seen(subject: Subject, name: str, text: str) -> str:
+    """The line and the characters in the text that nobody sees, "" for none."""
+    characters = joined(", ", invisible_in(text))
+    detail = Message("{seen} ({characters})", seen=subject.seen(name), characters=characters)
+    return detail if characters else ""
 
 
-def _visible(subject: Subject, finding: Finding) -> Edits:
-    name = finding.variable or ""
+def _visible(subject: Subject, name: str) -> Edits:
     value = visible(subject.value(name))
     return {name: value} if value else {}
 
 
 CHECKS = (
-    Check(INVISIBLE, _invisible, _visible),
-    Check(IGNORED_SPACE, _ignored_space, _visible),
+    on("LA174", _NAMES, _invisible, _visible),
+    on("LA175", (*_NAMES, "OPENID_SCOPE"), _ignored_space, _visible),
 )

@@ -15,44 +15,66 @@ from wizard.rules import rule
 from wizard.settings import InvalidValue
 
 Edits = Mapping[str, str]
-Judge = Callable[[Subject], Iterator[Finding]]
-Repair = Callable[[Subject, Finding], Edits]
+Repair = Callable[[Subject, str], Edits]  # of the finding's variable
+
+
+class Violation(NamedTuple):
+    """What was found: without a detail the variable's line, without a fix the rule's."""
+
+    detail: str = ""
+    fix: str | None = None
+    variable: str | None = None
 
 
 class Check(NamedTuple):
     """A rule with its judge.
 
-    Attributes:
-        rule: the rule.
-        judge: finds its violations.
-        repair: the edits that fix a finding without losing anything, possibly none; None if
-            no repair is safe.
+    `repair` returns the edits that fix a finding without losing anything, possibly none; it is
+    None if no repair is safe.
     """
 
     rule: Rule
-    judge: Judge
+    judge: Callable[[Subject], Iterator[Finding]]
     repair: Repair | None = None
+
+
+def check(
+    identifier: str,
+    find: Callable[[Subject], Iterator[Violation]],
+    repair: Repair | None = None,
+) -> Check:
+    """Return the check of a rule on all that LibreChat gets."""
+    found = rule(identifier)
+
+    def judge(subject: Subject) -> Iterator[Finding]:
+        for detail, fix, name in find(subject):
+            seen = subject.seen(name) if name and not detail else detail
+            yield found.finding(seen, fix=fix, variable=name)
+
+    return Check(found, judge, repair)
 
 
 def on(
     identifier: str,
-    names: str | Iterable[str],
-    is_wrong: Callable[[Subject, str], bool | str],
+    names: str | Iterable[str] | Callable[[Subject], Iterable[str]],
+    is_wrong: Callable[[Subject, str], bool | str | Violation | None],
     repair: Repair | None = None,
 ) -> Check:
     """Return the check of a rule on variables, each judged by itself.
 
-    `is_wrong` returns whether the variable violates the rule, or the detail of the finding in
-    place of its line; "" for none.
+    `is_wrong` returns whether the variable violates the rule, or what was found.
     """
-    found = rule(identifier)
 
-    def judge(subject: Subject) -> Iterator[Finding]:
-        for name in [names] if isinstance(names, str) else names:
-            if wrong := is_wrong(subject, name):
-                yield subject.finding(found, name, wrong if isinstance(wrong, str) else "")
+    def find(subject: Subject) -> Iterator[Violation]:
+        listed = names(subject) if callable(names) else names
+        for name in [listed] if isinstance(listed, str) else listed:
+            wrong = is_wrong(subject, name)
+            if isinstance(wrong, Violation):
+                yield wrong._replace(variable=name)
+            elif wrong:
+                yield Violation("" if wrong is True else wrong, variable=name)
 
-    return Check(found, judge, repair)
+    return check(identifier, find, repair)
 
 
 def is_missing(subject: Subject, name: str) -> bool:

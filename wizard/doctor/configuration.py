@@ -5,22 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from wizard.doctor.check import Check
+from wizard.doctor.check import Violation, check, on
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding
 from wizard.language import Message, sentences
 from wizard.librechat.compose.model import scalar
 from wizard.librechat.config_file import CONFIG_PATH, FILE_NAME, read_config
 from wizard.rules import rule
 
-HIDES_BUTTON = rule("LA504")
 NOT_MOUNTED = rule("LA505")
-NOT_FOUND = rule("LA513")
-NO_DOMAIN = rule("LA514")
-DISCOVERY_WINS = rule("LA515")
-TOKEN_MISSING = rule("LA187")
-TOKEN_OPAQUE = rule("LA249")
-TOKEN_OF_OTHER_API = rule("LA250")
 
 _DOMAIN = r"(?:[\w-]+\.)+[\w-]+|localhost"
 _MOST_SHOWN = 10
@@ -28,21 +20,21 @@ _MOST_SHOWN = 10
 _PLACEHOLDER = r"\{\{LIBRECHAT_OPENID_(?:ACCESS_|ID_)?TOKEN\}\}"
 # Read since 0.8.8-rc4; the file beats the variables.
 _DISCOVERY = {
-    "startupAttempts": "OPENID_DISCOVERY_RETRY_ATTEMPTS",
-    "retryDelayMs": "OPENID_DISCOVERY_RETRY_DELAY_MS",
+    "OPENID_DISCOVERY_RETRY_ATTEMPTS": "startupAttempts",
+    "OPENID_DISCOVERY_RETRY_DELAY_MS": "retryDelayMs",
 }
 
 
-def _hides_button(subject: Subject) -> Iterator[Finding]:
+def _hides_button(subject: Subject) -> Iterator[Violation]:
     logins = subject.config.part("registration", "socialLogins")
     if isinstance(logins, list) and "openid" not in logins:
-        yield HIDES_BUTTON.finding(
+        yield Violation(
             Message(
                 "{file}: registration.socialLogins has {logins}.",
                 file=subject.config.named,
                 logins=_listed(logins, subject) or Message("none"),
             ),
-            fix=Message(
+            Message(
                 "Add openid to registration.socialLogins in {file}.", file=subject.config.named
             ),
         )
@@ -53,13 +45,11 @@ def _listed(values: list[object], subject: Subject) -> str:
     return subject.without_secrets(names)
 
 
-def _no_domain(subject: Subject) -> Iterator[Finding]:
+def _no_domain(subject: Subject) -> Iterator[Violation]:
     domains = subject.config.part("registration", "allowedDomains")
-    if not isinstance(domains, list):
-        return
-    wrong = [each for each in domains if not re.fullmatch(_DOMAIN, scalar(each))]
-    if wrong:
-        yield NO_DOMAIN.finding(
+    listed = domains if isinstance(domains, list) else []
+    if wrong := [each for each in listed if not re.fullmatch(_DOMAIN, scalar(each))]:
+        yield Violation(
             Message(
                 "{file}: registration.allowedDomains has {domains}.",
                 file=subject.config.named,
@@ -68,39 +58,33 @@ def _no_domain(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _discovery_wins(subject: Subject) -> Iterator[Finding]:
-    for key, name in _DISCOVERY.items():
-        value = scalar(subject.config.part("registration", "openidDiscovery", key))
-        if value and subject.value(name) and subject.bare(name) != value:
-            yield subject.finding(
-                DISCOVERY_WINS,
-                name,
-                Message(
-                    "{seen}; {file} has {key}: {value}.",
-                    seen=subject.seen(name),
-                    file=subject.config.named,
-                    key=key,
-                    value=subject.without_secrets(value),
-                ),
-            )
+def _discovery_wins(subject: Subject, name: str) -> str:
+    key = _DISCOVERY[name]
+    value = scalar(subject.config.part("registration", "openidDiscovery", key))
+    if not (value and subject.value(name)) or subject.bare(name) == value:
+        return ""
+    return Message(
+        "{seen}; {file} has {key}: {value}.",
+        seen=subject.seen(name),
+        file=subject.config.named,
+        key=key,
+        value=subject.without_secrets(value),
+    )
 
 
-def _token_missing(subject: Subject) -> Iterator[Finding]:
-    if subject.reuses_tokens and not subject.runs_before("0.8.1"):
-        return
-    for name, placeholder, _ in _servers_with_token(subject):
-        detail = _uses(subject, name, placeholder)
-        yield TOKEN_MISSING.finding(detail, variable="OPENID_REUSE_TOKENS")
+def _token_missing(subject: Subject) -> Iterator[Violation]:
+    if not subject.reuses_tokens or subject.runs_before("0.8.1"):
+        for name, placeholder, _ in _servers_with_token(subject):
+            yield _uses(subject, name, placeholder, "OPENID_REUSE_TOKENS")
 
 
-def _token_opaque(subject: Subject) -> Iterator[Finding]:
+def _token_opaque(subject: Subject) -> Iterator[Violation]:
     if subject.reuses_tokens and not subject.sent_audiences:
         for name, placeholder, _ in _servers_with_access_token(subject):
-            detail = _uses(subject, name, placeholder)
-            yield TOKEN_OPAQUE.finding(detail, variable="OPENID_AUDIENCE")
+            yield _uses(subject, name, placeholder, "OPENID_AUDIENCE")
 
 
-def _token_of_other_api(subject: Subject) -> Iterator[Finding]:
+def _token_of_other_api(subject: Subject) -> Iterator[Violation]:
     """A server whose URL is not under the identifier: only its owner knows what it accepts."""
     audience = next(iter(subject.sent_audiences), "")
     if not (subject.reuses_tokens and audience):
@@ -113,16 +97,17 @@ def _token_of_other_api(subject: Subject) -> Iterator[Finding]:
                 name=subject.without_secrets(name),
                 audience=subject.without_secrets(audience),
             )
-            yield TOKEN_OF_OTHER_API.finding(detail, variable="OPENID_AUDIENCE")
+            yield Violation(detail, variable="OPENID_AUDIENCE")
 
 
-def _uses(subject: Subject, name: str, placeholder: str) -> Message:
-    return Message(
+def _uses(subject: Subject, server: str, placeholder: str, variable: str) -> Violation:
+    detail = Message(
         "{file}: mcpServers.{name} uses {placeholder}.",
         file=subject.config.named,
-        name=subject.without_secrets(name),
+        name=subject.without_secrets(server),
         placeholder=placeholder,
     )
+    return Violation(detail, variable=variable)
 
 
 def _servers_with_access_token(subject: Subject) -> Iterator[tuple[str, str, str]]:
@@ -151,14 +136,14 @@ def _texts_of(part: object) -> Iterator[str]:
         yield part
 
 
-def _not_mounted(subject: Subject) -> Iterator[Finding]:
+def _not_mounted(subject: Subject) -> Iterator[Violation]:
     """The folder's own file is there, and the container sees none in its place."""
     config = subject.config
     if config.path is not None or config.is_remote or config.named != FILE_NAME:
         return
     own = read_config(subject.path.parent / FILE_NAME, subject.deployment.sources)
     if own.content:
-        yield NOT_MOUNTED.finding(
+        yield Violation(
             sentences(
                 subject.runner.because,
                 Message("It mounts nothing at {target}.", target=config.target),
@@ -166,27 +151,23 @@ def _not_mounted(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _not_found(subject: Subject) -> Iterator[Finding]:
+def _not_found(subject: Subject, name: str) -> str:
     config = subject.config
-    if subject.value(CONFIG_PATH) and not (config.is_remote or config.is_there):
-        found = config.target or config.path
-        yield subject.finding(
-            NOT_FOUND,
-            CONFIG_PATH,
-            sentences(
-                Message("{seen}.", seen=subject.seen(CONFIG_PATH)),
-                Message("There is no file {file}.", file=found),
-            ),
-        )
+    if not subject.value(name) or config.is_remote or config.is_there:
+        return ""
+    return sentences(
+        Message("{seen}.", seen=subject.seen(name)),
+        Message("There is no file {file}.", file=config.target or config.path),
+    )
 
 
 CHECKS = (
-    Check(HIDES_BUTTON, _hides_button),
-    Check(NO_DOMAIN, _no_domain),
-    Check(NOT_FOUND, _not_found),
-    Check(DISCOVERY_WINS, _discovery_wins),
-    Check(TOKEN_MISSING, _token_missing),
-    Check(TOKEN_OPAQUE, _token_opaque),
-    Check(TOKEN_OF_OTHER_API, _token_of_other_api),
-    Check(NOT_MOUNTED, _not_mounted),
+    check("LA504", _hides_button),
+    check("LA514", _no_domain),
+    on("LA513", CONFIG_PATH, _not_found),
+    on("LA515", _DISCOVERY, _discovery_wins),
+    check("LA187", _token_missing),
+    check("LA249", _token_opaque),
+    check("LA250", _token_of_other_api),
+    check(NOT_MOUNTED.id, _not_mounted),
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wizard.doctor.check import Check, Edits, on
-from wizard.doctor.sign_in import fresh_session_secret
+from wizard.doctor.check import Check, on
+from wizard.doctor.sign_in import session_secret_alone
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message, sentences
@@ -43,11 +43,6 @@ def _half_key(subject: Subject, name: str) -> str:
 
 def _is_never_run(subject: Subject, name: str) -> bool:
     return is_command(subject.value(name))
-
-
-def _run(subject: Subject, finding: Finding) -> Edits:
-    is_session = finding.variable == "OPENID_SESSION_SECRET"
-    return fresh_session_secret(subject, finding) if is_session else {}
 
 
 def _shortness(subject: Subject, name: str) -> str:
@@ -97,7 +92,7 @@ CHECKS = (
     on("LA162", ("CREDS_KEY", "CREDS_IV"), _malformation),
     on("LA163", "CREDS_KEY", _half_key),
     Check(PUBLIC_CREDENTIAL, lambda subject: public_credentials(subject.values)),
-    on("LA190", RANDOM_SECRETS, _is_never_run, _run),
+    on("LA190", RANDOM_SECRETS, _is_never_run, session_secret_alone),
     on("LA164", SIGNING_SECRETS, _shortness),
     on("LA165", "JWT_REFRESH_SECRET", _is_the_other),
     on("LA169", ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY"), _is_bad_duration),

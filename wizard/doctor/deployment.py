@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from wizard.doctor.addresses import DEFAULT_PORT
-from wizard.doctor.check import Check, on
+from wizard.doctor.check import Check, Violation, check, on
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
 from wizard.language import Message, sentences
@@ -17,14 +17,9 @@ from wizard.librechat.variables import VARIABLES, Section
 from wizard.platforms import command_line
 from wizard.rules import rule
 
-BROKEN_DOCUMENT = rule("LA500")
-ENV_NOT_HANDED_ON = rule("LA501")
-COMPOSE_WINS = rule("LA502")
 PANEL_CALLBACK = rule("LA507")
-LINE_REFUSED = rule("LA510")
 QUOTES_KEPT = rule("LA511")
 NOT_EXPANDED = rule("LA512")
-OTHER_LIBRECHAT = rule("LA540")
 
 # What explains all other findings on the same variable.
 DISTORTIONS = (QUOTES_KEPT, NOT_EXPANDED)
@@ -32,7 +27,7 @@ _JUDGED_SECTIONS = frozenset({Section.OPENID, Section.LOGIN})
 _JUDGED_NAMES = frozenset({"DOMAIN_CLIENT", "DOMAIN_SERVER"})
 
 
-def _broken_document(subject: Subject) -> Iterator[Finding]:
+def _broken_document(subject: Subject) -> Iterator[Violation]:
     troubles = [
         each for each in subject.deployment.project.troubles if not _is_in_env(each, subject)
     ]
@@ -40,24 +35,22 @@ def _broken_document(subject: Subject) -> Iterator[Finding]:
     if config.trouble:
         troubles.append(Trouble(config.trouble, config.path))
     for trouble in troubles:
-        if trouble.path is None:
-            yield BROKEN_DOCUMENT.finding(trouble.at_line)
-        else:
-            yield BROKEN_DOCUMENT.finding(
-                Message("{file}: {trouble}", file=trouble.path.name, trouble=trouble.at_line)
-            )
+        detail = trouble.at_line
+        if trouble.path is not None:
+            detail = Message("{file}: {trouble}", file=trouble.path.name, trouble=detail)
+        yield Violation(detail)
 
 
 def _is_in_env(trouble: Trouble, subject: Subject) -> bool:
     return trouble.path is not None and same_file(trouble.path, subject.deployment.env_file)
 
 
-def _line_refused(subject: Subject) -> Iterator[Finding]:
+def _line_refused(subject: Subject) -> Iterator[Violation]:
     if subject.runner.is_npm:
         return
     for trouble in subject.deployment.project.troubles:
         if trouble.line is not None and _is_in_env(trouble, subject):
-            yield LINE_REFUSED.finding(
+            yield Violation(
                 sentences(
                     subject.runner.because,
                     Message("Line {line}: {problem}.", line=trouble.line, problem=trouble.reason),
@@ -65,11 +58,11 @@ def _line_refused(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def _env_not_handed_on(subject: Subject) -> Iterator[Finding]:
+def _env_not_handed_on(subject: Subject) -> Iterator[Violation]:
     service = subject.deployment.service
     if subject.is_forgotten and service is not None:
         found, fix = _where_it_is(service, subject)
-        yield ENV_NOT_HANDED_ON.finding(sentences(subject.runner.because, found), fix=fix)
+        yield Violation(sentences(subject.runner.because, found), fix)
 
 
 def _where_it_is(service: Service, subject: Subject) -> tuple[Message, Message | None]:
@@ -104,22 +97,13 @@ def _where_it_is(service: Service, subject: Subject) -> tuple[Message, Message |
     return Message("{service} neither mounts it nor has it under env_file.", **names), None
 
 
-def _compose_wins(subject: Subject) -> Iterator[Finding]:
-    for name, setting in subject.handed.items():
-        in_file = subject.assignments.get(name)
-        if in_file is None or not _is_judged(name) or name in subject.distorted:
-            continue
-        if setting.origin is Origin.SHELL or setting.value == in_file.value:
-            continue
-        yield COMPOSE_WINS.finding(
-            Message(
-                "{seen}. The .env has another value on line {line}.",
-                seen=subject.seen(name),
-                line=subject.line(in_file),
-            ),
-            fix=_fix_of(name, setting),
-            variable=name,
-        )
+def _compose_wins(subject: Subject, name: str) -> Violation | None:
+    setting, in_file = subject.handed[name], subject.assignments.get(name)
+    if in_file is None or not _is_judged(name) or name in subject.distorted:
+        return None
+    if setting.origin is Origin.SHELL or setting.value == in_file.value:
+        return None
+    return Violation(subject.seen_over_file(name), _fix_of(name, setting))
 
 
 def _is_judged(name: str) -> bool:
@@ -142,32 +126,25 @@ def _fix_of(name: str, setting: Setting) -> Message:
     )
 
 
-def _quotes_kept(subject: Subject) -> Iterator[Finding]:
-    for name in subject.distorted:
-        setting = subject.environment[name]
-        if setting.origin is Origin.COMPOSE and setting.value[0] in "'\"":
-            yield subject.finding(
-                QUOTES_KEPT,
-                name,
-                fix=Message(
-                    'In {file}, put the quotes around the whole entry: - "{name}=value".',
-                    file=setting.where,
-                    name=name,
-                ),
-            )
+def _keeps_quotes(subject: Subject, name: str) -> Violation | None:
+    setting = subject.environment[name]
+    if setting.origin is not Origin.COMPOSE or setting.value[0] not in "'\"":
+        return None
+    return Violation(
+        fix=Message(
+            'In {file}, put the quotes around the whole entry: - "{name}=value".',
+            file=setting.where,
+            name=name,
+        )
+    )
 
 
-def _not_expanded(subject: Subject) -> Iterator[Finding]:
-    variables = subject.container.variables if subject.container else {}
-    for name in subject.distorted:
-        if subject.environment[name].origin is Origin.COMPOSE:
-            continue
-        fix = None
-        if name in variables:
-            fix = Message(
-                "Remove the single quotes: Docker Compose does not expand references in them."
-            )
-        yield subject.finding(NOT_EXPANDED, name, fix=fix)
+def _is_not_expanded(subject: Subject, name: str) -> bool | Violation:
+    if subject.environment[name].origin is Origin.COMPOSE:
+        return False
+    fix = Message("Remove the single quotes: Docker Compose does not expand references in them.")
+    is_passed_on = subject.container is not None and name in subject.container.variables
+    return Violation(fix=fix) if is_passed_on else True
 
 
 def _unreadable(subject: Subject) -> Iterator[Finding]:
@@ -177,12 +154,12 @@ def _unreadable(subject: Subject) -> Iterator[Finding]:
         yield replace(finding, detail=sentences(subject.runner.because, finding.detail))
 
 
-def _other_librechat(subject: Subject) -> Iterator[Finding]:
+def _other_librechat(subject: Subject) -> Iterator[Violation]:
     folder = subject.runner.other_folder
     if folder is not None:
-        yield OTHER_LIBRECHAT.finding(
+        yield Violation(
             Message("It was started in {folder}.", folder=folder),
-            fix=Message(
+            Message(
                 "librechat-auth0 doctor --env-file {file}, or stop that LibreChat and start this"
                 " one.",
                 file=command_line([str(folder / ".env")]),
@@ -190,14 +167,15 @@ def _other_librechat(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _panel_callback(subject: Subject) -> Iterator[Finding]:
-    if subject.value("ADMIN_PANEL_URL") and (server := subject.value("DOMAIN_SERVER")):
-        callback = subject.without_secrets(f"{server}/api/admin/oauth/openid/callback")
-        fix = Message(
-            "If the panel signs in by Auth0, add {callback} to Allowed Callback URLs.",
-            callback=callback,
-        )
-        yield subject.finding(PANEL_CALLBACK, "ADMIN_PANEL_URL", fix=fix)
+def _panel_callback(subject: Subject, name: str) -> Violation | None:
+    server = subject.value("DOMAIN_SERVER")
+    if not (subject.value(name) and server):
+        return None
+    fix = Message(
+        "If the panel signs in by Auth0, add {callback} to Allowed Callback URLs.",
+        callback=subject.without_secrets(f"{server}/api/admin/oauth/openid/callback"),
+    )
+    return Violation(fix=fix)
 
 
 def _is_port_needed(subject: Subject, name: str) -> bool:
@@ -207,14 +185,14 @@ def _is_port_needed(subject: Subject, name: str) -> bool:
 
 
 CHECKS = (
-    Check(ENV_NOT_HANDED_ON, _env_not_handed_on),
-    Check(LINE_REFUSED, _line_refused),
-    Check(QUOTES_KEPT, _quotes_kept),
-    Check(NOT_EXPANDED, _not_expanded),
+    check("LA501", _env_not_handed_on),
+    check("LA510", _line_refused),
+    on(QUOTES_KEPT.id, lambda it: it.distorted, _keeps_quotes),
+    on(NOT_EXPANDED.id, lambda it: it.distorted, _is_not_expanded),
     on("LA503", "PORT", _is_port_needed, DEFAULT_PORT),
-    Check(BROKEN_DOCUMENT, _broken_document),
-    Check(COMPOSE_WINS, _compose_wins),
+    check("LA500", _broken_document),
+    on("LA502", lambda it: it.handed, _compose_wins),
     Check(UNREADABLE_IN_CONTAINER, _unreadable),
-    Check(OTHER_LIBRECHAT, _other_librechat),
-    Check(PANEL_CALLBACK, _panel_callback),
+    check("LA540", _other_librechat),
+    on(PANEL_CALLBACK.id, "ADMIN_PANEL_URL", _panel_callback),
 )

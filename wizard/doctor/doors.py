@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from wizard.doctor.check import Check
+from wizard.doctor.check import Check, Violation, check, on
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule
 from wizard.language import Message, sentences
@@ -21,14 +21,9 @@ from wizard.settings import is_public
 if TYPE_CHECKING:
     from wizard.auth0.access import Doors
 
-OPEN_REGISTRATION = rule("LA516")
-PASSWORDS_NEED_NO_ROLE = rule("LA518")
-STILL_OPEN = rule("LA519")
-DOMAINS_WITHOUT_EFFECT = rule("LA536")
 STRANGERS_GET_IN = rule("LA640")
 STRANGERS_CLAIM_ADDRESSES = rule("LA641")
 NOT_KNOWN = rule("LA642")
-IGNORES_DOMAINS = rule("LA643")
 
 _DOMAINS = r"(?m)^[^#\n]*\ballowedDomains\b[\"']?[ \t]*:"
 
@@ -37,18 +32,16 @@ def _is_reachable(subject: Subject) -> bool:
     return is_public(subject.value("DOMAIN_SERVER"))
 
 
-def _open_registration(subject: Subject) -> Iterator[Finding]:
-    if _is_reachable(subject) and subject.is_on(REGISTRATION):
-        yield subject.finding(OPEN_REGISTRATION, REGISTRATION)
+def _is_open(subject: Subject, name: str) -> bool:
+    return _is_reachable(subject) and subject.is_on(name)
 
 
-def _passwords_need_no_role(subject: Subject) -> Iterator[Finding]:
-    is_open = subject.is_on(EMAIL_LOGIN) or EMAIL_LOGIN not in subject.values
-    if _is_reachable(subject) and is_open and subject.bare("OPENID_REQUIRED_ROLE"):
-        yield subject.finding(PASSWORDS_NEED_NO_ROLE, EMAIL_LOGIN)
+def _needs_no_role(subject: Subject, name: str) -> bool:
+    is_open = subject.is_on(name) or name not in subject.values
+    return _is_reachable(subject) and is_open and bool(subject.bare("OPENID_REQUIRED_ROLE"))
 
 
-def _domains_without_effect(subject: Subject) -> Iterator[Finding]:
+def _domains_without_effect(subject: Subject) -> Iterator[Violation]:
     """A file that names the domains, and LibreChat finds none or cannot read it."""
     config = subject.config
     if not _is_reachable(subject) or config.content is not None or config.is_remote:
@@ -60,34 +53,27 @@ def _domains_without_effect(subject: Subject) -> Iterator[Finding]:
         return
     if re.search(_DOMAINS, text):
         reason = config.trouble or Message("LibreChat does not see it")
-        yield DOMAINS_WITHOUT_EFFECT.finding(
-            Message("{file}: {reason}.", file=config.named, reason=reason)
-        )
+        yield Violation(Message("{file}: {reason}.", file=config.named, reason=reason))
 
 
-def _ignores_domains(subject: Subject) -> Iterator[Finding]:
+def _ignores_domains(subject: Subject, name: str) -> bool:
     """A list of domains that goes with the next error in its file, and no role in its place."""
-    name = "CONFIG_BYPASS_VALIDATION"
     is_ignored = subject.value(name) == "true" and not subject.runs_before("0.8.2")
     has_role = subject.bare("OPENID_REQUIRED_ROLE")
-    if is_ignored and not has_role and _is_reachable(subject) and _has_domains(subject):
-        yield subject.finding(IGNORES_DOMAINS, name)
+    return is_ignored and not has_role and _is_reachable(subject) and _has_domains(subject)
 
 
 def _has_domains(subject: Subject) -> bool:
     return bool(subject.config.part("registration", "allowedDomains"))
 
 
-def _still_open(subject: Subject) -> Iterator[Finding]:
+def _is_still_open(subject: Subject, name: str) -> Violation | None:
     config = subject.instance.config if subject.instance else None
     is_open = config is not None and config.get("registrationEnabled") is True
-    if is_open and _is_reachable(subject) and not subject.is_on(REGISTRATION):
-        yield subject.finding(
-            STILL_OPEN,
-            REGISTRATION,
-            Message("/api/config says {key}: true.", key="registrationEnabled"),
-            fix=restart_fix(subject.runner, subject.path),
-        )
+    if not (is_open and _is_reachable(subject)) or subject.is_on(name):
+        return None
+    detail = Message("/api/config says {key}: true.", key="registrationEnabled")
+    return Violation(detail, restart_fix(subject.runner, subject.path))
 
 
 def auth0_findings(doors: Doors, *, has_domains: bool) -> Iterator[Finding]:
@@ -133,12 +119,12 @@ def _of_auth0(of: Rule) -> Check:
 
 
 CHECKS = (
-    Check(OPEN_REGISTRATION, _open_registration),
-    Check(DOMAINS_WITHOUT_EFFECT, _domains_without_effect),
-    Check(IGNORES_DOMAINS, _ignores_domains),
-    Check(PASSWORDS_NEED_NO_ROLE, _passwords_need_no_role),
+    on("LA516", REGISTRATION, _is_open),
+    check("LA536", _domains_without_effect),
+    on("LA643", "CONFIG_BYPASS_VALIDATION", _ignores_domains),
+    on("LA518", EMAIL_LOGIN, _needs_no_role),
 )
 RUNNING_CHECKS = (
-    Check(STILL_OPEN, _still_open),
+    on("LA519", REGISTRATION, _is_still_open),
     *map(_of_auth0, (STRANGERS_GET_IN, STRANGERS_CLAIM_ADDRESSES, NOT_KNOWN)),
 )

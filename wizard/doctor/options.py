@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wizard.doctor.check import Check, on, to
+from wizard.doctor.check import Check, Violation, on, to
 from wizard.doctor.credentials import SIGNING_SECRETS
 from wizard.doctor.sign_in import NEEDED, fresh_session_secret
 from wizard.doctor.subject import Subject
@@ -15,7 +15,6 @@ from wizard.librechat.env_plan import RANDOM_SECRETS, is_good_secret
 from wizard.librechat.running import has_sign_in
 from wizard.librechat.variables import VARIABLES, Format, is_read
 from wizard.librechat.version_gates import UNREAD, unread
-from wizard.rules import rule
 from wizard.settings import (
     SESSION_SECRET_MIN_LENGTH,
     has_stray_quote,
@@ -25,9 +24,6 @@ from wizard.settings import (
     is_repetitive,
 )
 
-PLACEHOLDER_ELSEWHERE = rule("LA131")
-NO_BOOLEAN = rule("LA138")
-OTHER_PROVIDER = rule("LA142")
 _ENTRA_SWITCHES = (
     "OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED",
     "USE_ENTRA_ID_FOR_PEOPLE_SEARCH",
@@ -36,6 +32,11 @@ _ENTRA_SWITCHES = (
 _JUDGED_ELSEWHERE = frozenset({*NEEDED, "OPENID_SESSION_SECRET", *SIGNING_SECRETS})
 # Read otherwise than by isEnabled, or not by LibreChat at all.
 _OTHER_SWITCHES = frozenset({"HSTS_ENABLED", "MEILI_NO_ANALYTICS", "ALLOW_SOCIAL_LOGIN"})
+_SWITCHES = [
+    name
+    for name, each in VARIABLES.items()
+    if each.format is Format.BOOLEAN and name not in _OTHER_SWITCHES
+]
 
 
 def _why_weak(value: str, subject: Subject) -> Message:
@@ -59,23 +60,17 @@ def _why_weak(value: str, subject: Subject) -> Message:
     return Message("not random") if is_repetitive(value) else Message("published")
 
 
-def _no_boolean(subject: Subject) -> Iterator[Finding]:
-    for name, variable in VARIABLES.items():
-        if variable.format is not Format.BOOLEAN or name in _OTHER_SWITCHES:
-            continue
-        if subject.bare(name).lower() not in {"", "true", "false"}:
-            fix = Message("Write {name}=true or {name}=false.", name=name)
-            yield subject.finding(NO_BOOLEAN, name, fix=fix)
+def _is_no_boolean(subject: Subject, name: str) -> Violation | None:
+    if subject.bare(name).lower() in {"", "true", "false"}:
+        return None
+    return Violation(fix=Message("Write {name}=true or {name}=false.", name=name))
 
 
-def _other_provider(subject: Subject) -> Iterator[Finding]:
+def _is_for_entra(subject: Subject, name: str) -> Violation | None:
     host = host_of(subject.bare("OPENID_ISSUER"))
-    if "microsoftonline" in host or "windows.net" in host:
-        return
-    for name in _ENTRA_SWITCHES:
-        if subject.is_on(name):
-            fix = Message("Set {name}={value}.", name=name, value="false")
-            yield subject.finding(OTHER_PROVIDER, name, fix=fix)
+    if not subject.is_on(name) or "microsoftonline" in host or "windows.net" in host:
+        return None
+    return Violation(fix=Message("Set {name}={value}.", name=name, value="false"))
 
 
 def _unread(subject: Subject) -> Iterator[Finding]:
@@ -108,14 +103,11 @@ def _hides_saml(subject: Subject, _: str) -> bool:
     return has_sign_in(subject.values) and all(subject.bare(name) for name in names)
 
 
-def _placeholder_elsewhere(subject: Subject) -> Iterator[Finding]:
-    for name, assignment in subject.assignments.items():
-        is_judged = name in _JUDGED_ELSEWHERE or is_command(assignment.value)
-        # A value in brackets may be JSON.
-        if is_judged or assignment.value[:1] in {"", "{", "["}:
-            continue
-        if is_placeholder(assignment.value):
-            yield subject.finding(PLACEHOLDER_ELSEWHERE, name)
+def _is_placeholder(subject: Subject, name: str) -> bool:
+    value = subject.assignments[name].value
+    # A value in brackets may be JSON.
+    is_judged = name in _JUDGED_ELSEWHERE or is_command(value) or value[:1] in {"", "{", "["}
+    return not is_judged and is_placeholder(value)
 
 
 _LOGOUT = "OPENID_USE_END_SESSION_ENDPOINT"
@@ -123,13 +115,13 @@ _LOGOUT = "OPENID_USE_END_SESSION_ENDPOINT"
 CHECKS = (
     on("LA178", "OPENID_USE_OAUTH2", _is_used, to(OPENID_USE_OAUTH2="false")),
     on("LA130", "OPENID_SESSION_SECRET", _weakness, fresh_session_secret),
-    Check(NO_BOOLEAN, _no_boolean),
-    Check(OTHER_PROVIDER, _other_provider),
+    on("LA138", _SWITCHES, _is_no_boolean),
+    on("LA142", _ENTRA_SWITCHES, _is_for_entra),
     Check(UNREAD, _unread),
     on("LA145", "OPENID_POST_LOGOUT_REDIRECT_URI", _is_no_url),
     on("LA144", _LOGOUT, _is_needed_for_sign_in),
     on("LA136", "ALLOW_SOCIAL_REGISTRATION", _is_needed_for_sign_in),
     on("LA149", "SAML_ISSUER", _hides_saml),
     on("LA148", "DEBUG_OPENID_REQUESTS", Subject.is_on),
-    Check(PLACEHOLDER_ELSEWHERE, _placeholder_elsewhere),
+    on("LA131", lambda it: it.assignments, _is_placeholder),
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from wizard.clock import local_time
-from wizard.doctor.check import Check
+from wizard.doctor.check import Check, Violation, check
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Severity
 from wizard.language import Message, ended, sentences
@@ -36,7 +36,7 @@ _UNREACHABLE = frozenset({"LA526", "LA582"})
 RETRIES_DISCOVERY = "0.8.8-rc3"
 
 
-def _started_earlier(subject: Subject) -> Iterator[Finding]:
+def _started_earlier(subject: Subject) -> Iterator[Violation]:
     started, newer = subject.traces.started, subject.traces.newer
     if started is None or not newer:
         return
@@ -45,10 +45,8 @@ def _started_earlier(subject: Subject) -> Iterator[Finding]:
         for name, at in newer.items()
     )
     began = Message("It started at {time}.", time=_shown(started))
-    yield STARTED_EARLIER.finding(
-        sentences(subject.runner.because, began, *changes),
-        fix=restart_fix(subject.runner, subject.path),
-    )
+    detail = sentences(subject.runner.because, began, *changes)
+    yield Violation(detail, restart_fix(subject.runner, subject.path))
 
 
 def _log(subject: Subject) -> Iterator[Finding]:
@@ -125,4 +123,4 @@ def _shown(seconds: float) -> str:
     return local_time(datetime.fromtimestamp(seconds, UTC))
 
 
-CHECKS = (Check(UNKNOWN_ERROR, _log), Check(STARTED_EARLIER, _started_earlier))
+CHECKS = (Check(UNKNOWN_ERROR, _log), check(STARTED_EARLIER.id, _started_earlier))

@@ -173,7 +173,7 @@ def _edits_of(check: Check, finding: Finding, subject: Subject) -> dict[str, str
     """The repair of a finding, without variables that Docker Compose overrides."""
     if check.repair is None or not finding.variable:
         return {}
-    edits = check.repair(subject, finding)
+    edits = check.repair(subject, finding.variable)
     return {name: value for name, value in edits.items() if name not in subject.handed}
 
 

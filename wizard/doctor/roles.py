@@ -7,16 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wizard.doctor.check import Check, on
+from wizard.doctor.check import Check, Violation, check, on
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.variables import is_read
-from wizard.rules import rule
-
-BAD_TOKEN_KIND = rule("LA139")
-ROLE_IN_OPAQUE_TOKEN = rule("LA141")
-ROLE_SYNC_BROKEN = rule("LA177")
 
 _REQUIRED = "OPENID_REQUIRED_ROLE"
 _ADMIN = "OPENID_ADMIN_ROLE"
@@ -53,49 +47,39 @@ def _syncs(subject: Subject) -> bool:
     return subject.is_on(name) and is_read(name, subject.version)
 
 
-def _bad_token_kind(subject: Subject) -> Iterator[Finding]:
-    for name in _kinds(subject):
-        if subject.bare(name) and subject.bare(name) not in _TOKEN_KINDS:
-            fix = Message("Set {name} to access, id or userinfo.", name=name)
-            yield subject.finding(BAD_TOKEN_KIND, name, fix=fix)
+def _is_bad_kind(subject: Subject, name: str) -> Violation | None:
+    if subject.bare(name) in {"", *_TOKEN_KINDS}:
+        return None
+    return Violation(fix=Message("Set {name} to access, id or userinfo.", name=name))
 
 
-def _role_in_opaque_token(subject: Subject) -> Iterator[Finding]:
-    if subject.sent_audiences:
-        return
-    names = [*_kinds(subject), *([f"{_SYNC}_SOURCE"] if _syncs(subject) else ())]
-    for name in names:
-        if subject.bare(name) == "access":
-            yield subject.finding(ROLE_IN_OPAQUE_TOKEN, name)
+def _sources(subject: Subject) -> list[str]:
+    return [*_kinds(subject), *([f"{_SYNC}_SOURCE"] if _syncs(subject) else ())]
 
 
-def _role_sync_broken(subject: Subject) -> Iterator[Finding]:
-    api = f"{_SYNC}_API_ENABLED"
+def _is_opaque(subject: Subject, name: str) -> bool:
+    return subject.bare(name) == "access" and not subject.sent_audiences
+
+
+def _role_sync_broken(subject: Subject) -> Iterator[Violation]:
+    api, claim, source = (f"{_SYNC}_{name}" for name in ("API_ENABLED", "CLAIM", "SOURCE"))
     if not _syncs(subject):
         if subject.is_on(api) and is_read(api, subject.version):
-            yield _sync_finding(subject, api, Message("It needs OPENID_ROLE_SYNC_ENABLED=true."))
+            yield Violation(fix=Message("It needs OPENID_ROLE_SYNC_ENABLED=true."), variable=api)
         return
-    if not subject.bare(f"{_SYNC}_CLAIM"):
-        name = f"{_SYNC}_CLAIM"
-        yield _sync_finding(subject, name, Message("Name the claim that holds the roles."))
-    if subject.bare(f"{_SYNC}_SOURCE") not in {"", *_TOKEN_KINDS}:
-        name = f"{_SYNC}_SOURCE"
-        fix = Message("Set {name} to access, id or userinfo.", name=name)
-        yield _sync_finding(subject, name, fix)
+    if not subject.bare(claim):
+        yield Violation(fix=Message("Name the claim that holds the roles."), variable=claim)
+    if bad := _is_bad_kind(subject, source):
+        yield bad._replace(variable=source)
     for name in (f"{_SYNC}_ROLE_PRIORITY", f"{_SYNC}_FALLBACK_ROLE"):
-        roles = [role.strip().lower() for role in subject.bare(name).split(",")]
-        if "admin" in roles:
-            yield _sync_finding(subject, name, Message("Remove ADMIN from {name}.", name=name))
-
-
-def _sync_finding(subject: Subject, name: str, fix: Message) -> Finding:
-    return subject.finding(ROLE_SYNC_BROKEN, name, fix=fix)
+        if "admin" in [role.strip().lower() for role in subject.bare(name).split(",")]:
+            yield Violation(fix=Message("Remove ADMIN from {name}.", name=name), variable=name)
 
 
 CHECKS = (
     _incomplete("LA176", _REQUIRED),
-    Check(BAD_TOKEN_KIND, _bad_token_kind),
-    Check(ROLE_SYNC_BROKEN, _role_sync_broken),
-    Check(ROLE_IN_OPAQUE_TOKEN, _role_in_opaque_token),
+    on("LA139", _kinds, _is_bad_kind),
+    check("LA177", _role_sync_broken),
+    on("LA141", _sources, _is_opaque),
     _incomplete("LA140", _ADMIN),
 )

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from wizard.doctor.check import Check, Edits, is_missing, on, refusal, to
+from wizard.doctor.check import Check, Edits, Violation, is_missing, on, refusal, to
 from wizard.doctor.subject import Subject, issuer_without_path
 from wizard.findings import Finding
 from wizard.known import Known, refuse_repeated
 from wizard.language import Message
 from wizard.librechat.secrets import random_hex
 from wizard.librechat.version_gates import SECRETLESS_TOO_NEW, secretless_too_new
-from wizard.rules import ISSUER_WITH_PATH, rule
+from wizard.rules import ISSUER_WITH_PATH
 from wizard.settings import (
     CALLBACK_PATH,
     is_mask,
@@ -27,7 +27,6 @@ from wizard.settings import (
     parse_domain,
 )
 
-SWAPPED = rule("LA133")
 # Clearly a client ID of Auth0's, by length and alphabet.
 _CLIENT_ID = r"[A-Za-z0-9]{32}"
 NEEDED = (
@@ -47,45 +46,40 @@ def _secretless_too_new(subject: Subject) -> Iterator[Finding]:
         yield from secretless_too_new(subject.setup)
 
 
-def _issuer_with_path(subject: Subject) -> Iterator[Finding]:
-    value = issuer_without_path(subject.bare("OPENID_ISSUER"))
+def _has_path(subject: Subject, name: str) -> Violation | None:
+    value = issuer_without_path(subject.bare(name))
     if refusal(parse_domain, value) or not value.lower().startswith("https://"):
-        return
+        return None
     parts = urlsplit(value)
-    if (parts.path or parts.query or parts.fragment) and is_tenant_domain(parts.hostname or ""):
-        issuer = issuer_of(parse_domain(value))
-        fix = Message("Set {name}={value}.", name="OPENID_ISSUER", value=issuer)
-        yield subject.finding(ISSUER_WITH_PATH, "OPENID_ISSUER", fix=fix)
+    has_path = parts.path or parts.query or parts.fragment
+    if not (has_path and is_tenant_domain(parts.hostname or "")):
+        return None
+    issuer = issuer_of(parse_domain(value))
+    return Violation(fix=Message("Set {name}={value}.", name=name, value=issuer))
 
 
-def fresh_session_secret(_: Subject, __: Finding) -> Edits:
+def fresh_session_secret(_: Subject, __: str) -> Edits:
     """Repair: only sign-ins in progress must start again."""
     return {"OPENID_SESSION_SECRET": random_hex(32)}
 
 
-def _swapped(subject: Subject) -> Iterator[Finding]:
+def _why_swapped(subject: Subject, _: str = "") -> str:
     client_id, secret = subject.bare("OPENID_CLIENT_ID"), subject.bare("OPENID_CLIENT_SECRET")
-    if looks_like_client_secret(client_id) and re.fullmatch(_CLIENT_ID, secret):
-        yield SWAPPED.finding(
-            Message("OPENID_CLIENT_ID has a secret's 64 characters, the secret a Client ID's 32."),
-            variable="OPENID_CLIENT_ID",
-        )
-
-
-def _is_swapped(subject: Subject) -> bool:
-    return any(True for _ in _swapped(subject))
+    if not (looks_like_client_secret(client_id) and re.fullmatch(_CLIENT_ID, secret)):
+        return ""
+    return Message("OPENID_CLIENT_ID has a secret's 64 characters, the secret a Client ID's 32.")
 
 
 def _why_client_id_invalid(subject: Subject, name: str) -> str:
     value = subject.bare(name)
-    is_told = is_placeholder(value) or _is_swapped(subject) or is_third_party(value)
+    is_told = is_placeholder(value) or _why_swapped(subject) or is_third_party(value)
     reason = "" if not value or is_told else refusal(parse_client_id, value)
-    return subject.seen_with(name, reason) if reason else ""
+    return subject.seen_with(name, reason)
 
 
 def _why_secret_invalid(subject: Subject, name: str) -> str:
     value = subject.bare(name)
-    if not value or (is_placeholder(value) and not is_mask(value)) or _is_swapped(subject):
+    if not value or (is_placeholder(value) and not is_mask(value)) or _why_swapped(subject):
         return ""
 
     def parse(value: str) -> None:
@@ -95,20 +89,19 @@ def _why_secret_invalid(subject: Subject, name: str) -> str:
     return refusal(parse, value)
 
 
-def _issuer_edit(subject: Subject, _: Finding) -> Edits:
-    bare = re.sub(r"^https?://", "", subject.bare("OPENID_ISSUER"), flags=re.IGNORECASE)
+def _issuer_edit(subject: Subject, name: str) -> Edits:
+    bare = re.sub(r"^https?://", "", subject.bare(name), flags=re.IGNORECASE)
     if refusal(parse_domain, bare):
         return {}
     domain = parse_domain(bare)
     # Only Auth0's issuer is known to have no path.
     has_path = "/" in issuer_without_path(bare)
-    return {} if has_path and not is_tenant_domain(domain) else {"OPENID_ISSUER": issuer_of(domain)}
+    return {} if has_path and not is_tenant_domain(domain) else {name: issuer_of(domain)}
 
 
-def _session_secret_if_missing(subject: Subject, finding: Finding) -> Edits:
-    if finding.variable == "OPENID_SESSION_SECRET":
-        return fresh_session_secret(subject, finding)
-    return {}
+def session_secret_alone(subject: Subject, name: str) -> Edits:
+    """Repair: nothing but the session secret is ours to replace."""
+    return fresh_session_secret(subject, name) if name == "OPENID_SESSION_SECRET" else {}
 
 
 def _is_issuer_without_scheme(subject: Subject, name: str) -> bool:
@@ -120,8 +113,7 @@ def _is_issuer_without_scheme(subject: Subject, name: str) -> bool:
 def _why_issuer_invalid(subject: Subject, name: str) -> str:
     value = subject.bare(name)
     is_told = value.lower().startswith("http://") or is_placeholder(value)
-    trouble = "" if not value or is_told else refusal(parse_domain, value)
-    return subject.seen_with(name, trouble) if trouble else ""
+    return "" if not value or is_told else subject.seen_with(name, refusal(parse_domain, value))
 
 
 def _is_placeholder(subject: Subject, name: str) -> bool:
@@ -143,9 +135,9 @@ _CALLBACK = "OPENID_CALLBACK_URL"
 _FIXED_CALLBACK = to(OPENID_CALLBACK_URL=CALLBACK_PATH)
 
 CHECKS = (
-    on("LA101", _REQUIRED, is_missing, _session_secret_if_missing),
+    on("LA101", _REQUIRED, is_missing, session_secret_alone),
     on("LA132", NEEDED, _is_placeholder),
-    Check(SWAPPED, _swapped),
+    on("LA133", "OPENID_CLIENT_ID", _why_swapped),
     on("LA111", "OPENID_ISSUER", _why_issuer_invalid),
     on("LA108", "OPENID_ISSUER", _is_issuer_without_scheme, _issuer_edit),
     on(
@@ -154,7 +146,7 @@ CHECKS = (
         lambda it, name: it.bare(name).lower().startswith("http://"),
         _issuer_edit,
     ),
-    Check(ISSUER_WITH_PATH, _issuer_with_path, _issuer_edit),
+    on(ISSUER_WITH_PATH.id, "OPENID_ISSUER", _has_path, _issuer_edit),
     on("LA134", "OPENID_CLIENT_ID", _why_client_id_invalid),
     on("LA270", "OPENID_CLIENT_ID", lambda it, name: is_third_party(it.value(name))),
     on("LA103", "OPENID_CLIENT_SECRET", _is_secret_missing),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
 from wizard.doctor.delivered import Delivered, FileFacts
-from wizard.findings import Finding, Rule
 from wizard.known import known_in
 from wizard.language import Message, joined
 from wizard.librechat.access import Access
@@ -88,15 +87,17 @@ class Subject(Delivered):
                 )
         return None
 
-    def seen_with(self, name: str, reason: str) -> Message:
-        """The line, followed by a sentence on what is wrong with it."""
-        return joined(". ", (self.seen(name), reason))
+    def seen_with(self, name: str, reason: str) -> str:
+        """The line, followed by a sentence on what is wrong with it; "" without a reason."""
+        return joined(". ", (self.seen(name), reason)) if reason else ""
 
-    def finding(
-        self, rule: Rule, name: str, detail: str = "", *, fix: str | None = None
-    ) -> Finding:
-        """Create a finding for a variable; the default detail is its line."""
-        return rule.finding(detail or self.seen(name), fix=fix, variable=name)
+    def seen_over_file(self, name: str) -> Message:
+        """The value that LibreChat gets, and the line of the `.env` that it overrides."""
+        return Message(
+            "{seen}. The .env has another value on line {line}.",
+            seen=self.seen(name),
+            line=self.line_of(name),
+        )
 
     def shown(self, name: str) -> str:
         """The value on one line, shortened, without secrets."""
@@ -248,11 +249,9 @@ def issuer_without_path(issuer: str) -> str:
     return issuer.removesuffix("/.well-known/openid-configuration").removesuffix("/")
 
 
-def of_the_table(subject: Subject) -> Iterator[Assignment]:
-    """The effective assignments of known variables, in the file's order."""
-    for name, assignment in subject.assignments.items():
-        if name in VARIABLES:
-            yield assignment
+def of_the_table(subject: Subject) -> list[str]:
+    """The known variables that the file sets, in its order."""
+    return [name for name in subject.assignments if name in VARIABLES]
 
 
 def names_in(example: str) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from wizard.doctor.check import Check, Edits, on, refusal
+from wizard.doctor.check import Check, Edits, Violation, on, refusal
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule
 from wizard.known import known_in, refuse_repeated
@@ -13,53 +13,43 @@ from wizard.language import Message, sentences
 from wizard.librechat import version_gates
 from wizard.librechat.characters import name_of, visible
 from wizard.librechat.version_gates import Setup
-from wizard.rules import TWO_REFRESH_SCOPES, rule
-from wizard.settings import (
-    host_of,
-    is_placeholder,
-    parse_audiences,
-)
-
-SCOPE_MISSING = rule("LA102")
-SCOPE_MISJOINED = rule("LA121")
-TWO_TABS = rule("LA248")
-
+from wizard.rules import TWO_REFRESH_SCOPES
+from wizard.settings import host_of, is_placeholder, parse_audiences
 
 _MISJOINED = r"(?i)(?:^|[,;+\s])openid[,;+]|[,;+]openid\b|[\"'\[{(]openid\b|\bopenid[\"'\]})]"
 _SCOPE_WORD = r"(?:(?![,;+\s\"'\[\]{}()])[!-~])+"
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 
 
-def _scope_missing(subject: Subject) -> Iterator[Finding]:
-    if not subject.bare("OPENID_SCOPE"):
-        fix = Message("Set OPENID_SCOPE='{scope}'.", scope=" ".join(_whole_scope(subject)))
-        yield subject.finding(SCOPE_MISSING, "OPENID_SCOPE", fix=fix)
+def _is_scope_missing(subject: Subject, name: str) -> Violation | None:
+    if subject.bare(name):
+        return None
+    scope = " ".join(_whole_scope(subject))
+    return Violation(fix=Message("Set OPENID_SCOPE='{scope}'.", scope=scope))
 
 
-def _same_refresh_audience(subject: Subject, _: Finding) -> Edits:
-    return {"OPENID_REFRESH_AUDIENCE": subject.audiences[0]}
+def _same_refresh_audience(subject: Subject, name: str) -> Edits:
+    return {name: subject.audiences[0]}
 
 
-def _offline_alone(subject: Subject, _: Finding) -> Edits:
-    scopes = subject.value("OPENID_SCOPE").split()
-    return {"OPENID_SCOPE": " ".join(each for each in scopes if each != "online_access")}
+def _offline_alone(subject: Subject, name: str) -> Edits:
+    scopes = subject.value(name).split()
+    return {name: " ".join(each for each in scopes if each != "online_access")}
 
 
-def _two_tabs(subject: Subject) -> Iterator[Finding]:
+def _two_tabs(subject: Subject, _: str) -> str:
     is_public = not subject.sent_secret and subject.is_on("OPENID_USE_PKCE")
-    if is_public and subject.reuses_tokens and subject.runs_before("0.8.8-rc1"):
-        detail = sentences("There is no client secret.", subject.setup.this_version)
-        yield TWO_TABS.finding(detail, variable="OPENID_REUSE_TOKENS")
+    if not (is_public and subject.reuses_tokens and subject.runs_before("0.8.8-rc1")):
+        return ""
+    return sentences("There is no client secret.", subject.setup.this_version)
 
 
-def _scope_misjoined(subject: Subject) -> Iterator[Finding]:
-    name = "OPENID_SCOPE"
+def _is_scope_misjoined(subject: Subject, name: str) -> bool | str:
     value = subject.value(name)
-    if not is_misjoined(value):
-        return
     odd = [name_of(each) for each in dict.fromkeys(value) if each != " " and not visible(each)]
-    detail = Message("{seen} ({characters})", seen=subject.seen(name), characters=", ".join(odd))
-    yield subject.finding(SCOPE_MISJOINED, name, detail if odd else "")
+    if not odd:
+        return is_misjoined(value)
+    return Message("{seen} ({characters})", seen=subject.seen(name), characters=", ".join(odd))
 
 
 def is_misjoined(scope: str) -> bool:
@@ -80,8 +70,8 @@ def _whole_scope(subject: Subject) -> list[str]:
     return [*words, *(word for word in needed if word not in words)]
 
 
-def _fixed_scope(subject: Subject, _: Finding) -> Edits:
-    return {"OPENID_SCOPE": " ".join(_whole_scope(subject))}
+def _fixed_scope(subject: Subject, name: str) -> Edits:
+    return {name: " ".join(_whole_scope(subject))}
 
 
 def _is_audience_missing(subject: Subject, name: str) -> bool:
@@ -95,7 +85,7 @@ def _why_audience_invalid(subject: Subject, name: str) -> str:
 
     value = subject.bare(name)
     reason = "" if not value or is_placeholder(value) else refusal(parse, value)
-    return subject.seen_with(name, reason) if reason else ""
+    return subject.seen_with(name, reason)
 
 
 def _differs(subject: Subject, name: str) -> bool:
@@ -126,8 +116,8 @@ def _of_version(of: Rule, judge: Callable[[Setup], Iterator[Finding]]) -> Check:
 _SCOPE = "OPENID_SCOPE"
 
 CHECKS = (
-    Check(SCOPE_MISSING, _scope_missing, _fixed_scope),
-    Check(SCOPE_MISJOINED, _scope_misjoined, _fixed_scope),
+    on("LA102", _SCOPE, _is_scope_missing, _fixed_scope),
+    on("LA121", _SCOPE, _is_scope_misjoined, _fixed_scope),
     on("LA117", _SCOPE, _lacks("openid"), _fixed_scope),
     on("LA118", _SCOPE, _lacks("email"), _fixed_scope),
     on("LA119", _SCOPE, _lacks("offline_access"), _fixed_scope),
@@ -135,7 +125,7 @@ CHECKS = (
     _of_version(version_gates.AUDIENCE_NEEDED, version_gates.audience_needed),
     _of_version(version_gates.AUDIENCE_LIST_TOO_NEW, version_gates.audience_list_too_new),
     on(TWO_REFRESH_SCOPES.id, _SCOPE, _has_both_refresh_scopes, _offline_alone),
-    Check(TWO_TABS, _two_tabs),
+    on("LA248", "OPENID_REUSE_TOKENS", _two_tabs),
     on("LA112", "OPENID_AUDIENCE", _is_audience_missing),
     on("LA114", "OPENID_AUDIENCE", _why_audience_invalid),
     on("LA116", "OPENID_REFRESH_AUDIENCE", _differs, _same_refresh_audience),

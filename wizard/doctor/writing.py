@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from functools import cache
 
-from wizard.doctor.check import Check, Edits, Repair
+from wizard.doctor.check import Check, Edits, Repair, Violation, check, on
 from wizard.doctor.subject import Subject, of_the_table
-from wizard.findings import Finding, Rule
+from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.access import private_fix
 from wizard.librechat.characters import visible
@@ -27,18 +27,8 @@ from wizard.librechat.versions import is_older
 from wizard.rules import rule
 from wizard.settings import TYPOGRAPHIC_QUOTES, has_stray_quote, is_command, pasted
 
-CUT_AT_HASH = rule("LA154")
-DOLLAR = rule("LA155")
-READABLE_BY_OTHERS = rule("LA157")
-TRACKED = rule("LA158")
 NO_FILE = rule("LA159")
-UNKNOWN_NAME = rule("LA180")
-SLIP = rule("LA181")
-SHELL_WINS = rule("LA182")
 IGNORES_NOTHING = rule("LA183")
-PROXY_MISSING = rule("LA184")
-WINDOWS_LINES = rule("LA185")
-NOT_KNOWN_HERE = rule("LA186")
 
 _SILENCED = r"(?im)^[ \t]*#[ \t]*librechat-auth0:[ \t]*ignore[ \t]+(?P<ids>[^\r\n]*)"
 _REFERENCED = r"\$\{?([A-Za-z_]\w*)"
@@ -73,8 +63,7 @@ def _has_stray_quote(assignment: Assignment) -> bool:
     return not is_judged_elsewhere and has_stray_quote(assignment.value)
 
 
-def _without_quotes(subject: Subject, finding: Finding) -> Edits:
-    name = finding.variable or ""
+def _without_quotes(subject: Subject, name: str) -> Edits:
     value = visible(subject.value(name))
     if not VARIABLES[name].secret:
         return {name: pasted(value)}
@@ -83,31 +72,29 @@ def _without_quotes(subject: Subject, finding: Finding) -> Edits:
     return {name: bare} if bare != value else {}
 
 
-def _cut_at_hash(subject: Subject) -> Iterator[Finding]:
-    for name, assignment in subject.assignments.items():
-        if assignment.comment_is_glued and assignment.raw and assignment.raw[0] not in "'\"`":
-            detail = Message("{seen} is all that LibreChat reads.", seen=subject.seen(name))
-            fix = Message(
-                "If the # belongs to it, write line {line} as {name}='…' with the whole value in"
-                " the quotes; if not, put a space before the #.",
-                line=subject.line(assignment),
-                name=name,
-            )
-            yield subject.finding(CUT_AT_HASH, name, detail, fix=fix)
+def _is_cut_at_hash(subject: Subject, name: str) -> Violation | None:
+    assignment = subject.assignments[name]
+    if not (assignment.comment_is_glued and assignment.raw) or assignment.raw[0] in "'\"`":
+        return None
+    return Violation(
+        Message("{seen} is all that LibreChat reads.", seen=subject.seen(name)),
+        Message(
+            "If the # belongs to it, write line {line} as {name}='…' with the whole value in"
+            " the quotes; if not, put a space before the #.",
+            line=subject.line_of(name),
+            name=name,
+        ),
+    )
 
 
-def _dollar(subject: Subject) -> Iterator[Finding]:
+def _leads_nowhere(subject: Subject, name: str) -> bool:
     """A value that Compose expands as it sets it, by a reference that leads nowhere."""
-    known = {*subject.assignments, *subject.environ}
-    variables = subject.container.variables if subject.container else {}
-    for assignment in of_the_table(subject):
-        setting = variables.get(assignment.name)
-        if setting is None or setting.origin is not Origin.ENV_FILE:
-            continue
-        if not assignment.raw.startswith("'"):
-            names = {*re.findall(_REFERENCED, assignment.raw)}
-            if names - known and setting.value != assignment.value:
-                yield subject.finding(DOLLAR, assignment.name)
+    assignment = subject.assignments[name]
+    setting = subject.container.variables.get(name) if subject.container else None
+    if setting is None or setting.origin is not Origin.ENV_FILE or assignment.raw.startswith("'"):
+        return False
+    unknown = {*re.findall(_REFERENCED, assignment.raw)} - {*subject.assignments, *subject.environ}
+    return bool(unknown) and setting.value != assignment.value
 
 
 def _is_oddly_written(assignment: Assignment) -> bool:
@@ -115,51 +102,44 @@ def _is_oddly_written(assignment: Assignment) -> bool:
     return (not assignment.is_plain or assignment.raw[:1] == "`") and not is_told
 
 
-def _same_value(subject: Subject, finding: Finding) -> Edits:
+def _same_value(subject: Subject, name: str) -> Edits:
     """The same value, which the engine writes as every parser reads it, if on one line."""
-    name = finding.variable or ""
     assignment = subject.assignments[name]
     return {} if assignment.spans_lines else {name: assignment.value}
 
 
-def _windows_lines(subject: Subject) -> Iterator[Finding]:
+def _windows_lines(subject: Subject) -> Iterator[Violation]:
     text = subject.file.text
     has_mark = text.startswith("\ufeff")
-    if "\r" in text:
-        yield WINDOWS_LINES.finding(
-            Message("It has Windows line ends and a byte order mark.")
-            if has_mark
-            else Message("It has Windows line ends.")
-        )
+    if "\r" in text and has_mark:
+        yield Violation(Message("It has Windows line ends and a byte order mark."))
+    elif "\r" in text:
+        yield Violation(Message("It has Windows line ends."))
     elif has_mark:
-        yield WINDOWS_LINES.finding(Message("It has a byte order mark."))
+        yield Violation(Message("It has a byte order mark."))
 
 
 def _read_differently(subject: Subject) -> Iterator[Finding]:
-    values = subject.file.values()
-    told = {
-        assignment.name
-        for assignment in of_the_table(subject)
-        if assignment.comment_is_glued
-        or _has_stray_quote(assignment)
-        or "\n" in assignment.value
-        or is_command(assignment.value)
-    }
-    ours = {name: value for name, value in values.items() if name in VARIABLES}
+    ours = {name: value for name, value in subject.file.values().items() if name in VARIABLES}
     for finding in read_differently(subject.file, ours):
         name = finding.variable or ""
-        if name in told:
-            continue
-        if _has_colon(subject, name):
-            line = subject.line_of(name)
-            yield subject.finding(
-                READ_DIFFERENTLY,
-                name,
-                Message("Line {line} has a colon where = belongs.", line=line),
-                fix=Message("Write line {line} as {name}=value.", line=line, name=name),
-            )
-        else:
-            yield finding
+        if not _is_told(subject.assignments[name]):
+            yield _colon_finding(subject, name) if _has_colon(subject, name) else finding
+
+
+def _colon_finding(subject: Subject, name: str) -> Finding:
+    line = subject.line_of(name)
+    return READ_DIFFERENTLY.finding(
+        Message("Line {line} has a colon where = belongs.", line=line),
+        fix=Message("Write line {line} as {name}=value.", line=line, name=name),
+        variable=name,
+    )
+
+
+def _is_told(assignment: Assignment) -> bool:
+    value = assignment.value
+    is_odd = "\n" in value or is_command(value) or _has_stray_quote(assignment)
+    return is_odd or assignment.comment_is_glued
 
 
 def _has_colon(subject: Subject, name: str) -> bool:
@@ -167,62 +147,57 @@ def _has_colon(subject: Subject, name: str) -> bool:
     return subject.file.text.startswith(":", subject.assignments[name].start + len(name))
 
 
-def _colon_replaced(subject: Subject, finding: Finding) -> Edits:
-    return _same_value(subject, finding) if _has_colon(subject, finding.variable or "") else {}
+def _colon_replaced(subject: Subject, name: str) -> Edits:
+    return _same_value(subject, name) if _has_colon(subject, name) else {}
 
 
-def _readable_by_others(subject: Subject) -> Iterator[Finding]:
+def _readable_by_others(subject: Subject) -> Iterator[Violation]:
     access = subject.facts.access
     if access is not None and access.mode & _OTHERS_READ:
-        yield READABLE_BY_OTHERS.finding(
+        yield Violation(
             Message("Its mode is {mode}.", mode=f"{access.mode:03o}"),
-            fix=private_fix(subject.runner.reader, access, subject.path),
+            private_fix(subject.runner.reader, access, subject.path),
         )
 
 
-def _tracked(subject: Subject) -> Iterator[Finding]:
+def _tracked(subject: Subject) -> Iterator[Violation]:
     if subject.facts.is_tracked:
-        name = subject.path.name
-        yield TRACKED.finding(
+        yield Violation(
             Message("{file}", file=subject.path),
-            fix=Message(
+            Message(
                 "Run git rm --cached {file}, add {file} to .gitignore, and change every secret in"
                 " it.",
-                file=name,
+                file=subject.path.name,
             ),
         )
 
 
-def _unknown_name(subject: Subject) -> Iterator[Finding]:
-    for name in subject.assignments:
-        if name.startswith("OPENID_") and not _is_known(name, subject):
-            meant = _meant(name)
-            if not meant and is_older(CHECKED_AGAINST, subject.version):
-                yield subject.finding(NOT_KNOWN_HERE, name)
-            else:
-                yield subject.finding(UNKNOWN_NAME, name, fix=_use(meant) if meant else None)
+def _unknown_names(subject: Subject) -> list[str]:
+    known = subject.example_names
+    return [name for name in subject.assignments if not is_known(name) and name not in known]
 
 
-def _of_rule(rule: Rule, subject: Subject) -> Iterator[Finding]:
-    return (finding for finding in _unknown_name(subject) if finding.rule is rule)
+def _is_too_new(subject: Subject, name: str) -> bool:
+    is_newer = is_older(CHECKED_AGAINST, subject.version)
+    return name.startswith("OPENID_") and is_newer and not _meant(name)
 
 
-def _slip(subject: Subject) -> Iterator[Finding]:
-    # Their values are for other variables.
+def _is_unknown(subject: Subject, name: str) -> bool | Violation:
+    if not name.startswith("OPENID_") or _is_too_new(subject, name):
+        return False
+    return _use_meant(subject, name) or True
+
+
+def _unreferenced_names(subject: Subject) -> list[str]:
+    # The values of others are for other variables.
     referenced = {*re.findall(_REFERENCED, subject.file.text)}
-    for name in subject.assignments:
-        if name.startswith("OPENID_") or name in referenced or _is_known(name, subject):
-            continue
-        if meant := _meant(name):
-            yield subject.finding(SLIP, name, fix=_use(meant))
+    unknown = [name for name in _unknown_names(subject) if name not in referenced]
+    return [name for name in unknown if not name.startswith("OPENID_")]
 
 
-def _use(meant: str) -> Message:
-    return Message("Use {name} in its place.", name=meant)
-
-
-def _is_known(name: str, subject: Subject) -> bool:
-    return is_known(name) or name in subject.example_names
+def _use_meant(_: Subject, name: str) -> Violation | None:
+    meant = _meant(name)
+    return Violation(fix=Message("Use {name} in its place.", name=meant)) if meant else None
 
 
 def _meant(name: str) -> str:
@@ -258,58 +233,45 @@ def _squeezed(name: str) -> str:
     return re.sub(r"[_.-]", "", name)
 
 
-def _shell_wins(subject: Subject) -> Iterator[Finding]:
-    for assignment in of_the_table(subject):
-        name = assignment.name
-        if VARIABLES[name].section not in _OURS and not name.startswith("DOMAIN_"):
-            continue
-        setting = subject.environment.get(name)
-        if setting is None or setting.origin is not Origin.SHELL:
-            continue
-        if setting.value != assignment.value:
-            detail = Message(
-                "{seen}. The .env has another value on line {line}.",
-                seen=subject.seen(name),
-                line=subject.line(assignment),
-            )
-            yield subject.finding(SHELL_WINS, name, detail, fix=f"unset {name}")
+def _is_overridden(subject: Subject, name: str) -> Violation | None:
+    setting = subject.environment.get(name)
+    is_ours = VARIABLES[name].section in _OURS or name.startswith("DOMAIN_")
+    if not is_ours or setting is None or setting.origin is not Origin.SHELL:
+        return None
+    if setting.value == subject.assignments[name].value:
+        return None
+    return Violation(subject.seen_over_file(name), f"unset {name}")
 
 
-def _proxy_missing(subject: Subject) -> Iterator[Finding]:
+def _is_proxy_missing(subject: Subject, _: str) -> str:
     has_proxy = subject.environ.get("HTTPS_PROXY") or subject.environ.get("https_proxy")
     told = any(subject.value(name) for name in ("PROXY", "HTTPS_PROXY", "https_proxy"))
-    if has_proxy and not told and subject.runner.is_compose:
-        yield PROXY_MISSING.finding(Message("HTTPS_PROXY is set here."), variable="PROXY")
+    is_missing = has_proxy and not told and subject.runner.is_compose
+    return Message("HTTPS_PROXY is set here.") if is_missing else ""
 
 
 def _written(
     identifier: str, is_wrong: Callable[[Assignment], bool], repair: Repair | None = None
 ) -> Check:
     """Return the check of how the file writes the variables of the table."""
-    found = rule(identifier)
-
-    def judge(subject: Subject) -> Iterator[Finding]:
-        wrong = (each for each in of_the_table(subject) if is_wrong(each))
-        return (subject.finding(found, each.name) for each in wrong)
-
-    return Check(found, judge, repair)
+    return on(identifier, of_the_table, lambda it, name: is_wrong(it.assignments[name]), repair)
 
 
 CHECKS = (
     _written("LA152", _runs_over_lines),
     _written("LA153", _has_stray_quote, _without_quotes),
     Check(SET_TWICE, lambda subject: set_twice(subject.file)),
-    Check(CUT_AT_HASH, _cut_at_hash),
+    on("LA154", lambda it: it.assignments, _is_cut_at_hash),
     Check(READ_DIFFERENTLY, _read_differently, _colon_replaced),
-    Check(DOLLAR, _dollar, _same_value),
-    Check(UNKNOWN_NAME, partial(_of_rule, UNKNOWN_NAME)),
-    Check(NOT_KNOWN_HERE, partial(_of_rule, NOT_KNOWN_HERE)),
-    Check(SLIP, _slip),
-    Check(SHELL_WINS, _shell_wins),
-    Check(TRACKED, _tracked),
-    Check(READABLE_BY_OTHERS, _readable_by_others),
+    on("LA155", of_the_table, _leads_nowhere, _same_value),
+    on("LA180", _unknown_names, _is_unknown),
+    on("LA186", _unknown_names, _is_too_new),
+    on("LA181", _unreferenced_names, _use_meant),
+    on("LA182", of_the_table, _is_overridden),
+    check("LA158", _tracked),
+    check("LA157", _readable_by_others),
     _written("LA156", _is_oddly_written, _same_value),
-    Check(WINDOWS_LINES, _windows_lines),
-    Check(PROXY_MISSING, _proxy_missing),
+    check("LA185", _windows_lines),
+    on("LA184", "PROXY", _is_proxy_missing),
 )
 # Those of `wizard.librechat.env_plan` are in its own; the command itself sees the last two.
