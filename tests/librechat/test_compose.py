@@ -193,7 +193,7 @@ def test_who_reads_the_env(tmp_path: Path) -> None:
     reader = read(tmp_path).env_reader
     assert reader is not None
     assert (reader.user, reader.group) == (5, 7)
-    assert read(tmp_path, {"UID": "node"}).env_reader is None
+    assert read(tmp_path, {"UID": "chat"}).env_reader is None
 
 
 def test_what_is_refused_is_told_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.findings import Failure
 from wizard.language import Message
-from wizard.librechat.compose.yaml import YamlError, compose_yaml, read_yaml
+from wizard.librechat.compose.text import ComposeError
+from wizard.librechat.compose.yaml import compose_yaml, read_yaml
 from wizard.librechat.config_file import with_plain_spaces
 from wizard.rules import rule
 
@@ -62,13 +63,13 @@ def with_allowed_domains(content: bytes | None, domains: Sequence[str], path: st
         before = _Domains.of(text)
     except UnicodeDecodeError:
         raise _refused(path, domains, Message("It is not UTF-8 text.")) from None
-    except YamlError as error:
+    except ComposeError as error:
         raise _refused(path, domains, Message("{reason}.", reason=error.reason)) from None
     if before.listed == sorted(domains):
         return ConfigEdit(text.encode())
     for splices in _candidates(text, root, domains):
         after = _spliced(text, splices)
-        with suppress(YamlError):
+        with suppress(ComposeError):
             found = _Domains.of(after)
             if found.listed == sorted(domains) and (root is None or found.others == before.others):
                 return _as_edit(text, after, splices)
@@ -83,7 +84,7 @@ class _Domains(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> _Domains:
-        content = read_yaml(with_plain_spaces(text)).content
+        content = read_yaml(with_plain_spaces(text))
         section = content.get(_SECTION) if isinstance(content, dict) else None
         if not isinstance(content, dict) or not isinstance(section, dict | None):
             return cls(None, content)

@@ -15,7 +15,7 @@ from wizard.language import Message
 from wizard.librechat.compose.model import Service, Trouble
 from wizard.librechat.compose.sources import MAX_YAML_BYTES, Sources
 from wizard.librechat.compose.text import ComposeError
-from wizard.librechat.compose.yaml import YamlError, read_yaml
+from wizard.librechat.compose.yaml import read_yaml
 
 CONFIG_PATH = "CONFIG_PATH"
 FILE_NAME = "librechat.yaml"
@@ -94,11 +94,9 @@ def read_config(path: Path, sources: Sources, *, named: str = "", target: str = 
     try:
         text = sources.text(path, MAX_YAML_BYTES)
         if text is not None:
-            content = read_yaml(with_plain_spaces(text)).content or {}
-    except YamlError as error:
-        trouble = Trouble(error.reason, path, error.line).at_line
+            content = read_yaml(with_plain_spaces(text)) or {}
     except ComposeError as error:
-        trouble = error.reason
+        trouble = Trouble(error.reason, path, error.line).at_line
     if content is not None and not isinstance(content, dict):
         content, trouble = None, Message("it is not a mapping of names to values")
     return ConfigFile(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wizard.librechat.access import Reader
 from wizard.librechat.compose import own
-from wizard.librechat.compose.docker import Answer, ask_compose
+from wizard.librechat.compose.docker import Services, ask_compose
 from wizard.librechat.compose.model import (
     Project,
     Service,
@@ -165,7 +165,11 @@ def read_deployment(
         project = own.read_project(layout, env_file, sources)
         is_safe = not project.is_too_large and not sources.mention(_secret_names(environ))
         if processes is not None and is_safe:
-            project = _joined(project, ask_compose(layout, processes), layout)
+            answer = ask_compose(layout, processes)
+            if not isinstance(answer, str):
+                project = _joined(project, answer, layout)
+            elif answer and not project.troubles:
+                project = project._replace(troubles=(Trouble(answer),))
     return Deployment(env_file, project, folder, environ, sources)
 
 
@@ -174,16 +178,13 @@ def _secret_names(environ: Mapping[str, str]) -> set[str]:
     return {*environ} - {*without_secrets(environ)}
 
 
-def _joined(ours: Project, answer: Answer, layout: own.Layout) -> Project:
+def _joined(ours: Project, theirs: Services, layout: own.Layout) -> Project:
     """Return the project as Compose reads it, with what our reader knows beside it."""
-    if answer.refusal:
-        troubles = ours.troubles or (Trouble(answer.refusal),)
-        return ours._replace(troubles=troubles)
-    if not answer.services:
+    if not theirs:
         return ours
     services = {
         name: _service(name, content, ours.services.get(name), layout)
-        for name, content in answer.services.items()
+        for name, content in theirs.items()
     }
     return ours._replace(services=services, troubles=())
 
@@ -193,7 +194,7 @@ def _service(
 ) -> Service:
     known = ours.settings if ours else {}
     unknown = Setting("", Origin.COMPOSE, layout.files[0].name)
-    settings = {
+    settings: dict[str, Setting] = {
         variable: known.get(variable, unknown)._replace(value=value)
         for variable, value in pairs(content.get("environment"))
         if value is not None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import NamedTuple
 
 from wizard.librechat.compose.own import Layout
 from wizard.processes import Processes, without_secrets
@@ -24,21 +22,14 @@ _VERSION_2 = r"v?(?:[2-9]|\d\d)\."
 Services = Mapping[str, Mapping[str, object]]
 
 
-class Answer(NamedTuple):
-    """What Docker Compose says: the services, or why it refuses the files.
+def ask_compose(layout: Layout, processes: Processes) -> Services | str:
+    """Return the services as Docker Compose v2 reads them, or why it refuses the files.
 
-    Both are empty where it is not installed, or does not end in time.
+    That is "" where it is not installed, or does not end in time.
     """
-
-    services: Services = MappingProxyType({})
-    refusal: str = ""
-
-
-def ask_compose(layout: Layout, processes: Processes) -> Answer:
-    """Return the services as Docker Compose v2 reads them."""
     docker = processes.which("docker")
     if docker is None:
-        return Answer()
+        return ""
     command = [str(docker), "compose"]
     outer = {name: each.value for name, each in layout.outer.items()}
     env = without_secrets(outer) | _NO_REMOTE
@@ -52,12 +43,12 @@ def ask_compose(layout: Layout, processes: Processes) -> Answer:
     done = processes.run([*command, *options], env=env, timeout=_SECONDS)
     services = _services(done.stdout)
     if services is not None:
-        return Answer(services)
+        return services
     if done.status in {124, 127}:
-        return Answer()
+        return ""
     version = processes.run([*command, "version", "--short"], env=env, timeout=_SECONDS)
     is_there = version.status == 0 and re.match(_VERSION_2, version.stdout)
-    return Answer(refusal=_refusal(done.stderr)) if is_there else Answer()
+    return _refusal(done.stderr) if is_there else ""
 
 
 def _services(printed: str) -> Services | None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from wizard.language import Message
+from wizard.librechat.compose.yaml import Text
 from wizard.librechat.environment import Environment, Origin, Setting
 from wizard.reading import expanded
 
@@ -267,15 +268,15 @@ def service_of(
     )
 
 
-def pairs(environment: object) -> Iterator[tuple[str, str | None]]:
+def pairs(environment: object) -> Iterator[tuple[Text, str | None]]:
     """Return the variables of either form, a mapping or a list; None for one passed through."""
     if isinstance(environment, Mapping):
         for name, value in environment.items():
-            yield str(name), None if value is None else scalar(value)
+            yield Text.at(name, str(name)), None if value is None else scalar(value)
     elif isinstance(environment, list):
         for each in environment:
             name, sign, value = scalar(each).partition("=")
-            yield name, value if sign else None
+            yield Text.at(each, name), value if sign else None
 
 
 def scalar(value: object) -> str:

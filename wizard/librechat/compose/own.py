@@ -25,9 +25,9 @@ from wizard.librechat.compose.model import (
     scalar,
     service_of,
 )
-from wizard.librechat.compose.sources import Budget, Sources, TooLargeError
+from wizard.librechat.compose.sources import MAX_YAML_BYTES, Budget, Sources, TooLargeError
 from wizard.librechat.compose.text import ComposeError, interpolated, read_env_file
-from wizard.librechat.compose.yaml import Override, Reset, TooManyEntriesError, YamlError
+from wizard.librechat.compose.yaml import Override, Reset, Text, TooManyEntriesError, read_yaml
 from wizard.librechat.environment import Environment, Origin, Setting, of_process
 
 # The first of each that is there, in Compose's own order (compose-go, cli/options.go).
@@ -226,22 +226,22 @@ class _Reader(NamedTuple):
         """Return `include` and `services` of a file, with their variables filled in."""
         self.budget.spend(files=1)
         try:
-            document = self.sources.yaml(path)
-            if document is None:
+            text = self.sources.text(path, MAX_YAML_BYTES)
+            if text is None:
                 raise ComposeError(Message("the file does not exist"))
-            if not isinstance(document.content, dict | None):
+            content = read_yaml(text)
+            if not isinstance(content, dict | None):
                 raise ComposeError(Message("it is not a mapping of names to values"))
         except TooManyEntriesError as error:
             raise TooLargeError from error
-        except (ComposeError, YamlError) as error:
+        except ComposeError as error:
             self.troubles.append(Trouble(error.reason, path, error.line))
             return {}
-        content = document.content or {}
+        content = content or {}
         services: Tree = {}
         for name, service in _services(content).items():
             filled = self._filled_in({part: service[part] for part in _PARTS & {*service}}, path)
-            lines = document.lines.get(name, {})
-            services[name] = _with_settings(filled, self._shown(path), lines)
+            services[name] = _with_settings(filled, self._shown(path))
         return {"include": self._filled_in(content.get("include"), path), "services": services}
 
     def _filled_in(self, value: object, path: Path) -> object:
@@ -249,12 +249,14 @@ class _Reader(NamedTuple):
         self.budget.spend(values=1)
         if isinstance(value, str):
             try:
-                return interpolated(value, self.lookup)
+                return Text.at(value, interpolated(value, self.lookup))
             except ComposeError as error:
                 self.troubles.append(Trouble(error.reason, path, error.line))
                 return value
         if isinstance(value, dict):
-            return {str(key): self._filled_in(each, path) for key, each in value.items()}
+            return {
+                Text.at(key, str(key)): self._filled_in(each, path) for key, each in value.items()
+            }
         if isinstance(value, list):
             return [self._filled_in(each, path) for each in value]
         if isinstance(value, Override):
@@ -345,7 +347,7 @@ class _Reader(NamedTuple):
         return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
 
-def _with_settings(service: object, where: str, lines: Mapping[str, int]) -> Tree:
+def _with_settings(service: object, where: str) -> Tree:
     """Return a service whose `environment` is a mapping of settings, which know their place."""
     if not isinstance(service, dict):
         return {}
@@ -355,12 +357,12 @@ def _with_settings(service: object, where: str, lines: Mapping[str, int]) -> Tre
     if plain is None or isinstance(plain, Reset):
         return service
 
-    def setting(name: str, value: str | None) -> object:
+    def setting(name: Text, value: str | None) -> object:
         if isinstance(plain, dict) and isinstance(plain.get(name), Reset):
             return plain[name]
         if value is None:
             return _Passed()
-        return Setting(value, Origin.COMPOSE, where, lines.get(name))
+        return Setting(value, Origin.COMPOSE, where, name.line)
 
     form = Listed if isinstance(plain, list) else dict
     settings = form((name, setting(name, value)) for name, value in pairs(plain))

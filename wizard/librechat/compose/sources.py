@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from wizard.librechat.compose.text import ComposeError
-from wizard.librechat.compose.yaml import Document, read_yaml
 from wizard.os_errors import reason_of
 from wizard.reading import read_file
 
@@ -70,16 +69,6 @@ class Sources:
             return self.text(path, MAX_YAML_BYTES) is not None
         except ComposeError:
             return True
-
-    def yaml(self, path: Path) -> Document | None:
-        """Return the content of a YAML file; None where there is none.
-
-        Raises:
-            ComposeError: it cannot be read.
-            YamlError: it is no YAML.
-        """
-        text = self.text(path, MAX_YAML_BYTES)
-        return None if text is None else read_yaml(text)
 
 
 class Budget:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from wizard.language import Message
+from wizard.librechat.compose.text import ComposeError
 
 if TYPE_CHECKING:
     import yaml
@@ -23,17 +23,22 @@ _LARGEST_WITHOUT_EXPONENT = 1e21
 _MERGE = "tag:yaml.org,2002:merge"
 
 
-class YamlError(ValueError):
-    """The text cannot be read; the message says why, `line` where, if that is known."""
-
-    def __init__(self, reason: str, line: int | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.line = line
-
-
-class TooManyEntriesError(YamlError):
+class TooManyEntriesError(ComposeError):
     """Its merges (`<<`) hold more entries than any file that LibreChat runs by."""
+
+
+class Text(str):
+    """A text of the file, and its line, counted from 1; None where that is not known."""
+
+    __slots__ = ("line",)
+    line: int | None
+
+    @classmethod
+    def at(cls, place: object, text: str) -> Text:
+        """Return the text with the line of another value."""
+        found = cls(text)
+        found.line = getattr(place, "line", None)
+        return found
 
 
 class Override(NamedTuple):
@@ -46,36 +51,21 @@ class Reset:
     """A value that takes away the one below it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """The content of a file, and by service the line of each variable that it sets."""
-
-    content: object = field(default=None, repr=False)
-    lines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-
 @lru_cache(maxsize=16)
-def read_yaml(text: str) -> Document:
+def read_yaml(text: str) -> object:
     """Return the content; None where there is none. A command reads the same files several times.
 
     Raises:
-        YamlError: it is no YAML, nested too deeply, or its merges hold too many entries.
+        ComposeError: it is no YAML, nested too deeply, or its merges hold too many entries.
     """
-
-    def construct(loader: Any, root: yaml.Node | None) -> Document:
-        if root is None:
-            return Document()
-        content: object = loader.construct_document(root)
-        return Document(content, {name: dict(lines) for name, lines in _variable_lines(root)})
-
-    return _loaded(text, construct)
+    return _loaded(text, lambda loader, root: root and loader.construct_document(root))
 
 
 def compose_yaml(text: str) -> yaml.Node | None:
     """Return the root of the document, whose nodes know their places; None for an empty one.
 
     Raises:
-        YamlError: as for `read_yaml`.
+        ComposeError: as for `read_yaml`.
     """
     return _loaded(text, lambda _, root: root)
 
@@ -86,7 +76,7 @@ def _loaded(text: str, use: Callable[[Any, yaml.Node | None], T]) -> T:
     try:
         loader = _loader()(text)
     except yaml.YAMLError as error:  # a character that no YAML has
-        raise YamlError(str(getattr(error, "reason", error))) from None
+        raise ComposeError(str(getattr(error, "reason", error))) from None
     try:
         root = loader.get_single_node()
         if root is not None and _entries_of(root, {}) > MOST_ENTRIES:
@@ -95,46 +85,15 @@ def _loaded(text: str, use: Callable[[Any, yaml.Node | None], T]) -> T:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = str(getattr(error, "problem", None) or error)
-        raise YamlError(problem, mark.line + 1 if mark else None) from None
+        raise ComposeError(problem, mark.line + 1 if mark else None) from None
     except RecursionError:
-        raise YamlError(Message("it is nested too deeply")) from None
-    except YamlError:
+        raise ComposeError(Message("it is nested too deeply")) from None
+    except ComposeError:
         raise
     except ValueError:
-        raise YamlError(Message("a value cannot be read")) from None
+        raise ComposeError(Message("a value cannot be read")) from None
     finally:
         loader.dispose()
-
-
-def _variable_lines(root: yaml.Node) -> Iterator[tuple[str, Iterator[tuple[str, int]]]]:
-    """Return the lines of the variables under `environment` of each service."""
-    for key, services in _entries(root):
-        if key.value == "services":
-            for name, service in _entries(services):
-                for part, environment in _entries(service):
-                    if part.value == "environment":
-                        yield str(name.value), _lines(environment)
-
-
-def _lines(environment: yaml.Node) -> Iterator[tuple[str, int]]:
-    import yaml
-
-    if isinstance(environment, yaml.SequenceNode):
-        keys = [each for each in environment.value if isinstance(each, yaml.ScalarNode)]
-    else:
-        keys = [key for key, _ in _entries(environment)]
-    for key in keys:
-        yield str(key.value).partition("=")[0], key.start_mark.line + 1
-
-
-def _entries(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
-    """Return the entries of a mapping whose keys are plain; none of anything else."""
-    import yaml
-
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                yield key, value
 
 
 @cache
@@ -155,11 +114,18 @@ def _loader() -> Any:
         regex = re.compile(rf"(?:{pattern})\Z")
         letters = [*first.replace("\0", ""), ""] if "\0" in first else [*first]
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", regex, letters)
+    Loader.add_constructor("tag:yaml.org,2002:str", _text)
     Loader.add_constructor("tag:yaml.org,2002:int", _integer)
     Loader.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: _float(node.value))
     Loader.add_constructor("!reset", lambda _loader, _node: Reset())
     Loader.add_constructor("!override", _overriding)
     return Loader
+
+
+def _text(_loader: Any, node: yaml.ScalarNode) -> Text:
+    text = Text(node.value)
+    text.line = node.start_mark.line + 1
+    return text
 
 
 def _integer(_loader: Any, node: yaml.ScalarNode) -> int | str:
@@ -198,7 +164,7 @@ def _entries_of(node: yaml.Node, seen: dict[int, int]) -> int:
     `seen` holds each mapping's own, so that an alias is counted where it is merged alone.
 
     Raises:
-        YamlError: a name occurs twice, which neither js-yaml nor Docker Compose accepts.
+        ComposeError: a name occurs twice, which neither js-yaml nor Docker Compose accepts.
     """
     import yaml
 
@@ -212,7 +178,7 @@ def _entries_of(node: yaml.Node, seen: dict[int, int]) -> int:
     for key, value in node.value:
         if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
             if key.value in names:
-                raise YamlError(Message("a name occurs twice"), key.start_mark.line + 1)
+                raise ComposeError(Message("a name occurs twice"), key.start_mark.line + 1)
             names.add(key.value)
         within += _entries_of(key, seen) + _entries_of(value, seen)
         if key.tag == _MERGE:
