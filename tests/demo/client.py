@@ -1,4 +1,4 @@
-"""An application of the demo tenant, as the tests play it."""
+"""A client application of the demo tenant."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHALLENGE = (
 
 @dataclass
 class Client:
-    """Speaks to the demo tenant; parameters given as None are left out."""
+    """Send requests to the demo tenant; parameters that are None are left out."""
 
     demo: Demo
     cookies: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Client:
         return self.send("GET", f"authorize?{urlencode(self.parameters(**changed))}")
 
     def log_in(self, response: Response, password: str | None = None) -> Response:
-        """Fill in the login page that `response` redirects to."""
+        """Fill in and submit the login page that `response` redirects to."""
         page = self.send("GET", location(response))
         return self.send("POST", "u/login", self.login_form(page, password))
 
@@ -71,7 +71,7 @@ class Client:
         return self.send("POST", "u/consent", form)
 
     def sign_in(self, **changed: str | None) -> str:
-        """Sign in; returns the code."""
+        """Sign in and return the code."""
         response = self.log_in(self.authorize(**changed))
         if "/u/consent" in location(response):
             response = self.consent(response)
@@ -102,7 +102,7 @@ class Client:
         return answer(response)
 
     def verified(self, token: str, audience: str, algorithm: str = "RS256") -> dict[str, object]:
-        """The claims of a token whose signature, issuer and audience are right."""
+        """Check a token's signature, issuer and audience; return its claims."""
         keys = jwt.PyJWKSet.from_json(self.send("GET", ".well-known/jwks.json").text)
         key = keys[jwt.get_unverified_header(token)["kid"]]
         claims: dict[str, object] = jwt.decode(

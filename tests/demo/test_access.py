@@ -1,4 +1,4 @@
-"""A post-login Action's effect on real sign-ins: claims, denials, and at a refresh."""
+"""A post-login Action's effect on real sign-ins: claims, denials and refreshes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wizard.auth0.doors import public_doors
 
 
 def bind(demo: Demo, who: Who, client_id: str = "") -> None:
-    """Run the Action, as after `provision`."""
+    """Add the Action to the flow, as `provision` does."""
     ours = client_id or demo.application.client_id
     domains = ("example.org",) if who is Who.DOMAINS else ()
     code = action_code(ActionSettings(ours, who, domains, roles_of(ours)))
@@ -32,7 +32,7 @@ def bind(demo: Demo, who: Who, client_id: str = "") -> None:
 
 
 def denial(demo: Demo) -> str:
-    """The reason on the callback URL, as LibreChat gets it."""
+    """Return the reason on the callback URL, as LibreChat gets it."""
     client = Client(demo)
     response = client.log_in(client.authorize())
     said = parse_qs(urlsplit(location(response)).query)
@@ -46,7 +46,7 @@ def claim(demo: Demo) -> object:
     return client.verified(tokens["id_token"], demo.application.client_id).get(ROLES_CLAIM)
 
 
-def test_a_stranger_is_sent_back_with_the_reason(demo: Demo) -> None:
+def test_sends_a_stranger_back_with_the_reason(demo: Demo) -> None:
     bind(demo, Who.PEOPLE)
     assert denial(demo) == STRANGER
     demo.user.roles.add(role_name(USER_ROLE, "another application"))
@@ -74,12 +74,12 @@ def test_an_address_at_the_domain_must_be_verified(demo: Demo, email: str, verif
         assert denial(demo) == UNVERIFIED
 
 
-def test_another_application_is_not_concerned(demo: Demo) -> None:
+def test_ignores_another_application(demo: Demo) -> None:
     bind(demo, Who.PEOPLE, "another")
     assert claim(demo) is None
 
 
-def test_a_role_that_is_taken_away_ends_at_the_next_refresh(demo: Demo) -> None:
+def test_a_removed_role_ends_at_the_next_refresh(demo: Demo) -> None:
     bind(demo, Who.PEOPLE)
     role = role_name(USER_ROLE, demo.application.client_id)
     demo.user.roles.add(role)
@@ -93,7 +93,7 @@ def test_a_role_that_is_taken_away_ends_at_the_next_refresh(demo: Demo) -> None:
     assert answer(refused)["error_description"] == STRANGER
 
 
-def test_a_connection_that_is_not_enabled_lets_nobody_in(demo: Demo) -> None:
+def test_a_disabled_connection_lets_no_one_in(demo: Demo) -> None:
     connection = demo.tenant.connections[demo.user.connection]
     doors = public_doors(demo.tenant.domain, demo.application.client_id, demo.http)
     assert doors.sign_ups.state is State.OPEN

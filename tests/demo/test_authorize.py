@@ -1,4 +1,4 @@
-"""/authorize answers as Auth0 does: one row for each case of the table of its answers."""
+"""/authorize answers like Auth0: one row for each of its responses."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def unchanged(demo: Demo) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """One changed setting or parameter, and what /authorize answers then.
+    """One changed setting or parameter, and the resulting response of /authorize.
 
-    `status` 302 means that the callback URL is told; else it is a page of the tenant.
+    `status` 302 is a redirect to the callback URL; any other is a page of the tenant.
     """
 
     name: str
@@ -163,7 +163,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_refusals(demo: Demo, case: Case) -> None:
+def test_errors(demo: Demo, case: Case) -> None:
     client = Client(demo)
     if case.signed_in:
         client.sign_in()
@@ -188,16 +188,16 @@ def test_refusals(demo: Demo, case: Case) -> None:
         assert f"{case.error}: {description}" in unescape(response.text)
 
 
-def test_all_in_order_goes_to_the_login_page(demo: Demo) -> None:
+def test_a_valid_request_leads_to_the_login_page(demo: Demo) -> None:
     assert location(Client(demo).authorize()).startswith("/u/login?state=")
 
 
-def test_state_is_left_out_when_none_was_sent(demo: Demo) -> None:
+def test_returns_no_state_when_none_was_sent(demo: Demo) -> None:
     response = Client(demo).authorize(state=None, prompt="none")
     assert "state" not in query(response)
 
 
-def test_custom_error_page_is_told_the_error(demo: Demo) -> None:
+def test_passes_the_error_to_a_custom_error_page(demo: Demo) -> None:
     demo.tenant.error_page_url = "https://errors.example/page?from=auth0"
     response = Client(demo).authorize(client_id="nobody")
     assert urlsplit(location(response)).netloc == "errors.example"
@@ -225,12 +225,12 @@ def test_custom_error_page_is_told_the_error(demo: Demo) -> None:
         ("https://chat.example/*", "https://chat.example/cb", False),
     ],
 )
-def test_wildcards_stand_for_one_label(demo: Demo, allowed: str, url: str, expected: bool) -> None:
+def test_a_wildcard_matches_one_label(demo: Demo, allowed: str, url: str, expected: bool) -> None:
     demo.application.callbacks[:] = [allowed]
     assert Client(demo).authorize(redirect_uri=url).status == (302 if expected else 403)
 
 
-def test_a_client_grant_lets_the_application_in(demo: Demo) -> None:
+def test_a_client_grant_authorizes_the_application(demo: Demo) -> None:
     require_client_grant(demo)
     demo.tenant.client_grants.append(
         ClientGrant(client_id=demo.application.client_id, audience=demo.api.identifier)
@@ -246,7 +246,7 @@ def test_sign_in_ends_at_the_callback_with_code_and_state(demo: Demo) -> None:
     assert query(response)["state"] == "the state"
 
 
-def test_a_session_needs_no_second_sign_in_unless_asked(demo: Demo) -> None:
+def test_a_session_needs_no_second_sign_in_unless_requested(demo: Demo) -> None:
     client = Client(demo)
     client.sign_in()
     assert "code" in query(client.authorize(prompt="none"))
@@ -262,14 +262,14 @@ def test_wrong_password_shows_the_form_again(demo: Demo) -> None:
     assert "code" in query(client.send("POST", "u/login", client.login_form(response)))
 
 
-def test_an_action_can_refuse_the_user(demo: Demo) -> None:
+def test_an_action_can_reject_the_user(demo: Demo) -> None:
     demo.tenant.denial = "Not today"
     client = Client(demo)
     told = query(client.log_in(client.authorize()))
     assert (told["error"], told["error_description"]) == ("access_denied", "Not today")
 
 
-def test_a_user_without_organization_is_refused_after_the_password(demo: Demo) -> None:
+def test_rejects_a_user_without_organization_after_the_password(demo: Demo) -> None:
     require_organization(demo)
     client = Client(demo)
     told = query(client.log_in(client.authorize(organization="org_1")))
@@ -281,7 +281,7 @@ def test_a_user_without_organization_is_refused_after_the_password(demo: Demo) -
     assert "code" in query(client.authorize(organization="org_1"))
 
 
-def test_consent_is_asked_once_for_an_api_that_wants_it(demo: Demo) -> None:
+def test_asks_for_consent_once_if_the_api_requires_it(demo: Demo) -> None:
     need_consent(demo)
     client = Client(demo)
     response = client.log_in(client.authorize())
@@ -290,7 +290,7 @@ def test_consent_is_asked_once_for_an_api_that_wants_it(demo: Demo) -> None:
     assert "code" in query(client.authorize(prompt="none"))
 
 
-def test_consent_is_asked_at_every_sign_in_for_a_local_callback(demo: Demo) -> None:
+def test_asks_for_consent_at_every_sign_in_for_a_local_callback(demo: Demo) -> None:
     use_localhost(demo)
     client = Client(demo)
     client.sign_in(redirect_uri=LOCAL_CALLBACK)
@@ -308,9 +308,9 @@ def test_declined_consent_is_access_denied(demo: Demo) -> None:
 
 
 class TestAttacks:
-    """The login page is for the browser that began, and shows nothing as markup."""
+    """The login page works only in the browser that started it, and escapes markup."""
 
-    def test_markup_in_parameters_is_escaped(self, demo: Demo) -> None:
+    def test_escapes_markup_in_parameters(self, demo: Demo) -> None:
         evil = "<script>alert(1)</script>\"'>"
         response = Client(demo).authorize(client_id=evil)
         assert response.status == 400
@@ -320,17 +320,17 @@ class TestAttacks:
         page = client.send("GET", location(client.authorize()))
         assert "<script" not in page.text
 
-    def test_a_line_break_in_a_parameter_makes_no_header(self, demo: Demo) -> None:
+    def test_a_line_break_in_a_parameter_adds_no_header(self, demo: Demo) -> None:
         response = Client(demo).authorize(state="a\r\nSet-Cookie: evil=1", prompt="none")
         assert "evil" not in str(response.set_cookies)
         assert query(response)["state"] == "a\r\nSet-Cookie: evil=1"
 
-    def test_pages_forbid_everything_but_themselves(self, demo: Demo) -> None:
+    def test_pages_load_nothing_from_elsewhere(self, demo: Demo) -> None:
         client = Client(demo)
         page = client.send("GET", location(client.authorize()))
         policy = page.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; style-src 'nonce-")
-        assert "form-action" not in policy  # it would stop LibreChat's own redirect after it
+        assert "form-action" not in policy  # it would block LibreChat's own redirect afterwards
         assert "frame-ancestors 'none'" in policy
         assert "script" not in page.text.lower()
         assert page.headers["cache-control"] == "no-store"
@@ -343,7 +343,7 @@ class TestAttacks:
         assert response.status == 400
         assert "password" not in response.text
 
-    def test_a_form_that_is_not_ours_is_refused(self, demo: Demo) -> None:
+    def test_rejects_a_foreign_form(self, demo: Demo) -> None:
         client = Client(demo)
         page = client.send("GET", location(client.authorize()))
         form = client.login_form(page)
@@ -358,7 +358,7 @@ class TestAttacks:
         form = form_of(page).filled_in("", "") | {"action": "accept"}
         assert "code" not in query(client.send("POST", "u/consent", form))
 
-    def test_cookies_are_out_of_reach(self, demo: Demo) -> None:
+    def test_scripts_and_other_sites_cannot_use_cookies(self, demo: Demo) -> None:
         client = Client(demo)
         response = client.log_in(client.authorize())
         (cookie,) = response.set_cookies

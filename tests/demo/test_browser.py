@@ -1,4 +1,4 @@
-"""The scripted user signs in, and goes nowhere else."""
+"""The scripted user signs in, and visits no other site."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def start_url(demo: Demo, callback: str) -> str:
 
 @dataclass
 class Scripted:
-    """An `HttpClient` that answers from a list and keeps what it was asked."""
+    """An `HttpClient` that answers from a list and records its requests."""
 
     answers: list[Response]
     asked: list[tuple[str, str, Mapping[str, str] | None, Mapping[str, str]]] = field(
@@ -58,7 +58,7 @@ LOGIN = "<form method=post action=/in><input name=login><input type=password nam
 
 
 def test_signs_in_and_consents(demo: Demo) -> None:
-    # A page of the tenant that takes any query stands in for the application.
+    # The application is a page of the tenant that accepts any query.
     callback = f"{demo.issuer}{SIGNED_OUT}"
     end = sign_in_like_a_user(demo.http, start_url(demo, callback), EMAIL, PASSWORD)
     assert end.status == 200
@@ -77,7 +77,7 @@ def test_wrong_password(demo: Demo) -> None:
     assert "wrong" not in str(caught.value)
 
 
-def test_an_error_page_is_the_end(demo: Demo) -> None:
+def test_ends_at_an_error_page(demo: Demo) -> None:
     end = sign_in_like_a_user(demo.http, f"{demo.issuer}authorize", EMAIL, PASSWORD)
     assert end.status == 400
 
@@ -91,7 +91,7 @@ def test_does_not_leave_this_machine(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://localhost/", "//evil.example/"])
-def test_goes_only_to_pages_of_this_machine(to: str) -> None:
+def test_visits_only_pages_of_this_machine(to: str) -> None:
     http = Scripted([redirect(to)])
     with pytest.raises(Failure) as caught:
         sign_in_like_a_user(http, "https://localhost/", "e", "p")
@@ -99,14 +99,14 @@ def test_goes_only_to_pages_of_this_machine(to: str) -> None:
     assert len(http.asked) == 1
 
 
-def test_a_form_that_leads_off_the_machine_gets_no_password() -> None:
+def test_sends_no_password_to_another_machine() -> None:
     http = Scripted([page(LOGIN.replace("/in", "https://evil.example/"))])
     with pytest.raises(Failure) as caught:
         sign_in_like_a_user(http, "https://localhost/", "e", "p")
     assert caught.value.finding.rule is LEFT_MACHINE
 
 
-def test_endless_redirects_end() -> None:
+def test_limits_redirects() -> None:
     http = Scripted([redirect("/again?code=secret")] * (MAX_STEPS + 1))
     with pytest.raises(Failure) as caught:
         sign_in_like_a_user(http, "https://localhost/", "e", "p")
@@ -115,7 +115,7 @@ def test_endless_redirects_end() -> None:
     assert len(http.asked) == MAX_STEPS
 
 
-def test_forms_are_filled_in_and_redirects_become_get() -> None:
+def test_fills_in_forms_and_turns_redirects_into_get() -> None:
     http = Scripted([page(LOGIN), redirect("/done", status=303), page("done")])
     end = sign_in_like_a_user(http, "https://localhost/a/b", "me@x", "pass")
     assert end.text == "done"
@@ -133,7 +133,7 @@ def test_a_redirect_may_keep_the_method(status: int) -> None:
     assert http.asked[2][:3] == ("POST", "https://localhost/there", {"login": "e", "p": "p"})
 
 
-def test_cookies_go_where_they_belong() -> None:
+def test_sends_cookies_only_to_their_host_and_path() -> None:
     http = Scripted(
         [
             redirect("https://127.0.0.1/", "a=1; Path=/", "b=2; Path=/deep", "s=3; Secure; Path=/"),
@@ -158,7 +158,7 @@ def test_cookies_go_where_they_belong() -> None:
         "<input type=password name=p>",
     ],
 )
-def test_other_forms_are_left_alone(html: str) -> None:
+def test_ignores_other_forms(html: str) -> None:
     assert sign_in_form(page(html)) is None
 
 

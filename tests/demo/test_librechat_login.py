@@ -1,4 +1,4 @@
-"""A client not written here signs in through the demo tenant: LibreChat's own packages.
+"""A third-party client signs in through the demo tenant: LibreChat's own packages.
 
 `tests/node/librechat_login.mjs` sets them up as LibreChat does.
 """
@@ -57,13 +57,13 @@ class LibreChat:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """LibreChat, started with `variables` as its `.env`."""
+        """Run LibreChat with `variables` as its `.env`."""
         self._env_file.write_text("".join(f"{k}={v}\n" for k, v in self.variables.items()))
         with running_librechat(self._authority, self._env_file, self.port):
             yield
 
     def sign_in(self) -> dict[str, Any]:
-        """What LibreChat has after the sign-in, or `{"failure": why}`."""
+        """Return what LibreChat has after the sign-in, or `{"failure": reason}`."""
         with self.running():
             end = sign_in_like_a_user(self.demo.http, f"{self.url}/oauth/openid", EMAIL, PASSWORD)
         result: dict[str, Any] = json.loads(end.body)
@@ -106,7 +106,7 @@ def test_with_a_nonce(librechat: LibreChat) -> None:
     assert "nonce" in librechat.sign_in()["first"]["id_token"]["claims"]
 
 
-def test_without_reuse_nothing_of_the_api_is_needed(librechat: LibreChat) -> None:
+def test_needs_no_api_without_token_reuse(librechat: LibreChat) -> None:
     librechat.variables |= {
         "OPENID_REUSE_TOKENS": "false",
         "OPENID_AUDIENCE": "",
@@ -147,7 +147,7 @@ def test_faults_end_at_the_login_page(
     assert failure in librechat.sign_in()["failure"]
 
 
-def test_failed_discovery_leaves_a_button_that_ends_in_500(librechat: LibreChat) -> None:
+def test_after_a_failed_discovery_the_button_returns_500(librechat: LibreChat) -> None:
     librechat.demo.tenant.changed_metadata["issuer"] = "https://other.example/"
     with librechat.running():
         browser = Browser(librechat.demo.http)
@@ -185,21 +185,21 @@ def test_access_tokens_that_librechat_cannot_validate(
     assert error in librechat.sign_in()["first"]["access_token"]["error"]
 
 
-def test_refresh_grant_taken_away_meanwhile(librechat: LibreChat) -> None:
+def test_refresh_grant_removed_meanwhile(librechat: LibreChat) -> None:
     demo = librechat.demo
     demo.tenant.user_grants = _Forgetful()
     assert "Grant not found" in librechat.sign_in()["refreshed"]["error"]
 
 
 class _Forgetful(set[tuple[str, str, str]]):
-    """The grants of a user who revokes each at once."""
+    """The grants of a user who revokes each immediately."""
 
     def __contains__(self, grant: object) -> bool:
         return False
 
 
 def test_the_other_client_of_these_tests_agrees(librechat: LibreChat) -> None:
-    """The same demo tenant, asked by `Client`: neither of the two is the odd one out."""
+    """Both clients get the same result from the same demo tenant."""
     client = Client(librechat.demo)
     claims = client.verified(client.tokens()["access_token"], AUDIENCE)
     assert claims["azp"] == librechat.demo.application.client_id

@@ -1,4 +1,4 @@
-"""The two providers that were not written here start, answer, and let a user in."""
+"""The two third-party providers start, answer and sign a user in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CALLBACK = f"{PUBLIC_URL}/oauth/openid/callback"
 
 
 class Recorder:
-    """An `HttpClient` that plays the application at `PUBLIC_URL`: it keeps what it is told."""
+    """An `HttpClient` that acts as the application at `PUBLIC_URL` and records its callbacks."""
 
     def __init__(self, http: Https) -> None:
         self._http = http
@@ -45,7 +45,7 @@ class Recorder:
         response = self._http.request(method, url, form=form, headers=headers)
         location = response.headers.get("location", "")
         if location.startswith(CALLBACK):
-            # The application's answer to its callback.
+            # The application's response to its callback.
             return Response(location, 200, {"content-type": "text/plain"}, b"")
         return response
 
@@ -117,7 +117,7 @@ class TestOidcProvider:
         status, refused = token(http, oidc_provider, **refresh)
         assert (status, refused["error"]) == (403, "invalid_grant")
 
-    def test_answers_to_probes(self, authority: Authority, oidc_provider: NodeProvider) -> None:
+    def test_responses_to_probes(self, authority: Authority, oidc_provider: NodeProvider) -> None:
         http = authority.http()
 
         def authorize(**changed: str) -> Response:
@@ -147,7 +147,7 @@ class TestOidcProvider:
             "Unknown or invalid refresh token."
         )
 
-    def test_without_audience_the_token_is_opaque(
+    def test_the_token_is_opaque_without_an_audience(
         self, authority: Authority, oidc_provider: NodeProvider
     ) -> None:
         assert "." not in sign_in(authority.http(), oidc_provider, audience="")["access_token"]
@@ -197,7 +197,7 @@ class TestSimulacrum:
         verified(http, simulacrum, body["access_token"])
 
 
-def test_the_scripted_user_tells_nobody_else(
+def test_the_scripted_user_contacts_no_one_else(
     authority: Authority, oidc_provider: NodeProvider
 ) -> None:
     with pytest.raises(Failure) as caught:

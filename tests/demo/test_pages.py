@@ -1,4 +1,4 @@
-"""The pages of the demo tenant in another language; what plays Auth0 in them stays English."""
+"""The pages of the demo tenant in another language; simulated Auth0 texts stay English."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_consent_page(audience: bool, dutch: Demo) -> None:
     assert (f"vraagt toegang bij {api}." if api else "vraagt toegang.") in page.text
 
 
-def test_the_error_page_has_auth0s_own_words(dutch: Demo) -> None:
+def test_the_error_page_quotes_auth0(dutch: Demo) -> None:
     page = Client(dutch).authorize(client_id="unknown")
 
     assert "<h1>Oeps, er ging iets mis</h1>" in page.text

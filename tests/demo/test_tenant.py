@@ -1,4 +1,4 @@
-"""The demo tenant as a server: discovery, loopback only, quiet, quick to start and to stop."""
+"""The demo tenant as a server: discovery, loopback only, silent, quick to start and stop."""
 
 from __future__ import annotations
 
@@ -46,30 +46,30 @@ class TestDiscovery:
         for endpoint in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
             assert document[endpoint].startswith(demo.issuer)
 
-    def test_older_tenants_do_not_name_the_logout(self, demo: Demo) -> None:
+    def test_older_tenants_do_not_list_the_logout_endpoint(self, demo: Demo) -> None:
         demo.tenant.rp_logout_discovery = False
         assert "end_session_endpoint" not in discovery(demo)
 
-    def test_fields_can_be_replaced_and_taken_away(self, demo: Demo) -> None:
+    def test_fields_can_be_replaced_and_removed(self, demo: Demo) -> None:
         demo.tenant.changed_metadata = {"issuer": "https://other/", "jwks_uri": None}
         document = discovery(demo)
         assert document["issuer"] == "https://other/"
         assert "jwks_uri" not in document
 
-    def test_keys_are_public_ones(self, demo: Demo) -> None:
+    def test_keys_are_public(self, demo: Demo) -> None:
         response = Client(demo).send("GET", ".well-known/jwks.json")
         (key,) = json.loads(response.body)["keys"]
         assert key.keys() == {"kty", "n", "e", "use", "alg", "kid"}
 
 
 class TestFaults:
-    def test_interruption_answers_instead(self, demo: Demo) -> None:
+    def test_an_interruption_answers_instead(self, demo: Demo) -> None:
         demo.tenant.interruption = Interruption(200, "<h1>Hotel</h1>", path="/.well-known/")
         response = Client(demo).send("GET", ".well-known/openid-configuration")
         assert (response.status, response.text, response.is_html) == (200, "<h1>Hotel</h1>", True)
         assert Client(demo).authorize().status == 302
 
-    def test_requests_do_not_wait_for_each_other(self, demo: Demo) -> None:
+    def test_handles_requests_concurrently(self, demo: Demo) -> None:
         meeting = threading.Barrier(4)
 
         def meet(path: str) -> None:
@@ -80,7 +80,7 @@ class TestFaults:
             documents = list(pool.map(discovery, [demo] * 4))
         assert [document["issuer"] for document in documents] == [demo.issuer] * 4
 
-    def test_visits_are_recorded_without_queries(self, demo: Demo) -> None:
+    def test_records_visits_without_queries(self, demo: Demo) -> None:
         Client(demo).authorize(client_id="nobody")
         (visit,) = demo.tenant.visits
         assert (visit.method, visit.path, visit.status) == ("GET", "/authorize", 400)
@@ -89,7 +89,7 @@ class TestFaults:
         assert Client(demo).send("GET", "nothing/here").status == 404
         assert Client(demo).send("GET", "oauth/token").status == 405
 
-    def test_another_host_name_finds_nothing(self, demo: Demo) -> None:
+    def test_rejects_another_host_name(self, demo: Demo) -> None:
         url = f"{demo.issuer}.well-known/openid-configuration"
         response = demo.http.request("GET", url, headers={"Host": "evil.example"})
         assert (response.status, response.text) == (404, "Not found")
@@ -154,8 +154,8 @@ class TestServer:
             pass
         assert caught.value.finding.rule is NO_START
 
-    def test_says_nothing(self, authority: Authority, capfd: pytest.CaptureFixture[str]) -> None:
-        """Nothing is on the terminal, whatever comes in."""
+    def test_prints_nothing(self, authority: Authority, capfd: pytest.CaptureFixture[str]) -> None:
+        """Nothing is printed to the terminal, whatever the request."""
         tenant = Tenant()
         with tenant_server(tenant, authority.certificate, authority.key):
             demo = furnish(tenant, authority.http())
@@ -177,13 +177,13 @@ class TestServer:
 
 
 class TestLoginPage:
-    def test_an_application_that_went_meanwhile(self, demo: Demo) -> None:
+    def test_a_deleted_application(self, demo: Demo) -> None:
         client = Client(demo)
         link = location(client.authorize())
         demo.tenant.applications.clear()
         assert client.send("GET", link).status == 400
 
-    def test_is_a_plain_form_with_the_demo_user(self, demo: Demo) -> None:
+    def test_is_a_simple_form_with_the_demo_user(self, demo: Demo) -> None:
         client = Client(demo)
         page = client.send("GET", location(client.authorize())).text
         assert "Demo tenant" in page
@@ -201,7 +201,7 @@ class TestLoginPage:
             assert shown in page
 
 
-def test_rules_are_shown_without_costly_imports() -> None:
+def test_shows_rules_without_costly_imports() -> None:
     program = (
         "import sys, wizard.demo.server, wizard.demo.tenant, wizard.demo.user;"
         "print({'httptools', 'jwt', 'cryptography', 'jinja2'} & set(sys.modules))"

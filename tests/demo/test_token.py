@@ -1,4 +1,4 @@
-"""/oauth/token answers as Auth0 does, and so do the tokens it gives."""
+"""/oauth/token answers like Auth0, and issues tokens like Auth0's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def basic(client_id: str, secret: str) -> dict[str, str]:
 
 
 class TestProbes:
-    """What the made-up code and refresh token of the live checks are told."""
+    """The responses to the invented code and refresh token of the live checks."""
 
     def test_bogus_code(self, demo: Demo) -> None:
         assert said(Client(demo).redeem("bogus")) == BAD_CODE
@@ -45,7 +45,7 @@ class TestProbes:
         "form", [{"client_secret": "wrong"}, {"client_secret": None}, {"client_id": "nobody"},
                  {"client_id": None}]
     )  # fmt: skip
-    def test_wrong_credentials_are_refused_before_the_code(
+    def test_rejects_wrong_credentials_before_the_code(
         self, demo: Demo, form: dict[str, str | None]
     ) -> None:
         client = Client(demo)
@@ -58,7 +58,7 @@ class TestProbes:
         assert said(response) == (401, "invalid_client", "Unauthorized")
 
     @pytest.mark.parametrize("grant", [GrantType.CODE, GrantType.REFRESH])
-    def test_grant_off(self, demo: Demo, grant: GrantType) -> None:
+    def test_disabled_grant(self, demo: Demo, grant: GrantType) -> None:
         demo.application.grant_types.remove(grant)
         response = Client(demo).token(grant_type=grant, code="bogus", refresh_token="bogus")
         expected = f"Grant type '{grant}' not allowed for the client."
@@ -80,7 +80,7 @@ class TestProbes:
         response = Client(demo).token(grant_type="password")
         assert said(response)[:2] == (400, "unsupported_grant_type")
 
-    def test_rate_limit_tells_when_to_come_again(self, demo: Demo) -> None:
+    def test_rate_limit_says_when_to_retry(self, demo: Demo) -> None:
         now = demo.tenant.clock()
         demo.tenant.clock = lambda: now
         demo.tenant.limit_rate(20)
@@ -93,7 +93,7 @@ class TestProbes:
         demo.tenant.clock = lambda: now + 21
         assert said(Client(demo).redeem("bogus")) == BAD_CODE
 
-    def test_json_bodies_are_read_too(self, demo: Demo) -> None:
+    def test_reads_json_bodies(self, demo: Demo) -> None:
         body = {
             "grant_type": "authorization_code",
             "code": "bogus",
@@ -108,7 +108,7 @@ class TestProbes:
         assert (good.status, json.loads(good.body)["error"]) == (403, "invalid_grant")
         assert (broken.status, json.loads(broken.body)["error"]) == (400, "invalid_request")
 
-    def test_a_huge_body_is_refused(self, demo: Demo) -> None:
+    def test_rejects_a_huge_body(self, demo: Demo) -> None:
         assert Client(demo).redeem("x" * (1 << 17)).status == 400
 
 
@@ -130,7 +130,7 @@ METHODS = [
 
 
 @pytest.mark.parametrize(("method", "sent", "expected"), METHODS)
-def test_how_the_client_proves_itself(
+def test_client_authentication(
     demo: Demo, method: AuthMethod, sent: str, expected: tuple[int, str, str]
 ) -> None:
     demo.application.token_endpoint_auth_method = method
@@ -159,9 +159,9 @@ def test_broken_basic_header(demo: Demo, header: str) -> None:
 
 
 class TestCode:
-    """The authorization code: once, by the one who asked, with the verifier."""
+    """The authorization code: valid once, for the client that requested it, with the verifier."""
 
-    def test_gives_tokens_for_the_api(self, demo: Demo) -> None:
+    def test_issues_tokens_for_the_api(self, demo: Demo) -> None:
         client = Client(demo)
         response = client.redeem(client.sign_in(nonce="n-1"))
         body = json.loads(response.body)
@@ -180,7 +180,7 @@ class TestCode:
         assert identity["nonce"] == "n-1"
         assert identity["sub"] == access["sub"] == demo.user.user_id
 
-    def test_counts_once(self, demo: Demo) -> None:
+    def test_is_valid_once(self, demo: Demo) -> None:
         client = Client(demo)
         code = client.sign_in()
         assert client.redeem(code).status == 200
@@ -224,13 +224,13 @@ class TestCode:
 
 
 class TestAccessToken:
-    """Opaque or JWT, and signed as the API says."""
+    """Opaque or JWT, and signed as set for the API."""
 
     def test_opaque_without_an_audience(self, demo: Demo) -> None:
         token = Client(demo).tokens(audience=None)["access_token"]
         assert "." not in token
 
-    def test_opaque_for_userinfo_alone(self, demo: Demo) -> None:
+    def test_opaque_for_userinfo_only(self, demo: Demo) -> None:
         token = Client(demo).tokens(audience=f"{demo.issuer}userinfo")["access_token"]
         assert "." not in token
 
@@ -278,14 +278,14 @@ class TestAccessToken:
         assert "azp" not in claims
         assert "jti" in claims
 
-    def test_lifetime_is_the_apis(self, demo: Demo) -> None:
+    def test_has_the_lifetime_of_the_api(self, demo: Demo) -> None:
         demo.api.token_lifetime = 60
         client = Client(demo)
         body = client.tokens()
         claims = client.verified(body["access_token"], AUDIENCE)
         assert (body["expires_in"], claims["exp"]) == (60, claims["iat"] + 60)  # type: ignore[operator]
 
-    def test_scopes_of_the_api_are_granted_and_others_dropped(self, demo: Demo) -> None:
+    def test_grants_only_scopes_of_the_api(self, demo: Demo) -> None:
         demo.api.scopes = ["read:chats"]
         body = Client(demo).tokens(scope="openid read:chats write:chats openid")
         assert body["scope"] == "openid read:chats"
@@ -337,19 +337,19 @@ def not_conformant(demo: Demo) -> None:
 
 
 class TestRefreshToken:
-    """It comes under four conditions, and is missing without a word otherwise."""
+    """It is issued under four conditions, and otherwise silently missing."""
 
     @pytest.mark.parametrize("change", [no_grant, no_offline_access, not_conformant])
-    def test_missing_without_a_word(self, demo: Demo, change: Callable[[Demo], None]) -> None:
+    def test_silently_missing(self, demo: Demo, change: Callable[[Demo], None]) -> None:
         change(demo)
         body = Client(demo).tokens()
         assert "refresh_token" not in body
         assert body["scope"] == "openid profile email"
 
-    def test_missing_when_not_asked_for(self, demo: Demo) -> None:
+    def test_missing_when_not_requested(self, demo: Demo) -> None:
         assert "refresh_token" not in Client(demo).tokens(scope="openid email")
 
-    def test_without_an_audience_the_api_does_not_count(self, demo: Demo) -> None:
+    def test_ignores_the_api_without_an_audience(self, demo: Demo) -> None:
         demo.api.allow_offline_access = False
         assert "refresh_token" in Client(demo).tokens(audience=None)
 
@@ -361,14 +361,14 @@ class TestRefreshToken:
         client.verified(body["access_token"], AUDIENCE)
         client.verified(body["id_token"], demo.application.client_id)
 
-    def test_another_audience_does_not_count(self, demo: Demo) -> None:
+    def test_ignores_another_audience(self, demo: Demo) -> None:
         demo.tenant.add(Api(identifier="https://other"))
         client = Client(demo)
         token = client.tokens()["refresh_token"]
         body = answer(client.refresh(token, audience="https://other"))
         client.verified(body["access_token"], AUDIENCE)
 
-    def test_scope_can_be_less_but_not_more(self, demo: Demo) -> None:
+    def test_scope_can_be_reduced_but_not_extended(self, demo: Demo) -> None:
         client = Client(demo)
         token = client.tokens(scope="openid offline_access")["refresh_token"]
         assert answer(client.refresh(token, scope="openid email"))["scope"] == "openid"
@@ -384,7 +384,7 @@ class TestRefreshToken:
         assert said(client.refresh(first)) == BAD_REFRESH_TOKEN
         assert said(client.refresh(third)) == BAD_REFRESH_TOKEN
 
-    def test_another_family_survives_a_reuse(self, demo: Demo) -> None:
+    def test_a_reuse_does_not_affect_another_family(self, demo: Demo) -> None:
         demo.application.rotating_refresh_tokens = True
         client = Client(demo)
         first = client.tokens()["refresh_token"]
@@ -393,7 +393,7 @@ class TestRefreshToken:
         client.refresh(first)
         assert client.refresh(other).status == 200
 
-    def test_without_rotation_it_stays_good(self, demo: Demo) -> None:
+    def test_stays_valid_without_rotation(self, demo: Demo) -> None:
         client = Client(demo)
         token = client.tokens()["refresh_token"]
         assert [client.refresh(token).status for _ in range(2)] == [200, 200]
@@ -427,7 +427,7 @@ class TestRefreshToken:
 
 
 class TestMachine:
-    """client_credentials, as the Management API's users have it."""
+    """client_credentials, as users of the Management API get it."""
 
     def ask(self, demo: Demo, audience: str = AUDIENCE) -> Response:
         demo.application.grant_types.append(GrantType.CLIENT_CREDENTIALS)
@@ -459,7 +459,7 @@ class TestMachine:
 
 class TestUserinfo:
     @pytest.mark.parametrize("audience", [None, AUDIENCE])
-    def test_says_who(self, demo: Demo, audience: str | None) -> None:
+    def test_returns_the_user(self, demo: Demo, audience: str | None) -> None:
         token = Client(demo).tokens(audience=audience)["access_token"]
         response = self.ask(demo, f"Bearer {token}")
         assert answer(response) == {
@@ -471,10 +471,10 @@ class TestUserinfo:
         }
 
     @pytest.mark.parametrize("header", ["", "Bearer", "Bearer nonsense", "Basic nonsense"])
-    def test_refuses_others(self, demo: Demo, header: str) -> None:
+    def test_rejects_others(self, demo: Demo, header: str) -> None:
         assert self.ask(demo, header).status == 401
 
-    def test_a_token_without_openid_does_not_open_it(self, demo: Demo) -> None:
+    def test_rejects_a_token_without_openid(self, demo: Demo) -> None:
         token = Client(demo).tokens(scope="offline_access")["access_token"]
         assert self.ask(demo, f"Bearer {token}").status == 401
 
@@ -487,7 +487,7 @@ class TestLogout:
     def out(self, client: Client, path: str, **parameters: str) -> Response:
         return client.send("GET", f"{path}?{urlencode(parameters)}")
 
-    def test_ends_the_session_and_goes_back(self, demo: Demo) -> None:
+    def test_ends_the_session_and_redirects_back(self, demo: Demo) -> None:
         client = Client(demo)
         hint = client.tokens()["id_token"]
         response = self.out(
@@ -520,11 +520,11 @@ class TestLogout:
         assert response.status == status
         assert response.headers.get("location") == (url if status == 302 else None)
 
-    def test_without_a_url_it_says_so(self, demo: Demo) -> None:
+    def test_shows_a_page_without_a_url(self, demo: Demo) -> None:
         assert "You are logged out" in self.out(Client(demo), "oidc/logout").text
 
     @pytest.mark.parametrize("alg", ["RS256", "HS256"])
-    def test_a_forged_hint_is_refused(self, demo: Demo, alg: str) -> None:
+    def test_rejects_a_forged_hint(self, demo: Demo, alg: str) -> None:
         demo.application.id_token_alg = alg
         client = Client(demo)
         head, body, _ = client.tokens()["id_token"].split(".")

@@ -1,4 +1,4 @@
-"""Every rule of the doctor's table: a set-up that breaks it, and a near miss that does not."""
+"""Every rule of the doctor's table: a setup that breaks it, and a near miss that does not."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ BY_COMPOSE = f"{API}    env_file: .env\n"
 
 
 def env(raw: str = "", /, **changes: str | None) -> str:
-    """The good file with other values, None to leave one out; `raw` are lines at its end."""
+    """Return the good file with other values, None to omit one; `raw` are lines at its end."""
     values = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
     lines = [f"{name}={quoted(value)}" for name, value in values.items()]
     return "\n".join([*lines, raw]) + ("\n" if raw else "")
@@ -85,7 +85,7 @@ def subject(
     environ: Mapping[str, str] | None = None,
     example: str = "",
 ) -> Subject:
-    """A `.env` and what lies about it; the YAML files come as text."""
+    """Return the subject for a `.env` and its surroundings; YAML files are given as text."""
     path, file = Path("/srv/librechat/.env"), EnvFile(text)
     files = {
         ".env": text,
@@ -136,7 +136,7 @@ ROLE = {
 
 
 def answering(**config: object) -> Instance:
-    """A running LibreChat whose /api/config says this."""
+    """Return a running LibreChat with this /api/config."""
     url = "http://localhost:3080/api/config"
     body = json.dumps({"serverDomain": PUBLIC_URL, **config}).encode()
     return Instance(Reply(url, Response(url, 200, {}, body)))
@@ -359,7 +359,7 @@ CASES = (
     Case(
         "LA147",
         subject(env(), version="0.8.5"),
-        # What the checkout is says nothing about the newest image, which Compose runs.
+        # The checkout's version says nothing about the newest image, which Compose runs.
         subject(env(), version="0.8.5", compose=COMPOSE),
     ),
     _lines("LA148", "DEBUG_OPENID_REQUESTS=true", "DEBUG_OPENID_REQUESTS=false"),
@@ -559,7 +559,7 @@ CASES = (
             facts=FileFacts(Access(1000, 0, 0o600)),
         ),
     ),
-    Case(  # the number is written out in an override, and the file is for another group
+    Case(  # an override sets the number explicitly, and the file is for another group
         "LA506",
         subject(
             env(),

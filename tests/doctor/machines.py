@@ -1,4 +1,4 @@
-"""A machine on which something runs LibreChat: a process at its port, or containers."""
+"""A machine that runs LibreChat: as a process on its port, or in containers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wizard.running_process import RunningProcess
 
 @dataclass
 class Runs(NoProcesses):
-    """What listens at LibreChat's port, and what docker knows; `docker compose` is not there."""
+    """The process on LibreChat's port, and docker's containers without `docker compose`."""
 
     process: RunningProcess | None = None
     containers: Sequence[Mapping[str, object]] = field(default_factory=tuple)
@@ -39,7 +39,7 @@ class Runs(NoProcesses):
 
 
 def npm(folder: Path, **changes: Any) -> RunningProcess:
-    """LibreChat's server as `npm run backend` starts it in the folder."""
+    """Return LibreChat's server as `npm run backend` starts it in the folder."""
     values: dict[str, Any] = {
         "command": ("node", "api/server/index.js"),
         "folder": folder,

@@ -1,4 +1,4 @@
-"""Who gets past Auth0: registration, and a list of domains that LibreChat does not read."""
+"""Who can bypass Auth0: open registration, and a list of domains that LibreChat does not read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOORS = {"LA516", "LA518", "LA519", "LA536"}
 @pytest.mark.parametrize(
     ("url", "seen"), [(PUBLIC_URL, {"LA516", "LA518", "LA536"}), (LOCAL, set())]
 )
-def test_only_a_public_url_has_doors(url: str, seen: set[str]) -> None:
+def test_checks_only_a_public_url(url: str, seen: set[str]) -> None:
     text = env(**{**OPEN, "DOMAIN_CLIENT": url, "DOMAIN_SERVER": url})
     checked = subject(text, yaml="a: 1\na: 2\nregistration: {allowedDomains: [a.test]}\n")
     checked = replace(checked, instance=answering(serverDomain=url, registrationEnabled=True))
@@ -27,7 +27,9 @@ def test_only_a_public_url_has_doors(url: str, seen: set[str]) -> None:
 
 
 @pytest.mark.parametrize(("running", "seen"), [(True, True), (False, False), (None, False)])
-def test_a_running_librechat_that_is_still_open(running: bool | None, seen: bool) -> None:
+def test_reports_a_running_librechat_with_open_registration(
+    running: bool | None, seen: bool
+) -> None:
     checked = replace(subject(env()), instance=answering(registrationEnabled=running))
     assert ("LA519" in {each.rule.id for each in diagnose(checked)}) == seen
 
@@ -48,19 +50,21 @@ DOMAINS = "registration: {allowedDomains: [a.test]}\n"
         (None, "", ""),
     ],
 )
-def test_what_strangers_can_do_at_auth0(doors: Doors | None, rule: str, with_domains: str) -> None:
+def test_reports_what_strangers_can_do_at_auth0(
+    doors: Doors | None, rule: str, with_domains: str
+) -> None:
     def found(*, yaml: str = "", **values: str) -> str:
         checked = replace(subject(env(**values), yaml=yaml), auth0_doors=doors)
         return "".join(it.rule.id for it in diagnose(checked) if it.rule.id.startswith("LA64"))
 
     assert found() == rule
     assert found(yaml=DOMAINS) == with_domains
-    # A role keeps strangers out, and nobody else reaches this machine.
+    # A role keeps strangers out, and only this machine reaches a local URL.
     assert found(**ROLE) == ""
     assert found(DOMAIN_CLIENT=LOCAL, DOMAIN_SERVER=LOCAL) == ""
 
 
-def test_each_open_door_is_named() -> None:
+def test_names_each_open_way_to_sign_in() -> None:
     checked = replace(subject(env()), auth0_doors=Doors(USERS, GOOGLE))
     (finding,) = (it for it in diagnose(checked) if it.rule.id == "LA640")
     assert "Anybody can create an account (Users)." in finding.detail

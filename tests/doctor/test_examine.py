@@ -1,4 +1,4 @@
-"""The doctor over the demo tenant: each fault of the tenant is told, beside the file's."""
+"""The doctor on the demo tenant: it reports each fault of the tenant and of the file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["authority", "demo", "demo_server"]
 
 
 class Network:
-    """The demo tenant, and everything else by the tunnel."""
+    """Requests go to the demo tenant, or through the tunnel."""
 
     def __init__(self, demo: Demo, librechat: HttpClient) -> None:
         self._demo = demo
@@ -39,7 +39,7 @@ class Network:
 
 
 def examined(demo: Demo, **changed: str) -> Examination:
-    """What is told of a file that init wrote, with other values, and a LibreChat that read it."""
+    """Examine a file written by init, with other values, and a LibreChat that read it."""
     written = plan_env(demo.setup, Base(None, None, 3080)).after
     with running(LibreChat({})) as librechat:
         file, _ = written.edited({"PORT": str(librechat.port), **changed})
@@ -48,7 +48,7 @@ def examined(demo: Demo, **changed: str) -> Examination:
         return examine(subject(file.text), http, SystemClock(), offline=False)
 
 
-def test_what_init_wrote_is_right(demo: Demo) -> None:
+def test_accepts_what_init_wrote(demo: Demo) -> None:
     demo.tenant.connections[DATABASE_NAME].options["disable_signup"] = True
     examination = examined(demo)
     assert [each.rule.id for each in examination.findings if each.severity.value != "note"] == []
@@ -56,7 +56,7 @@ def test_what_init_wrote_is_right(demo: Demo) -> None:
     assert examination.tenant.ok
 
 
-def test_auth0s_open_doors_are_asked_for_where_others_get_to_librechat(demo: Demo) -> None:
+def test_checks_auth0s_open_sign_up_only_for_a_public_librechat(demo: Demo) -> None:
     def asked(url: str) -> bool:
         demo.tenant.visits.clear()
         found = {it.rule.id for it in examined(demo, DOMAIN_SERVER=url).findings}
@@ -92,9 +92,7 @@ def test_faults_of_the_tenant(
     "changed",
     [{"DOMAIN_SERVER": f"{PUBLIC_URL} "}, {"OPENID_CALLBACK_URL": "/oauth/openid/callback\u00a0"}],
 )
-def test_the_tenant_is_asked_with_the_spaces_that_librechat_sends(
-    demo: Demo, changed: dict[str, str]
-) -> None:
+def test_sends_the_same_spaces_as_librechat(demo: Demo, changed: dict[str, str]) -> None:
     found = {each.rule.id: each for each in examined(demo, **changed).findings}
     assert {"LA174", "LA231"} <= found.keys()
 
@@ -109,12 +107,12 @@ def test_the_tenant_is_asked_with_the_spaces_that_librechat_sends(
         {"DOMAIN_SERVER": f"{PUBLIC_URL}/"},
     ],
 )
-def test_the_tenant_is_not_asked_with(changed: dict[str, str]) -> None:
+def test_does_not_send_invalid_values_to_the_tenant(changed: dict[str, str]) -> None:
     assert settings_of(subject(env(**changed))) is None
 
 
 class OtherProvider:
-    """A server with metadata below a path, and a LibreChat that does not run."""
+    """A server with metadata below a path, and no running LibreChat."""
 
     def __init__(self, issuer: str, status: int = 200) -> None:
         self._issuer, self._status = issuer, status
@@ -148,7 +146,7 @@ def test_an_issuer_with_a_path_is_not_skipped_silently(
     assert "path is not Auth0's" in claim.detail
 
 
-def test_the_settings_are_those_of_the_file() -> None:
+def test_reads_the_settings_from_the_file() -> None:
     settings = settings_of(subject(env(OPENID_AUDIENCE="urn:a, urn:b")))
     assert settings is not None
     assert settings.audiences == ("urn:a", "urn:b")

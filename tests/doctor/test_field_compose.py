@@ -1,4 +1,4 @@
-"""What people met with Docker Compose, told in our own words, each with a near miss."""
+"""Problems that people reported with Docker Compose, each with a near miss."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def problems(checked: Subject) -> list[tuple[str, str | None]]:
 
 
 def laid_out(folder: Path, way: Way = Way.COMPOSE, **files: str) -> Subject:
-    """The subject of a folder with more files than those of `subject`."""
+    """Return the subject of a folder with more files than `subject` has."""
     for name, text in files.items():
         path = folder / name.replace("__", "/").replace("_", ".")
         path.parent.mkdir(exist_ok=True)
@@ -52,7 +52,7 @@ def by_overrides(*environment: str) -> Subject:
     return subject(env(), compose=COMPOSE, override=override)
 
 
-def test_nobody_expands_a_reference_for_npm_or_for_a_mounted_file() -> None:
+def test_nothing_expands_a_reference_for_npm_or_a_mounted_file() -> None:
     text = env(
         "HOST_NAME=chat.example.com\nAUTH0_CLIENT=abc\n",
         OPENID_CLIENT_ID="x-1",
@@ -78,7 +78,7 @@ def test_docker_compose_expands_none_in_single_quotes() -> None:
     assert finding.fix.startswith("Remove the single quotes")
 
 
-def test_a_dollar_that_is_no_reference_stays() -> None:
+def test_keeps_a_dollar_that_is_not_a_reference() -> None:
     assert problems(subject(env(OPENID_BUTTON_LABEL="5 $ {a} $x"))) == []
 
 
@@ -96,7 +96,7 @@ def test_a_second_env_file_wins(tmp_path: Path) -> None:
     assert "Remove OPENID_ISSUER from mine.env" in " ".join(each.fix for each in overridden)
 
 
-def test_a_second_env_file_that_comes_first_or_says_the_same(tmp_path: Path) -> None:
+def test_a_second_env_file_that_comes_first_or_has_the_same_value(tmp_path: Path) -> None:
     for number, (files, text) in enumerate(
         [("[mine.env, .env]", f"OPENID_ISSUER={OLD}\n"), ("[.env, mine.env]", "PORT=3080\n")]
     ):
@@ -106,7 +106,7 @@ def test_a_second_env_file_that_comes_first_or_says_the_same(tmp_path: Path) -> 
         assert problems(laid_out(folder, _env=env(), compose_yaml=compose, mine_env=text)) == []
 
 
-def test_another_env_file_alone(tmp_path: Path) -> None:
+def test_another_env_file_only(tmp_path: Path) -> None:
     compose = f"{API}    env_file: stack.env\n"
     checked = laid_out(tmp_path, _env=env(), compose_yaml=compose, stack_env=env())
     assert "api reads stack.env, not this file" in found(checked)["LA501"].detail
@@ -139,7 +139,7 @@ def test_a_mount_where_the_image_of_several_stages_looks() -> None:
     assert problems(subject(env(), compose=f"{api}    volumes: ['./.env:/app/api/.env']\n")) == []
 
 
-def test_another_file_is_mounted_in_its_place(tmp_path: Path) -> None:
+def test_another_file_mounted_in_its_place(tmp_path: Path) -> None:
     compose = f"{API}    volumes: ['./production.env:/app/.env']\n"
     bare = laid_out(tmp_path, _env=env(), compose_yaml=compose, production_env="PORT=3080\n")
     assert "api reads production.env, not this file" in found(bare)["LA501"].detail
@@ -182,7 +182,7 @@ def test_composes_own_tags(tag: str) -> None:
     assert "LA100" in found(checked)
 
 
-def test_what_a_tag_takes_away_does_not_count() -> None:
+def test_ignores_what_a_tag_removes() -> None:
     compose = COMPOSE + "    environment:\n      ALLOW_SOCIAL_LOGIN: 'false'\n"
     override = "services:\n  api:\n    environment: !reset {}\n"
     assert problems(subject(env(), compose=compose)) != []
@@ -200,7 +200,7 @@ def test_config_path_leads_to_another_configuration(tmp_path: Path) -> None:
     )
 
 
-def test_the_default_configuration_is_not_read_then(tmp_path: Path) -> None:
+def test_does_not_read_the_default_configuration_with_config_path(tmp_path: Path) -> None:
     (tmp_path / "librechat.yaml").write_text("registration: {socialLogins: [google]}\n")
     text = env(CONFIG_PATH="settings/chat.yaml")
     checked = laid_out(tmp_path, Way.NPM, _env=text, settings__chat_yaml="version: 1.3.0\n")
@@ -218,7 +218,7 @@ def test_config_path_in_a_container(tmp_path: Path) -> None:
     assert "There is no file /app/settings/chat.yaml." in found(checked)["LA513"].detail
 
 
-def test_quotes_in_a_compose_list_are_named_and_nothing_that_follows_from_them() -> None:
+def test_reports_quotes_in_a_compose_list_but_not_their_consequences() -> None:
     checked = by_overrides('OPENID_SCOPE="openid profile email offline_access"')
     assert problems(checked) == [("LA511", "OPENID_SCOPE")]
     assert '- "OPENID_SCOPE=value"' in found(checked)["LA511"].fix
@@ -245,12 +245,12 @@ def test_a_line_that_docker_compose_refuses(line: str) -> None:
     assert "LA510" not in found(subject(text))
 
 
-def test_what_librechat_does_not_see_is_pointed_to() -> None:
+def test_names_what_librechat_does_not_see() -> None:
     text = env(OPENID_ISSUER=None) + f"- OPENID_ISSUER={GOOD['OPENID_ISSUER']}\n"
     assert "Line" in found(subject(text, compose=COMPOSE))["LA101"].detail
 
 
-def test_a_user_that_is_written_out() -> None:
+def test_an_explicit_user() -> None:
     override = 'services:\n  api:\n    user: "1007:1007"\n'
     root = FileFacts(Access(0, 0, 0o600))
     own = FileFacts(Access(1007, 0, 0o600))
@@ -271,7 +271,7 @@ def test_a_name_that_the_shell_passes_on_with_another_value() -> None:
     assert checked.value("OPENID_ISSUER") == OLD
 
 
-def test_what_compose_does_not_pass_on_is_named() -> None:
+def test_names_what_compose_does_not_pass_on() -> None:
     passed = "".join(f"      - {name}\n" for name in GOOD if name != "DOMAIN_CLIENT")
     checked = subject(env(), compose=f"{API}    environment:\n{passed}")
     assert problems(checked) == [("LA122", "DOMAIN_CLIENT")]
@@ -279,7 +279,7 @@ def test_what_compose_does_not_pass_on_is_named() -> None:
     assert not can_be_fixed(checked, found(checked)["LA122"])
 
 
-# Sources: LibreChat's own files, Portainer, ClickHouse/agentic-data-stack, Helm, Coolify, Railway.
+# Sources: LibreChat's files, Portainer, ClickHouse/agentic-data-stack, Helm, Coolify, Railway.
 SHAPES = {
     "npm beside Compose files": ({"_env": env(), "compose_yaml": COMPOSE}, Way.NPM),
     "LibreChat's docker-compose.yml": ({"_env": env(), "docker-compose_yml": COMPOSE}, Way.COMPOSE),
@@ -356,14 +356,14 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_no_problem_in_a_right_folder_of_any_shape(tmp_path: Path, shape: str) -> None:
+def test_finds_no_problem_in_a_correct_folder(tmp_path: Path, shape: str) -> None:
     files, way = SHAPES[shape]
     checked = laid_out(tmp_path, way, **files)
     assert problems(checked) == []
     assert checked.value("OPENID_ISSUER") == GOOD["OPENID_ISSUER"]
 
 
-def test_what_is_shown_names_its_place() -> None:
+def test_findings_name_their_place() -> None:
     checked = by_overrides("OPENID_BUTTON_LABEL=Log in")
     assert checked.seen("OPENID_BUTTON_LABEL") == (
         "docker-compose.override.yml, line 4: OPENID_BUTTON_LABEL=Log in"

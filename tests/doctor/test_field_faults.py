@@ -1,7 +1,7 @@
-"""The faults that were tried on a real LibreChat v0.8.7, each told with its cause and remedy.
+"""Faults that were tried on a real LibreChat v0.8.7, each reported with its cause and fix.
 
-What LibreChat does and logs then is as it was seen; the tenant is scripted, the sign-in of `verify`
-is its judge of the tokens.
+LibreChat's responses and logs are as observed; the tenant is scripted, and `verify` uses only its
+check of the tokens.
 """
 
 from __future__ import annotations
@@ -72,23 +72,23 @@ NO_GRANT = to_callback(
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, and what is told of it.
+    """A fault, and its findings.
 
     Attributes:
-        doctor: the first finding while LibreChat runs, "" for no problem.
-        fix: words of its next step.
-        verify: that of `verify` while LibreChat is stopped, "" for a proved sign-in; None where
-            `verify` cannot see the fault.
-        through: that of `verify` while LibreChat runs, where it is neither that of `verify`, nor
-            LA435 for a sign-in that only the log saw.
-        env: the lines of the `.env` that differ from a right one.
-        runs_with: the values that LibreChat was started with, where they differ from the file.
-        log: what LibreChat wrote since then: level and message.
-        tenant: the answers of the tenant.
-        tokens: of the sign-in.
-        is_stale: whether LibreChat started before the `.env` was changed.
-        runs: whether LibreChat runs.
-        shell: what its process got from its shell.
+        doctor: the first finding of `doctor` while LibreChat runs, "" for none.
+        fix: part of its next step.
+        verify: the first finding of `verify` while LibreChat is stopped, "" for a proved sign-in,
+            None if `verify` cannot see the fault.
+        through: the first finding of `verify` while LibreChat runs, if it is neither `verify` nor
+            LA435, which is for a sign-in that only the log has.
+        env: the lines of the `.env` that differ from a correct one.
+        runs_with: the values LibreChat was started with, if they differ from the file.
+        log: what LibreChat logged since then: level and message.
+        tenant: the responses of the tenant.
+        tokens: the tokens of the sign-in.
+        is_stale: whether LibreChat started before the `.env` changed.
+        runs: whether LibreChat is running.
+        shell: the variables its process got from its shell.
     """
 
     doctor: str
@@ -281,7 +281,7 @@ FAULTS: Mapping[str, Fault] = {
     "API does not grant the application": Fault(
         "LA233", "User-Delegated Access", "LA233", tenant={"authorize": NO_GRANT}
     ),
-    # Whom LibreChat lets in
+    # Users that LibreChat admits
     "denied by an Action": Fault("LA585", "log", None, log=refused("You are not allowed")),
     "role missing": Fault(
         "LA586",
@@ -409,7 +409,7 @@ FAULTS: Mapping[str, Fault] = {
         runs=False,
         log=error("Failed to start server: JwtStrategy requires a secret or key"),
     ),
-    # LibreChat does not run
+    # LibreChat is not running
     "LibreChat is stopped": Fault("LA520", "Start LibreChat", runs=False),
     "MongoDB is stopped": Fault(
         "LA580",
@@ -433,7 +433,7 @@ FAULTS: Mapping[str, Fault] = {
 
 
 class Network:
-    """The tenant, and everything else by the tunnel."""
+    """Requests go to the tenant, or through the tunnel."""
 
     def __init__(self, tenant: HttpClient, librechat: HttpClient) -> None:
         self._tenant, self._librechat = tenant, librechat
@@ -445,7 +445,7 @@ class Network:
 
 
 class Machine(NoProcesses):
-    """One where npm runs the LibreChat of the folder, or nothing."""
+    """A machine on which npm runs the folder's LibreChat, or nothing runs."""
 
     def __init__(self, process: RunningProcess | None) -> None:
         self._process = process
@@ -455,7 +455,7 @@ class Machine(NoProcesses):
 
 
 def furnished(folder: Path, fault: Fault, port: int) -> str:
-    """The folder as the fault has it; the text of its `.env`."""
+    """Write the fault's files to the folder; return the text of its `.env`."""
     own = {
         "OPENID_ISSUER": f"https://{DOMAIN}",
         "OPENID_CLIENT_ID": CLIENT_ID,
@@ -478,7 +478,7 @@ def furnished(folder: Path, fault: Fault, port: int) -> str:
 
 
 def write_log(folder: Path, at: float, lines: Sequence[tuple[str, str]]) -> None:
-    """Write the lines as LibreChat does: all to the debug log, errors to the error log, too."""
+    """Write the lines like LibreChat: all to the debug log, errors also to the error log."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(at))
     logs = folder / "api" / "logs"
     with (logs / f"debug-{stamp[:10]}.log").open("a") as file:
@@ -512,7 +512,7 @@ def folder(tmp_path: Path) -> Path:
 
 @contextmanager
 def librechat_of(fault: Fault) -> Iterator[LibreChat]:
-    """The LibreChat, at a free port; or nothing there."""
+    """Run the fault's LibreChat on a free port, or nothing."""
     if fault.runs:
         with running(LibreChat({}, **fault.librechat)) as librechat:
             yield librechat
@@ -525,7 +525,7 @@ def problems(findings: Sequence[Finding]) -> list[Finding]:
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_doctor_names_the_cause_and_the_remedy(fault: Fault, folder: Path) -> None:
+def test_doctor_names_the_cause_and_the_fix(fault: Fault, folder: Path) -> None:
     with librechat_of(fault) as librechat:
         values = EnvFile(furnished(folder, fault, librechat.port)).values()
         librechat.values = {**values, **fault.runs_with}
@@ -541,7 +541,7 @@ def test_doctor_names_the_cause_and_the_remedy(fault: Fault, folder: Path) -> No
         return
     assert found[0].rule.id == fault.doctor, [each.rule.id for each in found]
     assert fault.fix in found[0].fix
-    # The cause is all that is told, without its consequences.
+    # Only the cause is reported, without its consequences.
     assert len({each.rule.id for each in found if each.severity is Severity.ERROR}) <= 1
     assert (result.exit_code != 0) is (found[0].severity is Severity.ERROR)
 
@@ -569,12 +569,12 @@ def test_verify_while_librechat_is_stopped(
     assert [each.rule.id for each in found][:1] == ([fault.verify] if fault.verify else [])
     is_error = bool(found) and found[0].severity is Severity.ERROR
     assert (code != 0) is is_error
-    # A sign-in is proved without the way out.
+    # A sign-in is proved even without the logout URL.
     assert is_proved is (fault.verify in {"", "LA437"})
 
 
 class Visitor(Desktop):
-    """The browser: what LibreChat then writes to its log."""
+    """The browser; a visit makes LibreChat write to its log."""
 
     def __init__(self, folder: Path, fault: Fault, clock: Clock) -> None:
         self._folder, self._fault, self._clock = folder, fault, clock
@@ -613,7 +613,7 @@ def test_verify_while_librechat_runs(
 
 
 def verified(world: World) -> tuple[list[Finding], int, bool]:
-    """What `verify` finds, its exit code, and whether the sign-in is proved."""
+    """Return what `verify` finds, its exit code, and whether the sign-in is proved."""
     try:
         result = run_verify(VerifyOptions(), world.ports)
     except Failure as failure:

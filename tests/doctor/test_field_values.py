@@ -1,4 +1,4 @@
-"""What people have in their files, as found in the field: each fault, and a near miss."""
+"""Values found in people's files: each fault, and a near miss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wizard.findings import Severity
 
 
 def found(checked: Subject, severity: Severity | None = None) -> set[tuple[str, str]]:
-    """Rule and variable of each finding, of all or of one severity."""
+    """Return rule and variable of each finding, of all or of one severity."""
     return {
         (each.rule.id, each.variable or "")
         for each in diagnose(checked)
@@ -31,8 +31,8 @@ def errors(checked: Subject) -> set[tuple[str, str]]:
     return found(checked, Severity.ERROR)
 
 
-def mended(checked: Subject) -> dict[str, str]:
-    """What the file says after `--fix`."""
+def repaired(checked: Subject) -> dict[str, str]:
+    """Return the file's values after `--fix`."""
     return repairs(checked)[0].values()
 
 
@@ -51,7 +51,9 @@ class TestInvisibleCharacters:
             ("PORT", "3080\u200b", "U+200B zero width space"),
         ],
     )
-    def test_what_librechat_would_use_is_an_error(self, name: str, value: str, named: str) -> None:
+    def test_characters_that_librechat_keeps_are_an_error(
+        self, name: str, value: str, named: str
+    ) -> None:
         checked = subject(env(**{name: value}))
 
         told = [each for each in diagnose(checked) if each.rule.id == "LA174"]
@@ -65,15 +67,15 @@ class TestInvisibleCharacters:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            ("OPENID_ISSUER", " https://dev-abc123.us.auth0.com "),  # new URL() takes it away
+            ("OPENID_ISSUER", " https://dev-abc123.us.auth0.com "),  # new URL() removes it
             ("OPENID_SCOPE", " openid  profile email offline_access "),
-            ("OPENID_USE_PKCE", " true\u00a0"),  # as isEnabled trims it
-            ("PORT", "\ufeff3080 "),  # as Number() does
+            ("OPENID_USE_PKCE", " true\u00a0"),  # isEnabled trims it
+            ("PORT", "\ufeff3080 "),  # so does Number()
             ("OPENID_CLIENT_SECRET", f"{CLIENT_SECRET} "),
             ("OPENID_AUDIENCE", f" {AUDIENCE}"),
         ],
     )
-    def test_what_librechat_takes_away_is_a_note(self, name: str, value: str) -> None:
+    def test_characters_that_librechat_removes_are_a_note(self, name: str, value: str) -> None:
         checked = subject(env(**{name: value}))
 
         assert not errors(checked)
@@ -86,7 +88,7 @@ class TestInvisibleCharacters:
             ("OPENID_AUDIENCE", f" {AUDIENCE}", "0.8.6"),
         ],
     )
-    def test_what_older_ones_did_not_take_away_is_an_error(
+    def test_characters_that_older_versions_keep_are_an_error(
         self, name: str, value: str, version: str
     ) -> None:
         assert ("LA174", name) in errors(subject(env(**{name: value}), version=version))
@@ -99,16 +101,16 @@ class TestInvisibleCharacters:
             "openid profile email offline_access\u3000",
         ],
     )
-    def test_auth0_takes_a_scope_apart_at_plain_spaces_alone(self, value: str) -> None:
+    def test_auth0_separates_scopes_at_plain_spaces_only(self, value: str) -> None:
         checked = subject(env(f"OPENID_SCOPE='{value}'"))
 
         told = [each for each in diagnose(checked) if each.severity is Severity.ERROR]
 
         assert [each.rule.id for each in told] == ["LA121"]
         assert "U+" in told[0].detail
-        assert mended(checked)["OPENID_SCOPE"] == "openid profile email offline_access"
+        assert repaired(checked)["OPENID_SCOPE"] == "openid profile email offline_access"
 
-    def test_the_tenant_is_asked_with_what_librechat_sends(self) -> None:
+    def test_sends_the_tenant_what_librechat_sends(self) -> None:
         asked = settings_of(
             subject(
                 env(
@@ -127,7 +129,7 @@ class TestInvisibleCharacters:
         assert asked.client_secret == CLIENT_SECRET
         assert asked.scope == "openid\u00a0profile"
 
-    def test_a_list_of_apis_is_one_name_to_older_ones(self) -> None:
+    def test_older_versions_read_a_list_of_apis_as_one_name(self) -> None:
         text = env(OPENID_AUDIENCE=f"{AUDIENCE}, urn:two")
 
         def first(version: str) -> str | None:
@@ -149,7 +151,9 @@ class TestVersions:
             ("0.7.7", "OPENID_USE_END_SESSION_ENDPOINT"),
         ],
     )
-    def test_what_a_version_reads_is_not_called_useless(self, version: str, name: str) -> None:
+    def test_a_variable_that_the_version_reads_is_not_useless(
+        self, version: str, name: str
+    ) -> None:
         assert ("LA147", name) not in found(subject(env(), version=version))
 
     @pytest.mark.parametrize(
@@ -161,18 +165,18 @@ class TestVersions:
             ("0.7.6", "OPENID_USE_END_SESSION_ENDPOINT"),
         ],
     )
-    def test_the_version_before_does_not_read_it(self, version: str, name: str) -> None:
+    def test_the_previous_version_does_not_read_it(self, version: str, name: str) -> None:
         assert ("LA147", name) in found(subject(env(), version=version))
 
-    def test_tokens_cannot_be_reused_without_an_audience_in_the_request(self) -> None:
+    def test_token_reuse_needs_an_audience_in_the_request(self) -> None:
         assert errors(subject(env(), version="0.7.9")) == {("LA172", "OPENID_REUSE_TOKENS")}
         assert not errors(subject(env(), version="0.8.0"))
-        # It reads no OPENID_REUSE_TOKENS at all, so its sessions are its own.
+        # It does not read OPENID_REUSE_TOKENS, so it uses its own sessions.
         assert not errors(subject(env(), version="0.7.8"))
         assert not errors(subject(env(OPENID_REUSE_TOKENS="false"), version="0.7.9"))
 
-    def test_the_fault_of_plain_localhost_is_told_there_alone(self) -> None:
-        """Issue 11753: read in the sources of 0.8.0 to 0.8.2, not run."""
+    def test_reports_the_localhost_fault_only_for_its_versions(self) -> None:
+        """Issue 11753: found in the sources of 0.8.0 to 0.8.2, not tried."""
         local = {"DOMAIN_CLIENT": "http://localhost:3080", "DOMAIN_SERVER": "http://localhost:3080"}
 
         def told(**changes: str) -> list[str]:
@@ -198,11 +202,11 @@ class TestVersions:
         two = env(OPENID_AUDIENCE=f"{AUDIENCE},urn:two")
         assert ("LA115", "OPENID_AUDIENCE") in errors(subject(two, version="0.8.6"))
 
-    def test_what_is_newer_than_the_table_may_know_more_names(self) -> None:
+    def test_a_version_newer_than_the_table_may_read_more_names(self) -> None:
         text = env("OPENID_WITH_A_NEW_NAME=1\nOPENID_SCOPES=openid")
         newer = found(subject(text, version="0.9.1"))
         assert ("LA186", "OPENID_WITH_A_NEW_NAME") in newer
-        assert ("LA180", "OPENID_SCOPES") in newer  # a known name, written wrong
+        assert ("LA180", "OPENID_SCOPES") in newer  # a typo of a known name
         for version in ("0.8.7", "0.8.8-rc4", ""):
             older = found(subject(text, version=version))
             assert ("LA180", "OPENID_WITH_A_NEW_NAME") in older
@@ -210,8 +214,8 @@ class TestVersions:
     def test_oauth2_only_is_wrong_with_auth0(self) -> None:
         text = env(OPENID_USE_OAUTH2="true")
         assert ("LA178", "OPENID_USE_OAUTH2") in errors(subject(text, version="0.8.9-rc1"))
-        assert mended(subject(text))["OPENID_USE_OAUTH2"] == "false"
-        # Unread there: no error, and a line too many.
+        assert repaired(subject(text))["OPENID_USE_OAUTH2"] == "false"
+        # Unread there: no error, but a useless line.
         assert errors(subject(text, version="0.8.7")) == set()
         assert ("LA147", "OPENID_USE_OAUTH2") in found(subject(text, version="0.8.7"))
 
@@ -227,26 +231,26 @@ SYNC = {"OPENID_ROLE_SYNC_ENABLED": "true", "OPENID_ROLE_SYNC_CLAIM": "https://e
 
 class TestRoles:
     @pytest.mark.parametrize("role", [ROLE, ADMIN, SYNC, {**ROLE, **ADMIN, **SYNC}])
-    def test_what_is_complete_is_right(self, role: dict[str, str]) -> None:
+    def test_accepts_a_complete_role(self, role: dict[str, str]) -> None:
         assert found(subject(env(**role))) == set()
 
     @pytest.mark.parametrize("kind", ["id_token", "ID", "userInfo", "access_token"])
     @pytest.mark.parametrize("role", [ROLE, ADMIN], ids=["required", "admin"])
-    def test_a_token_kind_of_librechats_words(self, role: dict[str, str], kind: str) -> None:
+    def test_a_token_kind_uses_librechats_terms(self, role: dict[str, str], kind: str) -> None:
         name = next(name for name in role if name.endswith("_TOKEN_KIND"))
         assert errors(subject(env(**role | {name: kind}))) == {("LA139", name)}
 
-    def test_admin_roles_count_where_all_three_are_there(self) -> None:
+    def test_admin_roles_need_all_three_variables(self) -> None:
         kind = "OPENID_ADMIN_ROLE_TOKEN_KIND"
         partly = {"OPENID_ADMIN_ROLE": "boss", kind: "id_token"}
         assert errors(subject(env(**partly))) == set()
         assert ("LA140", "OPENID_ADMIN_ROLE_PARAMETER_PATH") in found(subject(env(**partly)))
-        # Before 0.8.1 nobody looks.
+        # Not checked before 0.8.1.
         bad = env(**ADMIN | {kind: "id_token"})
         assert ("LA139", kind) not in found(subject(bad, version="0.8.0"))
 
     @pytest.mark.parametrize("left_out", list(ROLE)[1:])
-    def test_half_a_required_role_refuses_everybody(self, left_out: str) -> None:
+    def test_an_incomplete_required_role_locks_everyone_out(self, left_out: str) -> None:
         half = {name: value for name, value in ROLE.items() if name != left_out}
         assert errors(subject(env(**half))) == {("LA176", left_out)}
         assert errors(subject(env(**half | {"OPENID_REQUIRED_ROLE": ""}))) == set()
@@ -266,7 +270,7 @@ class TestRoles:
         assert errors(subject(text, version="0.8.6")) == set()
         assert errors(subject(env(**SYNC | broken | {"OPENID_ROLE_SYNC_ENABLED": "no"}))) == set()
 
-    def test_role_sync_for_the_api_alone(self) -> None:
+    def test_role_sync_for_the_api_only(self) -> None:
         name = "OPENID_ROLE_SYNC_API_ENABLED"
         assert errors(subject(env(**{name: "true"}))) == {("LA177", name)}
         assert errors(subject(env(**SYNC | {name: "true"}))) == set()
@@ -279,7 +283,7 @@ class TestRoles:
             (SYNC, "OPENID_ROLE_SYNC_SOURCE"),
         ],
     )
-    def test_an_opaque_token_holds_no_role(self, settings: dict[str, str], name: str) -> None:
+    def test_an_opaque_token_has_no_role(self, settings: dict[str, str], name: str) -> None:
         by_access = settings | {name: "access"}
         without = by_access | {"OPENID_AUDIENCE": "", "OPENID_REFRESH_AUDIENCE": ""}
         assert ("LA141", name) in errors(subject(env(**without)))
@@ -292,7 +296,7 @@ class TestAddresses:
         both = {"DOMAIN_CLIENT": f"{PUBLIC_URL}/talk", "DOMAIN_SERVER": f"{PUBLIC_URL}/talk"}
         slash = subject(env(**both | {name: f"{PUBLIC_URL}/talk/"}))
         assert errors(slash) == {("LA124", name)}
-        assert mended(slash)[name] == f"{PUBLIC_URL}/talk"
+        assert repaired(slash)[name] == f"{PUBLIC_URL}/talk"
         assert errors(subject(env(**both))) == set()
 
     @pytest.mark.parametrize("port", ["3080", "4000"])
@@ -306,23 +310,23 @@ class TestAddresses:
         assert errors(with_url(f"http://localhost:{port}")) == set()
 
     @pytest.mark.parametrize("proxy", ["proxy.example.com:3128", "socks5://10.0.0.1:1080", "//p"])
-    def test_a_proxy_that_is_no_url(self, proxy: str) -> None:
+    def test_an_invalid_proxy(self, proxy: str) -> None:
         assert errors(subject(env(PROXY=proxy))) == {("LA188", "PROXY")}
 
     @pytest.mark.parametrize("proxy", ["http://user:pw@proxy.example.com:3128", "https://[::1]:1"])
-    def test_a_proxy_that_is_one(self, proxy: str) -> None:
+    def test_a_valid_proxy(self, proxy: str) -> None:
         assert errors(subject(env(PROXY=proxy))) == set()
 
     @pytest.mark.parametrize(
         "host", ["0.0.0.0.", "1.2.3.4.5", "localhost:3080", "http://localhost"]
     )
-    def test_a_host_that_is_no_address(self, host: str) -> None:
+    def test_an_invalid_host(self, host: str) -> None:
         assert errors(subject(env(HOST=host))) == {("LA189", "HOST")}
 
     @pytest.mark.parametrize(
         "host", ["0.0.0.0", "::", "my-machine.lan", "localhost.", "fe80::1%eth0"]
     )
-    def test_a_host_that_is_one(self, host: str) -> None:
+    def test_a_valid_host(self, host: str) -> None:
         assert errors(subject(env(HOST=host))) == set()
 
     @pytest.mark.parametrize(
@@ -339,12 +343,12 @@ class TestAddresses:
         assert "LA170" not in {rule for rule, _ in found(subject(f"{text}\n{off}"))}
 
     @pytest.mark.parametrize("port", ["", "0", "65536", " "])
-    def test_a_port_that_nobody_finds(self, port: str) -> None:
+    def test_a_port_that_nothing_can_reach(self, port: str) -> None:
         checked = subject(env(PORT=port))
         assert ("LA192", "PORT") in errors(checked)
-        assert mended(checked)["PORT"] == "3080"
+        assert repaired(checked)["PORT"] == "3080"
 
-    def test_a_port_that_librechat_takes(self) -> None:
+    def test_a_port_that_librechat_accepts(self) -> None:
         for text in (env(PORT="65535"), env(PORT="chat"), env(PORT=None)):
             assert errors(subject(text)) == set()
         assert errors(subject(env(PORT=""), version="0.7.8")) == set()
@@ -359,7 +363,7 @@ class TestAddresses:
             (f"{PUBLIC_URL}/login", "LA126"),
         ],
     )
-    def test_both_addresses_are_judged(self, name: str, value: str, rule: str) -> None:
+    def test_checks_both_urls(self, name: str, value: str, rule: str) -> None:
         assert (rule, name) in errors(subject(env(**{name: value})))
 
     @pytest.mark.parametrize("name", ["DOMAIN_CLIENT", "DOMAIN_SERVER"])
@@ -369,7 +373,7 @@ class TestAddresses:
 
 
 class TestPastes:
-    def test_typographic_quotes_are_named_and_go(self) -> None:
+    def test_reports_and_removes_typographic_quotes(self) -> None:
         checked = subject(
             env(
                 f"OPENID_CLIENT_ID=“{CLIENT_ID}”\nOPENID_CLIENT_SECRET=‘{CLIENT_SECRET}’\n"
@@ -378,7 +382,7 @@ class TestPastes:
         )
         names = ("CLIENT_ID", "CLIENT_SECRET", "AUDIENCE", "REFRESH_AUDIENCE")
         assert errors(checked) == {("LA153", f"OPENID_{name}") for name in names}
-        values = mended(checked)
+        values = repaired(checked)
         assert {values[f"OPENID_{name}"] for name in names} == {CLIENT_ID, CLIENT_SECRET, AUDIENCE}
 
     @pytest.mark.parametrize("value", ["你的客户端ID", "ВашClientID", "ここに貼り付け"])
@@ -399,7 +403,7 @@ class TestPastes:
 
         once = {(each.rule.id, each.variable) for each in told if each.rule.id != "LA150"}
         assert once == {("LA190", name) for name in names}
-        # The remedy is no secret, although it is what the file has for one.
+        # The command in the fix is not a secret, although the file has it as one.
         assert all("openssl rand -hex 32" in each.fix for each in told if each.rule.id == "LA190")
         assert checked.secrets.hidden_in("openssl rand -hex 32") == "openssl rand -hex 32"
 
@@ -411,11 +415,11 @@ class TestPastes:
             ("openid, email, read:chats", "openid email read:chats profile offline_access"),
         ],
     )
-    def test_a_scope_is_mended_as_a_whole(self, scope: str, right: str) -> None:
+    def test_repairs_a_whole_scope(self, scope: str, right: str) -> None:
         checked = subject(env(f"OPENID_SCOPE={scope}"))
         assert errors(checked)
         assert ("LA132", "OPENID_SCOPE") not in found(checked)
-        assert set(mended(checked)["OPENID_SCOPE"].split(" ")) == set(right.split(" "))
+        assert set(repaired(checked)["OPENID_SCOPE"].split(" ")) == set(right.split(" "))
         assert errors(subject(repairs(checked)[0].text)) == set()
 
     @pytest.mark.parametrize(
@@ -427,7 +431,7 @@ class TestPastes:
             '  "{name}": "{value}",',
         ],
     )
-    def test_a_line_that_sets_nothing_is_pointed_to(self, line: str) -> None:
+    def test_names_a_line_that_sets_nothing(self, line: str) -> None:
         name = "OPENID_ISSUER"
         pasted = line.format(name=name, value=GOOD[name])
         text = env(f"# {name}=x\n{pasted}", **{name: None})
@@ -437,12 +441,12 @@ class TestPastes:
         assert f"Line {text.splitlines().index(pasted) + 1} names it" in told.detail
         assert GOOD[name] not in told.detail
 
-    def test_a_comment_and_a_longer_name_are_not_pointed_to(self) -> None:
+    def test_does_not_name_a_comment_or_a_longer_name(self) -> None:
         text = env("# OPENID_ISSUER=x\n- MY_OPENID_ISSUER=x", OPENID_ISSUER=None)
         told = next(each for each in diagnose(subject(text)) if each.rule.id == "LA101")
         assert told.detail == "OPENID_ISSUER is not set."
 
-    def test_a_colon_is_named_where_it_is_the_cause(self) -> None:
+    def test_names_a_colon_if_it_is_the_cause(self) -> None:
         checked = subject(env(f"OPENID_CLIENT_ID: {CLIENT_ID}", OPENID_CLIENT_ID=None))
 
         told = [each for each in diagnose(checked) if each.rule.id == "LA151"]
@@ -459,7 +463,7 @@ class TestPastes:
         assert found(subject(env(**{name: placeholder}))) == {("LA164", name)}
 
 
-class TestWhatHeldBefore:
+class TestEarlierRules:
     @pytest.mark.parametrize(
         ("changes", "expected"),
         [

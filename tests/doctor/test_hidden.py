@@ -1,4 +1,4 @@
-"""Secrets are hidden wherever their values stand, and words of ours never."""
+"""Secrets are masked wherever their values appear, our own words never."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wizard.librechat.env_file import EnvFile
 from wizard.librechat.variables import is_secret, known_names
 from wizard.ui.console import Console
 
-# Known by the name of their variable: in no form that tells.
+# Recognized by the name of their variable; the format is nothing special.
 BY_NAME = {
     "SMTP_PW": "kelp otter",
     "SMTP_PASSWORD": "Puffin77",
@@ -38,7 +38,7 @@ SECRETS = (
     "Narwhal-5",
     "krill(.*)+krill",
     "MIIEowIBAAKCAQEAx4",
-    # Known by their form, in variables whose names tell nothing.
+    # Recognized by their format, in variables with ordinary names.
     "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
     "sk-proj-T3BlbkFJabc123",
     "AIzaSyD4-tE8x2Qq7o0",
@@ -49,13 +49,13 @@ SECRETS = (
 
 
 def with_secrets(text: str) -> str:
-    """The file, and in it variables with secrets."""
+    """Return the file with variables that contain secrets."""
     named = (f'{name}="{value}"' for name, value in BY_NAME.items())
     return "\n".join([*named, text])
 
 
 def all_that_is_shown(checked: Subject) -> str:
-    """What `doctor`, its JSON and `report` show of the findings."""
+    """Return what `doctor`, its JSON and `report` show of the findings."""
     found = diagnose(checked)
     stdout, stderr = StringIO(), StringIO()
     console = Console(stdout=stdout, stderr=stderr)
@@ -67,14 +67,14 @@ def all_that_is_shown(checked: Subject) -> str:
 
 
 @pytest.mark.parametrize("name", [name for name in known_names() if not is_secret(name)])
-def test_no_secret_is_shown_in_whose_value_it_may_stand(name: str) -> None:
+def test_masks_a_secret_in_any_value(name: str) -> None:
     for secret in SECRETS:
         for value in (secret, f"https://x.example.com/{secret}?a={secret}#{secret}", f"a {secret}"):
             shown = all_that_is_shown(subject(with_secrets(env(**{name: value}))))
             assert secret.lower() not in shown.lower(), value
 
 
-def test_no_secret_is_shown_that_compose_hands_on() -> None:
+def test_masks_a_secret_that_compose_passes_on() -> None:
     lines = "".join(f"      - X{n}_KEY={secret}\n" for n, secret in enumerate(SECRETS))
     compose = f"services:\n  api:\n    image: {SECRETS[1]}\n    environment:\n{lines}"
     for secret in SECRETS:
@@ -84,7 +84,7 @@ def test_no_secret_is_shown_that_compose_hands_on() -> None:
 
 
 def own_words(text: str) -> Iterator[str]:
-    """The words of a message that are ours: those of its templates."""
+    """Return our own words in a message: those of its templates."""
     if isinstance(text, Message):
         yield from re.findall(r"[^\W_]{4,}", re.sub(r"\{\w+\}", " ", text.template))
         for value in text.values.values():
@@ -93,7 +93,7 @@ def own_words(text: str) -> Iterator[str]:
 
 
 def skeleton(text: str) -> object:
-    """The message without the strings that others wrote."""
+    """Return the message without foreign strings."""
     if not isinstance(text, Message):
         return None
     values = text.values.items()
@@ -103,8 +103,8 @@ def skeleton(text: str) -> object:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
-def test_no_word_of_ours_is_hidden(case: Case) -> None:
-    """Also not one that is a secret, such as the command of a remedy."""
+def test_never_masks_our_own_words(case: Case) -> None:
+    """Not even one that is also a secret, such as the command in a fix."""
     before = [each for each in diagnose(case.broken) if each.rule.id == case.rule]
     texts = [text for each in before for text in (each.detail, each.fix, Message(each.rule.fix))]
     words = {word for text in texts for word in own_words(text)}
@@ -120,5 +120,5 @@ def test_no_word_of_ours_is_hidden(case: Case) -> None:
     ]
     assert [skeleton(each.detail) for each in after] == [skeleton(each.detail) for each in before]
     for one, other in zip(after, before, strict=True):
-        assert isinstance(other.detail, Message), "nobody knows whose words that are"
+        assert isinstance(other.detail, Message), "a foreign string and our own words look the same"
         assert one.fix == other.fix or skeleton(one.fix) == skeleton(other.fix) is not None

@@ -1,4 +1,4 @@
-"""Files that want to break, drown or fool the doctor."""
+"""Files that try to crash, overload or fool the doctor."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_no_file_breaks_a_rule(lines: list[str], line_break: str) -> None:
 
 @settings(max_examples=40)
 @given(LINES)
-def test_repairs_come_to_an_end(lines: list[str]) -> None:
+def test_repairs_terminate(lines: list[str]) -> None:
     checked = subject("\n".join(lines))
     file, _ = repairs(checked)
     again, changes = repairs(replace(checked, file=file))
@@ -101,7 +101,7 @@ FEWER = 20_000
     ids=["names", "twice", "unknown", "comments"],
 )
 def test_a_hundred_thousand_lines(text: str) -> None:
-    """Ends before pytest's timeout does; benchmarks/env_edit.py says how soon."""
+    """Finishes before pytest's timeout; benchmarks/env_edit.py measures the time."""
     silenced_rules(text)
     checked = subject(text)
     for finding in diagnose(checked):
@@ -144,7 +144,7 @@ def test_a_bomb_of_aliases(tmp_path: Path, content: str) -> None:
         b"x: " + b"y" * MAX_YAML_BYTES,
     ],
 )
-def test_documents_that_are_none(tmp_path: Path, content: bytes) -> None:
+def test_invalid_documents(tmp_path: Path, content: bytes) -> None:
     for name in ("compose.yaml", "compose.override.yaml", "librechat.yaml"):
         (tmp_path / name).write_bytes(content)
     checked = replace(subject(env()), deployment=deployment_of(tmp_path))
@@ -155,7 +155,7 @@ def deployment_of(folder: Path, environ: Mapping[str, str] | None = None) -> Dep
     return read_deployment(folder, folder / ".env", environ or {})
 
 
-def test_a_variable_that_is_handed_on_too_often(tmp_path: Path) -> None:
+def test_a_variable_that_is_passed_on_too_often(tmp_path: Path) -> None:
     references = "".join(f"      X{number}: ${{BIG}}${{BIG}}\n" for number in range(10_000))
     compose = f"services:\n  api:\n    environment:\n{references}"
     (tmp_path / "compose.yaml").write_text(compose)
@@ -164,7 +164,7 @@ def test_a_variable_that_is_handed_on_too_often(tmp_path: Path) -> None:
     assert not project.services
 
 
-def test_folders_and_devices_for_files(tmp_path: Path) -> None:
+def test_folders_and_devices_in_place_of_files(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.yml").mkdir()
     (tmp_path / "librechat.yaml").symlink_to("/dev/zero")
     deployment = deployment_of(tmp_path)
@@ -185,7 +185,7 @@ def test_folders_and_devices_for_files(tmp_path: Path) -> None:
         ("# librechat-auth0: ignore XLA123", set()),
     ],
 )
-def test_silencing_comments(comment: str, rules: set[str]) -> None:
+def test_ignore_comments(comment: str, rules: set[str]) -> None:
     assert silenced_rules(f"A=1\r\n{comment}\r\nB=2") == rules
 
 

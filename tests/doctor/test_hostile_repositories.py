@@ -1,4 +1,4 @@
-"""No way in which a repository makes git run a program works through us: we run no git."""
+"""A repository cannot make us run a program, because we do not run git."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class Way:
-    """Shell commands that arm a repository, and the one of git that shows that it is armed."""
+    """Shell commands that prepare a repository, and a git command that proves it works."""
 
     arm: str
     fires: str
@@ -29,7 +29,7 @@ class Way:
 AUTHORS = ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL")
 WAYS = {
     "lazy fetch": Way(
-        # A tree of the sparse index is missing, and is fetched from a "remote".
+        # A tree of the sparse index is missing, and git fetches it from a "remote".
         """git sparse-checkout init --cone --sparse-index; git sparse-checkout set client
         tree=$(git rev-parse HEAD:a); rm -f .git/objects/$(echo $tree | cut -c 1-2)/*
         git config core.repositoryFormatVersion 1; git config extensions.partialClone origin
@@ -119,7 +119,7 @@ WAYS = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A LibreChat whose `.env` git tracks, and beside it the program that is not to be run."""
+    """A LibreChat whose `.env` git tracks, and the program that must not run."""
     folder = tmp_path / "LibreChat"
     folder.mkdir()
     (folder / ".env").write_text(env())
@@ -134,7 +134,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def shell(folder: Path, script: str) -> None:
-    """Run the commands at a terminal of their own, for a pager is started for people only."""
+    """Run the commands on a terminal, because git starts a pager only there."""
     environ = {
         **os.environ,
         **{
@@ -163,7 +163,7 @@ def shell(folder: Path, script: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_program_of_a_repository_is_run(folder: Path, way: str) -> None:
+def test_runs_no_program_of_a_repository(folder: Path, way: str) -> None:
     ran = folder.parent / "ran"
     shell(folder, WAYS[way].arm)
     ran.unlink(missing_ok=True)
@@ -179,4 +179,4 @@ def test_no_program_of_a_repository_is_run(folder: Path, way: str) -> None:
         assert "LA158" in done.stdout + done.stderr  # the index was read
         assert not ran.exists()
     shell(folder, WAYS[way].fires)
-    assert ran.exists(), "git did not run it either, so nothing was shown"
+    assert ran.exists(), "git did not run it either, so this test proves nothing"

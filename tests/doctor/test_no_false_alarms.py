@@ -1,4 +1,4 @@
-"""What works gives no finding of severity error."""
+"""Working setups get no finding of severity error."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def alarms(checked: Subject) -> list[str]:
 @pytest.mark.parametrize("public_url", [PUBLIC_URL, "https://localhost:3443"])
 @pytest.mark.parametrize("has_example", [True, False])
 @pytest.mark.parametrize("secret", [CLIENT_SECRET, ""])
-def test_what_init_wrote(
+def test_accepts_what_init_writes(
     reuse_tokens: bool, public_url: str, has_example: bool, secret: str
 ) -> None:
     audiences = (AUDIENCE,) if reuse_tokens else ()
@@ -55,7 +55,7 @@ def test_what_init_wrote(
 
 
 def test_the_example_with_correct_values() -> None:
-    """LibreChat's example, and at its end the values as the guide has them."""
+    """LibreChat's example with the guide's values at its end."""
     guide = f"""
 ALLOW_SOCIAL_LOGIN=true
 OPENID_CLIENT_ID={CLIENT_ID}

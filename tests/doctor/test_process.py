@@ -1,4 +1,4 @@
-"""What LibreChat's process and its log add to the findings, and which cause comes first."""
+"""Findings from LibreChat's process and log, and the order of causes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def log(folder: Path, at: float, message: str) -> None:
     path.write_text(json.dumps(line) + "\n", encoding="utf-8")
 
 
-def test_a_process_older_than_its_file_runs_with_older_values(folder: Path) -> None:
+def test_a_process_older_than_its_file_has_old_values(folder: Path) -> None:
     (finding,) = found(subject(folder, runner(NOW - 60)))
 
     assert finding.rule.id == "LA594"
@@ -67,31 +67,31 @@ def test_a_process_older_than_its_file_runs_with_older_values(folder: Path) -> N
 
 
 @pytest.mark.parametrize("started", [NOW + 5, NOW - 1, None])
-def test_a_process_that_read_the_file_is_right(folder: Path, started: float | None) -> None:
+def test_accepts_a_process_that_read_the_file(folder: Path, started: float | None) -> None:
     assert rules(subject(folder, runner(started))) == []
 
 
-def test_the_log_of_this_process_counts(folder: Path) -> None:
+def test_reads_the_log_of_this_process(folder: Path) -> None:
     log(folder, NOW + 20, "[setOpenIDAuthTokens] No refresh token available")
 
     assert rules(subject(folder, runner(NOW + 10))) == ["LA581"]
     assert rules(subject(folder, runner(NOW + 40))) == []
 
 
-def test_where_nothing_runs_the_log_says_why(folder: Path) -> None:
+def test_the_log_explains_why_nothing_is_running(folder: Path) -> None:
     log(folder, NOW - 20, "Failed to start server: JwtStrategy requires a secret or key")
 
     assert rules(subject(folder, Runner())) == ["LA580"]
 
 
-def test_the_log_of_another_folders_librechat_is_not_read(folder: Path) -> None:
+def test_does_not_read_the_log_of_another_folders_librechat(folder: Path) -> None:
     log(folder, NOW + 20, "[setOpenIDAuthTokens] No refresh token available")
     elsewhere = Runner(Way.UNKNOWN, other_folder=Path("/elsewhere"))
 
     assert rules(subject(folder, elsewhere)) == []
 
 
-def test_a_secret_in_the_log_is_hidden(folder: Path) -> None:
+def test_masks_a_secret_in_the_log(folder: Path) -> None:
     secret = "Abcdef0123456789Abcdef0123456789Abcdef0123456789"
     log(folder, NOW - 20, f"Failed to start server: {secret}")
     text = f"OPENID_CLIENT_SECRET={secret}\n".encode()
@@ -109,7 +109,7 @@ OTHER_VALUE = rule("LA524").finding(
 )
 
 
-def test_what_a_restart_fixes_is_one_finding_that_says_why(folder: Path) -> None:
+def test_one_finding_for_everything_a_restart_fixes(folder: Path) -> None:
     log(folder, NOW - 20, REUSE_FAILS)
     stale = subject(folder, runner(NOW - 60))
 
@@ -122,7 +122,7 @@ def test_what_a_restart_fixes_is_one_finding_that_says_why(folder: Path) -> None
     assert "stop process 4711 first" in finding.fix
 
 
-def test_a_restart_does_not_help_against_the_shell_or_an_account_of_another_kind(
+def test_a_restart_does_not_fix_the_shell_or_another_account_type(
     folder: Path,
 ) -> None:
     log(folder, NOW - 20, 'was registered with "local" provider')
@@ -138,7 +138,7 @@ def test_a_restart_does_not_help_against_the_shell_or_an_account_of_another_kind
     ("version", "step"),
     [("0.8.7", "Restart LibreChat"), ("", "Restart LibreChat"), ("0.8.8-rc3", "Wait a minute")],
 )
-def test_discovery_is_retried_from_one_version_on(folder: Path, version: str, step: str) -> None:
+def test_newer_versions_retry_discovery(folder: Path, version: str, step: str) -> None:
     runs = runner(NOW + 5)._replace(version=version)
 
     shown = with_remedy(rule("LA526").finding(), subject(folder, runs))
@@ -147,7 +147,7 @@ def test_discovery_is_retried_from_one_version_on(folder: Path, version: str, st
     assert "NODE_EXTRA_CA_CERTS" in shown.fix
 
 
-def test_a_value_of_the_shell_is_removed_there(folder: Path) -> None:
+def test_a_shell_value_must_be_removed_there(folder: Path) -> None:
     runs = runner(NOW + 5, OPENID_AUDIENCE="https://api.test")
     other = rule("LA524").finding(variable="OPENID_AUDIENCE")
 
@@ -169,14 +169,14 @@ def test_a_value_of_the_shell_is_removed_there(folder: Path) -> None:
         ("LA127", "LA583"),
     ],
 )
-def test_a_cause_silences_its_consequence(cause: str, consequence: str) -> None:
+def test_a_cause_hides_its_consequence(cause: str, consequence: str) -> None:
     both = [rule(consequence).finding(), rule(cause).finding()]
 
     assert [each.rule.id for each in without_consequences(both)] == [cause]
     assert without_consequences(both[:1]) == both[:1]
 
 
-def test_no_warning_silences_an_error() -> None:
+def test_no_warning_hides_an_error() -> None:
     from wizard.doctor.causes import CONSEQUENCES
 
     for cause, consequences in CONSEQUENCES.items():

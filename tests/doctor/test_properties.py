@@ -1,4 +1,4 @@
-"""What must hold for any answers, starting file and version: `init` and doctor agree."""
+"""Properties for any answers, initial file and version: `init` and doctor agree."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ OLD_VALUES = (
 
 @dataclass(frozen=True)
 class Draw:
-    """One folder, and what `init` is given there."""
+    """A folder, and the options of `init` there."""
 
     options: InitOptions
     existing: str | None
@@ -108,7 +108,7 @@ def init(draw: Draw, folder: Path) -> InitResult:
 
 
 def problems(folder: Path) -> list[Finding]:
-    """The errors and warnings of `doctor --offline`."""
+    """Return the errors and warnings of `doctor --offline`."""
     ports = make_world(folder).ports
     gathered = read_subject(env_store(folder / ".env", ports), ports)
     return [each for each in diagnose(gathered, FILE_CHECKS) if each.severity is not Severity.NOTE]
@@ -131,7 +131,7 @@ def test_doctor_finds_nothing_that_init_did_not_announce(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_new_file_has_no_problem_but_those_of_the_version(tmp_path: Path, version: str) -> None:
+def test_a_new_file_has_only_the_problems_of_its_version(tmp_path: Path, version: str) -> None:
     for number, example in enumerate(("", env_example())):
         drawn = next(iter(draws()))
         options = replace(
@@ -147,7 +147,7 @@ def test_a_new_file_has_no_problem_but_those_of_the_version(tmp_path: Path, vers
 
 
 def broken_files() -> Iterator[Subject]:
-    """Every case of the table, and files with several of their faults at once."""
+    """Yield every case of the table, and files with several of their faults at once."""
     yield from (each for case in CASES for each in (case.broken, case.near))
     lot = random.Random(f"{SEED} fix")
     for _ in range(RUNS):
@@ -159,7 +159,7 @@ def broken_files() -> Iterator[Subject]:
         )
 
 
-def test_what_can_be_fixed_is_fixed_and_stays_so() -> None:
+def test_fixes_everything_fixable_permanently() -> None:
     for broken in broken_files():
         promised = {
             (each.rule.id, each.variable) for each in diagnose(broken) if can_be_fixed(broken, each)

@@ -1,4 +1,4 @@
-"""Each rule of the table: seen where it is broken, silent where it is nearly so."""
+"""Each rule of the table finds its fault, and not a near miss."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wizard.librechat.variables import VARIABLES
 from wizard.rules import BUG
 from wizard.text import MASK
 
-# Commands, paths, a line of Docker Compose, what the cases have for the parser's words.
+# Commands, paths, a line of Docker Compose, and the parser messages of the cases.
 _NO_WORDS = re.compile(r"chmod \d+ |unset |/|docker-compose\S*: \w+=|line 1\Z")
 
 
@@ -32,7 +32,7 @@ def ids(checked: Subject) -> set[str]:
 class TestCases:
     def test_broken(self, case: Case) -> None:
         found = [finding for finding in diagnose(case.broken) if finding.rule.id == case.rule]
-        assert found, "the rule is not seen"
+        assert found, "the rule is not found"
         for finding in found:
             assert finding.detail
             assert finding.fix
@@ -44,7 +44,7 @@ class TestCases:
         for checked in (case.broken, case.near):
             assert BUG.id not in ids(checked)
 
-    def test_no_secret_is_told(self, case: Case) -> None:
+    def test_prints_no_secret(self, case: Case) -> None:
         for checked in (case.broken, case.near):
             text = " ".join(f"{each.detail} {each.fix}" for each in diagnose(checked))
             for name, variable in VARIABLES.items():
@@ -53,12 +53,12 @@ class TestCases:
                     assert value not in text, name
             assert CLIENT_SECRET not in text
 
-    def test_all_that_is_told_can_be_said_in_another_language(self, case: Case) -> None:
+    def test_every_text_is_translated(self, case: Case) -> None:
         told = [text for each in diagnose(case.broken) for text in (each.detail, each.fix)]
         assert [text for text in untranslatable(told) if not _NO_WORDS.match(text)] == []
 
 
-def test_a_finding_in_dutch_hides_the_same_secrets() -> None:
+def test_a_dutch_finding_masks_the_same_secrets() -> None:
     dutch = speaking(
         {
             "{seen}. The .env has another value on line {line}.": "{seen}. De .env ({line}) niet.",
@@ -75,8 +75,8 @@ def test_a_finding_in_dutch_hides_the_same_secrets() -> None:
 
 
 @pytest.mark.parametrize("secret", ["LibreChat", "rand -hex 32", "Line", "JWT_SECRET"])
-def test_no_word_of_ours_is_hidden(secret: str) -> None:
-    """A secret hides where a value stands, not in the sentence around it or in a remedy."""
+def test_never_masks_our_own_words(secret: str) -> None:
+    """A secret is masked in a value, not in the sentence around it or in a fix."""
     random = ("Qz9" * 9)[: len(secret)]
     found, plain = (
         {each.rule.id: each for each in diagnose(subject(env(JWT_SECRET=each, OPENID_SCOPE="")))}
@@ -94,14 +94,14 @@ def test_a_good_file_has_no_finding() -> None:
     assert diagnose(subject(env())) == ()
 
 
-def test_severity_error_is_for_what_breaks() -> None:
-    """The warnings and notes of this list work all the same; LibreChat's code says so."""
+def test_only_what_breaks_is_an_error() -> None:
+    """LibreChat's code shows that it works despite these warnings and notes."""
     lenient = {"LA112", "LA130", "LA136", "LA144", "LA150", "LA157", "LA158", "LA160", "LA161"}
     severities = {check.rule.id: check.rule.severity for check in CHECKS}
     assert not [rule for rule in lenient if severities[rule] is Severity.ERROR]
 
 
-def test_a_rule_that_breaks_stops_no_other() -> None:
+def test_a_crashing_rule_stops_no_other() -> None:
     def broken(_: Subject):  # type: ignore[no-untyped-def]
         raise RuntimeError(CLIENT_SECRET)
 
@@ -118,7 +118,7 @@ class _BrokenNetwork:
         raise RuntimeError(CLIENT_SECRET)
 
 
-def test_a_live_check_that_breaks_stops_no_rule() -> None:
+def test_a_crashing_live_check_stops_no_rule() -> None:
     found = examine(
         subject(env(ALLOW_SOCIAL_LOGIN="1")), _BrokenNetwork(), FixedClock(), offline=False
     ).findings
@@ -126,27 +126,27 @@ def test_a_live_check_that_breaks_stops_no_rule() -> None:
     assert CLIENT_SECRET not in str(found)
 
 
-def test_a_flood_of_one_rule_is_cut() -> None:
+def test_limits_the_findings_of_one_rule() -> None:
     flood = "\n".join(f"OPENID_NOTHING_{number}=1" for number in range(100))
     found = [each for each in diagnose(subject(env(flood))) if each.rule.id == "LA180"]
     assert len(found) == MOST_OF_ONE_RULE + 1
     assert "more" in found[-1].detail
 
 
-def test_the_line_that_counts_is_named() -> None:
+def test_names_the_effective_line() -> None:
     text = env("PORT=3081\nOPENID_SCOPE=openid")
     finding = next(each for each in diagnose(subject(text)) if each.rule.id == "LA118")
     assert finding.detail == f"Line {len(GOOD) + 2}: OPENID_SCOPE=openid"
 
 
-def test_a_colon_takes_the_line_below_for_the_value() -> None:
+def test_a_colon_takes_the_next_line_as_the_value() -> None:
     colon = subject(env("OPENID_CLIENT_SECRET:\nMINE=1", OPENID_CLIENT_SECRET=None))
     assert "LA152" in {finding.rule.id for finding in diagnose(colon)}
     below = subject(env("OPENID_IMAGE_URL=\n'/a'"))
     assert "LA152" not in {finding.rule.id for finding in diagnose(below)}
 
 
-def test_what_compose_sets_counts() -> None:
+def test_uses_what_compose_sets() -> None:
     override = "services:\n  api:\n    environment:\n      - OPENID_SCOPE=openid email\n"
     found = {
         each.rule.id: each for each in diagnose(subject(env(), compose=COMPOSE, override=override))
@@ -170,7 +170,7 @@ def test_what_compose_sets_counts() -> None:
         ("MONGO_URL", "MONGO_URI"),
     ],
 )
-def test_slips(written: str, meant: str) -> None:
+def test_typos(written: str, meant: str) -> None:
     found = [each for each in diagnose(subject(env(f"{written}=x"))) if each.variable == written]
     assert [each.fix for each in found] == [f"Use {meant} in its place."]
 
@@ -178,5 +178,5 @@ def test_slips(written: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "name", ["HOSTS", "SORT", "PORTS", "OPENAI_API_KEY", "MEILI_HTTP_ADDR", "EMAIL_HOST", "X"]
 )
-def test_no_slips(name: str) -> None:
+def test_no_typos(name: str) -> None:
     assert "LA181" not in ids(subject(env(f"{name}=x")))

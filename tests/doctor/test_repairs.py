@@ -1,4 +1,4 @@
-"""Repairs: the finding is gone, nothing else changed, and a second run changes nothing."""
+"""A repair removes its finding and changes nothing else; a second run changes nothing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def ids(checked: Subject) -> set[str]:
     return {finding.rule.id for finding in diagnose(checked)}
 
 
-def mended(checked: Subject) -> tuple[Subject, dict[str, str]]:
+def repaired(checked: Subject) -> tuple[Subject, dict[str, str]]:
     file, changes = repairs(checked)
     values = file.values()
     return replace(checked, file=file), {change.name: values[change.name] for change in changes}
 
 
 def only(checked: Subject, rule: str) -> tuple[Subject, set[str]]:
-    """The subject with only this rule's findings mended."""
+    """Return the subject with only this rule's findings fixed."""
     file, changes = repairs(checked, [check for check in CHECKS if check.rule.id == rule])
     return replace(checked, file=file), {change.name for change in changes}
 
@@ -54,27 +54,27 @@ class TestEachRepair:
         assert all(line.split("=")[0].strip() in changed for line in gone)
 
     def test_no_new_finding(self, case: Case) -> None:
-        after, _ = mended(case.broken)
+        after, _ = repaired(case.broken)
         assert ids(after) <= ids(case.broken)
 
     def test_a_second_run_changes_nothing(self, case: Case) -> None:
-        after, _ = mended(case.broken)
-        assert mended(after)[1] == {}
+        after, _ = repaired(case.broken)
+        assert repaired(after)[1] == {}
         assert not [each for each in diagnose(after) if can_be_fixed(after, each)]
 
 
-def test_every_repair_is_tried() -> None:
+def test_every_repair_has_a_case() -> None:
     assert {case.rule for case in CASES} >= REPAIRS
 
 
-def test_a_missing_session_secret_is_made_up() -> None:
-    after, changed = mended(subject(env(OPENID_SESSION_SECRET=None)))
+def test_generates_a_missing_session_secret() -> None:
+    after, changed = repaired(subject(env(OPENID_SESSION_SECRET=None)))
     assert set(changed) == {"OPENID_SESSION_SECRET"}
     assert is_good_secret("OPENID_SESSION_SECRET", after.values)
 
 
-def test_space_around_the_client_id_goes() -> None:
-    after, changed = mended(subject(env("OPENID_CLIENT_ID=' Ab1Cd2 '")))
+def test_removes_space_around_the_client_id() -> None:
+    after, changed = repaired(subject(env("OPENID_CLIENT_ID=' Ab1Cd2 '")))
     assert set(changed) == {"OPENID_CLIENT_ID"}
     assert after.values["OPENID_CLIENT_ID"] == "Ab1Cd2"
 
@@ -89,12 +89,12 @@ def test_space_around_the_client_id_goes() -> None:
     ],
 )
 def test_issuers(broken: str, right: str) -> None:
-    after, _ = mended(subject(env(OPENID_ISSUER=broken)))
+    after, _ = repaired(subject(env(OPENID_ISSUER=broken)))
     assert after.value("OPENID_ISSUER") == right
 
 
-def test_the_public_address_is_taken_for_both() -> None:
-    after, changed = mended(subject(env(DOMAIN_SERVER="http://localhost:3080")))
+def test_uses_the_public_url_for_both() -> None:
+    after, changed = repaired(subject(env(DOMAIN_SERVER="http://localhost:3080")))
     assert set(changed) == {"DOMAIN_SERVER"}
     assert after.value("DOMAIN_SERVER") == PUBLIC_URL
 
@@ -111,20 +111,20 @@ def test_the_public_address_is_taken_for_both() -> None:
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_what_only_the_user_knows_is_left(changes: dict[str, str]) -> None:
+def test_leaves_what_only_the_user_knows(changes: dict[str, str]) -> None:
     broken = subject(env(**changes))
     assert ids(broken)
-    assert mended(broken)[1] == {}
+    assert repaired(broken)[1] == {}
 
 
-def test_what_compose_sets_is_not_mended_in_the_file() -> None:
+def test_does_not_fix_in_the_file_what_compose_sets() -> None:
     override = "services:\n  api:\n    environment:\n      OPENID_SCOPE: openid\n"
     broken = subject(env(OPENID_SCOPE="openid"), compose=COMPOSE, override=override)
     assert "LA118" in ids(broken)
-    assert mended(broken)[1] == {}
+    assert repaired(broken)[1] == {}
 
 
-def test_repairs_that_uncover_each_other() -> None:
+def test_repairs_that_reveal_each_other() -> None:
     broken = subject(
         env(
             "OPENID_ISSUER = dev-abc123.us.auth0.com/authorize",
@@ -134,17 +134,17 @@ def test_repairs_that_uncover_each_other() -> None:
             DOMAIN_CLIENT="chat.example.com/",
         )
     )
-    after, _ = mended(broken)
+    after, _ = repaired(broken)
     assert {finding.severity.value for finding in diagnose(after)} <= {"warning", "note"}
-    assert mended(after)[1] == {}
+    assert repaired(after)[1] == {}
 
 
-def test_rules_can_be_left_alone() -> None:
+def test_rules_can_be_ignored() -> None:
     file, changes = repairs(subject(env(OPENID_SCOPE="openid")), without=("LA118", "LA119"))
     assert changes == ()
     assert file.values()["OPENID_SCOPE"] == "openid"
 
 
-def test_the_rest_is_mended_where_one_line_cannot_be() -> None:
+def test_fixes_the_rest_if_one_line_cannot_be_fixed() -> None:
     broken = subject("OPENID_SCOPE='openid\nX=1\n" + env(OPENID_CALLBACK_URL=""))
-    assert mended(broken)[1].get("OPENID_CALLBACK_URL") == "/oauth/openid/callback"
+    assert repaired(broken)[1].get("OPENID_CALLBACK_URL") == "/oauth/openid/callback"

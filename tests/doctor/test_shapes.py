@@ -1,4 +1,4 @@
-"""How real checkouts are laid out and run: none of them gets a false error."""
+"""The ways in which real checkouts are set up and run: none gets a false error."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ services:
   client:
     image: nginx:1.27.0-alpine
 """
-YEARS_AGO = 1_500_000_000  # before what runs was started
+YEARS_AGO = 1_500_000_000  # before the process started
 PACKAGE = '{"name": "LibreChat", "version": "v0.8.7"}'
 YAML = "version: 1.2.1\nregistration:\n  socialLogins: ['openid']\n"
 VALUES = {name: value for name, value in GOOD.items() if name != "HOST"}
@@ -82,13 +82,13 @@ BUILT = {
     "node_modules/express/package.json": "{}",
     "client/dist/index.html": "x",
 }
-# As a platform keeps them, in no file.
+# Set by a platform, in no file.
 AS_ENVIRONMENT = "".join(f"      {name}: '{value}'\n" for name, value in VALUES.items())
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Files, what runs, and what that is taken for."""
+    """Files, what is running, and the expected result."""
 
     files: Mapping[str, str]
     way: Way
@@ -222,7 +222,7 @@ def subject_of(shape: Shape, folder: Path) -> Subject:
 
 @pytest.mark.skipif(os.name != "posix", reason="users have numbers")
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_a_good_setup_gets_no_error(shape: Shape, tmp_path: Path) -> None:
+def test_accepts_a_correct_setup(shape: Shape, tmp_path: Path) -> None:
     folder = tmp_path.resolve() / "LibreChat"
     folder.mkdir()
     subject = subject_of(shape, folder)
@@ -234,8 +234,8 @@ def test_a_good_setup_gets_no_error(shape: Shape, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="users have numbers")
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_a_bad_one_does(shape: Shape, tmp_path: Path) -> None:
-    """The same with a mistake in the value that LibreChat gets, wherever it comes from."""
+def test_finds_a_wrong_value(shape: Shape, tmp_path: Path) -> None:
+    """A wrong value is found wherever LibreChat gets it from."""
     folder = tmp_path.resolve() / "LibreChat"
     folder.mkdir()
     wrong = ("OPENID_CALLBACK_URL=/oauth", "OPENID_CALLBACK_URL=/api/oauth")

@@ -1,4 +1,4 @@
-"""The symptoms that LibreChat's Auth0 guide and issues list lead to the rule that explains them."""
+"""Symptoms from LibreChat's Auth0 guide and issues lead to the rule that explains them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wizard.librechat.env_file import EnvFile
 
 MISSING: Mapping[str, str | None] = {"OPENID_AUDIENCE": None, "OPENID_REFRESH_AUDIENCE": None}
 
-# The symptom as people tell it, the set-up, the rules of which one must be told.
+# The symptom in people's words, the setup, and rules of which one must be reported.
 SYMPTOMS: Mapping[str, tuple[Subject, set[str]]] = {
     "the page reloads for ever: no audience, old version": (
         subject(env(**MISSING), version="0.8.2"),
@@ -129,7 +129,7 @@ def test_symptom(broken: Subject, rules: set[str]) -> None:
 
 
 class _NoTenant:
-    """LibreChat by the tunnel, and a tenant that knows nothing."""
+    """LibreChat through the tunnel, and a tenant that answers nothing."""
 
     def __init__(self, librechat: HttpClient) -> None:
         self._librechat = librechat
@@ -150,7 +150,7 @@ class _NoTenant:
     ],
     ids=["button missing", "click answers 500", "button hidden", "auth_failed behind a proxy"],
 )
-def test_symptom_of_the_running_one(librechat: LibreChat, tells_https: bool, rule: str) -> None:
+def test_symptom_of_a_running_librechat(librechat: LibreChat, tells_https: bool, rule: str) -> None:
     from tests.fakes import FixedClock
 
     with running(librechat):
@@ -164,6 +164,6 @@ def test_symptom_of_the_running_one(librechat: LibreChat, tells_https: bool, rul
         found = examine(checked, http, FixedClock(), offline=False).findings
     identifiers = [finding.rule.id for finding in found]
     assert rule in identifiers
-    # The tenant is asked at the same time, and what it lacks is told first.
+    # The tenant is asked too, and its findings come first.
     assert identifiers[0].startswith("LA2")
     assert librechat.logins == 1

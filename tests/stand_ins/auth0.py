@@ -1,9 +1,9 @@
-"""A stand-in for the auth0 CLI 1.33: `auth0 api METHOD PATH`, as internal/cli/api.go has it.
+"""A stand-in for the auth0 CLI 1.33: `auth0 api METHOD PATH`, following internal/cli/api.go.
 
-It keeps its sign-in where the real one keeps it, sends the request and prints the answer's body
-as indented JSON, whatever its status: only a missing scope ends it with 1. It reads the body of a
-403 to look for one, and has nothing left to print then. What came is noted, one JSON line a call,
-in the file that STAND_IN_LOG names.
+It stores its sign-in where the real one does, sends the request and prints the response body as
+indented JSON, whatever the status: only a missing scope makes it exit with 1. To find one, it
+reads the body of a 403, and then prints nothing. Each call is logged as a line of JSON in the
+file named by STAND_IN_LOG.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """A stand-in for cloudflared's quick tunnels: arguments, log, metrics pages and Cloudflare's edge.
 
-Log lines are those of cloudflared 2024 to 2026. `STAND_IN_STATE` is a folder in which it leaves
-the port of its edge; `STAND_IN_SCENARIO` is "" or what is different: limited, unreachable,
-silent, ends, forgets (after a loss).
+Log lines are those of cloudflared 2024 to 2026. `STAND_IN_STATE` is the folder to which it writes
+the port of its edge; `STAND_IN_SCENARIO` is "" or the difference: limited, unreachable, silent,
+ends, forgets (after a loss).
 
-SIGUSR1 cuts the connection to Cloudflare, SIGUSR2 brings it back.
+SIGUSR1 cuts the connection to Cloudflare, SIGUSR2 restores it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Cloudflared:
         self.host = self.edge.public_host or name
         host, _, port = values["--metrics"].rpartition(":")
         self.metrics = Server((host, int(port)), partial(Metrics, self))
-        # The user's configuration counts unless another is named.
+        # The user's configuration is used unless another is named.
         own = Path(os.environ["HOME"], ".cloudflared", "config.yml")
         is_theirs = own.exists() and "--config" not in values
         self.origin_of_visitors = "" if is_theirs else self.origin
@@ -129,7 +129,7 @@ class Metrics(Handler):
 
 
 def serve_visitor(tunnel: Cloudflared, visit: Visit) -> None:
-    """As Cloudflare's edge does, but that events are not held back."""
+    """Serve a visitor like Cloudflare's edge, except that events are not buffered."""
     if not tunnel.origin_of_visitors:
         visit.answer(404, b"")
     elif not visit.pass_on(tunnel.origin_of_visitors):

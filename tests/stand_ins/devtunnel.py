@@ -1,10 +1,10 @@
-"""A stand-in for Microsoft's devtunnel: its arguments, JSON, lines, and the public end.
+"""A stand-in for Microsoft's devtunnel: its arguments, JSON, output and public end.
 
-The lines are those in Microsoft's documentation and in recordings by others, see
-`wizard/tunnels/devtunnel.py`; never compared with the real program. `STAND_IN_STATE` is a folder
-for its arguments and the port of its edge; `STAND_IN_SCENARIO` is the form of its lines.
+The output follows Microsoft's documentation and recordings by others, see
+`wizard/tunnels/devtunnel.py`; it was never compared with the real program. `STAND_IN_STATE` is a
+folder for its arguments and the port of its edge; `STAND_IN_SCENARIO` is the form of its output.
 
-SIGUSR1 cuts the connection to Microsoft, SIGUSR2 brings it back.
+SIGUSR1 cuts the connection to Microsoft, SIGUSR2 restores it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The public end of a tunnel service: passes requests on as they come, and answers as they come.
+"""The public end of a tunnel service: forwards requests and responses unchanged.
 
-One request a connection; bodies, events and WebSockets pass byte by byte. With STAND_IN_CERTIFICATE
-(PEM, certificate and key) visitors come by TLS, as they do in the world; STAND_IN_EDGE_PORT and
-STAND_IN_PUBLIC_NAME keep their URL the same.
+One request per connection; bodies, events and WebSockets pass byte by byte. With
+STAND_IN_CERTIFICATE (PEM, certificate and key) visitors use TLS, as in reality;
+STAND_IN_EDGE_PORT and STAND_IN_PUBLIC_NAME fix the URL.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Head:
         return self.get("host")
 
     def forwarded(self, visitor: str) -> bytes:
-        """As the service sends it on; what the visitor claims to be forwarded is replaced."""
+        """Return the forwarded head, with the visitor's own forwarding headers replaced."""
         upgrades = "upgrade" in self.get("connection").lower()
         dropped = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
         dropped |= set() if upgrades else {"connection"}
@@ -55,7 +55,7 @@ class Head:
 
 
 class Visit:
-    """A visitor's connection and the request that came by it."""
+    """A visitor's connection and its request."""
 
     def __init__(self, connection: socket.socket, address: str) -> None:
         self.connection = connection
@@ -64,7 +64,7 @@ class Visit:
         self.head = self._read_head()
 
     def pass_on(self, upstream: str) -> int:
-        """Pass it on to host:port, and the answer back; its status, 0 if nobody is there."""
+        """Forward the request to host:port and the response back; return its status, or 0."""
         assert self.head is not None
         host, _, port = upstream.rpartition(":")
         try:
@@ -77,7 +77,7 @@ class Visit:
         return 0
 
     def answer(self, status: int, body: bytes, **fields: str) -> None:
-        """A page of the service's own."""
+        """Answer with a page of the service."""
         lines = [f"HTTP/1.1 {status} x", "Connection: close", f"Content-Length: {len(body)}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
         with contextlib.suppress(OSError):
@@ -94,13 +94,13 @@ class Visit:
 
 
 def lead_to(target: str, visit: Visit) -> None:
-    """Pass a visit on to that host and port; answer 502 where nobody does."""
+    """Forward a visit to that host and port; answer 502 if nothing listens there."""
     if not visit.pass_on(target):
         visit.answer(502, b"")
 
 
 class Edge(socketserver.ThreadingTCPServer):
-    """Takes visitors at a free port of loopback."""
+    """Accept visitors on a free port of loopback."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -134,7 +134,7 @@ class Edge(socketserver.ThreadingTCPServer):
 
     @property
     def public_host(self) -> str:
-        """Where browsers reach it, "" if the service chooses that."""
+        """Return the host that browsers use, or "" if the service chooses it."""
         return f"{PUBLIC_NAME}:{self.port}" if CERTIFICATE else PUBLIC_NAME
 
 

@@ -1,6 +1,6 @@
-"""A LibreChat for tests: it answers `/health`, `/api/config` and `/oauth/openid` as the real one.
+"""A LibreChat for tests: it answers `/health`, `/api/config` and `/oauth/openid` like the real one.
 
-What it does follows LibreChat's code (v0.8.8-rc4): api/server/routes/config.js and oauth.js,
+It follows LibreChat's code (v0.8.8-rc4): api/server/routes/config.js and oauth.js,
 api/strategies/openidStrategy.js, packages/api/src/oauth/csrf.ts and the login limiter.
 """
 
@@ -24,7 +24,7 @@ LOGINS = ["google", "facebook", "openid", "github", "discord", "saml"]
 
 @dataclass
 class LibreChat:
-    """What this LibreChat was started with, and what it was asked."""
+    """The settings and the requests of this LibreChat."""
 
     values: Mapping[str, str]
     discovery_worked: bool = True
@@ -173,7 +173,7 @@ def _handler(librechat: LibreChat) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def running(librechat: LibreChat) -> Iterator[LibreChat]:
-    """The LibreChat on its port, a free one of this machine if that is 0."""
+    """Run the LibreChat on its port, or on a free one if that is 0."""
     server = ThreadingHTTPServer(("127.0.0.1", librechat.port), _handler(librechat))
     librechat.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -187,13 +187,13 @@ def running(librechat: LibreChat) -> Iterator[LibreChat]:
 
 
 class Tunnel:
-    """An `HttpClient` for which a public URL leads to a port of this machine, as a tunnel does.
+    """An `HttpClient` for which a public URL leads to a port of this machine, like a tunnel.
 
     Args:
-        public_url: the URL that it stands for.
-        port: where it leads.
-        tells_https: whether it says by which scheme the browser came.
-        answer: what is there in place of a tunnel.
+        public_url: the public URL.
+        port: the port it leads to.
+        tells_https: whether it forwards the browser's scheme.
+        answer: the response of whatever is there instead of a tunnel.
     """
 
     def __init__(

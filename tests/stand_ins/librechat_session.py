@@ -1,6 +1,6 @@
 """The second half of a LibreChat for tests: the callback, its cookies, its session and its log.
 
-As a real LibreChat v0.8.7 was seen to answer and log; see the table in `wizard.librechat.log`.
+It answers and logs as a real LibreChat v0.8.7 did; see the table in `wizard.librechat.log`.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class Reply:
 
 @dataclass
 class Sessions:
-    """What follows the redirect to Auth0.
+    """The steps after the redirect to Auth0.
 
     Attributes:
-        values: what LibreChat was started with.
-        http: where its Node reaches the tenant.
-        logs: its folder `api/logs`, None where nothing is written.
-        refusal: why LibreChat itself turns the user away, "" where it does not.
+        values: the values LibreChat was started with.
+        http: how its Node reaches the tenant.
+        logs: its folder `api/logs`, or None to write no log.
+        refusal: why LibreChat itself rejects the user, or "".
     """
 
     values: Mapping[str, str]
@@ -73,7 +73,7 @@ class Sessions:
         return self.values.get("OPENID_REUSE_TOKENS", "").lower() == "true"
 
     def begin(self) -> dict[str, str]:
-        """The parameters that are new for each redirect to Auth0."""
+        """Return the parameters that are new for each redirect to Auth0."""
         state, verifier = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
         self.attempts[state] = verifier
         digest = hashlib.sha256(verifier.encode()).digest()
@@ -113,7 +113,7 @@ class Sessions:
         return self._signed_in(answer)
 
     def _admit(self, claims: Mapping[str, object]) -> str:
-        """Why the claims of the ID token do not let the user in, "" if they do."""
+        """Return why the claims of the ID token do not admit the user, or ""."""
 
         def has(setting: str) -> bool:
             held = claims.get(self.values.get(f"{setting}_PARAMETER_PATH", ""))
@@ -135,7 +135,7 @@ class Sessions:
         return Reply(200, json.dumps({"token": self.tokens[held.value], "user": {}}))
 
     def user(self, authorization: str, cookies: str) -> Reply:
-        """`GET /api/user`: without the cookie, Auth0's token is taken for one of LibreChat."""
+        """`GET /api/user`: without the cookie, Auth0's token is treated as LibreChat's own."""
         bearer = authorization.removeprefix("Bearer ")
         is_openid = "token_provider" in SimpleCookie(cookies)
         if not self.bearers.get(bearer) or (self.reuses and not is_openid):
@@ -173,7 +173,7 @@ class Sessions:
         return Reply(302, headers=(home, *set_cookies))
 
     def _refused(self, reason: str) -> Reply:
-        # The console has the prefix as well, the file only the reason.
+        # The console shows the prefix too, the file only the reason.
         self.log("warn", reason)
         page = f"{self.values['DOMAIN_CLIENT']}/login?redirect=false&error=auth_failed"
         return Reply(302, headers=(("Location", page),))

@@ -1,20 +1,20 @@
 """A stand-in for the ngrok agent 3: its arguments, its log, its local API and its service.
 
-Log lines, API and error texts are those of agents 3.9 to 3.39 as ngrok's documentation and
-public logs have them. What it does is chosen by the environment:
+Log lines, API and error texts are those of agents 3.9 to 3.39 in ngrok's documentation and in
+public logs. The environment chooses what it does:
 
-    STAND_IN_STATE     folder of what ngrok's service knows: one file for each URL online
+    STAND_IN_STATE     folder with the service's state: one file for each URL online
     STAND_IN_VERSION   the agent's version, 3.39.10
-    STAND_IN_SCENARIO  "", or what goes wrong: silent, unreachable, sessions, too_old, suspended,
+    STAND_IN_SCENARIO  "", or a fault: silent, unreachable, sessions, too_old, suspended,
                        limit, verbose_limit, ends, dies, bad_configuration, or the number of an
-                       error at the login (ERR_NGROK_…), of an endpoint from 300 to 399; or the
-                       file `scenario` of the state says it, for the agents that come
+                       login error (ERR_NGROK_…), or of an endpoint error from 300 to 399; the
+                       file `scenario` in the state sets it for later agents
     STAND_IN_DOMAINS   the account's domains, the first is its free one
     STAND_IN_URL, STAND_IN_LISTED_URL
-                       what an agent names in place of the URL that it opened, and lists
+                       what an agent prints, and lists, instead of the URL that it opened
 
-The authtoken is refused as ngrok does: none (4018), of a wrong form (105), "revoked…" (107).
-SIGUSR1 cuts the session to the service, SIGUSR2 brings it back.
+It rejects authtokens like ngrok: none (4018), a wrong format (105), "revoked…" (107).
+SIGUSR1 cuts the session to the service, SIGUSR2 restores it.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Endpoint:
 
 
 def refused_form(document: Json) -> str:
-    """Why agent 3 does not take a file of this form (ngrok-wrapper issue 31, ngrok issue 39)."""
+    """Return why agent 3 rejects this file (ngrok-wrapper issue 31, ngrok issue 39)."""
     if "version" not in document:
         return "`version` property is required."
     if document["version"] == "3" and "authtoken" in document:
@@ -126,12 +126,12 @@ def refused_form(document: Json) -> str:
 
 
 def renamed(endpoint: Json, variable: str) -> Json:
-    """The endpoint with the URL that the variable says, if it is set."""
+    """Return the endpoint with the URL of the variable, if it is set."""
     return endpoint | ({"url": os.environ[variable]} if variable in os.environ else {})
 
 
 class RefusedError(Exception):
-    """What ngrok's service answers to the agent."""
+    """An error from ngrok's service."""
 
 
 class Agent:
@@ -177,7 +177,7 @@ class Agent:
         return 0
 
     def serve_web(self) -> Server:
-        """The local pages: at the configured address, else at the first free port from 4040."""
+        """Serve the local pages at the configured address, or on the first free port from 4040."""
         host, _, port = self.configuration.get("web_addr", "127.0.0.1:4040").rpartition(":")
         for candidate in range(int(port), int(port) + 20):
             try:
@@ -278,7 +278,7 @@ class Agent:
 
 
 def online(file: Path) -> bool:
-    """Whether the agent that holds the URL lives: ngrok sees its connection break."""
+    """Return whether the agent that holds the URL is alive: ngrok sees its connection break."""
     try:
         os.kill(json.loads(file.read_text())["pid"], 0)
     except (OSError, ValueError):
@@ -364,7 +364,7 @@ class Api(Handler):
         self.answer(204 if found else 404, {}, b"")
 
     def captured(self, query: str) -> list[Json]:
-        """The newest first, as many as asked for."""
+        """Return the newest requests first, as many as requested."""
         limit = int(parse_qs(query).get("limit", ["50"])[0])
         requests = [r for e in self.agent.endpoints.values() for r in e.requests]
         return sorted(requests, key=lambda r: str(r["start"]), reverse=True)[:limit]
@@ -386,7 +386,7 @@ class Api(Handler):
 
 
 def serve_visitor(agent: Agent, visit: Visit) -> None:
-    """As ngrok's service does, as far as a visitor sees it: endpoints are told by the host."""
+    """Serve a visitor like ngrok's service, which selects the endpoint by the host."""
     head = visit.head
     assert head is not None
     endpoint = next((e for e in agent.endpoints.values() if e.host == head.host), None)

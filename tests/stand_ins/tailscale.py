@@ -1,9 +1,9 @@
-"""A stand-in for Tailscale's command: its arguments, JSON, lines, and the public end of a Funnel.
+"""A stand-in for Tailscale's command: its arguments, JSON, output, and a Funnel's public end.
 
-As read in Tailscale 1.103 (cmd/tailscale/cli/serve_v2.go, serve_legacy.go, cli.go and
+Based on the source of Tailscale 1.103 (cmd/tailscale/cli/serve_v2.go, serve_legacy.go, cli.go and
 ipn/ipnlocal/serve.go); never compared with the real program. `STAND_IN_STATE` is a folder for its
 arguments and the port of its edge; with `STAND_IN_SCENARIO` "off", Funnel is off until the file
-`on` is there.
+`on` exists.
 """
 
 from __future__ import annotations

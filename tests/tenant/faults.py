@@ -1,6 +1,6 @@
-"""An Auth0 tenant with every fault that a real one can have: the demo's, and what it leaves out.
+"""An Auth0 tenant with every fault of a real one: it adds to the demo tenant what that omits.
 
-Where a text has no other source it is from public reports of Auth0's answers.
+Texts without another source are from public reports of Auth0's responses.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ SESSION_COOKIE = "__Host-demo-tenant-session"
 
 
 class Authorization(authorization.Authorization):
-    """/authorize with every setting of an application, an API and the tenant."""
+    """/authorize with all settings of applications, APIs and the tenant."""
 
     tenant: Tenant
 
     def audience(self, parameters: Mapping[str, str]) -> str:
-        """The API that is asked for; /userinfo is no API of its own."""
+        """Return the requested API; /userinfo does not count as one."""
         audience = super().audience(parameters) or self.tenant.default_audience
         return "" if audience == f"{self.tenant.issuer}userinfo" else audience
 
@@ -110,7 +110,7 @@ class Authorization(authorization.Authorization):
         return super().callback(request, session)
 
     def check_user(self, request: AuthorizationRequest, session: Session) -> None:
-        """Raise CallbackError when an Action or an organization refuses the user."""
+        """Raise CallbackError if an Action or an organization rejects the user."""
         if denial := self.tenant.verdict(session.user_id, request.client_id).denial:
             raise CallbackError(request, "access_denied", denial)
         if self.tenant.denial:
@@ -126,7 +126,7 @@ class Authorization(authorization.Authorization):
             )
 
     def needs_consent(self, request: AuthorizationRequest, session: Session) -> bool:
-        """Whether the user is asked; a callback that anybody can listen at is confirmed each time.
+        """Return whether to ask for consent; a callback that anyone can listen on always needs it.
 
         Auth0 docs: "User Consent and Third-Party Applications", "Measures Against Application
         Impersonation".
@@ -175,7 +175,7 @@ def _organization_problem(application: Application, organization: str | None) ->
 
 
 def _offline_access(application: Application, api: Api | None) -> bool:
-    """Three of the four conditions of a refresh token; the fourth is that it is asked for."""
+    """Return three of the four conditions of a refresh token; the fourth is the requested scope."""
     return (
         (api is None or api.allow_offline_access)
         and GrantType.REFRESH in application.grant_types
@@ -184,19 +184,19 @@ def _offline_access(application: Application, api: Api | None) -> bool:
 
 
 def not_authorized(client_id: str, audience: str) -> str:
-    """Auth0's text for an API that exists and does not let the application in."""
+    """Return Auth0's text for an API that does not authorize the application."""
     return f'Client "{client_id}" is not authorized to access resource server "{audience}".'
 
 
 class TokenMaker(tokens.TokenMaker):
-    """Opaque, encrypted and otherwise signed tokens."""
+    """Opaque, encrypted and differently signed tokens."""
 
     tenant: Tenant
 
     def access_token(
         self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
     ) -> str:
-        """A JWT for the audience, or an opaque token when there is none."""
+        """Return a JWT for the audience, or an opaque token without one."""
         api = self.tenant.apis.get(request.audience)
         if api is None:
             token = self._opaque(encrypted=self.tenant.encrypted_opaque_tokens)
@@ -219,7 +219,7 @@ class TokenMaker(tokens.TokenMaker):
         )
 
     def sign_for(self, api: Api, client_id: str, claims: Mapping[str, object]) -> str:
-        """An access token as the API is set to have it."""
+        """Return an access token in the format set for the API."""
         rest = {name: it for name, it in claims.items() if name != "azp"}
         if api.token_dialect.startswith("rfc9068"):
             kind, client = "at+jwt", {"client_id": client_id, "jti": secrets.token_urlsafe(16)}
@@ -244,7 +244,7 @@ class TokenMaker(tokens.TokenMaker):
         return jwt.encode(payload, self.private_key, algorithm, headers=headers)
 
     def client_of_hint(self, id_token: str) -> str | None:
-        """The client ID that an `id_token_hint` names; None if the token is none of ours."""
+        """Return the client ID in an `id_token_hint`, or None if the token is not ours."""
         try:
             client_id = jwt.decode(id_token, options={"verify_signature": False}).get("aud", "")
             application = self.tenant.applications[client_id]
@@ -255,7 +255,7 @@ class TokenMaker(tokens.TokenMaker):
                 algorithms=[application.id_token_alg],
                 audience=client_id,
                 issuer=self.tenant.issuer,
-                # A hint may be old, and the tenant's clock may be set wrong on purpose.
+                # A hint may have expired, and tests set the tenant's clock wrong on purpose.
                 options={"verify_exp": False, "verify_iat": False},
             )
         except (jwt.InvalidTokenError, KeyError, TypeError):
@@ -263,7 +263,7 @@ class TokenMaker(tokens.TokenMaker):
         return application.client_id
 
     def _opaque(self, *, encrypted: bool) -> str:
-        """A token that only the tenant can read; here there is nothing in it to be read."""
+        """Return a token that only the tenant could read; this one is empty."""
         if not encrypted:
             return secrets.token_urlsafe(24)
         header = {"alg": "dir", "enc": "A256GCM", "iss": self.tenant.issuer}
@@ -272,7 +272,7 @@ class TokenMaker(tokens.TokenMaker):
 
 
 class TokenEndpoint(tokens.TokenEndpoint):
-    """/oauth/token with every client authentication, rotation, expiry and client_credentials."""
+    """/oauth/token with all client authentication methods, rotation, expiry, client_credentials."""
 
     tenant: Tenant
     maker: TokenMaker
@@ -289,10 +289,10 @@ class TokenEndpoint(tokens.TokenEndpoint):
         return super().by_grant_type(grant_type, client_id, form)
 
     def authenticated(self, form: Mapping[str, str], authorization: str) -> str:
-        """The client ID, if the application proves itself as it is set to.
+        """Return the client ID if the application authenticates by its configured method.
 
-        Post and Basic stand in for each other, as they do at Auth0. A public application's
-        secret is ignored in the body and refused in the header.
+        Post and Basic are interchangeable, as at Auth0. A public application's secret is ignored
+        in the body and rejected in the header.
         """
         basic = _basic(authorization)
         client_id, secret = basic or (form.get("client_id", ""), form.get("client_secret", ""))
@@ -331,7 +331,7 @@ class TokenEndpoint(tokens.TokenEndpoint):
         request, session = family.grant.request, family.grant.session
         if (session.user_id, client_id, request.audience) not in self.tenant.user_grants:
             raise TenantError(403, "server_error", "Grant not found, cannot refresh access token")
-        # An audience that is sent does not count: the refresh token is for the first one.
+        # The audience parameter is ignored: the refresh token keeps its first one.
         asked = [word for word in form.get("scope", "").split(" ") if word]
         answer = self.tokens(
             family.grant, tuple(it for it in request.scope if not asked or it in asked)
@@ -378,7 +378,7 @@ class TokenEndpoint(tokens.TokenEndpoint):
         return family.current
 
     def _is_good(self, family: RefreshFamily, client_id: str, token: str) -> bool:
-        """Whether the token still counts; one that was spent already ends its family."""
+        """Return whether the token is valid; a reused one invalidates its family."""
         if family.grant.request.client_id != client_id:
             return False
         if token != family.current:
@@ -390,7 +390,7 @@ class TokenEndpoint(tokens.TokenEndpoint):
 
 
 def _basic(authorization: str) -> tuple[str, str] | None:
-    """Client ID and secret of the header; None where it is not HTTP Basic."""
+    """Return client ID and secret of the header, or None if it is not HTTP Basic."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -403,7 +403,7 @@ def _basic(authorization: str) -> tuple[str, str] | None:
 
 
 class Endpoints(endpoints.Endpoints):
-    """Every endpoint, with outages, sessions and the logout."""
+    """All endpoints, with outages, sessions and logout."""
 
     tenant: Tenant
     authorization: Authorization
@@ -431,7 +431,7 @@ class Endpoints(endpoints.Endpoints):
         return answer
 
     def _outage(self, request: Request) -> Answer | None:
-        """The answer that keeps the request from its endpoint, if any."""
+        """Return the response of an outage, if there is one."""
         interruption = self.tenant.interruption
         if interruption is not None and request.path.startswith(interruption.path):
             headers = {"Content-Type": interruption.content_type}
@@ -475,7 +475,7 @@ class Endpoints(endpoints.Endpoints):
         return answer.with_cookie(SESSION_COOKIE, cookie)
 
     def form(self, request: Request) -> dict[str, str]:
-        """The fields of the body, a form's or a JSON object's."""
+        """Return the fields of the body, a form or a JSON object."""
         if not request.headers.get("content-type", "").startswith("application/json"):
             return super().form(request)
         try:
@@ -485,7 +485,7 @@ class Endpoints(endpoints.Endpoints):
         return {name: it for name, it in fields.items() if isinstance(it, str)}
 
     def sign_up(self, request: Request) -> Answer:
-        """What a stranger does; auth0.js#356 has the refusal's words."""
+        """Sign up a stranger; the error text is from auth0.js#356."""
         asked = self.form(request)
         connection = self.tenant.connections.get(asked["connection"])
         if connection is None or connection.options.get("disable_signup") is True:
@@ -503,7 +503,7 @@ class Endpoints(endpoints.Endpoints):
         if scheme.lower() != "bearer" or user is None:
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             return Answer(401, "Unauthorized", challenge)
-        # Auth0 shows an ID token's custom claims here, too.
+        # Auth0 returns an ID token's custom claims here too.
         roles = self.tenant.verdict(user_id, client_id).roles
         claims = {} if roles is None else {ROLES_CLAIM: list(roles)}
         return json_answer({**user.claims(scope), **claims})
@@ -530,7 +530,7 @@ class Endpoints(endpoints.Endpoints):
         return self._signed_out(request, target)
 
     def error(self, request: Request, error: TenantError) -> Answer:
-        """The tenant's own page, or that of the one who set a custom error page."""
+        """Return the tenant's error page, or a redirect to the custom one."""
         if not self.tenant.error_page_url or request.path == EXCHANGE_PATH:
             return super().error(request, error)
         told = {
@@ -574,6 +574,6 @@ def _too_many_requests(until: float, wait: float) -> Answer:
 def tenant_server(
     tenant: Tenant, certificate: Path, key: Path, language: Language | None = None
 ) -> AbstractContextManager[object]:
-    """The tenant as a server while the context is open."""
+    """Run the tenant as a server while the context is open."""
     endpoints = Endpoints(tenant, language or Language(ENGLISH))
     return serving(tenant, endpoints.answer, certificate, key)

@@ -1,7 +1,7 @@
-"""What an Auth0 tenant can be set to: the demo's tenant with every setting that tests change.
+"""The settings of an Auth0 tenant: the demo's, and every other that tests change.
 
-Names are those of the Management API, whose stand-in works on the same objects. A fault is one
-changed setting; each may be changed while the tenant runs.
+Names are those of the Management API, whose stand-in uses the same objects. A fault is one
+changed setting; each can be changed while the tenant runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from wizard.settings import Settings
 
 
 class AuthMethod(StrEnum):
-    """How an application proves itself at the token endpoint."""
+    """How an application authenticates at the token endpoint."""
 
     POST = "client_secret_post"
     BASIC = "client_secret_basic"
@@ -45,7 +45,7 @@ class GrantType(StrEnum):
 
 
 class Policy(StrEnum):
-    """Which applications may ask for an API: its Application Access Policy."""
+    """Which applications may request an API: its Application Access Policy."""
 
     ALLOW_ALL = "allow_all"
     REQUIRE_CLIENT_GRANT = "require_client_grant"
@@ -80,7 +80,7 @@ class Application(demo.Application):
 
 @dataclass(slots=True, kw_only=True)
 class Api:
-    """A resource server. Defaults are those of an API made in the dashboard."""
+    """A resource server, with the defaults of an API created in the dashboard."""
 
     identifier: str
     name: str = "LibreChat API"
@@ -98,7 +98,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientGrant:
-    """Leave for an application to ask for an API, for users or (`client`) for itself."""
+    """Permission for an application to request an API, for users or (`client`) for itself."""
 
     client_id: str
     audience: str
@@ -114,7 +114,7 @@ class User(demo.User):
 
 @dataclass(slots=True, kw_only=True)
 class Action:
-    """An Action; `code` runs once it is `deployed_code`, and built after so many looks."""
+    """An Action; `code` runs once it is `deployed_code`, and is built after so many requests."""
 
     name: str
     code: str
@@ -132,9 +132,9 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """What answers in place of the tenant: a captive portal, a domain not ready, an outage.
+    """A response instead of the tenant's: a captive portal, a domain not ready, an outage.
 
-    Only requests to a path that begins with `path` get it.
+    It applies to requests whose path starts with `path`.
     """
 
     status: int
@@ -145,7 +145,7 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request that came, without its query, which may be secret."""
+    """A received request, without its query, which may be secret."""
 
     method: str
     path: str
@@ -154,7 +154,7 @@ class Visit:
 
 @dataclass(slots=True)
 class RefreshFamily:
-    """All refresh tokens that came from one sign-in; only `current` is good when they rotate."""
+    """All refresh tokens of one sign-in; only `current` is valid when they rotate."""
 
     grant: Grant
     expires: float
@@ -164,34 +164,34 @@ class RefreshFamily:
 
 @dataclass(slots=True, kw_only=True)
 class Tenant(demo.Tenant):
-    """The settings and contents of a tenant.
+    """The settings and data of a tenant.
 
     Attributes:
         applications: by client ID.
         apis: by identifier.
-        users: by what they sign in with.
+        users: by login.
         connections: by name.
         library: the Actions by ID.
-        bindings: the IDs of the Actions in the post-login flow, with the names they have there.
+        bindings: the IDs and display names of the Actions in the post-login flow.
         roles: by ID.
         default_audience: added to every request that names none.
-        rp_logout_discovery: whether discovery names the `end_session_endpoint`; off in tenants
+        rp_logout_discovery: whether discovery lists the `end_session_endpoint`; off in tenants
             from before 14 November 2023.
-        error_page_url: where errors go that have no callback; "" for the tenant's own page.
-        encrypted_opaque_tokens: opaque tokens look like a JWE of five parts, as they mostly do.
-        unauthorized_error: the error for a client that cannot prove itself; both are seen.
-        denial: what an Action says when it refuses every sign-in, "" when none does.
+        error_page_url: where errors without a callback go; "" for the tenant's own page.
+        encrypted_opaque_tokens: whether opaque tokens look like a JWE of five parts, as most do.
+        unauthorized_error: the error for a failed client authentication; both exist.
+        denial: the reason of an Action that denies every sign-in, "" for none.
         needs_interaction: something after the password needs the user (MFA, a redirect).
         changed_metadata: replaces single fields of the discovery document; None removes one.
-        interruption: answers in place of the tenant.
-        rate_limited_until: until then, by `clock`, every answer is 429.
-        before: called before each answer, with the path, in the request's own thread.
+        interruption: answers instead of the tenant.
+        rate_limited_until: until then, by `clock`, every response is 429.
+        before: called with the path before each response, in the request's own thread.
         clock: the tenant's time, seconds since the epoch.
-        visits: the last requests that came.
+        visits: the last requests.
         sessions: by the browser's cookie.
         userinfo: the user ID, client ID and scope that an access token opens /userinfo for.
         user_grants: consents as (user ID, client ID, audience).
-        families: by refresh token, good or not.
+        families: by refresh token, valid or not.
     """
 
     applications: dict[str, Application] = field(default_factory=dict)
@@ -233,7 +233,7 @@ class Tenant(demo.Tenant):
         return super(Tenant, self).verdict(user_id, client_id)
 
     def add(self, *things: Application | Api | User | Connection) -> None:
-        """Put things where they belong, in place of what has the same key."""
+        """Add objects, replacing those with the same key."""
         for thing in things:
             match thing:
                 case Application():
@@ -248,7 +248,7 @@ class Tenant(demo.Tenant):
     def grant(
         self, client_id: str, audience: str, subject_type: str = "user"
     ) -> ClientGrant | None:
-        """The application's grant for the API."""
+        """Grant the application access to the API."""
         wanted = (client_id, audience, subject_type)
         return next(
             (
@@ -260,18 +260,18 @@ class Tenant(demo.Tenant):
         )
 
     def limit_rate(self, seconds: float) -> None:
-        """Answer 429 for so long from the first visit on: a busy machine starts programs slowly."""
+        """Answer 429 until this long after the first visit; a busy machine starts programs slowly."""
         self._limit_seconds = seconds
 
     def rate_limit_left(self) -> float:
-        """How many seconds every answer is 429 from now on."""
+        """Return for how many seconds every response will be 429."""
         if self._limit_seconds:
             self.rate_limited_until = self.clock() + self._limit_seconds
             self._limit_seconds = 0.0
         return self.rate_limited_until - self.clock()
 
     def reset(self, clock: Callable[[], float] = time.time) -> None:
-        """Set everything back but the domain, while it runs."""
+        """Reset everything but the domain while the tenant runs."""
         fresh = Tenant(domain=self.domain, clock=clock)
         for setting in fields(Tenant):
             if setting.name != "lock":
@@ -279,9 +279,9 @@ class Tenant(demo.Tenant):
 
 
 def add_librechat(tenant: Tenant, setup: Settings, login: str, password: str) -> User:
-    """Set the tenant up so that `setup` is all right in it: application, APIs and one user.
+    """Add what `setup` needs to the tenant: application, APIs and one user.
 
-    No client secret makes the application a public one.
+    Without a client secret the application is public.
     """
     public = not setup.client_secret
     application = Application(
@@ -301,7 +301,7 @@ def add_librechat(tenant: Tenant, setup: Settings, login: str, password: str) ->
 
 
 def url_is_listed(url: str, listed: Iterable[str]) -> bool:
-    """Whether a URL is exactly one of the list or matches one with a `*` in its first label.
+    """Return whether a URL is in the list, or matches an entry with a `*` in its first label.
 
     Auth0 docs, "Subdomain URL placeholders": one `*`, in the left-most label, one level deep.
     """
@@ -309,7 +309,7 @@ def url_is_listed(url: str, listed: Iterable[str]) -> bool:
 
 
 def url_is_listed_without_query(url: str, listed: Iterable[str]) -> bool:
-    """The same, but the URL's query and fragment do not count, as at /v2/logout."""
+    """Like `url_is_listed`, but without the URL's query and fragment, as at /v2/logout."""
     return url_is_listed(url.partition("#")[0].partition("?")[0], listed)
 
 

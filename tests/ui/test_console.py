@@ -21,7 +21,7 @@ RULE = Rule("LA999", Severity.WARNING, "A title", "Why it matters.", "Do this.")
 
 
 class Terminal(io.StringIO):
-    """A standard error that calls itself a terminal."""
+    """A standard error that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -38,7 +38,7 @@ def said(*, quiet: bool = False, silent: bool = False) -> str:
     return stderr.getvalue()
 
 
-def test_a_finding_says_what_why_and_what_next() -> None:
+def test_a_finding_shows_problem_cause_and_fix() -> None:
     assert said().splitlines()[3:7] == [
         "! A title (LA999)",
         "  Seen here.",
@@ -47,8 +47,8 @@ def test_a_finding_says_what_why_and_what_next() -> None:
     ]
 
 
-def test_no_line_of_another_thread_falls_into_a_finding() -> None:
-    """A tunnel tells what passes at any moment: here, as each text is translated."""
+def test_no_line_of_another_thread_interrupts_a_finding() -> None:
+    """A tunnel can print a request at any moment: here, while each text is translated."""
     console = Console(stderr=(stderr := io.StringIO()))
     speaker, translate = threading.current_thread(), console.language.say
 
@@ -67,29 +67,29 @@ def test_no_line_of_another_thread_falls_into_a_finding() -> None:
     assert len(lines) == 4
 
 
-def test_quiet_says_only_what_is_wrong() -> None:
+def test_quiet_shows_only_problems() -> None:
     assert said(quiet=True).splitlines()[0] == "! A title (LA999)"
     assert "A note" not in said(quiet=True)
 
 
-def test_silent_says_nothing() -> None:
+def test_silent_prints_nothing() -> None:
     assert said(silent=True) == ""
 
 
-def test_data_goes_to_standard_output_alone() -> None:
+def test_data_goes_to_standard_output_only() -> None:
     stderr, stdout = io.StringIO(), io.StringIO()
     Console(stderr=stderr, stdout=stdout, silent=True).data({"ok": True})
     assert json.loads(stdout.getvalue()) == {"ok": True}
     assert stderr.getvalue() == ""
 
 
-def test_what_a_server_said_moves_no_cursor() -> None:
+def test_replaces_control_characters_from_a_server() -> None:
     stderr = io.StringIO()
     Console(stderr=stderr).say("a\x1b[2J\x1b]0;title\x07b\u202ec\rd")
     assert not set("\x1b\x07\u202e\r") & set(stderr.getvalue())
 
 
-def test_a_terminal_without_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prints_no_colour_to_a_terminal_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     stderr = Terminal()
     Console(stderr=stderr).done("Done.")
@@ -97,20 +97,20 @@ def test_a_terminal_without_colour_gets_none(monkeypatch: pytest.MonkeyPatch) ->
     assert "Done." in stderr.getvalue()
 
 
-def test_an_empty_line_stands_before_a_step_in_a_terminal_as_elsewhere() -> None:
+def test_an_empty_line_precedes_a_step() -> None:
     terminal, file = Terminal(), io.StringIO()
     for stderr in (terminal, file):
         Console(stderr=stderr).step(2, 6, "An HTTPS address")
     assert terminal.getvalue().splitlines()[0] == file.getvalue().splitlines()[0] == ""
 
 
-def test_markup_in_a_value_is_no_markup() -> None:
+def test_markup_in_a_value_is_plain_text() -> None:
     stderr = Terminal()
     Console(stderr=stderr).say("[bold]not bold[/bold] :smile:")
     assert "[bold]not bold[/bold] :smile:" in stderr.getvalue()
 
 
-def test_a_terminal_that_knows_no_symbols_gets_letters() -> None:
+def test_replaces_symbols_on_a_terminal_without_them() -> None:
     raw = io.BytesIO()
     stderr = io.TextIOWrapper(raw, encoding="ascii")
     Console(stderr=stderr).done("Über")
@@ -125,7 +125,7 @@ def test_a_diff_shows_each_line_with_its_number() -> None:
     assert stderr.getvalue() == "    7 - A=old\n   12 + A=new\n"
 
 
-def test_plain_says_words_for_what_is_hidden_and_for_symbols() -> None:
+def test_plain_uses_words_for_masks_and_symbols() -> None:
     stderr = io.StringIO()
     console = Console(stderr=stderr, language=speaking({"(hidden)": "(verborgen)"}), plain=True)
     console.show([diff_line(DiffLine(ADDED, 7, f"JWT_SECRET={MASK}"))])
@@ -136,20 +136,20 @@ def test_plain_says_words_for_what_is_hidden_and_for_symbols() -> None:
     assert "JWT_SECRET=(verborgen) is short." in said
 
 
-def test_a_long_path_is_whole_in_a_terminal() -> None:
+def test_does_not_wrap_a_long_path() -> None:
     stderr = Terminal()
     path = "/a-long-folder" * 12
     Console(stderr=stderr).done(path)
     assert "".join(stderr.getvalue().split()) == f"ok{path}"
 
 
-def test_a_page_is_not_wrapped_in_a_file() -> None:
+def test_does_not_wrap_a_page_in_a_file() -> None:
     stdout = io.StringIO()
     Console(stdout=stdout).page([Line("word " * 40, lead="Why:", indent=2), Line("")])
     assert stdout.getvalue() == f"  Why: {'word ' * 40}\n\n"
 
 
-def test_no_page_beside_a_json_object() -> None:
+def test_prints_no_page_with_json() -> None:
     stdout = io.StringIO()
     Console(stdout=stdout, silent=True).page([Line("text")])
     assert stdout.getvalue() == ""
@@ -157,7 +157,7 @@ def test_no_page_beside_a_json_object() -> None:
 
 @pytest.mark.parametrize("name", ["error", "warning", "note"])
 def test_only_marks_have_a_colour(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the text, only what every background shows: bold and dim."""
+    """The text uses only styles that work on every background: bold and dim."""
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     stderr = Terminal()
@@ -172,7 +172,7 @@ def test_only_marks_have_a_colour(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert {text.strip() for text in colored} <= {"x", "!", "i", "ok", "12 +", "+", "-"}
 
 
-def test_a_link_is_whole_for_a_click_although_it_is_wrapped(
+def test_a_wrapped_link_is_clickable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -183,8 +183,8 @@ def test_a_link_is_whole_for_a_click_although_it_is_wrapped(
     assert set(re.findall(r"\x1b\]8;[^;]*;(.+?)\x1b", stderr.getvalue())) == {url}
 
 
-def test_what_is_to_be_hidden_is_in_no_output() -> None:
-    """It is hidden in what others wrote, and in no word of ours; a short one hides no part."""
+def test_masks_secrets_in_every_output() -> None:
+    """A secret is masked in foreign text, never in our own words; a short one only as a word."""
     stdout, stderr = io.StringIO(), io.StringIO()
     console = Console(stdout=stdout, stderr=stderr)
     console.hide(Secrets(["Why it matters.", "Otter-Otter-1"]))

@@ -1,4 +1,4 @@
-"""Help: groups, examples, the order of use, what no arguments show, and typos of values."""
+"""Help: groups, examples, the order of commands, no arguments, and typos in values."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_example_parses(line: str) -> None:
     command.main(words, prog_name=PROGRAM, standalone_mode=False)
 
 
-def test_options_are_grouped_and_no_type_is_shown(tmp_path: Path) -> None:
+def test_groups_options_and_shows_no_type(tmp_path: Path) -> None:
     said = ran(tmp_path, "init", "--help").out
     headings = [line for line in said.splitlines() if line.endswith(":") and line[0] != " "]
 
@@ -52,7 +52,7 @@ def test_options_are_grouped_and_no_type_is_shown(tmp_path: Path) -> None:
     assert "  --domain DOMAIN " in said
 
 
-def test_commands_are_in_the_order_of_use(tmp_path: Path) -> None:
+def test_lists_commands_in_order_of_use(tmp_path: Path) -> None:
     said = ran(tmp_path, "--help").out
     rows = said.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
 
@@ -63,7 +63,7 @@ def test_commands_are_in_the_order_of_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_is_a_command_too(tmp_path: Path, name: str) -> None:
+def test_help_is_also_a_command(tmp_path: Path, name: str) -> None:
     asked = ran(tmp_path, "help", *name.split())
 
     assert (asked.code, asked.out) == (0, ran(tmp_path, *name.split(), "--help").out)
@@ -77,7 +77,7 @@ def test_the_version(tmp_path: Path, option: str) -> None:
     assert done.stdout == f"librechat-auth0 {__version__}\n"
 
 
-def test_no_arguments_show_the_command_to_start_with(tmp_path: Path) -> None:
+def test_shows_the_first_command_without_arguments(tmp_path: Path) -> None:
     elsewhere = ran(tmp_path)
     (tmp_path / "package.json").write_text('{"name": "LibreChat"}')
     (tmp_path / ".env.example").touch()
@@ -97,9 +97,7 @@ def test_no_arguments_show_the_command_to_start_with(tmp_path: Path) -> None:
         (("tunnel", "--yes", "--tunnel", "clodflared"), "cloudflared"),
     ],
 )
-def test_a_typo_of_a_value_has_a_suggestion(
-    tmp_path: Path, args: tuple[str, ...], meant: str
-) -> None:
+def test_suggests_a_value_for_a_typo(tmp_path: Path, args: tuple[str, ...], meant: str) -> None:
     (tmp_path / ".env").write_text("PORT=3080\n")
     done = ran(tmp_path, *args)
 

@@ -1,4 +1,4 @@
-"""How a menu is drawn: whole words, at any width."""
+"""A menu is drawn with whole words at any width."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def drawn(asked: Menu, width: int) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [*range(24, 100)])
-def test_no_word_is_broken_at_any_width(width: int) -> None:
+def test_breaks_no_word_at_any_width(width: int) -> None:
     asked = menu()
     asked.is_detailed = True
     lines = drawn(asked, width)
@@ -29,7 +29,7 @@ def test_no_word_is_broken_at_any_width(width: int) -> None:
     assert max(map(len, lines)) < width
 
 
-def test_a_wrapped_choice_is_indented() -> None:
+def test_indents_a_wrapped_choice() -> None:
     assert drawn(menu(), 40) == [
         "? Use which HTTPS URL for LibreChat?",
         "  (arrows, Enter)",
@@ -39,7 +39,7 @@ def test_a_wrapped_choice_is_indented() -> None:
     ]
 
 
-def test_details_are_below_the_choice_that_has_them() -> None:
+def test_shows_details_below_their_choice() -> None:
     asked = menu()
     asked.is_detailed = True
     assert drawn(asked, 80)[2] == "     Built in; enough to sign in with your own browser."
@@ -47,7 +47,7 @@ def test_details_are_below_the_choice_that_has_them() -> None:
     assert drawn(asked, 80)[1:] == [f"   {LABELS[0]}", f" > {LABELS[1]}"]
 
 
-def test_the_answer_alone_is_left() -> None:
+def test_leaves_only_the_answer() -> None:
     asked = menu()
     asked.is_answered = True
 
@@ -58,8 +58,8 @@ def test_the_answer_alone_is_left() -> None:
     ]
 
 
-def test_what_is_on_the_screen_stays_there() -> None:
-    """Choices that are not pointed at take one line where all of them take half of the screen."""
+def test_keeps_earlier_output_on_the_screen() -> None:
+    """If the choices fill half of the screen, all but the current one take one line."""
     asked = Menu(
         "Which?", "", [f"tunnel {n}: public, a new URL each time" for n in range(6)], [""], 2
     )

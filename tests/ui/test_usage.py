@@ -1,4 +1,4 @@
-"""Wrong usage: what is wrong, what was probably meant, where the help is."""
+"""Usage errors: the mistake, a suggestion, and where the help is."""
 
 from __future__ import annotations
 
