@@ -260,7 +260,7 @@ class Tenant(demo.Tenant):
         )
 
     def limit_rate(self, seconds: float) -> None:
-        """Answer 429 until this long after the first visit; a busy machine starts programs slowly."""
+        """Answer 429 until this long after the first visit: a busy machine starts slowly."""
         self._limit_seconds = seconds
 
     def rate_limit_left(self) -> float:

@@ -1,4 +1,4 @@
-"""What the tests of every tunnel have in common: a LibreChat behind it, and who listens."""
+"""Shared fixtures of the tunnel tests: a LibreChat behind the tunnel, and a listener."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["node_modules"]
 
 
 def until(condition: Callable[[], object], seconds: float = 30.0) -> bool:
-    """Whether the condition came true in time."""
+    """Wait for the condition; return whether it came true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -30,7 +30,7 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> bool:
 
 
 def children_of(pid: int, word: str = "") -> list[int]:
-    """The processes that this one started, those with the word in their command line."""
+    """Return the children of a process whose command line has the word."""
     listed = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="],
         capture_output=True,
@@ -46,12 +46,12 @@ def children_of(pid: int, word: str = "") -> list[int]:
 
 
 def supervisors(pid: int = os.getpid()) -> list[int]:
-    """The processes that hold tunnel programs for that one, and end after them."""
+    """Return the process's supervisors of tunnel programs."""
     return children_of(pid, "wizard.supervisor")
 
 
 def program_pid() -> int:
-    """The program of the one open tunnel."""
+    """Return the process ID of the only open tunnel's program."""
     (supervisor,) = supervisors()
     (pid,) = children_of(supervisor)
     return pid
@@ -59,7 +59,7 @@ def program_pid() -> int:
 
 @dataclass
 class Listener:
-    """The events of a tunnel and its lines of progress, in order."""
+    """Record the events of a tunnel and its progress, in order."""
 
     events: list[TunnelEvent] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Listener:
 
 
 class LibreChat(BaseHTTPRequestHandler):
-    """Answers every request with what it saw of it."""
+    """Answer every request with what arrived."""
 
     protocol_version = "HTTP/1.1"
 
@@ -97,7 +97,7 @@ def _quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    """Hears in every test that all it is told can be said in another language."""
+    """Check in every test that all progress is translated."""
     listener = Listener()
     yield listener
     reasons = [
@@ -110,7 +110,7 @@ def listener() -> Iterator[Listener]:
 
 @pytest.fixture
 def librechat() -> Iterator[int]:
-    """The port of something that answers in LibreChat's place."""
+    """Return the port of a server that stands in for LibreChat."""
     with ThreadingHTTPServer(("127.0.0.1", 0), LibreChat) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

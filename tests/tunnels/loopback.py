@@ -29,7 +29,7 @@ MEGABYTE = 1 << 20
 
 
 class WithoutMkcert(SystemProcesses):
-    """This machine, had nobody installed mkcert."""
+    """This machine without mkcert."""
 
     def which(self, program: str) -> Path | None:
         return None if program == "mkcert" else super().which(program)
@@ -37,7 +37,7 @@ class WithoutMkcert(SystemProcesses):
 
 @contextlib.contextmanager
 def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop that runs in a thread."""
+    """Run an event loop in a thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -51,7 +51,7 @@ def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 async def _cancel_all() -> None:
-    await asyncio.sleep(0.01)  # lets what was just accepted begin, so that it ends by its own way
+    await asyncio.sleep(0.01)  # lets newly accepted connections start, so that they end normally
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
@@ -77,13 +77,13 @@ class RunningProxy:
         return self.client_context().wrap_socket(plain, server_hostname="localhost")
 
     def raw(self, data: bytes) -> bytes:
-        """Everything that comes back until the proxy closes the connection."""
+        """Send data; return everything received until the proxy closes the connection."""
         with self.connect() as connection:
             connection.sendall(data)
             return read_to_end(connection)
 
     def head(self, method: str = "GET", path: str = "/echo", *lines: str) -> bytes:
-        """A request's head."""
+        """Return the head of a request."""
         all_lines = (f"{method} {path} HTTP/1.1", f"Host: localhost:{self.port}", *lines, "", "")
         return "\r\n".join(all_lines).encode("latin-1")
 
@@ -119,7 +119,7 @@ def eventually(condition: Callable[[], object], seconds: float = 30.0) -> bool:
 
 
 def assert_events_come_one_by_one(upstream: Upstream, answer: http.client.HTTPResponse) -> None:
-    """None is sent before the one before it was read; `events_read` was 0 at the request."""
+    """Assert that each event is sent after the previous one was read; `events_read` starts at 0."""
     for number in range(5):
         assert answer.readline() + answer.readline() == b"data: %d\n\n" % number
         upstream.events_read = number + 1
@@ -128,15 +128,15 @@ def assert_events_come_one_by_one(upstream: Upstream, answer: http.client.HTTPRe
 
 @dataclass
 class Upstream:
-    """Stands for LibreChat; an HTTP/1.1 server by h11, so that it judges what the proxy sends.
+    """A stand-in for LibreChat: an HTTP/1.1 server with h11, which validates the proxy's requests.
 
     Attributes:
-        connections: how many there were.
-        events_read: how many of the five of `/events` the client has; the next one waits for it.
-        hanging: a request for `/hang` is under way.
-        left: paths whose client went away before its answer.
-        sent: bytes that a download has got rid of.
-        received: bytes of an upload.
+        connections: the number of connections so far.
+        events_read: how many of the five events of `/events` the client has; the next one waits.
+        hanging: set while a request for `/hang` is running.
+        left: paths whose client left before the response.
+        sent: bytes sent by a download.
+        received: bytes received by an upload.
     """
 
     port: int = 0
@@ -247,7 +247,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, 
 
 @contextlib.contextmanager
 def serving(handler: Handler, port: int = 0) -> Iterator[int]:
-    """A TCP server on 127.0.0.1; gives its port."""
+    """Run a TCP server on 127.0.0.1; yield its port."""
     with event_loop() as loop:
         server = asyncio.run_coroutine_threadsafe(
             asyncio.start_server(handler, "127.0.0.1", port), loop
@@ -260,7 +260,7 @@ def serving(handler: Handler, port: int = 0) -> Iterator[int]:
 
 @contextlib.contextmanager
 def scripted(*answers: bytes, close: bool = False) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that answers each head with the next bytes; gives its port and what it read."""
+    """Run a server that answers each head with the next bytes; yield its port and what it read."""
     heads: list[bytes] = []
     script = iter(answers)
 

@@ -21,7 +21,7 @@ STAND_INS = Path(__file__).parent.parent / "stand_ins"
 
 
 class World:
-    """One machine with the program of that tunnel first in the path."""
+    """A machine with that tunnel's program first on the path."""
 
     def __init__(self, name: str, folder: Path, port: int, listener: Listener) -> None:
         self.name, self.folder = name, folder

@@ -1,4 +1,4 @@
-"""The Caddy tunnel with the real program."""
+"""The Caddy tunnel, with the real program."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def running(request: TunnelRequest) -> Iterator[CaddyTunnel]:
 
 
 def visit(request: TunnelRequest, url: str) -> str:
-    """A page over HTTPS that trusts nothing but our authority."""
+    """Fetch a page over HTTPS, trusting only our authority."""
     context = ssl.create_default_context(cafile=known_authority(request.state_dir))
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
@@ -78,7 +78,7 @@ def test_the_url_leads_to_librechat_over_https(request_: TunnelRequest) -> None:
     assert f"Host: {request_.requested_url.removeprefix('https://')}\n" in headers
 
 
-def test_every_loopback_address_has_a_certificate(request_: TunnelRequest) -> None:
+def test_every_loopback_name_has_a_certificate(request_: TunnelRequest) -> None:
     port = request_.requested_url.rpartition(":")[2]
     with running(request_):
         for address in loopback.addresses():
@@ -92,14 +92,14 @@ def test_only_this_machine_reaches_it(request_: TunnelRequest) -> None:
         socket.create_connection((socket.gethostbyname("127.0.1.1"), port), timeout=2)
 
 
-def test_nothing_of_the_users_own_caddy_is_touched(request_: TunnelRequest) -> None:
+def test_leaves_the_users_own_caddy_alone(request_: TunnelRequest) -> None:
     with running(request_):
         visit(request_, f"{request_.requested_url}/")
 
     assert [path for path in Path(os.environ["HOME"]).rglob("*") if path.is_file()] == []
 
 
-def test_a_link_in_place_of_its_configuration_is_replaced(
+def test_replaces_a_link_in_place_of_its_configuration(
     request_: TunnelRequest, tmp_path: Path
 ) -> None:
     victim = tmp_path / "victim"
@@ -114,14 +114,14 @@ def test_a_link_in_place_of_its_configuration_is_replaced(
     assert not configuration.is_symlink()
 
 
-def test_its_authority_is_the_local_tunnels(request_: TunnelRequest, listener: Listener) -> None:
+def test_uses_the_local_tunnels_authority(request_: TunnelRequest, listener: Listener) -> None:
     with running(request_):
         pass
 
     assert any(line.endswith("librechat-auth0 trust") for line in listener.lines)
 
 
-def test_it_is_started_again_before_its_certificate_ends(
+def test_restarts_before_its_certificate_expires(
     request_: TunnelRequest, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
@@ -134,7 +134,7 @@ def test_it_is_started_again_before_its_certificate_ends(
         assert "X-Forwarded-Proto: https" in visit(request_, f"{request_.requested_url}/")
 
 
-def test_requests_are_told_without_their_query(request_: TunnelRequest, listener: Listener) -> None:
+def test_reports_requests_without_their_query(request_: TunnelRequest, listener: Listener) -> None:
     with running(request_):
         visit(request_, f"{request_.requested_url}/oauth/openid/callback?code=secret")
         assert until(listener.requests)
@@ -144,7 +144,7 @@ def test_requests_are_told_without_their_query(request_: TunnelRequest, listener
     assert 0 < event.milliseconds < 5000
 
 
-def test_it_is_a_witness_of_sign_ins(request_: TunnelRequest) -> None:
+def test_records_sign_ins(request_: TunnelRequest) -> None:
     with running(request_):
         visit(request_, f"{request_.requested_url}/oauth/openid/callback?code=secret")
         assert until(lambda: recorded(request_.state_dir, request_.port))
@@ -153,10 +153,10 @@ def test_it_is_a_witness_of_sign_ins(request_: TunnelRequest) -> None:
     assert (passage.step, passage.status) == (Step.CALLBACK, 200)
 
 
-def test_where_another_program_comes_first_the_next_port_is_taken(
+def test_uses_the_next_port_if_another_program_is_faster(
     request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other user's tunnel opens between our look at the port and Caddy's."""
+    """Another user's tunnel opens after our check of the port, and before Caddy binds it."""
     port = free_port()
     monkeypatch.setattr("wizard.tunnels.local.DEFAULT_URL", f"https://localhost:{port}")
     monkeypatch.setattr(loopback, "is_free", lambda _: True)
@@ -167,7 +167,7 @@ def test_where_another_program_comes_first_the_next_port_is_taken(
         assert port < (urlsplit(url).port or 0) < port + PORTS_TO_TRY
 
 
-def test_visitors_see_that_librechat_is_not_up(request_: TunnelRequest) -> None:
+def test_shows_visitors_that_librechat_is_not_running(request_: TunnelRequest) -> None:
     request = replace(request_, port=free_port())
     with running(request), pytest.raises(urllib.error.HTTPError) as refused:
         visit(request, request.requested_url)
@@ -186,7 +186,7 @@ def test_closing_stops_caddy(request_: TunnelRequest) -> None:
     assert start_time(pid) is None
 
 
-def test_a_killed_caddy_comes_back(request_: TunnelRequest, listener: Listener) -> None:
+def test_restarts_a_killed_caddy(request_: TunnelRequest, listener: Listener) -> None:
     with running(request_):
         os.kill(program_pid(), signal.SIGKILL)
         assert listener.heard(EventKind.RESTORED)
@@ -196,7 +196,7 @@ def test_a_killed_caddy_comes_back(request_: TunnelRequest, listener: Listener) 
     assert listener.events[0].detail == "Caddy ended (exit status 137)"
 
 
-def test_a_taken_port_is_told(request_: TunnelRequest) -> None:
+def test_reports_a_taken_port(request_: TunnelRequest) -> None:
     port = int(request_.requested_url.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)), pytest.raises(Failure) as caught:
         tunnel(request_).open()
@@ -205,7 +205,7 @@ def test_a_taken_port_is_told(request_: TunnelRequest) -> None:
     assert str(port) in caught.value.finding.detail
 
 
-def test_librechats_own_port_is_refused(request_: TunnelRequest) -> None:
+def test_rejects_librechats_own_port(request_: TunnelRequest) -> None:
     own = replace(request_, requested_url=f"https://localhost:{request_.port}")
     with pytest.raises(Failure) as caught:
         tunnel(own).open()
@@ -213,9 +213,7 @@ def test_librechats_own_port_is_refused(request_: TunnelRequest) -> None:
     assert caught.value.finding.rule.id == "LA332"
 
 
-def test_what_caddy_complains_of_is_told(
-    request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reports_caddys_errors(request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loopback, "addresses", lambda: ("300.0.0.1",))
     with pytest.raises(Failure) as caught:
         tunnel(request_).open()
@@ -223,7 +221,7 @@ def test_what_caddy_complains_of_is_told(
     assert caught.value.exit_code is ExitCode.TUNNEL
     assert caught.value.finding.rule.id == "LA351"
     assert "300.0.0.1" in caught.value.finding.detail
-    # Caddy would add its own authority to the system's, also where it cannot listen.
+    # Caddy would add its own authority to the system's, even if it cannot listen.
     configuration = request_.state_dir / "caddy" / "Caddyfile"
     assert "\tskip_install_trust\n" in configuration.read_text("utf-8")
 
@@ -261,7 +259,7 @@ def test_the_offer() -> None:
     assert (offer.ready, offer.stable_url, offer.public) == (True, True, False)
 
 
-def test_without_caddy_the_way_out_is_named(
+def test_explains_how_to_install_caddy(
     request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")

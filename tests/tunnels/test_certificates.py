@@ -1,4 +1,4 @@
-"""The certificate for localhost, judged by those who will have to believe it."""
+"""The certificate for localhost, checked by the clients that must trust it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def days_left(certificate: x509.Certificate) -> float:
 
 
 def at(monkeypatch: pytest.MonkeyPatch, later: timedelta) -> None:
-    """Have the module believe that so much time has passed."""
+    """Move the module's clock forward."""
 
     class Later(datetime):
         @classmethod
@@ -58,7 +58,7 @@ def at(monkeypatch: pytest.MonkeyPatch, later: timedelta) -> None:
     monkeypatch.setattr(certificates, "datetime", Later)
 
 
-def test_the_authority_vouches_for_loopback_names_only(tmp_path: Path) -> None:
+def test_the_authority_is_valid_for_loopback_names_only(tmp_path: Path) -> None:
     ca = ca_of(own(tmp_path))
 
     constraints = ca.extensions.get_extension_for_class(x509.NameConstraints)
@@ -86,7 +86,7 @@ def test_the_certificate_is_for_this_computers_names_and_397_days(tmp_path: Path
 
 
 @posix
-def test_keys_are_the_users_alone(tmp_path: Path) -> None:
+def test_only_the_user_can_read_the_keys(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o755)
     authority = own(state)
@@ -98,7 +98,7 @@ def test_keys_are_the_users_alone(tmp_path: Path) -> None:
     assert modes == {"state": 0o700, "ca.pem": 0o644, "ca-key.pem": 0o600, "localhost.pem": 0o600}
 
 
-def test_it_is_made_once(tmp_path: Path) -> None:
+def test_creates_it_once(tmp_path: Path) -> None:
     first = own(tmp_path)
     before = {path: path.read_bytes() for path in first.ca_file.parent.glob("*.pem")}
 
@@ -110,7 +110,7 @@ def test_two_authorities_have_two_names(tmp_path: Path) -> None:
     assert ca_of(own(tmp_path / "a")).subject != ca_of(own(tmp_path / "b")).subject
 
 
-def test_it_is_renewed_a_month_before_it_ends(
+def test_renews_it_a_month_before_it_expires(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = own(tmp_path)
@@ -125,7 +125,7 @@ def test_it_is_renewed_a_month_before_it_ends(
     assert authority.ca_file.read_bytes() == ca
 
 
-def test_an_authority_that_would_end_first_is_replaced(
+def test_replaces_an_authority_that_expires_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = ca_of(own(tmp_path))
@@ -165,7 +165,7 @@ def swap_ca_key(folder: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [break_leaf, cut_off_leaf_key, lose_leaf, lose_ca, lose_ca_key, swap_ca_key]
 )
-def test_damage_is_mended(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_repairs_damage(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     damage(own(tmp_path).ca_file.parent)
     authority = own(tmp_path)
 
@@ -199,14 +199,14 @@ def test_two_processes_at_once_get_the_same(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_is_not_ours_is_told(tmp_path: Path) -> None:
+def test_reports_a_folder_that_is_not_ours(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(Failure) as told:
         own(tmp_path)
     assert told.value.finding.rule.id == "LA330"
 
 
-def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+def test_reports_an_unusable_folder(tmp_path: Path) -> None:
     (tmp_path / "certificates").write_text("a file in the way")
     with pytest.raises(Failure) as told:
         own(tmp_path)
@@ -230,7 +230,7 @@ def make_mkcert_authority(scratch: Path) -> None:
 
 
 @pytest.mark.needs("mkcert")
-def test_mkcerts_authority_is_used_where_there_is_one(tmp_path: Path, caroot: Path) -> None:
+def test_uses_mkcerts_authority_if_there_is_one(tmp_path: Path, caroot: Path) -> None:
     make_mkcert_authority(tmp_path)
     authority = local_authority(tmp_path / "state", SystemProcesses())
 
@@ -246,7 +246,7 @@ def test_mkcerts_authority_is_used_where_there_is_one(tmp_path: Path, caroot: Pa
 
 
 @pytest.mark.needs("mkcert")
-def test_a_new_mkcert_authority_brings_a_new_certificate(tmp_path: Path, caroot: Path) -> None:
+def test_a_new_mkcert_authority_issues_a_new_certificate(tmp_path: Path, caroot: Path) -> None:
     make_mkcert_authority(tmp_path)
     before = leaf_of(local_authority(tmp_path / "state", SystemProcesses()))
     for path in caroot.iterdir():
@@ -260,7 +260,7 @@ def test_a_new_mkcert_authority_brings_a_new_certificate(tmp_path: Path, caroot:
 
 @pytest.mark.needs("mkcert")
 @pytest.mark.parametrize("lost", [None, "rootCA-key.pem"])
-def test_without_an_authority_to_sign_with_mkcert_is_left_alone(
+def test_ignores_mkcert_without_a_usable_authority(
     tmp_path: Path, caroot: Path, lost: str | None
 ) -> None:
     if lost:
@@ -272,26 +272,24 @@ def test_without_an_authority_to_sign_with_mkcert_is_left_alone(
     assert not (caroot / "rootCA-key.pem").exists()
 
 
-# Those who will have to believe it
+# The clients that must trust it
 
 
 @pytest.fixture
 def thief(tmp_path: Path) -> Thief:
-    """Somebody who has the key of our authority."""
+    """An attacker with the key of our authority."""
     ca_file = own(tmp_path).ca_file
     return Thief.stolen(tmp_path, ca_file, ca_file.parent / "ca-key.pem")
 
 
 @pytest.fixture
 def forged(tmp_path: Path, thief: Thief) -> tuple[Authority, Path]:
-    """Our authority, and a certificate for another site that is signed with its key."""
+    """Our authority, and a certificate for another site signed with its key."""
     return own(tmp_path), thief.issue("www.example.com", common_name="localhost")
 
 
 @pytest.mark.needs("openssl")
-def test_openssl_believes_it_for_localhost_only(
-    forged: tuple[Authority, Path], thief: Thief
-) -> None:
+def test_openssl_trusts_it_for_localhost_only(forged: tuple[Authority, Path], thief: Thief) -> None:
     authority = forged[0]
 
     def verify(path: Path, *options: str) -> str:
@@ -316,7 +314,7 @@ def test_openssl_believes_it_for_localhost_only(
         ("/CN=localhost", "DNS:localhost", "sslclient"),
     ],
 )
-def test_a_stolen_key_signs_nothing_but_localhosts_server(
+def test_a_stolen_key_is_useless_beyond_localhosts_server(
     tmp_path: Path, subject: str, name: str, purpose: str
 ) -> None:
     folder = own(tmp_path).ca_file.parent
@@ -342,16 +340,16 @@ def test_a_stolen_key_signs_nothing_but_localhosts_server(
     ca = str(folder / "ca.pem")
 
     assert "OK" not in openssl("verify", "-CAfile", ca, "-purpose", purpose, "leaf.pem")
-    # It is a certificate of that authority: without the purpose and its names it would be right.
+    # It is from that authority: without the purpose and the name it would be valid.
     assert "subject" in openssl("x509", "-in", "leaf.pem", "-noout", "-subject")
 
 
-def test_python_refuses_the_forgery(forged: tuple[Authority, Path]) -> None:
+def test_python_rejects_the_forgery(forged: tuple[Authority, Path]) -> None:
     authority, forgery = forged
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     server.load_cert_chain(forgery)
     client.load_verify_locations(authority.ca_file)
-    client.verify_flags &= ~ssl.VERIFY_X509_STRICT  # the names alone shall be what is wrong
+    client.verify_flags &= ~ssl.VERIFY_X509_STRICT  # only the names must be wrong
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     serving_side = server.wrap_bio(to_server, to_client, server_side=True)
     asking_side = client.wrap_bio(to_client, to_server, server_hostname="www.example.com")
@@ -368,7 +366,7 @@ def shake_hands(*sides: ssl.SSLObject) -> None:
 
 
 @pytest.mark.needs("node")
-def test_node_believes_it(tmp_path: Path) -> None:
+def test_node_trusts_it(tmp_path: Path) -> None:
     authority = own(tmp_path)
     with serving(Upstream().serve) as port, running_proxy(port, authority) as proxy:
         code = f"fetch('{proxy.url}/echo').then(r => console.log(r.status))"
@@ -385,7 +383,7 @@ def test_node_believes_it(tmp_path: Path) -> None:
 
 @pytest.mark.needs("certutil", "openssl")
 @pytest.mark.skipif(sys.platform != "linux", reason="certutil is NSS's on Linux")
-def test_nss_believes_it_for_localhost_only(
+def test_nss_trusts_it_for_localhost_only(
     forged: tuple[Authority, Path], thief: Thief, tmp_path: Path
 ) -> None:
     authority, forgery = forged
@@ -410,8 +408,8 @@ def test_nss_believes_it_for_localhost_only(
 
 
 @pytest.mark.needs("caddy")
-def test_go_believes_it_for_localhost_only(forged: tuple[Authority, Path], tmp_path: Path) -> None:
-    """By Caddy as a client: Go refuses an authority with a constraint that it does not know."""
+def test_go_trusts_it_for_localhost_only(forged: tuple[Authority, Path], tmp_path: Path) -> None:
+    """With Caddy as the client: Go rejects an authority with an unknown constraint."""
     authority, forgery = forged
 
     def status_through_caddy(certificate: Path, name: str) -> int:

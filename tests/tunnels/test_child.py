@@ -1,4 +1,4 @@
-"""A tunnel program that says what it likes: read within bounds, whatever that does to listeners."""
+"""The output of a tunnel program is read within bounds, even if a listener fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def program(folder: Path, code: str) -> list[str]:
 
 
 def test_a_listener_that_fails_does_not_stop_the_program(tmp_path: Path) -> None:
-    """Nobody would read its pipe any more, and it would stop at the next line that is too many."""
+    """Otherwise nothing reads its pipe, and the program blocks once the pipe is full."""
     heard = []
 
     def on_line(line: str) -> None:
@@ -39,7 +39,7 @@ def test_a_listener_that_fails_does_not_stop_the_program(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_a_line_that_does_not_end_is_cut(tmp_path: Path, stream: str) -> None:
+def test_cuts_an_endless_line(tmp_path: Path, stream: str) -> None:
     heard: list[str] = []
     code = f"sys.{stream}.write('x' * 50_000_000); sys.{stream}.flush(); time.sleep(600)"
     child = Child(SystemProcesses(), program(tmp_path, code), os.environ, heard.append)

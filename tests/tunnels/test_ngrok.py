@@ -1,4 +1,4 @@
-"""The ngrok tunnel against a real process of a stand-in agent."""
+"""The ngrok tunnel, with a stand-in agent process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PATH = os.environ["PATH"]
 
 
 class World:
-    """One machine with an agent, one ngrok account, and one user of them."""
+    """A machine with an agent, an ngrok account, and a user."""
 
     def __init__(self, folder: Path, port: int, listener: Listener) -> None:
         self.folder = folder
@@ -77,7 +77,7 @@ class World:
         return path
 
     def configure(self, text: str) -> None:
-        """Write ngrok's own file; the agent's pages at a port that no other test has."""
+        """Write ngrok's own file, with a port for the agent's pages that no other test has."""
         document = yaml.safe_load(text)
         where = document["agent"] if str(document.get("version")) == "3" else document
         where.setdefault("web_addr", f"127.0.0.1:{free_port()}")
@@ -98,17 +98,17 @@ class World:
         return caught.value
 
     def agents(self) -> list[int]:
-        """The agents that hold a URL and live."""
+        """Return the running agents that hold a URL."""
         pids = [json.loads(file.read_text())["pid"] for file in self.state.glob("*.json")]
         return [pid for pid in pids if start_time(pid)]
 
     def arguments(self) -> list[list[str]]:
-        """How agents were started."""
+        """Return the arguments of started agents."""
         file = self.state / "argv"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def visit(self, path: str, host: str = urlsplit(URL).netloc) -> int:
-        """Ask for a page at the public URL, at ngrok's edge; its status."""
+        """Fetch a page of the public URL at ngrok's edge; return its status."""
         edge = json.loads((self.state / f"{host}.json").read_text())["edge"]
         connection = http.client.HTTPConnection("127.0.0.1", edge, timeout=5)
         connection.request("GET", path, headers={"Host": host})
@@ -142,13 +142,13 @@ def test_closing_stops_the_agent(world: World) -> None:
     assert world.agents() == []
 
 
-def test_it_can_be_opened_again_after_closing(world: World) -> None:
+def test_can_be_reopened_after_closing(world: World) -> None:
     for _ in range(2):
         with world.tunnel() as url:
             assert url == URL
 
 
-def test_the_token_is_in_no_argument(world: World) -> None:
+def test_no_argument_has_the_token(world: World) -> None:
     with world.tunnel(token=f"{TOKEN}typed"):
         pid = world.agents()[0]
         of_process = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -157,7 +157,7 @@ def test_the_token_is_in_no_argument(world: World) -> None:
     assert TOKEN not in json.dumps(world.arguments())
 
 
-def test_a_typed_token_is_saved_nowhere(world: World) -> None:
+def test_does_not_save_a_typed_token(world: World) -> None:
     del world.environ["NGROK_AUTHTOKEN"]
     with world.tunnel(token=TOKEN):
         pass
@@ -166,7 +166,7 @@ def test_a_typed_token_is_saved_nowhere(world: World) -> None:
     assert not any(TOKEN.encode() in content for content in written)
 
 
-def test_the_agent_sees_the_token_and_none_of_our_secrets(world: World) -> None:
+def test_the_agent_gets_the_token_and_none_of_our_secrets(world: World) -> None:
     before = dict(os.environ)
     with world.tunnel():
         environ = Path(f"/proc/{world.agents()[0]}/environ").read_bytes().split(b"\0")
@@ -176,13 +176,13 @@ def test_the_agent_sees_the_token_and_none_of_our_secrets(world: World) -> None:
     assert dict(os.environ) == before
 
 
-def test_the_agent_is_in_a_session_of_its_own(world: World) -> None:
+def test_the_agent_has_its_own_session(world: World) -> None:
     with world.tunnel():
         pid = world.agents()[0]
         assert os.getsid(pid) != os.getsid(0)
 
 
-def test_nothing_reaches_the_terminal(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+def test_prints_nothing_to_the_terminal(world: World, capfd: pytest.CaptureFixture[str]) -> None:
     with world.tunnel():
         world.visit("/")
     world.environ["NGROK_AUTHTOKEN"] = f"revoked{TOKEN}"
@@ -199,7 +199,7 @@ def test_nothing_reaches_the_terminal(world: World, capfd: pytest.CaptureFixture
         f"version: '2'\nauthtoken: {TOKEN}\n",
     ],
 )
-def test_the_token_of_ngroks_own_file_is_used(world: World, configuration: str) -> None:
+def test_uses_the_token_of_ngroks_own_file(world: World, configuration: str) -> None:
     del world.environ["NGROK_AUTHTOKEN"]
     world.configure(configuration.replace("version: 3\n", "version: '3'\n"))
     assert ngrok_config.known_token(world.environ) == TOKEN
@@ -218,10 +218,10 @@ def test_the_token_of_ngroks_own_file_is_used(world: World, configuration: str) 
         f"agent:\n  authtoken: {TOKEN}\n",
     ],
 )
-def test_a_file_of_an_old_form_is_read_and_named(
+def test_reads_and_reports_a_file_of_an_old_format(
     world: World, listener: Listener, old: str
 ) -> None:
-    """Agent 3 refuses each of these itself, as the stand-in does."""
+    """Agent 3 rejects each of these, like the stand-in."""
     del world.environ["NGROK_AUTHTOKEN"]
     world.configuration.write_text(old)
     assert ngrok_config.known_token(world.environ) == TOKEN
@@ -232,13 +232,13 @@ def test_a_file_of_an_old_form_is_read_and_named(
     assert world.configuration.read_text() == old
 
 
-def test_a_file_of_the_present_form_is_not_called_old(world: World, listener: Listener) -> None:
+def test_does_not_report_a_file_of_the_current_format(world: World, listener: Listener) -> None:
     with world.tunnel():
         pass
     assert not any("upgrade" in line for line in listener.lines)
 
 
-def test_a_typed_token_counts_more_than_the_one_in_ngroks_file(world: World) -> None:
+def test_a_typed_token_overrides_ngroks_file(world: World) -> None:
     del world.environ["NGROK_AUTHTOKEN"]
     world.configure(f"version: '3'\nagent:\n  authtoken: revoked{TOKEN}\n  api_key: secret\n")
 
@@ -249,7 +249,7 @@ def test_a_typed_token_counts_more_than_the_one_in_ngroks_file(world: World) -> 
         assert "secret" not in used.read_text()
 
 
-def test_a_link_in_place_of_our_configuration_is_replaced(world: World) -> None:
+def test_replaces_a_link_in_place_of_our_configuration(world: World) -> None:
     victim = world.folder / "victim"
     victim.write_text("precious")
     own = world.folder / "private" / "ngrok.yml"
@@ -263,7 +263,7 @@ def test_a_link_in_place_of_our_configuration_is_replaced(world: World) -> None:
     assert not own.is_symlink()
 
 
-def test_ngroks_file_is_not_created(world: World) -> None:
+def test_does_not_create_ngroks_file(world: World) -> None:
     world.configuration.unlink()
     with world.tunnel():
         pass
@@ -273,7 +273,7 @@ def test_ngroks_file_is_not_created(world: World) -> None:
 
 @pytest.mark.parametrize("version", ["3.39.10", "3.20.0", "3.9.1"])
 @pytest.mark.parametrize("wanted", ["own.ngrok.app", "https://own.ngrok.app/"])
-def test_the_wanted_domain_is_pinned(world: World, version: str, wanted: str) -> None:
+def test_requests_the_given_domain(world: World, version: str, wanted: str) -> None:
     world.environ["STAND_IN_VERSION"] = version
     world.environ["STAND_IN_DOMAINS"] = "stand-in.ngrok-free.dev,own.ngrok.app"
 
@@ -282,7 +282,7 @@ def test_the_wanted_domain_is_pinned(world: World, version: str, wanted: str) ->
         assert world.visit("/", "own.ngrok.app") == 200
 
 
-def test_a_domain_that_is_none_is_refused_before_anything_starts(world: World) -> None:
+def test_rejects_an_invalid_domain_before_starting(world: World) -> None:
     failure = world.failure(requested_url="http://own.ngrok.app")
 
     assert failure.finding.rule.id == "LA318"
@@ -304,7 +304,7 @@ def test_a_domain_that_is_none_is_refused_before_anything_starts(world: World) -
         ({"STAND_IN_SCENARIO": "bad_configuration"}, "LA312", "ngrok.yml"),
     ],
 )  # fmt: skip
-def test_what_ngrok_refuses_is_explained(
+def test_explains_ngroks_errors(
     world: World, changes: dict[str, str], rule: str, named: str
 ) -> None:
     wanted = changes.pop("WANTED", "")
@@ -321,8 +321,8 @@ def test_what_ngrok_refuses_is_explained(
     ("code", "rule"),
     [(348, "LA304"), (382, "LA316"), (338, "LA339"), (9009, "LA337"), (15013, "LA338")],
 )
-def test_a_refusal_is_explained_by_its_code(world: World, code: int, rule: str) -> None:
-    """At the login, and for an endpoint by the agent's API; `test_each_code` has them all."""
+def test_explains_an_error_by_its_code(world: World, code: int, rule: str) -> None:
+    """At login, and for an endpoint in the agent's API; `test_each_code` covers every code."""
     world.environ["STAND_IN_SCENARIO"] = str(code)
 
     assert world.failure().finding.rule.id == rule
@@ -332,7 +332,7 @@ def test_a_refusal_is_explained_by_its_code(world: World, code: int, rule: str) 
     (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="npm has it for Linux on x64"
 )
 def test_a_real_agent_of_version_2_is_too_old(world: World, node_modules: Path) -> None:
-    """npm's @expo/ngrok-bin-linux-x64, version 2.3.41."""
+    """npm's @expo/ngrok-bin-linux-x64 is version 2.3.41."""
     agent = node_modules / "@expo/ngrok-bin-linux-x64/ngrok"
     world.environ["PYNGROK_NGROK_PATH"] = str(agent)
     finding = world.failure().finding
@@ -342,7 +342,7 @@ def test_a_real_agent_of_version_2_is_too_old(world: World, node_modules: Path) 
     assert "ngrok.com/download" in finding.fix
 
 
-def test_without_a_token_nothing_is_started(world: World) -> None:
+def test_starts_nothing_without_a_token(world: World) -> None:
     del world.environ["NGROK_AUTHTOKEN"]
     finding = world.failure().finding
 
@@ -352,7 +352,7 @@ def test_without_a_token_nothing_is_started(world: World) -> None:
     assert world.arguments() == []
 
 
-def test_an_unreachable_service_is_told_apart(world: World, listener: Listener) -> None:
+def test_distinguishes_an_unreachable_service(world: World, listener: Listener) -> None:
     world.environ["STAND_IN_SCENARIO"] = "unreachable"
     finding = world.failure(seconds=3.0).finding
 
@@ -361,7 +361,7 @@ def test_an_unreachable_service_is_told_apart(world: World, listener: Listener) 
     assert listener.lines.count("ngrok cannot reach its servers and is retrying") == 1
 
 
-def test_a_silent_agent_does_not_hold_us_up(world: World) -> None:
+def test_does_not_wait_for_a_silent_agent(world: World) -> None:
     world.environ["STAND_IN_SCENARIO"] = "silent"
     failure = world.failure(seconds=1.0)
 
@@ -378,7 +378,7 @@ def test_closing_from_another_thread_ends_a_start(world: World) -> None:
         tunnel.open()
 
 
-def test_a_broken_agent_is_explained(world: World) -> None:
+def test_explains_a_broken_agent(world: World) -> None:
     program = world.program("bin")
     program.write_text("#!/bin/sh\necho no such architecture >&2; exit 126\n")
     finding = world.failure().finding
@@ -402,7 +402,7 @@ def test_a_broken_agent_is_explained(world: World) -> None:
         ("#" * (MAX_BYTES + 1), "larger than"),
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused(world: World, text: str, said: str) -> None:
+def test_rejects_an_invalid_configuration(world: World, text: str, said: str) -> None:
     world.configuration.write_text(text)
     finding = world.failure().finding
 
@@ -413,9 +413,7 @@ def test_a_configuration_that_cannot_work_is_refused(world: World, text: str, sa
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-def test_a_configuration_that_cannot_be_read_is_refused(
-    world: World, make: Callable[[Path], None]
-) -> None:
+def test_rejects_an_unreadable_configuration(world: World, make: Callable[[Path], None]) -> None:
     world.configuration.unlink()
     make(world.configuration)
 
@@ -424,15 +422,13 @@ def test_a_configuration_that_cannot_be_read_is_refused(
 
 @contextmanager
 def running_agent(world: World, port: int) -> Iterator[None]:
-    """An agent of the user's own that leads to the port."""
+    """Run the user's own agent, which leads to the port."""
     with world.tunnel(port=port) as url:
         yield
         assert url == URL
 
 
-def test_an_agent_that_leads_here_is_used_and_left_running(
-    world: World, listener: Listener
-) -> None:
+def test_uses_a_running_agent_and_leaves_it_running(world: World, listener: Listener) -> None:
     with running_agent(world, world.request.port):
         tunnel = world.tunnel()
         assert tunnel.open() == URL
@@ -444,7 +440,7 @@ def test_an_agent_that_leads_here_is_used_and_left_running(
         assert world.visit("/") == 200
 
 
-def test_an_agent_with_another_url_is_not_used(world: World) -> None:
+def test_does_not_use_an_agent_with_another_url(world: World) -> None:
     world.environ["STAND_IN_DOMAINS"] = "stand-in.ngrok-free.dev,own.ngrok.app"
     with (
         running_agent(world, world.request.port),
@@ -453,7 +449,7 @@ def test_an_agent_with_another_url_is_not_used(world: World) -> None:
         assert url == "https://own.ngrok.app"
 
 
-def test_who_holds_the_url_is_named(world: World) -> None:
+def test_names_the_agent_that_holds_the_url(world: World) -> None:
     with running_agent(world, free_port()):
         with pytest.raises(Failure) as caught, world.tunnel():
             pass
@@ -463,7 +459,7 @@ def test_who_holds_the_url_is_named(world: World) -> None:
     assert page in caught.value.finding.fix
 
 
-def test_a_url_that_is_held_elsewhere_has_its_remedy(world: World) -> None:
+def test_explains_a_url_that_is_held_elsewhere(world: World) -> None:
     (world.state / "stand-in.ngrok-free.dev.json").write_text(json.dumps({"pid": os.getpid()}))
     with pytest.raises(Failure) as caught, world.tunnel():
         pass
@@ -472,7 +468,7 @@ def test_a_url_that_is_held_elsewhere_has_its_remedy(world: World) -> None:
     assert "https://dashboard.ngrok.com/endpoints" in caught.value.finding.fix
 
 
-def test_requests_are_told_without_their_query(world: World, listener: Listener) -> None:
+def test_reports_requests_without_their_query(world: World, listener: Listener) -> None:
     with world.tunnel():
         world.visit("/oauth/openid/callback?code=secret&state=s")
         world.visit("/missing")
@@ -485,7 +481,7 @@ def test_requests_are_told_without_their_query(world: World, listener: Listener)
     assert not any("secret" in repr(event) for event in listener.events)
 
 
-def test_what_a_visitor_sends_cannot_act_on_the_terminal() -> None:
+def test_replaces_control_characters_of_visitors() -> None:
     class Agent(LocalApi):
         requests: ClassVar[list[object]] = []
 
@@ -500,7 +496,7 @@ def test_what_a_visitor_sends_cannot_act_on_the_terminal() -> None:
     assert event.path.isprintable()
 
 
-def test_a_dropped_session_is_told_and_its_return(world: World, listener: Listener) -> None:
+def test_reports_a_lost_and_restored_session(world: World, listener: Listener) -> None:
     with running(world.tunnel()):
         os.kill(world.agents()[0], signal.SIGUSR1)
         assert listener.heard(EventKind.LOST)
@@ -510,7 +506,7 @@ def test_a_dropped_session_is_told_and_its_return(world: World, listener: Listen
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
 
 
-def test_a_killed_agent_is_replaced_at_the_same_url(world: World, listener: Listener) -> None:
+def test_restarts_a_killed_agent_with_the_same_url(world: World, listener: Listener) -> None:
     with running(world.tunnel()):
         os.kill(world.agents()[0], signal.SIGKILL)
         assert listener.heard(EventKind.RESTORED)
@@ -522,7 +518,7 @@ def test_a_killed_agent_is_replaced_at_the_same_url(world: World, listener: List
     assert world.agents() == []
 
 
-def test_why_it_cannot_come_back_is_told(world: World, listener: Listener) -> None:
+def test_explains_why_it_cannot_restart(world: World, listener: Listener) -> None:
     with running(world.tunnel()):
         (world.state / "scenario").write_text("sessions")
         os.kill(world.agents()[0], signal.SIGKILL)
@@ -568,7 +564,7 @@ def test_ctrl_c_during_the_start_leaves_no_agent(world: World) -> None:
     script = world.folder / "wizard_run.py"
     script.write_text(
         "import os, pathlib, signal\n"
-        # A shell that runs the tests in the background has it ignored.
+        # A shell that runs the tests in the background makes it ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from wizard.processes import SystemProcesses\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
@@ -589,13 +585,13 @@ def test_ctrl_c_during_the_start_leaves_no_agent(world: World) -> None:
         _process_with(str(world.configuration))
 
 
-def test_a_proxy_for_the_internet_is_not_asked_for_the_agents_own_pages(world: World) -> None:
+def test_does_not_use_the_proxy_for_the_agents_local_pages(world: World) -> None:
     world.environ |= {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
     with world.tunnel() as url:
         assert url == URL
 
 
-def test_pyngroks_own_script_is_no_agent(world: World) -> None:
+def test_does_not_take_pyngroks_script_for_an_agent(world: World) -> None:
     wrapper = world.folder / "venv" / "ngrok"
     wrapper.parent.mkdir()
     wrapper.write_text("#!/bin/sh\n# from pyngrok.ngrok import main\nexit 1\n")
@@ -605,7 +601,7 @@ def test_pyngroks_own_script_is_no_agent(world: World) -> None:
     assert ngrok_agent.find_agent(world.environ) == world.folder / "bin/ngrok"
 
 
-def test_the_agent_is_found_in_its_own_folder(world: World) -> None:
+def test_finds_the_agent_in_its_own_folder(world: World) -> None:
     world.environ["PATH"] = "/nowhere"
     assert ngrok_agent.find_agent(world.environ) is None
     shutil.copy(world.program("bin"), world.configuration.parent / "ngrok")
@@ -615,7 +611,7 @@ def test_the_agent_is_found_in_its_own_folder(world: World) -> None:
 
 @contextmanager
 def download_site(world: World, authority: Authority, content: bytes) -> Iterator[None]:
-    """ngrok's site behind the user's proxy; `authority` vouches for it."""
+    """Run ngrok's site behind the user's proxy, with a certificate from `authority`."""
 
     def serve(connection: socket.socket) -> None:
         assert read_request(connection).startswith(b"GET /c/bNyj1mQVY4c/ngrok-v3-stable-")
@@ -640,7 +636,7 @@ def without_agent(world: World) -> None:
     (world.folder / "bin/ngrok").unlink()
 
 
-def test_a_missing_agent_is_downloaded_with_progress(
+def test_downloads_a_missing_agent_with_progress(
     world: World, listener: Listener, authority: Authority, capfd: pytest.CaptureFixture[str]
 ) -> None:
     archive = io.BytesIO()
@@ -661,7 +657,7 @@ def test_a_missing_agent_is_downloaded_with_progress(
 
 
 @pytest.mark.parametrize("content", [b"<html>captive portal</html>", b""])
-def test_a_download_that_is_no_agent_leaves_nothing(
+def test_an_invalid_download_leaves_nothing(
     world: World, authority: Authority, content: bytes
 ) -> None:
     without_agent(world)
@@ -673,7 +669,7 @@ def test_a_download_that_is_no_agent_leaves_nothing(
     assert [path.name for path in world.configuration.parent.iterdir()] == ["ngrok.yml"]
 
 
-def test_a_download_without_a_network_is_explained(world: World) -> None:
+def test_explains_a_download_without_network(world: World) -> None:
     without_agent(world)
     world.environ |= {"HTTPS_PROXY": f"http://127.0.0.1:{free_port()}"}
     finding = world.failure().finding
@@ -693,7 +689,7 @@ def _process_with(argument: str) -> int:
     raise AssertionError("nobody")
 
 
-def test_the_offer_says_what_is_there_and_what_is_missing(world: World) -> None:
+def test_the_offer_lists_what_is_installed_and_missing(world: World) -> None:
     def offer() -> tuple[bool, str]:
         found = provider("ngrok").offer(SystemProcesses(), world.environ)
         assert found.stable_url

@@ -48,7 +48,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         ('version: 3\nagent: {authtoken: "a b"}\n', f"version: 3\nagent: {{{LINE}}}\n"),
     ],
 )  # fmt: skip
-def test_the_token_is_put_in_and_all_else_stays(before: str, after: str) -> None:
+def test_adds_the_token_and_keeps_the_rest(before: str, after: str) -> None:
     assert with_token(before, TOKEN) == after
     assert with_token(after, TOKEN) == after
 
@@ -61,12 +61,12 @@ def test_the_token_is_put_in_and_all_else_stays(before: str, after: str) -> None
         "{version: 3}\n",
     ],
 )
-def test_what_cannot_be_edited_safely_is_not_edited(text: str) -> None:
+def test_refuses_an_unsafe_edit(text: str) -> None:
     with pytest.raises(ValueError, match=r"edited safely|not a mapping"):
         with_token(text, TOKEN)
 
 
-def test_a_saved_token_is_found_again(environ: dict[str, str]) -> None:
+def test_reads_a_saved_token(environ: dict[str, str]) -> None:
     assert known_token(environ) == ""
     path = save_authtoken(TOKEN, environ)
 
@@ -76,7 +76,7 @@ def test_a_saved_token_is_found_again(environ: dict[str, str]) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_file_for_all_to_read_becomes_private(environ: dict[str, str]) -> None:
+def test_makes_a_world_readable_file_private(environ: dict[str, str]) -> None:
     path = directory(environ) / "ngrok.yml"
     path.parent.mkdir(parents=True)
     path.write_text("version: 2\nregion: eu\n")
@@ -90,7 +90,7 @@ def test_a_file_for_all_to_read_becomes_private(environ: dict[str, str]) -> None
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to write as somebody else"
 )
-def test_root_leaves_the_file_to_its_owner(environ: dict[str, str]) -> None:
+def test_root_keeps_the_files_owner(environ: dict[str, str]) -> None:
     path = directory(environ) / "ngrok.yml"
     path.parent.mkdir(parents=True)
     path.write_text("version: 2\n")
@@ -100,7 +100,7 @@ def test_root_leaves_the_file_to_its_owner(environ: dict[str, str]) -> None:
     assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
 
 
-def test_a_disk_that_is_full_is_named_by_the_file(
+def test_names_the_file_on_a_full_disk(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -113,7 +113,7 @@ def test_a_disk_that_is_full_is_named_by_the_file(
     assert caught.value.finding.detail == f"{directory(environ) / 'ngrok.yml'}: the disk is full."
 
 
-def test_a_link_stays_a_link(environ: dict[str, str], tmp_path: Path) -> None:
+def test_keeps_a_link(environ: dict[str, str], tmp_path: Path) -> None:
     real = tmp_path / "dotfiles.yml"
     real.write_text("version: 2\n")
     path = directory(environ) / "ngrok.yml"
@@ -126,7 +126,7 @@ def test_a_link_stays_a_link(environ: dict[str, str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "short", f"{TOKEN} ", f"{TOKEN}\n", "a" * 201, "'" * 30])
-def test_what_is_no_token_is_not_saved(environ: dict[str, str], token: str) -> None:
+def test_does_not_save_an_invalid_token(environ: dict[str, str], token: str) -> None:
     with pytest.raises(Failure) as caught:
         save_authtoken(token, environ)
 
@@ -134,7 +134,7 @@ def test_what_is_no_token_is_not_saved(environ: dict[str, str], token: str) -> N
     assert not directory(environ).exists()
 
 
-def test_a_file_that_cannot_be_edited_is_left_alone(environ: dict[str, str]) -> None:
+def test_leaves_an_uneditable_file_alone(environ: dict[str, str]) -> None:
     path = directory(environ) / "ngrok.yml"
     path.parent.mkdir(parents=True)
     text = "base: &base {region: eu}\nversion: 3\nagent: *base\nother: *base\n"
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_edited_is_left_alone(environ: dict[str, str]) -> 
     assert path.read_text() == text
 
 
-def test_a_folder_that_cannot_be_written_is_explained(environ: dict[str, str]) -> None:
+def test_explains_an_unwritable_folder(environ: dict[str, str]) -> None:
     Path(environ["XDG_CONFIG_HOME"]).write_text("a file in the way")
     with pytest.raises(Failure) as caught:
         save_authtoken(TOKEN, environ)
@@ -155,7 +155,7 @@ def test_a_folder_that_cannot_be_written_is_explained(environ: dict[str, str]) -
     assert caught.value.finding.rule.id == "LA312"
 
 
-def test_the_variable_counts_more_than_the_file(environ: dict[str, str]) -> None:
+def test_the_variable_overrides_the_file(environ: dict[str, str]) -> None:
     save_authtoken(TOKEN, environ)
 
     assert known_token({**environ, "NGROK_AUTHTOKEN": f"{TOKEN}2"}) == f"{TOKEN}2"
@@ -169,19 +169,19 @@ def test_the_variable_counts_more_than_the_file(environ: dict[str, str]) -> None
         ("win32", "/home/ada/AppData/Local/ngrok"),
     ],
 )
-def test_the_folder_is_pyngroks(platform: str, folder: str) -> None:
+def test_uses_pyngroks_folder(platform: str, folder: str) -> None:
     environ = {"HOME": "/home/ada", "USERPROFILE": "/home/ada"}
 
     assert directory(environ, platform) == Path(folder)
 
 
-def test_the_folder_is_pyngroks_on_this_machine() -> None:
+def test_uses_pyngroks_folder_on_this_machine() -> None:
     from pyngrok.installer import get_default_ngrok_dir
 
     assert directory(os.environ) == Path(get_default_ngrok_dir())
 
 
-def test_ngroks_text_is_readable_and_holds_no_token() -> None:
+def test_ngroks_error_is_readable_and_has_no_token() -> None:
     text = rf"It is \"invalid\".\nYour authtoken: {TOKEN}\r\n\r\nERR_NGROK_107\r\n"
 
     assert readable(f"{text}\x1b[31m \u202e") == (
@@ -203,7 +203,7 @@ def test_ngroks_text_is_readable_and_holds_no_token() -> None:
         ((4026,), "LA340"),
         ((115, 116), "LA341"),
         ((349, 351), "LA342"),
-        ((9008, 3480, 11), "LA315"),  # a near miss, whose page at ngrok is named
+        ((9008, 3480, 11), "LA315"),  # a near miss, which links to its page at ngrok
     ],
 )
 def test_each_code(codes: tuple[int, ...], rule: str) -> None:
@@ -212,7 +212,7 @@ def test_each_code(codes: tuple[int, ...], rule: str) -> None:
         assert finding.rule.id == rule
 
 
-def test_an_unknown_code_leads_to_its_page() -> None:
+def test_links_to_the_page_of_an_unknown_code() -> None:
     finding = failure_of("no\r\n\r\nERR_NGROK_999\r\n", otherwise=SILENT_AGENT).finding
 
     assert finding.rule.id == "LA315"

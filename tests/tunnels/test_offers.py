@@ -1,4 +1,4 @@
-"""What providers say of themselves to the one who chooses."""
+"""The offers from which the user chooses a tunnel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wizard.tunnels.local import port_taken
 
 
 class Machine(SystemProcesses):
-    """One on which every program is installed, or none; each says the same when it is run."""
+    """A machine with every program or none; each prints the same."""
 
     def __init__(self, *, has_programs: bool, said: str = "", status: int = 0) -> None:
         self._has_programs = has_programs
@@ -39,9 +39,7 @@ class Machine(SystemProcesses):
 
 @pytest.mark.parametrize("name", TUNNELS)
 @pytest.mark.parametrize("has_programs", [True, False])
-def test_every_offer_can_be_said_in_another_language(
-    name: str, has_programs: bool, tmp_path: Path
-) -> None:
+def test_every_offer_is_translated(name: str, has_programs: bool, tmp_path: Path) -> None:
     chosen = provider(name)
 
     offer = chosen.offer(
@@ -52,7 +50,7 @@ def test_every_offer_can_be_said_in_another_language(
     assert untranslatable(filter(None, said)) == []
 
 
-def test_what_is_wrong_with_a_configuration_is_part_of_the_offer(tmp_path: Path) -> None:
+def test_an_offer_includes_configuration_errors(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path), "PATH": "/nowhere"}
     file = ngrok_config.directory(environ) / "ngrok.yml"
     file.parent.mkdir(parents=True)
@@ -70,7 +68,7 @@ def test_what_is_wrong_with_a_configuration_is_part_of_the_offer(tmp_path: Path)
     assert language.say(needs) == f"een leesbare configuratie ({file}: weg)"
 
 
-def test_who_holds_a_port_is_said_in_the_users_language() -> None:
+def test_names_the_program_on_a_port_in_the_users_language() -> None:
     language = speaking(
         {
             "port {port} is in use by {holder}": "poort {port} is bezet door {holder}",

@@ -1,4 +1,4 @@
-"""The HTTPS proxy against servers and clients that are not ours: h11, websockets, curl."""
+"""The HTTPS proxy with third-party servers and clients: h11, websockets, curl."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def client(proxy: RunningProxy, host: str = "localhost") -> Iterator[http.client
 
 
 def echo(proxy: RunningProxy, *lines: str, method: str = "GET") -> dict[str, Any]:
-    """What LibreChat saw of a request with those header lines."""
+    """Return what LibreChat received of a request with these header lines."""
     answer = proxy.raw(proxy.head(method, "/echo?q=1", *lines, "Connection: close"))
     said: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
     return said
@@ -95,7 +95,7 @@ def values(said: dict[str, Any], name: str) -> list[str]:
 # What LibreChat sees
 
 
-def test_forwards_the_request_and_says_who_asked_and_how(proxy: RunningProxy) -> None:
+def test_forwards_the_request_with_forwarding_headers(proxy: RunningProxy) -> None:
     said = echo(proxy, "Cookie: a=1", "X-Mixed-Case: kept", "Cookie: b=2")
 
     assert (said["method"], said["target"]) == ("GET", "/echo?q=1")
@@ -107,7 +107,7 @@ def test_forwards_the_request_and_says_who_asked_and_how(proxy: RunningProxy) ->
     assert values(said, "x-mixed-case") == ["kept"]
 
 
-def test_replaces_what_a_client_made_up_about_itself(proxy: RunningProxy) -> None:
+def test_replaces_a_clients_forwarding_headers(proxy: RunningProxy) -> None:
     said = echo(
         proxy,
         "X-Forwarded-Proto: http",
@@ -127,7 +127,7 @@ def test_replaces_what_a_client_made_up_about_itself(proxy: RunningProxy) -> Non
         assert values(said, gone) == []
 
 
-def test_hop_by_hop_fields_end_here(proxy: RunningProxy) -> None:
+def test_drops_hop_by_hop_fields(proxy: RunningProxy) -> None:
     said = echo(
         proxy,
         "Connection: X-Mine, Keep-Alive, Content-Length, X-Forwarded-Proto",
@@ -146,7 +146,7 @@ def test_hop_by_hop_fields_end_here(proxy: RunningProxy) -> None:
     assert values(said, "x-forwarded-proto") == ["https"]
 
 
-def test_hop_by_hop_fields_of_the_answer_end_here(proxy: RunningProxy) -> None:
+def test_drops_hop_by_hop_fields_of_the_response(proxy: RunningProxy) -> None:
     with client(proxy) as connection:
         connection.request("GET", "/echo")
         answer = connection.getresponse()
@@ -198,7 +198,7 @@ def test_listens_on_loopback_only(proxy: RunningProxy) -> None:
 # Keep-alive and framing
 
 
-def test_both_sides_keep_their_connection(proxy: RunningProxy, upstream: Upstream) -> None:
+def test_keeps_both_connections_alive(proxy: RunningProxy, upstream: Upstream) -> None:
     with client(proxy) as connection:
         for body in (None, b"x" * 1000, None):
             connection.request("POST" if body else "GET", "/echo", body)
@@ -209,7 +209,7 @@ def test_both_sides_keep_their_connection(proxy: RunningProxy, upstream: Upstrea
     assert upstream.connections == 1
 
 
-def test_pipelined_requests_are_answered_in_order(proxy: RunningProxy, upstream: Upstream) -> None:
+def test_answers_pipelined_requests_in_order(proxy: RunningProxy, upstream: Upstream) -> None:
     requests = b"".join(
         proxy.head("POST", f"/echo?{number}", "Content-Length: 2") + b"ab" for number in range(20)
     )
@@ -220,7 +220,7 @@ def test_pipelined_requests_are_answered_in_order(proxy: RunningProxy, upstream:
     assert upstream.connections == 1
 
 
-def test_a_chunked_upload_arrives_whole_and_without_its_trailer(proxy: RunningProxy) -> None:
+def test_forwards_a_chunked_upload_without_its_trailer(proxy: RunningProxy) -> None:
     lines = ("Transfer-Encoding: chunked", "Trailer: X-Late", "Connection: close")
     chunks = b"3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nX-Late: 1\r\nX-Forwarded-Proto: http\r\n\r\n"
     answer = proxy.raw(proxy.head("POST", "/echo", *lines) + chunks)
@@ -231,7 +231,7 @@ def test_a_chunked_upload_arrives_whole_and_without_its_trailer(proxy: RunningPr
     assert values(said, "x-late") == []
 
 
-def test_a_request_may_arrive_byte_by_byte(proxy: RunningProxy) -> None:
+def test_accepts_a_request_byte_by_byte(proxy: RunningProxy) -> None:
     lines = ("Transfer-Encoding: chunked", "Connection: close")
     with proxy.connect() as connection:
         for byte in proxy.head("POST", "/echo", *lines) + b"3\r\nabc\r\n0\r\n\r\n":
@@ -240,7 +240,7 @@ def test_a_request_may_arrive_byte_by_byte(proxy: RunningProxy) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("HEAD", "/echo"), ("GET", "/204"), ("GET", "/304")])
-def test_an_answer_without_body_leaves_the_connection_in_step(
+def test_a_response_without_body_keeps_the_connection_usable(
     proxy: RunningProxy, upstream: Upstream, method: str, path: str
 ) -> None:
     with client(proxy) as connection:
@@ -253,14 +253,14 @@ def test_an_answer_without_body_leaves_the_connection_in_step(
     assert upstream.connections == 1
 
 
-def test_a_client_of_http_1_0_gets_a_plain_answer(authority: Authority) -> None:
+def test_answers_an_http_1_0_client(authority: Authority) -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     with scripted(chunked) as (port, _), running_proxy(port, authority) as proxy:
         answer = proxy.raw(proxy.head().replace(b"HTTP/1.1", b"HTTP/1.0"))
     assert answer == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc"
 
 
-def test_an_answer_that_ends_with_its_connection_is_whole(authority: Authority) -> None:
+def test_forwards_a_response_that_ends_with_its_connection(authority: Authority) -> None:
     with (
         scripted(b"HTTP/1.0 200 OK\r\n\r\nabc", close=True) as (port, _),
         running_proxy(port, authority) as proxy,
@@ -273,7 +273,7 @@ def test_an_answer_that_ends_with_its_connection_is_whole(authority: Authority) 
         assert connection.sock is not None
 
 
-def test_interim_answers_pass(authority: Authority) -> None:
+def test_forwards_interim_responses(authority: Authority) -> None:
     answers = (
         b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -310,8 +310,8 @@ async def echo_back(connection: ServerConnection) -> None:
         await connection.send(message)
 
 
-def test_a_websocket_talks_both_ways_and_closes(authority: Authority) -> None:
-    """With a client of one thread: two that read and write one SSL object can hang."""
+def test_forwards_a_websocket_both_ways(authority: Authority) -> None:
+    """The client uses one thread, since two that share an SSL object can hang."""
 
     async def talk() -> None:
         async with serve_websocket(echo_back, "127.0.0.1", 0) as server:
@@ -328,7 +328,7 @@ def test_a_websocket_talks_both_ways_and_closes(authority: Authority) -> None:
     asyncio.run(talk())
 
 
-def test_a_refused_websocket_leaves_the_connection_to_requests(
+def test_a_rejected_websocket_keeps_the_connection_usable(
     proxy: RunningProxy, upstream: Upstream
 ) -> None:
     lines = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x")
@@ -340,7 +340,7 @@ def test_a_refused_websocket_leaves_the_connection_to_requests(
     assert upstream.connections == 1
 
 
-def test_another_upgrade_is_passed_over(proxy: RunningProxy, upstream: Upstream) -> None:
+def test_ignores_other_upgrades(proxy: RunningProxy, upstream: Upstream) -> None:
     lines = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
     answer = proxy.raw(proxy.head("GET", "/echo", *lines) + proxy.head("GET", "/smuggled"))
 
@@ -351,7 +351,7 @@ def test_another_upgrade_is_passed_over(proxy: RunningProxy, upstream: Upstream)
     assert upstream.connections == 1
 
 
-def test_bytes_after_the_switch_are_not_requests(authority: Authority) -> None:
+def test_forwards_bytes_after_the_upgrade_unparsed(authority: Authority) -> None:
     switch = (
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     )
@@ -369,7 +369,7 @@ def test_bytes_after_the_switch_are_not_requests(authority: Authority) -> None:
     assert heads[1] == b"GET not HTTP\n\r\n\r\n"
 
 
-def test_a_client_that_leaves_takes_the_request_with_it(
+def test_cancels_the_request_of_a_client_that_leaves(
     proxy: RunningProxy, upstream: Upstream
 ) -> None:
     with proxy.connect() as connection:
@@ -379,7 +379,7 @@ def test_a_client_that_leaves_takes_the_request_with_it(
     assert eventually(lambda: [seen.status for seen in proxy.answered] == [499])
 
 
-def test_a_connection_on_which_nothing_was_asked_ends_quietly() -> None:
+def test_closes_a_connection_without_requests_silently() -> None:
     AnswerReader().release()
 
 
@@ -435,7 +435,7 @@ proxy.ended.wait()
 def proxy_process(
     authority: Authority, upstream: Upstream
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A proxy in a process of its own, and its port."""
+    """Run a proxy in its own process; yield it and its port."""
     args = (authority.ca_file, authority.certificate_file, upstream.port)
     with subprocess.Popen(
         [sys.executable, "-c", PROXY_PROCESS, *map(str, args)], stdout=subprocess.PIPE, text=True
@@ -454,7 +454,7 @@ def peak_memory(pid: int) -> int:
 
 @pytest.mark.needs("curl")
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_50_mb_pass_up_and_down_in_little_memory(
+def test_streams_50_mb_in_little_memory(
     authority: Authority, upstream: Upstream, tmp_path: Path
 ) -> None:
     large = tmp_path / "large"
@@ -484,7 +484,7 @@ def memory(pid: int) -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs /proc, and glibc's trim")
-def test_idle_connections_take_little_memory_and_give_it_back(
+def test_idle_connections_use_little_memory_and_release_it(
     authority: Authority, upstream: Upstream
 ) -> None:
     with proxy_process(authority, upstream) as (process, port), contextlib.ExitStack() as stack:
@@ -499,10 +499,10 @@ def test_idle_connections_take_little_memory_and_give_it_back(
     assert given_back
 
 
-# LibreChat is not there, or breaks off
+# LibreChat is not running, or hangs up
 
 
-def test_a_browser_gets_a_page_that_waits_for_librechat(authority: Authority) -> None:
+def test_shows_browsers_a_page_that_waits_for_librechat(authority: Authority) -> None:
     port = free_port()
     with running_proxy(port, authority) as proxy, client(proxy) as connection:
         connection.request("GET", "/c/new", headers={"Accept": "text/html,*/*;q=0.8"})
@@ -524,7 +524,7 @@ def test_a_browser_gets_a_page_that_waits_for_librechat(authority: Authority) ->
         assert eventually(lambda: [seen.status for seen in proxy.answered] == [503, 503])
 
 
-def test_the_page_speaks_the_users_language_and_programs_english(authority: Authority) -> None:
+def test_the_page_uses_the_users_language_and_programs_get_english(authority: Authority) -> None:
     port = free_port()
     language = speaking(
         {
@@ -544,7 +544,7 @@ def test_the_page_speaks_the_users_language_and_programs_english(authority: Auth
     assert line.startswith(f"LibreChat is not running on port {port} yet.")
 
 
-def test_librechat_may_come_go_and_come_again(authority: Authority) -> None:
+def test_survives_restarts_of_librechat(authority: Authority) -> None:
     port = free_port()
 
     def status(connection: http.client.HTTPSConnection) -> int:
@@ -562,7 +562,7 @@ def test_librechat_may_come_go_and_come_again(authority: Authority) -> None:
     assert seen == [503, 200, 503, 200, 503]
 
 
-def test_librechat_is_found_on_ipv6_alone(authority: Authority) -> None:
+def test_finds_librechat_on_ipv6_only(authority: Authority) -> None:
     try:
         listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:
@@ -580,7 +580,7 @@ def test_librechat_is_found_on_ipv6_alone(authority: Authority) -> None:
             assert connection.getresponse().read() == b"ok"
 
 
-def test_half_an_answer_does_not_look_whole(proxy: RunningProxy) -> None:
+def test_a_truncated_response_looks_truncated(proxy: RunningProxy) -> None:
     with client(proxy) as connection:
         connection.request("GET", "/half")
         answer = connection.getresponse()
@@ -588,7 +588,7 @@ def test_half_an_answer_does_not_look_whole(proxy: RunningProxy) -> None:
             answer.read()
 
 
-def test_half_a_chunked_answer_does_not_look_whole(authority: Authority) -> None:
+def test_a_truncated_chunked_response_looks_truncated(authority: Authority) -> None:
     half = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc"
     with (
         scripted(half, close=True) as (port, _),
@@ -613,11 +613,11 @@ def test_half_a_chunked_answer_does_not_look_whole(authority: Authority) -> None
         ),
         pytest.param(
             b"HTTP/1.1 101 Hm\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-            id="a switch that nobody asked for",
+            id="an unrequested switch",
         ),
         pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", id="huge head"),
         pytest.param(b"HTTP/1.1 099 Hm\r\nContent-Length: 2\r\n\r\nok", id="a status under 100"),
-        pytest.param(b"HTTP/1.1 1000 Hm\r\nContent-Length: 2\r\n\r\nok", id="one over 999"),
+        pytest.param(b"HTTP/1.1 1000 Hm\r\nContent-Length: 2\r\n\r\nok", id="a status over 999"),
         pytest.param(
             b"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\nok",
             id="a length over 2^63-1",
@@ -626,9 +626,7 @@ def test_half_a_chunked_answer_does_not_look_whole(authority: Authority) -> None
         pytest.param(b"220 smtp.example ESMTP\r\n", id="not HTTP"),
     ],
 )
-def test_an_answer_that_cannot_be_read_is_a_bad_gateway(
-    authority: Authority, answer: bytes
-) -> None:
+def test_an_invalid_response_is_a_bad_gateway(authority: Authority, answer: bytes) -> None:
     with (
         scripted(answer, close=True) as (port, _),
         running_proxy(port, authority) as proxy,
@@ -638,7 +636,7 @@ def test_an_answer_that_cannot_be_read_is_a_bad_gateway(
         assert connection.getresponse().status == 502
 
 
-def test_an_answer_that_nobody_asked_for_is_dropped(authority: Authority) -> None:
+def test_drops_an_unrequested_response(authority: Authority) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     poison = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
     with (
@@ -651,7 +649,7 @@ def test_an_answer_that_nobody_asked_for_is_dropped(authority: Authority) -> Non
             assert connection.getresponse().read() == b"ok"
 
 
-def test_a_get_that_meets_a_closing_connection_is_sent_again(authority: Authority) -> None:
+def test_repeats_a_get_on_a_closing_connection(authority: Authority) -> None:
     heads: list[bytes] = []
 
     async def one_answer_each(reader: Any, writer: Any) -> None:
@@ -674,7 +672,7 @@ def test_a_get_that_meets_a_closing_connection_is_sent_again(authority: Authorit
     assert [head.split()[0] for head in heads] == [b"GET", b"GET", b"GET", b"POST"]
 
 
-def test_a_connection_that_idled_long_is_not_used_again(
+def test_does_not_reuse_a_long_idle_connection(
     proxy: RunningProxy, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "UPSTREAM_IDLE_SECONDS", 0.05)
@@ -686,7 +684,7 @@ def test_a_connection_that_idled_long_is_not_used_again(
     assert upstream.connections == 2
 
 
-def test_an_early_answer_to_an_upload_arrives(authority: Authority) -> None:
+def test_forwards_an_early_response_to_an_upload(authority: Authority) -> None:
     refusal = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"
     with (
         scripted(refusal) as (port, _),
@@ -700,7 +698,7 @@ def test_an_early_answer_to_an_upload_arrives(authority: Authority) -> None:
     assert received.endswith(b"big")
 
 
-# What is refused
+# Rejected requests
 
 HOST = b"Host: localhost:%d\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -803,7 +801,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_ambiguous_is_refused(proxy: RunningProxy, upstream: Upstream, name: str) -> None:
+def test_rejects_ambiguous_requests(proxy: RunningProxy, upstream: Upstream, name: str) -> None:
     request, status = REFUSED[name]
     answer = proxy.raw((request + SMUGGLED).replace(b"%d", b"%d" % proxy.port))
 
@@ -820,20 +818,20 @@ def test_what_is_ambiguous_is_refused(proxy: RunningProxy, upstream: Upstream, n
         pytest.param(b"0x3\r\nabc\r\n0\r\n\r\n", id="0x"),
         pytest.param(b"3 \r\nabc\r\n0\r\n\r\n", id="a space after the size"),
         pytest.param(b"-1\r\n\r\n", id="negative"),
-        pytest.param(b"3\r\nabcd\r\n0\r\n\r\n", id="longer than it says"),
+        pytest.param(b"3\r\nabcd\r\n0\r\n\r\n", id="longer than announced"),
         pytest.param(b"3;a\nb\r\nabc\r\n0\r\n\r\n", id="bare LF in an extension"),
         pytest.param(b"11111111111111111\r\n", id="overflow"),
     ],
 )
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
-def test_broken_chunks_are_refused(proxy: RunningProxy, body: bytes, connection: str) -> None:
+def test_rejects_broken_chunks(proxy: RunningProxy, body: bytes, connection: str) -> None:
     lines = ("Transfer-Encoding: chunked", f"Connection: {connection}")
     answer = proxy.raw(proxy.head("POST", "/echo", *lines) + body)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_the_longest_body_may_be_announced(authority: Authority) -> None:
+def test_accepts_the_largest_content_length(authority: Authority) -> None:
     with (
         scripted(OK) as (port, heads),
         running_proxy(port, authority) as proxy,
@@ -857,7 +855,7 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_what_is_neither_head_nor_body_is_bounded(proxy: RunningProxy, name: str) -> None:
+def test_limits_what_is_neither_head_nor_body(proxy: RunningProxy, name: str) -> None:
     framing, flood = FLOODS[name]
     head = b"POST /echo HTTP/1.1\r\nHost: localhost:%d\r\n%b\r\n" % (proxy.port, framing)
     answer = proxy.raw((head if framing else b"") + flood)
@@ -865,20 +863,20 @@ def test_what_is_neither_head_nor_body_is_bounded(proxy: RunningProxy, name: str
     assert b"\r\nConnection: close\r\n" in answer
 
 
-def test_a_refusal_amid_a_request_does_not_break_the_connection(proxy: RunningProxy) -> None:
-    """Else the client, which still sends, loses the answer."""
+def test_a_rejection_during_a_request_reaches_the_client(proxy: RunningProxy) -> None:
+    """Otherwise the client, which is still sending, loses the response."""
     plain = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
     with proxy.client_context().wrap_socket(
         plain, server_hostname="localhost", suppress_ragged_eofs=False
     ) as connection:
         connection.sendall(proxy.head("POST", "/echo", "Transfer-Encoding: chunked"))
         connection.sendall(b"0\r\nX-Late: " + b"y" * 70_000)
-        answer = read_to_end(connection)  # an SSLEOFError where it is broken off
+        answer = read_to_end(connection)  # an SSLEOFError if the connection breaks
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize("flood", [b"3;" + b"y" * 700_000, b"0\r\n" + b"X: y\r\n" * 100_000])
-def test_what_is_neither_head_nor_body_of_an_answer_is_bounded(
+def test_limits_what_is_neither_head_nor_body_of_a_response(
     authority: Authority, flood: bytes
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -894,7 +892,7 @@ def test_what_is_neither_head_nor_body_of_an_answer_is_bounded(
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heads have less time than an event of `/events`, and no connection may idle for long."""
+    """Allow heads less time than an event of `/events`, and connections little idle time."""
     monkeypatch.setattr(proxy_module, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.6)
@@ -919,14 +917,14 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_what_never_becomes_whole_is_ended(proxy: RunningProxy, begun: bytes) -> None:
+def test_ends_incomplete_requests(proxy: RunningProxy, begun: bytes) -> None:
     answer = proxy.raw(begun.replace(b"%d", b"%d" % proxy.port))
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"\r\nConnection: close\r\n" in answer
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_a_head_that_trickles_in_is_ended(proxy: RunningProxy) -> None:
+def test_ends_a_trickling_head(proxy: RunningProxy) -> None:
     with proxy.connect() as connection, contextlib.suppress(OSError):
         for byte in proxy.head("GET", "/echo", "X-Long: " + "x" * 2000):
             connection.sendall(bytes([byte]))
@@ -936,16 +934,14 @@ def test_a_head_that_trickles_in_is_ended(proxy: RunningProxy) -> None:
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("requests", [0, 1])
-def test_an_idle_connection_is_closed(proxy: RunningProxy, requests: int) -> None:
+def test_closes_an_idle_connection(proxy: RunningProxy, requests: int) -> None:
     answer = proxy.raw(proxy.head() * requests)
     assert answer.count(b"HTTP/1.1 200 ") == requests
     assert answer.count(b"HTTP/1.1 ") == requests
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_an_answer_and_an_upload_may_take_their_time(
-    proxy: RunningProxy, upstream: Upstream
-) -> None:
+def test_allows_slow_responses_and_uploads(proxy: RunningProxy, upstream: Upstream) -> None:
     events = proxy.raw(proxy.head("GET", "/events", "Connection: close"))
     assert events.count(b"data: ") == 5
     with proxy.connect() as connection:
@@ -958,21 +954,21 @@ def test_an_answer_and_an_upload_may_take_their_time(
         assert b'"size": 6' in read_to_end(connection)
 
 
-def test_requests_before_an_ambiguous_one_are_answered(proxy: RunningProxy) -> None:
+def test_answers_requests_before_an_ambiguous_one(proxy: RunningProxy) -> None:
     answer = proxy.raw(proxy.head() * 2 + b"GET / HTTP/1.1\nHost: x\n\n" + proxy.head())
     statuses = re.findall(rb"HTTP/1.1 (\d+) ", answer)
     assert statuses == [b"200", b"200", b"400"]
 
 
-def test_nothing_counts_after_connection_close(proxy: RunningProxy) -> None:
+def test_ignores_everything_after_connection_close(proxy: RunningProxy) -> None:
     answer = proxy.raw(proxy.head("GET", "/echo", "Connection: close") + proxy.head())
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-# Noise
+# Silence
 
 
-def test_a_failed_handshake_is_quiet(
+def test_a_failed_handshake_prints_nothing(
     proxy: RunningProxy, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.create_connection(("127.0.0.1", proxy.port)) as plain:

@@ -1,4 +1,4 @@
-"""Tailscale Funnel against a real process of a stand-in."""
+"""Tailscale Funnel, with a stand-in process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def world(
     return World("tailscale", tmp_path, librechat, listener)
 
 
-def test_the_computers_name_leads_to_librechat_and_what_passes_is_seen(
+def test_the_computers_name_leads_to_librechat_and_reports_requests(
     world: World, listener: Listener
 ) -> None:
     with world.tunnel() as url:
@@ -47,7 +47,7 @@ def test_the_computers_name_leads_to_librechat_and_what_passes_is_seen(
     assert [event.path for event in listener.requests()] == ["/oauth/openid/callback"]
 
 
-def test_it_runs_in_the_foreground_and_ends_with_us(world: World) -> None:
+def test_runs_in_the_foreground_and_ends_with_us(world: World) -> None:
     opened = world.tunnel()
     opened.open()
     opened.close()
@@ -72,7 +72,7 @@ def test_it_runs_in_the_foreground_and_ends_with_us(world: World) -> None:
         ({"TCP": None, "Foreground": [], "AllowFunnel": 1}, URL),
     ],
 )
-def test_the_users_own_serve_is_left_alone(
+def test_leaves_the_users_own_serve_alone(
     world: World, config: dict[str, object], url: str
 ) -> None:
     (world.state / "serve.json").write_text(json.dumps(config))
@@ -80,13 +80,13 @@ def test_the_users_own_serve_is_left_alone(
         assert opened == url
 
 
-def test_the_url_of_an_earlier_run_is_opened_again(world: World) -> None:
+def test_reopens_the_url_of_an_earlier_run(world: World) -> None:
     with world.tunnel(requested_url=f"{URL}:8443") as url:
         assert url == f"{URL}:8443"
 
 
 @pytest.mark.parametrize("wanted", ["https://other.tail1234.ts.net", f"{URL}:444", "http://x"])
-def test_another_url_than_the_computers_is_lost(world: World, wanted: str) -> None:
+def test_rejects_another_url_than_the_computers(world: World, wanted: str) -> None:
     with pytest.raises(Failure) as caught:
         world.tunnel(requested_url=wanted).open()
 
@@ -125,7 +125,7 @@ def test_another_url_than_the_computers_is_lost(world: World, wanted: str) -> No
         ((), "LA359", "exit status 1"),
     ],
 )
-def test_what_tailscale_complains_of_is_explained(
+def test_explains_tailscales_errors(
     world: World, said: tuple[str, ...], rule: str, detail: str
 ) -> None:
     failure = cast(TailscaleTunnel, world.tunnel()).explain(said, 1)
@@ -135,22 +135,20 @@ def test_what_tailscale_complains_of_is_explained(
     assert (CONSENT_PAGE in failure.finding.fix) == (CONSENT_PAGE in said)
 
 
-def test_people_are_shown_the_page_that_turns_funnel_on_and_it_is_waited_for(
-    world: World, listener: Listener
-) -> None:
+def test_shows_the_page_that_enables_funnel_and_waits(world: World, listener: Listener) -> None:
     def allow(line: str) -> None:
         listener.lines.append(line)
         if CONSENT_PAGE in line:
             (world.state / "on").touch()
 
-    # No Python starts in that time.
+    # No Python starts in this time.
     with world.tunnel("off", seconds=0.02, progress=allow) as url:
         assert url == URL
 
     assert any(CONSENT_PAGE in line for line in listener.lines)
 
 
-def test_nobody_waits_for_consent_where_there_is_nobody(world: World) -> None:
+def test_does_not_wait_for_consent_without_a_terminal(world: World) -> None:
     with pytest.raises(Failure) as caught:
         world.tunnel("off", seconds=0.02, for_people=False).open()
 
@@ -158,7 +156,7 @@ def test_nobody_waits_for_consent_where_there_is_nobody(world: World) -> None:
     assert supervisors() == []
 
 
-def test_a_killed_command_is_started_again(world: World, listener: Listener) -> None:
+def test_restarts_a_killed_command(world: World, listener: Listener) -> None:
     with world.tunnel():
         os.kill(program_pid(), signal.SIGKILL)
         assert listener.heard(EventKind.RESTORED)
@@ -201,9 +199,7 @@ def test_a_computer_that_is_not_connected(world: World, said: str, detail: str) 
     assert (caught.value.finding.rule.id, caught.value.finding.detail) == ("LA354", detail)
 
 
-def test_without_tailscale_the_way_out_is_named(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_explains_how_to_install_tailscale(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert provider("tailscale").offer(SystemProcesses(), {}).missing == ""
     with pytest.raises(Failure) as caught:

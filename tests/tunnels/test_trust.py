@@ -1,4 +1,4 @@
-"""Trust plans: what they say for each system, and what NSS and Chromium make of them."""
+"""Trust plans: their steps on each system, and their effect in NSS and Chromium."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="NSS's stores are Lin
 
 
 class With(WithoutMkcert):
-    """A machine that has these programs; runs none of them."""
+    """A machine with these programs that runs none of them."""
 
     def __init__(self, *programs: str) -> None:
         self.programs = programs
@@ -57,11 +57,11 @@ def environ(**more: str) -> dict[str, str]:
 
 
 def browsers(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """All but the system's own store, which no test may touch."""
+    """Return all steps but the system store's, which no test may change."""
     return tuple(step for step in steps if step.store != "this system")
 
 
-def test_macos_asks_its_keychain(authority: Authority, home: Path) -> None:
+def test_macos_uses_its_keychain(authority: Authority, home: Path) -> None:
     ca = str(authority.ca_file)
     (trust,) = plan(authority.ca_file, With(), environ(), "darwin", trust=True)
     (untrust,) = plan(authority.ca_file, With(), environ(), "darwin", trust=False)
@@ -71,7 +71,7 @@ def test_macos_asks_its_keychain(authority: Authority, home: Path) -> None:
         ("/usr/bin/security", "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca),
     )
     (command,) = untrust.commands
-    # With its trust settings; `remove-trusted-cert` would leave the certificate.
+    # With its trust settings; `remove-trusted-cert` keeps the certificate.
     assert command[:4] == ("/usr/bin/security", "delete-certificate", "-t", "-Z")
     assert (len(command[4]), command[5]) == (40, keychain)
     name = x509.load_pem_x509_certificate(authority.ca_file.read_bytes()).subject
@@ -83,7 +83,7 @@ def test_macos_asks_its_keychain(authority: Authority, home: Path) -> None:
 
 
 @pytest.mark.parametrize(("tools", "stores"), [((), 1), (("certutil",), 2)])
-def test_firefox_on_macos_asks_the_keychain_itself(
+def test_firefox_on_macos_uses_the_keychain(
     authority: Authority, home: Path, tools: tuple[str, ...], stores: int
 ) -> None:
     profile = home / "Library/Application Support/Firefox/Profiles/x.default-release"
@@ -95,8 +95,8 @@ def test_firefox_on_macos_asks_the_keychain_itself(
     assert not any(step.tool for step in steps)
 
 
-def test_windows_asks_its_own_programs(authority: Authority) -> None:
-    """Those of System32, whatever else `PATH` has of their name."""
+def test_windows_uses_its_own_programs(authority: Authority) -> None:
+    """It uses System32's programs, whatever `PATH` has."""
     processes, environ = With("certutil", "reg"), {"SYSTEMROOT": "/D/Windows"}
     (trust,) = plan(authority.ca_file, processes, environ, "win32", trust=True)
     (untrust,) = plan(authority.ca_file, processes, environ, "win32", trust=False)
@@ -106,7 +106,7 @@ def test_windows_asks_its_own_programs(authority: Authority) -> None:
     (command,) = untrust.commands
     assert command[:4] == (certutil, "-user", "-delstore", "Root")
     assert len(command[4]) == 40
-    # The registry has the user's own store alone, certutil shows the machine's in it too.
+    # The registry has only the user's own store, certutil shows the machine's as well.
     own = rf"HKCU\Software\Microsoft\SystemCertificates\Root\Certificates\{command[4]}"
     assert trust.trusted_if == untrust.trusted_if == (reg, "query", own)
 
@@ -142,7 +142,7 @@ def test_debian_copies_and_refreshes(
         (".pki/nssdb", {"XDG_DATA_HOME": "/data"}, ".pki/nssdb"),
     ],
 )
-def test_chromiums_store_is_where_chromium_looks(
+def test_finds_chromiums_store(
     authority: Authority, home: Path, folder: str | None, variables: dict[str, str], expected: str
 ) -> None:
     if folder:
@@ -152,20 +152,20 @@ def test_chromiums_store_is_where_chromium_looks(
 
 
 @linux
-def test_without_certutil_the_step_says_what_it_lacks(authority: Authority) -> None:
+def test_a_step_without_certutil_names_what_is_missing(authority: Authority) -> None:
     (step,) = plan(authority.ca_file, With(), environ(), "linux", trust=True)
     (finding,) = run([step], With())
     assert (step.tool, finding.rule.id) == ("certutil", "LA335")
     assert "libnss3-tools" in finding.fix
 
 
-def test_without_an_authority_there_is_no_plan(tmp_path: Path) -> None:
+def test_no_plan_without_an_authority(tmp_path: Path) -> None:
     with pytest.raises(Failure) as told:
         plan(tmp_path / "none.pem", With(), environ(), "linux", trust=True)
     assert told.value.finding.rule.id == "LA336"
 
 
-def test_a_command_that_fails_is_told_with_the_command(tmp_path: Path) -> None:
+def test_reports_a_failed_command(tmp_path: Path) -> None:
     command = (sys.executable, "-c", "exit('no such store')")
     step = Step("a store", (command,), (), trusts=True)
     (finding,) = run([step], SystemProcesses())
@@ -176,7 +176,7 @@ def test_a_command_that_fails_is_told_with_the_command(tmp_path: Path) -> None:
 
 @linux
 @pytest.mark.needs("certutil")
-def test_stores_learn_and_forget(authority: Authority, home: Path) -> None:
+def test_adds_to_and_removes_from_stores(authority: Authority, home: Path) -> None:
     profile = home / ".mozilla/firefox/abc.default"
     profile.mkdir(parents=True)
     database = ["certutil", "-d", f"sql:{profile}"]
@@ -192,7 +192,7 @@ def test_stores_learn_and_forget(authority: Authority, home: Path) -> None:
         "Chrome, Chromium and related browsers",
         "Firefox",
     ]
-    for _ in range(2):  # the second time there is nothing to do
+    for _ in range(2):  # the second time, there is nothing to do
         assert run(trust, processes) == ()
         assert listed().count("librechat-auth0-") == 1
     untrust = browsers(plan(authority.ca_file, processes, environ(), "linux", trust=False))
@@ -208,7 +208,7 @@ def proxy(authority: Authority) -> Iterator[RunningProxy]:
 
 
 def chromium(url: str, home: Path, **variables: str) -> str:
-    """The page as Chromium has it; "" when it refuses the certificate."""
+    """Return the page in Chromium, or "" if it rejects the certificate."""
     args: list[Any] = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     args += ["--disable-background-networking", f"--user-data-dir={home}/profile", "--dump-dom"]
     done = subprocess.run(
@@ -225,7 +225,7 @@ def chromium(url: str, home: Path, **variables: str) -> str:
 @linux
 @pytest.mark.needs("chromium", "certutil")
 @pytest.mark.parametrize("kind", ["new", "old", "moved"])
-def test_chromium_believes_after_trust_and_no_longer_after_untrust(
+def test_chromium_trusts_it_after_trust_only(
     authority: Authority, proxy: RunningProxy, home: Path, kind: str
 ) -> None:
     variables = {"XDG_DATA_HOME": str(home / "data" if kind == "moved" else home / ".local/share")}
