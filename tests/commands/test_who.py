@@ -20,7 +20,6 @@ from wizard.auth0.access import (
     Door,
     Doors,
     Policy,
-    State,
     Who,
 )
 from wizard.auth0.tokens import Judgement
@@ -303,8 +302,8 @@ def test_reports_who_may_sign_in(
     assert all(part in sentence for part, sentence in zip(said, sentences, strict=True))
 
 
-CLOSED_DOOR, UNKNOWN = Door(State.CLOSED), Door(State.UNKNOWN, reason="nobody answers")
-USERS, GOOGLE = Door(State.OPEN, ("Users",)), Door(State.OPEN, ("google-oauth2",))
+CLOSED_DOOR, UNKNOWN = Door(), Door(reason="nobody answers")
+USERS, GOOGLE = Door(("Users",)), Door(("google-oauth2",))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.doctor.cases import PUBLIC_URL, ROLE, answering, env, subject
-from wizard.auth0.access import Door, Doors, State
+from wizard.auth0.access import Door, Doors
 from wizard.auth0.doors import unknown_doors
 from wizard.doctor.registry import diagnose
 
@@ -34,8 +34,8 @@ def test_reports_a_running_librechat_with_open_registration(
     assert ("LA519" in {each.rule.id for each in diagnose(checked)}) == seen
 
 
-CLOSED = Door(State.CLOSED)
-USERS, GOOGLE = Door(State.OPEN, ("Users",)), Door(State.OPEN, ("google-oauth2",))
+CLOSED = Door()
+USERS, GOOGLE = Door(("Users",)), Door(("google-oauth2",))
 DOMAINS = "registration: {allowedDomains: [a.test]}\n"
 
 

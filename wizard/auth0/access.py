@@ -55,9 +55,15 @@ class State(StrEnum):
 class Door(NamedTuple):
     """A way in for strangers: the connections that are open, or why that is not known."""
 
-    state: State
     connections: tuple[str, ...] = ()
     reason: str = ""
+
+    @property
+    def state(self) -> State:
+        """Whether strangers get through."""
+        if self.reason:
+            return State.UNKNOWN
+        return State.OPEN if self.connections else State.CLOSED
 
 
 class Doors(NamedTuple):

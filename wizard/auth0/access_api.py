@@ -20,13 +20,11 @@ from wizard.auth0.access_plan import (
     own_database_name,
     plan_access,
 )
-from wizard.auth0.doors import DATABASE, PASSWORDLESS
-from wizard.auth0.management_access import SCOPES_MISSING, Access
-from wizard.auth0.management_calls import GONE, Answer, Calls, segment
+from wizard.auth0.doors import CREATES_USERS, DATABASE
+from wizard.auth0.management_access import Access, lacks_scopes
+from wizard.auth0.management_calls import Answer, Calls, Json, segment
 from wizard.auth0.management_plan import PlannedChange
 from wizard.clock import Clock
-from wizard.findings import Failure
-from wizard.language import Message
 from wizard.rules import rule
 
 BUILD_FAILED = rule("LA631")
@@ -166,61 +164,40 @@ def _action(calls: Calls, client_id: str) -> tuple[TenantAction | None, int]:
     one = next((it.needed("id") for it in found if it.string("name") == name), None)
     if one is None:
         return None, len(found)
-    return _action_state(calls.get(f"actions/actions/{segment(one)}")), len(found)
-
-
-def _action_state(answer: Answer) -> TenantAction:
-    deployed = answer.value("all_changes_deployed", bool) is True
-    return TenantAction(answer.needed("id"), answer.string("code"), deployed)
+    whole = calls.get(f"actions/actions/{segment(one)}")
+    is_deployed = whole.value("all_changes_deployed", bool) is True
+    return TenantAction(whole.needed("id"), whole.string("code"), is_deployed), len(found)
 
 
 def _bindings(calls: Calls) -> Iterator[Binding]:
     for it in calls.pages(_TRIGGER, "bindings"):
-        action = it.object("action")
-        if action is not None:
+        if action := it.object("action"):
             yield Binding(action.needed("id"), it.string("display_name"))
 
 
 def _connections(
     calls: Calls, client_id: str, recorded: Iterable[str]
 ) -> Iterator[TenantConnection]:
-    enabled = {
-        it.needed("id"): it
-        for it in calls.chain(f"clients/{segment(client_id)}/connections", "connections")
-    }
+    path = f"clients/{segment(client_id)}/connections"
+    enabled = {it.needed("id"): it for it in calls.chain(path, "connections")}
     for known in dict.fromkeys((*enabled, *recorded)):
         listed = enabled.get(known)
-        created = listed is None or listed.string("strategy") in {DATABASE, *PASSWORDLESS}
-        if not created and listed is not None:
+        if listed and listed.string("strategy") not in CREATES_USERS:
             yield TenantConnection(known, listed.needed("name"), listed.string("strategy"), True)
-            continue
-        answer = _connection(calls, known)
-        if answer is None:
-            continue
-        strategy, options = answer.string("strategy"), answer.object("options")
-        has_options = strategy in {DATABASE, *PASSWORDLESS}
-        if has_options and options is None:
-            # Auth0 leaves them out without that scope.
-            raise SCOPES_MISSING.failure(
-                Message("Missing: {scopes}.", scopes="read:connections_options")
-            )
-        yield TenantConnection(
-            known,
-            answer.needed("name"),
-            strategy,
-            listed is not None,
-            options.said if options else {},
-            tuple(_others(calls, known, client_id)) if has_options else (),
-        )
+        elif found := calls.find(f"connections/{segment(known)}"):
+            name, strategy = found.needed("name"), found.string("strategy")
+            options: Json = {}
+            others: tuple[str, ...] = ()
+            if strategy in CREATES_USERS:
+                options = _options(found)
+                others = tuple(_others(calls, known, client_id))
+            yield TenantConnection(known, name, strategy, listed is not None, options, others)
 
 
-def _connection(calls: Calls, known: str) -> Answer | None:
-    try:
-        return calls.get(f"connections/{segment(known)}")
-    except Failure as failure:
-        if failure.finding.rule is GONE:
-            return None
-        raise
+def _options(connection: Answer) -> Json:
+    if options := connection.object("options"):
+        return options.said
+    raise lacks_scopes("read:connections_options")  # without it Auth0 leaves them out
 
 
 def _others(calls: Calls, connection: str, client_id: str) -> Iterator[str]:
@@ -291,9 +268,10 @@ def _change_roles(calls: Calls, method: str, user: str, role: str) -> None:
 def _deploy(calls: Calls, client_id: str, code: str) -> None:
     """Create or update the Action, wait for its build, and deploy it."""
     known, _ = _action(calls, client_id)
+    name = action_name(client_id)
     if known is None:
         body: dict[str, object] = {
-            "name": action_name(client_id),
+            "name": name,
             "supported_triggers": [{"id": "post-login", "version": "v3"}],
             "runtime": "node22",
             "code": code,
@@ -304,22 +282,20 @@ def _deploy(calls: Calls, client_id: str, code: str) -> None:
         if known.code != code:
             calls.send("PATCH", f"actions/actions/{segment(action)}", {"code": code})
     path = f"actions/actions/{segment(action)}"
-    if not _wait_until(calls, path, lambda it: it.string("status") == "built"):
-        raise BUILD_FAILED.failure(f"{action_name(client_id)}.")
+    _wait_until(calls, path, name, lambda it: it.string("status") == "built")
     calls.send("POST", f"{path}/deploy")
-    if not _wait_until(calls, path, lambda it: it.value("all_changes_deployed", bool) is True):
-        raise BUILD_FAILED.failure(f"{action_name(client_id)}.")
+    _wait_until(calls, path, name, lambda it: it.value("all_changes_deployed", bool) is True)
 
 
-def _wait_until(calls: Calls, path: str, is_done: Callable[[Answer], bool]) -> bool:
+def _wait_until(calls: Calls, path: str, name: str, is_done: Callable[[Answer], bool]) -> None:
     for _ in range(_MOST_LOOKS):
         answer = calls.get(path)
         if is_done(answer):
-            return True
+            return
         if answer.string("status") == "failed":
-            return False
+            break
         calls.clock.sleep(_BUILD_SECONDS)
-    return False
+    raise BUILD_FAILED.failure(f"{name}.")
 
 
 def _bind(calls: Calls, client_id: str, *, bound: bool) -> None:
@@ -342,15 +318,9 @@ def _switch_sign_ups(calls: Calls, connection: str, on: bool) -> None:
     """Send all options with one changed: a PATCH replaces them, and resets what it leaves out."""
     path = f"connections/{segment(connection)}"
     before = calls.get(path)
-    options = before.object("options")
-    if options is None:
-        raise SCOPES_MISSING.failure(
-            Message("Missing: {scopes}.", scopes="read:connections_options")
-        )
     kept = {name: before.said[name] for name in ("display_name", "realms") if name in before.said}
-    wanted = {**options.said, "disable_signup": not on}
-    calls.send("PATCH", path, {"options": wanted, **kept})
-    after = calls.get(path)
-    saved = after.object("options")
-    if saved is None or saved.said != wanted or any(after.said.get(it) != kept[it] for it in kept):
+    wanted = {**kept, "options": {**_options(before), "disable_signup": not on}}
+    calls.send("PATCH", path, wanted)
+    after = calls.get(path).said
+    if any(after.get(name) != value for name, value in wanted.items()):
         raise NOT_ONLY_THIS.failure(f"{before.string('name')}.")

@@ -6,7 +6,8 @@ The Action is deployed and bound before a connection is closed: its settings rec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from wizard.auth0.access import ADMIN_ROLE, USER_ROLE, Policy, Who
@@ -19,7 +20,7 @@ from wizard.auth0.access_action import (
     role_name,
     roles_of,
 )
-from wizard.auth0.doors import DATABASE, PASSWORDLESS, is_social
+from wizard.auth0.doors import CREATES_USERS, DATABASE, is_social
 from wizard.auth0.management_plan import Part, PlannedChange
 from wizard.findings import Finding
 from wizard.language import Message
@@ -38,6 +39,8 @@ OWN_DATABASE_STAYS = rule("LA644")
 MOST_ACTIONS = 100
 MOST_BINDINGS = 20
 
+_row = partial(PlannedChange, Part.WHO)
+
 
 class TenantConnection(NamedTuple):
     """A connection; `others` are the other applications whose users sign in with it."""
@@ -52,8 +55,7 @@ class TenantConnection(NamedTuple):
     @property
     def has_sign_ups(self) -> bool:
         """Whether strangers can create an account in it."""
-        created = self.strategy in {DATABASE, *PASSWORDLESS}
-        return created and self.options.get("disable_signup") is not True
+        return self.strategy in CREATES_USERS and self.options.get("disable_signup") is not True
 
     @property
     def is_shared(self) -> bool:
@@ -116,11 +118,15 @@ class AccessState(NamedTuple):
         return read_action(self.action.code) if self.action else None
 
     @property
+    def closed(self) -> Closed:
+        """The connections that we closed."""
+        return self.settings.closed if self.settings else Closed()
+
+    @property
     def is_bound(self) -> bool:
         """Whether our Action is in the post-login flow."""
-        return self.action is not None and any(
-            it.action_id == self.action.id for it in self.bindings
-        )
+        known = self.action.id if self.action else None
+        return any(it.action_id == known for it in self.bindings)
 
     @property
     def own_database(self) -> TenantConnection | None:
@@ -144,6 +150,12 @@ class WantedAccess(NamedTuple):
     policy: Policy | None
     closes_shared: bool = False
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The people whom the policy names, each once."""
+        people = (*self.policy.admins, *self.policy.people) if self.policy else ()
+        return tuple({address.lower(): address for address in people}.values())
+
 
 class Member(NamedTuple):
     """A person to give a role to, or a user to take it from."""
@@ -161,9 +173,8 @@ def plan_access(state: AccessState, wanted: WantedAccess) -> tuple[PlannedChange
     """
     _refuse_what_is_in_the_way(state, wanted)
     settings = wanted_settings(state, wanted)
-    before = state.settings.closed if state.settings else Closed()
     kept = settings.closed if settings else Closed()
-    reopened = [*_switches(state, before, kept, opens=True), *_own_sign_ups(state, wanted)]
+    reopened = [*_switches(state, state.closed, kept, opens=True), *_own_sign_ups(state, wanted)]
     if wanted.policy is None:
         return (*reopened, *_removal(state))
     if settings is None:
@@ -206,21 +217,21 @@ def access_remarks(state: AccessState, wanted: WantedAccess) -> Iterator[Finding
 
 def wanted_settings(state: AccessState, wanted: WantedAccess) -> ActionSettings | None:
     """Return what the Action must know; None if none is needed."""
-    policy, before = wanted.policy, state.settings
+    policy, client_id = wanted.policy, state.client_id
     if policy is None:
         return None
-    closed = before.closed if before else Closed()
-    who, domains, people = policy.who, policy.domains, {}
-    if who is Who.UNCHANGED:
-        who, domains = (before.who, before.domains) if before else (Who.ANYBODY, ())
-        people = dict(before.people) if before else {}
-    elif who is Who.PEOPLE:
-        closed = _merged(closed, _to_close(state, wanted))
-    else:
-        closed = Closed(social=tuple(_replaced(state)))
-    if who is Who.ANYBODY and before is None and not policy.admins:
+    if policy.who is Who.ANYBODY and state.settings is None and not policy.admins:
         return None
-    return ActionSettings(state.client_id, who, domains, roles_of(state.client_id), people, closed)
+    settings = ActionSettings(client_id, policy.who, policy.domains, closed=state.closed)
+    if policy.who is Who.UNCHANGED:
+        settings = state.settings or settings._replace(who=Who.ANYBODY, domains=())
+    elif policy.who is Who.PEOPLE:
+        both = zip(state.closed, _to_close(state, wanted), strict=True)
+        closed = (tuple(dict.fromkeys((*before, *more))) for before, more in both)
+        settings = settings._replace(closed=Closed(*closed))
+    else:
+        settings = settings._replace(closed=Closed(social=tuple(_replaced(state))))
+    return settings._replace(client_id=client_id, roles=roles_of(client_id))
 
 
 def _to_close(state: AccessState, wanted: WantedAccess) -> Closed:
@@ -244,14 +255,9 @@ def _replaced(state: AccessState) -> Iterator[str]:
     Auth0's sign-in page uses one database only, so they stay disabled as long as it has users.
     Source: https://community.auth0.com/t/new-univeral-login-with-multiple-connections/131665
     """
-    recorded = state.settings.closed.social if state.settings else ()
     for it in state.connections:
-        if state.own_database and it.id in recorded and it.strategy == DATABASE:
+        if state.own_database and it.id in state.closed.social and it.strategy == DATABASE:
             yield it.id
-
-
-def _merged(before: Closed, more: Closed) -> Closed:
-    return Closed(*(tuple(dict.fromkeys((*a, *b))) for a, b in zip(before, more, strict=True)))
 
 
 def _users_of(state: AccessState, connection: str, policy: Policy | None) -> list[str]:
@@ -265,28 +271,22 @@ def _refuse_what_is_in_the_way(state: AccessState, wanted: WantedAccess) -> None
     name = action_name(state.client_id)
     if state.action is not None and state.settings is None:
         raise SOMEBODY_ELSES_ACTION.failure(f"{name}.")
-    policy = wanted.policy
-    if policy is None or wanted_settings(state, wanted) is None:
+    if wanted_settings(state, wanted) is None:
         return
     if not state.is_bound and len(state.bindings) >= MOST_BINDINGS:
         raise NO_ROOM.failure(Message("{count} Actions are in the flow.", count=MOST_BINDINGS))
     if state.action is None and state.action_count >= MOST_ACTIONS:
         raise NO_ROOM.failure(Message("The tenant has {count} Actions.", count=MOST_ACTIONS))
-    for address in _named(policy):
+    staying = {it.name for it in _staying(state, wanted)}
+    for address in wanted.named:
         if state.identities(address):
             continue
-        staying = {it.name for it in _staying(state, wanted)}
         users = state.users.get(address.lower(), ())
         if found := [it for it in users if not it.verified and staying & {*it.connections}]:
             where = ", ".join(found[0].connections)
             raise UNVERIFIED_USER.failure(f"{address} ({where}).")
         if not database_for_users(state, wanted):
             raise NO_DATABASE.failure(f"{address}.")
-
-
-def _named(policy: Policy) -> tuple[str, ...]:
-    people = {address.lower(): address for address in (*policy.admins, *policy.people)}
-    return tuple(people.values())
 
 
 def own_database_name(client_id: str) -> str:
@@ -313,16 +313,16 @@ def _staying(state: AccessState, wanted: WantedAccess) -> Sequence[TenantConnect
     return [it for it in state.connections if it.enabled and it.id not in leaving]
 
 
-def _row(
-    field: str, title: str, lines: tuple[Iterable[str], Iterable[str]], value: object, why: str
+def _switch(
+    field: str, title: str, connection: str, why: str, *note: str, opens: bool
 ) -> PlannedChange:
-    removed, added = (tuple(each) for each in lines)
-    return PlannedChange(Part.WHO, field, title, removed, added, value, why)
+    on, off = Message("on"), Message("off")
+    before, after = (off, on) if opens else (on, off)
+    return _row(field, title, (connection, opens), why, (before,), (after, *note))
 
 
 def _holders(policy: Policy) -> dict[str, tuple[str, ...]]:
-    people = policy.people if policy.who is Who.PEOPLE else ()
-    return {USER_ROLE: people, ADMIN_ROLE: policy.admins}
+    return {USER_ROLE: policy.people, ADMIN_ROLE: policy.admins}
 
 
 def _roles(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
@@ -333,17 +333,17 @@ def _roles(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
     for role, people in _holders(policy).items():
         name = role_name(role, state.client_id)
         if people and name not in state.roles:
-            yield _row("role", "Role", ((), (name,)), name, reasons[role])
+            yield _row("role", "Role", name, reasons[role], added=(name,))
 
 
 def _own_database(state: AccessState, wanted: WantedAccess) -> Iterator[PlannedChange]:
     name = own_database_name(state.client_id)
-    is_needed = any(not state.identities(it) for it in _named(wanted.policy or Policy(Who.PEOPLE)))
+    is_needed = not all(map(state.identities, wanted.named))
     if is_needed and not state.own_database and database_for_users(state, wanted) == name:
         others = dict.fromkeys(app for it in state.connections if it.is_shared for app in it.others)
         why = Message("Strangers can still sign up for {names}.", names=", ".join(others))
         added = (name, Message("without sign-ups, for LibreChat alone"))
-        yield _row("own_database", "Database connection", ((), added), name, why)
+        yield _row("own_database", "Database connection", name, why, added=added)
 
 
 def _own_sign_ups(state: AccessState, wanted: WantedAccess) -> Iterator[PlannedChange]:
@@ -351,21 +351,16 @@ def _own_sign_ups(state: AccessState, wanted: WantedAccess) -> Iterator[PlannedC
     own, policy = state.own_database, wanted.policy
     if own and policy and policy.who in {Who.DOMAINS, Who.ANYBODY} and not own.has_sign_ups:
         title = Message("{connection}: Sign Ups", connection=own.name)
-        lines = ((Message("off"),), (Message("on"),))
-        yield _row("sign_ups", title, lines, (own.id, True), Message("They create an account."))
+        yield _switch("sign_ups", title, own.id, Message("They create an account."), opens=True)
 
 
 def _users(state: AccessState, wanted: WantedAccess) -> Iterator[PlannedChange]:
     why = Message("An invitation link sets the password and verifies the address.")
     database = database_for_users(state, wanted)
-    for address in _named(wanted.policy or Policy(Who.PEOPLE)):
-        users = state.identities(address)
-        if not users or not any(it.verified or _has_role(state, it) for it in users):
-            yield _row("user", "User", ((), (address,)), (address, database), why)
-
-
-def _has_role(state: AccessState, user: TenantUser) -> bool:
-    return any(user.id in role.members for role in state.roles.values())
+    members = {user_id for role in state.roles.values() for user_id in role.members}
+    for address in wanted.named:
+        if not any(it.verified or it.id in members for it in state.identities(address)):
+            yield _row("user", "User", (address, database), why, added=(address,))
 
 
 def _members(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
@@ -378,64 +373,62 @@ def _members(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
             found = {user.id for user in state.identities(address)}
             keep |= found
             if not found or found - members.keys():
-                yield _row("member", title, ((), (address,)), Member(name, address), why)
+                yield _row("member", title, Member(name, address), why, added=(address,))
         if policy.who is Who.UNCHANGED or (role == ADMIN_ROLE and not policy.admins):
             continue
         for user_id in members.keys() - keep:
-            gone = members[user_id] or user_id
-            yield _row("member", title, ((gone,), ()), Member(name, user_id=user_id), why)
+            gone = (members[user_id] or user_id,)
+            yield _row("member", title, Member(name, user_id=user_id), why, removed=gone)
 
 
 def _action(state: AccessState, settings: ActionSettings) -> Iterator[PlannedChange]:
     code, name, action = action_code(settings), action_name(state.client_id), state.action
     if action is None or action.code != code or not action.deployed:
         why = Message("It denies strangers, and names the roles in the ID token.")
-        yield _row("action", "Action", ((), (name, *_summary(settings))), code, why)
+        yield _row("action", "Action", code, why, added=(name, _summary(settings)))
     if not state.is_bound:
         why = Message("It runs after each sign-in, behind the Actions that are there.")
-        yield _row("binding", "Triggers → post-login", ((), (name,)), True, why)
+        yield _row("binding", "Triggers → post-login", True, why, added=(name,))
 
 
-def _summary(settings: ActionSettings) -> Iterator[str]:
+def _summary(settings: ActionSettings) -> Message:
     match settings.who:
         case Who.PEOPLE:
-            yield Message("admits people with a role and a verified address")
+            return Message("admits people with a role and a verified address")
         case Who.DOMAINS:
             domains = ", ".join(settings.domains)
-            yield Message("admits verified addresses at {domains}", domains=domains)
+            return Message("admits verified addresses at {domains}", domains=domains)
         case _:
-            yield Message("admits everybody")
+            return Message("admits everybody")
 
 
 def _switches(
     state: AccessState, some: Closed, but: Closed, *, opens: bool
 ) -> Iterator[PlannedChange]:
     """Yield the switches to open or close again among the recorded connections."""
-    on, off = (Message("on"),), (Message("off"),)
-    lines = (off, on) if opens else (on, off)
     as_before = Message("This was the setting before the wizard changed it.")
     why = as_before if opens else Message("Strangers cannot create an account.")
     for it in state.connections:
         if it.id in some.sign_ups and it.id not in but.sign_ups and it.has_sign_ups is not opens:
             title = Message("{connection}: Sign Ups", connection=it.name)
-            others = (Message("also for {names}", names=", ".join(it.others)),) * bool(it.others)
-            yield _row("sign_ups", title, (lines[0], (*lines[1], *others)), (it.id, opens), why)
+            note = Message("also for {names}", names=", ".join(it.others))
+            yield _switch(
+                "sign_ups", title, it.id, why, *([note] if it.others else ()), opens=opens
+            )
     why = as_before if opens else Message("Everybody with an account there could sign in.")
-    replaced = [*_replaced(state)] if opens else []
+    staying = {*but.social, *(_replaced(state) if opens else ())}
     for it in state.connections:
-        if it.id in replaced:
-            continue
-        if it.id in some.social and it.id not in but.social and it.enabled is not opens:
+        if it.id in some.social and it.id not in staying and it.enabled is not opens:
             title = Message("{connection}: enabled for LibreChat", connection=it.name)
-            yield _row("connection", title, lines, (it.id, opens), why)
+            yield _switch("connection", title, it.id, why, opens=opens)
 
 
 def _removal(state: AccessState) -> Iterator[PlannedChange]:
     why, name = Message("LibreChat no longer uses it."), action_name(state.client_id)
     if state.is_bound:
-        yield _row("binding", "Triggers → post-login", ((name,), ()), False, why)
+        yield _row("binding", "Triggers → post-login", False, why, removed=(name,))
     for role in roles_of(state.client_id):
         if role in state.roles:
-            yield _row("role_removal", "Role", ((role,), ()), role, why)
+            yield _row("role_removal", "Role", role, why, removed=(role,))
     if state.action is not None:
-        yield _row("action_removal", "Action", ((name,), ()), None, why)
+        yield _row("action_removal", "Action", None, why, removed=(name,))

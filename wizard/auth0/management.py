@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wizard.auth0.management_access import SCOPES_MISSING, Access
-from wizard.auth0.management_calls import GONE, PAGE, Answer, Calls, segment
+from wizard.auth0.management_access import Access, lacks_scopes
+from wizard.auth0.management_calls import PAGE, Answer, Calls, segment
 from wizard.auth0.management_plan import (
     ApiState,
     ApplicationState,
@@ -17,7 +17,6 @@ from wizard.auth0.management_plan import (
     values_of,
 )
 from wizard.clock import Clock
-from wizard.findings import Failure
 from wizard.language import Message
 from wizard.rules import rule
 
@@ -112,15 +111,12 @@ def _find_by_name(calls: Calls, name: str) -> str:
 
 
 def _application(calls: Calls, client_id: str) -> ApplicationState:
-    try:
-        return _application_state(calls.get(f"clients/{segment(client_id)}", fields=_CLIENT_FIELDS))
-    except Failure as failure:
-        if failure.finding.rule is GONE:
-            where = Message(
-                "{client_id} in {tenant}.", client_id=client_id, tenant=calls.access.tenant
-            )
-            raise NO_SUCH_APPLICATION.failure(where) from None
-        raise
+    found = calls.find(f"clients/{segment(client_id)}", fields=_CLIENT_FIELDS)
+    if found is None:
+        tenant = calls.access.tenant
+        where = Message("{client_id} in {tenant}.", client_id=client_id, tenant=tenant)
+        raise NO_SUCH_APPLICATION.failure(where)
+    return _application_state(found)
 
 
 def _api(calls: Calls, audience: str) -> ApiState | None:
@@ -139,7 +135,7 @@ def _application_state(client: Answer) -> ApplicationState:
     secret, tokens = client.value("client_secret", str), client.object("jwt_configuration")
     if secret is None and tokens is None:
         # Auth0 omits both without the scope read:client_keys.
-        raise SCOPES_MISSING.failure(Message("Missing: {scopes}.", scopes="read:client_keys"))
+        raise lacks_scopes("read:client_keys")
     return ApplicationState(
         client_id=client.needed("client_id"),
         client_secret=secret or "",

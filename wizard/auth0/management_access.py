@@ -48,26 +48,22 @@ class TokenClaims(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Access to one tenant's Management API.
+    """Access to one tenant's Management API."""
 
-    Attributes:
-        tenant: the domain that Auth0 gave the tenant, never a custom one.
-        http: sends the requests.
-        token: the bearer token; "" if `http` has its own.
-        scopes: the granted scopes, None if unknown.
-    """
-
-    tenant: str
+    tenant: str  # the domain that Auth0 gave it, never a custom one
     http: HttpClient
-    token: str = field(default="", repr=False)
-    scopes: frozenset[str] | None = None
+    token: str = field(default="", repr=False)  # "" if `http` has its own
+    scopes: frozenset[str] | None = None  # None if unknown
 
     def require(self, needed: frozenset[str]) -> None:
         """Raise LA602 if a scope is known to be missing."""
         if self.scopes is not None and (missing := needed - self.scopes):
-            raise SCOPES_MISSING.failure(
-                Message("Missing: {scopes}.", scopes=", ".join(sorted(missing)))
-            )
+            raise lacks_scopes(*missing)
+
+
+def lacks_scopes(*scopes: str) -> Failure:
+    """Return LA602 for these scopes."""
+    return SCOPES_MISSING.failure(Message("Missing: {scopes}.", scopes=", ".join(sorted(scopes))))
 
 
 def parse_token(text: str) -> str:

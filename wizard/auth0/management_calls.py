@@ -59,6 +59,15 @@ class Calls:
         """Send a GET request."""
         return self.send("GET", f"{path}?{urlencode(query)}" if query else path)
 
+    def find(self, path: str, **query: object) -> Answer | None:
+        """Send a GET request; return None if there is no such object."""
+        try:
+            return self.get(path, **query)
+        except Failure as failure:
+            if failure.finding.rule is GONE:
+                return None
+            raise
+
     def save(self, kind: str, known: str | None, values: Json) -> Answer:
         """Create an object, or change the one with that ID."""
         if known is None:
@@ -66,23 +75,18 @@ class Calls:
         return self.send("PATCH", f"{kind}/{segment(known)}", values)
 
     def all(self, path: str, name: str, **query: object) -> Iterator[Answer]:
-        """Yield every item of a list, page by page."""
+        """Yield every item of a list whose answers can have totals."""
+        return self.pages(path, name, **query, per_page=PAGE, include_totals="true")
+
+    def pages(self, path: str, name: str, **query: object) -> Iterator[Answer]:
+        """Yield every item of a list, page by page; without a total until one is empty."""
         seen = 0
         for page in range(MOST_PAGES):
-            answer = self.get(path, **query, page=page, per_page=PAGE, include_totals="true")
+            answer = self.get(path, **{"per_page": _SMALL_PAGE, **query}, page=page)
             items = answer.objects(name)
             yield from items
             seen += len(items)
-            if not items or seen >= (answer.value("total", int) or 0):
-                return
-        raise _too_many(path)
-
-    def pages(self, path: str, name: str, **query: object) -> Iterator[Answer]:
-        """Yield every item of a list whose answers leave out totals, as those of Actions do."""
-        for page in range(MOST_PAGES):
-            items = self.get(path, **query, page=page, per_page=_SMALL_PAGE).objects(name)
-            yield from items
-            if not items:
+            if not items or seen == answer.value("total", int):
                 return
         raise _too_many(path)
 

@@ -85,21 +85,13 @@ class TenantState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The desired state.
-
-    Attributes:
-        public_url: where browsers reach LibreChat.
-        audience: the API identifier; None without token reuse.
-        name: the name of a new application.
-        retired: URLs that we added and nobody uses any longer.
-        prune: remove everything that LibreChat does not need.
-    """
+    """The desired state; `name` is a new application's."""
 
     public_url: str
-    audience: str | None
+    audience: str | None  # None without token reuse
     name: str = "LibreChat"
-    retired: Urls = field(default_factory=lambda: NO_URLS)
-    prune: bool = False
+    retired: Urls = field(default_factory=lambda: NO_URLS)  # we added them, nobody uses them
+    prune: bool = False  # remove everything that LibreChat does not need
 
     @property
     def urls(self) -> Urls:
@@ -113,25 +105,15 @@ class Wanted:
 
 
 class PlannedChange(NamedTuple):
-    """One setting to change.
-
-    Attributes:
-        part: what it belongs to.
-        field: the Management API's name of it.
-        title: the dashboard's.
-        removed: lines that go, for a reader.
-        added: lines that come.
-        value: what is sent.
-        why: what LibreChat needs it for.
-    """
+    """One setting to change: `value` is sent, `removed` and `added` are lines for a reader."""
 
     part: Part
     field: str
     title: str
-    removed: tuple[str, ...]
-    added: tuple[str, ...]
     value: object
     why: str
+    removed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The change as `--json` shows it; there are no secrets among settings."""
@@ -253,29 +235,19 @@ def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
         why = Message("The dashboard shows this name.")
         yield _created(Part.API, "name", "Name", f"{wanted.name} API", why)
     current = api or ApiState()
+    field = "subject_type_authorization"
     yield from _differing(Part.API, current, _API_SETTINGS)
     if current.token_encryption is not None:
         yield from _differing(Part.API, current, [_ENCRYPTION_OFF])
     if api is None:
-        yield PlannedChange(
-            Part.API,
-            "subject_type_authorization",
-            _USER_ACCESS,
-            (),
-            ("allow_all",),
-            _authorization(_NEW_API_POLICIES),
-            Message("Your applications may use it for their users, but not without a user."),
-        )
+        why = Message("Your applications may use it for their users, but not without a user.")
+        value, added = _authorization(_NEW_API_POLICIES), ("allow_all",)
+        yield PlannedChange(Part.API, field, _USER_ACCESS, value, why, added=added)
     elif api.policies.get("user") == "deny_all":
-        yield PlannedChange(
-            Part.API,
-            "subject_type_authorization",
-            _USER_ACCESS,
-            ("deny_all",),
-            ("require_client_grant",),
-            _authorization({**api.policies, "user": "require_client_grant"}),
-            Message("No application may use the API now. After this, those with a grant may."),
-        )
+        why = Message("No application may use the API now. After this, those with a grant may.")
+        user = "require_client_grant"
+        value = _authorization({**api.policies, "user": user})
+        yield PlannedChange(Part.API, field, _USER_ACCESS, value, why, ("deny_all",), (user,))
 
 
 def _authorization(policies: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -294,10 +266,10 @@ def _application(application: ApplicationState | None, wanted: Wanted) -> Iterat
             part,
             "client_authentication_methods",
             "Private Key JWT and mTLS credentials",
-            (Message("in use"),),
-            (Message("none"),),
             None,
             Message("LibreChat authenticates with a secret only."),
+            (Message("in use"),),
+            (Message("none"),),
         )
     yield from _signature(current)
     yield from _list(
@@ -324,10 +296,10 @@ def _signature(current: ApplicationState) -> Iterator[PlannedChange]:
         Part.APPLICATION,
         "jwt_configuration",
         "JSON Web Token Signature Algorithm",
-        _lines(current.id_token_alg),
-        ("RS256",),
         {**kept, "alg": "RS256"},
         Message("LibreChat verifies ID tokens with the tenant's public keys."),
+        _lines(current.id_token_alg),
+        ("RS256",),
     )
 
 
@@ -339,10 +311,9 @@ def _access(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:
         Part.ACCESS,
         "client_grant",
         "Application Access, User-Delegated Access",
-        (),
-        (Message("{application} may use {api}", application=name, api=wanted.audience),),
         None,
         Message("The API requires a grant for each application."),
+        added=(Message("{application} may use {api}", application=name, api=wanted.audience),),
     )
 
 
@@ -352,13 +323,11 @@ def _differing(
     for it in settings:
         before = getattr(current, it.field)
         if before != it.value:
-            yield PlannedChange(
-                part, it.field, it.title, _lines(before), (_shown(it.value),), it.value, it.why
-            )
+            yield PlannedChange(part, *it, _lines(before), (_shown(it.value),))
 
 
 def _created(part: Part, name: str, title: str, value: str, why: str) -> PlannedChange:
-    return PlannedChange(part, name, title, (), (value,), value, why)
+    return PlannedChange(part, name, title, value, why, added=(value,))
 
 
 def _list(
@@ -370,7 +339,7 @@ def _list(
     added = tuple(it for it in after if it not in before)
     if removed and not added:
         why = Message("LibreChat no longer uses it.")
-    yield PlannedChange(Part.APPLICATION, name, title, removed, added, list(after), why)
+    yield PlannedChange(Part.APPLICATION, name, title, list(after), why, removed, added)
 
 
 def _merged(

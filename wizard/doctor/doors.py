@@ -101,7 +101,7 @@ def open_doors(doors: Doors) -> list[Message]:
     return [
         text.filled(connections=", ".join(door.connections))
         for text, door in zip(texts, doors, strict=True)
-        if door.connections and not door.reason
+        if door.connections
     ]
 
 
