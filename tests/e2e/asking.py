@@ -1,7 +1,7 @@
-"""Asks one question on the terminal and tells what came of it: `python -m tests.e2e.asking`.
+"""Ask one question on the terminal and print the answer: `python -m tests.e2e.asking`.
 
-What is asked is the first argument: list, text, secret or confirm; `back` behind it lets the user
-go back, `plain` draws nothing, `late` asks only once there is a file `go`.
+The first argument is the kind of question: list, text, secret or confirm. After it, `back` allows
+going back, `plain` draws nothing, and `late` waits for a file `go` before asking.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHOICES = [Choice("one", "Ein"), Choice("two", "Zwo"), Choice("three", "Tri")]
 
 
 def ask(kind: str, prompter: Prompter) -> object:
-    """The answer to a question of that kind."""
+    """Ask a question of this kind; return the answer."""
     match kind:
         case "list":
             return prompter.select("Which?", CHOICES, default="two")

@@ -1,12 +1,11 @@
-"""A warm process whose children run a command in which one call to the system goes wrong.
+"""A warm process whose children run a command in which one system call fails.
 
-strace counts the calls of each child by kind and acts on one number only. A child that makes a
-few useless calls of a kind first has it act on an earlier one of its own. So one strace serves
-every call.
+strace counts the calls of each child by kind, and acts on one number only. If a child first makes
+some useless calls of a kind, strace acts on an earlier one of the command's own. So one strace
+process covers every call.
 
-Each line of standard input is an `Order`. The process carries out the first itself, and says that
-it is ready; all others are answered by the child's process number and how it ended, as
-`os.waitstatus_to_exitcode` puts it.
+Each line of standard input is an `Order`. The process carries out the first itself and prints
+`ready`; for all others it prints the child's process ID and its `os.waitstatus_to_exitcode`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from wizard import __main__
 from wizard.commands import tunnel
 from wizard.commands.choose_tunnel import OpenTunnel
 
-# strace may come later: <linux/prctl.h>, Documentation/admin-guide/LSM/Yama.rst.
+# Allows strace to attach later: <linux/prctl.h>, Documentation/admin-guide/LSM/Yama.rst.
 _SET_PTRACER = 0x59616D61
 _ANY = -1
 
@@ -34,13 +33,13 @@ class Order:
     """One run of a command.
 
     Attributes:
-        args: what is typed behind the command's name.
-        folder: where.
-        environ: variables beside the process's own.
-        said: the file that gets both outputs.
-        call: the number of the system call of which useless ones are made first.
-        burnt: how many.
-        url: what `tunnel` opens, without a program.
+        args: the arguments of the command.
+        folder: its current folder.
+        environ: additional variables.
+        said: the file for both outputs.
+        call: the number of the system call to waste.
+        burnt: how many calls to waste.
+        url: the URL that `tunnel` opens, without a program.
     """
 
     args: list[str]
@@ -53,14 +52,14 @@ class Order:
 
 
 def burn(order: Order) -> None:
-    """Make the useless calls: on no file, and on no place in memory."""
+    """Make the useless calls: with an invalid file and an invalid address."""
     system = ctypes.CDLL(None)
     for _ in range(order.burnt):
         system.syscall(order.call, -1, 0, 0, 0, 0, 0)
 
 
 def run(order: Order) -> int:
-    """Run the command; its exit code."""
+    """Run the command; return its exit code."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     said = os.open(order.said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number, stream in ((nothing, 0), (said, 1), (said, 2)):
@@ -90,7 +89,7 @@ def opened(url: str) -> Any:
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     orders = os.fdopen(os.dup(0))
-    run(Order(**json.loads(orders.readline())))  # what it imports is there for all others
+    run(Order(**json.loads(orders.readline())))  # all others share its imports
     ctypes.CDLL(None).prctl(_SET_PTRACER, _ANY, 0, 0, 0)
     print("ready", file=answers, flush=True)
     for line in orders:

@@ -1,7 +1,7 @@
-"""What users see, from first line to last, of real runs: kept in tests/golden to be read by eye.
+"""Complete screens of real runs, stored in tests/golden for review.
 
-All takes place in a folder whose name has one length, so that lines are broken at the same places
-each time; what differs from run to run is replaced by as many characters.
+The folder's name always has the same length, so that lines wrap at the same places; what differs
+between runs is replaced by the same number of characters.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Place:
         }
 
     def install(self, name: str, status: int) -> None:
-        """A program that does nothing and ends with that status."""
+        """Install a program that does nothing and exits with this status."""
         program = self.folder / "bin" / name
         program.write_text(f"#!/bin/sh\nexit {status}\n")
         program.chmod(0o755)
@@ -73,7 +73,7 @@ class Place:
         env_file.chmod(0o644)
 
     def normal(self, text: str) -> str:
-        """The text with what is different each time replaced, also where it is wrapped."""
+        """Replace what differs between runs, even where it is wrapped."""
         domain, auth0 = self.demo.tenant.domain, self.demo.setup
         for value, shown in (
             (auth0.client_id, APPLICATION),
@@ -84,14 +84,14 @@ class Place:
         ):
             wrapped = r"(\n *)?".join(map(re.escape, value))
             text = re.sub(wrapped, partial(_in_form, shown=shown), text)
-        text = re.sub(r"[\u2800-\u28ff](?= )", "\u280b", text)  # of a spinner
+        text = re.sub(r"[\u2800-\u28ff](?= )", "\u280b", text)  # a spinner
         stamp = r"(?:\d\s*){8}T(?:\s*\d){6}\.(?:\s*\d){6}\s*Z"
         text = re.sub(rf"{stamp}\s*-(?:\s*[0-9a-f]){{16}}", _zeros, text)
         text = re.sub(r"\b\d{4}-\d\d-\d\d\s+\d\d:\d\d\b", _zeros, text)
         text = re.sub(r"\b\d\d:\d\d:\d\d\b|\b\d+(?= ms\b)", _zeros, text)
         text = re.sub(r"\b(for|al) \d+ s\b", r"\1 0 s", text)
         text = re.sub(r"\b(process|proces) \d+", r"\1 12345", text)
-        taken = r"(! |\w+: )(Port|Poort) 3443\b.*?--local-port\)\.\n"  # by another test
+        taken = r"(! |\w+: )(Port|Poort) 3443\b.*?--local-port\)\.\n"  # from another test
         text = re.sub(taken, "", text, flags=re.DOTALL)
         text = re.sub(r"(?<=\?key=)[\w-]{22}", "0" * 22, text)
         text = re.sub(r"(?<=Tracking ID:)\s+\w+", _zeros, text)
@@ -99,7 +99,7 @@ class Place:
 
 
 def _in_form(found: re.Match[str], shown: str) -> str:
-    """The characters of `shown`, broken as what was found is."""
+    """Return the characters of `shown`, wrapped like the match."""
     characters = iter(shown)
     return "".join(each if each in " \n" else next(characters) for each in found[0])
 
@@ -110,7 +110,7 @@ def _zeros(found: re.Match[str]) -> str:
 
 @contextmanager
 def place(demo: Demo, managed: Managed, authority: Authority) -> Iterator[Place]:
-    """A folder of this run's own."""
+    """Create a folder for this run."""
     folder = SHOWN.with_name(secrets.token_hex(len(SHOWN.name) // 2))
     folder.mkdir(mode=0o700)
     try:
@@ -128,7 +128,7 @@ Answer = str | Choose | None
 
 
 def said_without_a_terminal(at: Place, args: Sequence[str]) -> str:
-    """What is said where nobody can be asked."""
+    """Return the output of a run without a terminal."""
     done = subprocess.run(
         [PROGRAM, *args],
         cwd=at.checkout,
@@ -148,7 +148,7 @@ def _file(at: Place, args: Sequence[str], text: str, code: int) -> str:
 
 @dataclass(frozen=True)
 class Seen:
-    """How wide the terminal is, what is spoken, whether anything is drawn."""
+    """The terminal's width, the language, and whether anything is drawn."""
 
     columns: int = 80
     lang: str = "en"
@@ -164,7 +164,7 @@ class Seen:
         answers: Sequence[tuple[str, Answer]] = (),
         until: str = "",
     ) -> str:
-        """What stands in the terminal at the end; `until` is awaited, then Ctrl-C is typed."""
+        """Return the final screen; wait for `until`, then press Ctrl-C."""
         spoken = ("--lang", self.lang) if self.lang != "en" else ()
         command = (*args, *spoken)
         environ = {**at.environ, **(PLAIN if self.plain else {})}
@@ -183,9 +183,9 @@ class Seen:
     def frames(
         self, at: Place, *args: str, answers: Sequence[tuple[str, Answer]], until: str = ""
     ) -> str:
-        """What stands on a screen of 24 lines at each question, and at the end.
+        """Return a screen of 24 lines at each question, and at the end.
 
-        `until` is awaited after the last question; then Ctrl-C is typed.
+        After the last question, wait for `until`, then press Ctrl-C.
         """
         spoken = ("--lang", self.lang) if self.lang != "en" else ()
         command = (*args, *spoken)
@@ -234,14 +234,14 @@ def tunnels(at: Place, seen: Seen) -> str:
         terminal.type("?\r" if seen.plain else "?")
         terminal.until(seen.say("Built in; enough to sign in with your own browser."))
         terminal.until_asked(seen.say("Number") if seen.plain else question)
-        terminal.settle()  # the menu is drawn anew below the details
+        terminal.settle()  # the menu is redrawn below the details
         shown = "\n".join(terminal.screen.display)
         terminal.type(CTRL_C)
         return _file(at, ("init", *spoken), shown, terminal.end())
 
 
 def init_by_cli(at: Place, seen: Seen) -> str:
-    """`init` where the auth0 CLI is logged in: one plan, one question, and all is set up."""
+    """`init` with a signed-in auth0 CLI: one plan, one question, and everything is set up."""
     at.managed.tenant.clock = time.time
     install_auth0_cli(at.folder / "bin", at.folder / ".config", at.managed)
     agree = (seen.say("Make these changes in Auth0 and the .env?"), None)
@@ -254,7 +254,7 @@ def init_by_cli(at: Place, seen: Seen) -> str:
 
 
 def init_again(at: Place, seen: Seen) -> str:
-    """`init` where all is set up already."""
+    """`init` after a finished setup."""
     auth0, arguments = at.demo.setup, _init(at)
     done = subprocess.run(
         [
@@ -273,14 +273,14 @@ def init_again(at: Place, seen: Seen) -> str:
 
 
 def init_that_fails(at: Place, seen: Seen) -> str:
-    """`init` where the dashboard lacks the callback URL and the API."""
+    """`init` when the dashboard lacks the callback URL and the API."""
     _break(at)
     stop = (seen.say("What now?"), Choose(seen.say("Stop")))
     return seen.screen(at, *_init(at), answers=[*_values(at, seen), *_items(seen), stop])
 
 
 def init_by_steps(at: Place, seen: Seen) -> str:
-    """What stands on a small screen at each question, with one wrong answer to each."""
+    """`init` on a small screen, with one wrong answer to each question."""
     _break(at)
     how, domain, client_id, secret = _values(at, seen)[2:]
     answers = [
@@ -300,7 +300,7 @@ def init_by_steps(at: Place, seen: Seen) -> str:
 
 
 def who(at: Place, seen: Seen) -> str:
-    """`init` where only the sign-in's users are asked for, and what to close by hand."""
+    """`init` that asks only who may sign in, and lists what to change by hand."""
     auth0, (secret, port) = at.demo.setup, (at.folder / "secret", str(free_port()))
     secret.write_text(auth0.client_secret or "")
     at.chance.append((port, "53080"))
@@ -325,7 +325,7 @@ def who(at: Place, seen: Seen) -> str:
 
 
 def _init(at: Place) -> tuple[str, ...]:
-    """`init` for a LibreChat on a port that is free."""
+    """`init` for a LibreChat on a free port."""
     port = str(free_port())
     at.chance.append((port, "53080"))
     return ("init", "--allow-anybody", "--port", port)
@@ -349,7 +349,7 @@ def _values(at: Place, seen: Seen) -> list[tuple[str, Answer]]:
 
 
 def _items(seen: Seen) -> list[tuple[str, Answer]]:
-    """Those of the checklist, each of which is said to be done, and said so again."""
+    """Return the checklist's items, each of which the user confirms twice."""
     done = Choose(seen.say("Done, continue"))
     return [(seen.say(item), done) for item in ("Its URLs", "Its URLs", "The API", "The API")]
 
@@ -368,7 +368,7 @@ def _faulty(at: Place) -> None:
 
 
 def doctor(at: Place, seen: Seen) -> str:
-    """`doctor` over an `.env` with many a fault."""
+    """`doctor` on an `.env` with many faults."""
     _faulty(at)
     offer = (seen.say(Message("Fix {count} of these now?", count=4)), "n")
     return seen.screen(at, "doctor", "--offline", answers=[offer])
@@ -382,14 +382,14 @@ def doctor_verbose(at: Place, seen: Seen) -> str:
 
 
 def doctor_fix(at: Place, seen: Seen) -> str:
-    """`doctor --fix`, its changes written."""
+    """`doctor --fix`, which writes its changes."""
     _faulty(at)
     write = (seen.say("Write these changes?"), None)
     return seen.screen(at, "doctor", "--fix", "--offline", answers=[write])
 
 
 def tunnel(at: Place, seen: Seen) -> str:
-    """`tunnel` with a URL that is written otherwise, and a LibreChat that does not run."""
+    """`tunnel` with another spelling of the URL, and LibreChat not running."""
     port = str(free_port())
     at.chance.append((port, "53443"))
     url = f"https://localhost:{port}/"
@@ -403,7 +403,7 @@ def tunnel(at: Place, seen: Seen) -> str:
 
 
 def tunnel_status(at: Place, seen: Seen) -> str:
-    """One tunnel in the background."""
+    """`tunnel --status` with one background tunnel."""
     port = str(free_port())
     at.chance.append((port, "53443"))
     url = f"https://localhost:{port}"
@@ -423,13 +423,13 @@ def undo(at: Place, seen: Seen) -> str:
 
 
 def trust(at: Place, seen: Seen) -> str:
-    """The commands that would be run."""
+    """The commands that `trust` would run."""
     at.install("certutil", 1)
     return seen.screen(at, "trust", "--dry-run")
 
 
 def explain(at: Place, seen: Seen) -> str:
-    """What a rule means."""
+    """`explain` for one rule."""
     return seen.screen(at, "explain", "LA101")
 
 
@@ -439,7 +439,7 @@ Screen = Callable[[Place], str]
 
 
 def _screens(name: str, of: Callable[..., str], *seen: Seen) -> dict[str, Screen]:
-    """The same as others see it, by name."""
+    """Return the variants of a screen, by name."""
     return {
         f"{name}-{'plain' if each.plain else each.columns}-{each.lang}": partial(of, seen=each)
         for each in seen

@@ -1,4 +1,4 @@
-"""A LibreChat folder that `init` has set up, and its user's browser: for tests of what follows."""
+"""A LibreChat folder that `init` has set up, and the user's browser."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ STAND_IN = Path(__file__).parents[1] / "stand_ins/auth0.py"
 
 
 def trust_the_local_tunnel(state_dir: Path) -> None:
-    """Have the wizard believe that browsers trust it: else it asks, once a machine."""
+    """Mark the local tunnel's authority as trusted; otherwise the wizard asks once per machine."""
     ca_file = local_authority(state_dir, SystemProcesses()).ca_file
     remember(ca_file, state_dir, trusted=True)
 
 
 def install_auth0_cli(programs: Path, config: Path, managed: Managed) -> None:
-    """Install a stand-in of the auth0 CLI that is logged in to the tenant."""
+    """Install a stand-in for the auth0 CLI that is signed in to the tenant."""
     file = config / "auth0/config.json"
     file.parent.mkdir(parents=True)
     tenants = {managed.domain: {"access_token": managed.token()}}
@@ -45,13 +45,13 @@ def install_auth0_cli(programs: Path, config: Path, managed: Managed) -> None:
 
 @dataclass
 class Installed:
-    """LibreChat's folder on a machine whose user trusts the provider's authority.
+    """A LibreChat folder on a machine that trusts the provider's authority.
 
     Attributes:
-        tmp: an empty folder for all of it.
-        authority: whose certificate the provider has.
-        port: LibreChat's.
-        public_url: that of the local tunnel, which nobody has opened.
+        tmp: an empty folder for everything.
+        authority: the authority of the provider's certificate.
+        port: LibreChat's port.
+        public_url: the URL of the local tunnel, which is not open yet.
     """
 
     tmp: Path
@@ -92,7 +92,7 @@ class Installed:
         self.env_file.write_text(text.replace(before, after))
 
     def init(self, domain: str, client_id: str, client_secret: str, *more: str) -> Ran:
-        """Have the `.env` written for that application."""
+        """Write the `.env` for this application."""
         return run(
             *("init", "--yes", "--json", "--public-url", self.public_url),
             *("--port", str(self.port), "--domain", domain, "--client-id", client_id),
@@ -103,18 +103,18 @@ class Installed:
         )
 
     def running(self, *words: str) -> AbstractContextManager[Running]:
-        """The program in the folder, for as long as the context lasts."""
+        """Run the program in the folder while the context is open."""
         return running(*words, cwd=self.folder, environ=self.environ)
 
     def run(self, *words: str) -> Ran:
-        """The program in the folder, to its end."""
+        """Run the program in the folder to its end."""
         return run(*words, cwd=self.folder, environ=self.environ)
 
     def http(self) -> Https:
-        """The user's browser, which trusts the provider and, once it is there, the tunnel."""
+        """Return the user's browser, which trusts the provider and any authority of the tunnel."""
         trusted = {"SSL_CERT_FILE": str(self.authority.ca)}
         return Https(trusted, extra_ca=lambda: known_authority(self.state_dir))
 
     def sign_in(self, link: str, email: str, password: str) -> Response:
-        """The page on which a sign-in by the link ends."""
+        """Sign in with the link; return the last page."""
         return sign_in_like_a_user(self.http(), link, email, password)

@@ -1,4 +1,4 @@
-"""The processes that a program of ours leaves behind, found by a mark in their environment."""
+"""Find the processes that our program leaves behind by a mark in their environment."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ MARK = "E2E_TEST_MARK"
 
 
 def marked(mark: str) -> dict[int, str]:
-    """The processes that have the mark, with their command lines."""
+    """Return the processes with the mark, and their command lines."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if mark.encode() in (folder / "environ").read_bytes():
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                if command:  # a zombie has none
+                if command:  # a zombie has no command line
                     found[int(folder.name)] = command
         except OSError:
             continue
@@ -22,7 +22,7 @@ def marked(mark: str) -> dict[int, str]:
 
 
 def pid_of(mark: str, *words: str) -> int:
-    """The one marked process whose command line has all the words, and is no supervisor's."""
+    """Return the only marked process whose command line has all words, except supervisors."""
     (pid,) = (
         pid
         for pid, line in marked(mark).items()

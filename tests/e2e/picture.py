@@ -1,8 +1,8 @@
-"""Draws docs/init-demo.svg, the README's picture, from a real run: `python -m tests.e2e.picture`.
+"""Draw docs/init-demo.svg, the README's picture, from a real run: `python -m tests.e2e.picture`.
 
 The run is `init --demo` in a pseudo-terminal, with the sign-in in Chromium. The picture scrolls
-through the terminal once and ends on the result page in the browser. Its description has the
-text of both, for screen readers and for the test that compares it with a run of today.
+through the terminal once and ends with the result page in the browser. Its description has the
+text of both, for screen readers and for the test that compares it with a current run.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ COMMAND = ("init", "--demo")
 COLUMNS = 88
 ROWS = 120
 _DESCRIPTION = re.compile(r"<desc>(.*?)</desc>", re.DOTALL)
-# What differs from run to run: free ports, identifiers, the time of day, how long it took.
+# What differs between runs: free ports, identifiers, times and durations.
 _CHANCE = re.compile(
     r"demo-\w+|:\d{4,5}\b|(?<=port )\d+|\b\w{32}\b|(?<=key=)[\w-]+|\d\d:\d\d:\d\d|\d+ ms"
 )
 # rich leaves a spinner on the screen if another thread prints while it is removed.
 _SPINNER = re.compile(r"[\u2800-\u28ff] [^✓\n]*")
 
-# The drawing, in units of the viewBox.
+# Sizes in units of the viewBox.
 _WIDTH, _HEIGHT = 800, 680
 _BAR, _LINE, _MARGIN = 36, 18, 16
 _PAGE_WIDTH = 704
@@ -60,7 +60,7 @@ class Run(NamedTuple):
 
 
 def play(folder: Path, columns: int = COLUMNS) -> Run:
-    """Run `init --demo` with a home of its own, and sign in with Chromium."""
+    """Run `init --demo` with its own home, and sign in with Chromium."""
     link, opener = folder / "link", folder / "browser"
     quoted = shlex.quote(str(link))
     opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {quoted}.new && mv {quoted}.new {quoted}\n')
@@ -90,7 +90,7 @@ def play(folder: Path, columns: int = COLUMNS) -> Run:
         tab.wait("document.querySelector('.results')")
         url = tab.evaluate("location.origin + location.pathname")
         page = tab.evaluate("document.querySelector('main').innerText")
-        # The claims below the results are closed.
+        # The claims below the results are collapsed.
         end = tab.evaluate("document.querySelector('.results').getBoundingClientRect().bottom")
         clip = {"x": 0, "y": 0, "width": _PAGE_WIDTH, "height": int(end) + 17, "scale": 1.5}
         png = tab.call("Page.captureScreenshot", format="png", clip=clip)["data"]
@@ -101,7 +101,7 @@ def play(folder: Path, columns: int = COLUMNS) -> Run:
 
 
 def words(text: str) -> list[str]:
-    """Return the words without what differs in each run, however they are wrapped and ordered.
+    """Return the words that are the same in each run, whatever their wrapping and order.
 
     The tunnel prints its requests while the wizard prints its results.
     """
@@ -189,7 +189,7 @@ def _stops(text: str) -> list[int]:
     steps = [row for row, line in enumerate(lines) if re.match(r"Step \d", line) and row < last]
     reached = [0]
     for row in [*steps, last]:
-        # A step that is still on the screen in full needs no scrolling of its own.
+        # A step that fits on the current screen needs no scrolling.
         if row - reached[-1] >= _SHOWN_ROWS // 3 or row == last:
             reached.append(row)
     return reached

@@ -1,4 +1,4 @@
-"""The program as a user starts it in a shell: its arguments, its environment, what it says."""
+"""The program as a user runs it in a shell: arguments, environment, output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Ran:
-    """A run that has ended."""
+    """A finished run."""
 
     code: int
     out: str
@@ -34,27 +34,27 @@ class Ran:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The one object on standard output, which fits the schema."""
+        """Return the object on standard output, and validate it against the schema."""
         said: dict[str, Any] = json.loads(self.out)
         assert_fits(said)
         return said
 
     @property
     def rules(self) -> list[str]:
-        """What `--json` found."""
+        """Return the rules of the findings in `--json`."""
         return [finding["rule"] for finding in self.json["findings"]]
 
     def finding(self, rule: str) -> dict[str, Any]:
-        """The finding of that rule."""
+        """Return the finding of this rule."""
         return next(each for each in self.json["findings"] if each["rule"] == rule)
 
     def outcome(self, check: str) -> str:
-        """What the live check of that name came to."""
+        """Return the outcome of the live check with this name."""
         return next(str(it["outcome"]) for it in self.json["checks"] if it["check"] == check)
 
 
 def run(*args: str, cwd: Path, environ: Mapping[str, str], given: str = "") -> Ran:
-    """Run the program to its end, without a terminal; `given` is its standard input."""
+    """Run the program to its end without a terminal; `given` is its standard input."""
     done = subprocess.run(
         [PROGRAM, *args],
         cwd=cwd,
@@ -69,11 +69,11 @@ def run(*args: str, cwd: Path, environ: Mapping[str, str], given: str = "") -> R
 
 
 class Running:
-    """A run that is not at its end.
+    """A program that is running.
 
     Attributes:
-        said: all of its standard error up to now.
-        mark: in its environment, as `MARK`, and in that of all it starts.
+        said: its standard error so far.
+        mark: the value of `MARK` in its environment and in that of its children.
     """
 
     def __init__(self, *args: str, cwd: Path, environ: Mapping[str, str]) -> None:
@@ -89,7 +89,7 @@ class Running:
             stderr=subprocess.PIPE,
             encoding="utf-8",
             start_new_session=True,
-            # A shell gives the programs it starts in the background no Ctrl-C; a terminal does.
+            # A shell makes its background programs ignore Ctrl-C; a terminal does not.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         self._out: list[str] = []
@@ -108,35 +108,35 @@ class Running:
         return self._process.poll() is None
 
     def until(self, words: str) -> None:
-        """Wait until it has said so."""
+        """Wait until it has printed these words."""
         self.line(words)
 
     def line(self, words: str) -> str:
-        """The whole line after `words`, or that holds them, once it has been said."""
+        """Wait for the line with `words`; return what follows them, or the whole line."""
         deadline = time.monotonic() + SECONDS
         with self._more:
             while words not in self.said[: self.said.rfind("\n") + 1]:
                 left = deadline - time.monotonic()
                 ended = self._process.poll() is not None and not self._readers[0].is_alive()
-                assert left > 0, f"{words!r} was never said:\n{self.said}"
+                assert left > 0, f"{words!r} was never printed:\n{self.said}"
                 assert not ended, f"it ended without {words!r}:\n{self.said}"
                 self._more.wait(min(left, 0.2))
             return next(line for line in self.said.splitlines() if words in line)
 
     def says(self, words: str, seconds: float = SECONDS) -> bool:
-        """Whether it says so in time."""
+        """Return whether it prints these words in time."""
         return until(lambda: words in self.said, seconds)
 
     def link(self) -> str:
-        """The link that the user is to open."""
+        """Return the link that the user must open."""
         return self.line("/oauth/openid?key=").strip()
 
     def interrupt(self) -> None:
-        """Ctrl-C."""
+        """Send Ctrl-C."""
         self._process.send_signal(signal.SIGINT)
 
     def end(self, number: signal.Signals | None = None) -> Ran:
-        """Wait for its end; send it the signal before, if one is given and it still runs."""
+        """Wait for its end; if it is still running, first send the signal, if any."""
         if number is not None and self._process.poll() is None:
             self._process.send_signal(number)
         code = self._process.wait(SECONDS)
@@ -171,7 +171,7 @@ class Running:
 
 @contextmanager
 def running(*args: str, cwd: Path, environ: Mapping[str, str]) -> Iterator[Running]:
-    """The program while the context is open."""
+    """Run the program while the context is open."""
     process = Running(*args, cwd=cwd, environ=environ)
     try:
         yield process
@@ -180,7 +180,7 @@ def running(*args: str, cwd: Path, environ: Mapping[str, str]) -> Iterator[Runni
 
 
 def clean_environ(home: Path, ca: Path | None = None, **more: str) -> dict[str, str]:
-    """A user's environment with a home of its own; nobody but `ca` is trusted, if it is given."""
+    """Return a user's environment with its own home, which trusts only `ca`, if given."""
     trust = {"SSL_CERT_FILE": str(ca)} if ca else {}
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     return {**kept, "HOME": str(home), "LANG": "C.UTF-8", **trust, **more}

@@ -1,4 +1,4 @@
-"""What stands between the program and the network, on loopback."""
+"""Proxies between the program and the network, on loopback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.sockets import read_request, relay, server
 
 @contextmanager
 def refusing_proxy() -> Iterator[str]:
-    """The URL of an HTTP proxy that wants a password."""
+    """Run an HTTP proxy that requires a password; yield its URL."""
 
     def refuse(connection: socket.socket) -> None:
         read_request(connection)
@@ -28,7 +28,7 @@ def refusing_proxy() -> Iterator[str]:
 
 @contextmanager
 def proxy_to(target: int) -> Iterator[str]:
-    """The URL of an HTTP proxy for which every name leads to the port `target` of this machine."""
+    """Run an HTTP proxy that sends every name to the local port `target`; yield its URL."""
 
     def tunnel(connection: socket.socket) -> None:
         head = read_request(connection)
@@ -43,27 +43,27 @@ def proxy_to(target: int) -> Iterator[str]:
 
 @dataclass
 class Record:
-    """The request lines that came by."""
+    """The request lines that passed."""
 
     lines: list[str] = field(default_factory=list)
 
     def of(self, path: str) -> list[str]:
-        """Those for that path."""
+        """Return the request lines for this path."""
         return [line for line in self.lines if line.split()[1].startswith(path)]
 
 
 @contextmanager
 def counting(port: int, target: int) -> Iterator[Record]:
-    """A record of what comes to `port`, which is passed on to `target` as it is."""
+    """Forward `port` to `target` unchanged; yield a record of the requests."""
     record = Record()
 
     def note(connection: socket.socket) -> None:
         if not (head := read_request(connection)):
-            return  # only somebody who looks whether the port is taken
+            return  # a check whether the port is taken
         line, _, rest = head.partition(b"\r\n")
         record.lines.append(line.decode())
         with socket.create_connection(("127.0.0.1", target)) as onward:
-            # One request a connection, so that none goes by unseen.
+            # One request per connection, so that each is recorded.
             onward.sendall(line + b"\r\nConnection: close\r\n" + rest)
             relay(connection, onward)
 
@@ -73,7 +73,7 @@ def counting(port: int, target: int) -> Iterator[Record]:
 
 @contextmanager
 def tls_only(port: int, target: int, context: ssl.SSLContext) -> Iterator[None]:
-    """HTTPS at `port` that adds nothing to what it passes on to `target`."""
+    """Serve HTTPS on `port`, and forward to `target` without adding headers."""
 
     def pass_on(connection: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", target)) as onward:

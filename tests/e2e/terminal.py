@@ -1,4 +1,4 @@
-"""A user at a real terminal: starts the program in a pseudo-terminal, types, reads the screen."""
+"""A user at a real terminal: runs the program in a pseudo-terminal, types, reads the screen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     import pexpect
 else:
-    # What imports this is skipped on Windows.
+    # Tests that import this are skipped on Windows.
     pexpect = pytest.importorskip("pexpect")
 
 PROGRAM = str(Path(sys.executable).with_name("librechat-auth0"))
@@ -36,13 +36,13 @@ _SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|[=>])")
 
 @dataclass(frozen=True)
 class Choose:
-    """An answer that is one of several: the one whose label has these words."""
+    """Choose the option whose label has these words."""
 
     words: str
 
 
 class Terminal:
-    """The program, its screen, and all that ever stood on it."""
+    """The program, its screen, and everything it ever showed."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Terminal:
         program: Sequence[str] = (PROGRAM,),
     ) -> None:
         env = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environ or {})}
-        env["PROMPT_TOOLKIT_NO_CPR"] = "1"  # pyte does not tell where its cursor is
+        env["PROMPT_TOOLKIT_NO_CPR"] = "1"  # pyte does not answer cursor position queries
         self._is_plain = bool(env.get("LIBRECHAT_AUTH0_PLAIN") or env["TERM"] == "dumb")
         env.pop("CI", None)
         if color:
@@ -74,24 +74,24 @@ class Terminal:
             timeout=20,
         )
         self._typed_at = 0
-        # As long as somebody has it open, the system does not forget in which mode it is.
+        # While it is open here, the system keeps its modes.
         self._line = os.open(_name_of(self._child.child_fd), os.O_RDWR | os.O_NOCTTY)
         self._modes = termios.tcgetattr(self._line)
 
     @property
     def text(self) -> str:
-        """What stands on the screen and above it, line breaks of the terminal taken out."""
+        """Return the text on and above the screen, without the terminal's line breaks."""
         past = ["".join(line[x].data for x in range(len(line))) for line in self.screen.history.top]
         return "\n".join(line.rstrip() for line in [*past, *self.screen.display])
 
     @property
     def said(self) -> str:
-        """All that came, without colours and movements of the cursor."""
+        """Return all output, without colours and cursor movements."""
         return _SEQUENCE.sub("", self.raw)
 
     @property
     def is_as_before(self) -> bool:
-        """Whether the terminal is as the program found it: its modes, the cursor, pasting."""
+        """Return whether the terminal's modes, cursor and paste mode are restored."""
         return (
             termios.tcgetattr(self._line) == self._modes
             and self.raw.rfind("\x1b[?25l") <= self.raw.rfind("\x1b[?25h")
@@ -99,14 +99,14 @@ class Terminal:
         )
 
     def echoes(self) -> bool:
-        """Whether the terminal shows what is typed by itself."""
+        """Return whether the terminal echoes what is typed."""
         return bool(termios.tcgetattr(self._line)[3] & termios.ECHO)
 
     def stop_and_go_on(self) -> None:
-        """Stop the program, set the terminal as a shell would, and let it go on at a question."""
+        """Stop the program, reset the terminal like a shell, and continue at a question."""
         pid = self._child.pid
         assert pid
-        os.kill(pid, signal.SIGSTOP)  # SIGTSTP stops nobody who has no shell
+        os.kill(pid, signal.SIGSTOP)  # SIGTSTP does not stop a program without a shell
         os.waitid(os.P_PID, pid, os.WSTOPPED)
         termios.tcsetattr(self._line, termios.TCSANOW, self._modes)
         os.kill(pid, signal.SIGCONT)
@@ -115,33 +115,33 @@ class Terminal:
             time.sleep(0.01)
 
     def until(self, text: str, seconds: float = 20, *, times: int = 1) -> None:
-        """Read until the text stands on the screen that often, however it is wrapped."""
+        """Read until the text is on the screen this many times, however it is wrapped."""
         deadline = time.monotonic() + seconds
         while _squeezed(self.text).count(_squeezed(text)) < times:
-            assert time.monotonic() < deadline, f"{text!r} never came:\n{self.text}"
+            assert time.monotonic() < deadline, f"{text!r} was never shown:\n{self.text}"
             assert self.read() or _squeezed(text) in _squeezed(self.text), (
                 f"it ended without {text!r}:\n{self.text}"
             )
 
     def until_asked(self, question: str, seconds: float = 20) -> None:
-        """Read until that is the question which waits for an answer."""
+        """Read until this question waits for an answer."""
         deadline = time.monotonic() + seconds
         while not self.asks(question):
             assert time.monotonic() < deadline, f"{question!r} was never asked:\n{self.text}"
             assert self.read(), f"it ended without asking {question!r}:\n{self.text}"
 
     def asks(self, question: str) -> bool:
-        """Whether that is the question which waits for an answer."""
+        """Return whether this question waits for an answer."""
         if self._is_plain:
             since = _squeezed(_SEQUENCE.sub("", self.raw[self._typed_at :]))
             return _squeezed(question) in since and since.endswith(":")
         parts = f"\n{self.text}".split("\n? ")
-        # The question mark at the end of a question may begin a line, too.
+        # The question mark may wrap to the start of a line.
         last = ("? ".join(parts[-count:]) for count in (1, 2))
         return any(_squeezed(each).startswith(_squeezed(question)) for each in last)
 
     def read(self) -> bool:
-        """Take what has come; False when nothing comes any more."""
+        """Read the available output; return False at its end."""
         has_ended = not self._child.isalive()
         try:
             piece = self._child.read_nonblocking(4096, timeout=0 if has_ended else 0.1)
@@ -158,12 +158,12 @@ class Terminal:
         self._child.send(keys)
 
     def send(self, keys: bytes) -> None:
-        """Type what is no text."""
+        """Type raw bytes."""
         self._typed_at = len(self.raw)
         os.write(self._child.child_fd, keys)
 
     def answer(self, question: str, answer: str | Choose | None) -> None:
-        """Wait for the question and answer it; None is its default."""
+        """Wait for the question and answer it; None accepts the default."""
         self.until_asked(question)
         match answer:
             case None:
@@ -178,17 +178,17 @@ class Terminal:
         self.screen.resize(rows, columns)
 
     def end(self, seconds: float = 20) -> int:
-        """Wait for the program to end; returns its exit code, or minus the signal that ended it."""
+        """Wait for the program to end; return its exit code, or minus the signal that ended it."""
         deadline = time.monotonic() + seconds
         while self.read():
             assert time.monotonic() < deadline, f"it never ended:\n{self.text}"
-        # It may close the terminal a moment before it ends; `isalive` waits then.
+        # It may close the terminal just before it exits; then `isalive` waits.
         assert not self._child.isalive(), self.text
         code = self._child.exitstatus
         return -int(self._child.signalstatus or 0) if code is None else int(code)
 
     def close(self) -> None:
-        """Take the terminal away, and the program with it."""
+        """Close the terminal, which also ends the program."""
         self._child.close(force=True)
         if self._line >= 0:
             os.close(self._line)
@@ -210,19 +210,19 @@ class Terminal:
             return
         deadline = time.monotonic() + 20
         while words not in self._pointed():
-            assert time.monotonic() < deadline, f"{words!r} is no choice:\n{self.text}"
+            assert time.monotonic() < deadline, f"{words!r} is not offered:\n{self.text}"
             self.type(DOWN)
         self.type(ENTER)
 
     def settle(self) -> None:
-        """Read until nothing more comes."""
+        """Read until the output pauses."""
         known = -1
         while known != len(self.raw):
             known = len(self.raw)
             assert self.read(), self.text
 
     def _pointed(self) -> str:
-        """The choice at which the list points, once it is drawn to its end."""
+        """Return the current choice of a list, once it is fully drawn."""
         self.settle()
         while "\n >" not in self.text:
             assert self.read(), self.text
@@ -235,7 +235,7 @@ def _squeezed(words: str) -> str:
 
 
 def _name_of(terminal: int) -> str:
-    """The device of a pseudo-terminal's other end; `ptsname` has one buffer for all threads."""
+    """Return the device of a pseudo-terminal's other end; `ptsname` is not thread-safe."""
     name = ctypes.create_string_buffer(64)
     assert ctypes.CDLL(None).ptsname_r(terminal, name, len(name)) == 0
     return os.fsdecode(name.value)

@@ -38,7 +38,7 @@ BROKEN = env(
 @pytest.mark.parametrize(
     "environ", [{}, PLAIN, {"NO_COLOR": "1"}], ids=["drawn", "plain", "no-color"]
 )
-def test_of_fifteen_errors_the_first_is_on_the_screen_with_its_remedy(
+def test_shows_the_first_of_fifteen_errors_with_its_fix(
     tmp_path: Path, environ: Mapping[str, str]
 ) -> None:
     (tmp_path / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.4"}')

@@ -1,7 +1,7 @@
-"""Every call to the system in which a command changes the `.env`, refused and interrupted.
+"""Commands that change the `.env`, with every system call failing or interrupted.
 
-Whatever happens at whichever call, the file is the old one or the new one, a changed file has its
-backup, the words and the exit code say which it is, and the next look tidies up.
+Whichever call fails, the file is either the old or the new one, a changed file has a backup, the
+messages and the exit code are true, and the next run cleans up.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from wizard.librechat.env_store import EnvStore
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="strace is Linux's"),
     pytest.mark.needs("strace"),
-    pytest.mark.timeout(600),  # some hundred runs of the program, on however busy a machine
+    pytest.mark.timeout(600),  # hundreds of runs of the program, perhaps on a busy machine
 ]
 
 ROOT = Path(__file__).parents[2]
-# What a file or folder is reached with; the names of all architectures, which strace may not know.
+# System calls on files and folders, on all architectures; strace may not know some.
 KINDS = (
     *("open", "openat", "creat", "close", "read", "pread64", "write", "pwrite64", "lseek"),
     *("stat", "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2"),
@@ -48,18 +48,18 @@ KINDS = (
     *("getxattr", "fgetxattr", "setxattr", "fsetxattr", "listxattr"),
 )
 _CALL = re.compile(r"\[ *(?P<number>\d+)\] (?P<kind>\w+)\((?P<rest>.*)")
-# strace names it beside an absolute path, too.
+# strace shows it even with an absolute path.
 _CURRENT_FOLDER = re.compile(r'AT_FDCWD<[^>]*>, "/')
-# A run makes it up anew.
+# Different in each run.
 _MADE_UP = re.compile(rb"^(OPENID_SESSION_SECRET)=.*$", re.MULTILINE)
-# So many more calls of a kind may a run make when one of another kind goes wrong.
+# How many more calls of a kind a run may make after a failure of another kind.
 SPARE = 30
 FAULTS = ("error=EIO", "signal=TERM", "signal=KILL")
 ENDS = {
     ExitCode.FILE,
     ExitCode.AFTER_WRITING,
     ExitCode.TERMINATED,
-    -signal.SIGTERM,  # before there was anybody to hear it
+    -signal.SIGTERM,  # before the program handles it
     -signal.SIGKILL,
 }
 _WRITTEN = ("Wrote ", "librechat-auth0 init --undo restores the old one.")
@@ -76,13 +76,13 @@ class Scene:
     """A command that changes the `.env`.
 
     Attributes:
-        args: what is typed.
+        args: the command's arguments.
         old: the `.env`.
-        before: makes what else there is.
-        environ: what the user has set.
-        url: what the tunnel opens.
-        told: what a run says of the changed file: one that comes to its end, and another.
-        ends: what a run ends with that comes to its end, and with what else that is its own.
+        before: creates everything else.
+        environ: the user's variables.
+        url: the URL that the tunnel opens.
+        told: what a run prints about the changed file, if it completes and if it does not.
+        ends: the exit code of a complete run, and its other possible exit codes.
     """
 
     args: tuple[str, ...]
@@ -114,7 +114,7 @@ class Place:
 
     @property
     def kept(self) -> list[bytes]:
-        """What the backups hold."""
+        """Return the contents of the backups."""
         return [path.read_bytes() for path in self.store.backup_dir.glob("*-*")]
 
 
@@ -138,9 +138,9 @@ SCENES = {
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a run: its kind, that kind's number in the system, and the how manieth it is.
+    """One call of a run: its kind, the kind's system call number, and its position.
 
-    `saves` is whether the save has begun, which is when it takes the lock.
+    `saves` is whether the save has started, that is, whether it has the lock.
     """
 
     kind: str
@@ -151,7 +151,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended, and what it said."""
+    """A run's exit code and output."""
 
     place: Place
     pid: int
@@ -160,7 +160,7 @@ class Result:
 
 
 class Runner:
-    """Runs a scene again and again in one process under strace; see `tests.e2e.faulty`."""
+    """Run a scene repeatedly in one process under strace; see `tests.e2e.faulty`."""
 
     def __init__(self, scene: Scene, root: Path, environ: dict[str, str], *strace: str) -> None:
         self._scene = scene
@@ -176,7 +176,7 @@ class Runner:
         )
         _, order = self._prepared()
         assert self._answer(order) == "ready\n"
-        # Only now: it does not count the calls that imports make.
+        # Only now, so that it does not count the calls of imports.
         pid = self._process.pid
         self._strace = subprocess.Popen(
             ["strace", "-qq", "-e", "signal=none", *strace, "-p", str(pid)]
@@ -230,7 +230,7 @@ def as_compared(content: bytes | None) -> bytes:
 
 
 def calls_of(result: Result, trace: Path) -> tuple[list[Call], Counter[str]]:
-    """The calls of that run that reach folder or state, and how many of each kind it made."""
+    """Return a run's calls on folder or state, and the number of calls of each kind."""
     counts: Counter[str] = Counter()
     calls: list[Call] = []
     saves = False
@@ -247,7 +247,7 @@ def calls_of(result: Result, trace: Path) -> tuple[list[Call], Counter[str]]:
 
 
 def judge(scene: Scene, result: Result, new: bytes) -> str:
-    """Hold the run against what is promised; which file it left."""
+    """Check a run's promises; return which file it left."""
     place, code, said = result.place, result.code, result.said
     content = place.env_file.read_bytes() if place.env_file.exists() else None
     is_new = as_compared(content) == as_compared(new)
@@ -268,12 +268,12 @@ def judge(scene: Scene, result: Result, new: bytes) -> str:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", SCENES)
-def test_whatever_call_goes_wrong(name: str, fault: str, tmp_path: Path) -> None:
-    go_wrong(SCENES[name], fault, tmp_path, clean_environ(tmp_path))
+def test_any_failing_call(name: str, fault: str, tmp_path: Path) -> None:
+    fail_each_call(SCENES[name], fault, tmp_path, clean_environ(tmp_path))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_whatever_call_goes_wrong_when_the_client_secret_is_written(
+def test_any_failing_call_while_the_client_secret_is_written(
     fault: str, tmp_path: Path, managed: Managed, authority: Authority
 ) -> None:
     managed.tenant.clock = time.time
@@ -288,11 +288,11 @@ def test_whatever_call_goes_wrong_when_the_client_secret_is_written(
         environ={"AUTH0_MANAGEMENT_TOKEN": managed.token()},
         ends=(ExitCode.OK, ExitCode.TENANT),
     )
-    go_wrong(scene, fault, tmp_path, clean_environ(tmp_path, authority.ca))
+    fail_each_call(scene, fault, tmp_path, clean_environ(tmp_path, authority.ca))
 
 
-def go_wrong(scene: Scene, fault: str, tmp_path: Path, environ: dict[str, str]) -> None:
-    """Run the command once for each call that reaches its files, with the fault in that call."""
+def fail_each_call(scene: Scene, fault: str, tmp_path: Path, environ: dict[str, str]) -> None:
+    """Run the command once for each call on its files, with a fault in that call."""
     trace, kinds = tmp_path / "trace", ",".join(f"?{kind}" for kind in KINDS)
     watched = ("-ff", "-n", "-y", "-o", str(trace), "-e", f"trace={kinds}")
     with Runner(scene, tmp_path / "whole", environ, *watched) as runner:
@@ -306,7 +306,7 @@ def go_wrong(scene: Scene, fault: str, tmp_path: Path, environ: dict[str, str]) 
     assert {"rename", "fsync"} <= {call.kind for call in calls}
 
     last = {call.kind: counts[call.kind] + SPARE for call in calls}
-    for kind in {"read", "write"} & last.keys():  # the process gets orders and answers them
+    for kind in {"read", "write"} & last.keys():  # the calls that receive and answer orders
         last[kind] += 2 * len(calls)
     told = [f"inject={kind}:{fault}:when={number}" for kind, number in last.items()]
     acting = [word for each in (f"trace={','.join(last)}", *told) for word in ("-e", each)]

@@ -1,4 +1,4 @@
-"""Nothing that users see changes unseen; `UPDATE_GOLDEN=1` writes the screens anew."""
+"""Screens change only with review; `UPDATE_GOLDEN=1` rewrites them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the screens wer
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_a_screen_is_as_it_was_reviewed(
+def test_a_screen_matches_its_reviewed_file(
     name: str, demo: Demo, managed: Managed, authority: Authority
 ) -> None:
     demo.tenant.clock = time.time

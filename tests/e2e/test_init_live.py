@@ -1,4 +1,4 @@
-"""`init` against a tenant in which one thing is wrong: what the user is told, and to do what."""
+"""`init` with a tenant that has one fault: what it reports and advises."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DASHBOARD = "https://manage.auth0.com/#"
 
 @dataclass
 class Setup:
-    """A LibreChat folder, a tenant, and what `init` is called with."""
+    """A LibreChat folder, a tenant, and the arguments of `init`."""
 
     demo: Demo
     folder: Path
@@ -96,7 +96,7 @@ def setup(demo: Demo, authority: Authority, tmp_path: Path) -> Iterator[Setup]:
 
 
 def no_such_tenant(setup: Setup) -> None:
-    # Auth0 has one address for all: what it does not know answers 404.
+    # All tenants share Auth0's address; an unknown one answers 404.
     setup.options["--domain"] = NO_SUCH_TENANT
     setup.go_by(setup.stack.enter_context(proxy_to(setup.port)))
 
@@ -118,7 +118,7 @@ def no_issuer(setup: Setup) -> None:
 
 
 def custom_domain_not_ready(setup: Setup) -> None:
-    # The name leads to Auth0 already, but there is no certificate for it.
+    # The name resolves to Auth0 already, but has no certificate.
     setup.options["--domain"] = "login.example.com"
     setup.go_by(setup.stack.enter_context(proxy_to(setup.port)))
 
@@ -202,7 +202,7 @@ def expired(setup: Setup) -> None:
 Fault = Callable[[Setup], None]
 
 FAULTS: list[tuple[Fault, int, str, str, str]] = [
-    # fault, exit code, rule, what stands in its detail or title, what stands in the remedy
+    # fault, exit code, rule, part of its detail or title, part of the fix
     (no_such_tenant, 3, "LA207", NO_SUCH_TENANT, f"Basic Information ({DASHBOARD}/applications)"),
     (no_such_name, 3, "LA200", "tenant.invalid", "Basic Information"),
     (nothing_there, 3, "LA201", "localhost:9", "domain"),
@@ -232,7 +232,7 @@ FAULTS: list[tuple[Fault, int, str, str, str]] = [
 @pytest.mark.parametrize(
     ("fault", "code", "rule", "seen", "remedy"), FAULTS, ids=[row[0].__name__ for row in FAULTS]
 )
-def test_a_fault_is_told_with_its_remedy_and_nothing_is_written(
+def test_reports_a_fault_with_its_fix_and_writes_nothing(
     setup: Setup, fault: Fault, code: int, rule: str, seen: str, remedy: str
 ) -> None:
     fault(setup)
@@ -250,7 +250,7 @@ def test_a_fault_is_told_with_its_remedy_and_nothing_is_written(
     assert setup.demo.secret not in ran.out + ran.err
 
 
-def test_a_healthy_tenant_is_told_so_and_the_file_is_written(setup: Setup) -> None:
+def test_reports_a_healthy_tenant_and_writes_the_file(setup: Setup) -> None:
     ran = setup.init()
 
     assert ran.code == 0, ran.err
@@ -260,7 +260,7 @@ def test_a_healthy_tenant_is_told_so_and_the_file_is_written(setup: Setup) -> No
     assert ran.outcome("audience") == ran.outcome("refresh-grant") == "likely"
 
 
-def test_a_rate_limit_is_waited_for_and_the_checks_go_on(setup: Setup) -> None:
+def test_waits_for_a_rate_limit_and_continues(setup: Setup) -> None:
     setup.demo.tenant.limit_rate(1.5)
     began = time.monotonic()
 
@@ -272,7 +272,7 @@ def test_a_rate_limit_is_waited_for_and_the_checks_go_on(setup: Setup) -> None:
     assert 429 in {visit.status for visit in setup.demo.tenant.visits}
 
 
-def test_an_answer_that_nobody_knows_is_shown_harmless_and_proves_nothing(setup: Setup) -> None:
+def test_shows_an_unknown_response_sanitized_and_proves_nothing(setup: Setup) -> None:
     secret = setup.demo.secret
     page = (
         f"<script>alert(1)</script><h1>E_STRANGE \x1b[31m</h1><p>client_secret={secret}"
@@ -286,7 +286,7 @@ def test_an_answer_that_nobody_knows_is_shown_harmless_and_proves_nothing(setup:
     assert ran.outcome("client-secret") == ran.outcome("refresh-grant") == "unproved"
     detail = ran.finding("LA241")["detail"]
     assert "E_STRANGE" in detail
-    assert "<b>" in detail  # shown as it came
+    assert "<b>" in detail  # shown unchanged
     for hidden in (secret, "abc123", "eyJ", "\x1b", "\u202e", "alert"):
         assert hidden not in ran.out + ran.err
     plain = run(
@@ -301,7 +301,7 @@ def test_an_answer_that_nobody_knows_is_shown_harmless_and_proves_nothing(setup:
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(-3600, "ahead of"), (3600, "behind")])
-def test_a_clock_that_is_wrong_is_told_and_is_no_network_trouble(
+def test_reports_a_wrong_clock_and_not_a_network_error(
     setup: Setup, seconds: float, side: str
 ) -> None:
     setup.demo.tenant.clock = lambda: time.time() + seconds
@@ -313,8 +313,8 @@ def test_a_clock_that_is_wrong_is_told_and_is_no_network_trouble(
     assert f"seconds {side} the tenant" in ran.finding("LA219")["detail"]
 
 
-def test_all_checks_take_the_time_of_two_requests(setup: Setup) -> None:
-    """After the metadata, none is answered before all have been asked."""
+def test_all_checks_take_as_long_as_two_requests(setup: Setup) -> None:
+    """After the metadata, no request is answered before all were sent."""
     meeting = threading.Barrier(5)
 
     def meet(path: str) -> None:
@@ -329,7 +329,7 @@ def test_all_checks_take_the_time_of_two_requests(setup: Setup) -> None:
     assert len(setup.demo.tenant.visits) == 6
 
 
-def test_a_proof_without_asking_the_tenant_is_refused_at_once(setup: Setup) -> None:
+def test_rejects_a_proof_without_the_tenant(setup: Setup) -> None:
     ran = setup.init("--offline", "--verify")
 
     assert ran.code == 2
@@ -338,7 +338,7 @@ def test_a_proof_without_asking_the_tenant_is_refused_at_once(setup: Setup) -> N
 
 
 class Conversation:
-    """`init` at a terminal, in which all is answered up to the live checks."""
+    """`init` at a terminal, with everything answered up to the live checks."""
 
     def __init__(self, setup: Setup, *, domain: str = "") -> None:
         auth0 = setup.demo.setup
@@ -359,7 +359,7 @@ class Conversation:
         self.terminal.answer("Client Secret", secret or auth0.client_secret or "")
 
     def confirm(self, item: str, still: str) -> None:
-        """Say that an item is done which is not, and say it again."""
+        """Confirm an item that is not done, and confirm it again."""
         self.terminal.answer(item, Choose("Done"))
         self.terminal.until(still)
         self.terminal.answer(item, Choose("Done"))
@@ -385,7 +385,7 @@ pseudo_terminal = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminal
 
 
 @pseudo_terminal
-def test_what_is_fixed_in_the_dashboard_is_waited_for(setup: Setup) -> None:
+def test_waits_for_fixes_in_the_dashboard(setup: Setup) -> None:
     no_callback(setup)
     talk = Conversation(setup)
     talk.give()
@@ -418,7 +418,7 @@ WRONG: list[tuple[str, str, str, Callable[[Demo], str]]] = [
 @pytest.mark.parametrize(
     ("question", "wrong", "rule", "right"), WRONG, ids=["domain", "id", "secret"]
 )
-def test_one_wrong_value_is_one_question_again(
+def test_repeats_only_the_question_of_a_wrong_value(
     setup: Setup, question: str, wrong: str, rule: str, right: Callable[[Demo], str]
 ) -> None:
     talk = Conversation(setup, domain=wrong if question == "Domain" else "")
@@ -434,15 +434,15 @@ def test_one_wrong_value_is_one_question_again(
 
     assert talk.ended() == 0
     asked_at_all = [line for line in talk.terminal.text.splitlines() if line.startswith("? ")]
-    assert len(asked_at_all) == 6  # how, domain, Client ID, secret, write, and one again
+    assert len(asked_at_all) == 6  # method, domain, Client ID, secret, write, and one repeated
     assert talk.written()["OPENID_CLIENT_SECRET"] == setup.demo.secret
 
 
 @pseudo_terminal
-def test_only_the_wrong_value_is_changed_later(setup: Setup) -> None:
+def test_changes_only_the_wrong_value_later(setup: Setup) -> None:
     talk = Conversation(setup)
     talk.give(secret="a-secret-of-another-application")
-    talk.terminal.answer("Client Secret", None)  # kept
+    talk.terminal.answer("Client Secret", None)  # unchanged
     talk.terminal.answer("What now?", Choose("Change only: Client Secret"))
     talk.terminal.until("? Client Secret", times=3)
     talk.terminal.answer("Client Secret", setup.demo.secret)
@@ -454,7 +454,7 @@ def test_only_the_wrong_value_is_changed_later(setup: Setup) -> None:
 
 
 @pseudo_terminal
-def test_who_insists_gets_the_file_and_the_finding_in_the_exit_code(setup: Setup) -> None:
+def test_writes_the_file_on_request_and_exits_with_the_finding(setup: Setup) -> None:
     wrong_secret(setup)
     talk = Conversation(setup)
     talk.give()
@@ -468,7 +468,7 @@ def test_who_insists_gets_the_file_and_the_finding_in_the_exit_code(setup: Setup
 
 
 @pseudo_terminal
-def test_who_stops_finds_nothing_changed(setup: Setup) -> None:
+def test_stopping_changes_nothing(setup: Setup) -> None:
     unknown_api(setup)
     setup.demo.tenant.apis.clear()
     talk = Conversation(setup)
@@ -482,7 +482,7 @@ def test_who_stops_finds_nothing_changed(setup: Setup) -> None:
 
 
 @pseudo_terminal
-def test_a_finished_set_up_is_one_key(setup: Setup) -> None:
+def test_a_finished_setup_takes_one_key(setup: Setup) -> None:
     assert setup.init().code == 0
     before = (setup.folder / ".env").stat()
     terminal = Terminal("init", cwd=setup.folder, environ=setup.environ)

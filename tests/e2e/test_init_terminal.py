@@ -31,7 +31,7 @@ def checkout(checkout: Path) -> Path:
 
 @pytest.fixture
 def ngrok(tmp_path: Path) -> dict[str, str]:
-    """An environment in which `ngrok` is the stand-in."""
+    """Return an environment in which `ngrok` is the stand-in."""
     program = tmp_path / "bin/ngrok"
     program.parent.mkdir()
     stand_in = Path(__file__).parents[1] / "stand_ins/ngrok.py"
@@ -66,7 +66,7 @@ def test_from_the_first_key_to_the_last(checkout: Path, columns: int) -> None:
         terminal.until(line)
 
 
-def test_colour_is_for_terminals_that_want_it(checkout: Path) -> None:
+def test_uses_colour_only_where_wanted(checkout: Path) -> None:
     with_color = Terminal(*OWN_URL, cwd=checkout, color=True)
     with_color.until_asked("Domain")
     with_color.type(CTRL_C)
@@ -80,7 +80,7 @@ def test_colour_is_for_terminals_that_want_it(checkout: Path) -> None:
     assert not COLOR.search(without.raw)
 
 
-def test_a_long_paste_is_no_trouble(checkout: Path) -> None:
+def test_accepts_a_long_paste(checkout: Path) -> None:
     terminal = Terminal(*OWN_URL, cwd=checkout)
     terminal.answer("Domain", "\x1b[200~https://Dev-ABC.us.auth0.com/\x1b[201~")
     terminal.until("? Client ID")
@@ -89,7 +89,7 @@ def test_a_long_paste_is_no_trouble(checkout: Path) -> None:
     assert terminal.end() == 130
 
 
-def test_a_resize_amid_a_question(checkout: Path) -> None:
+def test_a_resize_during_a_question(checkout: Path) -> None:
     terminal = Terminal(*OWN_URL, cwd=checkout)
     terminal.until_asked("Domain")
     terminal.resize(50, 30)

@@ -1,4 +1,4 @@
-"""What hands do at a terminal: pasting too much or rubbish, resizing, pressing Escape."""
+"""Unusual input at a terminal: large or broken pastes, resizing, Escape."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MODES = pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])
 
 
 def pasted(text: str) -> str:
-    """As a terminal sends what is pasted when the program asked it to tell pastes."""
+    """Return a paste as a terminal sends it in bracketed paste mode."""
     return f"\x1b[200~{text}\x1b[201~"
 
 
@@ -45,7 +45,7 @@ def come_to(question: str, terminal: Terminal) -> None:
 
 
 def stays_at(question: str, terminal: Terminal) -> bool:
-    """Whether that question still waits, after all that was typed had time to answer it."""
+    """Return whether this question still waits after everything typed was processed."""
     deadline = time.monotonic() + A_WHILE
     while time.monotonic() < deadline:
         terminal.read()
@@ -72,10 +72,10 @@ def test_the_rest_of_a_paste_confirms_nothing(checkout: Path, mode: dict[str, st
 
 @MODES
 @pytest.mark.parametrize("line_end", ["\r", "\n"], ids=["CR", "LF"])
-def test_what_was_pasted_behind_a_secret_writes_nothing(
+def test_text_pasted_after_a_secret_writes_nothing(
     checkout: Path, mode: dict[str, str], line_end: str
 ) -> None:
-    """More than is read at once, and what is left comes in one piece of many lines."""
+    """More than is read at once; the rest arrives in one piece of many lines."""
     with Terminal(*OWN_URL, cwd=checkout, environ=mode) as terminal:
         come_to("Client Secret (hidden)", terminal)
         terminal.type(line_end.join([SECRET, "z" * 1100, *["y"] * 200, ""]))
@@ -92,7 +92,7 @@ def test_thousands_of_lines_write_nothing(checkout: Path, mode: dict[str, str]) 
         come_to("The API", terminal)
         terminal.until("Done, continue", times=2)
         terminal.settle()
-        terminal.type(ENTER * 3500)  # as much as a terminal keeps; the first means Done
+        terminal.type(ENTER * 3500)  # as much as a terminal buffers; the first line means Done
         terminal.until_asked("Write these changes?")
         assert stays_at("Write these changes?", terminal)
         terminal.type(CTRL_C)
@@ -112,9 +112,7 @@ def test_thousands_of_lines_write_nothing(checkout: Path, mode: dict[str, str]) 
     ],
     ids=["lines", "long", "sequences", "turned", "mark", "wide"],
 )
-def test_what_cannot_be_a_domain_is_told_and_may_be_corrected(
-    checkout: Path, text: str, reason: str
-) -> None:
+def test_reports_an_invalid_domain_for_correction(checkout: Path, text: str, reason: str) -> None:
     with Terminal(*OWN_URL, cwd=checkout, rows=200) as terminal:
         come_to("Domain", terminal)
         terminal.type(pasted(text) + ENTER)
@@ -127,7 +125,7 @@ def test_what_cannot_be_a_domain_is_told_and_may_be_corrected(
 
 
 @pytest.mark.parametrize("question", ["Its URLs", "Write these changes?"])
-def test_text_that_is_pasted_at_a_choice_chooses_nothing(checkout: Path, question: str) -> None:
+def test_pasted_text_chooses_nothing(checkout: Path, question: str) -> None:
     with Terminal(*OWN_URL, cwd=checkout) as terminal:
         come_to(question, terminal)
         terminal.type(pasted(f"{SECRET}\n\n{ENTER}"))
@@ -136,18 +134,18 @@ def test_text_that_is_pasted_at_a_choice_chooses_nothing(checkout: Path, questio
 
 
 def asking(*how: str, cwd: Path) -> Terminal:
-    """One question, as `tests.e2e.asking` asks it."""
+    """Return a terminal with one question of `tests.e2e.asking`."""
     program = (sys.executable, "-m", "tests.e2e.asking")
     environ = {"PYTHONPATH": str(ROOT), **(PLAIN if "plain" in how else {})}
     return Terminal(*how, cwd=cwd, environ=environ, program=program)
 
 
 QUESTIONS = {"list": "Which?", "text": "How many?", "secret": "Hidden?", "confirm": "Sure?"}
-# What answers each kind of question after the key, and its value.
+# The keys that answer each kind of question afterwards, and the value.
 THEN = {"list": ("", "'two'"), "text": ("", "7"), "secret": ("12", "12"), "confirm": ("", "True")}
 ALT_ENTER = ESCAPE + ENTER
 ALT_KEYS = f"{ALT_ENTER}{ESCAPE}x{ESCAPE}b{ESCAPE}é"
-CTRL_O = "\x0f"  # of emacs: accept the line
+CTRL_O = "\x0f"  # emacs: accept the line
 
 
 @pytest.mark.parametrize("kind", QUESTIONS)
@@ -206,7 +204,7 @@ def test_going_back(tmp_path: Path, kind: str, keys: str) -> None:
 @pytest.mark.parametrize("keys", [ALT_ENTER, f"<{ENTER}"], ids=ascii)
 @pytest.mark.parametrize("kind", QUESTIONS)
 def test_going_back_in_lines(tmp_path: Path, kind: str, keys: str) -> None:
-    """Esc acts in a hidden line as it is typed; the terminal keeps it in a line that it edits."""
+    """Esc works immediately in a hidden line; in others, the terminal buffers it until Enter."""
     with asking(kind, "back", "plain", cwd=tmp_path) as terminal:
         terminal.until_asked("Number" if kind == "list" else QUESTIONS[kind])
         terminal.type(ESCAPE if kind == "secret" and keys == ALT_ENTER else keys)
@@ -236,13 +234,13 @@ def test_ctrl_c_and_ctrl_d_stop(tmp_path: Path, kind: str, key: str, mode: dict[
 @MODES
 @pytest.mark.parametrize("kind", ["list", "confirm"])
 @pytest.mark.parametrize("ahead", [f"n\r3\r\r{DOWN}\r", "a line\n1\nn\n"], ids=ascii)
-def test_what_was_typed_ahead_answers_no_choice(
+def test_typed_ahead_text_answers_no_choice(
     tmp_path: Path, kind: str, ahead: str, mode: dict[str, str]
 ) -> None:
     with asking(kind, "late", *(["plain"] if mode else []), cwd=tmp_path) as terminal:
         terminal.until("Type ahead.")
         terminal.type(f"{ahead}end\n")
-        terminal.until("end")  # which the terminal shows by itself
+        terminal.until("end")  # the terminal itself echoes this
         (tmp_path / "go").touch()
         question = "Number" if mode and kind == "list" else QUESTIONS[kind]
         terminal.until_asked(question)
@@ -262,7 +260,7 @@ IN_ORDER = {
 def come_after(
     question: str, terminal: Terminal, answers: Mapping[str, Choose | str | None]
 ) -> str:
-    """Answer all up to that question; return the one before it."""
+    """Answer everything up to this question; return the previous one."""
     before = question
     for asked, answer in answers.items():
         if asked == question:
@@ -309,7 +307,7 @@ GOES_BACK = {**ANSWERS, "Write these changes?": None}
 
 @MODES
 @pytest.mark.parametrize("question", GOES_BACK)
-def test_back_is_the_question_before_and_nothing_is_lost(
+def test_back_returns_to_the_previous_question_and_keeps_answers(
     checkout: Path, mode: dict[str, str], question: str
 ) -> None:
     with Terminal(*OWN_URL, cwd=checkout, environ=mode) as terminal:
@@ -327,7 +325,7 @@ def test_back_is_the_question_before_and_nothing_is_lost(
 
 
 @MODES
-def test_resizing_amid_every_question_and_the_spinner(
+def test_resizing_during_every_question_and_the_spinner(
     checkout: Path, mode: dict[str, str], demo: Demo, authority: Authority
 ) -> None:
     auth0, may_answer = demo.setup, threading.Event()
@@ -363,7 +361,7 @@ def test_resizing_amid_every_question_and_the_spinner(
 
 
 def resize(terminal: Terminal) -> None:
-    """To 40 and 20 columns and back, with time to draw each time."""
+    """Resize to 40 and 20 columns and back, and let it redraw each time."""
     for columns in (40, 20, 40, 80):
         terminal.resize(columns, 90)
         terminal.read()

@@ -1,4 +1,4 @@
-"""Plain mode, TERM=dumb, and terminals that lack colour or characters."""
+"""Plain mode, TERM=dumb, and terminals without colour or some characters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IN_LATIN_1 = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "la
 
 
 def is_plain(terminal: Terminal) -> bool:
-    """Whether nothing was drawn: no sequence, no symbol, no secret."""
+    """Return whether nothing was drawn: no escape sequence, no symbol, no secret."""
     return not ({"\x1b", *SYMBOLS} & set(terminal.raw)) and SECRET not in terminal.raw
 
 
@@ -81,7 +81,7 @@ def test_repair_and_undo_are_conversations_in_lines(checkout: Path) -> None:
     assert (checkout / ".env").read_text() == before
 
 
-def test_a_tunnel_is_told_in_lines(checkout: Path) -> None:
+def test_a_tunnel_prints_lines(checkout: Path) -> None:
     url = f"https://localhost:{free_port()}"
     (checkout / ".env").write_text(
         f"PORT={free_port()}\nDOMAIN_CLIENT={url}/\nDOMAIN_SERVER={url}/\n"
@@ -105,11 +105,11 @@ def test_a_secret_may_be_longer_than_a_line_of_the_terminal(checkout: Path) -> N
         terminal.answer("Use the Management API with", Choose("a token"))
         terminal.answer("Management API token (hidden)", token)
         assert terminal.end() == 3
-        terminal.until("LA201")  # that is, it was taken and used
+        terminal.until("LA201")  # so it was accepted and used
         assert "0123456789" not in terminal.raw
 
 
-def test_what_the_terminal_sent_wrong_is_told(checkout: Path) -> None:
+def test_reports_invalid_bytes_from_the_terminal(checkout: Path) -> None:
     environ = {**PLAIN, "PYTHONIOENCODING": "utf-8"}
     with Terminal(
         "init", "--allow-anybody", "--offline", cwd=checkout, environ=environ
@@ -139,7 +139,7 @@ def test_a_terminal_that_lacks_characters(
         assert "LA001" not in terminal.text
 
 
-def test_a_terminal_without_colour_is_drawn_all_the_same(checkout: Path) -> None:
+def test_draws_on_a_terminal_without_colour(checkout: Path) -> None:
     with Terminal(
         "init", "--allow-anybody", "--offline", cwd=checkout, environ={"NO_COLOR": "1"}
     ) as terminal:
@@ -165,7 +165,7 @@ def test_a_secret_is_not_echoed_however_early_it_is_typed(checkout: Path) -> Non
 
 @pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])
 def test_a_secret_is_not_echoed_after_a_stop(checkout: Path, mode: dict[str, str]) -> None:
-    """Stopped by `kill`, then `fg`: the shell in between makes the terminal echo."""
+    """After `kill -STOP` and `fg`, the shell in between has made the terminal echo."""
     args = ("init", "--allow-anybody", "--offline", "--public-url", PUBLIC_URL)
     with Terminal(*args, cwd=checkout, environ=mode) as terminal:
         terminal.answer("Domain", "dev-abc.us.auth0.com")

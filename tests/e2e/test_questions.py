@@ -1,4 +1,4 @@
-"""How much `init` asks: questions and keys at a terminal, beside values that are pasted."""
+"""How many questions `init` asks, and how many keys it takes besides pasted values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Answers = Mapping[str, Callable[["Place"], str] | Choose | str | None]
 
 @dataclass
 class Place:
-    """A LibreChat, and a tenant of each kind."""
+    """A LibreChat, and both kinds of tenant."""
 
     folder: Path
     environ: dict[str, str]
@@ -34,7 +34,7 @@ class Place:
 
 
 class Counting(Terminal):
-    """A terminal that counts the keys that are no part of a pasted value."""
+    """A terminal that counts keys, except those of pasted values."""
 
     keys = 0
 
@@ -48,7 +48,7 @@ class Counting(Terminal):
 
 
 def with_cli(place: Place) -> None:
-    """The auth0 CLI is on PATH and logged in to the tenant, in which there is nothing yet."""
+    """Install an auth0 CLI that is signed in to an empty tenant."""
     home = Path(place.environ["HOME"])
     (home / "bin").mkdir()
     install_auth0_cli(home / "bin", home / ".config", place.managed)
@@ -56,13 +56,13 @@ def with_cli(place: Place) -> None:
 
 
 def by_hand(place: Place) -> None:
-    """All is right in the dashboard, for whichever port the local tunnel takes."""
+    """Set up the tenant for any port of the local tunnel."""
     urls = [f"https://localhost:{port}" for port in LOCAL_PORTS]
     place.demo.application.callbacks = [f"{url}/oauth/openid/callback" for url in urls]
 
 
 def finished(place: Place) -> None:
-    """A set-up that is complete and right."""
+    """Prepare a finished, correct setup."""
     auth0 = place.demo.setup
     done = run(
         *("init", "--yes", "--public-url", PUBLIC_URL, "--domain", auth0.domain),
@@ -81,7 +81,7 @@ VALUES: Answers = {
     "Write these changes?": None,
 }
 TABLE: list[tuple[Callable[[Place], None], Answers, int, int]] = [
-    # what there is, what is asked, how many questions and keys at most
+    # preparation, answers, maximum number of questions and keys
     (with_cli, {"Which HTTPS URL": None, "Make these changes in Auth0 and the .env?": None}, 2, 3),
     (by_hand, {"Which HTTPS URL": None, **VALUES}, 6, 6),
     (finished, {"What now?": Choose("Quit")}, 1, 3),
@@ -90,7 +90,7 @@ TABLE: list[tuple[Callable[[Place], None], Answers, int, int]] = [
 
 
 @pytest.mark.parametrize(("prepare", "answers", "questions", "keys"), TABLE)
-def test_no_more_is_asked(
+def test_asks_no_more_than_this(
     prepare: Callable[[Place], None],
     answers: Answers,
     questions: int,
@@ -101,7 +101,7 @@ def test_no_more_is_asked(
     demo: Demo,
     managed: Managed,
 ) -> None:
-    """The authority of the local tunnel is trusted: else, once a machine, one more is asked."""
+    """The local tunnel's authority is trusted; otherwise there is one more question per machine."""
     managed.tenant.clock = time.time
     place = Place(checkout, clean_environ(tmp_path / "home", authority.ca), demo, managed)
     trust_the_local_tunnel(tmp_path / "home/.local/state/librechat-auth0")

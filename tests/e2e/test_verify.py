@@ -1,4 +1,4 @@
-"""From `init` to the sign-in: `verify` in a real browser, other providers, LibreChat's packages."""
+"""From `init` to a sign-in: a real browser, other providers, and LibreChat's own packages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.tenant.state import AuthMethod, Tenant, User
 from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Who
 from wizard.auth0.access_action import STRANGER, role_name
 
-# Where the screenshots go that somebody wants to look at.
+# Where to save screenshots, if anyone wants them.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 WIDTH = 400
 SIGN_IN_CHECKS = (
@@ -71,7 +71,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 
 
 def sign_in_with(tab: Tab, link: str) -> None:
-    """Log in and accept; `requested` then has only what comes afterwards."""
+    """Log in and accept; afterwards `requested` has only later requests."""
     tab.open(link, "document.querySelector('[type=password]')")
     tab.submit(username=EMAIL, password=PASSWORD)
     tab.wait("document.querySelector('[value=accept]')")
@@ -128,7 +128,7 @@ def test_from_the_link_to_the_result_in_a_browser(
         tab.wait("document.querySelector('footer') && document.readyState === 'complete'")
         ran = verify.end()
 
-    # The program is gone, and the page stands by itself.
+    # The program has ended, and the page still works.
     assert ran.rules == rules
     assert ran.code == (1 if rules else 0)
     text = tab.evaluate("document.body.textContent")
@@ -176,7 +176,7 @@ def test_from_the_link_through_the_running_librechat_in_a_browser(
 
 
 @pytest.mark.needs("chromium")
-def test_the_named_person_is_administrator_and_a_stranger_is_refused_in_a_browser(
+def test_in_a_browser_the_named_person_is_administrator_and_a_stranger_is_rejected(
     installed: Installed, demo_server: Tenant, authority: Authority, tab: Tab
 ) -> None:
     demo = furnish(demo_server, authority.http(), installed.public_url)
@@ -258,11 +258,11 @@ def test_init_ends_with_a_sign_in_and_keeps_the_tunnel_open(
         assert secret not in terminal.raw
 
 
-# Providers that were not written here
+# Third-party providers
 
 
 def settle(installed: Installed, provider: NodeProvider, *more: str, **changed: str) -> Ran:
-    """`init` for the provider."""
+    """Run `init` for the provider."""
     given = {"client_id": provider.client_id, "client_secret": provider.client_secret, **changed}
     return installed.init(provider.domain, given["client_id"], given["client_secret"], *more)
 
@@ -291,7 +291,7 @@ class TestOidcProvider:
         assert AUDIENCE in claims["aud"]
         assert claims["iss"].rstrip("/") == provider.issuer.rstrip("/")
 
-    def test_each_wrong_value_is_told(self, installed: Installed, provider: NodeProvider) -> None:
+    def test_reports_each_wrong_value(self, installed: Installed, provider: NodeProvider) -> None:
         nobody = settle(installed, provider, client_id="n" * 32)
         assert nobody.rules == ["LA230"]
         wrong_secret = settle(installed, provider, client_secret="w" * 64)
@@ -334,7 +334,7 @@ def test_faults_of_oidc_provider_before_the_sign_in(
     ("environ", "rule"),
     [({"ALLOW_OFFLINE_ACCESS": "false"}, "LA417"), ({"ID_TOKEN_ALG": "HS256"}, "LA403")],
 )
-def test_faults_of_oidc_provider_that_only_a_sign_in_shows(
+def test_faults_of_oidc_provider_found_only_by_a_sign_in(
     environ: dict[str, str], rule: str, installed: Installed
 ) -> None:
     with running_oidc_provider(installed.authority, installed.public_url, **environ) as provider:
@@ -347,7 +347,7 @@ def test_faults_of_oidc_provider_that_only_a_sign_in_shows(
 
 
 @pytest.mark.needs("node")
-def test_the_simulator_is_neither_refused_nor_proved_before_the_sign_in(
+def test_the_simulator_neither_fails_nor_passes_before_the_sign_in(
     installed: Installed, simulacrum: NodeProvider
 ) -> None:
     written = settle(installed, simulacrum, client_secret="s" * 64)
@@ -373,7 +373,7 @@ def test_the_simulator_is_neither_refused_nor_proved_before_the_sign_in(
 @pytest.mark.needs("node")
 @pytest.mark.usefixtures("node_modules")
 @pytest.mark.parametrize("public", [False, True], ids=["with a secret", "public client"])
-def test_librechat_signs_in_by_the_file_behind_the_tunnel_that_init_holds(
+def test_librechat_signs_in_through_the_tunnel_of_init(
     public: bool, installed: Installed, demo_server: Tenant, authority: Authority
 ) -> None:
     demo = furnish(demo_server, authority.http(), installed.public_url)
@@ -386,7 +386,7 @@ def test_librechat_signs_in_by_the_file_behind_the_tunnel_that_init_holds(
     assert written.code == 0, written.out
     before = installed.env_file.read_bytes()
 
-    # Another day: the same command finds all in the file, and opens the tunnel again.
+    # Another day: the same command finds everything in the file, and reopens the tunnel.
     with installed.running("init", "--yes", "--tunnel", "local", *words) as init:
         init.until("Keep this running")
         with running_librechat(authority, installed.env_file, installed.port):

@@ -1,4 +1,4 @@
-"""Compose projects drawn by lot: files, and the shell's variables that they are read with."""
+"""Random Compose projects: files, and the shell variables with which they are read."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 # Fixed: an included service with `NAME: ~` and an env_file that sets NAME is read differently by
-# Docker Compose, which drops the variable; other seeds draw it about once in 1,000 projects.
+# Docker Compose, which drops the variable; other seeds have it about once in 1,000 projects.
 SEED = "cf4eec73dc138420d8a3aafd7bbba2c390f0655e"
 
 
 NAMES = ("A", "B", "C", "OPENID_ISSUER", "ALLOW_SOCIAL_LOGIN", "PORT", "D")
-# As they are in an env file, behind the sign.
+# Values in an env file, after the equals sign.
 WRITTEN = (
     "plain",
     '"double quotes"',
@@ -43,7 +43,7 @@ WRITTEN = (
     "it's",
     'say "hi"',
 )
-# As they are in a Compose file, behind a name and a colon.
+# Values in a Compose file, after a name and a colon.
 SCALARS = (
     *("plain", '"double quotes"', "'single quotes'", "${A}", '"${B:-default}"', '"${C+there}"'),
     *("'${D:+${A}}'", '"${UNSET:-${A:-${D-deep}}}"', '"a$$b"', "1.50", "1e3", "yes", "true"),
@@ -97,7 +97,7 @@ OTHERS = (
 
 @dataclass(frozen=True)
 class DrawnProject:
-    """Files by their paths, and the shell's variables."""
+    """Files by path, and the shell's variables."""
 
     number: int
     files: Mapping[str, str] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class DrawnProject:
 
 
 def drawn_projects(count: int) -> list[DrawnProject]:
-    """Return that many, the same for the same commit."""
+    """Return this many projects, the same for the same commit."""
     dice = random.Random(f"{SEED} compose")
     return [_Drawn(dice).project(number) for number in range(count)]
 

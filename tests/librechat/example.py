@@ -1,4 +1,4 @@
-"""A file of the size and shape of LibreChat's `.env.example`, in words of our own."""
+"""A file of the size and shape of LibreChat's `.env.example`, in our own words."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ OPENID_MAX_LOGOUT_URL_LENGTH=
 
 
 def env_example() -> str:
-    """About 1,260 lines: our sections far apart between those of many providers."""
+    """Return about 1,260 lines: our sections, far apart between those of many providers."""
     return "\n".join(
         [
             _banner("Everything that can be set"),
@@ -151,7 +151,7 @@ def checkout(folder: Path) -> Path:
 
 
 def init_options(folder: Path) -> tuple[str, ...]:
-    """The arguments of an `init` without questions; the secret is written into the folder."""
+    """Return the arguments of an `init` without questions; write the secret to the folder."""
     secret = folder / "secret"
     secret.write_text("s" * 64)
     return (

@@ -1,4 +1,4 @@
-"""Files and edits that try to trip whoever reads or writes an `.env`."""
+"""Files and edits that try to break readers and writers of an `.env`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 
 from wizard.librechat.env_file import Suggestion
 
-# Pieces of which every trap of the grammar can be put together.
+# Pieces from which every pitfall of the grammar can be built.
 PIECES = [
     *"AB=:'\"`\\#$- \t\n\r\x0b\x0c\x1c\x85\xa0\u1680\u180e\u200a\u200b\u2028\u2029\u3000\ufeffé",
     *("export", "export ", "\r\n", "\\n", "\\r", "\\'", " #", "\n#", "A=", "\nB=", "\nA='"),
@@ -18,7 +18,7 @@ PIECES = [
 BROKEN_UTF8 = [b"\xff", b"\xe2\x80", b"\xf0\x9f", b"\xed\xa0\x80"]
 ALL_PIECES = [*(piece.encode() for piece in PIECES), *BROKEN_UTF8]
 
-# Names that a shell can set too; some begin as another does, some have relatives in our table.
+# Names that a shell can also set; some are a prefix of another, some are related in our table.
 NAMES = [
     *("A", "AA", "B", "export_", "OPENID_ISSUER", "OPENID_CLIENT_ID", "OPENID_CLIENT_SECRET"),
     *("PORT", "SEARCH", "DOMAIN_CLIENT", "UNKNOWN"),
@@ -61,15 +61,15 @@ _WRITABLE = [
     ),
     *("A=b", "export A=b", "x" * _LONG),
 ]
-# With an apostrophe, a backslash, a control character or ${ no value has a common form.
+# A value with an apostrophe, a backslash, a control character or ${ has no common form.
 _UNWRITABLE = ["it's", "'", "\\", "a\\", "a\nB=c", "a\rb", "\t", "\0", "\x1b[2J", "\x7f", "${A}"]
 
 
 class Kind(StrEnum):
-    """How a file was put together."""
+    """How a file was built."""
 
-    PLAIN = "plain"  # what all readers read alike
-    LINES = "lines"  # assignments, each with something wrong about it
+    PLAIN = "plain"  # all readers agree
+    LINES = "lines"  # assignments, each with a fault
     SOUP = "soup"  # anything
 
 
@@ -78,7 +78,7 @@ _KINDS = [Kind.PLAIN, Kind.LINES, Kind.SOUP, Kind.PLAIN, Kind.LINES]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A file and what is asked of it; `seed` and `number` make the same one again."""
+    """A file and its edits; `seed` and `number` reproduce it."""
 
     seed: str
     number: int
@@ -88,12 +88,12 @@ class Case:
 
     @property
     def is_for_a_shell(self) -> bool:
-        """A shell takes a carriage return for a part of the value, and trips over a BOM."""
+        """Return False for what a shell misreads: a carriage return or a BOM."""
         return self.kind is Kind.PLAIN and b"\r" not in self.file and self.file[:1] != b"\xef"
 
 
 def case(seed: str, number: int) -> Case:
-    """The file and the edits of that number."""
+    """Return the file and the edits of this number."""
     dice = Random(f"{seed}/{number}")
     kind = _KINDS[number % len(_KINDS)]
     return Case(seed, number, kind, _FILES[kind](dice), _edits(dice, kind))
@@ -139,7 +139,7 @@ def _plain_line(dice: Random, line_break: str) -> str:
     comment = f" {dice.choice(_COMMENTS)}" if dice.random() < 0.3 else ""
     value = _plain_value(dice, line_break)
     if not value:
-        comment = ""  # what readers take for the value
+        comment = ""  # the value that readers find
     return f"{dice.choice(('', '', '  '))}{export}{name}={value}{comment}"
 
 
@@ -205,7 +205,7 @@ def _odd_line(dice: Random) -> str:
 
 
 def _swallowing_line(dice: Random, name: str) -> str:
-    """A value whose quote is closed lines later, or which is on the line of another variable."""
+    """Return a value whose quote closes lines later, or on the line of another variable."""
     others = "".join(f"{other}={dice.choice(_BARE)}\n" for other in dice.sample(NAMES, 2))
     if dice.random() < 0.3:
         return f"{name}:\n{others}"

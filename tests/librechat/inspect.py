@@ -1,4 +1,4 @@
-"""Containers as `docker inspect` of Docker 28 describes them, cut to what is read."""
+"""Containers as described by `docker inspect` of Docker 28, reduced to what we read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def described(
     port: int = 3080,
     folder: str = "/app",
 ) -> dict[str, object]:
-    """One container; `binds` has the path in the container for each path of this machine."""
+    """Describe a container; `binds` maps paths of this machine to paths in the container."""
     is_running = status == "running"
     return {
         "Id": f"{abs(hash(name)):064x}"[-64:],
@@ -76,7 +76,7 @@ def described(
 
 
 def compose_labels(folder: Path, service: str = "api", *files: str) -> dict[str, str]:
-    """The labels that Docker Compose v2 gives the containers of a folder."""
+    """Return the labels that Docker Compose v2 gives the containers of a folder."""
     paths = [str(folder / file) for file in files or ("docker-compose.yml",)]
     return {
         "com.docker.compose.project": folder.name.lower(),

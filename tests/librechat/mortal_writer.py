@@ -1,8 +1,8 @@
-"""A warm process whose children write an `.env` and are killed at it.
+"""A warm process whose children are killed while they write an `.env`.
 
 Each line of standard input is a JSON list: the file, the state folder, what to do (`save` or
-`undo`), the new content in base64, and after how many seconds the child dies, `null` for as soon
-as it is done. Each is answered with the seconds that the child took, `null` if it was not done.
+`undo`), the new content in base64, and after how many seconds to kill the child, `null` for as
+soon as it is done. The answer is the seconds that the child took, `null` if it did not finish.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def write(path: str, state: str, act: str, content: str) -> None:
 def kill_at_it(
     path: str, state: str, act: str, content: str, seconds: float | None
 ) -> float | None:
-    """Let a child write, and kill it; what it took, if it had done before."""
+    """Let a child write, and kill it; return how long it took, if it finished first."""
     began, begin = os.pipe()
     ended, end = os.pipe()
     child = os.fork()
@@ -54,7 +54,7 @@ def kill_at_it(
 
 
 def report(begin: int, end: int, path: str, state: str, act: str, content: str) -> NoReturn:
-    """Write, tell how long it took, or what went wrong, and wait for the end."""
+    """Write, report the time or the error, and wait to be killed."""
     try:
         os.write(begin, b"x")
         start = time.perf_counter()

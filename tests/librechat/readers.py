@@ -1,4 +1,4 @@
-"""The programs that read an `.env`, so that ours can be held against them."""
+"""The programs that read an `.env`, for a comparison with ours."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ logging.getLogger("dotenv.main").addHandler(logging.NullHandler())
 
 
 class NodeReader:
-    """One process of Node's that reads as LibreChat does, for as many files as wanted.
+    """A Node process that reads any number of files like LibreChat.
 
-    While it reads, the caller may do something else: first `ask`, then `answer`.
+    The caller can do other work meanwhile: first `ask`, then `answer`.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class NodeReader:
         self._asked = files
 
     def answer(self) -> list[dict[str, str]]:
-        """What LibreChat's `dotenv` reads in each, and that the newest reads the same."""
+        """Return what LibreChat's `dotenv` reads in each, and check that the newest agrees."""
         assert self._process.stdout is not None
         readings: list[list[dict[str, str]]] = json.loads(self._process.stdout.readline())
         for file, reading in zip(self._asked, readings, strict=True):
@@ -67,27 +67,27 @@ class NodeReader:
 
 
 def read_by_node(files: Sequence[bytes]) -> list[dict[str, str]]:
-    """What LibreChat's `dotenv` reads in each, and that the newest reads the same."""
+    """Return what LibreChat's `dotenv` reads in each, and check that the newest agrees."""
     with NodeReader() as node:
         node.ask(files)
         return node.answer()
 
 
 class UnreadableError(Exception):
-    """The reader would refuse the file, or complain about a line of it."""
+    """The reader rejects the file, or one of its lines."""
 
 
 def read_by_python_dotenv(file: bytes) -> dict[str, str | None]:
-    """What python-dotenv reads; it passes over lines that it cannot read."""
+    """Return what python-dotenv reads; it skips lines that it cannot read."""
     text = file.decode("utf-8", "replace")
     return dotenv_values(stream=io.StringIO(text, newline=""), interpolate=False)
 
 
 def assignments_of_python_dotenv(file: bytes) -> list[tuple[str, str]]:
-    """The assignments that python-dotenv reads, in their order.
+    """Return the assignments that python-dotenv reads, in order.
 
     Raises:
-        UnreadableError: it passes over a line, or takes several for a name in apostrophes.
+        UnreadableError: it skips a line, or reads several as a name in apostrophes.
     """
     text = file.decode("utf-8", "replace")
     bindings = list(parse_stream(io.StringIO(text, newline="")))
@@ -104,15 +104,15 @@ def assignments_of_python_dotenv(file: bytes) -> list[tuple[str, str]]:
 def read_by_shell(
     shell: str, files: Sequence[bytes], names: Sequence[str], folder: Path
 ) -> list[dict[str, str]]:
-    """What the shell has after `. file`, for each; a name that is not set is left out.
+    """Return what the shell has after `. file`, for each file, without unset names.
 
-    The files are our own, so it may run them. It finds no program, and whatever one of them
-    would run is an error.
+    The files are our own, so it may run them. It finds no program, so any command in a file is an
+    error.
     """
     program = shutil.which(shell)
     assert program is not None
     script = ['cd -- "$1" || exit']
-    # A letter before each value tells what is empty from what is not set.
+    # A letter before each value distinguishes empty from unset.
     shown = " ".join(f'"${{{name}+x}}${{{name}-}}"' for name in names)
     for number, file in enumerate(files):
         (folder / f"{number}.env").write_bytes(file)
@@ -134,7 +134,7 @@ def read_by_shell(
 
 @cache
 def compose_command() -> Sequence[str] | None:
-    """How Docker Compose v2 is started here, None where it is not installed."""
+    """Return the command for Docker Compose v2, or None if it is not installed."""
     for command in (["docker", "compose"], ["docker-compose"]):
         if program := shutil.which(command[0]):
             told = subprocess.run(
@@ -149,17 +149,17 @@ def compose_command() -> Sequence[str] | None:
 
 
 def needs_compose() -> None:
-    """Skip the test where Docker Compose v2 is not installed; fail where all programs must be."""
+    """Skip the test if Docker Compose v2 is not installed; fail if all programs are required."""
     if compose_command() is None:
         message = "needs docker compose, version 2 or later"
         pytest.fail(message) if REQUIRE_PROGRAMS else pytest.skip(message)
 
 
 def read_by_compose(files: Sequence[bytes], folder: Path) -> list[dict[str, str] | None]:
-    """What Docker Compose reads in each file, None where it refuses it.
+    """Return what Docker Compose reads in each file, or None if it rejects the file.
 
-    One start costs more than a hundred files do, and one file that Compose refuses has it refuse
-    all without a word on which: so as many at once as it takes.
+    Starting Compose takes longer than reading a hundred files, but one bad file makes it reject all
+    of them without naming it. So this reads as many at once as possible.
     """
     if not files:
         return []
@@ -173,7 +173,7 @@ def read_by_compose(files: Sequence[bytes], folder: Path) -> list[dict[str, str]
 
 
 def _read_by_compose(files: Sequence[bytes], folder: Path) -> list[dict[str, str]] | None:
-    """What `docker compose config`, which needs no daemon, shows for services with these files."""
+    """Return what `docker compose config`, which needs no daemon, shows for these files."""
     for number, file in enumerate(files):
         (folder / f"{number}.env").write_bytes(file)
     services = {
@@ -196,10 +196,10 @@ def _read_by_compose(files: Sequence[bytes], folder: Path) -> list[dict[str, str
         return None
     shown = json.loads(done.stdout)["services"]
     return [
-        {  # it writes $ as $$, so that its output is a Compose file again
+        {  # it writes $ as $$, because its output is a Compose file again
             name: value.replace("$$", "$")
             for name, value in (shown[f"s{number}"].get("environment") or {}).items()
-            if value is not None  # a name alone, which is not set where Compose runs
+            if value is not None  # a name without value, which is not set in Compose's environment
         }
         for number in range(len(files))
     ]

@@ -1,4 +1,4 @@
-"""Who can read the `.env` after a save: real users, groups and ACLs, and what is said of them."""
+"""Who can read the `.env` after a save: real users, groups and ACLs, and the messages."""
 
 from __future__ import annotations
 
@@ -48,29 +48,31 @@ services:
 @pytest.mark.parametrize(
     ("before", "folder", "reader", "after"),
     [
-        # A umask gave group and others the same: nobody meant it.
+        # A umask gave group and others the same access: not intended.
         (0o644, PRIVATE_FOLDER, None, 0o600),
         (0o666, PRIVATE_FOLDER, None, 0o600),
-        # Somebody meant the group.
+        # Access for the group is intended.
         (0o640, PRIVATE_FOLDER, None, 0o640),
         (0o664, PRIVATE_FOLDER, None, 0o660),
         (0o604, PRIVATE_FOLDER, None, 0o600),
-        # The folder is shared: its files belong to its group, or the group writes in it.
+        # The folder is shared: its files have its group, or the group can write to it.
         (0o644, Access(ADA, GROUP, 0o2755), None, 0o640),
         (0o644, Access(ADA, GROUP, 0o775), None, 0o640),
         (0o644, Access(ADA, ADA, 0o775), None, 0o600),
         (0o644, Access(ADA, GROUP, 0o1777), None, 0o600),
-        # LibreChat's own user needs no more than it has.
+        # LibreChat's own user keeps its access.
         (0o644, PRIVATE_FOLDER, Reader(ADA), 0o600),
         (0o644, PRIVATE_FOLDER, Reader(0), 0o600),
         (0o644, PRIVATE_FOLDER, Reader(OTHER, GROUP), 0o640),
         (0o644, PRIVATE_FOLDER, Reader(OTHER, OTHER), 0o604),
         (0o666, PRIVATE_FOLDER, Reader(OTHER), 0o604),
-        # What it could not read before is not opened.
+        # A file it could not read before stays closed.
         (0o600, PRIVATE_FOLDER, Reader(OTHER), 0o600),
     ],
 )
-def test_what_is_kept(before: int, folder: Access, reader: Reader | None, after: int) -> None:
+def test_keeps_the_access_that_librechat_needs(
+    before: int, folder: Access, reader: Reader | None, after: int
+) -> None:
     assert kept(Access(ADA, GROUP, before), folder, reader) == Access(ADA, GROUP, after)
 
 
@@ -91,7 +93,7 @@ def test_a_new_file(user: int, folder: Access, reader: Reader | None, after: Acc
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A checkout that every user can reach."""
+    """A checkout that every user can access."""
     folder = tmp_path / "LibreChat"
     folder.mkdir()
     for parent in [folder, *folder.parents][:-2]:  # pytest's own folders are private
@@ -110,7 +112,7 @@ def access_of(path: Path) -> Access:
 
 
 def is_read_by(path: Path, user: int, groups: Sequence[int]) -> bool:
-    """Whether that user can open the file."""
+    """Return whether this user can open the file."""
     code = (
         "import os, sys\n"
         f"os.setgroups({list(groups[1:])}); os.setgid({groups[0]}); os.setuid({user})\n"
@@ -128,7 +130,7 @@ def is_read_by(path: Path, user: int, groups: Sequence[int]) -> bool:
         (b"A=1\n", 'services: {api: {user: "1234"}}', (ADA, [OTHER])),
     ],
 )
-def test_librechat_in_docker_goes_on_reading_a_file_of_roots(
+def test_librechat_in_docker_can_still_read_roots_file(
     text: bytes, override: str, reader: tuple[int, list[int]], folder: Path, store: EnvStore
 ) -> None:
     (folder / "docker-compose.yml").write_text(COMPOSE)
@@ -144,7 +146,7 @@ def test_librechat_in_docker_goes_on_reading_a_file_of_roots(
     assert is_read_by(store.path, *reader)
     assert access_of(store.path) == Access(0, 0, 0o604)
     assert "every user of this machine can read it" in str(store.written)
-    # The advice is taken: nobody else reads it, and it stays so.
+    # Following the advice makes it private, and it stays private.
     os.chown(store.path, ADA, -1)
     store.path.chmod(0o600)
     assert not store.notice(text).findings
@@ -154,9 +156,7 @@ def test_librechat_in_docker_goes_on_reading_a_file_of_roots(
 
 
 @only_root
-def test_a_new_file_of_roots_can_be_read_by_librechats_own_user(
-    folder: Path, store: EnvStore
-) -> None:
+def test_librechats_own_user_can_read_a_new_file_of_root(folder: Path, store: EnvStore) -> None:
     (folder / "docker-compose.yml").write_text(COMPOSE)
     new = b"UID=1234\nGID=3456\n"
     assert not store.notice(new).findings
@@ -177,7 +177,7 @@ def said_of_a_change(store: EnvStore, *, dry_run: bool) -> str:
     return world.said
 
 
-def test_a_user_who_cannot_read_it_is_named_before(folder: Path, store: EnvStore) -> None:
+def test_names_a_user_who_cannot_read_it_before_saving(folder: Path, store: EnvStore) -> None:
     (folder / "docker-compose.yml").write_text(COMPOSE)
     text = b"UID=54321\nGID=54321\n"
     store.path.write_bytes(text)
@@ -187,7 +187,7 @@ def test_a_user_who_cannot_read_it_is_named_before(folder: Path, store: EnvStore
     assert "LibreChat runs as user 54321" in said
 
 
-def test_others_who_lose_it_are_told_before(store: EnvStore) -> None:
+def test_reports_before_saving_that_others_lose_access(store: EnvStore) -> None:
     store.path.write_bytes(b"B=1\n")
     store.path.chmod(0o644)
     said = said_of_a_change(store, dry_run=True)
@@ -237,7 +237,7 @@ def save_as(user: int, store: EnvStore, state: Path) -> str:
 
 @only_root
 @pytest.mark.parametrize(("mode", "is_refused"), [(0o640, True), (0o644, False)])
-def test_a_group_that_its_owner_is_not_in(
+def test_a_group_without_its_owner(
     mode: int, is_refused: bool, folder: Path, store: EnvStore, tmp_path: Path
 ) -> None:
     os.chown(folder, ADA, ADA)
@@ -255,7 +255,7 @@ def test_a_group_that_its_owner_is_not_in(
 
 
 def acl(*users: int) -> bytes:
-    """An ACL that lets these users read, as of <linux/posix_acl_xattr.h>."""
+    """Return an ACL that lets these users read, in the format of <linux/posix_acl_xattr.h>."""
     entries = [(0x01, 6, -1), *((0x02, 4, user) for user in users), (0x04, 0, -1)]
     entries += [(0x10, 4, -1), (0x20, 0, -1)]
     return struct.pack("<I", 2) + b"".join(
@@ -264,7 +264,7 @@ def acl(*users: int) -> bytes:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ACLs of Linux")
-def test_an_acl_is_kept(store: EnvStore) -> None:
+def test_keeps_an_acl(store: EnvStore) -> None:
     assert sys.platform == "linux"
     store.path.write_bytes(b"1")
     try:
@@ -278,10 +278,8 @@ def test_an_acl_is_kept(store: EnvStore) -> None:
         assert not is_read_by(store.path, ADA, [ADA])
 
 
-def test_a_file_system_with_modes_of_its_own(
-    store: EnvStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """vfat takes no chmod; who can read the file is then what the system reports."""
+def test_a_file_system_with_fixed_modes(store: EnvStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """vfat ignores chmod; the system then reports who can read the file."""
 
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -291,7 +289,7 @@ def test_a_file_system_with_modes_of_its_own(
     monkeypatch.setattr(os, "fchmod", refuse)
     store.save(b"1", b"2")
     assert store.read() == b"2"
-    # The group would lose it.
+    # The group would lose access.
     store.path.chmod(0o640)
     with pytest.raises(Failure) as caught:
         store.save(b"2", b"3")
@@ -307,14 +305,14 @@ def test_a_file_system_with_modes_of_its_own(
         (0o604, "every user of this machine can read it."),
     ],
 )
-def test_who_can_read_it_is_what_the_system_reports(mode: int, said: str, tmp_path: Path) -> None:
+def test_reports_who_can_read_it(mode: int, said: str, tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.touch()
     path.chmod(mode)
     assert str(readers(path).filled(file=path)).endswith(said)
 
 
-def test_nothing_is_said_of_readers_on_windows(
+def test_does_not_report_readers_on_windows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / ".env"

@@ -35,16 +35,16 @@ def rules(
 
 
 @pytest.mark.parametrize("roles", [["owner"], ["x", "staff"], "x owner", "a,staff"])
-def test_one_of_the_required_roles_is_enough(roles: object) -> None:
+def test_one_required_role_is_enough(roles: object) -> None:
     assert rules(with_roles(roles), REQUIRED) == []
 
 
 @pytest.mark.parametrize("roles", [[], ["Staff"], "staffs", None, True, {"staff": 1}, [1]])
-def test_without_a_required_role_the_user_is_refused(roles: object) -> None:
+def test_rejects_a_user_without_a_required_role(roles: object) -> None:
     assert rules(with_roles(roles), REQUIRED) == ["LA586"]
 
 
-def test_a_role_in_another_token_does_not_count() -> None:
+def test_ignores_a_role_in_another_token() -> None:
     elsewhere = SignedIn(id={}, access={ROLES: ["staff"]}, userinfo={ROLES: ["staff"]})
 
     assert rules(elsewhere, REQUIRED) == ["LA586"]
@@ -52,14 +52,14 @@ def test_a_role_in_another_token_does_not_count() -> None:
         assert rules(elsewhere, {**REQUIRED, "OPENID_REQUIRED_ROLE_TOKEN_KIND": kind}) == []
 
 
-def test_claims_of_userinfo_that_was_not_asked_are_not_judged() -> None:
+def test_does_not_judge_claims_of_userinfo_that_was_not_requested() -> None:
     unseen = SignedIn(id={}, access=None)
     values = {**REQUIRED, "OPENID_REQUIRED_ROLE_TOKEN_KIND": "userinfo"}
 
     assert rules(unseen, values) == []
 
 
-def test_what_is_missing_is_named() -> None:
+def test_names_what_is_missing() -> None:
     (no_claim,) = judge_admission(user(), REQUIRED, None)
     (no_role,) = judge_admission(with_roles(["guest"]), REQUIRED, None)
 
@@ -67,7 +67,7 @@ def test_what_is_missing_is_named() -> None:
     assert "guest" in no_role.detail
 
 
-def test_who_is_no_administrator_is_still_let_in() -> None:
+def test_admits_a_user_who_is_not_an_administrator() -> None:
     (finding,) = judge_admission(with_roles(["staff"]), {**REQUIRED, **ADMIN}, None)
 
     assert (finding.rule.id, finding.severity.value) == ("LA593", "note")
@@ -81,7 +81,7 @@ def test_an_allowed_domain(domains: list[object] | None) -> None:
 
 
 @pytest.mark.parametrize("domains", [["other.test"], ["@field.test"], ["sub.field.test"], [None]])
-def test_a_domain_that_is_not_allowed(domains: list[object]) -> None:
+def test_rejects_a_domain_that_is_not_allowed(domains: list[object]) -> None:
     assert rules(user(), {}, domains) == ["LA587"]
 
 
@@ -93,7 +93,7 @@ def test_the_claim_of_the_e_mail_address_can_be_chosen() -> None:
     assert rules(SignedIn({}, None, {"upn": "jo@other.test"}), {}, ["other.test"]) == []
 
 
-def test_a_path_leads_into_nested_claims_unless_it_is_a_name() -> None:
+def test_a_path_selects_a_nested_claim_unless_it_is_a_name() -> None:
     claims = {"realm": {"roles": ["a", "b"]}, "realm.roles": "whole"}
 
     assert claim_at(claims, "realm.roles") == "whole"

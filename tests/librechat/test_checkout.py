@@ -1,4 +1,4 @@
-"""What a folder is taken for, how old it is and how LibreChat takes up a new file there."""
+"""What kind of folder this is, its version, and signs of use."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
 
 
 class FakeDocker(SystemProcesses):
-    """Docker as far as we ask it; whatever else is asked fails."""
+    """Docker for the commands that we use; any other fails."""
 
     def __init__(self, *volumes: str, installed: bool = True, status: int = 0) -> None:
         self.volumes = volumes
@@ -82,7 +82,7 @@ NO_DOCKER = FakeDocker(installed=False)
         ({"package.json": '{"name": "librechat"}' + " " * (2 << 20)}, (), ""),
     ],
 )
-def test_what_a_folder_is(
+def test_recognizes_folders(
     files: Mapping[str, str], evidence: tuple[str, ...], version: str, tmp_path: Path
 ) -> None:
     checkout = look_at(write(tmp_path, files))
@@ -92,7 +92,7 @@ def test_what_a_folder_is(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
-def test_what_is_no_file_does_not_hold_the_look_up(tmp_path: Path) -> None:
+def test_does_not_block_on_an_irregular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "package.json")
     os.mkfifo(tmp_path / "librechat.yaml")
     (tmp_path / ".env.example").symlink_to("/dev/zero")
@@ -115,15 +115,15 @@ def test_what_is_no_file_does_not_hold_the_look_up(tmp_path: Path) -> None:
         b" " * (MAX_FILE_BYTES + 1),
     ],
 )
-def test_a_package_of_a_stranger_is_bounded(tmp_path: Path, content: bytes) -> None:
+def test_limits_a_foreign_package_file(tmp_path: Path, content: bytes) -> None:
     for name in ("package.json", ".env.example", "docker-compose.yml", "librechat.yaml"):
         (tmp_path / name).write_bytes(content)
     assert look_at(tmp_path).version == ""
 
 
 @pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs Linux's /proc")
-def test_files_of_proc_are_not_read(tmp_path: Path) -> None:
-    """/proc/kmsg is a regular file too, and waited for by those who read it."""
+def test_does_not_read_files_of_proc(tmp_path: Path) -> None:
+    """/proc/kmsg is a regular file too, and reading it blocks."""
     for name in ("package.json", ".env.example", "docker-compose.yml", "librechat.yaml"):
         (tmp_path / name).symlink_to("/proc/version")
     assert text_of(tmp_path / "package.json") == ""
@@ -131,7 +131,7 @@ def test_files_of_proc_are_not_read(tmp_path: Path) -> None:
     assert trouble.reason == "it is not a regular file"
 
 
-def test_the_nearest_folder_is_found(tmp_path: Path) -> None:
+def test_finds_the_nearest_folder(tmp_path: Path) -> None:
     checkout = write(tmp_path / "LibreChat", {"librechat.yaml": ""})
     inside = checkout / "api" / "server"
     inside.mkdir(parents=True)
@@ -154,7 +154,7 @@ def test_the_nearest_folder_is_found(tmp_path: Path) -> None:
         ({"data-node": "a file", "data-node-old/x": ""}, ()),
     ],
 )
-def test_what_tells_of_use(
+def test_recognizes_signs_of_use(
     files: Mapping[str, str], signs: tuple[str, ...], tmp_path: Path
 ) -> None:
     assert signs_of_use(write(tmp_path, files), NO_DOCKER) == signs
@@ -168,7 +168,7 @@ def test_what_tells_of_use(
         ("_-chat", "chat_librechat-data"),
     ],
 )
-def test_the_data_volume_of_this_folder_tells_of_use(
+def test_this_folders_data_volume_is_a_sign_of_use(
     folder: str, volume: str, tmp_path: Path
 ) -> None:
     checkout = write(tmp_path / folder, {"docker-compose.yml": COMPOSE_FILE})
@@ -179,7 +179,7 @@ def test_the_data_volume_of_this_folder_tells_of_use(
     assert signs_of_use(checkout, NO_DOCKER) == ()
 
 
-def test_docker_is_not_asked_where_compose_is_not_used(tmp_path: Path) -> None:
+def test_does_not_run_docker_without_compose(tmp_path: Path) -> None:
     class Unasked(FakeDocker):
         def run(
             self,
@@ -195,7 +195,7 @@ def test_docker_is_not_asked_where_compose_is_not_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a program as a shell script")
-def test_a_docker_that_hangs_is_not_waited_for_long(
+def test_does_not_wait_long_for_a_hanging_docker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs = tmp_path / "bin"
@@ -212,8 +212,8 @@ def test_a_docker_that_hangs_is_not_waited_for_long(
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become somebody else"
 )
-def test_a_folder_that_is_closed_to_us(tmp_path: Path) -> None:
-    """Docker's containers own some folders; a parent may be closed altogether."""
+def test_an_inaccessible_folder(tmp_path: Path) -> None:
+    """Some folders belong to Docker's containers; a parent folder may be inaccessible."""
     checkout = write(tmp_path / "LibreChat", {"data-node/x": "", "librechat.yaml": ""})
     (checkout / "data-node").chmod(0o700)
     for parent in [checkout, *checkout.parents][:-2]:
@@ -225,10 +225,10 @@ def test_a_folder_that_is_closed_to_us(tmp_path: Path) -> None:
 
 
 def _as_nobody(checkout: Path) -> object:
-    """What `look_at` and `signs_of_use` say to somebody else, asked in a child process."""
+    """Return what `look_at` and `signs_of_use` find for another user, in a child process."""
     reader, writer = os.pipe()
     child = os.fork()
-    if child == 0:  # pragma: no cover - the parent measures
+    if child == 0:  # pragma: no cover - runs in the child
         try:
             os.setgroups([])
             os.setgid(65534)

@@ -1,4 +1,4 @@
-"""Docker Compose's project of a folder: LibreChat's service, and what its container gets."""
+"""A folder's Docker Compose project: LibreChat's service, and its container's variables."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_folder_without_docker(tmp_path: Path) -> None:
     assert deployment.container(EnvFile("A=1\n")) is None
 
 
-def test_librechat_is_found_by_its_image_and_not_by_a_name(tmp_path: Path) -> None:
+def test_finds_librechat_by_image_and_not_by_name(tmp_path: Path) -> None:
     lay_out(tmp_path, compose_yaml=MAIN, _env="PORT=3080\nPASSED_ON=yes\n")
     deployment = read(tmp_path)
     assert deployment.service is not None
@@ -85,7 +85,7 @@ def test_librechat_is_found_by_its_image_and_not_by_a_name(tmp_path: Path) -> No
         "{build: {context: ., dockerfile: Dockerfile.multi}, env_file: .env}",
     ],
 )
-def test_librechat_is_found_by_what_it_runs(tmp_path: Path, service: str) -> None:
+def test_finds_librechat_by_its_command(tmp_path: Path, service: str) -> None:
     lay_out(tmp_path, compose_yaml=f"services: {{db: {{image: mongo}}, web: {service}}}")
     found = read(tmp_path).service
     assert found is not None
@@ -106,7 +106,7 @@ def test_other_services_are_not_librechat(tmp_path: Path, service: str) -> None:
     assert read(tmp_path).service is None
 
 
-def test_a_file_is_known_by_its_path_and_not_by_its_name(tmp_path: Path) -> None:
+def test_recognizes_a_file_by_path_and_not_by_name(tmp_path: Path) -> None:
     for name in ("stack.env", "other/.env"):
         lay_out(tmp_path, compose_yaml=f"services: {{api: {{image: librechat, env_file: {name}}}}}")
         assert not read(tmp_path).sets_variables_of_env_file
@@ -134,7 +134,7 @@ def test_where_librechat_looks_for_its_env(
     assert read(tmp_path).reads_env_file is reads
 
 
-def test_later_env_files_win_and_environment_over_them(tmp_path: Path) -> None:
+def test_later_env_files_win_and_environment_overrides_them(tmp_path: Path) -> None:
     lay_out(
         tmp_path,
         compose_yaml="services:\n  api:\n    image: librechat\n    env_file: [.env, more.env]\n"
@@ -162,7 +162,7 @@ def test_the_shell_wins_in_references_and_in_what_is_passed_on(tmp_path: Path) -
     assert found["B"][:2] == ("shell", Origin.COMPOSE)
 
 
-def test_another_file_in_the_place_of_the_env(tmp_path: Path) -> None:
+def test_another_file_in_place_of_the_env(tmp_path: Path) -> None:
     lay_out(
         tmp_path,
         compose_yaml="services: {api: {image: librechat, volumes: ['./prod.env:/app/.env']}}",
@@ -175,7 +175,7 @@ def test_another_file_in_the_place_of_the_env(tmp_path: Path) -> None:
     assert container.dotenv["A"].where == "prod.env"
 
 
-def test_what_an_edit_of_the_env_would_change(tmp_path: Path) -> None:
+def test_returns_what_an_edit_of_the_env_changes(tmp_path: Path) -> None:
     lay_out(
         tmp_path,
         compose_yaml="services: {api: {image: librechat, env_file: .env,"
@@ -188,7 +188,7 @@ def test_what_an_edit_of_the_env_would_change(tmp_path: Path) -> None:
     assert values == {"A": "2", "C": "3", "D": "2", "E": "fixed"}
 
 
-def test_who_reads_the_env(tmp_path: Path) -> None:
+def test_recognizes_who_reads_the_env(tmp_path: Path) -> None:
     lay_out(tmp_path, compose_yaml=MAIN + '    user: "${UID}:${GID:-7}"\n', _env="UID=5\n")
     reader = read(tmp_path).env_reader
     assert reader is not None
@@ -196,7 +196,7 @@ def test_who_reads_the_env(tmp_path: Path) -> None:
     assert read(tmp_path, {"UID": "chat"}).env_reader is None
 
 
-def test_what_is_refused_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+def test_reports_errors_and_reads_the_rest(tmp_path: Path) -> None:
     lay_out(
         tmp_path,
         compose_yaml=MAIN,
@@ -209,7 +209,7 @@ def test_what_is_refused_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
     assert troubles == [(tmp_path / ".env", 2), (tmp_path / "compose.override.yaml", 3)]
 
 
-def test_mounts_lead_both_ways() -> None:
+def test_maps_mounts_both_ways() -> None:
     service = Service(
         "api", mounts=(Mount(Path("/srv"), "/app"), Mount(Path("/etc/x"), "/app/.env"))
     )
@@ -243,12 +243,12 @@ def test_references(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["100$", "${", "${}", "${A!}", "${NONE?}", "${B:?needed}", "$ "])
-def test_references_that_compose_refuses(text: str) -> None:
+def test_references_that_compose_rejects(text: str) -> None:
     with pytest.raises(ComposeError):
         interpolated(text, {"A": "1", "B": ""}.get)
 
 
-def test_an_env_file_is_read_up_to_the_line_that_compose_refuses() -> None:
+def test_reads_an_env_file_up_to_the_line_that_compose_rejects() -> None:
     values, refusal = read_env_file("A=1\n\n- B=2\nC=3\n", lambda _: None)
     assert {name: each.line for name, each in values.items()} == {"A": 1}
     assert refusal is not None
@@ -256,7 +256,7 @@ def test_an_env_file_is_read_up_to_the_line_that_compose_refuses() -> None:
 
 
 class Docker:
-    """`Processes` with a `docker` that answers as a test says."""
+    """`Processes` with a `docker` whose answer the test sets."""
 
     def __init__(self, answer: Callable[[Sequence[str]], Completed]) -> None:
         self.answer = answer
@@ -289,7 +289,7 @@ def ask(
     return read_deployment(folder, folder / ".env", environ or {"HOME": "/h"}, docker), docker
 
 
-def test_composes_own_reading_comes_first(tmp_path: Path) -> None:
+def test_prefers_composes_own_result(tmp_path: Path) -> None:
     lay_out(tmp_path, compose_yaml=MAIN, _env="PASSED_ON=ours\n")
     service = {"image": IMAGE, "environment": {"PASSED_ON": "a$$b", "NEW": "1", "NOT": None}}
     printed = json.dumps({"services": {"chat": service}})
@@ -304,7 +304,7 @@ def test_composes_own_reading_comes_first(tmp_path: Path) -> None:
     assert docker.environs[0]["COMPOSE_EXPERIMENTAL_OCI_REMOTE"] == "false"
 
 
-def test_where_compose_refuses_its_words_are_told_without_values(tmp_path: Path) -> None:
+def test_quotes_composes_error_without_values(tmp_path: Path) -> None:
     lay_out(tmp_path, compose_yaml=MAIN, _env="PORT=1\n")
 
     def refuse(args: Sequence[str]) -> Completed:
@@ -327,7 +327,7 @@ def test_where_compose_refuses_its_words_are_told_without_values(tmp_path: Path)
         Completed(0, '{"services": {"chat": 1}}', ""),
     ],
 )
-def test_without_an_answer_it_is_our_reader(tmp_path: Path, answer: Completed) -> None:
+def test_falls_back_to_our_reader(tmp_path: Path, answer: Completed) -> None:
     lay_out(tmp_path, compose_yaml=MAIN, _env="PORT=1\n")
     deployment, _ = ask(
         tmp_path, lambda args: Completed(1, "", "") if "version" in args else answer
@@ -337,7 +337,7 @@ def test_without_an_answer_it_is_our_reader(tmp_path: Path, answer: Completed) -
     assert settings(deployment)["HOST"][0] == "0.0.0.0"
 
 
-def test_compose_never_gets_files_that_exhaust_a_reader(tmp_path: Path) -> None:
+def test_never_passes_exhausting_files_to_compose(tmp_path: Path) -> None:
     merges = "".join(
         f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 9)
     )
@@ -357,15 +357,13 @@ def test_compose_never_gets_files_that_exhaust_a_reader(tmp_path: Path) -> None:
     ],
     ids=["itself", "extends itself", "doubled", "nested references"],
 )
-def test_files_that_lead_to_each_other_come_to_an_end(
-    tmp_path: Path, files: Mapping[str, str]
-) -> None:
+def test_circular_files_terminate(tmp_path: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert read(tmp_path).service is None
 
 
-def test_a_range_of_ports_is_read_up_to_what_anybody_publishes(tmp_path: Path) -> None:
+def test_limits_a_range_of_ports(tmp_path: Path) -> None:
     ranges = "['1-99999999999999:1-9999999999999', '4000-3000', '5-6:7-8']"
     lay_out(tmp_path, compose_yaml=f"services: {{a: {{ports: {ranges}}}}}")
     ports = read(tmp_path).project.services["a"].ports
@@ -373,7 +371,7 @@ def test_a_range_of_ports_is_read_up_to_what_anybody_publishes(tmp_path: Path) -
     assert len(ports) == 1000
 
 
-def test_compose_gets_no_secret_of_the_shell(tmp_path: Path) -> None:
+def test_passes_no_secret_of_the_shell_to_compose(tmp_path: Path) -> None:
     lay_out(tmp_path, compose_yaml=MAIN, _env="PORT=1\n")
     secret = {"OPENID_CLIENT_SECRET": "s3cret", "TZ": "UTC"}
     _, docker = ask(tmp_path, lambda _: Completed(1, "", ""), secret)
@@ -382,7 +380,7 @@ def test_compose_gets_no_secret_of_the_shell(tmp_path: Path) -> None:
     ] * 2
 
 
-def test_our_reader_alone_reads_a_file_that_refers_to_a_secret_of_the_shell(tmp_path: Path) -> None:
+def test_only_our_reader_reads_a_reference_to_a_secret_of_the_shell(tmp_path: Path) -> None:
     reference = "      - OPENID_CLIENT_SECRET\n"
     lay_out(tmp_path, compose_yaml=MAIN + reference, _env="PORT=1\n")
     deployment, docker = ask(

@@ -1,4 +1,4 @@
-"""Our reader of Compose files against Docker Compose itself, on projects drawn by lot."""
+"""Compare our reader of Compose files with Docker Compose on random projects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROUND = 40
 
 
 class ComposeProgram(NoProcesses):
-    """`Processes` with the Docker Compose of this machine, whatever it is called."""
+    """`Processes` with this machine's Docker Compose, under either name."""
 
     def which(self, program: str) -> Path | None:
         return Path(program)
@@ -49,7 +49,7 @@ def environ_of(project: DrawnProject) -> dict[str, str]:
 
 
 def config(folder: Path, environ: Mapping[str, str], *more: str) -> tuple[str, str]:
-    """What a user in that folder gets of Docker Compose."""
+    """Return Docker Compose's result in the folder."""
     command = compose_command()
     assert command is not None
     done = subprocess.run(
@@ -109,19 +109,19 @@ def seen_by_compose(content: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[
 def read(project: DrawnProject, folder: Path) -> Project:
     environ, sources = environ_of(project), Sources()
     layout = own.find_layout(folder, folder / ".env", environ, sources)
-    if layout is None:  # the .env that names the files is refused
+    if layout is None:  # the .env that names the files is rejected
         return Project()
     return own.read_project(layout, folder / ".env", sources)
 
 
 def differences(project: DrawnProject, folder: Path) -> str:
-    """How our reading differs from that of Compose, "" for not at all."""
+    """Return how our result differs from Compose's, or ""."""
     lay_out(project, folder)
     environ = environ_of(project)
     ours = read(project, folder)
     printed, said = config(folder, environ)
     if not printed:
-        return ""  # Compose refuses it: we may, and need not
+        return ""  # If Compose rejects it, ours may too
     if ours.troubles:
         return f"we refuse it: {ours.troubles}"
     raw = json.loads(config(folder, environ, "--no-interpolate")[0])["services"]
@@ -143,7 +143,7 @@ def test_our_reader_agrees_with_docker_compose(tmp_path: Path, start: int) -> No
         assert not found, f"{project}\n{found}"
 
 
-def test_what_we_make_of_composes_answer_is_what_it_said(tmp_path: Path) -> None:
+def test_reads_composes_output_correctly(tmp_path: Path) -> None:
     needs_compose()
     asked = 0
     for project in drawn_projects(40):
@@ -161,7 +161,7 @@ def test_what_we_make_of_composes_answer_is_what_it_said(tmp_path: Path) -> None
             expected = {name: seen_by_us(each) for name, each in ours.services.items()}
             assert services == expected, project
             assert all(
-                each[1:] == ours.services[name].settings[variable][1:]  # all but the value
+                each[1:] == ours.services[name].settings[variable][1:]  # everything but the value
                 for name, service in got.project.services.items()
                 for variable, each in service.settings.items()
             ), project

@@ -1,4 +1,4 @@
-"""Edits of `librechat.yaml`: only the wanted lines change, as LibreChat's own reader sees it."""
+"""Edits of `librechat.yaml` change only the intended lines, as read by LibreChat's parser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def edited(text: str | bytes | None, domains: Sequence[str] = DOMAINS) -> Config
 
 
 def read_as_librechat(texts: Sequence[bytes]) -> list[Any]:
-    """Return what js-yaml reads in each; None where it refuses one."""
+    """Return what js-yaml reads in each, or None if it rejects one."""
     if not (NODE_FOLDER / "node_modules/js-yaml").is_dir():
         message = f"missing: npm install --prefix {NODE_FOLDER}"
         pytest.fail(message) if REQUIRE_PROGRAMS else pytest.skip(message)
@@ -41,7 +41,7 @@ def read_as_librechat(texts: Sequence[bytes]) -> list[Any]:
     return answer
 
 
-# Before, and the lines that an edit removes and adds.
+# The text before, and the lines that an edit removes and adds.
 BLOCK = ["+ registration:", "+   allowedDomains:", '+     - "acme.test"', '+     - "sub.acme.test"']
 ITEMS = ['+     - "acme.test"', '+     - "sub.acme.test"']
 FLOW = '["acme.test", "sub.acme.test"]'
@@ -124,22 +124,22 @@ def changed_lines(before: str, after: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_only_the_wanted_lines_change(name: str) -> None:
+def test_changes_only_the_intended_lines(name: str) -> None:
     text, lines = EDITS[name]
     edit = edited(text)
     wanted = [line for line in lines if line != "+ "]
     before = text.replace("\r\n", "\n")
-    if "\n" not in text[-1:]:  # the last line gets its line break
+    if "\n" not in text[-1:]:  # the last line gets a line break
         before = f"{text}\n"
     assert sorted(changed_lines(before, edit.after)) == sorted(wanted)
     assert ("\r\n" in text) == (b"\r\n" in edit.after)
     assert b"\r\n" not in edit.after or edit.after.count(b"\r\n") == edit.after.count(b"\n")
     assert bool(edit.removed or edit.added) == bool(lines)
-    # A second run has nothing to do.
+    # A second run changes nothing.
     assert edited(edit.after).after == edit.after
 
 
-def test_librechat_reads_the_domains_and_all_else_as_before() -> None:
+def test_librechat_reads_the_domains_and_the_rest_unchanged() -> None:
     texts = [text.encode() for text, _ in EDITS.values()]
     befores = read_as_librechat(texts)
     afters = read_as_librechat([edited(text).after for text in texts])
@@ -177,7 +177,7 @@ def test_a_new_file() -> None:
         b"version: '\xff'\n",
     ],
 )
-def test_what_cannot_be_edited_is_refused_with_the_lines_to_write(text: str | bytes) -> None:
+def test_rejects_an_uneditable_file_with_the_lines_to_add(text: str | bytes) -> None:
     with pytest.raises(Failure) as refused:
         edited(text)
     assert refused.value.finding.rule is NOT_EDITABLE

@@ -1,7 +1,7 @@
-"""LibreChat's containers, by a docker program that answers as the real one does.
+"""LibreChat's containers, from a docker program that answers like the real one.
 
-No Docker daemon was available: the outputs follow `docker inspect`'s documentation, and the real
-docker program prints them from a double of its daemon.
+No Docker daemon was available: the outputs follow the documentation of `docker inspect`, and the
+real docker program prints them from a fake daemon.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ else:
 
 
 class Docker:
-    """A docker program on the path, and what it was asked."""
+    """A docker program on the path that records its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -72,7 +72,7 @@ def only(content: dict[str, object]) -> RunningContainer:
     return container
 
 
-def test_docker_is_only_asked_for_what_there_is(docker: Docker, tmp_path: Path) -> None:
+def test_asks_docker_only_for_existing_containers(docker: Docker, tmp_path: Path) -> None:
     docker.has(
         described(binds={str(tmp_path / ".env"): "/app/.env"}, environ=("OPENID_SCOPE=openid",)),
         described("chat-mongodb", image="mongo:8", command=("mongod", "--noauth")),
@@ -95,7 +95,7 @@ def test_no_docker_and_no_containers(docker: Docker) -> None:
     assert docker.asked == ["ps"]
 
 
-def test_a_docker_that_hangs_is_not_waited_for(
+def test_does_not_wait_for_a_hanging_docker(
     docker: Docker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "DOCKER_SECONDS", 0.3)
@@ -105,11 +105,11 @@ def test_a_docker_that_hangs_is_not_waited_for(
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[1]", '[{"Id": 5}]', "[" * 100_000])
-def test_what_is_no_answer_of_docker_is_no_container(text: str) -> None:
+def test_ignores_invalid_output_of_docker(text: str) -> None:
     assert list(read_inspect(text)) == []
 
 
-def test_an_answer_may_lack_anything() -> None:
+def test_accepts_incomplete_output() -> None:
     empty = only({"Id": "1"})
     odd = only({"Id": "1", "Config": [], "State": {"ExitCode": "x"}, "Mounts": [5, {"Type": 1}]})
 
@@ -128,11 +128,13 @@ def test_an_answer_may_lack_anything() -> None:
         (described(image="mongo:8", command=("mongod",), binds={"/srv/d": "/data/db"}), False),
     ],
 )
-def test_which_containers_run_librechat(content: dict[str, object], is_librechat: bool) -> None:
+def test_recognizes_containers_that_run_librechat(
+    content: dict[str, object], is_librechat: bool
+) -> None:
     assert only(content).definition.is_librechat is is_librechat
 
 
-def test_whose_container_it_is(tmp_path: Path) -> None:
+def test_recognizes_the_folder_of_a_container(tmp_path: Path) -> None:
     env_file, other = tmp_path / "chat/.env", tmp_path / "other"
     ours = [
         described(binds={str(env_file): "/app/.env"}),
@@ -148,7 +150,7 @@ def test_whose_container_it_is(tmp_path: Path) -> None:
         described(labels=compose_labels(other)),
         described(binds={str(tmp_path): "/data"}),
         described(binds={str(env_file.parent / "LibreChat/.env"): "/app/.env"}),
-        # A label that somebody set, on a container that Compose did not create.
+        # A label set by hand, on a container that Compose did not create.
         described(labels={"com.docker.compose.project.working_dir": str(env_file.parent)}),
     ]
 
@@ -156,7 +158,7 @@ def test_whose_container_it_is(tmp_path: Path) -> None:
     assert [only(each).is_of(env_file) for each in others] == [False] * len(others)
 
 
-def test_where_the_container_has_the_file(tmp_path: Path) -> None:
+def test_finds_the_file_in_the_container(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
 
     def reads(source: Path, target: str, folder: str = "/app") -> bool:
@@ -183,12 +185,12 @@ def test_where_the_container_has_the_file(tmp_path: Path) -> None:
         ("9" * 40, None),
     ],
 )
-def test_whom_the_container_runs_as(user: str, reader: Reader | None) -> None:
+def test_recognizes_the_user_of_the_container(user: str, reader: Reader | None) -> None:
     assert only(described(user=user)).reader == reader
 
 
 class Daemon(BaseHTTPRequestHandler):
-    """As much of Docker's daemon as its program needs to list and describe containers."""
+    """The part of Docker's daemon that its program needs to list and describe containers."""
 
     known: list[dict[str, object]]
 
@@ -239,7 +241,7 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Dae
 
 
 @pytest.mark.needs("docker")
-def test_the_real_docker_program_is_understood(daemon: type[Daemon], tmp_path: Path) -> None:
+def test_reads_the_output_of_the_real_docker_program(daemon: type[Daemon], tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     daemon.known = [
         described(

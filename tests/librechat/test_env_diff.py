@@ -1,4 +1,4 @@
-"""What a diff shows: every line that goes or comes, and no secret."""
+"""A diff shows every removed and added line, and no secret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shown(before: str, after: str) -> list[str]:
 
 
 @given(texts, texts)
-def test_the_old_lines_and_the_diff_give_the_new_lines(before: str, after: str) -> None:
+def test_the_old_lines_and_the_diff_yield_the_new_lines(before: str, after: str) -> None:
     lines = before.splitlines()
     changes = diff(EnvFile(before), EnvFile(after))
     removed = [line for line in changes if line.sign == REMOVED]
@@ -34,7 +34,7 @@ def test_the_old_lines_and_the_diff_give_the_new_lines(before: str, after: str) 
     assert lines == after.splitlines()
 
 
-def test_what_takes_the_place_of_a_line_is_beside_it() -> None:
+def test_a_replacement_is_next_to_its_line() -> None:
     assert shown("A=1\n# B=1\n", "A=2\nB=2\nC=2\n") == [
         *("1 - A=1", "1 + A=2", "2 - # B=1", "2 + B=2", "3 + C=2")
     ]
@@ -59,12 +59,12 @@ def test_no_diff_shows_a_part_of_a_secret(before: list[str], after: list[str]) -
             assert not any(PRECIOUS in line.text for line in shown)
 
 
-def test_the_end_of_a_line_is_no_part_of_it() -> None:
+def test_a_line_does_not_include_its_line_break() -> None:
     assert diff(EnvFile("A=1\r\nB=2"), EnvFile("A=1\nB=2\n")) == ()
     assert diff(EnvFile("A=1\nB=2"), EnvFile("A=1\n")) == (DiffLine(REMOVED, 2, "B=2"),)
 
 
-def test_a_secret_is_hidden_on_both_sides() -> None:
+def test_masks_a_secret_on_both_sides() -> None:
     assert shown("A=1\nJWT_SECRET=old-one\n", "A=1\nJWT_SECRET=new-one\n") == [
         f"2 - JWT_SECRET={MASK}",
         f"2 + JWT_SECRET={MASK}",
@@ -86,11 +86,11 @@ def test_a_secret_is_hidden_on_both_sides() -> None:
         ("no assignment", "no assignment"),
     ],
 )
-def test_a_line_that_goes(line: str, seen: str) -> None:
+def test_a_removed_line(line: str, seen: str) -> None:
     assert shown(f"{line}\n", "") == [f"1 - {seen}"]
 
 
-def test_every_line_of_a_secret_goes_with_its_name_to_be_seen() -> None:
+def test_each_removed_line_of_a_secret_shows_its_name() -> None:
     before = "OPENID_CLIENT_SECRET:\nMY_PRECIOUS=1234\nLAST=1\n"
     assert shown(before, "OPENID_CLIENT_SECRET=x\nLAST=1\n") == [
         "1 - OPENID_CLIENT_SECRET:",
@@ -99,7 +99,7 @@ def test_every_line_of_a_secret_goes_with_its_name_to_be_seen() -> None:
     ]
 
 
-def test_the_lines_of_a_key_are_hidden_whole() -> None:
+def test_masks_all_lines_of_a_key() -> None:
     before = 'JWT_SECRET="-----BEGIN\nTUlJQ1hB\n\nQUJDRA==\nQUJDRA="\n'
     assert shown(before, "") == [
         f"1 - JWT_SECRET={MASK}",
@@ -110,7 +110,7 @@ def test_the_lines_of_a_key_are_hidden_whole() -> None:
     ]
 
 
-def test_lines_in_another_value_are_masked_by_their_own_names() -> None:
+def test_masks_lines_in_another_value_by_their_own_names() -> None:
     before = 'DOMAIN_CLIENT="http://a\nGOOGLE_KEY=AIza1\nLAST=1"\n'
     assert shown(before, 'DOMAIN_CLIENT="http://a"\n') == [
         '1 - DOMAIN_CLIENT="http://a',
@@ -120,5 +120,5 @@ def test_lines_in_another_value_are_masked_by_their_own_names() -> None:
     ]
 
 
-def test_a_secret_behind_a_javascript_line_end_is_hidden_too() -> None:
+def test_masks_a_secret_after_a_javascript_line_end() -> None:
     assert shown("A='1'\u2028OPENID_CLIENT_SECRET=abc\n", "") == [f"1 - A={MASK}"]

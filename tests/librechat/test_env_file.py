@@ -1,4 +1,4 @@
-"""Exact texts: what is read in a file, and what an edit makes of it."""
+"""Exact texts: what is read from a file, and the result of an edit."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_reads_as_dotenv_does(text: str, value: str | None) -> None:
     assert EnvFile(text).values().get("A") == value
 
 
-def test_replaces_bytes_that_are_no_utf8_in_values_and_keeps_them_in_the_file() -> None:
+def test_replaces_invalid_utf8_in_values_and_keeps_it_in_the_file() -> None:
     data = b"A=\xff\xfe\xe2\x82\nB=1\n"
     file = EnvFile.from_bytes(data)
     assert file.values() == {"A": "���", "B": "1"}
@@ -82,7 +82,7 @@ def test_replaces_bytes_that_are_no_utf8_in_values_and_keeps_them_in_the_file() 
 
 
 @pytest.mark.parametrize("data", ["A=b".encode("utf-16"), b"A=\0", "A=b".encode("utf-32-le")])
-def test_refuses_what_is_no_utf8_text(data: bytes) -> None:
+def test_rejects_invalid_utf8(data: bytes) -> None:
     with pytest.raises(Failure) as caught:
         EnvFile.from_bytes(data)
     assert caught.value.finding.rule is NOT_TEXT
@@ -109,7 +109,7 @@ def test_writes_a_value_bare_or_in_apostrophes(value: str, written: str) -> None
 
 
 @pytest.mark.parametrize("value", ["a'b", "a\\b", "a\nb", "a\rb", "a\tb", "${A}", "\x7f", "\udc80"])
-def test_refuses_a_value_without_a_common_form(value: str) -> None:
+def test_rejects_a_value_without_a_common_form(value: str) -> None:
     with pytest.raises(Failure) as caught:
         quoted(value)
     assert caught.value.finding.rule is UNWRITABLE_VALUE
@@ -142,7 +142,7 @@ def test_refuses_a_value_without_a_common_form(value: str) -> None:
         ("A=1\nB=2\nA=3\n", "A=1\nB=2\nA=new\n"),
         ("A=1   \n", "A=new   \n"),
         ("A=\x851\x85\n", "A=new\n"),
-        # What is white space for JavaScript is a part of the value for one of the others.
+        # JavaScript's white space is part of the value for one of the other readers.
         ("A=1\ufeff\n", "A=new\n"),
         ("A=new\xa0\n", "A=new\n"),
         ("A='1'\ufeff\n", "A='new'\n"),
@@ -167,7 +167,7 @@ def test_refuses_a_value_without_a_common_form(value: str) -> None:
         ("no assignment at all", "no assignment at all\n\n# Others\nA=new\n"),
     ],
 )
-def test_an_edit_touches_its_own_line_only(before: str, after: str) -> None:
+def test_an_edit_changes_only_its_own_line(before: str, after: str) -> None:
     assert edit(before, A="new") == after
     assert edit(after, A="new") == after
 
@@ -185,13 +185,13 @@ def test_an_edit_touches_its_own_line_only(before: str, after: str) -> None:
         "  A=new   \n",
     ],
 )
-def test_what_is_right_is_left_alone(text: str) -> None:
+def test_leaves_a_correct_value_alone(text: str) -> None:
     file = EnvFile(text)
     assert file.edited({"A": "new"}) == (file, ())
 
 
 @pytest.mark.parametrize("text", ['A="it\'s ${mine}"\n', "A=back\\slash\n", "A=`'`\n"])
-def test_a_right_value_without_a_common_form_is_left_alone(text: str) -> None:
+def test_leaves_a_correct_value_without_a_common_form_alone(text: str) -> None:
     file = EnvFile(text)
     assert file.edited(file.values()) == (file, ())
 
@@ -209,12 +209,12 @@ def test_a_right_value_without_a_common_form_is_left_alone(text: str) -> None:
         ("# A=1\n`quoted`\n", "A=''\n`quoted`\n"),
     ],
 )
-def test_an_empty_value_is_never_taken_for_what_follows(before: str, after: str) -> None:
+def test_an_empty_value_does_not_continue_on_the_next_line(before: str, after: str) -> None:
     assert edit(before, A="") == after
     assert edit(after, A="") == after
 
 
-def test_new_lines_stand_beside_their_relatives_in_the_order_of_the_table() -> None:
+def test_adds_lines_next_to_related_ones_in_table_order() -> None:
     after, changes = EnvFile("PORT=1\nOPENID_ISSUER='x' # c\n\nOPENID_SCOPE=s\nEND=1\n").edited(
         {
             "OPENID_CALLBACK_URL": "/c",
@@ -231,7 +231,7 @@ def test_new_lines_stand_beside_their_relatives_in_the_order_of_the_table() -> N
     assert {change.how for change in changes} == {How.ADDED}
 
 
-def test_a_change_tells_what_it_did() -> None:
+def test_a_change_describes_itself() -> None:
     _, changes = EnvFile("#\n\nA='old'\n  # B=1 # c\nC=1\n").edited(
         {"A": "new", "B": "2", "C": "1", "OPENID_IMAGE_URL": Suggestion("https://x/y.png")}
     )
@@ -243,7 +243,7 @@ def test_a_change_tells_what_it_did() -> None:
 
 
 @pytest.mark.parametrize("text", ["A=1\n", "# A=1\n", "A\n", "#A =\n"])
-def test_a_suggestion_needs_a_file_without_a_trace_of_the_name(text: str) -> None:
+def test_suggests_only_a_name_that_the_file_does_not_mention(text: str) -> None:
     file = EnvFile(text)
     assert file.edited({"A": Suggestion("x")}) == (file, ())
 
@@ -251,17 +251,17 @@ def test_a_suggestion_needs_a_file_without_a_trace_of_the_name(text: str) -> Non
 @pytest.mark.parametrize(
     "text",
     [
-        "KEY:\n# A=1\n",  # uncommented, it would become KEY's value
+        "KEY:\n# A=1\n",  # without its hash, it would become KEY's value
         "A=b#c\u2028D=1\n",
     ],
 )
-def test_an_edit_that_would_change_something_else_is_refused(text: str) -> None:
+def test_rejects_an_edit_that_changes_something_else(text: str) -> None:
     with pytest.raises(Failure) as caught:
         EnvFile(text).edited({"A": "new"}, removing_lines=True)
     assert caught.value.finding.rule is CONFUSING_FILE
 
 
-# Files in which the value of A runs over several lines, and which; what removing them leaves.
+# Files in which the value of A spans several lines, those lines, and the result of removing them.
 SPANNING = [
     ('A="1\nB=2\nC=3"\nD=4\n', (1, 3), 'A="new"\nD=4\n'),
     ("Z=1\nA:\nB=2\nD=4\n", (2, 3), "Z=1\nA=new\nD=4\n"),
@@ -277,7 +277,7 @@ SPANNING = [
 
 
 @pytest.mark.parametrize(("text", "lines", "after"), SPANNING)
-def test_lines_go_only_with_consent(text: str, lines: tuple[int, int], after: str) -> None:
+def test_removes_lines_only_with_consent(text: str, lines: tuple[int, int], after: str) -> None:
     file = EnvFile(text)
     with pytest.raises(Failure) as caught:
         file.edited({"A": "new"})
@@ -291,7 +291,7 @@ def test_lines_go_only_with_consent(text: str, lines: tuple[int, int], after: st
     assert changes == (Change("A", How.CHANGED, *lines, spans_lines=True),)
 
 
-def test_a_value_that_is_right_takes_no_lines_with_it() -> None:
+def test_keeps_lines_when_the_value_is_correct() -> None:
     file = EnvFile("A=\n'new'\nB=new\u2028\n")
     assert file.edited({"A": "new", "B": "new"}, removing_lines=True) == (file, ())
 
@@ -303,7 +303,7 @@ def test_two_assignments_with_a_javascript_line_end_between_them() -> None:
     assert edit("# A=1\u2028B='2'\n", A="new", B="3") == ("# A=1\u2028B='3'\n\n# Others\nA=new\n")
 
 
-def test_a_name_cannot_carry_a_line_of_its_own() -> None:
+def test_a_name_cannot_contain_a_line() -> None:
     with pytest.raises(Failure) as caught:
         EnvFile("B=1\n").edited({"A=1\nB": "2"})
     assert caught.value.finding.rule is CONFUSING_FILE
@@ -329,5 +329,5 @@ MANY = 20_000
         pytest.param("#" * 10 * MANY + "\n" + "# " * 10 * MANY, id="hashes"),
     ],
 )
-def test_time_grows_with_the_length_only(text: str) -> None:
-    assert edit(text, A="new") != text  # pytest's timeout ends what is quadratic
+def test_takes_linear_time(text: str) -> None:
+    assert edit(text, A="new") != text  # pytest's timeout ends quadratic code

@@ -1,6 +1,6 @@
-"""Generated files and edits, held against every program that reads an `.env`, and undone.
+"""Generated files and edits, compared with every program that reads an `.env`, and undone.
 
-`ENV_FUZZ_FILES` says how many.
+`ENV_FUZZ_FILES` sets their number.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _HAS_NO_COMMON_FORM = re.compile(r"['\\\x00-\x1f\x7f]|\$\{")
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """A case, and its file before and after."""
+    """A case, with its file before and after."""
 
     case: Case
     before: EnvFile
@@ -77,12 +77,12 @@ class Edited:
 
     @property
     def wanted(self) -> dict[str, str]:
-        """The values that were asked for."""
+        """The requested values."""
         return {name: value for name, value in self.case.edits.items() if isinstance(value, str)}
 
     @property
     def expected(self) -> dict[str, str]:
-        """All values that shall be read."""
+        """All values that must be read."""
         return self.before.values() | self.wanted
 
 
@@ -94,7 +94,7 @@ def node() -> Iterator[NodeReader]:
 
 @pytest.mark.needs("node", "dash")
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_no_reader_disagrees_and_no_other_line_changes(
+def test_all_readers_agree_and_no_other_line_changes(
     batch: int, node: NodeReader, tmp_path: Path
 ) -> None:
     done, refused = edited(range(batch * BATCH, (batch + 1) * BATCH))
@@ -115,7 +115,7 @@ def test_no_reader_disagrees_and_no_other_line_changes(
         assert each.after.values() == each.expected == read, each.case
 
     # Over 300 seeds, in this order: 529 ± 13, 1092 ± 16, 113 ± 10, 76 ± 8 and 8 ± 3 of 2,000.
-    # Each bound is more than six standard deviations away, so that no seed crosses it by chance.
+    # Each limit is more than six standard deviations away, so that no seed crosses it by chance.
     assert compare_with_shell(done, tmp_path) > BATCH // 5
     assert len(compared) > BATCH // 3
     assert len(with_consent) > BATCH // 50
@@ -131,7 +131,7 @@ def test_no_reader_disagrees_and_no_other_line_changes(
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_undo_brings_every_byte_back(batch: int, tmp_path: Path) -> None:
+def test_undo_restores_every_byte(batch: int, tmp_path: Path) -> None:
     done, _ = edited(range(batch * BATCH, (batch + 1) * BATCH, ONE_IN_SO_MANY_IS_SAVED))
     for each in done:
         if not each.changes:
@@ -146,7 +146,7 @@ def test_undo_brings_every_byte_back(batch: int, tmp_path: Path) -> None:
 
 
 def edited(numbers: range) -> tuple[list[Edited], defaultdict[str, list[int]]]:
-    """What became of each case, and the numbers of those refused, by rule."""
+    """Return the result of each case, and the numbers of rejected cases by rule."""
     done = []
     refused: defaultdict[str, list[int]] = defaultdict(list)
     for each in (case(SEED, number) for number in numbers):
@@ -163,7 +163,7 @@ def edited(numbers: range) -> tuple[list[Edited], defaultdict[str, list[int]]]:
 
 
 def edited_with_consent(each: Case) -> Edited | None:
-    """What becomes of a case where lines may go; None where another rule refuses it."""
+    """Return a case's result when lines may be removed, or None if another rule rejects it."""
     before = EnvFile(each.file.decode("utf-8", "surrogateescape"))
     try:
         after, changes = before.edited(each.edits, removing_lines=True)
@@ -190,7 +190,7 @@ def assert_rightly_refused(each: Case, failure: Failure) -> None:
 
 
 def compare_with_python_dotenv(done: Sequence[Edited]) -> list[Edited]:
-    """The cases that it reads before as LibreChat does; so it must after."""
+    """Check that python-dotenv still agrees with LibreChat if it did before; return those cases."""
     compared = []
     for each in done:
         before = assignments(each.before)
@@ -209,7 +209,7 @@ def compare_with_python_dotenv(done: Sequence[Edited]) -> list[Edited]:
 
 
 def assignments(file: EnvFile) -> Assignments | None:
-    """What python-dotenv finds, None where it cannot read the file."""
+    """Return what python-dotenv finds, or None if it cannot read the file."""
     try:
         return assignments_of_python_dotenv(file.to_bytes())
     except (UnreadableError, UnicodeDecodeError):
@@ -227,7 +227,7 @@ def between_assignments(file: EnvFile) -> str:
 
 
 def is_alike(theirs: Assignments, ours: Assignments, wanted: Mapping[str, str]) -> bool:
-    """Whether both read the same names from the same lines, and what is not edited alike."""
+    """Return whether both read the same names from the same lines, and unedited values alike."""
     return len(theirs) == len(ours) and all(
         their_name == name
         and (their_value == value or name in wanted)
@@ -237,7 +237,7 @@ def is_alike(theirs: Assignments, ours: Assignments, wanted: Mapping[str, str]) 
 
 
 def compare_with_compose(done: Sequence[Edited], folder: Path) -> int:
-    """Hold Compose against the cases that it reads before as LibreChat does; how many they are."""
+    """Check that Compose still agrees with LibreChat if it did before; return how often."""
     likely = [each for each in done if may_be_read_by_compose(each.before)]
     read = in_groups([each.before for each in likely], folder)
     alike = [
@@ -260,7 +260,7 @@ def in_groups(files: Sequence[EnvFile], folder: Path) -> list[dict[str, str] | N
 
 
 def may_be_read_by_compose(file: EnvFile) -> bool:
-    """Whether there is nothing but names and comments beside the assignments."""
+    """Return whether there are only assignments, names and comments."""
     beside = re.sub("#[^\n]*", "", between_assignments(file).removeprefix("\ufeff"))
     return not _LONE_CARRIAGE_RETURN.search(file.text) and not _NO_NAME.search(beside)
 
@@ -281,7 +281,7 @@ def compare_with_shell(done: Sequence[Edited], folder: Path) -> int:
 
 
 def assert_the_diff_shows_it_all(each: Edited) -> None:
-    """That the diff is all of what was done, also one that knows nothing of the edit."""
+    """Assert that the diff shows every change, even one made without knowledge of the edit."""
     before, after = each.before, each.after
     for old, new, shown in (
         (before, after, diff(before, after, each.changes)),
@@ -303,7 +303,7 @@ def lines_of(file: EnvFile) -> list[str]:
 
 
 def assert_other_lines_stay(each: Edited) -> None:
-    """That the file is the old one, apart from what the changes tell."""
+    """Assert that the file differs only by the reported changes."""
     names = {change.name for change in each.changes}
     if not any(change.spans_lines for change in each.changes):
         remaining = iter(_ANY_LINE_END.split(each.after.text))
@@ -324,12 +324,12 @@ def assert_other_lines_stay(each: Edited) -> None:
 
 
 def parts(text: str) -> list[str]:
-    """The lines and, each by itself, what ends them."""
+    """Return the lines and their line breaks as separate parts."""
     return [part for part in _LINE_BREAK.split(text) if part]
 
 
 def with_changed_lines(each: Edited) -> str:
-    """The old text with each changed value in its place."""
+    """Return the old text with each changed value."""
     text = each.before.text
     last = {assignment.name: assignment for assignment in each.before.assignments}
     replaced = []
@@ -345,7 +345,7 @@ def with_changed_lines(each: Edited) -> str:
 
 
 def written(each: Edited, change: Change) -> str:
-    """The assignment that the change made."""
+    """Return the assignment that the change made."""
     if change.how is How.SUGGESTED:
         value = each.case.edits[change.name]
         assert isinstance(value, Suggestion)
@@ -369,7 +369,7 @@ def with_space_before_comment(rest: str) -> str:
 
 
 def uncommented(line: str, after: str) -> str:
-    """The line without its hash and with another value; its `export` and its comment stay."""
+    """Return the line without its hash and with another value; keep its `export` and comment."""
     idle = _IDLE.fullmatch(line)
     assert idle is not None
     old = EnvFile(idle["rest"]).assignments

@@ -1,4 +1,4 @@
-"""The plan for the file: brand-new, from the example, beside users, and the second time."""
+"""The plan for the file: new, from the example, with existing values, and on a second run."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ EXAMPLE = env_example()
 
 
 def counting_hex() -> Callable[[int], str]:
-    """Random enough to be told apart, the same in every run."""
+    """Return distinct values that are the same in every run."""
     calls = iter(range(1, 100))
     return lambda count: f"{next(calls):02x}{DIGITS * 4}"[: 2 * count]
 
@@ -113,12 +113,12 @@ def findings(made: EnvPlan) -> set[tuple[str, str | None]]:
         ),
     ],
 )
-def test_passkeys_are_bound_to_the_old_host(existing: str, is_lost: bool) -> None:
+def test_warns_that_passkeys_are_bound_to_the_old_host(existing: str, is_lost: bool) -> None:
     made = plan(existing, settings=replace(SETTINGS, public_url="https://chat.example.com"))
     assert (("LA346", "PASSKEY_RP_ID") in findings(made)) is is_lost
 
 
-def test_our_example_has_the_shape_of_librechats() -> None:
+def test_our_example_resembles_librechats() -> None:
     lines = EXAMPLE.splitlines()
     assert 1200 < len(lines) < 1320
     assert plan(EXAMPLE).before.text == EXAMPLE
@@ -140,7 +140,7 @@ def test_a_new_file_from_the_example_is_complete() -> None:
     } - {"OPENID_CALLBACK_URL"}
 
 
-def test_all_other_lines_stay_byte_for_byte() -> None:
+def test_keeps_all_other_lines_byte_for_byte() -> None:
     made = plan(EXAMPLE.replace("\n", "\r\n"))
     old, new = made.before.text.split("\n"), made.after.text.split("\n")
     assert len(old) == len(new)
@@ -154,20 +154,20 @@ def test_all_other_lines_stay_byte_for_byte() -> None:
 
 @pytest.mark.needs("node", "sh")
 @pytest.mark.parametrize("example", [EXAMPLE, None])
-def test_every_reader_finds_the_same_in_the_new_file(example: str | None, tmp_path: Path) -> None:
+def test_every_reader_agrees_on_the_new_file(example: str | None, tmp_path: Path) -> None:
     data = plan(example=example).after.to_bytes()
     [by_node] = read_by_node([data])
     ours = {name: by_node[name] for name in (*WRITTEN, *FRESH)}
     assert ours.items() >= WRITTEN.items()
     by_python = read_by_python_dotenv(data)
     assert {name: by_python[name] for name in ours} == ours
-    # LibreChat's BAN_DURATION=1000 * 60 makes a shell complain, but not stop.
+    # LibreChat's BAN_DURATION=1000 * 60 causes an error in a shell, but does not stop it.
     data = re.sub(rb"(?m)^BAN_DURATION=.*\n", b"", data)
     assert read_by_shell("sh", [data], list(ours), tmp_path) == [ours]
 
 
 @pytest.mark.parametrize("example", [EXAMPLE, None])
-def test_docker_compose_finds_the_same_in_the_new_file(example: str | None, tmp_path: Path) -> None:
+def test_docker_compose_agrees_on_the_new_file(example: str | None, tmp_path: Path) -> None:
     needs_compose()
     new = plan(example=example).after
     [by_compose] = read_by_compose([new.to_bytes()], tmp_path)
@@ -189,7 +189,7 @@ def test_the_second_run_changes_nothing(example: str | None, reuse: bool, url: s
     assert second.after.text == first.after.text
 
 
-def test_our_template_serves_where_there_is_no_example() -> None:
+def test_uses_our_template_without_an_example() -> None:
     made = plan(example=None)
     assert made.before.text == blank_file()
     values = made.after.values()
@@ -202,17 +202,17 @@ def test_our_template_serves_where_there_is_no_example() -> None:
 
 
 @pytest.mark.parametrize("existing", ["", " \n\r\n"])
-def test_an_empty_file_is_as_none(existing: str) -> None:
+def test_an_empty_file_counts_as_none(existing: str) -> None:
     assert plan(existing).after.text == plan().after.text
 
 
-def test_the_port_that_was_asked_for_is_written_in_a_new_file_only() -> None:
+def test_writes_the_requested_port_only_to_a_new_file() -> None:
     assert plan(port=4000).after.values()["PORT"] == "4000"
     assert plan(example="").after.values()["PORT"] == "3080"
     assert plan("PORT=5000\n", port=4000).after.values()["PORT"] == "5000"
 
 
-def test_keys_of_an_existing_file_are_left_and_reported() -> None:
+def test_keeps_and_reports_keys_of_an_existing_file() -> None:
     public = {name: min(VARIABLES[name].public_values) for name in GUARDING_CREDENTIALS}
     existing = "".join(f"{name}={value}\n" for name, value in public.items())
     made = plan(existing)
@@ -223,7 +223,7 @@ def test_keys_of_an_existing_file_are_left_and_reported() -> None:
     )
 
 
-def test_blank_keys_of_an_existing_file_are_left_and_reported() -> None:
+def test_keeps_and_reports_blank_keys_of_an_existing_file() -> None:
     made = plan(EXAMPLE)
     values = made.after.values()
     blank = [name for name in GUARDING_CREDENTIALS if name != "MEILI_MASTER_KEY"]
@@ -288,24 +288,24 @@ def test_a_new_file_keeps_good_secrets() -> None:
         ("x" * 40, False),
         ("ab12" * 10, False),
         (min(VARIABLES["JWT_SECRET"].public_values), False),
-        ("j" * 64, False),  # another secret's
+        ("j" * 64, False),  # the value of another secret
         ("“" + "s" * 40 + "”", False),
         ('"' + "s" * 40 + '";', False),
     ],
 )
-def test_a_good_session_secret_is_kept(kept: str, good: bool) -> None:
+def test_keeps_a_good_session_secret(kept: str, good: bool) -> None:
     made = plan(f"JWT_SECRET={'j' * 64}\nOPENID_SESSION_SECRET={quoted(kept)}\n")
     assert (made.after.values()["OPENID_SESSION_SECRET"] == kept) is good
     values = {"JWT_SECRET": "j" * 64, "OPENID_SESSION_SECRET": kept}
     assert is_good_secret("OPENID_SESSION_SECRET", values) is good
 
 
-def test_a_good_session_secret_in_odd_quotes_is_left_alone() -> None:
+def test_leaves_a_good_session_secret_in_unusual_quotes_alone() -> None:
     line = 'OPENID_SESSION_SECRET="it\'s long enough, and \\ everything else"\n'
     assert line in plan(line).after.text
 
 
-def test_without_reuse_of_tokens_no_audience_is_asked_for() -> None:
+def test_requests_no_audience_without_token_reuse() -> None:
     settings = replace(SETTINGS, reuse_tokens=False)
     values = plan(settings=settings).after.values()
     assert values["OPENID_REUSE_TOKENS"] == "false"
@@ -322,7 +322,7 @@ def test_a_public_client_has_no_secret() -> None:
     assert values["OPENID_USE_PKCE"] == "true"
 
 
-def test_https_on_localhost_does_not_pin_browsers() -> None:
+def test_https_on_localhost_sets_no_hsts() -> None:
     local = plan(settings=replace(SETTINGS, public_url="https://localhost:3443"))
     assert local.after.values()["HSTS_ENABLED"] == "false"
     assert "HSTS_ENABLED" not in plan().after.values()
@@ -336,12 +336,12 @@ def test_https_on_localhost_does_not_pin_browsers() -> None:
         ("OPENID_USERNAME_CLAIM", "sub"),
     ],
 )
-def test_a_label_and_claims_of_ones_own_are_kept(own: tuple[str, str]) -> None:
+def test_keeps_the_users_label_and_claims(own: tuple[str, str]) -> None:
     name, value = own
     assert plan(f"{name}={value}\n").after.values()[name] == value
 
 
-def test_what_is_optional_is_only_suggested() -> None:
+def test_only_suggests_what_is_optional() -> None:
     made = plan("PORT=1\n")
     suggested = [change.name for change in made.changes if change.how is How.SUGGESTED]
     assert suggested == ["OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH"]
@@ -349,15 +349,15 @@ def test_what_is_optional_is_only_suggested() -> None:
     assert "OPENID_IMAGE_URL" not in made.after.values()
 
 
-def test_a_name_that_stands_twice_is_reported_and_the_last_changed() -> None:
+def test_reports_a_duplicate_name_and_changes_the_last() -> None:
     made = plan("OPENID_ISSUER=a\nPORT=1\nOPENID_ISSUER=b\n")
     assert made.after.text.startswith("OPENID_ISSUER=a\nPORT=1\n")
     assert "\nOPENID_ISSUER=https://dev-abc.us.auth0.com\n" in made.after.text
     assert (SET_TWICE.id, "OPENID_ISSUER") in findings(made)
 
 
-def test_a_line_that_others_read_differently_is_reported() -> None:
-    # To dotenv the first line ends with itself, to python-dotenv with the next quote.
+def test_reports_a_line_that_others_read_differently() -> None:
+    # For dotenv the value ends with the first line, for python-dotenv with the next quote.
     made = plan("X='a\nOPENID_ISSUER=b\nY=c' d\n")
     assert made.after.values()["OPENID_ISSUER"] == "https://dev-abc.us.auth0.com"
     differing = {variable for rule, variable in findings(made) if rule == READ_DIFFERENTLY.id}
@@ -367,7 +367,7 @@ def test_a_line_that_others_read_differently_is_reported() -> None:
     assert "OPENID_ISSUER" in differing
 
 
-def test_a_value_without_a_common_form_is_refused_by_name() -> None:
+def test_rejects_a_value_without_a_common_form_by_name() -> None:
     from wizard.findings import Failure
 
     with pytest.raises(Failure) as caught:
@@ -375,7 +375,7 @@ def test_a_value_without_a_common_form_is_refused_by_name() -> None:
     assert caught.value.finding.variable in {"OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"}
 
 
-def test_the_secrets_are_made_by_the_operating_system() -> None:
+def test_the_operating_system_generates_the_secrets() -> None:
     first, second = (
         plan_env(SETTINGS, Base(None, EXAMPLE.encode(), 3080)).after.values() for _ in range(2)
     )
@@ -393,7 +393,7 @@ def test_a_plan_and_a_backup_do_not_show_secrets(tmp_path: Path) -> None:
     assert "OPENID_CLIENT_SECRET" in shown
 
 
-def test_the_expiries_in_a_file_of_the_users_stay_as_they_are() -> None:
+def test_keeps_the_expiries_of_an_existing_file() -> None:
     line = "REFRESH_TOKEN_EXPIRY=(1000 * 60 * 60 * 24) * 7\n"
     made = plan(line + "SESSION_EXPIRY=1000 * 60 * 15\n")
     assert made.after.text.startswith(line + "SESSION_EXPIRY=1000 * 60 * 15\n")
@@ -422,7 +422,7 @@ def test_a_second_run_over_any_file_changes_nothing() -> None:
     ],
 )
 @pytest.mark.parametrize("example", [EXAMPLE, None])
-def test_what_a_version_does_not_read_is_not_written(
+def test_does_not_write_what_the_version_does_not_read(
     version: str, unread: set[str], example: str | None
 ) -> None:
     names = {each.name for each in plan(example=example).changes}
@@ -433,7 +433,7 @@ def test_what_a_version_does_not_read_is_not_written(
     assert not {name for name in written if not is_read(name, version)}
 
 
-def test_a_line_that_the_version_does_not_read_is_named_and_stays() -> None:
+def test_reports_and_keeps_a_line_that_the_version_does_not_read() -> None:
     made = plan("OPENID_REFRESH_AUDIENCE=urn:mine\n", version="0.8.2")
 
     assert ("LA147", "OPENID_REFRESH_AUDIENCE") in findings(made)
@@ -444,8 +444,8 @@ def test_a_line_that_the_version_does_not_read_is_named_and_stays() -> None:
     ("url", "existing", "signs", "registration"),
     [
         ("https://chat.example.com", None, (), "false"),
-        ("https://localhost:3443", None, (), "true"),  # nobody else gets there
-        ("https://chat.example.com", None, ("data-node/",), "true"),  # it may have local users
+        ("https://localhost:3443", None, (), "true"),  # not reachable by others
+        ("https://chat.example.com", None, ("data-node/",), "true"),  # may have local users
         ("https://chat.example.com", b"ALLOW_REGISTRATION=true\n", (), "true"),
     ],
 )

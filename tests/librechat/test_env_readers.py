@@ -1,4 +1,4 @@
-"""Held against those who read an `.env`: LibreChat's Node, python-dotenv, shells, Compose."""
+"""Comparison with other readers of an `.env`: LibreChat's Node, python-dotenv, shells, Compose."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ careful = settings(max_examples=400, suppress_health_check=list(HealthCheck))
 
 
 def edited(data: bytes, edits: dict[str, str | Suggestion]) -> tuple[EnvFile, EnvFile] | None:
-    """The file before and after, None where the edit is refused."""
+    """Return the file before and after, or None if the edit is rejected."""
     try:
         before = EnvFile.from_bytes(data)
         after, _ = before.edited(edits)
@@ -44,7 +44,7 @@ def edited(data: bytes, edits: dict[str, str | Suggestion]) -> tuple[EnvFile, En
 
 @careful
 @given(any_bytes)
-def test_any_bytes_are_kept_or_refused(data: bytes) -> None:
+def test_keeps_or_rejects_any_bytes(data: bytes) -> None:
     try:
         file = EnvFile.from_bytes(data)
     except Failure:
@@ -63,7 +63,7 @@ def test_any_bytes_are_kept_or_refused(data: bytes) -> None:
 @example(b"A= # c", {"A": ""})
 @example(b"A='\n# B=1\n'", {"B": "x"})
 @example(b"\xef\xbb\xbf# A=1", {"A": "x"})
-def test_an_edit_is_what_was_asked_for_and_nothing_else(
+def test_an_edit_changes_only_what_was_requested(
     data: bytes, edits: dict[str, str | Suggestion]
 ) -> None:
     result = edited(data, edits)
@@ -78,7 +78,7 @@ def test_an_edit_is_what_was_asked_for_and_nothing_else(
 
 @careful
 @given(st.lists(hostile_text.filter(lambda text: not re.search("[AB=:'\"`]", text)), max_size=4))
-def test_lines_of_others_keep_every_byte(lines: list[str]) -> None:
+def test_keeps_every_byte_of_other_lines(lines: list[str]) -> None:
     for line_break in ("\n", "\r\n", "\r"):
         others = "".join(f"{line}{line_break}" for line in lines)
         text = f"{others}A=old{line_break}{others}"
@@ -123,7 +123,7 @@ def test_docker_compose_reads_the_values_that_were_written(tmp_path: Path) -> No
 
 
 def odd_values() -> tuple[bytes, dict[str, str]]:
-    """A file with values of every printable character, as we write them; and the values."""
+    """Return a file with values of every printable character, as we write them, and the values."""
     printable = "".join(map(chr, range(32, 127))).replace("'", "").replace("\\", "")
     edits = {
         "EMPTY": "",
@@ -156,14 +156,14 @@ lines = st.one_of(
 
 @careful
 @given(st.lists(lines, max_size=8).map("\n".join))
-def test_python_reads_lines_that_allow_for_no_two_opinions_as_we_do(text: str) -> None:
+def test_python_dotenv_agrees_on_unambiguous_lines(text: str) -> None:
     doubtful = doubtful_lines(text)
     ours, pythons = EnvFile(text).values(), read_by_python_dotenv(text.encode())
     for name in {*ours, *pythons}:
         assert name in doubtful or ours.get(name) == pythons.get(name)
 
 
-def test_which_lines_allow_for_two_opinions() -> None:
+def test_recognizes_ambiguous_lines() -> None:
     agreed = "# it's\n\nA=1 + 1\r\n  # b\nB=\"it is\"\nC=''\n"
     for doubtful in ("A= # b", "A='b' # c", "export A=1", "A=\u00e9", "A: b"):
         assert doubtful_lines(f"{agreed}{doubtful}\n{agreed}") == doubtful

@@ -1,4 +1,4 @@
-"""The file on disk: real links, modes, users, full disks, kills and processes at once."""
+"""The file on disk: real links, modes, users, full disks, kills and concurrent processes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def failing(rule: Rule) -> Iterator[pytest.ExceptionInfo[Failure]]:
 
 
 def told_by(failure: Failure) -> list[str]:
-    """What it says in words; a path alone is none."""
+    """Return the text of a failure, without a bare path."""
     finding = failure.finding
     return [text for text in (finding.detail, finding.fix) if not os.path.isabs(text)]
 
@@ -91,7 +91,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_new_file_is_private_and_undo_takes_it_away(store: EnvStore, folder: Path) -> None:
+def test_a_new_file_is_private_and_undo_removes_it(store: EnvStore, folder: Path) -> None:
     assert store.read() is None
     backup = store.save(None, b"A=1\n")
     assert store.read() == b"A=1\n"
@@ -103,7 +103,7 @@ def test_a_new_file_is_private_and_undo_takes_it_away(store: EnvStore, folder: P
     assert names(folder) == []
 
 
-def test_nothing_is_touched_when_nothing_changes(store: EnvStore, state: Path) -> None:
+def test_writes_nothing_when_nothing_changes(store: EnvStore, state: Path) -> None:
     store.path.write_bytes(b"A=1\n")
     os.utime(store.path, ns=(1, 1))
     before = store.path.stat()
@@ -115,14 +115,14 @@ def test_nothing_is_touched_when_nothing_changes(store: EnvStore, state: Path) -
 @pytest.mark.parametrize(
     ("before", "after"), [(0o644, 0o600), (0o600, 0o600), (0o755, 0o700), (0o640, 0o640)]
 )
-def test_the_mode_is_kept_less_what_others_may(store: EnvStore, before: int, after: int) -> None:
+def test_keeps_the_mode_without_access_for_others(store: EnvStore, before: int, after: int) -> None:
     store.path.write_bytes(b"A=1\n")
     store.path.chmod(before)
     store.save(b"A=1\n", b"A=2\n")
     assert mode(store.path) == after
 
 
-def test_backups_are_private_outside_the_checkout_and_ten(
+def test_keeps_ten_private_backups_outside_the_checkout(
     store: EnvStore, folder: Path, state: Path
 ) -> None:
     content = None
@@ -140,7 +140,7 @@ def test_backups_are_private_outside_the_checkout_and_ten(
     assert store.last_backup().content == b"A=13\n"
 
 
-def test_undo_goes_back_step_by_step_and_keeps_what_it_undid(store: EnvStore) -> None:
+def test_undo_goes_back_step_by_step_and_keeps_the_undone_file(store: EnvStore) -> None:
     store.path.write_bytes(b"0")
     for before, after in [(b"0", b"1"), (b"1", b"2")]:
         store.save(before, after)
@@ -155,7 +155,7 @@ def test_undo_goes_back_step_by_step_and_keeps_what_it_undid(store: EnvStore) ->
     assert {mode(path) for path in kept} == {0o600}
 
 
-def test_what_was_undone_is_not_kept_for_ever(store: EnvStore) -> None:
+def test_undone_files_are_not_kept_forever(store: EnvStore) -> None:
     store.path.write_bytes(b"0")
     for _ in range(BACKUPS_KEPT + 3):
         store.save(b"0", b"1")
@@ -163,7 +163,7 @@ def test_what_was_undone_is_not_kept_for_ever(store: EnvStore) -> None:
     assert len(names(store.backup_dir)) == BACKUPS_KEPT
 
 
-def test_undo_refuses_a_file_that_changed_since(store: EnvStore) -> None:
+def test_undo_rejects_a_file_that_changed_since(store: EnvStore) -> None:
     store.save(None, b"1")
     backup = store.last_backup()
     store.path.write_bytes(b"mine")
@@ -180,11 +180,11 @@ def test_a_backup_knows_whether_the_file_was_edited_since(store: EnvStore) -> No
     assert [last.loses(now) for now in (b"2", b"mine", None, b"edited")] == [False] * 3 + [True]
     assert store.undo(last, b"2") == last.undone
     assert last.undone.read_bytes() == b"2"
-    # What the first save wrote is not what the second one found.
+    # The second save did not find what the first one wrote.
     assert store.last_backup().loses(store.read())
 
 
-def test_a_backup_of_a_version_that_kept_no_digest_blocks_nothing(store: EnvStore) -> None:
+def test_accepts_a_backup_without_a_digest(store: EnvStore) -> None:
     backup = store.save(None, b"1")
     assert backup is not None
     backup.rename(backup.with_stem(backup.stem.split("-")[1]))
@@ -196,11 +196,11 @@ def test_a_backup_has_its_time(folder: Path, state: Path) -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     store = EnvStore(folder / ".env", state, now=lambda: noon)
     store.save(None, b"1")
-    store.save(b"1", b"2")  # at the same time: its name is another, the time is not
+    store.save(b"1", b"2")  # at the same time: another name, the same time
     assert store.last_backup().at == noon
 
 
-def test_what_undo_kept_is_kept_though_its_backup_is_the_oldest(store: EnvStore) -> None:
+def test_keeps_the_undone_file_even_of_the_oldest_backup(store: EnvStore) -> None:
     store.path.write_bytes(b"0")
     store.save(b"0", b"1")
     first = store.last_backup()
@@ -211,9 +211,7 @@ def test_what_undo_kept_is_kept_though_its_backup_is_the_oldest(store: EnvStore)
     assert first.undone.read_bytes() == b"1"
 
 
-def test_the_last_backup_is_the_last_even_when_the_clock_is_set_back(
-    folder: Path, state: Path
-) -> None:
+def test_the_last_backup_is_last_even_if_the_clock_is_set_back(folder: Path, state: Path) -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     times = iter([noon, noon - timedelta(hours=1), noon - timedelta(hours=2), noon])
     store = EnvStore(folder / ".env", state, now=lambda: next(times))
@@ -226,9 +224,7 @@ def test_the_last_backup_is_the_last_even_when_the_clock_is_set_back(
     assert store.read() == b"0"
 
 
-def test_a_wrong_clock_lengthens_no_name_and_each_time_is_that_of_its_save(
-    folder: Path, state: Path
-) -> None:
+def test_a_wrong_clock_keeps_names_short_and_times_correct(folder: Path, state: Path) -> None:
     now = datetime(2026, 1, 1, 12, tzinfo=UTC)
     times = iter([datetime(2100, 1, 1, tzinfo=UTC), *[now] * 30])
     store = EnvStore(folder / ".env", state, now=lambda: next(times))
@@ -241,7 +237,7 @@ def test_a_wrong_clock_lengthens_no_name_and_each_time_is_that_of_its_save(
     assert (store.last_backup().content, store.last_backup().at) == (b"30", now)
 
 
-def test_a_backup_of_the_first_versions_is_older_than_any_other(store: EnvStore) -> None:
+def test_backups_of_the_first_versions_are_the_oldest(store: EnvStore) -> None:
     store.path.write_bytes(b"2")
     store.backup_dir.mkdir(parents=True)
     digest = file_name(b"1")
@@ -266,7 +262,7 @@ def test_the_lock_is_private(store: EnvStore, state: Path) -> None:
 
 @pytest.mark.parametrize("act", ["save", "undo"])
 @pytest.mark.parametrize("call", ["fcntl.flock", "pathlib.Path.iterdir", "pathlib.Path.unlink"])
-def test_what_fails_after_the_file_is_in_place_fails_nothing(
+def test_ignores_failures_after_the_rename(
     call: str, act: str, folder: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
@@ -285,7 +281,7 @@ def test_what_fails_after_the_file_is_in_place_fails_nothing(
     assert names(store.backup_dir)
 
 
-def test_a_change_by_somebody_else_is_not_overwritten(store: EnvStore) -> None:
+def test_does_not_overwrite_another_programs_change(store: EnvStore) -> None:
     store.path.write_bytes(b"theirs")
     for expected in (b"old", None):
         with failing(CHANGED_MEANWHILE):
@@ -311,7 +307,7 @@ def link_chain(folder: Path, target: Path) -> None:
 
 @pytest.mark.parametrize("link", [link_straight, link_relative, link_chain])
 @pytest.mark.parametrize("dangles", [False, True])
-def test_a_link_stays_and_its_target_is_written(
+def test_keeps_a_link_and_writes_its_target(
     link: Callable[[Path, Path], None], dangles: bool, store: EnvStore, folder: Path, tmp_path: Path
 ) -> None:
     secrets = tmp_path / "secrets"
@@ -332,9 +328,7 @@ def test_a_link_stays_and_its_target_is_written(
     assert store.read() == before
 
 
-def test_a_link_and_its_target_are_one_file_with_one_lock(
-    folder: Path, state: Path, tmp_path: Path
-) -> None:
+def test_a_link_and_its_target_share_a_lock(folder: Path, state: Path, tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"1")
     (folder / ".env").symlink_to(tmp_path / "real")
     link, real = EnvStore(folder / ".env", state), EnvStore(tmp_path / "real", state)
@@ -353,7 +347,7 @@ def swap_the_folder(folder: Path, elsewhere: Path) -> None:
 
 @pytest.mark.parametrize("is_link", [False, True])
 @pytest.mark.parametrize("swap", [lay_a_link, swap_the_folder])
-def test_what_is_replaced_is_the_file_that_was_read(
+def test_replaces_only_the_file_that_was_read(
     swap: Callable[[Path, Path], None],
     is_link: bool,
     folder: Path,
@@ -376,7 +370,7 @@ def test_what_is_replaced_is_the_file_that_was_read(
     assert names(elsewhere) == [".env"]
 
 
-def test_a_link_that_is_laid_while_the_file_is_looked_at(
+def test_a_link_created_while_the_file_is_examined(
     folder: Path, store: EnvStore, tmp_path: Path
 ) -> None:
     store.path.write_bytes(b"1")
@@ -388,9 +382,7 @@ def test_a_link_that_is_laid_while_the_file_is_looked_at(
 
 
 @only_root
-def test_a_link_of_somebody_else_leads_to_no_file_of_ours(
-    folder: Path, state: Path, tmp_path: Path
-) -> None:
+def test_does_not_follow_another_users_link(folder: Path, state: Path, tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for target in (ours, theirs):
         target.write_bytes(b"1")
@@ -407,7 +399,7 @@ def test_a_link_of_somebody_else_leads_to_no_file_of_ours(
     assert EnvStore(link, state).read() == b"1"
 
 
-def test_a_link_in_a_circle_is_refused(store: EnvStore, folder: Path) -> None:
+def test_rejects_a_link_loop(store: EnvStore, folder: Path) -> None:
     store.path.symlink_to("other")
     (folder / "other").symlink_to(".env")
     with pytest.raises(Failure) as caught:
@@ -415,7 +407,7 @@ def test_a_link_in_a_circle_is_refused(store: EnvStore, folder: Path) -> None:
     assert caught.value.finding.rule in {NOT_A_FILE, UNREADABLE}
 
 
-def test_a_link_into_a_folder_that_is_not_there(store: EnvStore) -> None:
+def test_a_link_into_a_missing_folder(store: EnvStore) -> None:
     store.path.symlink_to("nowhere/.env")
     assert store.read() is None
     with failing(UNWRITABLE) as caught:
@@ -424,7 +416,7 @@ def test_a_link_into_a_folder_that_is_not_there(store: EnvStore) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "device", "socket"])
-def test_what_is_no_file_is_refused_at_once(kind: str, store: EnvStore) -> None:
+def test_rejects_an_irregular_file_immediately(kind: str, store: EnvStore) -> None:
     import socket
 
     if kind == "folder":
@@ -442,20 +434,20 @@ def test_what_is_no_file_is_refused_at_once(kind: str, store: EnvStore) -> None:
         store.save(None, b"1")
 
 
-def test_a_path_through_a_file_is_refused(folder: Path, state: Path) -> None:
+def test_rejects_a_path_through_a_file(folder: Path, state: Path) -> None:
     (folder / "file").write_bytes(b"")
     with failing(UNREADABLE):
         EnvStore(folder / "file" / ".env", state).read()
 
 
-def test_a_huge_file_is_not_read_into_memory(store: EnvStore) -> None:
+def test_does_not_read_a_huge_file_into_memory(store: EnvStore) -> None:
     with store.path.open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
     with failing(UNREADABLE):
         store.read()
 
 
-def test_a_write_protected_file_is_left_alone(store: EnvStore, folder: Path) -> None:
+def test_leaves_a_write_protected_file_alone(store: EnvStore, folder: Path) -> None:
     store.path.write_bytes(b"1")
     store.path.chmod(0o444)
     with failing(READ_ONLY) as caught:
@@ -465,7 +457,7 @@ def test_a_write_protected_file_is_left_alone(store: EnvStore, folder: Path) -> 
 
 
 def test_a_hard_link_keeps_the_old_content(store: EnvStore, tmp_path: Path) -> None:
-    # The price of a file that is always whole: a rename cannot write through the other name.
+    # The price of an atomic write: a rename does not reach the file's other name.
     store.path.write_bytes(b"1")
     other = tmp_path / "other"
     other.hardlink_to(store.path)
@@ -507,7 +499,7 @@ def save_as_nobody(path: Path, state: Path) -> str:
 
 
 @only_root
-def test_somebody_who_may_not_read_it(store: EnvStore, state: Path) -> None:
+def test_a_user_who_cannot_read_it(store: EnvStore, state: Path) -> None:
     store.path.write_bytes(b"1")
     store.path.chmod(0o600)
     said = save_as_nobody(store.path, state)
@@ -518,7 +510,7 @@ def test_somebody_who_may_not_read_it(store: EnvStore, state: Path) -> None:
 
 
 @only_root
-def test_somebody_who_may_not_write_in_the_folder(store: EnvStore, state: Path) -> None:
+def test_a_user_who_cannot_write_to_the_folder(store: EnvStore, state: Path) -> None:
     store.path.write_bytes(b"1")
     store.path.chmod(0o644)
     store.path.parent.chmod(0o755)
@@ -530,7 +522,7 @@ def test_somebody_who_may_not_write_in_the_folder(store: EnvStore, state: Path) 
 
 
 @only_root
-def test_somebody_who_may_not_give_the_file_back_to_its_owner(store: EnvStore, state: Path) -> None:
+def test_a_user_who_cannot_preserve_the_owner(store: EnvStore, state: Path) -> None:
     store.path.write_bytes(b"1")
     store.path.chmod(0o666)
     store.path.parent.chmod(0o777)
@@ -541,7 +533,7 @@ def test_somebody_who_may_not_give_the_file_back_to_its_owner(store: EnvStore, s
 
 
 @only_root
-def test_the_owner_may(store: EnvStore, state: Path, folder: Path) -> None:
+def test_the_owner_can_save(store: EnvStore, state: Path, folder: Path) -> None:
     store.path.write_bytes(b"1")
     for path in (folder, store.path):
         os.chown(path, NOBODY, NOBODY)
@@ -549,7 +541,7 @@ def test_the_owner_may(store: EnvStore, state: Path, folder: Path) -> None:
     assert (store.read(), store.path.stat().st_uid) == (b"ours", NOBODY)
 
 
-def test_without_a_state_folder_nothing_is_written(store: EnvStore, tmp_path: Path) -> None:
+def test_writes_nothing_without_a_state_folder(store: EnvStore, tmp_path: Path) -> None:
     store.path.write_bytes(b"1")
     blocked = tmp_path / "blocked"
     blocked.write_bytes(b"")
@@ -560,7 +552,7 @@ def test_without_a_state_folder_nothing_is_written(store: EnvStore, tmp_path: Pa
 
 
 @only_root
-def test_root_gives_the_file_to_whom_it_belongs(store: EnvStore, folder: Path) -> None:
+def test_root_preserves_the_owner(store: EnvStore, folder: Path) -> None:
     os.chown(folder, NOBODY, NOBODY)
     store.save(None, b"1")
     assert (store.path.stat().st_uid, store.path.stat().st_gid) == (NOBODY, NOBODY)
@@ -589,7 +581,7 @@ def script(act: str, prepare: str = "") -> list[str]:
 
 
 def save_with_file_size_limit(limit: int, store: EnvStore, state: Path, act: str) -> str:
-    """What a run says that may not write more into a file; a full disk looks like that."""
+    """Return the output of a run with a file size limit, which acts like a full disk."""
     prepare = (
         "import resource, signal\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -608,7 +600,7 @@ def save_with_file_size_limit(limit: int, store: EnvStore, state: Path, act: str
 
 
 @pytest.mark.parametrize(("old", "new"), [(1, 10_000), (10_000, 1)])
-def test_without_room_for_file_or_backup_the_old_file_stays_and_nothing_else(
+def test_keeps_only_the_old_file_without_room_for_file_or_backup(
     old: int, new: int, store: EnvStore, state: Path, folder: Path
 ) -> None:
     store.path.write_bytes(b"o" * old)
@@ -623,7 +615,7 @@ def test_without_room_for_file_or_backup_the_old_file_stays_and_nothing_else(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 32 KB and five names."""
+    """A disk of 32 KB with room for five names."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=32k,nr_inodes=6", "tmpfs", str(disk)]
@@ -652,7 +644,7 @@ def test_a_full_disk(small_disk: Path, state: Path) -> None:
 
 
 @only_root
-def test_a_disk_without_room_for_one_more_name(small_disk: Path, state: Path) -> None:
+def test_a_disk_without_free_inodes(small_disk: Path, state: Path) -> None:
     store = EnvStore(small_disk / ".env", state)
     store.path.write_bytes(b"old")
     for number in range(4):
@@ -667,7 +659,7 @@ def test_a_disk_without_room_for_one_more_name(small_disk: Path, state: Path) ->
 @only_root
 @pytest.mark.needs("chattr")
 @pytest.mark.parametrize("place", ["file", "folder"])
-def test_what_is_protected_is_named_with_how_to_lift_that(
+def test_names_a_protected_file_and_how_to_unprotect_it(
     place: str, store: EnvStore, folder: Path
 ) -> None:
     store.path.write_bytes(b"old")
@@ -693,7 +685,7 @@ def test_what_is_protected_is_named_with_how_to_lift_that(
         (["--bind", "-o", "ro", "{folder}", "{folder}"], "folder", "the file system is read-only"),
     ],
 )
-def test_what_is_mounted_is_named(
+def test_names_a_mount(
     mount: list[str], named: str, reason: str, store: EnvStore, folder: Path
 ) -> None:
     store.path.write_bytes(b"old")
@@ -724,7 +716,7 @@ def test_a_full_disk_under_the_backups(small_disk: Path, store: EnvStore, folder
 
 
 @only_root
-def test_what_a_killed_run_left_does_not_fill_the_disk(small_disk: Path, state: Path) -> None:
+def test_leftovers_of_killed_runs_do_not_fill_the_disk(small_disk: Path, state: Path) -> None:
     store = EnvStore(small_disk / ".env", state)
     store.path.write_bytes(b"old")
     left_by_a_killed_save(store, state).write_bytes(b"x" * 20_000)
@@ -733,7 +725,7 @@ def test_what_a_killed_run_left_does_not_fill_the_disk(small_disk: Path, state: 
 
 
 def left_by_a_killed_save(store: EnvStore, state: Path) -> Path:
-    """The temporary file of a run that was killed just before its rename."""
+    """Return the temporary file of a run that was killed just before its rename."""
     prepare = (
         "import os\n"
         "from wizard import private_files\n"
@@ -750,7 +742,7 @@ def left_by_a_killed_save(store: EnvStore, state: Path) -> Path:
     return left
 
 
-def test_what_a_killed_run_of_another_user_left_is_removed_when_it_is_old(
+def test_removes_old_leftovers_of_another_users_killed_run(
     folder: Path, store: EnvStore, tmp_path: Path
 ) -> None:
     for age in (0, 7200):
@@ -765,7 +757,7 @@ def test_what_a_killed_run_of_another_user_left_is_removed_when_it_is_old(
     "command",
     ["doctor --offline", "report --offline", "init --undo --yes", "init --dry-run", "tunnel -y"],
 )
-def test_every_command_that_looks_removes_what_a_killed_run_left(
+def test_every_reading_command_removes_leftovers_of_a_killed_run(
     command: str, folder: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
@@ -781,7 +773,7 @@ KILLS = 500
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """A file that is written while its writer is killed: how large, and how it lies there."""
+    """A file that is written while its writer is killed: its size, and whether it is a link."""
 
     lines: int
     line_break: bytes = b"\n"
@@ -828,7 +820,7 @@ class MortalWriter:
     def killed(
         self, store: EnvStore, state: Path, act: str, content: bytes, after: float | None
     ) -> float | None:
-        """What the child took until it was done, None if it was killed before."""
+        """Return how long the child took, or None if it was killed first."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         encoded = base64.b64encode(content).decode()
@@ -839,7 +831,7 @@ class MortalWriter:
 
 
 class Trial:
-    """One kind of file, written and killed again and again."""
+    """One kind of file, whose writers are killed repeatedly."""
 
     def __init__(self, victim: Victim, folder: Path) -> None:
         self.victim = victim
@@ -854,7 +846,7 @@ class Trial:
             self.store.path.symlink_to(self.real)
 
     def run(self, writer: MortalWriter, word: str, after: float | None) -> tuple[str, float | None]:
-        """Kill a writer after so many seconds; where that caught it, and what it took."""
+        """Kill a writer after so many seconds; return what it interrupted and the time it took."""
         before, wanted = self._prepared(word)
         backups = set(names(self.store.backup_dir)) if self.store.backup_dir.is_dir() else set()
         took = writer.killed(self.store, self.state, self.victim.act, wanted, after)
@@ -876,7 +868,7 @@ class Trial:
         return 0o640 if self.victim.mode == 0o640 else 0o600
 
     def _prepared(self, word: str) -> tuple[bytes, bytes]:
-        """The file's content now, and what the child will make of it."""
+        """Return the file's content now, and what the child will write."""
         old, new = self.victim.content(f"old{word}"), self.victim.content(f"new{word}")
         self._written |= {old, new}
         self.real.write_bytes(old)
@@ -910,10 +902,12 @@ class Trial:
         assert (self.store.read(), mode(self.real)) == (b"next", self._private_mode)
 
 
-def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(
+def test_a_killed_run_leaves_a_complete_file_and_the_next_cleans_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda handle: None)  # here; the killed wait for the disk
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: None
+    )  # in this process; the killed processes wait for the disk
     dice = random.Random(SEED)
     moments: Counter[str] = Counter()
     with MortalWriter() as writer:
@@ -926,18 +920,18 @@ def test_a_killed_run_leaves_a_whole_file_and_the_next_one_tidies_up(
                 moments[moment] += 1
     print(moments)
     assert moments.total() == KILLS
-    # Each about a third of 500; how many depends on the machine's load, so one has to be enough.
+    # Each about a third of 500, depending on the machine's load, so one must be enough.
     assert moments["before it"] + moments["old file, at work"]
     assert moments["old file, at work"] + moments["new file, not yet done"]
     assert moments["after it"]
 
 
 @pytest.mark.needs("git")
-def test_the_next_look_removes_what_a_killed_run_left_but_not_that_of_a_neighbour(
+def test_removes_its_own_leftovers_but_not_a_neighbours(
     store: EnvStore, state: Path, folder: Path
 ) -> None:
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
-    (folder / ".gitignore").write_text(".env*\n!.env.example\n")  # as LibreChat has it
+    (folder / ".gitignore").write_text(".env*\n!.env.example\n")  # like LibreChat's
     neighbour = EnvStore(folder / ".env.test", state)
     ours = left_by_a_killed_save(store, state)
     theirs = left_by_a_killed_save(neighbour, state)
@@ -951,8 +945,8 @@ def test_the_next_look_removes_what_a_killed_run_left_but_not_that_of_a_neighbou
     assert listed == "?? .gitignore\n"
 
 
-def test_two_processes_at_once_lose_nothing(store: EnvStore, state: Path) -> None:
-    # Each adds its letter to what it read, again and again, until it saw the other at it too.
+def test_two_concurrent_processes_lose_nothing(store: EnvStore, state: Path) -> None:
+    # Each repeatedly adds its letter to what it read, until it sees the other's letter too.
     store.path.write_bytes(b"")
     act = (
         "ours, theirs = sys.argv[3].encode(), sys.argv[4].encode()\n"
@@ -989,7 +983,7 @@ def test_two_processes_at_once_lose_nothing(store: EnvStore, state: Path) -> Non
     assert len(names(store.backup_dir)) == BACKUPS_KEPT
 
 
-def test_a_run_that_holds_the_lock_is_waited_for_and_then_named(
+def test_waits_for_a_run_that_holds_the_lock_and_then_names_it(
     store: EnvStore, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wizard.librechat.env_store.LOCK_TIMEOUT_SECONDS", 0.2)
@@ -1015,7 +1009,7 @@ def test_a_run_that_holds_the_lock_is_waited_for_and_then_named(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the kernel was asked: `path` is the file of the handle, or the first name."""
+    """A system call: `path` is the file of the handle, or the first name."""
 
     name: str
     path: str
@@ -1028,7 +1022,7 @@ _CALL = re.compile(
 
 
 def calls_of(act: str, store: EnvStore, state: Path, trace: Path) -> list[Call]:
-    """Every successful call of a run that opens, writes, syncs, renames or removes a file."""
+    """Return a run's successful calls that open, write, sync, rename or remove a file."""
     watched = "trace=open,openat,creat,write,pwrite64,writev,truncate,ftruncate,fsync,fdatasync"
     names = "rename,renameat,renameat2,unlink,unlinkat,link,linkat,copy_file_range,sendfile"
     subprocess.run(
@@ -1053,7 +1047,7 @@ def calls_of(act: str, store: EnvStore, state: Path, trace: Path) -> list[Call]:
 
 
 def assert_whole_after_a_power_cut(calls: Sequence[Call], name: str) -> int:
-    """That the name is only ever given to what is on the disk; where in the calls that was."""
+    """Assert that only synced content gets the name; return the position of that call."""
     touching = [each for each in calls if name in {each.path, each.other} and each.name != "look"]
     assert [each.name for each in touching] == ["rename"], touching
     place = calls.index(touching[0])
@@ -1061,7 +1055,7 @@ def assert_whole_after_a_power_cut(calls: Sequence[Call], name: str) -> int:
     made = [each.name for each in calls[:place] if each.path == new]
     assert made[0] == "openat"
     assert set(made[1:-1]) == {"write"}
-    assert made[-1] == "fsync"  # nothing is written after it
+    assert made[-1] == "fsync"  # nothing is written after the sync
     folder = os.path.dirname(name)
     assert calls[place + 1] == Call("fsync", folder) or (
         calls[place + 1 : place + 3] == [Call("look", folder), Call("fsync", folder)]
@@ -1072,7 +1066,7 @@ def assert_whole_after_a_power_cut(calls: Sequence[Call], name: str) -> int:
 @pytest.mark.needs("strace")
 @pytest.mark.parametrize("old", [None, b"old"])
 @pytest.mark.parametrize("is_link", [False, True])
-def test_the_content_is_on_the_disk_before_the_rename(
+def test_syncs_the_content_before_the_rename(
     old: bytes | None, is_link: bool, store: EnvStore, state: Path, tmp_path: Path
 ) -> None:
     real = store.path
@@ -1087,13 +1081,13 @@ def test_the_content_is_on_the_disk_before_the_rename(
     if old is not None:
         assert backed_up == assert_whole_after_a_power_cut(calls, str(backup))
     assert backed_up < assert_whole_after_a_power_cut(calls, str(real))
-    # The way to the backup lasts too.
+    # The backup's folders are synced too.
     for folder in list(backup.parents)[1:3]:
         assert Call("fsync", str(folder)) in calls[:backed_up]
 
 
 @pytest.mark.needs("strace")
-def test_what_undo_brings_back_is_on_the_disk_before_the_rename(
+def test_undo_syncs_the_content_before_the_rename(
     store: EnvStore, state: Path, tmp_path: Path
 ) -> None:
     store.path.write_bytes(b"old")
@@ -1105,4 +1099,4 @@ def test_what_undo_brings_back_is_on_the_disk_before_the_rename(
     assert assert_whole_after_a_power_cut(calls, str(undone)) < place
     backup = str(undone.with_suffix(".env"))
     removed = [number for number, each in enumerate(calls) if each == Call("unlink", backup)]
-    assert removed[0] > place + 1  # not before the file lasts
+    assert removed[0] > place + 1  # only after the file is synced

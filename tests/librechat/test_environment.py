@@ -1,4 +1,4 @@
-"""What LibreChat gets of the `.env`, the shell and Docker Compose."""
+"""What LibreChat gets from the `.env`, the shell and Docker Compose."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from wizard.librechat.environment import (
 FILE = EnvFile("# mine\nPORT=3080\nOPENID_SCOPE=openid\nOPENID_SCOPE='openid email '\n")
 
 
-def test_dotenv_reads_the_last_line_of_a_name_raw() -> None:
+def test_dotenv_uses_the_last_line_of_a_name() -> None:
     assert read_by_dotenv(FILE) == {
         "PORT": Setting("3080", Origin.ENV_FILE, ".env", 2),
         "OPENID_SCOPE": Setting("openid email ", Origin.ENV_FILE, ".env", 4),
     }
 
 
-def test_the_shell_wins_over_the_file_even_when_empty() -> None:
+def test_the_shell_overrides_the_file_even_when_empty() -> None:
     environment = environment_of(FILE, None, of_process({"PORT": "", "PATH": "/bin"}))
     assert environment["PORT"] == Setting("", Origin.SHELL)
     assert environment["OPENID_SCOPE"].origin is Origin.ENV_FILE
 
 
-def test_a_container_wins_over_the_file_that_is_mounted() -> None:
+def test_a_container_overrides_the_mounted_file() -> None:
     container = Container(
         {"PORT": Setting("80", Origin.COMPOSE, "compose.yaml", 5)}, reads_env_file=True
     )
@@ -42,11 +42,11 @@ def test_a_container_without_the_file_has_only_its_own() -> None:
     assert environment_of(FILE, container) == container.variables
 
 
-def test_another_file_mounted_in_the_place_of_the_env() -> None:
+def test_another_file_mounted_in_place_of_the_env() -> None:
     other = read_by_dotenv(EnvFile("PORT=81\n"), "prod.env", Origin.OTHER_ENV_FILE)
     environment = environment_of(FILE, Container({}, dotenv=other))
     assert environment == {"PORT": Setting("81", Origin.OTHER_ENV_FILE, "prod.env", 1)}
 
 
-def test_no_value_is_shown_by_a_traceback() -> None:
+def test_a_traceback_shows_no_value() -> None:
     assert "3080" not in repr(read_by_dotenv(FILE))

@@ -1,4 +1,4 @@
-"""What git itself says of its index is what we read there."""
+"""Our reader of git's index agrees with git."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_version_of_the_index(tmp_path: Path, version: str, options: tuple
     assert not is_tracked(folder / ".env")
     git(folder, "add", "-f", ".env")
     git(folder, "add", "-N", "-f", "a/b/c.txt")
-    git(folder, "update-index", "--skip-worktree", "z.txt")  # version 2 becomes 3 by that
+    git(folder, "update-index", "--skip-worktree", "z.txt")  # this turns version 2 into 3
     for name in (".env", "a/b/c.txt", "z.txt", "a/long-name-that-shares-a-prefix.txt"):
         assert is_tracked(folder / name), name
     assert not is_tracked(folder / "a/.env")
@@ -59,14 +59,14 @@ def test_a_split_index(tmp_path: Path) -> None:
     folder = repository(tmp_path)
     for number in range(200):
         (folder / f"file{number:03}").write_text("x")
-        os.utime(folder / f"file{number:03}", (1e9, 1e9))  # else git looks at them again
+        os.utime(folder / f"file{number:03}", (1e9, 1e9))  # otherwise git checks them again
     git(folder, "add", ".")
     git(folder, "config", "core.splitIndex", "true")
     git(folder, "config", "splitIndex.maxPercentChange", "100")
     git(folder, "update-index", "--split-index")
     assert is_tracked(folder / ".env")
     git(folder, "rm", "-q", "--cached", ".env", "file150")
-    assert (folder / ".git/index").stat().st_size < 5000  # the rest is in the shared one
+    assert (folder / ".git/index").stat().st_size < 5000  # the rest is in the shared index
     tracked = set(git(folder, "ls-files").split())
     for name in (".env", "z.txt", *(f"file{number:03}" for number in range(200))):
         assert is_tracked(folder / name) == (name in tracked), name
@@ -111,7 +111,7 @@ def test_work_trees_submodules_and_links(tmp_path: Path) -> None:
     git(parent, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(main), "inner")
     assert is_tracked(parent / "inner/.env")
     assert not is_tracked(parent / ".env")
-    if os.name == "posix":  # the file behind a link has the secrets
+    if os.name == "posix":  # the link's target has the secrets
         (tmp_path / ".env").symlink_to(main / ".env")
         assert is_tracked(tmp_path / ".env")
         (main / "private").write_text("x")
@@ -121,7 +121,7 @@ def test_work_trees_submodules_and_links(tmp_path: Path) -> None:
 
 
 def entry(name: bytes, flags: int | None = None) -> bytes:
-    """An entry of version 2, as git writes it."""
+    """Return an entry of version 2, as git writes it."""
     head = bytes(60) + struct.pack(">H", len(name) if flags is None else flags) + name
     return head + bytes(8 - len(head) % 8)
 
@@ -140,7 +140,7 @@ def folder_with(tmp_path: Path, content: bytes) -> Path:
 
 def test_a_broken_index_tracks_nothing(tmp_path: Path) -> None:
     whole = index(entry(b".env"), entry(b"x" * 5000), version=2)
-    assert not is_tracked(folder_with(tmp_path, whole))  # a name that no path has
+    assert not is_tracked(folder_with(tmp_path, whole))  # a name that no path can have
     whole = index(entry(b"a"), entry(b".env"))
     assert is_tracked(folder_with(tmp_path, whole))
     for length in range(whole.index(b".env") + 5):
@@ -155,12 +155,12 @@ def test_a_broken_index_tracks_nothing(tmp_path: Path) -> None:
             is_tracked(folder_with(tmp_path, bytes(content)))
 
 
-def test_an_index_of_more_entries_than_it_has_bytes(tmp_path: Path) -> None:
+def test_an_index_with_more_entries_than_bytes(tmp_path: Path) -> None:
     assert not is_tracked(folder_with(tmp_path, index(entry(b".env"), count=(1 << 32) - 1)))
 
 
-def test_names_that_grow_are_refused(tmp_path: Path) -> None:
-    """In version 4 each name may repeat the one before: all of them together have no bound."""
+def test_rejects_names_that_keep_growing(tmp_path: Path) -> None:
+    """In version 4, each name can extend the previous one, so their total size has no limit."""
     entries = [bytes(60) + struct.pack(">HB", min(size, 0xFFF), 0) + b"a\0" for size in range(5000)]
     content = index(*entries[1:], version=4)
     assert not is_tracked(folder_with(tmp_path, content))
@@ -174,7 +174,7 @@ def test_a_git_file_that_leads_nowhere(tmp_path: Path, marker: str) -> None:
     assert not is_tracked(tmp_path / ".env")
 
 
-def test_a_folder_git_without_a_repository_is_passed_over(tmp_path: Path) -> None:
+def test_ignores_a_git_folder_without_a_repository(tmp_path: Path) -> None:
     folder_with(tmp_path, index(entry(b"inner/.env")))
     (tmp_path / "inner/.git").mkdir(parents=True)
     assert is_tracked(tmp_path / "inner/.env")

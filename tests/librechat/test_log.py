@@ -1,4 +1,4 @@
-"""LibreChat's log: what the last start and the last sign-in say, and hostile logs."""
+"""LibreChat's log: the last start, the last sign-in, and hostile logs."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_each_known_message_has_its_rule(expected: str, tmp_path: Path) -> None:
     assert rules(tmp_path) == [expected]
 
 
-def test_an_expired_bearer_and_meilisearch_are_no_faults(tmp_path: Path) -> None:
+def test_an_expired_bearer_and_meilisearch_are_not_faults(tmp_path: Path) -> None:
     write(tmp_path, "error", error_line(1, "[indexSync] error fetch failed"))
     storm = (
         '[requireJwtAuth] Authentication failed after all strategies {"reason":"invalid algorithm"}'
@@ -93,7 +93,7 @@ def test_an_expired_bearer_and_meilisearch_are_no_faults(tmp_path: Path) -> None
     assert rules(tmp_path) == []
 
 
-def test_the_cause_is_shown_with_its_code_and_time(tmp_path: Path) -> None:
+def test_shows_the_cause_with_its_code_and_time(tmp_path: Path) -> None:
     write(tmp_path, "error", NO_TENANT, NOT_CONFIGURED)
 
     (finding,) = findings(tmp_path)
@@ -104,14 +104,14 @@ def test_the_cause_is_shown_with_its_code_and_time(tmp_path: Path) -> None:
     assert local in finding.detail
 
 
-def test_lines_of_an_earlier_process_do_not_count(tmp_path: Path) -> None:
+def test_ignores_lines_of_an_earlier_process(tmp_path: Path) -> None:
     write(tmp_path, "error", error_line(5, "[setOpenIDAuthTokens] No refresh token available"))
 
     assert rules(tmp_path, START + timedelta(seconds=6)) == []
     assert rules(tmp_path, LONG_AGO) == ["LA581"]
 
 
-def test_a_later_success_takes_a_failure_back(tmp_path: Path) -> None:
+def test_a_later_success_cancels_a_failure(tmp_path: Path) -> None:
     failed = debug_line(3, "warn", f"{REFUSED} Email domain not allowed")
     success = debug_line(9, "info", "[openidStrategy] login success openidId: auth0|1")
 
@@ -122,21 +122,21 @@ def test_a_later_success_takes_a_failure_back(tmp_path: Path) -> None:
     assert rules(tmp_path) == ["LA587"]
 
 
-def test_a_sign_in_without_a_refresh_token_is_no_success(tmp_path: Path) -> None:
+def test_a_sign_in_without_a_refresh_token_is_not_a_success(tmp_path: Path) -> None:
     write(tmp_path, "debug", debug_line(3, "info", "[openidStrategy] login success openidId: x"))
     write(tmp_path, "error", error_line(4, "[setOpenIDAuthTokens] No refresh token available"))
 
     assert rules(tmp_path) == ["LA581"]
 
 
-def test_discovery_that_is_retried_with_success_is_no_fault(tmp_path: Path) -> None:
+def test_a_successful_retry_of_discovery_is_not_a_fault(tmp_path: Path) -> None:
     write(tmp_path, "error", error_line(2, "OpenID Connect configuration failed - strategy"))
     write(tmp_path, "debug", debug_line(7, "info", "OpenID Connect configured successfully."))
 
     assert rules(tmp_path) == []
 
 
-def test_what_was_before_a_restart_is_past(tmp_path: Path) -> None:
+def test_ignores_lines_before_a_restart(tmp_path: Path) -> None:
     write(
         tmp_path,
         "debug",
@@ -154,7 +154,7 @@ def test_an_unspecific_line_long_after_a_specific_one_is_another_attempt(tmp_pat
     assert rules(tmp_path) == ["LA591"]
 
 
-def test_where_nothing_runs_only_its_death_matters(tmp_path: Path) -> None:
+def test_reports_only_the_crash_when_nothing_is_running(tmp_path: Path) -> None:
     write(tmp_path, "error", error_line(3, "[setOpenIDAuthTokens] No refresh token available"))
     assert not [*judge_log(read_log(tmp_path, {}, 0.0), is_running=False)]
 
@@ -163,7 +163,7 @@ def test_where_nothing_runs_only_its_death_matters(tmp_path: Path) -> None:
     assert finding.rule.id == "LA580"
 
 
-def test_an_e_mail_address_is_never_shown(tmp_path: Path) -> None:
+def test_never_shows_an_email_address(tmp_path: Path) -> None:
     line = debug_line(3, "warn", f"{REFUSED} jo.public@field.test may not come in")
     write(tmp_path, "debug", line)
 
@@ -173,7 +173,7 @@ def test_an_e_mail_address_is_never_shown(tmp_path: Path) -> None:
     assert "may not come in" in finding.detail
 
 
-def test_a_console_with_colours_and_dockers_times_is_understood() -> None:
+def test_reads_a_console_with_colours_and_dockers_timestamps() -> None:
     console = (
         "2026-11-20T09:00:03.123456789Z \x1b[33m2026-11-20 09:00:03 warn: "
         f"{REFUSED} Email domain not allowed\x1b[39m\n"
@@ -186,7 +186,7 @@ def test_a_console_with_colours_and_dockers_times_is_understood() -> None:
     assert second.message == "Failed to start server: no"
 
 
-def test_hostile_lines_are_bounded_and_act_on_nothing(tmp_path: Path) -> None:
+def test_bounds_and_sanitizes_hostile_lines(tmp_path: Path) -> None:
     write(
         tmp_path,
         "debug",
@@ -202,7 +202,7 @@ def test_hostile_lines_are_bounded_and_act_on_nothing(tmp_path: Path) -> None:
     assert not set("\x1b\x07\u202e") & set(finding.detail)
 
 
-def test_only_the_end_of_100_000_lines_is_read(
+def test_reads_only_the_end_of_100_000_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "MOST_BYTES", 10_000)
@@ -216,7 +216,7 @@ def test_only_the_end_of_100_000_lines_is_read(
     assert [each.rule.id for each in judge_log(read)] == ["LA587"]
 
 
-def test_a_log_that_grows_while_it_is_read_is_read_once(tmp_path: Path) -> None:
+def test_reads_a_growing_log_once(tmp_path: Path) -> None:
     path = write(tmp_path, "debug", debug_line(3, "warn", f"{REFUSED} Email domain not allowed"))
     stop = threading.Event()
 
@@ -237,9 +237,7 @@ def test_a_log_that_grows_while_it_is_read_is_read_once(tmp_path: Path) -> None:
     assert sum(len(line.message) for line in read.lines) <= log.MOST_BYTES
 
 
-def test_a_log_that_cannot_be_read_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_an_unreadable_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "error", error_line(1, "anything"))
 
     def refuse(_: Path, limit: int) -> bytes:
@@ -254,7 +252,7 @@ def test_a_log_that_cannot_be_read_is_named(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_in_place_of_a_log_is_not_waited_for(tmp_path: Path) -> None:
+def test_does_not_block_on_a_pipe_in_place_of_a_log(tmp_path: Path) -> None:
     folder = tmp_path / "api" / "logs"
     folder.mkdir(parents=True)
     os.mkfifo(folder / "error-2026-11-20.log")
@@ -262,7 +260,7 @@ def test_a_pipe_in_place_of_a_log_is_not_waited_for(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
 
 
-def test_the_folder_of_the_log_can_be_named(tmp_path: Path) -> None:
+def test_accepts_another_log_folder(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     write(elsewhere, "error", error_line(5, "[setOpenIDAuthTokens] No refresh token available"))
 

@@ -1,4 +1,4 @@
-"""The command that makes LibreChat read a changed .env, for what runs it."""
+"""The command that makes LibreChat read a changed .env, by how it runs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def restart(folder: Path) -> tuple[str, ...]:
             (RECREATE,),
         ),
         ({"docker-compose.yml": compose("    env_file: .env.local")}, (RECREATE,)),
-        # What Compose hands on wins over the mounted file, so that a restart changes nothing.
+        # What Compose passes on overrides the mounted file, so a restart changes nothing.
         ({"docker-compose.yml": compose(MOUNT_LONG + "    env_file: .env")}, (RECREATE,)),
         (
             {
@@ -96,13 +96,13 @@ def restart(folder: Path) -> tuple[str, ...]:
         ({"docker-compose.yml": ""}, ()),
     ],
 )
-def test_how_a_librechat_that_does_not_run_reads_the_file(
+def test_starts_a_stopped_librechat(
     files: Mapping[str, str], commands: tuple[str, ...], tmp_path: Path
 ) -> None:
     assert restart(write(tmp_path, files)) == commands
 
 
-def test_a_bomb_of_aliases_does_not_go_off(tmp_path: Path) -> None:
+def test_survives_an_alias_bomb(tmp_path: Path) -> None:
     levels = "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]\n" for n in range(1, 30))
     bomb = f"b0: &b0 x\n{levels}services: {{api: {{volumes: *b29, env_file: *b29}}}}\n"
     assert restart(write(tmp_path, {"docker-compose.yml": bomb})) == ()
@@ -114,12 +114,12 @@ def test_a_bomb_of_aliases_does_not_go_off(tmp_path: Path) -> None:
         (MOUNT_LONG, "docker compose restart api"),
         (MOUNT_SHORT, "docker compose restart api"),
         ("    env_file: .env.local", "docker compose restart api"),
-        # What Compose hands on wins over the mounted file, so that a restart changes nothing.
+        # What Compose passes on overrides the mounted file, so a restart changes nothing.
         ("    env_file: .env", RECREATE),
         (MOUNT_LONG + "    env_file: .env", RECREATE),
     ],
 )
-def test_how_one_that_runs_reads_the_file_again(api: str, command: str, tmp_path: Path) -> None:
+def test_restarts_a_running_librechat(api: str, command: str, tmp_path: Path) -> None:
     write(tmp_path, {"docker-compose.yml": compose(api)})
     runner = EnvStore(tmp_path / ".env", tmp_path.parent / "state").runner({})
 
@@ -130,7 +130,7 @@ def test_how_one_that_runs_reads_the_file_again(api: str, command: str, tmp_path
     assert what_to_do(running) == "Restart LibreChat:"
 
 
-def test_docker_at_the_port_is_a_librechat_that_runs() -> None:
+def test_docker_on_the_port_is_a_running_librechat() -> None:
     docker = RunningProcess(4711, "docker-proxy")
     project = Project(services={"api": Service("api", "librechat")})
 
@@ -203,7 +203,7 @@ def compose_labels(files: str) -> dict[str, str]:
         ),
     ],
 )
-def test_a_container_restarts_as_it_was_created(
+def test_restarts_a_container_as_it_was_created(
     container: RunningContainer, commands: tuple[str, ...]
 ) -> None:
     assert restart_seen(Machine(containers=(container,))) == commands
@@ -218,7 +218,7 @@ def test_a_container_restarts_as_it_was_created(
         ("chat.service", True, "systemctl --user restart chat.service"),
     ],
 )
-def test_a_process_restarts_by_what_started_it(unit: str, is_user_unit: bool, command: str) -> None:
+def test_restarts_a_process_as_it_was_started(unit: str, is_user_unit: bool, command: str) -> None:
     process = RunningProcess(
         4711,
         command=("node", "api/server/index.js"),

@@ -1,4 +1,4 @@
-"""Who runs LibreChat: each kind of evidence, and its near miss."""
+"""How LibreChat runs: each kind of evidence, and its near miss."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def seen(
     return judge(evidence._replace(machine=Machine(process, containers)))
 
 
-def test_a_process_of_this_folder_beats_a_compose_file() -> None:
+def test_a_process_of_this_folder_outranks_a_compose_file() -> None:
     runner = seen(process=SERVER)
 
     assert (runner.way, runner.certainty) == (Way.NPM, Certainty.KNOWN)
@@ -78,7 +78,7 @@ def test_a_process_of_this_folder_beats_a_compose_file() -> None:
         ("node", "--max-old-space-size=4096", "api/server/experimental.js"),
     ],
 )
-def test_how_the_server_is_started(command: tuple[str, ...]) -> None:
+def test_recognizes_how_the_server_is_started(command: tuple[str, ...]) -> None:
     assert seen(process=replace(SERVER, command=command)).is_known
 
 
@@ -92,14 +92,14 @@ def test_how_the_server_is_started(command: tuple[str, ...]) -> None:
         replace(SERVER, folder=Path("/srv/chat/api")),  # it reads /srv/chat/api/.env
     ],
 )
-def test_another_program_at_the_port_proves_nothing(process: RunningProcess) -> None:
+def test_another_program_on_the_port_proves_nothing(process: RunningProcess) -> None:
     runner = seen(process=process)
 
     assert (runner.way, runner.certainty) == (Way.COMPOSE, Certainty.LIKELY)
     assert runner.process is None
 
 
-def test_another_librechat_has_the_port() -> None:
+def test_another_librechat_on_the_port() -> None:
     by_npm = seen(process=replace(SERVER, folder=Path("/srv/other")))
     by_compose = seen(container(labels=compose_labels(Path("/srv/third"))))
 
@@ -109,7 +109,7 @@ def test_another_librechat_has_the_port() -> None:
     assert not by_npm.is_known
 
 
-def test_a_folder_that_cannot_be_read_leaves_it_likely() -> None:
+def test_an_unreadable_folder_makes_it_only_likely() -> None:
     runner = seen(process=replace(SERVER, folder=None))
 
     assert (runner.way, runner.certainty) == (Way.NPM, Certainty.LIKELY)
@@ -129,7 +129,7 @@ def test_a_container_of_this_folder() -> None:
     assert runner.reader == Reader(1000, 1000)
 
 
-def test_the_label_of_an_image_beats_its_tag() -> None:
+def test_the_label_of_an_image_outranks_its_tag() -> None:
     labels = {"org.opencontainers.image.version": "v0.8.5"}
     binds = {str(ENV_FILE): "/app/.env"}
 
@@ -148,8 +148,8 @@ def test_a_container_that_compose_did_not_create() -> None:
     assert runner.because == "Docker runs LibreChat: container LibreChat."
 
 
-def test_a_container_at_the_port_may_have_been_given_the_values() -> None:
-    """As by `docker run --env-file`, which leaves no trace of the file."""
+def test_a_container_on_the_port_may_have_received_the_values() -> None:
+    """For example by `docker run --env-file`, which leaves no trace of the file."""
     runner = seen(container())
 
     assert (runner.way, runner.certainty) == (Way.CONTAINER, Certainty.LIKELY)
@@ -157,7 +157,7 @@ def test_a_container_at_the_port_may_have_been_given_the_values() -> None:
     assert seen(container(port=3081)).way is Way.COMPOSE
 
 
-def test_a_container_that_died() -> None:
+def test_a_dead_container() -> None:
     labels = compose_labels(ENV_FILE.parent)
     runner = seen(container(labels=labels, status="exited", exit_code=137))
 
@@ -168,13 +168,13 @@ def test_a_container_that_died() -> None:
     assert seen(container(labels=labels, status="restarting")).is_known
 
 
-def test_npm_has_the_port_while_an_old_container_is_left() -> None:
+def test_npm_on_the_port_despite_an_old_container() -> None:
     left = container(labels=compose_labels(ENV_FILE.parent), status="exited")
 
     assert seen(left, process=SERVER).is_npm
 
 
-def test_a_container_in_the_network_of_this_machine() -> None:
+def test_a_container_in_the_host_network() -> None:
     ours = container(binds={str(ENV_FILE): "/app/.env"}, port=1)
     inside = replace(SERVER, folder=Path("/app"), container=ours.id)
     runner = seen(ours, process=inside)
@@ -184,7 +184,7 @@ def test_a_container_in_the_network_of_this_machine() -> None:
     assert seen(process=inside).way is Way.COMPOSE
 
 
-def test_the_port_of_a_container_that_cannot_be_listed() -> None:
+def test_the_port_of_an_unlisted_container() -> None:
     proxy = RunningProcess(1, "docker-proxy")
     bare = Evidence(CHECKOUT, NOT_DEPLOYED, 3080)
 
@@ -202,7 +202,7 @@ def test_the_port_of_a_container_that_cannot_be_listed() -> None:
         (Evidence(Checkout(Path(), ()), NOT_DEPLOYED), Way.UNKNOWN, Certainty.UNKNOWN, ""),
     ],
 )
-def test_what_the_folder_holds_makes_it_likely_only(
+def test_the_folders_contents_make_it_only_likely(
     evidence: Evidence, way: Way, certainty: Certainty, version: str
 ) -> None:
     runner = judge(evidence)
@@ -210,7 +210,7 @@ def test_what_the_folder_holds_makes_it_likely_only(
     assert (runner.way, runner.certainty, runner.version) == (way, certainty, version)
 
 
-def test_a_built_client_is_of_npm(tmp_path: Path) -> None:
+def test_a_built_client_indicates_npm(tmp_path: Path) -> None:
     for name in ("node_modules", "client/dist"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "client/dist/index.html").touch()
@@ -223,7 +223,7 @@ def test_a_built_client_is_of_npm(tmp_path: Path) -> None:
     ("user", "reader"),
     [("1234", Reader(1234)), ("node", Reader(1000, 1000)), ("", None), ("chat", None)],
 )
-def test_whom_a_compose_file_runs_it_as(user: str, reader: Reader | None) -> None:
+def test_recognizes_the_user_in_a_compose_file(user: str, reader: Reader | None) -> None:
     mounts = (Mount(ENV_FILE, "/app/.env"),)
     evidence = Evidence(CHECKOUT, deployed("librechat", user=user, mounts=mounts))
 
@@ -240,7 +240,7 @@ with socket.create_server(("127.0.0.1", 0)) as server:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder as npm runs it, with upstream's Compose file beside."""
+    """A folder that npm runs, with upstream's Compose file."""
     folder = tmp_path / "LibreChat"
     (folder / "api/server").mkdir(parents=True)
     (folder / "package.json").write_text('{"name": "LibreChat", "version": "v0.8.7"}')
@@ -251,7 +251,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def port(checkout: Path) -> Iterator[int]:
-    """Where a real process listens that was started as npm starts LibreChat."""
+    """The port of a real process that was started as npm starts LibreChat."""
     command = [sys.executable, "-S", "api/server/index.js"]
     with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -284,7 +284,7 @@ def test_a_linked_folder_is_the_same_one(checkout: Path, port: int, tmp_path: Pa
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
 @pytest.mark.parametrize("by", ["process", "container"])
-def test_whom_runs_it_keeps_the_right_to_read_the_file(by: str, tmp_path: Path) -> None:
+def test_keeps_the_file_readable_for_librechats_user(by: str, tmp_path: Path) -> None:
     env_file = tmp_path.resolve() / ".env"
     env_file.write_text("PORT=3080\n")
     env_file.chmod(0o644)

@@ -1,4 +1,4 @@
-"""The running LibreChat, played by a small real server: each way in which it can be wrong."""
+"""The running LibreChat, simulated by a small real server: everything that can be wrong."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def found(
     tells_https: bool = True,
     answer: Response | NetworkError | None = None,
 ) -> tuple[Finding, ...]:
-    """What is said of a LibreChat whose `.env` has these values."""
+    """Return the findings for a LibreChat whose `.env` has these values."""
     with running(librechat):
         public_url = values["DOMAIN_SERVER"]
         tunnel = Tunnel(public_url, librechat.port, tells_https=tells_https, answer=answer)
@@ -36,7 +36,7 @@ def found(
 
 
 def judge_instance(instance: Instance, values: Mapping[str, str]) -> tuple[Finding, ...]:
-    """All findings in the order to fix them."""
+    """Return all findings in the order to fix them."""
     return tuple(found for _, judge in INSTANCE_CHECKS for found in judge(instance, values))
 
 
@@ -47,7 +47,7 @@ def ids(findings: tuple[Finding, ...]) -> list[str]:
 def test_all_is_well() -> None:
     librechat = LibreChat(GOOD)
     assert found(librechat) == ()
-    assert librechat.logins == 1, "LibreChat takes seven in five minutes"
+    assert librechat.logins == 1, "LibreChat accepts seven in five minutes"
 
 
 LOCALHOST = {**GOOD, "DOMAIN_SERVER": "https://localhost:3443"}
@@ -153,16 +153,16 @@ def test_it_does_not_run() -> None:
     assert ids(findings) == ["LA531", "LA520"]
 
 
-def test_our_own_tunnel_that_waits_for_it_is_no_fault_of_the_public_url() -> None:
+def test_our_waiting_tunnel_is_not_a_fault_of_the_public_url() -> None:
     port = free_port()
     waiting = Response(PUBLIC_URL, 503, {WAITING_HEADER: WAITING}, b"")
     tunnel = Tunnel(PUBLIC_URL, port, answer=waiting)
     assert ids(judge_instance(look_at_instance(tunnel, port, PUBLIC_URL), GOOD)) == ["LA520"]
-    # LibreChat runs, and the tunnel waits for one at another port.
+    # LibreChat is running, but the tunnel waits for one on another port.
     assert ids(found(LibreChat(GOOD), answer=waiting)) == ["LA532"]
 
 
-def test_another_program_is_at_the_port() -> None:
+def test_another_program_is_on_the_port() -> None:
     librechat = LibreChat(GOOD, is_ready=False)
     librechat_says_nothing = Tunnel(PUBLIC_URL, 0, answer=_refused(PUBLIC_URL))
     with running(librechat):
@@ -225,14 +225,14 @@ def test_public_url(
     assert len({*found_there} & {"LA530", "LA531", "LA532", "LA339", "LA343", "LA344", "LA345"}) < 2
 
 
-def test_what_the_running_one_says_is_checked_without_the_public_url_too() -> None:
+def test_checks_the_running_librechat_even_without_the_public_url() -> None:
     librechat = LibreChat({**GOOD, "OPENID_SCOPE": "openid"})
     findings = found(librechat, answer=_refused(PUBLIC_URL, Trouble.NAME))
     assert ids(findings) == ["LA530", "LA524"]
 
 
 @pytest.mark.parametrize("public_url", ["", "localhost", "http://[", "https://a b", "x://y"])
-def test_addresses_that_are_none(public_url: str) -> None:
+def test_invalid_urls(public_url: str) -> None:
     with running(LibreChat(GOOD)) as librechat:
         instance = look_at_instance(Https({}), librechat.port, public_url)
         assert instance.config is not None
@@ -259,8 +259,8 @@ def test_hostile_configuration(body: bytes) -> None:
         assert len(finding.detail) < 1000
 
 
-def test_every_rule_was_seen() -> None:
-    """The rules of the running LibreChat, each named in a test above."""
+def test_every_rule_is_covered() -> None:
+    """Each rule of the running LibreChat is named in a test above."""
     from pathlib import Path
 
     text = Path(__file__).read_text("utf-8")

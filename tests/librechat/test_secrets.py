@@ -1,4 +1,4 @@
-"""Which values of a file are secrets, and what of a value has the form of one."""
+"""Which values of a file are secrets, and which parts of a value look like one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_names_of_secrets(name: str) -> None:
         "REDIS_KEY_PREFIX",
     ],
 )
-def test_names_of_no_secrets(name: str) -> None:
+def test_names_of_other_variables(name: str) -> None:
     assert not is_secret(name)
 
 
@@ -57,7 +57,7 @@ def test_names_of_no_secrets(name: str) -> None:
         ("A_URL=https://x.example.com/a?t=kelp-otter", {"kelp-otter"}),
         ("HOOK_URL=https://x.example.com/a/Kelp1Kelp2Kelp3Kelp4", {"Kelp1Kelp2Kelp3Kelp4"}),
         ("GH='Bearer ghp_0123456789abcdef'", {"ghp_0123456789abcdef"}),
-        # Not secret: switches, numbers, names, what LibreChat ships, words that others begin with.
+        # Not secret: switches, numbers, names, LibreChat's defaults, common prefixes.
         ("A_KEY=true", set()),
         ("A_KEY=user_provided", set()),
         ("JWT_SECRET=secret", set()),
@@ -75,7 +75,7 @@ def test_the_secrets_of_a_file(line: str, secrets: set[str]) -> None:
     assert secrets_in(EnvFile(line)).values == secrets
 
 
-def test_the_longest_is_hidden_first() -> None:
+def test_masks_the_longest_first() -> None:
     secrets = secrets_of([("A_KEY", "otter-one"), ("B_KEY", "otter-one-and-more")])
     assert secrets.hidden_in("x otter-one-and-more y") == f"x {MASK} y"
 
@@ -90,7 +90,7 @@ def test_the_longest_is_hidden_first() -> None:
         ("7walrus", "7walrus"),
     ],
 )
-def test_a_short_one_is_hidden_as_a_word(text: str, shown: str) -> None:
+def test_masks_a_short_one_only_as_a_word(text: str, shown: str) -> None:
     assert Secrets(["kelpkelp", "walrus"]).hidden_in(text) == shown
 
 
@@ -115,8 +115,8 @@ def test_forms_of_secrets(value: str, shown: str) -> None:
     assert without_forms(value) == shown
 
 
-def test_many_secrets_take_no_more_time_than_few() -> None:
-    """Ends before pytest's timeout does, which a look at each secret for each text would not."""
+def test_many_secrets_take_no_longer_than_few() -> None:
+    """Finishes before pytest's timeout, unlike a search for each secret in each text."""
     secrets = secrets_of((f"A{number}_KEY", f"otter{number}otter") for number in range(200_000))
     for number in range(10_000):
         assert secrets.hidden_in(f"https://x.example.com/otter{number}otter") == (

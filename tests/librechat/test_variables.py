@@ -1,4 +1,4 @@
-"""The table agrees with itself."""
+"""The table of variables is consistent."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ every_variable = pytest.mark.parametrize("variable", VARIABLES.values(), ids=lis
 
 
 @every_variable
-def test_a_value_of_ours_has_the_format(variable: Variable) -> None:
+def test_our_values_have_the_format(variable: Variable) -> None:
     for value in (variable.written, variable.default, variable.example, *variable.public_values):
         assert not value or variable.accepts(value), value
         assert is_writable(value or "")
 
 
 @every_variable
-def test_a_variable_says_what_it_means_and_where_that_stands(variable: Variable) -> None:
+def test_a_variable_has_a_meaning_and_a_source(variable: Variable) -> None:
     assert variable.meaning
     assert "\n" not in variable.meaning
     assert variable.source
@@ -91,7 +91,7 @@ def test_no_secrets(name: str) -> None:
 
 
 def when_it_is_written(name: str) -> str:
-    """Asked of the code that writes it."""
+    """Return when the code writes it."""
     public = Settings("dev.us.auth0.com", "id", "secret", ("https://api",), "https://chat.example")
     local = replace(public, public_url="https://localhost:3443")
     if name in wanted_values(public, {}, lambda _: ""):

@@ -1,4 +1,4 @@
-"""Which version is older, and since when LibreChat reads a name."""
+"""Which version is older, and which versions read a name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_versions(older: str, newer: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "latest", "0.8", "0.8.8-alpine", "x0.8.8", "0.8.8.1", "9" * 5000 + ".0.0"]
 )
-def test_no_versions(text: str) -> None:
+def test_not_versions(text: str) -> None:
     assert parse_version(text) is None
     assert not is_older(text, "9.9.9")
     assert not is_older("0.0.1", text)
