@@ -7,7 +7,7 @@ be tested only once they can be read, and LibreChat was started with them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -27,16 +27,16 @@ from wizard.doctor import (
 )
 from wizard.doctor.check import Check
 from wizard.doctor.subject import Subject
-from wizard.findings import Failure, Finding, Severity
+from wizard.findings import Failure, Finding, Rule, Severity
 from wizard.language import Message, sentences
 from wizard.librechat.env_file import Change, EnvFile
 from wizard.librechat.restart import restart_fix
 from wizard.librechat.running import (
-    INSTANCE_CHECKS,
+    INSTANCE_RULES,
     OTHER_LOOKS,
     OTHER_VALUES,
     SIGN_IN_OFF,
-    InstanceJudge,
+    judge_instance,
 )
 from wizard.rules import BUG, rule
 
@@ -50,13 +50,14 @@ REPAIR_ROUNDS = 5
 _FIXED_BY_RESTART = (SIGN_IN_OFF, OTHER_VALUES, OTHER_LOOKS)
 
 
-def _on_instance(judge: InstanceJudge) -> Callable[[Subject], Iterator[Finding]]:
-    def judge_subject(subject: Subject) -> Iterator[Finding]:
+def _on_instance(rule: Rule) -> Check:
+    def judge(subject: Subject) -> Iterator[Finding]:
         if subject.instance is not None:
-            for finding in judge(subject.instance, subject.values):
-                yield _restarting(finding, subject)
+            for finding in judge_instance(subject.instance, subject.values):
+                if finding.rule is rule:
+                    yield _restarting(finding, subject)
 
-    return judge_subject
+    return Check(rule, judge)
 
 
 def _restarting(finding: Finding, subject: Subject) -> Finding:
@@ -85,7 +86,7 @@ FILE_CHECKS: tuple[Check, ...] = (
 RUNNING_CHECKS = (
     *process.CHECKS,
     *doors.RUNNING_CHECKS,
-    *(Check(rule, _on_instance(judge)) for rule, judge in INSTANCE_CHECKS),
+    *map(_on_instance, INSTANCE_RULES),
 )
 CHECKS = (*FILE_CHECKS, *RUNNING_CHECKS)
 

@@ -7,11 +7,11 @@ LibreChat counts every request to `/oauth/*` as a login and takes seven in five 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from wizard.findings import Finding, Rule
+from wizard.findings import Finding
 from wizard.http import (
     PAST_TUNNEL_PAGES,
     WAITING,
@@ -46,6 +46,26 @@ PUBLIC_URL_ELSEWHERE = rule("LA532")
 RATE_LIMITED = rule("LA533")
 NOT_READY = rule("LA535")
 PUBLIC_URL_UNTRUSTED = rule("LA534")
+# In the order to fix their findings.
+INSTANCE_RULES = (
+    PUBLIC_URL_GONE,
+    *REFUSALS,
+    PUBLIC_URL_ELSEWHERE,
+    SIGN_IN_OFF,
+    BUTTON_HIDDEN,
+    OTHER_VALUES,
+    NO_STRATEGY,
+    NO_COOKIE,
+    ODD_ANSWER,
+    OTHER_PROGRAM,
+    NOT_READY,
+    PUBLIC_URL_UNTRUSTED,
+    PUBLIC_URL_UNSEEN,
+    COOKIE_NOT_SECURE,
+    OTHER_LOOKS,
+    RATE_LIMITED,
+    NOT_RUNNING,
+)
 
 _SHOWN_LENGTH = 120
 _UNTRUSTED = (Trouble.UNTRUSTED, Trouble.WRONG_NAME, Trouble.WRONG_TIME)
@@ -158,7 +178,8 @@ def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
 def why_public_url_is_gone(http: HttpClient, public_url: str) -> Finding | None:
     """LA530: return the proof that nothing is at the public URL, None without one."""
     reply = _ask(http, f"{public_url}/api/config", PAST_TUNNEL_PAGES)
-    return next(_public_url_gone(Instance(Reply(""), public=reply), {}), None)
+    found = _of_public_url(Instance(Reply(""), public=reply))
+    return next((each for each in found if each.rule is PUBLIC_URL_GONE), None)
 
 
 def expects_secure_cookie(values: Mapping[str, str]) -> bool:
@@ -187,44 +208,102 @@ def _ask(http: HttpClient, url: str, headers: Mapping[str, str] | None = None) -
         return Reply(url, error=error)
 
 
-def _not_running(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    if instance.config is None and instance.local.error is not None:
-        yield NOT_RUNNING.finding(_came_from(instance.local.url, instance.local))
+def judge_instance(instance: Instance, values: Mapping[str, str]) -> list[Finding]:
+    """Return what is wrong with the running LibreChat, in the order to fix it."""
+    found = (
+        *_of_public_url(instance),
+        *_of_configuration(instance, values),
+        *_of_values(instance, values),
+        *_of_sign_in(instance, values),
+        *_of_port(instance),
+    )
+    return sorted(found, key=lambda each: INSTANCE_RULES.index(each.rule))
 
 
-def _is_healthy(instance: Instance) -> bool:
-    response = instance.health.response if instance.health else None
-    return response is not None and response.status == 200 and response.text.strip() == "OK"
+def _of_port(instance: Instance) -> Iterator[Finding]:
+    if instance.config is None:
+        health = instance.health.response if instance.health else None
+        is_healthy = health is not None and health.status == 200 and health.text.strip() == "OK"
+        rule = NOT_READY if is_healthy else OTHER_PROGRAM
+        rule = NOT_RUNNING if instance.local.error else rule
+        yield rule.finding(_came_from(instance.local.url, instance.local))
 
 
-def _not_ready(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    if instance.config is None and _is_healthy(instance):
-        yield NOT_READY.finding(_came_from(instance.local.url, instance.local))
-
-
-def _other_program(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    if instance.config is None and instance.local.response and not _is_healthy(instance):
-        yield OTHER_PROGRAM.finding(_came_from(instance.local.url, instance.local))
-
-
-def _sign_in_off(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
-    config = instance.config
-    if config is None or not has_sign_in(values):
+def _of_public_url(instance: Instance) -> Iterator[Finding]:
+    public, url = instance.public, instance.public_url
+    if public is None:
         return
-    for key in ("socialLoginEnabled", "openidLoginEnabled"):
-        if config.get(key) is False:
-            yield SIGN_IN_OFF.finding(Message("/api/config says {key}: false.", key=key))
-            return
+    if reason := _why_gone(public):
+        detail = Message("{url}: {reason}.", url=url, reason=reason)
+        yield PUBLIC_URL_GONE.finding(detail, variable="DOMAIN_SERVER")
+        return
+    refusal, code = refusal_of(public.response) if public.response else (None, "")
+    if refusal is not None:
+        is_down = instance.local.error is not None  # LA520
+        if not (is_down and refusal is OTHER_PORT):
+            detail = Message("{url}: ngrok shows {code}.", url=url, code=code)
+            yield refusal.finding(detail, variable="DOMAIN_SERVER")
+    elif public.error is not None and public.error.trouble in _UNTRUSTED:
+        yield PUBLIC_URL_UNTRUSTED.finding(_came_from(url, public))
+    elif elsewhere := _where_it_leads(instance.local, public, url):
+        yield PUBLIC_URL_ELSEWHERE.finding(elsewhere)
+    elif public.config is None and not public.is_of_local_tunnel:
+        yield PUBLIC_URL_UNSEEN.finding(_came_from(url, public))
 
 
-def _button_hidden(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
-    logins = (instance.config or {}).get("socialLogins")
-    if isinstance(logins, list) and "openid" not in logins and has_sign_in(values):
-        shown = _cut(", ".join(map(str, logins))) or Message("none")
-        yield BUTTON_HIDDEN.finding(Message("It shows: {logins}.", logins=shown))
+def _why_gone(public: Reply) -> str:
+    """The proof that nothing is there, "" without one."""
+    if public.error is not None:
+        is_ours = is_loopback(public.url) and public.error.trouble is Trouble.REFUSED
+        is_gone = is_ours or public.error.trouble is Trouble.NAME
+        return public.error.trouble.value if is_gone else ""
+    return why_closed(public.url, public.response) if public.response else ""
 
 
-def _other_values(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
+def _where_it_leads(local: Reply, public: Reply, url: str) -> Message | None:
+    """Return which other server is at the public URL while LibreChat runs here, None for none."""
+    if local.config is None:
+        return None
+    if public.config is not None:
+        other = public.config["serverDomain"]
+        is_same = other == local.config["serverDomain"]
+        found = Message("{url} is the LibreChat of {other}.", url=url, other=_cut(str(other)))
+        return None if is_same else found
+    if public.status not in {404, 502, 503, 504}:
+        return None
+    return Message(
+        "{url} answers with status {status}, although LibreChat runs.",
+        url=url,
+        status=public.status,
+    )
+
+
+def _of_configuration(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
+    config = instance.config
+    if config is None:
+        return
+    if has_sign_in(values):
+        for key in ("socialLoginEnabled", "openidLoginEnabled"):
+            if config.get(key) is False:
+                yield SIGN_IN_OFF.finding(Message("/api/config says {key}: false.", key=key))
+                break
+        logins = config.get("socialLogins")
+        if isinstance(logins, list) and "openid" not in logins:
+            shown = _cut(", ".join(map(str, logins))) or Message("none")
+            yield BUTTON_HIDDEN.finding(Message("It shows: {logins}.", logins=shown))
+    label = values.get("OPENID_BUTTON_LABEL", "").strip()
+    seen = config.get("openidLabel")
+    if label and isinstance(seen, str) and seen != label:
+        detail = Message(
+            "{name}: LibreChat shows “{running}”, the .env “{expected}”.",
+            name="OPENID_BUTTON_LABEL",
+            running=_cut(seen),
+            expected=_cut(label),
+        )
+        yield OTHER_LOOKS.finding(detail, variable="OPENID_BUTTON_LABEL")
+
+
+def _of_values(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
     for name, running in _running_values(instance, values):
         expected = _expected(name, values)
         if expected and running != expected:
@@ -275,37 +354,25 @@ def _words(scope: str) -> str:
     return " ".join(sorted(filter(None, scope.split(" "))))
 
 
-def _other_looks(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
-    config = instance.config or {}
-    label = values.get("OPENID_BUTTON_LABEL", "").strip()
-    running = config.get("openidLabel")
-    if label and isinstance(running, str) and running != label:
-        detail = Message(
-            "{name}: LibreChat shows “{running}”, the .env “{expected}”.",
-            name="OPENID_BUTTON_LABEL",
-            running=_cut(running),
-            expected=_cut(label),
-        )
-        yield OTHER_LOOKS.finding(detail, variable="OPENID_BUTTON_LABEL")
-
-
-def _no_strategy(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    config = instance.config or {}
-    has_button = config.get("openidLoginEnabled") and config.get("socialLoginEnabled") is not False
-    if instance.sign_in and instance.sign_in.status == 500 and has_button:
-        yield NO_STRATEGY.finding(_came_from(instance.sign_in.url, instance.sign_in))
-
-
-def _no_cookie(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    reply = instance.sign_in
-    if reply and reply.sent and instance.came_through_public_url and reply.session_cookie is None:
-        detail = Message("{url} redirects to Auth0 without setting connect.sid.", url=reply.url)
-        yield NO_COOKIE.finding(detail)
-
-
-def _cookie_not_secure(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
-    reply = instance.sign_in
-    if reply is None or not instance.came_through_public_url or reply.session_cookie is None:
+def _of_sign_in(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
+    reply, config = instance.sign_in, instance.config or {}
+    if reply is None:
+        return
+    came_from = _came_from(reply.url, reply)
+    has_strategy = config.get("openidLoginEnabled")
+    if reply.status == 429:
+        yield RATE_LIMITED.finding(came_from)
+    elif reply.status == 500:
+        if has_strategy and config.get("socialLoginEnabled") is not False:
+            yield NO_STRATEGY.finding(came_from)
+    elif has_strategy and not reply.sent and has_sign_in(values):
+        yield ODD_ANSWER.finding(came_from)
+    if not instance.came_through_public_url:
+        return
+    if reply.session_cookie is None:
+        if reply.sent:
+            detail = Message("{url} redirects to Auth0 without setting connect.sid.", url=reply.url)
+            yield NO_COOKIE.finding(detail)
         return
     is_secure = "secure" in re.split(r"[;\s]+", reply.session_cookie)
     is_public = not is_loopback(instance.public_url) and reply.url.startswith("https:")
@@ -317,97 +384,6 @@ def _cookie_not_secure(instance: Instance, values: Mapping[str, str]) -> Iterato
         yield COOKIE_NOT_SECURE.finding(detail)
 
 
-def _odd_answer(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
-    reply = instance.sign_in
-    config = instance.config or {}
-    if reply is None or reply.sent or not config.get("openidLoginEnabled"):
-        return
-    if reply.status in {429, 500} or not has_sign_in(values):
-        return
-    yield ODD_ANSWER.finding(_came_from(reply.url, reply))
-
-
-def _public_url_gone(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    if instance.public and (reason := _why_gone(instance.public)):
-        detail = Message("{url}: {reason}.", url=instance.public_url, reason=reason)
-        yield PUBLIC_URL_GONE.finding(detail, variable="DOMAIN_SERVER")
-
-
-def _why_gone(public: Reply) -> str:
-    """The proof that nothing is there, "" without one."""
-    if public.error is not None:
-        is_ours = is_loopback(public.url) and public.error.trouble is Trouble.REFUSED
-        is_gone = is_ours or public.error.trouble is Trouble.NAME
-        return public.error.trouble.value if is_gone else ""
-    return why_closed(public.url, public.response) if public.response else ""
-
-
-def _tunnel_refuses(rule: Rule) -> InstanceJudge:
-    """Return the judge of the tunnel service's own error pages that this rule is for."""
-
-    def judge(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-        found, code = _refusal(instance.public)
-        is_down = instance.local.error is not None  # LA520
-        if instance.public and found is rule and not (is_down and rule is OTHER_PORT):
-            detail = Message("{url}: ngrok shows {code}.", url=instance.public_url, code=code)
-            yield rule.finding(detail, variable="DOMAIN_SERVER")
-
-    return judge
-
-
-def _refusal(public: Reply | None) -> tuple[Rule | None, str]:
-    return refusal_of(public.response) if public and public.response else (None, "")
-
-
-def _public_url_unseen(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    public = instance.public
-    if public is None or public.config is not None or _why_gone(public) or _refusal(public)[0]:
-        return
-    is_untrusted = public.error is not None and public.error.trouble in _UNTRUSTED
-    if not (is_untrusted or public.is_of_local_tunnel or _leads_elsewhere(instance)):
-        yield PUBLIC_URL_UNSEEN.finding(_came_from(instance.public_url, public))
-
-
-def _public_url_untrusted(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    public = instance.public
-    if public and public.error is not None and public.error.trouble in _UNTRUSTED:
-        yield PUBLIC_URL_UNTRUSTED.finding(_came_from(instance.public_url, public))
-
-
-def _public_url_elsewhere(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    if instance.public is None or not _leads_elsewhere(instance):
-        return
-    url, other = instance.public_url, instance.public.config
-    yield PUBLIC_URL_ELSEWHERE.finding(
-        Message(
-            "{url} is the LibreChat of {other}.", url=url, other=_cut(str(other["serverDomain"]))
-        )
-        if other
-        else Message(
-            "{url} answers with status {status}, although LibreChat runs.",
-            url=url,
-            status=instance.public.status,
-        )
-    )
-
-
-def _leads_elsewhere(instance: Instance) -> bool:
-    """Whether LibreChat runs here and another server answers at the public URL."""
-    local, public = instance.local.config, instance.public
-    if local is None or public is None or public.response is None or _why_gone(public):
-        return False
-    if _refusal(public)[0]:
-        return False
-    if public.config is not None:
-        return public.config["serverDomain"] != local["serverDomain"]
-    return public.status in {404, 502, 503, 504}
-
-
-def _rate_limited(instance: Instance, _: Mapping[str, str]) -> Iterator[Finding]:
-    if instance.sign_in and instance.sign_in.status == 429:
-        yield RATE_LIMITED.finding(_came_from(instance.sign_in.url, instance.sign_in))
-
-
 def _came_from(url: str, reply: Reply) -> Message:
     """The response of the URL, in one sentence."""
     if reply.error is not None:
@@ -417,26 +393,3 @@ def _came_from(url: str, reply: Reply) -> Message:
 
 def _cut(text: str) -> str:
     return shortened(text, _SHOWN_LENGTH)
-
-
-InstanceJudge = Callable[[Instance, Mapping[str, str]], Iterator[Finding]]
-
-INSTANCE_CHECKS: tuple[tuple[Rule, InstanceJudge], ...] = (
-    (PUBLIC_URL_GONE, _public_url_gone),
-    *((rule, _tunnel_refuses(rule)) for rule in REFUSALS),
-    (PUBLIC_URL_ELSEWHERE, _public_url_elsewhere),
-    (SIGN_IN_OFF, _sign_in_off),
-    (BUTTON_HIDDEN, _button_hidden),
-    (OTHER_VALUES, _other_values),
-    (NO_STRATEGY, _no_strategy),
-    (NO_COOKIE, _no_cookie),
-    (ODD_ANSWER, _odd_answer),
-    (OTHER_PROGRAM, _other_program),
-    (NOT_READY, _not_ready),
-    (PUBLIC_URL_UNTRUSTED, _public_url_untrusted),
-    (PUBLIC_URL_UNSEEN, _public_url_unseen),
-    (COOKIE_NOT_SECURE, _cookie_not_secure),
-    (OTHER_LOOKS, _other_looks),
-    (RATE_LIMITED, _rate_limited),
-    (NOT_RUNNING, _not_running),
-)
