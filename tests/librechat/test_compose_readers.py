@@ -107,11 +107,7 @@ def seen_by_compose(content: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[
 
 
 def read(project: DrawnProject, folder: Path) -> Project:
-    environ, sources = environ_of(project), Sources()
-    layout = own.find_layout(folder, folder / ".env", environ, sources)
-    if layout is None:  # the .env that names the files is rejected
-        return Project()
-    return own.read_project(layout, folder / ".env", sources)
+    return own.read_project(folder, folder / ".env", environ_of(project), Sources())
 
 
 def differences(project: DrawnProject, folder: Path) -> str:

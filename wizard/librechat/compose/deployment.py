@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 from wizard.librechat.access import Reader
-from wizard.librechat.compose import own
 from wizard.librechat.compose.docker import Services, ask_compose
 from wizard.librechat.compose.model import (
     Project,
@@ -21,6 +20,7 @@ from wizard.librechat.compose.model import (
     pairs,
     service_of,
 )
+from wizard.librechat.compose.own import read_project
 from wizard.librechat.compose.sources import Sources
 from wizard.librechat.compose.text import ComposeError
 from wizard.librechat.env_file import EnvFile
@@ -130,8 +130,7 @@ class Deployment:
         return {**kept, **{name: each for name, each in after.items() if before.get(name) != each}}
 
     def _own(self, name: str, sources: Sources) -> Environment:
-        layout = own.find_layout(self.folder, self.env_file, self.environ, sources)
-        project = own.read_project(layout, self.env_file, sources) if layout else Project()
+        project = read_project(self.folder, self.env_file, self.environ, sources)
         return project.services[name].settings if name in project.services else {}
 
     def _text(self) -> str | None:
@@ -159,17 +158,14 @@ def read_deployment(
         sources: the texts; None for those on the disk.
     """
     folder, env_file, sources = folder.absolute(), env_file.absolute(), sources or Sources()
-    layout = own.find_layout(folder, env_file, environ, sources)
-    project = Project()
-    if layout is not None:
-        project = own.read_project(layout, env_file, sources)
-        is_safe = not project.is_too_large and not sources.mention(_secret_names(environ))
-        if processes is not None and is_safe:
-            answer = ask_compose(layout, processes)
-            if not isinstance(answer, str):
-                project = _joined(project, answer, layout)
-            elif answer and not project.troubles:
-                project = project._replace(troubles=(Trouble(answer),))
+    project = read_project(folder, env_file, environ, sources)
+    is_safe = not project.is_too_large and not sources.mention(_secret_names(environ))
+    if processes is not None and project.files and is_safe:
+        answer = ask_compose(project, processes)
+        if not isinstance(answer, str):
+            project = _joined(project, answer)
+        elif answer and not project.troubles:
+            project = project._replace(troubles=(Trouble(answer),))
     return Deployment(env_file, project, folder, environ, sources)
 
 
@@ -178,26 +174,22 @@ def _secret_names(environ: Mapping[str, str]) -> set[str]:
     return {*environ} - {*without_secrets(environ)}
 
 
-def _joined(ours: Project, theirs: Services, layout: own.Layout) -> Project:
+def _joined(ours: Project, theirs: Services) -> Project:
     """Return the project as Compose reads it, with what our reader knows beside it."""
     if not theirs:
         return ours
-    services = {
-        name: _service(name, content, ours.services.get(name), layout)
-        for name, content in theirs.items()
-    }
+    services = {name: _service(name, content, ours) for name, content in theirs.items()}
     return ours._replace(services=services, troubles=())
 
 
-def _service(
-    name: str, content: Mapping[str, object], ours: Service | None, layout: own.Layout
-) -> Service:
-    known = ours.settings if ours else {}
-    unknown = Setting("", Origin.COMPOSE, layout.files[0].name)
+def _service(name: str, content: Mapping[str, object], project: Project) -> Service:
+    ours = project.services.get(name, Service(name))
+    main = project.files[0]
+    unknown = Setting("", Origin.COMPOSE, main.name)
     settings: dict[str, Setting] = {
-        variable: known.get(variable, unknown)._replace(value=value)
+        variable: ours.settings.get(variable, unknown)._replace(value=value)
         for variable, value in pairs(content.get("environment"))
         if value is not None
     }
-    service = service_of(name, content, settings, layout.folder)
-    return service._replace(env_files=ours.env_files if ours else ())
+    service = service_of(name, content, settings, main.parent)
+    return service._replace(env_files=ours.env_files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from wizard.librechat.compose.own import Layout
+from wizard.librechat.compose.model import Project
 from wizard.processes import Processes, without_secrets
 from wizard.reading import load_json
 
@@ -22,7 +22,7 @@ _VERSION_2 = r"v?(?:[2-9]|\d\d)\."
 Services = Mapping[str, Mapping[str, object]]
 
 
-def ask_compose(layout: Layout, processes: Processes) -> Services | str:
+def ask_compose(project: Project, processes: Processes) -> Services | str:
     """Return the services as Docker Compose v2 reads them, or why it refuses the files.
 
     That is "" where it is not installed, or does not end in time.
@@ -31,13 +31,13 @@ def ask_compose(layout: Layout, processes: Processes) -> Services | str:
     if docker is None:
         return ""
     command = [str(docker), "compose"]
-    outer = {name: each.value for name, each in layout.outer.items()}
+    outer = {name: each.value for name, each in project.outer.items()}
     env = without_secrets(outer) | _NO_REMOTE
     options: list[str] = []
-    for path in layout.env_files:
+    for path in project.env_files:
         if path.is_file():
             options += ["--env-file", str(path)]
-    for path in layout.files:
+    for path in project.files:
         options += ["--file", str(path)]
     options += ["--profile", "*", "config", "--format", "json"]
     done = processes.run([*command, *options], env=env, timeout=_SECONDS)

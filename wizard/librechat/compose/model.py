@@ -171,12 +171,17 @@ class Project(NamedTuple):
         services: by their names.
         troubles: what Compose refuses; the services are read as far as they can be.
         is_too_large: whether the files were not read to their end.
+        env_files: those that `${…}` refers to; a later one wins.
+        outer: the variables that beat them: the shell's, and those of an `.env` that names Compose
+            files in another folder.
     """
 
     files: tuple[Path, ...] = ()
     services: Mapping[str, Service] = MappingProxyType({})
     troubles: tuple[Trouble, ...] = ()
     is_too_large: bool = False
+    env_files: tuple[Path, ...] = ()
+    outer: Environment = MappingProxyType({})
 
     @property
     def has_panel(self) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -58,66 +57,40 @@ _PARTS = frozenset(
 _DEEPEST = 16
 
 
-class Layout(NamedTuple):
-    """The parts of a project.
-
-    Attributes:
-        files: the Compose files, the main one first.
-        env_files: those that `${…}` refers to; a later one wins.
-        outer: the variables that beat them: the shell's, and those of an `.env` that names Compose
-            files in another folder.
-    """
-
-    files: tuple[Path, ...]
-    env_files: tuple[Path, ...]
-    outer: Environment = MappingProxyType({})
-
-    @property
-    def folder(self) -> Path:
-        """Where relative paths start."""
-        return self.files[0].parent
-
-
 class _Passed:
     """A variable of `environment` without a value: it comes from outside."""
 
 
-def find_layout(
+def read_project(
     folder: Path, env_file: Path, environ: Mapping[str, str], sources: Sources
-) -> Layout | None:
-    """Return what `docker compose` reads in that folder; None where there is nothing.
+) -> Project:
+    """Return what `docker compose` reads in that folder; what cannot be read is a trouble.
 
-    Without files that it finds by itself, it is LibreChat's own for `docker compose -f`.
-
-    Args:
-        folder: where a user runs it.
-        env_file: the `.env` that is judged, by whatever path.
-        environ: the shell's variables.
-        sources: the texts.
+    Without files that Compose finds by itself, it is LibreChat's own for `docker compose -f`.
     """
-    shell = of_process(environ)
-    if named := environ.get("COMPOSE_ENV_FILES"):
-        env_files = tuple(folder / each for each in named.split(",") if each)
-    else:
-        env_files = (folder / ".env",)
-    scope = shell
-    if "COMPOSE_FILE" not in environ and _name_files(env_files, sources):
-        scope = _scope(env_files, shell, env_file, sources)
-    files = _named_files(folder, scope) or _found_files(folder, sources)
-    if not files:
-        return None
-    beside = files[0].parent / ".env"
-    if named or beside in env_files:
-        return Layout(files, env_files, shell)
-    return Layout(files, (beside,), scope)
-
-
-def _name_files(env_files: Sequence[Path], sources: Sources) -> bool:
-    for path in env_files:
-        with suppress(ComposeError):
-            if "COMPOSE_FILE" in (sources.text(path) or ""):
-                return True
-    return False
+    outer = of_process(environ)
+    named = environ.get("COMPOSE_ENV_FILES", "")
+    env_files = tuple(folder / each for each in named.split(",") if each) or (folder / ".env",)
+    files = _found_files(folder, sources)
+    reader = _Reader(sources, env_file, folder, [], Budget(), outer)
+    try:
+        if "COMPOSE_FILE" not in environ:
+            reader = reader.within(env_files, outer)
+        files = _named_files(folder, reader.scope) or files
+        if not files:
+            return Project()
+        reader = reader._replace(root=files[0].parent)
+        beside = reader.root / ".env"
+        if not named and beside not in env_files:
+            env_files, outer = (beside,), reader.scope
+        reader = reader.within(env_files, outer)
+        services = reader.services(files, reader.root)
+        found = {name: reader.service(name, each) for name, each in services.items()}
+    except (TooLargeError, RecursionError):
+        too_large = Trouble(Message("The files are too large for a Compose project of LibreChat."))
+        return Project(files, troubles=(too_large,) if files else (), is_too_large=True)
+    troubles = tuple(dict.fromkeys(reader.troubles))
+    return Project(files, found, troubles, env_files=env_files, outer=outer)
 
 
 def _named_files(folder: Path, scope: Environment) -> tuple[Path, ...]:
@@ -133,35 +106,6 @@ def _found_files(folder: Path, sources: Sources) -> tuple[Path, ...]:
         return (deploy,) if deploy else ()
     override = _first(folder, OVERRIDE_FILES, sources)
     return (main, override) if override else (main,)
-
-
-def _scope(
-    env_files: Sequence[Path], outer: Environment, env_file: Path, sources: Sources
-) -> Environment:
-    reader = _Reader(sources, env_file, env_files[0].parent, [], Budget())
-    try:
-        return reader.within(env_files, outer).scope
-    except TooLargeError:
-        return outer
-
-
-def read_project(layout: Layout, env_file: Path, sources: Sources) -> Project:
-    """Return the project; what cannot be read is among its troubles.
-
-    Args:
-        layout: its files.
-        env_file: the `.env` that is judged, by whatever path.
-        sources: the texts.
-    """
-    reader = _Reader(sources, env_file, layout.folder, [], Budget())
-    try:
-        reader = reader.within(layout.env_files, layout.outer)
-        services = reader.services(layout.files, layout.folder)
-        found = {name: reader.service(name, each) for name, each in services.items()}
-    except (TooLargeError, RecursionError):
-        too_large = Trouble(Message("The files are too large for a Compose project of LibreChat."))
-        return Project(layout.files, troubles=(too_large,), is_too_large=True)
-    return Project(layout.files, found, tuple(dict.fromkeys(reader.troubles)))
 
 
 class _Reader(NamedTuple):
