@@ -1,10 +1,10 @@
-"""Editing an `.env`, side by side in one run: ours against python-dotenv and dotenvx.
+"""Editing an `.env`: ours against python-dotenv and dotenvx, side by side in one run.
 
     python -m benchmarks.env_edit [--rounds N] [--dotenvx PATH]
 
-Sixteen keys are set in a file of 300 and of 100,000 lines. python-dotenv's `set_key` takes one
-key a call, dotenvx one a process (npm's `@dotenvx/dotenvx`, found on the path or named; left out
-where it is not installed). Ours parses, edits, proves that nothing else changed, and saves with a
+Sets sixteen keys in a file of 300 and of 100,000 lines. python-dotenv's `set_key` takes one key
+per call, dotenvx one per process (npm's `@dotenvx/dotenvx`, from the path or `--dotenvx`; skipped
+if it is not installed). Ours parses, edits, proves that nothing else changed, and saves with
 backup, fsync and rename.
 """
 
@@ -28,7 +28,7 @@ KEYS = {f"SETTING_{number}": f"value-{number}" for number in range(16)}
 
 
 def content(lines: int) -> bytes:
-    """A file of so many lines, the keys to be set spread over it."""
+    """Return a file with this many lines, and the keys to set spread over it."""
     text = [f"# comment {number}\nOTHER_{number}='some value'" for number in range(lines // 2)]
     for number, name in enumerate(KEYS):
         text[number * len(text) // len(KEYS)] = f"# about {name}\n{name}=before"
@@ -43,7 +43,7 @@ def ours(file: Path) -> None:
 
 
 def python_dotenv(file: Path) -> None:
-    """One call a key, as python-dotenv has it."""
+    """Set each key with its own call, the only way in python-dotenv."""
     from dotenv import set_key
 
     for name, value in KEYS.items():
@@ -58,7 +58,7 @@ def dotenvx(program: str, file: Path) -> None:
 
 
 def seconds(edit: Callable[[Path], None], data: bytes, rounds: int) -> float:
-    """The median of so many edits of a fresh file."""
+    """Return the median time of this many edits of a fresh file."""
     taken = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +73,7 @@ def seconds(edit: Callable[[Path], None], data: bytes, rounds: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--dotenvx", default=shutil.which("dotenvx"), help="the program's path")
+    parser.add_argument("--dotenvx", default=shutil.which("dotenvx"), help="path of the program")
     options = parser.parse_args()
     rounds: int = options.rounds
     rivals: dict[str, Callable[[Path], None]] = {"16 x set_key of python-dotenv": python_dotenv}

@@ -1,12 +1,12 @@
-"""A first `init` against the demo tenant: how long it takes beside the network's own time.
+"""Time of a first `init` against the demo tenant, without the network's share.
 
     python -m benchmarks.first_run [--rounds N]
 
-Each round starts without an `.env` and without state: it makes the local tunnel's certificates,
+Each round starts without an `.env` and without state: it creates the local tunnel's certificates,
 opens the tunnel, runs every check and writes the file. The tenant is in this process. Time during
-which a request is in flight counts as the network's. Prints the least and the median of each
-figure. Other load on the machine lengthens the own time, but not the CPU time, which has the
-budget: exits with 1 if the least of it is over that.
+which a request is in flight counts as the network's. Prints the minimum and median of each
+figure. Other load on the machine increases our own time, but not the CPU time, which has the
+budget: exits with 1 if the minimum CPU time exceeds it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.tenant.faults import tenant_server
 from tests.tenant.state import Tenant
 
 BUDGET = 1.0
-# Runs `init` until it would hold the tunnel, and measures the time with a request in flight.
+# Runs `init` until it would hold the tunnel open, and measures the time with a request in flight.
 INIT = """
 import json, os, sys, threading, time
 from wizard import http

@@ -1,10 +1,10 @@
-"""The `local` tunnel side by side with Caddy and npm's local-ssl-proxy, in one run.
+"""The `local` tunnel against Caddy and npm's local-ssl-proxy, side by side in one run.
 
     python -m benchmarks.proxy [--rounds N] [--seconds S]
 
-Needs wrk, curl, node and npm, and caddy (all but local-ssl-proxy from apt). All have the same
-certificate and the same server behind them, on loopback; rounds alternate between them, forwards
-and backwards, so that noise of the machine hits all alike. Medians, and ratios to Caddy.
+Needs wrk, curl, node, npm and caddy (all from apt). All proxies have the same certificate and the
+same server behind them, on loopback; rounds alternate between them, forwards and backwards, so
+that other load affects them equally. Prints medians, and ratios to Caddy.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ https://localhost:{port} {{
 
 @dataclass
 class Target:
-    """A proxy that is measured; `figures` are all that were taken of each measure."""
+    """A measured proxy; `figures` are all results of each measure."""
 
     name: str
     port: int
@@ -91,11 +91,11 @@ class Target:
     figures: dict[str, list[float]] = field(default_factory=dict)
 
     def note(self, measure: str, value: float) -> None:
-        """Keep a figure."""
+        """Record a figure."""
         self.figures.setdefault(measure, []).append(value)
 
     def median(self, measure: str) -> float:
-        """The median of its figures."""
+        """Return the median of a measure."""
         return statistics.median(self.figures[measure])
 
 
@@ -107,7 +107,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(command: Sequence[str], port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A program of ours until it listens, and until we are done."""
+    """Run a program; yield once it listens."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -142,7 +142,7 @@ def serve_local(upstream: int, port: int, certificate: Path) -> None:
 
 
 def wrk(url: str, connections: int, seconds: int, *headers: str) -> tuple[float, float]:
-    """Requests a second, and the 99th percentile of their milliseconds."""
+    """Return the requests per second, and the 99th percentile of their milliseconds."""
     args = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "5s"]
     for header in headers:
         args += ["-H", header]
@@ -156,7 +156,7 @@ def wrk(url: str, connections: int, seconds: int, *headers: str) -> tuple[float,
 
 @contextlib.contextmanager
 def connected(port: int, authority: Authority) -> Iterator[ssl.SSLSocket]:
-    """An open connection."""
+    """Return an open connection."""
     context = ssl.create_default_context(cafile=str(authority.ca_file))
     with (
         socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
@@ -166,7 +166,7 @@ def connected(port: int, authority: Authority) -> Iterator[ssl.SSLSocket]:
 
 
 def first_event(port: int, authority: Authority) -> float:
-    """Milliseconds from a request on an open connection to the first event."""
+    """Return the milliseconds from a request on an open connection to the first event."""
     request = b"GET /events HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"
     with connected(port, authority) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -179,7 +179,7 @@ def first_event(port: int, authority: Authority) -> float:
 
 
 def download(url: str, authority: Authority) -> float:
-    """Megabytes a second."""
+    """Return megabytes per second."""
     args = ["curl", "-s", "--http1.1", "--cacert", str(authority.ca_file), "-o", os.devnull]
     done = subprocess.run(
         [*args, "-w", "%{speed_download}", url], capture_output=True, text=True, check=True
@@ -188,7 +188,7 @@ def download(url: str, authority: Authority) -> float:
 
 
 def memory(process: subprocess.Popen[bytes]) -> float:
-    """Megabytes of the program and its children."""
+    """Return the megabytes of the program and its children."""
     listed = subprocess.run(
         ["ps", "-o", "rss=", "-g", str(process.pid)], capture_output=True, text=True, check=True
     )
@@ -196,7 +196,7 @@ def memory(process: subprocess.Popen[bytes]) -> float:
 
 
 def memory_of_held(target: Target, authority: Authority) -> float:
-    """Megabytes while so many connections that had an answer each are kept open."""
+    """Return the megabytes while connections stay open after one response each."""
     request = b"GET / HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % target.port
     with contextlib.ExitStack() as stack:
         for _ in range(HELD_CONNECTIONS):
@@ -207,7 +207,7 @@ def memory_of_held(target: Target, authority: Authority) -> float:
 
 
 def memory_of_idle(target: Target, authority: Authority) -> None:
-    """Note the megabytes at so many idle connections, and some seconds after they closed."""
+    """Record the megabytes with idle connections, and some seconds after they closed."""
     with contextlib.ExitStack() as stack:
         for _ in range(IDLE_CONNECTIONS):
             stack.enter_context(connected(target.port, authority))
@@ -217,7 +217,7 @@ def memory_of_idle(target: Target, authority: Authority) -> None:
 
 
 def allow_many_files() -> None:
-    """Raise the limit of open files for us and for what we start."""
+    """Raise the limit of open files for us and our children."""
     if sys.platform != "win32":
         import resource
 

@@ -1,11 +1,11 @@
-"""Commands side by side in one run: ours against Python itself, a bare Typer program and peers.
+"""Start-up of our commands, Python itself, a bare Typer program and peers, side by side.
 
     python -m benchmarks.startup [--rounds N]
 
 Ours run in a folder like a LibreChat checkout. Rounds alternate between the commands, forwards and
-backwards, so that noise of the machine affects all of them. Prints the median time, the least CPU
-time and the peak memory of each, then the pairs that have a budget, by their CPU time. A peer that
-is not on the path is left out. POSIX only.
+backwards, so that other load affects them equally. Prints the median time, the minimum CPU time
+and the peak memory of each, then the pairs with a budget, by CPU time. Peers that are not on the
+path are skipped. POSIX only.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Command:
             (self.folder / ".env").unlink(missing_ok=True)
 
     def environ(self) -> dict[str, str]:
-        """Its environment: byte code is kept; no docker, and a state folder of its own."""
+        """Return its environment: byte code is cached; no docker, and its own state folder."""
         return {
             **os.environ,
             "PATH": str(Path(sys.executable).parent),
@@ -90,7 +90,7 @@ class Command:
 
 
 def measured(commands: Mapping[str, Command], rounds: int) -> dict[str, Figures]:
-    """The median time and memory of each command, and its least CPU time.
+    """Return the median time and memory of each command, and its minimum CPU time.
 
     The first round only fills caches.
     """
@@ -122,13 +122,13 @@ def run(command: Command) -> Figures:
 
 
 def program(name: str) -> str:
-    """The program beside this Python, else on the path."""
+    """Return the program next to this Python, or on the path."""
     beside = Path(sys.executable).with_name(name)
     return str(beside) if beside.exists() else shutil.which(name) or name
 
 
 def commands(folder: Path) -> dict[str, Command]:
-    """The measured commands by name, in an empty folder."""
+    """Return the measured commands by name, in an empty folder."""
     bare = folder / "bare_typer.py"
     bare.write_text(BARE_TYPER)
     fresh, kept = checkout(folder / "fresh"), checkout(folder / "kept")
@@ -153,7 +153,7 @@ def commands(folder: Path) -> dict[str, Command]:
     return found
 
 
-# A command, what it is compared with, and the maximum ratio of their CPU times.
+# A command, its reference, and the maximum ratio of their CPU times.
 BUDGETS = (
     ("librechat-auth0 --version", PYTHON, 1.3),
     ("librechat-auth0 --help", TYPER, 1.15),
@@ -166,7 +166,7 @@ BUDGETS = (
 
 
 def pairs(taken: Mapping[str, Figures]) -> Iterator[tuple[str, float, float]]:
-    """Each pair that was measured, its ratio and its budget."""
+    """Return each measured pair, its ratio and its budget."""
     for ours, theirs, budget in BUDGETS:
         if theirs in taken:
             yield f"{ours} / {theirs}", taken[ours].cpu / taken[theirs].cpu, budget

@@ -1,8 +1,8 @@
-"""What a maintainer and the release workflow do alike; nothing of it is installed with the wizard.
+"""Release steps that the maintainer and the workflow share; not installed with the wizard.
 
-`python -m release v1.2.3` refuses a tag that does not fit, and lays the files of the release
-into `dist/` (what goes to PyPI) and `build/` (what goes beside it). `python -m release audit` asks
-for known vulnerabilities.
+`python -m release v1.2.3` rejects a tag that does not match, and writes the release's files to
+`dist/` (for PyPI) and `build/` (for the GitHub release). `python -m release audit` looks up known
+vulnerabilities.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ ROOT = Path(__file__).parents[1]
 UV = os.environ.get("UV", "uv")
 """The program; `uv run` finds it."""
 
-# Its name and, of a version, its date.
+# The section's name, and a version's date.
 _SECTION = re.compile(r"^## \[([^]]+)\](?: - (\d{4}-\d\d-\d\d))?$", re.MULTILINE)
 _LOCKED = ("--frozen", "--no-dev")
 
 
 class UnfitError(Exception):
-    """This tree cannot be released under that tag; the message says what to do."""
+    """This tree cannot be released with this tag; the message says what to do."""
 
 
 def sections(changelog: str) -> dict[str, tuple[str | None, str]]:
-    """The date and the text of each version in the changelog, in its order."""
+    """Return the date and text of each version, in the changelog's order."""
     _, *parts = _SECTION.split(changelog)
     return {
         name: (date, text.strip())
@@ -39,10 +39,10 @@ def sections(changelog: str) -> dict[str, tuple[str | None, str]]:
 
 
 def notes(tag: str, version: str, changelog: str) -> str:
-    """What the changelog has on the version that the tag names.
+    """Return the changelog's text for the tag's version.
 
     Raises:
-        UnfitError: the tag is not the version's, or the changelog has no dated text for it.
+        UnfitError: the tag is not the version, or the changelog has no dated text for it.
     """
     if tag != f"v{version}":
         raise UnfitError(f"The tag is {tag}, and wizard/__init__.py says {version}.")
@@ -55,12 +55,12 @@ def notes(tag: str, version: str, changelog: str) -> str:
 
 
 def build(folder: Path) -> None:
-    """Make sdist and wheel, the wheel from the sdist, and check them as PyPI will.
+    """Build the sdist, and the wheel from it, and check them as PyPI will.
 
     The build backend is the one that `uv.lock` pins, not the newest.
 
     Raises:
-        subprocess.CalledProcessError: a program failed, and has said why.
+        subprocess.CalledProcessError: a program failed, and printed why.
     """
     pinned = ("--no-build-isolation", "--python", sys.executable)
     _run(UV, "build", "--clear", *pinned, "--out-dir", str(folder))
@@ -69,10 +69,10 @@ def build(folder: Path) -> None:
 
 
 def bill_of_materials(version: str) -> dict[str, Any]:
-    """All that an installation brings, by `uv.lock`, in CycloneDX's form; asks no server.
+    """Return everything that an installation includes, from `uv.lock`, as CycloneDX; works offline.
 
     Raises:
-        subprocess.CalledProcessError: uv failed, and has said why.
+        subprocess.CalledProcessError: uv failed, and printed why.
     """
     command = (UV, "export", "--offline", *_LOCKED, "--preview-features", "sbom-export")
     said = subprocess.run(
@@ -90,15 +90,15 @@ def bill_of_materials(version: str) -> dict[str, Any]:
 
 
 def audit() -> None:
-    """Ask PyPI for the known vulnerabilities of all that an installation brings.
+    """Look up the known vulnerabilities of everything that an installation includes.
 
     Raises:
-        subprocess.CalledProcessError: there are some, or one package could not be looked up.
+        subprocess.CalledProcessError: there are some, or a package could not be looked up.
     """
     with TemporaryDirectory() as folder:
         pins = str(Path(folder, "requirements.txt"))
         _run(UV, "export", "--quiet", *_LOCKED, "--no-emit-project", "--output-file", pins)
-        # Without --strict, a package that is not found counts as sound.
+        # Without --strict, a package that is not found counts as safe.
         command = (sys.executable, "-m", "pip_audit", "--strict", "--require-hashes")
         _run(*command, "--disable-pip", "--requirement", pins)
 

@@ -11,7 +11,7 @@ from wizard import __version__
 
 
 def lay_out(tag: str) -> None:
-    """Make every file of the release with that tag."""
+    """Write every file of the release with this tag."""
     text = notes(tag, __version__, (ROOT / "CHANGELOG.md").read_text("utf-8"))
     build(ROOT / "dist")
     beside = ROOT / "build"
@@ -22,7 +22,7 @@ def lay_out(tag: str) -> None:
 
 
 def main() -> None:
-    """Do what the one argument says."""
+    """Build the release of a tag, or run the audit."""
     if len(sys.argv) != 2:
         sys.exit("usage: python -m release v1.2.3 | audit")
     try:

@@ -1,1 +1,1 @@
-"""Programs for developers of librechat-auth0; no user has them."""
+"""Programs for developers of librechat-auth0; users do not get them."""

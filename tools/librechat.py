@@ -2,10 +2,10 @@
 
     python -m tools.librechat /path/to/LibreChat
 
-Prints the variables of the sign-in that the checkout reads and the page does not have, those of
-the page that it no longer reads or reads before the page's *since*, and the defaults of its code
-that differ from the page's. Of a checkout without code its `.env.example` is compared alone. Reads
-files only. Exits with 1 where there is a difference.
+Prints the sign-in variables that the checkout reads but the page does not have, those on the page
+that it no longer reads or reads before the page's *since*, and the defaults in its code that
+differ from the page's. For a checkout without code, only its `.env.example` is compared. Only
+reads files. Exits with 1 if there is a difference.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DESTRUCTURED = re.compile(r"\{(?P<names>[^{}]*)\}\s*=\s*process\.env\b")
 _PASSED = re.compile(r"""\bisEnabled\(\s*['"](?P<name>[A-Z]\w*)['"]""")
 _NAME = re.compile(r"\b[A-Z][A-Z0-9_]+\b")
 _EXAMPLE = re.compile(r"^\s*#?\s*(?P<name>[A-Z][A-Z0-9_]*)=", re.MULTILINE)
-# Which names belong to the sign-in.
+# Names that belong to the sign-in.
 _OF_SIGN_IN = re.compile(
     r"^(?:OPENID|OIDC|AUTH|SESSION|JWT|CREDS|HSTS|PASSKEY|DOMAIN|TRUST|SECURITY)_"
     r"|^ALLOW_\w*(?:LOGIN|REGISTRATION|PASSWORD|EMAIL)|^ADMIN_(?:SSO|PANEL)"
@@ -42,7 +42,7 @@ _OF_SIGN_IN = re.compile(
 
 @dataclass(frozen=True)
 class Uses:
-    """Where a checkout names a variable, and the defaults that its code has for it."""
+    """Where a checkout names a variable, and its defaults in the code."""
 
     files: set[str] = field(default_factory=set)
     defaults: set[str] = field(default_factory=set)
@@ -73,7 +73,7 @@ def version_of(checkout: Path) -> str:
 
 
 def differences(uses: Mapping[str, Uses], version: str) -> Iterator[str]:
-    """Return what the page and a checkout of that version do not agree on, a line each."""
+    """Return the differences between the page and a checkout of this version, one per line."""
     known = VARIABLES.keys() | OTHERS.keys() | NEIGHBOURS
     for name in sorted(uses.keys() - known):
         if _OF_SIGN_IN.search(name):
@@ -92,7 +92,7 @@ def differences(uses: Mapping[str, Uses], version: str) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the differences; return 1 where there are any."""
+    """Print the differences; return 1 if there are any."""
     if len(arguments) != 1 or not Path(arguments[0], "package.json").is_file():
         sys.stderr.write(f"{__doc__}\n")
         return 2

@@ -1,7 +1,7 @@
-"""Every text that users read, and its translations: `python -m tools.texts`.
+"""Collect every text that users read, and its translations: `python -m tools.texts`.
 
-Babel extracts them from the calls in `KEYWORDS` and from the templates; those of rules and of the
-command line's options come from their tables.
+Babel extracts the texts from the calls in `KEYWORDS` and from the templates; texts of rules and
+options come from their tables.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 LOCALE = ROOT / "wizard" / "locale"
-# What is called with a text, and which of its arguments that is, counted from 1.
+# Functions that take a text, and the text's position among the arguments, counted from 1.
 KEYWORDS = {
     **dict.fromkeys(("Message", "InvalidValue", "sentences", "finding", "failure"), (1,)),
     "Choice": (2,),
@@ -41,7 +41,7 @@ _FIELD = re.compile(r"\{\w[^{}]*\}")
 
 
 def collected() -> Catalog:
-    """Every text, with the files that say it."""
+    """Return every text, with the files that have it."""
     from babel.messages.catalog import Catalog
 
     catalogue = Catalog(project=CATALOGUE, fuzzy=False)
@@ -52,7 +52,7 @@ def collected() -> Catalog:
 
 
 def contents(language: str) -> dict[str, bytes]:
-    """The two files of a language, brought up to date; new texts wait for a translation."""
+    """Return the two updated files of a language; new texts have no translation yet."""
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import write_po
 
@@ -64,7 +64,7 @@ def contents(language: str) -> dict[str, bytes]:
 
 
 def translated(language: str) -> Catalog:
-    """The texts as they are now, with the translations that are there."""
+    """Return the current texts with the existing translations."""
     from babel.messages.catalog import Catalog
     from babel.messages.pofile import read_po
 
@@ -76,7 +76,7 @@ def translated(language: str) -> Catalog:
     catalogue = collected()
     catalogue.locale = language
     catalogue.header_comment = "# Texts of librechat-auth0; begun by `python -m tools.texts`."
-    # Neither time nor place of the making, so that the same texts make the same file.
+    # No creation time or version, so that the same texts produce the same file.
     catalogue.creation_date = catalogue.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
     for message in catalogue:
         before = known.get(message.id) if message.id else None
@@ -111,12 +111,12 @@ def _extracted() -> Iterator[tuple[str, str]]:
 
 
 def template_of(text: str) -> str:
-    """Return what the catalogues have for a text."""
+    """Return the catalogue's entry for a text."""
     return text.template if isinstance(text, Message) else text
 
 
 def main() -> None:
-    """Bring every catalogue up to date."""
+    """Update every catalogue."""
     for language in LANGUAGES:
         folder = LOCALE / language / "LC_MESSAGES"
         if language != ENGLISH:

@@ -1,10 +1,10 @@
-// LibreChat's OpenID sign-in and nothing else of it: the same packages, set up in the same way
-// from the same variables, so that a `.env` can be tried without a LibreChat.
+// Only LibreChat's OpenID sign-in: the same packages, set up in the same way from the same
+// variables, to test a `.env` without a LibreChat.
 //
 // Usage: node librechat_login.mjs ENV_FILE PORT
 //
-// Signing in at /oauth/openid ends at /, which tells as JSON what LibreChat would then have:
-// the user, its bearer token as it validates it, and the same once more after a refresh.
+// A sign-in at /oauth/openid ends at /, which returns as JSON what LibreChat would then have:
+// the user, the validated bearer token, and the same after a refresh.
 import { createHash, randomBytes } from 'node:crypto';
 import dotenv from 'dotenv';
 import express from 'express';
@@ -27,7 +27,7 @@ const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'];
 let configuration = null;
 let lastFailure = null;
 
-/** Whether the session cookie is Secure: in production, unless the server is this machine. */
+/** Return whether the session cookie is Secure: in production, unless the server is local. */
 function useSecureCookie() {
   const forced = env.SESSION_COOKIE_SECURE?.trim().toLowerCase();
   if (forced === 'true' || forced === 'false') {
@@ -58,7 +58,7 @@ class LibreChatStrategy extends Strategy {
   }
 }
 
-/** Discovery and the strategy; what goes wrong leaves the strategy unregistered, as there. */
+/** Run discovery and register the strategy; a failure leaves it unregistered, as in LibreChat. */
 async function setUpOpenId() {
   const secret = env.OPENID_CLIENT_SECRET?.trim();
   const usePKCE = isEnabled(env.OPENID_USE_PKCE);
@@ -95,7 +95,7 @@ async function setUpOpenId() {
         .fetchUserInfo(configuration, tokenset.access_token, claims.sub)
         .catch(() => null);
       const email = { ...claims, ...userinfo }.email;
-      // LibreChat's user model wants one.
+      // LibreChat's user model requires one.
       done(null, email ? { email, sub: claims.sub, userinfo: userinfo !== null, tokenset } : false,
         { message: "email: can't be blank" });
     } catch (error) {
@@ -104,7 +104,7 @@ async function setUpOpenId() {
   }));
 }
 
-/** The claims of LibreChat's bearer token, checked as its `openidJwt` strategy does. */
+/** Validate LibreChat's bearer token like its `openidJwt` strategy; return the claims. */
 async function validated(token) {
   const server = configuration.serverMetadata();
   const keys = jwksRsa({ jwksUri: server.jwks_uri, cache: true, cacheMaxAge: 60_000 });
@@ -119,7 +119,7 @@ async function validated(token) {
   return claims;
 }
 
-/** What became of a token: its claims, or why LibreChat would not take it. */
+/** Return a token's claims, or why LibreChat rejects it. */
 const judged = (token) =>
   token
     ? validated(token).then((claims) => ({ claims }), (error) => ({ error: error.message }))
@@ -141,7 +141,7 @@ async function refreshed(refreshToken) {
   }
   const tokens = await client.refreshTokenGrant(configuration, refreshToken, parameters);
   if (!tokens.claims()) {
-    throw new Error('no ID token came');
+    throw new Error('no ID token was returned');
   }
   return tokens;
 }

@@ -1,8 +1,8 @@
-// npm's certified `oidc-provider` in Auth0's manner: APIs are asked for by `audience`, and errors
-// come with Auth0's status and words. What it does (PKCE, rotation, grants, redirect URIs,
-// signatures) is its own; only the words are ours.
+// npm's certified `oidc-provider`, set up like Auth0: APIs are requested by `audience`, and errors
+// have Auth0's status and texts. Its behaviour (PKCE, rotation, grants, redirect URIs, signatures)
+// is unchanged.
 //
-// Any password is right, and the login is the user's e-mail address.
+// Any password is accepted, and the login is the user's email address.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';

@@ -1,5 +1,5 @@
-// What LibreChat's OpenID library says of token answers: one JSON array of cases comes by standard
-// input, one of results goes to standard output, null for an answer that it takes.
+// Validate token responses with LibreChat's OpenID library: reads a JSON array of cases from
+// standard input, and writes one of errors to standard output, null for an accepted response.
 //
 // A case: { answer, refreshed, issuer, client_id, nonce, algorithms }.
 import { text } from 'node:stream/consumers';
@@ -19,7 +19,7 @@ async function judge({ answer, refreshed, issuer, client_id, nonce, algorithms }
       ? await client.refreshTokenGrant(configuration, 'r')
       : await client.authorizationCodeGrant(configuration, new URL(`${issuer}?code=c`),
         { pkceCodeVerifier: 'v', expectedNonce: nonce, idTokenExpected: true });
-    // LibreChat reads the claims of every answer.
+    // LibreChat reads the claims of every response.
     return tokens.claims() ? null : 'no ID token';
   } catch (error) {
     return [error.message, error.cause?.message].filter(Boolean).join(': ');

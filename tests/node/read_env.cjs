@@ -1,6 +1,6 @@
-// Reads env files as LibreChat's dotenv and as the newest do. Each line of standard input is a
-// JSON list of base64 texts, each line of standard output the JSON list of their readings:
-// [LibreChat's, newest], or [LibreChat's] where both are the same.
+// Reads env files with LibreChat's dotenv and with the newest. Each line of standard input is a
+// JSON list of base64 texts, each line of standard output the JSON list of their values:
+// [LibreChat's, newest], or [LibreChat's] if both are the same.
 const librechats = require('dotenv');
 const newest = require('dotenv-newest');
 const { createInterface } = require('readline');

@@ -1,5 +1,5 @@
-// Reads YAML as LibreChat does. Standard input is a JSON list of base64 texts, standard output the
-// JSON list of their contents; null where js-yaml refuses one.
+// Reads YAML like LibreChat. Standard input is a JSON list of base64 texts, standard output the
+// JSON list of their contents; null if js-yaml rejects one.
 const yaml = require('js-yaml');
 const { text } = require('stream/consumers');
 

@@ -1,8 +1,8 @@
-// @simulacrum/auth0-simulator on loopback, told by the environment what to know.
-// Its certificates lie in $HOME/.simulacrum/certs.
+// @simulacrum/auth0-simulator on loopback, configured by the environment.
+// Its certificates are in $HOME/.simulacrum/certs.
 import { createRequire } from 'node:module';
 
-// Of its two builds only CommonJS can sign: "jwt.sign is not a function" in the other.
+// Only its CommonJS build can sign; the other fails with "jwt.sign is not a function".
 const { simulation } = createRequire(import.meta.url)('@simulacrum/auth0-simulator');
 const { PORT, CLIENT_ID, AUDIENCE, EMAIL, PASSWORD } = process.env;
 

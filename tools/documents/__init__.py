@@ -1,4 +1,4 @@
-"""The pages of docs/ that are written by the code they describe: `python -m tools.documents`."""
+"""The pages of docs/ that are generated from code: `python -m tools.documents`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def pages() -> Mapping[str, str]:
-    """Every generated page by its name in docs/."""
+    """Return every generated page by its name in docs/."""
     from tools.documents import command_line, sources
 
     commands = command_line.commands()

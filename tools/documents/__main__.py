@@ -1,4 +1,4 @@
-"""Writes the generated pages into docs/, or into the folder that is named."""
+"""Write the generated pages to docs/, or to the given folder."""
 
 from __future__ import annotations
 

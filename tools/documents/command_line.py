@@ -1,4 +1,4 @@
-"""The command line as Markdown and as a manual page, read off the Typer app itself."""
+"""The command line as Markdown and as a manual page, generated from the Typer app."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command; `name` is the words to type, "" for the program itself."""
+    """A command; `name` is the words to type, "" for the program itself."""
 
     name: str
     usage: str
@@ -50,7 +50,7 @@ class Command:
 
 
 def commands() -> tuple[Command, ...]:
-    """The program and its commands, in the order of `--help`."""
+    """Return the program and its commands, in the order of `--help`."""
     import typer.main
 
     from wizard.cli import app
@@ -59,7 +59,7 @@ def commands() -> tuple[Command, ...]:
 
 
 def markdown(commands: Sequence[Command]) -> str:
-    """docs/cli.md."""
+    """Return docs/cli.md."""
     parts = [_HEAD]
     for command in commands:
         parts += [f"## {command.name or 'All commands'}\n"]
@@ -83,7 +83,7 @@ def markdown(commands: Sequence[Command]) -> str:
 
 
 def manual(commands: Sequence[Command]) -> str:
-    """The manual page, in the `man` macros of groff (man 7)."""
+    """Return the manual page, in groff's `man` macros (man 7)."""
     first, *others = commands
     lines = [
         f'.TH {PROGRAM.upper()} 1 "" "{PROGRAM}" "User Commands"',
@@ -106,7 +106,7 @@ def manual(commands: Sequence[Command]) -> str:
 
 
 def _walk(command: object, name: str) -> Iterator[Command]:
-    """Return the command and those under it."""
+    """Return the command and its subcommands."""
     import typer
 
     if not isinstance(command, HelpCommand | Group):
@@ -133,7 +133,7 @@ def _cell(text: str) -> str:
 
 
 def _roff(text: str) -> str:
-    """The text with nothing in it that groff would take for its own."""
+    """Escape groff's special characters."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{text}" if text.startswith((".", "'")) else text
 

@@ -1,4 +1,4 @@
-"""docs/sources.md: every fact with its source, and against what it was checked."""
+"""docs/sources.md: every fact with its source and the version it was checked against."""
 
 from __future__ import annotations
 
