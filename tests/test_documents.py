@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer.main
 
 from tests.e2e.picture import PATH, described, play, words
 from tests.e2e.program import PROGRAM, Ran, clean_environ, run
@@ -20,7 +19,7 @@ from tests.management_stand_in import SCOPES
 from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo, authority, demo, demo_server
 from tools.documents import pages
 from tools.documents.command_line import commands
-from wizard.cli import app
+from wizard.cli import program
 from wizard.commands.background.status import BackgroundResult
 from wizard.commands.provision import ProvisionResult
 from wizard.commands.trust import TrustResult
@@ -81,7 +80,7 @@ def parse(line: str) -> None:
     """Parse a command line without running it."""
     given = shlex.split(line)[1:]
     place = next((i for i, word in enumerate(given) if word.startswith("-")), len(given))
-    command = typer.main.get_command(app)
+    command = program()
     line_with_help = [*given[:place], "--help", *given[place:]]
     command.main(line_with_help, prog_name="librechat-auth0", standalone_mode=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from wizard.streams import close_streams, open_missing_streams
@@ -9,6 +10,7 @@ from wizard.streams import close_streams, open_missing_streams
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    gc.disable()  # imports leave nothing to collect; `execute` enables it
     open_missing_streams()
     try:
         if sys.argv[1:] in (["--version"], ["-V"]):
@@ -31,6 +33,9 @@ def main() -> None:
             " other causes.\n"
         )
         sys.exit(5)
+    finally:
+        gc.freeze()  # the last collection, at the end of the process, would find little
+        gc.enable()
 
 
 def _refused(error: OSError) -> int:

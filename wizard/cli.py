@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from io import TextIOWrapper
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import typer
 from typer.exceptions import TyperException
@@ -14,7 +14,7 @@ from typer.exceptions import TyperException
 from wizard import cli_options as opt
 from wizard.defaults import LANGUAGES
 from wizard.language import user_language
-from wizard.ui.help import PROGRAM, Command, Group
+from wizard.ui.help import PROGRAM, Command, Commands, Group
 
 if TYPE_CHECKING:
     from wizard.execution import Flags, Run
@@ -25,25 +25,51 @@ Given = dict[str, Any]
 Prepare = Callable[[Given], "Run"]
 _NOT_GIVEN: tuple[object, ...] = (None, "", [])
 
+# Half the time of rich help, and better for screen readers.
+_PLAIN_HELP: Any = {"rich_markup_mode": None}
+
 app = typer.Typer(
     name=PROGRAM,
     help="Set up “Continue with Auth0” for LibreChat.",
     cls=Group,
     invoke_without_command=True,
-    rich_markup_mode=None,  # half the time of rich help, and better for screen readers
     pretty_exceptions_enable=False,  # tracebacks only under --debug, never with local variables
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    **_PLAIN_HELP,
 )
+COMMANDS, TUNNEL_COMMANDS = Commands(), Commands()
+
+
+def program() -> Group:
+    """Return the command line, to which Typer adds the options of a command when it is used."""
+    return _group(app, COMMANDS)
+
+
+def _group(of: typer.Typer, commands: Commands) -> Group:
+    group: Any = typer.main.get_command(of)
+    group.commands = commands
+    return cast(Group, group)
 
 
 def _command(
-    parent: typer.Typer, name: str, options: Options, flags: Options = opt.COMMON
-) -> Callable[[Prepare], Callable[..., None]]:
+    parent: Commands, name: str, options: Options, flags: Options = opt.COMMON
+) -> Callable[[Prepare], Prepare]:
     """Register a command with these options, and with `flags`, which `Flags` gets.
 
     The decorated function gets the options that were given, and returns what to run.
     """
-    return lambda prepare: parent.command(name, cls=Command)(_typed(prepare, options, flags))
+
+    def register(prepare: Prepare) -> Prepare:
+        parent.add(name, prepare, lambda: _built(name, _typed(prepare, options, flags)))
+        return prepare
+
+    return register
+
+
+def _built(name: str, run: Callable[..., None]) -> Command:
+    alone = typer.Typer(add_completion=False, **_PLAIN_HELP)
+    alone.command(name, cls=Command)(run)
+    return cast(Command, typer.main.get_command(alone))
 
 
 def _typed(prepare: Prepare, options: Options, flags: Options) -> Callable[..., None]:
@@ -118,7 +144,7 @@ def _with_reuse(given: Given) -> Given:
     return {"reuse_tokens": wanted is not False, "insists_on_reuse": wanted is True, **given}
 
 
-@_command(app, "init", opt.INIT, opt.INIT_FLAGS)
+@_command(COMMANDS, "init", opt.INIT, opt.INIT_FLAGS)
 def _init(given: Given) -> "Run":
     """Set up Auth0 sign-in for a LibreChat folder."""
     from wizard.commands.init import run_init
@@ -148,12 +174,18 @@ def _tunnel(given: Given) -> "Run":
     return lambda ports, report: run_tunnel(options, ports, report)
 
 
-tunnel_app = typer.Typer(cls=Group, invoke_without_command=True)
-tunnel_app.callback()(_typed(_tunnel, opt.REOPEN, opt.COMMON))
-app.add_typer(tunnel_app, name="tunnel")
+def _tunnel_group() -> Group:
+    group = typer.Typer(
+        name="tunnel", cls=Group, invoke_without_command=True, add_completion=False, **_PLAIN_HELP
+    )
+    group.callback()(_typed(_tunnel, opt.REOPEN, opt.COMMON))
+    return _group(group, TUNNEL_COMMANDS)
 
 
-@_command(tunnel_app, "status", {})
+COMMANDS.add("tunnel", _tunnel, _tunnel_group)
+
+
+@_command(TUNNEL_COMMANDS, "status", {})
 def _tunnel_status(_: Given) -> "Run":
     """List the tunnels in the background."""
     from wizard.commands.background.status import run_status
@@ -161,7 +193,7 @@ def _tunnel_status(_: Given) -> "Run":
     return lambda ports, _: run_status(ports)
 
 
-@_command(tunnel_app, "stop", opt.STOP)
+@_command(TUNNEL_COMMANDS, "stop", opt.STOP)
 def _tunnel_stop(given: Given) -> "Run":
     """Close the tunnel in the background."""
     from wizard.commands.background.status import run_stop
@@ -169,7 +201,7 @@ def _tunnel_stop(given: Given) -> "Run":
     return lambda ports, _: run_stop(given.get("env_file"), ports, every=given["every"])
 
 
-@_command(app, "doctor", opt.DOCTOR)
+@_command(COMMANDS, "doctor", opt.DOCTOR)
 def _doctor(given: Given) -> "Run":
     """Diagnose the setup and suggest fixes."""
     if names := given.pop("show", ()):
@@ -182,7 +214,7 @@ def _doctor(given: Given) -> "Run":
     return lambda ports, _: run_doctor(options, ports)
 
 
-@_command(app, "verify", opt.VERIFY, opt.VERIFY_FLAGS)
+@_command(COMMANDS, "verify", opt.VERIFY, opt.VERIFY_FLAGS)
 def _verify(given: Given) -> "Run":
     """Test the configuration with a real sign-in."""
     from wizard.commands.verify import VerifyOptions, run_verify
@@ -191,7 +223,7 @@ def _verify(given: Given) -> "Run":
     return lambda ports, _: run_verify(options, ports)
 
 
-@_command(app, "provision", opt.PROVISION)
+@_command(COMMANDS, "provision", opt.PROVISION)
 def _provision(given: Given) -> "Run":
     """Set up application and API in Auth0; decide who may sign in."""
     from wizard.commands.provision import ProvisionOptions, run_provision
@@ -200,7 +232,7 @@ def _provision(given: Given) -> "Run":
     return lambda ports, _: run_provision(options, ports)
 
 
-@_command(app, "trust", opt.TRUST)
+@_command(COMMANDS, "trust", opt.TRUST)
 def _trust(given: Given) -> "Run":
     """Trust the local tunnel's certificate authority."""
     from wizard.commands.trust import TrustOptions, run_trust
@@ -209,7 +241,7 @@ def _trust(given: Given) -> "Run":
     return lambda ports, _: run_trust(options, ports)
 
 
-@_command(app, "explain", opt.EXPLAIN)
+@_command(COMMANDS, "explain", opt.EXPLAIN)
 def _explain(given: Given) -> "Run":
     """Explain a rule or an error message."""
     from wizard.commands.explain import run_explain
@@ -217,7 +249,7 @@ def _explain(given: Given) -> "Run":
     return lambda ports, _: run_explain(" ".join(given.get("text", ())), ports)
 
 
-@_command(app, "report", opt.REPORT)
+@_command(COMMANDS, "report", opt.REPORT)
 def _report(given: Given) -> "Run":
     """Print a bug report without secrets."""
     from wizard.commands.report import run_report
@@ -225,7 +257,7 @@ def _report(given: Given) -> "Run":
     return lambda ports, _: run_report(given.get("env_file"), ports, offline=given["offline"])
 
 
-@_command(app, "schema", {})
+@_command(COMMANDS, "schema", {})
 def _schema(_: Given) -> "Run":
     """Print the JSON Schema of the --json output."""
     from wizard.commands.schema import run_schema
@@ -233,12 +265,12 @@ def _schema(_: Given) -> "Run":
     return lambda ports, _: run_schema(ports)
 
 
-@app.command("help", cls=Command)
 def _help(context: typer.Context, command: opt.Words = None) -> None:
     """Show the help of a command."""
-    typer.main.get_command(app).main(
-        [*(command or ()), "--help"], prog_name=PROGRAM, obj=context.obj
-    )
+    program().main([*(command or ()), "--help"], prog_name=PROGRAM, obj=context.obj)
+
+
+COMMANDS.add("help", _help, lambda: _built("help", _help))
 
 
 def main() -> None:
@@ -248,9 +280,9 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")
     language = user_language(_requested_language(sys.argv[1:]), os.environ)
     arguments = _with_names_to_show(sys.argv[1:])
-    command, context = typer.main.get_command(app), {"language": language}
+    context = {"language": language}
     try:
-        sys.exit(command.main(arguments, PROGRAM, standalone_mode=False, obj=context))
+        sys.exit(program().main(arguments, PROGRAM, standalone_mode=False, obj=context))
     except TyperException as error:
         from wizard.ui.usage import usage_error
 

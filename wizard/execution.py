@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -78,6 +79,8 @@ Run = Callable[[Ports, Report], Result]
 
 def execute(command: str, flags: Flags, run: Run) -> NoReturn:
     """Run the command and exit."""
+    gc.freeze()  # what is imported stays: no collection looks at it
+    gc.enable()
     ports = system_ports(flags)
     end_on_signals()
     try:

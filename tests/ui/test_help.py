@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer.main
 
 from tests.e2e.program import Ran, clean_environ, run
 from tools.documents.command_line import commands
 from wizard import __version__
-from wizard.cli import app
+from wizard.cli import program
 from wizard.ui.examples import EXAMPLES_OF
 from wizard.ui.help import PROGRAM
 
@@ -35,7 +34,7 @@ def test_every_command_has_three_examples() -> None:
 def test_an_example_parses(line: str) -> None:
     given = shlex.split(line.partition(">")[0])[1:]
     place = next((i for i, word in enumerate(given) if word.startswith("-")), len(given))
-    command = typer.main.get_command(app)
+    command = program()
     words = [*given[:place], "--help", *given[place:]]
     command.main(words, prog_name=PROGRAM, standalone_mode=False)
 

@@ -51,11 +51,9 @@ class Command:
 
 def commands() -> tuple[Command, ...]:
     """Return the program and its commands, in the order of `--help`."""
-    import typer.main
+    from wizard.cli import program
 
-    from wizard.cli import app
-
-    return tuple(_walk(typer.main.get_command(app), ""))
+    return tuple(_walk(program(), ""))
 
 
 def markdown(commands: Sequence[Command]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -82,8 +82,8 @@ class _Help:
         panels: dict[str, list[tuple[str, str]]] = {}
         if isinstance(self, Group):
             for name in self.list_commands(context):
-                text = self.commands[name].help or ""
-                panels.setdefault(COMMANDS, []).append((name, language.say(text)))
+                text = language.say(self.commands.help_of(name))
+                panels.setdefault(COMMANDS, []).append((name, text))
         for entry in self.entries(context):
             panels.setdefault(entry.panel, []).append(entry.said(language))
         for title, rows in panels.items():
@@ -104,8 +104,36 @@ class Command(_Help, TyperCommand):
     """A command."""
 
 
+class Commands(Mapping[str, "Command | Group"]):
+    """The commands of a group, each built when it is used: Typer takes long to read its options."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, Callable[[], Command | Group]]] = {}
+
+    def add(
+        self, name: str, described: Callable[..., object], build: Callable[[], Command | Group]
+    ) -> None:
+        """Add a command; the docstring of the `described` function is its help."""
+        self._known[name] = described.__doc__ or "", build
+
+    def help_of(self, name: str) -> str:
+        """Return the help of the command in one line."""
+        return self._known[name][0]
+
+    def __getitem__(self, name: str) -> Command | Group:
+        return self._known[name][1]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
 class Group(_Help, TyperGroup):
     """A command with commands, in the order of their examples: that of use."""
+
+    commands: Commands  # type: ignore[assignment]
 
     def list_commands(self, context: Any) -> list[str]:
         from wizard.ui.examples import EXAMPLES_OF
