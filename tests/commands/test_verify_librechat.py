@@ -29,8 +29,8 @@ from wizard.demo.user import Browser, sign_in_form
 from wizard.doctor.subject import Subject
 from wizard.http import Response
 from wizard.librechat.env_file import EnvFile
+from wizard.librechat.log import Traces
 from wizard.librechat.running import Instance, Reply
-from wizard.librechat.traces import Traces
 
 __all__ = ["authority", "demo_server", "world"]
 

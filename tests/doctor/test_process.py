@@ -17,8 +17,8 @@ from wizard.doctor.subject import Subject, gather
 from wizard.findings import Finding
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
+from wizard.librechat.log import traces_of
 from wizard.librechat.runner import Certainty, Runner, Way
-from wizard.librechat.traces import traces_of
 from wizard.rules import all_rules, rule
 from wizard.running_process import RunningProcess
 

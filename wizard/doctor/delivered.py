@@ -22,9 +22,9 @@ from wizard.librechat.environment import (
     environment_of,
     of_process,
 )
+from wizard.librechat.log import NO_TRACES, Traces
 from wizard.librechat.runner import UNKNOWN, Runner
 from wizard.librechat.running import Instance
-from wizard.librechat.traces import NOTHING, Traces
 from wizard.librechat.variables import VARIABLES, is_enabled, is_known, is_read
 from wizard.librechat.version_gates import Setup
 from wizard.librechat.versions import is_older
@@ -71,7 +71,7 @@ class Delivered:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     example_names: frozenset[str] = frozenset()
     runner: Runner = UNKNOWN
-    traces: Traces = NOTHING
+    traces: Traces = NO_TRACES
     instance: Instance | None = None
     auth0_doors: Doors | None = None
 

@@ -21,9 +21,9 @@ from wizard.librechat.env_file import Assignment, EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.environment import Origin, Setting
 from wizard.librechat.git_index import is_tracked
+from wizard.librechat.log import traces_of
 from wizard.librechat.runner import Evidence, Runner, judge
 from wizard.librechat.secrets import secrets_of, without_forms
-from wizard.librechat.traces import traces_of
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.processes import Processes
 from wizard.settings import LOGOUT_PATH, Settings, host_of, is_tenant_domain, port_in

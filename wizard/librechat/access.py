@@ -135,10 +135,7 @@ class Notice(NamedTuple):
 class AccessPlan(NamedTuple):
     """The access of a file before a save (None for a new file) and after it.
 
-    Attributes:
-        path: as the user named it.
-        target: the file itself, behind links.
-        reader: LibreChat's user, where Docker Compose names one.
+    `path` is as the user named it, `target` the file itself, behind links.
     """
 
     path: Path

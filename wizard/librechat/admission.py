@@ -25,10 +25,7 @@ _KEY = r"[^.\[\]]+"
 class SignedIn(NamedTuple):
     """The claims of one sign-in, by the token kinds of LibreChat's role settings.
 
-    Attributes:
-        id: of the ID token.
-        access: of the access token, None where it is opaque.
-        userinfo: of /userinfo, None where it was not asked.
+    `access` is None where the token is opaque, `userinfo` where it was not asked.
     """
 
     id: Claims
@@ -45,10 +42,7 @@ def judge_admission(
 ) -> Iterator[Finding]:
     """Return why LibreChat refuses this user, and whether it makes them an administrator.
 
-    Args:
-        user: what the tokens say.
-        values: LibreChat's variables.
-        allowed_domains: `registration.allowedDomains` of `librechat.yaml`; None for any.
+    `allowed_domains` are those of `librechat.yaml`, None for any.
     """
     e_mail = _e_mail({**user.id, **(user.userinfo or {})}, values)
     if allowed_domains and not _is_allowed(e_mail, allowed_domains):

@@ -26,12 +26,7 @@ _NAME = (
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """The file before a save.
-
-    Attributes:
-        content: None where there was no file.
-        written: the digest of what the save wrote, "" where it is not known.
-    """
+    """The file before a save; `written` is the digest of what that wrote, "" if not known."""
 
     path: Path
     content: bytes | None = field(repr=False)

@@ -47,12 +47,7 @@ class ConfigEdit:
 
 
 def with_allowed_domains(content: bytes | None, domains: Sequence[str], path: str) -> ConfigEdit:
-    """Return the edit that allows exactly these domains; no line if they are already set.
-
-    Args:
-        content: the present file, None for none.
-        domains: lower-case, at least one.
-        path: shown in an error.
+    """Return the edit that allows exactly these lower-case domains, without a line if it is so.
 
     Raises:
         Failure: LA539, the file cannot be edited without changing something else.

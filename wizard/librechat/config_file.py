@@ -31,12 +31,10 @@ class ConfigFile:
     """The file that LibreChat reads.
 
     Attributes:
-        named: how it is named: `librechat.yaml`, or the value of CONFIG_PATH.
         path: on this machine, None where the container sees none of this machine there.
         target: where LibreChat looks for it in a container, "" without one.
         is_remote: whether LibreChat fetches it by HTTP.
-        content: what it says; None where it is not there, or cannot be read.
-        trouble: why it cannot be read, "" where it can.
+        content: None where it is not there, or cannot be read; `trouble` says why.
     """
 
     named: str = FILE_NAME
@@ -66,14 +64,7 @@ class ConfigFile:
 def find_config(
     configured: str, service: Service | None, folder: Path, sources: Sources
 ) -> ConfigFile:
-    """Return the configuration file.
-
-    Args:
-        configured: the value of CONFIG_PATH, "" where it is not set.
-        service: of Docker Compose, None where npm runs LibreChat.
-        folder: LibreChat's folder on this machine.
-        sources: to read it.
-    """
+    """Return the configuration file; `configured` is the value of CONFIG_PATH."""
     if re.match(_REMOTE, configured):
         return ConfigFile(configured, is_remote=True)
     if service is None:

@@ -30,14 +30,8 @@ _COMPOSE_LABEL = "com.docker.compose."
 class RunningContainer:
     """A container, also one that has ended.
 
-    Attributes:
-        id: the whole identifier.
-        definition: what Docker Compose would say of it, with its image's variables and commands.
-        labels: of the container and its image.
-        ports: of this machine that lead to it.
-        state: `running`, `restarting`, `exited` and others.
-        exit_code: of its last process.
-        started: seconds since the epoch, None where it never was.
+    `definition` is what Docker Compose would say of it; `ports` of this machine lead to it;
+    `started` is in seconds since the epoch, None where it never was.
     """
 
     id: str

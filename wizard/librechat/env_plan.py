@@ -59,14 +59,9 @@ RandomHex = Callable[[int], str]
 
 
 class Base(NamedTuple):
-    """What a plan starts from.
+    """What a plan starts from: the present `.env`, or the `.env.example` of the checkout.
 
-    Attributes:
-        existing: the present `.env`, None where there is none.
-        example: the checkout's `.env.example`, from which a new file starts.
-        port: LibreChat's port, for a new file.
-        signs_of_use: evidence that this LibreChat has run before.
-        version: LibreChat's, "" where unknown; variables that it does not read are not written.
+    `port` is for a new file. Variables that the version does not read are not written.
     """
 
     existing: bytes | None
@@ -92,12 +87,6 @@ def plan_env(
     random_hex: RandomHex = random_hex,
 ) -> EnvPlan:
     """Return the edit that makes the file complete; it may remove lines (`removed_lines`).
-
-    Args:
-        settings: the setup.
-        base: the file and the LibreChat that it is for.
-        variables: further values to write.
-        random_hex: returns that many random bytes as hexadecimal digits.
 
     Raises:
         Failure: a value cannot be written, or the file cannot be edited safely.

@@ -28,13 +28,9 @@ class Origin(Enum):
 
 
 class Setting(NamedTuple):
-    """One variable as LibreChat gets it.
+    """One variable as LibreChat gets it, raw.
 
-    Attributes:
-        value: raw, as the process has it.
-        origin: what sets it.
-        where: the name of the file that sets it, "" for a shell or an image.
-        line: the line in that file, counted from 1; None where it is not known.
+    `where` is the name of the file that sets it, "" for a shell or an image.
     """
 
     value: str
@@ -81,13 +77,7 @@ def of_process(variables: Mapping[str, str], origin: Origin = Origin.SHELL) -> E
 def environment_of(
     file: EnvFile, container: Container | None, variables: Environment | None = None
 ) -> dict[str, Setting]:
-    """Return the environment that LibreChat gets.
-
-    Args:
-        file: the `.env` of its folder.
-        container: what Docker Compose gives its container; None where npm runs it.
-        variables: those of the process itself, or of the shell that npm starts it in.
-    """
+    """Return the environment that LibreChat gets, from its container or else its process."""
     if container is None:
         return {**read_by_dotenv(file), **(variables or {})}
     read = read_by_dotenv(file) if container.reads_env_file else container.dotenv

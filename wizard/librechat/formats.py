@@ -15,13 +15,7 @@ _BESIDE = ("DOMAIN_CLIENT", "DOMAIN_SERVER", "HSTS_ENABLED", "ALLOW_SOCIAL_REGIS
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One form.
-
-    Attributes:
-        file: the default name of a file with it.
-        render: returns the text, given the variables and LibreChat's service in Docker Compose.
-        use: what to do with the file.
-    """
+    """One form; `render` gets the variables and LibreChat's service in Docker Compose."""
 
     file: str
     render: Callable[[Mapping[str, str], str], str]

@@ -1,4 +1,4 @@
-"""LibreChat's own log: what it says of its last start and the last sign-in.
+"""What LibreChat left: the time of its start, and what its log says of that and of sign-ins.
 
 Sources: packages/data-schemas/src/config/winston.ts, and lines that LibreChat v0.8.7 wrote.
 """
@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.clock import local_time
@@ -25,6 +26,7 @@ from wizard.text import one_line, shortened
 
 if TYPE_CHECKING:
     from wizard.librechat.containers import RunningContainer
+    from wizard.librechat.runner import Runner
     from wizard.processes import Processes
 
 UNREADABLE = rule("LA592")
@@ -41,6 +43,8 @@ _FILES_OF_A_KIND = 2
 _SHOWN_LENGTH = 200
 # An unspecific line belongs to the specific one that comes just before it.
 _SAME_ATTEMPT = timedelta(seconds=10)
+# Seconds: the system knows a start to about one, and LibreChat reads its files a moment later.
+_MARGIN = 2.0
 
 _FILE = r"(?P<kind>error|debug)-(?P<date>\d{4}-\d\d-\d\d)\.log(?:\.\d+)?"
 _COLOUR = r"\x1b\[[0-9;]*m"
@@ -124,13 +128,7 @@ _CAUSE = r"\[openidStrategy\] (?P<reason>fetch failed.*|unexpected HTTP.*|.*Inva
 
 
 def read_log(folder: Path, environ: Mapping[str, str], since: float) -> Log:
-    """Return the lines that a LibreChat of this folder wrote since then.
-
-    Args:
-        folder: of the checkout.
-        environ: the variables that it gets.
-        since: seconds since the epoch.
-    """
+    """Return the lines that a LibreChat of this folder wrote since then."""
     own = environ.get("LIBRECHAT_LOG_DIR")
     folders = [folder / own] if own else [folder / "api" / "logs", folder / "logs"]
     lines: list[Line] = []
@@ -164,6 +162,49 @@ def read_container_log(processes: Processes, container: RunningContainer, since:
     if done.status:
         return Log(where)
     return Log(where, tuple(parse(f"{done.stdout}\n{done.stderr}")))
+
+
+class Traces(NamedTuple):
+    """What LibreChat left; times are seconds since the epoch.
+
+    `started` is None where none is known to run: then the log is all there is. `newer` are the
+    files that it reads when it starts and that were changed after that.
+    """
+
+    started: float | None = None
+    log: Log = EMPTY
+    newer: Mapping[str, float] = MappingProxyType({})
+
+
+NO_TRACES = Traces()
+
+
+def traces_of(
+    runner: Runner,
+    folder: Path,
+    values: Mapping[str, str],
+    files: Iterable[Path],
+    processes: Processes,
+) -> Traces:
+    """Return what a LibreChat of this folder left; nothing where another one has its port."""
+    if runner.other_folder is not None:
+        return NO_TRACES
+    started = runner.started
+    since = max(0.0, (started or 0.0) - _MARGIN)
+    if runner.container is not None:
+        log = read_container_log(processes, runner.container, since)
+    else:
+        log = read_log(folder, values, since)
+    changed = {path.name: _changed(path) for path in files}
+    newer = {name: at for name, at in changed.items() if started and at > started + _MARGIN}
+    return Traces(started, log, newer)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def parse(text: str) -> Iterator[Line]:

@@ -44,12 +44,7 @@ class Way(Enum):
 
 
 class Machine(NamedTuple):
-    """What runs here.
-
-    Attributes:
-        process: what listens at LibreChat's port, None for nothing that the system shows.
-        containers: those of any LibreChat.
-    """
+    """What runs here: what listens at LibreChat's port, and containers of any LibreChat."""
 
     process: RunningProcess | None = None
     containers: tuple[RunningContainer, ...] = ()
@@ -76,17 +71,10 @@ class Runner(NamedTuple):
     """Who runs LibreChat.
 
     Attributes:
-        way: npm, Docker Compose or another container.
         certainty: KNOWN by a process or a container alone.
         because: what was seen, in one sentence.
-        is_running: whether it was seen to run.
-        process: that runs LibreChat.
         container: that runs LibreChat, or did.
-        service: of Docker Compose, "" for none.
-        compose_files: that have the service.
         sets_env: whether Compose sets the variables of the `.env`.
-        version: of the LibreChat that runs, "" where it is not known.
-        version_source: where the version comes from.
         reader: whom the `.env` has to let read, None where it is not known.
         other_folder: where a LibreChat works that listens at the port and is not this one.
     """
@@ -104,6 +92,13 @@ class Runner(NamedTuple):
     version_source: str = ""
     reader: Reader | None = None
     other_folder: Path | None = None
+
+    @property
+    def started(self) -> float | None:
+        """When it started, in seconds since the epoch; None where none is known to run."""
+        if self.container is not None:
+            return self.container.started if self.container.is_running else None
+        return self.process.started if self.process else None
 
     @property
     def is_known(self) -> bool:

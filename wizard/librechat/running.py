@@ -146,13 +146,7 @@ class Instance(NamedTuple):
 
 
 def look_at_instance(http: HttpClient, port: int, public_url: str) -> Instance:
-    """Request the LibreChat at `port`, directly and through its public URL.
-
-    Args:
-        http: the network; used from two threads.
-        port: LibreChat's port on this machine.
-        public_url: `DOMAIN_SERVER`, "" to leave that way out.
-    """
+    """Request the LibreChat at `port`, directly and through its public URL, if there is one."""
     local_url = f"http://localhost:{port}"
     is_origin = re.match(r"https?://[^/?#\s]+\Z", public_url) is not None
     goes_by_public = is_origin and public_url != local_url

@@ -62,14 +62,10 @@ class Variable(NamedTuple):
     """One environment variable of LibreChat.
 
     Attributes:
-        name: as LibreChat reads it.
-        section: where it belongs in the file.
         meaning: one line for people.
-        format: what a value must look like.
         default: what LibreChat takes when it is not set, None for nothing.
         written: the value the wizard writes when the settings do not decide it.
         example: shown in a comment where the variable is optional.
-        secret: never shown.
         public_values: values that LibreChat has shipped, so that everybody knows them.
         since: the first LibreChat version that reads it, "" for always.
         source: the LibreChat file where the fact comes from.

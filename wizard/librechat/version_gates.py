@@ -28,16 +28,7 @@ SENDS_AUDIENCE = "0.8.0-rc1"
 
 
 class Setup(NamedTuple):
-    """What a version may not be able to do.
-
-    Attributes:
-        version: "" where it is not known.
-        reuses_tokens: whether sessions live on Auth0's tokens.
-        audiences: the API identifiers.
-        has_secret: whether there is a client secret.
-        public_url: of LibreChat.
-        runner: who runs LibreChat, as a sentence.
-    """
+    """What a version may not be able to do; `runner` says in a sentence who runs it."""
 
     version: str
     reuses_tokens: bool
@@ -177,10 +168,7 @@ def announced(setup: Setup) -> Iterator[Finding]:
 def settled_reuse(version: str, *, wanted: bool, insists: bool) -> tuple[bool, tuple[Finding, ...]]:
     """Return whether tokens are reused, and why not where the version forbids it.
 
-    Args:
-        version: LibreChat's, "" where it is not known.
-        wanted: whether they are to be.
-        insists: whether the user asked for it by name.
+    With `insists`, the user asked for it by name.
     """
     is_possible = insists and is_read("OPENID_REUSE_TOKENS", version)
     if not wanted or can_reuse_tokens(version) or is_possible:

@@ -38,13 +38,7 @@ from wizard.processes import Processes, without_secrets
 class Deployment:
     """The Compose project of a folder, and LibreChat's service in it.
 
-    Attributes:
-        env_file: the `.env` that is judged.
-        project: the services; none where there is no Compose file.
-        folder: of the Compose files.
-        environ: the shell's variables.
-        sources: the texts, as they were read.
-        running: the service whose container runs; None where none is known to.
+    `running` is the service whose container runs, None where none is known to.
     """
 
     env_file: Path = Path(".env")
@@ -91,11 +85,7 @@ class Deployment:
         return Reader.in_container(named) if named else None
 
     def container(self, file: EnvFile) -> Container | None:
-        """Return what LibreChat's container gets; None where Docker Compose does not run it.
-
-        Args:
-            file: the `.env`, as it is or as it would be.
-        """
+        """Return what its container gets with that `.env`; None where Compose does not run it."""
         if self.service is None:
             return None
         variables = self._variables(self.service, file.text)
@@ -150,12 +140,7 @@ def read_deployment(
 ) -> Deployment:
     """Return how Docker Compose runs LibreChat in that folder; what is broken is part of it.
 
-    Args:
-        folder: of the Compose files.
-        env_file: the `.env` that is judged.
-        environ: the shell's variables.
-        processes: to ask Docker Compose; None for our reader alone.
-        sources: the texts; None for those on the disk.
+    Docker Compose is asked through `processes`; without them only our reader is.
     """
     folder, env_file, sources = folder.absolute(), env_file.absolute(), sources or Sources()
     project = read_project(folder, env_file, environ, sources)

@@ -91,13 +91,7 @@ _UNIQUE_BY: Mapping[str, Callable[[object], str]] = {"volumes": _target, "env_fi
 
 
 def rebased(service: Mapping[str, object], inner: Path, outer: Path) -> Tree:
-    """Return the service with its relative paths as they are meant: from its own folder.
-
-    Args:
-        service: of another file.
-        inner: the folder that its paths start from.
-        outer: the folder that those of the file start from that includes or extends it.
-    """
+    """Return the service with its relative paths, which start at `inner`, as seen from `outer`."""
     result = {**service}
     if "env_file" in service:
         way = os.path.relpath(inner, outer)

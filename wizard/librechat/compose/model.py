@@ -54,17 +54,8 @@ class Port(NamedTuple):
 class Service(NamedTuple):
     """One service, merged from all files and with its variables filled in.
 
-    Attributes:
-        name: its name in the Compose files.
-        image: its image, "" where it is built or not named.
-        settings: the variables that Compose sets in its container.
-        env_files: in their order; a later one wins.
-        mounts: of this machine's files and folders, without named volumes.
-        ports: what it publishes.
-        user: whom the process runs as, "" for the image's own.
-        command: what the container runs, "" for the image's own.
-        working_dir: where, "" for the image's own.
-        dockerfile: what the image is built from, "" where it is not built.
+    Of `env_files` a later one wins; `mounts` are without named volumes. An empty `user`, `command`
+    or `working_dir` is the image's own; without a build, `dockerfile` is "".
     """
 
     name: str
@@ -143,12 +134,9 @@ class Service(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Why Docker Compose refuses the files.
+    """Why Docker Compose refuses the files, without a value of a variable.
 
-    Attributes:
-        reason: in one sentence without a value of a variable.
-        path: of the file, None where Compose names it in the reason.
-        line: counted from 1, None where it is not known.
+    `path` is None where Compose names the file in the reason.
     """
 
     reason: str
@@ -164,16 +152,10 @@ class Trouble(NamedTuple):
 
 
 class Project(NamedTuple):
-    """The services of a folder, and the files that name them.
+    """The services of a folder, read as far as they can be, and the files that name them.
 
-    Attributes:
-        files: the Compose files, the main one first.
-        services: by their names.
-        troubles: what Compose refuses; the services are read as far as they can be.
-        is_too_large: whether the files were not read to their end.
-        env_files: those that `${…}` refers to; a later one wins.
-        outer: the variables that beat them: the shell's, and those of an `.env` that names Compose
-            files in another folder.
+    `env_files` are those that `${…}` refers to, of which a later one wins. The variables of `outer`
+    beat them: the shell's, and those of an `.env` that names Compose files in another folder.
     """
 
     files: tuple[Path, ...] = ()
@@ -249,14 +231,7 @@ def same_file(one: Path, other: Path) -> bool:
 def service_of(
     name: str, content: Mapping[str, object], settings: Environment, folder: Path
 ) -> Service:
-    """Return a service of merged and interpolated Compose files.
-
-    Args:
-        name: of the service.
-        content: what the files have under it.
-        settings: the variables of its container.
-        folder: where relative paths start.
-    """
+    """Return a service of merged and interpolated Compose files, in that project's folder."""
     build = content.get("build")
     dockerfile = scalar(build.get("dockerfile")) if isinstance(build, Mapping) else ""
     return Service(

@@ -23,9 +23,7 @@ class TooLargeError(Exception):
 class Sources:
     """The files of a project. Each is read once, so that a project can be read again as it was.
 
-    Args:
-        read: returns the bytes of a file of at most so many, as `read_file` does.
-        texts: what files have in place of what is on the disk.
+    `texts` are what files have in place of what is on the disk.
     """
 
     def __init__(

@@ -115,10 +115,7 @@ def read_env_file(text: str, outside: Lookup) -> tuple[dict[str, Line], ComposeE
     """Return what Compose reads in an `env_file`, and why it refuses the file, None if it does not.
 
     A file that is refused is read up to the line that is. Compose then refuses the whole project.
-
-    Args:
-        text: of the file.
-        outside: the variables that beat those of the file in its `${…}`.
+    Variables of `outside` beat those of the file in its `${…}`.
     """
     values: dict[str, Line] = {}
 
