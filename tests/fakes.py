@@ -27,7 +27,7 @@ class ScriptedPrompter:
 
     The record has the questions, the choices, and each rejected answer with its reason.
 
-    The answer KeyboardInterrupt stands for Ctrl-C at that question, Back for Esc.
+    The answer KeyboardInterrupt means Ctrl-C at that question, Back means Esc.
     """
 
     def __init__(self, *script: tuple[str, object]) -> None:

@@ -247,7 +247,7 @@ def running_oidc_provider(
     provider = NodeProvider(
         f"localhost:{free_port()}", app.client_id, app.client_secret, AUDIENCE, EMAIL, PASSWORD
     )
-    told = {
+    settings = {
         "ISSUER": provider.issuer,
         "CERTIFICATE": str(authority.certificate),
         "KEY": str(authority.key),
@@ -258,7 +258,7 @@ def running_oidc_provider(
         "AUDIENCE": provider.audience,
         "EMAIL": provider.email,
     }
-    with node_program("oidc_provider.mjs", {**told, **environ}):
+    with node_program("oidc_provider.mjs", {**settings, **environ}):
         yield provider
 
 
@@ -279,7 +279,7 @@ def running_simulacrum(authority: Authority, home: Path) -> Iterator[NodeProvide
         EMAIL,
         PASSWORD,
     )
-    told = {
+    settings = {
         "HOME": str(home),
         "PORT": provider.domain.rpartition(":")[2],
         "CLIENT_ID": provider.client_id,
@@ -287,7 +287,7 @@ def running_simulacrum(authority: Authority, home: Path) -> Iterator[NodeProvide
         "EMAIL": provider.email,
         "PASSWORD": provider.password,
     }
-    with node_program("simulacrum.mjs", told):
+    with node_program("simulacrum.mjs", settings):
         wait_for(authority.http(), f"{provider.issuer}.well-known/openid-configuration")
         yield provider
 

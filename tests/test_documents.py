@@ -296,7 +296,7 @@ def test_the_scopes() -> None:
 
 def test_the_keys_of_json(folder: Folder) -> None:
     rows = re.findall(r"^\| `([a-z `,-]+)` \| (`.*`.*) \|$", GUIDE, re.MULTILINE)
-    told = {
+    documented = {
         name: set(re.findall(r"`(\w+)`", cell))
         for names, cell in rows
         for name in names.split("`, `")
@@ -319,7 +319,7 @@ def test_the_keys_of_json(folder: Folder) -> None:
     }
     printed |= {name: set(result.as_json()) for name, result in results.items()}
 
-    assert told == printed
+    assert documented == printed
 
 
 JSON = {command.name for command in commands()} | {"init --undo"}

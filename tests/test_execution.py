@@ -63,7 +63,7 @@ def test_works_with_a_closed_stream(closed: str, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "message"),
     [
         ("explain LA101", "the disk is full"),
         ("explain LA101 --json", "LA015"),
@@ -71,10 +71,10 @@ def test_works_with_a_closed_stream(closed: str, tmp_path: Path) -> None:
         ("--help", "No space left on device"),
     ],
 )
-def test_a_full_output_is_not_a_bug(command: str, told: str, tmp_path: Path) -> None:
+def test_a_full_output_is_not_a_bug(command: str, message: str, tmp_path: Path) -> None:
     done = run(f"$TOOL {command} > /dev/full", tmp_path)
     assert done.returncode == 5
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert run(f"$TOOL {command} > /dev/full 2> /dev/full", tmp_path).returncode == 5
 
@@ -170,7 +170,7 @@ def test_an_unusable_state_folder_is_not_a_bug(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         (7, "an output: the disk is full."),
         (None, "an output: the disk is full."),
@@ -180,7 +180,7 @@ def test_an_unusable_state_folder_is_not_a_bug(tmp_path: Path) -> None:
     ],
 )
 def test_reports_the_file_that_the_system_names(
-    name: object, told: str, capsys: pytest.CaptureFixture[str]
+    name: object, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> NoReturn:
         error = OSError(errno.ENOSPC, "No space left on device")
@@ -190,7 +190,7 @@ def test_reports_the_file_that_the_system_names(
     with pytest.raises(SystemExit) as left:
         execute("doctor", Flags(json=True), fail)
     assert left.value.code == 5
-    assert json.loads(capsys.readouterr().out)["findings"][0]["detail"] == told
+    assert json.loads(capsys.readouterr().out)["findings"][0]["detail"] == message
 
 
 def test_ctrl_c_before_a_command_starts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +211,7 @@ NO_RANDOM_BYTES = [
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (
             InternalError("Unknown OpenSSL error.", cast("list[OpenSSLError]", NO_RANDOM_BYTES)),
@@ -223,7 +223,7 @@ NO_RANDOM_BYTES = [
     ],
 )
 def test_a_failure_of_openssl_is_the_systems(
-    error: Exception, told: str, capsys: pytest.CaptureFixture[str]
+    error: Exception, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> NoReturn:
         raise error
@@ -231,7 +231,7 @@ def test_a_failure_of_openssl_is_the_systems(
     with pytest.raises(SystemExit) as left:
         execute("trust", Flags(json=True), fail)
     (finding,) = json.loads(capsys.readouterr().out)["findings"]
-    assert (left.value.code, finding["rule"], finding["detail"]) == (5, "LA015", told)
+    assert (left.value.code, finding["rule"], finding["detail"]) == (5, "LA015", message)
 
 
 @pytest.mark.parametrize(

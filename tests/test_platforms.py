@@ -156,7 +156,7 @@ def on_windows(tmp_path: Path) -> Callable[[str], None]:
     return run
 
 
-def test_nul_is_no_console(on_windows: Callable[[str], None]) -> None:
+def test_nul_is_not_a_console(on_windows: Callable[[str], None]) -> None:
     on_windows(
         """
 class Stream(io.StringIO):
@@ -558,16 +558,16 @@ def test_a_log_without_append_mode_starts_empty(tmp_path: Path) -> None:
 )
 def test_quotes_windows_paths_for_its_shells(path: str, shown: str) -> None:
     assert command_line([path], "win32") == shown
-    told = remedy(PermissionError(errno.EACCES, ""), Path(path), "w", "win32")
-    assert str(told).endswith(f"attrib -R {shown}")
+    advice = remedy(PermissionError(errno.EACCES, ""), Path(path), "w", "win32")
+    assert str(advice).endswith(f"attrib -R {shown}")
     # Given paths are kept as they are, whatever the current folder.
     assert str(PureWindowsPath(r"E:\elsewhere") / PureWindowsPath(path)) == path
 
 
 def test_quotes_paths_for_posix_shells() -> None:
     assert command_line(["rm", "/x/it's"], "darwin") == """rm '/x/it'"'"'s'"""
-    told = remedy(PermissionError(errno.EACCES, ""), Path("/a b/.env"), "w", "darwin")
-    assert "chmod u+w '/a b/.env'" in str(told)
+    advice = remedy(PermissionError(errno.EACCES, ""), Path("/a b/.env"), "w", "darwin")
+    assert "chmod u+w '/a b/.env'" in str(advice)
 
 
 TEXTS = ("“Continue with Auth0” … → • – ‘x’", "Zoë", "日本", "\ud800")

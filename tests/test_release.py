@@ -219,13 +219,13 @@ def test_a_wrong_tag_builds_nothing() -> None:
 
 def test_contributing_lists_the_workflows_commands() -> None:
     """CONTRIBUTING.md has the same commands, with a version instead of the tag."""
-    told = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\n## Release\n")[2]
+    section = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\n## Release\n")[2]
     commands = [step["run"] for step in steps("release", "audit") if "run" in step]
     ours = [command for command in commands if "release" in command and "gh " not in command]
 
     assert len(ours) == 2
     for command in ours:
-        assert command.replace('"$GITHUB_REF_NAME"', "v0.1.0") in told
+        assert command.replace('"$GITHUB_REF_NAME"', "v0.1.0") in section
 
 
 # Packages

@@ -129,10 +129,10 @@ def test_no_program_gets_our_secrets_or_runs_in_the_checkout(home: Path) -> None
     # Empty and relative entries mean the current folder, and the checkout has a docker too.
     done = command(*INIT, folder=home, PATH=f":.:{tools}:{os.environ['PATH']}")
     assert done.returncode == 0, done.stderr
-    told = seen.read_text()
-    assert f"{home}\n{tools}/docker volume ls" in told
-    assert SECRET not in told
-    assert "AUTH0_CLIENT_SECRET" not in told
+    recorded = seen.read_text()
+    assert f"{home}\n{tools}/docker volume ls" in recorded
+    assert SECRET not in recorded
+    assert "AUTH0_CLIENT_SECRET" not in recorded
     assert SECRET in (home / "LibreChat/.env").read_text()  # it was in the file, so it could leak
 
 
@@ -276,8 +276,8 @@ def test_every_use_makes_the_state_folder_private(
     folders = [state, *filter(Path.is_dir, state.rglob("*"))]
     assert len(folders) > 1
     assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
-    told = [path for path in state.rglob("*") if path.suffix in {".json", ".log"}]
-    assert not [path for path in told if path.stat().st_mode & 0o077]
+    files = [path for path in state.rglob("*") if path.suffix in {".json", ".log"}]
+    assert not [path for path in files if path.stat().st_mode & 0o077]
 
 
 class NoMkcert(SystemProcesses):

@@ -76,7 +76,7 @@ def test_reads_the_example_file(checkout: Path) -> None:
     assert lines(checkout) == ["new      OPENID_FRESH: .env.example"]
 
 
-def test_names_a_variable_that_is_no_longer_read(checkout: Path) -> None:
+def test_names_a_variable_that_is_not_read_any_more(checkout: Path) -> None:
     index = checkout / "api" / "server" / "index.js"
     index.write_text(index.read_text().replace("process.env.OPENID_EMAIL_CLAIM", "x"))
 

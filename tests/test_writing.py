@@ -19,6 +19,12 @@ from wizard.rules import all_rules
 
 PAGE = ROOT / "docs/writing.md"
 LONGEST = 25
+# A name of a test states the behaviour: `test_rejects_a_broken_record`.
+RIDDLE = re.compile(
+    r"^test_(?:(?:what|who|whom|whoever|whatever)_|\w*"
+    r"(?:_(?:is|are)_(?:no|none|told|said)|_nobody|_somebody|_anybody|_everybody|_amid"
+    r"|_of_ones_own)(?:_|$))"
+)
 
 
 @cache
@@ -76,6 +82,11 @@ def _code_texts(module: Path) -> Iterator[str]:
             yield token.string
 
 
+def code_outside_the_program() -> Iterator[Path]:
+    for folder in ("tests", "tests/*", "tools", "tools/*", "benchmarks", "release"):
+        yield from ROOT.glob(f"{folder}/*.py")
+
+
 @cache
 def steps() -> Mapping[str, list[str]]:
     """Return the titles and next steps of findings, by rule or module."""
@@ -111,6 +122,22 @@ def test_the_page_has_a_list_and_twenty_pairs() -> None:
 @pytest.mark.parametrize("place", sorted(texts()))
 def test_no_text_holds_a_forbidden_word(place: str) -> None:
     found = sorted({word for text in texts()[place] for word in words_in(text)})
+
+    assert not found, "docs/writing.md says what to write instead"
+
+
+def test_tests_and_tools_hold_no_forbidden_word() -> None:
+    found = {}
+    for module in code_outside_the_program():
+        source = module.read_text("utf-8")
+        names = re.findall(r"^ *(?:def|class) (\w+)", source, re.MULTILINE)
+        words = [*filter(RIDDLE.search, names)]
+        # Only then, because to tokenize a module takes 20 times as long.
+        if forbidden().search(source.replace("_", " ")):
+            texts = [*(name.replace("_", " ") for name in names), *_code_texts(module)]
+            words += [word for text in texts for word in words_in(text)]
+        if words:
+            found[_place(module)] = words
 
     assert not found, "docs/writing.md says what to write instead"
 

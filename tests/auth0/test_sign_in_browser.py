@@ -100,7 +100,7 @@ def nothing(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "fault", "title", "told"),
+    ("name", "fault", "title", "shown"),
     [
         ("success", nothing, "The sign-in works", EMAIL),
         ("no-email", no_email, "does not work yet", "has no email address"),
@@ -112,7 +112,7 @@ def test_the_browser_shows_the_result(
     name: str,
     fault: Callable[[Demo], None],
     title: str,
-    told: str,
+    shown: str,
     authority: Authority,
     demo_server: Tenant,
     tab: Tab,
@@ -130,7 +130,7 @@ def test_the_browser_shows_the_result(
         tab.requested.clear()
         text = tab.evaluate("document.body.textContent")
         assert title in tab.evaluate("document.querySelector('h1').textContent")
-        assert told in text
+        assert shown in text
         assert_well_laid_out(tab, name, tmp_path)
         assert [url for url in tab.requested if "favicon" not in url] == []
         assert tab.console == []

@@ -193,7 +193,7 @@ def test_compares_urls_as_librechats_client_does(url: str, expected: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("date", "age", "told"),
+    ("date", "age", "reported"),
     [
         (NOW, "", None),
         (NOW - 55, "", None),
@@ -204,16 +204,18 @@ def test_compares_urls_as_librechats_client_does(url: str, expected: str) -> Non
         (NOW - 3600, "9" * 40, "3600 seconds ahead of"),
     ],
 )
-def test_notices_a_wrong_clock_by_the_tenants_date(date: float, age: str, told: str | None) -> None:
+def test_notices_a_wrong_clock_by_the_tenants_date(
+    date: float, age: str, reported: str | None
+) -> None:
     answer = json_answer(metadata(), age=age, date=formatdate(date, usegmt=True))
     discovery, findings = discover(answer)
     assert discovery is not None
-    assert [finding.rule.id for finding in findings] == ([] if told is None else ["LA219"])
-    assert told is None or told in findings[0].detail
+    assert [finding.rule.id for finding in findings] == ([] if reported is None else ["LA219"])
+    assert reported is None or reported in findings[0].detail
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "\x00", "Mon, 99 Foo 9999 99:99:99 GMT"])
-def test_an_invalid_date_is_no_evidence(date: str) -> None:
+def test_ignores_an_invalid_date(date: str) -> None:
     discovery, findings = discover(json_answer(metadata(), date=date))
     assert discovery is not None
     assert findings == ()

@@ -230,9 +230,9 @@ def test_an_opaque_access_token_works_in_newer_versions_only(token: str) -> None
 )
 def test_every_finding_is_translated(bad: Tokens) -> None:
     judgement = judge(bad)
-    told = [text for it in judgement.findings for text in (it.detail, it.fix)]
-    told += [text for it in judgement.results for text in (it.title, it.detail)]
-    assert untranslatable(told) == []
+    texts = [text for it in judgement.findings for text in (it.detail, it.fix)]
+    texts += [text for it in judgement.results for text in (it.title, it.detail)]
+    assert untranslatable(texts) == []
 
 
 def test_translates_a_text_inside_a_text() -> None:

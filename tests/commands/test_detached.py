@@ -46,9 +46,7 @@ def tunnel(tmp_path: Path) -> Iterator[DetachedTunnel]:
     tunnel.close()
 
 
-def test_ends_when_not_told_to_stay(
-    tunnel: DetachedTunnel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ends_unless_kept_open(tunnel: DetachedTunnel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wizard.process_control.GRACE_SECONDS", 600)
     tunnel.open()
     tunnel.close()
@@ -82,7 +80,7 @@ def test_explains_a_failure_in_the_users_language(tmp_path: Path, language: Lang
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
-def test_reports_one_that_died_before_it_was_told_to_stay(tunnel: DetachedTunnel) -> None:
+def test_reports_one_that_died_before_it_was_kept_open(tunnel: DetachedTunnel) -> None:
     tunnel.open()
     (pid,) = children_of(os.getpid(), PROCESS)
     os.kill(pid, signal.SIGKILL)

@@ -225,7 +225,7 @@ def test_a_proved_url_has_no_note(folder: Path) -> None:
     assert ids(doctor(folder)[0]) == []
 
 
-def test_what_init_writes_has_no_note(folder: Path) -> None:
+def test_a_file_written_by_init_has_no_note(folder: Path) -> None:
     settings = Settings("dev.us.auth0.com", CLIENT_ID, SECRET, (AUDIENCE,), PUBLIC_URL)
     planned = plan_env(settings, Base(None, None, 3080)).after
     write(folder, planned.text)
@@ -410,7 +410,7 @@ class TestFix:
         assert path.read_text() == env(**BROKEN)
         assert not result.written
 
-    def test_nobody_to_ask(self, folder: Path) -> None:
+    def test_without_a_terminal(self, folder: Path) -> None:
         path = write(folder, env(**BROKEN))
         with pytest.raises(Failure) as failure:
             doctor(folder, fix=True)
@@ -487,10 +487,10 @@ def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_line(folder: Path) -> None:
     write(folder, env(OPENID_SCOPE="", ALLOW_SOCIAL_LOGIN="1"))
-    told = run(folder, "doctor", "--offline", "--json", "--ignore", "LA100")
-    value = json.loads(told.stdout)
-    assert told.returncode == 1
-    assert told.stderr == ""
+    done = run(folder, "doctor", "--offline", "--json", "--ignore", "LA100")
+    value = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert done.stderr == ""
     assert [finding["rule"] for finding in value["findings"]] == ["LA102"]
     assert value["command"] == "doctor"
 

@@ -401,13 +401,13 @@ def test_tunnel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_live_view() -> None:
-    told: list[str] = []
-    view = LiveView(3080, NoHttp(), told.append)
+    lines: list[str] = []
+    view = LiveView(3080, NoHttp(), lines.append)
     view.hear(TunnelEvent(EventKind.REQUEST, "GET", "/api", 200, 12.4))
     view.hear(TunnelEvent(EventKind.LOST, detail=Message(Trouble.TIMEOUT.value)))
-    told.append(state_text("https://localhost:3443", 3725, requests=7, losses=2))
+    lines.append(state_text("https://localhost:3443", 3725, requests=7, losses=2))
 
-    assert untranslated("\n".join(one_line(pseudo().say(line)) for line in told)) == []
+    assert untranslated("\n".join(one_line(pseudo().say(line)) for line in lines)) == []
 
 
 @pytest.mark.parametrize("remove", [False, True])

@@ -51,31 +51,31 @@ def test_a_closed_terminal_does_not_end_the_watch(nobody: HttpClient) -> None:
 
 
 def test_an_exception_in_a_listener_ends_nothing_else(tmp_path: Path) -> None:
-    heard: list[TunnelEvent] = []
+    received: list[TunnelEvent] = []
 
     def fail(event: TunnelEvent) -> None:
-        heard.append(event)
+        received.append(event)
         raise RuntimeError("the listener's own")
 
     request = TunnelRequest(3080, tmp_path, on_event=fail)
     for _ in range(3):
         request.on_event(REQUEST)
-    assert eventually(lambda: len(heard) == 3)
+    assert eventually(lambda: len(received) == 3)
 
 
 def test_a_slow_listener_delays_nothing(tmp_path: Path) -> None:
-    heard: list[TunnelEvent] = []
+    received: list[TunnelEvent] = []
     terminal = threading.Event()
 
     def wait(event: TunnelEvent) -> None:
         assert terminal.wait(20)
-        heard.append(event)
+        received.append(event)
 
     request = TunnelRequest(3080, tmp_path, on_event=wait)
     for _ in range(2 * EVENTS_KEPT):
         request.on_event(REQUEST)
     request.on_event(CLOSED)
-    assert heard == []
+    assert received == []
     terminal.set()
-    assert eventually(lambda: heard[-1:] == [CLOSED])
-    assert len(heard) <= EVENTS_KEPT + 2
+    assert eventually(lambda: received[-1:] == [CLOSED])
+    assert len(received) <= EVENTS_KEPT + 2

@@ -150,7 +150,7 @@ NEEDS_A_GRANT = Api(
 )
 
 
-@pytest.mark.parametrize("there", [None, NEEDS_A_GRANT], ids=["empty tenant", "an API to mend"])
+@pytest.mark.parametrize("there", [None, NEEDS_A_GRANT], ids=["empty tenant", "an API to repair"])
 def test_leads_to_a_real_sign_in(run: Run, there: Api | None) -> None:
     if there is not None:
         run.managed.tenant.add(replace(there))
@@ -806,13 +806,13 @@ def test_completes_a_run_that_was_interrupted_after_any_request(run: Run, late: 
         failure = run.refused()
 
         assert failure.exit_code is ExitCode.TENANT, number
-        told = failure.finding.detail
+        detail = failure.finding.detail
         writes = len(run.managed.api.writes)
         if number in writing:
-            assert f"stopped at: {WRITTEN[writes - 1]} (possibly" in told
-            assert ("Done so far: API" in told) == (writes > 1)
+            assert f"stopped at: {WRITTEN[writes - 1]} (possibly" in detail
+            assert ("Done so far: API" in detail) == (writes > 1)
         else:
-            assert ("Every change was made" in told) == bool(writes), told
+            assert ("Every change was made" in detail) == bool(writes), detail
         run.managed.api.reset()
         run()
         run.assert_green()
@@ -986,7 +986,7 @@ def test_prints_logs_and_keeps_no_secret_or_token(
     traceback = "".join(format_exception(failure))
 
     secrets = [token, run.application.client_secret, run.managed.machine.client_secret]
-    heard = [said, run.said, traceback, repr(failure), caplog.text]
+    outputs = [said, run.said, traceback, repr(failure), caplog.text]
     kept = [
         path.read_text("utf-8", "replace")
         for path in tmp_path.rglob("*")
@@ -994,5 +994,5 @@ def test_prints_logs_and_keeps_no_secret_or_token(
     ]
     assert any(CALLBACK in text for text in kept), "the record of URLs is one of the files checked"
     for secret in secrets:
-        for text in (*heard, *kept):
+        for text in (*outputs, *kept):
             assert secret not in text

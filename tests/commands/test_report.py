@@ -195,7 +195,7 @@ def test_tunnel_kind(url: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "hidden"),
     [
         ("OPENID_AUDIENCE", "otter.smith+x@mail.example.com", "otter.smith"),
         ("OPENID_AUDIENCE", "https://api/otterling", "otterling"),
@@ -204,10 +204,10 @@ def test_tunnel_kind(url: str, kind: str) -> None:
         ("HOST", "C:\\Users\\Otter Smith\\x", "Users\\Otter"),
     ],
 )
-def test_masks_the_users_identity(name: str, value: str, told: str) -> None:
+def test_masks_the_users_identity(name: str, value: str, hidden: str) -> None:
     text = env(f"EMAIL_USERNAME=postmaster-of-us\n{name}='{value}'")
     checked = subject(text, environ={"USER": "otterling"})
-    assert told not in report_text(conclude(checked, None, diagnose(checked)))
+    assert hidden not in report_text(conclude(checked, None, diagnose(checked)))
 
 
 def test_does_not_take_a_switch_or_number_for_a_user_name() -> None:

@@ -140,12 +140,12 @@ def test_offers_to_repeat_a_failed_sign_in(
     monkeypatch.setattr("wizard.commands.init.sign_in", sign_in)
     again = [("What now?", answer) for answer in (Back, "open", "again", None)]
     world = finished.world(("What now?", "sign-in"), *again)
-    told: list[InitResult] = []
-    run_init(InitOptions(), world.ports, lambda result: told.append(result))  # type: ignore[arg-type]
+    results: list[InitResult] = []
+    run_init(InitOptions(), world.ports, lambda result: results.append(result))  # type: ignore[arg-type]
 
     assert outcomes == []
-    assert told[0].exit_code is ExitCode.OK
-    assert told[0].sign_in is not None
+    assert results[0].exit_code is ExitCode.OK
+    assert results[0].sign_in is not None
     assert finished.browser.opened == [
         dashboard.application(finished.setup.setup.client_id, domain=finished.setup.setup.domain)
     ]

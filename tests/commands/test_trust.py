@@ -125,7 +125,7 @@ def test_a_dry_run_runs_nothing(mac: Mac) -> None:
     assert steps[0]["commands"][0].startswith("/usr/bin/security add-trusted-cert")
 
 
-def test_nobody_to_ask(mac: Mac) -> None:
+def test_without_a_terminal(mac: Mac) -> None:
     with pytest.raises(Failure) as raised:
         mac.trust(TrustOptions())
 

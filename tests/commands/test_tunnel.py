@@ -144,7 +144,7 @@ def test_a_no_leaves_file_and_port_alone(folder: Path, default_url: str) -> None
     socket.create_server(("127.0.0.1", urlsplit(default_url).port or 0)).close()
 
 
-def test_nobody_to_ask(folder: Path) -> None:
+def test_without_a_terminal(folder: Path) -> None:
     chat = Folder(folder, "https://old.ngrok-free.dev")
     with pytest.raises(Failure) as raised:
         chat.tunnel(tunnel="local")
@@ -583,27 +583,27 @@ def test_reports_a_suspended_machine_and_the_end(
             return Response(url, 200, {}, b"OK")
 
     monkeypatch.setattr(live_view, "SleepWatch", Slept)
-    told: list[str] = []
-    view = live_view.LiveView(3080, Librechat(), told.append)
+    lines: list[str] = []
+    view = live_view.LiveView(3080, Librechat(), lines.append)
 
     def show(state: str) -> None:
-        told.append(state)
+        lines.append(state)
         view.hear(TunnelEvent(EventKind.CLOSED, detail="the network\nis gone"))
 
     view.watch("https://localhost:3443", show)
 
-    assert "This computer slept for 12 min." in told[0]
-    assert told[1] == "https://localhost:3443 · open for 0 s · requests: 0"
-    assert told[2].endswith("The tunnel has ended: the network\nis gone")
+    assert "This computer slept for 12 min." in lines[0]
+    assert lines[1] == "https://localhost:3443 · open for 0 s · requests: 0"
+    assert lines[2].endswith("The tunnel has ended: the network\nis gone")
 
 
 def test_does_not_show_our_own_request() -> None:
-    told: list[str] = []
-    view = live_view.LiveView(3080, NoHttp(), told.append)
+    lines: list[str] = []
+    view = live_view.LiveView(3080, NoHttp(), lines.append)
     for path in ("/librechat-auth0", "/login"):
         view.hear(TunnelEvent(EventKind.REQUEST, method="GET", path=path, status=204))
 
-    assert [line[9:] for line in told] == ["GET    /login 204 0 ms"]
+    assert [line[9:] for line in lines] == ["GET    /login 204 0 ms"]
 
 
 def spanning(chat: Folder) -> str:

@@ -287,7 +287,7 @@ def test_rejects_attacks_and_continues(world: World) -> None:
     assert ran.json["proved"] is True
 
 
-def test_nobody_signs_in(world: World) -> None:
+def test_reports_that_no_one_signed_in(world: World) -> None:
     ran = world.run("verify", "--no-open", "--timeout", "1", "--json")
 
     assert ran.rules == ["LA432"]

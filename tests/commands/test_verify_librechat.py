@@ -135,7 +135,7 @@ def test_ignores_an_earlier_failure(world: World) -> None:
     assert ran.json["proved"] is True
 
 
-def test_nobody_signs_in_and_nothing_is_proved(world: World) -> None:
+def test_proves_nothing_without_a_sign_in(world: World) -> None:
     with librechat(world):
         ran = world.run("verify", "--no-open", "--timeout", "1")
 

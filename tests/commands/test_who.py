@@ -302,7 +302,7 @@ def test_reports_who_may_sign_in(
     assert all(part in sentence for part, sentence in zip(said, sentences, strict=True))
 
 
-CLOSED_DOOR, UNKNOWN = Door(), Door(reason="nobody answers")
+CLOSED_DOOR, UNKNOWN = Door(), Door(reason="no answer")
 USERS, GOOGLE = Door(("Users",)), Door(("google-oauth2",))
 
 

@@ -201,9 +201,9 @@ def test_passes_the_error_to_a_custom_error_page(demo: Demo) -> None:
     demo.tenant.error_page_url = "https://errors.example/page?from=auth0"
     response = Client(demo).authorize(client_id="nobody")
     assert urlsplit(location(response)).netloc == "errors.example"
-    told = query(response)
-    assert len(told.pop("tracking")) == 20
-    assert told == {
+    parameters = query(response)
+    assert len(parameters.pop("tracking")) == 20
+    assert parameters == {
         "from": "auth0",
         "client_id": "nobody",
         "lang": "en",
@@ -265,16 +265,16 @@ def test_wrong_password_shows_the_form_again(demo: Demo) -> None:
 def test_an_action_can_reject_the_user(demo: Demo) -> None:
     demo.tenant.denial = "Not today"
     client = Client(demo)
-    told = query(client.log_in(client.authorize()))
-    assert (told["error"], told["error_description"]) == ("access_denied", "Not today")
+    parameters = query(client.log_in(client.authorize()))
+    assert (parameters["error"], parameters["error_description"]) == ("access_denied", "Not today")
 
 
 def test_rejects_a_user_without_organization_after_the_password(demo: Demo) -> None:
     require_organization(demo)
     client = Client(demo)
-    told = query(client.log_in(client.authorize(organization="org_1")))
-    assert told["error"] == "invalid_request"
-    assert told["error_description"] == (
+    parameters = query(client.log_in(client.authorize(organization="org_1")))
+    assert parameters["error"] == "invalid_request"
+    assert parameters["error_description"] == (
         "client requires organization membership, but user does not belong to any organization"
     )
     demo.user.organizations.add("org_1")
@@ -302,9 +302,9 @@ def test_asks_for_consent_at_every_sign_in_for_a_local_callback(demo: Demo) -> N
 def test_declined_consent_is_access_denied(demo: Demo) -> None:
     need_consent(demo)
     client = Client(demo)
-    told = query(client.consent(client.log_in(client.authorize()), "deny"))
-    assert told["error"] == "access_denied"
-    assert told["error_description"] == "User did not authorize the request"
+    parameters = query(client.consent(client.log_in(client.authorize()), "deny"))
+    assert parameters["error"] == "access_denied"
+    assert parameters["error_description"] == "User did not authorize the request"
 
 
 class TestAttacks:

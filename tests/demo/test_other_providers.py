@@ -66,7 +66,7 @@ def authorize_url(provider: NodeProvider, **changed: str) -> str:
     return f"{provider.issuer}authorize?{urlencode(parameters)}"
 
 
-def told(response: Response) -> dict[str, str]:
+def callback_parameters(response: Response) -> dict[str, str]:
     url = response.headers.get("location") or response.url
     assert url.startswith(f"{CALLBACK}?"), (response.status, response.text)
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
@@ -89,7 +89,9 @@ def sign_in(http: Https, provider: NodeProvider, **changed: str) -> dict[str, An
     end = sign_in_like_a_user(
         Recorder(http), authorize_url(provider, **changed), provider.email, provider.password
     )
-    status, body = token(http, provider, grant_type="authorization_code", code=told(end)["code"])
+    status, body = token(
+        http, provider, grant_type="authorization_code", code=callback_parameters(end)["code"]
+    )
     assert status == 200, body
     return body
 
@@ -123,8 +125,8 @@ class TestOidcProvider:
         def authorize(**changed: str) -> Response:
             return http.request("GET", authorize_url(oidc_provider, prompt="none", **changed))
 
-        assert told(authorize())["error"] == "login_required"
-        unknown = told(authorize(audience="https://nope"))
+        assert callback_parameters(authorize())["error"] == "login_required"
+        unknown = callback_parameters(authorize(audience="https://nope"))
         assert unknown["error"] == "access_denied"
         assert unknown["error_description"] == "Service not found: https://nope"
         for changed, status, text in (
@@ -164,7 +166,9 @@ class TestOidcProvider:
         with running_oidc_provider(authority, **{setting: value}) as provider:
             asked = http.request("GET", authorize_url(provider, prompt="none"))
             _, body = token(http, provider, grant_type="refresh_token", refresh_token="bogus")
-        assert expected in told(asked)["error_description"] + body["error_description"]
+        assert (
+            expected in callback_parameters(asked)["error_description"] + body["error_description"]
+        )
 
     def test_offline_access_can_be_denied(self, authority: Authority) -> None:
         with running_oidc_provider(authority, ALLOW_OFFLINE_ACCESS="false") as provider:

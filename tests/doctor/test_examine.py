@@ -139,9 +139,9 @@ def test_an_issuer_with_a_path_is_not_skipped_silently(
 ) -> None:
     checked = subject(env(OPENID_ISSUER=f"https://id.example.com{issuer}"))
     examination = examine(checked, server, SystemClock(), offline=False)
-    told = {each.rule.id: each.detail for each in examination.findings}
-    assert (detail is not None) is ("LA110" in told)
-    assert detail is None or detail in told["LA110"]
+    reported = {each.rule.id: each.detail for each in examination.findings}
+    assert (detail is not None) is ("LA110" in reported)
+    assert detail is None or detail in reported["LA110"]
     (claim,) = (each for each in claims_of(examination) if each.check == "tenant")
     assert "path is not Auth0's" in claim.detail
 

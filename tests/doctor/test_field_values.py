@@ -56,10 +56,10 @@ class TestInvisibleCharacters:
     ) -> None:
         checked = subject(env(**{name: value}))
 
-        told = [each for each in diagnose(checked) if each.rule.id == "LA174"]
+        reported = [each for each in diagnose(checked) if each.rule.id == "LA174"]
 
-        assert [each.variable for each in told] == [name]
-        assert named in told[0].detail
+        assert [each.variable for each in reported] == [name]
+        assert named in reported[0].detail
         after = subject(repairs(checked)[0].text)
         assert "LA174" not in {rule for rule, _ in found(after)}
         assert after.value(name) == value.strip(" \u00a0\u2009\ufeff").replace("\u200b", "")
@@ -104,10 +104,10 @@ class TestInvisibleCharacters:
     def test_auth0_separates_scopes_at_plain_spaces_only(self, value: str) -> None:
         checked = subject(env(f"OPENID_SCOPE='{value}'"))
 
-        told = [each for each in diagnose(checked) if each.severity is Severity.ERROR]
+        reported = [each for each in diagnose(checked) if each.severity is Severity.ERROR]
 
-        assert [each.rule.id for each in told] == ["LA121"]
-        assert "U+" in told[0].detail
+        assert [each.rule.id for each in reported] == ["LA121"]
+        assert "U+" in reported[0].detail
         assert repaired(checked)["OPENID_SCOPE"] == "openid profile email offline_access"
 
     def test_sends_the_tenant_what_librechat_sends(self) -> None:
@@ -179,21 +179,21 @@ class TestVersions:
         """Issue 11753: found in the sources of 0.8.0 to 0.8.2, not tried."""
         local = {"DOMAIN_CLIENT": "http://localhost:3080", "DOMAIN_SERVER": "http://localhost:3080"}
 
-        def told(**changes: str) -> list[str]:
+        def reported(**changes: str) -> list[str]:
             checked = subject(env(**changes), version="0.8.1")
             return [each.detail for each in diagnose(checked) if each.rule.id == "LA146"]
 
-        assert any("11753" in detail for detail in told(**local))
-        assert told() == []
+        assert any("11753" in detail for detail in reported(**local))
+        assert reported() == []
 
     @pytest.mark.parametrize("rotation_needed", ["0.8.0", "0.8.1-rc1"])
     def test_a_refresh_needs_rotation(self, rotation_needed: str) -> None:
-        def told(version: str) -> list[str]:
+        def reported(version: str) -> list[str]:
             found = diagnose(subject(env(), version=version))
             return [each.detail for each in found if each.rule.id == "LA146"]
 
-        assert any("Rotation" in detail for detail in told(rotation_needed))
-        assert told("0.8.1-rc2") == []
+        assert any("Rotation" in detail for detail in reported(rotation_needed))
+        assert reported("0.8.1-rc2") == []
 
     def test_no_audience_before_0_8_3(self) -> None:
         without = env(OPENID_AUDIENCE="", OPENID_REFRESH_AUDIENCE="")
@@ -399,12 +399,14 @@ class TestPastes:
         names = ("JWT_SECRET", "JWT_REFRESH_SECRET", "OPENID_SESSION_SECRET")
         checked = subject(env("\n".join(f"{name}{line}" for name in names)))
 
-        told = [each for each in diagnose(checked) if each.severity is not Severity.NOTE]
+        reported = [each for each in diagnose(checked) if each.severity is not Severity.NOTE]
 
-        once = {(each.rule.id, each.variable) for each in told if each.rule.id != "LA150"}
+        once = {(each.rule.id, each.variable) for each in reported if each.rule.id != "LA150"}
         assert once == {("LA190", name) for name in names}
         # The command in the fix is not a secret, although the file has it as one.
-        assert all("openssl rand -hex 32" in each.fix for each in told if each.rule.id == "LA190")
+        assert all(
+            "openssl rand -hex 32" in each.fix for each in reported if each.rule.id == "LA190"
+        )
         assert checked.secrets.hidden_in("openssl rand -hex 32") == "openssl rand -hex 32"
 
     @pytest.mark.parametrize(
@@ -436,23 +438,23 @@ class TestPastes:
         pasted = line.format(name=name, value=GOOD[name])
         text = env(f"# {name}=x\n{pasted}", **{name: None})
 
-        told = next(each for each in diagnose(subject(text)) if each.rule.id == "LA101")
+        reported = next(each for each in diagnose(subject(text)) if each.rule.id == "LA101")
 
-        assert f"Line {text.splitlines().index(pasted) + 1} names it" in told.detail
-        assert GOOD[name] not in told.detail
+        assert f"Line {text.splitlines().index(pasted) + 1} names it" in reported.detail
+        assert GOOD[name] not in reported.detail
 
     def test_does_not_name_a_comment_or_a_longer_name(self) -> None:
         text = env("# OPENID_ISSUER=x\n- MY_OPENID_ISSUER=x", OPENID_ISSUER=None)
-        told = next(each for each in diagnose(subject(text)) if each.rule.id == "LA101")
-        assert told.detail == "OPENID_ISSUER is not set."
+        reported = next(each for each in diagnose(subject(text)) if each.rule.id == "LA101")
+        assert reported.detail == "OPENID_ISSUER is not set."
 
     def test_names_a_colon_if_it_is_the_cause(self) -> None:
         checked = subject(env(f"OPENID_CLIENT_ID: {CLIENT_ID}", OPENID_CLIENT_ID=None))
 
-        told = [each for each in diagnose(checked) if each.rule.id == "LA151"]
+        reported = [each for each in diagnose(checked) if each.rule.id == "LA151"]
 
-        assert [each.variable for each in told] == ["OPENID_CLIENT_ID"]
-        assert "colon" in told[0].detail
+        assert [each.variable for each in reported] == ["OPENID_CLIENT_ID"]
+        assert "colon" in reported[0].detail
         after = subject(repairs(checked)[0].text)
         assert f"OPENID_CLIENT_ID={CLIENT_ID}" in after.file.text
         assert found(after) == set()
@@ -497,10 +499,12 @@ class TestEarlierRules:
 
     def test_empty_lines_of_an_example_below(self) -> None:
         text = env("OPENID_ISSUER=\nOPENID_CLIENT_ID=")
-        told = {each.variable: each for each in diagnose(subject(text)) if each.rule.id == "LA101"}
-        assert set(told) == {"OPENID_ISSUER", "OPENID_CLIENT_ID"}
+        reported = {
+            each.variable: each for each in diagnose(subject(text)) if each.rule.id == "LA101"
+        }
+        assert set(reported) == {"OPENID_ISSUER", "OPENID_CLIENT_ID"}
         last = len(text.splitlines())
-        assert f"Line {last}:" in told["OPENID_CLIENT_ID"].detail
+        assert f"Line {last}:" in reported["OPENID_CLIENT_ID"].detail
 
     def test_no_login_is_listed(self) -> None:
         none = "registration:\n  socialLogins: []\n"

@@ -123,10 +123,10 @@ def test_doctor_finds_nothing_that_init_did_not_announce(tmp_path: Path) -> None
             assert any(each.severity is Severity.ERROR for each in result.findings), draw
             continue
         written += 1
-        told = {(each.rule.id, each.variable) for each in result.findings}
+        reported = {(each.rule.id, each.variable) for each in result.findings}
         left = " ".join(each.detail for each in result.findings if each.rule.id == "LA191")
         for each in problems(folder):
-            assert (each.rule.id, each.variable) in told or each.rule.id in left, (each, draw)
+            assert (each.rule.id, each.variable) in reported or each.rule.id in left, (each, draw)
     assert written > RUNS / 2
 
 
@@ -140,10 +140,10 @@ def test_a_new_file_has_only_the_problems_of_its_version(tmp_path: Path, version
         folder = tmp_path / str(number)
         result = init(Draw(options, None, example, version, ""), folder)
 
-        told = {(each.rule.id, each.variable) for each in result.findings}
-        assert ("LA191", None) not in told
-        assert {(each.rule.id, each.variable) for each in problems(folder)} <= told
-        assert {rule for rule, _ in told} <= {"LA146", "LA147", "LA173"}, told
+        reported = {(each.rule.id, each.variable) for each in result.findings}
+        assert ("LA191", None) not in reported
+        assert {(each.rule.id, each.variable) for each in problems(folder)} <= reported
+        assert {rule for rule, _ in reported} <= {"LA146", "LA147", "LA173"}, reported
 
 
 def broken_files() -> Iterator[Subject]:

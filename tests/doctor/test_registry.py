@@ -54,8 +54,8 @@ class TestCases:
             assert CLIENT_SECRET not in text
 
     def test_every_text_is_translated(self, case: Case) -> None:
-        told = [text for each in diagnose(case.broken) for text in (each.detail, each.fix)]
-        assert [text for text in untranslatable(told) if not _NO_WORDS.match(text)] == []
+        texts = [text for each in diagnose(case.broken) for text in (each.detail, each.fix)]
+        assert [text for text in untranslatable(texts) if not _NO_WORDS.match(text)] == []
 
 
 def test_a_dutch_finding_masks_the_same_secrets() -> None:

@@ -81,7 +81,7 @@ class Scene:
         before: creates everything else.
         environ: the user's variables.
         url: the URL that the tunnel opens.
-        told: what a run prints about the changed file, if it completes and if it does not.
+        messages: what a run prints about the changed file, if it completes and if it does not.
         ends: the exit code of a complete run, and its other possible exit codes.
     """
 
@@ -90,7 +90,7 @@ class Scene:
     before: Callable[[Place], object] = lambda _: None
     environ: dict[str, str] = field(default_factory=dict)
     url: str = ""
-    told: tuple[str, ...] = _WRITTEN
+    messages: tuple[str, ...] = _WRITTEN
     ends: tuple[int, ...] = (ExitCode.OK,)
 
 
@@ -130,7 +130,7 @@ INIT = (
 )
 SCENES = {
     "init": Scene(INIT, environ={"AUTH0_CLIENT_SECRET": "s3cr3t" * 8}),
-    "undo": Scene(("init", "--undo", "--yes"), before=write_backup, told=_UNDONE),
+    "undo": Scene(("init", "--undo", "--yes"), before=write_backup, messages=_UNDONE),
     "doctor": Scene(("doctor", "--fix", "--offline", "--yes"), ends=(ExitCode.FINDINGS,)),
     "tunnel": Scene(("tunnel", "--tunnel", "local", "--yes"), url="https://localhost:1"),
 }
@@ -260,7 +260,7 @@ def judge(scene: Scene, result: Result, new: bytes) -> str:
     if code == ExitCode.FILE:
         assert not is_new
     if code >= 0:
-        assert is_new == any(words in said for words in scene.told)
+        assert is_new == any(words in said for words in scene.messages)
     place.store.read()
     assert [*place.folder.glob(".env.librechat-auth0-*")] == []
     return "new" if is_new else "old"
@@ -308,8 +308,8 @@ def fail_each_call(scene: Scene, fault: str, tmp_path: Path, environ: dict[str, 
     last = {call.kind: counts[call.kind] + SPARE for call in calls}
     for kind in {"read", "write"} & last.keys():  # the calls that receive and answer orders
         last[kind] += 2 * len(calls)
-    told = [f"inject={kind}:{fault}:when={number}" for kind, number in last.items()]
-    acting = [word for each in (f"trace={','.join(last)}", *told) for word in ("-e", each)]
+    injections = [f"inject={kind}:{fault}:when={number}" for kind, number in last.items()]
+    acting = [word for each in (f"trace={','.join(last)}", *injections) for word in ("-e", each)]
     ends: Counter[str] = Counter()
     with Runner(scene, tmp_path / "faulty", environ, "-f", "-o", "/dev/null", *acting) as runner:
         for call in calls:

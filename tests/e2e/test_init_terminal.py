@@ -119,7 +119,7 @@ def test_ngrok_from_the_token_to_ctrl_c(checkout: Path, ngrok: dict[str, str]) -
     assert not online
 
 
-def test_nobody_to_ask(checkout: Path) -> None:
+def test_without_a_terminal(checkout: Path) -> None:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("librechat-auth0")), *OWN_URL],
         cwd=checkout,

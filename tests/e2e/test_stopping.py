@@ -96,8 +96,8 @@ class Conversation:
     questions: Sequence[tuple[str, Answer]]
     prepare: Callable[[Place], None] = lambda _: None
     known: int = 0
-    told: str = ""
-    told_at: dict[str, str] = field(default_factory=dict)
+    message: str = ""
+    message_at: dict[str, str] = field(default_factory=dict)
     written_at: tuple[str, ...] = ()
 
 
@@ -188,8 +188,8 @@ CONVERSATIONS = {
             ("Write these changes?", None),
         ],
         elsewhere,
-        told="Nothing was changed.",
-        told_at={"LibreChat folder": ""},
+        message="Nothing was changed.",
+        message_at={"LibreChat folder": ""},
     ),
     "init with ngrok": Conversation(
         ("init", "--allow-anybody", "--offline"),
@@ -200,7 +200,7 @@ CONVERSATIONS = {
         ],
         with_ngrok,
         known=1,
-        told="Nothing was changed.",
+        message="Nothing was changed.",
     ),
     "init that fails": Conversation(
         ("init", "--allow-anybody", "--public-url", PUBLIC_URL),
@@ -215,7 +215,7 @@ CONVERSATIONS = {
             ("Domain", None),
         ],
         known=9,
-        told="Nothing was changed.",
+        message="Nothing was changed.",
     ),
     "init to the sign-in": Conversation(
         ("init", "--allow-anybody", "--public-url", PUBLIC_URL),
@@ -225,7 +225,7 @@ CONVERSATIONS = {
             ("Write these changes?", None),
         ],
         known=4,
-        told="Nothing was changed.",
+        message="Nothing was changed.",
     ),
     "init by the Management API": Conversation(
         ("init", "--allow-anybody", "--public-url", PUBLIC_URL),
@@ -235,7 +235,7 @@ CONVERSATIONS = {
             ("Make these changes in Auth0 and the .env?", None),
         ],
         known=1,
-        told="Nothing was changed.",
+        message="Nothing was changed.",
     ),
     "provision": Conversation(
         ("provision",),
@@ -319,8 +319,8 @@ def stop_at(conversation: Conversation, place: Place, number: int, key: str) -> 
         assert terminal.end() == 130, f"{where}:\n{terminal.text}"
         said = [line for line in terminal.text.splitlines() if line]
         assert said[-1] == "  Next: Run the same command again to continue.", f"{where}:\n{said}"
-        told = conversation.told_at.get(question, conversation.told)
-        assert told in "".join(said[-3:]), f"{where}:\n{said}"
+        message = conversation.message_at.get(question, conversation.message)
+        assert message in "".join(said[-3:]), f"{where}:\n{said}"
         assert "Stopped (LA002)" in terminal.text
         assert "Traceback" not in terminal.text
         assert terminal.is_as_before, where

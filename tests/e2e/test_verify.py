@@ -97,7 +97,7 @@ def no_email(demo: Demo) -> None:
 
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize(
-    ("fault", "rules", "told"),
+    ("fault", "rules", "shown"),
     [
         (nothing, [], EMAIL),
         (id_token_hs256, ["LA403"], "Signature Algorithm to RS256"),
@@ -109,7 +109,7 @@ def no_email(demo: Demo) -> None:
 def test_from_the_link_to_the_result_in_a_browser(
     fault: Callable[[Demo], None],
     rules: list[str],
-    told: str,
+    shown: str,
     installed: Installed,
     demo_server: Tenant,
     authority: Authority,
@@ -133,7 +133,7 @@ def test_from_the_link_to_the_result_in_a_browser(
     assert ran.code == (1 if rules else 0)
     text = tab.evaluate("document.body.textContent")
     assert ("The sign-in works" in text) is (not rules)
-    assert told in text
+    assert shown in text
     assert urlsplit(tab.evaluate("location.href")).path == "/oauth/openid/callback"
     assert {urlsplit(url).hostname for url in tab.requested} == {"localhost"}
     assert not [line for line in tab.console if "Content Security Policy" in line]

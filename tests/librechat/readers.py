@@ -137,13 +137,13 @@ def compose_command() -> Sequence[str] | None:
     """Return the command for Docker Compose v2, or None if it is not installed."""
     for command in (["docker", "compose"], ["docker-compose"]):
         if program := shutil.which(command[0]):
-            told = subprocess.run(
+            version = subprocess.run(
                 [program, *command[1:], "version", "--short"],
                 capture_output=True,
                 timeout=60,
                 check=False,
             )
-            if told.returncode == 0 and not told.stdout.startswith((b"1.", b"v1.")):
+            if version.returncode == 0 and not version.stdout.startswith((b"1.", b"v1.")):
                 return [program, *command[1:]]
     return None
 

@@ -31,7 +31,7 @@ from wizard.librechat.env_store import EnvStore
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and users of POSIX")
 only_root = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become somebody else"
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become another user"
 )
 ADA, OTHER, GROUP = 1234, 2345, 3456
 PRIVATE_FOLDER = Access(ADA, ADA, 0o755)

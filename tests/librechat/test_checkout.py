@@ -210,7 +210,7 @@ def test_does_not_wait_long_for_a_hanging_docker(
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become somebody else"
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become another user"
 )
 def test_an_inaccessible_folder(tmp_path: Path) -> None:
     """Some folders belong to Docker's containers; a parent folder may be inaccessible."""

@@ -44,7 +44,7 @@ from wizard.private_files import file_name
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 only_root = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become somebody else"
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to become another user"
 )
 ROOT_FOLDER = Path(__file__).parents[2]
 NOBODY = 65534
@@ -74,10 +74,10 @@ def failing(rule: Rule) -> Iterator[pytest.ExceptionInfo[Failure]]:
     assert caught.value.finding.rule is rule
     assert caught.value.exit_code is ExitCode.FILE
     assert caught.value.finding.fix
-    assert untranslatable(told_by(caught.value)) == []
+    assert untranslatable(texts_of(caught.value)) == []
 
 
-def told_by(failure: Failure) -> list[str]:
+def texts_of(failure: Failure) -> list[str]:
     """Return the text of a failure, without a bare path."""
     finding = failure.finding
     return [text for text in (finding.detail, finding.fix) if not os.path.isabs(text)]

@@ -113,7 +113,7 @@ def test_the_button_answers_500(librechat: LibreChat) -> None:
     assert ids(found(librechat)) == ["LA526"]
 
 
-def test_there_is_no_button_that_could_answer_500_while_social_login_is_off() -> None:
+def test_without_social_login_no_button_can_answer_500() -> None:
     off = {**GOOD, "ALLOW_SOCIAL_LOGIN": "false"}
     assert ids(found(LibreChat(off), off)) == []
     assert ids(found(LibreChat(off))) == ["LA522"]

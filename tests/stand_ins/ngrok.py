@@ -163,7 +163,7 @@ class Agent:
         log("info", "open config file", path=self.path, err="nil")
         web = self.serve_web()
         if SCENARIO == "unreachable":
-            self.dial_for_ever()
+            self.keep_dialling()
         if error := self.login():
             log("eror", "failed to auth", obj="tunnels.session", err=error)
             log("crit", "command failed", err=error)
@@ -218,7 +218,7 @@ class Agent:
             "suspended": f"{failed}The account X has been suspended.{END.format(103)}",
         }.get(SCENARIO, "")
 
-    def dial_for_ever(self) -> None:
+    def keep_dialling(self) -> None:
         while True:
             error = "failed to dial ngrok server: dial tcp: lookup connect.ngrok-agent.com: no host"
             log("eror", "failed to reconnect session", obj="tunnels.session", err=error)

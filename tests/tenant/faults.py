@@ -533,14 +533,14 @@ class Endpoints(endpoints.Endpoints):
         """Return the tenant's error page, or a redirect to the custom one."""
         if not self.tenant.error_page_url or request.path == EXCHANGE_PATH:
             return super().error(request, error)
-        told = {
+        details = {
             "client_id": request.parameters.get("client_id", ""),
             "lang": "en",
             "error": error.error,
             "error_description": error.description,
             "tracking": secrets.token_hex(10),
         }
-        return redirect(with_query(self.tenant.error_page_url, told))
+        return redirect(with_query(self.tenant.error_page_url, details))
 
     def _logout_urls(self, client_id: str | None) -> list[str]:
         application = self.tenant.applications.get(client_id or "")

@@ -70,7 +70,7 @@ class Listener:
     def requests(self) -> list[TunnelEvent]:
         return [event for event in self.events if event.kind is EventKind.REQUEST]
 
-    def heard(self, kind: EventKind, seconds: float = 30.0) -> bool:
+    def received(self, kind: EventKind, seconds: float = 30.0) -> bool:
         return until(lambda: kind in self.kinds(), seconds)
 
 
@@ -110,7 +110,7 @@ def listener() -> Iterator[Listener]:
 
 @pytest.fixture
 def librechat() -> Iterator[int]:
-    """Return the port of a server that stands in for LibreChat."""
+    """Return the port of a server that acts as LibreChat."""
     with ThreadingHTTPServer(("127.0.0.1", 0), LibreChat) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

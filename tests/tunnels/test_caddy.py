@@ -129,7 +129,7 @@ def test_restarts_before_its_certificate_expires(
     with running(request_):
         first = program_pid()
         now[0] += caddy.RESTART_SECONDS + 1
-        assert listener.heard(EventKind.RESTORED)
+        assert listener.received(EventKind.RESTORED)
         assert program_pid() != first
         assert "X-Forwarded-Proto: https" in visit(request_, f"{request_.requested_url}/")
 
@@ -189,7 +189,7 @@ def test_closing_stops_caddy(request_: TunnelRequest) -> None:
 def test_restarts_a_killed_caddy(request_: TunnelRequest, listener: Listener) -> None:
     with running(request_):
         os.kill(program_pid(), signal.SIGKILL)
-        assert listener.heard(EventKind.RESTORED)
+        assert listener.received(EventKind.RESTORED)
         assert "X-Forwarded-Proto: https" in visit(request_, f"{request_.requested_url}/")
 
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]

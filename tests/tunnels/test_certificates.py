@@ -201,17 +201,17 @@ def test_two_processes_at_once_get_the_same(tmp_path: Path) -> None:
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
 def test_reports_a_folder_that_is_not_ours(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(Failure) as told:
+    with pytest.raises(Failure) as caught:
         own(tmp_path)
-    assert told.value.finding.rule.id == "LA330"
+    assert caught.value.finding.rule.id == "LA330"
 
 
 def test_reports_an_unusable_folder(tmp_path: Path) -> None:
     (tmp_path / "certificates").write_text("a file in the way")
-    with pytest.raises(Failure) as told:
+    with pytest.raises(Failure) as caught:
         own(tmp_path)
-    assert (told.value.finding.rule.id, told.value.exit_code) == ("LA330", ExitCode.TUNNEL)
-    assert str(tmp_path) in told.value.finding.detail
+    assert (caught.value.finding.rule.id, caught.value.exit_code) == ("LA330", ExitCode.TUNNEL)
+    assert str(tmp_path) in caught.value.finding.detail
 
 
 # mkcert

@@ -21,10 +21,10 @@ def program(folder: Path, code: str) -> list[str]:
 
 def test_a_listener_that_fails_does_not_stop_the_program(tmp_path: Path) -> None:
     """Otherwise nothing reads its pipe, and the program blocks once the pipe is full."""
-    heard = []
+    received = []
 
     def on_line(line: str) -> None:
-        heard.append(line)
+        received.append(line)
         raise OSError("No space left on device")
 
     command = program(tmp_path, "for number in range(20000): print('line', number)")
@@ -35,18 +35,18 @@ def test_a_listener_that_fails_does_not_stop_the_program(tmp_path: Path) -> None
     finally:
         child.close()
 
-    assert heard[-1] == "line 19999"
+    assert received[-1] == "line 19999"
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_cuts_an_endless_line(tmp_path: Path, stream: str) -> None:
-    heard: list[str] = []
+    received: list[str] = []
     code = f"sys.{stream}.write('x' * 50_000_000); sys.{stream}.flush(); time.sleep(600)"
-    child = Child(SystemProcesses(), program(tmp_path, code), os.environ, heard.append)
+    child = Child(SystemProcesses(), program(tmp_path, code), os.environ, received.append)
     try:
-        assert until(lambda: heard)
+        assert until(lambda: received)
     finally:
         child.close()
 
-    assert [len(line) for line in heard] == [MAX_LINE_BYTES]
+    assert [len(line) for line in received] == [MAX_LINE_BYTES]
     assert sum(map(len, child.said)) == MAX_LINE_BYTES

@@ -172,9 +172,9 @@ def test_explains_cloudflareds_errors(world: World, scenario: str, rule: str, sa
 def test_reports_a_lost_and_restored_connection(world: World, listener: Listener) -> None:
     with world.tunnel():
         os.kill(program_pid(), signal.SIGUSR1)
-        assert listener.heard(EventKind.LOST)
+        assert listener.received(EventKind.LOST)
         os.kill(program_pid(), signal.SIGUSR2)
-        assert listener.heard(EventKind.RESTORED)
+        assert listener.received(EventKind.RESTORED)
 
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
 
@@ -192,7 +192,7 @@ def test_does_not_replace_a_lost_url(
     world.environ["STAND_IN_SCENARIO"] = scenario
     with world.tunnel():
         os.kill(program_pid(), number)
-        assert listener.heard(EventKind.CLOSED)
+        assert listener.received(EventKind.CLOSED)
 
     assert listener.kinds() == [EventKind.LOST, EventKind.CLOSED]
     assert listener.events[-1].detail == said

@@ -77,9 +77,9 @@ def test_explains_devtunnels_errors(world: World, said: str, rule: str) -> None:
 def test_reports_a_lost_and_restored_connection(world: World, listener: Listener) -> None:
     with world.tunnel():
         os.kill(program_pid(), signal.SIGUSR1)
-        assert listener.heard(EventKind.LOST)
+        assert listener.received(EventKind.LOST)
         os.kill(program_pid(), signal.SIGUSR2)
-        assert listener.heard(EventKind.RESTORED)
+        assert listener.received(EventKind.RESTORED)
 
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
 
@@ -87,7 +87,7 @@ def test_reports_a_lost_and_restored_connection(world: World, listener: Listener
 def test_does_not_replace_a_lost_url(world: World, listener: Listener) -> None:
     with world.tunnel():
         os.kill(program_pid(), signal.SIGKILL)
-        assert listener.heard(EventKind.CLOSED)
+        assert listener.received(EventKind.CLOSED)
 
     assert listener.kinds() == [EventKind.LOST, EventKind.CLOSED]
     assert [command[0] for command in world.commands()].count("host") == 1

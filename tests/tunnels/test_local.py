@@ -73,7 +73,7 @@ def test_the_offer_needs_nothing() -> None:
     assert (offer.ready, offer.stable_url, offer.public) == (True, True, False)
 
 
-def told(state_dir: Path, *, for_people: bool = True) -> list[str]:
+def progress_of(state_dir: Path, *, for_people: bool = True) -> list[str]:
     lines: list[str] = []
     request = TunnelRequest(
         port=3080,
@@ -90,13 +90,13 @@ def test_advises_trust_until_it_is_given(tmp_path: Path) -> None:
     advice = [
         "Browsers show a warning until you run: librechat-auth0 trust",
     ]
-    assert told(tmp_path, for_people=False) == []
-    assert [told(tmp_path), told(tmp_path)] == [advice, advice]
+    assert progress_of(tmp_path, for_people=False) == []
+    assert [progress_of(tmp_path), progress_of(tmp_path)] == [advice, advice]
     ca_file = local_authority(tmp_path, WithoutMkcert()).ca_file
     trust.remember(ca_file, tmp_path, trusted=True)
-    assert told(tmp_path) == []
+    assert progress_of(tmp_path) == []
     ca_file.unlink()  # another authority is created, which is not trusted
-    assert told(tmp_path) == advice
+    assert progress_of(tmp_path) == advice
 
 
 def names_of(threads: set[threading.Thread]) -> set[str]:
@@ -232,9 +232,9 @@ def test_uses_the_first_free_port_by_default(
 
 def test_names_the_first_port_if_none_is_free(tmp_path: Path) -> None:
     request = replace(request_for(3080, tmp_path), listen=all_but(range(3443, 3453)))
-    with pytest.raises(Failure, match="3443") as told:
+    with pytest.raises(Failure, match="3443") as caught:
         tunnel_for(request).open()
-    assert told.value.finding.rule.id == "LA332"
+    assert caught.value.finding.rule.id == "LA332"
 
 
 @pytest.mark.parametrize(
@@ -248,10 +248,10 @@ def test_names_the_first_port_if_none_is_free(tmp_path: Path) -> None:
     ],
 )
 def test_rejects_a_url_on_another_computer(tmp_path: Path, wanted: str, rule: str) -> None:
-    with pytest.raises(Failure) as told:
+    with pytest.raises(Failure) as caught:
         tunnel_for(request_for(3080, tmp_path, url=wanted)).open()
-    assert told.value.finding.rule.id == rule
-    assert told.value.exit_code is ExitCode.TUNNEL
+    assert caught.value.finding.rule.id == rule
+    assert caught.value.exit_code is ExitCode.TUNNEL
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -265,12 +265,12 @@ def test_names_the_program_on_a_taken_port(tmp_path: Path, address: str) -> None
     with holder:
         port = holder.getsockname()[1]
         tunnel = tunnel_for(request_for(3080, tmp_path, url=f"https://localhost:{port}"))
-        with pytest.raises(Failure) as told:
+        with pytest.raises(Failure) as caught:
             tunnel.open()
-    assert told.value.finding.rule.id == "LA332"
-    assert told.value.exit_code is ExitCode.TUNNEL
-    assert str(port) in told.value.finding.detail
-    assert f"(process {os.getpid()})" in told.value.finding.detail
+    assert caught.value.finding.rule.id == "LA332"
+    assert caught.value.exit_code is ExitCode.TUNNEL
+    assert str(port) in caught.value.finding.detail
+    assert f"(process {os.getpid()})" in caught.value.finding.detail
     assert eventually(lambda: threading.active_count() <= threads)
     assert is_free(port)
 

@@ -218,7 +218,7 @@ def test_restarts_a_killed_client_with_the_same_name(
 ) -> None:
     with running(tunnel(request_, environ, server)):
         os.kill(program_pid(), signal.SIGKILL)
-        assert listener.heard(EventKind.RESTORED, 20)
+        assert listener.received(EventKind.RESTORED, 20)
         assert server.visit("librechat-ada")[0] == 200
 
     assert listener.kinds()[0] is EventKind.LOST
@@ -231,9 +231,9 @@ def test_reconnects_to_a_server_that_was_unreachable(
 ) -> None:
     with running(tunnel(request_, environ, server)):
         server.stop()
-        assert listener.heard(EventKind.LOST)
+        assert listener.received(EventKind.LOST)
         server.start()
-        assert listener.heard(EventKind.RESTORED, 20)
+        assert listener.received(EventKind.RESTORED, 20)
         assert server.visit("librechat-ada")[0] == 200
 
 
@@ -374,6 +374,6 @@ def test_restarts_a_client_after_the_machine_was_suspended(
     with running(tunnel(request_, environ, server)):
         first = program_pid()
         naps.append(600.0)
-        assert listener.heard(EventKind.RESTORED)
+        assert listener.received(EventKind.RESTORED)
         assert program_pid() != first
         assert server.visit("librechat-ada")[0] == 200

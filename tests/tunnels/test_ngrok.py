@@ -499,9 +499,9 @@ def test_replaces_control_characters_of_visitors() -> None:
 def test_reports_a_lost_and_restored_session(world: World, listener: Listener) -> None:
     with running(world.tunnel()):
         os.kill(world.agents()[0], signal.SIGUSR1)
-        assert listener.heard(EventKind.LOST)
+        assert listener.received(EventKind.LOST)
         os.kill(world.agents()[0], signal.SIGUSR2)
-        assert listener.heard(EventKind.RESTORED)
+        assert listener.received(EventKind.RESTORED)
 
     assert listener.kinds() == [EventKind.LOST, EventKind.RESTORED]
 
@@ -509,7 +509,7 @@ def test_reports_a_lost_and_restored_session(world: World, listener: Listener) -
 def test_restarts_a_killed_agent_with_the_same_url(world: World, listener: Listener) -> None:
     with running(world.tunnel()):
         os.kill(world.agents()[0], signal.SIGKILL)
-        assert listener.heard(EventKind.RESTORED)
+        assert listener.received(EventKind.RESTORED)
         assert world.visit("/") == 200
         assert len(world.agents()) == 1
 

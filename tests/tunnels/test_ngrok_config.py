@@ -88,7 +88,7 @@ def test_makes_a_world_readable_file_private(environ: dict[str, str]) -> None:
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to write as somebody else"
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to write as another user"
 )
 def test_root_keeps_the_files_owner(environ: dict[str, str]) -> None:
     path = directory(environ) / "ngrok.yml"

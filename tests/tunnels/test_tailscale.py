@@ -159,7 +159,7 @@ def test_does_not_wait_for_consent_without_a_terminal(world: World) -> None:
 def test_restarts_a_killed_command(world: World, listener: Listener) -> None:
     with world.tunnel():
         os.kill(program_pid(), signal.SIGKILL)
-        assert listener.heard(EventKind.RESTORED)
+        assert listener.received(EventKind.RESTORED)
         with world.visit("/") as answer:
             assert answer.status == 200
 

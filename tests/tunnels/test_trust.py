@@ -160,9 +160,9 @@ def test_a_step_without_certutil_names_what_is_missing(authority: Authority) -> 
 
 
 def test_no_plan_without_an_authority(tmp_path: Path) -> None:
-    with pytest.raises(Failure) as told:
+    with pytest.raises(Failure) as caught:
         plan(tmp_path / "none.pem", With(), environ(), "linux", trust=True)
-    assert told.value.finding.rule.id == "LA336"
+    assert caught.value.finding.rule.id == "LA336"
 
 
 def test_reports_a_failed_command(tmp_path: Path) -> None:

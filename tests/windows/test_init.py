@@ -23,7 +23,7 @@ SECRET = {"AUTH0_CLIENT_SECRET": "s" * 64}
 LONG = "/".join(["a folder whose name is so long that two would be enough"] * 5)
 
 
-def test_the_installed_program_tells_its_version(machine: Machine, work: Path) -> None:
+def test_the_installed_program_prints_its_version(machine: Machine, work: Path) -> None:
     """The program file as pip makes it: its launcher, the interpreter, and a script in an archive.
 
     Pip itself would take a minute under Wine.
@@ -80,7 +80,7 @@ def test_doctor_and_report_read_what_init_wrote(machine: Machine, work: Path) ->
     assert b"s" * 64 not in reported.out
 
 
-def test_nothing_is_said_of_who_can_read_a_file(machine: Machine, work: Path) -> None:
+def test_does_not_report_who_can_read_a_file(machine: Machine, work: Path) -> None:
     """Files have no modes on Windows."""
     folder = checkout(work / "LibreChat")
     done = machine.ours(*INIT, "--format", "json", cwd=folder, env=SECRET)

@@ -51,7 +51,7 @@ for place in (0x20000, 0x10000):  # CERT_SYSTEM_STORE_LOCAL_MACHINE, then _CURRE
 
 
 def test_the_machines_certificates_are_not_the_users(machine: Machine, work: Path) -> None:
-    """The registry tells the two stores apart, by its own program in System32."""
+    """The registry distinguishes the two stores, with its own program in System32."""
     done = machine.python(STORES, machine.path(work))
 
     assert done.text.split() == ["False", "True"], done.text
@@ -207,7 +207,7 @@ def test_output_in_a_code_page(machine: Machine, work: Path, encoding: str) -> N
 PRESS_ENTER = b"\r\n" * 20
 
 
-def test_where_nobody_can_be_asked_it_says_what_is_missing(machine: Machine, work: Path) -> None:
+def test_names_what_is_missing_without_a_terminal(machine: Machine, work: Path) -> None:
     folder = checkout(work / "LibreChat")
     done = machine.ours("init", "--plain", "--offline", cwd=folder, stdin=PRESS_ENTER)
 
