@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import psutil
 import pytest
 
 from tests.languages import untranslatable
@@ -31,17 +31,12 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> bool:
 
 def children_of(pid: int, word: str = "") -> list[int]:
     """Return the children of a process whose command line has the word."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    processes = [line.split(None, 3) for line in listed.stdout.splitlines()]
     return [
-        int(child)
-        for child, parent, status, *args in processes
-        if int(parent) == pid and "Z" not in status and word in " ".join(args)
+        process.pid
+        for process in psutil.process_iter(["ppid", "status", "cmdline"])
+        if process.info["ppid"] == pid
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+        and word in " ".join(process.info["cmdline"] or ())
     ]
 
 
