@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -111,6 +112,17 @@ def _builder(
         .not_valid_before(now + dt.timedelta(days=days[0]))
         .not_valid_after(now + dt.timedelta(days=days[1]))
     )
+
+
+def reachable_addresses() -> set[str]:
+    """Return this machine's addresses that are not loopback: its own name may resolve to none."""
+    return {
+        address.address
+        for interface in psutil.net_if_addrs().values()
+        for address in interface
+        if address.family in {socket.AF_INET, socket.AF_INET6}
+        and not ipaddress.ip_address(address.address.partition("%")[0]).is_loopback
+    }
 
 
 @contextmanager

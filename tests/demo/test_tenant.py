@@ -18,6 +18,7 @@ import pytest
 
 from tests.demo.client import Client, answer, location
 from tests.providers import AUDIENCE, EMAIL, PASSWORD, Authority, Demo, furnish
+from tests.sockets import reachable_addresses
 from tests.tenant.faults import tenant_server
 from tests.tenant.state import Interruption, Tenant
 from wizard import loopback
@@ -110,14 +111,9 @@ class TestServer:
 
     def test_is_on_loopback_only(self, demo: Demo) -> None:
         port = int(demo.tenant.domain.rpartition(":")[2])
-        others = {
-            info[4][0]
-            for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
-            if not str(info[4][0]).startswith("127.")
-        }
-        for address in others:
-            with pytest.raises(OSError, match=r"refused|timed out"):
-                socket.create_connection((str(address), port), timeout=1).close()
+        for address in reachable_addresses():
+            with pytest.raises(OSError, match=r"refused|timed out|unreachable"):
+                socket.create_connection((address, port), timeout=1).close()
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             pass
 
