@@ -7,6 +7,8 @@ import subprocess
 from itertools import product
 from pathlib import Path
 
+import pytest
+
 from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Policy, Who
 from wizard.auth0.access_action import (
     ActionSettings,
@@ -48,6 +50,7 @@ HELD: tuple[tuple[str, ...], ...] = (
 )
 
 
+@pytest.mark.needs("node")
 def test_node_and_the_demo_tenant_agree() -> None:
     cases = [*product(SETTINGS, (CLIENT, "another"), ADDRESSES, HELD, (True, False))]
     events = [
@@ -81,6 +84,7 @@ def test_node_and_the_demo_tenant_agree() -> None:
     assert len(verdicts) == 5  # no change, both denials, a user, an administrator
 
 
+@pytest.mark.needs("node")
 def test_an_event_without_optional_parts_is_denied() -> None:
     code = action_code(SETTINGS[1])
     event = {"client": {"client_id": CLIENT}, "user": {}}
