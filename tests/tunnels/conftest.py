@@ -14,7 +14,7 @@ import pytest
 
 from tests.languages import untranslatable
 from tests.providers import node_modules
-from wizard.tunnels import EventKind, TunnelEvent, supervised
+from wizard.tunnels import EventKind, TunnelEvent, child
 
 __all__ = ["node_modules"]
 
@@ -87,7 +87,7 @@ class LibreChat(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def _quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(child, "LOOK_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from wizard.http import WAITING, WAITING_HEADER
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 from wizard.tunnels import EventKind, TunnelRequest, provider
-from wizard.tunnels.cloudflared import NO_CLOUDFLARED, PACKAGE, CloudflaredTunnel
+from wizard.tunnels.cloudflared import NO_CLOUDFLARED, PROGRAM, CloudflaredTunnel
 
 STAND_IN = Path(__file__).parent.parent / "stand_ins" / "cloudflared.py"
 
@@ -293,7 +293,9 @@ def test_npx_prefers_its_cache_to_the_registry(world: World) -> None:
     with world.tunnel() as url:
         assert url.endswith(".trycloudflare.com")
 
-    assert said.read_text().startswith(f"--yes --prefer-offline {PACKAGE} tunnel --no-autoupdate ")
+    assert said.read_text().startswith(
+        f"--yes --prefer-offline {PROGRAM.package} tunnel --no-autoupdate "
+    )
 
 
 def test_reports_a_silently_failed_download(world: World) -> None:

@@ -24,7 +24,7 @@ from wizard.findings import ExitCode, Failure
 from wizard.process_control import start_time
 from wizard.processes import SystemProcesses
 from wizard.sign_in_traffic import recorded
-from wizard.tunnels import EventKind, TunnelRequest, provider, supervised
+from wizard.tunnels import EventKind, TunnelRequest, child, provider
 from wizard.tunnels.localtunnel import (
     PASSWORD_PAGE,
     SERVER_VARIABLE,
@@ -369,7 +369,7 @@ def test_restarts_a_client_after_the_machine_was_suspended(
 ) -> None:
     naps: list[float] = []
     monkeypatch.setattr(
-        supervised, "SleepWatch", lambda: SimpleNamespace(slept=lambda: naps.pop() if naps else 0)
+        child, "SleepWatch", lambda: SimpleNamespace(slept=lambda: naps.pop() if naps else 0)
     )
     with running(tunnel(request_, environ, server)):
         first = program_pid()

@@ -16,8 +16,8 @@ from wizard.findings import ExitCode, Failure
 from wizard.processes import SystemProcesses
 from wizard.settings import parse_public_url
 from wizard.tunnels import TunnelRequest
+from wizard.tunnels.child import FOREIGN_URL
 from wizard.tunnels.localtunnel import SERVER_VARIABLE, LocaltunnelTunnel
-from wizard.tunnels.supervised import FOREIGN_URL
 
 STRANGERS = [
     "https://login.example",

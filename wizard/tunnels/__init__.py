@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from wizard.defaults import ENGLISH, TUNNELS
-from wizard.language import Language, Message
+from wizard.language import Language
 from wizard.loopback import Listen, listeners
 
 if TYPE_CHECKING:
@@ -205,20 +205,6 @@ class Provider:
 def provider(name: str) -> Provider:
     """Import and return the provider of that name, or raise KeyError."""
     return cast(Provider, import_module(PROVIDER_MODULES[name]).PROVIDER)
-
-
-def download_question(package: str) -> Message:
-    """Return the question before npx downloads a package."""
-    return Message("Download npm's {package} with npx?", package=package)
-
-
-def npx_command(processes: Processes, package: str) -> tuple[str, ...]:
-    """Return how npx runs this package `name@version`, () without npx.
-
-    A version that is in its cache is run without a question to the registry.
-    """
-    npx = processes.which("npx")
-    return (str(npx), "--yes", "--prefer-offline", package) if npx else ()
 
 
 def providers_of(url: str) -> list[str]:

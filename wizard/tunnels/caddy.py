@@ -14,7 +14,7 @@ from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
 from wizard.tunnels import Offer, Provider
-from wizard.tunnels.child import ProxiedTunnel
+from wizard.tunnels.child import ProxiedTunnel, exit_text
 from wizard.tunnels.local import (
     CANNOT_LISTEN,
     PORT_TAKEN,
@@ -65,9 +65,7 @@ class CaddyTunnel(ProxiedTunnel):
     def _command(self) -> Sequence[str]:
         from wizard.templates import template
 
-        program = self._processes.which("caddy")
-        if program is None:
-            raise NO_CADDY.failure()
+        program = self._find("caddy", NO_CADDY)
         authority = trusted_authority(self._request, self._processes, self._progress)
         self._restart_at = time.monotonic() + RESTART_SECONDS
         port = port_of(self._site)
@@ -84,7 +82,7 @@ class CaddyTunnel(ProxiedTunnel):
         write_whole(configuration, text.encode())
         # Else Caddy writes to the user's own folders.
         self._environ |= dict.fromkeys(("XDG_CONFIG_HOME", "XDG_DATA_HOME"), str(folder))
-        return (str(program), "run", "--config", str(configuration), "--adapter", "caddyfile")
+        return (program, "run", "--config", str(configuration), "--adapter", "caddyfile")
 
     def _poll(self) -> None:
         if time.monotonic() > self._restart_at:
@@ -103,7 +101,7 @@ class CaddyTunnel(ProxiedTunnel):
             return port_taken(port, self._processes)
         if "listen tcp" in detail and any(words in detail for words in _FORBIDDEN):
             return CANNOT_LISTEN.failure(detail)
-        return CADDY_ENDED.failure(detail or Message("exit status {status}", status=status))
+        return CADDY_ENDED.failure(detail or exit_text(status))
 
 
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:

@@ -1,4 +1,4 @@
-"""A tunnel program as a child process, which says in its output when the tunnel is open."""
+"""A tunnel that another program holds open: it is watched, and started again when it ends."""
 
 from __future__ import annotations
 
@@ -10,24 +10,35 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
+from wizard.clock import SleepWatch
+from wizard.findings import Failure
 from wizard.language import Message
 from wizard.process_control import end_child
 from wizard.processes import lines_of, without_secrets
+from wizard.rules import rule
+from wizard.settings import InvalidValue, parse_public_url
 from wizard.supervisor import GRACE_SECONDS, NOT_STARTED
 from wizard.text import one_line
-from wizard.tunnels import TunnelRequest
-from wizard.tunnels.supervised import SupervisedTunnel
+from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest, is_under
 
 if TYPE_CHECKING:
-    from wizard.findings import Failure
+    from wizard.findings import Rule
     from wizard.processes import Processes
     from wizard.tunnels.proxy import Proxy
 
 LINES_KEPT = 40
 # The supervisor asks the program to end, kills it after a grace, then ends what is left.
 CLOSE_SECONDS = 3 * GRACE_SECONDS
+# https://, a host name of 253 characters (RFC 1035), a port, and what a program adds to it.
+LONGEST_URL = 300
+LOOK_SECONDS = 1.0
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 30.0
+
+FOREIGN_URL = rule("LA376")
 
 
 class Child:
@@ -91,21 +102,40 @@ class Child:
                         self._on_line(clean)
 
 
-class ChildTunnel(SupervisedTunnel):
-    """A tunnel that is a program; a subclass says how to start it and how to read its output."""
+class ChildTunnel(Tunnel):
+    """A tunnel that is a program; a subclass says how to start it and how to read its output.
 
+    The URL that the program or its server names is used only if it is valid and on the provider's
+    own domains. A program that ends is started again until the tunnel is open or closed by the
+    user, unless it would get another URL than the one that is saved by then.
+
+    Attributes:
+        _program: its name at the start of a sentence.
+        _domains: of its URLs, as in `Provider.domains`; empty for any.
+        _no_choice: the rule that refuses a requested URL, where each start has a new one.
+    """
+
+    _program: str
+    _domains: tuple[str, ...]
+    _no_choice: Rule | None = None
     start_seconds = 30.0
 
     def __init__(
         self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
     ) -> None:
-        super().__init__(request)
+        self._request = request
         self._processes = processes
         self._environ = {
             name: value for name, value in without_secrets(environ).items() if self._passes(name)
         }
         self._child: Child | None = None
         self._urls: SimpleQueue[str] = SimpleQueue()
+        self._url = self._lost = ""
+        self._state = threading.Lock()
+        self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    # What a subclass says
 
     @abstractmethod
     def _command(self) -> Sequence[str]:
@@ -126,11 +156,71 @@ class ChildTunnel(SupervisedTunnel):
         """
         return name not in {"HOST", "PORT", "SUBDOMAIN"} and not name.startswith("LIBRECHAT_")
 
+    def _poll(self) -> None:
+        """Look at the program's state; called every `LOOK_SECONDS`."""
+
+    def _on_wake(self) -> None:
+        """The computer slept, so connections may be dead without a sign."""
+
+    # What it can use
+
+    @property
+    def _wanted(self) -> str:
+        """The URL to open: the one that was open before, else the requested one, or ""."""
+        return self._url or self._request.requested_url
+
+    def _find(self, program: str, missing: Rule) -> str:
+        """Return the path of an installed program, or raise the failure of that rule."""
+        if found := self._processes.which(program):
+            return str(found)
+        raise missing.failure()
+
+    def _progress(self, line: str) -> None:
+        """Show what the user waits for; nobody waits while it reopens."""
+        if not self._url:
+            self._request.progress(line)
+
     def _is_open_at(self, url: str) -> None:
         """The program says that the tunnel is open."""
         self._urls.put(url)
 
+    def _lose(self, why: str) -> None:
+        """Report that the tunnel is down, once for each loss."""
+        with self._state:
+            known, self._lost = self._lost, why
+        if not known:
+            self._report(EventKind.LOST, why)
+
+    def _regain(self) -> None:
+        """Report that the tunnel is up again."""
+        with self._state:
+            known, self._lost = self._lost, ""
+        if known:
+            self._report(EventKind.RESTORED, self._url)
+
+    # Its life
+
+    def open(self) -> str:
+        if self._no_choice is not None and self._request.requested_url:
+            raise self._no_choice.failure(self._request.requested_url)
+        try:
+            self._url = self._checked(self._start())
+        except BaseException:
+            self.close()
+            raise
+        self._watcher = threading.Thread(target=self._watch, name="tunnel", daemon=True)
+        self._watcher.start()
+        return self._url
+
+    def close(self) -> None:
+        self._closing.set()
+        self._stop()
+        if self._watcher and self._watcher is not threading.current_thread():
+            self._watcher.join()
+            self._stop()  # what it may have started meanwhile
+
     def _start(self) -> str:
+        """Start the program and return the URL, or raise Failure; `_stop` cleans up."""
         self._urls = SimpleQueue()
         command = self._command()
         try:
@@ -152,16 +242,86 @@ class ChildTunnel(SupervisedTunnel):
                     raise self.explain(child.said, None) from None
 
     def _stop(self) -> None:
+        """End what was started; safe at any time, twice, and from another thread."""
         if self._child is not None:
             self._child.close()
 
     def _ended(self) -> str:
+        """Why the tunnel has ended, "" while it runs."""
         status = self._child.status if self._child else None
         if status is None:
             return ""
         return Message(
             "{program} ended (exit status {status})", program=self._program, status=status
         )
+
+    def _checked(self, named: str) -> str:
+        """Return the URL that the program named, normalized, or raise Failure."""
+        try:
+            if len(named) > LONGEST_URL:
+                raise InvalidValue("The host name is too long.")
+            url = parse_public_url(named)
+        except InvalidValue as invalid:
+            reason = Message.of(invalid.reason)
+        else:
+            if self._is_own(url):
+                return url
+            reason = Message("its URLs end with {domains}.", domains=" ".join(self._domains))
+        raise FOREIGN_URL.failure(
+            Message(
+                "{program} reported {url}: {reason}",
+                program=self._program,
+                url=one_line(named[:LONGEST_URL]),
+                reason=reason,
+            )
+        )
+
+    def _is_own(self, url: str) -> bool:
+        return not self._domains or is_under(urlsplit(url).hostname or "", self._domains)
+
+    def _report(self, kind: EventKind, detail: str) -> None:
+        if not self._closing.is_set():
+            self._request.on_event(TunnelEvent(kind, detail=detail))
+
+    def _watch(self) -> None:
+        sleep = SleepWatch()
+        while not self._closing.wait(LOOK_SECONDS):
+            if sleep.slept():
+                self._on_wake()
+            if why := self._ended():
+                self._lose(why)
+                if not self._open_again(why):
+                    return
+            self._poll()
+
+    def _open_again(self, why: str) -> bool:
+        if self._no_choice is not None:
+            self._report(EventKind.CLOSED, why)
+            return False
+        reported, delay = why, FIRST_DELAY_SECONDS
+        while not self._closing.wait(delay):
+            delay = min(2 * delay, LONGEST_DELAY_SECONDS)
+            self._stop()
+            try:
+                url = self._checked(self._start())
+            except Failure as failure:
+                title = Message.of(failure.finding.rule.title)
+                if title != reported:
+                    self._report(EventKind.LOST, title)
+                reported = title
+                continue
+            if url == self._url:
+                self._regain()
+                return True
+            self._stop()
+            ended = Message(
+                "{reason}; a new tunnel would have another URL, {url}",
+                reason=Message.of(why),
+                url=url,
+            )
+            self._report(EventKind.CLOSED, ended)
+            return False
+        return False
 
 
 class ProxiedTunnel(ChildTunnel):
@@ -188,3 +348,44 @@ class ProxiedTunnel(ChildTunnel):
         super()._stop()
         if self._proxy is not None:
             self._proxy.end()
+
+
+class NpmProgram(NamedTuple):
+    """A program as it is installed, else of npm's `package`, a `name@version`."""
+
+    name: str
+    package: str
+
+    def command(self, processes: Processes) -> tuple[str, ...]:
+        """Return how to start it: as installed, else by npx; () without either.
+
+        npx runs a version that is in its cache without a question to the registry.
+        """
+        if installed := processes.which(self.name):
+            return (str(installed),)
+        npx = processes.which("npx")
+        return (str(npx), "--yes", "--prefer-offline", self.package) if npx else ()
+
+    def announcement(self) -> Message:
+        """Return what to say before npx runs it."""
+        return Message("npx downloads {package} if it is missing", package=self.package)
+
+    def offer(self, processes: Processes, installed: Message, missing: str) -> Offer:
+        """Return the offer of its tunnel, not ready where it would be downloaded.
+
+        `installed` is what it needs, with a field for the `program`.
+        """
+        command = self.command(processes)
+        needs, question = Message.of(missing), ""
+        if len(command) == 1:
+            needs = installed.filled(program=command[0])
+        elif command:
+            needs = Message("npm's {package} (downloaded by npx)", package=self.package)
+            question = Message("Download npm's {package} with npx?", package=self.package)
+        is_ready = len(command) == 1
+        return Offer(is_ready, needs, stable_url=False, public=True, download_question=question)
+
+
+def exit_text(status: int | None) -> Message:
+    """Return what is known of a program that ended without a word."""
+    return Message("exit status {status}", status=status)

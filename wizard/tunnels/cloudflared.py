@@ -12,14 +12,16 @@ from wizard.private_files import private_folder, write_whole
 from wizard.rules import rule
 from wizard.supervisor import NOT_STARTED
 from wizard.tunnel_services import CLOUDFLARE
-from wizard.tunnels import Offer, Provider, download_question, npx_command
-from wizard.tunnels.child import ProxiedTunnel
+from wizard.tunnels import Offer, Provider
+from wizard.tunnels.child import NpmProgram, ProxiedTunnel
 from wizard.tunnels.local_api import LocalApi
 
 if TYPE_CHECKING:
     from wizard.processes import Processes
 
-PACKAGE = "cloudflared@0.7.3"
+# npm's package downloads Cloudflare's program at its first start, and passes all arguments on.
+# Source: https://github.com/JacobLinCool/node-cloudflared
+PROGRAM = NpmProgram("cloudflared", "cloudflared@0.7.3")
 DOWNLOAD_SECONDS = 180.0  # 40 MB
 
 NO_CLOUDFLARED = rule("LA370")
@@ -45,6 +47,7 @@ class CloudflaredTunnel(ProxiedTunnel):
 
     _program = "cloudflared"
     _domains = CLOUDFLARE.domains
+    _no_choice = NO_CHOICE
     _metrics = ""
     _is_forgotten = False
     _api: LocalApi
@@ -54,8 +57,6 @@ class CloudflaredTunnel(ProxiedTunnel):
         return (HELD_BACK.finding(),)
 
     def _start(self) -> str:
-        if self._request.requested_url:
-            raise NO_CHOICE.failure(self._request.requested_url)
         self._api = LocalApi()
         try:
             return super()._start()
@@ -63,7 +64,7 @@ class CloudflaredTunnel(ProxiedTunnel):
             if failure.finding.rule is not INCOMPLETE:
                 raise
         self._stop()
-        remove = (*cloudflared_command(self._processes), "bin", "remove")
+        remove = (*PROGRAM.command(self._processes), "bin", "remove")
         self._processes.run(remove, env=self._environ, timeout=DOWNLOAD_SECONDS)
         return super()._start()
 
@@ -72,12 +73,12 @@ class CloudflaredTunnel(ProxiedTunnel):
         return super()._passes(name) and not name.startswith("TUNNEL_") and name != "NO_AUTOUPDATE"
 
     def _command(self) -> Sequence[str]:
-        program = cloudflared_command(self._processes)
+        program = PROGRAM.command(self._processes)
         if not program:
             raise NO_CLOUDFLARED.failure()
         if len(program) > 1:
             self.start_seconds = max(self.start_seconds, DOWNLOAD_SECONDS)
-            self._progress(Message("npx downloads {package} if it is missing", package=PACKAGE))
+            self._progress(PROGRAM.announcement())
         self._progress(Message("Requesting a quick tunnel from Cloudflare"))
         # The user's own configuration file leads to other services.
         configuration = private_folder(self._request.state_dir) / "cloudflared.yml"
@@ -104,9 +105,6 @@ class CloudflaredTunnel(ProxiedTunnel):
             return Message("Cloudflare has closed the quick tunnel")
         return super()._ended()
 
-    def _can_come_back(self) -> bool:
-        return False
-
     def _poll(self) -> None:
         if self._api.get(self._metrics, "/ready") is None:
             self._lose(Message("cloudflared lost its connection to Cloudflare and is reconnecting"))
@@ -117,7 +115,7 @@ class CloudflaredTunnel(ProxiedTunnel):
         text = " ".join(said)
         detail = next((line for line in reversed(said) if " ERR " in line), " ".join(said[-1:]))
         if _NOT_RUNNABLE.search(text):
-            return INCOMPLETE.failure(PACKAGE)
+            return INCOMPLETE.failure(PROGRAM.package)
         if status == 0 and "Starting metrics server" not in text:
             # npm's package, which reports no error but that of an unknown platform
             return NOT_DOWNLOADED.failure(detail)
@@ -130,31 +128,10 @@ class CloudflaredTunnel(ProxiedTunnel):
         return NOT_UP.failure(Message("{said} (exit status {status})", said=detail, status=status))
 
 
-def cloudflared_command(processes: Processes) -> tuple[str, ...]:
-    """Return how to start cloudflared: as installed, else by npx; () without either.
-
-    npm's package downloads Cloudflare's program at its first start, and passes all arguments on.
-
-    Source: https://github.com/JacobLinCool/node-cloudflared
-    """
-    if installed := processes.which("cloudflared"):
-        return (str(installed),)
-    return npx_command(processes, PACKAGE)
-
-
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
-    command = cloudflared_command(processes)
-    is_downloaded = len(command) > 1
-    needs = Message("cloudflared ({program})", program=(*command, Message("not installed"))[0])
-    if is_downloaded:
-        needs = Message("npm's {package} (downloaded by npx)", package=PACKAGE)
-    return Offer(
-        ready=len(command) == 1,
-        needs=needs,
-        stable_url=False,
-        public=True,
-        download_question=download_question(PACKAGE) if is_downloaded else "",
-    )
+    installed = Message("cloudflared ({program})")
+    missing = installed.filled(program=Message("not installed"))
+    return PROGRAM.offer(processes, installed, missing)
 
 
 PROVIDER = Provider(

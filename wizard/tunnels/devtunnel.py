@@ -15,7 +15,7 @@ from wizard.processes import TIMED_OUT
 from wizard.rules import rule
 from wizard.tunnel_services import DEV_TUNNELS
 from wizard.tunnels import Offer, Provider
-from wizard.tunnels.child import ProxiedTunnel
+from wizard.tunnels.child import ProxiedTunnel, exit_text
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
@@ -44,21 +44,15 @@ class DevTunnel(ProxiedTunnel):
 
     _program = "devtunnel"
     _domains = DEV_TUNNELS.domains
+    _no_choice = NO_CHOICE
     _found = ""
 
-    def _start(self) -> str:
-        if self._request.requested_url:
-            raise NO_CHOICE.failure(self._request.requested_url)
-        return super()._start()
-
     def _command(self) -> Sequence[str]:
-        program = self._processes.which("devtunnel")
-        if program is None:
-            raise NO_DEVTUNNEL.failure()
+        program = self._find("devtunnel", NO_DEVTUNNEL)
         self._found = ""
         self._progress(Message("Requesting a temporary dev tunnel from Microsoft"))
         port = ("-p", str(self._inner_port), "--protocol", "http")
-        return (str(program), "host", *port, "--allow-anonymous")
+        return (program, "host", *port, "--allow-anonymous")
 
     def _hear(self, line: str) -> None:
         if found := re.search(_URL.format(port=self._inner_port), line):
@@ -71,15 +65,12 @@ class DevTunnel(ProxiedTunnel):
         elif _RESTORED in line:
             self._regain()
 
-    def _can_come_back(self) -> bool:
-        return False
-
     def explain(self, said: Sequence[str], status: int | None) -> Failure:
         text = " ".join(said)
         for pattern, reason in ((_NO_ACCESS, NOT_SIGNED_IN), (_LIMIT, LIMITED)):
             if pattern.search(text):
                 return reason.failure(next(line for line in said if pattern.search(line)))
-        return NOT_UP.failure(" ".join(said[-3:]) or Message("exit status {status}", status=status))
+        return NOT_UP.failure(" ".join(said[-3:]) or exit_text(status))
 
 
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:

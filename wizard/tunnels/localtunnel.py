@@ -11,14 +11,14 @@ from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnel_services import LOCALTUNNEL
-from wizard.tunnels import Offer, Provider, TunnelRequest, download_question, npx_command
-from wizard.tunnels.child import ProxiedTunnel
+from wizard.tunnels import Offer, Provider, TunnelRequest
+from wizard.tunnels.child import NpmProgram, ProxiedTunnel, exit_text
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
     from wizard.processes import Processes
 
-PACKAGE = "localtunnel@2.0.2"
+PROGRAM = NpmProgram("lt", "localtunnel@2.0.2")
 PUBLIC_SERVER = "https://localtunnel.me"
 SERVER_VARIABLE = "LIBRECHAT_AUTH0_LOCALTUNNEL_HOST"
 PASSWORD_PAGE = "https://loca.lt/mytunnelpassword"  # noqa: S105 - a page
@@ -47,10 +47,7 @@ class LocaltunnelTunnel(ProxiedTunnel):
     ) -> None:
         super().__init__(request, processes, environ)
         self._server = environ.get(SERVER_VARIABLE, PUBLIC_SERVER)
-
-    @property
-    def _domains(self) -> tuple[str, ...]:
-        return LOCALTUNNEL.domains if self._server == PUBLIC_SERVER else ()
+        self._domains = LOCALTUNNEL.domains if self._server == PUBLIC_SERVER else ()
 
     def _passes(self, name: str) -> bool:
         return super()._passes(name) and name.lower() not in _ITS_VARIABLES
@@ -61,8 +58,8 @@ class LocaltunnelTunnel(ProxiedTunnel):
             raise NO_HTTPS.failure(url)
         return url
 
-    def _accept(self, url: str) -> None:
-        asked = self._url or self._request.requested_url
+    def _checked(self, named: str) -> str:
+        url, asked = super()._checked(named), self._wanted
         if asked and name_of(url) != name_of(asked):
             raise NAME_TAKEN.failure(Message("{url} instead of {wanted}", url=url, wanted=asked))
         if self._server == PUBLIC_SERVER and not self._url:
@@ -73,14 +70,15 @@ class LocaltunnelTunnel(ProxiedTunnel):
                     page=PASSWORD_PAGE,
                 )
             )
+        return url
 
     def _command(self) -> Sequence[str]:
-        client = client_command(self._processes)
+        client = PROGRAM.command(self._processes)
         if not client:
             raise NO_CLIENT.failure()
         if len(client) > 1:
-            self._progress(Message("npx downloads {package} if it is missing", package=PACKAGE))
-        asked = self._url or self._request.requested_url
+            self._progress(PROGRAM.announcement())
+        asked = self._wanted
         return (
             *client,
             *("--port", str(self._inner_port)),
@@ -100,27 +98,13 @@ class LocaltunnelTunnel(ProxiedTunnel):
             return NO_ANSWER.failure(Message("{server} returned no URL.", server=self._server))
         error = next((line for line in said if "Error: " in line), "")
         return CLIENT_ENDED.failure(
-            error.partition("Error: ")[2]
-            or " ".join(said[-3:])
-            or Message("exit status {status}", status=status)
+            error.partition("Error: ")[2] or " ".join(said[-3:]) or exit_text(status)
         )
 
 
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
-    client = client_command(processes)
-    if not client:
-        needs = Message("Node.js (not installed)")
-    elif len(client) > 1:
-        needs = Message("npm's {package} (downloaded by npx)", package=PACKAGE)
-    else:
-        needs = Message("its client ({program})", program=client[0])
-    # Not ready where npx would have to download it: that needs a choice of the user.
-    return Offer(
-        ready=len(client) == 1,
-        needs=needs,
-        stable_url=False,
-        public=True,
-        download_question=download_question(PACKAGE) if len(client) > 1 else "",
+    return PROGRAM.offer(
+        processes, Message("its client ({program})"), Message("Node.js (not installed)")
     )
 
 
@@ -135,13 +119,6 @@ PROVIDER = Provider(
     LocaltunnelTunnel,
     lost_url_rules=(NAME_TAKEN,),
 )
-
-
-def client_command(processes: Processes) -> tuple[str, ...]:
-    """Return how to start the client: as installed, else by npx; () without Node.js."""
-    if installed := processes.which("lt"):
-        return (str(installed),)
-    return npx_command(processes, PACKAGE)
 
 
 def name_of(wanted: str) -> str:

@@ -55,15 +55,12 @@ class NgrokTunnel(ChildTunnel):
         self._error = ""
         self._requests: ngrok_agent.RequestLog | None = None
 
-    @property
-    def _domains(self) -> tuple[str, ...]:
-        requested = urlsplit(self._requested_url()).hostname
-        return (*NGROK.domains, requested) if requested else NGROK.domains
-
     def _start(self) -> str:
         self._child, self._is_open, self._address, self._error = None, False, "", ""
         self._heard = set()
         requested = self._url or self._requested_url()
+        own_host = urlsplit(requested).hostname
+        self._domains = (*NGROK.domains, own_host) if own_host else NGROK.domains
         self._configuration = ngrok_config.read(self._environ)
         addresses = ngrok_agent.api_addresses(self._configuration.web_address)
         port = self._request.port

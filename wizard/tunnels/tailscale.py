@@ -19,7 +19,7 @@ from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnels import Offer, Provider
-from wizard.tunnels.child import ProxiedTunnel
+from wizard.tunnels.child import ProxiedTunnel, exit_text
 
 if TYPE_CHECKING:
     from wizard.findings import Failure
@@ -59,9 +59,7 @@ class TailscaleTunnel(ProxiedTunnel):
     _is_announced = False
 
     def _command(self) -> Sequence[str]:
-        program = self._processes.which("tailscale")
-        if program is None:
-            raise NO_TAILSCALE.failure()
+        program = self._find("tailscale", NO_TAILSCALE)
         node = _Node(program, self._processes, ASK_SECONDS)
         if not node.is_connected:
             raise NOT_CONNECTED.failure(node.state)
@@ -71,11 +69,11 @@ class TailscaleTunnel(ProxiedTunnel):
         self._is_announced = False
         self._progress(Message("Turning on Tailscale Funnel"))
         port = self._port(node)
-        return (str(program), "funnel", f"--https={port}", f"http://127.0.0.1:{self._inner_port}")
+        return (program, "funnel", f"--https={port}", f"http://127.0.0.1:{self._inner_port}")
 
     def _port(self, node: _Node) -> int:
         """Return the public port: that of the requested URL, or one that nothing else uses."""
-        wanted = self._url or self._request.requested_url
+        wanted = self._wanted
         if not wanted:
             used = node.used_ports()
             return next((port for port in PORTS if port not in used), PORTS[0])
@@ -106,13 +104,13 @@ class TailscaleTunnel(ProxiedTunnel):
         if page := _CONSENT_PAGE.search(" ".join(said)):
             fix = Message("Open {page}, then run the command again.", page=page[0])
             return FUNNEL_IS_OFF.failure(fix=fix)
-        return NOT_UP.failure(text or Message("exit status {status}", status=status))
+        return NOT_UP.failure(text or exit_text(status))
 
 
 class _Node:
     """What tailscaled says of this computer."""
 
-    def __init__(self, program: Path, processes: Processes, seconds: float) -> None:
+    def __init__(self, program: Path | str, processes: Processes, seconds: float) -> None:
         self._program, self._processes, self._seconds = program, processes, seconds
         status = self._ask("status", "--json", "--peers=false")
         own = _mapping(status.get("Self"))
