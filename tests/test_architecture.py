@@ -49,6 +49,7 @@ STARTERS = {
 COSTLY = {
     "wizard.demo.endpoints",
     "wizard.demo.tokens",
+    "wizard.tunnels.certificates",
     "wizard.tunnels.connections",
     "wizard.tunnels.proxy",
 }

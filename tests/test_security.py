@@ -46,7 +46,8 @@ from wizard.processes import SystemProcesses, programs
 from wizard.saved_answers import SavedAnswers
 from wizard.text import MASK
 from wizard.tunnels import trust
-from wizard.tunnels.certificates import FOLDER, local_authority
+from wizard.tunnels.certificates import local_authority
+from wizard.tunnels.trust import FOLDER
 from wizard.ui.console import Console
 
 ROOT = Path(__file__).parent.parent

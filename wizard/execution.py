@@ -254,7 +254,7 @@ def _prompter(console: Console, language: Language, *, plain: bool) -> Prompter:
 
 
 def _local_authority(state_dir: Path) -> Path | None:
-    from wizard.tunnels.certificates import known_authority
+    from wizard.tunnels.trust import known_authority
 
     return known_authority(state_dir)
 

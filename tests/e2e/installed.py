@@ -18,8 +18,8 @@ from tests.providers import AUDIENCE, Authority
 from wizard.demo.user import sign_in_like_a_user
 from wizard.http import Https, Response
 from wizard.processes import SystemProcesses
-from wizard.tunnels.certificates import known_authority, local_authority
-from wizard.tunnels.trust import remember
+from wizard.tunnels.certificates import local_authority
+from wizard.tunnels.trust import known_authority, remember
 
 STAND_IN = Path(__file__).parents[1] / "stand_ins/auth0.py"
 

@@ -29,8 +29,8 @@ from wizard.processes import SystemProcesses
 from wizard.sign_in_traffic import Step, recorded
 from wizard.tunnels import EventKind, TunnelRequest, caddy, provider
 from wizard.tunnels.caddy import NO_CADDY, CaddyTunnel
-from wizard.tunnels.certificates import known_authority
 from wizard.tunnels.local import PORTS_TO_TRY
+from wizard.tunnels.trust import known_authority
 
 pytestmark = pytest.mark.needs("caddy")
 

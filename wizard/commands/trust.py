@@ -118,5 +118,5 @@ def _ca_file(options: TrustOptions, ports: Ports) -> Path | None:
     if options.ca_file is not None:
         return ports.cwd / expanded(options.ca_file)
     if options.remove:
-        return certificates.known_authority(ports.state_dir)
+        return trust.known_authority(ports.state_dir)
     return certificates.local_authority(ports.state_dir, ports.processes).ca_file

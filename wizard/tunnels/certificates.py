@@ -11,11 +11,25 @@ import contextlib
 import errno
 import ipaddress
 import os
+import ssl
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509 import Certificate, CertificateBuilder, GeneralName, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from wizard.language import Message
 from wizard.locks import LockHeld, locked
@@ -23,15 +37,12 @@ from wizard.private_files import private_folder, write_whole
 from wizard.reading import read_file
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
+from wizard.tunnels.trust import CA_FILE, FOLDER, mkcert_root
 
 if TYPE_CHECKING:
-    import ssl
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.x509 import Certificate, CertificateBuilder, GeneralName
-
     from wizard.processes import Processes
+
+PrivateKey = ec.EllipticCurvePrivateKey
 
 AUTHORITY_DAYS = 3650
 # Apple's limit is 825 days for authorities that a user added and 398 for built-in ones:
@@ -43,15 +54,6 @@ MAX_BYTES = 1 << 20
 _CLOCK_SKEW = timedelta(minutes=5)
 
 NO_CERTIFICATE = rule("LA330")
-
-FOLDER = "certificates"
-CA_FILE = "ca.pem"
-
-
-def known_authority(state_dir: Path) -> Path | None:
-    """Return the certificate of our own authority, None if it was never made."""
-    path = state_dir / FOLDER / CA_FILE
-    return path if path.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,6 @@ class Authority:
 
     def server_context(self) -> ssl.SSLContext:
         """Return the TLS context of an HTTP/1.1 server, or raise LA330."""
-        import ssl
-
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
@@ -104,16 +104,6 @@ def local_authority(state_dir: Path, processes: Processes) -> Authority:
 
 
 # mkcert's authority
-
-
-def mkcert_root(processes: Processes) -> Path | None:
-    """Return the certificate of mkcert's authority; None if it is missing or cannot sign."""
-    if processes.which("mkcert") is None:
-        return None
-    done = processes.run(["mkcert", "-CAROOT"])
-    folder = Path(done.stdout.strip())
-    can_sign = done.status == 0 and (folder / "rootCA-key.pem").is_file()
-    return folder / "rootCA.pem" if can_sign else None
 
 
 def _from_mkcert(folder: Path, processes: Processes) -> Authority | None:
@@ -152,15 +142,15 @@ def _from_own(folder: Path) -> Authority:
         key = key or _new_key()
         authority = _new_authority(key)
         write_whole(key_file, _key_pem(key))
-        write_whole(ca_file, _certificate_pem(authority), mode=0o644)
+        write_whole(ca_file, authority.public_bytes(Encoding.PEM), mode=0o644)
     if not _is_current(leaf_file, authority):
         leaf_key = _new_key()
         leaf = _new_leaf(leaf_key, authority, key)
-        write_whole(leaf_file, _certificate_pem(leaf) + _key_pem(leaf_key))
+        write_whole(leaf_file, leaf.public_bytes(Encoding.PEM) + _key_pem(leaf_key))
     return Authority(ca_file, leaf_file, mkcert=False)
 
 
-def _vouches(authority: Certificate, key: EllipticCurvePrivateKey) -> bool:
+def _vouches(authority: Certificate, key: PrivateKey) -> bool:
     """Whether the authority has this key and outlives a certificate made today."""
     left = authority.not_valid_after_utc - datetime.now(UTC)
     return authority.public_key() == key.public_key() and left > timedelta(days=LEAF_DAYS)
@@ -168,10 +158,6 @@ def _vouches(authority: Certificate, key: EllipticCurvePrivateKey) -> bool:
 
 def _is_current(leaf_file: Path, authority: Certificate) -> bool:
     """Whether the file has a certificate of this authority, its key, and time left."""
-    import ssl
-
-    from cryptography.exceptions import InvalidSignature
-
     leaf = _certificate(leaf_file)
     if leaf is None:
         return False
@@ -185,24 +171,17 @@ def _is_current(leaf_file: Path, authority: Certificate) -> bool:
     return leaf.not_valid_before_utc <= now and soon < leaf.not_valid_after_utc
 
 
-def _new_authority(key: EllipticCurvePrivateKey) -> Certificate:
+def _new_authority(key: PrivateKey) -> Certificate:
     """Return a self-signed authority that can sign server certificates for localhost alone.
 
     Each kind of name in a server certificate is constrained: without a constraint, all names of
     that kind are permitted (RFC 5280, 4.2.1.10). The subject is not: Go refuses the whole
     authority then, and clients take no host from it but a common name, which they check as DNS.
     """
-    from cryptography import x509
-
     # Trust stores tell authorities apart by their names, so each gets one of its own.
-    name = f"librechat-auth0 authority {os.urandom(4).hex()}"
-    subject = x509.Name(
-        [
-            x509.NameAttribute(x509.NameOID.COMMON_NAME, name),
-            x509.NameAttribute(
-                x509.NameOID.ORGANIZATION_NAME, "Good for localhost on this computer only"
-            ),
-        ]
+    subject = _name(
+        (NameOID.COMMON_NAME, f"librechat-auth0 authority {os.urandom(4).hex()}"),
+        (NameOID.ORGANIZATION_NAME, "Good for localhost on this computer only"),
     )
     constraints = x509.NameConstraints(
         permitted_subtrees=[
@@ -216,43 +195,41 @@ def _new_authority(key: EllipticCurvePrivateKey) -> Certificate:
     )
     key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     builder = _builder(subject, subject, key, AUTHORITY_DAYS, is_authority=True)
-    return _signed(
-        builder.add_extension(constraints, critical=True).add_extension(key_id, critical=False), key
-    )
+    builder = builder.add_extension(constraints, critical=True)
+    return builder.add_extension(key_id, critical=False).sign(key, SHA256())
 
 
 def _new_leaf(
-    key: EllipticCurvePrivateKey, authority: Certificate, authority_key: EllipticCurvePrivateKey
+    key: PrivateKey,
+    authority: Certificate,
+    authority_key: PrivateKey,
 ) -> Certificate:
-    from cryptography import x509
-
     def general(name: str) -> GeneralName:
         try:
             return x509.IPAddress(ipaddress.ip_address(name))
         except ValueError:
             return x509.DNSName(name)
 
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    subject = _name((NameOID.COMMON_NAME, "localhost"))
     names = x509.SubjectAlternativeName(map(general, LOOPBACK_HOSTS))
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     builder = _builder(subject, authority.subject, key, LEAF_DAYS, is_authority=False)
-    return _signed(
-        builder.add_extension(names, critical=False).add_extension(issuer_key, critical=False),
-        authority_key,
-    )
+    builder = builder.add_extension(names, critical=False)
+    return builder.add_extension(issuer_key, critical=False).sign(authority_key, SHA256())
+
+
+def _name(*attributes: tuple[ObjectIdentifier, str]) -> x509.Name:
+    return x509.Name([x509.NameAttribute(kind, text) for kind, text in attributes])
 
 
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: EllipticCurvePrivateKey,
+    key: PrivateKey,
     days: int,
     *,
     is_authority: bool,
 ) -> CertificateBuilder:
-    from cryptography import x509
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
     start = datetime.now(UTC) - _CLOCK_SKEW
     path_length = 0 if is_authority else None
     usage = x509.KeyUsage(
@@ -281,12 +258,6 @@ def _builder(
     )
 
 
-def _signed(builder: CertificateBuilder, key: EllipticCurvePrivateKey) -> Certificate:
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    return builder.sign(key, SHA256())
-
-
 # Files
 
 
@@ -303,41 +274,26 @@ def _content(path: Path, *, follow_links: bool = False) -> bytes:
 
 
 def _certificate(path: Path, *, follow_links: bool = False) -> Certificate | None:
-    from cryptography import x509
-
     try:
         return x509.load_pem_x509_certificate(_content(path, follow_links=follow_links))
     except ValueError:
         return None
 
 
-def _key(path: Path) -> EllipticCurvePrivateKey | None:
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
+def _key(path: Path) -> PrivateKey | None:
     try:
         key = load_pem_private_key(_content(path), password=None)
     except (ValueError, TypeError):
         return None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
+    if not isinstance(key, PrivateKey):
         return None
     path.chmod(0o600)  # restoring a backup may have changed it
     return key
 
 
-def _new_key() -> EllipticCurvePrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import ec
-
+def _new_key() -> PrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
+def _key_pem(key: PrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _certificate_pem(certificate: Certificate) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return certificate.public_bytes(Encoding.PEM)

@@ -387,5 +387,5 @@ class NpmProgram(NamedTuple):
 
 
 def exit_text(status: int | None) -> Message:
-    """Return what is known of a program that ended without a word."""
+    """Return what is known of a program that ended and printed nothing."""
     return Message("exit status {status}", status=status)

@@ -86,7 +86,7 @@ class LocalTunnel(Tunnel):
 
 
 def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
-    from wizard.tunnels.certificates import mkcert_root
+    from wizard.tunnels.trust import mkcert_root
 
     needs = Message("browsers that trust its certificate (librechat-auth0 trust)")
     if mkcert_root(processes):

@@ -31,6 +31,26 @@ STORE_UNCHANGED = rule("LA334")
 NO_TOOL = rule("LA335")
 NO_AUTHORITY = rule("LA336")
 
+# Of our own authority, in the state folder.
+FOLDER = "certificates"
+CA_FILE = "ca.pem"
+
+
+def known_authority(state_dir: Path) -> Path | None:
+    """Return the certificate of our own authority, None if it was never made."""
+    path = state_dir / FOLDER / CA_FILE
+    return path if path.is_file() else None
+
+
+def mkcert_root(processes: Processes) -> Path | None:
+    """Return the certificate of mkcert's authority; None if it is missing or cannot sign."""
+    if processes.which("mkcert") is None:
+        return None
+    done = processes.run(["mkcert", "-CAROOT"])
+    folder = Path(done.stdout.strip())
+    can_sign = done.status == 0 and (folder / "rootCA-key.pem").is_file()
+    return folder / "rootCA.pem" if can_sign else None
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -60,19 +80,13 @@ def plan(
     trust: bool,
 ) -> tuple[Step, ...]:
     """Plan to add the authority with this certificate to the stores, or to remove it; or LA336."""
-    home = Path(environ.get("HOME") or Path.home())
-    data_home = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
-    names = _names(ca_file)
-    planner = _Planner(ca_file, *names, home, data_home, processes, system_folder(environ), trust)
-    match platform:
-        case "win32":
-            return planner.windows()
-        case "darwin":
-            # Firefox 120 and later reads the keychain too; its own store rarely has a tool there.
-            has_tool = processes.which("certutil") is not None
-            return (*planner.keychain(), *(planner.firefox() if has_tool else ()))
-        case _:
-            return (*planner.linux(), *planner.chromium(), *planner.firefox())
+    planner = _Planner(ca_file, processes, environ, trust=trust)
+    if platform == "win32":
+        return (planner.windows(),)
+    if platform == "darwin":
+        # Firefox 120 and later reads the keychain too; its own store rarely has a tool there.
+        return (planner.keychain(), *(planner.firefox() if planner.has_certutil else ()))
+    return (*planner.linux(), *planner.chromium(), *planner.firefox())
 
 
 def run(steps: Iterable[Step], processes: Processes) -> tuple[Finding, ...]:
@@ -143,95 +157,95 @@ def _names(ca_file: Path) -> tuple[str, str]:
     return thumbprint, str(named[0].value) if named else ""
 
 
-@dataclass(frozen=True, slots=True)
 class _Planner:
     """Plans the steps for one authority."""
 
-    ca_file: Path
-    thumbprint: str
-    common_name: str
-    home: Path
-    data_home: Path
-    processes: Processes
-    system_folder: Path
-    trust: bool
+    def __init__(
+        self, ca_file: Path, processes: Processes, environ: Mapping[str, str], *, trust: bool
+    ) -> None:
+        self._ca_file = str(ca_file)
+        self._processes = processes
+        self._trust = trust
+        self._home = Path(environ.get("HOME") or Path.home())
+        self._data_home = Path(environ.get("XDG_DATA_HOME") or self._home / ".local/share")
+        self._system_folder = system_folder(environ)
+        self._thumbprint, self._common_name = _names(ca_file)
+        # The authority's unique name in stores that go by names.
+        self._nickname = f"librechat-auth0-{self._thumbprint[:16].lower()}"
+        self.has_certutil = processes.which("certutil") is not None
 
-    @property
-    def nickname(self) -> str:
-        """The authority's unique name in stores that go by names."""
-        return f"librechat-auth0-{self.thumbprint[:16].lower()}"
-
-    def windows(self) -> tuple[Step, ...]:
+    def windows(self) -> Step:
         """The user's own root store; Windows asks to confirm. Not tested on Windows.
 
         The programs are Windows' own: NSS has a certutil too. certutil lists the machine's
         certificates in the user's store, the registry does not
         (https://learn.microsoft.com/windows/win32/seccrypto/system-store-locations).
         """
-        store = (str(self.system_folder / "certutil.exe"), "-user")
-        own = rf"HKCU\Software\Microsoft\SystemCertificates\Root\Certificates\{self.thumbprint}"
+        store = (str(self._system_folder / "certutil.exe"), "-user")
+        own = rf"HKCU\Software\Microsoft\SystemCertificates\Root\Certificates\{self._thumbprint}"
         return self._step(
             Message("Windows, Edge and Chrome (your own store)"),
-            (*store, "-addstore", "Root", str(self.ca_file)),
-            (*store, "-delstore", "Root", self.thumbprint),
-            (str(self.system_folder / "reg.exe"), "query", own),
+            (*store, "-addstore", "Root", self._ca_file),
+            (*store, "-delstore", "Root", self._thumbprint),
+            (str(self._system_folder / "reg.exe"), "query", own),
         )
 
-    def keychain(self) -> tuple[Step, ...]:
+    def keychain(self) -> Step:
         """The user's own keychain; macOS asks for the password. Not tested on macOS.
 
         A certificate that lost its trust stays in the keychain until it is deleted, with `-t` its
         trust settings too (security(1)).
         """
-        security, ca_file = "/usr/bin/security", str(self.ca_file)
-        keychain = str(self.home / "Library/Keychains/login.keychain-db")
+        security, ca_file = "/usr/bin/security", self._ca_file
+        keychain = str(self._home / "Library/Keychains/login.keychain-db")
         check: Command = (security, "verify-cert", "-L", "-l", "-c", ca_file)  # no network
-        if not self.trust:
-            find = (security, "find-certificate", "-c", self.common_name, keychain)
-            check = find if self.common_name else ()
+        if not self._trust:
+            find = (security, "find-certificate", "-c", self._common_name, keychain)
+            check = find if self._common_name else ()
         return self._step(
             Message("Safari, Chrome and Edge (your keychain)"),
             (security, "add-trusted-cert", "-r", "trustRoot", "-k", keychain, ca_file),
-            (security, "delete-certificate", "-t", "-Z", self.thumbprint, keychain),
+            (security, "delete-certificate", "-t", "-Z", self._thumbprint, keychain),
             check,
         )
 
     def linux(self) -> tuple[Step, ...]:
         """The system's store, for curl, Git and most programs; () on unknown distributions."""
-        source, root = str(self.ca_file), ("sudo",) if user_id() != 0 else ()
+        root = ("sudo",) if user_id() != 0 else ()
         for folder, update in (
             ("/usr/local/share/ca-certificates", "update-ca-certificates"),  # Debian, Alpine
             ("/etc/pki/ca-trust/source/anchors", "update-ca-trust"),  # Fedora
             ("/etc/ca-certificates/trust-source/anchors", "update-ca-trust"),  # Arch
             ("/etc/pki/trust/anchors", "update-ca-certificates"),  # openSUSE
         ):
-            if self.processes.which(update) is not None and Path(folder).is_dir():
-                kept = f"{folder}/{self.nickname}.crt"
+            if self._processes.which(update) is not None and Path(folder).is_dir():
+                kept = f"{folder}/{self._nickname}.crt"
                 # Otherwise Debian keeps its links to the removed file.
-                is_stale = not self.trust and update == "update-ca-certificates"
+                is_stale = not self._trust and update == "update-ca-certificates"
                 fresh = ("--fresh",) if is_stale else ()
-                return self._step(
+                step = self._step(
                     Message("this system"),
-                    (*root, "install", "-m", "0644", source, kept),
+                    (*root, "install", "-m", "0644", self._ca_file, kept),
                     (*root, "rm", kept),
-                    ("cmp", "-s", source, kept),
+                    ("cmp", "-s", self._ca_file, kept),
                     (*root, update, *fresh),
                 )
+                return (step,)
         return ()
 
     def _step(
         self, store: str, add: Command, remove: Command, check: Command, *then: Command
-    ) -> tuple[Step, ...]:
-        change = add if self.trust else remove
-        return (Step(store, (change, *then), check, self.trust),)
+    ) -> Step:
+        change = add if self._trust else remove
+        return Step(store, (change, *then), check, self._trust)
 
     def chromium(self) -> tuple[Step, ...]:
         """Chromium's store since version 146; the old folder takes precedence, even if it is empty.
 
         Source: https://chromium.googlesource.com/chromium/src/+/main/docs/linux/cert_management.md
         """
-        old, new = self.home / ".pki/nssdb", self.data_home / "pki/nssdb"
-        if self.trust:
+        old, new = self._home / ".pki/nssdb", self._data_home / "pki/nssdb"
+        if self._trust:
             databases = [old if old.is_dir() else new]
         else:
             databases = [folder for folder in (old, new) if _is_nss(folder)]
@@ -251,24 +265,23 @@ class _Planner:
         return tuple(
             self._nss(browser, folder)
             for pattern, browser in patterns.items()
-            for folder in sorted(self.home.glob(pattern))
+            for folder in sorted(self._home.glob(pattern))
             if _is_nss(folder)
         )
 
     def _nss(self, browser: str, database: Path) -> Step:
         at = ("-d", f"sql:{database}")
-        commands: tuple[Command, ...] = (("certutil", "-D", *at, "-n", self.nickname),)
-        if self.trust:
+        commands: tuple[Command, ...] = (("certutil", "-D", *at, "-n", self._nickname),)
+        if self._trust:
             # "C": trusted for servers only.
-            usage = ("-n", self.nickname, "-t", "C,,", "-i", str(self.ca_file))
+            usage = ("-n", self._nickname, "-t", "C,,", "-i", self._ca_file)
             commands = (("certutil", "-A", *at, *usage),)
             if not _is_nss(database):
                 folder = ("mkdir", "-p", "-m", "0700", str(database))
                 commands = (folder, ("certutil", "-N", "--empty-password", *at), *commands)
-        check = ("certutil", "-L", *at, "-n", self.nickname)
-        tool = "" if self.processes.which("certutil") else "certutil"
+        check = ("certutil", "-L", *at, "-n", self._nickname)
         name = Message("{browser} ({database})", browser=browser, database=database)
-        return Step(name, commands, check, self.trust, tool)
+        return Step(name, commands, check, self._trust, "" if self.has_certutil else "certutil")
 
 
 def _is_nss(folder: Path) -> bool:
