@@ -52,17 +52,10 @@ class Outcome(StrEnum):
 
 
 class Rule(NamedTuple):
-    """One thing that can be wrong.
+    """One thing that can be wrong: `title` says what, `fix` is the next step.
 
-    Attributes:
-        id: stable identifier, `LA101`; never reused. The hundreds are the area, see
-            `wizard.rules.AREAS`.
-        severity: the severity of its findings.
-        title: what is wrong, in one line without a full stop.
-        why: why it matters to LibreChat; one or two sentences.
-        fix: the exact next step; a finding may have a more specific one.
-        source: the source of the fact.
-        exit_code: the exit code of a command that this rule ends.
+    The `id` is never reused; its hundreds are the area, see `wizard.rules.AREAS`. A finding may
+    have a more specific fix. `exit_code` is that of a command that the rule ends.
     """
 
     id: str

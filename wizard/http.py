@@ -144,12 +144,8 @@ class HttpClient(Protocol):
 class Https:
     """`HttpClient` on urllib3.
 
-    Attributes:
-        environ: `SSL_CERT_FILE` and the proxy variables.
-        extra_ca: returns another CA to trust, a PEM file; called for each request.
-        connect_timeout: in seconds.
-        total_timeout: in seconds, for the whole answer.
-        max_bytes: of the body.
+    Times are in seconds, the total one for the whole answer. `extra_ca` returns another CA to
+    trust, a PEM file; it is called for each request.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)

@@ -88,14 +88,10 @@ class Answer:
 
 
 class HttpServer:
-    """Serves from construction until `stop`.
+    """Serves from construction until `stop`, which closes the listeners.
 
-    Args:
-        respond: called in the thread of each connection.
-        listeners: listening sockets; closed by `stop`.
-        name: of the threads.
-        tls: to serve HTTPS.
-        request_seconds: the time limit to receive a request, and to send its answer.
+    `respond` is called in the thread of each connection, which has `name`. `request_seconds` is the
+    time limit to receive a request, and to send its answer.
     """
 
     def __init__(

@@ -31,11 +31,9 @@ if sys.platform == "win32":
         )
 
     def new_job(process: int, *, ends_with_us: bool) -> int | None:
-        """Put the process, and what it starts from now on, into a new job; None if refused.
+        """Put the process of that handle, and what it starts from now on, into a new job.
 
-        Args:
-            process: its handle.
-            ends_with_us: whether all are ended when our process ends, even if it is killed.
+        `ends_with_us`: end all when our process ends, even if it is killed. None if refused.
         """
         kernel = ctypes.WinDLL("kernel32")
         job = wintypes.HANDLE(kernel.CreateJobObjectW(None, None))

@@ -21,9 +21,7 @@ CATALOGUE = "librechat-auth0"
 class Message(str):
     """An English text that keeps its template and values, for translation.
 
-    Args:
-        template: the text in the catalogues, with fields as in `str.format`.
-        values: the values of the fields; those that are messages are translated too.
+    The template has fields as in `str.format`; values that are messages are translated too.
     """
 
     __slots__ = ("template", "values")
@@ -76,12 +74,9 @@ def joined(separator: str, texts: Iterable[str]) -> Message:
 
 
 class Language:
-    """One language of the program.
+    """One language, by its ISO 639 code; English has no catalogue.
 
-    Args:
-        name: its ISO 639 code.
-        catalogue: its texts; None for English.
-        in_place_of: the requested language, whose catalogue cannot be read; else "".
+    `in_place_of` is the requested language, if its catalogue cannot be read.
     """
 
     def __init__(
@@ -126,13 +121,8 @@ def language_name(wanted: str, environ: Mapping[str, str], system_locale: Callab
     """Return the code of the requested language, else of the first one of the locale.
 
     The environment is read as gettext does: `LC_ALL`, `LC_MESSAGES`, `LANG`, and, unless they name
-    the C locale, the list in `LANGUAGE`.
+    the C locale, the list in `LANGUAGE`. If it has none, `system_locale` returns one like `nl_NL`.
     https://www.gnu.org/software/gettext/manual/html_node/Locale-Environment-Variables.html
-
-    Args:
-        wanted: an available code, or "".
-        environ: the environment variables.
-        system_locale: returns the system's locale, such as `nl_NL`, if the environment has none.
     """
     if wanted:
         return wanted

@@ -19,11 +19,7 @@ class LockHeld(Exception):  # noqa: N818
 
 @contextmanager
 def locked(path: Path, seconds: float = 0.0) -> Iterator[None]:
-    """Hold the lock of the file, which is created and kept.
-
-    Args:
-        path: the file, in an existing folder.
-        seconds: how long to wait for another holder.
+    """Hold the lock of the file, which is created and kept; wait so long for another holder.
 
     Raises:
         LockHeld: another holder kept it for longer.

@@ -22,34 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The dependencies of a command.
-
-    Attributes:
-        console: prints messages and data.
-        language: the user's, for pages.
-        prompter: asks questions; None without a terminal.
-        http: the network.
-        clock: the time.
-        processes: runs other programs.
-        desktop: browser and clipboard.
-        environ: environment variables.
-        cwd: the current folder.
-        state_dir: a private folder that is kept between runs.
-        listen: opens a port on this machine.
-        resolves: asks the DNS for a name.
-        last_words: what was written to disk, for a run that ends before it can report it.
-    """
+    """The dependencies of a command."""
 
     console: Console
     language: Language
-    prompter: Prompter | None
+    prompter: Prompter | None  # None without a terminal
     http: HttpClient
     clock: Clock
     processes: Processes
     desktop: Desktop
     environ: Mapping[str, str]
     cwd: Path
-    state_dir: Path
+    state_dir: Path  # private, and kept between runs
     listen: Listen = listeners
     resolves: Resolves = resolves
+    # What was written to disk, for a run that ends before it can report it.
     last_words: list[Message] = field(default_factory=list)

@@ -80,14 +80,10 @@ class Processes(Protocol):
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
     ) -> Completed:
-        """Run a program without input.
+        """Run a program without input, in our environment unless it has an `env`.
 
-        Args:
-            args: the program and its arguments.
-            timeout: the limit in seconds.
-            env: its environment, None for ours.
-            at_terminal: whether it may ask for a password at the terminal, as sudo does. If not,
-                it has its own session, and processes that it leaves behind are ended.
+        `at_terminal`: it may ask for a password at the terminal, as sudo does. If not, it has its
+        own session, and processes that it leaves behind are ended.
         """
         ...
 

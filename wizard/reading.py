@@ -22,12 +22,7 @@ _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 def read_file(path: Path, limit: int, *, follow_links: bool = True) -> bytes:
-    """Return the content of a regular file; never blocks.
-
-    Args:
-        path: the file.
-        limit: the maximum size in bytes.
-        follow_links: whether the file itself may be a symbolic link.
+    """Return the content of a regular file of at most `limit` bytes; never blocks.
 
     Raises:
         IsADirectoryError: it is a folder.

@@ -39,17 +39,13 @@ _PUBLISHERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RunningProcess:
-    """A process, as far as the system lets us look.
+    """A process; what the system does not let us see is None or empty.
 
     Attributes:
-        pid: its number.
-        name: of its program.
-        command: its command line, empty where it cannot be read.
-        folder: where it works, None where that cannot be read.
-        started: seconds since the epoch, None where that cannot be read.
-        user: its user's number, None on Windows and where it cannot be read.
+        started: seconds since the epoch.
+        user: its user's number, None on Windows.
         groups: the numbers of its groups, the main one first.
-        environ: its environment at its start, None where that cannot be read.
+        environ: its environment at its start.
         container: the identifier of the container that it runs in, "" for none.
         unit: the systemd service that it belongs to, "" for none.
         is_user_unit: whether that service is one of the user's own.

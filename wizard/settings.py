@@ -283,13 +283,9 @@ def issuer_of(domain: str) -> str:
 class Settings:
     """A complete setup of LibreChat with Auth0.
 
-    Attributes:
-        client_secret: None for a public client.
-        audiences: API identifiers, of which LibreChat sends the first; empty without token reuse.
-        reuse_tokens: whether LibreChat uses Auth0's tokens for its sessions.
-        own_scope: the scope of an `.env`, None for the default.
-        callback_path: what LibreChat puts behind the public URL.
-        logout_url: where Auth0's logout ends, "" where LibreChat does not call it, or is not asked.
+    A public client has no secret. Of the API identifiers in `audiences` LibreChat sends the first;
+    without token reuse there are none. `own_scope` is that of an `.env`, None for the default.
+    `logout_url` is where Auth0's logout ends, "" where LibreChat does not call it.
     """
 
     domain: str

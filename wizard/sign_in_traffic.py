@@ -29,19 +29,13 @@ STEPS = frozenset(map(str, Step))
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One request of a sign-in and what LibreChat answered.
+    """One request of a sign-in and what LibreChat answered."""
 
-    Attributes:
-        at: seconds since the epoch.
-        has_refresh_token: whether the answer sets the cookie `refreshToken`.
-        is_refused: whether it redirects with an error, as to `/login?error=auth_failed`.
-    """
-
-    at: float
+    at: float  # seconds since the epoch
     step: Step
     status: int
-    has_refresh_token: bool = False
-    is_refused: bool = False
+    has_refresh_token: bool = False  # the answer sets the cookie `refreshToken`
+    is_refused: bool = False  # it redirects with an error, as to `/login?error=auth_failed`
 
 
 def passage(path: str, status: int, fields: Iterable[tuple[str, str]], at: float) -> Passage | None:

@@ -14,18 +14,12 @@ if TYPE_CHECKING:
 
 
 class TunnelService(NamedTuple):
-    """A service that gives anyone a host name.
-
-    Attributes:
-        domains: of its URLs; each matches the hosts below it.
-        closed_text: what its answer for a closed tunnel means, for people.
-        closed_status: the HTTP status of that answer on its domains, 0 if none proves it.
-        closed_header: a header of that answer, on custom domains too; used instead of the status.
-    """
+    """A service that gives anyone a host name below its domains."""
 
     domains: tuple[str, ...]
-    closed_text: str = ""
-    closed_status: int = 0
+    closed_text: str = ""  # what its answer for a closed tunnel means, for people
+    closed_status: int = 0  # of that answer on its domains, 0 if none proves it
+    # A header of that answer, on custom domains too; used instead of the status.
     closed_header: tuple[str, str] | None = None
 
     def says_closed(self, url: str, response: Response) -> bool:

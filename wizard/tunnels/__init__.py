@@ -92,56 +92,33 @@ class QueuedListener:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a provider can do on this machine.
+    """What a provider can do on this machine; a text is "" where it has nothing to say."""
 
-    Attributes:
-        ready: whether `open` is expected to work without anything more from the user.
-        needs: what it needs and where that was found, or that it is missing; ends a sentence.
-        stable_url: whether the public URL is the same the next time.
-        public: whether other machines reach the URL.
-        credential_question: asks for the missing credential, "" if none is missing.
-        credential_hint: where the user finds it.
-        missing: what an installed program lacks, in a few words for a menu, "" for nothing.
-        download_question: asks whether to download its program, "" if there is nothing to download.
-        save_credential: saves it in the provider's own configuration and returns that file;
-            raises Failure.
-    """
-
-    ready: bool
-    needs: str
-    stable_url: bool
-    public: bool
-    credential_question: str = ""
-    credential_hint: str = ""
-    missing: str = ""
-    download_question: str = ""
+    ready: bool  # `open` is expected to work without anything more from the user
+    needs: str  # what it needs and where that was found, or that it is missing; ends a sentence
+    stable_url: bool  # the URL is the same the next time
+    public: bool  # other machines reach the URL
+    credential_question: str = ""  # asks for the missing credential
+    credential_hint: str = ""  # where the user finds it
+    missing: str = ""  # what an installed program lacks, in a few words for a menu
+    download_question: str = ""  # asks whether to download its program
+    # Saves the credential in the provider's own configuration and returns that file, or Failure.
     save_credential: Callable[[str], Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TunnelRequest:
-    """What the user wants of a tunnel.
+    """What the user wants of a tunnel."""
 
-    Attributes:
-        port: LibreChat's port on this machine.
-        state_dir: a private folder (mode 0700) for certificates and the like.
-        requested_url: the requested host name or URL, "" for the provider's choice.
-        token: a credential that the user just entered, or "".
-        on_event: called with each event, in a thread of its own.
-        progress: called with a line before what takes time, such as a download.
-        language: of the pages that visitors see while LibreChat does not answer.
-        for_people: whether people open the URL in a browser and need advice about it.
-        listen: opens a port of this machine.
-    """
-
-    port: int
-    state_dir: Path
-    requested_url: str = ""
-    token: str = field(default="", repr=False)
-    on_event: OnEvent = ignore_event
-    progress: Callable[[str], None] = field(default=lambda _: None)
+    port: int  # LibreChat's
+    state_dir: Path  # private (mode 0700), for certificates and the like
+    requested_url: str = ""  # or a host name; "" for the provider's choice
+    token: str = field(default="", repr=False)  # a credential that the user just entered
+    on_event: OnEvent = ignore_event  # called in a thread of its own
+    progress: Callable[[str], None] = field(default=lambda _: None)  # before what takes time
+    # Of the pages that visitors see while LibreChat does not answer.
     language: Language = field(default_factory=lambda: Language(ENGLISH))
-    for_people: bool = True
+    for_people: bool = True  # who open the URL in a browser and need advice about it
     listen: Listen = listeners
 
     def __post_init__(self) -> None:
@@ -175,27 +152,16 @@ class Tunnel(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One kind of tunnel.
-
-    Attributes:
-        name: the value of `--tunnel`.
-        summary: one or two sentences for the details in the menu, beside its `Offer`.
-        domains: the hosts of its URLs; a leading dot matches every host below.
-        offer: returns what it can do on this machine; quick, and changes nothing.
-        tunnel: returns a tunnel that is not open yet.
-        has_reusable_url: whether a URL from an earlier run can be requested again.
-        lost_url_rules: the rules that say that somebody else has such a URL now.
-        url_in_use_rules: the rules that say that another process of this user has it.
-    """
+    """One kind of tunnel; `offer` is quick and changes nothing, `tunnel` is not open yet."""
 
     name: str
-    summary: str
-    domains: tuple[str, ...]
+    summary: str  # one or two sentences for the details in the menu, beside its `Offer`
+    domains: tuple[str, ...]  # of its URLs; a leading dot matches every host below
     offer: Callable[[Processes, Mapping[str, str]], Offer]
     tunnel: Callable[[TunnelRequest, Processes, Mapping[str, str]], Tunnel]
-    has_reusable_url: bool = True
-    lost_url_rules: tuple[Rule, ...] = ()
-    url_in_use_rules: tuple[Rule, ...] = ()
+    has_reusable_url: bool = True  # a URL from an earlier run can be requested again
+    lost_url_rules: tuple[Rule, ...] = ()  # somebody else has such a URL now
+    url_in_use_rules: tuple[Rule, ...] = ()  # another process of this user has it
 
     def owns(self, url: str) -> bool:
         """Whether the URL is on this provider's domains."""

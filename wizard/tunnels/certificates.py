@@ -58,18 +58,12 @@ NO_CERTIFICATE = rule("LA330")
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """An authority, and its certificate for localhost, 127.0.0.1 and ::1.
+    """An authority, and its certificate for localhost, 127.0.0.1 and ::1 (PEM)."""
 
-    Attributes:
-        ca_file: the authority's certificate, PEM: what a browser has to trust.
-        certificate_file: the server's certificate and its key, PEM; in one file, so that they
-            match while another process renews them.
-        mkcert: whether the authority is mkcert's, which browsers may trust already.
-    """
-
-    ca_file: Path
+    ca_file: Path  # the authority's certificate: what a browser has to trust
+    # Certificate and key in one file, so that they match while another process renews them.
     certificate_file: Path
-    mkcert: bool
+    mkcert: bool  # the authority is mkcert's, which browsers may trust already
 
     def server_context(self) -> ssl.SSLContext:
         """Return the TLS context of an HTTP/1.1 server, or raise LA330."""

@@ -39,24 +39,15 @@ _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 @dataclass(slots=True)
 class Route:
-    """What the connections of one proxy share.
+    """What the connections of one proxy share."""
 
-    Attributes:
-        port: LibreChat's.
-        on_event: called with each request; the status is 499 if the client left before the answer.
-        language: of the pages for people; programs get English.
-        hosts: see `RequestReader`.
-        addresses: where LibreChat may listen: Node takes `localhost` for both or either.
-        closed: connections of clients that ended since memory was given back.
-    """
-
-    port: int
-    on_event: OnEvent
-    language: Language
-    hosts: frozenset[bytes] | None = None
-    addresses: tuple[str, ...] = _LOOPBACK
+    port: int  # LibreChat's
+    on_event: OnEvent  # the status is 499 if the client left before the answer
+    language: Language  # of the pages for people; programs get English
+    hosts: frozenset[bytes] | None = None  # see `RequestReader`
+    addresses: tuple[str, ...] = _LOOPBACK  # Node takes `localhost` for both or either
     clients: set[Client] = field(default_factory=set)
-    closed: int = 0
+    closed: int = 0  # connections of clients that ended since memory was given back
 
     def report(
         self, exchange: Exchange, status: int, fields: Iterable[tuple[str, str]] = ()

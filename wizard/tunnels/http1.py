@@ -43,27 +43,19 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer.
-
-    Attributes:
-        path: without its query, which may carry an authorization code.
-        outgoing: what is not sent to LibreChat yet.
-        replay: the whole request, while it may be repeated.
-        received: whether the whole request has arrived.
-        answered: whether the final answer has begun.
-    """
+    """One request and its answer."""
 
     method: bytes = b""
-    path: str = ""
+    path: str = ""  # without its query, which may carry an authorization code
     http11: bool = True
     keep_alive: bool = False
     upgrade: bool = False
     chunked: bool = False
     lines: list[bytes] = field(default_factory=list)
-    outgoing: list[bytes] = field(default_factory=list)
-    replay: bytes = b""
-    received: bool = False
-    answered: bool = False
+    outgoing: list[bytes] = field(default_factory=list)  # not sent to LibreChat yet
+    replay: bytes = b""  # the whole request, while it may be repeated
+    received: bool = False  # all of it
+    answered: bool = False  # the final answer has begun
     refusal: Refused | None = None
     began: float = field(default_factory=perf_counter)
 
@@ -151,10 +143,8 @@ class _Reader:
 class RequestReader(_Reader):
     """The requests of one client.
 
-    Args:
-        hosts: the values of `Host` to answer for; None for all: the client is a proxy, which sends
-            `X-Forwarded-*` itself.
-        address: of the client.
+    `hosts` has the values of `Host` to answer for. It is None for all of them where the client is
+    a proxy, which sends `X-Forwarded-*` itself.
     """
 
     withheld = _HOP_BY_HOP | {b"host", b"content-length"}
@@ -278,14 +268,8 @@ class RequestReader(_Reader):
 class AnswerReader(_Reader):
     """LibreChat's answers on one connection, one after another.
 
-    Attributes:
-        exchange: that is being answered, None if there is none.
-        status: of the final answer, 0 before its head; 101 for a switch of protocols.
-        silent: nothing has arrived.
-        complete: the whole answer has arrived.
-        broken: the rest cannot be read.
-        until_close: the answer ends with the connection.
-        reusable: another request may follow on this connection.
+    `status` is that of the final answer, 0 before its head; 101 for a switch of protocols. It is
+    `broken` when the rest cannot be read. On a `reusable` connection another request may follow.
     """
 
     # Strict-Transport-Security of `localhost` would cover all ports of this machine for a year:

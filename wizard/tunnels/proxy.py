@@ -28,14 +28,9 @@ MANY = 64
 class Proxy:
     """Passes each request on to a port of this machine, in a thread of its own.
 
-    Args:
-        upstream_port: LibreChat's.
-        context: of TLS, for new connections: to renew the certificate, assign a new one, since
-            OpenSSL replaces certificate and key of a context in two steps, not in one.
-            Without it the client is a proxy: its `Host` and `X-Forwarded-*` pass.
-        listeners: where it listens, all on one port; `end` closes them.
-        on_event: called with each request, in the proxy's thread.
-        language: of the pages for people.
+    Without a TLS `context` the client is a proxy: its `Host` and `X-Forwarded-*` pass. To renew the
+    certificate, assign a new context, since OpenSSL replaces certificate and key of a context in
+    two steps, not in one. The listeners are on one port; `end` closes them.
     """
 
     def __init__(

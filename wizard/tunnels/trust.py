@@ -54,21 +54,13 @@ def mkcert_root(processes: Processes) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A change of one store.
-
-    Attributes:
-        store: its owner and place, for people.
-        commands: run in this order, until one fails.
-        trusted_if: a command that changes nothing and succeeds if the store trusts the authority.
-        trusts: whether the store trusts the authority after the step.
-        tool: a missing program, without which the step cannot be run.
-    """
+    """A change of one store, whose owner and place `store` names for people."""
 
     store: str
-    commands: tuple[Command, ...]
-    trusted_if: Command
-    trusts: bool
-    tool: str = ""
+    commands: tuple[Command, ...]  # in this order, until one fails
+    trusted_if: Command  # changes nothing, and succeeds if the store trusts the authority
+    trusts: bool  # whether the store trusts the authority after the step
+    tool: str = ""  # a missing program, without which the step cannot be run
 
 
 def plan(
