@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wizard.http import HttpClient
     from wizard.language import Language, Message
     from wizard.processes import Processes
+    from wizard.tunnels import Offer
     from wizard.ui.console import Console
     from wizard.ui.prompts import Prompter
 
@@ -36,5 +37,7 @@ class Ports:
     state_dir: Path  # private, and kept between runs
     listen: Listen = listeners
     resolves: Resolves = resolves
+    # What the tunnels can do here, from when their programs were asked until one is opened.
+    offers: dict[str, Offer] = field(default_factory=dict)
     # What was written to disk, for a run that ends before it can report it.
     last_words: list[Message] = field(default_factory=list)

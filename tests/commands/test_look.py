@@ -15,6 +15,7 @@ import pytest
 from tests.fakes import NoProcesses, ScriptedPrompter, World, make_world
 from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
+from wizard.commands.tunnel_menu import latest_offer, tunnel_menu, tunnel_offers
 from wizard.desktop import Desktop
 from wizard.findings import ExitCode, Failure
 from wizard.known import Known
@@ -32,6 +33,17 @@ class Installed(NoProcesses):
 
     def which(self, program: str) -> Path | None:
         return Path("/usr/bin", program) if program in self.programs else None
+
+
+@dataclass
+class Asked(Installed):
+    """Programs on PATH, which say nothing; notes how often they are run."""
+
+    runs: int = 0
+
+    def run(self, args: Sequence[str], **_: object) -> Completed:
+        self.runs += 1
+        return Completed(1, "", "")
 
 
 class Desk(Desktop):
@@ -93,6 +105,18 @@ def test_shows_how_librechat_runs(checkout: Path, files: dict[str, str], runner:
 
 def replace_ports(world: World, **changed: object) -> World:
     return World(replace(world.ports, **changed), world.stderr, world.stdout)  # type: ignore[arg-type]
+
+
+def test_tunnel_programs_are_asked_once(checkout: Path) -> None:
+    machine = Asked(programs=("tailscale", "devtunnel"))
+    ports = replace(at(checkout).ports, processes=machine)
+    tunnel_offers(ports)
+    tunnel_menu(ports)
+    latest_offer("tailscale", ports)
+
+    assert machine.runs == 2
+    latest_offer("tailscale", ports)  # a second try
+    assert machine.runs == 3
 
 
 def test_finds_no_browser_over_ssh(checkout: Path) -> None:

@@ -231,10 +231,13 @@ def test_uses_the_first_free_port_by_default(
 
 
 def test_names_the_first_port_if_none_is_free(tmp_path: Path) -> None:
-    request = replace(request_for(3080, tmp_path), listen=all_but(range(3443, 3453)))
+    lines: list[str] = []
+    taken = all_but(range(3443, 3453))
+    request = replace(request_for(3080, tmp_path), listen=taken, progress=lines.append)
     with pytest.raises(Failure, match="3443") as caught:
         tunnel_for(request).open()
     assert caught.value.finding.rule.id == "LA332"
+    assert lines == []  # else the advice comes twice, where another URL is opened then
 
 
 @pytest.mark.parametrize(

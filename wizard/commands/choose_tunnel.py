@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live_view import LiveView
 from wizard.commands.opened_urls import OpenedUrls
-from wizard.commands.tunnel_menu import NO_TUNNEL, OWN_URL, reason, tunnel_menu
+from wizard.commands.tunnel_menu import NO_TUNNEL, OWN_URL, latest_offer, reason, tunnel_menu
 from wizard.commands.values import MISSING_OPTION, did_you_mean, option
 from wizard.findings import Failure, Finding
 from wizard.language import Message
@@ -191,7 +191,7 @@ def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
 
 
 def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
-    offer = chosen.offer(ports.processes, ports.environ)
+    offer = latest_offer(chosen.name, ports)
     token = _ask_first(offer, ports)
     asks_to_trust = not offer.public and options.for_people and ports.prompter is not None
     asks_to_trust = asks_to_trust and not options.tunnels_only

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wizard import loopback
 from wizard.commands.init import SIGN_IN_WORKS, run_init
@@ -35,9 +36,11 @@ from wizard.language import Language, Message
 from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.settings import Settings
-from wizard.tunnels.certificates import Authority, local_authority
 from wizard.tunnels.local import DEFAULT_PORT
 from wizard.ui.console import Console
+
+if TYPE_CHECKING:
+    from wizard.tunnels.certificates import Authority
 
 SECONDS_TO_SIGN_IN = 30.0
 FOLDER_PREFIX = "librechat-auth0-demo-"
@@ -50,6 +53,8 @@ def run_demo(
 
     `hold` leaves tenant and tunnel open until Ctrl-C.
     """
+    from wizard.tunnels.certificates import local_authority
+
     authority = local_authority(ports.state_dir, ports.processes)
     http = Https(ports.environ, extra_ca=lambda: authority.ca_file)
     ports.console.say("Demo: the tenant, the tunnel and the user are on this machine.")

@@ -14,7 +14,8 @@ from wizard.language import Message
 from wizard.platforms import command_line
 from wizard.ports import Ports
 from wizard.reading import expanded
-from wizard.tunnels import certificates, trust
+from wizard.tunnels import trust
+from wizard.tunnels.local import TRUST_LATER
 
 RUN_THEM = Question(
     text=Message("Run these commands?"),
@@ -22,7 +23,6 @@ RUN_THEM = Question(
     dry_run=Message("Dry run: nothing was run."),
     fix=Message("Add --yes to run these commands."),
 )
-TRUST_LATER = Message("Browsers show a warning until you run: librechat-auth0 trust")
 TRUST_NOW = replace(
     RUN_THEM, text=Message("Run them, so that browsers show no warning?"), declined=TRUST_LATER
 )
@@ -97,7 +97,9 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
 
 def offer_trust(ports: Ports, platform: str = sys.platform) -> None:
     """Offer to trust the local tunnel's authority, unless that was done before."""
-    authority = certificates.local_authority(ports.state_dir, ports.processes)
+    from wizard.tunnels.certificates import local_authority
+
+    authority = local_authority(ports.state_dir, ports.processes)
     if authority.mkcert or trust.is_remembered(authority.ca_file, ports.state_dir):
         return
     plan = trust.plan(authority.ca_file, ports.processes, ports.environ, platform, trust=True)
@@ -119,4 +121,6 @@ def _ca_file(options: TrustOptions, ports: Ports) -> Path | None:
         return ports.cwd / expanded(options.ca_file)
     if options.remove:
         return trust.known_authority(ports.state_dir)
-    return certificates.local_authority(ports.state_dir, ports.processes).ca_file
+    from wizard.tunnels.certificates import local_authority
+
+    return local_authority(ports.state_dir, ports.processes).ca_file

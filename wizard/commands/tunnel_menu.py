@@ -87,12 +87,20 @@ def tunnel_menu(
 
 
 def tunnel_offers(ports: Ports) -> dict[str, Offer]:
-    """Return what every tunnel can do here; those that ask a program are asked at once."""
+    """Return what every tunnel can do here; programs that were not asked yet are asked at once."""
     asked = {
         name: begin(provider(name).offer, ports.processes, ports.environ)
         for name in PROVIDER_MODULES
+        if name not in ports.offers
     }
-    return {name: offer.result() for name, offer in asked.items()}
+    ports.offers.update({name: offer.result() for name, offer in asked.items()})
+    return {name: ports.offers[name] for name in PROVIDER_MODULES}
+
+
+def latest_offer(name: str, ports: Ports) -> Offer:
+    """Return what a tunnel can do here, and forget it: opening it may change that."""
+    offer = ports.offers.pop(name, None)
+    return offer or provider(name).offer(ports.processes, ports.environ)
 
 
 def reason(name: str, offer: Offer) -> Message:

@@ -18,14 +18,15 @@ from wizard.tunnels.child import ProxiedTunnel, exit_text
 from wizard.tunnels.local import (
     CANNOT_LISTEN,
     PORT_TAKEN,
+    advise_trust,
     local_urls,
     port_of,
     port_taken,
-    trusted_authority,
 )
 
 if TYPE_CHECKING:
     from wizard.processes import Processes
+    from wizard.tunnels.certificates import Authority
 
 NO_CADDY = rule("LA350")
 CADDY_ENDED = rule("LA351")
@@ -45,6 +46,7 @@ class CaddyTunnel(ProxiedTunnel):
     _domains = LOOPBACK_HOSTS
     _site = ""
     _restart_at = 0.0
+    _authority: Authority
 
     def _start(self) -> str:
         """Start Caddy at the first port that is free; another program may still come first."""
@@ -54,19 +56,23 @@ class CaddyTunnel(ProxiedTunnel):
             if len(sites) > 1 and not loopback.is_free(port_of(self._site)):
                 continue
             try:
-                return super()._start()
+                url = super()._start()
             except Failure as failure:
                 if failure.finding.rule != PORT_TAKEN:
                     raise
                 taken.append(failure)
                 self._stop()
+            else:
+                advise_trust(self._authority, self._request, self._progress)
+                return url
         raise taken[0] if taken else port_taken(port_of(sites[0]), self._processes)
 
     def _command(self) -> Sequence[str]:
         from wizard.templates import template
+        from wizard.tunnels.certificates import local_authority
 
         program = self._find("caddy", NO_CADDY)
-        authority = trusted_authority(self._request, self._processes, self._progress)
+        authority = self._authority = local_authority(self._request.state_dir, self._processes)
         self._restart_at = time.monotonic() + RESTART_SECONDS
         port = port_of(self._site)
         addresses = loopback.addresses()

@@ -33,6 +33,7 @@ RENEWAL_LOOK_SECONDS = 24 * 3600.0
 NOT_LOCAL = rule("LA331")
 PORT_TAKEN = rule("LA332")
 CANNOT_LISTEN = rule("LA333")
+TRUST_LATER = Message("Browsers show a warning until you run: librechat-auth0 trust")
 
 
 class LocalTunnel(Tunnel):
@@ -46,13 +47,15 @@ class LocalTunnel(Tunnel):
         self.authority: Authority | None = None
 
     def open(self) -> str:
+        from wizard.tunnels.certificates import local_authority
         from wizard.tunnels.proxy import serve
 
         request = self._request
         urls = local_urls(request)
-        self.authority = trusted_authority(request, self._processes, request.progress)
+        self.authority = local_authority(request.state_dir, self._processes)
         context = self.authority.server_context()
         url, listeners = self._listen(urls)
+        advise_trust(self.authority, request, request.progress)
         with self._lock:
             proxy = self._proxy = serve(request, context, listeners)
         threading.Thread(target=self._renew, args=(proxy,), name="renewal", daemon=True).start()
@@ -105,18 +108,15 @@ PROVIDER = Provider(
 )
 
 
-def trusted_authority(
-    request: TunnelRequest, processes: Processes, progress: Callable[[str], None]
-) -> Authority:
-    """Return the authority and its certificate; advise people to trust it first."""
-    from wizard.tunnels.certificates import local_authority
+def advise_trust(
+    authority: Authority, request: TunnelRequest, progress: Callable[[str], None]
+) -> None:
+    """Advise people to trust the authority of an open tunnel, unless they did."""
     from wizard.tunnels.trust import is_remembered
 
-    authority = local_authority(request.state_dir, processes)
     is_known = authority.mkcert or is_remembered(authority.ca_file, request.state_dir)
     if request.for_people and not is_known:
-        progress(Message("Browsers show a warning until you run: librechat-auth0 trust"))
-    return authority
+        progress(TRUST_LATER)
 
 
 def local_urls(request: TunnelRequest) -> list[str]:
