@@ -84,7 +84,7 @@ class AccessApi:
         """Return the state that the policy is planned from."""
         named = (*policy.people, *policy.admins) if policy else ()
         self.access.require(READ_SCOPES | (USER_SCOPES if named or not policy else set()))
-        calls = Calls.of(self.access, self.clock)
+        calls = Calls(self.access, self.clock)
         action, count = _action(calls, self.client_id)
         settings = read_action(action.code) if action else None
         recorded = [*settings.closed.sign_ups, *settings.closed.social] if settings else []
@@ -103,7 +103,7 @@ class AccessApi:
 
     def apply(self, change: PlannedChange, state: AccessState) -> None:
         """Make one change."""
-        calls = Calls.of(self.access, self.clock)
+        calls = Calls(self.access, self.clock)
         value = change.value
         match change.field:
             case "role":

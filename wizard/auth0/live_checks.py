@@ -168,22 +168,18 @@ def _judge_keys(_: Settings, answers: _Answers) -> CheckResult:
 
 def _judge_client_id(settings: Settings, answers: _Answers) -> CheckResult:
     check, answer = Check.CLIENT_ID, answers.authorize
-    if answer.blames(check):
-        return _failed(check, answer, settings)
     if answer.blames(Check.CALLBACK):
         return CheckResult(
             check, Outcome.PROVED, "The tenant has this application and compared its URLs."
         )
-    if _came_back(answer):
+    if _came_back(answer) and not answer.blames(check):
         return CheckResult(check, Outcome.PROVED, "The tenant has this application.")
     return _not_proved(check, answer, settings, explain=True)
 
 
 def _judge_callback(settings: Settings, answers: _Answers) -> CheckResult:
     check, answer = Check.CALLBACK, answers.authorize
-    if answer.blames(check):
-        return _failed(check, answer, settings)
-    if _came_back(answer):
+    if _came_back(answer) and not answer.blames(check):
         detail = Message("The tenant redirects to {url}.", url=settings.callback_url)
         return CheckResult(check, Outcome.PROVED, detail, tuple(_judge_logout(settings, answers)))
     return _not_proved(check, answer, settings)
@@ -206,12 +202,11 @@ def _judge_logout(settings: Settings, answers: _Answers) -> Iterator[Finding]:
 
 def _judge_flow(settings: Settings, answers: _Answers) -> CheckResult:
     check = Check.FLOW
-    for answer in (answers.authorize, answers.code):
-        if answer.blames(check):
-            return _failed(check, answer, settings)
-    if _only_login_missing(answers.authorize):
+    both = (answers.authorize, answers.code)
+    answer = next((each for each in both if each.blames(check)), answers.authorize)
+    if _only_login_missing(answer):
         return CheckResult(check, Outcome.PROVED, "The tenant accepts response_type=code.")
-    return _not_proved(check, answers.authorize, settings)
+    return _not_proved(check, answer, settings)
 
 
 def _judge_audience(settings: Settings, answers: _Answers) -> CheckResult:
@@ -220,8 +215,6 @@ def _judge_audience(settings: Settings, answers: _Answers) -> CheckResult:
         return CheckResult(check, Outcome.SKIPPED, "Not needed: tokens are not reused.")
     if not settings.audience:
         return CheckResult(check, Outcome.SKIPPED, "None is set.")
-    if answer.blames(check):
-        return _failed(check, answer, settings)
     if _only_login_missing(answer):
         # Auth0 does not document that it checks the audience before it asks for a login.
         return _likely(check)
@@ -270,8 +263,6 @@ def _judge_refresh(settings: Settings, answers: _Answers) -> CheckResult:
     check, answer = Check.REFRESH, answers.refresh
     if answer is None:
         return CheckResult(check, Outcome.SKIPPED, "Not needed: tokens are not reused.")
-    if answer.blames(check):
-        return _failed(check, answer, settings)
     if answer.means(Meaning.INVALID_GRANT):
         return _likely(check)
     if answer.means(Meaning.WRONG_SECRET):
@@ -314,7 +305,9 @@ def _failed(check: Check, answer: Answer, settings: Settings) -> CheckResult:
 def _not_proved(
     check: Check, answer: Answer, settings: Settings, *, explain: bool = False
 ) -> CheckResult:
-    """Return what an answer that neither proves nor refutes comes to, with a finding if asked."""
+    """Return what an answer that does not prove comes to, with a finding if asked."""
+    if answer.blames(check):
+        return _failed(check, answer, settings)
     if answer.known is not None:
         cause = answer.cause.rule.title if answer.cause else Message("the sign-in")
         detail = Message("Fix this first: {cause}.", cause=Message.of(cause))

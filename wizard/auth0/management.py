@@ -42,7 +42,7 @@ class ManagementApi:
         """Return LibreChat's application, found by `client_id` or by name, and its API."""
         reading = {"read:resource_servers"} if wanted.audience else set()
         self.access.require(READ_SCOPES | reading)
-        calls = self._calls()
+        calls = Calls(self.access, self.clock)
         if not client_id:
             client_id = _find_by_name(calls, wanted.name)
         tenant = TenantState(
@@ -59,7 +59,7 @@ class ManagementApi:
         self, part: Part, changes: tuple[PlannedChange, ...], tenant: TenantState, audience: str
     ) -> TenantState:
         """Apply the changes to that part in one request; return the tenant as answered."""
-        calls, values = self._calls(), values_of(changes, part)
+        calls, values = Calls(self.access, self.clock), values_of(changes, part)
         match part:
             case Part.API:
                 answer = calls.save(
@@ -83,9 +83,6 @@ class ManagementApi:
                 return tenant._replace(has_user_grant=True)
             case Part.WHO:
                 raise ValueError("see AccessApi")
-
-    def _calls(self) -> Calls:
-        return Calls.of(self.access, self.clock)
 
 
 def write_scopes(changes: tuple[PlannedChange, ...], tenant: TenantState) -> frozenset[str]:

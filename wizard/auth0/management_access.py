@@ -162,15 +162,7 @@ class Auth0Cli:
         self._processes = processes
         self._environ = without_secrets(environ)
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        form: Mapping[str, str] | None = None,  # noqa: ARG002
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,  # noqa: ARG002
-    ) -> Response:
+    def request(self, method: str, url: str, *, body: bytes | None = None, **_: object) -> Response:
         """Run the CLI; raise LA618 if it fails. See `HttpClient.request`."""
         parts = urlsplit(url)
         path = parts.path.removeprefix("/api/v2/") + (f"?{parts.query}" if parts.query else "")

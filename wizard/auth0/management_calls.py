@@ -42,18 +42,14 @@ Json = Mapping[str, object]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
 class Calls:
-    """Requests with one deadline."""
+    """Requests with one deadline, counted from now."""
 
-    access: Access
-    clock: Clock
-    deadline: float
-
-    @classmethod
-    def of(cls, access: Access, clock: Clock) -> Calls:
-        """Return requests that begin now."""
-        return cls(access, clock, clock.now() + MOST_SECONDS)
+    def __init__(self, access: Access, clock: Clock) -> None:
+        self.access = access
+        self.clock = clock
+        self._end = clock.now() + MOST_SECONDS
+        self._http = Patient(access.http, clock, _RETRIES, _LONGEST_WAIT, self._end, {"GET"})
 
     def get(self, path: str, **query: object) -> Answer:
         """Send a GET request."""
@@ -103,7 +99,7 @@ class Calls:
 
     def send(self, method: str, path: str, body: object = None) -> Answer:
         """Send a request; a list that is answered is the object's `items`."""
-        if self.clock.now() >= self.deadline:
+        if self.clock.now() >= self._end:
             raise TOO_LONG.failure(
                 Message("It took over {seconds} seconds.", seconds=int(MOST_SECONDS))
             )
@@ -115,12 +111,9 @@ class Calls:
         if body is not None:
             headers["Content-Type"] = "application/json"
         content = None if body is None else json.dumps(body).encode()
-        http = Patient(
-            self.access.http, self.clock, _RETRIES, _LONGEST_WAIT, self.deadline, {"GET"}
-        )
         url = f"https://{self.access.tenant}/api/v2/{path}"
         try:
-            answer = http.request(method, url, body=content, headers=headers)
+            answer = self._http.request(method, url, body=content, headers=headers)
         except NetworkError as error:
             raise Failure(network_finding(error, secrets)) from None
         said = {} if answer.status == _NO_CONTENT else _said(answer)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from wizard.clock import Clock
 from wizard.http import HttpClient, NetworkError, Response, Trouble
@@ -20,50 +22,19 @@ _EPOCH = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """An `HttpClient` that waits out rate limits and repeats a failed request once.
-
-    Attributes:
-        http: sends the requests.
-        clock: measures and waits.
-        retries: how many rate limits one request waits for.
-        longest_wait: seconds; a longer rate limit is returned to the caller.
-        deadline: the time (of `clock`) after which it does not wait.
-        repeatable: methods that are safe to send twice; the checks' POST requests are.
-    """
+    """An `HttpClient` that waits out rate limits and repeats a failed request once."""
 
     http: HttpClient
     clock: Clock
-    retries: int = 2
-    longest_wait: float = LONGEST_WAIT
-    deadline: float = math.inf
-    repeatable: Collection[str] = frozenset({"GET", "POST"})
+    retries: int = 2  # rate limits that one request waits for
+    longest_wait: float = LONGEST_WAIT  # seconds; a longer rate limit is returned to the caller
+    deadline: float = math.inf  # the time (of `clock`) after which it does not wait
+    repeatable: Collection[str] = frozenset({"GET", "POST"})  # the checks' POST requests are, too
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        form: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Response:
+    def request(self, method: str, url: str, **given: Any) -> Response:
         """Return the last answer. See `HttpClient.request`."""
-
-        def send() -> Response:
-            return self.http.request(method, url, form=form, body=body, headers=headers)
-
-        def send_until_answered() -> Response:
-            if method not in self.repeatable:
-                return send()
-            try:
-                answer = send()
-            except NetworkError as error:
-                if error.trouble is not Trouble.DROPPED:
-                    raise
-                return send()
-            return send() if answer.status in RESTARTING else answer
-
-        answer = send_until_answered()
+        send = partial(self.http.request, method, url, **given)
+        answer = self._answered(method, send)
         for _ in range(self.retries):
             if answer.status != 429:
                 break
@@ -72,8 +43,19 @@ class Patient:
             if wait > min(self.longest_wait, self.deadline - now):
                 break
             self.clock.sleep(wait)
-            answer = send_until_answered()
+            answer = self._answered(method, send)
         return answer
+
+    def _answered(self, method: str, send: Callable[[], Response]) -> Response:
+        if method not in self.repeatable:
+            return send()
+        try:
+            answer = send()
+        except NetworkError as error:
+            if error.trouble is not Trouble.DROPPED:
+                raise
+            return send()
+        return send() if answer.status in RESTARTING else answer
 
 
 def _wait_for(answer: Response, now: float) -> float:

@@ -7,17 +7,17 @@ strangers who find the tunnel cannot sign in.
 
 from __future__ import annotations
 
+import errno
 import hmac
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
-from wizard.auth0.callback_server import serve_callback
 from wizard.auth0.error_table import Check, Endpoint, OAuthError, explained
 from wizard.auth0.live_checks import CheckResult
 from wizard.auth0.probes import (
@@ -38,7 +38,7 @@ from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError
 from wizard.http_server import Answer, HttpServer, Request
 from wizard.language import Language, Message, joined, sentences
 from wizard.loopback import Listen, listeners
-from wizard.rules import rule
+from wizard.rules import LIBRECHAT_HOLDS_PORT, rule
 from wizard.settings import CALLBACK_PATH, LOOPBACK_HOSTS, Settings, is_loopback
 from wizard.sign_in_traffic import PROBE_PATH
 
@@ -50,6 +50,7 @@ SERVED_BY = "X-Librechat-Auth0"
 MOST_ATTEMPTS = 20  # browsers and chat programs prefetch links
 SECONDS_TO_STOP = 3.0
 
+PORT_TAKEN = rule("LA431")
 TIMED_OUT = rule("LA432")
 REFUSED = rule("LA433")
 NO_FORWARDED_PROTO = rule("LA434")
@@ -142,7 +143,7 @@ class SignIn:
         self._refusals: Counter[Message] = Counter()
         self._judgement: Judgement | None = None
         self._page_sent = threading.Event()
-        self._serve = partial(serve_callback, self.answer, port, exchange.http, listen)
+        self._serve = partial(_serve, self.answer, port, exchange.http, listen)
         self._server: HttpServer | None = None
 
     @property
@@ -291,6 +292,39 @@ class SignIn:
             Message("The link was opened.") if opened else Message("The link was not opened."),
             Message("Refused: {refusals}", refusals=joined(" ", refusals)) if refusals else "",
         )
+
+
+def _serve(
+    respond: Callable[[Request], Answer], port: int, http: HttpClient, listen: Listen
+) -> HttpServer:
+    """Start a server on the loopback addresses.
+
+    Raises:
+        Failure: LA430 or LA431, the port is taken.
+    """
+    try:
+        listeners = listen(port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _port_taken(port, http) from error
+        reason = error.strerror or error
+        raise PORT_TAKEN.failure(
+            Message("Port {port}: {reason}.", port=port, reason=reason)
+        ) from error
+    return HttpServer(respond, listeners, "sign-in callback")
+
+
+def _port_taken(port: int, http: HttpClient) -> Exception:
+    url = f"http://localhost:{port}"
+    try:
+        config = http.request("GET", f"{url}/api/config").json_object() or {}
+        health = http.request("GET", f"{url}/health").text.strip()
+    except NetworkError:
+        return PORT_TAKEN.failure(Message("Another program uses port {port}.", port=port))
+    # While it starts, LibreChat has /health and no /api/config.
+    if "serverDomain" in config or "openidLoginEnabled" in config or health == "OK":
+        return LIBRECHAT_HOLDS_PORT.failure(Message("LibreChat answers on port {port}.", port=port))
+    return PORT_TAKEN.failure(Message("Another web server uses port {port}.", port=port))
 
 
 def _admit(request: Request, public_url: str) -> None:

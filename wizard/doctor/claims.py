@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from wizard.doctor.examine import Examination, Part, part_of
+from wizard.doctor.examine import TUNNEL_RULES, Examination, Part, part_of
 from wizard.doctor.subject import Subject, foreign_issuer
 from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Message
@@ -84,11 +84,9 @@ def are_proved(claims: Sequence[Claim]) -> bool:
 
 
 def _file(examination: Examination) -> Claim:
-    subject = examination.subject
-    errors = [each for each in _errors(examination.findings) if part_of(each.rule.id) is Part.FILE]
-    outcome = Outcome.FAILED if errors else Outcome.PROVED
-    detail = errors[0].rule.title if errors else str(subject.path)
-    return Claim("env_file", Message("File"), Source.FILE, outcome, detail)
+    own = [each for each in examination.findings if part_of(each.rule.id) is Part.FILE]
+    state = _unless_refuted(own, (Outcome.PROVED, str(examination.subject.path)))
+    return Claim("env_file", Message("File"), Source.FILE, *state)
 
 
 def _tenant(examination: Examination, signed_in: str, *, offline: bool) -> Iterator[Claim]:
@@ -116,25 +114,22 @@ def _librechat(examination: Examination) -> Iterator[Claim]:
     for row in _ROWS:
         own = [each for each in examination.findings if each.rule.id in row.rules]
         state = row.state(examination.subject)
-        if errors := _errors(own):
-            state = Outcome.FAILED, errors[0].rule.title
-        elif own and own[0].severity is Severity.WARNING:
+        if own and own[0].severity is Severity.WARNING:
             state = Outcome.UNPROVED, own[0].rule.title
-        yield Claim(row.check, row.title, row.source, *state)
+        yield Claim(row.check, row.title, row.source, *_unless_refuted(own, state))
 
 
 def _sign_in(findings: Sequence[Finding], signed_in: str) -> Claim:
-    failed = [each for each in _errors(findings) if each.rule.id in _FAILED_SIGN_INS]
+    own = [each for each in findings if each.rule.id in _FAILED_SIGN_INS]
     state: _State = Outcome.SKIPPED, Message("no sign-in was tested with these settings")
-    if failed:
-        state = Outcome.FAILED, failed[0].rule.title
-    elif signed_in:
+    if signed_in:
         state = Outcome.PROVED, signed_in
-    return Claim("sign_in", Message("Sign-in"), Source.SIGN_IN, *state)
+    return Claim("sign_in", Message("Sign-in"), Source.SIGN_IN, *_unless_refuted(own, state))
 
 
-def _errors(findings: Sequence[Finding]) -> list[Finding]:
-    return [each for each in findings if each.severity is Severity.ERROR]
+def _unless_refuted(findings: Sequence[Finding], state: _State) -> _State:
+    errors = [each for each in findings if each.severity is Severity.ERROR]
+    return (Outcome.FAILED, errors[0].rule.title) if errors else state
 
 
 def _public_url(subject: Subject) -> _State:
@@ -186,7 +181,7 @@ _ROWS = (
         Message("Public URL"),
         Source.PUBLIC_URL,
         _public_url,
-        frozenset({"LA527", "LA530", "LA531", "LA532", "LA534"}),
+        TUNNEL_RULES,
     ),
     _Row(
         "running",

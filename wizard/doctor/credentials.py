@@ -41,10 +41,6 @@ def _half_key(subject: Subject, name: str) -> str:
     return ""
 
 
-def _is_never_run(subject: Subject, name: str) -> bool:
-    return is_command(subject.value(name))
-
-
 def _shortness(subject: Subject, name: str) -> str:
     value, seen = subject.value(name), subject.seen(name)
     if not value or is_command(value):
@@ -92,7 +88,7 @@ CHECKS = (
     on("LA162", ("CREDS_KEY", "CREDS_IV"), _malformation),
     on("LA163", "CREDS_KEY", _half_key),
     Check(PUBLIC_CREDENTIAL, lambda subject: public_credentials(subject.values)),
-    on("LA190", RANDOM_SECRETS, _is_never_run, session_secret_alone),
+    on("LA190", RANDOM_SECRETS, lambda it, name: is_command(it.value(name)), session_secret_alone),
     on("LA164", SIGNING_SECRETS, _shortness),
     on("LA165", "JWT_REFRESH_SECRET", _is_the_other),
     on("LA169", ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY"), _is_bad_duration),

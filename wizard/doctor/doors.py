@@ -32,10 +32,6 @@ def _is_reachable(subject: Subject) -> bool:
     return is_public(subject.value("DOMAIN_SERVER"))
 
 
-def _is_open(subject: Subject, name: str) -> bool:
-    return _is_reachable(subject) and subject.is_on(name)
-
-
 def _needs_no_role(subject: Subject, name: str) -> bool:
     is_open = subject.is_on(name) or name not in subject.values
     return _is_reachable(subject) and is_open and bool(subject.bare("OPENID_REQUIRED_ROLE"))
@@ -105,21 +101,18 @@ def open_doors(doors: Doors) -> list[Message]:
     ]
 
 
-def _auth0_doors(subject: Subject) -> Iterator[Finding]:
-    doors = subject.auth0_doors
-    if doors and _is_reachable(subject) and not subject.bare("OPENID_REQUIRED_ROLE"):
-        yield from auth0_findings(doors, has_domains=_has_domains(subject))
-
-
 def _of_auth0(of: Rule) -> Check:
     def judge(subject: Subject) -> Iterator[Finding]:
-        return (each for each in _auth0_doors(subject) if each.rule is of)
+        doors = subject.auth0_doors
+        if doors and _is_reachable(subject) and not subject.bare("OPENID_REQUIRED_ROLE"):
+            found = auth0_findings(doors, has_domains=_has_domains(subject))
+            yield from (each for each in found if each.rule is of)
 
     return Check(of, judge)
 
 
 CHECKS = (
-    on("LA516", REGISTRATION, _is_open),
+    on("LA516", REGISTRATION, lambda it, name: _is_reachable(it) and it.is_on(name)),
     check("LA536", _domains_without_effect),
     on("LA643", "CONFIG_BYPASS_VALIDATION", _ignores_domains),
     on("LA518", EMAIL_LOGIN, _needs_no_role),

@@ -17,14 +17,7 @@ from wizard.doctor.writing import IGNORES_NOTHING, silenced_rules
 from wizard.findings import Finding, Severity
 from wizard.http import HttpClient
 from wizard.language import Message
-from wizard.librechat.running import (
-    NO_COOKIE,
-    PUBLIC_URL_ELSEWHERE,
-    PUBLIC_URL_GONE,
-    PUBLIC_URL_UNSEEN,
-    PUBLIC_URL_UNTRUSTED,
-    look_at_instance,
-)
+from wizard.librechat.running import look_at_instance
 from wizard.rules import BUG, all_rules
 from wizard.settings import Settings, is_public, port_in
 from wizard.threads import begin
@@ -37,16 +30,10 @@ T = TypeVar("T")
 
 
 class Examination(NamedTuple):
-    """The result of all checks.
+    """The result of all checks; the first finding is the one to fix first."""
 
-    Attributes:
-        subject: the file, with what the running LibreChat answered.
-        tenant: the live checks, None where the tenant was not asked.
-        findings: what is wrong; the first is the one to fix first.
-    """
-
-    subject: Subject
-    tenant: TenantReport | None
+    subject: Subject  # with what the running LibreChat answered
+    tenant: TenantReport | None  # None where the tenant was not asked
     findings: tuple[Finding, ...]
 
 
@@ -59,22 +46,8 @@ class Part(Enum):
     LIBRECHAT = Message("LibreChat")
 
 
-_TUNNEL_RULES = frozenset(
-    rule.id
-    for rule in (
-        NO_COOKIE,
-        PUBLIC_URL_ELSEWHERE,
-        PUBLIC_URL_GONE,
-        PUBLIC_URL_UNSEEN,
-        PUBLIC_URL_UNTRUSTED,
-    )
-)
-_PARTS = {
-    "LA2": Part.AUTH0,
-    "LA4": Part.AUTH0,
-    "LA5": Part.LIBRECHAT,
-    "LA6": Part.AUTH0,
-}
+TUNNEL_RULES = frozenset({"LA527", "LA530", "LA531", "LA532", "LA534"})
+_PARTS = {**dict.fromkeys(("LA2", "LA4", "LA6"), Part.AUTH0), "LA5": Part.LIBRECHAT}
 _WEIGHTS = {severity: weight for weight, severity in enumerate(Severity)}
 
 
@@ -167,7 +140,7 @@ def _ask_issuer(issuer: str, http: HttpClient) -> tuple[Finding, ...]:
 
 def part_of(identifier: str) -> Part:
     """Return what the rule with that identifier is about."""
-    if identifier in _TUNNEL_RULES:
+    if identifier in TUNNEL_RULES:
         return Part.TUNNEL
     return _PARTS.get(identifier[:3], Part.FILE)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from wizard.doctor.check import Check, Violation, on, to
 from wizard.doctor.credentials import SIGNING_SECRETS
 from wizard.doctor.sign_in import NEEDED, fresh_session_secret
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding
 from wizard.language import Message
 from wizard.librechat.env_plan import RANDOM_SECRETS, is_good_secret
 from wizard.librechat.running import has_sign_in
@@ -73,10 +71,6 @@ def _is_for_entra(subject: Subject, name: str) -> Violation | None:
     return Violation(fix=Message("Set {name}={value}.", name=name, value="false"))
 
 
-def _unread(subject: Subject) -> Iterator[Finding]:
-    yield from unread(subject.values, subject.version, subject.assignments)
-
-
 def _weakness(subject: Subject, name: str) -> str:
     value = subject.bare(name)
     if not value or is_good_secret(name, subject.values) or is_command(value):
@@ -117,7 +111,7 @@ CHECKS = (
     on("LA130", "OPENID_SESSION_SECRET", _weakness, fresh_session_secret),
     on("LA138", _SWITCHES, _is_no_boolean),
     on("LA142", _ENTRA_SWITCHES, _is_for_entra),
-    Check(UNREAD, _unread),
+    Check(UNREAD, lambda it: unread(it.values, it.version, it.assignments)),
     on("LA145", "OPENID_POST_LOGOUT_REDIRECT_URI", _is_no_url),
     on("LA144", _LOGOUT, _is_needed_for_sign_in),
     on("LA136", "ALLOW_SOCIAL_REGISTRATION", _is_needed_for_sign_in),

@@ -49,10 +49,6 @@ def _started_earlier(subject: Subject) -> Iterator[Violation]:
     yield Violation(detail, restart_fix(subject.runner, subject.path))
 
 
-def _log(subject: Subject) -> Iterator[Finding]:
-    yield from judge_log(subject.traces.log, is_running=subject.traces.started is not None)
-
-
 def with_remedy(finding: Finding, subject: Subject) -> Finding:
     """Return the finding with the remedy for this LibreChat."""
     version = subject.version
@@ -123,4 +119,10 @@ def _shown(seconds: float) -> str:
     return local_time(datetime.fromtimestamp(seconds, UTC))
 
 
-CHECKS = (Check(UNKNOWN_ERROR, _log), check(STARTED_EARLIER.id, _started_earlier))
+CHECKS = (
+    Check(
+        UNKNOWN_ERROR,
+        lambda it: judge_log(it.traces.log, is_running=it.traces.started is not None),
+    ),
+    check(STARTED_EARLIER.id, _started_earlier),
+)
