@@ -170,7 +170,7 @@ def test_another_file_in_place_of_the_env(tmp_path: Path) -> None:
     )
     container = read(tmp_path).container(EnvFile("A=1\n"))
     assert container is not None
-    assert not container.reads_env_file
+    assert not read(tmp_path).reads_env_file
     assert container.dotenv["A"].value == "${B}"
     assert container.dotenv["A"].where == "prod.env"
 

@@ -19,8 +19,8 @@ from wizard.librechat.environment import (
     Environment,
     Origin,
     Setting,
-    environment_of,
     of_process,
+    read_by_dotenv,
 )
 from wizard.librechat.log import NO_TRACES, Traces
 from wizard.librechat.runner import UNKNOWN, Runner
@@ -83,7 +83,7 @@ class Delivered:
     @property
     def is_delivered(self) -> bool:
         """Whether the `.env` itself reaches LibreChat."""
-        if self.container is None or self.container.reads_env_file:
+        if self.container is None or self.deployment.reads_env_file:
             return True
         return self.deployment.sets_variables_of_env_file
 
@@ -93,7 +93,7 @@ class Delivered:
         container = self.container
         if container is None or self.is_delivered:
             return False
-        setting = {**container.dotenv, **container.variables}.get("OPENID_CLIENT_ID")
+        setting = container.environment.get("OPENID_CLIENT_ID")
         return setting is None or setting.origin is Origin.OTHER_ENV_FILE
 
     @cached_property
@@ -102,19 +102,24 @@ class Delivered:
 
         Where the `.env` is forgotten, it is judged as it would be read.
         """
-        if self.container is not None and self.is_forgotten:
-            own = {
+        container = self.container
+        if container is None:
+            others = of_process(
+                {
+                    name: value
+                    for name, value in self._outer.items()
+                    if is_known(name) or name == CONFIG_PATH
+                }
+            )
+        elif self.is_forgotten:
+            others = {
                 name: each
-                for name, each in self.container.variables.items()
+                for name, each in container.variables.items()
                 if each.origin is not Origin.OTHER_ENV_FILE
             }
-            return environment_of(self.file, Container(own, reads_env_file=True))
-        known = {
-            name: value
-            for name, value in self._outer.items()
-            if is_known(name) or name == CONFIG_PATH
-        }
-        return environment_of(self.file, self.container, of_process(known))
+        else:
+            return container.environment
+        return {**read_by_dotenv(self.file), **others}
 
     @property
     def _outer(self) -> Mapping[str, str]:

@@ -48,15 +48,17 @@ Environment = Mapping[str, Setting]
 class Container(NamedTuple):
     """What LibreChat's container gets from Docker Compose.
 
-    Attributes:
-        variables: of the container itself, by `environment` and `env_file`.
-        reads_env_file: whether the `.env` is mounted where LibreChat reads it.
-        dotenv: what LibreChat reads in another file that is mounted there.
+    `variables` are those of the container itself, by `environment` and `env_file`; `dotenv` is what
+    LibreChat reads in the file that is mounted where it looks for its `.env`.
     """
 
     variables: Environment = MappingProxyType({})
-    reads_env_file: bool = False
     dotenv: Environment = MappingProxyType({})
+
+    @property
+    def environment(self) -> Environment:
+        """What LibreChat in it gets."""
+        return {**self.dotenv, **self.variables}
 
 
 def read_by_dotenv(
@@ -72,13 +74,3 @@ def read_by_dotenv(
 def of_process(variables: Mapping[str, str], origin: Origin = Origin.SHELL) -> Environment:
     """Return the variables of a process, or of the shell that starts it."""
     return {name: Setting(value, origin) for name, value in variables.items()}
-
-
-def environment_of(
-    file: EnvFile, container: Container | None, variables: Environment | None = None
-) -> dict[str, Setting]:
-    """Return the environment that LibreChat gets, from its container or else its process."""
-    if container is None:
-        return {**read_by_dotenv(file), **(variables or {})}
-    read = read_by_dotenv(file) if container.reads_env_file else container.dotenv
-    return {**read, **container.variables}

@@ -90,8 +90,8 @@ class Deployment:
             return None
         variables = self._variables(self.service, file.text)
         if self.reads_env_file:
-            return Container(variables, reads_env_file=True)
-        return Container(variables, dotenv=self._other_dotenv(self.service))
+            return Container(variables, read_by_dotenv(file))
+        return Container(variables, self._other_dotenv(self.service))
 
     def _other_dotenv(self, service: Service) -> Environment:
         path = service.dotenv()
