@@ -226,7 +226,7 @@ FAULTS: list[tuple[str, dict[str, Script], Check, str, str, dict[Check, Outcome]
         {Check.REFRESH: Outcome.SKIPPED},
     ),
     (
-        "secret wrong, as newer documentation words it",
+        "secret wrong, in the wording of newer documentation",
         {"code": oauth("invalid_client", "x", 401), "refresh": oauth("invalid_client", "x", 401)},
         Check.SECRET,
         "LA237",

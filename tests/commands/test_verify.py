@@ -261,7 +261,7 @@ def test_rejects_attacks_and_continues(world: World) -> None:
             "another origin": visit(
                 f"{callback}?code=x&state={state}", Origin="https://evil.example"
             ),
-            "a script of another page": visit(
+            "a script on another page": visit(
                 f"{callback}?code=x&state={state}", Sec_Fetch_Mode="no-cors"
             ),
             "a frame": visit(f"{callback}?code=x&state={state}", Sec_Fetch_Dest="iframe"),

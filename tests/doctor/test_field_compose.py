@@ -281,7 +281,7 @@ def test_names_what_compose_does_not_pass_on() -> None:
 
 # Sources: LibreChat's files, Portainer, ClickHouse/agentic-data-stack, Helm, Coolify, Railway.
 SHAPES = {
-    "npm beside Compose files": ({"_env": env(), "compose_yaml": COMPOSE}, Way.NPM),
+    "npm with unused Compose files": ({"_env": env(), "compose_yaml": COMPOSE}, Way.NPM),
     "LibreChat's docker-compose.yml": ({"_env": env(), "docker-compose_yml": COMPOSE}, Way.COMPOSE),
     "LibreChat's deploy-compose.yml": (
         {"_env": env(), "deploy-compose_yml": BY_COMPOSE.replace("-dev", "-dev-api")},
@@ -295,7 +295,7 @@ SHAPES = {
         {"_env": env(), "compose_yaml": f"{API}    volumes: ['.:/app']\n"},
         Way.COMPOSE,
     ),
-    "a build of one's own": (
+    "a custom build": (
         {
             "_env": env(),
             "compose_yaml": "services:\n  web:\n    build: .\n    ports: ['80:3080']\n"
@@ -328,7 +328,7 @@ SHAPES = {
         {"_env": env(), "compose_yaml": COMPOSE + "    profiles: [all]\n"},
         Way.COMPOSE,
     ),
-    "environment alone, by references": (
+    "environment only, by references": (
         {
             "_env": env(),
             "compose_yaml": f"{API}    environment:\n"
@@ -336,7 +336,7 @@ SHAPES = {
         },
         Way.COMPOSE,
     ),
-    "environment alone, by names": (
+    "environment only, by names": (
         {
             "_env": env(),
             "compose_yaml": f"{API}    environment:\n"
@@ -344,7 +344,7 @@ SHAPES = {
         },
         Way.COMPOSE,
     ),
-    "environment alone, by values": (
+    "environment only, by values": (
         {
             "_env": env(),
             "compose_yaml": f"{API}    environment:\n"

@@ -226,7 +226,7 @@ FAULTS: Mapping[str, Fault] = {
         "LA230",
         tenant={"authorize": html("invalid_request: Unknown client: x", 400)},
     ),
-    "issuer of a dead host": Fault(
+    "issuer on an unreachable host": Fault(
         "LA200",
         "domain",
         "LA200",
@@ -242,7 +242,7 @@ FAULTS: Mapping[str, Fault] = {
         {"OPENID_ISSUER": f"https://{DOMAIN}/oauth"},
         librechat={"discovery_worked": False},
     ),
-    "issuer with a path at another host": Fault(
+    "issuer with a path on another host": Fault(
         "LA110",
         "domain alone",
         None,
@@ -271,7 +271,7 @@ FAULTS: Mapping[str, Fault] = {
     "callback URL not registered": Fault(
         "LA231", "Allowed Callback URLs", "LA231", tenant={"authorize": MISMATCH}
     ),
-    "page after the sign-out not allowed": Fault(
+    "sign-out page not allowed": Fault(
         "LA437",
         "Allowed Logout URLs",
         "LA437",
@@ -300,7 +300,7 @@ FAULTS: Mapping[str, Fault] = {
         yaml="registration:\n  allowedDomains: [other.test]\n",
         log=refused("Email domain not allowed"),
     ),
-    "local account of the same address": Fault(
+    "local account with the same address": Fault(
         "LA588",
         "another address",
         None,
@@ -366,7 +366,7 @@ FAULTS: Mapping[str, Fault] = {
         runs_with={"OPENID_AUDIENCE": "urn:shell"},
     ),
     # Addresses
-    "URL of a tunnel that is gone": Fault(
+    "URL of a closed tunnel": Fault(
         "LA530",
         "librechat-auth0 tunnel",
         "LA530",
@@ -381,13 +381,13 @@ FAULTS: Mapping[str, Fault] = {
         public={"tells_https": False},
         log=refused("Unable to verify authorization request state"),
     ),
-    "LibreChat at another port than the tunnel's": Fault(
+    "LibreChat on another port than the tunnel's": Fault(
         "LA532",
         "tunnel",
         None,
         public={"answer": Response(PUBLIC_URL, 503, {WAITING_HEADER: WAITING}, b"")},
     ),
-    "127.0.0.1 beside localhost": Fault(
+    "127.0.0.1 and localhost": Fault(
         "LA127", "Set both", "LA127", at("https://127.0.0.1:3443", LOCAL)
     ),
     "another port of localhost": Fault("", env=at("http://localhost:3080", LOCAL)),

@@ -86,7 +86,7 @@ VARIATIONS = {
     "public client": env(OPENID_CLIENT_SECRET="", OPENID_USE_PKCE="TRUE"),
     "no PKCE": env(OPENID_USE_PKCE="false"),
     "two audiences": env(OPENID_AUDIENCE=f"{AUDIENCE}, urn:other"),
-    "an identifier that is no URL": env(OPENID_AUDIENCE="LibreChat API"),
+    "an identifier that is not a URL": env(OPENID_AUDIENCE="LibreChat API"),
     "localhost": env(DOMAIN_CLIENT="http://localhost:3080", DOMAIN_SERVER="http://localhost:3080"),
     "development server": env(
         DOMAIN_CLIENT="http://localhost:3090", DOMAIN_SERVER="http://localhost:3080"
@@ -102,7 +102,7 @@ VARIATIONS = {
         DOMAIN_CLIENT="https://abc.ngrok-free.app", DOMAIN_SERVER="https://abc.ngrok-free.app"
     ),
     "more scopes": env(OPENID_SCOPE="openid email profile offline_access read:messages"),
-    "e-mail from another claim": env(
+    "email from another claim": env(
         OPENID_SCOPE="openid offline_access", OPENID_EMAIL_CLAIM="https://example.com/email"
     ),
     "blank credentials": env(CREDS_KEY="", CREDS_IV="", JWT_SECRET="", JWT_REFRESH_SECRET=""),
@@ -119,9 +119,7 @@ VARIATIONS = {
         OPENID_ADMIN_ROLE_PARAMETER_PATH="https://example.com/roles",
         OPENID_ADMIN_ROLE_TOKEN_KIND="id",
     ),
-    "comments behind values": env().replace(
-        "OPENID_USE_PKCE=true", "OPENID_USE_PKCE=true # public"
-    ),
+    "comments after values": env().replace("OPENID_USE_PKCE=true", "OPENID_USE_PKCE=true # public"),
     "logout elsewhere": env(OPENID_POST_LOGOUT_REDIRECT_URI="https://example.com/bye"),
 }
 

@@ -103,11 +103,11 @@ def _container(folder: Path, **changes: object) -> Runs:
 
 
 SHAPES = {
-    "upstream by npm, at rest": Shape(BUILT, Way.NPM),
+    "upstream by npm, stopped": Shape(BUILT, Way.NPM),
     "upstream by npm, running": Shape(
         BUILT, Way.NPM, Certainty.KNOWN, lambda folder: Runs(npm(folder))
     ),
-    "upstream by Docker, at rest": Shape(CHECKOUT, Way.COMPOSE, env=env(UID="0", GID="0")),
+    "upstream by Docker, stopped": Shape(CHECKOUT, Way.COMPOSE, env=env(UID="0", GID="0")),
     "upstream by Docker, running": Shape(
         CHECKOUT,
         Way.COMPOSE,
@@ -163,7 +163,7 @@ SHAPES = {
         },
         Way.COMPOSE,
     ),
-    "all in Compose's environment, as from a chart": Shape(
+    "everything in Compose's environment, like a chart": Shape(
         {
             "docker-compose.yml": "services:\n  api:\n    image: librechat:v0.8.7\n"
             f"    environment:\n{AS_ENVIRONMENT}"
@@ -171,14 +171,14 @@ SHAPES = {
         Way.COMPOSE,
         env="",
     ),
-    "a platform's process, whose environment is all": Shape(
+    "a platform's process, with environment only": Shape(
         {"package.json": PACKAGE},
         Way.NPM,
         Certainty.KNOWN,
         lambda folder: Runs(npm(folder, environ={**VALUES, "RAILWAY_SERVICE_NAME": "chat"})),
         env="",
     ),
-    "a platform's container, whose environment is all": Shape(
+    "a platform's container, with environment only": Shape(
         {},
         Way.CONTAINER,
         runs=lambda folder: _container(
@@ -197,7 +197,7 @@ SHAPES = {
             folder, binds={str(folder / ".env"): "/app/.env"}, user=str(os.getuid())
         ),
     ),
-    "systemd, which passes the file on itself": Shape(
+    "systemd, which passes on the file": Shape(
         BUILT,
         Way.NPM,
         Certainty.KNOWN,

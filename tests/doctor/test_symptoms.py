@@ -18,16 +18,16 @@ MISSING: Mapping[str, str | None] = {"OPENID_AUDIENCE": None, "OPENID_REFRESH_AU
 
 # The symptom in people's words, the setup, and rules of which one must be reported.
 SYMPTOMS: Mapping[str, tuple[Subject, set[str]]] = {
-    "the page reloads for ever: no audience, old version": (
+    "the page reloads endlessly: no audience, old version": (
         subject(env(**MISSING), version="0.8.2"),
         {"LA113"},
     ),
-    "the page reloads for ever: no audience": (subject(env(**MISSING)), {"LA112"}),
-    "the page reloads for ever: automatic redirect, no refresh token": (
+    "the page reloads endlessly: no audience": (subject(env(**MISSING)), {"LA112"}),
+    "the page reloads endlessly: automatic redirect, no refresh token": (
         subject(env("OPENID_AUTO_REDIRECT=true", OPENID_SCOPE="openid profile email")),
         {"LA119"},
     ),
-    "the page reloads for ever: cookies of another host": (
+    "the page reloads endlessly: cookies of another host": (
         subject(env(DOMAIN_SERVER="https://api.example.com")),
         {"LA127"},
     ),
@@ -81,7 +81,7 @@ SYMPTOMS: Mapping[str, tuple[Subject, set[str]]] = {
         subject(env(DOMAIN_CLIENT="http://10.0.0.2", DOMAIN_SERVER="http://10.0.0.2")),
         {"LA128"},
     ),
-    "nothing I set has an effect (8308)": (
+    "my settings have no effect (8308)": (
         subject(env("OPENID_ENABLED=true\nOPENID_SCOPES=openid")),
         {"LA180"},
     ),

@@ -48,8 +48,8 @@ FLOW = '["acme.test", "sub.acme.test"]'
 EDITS: dict[str, tuple[str, list[str]]] = {
     "no section": ("version: 1.3.0\ncache: true\n", ["+ ", *BLOCK]),
     "no section, no last line break": ("version: 1.3.0", ["+ ", *BLOCK]),
-    "a text that keeps its line breaks": ("version: 1.3.0\nfooter: |+\n  Hi\n\n", BLOCK),
-    "the end of the document is marked": ("---\nversion: 1.3.0\n...\n", BLOCK),
+    "a literal block": ("version: 1.3.0\nfooter: |+\n  Hi\n\n", BLOCK),
+    "an explicit document end": ("---\nversion: 1.3.0\n...\n", BLOCK),
     "only comments": ("# nothing yet\n", ["+ version: \"1.0.5\"", "+ ", *BLOCK]),
     "a section in the middle": (
         "version: 1.3.0\nregistration: # who\n  # allowedDomains:\n  # - \"gmail.com\"\n"
@@ -74,17 +74,17 @@ EDITS: dict[str, tuple[str, list[str]]] = {
         "registration: {}\n",
         ["- registration: {}", f'+ registration: {{"allowedDomains": {FLOW}}}'],
     ),
-    "all in braces": (
+    "everything in braces": (
         '{"version": "1.3.0"}',
         ['- {"version": "1.3.0"}',
          f'+ {{"registration": {{"allowedDomains": {FLOW}}}, "version": "1.3.0"}}'],
     ),
-    "one stays, one goes, one is new": (
+    "one kept, one removed, one new": (
         "registration:\n  allowedDomains:\n  # ours\n  - Acme.Test  # kept\n  - old.test # gone\n"
         "  socialLogins: [openid]\n",
         ["-   - old.test # gone", '+   - "sub.acme.test"'],
     ),
-    "all go, and no last line break": (
+    "all removed, no last line break": (
         "registration:\n  allowedDomains:\n    -  'old.test'",
         ["-     -  'old.test'", '+     -  "acme.test"', '+     -  "sub.acme.test"'],
     ),
@@ -110,7 +110,7 @@ EDITS: dict[str, tuple[str, list[str]]] = {
         "version: 1.3.0\r\nregistration:\r\n  socialLogins: [openid]\r\n",
         ["+   allowedDomains:", *ITEMS],
     ),
-    "anchors, unicode and texts": (
+    "anchors, Unicode and block texts": (
         "\ufeffversion: 1.3.0\nname: 😀 \u2028 é\nx: &x {a: 1}\ny: *x\nz: >-\n  registration:\n"
         "    allowedDomains: [no]\nregistration:\n  socialLogins: &l [openid]\nq: *l\n",
         ["+   allowedDomains:", *ITEMS],

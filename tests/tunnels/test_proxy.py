@@ -731,7 +731,7 @@ REFUSED = {
         400,
     ),
     "chunked twice": (b"POST / HTTP/1.1\r\n" + HOST + CHUNKED * 2 + b"\r\n0\r\n\r\n", 400),
-    "a coding that we cannot undo": (
+    "an unsupported coding": (
         b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         400,
     ),
@@ -776,7 +776,7 @@ REFUSED = {
     "two Hosts": (b"GET / HTTP/1.1\r\n" + HOST * 2 + b"\r\n", 400),
     "an empty Host": (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400),
     "HTTP/0.9": (b"GET /\r\n\r\n", 400),
-    "HTTP/2 without asking": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    "HTTP/2 without negotiation": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "an unknown version": (b"GET / HTTP/1.2\r\n" + HOST + b"\r\n", 400),
     "not HTTP": (b"\x16\x03\x01 hello\r\n\r\n", 400),
     "an upgrade with a body": (
