@@ -16,16 +16,6 @@ from wizard.supervisor import GRACE_SECONDS, end_tree
 KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
-def start_time(pid: int) -> str | None:
-    """When the process started, in the system's own terms; None if it does not run.
-
-    Together with the process number it names one process for good: numbers are reused. On Linux
-    psutil's `create_time` changes with the computer's clock, and its import takes longer than
-    `tunnel status`.
-    """
-    return _start_time(pid)
-
-
 def end(pid: int, started: str) -> None:
     """End the process that started at `started`, with its group.
 
@@ -127,4 +117,7 @@ def from_psutil(pid: int) -> str | None:
         return None
 
 
-_start_time = from_proc if sys.platform == "linux" else from_psutil
+# When a process started, in the system's own terms; None if it does not run. With its number it
+# names one process for good: numbers are reused. On Linux psutil's `create_time` changes with the
+# computer's clock, and its import takes longer than `tunnel status`.
+start_time = from_proc if sys.platform == "linux" else from_psutil

@@ -111,11 +111,11 @@ def load_json(text: str | bytes) -> Any:
         value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("The JSON is nested too deeply.") from None
-    level = _containers([value])
+    level = [value]
     for _ in range(_DEEPEST):
+        level = [inner for each in level for inner in _items(each)]
         if not level:
             return value
-        level = [inner for each in level for inner in _containers(_items(each))]
     raise ValueError("The JSON is nested too deeply.")
 
 
@@ -124,12 +124,10 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON.")
 
 
-def _containers(values: Iterable[object]) -> list[dict[str, object] | list[object]]:
-    return [each for each in values if isinstance(each, dict | list)]
-
-
-def _items(container: dict[str, object] | list[object]) -> Iterable[object]:
-    return container.values() if isinstance(container, dict) else container
+def _items(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse_special(path: Path, status: os.stat_result) -> None:
