@@ -49,10 +49,7 @@ FOLDER_PREFIX = "librechat-auth0-demo-"
 def run_demo(
     options: InitOptions, ports: Ports, report: Report, *, hold: bool = False
 ) -> InitResult:
-    """Run `init` with everything on this machine, with `env_file` and `dry_run` of the options.
-
-    `hold` leaves tenant and tunnel open until Ctrl-C.
-    """
+    """Run `init` with everything on this machine; `hold` leaves it open until Ctrl-C."""
     from wizard.tunnels.certificates import local_authority
 
     authority = local_authority(ports.state_dir, ports.processes)

@@ -257,27 +257,7 @@ class ChildTunnel(Tunnel):
 
     def _checked(self, named: str) -> str:
         """Return the URL that the program named, normalized, or raise Failure."""
-        try:
-            if len(named) > LONGEST_URL:
-                raise InvalidValue("The host name is too long.")
-            url = parse_public_url(named)
-        except InvalidValue as invalid:
-            reason = Message.of(invalid.reason)
-        else:
-            if self._is_own(url):
-                return url
-            reason = Message("its URLs end with {domains}.", domains=" ".join(self._domains))
-        raise FOREIGN_URL.failure(
-            Message(
-                "{program} reported {url}: {reason}",
-                program=self._program,
-                url=one_line(named[:LONGEST_URL]),
-                reason=reason,
-            )
-        )
-
-    def _is_own(self, url: str) -> bool:
-        return not self._domains or is_under(urlsplit(url).hostname or "", self._domains)
+        return _own_url(named, self._program, self._domains)
 
     def _report(self, kind: EventKind, detail: str) -> None:
         if not self._closing.is_set():
@@ -322,6 +302,28 @@ class ChildTunnel(Tunnel):
             self._report(EventKind.CLOSED, ended)
             return False
         return False
+
+
+def is_own(url: str, domains: tuple[str, ...]) -> bool:
+    """Whether the URL is on these domains; without any, each URL is."""
+    return not domains or is_under(urlsplit(url).hostname or "", domains)
+
+
+def _own_url(named: str, program: str, domains: tuple[str, ...]) -> str:
+    try:
+        if len(named) > LONGEST_URL:
+            raise InvalidValue("The host name is too long.")
+        url = parse_public_url(named)
+    except InvalidValue as invalid:
+        reason = Message.of(invalid.reason)
+    else:
+        if is_own(url, domains):
+            return url
+        reason = Message("its URLs end with {domains}.", domains=" ".join(domains))
+    url = one_line(named[:LONGEST_URL])
+    raise FOREIGN_URL.failure(
+        Message("{program} reported {url}: {reason}", program=program, url=url, reason=reason)
+    )
 
 
 class ProxiedTunnel(ChildTunnel):

@@ -21,7 +21,7 @@ from wizard.settings import InvalidValue, parse_public_url
 from wizard.supervisor import NOT_RUNNABLE, NOT_STARTED
 from wizard.tunnel_services import NGROK
 from wizard.tunnels import Offer, Provider, TunnelRequest, ngrok_agent, ngrok_config, ngrok_errors
-from wizard.tunnels.child import ChildTunnel
+from wizard.tunnels.child import ChildTunnel, is_own
 from wizard.tunnels.local_api import LocalApi
 
 # After a refusal: an agent that is about to end says more.
@@ -65,7 +65,7 @@ class NgrokTunnel(ChildTunnel):
         addresses = ngrok_agent.api_addresses(self._configuration.web_address)
         port = self._request.port
         running = ngrok_agent.running_endpoints(self._api, port, requested, addresses)
-        found = next((one for one in running if self._is_own(one.public_url)), None)
+        found = next((one for one in running if is_own(one.public_url, self._domains)), None)
         if found is None:
             address = super()._start()
             try:
