@@ -16,9 +16,7 @@ from wizard.auth0.access_plan import (
     TenantConnection,
     TenantRole,
     TenantUser,
-    WantedAccess,
     own_database_name,
-    plan_access,
 )
 from wizard.auth0.doors import CREATES_USERS, DATABASE
 from wizard.auth0.management_access import Access, lacks_scopes
@@ -126,10 +124,6 @@ class AccessApi:
                 calls.send("DELETE", f"roles/{segment(state.roles[str(value)].id)}")
             case "action_removal" if state.action is not None:
                 calls.send("DELETE", f"actions/actions/{segment(state.action.id)}")
-
-    def rest(self, wanted: WantedAccess) -> tuple[PlannedChange, ...]:
-        """Return what is left to change, read again."""
-        return plan_access(self.read(wanted.policy), wanted)
 
     def _switch(self, calls: Calls, connection: str, on: bool) -> None:
         body = [{"client_id": self.client_id, "status": on}]

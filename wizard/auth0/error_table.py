@@ -13,7 +13,7 @@ from enum import Enum, StrEnum, auto
 from typing import NamedTuple, Self
 
 from wizard import dashboard
-from wizard.auth0.redact import decoded, quoted, secrets_of
+from wizard.auth0.redact import decoded, quoted
 from wizard.findings import Finding, Rule
 from wizard.language import Message
 from wizard.rules import GENERAL_VALUES, TWO_REFRESH_SCOPES, rule
@@ -223,7 +223,8 @@ def classify(error: OAuthError, endpoint: Endpoint) -> Row | None:
 
 def unexplained(error: OAuthError, settings: Settings, rule: Rule = UNKNOWN_ANSWER) -> Finding:
     """Return a finding of the rule that quotes the answer."""
-    words = quoted(error.words, secrets=secrets_of(settings))
+    secrets = [settings.client_secret] if settings.client_secret else []
+    words = quoted(error.words, secrets=secrets)
     if not words:
         return rule.finding(Message("The answer was empty."))
     return rule.finding(Message("The tenant answered: {words}", words=words))

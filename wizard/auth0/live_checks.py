@@ -10,7 +10,7 @@ from typing import NamedTuple, Self, TypeVar
 
 from wizard import dashboard
 from wizard.auth0.error_table import Check, Meaning, unexplained
-from wizard.auth0.probes import Answer, Landing, Probes
+from wizard.auth0.probes import Answer, Probes
 from wizard.auth0.retry import Patient
 from wizard.auth0.tenant import Discovery, Jwk, fetch_discovery, fetch_keys
 from wizard.clock import Clock
@@ -28,7 +28,6 @@ TENANT_CHECKS = tuple(takewhile(lambda check: check is not Check.SIGN_IN, Check)
 SECRET_NOT_ACCEPTED = rule("LA242")
 SECRET_NOT_CHECKED = rule("LA243")
 SECRET_MISSING = rule("LA244")
-LOGIN_PAGE_SHOWN = rule("LA245")
 RATE_LIMITED = rule("LA246")
 NOT_A_LOGOUT_URL = rule("LA437")
 
@@ -172,14 +171,14 @@ def _judge_client_id(settings: Settings, answers: _Answers) -> CheckResult:
         return CheckResult(
             check, Outcome.PROVED, "The tenant has this application and compared its URLs."
         )
-    if _came_back(answer) and not answer.blames(check):
+    if answer.came_back and not answer.blames(check):
         return CheckResult(check, Outcome.PROVED, "The tenant has this application.")
     return _not_proved(check, answer, settings, explain=True)
 
 
 def _judge_callback(settings: Settings, answers: _Answers) -> CheckResult:
     check, answer = Check.CALLBACK, answers.authorize
-    if _came_back(answer) and not answer.blames(check):
+    if answer.came_back and not answer.blames(check):
         detail = Message("The tenant redirects to {url}.", url=settings.callback_url)
         return CheckResult(check, Outcome.PROVED, detail, tuple(_judge_logout(settings, answers)))
     return _not_proved(check, answer, settings)
@@ -282,12 +281,8 @@ _JUDGES = {
 _JUDGED_BY_AUTHORIZE = {Check.CLIENT_ID, Check.CALLBACK, Check.FLOW, Check.AUDIENCE}
 
 
-def _came_back(answer: Answer) -> bool:
-    return answer.landing is Landing.CALLBACK and answer.known is not None
-
-
 def _only_login_missing(answer: Answer) -> bool:
-    return _came_back(answer) and answer.cause is None
+    return answer.came_back and answer.cause is None
 
 
 def _likely(check: Check) -> CheckResult:
@@ -316,8 +311,6 @@ def _not_proved(
         finding = answer.trouble
     elif answer.status == 429:
         finding = RATE_LIMITED.finding()
-    elif answer.landing is Landing.LOGIN:
-        finding = LOGIN_PAGE_SHOWN.finding()
     else:
         finding = unexplained(answer.error, settings)
     return CheckResult(check, Outcome.UNPROVED, finding.rule.title, (finding,) if explain else ())

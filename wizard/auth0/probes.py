@@ -13,7 +13,6 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -32,30 +31,24 @@ from wizard.auth0.tenant import SECRET_KEPT, Discovery, href, network_finding
 from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response
 from wizard.language import Message
+from wizard.rules import rule
 from wizard.settings import Settings
+
+LOGIN_PAGE_SHOWN = rule("LA245")
 
 # The error on Auth0's own page, for example "unauthorized_client: Callback URL mismatch. …".
 _ERROR_ON_PAGE = r"(?i)\b(?P<code>[a-z]+(?:_[a-z]+)+): (?P<description>.+?)(?= tracking id\b|$)"
 _LOGIN_PATHS = ("/u/login", "/login", "/u/consent", "/consent")
 
 
-class Landing(Enum):
-    """Where an authorization request sends the browser."""
-
-    CALLBACK = auto()
-    LOGIN = auto()
-    ELSEWHERE = auto()
-    NOWHERE = auto()
-
-
 class Answer(NamedTuple):
-    """The result of a probe; `status` is 0 and `trouble` the reason if no answer came."""
+    """The result of a probe; `status` is 0 if no answer came."""
 
     status: int = 0
     known: Row | None = None
     error: OAuthError = NO_ERROR
-    landing: Landing = Landing.NOWHERE
-    trouble: Finding | None = None
+    came_back: bool = False  # to the callback URL, with a known error
+    trouble: Finding | None = None  # why it says nothing
 
     @property
     def cause(self) -> Cause | None:
@@ -193,19 +186,22 @@ def judge_authorize(answer: Response, callback_url: str, state: str) -> Answer:
     """Interpret the answer to an authorization request. Pure."""
     target = answer.location
     query = _query(target)
-    if target and _same_place(target, callback_url):
-        if query.get("state", state) != state:
-            words = Message("The answer has a different state than the request.")
-            return Answer(answer.status, error=OAuthError("", words))
-        return _authorize_answer(answer.status, _error_of(query), Landing.CALLBACK)
-    if target and "error" in query:
-        # A tenant may have an error page of its own (tenant setting error_page.url).
-        return _authorize_answer(answer.status, _error_of(query), Landing.ELSEWHERE)
+    is_callback = _same_place(target, callback_url) if target else False
+    if is_callback and query.get("state", state) != state:
+        return _odd(answer, Message("The answer has a different state than the request."))
+    # A tenant may have an error page of its own (tenant setting error_page.url).
+    if is_callback or (target and "error" in query):
+        error = _error_of(query)
+        if not error.words:
+            words = Message("It redirected to the callback URL with neither a code nor an error.")
+            return _odd(answer, words)
+        known = classify(error, Endpoint.AUTHORIZE)
+        return Answer(answer.status, known, error, is_callback and known is not None)
     if target and _same_host(target, answer.url) and _path(target).startswith(_LOGIN_PATHS):
-        return Answer(answer.status, landing=Landing.LOGIN)
+        return Answer(answer.status, trouble=LOGIN_PAGE_SHOWN.finding())
     if target:
         words = Message("HTTP {status} to {target}", status=answer.status, target=target)
-        return Answer(answer.status, error=OAuthError("", words), landing=Landing.ELSEWHERE)
+        return _odd(answer, words)
     error = _page_error(answer)
     # A login page may hold any of the known texts, so only a refusal is matched.
     known = classify(error, Endpoint.AUTHORIZE) if 400 <= answer.status < 500 else None
@@ -218,8 +214,7 @@ def judge_token(answer: Response, endpoint: Endpoint) -> Answer:
     if body is None:
         return Answer(answer.status, error=_page_error(answer))
     if "access_token" in body or "id_token" in body:
-        words = Message("It returned tokens for an invalid code.")
-        return Answer(answer.status, error=OAuthError("", words))
+        return _odd(answer, Message("It returned tokens for an invalid code."))
     error = _error_of(body)
     if not error.words:
         error = OAuthError("", f"HTTP {answer.status} {answer.text}")
@@ -227,11 +222,8 @@ def judge_token(answer: Response, endpoint: Endpoint) -> Answer:
     return Answer(answer.status, known, error)
 
 
-def _authorize_answer(status: int, error: OAuthError, landing: Landing) -> Answer:
-    if not error.words:
-        words = Message("It redirected to the callback URL with neither a code nor an error.")
-        return Answer(status, error=OAuthError("", words))
-    return Answer(status, classify(error, Endpoint.AUTHORIZE), error, landing)
+def _odd(answer: Response, words: Message) -> Answer:
+    return Answer(answer.status, error=OAuthError("", words))
 
 
 def _page_error(answer: Response) -> OAuthError:

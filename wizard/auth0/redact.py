@@ -7,7 +7,6 @@ from collections.abc import Collection
 from urllib.parse import quote, quote_plus, unquote
 
 from wizard.language import Message
-from wizard.settings import Settings
 from wizard.text import shortened
 
 QUOTED_LENGTH = 300
@@ -75,8 +74,3 @@ def _quoted(value: object, secrets: Collection[str]) -> object:
     if isinstance(value, int | float):
         return value
     return quoted(value if isinstance(value, str) else str(value), secrets=secrets)
-
-
-def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """Return the secrets that must not be shown."""
-    return tuple(filter(None, (settings.client_secret,)))

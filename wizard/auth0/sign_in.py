@@ -163,10 +163,7 @@ class SignIn:
         return Message("something else answers (HTTP {status})", status=answer.status)
 
     def wait(self, timeout: float) -> Judgement:
-        """Return the judgement when the result page was sent.
-
-        Args:
-            timeout: in seconds.
+        """Return the judgement when the result page was sent; `timeout` is in seconds.
 
         Raises:
             Failure: LA432, nobody signed in.

@@ -324,21 +324,15 @@ def _failure_of_jwt(name: str, token: Token, expected: Expected) -> Finding | No
 def _failure_of_times(name: str, claims: Mapping[str, Any], now: float) -> Finding | None:
     ends, starts = number(claims.get("exp")), number(claims.get("nbf", 0))
     if ends is None:
-        detail = Message("The {token} has no expiry time (exp).", token=name)
-        return UNREADABLE.finding(detail)
+        return UNREADABLE.finding(Message("The {token} has no expiry time (exp).", token=name))
     if starts is None:
-        detail = Message("The {token} has no valid start time (nbf).", token=name)
-        return UNREADABLE.finding(detail)
+        return UNREADABLE.finding(Message("The {token} has no valid start time (nbf).", token=name))
     if ends <= now - CLOCK_TOLERANCE:
-        ended = f"{now - ends:.0f}"
-        return NOT_VALID_NOW.finding(
-            Message("The {token} expired {seconds} seconds ago.", token=name, seconds=ended)
-        )
+        expired = Message("The {token} expired {seconds} seconds ago.")
+        return NOT_VALID_NOW.finding(expired.filled(token=name, seconds=f"{now - ends:.0f}"))
     if starts > now + CLOCK_TOLERANCE:
-        ahead = f"{starts - now:.0f}"
-        return NOT_VALID_NOW.finding(
-            Message("The {token} becomes valid in {seconds} seconds.", token=name, seconds=ahead)
-        )
+        early = Message("The {token} becomes valid in {seconds} seconds.")
+        return NOT_VALID_NOW.finding(early.filled(token=name, seconds=f"{starts - now:.0f}"))
     return None
 
 
@@ -347,17 +341,11 @@ def _remarks(name: str, token: Token, expected: Expected) -> Iterator[Finding]:
     if ends is None or issued is None:
         return
     if ends - issued < SHORTEST_LIFETIME:
-        lifetime = f"{ends - issued:.0f}"
-        yield SHORT_LIFETIME.finding(
-            Message("The {token} expires after {seconds} seconds.", token=name, seconds=lifetime)
-        )
+        short = Message("The {token} expires after {seconds} seconds.")
+        yield SHORT_LIFETIME.finding(short.filled(token=name, seconds=f"{ends - issued:.0f}"))
     if issued > expected.now + CLOCK_TOLERANCE:
-        ahead = f"{issued - expected.now:.0f}"
-        yield WRONG_CLOCK.finding(
-            Message(
-                "The {token} was issued {seconds} seconds in the future.", token=name, seconds=ahead
-            )
-        )
+        ahead = Message("The {token} was issued {seconds} seconds in the future.")
+        yield WRONG_CLOCK.finding(ahead.filled(token=name, seconds=f"{issued - expected.now:.0f}"))
 
 
 def _judge_refresh_token(tokens: Tokens, settings: Settings) -> CheckResult:

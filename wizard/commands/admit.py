@@ -93,7 +93,7 @@ def _show(
 def _left(wanted: WantedAccess, api: AccessApi, ports: Ports) -> tuple[Finding, ...]:
     """Read the state again; return what is still to change."""
     with ports.console.working("Reading back"):
-        rest = api.rest(wanted)
+        rest = plan_access(api.read(wanted.policy), wanted)
     titles = joined(", ", (change.title for change in rest))
     return (NOT_TAKEN.finding(Message("{titles}.", titles=titles)),) if rest else ()
 

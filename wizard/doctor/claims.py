@@ -63,10 +63,7 @@ def claims_of(
 ) -> tuple[Claim, ...]:
     """Return every claim, in the order of a sign-in.
 
-    Args:
-        examination: what was checked.
-        signed_in: when and how a sign-in with these settings was proved, "" for never.
-        offline: whether nobody was asked.
+    `signed_in` says when and how a sign-in with these settings was proved, "" for never.
     """
     return (
         _file(examination),

@@ -52,14 +52,7 @@ _WEIGHTS = {severity: weight for weight, severity in enumerate(Severity)}
 
 
 def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) -> Examination:
-    """Run every rule and, at the same time, the live checks.
-
-    Args:
-        subject: the file.
-        http: the network; used from several threads.
-        clock: for the tenant's rate limits.
-        offline: ask neither the tenant nor LibreChat.
-    """
+    """Run every rule and, unless `offline`, the live checks at the same time, in threads."""
     settings = None if offline else settings_of(subject)
     port, public_url = port_in(subject.values), subject.value("DOMAIN_SERVER")
     tenant = begin(_ask_tenant, settings, http, clock).result if settings else None

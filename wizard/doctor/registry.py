@@ -112,13 +112,7 @@ def problems_left(subject: Subject, told: Iterable[Finding]) -> Iterator[Finding
 def repairs(
     subject: Subject, checks: Sequence[Check] = CHECKS, without: Collection[str] = ()
 ) -> tuple[EnvFile, tuple[Change, ...]]:
-    """Return the file with every safe repair, and the changes.
-
-    Args:
-        subject: the file as it is.
-        checks: the checks to repair.
-        without: identifiers of rules to leave alone.
-    """
+    """Return the file with every safe repair, and the changes; leave the rules `without` alone."""
     chosen = [check for check in checks if check.repair and check.rule.id not in without]
     wanted: dict[str, str] = {}
     fixed = subject
