@@ -237,11 +237,9 @@ def _console(flags: Flags, secrets: Secrets, *, plain: bool) -> Console:
     console.hide(secrets)
     if unreadable := flags.language.in_place_of:
         console.warn(
-            Message(
-                "The texts in the language {language} cannot be read, so these are in English."
-                " Reinstall librechat-auth0.",
-                language=unreadable,
-            )
+            "The texts in the language {language} cannot be read, so these are in English."
+            " Reinstall librechat-auth0.",
+            language=unreadable,
         )
     return console
 

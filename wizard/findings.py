@@ -67,16 +67,32 @@ class Rule(NamedTuple):
     exit_code: ExitCode = ExitCode.FINDINGS
 
     def finding(
-        self, detail: str = "", *, fix: str | None = None, variable: str | None = None
+        self,
+        detail: str = "",
+        /,
+        *,
+        fix: str | None = None,
+        variable: str | None = None,
+        **values: object,
     ) -> Finding:
-        """Return a finding of this rule; `detail` says what was found, without secrets."""
+        """Return a finding of this rule; `detail` says what was found, without secrets.
+
+        `values` fill in the fields of the detail.
+        """
+        detail = Message(detail, **values) if values else detail
         return Finding(self, detail, self.fix if fix is None else fix, variable)
 
     def failure(
-        self, detail: str = "", *, fix: str | None = None, variable: str | None = None
+        self,
+        detail: str = "",
+        /,
+        *,
+        fix: str | None = None,
+        variable: str | None = None,
+        **values: object,
     ) -> Failure:
         """Return the finding as an exception, which ends the command."""
-        return Failure(self.finding(detail, fix=fix, variable=variable))
+        return Failure(self.finding(detail, fix=fix, variable=variable, **values))
 
 
 @dataclass(frozen=True, slots=True)

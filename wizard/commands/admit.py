@@ -57,7 +57,7 @@ def set_up_access(
         ports.console.verbatim(Message("Invitation for {address}", address=address), [link])
 
     api = AccessApi(access, ports.clock, client_id, invited)
-    with ports.console.working(Message("Reading {tenant}", tenant=access.tenant)):
+    with ports.console.working("Reading {tenant}", tenant=access.tenant):
         state = api.read(policy)
     wanted = _with_shared(WantedAccess(policy), state, ports)
     changes, remarks = plan_access(state, wanted), tuple(access_remarks(state, wanted))
@@ -95,7 +95,7 @@ def _left(wanted: WantedAccess, api: AccessApi, ports: Ports) -> tuple[Finding, 
     with ports.console.working("Reading back"):
         rest = plan_access(api.read(wanted.policy), wanted)
     titles = joined(", ", (change.title for change in rest))
-    return (NOT_TAKEN.finding(Message("{titles}.", titles=titles)),) if rest else ()
+    return (NOT_TAKEN.finding("{titles}.", titles=titles),) if rest else ()
 
 
 def _with_shared(wanted: WantedAccess, state: AccessState, ports: Ports) -> WantedAccess:
@@ -108,11 +108,9 @@ def _with_shared(wanted: WantedAccess, state: AccessState, ports: Ports) -> Want
         return wanted
     for it in shared:
         ports.console.say(
-            Message(
-                "Other applications use {connection}, too: {names}.",
-                connection=it.name,
-                names=", ".join(it.others),
-            )
+            "Other applications use {connection}, too: {names}.",
+            connection=it.name,
+            names=", ".join(it.others),
         )
     agreed = ports.prompter.confirm("Turn off sign-ups for them, too?", default=False)
     return wanted._replace(closes_shared=agreed)

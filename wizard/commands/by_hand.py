@@ -37,12 +37,10 @@ class Item:
         """Print it, with the link and each line to copy on a line of its own."""
         console = ports.console
         console.say(
-            Message(
-                "{number} of {total}. {title}",
-                number=self.number,
-                total=_ITEMS,
-                title=Message.of(self.title),
-            )
+            "{number} of {total}. {title}",
+            number=self.number,
+            total=_ITEMS,
+            title=Message.of(self.title),
         )
         for each in self.how:
             console.todo(each)
@@ -126,6 +124,6 @@ def open_page(url: str, ports: Ports) -> None:
 
 def _copy(label: str, line: str, ports: Ports) -> None:
     if ports.desktop.copy(line):
-        ports.console.done(Message("{label} copied.", label=label))
+        ports.console.done("{label} copied.", label=label)
     else:
         ports.console.warn("No clipboard available. Copy the line above.")

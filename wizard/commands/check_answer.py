@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from wizard.commands.questions import Question, ask
 from wizard.findings import Outcome
 from wizard.known import Known
-from wizard.language import Message
 from wizard.ports import Ports
 
 if TYPE_CHECKING:
@@ -64,6 +63,6 @@ def _check(
 
     settings = replace(known, client_id=known.client_id or "").settings(reuse_tokens=reuse_tokens)
     wanted = [Check(name) for name in checks]
-    with ports.console.working(Message("Checking {host}", host=settings.domain)):
+    with ports.console.working("Checking {host}", host=settings.domain):
         report = check_tenant(settings, ports.http, ports.clock, wanted)
     return [report[check] for check in wanted]

@@ -18,7 +18,6 @@ from wizard.auth0.management_access import (
 )
 from wizard.commands.values import MAX_SECRET_BYTES, option, read_secret
 from wizard.dashboard import API_EXPLORER
-from wizard.language import Message
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import parse_client_id, parse_client_secret, parse_domain
@@ -114,7 +113,7 @@ def choose_access(
     tenant = own or tenant_domain(domain, given.token) or _ask_tenant(domain, ports)
     if kind == CLI:
         ports.console.hint(
-            Message("Using the auth0 CLI, which must be logged in to {tenant}.", tenant=tenant)
+            "Using the auth0 CLI, which must be logged in to {tenant}.", tenant=tenant
         )
         return by_cli(tenant, ports.processes, ports.environ)
     if kind == TOKEN:
@@ -144,7 +143,7 @@ def _ask(kind: str, prompter: Prompter, ports: Ports) -> Credentials:
     ports.console.hint("It is used in this run only and not stored.")
     if kind == TOKEN:
         ports.console.hint(
-            Message("{page} → Create & Authorize Test Application → Copy Token.", page=API_EXPLORER)
+            "{page} → Create & Authorize Test Application → Copy Token.", page=API_EXPLORER
         )
         return Credentials(prompter.secret("Management API token (hidden)", parse=parse_token))
     client_id = prompter.text("Its Client ID", parse=parse_client_id)
@@ -154,12 +153,10 @@ def _ask(kind: str, prompter: Prompter, ports: Ports) -> Credentials:
 
 def _ask_tenant(domain: str, ports: Ports) -> str:
     if ports.prompter is None:
-        raise TENANT_DOMAIN_NEEDED.failure(Message("{domain} is a custom domain.", domain=domain))
+        raise TENANT_DOMAIN_NEEDED.failure("{domain} is a custom domain.", domain=domain)
     ports.console.hint(
-        Message(
-            "{domain} is a custom domain; the Management API needs the tenant's own domain.",
-            domain=domain,
-        )
+        "{domain} is a custom domain; the Management API needs the tenant's own domain.",
+        domain=domain,
     )
     return ports.prompter.text(
         "The tenant's own domain (NAME.REGION.auth0.com)", parse=parse_domain

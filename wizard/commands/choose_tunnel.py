@@ -114,7 +114,7 @@ def _opened(options: TunnelOptions, ports: Ports) -> OpenTunnel:
 
 
 def _as_it_is(url: str, ports: Ports) -> OpenTunnel:
-    ports.console.done(Message("Using {url} without opening a tunnel.", url=url))
+    ports.console.done("Using {url} without opening a tunnel.", url=url)
     return OpenTunnel(url, NO_TUNNEL)
 
 
@@ -141,10 +141,8 @@ def _choose(options: TunnelOptions, ports: Ports, failed: Sequence[str] = ()) ->
     ready, prompter = menu.ready, ports.prompter
     if prompter is None:
         ports.console.say(
-            Message(
-                "Using {tunnel}, the first tunnel that is ready; choose another with --tunnel.",
-                tunnel=ready,
-            )
+            "Using {tunnel}, the first tunnel that is ready; choose another with --tunnel.",
+            tunnel=ready,
         )
         return ready
     if failed and ready:
@@ -181,11 +179,9 @@ def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
         if not is_lost or is_ours or _requested_url(chosen, options) != options.known_url:
             raise
         ports.console.warn(
-            Message(
-                "{url} is no longer available ({reason}).",
-                url=options.known_url,
-                reason=Message.of(failure.finding.rule.title),
-            )
+            "{url} is no longer available ({reason}).",
+            url=options.known_url,
+            reason=Message.of(failure.finding.rule.title),
         )
         return _open_once(chosen, replace(options, known_url=""), ports)
 
@@ -209,10 +205,10 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
     )
     tunnel = _tunnel(chosen, request, options, ports)
     with _closed_on_error(tunnel):
-        with ports.console.working(Message("Opening {tunnel}", tunnel=chosen.name)):
+        with ports.console.working("Opening {tunnel}", tunnel=chosen.name):
             url = _open_or_name_holder(tunnel, chosen, request, ports)
         _urls(options, ports).remember(url, chosen.name)
-        ports.console.done(Message("{url} leads to port {port}", url=url, port=options.port))
+        ports.console.done("{url} leads to port {port}", url=url, port=options.port)
         for finding in tunnel.findings:
             ports.console.finding(finding)
         if token:
@@ -248,7 +244,7 @@ def _offer_to_save(token: str, offer: Offer, tunnel: str, ports: Ports) -> None:
     question = Message("Save it in {tunnel}'s own configuration for the next time?", tunnel=tunnel)
     if ports.prompter.confirm(question):
         file = offer.save_credential(token)
-        ports.console.done(Message("Saved in {file}, and nowhere else.", file=file))
+        ports.console.done("Saved in {file}, and nowhere else.", file=file)
 
 
 def _show_forwarding(url: str, ports: Ports) -> None:

@@ -30,11 +30,9 @@ def show_what_to_close(policy: Policy, client_id: str, ports: Ports) -> None:
     if policy.who is Who.PEOPLE:
         _show_how_to_invite(policy, console)
     console.todo(
-        Message(
-            "Actions → Library → Create Action → Build from scratch: the name {name}, the trigger"
-            " Login / Post Login. Paste the code below, then Deploy.",
-            name=action_name(client_id),
-        )
+        "Actions → Library → Create Action → Build from scratch: the name {name}, the trigger"
+        " Login / Post Login. Paste the code below, then Deploy.",
+        name=action_name(client_id),
     )
     console.todo("Actions → Triggers → post-login: drag it into the flow, then Apply.")
     console.hint(
@@ -55,10 +53,8 @@ def _show_how_to_invite(policy: Policy, console: Console) -> None:
         " social connection."
     )
     console.todo(
-        Message(
-            "User Management → Users: create those who have no account: {people}.",
-            people=", ".join(policy.people),
-        )
+        "User Management → Users: create those who have no account: {people}.",
+        people=", ".join(policy.people),
     )
 
 

@@ -180,7 +180,7 @@ class ScriptedUser(Desktop):
         except Failure as failure:
             self.console.finding(failure.finding)
         except NetworkError as error:
-            self.console.warn(Message("{url}: {reason}", url=error.url, reason=error.reason))
+            self.console.warn("{url}: {reason}", url=error.url, reason=error.reason)
 
 
 @contextmanager

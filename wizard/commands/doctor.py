@@ -141,7 +141,7 @@ def _wants_fixes(run: _Run, findings: Sequence[Finding], ports: Ports) -> bool:
         return False
     if not fixable:
         again = _command(run.options)
-        ports.console.hint(Message("Then check again with: {command}", command=again))
+        ports.console.hint("Then check again with: {command}", command=again)
         return False
     ports.console.say()
     is_one = len(merged_findings(problems)) == 1
@@ -248,7 +248,9 @@ def _identifiers(option: str, given: Iterable[str]) -> frozenset[str]:
     unknown = sorted(identifiers - all_rules().keys()) if identifiers else []
     if unknown:
         raise INVALID_VALUE.failure(
-            Message("{option}: there is no rule {rules}.", option=option, rules=", ".join(unknown)),
+            "{option}: there is no rule {rules}.",
+            option=option,
+            rules=", ".join(unknown),
             fix=Message("Run librechat-auth0 explain to list all rules."),
         )
     return identifiers

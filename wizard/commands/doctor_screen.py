@@ -166,14 +166,14 @@ def show_proof(claims: Sequence[Claim], command: str, ports: Ports) -> None:
     console = ports.console
     console.say()
     if are_proved(claims):
-        console.done(Message("The sign-in is proved: {how}.", how=Message.of(claims[-1].detail)))
+        console.done("The sign-in is proved: {how}.", how=Message.of(claims[-1].detail))
         return
     console.say(Message("No error found, but the sign-in is not proved."))
     for outcomes, text in _NOT_PROVED:
         titles = [each.title for each in claims if each.outcome in outcomes]
         if titles:
             console.hint(text.filled(names=joined(", ", titles)))
-    console.say(Message("Prove it: {command}", command=command))
+    console.say("Prove it: {command}", command=command)
 
 
 def _count(findings: Iterable[Finding]) -> Message:

@@ -119,17 +119,13 @@ def tell_folder(folder: Folder, findings: Iterable[Finding], ports: Ports) -> No
     checkout = folder.checkout
     if checkout.version:
         place = {"version": checkout.version, "folder": checkout.folder}
-        console.done(Message("LibreChat {version} in {folder}", **place))
+        console.done("LibreChat {version} in {folder}", **place)
     elif checkout.is_librechat:
         seen = ", ".join(checkout.evidence)
-        console.done(
-            Message("LibreChat in {folder} ({evidence})", folder=checkout.folder, evidence=seen)
-        )
+        console.done("LibreChat in {folder} ({evidence})", folder=checkout.folder, evidence=seen)
     if folder.store.path.is_symlink():
         console.warn(
-            Message(
-                "The .env is a symbolic link; {target} will be changed.", target=folder.store.target
-            )
+            "The .env is a symbolic link; {target} will be changed.", target=folder.store.target
         )
     if folder.existing is not None and folder.existing.strip():
         console.done("Your .env is kept; only the necessary lines change.")

@@ -31,9 +31,7 @@ def keep_open(opened: OpenTunnel, ports: Ports, sign_in: Callable[[], None] | No
         return
     console = ports.console
     console.say()
-    console.done(
-        Message("{url} is open. Keep this running; press Ctrl-C to close it.", url=opened.url)
-    )
+    console.done("{url} is open. Keep this running; press Ctrl-C to close it.", url=opened.url)
     if ports.prompter is not None:
         console.hint(KEYS_WITH_SIGN_IN if sign_in else KEYS)
     try:

@@ -143,9 +143,9 @@ def _resumed(progress: Progress, ports: Ports) -> Progress:
     known = progress.known.or_else(replace(answers, public_url=None))
     missing = [NAMES[each.name] for each in needed(progress.options) if not known.has(each.name)]
     shown = ", ".join(filter(None, (url, answers.domain, answers.client_id)))
-    ports.console.say(Message("Found an unfinished setup: {answers}", answers=shown))
+    ports.console.say("Found an unfinished setup: {answers}", answers=shown)
     rest = joined(", ", (*missing, Message("checks"), Message("the .env")))
-    ports.console.say(Message("Still to do: {rest}", rest=rest))
+    ports.console.say("Still to do: {rest}", rest=rest)
     if not ports.prompter.confirm("Resume it?"):
         saved.forget()
         return progress
@@ -188,7 +188,7 @@ def _write(progress: Progress, ports: Ports) -> Progress:
         saved = change_env(change, Question(), ports, yes=True, dry_run=options.dry_run)
     else:
         saved = Written()
-        ports.console.done(Message("{file} is already up to date.", file=folder.store.path))
+        ports.console.done("{file} is already up to date.", file=folder.store.path)
     is_up_to_date = saved.done or not change.changes
     if is_up_to_date:
         progress.saved_answers(ports).forget()

@@ -105,11 +105,9 @@ def _known_without_asking(progress: Progress, ports: Ports) -> Progress:
     for question in needed(progress.options):
         progress = progress.keep(ask(question, progress.known, progress.offered, ports), ports)
     ports.console.done(
-        Message(
-            "Using the application {client} at {domain}",
-            client=progress.known.client_id,
-            domain=progress.known.domain,
-        )
+        "Using the application {client} at {domain}",
+        client=progress.known.client_id,
+        domain=progress.known.domain,
     )
     return progress
 

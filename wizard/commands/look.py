@@ -54,7 +54,7 @@ def look(progress: Progress, ports: Ports) -> Progress:
     url = forwarded_url(ports.environ, port)
     if not url or progress.offered.public_url:
         return progress
-    console.done(Message("Port {port} is forwarded from {url}.", port=port, url=url))
+    console.done("Port {port} is forwarded from {url}.", port=port, url=url)
     return replace(progress, offered=Known(public_url=url).or_else(progress.offered))
 
 

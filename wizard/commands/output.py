@@ -82,6 +82,7 @@ def _may_replace(path: Path, output: Output, ports: Ports) -> bool:
     if ports.prompter is not None:
         return ports.prompter.confirm(Message("Replace {file}?", file=path), default=False)
     raise INVALID_VALUE.failure(
-        Message("--output: {file} already exists.", file=path),
+        "--output: {file} already exists.",
+        file=path,
         fix=Message("Add --force to replace it, or choose another file with --output."),
     )

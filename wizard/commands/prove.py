@@ -25,7 +25,7 @@ def check_values(settings: Settings, ports: Ports, cause: Finding | None = None)
     from wizard.auth0.live_checks import check_tenant
     from wizard.doctor.causes import without_consequences
 
-    with ports.console.working(Message("Checking {host}", host=settings.domain)):
+    with ports.console.working("Checking {host}", host=settings.domain):
         report = check_tenant(settings, ports.http, ports.clock)
     known = (cause,) if cause and not report.ok else ()
     show(report.results, without_consequences((*known, *report.findings)), ports)

@@ -172,9 +172,7 @@ def _provisioned(
     )
     pages = [*provisioning.show(whole=options.dry_run)]
     if creates:
-        ports.console.say(
-            Message("Its Client ID and secret are then written to {file}.", file=path)
-        )
+        ports.console.say("Its Client ID and secret are then written to {file}.", file=path)
     elif change.changes:
         pages += show(change, ports, whole=options.dry_run)
     if not (provisioning.changes or result.env_changes):
@@ -221,7 +219,8 @@ def _admit(
             ports.console.hint("Who may sign in is planned once the application exists.")
             return result
         raise MISSING_OPTION.failure(
-            Message("Missing: {option}.", option="--client-id"),
+            "Missing: {option}.",
+            option="--client-id",
             fix=Message("Add {option}.", option="--client-id"),
         )
     done = set_up_access(
@@ -315,7 +314,8 @@ def _known(options: ProvisionOptions, given: Credentials, folder: Folder, ports:
     for question in (DOMAIN_OF_ANY_APPLICATION, PUBLIC_URL):
         if known.value(question.name) is None and ports.prompter is None:
             raise MISSING_OPTION.failure(
-                Message("Missing: {option}.", option=question.option),
+                "Missing: {option}.",
+                option=question.option,
                 fix=Message("Add {option}.", option=question.option),
             )
         known = ask(question, known, Known(), ports)

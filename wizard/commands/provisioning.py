@@ -71,7 +71,7 @@ class Provisioning:
             raise ValueError("the public URL is missing")
         self._wanted = Wanted(known.public_url, known.audience, job.name, prune=job.prune)
         client_id = known.client_id or ""
-        with ports.console.working(Message("Reading {tenant}", tenant=access.tenant)):
+        with ports.console.working("Reading {tenant}", tenant=access.tenant):
             self._tenant = self._api.read(self._wanted, client_id)
         if self._tenant.application is not None:
             client_id = self._tenant.application.client_id
@@ -130,12 +130,12 @@ class Provisioning:
         wanted, before = self._wanted, self._tenant.application
         if part is Part.APPLICATION and before is not None:
             self._added_urls(before.client_id).before_adding(before.urls, wanted.urls)
-        with self._ports.console.working(Message("Changing the {part}", part=part.value)):
+        with self._ports.console.working("Changing the {part}", part=part.value):
             self._tenant = self._api.apply(part, self.changes, self._tenant, wanted.audience or "")
         after = self._tenant.application
         if part is Part.APPLICATION and before is None and after is not None:
             self._added_urls(after.client_id).before_adding(NO_URLS, wanted.urls)
-        self._ports.console.done(Message("The {part} is set up.", part=part.value))
+        self._ports.console.done("The {part} is set up.", part=part.value)
 
     def _note_use(self) -> None:
         if (application := self._tenant.application) is not None:
@@ -154,7 +154,7 @@ class Provisioning:
         if not rest:
             return ()
         titles = joined(", ", (change.title for change in rest))
-        return (NOT_TAKEN.finding(Message("{titles}.", titles=titles)),)
+        return (NOT_TAKEN.finding("{titles}.", titles=titles),)
 
     def _plan(self) -> tuple[PlannedChange, ...]:
         changes = plan(self._tenant, self._wanted)

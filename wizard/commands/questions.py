@@ -179,7 +179,8 @@ def require_everything(options: InitOptions, known: Known, offered: Known) -> No
     if missing:
         names = joined(", ", missing)
         raise MISSING_OPTION.failure(
-            Message("Missing: {options}.", options=names),
+            "Missing: {options}.",
+            options=names,
             fix=Message(
                 "Add {options}; librechat-auth0 init --help lists all options.", options=names
             ),

@@ -17,7 +17,6 @@ from wizard.doctor.examine import Examination, examine
 from wizard.doctor.subject import Subject
 from wizard.execution import Result
 from wizard.findings import ExitCode, Failure, Finding
-from wizard.language import Message
 from wizard.librechat.checkout import look_at
 from wizard.librechat.secrets import is_public
 from wizard.librechat.variables import VARIABLES, Format, is_known, is_secret
@@ -70,7 +69,7 @@ def run_report(
     if address and ports.prompter and ports.prompter.confirm("Open a new issue with it?"):
         ports.desktop.open(address)
     elif address:
-        console.say(Message("Report it: {address}", address=address.partition("?")[0]))
+        console.say("Report it: {address}", address=address.partition("?")[0])
     return ReportResult(text, findings=findings)
 
 

@@ -33,7 +33,7 @@ def offer_what_is_set_up(progress: Progress, ports: Ports) -> Progress:
         return progress
     from wizard.auth0.live_checks import check_tenant
 
-    with ports.console.working(Message("Checking {host}", host=settings.domain)):
+    with ports.console.working("Checking {host}", host=settings.domain):
         report = check_tenant(settings, ports.http, ports.clock)
     if not report.ok:
         return progress
@@ -70,9 +70,7 @@ def _is_proved(progress: Progress, ports: Ports) -> bool:
         ports.console.done("Everything is set up. No sign-in has proved it yet.")
         return False
     time = local_time(datetime.fromtimestamp(proof.at, UTC))
-    ports.console.done(
-        Message("Everything is set up and proved: a sign-in worked at {time}.", time=time)
-    )
+    ports.console.done("Everything is set up and proved: a sign-in worked at {time}.", time=time)
     return True
 
 

@@ -133,7 +133,7 @@ def obstacles(subject: Subject, instance: Instance, port: int) -> tuple[Finding,
     if instance.sign_in and instance.sign_in.status == HTTPStatus.TOO_MANY_REQUESTS:
         return (*findings, NOT_PROVED.finding(fix=RATE_LIMITED.fix))
     if not (instance.sign_in and instance.sign_in.sent):
-        return (*findings, NOT_STARTED.finding(Message("Port {port}.", port=port)))
+        return (*findings, NOT_STARTED.finding("Port {port}.", port=port))
     left = _requests_left(instance)
     if left is not None and left < REQUESTS_OF_A_SIGN_IN:
         detail = _told(left)
@@ -213,7 +213,7 @@ def _shown(evidence: Evidence, ports: Ports) -> Evidence:
     for name, sighting in evidence.sightings:
         if sighting.seen:
             seen = joined(", ", sighting.seen)
-            console.done(Message("Seen by {source}: {parts}", source=name, parts=seen))
+            console.done("Seen by {source}: {parts}", source=name, parts=seen)
     for finding in evidence.findings:
         console.finding(finding)
     if evidence.is_proved:

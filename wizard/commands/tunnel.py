@@ -92,7 +92,7 @@ def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelRe
     store = env_store(options.env_file, ports)
     content = store.read()
     if content is None:
-        raise NO_ENV.failure(Message("{file} does not exist.", file=store.path))
+        raise NO_ENV.failure("{file} does not exist.", file=store.path)
     file = EnvFile.from_bytes(content)
     reopening = _Reopening(options, ports, store, content, file, known_in(file.values()))
     ports.console.hide(secrets_in(reopening.file))
@@ -137,7 +137,7 @@ class _Reopening:
             self.background.forget(known)
             return None
         console = self.ports.console
-        console.done(Message("{url} is already open in the background.", url=known.url))
+        console.done("{url} is already open in the background.", url=known.url)
         console.hint("Stop it with: librechat-auth0 tunnel stop")
         return TunnelResult(self.store.path, known.tunnel, known.url, background=known)
 
@@ -151,7 +151,7 @@ class _Reopening:
                 Message("The .env has no public URL, and --tunnel none opens no tunnel.")
             )
         console = self.ports.console
-        console.done(Message("Using {url} without opening a tunnel.", url=url))
+        console.done("Using {url} without opening a tunnel.", url=url)
         console.hint("Check that it leads to LibreChat: librechat-auth0 doctor")
         return TunnelResult(self.store.path, NO_TUNNEL, url)
 
@@ -179,7 +179,7 @@ class _Reopening:
             findings=(*opened.findings, *change.findings),
         )
         if not change.changes:
-            self.ports.console.done(Message("{file} already has this URL.", file=self.store.path))
+            self.ports.console.done("{file} already has this URL.", file=self.store.path)
             return result
         yes, dry_run = self.options.yes, self.options.dry_run
         written = change_env(change, _question(opened.url), self.ports, yes=yes, dry_run=dry_run)
@@ -202,9 +202,9 @@ class _Reopening:
         tunnel.stay()
         console = self.ports.console
         console.say()
-        console.done(Message("{url} stays open in the background.", url=result.public_url))
+        console.done("{url} stays open in the background.", url=result.public_url)
         log_file = self.background.log_file(self.store.path)
-        console.hint(Message("Request log: {file}", file=log_file))
+        console.hint("Request log: {file}", file=log_file)
         console.hint(
             "Check it with librechat-auth0 tunnel status; stop it with librechat-auth0 tunnel stop."
         )
@@ -217,7 +217,7 @@ class _Reopening:
             OpenedUrls(self.ports.state_dir, self.store.path).tunnel_of(url) if url else ""
         )
         if not name and url and self.ports.prompter is None:
-            raise WHICH_TUNNEL.failure(Message("DOMAIN_SERVER is {url}.", url=url))
+            raise WHICH_TUNNEL.failure("DOMAIN_SERVER is {url}.", url=url)
         return name
 
     def _finish(self, result: TunnelResult) -> TunnelResult:

@@ -73,7 +73,9 @@ def option(name: str, text: str, parse: Callable[[str], T]) -> T:
         return parse(pasted(text))
     except InvalidValue as invalid:
         raise INVALID_VALUE.failure(
-            Message("{name}: {reason}", name=name, reason=Message.of(invalid.reason)),
+            "{name}: {reason}",
+            name=name,
+            reason=Message.of(invalid.reason),
             fix=Message("Correct {name}, then run the command again.", name=name),
         ) from None
 
@@ -113,7 +115,7 @@ def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_
     except OSError as error:
         raise rule.failure(refusal(error, Path(source))) from None
     except UnicodeDecodeError:
-        raise rule.failure(Message("{file}: it is not UTF-8 text.", file=source)) from None
+        raise rule.failure("{file}: it is not UTF-8 text.", file=source) from None
 
 
 def read_subject(store: EnvStore, ports: Ports) -> Subject:
@@ -127,7 +129,7 @@ def read_subject(store: EnvStore, ports: Ports) -> Subject:
 
     content = store.read()
     if content is None:
-        raise NO_FILE.failure(Message("{file} does not exist.", file=store.path))
+        raise NO_FILE.failure("{file} does not exist.", file=store.path)
     subject = gather(store, content, ports.environ, ports.processes)
     ports.console.hide(subject.secrets)
     return subject

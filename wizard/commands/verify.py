@@ -194,10 +194,8 @@ def _through_librechat(
     from wizard.commands.through_librechat import prove_through_librechat
 
     ports.console.say(
-        Message(
-            "LibreChat uses port {port}, so verify tests a sign-in to LibreChat itself.",
-            port=tunnel.port,
-        )
+        "LibreChat uses port {port}, so verify tests a sign-in to LibreChat itself.",
+        port=tunnel.port,
     )
     with ExitStack() as stack:
         if not _answers(result.settings.public_url, ports):

@@ -95,7 +95,7 @@ def doors_left_open(folder: Folder, settings: Settings, ports: Ports) -> Sequenc
 
     if not is_public(settings.public_url) or folder.values.get("OPENID_REQUIRED_ROLE"):
         return ()
-    with ports.console.working(Message("Checking {host}", host=settings.domain)):
+    with ports.console.working("Checking {host}", host=settings.domain):
         doors = ask_doors(settings, ports.http, ports.clock)
     domains = config_of(folder.store, ports).part("registration", "allowedDomains")
     return tuple(auth0_findings(doors, has_domains=bool(domains)))
@@ -286,18 +286,16 @@ def allow_domains(
     console = ports.console
     if config.path is None:
         console.warn(
-            Message(
-                "Set registration.allowedDomains in {file} yourself: {domains}.",
-                file=config.named,
-                domains=", ".join(domains),
-            )
+            "Set registration.allowedDomains in {file} yourself: {domains}.",
+            file=config.named,
+            domains=", ".join(domains),
         )
         return False
     store = EnvStore(config.path, ports.state_dir, ports.last_words.append, is_private=False)
     content = store.read()
     edit = with_allowed_domains(content, domains, str(store.path))
     if not (edit.removed or edit.added):
-        console.done(Message("{file} already allows only these domains.", file=store.path))
+        console.done("{file} already allows only these domains.", file=store.path)
         return False
     console.say(CHANGES_TO.filled(file=store.path))
     console.show(setting_lines("registration.allowedDomains", edit.removed, edit.added))

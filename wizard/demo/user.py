@@ -13,7 +13,6 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 from wizard.http import HttpClient, Response
-from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import is_loopback
 
@@ -39,7 +38,7 @@ def sign_in_like_a_user(http: HttpClient, start_url: str, email: str, password: 
         if form.asks_for_password:
             if typed:
                 place = _without_query(response.url)
-                raise NO_END.failure(Message("{page} asks for the password again", page=place))
+                raise NO_END.failure("{page} asks for the password again", page=place)
             typed = True
         response = browser.submit(form, form.filled_in(email, password))
         form = sign_in_form(response)
@@ -83,7 +82,7 @@ class Browser:
         if self._steps > MAX_STEPS:
             place = _without_query(url)
             raise NO_END.failure(
-                Message("after {count} requests it was at {page}", count=MAX_STEPS, page=place)
+                "after {count} requests it was at {page}", count=MAX_STEPS, page=place
             )
         request = Request(url, headers={"Accept": "text/html"})  # noqa: S310 - checked above
         self.cookies.add_cookie_header(request)

@@ -111,25 +111,25 @@ class Console:
         )
         self._show(Line(""), Line(where, Kind.TITLE))
 
-    def say(self, text: str = "") -> None:
+    def say(self, text: str = "", /, **values: object) -> None:
         """Print a line."""
-        self._show(Line(text))
+        self._show(Line(_filled(text, values)))
 
-    def todo(self, text: str) -> None:
+    def todo(self, text: str, /, **values: object) -> None:
         """Print something for the user to do elsewhere."""
-        self._show(Line(text, indent=2))
+        self._show(Line(_filled(text, values), indent=2))
 
-    def hint(self, text: str) -> None:
+    def hint(self, text: str, /, **values: object) -> None:
         """Print an explanation for newcomers."""
-        self._show(hint_line(text))
+        self._show(hint_line(_filled(text, values)))
 
-    def done(self, text: str) -> None:
+    def done(self, text: str, /, **values: object) -> None:
         """Print a success."""
-        self._show(Line(text, Kind.DONE, self.mark("done")))
+        self._show(Line(_filled(text, values), Kind.DONE, self.mark("done")))
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, /, **values: object) -> None:
         """Print a warning that is not a finding."""
-        self._show(Line(text, Kind.WARNING, self.mark("warning")))
+        self._show(Line(_filled(text, values), Kind.WARNING, self.mark("warning")))
 
     def outcome(self, outcome: Outcome, title: str, detail: str) -> None:
         """Print the result of a check in one line, without a remedy."""
@@ -203,13 +203,14 @@ class Console:
         return _pages(lines, rows, self._screen.height)
 
     @contextmanager
-    def working(self, text: str) -> Iterator[None]:
+    def working(self, text: str, /, **values: object) -> Iterator[None]:
         """Show a spinner while something takes time, or a line."""
+        doing = _filled(text, values)
         if self._screen.draws and not self._quiet:
-            with self._screen.spinner(text):
+            with self._screen.spinner(doing):
                 yield
         else:
-            self._show(Line(Message("{doing} ...", doing=Message.of(text))))
+            self.say("{doing} ...", doing=Message.of(doing))
             yield
 
     @contextmanager
@@ -255,6 +256,10 @@ class Console:
     def _without_secrets(self, text: str) -> str:
         """Hide secrets in the values of a message; a plain string is our own words."""
         return changed(text, self.hidden) if isinstance(text, Message) else text
+
+
+def _filled(text: str, values: Mapping[str, object]) -> str:
+    return Message(text, **values) if values else text
 
 
 def _pages(lines: Sequence[Line], rows: int, height_of: Callable[[Line], int]) -> list[list[Line]]:

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from wizard.language import Message
 from wizard.locks import LockHeld, locked
 from wizard.platforms import true_path
 from wizard.private_files import file_name, private_folder, write_whole
@@ -107,7 +106,7 @@ class Background:
         end(tunnel.pid, tunnel.started)
         if tunnel.runs:
             raise NOT_STOPPED.failure(
-                Message("Process {pid} runs the tunnel {url}.", pid=tunnel.pid, url=tunnel.url)
+                "Process {pid} runs the tunnel {url}.", pid=tunnel.pid, url=tunnel.url
             )
         self.forget(tunnel)
 

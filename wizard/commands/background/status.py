@@ -38,20 +38,18 @@ def run_status(ports: Ports) -> BackgroundResult:
         if one.runs:
             running.append(one)
             console.done(
-                Message(
-                    "{url} leads to port {port} ({tunnel}, open for {time})",
-                    url=one.url,
-                    port=one.port,
-                    tunnel=one.tunnel,
-                    time=duration(ports.clock.now() - one.opened_at),
-                )
+                "{url} leads to port {port} ({tunnel}, open for {time})",
+                url=one.url,
+                port=one.port,
+                tunnel=one.tunnel,
+                time=duration(ports.clock.now() - one.opened_at),
             )
             if one.trouble:
                 trouble = Message.of(one.trouble)
-                console.warn(Message("It is down: {reason}", reason=trouble))
-            console.hint(Message("{env_file}, process {pid}", env_file=one.env_file, pid=one.pid))
+                console.warn("It is down: {reason}", reason=trouble)
+            console.hint("{env_file}, process {pid}", env_file=one.env_file, pid=one.pid)
             log_file = background.log_file(Path(one.env_file))
-            console.hint(Message("Request log: {file}", file=log_file))
+            console.hint("Request log: {file}", file=log_file)
             if background.log_has_stopped(Path(one.env_file)):
                 findings.append(LOG_STOPPED.finding(str(log_file)))
                 console.finding(findings[-1])
@@ -77,20 +75,18 @@ def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> Bac
         if not one.runs:
             background.forget(one)
             continue
-        with console.working(Message("Closing {url}", url=one.url)):
+        with console.working("Closing {url}", url=one.url):
             background.stop(one)
-        console.done(Message("{url} is closed.", url=one.url))
+        console.done("{url} is closed.", url=one.url)
         stopped.append(one)
     if not stopped:
         none = Message("No tunnel runs in the background for {file}.", file=path)
         console.say("No tunnel runs in the background." if every else none)
         for one in background.all():
             console.hint(
-                Message(
-                    "To stop {url}: librechat-auth0 tunnel stop --env-file {env_file}",
-                    url=one.url,
-                    env_file=one.env_file,
-                )
+                "To stop {url}: librechat-auth0 tunnel stop --env-file {env_file}",
+                url=one.url,
+                env_file=one.env_file,
             )
     return BackgroundResult(stopped, findings=_broken_records(background, ports))
 

@@ -17,7 +17,7 @@ from wizard.commands.background import process
 from wizard.commands.background.process import STAY, send
 from wizard.commands.background.records import Background
 from wizard.findings import Failure, Finding
-from wizard.language import Language, Message
+from wizard.language import Language
 from wizard.platforms import own_session, reader_has_gone, true_path
 from wizard.process_control import end_child
 from wizard.processes import own_program, without_secrets
@@ -144,9 +144,7 @@ class DetachedTunnel(Tunnel):
             raise self._gone() from None
 
     def _gone(self) -> Failure:
-        return NO_ANSWER.failure(
-            Message("Its log: {file}.", file=self._background.log_file(self._env_file))
-        )
+        return NO_ANSWER.failure("Its log: {file}.", file=self._background.log_file(self._env_file))
 
 
 def _close(pipe: IO[str]) -> None:
@@ -161,4 +159,4 @@ def _finding(fields: Mapping[str, Any]) -> Finding:
     from wizard.rules import all_rules
 
     rule = all_rules()[fields["rule"]]
-    return rule.finding(**{name: fields[name] for name in ("detail", "fix", "variable")})
+    return rule.finding(fields["detail"], fix=fields["fix"], variable=fields["variable"])
