@@ -159,4 +159,5 @@ def _finding(fields: Mapping[str, Any]) -> Finding:
     from wizard.rules import all_rules
 
     rule = all_rules()[fields["rule"]]
-    return rule.finding(fields["detail"], fix=fields["fix"], variable=fields["variable"])
+    detail, fix, variable = (fields[name] for name in ("detail", "fix", "variable"))
+    return rule.finding(detail, fix=fix, variable=variable)
