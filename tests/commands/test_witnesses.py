@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from wizard.commands.witnesses import NOTHING, REFUSED, Sighting, sighting_of, specific
-from wizard.commands.witnesses.ngrok import NgrokWitness
-from wizard.commands.witnesses.proxy import ProxyWitness
+from wizard.commands.witnesses import (
+    NOTHING,
+    REFUSED,
+    SESSION,
+    Sighting,
+    Witness,
+    inspected,
+    sighting_of,
+    specific,
+    tunnel_witness,
+)
 from wizard.rules import rule
 from wizard.sign_in_traffic import Passage, Step, passage, record, recorded
 from wizard.tunnels.local_api import LocalApi
@@ -79,7 +88,7 @@ def test_witnesses_complete_each_other() -> None:
     page = sighting_of([callback(302, HOME, HELD)], SINCE, reuse=True)
 
     assert not page.is_proof
-    assert (Sighting(is_accepted=True) | page | NOTHING).is_proof
+    assert (Sighting(frozenset({SESSION})) | page | NOTHING).is_proof
 
 
 def test_ignores_other_requests() -> None:
@@ -87,7 +96,7 @@ def test_ignores_other_requests() -> None:
 
 
 def test_a_tunnel_saves_presence_but_no_value(tmp_path: Path) -> None:
-    witness = ProxyWitness(tmp_path, 3080, reuse=True)
+    witness = tunnel_witness("the tunnel", partial(recorded, tmp_path, 3080), reuse=True)
     assert not witness.is_present(0)
 
     record(tmp_path, 3080, callback(302, HOME, HELD))
@@ -126,6 +135,11 @@ class Inspector(LocalApi):
         return {"requests": self.requests}
 
 
+def inspector(*requests: Mapping[str, object]) -> Witness:
+    passages = partial(inspected, Inspector(*requests), ["127.0.0.1:4040"])
+    return tunnel_witness("ngrok's inspector", passages, reuse=True)
+
+
 def captured(uri: str, status: int, **headers: list[str]) -> dict[str, object]:
     return {
         "start": "1970-01-01T01:16:41.5+01:00",
@@ -144,7 +158,7 @@ def test_reads_the_requests_of_ngroks_inspector() -> None:
         Location=["https://chat.field.test"],
         Set_Cookie=["connect.sid=x", "refreshToken=y; Path=/"],
     )
-    witness = NgrokWitness(Inspector(captured(Step.USER, 200), back), ["127.0.0.1:4040"], True)
+    witness = inspector(captured(Step.USER, 200), back)
 
     assert witness.is_present(SINCE)
     assert witness.look(SINCE).is_proof
@@ -161,7 +175,7 @@ def test_reads_the_requests_of_ngroks_inspector() -> None:
     ],
 )
 def test_survives_any_output_of_the_inspector(broken: dict[str, object]) -> None:
-    witness = NgrokWitness(Inspector(broken), ["127.0.0.1:4040"], True)
+    witness = inspector(broken)
 
     assert witness.look(0) == NOTHING
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from http import HTTPStatus
+from operator import or_
 
 from wizard.commands.proofs import How, remember
 from wizard.commands.prove import open_in_browser
-from wizard.commands.witnesses import NOTHING, REFUSED, Sighting, Witness, specific
-from wizard.commands.witnesses.log import LogWitness
-from wizard.commands.witnesses.proxy import ProxyWitness
+from wizard.commands.witnesses import (
+    NOTHING,
+    REFUSED,
+    SIGN_IN,
+    Sighting,
+    Witness,
+    log_witness,
+    ngrok_witness,
+    specific,
+    tunnel_witness,
+)
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.examine import causes_of
 from wizard.doctor.process import STARTED_EARLIER
@@ -23,7 +33,7 @@ from wizard.librechat.running import RATE_LIMITED, Instance, look_at_instance
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import is_loopback
-from wizard.sign_in_traffic import Step
+from wizard.sign_in_traffic import Step, recorded
 
 NOT_STARTED = rule("LA014")
 NOT_PROVED = rule("LA435")
@@ -46,10 +56,7 @@ class Evidence:
     @property
     def together(self) -> Sighting:
         """What all of them saw."""
-        both = NOTHING
-        for _, sighting in self.sightings:
-            both |= sighting
-        return both
+        return reduce(or_, (sighting for _, sighting in self.sightings), NOTHING)
 
     @property
     def is_proved(self) -> bool:
@@ -100,13 +107,13 @@ def _witnesses(subject: Subject, ports: Ports, port: int) -> Sequence[Witness]:
         return read_log(subject.path.parent, subject.values, since)
 
     reuse, public_url = subject.reuses_tokens, subject.value("DOMAIN_SERVER")
-    witnesses: list[Witness] = [LogWitness(read), ProxyWitness(ports.state_dir, port, reuse)]
-    if not is_loopback(public_url):
-        from wizard.commands.witnesses.ngrok import ngrok_witness
-
-        if ngrok := ngrok_witness(ports.environ, port, public_url, reuse=reuse):
-            witnesses.append(ngrok)
-    return witnesses
+    ours = tunnel_witness(
+        Message("the tunnel"), partial(recorded, ports.state_dir, port), reuse=reuse
+    )
+    if is_loopback(public_url):
+        return [log_witness(read), ours]
+    ngrok = ngrok_witness(ports.environ, port, public_url, reuse=reuse)
+    return [log_witness(read), ours, *([ngrok] if ngrok else [])]
 
 
 def _present(witnesses: Sequence[Witness], since: float, ports: Ports) -> Sequence[Witness]:
@@ -178,7 +185,7 @@ def _wait(witnesses: Sequence[Witness], since: float, seconds: float, ports: Por
         together = evidence.together
         if together.is_proof or ports.clock.now() >= deadline:
             return evidence
-        if not is_settling and (together.findings or together.signed_in):
+        if not is_settling and (together.findings or SIGN_IN in together.parts):
             is_settling = True
             pause = SECONDS_FOR_A_CAUSE if together.findings else SECONDS_FOR_THE_PAGE
             deadline = min(deadline, ports.clock.now() + pause)
