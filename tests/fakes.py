@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from wizard.clock import Clock
 from wizard.defaults import ENGLISH
@@ -19,10 +19,10 @@ from wizard.processes import Completed
 from wizard.running_process import RunningProcess
 from wizard.settings import InvalidValue, pasted
 from wizard.ui.console import Console
-from wizard.ui.prompts import Back, Choice, Parse, T
+from wizard.ui.prompts import Back, Choice, Parse, Prompter, T
 
 
-class ScriptedPrompter:
+class ScriptedPrompter(Prompter):
     """Answer from a list of (part of the question, answer) and record everything shown.
 
     The record has the questions, the choices, and each rejected answer with its reason.
@@ -39,7 +39,7 @@ class ScriptedPrompter:
         self.asked = 0
         self.typed = ""
 
-    def with_back(self) -> ScriptedPrompter:
+    def with_back(self) -> Self:
         self.goes_back = True
         return self
 

@@ -1,4 +1,4 @@
-"""Asks the user: the `Prompter` port and its two implementations."""
+"""Asks the user: a `Prompter` that draws, and one that does not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from wizard.language import Language, Message
 from wizard.settings import InvalidValue, pasted
@@ -47,54 +47,21 @@ class Choice:
     more: str = ""
 
 
-class Prompter(Protocol):
-    """Asks the user. Ctrl-C and Ctrl-D raise KeyboardInterrupt.
+class Prompter:
+    """Asks the user; a question is repeated until its answer can be parsed.
 
-    `parse` returns the value of an answer or raises `InvalidValue`: then its reason is shown and
-    the question is repeated.
-
-    Attributes:
-        asked: how many questions it has asked.
-    """
-
-    asked: int
-
-    def with_back(self) -> Prompter:
-        """Return a prompter whose questions raise `Back`; by default `Esc` does nothing."""
-        ...
-
-    def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
-        """Ask for a line of text."""
-        ...
-
-    def secret(self, question: str, *, parse: Parse[T]) -> T:
-        """Ask for a line that is not echoed."""
-        ...
-
-    def confirm(
-        self, question: str, *, default: bool = True, more: Callable[[], None] | None = None
-    ) -> bool:
-        """Ask yes or no; `more` is called, then the question repeated, where the user types `?`."""
-        ...
-
-    def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
-        """Ask for one of the choices; return its key."""
-        ...
-
-    def keys(self) -> AbstractContextManager[Callable[[], str]]:
-        """Read keys without Enter; the value returns the characters typed since its last call."""
-        ...
-
-
-class _Asking:
-    """The common part: a question is repeated until its answer can be parsed.
+    `parse` returns the value of an answer or raises `InvalidValue`, whose reason is then shown.
+    Ctrl-C and Ctrl-D raise KeyboardInterrupt.
 
     Args:
         explain: prints why an answer is invalid; questionary's validation bar is cut off at the
             terminal's width.
         tell: prints the details of a choice.
         language: the user's.
-        goes_back: whether questions raise `Back`.
+        goes_back: whether questions raise `Back`; otherwise `Esc` does nothing.
+
+    Attributes:
+        asked: how many questions it has asked.
     """
 
     def __init__(
@@ -112,9 +79,11 @@ class _Asking:
         self.asked = 0
 
     def with_back(self) -> Self:
+        """Return a prompter whose questions raise `Back`."""
         return type(self)(self._explain, self._tell, self._language, goes_back=True)
 
     def text(self, question: str, *, parse: Parse[T], default: str = "") -> T:
+        """Ask for a line of text."""
         shown = self._language.say(question)
         if default:
             shown = f"{shown} [{default}]"
@@ -123,6 +92,7 @@ class _Asking:
         )
 
     def secret(self, question: str, *, parse: Parse[T]) -> T:
+        """Ask for a line that is not echoed."""
         return self._parsed(
             lambda: self._hidden_line(self._language.say(question)),
             lambda answer: parse(pasted(answer)),
@@ -131,6 +101,7 @@ class _Asking:
     def confirm(
         self, question: str, *, default: bool = True, more: Callable[[], None] | None = None
     ) -> bool:
+        """Ask yes or no; `more` is called, then the question repeated, where the user types `?`."""
         letters = self._language.say(YES_OR_NO if default else NO_OR_YES)
         yes, no = letters.lower().split("/")
 
@@ -151,11 +122,13 @@ class _Asking:
         return self._parsed(ask, parse)
 
     def select(self, question: str, choices: Sequence[Choice], *, default: str = "") -> str:
+        """Ask for one of the choices; return its key."""
         _drop_typeahead()
         self.asked += 1
         return self._choice(question, choices, default)
 
     def keys(self) -> AbstractContextManager[Callable[[], str]]:
+        """Read keys without Enter; the value returns the characters typed since its last call."""
         from wizard.ui.keys import single_keys
 
         return single_keys()
@@ -273,7 +246,7 @@ class _Wrapped(str):
         return wrapped("? ", self, columns(sys.stderr))[2:]
 
 
-class TerminalPrompter(_Asking):
+class TerminalPrompter(Prompter):
     """`Prompter` with questionary, on standard error."""
 
     def _line(self, question: str) -> str:
@@ -338,7 +311,7 @@ class TerminalPrompter(_Asking):
         )
 
 
-class LinePrompter(_Asking):
+class LinePrompter(Prompter):
     """`Prompter` that draws nothing, for screen readers and simple terminals."""
 
     def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
