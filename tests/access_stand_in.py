@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from tests.management_stand_in import Refusal, a, a_name, an_object, invalid, validated
-from tests.tenant.state import Action, Role, Tenant, User
-from wizard.demo.tenant import Connection
+from tests.tenant.state import Action, Connection, Role, Tenant, User
 
 if TYPE_CHECKING:
     from tests.management_stand_in import Call, StandIn

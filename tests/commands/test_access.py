@@ -13,7 +13,7 @@ import pytest
 from tests.access_stand_in import SCOPES as ACCESS_SCOPES
 from tests.commands.test_provision import Run
 from tests.management_stand_in import SCOPES, Managed
-from tests.tenant.state import Action, Application, User
+from tests.tenant.state import Action, Application, Connection, User
 from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Policy, State, Who
 from wizard.auth0.access_action import (
     action_name,
@@ -24,7 +24,6 @@ from wizard.auth0.access_plan import MOST_ACTIONS, own_database_name
 from wizard.auth0.doors import public_doors
 from wizard.auth0.management_access import by_token
 from wizard.commands.admit import set_up_access
-from wizard.demo.tenant import Connection
 from wizard.findings import Failure
 
 OWNER, GUEST, STRANGER = "ada@example.org", "bo@example.org", "eve@example.net"

@@ -11,7 +11,7 @@ from tests.commands.test_access import DATABASE, GUEST, OWNER, PASSWORD, STRANGE
 from tests.commands.test_provision import URL, Run
 from tests.librechat.example import env_example
 from tests.management_stand_in import Managed
-from tests.tenant.state import User
+from tests.tenant.state import Connection, User
 from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, State
 from wizard.auth0.doors import public_doors
 from wizard.auth0.tokens import Judgement
@@ -19,7 +19,6 @@ from wizard.commands.init import run_init
 from wizard.commands.init_options import InitOptions
 from wizard.commands.roles import ask_for_roles, show_who_may_sign_in
 from wizard.commands.values import read_subject
-from wizard.demo.tenant import Connection
 from wizard.doctor.registry import diagnose
 from wizard.doctor.subject import settings_of
 from wizard.librechat.admission import SignedIn, judge_admission

@@ -13,8 +13,8 @@ import pytest
 from tests.doctor.cases import env, subject
 from tests.providers import PUBLIC_URL, Demo, authority, demo, demo_server
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
+from tests.tenant.state import DATABASE_NAME
 from wizard.clock import SystemClock
-from wizard.demo.tenant import DATABASE_NAME
 from wizard.doctor.claims import claims_of
 from wizard.doctor.examine import Examination, Part, examine, part_of
 from wizard.doctor.subject import Subject, settings_of

@@ -218,6 +218,13 @@ class TokenMaker(tokens.TokenMaker):
             claims, SECONDS_OF_AN_ID_TOKEN, application.id_token_alg, application.client_secret
         )
 
+    def id_claims(
+        self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
+    ) -> dict[str, object]:
+        claims = super().id_claims(request, session, scope)
+        roles = self.tenant.verdict(session.user_id, request.client_id).roles
+        return claims if roles is None else {**claims, ROLES_CLAIM: list(roles)}
+
     def sign_for(self, api: Api, client_id: str, claims: Mapping[str, object]) -> str:
         """Return an access token in the format set for the API."""
         rest = {name: it for name, it in claims.items() if name != "azp"}
@@ -341,6 +348,10 @@ class TokenEndpoint(tokens.TokenEndpoint):
         return answer
 
     def tokens(self, grant: Grant, scope: tuple[str, ...]) -> dict[str, object]:
+        """Actions run at a refresh, too; how Auth0 words their denial there is not known."""
+        request, session = grant.request, grant.session
+        if denial := self.tenant.verdict(session.user_id, request.client_id).denial:
+            raise TenantError(403, "access_denied", denial)
         api = self.tenant.apis.get(grant.request.audience)
         lifetime = api.token_lifetime if api else SECONDS_OF_A_TOKEN
         return {**super().tokens(grant, scope), "expires_in": lifetime}
@@ -414,8 +425,10 @@ class Endpoints(endpoints.Endpoints):
         super().__init__(tenant, language, Authorization(tenant), token_endpoint)
 
     def routes(self) -> dict[tuple[str, str], Handler]:
+        widgets = {("GET", f"/client/{it}.js"): self.widget for it in self.tenant.applications}
         return {
             **super().routes(),
+            **widgets,
             ("GET", "/userinfo"): self.userinfo,
             ("POST", "/userinfo"): self.userinfo,
             ("GET", "/oidc/logout"): self.oidc_logout,
@@ -446,6 +459,17 @@ class Endpoints(endpoints.Endpoints):
         document |= self.tenant.changed_metadata
         return {name: it for name, it in document.items() if it is not None}
 
+    def widget(self, request: Request) -> Answer:
+        """The application's connections as Auth0's login widget reads them."""
+        client_id = request.path.removeprefix("/client/").removesuffix(".js")
+        strategies: dict[str, list[object]] = {}
+        for connection in self.tenant.connections.values():
+            if connection.serves(client_id):
+                strategies.setdefault(connection.strategy, []).append(connection.in_widget())
+        listed = [{"name": name, "connections": each} for name, each in strategies.items()]
+        script = f"Auth0.setClient({json.dumps({'id': client_id, 'strategies': listed})});"
+        return Answer(200, script, {"Content-Type": "application/javascript"})
+
     def authorize(self, request: Request) -> Answer:
         checked = self.authorization.check(request.parameters)
         session = self.tenant.sessions.get(request.cookie(SESSION_COOKIE))
@@ -462,6 +486,9 @@ class Endpoints(endpoints.Endpoints):
         return self.begin(request, Transaction(checked, session=session), "/u/consent")
 
     def after_login(self, key: str, transaction: Transaction, session: Session) -> Answer:
+        user = next(it for it in self.tenant.users.values() if it.user_id == session.user_id)
+        if not self.tenant.admits(user, transaction.request.client_id):
+            return self.pages.login(key, transaction, endpoints.WRONG_PASSWORD)
         answer = super().after_login(key, transaction, session)
         try:
             self.authorization.check_user(transaction.request, session)

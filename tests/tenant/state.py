@@ -16,17 +16,18 @@ from secrets import token_hex
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from wizard.auth0.access_action import Verdict
+from wizard.auth0.access_action import Verdict, judge_sign_in, read_action
+from wizard.auth0.doors import DATABASE
 from wizard.demo import tenant as demo
 from wizard.demo.tenant import (
-    DATABASE_NAME,
     SECONDS_OF_A_TOKEN,
-    Connection,
     Grant,
     Session,
     new_client_secret,
 )
 from wizard.settings import Settings
+
+DATABASE_NAME = "Username-Password-Authentication"
 
 
 class AuthMethod(StrEnum):
@@ -107,7 +108,31 @@ class ClientGrant:
 
 
 @dataclass(slots=True, kw_only=True)
+class Connection:
+    """Where users come from; `clients` None means: enabled for every application."""
+
+    name: str = DATABASE_NAME
+    strategy: str = DATABASE
+    options: dict[str, object] = field(default_factory=dict)
+    clients: set[str] | None = None
+    id: str = field(default_factory=lambda: f"con_{token_hex(8)}")
+
+    def serves(self, client_id: str) -> bool:
+        """Return whether it is enabled for the application."""
+        return self.clients is None or client_id in self.clients
+
+    def in_widget(self) -> dict[str, object]:
+        """Return it as Auth0's login widget reads it."""
+        sign_ups = {"showSignup": self.options.get("disable_signup") is not True}
+        return {"name": self.name, **(sign_ups if self.strategy == DATABASE else {})}
+
+
+@dataclass(slots=True, kw_only=True)
 class User(demo.User):
+    """A user; `roles` are names in Auth0."""
+
+    connection: str = DATABASE_NAME
+    roles: set[str] = field(default_factory=set)
     organizations: set[str] = field(default_factory=set)
     app_metadata: dict[str, object] = field(default_factory=dict)
 
@@ -228,9 +253,23 @@ class Tenant(demo.Tenant):
     def now(self) -> float:
         return self.clock()
 
+    def admits(self, user: User, client_id: str) -> bool:
+        """Return whether the user's connection is enabled for the application."""
+        connection = self.connections.get(user.connection)
+        return connection is not None and connection.serves(client_id)
+
     def verdict(self, user_id: str, client_id: str) -> Verdict:
-        self.actions = [self.library[action].deployed_code for action, _ in self.bindings]
-        return super(Tenant, self).verdict(user_id, client_id)
+        """What the post-login Actions do to a sign-in or a refresh."""
+        found = Verdict()
+        user = self.user(user_id)
+        for action, _ in self.bindings:
+            settings = read_action(self.library[action].deployed_code)
+            if user is not None and settings is not None and not found.denial:
+                verdict = judge_sign_in(
+                    settings, client_id, user.email, user.roles, verified=user.email_verified
+                )
+                found = verdict if verdict != Verdict() else found
+        return found
 
     def add(self, *things: Application | Api | User | Connection) -> None:
         """Add objects, replacing those with the same key."""

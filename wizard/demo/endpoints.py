@@ -17,7 +17,7 @@ from wizard.language import Language, Message
 
 BROWSER_COOKIE = "__Host-demo-tenant-browser"
 EXCHANGE_PATH = "/oauth/token"
-_WIDGET = "/client/"
+WRONG_PASSWORD = Message("Wrong email or password")
 
 Handler = Callable[[Request], Answer]
 
@@ -38,7 +38,7 @@ class Endpoints:
         self.tenant = tenant
         self.authorization = authorization
         self.token_endpoint = token_endpoint
-        self._pages = Pages(tenant, language)
+        self.pages = Pages(tenant, language)
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Return the handlers by method and path."""
@@ -96,19 +96,6 @@ class Endpoints:
     def jwks(self, request: Request) -> Answer:  # noqa: ARG002
         return json_answer({"keys": [self.token_endpoint.maker.jwk()]})
 
-    def widget(self, request: Request) -> Answer:
-        """Return the application's connections as Auth0's login widget reads them."""
-        client_id = request.path.removeprefix(_WIDGET).removesuffix(".js")
-        if client_id not in self.tenant.applications:
-            return Answer(404, "Not found")
-        strategies: dict[str, list[object]] = {}
-        for connection in self.tenant.connections.values():
-            if connection.serves(client_id):
-                strategies.setdefault(connection.strategy, []).append(connection.in_widget())
-        listed = [{"name": name, "connections": each} for name, each in strategies.items()]
-        script = f"Auth0.setClient({json.dumps({'id': client_id, 'strategies': listed})});"
-        return Answer(200, script, {"Content-Type": "application/javascript"})
-
     def authorize(self, request: Request) -> Answer:
         checked = self.authorization.check(request.parameters)
         if "none" in checked.prompt:
@@ -123,19 +110,15 @@ class Endpoints:
         return redirect(f"{path}?state={key}").with_cookie(BROWSER_COOKIE, transaction.browser)
 
     def show_login(self, request: Request) -> Answer:
-        return self._pages.login(*self._under_way(request, request.parameters))
+        return self.pages.login(*self._under_way(request, request.parameters))
 
     def login(self, request: Request) -> Answer:
         """Check the password of the login page's form."""
         form = self.form(request)
         key, transaction = self._posted(request, form)
         user = self.tenant.users.get(form.get("username", ""))
-        client_id = transaction.request.client_id
-        known = user is not None and self.tenant.admits(user, client_id)
-        if user is None or not (known and _same(form.get("password", ""), user.password)):
-            return self._pages.login(key, transaction, Message("Wrong email or password"))
-        if denial := self.tenant.verdict(user.user_id, client_id).denial:
-            raise CallbackError(transaction.request, "access_denied", denial)
+        if user is None or not _same(form.get("password", ""), user.password):
+            return self.pages.login(key, transaction, WRONG_PASSWORD)
         return self.after_login(key, transaction, Session(user.user_id, int(self.tenant.now())))
 
     def after_login(self, key: str, transaction: Transaction, session: Session) -> Answer:
@@ -148,7 +131,7 @@ class Endpoints:
         return redirect(f"/u/consent?state={key}")
 
     def show_consent(self, request: Request) -> Answer:
-        return self._pages.consent(*self._under_way(request, request.parameters))
+        return self.pages.consent(*self._under_way(request, request.parameters))
 
     def consent(self, request: Request) -> Answer:
         """Go back to the application with the user's decision."""
@@ -180,7 +163,7 @@ class Endpoints:
         if request.path == EXCHANGE_PATH:
             body = {"error": error.error, "error_description": error.description}
             return json_answer(body, error.status)
-        return self._pages.error(error)
+        return self.pages.error(error)
 
     def _handler(self, request: Request) -> Handler:
         domain = self.tenant.domain
@@ -188,8 +171,6 @@ class Endpoints:
         # Any other name leads here by DNS rebinding only.
         names = {domain, f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
         routes = self.routes()
-        if request.path.startswith(_WIDGET):
-            routes["GET", request.path] = self.widget
         is_known = request.path in {path for _, path in routes}
         if request.headers.get("host") not in names or not is_known:
             return lambda _: Answer(404, "Not found")

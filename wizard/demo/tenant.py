@@ -9,16 +9,13 @@ import secrets
 import string
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from wizard.auth0.access_action import Verdict, judge_sign_in, read_action
-from wizard.auth0.doors import DATABASE
 from wizard.settings import Settings
 
 SECONDS_OF_A_TOKEN = 86_400
 DEMO_EMAIL = "demo@example.com"
-DATABASE_NAME = "Username-Password-Authentication"
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -59,36 +56,14 @@ class Application:
 
 
 @dataclass(slots=True, kw_only=True)
-class Connection:
-    """Where users come from; `clients` None means: enabled for every application."""
-
-    name: str = DATABASE_NAME
-    strategy: str = DATABASE
-    options: dict[str, object] = field(default_factory=dict)
-    clients: set[str] | None = None
-    id: str = field(default_factory=lambda: f"con_{secrets.token_hex(8)}")
-
-    def serves(self, client_id: str) -> bool:
-        """Return whether it is enabled for the application."""
-        return self.clients is None or client_id in self.clients
-
-    def in_widget(self) -> dict[str, object]:
-        """Return it as Auth0's login widget reads it."""
-        sign_ups = {"showSignup": self.options.get("disable_signup") is not True}
-        return {"name": self.name, **(sign_ups if self.strategy == DATABASE else {})}
-
-
-@dataclass(slots=True, kw_only=True)
 class User:
-    """A user who signs in with `login` and `password`; `roles` are names in Auth0."""
+    """A user who signs in with `login` and `password`."""
 
     login: str
     password: str = field(repr=False)
     user_id: str = field(default_factory=lambda: f"auth0|{secrets.token_hex(12)}")
     email: str = ""
     email_verified: bool = True
-    connection: str = DATABASE_NAME
-    roles: set[str] = field(default_factory=set)
 
     def claims(self, scope: Collection[str]) -> dict[str, object]:
         """Return the claims of the ID token and of /userinfo under `scope`."""
@@ -156,8 +131,6 @@ class Tenant:
         applications: by client ID.
         apis: API identifiers.
         users: by login.
-        connections: by name.
-        actions: the code of each post-login Action that runs.
         transactions: by the value of `state` in the tenant's own pages.
         codes: by authorization code; each is used once.
         refresh_tokens: by refresh token.
@@ -167,10 +140,6 @@ class Tenant:
     applications: Mapping[str, Application] = field(default_factory=dict)
     apis: Collection[str] = ()
     users: Mapping[str, User] = field(default_factory=dict)
-    connections: Mapping[str, Connection] = field(
-        default_factory=lambda: {DATABASE_NAME: Connection()}
-    )
-    actions: Sequence[str] = ()
     transactions: dict[str, Transaction] = field(default_factory=dict, repr=False)
     codes: dict[str, Grant] = field(default_factory=dict, repr=False)
     refresh_tokens: dict[str, Grant] = field(default_factory=dict, repr=False)
@@ -187,22 +156,6 @@ class Tenant:
 
     def user(self, user_id: str) -> User | None:
         return next((user for user in self.users.values() if user.user_id == user_id), None)
-
-    def admits(self, user: User, client_id: str) -> bool:
-        """Return whether the user's connection is enabled for the application."""
-        connection = self.connections.get(user.connection)
-        return connection is not None and connection.serves(client_id)
-
-    def verdict(self, user_id: str, client_id: str) -> Verdict:
-        """Return what the post-login Actions do to a sign-in or a refresh."""
-        user, found = self.user(user_id), Verdict()
-        for settings in map(read_action, self.actions):
-            if user is not None and settings is not None and not found.denial:
-                verdict = judge_sign_in(
-                    settings, client_id, user.email, user.roles, verified=user.email_verified
-                )
-                found = verdict if verdict != Verdict() else found
-        return found
 
 
 def add_librechat(tenant: Tenant, setup: Settings) -> User:

@@ -10,7 +10,6 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from wizard.auth0.access import ROLES_CLAIM
 from wizard.auth0.probes import code_challenge
 from wizard.demo.authorization import required
 from wizard.demo.tenant import (
@@ -74,8 +73,7 @@ class TokenMaker:
         }
         if nonce := request.parameters.get("nonce"):
             claims["nonce"] = nonce
-        roles = self.tenant.verdict(session.user_id, request.client_id).roles
-        return claims if roles is None else {**claims, ROLES_CLAIM: list(roles)}
+        return claims
 
     def signed(self, claims: Mapping[str, object], lifetime: int) -> str:
         """Return a JSON Web Token, valid for `lifetime` seconds."""
@@ -148,13 +146,8 @@ class TokenEndpoint:
         return self.tokens(grant, grant.request.scope)
 
     def tokens(self, grant: Grant, scope: tuple[str, ...]) -> dict[str, object]:
-        """Return the body of a successful answer, without a refresh token.
-
-        Post-login Actions run at a refresh, too; how Auth0 words their denial there is not known.
-        """
+        """Return the body of a successful answer, without a refresh token."""
         request, session = grant.request, grant.session
-        if denial := self.tenant.verdict(session.user_id, request.client_id).denial:
-            raise TenantError(403, "access_denied", denial)
         answer: dict[str, object] = {
             "access_token": self.maker.access_token(request, session, scope),
             "scope": " ".join(scope),
