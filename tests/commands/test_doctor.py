@@ -18,7 +18,7 @@ from tests.fakes import FixedClock, ScriptedPrompter, World, make_world
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from wizard.clock import local_time
 from wizard.commands.doctor import DoctorOptions, DoctorResult, run_doctor
-from wizard.commands.proofs import How, Proof, keep_proof
+from wizard.commands.prove import How, Proof, keep_proof
 from wizard.commands.values import env_store, read_subject
 from wizard.execution import envelope
 from wizard.findings import ExitCode, Failure

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wizard.commands.proofs import How, Proof, forget_proof, keep_proof, proof_of
+from wizard.commands.prove import How, Proof, forget_proof, keep_proof, proof_of
 from wizard.doctor.subject import Subject
 from wizard.librechat.config_file import FILE_NAME
 from wizard.librechat.env_file import EnvFile

@@ -23,8 +23,8 @@ from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import run_status, run_stop
 from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
 from wizard.commands.live_view import event_text
-from wizard.commands.opened_urls import OpenedUrls
 from wizard.commands.tunnel import ReopenOptions, TunnelResult, run_tunnel
+from wizard.commands.tunnel_menu import OpenedUrls
 from wizard.defaults import TUNNELS
 from wizard.findings import ExitCode, Failure
 from wizard.http import Response

@@ -261,7 +261,7 @@ class Tenant(demo.Tenant):
     def verdict(self, user_id: str, client_id: str) -> Verdict:
         """What the post-login Actions do to a sign-in or a refresh."""
         found = Verdict()
-        user = self.user(user_id)
+        user = next((it for it in self.users.values() if it.user_id == user_id), None)
         for action, _ in self.bindings:
             settings = read_action(self.library[action].deployed_code)
             if user is not None and settings is not None and not found.denial:

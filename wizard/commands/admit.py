@@ -15,9 +15,8 @@ from wizard.auth0.access_plan import (
 )
 from wizard.auth0.management_access import Access
 from wizard.auth0.management_plan import PlannedChange
-from wizard.commands.change import consent
+from wizard.commands.change import Pages, consent
 from wizard.commands.provisioning import MAKE_CHANGES, NOT_TAKEN, show_plan, stopped_at
-from wizard.commands.show_diff import Pages
 from wizard.execution import INTERRUPTED
 from wizard.findings import Failure, Finding
 from wizard.language import Message, joined

@@ -2,19 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
-from wizard.commands.show_diff import Pages, show_diff, turning
 from wizard.commands.values import MISSING_OPTION
 from wizard.findings import Failure, Finding
-from wizard.language import Message, sentences
-from wizard.librechat.env_diff import masked_diff
+from wizard.language import Message, joined, sentences
+from wizard.librechat.env_diff import DiffLine, masked_diff
 from wizard.librechat.env_file import SPANS_LINES, Change, EnvFile, removed_lines
 from wizard.librechat.env_store import EnvStore
+from wizard.librechat.restart import OWN_WAY, how_to_restart, what_to_do
+from wizard.librechat.runner import Runner
 from wizard.librechat.secrets import secrets_in
+from wizard.librechat.variables import VARIABLES, Section
 from wizard.ports import Ports
+from wizard.ui.screen import Line, diff_line, hint_line
+
+CHANGES_TO = Message("Changes to {file}:")
+_GROUPS = {
+    Section.SERVER: Message("Server"),
+    Section.LOGIN: Message("Registration and login"),
+    Section.OPENID: Message("Sign-in with Auth0"),
+    Section.CREDENTIALS: Message("Credentials"),
+    Section.SEARCH: Message("Search"),
+    None: Message("Other"),
+}
+
+Pages = Sequence[Sequence[Line]]
+
+
+def show_diff(file: Path, lines: Sequence[DiffLine], ports: Ports, *, whole: bool = False) -> Pages:
+    """Print the diff of an `.env`, or its variables; see `show_changes`."""
+    heading = Line(CHANGES_TO.filled(file=file))
+    summary = [
+        hint_line(Message("{group}: {names}", group=_GROUPS[group], names=joined(", ", names)))
+        for group, names in _by_group(lines).items()
+    ]
+    shown = [diff_line(line) for line in lines]
+    return show_changes([heading, *shown], [heading, *summary], ports, whole=whole)
+
+
+def show_changes(
+    lines: Sequence[Line], summary: Sequence[Line], ports: Ports, *, whole: bool = False
+) -> Pages:
+    """Print the lines, or where they do not fit the screen of a user who is asked, the summary.
+
+    Returns the pages that were not shown. `whole` never summarizes.
+    """
+    pages = ports.console.pages(lines)
+    if whole or ports.prompter is None or len(pages) < 2:
+        ports.console.show(lines)
+        return ()
+    ports.console.show(summary)
+    return pages
+
+
+def turning(pages: Pages, ports: Ports) -> Callable[[], None] | None:
+    """Return what prints the next page, after the last one the first; None without pages."""
+    if not pages:
+        return None
+    turned = cycle(pages)
+    return lambda: ports.console.show(next(turned))
+
+
+def _by_group(lines: Sequence[DiffLine]) -> dict[Section | None, list[str]]:
+    """Return the changed variables, each once, by their section."""
+    groups: dict[Section | None, list[str]] = {}
+    for name in dict.fromkeys(line.name for line in lines if line.name):
+        known = VARIABLES.get(name)
+        groups.setdefault(known.section if known else None, []).append(name)
+    return groups
+
 
 OLD_ONE_KEPT = Message("Backup: {backup} (restore it with librechat-auth0 init --undo)")
 
@@ -177,3 +237,13 @@ def write(store: EnvStore, content: bytes | None, after: bytes, ports: Ports) ->
         return Written(done=True)
     ports.console.hint(OLD_ONE_KEPT.filled(backup=backup))
     return Written(done=True, backup=backup)
+
+
+def show_restart(runner: Runner, env_file: Path, ports: Ports) -> None:
+    """Show what makes LibreChat read a changed `.env`: a restart, or its start."""
+    commands = how_to_restart(runner, env_file)
+    if not commands:
+        ports.console.hint(OWN_WAY)
+        return
+    ports.console.hint(runner.because)
+    ports.console.verbatim(what_to_do(runner), commands)

@@ -10,8 +10,14 @@ from urllib.parse import urlsplit
 
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live_view import LiveView
-from wizard.commands.opened_urls import OpenedUrls
-from wizard.commands.tunnel_menu import NO_TUNNEL, OWN_URL, latest_offer, reason, tunnel_menu
+from wizard.commands.tunnel_menu import (
+    NO_TUNNEL,
+    OWN_URL,
+    OpenedUrls,
+    latest_offer,
+    reason,
+    tunnel_menu,
+)
 from wizard.commands.values import MISSING_OPTION, did_you_mean, option
 from wizard.findings import Failure, Finding
 from wizard.language import Message

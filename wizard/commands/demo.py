@@ -21,9 +21,9 @@ from wizard import loopback
 from wizard.commands.init import SIGN_IN_WORKS, run_init
 from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult
-from wizard.commands.opened_urls import OpenedUrls
-from wizard.commands.proofs import forget_proof
+from wizard.commands.prove import forget_proof
 from wizard.commands.questions import SUGGESTED_AUDIENCE
+from wizard.commands.tunnel_menu import OpenedUrls
 from wizard.defaults import LIBRECHAT_PORT
 from wizard.demo.tenant import Tenant, User, add_librechat, new_client_id, new_client_secret
 from wizard.demo.user import sign_in_like_a_user

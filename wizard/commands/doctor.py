@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.clock import local_time
+from wizard.commands.change import show_restart
 from wizard.commands.doctor_screen import View, merged_findings, show_examination, show_proof
-from wizard.commands.proofs import How, Proof, proof_of
-from wizard.commands.restart import show_restart
+from wizard.commands.prove import How, Proof, proof_of
 from wizard.commands.values import (
     INVALID_VALUE,
     MISSING_OPTION,

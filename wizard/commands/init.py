@@ -14,17 +14,16 @@ from wizard.commands.change import (
     change_env,
     save,
     show,
+    show_restart,
 )
 from wizard.commands.choose_tunnel import TunnelOptions, named_tunnel, open_tunnel
 from wizard.commands.folder import Folder, find_folder
 from wizard.commands.hold import keep_open
 from wizard.commands.init_auth0 import auth0_steps, repairs
 from wizard.commands.init_options import InitOptions
-from wizard.commands.init_progress import InitResult, Progress
+from wizard.commands.init_progress import InitResult, Progress, Step, walk
 from wizard.commands.look import look
-from wizard.commands.opened_urls import OpenedUrls
-from wizard.commands.proofs import How, remember
-from wizard.commands.prove import exchange_for, sign_in
+from wizard.commands.prove import How, exchange_for, remember, sign_in
 from wizard.commands.questions import (
     PUBLIC_URL,
     given_values,
@@ -32,11 +31,10 @@ from wizard.commands.questions import (
     parsed,
     require_everything,
 )
-from wizard.commands.restart import show_restart
 from wizard.commands.roles import ask_for_roles
 from wizard.commands.set_up import offer_what_is_set_up
+from wizard.commands.tunnel_menu import OpenedUrls
 from wizard.commands.values import librechat_port, policy_given, read_subject
-from wizard.commands.walk import Step, walk
 from wizard.commands.who import ask_steps, close_doors
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
@@ -78,7 +76,7 @@ def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
         return result
 
 
-def _steps(stack: ExitStack) -> Sequence[Step[Progress]]:
+def _steps(stack: ExitStack) -> Sequence[Step]:
     """Return the steps in their order; the stack closes the tunnel."""
 
     def is_open(progress: Progress) -> bool:

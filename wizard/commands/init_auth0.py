@@ -18,7 +18,6 @@ from wizard.commands.by_hand import (
     urls_item,
     walk_through,
 )
-from wizard.commands.check_answer import ask_and_check, passes
 from wizard.commands.choose_access import (
     Credentials,
     ask_credentials,
@@ -28,7 +27,7 @@ from wizard.commands.choose_access import (
     kind_at_hand,
     ways,
 )
-from wizard.commands.init_progress import Progress
+from wizard.commands.init_progress import Progress, Step
 from wizard.commands.prove import check_values
 from wizard.commands.questions import (
     AUDIENCES,
@@ -39,10 +38,11 @@ from wizard.commands.questions import (
     SUGGESTED_AUDIENCE,
     Question,
     ask,
+    ask_and_check,
     needed,
+    passes,
     same_client,
 )
-from wizard.commands.walk import Step
 from wizard.findings import ExitCode, Failure, Outcome, exit_code_of
 from wizard.interrupts import signal_code
 from wizard.known import NAMES, Known
@@ -62,7 +62,7 @@ SECONDS_BETWEEN_CHECKS = 3.0
 MOST_CHECKS = 200
 
 
-def auth0_steps() -> tuple[Step[Progress], ...]:
+def auth0_steps() -> tuple[Step, ...]:
     """Return the steps up to values that the tenant accepts."""
 
     def asks(progress: Progress) -> bool:

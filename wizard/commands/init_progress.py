@@ -1,8 +1,8 @@
-"""The state of a run of `init`, and its result."""
+"""The state of a run of `init`, its result, and the walk through its steps, forward and back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from wizard.known import Known
 from wizard.ports import Ports
 from wizard.saved_answers import SavedAnswers
 from wizard.settings import Settings
+from wizard.ui.prompts import Back
 
 if TYPE_CHECKING:
     from wizard.auth0.access import Policy
@@ -116,3 +117,57 @@ class Progress:
     def saved_answers(self, ports: Ports) -> SavedAnswers:
         """Return what keeps the answers of an interrupted run."""
         return SavedAnswers(ports.state_dir, self.folder.store.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the wizard.
+
+    Attributes:
+        title: its heading; a step without one continues under the previous heading.
+        run: does it; may raise `Back`.
+        is_needed: whether a walk in this state has this step.
+        is_final: whether nobody can go back to before it.
+    """
+
+    title: str
+    run: Callable[[Progress, Ports], Progress]
+    is_needed: Callable[[Progress], bool] = lambda _: True
+    is_final: bool = False
+
+
+def walk(steps: Sequence[Step], progress: Progress, ports: Ports) -> Iterator[Progress]:
+    """Run the steps in order and yield the state after each.
+
+    `Back` repeats the last step before that asked something.
+    """
+    prompter = ports.prompter.with_back() if ports.prompter else None
+    ports = replace(ports, prompter=prompter)
+    asked: list[tuple[int, Progress]] = []
+    number = 0
+    while number < len(steps) and not progress.is_over:
+        step = steps[number]
+        if not step.is_needed(progress):
+            number += 1
+            continue
+        _show_heading(step, steps, progress, ports)
+        questions = prompter.asked if prompter else 0
+        try:
+            after = step.run(progress, ports)
+        except Back:
+            if asked:
+                number, before = asked.pop()
+                progress = before.after_back(progress)
+        else:
+            if prompter and prompter.asked > questions:
+                asked.append((number, progress))
+            if step.is_final:
+                asked.clear()
+            number, progress = number + 1, after
+        yield progress
+
+
+def _show_heading(step: Step, steps: Sequence[Step], progress: Progress, ports: Ports) -> None:
+    if step.title:
+        titles = [each.title for each in steps if each.title and each.is_needed(progress)]
+        ports.console.step(titles.index(step.title) + 1, len(titles), step.title)

@@ -10,9 +10,8 @@ from wizard.auth0.added_urls import AddedUrls
 from wizard.auth0.management import ManagementApi, write_scopes
 from wizard.auth0.management_access import Access
 from wizard.auth0.management_plan import Part, PlannedChange, Wanted, plan, remarks
-from wizard.commands.change import Question, consent
+from wizard.commands.change import Pages, Question, consent, show_changes
 from wizard.commands.choose_access import choose_access, credentials, is_at_hand
-from wizard.commands.show_diff import Pages, show_changes
 from wizard.execution import INTERRUPTED
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.known import Known

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from wizard.clock import local_time
 from wizard.commands.by_hand import open_page
 from wizard.commands.init_progress import InitResult, Progress
-from wizard.commands.opened_urls import OpenedUrls
-from wizard.commands.proofs import proof_of
+from wizard.commands.prove import proof_of
 from wizard.commands.questions import needed
+from wizard.commands.tunnel_menu import OpenedUrls
 from wizard.commands.values import read_subject
 from wizard.commands.who import doors_left_open
 from wizard.known import Known, known_in

@@ -8,8 +8,7 @@ from functools import partial, reduce
 from http import HTTPStatus
 from operator import or_
 
-from wizard.commands.proofs import How, remember
-from wizard.commands.prove import open_in_browser
+from wizard.commands.prove import How, open_in_browser, remember
 from wizard.commands.witnesses import (
     NOTHING,
     REFUSED,

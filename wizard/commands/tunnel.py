@@ -11,12 +11,10 @@ from wizard.auth0.management_plan import PlannedChange, url_changes
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import described
 from wizard.commands.background.tunnel import DetachedTunnel
-from wizard.commands.change import EnvChange, Question, change_env
+from wizard.commands.change import EnvChange, Question, change_env, show_restart
 from wizard.commands.choose_tunnel import OpenTunnel, TunnelOptions, open_tunnel
 from wizard.commands.hold import keep_open
-from wizard.commands.opened_urls import OpenedUrls
-from wizard.commands.restart import show_restart
-from wizard.commands.tunnel_menu import NO_TUNNEL
+from wizard.commands.tunnel_menu import NO_TUNNEL, OpenedUrls
 from wizard.commands.values import env_store, librechat_port
 from wizard.execution import Report, Result
 from wizard.findings import Failure

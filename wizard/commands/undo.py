@@ -6,8 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wizard.commands.change import Question, consent
-from wizard.commands.show_diff import Pages, show_diff
+from wizard.commands.change import Pages, Question, consent, show_diff
 from wizard.commands.values import env_store
 from wizard.execution import Result
 from wizard.findings import Failure

@@ -7,12 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.auth0.access import Policy, Who, parse_address, parse_mail_domain, policy_of
-from wizard.commands.change import Question, consent, write
-from wizard.commands.close_by_hand import show_first_administrator, show_what_to_close
-from wizard.commands.init_progress import Progress
-from wizard.commands.show_diff import CHANGES_TO
+from wizard.commands.by_hand import show_first_administrator, show_what_to_close
+from wizard.commands.change import CHANGES_TO, Question, consent, write
+from wizard.commands.init_progress import Progress, Step
 from wizard.commands.values import policy_given
-from wizard.commands.walk import Step
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
 from wizard.librechat.checkout import signs_of_use
@@ -40,7 +38,7 @@ _WORD = "anybody"
 _OVERRIDE = "docker-compose.override.yml"
 
 
-def ask_steps() -> Sequence[Step[Progress]]:
+def ask_steps() -> Sequence[Step]:
     """Return the steps of `init` that ask who may sign in, or take it from the options."""
     return (
         Step(Message("Who may sign in"), _ask, _is_open),
