@@ -148,7 +148,7 @@ def _with_reuse(given: Given) -> Given:
 def _init(given: Given) -> "Run":
     """Set up Auth0 sign-in for a LibreChat folder."""
     from wizard.commands.init import run_init
-    from wizard.commands.init_options import InitOptions
+    from wizard.commands.options import InitOptions
 
     undo, demo, hold = (given.pop(name, False) for name in ("undo", "demo", "hold"))
     secret = os.environ.get("AUTH0_CLIENT_SECRET", "")

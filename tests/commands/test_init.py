@@ -9,8 +9,8 @@ from dotenv import dotenv_values
 
 from tests.fakes import ScriptedPrompter, make_world
 from wizard.commands.init import run_init
-from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult
+from wizard.commands.options import InitOptions
 from wizard.findings import ExitCode, Failure
 from wizard.known import Known
 from wizard.saved_answers import SavedAnswers

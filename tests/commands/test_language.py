@@ -37,8 +37,8 @@ from wizard.commands.background.status import run_status, run_stop
 from wizard.commands.doctor import DoctorOptions, run_doctor
 from wizard.commands.explain import run_explain
 from wizard.commands.init import run_init
-from wizard.commands.init_options import InitOptions
 from wizard.commands.live_view import LiveView, state_text
+from wizard.commands.options import InitOptions
 from wizard.commands.provision import ProvisionOptions, run_provision
 from wizard.commands.report import run_report
 from wizard.commands.trust import TrustOptions, run_trust

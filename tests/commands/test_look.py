@@ -14,7 +14,7 @@ import pytest
 
 from tests.fakes import NoProcesses, ScriptedPrompter, World, make_world
 from wizard.commands.init import run_init
-from wizard.commands.init_options import InitOptions
+from wizard.commands.options import InitOptions
 from wizard.commands.tunnel_menu import latest_offer, tunnel_menu, tunnel_offers
 from wizard.desktop import Desktop
 from wizard.findings import ExitCode, Failure

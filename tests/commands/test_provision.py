@@ -20,8 +20,8 @@ from wizard.auth0.management_access import TokenClaims, by_token
 from wizard.auth0.sign_in import Exchange, SignIn
 from wizard.clock import SystemClock
 from wizard.commands.init import run_init
-from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult
+from wizard.commands.options import InitOptions
 from wizard.commands.provision import ProvisionOptions, ProvisionResult, run_provision
 from wizard.commands.provisioning import Job, Provisioning, swap_urls
 from wizard.demo.user import sign_in_like_a_user

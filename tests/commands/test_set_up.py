@@ -12,8 +12,8 @@ from tests.providers import Demo, demo, demo_server
 from wizard import dashboard
 from wizard.auth0.tokens import Judgement
 from wizard.commands.init import run_init
-from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult
+from wizard.commands.options import InitOptions
 from wizard.commands.prove import How, Proof, keep_proof
 from wizard.commands.values import env_store, read_subject
 from wizard.desktop import Desktop

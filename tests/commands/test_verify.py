@@ -33,7 +33,7 @@ from tests.stand_ins.librechat import LOGIN_MAX, LibreChat
 from tests.stand_ins.librechat import running as stand_in
 from tests.tenant.state import GrantType, Tenant
 from wizard.commands.init import run_init
-from wizard.commands.init_options import InitOptions
+from wizard.commands.options import InitOptions
 from wizard.http import Response
 
 __all__ = ["authority", "demo_server", "node_modules"]

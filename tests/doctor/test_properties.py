@@ -25,8 +25,8 @@ from tests.fakes import make_world
 from tests.librechat.example import env_example
 from tests.seed import SEED
 from wizard.commands.init import run_init
-from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult
+from wizard.commands.options import InitOptions
 from wizard.commands.values import env_store, read_subject
 from wizard.doctor.registry import FILE_CHECKS, can_be_fixed, diagnose, repairs
 from wizard.doctor.subject import Subject

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from wizard import loopback
 from wizard.commands.init import SIGN_IN_WORKS, run_init
-from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult
+from wizard.commands.options import InitOptions
 from wizard.commands.prove import forget_proof
 from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.commands.tunnel_menu import OpenedUrls

@@ -20,9 +20,9 @@ from wizard.commands.choose_tunnel import TunnelOptions, named_tunnel, open_tunn
 from wizard.commands.folder import Folder, find_folder
 from wizard.commands.hold import keep_open
 from wizard.commands.init_auth0 import auth0_steps, repairs
-from wizard.commands.init_options import InitOptions
 from wizard.commands.init_progress import InitResult, Progress, Step, walk
 from wizard.commands.look import look
+from wizard.commands.options import InitOptions
 from wizard.commands.prove import How, exchange_for, remember, sign_in
 from wizard.commands.questions import (
     PUBLIC_URL,
@@ -34,7 +34,7 @@ from wizard.commands.questions import (
 from wizard.commands.roles import ask_for_roles
 from wizard.commands.set_up import offer_what_is_set_up
 from wizard.commands.tunnel_menu import OpenedUrls
-from wizard.commands.values import librechat_port, policy_given, read_subject
+from wizard.commands.values import librechat_port, read_subject
 from wizard.commands.who import ask_steps, close_doors
 from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
@@ -42,7 +42,6 @@ from wizard.interrupts import signal_code
 from wizard.known import NAMES, Known, known_in
 from wizard.language import Message, joined
 from wizard.librechat.env_file import removed_lines
-from wizard.librechat.version_gates import settled_reuse
 from wizard.ports import Ports
 from wizard.rules import LIBRECHAT_HOLDS_PORT
 
@@ -107,17 +106,14 @@ def _begin(options: InitOptions, ports: Ports) -> Progress:
     Raises:
         Failure: an option is invalid, or the file cannot be read.
     """
-    known, policy = given_values(options), policy_given(options)
+    known, policy = given_values(options), options.policy
     named_tunnel(options.tunnel)
     if options.public_url:
         known = parsed(PUBLIC_URL, options.public_url, known)
     folder = find_folder(options.env_file, ports)
     values = folder.values
     port = librechat_port(options.port, values)
-    reuse, remarks = settled_reuse(
-        folder.version, wanted=options.reuse_tokens, insists=options.insists_on_reuse
-    )
-    options = replace(options, reuse_tokens=reuse)
+    options, remarks = options.settled(folder.version)
     findings = (*folder.findings, *remarks)
     return Progress(options, folder, port, known, known_in(values), findings, policy=policy)
 

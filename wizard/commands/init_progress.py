@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wizard.commands.choose_tunnel import OpenTunnel
 from wizard.commands.folder import Folder
-from wizard.commands.init_options import InitOptions
+from wizard.commands.options import InitOptions
 from wizard.execution import Result
 from wizard.findings import Finding
 from wizard.known import Known

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.auth0.access import ROLES_CLAIM, Policy
+from wizard.auth0.access import ROLES_CLAIM
 from wizard.auth0.management_access import Access, claims_of
 from wizard.auth0.management_plan import PlannedChange
 from wizard.commands.change import (
@@ -21,6 +21,7 @@ from wizard.commands.change import (
 )
 from wizard.commands.choose_access import Credentials, choose_access, credentials
 from wizard.commands.folder import Folder, folder_of
+from wizard.commands.options import SetupOptions
 from wizard.commands.prove import check_values
 from wizard.commands.provisioning import DEFAULT_NAME, MAKE_CHANGES, Job, Provisioning
 from wizard.commands.questions import (
@@ -33,14 +34,13 @@ from wizard.commands.questions import (
     parsed,
     same_client,
 )
-from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store, policy_given
+from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store
 from wizard.execution import Result
 from wizard.findings import Failure, Finding
 from wizard.known import Known, known_in
 from wizard.language import Message
 from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile, removed_lines
-from wizard.librechat.version_gates import settled_reuse
 from wizard.ports import Ports
 from wizard.settings import Settings, port_in
 
@@ -50,38 +50,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ProvisionOptions:
-    """The options; "" for what was not given."""
+class ProvisionOptions(SetupOptions):
+    """The options of `provision`; "" for what was not given."""
 
-    domain: str = ""
     tenant_domain: str = ""
-    client_id: str = ""
     name: str = DEFAULT_NAME
-    audience: str = ""
-    public_url: str = ""
     management_token_file: str = ""
-    env_file: Path | None = None
-    reuse_tokens: bool = True
-    insists_on_reuse: bool = False
-    allow_users: Sequence[str] = ()
-    allow_domains: Sequence[str] = ()
-    allow_anybody: bool = False
-    admins: Sequence[str] = ()
     remove_access: bool = False
     prune: bool = False
-    yes: bool = False
-    dry_run: bool = False
-
-    @property
-    def policy(self) -> Policy | None:
-        """Who may sign in; None if no option says it.
-
-        Raises:
-            Failure: the options are not valid.
-        """
-        if self.remove_access and (self.allow_users or self.allow_domains or self.allow_anybody):
-            raise INVALID_VALUE.failure("Choose one: --remove-access or --allow-…")
-        return policy_given(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +108,16 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     Raises:
         Failure: it stopped; the detail says what was done.
     """
+    if options.remove_access and (
+        options.allow_users or options.allow_domains or options.allow_anybody
+    ):
+        raise INVALID_VALUE.failure("Choose one: --remove-access or --allow-…")
     policy = options.policy
     store = env_store(options.env_file, ports)
     folder = folder_of(look_at(store.path.parent), store, ports)
-    options, remarks = _settled(options, folder, ports)
+    options, remarks = options.settled(folder.version)
+    for finding in remarks:
+        ports.console.finding(finding)
     given = credentials(ports.environ, options.management_token_file)
     known = _known(options, given, folder, ports)
     access = choose_access(known.domain or "", given, ports, own_domain=options.tenant_domain)
@@ -232,18 +214,6 @@ def _admit(
             " Once the ID token has the role, LibreChat can require it."
         )
     return result.with_admission(done)
-
-
-def _settled(
-    options: ProvisionOptions, folder: Folder, ports: Ports
-) -> tuple[ProvisionOptions, Sequence[Finding]]:
-    """Return the options without token reuse where this LibreChat cannot do it, and the notes."""
-    reuse, remarks = settled_reuse(
-        folder.version, wanted=options.reuse_tokens, insists=options.insists_on_reuse
-    )
-    for finding in remarks:
-        ports.console.finding(finding)
-    return replace(options, reuse_tokens=reuse), remarks
 
 
 def _applied(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wizard.commands.init_options import InitOptions
+from wizard.commands.options import InitOptions
 from wizard.commands.values import (
     INVALID_VALUE,
     MAX_SECRET_BYTES,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wizard.findings import Rule
 from wizard.language import Message
@@ -18,7 +18,6 @@ from wizard.settings import InvalidValue, parse_port, pasted, port_in
 from wizard.text import closest
 
 if TYPE_CHECKING:
-    from wizard.auth0.access import Policy
     from wizard.doctor.subject import Subject
 
 INVALID_VALUE = rule("LA003")
@@ -28,39 +27,7 @@ SECRET_FILE = rule("LA005")
 MAX_SECRET_BYTES = 1 << 16
 
 
-class WhoOptions(Protocol):
-    """The options of a command that say who may sign in."""
-
-    @property
-    def allow_users(self) -> Sequence[str]: ...
-    @property
-    def allow_domains(self) -> Sequence[str]: ...
-    @property
-    def allow_anybody(self) -> bool: ...
-    @property
-    def admins(self) -> Sequence[str]: ...
-
-
 T = TypeVar("T")
-
-
-def policy_given(options: WhoOptions) -> Policy | None:
-    """Return who may sign in by the options, None where they name nobody.
-
-    Raises:
-        Failure: a value is not valid, or the options contradict each other.
-    """
-    from wizard.auth0.access import policy_of
-
-    try:
-        return policy_of(
-            users=options.allow_users,
-            domains=options.allow_domains,
-            anybody=options.allow_anybody,
-            admins=options.admins,
-        )
-    except InvalidValue as invalid:
-        raise INVALID_VALUE.failure(invalid.reason) from None
 
 
 def option(name: str, text: str, parse: Callable[[str], T]) -> T:

@@ -10,7 +10,6 @@ from wizard.auth0.access import Policy, Who, parse_address, parse_mail_domain, p
 from wizard.commands.by_hand import show_first_administrator, show_what_to_close
 from wizard.commands.change import CHANGES_TO, Question, consent, write
 from wizard.commands.init_progress import Progress, Step
-from wizard.commands.values import policy_given
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
 from wizard.librechat.checkout import signs_of_use
@@ -42,14 +41,12 @@ def ask_steps() -> Sequence[Step]:
     """Return the steps of `init` that ask who may sign in, or take it from the options."""
     return (
         Step(Message("Who may sign in"), _ask, _is_open),
-        Step("", _ask, lambda it: policy_given(it.options) is not None and _is_reachable(it)),
+        Step("", _ask, lambda it: it.options.policy is not None and _is_reachable(it)),
     )
 
 
 def _is_open(progress: Progress) -> bool:
-    is_settled = policy_given(progress.options) or progress.folder.values.get(
-        "OPENID_REQUIRED_ROLE"
-    )
+    is_settled = progress.options.policy or progress.folder.values.get("OPENID_REQUIRED_ROLE")
     return _is_reachable(progress) and not is_settled
 
 
