@@ -14,9 +14,8 @@ from wizard.commands.tunnel_menu import (
     NO_TUNNEL,
     OWN_URL,
     OpenedUrls,
+    choose_tunnel,
     latest_offer,
-    reason,
-    tunnel_menu,
 )
 from wizard.commands.values import MISSING_OPTION, did_you_mean, option
 from wizard.findings import Failure, Finding
@@ -137,25 +136,13 @@ def _choose(options: TunnelOptions, ports: Ports, failed: Sequence[str] = ()) ->
     if ports.prompter is None and options.known_url and not options.tunnels_only:
         return NO_TUNNEL
     url = options.known_url
-    menu = tunnel_menu(
+    return choose_tunnel(
         ports,
         known_url=url,
         remembered=_urls(options, ports).tunnel_for(url) if url else "",
-        takes_own_url=not options.tunnels_only,
+        tunnels_only=options.tunnels_only,
         failed=failed,
     )
-    ready, prompter = menu.ready, ports.prompter
-    if prompter is None:
-        ports.console.say(
-            "Using {tunnel}, the first tunnel that is ready; choose another with --tunnel.",
-            tunnel=ready,
-        )
-        return ready
-    if failed and ready:
-        why = reason(ready, menu.offers[ready])
-        if prompter.confirm(Message("Use {tunnel} instead ({why})?", tunnel=ready, why=why)):
-            return ready
-    return menu.ask(ports, Message("Which HTTPS URL should LibreChat have?"))
 
 
 def _urls(options: TunnelOptions, ports: Ports) -> OpenedUrls:

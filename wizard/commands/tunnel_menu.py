@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.language import Message, joined, sentences
@@ -18,63 +17,61 @@ NO_TUNNEL = "none"
 OWN_URL = "own"
 
 
-@dataclass(frozen=True, slots=True)
-class TunnelMenu:
-    """What the user can choose.
-
-    Attributes:
-        offers: by name, the recommended tunnel first.
-        known_url: the URL of an earlier run, or "".
-        remembered: the tunnel that can open that URL again, or "".
-        takes_own_url: whether a URL of the user's own is a choice.
-        failed: the tunnels that did not open.
-    """
-
-    offers: dict[str, Offer]
-    known_url: str = ""
-    remembered: str = ""
-    takes_own_url: bool = True
-    failed: Collection[str] = ()
-
-    @property
-    def ready(self) -> str:
-        """The first tunnel that is ready and has not failed, or ""."""
-        ready = (name for name, it in self.offers.items() if it.ready and name not in self.failed)
-        return next(ready, "")
-
-    def ask(self, ports: Ports, question: str) -> str:
-        """Ask for a tunnel or `OWN_URL`; needs a prompter."""
-        if ports.prompter is None:
-            raise ValueError("a menu needs a terminal")
-        choices = [
-            Choice(name, _line(name, offer, name in self.failed), _details(provider(name), offer))
-            for name, offer in self.offers.items()
-        ]
-        if self.takes_own_url:
-            label = Message("my own HTTPS URL")
-            if self.known_url:
-                label = Message("my own HTTPS URL: {url}", url=self.known_url)
-            prefers_own = self.known_url and not self.remembered and not self.failed
-            choices.insert(0 if prefers_own else len(choices), Choice(OWN_URL, label))
-        if not self.failed:
-            first = choices[0]
-            label = Message("{choice} (recommended)", choice=Message.of(first.label))
-            choices[0] = Choice(first.key, label, first.more)
-        return ports.prompter.select(question, choices, default=choices[0].key)
-
-
-def tunnel_menu(
+def choose_tunnel(
     ports: Ports,
     *,
     known_url: str = "",
     remembered: str = "",
-    takes_own_url: bool = True,
+    tunnels_only: bool = False,
     failed: Collection[str] = (),
-) -> TunnelMenu:
-    """Look at what every tunnel can do here; see `TunnelMenu` for the arguments.
+) -> str:
+    """Return the name of the tunnel that the user chooses, or `OWN_URL`.
 
-    First is the tunnel of the known URL, then those that are ready. In a remote session, one that
-    only this computer reaches is none of them: the user's browser runs elsewhere.
+    Unattended, it is the first tunnel that is ready.
+
+    Args:
+        ports: the terminal and the programs of this machine.
+        known_url: the URL of an earlier run, or "".
+        remembered: the tunnel that can open that URL again, or "".
+        tunnels_only: whether a URL of the user's own is no choice.
+        failed: the tunnels that did not open.
+    """
+    offers, prompter = _ranked_offers(ports, remembered, failed), ports.prompter
+    ready = next((name for name, it in offers.items() if it.ready and name not in failed), "")
+    if prompter is None:
+        ports.console.say(
+            "Using {tunnel}, the first tunnel that is ready; choose another with --tunnel.",
+            tunnel=ready,
+        )
+        return ready
+    if failed and ready:
+        why = _reason(ready, offers[ready])
+        if prompter.confirm(Message("Use {tunnel} instead ({why})?", tunnel=ready, why=why)):
+            return ready
+    choices = [
+        Choice(name, _line(name, offer, name in failed), _details(provider(name), offer))
+        for name, offer in offers.items()
+    ]
+    if not tunnels_only:
+        label = Message("my own HTTPS URL")
+        if known_url:
+            label = Message("my own HTTPS URL: {url}", url=known_url)
+        prefers_own = known_url and not remembered and not failed
+        choices.insert(0 if prefers_own else len(choices), Choice(OWN_URL, label))
+    if not failed:
+        first = choices[0]
+        label = Message("{choice} (recommended)", choice=Message.of(first.label))
+        choices[0] = Choice(first.key, label, first.more)
+    return prompter.select(
+        "Which HTTPS URL should LibreChat have?", choices, default=choices[0].key
+    )
+
+
+def _ranked_offers(ports: Ports, remembered: str, failed: Collection[str]) -> dict[str, Offer]:
+    """Return what every tunnel can do here: the remembered one first, then those that are ready.
+
+    In a remote session, one that only this computer reaches is none of them: the user's browser
+    runs elsewhere.
     """
     is_remote = is_over_ssh(ports.environ)
     offers = tunnel_offers(ports)
@@ -84,8 +81,7 @@ def tunnel_menu(
         is_usable = offer.ready and (offer.public or not is_remote)
         return name in failed, name != remembered, not is_usable
 
-    ordered = {name: offers[name] for name in sorted(offers, key=rank)}
-    return TunnelMenu(ordered, known_url, remembered, takes_own_url, failed)
+    return {name: offers[name] for name in sorted(offers, key=rank)}
 
 
 def tunnel_offers(ports: Ports) -> dict[str, Offer]:
@@ -105,7 +101,7 @@ def latest_offer(name: str, ports: Ports) -> Offer:
     return offer or provider(name).offer(ports.processes, ports.environ)
 
 
-def reason(name: str, offer: Offer) -> Message:
+def _reason(name: str, offer: Offer) -> Message:
     """Return who reaches the tunnel's URL, and whether it is the same the next time."""
     url = Message("a new URL each time")
     if provider(name).has_reusable_url:
@@ -125,7 +121,7 @@ def _line(name: str, offer: Offer, has_failed: bool) -> Message:
     elif offer.missing:
         missing = Message.of(offer.missing)
     state = Message("failed") if has_failed else "" if offer.ready else missing
-    return Message("{tunnel}: {why}", tunnel=name, why=joined("; ", (reason(name, offer), state)))
+    return Message("{tunnel}: {why}", tunnel=name, why=joined("; ", (_reason(name, offer), state)))
 
 
 def _details(provider: Provider, offer: Offer) -> Message:
