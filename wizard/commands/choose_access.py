@@ -31,19 +31,17 @@ TOKEN, MACHINE, CLI = "token", "machine", "cli"
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """Credentials for the Management API; "" for what was not given."""
+class Credential:
+    """What opens the Management API: `kind` is `TOKEN`, `MACHINE`, `CLI`, or "" for none yet."""
 
+    kind: str = ""
     token: str = field(default="", repr=False)
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
 
-    def __bool__(self) -> bool:
-        return bool(self.token or (self.client_id and self.client_secret))
 
-
-def credentials(environ: Mapping[str, str], token_file: str = "") -> Credentials:
-    """Return the credentials in the environment, or in a token file (`-`: standard input).
+def given_credential(environ: Mapping[str, str], token_file: str = "") -> Credential:
+    """Return the credential in the environment, or in a token file (`-`: standard input).
 
     Raises:
         Failure: the file cannot be read, or a value is not valid.
@@ -54,31 +52,29 @@ def credentials(environ: Mapping[str, str], token_file: str = "") -> Credentials
         token = read_secret(token_file, lambda: sys.stdin.read(MAX_SECRET_BYTES), TOKEN_FILE)
     client_id = environ.get("AUTH0_MANAGEMENT_CLIENT_ID", "")
     secret = environ.get("AUTH0_MANAGEMENT_CLIENT_SECRET", "")
-    return Credentials(
-        option(name, token, parse_token) if token or token_file else "",
-        option("AUTH0_MANAGEMENT_CLIENT_ID", client_id, parse_client_id) if client_id else "",
-        option("AUTH0_MANAGEMENT_CLIENT_SECRET", secret, parse_client_secret) if secret else "",
-    )
+    if client_id:
+        client_id = option("AUTH0_MANAGEMENT_CLIENT_ID", client_id, parse_client_id)
+    if secret:
+        secret = option("AUTH0_MANAGEMENT_CLIENT_SECRET", secret, parse_client_secret)
+    if token or token_file:
+        return Credential(TOKEN, option(name, token, parse_token))
+    return Credential(MACHINE, "", client_id, secret) if client_id and secret else Credential()
 
 
-def is_at_hand(given: Credentials, ports: Ports) -> bool:
-    """Return whether no question is needed to reach the Management API."""
-    return bool(given) or ports.processes.which("auth0") is not None
-
-
-def kind_at_hand(given: Credentials, ports: Ports) -> str:
-    """Return how the Management API can be reached without a question, "" if it cannot."""
-    if given:
-        return TOKEN if given.token else MACHINE
+def credential_at_hand(ports: Ports) -> Credential:
+    """Return the credential in the environment, or that of an `auth0` CLI that is logged in."""
+    given = given_credential(ports.environ)
     is_signed_in = ports.processes.which("auth0") is not None and active_tenant(ports.environ)
-    return CLI if is_signed_in else ""
+    return Credential(CLI) if is_signed_in and not given.kind else given
 
 
-def domain_at_hand(kind: str, given: Credentials, ports: Ports) -> str:
+def tenant_at_hand(credential: Credential, ports: Ports) -> str:
     """Return the tenant of the credential, "" if it does not name one."""
     if own := ports.environ.get("AUTH0_TENANT_DOMAIN", ""):
         return option("AUTH0_TENANT_DOMAIN", own, parse_domain)
-    return active_tenant(ports.environ) if kind == CLI else claims_of(given.token).tenant
+    if credential.kind == CLI:
+        return active_tenant(ports.environ)
+    return claims_of(credential.token).tenant
 
 
 def ways(ports: Ports) -> Sequence[Choice]:
@@ -92,63 +88,58 @@ def ways(ports: Ports) -> Sequence[Choice]:
 
 
 def choose_access(
-    domain: str, given: Credentials, ports: Ports, *, own_domain: str = "", kind: str = ""
+    domain: str, credential: Credential, ports: Ports, *, own_domain: str = ""
 ) -> Access:
-    """Return access to the Management API, with a question if no credential was given.
+    """Return access to the Management API, with a question if there is no credential yet.
 
     Args:
         domain: the tenant's, maybe a custom one.
-        given: the credentials that were given.
-        ports: to ask for others.
+        credential: what was given.
+        ports: to ask for another one.
         own_domain: `--tenant-domain`, the domain that Auth0 gave the tenant.
-        kind: the way that the user chose, "" if none yet.
 
     Raises:
         Failure: there is no credential, or the tenant refuses it.
     """
     text = own_domain or ports.environ.get("AUTH0_TENANT_DOMAIN", "")
     own = option("--tenant-domain", text, parse_domain) if text else ""
-    kind = kind or _kind(given, ports)
-    given = ask_credentials(kind, given, ports)
-    tenant = own or tenant_domain(domain, given.token) or _ask_tenant(domain, ports)
-    if kind == CLI:
+    if not credential.kind:
+        credential = _ask_for_any(ports)
+    tenant = own or tenant_domain(domain, credential.token) or _ask_tenant(domain, ports)
+    if credential.kind == CLI:
         ports.console.hint(
             "Using the auth0 CLI, which must be logged in to {tenant}.", tenant=tenant
         )
         return by_cli(tenant, ports.processes, ports.environ)
-    if kind == TOKEN:
-        return by_token(given.token, tenant, ports.http)
-    return by_machine(given.client_id, given.client_secret, tenant, ports.http)
+    if credential.kind == TOKEN:
+        return by_token(credential.token, tenant, ports.http)
+    return by_machine(credential.client_id, credential.client_secret, tenant, ports.http)
 
 
-def _kind(given: Credentials, ports: Ports) -> str:
-    if given:
-        return TOKEN if given.token else MACHINE
+def _ask_for_any(ports: Ports) -> Credential:
     if ports.prompter is not None:
         choices = ways(ports)
-        return ports.prompter.select("Use the Management API with", choices, default=choices[0].key)
+        kind = ports.prompter.select("Use the Management API with", choices, default=choices[0].key)
+        return ask_credential(kind, ports.prompter, ports)
     if ports.processes.which("auth0") is None:
         raise NO_CREDENTIAL.failure()
-    return CLI
+    return Credential(CLI)
 
 
-def ask_credentials(kind: str, given: Credentials, ports: Ports) -> Credentials:
-    """Return the credentials of that kind; the user's answers where none were given."""
-    if kind == CLI or given or ports.prompter is None:
-        return given
-    return _ask(kind, ports.prompter, ports)
-
-
-def _ask(kind: str, prompter: Prompter, ports: Ports) -> Credentials:
+def ask_credential(kind: str, prompter: Prompter, ports: Ports) -> Credential:
+    """Return a credential of that kind, by the user's answers."""
+    if kind == CLI:
+        return Credential(CLI)
     ports.console.hint("It is used in this run only and not stored.")
     if kind == TOKEN:
         ports.console.hint(
             "{page} → Create & Authorize Test Application → Copy Token.", page=API_EXPLORER
         )
-        return Credentials(prompter.secret("Management API token (hidden)", parse=parse_token))
+        token = prompter.secret("Management API token (hidden)", parse=parse_token)
+        return Credential(TOKEN, token)
     client_id = prompter.text("Its Client ID", parse=parse_client_id)
     secret = prompter.secret("Its Client Secret (hidden)", parse=parse_client_secret)
-    return Credentials("", client_id, secret)
+    return Credential(MACHINE, "", client_id, secret)
 
 
 def _ask_tenant(domain: str, ports: Ports) -> str:

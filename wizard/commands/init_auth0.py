@@ -19,12 +19,11 @@ from wizard.commands.by_hand import (
     walk_through,
 )
 from wizard.commands.choose_access import (
-    Credentials,
-    ask_credentials,
+    Credential,
+    ask_credential,
     choose_access,
-    credentials,
-    domain_at_hand,
-    kind_at_hand,
+    credential_at_hand,
+    tenant_at_hand,
     ways,
 )
 from wizard.commands.init_progress import Progress, Step
@@ -114,22 +113,21 @@ def _known_without_asking(progress: Progress, ports: Ports) -> Progress:
 
 def _set_up(progress: Progress, prompter: Prompter, ports: Ports) -> Progress | None:
     """Set Auth0 up by the credential at hand, or as the user chooses; None for by hand."""
-    given = credentials(ports.environ)
-    at_hand = kind_at_hand(given, ports)
-    kind = at_hand
+    at_hand = credential_at_hand(ports)
+    kind = at_hand.kind
     while True:
         try:
-            used = given if kind == at_hand else Credentials()
-            if kind and (done := _set_up_by(kind, used, progress, ports)):
+            used = at_hand if kind == at_hand.kind else ask_credential(kind, prompter, ports)
+            if kind and (done := _set_up_by(used, progress, ports)):
                 return done
         except Failure as failure:
             if failure.exit_code is ExitCode.INTERRUPTED:
                 raise
             ports.console.finding(failure.finding)
         except Back:
-            if kind == at_hand:
+            if kind == at_hand.kind:
                 raise
-        kind = _ask_way(at_hand, prompter, ports)
+        kind = _ask_way(at_hand.kind, prompter, ports)
         if kind == BY_HAND:
             return None
 
@@ -146,13 +144,12 @@ def _ask_way(at_hand: str, prompter: Prompter, ports: Ports) -> str:
     )
 
 
-def _set_up_by(kind: str, given: Credentials, progress: Progress, ports: Ports) -> Progress | None:
+def _set_up_by(credential: Credential, progress: Progress, ports: Ports) -> Progress | None:
     """Set Auth0 up; return None if the user declined."""
     from wizard.commands.provisioning import set_up_auth0
 
-    given = ask_credentials(kind, given, ports)
     offered, reuse_tokens = progress.offered, progress.options.reuse_tokens
-    own_domain = domain_at_hand(kind, given, ports)
+    own_domain = tenant_at_hand(credential, ports)
     known = progress.known.or_else(Known(domain=offered.domain or own_domain or None))
     known = ask(DOMAIN_OF_ANY_APPLICATION, known, offered, ports)
     known = known.or_else(Known(client_id=offered.client_id))
@@ -160,7 +157,7 @@ def _set_up_by(kind: str, given: Credentials, progress: Progress, ports: Ports) 
     if reuse_tokens:
         known = known.or_else(Known(audiences=offered.audiences or (SUGGESTED_AUDIENCE,)))
     own_domain = "" if is_tenant_domain(known.domain or "") else own_domain
-    access = choose_access(known.domain or "", given, ports, own_domain=own_domain, kind=kind)
+    access = choose_access(known.domain or "", credential, ports, own_domain=own_domain)
     env_file, keep = progress.folder.store.path, progress.saved_answers(ports).keep
     done = set_up_auth0(known, env_file, access, ports, keep)
     if done is None:
@@ -269,7 +266,7 @@ def _what_now(
         Choice("write", "Write the .env anyway"),
         Choice("stop", "Stop"),
     ]
-    has_credential = bool(kind_at_hand(credentials(ports.environ), ports))
+    has_credential = bool(credential_at_hand(ports).kind)
     default = "fix" if can_fix and has_credential else "change" if wrong else "wait"
     while True:
         answer = prompter.select("What now?", choices, default=default)

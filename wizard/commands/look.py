@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wizard import loopback
-from wizard.commands.choose_access import credentials, domain_at_hand, kind_at_hand
+from wizard.commands.choose_access import CLI, credential_at_hand, tenant_at_hand
 from wizard.commands.folder import tell_folder
 from wizard.commands.init_progress import Progress
 from wizard.commands.questions import needed
@@ -99,12 +99,11 @@ def _is_free(port: int, ports: Ports) -> bool:
 
 def _way_to_auth0(ports: Ports) -> Message | None:
     """Return what the Management API can be reached with, None if nothing is at hand."""
-    given = credentials(ports.environ)
-    kind = kind_at_hand(given, ports)
-    if not kind:
+    credential = credential_at_hand(ports)
+    if not credential.kind:
         return None
-    tenant = domain_at_hand(kind, given, ports)
-    if not given:
+    tenant = tenant_at_hand(credential, ports)
+    if credential.kind == CLI:
         return Message("Auth0: the auth0 CLI is logged in to {tenant}.", tenant=tenant)
     if not tenant:
         return Message("Auth0: a Management API credential in the environment.")

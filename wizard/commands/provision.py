@@ -19,7 +19,7 @@ from wizard.commands.change import (
     save,
     show,
 )
-from wizard.commands.choose_access import Credentials, choose_access, credentials
+from wizard.commands.choose_access import Credential, choose_access, given_credential
 from wizard.commands.folder import Folder, folder_of
 from wizard.commands.options import SetupOptions
 from wizard.commands.prove import check_values
@@ -118,7 +118,7 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     options, remarks = options.settled(folder.version)
     for finding in remarks:
         ports.console.finding(finding)
-    given = credentials(ports.environ, options.management_token_file)
+    given = given_credential(ports.environ, options.management_token_file)
     known = _known(options, given, folder, ports)
     access = choose_access(known.domain or "", given, ports, own_domain=options.tenant_domain)
     if options.remove_access:
@@ -264,7 +264,7 @@ class _EnvWriter:
         return self.folder.change(self.settings(known), port, self.ports)
 
 
-def _known(options: ProvisionOptions, given: Credentials, folder: Folder, ports: Ports) -> Known:
+def _known(options: ProvisionOptions, given: Credential, folder: Folder, ports: Ports) -> Known:
     """Return the values of the options, else of the `.env`, else of the user's answers.
 
     Raises:

@@ -11,7 +11,7 @@ from wizard.auth0.management import ManagementApi, write_scopes
 from wizard.auth0.management_access import Access
 from wizard.auth0.management_plan import Part, PlannedChange, Wanted, plan, remarks
 from wizard.commands.change import Pages, Question, consent, show_changes
-from wizard.commands.choose_access import choose_access, credentials, is_at_hand
+from wizard.commands.choose_access import choose_access, given_credential
 from wizard.execution import INTERRUPTED
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.known import Known
@@ -245,8 +245,9 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
     Raises:
         Failure: it stopped; the detail says what was done.
     """
-    given = credentials(ports.environ)
-    if not is_at_hand(given, ports) or not known.client_id:
+    given = given_credential(ports.environ)
+    is_at_hand = given.kind or ports.processes.which("auth0") is not None
+    if not is_at_hand or not known.client_id:
         return False
     access = choose_access(known.domain or "", given, ports)
     provisioning = Provisioning(Job(known, env_file, urls_only=True), access, ports)

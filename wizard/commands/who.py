@@ -143,27 +143,26 @@ def _closed_by_api(policy: Policy, progress: Progress, ports: Ports) -> bool:
     if progress.options.offline or (policy.who is Who.ANYBODY and not policy.admins):
         return False
     from wizard.commands.admit import set_up_access
-    from wizard.commands.choose_access import choose_access, credentials, kind_at_hand
+    from wizard.commands.choose_access import choose_access, credential_at_hand
 
-    given = credentials(ports.environ)
-    kind = kind_at_hand(given, ports)
+    credential = credential_at_hand(ports)
     if ports.prompter is not None:
         choices = (
             Choice("api", "Do it for me, with the Management API"),
             Choice("hand", "By hand, from a checklist"),
         )
-        is_at_hand = kind or progress.is_auth0_set_up
+        is_at_hand = credential.kind or progress.is_auth0_set_up
         default = "api" if is_at_hand else "hand"
         answer = ports.prompter.select(
             "Limit who can sign in through Auth0", choices, default=default
         )
         if answer == "hand":
             return False
-    elif not kind:
+    elif not credential.kind:
         return False
     settings, options = progress.settings, progress.options
     try:
-        access = choose_access(settings.domain, given, ports, kind=kind)
+        access = choose_access(settings.domain, credential, ports)
         done = set_up_access(
             policy, settings.client_id, access, ports, yes=True, dry_run=options.dry_run
         )
