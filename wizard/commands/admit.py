@@ -45,9 +45,6 @@ def set_up_access(
     """Plan, show, ask, apply and read back; return None if the user declined.
 
     Without a `policy` all that we changed is taken back.
-
-    Raises:
-        Failure: it stopped; the detail says what was done.
     """
     invitations: list[tuple[str, str]] = []
 

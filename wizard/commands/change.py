@@ -132,11 +132,7 @@ class Written:
 def change_env(
     change: EnvChange, question: Question, ports: Ports, *, yes: bool, dry_run: bool
 ) -> Written:
-    """Show the change, ask, and write it.
-
-    Raises:
-        Failure: the question needs a terminal, or the file cannot be written.
-    """
+    """Show the change, ask, and write it."""
     pages = show(change, ports, whole=dry_run)
     if not may_write(change, question, ports, yes=yes, dry_run=dry_run, pages=pages):
         return Written()
@@ -172,9 +168,6 @@ def may_write(
     """Ask whether to write the change that was shown; `--yes` never confirms removed lines.
 
     `pages` are what was not shown of it.
-
-    Raises:
-        Failure: the question needs a terminal.
     """
     if finding := removed_lines(change.changes):
         if ports.prompter is None:
@@ -200,11 +193,7 @@ def consent(
     dry_run: bool = False,
     pages: Pages = (),
 ) -> bool:
-    """Return the user's answer, or `--yes` without a terminal; `pages` are shown on `?`.
-
-    Raises:
-        Failure: there is no terminal and no `--yes`.
-    """
+    """Return the user's answer, or `--yes` without a terminal; `pages` are shown on `?`."""
     if dry_run:
         ports.console.done(question.dry_run)
         return False
@@ -221,11 +210,7 @@ def consent(
 
 
 def save(change: EnvChange, ports: Ports) -> Written:
-    """Back up and write the file.
-
-    Raises:
-        Failure: the file has changed since it was read, or cannot be written.
-    """
+    """Back up and write the file."""
     return write(change.store, change.content, change.after.to_bytes(), ports)
 
 

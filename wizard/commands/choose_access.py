@@ -41,11 +41,7 @@ class Credential:
 
 
 def given_credential(environ: Mapping[str, str], token_file: str = "") -> Credential:
-    """Return the credential in the environment, or in a token file (`-`: standard input).
-
-    Raises:
-        Failure: the file cannot be read, or a value is not valid.
-    """
+    """Return the credential in the environment, or in a token file (`-`: standard input)."""
     token, name = environ.get("AUTH0_MANAGEMENT_TOKEN", ""), "AUTH0_MANAGEMENT_TOKEN"
     if token_file:
         name = "--management-token-file"
@@ -97,9 +93,6 @@ def choose_access(
         credential: what was given.
         ports: to ask for another one.
         own_domain: `--tenant-domain`, the domain that Auth0 gave the tenant.
-
-    Raises:
-        Failure: there is no credential, or the tenant refuses it.
     """
     text = own_domain or ports.environ.get("AUTH0_TENANT_DOMAIN", "")
     own = option("--tenant-domain", text, parse_domain) if text else ""

@@ -86,11 +86,7 @@ class OpenTunnel:
 
 @contextmanager
 def open_tunnel(options: TunnelOptions, ports: Ports) -> Iterator[OpenTunnel]:
-    """Open an HTTPS URL, and close it with the context.
-
-    Raises:
-        Failure: it could not be opened, or a value is missing and there is no terminal to ask.
-    """
+    """Open an HTTPS URL, and close it with the context."""
     opened = _opened(options, ports)
     try:
         yield opened
@@ -216,11 +212,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
 
 
 def _ask_first(offer: Offer, ports: Ports) -> str:
-    """Ask for what the tunnel lacks; return its credential, or "".
-
-    Raises:
-        Failure: LA378, the user wants no download.
-    """
+    """Ask for what the tunnel lacks; return its credential, or ""."""
     if ports.prompter is None:
         return ""
     if offer.download_question and not ports.prompter.confirm(offer.download_question):

@@ -104,11 +104,7 @@ class _Run(NamedTuple):
 
 
 def run_doctor(options: DoctorOptions, ports: Ports) -> DoctorResult:
-    """Check everything, show the result, and fix what is safe after consent.
-
-    Raises:
-        Failure: there is no `.env`, it cannot be read or written, or an option is wrong.
-    """
+    """Check everything, show the result, and fix what is safe after consent."""
     run = _start(options, ports)
     with ports.console.working("Checking the .env, Auth0, the tunnel and LibreChat"):
         examination = examine(run.subject, ports.http, ports.clock, offline=run.offline)

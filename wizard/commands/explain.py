@@ -42,11 +42,7 @@ class ExplainResult(Result):
 
 
 def run_explain(question: str, ports: Ports) -> ExplainResult:
-    """Explain a rule, search by words or an error message, or list all rules.
-
-    Raises:
-        Failure: LA003, no rule fits.
-    """
+    """Explain a rule, search by words or an error message, or list all rules."""
     console, rules = ports.console, all_rules()
     if not question.strip():
         console.page(_listing(list(rules.values()), console))

@@ -77,11 +77,7 @@ class Folder:
 
 
 def find_folder(env_file: Path | None, ports: Ports) -> Folder:
-    """Return the folder of the given file, else the nearest LibreChat folder, else the current one.
-
-    Raises:
-        Failure: the folder does not exist, or the file cannot be read.
-    """
+    """Return the folder of the given file, else the nearest LibreChat folder or the current one."""
     path = ports.cwd / expanded(env_file) if env_file else None
     checkout = look_at(path.parent) if path else _nearest(ports)
     path = path or checkout.folder / ".env"
@@ -100,11 +96,7 @@ def find_folder(env_file: Path | None, ports: Ports) -> Folder:
 def folder_of(
     checkout: Checkout, store: EnvStore, ports: Ports, findings: Sequence[Finding] = ()
 ) -> Folder:
-    """Return the folder with its `.env`, and who runs it.
-
-    Raises:
-        Failure: the file cannot be read.
-    """
+    """Return the folder with its `.env`, and who runs it."""
     existing = store.read()
     values = EnvFile.from_bytes(existing).values() if existing else {}
     runner = store.runner({**values, **ports.environ})

@@ -25,7 +25,6 @@ def keep_open(opened: OpenTunnel, ports: Ports, sign_in: Callable[[], None] | No
 
     Raises:
         KeyboardInterrupt: another signal ends it.
-        Failure: the tunnel ended by itself.
     """
     if opened.view is None:
         return

@@ -52,11 +52,7 @@ SIGN_IN_WORKS = Message("The sign-in works.")
 
 
 def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
-    """Set LibreChat up, report the result, then keep the tunnel open.
-
-    Raises:
-        Failure: the setup failed; the `.env` is unchanged.
-    """
+    """Set LibreChat up, report the result, then keep the tunnel open."""
     with ExitStack() as stack:
         progress = _begin(options, ports)
         try:
@@ -101,11 +97,7 @@ def _steps(stack: ExitStack) -> Sequence[Step]:
 
 
 def _begin(options: InitOptions, ports: Ports) -> Progress:
-    """Read the options and the `.env`.
-
-    Raises:
-        Failure: an option is invalid, or the file cannot be read.
-    """
+    """Read the options and the `.env`."""
     known, policy = given_values(options), options.policy
     named_tunnel(options.tunnel)
     if options.public_url:

@@ -25,11 +25,7 @@ NOT_WRITABLE = rule("LA032")
 
 
 def look(progress: Progress, ports: Ports) -> Progress:
-    """Show what was found; return the progress with a forwarded URL as a default.
-
-    Raises:
-        Failure: LA032, the `.env` could not be written at the end.
-    """
+    """Show what was found; return the progress with a forwarded URL as a default."""
     tell_folder(progress.folder, progress.findings, ports)
     if not progress.options.dry_run:
         _refuse_read_only(progress.folder.store.target.parent)

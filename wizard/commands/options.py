@@ -44,11 +44,7 @@ class SetupOptions:
 
     @property
     def policy(self) -> Policy | None:
-        """Who may sign in; None where no option says it.
-
-        Raises:
-            Failure: a value is not valid, or two options contradict each other.
-        """
+        """Who may sign in; None where no option says it."""
         from wizard.auth0.access import policy_of
 
         try:

@@ -44,11 +44,7 @@ class Output:
 def write_output(
     output: Output, change: EnvChange, service: str, ports: Ports, *, dry_run: bool
 ) -> Sequence[str]:
-    """Write the sign-in's values; return their names, none if nothing was written.
-
-    Raises:
-        Failure: the file exists and may not be replaced, or cannot be written.
-    """
+    """Write the sign-in's values; return their names, none if nothing was written."""
     form, console = FORMATS[output.format], ports.console
     path = output.path(change.store.path.parent, ports.cwd)
     values = sign_in_variables(change.after)

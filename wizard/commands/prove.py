@@ -64,9 +64,6 @@ def sign_in(
     """Run a sign-in on LibreChat's port, and show the results.
 
     `open_tunnel` is called if the public URL does not lead to the port.
-
-    Raises:
-        Failure: the port is taken, the tunnel does not open, or nobody signed in.
     """
     from wizard.auth0.sign_in import SignIn
 

@@ -103,11 +103,7 @@ class ProvisionResult(Result):
 
 
 def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
-    """Plan, show, ask, apply, read back, and run the live checks.
-
-    Raises:
-        Failure: it stopped; the detail says what was done.
-    """
+    """Plan, show, ask, apply, read back, and run the live checks."""
     if options.remove_access and (
         options.allow_users or options.allow_domains or options.allow_anybody
     ):
@@ -265,11 +261,7 @@ class _EnvWriter:
 
 
 def _known(options: ProvisionOptions, given: Credential, folder: Folder, ports: Ports) -> Known:
-    """Return the values of the options, else of the `.env`, else of the user's answers.
-
-    Raises:
-        Failure: an option is not valid, or a value is missing without a terminal.
-    """
+    """Return the values of the options, else of the `.env`, else of the user's answers."""
     offered = known_in(folder.values).or_else(
         Known(domain=claims_of(given.token).tenant or None, audiences=(SUGGESTED_AUDIENCE,))
     )

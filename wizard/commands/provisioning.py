@@ -55,11 +55,7 @@ class Job:
 
 
 class Provisioning:
-    """Reads the tenant and plans `changes`; `apply` makes them.
-
-    Raises:
-        Failure: the tenant cannot be read, or a scope is missing.
-    """
+    """Reads the tenant and plans `changes`; `apply` makes them."""
 
     def __init__(self, job: Job, access: Access, ports: Ports) -> None:
         self._job = job
@@ -100,9 +96,6 @@ class Provisioning:
         """Make the changes; return what is then known, and a finding if some were not saved.
 
         `keep` saves the secret of a new application before anything else can fail.
-
-        Raises:
-            Failure: it stopped; the detail says what was done.
         """
         done: list[str] = []
         for part in Part:
@@ -219,11 +212,7 @@ class SetUp:
 def set_up_auth0(
     known: Known, env_file: Path, access: Access, ports: Ports, keep: Keep
 ) -> SetUp | None:
-    """Set the tenant up, for `init`; return None if the user declined.
-
-    Raises:
-        Failure: it stopped; the detail says what was done.
-    """
+    """Set the tenant up, for `init`; return None if the user declined."""
     provisioning = Provisioning(Job(known, env_file), access, ports)
     pages = provisioning.show()
     question = replace(MAKE_CHANGES, text=Message("Make these changes in Auth0 and the .env?"))
@@ -241,9 +230,6 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
     """Replace LibreChat's old URLs in the tenant, for `tunnel`; return whether that was done.
 
     It is not without a credential or a Client ID, or if the user declined.
-
-    Raises:
-        Failure: it stopped; the detail says what was done.
     """
     given = given_credential(ports.environ)
     is_at_hand = given.kind or ports.processes.which("auth0") is not None

@@ -139,21 +139,13 @@ def needed(options: InitOptions) -> Iterator[Question]:
 
 
 def parsed(question: Question, text: str, known: Known) -> Known:
-    """Return the known values, with that of an option.
-
-    Raises:
-        Failure: it is invalid.
-    """
+    """Return the known values, with that of an option."""
     value = option(question.option, text, lambda it: question.value(it, known))
     return known.having(question.name, value)
 
 
 def given_values(options: InitOptions) -> Known:
-    """Return the values of the options.
-
-    Raises:
-        Failure: one is invalid, or two contradict each other.
-    """
+    """Return the values of the options."""
     if options.verify and options.offline:
         raise INVALID_VALUE.failure(
             "--verify signs in at the tenant; --offline does not contact it.",
@@ -172,11 +164,7 @@ def given_values(options: InitOptions) -> Known:
 
 
 def require_everything(options: InitOptions, known: Known, offered: Known) -> None:
-    """Refuse a run without a terminal that would have to ask.
-
-    Raises:
-        Failure: it names all missing options.
-    """
+    """Refuse a run without a terminal that would have to ask."""
     values = known.or_else(same_client(known, offered))
     missing = [each.option for each in needed(options) if values.value(each.name) is None]
     if not (options.yes or options.dry_run):
@@ -193,11 +181,7 @@ def require_everything(options: InitOptions, known: Known, offered: Known) -> No
 
 
 def ask(question: Question, known: Known, offered: Known, ports: Ports) -> Known:
-    """Return the known values, with the answer to the question, or the default if unattended.
-
-    Raises:
-        Failure: the default is invalid, without a terminal.
-    """
+    """Return the known values, with the answer to the question, or the default if unattended."""
     if known.value(question.name) is not None:
         return known
     kept = same_client(known, offered).value(question.name)

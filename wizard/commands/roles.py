@@ -27,9 +27,6 @@ def ask_for_roles(
     """Write the variables of the roles in the ID token of a proved sign-in; return whether.
 
     Without a terminal and without `yes`, they are only shown.
-
-    Raises:
-        Failure: the file has changed, or cannot be written.
     """
     content = store.read()
     before = EnvFile.from_bytes(content or b"")

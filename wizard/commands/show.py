@@ -71,9 +71,6 @@ def run_show(env_file: Path | None, names: Iterable[str], ports: Ports) -> ShowR
         env_file: the `.env`, None for that of the nearest LibreChat folder.
         names: of variables; `ALL` is for every one that the wizard knows and LibreChat gets.
         ports: the console and this machine.
-
-    Raises:
-        Failure: there is no `.env`, or it cannot be read.
     """
     with ports.console.working("Looking for what runs LibreChat"):
         subject = read_subject(env_store(env_file, ports), ports)

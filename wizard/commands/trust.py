@@ -59,11 +59,7 @@ class TrustResult(Result):
 
 
 def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform) -> TrustResult:
-    """Show the commands, ask, and run them.
-
-    Raises:
-        Failure: there is no such certificate, or no terminal to ask.
-    """
+    """Show the commands, ask, and run them."""
     console, processes = ports.console, ports.processes
     ca_file = _ca_file(options, ports)
     if ca_file is None:

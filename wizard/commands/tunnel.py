@@ -83,9 +83,6 @@ def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelRe
     """Open the tunnel, update the `.env`, and hold the tunnel or leave it in the background.
 
     `report` is called with the result before the tunnel is held.
-
-    Raises:
-        Failure: it could not be done; the `.env` is unchanged.
     """
     store = env_store(options.env_file, ports)
     content = store.read()

@@ -61,9 +61,6 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
         ports: the outside world.
         yes: whether not to ask.
         force: whether to discard edits since the last change.
-
-    Raises:
-        Failure: there is no backup, edits would be lost, or the file cannot be written.
     """
     store = env_store(named, ports)
     config = _config(store, ports)

@@ -31,11 +31,7 @@ T = TypeVar("T")
 
 
 def option(name: str, text: str, parse: Callable[[str], T]) -> T:
-    """Parse an option.
-
-    Raises:
-        Failure: it is invalid; the detail names the option.
-    """
+    """Parse an option."""
     try:
         return parse(pasted(text))
     except InvalidValue as invalid:
@@ -54,11 +50,7 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: Message) -> Message
 
 
 def librechat_port(given: str, values: Mapping[str, str]) -> int:
-    """Return the port of `--port`, else of the `.env`.
-
-    Raises:
-        Failure: the option is invalid.
-    """
+    """Return the port of `--port`, else of the `.env`."""
     return option("--port", given, parse_port) if given else port_in(values)
 
 
@@ -69,11 +61,7 @@ def env_store(given: Path | None, ports: Ports) -> EnvStore:
 
 
 def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_FILE) -> str:
-    """Return the client secret from a file, or from standard input for `-`.
-
-    Raises:
-        Failure: the file cannot be read, by `rule`.
-    """
+    """Return the client secret from a file, or from standard input for `-`."""
     if source == "-":
         return read_stdin()
     try:
@@ -86,11 +74,7 @@ def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_
 
 
 def read_subject(store: EnvStore, ports: Ports) -> Subject:
-    """Return what the rules look at.
-
-    Raises:
-        Failure: the file does not exist or cannot be read.
-    """
+    """Return what the rules look at."""
     from wizard.doctor.subject import gather
     from wizard.doctor.writing import NO_FILE
 

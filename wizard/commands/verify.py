@@ -88,12 +88,7 @@ class VerifyResult(Result):
 
 
 def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
-    """Check the file and the live tenant, then sign in.
-
-    Raises:
-        Failure: the `.env` is not complete, the port is taken, the tunnel does not open, or nobody
-            signed in.
-    """
+    """Check the file and the live tenant, then sign in."""
     store = env_store(options.env_file, ports)
     subject = read_subject(store, ports)
     settings = settings_of(subject)

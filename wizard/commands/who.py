@@ -271,9 +271,6 @@ def allow_domains(
 
     Returns:
         whether the file was written.
-
-    Raises:
-        Failure: the file cannot be edited or written.
     """
     from wizard.librechat.config_edit import with_allowed_domains
 
