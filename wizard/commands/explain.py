@@ -16,7 +16,7 @@ from wizard.language import Language, Message
 from wizard.origins import origin_of
 from wizard.ports import Ports
 from wizard.rules import all_rules, area
-from wizard.ui.console import SEVERITY_KINDS, Console
+from wizard.ui.console import Console
 from wizard.ui.screen import Kind, Line
 
 MOST_FOUND = 5
@@ -59,7 +59,7 @@ def run_explain(question: str, ports: Ports) -> ExplainResult:
     console.page(_explanation(best, console))
     if others:
         console.page([Line(""), Line(Message("Related rules:"), Kind.TITLE)])
-        console.page(_rows(others, console))
+        console.page(map(console.rule, others))
     return ExplainResult(chosen)
 
 
@@ -144,13 +144,7 @@ def _listing(rules: Sequence[Rule], console: Console) -> Iterator[Line]:
     for number, (heading, of_area) in enumerate(groupby(rules, key=area)):
         yield from [Line("")] if number else []
         yield Line(heading, Kind.TITLE)
-        yield from _rows(of_area, console)
-
-
-def _rows(rules: Iterator[Rule] | Sequence[Rule], console: Console) -> Iterator[Line]:
-    for rule in rules:
-        mark = console.mark(rule.severity)
-        yield Line(rule.title, SEVERITY_KINDS[rule.severity], f"{mark} {rule.id}", indent=2)
+        yield from map(console.rule, of_area)
 
 
 def rule_as_json(rule: Rule) -> dict[str, str | int]:

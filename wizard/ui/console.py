@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from wizard.defaults import ENGLISH
 from wizard.findings import Finding, Outcome, Rule, Severity
@@ -26,34 +26,28 @@ from wizard.text import (
 )
 from wizard.ui.screen import Kind, Line, Screen, hint_line
 
-SEVERITY_KINDS = {
-    Severity.ERROR: Kind.ERROR,
-    Severity.WARNING: Kind.WARNING,
-    Severity.NOTE: Kind.NOTE,
-}
-_SYMBOLS = {
-    "done": ("✓", "ok"),
-    "likely": ("≈", "~"),
-    "unproved": ("?", "?"),
-    "skipped": ("·", "-"),
-    "error": ("✗", "x"),
-    "warning": ("!", "!"),
-    "note": ("i", "i"),
-}
-_OUTCOMES = {
-    Outcome.PROVED: ("done", Kind.DONE, Message("proved")),
-    Outcome.LIKELY: ("likely", Kind.DONE, Message("likely")),
-    Outcome.UNPROVED: ("unproved", Kind.WARNING, Message("unproved")),
-    Outcome.FAILED: ("error", Kind.ERROR, Message("failed")),
-    Outcome.SKIPPED: ("skipped", Kind.HINT, Message("skipped")),
+
+class _Mark(NamedTuple):
+    """How a severity or an outcome looks: its symbol, that of ASCII, its kind and its word."""
+
+    symbol: str
+    ascii: str
+    kind: Kind
+    word: Message
+
+
+_MARKS: dict[Severity | Outcome, _Mark] = {
+    Severity.ERROR: _Mark("✗", "x", Kind.ERROR, Message("Error:")),
+    Severity.WARNING: _Mark("!", "!", Kind.WARNING, Message("Warning:")),
+    Severity.NOTE: _Mark("i", "i", Kind.NOTE, Message("Note:")),
+    Outcome.PROVED: _Mark("✓", "ok", Kind.DONE, Message("proved")),
+    Outcome.LIKELY: _Mark("≈", "~", Kind.DONE, Message("likely")),
+    Outcome.UNPROVED: _Mark("?", "?", Kind.WARNING, Message("unproved")),
+    Outcome.FAILED: _Mark("✗", "x", Kind.ERROR, Message("failed")),
+    Outcome.SKIPPED: _Mark("·", "-", Kind.HINT, Message("skipped")),
 }
 # A question of up to three rows, and the line below.
 _ROWS_OF_A_QUESTION = 4
-_PLAIN_MARKS = {
-    "error": Message("Error:"),
-    "warning": Message("Warning:"),
-    "note": Message("Note:"),
-}
 
 
 class Console:
@@ -125,19 +119,19 @@ class Console:
 
     def done(self, text: str, /, **values: object) -> None:
         """Print a success."""
-        self._show(Line(_filled(text, values), Kind.DONE, self.mark("done")))
+        self._show(self._marked(Outcome.PROVED, _filled(text, values)))
 
     def warn(self, text: str, /, **values: object) -> None:
         """Print a warning that is not a finding."""
-        self._show(Line(_filled(text, values), Kind.WARNING, self.mark("warning")))
+        self._show(self._marked(Severity.WARNING, _filled(text, values)))
 
     def outcome(self, outcome: Outcome, title: str, detail: str) -> None:
         """Print the result of a check in one line, without a remedy."""
-        symbol, kind, word = _OUTCOMES[outcome]
         is_clear = outcome is Outcome.SKIPPED or (outcome is Outcome.PROVED and not self._plain)
         template = "{title}: {detail}" if is_clear else "{title}, {outcome}: {detail}"
-        text = Message(template, title=Message.of(title), outcome=word, detail=Message.of(detail))
-        self._show(Line(text, kind, "" if self._plain else self.mark(symbol)))
+        values = {"title": Message.of(title), "detail": Message.of(detail)}
+        text = Message(template, outcome=_MARKS[outcome].word, **values)
+        self._show(self._marked(outcome, text))
 
     def link(self, label: str, url: str) -> None:
         """Print a link that the user must open, even when quiet or silent."""
@@ -150,13 +144,8 @@ class Console:
 
     def part(self, title: str, detail: str, state: Severity | Outcome) -> None:
         """Print a part of the setup with its worst finding, or whether it was checked."""
-        if isinstance(state, Severity):
-            kind, mark = SEVERITY_KINDS[state], self.mark(state.value)
-        else:
-            symbol, kind, _ = _OUTCOMES[state]
-            mark = self.mark(symbol)
         text = Message("{title}: {detail}", title=Message.of(title), detail=Message.of(detail))
-        self._show(Line(text, kind, mark))
+        self._show(self._marked(state, text))
 
     def finding(self, finding: Finding) -> None:
         """Print what is wrong, why, and the next step; problems even when quiet.
@@ -184,14 +173,20 @@ class Console:
     def title(self, rule: Rule) -> Line:
         """Return the first line about a rule."""
         title = Message("{title} ({rule})", title=Message.of(rule.title), rule=rule.id)
-        return Line(title, SEVERITY_KINDS[rule.severity], self.mark(rule.severity), is_title=True)
+        return self._marked(rule.severity, title)._replace(is_title=True)
 
-    def mark(self, name: str) -> str:
-        """Return the symbol of that name or severity; a word or nothing in plain output."""
+    def _marked(self, state: Severity | Outcome, text: str) -> Line:
+        """Return a line with the symbol of its state; with a word or nothing in plain output."""
+        mark = _MARKS[state]
+        lead = mark.symbol if self._screen.is_unicode else mark.ascii
         if self._plain:
-            return self.language.say(_PLAIN_MARKS.get(name, ""))
-        symbol, ascii_symbol = _SYMBOLS[name]
-        return symbol if self._screen.is_unicode else ascii_symbol
+            lead = self.language.say(mark.word) if isinstance(state, Severity) else ""
+        return Line(text, mark.kind, lead)
+
+    def rule(self, rule: Rule) -> Line:
+        """Return the line of a rule in a list."""
+        line = self._marked(rule.severity, rule.title)
+        return line._replace(lead=f"{line.lead} {rule.id}", indent=2)
 
     def show(self, lines: Sequence[Line]) -> None:
         """Print lines of any kind."""

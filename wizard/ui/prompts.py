@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.application import Application
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.output import Output
-    from questionary import Question, Style
+    from questionary import Style
 
 T = TypeVar("T")
 Parse = Callable[[str], T]
@@ -94,7 +94,7 @@ class Prompter:
     def secret(self, question: str, *, parse: Parse[T]) -> T:
         """Ask for a line that is not echoed."""
         return self._parsed(
-            lambda: self._hidden_line(self._language.say(question)),
+            lambda: self._line(self._language.say(question), is_hidden=True),
             lambda answer: parse(pasted(answer)),
         )
 
@@ -147,10 +147,7 @@ class Prompter:
     def _back_keys(self, *more: str) -> Sequence[str]:
         return ("escape", *more) if self._goes_back else ()
 
-    def _line(self, question: str) -> str:
-        raise NotImplementedError
-
-    def _hidden_line(self, question: str) -> str:
+    def _line(self, question: str, *, is_hidden: bool = False) -> str:
         raise NotImplementedError
 
     def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
@@ -249,17 +246,12 @@ class _Wrapped(str):
 class TerminalPrompter(Prompter):
     """`Prompter` with questionary, on standard error."""
 
-    def _line(self, question: str) -> str:
+    def _line(self, question: str, *, is_hidden: bool = False) -> str:
         import questionary
 
-        style, output = self._style(), self._output()
-        return self._ask(questionary.text(_Wrapped(question), style=style, output=output))
-
-    def _hidden_line(self, question: str) -> str:
-        import questionary
-
-        style, output = self._style(), self._output()
-        return self._ask(questionary.password(_Wrapped(question), style=style, output=output))
+        ask = questionary.password if is_hidden else questionary.text
+        asked = ask(_Wrapped(question), style=self._style(), output=self._output())
+        return str(self._run(asked.application))
 
     def _choice(self, question: str, choices: Sequence[Choice], default: str) -> str:
         from wizard.ui.menu import Menu, application
@@ -276,9 +268,6 @@ class TerminalPrompter(Prompter):
         )
         self._run(application(menu, self._style(), self._output()), "<")
         return order[menu.at]
-
-    def _ask(self, question: Question) -> str:
-        return str(self._run(question.application))
 
     def _run(self, application: Application[str], *back: str) -> str:
         from prompt_toolkit.key_binding import merge_key_bindings
@@ -336,7 +325,9 @@ class LinePrompter(Prompter):
                 self._tell(Message("{number}: {text}", number=number, text=Message.of(text)))
         return answer
 
-    def _line(self, question: str) -> str:
+    def _line(self, question: str, *, is_hidden: bool = False) -> str:
+        if is_hidden:
+            return self._hidden_line(question)
         self._write(f"{question}: ")
         with self._ended_by_keys():
             line = sys.stdin.readline()
