@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import ScriptedPrompter, World, make_world
-from wizard.commands.choose_tunnel import OpenTunnel
-from wizard.commands.hold import keep_open
-from wizard.commands.live_view import LiveView
+from wizard.commands.live_view import LiveView, OpenTunnel, keep_open
 from wizard.desktop import Desktop
 from wizard.findings import Failure
 from wizard.http import NetworkError, Response, Trouble

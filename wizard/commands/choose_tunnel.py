@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.live_view import LiveView
+from wizard.commands.live_view import LiveView, OpenTunnel
 from wizard.commands.tunnel_menu import (
     NO_TUNNEL,
     OWN_URL,
@@ -18,7 +18,7 @@ from wizard.commands.tunnel_menu import (
     latest_offer,
 )
 from wizard.commands.values import MISSING_OPTION, did_you_mean, option
-from wizard.findings import Failure, Finding
+from wizard.findings import Failure
 from wizard.language import Message
 from wizard.platforms import command_line
 from wizard.ports import Ports
@@ -67,21 +67,6 @@ class TunnelOptions:
     def parse_url(self, text: str) -> str:
         """Return a public URL that is not LibreChat's own port; raises `InvalidValue`."""
         return parse_public_url(text, librechat_port=self.port)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenTunnel:
-    """An HTTPS URL that leads to LibreChat; `tunnel` is None for a URL of the user's own."""
-
-    url: str
-    name: str
-    tunnel: Tunnel | None = None
-    view: LiveView | None = None
-
-    @property
-    def findings(self) -> Sequence[Finding]:
-        """What the user must know about the tunnel."""
-        return self.tunnel.findings if self.tunnel is not None else ()
 
 
 @contextmanager

@@ -18,10 +18,10 @@ from wizard.commands.change import (
 )
 from wizard.commands.choose_tunnel import TunnelOptions, named_tunnel, open_tunnel
 from wizard.commands.folder import Folder, find_folder
-from wizard.commands.hold import keep_open
 from wizard.commands.init_auth0 import auth0_steps, repairs
 from wizard.commands.init_progress import InitResult, Progress, Step, walk
-from wizard.commands.look import look
+from wizard.commands.live_view import keep_open
+from wizard.commands.look import look, offer_what_is_set_up
 from wizard.commands.options import InitOptions
 from wizard.commands.prove import How, exchange_for, remember, sign_in
 from wizard.commands.questions import (
@@ -32,7 +32,6 @@ from wizard.commands.questions import (
     require_everything,
 )
 from wizard.commands.roles import ask_for_roles
-from wizard.commands.set_up import offer_what_is_set_up
 from wizard.commands.tunnel_menu import OpenedUrls
 from wizard.commands.values import librechat_port, read_subject
 from wizard.commands.who import ask_steps, close_doors
@@ -190,16 +189,13 @@ def _write(progress: Progress, ports: Ports) -> Progress:
 
 def _write_output(progress: Progress, ports: Ports) -> Progress:
     """Write the values of the `.env` in another form."""
-    from wizard.commands.output import Output, write_output
+    from wizard.commands.output import write_output
 
     options, folder = progress.options, progress.folder
     change = folder.change(progress.settings, progress.port, ports, progress.variables)
-    output = Output(options.format, options.output, replaces=options.force)
-    service = folder.runner.service or "api"
-    names = write_output(output, change, service, ports, dry_run=options.dry_run)
+    path, names = write_output(options, change, folder.runner.service or "api", ports)
     if names:
         progress.saved_answers(ports).forget()
-    path = output.path(folder.store.path.parent, ports.cwd)
     result = replace(progress.result, env_file=path, changed=names, written=bool(names))
     return replace(progress, written=result)
 

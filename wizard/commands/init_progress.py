@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.commands.choose_tunnel import OpenTunnel
 from wizard.commands.folder import Folder
+from wizard.commands.live_view import OpenTunnel
 from wizard.commands.options import InitOptions
 from wizard.execution import Result
 from wizard.findings import Finding
