@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.clock import local_time
-from wizard.commands.change import show_restart
 from wizard.commands.doctor_screen import View, merged_findings, show_examination, show_proof
 from wizard.commands.prove import How, Proof, proof_of
 from wizard.commands.values import (
@@ -215,6 +214,8 @@ def _check_again(
     run: _Run, before: Examination, result: DoctorResult, ports: Ports
 ) -> DoctorResult:
     """Check the file as it is after the repair."""
+    from wizard.commands.change import show_restart
+
     subject = read_subject(run.store, ports)
     with ports.console.working("Checking again"):
         after = examine_again(subject, before, ports.http, ports.clock, offline=run.offline)
