@@ -88,11 +88,7 @@ def choose_access(
 ) -> Access:
     """Return access to the Management API, with a question if there is no credential yet.
 
-    Args:
-        domain: the tenant's, maybe a custom one.
-        credential: what was given.
-        ports: to ask for another one.
-        own_domain: `--tenant-domain`, the domain that Auth0 gave the tenant.
+    The `domain` may be a custom one; `own_domain` is the one that Auth0 gave the tenant.
     """
     text = own_domain or ports.environ.get("AUTH0_TENANT_DOMAIN", "")
     own = option("--tenant-domain", text, parse_domain) if text else ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ from wizard.language import Message
 from wizard.librechat.checkout import look_at
 from wizard.librechat.env_file import EnvFile, removed_lines
 from wizard.ports import Ports
-from wizard.settings import Settings, port_in
+from wizard.settings import port_in
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
@@ -135,10 +136,10 @@ def _provisioned(
     ports: Ports,
 ) -> tuple[ProvisionResult, bool]:
     """Return what was done to the application and the API, and whether the user agreed."""
-    writer = _EnvWriter(folder, options.reuse_tokens, ports)
+    change_to = partial(_env_change, options, folder, ports)
     creates, path = provisioning.creates_application, folder.store.path
     known = provisioning.known
-    change = writer.change(_with_new_ones(known) if creates else known)
+    change = change_to(_with_new_ones(known) if creates else known)
     if creates and (finding := removed_lines(change.changes)):
         raise Failure(finding)  # before Auth0 is changed
     result = ProvisionResult(
@@ -159,7 +160,7 @@ def _provisioned(
         change, MAKE_CHANGES, ports, yes=options.yes, dry_run=options.dry_run, pages=pages
     ):
         return result, options.dry_run
-    return _applied(result, provisioning, writer), True
+    return _applied(result, options, provisioning, change_to, ports), True
 
 
 def _removed(
@@ -213,15 +214,19 @@ def _admit(
 
 
 def _applied(
-    result: ProvisionResult, provisioning: Provisioning, writer: _EnvWriter
+    result: ProvisionResult,
+    options: ProvisionOptions,
+    provisioning: Provisioning,
+    change_to: Callable[[Known], EnvChange],
+    ports: Ports,
 ) -> ProvisionResult:
-    creates, ports = provisioning.creates_application, writer.ports
+    creates = provisioning.creates_application
     written = Written()
     changed: list[str] = []
 
     def keep(known: Known) -> None:
         nonlocal written
-        change = writer.change(known)
+        change = change_to(known)
         if not change.changes:
             return
         if creates:
@@ -230,7 +235,7 @@ def _applied(
         changed.extend(change.names)
 
     known, findings = provisioning.apply(keep)
-    report = check_values(writer.settings(known), ports)
+    report = check_values(known.settings(reuse_tokens=options.reuse_tokens), ports)
     return replace(
         result,
         client_id=known.client_id,
@@ -242,22 +247,10 @@ def _applied(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _EnvWriter:
-    """Writes the values to the `.env`."""
-
-    folder: Folder
-    reuse_tokens: bool
-    ports: Ports
-
-    def settings(self, known: Known) -> Settings:
-        """Return the complete setup."""
-        return known.settings(reuse_tokens=self.reuse_tokens)
-
-    def change(self, known: Known) -> EnvChange:
-        """Return the change of the `.env`."""
-        port = port_in(self.folder.values)
-        return self.folder.change(self.settings(known), port, self.ports)
+def _env_change(options: ProvisionOptions, folder: Folder, ports: Ports, known: Known) -> EnvChange:
+    """Return the change of the `.env` to these values."""
+    settings = known.settings(reuse_tokens=options.reuse_tokens)
+    return folder.change(settings, port_in(folder.values), ports)
 
 
 def _known(options: ProvisionOptions, given: Credential, folder: Folder, ports: Ports) -> Known:

@@ -65,13 +65,7 @@ class ShowResult(Result):
 
 
 def run_show(env_file: Path | None, names: Iterable[str], ports: Ports) -> ShowResult:
-    """Show what LibreChat gets.
-
-    Args:
-        env_file: the `.env`, None for that of the nearest LibreChat folder.
-        names: of variables; `ALL` is for every one that the wizard knows and LibreChat gets.
-        ports: the console and this machine.
-    """
+    """Show what LibreChat gets; `ALL` is for every variable that the wizard knows."""
     with ports.console.working("Looking for what runs LibreChat"):
         subject = read_subject(env_store(env_file, ports), ports)
     variables = variables_of(subject, names)

@@ -70,14 +70,7 @@ class Evidence:
 def prove_through_librechat(
     subject: Subject, ports: Ports, port: int, seconds: float = SECONDS_TO_SIGN_IN
 ) -> Evidence:
-    """Have the user sign in to LibreChat, show the result, and remember a proof.
-
-    Args:
-        subject: the `.env` that LibreChat runs with.
-        ports: browser, network, clock and terminal.
-        port: LibreChat's.
-        seconds: the time to wait for the sign-in.
-    """
+    """Have the user sign in to LibreChat on that port, show the result, and remember a proof."""
     public_url = subject.value("DOMAIN_SERVER")
     began = ports.clock.now()
     with ports.console.working("Checking LibreChat"):

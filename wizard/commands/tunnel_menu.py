@@ -27,14 +27,8 @@ def choose_tunnel(
 ) -> str:
     """Return the name of the tunnel that the user chooses, or `OWN_URL`.
 
-    Unattended, it is the first tunnel that is ready.
-
-    Args:
-        ports: the terminal and the programs of this machine.
-        known_url: the URL of an earlier run, or "".
-        remembered: the tunnel that can open that URL again, or "".
-        tunnels_only: whether a URL of the user's own is no choice.
-        failed: the tunnels that did not open.
+    Unattended, it is the first tunnel that is ready. `remembered` can open the URL of an earlier
+    run again; those that `failed` come last. With `tunnels_only`, no own URL is a choice.
     """
     offers, prompter = _ranked_offers(ports, remembered, failed), ports.prompter
     ready = next((name for name, it in offers.items() if it.ready and name not in failed), "")
@@ -132,12 +126,7 @@ _URLS_KEPT = 8
 
 
 class OpenedUrls:
-    """The URLs that tunnels opened for one `.env`.
-
-    Args:
-        state_dir: the user's private state folder.
-        env_file: whose URLs they are.
-    """
+    """The URLs that tunnels opened for one `.env`: two tunnels may own https://localhost."""
 
     def __init__(self, state_dir: Path, env_file: Path) -> None:
         self._file = StateFile.about(state_dir, "opened", env_file)

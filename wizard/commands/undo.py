@@ -56,11 +56,7 @@ class UndoResult(Result):
 def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False) -> UndoResult:
     """Restore the last backup, and that of librechat.yaml if the same run changed it.
 
-    Args:
-        named: the `.env`, None for the one of the nearest LibreChat folder.
-        ports: the outside world.
-        yes: whether not to ask.
-        force: whether to discard edits since the last change.
+    `force` discards edits since the last change.
     """
     store = env_store(named, ports)
     config = _config(store, ports)

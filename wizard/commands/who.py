@@ -267,11 +267,7 @@ def closing_values(
 def allow_domains(
     domains: tuple[str, ...], config: ConfigFile, ports: Ports, *, dry_run: bool
 ) -> bool:
-    """Write the domains into LibreChat's configuration file, after showing the lines.
-
-    Returns:
-        whether the file was written.
-    """
+    """Write the domains into LibreChat's configuration file after a question; return whether."""
     from wizard.librechat.config_edit import with_allowed_domains
 
     console = ports.console

@@ -25,14 +25,8 @@ def serving(
 ) -> Iterator[Tenant]:
     """Serve on a free port until the context ends, and set the tenant's `domain`.
 
-    Args:
-        tenant: the tenant.
-        answer: returns the answer to a request.
-        certificate: PEM file with the certificate (chain) for localhost.
-        key: PEM file with its key.
-
     Raises:
-        Failure: LA450, no port is free or the certificate cannot be used.
+        Failure: LA450, no port is free or the certificate (PEM, for localhost) cannot be used.
     """
     import ssl
 
