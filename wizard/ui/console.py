@@ -145,7 +145,7 @@ class Console:
     def part(self, title: str, detail: str, state: Severity | Outcome) -> None:
         """Print a part of the setup with its worst finding, or whether it was checked."""
         text = Message("{title}: {detail}", title=Message.of(title), detail=Message.of(detail))
-        self._show(self._marked(state, text))
+        self._show(self._marked(Severity.ERROR if state is Outcome.FAILED else state, text))
 
     def finding(self, finding: Finding) -> None:
         """Print what is wrong, why, and the next step; problems even when quiet.
