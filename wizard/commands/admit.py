@@ -81,8 +81,7 @@ def _show(
 ) -> Pages:
     parts = {Message("Change who may sign in"): changes} if changes else {}
     pages = show_plan(parts, tenant, ports, whole=whole)
-    for finding in remarks:
-        ports.console.finding(finding)
+    ports.console.finding(*remarks)
     return pages
 
 

@@ -149,8 +149,7 @@ def show(change: EnvChange, ports: Ports, *, whole: bool = False) -> Pages:
     whole = whole or removed_lines(change.changes) is not None
     pages = show_diff(change.store.path, lines, ports, whole=whole)
     notice = change.store.notice(change.after.to_bytes())
-    for finding in (*change.findings, *notice.findings):
-        ports.console.finding(finding)
+    ports.console.finding(*change.findings, *notice.findings)
     if notice.hint:
         ports.console.hint(notice.hint)
     return pages

@@ -183,8 +183,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
             url = _open_or_name_holder(tunnel, chosen, request, ports)
         _urls(options, ports).remember(url, chosen.name)
         ports.console.done("{url} leads to port {port}", url=url, port=options.port)
-        for finding in tunnel.findings:
-            ports.console.finding(finding)
+        ports.console.finding(*tunnel.findings)
         if token:
             _offer_to_save(token, offer, chosen.name, ports)
         if not offer.public and options.for_people and is_over_ssh(ports.environ):

@@ -106,8 +106,7 @@ def folder_of(
 def tell_folder(folder: Folder, findings: Iterable[Finding], ports: Ports) -> None:
     """Print what was found, and what happens to the file."""
     console = ports.console
-    for finding in findings:
-        console.finding(finding)
+    console.finding(*findings)
     checkout = folder.checkout
     if checkout.version:
         place = {"version": checkout.version, "folder": checkout.folder}

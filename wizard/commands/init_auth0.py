@@ -246,8 +246,7 @@ def _prove(progress: Progress, ports: Ports) -> Progress:
 def _judge_version(progress: Progress, ports: Ports) -> Progress:
     """Say what this LibreChat version makes of the setup."""
     findings = tuple(announced(Setup.of(progress.settings, progress.folder.version)))
-    for finding in findings:
-        ports.console.finding(finding)
+    ports.console.finding(*findings)
     return replace(progress, findings=(*progress.findings, *findings))
 
 

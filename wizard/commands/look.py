@@ -158,8 +158,7 @@ def offer_what_is_set_up(progress: Progress, ports: Ports) -> Progress:
     path, url = progress.folder.store.path, settings.public_url
     tunnel = OpenedUrls(ports.state_dir, path).tunnel_for(url)
     is_proved = _is_proved(progress, ports)
-    for finding in doors_left_open(progress.folder, settings, ports):
-        ports.console.finding(finding)
+    ports.console.finding(*doors_left_open(progress.folder, settings, ports))
     answer = _ask(url, prompter, has_tunnel=bool(tunnel), is_proved=is_proved)
     if answer == CHANGE:
         return progress

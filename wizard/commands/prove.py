@@ -103,8 +103,7 @@ def show(results: Iterable[CheckResult], findings: Sequence[Finding], ports: Por
             ports.console.outcome(result.outcome, result.title, result.detail)
     if skipped:
         ports.console.outcome(Outcome.SKIPPED, "Not checked", joined(", ", skipped))
-    for finding in findings:
-        ports.console.finding(finding)
+    ports.console.finding(*findings)
 
 
 class How(StrEnum):

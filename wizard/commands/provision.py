@@ -113,8 +113,7 @@ def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
     store = env_store(options.env_file, ports)
     folder = folder_of(look_at(store.path.parent), store, ports)
     options, remarks = options.settled(folder.version)
-    for finding in remarks:
-        ports.console.finding(finding)
+    ports.console.finding(*remarks)
     given = given_credential(ports.environ, options.management_token_file)
     known = _known(options, given, folder, ports)
     access = choose_access(known.domain or "", given, ports, own_domain=options.tenant_domain)

@@ -88,8 +88,7 @@ class Provisioning:
         parts = {part: [each for each in self.changes if each.part is part] for part in Part}
         doing = {self._doing(part): changes for part, changes in parts.items() if changes}
         pages = show_plan(doing, self._api.access.tenant, self._ports, whole=whole)
-        for finding in self.remarks:
-            self._ports.console.finding(finding)
+        self._ports.console.finding(*self.remarks)
         return pages
 
     def apply(self, keep: Keep = lambda _: None) -> tuple[Known, tuple[Finding, ...]]:
@@ -221,8 +220,7 @@ def set_up_auth0(
     elif not consent(question, ports, yes=True, pages=pages):
         return None
     complete, findings = provisioning.apply(keep)
-    for finding in findings:
-        ports.console.finding(finding)
+    ports.console.finding(*findings)
     return SetUp(complete, bool(provisioning.changes))
 
 

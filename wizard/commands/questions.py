@@ -230,8 +230,7 @@ def ask_and_check(
             if results[0].outcome is not Outcome.SKIPPED:
                 ports.console.outcome(results[0].outcome, results[0].title, results[0].detail)
             return answered
-        for finding in results[0].findings:
-            ports.console.finding(finding)
+        ports.console.finding(*results[0].findings)
         rejected, offered = value, answered.or_else(offered)
         if not question.is_hidden:
             ports.console.hint("Correct it, or press Enter to check it again and keep it.")

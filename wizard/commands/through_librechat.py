@@ -213,8 +213,7 @@ def _shown(evidence: Evidence, ports: Ports) -> Evidence:
         if sighting.seen:
             seen = joined(", ", sighting.seen)
             console.done("Seen by {source}: {parts}", source=name, parts=seen)
-    for finding in evidence.findings:
-        console.finding(finding)
+    console.finding(*evidence.findings)
     if evidence.is_proved:
         console.done("The sign-in through LibreChat works.")
     return evidence

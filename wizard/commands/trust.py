@@ -83,8 +83,7 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     if not consent(options.question, ports, yes=options.yes, dry_run=options.dry_run):
         return TrustResult(ca_file, steps)
     findings = trust.run(steps, processes)
-    for finding in findings:
-        console.finding(finding)
+    console.finding(*findings)
     if not findings:
         _remember(ca_file, options, ports)
         console.done("Done. Restart open browsers to apply it.")

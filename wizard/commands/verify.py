@@ -97,8 +97,7 @@ def run_verify(options: VerifyOptions, ports: Ports) -> VerifyResult:
     if settings is None:
         raise Failure(_why_not(subject, errors, ports))
     if errors:
-        for finding in errors:
-            ports.console.finding(finding)
+        ports.console.finding(*errors)
         return VerifyResult(settings, findings=errors)
     port = librechat_port(options.port, subject.values)
     tunnel = _tunnel_options(options, store.path, settings.public_url, port, ports)

@@ -62,8 +62,7 @@ def _ask(progress: Progress, ports: Ports) -> Progress:
         ports.console.hint(
             "It stays as it is. To change it: --allow-user, --allow-domain or --allow-anybody."
         )
-        for finding in left:
-            ports.console.finding(finding)
+        ports.console.finding(*left)
         return replace(progress, findings=(*progress.findings, *left))
     values = folder.values or {REGISTRATION: "true"}  # as in LibreChat's example
     own = Message("Anybody can sign up at LibreChat with an email address.")
@@ -310,5 +309,4 @@ def _show_panel(store: EnvStore, ports: Ports) -> None:
     from wizard.doctor.registry import diagnose
 
     checks = [each for each in CHECKS if each.rule is PANEL_CALLBACK]
-    for finding in diagnose(_as_written(store, ports), checks):
-        ports.console.finding(finding)
+    ports.console.finding(*diagnose(_as_written(store, ports), checks))

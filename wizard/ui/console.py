@@ -147,12 +147,17 @@ class Console:
         text = Message("{title}: {detail}", title=Message.of(title), detail=Message.of(detail))
         self._show(self._marked(Severity.ERROR if state is Outcome.FAILED else state, text))
 
-    def finding(self, finding: Finding) -> None:
-        """Print what is wrong, why, and the next step; problems even when quiet.
+    def finding(self, *findings: Finding) -> None:
+        """Print what is wrong, why, and the next step; problems even when quiet."""
+        for each in findings:
+            lines = self._lines_of(each.changed(self.hidden))
+            self._show(*lines, loud=each.severity is not Severity.NOTE)
+
+    def _lines_of(self, finding: Finding) -> Sequence[Line]:
+        """Return all about a finding.
 
         Where that leaves no room for a question and its hints on the terminal, it leaves out why.
         """
-        finding = finding.changed(self.hidden)
         step = Message("Next: {step}", step=Message.of(finding.fix))
         title, detail, why, fix = (
             self.title(finding.rule),
@@ -162,7 +167,7 @@ class Console:
         room = self._screen.rows - 2 * _ROWS_OF_A_QUESTION
         if room > 0 and sum(map(self._screen.height, lines)) > room and why.text:
             lines.remove(why)
-        self._show(*lines, loud=finding.severity is not Severity.NOTE)
+        return lines
 
     def finding_title(self, finding: Finding) -> None:
         """Print what is wrong in one line, under its part; problems even when quiet."""

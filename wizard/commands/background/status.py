@@ -94,8 +94,7 @@ def run_stop(env_file: Path | None, ports: Ports, *, every: bool = False) -> Bac
 def _broken_records(background: Background, ports: Ports) -> list[Finding]:
     """Show the invalid records, until the user deletes them."""
     found = [BROKEN_RECORD.finding(str(path)) for path in background.broken()]
-    for finding in found:
-        ports.console.finding(finding)
+    ports.console.finding(*found)
     return found
 
 
