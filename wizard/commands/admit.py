@@ -7,12 +7,7 @@ from dataclasses import dataclass
 
 from wizard.auth0.access import Policy, Who
 from wizard.auth0.access_api import AccessApi, access_scopes
-from wizard.auth0.access_plan import (
-    AccessState,
-    WantedAccess,
-    access_remarks,
-    plan_access,
-)
+from wizard.auth0.access_plan import AccessState, WantedAccess, access_remarks, plan_access
 from wizard.auth0.management_access import Access
 from wizard.auth0.management_plan import PlannedChange
 from wizard.commands.change import Pages, consent

@@ -25,14 +25,7 @@ from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import parse_public_url
 from wizard.surroundings import is_over_ssh
-from wizard.tunnels import (
-    PROVIDER_MODULES,
-    Offer,
-    Provider,
-    Tunnel,
-    TunnelRequest,
-    provider,
-)
+from wizard.tunnels import PROVIDER_MODULES, Offer, Provider, Tunnel, TunnelRequest, provider
 
 NO_SUCH_TUNNEL = rule("LA006")
 DECLINED = rule("LA378")

@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wizard.clock import local_time
 from wizard.commands.doctor_screen import View, merged_findings, show_examination, show_proof
 from wizard.commands.prove import How, Proof, proof_of
-from wizard.commands.values import (
-    INVALID_VALUE,
-    MISSING_OPTION,
-    env_store,
-    read_subject,
-)
+from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, env_store, read_subject
 from wizard.doctor.addresses import ONLY_THIS_MACHINE
 from wizard.doctor.claims import Claim, are_proved, claims_of
 from wizard.doctor.examine import Examination, examine, examine_again

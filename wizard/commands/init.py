@@ -8,14 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wizard.commands.change import (
-    Question,
-    Written,
-    change_env,
-    save,
-    show,
-    show_restart,
-)
+from wizard.commands.change import Question, Written, change_env, save, show, show_restart
 from wizard.commands.choose_tunnel import TunnelOptions, named_tunnel, open_tunnel
 from wizard.commands.folder import Folder, find_folder
 from wizard.commands.init_auth0 import auth0_steps, repairs
@@ -24,13 +17,7 @@ from wizard.commands.live_view import keep_open
 from wizard.commands.look import look, offer_what_is_set_up
 from wizard.commands.options import InitOptions
 from wizard.commands.prove import How, exchange_for, remember, sign_in
-from wizard.commands.questions import (
-    PUBLIC_URL,
-    given_values,
-    needed,
-    parsed,
-    require_everything,
-)
+from wizard.commands.questions import PUBLIC_URL, given_values, needed, parsed, require_everything
 from wizard.commands.roles import ask_for_roles
 from wizard.commands.tunnel_menu import OpenedUrls
 from wizard.commands.values import librechat_port, read_subject

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING
 from wizard.auth0.access import ROLES_CLAIM
 from wizard.auth0.management_access import Access, claims_of
 from wizard.auth0.management_plan import PlannedChange
-from wizard.commands.change import (
-    EnvChange,
-    Question,
-    Written,
-    change_env,
-    may_write,
-    save,
-    show,
-)
+from wizard.commands.change import EnvChange, Question, Written, change_env, may_write, save, show
 from wizard.commands.choose_access import Credential, choose_access, given_credential
 from wizard.commands.folder import Folder, folder_of
 from wizard.commands.options import SetupOptions
