@@ -20,6 +20,7 @@ from wizard.librechat.variables import VARIABLES, Section
 from wizard.ports import Ports
 from wizard.ui.screen import Line, diff_line, hint_line
 
+OLD_ONE_KEPT = Message("Backup: {backup} (restore it with librechat-auth0 init --undo)")
 CHANGES_TO = Message("Changes to {file}:")
 _GROUPS = {
     Section.SERVER: Message("Server"),
@@ -74,9 +75,6 @@ def _by_group(lines: Sequence[DiffLine]) -> dict[Section | None, list[str]]:
         known = VARIABLES.get(name)
         groups.setdefault(known.section if known else None, []).append(name)
     return groups
-
-
-OLD_ONE_KEPT = Message("Backup: {backup} (restore it with librechat-auth0 init --undo)")
 
 
 @dataclass(frozen=True, slots=True)

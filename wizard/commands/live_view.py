@@ -19,6 +19,11 @@ from wizard.rules import rule
 from wizard.sign_in_traffic import PROBE_PATH
 from wizard.tunnels import EventKind, Tunnel, TunnelEvent
 
+TUNNEL_ENDED = rule("LA320")
+KEYS = Message("Keys: o opens it in the browser, c copies the URL, q closes the tunnel.")
+KEYS_WITH_SIGN_IN = Message(
+    "Keys: o opens it in the browser, c copies the URL, s tests a sign-in, q closes the tunnel."
+)
 LOOK_SECONDS = 3.0
 TICK_SECONDS = 0.2
 
@@ -156,14 +161,6 @@ def state_text(url: str, seconds: float, *, requests: int, losses: int) -> Messa
             Message("{count} × down", count=losses) if losses else "",
         ),
     )
-
-
-TUNNEL_ENDED = rule("LA320")
-
-KEYS = Message("Keys: o opens it in the browser, c copies the URL, q closes the tunnel.")
-KEYS_WITH_SIGN_IN = Message(
-    "Keys: o opens it in the browser, c copies the URL, s tests a sign-in, q closes the tunnel."
-)
 
 
 def keep_open(opened: OpenTunnel, ports: Ports, sign_in: Callable[[], None] | None = None) -> None:

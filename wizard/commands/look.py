@@ -29,6 +29,7 @@ from wizard.surroundings import forwarded_url, is_container, is_over_ssh
 from wizard.ui.prompts import Choice, Prompter
 
 NOT_WRITABLE = rule("LA032")
+OPEN, SIGN_IN, CHANGE, QUIT = "open", "sign-in", "change", "quit"
 
 
 def look(progress: Progress, ports: Ports) -> Progress:
@@ -134,9 +135,6 @@ def _tunnels(ports: Ports) -> Message:
         if each.missing
     ]
     return Message("Tunnels: {parts}.", parts=joined(", ", [*ready, *lacking]))
-
-
-OPEN, SIGN_IN, CHANGE, QUIT = "open", "sign-in", "change", "quit"
 
 
 def offer_what_is_set_up(progress: Progress, ports: Ports) -> Progress:

@@ -15,6 +15,7 @@ from wizard.ui.prompts import Choice
 
 NO_TUNNEL = "none"
 OWN_URL = "own"
+_URLS_KEPT = 8
 
 
 def choose_tunnel(
@@ -120,9 +121,6 @@ def _line(name: str, offer: Offer, has_failed: bool) -> Message:
 
 def _details(provider: Provider, offer: Offer) -> Message:
     return sentences(provider.summary, Message("It needs {needs}.", needs=Message.of(offer.needs)))
-
-
-_URLS_KEPT = 8
 
 
 class OpenedUrls:
