@@ -109,7 +109,7 @@ def replace_ports(world: World, **changed: object) -> World:
 
 def test_tunnel_programs_are_asked_once(checkout: Path) -> None:
     machine = Asked(programs=("tailscale", "devtunnel"))
-    ports = replace(at(checkout).ports, processes=machine)
+    ports = replace(at(checkout).ports, processes=machine, prompter=None)
     tunnel_offers(ports)
     choose_tunnel(ports)
     latest_offer("tailscale", ports)
