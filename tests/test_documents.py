@@ -336,7 +336,7 @@ def test_a_failed_command_has_the_envelope_only(tmp_path: Path) -> None:
 
     assert ran.code != 0
     assert set(ran.json) == ENVELOPE
-    assert "has the first three keys only" in GUIDE
+    assert "prints only the first three keys" in GUIDE
 
 
 # Cells that a language translates although they are compared, and links between the languages.
