@@ -38,7 +38,7 @@ _CONNECTED = "Registered tunnel connection"
 _FORGOTTEN = "Tunnel not found"
 _LIMITED = re.compile(r"429 Too Many Requests|error code: 1015")
 # Node.js, for a program that is not whole.
-_NOT_RUNNABLE = re.compile(r"spawn \S.* (?:EACCES|ENOEXEC|ETXTBSY|UNKNOWN)\b")
+_NOT_RUNNABLE = re.compile(r" (?:EACCES|ENOEXEC|ETXTBSY|UNKNOWN)\b")
 _NOT_REACHED = re.compile(r"failed to request quick Tunnel|Unable to establish connection")
 
 
@@ -114,7 +114,7 @@ class CloudflaredTunnel(ProxiedTunnel):
     def explain(self, said: Sequence[str], status: int | None) -> Failure:
         text = " ".join(said)
         detail = next((line for line in reversed(said) if " ERR " in line), " ".join(said[-1:]))
-        if _NOT_RUNNABLE.search(text):
+        if _NOT_RUNNABLE.search(text.partition("spawn ")[2]):
             return INCOMPLETE.failure(PROGRAM.package)
         if status == 0 and "Starting metrics server" not in text:
             # npm's package, which reports no error but that of an unknown platform
