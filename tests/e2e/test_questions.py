@@ -15,6 +15,7 @@ from tests.e2e.installed import install_auth0_cli, trust_the_local_tunnel
 from tests.e2e.program import clean_environ, run
 from tests.e2e.terminal import CTRL_C, DOWN, ENTER, UP, Choose, Terminal
 from tests.management_stand_in import Managed
+from tests.ports import free_port
 from tests.providers import PUBLIC_URL, Authority, Demo
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
@@ -106,7 +107,8 @@ def test_asks_no_more_than_this(
     place = Place(checkout, clean_environ(tmp_path / "home", authority.ca), demo, managed)
     trust_the_local_tunnel(tmp_path / "home/.local/state/librechat-auth0")
     prepare(place)
-    with Counting("init", cwd=checkout, environ=place.environ, rows=90) as terminal:
+    port = str(free_port())
+    with Counting("init", "--port", port, cwd=checkout, environ=place.environ, rows=90) as terminal:
         for question, answer in answers.items():
             terminal.answer(question, answer(place) if callable(answer) else answer)
         if "Quit" not in str(answers):
