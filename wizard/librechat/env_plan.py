@@ -105,7 +105,9 @@ def plan_env(
     written = [name for name, value in read.items() if isinstance(value, str)]
     values = after.values()
     findings = (
-        *_remarks(after, written),
+        *public_credentials(values),
+        *blank_credentials(values),
+        *doubts(after, {name: values[name] for name in written}),
         *passkeys_lost(current, settings.public_url),
         *unread(values, base.version, values),
     )
@@ -214,13 +216,6 @@ def _for_a_new_file(
     if is_public(settings.public_url) and not base.signs_of_use:
         values[REGISTRATION] = "false"  # LibreChat's .env.example has true
     return values
-
-
-def _remarks(file: EnvFile, written: Sequence[str]) -> Iterator[Finding]:
-    values = file.values()
-    yield from public_credentials(values)
-    yield from blank_credentials(values)
-    yield from doubts(file, {name: values[name] for name in written})
 
 
 def doubts(file: EnvFile, written: Mapping[str, str]) -> Iterator[Finding]:

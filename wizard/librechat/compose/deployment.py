@@ -7,6 +7,7 @@ files that are made to exhaust a reader before Compose gets them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,10 +96,7 @@ class Deployment:
 
     def _other_dotenv(self, service: Service) -> Environment:
         path = service.dotenv()
-        try:
-            text = self.sources.text(path) if path else None
-        except ComposeError:
-            return {}
+        text = self._text(path) if path else None
         if path is None or text is None:
             return {}
         return read_by_dotenv(EnvFile(text), path.name, Origin.OTHER_ENV_FILE)
@@ -108,7 +106,7 @@ class Deployment:
 
         One that our reader finds the same has the value that Compose gave it.
         """
-        if text == self._text():
+        if text == self._text(self.env_file):
             return service.settings
         before = self._own(service.name, self.sources)
         after = self._own(service.name, self.sources.instead(self.env_file, text))
@@ -123,11 +121,10 @@ class Deployment:
         project = read_project(self.folder, self.env_file, self.environ, sources)
         return project.services[name].settings if name in project.services else {}
 
-    def _text(self) -> str | None:
-        try:
-            return self.sources.text(self.env_file)
-        except ComposeError:
-            return None
+    def _text(self, path: Path) -> str | None:
+        with suppress(ComposeError):
+            return self.sources.text(path)
+        return None
 
 
 def read_deployment(
