@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.resources
 import os
 import re
@@ -19,7 +20,7 @@ from babel.messages.pofile import read_po
 
 from tests.e2e.program import PROGRAM
 from tests.languages import speaking
-from tools.texts import LOCALE, collected, contents
+from tools.texts import KEYWORDS, LOCALE, collected, contents
 from wizard.defaults import ENGLISH, LANGUAGES
 from wizard.language import (
     CATALOGUE,
@@ -63,6 +64,25 @@ def test_every_text_is_translated(language: str) -> None:
     assert not missing, "run: python -m tools.texts, and translate them"
     assert not empty
     assert not unsure
+
+
+def test_no_text_is_inside_an_f_string() -> None:
+    """Babel finds it there on Python 3.12 and later only."""
+    assert not [
+        f"{path.relative_to(LOCALE.parent)}:{call.lineno}"
+        for path in sorted(LOCALE.parent.rglob("*.py"))
+        for string in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(string, ast.JoinedStr)
+        for call in ast.walk(string)
+        if isinstance(call, ast.Call) and _takes_a_text(call)
+    ]
+
+
+def _takes_a_text(call: ast.Call) -> bool:
+    name = ast.unparse(call.func).rpartition(".")[2]
+    (position,) = KEYWORDS.get(name, (0,))
+    texts = call.args[position - 1 : position] if position else []
+    return any(isinstance(text, ast.Constant) and isinstance(text.value, str) for text in texts)
 
 
 @pytest.mark.parametrize("language", TRANSLATED)

@@ -31,7 +31,8 @@ def usage_error(error: TyperException, language: Language) -> str:
     hint = Message("Did you mean {word}?", word=meant) if meant else ""
     step = f"{context.command_path if context else 'librechat-auth0'} --help"
     first = " ".join(language.say(part) for part in ("Error:", reason, hint) if part)
-    return f"{printable(first)}\n  {language.say(Message('Next: {step}', step=step))}\n"
+    following = language.say(Message("Next: {step}", step=step))
+    return f"{printable(first)}\n  {following}\n"
 
 
 def _reason(error: TyperException) -> tuple[str, str]:
