@@ -72,6 +72,19 @@ def test_finds_librechat_by_image_and_not_by_name(tmp_path: Path) -> None:
     }
 
 
+def test_a_merged_variable_has_the_line_where_its_value_is(tmp_path: Path) -> None:
+    lay_out(
+        tmp_path,
+        compose_yaml="x-common: &common\n  A: merged\n  B: merged\nservices:\n  api:\n"
+        "    image: librechat\n    environment:\n      <<: *common\n      A: own\n",
+    )
+
+    assert settings(read(tmp_path)) == {
+        "A": ("own", Origin.COMPOSE, "compose.yaml", 9),
+        "B": ("merged", Origin.COMPOSE, "compose.yaml", 3),
+    }
+
+
 @pytest.mark.parametrize(
     "service",
     [

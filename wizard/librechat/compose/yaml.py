@@ -103,6 +103,15 @@ def _loader() -> Any:
     class Loader(yaml.SafeLoader):
         """SafeLoader with the scalars of YAML 1.2: `yes` and `22:22` are texts."""
 
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            """Merge `<<`; the mapping's own names, which know their lines, replace merged ones."""
+            super().flatten_mapping(node)
+            last = {
+                key.value if isinstance(key, yaml.ScalarNode) else id(key): (key, value)
+                for key, value in node.value
+            }
+            node.value = [*last.values()]
+
     Loader.yaml_implicit_resolvers = {}
     for tag, pattern, first in (
         ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
