@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +58,7 @@ def test_discards_a_record_with_wrong_types(tmp_path: Path, change: dict[str, ob
     background = Background(tmp_path)
     background.keep(tunnel_with(""))
     (file,) = (tmp_path / "background").glob("*.json")
-    file.write_text(json.dumps({**asdict(tunnel_with("")), **change}), "utf-8")
+    file.write_text(json.dumps({**tunnel_with("")._asdict(), **change}), "utf-8")
 
     assert background.all() == []
     assert not file.exists()
@@ -179,7 +178,7 @@ def test_keeps_the_record_of_an_env_file_that_became_a_link(
     one = running(tmp_path / ".env", sleeper)
     background.keep(one)
     (tmp_path / ".env").symlink_to(tmp_path / "moved")
-    background.keep(replace(one, trouble="no network"))
+    background.keep(one._replace(trouble="no network"))
 
     assert [known.trouble for known in background.all()] == ["no network"]
     background.forget(one)

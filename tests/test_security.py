@@ -19,7 +19,7 @@ import time
 import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -694,7 +694,7 @@ def test_a_record_cannot_name_a_process_group(pid: object, started: object, tmp_
     kept = BackgroundTunnel("/x/.env", "ngrok", "https://x.example", 3080, 1, "now", 0.0)
     background.keep(kept)
     (record,) = (tmp_path / "background").glob("*.json")
-    record.write_text(json.dumps({**asdict(kept), "pid": pid, "started": started}))
+    record.write_text(json.dumps({**kept._asdict(), "pid": pid, "started": started}))
     assert background.all() == []
     assert not record.exists()
 

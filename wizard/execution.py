@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -154,7 +154,7 @@ def _with_last_words(failure: Failure, ports: Ports) -> Failure:
     if own_words or not ports.last_words:
         return failure
     finding = failure.finding
-    return Failure(replace(finding, detail=sentences(finding.detail, *ports.last_words)))
+    return Failure(finding._replace(detail=sentences(finding.detail, *ports.last_words)))
 
 
 def _exit_code(failure: Failure, error: BaseException, ports: Ports) -> int:

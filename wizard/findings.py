@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, Self
 
@@ -95,8 +94,7 @@ class Rule(NamedTuple):
         return Failure(self.finding(detail, fix=fix, variable=variable, **values))
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A rule and what was found."""
 
     rule: Rule
@@ -111,7 +109,7 @@ class Finding:
     def changed(self, change: Callable[[str], str]) -> Finding:
         """Return the finding with its foreign text changed, never the rule's own words."""
         fix = changed(self.fix, change) if isinstance(self.fix, Message) else self.fix
-        return replace(self, detail=changed(self.detail, change), fix=fix)
+        return self._replace(detail=changed(self.detail, change), fix=fix)
 
     def as_json(self) -> dict[str, str | None]:
         """Return the finding as `--json` prints it."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from wizard.settings import CALLBACK_PATH
@@ -27,8 +27,7 @@ class Step(StrEnum):
 STEPS = frozenset(map(str, Step))
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """One request of a sign-in and what LibreChat answered."""
 
     at: float  # seconds since the epoch
@@ -59,7 +58,7 @@ def passage(path: str, status: int, fields: Iterable[tuple[str, str]], at: float
 def record(state_dir: Path, port: int, passed: Passage) -> None:
     """Save it for `verify`, which runs in another process."""
     latest = [*recorded(state_dir, port), passed][-_KEPT:]
-    _file(state_dir, port).save([asdict(each) for each in latest])
+    _file(state_dir, port).save([each._asdict() for each in latest])
 
 
 def recorded(state_dir: Path, port: int) -> Sequence[Passage]:

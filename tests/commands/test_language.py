@@ -368,7 +368,7 @@ def kept(folder: Path, **changes: Any) -> BackgroundTunnel:
     started = start_time(os.getpid()) or ""
     env_file, url = str(folder / ".env"), "https://localhost:3443"
     one = BackgroundTunnel(env_file, "local", url, 3080, os.getpid(), started, 0.0)
-    return replace(one, **changes)
+    return one._replace(**changes)
 
 
 def test_tunnel_status_and_stop(folder: Path) -> None:

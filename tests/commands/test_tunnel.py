@@ -329,7 +329,7 @@ def test_reports_only_a_requested_url_as_lost(
         asked.append(request.requested_url)
         return Refusing()
 
-    monkeypatch.setattr(ngrok, "PROVIDER", replace(ngrok.PROVIDER, tunnel=tunnel))
+    monkeypatch.setattr(ngrok, "PROVIDER", ngrok.PROVIDER._replace(tunnel=tunnel))
     chat = Folder(folder, "https://localhost:3443")
     with pytest.raises(Failure):
         chat.tunnel(tunnel="ngrok", yes=True)
@@ -452,7 +452,7 @@ def test_uses_the_first_ready_tunnel(folder: Path, default_url: str, interactive
 
 def known(pid: int, started: str, **changes: Any) -> BackgroundTunnel:
     one = BackgroundTunnel("/chat/.env", "local", "https://localhost:3443", 3080, pid, started, 0.0)
-    return replace(one, **changes)
+    return one._replace(**changes)
 
 
 def test_reports_a_port_held_by_our_background_tunnel(folder: Path, default_url: str) -> None:
@@ -567,7 +567,7 @@ def test_an_event() -> None:
     seen = TunnelEvent(EventKind.REQUEST, "GET", "/api", 200, 12.4)
 
     assert event_text(seen) == "GET    /api 200 12 ms"
-    assert event_text(replace(seen, status=0)) == "GET    /api"
+    assert event_text(seen._replace(status=0)) == "GET    /api"
     assert event_text(TunnelEvent(EventKind.LOST, detail="why")) == "The tunnel is down: why"
 
 

@@ -181,6 +181,6 @@ def test_survives_any_output_of_the_inspector(broken: dict[str, object]) -> None
 
 
 def test_knows_only_the_presence_of_a_cookie() -> None:
-    known = asdict(callback(302, HOME, HELD))
+    known = callback(302, HOME, HELD)._asdict()
 
     assert known.keys() == {"at", "step", "status", "has_refresh_token", "is_refused"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple, Self
 
@@ -134,7 +133,7 @@ class Row(NamedTuple):
         if self.cause is None:
             raise ValueError(f"{self.meaning.name} has no cause")
         finding = unexplained(error, settings, self.cause.rule)
-        return replace(finding, fix=Message.of(finding.fix).filled(**_values(settings)))
+        return finding._replace(fix=Message.of(finding.fix).filled(**_values(settings)))
 
 
 def _values(settings: Settings) -> Mapping[str, str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from wizard.clock import Clock
 from wizard.http import HttpClient, NetworkError, Response, Trouble
@@ -20,8 +19,7 @@ RESTARTING = frozenset({502, 503, 504})
 _EPOCH = 1e9
 
 
-@dataclass(frozen=True, slots=True)
-class Patient:
+class Patient(NamedTuple):
     """An `HttpClient` that waits out rate limits and repeats a failed request once."""
 
     http: HttpClient

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.commands.values import MISSING_OPTION
 from wizard.findings import Failure, Finding
@@ -77,8 +78,7 @@ def _by_group(lines: Sequence[DiffLine]) -> dict[Section | None, list[str]]:
     return groups
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """The texts of a confirmation.
 
     Attributes:
@@ -119,8 +119,7 @@ class EnvChange:
         return list(dict.fromkeys(change.name for change in self.changes))
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """Whether a change was written, and the old file's backup, None for a new file."""
 
     done: bool = False

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from wizard.commands.background.records import Background, BackgroundTunnel
@@ -31,8 +31,7 @@ NO_SUCH_TUNNEL = rule("LA006")
 DECLINED = rule("LA378")
 
 
-@dataclass(frozen=True, slots=True)
-class TunnelOptions:
+class TunnelOptions(NamedTuple):
     """What the user asked for; "" is no choice.
 
     Attributes:
@@ -150,7 +149,7 @@ def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
             url=options.known_url,
             reason=Message.of(failure.finding.rule.title),
         )
-        return _open_once(chosen, replace(options, known_url=""), ports)
+        return _open_once(chosen, options._replace(known_url=""), ports)
 
 
 def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.commands.change import EnvChange
 from wizard.findings import Finding
@@ -29,8 +30,7 @@ _OTHER = "other"
 GET_LIBRECHAT = "git clone https://github.com/danny-avila/LibreChat.git"
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(NamedTuple):
     """The checkout, its `.env` (`existing` is None where there is none), and who runs it."""
 
     checkout: Checkout

@@ -214,7 +214,7 @@ def set_up_auth0(
     """Set the tenant up, for `init`; return None if the user declined."""
     provisioning = Provisioning(Job(known, env_file), access, ports)
     pages = provisioning.show()
-    question = replace(MAKE_CHANGES, text=Message("Make these changes in Auth0 and the .env?"))
+    question = MAKE_CHANGES._replace(text=Message("Make these changes in Auth0 and the .env?"))
     if not provisioning.changes:
         ports.console.done("Auth0 is already set up.")
     elif not consent(question, ports, yes=True, pages=pages):
@@ -237,7 +237,7 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
     provisioning = Provisioning(Job(known, env_file, urls_only=True), access, ports)
     if provisioning.changes:
         pages = provisioning.show()
-        question = replace(MAKE_CHANGES, text=Message("Change the URLs in Auth0?"))
+        question = MAKE_CHANGES._replace(text=Message("Change the URLs in Auth0?"))
         if not consent(question, ports, yes=True, pages=pages):
             return False
     _, findings = provisioning.apply()
@@ -259,4 +259,4 @@ def _done(parts: Sequence[str]) -> Message:
 
 def _continued(failure: Failure, so_far: str) -> Failure:
     finding = failure.finding
-    return Failure(replace(finding, detail=sentences(finding.detail, so_far)))
+    return Failure(finding._replace(detail=sentences(finding.detail, so_far)))

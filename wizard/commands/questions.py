@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 SUGGESTED_AUDIENCE = "https://api.librechat.ai"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One value of the setup.
 
     Attributes:
@@ -87,8 +86,8 @@ DOMAIN = Question(
     lambda text, _: parse_domain(text),
     checks=("discovery",),
 )
-DOMAIN_OF_ANY_APPLICATION = replace(
-    DOMAIN, hint=_DOMAIN_HINT.filled(application=Message("Any application"))
+DOMAIN_OF_ANY_APPLICATION = DOMAIN._replace(
+    hint=_DOMAIN_HINT.filled(application=Message("Any application"))
 )
 CLIENT_ID = Question(
     "client_id",

@@ -191,7 +191,7 @@ def _judged(evidence: Evidence) -> Sequence[Finding]:
     findings = specific(together.findings)
     if together.last_words:
         findings = tuple(
-            replace(each, detail=together.last_words) if each.rule is REFUSED else each
+            each._replace(detail=together.last_words) if each.rule is REFUSED else each
             for each in findings
         )
     if exit_code_of(findings) is not ExitCode.OK:

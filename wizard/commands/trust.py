@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.commands.change import Question, consent
@@ -23,8 +23,8 @@ RUN_THEM = Question(
     dry_run=Message("Dry run: nothing was run."),
     fix=Message("Add --yes to run these commands."),
 )
-TRUST_NOW = replace(
-    RUN_THEM, text=Message("Run them, so that browsers show no warning?"), declined=TRUST_LATER
+TRUST_NOW = RUN_THEM._replace(
+    text=Message("Run them, so that browsers show no warning?"), declined=TRUST_LATER
 )
 
 

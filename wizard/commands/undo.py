@@ -113,7 +113,7 @@ def _restore(
         pages = show_diff(store.path, lines, ports)
     if loses_edits and ports.prompter is not None:
         ports.console.warn(edited)
-    confirmation = replace(_CONFIRMATION, text=question.filled(**values), default=not loses_edits)
+    confirmation = _CONFIRMATION._replace(text=question.filled(**values), default=not loses_edits)
     if not consent(confirmation, ports, yes=yes, pages=pages):
         return UndoResult(store.path, backup.path, restored=False)
     if loses_edits and ports.prompter is None:

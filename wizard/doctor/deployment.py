@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from wizard.doctor.addresses import DEFAULT_PORT
 from wizard.doctor.check import Check, Violation, check, on
@@ -151,7 +150,7 @@ def _unreadable(subject: Subject) -> Iterator[Finding]:
     access, reader = subject.facts.access, subject.runner.reader
     if access and reader and not access.lets_read(reader):
         finding = unreadable(access, reader, subject.path)
-        yield replace(finding, detail=sentences(subject.runner.because, finding.detail))
+        yield finding._replace(detail=sentences(subject.runner.because, finding.detail))
 
 
 def _other_librechat(subject: Subject) -> Iterator[Violation]:

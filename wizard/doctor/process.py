@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from wizard.clock import local_time
@@ -53,10 +52,10 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
     """Return the finding with the remedy for this LibreChat."""
     version = subject.version
     if _is_of_shell(finding, subject):
-        return replace(finding, fix=_without(finding.variable or "", subject))
+        return finding._replace(fix=_without(finding.variable or "", subject))
     if (name := _VARIABLES.get(finding.rule.id, "")) and _is_overridden(name, subject):
         seen = sentences(ended(finding.detail), ended(subject.seen(name)))
-        return replace(finding, detail=seen, fix=_without(name, subject), variable=name)
+        return finding._replace(detail=seen, fix=_without(name, subject), variable=name)
     if finding.rule.id in _UNREACHABLE and version and not subject.runs_before(RETRIES_DISCOVERY):
         fix = Message(
             "Wait a minute: LibreChat {version} tries again without a restart. If the error"
@@ -64,7 +63,7 @@ def with_remedy(finding: Finding, subject: Subject) -> Finding:
             " NODE_EXTRA_CA_CERTS to your CA's file.",
             version=version,
         )
-        return replace(finding, fix=fix)
+        return finding._replace(fix=fix)
     return finding
 
 

@@ -67,7 +67,7 @@ def _restarting(finding: Finding, subject: Subject) -> Finding:
     # A LibreChat that is older than its files says what runs it itself.
     because = "" if subject.traces.newer else subject.runner.because
     detail = sentences(finding.detail, because)
-    return replace(finding, detail=detail, fix=restart_fix(subject.runner, subject.path))
+    return finding._replace(detail=detail, fix=restart_fix(subject.runner, subject.path))
 
 
 FILE_CHECKS: tuple[Check, ...] = (
@@ -146,7 +146,7 @@ def _findings(check: Check, subject: Subject) -> Iterator[Finding]:
             continue  # a consequence
         shown = finding.changed(subject.hidden)
         if len(shown.detail) > LONGEST_DETAIL:
-            shown = replace(shown, detail=shown.detail[:LONGEST_DETAIL])
+            shown = shown._replace(detail=shown.detail[:LONGEST_DETAIL])
         yield shown
     if len(found) > MOST_OF_ONE_RULE:
         yield check.rule.finding(

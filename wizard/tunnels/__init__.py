@@ -14,7 +14,7 @@ from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from wizard.defaults import ENGLISH, TUNNELS
@@ -41,8 +41,7 @@ class EventKind(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class TunnelEvent:
+class TunnelEvent(NamedTuple):
     """What happened to an open tunnel.
 
     The `path` of a request has no query, which may carry an authorization code; `milliseconds` is
@@ -90,8 +89,7 @@ class QueuedListener:
                 self._listener(self._events.get())
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """What a provider can do on this machine; a text is "" where it has nothing to say."""
 
     ready: bool  # `open` is expected to work without anything more from the user
@@ -150,8 +148,7 @@ class Tunnel(ABC):
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(NamedTuple):
     """One kind of tunnel; `offer` is quick and changes nothing, `tunnel` is not open yet."""
 
     name: str

@@ -38,8 +38,7 @@ class Back(Exception):  # noqa: N818 - an answer of the user, not an error
     """The user goes back instead of answering: `Esc`, or `<` as the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One of several answers; `key` is returned, `label` is shown, `more` on the key `?`."""
 
     key: str

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -117,7 +116,7 @@ class _Holder:
         self._view.hear(event)
         if self._known is not None and event.kind is not EventKind.REQUEST:
             trouble = "" if event.kind is EventKind.RESTORED else event.detail
-            self._known = replace(self._known, trouble=self._language.say(trouble))
+            self._known = self._known._replace(trouble=self._language.say(trouble))
             self._background.keep(self._known)
 
     def _tell(self, line: str) -> None:

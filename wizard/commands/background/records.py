@@ -10,8 +10,8 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.locks import LockHeld, locked
 from wizard.platforms import true_path
@@ -33,8 +33,7 @@ _MAX_BYTES = 1 << 16
 _LAST_TIME = 250e9
 
 
-@dataclass(frozen=True, slots=True)
-class BackgroundTunnel:
+class BackgroundTunnel(NamedTuple):
     """A tunnel that runs, or ran, in the background.
 
     Attributes:
@@ -92,7 +91,7 @@ class Background:
     def keep(self, tunnel: BackgroundTunnel) -> None:
         """Save the record."""
         self._make_folder()
-        write_whole(self._record(tunnel), json.dumps(asdict(tunnel)).encode())
+        write_whole(self._record(tunnel), json.dumps(tunnel._asdict()).encode())
 
     def forget(self, tunnel: BackgroundTunnel) -> None:
         """Delete the record, unless it now belongs to another tunnel."""
