@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 from wizard.language import Message, joined
@@ -82,15 +82,17 @@ class NetworkError(Exception):
         return urlsplit(self.url).netloc
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A response; `headers` has lower-case names."""
 
     url: str
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    set_cookies: tuple[str, ...] = field(default=(), repr=False)
+    body: bytes
+    set_cookies: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:  # the body may have a token
+        return f"Response({self.status})"
 
     @property
     def text(self) -> str:

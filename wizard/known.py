@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from wizard.language import Message
 from wizard.settings import (
@@ -29,15 +28,17 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """The values of a setup; None where one is not known."""
 
     domain: str | None = None
     client_id: str | None = None
-    client_secret: str | None = field(default=None, repr=False)
+    client_secret: str | None = None
     audiences: tuple[str, ...] | None = None
     public_url: str | None = None
+
+    def __repr__(self) -> str:  # without the secret
+        return f"Known({self.domain}, {self.client_id})"
 
     @property
     def audience(self) -> str | None:
@@ -66,12 +67,12 @@ class Known:
 
     def having(self, name: str, value: object) -> Known:
         """Return the values with this one."""
-        return replace(self, **{name: value})  # type: ignore[arg-type]
+        return self._replace(**{name: value})  # type: ignore[arg-type]
 
     def or_else(self, other: Known) -> Known:
         """Return the values, and the other's where one is not known."""
-        missing = [each.name for each in fields(self) if self.value(each.name) is None]
-        return replace(self, **{name: other.value(name) for name in missing})  # type: ignore[arg-type]
+        missing = [each for each in self._fields if self.value(each) is None]
+        return self._replace(**{name: other.value(name) for name in missing})  # type: ignore[arg-type]
 
 
 def known_in(values: Mapping[str, str]) -> Known:

@@ -211,6 +211,10 @@ class SystemProcesses:
         )
 
     def listening(self, port: int) -> RunningProcess | None:
+        from wizard.loopback import answers
+
+        if not answers(port):
+            return None
         from wizard.running_process import process_at
 
         return process_at(port)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard.loopback import answers
-
 if TYPE_CHECKING:
     import psutil
 
@@ -74,8 +72,6 @@ def process_at(port: int) -> RunningProcess | None:
 
     None where nothing listens, or the system shows the process to others only.
     """
-    if not answers(port):
-        return None
     import psutil
 
     for pid in _listeners(port):

@@ -870,7 +870,7 @@ def test_does_not_replace_an_unreadable_secret(run: Run) -> None:
 def test_swap_urls_changes_only_urls(run: Run) -> None:
     run()
     run.application.app_type = "spa"
-    moved = replace(known_in(run.env), public_url="https://moved.example.com")
+    moved = known_in(run.env)._replace(public_url="https://moved.example.com")
 
     assert swap_urls(moved, run.folder / ".env", run.world().ports)
 

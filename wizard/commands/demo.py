@@ -73,8 +73,7 @@ def run_demo(
                 _show_librechat(authority.ca_file, options.env_file, ports)
 
         result = run_init(
-            replace(
-                _options(settings, port),
+            _options(settings, port)._replace(
                 env_file=env_file,
                 can_skip=ports.prompter is not None,
                 seconds_to_sign_in=seconds,

@@ -112,7 +112,7 @@ def _resumed(progress: Progress, ports: Ports) -> Progress:
     url = answers.public_url or ""
     if answers == Known(public_url=answers.public_url):
         return replace(progress, offered=answers.or_else(progress.offered))
-    known = progress.known.or_else(replace(answers, public_url=None))
+    known = progress.known.or_else(answers._replace(public_url=None))
     missing = [NAMES[each.name] for each in needed(progress.options) if not known.has(each.name)]
     shown = ", ".join(filter(None, (url, answers.domain, answers.client_id)))
     ports.console.say("Found an unfinished setup: {answers}", answers=shown)
@@ -124,7 +124,7 @@ def _resumed(progress: Progress, ports: Ports) -> Progress:
     options = progress.options
     if url and not (options.tunnel or options.public_url):
         tunnel = OpenedUrls(ports.state_dir, progress.folder.store.path).tunnel_for(url)
-        options = replace(options, tunnel=tunnel, public_url="" if tunnel else url)
+        options = options._replace(tunnel=tunnel, public_url="" if tunnel else url)
     return replace(
         progress, options=options, known=known, offered=answers.or_else(progress.offered)
     )
@@ -143,7 +143,7 @@ def _open_tunnel(stack: ExitStack, progress: Progress, ports: Ports) -> Progress
         for_people=options.hold,
     )
     tunnel = stack.enter_context(open_tunnel(request, ports))
-    progress = progress.keep(replace(progress.known, public_url=tunnel.url), ports)
+    progress = progress.keep(progress.known._replace(public_url=tunnel.url), ports)
     return replace(progress, tunnel=tunnel, findings=(*progress.findings, *tunnel.findings))
 
 

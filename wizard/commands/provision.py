@@ -266,10 +266,10 @@ def _known(options: ProvisionOptions, given: Credential, folder: Folder, ports: 
             )
         known = ask(question, known, Known(), ports)
     if not options.reuse_tokens:
-        return replace(known, audiences=None)
+        return known._replace(audiences=None)
     return parsed(AUDIENCES, options.audience, known) if options.audience else known
 
 
 def _with_new_ones(known: Known) -> Known:
     """Return the values with a placeholder for the Client ID and secret."""
-    return replace(known, client_id="new", client_secret="new")  # noqa: S106
+    return known._replace(client_id="new", client_secret="new")  # noqa: S106

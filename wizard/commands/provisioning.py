@@ -161,7 +161,7 @@ class Provisioning:
         secret = application.client_secret or (known.client_secret if same else None)
         if not secret:
             raise SECRET_HIDDEN.failure(f"{application.name} ({application.client_id}).")
-        return replace(known, client_id=application.client_id, client_secret=secret)
+        return known._replace(client_id=application.client_id, client_secret=secret)
 
     def _added_urls(self, client_id: str) -> AddedUrls:
         return AddedUrls(

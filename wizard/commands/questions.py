@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wizard.commands.options import InitOptions
@@ -205,7 +205,7 @@ def same_client(known: Known, offered: Known) -> Known:
     """Return the defaults, without the secret of another client."""
     if known.client_id in {None, offered.client_id}:
         return offered
-    return replace(offered, client_secret=None)
+    return offered._replace(client_secret=None)
 
 
 def _text(value: object) -> str:

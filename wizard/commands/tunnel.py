@@ -239,7 +239,7 @@ class _Reopening:
 
         if not self.known.domain:
             return False
-        known = replace(self.known, public_url=url)
+        known = self.known._replace(public_url=url)
         return swap_urls(known, self.store.path, self.ports)
 
     def _show_dashboard(self, changes: Sequence[PlannedChange]) -> None:

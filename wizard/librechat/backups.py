@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.private_files import file_name, private_folder, sync_folder, write_whole
 from wizard.reading import files_in
@@ -24,14 +24,16 @@ _NAME = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
+class Backup(NamedTuple):
     """The file before a save; `written` is the digest of what that wrote, "" if not known."""
 
     path: Path
-    content: bytes | None = field(repr=False)
+    content: bytes | None
     at: datetime
     written: str
+
+    def __repr__(self) -> str:  # the content has secrets
+        return f"Backup({self.path})"
 
     @property
     def undone(self) -> Path:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from bisect import bisect, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
@@ -128,14 +127,16 @@ class Change(NamedTuple):
     spans_lines: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Splice:
+class _Splice(NamedTuple):
     name: str
     how: How
     start: int
     end: int
-    text: str = field(repr=False)
+    text: str
     line: int = 0
+
+    def __repr__(self) -> str:  # the text may be a secret
+        return f"_Splice({self.name})"
 
 
 class EnvFile:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from wizard.language import Message
 
@@ -39,12 +39,14 @@ class ComposeError(ValueError):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A variable of an `env_file` as Compose reads it, and its line, counted from 1."""
 
-    value: str = field(repr=False)
+    value: str
     line: int
+
+    def __repr__(self) -> str:  # the value may be a secret
+        return f"Line({self.line})"
 
 
 def interpolated(text: str, lookup: Lookup, depth: int = 0) -> str:
