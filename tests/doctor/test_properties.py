@@ -134,8 +134,8 @@ def test_doctor_finds_nothing_that_init_did_not_announce(tmp_path: Path) -> None
 def test_a_new_file_has_only_the_problems_of_its_version(tmp_path: Path, version: str) -> None:
     for number, example in enumerate(("", env_example())):
         drawn = next(iter(draws()))
-        options = drawn.options._replace(
-            audience=AUDIENCE, public_client=False, insists_on_reuse=False
+        options = replace(
+            drawn.options, audience=AUDIENCE, public_client=False, insists_on_reuse=False
         )
         folder = tmp_path / str(number)
         result = init(Draw(options, None, example, version, ""), folder)

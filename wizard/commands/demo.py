@@ -73,7 +73,8 @@ def run_demo(
                 _show_librechat(authority.ca_file, options.env_file, ports)
 
         result = run_init(
-            _options(settings, port)._replace(
+            replace(
+                _options(settings, port),
                 env_file=env_file,
                 can_skip=ports.prompter is not None,
                 seconds_to_sign_in=seconds,

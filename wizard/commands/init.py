@@ -124,7 +124,7 @@ def _resumed(progress: Progress, ports: Ports) -> Progress:
     options = progress.options
     if url and not (options.tunnel or options.public_url):
         tunnel = OpenedUrls(ports.state_dir, progress.folder.store.path).tunnel_for(url)
-        options = options._replace(tunnel=tunnel, public_url="" if tunnel else url)
+        options = replace(options, tunnel=tunnel, public_url="" if tunnel else url)
     return replace(
         progress, options=options, known=known, offered=answers.or_else(progress.offered)
     )

@@ -95,6 +95,3 @@ class InitOptions(SetupOptions):
     hold: bool = True
     format: str = ""
     output: str = ""
-
-    def __repr__(self) -> str:  # without the secret
-        return f"InitOptions({self.domain}, {self.client_id})"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.commands.options import InitOptions
 from wizard.commands.values import (
@@ -258,7 +257,7 @@ def _check(
     from wizard.auth0.error_table import Check
     from wizard.auth0.live_checks import check_tenant
 
-    settings = replace(known, client_id=known.client_id or "").settings(reuse_tokens=reuse_tokens)
+    settings = known._replace(client_id=known.client_id or "").settings(reuse_tokens=reuse_tokens)
     wanted = [Check(name) for name in checks]
     with ports.console.working("Checking {host}", host=settings.domain):
         report = check_tenant(settings, ports.http, ports.clock, wanted)
