@@ -41,7 +41,9 @@ from tests.tunnels.loopback import (
 )
 from wizard.http import WAITING, WAITING_HEADER
 from wizard.tunnels import connections
+from wizard.tunnels import proxy as proxy_module
 from wizard.tunnels.certificates import Authority, local_authority
+from wizard.tunnels.http1 import AnswerReader
 
 
 @pytest.fixture(scope="module")
@@ -375,6 +377,10 @@ def test_cancels_the_request_of_a_client_that_leaves(
         assert upstream.hanging.wait(30)
     assert eventually(lambda: upstream.left == ["/hang"])
     assert eventually(lambda: [seen.status for seen in proxy.answered] == [499])
+
+
+def test_closes_a_connection_without_requests_silently() -> None:
+    AnswerReader().release()
 
 
 def test_a_slow_client_slows_librechat(proxy: RunningProxy, upstream: Upstream) -> None:
@@ -887,6 +893,7 @@ def test_limits_what_is_neither_head_nor_body_of_a_response(
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow heads less time than an event of `/events`, and connections little idle time."""
+    monkeypatch.setattr(proxy_module, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.6)
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0.4)

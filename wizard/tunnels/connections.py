@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import perf_counter, time
-from typing import Any
+from typing import cast
 
 from wizard import loopback
 from wizard.language import Language, Message
@@ -33,7 +32,6 @@ IDLE_SECONDS = 300.0
 # closing would be lost, since it cannot be repeated.
 UPSTREAM_IDLE_SECONDS = 4.0
 LINGER_SECONDS = 2.0
-READ_BYTES = 64 * 1024
 
 _LOOPBACK = tuple(address for _, address in loopback.HOSTS)
 _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
@@ -48,7 +46,8 @@ class Route:
     language: Language  # of the pages for people; programs get English
     hosts: frozenset[bytes] | None = None  # see `RequestReader`
     addresses: tuple[str, ...] = _LOOPBACK  # Node takes `localhost` for both or either
-    clients: set[asyncio.Task[None]] = field(default_factory=set)
+    clients: set[Client] = field(default_factory=set)
+    closed: int = 0  # connections of clients that ended since memory was given back
 
     def report(
         self, exchange: Exchange, status: int, fields: Iterable[tuple[str, str]] = ()
@@ -63,260 +62,314 @@ class Route:
         )
 
 
-class Client:
+class Pipe(asyncio.Protocol):
+    """One end of a WebSocket: passes bytes on to the other end."""
+
+    def __init__(
+        self, other: asyncio.Transport, on_lost: Callable[[Exception | None], None]
+    ) -> None:
+        self._other = other
+        self._on_lost = on_lost
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._other.write(data)
+
+    def pause_writing(self) -> None:
+        self._other.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._other.resume_reading()
+
+
+class Client(asyncio.Protocol):
     """A client's connection: passes its requests to LibreChat one by one."""
 
-    def __init__(self, route: Route, reader: StreamReader, writer: StreamWriter) -> None:
-        self._route = route
-        self._in, self._out = reader, writer
-        self._requests = RequestReader(route.hosts, writer.get_extra_info("peername")[0])
+    transport: asyncio.Transport
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self._loop = asyncio.get_running_loop()
         self._upstream: Upstream | None = None
+        self._connecting: asyncio.Task[None] | None = None
         self._held = b""  # what follows a request to upgrade, until the answer says what it is
-        self._since = 0.0  # the first byte of what is not complete
+        self._paused = False
+        self._since = self._loop.time()  # start of what we wait for: a head, a body or a request
 
-    async def serve(self) -> None:
-        """Answer requests until either side ends the connection."""
-        exchanges = self._requests.exchanges
-        try:
-            while exchange := await self._next():
-                try:
-                    await self._pass_on(exchange)
-                except Refused as refusal:
-                    self._refuse(exchange, refusal)
-                await self._out.drain()
-                if not exchange.keep_alive:
-                    await self._linger(exchange)
-                    break
-                exchanges.popleft()
-                if self._held:
-                    self._held = self._requests.feed(self._held)
-            self._out.close()
-        except (OSError, asyncio.CancelledError):  # ssl.SSLError is an OSError
-            self._out.transport.abort()  # so that the client sees that the answer is incomplete
-        finally:
-            if exchanges and not exchanges[0].answered:
-                self._route.report(exchanges[0], CLIENT_LEFT)
-            self._drop_upstream()
+    # The connection
 
-    async def _next(self) -> Exchange | None:
-        """Return the next request when its head is there, None at the end of the connection."""
-        exchanges = self._requests.exchanges
-        while not exchanges:
-            if not await self._receive():
-                return None
-        return exchanges[0]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.route.clients.add(self)
+        self._reader = RequestReader(self.route.hosts, transport.get_extra_info("peername")[0])
 
-    async def _receive(self) -> bool:
-        """Read what arrives next; return False at the end of the connection."""
-        requests, now = self._requests, asyncio.get_running_loop().time()
-        last = requests.exchanges[-1] if requests.exchanges else None
-        deadline: float | None = None
-        if requests.ignores_input:
-            pass
-        elif requests.is_incomplete:
-            deadline = self._since + HEAD_SECONDS
-        elif last is None:
-            deadline = now + IDLE_SECONDS
-        elif not last.received:
-            deadline = now + BODY_SECONDS
-        try:
-            async with asyncio.timeout_at(deadline):
-                data = await self._in.read(READ_BYTES)
-        except TimeoutError:
-            if last is None and not requests.is_incomplete:
-                return False
-            requests.refuse(Refused(408, "The request did not arrive in time."))
-            return True
-        if not requests.is_incomplete:
-            self._since = asyncio.get_running_loop().time()
-        if last is not None and last.upgrade:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.route.clients.discard(self)
+        self.route.closed += 1
+        exchanges = self._reader.exchanges
+        if exchanges and not exchanges[0].answered:
+            self.route.report(exchanges[0], CLIENT_LEFT)
+        self._end()
+        self._reader.release()
+
+    def abort(self) -> None:
+        """Break off the connection, so that the client sees that the answer is incomplete."""
+        self._end()
+        self.transport.abort()
+
+    def _end(self) -> None:
+        """Read no more requests, and close the connection to LibreChat."""
+        self._reader.ignores_input = True
+        self._reader.exchanges.clear()
+        if self._connecting is not None:
+            self._connecting.cancel()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.end()
+
+    def data_received(self, data: bytes) -> None:
+        exchanges = self._reader.exchanges
+        if exchanges and exchanges[-1].upgrade:
             self._held += data
-        elif data and not requests.ignores_input:
-            self._held = requests.feed(data)
-        return bool(data)
+            self.regulate()
+        elif not self._reader.ignores_input:
+            self._feed(data)
 
-    async def _pass_on(self, exchange: Exchange) -> None:
-        """Send LibreChat the request, and the client its answer, as they arrive."""
-        if exchange.refusal is not None:
-            raise exchange.refusal
-        upstream = await self._connected()
-        if upstream is None:
-            title = Message("LibreChat is not running on port {port} yet", port=self._route.port)
-            advice = Message("Start LibreChat, or wait until it is ready.")
-            self._say_unavailable(exchange, 503, title, advice)
-            return
-        upstream.expect(exchange)
-        is_whole = await self._exchange(exchange, upstream)
-        if is_whole and upstream.answer.status == 101:
-            await self._switch(upstream)
-            exchange.keep_alive = False
-            return
-        if is_whole and upstream.answer.reusable and not upstream.answer.broken:
-            upstream.rest()
-            return
-        self._drop_upstream()
-        if is_whole:
-            return
-        if upstream.answer.silent and exchange.replay:  # it met the closing of an idle connection
-            exchange.outgoing, exchange.replay = [exchange.replay], b""
-            await self._pass_on(exchange)
-        elif exchange.answered:
-            raise ConnectionAbortedError
-        else:
-            title = Message("LibreChat closed the connection without a response")
-            advice = Message("It may have crashed or be restarting; see its log.")
-            self._say_unavailable(exchange, 502, title, advice)
+    def _feed(self, data: bytes) -> None:
+        if not self._reader.is_incomplete:
+            self._since = self._loop.time()
+        self._held = self._reader.feed(data)
+        self._advance()
 
-    async def _exchange(self, exchange: Exchange, upstream: Upstream) -> bool:
-        """Return whether the answer is complete; raise Refused, or OSError if the client left."""
-        answer = upstream.pass_back(exchange, self._out, self._route)
-        async with _raced(answer, self._send(exchange, upstream)) as (answering, sending):
-            if not answering.done():
-                sending.result()
-            return bool(await answering)
-
-    async def _send(self, exchange: Exchange, upstream: Upstream) -> None:
-        """Send the request as it arrives; then notice when the client leaves."""
-        while exchange.refusal is None:
-            with contextlib.suppress(OSError):  # the end of the answer says what became of it
-                await upstream.send(exchange)
-            if self._held or len(self._requests.exchanges) > 1:
-                return
-            if not await self._receive():
-                raise ConnectionAbortedError
-        raise exchange.refusal
-
-    async def _connected(self) -> Upstream | None:
-        """Return the connection to LibreChat, or a new one; None if LibreChat does not listen."""
-        if self._upstream is not None and await self._upstream.is_usable():
-            return self._upstream
-        self._drop_upstream()
-        for address in self._route.addresses:
-            with contextlib.suppress(OSError):
-                streams = await asyncio.open_connection(address, self._route.port, limit=READ_BYTES)
-                others = set(self._route.addresses) - {address}
-                self._route.addresses = (address, *others)
-                self._upstream = Upstream(*streams)
-                return self._upstream
-        return None
-
-    def _drop_upstream(self) -> None:
+    def pause_writing(self) -> None:
         if self._upstream is not None:
-            self._upstream.end()
-            self._upstream = None
+            self._upstream.transport.pause_reading()
 
-    async def _switch(self, upstream: Upstream) -> None:
-        """LibreChat agreed to a WebSocket: pass bytes in both directions."""
-        self._requests.ignores_input = True
-        upstream.writer.write(self._held)
-        to, fro = _copy(self._in, upstream.writer), _copy(upstream.reader, self._out)
-        async with _raced(to, fro):
-            pass
+    def resume_writing(self) -> None:
+        if self._upstream is not None:
+            self._upstream.transport.resume_reading()
+
+    def regulate(self) -> None:
+        """Read from the client only while its bytes can be passed on."""
+        is_full = self._upstream is not None and self._upstream.full
+        has_more = bool(self._held) or len(self._reader.exchanges) > 1
+        pause = self._connecting is not None or is_full or has_more
+        if pause != self._paused:
+            self._paused = pause
+            self._since = self._loop.time()
+            (self.transport.pause_reading if pause else self.transport.resume_reading)()
+
+    def end_if_overdue(self, now: float) -> None:
+        """Close an idle connection, or one whose request does not arrive in time."""
+        reader, waited = self._reader, now - self._since
+        if self._paused or reader.ignores_input:
+            return
+        if reader.is_incomplete or (reader.exchanges and not reader.exchanges[-1].received):
+            if waited > (HEAD_SECONDS if reader.is_incomplete else BODY_SECONDS):
+                reader.refuse(Refused(408, "The request did not arrive in time."))
+                self._advance()
+        elif waited > IDLE_SECONDS and not reader.exchanges:
+            reader.ignores_input = True
+            self.transport.close()
+
+    # The exchange
+
+    def _advance(self) -> None:
+        """Send LibreChat what has arrived of the first request."""
+        exchanges = self._reader.exchanges
+        if not exchanges:
+            return
+        exchange, upstream = exchanges[0], self._upstream
+        if exchange.refusal is not None:
+            self._refuse(exchange, exchange.refusal)
+            return
+        if upstream is not None and upstream.stale(self._loop.time()):
+            self._upstream = None
+            upstream.transport.abort()
+        if self._upstream is not None:
+            if exchange.outgoing:
+                self._upstream.send(exchange)
+        elif self._connecting is None:
+            self._connecting = self._loop.create_task(self._connect())
+        if not exchange.received or len(exchanges) > 1 or self._held:
+            self.regulate()
 
     def _refuse(self, exchange: Exchange, refusal: Refused) -> None:
-        if exchange.answered:
-            raise ConnectionAbortedError from refusal
         exchange.keep_alive = False
-        self._say(exchange, text_page(refusal.status, str(refusal)))
+        if exchange.answered:
+            self.abort()
+        else:
+            self._answer(exchange, text_page(refusal.status, str(refusal)))
 
-    def _say_unavailable(self, exchange: Exchange, status: int, title: str, advice: str) -> None:
+    async def _connect(self) -> None:
+        route = self.route
+        for address in route.addresses:
+            with contextlib.suppress(OSError):
+                _, self._upstream = await self._loop.create_connection(
+                    lambda: Upstream(self), address, route.port
+                )
+                route.addresses = (address, *(set(route.addresses) - {address}))
+                break
+        self._connecting = None
+        if self._upstream is None:
+            self.answer_unavailable(
+                self._reader.exchanges[0],
+                503,
+                Message("LibreChat is not running on port {port} yet", port=route.port),
+                Message("Start LibreChat, or wait until it is ready."),
+            )
+        else:
+            self._advance()
+        self.regulate()
+
+    def answer_unavailable(self, exchange: Exchange, status: int, title: str, advice: str) -> None:
         """Say that LibreChat does not answer: a page for a person, a line for a program."""
-        language = self._route.language if exchange.wants_html() else None
-        self._say(exchange, unavailable(status, title, advice, language))
+        language = self.route.language if exchange.wants_html() else None
+        self._answer(exchange, unavailable(status, title, advice, language))
 
-    def _say(self, exchange: Exchange, page: Page) -> None:
+    def _answer(self, exchange: Exchange, page: Page) -> None:
         """Answer in place of LibreChat."""
         exchange.keep_alive = exchange.keep_alive and exchange.received
         head_only = exchange.method == b"HEAD"
-        self._out.write(page.message(head_only=head_only, keep_alive=exchange.keep_alive))
-        self._route.report(exchange, page.status)
+        self.transport.write(page.message(head_only=head_only, keep_alive=exchange.keep_alive))
+        self.route.report(exchange, page.status)
+        self.finish(exchange)
 
-    async def _linger(self, exchange: Exchange) -> None:
-        """Read on for a moment: a client that still sends would lose the answer otherwise."""
-        if not exchange.received:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_SECONDS):
-                    while await self._in.read(READ_BYTES):
-                        pass
+    def finish(self, exchange: Exchange) -> None:
+        """The answer is complete: go on to the next request, or close the connection."""
+        if not exchange.keep_alive:
+            self._end()
+            if exchange.received:
+                self.transport.close()
+            else:  # a client that still sends would lose the answer if we closed at once
+                self._loop.call_later(LINGER_SECONDS, self.transport.close)
+            return
+        self._reader.exchanges.popleft()
+        self._since = self._loop.time()
+        held, self._held = self._held, b""
+        if held:
+            self._feed(held)
+        else:
+            self._advance()
+        if self._paused:
+            self.regulate()
+
+    def switch(self, upstream: Upstream) -> None:
+        """LibreChat agreed to a WebSocket: from here on, bytes pass in both directions."""
+        self._reader.ignores_input = True
+        client, server = self.transport, upstream.transport
+        client.set_protocol(Pipe(server, self.connection_lost))
+        server.set_protocol(Pipe(client, lambda _: client.close()))
+        server.write(self._held)
+        if not upstream.full:
+            client.resume_reading()
+
+    def repeat(self, exchange: Exchange) -> None:
+        """Repeat a request that met LibreChat's closing of an idle connection."""
+        exchange.outgoing, exchange.replay = [exchange.replay], b""
+        self._advance()
+
+    def forget(self, upstream: Upstream) -> None:
+        """That connection to LibreChat has ended."""
+        if upstream is self._upstream:
+            self._upstream = None
+            if self._paused:
+                self.regulate()
 
 
-class Upstream:
+class Upstream(asyncio.Protocol):
     """A connection to LibreChat: sends a client's requests and returns the answers."""
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-        self._idle: asyncio.Task[bytes] | None = None  # None before the first answer
-        self._idle_since = 0.0
+    transport: asyncio.Transport
 
-    def expect(self, exchange: Exchange) -> None:
-        """Read the answer to that request from now on."""
-        self.answer = AnswerReader(exchange)
-        if self._idle is not None and exchange.received and exchange.method in _REPEATABLE:
-            exchange.replay = b"".join(exchange.outgoing)
+    def __init__(self, client: Client) -> None:
+        self.full = False
+        self._client = client
+        self._answer = AnswerReader()
+        self._idle_since: float | None = None  # None before the first answer
 
-    def rest(self) -> None:
-        """Wait for another request, and notice what LibreChat does meanwhile."""
-        self._idle_since = asyncio.get_running_loop().time()
-        self._idle = asyncio.create_task(self.reader.read(1))
-
-    async def is_usable(self) -> bool:
-        """Whether LibreChat has not closed the connection, is not about to, and said nothing."""
-        if self._idle is None:
-            return False
-        is_quiet = not self._idle.done()
-        self._idle.cancel()
-        await asyncio.wait({self._idle})
-        idle = asyncio.get_running_loop().time() - self._idle_since
-        return is_quiet and idle <= UPSTREAM_IDLE_SECONDS
-
-    async def send(self, exchange: Exchange) -> None:
-        """Send what has arrived of the request."""
-        self.writer.write(b"".join(exchange.outgoing))
-        exchange.outgoing.clear()
-        await self.writer.drain()
-
-    async def pass_back(self, exchange: Exchange, client: StreamWriter, route: Route) -> bool:
-        """Send the client the answer as it arrives; return whether it is complete."""
-        answer, data = self.answer, b""
-        while not (answer.complete or answer.broken or answer.status == 101):
-            try:
-                data = await self.reader.read(READ_BYTES)
-            except OSError:
-                answer.broken = True
-                break
-            if not data:
-                break
-            client.write(answer.feed(data))
-            if answer.status and not exchange.answered:
-                route.report(exchange, answer.status, answer.fields())
-            await client.drain()
-        if answer.until_close and not answer.complete and not answer.broken:
-            client.write(answer.last_bytes())
-            return True
-        return answer.complete or (answer.status == 101 and not answer.broken)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
 
     def end(self) -> None:
         """Close the connection; the client has its answer, or has gone."""
-        if self._idle is not None:
-            self._idle.cancel()
-        self.writer.transport.abort()
+        self._answer.exchange = None
+        self.transport.abort()
 
+    def stale(self, now: float) -> bool:
+        """Whether LibreChat has closed the connection, or may be about to."""
+        idle = 0.0 if self._idle_since is None else now - self._idle_since
+        return self._answer.exchange is None and (
+            self.transport.is_closing() or idle > UPSTREAM_IDLE_SECONDS
+        )
 
-@contextlib.asynccontextmanager
-async def _raced(*work: Coroutine[Any, Any, object]) -> AsyncIterator[list[asyncio.Task[object]]]:
-    """Give the tasks when the first of them has ended, and cancel the others at the end."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        yield tasks
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+    def send(self, exchange: Exchange) -> None:
+        """Send what has arrived of the request."""
+        outgoing = exchange.outgoing
+        data = outgoing[0] if len(outgoing) == 1 else b"".join(outgoing)
+        outgoing.clear()
+        if exchange is not self._answer.exchange:
+            self._answer.expect(exchange)
+            if self._idle_since is not None and exchange.received:
+                exchange.replay = data if exchange.method in _REPEATABLE else b""
+        self.transport.write(data)
 
+    def data_received(self, data: bytes) -> None:
+        client, answer = self._client, self._answer
+        exchange = answer.exchange
+        if exchange is None:
+            self.transport.abort()  # an answer without a request
+        else:
+            if out := answer.feed(data):
+                client.transport.write(out)
+            if answer.status and not exchange.answered:
+                client.route.report(exchange, answer.status, answer.fields())
+            if answer.complete:
+                self._finish(exchange)
+            elif answer.broken:
+                answer.until_close = False
+                self.transport.abort()
+            elif answer.status == 101:
+                answer.release()
+                client.switch(self)
 
-async def _copy(reader: StreamReader, writer: StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(READ_BYTES):
-            writer.write(data)
-            await writer.drain()
+    def _finish(self, exchange: Exchange) -> None:
+        self._answer.exchange = None
+        if self._answer.reusable and not self._answer.broken:
+            self._idle_since = asyncio.get_running_loop().time()
+        else:
+            self._client.forget(self)
+            self.transport.abort()
+        self._client.finish(exchange)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        client, answer = self._client, self._answer
+        exchange = answer.exchange
+        answer.release()
+        client.forget(self)
+        if exchange is None or client.transport.is_closing():
+            return
+        if answer.until_close and exc is None:
+            client.transport.write(answer.last_bytes())
+            client.finish(exchange)
+        elif answer.silent and exchange.replay:
+            client.repeat(exchange)
+        elif exchange.answered:
+            client.abort()
+        else:
+            client.answer_unavailable(
+                exchange,
+                502,
+                Message("LibreChat closed the connection without a response"),
+                Message("It may have crashed or be restarting; see its log."),
+            )
+
+    def pause_writing(self) -> None:
+        self.full = True
+        self._client.regulate()
+
+    def resume_writing(self) -> None:
+        self.full = False
+        self._client.regulate()

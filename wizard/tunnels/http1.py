@@ -81,6 +81,10 @@ class _Reader:
         self._lines: list[bytes] = []
         self._fields: dict[bytes, bytes] = {}
 
+    def release(self) -> None:
+        """Drop the parser: it is a reference cycle with us, and memory is freed at once."""
+        vars(self).pop("parser", None)
+
     def _read(self, data: bytes) -> None:
         """Have llhttp parse the bytes; raise Refused, or HttpParserUpgrade if no HTTP follows."""
         self._pending += len(data)
@@ -262,7 +266,7 @@ class RequestReader(_Reader):
 
 
 class AnswerReader(_Reader):
-    """LibreChat's answer to one request.
+    """LibreChat's answers on one connection, one after another.
 
     `status` is that of the final answer, 0 before its head; 101 for a switch of protocols. It is
     `broken` when the rest cannot be read. On a `reusable` connection another request may follow.
@@ -272,9 +276,13 @@ class AnswerReader(_Reader):
     # http://localhost:3080, and other projects.
     withheld = _HOP_BY_HOP | {b"content-length", b"strict-transport-security"}
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self) -> None:
+        self.exchange: Exchange | None = None
+
+    def expect(self, exchange: Exchange) -> None:
+        """Read the answer to that request from now on."""
         self.parser: HttpResponseParser = HttpResponseParser(self)
-        self._exchange = exchange
+        self.exchange = exchange
         self.status = 0
         self.silent = True
         self.complete = self.broken = self.until_close = self.reusable = False
@@ -315,8 +323,8 @@ class AnswerReader(_Reader):
 
     def on_headers_complete(self) -> None:
         self._end_head()
-        exchange, status = self._exchange, self.parser.get_status_code()
-        if status < 100:
+        exchange, status = self.exchange, self.parser.get_status_code()
+        if exchange is None or status < 100:
             raise Refused(502, "That is no answer.")
         self._interim = status < 200
         if status == 101:

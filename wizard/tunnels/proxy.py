@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 import ssl
 import sys
@@ -16,9 +15,9 @@ from wizard.language import Language
 from wizard.platforms import give_back_memory
 from wizard.sign_in_traffic import record
 from wizard.tunnels import OnEvent, QueuedListener, TunnelEvent, TunnelRequest, ignore_event
-from wizard.tunnels.connections import READ_BYTES, Client, Route
+from wizard.tunnels.connections import Client, Route
 
-TRIM_SECONDS = 1.0
+LOOK_SECONDS = 1.0
 STOP_SECONDS = 5.0
 HANDSHAKE_SECONDS = 10
 SHUTDOWN_SECONDS = 2
@@ -51,7 +50,7 @@ class Proxy:
         if context is not None:
             self._route.hosts = _served_hosts(self.port)
         self._servers: list[asyncio.Server] = []
-        self._ended_clients = 0
+        self._look: asyncio.TimerHandle | None = None
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
 
@@ -83,15 +82,15 @@ class Proxy:
         for listener in self._listeners:
             server = await self._loop.create_server(self._accept, sock=listener, backlog=512)
             self._servers.append(server)
+        self._look_after_clients()
 
     def _accept(self) -> asyncio.BaseProtocol:
-        reader = asyncio.StreamReader(READ_BYTES, self._loop)
-        streams = asyncio.StreamReaderProtocol(reader, self._serve, self._loop)
+        client = Client(self._route)
         if self.context is None:
-            return streams
+            return client
         return _Tls(
             self._loop,
-            streams,
+            client,
             self.context,
             None,  # type: ignore[arg-type] # no future for the handshake
             server_side=True,
@@ -99,33 +98,27 @@ class Proxy:
             ssl_shutdown_timeout=SHUTDOWN_SECONDS,
         )
 
-    def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = self._loop.create_task(Client(self._route, reader, writer).serve())
-        self._route.clients.add(task)
-        task.add_done_callback(self._forget)
-
-    def _forget(self, client: asyncio.Task[None]) -> None:
-        self._route.clients.discard(client)
-        self._ended_clients += 1
-        if self._ended_clients % MANY == 0:
-            self._loop.call_later(TRIM_SECONDS, _give_back_memory)
+    def _look_after_clients(self) -> None:
+        """Close overdue connections, and give back the memory of closed ones."""
+        for client in tuple(self._route.clients):
+            client.end_if_overdue(self._loop.time())
+        if self._route.closed >= MANY:
+            self._route.closed = 0
+            give_back_memory()
+        self._look = self._loop.call_later(LOOK_SECONDS, self._look_after_clients)
 
     async def _stop(self) -> None:
         """Close every socket, even in the middle of a request."""
+        if self._look is not None:
+            self._look.cancel()
         for server in self._servers:
             server.close()
             if sys.version_info >= (3, 13):
                 server.abort_clients()  # those in their handshake, too
-        while clients := self._route.clients:
-            for client in clients:
-                client.cancel()
-            await asyncio.wait(clients)
-        await asyncio.sleep(0)  # the transports close their sockets
-
-
-def _give_back_memory() -> None:
-    gc.collect()  # parsers and errors of streams are reference cycles
-    give_back_memory()
+        while self._route.clients:
+            for client in tuple(self._route.clients):
+                client.abort()
+            await asyncio.sleep(0)
 
 
 class _Tls(SSLProtocol):
