@@ -73,7 +73,7 @@ def _built(name: str, run: Callable[..., None]) -> Command:
 
 
 def _typed(prepare: Prepare, options: Options, flags: Options) -> Callable[..., None]:
-    """Return a function with the parameters that Typer makes options of."""
+    """Return a function with the parameters that Typer turns into options."""
 
     def run(context: typer.Context, **values: object) -> None:
         if context.invoked_subcommand is None:
@@ -90,7 +90,7 @@ def _typed(prepare: Prepare, options: Options, flags: Options) -> Callable[..., 
 
 
 def _with_parameters(run: Callable[..., None], options: Options) -> Callable[..., None]:
-    """Give the function, in place of `**values`, the parameters that Typer makes options of."""
+    """Replace the function's `**values` by the parameters that Typer turns into options."""
     kind = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter("context", kind, annotation=typer.Context)]
     for name, annotation in options.items():
@@ -299,7 +299,7 @@ def _with_names_to_show(arguments: list[str]) -> list[str]:
 
 
 def _requested_language(arguments: list[str]) -> str:
-    """Return the value of `--lang`, wherever it is: the help needs it before parsing."""
+    """Return the value of `--lang`, wherever it is given: the help needs it before parsing."""
     name = os.environ.get("LIBRECHAT_AUTH0_LANG", "")
     for index, word in enumerate(arguments):
         if word == "--lang":

@@ -117,7 +117,7 @@ class HttpServer:
         self._acceptor.start()
 
     def stop(self, seconds: float) -> None:
-        """Stop serving; wait so many seconds for running answers."""
+        """Stop serving; wait this many seconds for running answers."""
         with self._lock:
             self._stopping = True
             for connection in self._idle:

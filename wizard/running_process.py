@@ -37,7 +37,7 @@ _PUBLISHERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RunningProcess:
-    """A process; what the system does not let us see is None or empty.
+    """A process; what the system hides from us is None or empty.
 
     Attributes:
         started: seconds since the epoch.
@@ -103,7 +103,7 @@ def _connections(pid: int) -> list[psutil._ntuples.pconn]:
 
 
 def _described(process: psutil.Process) -> RunningProcess:
-    """What the system shows of the process, each by itself: it may refuse one and not another."""
+    """What the system shows of the process; it may refuse some of it."""
     import psutil
 
     info = process.as_dict(["name", "cmdline", "cwd", "create_time", "environ"])

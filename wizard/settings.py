@@ -19,7 +19,7 @@ from wizard.language import Message
 CALLBACK_PATH = "/oauth/openid/callback"
 LOGOUT_PATH = "/login"
 SESSION_SECRET_MIN_LENGTH = 32
-# 32 random hexadecimal digits have fewer different ones once in 28 million.
+# 32 random hexadecimal digits have fewer distinct ones once in 28 million times.
 _RANDOM_VARIETY = 8
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 API_IDENTIFIER_MAX_LENGTH = 600
@@ -460,7 +460,7 @@ def _authority(parts: SplitResult) -> str:
 
 
 def _look_alike(host: str) -> str:
-    """Return the first letter of another alphabet in a label that has Latin ones, or ""."""
+    """Return the first non-Latin letter in a label that also has Latin ones, or ""."""
     if host.isascii():
         return ""
     strangers = (

@@ -1,4 +1,4 @@
-"""What passes a tunnel while a user signs in to LibreChat: that it is there, never a value."""
+"""The requests of a sign-in that pass a tunnel: whether a cookie is set, never its value."""
 
 from __future__ import annotations
 

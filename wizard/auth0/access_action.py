@@ -71,7 +71,7 @@ class ActionSettings(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the Action does to one sign-in: a reason to deny it, or the claim's roles."""
+    """The Action's decision on one sign-in: a reason to deny it, or the claim's roles."""
 
     denial: str = ""
     roles: tuple[str, ...] | None = None
@@ -114,7 +114,7 @@ def action_code(settings: ActionSettings) -> str:
 
 
 def read_action(code: str) -> ActionSettings | None:
-    """Return the settings of our Action, None for one of somebody else."""
+    """Return the settings of our Action, None for another one."""
     first = code.split("\n", 1)[0].rstrip("\r")
     if not first.startswith(_MARKER):
         return None

@@ -1,4 +1,4 @@
-"""Plans the changes that let only the wanted people sign in. Pure.
+"""Plans the changes that let only the named people sign in. Pure.
 
 The Action is deployed and bound before a connection is closed: its settings record what was open.
 """
@@ -59,18 +59,18 @@ class TenantConnection(NamedTuple):
 
     @property
     def is_shared(self) -> bool:
-        """Whether strangers can create an account in it that other applications use, too."""
+        """Whether strangers can create an account in it and other applications use it."""
         return self.enabled and self.has_sign_ups and not self.is_custom and bool(self.others)
 
     @property
     def is_custom(self) -> bool:
-        """Whether its users are in somebody's own database."""
+        """Whether its users are in an external database."""
         own = ("customScripts", "configuration", "enabledDatabaseCustomization", "import_mode")
         return any(self.options.get(name) for name in own)
 
 
 class TenantUser(NamedTuple):
-    """A user; `invited` by us, and nobody else knows its password."""
+    """A user; `invited` if this program created it, so that nobody knows its password."""
 
     id: str
     email: str
@@ -145,7 +145,7 @@ class AccessState(NamedTuple):
 
 
 class WantedAccess(NamedTuple):
-    """Whom to let in; no policy takes back all that we changed."""
+    """Who may sign in; without a policy, all our changes are undone."""
 
     policy: Policy | None
     closes_shared: bool = False
@@ -192,7 +192,7 @@ def plan_access(state: AccessState, wanted: WantedAccess) -> tuple[PlannedChange
 
 
 def access_remarks(state: AccessState, wanted: WantedAccess) -> Iterator[Finding]:
-    """Yield what stays open, and why."""
+    """Yield the doors that stay open, and why."""
     own = state.own_database
     if wanted.policy is None and own is not None:
         yield OWN_DATABASE_STAYS.finding(f"{own.name}.")
@@ -216,7 +216,7 @@ def access_remarks(state: AccessState, wanted: WantedAccess) -> Iterator[Finding
 
 
 def wanted_settings(state: AccessState, wanted: WantedAccess) -> ActionSettings | None:
-    """Return what the Action must know; None if none is needed."""
+    """Return the Action's settings; None if no Action is needed."""
     policy, client_id = wanted.policy, state.client_id
     if policy is None:
         return None

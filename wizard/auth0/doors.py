@@ -1,4 +1,4 @@
-"""Which doors of a tenant are open to strangers, as anybody can read it.
+"""Which doors of a tenant are open to strangers, by its public file.
 
 Auth0 serves each application's connections to its own login widget. The file cannot be hidden, and
 creates nothing. Source: npm auth0-lock 14.3.0, src/core/client/index.js
@@ -17,7 +17,7 @@ from wizard.language import Message
 from wizard.reading import load_json
 
 DATABASE = "auth0"
-# In which strangers can create an account, unless that is switched off; two are passwordless.
+# Strangers can create an account in these, unless sign-ups are off; two are passwordless.
 CREATES_USERS = frozenset({DATABASE, "email", "sms"})
 # Connections to an organization's own directory; everything else admits anybody with an account.
 # Source: auth0-python, ConnectionStrategyEnum
@@ -73,7 +73,7 @@ def unknown_doors(reason: str) -> Doors:
 
 
 def is_social(strategy: str) -> bool:
-    """Return whether anybody with an account elsewhere gets in."""
+    """Return whether anybody with an account at that provider can sign in."""
     return strategy not in CREATES_USERS | ENTERPRISE
 
 

@@ -113,7 +113,7 @@ class Row(NamedTuple):
 
     @property
     def cause(self) -> Cause | None:
-        """What is wrong; None for the answers of a working setup."""
+        """The cause of the error; None for the answers of a working setup."""
         return self.meaning.value if isinstance(self.meaning.value, Cause) else None
 
     def matches(self, error: OAuthError, endpoint: Endpoint) -> bool:

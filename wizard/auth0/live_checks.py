@@ -22,7 +22,7 @@ from wizard.settings import Settings
 from wizard.threads import begin
 
 T = TypeVar("T")
-# Those that need no sign-in.
+# The checks that need no sign-in.
 TENANT_CHECKS = tuple(takewhile(lambda check: check is not Check.SIGN_IN, Check))
 
 SECRET_NOT_ACCEPTED = rule("LA242")
@@ -300,7 +300,7 @@ def _failed(check: Check, answer: Answer, settings: Settings) -> CheckResult:
 def _not_proved(
     check: Check, answer: Answer, settings: Settings, *, explain: bool = False
 ) -> CheckResult:
-    """Return what an answer that does not prove comes to, with a finding if asked."""
+    """Return the result of an answer that proves nothing, with a finding if requested."""
     if answer.blames(check):
         return _failed(check, answer, settings)
     if answer.known is not None:

@@ -206,7 +206,7 @@ def remarks(tenant: TenantState, wanted: Wanted) -> tuple[Finding, ...]:
 
 
 def shared_wildcards(urls: Iterable[str]) -> list[str]:
-    """Those with a `*` on a domain where anybody gets a name."""
+    """The URLs with a `*` on a domain where anybody can register a name."""
     return [url for url in urls if "*" in url and host_of(url).endswith(SHARED_DOMAINS)]
 
 

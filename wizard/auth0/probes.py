@@ -48,7 +48,7 @@ class Answer(NamedTuple):
     known: Row | None = None
     error: OAuthError = NO_ERROR
     came_back: bool = False  # to the callback URL, with a known error
-    trouble: Finding | None = None  # why it says nothing
+    trouble: Finding | None = None  # why it proves nothing
 
     @property
     def cause(self) -> Cause | None:
@@ -91,7 +91,7 @@ def code_challenge(verifier: str) -> str:
 
 
 def with_query(url: str, parameters: Mapping[str, str]) -> str:
-    """Return the URL with the parameters added."""
+    """Return the URL with these parameters added."""
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(parameters)}"
 
 

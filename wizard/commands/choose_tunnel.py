@@ -32,7 +32,7 @@ DECLINED = rule("LA378")
 
 
 class TunnelOptions(NamedTuple):
-    """What the user asked for; "" is no choice.
+    """What the user asked for; "" where nothing was chosen.
 
     Attributes:
         port: LibreChat's port.
@@ -41,7 +41,7 @@ class TunnelOptions(NamedTuple):
         public_url: an HTTPS URL that already leads to LibreChat.
         requested_url: the URL to ask the named provider for.
         known_url: the URL of an earlier run.
-        tunnels_only: whether a tunnel must be opened; `public_url` is no choice then.
+        tunnels_only: whether a tunnel must be opened; `public_url` is not allowed then.
         detach: whether the tunnel runs in the background.
         for_people: see `TunnelRequest`.
     """
@@ -188,7 +188,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
 
 
 def _ask_first(offer: Offer, ports: Ports) -> str:
-    """Ask for what the tunnel lacks; return its credential, or ""."""
+    """Ask for the tunnel's missing credential; return it, or ""."""
     if ports.prompter is None:
         return ""
     if offer.download_question and not ports.prompter.confirm(offer.download_question):

@@ -42,7 +42,7 @@ _NAMES = (*_USED_AS_THEY_ARE, *_URLS, *_TRIMMED_SINCE, *_TRIMMED)
 
 
 def _ignored(name: str, subject: Subject) -> str:
-    """The characters that this LibreChat takes away from both ends of the value."""
+    """The characters that this version of LibreChat trims from the value."""
     if name in _URLS:
         return URL_SPACES
     since = _TRIMMED_SINCE.get(name)
@@ -63,7 +63,7 @@ def _ignored_space(subject: Subject, name: str) -> str:
 
 
 def _seen(subject: Subject, name: str, text: str) -> str:
-    """The line and the characters in the text that nobody sees, "" for none."""
+    """The line, and the invisible characters in the text; "" for none."""
     characters = joined(", ", invisible_in(text))
     detail = Message("{seen} ({characters})", seen=subject.seen(name), characters=characters)
     return detail if characters else ""

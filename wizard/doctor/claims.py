@@ -1,4 +1,4 @@
-"""What is proved of a sign-in, what is only likely, and what was not looked at."""
+"""What a sign-in needs, each claim proved, likely, unproved, failed or not looked at."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _State = tuple[Outcome, str]
 
 
 class _Row(NamedTuple):
-    """A claim on LibreChat: what it comes to, and the rules that refute or doubt it."""
+    """A claim on LibreChat, and the rules that refute or doubt it."""
 
     check: str
     title: Message
@@ -74,7 +74,7 @@ def claims_of(
 
 
 def are_proved(claims: Sequence[Claim]) -> bool:
-    """Whether a sign-in proved everything, and nothing speaks against it since."""
+    """Whether a sign-in proved everything and nothing contradicts it since."""
     outcomes = [each.outcome for each in claims]
     against = {Outcome.FAILED, Outcome.UNPROVED}
     return outcomes[-1:] == [Outcome.PROVED] and not against & set(outcomes)

@@ -77,7 +77,7 @@ class Delivered:
 
     @cached_property
     def container(self) -> Container | None:
-        """What LibreChat's container gets of Docker Compose; None where that does not run it."""
+        """What Docker Compose sets for LibreChat's container; None if it does not run LibreChat."""
         return None if self.runner.is_npm else self.deployment.container(self.file)
 
     @property
@@ -89,7 +89,7 @@ class Delivered:
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether LibreChat gets no sign-in, or that of another file: LA501."""
+        """Whether LibreChat does not get this file's sign-in settings: LA501."""
         container = self.container
         if container is None or self.is_delivered:
             return False
@@ -143,7 +143,7 @@ class Delivered:
 
     @cached_property
     def handed(self) -> Environment:
-        """What LibreChat gets of others than the file, whatever the file says."""
+        """What LibreChat gets from elsewhere than the file."""
         return {
             name: each
             for name, each in self.environment.items()

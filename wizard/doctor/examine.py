@@ -73,7 +73,7 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
 def examine_again(
     subject: Subject, before: Examination, http: HttpClient, clock: Clock, *, offline: bool
 ) -> Examination:
-    """Check the file again after a repair.
+    """Check the file again after a fix.
 
     LibreChat has not read the new file and counts requests, so its answers are kept. The tenant
     is asked again if its values changed.

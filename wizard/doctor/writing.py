@@ -35,7 +35,7 @@ _REFERENCED = r"\$\{?([A-Za-z_]\w*)"
 _ASSIGNMENT = r"[A-Za-z_][A-Za-z0-9_]*="
 _RULE_ID = r"(?i)\bLA\d+\b"
 _OTHERS_READ = 0o004
-# Shorter names are too near to others' for one letter to tell anything.
+# One letter of difference proves nothing for shorter names.
 _SHORTEST_SLIP = 8
 _LONGEST_SLIP = 60
 _OURS = (Section.OPENID, Section.LOGIN)
@@ -214,7 +214,7 @@ def _meant(name: str) -> str:
 
 @cache
 def _names_by_what_is_left() -> Mapping[str, str]:
-    """Each name by itself and with one letter less: words one edit apart share one of these."""
+    """The names by themselves and with one letter less: words one edit apart share one of these."""
     return {
         left: name
         for name in known_names()

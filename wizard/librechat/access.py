@@ -90,7 +90,7 @@ class Access(NamedTuple):
 
 
 def kept(before: Access, folder: Access, reader: Reader | None, *, has_acl: bool = False) -> Access:
-    """Return a file's access after a save: as before, without rights that nobody needs.
+    """Return a file's access after a save: as before, without rights that no one needs.
 
     The group keeps rights that were given on purpose (with an ACL they are its mask), or in a
     folder that it shares. Others can still read where LibreChat's user could not otherwise.
@@ -224,7 +224,7 @@ def plan_access(path: Path, target: Path, reader: Reader | None) -> AccessPlan:
 
 
 def same_access(path: Path, target: Path) -> AccessPlan:
-    """Return a plan that keeps the file's access; everybody can read a new file.
+    """Return a plan that keeps the file's access; a new file is readable by all.
 
     Raises:
         OSError: the file's or folder's status cannot be read.

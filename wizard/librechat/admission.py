@@ -1,4 +1,4 @@
-"""Whom LibreChat lets in: its role and domain settings, applied to the claims of a sign-in.
+"""Who may sign in to LibreChat: its role and domain settings, applied to a sign-in's claims.
 
 Source: api/strategies/openidStrategy.js, packages/api/src/auth/domain.ts
 """
@@ -83,7 +83,7 @@ def who_may_sign_in(
     allowed_domains: Sequence[object] | None,
     auth0: Sequence[Message] = (Message("everybody whom Auth0 signs in"),),
 ) -> Iterator[Message]:
-    """Yield sentences on whom LibreChat lets in; `auth0` says whom Auth0 signs in."""
+    """Yield sentences on who may use LibreChat; `auth0` says who can sign in to Auth0."""
     role = values.get("OPENID_REQUIRED_ROLE", "")
     domains = ", ".join(str(each) for each in (allowed_domains or ())[:10])
     if role:

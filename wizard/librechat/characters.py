@@ -1,4 +1,4 @@
-"""Characters that nobody sees in a value, and the white space that JavaScript takes away."""
+"""Invisible characters in a value, and the white space that JavaScript trims."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _CONTROLS = {"\t": "tab", "\n": "line feed", "\r": "carriage return"}
 
 
 def visible(value: str) -> str:
-    """The value without what nobody sees in it and around it."""
+    """The value without invisible characters."""
     if value.isprintable():
         return value.strip(SPACES)
     return "".join(each for each in value if each == " " or each.isprintable()).strip(SPACES)
 
 
 def invisible_in(value: str) -> Iterator[Message]:
-    """Name the characters that nobody sees, each once for each place: its ends and its inside."""
+    """Name the invisible characters, each once per place: at the ends and inside."""
     inside = value.strip(SPACES)
     start = value[: len(value) - len(value.lstrip(SPACES))] if inside else value
     end = value[len(start) + len(inside) :]

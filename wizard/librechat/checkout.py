@@ -1,4 +1,4 @@
-"""The LibreChat folder: whether it is one, how old, and how its server takes up a new `.env`."""
+"""The LibreChat folder: whether it is one, and of which version."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def containers(processes: Processes) -> tuple[RunningContainer, ...]:
     identifiers = [each for each in listed.stdout.split() if re.fullmatch(r"[0-9a-f]{12,64}", each)]
     if listed.status or not identifiers:
         return ()
-    # Its status says only whether one of them was removed since.
+    # The status only says whether one of them was removed meanwhile.
     described = _docker(processes, deadline, "inspect", "--type=container", *identifiers)
     return tuple(each for each in read_inspect(described.stdout) if each.definition.is_librechat)
 
@@ -110,7 +110,7 @@ def _docker(processes: Processes, deadline: float, *args: str) -> Completed:
 
 
 def read_inspect(text: str) -> Iterator[RunningContainer]:
-    """Return the containers in an output of `docker inspect`, without what is no container."""
+    """Return the containers in the output of `docker inspect`, and nothing else in it."""
     try:
         content = load_json(text)
     except ValueError:

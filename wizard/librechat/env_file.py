@@ -52,7 +52,7 @@ _IDLE_LINE = (
 _BARE = r"[A-Za-z0-9_./:@%+,=-]*\Z"
 _SAFE_IN_ANY_QUOTES = r"[A-Za-z0-9_./:@%+,= -]*\Z"
 _UNSAFE_IN_SINGLE_QUOTES = r"['\\\x00-\x1f\x7f\ud800-\udfff]|\$\{"
-# What some readers take for the value of a bare `NAME=` before it.
+# Some readers take this for the value of an empty `NAME=` before it.
 _TAKEN_FOR_A_VALUE = rf"{_S}*+['\"`]|{_INLINE_SPACE}*+#"
 
 

@@ -1,4 +1,4 @@
-"""The variables of the sign-in in other forms than an `.env`, for those who keep none."""
+"""The sign-in's variables in other formats, for deployments without an `.env`."""
 
 from __future__ import annotations
 

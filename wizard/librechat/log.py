@@ -1,4 +1,4 @@
-"""What LibreChat left: the time of its start, and what its log says of that and of sign-ins.
+"""What LibreChat left behind: when it started, and what its log says about the start and sign-ins.
 
 Sources: packages/data-schemas/src/config/winston.ts, and lines that LibreChat v0.8.7 wrote.
 """
@@ -123,7 +123,7 @@ def rules_for(message: str) -> Iterator[Rule]:
     return (row.rule for row in _rows() if row.rule and re.search(row.pattern, message))
 
 
-# Lines that say more of an error than the one that follows them.
+# Lines that say more about an error than the line after them.
 _CAUSE = r"\[openidStrategy\] (?P<reason>fetch failed.*|unexpected HTTP.*|.*Invalid URL.*)"
 
 

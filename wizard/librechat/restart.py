@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wizard.librechat.containers import RunningContainer
     from wizard.running_process import RunningProcess
 
-# A unit of another name may be that of a login or of cron, which started LibreChat.
+# Another unit may be the login session or cron job that started LibreChat.
 _OWN_UNIT = r"(?i)chat"
 OWN_WAY = Message("Restart LibreChat the way you started it.")
 

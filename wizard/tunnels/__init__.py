@@ -66,7 +66,7 @@ def ignore_event(event: TunnelEvent) -> None:
 
 
 class QueuedListener:
-    """Calls a listener in a thread of its own, where its errors and delays stay.
+    """Calls a listener in a separate thread, so that its errors and delays harm no request.
 
     A listener that does not keep up, such as a terminal held by Ctrl-S, misses requests.
     """
@@ -112,7 +112,7 @@ class TunnelRequest:
     state_dir: Path  # private (mode 0700), for certificates and the like
     requested_url: str = ""  # or a host name; "" for the provider's choice
     token: str = field(default="", repr=False)  # a credential that the user just entered
-    on_event: OnEvent = ignore_event  # called in a thread of its own
+    on_event: OnEvent = ignore_event  # called in a separate thread
     progress: Callable[[str], None] = field(default=lambda _: None)  # before what takes time
     # Of the pages that visitors see while LibreChat does not answer.
     language: Language = field(default_factory=lambda: Language(ENGLISH))

@@ -135,7 +135,7 @@ class ChildTunnel(Tunnel):
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
 
-    # What a subclass says
+    # For subclasses to define
 
     @abstractmethod
     def _command(self) -> Sequence[str]:
@@ -143,7 +143,7 @@ class ChildTunnel(Tunnel):
 
     @abstractmethod
     def _hear(self, line: str) -> None:
-        """Read a line of output, in a thread of its own: call `_is_open_at`, `_lose`, `_regain`."""
+        """Read a line of output, in a separate thread: call `_is_open_at`, `_lose`, `_regain`."""
 
     @abstractmethod
     def explain(self, said: Sequence[str], status: int | None) -> Failure:
@@ -162,7 +162,7 @@ class ChildTunnel(Tunnel):
     def _on_wake(self) -> None:
         """The computer slept, so connections may be dead without a sign."""
 
-    # What it can use
+    # For subclasses to use
 
     @property
     def _wanted(self) -> str:
@@ -198,7 +198,7 @@ class ChildTunnel(Tunnel):
         if known:
             self._report(EventKind.RESTORED, self._url)
 
-    # Its life
+    # Lifecycle
 
     def open(self) -> str:
         if self._no_choice is not None and self._request.requested_url:

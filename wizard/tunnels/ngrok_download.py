@@ -24,7 +24,7 @@ class _Lines(io.TextIOBase):
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write at once."""
+        """Write without a buffer."""
         self._stream.write(text.replace("\r", "\n"))
         self._stream.flush()
         return len(text)

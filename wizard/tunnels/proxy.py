@@ -26,7 +26,7 @@ MANY = 64
 
 
 class Proxy:
-    """Passes each request on to a port of this machine, in a thread of its own.
+    """Forwards requests to a port of this machine, in its own thread.
 
     Without a TLS `context` the client is a proxy: its `Host` and `X-Forwarded-*` pass. To renew the
     certificate, assign a new context, since OpenSSL replaces certificate and key of a context in

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS, ASK_SECONDS = 1.0, 15.0
 CONSENT_SECONDS = 300.0
-# Every tailnet has a name of its own below it, so it is none of the shared domains.
+# Each tailnet has its own name below it, so it is not a shared domain.
 DOMAINS = (".ts.net",)
 PORTS = (443, 8443, 10000)
 
@@ -108,7 +108,7 @@ class TailscaleTunnel(ProxiedTunnel):
 
 
 class _Node:
-    """What tailscaled says of this computer."""
+    """What tailscaled reports about this computer."""
 
     def __init__(self, program: Path | str, processes: Processes, seconds: float) -> None:
         self._program, self._processes, self._seconds = program, processes, seconds
@@ -123,7 +123,7 @@ class _Node:
         return self.state == "Running" and bool(self.host)
 
     def used_ports(self) -> set[int]:
-        """Return the ports that the user's own `tailscale serve` and `funnel` have."""
+        """Return the ports that the user's own `tailscale serve` and `funnel` use."""
         config = self._ask("funnel", "status", "--json")
         sessions = _mapping(config.get("Foreground")).values()
         used = [_mapping(_mapping(each).get("TCP")) for each in (config, *sessions)]

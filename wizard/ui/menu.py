@@ -19,14 +19,14 @@ Fragment = tuple[str, str]
 
 @dataclass(slots=True)
 class Menu:
-    """What is asked, and at what the user points.
+    """A question, its choices, and the choice that the cursor is on.
 
     Attributes:
         question: its text.
         keys: the text that names the keys.
         labels: the choices.
         details: of each choice, "" for none.
-        at: the number of the choice that is pointed at.
+        at: the number of the choice under the cursor.
         is_detailed: whether its details are shown.
         is_answered: whether it is the answer.
     """

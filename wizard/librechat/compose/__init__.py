@@ -1,1 +1,1 @@
-"""What Docker Compose makes of a folder: by Compose itself where it is installed, else by us."""
+"""How Docker Compose reads a folder: Compose itself if installed, else our own reader."""

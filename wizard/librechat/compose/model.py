@@ -277,7 +277,7 @@ def as_list(value: object) -> Sequence[object]:
 
 
 def split_volume(text: str) -> tuple[str, str]:
-    """Return source and target of a volume in its short form; no source for a volume of its own."""
+    """Return source and target of a volume in short form; an anonymous one has no source."""
     drive = text[:2] if re.match(_WINDOWS_PATH, text) else ""
     source, colon, rest = text[len(drive) :].partition(":")
     return (drive + source, rest.partition(":")[0]) if colon else ("", text)

@@ -17,7 +17,7 @@ ReadBytes = Callable[[Path, int], bytes]
 
 
 class TooLargeError(Exception):
-    """The files come to more than any that run LibreChat: they may be made to exhaust a reader."""
+    """The files are larger than any that run LibreChat: they may be an attack on the reader."""
 
 
 class Sources:
@@ -70,7 +70,7 @@ class Sources:
 
 
 class Budget:
-    """What one reading of a project may take; references and includes multiply what is written."""
+    """The budget of reading a project once: references and includes multiply its text."""
 
     def __init__(self) -> None:
         self._files = 100
@@ -78,7 +78,7 @@ class Budget:
         self._characters = 1 << 20
 
     def spend(self, *, files: int = 0, values: int = 0, characters: int = 0) -> None:
-        """Take that much of what is left.
+        """Spend this much of the budget.
 
         Raises:
             TooLargeError: nothing is left.
