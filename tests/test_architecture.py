@@ -217,3 +217,28 @@ def test_each_module_docstring_states_its_purpose(module: str) -> None:
 
     assert said
     assert said.splitlines()[0].endswith((".", "`", ":"))
+
+
+def test_functions_classes_and_parameter_lists_stay_small() -> None:
+    too_large = []
+    for module, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and lines(node) > 200:
+                too_large.append(f"{module}.{node.name}: {lines(node)} lines")
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                if lines(node) > 40:
+                    too_large.append(f"{module}.{node.name}: {lines(node)} lines")
+                if (number := len(parameters(node))) > 6:
+                    too_large.append(f"{module}.{node.name}: {number} parameters")
+    assert too_large == []
+
+
+def lines(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or 0) - node.lineno + 1
+
+
+def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """Return the names of a function's parameters, without `self` and `cls`."""
+    given = node.args
+    names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return [name for name in names if name not in {"self", "cls"}]

@@ -480,9 +480,10 @@ class TestVersions:
     def test_rejects_a_client_without_a_secret(self, checkout: Path) -> None:
         folder = of_version(checkout, "0.8.5")
 
-        result, _ = init(folder, options(client_secret="", public_client=True))
+        result, said = init(folder, options(client_secret="", public_client=True))
 
         assert "LA104" in rules(result)
+        assert said.endswith("Nothing was written.\n  Use --force to write anyway.\n")
         assert result.exit_code is ExitCode.FINDINGS
         assert not (checkout / ".env").exists()
 

@@ -372,6 +372,8 @@ def unless_refused(progress: Progress, ports: Ports) -> Progress:
     if insists or exit_code_of(progress.findings) is ExitCode.OK:
         return progress
     ports.console.warn("Nothing was written.")
-    if ports.prompter is None:
+    if ports.prompter is None and progress.options.offline:
+        ports.console.hint("Use --force to write anyway.")
+    elif ports.prompter is None:
         ports.console.hint("Use --force to write anyway, or --offline to skip the checks.")
     return replace(progress, is_over=True)

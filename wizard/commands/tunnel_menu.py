@@ -48,11 +48,8 @@ def choose_tunnel(
         for name, offer in offers.items()
     ]
     if not tunnels_only:
-        label = Message("my own HTTPS URL")
-        if known_url:
-            label = Message("my own HTTPS URL: {url}", url=known_url)
         prefers_own = known_url and not remembered and not failed
-        choices.insert(0 if prefers_own else len(choices), Choice(OWN_URL, label))
+        choices.insert(0 if prefers_own else len(choices), _own_url(known_url))
     if not failed:
         first = choices[0]
         label = Message("{choice} (recommended)", choice=Message.of(first.label))
@@ -60,6 +57,13 @@ def choose_tunnel(
     return prompter.select(
         "Which HTTPS URL should LibreChat have?", choices, default=choices[0].key
     )
+
+
+def _own_url(known_url: str) -> Choice:
+    label = Message("my own HTTPS URL")
+    if known_url:
+        label = Message("my own HTTPS URL: {url}", url=known_url)
+    return Choice(OWN_URL, label)
 
 
 def _ranked_offers(ports: Ports, remembered: str, failed: Collection[str]) -> dict[str, Offer]:

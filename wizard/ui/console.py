@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple, TextIO
 
 from wizard.defaults import ENGLISH
@@ -103,27 +103,27 @@ class Console:
         where = Message(
             "Step {number} of {total}: {title}", number=number, total=total, title=Message.of(title)
         )
-        self._show(Line(""), Line(where, Kind.TITLE))
+        self.show([Line(""), Line(where, Kind.TITLE)])
 
     def say(self, text: str = "", /, **values: object) -> None:
         """Print a line."""
-        self._show(Line(_filled(text, values)))
+        self.show([Line(_filled(text, values))])
 
     def todo(self, text: str, /, **values: object) -> None:
         """Print something for the user to do elsewhere."""
-        self._show(Line(_filled(text, values), indent=2))
+        self.show([Line(_filled(text, values), indent=2)])
 
     def hint(self, text: str, /, **values: object) -> None:
         """Print an explanation for newcomers."""
-        self._show(hint_line(_filled(text, values)))
+        self.show([hint_line(_filled(text, values))])
 
     def done(self, text: str, /, **values: object) -> None:
         """Print a success."""
-        self._show(self._marked(Outcome.PROVED, _filled(text, values)))
+        self.show([self._marked(Outcome.PROVED, _filled(text, values))])
 
     def warn(self, text: str, /, **values: object) -> None:
         """Print a warning that is not a finding."""
-        self._show(self._marked(Severity.WARNING, _filled(text, values)))
+        self.show([self._marked(Severity.WARNING, _filled(text, values))])
 
     def outcome(self, outcome: Outcome, title: str, detail: str) -> None:
         """Print the result of a check in one line, without a remedy."""
@@ -131,7 +131,7 @@ class Console:
         template = "{title}: {detail}" if is_clear else "{title}, {outcome}: {detail}"
         values = {"title": Message.of(title), "detail": Message.of(detail)}
         text = Message(template, outcome=_MARKS[outcome].word, **values)
-        self._show(self._marked(outcome, text))
+        self.show([self._marked(outcome, text)])
 
     def link(self, label: str, url: str) -> None:
         """Print a link that the user must open, even when quiet or silent."""
@@ -140,18 +140,18 @@ class Console:
     def verbatim(self, label: str | None, lines: Sequence[str]) -> None:
         """Print lines to copy, without wrapping, under a label."""
         above = [Line(label, indent=2)] if label else []
-        self._show(*above, *(Line(each, Kind.VERBATIM, indent=4, wrap=False) for each in lines))
+        self.show([*above, *(Line(each, Kind.VERBATIM, indent=4, wrap=False) for each in lines)])
 
     def part(self, title: str, detail: str, state: Severity | Outcome) -> None:
         """Print a part of the setup with its worst finding, or whether it was checked."""
         text = Message("{title}: {detail}", title=Message.of(title), detail=Message.of(detail))
-        self._show(self._marked(Severity.ERROR if state is Outcome.FAILED else state, text))
+        self.show([self._marked(Severity.ERROR if state is Outcome.FAILED else state, text)])
 
     def finding(self, *findings: Finding) -> None:
         """Print what is wrong, why, and the next step; problems even when quiet."""
         for each in findings:
             lines = self._lines_of(each.changed(self.hidden))
-            self._show(*lines, loud=each.severity is not Severity.NOTE)
+            self.show(lines, loud=each.severity is not Severity.NOTE)
 
     def _lines_of(self, finding: Finding) -> Sequence[Line]:
         """Return all about a finding.
@@ -173,7 +173,7 @@ class Console:
         """Print what is wrong in one line, under its part; problems even when quiet."""
         line = self.title(finding.rule)
         line = line._replace(lead=f"  {line.lead}", is_title=False)
-        self._show(line, loud=finding.severity is not Severity.NOTE)
+        self.show([line], loud=finding.severity is not Severity.NOTE)
 
     def title(self, rule: Rule) -> Line:
         """Return the first line about a rule."""
@@ -193,10 +193,6 @@ class Console:
         line = self._marked(rule.severity, rule.title)
         return line._replace(lead=f"{line.lead} {rule.id}", indent=2)
 
-    def show(self, lines: Sequence[Line]) -> None:
-        """Print lines of any kind."""
-        self._show(*lines)
-
     def pages(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Return the lines in parts that fit the terminal, together with a question."""
         rows = self._screen.rows - _ROWS_OF_A_QUESTION if self._screen.rows else len(lines)
@@ -213,18 +209,15 @@ class Console:
             self.say("{doing} ...", doing=Message.of(doing))
             yield
 
-    @contextmanager
-    def standing(self) -> Iterator[Callable[[str], None]]:
+    def standing(self) -> AbstractContextManager[Callable[[str], None]]:
         """Draw a changing line below all others on a terminal, nothing elsewhere."""
         if self._quiet or not self._screen.draws:
-            yield lambda _: None
-            return
-        with self._screen.standing() as show:
-            yield show
+            return nullcontext(lambda _: None)
+        return self._screen.standing()
 
     def live(self, text: str) -> None:
         """Print a line of the log of an open tunnel."""
-        self._show(Line(one_line(self.language.say(self._without_secrets(text))), Kind.HINT))
+        self.show([Line(one_line(self.language.say(self._without_secrets(text))), Kind.HINT)])
 
     def data(self, value: Mapping[str, object]) -> None:
         """Print one JSON object on standard output."""
@@ -247,7 +240,8 @@ class Console:
         if not self._silent:
             self._output.show(list(lines))
 
-    def _show(self, *lines: Line, loud: bool = False) -> None:
+    def show(self, lines: Iterable[Line], *, loud: bool = False) -> None:
+        """Print lines of any kind; `loud` ones even when quiet."""
         if not self._silent and (loud or not self._quiet):
             self._screen.show(
                 [line._replace(text=self._without_secrets(line.text)) for line in lines]

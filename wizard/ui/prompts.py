@@ -193,10 +193,7 @@ def _own_keys(back: Sequence[str]) -> KeyBindings:
 
     Ctrl-D stops, also in lists, unless it can delete a character. A paste becomes one line that can
     be edited. Alt-Enter does nothing: terminals send it for Esc, Enter too, and in a list it would
-    accept an empty line.
-
-    Args:
-        back: the keys that raise `Back`.
+    accept an empty line. The keys of `back` raise `Back`.
     """
     from prompt_toolkit.application import get_app
     from prompt_toolkit.enums import DEFAULT_BUFFER
