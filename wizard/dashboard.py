@@ -9,11 +9,7 @@ HOME = "https://manage.auth0.com"
 APPLICATIONS = f"{HOME}/#/applications"
 APIS = f"{HOME}/#/apis"
 API_EXPLORER = f"{APIS}/management/explorer"
-USERS = f"{HOME}/#/users"
 LOGS = f"{HOME}/#/logs"
-CUSTOM_DOMAINS = f"{HOME}/#/branding/custom_domains"
-SIGNING_KEYS = f"{HOME}/#/tenant/signing_keys"
-ADVANCED = f"{HOME}/#/tenant/advanced"
 
 
 def page(path: str, domain: str = "") -> str:

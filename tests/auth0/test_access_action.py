@@ -1,4 +1,4 @@
-"""The Action's code, run by Node, decides as the demo tenant does."""
+"""The Action's code, run by Node, decides as its model in Python does."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.tenant.action import Verdict, judge_sign_in
 from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Policy, Who
 from wizard.auth0.access_action import (
     ActionSettings,
     Closed,
-    Verdict,
     action_code,
-    judge_sign_in,
     read_action,
     role_name,
     roles_of,

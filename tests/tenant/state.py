@@ -16,7 +16,8 @@ from secrets import token_hex
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from wizard.auth0.access_action import Verdict, judge_sign_in, read_action
+from tests.tenant.action import Verdict, judge_sign_in
+from wizard.auth0.access_action import read_action
 from wizard.auth0.doors import DATABASE
 from wizard.demo import tenant as demo
 from wizard.demo.tenant import (

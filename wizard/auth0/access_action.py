@@ -7,7 +7,7 @@ did, from any machine.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from wizard.auth0.access import ADMIN_ROLE, ROLES_CLAIM, USER_ROLE, Policy, Who
@@ -70,13 +70,6 @@ class ActionSettings(NamedTuple):
     closed: Closed = Closed()
 
 
-class Verdict(NamedTuple):
-    """The Action's decision on one sign-in: a reason to deny it, or the claim's roles."""
-
-    denial: str = ""
-    roles: tuple[str, ...] | None = None
-
-
 def action_name(client_id: str) -> str:
     """Return the Action's name, one for each application."""
     return f"LibreChat access {client_id}"
@@ -131,28 +124,6 @@ def read_action(code: str) -> ActionSettings | None:
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-
-
-def judge_sign_in(
-    settings: ActionSettings, client_id: str, email: str, held: Collection[str], *, verified: bool
-) -> Verdict:
-    """Return what the Action's code does to a sign-in by a user who holds these roles in Auth0.
-
-    Everybody whom it admits has the user's role in the claim, so that LibreChat can require it.
-    """
-    if client_id != settings.client_id:
-        return Verdict()
-    is_open = settings.who is Who.ANYBODY
-    if not (verified or is_open):
-        return Verdict(UNVERIFIED)
-    address = email.lower()
-    roles = set[str]()
-    if verified:
-        roles |= {*settings.people.get(address, ())}
-        roles |= {role for name, role in settings.roles.items() if name in held}
-    if not (roles or is_open or address.rpartition("@")[2] in settings.domains):
-        return Verdict(STRANGER)
-    return Verdict(roles=tuple(sorted({*roles, USER_ROLE})))
 
 
 def _listed(is_admin: bool) -> tuple[str, ...]:
