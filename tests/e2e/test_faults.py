@@ -54,6 +54,11 @@ _CURRENT_FOLDER = re.compile(r'AT_FDCWD<[^>]*>, "/')
 _MADE_UP = re.compile(rb"^(OPENID_SESSION_SECRET)=.*$", re.MULTILINE)
 # How many more calls of a kind a run may make after a failure of another kind.
 SPARE = 30
+# The calls of the process itself for each run: an order, its answer, and, since Python 3.12, a look
+# at /proc/self/stat in `os.fork`.
+OWN_CALLS = {"read", "write"}
+if sys.version_info >= (3, 12):
+    OWN_CALLS |= {"openat", "fstat", "newfstatat", "close"}
 FAULTS = ("error=EIO", "signal=TERM", "signal=KILL")
 ENDS = {
     ExitCode.FILE,
@@ -306,8 +311,8 @@ def fail_each_call(scene: Scene, fault: str, tmp_path: Path, environ: dict[str, 
     assert {"rename", "fsync"} <= {call.kind for call in calls}
 
     last = {call.kind: counts[call.kind] + SPARE for call in calls}
-    for kind in {"read", "write"} & last.keys():  # the calls that receive and answer orders
-        last[kind] += 2 * len(calls)
+    for kind in OWN_CALLS & last.keys():
+        last[kind] += 3 * len(calls)
     injections = [f"inject={kind}:{fault}:when={number}" for kind, number in last.items()]
     acting = [word for each in (f"trace={','.join(last)}", *injections) for word in ("-e", each)]
     ends: Counter[str] = Counter()
