@@ -311,7 +311,7 @@ USERS, GOOGLE = Door(("Users",)), Door(("google-oauth2",))
     [
         (Doors(USERS, GOOGLE), {}, ["creates an account at Auth0 (Users)", "(google-oauth2)"], 2),
         (Doors(CLOSED_DOOR, CLOSED_DOOR), {}, ["the users who are in Auth0"], 0),
-        (Doors(UNKNOWN, UNKNOWN), {}, ["not known whom: nobody answers"], 0),
+        (Doors(UNKNOWN, UNKNOWN), {}, ["not known whom: no answer"], 0),
         (Doors(USERS, GOOGLE), {"OPENID_REQUIRED_ROLE": "a"}, ["with the role a"], 2),
     ],
 )
