@@ -58,7 +58,7 @@ SPARE = 30
 # at /proc/self/stat in `os.fork`.
 OWN_CALLS = {"read", "write"}
 if sys.version_info >= (3, 12):
-    OWN_CALLS |= {"openat", "fstat", "newfstatat", "close"}
+    OWN_CALLS |= {"openat", "fstat", "newfstatat", "lseek", "close"}
 FAULTS = ("error=EIO", "signal=TERM", "signal=KILL")
 ENDS = {
     ExitCode.FILE,
