@@ -211,8 +211,7 @@ def test_a_folder_that_a_group_shares(folder: Path, store: EnvStore) -> None:
 AS_USER = """
 import os, sys
 from pathlib import Path
-from filelock import FileLock  # while we may still read what root has installed
-import yaml
+import hashlib, yaml  # while we may still read what root has installed
 from wizard.librechat.env_store import EnvStore
 from wizard.findings import Failure
 os.setgroups([]); os.setgid({group}); os.setuid({user})
