@@ -204,6 +204,18 @@ def test_ctrl_c_before_a_command_starts(monkeypatch: pytest.MonkeyPatch) -> None
     assert left.value.code == 130
 
 
+def failed(error: Exception, capsys: pytest.CaptureFixture[str]) -> tuple[object, dict[str, str]]:
+    """Run a command that raises the error; return its exit code and its one finding."""
+
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    with pytest.raises(SystemExit) as left:
+        execute("trust", Flags(json=True), fail)
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    return left.value.code, finding
+
+
 NO_RANDOM_BYTES = [
     SimpleNamespace(reason_text=b"entropy source strength too weak"),
     SimpleNamespace(reason_text=b"error retrieving entropy"),
@@ -225,13 +237,8 @@ NO_RANDOM_BYTES = [
 def test_a_failure_of_openssl_is_the_systems(
     error: Exception, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_: object) -> NoReturn:
-        raise error
-
-    with pytest.raises(SystemExit) as left:
-        execute("trust", Flags(json=True), fail)
-    (finding,) = json.loads(capsys.readouterr().out)["findings"]
-    assert (left.value.code, finding["rule"], finding["detail"]) == (5, "LA015", message)
+    code, finding = failed(error, capsys)
+    assert (code, finding["rule"], finding["detail"]) == (5, "LA015", message)
 
 
 @pytest.mark.parametrize(
@@ -253,13 +260,8 @@ def test_a_failure_of_openssl_is_the_systems(
 def test_names_a_package_that_cannot_be_loaded(
     error: ImportError, status: int, rule: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_: object) -> NoReturn:
-        raise error
-
-    with pytest.raises(SystemExit) as left:
-        execute("trust", Flags(json=True), fail)
-    (finding,) = json.loads(capsys.readouterr().out)["findings"]
-    assert (left.value.code, finding["rule"]) == (status, rule)
+    code, finding = failed(error, capsys)
+    assert (code, finding["rule"]) == (status, rule)
     if rule == "LA050":
         assert str(error).rstrip(".") in finding["detail"]
 

@@ -135,8 +135,8 @@ def _as_failure(error: BaseException) -> Failure:
         case _:
             from wizard.os_errors import place_of, refusal, refusal_of_openssl
 
-            if told := refusal_of_openssl(error):
-                return SYSTEM_REFUSED.failure(told)
+            if reason := refusal_of_openssl(error):
+                return SYSTEM_REFUSED.failure(reason)
             if isinstance(error, OSError):
                 place = place_of(error) or Message("an output")
                 return SYSTEM_REFUSED.failure(refusal(error, place))
