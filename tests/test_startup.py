@@ -117,6 +117,18 @@ def test_expressions_are_not_compiled_before_they_are_used() -> None:
     assert not compiled
 
 
+def test_the_types_of_fields_are_not_compiled() -> None:
+    """A named tuple compiles each type that is a text, as all are by `annotations`."""
+    texts = {
+        path.relative_to(ROOT)
+        for path in sorted((ROOT / "wizard").rglob("*.py"))
+        if "(NamedTuple):" in (source := path.read_text("utf-8"))
+        and "from __future__ import annotations" in source
+    }
+
+    assert not texts
+
+
 @pytest.mark.parametrize("args", [("explain", "LA101"), ("tunnel", "status")])
 def test_a_small_command_imports_nothing_costly(tmp_path: Path, args: tuple[str, ...]) -> None:
     folder = checkout(tmp_path / "LibreChat")

@@ -1,7 +1,5 @@
 """Rules, the findings of a check, and the failures that end a command."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, Self
@@ -73,7 +71,7 @@ class Rule(NamedTuple):
         fix: str | None = None,
         variable: str | None = None,
         **values: object,
-    ) -> Finding:
+    ) -> "Finding":
         """Return a finding of this rule; `detail` says what was found, without secrets.
 
         `values` fill in the fields of the detail.
@@ -89,7 +87,7 @@ class Rule(NamedTuple):
         fix: str | None = None,
         variable: str | None = None,
         **values: object,
-    ) -> Failure:
+    ) -> "Failure":
         """Return the finding as an exception, which ends the command."""
         return Failure(self.finding(detail, fix=fix, variable=variable, **values))
 
@@ -106,7 +104,7 @@ class Finding(NamedTuple):
     def severity(self) -> Severity:
         return self.rule.severity
 
-    def changed(self, change: Callable[[str], str]) -> Finding:
+    def changed(self, change: Callable[[str], str]) -> "Finding":
         """Return the finding with its foreign text changed, never the rule's own words."""
         fix = changed(self.fix, change) if isinstance(self.fix, Message) else self.fix
         return self._replace(detail=changed(self.detail, change), fix=fix)

@@ -4,8 +4,6 @@ It uses the system's trust store or the file in `SSL_CERT_FILE`, and the proxies
 and `NO_PROXY`.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import re
@@ -155,7 +153,7 @@ class Https:
     connect_timeout: float = 10.0
     total_timeout: float = 30.0
     max_bytes: int = MAX_BODY_BYTES
-    _pools: dict[tuple[str | None, Path | None], PoolManager] = field(default_factory=dict)
+    _pools: "dict[tuple[str | None, Path | None], PoolManager]" = field(default_factory=dict)
     _pools_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def request(
@@ -195,7 +193,7 @@ class Https:
                 raise NetworkError(Trouble.TIMEOUT, url, _NEVER_ENDED) from error
             raise _network_error(error, url) from error
 
-    def _pool(self, url: str) -> PoolManager:
+    def _pool(self, url: str) -> "PoolManager":
         import urllib3
 
         proxy, extra_ca = key = self._proxy_for(url), self.extra_ca()
@@ -226,7 +224,7 @@ class Https:
             return None
         return proxy if "://" in proxy else f"http://{proxy}"
 
-    def _ssl_context(self, url: str, extra_ca: Path | None) -> ssl.SSLContext:
+    def _ssl_context(self, url: str, extra_ca: Path | None) -> "ssl.SSLContext":
         bundle = self.environ.get("SSL_CERT_FILE")
         try:
             context = ssl_context(self.environ)
@@ -250,7 +248,7 @@ def _require_sendable(headers: Mapping[str, str], url: str) -> None:
             raise NetworkError(Trouble.DROPPED, url, detail)
 
 
-def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+def ssl_context(environ: Mapping[str, str]) -> "ssl.SSLContext":
     """Return a context with the system's trust store, or the file in `SSL_CERT_FILE`.
 
     Raises:
@@ -270,7 +268,7 @@ def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     return context
 
 
-def _through(proxy: str, context: ssl.SSLContext, url: str) -> PoolManager:
+def _through(proxy: str, context: "ssl.SSLContext", url: str) -> "PoolManager":
     """Return connections through the proxy; errors do not quote its URL, which has a password."""
     import urllib3
 
@@ -298,7 +296,7 @@ def _bounded_pools() -> dict[str, type]:
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
     class Answer(HTTPResponse):
-        def __init__(self, sock: socket.socket, *rest: Any, **named: Any) -> None:
+        def __init__(self, sock: "socket.socket", *rest: Any, **named: Any) -> None:
             super().__init__(sock, *rest, **named)
             self.fp = BufferedReader(_UntilDeadline(sock, self.fp.detach()))
 
@@ -324,7 +322,7 @@ class _ToLoopback:
     port: int
     timeout: float | None
 
-    def _new_conn(self) -> socket.socket:
+    def _new_conn(self) -> "socket.socket":
         import socket
 
         from urllib3.exceptions import NameResolutionError, NewConnectionError
@@ -348,7 +346,7 @@ class _ToLoopback:
 class _UntilDeadline(RawIOBase):
     """Turns the socket's timeout, which urllib3 has set to the time left, into a deadline."""
 
-    def __init__(self, sock: socket.socket, raw: RawIOBase) -> None:
+    def __init__(self, sock: "socket.socket", raw: RawIOBase) -> None:
         self._socket = sock
         self._raw = raw
         timeout = sock.gettimeout()
@@ -371,7 +369,7 @@ class _UntilDeadline(RawIOBase):
         super().close()
 
 
-def _read(answer: BaseHTTPResponse, url: str, max_bytes: int) -> Response:
+def _read(answer: "BaseHTTPResponse", url: str, max_bytes: int) -> Response:
     body = bytearray()
     while chunk := answer.read1(CHUNK_BYTES):
         body += chunk

@@ -1,7 +1,5 @@
 """The known values of a setup, parsed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
@@ -65,11 +63,11 @@ class Known(NamedTuple):
         """Return whether the field is known."""
         return self.value(name) is not None
 
-    def having(self, name: str, value: object) -> Known:
+    def having(self, name: str, value: object) -> "Known":
         """Return the values with this one."""
         return self._replace(**{name: value})  # type: ignore[arg-type]
 
-    def or_else(self, other: Known) -> Known:
+    def or_else(self, other: "Known") -> "Known":
         """Return the values, and the other's where one is not known."""
         missing = [each for each in self._fields if self.value(each) is None]
         return self._replace(**{name: other.value(name) for name in missing})  # type: ignore[arg-type]

@@ -4,8 +4,6 @@ Programs are never resolved from, or run in, the current folder: an untrusted ch
 its own `docker` or `node_modules`.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess
@@ -100,7 +98,7 @@ class Processes(Protocol):
         """
         ...
 
-    def listening(self, port: int) -> RunningProcess | None:
+    def listening(self, port: int) -> "RunningProcess | None":
         """Return the process that listens at a port of this machine; see `process_at`."""
         ...
 
@@ -210,7 +208,7 @@ class SystemProcesses:
             **own_session(),
         )
 
-    def listening(self, port: int) -> RunningProcess | None:
+    def listening(self, port: int) -> "RunningProcess | None":
         from wizard.loopback import answers
 
         if not answers(port):

@@ -1,7 +1,5 @@
 """The requests of a sign-in that pass a tunnel: whether a cookie is set, never its value."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path

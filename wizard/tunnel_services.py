@@ -1,7 +1,5 @@
 """Public tunnel services: the domains of their URLs, and how they answer for a closed tunnel."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.language import Message
@@ -22,7 +20,7 @@ class TunnelService(NamedTuple):
     # A header of that answer, on custom domains too; used instead of the status.
     closed_header: tuple[str, str] | None = None
 
-    def says_closed(self, url: str, response: Response) -> bool:
+    def says_closed(self, url: str, response: "Response") -> bool:
         """Whether this answer from the URL proves that its tunnel is closed."""
         if self.closed_header is not None:
             name, value = self.closed_header
@@ -68,12 +66,12 @@ _REFUSALS = {
 REFUSALS = (SUSPENDED, QUOTA_USED_UP, TOO_MANY_REQUESTS, OTHER_PORT)
 
 
-def refusal_of(response: Response) -> tuple[Rule | None, str]:
+def refusal_of(response: "Response") -> "tuple[Rule | None, str]":
     """Return the rule for the tunnel service's error page, None without one, and its code."""
     code = response.headers.get(_ERROR_CODE, "")
     return _REFUSALS.get(code), code
 
 
-def why_closed(url: str, response: Response) -> str:
+def why_closed(url: str, response: "Response") -> str:
     """Return how the answer from this URL proves that its tunnel is closed, or ""."""
     return next((each.closed_text for each in _SERVICES if each.says_closed(url, response)), "")

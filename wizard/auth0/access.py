@@ -1,7 +1,5 @@
 """Who may sign in: the policy, and the names under which Auth0 and LibreChat know it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum

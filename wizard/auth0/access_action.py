@@ -4,8 +4,6 @@ Its settings are in the first line, as JSON in a comment, so that the next run f
 did, from any machine.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 The Action is deployed and bound before a connection is closed: its settings record what was open.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial

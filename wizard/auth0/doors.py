@@ -4,8 +4,6 @@ Auth0 serves each application's connections to its own login widget. The file ca
 creates nothing. Source: npm auth0-lock 14.3.0, src/core/client/index.js
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit

@@ -4,8 +4,6 @@ Auth0 documents few of its error texts and words some in several ways; each row 
 known wording. Unknown errors are shown verbatim.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from enum import Enum, StrEnum, auto

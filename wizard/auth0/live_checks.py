@@ -1,7 +1,5 @@
 """Checks every value against the live tenant, before LibreChat has started."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial

@@ -3,8 +3,6 @@
 Credentials are used in this run only and never stored.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Fields have the names of the Management API, titles those of the dashboard. A PA
 so they are merged; values that others added stay unless `prune` is set.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum

@@ -5,8 +5,6 @@ Auth0 checks the client, its URLs and its credentials first. The tenant's log sh
 silent sign-in and two or three failed exchanges.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

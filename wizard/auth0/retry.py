@@ -1,7 +1,5 @@
 """Retries requests after a rate limit, a dropped connection or a restarting server."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection
 from functools import partial

@@ -1,7 +1,5 @@
 """Checks the issuer's OpenID metadata and signing keys, read as LibreChat reads them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """Changes an `.env`: shows the diff, asks, backs up, writes and reports. All commands use it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle

@@ -1,7 +1,5 @@
 """Opens the tunnel that the user asked for, and offers another when it fails."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path

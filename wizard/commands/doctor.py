@@ -1,7 +1,5 @@
 """`doctor`: finds why the sign-in does not work, what to fix first, and fixes what is safe."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +47,7 @@ class DoctorResult(Result):
 
     env_file: Path
     ignored: Sequence[str] = ()
-    checks: Sequence[CheckResult] = ()
+    checks: "Sequence[CheckResult]" = ()
     claims: Sequence[Claim] = ()
     changed: Sequence[str] = ()
     backup: Path | None = None

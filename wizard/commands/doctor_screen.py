@@ -1,7 +1,5 @@
 """Prints an examination: one line a part, one line a finding, and the first cause in full."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Finds the LibreChat folder and the `.env` to work on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace

@@ -3,8 +3,6 @@
 A proof counts while nothing that decides the sign-in has changed.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
@@ -24,10 +22,9 @@ if TYPE_CHECKING:
     from wizard.auth0.sign_in import Exchange
     from wizard.auth0.tokens import Admit, Judgement
     from wizard.doctor.subject import Subject
-    from wizard.ports import Ports
 
 
-def check_values(settings: Settings, ports: Ports, cause: Finding | None = None) -> TenantReport:
+def check_values(settings: Settings, ports: Ports, cause: Finding | None = None) -> "TenantReport":
     """Check the values against the live tenant, and show the results.
 
     `cause` is a finding of which some of the tenant's are consequences.
@@ -43,8 +40,8 @@ def check_values(settings: Settings, ports: Ports, cause: Finding | None = None)
 
 
 def exchange_for(
-    settings: Settings, report: TenantReport, ports: Ports, admit: Admit | None = None
-) -> Exchange:
+    settings: Settings, report: "TenantReport", ports: Ports, admit: "Admit | None" = None
+) -> "Exchange":
     """Return what exchanges the code of a sign-in and judges the tokens."""
     from wizard.auth0.sign_in import Exchange
 
@@ -54,13 +51,13 @@ def exchange_for(
 
 
 def sign_in(
-    exchange: Exchange,
+    exchange: "Exchange",
     ports: Ports,
     port: int,
     *,
     seconds: float = SECONDS_TO_SIGN_IN,
     open_tunnel: Callable[[], None] = lambda: None,
-) -> Judgement:
+) -> "Judgement":
     """Run a sign-in on LibreChat's port, and show the results.
 
     `open_tunnel` is called if the public URL does not lead to the port.
@@ -93,7 +90,7 @@ def open_in_browser(url: str, ports: Ports) -> None:
         ports.console.link("Open in any browser:", url)
 
 
-def show(results: Iterable[CheckResult], findings: Sequence[Finding], ports: Ports) -> None:
+def show(results: "Iterable[CheckResult]", findings: Sequence[Finding], ports: Ports) -> None:
     """Show one line a check, then the findings."""
     skipped = []
     for result in results:
@@ -120,7 +117,7 @@ class Proof(NamedTuple):
     how: How
 
 
-def keep_proof(state_dir: Path, subject: Subject, proof: Proof) -> None:
+def keep_proof(state_dir: Path, subject: "Subject", proof: Proof) -> None:
     """Save that a sign-in with these settings worked."""
     from secrets import token_bytes
 
@@ -134,7 +131,7 @@ def keep_proof(state_dir: Path, subject: Subject, proof: Proof) -> None:
     _file(state_dir, subject.path).save(kept)
 
 
-def proof_of(state_dir: Path, subject: Subject) -> Proof | None:
+def proof_of(state_dir: Path, subject: "Subject") -> Proof | None:
     """Return the proof of exactly these settings, None without one."""
     kept = _file(state_dir, subject.path).load()
     try:
@@ -150,7 +147,7 @@ def forget_proof(state_dir: Path, env_file: Path) -> None:
     _file(state_dir, env_file).forget()
 
 
-def remember(ports: Ports, subject: Subject, how: How, *, is_proved: bool) -> None:
+def remember(ports: Ports, subject: "Subject", how: How, *, is_proved: bool) -> None:
     """Keep the proof for `doctor`, or forget the one of an earlier run."""
     if is_proved and not subject.traces.newer:
         keep_proof(ports.state_dir, subject, Proof(ports.clock.now(), how))
@@ -162,7 +159,7 @@ def _file(state_dir: Path, env_file: Path) -> StateFile:
     return StateFile.about(state_dir, "proved", env_file)
 
 
-def _fingerprint(subject: Subject, key: bytes) -> str:
+def _fingerprint(subject: "Subject", key: bytes) -> str:
     """Return a keyed hash of what decides the sign-in: a secret cannot be guessed from it."""
     from hashlib import blake2b
 

@@ -1,7 +1,5 @@
 """The questions of the setup: one row for each, with its option, its prompt and its checks."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -253,7 +251,7 @@ def passes(
 
 def _check(
     checks: Sequence[str], known: Known, ports: Ports, *, reuse_tokens: bool
-) -> list[CheckResult]:
+) -> "list[CheckResult]":
     from wizard.auth0.error_table import Check
     from wizard.auth0.live_checks import check_tenant
 

@@ -1,7 +1,5 @@
 """Writes the roles that LibreChat asks for, once a real ID token has them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def ask_for_roles(
-    judgement: Judgement, store: EnvStore, ports: Ports, *, version: str = "", yes: bool = False
+    judgement: "Judgement", store: EnvStore, ports: Ports, *, version: str = "", yes: bool = False
 ) -> bool:
     """Write the variables of the roles in the ID token of a proved sign-in; return whether.
 
@@ -53,7 +51,7 @@ class Visitors(NamedTuple):
 
     values: Mapping[str, str]
     domains: list[object] | None
-    doors: Doors
+    doors: "Doors"
 
     def as_json(self) -> dict[str, object]:
         """Return what `--json` prints."""
@@ -91,7 +89,7 @@ class Visitors(NamedTuple):
         )
 
 
-def show_who_may_sign_in(subject: Subject, settings: Settings, ports: Ports) -> Visitors | None:
+def show_who_may_sign_in(subject: "Subject", settings: Settings, ports: Ports) -> Visitors | None:
     """Print and return whom LibreChat lets in; None if only this machine reaches it."""
     from wizard.doctor.examine import ask_doors
 

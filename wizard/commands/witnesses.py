@@ -1,7 +1,5 @@
 """The sources of evidence for a sign-in that goes through the running LibreChat."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,7 +50,7 @@ class Sighting:
     findings: tuple[Finding, ...] = ()
     last_words: Message | None = None
 
-    def __or__(self, other: Sighting) -> Sighting:
+    def __or__(self, other: "Sighting") -> "Sighting":
         return Sighting(
             self.parts | other.parts,
             (*self.findings, *other.findings),
@@ -136,7 +134,7 @@ def ngrok_witness(
     return tunnel_witness(Message("ngrok's inspector"), partial(inspected, api, found), reuse=reuse)
 
 
-def inspected(api: LocalApi, addresses: Sequence[str]) -> Sequence[Passage]:
+def inspected(api: "LocalApi", addresses: Sequence[str]) -> Sequence[Passage]:
     """Return what the ngrok agents at these addresses of this machine saw, oldest first."""
     from wizard.tunnels.ngrok_agent import passages
 

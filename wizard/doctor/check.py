@@ -4,8 +4,6 @@ A judge is pure: it takes the `Subject` and yields a finding for each violation.
 the new values of variables; the `.env` engine writes them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 

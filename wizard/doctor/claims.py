@@ -1,7 +1,5 @@
 """What a sign-in needs, each claim proved, likely, unproved, failed or not looked at."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple

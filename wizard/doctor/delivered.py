@@ -1,7 +1,5 @@
 """What LibreChat gets: its environment, each variable with its origin, and its configuration."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,7 +71,7 @@ class Delivered:
     runner: Runner = UNKNOWN
     traces: Traces = NO_TRACES
     instance: Instance | None = None
-    auth0_doors: Doors | None = None
+    auth0_doors: "Doors | None" = None
 
     @cached_property
     def container(self) -> Container | None:

@@ -1,7 +1,5 @@
 """Runs all checks: the rules of the file, the live checks of the tenant, and LibreChat's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
@@ -33,7 +31,7 @@ class Examination(NamedTuple):
     """The result of all checks; the first finding is the one to fix first."""
 
     subject: Subject  # with what the running LibreChat answered
-    tenant: TenantReport | None  # None where the tenant was not asked
+    tenant: "TenantReport | None"  # None where the tenant was not asked
     findings: tuple[Finding, ...]
 
 
@@ -90,7 +88,7 @@ def examine_again(
 
 
 def conclude(
-    subject: Subject, tenant: TenantReport | None, file_findings: Iterable[Finding]
+    subject: Subject, tenant: "TenantReport | None", file_findings: Iterable[Finding]
 ) -> Examination:
     """Sort all findings in the order to fix them: errors before warnings, causes first."""
     findings = [
@@ -109,13 +107,13 @@ def causes_of(findings: Sequence[Finding], subject: Subject) -> list[Finding]:
     return [with_remedy(each, subject) for each in causes]
 
 
-def _ask_tenant(settings: Settings, http: HttpClient, clock: Clock) -> TenantReport:
+def _ask_tenant(settings: Settings, http: HttpClient, clock: Clock) -> "TenantReport":
     from wizard.auth0.live_checks import check_tenant
 
     return check_tenant(settings, http, clock)
 
 
-def ask_doors(settings: Settings, http: HttpClient, clock: Clock) -> Doors:
+def ask_doors(settings: Settings, http: HttpClient, clock: Clock) -> "Doors":
     """Return Auth0's ways in for strangers, as anybody can read them."""
     from wizard.auth0.doors import public_doors
     from wizard.auth0.retry import Patient

@@ -1,7 +1,5 @@
 """Decides who can read the `.env` after a save: only users who need it keep access."""
 
-from __future__ import annotations
-
 import os
 import stat
 import sys
@@ -40,7 +38,7 @@ class Reader(NamedTuple):
     is_in_container: bool = True
 
     @classmethod
-    def in_container(cls, user: str) -> Reader | None:
+    def in_container(cls, user: str) -> "Reader | None":
         """Return the reader for a user in Docker's form, None for a name that we do not know."""
         name, _, group = user.partition(":")
         number = int(name) if is_number(name) else _USERS.get(name)
@@ -69,7 +67,7 @@ class Access(NamedTuple):
     mode: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> Access:
+    def of(cls, status: os.stat_result) -> "Access":
         """Return the access in a stat result."""
         return cls(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
 

@@ -3,8 +3,6 @@
 Source: api/strategies/openidStrategy.js, packages/api/src/auth/domain.ts
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Backups of an `.env` in the user's state folder, out of reach of git and Docker builds."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The LibreChat folder: whether it is one, and of which version."""
 
-from __future__ import annotations
-
 import re
 import stat
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ A library that writes YAML normalises quotes, indents and line ends of the whole
 finds the places, the text is edited there, and the result is parsed again before it is used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -78,7 +76,7 @@ class _Domains(NamedTuple):
     others: object
 
     @classmethod
-    def of(cls, text: str) -> _Domains:
+    def of(cls, text: str) -> "_Domains":
         content = read_yaml(with_plain_spaces(text))
         section = content.get(_SECTION) if isinstance(content, dict) else None
         if not isinstance(content, dict) or not isinstance(section, dict | None):
@@ -103,7 +101,7 @@ def _refused(path: str, domains: Sequence[str], why: Message) -> Failure:
 
 
 def _candidates(
-    text: str, root: yaml.Node | None, domains: Sequence[str]
+    text: str, root: "yaml.Node | None", domains: Sequence[str]
 ) -> Iterator[Sequence[Splice]]:
     """Yield edits that may do it, the most natural one first."""
     import yaml
@@ -134,7 +132,7 @@ def _candidates(
 
 
 def _new_section(
-    text: str, root: yaml.Node, domains: Sequence[str], newline: str
+    text: str, root: "yaml.Node", domains: Sequence[str], newline: str
 ) -> Iterator[Sequence[Splice]]:
     yield from _in_flow(text, root, f'"{_SECTION}": {{"{_KEY}": {_flow(domains)}}}')
     block = _block(domains, "", newline)
@@ -147,7 +145,7 @@ def _new_section(
 
 
 def _new_key(
-    text: str, section: yaml.Node, domains: Sequence[str], newline: str
+    text: str, section: "yaml.Node", domains: Sequence[str], newline: str
 ) -> Iterator[Sequence[Splice]]:
     yield from _in_flow(text, section, f'"{_KEY}": {_flow(domains)}')
     if section.value:
@@ -158,7 +156,7 @@ def _new_key(
         yield [Splice(start, start, f"{indent}{_KEY}:{items}{newline}")]
 
 
-def _in_flow(text: str, node: yaml.Node, entry: str) -> Iterator[Sequence[Splice]]:
+def _in_flow(text: str, node: "yaml.Node", entry: str) -> Iterator[Sequence[Splice]]:
     """Yield the edit that adds an entry to a mapping in braces."""
     import yaml
 
@@ -169,7 +167,7 @@ def _in_flow(text: str, node: yaml.Node, entry: str) -> Iterator[Sequence[Splice
 
 
 def _by_lines(
-    text: str, items: yaml.Node, domains: Sequence[str], newline: str
+    text: str, items: "yaml.Node", domains: Sequence[str], newline: str
 ) -> Sequence[Splice]:
     """Remove the lines of other domains, and add those that are missing below the last one."""
     splices = []
@@ -203,7 +201,7 @@ def _flow(domains: Sequence[str]) -> str:
     return f"[{quoted}]"
 
 
-def _entry(mapping: yaml.Node, name: str) -> yaml.Node | None:
+def _entry(mapping: "yaml.Node", name: str) -> "yaml.Node | None":
     import yaml
 
     if isinstance(mapping, yaml.MappingNode):
@@ -214,11 +212,11 @@ def _entry(mapping: yaml.Node, name: str) -> yaml.Node | None:
     return None
 
 
-def _start(node: yaml.Node) -> int:
+def _start(node: "yaml.Node") -> int:
     return int(node.start_mark.index)
 
 
-def _end(node: yaml.Node) -> int:
+def _end(node: "yaml.Node") -> int:
     """Return where the node ends; the parser ends a block only at the next token."""
     import yaml
 

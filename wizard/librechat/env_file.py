@@ -5,8 +5,6 @@ LibreChat reads its file with Node's `dotenv`, whose grammar this follows (`dote
 `python-dotenv`, Docker Compose and a POSIX shell read alike.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -147,7 +145,7 @@ class EnvFile:
         self.assignments: tuple[Assignment, ...] = tuple(_scan(text))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> EnvFile:
+    def from_bytes(cls, data: bytes) -> "EnvFile":
         """Decode a file; `to_bytes` returns invalid UTF-8 unchanged.
 
         Raises:
@@ -175,7 +173,7 @@ class EnvFile:
 
     def edited(
         self, edits: Mapping[str, str | Suggestion], *, removing_lines: bool = False
-    ) -> tuple[EnvFile, tuple[Change, ...]]:
+    ) -> "tuple[EnvFile, tuple[Change, ...]]":
         """Return the file with these values, and the changes.
 
         A name keeps its line, its `export`, safe quotes and its inline comment; it replaces a

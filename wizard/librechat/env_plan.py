@@ -1,7 +1,5 @@
 """Plans the `.env` of a complete setup from the present file. Pure."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -6,8 +6,6 @@ every variable alone that the process has already, an empty one too.
 Source: api/server/index.js and api/db/connect.js of LibreChat; `populate` in dotenv's lib/main.js.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType

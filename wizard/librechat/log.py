@@ -3,8 +3,6 @@
 Sources: packages/data-schemas/src/config/winston.ts, and lines that LibreChat v0.8.7 wrote.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -148,7 +146,7 @@ def read_log(folder: Path, environ: Mapping[str, str], since: float) -> Log:
     return Log(", ".join(where), kept, unreadable)
 
 
-def read_container_log(processes: Processes, container: RunningContainer, since: float) -> Log:
+def read_container_log(processes: "Processes", container: "RunningContainer", since: float) -> Log:
     """Return the lines that LibreChat wrote to its container's console since then."""
     from wizard.librechat.containers import DOCKER_SECONDS
 
@@ -180,11 +178,11 @@ NO_TRACES = Traces()
 
 
 def traces_of(
-    runner: Runner,
+    runner: "Runner",
     folder: Path,
     values: Mapping[str, str],
     files: Iterable[Path],
-    processes: Processes,
+    processes: "Processes",
 ) -> Traces:
     """Return what a LibreChat of this folder left; nothing where another one has its port."""
     if runner.other_folder is not None:

@@ -1,7 +1,5 @@
 """Who runs this LibreChat, by evidence: a process, a container, or what the folder holds."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from enum import Enum
@@ -46,8 +44,8 @@ class Way(Enum):
 class Machine(NamedTuple):
     """What runs here: what listens at LibreChat's port, and containers of any LibreChat."""
 
-    process: RunningProcess | None = None
-    containers: tuple[RunningContainer, ...] = ()
+    process: "RunningProcess | None" = None
+    containers: "tuple[RunningContainer, ...]" = ()
 
 
 NOTHING_RUNS = Machine()
@@ -83,8 +81,8 @@ class Runner(NamedTuple):
     certainty: Certainty = Certainty.UNKNOWN
     because: Message = NOT_KNOWN
     is_running: bool = False
-    process: RunningProcess | None = None
-    container: RunningContainer | None = None
+    process: "RunningProcess | None" = None
+    container: "RunningContainer | None" = None
     service: str = ""
     compose_files: tuple[str, ...] = ()
     sets_env: bool = False
@@ -119,7 +117,7 @@ class Runner(NamedTuple):
 UNKNOWN = Runner()
 
 
-def look_at_machine(processes: Processes | None, port: int) -> Machine:
+def look_at_machine(processes: "Processes | None", port: int) -> Machine:
     """Return what listens at the port, and LibreChat's containers."""
     if processes is None:
         return NOTHING_RUNS
@@ -138,7 +136,7 @@ def judge(evidence: Evidence) -> Runner:
     return next(found, UNKNOWN)._replace(other_folder=_other_folder(evidence))
 
 
-def is_server(process: RunningProcess) -> bool:
+def is_server(process: "RunningProcess") -> bool:
     """Return whether the process is LibreChat's server, by its command line."""
     return any(re.search(_SERVER, word) for word in process.command)
 
@@ -170,7 +168,7 @@ def _by_container(evidence: Evidence) -> Runner | None:
     return _of_container(ours[0], evidence) if ours else None
 
 
-def _ours(evidence: Evidence) -> Iterator[RunningContainer]:
+def _ours(evidence: Evidence) -> "Iterator[RunningContainer]":
     """The containers of this folder, and one at its port that may have been given its values."""
     listening = evidence.machine.process.container if evidence.machine.process else ""
     for each in evidence.machine.containers:
@@ -179,11 +177,11 @@ def _ours(evidence: Evidence) -> Iterator[RunningContainer]:
             yield each
 
 
-def _is_at_port(container: RunningContainer, evidence: Evidence) -> bool:
+def _is_at_port(container: "RunningContainer", evidence: Evidence) -> bool:
     return container.is_running and evidence.port in container.ports
 
 
-def _of_container(container: RunningContainer, evidence: Evidence) -> Runner:
+def _of_container(container: "RunningContainer", evidence: Evidence) -> Runner:
     is_sure = container.is_running and container.is_of(evidence.env_file)
     version, source = _version_of(container)
     return Runner(
@@ -205,7 +203,7 @@ def _of_container(container: RunningContainer, evidence: Evidence) -> Runner:
     )
 
 
-def _seen(container: RunningContainer, is_sure: bool) -> Message:
+def _seen(container: "RunningContainer", is_sure: bool) -> Message:
     if container.service and container.is_running:
         return Message("Docker Compose runs LibreChat: container {name} (service {service}).")
     if container.service:
@@ -275,7 +273,7 @@ def _compose(deployment: Deployment, why: Message) -> Runner:
     )
 
 
-def _version_of(container: RunningContainer) -> tuple[str, str]:
+def _version_of(container: "RunningContainer") -> tuple[str, str]:
     """The version that a container runs, and where it comes from."""
     label = container.labels.get(_VERSION_LABEL, "")
     if parse_version(label):

@@ -4,8 +4,6 @@ LibreChat counts every request to `/oauth/*` as a login and takes seven in five 
 (api/server/middleware/limiters/loginLimiter.js), so `look_at_instance` makes one.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The LibreChat variables that the wizard writes or checks, read from docs/variables.md."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, StrEnum

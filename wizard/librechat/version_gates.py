@@ -4,8 +4,6 @@ Source: api/strategies/openidStrategy.js and api/server/services/AuthService.js 
 tags. Read there, not run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -38,7 +36,7 @@ class Setup(NamedTuple):
     runner: str = ""
 
     @classmethod
-    def of(cls, settings: Settings, version: str, runner: str = "") -> Setup:
+    def of(cls, settings: Settings, version: str, runner: str = "") -> "Setup":
         """The setup that `init` is about to write."""
         return cls(
             version,

@@ -3,8 +3,6 @@
 A provider is one module here with a `PROVIDER`; its name is in `wizard.defaults.TUNNELS`.
 """
 
-from __future__ import annotations
-
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -55,7 +53,7 @@ class TunnelEvent(NamedTuple):
     status: int = 0
     milliseconds: float = 0.0
     detail: str = ""
-    passage: Passage | None = None
+    passage: "Passage | None" = None
 
 
 OnEvent = Callable[[TunnelEvent], None]
@@ -137,7 +135,7 @@ class Tunnel(ABC):
         """Stop what `open` started; safe at any time, twice, and from another thread."""
 
     @property
-    def findings(self) -> Sequence[Finding]:
+    def findings(self) -> "Sequence[Finding]":
         """What the user must know about the open tunnel."""
         return ()
 
@@ -154,11 +152,11 @@ class Provider(NamedTuple):
     name: str
     summary: str  # one or two sentences for the details in the menu, beside its `Offer`
     domains: tuple[str, ...]  # of its URLs; a leading dot matches every host below
-    offer: Callable[[Processes, Mapping[str, str]], Offer]
-    tunnel: Callable[[TunnelRequest, Processes, Mapping[str, str]], Tunnel]
+    offer: "Callable[[Processes, Mapping[str, str]], Offer]"
+    tunnel: "Callable[[TunnelRequest, Processes, Mapping[str, str]], Tunnel]"
     has_reusable_url: bool = True  # a URL from an earlier run can be requested again
-    lost_url_rules: tuple[Rule, ...] = ()  # somebody else has such a URL now
-    url_in_use_rules: tuple[Rule, ...] = ()  # another process of this user has it
+    lost_url_rules: "tuple[Rule, ...]" = ()  # somebody else has such a URL now
+    url_in_use_rules: "tuple[Rule, ...]" = ()  # another process of this user has it
 
     def owns(self, url: str) -> bool:
         """Whether the URL is on this provider's domains."""

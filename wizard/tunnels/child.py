@@ -1,7 +1,5 @@
 """A tunnel that another program holds open: it is watched, and started again when it ends."""
 
-from __future__ import annotations
-
 import subprocess
 import threading
 import time
@@ -46,7 +44,7 @@ class Child:
 
     def __init__(
         self,
-        processes: Processes,
+        processes: "Processes",
         args: Sequence[str],
         environ: Mapping[str, str],
         on_line: Callable[[str], None],
@@ -117,11 +115,11 @@ class ChildTunnel(Tunnel):
 
     _program: str
     _domains: tuple[str, ...]
-    _no_choice: Rule | None = None
+    _no_choice: "Rule | None" = None
     start_seconds = 30.0
 
     def __init__(
-        self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
+        self, request: TunnelRequest, processes: "Processes", environ: Mapping[str, str]
     ) -> None:
         self._request = request
         self._processes = processes
@@ -169,7 +167,7 @@ class ChildTunnel(Tunnel):
         """The URL to open: the one that was open before, else the requested one, or ""."""
         return self._url or self._request.requested_url
 
-    def _find(self, program: str, missing: Rule) -> str:
+    def _find(self, program: str, missing: "Rule") -> str:
         """Return the path of an installed program, or raise the failure of that rule."""
         if found := self._processes.which(program):
             return str(found)
@@ -333,7 +331,7 @@ class ProxiedTunnel(ChildTunnel):
     `verify` looks for, which such programs do not.
     """
 
-    _proxy: Proxy | None = None
+    _proxy: "Proxy | None" = None
 
     @property
     def _inner_port(self) -> int:
@@ -358,7 +356,7 @@ class NpmProgram(NamedTuple):
     name: str
     package: str
 
-    def command(self, processes: Processes) -> tuple[str, ...]:
+    def command(self, processes: "Processes") -> tuple[str, ...]:
         """Return how to start it: as installed, else by npx; () without either.
 
         npx runs a version that is in its cache without a question to the registry.
@@ -372,7 +370,7 @@ class NpmProgram(NamedTuple):
         """Return what to say before npx runs it."""
         return Message("npx downloads {package} if it is missing", package=self.package)
 
-    def offer(self, processes: Processes, installed: Message, missing: str) -> Offer:
+    def offer(self, processes: "Processes", installed: Message, missing: str) -> Offer:
         """Return the offer of its tunnel, not ready where it would be downloaded.
 
         `installed` is what it needs, with a field for the `program`.

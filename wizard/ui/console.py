@@ -4,8 +4,6 @@ Callers say what a line *is* (a step, a hint, a finding); this module decides ho
 `wizard.ui.screen` prints it.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

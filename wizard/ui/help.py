@@ -1,7 +1,5 @@
 """The help of the command line: grouped options and examples, in the user's language."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,7 +43,7 @@ class _Help:
 
     help: str | None
 
-    def entries(self, context: Any) -> Iterator[Entry]:
+    def entries(self, context: "Any") -> Iterator[Entry]:
         """Return the options and arguments."""
         for parameter in self.get_params(context):  # type: ignore[attr-defined]
             panel = getattr(parameter, "rich_help_panel", None) or OPTIONS
@@ -58,7 +56,7 @@ class _Help:
             variable = parameter.envvar if isinstance(parameter, TyperOption) else None
             yield Entry(names, parameter.help or "", str(variable or ""), panel)
 
-    def parse_args(self, context: Any, args: list[str]) -> list[str]:
+    def parse_args(self, context: "Any", args: list[str]) -> list[str]:
         try:
             rest: list[str] = super().parse_args(context, args)  # type: ignore[misc]
         except TyperException as error:
@@ -66,18 +64,18 @@ class _Help:
             raise
         return rest
 
-    def format_usage(self, context: Any, formatter: Any) -> None:
+    def format_usage(self, context: "Any", formatter: "Any") -> None:
         pieces = " ".join(self.collect_usage_pieces(context))  # type: ignore[attr-defined]
         usage = _language(context).say("Usage:")
         formatter.write_usage(context.command_path, pieces, f"{usage} ")
 
-    def format_help_text(self, context: Any, formatter: Any) -> None:
+    def format_help_text(self, context: "Any", formatter: "Any") -> None:
         formatter.write_paragraph()
         with formatter.indentation():
             text = self.help or ""
             formatter.write_text(_language(context).say(text))
 
-    def format_options(self, context: Any, formatter: Any) -> None:
+    def format_options(self, context: "Any", formatter: "Any") -> None:
         language = _language(context)
         panels: dict[str, list[tuple[str, str]]] = {}
         if isinstance(self, Group):
@@ -90,7 +88,7 @@ class _Help:
             with formatter.section(language.say(title)):
                 formatter.write_dl(rows)
 
-    def format_epilog(self, context: Any, formatter: Any) -> None:
+    def format_epilog(self, context: "Any", formatter: "Any") -> None:
         from wizard.ui.examples import EXAMPLES_OF
 
         language = _language(context)
@@ -111,7 +109,7 @@ class Commands(Mapping[str, "Command | Group"]):
         self._known: dict[str, tuple[str, Callable[[], Command | Group]]] = {}
 
     def add(
-        self, name: str, described: Callable[..., object], build: Callable[[], Command | Group]
+        self, name: str, described: Callable[..., object], build: "Callable[[], Command | Group]"
     ) -> None:
         """Add a command; the docstring of the `described` function is its help."""
         self._known[name] = described.__doc__ or "", build
@@ -120,7 +118,7 @@ class Commands(Mapping[str, "Command | Group"]):
         """Return the help of the command in one line."""
         return self._known[name][0]
 
-    def __getitem__(self, name: str) -> Command | Group:
+    def __getitem__(self, name: str) -> "Command | Group":
         return self._known[name][1]()
 
     def __iter__(self) -> Iterator[str]:
@@ -135,13 +133,13 @@ class Group(_Help, TyperGroup):
 
     commands: Commands  # type: ignore[assignment]
 
-    def list_commands(self, context: Any) -> list[str]:
+    def list_commands(self, context: "Any") -> list[str]:
         from wizard.ui.examples import EXAMPLES_OF
 
         order = [*EXAMPLES_OF, *self.commands]
         return sorted(super().list_commands(context), key=order.index)
 
 
-def _language(context: Any) -> Language:
+def _language(context: "Any") -> Language:
     found = (context.find_root().obj or {}).get("language")
     return found if isinstance(found, Language) else Language(ENGLISH)

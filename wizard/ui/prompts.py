@@ -1,7 +1,5 @@
 """Asks the user: a `Prompter` that draws, and one that does not."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import time
@@ -188,7 +186,7 @@ def _raw_again_after_a_stop() -> Iterator[None]:
         signal.signal(resumed, before)
 
 
-def _own_keys(back: Sequence[str]) -> KeyBindings:
+def _own_keys(back: Sequence[str]) -> "KeyBindings":
     """Return key bindings that replace those of prompt_toolkit and questionary.
 
     Ctrl-D stops, also in lists, unless it can delete a character. A paste becomes one line that can
@@ -208,19 +206,19 @@ def _own_keys(back: Sequence[str]) -> KeyBindings:
     @bindings.add(Keys.Escape, Keys.ControlC, eager=True)
     @bindings.add(Keys.Escape, Keys.ControlD, eager=True)
     @bindings.add(Keys.ControlD, filter=at_the_end, eager=True)
-    def stop(event: KeyPressEvent) -> None:
+    def stop(event: "KeyPressEvent") -> None:
         event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
 
     @bindings.add(Keys.BracketedPaste, filter=has_focus(DEFAULT_BUFFER), eager=True)
-    def paste(event: KeyPressEvent) -> None:
+    def paste(event: "KeyPressEvent") -> None:
         event.current_buffer.insert_text(" ".join(event.data.strip().splitlines()))
 
     @bindings.add(Keys.Escape, Keys.ControlM, eager=True)
     @bindings.add(Keys.Escape, Keys.Any)
-    def ignore(event: KeyPressEvent) -> None:
+    def ignore(event: "KeyPressEvent") -> None:
         pass
 
-    def go_back(event: KeyPressEvent) -> None:
+    def go_back(event: "KeyPressEvent") -> None:
         event.app.erase_when_done = True
         event.app.exit(exception=Back)
 
@@ -264,7 +262,7 @@ class TerminalPrompter(Prompter):
         self._run(application(menu, self._style(), self._output()), "<")
         return order[menu.at]
 
-    def _run(self, application: Application[str], *back: str) -> str:
+    def _run(self, application: "Application[str]", *back: str) -> str:
         from prompt_toolkit.key_binding import merge_key_bindings
 
         own = application.key_bindings
@@ -276,12 +274,12 @@ class TerminalPrompter(Prompter):
             # raises "Application is not running" if the signal comes while the question ends.
             return application.run(handle_sigint=False)
 
-    def _output(self) -> Output:
+    def _output(self) -> "Output":
         from prompt_toolkit.output import create_output
 
         return create_output(stdout=sys.stderr)
 
-    def _style(self) -> Style:
+    def _style(self) -> "Style":
         import questionary
 
         return questionary.Style(

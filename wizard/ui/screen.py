@@ -1,7 +1,5 @@
 """Prints lines in the user's language: coloured and wrapped in a terminal, plain elsewhere."""
 
-from __future__ import annotations
-
 import os
 import re
 import threading
@@ -72,7 +70,7 @@ def hint_line(text: str) -> Line:
     return Line(text, Kind.HINT, indent=2)
 
 
-def diff_line(line: DiffLine) -> Line:
+def diff_line(line: "DiffLine") -> Line:
     """Return a changed line of a file."""
     kind = Kind.REMOVED if line.is_removed else Kind.ADDED
     return Line(line.text, kind, f"{line.number:>5} {line.sign}")
@@ -202,7 +200,7 @@ class Screen:
                 styled.stylize(f"link {found[0]}", *found.span())
             self._rich().print(styled, soft_wrap=True)
 
-    def _rich(self) -> RichConsole:
+    def _rich(self) -> "RichConsole":
         if self._rich_console is None:
             from rich.console import Console as RichConsole
 

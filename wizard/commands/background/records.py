@@ -4,8 +4,6 @@ A process is identified by its PID and start time (`wizard.process_control.start
 that is in use again, even after a reboot, is never mistaken for ours.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

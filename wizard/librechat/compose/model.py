@@ -1,7 +1,5 @@
 """A Compose project, as far as LibreChat's settings depend on it."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ Held against Docker Compose v2 in the tests. It reads what LibreChat's settings 
 checks nothing else: Compose may refuse a file that this reader takes.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -119,7 +117,7 @@ class _Reader(NamedTuple):
     scope: Environment = MappingProxyType({})
     depth: int = 0
 
-    def within(self, env_files: Sequence[Path], outer: Environment) -> _Reader:
+    def within(self, env_files: Sequence[Path], outer: Environment) -> "_Reader":
         """Return the reader of a project with those env files; the outer variables beat them."""
         scope: dict[str, Setting] = {}
         for path in env_files:
@@ -253,7 +251,7 @@ class _Reader(NamedTuple):
             base = rebased(base, base_path.parent, folder)
         return merged(base, {key: each for key, each in service.items() if key != "extends"})
 
-    def _deeper(self) -> _Reader:
+    def _deeper(self) -> "_Reader":
         if self.depth >= _DEEPEST:
             raise TooLargeError
         return self._replace(depth=self.depth + 1)

@@ -5,8 +5,6 @@ https://docs.docker.com/compose/how-tos/environment-variables/variable-interpola
 v2, `template/template.go` and `dotenv/parser.go`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """YAML as Docker Compose reads it: version 1.2's scalars, and the tags `!override` and `!reset`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -34,7 +32,7 @@ class Text(str):
     line: int | None
 
     @classmethod
-    def at(cls, place: object, text: str) -> Text:
+    def at(cls, place: object, text: str) -> "Text":
         """Return the text with the line of another value."""
         found = cls(text)
         found.line = getattr(place, "line", None)
@@ -61,7 +59,7 @@ def read_yaml(text: str) -> object:
     return _loaded(text, lambda loader, root: root and loader.construct_document(root))
 
 
-def compose_yaml(text: str) -> yaml.Node | None:
+def compose_yaml(text: str) -> "yaml.Node | None":
     """Return the root of the document, whose nodes know their places; None for an empty one.
 
     Raises:
@@ -70,7 +68,7 @@ def compose_yaml(text: str) -> yaml.Node | None:
     return _loaded(text, lambda _, root: root)
 
 
-def _loaded(text: str, use: Callable[[Any, yaml.Node | None], T]) -> T:
+def _loaded(text: str, use: "Callable[[Any, yaml.Node | None], T]") -> T:
     import yaml
 
     try:
@@ -103,7 +101,7 @@ def _loader() -> Any:
     class Loader(yaml.SafeLoader):
         """SafeLoader with the scalars of YAML 1.2: `yes` and `22:22` are texts."""
 
-        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        def flatten_mapping(self, node: "yaml.MappingNode") -> None:
             """Merge `<<`; the mapping's own names, which know their lines, replace merged ones."""
             super().flatten_mapping(node)
             last = {
@@ -131,13 +129,13 @@ def _loader() -> Any:
     return Loader
 
 
-def _text(_loader: Any, node: yaml.ScalarNode) -> Text:
+def _text(_loader: Any, node: "yaml.ScalarNode") -> Text:
     text = Text(node.value)
     text.line = node.start_mark.line + 1
     return text
 
 
-def _integer(_loader: Any, node: yaml.ScalarNode) -> int | str:
+def _integer(_loader: Any, node: "yaml.ScalarNode") -> int | str:
     """Return the number; Go reads a leading 0 as octal, as YAML 1.1 did."""
     text = str(node.value).lower().replace("0o", "0").replace("_", "")
     if len(text) > _LONGEST_INTEGER:
@@ -157,7 +155,7 @@ def _float(text: str) -> str:
     return str(number)
 
 
-def _overriding(loader: Any, node: yaml.Node) -> Override:
+def _overriding(loader: Any, node: "yaml.Node") -> Override:
     import yaml
 
     tag = loader.resolve(type(node), node.value, (True, False))
@@ -167,7 +165,7 @@ def _overriding(loader: Any, node: yaml.Node) -> Override:
     return Override(loader.construct_object(plain, deep=True))
 
 
-def _entries_of(node: yaml.Node, seen: dict[int, int]) -> int:
+def _entries_of(node: "yaml.Node", seen: dict[int, int]) -> int:
     """Return the entries of all mappings from here on, with those that are merged into them.
 
     `seen` holds each mapping's own, so that an alias is counted where it is merged alone.
