@@ -41,3 +41,5 @@ class Ports:
     offers: dict[str, Offer] = field(default_factory=dict)
     # What was written to disk, for a run that ends before it can report it.
     last_words: list[Message] = field(default_factory=list)
+    # What was changed outside LibreChat's folder, for a run that is interrupted.
+    changed: list[Message] = field(default_factory=list)

@@ -953,7 +953,7 @@ def test_an_interrupted_init_reports_that_auth0_is_set_up(
             ("Make these changes in Auth0 and the .env?", True),
         )
 
-    assert "Auth0 was set up; the .env was not written" in stopped.value.finding.detail
+    assert "Auth0 was set up. The .env was not written." in stopped.value.finding.detail
 
 
 def test_init_changes_nothing_after_a_no(run: Run) -> None:

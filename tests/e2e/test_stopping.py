@@ -6,6 +6,7 @@ was: files, processes, the terminal itself.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 import uuid
@@ -166,6 +167,15 @@ def with_faults(place: Place) -> None:
     place.env_file.write_text("OPENID_ISSUER=https://dev-abc.us.auth0.com/\nOPENID_SCOPE=openid\n")
 
 
+def with_browser_store(place: Place) -> None:
+    """Prepare a machine whose only trust store is the user's own."""
+    programs = place.tmp / "bin"
+    programs.mkdir()
+    for name in ("certutil", "mkdir"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    place.environ["PATH"] = str(programs)
+
+
 def trusted(place: Place) -> None:
     """Trust the wizard's authority in the user's own NSS database only."""
     processes = SystemProcesses()
@@ -197,10 +207,22 @@ CONVERSATIONS = {
             ("Which HTTPS URL", Choose("ngrok")),
             ("ngrok authtoken (hidden)", TOKEN),
             ("Save it in ngrok's own configuration", None),
+            ("Domain", None),
         ],
         with_ngrok,
         known=1,
         message="Nothing was changed.",
+        message_at={"Domain": "The .env was not written."},
+    ),
+    "init that trusts": Conversation(
+        ("init", "--allow-anybody", "--offline", "--tunnel", "local"),
+        [("Run them", None), ("Domain", None)],
+        with_browser_store,
+        message="Nothing was changed.",
+        message_at={
+            "Domain": "was added to the trust stores; librechat-auth0 trust"
+            " --remove removes it. The .env was not written."
+        },
     ),
     "init that fails": Conversation(
         ("init", "--allow-anybody", "--public-url", PUBLIC_URL),
@@ -320,8 +342,9 @@ def stop_at(conversation: Conversation, place: Place, number: int, key: str) -> 
         said = [line for line in terminal.text.splitlines() if line]
         assert said[-1] == "  Next: Run the same command again to continue.", f"{where}:\n{said}"
         message = conversation.message_at.get(question, conversation.message)
-        assert message in "".join(said[-3:]), f"{where}:\n{said}"
-        assert "Stopped (LA002)" in terminal.text
+        _, stopped, told = terminal.text.partition("Stopped (LA002)")
+        assert stopped
+        assert message in " ".join(told.split()), f"{where}:\n{said}"
         assert "Traceback" not in terminal.text
         assert terminal.is_as_before, where
         assert ("\x1b" in terminal.raw) != bool(place.environ.get("LIBRECHAT_AUTH0_PLAIN"))

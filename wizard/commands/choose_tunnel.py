@@ -203,6 +203,9 @@ def _offer_to_save(token: str, offer: Offer, tunnel: str, ports: Ports) -> None:
     question = Message("Save it in {tunnel}'s own configuration for the next time?", tunnel=tunnel)
     if ports.prompter.confirm(question):
         file = offer.save_credential(token)
+        ports.changed.append(
+            Message("{tunnel}'s token was saved in {file}.", tunnel=tunnel, file=file)
+        )
         ports.console.done("Saved in {file}, and nowhere else.", file=file)
 
 

@@ -26,7 +26,7 @@ from wizard.execution import INTERRUPTED, Report
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
 from wizard.interrupts import signal_code
 from wizard.known import NAMES, Known, known_in
-from wizard.language import Message, joined
+from wizard.language import Message, joined, sentences
 from wizard.librechat.env_file import removed_lines
 from wizard.ports import Ports
 from wizard.rules import LIBRECHAT_HOLDS_PORT
@@ -47,7 +47,7 @@ def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
         except KeyboardInterrupt:
             if ports.last_words:
                 raise
-            raise INTERRUPTED.failure(_what_was_done(progress)) from None
+            raise INTERRUPTED.failure(_what_was_done(ports)) from None
         result = progress.result
         report(result)
         holds = options.hold and not options.dry_run and result.is_up_to_date
@@ -263,11 +263,11 @@ def _wants_sign_in(progress: Progress, ports: Ports) -> bool:
     return True
 
 
-def _what_was_done(progress: Progress) -> Message:
+def _what_was_done(ports: Ports) -> Message:
     """Return what a run changed that was interrupted before it wrote the `.env`."""
-    if progress.is_auth0_set_up:
-        return Message("Auth0 was set up; the .env was not written.")
-    return Message("Nothing was changed.")
+    if not ports.changed:
+        return Message("Nothing was changed.")
+    return sentences(*dict.fromkeys(ports.changed), Message("The .env was not written."))
 
 
 def _show_next_steps(folder: Folder, result: InitResult, ports: Ports) -> None:

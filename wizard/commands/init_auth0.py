@@ -26,7 +26,7 @@ from wizard.commands.choose_access import (
     tenant_at_hand,
     ways,
 )
-from wizard.commands.init_progress import Progress, Step
+from wizard.commands.init_progress import AUTH0_SET_UP, Progress, Step
 from wizard.commands.prove import check_values
 from wizard.commands.questions import (
     AUDIENCES,
@@ -162,12 +162,9 @@ def _set_up_by(credential: Credential, progress: Progress, ports: Ports) -> Prog
     done = set_up_auth0(known, env_file, access, ports, keep)
     if done is None:
         return None
-    return replace(
-        progress,
-        known=done.known.or_else(progress.known),
-        is_auth0_set_up=progress.is_auth0_set_up or done.has_changed,
-        is_agreed=done.has_changed,
-    )
+    if done.has_changed:
+        ports.changed.append(AUTH0_SET_UP)
+    return replace(progress, known=done.known.or_else(progress.known), is_agreed=done.has_changed)
 
 
 # -- by hand --------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from wizard.commands.options import InitOptions
 from wizard.execution import Result
 from wizard.findings import Finding
 from wizard.known import Known
+from wizard.language import Message
 from wizard.ports import Ports
 from wizard.saved_answers import SavedAnswers
 from wizard.settings import Settings
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from wizard.auth0.access import Policy
     from wizard.auth0.live_checks import CheckResult, TenantReport
     from wizard.auth0.tokens import Judgement
+
+
+AUTH0_SET_UP = Message("Auth0 was set up.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,6 @@ class Progress:
         variables: further variables for the `.env`.
         report: the live checks, None where they were not run.
         insists: whether to write although a check found an error.
-        is_auth0_set_up: whether this run changed the tenant.
         policy: who may sign in, None where that stays as it is.
         is_agreed: whether the user has agreed to the change of the `.env`, too.
         is_proved: whether the `.env` was complete and right before the run.
@@ -80,7 +83,6 @@ class Progress:
     variables: Mapping[str, str] = field(default_factory=dict)
     report: TenantReport | None = None
     insists: bool = False
-    is_auth0_set_up: bool = False
     policy: Policy | None = None
     is_agreed: bool = False
     is_proved: bool = False
@@ -108,11 +110,7 @@ class Progress:
 
     def after_back(self, later: Progress) -> Progress:
         """Return this state with the later answers as defaults."""
-        return replace(
-            self,
-            offered=later.known.or_else(later.offered),
-            is_auth0_set_up=later.is_auth0_set_up,
-        )
+        return replace(self, offered=later.known.or_else(later.offered))
 
     def saved_answers(self, ports: Ports) -> SavedAnswers:
         """Return what keeps the answers of an interrupted run."""

@@ -249,7 +249,7 @@ def stopped_at(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
     stopped = Message("It stopped at: {doing} (not changed).")
     if failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}:
         stopped = Message("It stopped at: {doing} (possibly changed).")
-    so_far = _done(done) if done else Message("Nothing was changed before.")
+    so_far = _done(done) if done else Message("Nothing in Auth0 was changed before.")
     return _continued(failure, sentences(stopped.filled(doing=doing), so_far))
 
 

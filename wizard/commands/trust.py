@@ -28,6 +28,11 @@ TRUST_NOW = RUN_THEM._replace(
 )
 
 
+_IN_STORES = Message(
+    "{file} was added to the trust stores; librechat-auth0 trust --remove removes it."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class TrustOptions:
     """The options; `ca_file` is another authority's certificate."""
@@ -82,7 +87,11 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
         console.verbatim(step.store, [command_line(each, platform) for each in step.commands])
     if not consent(options.question, ports, yes=options.yes, dry_run=options.dry_run):
         return TrustResult(ca_file, steps)
-    findings = trust.run(steps, processes)
+    try:
+        findings = trust.run(steps, processes)
+    finally:
+        if not options.remove and any(trust.is_done(step, processes) for step in steps):
+            ports.changed.append(_IN_STORES.filled(file=ca_file))
     console.finding(*findings)
     if not findings:
         _remember(ca_file, options, ports)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wizard.auth0.access import Policy, Who, parse_address, parse_mail_domain, policy_of
 from wizard.commands.by_hand import show_first_administrator, show_what_to_close
 from wizard.commands.change import CHANGES_TO, Question, consent, write
-from wizard.commands.init_progress import Progress, Step
+from wizard.commands.init_progress import AUTH0_SET_UP, Progress, Step
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Message
 from wizard.librechat.checkout import signs_of_use
@@ -150,7 +150,7 @@ def _closed_by_api(policy: Policy, progress: Progress, ports: Ports) -> bool:
             Choice("api", "Do it for me, with the Management API"),
             Choice("hand", "By hand, from a checklist"),
         )
-        is_at_hand = credential.kind or progress.is_auth0_set_up
+        is_at_hand = credential.kind or AUTH0_SET_UP in ports.changed
         default = "api" if is_at_hand else "hand"
         answer = ports.prompter.select(
             "Limit who can sign in through Auth0", choices, default=default
