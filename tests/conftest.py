@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from functools import cache
 from pathlib import Path
+from typing import NoReturn
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from hypothesis import settings
@@ -17,6 +21,8 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 REQUIRE_PROGRAMS = os.environ.get("REQUIRE_PROGRAMS") == "1"
+# The index that installers ask.
+INDEX = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple/"
 
 SETTINGS_PREFIXES = ("AUTH0_", "LIBRECHAT_AUTH0_", "NGROK_", "OPENID_")
 
@@ -33,13 +39,32 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def lacking(what: str) -> NoReturn:
+    """Skip the test, or fail it under REQUIRE_PROGRAMS=1."""
+    if REQUIRE_PROGRAMS:
+        pytest.fail(f"missing: {what}")
+    pytest.skip(f"needs {what}")
+
+
+@cache
+def why_offline() -> str:
+    """Return why the package index does not answer, "" if it does."""
+    try:
+        with urlopen(INDEX, timeout=10):
+            return ""
+    except HTTPError:
+        return ""
+    except OSError as error:
+        return str(error)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         missing = [program for program in marker.args if shutil.which(program) is None]
-        if missing and REQUIRE_PROGRAMS:
-            pytest.fail(f"missing: {', '.join(missing)}")
         if missing:
-            pytest.skip(f"needs {', '.join(missing)}")
+            lacking(", ".join(missing))
+    if item.get_closest_marker("network") and (reason := why_offline()):
+        lacking(f"the network: {INDEX}: {reason}")
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.conftest import lacking
 from tests.ports import free_port
 from tests.tenant.faults import tenant_server
 from tests.tenant.state import Api, Application, Tenant, User, add_librechat
@@ -338,10 +339,7 @@ def node_modules() -> Path:
     """Return the folder of the npm packages; without them the test is skipped, or fails in CI."""
     folder = NODE / "node_modules"
     if not (folder / "openid-client").is_dir():
-        reason = "needs `npm ci --prefix tests/node`"
-        if os.environ.get("REQUIRE_PROGRAMS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking("`npm ci --prefix tests/node`")
     return folder
 
 

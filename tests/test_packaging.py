@@ -216,6 +216,7 @@ def test_the_readme_lists_the_same_installers() -> None:
 
 
 @pytest.mark.needs(UV)
+@pytest.mark.network
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("way", "install", "upgrade", "uninstall"), WAYS, ids=[way for way, *_ in WAYS]

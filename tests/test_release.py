@@ -232,6 +232,7 @@ def test_contributing_lists_the_workflows_commands() -> None:
 
 
 @pytest.mark.needs(UV)
+@pytest.mark.network
 def test_sdist_and_checkout_build_the_same_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

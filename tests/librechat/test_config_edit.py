@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REQUIRE_PROGRAMS
+from tests.conftest import lacking
 from tests.librechat.readers import NODE_FOLDER
 from wizard.findings import ExitCode, Failure
 from wizard.librechat.config_edit import NOT_EDITABLE, ConfigEdit, with_allowed_domains
@@ -27,8 +27,7 @@ def edited(text: str | bytes | None, domains: Sequence[str] = DOMAINS) -> Config
 def read_as_librechat(texts: Sequence[bytes]) -> list[Any]:
     """Return what js-yaml reads in each, or None if it rejects one."""
     if not (NODE_FOLDER / "node_modules/js-yaml").is_dir():
-        message = f"missing: npm install --prefix {NODE_FOLDER}"
-        pytest.fail(message) if REQUIRE_PROGRAMS else pytest.skip(message)
+        lacking("`npm ci --prefix tests/node`")
     asked = json.dumps([base64.b64encode(each).decode() for each in texts])
     done = subprocess.run(
         ["node", "read_yaml.cjs"],
