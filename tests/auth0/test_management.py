@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -13,12 +13,12 @@ import httpx
 import pytest
 from auth0.management.client import Auth0
 
-from tests.auth0.test_management_plan import AUDIENCE, SOUND, SOUND_APPLICATION, WANTED
+from tests.auth0.test_management_plan import AUDIENCE, SOUND, WANTED
 from tests.fakes import FixedClock
 from wizard.auth0.management import ManagementApi
 from wizard.auth0.management_access import Access, by_machine
-from wizard.auth0.management_calls import MOST_PAGES, MOST_SECONDS
-from wizard.auth0.management_plan import ApiState, Part, TenantState, plan, values_of
+from wizard.auth0.management_calls import MOST_PAGES, MOST_SECONDS, Answer
+from wizard.auth0.management_plan import Part, TenantState, plan, remarks, values_of
 from wizard.findings import ExitCode, Failure
 from wizard.http import NetworkError, Response, Trouble
 
@@ -151,7 +151,7 @@ def apply(part: Part, tenant: TenantState) -> Callable[[ManagementApi], object]:
 
 
 KNOWN = TenantState(
-    type(SOUND_APPLICATION)(client_id=CLIENT_ID), ApiState(id="65f0/..", identifier=AUDIENCE)
+    Answer({"client_id": CLIENT_ID}), Answer({"id": "65f0/..", "identifier": AUDIENCE})
 )
 
 
@@ -227,12 +227,9 @@ def test_sends_the_same_request_as_auth0s_own_client(
 def test_reads_a_tenant() -> None:
     tenant = Tenant().api.read(WANTED)
 
-    assert tenant.application is not None
-    assert tenant.application.client_id == CLIENT_ID
-    assert tenant.application.id_token_lifetime == 36000
-    assert tenant.application.callbacks == WANTED.urls["callbacks"]
-    assert tenant.api is not None
-    assert tenant.api.policies == {"user": "require_client_grant"}
+    assert tenant.client_id == CLIENT_ID
+    assert tenant.urls["callbacks"] == WANTED.urls["callbacks"]
+    assert tenant.policies == {"user": "require_client_grant"}
     assert tenant.has_user_grant
 
 
@@ -290,7 +287,6 @@ def test_an_invalid_response_is_a_finding(said: object) -> None:
         ("client_id", ""),
         ("client_id", 7),
         ("client_secret", ["s"]),
-        ("name", {}),
         ("jwt_configuration", "RS256"),
         ("jwt_configuration", {"alg": 256}),
         ("jwt_configuration", {"lifetime_in_seconds": "36000"}),
@@ -306,7 +302,12 @@ def test_an_invalid_response_is_a_finding(said: object) -> None:
 def test_rejects_a_value_of_another_type(name: str, value: object) -> None:
     tenant = Tenant(respond({**CLIENT, name: value}))
 
-    assert refused(tenant, lambda api: api.read(WANTED, CLIENT_ID)).finding.rule.id == "LA607"
+    def read_and_plan(api: ManagementApi) -> None:
+        found = api.read(replace(WANTED, audience=None), CLIENT_ID)
+        plan(found, WANTED)
+        remarks(found, WANTED)
+
+    assert refused(tenant, read_and_plan).finding.rule.id == "LA607"
 
 
 @pytest.mark.parametrize("status", [200, 301, 302, 500, 503, 599])

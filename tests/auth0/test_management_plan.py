@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.languages import untranslatable
+from wizard.auth0.management_calls import Answer
 from wizard.auth0.management_plan import (
-    ApiState,
-    ApplicationState,
     Part,
     TenantState,
     Wanted,
@@ -22,28 +22,38 @@ from wizard.settings import NO_URLS, URL_LISTS
 
 AUDIENCE = "https://api.librechat.example"
 WANTED = Wanted("https://chat.example.com", AUDIENCE)
-SOUND_APPLICATION = ApplicationState(
-    client_id="c" * 32,
-    client_secret="a secret that nobody sees",
-    name="LibreChat",
-    app_type="regular_web",
-    token_endpoint_auth_method="client_secret_post",
-    oidc_conformant=True,
-    id_token_alg="RS256",
-    grant_types=("authorization_code", "refresh_token"),
-    callbacks=WANTED.urls["callbacks"],
-    allowed_logout_urls=WANTED.urls["allowed_logout_urls"],
-    web_origins=WANTED.urls["web_origins"],
-)
-SOUND_API = ApiState(
-    id="5f",
-    identifier=AUDIENCE,
-    signing_alg="RS256",
-    allow_offline_access=True,
-    skip_consent_for_verifiable_first_party_clients=True,
-    policies={"user": "allow_all", "client": "require_client_grant"},
-)
-SOUND = TenantState(SOUND_APPLICATION, SOUND_API)
+SECRET = "a secret that nobody sees"
+SOUND_APPLICATION: dict[str, Any] = {
+    "client_id": "c" * 32,
+    "client_secret": SECRET,
+    "name": "LibreChat",
+    "app_type": "regular_web",
+    "token_endpoint_auth_method": "client_secret_post",
+    "oidc_conformant": True,
+    "jwt_configuration": {"alg": "RS256"},
+    "grant_types": ["authorization_code", "refresh_token"],
+    **{name: list(urls) for name, urls in WANTED.urls.items()},
+}
+SOUND_API: dict[str, Any] = {
+    "id": "5f",
+    "identifier": AUDIENCE,
+    "signing_alg": "RS256",
+    "allow_offline_access": True,
+    "skip_consent_for_verifiable_first_party_clients": True,
+    "subject_type_authorization": {
+        "user": {"policy": "allow_all"},
+        "client": {"policy": "require_client_grant"},
+    },
+}
+
+
+def tenant_with(
+    application: dict[str, Any] = SOUND_APPLICATION, *, granted: bool = False, **api: object
+) -> TenantState:
+    return TenantState(Answer(application), Answer({**SOUND_API, **api}), granted)
+
+
+SOUND = tenant_with()
 
 urls = st.lists(
     st.sampled_from(
@@ -56,38 +66,51 @@ urls = st.lists(
         ]
     ),
     unique=True,
-).map(tuple)
-applications = st.builds(
-    ApplicationState,
-    client_id=st.just("c" * 32),
-    name=st.just("LibreChat"),
-    app_type=st.sampled_from(["", "spa", "native", "regular_web", "non_interactive"]),
-    token_endpoint_auth_method=st.sampled_from(["", "none", "client_secret_post"]),
-    has_key_credentials=st.booleans(),
-    oidc_conformant=st.sampled_from([None, True, False]),
-    id_token_alg=st.sampled_from(["", "HS256", "RS256"]),
-    id_token_lifetime=st.sampled_from([None, 36000]),
-    grant_types=st.lists(
-        st.sampled_from(["authorization_code", "refresh_token", "implicit"]), unique=True
-    ).map(tuple),
-    callbacks=urls,
-    allowed_logout_urls=urls,
-    web_origins=urls,
 )
-apis = st.builds(
-    ApiState,
-    id=st.just("5f"),
-    identifier=st.just(AUDIENCE),
-    signing_alg=st.sampled_from(["", "HS256", "RS256"]),
-    allow_offline_access=st.sampled_from([None, True, False]),
-    skip_consent_for_verifiable_first_party_clients=st.sampled_from([None, True, False]),
-    token_encryption=st.sampled_from([None, "on"]),
-    policies=st.sampled_from(
-        [{}, {"user": "allow_all"}, {"user": "deny_all", "client": "deny_all"}]
-    ),
+applications: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "client_id": st.just("c" * 32),
+        "name": st.just("LibreChat"),
+        "grant_types": st.lists(
+            st.sampled_from(["authorization_code", "refresh_token", "implicit"]), unique=True
+        ),
+        **dict.fromkeys(URL_LISTS, urls),
+    },
+    optional={
+        "app_type": st.sampled_from(["spa", "native", "regular_web", "non_interactive"]),
+        "token_endpoint_auth_method": st.sampled_from(["none", "client_secret_post"]),
+        "client_authentication_methods": st.none() | st.just({"private_key_jwt": {}}),
+        "oidc_conformant": st.none() | st.booleans(),
+        "jwt_configuration": st.fixed_dictionaries(
+            {},
+            optional={
+                "alg": st.sampled_from(["HS256", "RS256"]),
+                "lifetime_in_seconds": st.just(9),
+            },
+        ),
+    },
+)
+apis = st.fixed_dictionaries(
+    {"id": st.just("5f"), "identifier": st.just(AUDIENCE)},
+    optional={
+        "signing_alg": st.sampled_from(["HS256", "RS256"]),
+        "allow_offline_access": st.none() | st.booleans(),
+        "skip_consent_for_verifiable_first_party_clients": st.none() | st.booleans(),
+        "token_encryption": st.none() | st.just({"format": "compact-nested-jwe"}),
+        "subject_type_authorization": st.sampled_from(
+            [
+                {"user": {"policy": "allow_all"}},
+                {"user": {"policy": "deny_all"}, "client": {"policy": "deny_all"}},
+                {"user": {}, "client": None},
+            ]
+        ),
+    },
 )
 tenants = st.builds(
-    TenantState, st.none() | applications, st.none() | apis, has_user_grant=st.booleans()
+    TenantState,
+    st.none() | applications.map(Answer),
+    st.none() | apis.map(Answer),
+    has_user_grant=st.booleans(),
 )
 
 
@@ -95,19 +118,10 @@ def applied(tenant: TenantState, wanted: Wanted) -> TenantState:
     """Return the tenant after the Management API has applied the plan."""
     changes = plan(tenant, wanted)
     client, api = values_of(changes, Part.APPLICATION), values_of(changes, Part.API)
-    if "client_authentication_methods" in client:
-        client["has_key_credentials"] = client.pop("client_authentication_methods") is not None
-    if isinstance(tokens := client.pop("jwt_configuration", None), dict):
-        client["id_token_alg"] = tokens["alg"]
-        assert tokens.get("lifetime_in_seconds") == (
-            tenant.application.id_token_lifetime if tenant.application else None
-        )
-    if isinstance(rules := api.pop("subject_type_authorization", None), dict):
-        api["policies"] = {subject: rule["policy"] for subject, rule in rules.items()}
-    lists = {name: tuple(it) for name, it in client.items() if isinstance(it, list)}
+    known = tenant.application.said if tenant.application else {"client_id": "n"}
     return TenantState(
-        replace(tenant.application or ApplicationState(client_id="n"), **{**client, **lists}),  # type: ignore[arg-type]
-        replace(tenant.api or ApiState(id="n"), **api),  # type: ignore[arg-type]
+        Answer({**known, **client}),
+        Answer({**(tenant.api.said if tenant.api else {"id": "n"}), **api}),
         tenant.has_user_grant or any(change.part is Part.ACCESS for change in changes),
     )
 
@@ -124,22 +138,24 @@ def test_one_plan_is_enough(tenant: TenantState) -> None:
 
 @given(tenants)
 def test_keeps_existing_values_without_prune(tenant: TenantState) -> None:
-    after = applied(tenant, WANTED).application
-    before = tenant.application or ApplicationState()
+    before, after = (it.application or Answer({}) for it in (tenant, applied(tenant, WANTED)))
 
-    assert after is not None
     for name in ("grant_types", *URL_LISTS):
-        theirs = getattr(before, name)
-        assert getattr(after, name)[: len(theirs)] == theirs
+        theirs = before.strings(name)
+        assert after.strings(name)[: len(theirs)] == theirs
+    if signature := before.object("jwt_configuration"):
+        lifetime = signature.value("lifetime_in_seconds", int)
+        kept = after.object("jwt_configuration")
+        assert kept is not None
+        assert kept.value("lifetime_in_seconds", int) == lifetime
 
 
 @given(tenants)
 def test_prune_keeps_only_what_librechat_needs(tenant: TenantState) -> None:
-    after = applied(tenant, replace(WANTED, prune=True)).application
+    after = applied(tenant, replace(WANTED, prune=True))
 
-    assert after is not None
     for name, listed in WANTED.urls.items():
-        assert sorted(getattr(after, name)) == sorted(listed)
+        assert sorted(after.urls[name]) == sorted(listed)
 
 
 @given(tenants, st.booleans())
@@ -193,21 +209,20 @@ def test_a_new_api_sets_everything_whose_default_differs() -> None:
 
 @pytest.mark.parametrize("prune", [False, True])
 def test_order_does_not_matter(prune: bool) -> None:
-    reversed_lists = replace(
-        SOUND_APPLICATION,
-        allowed_logout_urls=SOUND_APPLICATION.allowed_logout_urls[::-1],
-        grant_types=SOUND_APPLICATION.grant_types[::-1],
-    )
+    lists = ("allowed_logout_urls", "grant_types")
+    reversed_lists = {name: SOUND_APPLICATION[name][::-1] for name in lists}
 
-    assert plan(TenantState(reversed_lists, SOUND_API), replace(WANTED, prune=prune)) == ()
+    tenant = tenant_with({**SOUND_APPLICATION, **reversed_lists})
+
+    assert plan(tenant, replace(WANTED, prune=prune)) == ()
 
 
 def test_removes_retired_urls_only() -> None:
     old = "https://old.example.com"
     retired = {**NO_URLS, "web_origins": (old, WANTED.public_url)}
-    application = replace(SOUND_APPLICATION, web_origins=(old, "https://theirs.example.com"))
+    application = {**SOUND_APPLICATION, "web_origins": [old, "https://theirs.example.com"]}
 
-    (change,) = plan(TenantState(application, SOUND_API), replace(WANTED, retired=retired))
+    (change,) = plan(tenant_with(application), replace(WANTED, retired=retired))
 
     assert change.value == ["https://theirs.example.com", WANTED.public_url]
     assert change.removed == (old,)
@@ -228,19 +243,20 @@ def test_removes_retired_urls_only() -> None:
 def test_adds_a_grant_where_the_policy_requires_it(
     policies: dict[str, str], granted: bool, first_party: bool, needs: bool
 ) -> None:
-    tenant = TenantState(
-        replace(SOUND_APPLICATION, is_first_party=first_party),
-        replace(SOUND_API, policies=policies),
-        granted,
+    tenant = tenant_with(
+        {**SOUND_APPLICATION, "is_first_party": first_party},
+        granted=granted,
+        subject_type_authorization={name: {"policy": it} for name, it in policies.items()},
     )
 
     assert any(change.part is Part.ACCESS for change in plan(tenant, WANTED)) == needs
 
 
 def test_keeps_other_policies_of_the_api() -> None:
-    api = replace(SOUND_API, policies={"user": "deny_all", "anonymous_user": "deny_all"})
+    denied = {"policy": "deny_all"}
+    tenant = tenant_with(subject_type_authorization={"user": denied, "anonymous_user": denied})
 
-    sent = values_of(plan(TenantState(SOUND_APPLICATION, api), WANTED), Part.API)
+    sent = values_of(plan(tenant, WANTED), Part.API)
 
     assert sent["subject_type_authorization"] == {
         "user": {"policy": "require_client_grant"},
@@ -271,9 +287,9 @@ def test_every_reason_is_translated(tenant: TenantState) -> None:
 
 
 def test_a_plan_shows_no_secret() -> None:
-    broken = replace(SOUND_APPLICATION, app_type="spa")
+    broken = tenant_with({**SOUND_APPLICATION, "app_type": "spa"})
 
-    changes = plan(TenantState(broken, SOUND_API), WANTED)
+    changes = plan(broken, WANTED)
 
-    assert SOUND_APPLICATION.client_secret not in repr((broken, changes))
-    assert SOUND_APPLICATION.client_secret not in str([change.as_json() for change in changes])
+    assert SECRET not in repr((broken, changes))
+    assert SECRET not in str([change.as_json() for change in changes])

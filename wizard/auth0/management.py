@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from wizard.auth0.management_access import Access, lacks_scopes
 from wizard.auth0.management_calls import PAGE, Answer, Calls, segment
 from wizard.auth0.management_plan import (
-    ApiState,
-    ApplicationState,
     Part,
     PlannedChange,
     TenantState,
     Wanted,
-    needs_user_grant,
     values_of,
 )
 from wizard.clock import Clock
@@ -49,10 +46,10 @@ class ManagementApi:
             _application(calls, client_id) if client_id else None,
             _api(calls, wanted.audience) if wanted.audience else None,
         )
-        if tenant.application is None or not needs_user_grant(tenant):
+        if tenant.application is None or not tenant.needs_user_grant:
             return tenant
         self.access.require(frozenset({"read:client_grants"}))
-        granted = _has_user_grant(calls, tenant.application.client_id, wanted.audience or "")
+        granted = _has_user_grant(calls, tenant.client_id, wanted.audience or "")
         return tenant._replace(has_user_grant=granted)
 
     def apply(
@@ -62,24 +59,19 @@ class ManagementApi:
         calls, values = Calls(self.access, self.clock), values_of(changes, part)
         match part:
             case Part.API:
-                answer = calls.save(
-                    "resource-servers", tenant.api.id if tenant.api else None, values
-                )
-                return tenant._replace(api=_api_state(answer))
+                known = tenant.api.needed("id") if tenant.api else ""
+                return tenant._replace(api=calls.save("resource-servers", known, values))
             case Part.APPLICATION:
-                known = tenant.application.client_id if tenant.application else None
-                answer = calls.save("clients", known, values)
-                return tenant._replace(application=_application_state(answer))
+                answer = calls.save("clients", tenant.client_id, values)
+                return tenant._replace(application=_application_in(answer))
             case Part.ACCESS:
-                if tenant.application is None:
-                    raise ValueError("there is no application to grant access to")
                 grant = {
-                    "client_id": tenant.application.client_id,
+                    "client_id": tenant.client_id,
                     "audience": audience,
                     "scope": [],
                     "subject_type": "user",
                 }
-                calls.save("client-grants", None, grant)
+                calls.send("POST", "client-grants", grant)
                 return tenant._replace(has_user_grant=True)
             case Part.WHO:
                 raise ValueError("see AccessApi")
@@ -107,18 +99,18 @@ def _find_by_name(calls: Calls, name: str) -> str:
     return next(iter(found), "")
 
 
-def _application(calls: Calls, client_id: str) -> ApplicationState:
+def _application(calls: Calls, client_id: str) -> Answer:
     found = calls.find(f"clients/{segment(client_id)}", fields=_CLIENT_FIELDS)
     if found is None:
         tenant = calls.access.tenant
         where = Message("{client_id} in {tenant}.", client_id=client_id, tenant=tenant)
         raise NO_SUCH_APPLICATION.failure(where)
-    return _application_state(found)
+    return _application_in(found)
 
 
-def _api(calls: Calls, audience: str) -> ApiState | None:
+def _api(calls: Calls, audience: str) -> Answer | None:
     apis = calls.all("resource-servers", "resource_servers")
-    return next((_api_state(each) for each in apis if each.string("identifier") == audience), None)
+    return next((each for each in apis if each.string("identifier") == audience), None)
 
 
 def _has_user_grant(calls: Calls, client_id: str, audience: str) -> bool:
@@ -128,43 +120,10 @@ def _has_user_grant(calls: Calls, client_id: str, audience: str) -> bool:
     return bool(grants.objects("client_grants"))
 
 
-def _application_state(client: Answer) -> ApplicationState:
-    secret, tokens = client.value("client_secret", str), client.object("jwt_configuration")
-    if secret is None and tokens is None:
+def _application_in(client: Answer) -> Answer:
+    """Return the application, which must have what Auth0 shows with all our scopes."""
+    if client.value("client_secret", str) is None and not client.object("jwt_configuration"):
         # Auth0 omits both without the scope read:client_keys.
         raise lacks_scopes("read:client_keys")
-    return ApplicationState(
-        client_id=client.needed("client_id"),
-        client_secret=secret or "",
-        name=client.string("name"),
-        app_type=client.string("app_type"),
-        token_endpoint_auth_method=client.string("token_endpoint_auth_method"),
-        has_key_credentials=client.object("client_authentication_methods") is not None,
-        oidc_conformant=client.value("oidc_conformant", bool),
-        # The default (recordings of terraform-provider-auth0).
-        id_token_alg=(tokens and tokens.string("alg")) or "HS256",
-        id_token_lifetime=tokens.value("lifetime_in_seconds", int) if tokens else None,
-        grant_types=client.strings("grant_types"),
-        callbacks=client.strings("callbacks"),
-        allowed_logout_urls=client.strings("allowed_logout_urls"),
-        web_origins=client.strings("web_origins"),
-        is_first_party=client.value("is_first_party", bool) is not False,
-    )
-
-
-def _api_state(api: Answer) -> ApiState:
-    rules = api.object("subject_type_authorization") or Answer({})
-    policies = {
-        subject: rule.string("policy") for subject in rules.said if (rule := rules.object(subject))
-    }
-    skips_consent = "skip_consent_for_verifiable_first_party_clients"
-    return ApiState(
-        id=api.needed("id"),
-        identifier=api.string("identifier"),
-        name=api.string("name"),
-        signing_alg=api.string("signing_alg"),
-        allow_offline_access=api.value("allow_offline_access", bool),
-        skip_consent_for_verifiable_first_party_clients=api.value(skips_consent, bool),
-        token_encryption=None if api.object("token_encryption") is None else Message("on"),
-        policies={subject: policy for subject, policy in policies.items() if policy},
-    )
+    client.needed("client_id")
+    return client

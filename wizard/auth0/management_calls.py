@@ -64,9 +64,9 @@ class Calls:
                 return None
             raise
 
-    def save(self, kind: str, known: str | None, values: Json) -> Answer:
-        """Create an object, or change the one with that ID."""
-        if known is None:
+    def save(self, kind: str, known: str, values: Json) -> Answer:
+        """Create an object, or change the one with that ID, "" for none."""
+        if not known:
             return self.send("POST", kind, values)
         return self.send("PATCH", f"{kind}/{segment(known)}", values)
 
@@ -157,6 +157,9 @@ class Answer:
     def objects(self, name: str) -> list[Answer]:
         """Return the list of objects, which must exist."""
         return [Answer(_of_type(each, dict)) for each in _of_type(self.said.get(name), list)]
+
+
+NOTHING = Answer({})
 
 
 def _said(answer: Response) -> Json | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from wizard.auth0.management_calls import NOTHING, Answer
 from wizard.findings import Finding
 from wizard.language import Message
 from wizard.rules import rule
@@ -34,51 +35,40 @@ class Part(Enum):
     WHO = Message("who may sign in")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplicationState:
-    """An application as read; "" and () for what is not set."""
+class TenantState(NamedTuple):
+    """LibreChat's application and API as Auth0 describes them; None for what does not exist."""
 
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
-    name: str = ""
-    app_type: str = ""
-    token_endpoint_auth_method: str = ""
-    has_key_credentials: bool = False
-    oidc_conformant: bool | None = None
-    id_token_alg: str = ""
-    id_token_lifetime: int | None = None
-    grant_types: tuple[str, ...] = ()
-    callbacks: tuple[str, ...] = ()
-    allowed_logout_urls: tuple[str, ...] = ()
-    web_origins: tuple[str, ...] = ()
-    is_first_party: bool = True
+    application: Answer | None = None
+    api: Answer | None = None
+    has_user_grant: bool = False
+
+    @property
+    def client_id(self) -> str:
+        """The application's Client ID, "" without an application."""
+        return self.application.needed("client_id") if self.application else ""
 
     @property
     def urls(self) -> Urls:
-        """The URL lists by the Management API's names."""
-        return {name: getattr(self, name) for name in URL_LISTS}
+        """The application's lists of URLs."""
+        known = self.application or NOTHING
+        return {name: known.strings(name) for name in URL_LISTS}
 
+    @property
+    def policies(self) -> dict[str, str]:
+        """Who may use the API by subject type (`user`, `client`); empty in older tenants."""
+        rules = (self.api or NOTHING).object("subject_type_authorization") or NOTHING
+        found = {name: rule.string("policy") for name in rules.said if (rule := rules.object(name))}
+        return {name: policy for name, policy in found.items() if policy}
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiState:
-    """An API as read; `policies` by subject type (`user`, `client`), empty in older tenants."""
+    @property
+    def is_third_party(self) -> bool:
+        """Whether the application is not the tenant's own."""
+        return (self.application or NOTHING).value("is_first_party", bool) is False
 
-    id: str = ""
-    identifier: str = ""
-    name: str = ""
-    signing_alg: str = ""
-    allow_offline_access: bool | None = None
-    skip_consent_for_verifiable_first_party_clients: bool | None = None
-    token_encryption: str | None = None
-    policies: Mapping[str, str] = field(default_factory=dict)
-
-
-class TenantState(NamedTuple):
-    """LibreChat's application and API; None for what does not exist."""
-
-    application: ApplicationState | None = None
-    api: ApiState | None = None
-    has_user_grant: bool = False
+    @property
+    def needs_user_grant(self) -> bool:
+        """Whether the application needs a client grant for the API."""
+        return self.is_third_party or self.policies.get("user", "allow_all") != "allow_all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +120,7 @@ class _Setting(NamedTuple):
     title: str
     value: object
     why: str
+    words: tuple[tuple[str], tuple[str]] | None = None  # in place of the values
 
 
 _API_SETTINGS = (
@@ -151,6 +142,13 @@ _API_SETTINGS = (
         True,
         Message("Your users are not asked to consent to your own application."),
     ),
+    _Setting(
+        "token_encryption",
+        "JSON Web Encryption (JWE)",
+        None,
+        Message("LibreChat cannot read encrypted access tokens."),
+        ((Message("on"),), (Message("off"),)),
+    ),
 )
 _APPLICATION_SETTINGS = (
     _Setting(
@@ -171,34 +169,31 @@ _APPLICATION_SETTINGS = (
         True,
         Message("Refresh tokens and audiences need it."),
     ),
+    _Setting(
+        "client_authentication_methods",
+        "Private Key JWT and mTLS credentials",
+        None,
+        Message("LibreChat authenticates with a secret only."),
+        ((Message("in use"),), (Message("none"),)),
+    ),
 )
-_ENCRYPTION_OFF = _Setting(
-    "token_encryption",
-    "JSON Web Encryption (JWE)",
-    None,
-    Message("LibreChat cannot read encrypted access tokens."),
-)
-_USER_ACCESS = "Application Access Policy, User-Delegated Access"
 _NEW_API_POLICIES = {"user": "allow_all", "client": "deny_all"}
 
 
 def plan(tenant: TenantState, wanted: Wanted) -> tuple[PlannedChange, ...]:
     """Return the changes in the order of applying."""
-    changes = [*_application(tenant.application, wanted)]
-    if wanted.audience:
-        changes = [*_api(tenant.api, wanted), *changes, *_access(tenant, wanted)]
-    return tuple(changes)
+    if not wanted.audience:
+        return tuple(_application(tenant, wanted))
+    return (*_api(tenant, wanted), *_application(tenant, wanted), *_access(tenant, wanted))
 
 
 def remarks(tenant: TenantState, wanted: Wanted) -> tuple[Finding, ...]:
     """Return the problems that the plan does not change."""
-    application = tenant.application
-    if application is None:
-        return ()
     found = []
-    if not application.is_first_party:
-        found.append(THIRD_PARTY.finding(f"{application.name} ({application.client_id})."))
-    shared = [] if wanted.prune else shared_wildcards(application.callbacks)
+    if tenant.application and tenant.is_third_party:
+        name = tenant.application.string("name")
+        found.append(THIRD_PARTY.finding(f"{name} ({tenant.client_id})."))
+    shared = [] if wanted.prune else shared_wildcards(tenant.urls["callbacks"])
     found += [WILDCARD_CALLBACK.finding(url) for url in shared]
     return tuple(found)
 
@@ -214,81 +209,63 @@ def url_changes(before: Urls, after: Urls) -> Iterator[PlannedChange]:
         yield from _list(name, title, before[name], after[name], _URL_REASONS[name])
 
 
-def needs_user_grant(tenant: TenantState) -> bool:
-    """Return whether the application needs a client grant for the API."""
-    if tenant.api is not None and tenant.api.policies.get("user", "allow_all") != "allow_all":
-        return True
-    return tenant.application is not None and not tenant.application.is_first_party
-
-
 def values_of(changes: Iterable[PlannedChange], part: Part) -> dict[str, object]:
     """Return the request body for that part."""
     return {change.field: change.value for change in changes if change.part is part}
 
 
-def _api(api: ApiState | None, wanted: Wanted) -> Iterator[PlannedChange]:
-    if api is None:
+def _api(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:
+    part = Part.API
+    if tenant.api is None:
         why, audience = Message("It is the value of OPENID_AUDIENCE."), wanted.audience or ""
-        yield _created(Part.API, "identifier", "Identifier", audience, why)
+        yield _created(part, "identifier", "Identifier", audience, why)
         why = Message("The dashboard shows this name.")
-        yield _created(Part.API, "name", "Name", f"{wanted.name} API", why)
-    current = api or ApiState()
-    field = "subject_type_authorization"
-    yield from _differing(Part.API, current, _API_SETTINGS)
-    if current.token_encryption is not None:
-        yield from _differing(Part.API, current, [_ENCRYPTION_OFF])
-    if api is None:
+        yield _created(part, "name", "Name", f"{wanted.name} API", why)
+    yield from _differing(part, tenant.api, _API_SETTINGS)
+    if tenant.api is None:
         why = Message("Your applications may use it for their users, but not without a user.")
-        value, added = _authorization(_NEW_API_POLICIES), ("allow_all",)
-        yield PlannedChange(Part.API, field, _USER_ACCESS, value, why, added=added)
-    elif api.policies.get("user") == "deny_all":
+        yield _authorization(_NEW_API_POLICIES, why)
+    elif tenant.policies.get("user") == "deny_all":
         why = Message("No application may use the API now. After this, those with a grant may.")
-        user = "require_client_grant"
-        value = _authorization({**api.policies, "user": user})
-        yield PlannedChange(Part.API, field, _USER_ACCESS, value, why, ("deny_all",), (user,))
+        yield _authorization({**tenant.policies, "user": "require_client_grant"}, why, "deny_all")
 
 
-def _authorization(policies: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    return {subject: {"policy": policy} for subject, policy in policies.items()}
+def _authorization(policies: Mapping[str, str], why: str, *removed: str) -> PlannedChange:
+    value = {subject: {"policy": policy} for subject, policy in policies.items()}
+    field, title = "subject_type_authorization", "Application Access Policy, User-Delegated Access"
+    return PlannedChange(Part.API, field, title, value, why, removed, (policies["user"],))
 
 
-def _application(application: ApplicationState | None, wanted: Wanted) -> Iterator[PlannedChange]:
-    part = Part.APPLICATION
-    if application is None:
+def _application(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:
+    part, known = Part.APPLICATION, tenant.application or NOTHING
+    if tenant.application is None:
         why = Message("The login page shows this name.")
         yield _created(part, "name", "Name", wanted.name, why)
-    current = application or ApplicationState()
-    yield from _differing(part, current, _APPLICATION_SETTINGS)
-    if current.has_key_credentials:
-        yield PlannedChange(
-            part,
-            "client_authentication_methods",
-            "Private Key JWT and mTLS credentials",
-            None,
-            Message("LibreChat authenticates with a secret only."),
-            (Message("in use"),),
-            (Message("none"),),
-        )
-    yield from _signature(current)
+    yield from _differing(part, tenant.application, _APPLICATION_SETTINGS)
+    yield from _signature(tenant.application)
+    grants = known.strings("grant_types")
     yield from _list(
         "grant_types",
         "Grant Types",
-        current.grant_types,
-        _merged(current.grant_types, wanted.grant_types, (), prune=wanted.prune),
+        grants,
+        _merged(grants, wanted.grant_types, (), prune=wanted.prune),
         Message("LibreChat signs in with a code and renews sessions with a refresh token."),
     )
     merged = {
         name: _merged(urls, wanted.urls[name], wanted.retired[name], prune=wanted.prune)
-        for name, urls in current.urls.items()
+        for name, urls in tenant.urls.items()
     }
-    yield from url_changes(current.urls, merged)
+    yield from url_changes(tenant.urls, merged)
 
 
-def _signature(current: ApplicationState) -> Iterator[PlannedChange]:
+def _signature(application: Answer | None) -> Iterator[PlannedChange]:
     """Change the algorithm that signs ID tokens; the API replaces all of `jwt_configuration`."""
-    if current.id_token_alg == "RS256":  # noqa: S105 - an algorithm
+    tokens = (application or NOTHING).object("jwt_configuration") or NOTHING
+    # The default (recordings of terraform-provider-auth0).
+    algorithm = tokens.string("alg") or ("HS256" if application else "")
+    if algorithm == "RS256":
         return
-    lifetime = current.id_token_lifetime
+    lifetime = tokens.value("lifetime_in_seconds", int)
     kept = {} if lifetime is None else {"lifetime_in_seconds": lifetime}
     yield PlannedChange(
         Part.APPLICATION,
@@ -296,15 +273,15 @@ def _signature(current: ApplicationState) -> Iterator[PlannedChange]:
         "JSON Web Token Signature Algorithm",
         {**kept, "alg": "RS256"},
         Message("LibreChat verifies ID tokens with the tenant's public keys."),
-        _lines(current.id_token_alg),
+        _lines(algorithm),
         ("RS256",),
     )
 
 
 def _access(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:
-    if tenant.has_user_grant or not needs_user_grant(tenant):
+    if tenant.has_user_grant or not tenant.needs_user_grant:
         return
-    name = wanted.name if tenant.application is None else tenant.application.name
+    name = tenant.application.string("name") if tenant.application else wanted.name
     yield PlannedChange(
         Part.ACCESS,
         "client_grant",
@@ -316,12 +293,14 @@ def _access(tenant: TenantState, wanted: Wanted) -> Iterator[PlannedChange]:
 
 
 def _differing(
-    part: Part, current: ApiState | ApplicationState, settings: Sequence[_Setting]
+    part: Part, known: Answer | None, settings: Sequence[_Setting]
 ) -> Iterator[PlannedChange]:
     for it in settings:
-        before = getattr(current, it.field)
+        kind = dict if it.value is None else type(it.value)
+        before = known.value(it.field, kind) if known else None
         if before != it.value:
-            yield PlannedChange(part, *it, _lines(before), (_shown(it.value),))
+            words = it.words or (_lines(before), _lines(it.value))
+            yield PlannedChange(part, it.field, it.title, it.value, it.why, *words)
 
 
 def _created(part: Part, name: str, title: str, value: str, why: str) -> PlannedChange:
@@ -349,16 +328,12 @@ def _merged(
 
 
 def _lines(value: object) -> tuple[str, ...]:
-    return () if value in {"", None} else (_shown(value),)
-
-
-def _shown(value: object) -> str:
     match value:
+        case None | "":
+            return ()
         case True:
-            return Message("on")
-        case False | None:
-            return Message("off")
-        case str():
-            return value
+            return (Message("on"),)
+        case False:
+            return (Message("off"),)
         case _:
-            return str(value)
+            return (str(value),)

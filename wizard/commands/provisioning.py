@@ -65,14 +65,11 @@ class Provisioning:
         if known.public_url is None:
             raise ValueError("the public URL is missing")
         self._wanted = Wanted(known.public_url, known.audience, job.name, prune=job.prune)
-        client_id = known.client_id or ""
         with ports.console.working("Reading {tenant}", tenant=access.tenant):
-            self._tenant = self._api.read(self._wanted, client_id)
+            self._tenant = self._api.read(self._wanted, known.client_id or "")
         if self._tenant.application is not None:
-            client_id = self._tenant.application.client_id
-            self._wanted = replace(
-                self._wanted, retired=self._added_urls(client_id).retired(self._wanted.urls)
-            )
+            retired = self._added_urls.retired(self._wanted.urls)
+            self._wanted = replace(self._wanted, retired=retired)
         self.changes = self._plan()
         self.remarks = remarks(self._tenant, self._wanted)
         self.known = self._known()
@@ -105,7 +102,7 @@ class Provisioning:
                     done.append(doing)
                 if part is Part.APPLICATION:
                     doing = str(self._job.env_file)
-                    self._note_use()
+                    self._added_urls.after_adding(self._tenant.urls, self._wanted.urls)
                     self.known = self._known()
                     keep(self.known)
             except Failure as failure:
@@ -118,20 +115,16 @@ class Provisioning:
         return self.known, self._read_back() if self.changes else ()
 
     def _apply(self, part: Part) -> None:
-        wanted, before = self._wanted, self._tenant.application
-        if part is Part.APPLICATION and before is not None:
-            self._added_urls(before.client_id).before_adding(before.urls, wanted.urls)
+        before, urls = self._tenant, self._wanted.urls
+        is_new = before.application is None
+        if part is Part.APPLICATION and not is_new:
+            self._added_urls.before_adding(before.urls, urls)
         with self._ports.console.working("Changing the {part}", part=part.value):
-            self._tenant = self._api.apply(part, self.changes, self._tenant, wanted.audience or "")
-        after = self._tenant.application
-        if part is Part.APPLICATION and before is None and after is not None:
-            self._added_urls(after.client_id).before_adding(NO_URLS, wanted.urls)
+            audience = self._wanted.audience or ""
+            self._tenant = self._api.apply(part, self.changes, before, audience)
+        if part is Part.APPLICATION and is_new:
+            self._added_urls.before_adding(NO_URLS, urls)
         self._ports.console.done("The {part} is set up.", part=part.value)
-
-    def _note_use(self) -> None:
-        if (application := self._tenant.application) is not None:
-            record = self._added_urls(application.client_id)
-            record.after_adding(application.urls, self._wanted.urls)
 
     def _read_back(self) -> tuple[Finding, ...]:
         client_id = self.known.client_id or ""
@@ -157,16 +150,18 @@ class Provisioning:
         known, application = self._job.known, self._tenant.application
         if application is None:
             return known
-        same = application.client_id == known.client_id
-        secret = application.client_secret or (known.client_secret if same else None)
+        client_id, secret = self._tenant.client_id, application.string("client_secret")
+        if not secret and client_id == known.client_id:
+            secret = known.client_secret or ""
         if not secret:
-            raise SECRET_HIDDEN.failure(f"{application.name} ({application.client_id}).")
-        return known._replace(client_id=application.client_id, client_secret=secret)
+            raise SECRET_HIDDEN.failure(f"{application.string('name')} ({client_id}).")
+        return known._replace(client_id=client_id, client_secret=secret)
 
-    def _added_urls(self, client_id: str) -> AddedUrls:
-        return AddedUrls(
-            self._ports.state_dir, self._api.access.tenant, client_id, self._job.env_file
-        )
+    @property
+    def _added_urls(self) -> AddedUrls:
+        """The record for the application, which must exist."""
+        tenant, client_id = self._api.access.tenant, self._tenant.client_id
+        return AddedUrls(self._ports.state_dir, tenant, client_id, self._job.env_file)
 
     def _doing(self, part: Part) -> Message:
         tenant = self._tenant
@@ -178,7 +173,8 @@ class Provisioning:
             case Part.APPLICATION:
                 if tenant.application is None:
                     return Message("Create the application {name}", name=self._wanted.name)
-                return Message("Change the application {name}", name=tenant.application.name)
+                name = tenant.application.string("name")
+                return Message("Change the application {name}", name=name)
             case Part.ACCESS:
                 return Message("Give the application access")
             case Part.WHO:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wizard.auth0.management_plan import PlannedChange, url_changes
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.background.status import described
 from wizard.commands.background.tunnel import DetachedTunnel
@@ -30,6 +30,9 @@ from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import NO_URLS, urls_of
 from wizard.ui.screen import setting_lines
+
+if TYPE_CHECKING:
+    from wizard.auth0.management_plan import PlannedChange
 
 NO_ENV = rule("LA324")
 WHICH_TUNNEL = rule("LA325")
@@ -267,5 +270,7 @@ def _question(url: str) -> Question:
 
 def _dashboard_changes(known: Known, url: str) -> tuple[PlannedChange, ...]:
     """The changes of the application's lists of URLs when LibreChat moves to this one."""
+    from wizard.auth0.management_plan import url_changes
+
     old = urls_of(known.public_url) if known.public_url else NO_URLS
     return tuple(url_changes(old, urls_of(url)))
