@@ -34,7 +34,6 @@ STREAMS = {
     "wizard.execution": "asks whether a person watches",
     "wizard.streams": "opens those that are missing, and flushes them",
     "wizard.supervisor": "why a program cannot be started, in that program's place",
-    "wizard.tunnels.ngrok_download": "a program of its own: its progress, and why it failed",
     "wizard.commands.background.process": "the pipe between a run and its tunnel in the background",
 }
 # Modules that start programs, and why.

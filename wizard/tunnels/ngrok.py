@@ -84,7 +84,7 @@ class NgrokTunnel(ChildTunnel):
         self._environ["NGROK_AUTHTOKEN"] = self._token
         agent = ngrok_agent.find_agent(self._environ)
         if agent is None:
-            agent = ngrok_agent.download_agent(self._processes, self._environ, self._progress)
+            agent = ngrok_agent.download_agent(self._environ, self._progress)
         ngrok_agent.refuse_old(self._processes, agent, self._environ)
         self._agent = agent
         # The arguments of pyngrok's `_start_process`.

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wizard.language import Message
-from wizard.platforms import replace
-from wizard.processes import own_program, programs
+from wizard.http import ssl_context
+from wizard.language import Message, joined
+from wizard.private_files import write_whole
+from wizard.processes import programs
 from wizard.sign_in_traffic import Passage, passage
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
-from wizard.tunnels.child import Child
 from wizard.tunnels.ngrok_config import directory
 from wizard.tunnels.ngrok_errors import NO_DOWNLOAD, OLD_AGENT, REFUSED, failure_of
 
@@ -28,16 +29,13 @@ if TYPE_CHECKING:
 
 # The agent serves its local API on the first free port from 4040 on.
 WEB_ADDRESSES = tuple(f"127.0.0.1:{port}" for port in range(4040, 4050))
-DOWNLOAD_SECONDS = 600.0
+DOWNLOAD_SECONDS, STALL_SECONDS = 600.0, 60.0
 VERSION_SECONDS = 5.0
 OLDEST_AGENT = 3
 REQUESTS_AT_A_LOOK = 50
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _WRAPPER_MAX_BYTES = 1 << 20
-# Lines of pyngrok's installer (9.1, `_print_progress`), besides the percentage.
-_DOWNLOADING, _INSTALLING = Message("Downloading ngrok ..."), Message("Installing ngrok ...")
 _VERSION = re.compile(r"ngrok version (\d{1,4})[.\d]*")
-_PERCENT = re.compile(r"(\d{1,3})%")
 
 
 def find_agent(environ: Mapping[str, str], platform: str = sys.platform) -> Path | None:
@@ -63,37 +61,59 @@ def refuse_old(processes: Processes, agent: Path, environ: Mapping[str, str]) ->
         raise OLD_AGENT.failure(Message("{program} is {said}.", program=agent, said=found[0]))
 
 
-def download_agent(
-    processes: Processes, environ: Mapping[str, str], progress: Callable[[str], None]
-) -> Path:
-    """Download the agent with pyngrok's installer and return its path, or raise LA313."""
+def download_agent(environ: Mapping[str, str], progress: Callable[[str], None]) -> Path:
+    """Download the agent into its own folder and return its path, or raise LA313."""
+    from pyngrok import installer
 
-    def hear(line: str) -> None:
-        percent = _PERCENT.search(line)
-        if line in {_DOWNLOADING, _INSTALLING}:
-            progress(Message(line))
-        elif percent and int(percent[1]) % 10 == 0:
-            progress(Message("Downloading ngrok: {percent}%", percent=percent[1]))
-
-    folder = directory(environ)
-    target = folder / _program_name()
+    target, url = directory(environ) / _program_name(), ""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Others must not find or change the archive or an incomplete program.
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as private:
-            fresh = Path(private) / target.name
-            program, theirs = own_program("wizard.tunnels.ngrok_download", environ)
-            child = Child(processes, [*program, str(fresh)], {**theirs, "TMPDIR": private}, hear)
-            try:
-                status = child.wait(DOWNLOAD_SECONDS)
-            finally:
-                child.close()
-            if status != 0:
-                raise NO_DOWNLOAD.failure(" ".join(child.said[-1:]))
-            replace(fresh, target)
-    except OSError as error:
-        raise NO_DOWNLOAD.failure(one_line(str(error))) from error
+        url = installer.get_ngrok_cdn_url("3")
+        archive = _fetched(url, environ, progress)
+        progress(Message("Installing ngrok ..."))
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(target, _unpacked(archive, target.name), mode=0o700)
+    except Exception as error:  # an archive can be broken in many ways
+        raise NO_DOWNLOAD.failure(joined(": ", (url, one_line(str(error))))) from error
     return target
+
+
+def _fetched(url: str, environ: Mapping[str, str], progress: Callable[[str], None]) -> bytes:
+    """Return the content of an HTTPS URL; the proxies are those of our own environment."""
+    from urllib.request import urlopen
+
+    deadline = time.monotonic() + DOWNLOAD_SECONDS
+    content, shown = bytearray(), 0
+    progress(Message("Downloading ngrok ..."))
+    with urlopen(  # noqa: S310 - pyngrok's URLs are HTTPS
+        url, timeout=STALL_SECONDS, context=ssl_context(environ)
+    ) as answer:
+        size = int(answer.headers["Content-Length"] or 0)
+        while piece := answer.read1():
+            content += piece
+            tenths = 10 * len(content) // size if size else 0
+            if tenths > shown:
+                shown = tenths
+                progress(Message("Downloading ngrok: {percent}%", percent=10 * tenths))
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{url} did not end")
+    return bytes(content)
+
+
+def _unpacked(archive: bytes, name: str) -> bytes:
+    """Return one file of a .zip or .tgz archive."""
+    import tarfile
+    import zipfile
+
+    packed = BytesIO(archive)
+    if zipfile.is_zipfile(packed):
+        with zipfile.ZipFile(packed) as zipped:
+            return zipped.read(name)
+    packed.seek(0)
+    with tarfile.open(fileobj=packed, mode="r:gz") as tar:
+        file = tar.extractfile(name)
+        if file is None:
+            raise ValueError(f"the archive has no program {name}")
+        return file.read()
 
 
 @dataclass(frozen=True, slots=True)
