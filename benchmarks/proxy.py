@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.tunnels.certificates import Authority, local_authority
 
 CONNECTIONS = (1, 16, 64)
@@ -303,7 +303,7 @@ def main() -> None:
     allow_many_files()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        authority = local_authority(folder, SystemProcesses())
+        authority = local_authority(folder, Processes())
         upstream = free_port()
         server = ["node", "-e", UPSTREAM, str(upstream)]
         with (

@@ -15,7 +15,7 @@ from wizard.desktop import Desktop
 from wizard.http import HttpClient, Response
 from wizard.language import Language
 from wizard.ports import Ports
-from wizard.processes import Completed
+from wizard.processes import Completed, Processes
 from wizard.running_process import RunningProcess
 from wizard.settings import InvalidValue, pasted
 from wizard.ui.console import Console
@@ -100,7 +100,7 @@ class NoHttp:
         raise AssertionError(f"unexpected request: {method} {url}")
 
 
-class NoProcesses:
+class NoProcesses(Processes):
     """A machine with no program installed; running one fails the test."""
 
     def which(self, program: str) -> Path | None:
@@ -117,7 +117,7 @@ class NoProcesses:
 
 
 @dataclass
-class FixedClock:
+class FixedClock(Clock):
     """A clock that moves only during a sleep."""
 
     time: float = 1_800_000_000.0

@@ -16,7 +16,7 @@ import pytest
 
 from tests.test_supervisor import until
 from wizard.process_control import start_time
-from wizard.processes import MAX_LINE_BYTES, MAX_OUTPUT_BYTES, SystemProcesses, lines_of
+from wizard.processes import MAX_LINE_BYTES, MAX_OUTPUT_BYTES, Processes, lines_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,17 +29,17 @@ def test_skips_an_unreadable_folder_on_the_path(
     closed.mkdir(mode=0)
     monkeypatch.setenv("PATH", f"{closed}:/{'x' * 5000}:{os.environ['PATH']}")
 
-    assert SystemProcesses().which("sh") == Path(shutil.which("sh") or "")
+    assert Processes().which("sh") == Path(shutil.which("sh") or "")
 
 
 def test_returns_the_output() -> None:
-    done = SystemProcesses().run(["sh", "-c", "printf 'a\\r\\nb\\377'; echo no >&2; exit 5"])
+    done = Processes().run(["sh", "-c", "printf 'a\\r\\nb\\377'; echo no >&2; exit 5"])
 
     assert (done.status, done.stdout, done.stderr) == (5, "a\nb\ufffd", "no\n")
 
 
 def test_returns_a_large_output() -> None:
-    done = SystemProcesses().run(["head", "-c", str(MAX_OUTPUT_BYTES), "/dev/zero"])
+    done = Processes().run(["head", "-c", str(MAX_OUTPUT_BYTES), "/dev/zero"])
 
     assert (done.status, len(done.stdout)) == (0, MAX_OUTPUT_BYTES)
 
@@ -49,9 +49,9 @@ def test_ends_a_program_that_writes_endlessly(stream: str) -> None:
     """Reading it all would exceed the memory limit."""
     code = (
         "import resource, sys\n"
-        "from wizard.processes import SystemProcesses\n"
+        "from wizard.processes import Processes\n"
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
-        f"done = SystemProcesses().run(['sh', '-c', 'cat /dev/zero >&{stream}'], timeout=60)\n"
+        f"done = Processes().run(['sh', '-c', 'cat /dev/zero >&{stream}'], timeout=60)\n"
         "print(done.status, done.stderr)\n"
     )
     done = subprocess.run(
@@ -65,7 +65,7 @@ def test_ends_a_program_that_writes_endlessly(stream: str) -> None:
 def test_does_not_wait_for_a_child_that_holds_the_pipe(tmp_path: Path) -> None:
     note = tmp_path / "note"
     program = ["sh", "-c", f"sleep 600 & echo $! > {note}; echo done"]
-    done = SystemProcesses().run(program, timeout=600)
+    done = Processes().run(program, timeout=600)
 
     assert (done.status, done.stdout) == (0, "done\n")
     assert until(lambda: start_time(int(note.read_text())) is None)
@@ -76,7 +76,7 @@ def test_does_not_wait_for_a_child_in_another_session(tmp_path: Path) -> None:
     note = tmp_path / "note"
     inner = f"echo $$ > {note}; exec sleep 600"
     program = ["sh", "-c", f"setsid sh -c '{inner}' & while ! [ -s {note} ]; do :; done; echo done"]
-    done = SystemProcesses().run(program, timeout=600)
+    done = Processes().run(program, timeout=600)
     os.kill(int(note.read_text()), signal.SIGKILL)
 
     assert (done.status, done.stdout) == (0, "done\n")
@@ -85,7 +85,7 @@ def test_does_not_wait_for_a_child_in_another_session(tmp_path: Path) -> None:
 def test_ends_a_hanging_program_with_its_children(tmp_path: Path) -> None:
     note = tmp_path / "note"
     program = ["sh", "-c", f"sleep 600 & echo $! > {note}; wait"]
-    done = SystemProcesses().run(program, timeout=2)
+    done = Processes().run(program, timeout=2)
 
     assert (done.status, done.stderr) == (124, "no end after 2 s")
     assert until(lambda: start_time(int(note.read_text())) is None)
@@ -95,15 +95,15 @@ def test_a_program_at_the_terminal_stays_in_our_session() -> None:
     """There sudo can ask for a password; other programs have no terminal."""
     program = [sys.executable, "-S", "-c", "import os; print(os.getsid(0))"]
 
-    inside = SystemProcesses().run(program, at_terminal=True)
-    outside = SystemProcesses().run(program)
+    inside = Processes().run(program, at_terminal=True)
+    outside = Processes().run(program)
 
     assert int(inside.stdout) == os.getsid(0)
     assert int(outside.stdout) != os.getsid(0)
 
 
 def test_a_timeout_at_the_terminal_spares_our_own_group() -> None:
-    done = SystemProcesses().run(["sleep", "600"], timeout=0.1, at_terminal=True)
+    done = Processes().run(["sleep", "600"], timeout=0.1, at_terminal=True)
 
     assert done.status == 124
 
@@ -137,4 +137,4 @@ def test_reads_output_that_arrives_after_the_exit(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("os.read", late)
 
-    assert SystemProcesses().run(["sh", "-c", "echo late"]).stdout == "late\n"
+    assert Processes().run(["sh", "-c", "echo late"]).stdout == "late\n"

@@ -42,7 +42,7 @@ from wizard.known import Known
 from wizard.librechat.checkout import find
 from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_store import EnvStore
-from wizard.processes import SystemProcesses, programs
+from wizard.processes import Processes, programs
 from wizard.saved_answers import SavedAnswers
 from wizard.text import MASK
 from wizard.tunnels import trust
@@ -281,7 +281,7 @@ def test_every_use_makes_the_state_folder_private(
     assert not [path for path in files if path.stat().st_mode & 0o077]
 
 
-class NoMkcert(SystemProcesses):
+class NoMkcert(Processes):
     def which(self, program: str) -> Path | None:
         return None if program == "mkcert" else super().which(program)
 

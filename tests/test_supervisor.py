@@ -15,7 +15,7 @@ import pytest
 
 from wizard import supervisor
 from wizard.process_control import start_time
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 
 ROOT = Path(__file__).parent.parent
 # Writes its process ID and its children's into the file `note`.
@@ -92,7 +92,7 @@ KINDS = [
 @pytest.mark.parametrize("how", KINDS)
 def test_ends_a_program_and_its_children_when_the_pipe_closes(tmp_path: Path, how: str) -> None:
     family = Family(tmp_path, how)
-    with SystemProcesses().start(family.command) as running:
+    with Processes().start(family.command) as running:
         family.pids()
         assert running.stdin is not None
         running.stdin.close()
@@ -109,8 +109,8 @@ def test_ends_a_program_and_its_children_when_we_are_killed(
     us = tmp_path / "us.py"
     us.write_text(
         "import os, pathlib, signal, time\n"
-        "from wizard.processes import SystemProcesses\n"
-        f"running = SystemProcesses().start({family.command!r})\n"
+        "from wizard.processes import Processes\n"
+        f"running = Processes().start({family.command!r})\n"
         f"while not pathlib.Path({str(family.note)!r}).exists(): time.sleep(0.01)\n"
         f"{end}\n"
     )
@@ -124,7 +124,7 @@ def test_ends_a_program_and_its_children_when_we_are_killed(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_all(tmp_path: Path, number: signal.Signals) -> None:
     family = Family(tmp_path, "daemon")
-    with SystemProcesses().start(family.command) as running:
+    with Processes().start(family.command) as running:
         family.pids()
         running.send_signal(number)
 
@@ -133,13 +133,13 @@ def test_a_signal_ends_all(tmp_path: Path, number: signal.Signals) -> None:
 
 
 def test_exits_with_the_programs_status(tmp_path: Path) -> None:
-    with SystemProcesses().start(Family(tmp_path, "ends").command) as running:
+    with Processes().start(Family(tmp_path, "ends").command) as running:
         assert running.wait(20) == 7
 
 
 def test_exits_with_a_shells_status_for_a_signal(tmp_path: Path) -> None:
     family = Family(tmp_path, "alone")
-    with SystemProcesses().start(family.command) as running:
+    with Processes().start(family.command) as running:
         os.kill(family.pids()[0], signal.SIGKILL)
 
         assert running.wait(20) == 128 + signal.SIGKILL
@@ -149,7 +149,7 @@ def test_exits_with_a_shells_status_for_a_signal(tmp_path: Path) -> None:
 def test_children_end_with_the_program(tmp_path: Path) -> None:
     note = tmp_path / "note"
     program = ["sh", "-c", f"sleep 600 & echo $! > {note}; exit 3"]
-    with SystemProcesses().start(program) as running:
+    with Processes().start(program) as running:
         assert running.wait(20) == 3
 
     assert start_time(int(note.read_text())) is None
@@ -159,7 +159,7 @@ def test_explains_why_a_program_cannot_start(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text("no format that the system runs")
     program.chmod(0o755)
-    with SystemProcesses().start([str(program)]) as running:
+    with Processes().start([str(program)]) as running:
         assert running.wait(20) == supervisor.NOT_STARTED
         assert running.stderr is not None
         assert str(program) in running.stderr.read().decode()
@@ -171,7 +171,7 @@ def test_does_not_run_modules_of_the_current_folder(
     (tmp_path / "contextlib.py").write_text("raise SystemExit('not ours')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with SystemProcesses().start(["sh", "-c", "exit 7"]) as running:
+    with Processes().start(["sh", "-c", "exit 7"]) as running:
         assert running.wait(20) == 7
 
 
@@ -182,9 +182,9 @@ def test_works_from_an_archive_with_a_relative_path(tmp_path: Path) -> None:
             archive.write(file, f"wizard/{file.name}")
     code = (
         "import sys; sys.path.insert(0, 'app.pyz')\n"
-        "from wizard.processes import SystemProcesses, __file__ as where\n"
+        "from wizard.processes import Processes, __file__ as where\n"
         "assert where.startswith('app.pyz'), where\n"
-        "running = SystemProcesses().start(['sh', '-c', 'exit 7'])\n"
+        "running = Processes().start(['sh', '-c', 'exit 7'])\n"
         "print(running.wait(), running.stderr.read())\n"
     )
     done = subprocess.run(
@@ -200,7 +200,7 @@ def test_works_from_an_archive_with_a_relative_path(tmp_path: Path) -> None:
 
 def test_passes_on_the_environment_without_our_variables(tmp_path: Path) -> None:
     program = [sys.executable, "-S", "-c", "import os; print(sorted(os.environ))"]
-    with SystemProcesses().start(program, env={"ONE": "1"}) as running:
+    with Processes().start(program, env={"ONE": "1"}) as running:
         assert running.stdout is not None
         said = running.stdout.read().decode()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from wizard.language import Message, joined
 
@@ -19,25 +19,15 @@ _UNITS = (
 )
 
 
-class Clock(Protocol):
+class Clock:
     """The time and a pause. Safe to call from several threads."""
 
     def now(self) -> float:
         """Return this computer's time, in seconds since the epoch."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
-
-
-class SystemClock:
-    """`Clock` on this computer."""
-
-    def now(self) -> float:
         return time.time()
 
     def sleep(self, seconds: float) -> None:
+        """Wait."""
         time.sleep(seconds)
 
 

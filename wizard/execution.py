@@ -189,11 +189,11 @@ def _print_failure(finding: Finding, data: dict[str, object], flags: Flags, port
 
 def system_ports(flags: Flags) -> Ports:
     """Return the ports of this machine."""
-    from wizard.clock import SystemClock
+    from wizard.clock import Clock
     from wizard.desktop import Desktop, UserDesktop
     from wizard.http import Https
     from wizard.platforms import state_folder
-    from wizard.processes import SystemProcesses
+    from wizard.processes import Processes
 
     environ, secrets = _take_secrets()
     state_dir = state_folder(environ, Path.home()) / "librechat-auth0"
@@ -206,8 +206,8 @@ def system_ports(flags: Flags) -> Ports:
         prompter=_prompter(console, flags.language, plain=plain) if can_ask else None,
         # This authority can only sign certificates for localhost.
         http=Https(environ, extra_ca=partial(_local_authority, state_dir)),
-        clock=SystemClock(),
-        processes=SystemProcesses(),
+        clock=Clock(),
+        processes=Processes(),
         desktop=Desktop() if flags.no_open or _is_ci(environ) else UserDesktop(environ),
         environ=environ,
         cwd=_current_folder(environ),

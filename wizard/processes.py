@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from wizard.job_object import close_job, end_job, new_job
 from wizard.platforms import own_session
@@ -63,46 +63,6 @@ class Completed(NamedTuple):
     stderr: str
 
 
-class Processes(Protocol):
-    """Finds and runs other programs."""
-
-    def which(self, program: str) -> Path | None:
-        """Return the program's path, None if it is not installed."""
-        ...
-
-    def run(
-        self,
-        args: Sequence[str],
-        *,
-        timeout: float = 10.0,
-        env: Mapping[str, str] | None = None,
-        at_terminal: bool = False,
-    ) -> Completed:
-        """Run a program without input, in our environment unless it has an `env`.
-
-        `at_terminal`: it may ask for a password at the terminal, as sudo does. If not, it has its
-        own session, and processes that it leaves behind are ended.
-        """
-        ...
-
-    def start(
-        self, args: Sequence[str], *, env: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
-        """Start a program under `wizard.supervisor`, with pipes for its output.
-
-        It ends, with its descendants, when the pipe to its input closes: at the latest when our
-        process ends.
-
-        Raises:
-            OSError: the program is not installed.
-        """
-        ...
-
-    def listening(self, port: int) -> "RunningProcess | None":
-        """Return the process that listens at a port of this machine; see `process_at`."""
-        ...
-
-
 def safe_path(environ: Mapping[str, str]) -> str:
     """Return `PATH` without empty and relative entries, which mean the current folder.
 
@@ -149,10 +109,11 @@ def programs(name: str, environ: Mapping[str, str], platform: str = sys.platform
                 yield path
 
 
-class SystemProcesses:
-    """`Processes` on this machine."""
+class Processes:
+    """Finds and runs other programs of this machine."""
 
     def which(self, program: str) -> Path | None:
+        """Return the program's path, None if it is not installed."""
         return next(programs(program, os.environ), None)
 
     def run(
@@ -163,16 +124,14 @@ class SystemProcesses:
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
     ) -> Completed:
+        """Run a program without input, in our environment unless it has an `env`.
+
+        `at_terminal`: it may ask for a password at the terminal, as sudo does. If not, it has its
+        own session, and processes that it leaves behind are ended.
+        """
         try:
-            process = subprocess.Popen(
-                resolved(args, env),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=None if env is None else dict(env),
-                cwd=_folder(),
-                **({} if at_terminal else own_session()),
-            )
+            session = {} if at_terminal else own_session()
+            process = _piped(resolved(args, env), env, stdin=subprocess.DEVNULL, **session)
         except OSError as error:
             return Completed(127, "", str(error))
 
@@ -195,18 +154,18 @@ class SystemProcesses:
     def start(
         self, args: Sequence[str], *, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
+        """Start a program under `wizard.supervisor`, with pipes for its output.
+
+        It ends, with its descendants, when the pipe to its input closes: at the latest when our
+        process ends.
+
+        Raises:
+            OSError: the program is not installed.
+        """
         command = resolved(args, env)
         # A frozen Python has no interpreter for the supervisor.
         ours = [sys.executable, "-I", "-S", "-c", _SUPERVISOR] if sys.executable else []
-        return subprocess.Popen(
-            [*ours, *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=None if env is None else dict(env),
-            cwd=_folder(),
-            **own_session(),
-        )
+        return _piped([*ours, *command], env, stdin=subprocess.PIPE, **own_session())
 
     def listening(self, port: int) -> "RunningProcess | None":
         from wizard.loopback import answers
@@ -216,6 +175,14 @@ class SystemProcesses:
         from wizard.running_process import process_at
 
         return process_at(port)
+
+
+def _piped(
+    command: Sequence[str], env: Mapping[str, str] | None, **given: Any
+) -> subprocess.Popen[bytes]:
+    """Start the program in the home folder, with pipes for its output."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, env=env, cwd=_folder(), **given)
 
 
 class _Output:

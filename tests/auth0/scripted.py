@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from wizard.clock import Clock
 from wizard.http import NetworkError, Response
 from wizard.settings import Settings
 
@@ -29,7 +30,7 @@ WITHOUT_REUSE = replace(SETTINGS, audiences=(), reuse_tokens=False)
 CALLBACK = SETTINGS.callback_url
 
 
-class FakeClock:
+class FakeClock(Clock):
     """A clock that moves only during a sleep."""
 
     def __init__(self, now: float = NOW) -> None:

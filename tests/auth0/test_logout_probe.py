@@ -11,7 +11,7 @@ from tests.providers import Authority, Demo, demo_server, furnish
 from tests.tenant.state import Tenant
 from wizard.auth0.error_table import Check
 from wizard.auth0.live_checks import check_tenant
-from wizard.clock import SystemClock
+from wizard.clock import Clock
 from wizard.doctor.subject import Subject, settings_of
 from wizard.librechat.env_file import EnvFile
 from wizard.settings import Settings
@@ -28,7 +28,7 @@ def demo(demo_server: Tenant, authority: Authority) -> Demo:
 
 
 def rules(demo: Demo, settings: Settings) -> list[str]:
-    report = check_tenant(settings, demo.http, SystemClock())
+    report = check_tenant(settings, demo.http, Clock())
     return [each.rule.id for each in report.findings]
 
 
@@ -41,7 +41,7 @@ def test_finds_an_unlisted_url_by_either_error_page(error_page: str, demo: Demo)
     demo.application.allowed_logout_urls = [URL]
     demo.tenant.error_page_url = error_page
 
-    report = check_tenant(replace(demo.setup, logout_url=LOGOUT), demo.http, SystemClock())
+    report = check_tenant(replace(demo.setup, logout_url=LOGOUT), demo.http, Clock())
 
     (finding,) = report[Check.CALLBACK].findings
     assert finding.rule.id == "LA437"

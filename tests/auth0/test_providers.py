@@ -23,14 +23,14 @@ from wizard.auth0.error_table import Check
 from wizard.auth0.live_checks import TenantReport, check_tenant
 from wizard.auth0.sign_in import Exchange, SignIn
 from wizard.auth0.tokens import Judgement
-from wizard.clock import SystemClock
+from wizard.clock import Clock
 from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import Outcome
 from wizard.settings import Settings
 
 
 def check(authority: Authority, settings: Settings) -> TenantReport:
-    return check_tenant(settings, authority.http(), SystemClock())
+    return check_tenant(settings, authority.http(), Clock())
 
 
 def settings_of(provider: NodeProvider, **changed: object) -> Settings:

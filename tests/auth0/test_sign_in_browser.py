@@ -19,7 +19,7 @@ from tests.tenant.faults import tenant_server
 from tests.tenant.state import Tenant
 from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.sign_in import Exchange, SignIn
-from wizard.clock import SystemClock
+from wizard.clock import Clock
 from wizard.language import Language
 from wizard.settings import Settings
 
@@ -42,7 +42,7 @@ def signing_in(
     change: Callable[[Settings], Settings] = lambda same: same,
     language: Language | None = None,
 ) -> Iterator[SignIn]:
-    report = check_tenant(demo.setup, demo.http, SystemClock())
+    report = check_tenant(demo.setup, demo.http, Clock())
     assert report.ok, report.findings
     assert report.discovery is not None
     settings = change(demo.setup)

@@ -18,7 +18,7 @@ from tests.tenant.state import Api, Application, AuthMethod, Policy, User
 from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.management_access import TokenClaims, by_token
 from wizard.auth0.sign_in import Exchange, SignIn
-from wizard.clock import SystemClock
+from wizard.clock import Clock
 from wizard.commands.init import run_init
 from wizard.commands.init_progress import InitResult
 from wizard.commands.options import InitOptions
@@ -162,13 +162,13 @@ def test_leads_to_a_real_sign_in(run: Run, there: Api | None) -> None:
         domain=run.managed.domain, audiences=(AUDIENCE,), public_url=f"http://localhost:{port}"
     )
     access = by_token(run.managed.token(), run.managed.domain, http)
-    ports = replace(run.world().ports, clock=SystemClock())
+    ports = replace(run.world().ports, clock=Clock())
 
     known, findings = Provisioning(Job(wanted, run.folder / ".env"), access, ports).apply()
 
     assert not findings
     settings = known.settings()
-    report = check_tenant(settings, http, SystemClock())
+    report = check_tenant(settings, http, Clock())
     assert report.ok
     assert report.discovery is not None
     exchange = Exchange(settings, report.discovery, report.keys, http)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import pytest
 
-from tests.fakes import ScriptedPrompter, World, make_world
+from tests.fakes import NoProcesses, ScriptedPrompter, World, make_world
 from wizard.commands.trust import TrustOptions, TrustResult, run_trust
 from wizard.findings import ExitCode, Failure
 from wizard.processes import Completed
@@ -19,7 +19,7 @@ from wizard.tunnels.trust import is_remembered
 MACOS = "darwin"
 
 
-class Keychain:
+class Keychain(NoProcesses):
     """A Mac's keychain, which trusts what was added to it."""
 
     def __init__(self, *, refuses: bool = False) -> None:
@@ -27,20 +27,7 @@ class Keychain:
         self.ran: list[str] = []
         self._refuses = refuses
 
-    def which(self, program: str) -> Path | None:
-        return None
-
-    def listening(self, port: int) -> None:
-        return None
-
-    def run(
-        self,
-        args: Sequence[str],
-        *,
-        timeout: float = 10.0,
-        env: Mapping[str, str] | None = None,
-        at_terminal: bool = False,
-    ) -> Completed:
+    def run(self, args: Sequence[str], **_: Any) -> Completed:
         verb = args[1]
         if verb == "verify-cert":
             return Completed(0 if self.trusts else 1, "", "")
@@ -49,9 +36,6 @@ class Keychain:
             return Completed(1, "", "SecTrustSettingsSetTrustSettings: denied")
         self.trusts = verb == "add-trusted-cert"
         return Completed(0, "", "")
-
-    def start(self, args: Sequence[str], **_: object) -> NoReturn:
-        raise AssertionError(f"unexpected program: {args}")
 
 
 class Mac:

@@ -25,7 +25,7 @@ from wizard import loopback
 from wizard.demo.server import NO_START
 from wizard.findings import Failure
 from wizard.http import Https, NetworkError, Trouble
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.tunnels.certificates import local_authority
 
 
@@ -118,7 +118,7 @@ class TestServer:
             pass
 
     def test_with_the_certificate_of_the_local_tunnel(self, tmp_path: Path) -> None:
-        authority = local_authority(tmp_path / "state", SystemProcesses())
+        authority = local_authority(tmp_path / "state", Processes())
         tenant = Tenant()
         with tenant_server(tenant, authority.certificate_file, authority.certificate_file):
             http = Https({"SSL_CERT_FILE": str(authority.ca_file)})

@@ -14,7 +14,7 @@ from tests.doctor.cases import env, subject
 from tests.providers import PUBLIC_URL, Demo, authority, demo, demo_server
 from tests.stand_ins.librechat import LibreChat, Tunnel, running
 from tests.tenant.state import DATABASE_NAME
-from wizard.clock import SystemClock
+from wizard.clock import Clock
 from wizard.doctor.claims import claims_of
 from wizard.doctor.examine import Examination, Part, examine, part_of
 from wizard.doctor.subject import Subject, settings_of
@@ -45,7 +45,7 @@ def examined(demo: Demo, **changed: str) -> Examination:
         file, _ = written.edited({"PORT": str(librechat.port), **changed})
         librechat.values = file.values()
         http = Network(demo, Tunnel(PUBLIC_URL, librechat.port))
-        return examine(subject(file.text), http, SystemClock(), offline=False)
+        return examine(subject(file.text), http, Clock(), offline=False)
 
 
 def test_accepts_what_init_wrote(demo: Demo) -> None:
@@ -138,7 +138,7 @@ def test_an_issuer_with_a_path_is_not_skipped_silently(
     issuer: str, server: OtherProvider, detail: str | None
 ) -> None:
     checked = subject(env(OPENID_ISSUER=f"https://id.example.com{issuer}"))
-    examination = examine(checked, server, SystemClock(), offline=False)
+    examination = examine(checked, server, Clock(), offline=False)
     reported = {each.rule.id: each.detail for each in examination.findings}
     assert (detail is not None) is ("LA110" in reported)
     assert detail is None or detail in reported["LA110"]

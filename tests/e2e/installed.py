@@ -17,7 +17,7 @@ from tests.ports import free_port
 from tests.providers import AUDIENCE, Authority
 from wizard.demo.user import sign_in_like_a_user
 from wizard.http import Https, Response
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.tunnels.certificates import local_authority
 from wizard.tunnels.trust import known_authority, remember
 
@@ -26,7 +26,7 @@ STAND_IN = Path(__file__).parents[1] / "stand_ins/auth0.py"
 
 def trust_the_local_tunnel(state_dir: Path) -> None:
     """Mark the local tunnel's authority as trusted; otherwise the wizard asks once per machine."""
-    ca_file = local_authority(state_dir, SystemProcesses()).ca_file
+    ca_file = local_authority(state_dir, Processes()).ca_file
     remember(ca_file, state_dir, trusted=True)
 
 

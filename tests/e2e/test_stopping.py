@@ -26,7 +26,7 @@ from tests.providers import AUDIENCE, PUBLIC_URL, Authority, Demo
 from tests.tunnels.conftest import until
 from wizard.known import Known
 from wizard.librechat.env_store import EnvStore
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.saved_answers import SavedAnswers
 from wizard.tunnels.certificates import local_authority
 from wizard.tunnels.trust import plan
@@ -178,7 +178,7 @@ def with_browser_store(place: Place) -> None:
 
 def trusted(place: Place) -> None:
     """Trust the wizard's authority in the user's own NSS database only."""
-    processes = SystemProcesses()
+    processes = Processes()
     (Path(place.environ["HOME"]) / ".pki/nssdb").mkdir(parents=True)
     ca_file = local_authority(place.state_dir, processes).ca_file
     steps = plan(ca_file, processes, place.environ, sys.platform, trust=True)

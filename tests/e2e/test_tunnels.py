@@ -41,7 +41,7 @@ from tests.tunnels.loopback import MEGABYTE, Upstream, assert_events_come_one_by
 from tests.tunnels.test_localtunnel import MODULES, Server
 from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.sign_in import Exchange, SignIn
-from wizard.clock import SystemClock
+from wizard.clock import Clock
 from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import ExitCode, Outcome
 from wizard.http import HttpClient, Response
@@ -382,7 +382,7 @@ def test_a_sign_in(
     monkeypatch.setattr("wizard.demo.user.is_loopback", lambda _: True)
     network = Edge(open_machine, authority.http())
     demo = furnish(demo_server, authority.http(), open_machine.url())
-    report = check_tenant(demo.setup, authority.http(), SystemClock())
+    report = check_tenant(demo.setup, authority.http(), Clock())
     assert report.discovery is not None
     exchange = Exchange(demo.setup, report.discovery, report.keys, network)
     flow = SignIn(exchange, open_machine.port)

@@ -17,7 +17,7 @@ from wizard.librechat.checkout import (
     text_of,
 )
 from wizard.librechat.compose.deployment import read_deployment
-from wizard.processes import Completed, SystemProcesses
+from wizard.processes import Completed, Processes
 
 COMPOSE_FILE = "services: {api: {image: librechat}}\n"
 
@@ -30,7 +30,7 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-class FakeDocker(SystemProcesses):
+class FakeDocker(Processes):
     """Docker for the commands that we use; any other fails."""
 
     def __init__(self, *volumes: str, installed: bool = True, status: int = 0) -> None:
@@ -206,7 +206,7 @@ def test_does_not_wait_long_for_a_hanging_docker(
     monkeypatch.setattr("wizard.librechat.checkout.DOCKER_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     checkout = write(tmp_path / "LibreChat", {"docker-compose.yml": COMPOSE_FILE})
-    assert signs_of_use(checkout, SystemProcesses()) == ()
+    assert signs_of_use(checkout, Processes()) == ()
 
 
 @pytest.mark.skipif(

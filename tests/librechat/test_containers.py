@@ -24,7 +24,7 @@ from wizard.librechat import containers as module
 from wizard.librechat.access import Reader
 from wizard.librechat.compose.model import Service
 from wizard.librechat.containers import RunningContainer, containers, read_inspect
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 
 STAND_IN = """#!{python} -S
 import json, sys, time
@@ -78,7 +78,7 @@ def test_asks_docker_only_for_existing_containers(docker: Docker, tmp_path: Path
         described("chat-mongodb", image="mongo:8", command=("mongod", "--noauth")),
         described("rag", image="librechat-rag-api-dev-lite:latest", command=("python", "main.py")),
     )
-    (found,) = containers(SystemProcesses())
+    (found,) = containers(Processes())
 
     assert docker.asked == ["ps", "inspect"]
     assert found.name == "LibreChat"
@@ -89,9 +89,9 @@ def test_asks_docker_only_for_existing_containers(docker: Docker, tmp_path: Path
 
 
 def test_no_docker_and_no_containers(docker: Docker) -> None:
-    assert containers(SystemProcesses()) == ()
+    assert containers(Processes()) == ()
     docker.has()
-    assert containers(SystemProcesses()) == ()
+    assert containers(Processes()) == ()
     assert docker.asked == ["ps"]
 
 
@@ -101,7 +101,7 @@ def test_does_not_wait_for_a_hanging_docker(
     monkeypatch.setattr(module, "DOCKER_SECONDS", 0.3)
     docker.has(described(), hangs=True)
 
-    assert containers(SystemProcesses()) == ()
+    assert containers(Processes()) == ()
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[1]", '[{"Id": 5}]', "[" * 100_000])
@@ -253,7 +253,7 @@ def test_reads_the_output_of_the_real_docker_program(daemon: type[Daemon], tmp_p
         ),
         described("mongo", image="mongo:8", command=("mongod",)),
     ]
-    (found,) = containers(SystemProcesses())
+    (found,) = containers(Processes())
 
     assert shutil.which("docker", path=os.environ["PATH"])
     assert found.is_of(env_file)
@@ -268,4 +268,4 @@ def test_the_real_docker_program_without_a_daemon(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
 
-    assert containers(SystemProcesses()) == ()
+    assert containers(Processes()) == ()

@@ -21,7 +21,7 @@ from wizard.librechat.compose.model import Mount, Project, Service
 from wizard.librechat.containers import RunningContainer, read_inspect
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.runner import Certainty, Evidence, Machine, Runner, Way, judge
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.running_process import RunningProcess
 
 ENV_FILE = Path("/srv/chat/.env")
@@ -266,7 +266,7 @@ def test_a_real_process(
     values = {"PORT": str(port)}
 
     def runner(folder: Path) -> Runner:
-        store = EnvStore(folder / ".env", tmp_path / "state", processes=SystemProcesses())
+        store = EnvStore(folder / ".env", tmp_path / "state", processes=Processes())
         return store.runner(values)
 
     ours, other = runner(checkout), runner(tmp_path)
@@ -277,7 +277,7 @@ def test_a_real_process(
 
 def test_a_linked_folder_is_the_same_one(checkout: Path, port: int, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(checkout)
-    store = EnvStore(tmp_path / "link/.env", tmp_path / "state", processes=SystemProcesses())
+    store = EnvStore(tmp_path / "link/.env", tmp_path / "state", processes=Processes())
 
     assert store.runner({"PORT": str(port)}).is_known
 

@@ -20,7 +20,7 @@ import h11
 
 from wizard.language import Language
 from wizard.loopback import listeners
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.tunnels import TunnelEvent
 from wizard.tunnels.certificates import Authority
 from wizard.tunnels.proxy import Proxy
@@ -28,7 +28,7 @@ from wizard.tunnels.proxy import Proxy
 MEGABYTE = 1 << 20
 
 
-class WithoutMkcert(SystemProcesses):
+class WithoutMkcert(Processes):
     """This machine without mkcert."""
 
     def which(self, program: str) -> Path | None:

@@ -25,7 +25,7 @@ from wizard import loopback
 from wizard.findings import ExitCode, Failure
 from wizard.http import WAITING, WAITING_HEADER
 from wizard.process_control import start_time
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.sign_in_traffic import Step, recorded
 from wizard.tunnels import EventKind, TunnelRequest, caddy, provider
 from wizard.tunnels.caddy import NO_CADDY, CaddyTunnel
@@ -47,7 +47,7 @@ def request_(tmp_path: Path, librechat: int, listener: Listener) -> TunnelReques
 
 
 def tunnel(request: TunnelRequest) -> CaddyTunnel:
-    return CaddyTunnel(request, SystemProcesses(), os.environ)
+    return CaddyTunnel(request, Processes(), os.environ)
 
 
 @contextmanager
@@ -231,11 +231,11 @@ def test_no_caddy_outlives_us(tmp_path: Path, number: signal.Signals) -> None:
     script = tmp_path / "run.py"
     script.write_text(
         "import os, pathlib, time\n"
-        "from wizard.processes import SystemProcesses\n"
+        "from wizard.processes import Processes\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(tmp_path)!r}),"
         f" requested_url='https://localhost:{free_port()}')\n"
-        "tunnel = provider('caddy').tunnel(request, SystemProcesses(), os.environ)\n"
+        "tunnel = provider('caddy').tunnel(request, Processes(), os.environ)\n"
         "tunnel.open()\n"
         "print('open', flush=True)\n"
         "time.sleep(60)\n"
@@ -254,7 +254,7 @@ def test_no_caddy_outlives_us(tmp_path: Path, number: signal.Signals) -> None:
 
 
 def test_the_offer() -> None:
-    offer = provider("caddy").offer(SystemProcesses(), os.environ)
+    offer = provider("caddy").offer(Processes(), os.environ)
 
     assert (offer.ready, offer.stable_url, offer.public) == (True, True, False)
 
@@ -263,7 +263,7 @@ def test_explains_how_to_install_caddy(
     request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert provider("caddy").offer(SystemProcesses(), os.environ).ready is False
+    assert provider("caddy").offer(Processes(), os.environ).ready is False
     with pytest.raises(Failure) as caught:
         tunnel(request_).open()
 

@@ -24,7 +24,7 @@ from tests.tunnels.conftest import LibreChat, until
 from tests.tunnels.loopback import Upstream, WithoutMkcert, running_proxy, serving
 from wizard.findings import ExitCode, Failure
 from wizard.loopback import is_free
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.tunnels import certificates
 from wizard.tunnels.certificates import Authority, local_authority
 
@@ -232,7 +232,7 @@ def make_mkcert_authority(scratch: Path) -> None:
 @pytest.mark.needs("mkcert")
 def test_uses_mkcerts_authority_if_there_is_one(tmp_path: Path, caroot: Path) -> None:
     make_mkcert_authority(tmp_path)
-    authority = local_authority(tmp_path / "state", SystemProcesses())
+    authority = local_authority(tmp_path / "state", Processes())
 
     assert authority.mkcert
     assert authority.ca_file == caroot / "rootCA.pem"
@@ -241,18 +241,18 @@ def test_uses_mkcerts_authority_if_there_is_one(tmp_path: Path, caroot: Path) ->
     assert [str(name.value) for name in names.value] == ["localhost", "127.0.0.1", "::1"]
     assert stat.S_IMODE(authority.certificate_file.stat().st_mode) == 0o600
     leaf = authority.certificate_file.read_bytes()
-    assert local_authority(tmp_path / "state", SystemProcesses()) == authority
+    assert local_authority(tmp_path / "state", Processes()) == authority
     assert authority.certificate_file.read_bytes() == leaf
 
 
 @pytest.mark.needs("mkcert")
 def test_a_new_mkcert_authority_issues_a_new_certificate(tmp_path: Path, caroot: Path) -> None:
     make_mkcert_authority(tmp_path)
-    before = leaf_of(local_authority(tmp_path / "state", SystemProcesses()))
+    before = leaf_of(local_authority(tmp_path / "state", Processes()))
     for path in caroot.iterdir():
         path.unlink()
     make_mkcert_authority(tmp_path)
-    after = local_authority(tmp_path / "state", SystemProcesses())
+    after = local_authority(tmp_path / "state", Processes())
 
     assert leaf_of(after) != before
     leaf_of(after).verify_directly_issued_by(ca_of(after))
@@ -266,7 +266,7 @@ def test_ignores_mkcert_without_a_usable_authority(
     if lost:
         make_mkcert_authority(tmp_path)
         (caroot / lost).unlink()
-    authority = local_authority(tmp_path / "state", SystemProcesses())
+    authority = local_authority(tmp_path / "state", Processes())
 
     assert not authority.mkcert
     assert not (caroot / "rootCA-key.pem").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tunnels.conftest import until
-from wizard.processes import MAX_LINE_BYTES, SystemProcesses
+from wizard.processes import MAX_LINE_BYTES, Processes
 from wizard.tunnels.child import Child
 
 
@@ -28,7 +28,7 @@ def test_a_listener_that_fails_does_not_stop_the_program(tmp_path: Path) -> None
         raise OSError("No space left on device")
 
     command = program(tmp_path, "for number in range(20000): print('line', number)")
-    child = Child(SystemProcesses(), command, os.environ, on_line)
+    child = Child(Processes(), command, os.environ, on_line)
     try:
         assert child.wait(60) == 0
         child.wait_for_output()
@@ -42,7 +42,7 @@ def test_a_listener_that_fails_does_not_stop_the_program(tmp_path: Path) -> None
 def test_cuts_an_endless_line(tmp_path: Path, stream: str) -> None:
     received: list[str] = []
     code = f"sys.{stream}.write('x' * 50_000_000); sys.{stream}.flush(); time.sleep(600)"
-    child = Child(SystemProcesses(), program(tmp_path, code), os.environ, received.append)
+    child = Child(Processes(), program(tmp_path, code), os.environ, received.append)
     try:
         assert until(lambda: received)
     finally:

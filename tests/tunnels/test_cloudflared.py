@@ -23,7 +23,7 @@ from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from wizard.findings import ExitCode, Failure
 from wizard.http import WAITING, WAITING_HEADER
 from wizard.process_control import start_time
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.tunnels import EventKind, TunnelRequest, provider
 from wizard.tunnels.cloudflared import NO_CLOUDFLARED, PROGRAM, CloudflaredTunnel
 
@@ -51,7 +51,7 @@ class World:
 
     def tunnel(self, *, seconds: float = 20.0, **changes: object) -> CloudflaredTunnel:
         request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
-        tunnel = CloudflaredTunnel(request, SystemProcesses(), self.environ)
+        tunnel = CloudflaredTunnel(request, Processes(), self.environ)
         tunnel.start_seconds = seconds
         return tunnel
 
@@ -244,10 +244,10 @@ def test_no_cloudflared_outlives_us(world: World) -> None:
     script = world.folder / "run.py"
     script.write_text(
         "import os, pathlib, time\n"
-        "from wizard.processes import SystemProcesses\n"
+        "from wizard.processes import Processes\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
-        "tunnel = provider('cloudflared').tunnel(request, SystemProcesses(), os.environ)\n"
+        "tunnel = provider('cloudflared').tunnel(request, Processes(), os.environ)\n"
         "tunnel.open()\n"
         "print('open', flush=True)\n"
         "time.sleep(60)\n"
@@ -267,10 +267,10 @@ def test_no_cloudflared_outlives_us(world: World) -> None:
 
 
 def test_the_offer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    there = provider("cloudflared").offer(SystemProcesses(), {})
+    there = provider("cloudflared").offer(Processes(), {})
     assert (there.ready, there.stable_url, there.public) == (True, False, True)
     monkeypatch.setenv("PATH", "/nowhere")
-    gone = provider("cloudflared").offer(SystemProcesses(), {})
+    gone = provider("cloudflared").offer(Processes(), {})
     assert gone.ready is False
     with pytest.raises(Failure) as caught:
         world.tunnel().open()

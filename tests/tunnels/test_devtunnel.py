@@ -13,7 +13,7 @@ from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from tests.tunnels.public_end import World
 from tests.tunnels.test_offers import Machine
 from wizard.findings import ExitCode, Failure
-from wizard.processes import TIMED_OUT, SystemProcesses
+from wizard.processes import TIMED_OUT, Processes
 from wizard.sign_in_traffic import recorded
 from wizard.tunnels import EventKind, provider
 from wizard.tunnels.devtunnel import DevTunnel
@@ -131,7 +131,7 @@ def test_the_offer(said: str, status: int, missing: str) -> None:
 
 def test_explains_how_to_install_devtunnel(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert provider("devtunnel").offer(SystemProcesses(), {}).missing == ""
+    assert provider("devtunnel").offer(Processes(), {}).missing == ""
     with pytest.raises(Failure) as caught:
         world.tunnel().open()
 

@@ -22,7 +22,7 @@ from tests.ports import free_port
 from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from wizard.findings import ExitCode, Failure
 from wizard.process_control import start_time
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.sign_in_traffic import recorded
 from wizard.tunnels import EventKind, TunnelRequest, child, provider
 from wizard.tunnels.localtunnel import (
@@ -126,7 +126,7 @@ def tunnel(
 ) -> LocaltunnelTunnel:
     port = server if isinstance(server, int) else server.port
     there = {**environ, SERVER_VARIABLE: f"http://127.0.0.1:{port}"}
-    made = LocaltunnelTunnel(request, SystemProcesses(), there)
+    made = LocaltunnelTunnel(request, Processes(), there)
     made.start_seconds = seconds
     return made
 
@@ -255,11 +255,11 @@ def test_no_client_outlives_us(tmp_path: Path, environ: dict[str, str], server: 
     script = tmp_path / "run.py"
     script.write_text(
         "import os, pathlib, time\n"
-        "from wizard.processes import SystemProcesses\n"
+        "from wizard.processes import Processes\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(tmp_path)!r}),"
         " requested_url='librechat-ada')\n"
-        "tunnel = provider('localtunnel').tunnel(request, SystemProcesses(), os.environ)\n"
+        "tunnel = provider('localtunnel').tunnel(request, Processes(), os.environ)\n"
         "tunnel.open()\n"
         "print('open', flush=True)\n"
         "time.sleep(60)\n"
@@ -295,7 +295,7 @@ def test_explains_a_blocked_port(
     said = "Error: connection refused: localtunnel.me:34567 (check your firewall settings)"
     client(tmp_path, monkeypatch, f"echo '{said}' >&2; exit 1")
     with pytest.raises(Failure) as caught:
-        LocaltunnelTunnel(request_, SystemProcesses(), os.environ).open()
+        LocaltunnelTunnel(request_, Processes(), os.environ).open()
 
     assert caught.value.finding.rule.id == "LA362"
     assert caught.value.finding.detail == said.removeprefix("Error: ")
@@ -305,7 +305,7 @@ def test_explains_the_reminder_page_of_the_public_server(
     request_: TunnelRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
 ) -> None:
     client(tmp_path, monkeypatch, "echo 'your url is: https://librechat-ada.loca.lt'; sleep 9")
-    with LocaltunnelTunnel(request_, SystemProcesses(), os.environ) as url:
+    with LocaltunnelTunnel(request_, Processes(), os.environ) as url:
         assert url == "https://librechat-ada.loca.lt"
 
     assert any(PASSWORD_PAGE in line for line in listener.lines)
@@ -328,9 +328,7 @@ def test_rejects_an_invalid_name(request_: TunnelRequest, wanted: str) -> None:
     if shutil.which("lt") is None:
         pytest.skip("needs lt")
     with pytest.raises(Failure) as caught:
-        LocaltunnelTunnel(
-            replace(request_, requested_url=wanted), SystemProcesses(), os.environ
-        ).open()
+        LocaltunnelTunnel(replace(request_, requested_url=wanted), Processes(), os.environ).open()
 
     assert caught.value.finding.rule.id == "LA364"
 
@@ -339,9 +337,9 @@ def test_explains_how_to_install_node(
     request_: TunnelRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert provider("localtunnel").offer(SystemProcesses(), {}).ready is False
+    assert provider("localtunnel").offer(Processes(), {}).ready is False
     with pytest.raises(Failure) as caught:
-        LocaltunnelTunnel(request_, SystemProcesses(), {}).open()
+        LocaltunnelTunnel(request_, Processes(), {}).open()
 
     assert caught.value.finding.rule.id == "LA360"
 
@@ -353,7 +351,7 @@ def test_says_what_npx_downloads_before_it_does(
     npx.write_text("#!/bin/sh\n")
     npx.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    offer = provider("localtunnel").offer(SystemProcesses(), {})
+    offer = provider("localtunnel").offer(Processes(), {})
 
     assert offer.ready is False
     assert offer.needs == "npm's localtunnel@2.0.2 (downloaded by npx)"

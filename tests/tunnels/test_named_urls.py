@@ -13,7 +13,7 @@ from tests.tunnels.conftest import Listener
 from tests.tunnels.test_cloudflared import World as CloudflaredWorld
 from tests.tunnels.test_ngrok import World as NgrokWorld
 from wizard.findings import ExitCode, Failure
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.settings import parse_public_url
 from wizard.tunnels import TunnelRequest
 from wizard.tunnels.child import FOREIGN_URL
@@ -81,7 +81,7 @@ def test_rejects_a_url_that_is_not_localtunnels(
 ) -> None:
     naming(tmp_path, url)
     request = replace(request_, requested_url=asked)
-    said = refused(LocaltunnelTunnel(request, SystemProcesses(), environ))
+    said = refused(LocaltunnelTunnel(request, Processes(), environ))
 
     assert said.startswith(f"The localtunnel client reported {url[:300]}: ")
     assert len(said) < 500
@@ -94,7 +94,7 @@ def test_accepts_localtunnels_own_url(
     tmp_path: Path, request_: TunnelRequest, environ: dict[str, str], url: str
 ) -> None:
     naming(tmp_path, url)
-    with LocaltunnelTunnel(request_, SystemProcesses(), environ) as opened:
+    with LocaltunnelTunnel(request_, Processes(), environ) as opened:
         assert opened == "https://x.loca.lt" == parse_public_url(url)
 
 
@@ -103,11 +103,11 @@ def test_accepts_the_domains_of_the_users_own_server(
 ) -> None:
     environ[SERVER_VARIABLE] = "https://tunnels.example"
     naming(tmp_path, "https://x.tunnels.example")
-    with LocaltunnelTunnel(request_, SystemProcesses(), environ) as opened:
+    with LocaltunnelTunnel(request_, Processes(), environ) as opened:
         assert opened == "https://x.tunnels.example"
     naming(tmp_path, "https://x.tunnels.example/path")
 
-    assert "without a path" in refused(LocaltunnelTunnel(request_, SystemProcesses(), environ))
+    assert "without a path" in refused(LocaltunnelTunnel(request_, Processes(), environ))
 
 
 @pytest.mark.parametrize("host", ["login.example", "trycloudflare.com", "x.loca.lt", "x y", "x/y"])

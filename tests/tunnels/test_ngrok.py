@@ -34,7 +34,7 @@ from tests.sockets import read_request, server
 from tests.tunnels.conftest import Listener, until
 from wizard.findings import ExitCode, Failure
 from wizard.process_control import start_time
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.tunnels import EventKind, TunnelRequest, ngrok_agent, ngrok_config, provider
 from wizard.tunnels.local_api import LocalApi
 from wizard.tunnels.ngrok import NgrokTunnel
@@ -87,7 +87,7 @@ class World:
 
     def tunnel(self, *, seconds: float = 30.0, **changes: object) -> NgrokTunnel:
         request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
-        tunnel = NgrokTunnel(request, SystemProcesses(), self.environ)
+        tunnel = NgrokTunnel(request, Processes(), self.environ)
         tunnel.start_seconds = seconds
         return tunnel
 
@@ -542,11 +542,11 @@ def test_no_agent_outlives_us(world: World, number: signal.Signals) -> None:
     script = world.folder / "wizard_run.py"
     script.write_text(
         "import sys, time, pathlib\n"
-        "from wizard.processes import SystemProcesses\n"
+        "from wizard.processes import Processes\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
         "import os\n"
-        "provider('ngrok').tunnel(request, SystemProcesses(), os.environ).open()\n"
+        "provider('ngrok').tunnel(request, Processes(), os.environ).open()\n"
         "print('open', flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -569,11 +569,11 @@ def test_ctrl_c_during_the_start_leaves_no_agent(world: World) -> None:
         "import os, pathlib, signal\n"
         # A shell that runs the tests in the background makes it ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from wizard.processes import SystemProcesses\n"
+        "from wizard.processes import Processes\n"
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
         "try:\n"
-        "    provider('ngrok').tunnel(request, SystemProcesses(), os.environ).open()\n"
+        "    provider('ngrok').tunnel(request, Processes(), os.environ).open()\n"
         "except KeyboardInterrupt:\n"
         "    raise SystemExit(130)\n"
     )
@@ -710,7 +710,7 @@ def _process_with(argument: str) -> int:
 
 def test_the_offer_lists_what_is_installed_and_missing(world: World) -> None:
     def offer() -> tuple[bool, str]:
-        found = provider("ngrok").offer(SystemProcesses(), world.environ)
+        found = provider("ngrok").offer(Processes(), world.environ)
         assert found.stable_url
         assert found.public
         return found.ready, found.needs

@@ -10,13 +10,13 @@ import pytest
 from tests.fakes import NoProcesses
 from tests.languages import speaking, untranslatable
 from wizard.defaults import TUNNELS
-from wizard.processes import Completed, SystemProcesses
+from wizard.processes import Completed, Processes
 from wizard.running_process import RunningProcess
 from wizard.tunnels import ngrok_config, provider
 from wizard.tunnels.local import port_taken
 
 
-class Machine(SystemProcesses):
+class Machine(Processes):
     """A machine with every program or none; each prints the same."""
 
     def __init__(self, *, has_programs: bool, said: str = "", status: int = 0) -> None:

@@ -15,7 +15,7 @@ from tests.tunnels.conftest import Listener, program_pid, supervisors, until
 from tests.tunnels.public_end import World
 from tests.tunnels.test_offers import Machine
 from wizard.findings import ExitCode, Failure
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.sign_in_traffic import recorded
 from wizard.tunnels import EventKind, provider
 from wizard.tunnels.tailscale import TailscaleTunnel
@@ -201,7 +201,7 @@ def test_a_computer_that_is_not_connected(world: World, said: str, detail: str) 
 
 def test_explains_how_to_install_tailscale(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert provider("tailscale").offer(SystemProcesses(), {}).missing == ""
+    assert provider("tailscale").offer(Processes(), {}).missing == ""
     with pytest.raises(Failure) as caught:
         world.tunnel().open()
 

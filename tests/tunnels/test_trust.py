@@ -15,7 +15,7 @@ from cryptography import x509
 
 from tests.tunnels.loopback import RunningProxy, Upstream, WithoutMkcert, running_proxy, serving
 from wizard.findings import Failure
-from wizard.processes import Completed, SystemProcesses
+from wizard.processes import Completed, Processes
 from wizard.tunnels.certificates import Authority, local_authority
 from wizard.tunnels.trust import Step, plan, run
 
@@ -168,7 +168,7 @@ def test_no_plan_without_an_authority(tmp_path: Path) -> None:
 def test_reports_a_failed_command(tmp_path: Path) -> None:
     command = (sys.executable, "-c", "exit('no such store')")
     step = Step("a store", (command,), (), trusts=True)
-    (finding,) = run([step], SystemProcesses())
+    (finding,) = run([step], Processes())
     assert finding.rule.id == "LA334"
     assert finding.detail == "a store: no such store"
     assert shlex.split(finding.fix.partition(": ")[2]) == list(command)
@@ -181,7 +181,7 @@ def test_adds_to_and_removes_from_stores(authority: Authority, home: Path) -> No
     profile.mkdir(parents=True)
     database = ["certutil", "-d", f"sql:{profile}"]
     subprocess.run([*database, "-N", "--empty-password"], check=True)
-    processes = SystemProcesses()
+    processes = Processes()
 
     def listed() -> str:
         return subprocess.run([*database, "-L"], capture_output=True, text=True, check=True).stdout
@@ -231,7 +231,7 @@ def test_chromium_trusts_it_after_trust_only(
     variables = {"XDG_DATA_HOME": str(home / "data" if kind == "moved" else home / ".local/share")}
     if kind == "old":
         (home / ".pki/nssdb").mkdir(parents=True)
-    processes = SystemProcesses()
+    processes = Processes()
     names = environ(**variables)
 
     assert "target" not in chromium(f"{proxy.url}/echo", home, **variables)

@@ -32,10 +32,10 @@ def test_a_library_that_cannot_load_is_named(machine: Machine, work: Path) -> No
 STORES = """
 import ctypes, os, ssl, sys
 from pathlib import Path
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 from wizard.tunnels.certificates import local_authority
 from wizard.tunnels.trust import is_done, plan
-processes = SystemProcesses()
+processes = Processes()
 ca_file = local_authority(Path(sys.argv[1]), processes).ca_file
 der = ssl.PEM_cert_to_DER_cert(ca_file.read_text("ascii"))
 (step,) = plan(ca_file, processes, os.environ, sys.platform, trust=True)
@@ -59,7 +59,7 @@ def test_the_machines_certificates_are_not_the_users(machine: Machine, work: Pat
 
 JOB = """
 import os, subprocess, sys, time
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 grandchild = "import time; time.sleep(300)"
 # The program ends at once, and leaves a child that holds no pipe.
 program = (
@@ -68,7 +68,7 @@ program = (
     "stdin=-3, stdout=-3, stderr=-3); print(one.pid, flush=True)"
 )
 import psutil
-process = SystemProcesses().start([sys.executable, "-S", "-c", program])
+process = Processes().start([sys.executable, "-S", "-c", program])
 pid = int(process.stdout.readline())
 process.wait(100)
 deadline = time.monotonic() + 100
@@ -87,7 +87,7 @@ def test_a_childs_child_ends_though_its_parent_has_ended(machine: Machine) -> No
 ASKED = """
 import sys, time
 from wizard import processes
-from wizard.processes import SystemProcesses
+from wizard.processes import Processes
 # A busy machine may need more time.
 patient = "import wizard.supervisor; wizard.supervisor.GRACE_SECONDS = 100; from"
 processes._SUPERVISOR = processes._SUPERVISOR.replace("from", patient)
@@ -98,7 +98,7 @@ program = (
     # A handler waits for the end of a sleep.
     "[time.sleep(0.1) for _ in range(600)]"
 )
-process = SystemProcesses().start([sys.executable, "-S", "-c", program])
+process = Processes().start([sys.executable, "-S", "-c", program])
 print(process.stdout.readline().decode().strip())
 process.stdin.close()
 print(process.stdout.read().decode().strip(), process.wait(100))

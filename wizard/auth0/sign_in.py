@@ -31,7 +31,7 @@ from wizard.auth0.redact import quoted
 from wizard.auth0.result_page import judgement_page, refusal_page, security_headers
 from wizard.auth0.tenant import Discovery, Jwk, network_finding
 from wizard.auth0.tokens import Admit, Expected, Judgement, Tokens, judge_tokens, read_tokens
-from wizard.clock import Clock, SystemClock
+from wizard.clock import Clock
 from wizard.defaults import ENGLISH, LIBRECHAT_PORT
 from wizard.findings import Outcome
 from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError
@@ -72,7 +72,7 @@ class Exchange:
     discovery: Discovery
     keys: Sequence[Jwk]
     http: HttpClient
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=Clock)
     admit: Admit | None = None
 
     def judge(self, code: str, attempt: _Attempt) -> Judgement:

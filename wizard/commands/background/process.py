@@ -71,11 +71,11 @@ class _Holder:
         )
 
     def run(self) -> int:
-        from wizard.processes import SystemProcesses
+        from wizard.processes import Processes
 
         chosen = provider(self._name)
         try:
-            tunnel = chosen.tunnel(self._request, SystemProcesses(), self._environ)
+            tunnel = chosen.tunnel(self._request, Processes(), self._environ)
             with tunnel as url:
                 found = [self._as_json(finding) for finding in tunnel.findings]
                 send(sys.stdout, {"url": url, "findings": found})
