@@ -75,7 +75,7 @@ def seen_by_us(service: Service) -> dict[str, object]:
         "environment": {name: each.value for name, each in service.settings.items()},
         "env_files": [(str(each.path), each.required) for each in service.env_files],
         "mounts": [(str(each.source), each.target) for each in service.mounts],
-        "ports": sorted((each.target, each.published) for each in service.ports),
+        "ports": sorted(service.ports),
         "user": service.user,
         "image": service.image,
         "working_dir": service.working_dir,
@@ -96,9 +96,7 @@ def seen_by_compose(content: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[
             for each in content.get("volumes") or ()
             if each["type"] == "bind"
         ],
-        "ports": sorted(
-            (str(each["target"]), each.get("published", "")) for each in content.get("ports") or ()
-        ),
+        "ports": sorted({str(each["target"]) for each in content.get("ports") or ()}),
         "user": content.get("user", ""),
         "image": content.get("image", ""),
         "working_dir": content.get("working_dir", ""),

@@ -180,7 +180,7 @@ def _panel_callback(subject: Subject, name: str) -> Violation | None:
 def _is_port_needed(subject: Subject, name: str) -> bool:
     service = None if subject.runner.is_npm else subject.deployment.service
     is_set = subject.file.values().get(name) or subject.environ.get(name)
-    return bool(service and not is_set and any(not port.target for port in service.ports))
+    return bool(service and not is_set and any(not port for port in service.ports))
 
 
 CHECKS = (

@@ -20,6 +20,7 @@ from wizard.librechat.compose.model import (
     Trouble,
     pairs,
     service_of,
+    sources_by_target,
 )
 from wizard.librechat.compose.own import read_project
 from wizard.librechat.compose.sources import Sources
@@ -173,5 +174,6 @@ def _service(name: str, content: Mapping[str, object], project: Project) -> Serv
         for variable, value in pairs(content.get("environment"))
         if value is not None
     }
-    service = service_of(name, content, settings, main.parent)
+    volumes = sources_by_target(content.get("volumes"), main.parent)
+    service = service_of(name, {**content, "volumes": volumes}, settings)
     return service._replace(env_files=ours.env_files)

@@ -42,18 +42,12 @@ class Mount(NamedTuple):
     target: str
 
 
-class Port(NamedTuple):
-    """A port in the container, and the one of this machine; "" for any."""
-
-    target: str
-    published: str = ""
-
-
 class Service(NamedTuple):
     """One service, merged from all files and with its variables filled in.
 
-    Of `env_files` a later one wins; `mounts` are without named volumes. An empty `user`, `command`
-    or `working_dir` is the image's own; without a build, `dockerfile` is "".
+    Of `env_files` a later one wins; `mounts` are without named volumes; `ports` are those in the
+    container, "" for one whose variable is not set. An empty `user`, `command` or `working_dir` is
+    the image's own; without a build, `dockerfile` is "".
     """
 
     name: str
@@ -61,7 +55,7 @@ class Service(NamedTuple):
     settings: Environment = MappingProxyType({})
     env_files: tuple[EnvFileEntry, ...] = ()
     mounts: tuple[Mount, ...] = ()
-    ports: tuple[Port, ...] = ()
+    ports: tuple[str, ...] = ()
     user: str = ""
     command: str = ""
     working_dir: str = ""
@@ -195,7 +189,7 @@ def _likeness(service: Service, env_file: Path) -> int:
         + 12 * bool(re.fullmatch(_OTHER_IMAGE, image))
         + 8 * (target in _ENV_TARGETS)
         + 8 * service.starts_server
-        + 4 * any(each.target == _PORT for each in service.ports)
+        + 4 * (_PORT in service.ports)
         + 2 * service.sets_variables_of(env_file)
         + 4 * any(map(_is_own_setting, service.settings.items()))
         + 2 * bool(service.dockerfile)
@@ -226,21 +220,22 @@ def same_file(one: Path, other: Path) -> bool:
     return real_path(one) == real_path(other)
 
 
-def service_of(
-    name: str, content: Mapping[str, object], settings: Environment, folder: Path
-) -> Service:
-    """Return a service of merged and interpolated Compose files, in that project's folder."""
-    build = content.get("build")
+def service_of(name: str, content: Mapping[str, object], settings: Environment) -> Service:
+    """Return a service of merged and interpolated Compose files.
+
+    Its volumes are read by `sources_by_target`, its `build` has the long form.
+    """
+    build, volumes = content.get("build"), content.get("volumes")
+    mounts = volumes.items() if isinstance(volumes, Mapping) else ()
     dockerfile = scalar(build.get("dockerfile")) if isinstance(build, Mapping) else ""
     return Service(
         name,
         image=scalar(content.get("image")),
         settings=settings,
-        env_files=tuple(_env_files(content.get("env_file"), folder)),
-        mounts=tuple(_mounts(content.get("volumes"), folder)),
+        mounts=tuple(Mount(Path(source), target) for target, source in mounts if source and target),
         ports=tuple(dict.fromkeys(islice(_ports(content.get("ports")), MOST_PORTS))),
         user=scalar(content.get("user")),
-        command=_joined(content.get("command")),
+        command=" ".join(map(scalar, as_list(content.get("command")))),
         working_dir=scalar(content.get("working_dir")),
         dockerfile=dockerfile or ("Dockerfile" if build else ""),
     )
@@ -274,56 +269,35 @@ def as_list(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else (value,)
 
 
-def split_volume(text: str) -> tuple[str, str]:
-    """Return source and target of a volume in short form; an anonymous one has no source."""
+def sources_by_target(volumes: object, folder: Path) -> dict[str, str]:
+    """Return where each volume's content is on this machine, "" for a named or anonymous one."""
+    found = {}
+    for each in as_list(volumes):
+        volume = each if isinstance(each, Mapping) else _long_volume(scalar(each))
+        source = scalar(volume.get("source"))
+        is_path = source and volume.get("type", "bind") == "bind"
+        path = os.path.normpath(folder / expanded(source)) if is_path else ""
+        found[scalar(volume.get("target"))] = path
+    return found
+
+
+def _long_volume(text: str) -> Mapping[str, object]:
+    """Return the long form of a volume; an anonymous one has no source."""
     drive = text[:2] if re.match(_WINDOWS_PATH, text) else ""
     source, colon, rest = text[len(drive) :].partition(":")
-    return (drive + source, rest.partition(":")[0]) if colon else ("", text)
+    if not colon:
+        return {"type": "volume", "target": text}
+    is_path = bool(drive) or source.startswith((".", "/", "~"))
+    kind = "bind" if is_path else "volume"
+    return {"type": kind, "source": drive + source, "target": rest.partition(":")[0]}
 
 
-def is_path(source: str) -> bool:
-    """Return whether the source of a volume is a path, and not the name of a volume."""
-    return source.startswith((".", "/", "~")) or bool(re.match(_WINDOWS_PATH, source))
-
-
-def _joined(value: object) -> str:
-    return " ".join(scalar(each) for each in as_list(value))
-
-
-def _env_files(value: object, folder: Path) -> Iterator[EnvFileEntry]:
+def _ports(value: object) -> Iterator[str]:
     for each in as_list(value):
         if isinstance(each, Mapping):
-            path, required = scalar(each.get("path")), each.get("required") is not False
+            yield scalar(each.get("target"))
         else:
-            path, required = scalar(each), True
-        if path:
-            yield EnvFileEntry(Path(os.path.normpath(folder / path)), required)
-
-
-def _mounts(value: object, folder: Path) -> Iterator[Mount]:
-    for each in as_list(value):
-        if isinstance(each, Mapping):
-            source, target = scalar(each.get("source")), scalar(each.get("target"))
-            is_bind = each.get("type", "bind") == "bind"
-        else:
-            source, target = split_volume(scalar(each))
-            is_bind = is_path(source)
-        if is_bind and source and target:
-            yield Mount(Path(os.path.normpath(folder / expanded(source))), target)
-
-
-def _ports(value: object) -> Iterator[Port]:
-    for each in as_list(value):
-        if isinstance(each, Mapping):
-            yield Port(scalar(each.get("target")), scalar(each.get("published")))
-            continue
-        before, _, target = scalar(each).partition("/")[0].rpartition(":")
-        published = before.rpartition(":")[2]
-        targets, publisheds = _range(target), _range(published)
-        if len(targets) == len(publisheds):
-            yield from map(Port, targets, publisheds)
-        else:  # any of the range, or none
-            yield from (Port(each, published) for each in targets)
+            yield from _range(scalar(each).partition("/")[0].rpartition(":")[2])
 
 
 def _range(ports: str) -> Sequence[str]:

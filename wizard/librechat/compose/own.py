@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from wizard.language import Message
-from wizard.librechat.compose.merge import Listed, Tree, merged, rebased
+from wizard.librechat.compose.merge import Listed, Tree, merged
 from wizard.librechat.compose.model import (
+    EnvFileEntry,
     Project,
     Service,
     Trouble,
@@ -21,6 +22,7 @@ from wizard.librechat.compose.model import (
     same_file,
     scalar,
     service_of,
+    sources_by_target,
 )
 from wizard.librechat.compose.sources import MAX_YAML_BYTES, Budget, Sources, TooLargeError
 from wizard.librechat.compose.text import ComposeError, interpolated, read_env_file
@@ -140,9 +142,10 @@ class _Reader(NamedTuple):
 
     def service(self, name: str, content: Tree) -> Service:
         """Return a service with the variables of its container."""
-        empty = service_of(name, content, {}, self.root)
         settings: dict[str, Setting] = {}
-        for each in empty.env_files:
+        files = content.get("env_file")
+        env_files = tuple(files.values()) if isinstance(files, dict) else ()
+        for each in env_files:
             settings |= self._env_file(each.path, {**self.scope, **settings}, each.required)
         environment = content.get("environment")
         for variable, value in environment.items() if isinstance(environment, dict) else ():
@@ -152,10 +155,10 @@ class _Reader(NamedTuple):
                 settings[variable] = self.scope[variable]
             else:
                 settings.pop(variable, None)
-        return empty._replace(settings=settings)
+        return service_of(name, content, settings)._replace(env_files=env_files)
 
     def _services_of(self, path: Path, folder: Path) -> dict[str, Tree]:
-        content = self._content(path)
+        content = self._content(path, folder)
         found: dict[str, Tree] = {}
         for entry in as_list(content.get("include")):
             found |= self._deeper()._included(entry, folder)
@@ -164,8 +167,8 @@ class _Reader(NamedTuple):
             found[name] = merged(found[name], own) if name in found else own
         return found
 
-    def _content(self, path: Path) -> Tree:
-        """Return `include` and `services` of a file, with their variables filled in."""
+    def _content(self, path: Path, folder: Path) -> Tree:
+        """Return `include` and `services` of a file, whose paths start at that folder."""
         self.budget.spend(files=1)
         try:
             text = self.sources.text(path, MAX_YAML_BYTES)
@@ -182,8 +185,11 @@ class _Reader(NamedTuple):
         content = content or {}
         services: Tree = {}
         for name, service in _services(content).items():
-            filled = self._filled_in({part: service[part] for part in _PARTS & {*service}}, path)
-            services[name] = _with_settings(filled, self._shown(path))
+            parts = {part: service[part] for part in _PARTS & {*service}}
+            services[name] = {
+                str(part): self._read(part, self._filled_in(value, path), path, folder)
+                for part, value in parts.items()
+            }
         return {"include": self._filled_in(content.get("include"), path), "services": services}
 
     def _filled_in(self, value: object, path: Path) -> object:
@@ -205,6 +211,31 @@ class _Reader(NamedTuple):
             return Override(self._filled_in(value.value, path))
         return value
 
+    def _read(self, part: str, value: object, path: Path, folder: Path) -> object:
+        """Return a part of a service in the one form that can be merged, whatever it has."""
+        if value is None or isinstance(value, Reset):
+            return value
+        if isinstance(value, Override):
+            return Override(self._read(part, value.value, path, folder))
+        if part == "environment":
+            return _settings(value, self._shown(path))
+        if part == "env_file":
+            return self._env_files(value, folder)
+        if part == "volumes":
+            return sources_by_target(value, folder)
+        return {"context": value} if part == "build" and isinstance(value, str) else value
+
+    def _env_files(self, value: object, folder: Path) -> dict[str, EnvFileEntry]:
+        """Return the env files by what Compose compares: their text, relative to the project."""
+        found = {}
+        for each in as_list(value):
+            entry = each if isinstance(each, Mapping) else {"path": each}
+            if written := scalar(entry.get("path")):
+                path = os.path.normpath(folder / written)
+                name = written if folder == self.root else os.path.relpath(path, self.root)
+                found[name] = EnvFileEntry(Path(path), entry.get("required") is not False)
+        return found
+
     def _included(self, entry: object, folder: Path) -> dict[str, Tree]:
         long = entry if isinstance(entry, Mapping) else {"path": entry}
         paths = [folder / scalar(path) for path in as_list(long.get("path"))]
@@ -215,10 +246,7 @@ class _Reader(NamedTuple):
         named = [folder / scalar(each) for each in as_list(long.get("env_file"))]
         reader = self.within(named or [inner / ".env"], self.scope)
         services = reader.services(paths, inner)
-        return {
-            name: rebased(reader._passed_on(service), inner, folder)
-            for name, service in services.items()
-        }
+        return {name: reader._passed_on(service) for name, service in services.items()}
 
     def _passed_on(self, service: Tree) -> Tree:
         """Return the service with the variables of this scope that it passes on."""
@@ -240,15 +268,14 @@ class _Reader(NamedTuple):
         long = extends if isinstance(extends, Mapping) else {"service": extends}
         file = scalar(long.get("file"))
         base_path = folder / file if file else path
+        base_folder = base_path.parent if file else folder
         name = scalar(long.get("service"))
-        base = _services(self._content(base_path)).get(name)
+        base = _services(self._content(base_path, base_folder)).get(name)
         if base is None:
             reason = Message("it extends {service}, which does not exist", service=name)
             self.troubles.append(Trouble(reason, path))
             return service
-        base = self._deeper()._extended(base, base_path, base_path.parent if file else folder)
-        if file:
-            base = rebased(base, base_path.parent, folder)
+        base = self._deeper()._extended(base, base_path, base_folder)
         return merged(base, {key: each for key, each in service.items() if key != "extends"})
 
     def _deeper(self) -> "_Reader":
@@ -267,48 +294,35 @@ class _Reader(NamedTuple):
             self.budget.spend(characters=len(value or ""))
             return value
 
+        is_ours = same_file(path, self.env_file)
+        origin = Origin.ENV_FILE if is_ours else Origin.OTHER_ENV_FILE
+        values: dict[str, Setting] = {}
         try:
             text = self.sources.text(path)
             if text is None and required:
                 raise ComposeError(Message("the file does not exist"))
+            values.update(read_env_file(text or "", lookup, origin, self._shown(path)))
         except ComposeError as error:
-            self.troubles.append(Trouble(error.reason, path))
-            return {}
-        values, refusal = read_env_file(text or "", lookup)
-        if refusal is not None:
-            self.troubles.append(Trouble(refusal.reason, path, refusal.line))
-        is_ours = same_file(path, self.env_file)
-        origin = Origin.ENV_FILE if is_ours else Origin.OTHER_ENV_FILE
-        where = self._shown(path)
-        return {
-            name: Setting(each.value, origin, where, each.line) for name, each in values.items()
-        }
+            self.troubles.append(Trouble(error.reason, path, error.line))
+        return values
 
     def _shown(self, path: Path) -> str:
         """Return the path as users know it: from the project's folder, if it is in there."""
         return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
 
-def _with_settings(service: object, where: str) -> Tree:
-    """Return a service whose `environment` is a mapping of settings, which know their place."""
-    if not isinstance(service, dict):
-        return {}
-    environment = service.get("environment")
-    is_override = isinstance(environment, Override)
-    plain = environment.value if isinstance(environment, Override) else environment
-    if plain is None or isinstance(plain, Reset):
-        return service
+def _settings(environment: object, where: str) -> Tree:
+    """Return the variables of `environment` as settings, which know their place."""
 
     def setting(name: Text, value: str | None) -> object:
-        if isinstance(plain, dict) and isinstance(plain.get(name), Reset):
-            return plain[name]
+        if isinstance(environment, dict) and isinstance(environment.get(name), Reset):
+            return environment[name]
         if value is None:
             return _Passed()
         return Setting(value, Origin.COMPOSE, where, name.line)
 
-    form = Listed if isinstance(plain, list) else dict
-    settings = form((name, setting(name, value)) for name, value in pairs(plain))
-    return {**service, "environment": Override(settings) if is_override else settings}
+    form = Listed if isinstance(environment, list) else dict
+    return form((name, setting(name, value)) for name, value in pairs(environment))
 
 
 def _services(content: Mapping[str, object]) -> dict[str, Tree]:

@@ -7,9 +7,9 @@ v2, `template/template.go` and `dotenv/parser.go`.
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from wizard.language import Message
+from wizard.librechat.environment import Origin, Setting
 
 Lookup = Callable[[str], str | None]
 
@@ -35,16 +35,6 @@ class ComposeError(ValueError):
         super().__init__(reason)
         self.reason = reason
         self.line = line
-
-
-class Line(NamedTuple):
-    """A variable of an `env_file` as Compose reads it, and its line, counted from 1."""
-
-    value: str
-    line: int
-
-    def __repr__(self) -> str:  # the value may be a secret
-        return f"Line({self.line})"
 
 
 def interpolated(text: str, lookup: Lookup, depth: int = 0) -> str:
@@ -111,28 +101,27 @@ def _braced(inner: str, lookup: Lookup, depth: int) -> str:
     raise ComposeError(Message("{name} is required, and not set", name=name[0]))
 
 
-def read_env_file(text: str, outside: Lookup) -> tuple[dict[str, Line], ComposeError | None]:
-    """Return what Compose reads in an `env_file`, and why it refuses the file, None if it does not.
+def read_env_file(
+    text: str, outside: Lookup, origin: Origin = Origin.ENV_FILE, where: str = ".env"
+) -> Iterator[tuple[str, Setting]]:
+    """Yield what Compose reads in an `env_file`; a later value of a name wins.
 
-    A file that is refused is read up to the line that is. Compose then refuses the whole project.
     Variables of `outside` beat those of the file in its `${…}`.
+
+    Raises:
+        ComposeError: Compose refuses a line, and with it the whole project.
     """
-    values: dict[str, Line] = {}
+    read: dict[str, str] = {}
 
     def lookup(name: str) -> str | None:
         known = outside(name)
-        if known is None and name in values:
-            return values[name].value
-        return known
+        return read.get(name) if known is None else known
 
-    try:
-        for name, raw, line, is_expanded in _assignments(text):
-            value = outside(name) if raw is None else raw
-            if value is not None:
-                values[name] = Line(_expanded(value, lookup) if is_expanded else value, line)
-    except ComposeError as error:
-        return values, error
-    return values, None
+    for name, raw, line, is_expanded in _assignments(text):
+        value = outside(name) if raw is None else raw
+        if value is not None:
+            read[name] = _expanded(value, lookup) if is_expanded else value
+            yield name, Setting(read[name], origin, where, line)
 
 
 def _expanded(raw: str, lookup: Lookup) -> str:
