@@ -163,7 +163,7 @@ def test_finds_the_file_in_the_container(tmp_path: Path) -> None:
 
     def reads(source: Path, target: str, folder: str = "/app") -> bool:
         container = only(described(binds={str(source): target}, folder=folder))
-        return container.reads(env_file)
+        return container.definition.reads(env_file)
 
     assert reads(env_file, "/app/.env")
     assert reads(tmp_path, "/app")
@@ -259,7 +259,7 @@ def test_reads_the_output_of_the_real_docker_program(daemon: type[Daemon], tmp_p
     assert found.is_of(env_file)
     assert (found.service, found.state, found.exit_code) == ("api", "exited", 1)
     assert found.definition.image == "librechat:v0.8.7"
-    assert found.reads(env_file)
+    assert found.definition.reads(env_file)
 
 
 @pytest.mark.needs("docker")

@@ -43,7 +43,7 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
 
 def restart(folder: Path) -> tuple[str, ...]:
     store = EnvStore(folder / ".env", folder.parent / "state")
-    return how_to_restart(store.runner({}), store.path)
+    return how_to_restart(store.runner({}))
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_restarts_a_running_librechat(api: str, command: str, tmp_path: Path) ->
     write(tmp_path, {"docker-compose.yml": compose(api)})
     runner = EnvStore(tmp_path / ".env", tmp_path.parent / "state").runner({})
 
-    assert restart_fix(runner, tmp_path / ".env") == f"Restart LibreChat: {command}"
+    assert restart_fix(runner) == f"Restart LibreChat: {command}"
     running = runner._replace(is_running=True)
-    assert how_to_restart(running, tmp_path / ".env") == (command,)
+    assert how_to_restart(running) == (command,)
     assert what_to_do(runner) == "Start LibreChat:"
     assert what_to_do(running) == "Restart LibreChat:"
 
@@ -144,53 +144,36 @@ ENV_FILE = Path("/srv/chat/.env")
 def restart_seen(machine: Machine, project: Project = NO_PROJECT) -> tuple[str, ...]:
     deployment = Deployment(ENV_FILE, project)
     evidence = Evidence(Checkout(ENV_FILE.parent, ()), deployment, 3080, machine)
-    return how_to_restart(judge(evidence), ENV_FILE)
+    return how_to_restart(judge(evidence))
 
 
 NAMED = Service("chat")
 MOUNTED = NAMED._replace(mounts=(Mount(ENV_FILE, "/app/.env"),))
 
 
-def compose_labels(files: str) -> dict[str, str]:
-    return {
-        "com.docker.compose.service": "chat",
-        "com.docker.compose.project.working_dir": "/srv/chat",
-        "com.docker.compose.project.config_files": files,
-    }
+def composed(definition: Service, *files: str, state: str = "running") -> RunningContainer:
+    return RunningContainer(
+        "1", definition, "chat", compose_files=files, compose_folder="/srv/chat", state=state
+    )
 
 
 @pytest.mark.parametrize(
     ("container", "commands"),
     [
         (
-            RunningContainer(
-                "1",
-                MOUNTED,
-                labels=compose_labels("/srv/chat/docker-compose.yml"),
-                state="running",
-            ),
+            composed(MOUNTED, "/srv/chat/docker-compose.yml"),
             ("docker compose restart chat",),
         ),
         (
-            RunningContainer(
-                "1",
-                MOUNTED,
-                labels=compose_labels("/srv/chat/docker-compose.yml,/etc/my own.yml"),
-                state="running",
-            ),
+            composed(MOUNTED, "/srv/chat/docker-compose.yml", "/etc/my own.yml"),
             ("docker compose -f docker-compose.yml -f '/etc/my own.yml' restart chat",),
         ),
         (
-            RunningContainer(
-                "1",
-                MOUNTED,
-                labels=compose_labels("/srv/chat/docker-compose.yml"),
-                state="exited",
-            ),
+            composed(MOUNTED, "/srv/chat/docker-compose.yml", state="exited"),
             ("docker compose up -d",),
         ),
         (
-            RunningContainer("1", NAMED, labels=compose_labels("/srv/chat/a.yml"), state="running"),
+            composed(NAMED, "/srv/chat/a.yml"),
             ("docker compose -f a.yml up -d",),
         ),
         (

@@ -218,9 +218,9 @@ def write(store: EnvStore, content: bytes | None, after: bytes, ports: Ports) ->
     return Written(done=True, backup=backup)
 
 
-def show_restart(runner: Runner, env_file: Path, ports: Ports) -> None:
+def show_restart(runner: Runner, ports: Ports) -> None:
     """Show what makes LibreChat read a changed `.env`: a restart, or its start."""
-    commands = how_to_restart(runner, env_file)
+    commands = how_to_restart(runner)
     if not commands:
         ports.console.hint(OWN_WAY)
         return

@@ -216,7 +216,7 @@ def _check_again(
     ports.console.say()
     _show(run, after, left, ports)
     ports.console.say()
-    show_restart(subject.runner, subject.path, ports)
+    show_restart(subject.runner, ports)
     return replace(result, findings=left.findings, checks=left.checks, claims=left.claims)
 
 

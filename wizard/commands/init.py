@@ -231,7 +231,7 @@ def _through_librechat(progress: Progress, ports: Ports, failure: Failure) -> Se
 
     store = progress.folder.store
     if progress.result.written and ports.prompter is not None:
-        show_restart(progress.folder.runner, store.path, ports)
+        show_restart(progress.folder.runner, ports)
         if not ports.prompter.confirm("Have you restarted LibreChat?"):
             return ()
     subject = read_subject(store, ports)
@@ -275,5 +275,5 @@ def _show_next_steps(folder: Folder, result: InitResult, ports: Ports) -> None:
     console.say()
     if result.sign_in and result.sign_in.ok:
         console.done(SIGN_IN_WORKS)
-    show_restart(folder.runner, folder.store.path, ports)
+    show_restart(folder.runner, ports)
     console.verbatim("Then sign in at:", [result.settings.public_url])

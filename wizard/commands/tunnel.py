@@ -233,7 +233,7 @@ class _Reopening:
             self._show_dashboard(result.dashboard)
         console.say()
         runner = self.store.runner({**self.file.values(), **self.ports.environ})
-        show_restart(runner, self.store.path, self.ports)
+        show_restart(runner, self.ports)
         return result
 
     def _change_tenant(self, url: str) -> bool:

@@ -69,7 +69,7 @@ def _is_still_open(subject: Subject, name: str) -> Violation | None:
     if not (is_open and _is_reachable(subject)) or subject.is_on(name):
         return None
     detail = Message("/api/config says {key}: true.", key="registrationEnabled")
-    return Violation(detail, restart_fix(subject.runner, subject.path))
+    return Violation(detail, restart_fix(subject.runner))
 
 
 def auth0_findings(doors: Doors, *, has_domains: bool) -> Iterator[Finding]:

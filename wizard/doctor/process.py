@@ -45,7 +45,7 @@ def _started_earlier(subject: Subject) -> Iterator[Violation]:
     )
     began = Message("It started at {time}.", time=_shown(started))
     detail = sentences(subject.runner.because, began, *changes)
-    yield Violation(detail, restart_fix(subject.runner, subject.path))
+    yield Violation(detail, restart_fix(subject.runner))
 
 
 def with_remedy(finding: Finding, subject: Subject) -> Finding:

@@ -67,7 +67,7 @@ def _restarting(finding: Finding, subject: Subject) -> Finding:
     # A LibreChat that is older than its files says what runs it itself.
     because = "" if subject.traces.newer else subject.runner.because
     detail = sentences(finding.detail, because)
-    return finding._replace(detail=detail, fix=restart_fix(subject.runner, subject.path))
+    return finding._replace(detail=detail, fix=restart_fix(subject.runner))
 
 
 FILE_CHECKS: tuple[Check, ...] = (

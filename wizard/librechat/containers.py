@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -24,19 +24,29 @@ MOST_CONTAINERS = 200
 # Docker Desktop puts this before the paths of macOS.
 _HOST_MOUNT = "/host_mnt"
 _COMPOSE_LABEL = "com.docker.compose."
+_VERSION_LABEL = "org.opencontainers.image.version"
 
 
 @dataclass(frozen=True, slots=True)
 class RunningContainer:
     """A container, also one that has ended.
 
-    `definition` is what Docker Compose would say of it; `ports` of this machine lead to it;
-    `started` is in seconds since the epoch, None where it never was.
+    Attributes:
+        definition: what Docker Compose would say of it.
+        service: its service in Docker Compose, "" for a container that Compose did not create.
+        compose_files: those that it was created from.
+        compose_folder: the folder that Compose was run for.
+        version: what its image says of itself.
+        ports: those of this machine that lead to it.
+        started: seconds since the epoch, None where it never was.
     """
 
     id: str
     definition: Service
-    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    service: str = ""
+    compose_files: tuple[str, ...] = ()
+    compose_folder: str = ""
+    version: str = ""
     ports: frozenset[int] = frozenset()
     state: str = ""
     exit_code: int = 0
@@ -52,22 +62,6 @@ class RunningContainer:
         """Whether it runs, or Docker starts it over and over."""
         return self.state in {"running", "restarting", "paused"}
 
-    @property
-    def service(self) -> str:
-        """Its service in Docker Compose, "" for a container that Compose did not create."""
-        return self.labels.get(f"{_COMPOSE_LABEL}service", "")
-
-    @property
-    def compose_files(self) -> tuple[str, ...]:
-        """The Compose files that it was created from."""
-        files = self.labels.get(f"{_COMPOSE_LABEL}project.config_files", "")
-        return tuple(filter(None, files.split(",")))
-
-    @property
-    def compose_folder(self) -> str:
-        """The folder that Compose was run for."""
-        return self.labels.get(f"{_COMPOSE_LABEL}project.working_dir", "")
-
     def is_of(self, env_file: Path) -> bool:
         """Return whether it was created for the folder of that `.env`, or has a part of it."""
         folder = env_file.parent
@@ -77,10 +71,6 @@ class RunningContainer:
             return True
         files = (Path(each).parent for each in self.compose_files)
         return folder in {Path(self.compose_folder), *files} if self.service else False
-
-    def reads(self, env_file: Path) -> bool:
-        """Return whether LibreChat in it reads that `.env` itself, from where it works."""
-        return self.definition.reads(env_file)
 
     @property
     def reader(self) -> Reader | None:
@@ -122,6 +112,8 @@ def read_inspect(text: str) -> Iterator[RunningContainer]:
 
 def _container(content: Mapping[str, object]) -> RunningContainer:
     config, state = _mapping(content, "Config"), _mapping(content, "State")
+    labels = _mapping(config, "Labels")
+    files = _text(labels, f"{_COMPOSE_LABEL}project.config_files").split(",")
     exit_code = state.get("ExitCode")
     return RunningContainer(
         id=str(content["Id"]),
@@ -134,7 +126,10 @@ def _container(content: Mapping[str, object]) -> RunningContainer:
             command=" ".join((*_words(config, "Entrypoint"), *_words(config, "Cmd"))),
             working_dir=_text(config, "WorkingDir"),
         ),
-        labels={name: str(value) for name, value in _mapping(config, "Labels").items()},
+        service=_text(labels, f"{_COMPOSE_LABEL}service"),
+        compose_files=tuple(filter(None, files)),
+        compose_folder=_text(labels, f"{_COMPOSE_LABEL}project.working_dir"),
+        version=_text(labels, _VERSION_LABEL),
         ports=frozenset(_ports(content)),
         state=_text(state, "Status"),
         exit_code=exit_code if isinstance(exit_code, int) else 0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.language import Message, joined
@@ -12,7 +11,6 @@ from wizard.librechat.runner import Runner, Way
 from wizard.platforms import command_line
 
 if TYPE_CHECKING:
-    from wizard.librechat.containers import RunningContainer
     from wizard.running_process import RunningProcess
 
 # Another unit may be the login session or cron job that started LibreChat.
@@ -20,7 +18,7 @@ _OWN_UNIT = r"(?i)chat"
 OWN_WAY = Message("Restart LibreChat the way you started it.")
 
 
-def how_to_restart(runner: Runner, env_file: Path) -> tuple[str, ...]:
+def how_to_restart(runner: Runner) -> tuple[str, ...]:
     """Return the commands that make LibreChat read a changed `.env`, or start it; none if unknown.
 
     LibreChat reads a mounted file when it starts; `up -d` does nothing then, since the service's
@@ -33,9 +31,9 @@ def how_to_restart(runner: Runner, env_file: Path) -> tuple[str, ...]:
         case Way.NPM:
             return _npm(runner.process)
         case Way.COMPOSE:
-            return (_compose(runner, env_file),)
+            return (_compose(runner),)
         case Way.CONTAINER if runner.container is not None:
-            return _container(runner.container, env_file)
+            return _container(runner)
         case _:
             return ()
 
@@ -47,9 +45,9 @@ def what_to_do(runner: Runner) -> Message:
     return Message("Start LibreChat:")
 
 
-def restart_fix(runner: Runner, env_file: Path) -> Message:
+def restart_fix(runner: Runner) -> Message:
     """Return how to restart the LibreChat that runs, as a sentence."""
-    commands = how_to_restart(runner._replace(is_running=True), env_file)
+    commands = how_to_restart(runner._replace(is_running=True))
     if not commands:
         return OWN_WAY
     return Message("Restart LibreChat: {commands}", commands=joined("; ", commands))
@@ -64,31 +62,22 @@ def _npm(process: RunningProcess | None) -> tuple[str, ...]:
     return (Message("npm run backend   (stop process {pid} first)", pid=process.pid),)
 
 
-def _compose(runner: Runner, env_file: Path) -> str:
-    container, files = runner.container, runner.compose_files
-    recreates = runner.sets_env or not runner.is_running
-    if container is not None:
-        files = tuple(_shown(Path(each), env_file.parent) for each in container.compose_files)
-        recreates = recreates or not container.reads(env_file)
-    options = (
-        []
-        if set(files) <= {*MAIN_FILES, *OVERRIDE_FILES}
-        else [word for each in files for word in ("-f", each)]
-    )
-    action = ["up", "-d"] if recreates else ["restart", runner.service]
+def _compose(runner: Runner) -> str:
+    is_usual = {*runner.compose_files} <= {*MAIN_FILES, *OVERRIDE_FILES}
+    named = () if is_usual else runner.compose_files
+    options = [word for each in named for word in ("-f", each)]
+    is_new = runner.takes_new_container or not runner.is_running
+    action = ["up", "-d"] if is_new else ["restart", runner.service]
     return command_line(["docker", "compose", *options, *action])
 
 
-def _container(container: RunningContainer, env_file: Path) -> tuple[str, ...]:
-    if container.reads(env_file):
-        return (command_line(["docker", "restart", container.name]),)
+def _container(runner: Runner) -> tuple[str, ...]:
+    name = runner.container.name if runner.container else ""
+    if not runner.takes_new_container:
+        return (command_line(["docker", "restart", name]),)
     return (
         Message(
             "{command}   (then docker run again, with the new values)",
-            command=command_line(["docker", "rm", "-f", container.name]),
+            command=command_line(["docker", "rm", "-f", name]),
         ),
     )
-
-
-def _shown(path: Path, folder: Path) -> str:
-    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

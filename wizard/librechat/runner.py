@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _SERVER = r"(?:^|[/\\])server[/\\](?:index|experimental)\.js$"
 NOT_KNOWN = Message("It is not known how LibreChat runs.")
-_VERSION_LABEL = "org.opencontainers.image.version"
 
 
 class Certainty(Enum):
@@ -72,7 +71,8 @@ class Runner(NamedTuple):
         certainty: KNOWN by a process or a container alone.
         because: what was seen, in one sentence.
         container: that runs LibreChat, or did.
-        sets_env: whether Compose sets the variables of the `.env`.
+        compose_files: as they are named from the folder of the `.env`.
+        takes_new_container: whether a changed `.env` has an effect in a new container only.
         reader: whom the `.env` has to let read, None where it is not known.
         other_folder: where a LibreChat works that listens at the port and is not this one.
     """
@@ -85,7 +85,7 @@ class Runner(NamedTuple):
     container: "RunningContainer | None" = None
     service: str = ""
     compose_files: tuple[str, ...] = ()
-    sets_env: bool = False
+    takes_new_container: bool = False
     version: str = ""
     version_source: str = ""
     reader: Reader | None = None
@@ -183,6 +183,8 @@ def _is_at_port(container: "RunningContainer", evidence: Evidence) -> bool:
 
 def _of_container(container: "RunningContainer", evidence: Evidence) -> Runner:
     is_sure = container.is_running and container.is_of(evidence.env_file)
+    reads_env_file = container.definition.reads(evidence.env_file)
+    folder = evidence.deployment.env_file.parent
     version, source = _version_of(container)
     return Runner(
         Way.COMPOSE if container.service else Way.CONTAINER,
@@ -196,11 +198,16 @@ def _of_container(container: "RunningContainer", evidence: Evidence) -> Runner:
         is_running=container.is_running,
         container=container,
         service=container.service,
-        sets_env=evidence.deployment.sets_variables_of_env_file,
+        compose_files=tuple(_named_from(folder, Path(each)) for each in container.compose_files),
+        takes_new_container=evidence.deployment.sets_variables_of_env_file or not reads_env_file,
         version=version,
         version_source=source,
-        reader=container.reader if container.reads(evidence.env_file) else None,
+        reader=container.reader if reads_env_file else None,
     )
+
+
+def _named_from(folder: Path, path: Path) -> str:
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def _seen(container: "RunningContainer", is_sure: bool) -> Message:
@@ -266,7 +273,7 @@ def _compose(deployment: Deployment, why: Message) -> Runner:
         why,
         service=deployment.service.name if deployment.service else "",
         compose_files=deployment.files,
-        sets_env=deployment.sets_variables_of_env_file,
+        takes_new_container=deployment.sets_variables_of_env_file,
         version=tag,
         version_source=Message("tag of the image") if tag else "",
         reader=deployment.env_reader,
@@ -275,9 +282,8 @@ def _compose(deployment: Deployment, why: Message) -> Runner:
 
 def _version_of(container: "RunningContainer") -> tuple[str, str]:
     """The version that a container runs, and where it comes from."""
-    label = container.labels.get(_VERSION_LABEL, "")
-    if parse_version(label):
-        return label.removeprefix("v"), Message("label of the image")
+    if parse_version(container.version):
+        return container.version.removeprefix("v"), Message("label of the image")
     if tag := _tag(container.definition.image):
         return tag, Message("tag of the image")
     return "", ""
