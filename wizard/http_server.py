@@ -22,6 +22,8 @@ from urllib.parse import parse_qsl, urlsplit
 if TYPE_CHECKING:
     import ssl
 
+    from wizard.language import Language
+
 MAX_REQUEST_BYTES = 1 << 17
 MOST_FIELDS = 100
 MOST_CONNECTIONS = 64
@@ -69,14 +71,16 @@ class Answer:
         self.headers["Set-Cookie"] = f"{name}={value}; HttpOnly; Path=/; SameSite=lax; Secure"
         return self
 
-    def to_bytes(self, method: str = "GET") -> bytes:
+    def to_bytes(self, method: str = "GET", *, keep_alive: bool = False) -> bytes:
         """Return the bytes to send.
 
         Raises:
             ValueError: a header has a line break.
         """
         content = self.body.encode()
-        fields = {"Content-Length": str(len(content)), **self.headers, "Connection": "close"}
+        fields = {"Content-Length": str(len(content)), **self.headers}
+        if not keep_alive:
+            fields["Connection"] = "close"
         if self.status == HTTPStatus.NO_CONTENT:
             del fields["Content-Length"]
         if any(_LINE_END.search(text) for pair in fields.items() for text in pair):
@@ -85,6 +89,41 @@ class Answer:
         lines += [f"{name}: {value}" for name, value in fields.items()]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         return head if method == "HEAD" else head + content
+
+
+def security_headers(nonce: str = "", *, has_form: bool = False) -> dict[str, str]:
+    """Return headers that forbid scripts, frames, caches and referrers; `nonce` allows styles.
+
+    Browsers apply `form-action` to all redirects after a form, and send `Origin: null` with a form
+    of a page without referrers (Fetch standard).
+    """
+    style = f"'nonce-{nonce}'" if nonce else "'none'"
+    forms = "" if has_form else " form-action 'none';"
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src {style}; base-uri 'none';{forms} frame-ancestors 'none'"
+        ),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "same-origin" if has_form else "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
+def page(
+    status: int, name: str, language: Language, *, has_form: bool = False, **values: object
+) -> Answer:
+    """Return the page of that template with these values, and `nonce` for its styles."""
+    import secrets
+
+    from wizard.templates import template
+
+    nonce = secrets.token_urlsafe(16)
+    html = template(name, language).render(nonce=nonce, **values)
+    headers = security_headers(nonce, has_form=has_form)
+    return Answer(status, html, {"Content-Type": "text/html; charset=utf-8", **headers})
 
 
 class HttpServer:

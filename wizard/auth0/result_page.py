@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Sequence
 
 from wizard.auth0.tokens import Judgement
 from wizard.findings import Outcome, Severity
-from wizard.http_server import Answer
+from wizard.http_server import Answer, page
 from wizard.language import Language, Message, sentences
-from wizard.templates import template
 
 _MARKS = {
     Outcome.PROVED: "✓",
@@ -64,30 +62,11 @@ def refusal_page(status: int, lead: Message, language: Language, *, is_over: boo
     )
 
 
-def _page(status: int, language: Language, **page: object) -> Answer:
-    nonce = secrets.token_urlsafe(16)
-    html = template("sign-in-result.html.j2", language).render(
-        page={"results": (), "claims": (), **page}, nonce=nonce, marks=_MARKS, segments=_segments
+def _page(status: int, language: Language, **shown: object) -> Answer:
+    values = {"results": (), "claims": (), **shown}
+    return page(
+        status, "sign-in-result.html.j2", language, page=values, marks=_MARKS, segments=_segments
     )
-    headers = {"Content-Type": "text/html; charset=utf-8", **security_headers(nonce)}
-    return Answer(status, html, headers)
-
-
-def security_headers(nonce: str = "") -> dict[str, str]:
-    """Return headers that forbid scripts, frames, caches and referrers; `nonce` allows styles."""
-    style = f"'nonce-{nonce}'" if nonce else "'none'"
-    return {
-        "Content-Security-Policy": (
-            f"default-src 'none'; style-src {style}; base-uri 'none'; form-action 'none';"
-            " frame-ancestors 'none'"
-        ),
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-    }
 
 
 def _segments(text: str) -> Sequence[tuple[str, bool]]:

@@ -28,14 +28,14 @@ from wizard.auth0.probes import (
     with_query,
 )
 from wizard.auth0.redact import quoted
-from wizard.auth0.result_page import judgement_page, refusal_page, security_headers
+from wizard.auth0.result_page import judgement_page, refusal_page
 from wizard.auth0.tenant import Discovery, Jwk, network_finding
 from wizard.auth0.tokens import Admit, Expected, Judgement, Tokens, judge_tokens, read_tokens
 from wizard.clock import Clock
 from wizard.defaults import ENGLISH, LIBRECHAT_PORT
 from wizard.findings import Outcome
 from wizard.http import PAST_TUNNEL_PAGES, HttpClient, NetworkError
-from wizard.http_server import Answer, HttpServer, Request
+from wizard.http_server import Answer, HttpServer, Request, security_headers
 from wizard.language import Language, Message, joined, sentences
 from wizard.loopback import Listen, listeners
 from wizard.rules import LIBRECHAT_HOLDS_PORT, rule

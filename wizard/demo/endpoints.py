@@ -12,9 +12,8 @@ from urllib.parse import parse_qsl, urljoin
 from wizard.demo.authorization import Authorization, CallbackError
 from wizard.demo.tenant import Session, Tenant, TenantError, Transaction, new_key
 from wizard.demo.tokens import TokenEndpoint
-from wizard.http_server import Answer, Request
+from wizard.http_server import Answer, Request, page
 from wizard.language import Language, Message
-from wizard.templates import environment
 
 
 class Pages:
@@ -22,7 +21,7 @@ class Pages:
 
     def __init__(self, tenant: Tenant, language: Language) -> None:
         self._tenant = tenant
-        self._templates = environment(language)
+        self._language = language
 
     def login(self, key: str, transaction: Transaction, problem: str = "") -> Answer:
         """Return the login page, filled in with the demo's user."""
@@ -53,20 +52,8 @@ class Pages:
             request = transaction.request
             application = self._tenant.applications[request.client_id].name
             shown |= {"request": request, "csrf": transaction.csrf, "application": application}
-        nonce = secrets.token_urlsafe(16)
-        html = self._templates.get_template(f"demo/{name}.html.j2").render(nonce=nonce, **shown)
-        # Without `form-action`: browsers apply it to all redirects after a form, and LibreChat's
-        # callback may redirect to a DOMAIN_CLIENT of another origin.
-        policy = (
-            f"default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none';"
-            " base-uri 'none'"
-        )
-        headers = {
-            "Content-Type": "text/html; charset=utf-8",
-            "Content-Security-Policy": policy,
-            "Referrer-Policy": "same-origin",
-        }
-        return Answer(status, html, headers)
+        # LibreChat's callback may redirect to a DOMAIN_CLIENT of another origin.
+        return page(status, f"demo/{name}.html.j2", self._language, has_form=True, **shown)
 
 
 BROWSER_COOKIE = "__Host-demo-tenant-browser"

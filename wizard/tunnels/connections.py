@@ -14,11 +14,12 @@ from time import perf_counter, time
 from typing import cast
 
 from wizard import loopback
+from wizard.http import WAITING, WAITING_HEADER
+from wizard.http_server import Answer, page, security_headers
 from wizard.language import Language, Message
 from wizard.sign_in_traffic import passage
 from wizard.tunnels import EventKind, OnEvent, TunnelEvent
 from wizard.tunnels.http1 import AnswerReader, Exchange, Refused, RequestReader
-from wizard.tunnels.pages import Page, text_page, unavailable
 
 CLIENT_LEFT = 499
 
@@ -201,7 +202,7 @@ class Client(asyncio.Protocol):
         if exchange.answered:
             self.abort()
         else:
-            self._answer(exchange, text_page(refusal.status, str(refusal)))
+            self._answer(exchange, _line(refusal.status, str(refusal)))
 
     async def _connect(self) -> None:
         route = self.route
@@ -225,16 +226,25 @@ class Client(asyncio.Protocol):
         self.regulate()
 
     def answer_unavailable(self, exchange: Exchange, status: int, title: str, advice: str) -> None:
-        """Say that LibreChat does not answer: a page for a person, a line for a program."""
-        language = self.route.language if exchange.wants_html() else None
-        self._answer(exchange, unavailable(status, title, advice, language))
+        """Say that LibreChat does not answer: a page for a person, a line for a program.
 
-    def _answer(self, exchange: Exchange, page: Page) -> None:
+        The page reloads itself until LibreChat answers, without script or resources.
+        """
+        if exchange.wants_html():
+            language = self.route.language
+            answer = page(status, "waiting.html.j2", language, title=title, advice=advice)
+            answer.headers["Retry-After"] = "2"
+        else:
+            answer = _line(status, f"{title}. {advice}")
+        answer.headers[WAITING_HEADER] = WAITING
+        self._answer(exchange, answer)
+
+    def _answer(self, exchange: Exchange, answer: Answer) -> None:
         """Answer in place of LibreChat."""
         exchange.keep_alive = exchange.keep_alive and exchange.received
-        head_only = exchange.method == b"HEAD"
-        self.transport.write(page.message(head_only=head_only, keep_alive=exchange.keep_alive))
-        self.route.report(exchange, page.status)
+        method = exchange.method.decode("ascii")
+        self.transport.write(answer.to_bytes(method, keep_alive=exchange.keep_alive))
+        self.route.report(exchange, answer.status)
         self.finish(exchange)
 
     def finish(self, exchange: Exchange) -> None:
@@ -373,3 +383,9 @@ class Upstream(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.full = False
         self._client.regulate()
+
+
+def _line(status: int, text: str) -> Answer:
+    """Return one line of text, for programs and for refused requests."""
+    headers = {"Content-Type": "text/plain; charset=utf-8", **security_headers()}
+    return Answer(status, f"{text}\n", headers)
