@@ -20,7 +20,8 @@ from wizard.auth0.access_action import (
     read_action,
     role_name,
 )
-from wizard.auth0.access_plan import MOST_ACTIONS, own_database_name
+from wizard.auth0.access_api import own_database_name
+from wizard.auth0.access_plan import MOST_ACTIONS
 from wizard.auth0.doors import public_doors
 from wizard.auth0.management_access import by_token
 from wizard.commands.admit import set_up_access

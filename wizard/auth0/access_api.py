@@ -1,28 +1,24 @@
-"""Reads and changes who may sign in, by the Management API."""
+"""Reads what decides who may sign in, and changes it, by the Management API."""
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 from wizard.auth0.access import Policy
-from wizard.auth0.access_action import action_name, read_action, roles_of
-from wizard.auth0.access_plan import (
-    AccessState,
-    Binding,
-    Member,
-    TenantAction,
-    TenantConnection,
-    TenantRole,
-    TenantUser,
-    own_database_name,
+from wizard.auth0.access_action import (
+    ActionSettings,
+    Closed,
+    action_name,
+    read_action,
+    roles_of,
 )
 from wizard.auth0.doors import CREATES_USERS, DATABASE
-from wizard.auth0.management_access import Access, lacks_scopes
+from wizard.auth0.management_access import lacks_scopes
 from wizard.auth0.management_calls import Answer, Calls, Json, segment
-from wizard.auth0.management_plan import PlannedChange
-from wizard.clock import Clock
 from wizard.rules import rule
 
 BUILD_FAILED = rule("LA631")
@@ -32,123 +28,156 @@ READ_SCOPES = frozenset(
     {"read:clients", "read:connections", "read:connections_options", "read:actions"}
 )
 USER_SCOPES = frozenset({"read:roles", "read:users"})
-# The scopes of each row, by its field.
-# Source: https://auth0.com/docs/api/management/v2, and auth0-python's reference.md
-WRITE_SCOPES: Mapping[str, frozenset[str]] = {
-    "sign_ups": frozenset({"update:connections", "update:connections_options"}),
-    "connection": frozenset({"update:connections"}),
-    "own_database": frozenset({"create:connections", "update:connections"}),
-    "role": frozenset({"create:roles"}),
-    "user": frozenset({"create:users", "create:user_tickets"}),
-    "action": frozenset({"create:actions", "update:actions"}),
-    "binding": frozenset({"update:actions"}),
-    "role_removal": frozenset({"delete:roles"}),
-    "action_removal": frozenset({"delete:actions"}),
-}
 # How we know a user that we created: only the Management API writes it.
 _INVITED = "invited_by_librechat_auth0"
 _BUILD_SECONDS = 1.0
 _MOST_LOOKS = 60
 _TRIGGER = "actions/triggers/post-login/bindings"
 
-Invited = Callable[[str, str], None]
+
+class TenantConnection(NamedTuple):
+    """A connection; `others` are the other applications whose users sign in with it."""
+
+    id: str
+    name: str
+    strategy: str
+    enabled: bool
+    options: Mapping[str, object] = {}
+    others: tuple[str, ...] = ()
+
+    @property
+    def has_sign_ups(self) -> bool:
+        """Whether strangers can create an account in it."""
+        return self.strategy in CREATES_USERS and self.options.get("disable_signup") is not True
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether strangers can create an account in it and other applications use it."""
+        return self.enabled and self.has_sign_ups and not self.is_custom and bool(self.others)
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether its users are in an external database."""
+        own = ("customScripts", "configuration", "enabledDatabaseCustomization", "import_mode")
+        return any(self.options.get(name) for name in own)
 
 
-def access_scopes(changes: Iterable[PlannedChange]) -> frozenset[str]:
-    """Return the scopes that applying the changes needs."""
-    needed = set[str]()
-    for change in changes:
-        if change.field == "member":
-            verb = "create" if change.added else "delete"
-            needed |= {"update:users", f"{verb}:role_members"}
-        else:
-            needed |= WRITE_SCOPES[change.field]
-    return frozenset(needed)
+class TenantUser(NamedTuple):
+    """A user; `invited` if this program created it, so that nobody knows its password."""
+
+    id: str
+    email: str
+    verified: bool
+    invited: bool
+    connections: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AccessApi:
-    """Who may sign in to one application; a request that fails raises `Failure`.
+class TenantRole(NamedTuple):
+    """A role and the e-mail addresses of its members by user ID."""
 
-    `invited` is called with the address and the link of each user that is created.
-    """
+    id: str
+    members: Mapping[str, str] = {}
 
-    access: Access
-    clock: Clock
+
+class TenantAction(NamedTuple):
+    """An Action; `deployed` is false if its code is newer than what runs."""
+
+    id: str
+    code: str
+    deployed: bool
+
+
+class Binding(NamedTuple):
+    """An Action in the post-login flow."""
+
+    action_id: str
+    display_name: str
+
+
+class AccessState(NamedTuple):
+    """What decides who may sign in to one application; users by address in lower case."""
+
     client_id: str
-    invited: Invited
+    connections: tuple[TenantConnection, ...] = ()
+    roles: Mapping[str, TenantRole] = {}
+    users: Mapping[str, tuple[TenantUser, ...]] = {}
+    action: TenantAction | None = None
+    bindings: tuple[Binding, ...] = ()
+    action_count: int = 0
 
-    def read(self, policy: Policy | None) -> AccessState:
-        """Return the state that the policy is planned from."""
-        named = (*policy.people, *policy.admins) if policy else ()
-        self.access.require(READ_SCOPES | (USER_SCOPES if named or not policy else set()))
-        calls = Calls(self.access, self.clock)
-        action, count = _action(calls, self.client_id)
-        settings = read_action(action.code) if action else None
-        recorded = [*settings.closed.sign_ups, *settings.closed.social] if settings else []
-        sees_roles = bool(named) or policy is None or settings is not None
-        if sees_roles:
-            self.access.require(USER_SCOPES)
-        return AccessState(
-            self.client_id,
-            tuple(_connections(calls, self.client_id, recorded)),
-            _roles(calls, self.client_id) if sees_roles else {},
-            {address.lower(): _users(calls, address) for address in named},
-            action,
-            tuple(_bindings(calls)),
-            count,
-        )
+    @property
+    def settings(self) -> ActionSettings | None:
+        """The settings of our Action."""
+        return read_action(self.action.code) if self.action else None
 
-    def apply(self, change: PlannedChange, state: AccessState) -> None:
-        """Make one change."""
-        calls = Calls(self.access, self.clock)
-        value = change.value
-        match change.field:
-            case "role":
-                about = "Managed by librechat-auth0."
-                calls.send("POST", "roles", {"name": value, "description": about})
-            case "own_database":
-                self._switch(calls, _own_database(calls, str(value)), on=True)
-            case "user" if isinstance(value, tuple):
-                self._invite(calls, value, state)
-            case "member" if isinstance(value, Member):
-                _change_member(calls, value, state)
-            case "action":
-                _deploy(calls, self.client_id, str(value))
-            case "binding":
-                _bind(calls, self.client_id, bound=bool(value))
-            case "sign_ups" | "connection" if isinstance(value, tuple):
-                switch = _switch_sign_ups if change.field == "sign_ups" else self._switch
-                switch(calls, *value)
-            case "role_removal":
-                calls.send("DELETE", f"roles/{segment(state.roles[str(value)].id)}")
-            case "action_removal" if state.action is not None:
-                calls.send("DELETE", f"actions/actions/{segment(state.action.id)}")
+    @property
+    def closed(self) -> Closed:
+        """The connections that we closed."""
+        return self.settings.closed if self.settings else Closed()
 
-    def _switch(self, calls: Calls, connection: str, on: bool) -> None:
-        body = [{"client_id": self.client_id, "status": on}]
-        calls.send("PATCH", f"connections/{segment(connection)}/clients", body)
+    @property
+    def is_bound(self) -> bool:
+        """Whether our Action is in the post-login flow."""
+        known = self.action.id if self.action else None
+        return any(it.action_id == known for it in self.bindings)
 
-    def _invite(self, calls: Calls, wanted: tuple[str, str], state: AccessState) -> None:
-        """Create the user if needed, and a link that sets the password and verifies the address."""
-        address, database = wanted
-        known = next(iter(state.identities(address)), None)
-        if known is not None:
-            user_id = known.id
-        else:
-            user = {
-                "connection": database,
-                "email": address,
-                "password": f"{secrets.token_urlsafe(32)}aA1!",
-                "email_verified": False,
-                "verify_email": False,
-                "app_metadata": {_INVITED: True},
-            }
-            user_id = calls.send("POST", "users", user).needed("user_id")
-        ticket = {"user_id": user_id, "mark_email_as_verified": True}
-        self.invited(
-            address, calls.send("POST", "tickets/password-change", ticket).needed("ticket")
-        )
+    @property
+    def own_database(self) -> TenantConnection | None:
+        """LibreChat's own database connection, if it is enabled."""
+        name = own_database_name(self.client_id)
+        return next((it for it in self.connections if it.enabled and it.name == name), None)
+
+    def identities(self, address: str) -> list[TenantUser]:
+        """Return the users whom this address surely belongs to, and who can sign in."""
+        enabled = {it.name for it in self.connections if it.enabled}
+        return [
+            user
+            for user in self.users.get(address.lower(), ())
+            if (user.verified or user.invited) and enabled & {*user.connections}
+        ]
+
+
+def own_database_name(client_id: str) -> str:
+    """Return the name of LibreChat's own database connection: letters, digits and hyphens."""
+    return f"librechat-{re.sub(r'[^A-Za-z0-9]', '', client_id)}"
+
+
+# The address and the link of an invitation, which sets the password of a new user.
+Call = Callable[..., tuple[str, str] | None]
+
+
+class Kind(NamedTuple):
+    """A kind of change: its name in `--json`, the scopes that it needs, and its call."""
+
+    field: str
+    scopes: frozenset[str]
+    call: Call
+
+
+def _kind(field: str, *scopes: str) -> Callable[[Call], Kind]:
+    return partial(Kind, field, frozenset(scopes))
+
+
+def read_access(calls: Calls, client_id: str, policy: Policy | None) -> AccessState:
+    """Return the state that the policy is planned from; a request that fails raises `Failure`."""
+    named = (*policy.people, *policy.admins) if policy else ()
+    require = calls.access.require
+    require(READ_SCOPES | (USER_SCOPES if named or not policy else set()))
+    action, count = _action(calls, client_id)
+    settings = read_action(action.code) if action else None
+    recorded = [*settings.closed.sign_ups, *settings.closed.social] if settings else []
+    sees_roles = bool(named) or policy is None or settings is not None
+    if sees_roles:
+        require(USER_SCOPES)
+    return AccessState(
+        client_id,
+        tuple(_connections(calls, client_id, recorded)),
+        _roles(calls, client_id) if sees_roles else {},
+        {address.lower(): _users(calls, address) for address in named},
+        action,
+        tuple(_bindings(calls)),
+        count,
+    )
 
 
 def _action(calls: Calls, client_id: str) -> tuple[TenantAction | None, int]:
@@ -233,36 +262,92 @@ def _users(calls: Calls, address: str) -> tuple[TenantUser, ...]:
     return tuple(found.values())
 
 
-def _own_database(calls: Calls, name: str) -> str:
-    """Return the ID of LibreChat's own connection, created without sign-ups if it is missing."""
+@_kind("role", "create:roles")
+def create_role(calls: Calls, _: AccessState, name: str) -> None:
+    """Create a role."""
+    calls.send("POST", "roles", {"name": name, "description": "Managed by librechat-auth0."})
+
+
+@_kind("role_removal", "delete:roles")
+def delete_role(calls: Calls, state: AccessState, name: str) -> None:
+    """Delete a role."""
+    calls.send("DELETE", f"roles/{segment(state.roles[name].id)}")
+
+
+@_kind("own_database", "create:connections", "update:connections")
+def open_own_database(calls: Calls, state: AccessState, name: str) -> None:
+    """Enable LibreChat's own connection, created without sign-ups if it is missing."""
     found = calls.chain("connections", "connections", strategy=DATABASE, name=name)
-    if known := next((it.needed("id") for it in found if it.string("name") == name), ""):
-        return known
-    body = {"name": name, "strategy": DATABASE, "options": {"disable_signup": True}}
-    return calls.send("POST", "connections", body).needed("id")
+    known = next((it.needed("id") for it in found if it.string("name") == name), "")
+    if not known:
+        body = {"name": name, "strategy": DATABASE, "options": {"disable_signup": True}}
+        known = calls.send("POST", "connections", body).needed("id")
+    switch_connection.call(calls, state, known, True)
 
 
-def _change_member(calls: Calls, member: Member, state: AccessState) -> None:
-    role = _roles(calls, state.client_id)[member.role]
-    if member.user_id:
-        _change_roles(calls, "DELETE", member.user_id, role.id)
-        return
+@_kind("connection", "update:connections")
+def switch_connection(calls: Calls, state: AccessState, connection: str, on: bool) -> None:
+    """Enable the connection for the application, or disable it."""
+    body = [{"client_id": state.client_id, "status": on}]
+    calls.send("PATCH", f"connections/{segment(connection)}/clients", body)
+
+
+@_kind("sign_ups", "update:connections", "update:connections_options")
+def switch_sign_ups(calls: Calls, _: AccessState, connection: str, on: bool) -> None:
+    """Send all options with one changed: a PATCH replaces them, and resets what it leaves out."""
+    path = f"connections/{segment(connection)}"
+    before = calls.get(path)
+    kept = {name: before.said[name] for name in ("display_name", "realms") if name in before.said}
+    wanted = {**kept, "options": {**_options(before), "disable_signup": not on}}
+    calls.send("PATCH", path, wanted)
+    after = calls.get(path).said
+    if any(after.get(name) != value for name, value in wanted.items()):
+        raise NOT_ONLY_THIS.failure(f"{before.string('name')}.")
+
+
+@_kind("user", "create:users", "create:user_tickets")
+def invite(calls: Calls, state: AccessState, address: str, database: str) -> tuple[str, str]:
+    """Create the user if there is none, and return an invitation."""
+    known = next(iter(state.identities(address)), None)
+    if known is not None:
+        user_id = known.id
+    else:
+        user = {
+            "connection": database,
+            "email": address,
+            "password": f"{secrets.token_urlsafe(32)}aA1!",
+            "email_verified": False,
+            "verify_email": False,
+            "app_metadata": {_INVITED: True},
+        }
+        user_id = calls.send("POST", "users", user).needed("user_id")
+    ticket = {"user_id": user_id, "mark_email_as_verified": True}
+    return address, calls.send("POST", "tickets/password-change", ticket).needed("ticket")
+
+
+@_kind("member", "update:users", "create:role_members")
+def add_member(calls: Calls, state: AccessState, role: str, address: str) -> None:
+    """Give the role to the users whom the address surely belongs to."""
+    known = _roles(calls, state.client_id)[role]
     created = own_database_name(state.client_id)
     enabled = {created, *(it.name for it in state.connections if it.enabled)}
-    for user in _users(calls, member.address):
+    for user in _users(calls, address):
         is_sure = (user.verified or user.invited) and enabled & {*user.connections}
-        if is_sure and user.id not in role.members:
-            _change_roles(calls, "POST", user.id, role.id)
+        if is_sure and user.id not in known.members:
+            calls.send("POST", f"users/{segment(user.id)}/roles", {"roles": [known.id]})
 
 
-def _change_roles(calls: Calls, method: str, user: str, role: str) -> None:
-    calls.send(method, f"users/{segment(user)}/roles", {"roles": [role]})
+@_kind("member", "update:users", "delete:role_members")
+def remove_member(calls: Calls, state: AccessState, role: str, user: str) -> None:
+    """Take the role from the user."""
+    body = {"roles": [state.roles[role].id]}
+    calls.send("DELETE", f"users/{segment(user)}/roles", body)
 
 
-def _deploy(calls: Calls, client_id: str, code: str) -> None:
+@_kind("action", "create:actions", "update:actions")
+def deploy(calls: Calls, state: AccessState, code: str) -> None:
     """Create or update the Action, wait for its build, and deploy it."""
-    known, _ = _action(calls, client_id)
-    name = action_name(client_id)
+    known, name, path = state.action, action_name(state.client_id), "actions/actions/"
     if known is None:
         body: dict[str, object] = {
             "name": name,
@@ -270,12 +355,11 @@ def _deploy(calls: Calls, client_id: str, code: str) -> None:
             "runtime": "node22",
             "code": code,
         }
-        action = calls.send("POST", "actions/actions", body).needed("id")
+        path += segment(calls.send("POST", "actions/actions", body).needed("id"))
     else:
-        action = known.id
+        path += segment(known.id)
         if known.code != code:
-            calls.send("PATCH", f"actions/actions/{segment(action)}", {"code": code})
-    path = f"actions/actions/{segment(action)}"
+            calls.send("PATCH", path, {"code": code})
     _wait_until(calls, path, name, lambda it: it.string("status") == "built")
     calls.send("POST", f"{path}/deploy")
     _wait_until(calls, path, name, lambda it: it.value("all_changes_deployed", bool) is True)
@@ -292,13 +376,20 @@ def _wait_until(calls: Calls, path: str, name: str, is_done: Callable[[Answer], 
     raise BUILD_FAILED.failure(f"{name}.")
 
 
-def _bind(calls: Calls, client_id: str, *, bound: bool) -> None:
+@_kind("action_removal", "delete:actions")
+def delete_action(calls: Calls, _: AccessState, action: str) -> None:
+    """Delete the Action."""
+    calls.send("DELETE", f"actions/actions/{segment(action)}")
+
+
+@_kind("binding", "update:actions")
+def bind(calls: Calls, state: AccessState, bound: bool) -> None:
     """Send the whole list, which replaces the flow, with ours at its end or without it."""
-    action, _ = _action(calls, client_id)
+    action, _ = _action(calls, state.client_id)
     if action is None:
         return
     kept = [it for it in _bindings(calls) if it.action_id != action.id]
-    ours = [Binding(action.id, action_name(client_id))] if bound else []
+    ours = [Binding(action.id, action_name(state.client_id))] if bound else []
     body = [
         {"ref": {"type": "action_id", "value": it.action_id}, "display_name": it.display_name}
         for it in (*kept, *ours)
@@ -306,15 +397,3 @@ def _bind(calls: Calls, client_id: str, *, bound: bool) -> None:
     calls.send("PATCH", _TRIGGER, {"bindings": body})
     if [*_bindings(calls)] != [*kept, *ours]:
         raise NOT_ONLY_THIS.failure("Triggers → post-login.")
-
-
-def _switch_sign_ups(calls: Calls, connection: str, on: bool) -> None:
-    """Send all options with one changed: a PATCH replaces them, and resets what it leaves out."""
-    path = f"connections/{segment(connection)}"
-    before = calls.get(path)
-    kept = {name: before.said[name] for name in ("display_name", "realms") if name in before.said}
-    wanted = {**kept, "options": {**_options(before), "disable_signup": not on}}
-    calls.send("PATCH", path, wanted)
-    after = calls.get(path).said
-    if any(after.get(name) != value for name, value in wanted.items()):
-        raise NOT_ONLY_THIS.failure(f"{before.string('name')}.")

@@ -3,22 +3,21 @@
 The Action is deployed and bound before a connection is closed: its settings record what was open.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from wizard.auth0 import access_api as api
 from wizard.auth0.access import ADMIN_ROLE, USER_ROLE, Policy, Who
 from wizard.auth0.access_action import (
     ActionSettings,
     Closed,
     action_code,
     action_name,
-    read_action,
     role_name,
     roles_of,
 )
-from wizard.auth0.doors import CREATES_USERS, DATABASE, is_social
+from wizard.auth0.access_api import AccessState, Kind, TenantConnection, own_database_name
+from wizard.auth0.doors import DATABASE, is_social
 from wizard.auth0.management_plan import Part, PlannedChange
 from wizard.findings import Finding
 from wizard.language import Message
@@ -37,109 +36,7 @@ OWN_DATABASE_STAYS = rule("LA644")
 MOST_ACTIONS = 100
 MOST_BINDINGS = 20
 
-_row = partial(PlannedChange, Part.WHO)
-
-
-class TenantConnection(NamedTuple):
-    """A connection; `others` are the other applications whose users sign in with it."""
-
-    id: str
-    name: str
-    strategy: str
-    enabled: bool
-    options: Mapping[str, object] = {}
-    others: tuple[str, ...] = ()
-
-    @property
-    def has_sign_ups(self) -> bool:
-        """Whether strangers can create an account in it."""
-        return self.strategy in CREATES_USERS and self.options.get("disable_signup") is not True
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether strangers can create an account in it and other applications use it."""
-        return self.enabled and self.has_sign_ups and not self.is_custom and bool(self.others)
-
-    @property
-    def is_custom(self) -> bool:
-        """Whether its users are in an external database."""
-        own = ("customScripts", "configuration", "enabledDatabaseCustomization", "import_mode")
-        return any(self.options.get(name) for name in own)
-
-
-class TenantUser(NamedTuple):
-    """A user; `invited` if this program created it, so that nobody knows its password."""
-
-    id: str
-    email: str
-    verified: bool
-    invited: bool
-    connections: tuple[str, ...]
-
-
-class TenantRole(NamedTuple):
-    """A role and the e-mail addresses of its members by user ID."""
-
-    id: str
-    members: Mapping[str, str] = {}
-
-
-class TenantAction(NamedTuple):
-    """An Action; `deployed` is false if its code is newer than what runs."""
-
-    id: str
-    code: str
-    deployed: bool
-
-
-class Binding(NamedTuple):
-    """An Action in the post-login flow."""
-
-    action_id: str
-    display_name: str
-
-
-class AccessState(NamedTuple):
-    """What decides who may sign in to one application; users by address in lower case."""
-
-    client_id: str
-    connections: tuple[TenantConnection, ...] = ()
-    roles: Mapping[str, TenantRole] = {}
-    users: Mapping[str, tuple[TenantUser, ...]] = {}
-    action: TenantAction | None = None
-    bindings: tuple[Binding, ...] = ()
-    action_count: int = 0
-
-    @property
-    def settings(self) -> ActionSettings | None:
-        """The settings of our Action."""
-        return read_action(self.action.code) if self.action else None
-
-    @property
-    def closed(self) -> Closed:
-        """The connections that we closed."""
-        return self.settings.closed if self.settings else Closed()
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether our Action is in the post-login flow."""
-        known = self.action.id if self.action else None
-        return any(it.action_id == known for it in self.bindings)
-
-    @property
-    def own_database(self) -> TenantConnection | None:
-        """LibreChat's own database connection, if it is enabled."""
-        name = own_database_name(self.client_id)
-        return next((it for it in self.connections if it.enabled and it.name == name), None)
-
-    def identities(self, address: str) -> list[TenantUser]:
-        """Return the users whom this address surely belongs to, and who can sign in."""
-        enabled = {it.name for it in self.connections if it.enabled}
-        return [
-            user
-            for user in self.users.get(address.lower(), ())
-            if (user.verified or user.invited) and enabled & {*user.connections}
-        ]
+Lines = tuple[str, ...]
 
 
 class WantedAccess(NamedTuple):
@@ -155,15 +52,15 @@ class WantedAccess(NamedTuple):
         return tuple({address.lower(): address for address in people}.values())
 
 
-class Member(NamedTuple):
-    """A person to give a role to, or a user to take it from."""
+class AccessChange(NamedTuple):
+    """A row of the plan, and what its call is given."""
 
-    role: str
-    address: str = ""
-    user_id: str = ""
+    row: PlannedChange
+    kind: Kind
+    given: tuple[object, ...]
 
 
-def plan_access(state: AccessState, wanted: WantedAccess) -> tuple[PlannedChange, ...]:
+def plan_access(state: AccessState, wanted: WantedAccess) -> tuple[AccessChange, ...]:
     """Return the changes in the order of applying.
 
     Raises:
@@ -287,11 +184,6 @@ def _refuse_what_is_in_the_way(state: AccessState, wanted: WantedAccess) -> None
             raise NO_DATABASE.failure(f"{address}.")
 
 
-def own_database_name(client_id: str) -> str:
-    """Return the name of LibreChat's own database connection: letters, digits and hyphens."""
-    return f"librechat-{re.sub(r'[^A-Za-z0-9]', '', client_id)}"
-
-
 def database_for_users(state: AccessState, wanted: WantedAccess) -> str:
     """Return the name of the connection in which new users are created, "" for none.
 
@@ -311,19 +203,26 @@ def _staying(state: AccessState, wanted: WantedAccess) -> Sequence[TenantConnect
     return [it for it in state.connections if it.enabled and it.id not in leaving]
 
 
+def _row(
+    kind: Kind, title: str, why: str, *given: object, removed: Lines = (), added: Lines = ()
+) -> AccessChange:
+    row = PlannedChange(Part.WHO, kind.field, title, None, why, removed, added)
+    return AccessChange(row, kind, given)
+
+
 def _switch(
-    field: str, title: str, connection: str, why: str, *note: str, opens: bool
-) -> PlannedChange:
+    kind: Kind, title: str, connection: str, why: str, *note: str, opens: bool
+) -> AccessChange:
     on, off = Message("on"), Message("off")
     before, after = (off, on) if opens else (on, off)
-    return _row(field, title, (connection, opens), why, (before,), (after, *note))
+    return _row(kind, title, why, connection, opens, removed=(before,), added=(after, *note))
 
 
 def _holders(policy: Policy) -> dict[str, tuple[str, ...]]:
     return {USER_ROLE: policy.people, ADMIN_ROLE: policy.admins}
 
 
-def _roles(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
+def _roles(state: AccessState, policy: Policy) -> Iterator[AccessChange]:
     reasons = {
         USER_ROLE: Message("Its members may sign in to LibreChat."),
         ADMIN_ROLE: Message("Its members are LibreChat's administrators."),
@@ -331,37 +230,38 @@ def _roles(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
     for role, people in _holders(policy).items():
         name = role_name(role, state.client_id)
         if people and name not in state.roles:
-            yield _row("role", "Role", name, reasons[role], added=(name,))
+            yield _row(api.create_role, "Role", reasons[role], name, added=(name,))
 
 
-def _own_database(state: AccessState, wanted: WantedAccess) -> Iterator[PlannedChange]:
+def _own_database(state: AccessState, wanted: WantedAccess) -> Iterator[AccessChange]:
     name = own_database_name(state.client_id)
     is_needed = not all(map(state.identities, wanted.named))
     if is_needed and not state.own_database and database_for_users(state, wanted) == name:
         others = dict.fromkeys(app for it in state.connections if it.is_shared for app in it.others)
         why = Message("Strangers can still sign up for {names}.", names=", ".join(others))
         added = (name, Message("without sign-ups, for LibreChat alone"))
-        yield _row("own_database", "Database connection", name, why, added=added)
+        yield _row(api.open_own_database, "Database connection", why, name, added=added)
 
 
-def _own_sign_ups(state: AccessState, wanted: WantedAccess) -> Iterator[PlannedChange]:
+def _own_sign_ups(state: AccessState, wanted: WantedAccess) -> Iterator[AccessChange]:
     """Open LibreChat's own database where strangers may create an account."""
     own, policy = state.own_database, wanted.policy
     if own and policy and policy.who in {Who.DOMAINS, Who.ANYBODY} and not own.has_sign_ups:
         title = Message("{connection}: Sign Ups", connection=own.name)
-        yield _switch("sign_ups", title, own.id, Message("They create an account."), opens=True)
+        why = Message("They create an account.")
+        yield _switch(api.switch_sign_ups, title, own.id, why, opens=True)
 
 
-def _users(state: AccessState, wanted: WantedAccess) -> Iterator[PlannedChange]:
+def _users(state: AccessState, wanted: WantedAccess) -> Iterator[AccessChange]:
     why = Message("An invitation link sets the password and verifies the address.")
     database = database_for_users(state, wanted)
     members = {user_id for role in state.roles.values() for user_id in role.members}
     for address in wanted.named:
         if not any(it.verified or it.id in members for it in state.identities(address)):
-            yield _row("user", "User", (address, database), why, added=(address,))
+            yield _row(api.invite, "User", why, address, database, added=(address,))
 
 
-def _members(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
+def _members(state: AccessState, policy: Policy) -> Iterator[AccessChange]:
     why = Message("Only these people have the role.")
     for role, people in _holders(policy).items():
         name, title = role_name(role, state.client_id), Message("Members of {role}", role=role)
@@ -371,22 +271,23 @@ def _members(state: AccessState, policy: Policy) -> Iterator[PlannedChange]:
             found = {user.id for user in state.identities(address)}
             keep |= found
             if not found or found - members.keys():
-                yield _row("member", title, Member(name, address), why, added=(address,))
+                yield _row(api.add_member, title, why, name, address, added=(address,))
         if policy.who is Who.UNCHANGED or (role == ADMIN_ROLE and not policy.admins):
             continue
         for user_id in members.keys() - keep:
             gone = (members[user_id] or user_id,)
-            yield _row("member", title, Member(name, user_id=user_id), why, removed=gone)
+            yield _row(api.remove_member, title, why, name, user_id, removed=gone)
 
 
-def _action(state: AccessState, settings: ActionSettings) -> Iterator[PlannedChange]:
+def _action(state: AccessState, settings: ActionSettings) -> Iterator[AccessChange]:
     code, name, action = action_code(settings), action_name(state.client_id), state.action
     if action is None or action.code != code or not action.deployed:
         why = Message("It denies strangers, and names the roles in the ID token.")
-        yield _row("action", "Action", code, why, added=(name, _summary(settings)))
+        added = (name, _summary(settings))
+        yield _row(api.deploy, "Action", why, code, added=added)
     if not state.is_bound:
         why = Message("It runs after each sign-in, behind the Actions that are there.")
-        yield _row("binding", "Triggers → post-login", True, why, added=(name,))
+        yield _row(api.bind, "Triggers → post-login", why, True, added=(name,))
 
 
 def _summary(settings: ActionSettings) -> Message:
@@ -402,7 +303,7 @@ def _summary(settings: ActionSettings) -> Message:
 
 def _switches(
     state: AccessState, some: Closed, but: Closed, *, opens: bool
-) -> Iterator[PlannedChange]:
+) -> Iterator[AccessChange]:
     """Yield the switches to open or close again among the recorded connections."""
     as_before = Message("This was the setting before the wizard changed it.")
     why = as_before if opens else Message("Strangers cannot create an account.")
@@ -410,23 +311,22 @@ def _switches(
         if it.id in some.sign_ups and it.id not in but.sign_ups and it.has_sign_ups is not opens:
             title = Message("{connection}: Sign Ups", connection=it.name)
             note = Message("also for {names}", names=", ".join(it.others))
-            yield _switch(
-                "sign_ups", title, it.id, why, *([note] if it.others else ()), opens=opens
-            )
+            notes = [note] if it.others else []
+            yield _switch(api.switch_sign_ups, title, it.id, why, *notes, opens=opens)
     why = as_before if opens else Message("Everybody with an account there could sign in.")
     staying = {*but.social, *(_replaced(state) if opens else ())}
     for it in state.connections:
         if it.id in some.social and it.id not in staying and it.enabled is not opens:
             title = Message("{connection}: enabled for LibreChat", connection=it.name)
-            yield _switch("connection", title, it.id, why, opens=opens)
+            yield _switch(api.switch_connection, title, it.id, why, opens=opens)
 
 
-def _removal(state: AccessState) -> Iterator[PlannedChange]:
+def _removal(state: AccessState) -> Iterator[AccessChange]:
     why, name = Message("LibreChat no longer uses it."), action_name(state.client_id)
     if state.is_bound:
-        yield _row("binding", "Triggers → post-login", False, why, removed=(name,))
+        yield _row(api.bind, "Triggers → post-login", why, False, removed=(name,))
     for role in roles_of(state.client_id):
         if role in state.roles:
-            yield _row("role_removal", "Role", role, why, removed=(role,))
+            yield _row(api.delete_role, "Role", why, role, removed=(role,))
     if state.action is not None:
-        yield _row("action_removal", "Action", None, why, removed=(name,))
+        yield _row(api.delete_action, "Action", why, state.action.id, removed=(name,))

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from wizard.auth0.access import Policy, Who
-from wizard.auth0.access_api import AccessApi, access_scopes
-from wizard.auth0.access_plan import AccessState, WantedAccess, access_remarks, plan_access
+from wizard.auth0.access_api import AccessState, read_access
+from wizard.auth0.access_plan import (
+    AccessChange,
+    WantedAccess,
+    access_remarks,
+    plan_access,
+)
 from wizard.auth0.management_access import Access
+from wizard.auth0.management_calls import Calls
 from wizard.auth0.management_plan import PlannedChange
-from wizard.commands.change import Pages, consent
-from wizard.commands.provisioning import MAKE_CHANGES, NOT_TAKEN, show_plan, stopped_at
-from wizard.execution import INTERRUPTED
-from wizard.findings import Failure, Finding
-from wizard.language import Message, joined
+from wizard.commands.change import consent
+from wizard.commands.provisioning import MAKE_CHANGES, not_taken, show_plan, stopping
+from wizard.findings import Finding
+from wizard.language import Message
 from wizard.ports import Ports
 
 
@@ -41,51 +47,28 @@ def set_up_access(
 
     Without a `policy` all that we changed is taken back.
     """
-    invitations: list[tuple[str, str]] = []
-
-    def invited(address: str, link: str) -> None:
-        invitations.append((address, link))
-        ports.console.verbatim(Message("Invitation for {address}", address=address), [link])
-
-    api = AccessApi(access, ports.clock, client_id, invited)
+    read = partial(read_access, client_id=client_id, policy=policy)
     with ports.console.working("Reading {tenant}", tenant=access.tenant):
-        state = api.read(policy)
+        state = read(Calls(access, ports.clock))
     wanted = _with_shared(WantedAccess(policy), state, ports)
-    changes, remarks = plan_access(state, wanted), tuple(access_remarks(state, wanted))
-    access.require(access_scopes(changes))
-    pages = _show(changes, remarks, access.tenant, ports, whole=dry_run)
+    planned, remarks = plan_access(state, wanted), tuple(access_remarks(state, wanted))
+    changes = [change.row for change in planned]
+    access.require(frozenset().union(*(change.kind.scopes for change in planned)))
+    parts = {Message("Change who may sign in"): changes} if changes else {}
+    pages = show_plan(parts, access.tenant, ports, whole=dry_run)
+    ports.console.finding(*remarks)
     if not changes:
         ports.console.done("Who may sign in is already set up in Auth0.")
         return Admission((), remarks)
     if not consent(MAKE_CHANGES, ports, yes=yes, dry_run=dry_run, pages=pages):
         return Admission(changes, remarks) if dry_run else None
-    _apply(changes, state, api, ports)
-    left = _left(wanted, api, ports)
+    invitations = _apply(planned, state, access, ports)
+    with ports.console.working("Reading back"):
+        rest = plan_access(read(Calls(access, ports.clock)), wanted)
     if invitations:
         ports.console.hint("Pass each link on. It sets a password and works once.")
-    return Admission(changes, (*remarks, *left), applied=True, invitations=invitations)
-
-
-def _show(
-    changes: Sequence[PlannedChange],
-    remarks: Sequence[Finding],
-    tenant: str,
-    ports: Ports,
-    *,
-    whole: bool,
-) -> Pages:
-    parts = {Message("Change who may sign in"): changes} if changes else {}
-    pages = show_plan(parts, tenant, ports, whole=whole)
-    ports.console.finding(*remarks)
-    return pages
-
-
-def _left(wanted: WantedAccess, api: AccessApi, ports: Ports) -> tuple[Finding, ...]:
-    """Read the state again; return what is still to change."""
-    with ports.console.working("Reading back"):
-        rest = plan_access(api.read(wanted.policy), wanted)
-    titles = joined(", ", (change.title for change in rest))
-    return (NOT_TAKEN.finding("{titles}.", titles=titles),) if rest else ()
+    findings = (*remarks, *not_taken(change.row for change in rest))
+    return Admission(changes, findings, applied=True, invitations=invitations)
 
 
 def _with_shared(wanted: WantedAccess, state: AccessState, ports: Ports) -> WantedAccess:
@@ -107,16 +90,19 @@ def _with_shared(wanted: WantedAccess, state: AccessState, ports: Ports) -> Want
 
 
 def _apply(
-    changes: Sequence[PlannedChange], state: AccessState, api: AccessApi, ports: Ports
-) -> None:
+    changes: Sequence[AccessChange], state: AccessState, access: Access, ports: Ports
+) -> list[tuple[str, str]]:
+    """Make the changes; show and return the invitations."""
     done: list[str] = []
+    invitations = []
     for change in changes:
-        try:
-            with ports.console.working(change.title):
-                api.apply(change, state)
-        except Failure as failure:
-            raise stopped_at(failure, change.title, done) from None
-        except KeyboardInterrupt:
-            raise stopped_at(INTERRUPTED.failure(), change.title, done) from None
-        done.append(change.title)
+        title = change.row.title
+        with stopping(title, done), ports.console.working(title):
+            invitation = change.kind.call(Calls(access, ports.clock), state, *change.given)
+        done.append(title)
+        if invitation:
+            address, link = invitation
+            ports.console.verbatim(Message("Invitation for {address}", address=address), [link])
+            invitations.append(invitation)
     ports.console.done("Who may sign in is set up.")
+    return invitations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,23 +96,15 @@ class Provisioning:
         """
         done: list[str] = []
         for part in Part:
-            doing: str = part.value
-            try:
-                if any(change.part is part for change in self.changes):
+            if any(change.part is part for change in self.changes):
+                with stopping(part.value, done, self._ports.last_words):
                     self._apply(part)
-                    done.append(doing)
-                if part is Part.APPLICATION:
-                    doing = str(self._job.env_file)
+                done.append(part.value)
+            if part is Part.APPLICATION:
+                with stopping(str(self._job.env_file), done, self._ports.last_words):
                     self._added_urls.after_adding(self._tenant.urls, self._wanted.urls)
                     self.known = self._known()
                     keep(self.known)
-            except Failure as failure:
-                raise stopped_at(failure, doing, done) from None
-            except KeyboardInterrupt:
-                if self._ports.last_words:  # the .env is written
-                    so_far = _done(done) if done else ""
-                    raise _continued(INTERRUPTED.failure(), so_far) from None
-                raise stopped_at(INTERRUPTED.failure(), doing, done) from None
         return self.known, self._read_back() if self.changes else ()
 
     def _apply(self, part: Part) -> None:
@@ -134,11 +127,7 @@ class Provisioning:
         except Failure as failure:
             so_far = Message("Every change was made, but they could not be read back.")
             raise _continued(failure, so_far) from None
-        rest = self._plan()
-        if not rest:
-            return ()
-        titles = joined(", ", (change.title for change in rest))
-        return (NOT_TAKEN.finding("{titles}.", titles=titles),)
+        return not_taken(self._plan())
 
     def _plan(self) -> tuple[PlannedChange, ...]:
         changes = plan(self._tenant, self._wanted)
@@ -240,12 +229,35 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
     return not findings
 
 
-def stopped_at(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
-    """Add what was done; after a lost connection or Ctrl-C the last change may have been made."""
+def not_taken(rest: Iterable[PlannedChange]) -> tuple[Finding, ...]:
+    """Return a finding if changes are left after all were made."""
+    titles = joined(", ", (change.title for change in rest))
+    return (NOT_TAKEN.finding("{titles}.", titles=titles),) if titles else ()
+
+
+@contextmanager
+def stopping(doing: str, done: Sequence[str], written: Sequence[str] = ()) -> Iterator[None]:
+    """Add to a failure where it stopped and what was done before.
+
+    Ctrl-C after the `.env` is `written` did not stop it there; the last words say so.
+    """
+    try:
+        yield
+    except Failure as failure:
+        raise _stopped_at(failure, doing, done) from None
+    except KeyboardInterrupt:
+        ended = INTERRUPTED.failure()
+        if written:
+            raise _continued(ended, _done(done) if done else "") from None
+        raise _stopped_at(ended, doing, done) from None
+
+
+def _stopped_at(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
     stopped = Message("It stopped at: {doing} (not changed).")
     if failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}:
+        # After a lost connection or Ctrl-C the last change may have been made.
         stopped = Message("It stopped at: {doing} (possibly changed).")
-    so_far = _done(done) if done else Message("Nothing in Auth0 was changed before.")
+    so_far = _done(done) if done else Message("Nothing was changed before.")
     return _continued(failure, sentences(stopped.filled(doing=doing), so_far))
 
 
