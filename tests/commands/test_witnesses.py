@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wizard.commands.witnesses import (
+from wizard.commands.through_librechat import (
     NOTHING,
     REFUSED,
     SESSION,

@@ -1,41 +1,44 @@
 """Proves a sign-in through the running LibreChat, by what its log and the tunnel show of it."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from http import HTTPStatus
 from operator import or_
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.commands.prove import How, open_in_browser, remember
-from wizard.commands.witnesses import (
-    NOTHING,
-    REFUSED,
-    SIGN_IN,
-    Sighting,
-    Witness,
-    log_witness,
-    ngrok_witness,
-    specific,
-    tunnel_witness,
-)
 from wizard.defaults import SECONDS_TO_SIGN_IN
 from wizard.doctor.examine import causes_of
 from wizard.doctor.process import STARTED_EARLIER
 from wizard.doctor.registry import RUNNING_CHECKS, diagnose
 from wizard.doctor.subject import Subject
-from wizard.findings import ExitCode, Finding, exit_code_of
+from wizard.findings import ExitCode, Failure, Finding, Severity, exit_code_of
 from wizard.language import Message, joined
-from wizard.librechat.log import Log, read_container_log, read_log
+from wizard.librechat.log import (
+    NO_REFRESH_TOKEN,
+    UNREADABLE,
+    Log,
+    judge_log,
+    last_words,
+    made_administrator,
+    read_container_log,
+    read_log,
+    sign_in_succeeded,
+)
 from wizard.librechat.running import RATE_LIMITED, Instance, look_at_instance
 from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import is_loopback
-from wizard.sign_in_traffic import Step, recorded
+from wizard.sign_in_traffic import Passage, Step, recorded
+
+if TYPE_CHECKING:
+    from wizard.tunnels.local_api import LocalApi
 
 NOT_STARTED = rule("LA014")
 NOT_PROVED = rule("LA435")
+REFUSED = rule("LA436")
 
 LOOK_SECONDS = 1.0
 # A log line and what passes a tunnel are there within a second; a page takes a few to load.
@@ -43,6 +46,70 @@ SECONDS_FOR_A_CAUSE = 3.0
 SECONDS_FOR_THE_PAGE = 20.0
 SECONDS_FOR_A_WITNESS = 2.0
 REQUESTS_OF_A_SIGN_IN = 2
+# The page asks once, and once more after a refresh.
+_MOST_REFUSALS = 2
+
+SIGN_IN = Message("the sign-in")
+REFRESH_TOKEN = Message("the refresh token")
+SESSION = Message("a request of the signed-in session")
+ADMINISTRATOR = Message("the administrator's role")
+# What works and can be refreshed.
+_PROOF = (SIGN_IN, REFRESH_TOKEN, SESSION)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one witness saw of the sign-in.
+
+    Attributes:
+        parts: what it saw.
+        findings: why it did not see more.
+        last_words: the last warning or error of LibreChat, for a failure whose cause has no rule.
+    """
+
+    parts: frozenset[Message] = frozenset()
+    findings: tuple[Finding, ...] = ()
+    last_words: Message | None = None
+
+    def __or__(self, other: "Sighting") -> "Sighting":
+        return Sighting(
+            self.parts | other.parts,
+            (*self.findings, *other.findings),
+            self.last_words or other.last_words,
+        )
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether the sign-in works and can be refreshed."""
+        return not self.not_seen
+
+    @property
+    def seen(self) -> Sequence[Message]:
+        """What was seen, in order."""
+        return [part for part in (*_PROOF, ADMINISTRATOR) if part in self.parts]
+
+    @property
+    def not_seen(self) -> Sequence[Message]:
+        """What a proof lacks, in order."""
+        return [part for part in _PROOF if part not in self.parts]
+
+
+NOTHING = Sighting()
+Passages = Callable[[], Sequence[Passage]]
+
+
+class Witness(NamedTuple):
+    """One source of evidence.
+
+    Attributes:
+        name: what it is, for people.
+        is_present: whether it sees requests: of those after that time, it has seen the first click.
+        look: returns what it saw since then, in seconds since the epoch.
+    """
+
+    name: str
+    is_present: Callable[[float], bool]
+    look: Callable[[float], Sighting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,37 +142,35 @@ def prove_through_librechat(
     began = ports.clock.now()
     with ports.console.working("Checking LibreChat"):
         instance = look_at_instance(ports.http, port, public_url)
-        witnesses = _present(_witnesses(subject, ports, port), began, ports)
+        witnesses = _present([*_witnesses(subject, ports, port)], began, ports)
     findings = obstacles(replace(subject, instance=instance), instance, port)
     if exit_code_of(findings) is not ExitCode.OK:
         return _shown(Evidence(findings=findings), ports)
     ports.console.done("LibreChat redirects to Auth0 with the values of the .env.")
     if not witnesses:
-        return _shown(Evidence(findings=(*findings, _without_witness(public_url))), ports)
+        unread = NOT_PROVED.finding(
+            "Neither LibreChat's log nor the traffic through {url} can be read.", url=public_url
+        )
+        return _shown(Evidence(findings=(*findings, unread)), ports)
     since = ports.clock.now()
-    _invite(public_url, instance, ports)
+    left = _requests_left(instance)
+    free = Message("LibreChat accepts seven sign-in requests in five minutes. A sign-in takes two.")
+    ports.console.hint(free if left is None else _told(left))
+    open_in_browser(f"{public_url}{Step.START}", ports)
     with ports.console.working("Waiting for the sign-in"):
         evidence = _wait(witnesses, since, seconds, ports)
-    evidence = replace(evidence, findings=(*findings, *_judged(evidence)))
+    evidence = replace(evidence, findings=(*findings, *_judged(evidence.together)))
     remember(ports, subject, How.LIBRECHAT, is_proved=evidence.is_proved)
     return _shown(evidence, ports)
 
 
-def _witnesses(subject: Subject, ports: Ports, port: int) -> Sequence[Witness]:
-    def read(since: float) -> Log:
-        container = subject.runner.container
-        if container is not None:
-            return read_container_log(ports.processes, container, since)
-        return read_log(subject.path.parent, subject.values, since)
-
-    reuse, public_url = subject.reuses_tokens, subject.value("DOMAIN_SERVER")
-    ours = tunnel_witness(
-        Message("the tunnel"), partial(recorded, ports.state_dir, port), reuse=reuse
-    )
-    if is_loopback(public_url):
-        return [log_witness(read), ours]
-    ngrok = ngrok_witness(ports.environ, port, public_url, reuse=reuse)
-    return [log_witness(read), ours, *([ngrok] if ngrok else [])]
+def _witnesses(subject: Subject, ports: Ports, port: int) -> Iterator[Witness]:
+    reuse, url = subject.reuses_tokens, subject.value("DOMAIN_SERVER")
+    yield _log_witness(subject, ports)
+    ours = partial(recorded, ports.state_dir, port)
+    yield tunnel_witness(Message("the tunnel"), ours, reuse=reuse)
+    if not is_loopback(url) and (ngrok := _ngrok_inspectors(ports, port, url)):
+        yield tunnel_witness(Message("ngrok's inspector"), ngrok, reuse=reuse)
 
 
 def _present(witnesses: Sequence[Witness], since: float, ports: Ports) -> Sequence[Witness]:
@@ -157,17 +222,6 @@ def _told(left: int) -> Message:
     )
 
 
-def _invite(public_url: str, instance: Instance, ports: Ports) -> None:
-    console, url = ports.console, f"{public_url}{Step.START}"
-    left = _requests_left(instance)
-    console.hint(
-        Message("LibreChat accepts seven sign-in requests in five minutes. A sign-in takes two.")
-        if left is None
-        else _told(left)
-    )
-    open_in_browser(url, ports)
-
-
 def _wait(witnesses: Sequence[Witness], since: float, seconds: float, ports: Ports) -> Evidence:
     """Ask the witnesses until the sign-in is proved, has failed, or nothing more comes."""
     deadline, is_settling = ports.clock.now() + seconds, False
@@ -184,8 +238,7 @@ def _wait(witnesses: Sequence[Witness], since: float, seconds: float, ports: Por
         ports.clock.sleep(LOOK_SECONDS)
 
 
-def _judged(evidence: Evidence) -> Sequence[Finding]:
-    together = evidence.together
+def _judged(together: Sighting) -> Sequence[Finding]:
     if together.is_proof:
         return ()
     findings = specific(together.findings)
@@ -196,15 +249,8 @@ def _judged(evidence: Evidence) -> Sequence[Finding]:
         )
     if exit_code_of(findings) is not ExitCode.OK:
         return findings
-    detail = Message("Not seen: {parts}.", parts=joined(", ", together.not_seen))
-    return (*findings, NOT_PROVED.finding(detail))
-
-
-def _without_witness(public_url: str) -> Finding:
-    detail = Message(
-        "Neither LibreChat's log nor the traffic through {url} can be read.", url=public_url
-    )
-    return NOT_PROVED.finding(detail)
+    missing = joined(", ", together.not_seen)
+    return (*findings, NOT_PROVED.finding("Not seen: {parts}.", parts=missing))
 
 
 def _shown(evidence: Evidence, ports: Ports) -> Evidence:
@@ -217,3 +263,95 @@ def _shown(evidence: Evidence, ports: Ports) -> Evidence:
     if evidence.is_proved:
         console.done("The sign-in through LibreChat works.")
     return evidence
+
+
+def _log_witness(subject: Subject, ports: Ports) -> Witness:
+    """Return LibreChat's log, which names causes, but not what the browser got."""
+
+    def read(since: float) -> Log:
+        container = subject.runner.container
+        if container is not None:
+            return read_container_log(ports.processes, container, since)
+        return read_log(subject.path.parent, subject.values, since)
+
+    def look(since: float) -> Sighting:
+        log = read(since)
+        if sign_in_succeeded(log):
+            role = {ADMINISTRATOR} if made_administrator(log) else set()
+            return Sighting(frozenset({SIGN_IN} | role))
+        findings = tuple(each for each in judge_log(log) if each.rule is not UNREADABLE)
+        return Sighting(findings=findings, last_words=last_words(log))
+
+    return Witness(Message("LibreChat's log"), lambda since: bool(read(since).where), look)
+
+
+def tunnel_witness(name: str, passages: Passages, *, reuse: bool) -> Witness:
+    """Return a tunnel, of which `passages` returns what passed it; `reuse` as in `sighting_of`."""
+    return Witness(
+        name,
+        lambda since: any(each.at >= since for each in passages()),
+        lambda since: sighting_of(passages(), since, reuse=reuse),
+    )
+
+
+def _ngrok_inspectors(ports: Ports, port: int, public_url: str) -> Passages | None:
+    """Return the inspectors of the agents between the public URL and the port, None for none."""
+    from wizard.tunnels.local_api import LocalApi
+    from wizard.tunnels.ngrok_agent import api_addresses, running_endpoints
+    from wizard.tunnels.ngrok_config import read
+
+    api, address = LocalApi(), ""
+    with suppress(Failure):  # a broken configuration
+        address = read(ports.environ).web_address
+    leading = running_endpoints(api, port, public_url, api_addresses(address))
+    found = list(dict.fromkeys(each.address for each in leading))
+    return partial(inspected, api, found) if found else None
+
+
+def inspected(api: "LocalApi", addresses: Sequence[str]) -> Sequence[Passage]:
+    """Return what the ngrok agents at these addresses of this machine saw, oldest first."""
+    from wizard.tunnels.ngrok_agent import passages
+
+    found = [each for address in addresses for each in passages(api, address)]
+    return sorted(found, key=lambda each: each.at)
+
+
+def sighting_of(passages: Sequence[Passage], since: float, *, reuse: bool) -> Sighting:
+    """Judge what passed a tunnel since then.
+
+    Args:
+        passages: oldest first.
+        since: seconds since the epoch.
+        reuse: whether LibreChat's sessions use Auth0's tokens.
+    """
+    callbacks = [each for each in passages if each.step is Step.CALLBACK and each.at >= since]
+    if not callbacks:
+        return NOTHING
+    callback = callbacks[-1]
+    if callback.status == 429:
+        return Sighting(findings=(RATE_LIMITED.finding(_answered(callback)),))
+    if callback.is_refused or not 300 <= callback.status < 400:
+        return Sighting(findings=(REFUSED.finding(_answered(callback)),))
+    if not callback.has_refresh_token:
+        cause = NO_REFRESH_TOKEN if reuse else REFUSED
+        missing = cause.finding("{path} set no cookie refreshToken.", path=Step.CALLBACK)
+        return Sighting(frozenset({SIGN_IN}), (missing,))
+    asked = [each for each in passages if each.step is Step.USER and each.at >= callback.at]
+    refusals = [each for each in asked if each.status == 401]
+    if any(each.status in {200, 304} for each in asked):
+        return Sighting(frozenset(_PROOF))
+    storm = (REFUSED.finding(_answered(refusals[-1])),) if len(refusals) > _MOST_REFUSALS else ()
+    return Sighting(frozenset({SIGN_IN, REFRESH_TOKEN}), storm)
+
+
+def specific(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return each finding once, and those that name no cause only where no other does."""
+    each_once = tuple({each.rule.id: each for each in reversed(findings)}.values())[::-1]
+    causes = tuple(each for each in each_once if each.rule is not REFUSED)
+    return causes if any(each.severity is Severity.ERROR for each in causes) else each_once
+
+
+def _answered(passed: Passage) -> Message:
+    if passed.is_refused:
+        return Message("{path} redirects with an error.", path=passed.step)
+    return Message("{path}: status {status}.", path=passed.step, status=passed.status)
