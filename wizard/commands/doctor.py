@@ -92,7 +92,7 @@ class _Run(NamedTuple):
     def view(self, claims: Sequence[Claim]) -> View:
         """Return how to print an examination with these claims."""
         options = self.options
-        return View(self.only, self.offline, options.verbose, _command(options, "-v"), claims)
+        return View(self.only, options.verbose, _command(options, "-v"), claims)
 
 
 def run_doctor(options: DoctorOptions, ports: Ports) -> DoctorResult:

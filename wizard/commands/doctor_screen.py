@@ -1,12 +1,12 @@
 """Prints an examination: one line a part, one line a finding, and the first cause in full."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from wizard.commands.prove import show as show_checks
-from wizard.doctor.claims import Claim, Source, are_proved, why_not_asked
+from wizard.doctor.claims import Claim, Source, are_proved
 from wizard.doctor.examine import Examination, Part, part_of
-from wizard.doctor.subject import Subject, settings_of
+from wizard.doctor.subject import settings_of
 from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Message, ended, joined, sentences
 from wizard.ports import Ports
@@ -29,14 +29,12 @@ class View(NamedTuple):
 
     Attributes:
         only: identifiers of the rules that were asked for, empty for all.
-        offline: whether neither the tenant nor LibreChat was to be asked.
         verbose: print every check and every finding in full.
         command: what prints all of it.
         claims: what is proved, likely or was not looked at.
     """
 
     only: frozenset[str]
-    offline: bool
     verbose: bool
     command: str
     claims: Sequence[Claim]
@@ -47,9 +45,19 @@ def show_examination(
 ) -> None:
     """Print the parts, those with errors last, and the finding to fix first at the end."""
     merged = merged_findings(findings)
-    problems = [each for each in merged if each.severity is not Severity.NOTE]
-    for part in _parts(view.only, problems):
-        _show_part(part, examination, merged, view, ports)
+    problems = _without_notes(merged)
+    wanted = {part_of(identifier) for identifier in view.only} or set(Part)
+    own = {part: [each for each in merged if part_of(each.rule.id) is part] for part in Part}
+    for part in sorted(Part, key=lambda part: _BY_WEIGHT.index(_worst(own[part]))):
+        if part in wanted:
+            _show_part(part, own[part], examination, view, ports)
+            for finding in sorted(own[part], key=lambda each: _BY_WEIGHT.index(each.severity)):
+                if finding in problems[:1]:
+                    continue
+                if view.verbose:
+                    ports.console.finding(finding)
+                elif finding in problems:
+                    ports.console.finding_title(finding)
     if problems:
         ports.console.say()
         ports.console.finding(problems[0])
@@ -71,85 +79,56 @@ def _as_one(group: Sequence[Finding]) -> Finding:
     return group[0].rule.finding(sentences(*details), fix=group[0].fix)
 
 
-def _parts(only: Collection[str], problems: Sequence[Finding]) -> list[Part]:
-    """The parts that were checked, in the order of their worst finding."""
-    wanted = {part_of(identifier) for identifier in only} or set(Part)
-    worst = {part: _worst(_of(part, problems)) for part in Part}
-    return sorted(
-        (part for part in Part if part in wanted),
-        key=lambda part: _BY_WEIGHT.index(worst[part] or Severity.NOTE),
-    )
+def _without_notes(findings: Iterable[Finding]) -> list[Finding]:
+    return [each for each in findings if each.severity is not Severity.NOTE]
 
 
-def _of(part: Part, findings: Iterable[Finding]) -> list[Finding]:
-    return [each for each in findings if part_of(each.rule.id) is part]
-
-
-def _worst(findings: Iterable[Finding]) -> Severity | None:
-    """The highest severity, None without errors and warnings."""
-    weights = [_BY_WEIGHT.index(each.severity) for each in findings]
-    return _BY_WEIGHT[max(weights)] if any(weights) else None
+def _worst(findings: Iterable[Finding]) -> Severity:
+    severities = (each.severity for each in findings)
+    return max(severities, key=_BY_WEIGHT.index, default=Severity.NOTE)
 
 
 def _show_part(
-    part: Part, examination: Examination, merged: Sequence[Finding], view: View, ports: Ports
+    part: Part, own: Sequence[Finding], examination: Examination, view: View, ports: Ports
 ) -> None:
-    own = _of(part, merged)
-    outcome, detail = _state(part, examination, view)
+    """Print one line about the part, and in full each check of the tenant."""
     worst = _worst(own)
-    ports.console.part(
-        part.value, _problems(part, own, examination.subject) if worst else detail, worst or outcome
-    )
+    state: Severity | Outcome
+    if worst is Severity.NOTE:
+        state, detail = _state(part, examination, view.claims)
+    else:
+        state, detail = worst, _count(_without_notes(own))
+        if part is Part.FILE:
+            file = examination.subject.path
+            detail = Message("{counts} in {file}", counts=detail, file=file)
+    ports.console.part(part.value, detail, state)
     if view.verbose and part is Part.AUTH0 and examination.tenant is not None:
         show_checks(examination.tenant.results, (), ports)
-    first = next((each for each in merged if each.severity is not Severity.NOTE), None)
-    for finding in sorted(own, key=lambda each: _BY_WEIGHT.index(each.severity)):
-        if finding is not first:
-            _show_finding(finding, view, ports)
 
 
-def _show_finding(finding: Finding, view: View, ports: Ports) -> None:
-    if view.verbose:
-        ports.console.finding(finding)
-    elif finding.severity is not Severity.NOTE:
-        ports.console.finding_title(finding)
-
-
-def _problems(part: Part, findings: Sequence[Finding], subject: Subject) -> Message:
-    counts = _count(each for each in findings if each.severity is not Severity.NOTE)
-    if part is Part.FILE:
-        return Message("{counts} in {file}", counts=counts, file=subject.path)
-    return counts
-
-
-def _state(part: Part, examination: Examination, view: View) -> tuple[Outcome, str]:
+def _state(part: Part, examination: Examination, claims: Sequence[Claim]) -> tuple[Outcome, str]:
     """Whether the part was checked, and what is right or why it was not."""
-    subject = examination.subject
-    claims = {each.check: each for each in view.claims}
+    by_name = {each.check: each for each in claims}
     if part is Part.FILE:
-        return Outcome.PROVED, str(subject.path)
+        return Outcome.PROVED, str(examination.subject.path)
     if part is Part.AUTH0:
-        return _tenant_state(examination, view)
+        return _tenant_state(examination, claims)
     if part is Part.TUNNEL:
-        return claims["public_url"].outcome, claims["public_url"].detail
-    running = claims["running"]
-    is_likely = running.outcome is Outcome.PROVED and claims["values"].outcome is Outcome.LIKELY
+        return by_name["public_url"].state
+    running = by_name["running"]
     if running.outcome is not Outcome.PROVED:
-        return running.outcome, running.detail
-    template = (
-        Message("{running}, its values are only likely")
-        if is_likely
-        else Message("{running} with the values of the .env")
-    )
-    outcome = Outcome.LIKELY if is_likely else Outcome.PROVED
-    return outcome, template.filled(running=Message.of(running.detail))
+        return running.state
+    values, outcome = Message("{running} with the values of the .env"), Outcome.PROVED
+    if by_name["values"].outcome is Outcome.LIKELY:
+        values, outcome = Message("{running}, its values are only likely"), Outcome.LIKELY
+    return outcome, values.filled(running=Message.of(running.detail))
 
 
-def _tenant_state(examination: Examination, view: View) -> tuple[Outcome, str]:
+def _tenant_state(examination: Examination, claims: Sequence[Claim]) -> tuple[Outcome, str]:
+    own = [each for each in claims if each.source is Source.TENANT]
     settings = settings_of(examination.subject)
     if examination.tenant is None or settings is None:
-        return Outcome.SKIPPED, why_not_asked(examination.subject, offline=view.offline)
-    own = [each for each in view.claims if each.source is Source.TENANT]
+        return own[0].state
     likely = [each.title for each in own if each.outcome is Outcome.LIKELY]
     count = len(likely) + sum(each.outcome is Outcome.PROVED for each in own)
     passed = Message("{count} checks passed at {domain}", count=count, domain=settings.domain)

@@ -9,7 +9,8 @@ from wizard.doctor.subject import Subject, foreign_issuer
 from wizard.findings import Finding, Outcome, Severity
 from wizard.language import Message
 
-NOT_ASKED = Message("not checked (--offline)")
+_NOT_ASKED = Message("not checked (--offline)")
+_State = tuple[Outcome, str]
 
 
 class Source(StrEnum):
@@ -32,6 +33,11 @@ class Claim(NamedTuple):
     outcome: Outcome
     detail: str
 
+    @property
+    def state(self) -> _State:
+        """The outcome and its detail."""
+        return self.outcome, self.detail
+
     def as_json(self) -> dict[str, object]:
         """Return the claim as `--json` prints it."""
         return {
@@ -41,9 +47,6 @@ class Claim(NamedTuple):
             "source": self.source.value,
             "evidence": self.detail,
         }
-
-
-_State = tuple[Outcome, str]
 
 
 class _Row(NamedTuple):
@@ -63,11 +66,17 @@ def claims_of(
 
     `signed_in` says when and how a sign-in with these settings was proved, "" for never.
     """
+    subject, findings = examination.subject, examination.findings
+    of_file = [each for each in findings if part_of(each.rule.id) is Part.FILE]
+    file = _unless_refuted(of_file, (Outcome.PROVED, str(subject.path)))
+    failed = [each for each in findings if each.rule.id in _FAILED_SIGN_INS]
+    never = Message("no sign-in was tested with these settings")
+    proof = (Outcome.PROVED, signed_in) if signed_in else (Outcome.SKIPPED, never)
     return (
-        _file(examination),
+        Claim("env_file", Message("File"), Source.FILE, *file),
         *_tenant(examination, signed_in, offline=offline),
-        *_librechat(examination),
-        _sign_in(examination.findings, signed_in),
+        *(_librechat(row, examination) for row in _ROWS),
+        Claim("sign_in", Message("Sign-in"), Source.SIGN_IN, *_unless_refuted(failed, proof)),
     )
 
 
@@ -78,15 +87,13 @@ def are_proved(claims: Sequence[Claim]) -> bool:
     return outcomes[-1:] == [Outcome.PROVED] and not against & set(outcomes)
 
 
-def _file(examination: Examination) -> Claim:
-    own = [each for each in examination.findings if part_of(each.rule.id) is Part.FILE]
-    state = _unless_refuted(own, (Outcome.PROVED, str(examination.subject.path)))
-    return Claim("env_file", Message("File"), Source.FILE, *state)
-
-
 def _tenant(examination: Examination, signed_in: str, *, offline: bool) -> Iterator[Claim]:
     if examination.tenant is None:
-        why = why_not_asked(examination.subject, offline=offline)
+        why = Message("not checked until the .env has valid values")
+        if offline:
+            why = _NOT_ASKED
+        elif foreign_issuer(examination.subject):
+            why = Message("not checked: an issuer with a path is not Auth0's")
         yield Claim("tenant", Message("Auth0"), Source.TENANT, Outcome.SKIPPED, why)
         return
     for each in examination.tenant.results:
@@ -96,30 +103,12 @@ def _tenant(examination: Examination, signed_in: str, *, offline: bool) -> Itera
         yield Claim(each.check.value, each.title, Source.TENANT, outcome, detail)
 
 
-def why_not_asked(subject: Subject, *, offline: bool) -> Message:
-    """Return why the tenant was not asked."""
-    if offline:
-        return NOT_ASKED
-    if foreign_issuer(subject):
-        return Message("not checked: an issuer with a path is not Auth0's")
-    return Message("not checked until the .env has valid values")
-
-
-def _librechat(examination: Examination) -> Iterator[Claim]:
-    for row in _ROWS:
-        own = [each for each in examination.findings if each.rule.id in row.rules]
-        state = row.state(examination.subject)
-        if own and own[0].severity is Severity.WARNING:
-            state = Outcome.UNPROVED, own[0].rule.title
-        yield Claim(row.check, row.title, row.source, *_unless_refuted(own, state))
-
-
-def _sign_in(findings: Sequence[Finding], signed_in: str) -> Claim:
-    own = [each for each in findings if each.rule.id in _FAILED_SIGN_INS]
-    state: _State = Outcome.SKIPPED, Message("no sign-in was tested with these settings")
-    if signed_in:
-        state = Outcome.PROVED, signed_in
-    return Claim("sign_in", Message("Sign-in"), Source.SIGN_IN, *_unless_refuted(own, state))
+def _librechat(row: _Row, examination: Examination) -> Claim:
+    own = [each for each in examination.findings if each.rule.id in row.rules]
+    state = row.state(examination.subject)
+    if own and own[0].severity is Severity.WARNING:
+        state = Outcome.UNPROVED, own[0].rule.title
+    return Claim(row.check, row.title, row.source, *_unless_refuted(own, state))
 
 
 def _unless_refuted(findings: Sequence[Finding], state: _State) -> _State:
@@ -129,7 +118,7 @@ def _unless_refuted(findings: Sequence[Finding], state: _State) -> _State:
 
 def _public_url(subject: Subject) -> _State:
     if subject.instance is None:
-        return Outcome.SKIPPED, NOT_ASKED
+        return Outcome.SKIPPED, _NOT_ASKED
     public = subject.instance.public
     if public is None:
         address = subject.value("DOMAIN_SERVER") or Message("not set")
@@ -143,7 +132,7 @@ def _public_url(subject: Subject) -> _State:
 def _running(subject: Subject) -> _State:
     instance = subject.instance
     if instance is None:
-        return Outcome.SKIPPED, NOT_ASKED
+        return Outcome.SKIPPED, _NOT_ASKED
     url = instance.local.url.removesuffix("/api/config")
     if instance.local.config is not None:
         return Outcome.PROVED, Message("running at {url}", url=url)
@@ -171,13 +160,7 @@ def _redirect(subject: Subject) -> _State:
 
 _FAILED_SIGN_INS = frozenset({"LA550", *(f"LA{number}" for number in range(581, 592))})
 _ROWS = (
-    _Row(
-        "public_url",
-        Message("Public URL"),
-        Source.PUBLIC_URL,
-        _public_url,
-        TUNNEL_RULES,
-    ),
+    _Row("public_url", Message("Public URL"), Source.PUBLIC_URL, _public_url, TUNNEL_RULES),
     _Row(
         "running",
         Message("LibreChat"),
