@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[1]
 LOCALE = ROOT / "wizard" / "locale"
 # Functions that take a text, and the text's position among the arguments, counted from 1.
 KEYWORDS = {
-    **dict.fromkeys(("Message", "InvalidValue", "sentences", "finding", "failure"), (1,)),
+    **dict.fromkeys(("Message", "InvalidValue", "sentences"), (1,)),
+    **dict.fromkeys(("finding", "failure", "Violation"), (1,)),
     "Choice": (2,),
     "CheckResult": (3,),
     # of the console

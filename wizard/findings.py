@@ -1,6 +1,6 @@
 """Rules, the findings of a check, and the failures that end a command."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, Self
 
@@ -74,9 +74,11 @@ class Rule(NamedTuple):
     ) -> "Finding":
         """Return a finding of this rule; `detail` says what was found, without secrets.
 
-        `values` fill in the fields of the detail.
+        `values` fill in the fields of the detail and of the fix.
         """
-        detail = Message(detail, **values) if values else detail
+        detail = _filled(Message.of(detail), values) if values else detail
+        if isinstance(fix, Message):
+            fix = _filled(fix, values)
         return Finding(self, detail, self.fix if fix is None else fix, variable)
 
     def failure(
@@ -90,6 +92,11 @@ class Rule(NamedTuple):
     ) -> "Failure":
         """Return the finding as an exception, which ends the command."""
         return Failure(self.finding(detail, fix=fix, variable=variable, **values))
+
+
+def _filled(text: Message, values: Mapping[str, object]) -> Message:
+    """Return the text with these values, unless it has its own."""
+    return text if text.values else text.filled(**values)
 
 
 class Finding(NamedTuple):

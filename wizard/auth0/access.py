@@ -70,6 +70,14 @@ class Doors(NamedTuple):
     sign_ups: Door
     social: Door
 
+    def opened(self, sign_ups: Message, social: Message) -> list[Message]:
+        """Return the text of each door that is open, filled in with its connections."""
+        return [
+            text.filled(connections=", ".join(door.connections))
+            for door, text in zip(self, (sign_ups, social), strict=True)
+            if door.connections
+        ]
+
 
 def policy_of(
     *,

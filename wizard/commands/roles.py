@@ -71,22 +71,14 @@ class Visitors(NamedTuple):
             ports.console.todo(each)
 
     def _of_auth0(self) -> Sequence[Message]:
-        sign_ups, social = self.doors
-        if sign_ups.reason:
+        if reason := self.doors.sign_ups.reason:
             text = Message("everybody whom Auth0 signs in (not known whom: {reason})")
-            return [text.filled(reason=Message.of(sign_ups.reason))]
-        opened = (
-            (sign_ups, Message("everybody who creates an account at Auth0 ({connections})")),
-            (social, Message("everybody with an account elsewhere ({connections})")),
+            return [text.filled(reason=Message.of(reason))]
+        opened = self.doors.opened(
+            Message("everybody who creates an account at Auth0 ({connections})"),
+            Message("everybody with an account elsewhere ({connections})"),
         )
-        return (
-            *(
-                text.filled(connections=", ".join(door.connections))
-                for door, text in opened
-                if door.connections
-            ),
-            Message("the users who are in Auth0"),
-        )
+        return [*opened, Message("the users who are in Auth0")]
 
 
 def show_who_may_sign_in(subject: "Subject", settings: Settings, ports: Ports) -> Visitors | None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from wizard.doctor.check import Edits, Violation, is_missing, on, to
+from wizard.doctor.check import SET_VALUE, Edits, Violation, is_missing, on, to
 from wizard.doctor.subject import Subject
 from wizard.language import Message, joined
 from wizard.librechat.variables import VARIABLES
@@ -24,12 +24,9 @@ _NO_HSTS = {"HSTS_ENABLED": _OFF, "SECURITY_HEADERS": _OFF, "HSTS_MAX_AGE": ("0"
 _PAGES = r"/(oauth|login|api|c)(/|\Z)"
 
 
-def _ends_with_slash(subject: Subject, name: str) -> Violation | None:
+def _ends_with_slash(subject: Subject, name: str) -> bool:
     value = subject.bare(name)
-    if not (_host(value) and value.endswith("/")) or _is_page(subject, name):
-        return None
-    fixed = subject.without_secrets(value.rstrip("/"))
-    return Violation(fix=Message("Set {name}={value}.", name=name, value=fixed))
+    return bool(_host(value)) and value.endswith("/") and not _is_page(subject, name)
 
 
 def _differ(subject: Subject, _: str) -> str:
@@ -50,15 +47,12 @@ def _is_https_at_own_port(subject: Subject, name: str) -> Violation | None:
     if is_loopback(value):
         fix = Message(
             "Run librechat-auth0 tunnel --tunnel local, which opens https://localhost:3443, or"
-            " set {name}=http://localhost:{port}.",
-            name=name,
-            port=port,
+            " set {name}=http://localhost:{port}."
         )
-        return Violation(fix=fix)
+        return Violation(fix=fix, port=port)
     if value.replace(f":{port}", "", 1) not in map(subject.bare, DOMAINS):
         return None
-    fix = Message("Remove :{port} from {name}, as in the other one.", name=name, port=port)
-    return Violation(fix=fix)
+    return Violation(fix=Message("Remove :{port} from {name}, as in the other one."), port=port)
 
 
 def _is_listenable(host: str) -> bool:
@@ -203,7 +197,7 @@ CHECKS = (
     on("LA122", DOMAINS, is_missing, _other_domain),
     on("LA123", DOMAINS, _is_invalid, _with_scheme),
     on("LA126", DOMAINS, _is_page, _origin_alone),
-    on("LA124", DOMAINS, _ends_with_slash, _without_slash),
+    on("LA124", DOMAINS, _ends_with_slash, _without_slash, fix=SET_VALUE),
     on("LA127", "DOMAIN_SERVER", _differ, _public_of_both),
     on("LA128", "DOMAIN_SERVER", _is_public_by_http),
     on("LA179", DOMAINS, _is_https_at_own_port),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from wizard.doctor.check import Edits, on
+from wizard.doctor.check import Edits, Violation, on
 from wizard.doctor.subject import Subject
-from wizard.language import Message, joined
+from wizard.language import joined
 from wizard.librechat.characters import SPACES, URL_SPACES, invisible_in, visible
 from wizard.librechat.variables import VARIABLES, Format
 
@@ -50,23 +50,22 @@ def _ignored(name: str, subject: Subject) -> str:
     return SPACES if is_trimmed else ""
 
 
-def _invisible(subject: Subject, name: str) -> str:
+def _invisible(subject: Subject, name: str) -> Violation | None:
     used = subject.value(name).strip(_ignored(name, subject))
     is_whole = "\n" in used or visible(used) == used  # LA152
-    return "" if is_whole else _seen(subject, name, used)
+    return None if is_whole else _seen(used)
 
 
-def _ignored_space(subject: Subject, name: str) -> str:
+def _ignored_space(subject: Subject, name: str) -> Violation | None:
     value = subject.value(name)
     used = value.strip(" " if name == "OPENID_SCOPE" else _ignored(name, subject))
-    return _seen(subject, name, value) if value != used == visible(used) else ""
+    return _seen(value) if value != used == visible(used) else None
 
 
-def _seen(subject: Subject, name: str, text: str) -> str:
-    """The line, and the invisible characters in the text; "" for none."""
+def _seen(text: str) -> Violation | None:
+    """The line, and the invisible characters in the text; None for none."""
     characters = joined(", ", invisible_in(text))
-    detail = Message("{seen} ({characters})", seen=subject.seen(name), characters=characters)
-    return detail if characters else ""
+    return Violation("{seen} ({characters})", characters=characters) if characters else None
 
 
 def _visible(subject: Subject, name: str) -> Edits:

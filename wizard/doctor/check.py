@@ -9,19 +9,46 @@ from typing import NamedTuple
 
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule
+from wizard.language import Message, sentences
 from wizard.rules import rule
 from wizard.settings import InvalidValue
 
 Edits = Mapping[str, str]
 Repair = Callable[[Subject, str], Edits]  # of the finding's variable
 
+SET_VALUE = Message("Set {name}={value}.")
+OVERRIDES_FILE = Message("{seen}. The .env has another value on line {line}.")
 
-class Violation(NamedTuple):
-    """What was found: without a detail the variable's line, without a fix the rule's."""
 
-    detail: str = ""
-    fix: str | None = None
-    variable: str | None = None
+class Violation:
+    """What was found: without a detail the variable's line, without a fix the rule's.
+
+    Both texts are filled in with `values` and the variable's `name`, `line` and `seen`.
+    """
+
+    __slots__ = ("detail", "fix", "values", "variable")
+
+    def __init__(
+        self,
+        detail: str = "",
+        /,
+        *,
+        fix: str | None = None,
+        variable: str | None = None,
+        **values: object,
+    ) -> None:
+        self.detail = Message.of(detail or "{seen}")
+        self.fix = fix
+        self.variable = variable
+        self.values = values
+
+    def finding(self, of: Rule, subject: Subject) -> Finding:
+        """Return the finding of the rule."""
+        values, name = self.values, self.variable
+        if name is not None:
+            about = {"name": name, "line": subject.line_of(name), "seen": subject.seen(name)}
+            values = {**about, **values}
+        return of.finding(self.detail, fix=self.fix, variable=name, **values)
 
 
 class Check(NamedTuple):
@@ -37,19 +64,20 @@ class Check(NamedTuple):
 
 
 def check(
-    identifier: str,
-    find: Callable[[Subject], Iterator[Violation]],
-    repair: Repair | None = None,
+    identifier: str, find: Callable[[Subject], Iterator[Violation]], *, says_runner: bool = False
 ) -> Check:
-    """Return the check of a rule on all that LibreChat gets."""
+    """Return the check of a rule on all that LibreChat gets.
+
+    `says_runner` puts who runs LibreChat before the detail.
+    """
     found = rule(identifier)
 
     def judge(subject: Subject) -> Iterator[Finding]:
-        for detail, fix, name in find(subject):
-            seen = subject.seen(name) if name and not detail else detail
-            yield found.finding(seen, fix=fix, variable=name)
+        for each in find(subject):
+            finding = each.finding(found, subject)
+            yield said_by_runner(finding, subject) if says_runner else finding
 
-    return Check(found, judge, repair)
+    return Check(found, judge)
 
 
 def on(
@@ -57,10 +85,13 @@ def on(
     names: str | Iterable[str] | Callable[[Subject], Iterable[str]],
     is_wrong: Callable[[Subject, str], bool | str | Violation | None],
     repair: Repair | None = None,
+    *,
+    fix: Message | None = None,
 ) -> Check:
     """Return the check of a rule on variables, each judged by itself.
 
-    `is_wrong` returns whether the variable violates the rule, or what was found.
+    `is_wrong` returns whether the variable violates the rule, or what was found. `fix` is the next
+    step; its `value` is the one of the repair.
     """
 
     def find(subject: Subject) -> Iterator[Violation]:
@@ -68,11 +99,20 @@ def on(
         for name in [listed] if isinstance(listed, str) else listed:
             wrong = is_wrong(subject, name)
             if isinstance(wrong, Violation):
-                yield wrong._replace(variable=name)
+                wrong.variable = name
+                yield wrong
             elif wrong:
-                yield Violation("" if wrong is True else wrong, variable=name)
+                edits = repair(subject, name) if repair and fix else {}
+                value = subject.without_secrets(edits.get(name, ""))
+                detail = wrong if isinstance(wrong, str) else ""
+                yield Violation(detail, fix=fix, variable=name, value=value)
 
-    return check(identifier, find, repair)
+    return check(identifier, find)._replace(repair=repair)
+
+
+def said_by_runner(finding: Finding, subject: Subject) -> Finding:
+    """Return the finding, with who runs LibreChat before its detail."""
+    return finding._replace(detail=sentences(subject.runner.because, finding.detail))
 
 
 def is_missing(subject: Subject, name: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from wizard.doctor.check import Violation, check, on
 from wizard.doctor.subject import Subject
-from wizard.language import Message, sentences
+from wizard.language import Message
 from wizard.librechat.compose.model import scalar
 from wizard.librechat.config_file import CONFIG_PATH, FILE_NAME, read_config
 from wizard.rules import rule
@@ -29,14 +29,10 @@ def _hides_button(subject: Subject) -> Iterator[Violation]:
     logins = subject.config.part("registration", "socialLogins")
     if isinstance(logins, list) and "openid" not in logins:
         yield Violation(
-            Message(
-                "{file}: registration.socialLogins has {logins}.",
-                file=subject.config.named,
-                logins=_listed(logins, subject) or Message("none"),
-            ),
-            Message(
-                "Add openid to registration.socialLogins in {file}.", file=subject.config.named
-            ),
+            "{file}: registration.socialLogins has {logins}.",
+            fix=Message("Add openid to registration.socialLogins in {file}."),
+            file=subject.config.named,
+            logins=_listed(logins, subject) or Message("none"),
         )
 
 
@@ -50,22 +46,19 @@ def _no_domain(subject: Subject) -> Iterator[Violation]:
     listed = domains if isinstance(domains, list) else []
     if wrong := [each for each in listed if not re.fullmatch(_DOMAIN, scalar(each))]:
         yield Violation(
-            Message(
-                "{file}: registration.allowedDomains has {domains}.",
-                file=subject.config.named,
-                domains=_listed(wrong, subject) or Message("an empty entry"),
-            )
+            "{file}: registration.allowedDomains has {domains}.",
+            file=subject.config.named,
+            domains=_listed(wrong, subject) or Message("an empty entry"),
         )
 
 
-def _discovery_wins(subject: Subject, name: str) -> str:
+def _discovery_wins(subject: Subject, name: str) -> Violation | None:
     key = _DISCOVERY[name]
     value = scalar(subject.config.part("registration", "openidDiscovery", key))
     if not (value and subject.value(name)) or subject.bare(name) == value:
-        return ""
-    return Message(
+        return None
+    return Violation(
         "{seen}; {file} has {key}: {value}.",
-        seen=subject.seen(name),
         file=subject.config.named,
         key=key,
         value=subject.without_secrets(value),
@@ -91,23 +84,23 @@ def _token_of_other_api(subject: Subject) -> Iterator[Violation]:
         return
     for name, _, url in _servers_with_access_token(subject):
         if not url.startswith(audience.rstrip("/")):
-            detail = Message(
+            yield Violation(
                 "{file}: mcpServers.{name} gets a token for {audience}.",
+                variable="OPENID_AUDIENCE",
                 file=subject.config.named,
                 name=subject.without_secrets(name),
                 audience=subject.without_secrets(audience),
             )
-            yield Violation(detail, variable="OPENID_AUDIENCE")
 
 
 def _uses(subject: Subject, server: str, placeholder: str, variable: str) -> Violation:
-    detail = Message(
+    return Violation(
         "{file}: mcpServers.{name} uses {placeholder}.",
+        variable=variable,
         file=subject.config.named,
         name=subject.without_secrets(server),
         placeholder=placeholder,
     )
-    return Violation(detail, variable=variable)
 
 
 def _servers_with_access_token(subject: Subject) -> Iterator[tuple[str, str, str]]:
@@ -143,22 +136,14 @@ def _not_mounted(subject: Subject) -> Iterator[Violation]:
         return
     own = read_config(subject.path.parent / FILE_NAME, subject.deployment.sources)
     if own.content:
-        yield Violation(
-            sentences(
-                subject.runner.because,
-                Message("It mounts nothing at {target}.", target=config.target),
-            )
-        )
+        yield Violation("It mounts nothing at {target}.", target=config.target)
 
 
-def _not_found(subject: Subject, name: str) -> str:
+def _not_found(subject: Subject, name: str) -> Violation | None:
     config = subject.config
     if not subject.value(name) or config.is_remote or config.is_there:
-        return ""
-    return sentences(
-        Message("{seen}.", seen=subject.seen(name)),
-        Message("There is no file {file}.", file=config.target or config.path),
-    )
+        return None
+    return Violation("{seen}. There is no file {file}.", file=config.target or config.path)
 
 
 CHECKS = (
@@ -169,5 +154,5 @@ CHECKS = (
     check("LA187", _token_missing),
     check("LA249", _token_opaque),
     check("LA250", _token_of_other_api),
-    check(NOT_MOUNTED.id, _not_mounted),
+    check(NOT_MOUNTED.id, _not_mounted, says_runner=True),
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wizard.doctor.check import Check, on
+from wizard.doctor.check import Check, Violation, on
 from wizard.doctor.sign_in import session_secret_alone
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
-from wizard.language import Message, sentences
+from wizard.language import sentences
 from wizard.librechat.env_plan import (
     BLANK_CREDENTIAL,
     PUBLIC_CREDENTIAL,
@@ -23,33 +23,30 @@ from wizard.settings import SESSION_SECRET_MIN_LENGTH, is_command, is_placeholde
 SIGNING_SECRETS = ("JWT_SECRET", "JWT_REFRESH_SECRET")
 
 
-def _malformation(subject: Subject, name: str) -> str:
-    value = subject.value(name)
-    if not value or VARIABLES[name].accepts(value) or _half_key(subject, name):
-        return ""
-    return Message(
+def _malformation(subject: Subject, name: str) -> Violation | None:
+    value, variable = subject.value(name), VARIABLES[name]
+    if not value or variable.accepts(value) or _half_key(subject, name):
+        return None
+    return Violation(
         "{seen} ({length} characters; it must be {form})",
-        seen=subject.seen(name),
         length=len(value),
-        form=VARIABLES[name].format.value,
+        form=variable.format.value,
     )
 
 
-def _half_key(subject: Subject, name: str) -> str:
-    if name == "CREDS_KEY" and re.fullmatch(r"[0-9a-fA-F]{32}", subject.value(name)):
-        return Message("{seen} (32 digits)", seen=subject.seen(name))
-    return ""
+def _half_key(subject: Subject, name: str) -> Violation | None:
+    is_half = name == "CREDS_KEY" and re.fullmatch(r"[0-9a-fA-F]{32}", subject.value(name))
+    return Violation("{seen} (32 digits)") if is_half else None
 
 
-def _shortness(subject: Subject, name: str) -> str:
-    value, seen = subject.value(name), subject.seen(name)
+def _shortness(subject: Subject, name: str) -> Violation | None:
+    value = subject.value(name)
     if not value or is_command(value):
-        return ""
+        return None
     if is_placeholder(value):
-        return Message("{seen} (a placeholder)", seen=seen)
-    if len(value) < SESSION_SECRET_MIN_LENGTH:
-        return Message("{seen} ({length} characters)", seen=seen, length=len(value))
-    return ""
+        return Violation("{seen} (a placeholder)")
+    is_short = len(value) < SESSION_SECRET_MIN_LENGTH
+    return Violation("{seen} ({length} characters)", length=len(value)) if is_short else None
 
 
 def _is_the_other(subject: Subject, name: str) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wizard.doctor.addresses import DEFAULT_PORT
-from wizard.doctor.check import Check, Violation, check, on
+from wizard.doctor.check import OVERRIDES_FILE, Check, Violation, check, on, said_by_runner
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding
-from wizard.language import Message, sentences
+from wizard.language import Message
 from wizard.librechat.access import UNREADABLE_IN_CONTAINER, unreadable
-from wizard.librechat.compose.model import Service, Trouble, same_file
-from wizard.librechat.environment import Origin, Setting
+from wizard.librechat.compose.model import Trouble, same_file
+from wizard.librechat.environment import Origin
 from wizard.librechat.variables import VARIABLES, Section
 from wizard.platforms import command_line
 from wizard.rules import rule
@@ -24,6 +24,11 @@ NOT_EXPANDED = rule("LA512")
 DISTORTIONS = (QUOTES_KEPT, NOT_EXPANDED)
 _JUDGED_SECTIONS = frozenset({Section.OPENID, Section.LOGIN})
 _JUDGED_NAMES = frozenset({"DOMAIN_CLIENT", "DOMAIN_SERVER"})
+_FIXES = {
+    Origin.CONTAINER: Message("Create the container again with the value of the .env."),
+    Origin.COMPOSE: Message("Remove {name} from environment in {file}, or make both the same."),
+}
+_FIX = Message("Remove {name} from {file}, or make both the same.")
 
 
 def _broken_document(subject: Subject) -> Iterator[Violation]:
@@ -34,10 +39,9 @@ def _broken_document(subject: Subject) -> Iterator[Violation]:
     if config.trouble:
         troubles.append(Trouble(config.trouble, config.path))
     for trouble in troubles:
-        detail = trouble.at_line
-        if trouble.path is not None:
-            detail = Message("{file}: {trouble}", file=trouble.path.name, trouble=detail)
-        yield Violation(detail)
+        text = "{trouble}" if trouble.path is None else "{file}: {trouble}"
+        file = trouble.path.name if trouble.path else ""
+        yield Violation(text, trouble=trouble.at_line, file=file)
 
 
 def _is_in_env(trouble: Trouble, subject: Subject) -> bool:
@@ -49,51 +53,34 @@ def _line_refused(subject: Subject) -> Iterator[Violation]:
         return
     for trouble in subject.deployment.project.troubles:
         if trouble.line is not None and _is_in_env(trouble, subject):
-            yield Violation(
-                sentences(
-                    subject.runner.because,
-                    Message("Line {line}: {problem}.", line=trouble.line, problem=trouble.reason),
-                )
-            )
+            yield Violation("Line {line}: {problem}.", line=trouble.line, problem=trouble.reason)
 
 
 def _env_not_handed_on(subject: Subject) -> Iterator[Violation]:
-    service = subject.deployment.service
-    if subject.is_forgotten and service is not None:
-        found, fix = _where_it_is(service, subject)
-        yield Violation(sentences(subject.runner.because, found), fix)
-
-
-def _where_it_is(service: Service, subject: Subject) -> tuple[Message, Message | None]:
-    """What the container gets in place of the `.env`, and the next step; None for the rule's."""
-    deployment = subject.deployment
-    names = {"service": service.name, "folder": service.folder}
-    if target := service.target_of(deployment.env_file):
-        return (
-            Message(
-                "{service} mounts it at {target}; LibreChat reads {folder}/.env.",
-                target=target,
-                **names,
-            ),
-            Message(
-                "Change {target} to {folder}/.env in the volumes of {service}.",
-                target=target,
-                **names,
-            ),
-        )
+    service, env_file = subject.deployment.service, subject.deployment.env_file
+    if service is None or not subject.is_forgotten:
+        return
+    target = service.target_of(env_file)
     read = service.dotenv() or next((each.path for each in reversed(service.env_files)), None)
-    if read is not None:
-        return (
-            Message("{service} reads {file}, not this file.", file=read.name, **names),
-            Message(
-                "Put the values into {file} and run librechat-auth0 doctor --env-file {path}, or"
-                " mount this file at {folder}/.env.",
-                file=read.name,
-                path=command_line([str(read)]),
-                **names,
-            ),
+    found, fix = Message("{service} neither mounts it nor has it under env_file."), None
+    if target:
+        found = Message("{service} mounts it at {target}; LibreChat reads {folder}/.env.")
+        fix = Message("Change {target} to {folder}/.env in the volumes of {service}.")
+    elif read:
+        found = Message("{service} reads {file}, not this file.")
+        fix = Message(
+            "Put the values into {file} and run librechat-auth0 doctor --env-file {path}, or mount"
+            " this file at {folder}/.env."
         )
-    return Message("{service} neither mounts it nor has it under env_file.", **names), None
+    yield Violation(
+        found,
+        fix=fix,
+        service=service.name,
+        folder=service.folder,
+        target=target,
+        file=read.name if read else "",
+        path=command_line([str(read)]) if read else "",
+    )
 
 
 def _compose_wins(subject: Subject, name: str) -> Violation | None:
@@ -102,7 +89,7 @@ def _compose_wins(subject: Subject, name: str) -> Violation | None:
         return None
     if setting.origin is Origin.SHELL or setting.value == in_file.value:
         return None
-    return Violation(subject.seen_over_file(name), _fix_of(name, setting))
+    return Violation(OVERRIDES_FILE, fix=_FIXES.get(setting.origin, _FIX), file=setting.where)
 
 
 def _is_judged(name: str) -> bool:
@@ -111,31 +98,12 @@ def _is_judged(name: str) -> bool:
     return name in _JUDGED_NAMES or VARIABLES[name].section in _JUDGED_SECTIONS
 
 
-def _fix_of(name: str, setting: Setting) -> Message:
-    if setting.origin is Origin.CONTAINER:
-        return Message("Create the container again with the value of the .env.")
-    if setting.origin is Origin.COMPOSE:
-        return Message(
-            "Remove {name} from environment in {file}, or make both the same.",
-            name=name,
-            file=setting.where,
-        )
-    return Message(
-        "Remove {name} from {file}, or make both the same.", name=name, file=setting.where
-    )
-
-
 def _keeps_quotes(subject: Subject, name: str) -> Violation | None:
     setting = subject.environment[name]
     if setting.origin is not Origin.COMPOSE or setting.value[0] not in "'\"":
         return None
-    return Violation(
-        fix=Message(
-            'In {file}, put the quotes around the whole entry: - "{name}=value".',
-            file=setting.where,
-            name=name,
-        )
-    )
+    fix = Message('In {file}, put the quotes around the whole entry: - "{name}=value".')
+    return Violation(fix=fix, file=setting.where)
 
 
 def _is_not_expanded(subject: Subject, name: str) -> bool | Violation:
@@ -149,20 +117,20 @@ def _is_not_expanded(subject: Subject, name: str) -> bool | Violation:
 def _unreadable(subject: Subject) -> Iterator[Finding]:
     access, reader = subject.facts.access, subject.runner.reader
     if access and reader and not access.lets_read(reader):
-        finding = unreadable(access, reader, subject.path)
-        yield finding._replace(detail=sentences(subject.runner.because, finding.detail))
+        yield said_by_runner(unreadable(access, reader, subject.path), subject)
 
 
 def _other_librechat(subject: Subject) -> Iterator[Violation]:
     folder = subject.runner.other_folder
     if folder is not None:
         yield Violation(
-            Message("It was started in {folder}.", folder=folder),
-            Message(
+            "It was started in {folder}.",
+            fix=Message(
                 "librechat-auth0 doctor --env-file {file}, or stop that LibreChat and start this"
-                " one.",
-                file=command_line([str(folder / ".env")]),
+                " one."
             ),
+            folder=folder,
+            file=command_line([str(folder / ".env")]),
         )
 
 
@@ -170,11 +138,10 @@ def _panel_callback(subject: Subject, name: str) -> Violation | None:
     server = subject.value("DOMAIN_SERVER")
     if not (subject.value(name) and server):
         return None
-    fix = Message(
-        "If the panel signs in by Auth0, add {callback} to Allowed Callback URLs.",
+    return Violation(
+        fix=Message("If the panel signs in by Auth0, add {callback} to Allowed Callback URLs."),
         callback=subject.without_secrets(f"{server}/api/admin/oauth/openid/callback"),
     )
-    return Violation(fix=fix)
 
 
 def _is_port_needed(subject: Subject, name: str) -> bool:
@@ -184,8 +151,8 @@ def _is_port_needed(subject: Subject, name: str) -> bool:
 
 
 CHECKS = (
-    check("LA501", _env_not_handed_on),
-    check("LA510", _line_refused),
+    check("LA501", _env_not_handed_on, says_runner=True),
+    check("LA510", _line_refused, says_runner=True),
     on(QUOTES_KEPT.id, lambda it: it.distorted, _keeps_quotes),
     on(NOT_EXPANDED.id, lambda it: it.distorted, _is_not_expanded),
     on("LA503", "PORT", _is_port_needed, DEFAULT_PORT),

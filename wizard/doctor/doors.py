@@ -49,7 +49,7 @@ def _domains_without_effect(subject: Subject) -> Iterator[Violation]:
         return
     if re.search(_DOMAINS, text):
         reason = config.trouble or Message("LibreChat does not see it")
-        yield Violation(Message("{file}: {reason}.", file=config.named, reason=reason))
+        yield Violation("{file}: {reason}.", file=config.named, reason=reason)
 
 
 def _ignores_domains(subject: Subject, name: str) -> bool:
@@ -68,8 +68,8 @@ def _is_still_open(subject: Subject, name: str) -> Violation | None:
     is_open = config is not None and config.get("registrationEnabled") is True
     if not (is_open and _is_reachable(subject)) or subject.is_on(name):
         return None
-    detail = Message("/api/config says {key}: true.", key="registrationEnabled")
-    return Violation(detail, restart_fix(subject.runner))
+    fix = restart_fix(subject.runner)
+    return Violation("/api/config says {key}: true.", fix=fix, key="registrationEnabled")
 
 
 def auth0_findings(doors: Doors, *, has_domains: bool) -> Iterator[Finding]:
@@ -81,24 +81,14 @@ def auth0_findings(doors: Doors, *, has_domains: bool) -> Iterator[Finding]:
     if sign_ups.reason:
         yield NOT_KNOWN.finding(Message("{reason}.", reason=Message.of(sign_ups.reason)))
         return
-    opened = open_doors(doors)
+    opened = doors.opened(
+        Message("Anybody can create an account ({connections})."),
+        Message("Anybody with an account elsewhere can sign in ({connections})."),
+    )
     if has_domains and sign_ups.connections:
         yield STRANGERS_CLAIM_ADDRESSES.finding(opened[0])
     elif opened and not has_domains:
         yield STRANGERS_GET_IN.finding(sentences(*opened))
-
-
-def open_doors(doors: Doors) -> list[Message]:
-    """Return a sentence on each of Auth0's doors that is open."""
-    texts = (
-        Message("Anybody can create an account ({connections})."),
-        Message("Anybody with an account elsewhere can sign in ({connections})."),
-    )
-    return [
-        text.filled(connections=", ".join(door.connections))
-        for text, door in zip(texts, doors, strict=True)
-        if door.connections
-    ]
 
 
 def _of_auth0(of: Rule) -> Check:

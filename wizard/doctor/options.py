@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import re
 
-from wizard.doctor.check import Check, Violation, on, to
+from wizard.doctor.check import SET_VALUE, Check, Violation, on, to
 from wizard.doctor.credentials import SIGNING_SECRETS
 from wizard.doctor.sign_in import NEEDED, fresh_session_secret
 from wizard.doctor.subject import Subject
 from wizard.language import Message
-from wizard.librechat.env_plan import RANDOM_SECRETS, is_good_secret
+from wizard.librechat.env_plan import why_weak
 from wizard.librechat.running import has_sign_in
 from wizard.librechat.variables import VARIABLES, Format, is_read
 from wizard.librechat.version_gates import UNREAD, unread
-from wizard.settings import (
-    SESSION_SECRET_MIN_LENGTH,
-    has_stray_quote,
-    host_of,
-    is_command,
-    is_placeholder,
-    is_repetitive,
-)
+from wizard.settings import host_of, is_command, is_placeholder
 
 _ENTRA_SWITCHES = (
     "OPENID_ON_BEHALF_FLOW_FOR_USERINFO_REQUIRED",
@@ -37,46 +30,22 @@ _SWITCHES = [
 ]
 
 
-def _why_weak(value: str, subject: Subject) -> Message:
-    twins = [
-        name
-        for name in RANDOM_SECRETS
-        if name != "OPENID_SESSION_SECRET" and subject.bare(name) == value
-    ]
-    if twins:
-        return Message("the same as {name}", name=twins[0])
-    if is_placeholder(value):
-        return Message("a placeholder")
-    if has_stray_quote(value):
-        return Message("quotes are a part of it")
-    if len(value) < SESSION_SECRET_MIN_LENGTH:
-        return Message(
-            "{length} characters, of {wanted} or more",
-            length=len(value),
-            wanted=SESSION_SECRET_MIN_LENGTH,
-        )
-    return Message("not random") if is_repetitive(value) else Message("published")
-
-
-def _is_no_boolean(subject: Subject, name: str) -> Violation | None:
-    if subject.bare(name).lower() in {"", "true", "false"}:
-        return None
-    return Violation(fix=Message("Write {name}=true or {name}=false.", name=name))
+def _is_no_boolean(subject: Subject, name: str) -> bool:
+    return subject.bare(name).lower() not in {"", "true", "false"}
 
 
 def _is_for_entra(subject: Subject, name: str) -> Violation | None:
     host = host_of(subject.bare("OPENID_ISSUER"))
     if not subject.is_on(name) or "microsoftonline" in host or "windows.net" in host:
         return None
-    return Violation(fix=Message("Set {name}={value}.", name=name, value="false"))
+    return Violation(fix=SET_VALUE, value="false")
 
 
-def _weakness(subject: Subject, name: str) -> str:
-    value = subject.bare(name)
-    if not value or is_good_secret(name, subject.values) or is_command(value):
-        return ""
-    reason = _why_weak(value, subject)
-    return Message("{seen} ({reason})", seen=subject.seen(name), reason=reason)
+def _weakness(subject: Subject, name: str) -> Violation | None:
+    value, reason = subject.bare(name), why_weak(name, subject.values)
+    if not (value and reason) or is_command(value):
+        return None
+    return Violation("{seen} ({reason})", reason=reason)
 
 
 def _is_needed_for_sign_in(subject: Subject, name: str) -> bool:
@@ -109,7 +78,7 @@ _LOGOUT = "OPENID_USE_END_SESSION_ENDPOINT"
 CHECKS = (
     on("LA178", "OPENID_USE_OAUTH2", _is_used, to(OPENID_USE_OAUTH2="false")),
     on("LA130", "OPENID_SESSION_SECRET", _weakness, fresh_session_secret),
-    on("LA138", _SWITCHES, _is_no_boolean),
+    on("LA138", _SWITCHES, _is_no_boolean, fix=Message("Write {name}=true or {name}=false.")),
     on("LA142", _ENTRA_SWITCHES, _is_for_entra),
     Check(UNREAD, lambda it: unread(it.values, it.version, it.assignments)),
     on("LA145", "OPENID_POST_LOGOUT_REDIRECT_URI", _is_no_url),

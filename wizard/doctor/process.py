@@ -44,8 +44,7 @@ def _started_earlier(subject: Subject) -> Iterator[Violation]:
         for name, at in newer.items()
     )
     began = Message("It started at {time}.", time=_shown(started))
-    detail = sentences(subject.runner.because, began, *changes)
-    yield Violation(detail, restart_fix(subject.runner))
+    yield Violation(sentences(began, *changes), fix=restart_fix(subject.runner))
 
 
 def with_remedy(finding: Finding, subject: Subject) -> Finding:
@@ -123,5 +122,5 @@ CHECKS = (
         UNKNOWN_ERROR,
         lambda it: judge_log(it.traces.log, is_running=it.traces.started is not None),
     ),
-    check(STARTED_EARLIER.id, _started_earlier),
+    check(STARTED_EARLIER.id, _started_earlier, says_runner=True),
 )

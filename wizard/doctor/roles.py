@@ -16,6 +16,7 @@ _REQUIRED = "OPENID_REQUIRED_ROLE"
 _ADMIN = "OPENID_ADMIN_ROLE"
 _SYNC = "OPENID_ROLE_SYNC"
 _TOKEN_KINDS = frozenset({"access", "id", "userinfo"})
+_SET_KIND = Message("Set {name} to access, id or userinfo.")
 
 
 def _missing(role: str, subject: Subject) -> list[str]:
@@ -47,10 +48,8 @@ def _syncs(subject: Subject) -> bool:
     return subject.is_on(name) and is_read(name, subject.version)
 
 
-def _is_bad_kind(subject: Subject, name: str) -> Violation | None:
-    if subject.bare(name) in {"", *_TOKEN_KINDS}:
-        return None
-    return Violation(fix=Message("Set {name} to access, id or userinfo.", name=name))
+def _is_bad_kind(subject: Subject, name: str) -> bool:
+    return subject.bare(name) not in {"", *_TOKEN_KINDS}
 
 
 def _sources(subject: Subject) -> list[str]:
@@ -69,16 +68,16 @@ def _role_sync_broken(subject: Subject) -> Iterator[Violation]:
         return
     if not subject.bare(claim):
         yield Violation(fix=Message("Name the claim that holds the roles."), variable=claim)
-    if bad := _is_bad_kind(subject, source):
-        yield bad._replace(variable=source)
+    if _is_bad_kind(subject, source):
+        yield Violation(fix=_SET_KIND, variable=source)
     for name in (f"{_SYNC}_ROLE_PRIORITY", f"{_SYNC}_FALLBACK_ROLE"):
         if "admin" in [role.strip().lower() for role in subject.bare(name).split(",")]:
-            yield Violation(fix=Message("Remove ADMIN from {name}.", name=name), variable=name)
+            yield Violation(fix=Message("Remove ADMIN from {name}."), variable=name)
 
 
 CHECKS = (
     _incomplete("LA176", _REQUIRED),
-    on("LA139", _kinds, _is_bad_kind),
+    on("LA139", _kinds, _is_bad_kind, fix=_SET_KIND),
     check("LA177", _role_sync_broken),
     on("LA141", _sources, _is_opaque),
     _incomplete("LA140", _ADMIN),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from wizard.doctor.check import Check, Edits, Violation, is_missing, on, refusal, to
+from wizard.doctor.check import SET_VALUE, Check, Edits, is_missing, on, refusal, to
 from wizard.doctor.subject import Subject, issuer_without_path
 from wizard.findings import Finding
 from wizard.known import Known, refuse_repeated
@@ -46,16 +46,13 @@ def _secretless_too_new(subject: Subject) -> Iterator[Finding]:
         yield from secretless_too_new(subject.setup)
 
 
-def _has_path(subject: Subject, name: str) -> Violation | None:
+def _has_path(subject: Subject, name: str) -> bool:
     value = issuer_without_path(subject.bare(name))
     if refusal(parse_domain, value) or not value.lower().startswith("https://"):
-        return None
+        return False
     parts = urlsplit(value)
-    has_path = parts.path or parts.query or parts.fragment
-    if not (has_path and is_tenant_domain(parts.hostname or "")):
-        return None
-    issuer = issuer_of(parse_domain(value))
-    return Violation(fix=Message("Set {name}={value}.", name=name, value=issuer))
+    has_path = bool(parts.path or parts.query or parts.fragment)
+    return has_path and is_tenant_domain(parts.hostname or "")
 
 
 def fresh_session_secret(_: Subject, __: str) -> Edits:
@@ -146,7 +143,7 @@ CHECKS = (
         lambda it, name: it.bare(name).lower().startswith("http://"),
         _issuer_edit,
     ),
-    on(ISSUER_WITH_PATH.id, "OPENID_ISSUER", _has_path, _issuer_edit),
+    on(ISSUER_WITH_PATH.id, "OPENID_ISSUER", _has_path, _issuer_edit, fix=SET_VALUE),
     on("LA134", "OPENID_CLIENT_ID", _why_client_id_invalid),
     on("LA270", "OPENID_CLIENT_ID", lambda it, name: is_third_party(it.value(name))),
     on("LA103", "OPENID_CLIENT_SECRET", _is_secret_missing),

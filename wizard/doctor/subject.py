@@ -91,14 +91,6 @@ class Subject(Delivered):
         """The line, followed by a sentence on what is wrong with it; "" without a reason."""
         return joined(". ", (self.seen(name), reason)) if reason else ""
 
-    def seen_over_file(self, name: str) -> Message:
-        """The value that LibreChat gets, and the line of the `.env` that it overrides."""
-        return Message(
-            "{seen}. The .env has another value on line {line}.",
-            seen=self.seen(name),
-            line=self.line_of(name),
-        )
-
     def shown(self, name: str) -> str:
         """The value on one line, shortened, without secrets."""
         value = self.values.get(name, "")

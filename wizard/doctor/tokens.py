@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from wizard.doctor.check import Check, Edits, Violation, on, refusal
+from wizard.doctor.check import Check, Edits, Violation, is_missing, on, refusal
 from wizard.doctor.subject import Subject
 from wizard.findings import Finding, Rule
 from wizard.known import known_in, refuse_repeated
@@ -19,13 +19,6 @@ from wizard.settings import host_of, is_placeholder, parse_audiences
 _MISJOINED = r"(?i)(?:^|[,;+\s])openid[,;+]|[,;+]openid\b|[\"'\[{(]openid\b|\bopenid[\"'\]})]"
 _SCOPE_WORD = r"(?:(?![,;+\s\"'\[\]{}()])[!-~])+"
 _OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
-
-
-def _is_scope_missing(subject: Subject, name: str) -> Violation | None:
-    if subject.bare(name):
-        return None
-    scope = " ".join(_whole_scope(subject))
-    return Violation(fix=Message("Set OPENID_SCOPE='{scope}'.", scope=scope))
 
 
 def _same_refresh_audience(subject: Subject, name: str) -> Edits:
@@ -44,12 +37,12 @@ def _two_tabs(subject: Subject, _: str) -> str:
     return sentences("There is no client secret.", subject.setup.this_version)
 
 
-def _is_scope_misjoined(subject: Subject, name: str) -> bool | str:
+def _is_scope_misjoined(subject: Subject, name: str) -> bool | Violation:
     value = subject.value(name)
     odd = [name_of(each) for each in dict.fromkeys(value) if each != " " and not visible(each)]
     if not odd:
         return is_misjoined(value)
-    return Message("{seen} ({characters})", seen=subject.seen(name), characters=", ".join(odd))
+    return Violation("{seen} ({characters})", characters=", ".join(odd))
 
 
 def is_misjoined(scope: str) -> bool:
@@ -116,7 +109,7 @@ def _of_version(of: Rule, judge: Callable[[Setup], Iterator[Finding]]) -> Check:
 _SCOPE = "OPENID_SCOPE"
 
 CHECKS = (
-    on("LA102", _SCOPE, _is_scope_missing, _fixed_scope),
+    on("LA102", _SCOPE, is_missing, _fixed_scope, fix=Message("Set {name}='{value}'.")),
     on("LA121", _SCOPE, _is_scope_misjoined, _fixed_scope),
     on("LA117", _SCOPE, _lacks("openid"), _fixed_scope),
     on("LA118", _SCOPE, _lacks("email"), _fixed_scope),

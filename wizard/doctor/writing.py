@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
-from wizard.doctor.check import Check, Edits, Repair, Violation, check, on
+from wizard.doctor.check import OVERRIDES_FILE, Check, Edits, Repair, Violation, check, on
 from wizard.doctor.subject import Subject, of_the_table
 from wizard.findings import Finding
 from wizard.language import Message
@@ -77,12 +77,10 @@ def _is_cut_at_hash(subject: Subject, name: str) -> Violation | None:
     if not (assignment.comment_is_glued and assignment.raw) or assignment.raw[0] in "'\"`":
         return None
     return Violation(
-        Message("{seen} is all that LibreChat reads.", seen=subject.seen(name)),
-        Message(
+        "{seen} is all that LibreChat reads.",
+        fix=Message(
             "If the # belongs to it, write line {line} as {name}='…' with the whole value in"
-            " the quotes; if not, put a space before the #.",
-            line=subject.line_of(name),
-            name=name,
+            " the quotes; if not, put a space before the #."
         ),
     )
 
@@ -112,11 +110,11 @@ def _windows_lines(subject: Subject) -> Iterator[Violation]:
     text = subject.file.text
     has_mark = text.startswith("\ufeff")
     if "\r" in text and has_mark:
-        yield Violation(Message("It has Windows line ends and a byte order mark."))
+        yield Violation("It has Windows line ends and a byte order mark.")
     elif "\r" in text:
-        yield Violation(Message("It has Windows line ends."))
+        yield Violation("It has Windows line ends.")
     elif has_mark:
-        yield Violation(Message("It has a byte order mark."))
+        yield Violation("It has a byte order mark.")
 
 
 def _read_differently(subject: Subject) -> Iterator[Finding]:
@@ -154,21 +152,20 @@ def _colon_replaced(subject: Subject, name: str) -> Edits:
 def _readable_by_others(subject: Subject) -> Iterator[Violation]:
     access = subject.facts.access
     if access is not None and access.mode & _OTHERS_READ:
-        yield Violation(
-            Message("Its mode is {mode}.", mode=f"{access.mode:03o}"),
-            private_fix(subject.runner.reader, access, subject.path),
-        )
+        fix = private_fix(subject.runner.reader, access, subject.path)
+        yield Violation("Its mode is {mode}.", fix=fix, mode=f"{access.mode:03o}")
 
 
 def _tracked(subject: Subject) -> Iterator[Violation]:
     if subject.facts.is_tracked:
         yield Violation(
-            Message("{file}", file=subject.path),
-            Message(
+            "{path}",
+            fix=Message(
                 "Run git rm --cached {file}, add {file} to .gitignore, and change every secret in"
-                " it.",
-                file=subject.path.name,
+                " it."
             ),
+            path=subject.path,
+            file=subject.path.name,
         )
 
 
@@ -197,7 +194,7 @@ def _unreferenced_names(subject: Subject) -> list[str]:
 
 def _use_meant(_: Subject, name: str) -> Violation | None:
     meant = _meant(name)
-    return Violation(fix=Message("Use {name} in its place.", name=meant)) if meant else None
+    return Violation(fix=Message("Use {name} in its place."), name=meant) if meant else None
 
 
 def _meant(name: str) -> str:
@@ -240,7 +237,7 @@ def _is_overridden(subject: Subject, name: str) -> Violation | None:
         return None
     if setting.value == subject.assignments[name].value:
         return None
-    return Violation(subject.seen_over_file(name), f"unset {name}")
+    return Violation(OVERRIDES_FILE, fix=f"unset {name}")
 
 
 def _is_proxy_missing(subject: Subject, _: str) -> str:

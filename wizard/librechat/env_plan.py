@@ -14,6 +14,7 @@ from wizard.librechat.variables import REGISTRATION, VARIABLES, Format, Section,
 from wizard.librechat.version_gates import unread
 from wizard.rules import rule
 from wizard.settings import (
+    SESSION_SECRET_MIN_LENGTH,
     Settings,
     has_stray_quote,
     host_of,
@@ -183,16 +184,26 @@ def blank_file(version: str = "") -> str:
 
 def is_good_secret(name: str, values: Mapping[str, str]) -> bool:
     """Return whether the value is well-formed, random and used for nothing else."""
+    return why_weak(name, values) is None
+
+
+def why_weak(name: str, values: Mapping[str, str]) -> Message | None:
+    """Return why the value is no good secret, None for a good one."""
     value = values.get(name, "").strip()
-    others = {values.get(other, "").strip() for other in RANDOM_SECRETS if other != name}
+    others = {values.get(other, "").strip(): other for other in RANDOM_SECRETS if other != name}
+    if value in others:
+        return Message("the same as {name}", name=others[value])
+    if is_placeholder(value):
+        return Message("a placeholder")
+    if has_stray_quote(value):
+        return Message("quotes are a part of it")
+    if not VARIABLES[name].accepts(value):
+        wanted = SESSION_SECRET_MIN_LENGTH
+        return Message("{length} characters, of {wanted} or more", length=len(value), wanted=wanted)
+    if is_repetitive(value):
+        return Message("not random")
     public = set().union(*(variable.public_values for variable in VARIABLES.values()))
-    return (
-        value not in {"", *others, *public}
-        and VARIABLES[name].accepts(value)
-        and not is_placeholder(value)
-        and not has_stray_quote(value)
-        and not is_repetitive(value)
-    )
+    return Message("published") if value in public else None
 
 
 def _for_a_new_file(
