@@ -257,7 +257,7 @@ def _stopped_at(failure: Failure, doing: str, done: Sequence[str]) -> Failure:
     if failure.exit_code in {ExitCode.TENANT, ExitCode.INTERRUPTED}:
         # After a lost connection or Ctrl-C the last change may have been made.
         stopped = Message("It stopped at: {doing} (possibly changed).")
-    so_far = _done(done) if done else Message("Nothing was changed before.")
+    so_far = _done(done) if done else Message("Nothing in Auth0 was changed before.")
     return _continued(failure, sentences(stopped.filled(doing=doing), so_far))
 
 
