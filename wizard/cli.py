@@ -151,19 +151,18 @@ def _init(given: Given) -> "Run":
     from wizard.commands.options import InitOptions
 
     undo, demo, hold = (given.pop(name, False) for name in ("undo", "demo", "hold"))
+    env_file = given.pop("env_file", None)
     secret = os.environ.get("AUTH0_CLIENT_SECRET", "")
     options = InitOptions(client_secret=secret, **_with_reuse(_with_tunnel(given)))
     if undo:
         from wizard.commands.undo import run_undo
 
-        return lambda ports, _: run_undo(
-            options.env_file, ports, yes=options.yes, force=options.force
-        )
+        return lambda ports, _: run_undo(env_file, ports, yes=options.yes, force=options.force)
     if demo:
         from wizard.commands.demo import run_demo
 
-        return lambda ports, report: run_demo(options, ports, report, hold=hold)
-    return lambda ports, report: run_init(options, ports, report)
+        return lambda ports, report: run_demo(options, ports, report, env_file, hold=hold)
+    return lambda ports, report: run_init(options, ports, report, env_file)
 
 
 def _tunnel(given: Given) -> "Run":
@@ -228,8 +227,9 @@ def _provision(given: Given) -> "Run":
     """Set up application and API in Auth0; decide who may sign in."""
     from wizard.commands.provision import ProvisionOptions, run_provision
 
+    env_file = given.pop("env_file", None)
     options = ProvisionOptions(**_with_reuse(given))
-    return lambda ports, _: run_provision(options, ports)
+    return lambda ports, _: run_provision(options, ports, env_file)
 
 
 @_command(COMMANDS, "trust", opt.TRUST)

@@ -158,11 +158,12 @@ def init(
     chosen: InitOptions,
     *script: tuple[str, object],
     desktop: Desktop | None = None,
+    env_file: Path | None = None,
     **given: Any,
 ) -> Shown:
     shown = Shown(folder, *script, clock=FixedClock(NOW), **given)
     shown.ports = replace(shown.ports, desktop=desktop or shown.ports.desktop)
-    return shown.run(lambda ports: run_init(chosen, ports, lambda _: None))
+    return shown.run(lambda ports: run_init(chosen, ports, lambda _: None, env_file))
 
 
 def test_notices_an_untranslated_word() -> None:
@@ -271,13 +272,16 @@ def test_descriptions_of_tunnels(folder: Path) -> None:
         options(public_url="http://chat.example.com"),
         options(public_url="", tunnel="pigeon"),
         options(port="0"),
-        options(env_file=Path("/nowhere/.env")),
         options(verify=True, offline=True),
     ],
     ids=repr,
 )
 def test_errors_that_end_init(folder: Path, chosen: InitOptions) -> None:
     assert init(folder, chosen).untranslated == []
+
+
+def test_a_folder_that_init_does_not_find(folder: Path) -> None:
+    assert init(folder, options(), env_file=Path("/nowhere/.env")).untranslated == []
 
 
 def broken(**changes: str | None) -> str:

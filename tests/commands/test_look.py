@@ -62,10 +62,10 @@ def at(
     return make_world(folder, prompter=ScriptedPrompter(*script), environ=environ)
 
 
-def stop_at(world: World, options: InitOptions) -> str:
+def stop_at(world: World, options: InitOptions, env_file: Path | None = None) -> str:
     """Return the screen when the user stops at the last question of the script."""
     with pytest.raises(Failure) as stopped:
-        run_init(options, world.ports, lambda _: None)
+        run_init(options, world.ports, lambda _: None, env_file)
     assert stopped.value.exit_code is ExitCode.INTERRUPTED
     return world.said
 
@@ -96,8 +96,8 @@ def test_shows_what_is_here_before_the_first_question(checkout: Path) -> None:
 def test_shows_how_librechat_runs(checkout: Path, files: dict[str, str], runner: str) -> None:
     for name, text in files.items():
         (checkout / name).write_text(text)
-    options = InitOptions(offline=True, public_url=URL, env_file=checkout / ".env")
-    said = stop_at(at(checkout, DOMAIN), options)
+    options = InitOptions(offline=True, public_url=URL)
+    said = stop_at(at(checkout, DOMAIN), options, checkout / ".env")
 
     assert runner in said
     assert ("runs LibreChat" in said) == bool(runner)

@@ -80,8 +80,9 @@ class Run:
     ) -> ProvisionResult:
         world = self.world(*script, environ=environ)
         options: dict[str, Any] = {"domain": self.managed.domain, "public_url": URL, "yes": True}
+        env_file = changed.pop("env_file", None)
         try:
-            return run_provision(ProvisionOptions(**{**options, **changed}), world.ports)
+            return run_provision(ProvisionOptions(**{**options, **changed}), world.ports, env_file)
         finally:
             self.said = world.said
             if isinstance(world.ports.prompter, ScriptedPrompter):

@@ -47,7 +47,12 @@ FOLDER_PREFIX = "librechat-auth0-demo-"
 
 
 def run_demo(
-    options: InitOptions, ports: Ports, report: Report, *, hold: bool = False
+    options: InitOptions,
+    ports: Ports,
+    report: Report,
+    given_file: Path | None = None,
+    *,
+    hold: bool = False,
 ) -> InitResult:
     """Run `init` with everything on this machine; `hold` leaves it open until Ctrl-C."""
     from wizard.tunnels.certificates import local_authority
@@ -57,7 +62,7 @@ def run_demo(
     ports.console.say("Demo: the tenant, the tunnel and the user are on this machine.")
     with ExitStack() as stack:
         with signals_held():  # so that the folder is never left behind
-            env_file = options.env_file or stack.enter_context(_temporary_env(ports))
+            env_file = given_file or stack.enter_context(_temporary_env(ports))
         held = stack.enter_context(closing(HeldPorts()))
         port = held.take(LIBRECHAT_PORT)
         public_url = f"https://localhost:{held.take(DEFAULT_PORT)}"
@@ -70,12 +75,11 @@ def run_demo(
         def report_and_hint(result: Result) -> None:
             report(result)
             if hold:
-                _show_librechat(authority.ca_file, options.env_file, ports)
+                _show_librechat(authority.ca_file, given_file, ports)
 
         result = run_init(
             replace(
                 _options(settings, port),
-                env_file=env_file,
                 can_skip=ports.prompter is not None,
                 seconds_to_sign_in=seconds,
                 hold=hold,
@@ -83,6 +87,7 @@ def run_demo(
             ),
             replace(ports, prompter=None, http=http, desktop=desktop, listen=held.listen),
             report_and_hint,
+            env_file,
         )
     _show_next(ports, works=not hold and bool(result.sign_in and result.sign_in.ok))
     return result

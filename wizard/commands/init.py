@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.change import Question, Written, change_env, save, show, show_restart
@@ -37,27 +38,23 @@ if TYPE_CHECKING:
 SIGN_IN_WORKS = Message("The sign-in works.")
 
 
-def run_init(options: InitOptions, ports: Ports, report: Report) -> InitResult:
+def run_init(
+    options: InitOptions, ports: Ports, report: Report, env_file: Path | None = None
+) -> InitResult:
     """Set LibreChat up, report the result, then keep the tunnel open."""
     with ExitStack() as stack:
-        progress = _begin(options, ports)
+        progress = _begin(options, env_file, ports)
         try:
-            for after in walk(_steps(stack), progress, ports):
+            for after in walk(_steps(stack, report), progress, ports):
                 progress = after
         except KeyboardInterrupt:
-            if ports.last_words:
+            if ports.last_words or progress.is_reported:
                 raise
             raise INTERRUPTED.failure(_what_was_done(ports)) from None
-        result = progress.result
-        report(result)
-        holds = options.hold and not options.dry_run and result.is_up_to_date
-        if holds and progress.tunnel is not None:
-            _show_next_steps(progress.folder, result, ports)
-            keep_open(progress.tunnel, ports, _signs_in(progress, ports))
-        return result
+        return progress.result
 
 
-def _steps(stack: ExitStack) -> Sequence[Step]:
+def _steps(stack: ExitStack, report: Report) -> Sequence[Step]:
     """Return the steps in their order; the stack closes the tunnel."""
 
     def is_open(progress: Progress) -> bool:
@@ -79,16 +76,18 @@ def _steps(stack: ExitStack) -> Sequence[Step]:
         Step(Message("The values"), _write_output, writes_output, is_final=True),
         Step("", close_doors, is_open),
         Step("", _prove_sign_in),
+        Step("", partial(_report, report), is_final=True, is_closing=True),
+        Step("", _keep_open, _holds, is_closing=True),
     )
 
 
-def _begin(options: InitOptions, ports: Ports) -> Progress:
+def _begin(options: InitOptions, env_file: Path | None, ports: Ports) -> Progress:
     """Read the options and the `.env`."""
     known, policy = given_values(options), options.policy
     named_tunnel(options.tunnel)
     if options.public_url:
         known = parsed(PUBLIC_URL, options.public_url, known)
-    folder = find_folder(options.env_file, ports)
+    folder = find_folder(env_file, ports)
     values = folder.values
     port = librechat_port(options.port, values)
     options, remarks = options.settled(folder.version)
@@ -237,6 +236,24 @@ def _through_librechat(progress: Progress, ports: Ports, failure: Failure) -> Se
     subject = read_subject(store, ports)
     seconds = progress.options.seconds_to_sign_in
     return prove_through_librechat(subject, ports, progress.port, seconds).findings
+
+
+def _report(report: Report, progress: Progress, _: Ports) -> Progress:
+    report(progress.result)
+    return replace(progress, is_reported=True)
+
+
+def _holds(progress: Progress) -> bool:
+    options = progress.options
+    is_wanted = options.hold and not options.dry_run and progress.result.is_up_to_date
+    return is_wanted and progress.tunnel is not None
+
+
+def _keep_open(progress: Progress, ports: Ports) -> Progress:
+    if progress.tunnel is not None:
+        _show_next_steps(progress.folder, progress.result, ports)
+        keep_open(progress.tunnel, ports, _signs_in(progress, ports))
+    return progress
 
 
 def _signs_in(progress: Progress, ports: Ports) -> Callable[[], None] | None:

@@ -70,7 +70,8 @@ class Progress:
         is_agreed: whether the user has agreed to the change of the `.env`, too.
         is_proved: whether the `.env` was complete and right before the run.
         skips_sign_in: whether no sign-in is tested at the end.
-        is_over: whether the remaining steps are skipped.
+        is_over: whether only the closing steps remain.
+        is_reported: whether the result was reported.
     """
 
     options: InitOptions
@@ -88,6 +89,7 @@ class Progress:
     is_proved: bool = False
     skips_sign_in: bool = False
     is_over: bool = False
+    is_reported: bool = False
     written: InitResult | None = None
 
     @property
@@ -126,12 +128,14 @@ class Step:
         run: does it; may raise `Back`.
         is_needed: whether a walk in this state has this step.
         is_final: whether nobody can go back to before it.
+        is_closing: whether a run that the user ends early has it, too.
     """
 
     title: str
     run: Callable[[Progress, Ports], Progress]
     is_needed: Callable[[Progress], bool] = lambda _: True
     is_final: bool = False
+    is_closing: bool = False
 
 
 def walk(steps: Sequence[Step], progress: Progress, ports: Ports) -> Iterator[Progress]:
@@ -143,9 +147,10 @@ def walk(steps: Sequence[Step], progress: Progress, ports: Ports) -> Iterator[Pr
     ports = replace(ports, prompter=prompter)
     asked: list[tuple[int, Progress]] = []
     number = 0
-    while number < len(steps) and not progress.is_over:
+    while number < len(steps):
         step = steps[number]
-        if not step.is_needed(progress):
+        is_skipped = progress.is_over and not step.is_closing
+        if is_skipped or not step.is_needed(progress):
             number += 1
             continue
         _show_heading(step, steps, progress, ports)

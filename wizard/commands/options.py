@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from wizard.commands.values import INVALID_VALUE
@@ -32,7 +31,6 @@ class SetupOptions:
     client_id: str = ""
     audience: str = ""
     public_url: str = ""
-    env_file: Path | None = None
     reuse_tokens: bool = True
     insists_on_reuse: bool = False
     allow_users: tuple[str, ...] = ()

@@ -95,14 +95,16 @@ class ProvisionResult(Result):
         )
 
 
-def run_provision(options: ProvisionOptions, ports: Ports) -> ProvisionResult:
+def run_provision(
+    options: ProvisionOptions, ports: Ports, env_file: Path | None = None
+) -> ProvisionResult:
     """Plan, show, ask, apply, read back, and run the live checks."""
     if options.remove_access and (
         options.allow_users or options.allow_domains or options.allow_anybody
     ):
         raise INVALID_VALUE.failure("Choose one: --remove-access or --allow-…")
     policy = options.policy
-    store = env_store(options.env_file, ports)
+    store = env_store(env_file, ports)
     folder = folder_of(look_at(store.path.parent), store, ports)
     options, remarks = options.settled(folder.version)
     ports.console.finding(*remarks)
