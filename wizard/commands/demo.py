@@ -47,12 +47,7 @@ FOLDER_PREFIX = "librechat-auth0-demo-"
 
 
 def run_demo(
-    options: InitOptions,
-    ports: Ports,
-    report: Report,
-    given_file: Path | None = None,
-    *,
-    hold: bool = False,
+    options: InitOptions, ports: Ports, report: Report, given_file: Path | None, *, hold: bool
 ) -> InitResult:
     """Run `init` with everything on this machine; `hold` leaves it open until Ctrl-C."""
     from wizard.tunnels.certificates import local_authority
@@ -77,18 +72,17 @@ def run_demo(
             if hold:
                 _show_librechat(authority.ca_file, given_file, ports)
 
-        result = run_init(
-            replace(
-                _options(settings, port),
-                can_skip=ports.prompter is not None,
-                seconds_to_sign_in=seconds,
-                hold=hold,
-                dry_run=options.dry_run,
-            ),
-            replace(ports, prompter=None, http=http, desktop=desktop, listen=held.listen),
-            report_and_hint,
-            env_file,
+        demo_options = replace(
+            _options(settings, port),
+            can_skip=ports.prompter is not None,
+            seconds_to_sign_in=seconds,
+            hold=hold,
+            dry_run=options.dry_run,
         )
+        ports_of_demo = replace(
+            ports, prompter=None, http=http, desktop=desktop, listen=held.listen
+        )
+        result = run_init(demo_options, ports_of_demo, report_and_hint, env_file)
     _show_next(ports, works=not hold and bool(result.sign_in and result.sign_in.ok))
     return result
 
