@@ -166,6 +166,9 @@ def make_world(
         environ=environ or {},
         cwd=folder,
         state_dir=folder.parent / "state",
+        offers={},
+        last_words=[],
+        changed=[],
         resolves=lambda _: True,
     )
     return World(ports, stderr, stdout)

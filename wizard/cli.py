@@ -115,14 +115,10 @@ app.callback()(_with_parameters(_root, opt.ROOT))
 
 def _flags(context: typer.Context) -> "Flags":
     """Return the common options, from before or after the command's name."""
-    from dataclasses import fields
-
     from wizard.execution import Flags
 
     given = {**context.obj, **{name: on for name, on in context.params.items() if on}}
-    return Flags(
-        **{field.name: given[field.name] for field in fields(Flags) if field.name in given}
-    )
+    return Flags(**{name: given[name] for name in Flags._fields if name in given})
 
 
 def _with_tunnel(given: Given) -> Given:

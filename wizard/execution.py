@@ -1,16 +1,14 @@
 """Runs a command: creates its ports, prints its result or error, and exits with its code."""
 
-from __future__ import annotations
-
 import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO
 
 from wizard.defaults import ENGLISH
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
@@ -47,11 +45,10 @@ class Result:
         return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Flags:
+class Flags(NamedTuple):
     """The options of every command, and the language of its help."""
 
-    language: Language = field(default_factory=lambda: Language(ENGLISH))
+    language: Language = Language(ENGLISH)
     plain: bool = False
     json: bool = False
     quiet: bool = False
@@ -212,10 +209,13 @@ def system_ports(flags: Flags) -> Ports:
         environ=environ,
         cwd=_current_folder(environ),
         state_dir=state_dir,
+        offers={},
+        last_words=[],
+        changed=[],
     )
 
 
-def _take_secrets() -> tuple[dict[str, str], Secrets]:
+def _take_secrets() -> "tuple[dict[str, str], Secrets]":
     """Return the environment, and the secrets in it, which no other program inherits."""
     from wizard.librechat.secrets import secrets_of
     from wizard.processes import safe_path, without_secrets
@@ -228,7 +228,7 @@ def _take_secrets() -> tuple[dict[str, str], Secrets]:
     return environ, secrets_of((name, environ[name]) for name in ours)
 
 
-def _console(flags: Flags, secrets: Secrets, *, plain: bool) -> Console:
+def _console(flags: Flags, secrets: "Secrets", *, plain: bool) -> "Console":
     """Return the console; JSON is English, as is what a background process reports to us."""
     from wizard.ui.console import Console
 
@@ -244,7 +244,7 @@ def _console(flags: Flags, secrets: Secrets, *, plain: bool) -> Console:
     return console
 
 
-def _prompter(console: Console, language: Language, *, plain: bool) -> Prompter:
+def _prompter(console: "Console", language: Language, *, plain: bool) -> "Prompter":
     from wizard.ui.prompts import LinePrompter, TerminalPrompter
 
     kind = TerminalPrompter if not plain and can_draw_questions(sys.stdout) else LinePrompter

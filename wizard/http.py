@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 from wizard.language import Message, joined
-from wizard.loopback import HOSTS
+from wizard.loopback import ADDRESSES
 from wizard.reading import load_json
 from wizard.settings import LOOPBACK_HOSTS
 
@@ -335,7 +335,7 @@ class _ToLoopback:
         else:
             return found
         refused: OSError | None = None
-        for _, address in HOSTS:
+        for address in ADDRESSES:
             try:
                 return socket.create_connection((address, self.port), self.timeout)
             except OSError as error:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from wizard.language import Message
+
+if TYPE_CHECKING:
+    import socket
 
 ATTEMPTS_AT_A_FREE_PORT = 10
 # How long a port of this machine may take to answer; Windows tries a closed one again for 2 s.
 CONNECT_SECONDS = 0.3
-HOSTS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+ADDRESSES = ("127.0.0.1", "::1")
 
-Listen = Callable[[int], list[socket.socket]]  # like `listeners`
+Listen = Callable[[int], "list[socket.socket]"]  # like `listeners`
 
 
 def listeners(port: int) -> list[socket.socket]:
@@ -30,9 +33,9 @@ def listeners(port: int) -> list[socket.socket]:
     for _ in range(ATTEMPTS_AT_A_FREE_PORT):
         opened: list[socket.socket] = []
         try:
-            for family, host in HOSTS:
+            for address in ADDRESSES:
                 wanted = opened[0].getsockname()[1] if opened else port
-                if listener := _listener(family, host, wanted):
+                if listener := _listener(address, wanted):
                     opened.append(listener)
         except OSError:
             close_all(opened)
@@ -46,8 +49,8 @@ def listeners(port: int) -> list[socket.socket]:
 def addresses() -> list[str]:
     """Return the loopback addresses; IPv6 may be off."""
     found = []
-    for family, address in HOSTS:
-        with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
+    for address in ADDRESSES:
+        with suppress(OSError), _socket(address) as probe:
             probe.bind((address, 0))
             found.append(address)
     return found
@@ -70,32 +73,41 @@ def close_all(sockets: list[socket.socket]) -> None:
 
 def answers(port: int) -> bool:
     """Return whether a program of this machine accepts connections to the port."""
-    for family, host in HOSTS:
+    for address in ADDRESSES:
         # `create_connection` would load the codec of international names first.
-        with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as client:
+        with suppress(OSError), _socket(address) as client:
             client.settimeout(CONNECT_SECONDS)
-            client.connect((host, port))
+            client.connect((address, port))
             return True
     return False
 
 
-def _listener(family: socket.AddressFamily, host: str, port: int) -> socket.socket | None:
+def _socket(address: str) -> socket.socket:
+    import socket
+
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    # Without IPPROTO_TCP asyncio does not set TCP_NODELAY, and answers wait 40 ms for an ACK.
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+
+
+def _listener(address: str, port: int) -> socket.socket | None:
     """Return a listening socket, None if the machine does not have the address."""
+    import socket
+
     try:
-        # Without IPPROTO_TCP asyncio does not set TCP_NODELAY, and answers wait 40 ms for an ACK.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener = _socket(address)
     except OSError:
         return None
     try:
-        if family == socket.AF_INET6:
+        if listener.family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        listener.bind((address, port))
         listener.listen(128)
     except OSError as error:
         listener.close()
-        if family == socket.AF_INET6 and error.errno != errno.EADDRINUSE:
+        if listener.family == socket.AF_INET6 and error.errno != errno.EADDRINUSE:
             return None
         raise
     return listener

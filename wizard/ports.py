@@ -1,11 +1,8 @@
 """The dependencies of a command, which tests replace."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.loopback import Listen, listeners
 from wizard.surroundings import Resolves, resolves
@@ -21,25 +18,24 @@ if TYPE_CHECKING:
     from wizard.ui.prompts import Prompter
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(NamedTuple):
     """The dependencies of a command."""
 
-    console: Console
-    language: Language
-    prompter: Prompter | None  # None without a terminal
-    http: HttpClient
-    clock: Clock
-    processes: Processes
-    desktop: Desktop
+    console: "Console"
+    language: "Language"
+    prompter: "Prompter | None"  # None without a terminal
+    http: "HttpClient"
+    clock: "Clock"
+    processes: "Processes"
+    desktop: "Desktop"
     environ: Mapping[str, str]
     cwd: Path
     state_dir: Path  # private, and kept between runs
+    # What the tunnels can do here, from when their programs were asked until one is opened.
+    offers: "dict[str, Offer]"
+    # What was written to disk, for a run that ends before it can report it.
+    last_words: "list[Message]"
+    # What was changed outside LibreChat's folder, for a run that is interrupted.
+    changed: "list[Message]"
     listen: Listen = listeners
     resolves: Resolves = resolves
-    # What the tunnels can do here, from when their programs were asked until one is opened.
-    offers: dict[str, Offer] = field(default_factory=dict)
-    # What was written to disk, for a run that ends before it can report it.
-    last_words: list[Message] = field(default_factory=list)
-    # What was changed outside LibreChat's folder, for a run that is interrupted.
-    changed: list[Message] = field(default_factory=list)

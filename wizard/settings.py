@@ -4,13 +4,11 @@ Each `parse_*` takes typed or pasted text and returns the value as it is written
 raises `InvalidValue` with a reason for the user.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from wizard.defaults import LIBRECHAT_PORT
@@ -279,8 +277,7 @@ def issuer_of(domain: str) -> str:
     return f"https://{domain}"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """A complete setup of LibreChat with Auth0.
 
     A public client has no secret. Of the API identifiers in `audiences` LibreChat sends the first;
@@ -290,13 +287,16 @@ class Settings:
 
     domain: str
     client_id: str
-    client_secret: str | None = field(repr=False)
+    client_secret: str | None
     audiences: tuple[str, ...]
     public_url: str
     reuse_tokens: bool = True
     own_scope: str | None = None
     callback_path: str = CALLBACK_PATH
     logout_url: str = ""
+
+    def __repr__(self) -> str:
+        return f"Settings({self.domain!r}, {self.client_id!r})"
 
     @property
     def issuer(self) -> str:
@@ -322,7 +322,7 @@ class Settings:
         return f"{self.public_url}{self.callback_path}"
 
     @property
-    def urls(self) -> Urls:
+    def urls(self) -> "Urls":
         """The application's lists of URLs."""
         return urls_of(self.public_url)
 

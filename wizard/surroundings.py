@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,6 +40,8 @@ def forwarded_url(environ: Mapping[str, str], port: int) -> str:
 
 def resolves(host: str) -> bool:
     """Return whether the name has an address; a slow answer counts as yes."""
+    import socket
+
     try:
         begin(socket.getaddrinfo, host, 443).result(SECONDS_TO_RESOLVE)
     except (socket.gaierror, UnicodeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import cache
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -25,8 +25,8 @@ PUBLIC_URL = "https://chat.example.com"
 NOW = 1_790_000_000.0
 
 SETTINGS = Settings(DOMAIN, CLIENT_ID, SECRET, (AUDIENCE,), PUBLIC_URL)
-WITHOUT_SECRET = replace(SETTINGS, client_secret=None)
-WITHOUT_REUSE = replace(SETTINGS, audiences=(), reuse_tokens=False)
+WITHOUT_SECRET = SETTINGS._replace(client_secret=None)
+WITHOUT_REUSE = SETTINGS._replace(audiences=(), reuse_tokens=False)
 CALLBACK = SETTINGS.callback_url
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from wizard.auth0.error_table import Check
 from wizard.auth0.live_checks import check_tenant
 from wizard.clock import Clock
 from wizard.doctor.subject import Subject, settings_of
+from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
 from wizard.settings import Settings
 
@@ -33,7 +33,7 @@ def rules(demo: Demo, settings: Settings) -> list[str]:
 
 
 def test_accepts_a_listed_url(demo: Demo) -> None:
-    assert rules(demo, replace(demo.setup, logout_url=LOGOUT)) == []
+    assert rules(demo, demo.setup._replace(logout_url=LOGOUT)) == []
 
 
 @pytest.mark.parametrize("error_page", ["", "https://errors.field.test/oops"])
@@ -41,7 +41,7 @@ def test_finds_an_unlisted_url_by_either_error_page(error_page: str, demo: Demo)
     demo.application.allowed_logout_urls = [URL]
     demo.tenant.error_page_url = error_page
 
-    report = check_tenant(replace(demo.setup, logout_url=LOGOUT), demo.http, Clock())
+    report = check_tenant(demo.setup._replace(logout_url=LOGOUT), demo.http, Clock())
 
     (finding,) = report[Check.CALLBACK].findings
     assert finding.rule.id == "LA437"
@@ -59,7 +59,7 @@ def test_sends_no_unnecessary_request(demo: Demo) -> None:
 def test_a_wrong_callback_url_is_the_only_finding(demo: Demo) -> None:
     demo.application.allowed_logout_urls = demo.application.callbacks = []
 
-    assert rules(demo, replace(demo.setup, logout_url=LOGOUT)) == ["LA231"]
+    assert rules(demo, demo.setup._replace(logout_url=LOGOUT)) == ["LA231"]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,8 @@ def test_returns_where_a_sign_out_ends(more: str, expected: str, tmp_path: Path)
         "OPENID_ISSUER=https://dev.us.auth0.com\nOPENID_CLIENT_ID=abc\n"
         "DOMAIN_CLIENT=https://front.field.test\nDOMAIN_SERVER=https://chat.field.test\n"
     )
-    subject = Subject(tmp_path / ".env", EnvFile.from_bytes(f"{text}{more}\n".encode()))
+    path, file = tmp_path / ".env", EnvFile.from_bytes(f"{text}{more}\n".encode())
+    subject = Subject(path, file, read_deployment(tmp_path, path, {}))
 
     settings = settings_of(subject)
 

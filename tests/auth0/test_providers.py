@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -41,7 +40,7 @@ def settings_of(provider: NodeProvider, **changed: object) -> Settings:
         (provider.audience,),
         PUBLIC_URL,
     )
-    return replace(settings, **changed)  # type: ignore[arg-type]
+    return settings._replace(**changed)  # type: ignore[arg-type]
 
 
 def outcomes(report: TenantReport) -> dict[str, str]:
@@ -86,7 +85,7 @@ def test_oidc_provider_rejects_wrong_values(
         report = check(authority, settings_of(oidc_provider, **changed))
         assert report[failing].outcome is Outcome.FAILED, outcomes(report)
         assert [finding.rule.id for finding in report[failing].findings] == [rule]
-    elsewhere = replace(settings_of(oidc_provider), public_url="https://other.example")
+    elsewhere = settings_of(oidc_provider)._replace(public_url="https://other.example")
     report = check(authority, elsewhere)
     assert [finding.rule.id for finding in report[Check.CALLBACK].findings] == ["LA231"]
 
@@ -146,10 +145,10 @@ def test_a_sign_in_at_oidc_provider(authority: Authority, node_modules: object) 
     port = free_port()
     public_url = f"http://localhost:{port}"
     with running_oidc_provider(authority, public_url) as provider:
-        settings = replace(settings_of(provider), public_url=public_url)
+        settings = settings_of(provider)._replace(public_url=public_url)
         judgement = sign_in(authority, settings, port, provider.email, provider.password)
         assert signed_in(judgement) == SIGNED_IN, judgement.findings
-        without_api = replace(settings, audiences=())
+        without_api = settings._replace(audiences=())
         judgement = sign_in(authority, without_api, port, provider.email, provider.password)
     assert signed_in(judgement)["access-token"] == "likely"
     assert {finding.rule.id for finding in judgement.findings} == {"LA412"}
@@ -158,7 +157,7 @@ def test_a_sign_in_at_oidc_provider(authority: Authority, node_modules: object) 
 @pytest.mark.needs("node")
 def test_a_sign_in_at_the_simulator(authority: Authority, simulacrum: NodeProvider) -> None:
     port = free_port()
-    settings = replace(settings_of(simulacrum), public_url=f"http://localhost:{port}")
+    settings = settings_of(simulacrum)._replace(public_url=f"http://localhost:{port}")
     http = authority.http()
     with signing_in(authority, settings, port) as flow:
         to_tenant = http.request("GET", flow.url).location

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPMessage
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -496,7 +496,7 @@ def test_a_tunnel_must_forward_the_https_scheme(proto: str, good: bool) -> None:
 
 
 def test_a_local_public_url_needs_no_forwarded_proto() -> None:
-    settings = replace(SETTINGS, public_url="https://localhost:3443")
+    settings = SETTINGS._replace(public_url="https://localhost:3443")
     with signing_in(settings) as user:
         start = user.sign_in.url.removeprefix("https://localhost:3443")
         reply = user.get(start, {"Host": "localhost:3443"})

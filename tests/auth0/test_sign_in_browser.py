@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,7 +158,7 @@ def test_reports_a_wrong_secret(
     authority: Authority, demo_server: Tenant, tab: Tab, tmp_path: Path
 ) -> None:
     def wrong(settings: Settings) -> Settings:
-        return replace(settings, client_secret="wrong")
+        return settings._replace(client_secret="wrong")
 
     port = free_port()
     demo = furnish(demo_server, authority.http(), f"http://localhost:{port}")

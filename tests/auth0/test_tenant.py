@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
@@ -44,7 +43,7 @@ def discover(
     answer: Script, domain: str = DOMAIN, date: float | None = NOW
 ) -> tuple[Discovery | None, tuple[Finding, ...]]:
     http = ScriptedTenant(discovery=answer, date=date)
-    return fetch_discovery(replace(SETTINGS, domain=domain), http, FakeClock())
+    return fetch_discovery(SETTINGS._replace(domain=domain), http, FakeClock())
 
 
 def trouble(kind: Trouble, domain: str = DOMAIN) -> NetworkError:

@@ -253,7 +253,7 @@ def test_translates_a_text_inside_a_text() -> None:
 
 
 def test_an_encrypted_token_without_an_api_is_an_opaque_one() -> None:
-    settings = replace(SETTINGS, audiences=())
+    settings = SETTINGS._replace(audiences=())
     judgement = judge(replace(GOOD, access_token=JWE), GOOD, replace(EXPECTED, settings=settings))
     assert rules(judgement) == ["LA412"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,7 @@ def walked(tmp_path: Path, desk: Desk, presses: int) -> tuple[str, str]:
     """Press Enter that many times; return the answer and the output."""
     prompter = ScriptedPrompter(*[(ITEM.title, None)] * presses)
     world = make_world(tmp_path, prompter=prompter)
-    ports = replace(world.ports, desktop=desk)
+    ports = world.ports._replace(desktop=desk)
     answer = walk_through(ITEM, prompter, ports)
     prompter.verify()
     return answer, world.said

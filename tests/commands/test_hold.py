@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -51,7 +51,7 @@ def held(tmp_path: Path, typed: str, desk: Desk | None = None) -> tuple[World, O
     prompter = ScriptedPrompter()
     prompter.typed = typed
     world = make_world(tmp_path / "chat", prompter=prompter)
-    world.ports = replace(world.ports, desktop=desk or Desk())
+    world.ports = world.ports._replace(desktop=desk or Desk())
     view = LiveView(3080, Silent(), world.ports.console.live)
     return world, OpenTunnel(URL, "ngrok", None, view)
 

@@ -162,7 +162,7 @@ def init(
     **given: Any,
 ) -> Shown:
     shown = Shown(folder, *script, clock=FixedClock(NOW), **given)
-    shown.ports = replace(shown.ports, desktop=desktop or shown.ports.desktop)
+    shown.ports = shown.ports._replace(desktop=desktop or shown.ports.desktop)
     return shown.run(lambda ports: run_init(chosen, ports, lambda _: None, env_file))
 
 
@@ -418,7 +418,7 @@ def test_the_live_view() -> None:
 @pytest.mark.parametrize("platform", ["darwin", "win32", "linux"])
 def test_trust(folder: Path, platform: str, remove: bool) -> None:
     shown = Shown(folder)
-    ports = replace(shown.ports, processes=Keychain(refuses=True))
+    ports = shown.ports._replace(processes=Keychain(refuses=True))
     for chosen in (
         TrustOptions(remove=remove, dry_run=True),
         TrustOptions(remove=remove),

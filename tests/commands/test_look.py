@@ -6,7 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +104,12 @@ def test_shows_how_librechat_runs(checkout: Path, files: dict[str, str], runner:
 
 
 def replace_ports(world: World, **changed: object) -> World:
-    return World(replace(world.ports, **changed), world.stderr, world.stdout)  # type: ignore[arg-type]
+    return World(world.ports._replace(**changed), world.stderr, world.stdout)  # type: ignore[arg-type]
 
 
 def test_tunnel_programs_are_asked_once(checkout: Path) -> None:
     machine = Asked(programs=("tailscale", "devtunnel"))
-    ports = replace(at(checkout).ports, processes=machine, prompter=None)
+    ports = at(checkout).ports._replace(processes=machine, prompter=None)
     tunnel_offers(ports)
     choose_tunnel(ports)
     latest_offer("tailscale", ports)

@@ -9,6 +9,7 @@ import pytest
 
 from wizard.commands.prove import How, Proof, forget_proof, keep_proof, proof_of
 from wizard.doctor.subject import Subject
+from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.config_file import FILE_NAME
 from wizard.librechat.env_file import EnvFile
 
@@ -22,7 +23,8 @@ PROOF = Proof(1_800_000_000.0, How.LIBRECHAT)
 
 
 def subject_of(folder: Path, text: str = ENV) -> Subject:
-    return Subject(folder / ".env", EnvFile.from_bytes(text.encode()))
+    path, file = folder / ".env", EnvFile.from_bytes(text.encode())
+    return Subject(path, file, read_deployment(folder, path, {}))
 
 
 def test_keeps_a_proof_for_its_settings(tmp_path: Path) -> None:

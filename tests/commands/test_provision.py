@@ -163,7 +163,7 @@ def test_leads_to_a_real_sign_in(run: Run, there: Api | None) -> None:
         domain=run.managed.domain, audiences=(AUDIENCE,), public_url=f"http://localhost:{port}"
     )
     access = by_token(run.managed.token(), run.managed.domain, http)
-    ports = replace(run.world().ports, clock=Clock())
+    ports = run.world().ports._replace(clock=Clock())
 
     known, findings = Provisioning(Job(wanted, run.folder / ".env"), access, ports).apply()
 

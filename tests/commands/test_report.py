@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -78,7 +78,7 @@ def test_copies_the_report(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     desktop = Recorder()
     result = run_report(
-        tmp_path / ".env", replace(world.ports, desktop=desktop), offline=True, tracker=""
+        tmp_path / ".env", world.ports._replace(desktop=desktop), offline=True, tracker=""
     )
 
     assert desktop.copied == [result.text]
@@ -93,7 +93,7 @@ def test_offers_a_new_issue_if_the_project_has_a_tracker(tmp_path: Path, answer:
     desktop = Recorder()
     result = run_report(
         tmp_path / ".env",
-        replace(world.ports, desktop=desktop),
+        world.ports._replace(desktop=desktop),
         offline=True,
         tracker="https://tracker.example/new",
     )
@@ -220,7 +220,7 @@ def test_does_not_take_a_switch_or_number_for_a_user_name() -> None:
 def test_masks_the_user_in_a_folder() -> None:
     checked = subject(env())
     path = Path("/Users/otter/LibreChat/.env")
-    checked = replace(checked, path=path, facts=FileFacts(is_tracked=True))
+    checked = checked._replace(path=path, facts=FileFacts(is_tracked=True))
     report = report_text(conclude(checked, None, diagnose(checked)))
     assert "LA158" in report
     assert "otter" not in report
@@ -234,7 +234,7 @@ def test_shows_how_librechat_runs_and_its_other_variables(tmp_path: Path) -> Non
     secret = {"OPENID_CLIENT_SECRET": CLIENT_SECRET, "OPENID_SCOPE": "openid email"}
     process = npm(folder, environ={**secret, "MY_OWN": "1"}, started=4e9)
     world = make_world(folder, clock=FixedClock(NOW))
-    ports = replace(world.ports, processes=Runs(process))
+    ports = world.ports._replace(processes=Runs(process))
     text = run_report(folder / ".env", ports, offline=True).text
 
     assert "- Docker image: none" in text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ class Finished:
     def world(self, *script: tuple[str, object]) -> World:
         prompter = ScriptedPrompter(*script) if script else None
         world = make_world(self.checkout, prompter=prompter, http=self.setup.http)
-        return World(replace(world.ports, desktop=self.browser), world.stderr, world.stdout)
+        return World(world.ports._replace(desktop=self.browser), world.stderr, world.stdout)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def world(tmp_path: Path) -> World:
 
 
 def shown(world: World, *names: str, runs: Processes | None = None) -> ShowResult:
-    ports = replace(world.ports, processes=runs or Runs())
+    ports = world.ports._replace(processes=runs or Runs())
     return run_show(world.ports.cwd / ".env", names, ports)
 
 

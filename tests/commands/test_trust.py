@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ class Mac:
 
     def trust(self, options: TrustOptions, *script: tuple[str, object]) -> TrustResult:
         prompter = ScriptedPrompter(*script) if script else None
-        ports = replace(self.world.ports, processes=self.keychain, prompter=prompter)
+        ports = self.world.ports._replace(processes=self.keychain, prompter=prompter)
         result = run_trust(options, ports, MACOS)
         if prompter is not None:
             prompter.verify()

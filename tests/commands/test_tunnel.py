@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -418,7 +417,7 @@ def test_npx_downloads_nothing_without_confirmation(
 ) -> None:
     prompter = ScriptedPrompter((f"Download npm's {tunnel}@", False), ("Use local instead", True))
     world = make_world(folder, prompter=prompter)
-    ports = replace(world.ports, processes=WithNpx())
+    ports = world.ports._replace(processes=WithNpx())
 
     with open_tunnel(TunnelOptions(3080, folder / ".env", tunnel=tunnel), ports) as opened:
         assert opened.name == "local"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ def test_uses_the_nearest_librechat_folder(place: str, tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"name": "LibreChat"}')
     env_file = tmp_path / ".env"
     env_file.write_text("A=1\n")
-    ports = replace(make_world(tmp_path).ports, cwd=tmp_path / place)
+    ports = make_world(tmp_path).ports._replace(cwd=tmp_path / place)
     EnvStore(env_file, ports.state_dir).save(b"A=1\n", b"A=2\n")
 
     result = run_undo(None, ports, yes=True)

@@ -28,6 +28,7 @@ from wizard.commands.through_librechat import obstacles
 from wizard.demo.user import Browser, sign_in_form
 from wizard.doctor.subject import Subject
 from wizard.http import Response
+from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.log import Traces
 from wizard.librechat.running import Instance, Reply
@@ -194,7 +195,8 @@ def test_requires_a_restart_of_a_librechat_with_old_values(world: World) -> None
         config_reply, sign_in=Reply("/", Response("", 302, {"location": sent}, b""))
     )
     stale = Traces(started=1000.0, newer={".env": 2000.0})
-    subject = Subject(world.env_file, file, traces=stale, instance=instance)
+    deployment = read_deployment(world.env_file.parent, world.env_file, {})
+    subject = Subject(world.env_file, file, deployment, traces=stale, instance=instance)
 
     findings = obstacles(subject, instance, world.port)
 

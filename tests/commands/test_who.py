@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -334,7 +333,7 @@ def test_reports_who_may_sign_in_at_auth0(
 def test_only_a_public_url_is_visible_to_others(url: str, is_seen: bool, tmp_path: Path) -> None:
     tenant = ScriptedTenant(doors=widget(True, "google-oauth2"))
     world = make_world(tmp_path, http=tenant)
-    settings = replace(SETTINGS, public_url=url)
+    settings = SETTINGS._replace(public_url=url)
     visitors = show_who_may_sign_in(subject(env(DOMAIN_SERVER=url)), settings, world.ports)
     assert (visitors is not None) == is_seen
     assert ("google-oauth2" in world.said) == is_seen

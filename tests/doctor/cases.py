@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from wizard.doctor.delivered import FileFacts
@@ -576,7 +576,7 @@ CASES = (
     ),
     Case(
         "LA540",
-        replace(subject(env()), runner=Runner(other_folder=Path("/srv/other"))),
+        subject(env())._replace(runner=Runner(other_folder=Path("/srv/other"))),
         subject(env()),
     ),
     _lines("LA510", "- OPENID_X=1", "# - OPENID_X=1", compose=COMPOSE),

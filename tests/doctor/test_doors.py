@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from tests.doctor.cases import PUBLIC_URL, ROLE, answering, env, subject
@@ -22,7 +20,7 @@ DOORS = {"LA516", "LA518", "LA519", "LA536"}
 def test_checks_only_a_public_url(url: str, seen: set[str]) -> None:
     text = env(**{**OPEN, "DOMAIN_CLIENT": url, "DOMAIN_SERVER": url})
     checked = subject(text, yaml="a: 1\na: 2\nregistration: {allowedDomains: [a.test]}\n")
-    checked = replace(checked, instance=answering(serverDomain=url, registrationEnabled=True))
+    checked = checked._replace(instance=answering(serverDomain=url, registrationEnabled=True))
     assert {each.rule.id for each in diagnose(checked)} & DOORS == seen
 
 
@@ -30,7 +28,7 @@ def test_checks_only_a_public_url(url: str, seen: set[str]) -> None:
 def test_reports_a_running_librechat_with_open_registration(
     running: bool | None, seen: bool
 ) -> None:
-    checked = replace(subject(env()), instance=answering(registrationEnabled=running))
+    checked = subject(env())._replace(instance=answering(registrationEnabled=running))
     assert ("LA519" in {each.rule.id for each in diagnose(checked)}) == seen
 
 
@@ -54,7 +52,7 @@ def test_reports_what_strangers_can_do_at_auth0(
     doors: Doors | None, rule: str, with_domains: str
 ) -> None:
     def found(*, yaml: str = "", **values: str) -> str:
-        checked = replace(subject(env(**values), yaml=yaml), auth0_doors=doors)
+        checked = subject(env(**values), yaml=yaml)._replace(auth0_doors=doors)
         return "".join(it.rule.id for it in diagnose(checked) if it.rule.id.startswith("LA64"))
 
     assert found() == rule
@@ -65,7 +63,7 @@ def test_reports_what_strangers_can_do_at_auth0(
 
 
 def test_names_each_open_way_to_sign_in() -> None:
-    checked = replace(subject(env()), auth0_doors=Doors(USERS, GOOGLE))
+    checked = subject(env())._replace(auth0_doors=Doors(USERS, GOOGLE))
     (finding,) = (it for it in diagnose(checked) if it.rule.id == "LA640")
     assert "Anybody can create an account (Users)." in finding.detail
     assert "(google-oauth2)" in finding.detail

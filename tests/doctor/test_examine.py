@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +154,7 @@ def test_reads_the_settings_from_the_file() -> None:
 
 
 def test_the_subject_shows_no_secret() -> None:
-    checked = replace(subject(env()), environ={"OPENID_CLIENT_SECRET": "from-the-shell"})
+    checked = subject(env())._replace(environ={"OPENID_CLIENT_SECRET": "from-the-shell"})
     assert "from-the-shell" not in repr(checked)
     assert Path("/srv/librechat/.env") == checked.path
     assert isinstance(checked, Subject)

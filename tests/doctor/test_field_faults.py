@@ -500,7 +500,7 @@ def world_of(folder: Path, fault: Fault, http: HttpClient) -> World:
     command = ("node", "api/server/index.js")
     process = RunningProcess(4711, "node", command, folder, started, environ=dict(fault.shell))
     machine = Machine(process if fault.runs else None)
-    return replace(world, ports=replace(world.ports, processes=machine))
+    return replace(world, ports=world.ports._replace(processes=machine))
 
 
 @pytest.fixture
@@ -601,7 +601,7 @@ def test_verify_while_librechat_runs(
         librechat.values = {**values, **fault.runs_with}
         public = Tunnel(values["DOMAIN_SERVER"], librechat.port, **fault.public)
         world = world_of(folder, fault, Network(ScriptedTenant(**fault.tenant), public))
-        ports = replace(world.ports, desktop=Visitor(folder, fault, world.ports.clock))
+        ports = world.ports._replace(desktop=Visitor(folder, fault, world.ports.clock))
         found, code, is_proved = verified(replace(world, ports=ports))
 
     expected = fault.through or fault.verify

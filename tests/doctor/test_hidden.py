@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -116,7 +115,7 @@ def test_never_masks_our_own_words(case: Case) -> None:
     )
     file = EnvFile("\n".join([case.broken.file.text, *secrets]))
     after = [
-        each for each in diagnose(replace(case.broken, file=file)) if each.rule.id == case.rule
+        each for each in diagnose(case.broken._replace(file=file)) if each.rule.id == case.rule
     ]
     assert [skeleton(each.detail) for each in after] == [skeleton(each.detail) for each in before]
     for one, other in zip(after, before, strict=True):

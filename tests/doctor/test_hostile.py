@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,7 +80,7 @@ def test_no_file_breaks_a_rule(lines: list[str], line_break: str) -> None:
 def test_repairs_terminate(lines: list[str]) -> None:
     checked = subject("\n".join(lines))
     file, _ = repairs(checked)
-    again, changes = repairs(replace(checked, file=file))
+    again, changes = repairs(checked._replace(file=file))
     assert changes == ()
     assert again.text == file.text
 
@@ -126,7 +125,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 def test_a_bomb_of_aliases(tmp_path: Path, content: str) -> None:
     for name in ("docker-compose.yml", "librechat.yaml"):
         (tmp_path / name).write_text(BOMB + content)
-    checked = replace(subject(env()), deployment=deployment_of(tmp_path))
+    checked = subject(env())._replace(deployment=deployment_of(tmp_path))
     assert BUG not in {finding.rule for finding in diagnose(checked)}
 
 
@@ -147,7 +146,7 @@ def test_a_bomb_of_aliases(tmp_path: Path, content: str) -> None:
 def test_invalid_documents(tmp_path: Path, content: bytes) -> None:
     for name in ("compose.yaml", "compose.override.yaml", "librechat.yaml"):
         (tmp_path / name).write_bytes(content)
-    checked = replace(subject(env()), deployment=deployment_of(tmp_path))
+    checked = subject(env())._replace(deployment=deployment_of(tmp_path))
     assert BUG not in {finding.rule for finding in diagnose(checked)}
 
 

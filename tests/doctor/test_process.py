@@ -15,6 +15,7 @@ from wizard.doctor.examine import conclude
 from wizard.doctor.process import with_remedy
 from wizard.doctor.subject import Subject, gather
 from wizard.findings import Finding
+from wizard.librechat.compose.deployment import read_deployment
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.log import traces_of
@@ -33,7 +34,8 @@ def runner(started: float | None, **environ: str) -> Runner:
 def subject(folder: Path, runs: Runner) -> Subject:
     env_file = folder / ".env"
     traces = traces_of(runs, folder, {}, [env_file, folder / "none.yaml"], NoProcesses())
-    return Subject(env_file, EnvFile(""), runner=runs, traces=traces)
+    deployment = read_deployment(folder, env_file, {})
+    return Subject(env_file, EnvFile(""), deployment, runner=runs, traces=traces)
 
 
 def found(checked: Subject) -> list[Finding]:

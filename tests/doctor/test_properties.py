@@ -165,7 +165,7 @@ def test_fixes_everything_fixable_permanently() -> None:
             (each.rule.id, each.variable) for each in diagnose(broken) if can_be_fixed(broken, each)
         }
         file, changes = repairs(broken)
-        after = replace(broken, file=file)
+        after = broken._replace(file=file)
         assert bool(promised) == bool(changes)
         left = {(each.rule.id, each.variable) for each in diagnose(after)}
         assert not promised & left, broken.file.text

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from tests.doctor.cases import CASES, COMPOSE, PUBLIC_URL, Case, env, subject
@@ -23,13 +21,13 @@ def ids(checked: Subject) -> set[str]:
 def repaired(checked: Subject) -> tuple[Subject, dict[str, str]]:
     file, changes = repairs(checked)
     values = file.values()
-    return replace(checked, file=file), {change.name: values[change.name] for change in changes}
+    return checked._replace(file=file), {change.name: values[change.name] for change in changes}
 
 
 def only(checked: Subject, rule: str) -> tuple[Subject, set[str]]:
     """Return the subject with only this rule's findings fixed."""
     file, changes = repairs(checked, [check for check in CHECKS if check.rule.id == rule])
-    return replace(checked, file=file), {change.name for change in changes}
+    return checked._replace(file=file), {change.name for change in changes}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,7 +113,7 @@ def findings(made: EnvPlan) -> set[tuple[str, str | None]]:
     ],
 )
 def test_warns_that_passkeys_are_bound_to_the_old_host(existing: str, is_lost: bool) -> None:
-    made = plan(existing, settings=replace(SETTINGS, public_url="https://chat.example.com"))
+    made = plan(existing, settings=SETTINGS._replace(public_url="https://chat.example.com"))
     assert (("LA346", "PASSKEY_RP_ID") in findings(made)) is is_lost
 
 
@@ -182,7 +181,7 @@ def test_docker_compose_agrees_on_the_new_file(example: str | None, tmp_path: Pa
 @pytest.mark.parametrize("reuse", [True, False])
 @pytest.mark.parametrize("url", ["https://localhost:3443", "https://chat.example.com"])
 def test_the_second_run_changes_nothing(example: str | None, reuse: bool, url: str) -> None:
-    settings = replace(SETTINGS, reuse_tokens=reuse, public_url=url)
+    settings = SETTINGS._replace(reuse_tokens=reuse, public_url=url)
     first = plan(example=example, settings=settings)
     second = plan(first.after.text, settings=settings)
     assert second.changes == ()
@@ -306,7 +305,7 @@ def test_leaves_a_good_session_secret_in_unusual_quotes_alone() -> None:
 
 
 def test_requests_no_audience_without_token_reuse() -> None:
-    settings = replace(SETTINGS, reuse_tokens=False)
+    settings = SETTINGS._replace(reuse_tokens=False)
     values = plan(settings=settings).after.values()
     assert values["OPENID_REUSE_TOKENS"] == "false"
     assert values["OPENID_SCOPE"] == "openid profile email"
@@ -317,13 +316,13 @@ def test_requests_no_audience_without_token_reuse() -> None:
 
 
 def test_a_public_client_has_no_secret() -> None:
-    values = plan(settings=replace(SETTINGS, client_secret=None)).after.values()
+    values = plan(settings=SETTINGS._replace(client_secret=None)).after.values()
     assert values["OPENID_CLIENT_SECRET"] == ""
     assert values["OPENID_USE_PKCE"] == "true"
 
 
 def test_https_on_localhost_sets_no_hsts() -> None:
-    local = plan(settings=replace(SETTINGS, public_url="https://localhost:3443"))
+    local = plan(settings=SETTINGS._replace(public_url="https://localhost:3443"))
     assert local.after.values()["HSTS_ENABLED"] == "false"
     assert "HSTS_ENABLED" not in plan().after.values()
 
@@ -371,7 +370,7 @@ def test_rejects_a_value_without_a_common_form_by_name() -> None:
     from wizard.findings import Failure
 
     with pytest.raises(Failure) as caught:
-        plan(settings=replace(SETTINGS, audiences=("it's",)))
+        plan(settings=SETTINGS._replace(audiences=("it's",)))
     assert caught.value.finding.variable in {"OPENID_AUDIENCE", "OPENID_REFRESH_AUDIENCE"}
 
 
@@ -452,7 +451,7 @@ def test_reports_and_keeps_a_line_that_the_version_does_not_read() -> None:
 def test_a_new_file_for_a_public_url_has_no_open_registration(
     url: str, existing: bytes | None, signs: tuple[str, ...], registration: str
 ) -> None:
-    settings = replace(SETTINGS, public_url=url)
+    settings = SETTINGS._replace(public_url=url)
     made = plan_env(settings, Base(existing, EXAMPLE.encode(), 3080, signs))
     assert made.after.values()["ALLOW_REGISTRATION"] == registration
     assert "ALLOW_REGISTRATION=false\n" in blank_file()

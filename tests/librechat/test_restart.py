@@ -10,6 +10,7 @@ import pytest
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment
 from wizard.librechat.compose.model import Mount, Project, Service
+from wizard.librechat.compose.sources import Sources
 from wizard.librechat.containers import RunningContainer
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.restart import how_to_restart, restart_fix, what_to_do
@@ -142,7 +143,7 @@ ENV_FILE = Path("/srv/chat/.env")
 
 
 def restart_seen(machine: Machine, project: Project = NO_PROJECT) -> tuple[str, ...]:
-    deployment = Deployment(ENV_FILE, project)
+    deployment = Deployment(ENV_FILE, ENV_FILE.parent, {}, Sources(), project)
     evidence = Evidence(Checkout(ENV_FILE.parent, ()), deployment, 3080, machine)
     return how_to_restart(judge(evidence))
 

@@ -18,6 +18,7 @@ from wizard.librechat.access import Reader
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment
 from wizard.librechat.compose.model import Mount, Project, Service
+from wizard.librechat.compose.sources import Sources
 from wizard.librechat.containers import RunningContainer, read_inspect
 from wizard.librechat.env_store import EnvStore
 from wizard.librechat.runner import Certainty, Evidence, Machine, Runner, Way, judge
@@ -31,10 +32,10 @@ CHECKOUT = Checkout(ENV_FILE.parent, (), "0.8.7", has_package=True)
 def deployed(image: str, **changes: object) -> Deployment:
     service = Service("api", image, **changes)  # type: ignore[arg-type]
     files = (ENV_FILE.with_name("docker-compose.yml"),)
-    return Deployment(ENV_FILE, Project(files, {"api": service}))
+    return NOT_DEPLOYED._replace(project=Project(files, {"api": service}))
 
 
-NOT_DEPLOYED = Deployment(ENV_FILE)
+NOT_DEPLOYED = Deployment(ENV_FILE, ENV_FILE.parent, {}, Sources())
 COMPOSE = Evidence(CHECKOUT, deployed("librechat-dev:latest"), 3080)
 SERVER = RunningProcess(
     4711,

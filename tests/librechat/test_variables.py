@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -93,7 +92,7 @@ def test_no_secrets(name: str) -> None:
 def when_it_is_written(name: str) -> str:
     """Return when the code writes it."""
     public = Settings("dev.us.auth0.com", "id", "secret", ("https://api",), "https://chat.example")
-    local = replace(public, public_url="https://localhost:3443")
+    local = public._replace(public_url="https://localhost:3443")
     if name in wanted_values(public, {}, lambda _: ""):
         return "always"
     if name in wanted_values(local, {}, lambda _: ""):

@@ -1,7 +1,5 @@
 """Reads what decides who may sign in, and changes it, by the Management API."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping

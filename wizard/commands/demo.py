@@ -79,8 +79,8 @@ def run_demo(
             hold=hold,
             dry_run=options.dry_run,
         )
-        ports_of_demo = replace(
-            ports, prompter=None, http=http, desktop=desktop, listen=held.listen
+        ports_of_demo = ports._replace(
+            prompter=None, http=http, desktop=desktop, listen=held.listen
         )
         result = run_init(demo_options, ports_of_demo, report_and_hint, env_file)
     _show_next(ports, works=not hold and bool(result.sign_in and result.sign_in.ok))

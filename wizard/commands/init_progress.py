@@ -144,7 +144,7 @@ def walk(steps: Sequence[Step], progress: Progress, ports: Ports) -> Iterator[Pr
     `Back` repeats the last step before that asked something.
     """
     prompter = ports.prompter.with_back() if ports.prompter else None
-    ports = replace(ports, prompter=prompter)
+    ports = ports._replace(prompter=prompter)
     asked: list[tuple[int, Progress]] = []
     number = 0
     while number < len(steps):

@@ -143,7 +143,7 @@ def prove_through_librechat(
     with ports.console.working("Checking LibreChat"):
         instance = look_at_instance(ports.http, port, public_url)
         witnesses = _present([*_witnesses(subject, ports, port)], began, ports)
-    findings = obstacles(replace(subject, instance=instance), instance, port)
+    findings = obstacles(subject._replace(instance=instance), instance, port)
     if exit_code_of(findings) is not ExitCode.OK:
         return _shown(Evidence(findings=findings), ports)
     ports.console.done("LibreChat redirects to Auth0 with the values of the .env.")
@@ -188,7 +188,7 @@ def _present(witnesses: Sequence[Witness], since: float, ports: Ports) -> Sequen
 def obstacles(subject: Subject, instance: Instance, port: int) -> tuple[Finding, ...]:
     """Return what prevents a sign-in; an earlier one that failed does not."""
     traces = subject.traces
-    without_log = replace(subject, traces=traces._replace(log=traces.log._replace(lines=())))
+    without_log = subject._replace(traces=traces._replace(log=traces.log._replace(lines=())))
     findings = tuple(causes_of(diagnose(without_log, RUNNING_CHECKS), subject))
     if exit_code_of(findings) is not ExitCode.OK:
         return tuple(causes_of(diagnose(subject, RUNNING_CHECKS), subject))

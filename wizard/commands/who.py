@@ -110,7 +110,7 @@ def close_doors(progress: Progress, ports: Ports) -> Progress:
             ports.console.finding(NOT_MOUNTED.finding(where))
             label = Message("In {file}, then restart LibreChat:", file=_OVERRIDE)
             ports.console.verbatim(label, _mount(progress.folder.runner, config.target))
-            config = replace(config, path=config.path_in(store.path.parent))
+            config = config._replace(path=config.path_in(store.path.parent))
         allow_domains(policy.domains, config, ports, dry_run=options.dry_run)
     is_by_hand = not _closed_by_api(policy, progress, ports)
     if is_by_hand:

@@ -57,11 +57,11 @@ def _is_https_at_own_port(subject: Subject, name: str) -> Violation | None:
 
 def _is_listenable(host: str) -> bool:
     """Whether a server can listen there: an IP address, or a name that may resolve to one."""
-    from socket import inet_aton
-
     with suppress(ValueError):
         return bool(ip_address(host))
     if re.fullmatch(r"[\d.]+", host):
+        from socket import inet_aton
+
         with suppress(OSError):
             return bool(inet_aton(host))  # 0 and 127.1 are addresses too
         return False

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.librechat.access import Access
@@ -45,15 +45,27 @@ class FileFacts(NamedTuple):
 NO_FACTS = FileFacts()
 
 
-@dataclass(frozen=True)
-class Delivered:
+class _Inputs(NamedTuple):
+    path: Path
+    file: EnvFile
+    deployment: Deployment
+    facts: FileFacts = NO_FACTS
+    environ: Mapping[str, str] = MappingProxyType({})
+    example_names: frozenset[str] = frozenset()
+    runner: Runner = UNKNOWN
+    traces: Traces = NO_TRACES
+    instance: Instance | None = None
+    auth0_doors: "Doors | None" = None
+
+
+class Delivered(_Inputs):
     """One `.env`, and everything else that decides what LibreChat gets.
 
     Attributes:
         path: the file.
         file: its text.
-        facts: its owner and mode.
         deployment: how Docker Compose runs LibreChat here.
+        facts: its owner and mode.
         environ: the shell's variables, which beat the file for a LibreChat started in it.
         example_names: the names in this LibreChat's own `.env.example`, which knows best.
         runner: who runs LibreChat.
@@ -62,16 +74,8 @@ class Delivered:
         auth0_doors: Auth0's ways in for strangers, None when the tenant was not asked.
     """
 
-    path: Path
-    file: EnvFile
-    facts: FileFacts = NO_FACTS
-    deployment: Deployment = field(default_factory=Deployment)
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    example_names: frozenset[str] = frozenset()
-    runner: Runner = UNKNOWN
-    traces: Traces = NO_TRACES
-    instance: Instance | None = None
-    auth0_doors: "Doors | None" = None
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.path})"
 
     @cached_property
     def container(self) -> Container | None:

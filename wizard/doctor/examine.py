@@ -1,7 +1,6 @@
 """Runs all checks: the rules of the file, the live checks of the tenant, and LibreChat's."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -64,7 +63,7 @@ def examine(subject: Subject, http: HttpClient, clock: Clock, *, offline: bool) 
     findings += _result(issuer, findings) or ()
     answers = _result(instance, findings)
     opened = _result(doors, findings)
-    subject = replace(subject, instance=answers, auth0_doors=opened)
+    subject = subject._replace(instance=answers, auth0_doors=opened)
     return conclude(subject, report, findings)
 
 
@@ -83,7 +82,7 @@ def examine_again(
         ask = partial(_ask_tenant, settings, http, clock) if settings else None
         report = _result(ask, findings)
     known = before.subject
-    subject = replace(subject, instance=known.instance, auth0_doors=known.auth0_doors)
+    subject = subject._replace(instance=known.instance, auth0_doors=known.auth0_doors)
     return conclude(subject, report, findings)
 
 

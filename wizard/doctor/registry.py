@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from wizard.doctor import (
     addresses,
@@ -121,7 +120,7 @@ def repairs(
         if not edits:
             break
         wanted |= edits
-        fixed = replace(subject, file=subject.file.edited(wanted, removing_lines=True)[0])
+        fixed = subject._replace(file=subject.file.edited(wanted, removing_lines=True)[0])
     return subject.file.edited(wanted, removing_lines=True)
 
 

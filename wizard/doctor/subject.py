@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -147,7 +146,7 @@ def gather(
     )
     files = [path, *filter(None, [subject.config.path])]
     traces = traces_of(subject.runner, path.parent, subject.values, files, processes)
-    return replace(subject, traces=traces)
+    return subject._replace(traces=traces)
 
 
 def planned(path: Path, file: EnvFile, environ: Mapping[str, str], runner: Runner) -> Subject:
@@ -175,7 +174,7 @@ def _as_it_runs(
     if container is None:
         return deployment
     if not runner.is_compose:
-        return replace(deployment, running=container.definition)
+        return deployment._replace(running=container.definition)
     files = tuple(map(Path, container.compose_files))
     if files and files != deployment.project.files and all(map(os.path.isfile, files)):
         environ = {**deployment.environ, "COMPOSE_FILE": os.pathsep.join(container.compose_files)}
@@ -186,7 +185,7 @@ def _as_it_runs(
             processes,
             sources=deployment.sources,
         )
-    return replace(deployment, running=deployment.project.services.get(container.service))
+    return deployment._replace(running=deployment.project.services.get(container.service))
 
 
 def settings_of(subject: Subject) -> Settings | None:

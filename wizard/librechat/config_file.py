@@ -3,13 +3,11 @@
 Source: api/server/services/Config/loadCustomConfig.js.
 """
 
-from __future__ import annotations
-
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.language import Message
 from wizard.librechat.compose.model import Service, Trouble
@@ -26,8 +24,7 @@ _REMOTE = r"https?://"
 _ODD_SPACE = r"(?m)^(?P<indent>[ \t]*)(?=[^ \t\r\n#])|[\t\x85\u2028\u2029]"
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     """The file that LibreChat reads.
 
     Attributes:
@@ -41,8 +38,11 @@ class ConfigFile:
     path: Path | None = None
     target: str = ""
     is_remote: bool = False
-    content: Mapping[str, object] | None = field(default=None, repr=False)
+    content: Mapping[str, object] | None = None
     trouble: str = ""
+
+    def __repr__(self) -> str:
+        return f"ConfigFile({self.named!r})"
 
     @property
     def is_there(self) -> bool:

@@ -34,7 +34,6 @@ IDLE_SECONDS = 300.0
 UPSTREAM_IDLE_SECONDS = 4.0
 LINGER_SECONDS = 2.0
 
-_LOOPBACK = tuple(address for _, address in loopback.HOSTS)
 _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
@@ -46,7 +45,7 @@ class Route:
     on_event: OnEvent  # the status is 499 if the client left before the answer
     language: Language  # of the pages for people; programs get English
     hosts: frozenset[bytes] | None = None  # see `RequestReader`
-    addresses: tuple[str, ...] = _LOOPBACK  # Node takes `localhost` for both or either
+    addresses: tuple[str, ...] = loopback.ADDRESSES  # Node takes `localhost` for both or either
     clients: set[Client] = field(default_factory=set)
     closed: int = 0  # connections of clients that ended since memory was given back
 

@@ -4,13 +4,11 @@ Our reader is asked in both cases: it knows the file and the line that set a var
 files that are made to exhaust a reader before Compose gets them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.librechat.access import Reader
 from wizard.librechat.compose.docker import Services, ask_compose
@@ -36,19 +34,23 @@ from wizard.librechat.environment import (
 from wizard.processes import Processes, without_secrets
 
 
-@dataclass(frozen=True)
-class Deployment:
+class _Found(NamedTuple):
+    env_file: Path
+    folder: Path
+    environ: Mapping[str, str]
+    sources: Sources
+    project: Project = Project()
+    running: Service | None = None
+
+
+class Deployment(_Found):
     """The Compose project of a folder, and LibreChat's service in it.
 
     `running` is the service whose container runs, None where none is known to.
     """
 
-    env_file: Path = Path(".env")
-    project: Project = field(default_factory=Project)
-    folder: Path = Path()
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    sources: Sources = field(default_factory=Sources, repr=False)
-    running: Service | None = None
+    def __repr__(self) -> str:
+        return f"Deployment({self.project!r})"
 
     @cached_property
     def service(self) -> Service | None:
@@ -149,7 +151,7 @@ def read_deployment(
             project = _joined(project, answer)
         elif answer and not project.troubles:
             project = project._replace(troubles=(Trouble(answer),))
-    return Deployment(env_file, project, folder, environ, sources)
+    return Deployment(env_file, folder, environ, sources, project)
 
 
 def _secret_names(environ: Mapping[str, str]) -> set[str]:
