@@ -11,8 +11,7 @@ import pytest
 import wizard
 from wizard import dashboard
 from wizard.findings import ExitCode, Rule, Severity
-from wizard.origins import origin_of, origins
-from wizard.rules import PAGE, all_rules
+from wizard.rules import PAGE, all_rules, origin_of, origins
 
 ROOT = Path(wizard.__file__).parent
 TEXT = (ROOT.parent / PAGE).read_text("utf-8")

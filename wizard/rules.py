@@ -1,4 +1,4 @@
-"""Reads the rules from docs/rules.md, their only source."""
+"""Reads the rules, and where their facts come from, in docs/rules.md, the only source of both."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from wizard import dashboard
 from wizard.findings import ExitCode, Rule, Severity
@@ -39,6 +40,19 @@ _SECTION = re.compile(
     r"\*\*Next:\*\* (?P<fix>[^\n]+)\n"
     r"(?:\nSource: (?P<source>[^\n]+)\n)?"
 )
+_ORIGIN = (
+    r"(?m)^\| ([^|`\n]+) \| ((?:`[^`|\n]+` ?)+) \| ([^|\n]+) \| (\d{4}-\d\d) \| (run|read) \|$"
+)
+
+
+class Origin(NamedTuple):
+    """Where facts come from, and how they were checked; `marks` are in the sources of its rules."""
+
+    name: str
+    marks: tuple[str, ...]
+    version: str
+    checked: str
+    was_run: bool
 
 
 def rule(identifier: str) -> Rule:
@@ -60,6 +74,22 @@ def all_rules() -> Mapping[str, Rule]:
 def area(of: Rule) -> str:
     """Return the rule's area: the hundreds of its identifier."""
     return AREAS[int(of.id[2:]) // 100]
+
+
+def origins() -> tuple[Origin, ...]:
+    """Return the origins of the page."""
+    return tuple(
+        Origin(row[0], tuple(re.findall(r"`([^`]+)`", row[1])), row[2], row[3], row[4] == "run")
+        for row in re.findall(_ORIGIN, resource(PAGE))
+    )
+
+
+def origin_of(source: str) -> Origin | None:
+    """Return the origin of a rule's source, None without one."""
+    for each in origins():
+        if any(mark in source for mark in each.marks):
+            return each._replace(was_run=each.was_run or "seen in" in source)
+    return None
 
 
 def _rule(found: re.Match[str]) -> Rule:

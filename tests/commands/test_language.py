@@ -51,10 +51,9 @@ from wizard.findings import Failure
 from wizard.http import HttpClient, NetworkError, Trouble
 from wizard.language import Language, Message
 from wizard.librechat.env_file import EnvFile
-from wizard.origins import origin_of
 from wizard.ports import Ports
 from wizard.process_control import start_time
-from wizard.rules import BUG, all_rules
+from wizard.rules import BUG, all_rules, origin_of
 from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from wizard.findings import Rule
 from wizard.librechat.variables import CHECKED_AGAINST, OTHERS, VARIABLES, first_version
-from wizard.origins import Origin, origin_of, origins
-from wizard.rules import all_rules
+from wizard.rules import Origin, all_rules, origin_of, origins
 
 _HEAD = """# Sources
 

@@ -13,9 +13,8 @@ from wizard.commands.values import INVALID_VALUE
 from wizard.execution import Result
 from wizard.findings import ExitCode, Rule, Severity
 from wizard.language import Language, Message
-from wizard.origins import origin_of
 from wizard.ports import Ports
-from wizard.rules import all_rules, area
+from wizard.rules import all_rules, area, origin_of
 from wizard.ui.console import Console
 from wizard.ui.screen import Kind, Line
 
