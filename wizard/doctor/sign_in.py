@@ -12,7 +12,7 @@ from wizard.findings import Finding
 from wizard.known import Known, refuse_repeated
 from wizard.language import Message
 from wizard.librechat.secrets import random_hex
-from wizard.librechat.version_gates import SECRETLESS_TOO_NEW, secretless_too_new
+from wizard.librechat.version_gates import SECRETLESS_TOO_NEW, of_version
 from wizard.rules import ISSUER_WITH_PATH
 from wizard.settings import (
     CALLBACK_PATH,
@@ -43,7 +43,7 @@ NEEDED = (
 
 def _secretless_too_new(subject: Subject) -> Iterator[Finding]:
     if subject.is_on("OPENID_USE_PKCE"):  # without it no version takes one: LA103
-        yield from secretless_too_new(subject.setup)
+        yield from of_version(subject.setup, SECRETLESS_TOO_NEW)
 
 
 def _has_path(subject: Subject, name: str) -> bool:

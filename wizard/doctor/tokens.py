@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from wizard.doctor.check import Check, Edits, Violation, is_missing, on, refusal
 from wizard.doctor.subject import Subject
-from wizard.findings import Finding, Rule
+from wizard.findings import Rule
 from wizard.known import known_in, refuse_repeated
 from wizard.language import Message, sentences
 from wizard.librechat import version_gates
 from wizard.librechat.characters import name_of, visible
-from wizard.librechat.version_gates import Setup
 from wizard.rules import TWO_REFRESH_SCOPES
 from wizard.settings import host_of, is_placeholder, parse_audiences
 
@@ -102,8 +101,8 @@ def _has_both_refresh_scopes(subject: Subject, _: str) -> bool:
     return {"online_access", "offline_access"} <= subject.scopes
 
 
-def _of_version(of: Rule, judge: Callable[[Setup], Iterator[Finding]]) -> Check:
-    return Check(of, lambda subject: judge(subject.setup))
+def _of_version(of: Rule) -> Check:
+    return Check(of, lambda subject: version_gates.of_version(subject.setup, of))
 
 
 _SCOPE = "OPENID_SCOPE"
@@ -114,14 +113,14 @@ CHECKS = (
     on("LA117", _SCOPE, _lacks("openid"), _fixed_scope),
     on("LA118", _SCOPE, _lacks("email"), _fixed_scope),
     on("LA119", _SCOPE, _lacks("offline_access"), _fixed_scope),
-    _of_version(version_gates.CANNOT_REUSE, version_gates.cannot_reuse),
-    _of_version(version_gates.AUDIENCE_NEEDED, version_gates.audience_needed),
-    _of_version(version_gates.AUDIENCE_LIST_TOO_NEW, version_gates.audience_list_too_new),
+    _of_version(version_gates.CANNOT_REUSE),
+    _of_version(version_gates.AUDIENCE_NEEDED),
+    _of_version(version_gates.AUDIENCE_LIST_TOO_NEW),
     on(TWO_REFRESH_SCOPES.id, _SCOPE, _has_both_refresh_scopes, _offline_alone),
     on("LA248", "OPENID_REUSE_TOKENS", _two_tabs),
     on("LA112", "OPENID_AUDIENCE", _is_audience_missing),
     on("LA114", "OPENID_AUDIENCE", _why_audience_invalid),
     on("LA116", "OPENID_REFRESH_AUDIENCE", _differs, _same_refresh_audience),
-    _of_version(version_gates.VERSION_FAULT, version_gates.version_fault),
+    _of_version(version_gates.VERSION_FAULT),
     on("LA120", _SCOPE, _lacks("profile")),
 )

@@ -5,9 +5,9 @@ tags. Read there, not run.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from wizard.findings import Finding
+from wizard.findings import Finding, Rule
 from wizard.language import Message, sentences
 from wizard.librechat.variables import first_version, is_read, known_names
 from wizard.librechat.versions import is_older
@@ -22,6 +22,8 @@ UNREAD = rule("LA147")
 CANNOT_REUSE = rule("LA172")
 REUSE_STAYS_OFF = rule("LA173")
 
+# Before it LibreChat sends no audience, so Auth0's access tokens are opaque, and LibreChat takes
+# the access token for its own session (issue 8796).
 SENDS_AUDIENCE = "0.8.0-rc1"
 
 
@@ -36,7 +38,7 @@ class Setup(NamedTuple):
     runner: str = ""
 
     @classmethod
-    def of(cls, settings: Settings, version: str, runner: str = "") -> "Setup":
+    def of(cls, settings: Settings, version: str) -> Self:
         """The setup that `init` is about to write."""
         return cls(
             version,
@@ -44,7 +46,6 @@ class Setup(NamedTuple):
             settings.audiences,
             bool(settings.client_secret),
             settings.public_url,
-            runner,
         )
 
     def runs_before(self, version: str) -> bool:
@@ -56,27 +57,57 @@ class Setup(NamedTuple):
         """Which version this is, as a sentence; only where it is known."""
         return sentences(self.runner, Message("This is LibreChat {version}.", version=self.version))
 
-    @property
-    def reuses_in_vain(self) -> bool:
-        """Whether the version reuses tokens, but cannot ask Auth0 for ones that it can check."""
-        return self.reuses_tokens and self.runs_before(SENDS_AUDIENCE)
 
+class _Gate(NamedTuple):
+    """A rule that `hits` setups of the versions from `start` up to, not including, `end`."""
 
-class _Fault(NamedTuple):
-    """A fault of the versions from `start` up to, not including, `end`."""
-
+    rule: Rule
+    variable: str
     start: str
     end: str
-    what: Message
-    hits: Callable[[Setup], bool] = lambda _: True
+    hits: Callable[[Setup], bool]
+    what: str = ""
+
+    def is_hit(self, setup: Setup) -> bool:
+        is_of_range = setup.runs_before(self.end) and not setup.runs_before(self.start)
+        return is_of_range and self.hits(setup)
+
+    def finding(self, setup: Setup) -> Finding:
+        return self.rule.finding(sentences(setup.this_version, self.what), variable=self.variable)
+
+
+def _fault(
+    start: str, end: str, what: Message, hits: Callable[[Setup], bool] = lambda _: True
+) -> _Gate:
+    """A known fault of versions that reuse tokens."""
+    return _Gate(
+        VERSION_FAULT,
+        "OPENID_REUSE_TOKENS",
+        start,
+        end,
+        lambda setup: setup.reuses_tokens and hits(setup),
+        Message("With OPENID_REUSE_TOKENS=true {what}.", what=what),
+    )
 
 
 def _is_plain_localhost(setup: Setup) -> bool:
     return setup.public_url.lower().startswith("http://") and is_loopback(setup.public_url)
 
 
-_FAULTS = (
-    _Fault(
+# Said before a setup is written whose user insists on it.
+_RELOADS = _fault("", SENDS_AUDIENCE, Message("the page reloads without end (issue 8796)"))
+_GATES = (
+    _Gate(CANNOT_REUSE, "OPENID_REUSE_TOKENS", "", SENDS_AUDIENCE, lambda it: it.reuses_tokens),
+    _Gate(SECRETLESS_TOO_NEW, "OPENID_CLIENT_SECRET", "", "0.8.6", lambda it: not it.has_secret),
+    _Gate(
+        AUDIENCE_NEEDED,
+        "OPENID_AUDIENCE",
+        SENDS_AUDIENCE,
+        "0.8.3",
+        lambda it: it.reuses_tokens and not it.audiences,
+    ),
+    _Gate(AUDIENCE_LIST_TOO_NEW, "OPENID_AUDIENCE", "", "0.8.7", lambda it: len(it.audiences) > 1),
+    _fault(
         SENDS_AUDIENCE,
         "0.8.1-rc2",
         Message(
@@ -84,19 +115,19 @@ _FAULTS = (
             " the application's settings at Auth0"
         ),
     ),
-    _Fault(
+    _fault(
         SENDS_AUDIENCE,
         "0.8.3",
         Message("its page fails with 401 at http://localhost (issue 11753)"),
         _is_plain_localhost,
     ),
-    _Fault("0.8.2", "0.8.3", Message("sessions end with the browser (issue 11400)")),
-    _Fault(
+    _fault("0.8.2", "0.8.3", Message("sessions end with the browser (issue 11400)")),
+    _fault(
         "0.8.8-rc2",
         "0.8.8-rc3",
         Message("sign-ins end in “refresh result is no longer available” (15648)"),
     ),
-    _Fault(
+    _fault(
         "0.8.8-rc3",
         "0.8.8-rc4",
         Message("sessions are lost after about an hour (issues 15655, 15972)"),
@@ -104,63 +135,15 @@ _FAULTS = (
 )
 
 
-def can_reuse_tokens(version: str) -> bool:
-    """Whether sessions can live on Auth0's tokens; True where the version is not known.
-
-    Before 0.8.0 LibreChat sends no audience, so Auth0's access tokens are opaque, and LibreChat
-    takes the access token for its own session (issue 8796).
-    """
-    return not is_older(version, SENDS_AUDIENCE)
-
-
-def secretless_too_new(setup: Setup) -> Iterator[Finding]:
-    """LA104: a client without a secret."""
-    if not setup.has_secret and setup.runs_before("0.8.6"):
-        yield SECRETLESS_TOO_NEW.finding(setup.this_version, variable="OPENID_CLIENT_SECRET")
-
-
-def cannot_reuse(setup: Setup) -> Iterator[Finding]:
-    """LA172: tokens are reused without an audience in the request."""
-    if setup.reuses_in_vain:
-        yield CANNOT_REUSE.finding(setup.this_version, variable="OPENID_REUSE_TOKENS")
-
-
-def audience_needed(setup: Setup) -> Iterator[Finding]:
-    """LA113: tokens are reused, no API identifier is given, and the version needs one."""
-    needs_it = setup.runs_before("0.8.3") and not setup.reuses_in_vain
-    if setup.reuses_tokens and not setup.audiences and needs_it:
-        yield AUDIENCE_NEEDED.finding(setup.this_version, variable="OPENID_AUDIENCE")
-
-
-def audience_list_too_new(setup: Setup) -> Iterator[Finding]:
-    """LA115: several API identifiers."""
-    if len(setup.audiences) > 1 and setup.runs_before("0.8.7"):
-        yield AUDIENCE_LIST_TOO_NEW.finding(setup.this_version, variable="OPENID_AUDIENCE")
-
-
-def version_fault(setup: Setup) -> Iterator[Finding]:
-    """LA146: a known fault of this version."""
-    if not setup.reuses_tokens:
-        return
-    for fault in _FAULTS:
-        is_hit = setup.runs_before(fault.end) and not setup.runs_before(fault.start)
-        if is_hit and fault.hits(setup):
-            yield _fault(setup, fault.what)
-
-
-def _fault(setup: Setup, what: Message) -> Finding:
-    what = Message("With OPENID_REUSE_TOKENS=true {what}.", what=what)
-    return VERSION_FAULT.finding(
-        sentences(setup.this_version, what), variable="OPENID_REUSE_TOKENS"
-    )
+def of_version(setup: Setup, of: Rule) -> Iterator[Finding]:
+    """What that rule says about the setup."""
+    return (each.finding(setup) for each in _GATES if each.rule is of and each.is_hit(setup))
 
 
 def announced(setup: Setup) -> Iterator[Finding]:
     """What to say before a setup is written."""
-    if setup.reuses_in_vain:  # the user insists
-        yield _fault(setup, Message("the page reloads without end (issue 8796)"))
-    for judge in (secretless_too_new, audience_needed, audience_list_too_new, version_fault):
-        yield from judge(setup)
+    gates = (_RELOADS, *(each for each in _GATES if each.rule is not CANNOT_REUSE))
+    return (each.finding(setup) for each in gates if each.is_hit(setup))
 
 
 def settled_reuse(version: str, *, wanted: bool, insists: bool) -> tuple[bool, tuple[Finding, ...]]:
@@ -169,7 +152,7 @@ def settled_reuse(version: str, *, wanted: bool, insists: bool) -> tuple[bool, t
     With `insists`, the user asked for it by name.
     """
     is_possible = insists and is_read("OPENID_REUSE_TOKENS", version)
-    if not wanted or can_reuse_tokens(version) or is_possible:
+    if not wanted or is_possible or not is_older(version, SENDS_AUDIENCE):
         return wanted, ()
     detail = Message("This is LibreChat {version}.", version=version)
     return False, (REUSE_STAYS_OFF.finding(detail, variable="OPENID_REUSE_TOKENS"),)
@@ -177,9 +160,10 @@ def settled_reuse(version: str, *, wanted: bool, insists: bool) -> tuple[bool, t
 
 def unread(values: Mapping[str, str], version: str, names: Iterable[str]) -> Iterator[Finding]:
     """LA147: of the names, those with a value that the version does not read."""
+    known = {*known_names()}
     for name in names:
         is_used = values.get(name, "").strip().lower() not in {"", "false"}
-        if name in _KNOWN and is_used and not is_read(name, version):
+        if name in known and is_used and not is_read(name, version):
             detail = Message(
                 "LibreChat reads {name} since {since}; this is {version}.",
                 name=name,
@@ -187,6 +171,3 @@ def unread(values: Mapping[str, str], version: str, names: Iterable[str]) -> Ite
                 version=version,
             )
             yield UNREAD.finding(detail, variable=name)
-
-
-_KNOWN = frozenset(known_names())
