@@ -30,10 +30,6 @@ class SignedIn(NamedTuple):
     access: Claims | None
     userinfo: Claims | None = None
 
-    def of_kind(self, kind: str) -> Claims | None:
-        """Return the claims that a `…_TOKEN_KIND` names; None where there are none."""
-        return {"id": self.id, "access": self.access, "userinfo": self.userinfo}.get(kind)
-
 
 def judge_admission(
     user: SignedIn, values: Mapping[str, str], allowed_domains: Sequence[object] | None
@@ -46,16 +42,11 @@ def judge_admission(
     if allowed_domains and not _is_allowed(e_mail, allowed_domains):
         domain = e_mail.partition("@")[2] or Message("no e-mail address")
         yield DOMAIN_REFUSED.finding(Message("The user has {domain}.", domain=domain))
-    required = _words(values.get("OPENID_REQUIRED_ROLE", ""))
-    if required and _is_visible(user, values, "OPENID_REQUIRED_ROLE"):
-        roles = _roles(user, values, "OPENID_REQUIRED_ROLE")
-        if not set(required) & set(roles or ()):
-            yield LACKS_ROLE.finding(_seen(values, "OPENID_REQUIRED_ROLE", roles))
-    admin = values.get("OPENID_ADMIN_ROLE", "")
-    if admin and _is_visible(user, values, "OPENID_ADMIN_ROLE"):
-        roles = _roles(user, values, "OPENID_ADMIN_ROLE")
-        if admin not in (roles or ()):
-            yield NO_ADMIN.finding(_seen(values, "OPENID_ADMIN_ROLE", roles))
+    required = values.get("OPENID_REQUIRED_ROLE", "").split(",")
+    if lack := _lack(user, values, "OPENID_REQUIRED_ROLE", [each.strip() for each in required]):
+        yield LACKS_ROLE.finding(lack)
+    if lack := _lack(user, values, "OPENID_ADMIN_ROLE", [values.get("OPENID_ADMIN_ROLE", "")]):
+        yield NO_ADMIN.finding(lack)
 
 
 def role_values(
@@ -66,12 +57,11 @@ def role_values(
     The administrator's are there only if the token has that role: LibreChat demotes an
     administrator whose token lacks it.
     """
-    held = claims.get(claim)
-    roles = re.split(r"[\s,]+", held) if isinstance(held, str) else held or ()
+    roles = _roles(claims.get(claim)) or ()
     asked = {"OPENID_REQUIRED_ROLE": user_role, "OPENID_ADMIN_ROLE": admin_role}
     values: dict[str, str] = {}
     for name, role in asked.items():
-        if isinstance(roles, Sequence) and role in roles and is_read(name, version):
+        if role in roles and is_read(name, version):
             values |= {name: role, f"{name}_PARAMETER_PATH": claim, f"{name}_TOKEN_KIND": "id"}
     return values
 
@@ -114,29 +104,23 @@ def claim_at(claims: Claims, path: str) -> object:
     return value
 
 
-def _is_visible(user: SignedIn, values: Mapping[str, str], setting: str) -> bool:
-    """Return whether the claims that the setting looks at are known."""
-    return user.userinfo is not None or values.get(f"{setting}_TOKEN_KIND") != "userinfo"
-
-
-def _roles(user: SignedIn, values: Mapping[str, str], setting: str) -> tuple[str, ...] | None:
-    """Return the roles that the tokens give the user; None where the claim is not there."""
-    claims = user.of_kind(values.get(f"{setting}_TOKEN_KIND", ""))
-    value = claim_at(claims or {}, values.get(f"{setting}_PARAMETER_PATH", ""))
-    if isinstance(value, str) and value:
-        return tuple(filter(None, re.split(r"[\s,]+", value)))
-    if isinstance(value, list):
-        return tuple(each for each in value if isinstance(each, str))
-    if value is True and setting == "OPENID_ADMIN_ROLE":
-        return (values[setting],)
-    return None
-
-
-def _seen(values: Mapping[str, str], setting: str, roles: Sequence[str] | None) -> Message:
-    path = values.get(f"{setting}_PARAMETER_PATH", "")
+def _lack(
+    user: SignedIn, values: Mapping[str, str], setting: str, wanted: Sequence[str]
+) -> Message | None:
+    """Return why the user has none of the roles; None for one who has, or as far as is known."""
     kind = values.get(f"{setting}_TOKEN_KIND", "")
+    path = values.get(f"{setting}_PARAMETER_PATH", "")
+    if not any(wanted) or (kind == "userinfo" and user.userinfo is None):
+        return None
+    tokens = {"id": user.id, "access": user.access, "userinfo": user.userinfo}
+    value = claim_at(tokens.get(kind) or {}, path)
+    roles = _roles(value)
+    if value is True and setting == "OPENID_ADMIN_ROLE":
+        return None
     if roles is None:
         return Message("The {kind} token has no claim {path}.", kind=kind, path=path)
+    if {*filter(None, wanted)} & {*roles}:
+        return None
     return Message(
         "{name} is {role}; {path} has {roles}.",
         name=setting,
@@ -144,6 +128,15 @@ def _seen(values: Mapping[str, str], setting: str, roles: Sequence[str] | None) 
         path=path,
         roles=", ".join(roles[:10]) or Message("none"),
     )
+
+
+def _roles(value: object) -> tuple[str, ...] | None:
+    """Return the roles in a claim; None where it holds none."""
+    if isinstance(value, str) and value:
+        return tuple(filter(None, re.split(r"[\s,]+", value)))
+    if isinstance(value, list):
+        return tuple(each for each in value if isinstance(each, str))
+    return None
 
 
 def _e_mail(userinfo: Claims, values: Mapping[str, str]) -> str:
@@ -158,7 +151,3 @@ def _is_allowed(e_mail: str, domains: Sequence[object]) -> bool:
     return bool(domain) and any(
         isinstance(each, str) and each.lower() == domain for each in domains
     )
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, (word.strip() for word in text.split(","))))
