@@ -1,5 +1,6 @@
 """The LibreChat folder: whether it is one, and of which version."""
 
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ DEPTH = 3
 MOST_FOLDERS = 300
 MOST_CHECKOUTS = 8
 COMPOSE_FILES = (*MAIN_FILES, DEPLOY_FILE)
+_DATA_FOLDER = r"data-node|meili_data.*|uploads"
+# Those of `Path` raise for what is in a closed folder, before Python 3.14.
+_is_there, _is_folder = os.path.isfile, os.path.isdir
 
 
 class Checkout(NamedTuple):
@@ -39,10 +43,7 @@ class Checkout(NamedTuple):
     @property
     def is_built(self) -> bool:
         """Whether its packages are installed and its client is built, as npm needs them."""
-        try:
-            has_modules = (self.folder / "node_modules").is_dir()
-        except OSError:
-            return False
+        has_modules = _is_folder(self.folder / "node_modules")
         return has_modules and _is_there(self.folder / "client/dist/index.html")
 
     @property
@@ -103,7 +104,11 @@ def signs_of_use(folder: Path, processes: Processes) -> tuple[str, ...]:
     docker-compose.yml since v0.8.8), `data-node` (docker-compose.yml).
     """
     signs = [".env.temp"] if _is_there(folder / ".env.temp") else []
-    signs += [f"{name}/" for name in _data_folders(folder) if _holds_something(folder / name)]
+    signs += [
+        f"{each.name}/"
+        for each in _entries(folder)
+        if re.fullmatch(_DATA_FOLDER, each.name) and _holds_something(each)
+    ]
     if any(_is_there(folder / name) for name in COMPOSE_FILES) and processes.which("docker"):
         volumes = processes.run(
             ["docker", "volume", "ls", "--quiet", "--filter", "name=librechat-data"],
@@ -137,15 +142,19 @@ def _is_of_same_hands(parent: Path, folder: Path) -> bool:
 
 
 def _visible_folders(folder: Path) -> list[Path]:
+    return [
+        each
+        for each in _entries(folder)
+        if not each.name.startswith(".")
+        and each.name != "node_modules"
+        and _is_folder(each)
+        and not each.is_symlink()
+    ]
+
+
+def _entries(folder: Path) -> list[Path]:
     try:
-        return sorted(
-            each
-            for each in folder.iterdir()
-            if not each.name.startswith(".")
-            and each.name != "node_modules"
-            and each.is_dir()
-            and not each.is_symlink()
-        )
+        return sorted(folder.iterdir())
     except OSError:
         return []
 
@@ -153,21 +162,6 @@ def _visible_folders(folder: Path) -> list[Path]:
 def _compose_project(folder: Path) -> str:
     """The name Docker Compose gives the folder's volumes; see `NormalizeProjectName` there."""
     return re.sub(r"[^a-z0-9_-]", "", folder.resolve().name.lower()).lstrip("_-")
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def _data_folders(folder: Path) -> list[str]:
-    try:
-        names = sorted(path.name for path in folder.iterdir())
-    except OSError:
-        return []
-    return [name for name in names if re.fullmatch(r"data-node|meili_data.*|uploads", name)]
 
 
 def _holds_something(folder: Path) -> bool:
