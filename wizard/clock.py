@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from wizard.language import Message, joined
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 _UNITS = (
     (Message("{count} d"), 86400),
@@ -31,9 +27,19 @@ class Clock:
         time.sleep(seconds)
 
 
-def local_time(at: datetime) -> str:
-    """Return a time as this computer's users write it, to the second."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def local_time(at: float) -> str:
+    """Return seconds since the epoch as this computer's users write them."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def moment(text: str) -> float | None:
+    """Return an ISO 8601 time in seconds since the epoch; without a zone it is this computer's."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def duration(seconds: float) -> Message:

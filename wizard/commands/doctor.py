@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -172,7 +171,7 @@ def _signed_in(proof: Proof | None) -> str:
         if proof.how is How.LIBRECHAT
         else Message("librechat-auth0 verify signed in at {time}")
     )
-    return template.filled(time=local_time(datetime.fromtimestamp(proof.at, UTC)))
+    return template.filled(time=local_time(proof.at))
 
 
 def _chosen(run: _Run, findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from wizard import loopback
@@ -184,7 +183,7 @@ def _is_proved(progress: Progress, ports: Ports) -> bool:
     if proof is None:
         ports.console.done("Everything is set up. No sign-in has proved it yet.")
         return False
-    time = local_time(datetime.fromtimestamp(proof.at, UTC))
+    time = local_time(proof.at)
     ports.console.done("Everything is set up and proved: a sign-in worked at {time}.", time=time)
     return True
 

@@ -22,9 +22,8 @@ from wizard.librechat.log import (
     Log,
     judge_log,
     last_words,
+    log_of,
     made_administrator,
-    read_container_log,
-    read_log,
     sign_in_succeeded,
 )
 from wizard.librechat.running import RATE_LIMITED, Instance, look_at_instance
@@ -269,10 +268,7 @@ def _log_witness(subject: Subject, ports: Ports) -> Witness:
     """Return LibreChat's log, which names causes, but not what the browser got."""
 
     def read(since: float) -> Log:
-        container = subject.runner.container
-        if container is not None:
-            return read_container_log(ports.processes, container, since)
-        return read_log(subject.path.parent, subject.values, since)
+        return log_of(subject.runner, subject.path.parent, subject.values, since, ports.processes)
 
     def look(since: float) -> Sighting:
         log = read(since)

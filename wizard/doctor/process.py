@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from wizard.clock import local_time
 from wizard.doctor.check import Check, Violation, check
@@ -40,10 +39,10 @@ def _started_earlier(subject: Subject) -> Iterator[Violation]:
     if started is None or not newer:
         return
     changes = (
-        Message("{file} was changed at {time}.", file=name, time=_shown(at))
+        Message("{file} was changed at {time}.", file=name, time=local_time(at))
         for name, at in newer.items()
     )
-    began = Message("It started at {time}.", time=_shown(started))
+    began = Message("It started at {time}.", time=local_time(started))
     yield Violation(sentences(began, *changes), fix=restart_fix(subject.runner))
 
 
@@ -111,10 +110,6 @@ def _is_of_shell(finding: Finding, subject: Subject) -> bool:
     process = subject.runner.process
     environ = (process.environ if process else None) or {}
     return finding.rule.id in _OF_VALUES and finding.variable in environ
-
-
-def _shown(seconds: float) -> str:
-    return local_time(datetime.fromtimestamp(seconds, UTC))
 
 
 CHECKS = (

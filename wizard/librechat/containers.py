@@ -10,11 +10,11 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
+from wizard.clock import moment
 from wizard.librechat.access import Reader, is_number
-from wizard.librechat.compose.model import Mount, Service
+from wizard.librechat.compose.model import Mount, Service, as_list, pairs, scalar
 from wizard.librechat.environment import Origin, of_process
 from wizard.processes import Completed, Processes
 from wizard.reading import load_json
@@ -113,74 +113,52 @@ def read_inspect(text: str) -> Iterator[RunningContainer]:
 def _container(content: Mapping[str, object]) -> RunningContainer:
     config, state = _mapping(content, "Config"), _mapping(content, "State")
     labels = _mapping(config, "Labels")
-    files = _text(labels, f"{_COMPOSE_LABEL}project.config_files").split(",")
-    exit_code = state.get("ExitCode")
+    files = scalar(labels.get(f"{_COMPOSE_LABEL}project.config_files")).split(",")
+    variables: dict[str, str] = {
+        name: value for name, value in pairs(config.get("Env")) if value is not None
+    }
+    words = (*as_list(config.get("Entrypoint")), *as_list(config.get("Cmd")))
+    exit_code, started = state.get("ExitCode"), moment(scalar(state.get("StartedAt")))
     return RunningContainer(
         id=str(content["Id"]),
         definition=Service(
-            _text(content, "Name").removeprefix("/"),
-            image=_text(config, "Image"),
-            settings=of_process(dict(_variables(config)), Origin.CONTAINER),
+            scalar(content.get("Name")).removeprefix("/"),
+            image=scalar(config.get("Image")),
+            settings=of_process(variables, Origin.CONTAINER),
             mounts=tuple(_mounts(content)),
-            user=_text(config, "User"),
-            command=" ".join((*_words(config, "Entrypoint"), *_words(config, "Cmd"))),
-            working_dir=_text(config, "WorkingDir"),
+            user=scalar(config.get("User")),
+            command=" ".join(filter(None, map(scalar, words))),
+            working_dir=scalar(config.get("WorkingDir")),
         ),
-        service=_text(labels, f"{_COMPOSE_LABEL}service"),
+        service=scalar(labels.get(f"{_COMPOSE_LABEL}service")),
         compose_files=tuple(filter(None, files)),
-        compose_folder=_text(labels, f"{_COMPOSE_LABEL}project.working_dir"),
-        version=_text(labels, _VERSION_LABEL),
+        compose_folder=scalar(labels.get(f"{_COMPOSE_LABEL}project.working_dir")),
+        version=scalar(labels.get(_VERSION_LABEL)),
         ports=frozenset(_ports(content)),
-        state=_text(state, "Status"),
+        state=scalar(state.get("Status")),
         exit_code=exit_code if isinstance(exit_code, int) else 0,
-        started=_moment(_text(state, "StartedAt")),
+        # In the year 1 for one that was never started.
+        started=started if started and started > 0 else None,
     )
 
 
-def _variables(config: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    for each in _words(config, "Env"):
-        name, sign, value = each.partition("=")
-        if sign:
-            yield name, value
-
-
 def _mounts(content: Mapping[str, object]) -> Iterator[Mount]:
-    mounts = content.get("Mounts")
-    for each in mounts if isinstance(mounts, list) else ():
+    for each in as_list(content.get("Mounts")):
         if isinstance(each, dict) and each.get("Type") == "bind":
-            source = _text(each, "Source")
+            source = scalar(each.get("Source"))
             if source.startswith(f"{_HOST_MOUNT}/"):
                 source = source.removeprefix(_HOST_MOUNT)
-            yield Mount(Path(source), _text(each, "Destination"))
+            yield Mount(Path(source), scalar(each.get("Destination")))
 
 
 def _ports(content: Mapping[str, object]) -> Iterator[int]:
     for bindings in _mapping(_mapping(content, "NetworkSettings"), "Ports").values():
-        for each in bindings if isinstance(bindings, list) else ():
-            port = _text(each, "HostPort") if isinstance(each, dict) else ""
+        for each in as_list(bindings):
+            port = scalar(each.get("HostPort")) if isinstance(each, dict) else ""
             if is_number(port):
                 yield int(port)
-
-
-def _moment(text: str) -> float | None:
-    """The time of an RFC 3339 text, None for Docker's zero, which is in the year 1."""
-    try:
-        seconds = datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None
-    return seconds if seconds > 0 else None
 
 
 def _mapping(content: Mapping[str, object], key: str) -> Mapping[str, object]:
     value = content.get(key)
     return value if isinstance(value, dict) else {}
-
-
-def _words(content: Mapping[str, object], key: str) -> tuple[str, ...]:
-    value = content.get(key)
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
-
-
-def _text(content: Mapping[str, object], key: str) -> str:
-    value = content.get(key)
-    return value if isinstance(value, str) else ""

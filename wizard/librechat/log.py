@@ -7,13 +7,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from wizard.clock import local_time
+from wizard.clock import local_time, moment
 from wizard.findings import Finding, Rule
 from wizard.language import Message
 from wizard.librechat.admission import DOMAIN_REFUSED, LACKS_ROLE
@@ -39,8 +38,8 @@ _MOST_LINES = "5000"
 LONGEST_LINE = 1 << 14
 _FILES_OF_A_KIND = 2
 _SHOWN_LENGTH = 200
-# An unspecific line belongs to the specific one that comes just before it.
-_SAME_ATTEMPT = timedelta(seconds=10)
+# An unspecific line belongs to the specific one that comes these seconds before it.
+_SAME_ATTEMPT = 10.0
 # Seconds: the system knows a start to about one, and LibreChat reads its files a moment later.
 _MARGIN = 2.0
 
@@ -59,7 +58,7 @@ _E_MAIL = r"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
 class Line(NamedTuple):
     """One line of the log; `at` is None where it has no time."""
 
-    at: datetime | None
+    at: float | None
     level: str
     message: str
 
@@ -125,8 +124,17 @@ def rules_for(message: str) -> Iterator[Rule]:
 _CAUSE = r"\[openidStrategy\] (?P<reason>fetch failed.*|unexpected HTTP.*|.*Invalid URL.*)"
 
 
+def log_of(
+    runner: "Runner", folder: Path, values: Mapping[str, str], since: float, processes: "Processes"
+) -> Log:
+    """Return what a LibreChat wrote since then, to its files or its container's console."""
+    if runner.container is not None:
+        return _read_container_log(processes, runner.container, since)
+    return read_log(folder, values, since)
+
+
 def read_log(folder: Path, environ: Mapping[str, str], since: float) -> Log:
-    """Return the lines that a LibreChat of this folder wrote since then."""
+    """Return the lines that a LibreChat of this folder wrote to its files since then."""
     own = environ.get("LIBRECHAT_LOG_DIR")
     folders = [folder / own] if own else [folder / "api" / "logs", folder / "logs"]
     lines: list[Line] = []
@@ -140,14 +148,12 @@ def read_log(folder: Path, environ: Mapping[str, str], since: float) -> Log:
             continue
         where.append(os.path.relpath(path, folder))
         lines += parse(text)
-    start = datetime.fromtimestamp(since, UTC)
-    kept = [line for line in lines if line.at is None or line.at >= start]
-    kept.sort(key=lambda line: line.at or datetime.min.replace(tzinfo=UTC))
+    kept = [line for line in lines if line.at is None or line.at >= since]
+    kept.sort(key=lambda line: line.at or 0.0)
     return Log(", ".join(where), kept, unreadable)
 
 
-def read_container_log(processes: "Processes", container: "RunningContainer", since: float) -> Log:
-    """Return the lines that LibreChat wrote to its container's console since then."""
+def _read_container_log(processes: "Processes", container: "RunningContainer", since: float) -> Log:
     from wizard.librechat.containers import DOCKER_SECONDS
 
     docker = processes.which("docker")
@@ -189,10 +195,7 @@ def traces_of(
         return NO_TRACES
     started = runner.started
     since = max(0.0, (started or 0.0) - _MARGIN)
-    if runner.container is not None:
-        log = read_container_log(processes, runner.container, since)
-    else:
-        log = read_log(folder, values, since)
+    log = log_of(runner, folder, values, since, processes)
     changed = {path.name: _changed(path) for path in files}
     newer = {name: at for name, at in changed.items() if started and at > started + _MARGIN}
     return Traces(started, log, newer)
@@ -266,7 +269,7 @@ def last_words(log: Log) -> Message | None:
     return None
 
 
-_Outcome = tuple[_Row, str, datetime | None]
+_Outcome = tuple[_Row, str, float | None]
 
 
 def _last_outcomes(lines: Iterable[Line]) -> dict[str, _Outcome]:
@@ -300,13 +303,12 @@ def _is_same_attempt(before: _Outcome, line: Line) -> bool:
     return at is None or line.at is None or line.at - at < _SAME_ATTEMPT
 
 
-def _seen(where: str, reason: str, at: datetime | None) -> Message:
+def _seen(where: str, reason: str, at: float | None) -> Message:
     text = one_line(re.sub(_E_MAIL, "…@…", reason)).strip()
     shown = shortened(text, _SHOWN_LENGTH)
     if at is None:
         return Message("{where}: {line}", where=where, line=shown)
-    when = local_time(at)
-    return Message("{where}, {when}: {line}", where=where, when=when, line=shown)
+    return Message("{where}, {when}: {line}", where=where, when=local_time(at), line=shown)
 
 
 def _files(folders: Sequence[Path]) -> list[Path]:
@@ -333,7 +335,7 @@ def _json_line(line: str) -> Line | None:
         return None
     code = _code(content)
     told = content.get("timestamp")
-    at = _time(told if isinstance(told, str) else before)
+    at = moment(told if isinstance(told, str) else before)
     return Line(at, re.sub(_COLOUR, "", level), f"{message} ({code})" if code else message)
 
 
@@ -349,12 +351,4 @@ def _code(content: Mapping[str, object]) -> str:
 
 def _text_line(line: str) -> Line | None:
     found = re.match(_TEXT_LINE, line)
-    return Line(_time(found["at"]), found["level"], found["message"]) if found else None
-
-
-def _time(text: str) -> datetime | None:
-    """Return the time of a line; without a zone it is this machine's."""
-    try:
-        return datetime.fromisoformat(text.strip()).astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+    return Line(moment(found["at"]), found["level"], found["message"]) if found else None
