@@ -220,21 +220,10 @@ class _Reader(NamedTuple):
         if part == "environment":
             return _settings(value, self._shown(path))
         if part == "env_file":
-            return self._env_files(value, folder)
+            return _env_files(value, folder, self.root)
         if part == "volumes":
             return sources_by_target(value, folder)
         return {"context": value} if part == "build" and isinstance(value, str) else value
-
-    def _env_files(self, value: object, folder: Path) -> dict[str, EnvFileEntry]:
-        """Return the env files by what Compose compares: their text, relative to the project."""
-        found = {}
-        for each in as_list(value):
-            entry = each if isinstance(each, Mapping) else {"path": each}
-            if written := scalar(entry.get("path")):
-                path = os.path.normpath(folder / written)
-                name = written if folder == self.root else os.path.relpath(path, self.root)
-                found[name] = EnvFileEntry(Path(path), entry.get("required") is not False)
-        return found
 
     def _included(self, entry: object, folder: Path) -> dict[str, Tree]:
         long = entry if isinstance(entry, Mapping) else {"path": entry}
@@ -309,6 +298,18 @@ class _Reader(NamedTuple):
     def _shown(self, path: Path) -> str:
         """Return the path as users know it: from the project's folder, if it is in there."""
         return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
+
+
+def _env_files(value: object, folder: Path, root: Path) -> dict[str, EnvFileEntry]:
+    """Return the env files by what Compose compares: their text, relative to the project."""
+    found = {}
+    for each in as_list(value):
+        entry = each if isinstance(each, Mapping) else {"path": each}
+        if written := scalar(entry.get("path")):
+            path = os.path.normpath(folder / written)
+            name = written if folder == root else os.path.relpath(path, root)
+            found[name] = EnvFileEntry(Path(path), entry.get("required") is not False)
+    return found
 
 
 def _settings(environment: object, where: str) -> Tree:
