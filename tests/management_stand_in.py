@@ -670,5 +670,5 @@ def running_stand_in(authority: Authority, tenant: Tenant) -> Iterator[StandIn]:
     stand_in = StandIn(tenant)
     endpoints = ManagedEndpoints(stand_in)
     with serving(tenant, endpoints.answer, authority.certificate, authority.key):
-        stand_in.key = endpoints.token_endpoint.maker.private_key.public_key()
+        stand_in.key = endpoints.token_endpoint.private_key.public_key()
         yield stand_in

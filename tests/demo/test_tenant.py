@@ -167,7 +167,7 @@ class TestServer:
 
     def test_nothing_secret_in_a_repr(self, demo: Demo) -> None:
         tokens = Client(demo).tokens()
-        shown = repr(demo.tenant) + repr(demo.setup) + repr(demo.tenant.transactions)
+        shown = repr(demo.tenant) + repr(demo.setup) + repr(demo.tenant.sign_ins)
         for secret in secrets_of(demo, tokens):
             assert secret not in shown
 

@@ -11,6 +11,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import unquote_plus, urlsplit
@@ -25,6 +26,7 @@ from tests.tenant.state import (
     OrganizationUsage,
     Policy,
     RefreshFamily,
+    Session,
     Tenant,
     User,
     Visit,
@@ -34,18 +36,23 @@ from tests.tenant.state import (
 from wizard.auth0.access import ROLES_CLAIM
 from wizard.auth0.probes import with_query
 from wizard.defaults import ENGLISH
-from wizard.demo import authorization, endpoints, tokens
-from wizard.demo.authorization import OPENID_SCOPES, CallbackError, Problem, required
-from wizard.demo.endpoints import EXCHANGE_PATH, Handler, json_answer, redirect
+from wizard.demo import endpoints, tokens
+from wizard.demo.endpoints import (
+    EXCHANGE_PATH,
+    OPENID_SCOPES,
+    Handler,
+    Problem,
+    json_answer,
+    redirect,
+)
 from wizard.demo.server import serving
 from wizard.demo.tenant import (
     SECONDS_OF_A_TOKEN,
-    AuthorizationRequest,
-    Grant,
-    Session,
+    CallbackError,
+    SignIn,
     TenantError,
-    Transaction,
     new_key,
+    required,
 )
 from wizard.demo.tokens import SECONDS_OF_AN_ID_TOKEN
 from wizard.http_server import Answer, Request
@@ -55,23 +62,26 @@ from wizard.settings import is_loopback
 SESSION_COOKIE = "__Host-demo-tenant-session"
 
 
-class Authorization(authorization.Authorization):
+class Authorization(endpoints.Endpoints):
     """/authorize with all settings of applications, APIs and the tenant."""
 
     tenant: Tenant
 
-    def audience(self, parameters: Mapping[str, str]) -> str:
-        """Return the requested API; /userinfo does not count as one."""
-        audience = super().audience(parameters) or self.tenant.default_audience
-        return "" if audience == f"{self.tenant.issuer}userinfo" else audience
+    def checked(self, parameters: Mapping[str, str]) -> SignIn:
+        """Return the valid request; /userinfo does not count as an API."""
+        audience = parameters.get("audience") or self.tenant.default_audience
+        if audience == f"{self.tenant.issuer}userinfo":
+            audience = ""
+        sign_in = super().checked({**parameters, "audience": audience})
+        sign_in.scope = self._scope(sign_in)
+        return sign_in
 
-    def problem(self, request: AuthorizationRequest) -> Problem | None:
-        parameters = request.parameters
-        application = self.tenant.applications[request.client_id]
+    def problem(self, sign_in: SignIn) -> Problem | None:
+        parameters, application = sign_in.parameters, application_of(sign_in)
         if not parameters.get("response_type"):
             return "invalid_request", "Missing required parameter: response_type"
-        found = super().problem(request)
-        if found and (request.audience or found[0] != "access_denied"):
+        found = super().problem(sign_in)
+        if found and (sign_in.audience or found[0] != "access_denied"):
             return found
         mode = parameters.get("response_mode", "query")
         if mode != "query":
@@ -84,65 +94,62 @@ class Authorization(authorization.Authorization):
         method = parameters.get("code_challenge_method")
         if parameters.get("code_challenge") and method != "S256":
             return "invalid_request", "Only the code challenge method S256 is supported"
-        if request.audience and not self._may_ask_for(application, request.audience):
-            return "invalid_request", not_authorized(request.client_id, request.audience)
+        if sign_in.audience and not self._may_ask_for(application, sign_in.audience):
+            return "invalid_request", not_authorized(sign_in.client_id, sign_in.audience)
         wrong = self._connection_problem(
             application, parameters.get("connection")
         ) or _organization_problem(application, parameters.get("organization"))
         return ("invalid_request", wrong) if wrong else None
 
-    def scope(self, client_id: str, audience: str, requested: list[str]) -> tuple[str, ...]:
-        application, api = self.tenant.applications[client_id], self.tenant.apis.get(audience)
+    def _scope(self, sign_in: SignIn) -> tuple[str, ...]:
+        application, api = application_of(sign_in), self.tenant.apis.get(sign_in.audience)
         granted = set(OPENID_SCOPES)
         if api is not None:
-            grant = self.tenant.grant(client_id, audience)
+            grant = self.tenant.grant(sign_in.client_id, api.identifier)
             asks = api.user_policy is not Policy.ALLOW_ALL or not application.is_first_party
             granted.update(grant.scope if grant and asks else api.scopes)
         if not _offline_access(application, api):
             granted.discard("offline_access")
+        requested = sign_in.parameters.get("scope", "").split(" ")
         return tuple(dict.fromkeys(name for name in requested if name in granted))
 
-    def is_listed(self, redirect_uri: str, callbacks: list[str]) -> bool:
-        return url_is_listed(redirect_uri, callbacks)
+    def end(self, sign_in: SignIn) -> Answer:
+        self.tenant.user_grants.add((sign_in.user_id, sign_in.client_id, sign_in.audience))
+        return super().end(sign_in)
 
-    def callback(self, request: AuthorizationRequest, session: Session) -> str:
-        self.tenant.user_grants.add((session.user_id, request.client_id, request.audience))
-        return super().callback(request, session)
-
-    def check_user(self, request: AuthorizationRequest, session: Session) -> None:
+    def check_user(self, sign_in: SignIn) -> None:
         """Raise CallbackError if an Action or an organization rejects the user."""
-        if denial := self.tenant.verdict(session.user_id, request.client_id).denial:
-            raise CallbackError(request, "access_denied", denial)
-        if self.tenant.denial:
-            raise CallbackError(request, "access_denied", self.tenant.denial)
-        user = next(it for it in self.tenant.users.values() if it.user_id == session.user_id)
-        usage = self.tenant.applications[request.client_id].organization_usage
+        denial = self.tenant.verdict(sign_in.user_id, sign_in.client_id).denial
+        if denial := denial or self.tenant.denial:
+            raise CallbackError(sign_in, "access_denied", denial)
+        user = next(it for it in self.tenant.users.values() if it.user_id == sign_in.user_id)
+        usage = application_of(sign_in).organization_usage
         if usage is OrganizationUsage.REQUIRE and not user.organizations:
             raise CallbackError(
-                request,
+                sign_in,
                 "invalid_request",
                 "client requires organization membership, but user does not belong to any"
                 " organization",
             )
 
-    def needs_consent(self, request: AuthorizationRequest, session: Session) -> bool:
+    def needs_consent(self, sign_in: SignIn) -> bool:
         """Return whether to ask for consent; a callback that anyone can listen on always needs it.
 
         Auth0 docs: "User Consent and Third-Party Applications", "Measures Against Application
         Impersonation".
         """
-        application = self.tenant.applications[request.client_id]
+        application = application_of(sign_in)
         unconfirmed = not (
             self.tenant.skip_non_verifiable_callback_uri_confirmation_prompt
             or application.skip_non_verifiable_callback_uri_confirmation_prompt
         )
-        callback = request.redirect_uri
+        callback = sign_in.redirect_uri
         verifiable = urlsplit(callback).scheme in {"http", "https"} and not is_loopback(callback)
-        if "consent" in request.prompt or (unconfirmed and not verifiable):
+        if "consent" in sign_in.prompt or (unconfirmed and not verifiable):
             return True
-        if (session.user_id, request.client_id, request.audience) in self.tenant.user_grants:
+        if (sign_in.user_id, sign_in.client_id, sign_in.audience) in self.tenant.user_grants:
             return False
-        api = self.tenant.apis.get(request.audience)
+        api = self.tenant.apis.get(sign_in.audience)
         return not application.is_first_party or (
             api is not None and not api.skip_consent_for_verifiable_first_party_clients
         )
@@ -163,6 +170,12 @@ class Authorization(authorization.Authorization):
         if not self.tenant.connections[name].serves(application.client_id):
             return "the connection is not enabled"
         return ""
+
+
+def application_of(sign_in: SignIn) -> Application:
+    """Return the application with all its settings."""
+    assert isinstance(sign_in.application, Application)
+    return sign_in.application
 
 
 def _organization_problem(application: Application, organization: str | None) -> str:
@@ -188,41 +201,35 @@ def not_authorized(client_id: str, audience: str) -> str:
     return f'Client "{client_id}" is not authorized to access resource server "{audience}".'
 
 
-class TokenMaker(tokens.TokenMaker):
+class TokenMaker(tokens.TokenEndpoint):
     """Opaque, encrypted and differently signed tokens."""
 
     tenant: Tenant
 
-    def access_token(
-        self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
-    ) -> str:
+    def access_token(self, sign_in: SignIn, scope: tuple[str, ...]) -> str:
         """Return a JWT for the audience, or an opaque token without one."""
-        api = self.tenant.apis.get(request.audience)
+        api = self.tenant.apis.get(sign_in.audience)
         if api is None:
             token = self._opaque(encrypted=self.tenant.encrypted_opaque_tokens)
         elif api.encrypted_tokens:
             token = self._opaque(encrypted=True)
         else:
-            claims = self.access_claims(request, session, scope)
-            token = self.sign_for(api, request.client_id, claims)
+            claims = self.access_claims(sign_in, scope)
+            token = self.sign_for(api, sign_in.client_id, claims)
         if "openid" in scope:
-            self.tenant.userinfo[token] = (session.user_id, request.client_id, scope)
+            self.tenant.userinfo[token] = (sign_in.user_id, sign_in.client_id, scope)
         return token
 
-    def id_token(
-        self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
-    ) -> str:
-        application = self.tenant.applications[request.client_id]
-        claims = self.id_claims(request, session, scope)
+    def id_token(self, sign_in: SignIn, scope: tuple[str, ...]) -> str:
+        application = application_of(sign_in)
+        claims = self.id_claims(sign_in, scope)
         return self.sign(
             claims, SECONDS_OF_AN_ID_TOKEN, application.id_token_alg, application.client_secret
         )
 
-    def id_claims(
-        self, request: AuthorizationRequest, session: Session, scope: tuple[str, ...]
-    ) -> dict[str, object]:
-        claims = super().id_claims(request, session, scope)
-        roles = self.tenant.verdict(session.user_id, request.client_id).roles
+    def id_claims(self, sign_in: SignIn, scope: tuple[str, ...]) -> dict[str, object]:
+        claims = super().id_claims(sign_in, scope)
+        roles = self.tenant.verdict(sign_in.user_id, sign_in.client_id).roles
         return claims if roles is None else {**claims, ROLES_CLAIM: list(roles)}
 
     def sign_for(self, api: Api, client_id: str, claims: Mapping[str, object]) -> str:
@@ -278,11 +285,10 @@ class TokenMaker(tokens.TokenMaker):
         return ".".join([start, "", *(secrets.token_urlsafe(length) for length in (12, 160, 16))])
 
 
-class TokenEndpoint(tokens.TokenEndpoint):
+class TokenEndpoint(TokenMaker):
     """/oauth/token with all client authentication methods, rotation, expiry, client_credentials."""
 
     tenant: Tenant
-    maker: TokenMaker
 
     def by_grant_type(
         self, grant_type: str, client_id: str, form: Mapping[str, str]
@@ -318,43 +324,41 @@ class TokenEndpoint(tokens.TokenEndpoint):
 
     def by_code(self, client_id: str, form: Mapping[str, str]) -> dict[str, object]:
         """A public application must use PKCE."""
-        grant = self.tenant.codes.get(form.get("code", ""))
+        sign_in = self.tenant.codes.get(form.get("code", ""))
         public = self.tenant.applications[client_id].token_endpoint_auth_method is AuthMethod.NONE
-        if public and grant and not grant.request.parameters.get("code_challenge"):
+        if public and sign_in and not sign_in.parameters.get("code_challenge"):
             del self.tenant.codes[form["code"]]
             raise TenantError(401, "access_denied", "Unauthorized")
         return super().by_code(client_id, form)
 
-    def refresh_token(self, grant: Grant) -> str:
-        lifetime = self.tenant.applications[grant.request.client_id].refresh_token_lifetime
+    def refresh_token(self, sign_in: SignIn) -> str:
+        lifetime = application_of(sign_in).refresh_token_lifetime
         expires = float("inf") if lifetime is None else self.tenant.clock() + lifetime
-        return self._next(RefreshFamily(grant, expires))
+        return self._next(RefreshFamily(sign_in, expires))
 
     def by_refresh_token(self, client_id: str, form: Mapping[str, str]) -> dict[str, object]:
         token = required(form, "refresh_token")
         family = self.tenant.families.get(token)
         if family is None or not self._is_good(family, client_id, token):
             raise TenantError(403, "invalid_grant", "Unknown or invalid refresh token.")
-        request, session = family.grant.request, family.grant.session
-        if (session.user_id, client_id, request.audience) not in self.tenant.user_grants:
+        sign_in = family.sign_in
+        if (sign_in.user_id, client_id, sign_in.audience) not in self.tenant.user_grants:
             raise TenantError(403, "server_error", "Grant not found, cannot refresh access token")
         # The audience parameter is ignored: the refresh token keeps its first one.
         asked = [word for word in form.get("scope", "").split(" ") if word]
-        answer = self.tokens(
-            family.grant, tuple(it for it in request.scope if not asked or it in asked)
-        )
+        scope = tuple(it for it in sign_in.scope if not asked or it in asked)
+        answer = self.tokens(sign_in, scope)
         if self.tenant.applications[client_id].rotating_refresh_tokens:
             answer["refresh_token"] = self._next(family)
         return answer
 
-    def tokens(self, grant: Grant, scope: tuple[str, ...]) -> dict[str, object]:
+    def tokens(self, sign_in: SignIn, scope: tuple[str, ...]) -> dict[str, object]:
         """Actions run at a refresh, too; how Auth0 words their denial there is not known."""
-        request, session = grant.request, grant.session
-        if denial := self.tenant.verdict(session.user_id, request.client_id).denial:
+        if denial := self.tenant.verdict(sign_in.user_id, sign_in.client_id).denial:
             raise TenantError(403, "access_denied", denial)
-        api = self.tenant.apis.get(grant.request.audience)
+        api = self.tenant.apis.get(sign_in.audience)
         lifetime = api.token_lifetime if api else SECONDS_OF_A_TOKEN
-        return {**super().tokens(grant, scope), "expires_in": lifetime}
+        return {**super().tokens(sign_in, scope), "expires_in": lifetime}
 
     def _by_client_credentials(self, client_id: str, form: Mapping[str, str]) -> dict[str, object]:
         audience = form.get("audience") or self.tenant.default_audience
@@ -377,7 +381,7 @@ class TokenEndpoint(tokens.TokenEndpoint):
             "gty": "client-credentials",
         }
         return {
-            "access_token": self.maker.sign_for(api, client_id, claims),
+            "access_token": self.sign_for(api, client_id, claims),
             "scope": " ".join(grant.scope),
             "expires_in": api.token_lifetime,
             "token_type": "Bearer",
@@ -390,7 +394,7 @@ class TokenEndpoint(tokens.TokenEndpoint):
 
     def _is_good(self, family: RefreshFamily, client_id: str, token: str) -> bool:
         """Return whether the token is valid; a reused one invalidates its family."""
-        if family.grant.request.client_id != client_id:
+        if family.sign_in.client_id != client_id:
             return False
         if token != family.current:
             family.revoked = True
@@ -413,16 +417,14 @@ def _basic(authorization: str) -> tuple[str, str] | None:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-class Endpoints(endpoints.Endpoints):
+class Endpoints(Authorization):
     """All endpoints, with outages, sessions and logout."""
 
     tenant: Tenant
-    authorization: Authorization
     token_endpoint: TokenEndpoint
 
     def __init__(self, tenant: Tenant, language: Language) -> None:
-        token_endpoint = TokenEndpoint(tenant, TokenMaker(tenant))
-        super().__init__(tenant, language, Authorization(tenant), token_endpoint)
+        super().__init__(tenant, language, TokenEndpoint(tenant))
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         widgets = {("GET", f"/client/{it}.js"): self.widget for it in self.tenant.applications}
@@ -452,12 +454,14 @@ class Endpoints(endpoints.Endpoints):
         wait = self.tenant.rate_limit_left()
         return _too_many_requests(self.tenant.rate_limited_until, wait) if wait > 0 else None
 
-    def metadata(self) -> dict[str, object]:
-        document = super().metadata()
+    def discovery(self, request: Request) -> Answer:
+        answer = super().discovery(request)
+        document = json.loads(answer.body)
         if not self.tenant.rp_logout_discovery:
             del document["end_session_endpoint"]
         document |= self.tenant.changed_metadata
-        return {name: it for name, it in document.items() if it is not None}
+        changed = {name: it for name, it in document.items() if it is not None}
+        return replace(answer, body=json.dumps(changed))
 
     def widget(self, request: Request) -> Answer:
         """The application's connections as Auth0's login widget reads them."""
@@ -471,34 +475,36 @@ class Endpoints(endpoints.Endpoints):
         return Answer(200, script, {"Content-Type": "application/javascript"})
 
     def authorize(self, request: Request) -> Answer:
-        checked = self.authorization.check(request.parameters)
+        sign_in = self.checked(request.parameters)
         session = self.tenant.sessions.get(request.cookie(SESSION_COOKIE))
-        if session is None or "login" in checked.prompt:
+        if session is None or "login" in sign_in.prompt:
             return super().authorize(request)
-        silent = "none" in checked.prompt
+        sign_in.user_id, sign_in.auth_time, sign_in.sid = session
+        silent = "none" in sign_in.prompt
         if self.tenant.needs_interaction and silent:
-            raise CallbackError(checked, "interaction_required", "Interaction required")
-        self.authorization.check_user(checked, session)
-        if not self.authorization.needs_consent(checked, session):
-            return redirect(self.authorization.callback(checked, session))
+            raise CallbackError(sign_in, "interaction_required", "Interaction required")
+        self.check_user(sign_in)
+        if not self.needs_consent(sign_in):
+            return self.end(sign_in)
         if silent:
-            raise CallbackError(checked, "consent_required", "Consent required")
-        return self.begin(request, Transaction(checked, session=session), "/u/consent")
+            raise CallbackError(sign_in, "consent_required", "Consent required")
+        return self.begin(request, sign_in, "/u/consent")
 
-    def after_login(self, key: str, transaction: Transaction, session: Session) -> Answer:
-        user = next(it for it in self.tenant.users.values() if it.user_id == session.user_id)
-        if not self.tenant.admits(user, transaction.request.client_id):
-            return self.pages.login(key, transaction, endpoints.WRONG_PASSWORD)
-        answer = super().after_login(key, transaction, session)
+    def after_login(self, key: str, sign_in: SignIn) -> Answer:
+        user = next(it for it in self.tenant.users.values() if it.user_id == sign_in.user_id)
+        if not self.tenant.admits(user, sign_in.client_id):
+            sign_in.user_id = ""
+            return self.login_page(key, sign_in, endpoints.WRONG_PASSWORD)
+        answer = super().after_login(key, sign_in)
         try:
-            self.authorization.check_user(transaction.request, session)
-            if not self.authorization.needs_consent(transaction.request, session):
-                del self.tenant.transactions[key]
-                answer = redirect(self.authorization.callback(transaction.request, session))
+            self.check_user(sign_in)
+            if not self.needs_consent(sign_in):
+                del self.tenant.sign_ins[key]
+                answer = self.end(sign_in)
         except CallbackError as error:
             answer = redirect(error.location)
         cookie = new_key()
-        self.tenant.sessions[cookie] = session
+        self.tenant.sessions[cookie] = Session(sign_in.user_id, sign_in.auth_time, sign_in.sid)
         return answer.with_cookie(SESSION_COOKIE, cookie)
 
     def form(self, request: Request) -> dict[str, str]:
@@ -538,9 +544,7 @@ class Endpoints(endpoints.Endpoints):
     def oidc_logout(self, request: Request) -> Answer:
         query = request.parameters
         hint = query.get("id_token_hint")
-        client_id = (
-            self.token_endpoint.maker.client_of_hint(hint) if hint else query.get("client_id")
-        )
+        client_id = self.token_endpoint.client_of_hint(hint) if hint else query.get("client_id")
         if hint and client_id is None:
             raise TenantError(400, "invalid_request", "Invalid id_token_hint")
         target = query.get("post_logout_redirect_uri")

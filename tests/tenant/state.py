@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from secrets import token_hex
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -20,12 +21,7 @@ from tests.tenant.action import Verdict, judge_sign_in
 from wizard.auth0.access_action import read_action
 from wizard.auth0.doors import DATABASE
 from wizard.demo import tenant as demo
-from wizard.demo.tenant import (
-    SECONDS_OF_A_TOKEN,
-    Grant,
-    Session,
-    new_client_secret,
-)
+from wizard.demo.tenant import SECONDS_OF_A_TOKEN, SignIn, new_client_secret
 from wizard.settings import Settings
 
 DATABASE_NAME = "Username-Password-Authentication"
@@ -78,6 +74,9 @@ class Application(demo.Application):
     is_first_party: bool = True
     organization_usage: OrganizationUsage = OrganizationUsage.DENY
     skip_non_verifiable_callback_uri_confirmation_prompt: bool = False
+
+    def allows(self, callback: str) -> bool:
+        return url_is_listed(callback, self.callbacks)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -178,11 +177,19 @@ class Visit:
     status: int
 
 
+class Session(NamedTuple):
+    """A signed-in user in one browser."""
+
+    user_id: str
+    auth_time: int
+    sid: str
+
+
 @dataclass(slots=True)
 class RefreshFamily:
     """All refresh tokens of one sign-in; only `current` is valid when they rotate."""
 
-    grant: Grant
+    sign_in: SignIn
     expires: float
     current: str = field(default="", repr=False)
     revoked: bool = False
@@ -212,7 +219,6 @@ class Tenant(demo.Tenant):
         interruption: answers instead of the tenant.
         rate_limited_until: until then, by `clock`, every response is 429.
         before: called with the path before each response, in the request's own thread.
-        clock: the tenant's time, seconds since the epoch.
         visits: the last requests.
         sessions: by the browser's cookie.
         userinfo: the user ID, client ID and scope that an access token opens /userinfo for.
@@ -244,15 +250,11 @@ class Tenant(demo.Tenant):
     rate_limited_until: float = 0.0
     _limit_seconds: float = 0.0
     before: Callable[[str], None] = field(default=lambda path: None)
-    clock: Callable[[], float] = time.time
     visits: deque[Visit] = field(default_factory=lambda: deque(maxlen=1000), repr=False)
     sessions: dict[str, Session] = field(default_factory=dict, repr=False)
     userinfo: dict[str, tuple[str, str, tuple[str, ...]]] = field(default_factory=dict, repr=False)
     user_grants: set[tuple[str, str, str]] = field(default_factory=set)
     families: dict[str, RefreshFamily] = field(default_factory=dict, repr=False)
-
-    def now(self) -> float:
-        return self.clock()
 
     def admits(self, user: User, client_id: str) -> bool:
         """Return whether the user's connection is enabled for the application."""

@@ -25,7 +25,7 @@ from wizard.commands.prove import forget_proof
 from wizard.commands.questions import SUGGESTED_AUDIENCE
 from wizard.commands.tunnel_menu import OpenedUrls
 from wizard.defaults import LIBRECHAT_PORT
-from wizard.demo.tenant import Tenant, User, add_librechat, new_client_id, new_client_secret
+from wizard.demo.tenant import Tenant, User, add_librechat
 from wizard.demo.user import sign_in_like_a_user
 from wizard.desktop import Desktop
 from wizard.execution import Report, Result
@@ -187,23 +187,14 @@ def _demo_tenant(
     public_url: str, authority: Authority, language: Language
 ) -> Iterator[tuple[Settings, User]]:
     """Serve a tenant that is set up for LibreChat at that URL."""
-    from wizard.demo.authorization import Authorization
     from wizard.demo.endpoints import Endpoints
     from wizard.demo.server import serving
-    from wizard.demo.tokens import TokenEndpoint, TokenMaker
+    from wizard.demo.tokens import TokenEndpoint
 
     tenant = Tenant()
-    token_endpoint = TokenEndpoint(tenant, TokenMaker(tenant))
-    endpoints = Endpoints(tenant, language, Authorization(tenant), token_endpoint)
+    endpoints = Endpoints(tenant, language, TokenEndpoint(tenant))
     with serving(tenant, endpoints.answer, authority.certificate_file, authority.certificate_file):
-        settings = Settings(
-            tenant.domain,
-            new_client_id(),
-            new_client_secret(),
-            (SUGGESTED_AUDIENCE,),
-            public_url,
-        )
-        yield settings, add_librechat(tenant, settings)
+        yield add_librechat(tenant, public_url, SUGGESTED_AUDIENCE)
 
 
 class HeldPorts:

@@ -1,4 +1,8 @@
-"""The demo tenant's endpoints and pages: from a `Request` to an `Answer`, whatever serves them."""
+"""The demo tenant's endpoints and pages: from a `Request` to an `Answer`, whatever serves them.
+
+Auth0 does not document the order of its checks at /authorize; the audience is checked before the
+sign-in, as in public reports of its answers.
+"""
 
 from __future__ import annotations
 
@@ -9,58 +13,19 @@ from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from urllib.parse import parse_qsl, urljoin
 
-from wizard.demo.authorization import Authorization, CallbackError
-from wizard.demo.tenant import Session, Tenant, TenantError, Transaction, new_key
+from wizard.demo.tenant import CallbackError, SignIn, Tenant, TenantError, new_key, required
 from wizard.demo.tokens import TokenEndpoint
 from wizard.http_server import Answer, Request, page
 from wizard.language import Language, Message
 
-
-class Pages:
-    """The pages of one tenant, in one language."""
-
-    def __init__(self, tenant: Tenant, language: Language) -> None:
-        self._tenant = tenant
-        self._language = language
-
-    def login(self, key: str, transaction: Transaction, problem: str = "") -> Answer:
-        """Return the login page, filled in with the demo's user."""
-        status = 400 if problem else 200
-        user = next(iter(self._tenant.users.values()), None)
-        return self._render("login", status, transaction, key=key, problem=problem, user=user)
-
-    def consent(self, key: str, transaction: Transaction) -> Answer:
-        """Return the page that asks for consent."""
-        return self._render("consent", 200, transaction, key=key)
-
-    def error(self, refused: TenantError) -> Answer:
-        """Return the page for an error that no callback URL can get."""
-        callbacks = (each for it in self._tenant.applications.values() for each in it.callbacks)
-        return self._render(
-            "error",
-            refused.status,
-            None,
-            refused=refused,
-            tracking=secrets.token_hex(10),
-            start=urljoin(next(callbacks, ""), "/"),
-        )
-
-    def _render(
-        self, name: str, status: int, transaction: Transaction | None, **shown: object
-    ) -> Answer:
-        if transaction is not None:
-            request = transaction.request
-            application = self._tenant.applications[request.client_id].name
-            shown |= {"request": request, "csrf": transaction.csrf, "application": application}
-        # LibreChat's callback may redirect to a DOMAIN_CLIENT of another origin.
-        return page(status, f"demo/{name}.html.j2", self._language, has_form=True, **shown)
-
-
 BROWSER_COOKIE = "__Host-demo-tenant-browser"
 EXCHANGE_PATH = "/oauth/token"
+OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 WRONG_PASSWORD = Message("Wrong email or password")
 
 Handler = Callable[[Request], Answer]
+Problem = tuple[str, str]
+"""Error code and description."""
 
 
 class Endpoints:
@@ -69,17 +34,10 @@ class Endpoints:
     Pages are in `language`, errors for applications in Auth0's English.
     """
 
-    def __init__(
-        self,
-        tenant: Tenant,
-        language: Language,
-        authorization: Authorization,
-        token_endpoint: TokenEndpoint,
-    ) -> None:
+    def __init__(self, tenant: Tenant, language: Language, token_endpoint: TokenEndpoint) -> None:
         self.tenant = tenant
-        self.authorization = authorization
         self.token_endpoint = token_endpoint
-        self.pages = Pages(tenant, language)
+        self._language = language
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Return the handlers by method and path."""
@@ -103,86 +61,109 @@ class Endpoints:
                 answer = redirect(error.location)
             except TenantError as error:
                 answer = self.error(request, error)
-        answer.headers["Date"] = formatdate(self.tenant.now(), usegmt=True)
+        answer.headers["Date"] = formatdate(self.tenant.clock(), usegmt=True)
         answer.headers.setdefault("Cache-Control", "no-store")
         answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
 
-    def metadata(self) -> dict[str, object]:
-        """Return the discovery document."""
-        issuer = self.tenant.issuer
-        return {
-            "issuer": issuer,
-            "authorization_endpoint": f"{issuer}authorize",
-            "token_endpoint": f"{issuer}oauth/token",
-            "userinfo_endpoint": f"{issuer}userinfo",
-            "jwks_uri": f"{issuer}.well-known/jwks.json",
-            "end_session_endpoint": f"{issuer}oidc/logout",
-            "response_types_supported": ["code"],
-            "response_modes_supported": ["query"],
-            "scopes_supported": ["openid", "profile", "email", "offline_access"],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["HS256", "RS256", "PS256"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-            "code_challenge_methods_supported": ["S256"],
-            "claims_supported": ["aud", "email", "email_verified", "exp", "iat", "iss", "sub"],
-            "request_parameter_supported": False,
-        }
-
     def discovery(self, request: Request) -> Answer:  # noqa: ARG002
-        answer = json_answer(self.metadata())
+        answer = json_answer(_metadata(self.tenant.issuer))
         answer.headers["Cache-Control"] = "public, max-age=15"
         return answer
 
     def jwks(self, request: Request) -> Answer:  # noqa: ARG002
-        return json_answer({"keys": [self.token_endpoint.maker.jwk()]})
+        return json_answer({"keys": [self.token_endpoint.jwk()]})
 
     def authorize(self, request: Request) -> Answer:
-        checked = self.authorization.check(request.parameters)
-        if "none" in checked.prompt:
-            raise CallbackError(checked, "login_required", "Login required")
-        return self.begin(request, Transaction(checked), "/u/login")
+        sign_in = self.checked(request.parameters)
+        if "none" in sign_in.prompt:
+            raise CallbackError(sign_in, "login_required", "Login required")
+        return self.begin(request, sign_in, "/u/login")
 
-    def begin(self, request: Request, transaction: Transaction, path: str) -> Answer:
+    def checked(self, parameters: Mapping[str, str]) -> SignIn:
+        """Return the valid request in the query of /authorize.
+
+        Raises:
+            TenantError: the client or its callback URL is unknown.
+            CallbackError: anything else is wrong.
+        """
+        client_id = required(parameters, "client_id")
+        application = self.tenant.applications.get(client_id)
+        if application is None:
+            raise TenantError(400, "invalid_request", f"Unknown client: {client_id}")
+        url = required(parameters, "redirect_uri")
+        if not application.allows(url):
+            text = f"Callback URL mismatch. {url} is not in the list of allowed callback URLs"
+            raise TenantError(403, "unauthorized_client", text)
+        # Auth0 drops the rest of the scope without an error.
+        words = parameters.get("scope", "").split(" ")
+        scope = tuple(dict.fromkeys(word for word in words if word in OPENID_SCOPES))
+        sign_in = SignIn(application, url, parameters.get("audience", ""), scope, parameters)
+        if problem := self.problem(sign_in):
+            raise CallbackError(sign_in, *problem)
+        return sign_in
+
+    def problem(self, sign_in: SignIn) -> Problem | None:
+        """Return what is wrong with a request whose client and callback URL are right."""
+        response_type = sign_in.parameters.get("response_type")
+        if response_type != "code":
+            return "unsupported_response_type", f"Unsupported response type: {response_type}"
+        if sign_in.audience not in self.tenant.apis:
+            return "access_denied", f"Service not found: {sign_in.audience}"
+        return None
+
+    def begin(self, request: Request, sign_in: SignIn, path: str) -> Answer:
         """Send the browser to a page of the tenant, with a cookie that ties the page to it."""
-        transaction.browser = request.cookie(BROWSER_COOKIE) or transaction.browser
+        sign_in.browser = request.cookie(BROWSER_COOKIE) or sign_in.browser
         key = new_key()
-        self.tenant.transactions[key] = transaction
-        return redirect(f"{path}?state={key}").with_cookie(BROWSER_COOKIE, transaction.browser)
+        self.tenant.sign_ins[key] = sign_in
+        return redirect(f"{path}?state={key}").with_cookie(BROWSER_COOKIE, sign_in.browser)
+
+    def end(self, sign_in: SignIn) -> Answer:
+        """Send the browser back to the application, with a new code."""
+        code = new_key()
+        self.tenant.codes[code] = sign_in
+        return redirect(sign_in.callback(code=code))
 
     def show_login(self, request: Request) -> Answer:
-        return self.pages.login(*self._under_way(request, request.parameters))
+        return self.login_page(*self._under_way(request))
+
+    def login_page(self, key: str, sign_in: SignIn, problem: str = "") -> Answer:
+        """Return the login page, filled in with the demo's user."""
+        user = next(iter(self.tenant.users.values()), None)
+        status = 400 if problem else 200
+        return self._page("login", status, key=key, sign_in=sign_in, problem=problem, user=user)
 
     def login(self, request: Request) -> Answer:
         """Check the password of the login page's form."""
         form = self.form(request)
-        key, transaction = self._posted(request, form)
+        key, sign_in = self._under_way(request, form)
         user = self.tenant.users.get(form.get("username", ""))
         if user is None or not _same(form.get("password", ""), user.password):
-            return self.pages.login(key, transaction, WRONG_PASSWORD)
-        return self.after_login(key, transaction, Session(user.user_id, int(self.tenant.now())))
+            return self.login_page(key, sign_in, WRONG_PASSWORD)
+        sign_in.user_id, sign_in.auth_time = user.user_id, int(self.tenant.clock())
+        return self.after_login(key, sign_in)
 
-    def after_login(self, key: str, transaction: Transaction, session: Session) -> Answer:
+    def after_login(self, key: str, sign_in: SignIn) -> Answer:  # noqa: ARG002
         """Go on to the consent page.
 
         Auth0 asks for consent at every sign-in whose callback URL is on the user's own machine,
         as the demo's is. Source: Auth0 docs, "Measures Against Application Impersonation".
         """
-        transaction.session = session
         return redirect(f"/u/consent?state={key}")
 
     def show_consent(self, request: Request) -> Answer:
-        return self.pages.consent(*self._under_way(request, request.parameters))
+        key, sign_in = self._under_way(request)
+        return self._page("consent", 200, key=key, sign_in=sign_in)
 
     def consent(self, request: Request) -> Answer:
         """Go back to the application with the user's decision."""
         form = self.form(request)
-        key, transaction = self._posted(request, form)
-        del self.tenant.transactions[key]
-        checked, session = transaction.request, transaction.session
-        if session is None or form.get("action") != "accept":
-            raise CallbackError(checked, "access_denied", "User did not authorize the request")
-        return redirect(self.authorization.callback(checked, session))
+        key, sign_in = self._under_way(request, form)
+        del self.tenant.sign_ins[key]
+        if not sign_in.user_id or form.get("action") != "accept":
+            raise CallbackError(sign_in, "access_denied", "User did not authorize the request")
+        return self.end(sign_in)
 
     def token(self, request: Request) -> Answer:
         authorization = request.headers.get("authorization", "")
@@ -204,7 +185,9 @@ class Endpoints:
         if request.path == EXCHANGE_PATH:
             body = {"error": error.error, "error_description": error.description}
             return json_answer(body, error.status)
-        return self.pages.error(error)
+        callbacks = (each for it in self.tenant.applications.values() for each in it.callbacks)
+        start, tracking = urljoin(next(callbacks, ""), "/"), secrets.token_hex(10)
+        return self._page("error", error.status, refused=error, tracking=tracking, start=start)
 
     def _handler(self, request: Request) -> Handler:
         domain = self.tenant.domain
@@ -217,18 +200,24 @@ class Endpoints:
             return lambda _: Answer(404, "Not found")
         return routes.get((request.method, request.path), lambda _: Answer(405))
 
-    def _under_way(self, request: Request, form: Mapping[str, str]) -> tuple[str, Transaction]:
-        """Return the sign-in under way in this browser, and its key, the form's `state`.
+    def _page(self, name: str, status: int, **shown: object) -> Answer:
+        # LibreChat's callback may redirect to a DOMAIN_CLIENT of another origin.
+        return page(status, f"demo/{name}.html.j2", self._language, has_form=True, **shown)
+
+    def _under_way(
+        self, request: Request, form: Mapping[str, str] | None = None
+    ) -> tuple[str, SignIn]:
+        """Return the sign-in under way in this browser, and its key: `state` in query or form.
 
         Raises:
-            TenantError: there is none.
+            TenantError: there is none, or the form is not one of the tenant's pages.
         """
-        key = form.get("state", "")
-        transaction = self.tenant.transactions.get(key)
+        key = (request.parameters if form is None else form).get("state", "")
+        sign_in = self.tenant.sign_ins.get(key)
         if (
-            transaction is None
-            or transaction.request.client_id not in self.tenant.applications
-            or not _same(request.cookie(BROWSER_COOKIE), transaction.browser)
+            sign_in is None
+            or sign_in.client_id not in self.tenant.applications
+            or not _same(request.cookie(BROWSER_COOKIE), sign_in.browser)
         ):
             raise TenantError(
                 400,
@@ -236,14 +225,30 @@ class Endpoints:
                 "This sign-in has ended, or began in another browser."
                 " Go back to the application and start again.",
             )
-        return key, transaction
-
-    def _posted(self, request: Request, form: Mapping[str, str]) -> tuple[str, Transaction]:
-        """Return the same for a submitted form, which must be one of the tenant's pages."""
-        key, transaction = self._under_way(request, form)
-        if not _same(form.get("csrf", ""), transaction.csrf):
+        if form is not None and not _same(form.get("csrf", ""), sign_in.csrf):
             raise TenantError(400, "invalid_request", "The form is not one of this tenant.")
-        return key, transaction
+        return key, sign_in
+
+
+def _metadata(issuer: str) -> dict[str, object]:
+    """Return the discovery document."""
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}authorize",
+        "token_endpoint": f"{issuer}oauth/token",
+        "userinfo_endpoint": f"{issuer}userinfo",
+        "jwks_uri": f"{issuer}.well-known/jwks.json",
+        "end_session_endpoint": f"{issuer}oidc/logout",
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["HS256", "RS256", "PS256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "code_challenge_methods_supported": ["S256"],
+        "claims_supported": ["aud", "email", "email_verified", "exp", "iat", "iss", "sub"],
+        "request_parameter_supported": False,
+    }
 
 
 def redirect(url: str) -> Answer:

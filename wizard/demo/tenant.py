@@ -9,25 +9,16 @@ import secrets
 import string
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from wizard.auth0.probes import with_query
 from wizard.settings import Settings
 
 SECONDS_OF_A_TOKEN = 86_400
 DEMO_EMAIL = "demo@example.com"
 
 _ALPHABET = string.ascii_letters + string.digits
-
-
-class TenantError(Exception):
-    """An error response: Auth0's HTTP status, error code and description."""
-
-    def __init__(self, status: int, error: str, description: str) -> None:
-        super().__init__(f"{error}: {description}")
-        self.status = status
-        self.error = error
-        self.description = description
 
 
 def new_key() -> str:
@@ -54,6 +45,9 @@ class Application:
     client_secret: str = field(default_factory=new_client_secret, repr=False)
     callbacks: list[str] = field(default_factory=list)
 
+    def allows(self, callback: str) -> bool:
+        return callback in self.callbacks
+
 
 @dataclass(slots=True, kw_only=True)
 class User:
@@ -75,51 +69,74 @@ class User:
         return claims
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizationRequest:
-    """A valid request to /authorize. `audience` is "" for none."""
+@dataclass(slots=True)
+class SignIn:
+    """A sign-in, from its valid request to /authorize to its last refresh.
 
-    client_id: str
+    Attributes:
+        audience: the API, "" for none.
+        scope: the granted part of the requested scope.
+        parameters: those of the request.
+        browser: the browser's cookie.
+        csrf: a value of its forms.
+        user_id: who signed in, "" before.
+        auth_time: when, in seconds since the epoch.
+    """
+
+    application: Application
     redirect_uri: str
     audience: str
     scope: tuple[str, ...]
     parameters: Mapping[str, str] = field(repr=False)
+    browser: str = field(default_factory=new_key, repr=False)
+    csrf: str = field(default_factory=new_key, repr=False)
+    user_id: str = ""
+    auth_time: int = 0
+    sid: str = field(default_factory=new_key)
+
+    @property
+    def client_id(self) -> str:
+        return self.application.client_id
 
     @property
     def prompt(self) -> frozenset[str]:
         """The values of the parameter `prompt`."""
         return frozenset(self.parameters.get("prompt", "").split())
 
-    def state(self) -> dict[str, str]:
-        """Return the parameter `state` for the callback URL, nothing if none was sent."""
-        return {"state": self.parameters["state"]} if "state" in self.parameters else {}
+    def callback(self, **answer: str) -> str:
+        """Return the callback URL with the answer, and with `state` if one was sent."""
+        state = {"state": self.parameters["state"]} if "state" in self.parameters else {}
+        return with_query(self.redirect_uri, answer | state)
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A signed-in user in one browser."""
+class TenantError(Exception):
+    """An error response: Auth0's HTTP status, error code and description."""
 
-    user_id: str
-    auth_time: int
-    sid: str = field(default_factory=new_key)
-
-
-@dataclass(slots=True)
-class Transaction:
-    """A sign-in under way in one browser; `csrf` is in its forms, `browser` in its cookie."""
-
-    request: AuthorizationRequest
-    browser: str = field(default_factory=new_key, repr=False)
-    csrf: str = field(default_factory=new_key, repr=False)
-    session: Session | None = None
+    def __init__(self, status: int, error: str, description: str) -> None:
+        super().__init__(f"{error}: {description}")
+        self.status = status
+        self.error = error
+        self.description = description
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """The request and the user behind a code or a refresh token."""
+class CallbackError(Exception):
+    """An error for the application; `location` is its callback URL with the error."""
 
-    request: AuthorizationRequest
-    session: Session
+    def __init__(self, sign_in: SignIn, error: str, description: str) -> None:
+        super().__init__(f"{error}: {description}")
+        self.location = sign_in.callback(error=error, error_description=description)
+
+
+def required(parameters: Mapping[str, str], name: str) -> str:
+    """Return the parameter of that name.
+
+    Raises:
+        TenantError: it is missing or empty.
+    """
+    value = parameters.get(name)
+    if not value:
+        raise TenantError(400, "invalid_request", f"Missing required parameter: {name}")
+    return value
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,18 +148,20 @@ class Tenant:
         applications: by client ID.
         apis: API identifiers.
         users: by login.
-        transactions: by the value of `state` in the tenant's own pages.
-        codes: by authorization code; each is used once.
-        refresh_tokens: by refresh token.
+        sign_ins: those under way, by the value of `state` in the tenant's own pages.
+        codes: sign-ins by authorization code; each is used once.
+        refresh_tokens: sign-ins by refresh token.
+        clock: the tenant's time, in seconds since the epoch.
     """
 
     domain: str = ""
     applications: Mapping[str, Application] = field(default_factory=dict)
     apis: Collection[str] = ()
     users: Mapping[str, User] = field(default_factory=dict)
-    transactions: dict[str, Transaction] = field(default_factory=dict, repr=False)
-    codes: dict[str, Grant] = field(default_factory=dict, repr=False)
-    refresh_tokens: dict[str, Grant] = field(default_factory=dict, repr=False)
+    sign_ins: dict[str, SignIn] = field(default_factory=dict, repr=False)
+    codes: dict[str, SignIn] = field(default_factory=dict, repr=False)
+    refresh_tokens: dict[str, SignIn] = field(default_factory=dict, repr=False)
+    clock: Callable[[], float] = time.time
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
@@ -150,23 +169,18 @@ class Tenant:
         """The issuer identifier, with Auth0's trailing slash."""
         return f"https://{self.domain}/"
 
-    def now(self) -> float:
-        """Return the tenant's time, in seconds since the epoch."""
-        return time.time()
-
     def user(self, user_id: str) -> User | None:
         return next((user for user in self.users.values() if user.user_id == user_id), None)
 
 
-def add_librechat(tenant: Tenant, setup: Settings) -> User:
-    """Make `tenant` ready for LibreChat at `setup.public_url`; return its only user."""
-    application = Application(
-        client_id=setup.client_id,
-        client_secret=setup.client_secret or "",
-        callbacks=[setup.callback_url],
-    )
+def add_librechat(tenant: Tenant, public_url: str, audience: str) -> tuple[Settings, User]:
+    """Make `tenant` ready for LibreChat at that URL; return the setup and the only user."""
+    application = Application()
+    client_id, secret = application.client_id, application.client_secret
+    setup = Settings(tenant.domain, client_id, secret, (audience,), public_url)
+    application.callbacks = [setup.callback_url]
     user = User(login=DEMO_EMAIL, password=secrets.token_urlsafe(12), email=DEMO_EMAIL)
-    tenant.applications = {application.client_id: application}
-    tenant.apis = frozenset(setup.audiences)
+    tenant.applications = {client_id: application}
+    tenant.apis = {audience}
     tenant.users = {user.login: user}
-    return user
+    return setup, user
