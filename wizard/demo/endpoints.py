@@ -132,7 +132,9 @@ class Endpoints:
         """Return the login page, filled in with the demo's user."""
         user = next(iter(self.tenant.users.values()), None)
         status = 400 if problem else 200
-        return self._page("login", status, key=key, sign_in=sign_in, problem=problem, user=user)
+        return _page(
+            self._language, "login", status, key=key, sign_in=sign_in, problem=problem, user=user
+        )
 
     def login(self, request: Request) -> Answer:
         """Check the password of the login page's form."""
@@ -154,7 +156,7 @@ class Endpoints:
 
     def show_consent(self, request: Request) -> Answer:
         key, sign_in = self._under_way(request)
-        return self._page("consent", 200, key=key, sign_in=sign_in)
+        return _page(self._language, "consent", 200, key=key, sign_in=sign_in)
 
     def consent(self, request: Request) -> Answer:
         """Go back to the application with the user's decision."""
@@ -187,7 +189,9 @@ class Endpoints:
             return json_answer(body, error.status)
         callbacks = (each for it in self.tenant.applications.values() for each in it.callbacks)
         start, tracking = urljoin(next(callbacks, ""), "/"), secrets.token_hex(10)
-        return self._page("error", error.status, refused=error, tracking=tracking, start=start)
+        return _page(
+            self._language, "error", error.status, refused=error, tracking=tracking, start=start
+        )
 
     def _handler(self, request: Request) -> Handler:
         domain = self.tenant.domain
@@ -199,10 +203,6 @@ class Endpoints:
         if request.headers.get("host") not in names or not is_known:
             return lambda _: Answer(404, "Not found")
         return routes.get((request.method, request.path), lambda _: Answer(405))
-
-    def _page(self, name: str, status: int, **shown: object) -> Answer:
-        # LibreChat's callback may redirect to a DOMAIN_CLIENT of another origin.
-        return page(status, f"demo/{name}.html.j2", self._language, has_form=True, **shown)
 
     def _under_way(
         self, request: Request, form: Mapping[str, str] | None = None
@@ -249,6 +249,11 @@ def _metadata(issuer: str) -> dict[str, object]:
         "claims_supported": ["aud", "email", "email_verified", "exp", "iat", "iss", "sub"],
         "request_parameter_supported": False,
     }
+
+
+def _page(language: Language, name: str, status: int, **shown: object) -> Answer:
+    # LibreChat's callback may redirect to a DOMAIN_CLIENT of another origin.
+    return page(status, f"demo/{name}.html.j2", language, has_form=True, **shown)
 
 
 def redirect(url: str) -> Answer:
