@@ -5,10 +5,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TextIO
 
 from wizard.defaults import ENGLISH
 from wizard.findings import ExitCode, Failure, Finding, exit_code_of
@@ -41,8 +41,18 @@ class Result:
         return exit_code_of(self.findings)
 
     def as_json(self) -> dict[str, object]:
-        """Return the keys of `--json` beside those of the envelope, without secrets."""
-        return {}
+        """Return the keys of `--json` beside those of the envelope, without secrets: the fields."""
+        names = [each.name for each in fields(self) if each.name != "findings"]
+        return {name: json_value(getattr(self, name)) for name in names}
+
+
+def json_value(value: Any) -> Any:
+    """Return the value as `--json` prints it: a path as text, an object by its `as_json`."""
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "as_json"):
+        return value.as_json()
+    return [*map(json_value, value)] if isinstance(value, list | tuple) else value
 
 
 class Flags(NamedTuple):

@@ -184,7 +184,7 @@ def test_shows_what_is_proved_in_a_healthy_setup(folder: Path, librechat: LibreC
     ]
     assert result.exit_code is ExitCode.OK
     assert result.as_json()["proved"] is False
-    evidence = {each.check: each.as_json() for each in result.claims}
+    evidence = {each.check: each.as_json() for each in result.evidence}
     assert evidence["sign_in"]["outcome"] == "skipped"
     assert evidence["button"]["outcome"] == "proved"
     assert evidence["audience"]["outcome"] == "likely"

@@ -40,7 +40,7 @@ def test_a_complete_report(tmp_path: Path) -> None:
         world = make_world(tmp_path, http=http, clock=FixedClock(NOW))
         result = run_report(tmp_path / ".env", world.ports, offline=False)
     report = world.stdout.getvalue()
-    assert report == result.text + "\n"
+    assert report == result.report + "\n"
     assert result.exit_code is ExitCode.OK
     for part in (
         "librechat-auth0 0.",
@@ -54,7 +54,7 @@ def test_a_complete_report(tmp_path: Path) -> None:
         "openidLoginEnabled: true",
     ):
         assert part in report, part
-    assert result.as_json() == {"report": result.text}
+    assert result.as_json() == {"report": result.report}
 
 
 @dataclass
@@ -81,7 +81,7 @@ def test_copies_the_report(tmp_path: Path) -> None:
         tmp_path / ".env", world.ports._replace(desktop=desktop), offline=True, tracker=""
     )
 
-    assert desktop.copied == [result.text]
+    assert desktop.copied == [result.report]
     assert desktop.opened == []
     assert "Copied to the clipboard." in world.said
 
@@ -102,7 +102,7 @@ def test_offers_a_new_issue_if_the_project_has_a_tracker(tmp_path: Path, answer:
     for url in desktop.opened:
         assert len(url) <= MOST_IN_AN_ADDRESS
         (body,) = parse_qs(urlsplit(url).query)["body"]
-        assert result.text.startswith(body)
+        assert result.report.startswith(body)
 
 
 def test_names_the_tracker_without_a_terminal(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_works_without_an_env_file(tmp_path: Path) -> None:
     result = run_report(None, world.ports, offline=False, tracker="")
 
     assert result.exit_code is ExitCode.OK
-    assert "LA159 error" in result.text
-    assert "Python 3." in result.text
-    assert "## Variables" not in result.text
+    assert "LA159 error" in result.report
+    assert "Python 3." in result.report
+    assert "## Variables" not in result.report
 
 
 def test_the_report_is_short() -> None:
@@ -235,7 +235,7 @@ def test_shows_how_librechat_runs_and_its_other_variables(tmp_path: Path) -> Non
     process = npm(folder, environ={**secret, "MY_OWN": "1"}, started=4e9)
     world = make_world(folder, clock=FixedClock(NOW))
     ports = world.ports._replace(processes=Runs(process))
-    text = run_report(folder / ".env", ports, offline=True).text
+    text = run_report(folder / ".env", ports, offline=True).report
 
     assert "- Docker image: none" in text
     assert "- npm runs LibreChat: process 4711, started in this folder." in text

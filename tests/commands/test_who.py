@@ -215,7 +215,7 @@ def test_writes_and_undoes_domains_with_the_env(checkout: Path, before: str | No
     world = make_world(checkout)
     result = run_undo(None, world.ports, yes=True)
     assert "librechat-auth0 provision --remove-access" in world.said
-    assert result.also == config
+    assert result.also_restored == config
     assert not (checkout / ".env").exists()
     assert (config.read_text() if config.exists() else None) == before
 
@@ -226,7 +226,7 @@ def test_does_not_undo_an_older_change_of_the_yaml(checkout: Path) -> None:
     store = EnvStore(checkout / ".env", world.ports.state_dir)
     content = store.read()
     store.save(content, (content or b"") + b"MORE=1\n")
-    assert run_undo(None, world.ports, yes=True).also is None
+    assert run_undo(None, world.ports, yes=True).also_restored is None
     assert "acme.test" in (checkout / "librechat.yaml").read_text()
 
 
@@ -239,7 +239,10 @@ def test_reports_a_container_that_does_not_see_the_file(checkout: Path) -> None:
     lines = "services: api: volumes: - type: bind source: ./librechat.yaml"
     assert f"{lines} target: /app/librechat.yaml" in said
     assert "acme.test" in (checkout / "librechat.yaml").read_text()
-    assert run_undo(None, make_world(checkout).ports, yes=True).also == checkout / "librechat.yaml"
+    assert (
+        run_undo(None, make_world(checkout).ports, yes=True).also_restored
+        == checkout / "librechat.yaml"
+    )
     assert not (checkout / "librechat.yaml").exists()
 
 

@@ -47,7 +47,7 @@ class DoctorResult(Result):
     env_file: Path
     ignored: Sequence[str] = ()
     checks: "Sequence[CheckResult]" = ()
-    claims: Sequence[Claim] = ()
+    evidence: Sequence[Claim] = ()
     changed: Sequence[str] = ()
     backup: Path | None = None
     written: bool = False
@@ -61,15 +61,9 @@ class DoctorResult(Result):
     def as_json(self) -> dict[str, object]:
         """See `Result.as_json`; names of variables only."""
         return {
-            "env_file": str(self.env_file),
-            "backup": str(self.backup) if self.backup else None,
-            "changed": list(self.changed),
+            **Result.as_json(self),
             "fixed": list(self.changed) if self.written else [],
-            "written": self.written,
-            "ignored": list(self.ignored),
-            "checks": [check.as_json() for check in self.checks],
-            "proved": are_proved(self.claims),
-            "evidence": [claim.as_json() for claim in self.claims],
+            "proved": are_proved(self.evidence),
         }
 
 
@@ -142,10 +136,10 @@ def _wants_fixes(run: _Run, findings: Sequence[Finding], ports: Ports) -> bool:
 
 
 def _show(run: _Run, examination: Examination, result: DoctorResult, ports: Ports) -> None:
-    show_examination(examination, result.findings, run.view(result.claims), ports)
+    show_examination(examination, result.findings, run.view(result.evidence), ports)
     if not run.only and exit_code_of(result.findings) is ExitCode.OK:
         file = ["--env-file", str(run.options.env_file)] if run.options.env_file else []
-        show_proof(result.claims, shlex.join(["librechat-auth0", "verify", *file]), ports)
+        show_proof(result.evidence, shlex.join(["librechat-auth0", "verify", *file]), ports)
 
 
 def _result(run: _Run, examination: Examination, ports: Ports) -> DoctorResult:
@@ -216,7 +210,7 @@ def _check_again(
     _show(run, after, left, ports)
     ports.console.say()
     show_restart(subject.runner, ports)
-    return replace(result, findings=left.findings, checks=left.checks, claims=left.claims)
+    return replace(result, findings=left.findings, checks=left.checks, evidence=left.evidence)
 
 
 def _command(options: DoctorOptions, *words: str) -> str:

@@ -55,7 +55,7 @@ class ProvisionOptions(SetupOptions):
 
 @dataclass(frozen=True, slots=True)
 class ProvisionResult(Result):
-    """The result; `changes` are the tenant's, `env_changes` names of variables.
+    """The result; `changes` are the tenant's, `changed` names of variables.
 
     `invitations` are links by address: what they open sets the person's password.
     """
@@ -63,7 +63,7 @@ class ProvisionResult(Result):
     env_file: Path
     client_id: str | None
     changes: Sequence[PlannedChange]
-    env_changes: Sequence[str]
+    changed: Sequence[str]
     applied: bool = False
     backup: Path | None = None
     checks: Sequence[CheckResult] = field(default=())
@@ -72,13 +72,8 @@ class ProvisionResult(Result):
     def as_json(self) -> dict[str, object]:
         """Return the result as `--json` prints it, without secrets."""
         return {
-            "env_file": str(self.env_file),
-            "backup": str(self.backup) if self.backup else None,
+            **Result.as_json(self),
             "client_id": self.client_id or "",
-            "changes": [change.as_json() for change in self.changes],
-            "changed": list(self.env_changes),
-            "applied": self.applied,
-            "checks": [check.as_json() for check in self.checks],
             "invitations": [{"address": it[0], "link": it[1]} for it in self.invitations],
         }
 
@@ -147,7 +142,7 @@ def _provisioned(
         ports.console.say("Its Client ID and secret are then written to {file}.", file=path)
     elif change.changes:
         pages += show(change, ports, whole=options.dry_run)
-    if not (provisioning.changes or result.env_changes):
+    if not (provisioning.changes or result.changed):
         ports.console.done("Nothing to do: Auth0 and the .env are up to date.")
     elif not may_write(
         change, MAKE_CHANGES, ports, yes=options.yes, dry_run=options.dry_run, pages=pages
@@ -232,10 +227,10 @@ def _applied(
     return replace(
         result,
         client_id=known.client_id,
-        env_changes=changed,
+        changed=changed,
         backup=written.backup,
         findings=(*result.findings, *findings, *report.findings),
-        applied=bool(provisioning.changes or result.env_changes),
+        applied=bool(provisioning.changes or result.changed),
         checks=report.results,
     )
 

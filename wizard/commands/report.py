@@ -46,14 +46,11 @@ _HOME = re.compile(
 class ReportResult(Result):
     """The text; its findings are no failure of the command."""
 
-    text: str
+    report: str
 
     @property
     def exit_code(self) -> ExitCode:
         return ExitCode.OK
-
-    def as_json(self) -> dict[str, object]:
-        return {"report": self.text}
 
 
 def run_report(

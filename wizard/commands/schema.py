@@ -19,9 +19,6 @@ class SchemaResult(Result):
 
     schema: dict[str, Any]
 
-    def as_json(self) -> dict[str, object]:
-        return {"schema": self.schema}
-
 
 def run_schema(ports: Ports) -> SchemaResult:
     """Print the schema."""

@@ -52,16 +52,6 @@ class TrustResult(Result):
     steps: Sequence[trust.Step]
     done: bool = False
 
-    def as_json(self) -> dict[str, object]:
-        return {
-            "ca_file": str(self.ca_file) if self.ca_file else None,
-            "steps": [
-                {"store": step.store, "commands": [command_line(each) for each in step.commands]}
-                for step in self.steps
-            ],
-            "done": self.done,
-        }
-
 
 def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform) -> TrustResult:
     """Show the commands, ask, and run them."""

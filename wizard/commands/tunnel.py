@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wizard.commands.background.records import Background, BackgroundTunnel
-from wizard.commands.background.status import described
 from wizard.commands.background.tunnel import DetachedTunnel
 from wizard.commands.change import EnvChange, Question, change_env, show_restart
 from wizard.commands.choose_tunnel import TunnelOptions, open_tunnel
@@ -68,18 +67,6 @@ class TunnelResult(Result):
     def is_up_to_date(self) -> bool:
         """Whether the `.env` has the tunnel's URL."""
         return self.written or not self.changed
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "env_file": str(self.env_file),
-            "tunnel": self.tunnel,
-            "public_url": self.public_url,
-            "changed": list(self.changed),
-            "written": self.written,
-            "backup": str(self.backup) if self.backup else None,
-            "dashboard": [change.as_json() for change in self.dashboard],
-            "background": described(self.background) if self.background else None,
-        }
 
 
 def run_tunnel(options: ReopenOptions, ports: Ports, report: Report) -> TunnelResult:

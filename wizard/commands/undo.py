@@ -34,23 +34,14 @@ _FORCE = Message(
 class UndoResult(Result):
     """Whether the backup was restored, and where the replaced file is kept, if there was one.
 
-    `also` is the librechat.yaml that was restored with it.
+    `also_restored` is the librechat.yaml that was restored with it.
     """
 
     env_file: Path
     backup: Path
     restored: bool
     kept: Path | None = None
-    also: Path | None = None
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "env_file": str(self.env_file),
-            "backup": str(self.backup),
-            "restored": self.restored,
-            "kept": str(self.kept) if self.kept else None,
-            "also_restored": str(self.also) if self.also else None,
-        }
+    also_restored: Path | None = None
 
 
 def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False) -> UndoResult:
@@ -66,7 +57,7 @@ def run_undo(named: Path | None, ports: Ports, *, yes: bool, force: bool = False
     # What was changed after the `.env` belongs to the same run.
     if result.restored and config and _is_as_new(config, backup):
         other = _restore(config, config.last_backup(), ports, yes=yes, force=force)
-        result = replace(result, also=other.env_file if other.restored else None)
+        result = replace(result, also_restored=other.env_file if other.restored else None)
     if result.restored and is_public(replaced.get("DOMAIN_SERVER", "")):
         ports.console.hint(
             "Auth0 stays as it is. To take back who may sign in: librechat-auth0 provision"

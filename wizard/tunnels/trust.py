@@ -62,6 +62,10 @@ class Step:
     trusts: bool  # whether the store trusts the authority after the step
     tool: str = ""  # a missing program, without which the step cannot be run
 
+    def as_json(self) -> dict[str, object]:
+        """Return the step as `--json` prints it."""
+        return {"store": self.store, "commands": [*map(command_line, self.commands)]}
+
 
 def plan(
     ca_file: Path,

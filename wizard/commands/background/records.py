@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +58,18 @@ class BackgroundTunnel(NamedTuple):
     def runs(self) -> bool:
         """Whether its process runs."""
         return start_time(self.pid) == self.started
+
+    def as_json(self) -> dict[str, object]:
+        """Return the tunnel as `--json` prints it."""
+        return {
+            "public_url": self.url,
+            "tunnel": self.tunnel,
+            "port": self.port,
+            "env_file": self.env_file,
+            "pid": self.pid,
+            "opened_at": datetime.fromtimestamp(self.opened_at, UTC).isoformat(timespec="seconds"),
+            "trouble": self.trouble,
+        }
 
 
 class Background:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from wizard.clock import duration
@@ -25,9 +24,6 @@ class BackgroundResult(Result):
     """The background tunnels that were found or stopped."""
 
     tunnels: Sequence[BackgroundTunnel]
-
-    def as_json(self) -> dict[str, object]:
-        return {"tunnels": [described(one) for one in self.tunnels]}
 
 
 def run_status(ports: Ports) -> BackgroundResult:
@@ -107,16 +103,3 @@ def _which_has_gone(one: BackgroundTunnel) -> Message:
         env_file=one.env_file,
         reason=Message.of(one.trouble),
     )
-
-
-def described(one: BackgroundTunnel) -> dict[str, object]:
-    """Return a background tunnel as `--json` shows it."""
-    return {
-        "public_url": one.url,
-        "tunnel": one.tunnel,
-        "port": one.port,
-        "env_file": one.env_file,
-        "pid": one.pid,
-        "opened_at": datetime.fromtimestamp(one.opened_at, UTC).isoformat(timespec="seconds"),
-        "trouble": one.trouble,
-    }
