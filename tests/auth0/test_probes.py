@@ -137,7 +137,7 @@ def judged_redirect(location: str) -> tuple[str, Meaning | None]:
         Response(AUTHORIZE_URL, 302, {"location": location}, b""), CALLBACK, STATE
     )
     place = "callback" if answer.came_back else answer.trouble.rule.id if answer.trouble else ""
-    return place, answer.known.meaning if answer.known else None
+    return place, answer.known
 
 
 GOOD = f"error=login_required&state={STATE}"
@@ -216,7 +216,7 @@ def test_judges_an_error_page_by_its_words(answer: Response, meaning: Meaning | 
     judged = judge_authorize(
         Response(AUTHORIZE_URL, answer.status, answer.headers, answer.body), CALLBACK, STATE
     )
-    assert (judged.known.meaning if judged.known else None) == meaning
+    assert judged.known == meaning
     assert not judged.came_back
     assert judged.error.words
 
@@ -244,7 +244,7 @@ def test_judges_a_token_response_by_status_and_error(
     answer: Response, meaning: Meaning | None
 ) -> None:
     judged = judge_token(answer, Endpoint.CODE)
-    assert (judged.known.meaning if judged.known else None) == meaning
+    assert judged.known == meaning
     assert "eyJ" not in judged.error.words
 
 

@@ -61,7 +61,7 @@ class Cause(NamedTuple):
 
 
 class Meaning(Enum):
-    """What an answer means: the cause of an error, or a word for an answer of a working setup."""
+    """What an answer means; a word stands for an answer of a working setup."""
 
     API_NOT_GRANTED = Cause(Check.AUDIENCE, rule("LA233"))
     UNKNOWN_API = Cause(Check.AUDIENCE, rule("LA232"))
@@ -79,6 +79,11 @@ class Meaning(Enum):
     CONSENT_REQUIRED = "consent"
     INTERACTION_REQUIRED = "interaction"
     INVALID_GRANT = "grant"
+
+    @property
+    def cause(self) -> Cause | None:
+        """The cause of the error; None for the answers of a working setup."""
+        return self.value if isinstance(self.value, Cause) else None
 
 
 class OAuthError(NamedTuple):
@@ -109,11 +114,6 @@ class Row(NamedTuple):
     codes: tuple[str, ...] = ()
     text: str = ""
 
-    @property
-    def cause(self) -> Cause | None:
-        """The cause of the error; None for the answers of a working setup."""
-        return self.meaning.value if isinstance(self.meaning.value, Cause) else None
-
     def matches(self, error: OAuthError, endpoint: Endpoint) -> bool:
         """Return whether the answer is of this kind."""
         return (
@@ -121,17 +121,6 @@ class Row(NamedTuple):
             and (not self.codes or error.code.lower() in self.codes)
             and bool(re.search(self.text, error.description, re.IGNORECASE))
         )
-
-    def finding(self, error: OAuthError, settings: Settings) -> Finding:
-        """Return the finding, with the user's values in its next step.
-
-        Raises:
-            ValueError: nothing is wrong.
-        """
-        if self.cause is None:
-            raise ValueError(f"{self.meaning.name} has no cause")
-        finding = unexplained(error, settings, self.cause.rule)
-        return finding._replace(fix=Message.of(finding.fix).filled(**_values(settings)))
 
 
 def _values(settings: Settings) -> Mapping[str, str]:
@@ -212,24 +201,24 @@ TABLE: tuple[Row, ...] = (
 UNKNOWN_ANSWER = rule("LA241")
 
 
-def classify(error: OAuthError, endpoint: Endpoint) -> Row | None:
-    """Return the row that matches the answer, None if it is unknown."""
+def classify(error: OAuthError, endpoint: Endpoint) -> Meaning | None:
+    """Return what the answer means, None if it is unknown."""
     plain = OAuthError(error.code, decoded(error.description))
-    return next((row for row in TABLE if row.matches(plain, endpoint)), None)
+    return next((row.meaning for row in TABLE if row.matches(plain, endpoint)), None)
 
 
-def unexplained(error: OAuthError, settings: Settings, rule: Rule = UNKNOWN_ANSWER) -> Finding:
-    """Return a finding of the rule that quotes the answer."""
+def finding_of(error: OAuthError, settings: Settings, rule: Rule = UNKNOWN_ANSWER) -> Finding:
+    """Return a finding that quotes the answer, with the user's values in its next step."""
     secrets = [settings.client_secret] if settings.client_secret else []
     words = quoted(error.words, secrets=secrets)
-    if not words:
-        return rule.finding(Message("The answer was empty."))
-    return rule.finding(Message("The tenant answered: {words}", words=words))
+    detail = Message("The answer was empty.")
+    if words:
+        detail = Message("The tenant answered: {words}", words=words)
+    return rule.finding(detail, fix=Message.of(rule.fix).filled(**_values(settings)))
 
 
 def explained(error: OAuthError, endpoint: Endpoint, settings: Settings, default: Rule) -> Finding:
-    """Return the finding of the row that matches, or one of the default rule."""
-    row = classify(error, endpoint)
-    if row is None or row.cause is None:
-        return unexplained(error, settings, default)
-    return row.finding(error, settings)
+    """Return the finding of what the answer means, or one of the default rule."""
+    meaning = classify(error, endpoint)
+    rule = meaning.cause.rule if meaning and meaning.cause else default
+    return finding_of(error, settings, rule)

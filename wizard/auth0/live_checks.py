@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import NamedTuple, Self, TypeVar
 
 from wizard import dashboard
-from wizard.auth0.error_table import Check, Meaning, unexplained
+from wizard.auth0.error_table import Check, Meaning, finding_of
 from wizard.auth0.probes import Answer, Probes
 from wizard.auth0.retry import Patient
 from wizard.auth0.tenant import Discovery, Jwk, fetch_discovery, fetch_keys
@@ -221,10 +221,10 @@ def _judge_audience(settings: Settings, answers: _Answers) -> CheckResult:
 def _judge_secret(settings: Settings, answers: _Answers) -> CheckResult:
     check = Check.SECRET
     answer, bare = answers.code, answers.without_secret
-    open_to_all = bare is not None and bare.means(Meaning.INVALID_GRANT)
-    if answer.means(Meaning.WRONG_SECRET):
+    open_to_all = bare is not None and bare.known is Meaning.INVALID_GRANT
+    if answer.known is Meaning.WRONG_SECRET:
         return _judge_wrong_secret(settings, answers, open_to_all=open_to_all)
-    if not answer.means(Meaning.INVALID_GRANT) and not answer.blames(Check.FLOW):
+    if answer.known is not Meaning.INVALID_GRANT and not answer.blames(Check.FLOW):
         return _not_proved(check, answer, settings, explain=True)
     if bare is None:
         return CheckResult(check, Outcome.PROVED, "None is set, and the tenant requires none.")
@@ -233,7 +233,7 @@ def _judge_secret(settings: Settings, answers: _Answers) -> CheckResult:
             "The tenant gives the same answer with and without the secret."
         )
         return CheckResult(check, Outcome.UNPROVED, finding.rule.title, (finding,))
-    if bare.means(Meaning.WRONG_SECRET):
+    if bare.known is Meaning.WRONG_SECRET:
         return CheckResult(
             check, Outcome.PROVED, "The tenant accepts it, and rejects a request without it."
         )
@@ -260,9 +260,9 @@ def _judge_refresh(settings: Settings, answers: _Answers) -> CheckResult:
     check, answer = Check.REFRESH, answers.refresh
     if answer is None:
         return CheckResult(check, Outcome.SKIPPED, "Not needed: tokens are not reused.")
-    if answer.means(Meaning.INVALID_GRANT):
+    if answer.known is Meaning.INVALID_GRANT:
         return _likely(check)
-    if answer.means(Meaning.WRONG_SECRET):
+    if answer.known is Meaning.WRONG_SECRET:
         return CheckResult(check, Outcome.SKIPPED, "Fix the Client ID and secret first.")
     return _not_proved(check, answer, settings, explain=True)
 
@@ -290,9 +290,9 @@ def _likely(check: Check) -> CheckResult:
 
 
 def _failed(check: Check, answer: Answer, settings: Settings) -> CheckResult:
-    if answer.known is None:
-        raise ValueError("an unknown answer has no cause")
-    return CheckResult.failed(check, answer.known.finding(answer.error, settings))
+    if answer.cause is None:
+        raise ValueError("an answer that fails no check")
+    return CheckResult.failed(check, finding_of(answer.error, settings, answer.cause.rule))
 
 
 def _not_proved(
@@ -310,5 +310,5 @@ def _not_proved(
     elif answer.status == 429:
         finding = RATE_LIMITED.finding()
     else:
-        finding = unexplained(answer.error, settings)
+        finding = finding_of(answer.error, settings)
     return CheckResult(check, Outcome.UNPROVED, finding.rule.title, (finding,) if explain else ())

@@ -21,7 +21,6 @@ from wizard.auth0.error_table import (
     Endpoint,
     Meaning,
     OAuthError,
-    Row,
     classify,
 )
 from wizard.auth0.redact import page_text, quoted
@@ -43,7 +42,7 @@ class Answer(NamedTuple):
     """The result of a probe; `status` is 0 if no answer came."""
 
     status: int = 0
-    known: Row | None = None
+    known: Meaning | None = None
     error: OAuthError = NO_ERROR
     came_back: bool = False  # to the callback URL, with a known error
     trouble: Finding | None = None  # why it proves nothing
@@ -52,10 +51,6 @@ class Answer(NamedTuple):
     def cause(self) -> Cause | None:
         """What is wrong, None if nothing is known to be."""
         return self.known.cause if self.known else None
-
-    def means(self, meaning: Meaning) -> bool:
-        """Return whether the answer has that meaning."""
-        return self.known is not None and self.known.meaning is meaning
 
     def blames(self, check: Check) -> bool:
         """Return whether the answer fails that check."""

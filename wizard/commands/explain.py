@@ -70,9 +70,11 @@ def search(question: str, language: Language) -> list[Rule]:
     rules = all_rules().values()
     by_message = [
         *(
-            row.cause.rule
+            cause.rule
             for row in TABLE
-            if row.cause and row.text and re.search(row.text, question, re.IGNORECASE)
+            if (cause := row.meaning.cause)
+            and row.text
+            and re.search(row.text, question, re.IGNORECASE)
         ),
         *rules_for(question),
     ]
