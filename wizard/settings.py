@@ -16,6 +16,7 @@ from wizard.language import Message
 
 CALLBACK_PATH = "/oauth/openid/callback"
 LOGOUT_PATH = "/login"
+METADATA_PATH = "/.well-known/openid-configuration"
 SESSION_SECRET_MIN_LENGTH = 32
 # 32 random hexadecimal digits have fewer distinct ones once in 28 million times.
 _RANDOM_VARIETY = 8

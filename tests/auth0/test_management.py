@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -303,7 +303,7 @@ def test_rejects_a_value_of_another_type(name: str, value: object) -> None:
     tenant = Tenant(respond({**CLIENT, name: value}))
 
     def read_and_plan(api: ManagementApi) -> None:
-        found = api.read(replace(WANTED, audience=None), CLIENT_ID)
+        found = api.read(WANTED._replace(audience=None), CLIENT_ID)
         plan(found, WANTED)
         remarks(found, WANTED)
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -152,7 +151,7 @@ def test_keeps_existing_values_without_prune(tenant: TenantState) -> None:
 
 @given(tenants)
 def test_prune_keeps_only_what_librechat_needs(tenant: TenantState) -> None:
-    after = applied(tenant, replace(WANTED, prune=True))
+    after = applied(tenant, WANTED._replace(prune=True))
 
     for name, listed in WANTED.urls.items():
         assert sorted(after.urls[name]) == sorted(listed)
@@ -162,7 +161,7 @@ def test_prune_keeps_only_what_librechat_needs(tenant: TenantState) -> None:
 def test_adds_no_wildcard_and_gives_a_reason_for_every_change(
     tenant: TenantState, prune: bool
 ) -> None:
-    for change in plan(tenant, replace(WANTED, prune=prune)):
+    for change in plan(tenant, WANTED._replace(prune=prune)):
         assert change.why
         assert change.title
         assert not any("*" in line for line in change.added)
@@ -214,7 +213,7 @@ def test_order_does_not_matter(prune: bool) -> None:
 
     tenant = tenant_with({**SOUND_APPLICATION, **reversed_lists})
 
-    assert plan(tenant, replace(WANTED, prune=prune)) == ()
+    assert plan(tenant, WANTED._replace(prune=prune)) == ()
 
 
 def test_removes_retired_urls_only() -> None:
@@ -222,7 +221,7 @@ def test_removes_retired_urls_only() -> None:
     retired = {**NO_URLS, "web_origins": (old, WANTED.public_url)}
     application = {**SOUND_APPLICATION, "web_origins": [old, "https://theirs.example.com"]}
 
-    (change,) = plan(tenant_with(application), replace(WANTED, retired=retired))
+    (change,) = plan(tenant_with(application), WANTED._replace(retired=retired))
 
     assert change.value == ["https://theirs.example.com", WANTED.public_url]
     assert change.removed == (old,)

@@ -17,13 +17,14 @@ from tests.ports import free_port
 from tests.tenant.state import Api, Application, AuthMethod, Policy, User
 from wizard.auth0.live_checks import check_tenant
 from wizard.auth0.management_access import TokenClaims, by_token
+from wizard.auth0.management_plan import Wanted
 from wizard.auth0.sign_in import Exchange, SignIn
 from wizard.clock import Clock
 from wizard.commands.init import run_init
 from wizard.commands.init_progress import InitResult
 from wizard.commands.options import InitOptions
 from wizard.commands.provision import ProvisionOptions, ProvisionResult, run_provision
-from wizard.commands.provisioning import Job, Provisioning, swap_urls
+from wizard.commands.provisioning import Provisioning, swap_urls
 from wizard.demo.user import sign_in_like_a_user
 from wizard.findings import ExitCode, Failure, Outcome
 from wizard.http import HttpClient
@@ -159,13 +160,13 @@ def test_leads_to_a_real_sign_in(run: Run, there: Api | None) -> None:
     run.managed.tenant.add(user)
     run.managed.tenant.clock = time.time
     port, http = free_port(), run.managed.http
-    wanted = Known(
-        domain=run.managed.domain, audiences=(AUDIENCE,), public_url=f"http://localhost:{port}"
-    )
+    url = f"http://localhost:{port}"
+    given = Known(domain=run.managed.domain, audiences=(AUDIENCE,), public_url=url)
     access = by_token(run.managed.token(), run.managed.domain, http)
     ports = run.world().ports._replace(clock=Clock())
 
-    known, findings = Provisioning(Job(wanted, run.folder / ".env"), access, ports).apply()
+    wanted = Wanted(url, AUDIENCE)
+    known, findings = Provisioning(given, wanted, run.folder / ".env", access, ports).apply()
 
     assert not findings
     settings = known.settings()

@@ -5,7 +5,6 @@ creates nothing. Source: npm auth0-lock 14.3.0, src/core/client/index.js
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from wizard.auth0.access import Door, Doors
@@ -38,14 +37,6 @@ ENTERPRISE = frozenset(
 _BEGIN, _END = "Auth0.setClient(", ")"
 
 
-class Connection(NamedTuple):
-    """A connection of an application, and whether strangers can create an account in it."""
-
-    name: str
-    strategy: str
-    has_sign_ups: bool
-
-
 def public_doors(domain: str, client_id: str, http: HttpClient, time: float = 0.0) -> Doors:
     """Return the application's doors by the tenant's public file; `time` keeps caches out."""
     url = f"https://{domain}/client/{quote(client_id, safe='')}.js?t{int(time * 1000)}"
@@ -57,12 +48,9 @@ def public_doors(domain: str, client_id: str, http: HttpClient, time: float = 0.
     if answer.status != 200:
         return unknown_doors(Message("{path} answered {status}", path=path, status=answer.status))
     try:
-        known = _connections(answer.text)
+        return _doors(answer.text)
     except (ValueError, TypeError, KeyError, AttributeError):
         return unknown_doors(Message("{path} has an unknown format", path=path))
-    sign_ups = tuple(it.name for it in known if it.strategy in CREATES_USERS and it.has_sign_ups)
-    social = tuple(it.name for it in known if is_social(it.strategy))
-    return Doors(Door(sign_ups), Door(social))
 
 
 def unknown_doors(reason: str) -> Doors:
@@ -75,8 +63,8 @@ def is_social(strategy: str) -> bool:
     return strategy not in CREATES_USERS | ENTERPRISE
 
 
-def _connections(script: str) -> list[Connection]:
-    """Return the connections in the file, read as data and never evaluated.
+def _doors(script: str) -> Doors:
+    """Return the doors by the connections in the file, read as data and never evaluated.
 
     No boolean for sign-ups means yes, as for Auth0's own widget.
 
@@ -86,14 +74,16 @@ def _connections(script: str) -> list[Connection]:
     text = script.strip().removesuffix(";").rstrip()
     if not (text.startswith(_BEGIN) and text.endswith(_END)):
         raise ValueError("not the file of an application")
-    said = load_json(text[len(_BEGIN) : -len(_END)])
-    return [
-        Connection(
-            _text(each["name"]), _text(strategy["name"]), each.get("showSignup") is not False
-        )
-        for strategy in _listed(said["strategies"])
-        for each in _listed(strategy["connections"])
-    ]
+    sign_ups, social = [], []
+    for strategy in _listed(load_json(text[len(_BEGIN) : -len(_END)])["strategies"]):
+        kind = _text(strategy["name"])
+        for each in _listed(strategy["connections"]):
+            name = _text(each["name"])
+            if is_social(kind):
+                social.append(name)
+            elif kind in CREATES_USERS and each.get("showSignup") is not False:
+                sign_ups.append(name)
+    return Doors(Door(tuple(sign_ups)), Door(tuple(social)))
 
 
 def _listed(value: object) -> list[Mapping[str, object]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from wizard.auth0.openid_client import number
 from wizard.auth0.redact import quoted
 from wizard.reading import load_json
 
@@ -56,10 +57,8 @@ class Token:
 
     def time(self, name: str) -> float | None:
         """Return the claim in seconds since the epoch, None if it is not a valid time."""
-        value = self.claims.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        return float(value) if 0 <= value < _LAST_YEAR else None
+        value = number(self.claims.get(name))
+        return float(value) if value is not None and 0 <= value < _LAST_YEAR else None
 
     def is_signed_by(self, keys: Sequence[Jwk]) -> bool:
         """Return whether the key that the token names signed it; any key if it names none."""

@@ -5,7 +5,6 @@ so they are merged; values that others added stay unless `prune` is set.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
@@ -18,6 +17,8 @@ from wizard.tunnel_services import SHARED_DOMAINS
 
 WILDCARD_CALLBACK = rule("LA612")
 THIRD_PARTY = rule("LA613")
+
+DEFAULT_NAME = "LibreChat"
 
 _URL_REASONS = {
     "callbacks": Message("After a login, Auth0 redirects only to listed URLs, compared exactly."),
@@ -71,15 +72,15 @@ class TenantState(NamedTuple):
         return self.is_third_party or self.policies.get("user", "allow_all") != "allow_all"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The desired state; `name` is a new application's."""
 
     public_url: str
     audience: str | None  # None without token reuse
-    name: str = "LibreChat"
-    retired: Urls = field(default_factory=lambda: NO_URLS)  # we added them, nobody uses them
+    name: str = DEFAULT_NAME
     prune: bool = False  # remove everything that LibreChat does not need
+    urls_only: bool = False  # change only the lists of URLs
+    retired: Urls = NO_URLS  # we added them, nobody uses them
 
     @property
     def urls(self) -> Urls:
@@ -182,6 +183,8 @@ _NEW_API_POLICIES = {"user": "allow_all", "client": "deny_all"}
 
 def plan(tenant: TenantState, wanted: Wanted) -> tuple[PlannedChange, ...]:
     """Return the changes in the order of applying."""
+    if wanted.urls_only:
+        return tuple(row for row in _application(tenant, wanted) if row.field in URL_LISTS)
     if not wanted.audience:
         return tuple(_application(tenant, wanted))
     return (*_api(tenant, wanted), *_application(tenant, wanted), *_access(tenant, wanted))

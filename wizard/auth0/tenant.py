@@ -11,9 +11,8 @@ from wizard.findings import Finding
 from wizard.http import HttpClient, NetworkError, Response, Trouble
 from wizard.language import Message
 from wizard.rules import ISSUER_WITH_PATH, rule
-from wizard.settings import Settings, is_loopback, is_tenant_domain
+from wizard.settings import METADATA_PATH, Settings, is_loopback, is_tenant_domain
 
-METADATA_PATH = "/.well-known/openid-configuration"
 # What jsonwebtoken, which LibreChat verifies with, accepts for an RSA key.
 ACCEPTED_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 SHORTEST_KEY_BITS = 2048  # of openid-client

@@ -162,9 +162,10 @@ def _set_up_by(credential: Credential, progress: Progress, ports: Ports) -> Prog
     done = set_up_auth0(known, env_file, access, ports, keep)
     if done is None:
         return None
-    if done.has_changed:
+    complete, has_changed = done
+    if has_changed:
         ports.changed.append(AUTH0_SET_UP)
-    return replace(progress, known=done.known.or_else(progress.known), is_agreed=done.has_changed)
+    return replace(progress, known=complete.or_else(progress.known), is_agreed=has_changed)
 
 
 # -- by hand --------------------------------------------------------------------------------------

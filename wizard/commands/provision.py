@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from wizard.auth0.access import ROLES_CLAIM
 from wizard.auth0.management_access import Access, claims_of
-from wizard.auth0.management_plan import PlannedChange
+from wizard.auth0.management_plan import DEFAULT_NAME, PlannedChange, Wanted
 from wizard.commands.change import EnvChange, Question, Written, change_env, may_write, save, show
 from wizard.commands.choose_access import Credential, choose_access, given_credential
 from wizard.commands.folder import Folder, folder_of
 from wizard.commands.options import SetupOptions
 from wizard.commands.prove import check_values
-from wizard.commands.provisioning import DEFAULT_NAME, MAKE_CHANGES, Job, Provisioning
+from wizard.commands.provisioning import MAKE_CHANGES, Provisioning
 from wizard.commands.questions import (
     AUDIENCES,
     CLIENT_ID,
@@ -108,8 +108,8 @@ def run_provision(
     access = choose_access(known.domain or "", given, ports, own_domain=options.tenant_domain)
     if options.remove_access:
         return _removed(options, known, folder, access, ports)
-    job = Job(known, store.path, options.name, options.prune)
-    provisioning = Provisioning(job, access, ports)
+    wanted = Wanted(known.public_url or "", known.audience, options.name, options.prune)
+    provisioning = Provisioning(known, wanted, store.path, access, ports)
     result, may_go_on = _provisioned(options, provisioning, folder, remarks, ports)
     if policy is None or not may_go_on:
         return result
@@ -185,11 +185,7 @@ def _admit(
         if options.dry_run:
             ports.console.hint("Who may sign in is planned once the application exists.")
             return result
-        raise MISSING_OPTION.failure(
-            "Missing: {option}.",
-            option="--client-id",
-            fix=Message("Add {option}.", option="--client-id"),
-        )
+        raise _missing("--client-id")
     done = set_up_access(
         options.policy, result.client_id, access, ports, yes=options.yes, dry_run=options.dry_run
     )
@@ -256,15 +252,16 @@ def _known(options: ProvisionOptions, given: Credential, folder: Folder, ports: 
     known = known.or_else(same_client(known, offered))
     for question in (DOMAIN_OF_ANY_APPLICATION, PUBLIC_URL):
         if known.value(question.name) is None and ports.prompter is None:
-            raise MISSING_OPTION.failure(
-                "Missing: {option}.",
-                option=question.option,
-                fix=Message("Add {option}.", option=question.option),
-            )
+            raise _missing(question.option)
         known = ask(question, known, Known(), ports)
     if not options.reuse_tokens:
         return known._replace(audiences=None)
     return parsed(AUDIENCES, options.audience, known) if options.audience else known
+
+
+def _missing(option: str) -> Failure:
+    fix = Message("Add {option}.", option=option)
+    return MISSING_OPTION.failure("Missing: {option}.", option=option, fix=fix)
 
 
 def _with_new_ones(known: Known) -> Known:

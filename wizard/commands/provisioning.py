@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wizard.auth0.added_urls import AddedUrls
@@ -19,13 +18,12 @@ from wizard.known import Known
 from wizard.language import Message, joined, sentences
 from wizard.ports import Ports
 from wizard.rules import rule
-from wizard.settings import NO_URLS, URL_LISTS
+from wizard.settings import NO_URLS
 from wizard.ui.screen import Line, hint_line, setting_lines
 
 SECRET_HIDDEN = rule("LA614")
 NOT_TAKEN = rule("LA619")
 
-DEFAULT_NAME = "LibreChat"
 MAKE_CHANGES = Question(
     text=Message("Make these changes?"),
     declined=Message("Nothing was changed."),
@@ -36,42 +34,25 @@ MAKE_CHANGES = Question(
 Keep = Callable[[Known], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to provision.
+class Provisioning:
+    """Reads the tenant and plans `changes`; `apply` makes them.
 
-    Attributes:
-        known: at least the domain and the public URL; the Client ID may be missing.
-        env_file: the `.env` for which added URLs are recorded.
-        name: finds or names the application if there is no Client ID.
-        prune: remove everything that LibreChat does not need.
-        urls_only: change only the URL lists.
+    `known` has at least the domain; added URLs are recorded for `env_file`.
     """
 
-    known: Known
-    env_file: Path
-    name: str = DEFAULT_NAME
-    prune: bool = False
-    urls_only: bool = False
-
-
-class Provisioning:
-    """Reads the tenant and plans `changes`; `apply` makes them."""
-
-    def __init__(self, job: Job, access: Access, ports: Ports) -> None:
-        self._job = job
+    def __init__(
+        self, known: Known, wanted: Wanted, env_file: Path, access: Access, ports: Ports
+    ) -> None:
+        self._given = known
+        self._wanted = wanted
+        self._env_file = env_file
         self._ports = ports
         self._api = ManagementApi(access, ports.clock)
-        known = job.known
-        if known.public_url is None:
-            raise ValueError("the public URL is missing")
-        self._wanted = Wanted(known.public_url, known.audience, job.name, prune=job.prune)
         with ports.console.working("Reading {tenant}", tenant=access.tenant):
             self._tenant = self._api.read(self._wanted, known.client_id or "")
         if self._tenant.application is not None:
-            retired = self._added_urls.retired(self._wanted.urls)
-            self._wanted = replace(self._wanted, retired=retired)
-        self.changes = self._plan()
+            self._wanted = wanted._replace(retired=self._added_urls.retired(wanted.urls))
+        self.changes = plan(self._tenant, self._wanted)
         self.remarks = remarks(self._tenant, self._wanted)
         self.known = self._known()
         access.require(write_scopes(self.changes, self._tenant))
@@ -101,7 +82,7 @@ class Provisioning:
                     self._apply(part)
                 done.append(part.value)
             if part is Part.APPLICATION:
-                with stopping(str(self._job.env_file), done, self._ports.last_words):
+                with stopping(str(self._env_file), done, self._ports.last_words):
                     self._added_urls.after_adding(self._tenant.urls, self._wanted.urls)
                     self.known = self._known()
                     keep(self.known)
@@ -127,16 +108,10 @@ class Provisioning:
         except Failure as failure:
             so_far = Message("Every change was made, but they could not be read back.")
             raise _continued(failure, so_far) from None
-        return not_taken(self._plan())
-
-    def _plan(self) -> tuple[PlannedChange, ...]:
-        changes = plan(self._tenant, self._wanted)
-        if not self._job.urls_only:
-            return changes
-        return tuple(change for change in changes if change.field in URL_LISTS)
+        return not_taken(plan(self._tenant, self._wanted))
 
     def _known(self) -> Known:
-        known, application = self._job.known, self._tenant.application
+        known, application = self._given, self._tenant.application
         if application is None:
             return known
         client_id, secret = self._tenant.client_id, application.string("client_secret")
@@ -150,7 +125,7 @@ class Provisioning:
     def _added_urls(self) -> AddedUrls:
         """The record for the application, which must exist."""
         tenant, client_id = self._api.access.tenant, self._tenant.client_id
-        return AddedUrls(self._ports.state_dir, tenant, client_id, self._job.env_file)
+        return AddedUrls(self._ports.state_dir, tenant, client_id, self._env_file)
 
     def _doing(self, part: Part) -> Message:
         tenant = self._tenant
@@ -185,19 +160,15 @@ def show_plan(
     return show_changes(lines, summary, ports, whole=whole)
 
 
-@dataclass(frozen=True, slots=True)
-class SetUp:
-    """What is known of a tenant that is set up, and whether that needed changes."""
-
-    known: Known
-    has_changed: bool
-
-
 def set_up_auth0(
     known: Known, env_file: Path, access: Access, ports: Ports, keep: Keep
-) -> SetUp | None:
-    """Set the tenant up, for `init`; return None if the user declined."""
-    provisioning = Provisioning(Job(known, env_file), access, ports)
+) -> tuple[Known, bool] | None:
+    """Set the tenant up, for `init`; return None if the user declined.
+
+    Otherwise return what is then known, and whether that needed changes.
+    """
+    wanted = Wanted(known.public_url or "", known.audience)
+    provisioning = Provisioning(known, wanted, env_file, access, ports)
     pages = provisioning.show()
     question = MAKE_CHANGES._replace(text=Message("Make these changes in Auth0 and the .env?"))
     if not provisioning.changes:
@@ -206,7 +177,7 @@ def set_up_auth0(
         return None
     complete, findings = provisioning.apply(keep)
     ports.console.finding(*findings)
-    return SetUp(complete, bool(provisioning.changes))
+    return complete, bool(provisioning.changes)
 
 
 def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
@@ -219,7 +190,8 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
     if not is_at_hand or not known.client_id:
         return False
     access = choose_access(known.domain or "", given, ports)
-    provisioning = Provisioning(Job(known, env_file, urls_only=True), access, ports)
+    wanted = Wanted(known.public_url or "", known.audience, urls_only=True)
+    provisioning = Provisioning(known, wanted, env_file, access, ports)
     if provisioning.changes:
         pages = provisioning.show()
         question = MAKE_CHANGES._replace(text=Message("Change the URLs in Auth0?"))

@@ -25,7 +25,7 @@ from wizard.librechat.runner import Evidence, Runner, judge
 from wizard.librechat.secrets import secrets_of, without_forms
 from wizard.librechat.variables import VARIABLES, is_secret
 from wizard.processes import Processes
-from wizard.settings import LOGOUT_PATH, Settings, host_of, is_tenant_domain, port_in
+from wizard.settings import LOGOUT_PATH, METADATA_PATH, Settings, host_of, is_tenant_domain, port_in
 from wizard.text import MASK, Secrets, shortened
 from wizard.threads import begin
 
@@ -237,7 +237,7 @@ def foreign_issuer(subject: Subject) -> str:
 
 def issuer_without_path(issuer: str) -> str:
     """The issuer without the metadata path, which LibreChat's OpenID client accepts too."""
-    return issuer.removesuffix("/.well-known/openid-configuration").removesuffix("/")
+    return issuer.removesuffix(METADATA_PATH).removesuffix("/")
 
 
 def of_the_table(subject: Subject) -> list[str]:
