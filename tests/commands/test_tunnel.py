@@ -29,7 +29,7 @@ from wizard.findings import ExitCode, Failure
 from wizard.http import Response
 from wizard.loopback import close_all, listeners
 from wizard.process_control import start_time
-from wizard.tunnels import EventKind, Tunnel, TunnelEvent, TunnelRequest, local, ngrok
+from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, local, ngrok
 from wizard.tunnels.ngrok_errors import FOREIGN_DOMAIN
 
 
@@ -317,18 +317,15 @@ def test_reports_only_a_requested_url_as_lost(
     """ngrok may refuse the account's own domain; the `.env` has the URL of another tunnel."""
     asked: list[str] = []
 
-    class Refusing(Tunnel):
+    class Refusing(ngrok.NgrokTunnel):
+        def __init__(self, request: TunnelRequest, *rest: Any) -> None:
+            super().__init__(request, *rest)
+            asked.append(request.requested_url)
+
         def open(self) -> str:
             raise FOREIGN_DOMAIN.failure("ERR_NGROK_313")
 
-        def close(self) -> None:
-            pass
-
-    def tunnel(request: TunnelRequest, *_: object) -> Tunnel:
-        asked.append(request.requested_url)
-        return Refusing()
-
-    monkeypatch.setattr(ngrok, "PROVIDER", ngrok.PROVIDER._replace(tunnel=tunnel))
+    monkeypatch.setattr(ngrok, "PROVIDER", Refusing)
     chat = Folder(folder, "https://localhost:3443")
     with pytest.raises(Failure):
         chat.tunnel(tunnel="ngrok", yes=True)

@@ -42,7 +42,7 @@ class World:
     def tunnel(self, scenario: str = "", *, seconds: float = 20.0, **changes: object) -> Tunnel:
         os.environ |= {**self.environ, "STAND_IN_SCENARIO": scenario}
         request = replace(self.request, **changes)  # type: ignore[arg-type] # by keyword
-        opened = provider(self.name).tunnel(request, Processes(), os.environ)
+        opened = provider(self.name)(request, Processes(), os.environ)
         cast(ChildTunnel, opened).start_seconds = seconds
         return opened
 

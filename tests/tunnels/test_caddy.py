@@ -235,7 +235,7 @@ def test_no_caddy_outlives_us(tmp_path: Path, number: signal.Signals) -> None:
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(tmp_path)!r}),"
         f" requested_url='https://localhost:{free_port()}')\n"
-        "tunnel = provider('caddy').tunnel(request, Processes(), os.environ)\n"
+        "tunnel = provider('caddy')(request, Processes(), os.environ)\n"
         "tunnel.open()\n"
         "print('open', flush=True)\n"
         "time.sleep(60)\n"
@@ -256,7 +256,7 @@ def test_no_caddy_outlives_us(tmp_path: Path, number: signal.Signals) -> None:
 def test_the_offer() -> None:
     offer = provider("caddy").offer(Processes(), os.environ)
 
-    assert (offer.ready, offer.stable_url, offer.public) == (True, True, False)
+    assert offer.ready
 
 
 def test_explains_how_to_install_caddy(

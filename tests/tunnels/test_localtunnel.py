@@ -259,7 +259,7 @@ def test_no_client_outlives_us(tmp_path: Path, environ: dict[str, str], server: 
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(tmp_path)!r}),"
         " requested_url='librechat-ada')\n"
-        "tunnel = provider('localtunnel').tunnel(request, Processes(), os.environ)\n"
+        "tunnel = provider('localtunnel')(request, Processes(), os.environ)\n"
         "tunnel.open()\n"
         "print('open', flush=True)\n"
         "time.sleep(60)\n"

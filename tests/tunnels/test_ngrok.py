@@ -546,7 +546,7 @@ def test_no_agent_outlives_us(world: World, number: signal.Signals) -> None:
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
         "import os\n"
-        "provider('ngrok').tunnel(request, Processes(), os.environ).open()\n"
+        "provider('ngrok')(request, Processes(), os.environ).open()\n"
         "print('open', flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -573,7 +573,7 @@ def test_ctrl_c_during_the_start_leaves_no_agent(world: World) -> None:
         "from wizard.tunnels import TunnelRequest, provider\n"
         f"request = TunnelRequest(port=1, state_dir=pathlib.Path({str(world.folder)!r}))\n"
         "try:\n"
-        "    provider('ngrok').tunnel(request, Processes(), os.environ).open()\n"
+        "    provider('ngrok')(request, Processes(), os.environ).open()\n"
         "except KeyboardInterrupt:\n"
         "    raise SystemExit(130)\n"
     )
@@ -711,8 +711,6 @@ def _process_with(argument: str) -> int:
 def test_the_offer_lists_what_is_installed_and_missing(world: World) -> None:
     def offer() -> tuple[bool, str]:
         found = provider("ngrok").offer(Processes(), world.environ)
-        assert found.stable_url
-        assert found.public
         return found.ready, found.needs
 
     assert offer() == (True, f"your authtoken (found) and its agent ({world.folder / 'bin/ngrok'})")

@@ -23,7 +23,15 @@ from wizard.ports import Ports
 from wizard.rules import rule
 from wizard.settings import parse_public_url
 from wizard.surroundings import is_over_ssh
-from wizard.tunnels import PROVIDER_MODULES, Offer, Provider, Tunnel, TunnelRequest, provider
+from wizard.tunnels import (
+    PROVIDER_MODULES,
+    Offer,
+    Provider,
+    Tunnel,
+    TunnelRequest,
+    is_own,
+    provider,
+)
 
 NO_SUCH_TUNNEL = rule("LA006")
 DECLINED = rule("LA378")
@@ -133,12 +141,12 @@ def _own_url(options: TunnelOptions, ports: Ports) -> str:
     )
 
 
-def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
+def _open(chosen: type[Provider], options: TunnelOptions, ports: Ports) -> OpenTunnel:
     """Open the URL of the last run, or another one if it is lost."""
     try:
         return _open_once(chosen, options, ports)
     except Failure as failure:
-        is_lost = failure.finding.rule in chosen.lost_url_rules
+        is_lost = failure.finding.rule == chosen.lost_url
         is_ours = _holder(options.known_url, ports) is not None
         if not is_lost or is_ours or _requested_url(chosen, options) != options.known_url:
             raise
@@ -150,10 +158,10 @@ def _open(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
         return _open_once(chosen, options._replace(known_url=""), ports)
 
 
-def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTunnel:
+def _open_once(chosen: type[Provider], options: TunnelOptions, ports: Ports) -> OpenTunnel:
     offer = latest_offer(chosen.name, ports)
     token = _ask_first(offer, ports)
-    asks_to_trust = not offer.public and options.for_people and ports.prompter is not None
+    asks_to_trust = not chosen.is_public and options.for_people and ports.prompter is not None
     asks_to_trust = asks_to_trust and not options.tunnels_only
     view = LiveView(options.port, ports.http, ports.console.live)
     request = TunnelRequest(
@@ -176,7 +184,7 @@ def _open_once(chosen: Provider, options: TunnelOptions, ports: Ports) -> OpenTu
         ports.console.finding(*tunnel.findings)
         if token:
             _offer_to_save(token, offer, chosen.name, ports)
-        if not offer.public and options.for_people and is_over_ssh(ports.environ):
+        if not chosen.is_public and options.for_people and is_over_ssh(ports.environ):
             _show_forwarding(url, ports)
         elif asks_to_trust:
             from wizard.commands.trust import offer_trust
@@ -226,14 +234,14 @@ def _show_forwarding(url: str, ports: Ports) -> None:
 
 
 def _open_or_name_holder(
-    tunnel: Tunnel, chosen: Provider, request: TunnelRequest, ports: Ports
+    tunnel: Tunnel, chosen: type[Provider], request: TunnelRequest, ports: Ports
 ) -> str:
     """Open the tunnel; if a background tunnel of ours has its URL, the failure names it."""
     try:
         return tunnel.open()
     except Failure as failure:
         holder = _holder(request.requested_url, ports)
-        if holder is None or failure.finding.rule not in chosen.url_in_use_rules:
+        if holder is None or failure.finding.rule != chosen.url_in_use:
             raise
         raise failure.finding.rule.failure(
             failure.finding.detail,
@@ -251,10 +259,10 @@ def _holder(url: str, ports: Ports) -> BackgroundTunnel | None:
 
 
 def _tunnel(
-    chosen: Provider, request: TunnelRequest, options: TunnelOptions, ports: Ports
+    chosen: type[Provider], request: TunnelRequest, options: TunnelOptions, ports: Ports
 ) -> Tunnel:
     if not options.detach:
-        return chosen.tunnel(request, ports.processes, ports.environ)
+        return chosen(request, ports.processes, ports.environ)
     from wizard.commands.background.tunnel import DetachedTunnel
 
     return DetachedTunnel(
@@ -262,11 +270,11 @@ def _tunnel(
     )
 
 
-def _requested_url(chosen: Provider, options: TunnelOptions) -> str:
+def _requested_url(chosen: type[Provider], options: TunnelOptions) -> str:
     """The requested URL, or that of the last run if the provider can reopen it."""
     if chosen.name == options.tunnel and options.requested_url:
         return options.requested_url
-    is_its = chosen.has_reusable_url and chosen.owns(options.known_url)
+    is_its = chosen.no_choice is None and is_own(options.known_url, chosen.domains)
     return options.known_url if is_its and urlsplit(options.known_url).port != options.port else ""
 
 

@@ -10,7 +10,7 @@ from wizard.ports import Ports
 from wizard.state_file import StateFile
 from wizard.surroundings import is_over_ssh
 from wizard.threads import begin
-from wizard.tunnels import PROVIDER_MODULES, Offer, Provider, provider, providers_of
+from wizard.tunnels import PROVIDER_MODULES, Offer, provider, providers_of
 from wizard.ui.prompts import Choice
 
 NO_TUNNEL = "none"
@@ -40,11 +40,11 @@ def choose_tunnel(
         )
         return ready
     if failed and ready:
-        why = _reason(ready, offers[ready])
+        why = _reason(ready)
         if prompter.confirm(Message("Use {tunnel} instead ({why})?", tunnel=ready, why=why)):
             return ready
     choices = [
-        Choice(name, _line(name, offer, name in failed), _details(provider(name), offer))
+        Choice(name, _line(name, offer, name in failed), _details(name, offer))
         for name, offer in offers.items()
     ]
     if not tunnels_only:
@@ -77,7 +77,7 @@ def _ranked_offers(ports: Ports, remembered: str, failed: Collection[str]) -> di
 
     def rank(name: str) -> tuple[bool, ...]:
         offer = offers[name]
-        is_usable = offer.ready and (offer.public or not is_remote)
+        is_usable = offer.ready and (provider(name).is_public or not is_remote)
         return name in failed, name != remembered, not is_usable
 
     return {name: offers[name] for name in sorted(offers, key=rank)}
@@ -100,14 +100,15 @@ def latest_offer(name: str, ports: Ports) -> Offer:
     return offer or provider(name).offer(ports.processes, ports.environ)
 
 
-def _reason(name: str, offer: Offer) -> Message:
+def _reason(name: str) -> Message:
     """Return who reaches the tunnel's URL, and whether it is the same the next time."""
+    kind = provider(name)
     url = Message("a new URL each time")
-    if provider(name).has_reusable_url:
+    if kind.no_choice is None:
         url = Message("usually the same URL")
-        if offer.stable_url:
+        if kind.has_stable_url:
             url = Message("always the same URL")
-    reach = Message("public") if offer.public else Message("this computer only")
+    reach = Message("public") if kind.is_public else Message("this computer only")
     return joined(", ", (reach, url))
 
 
@@ -120,11 +121,13 @@ def _line(name: str, offer: Offer, has_failed: bool) -> Message:
     elif offer.missing:
         missing = Message.of(offer.missing)
     state = Message("failed") if has_failed else "" if offer.ready else missing
-    return Message("{tunnel}: {why}", tunnel=name, why=joined("; ", (_reason(name, offer), state)))
+    return Message("{tunnel}: {why}", tunnel=name, why=joined("; ", (_reason(name), state)))
 
 
-def _details(provider: Provider, offer: Offer) -> Message:
-    return sentences(provider.summary, Message("It needs {needs}.", needs=Message.of(offer.needs)))
+def _details(name: str, offer: Offer) -> Message:
+    return sentences(
+        provider(name).summary, Message("It needs {needs}.", needs=Message.of(offer.needs))
+    )
 
 
 class OpenedUrls:
@@ -152,7 +155,7 @@ class OpenedUrls:
     def tunnel_for(self, url: str) -> str:
         """Return the name of the tunnel that can open the URL again, "" if none can."""
         name = self.tunnel_of(url)
-        return name if name and provider(name).has_reusable_url else ""
+        return name if name and provider(name).no_choice is None else ""
 
     def _read(self) -> dict[str, str]:
         kept = self._file.load()

@@ -92,8 +92,6 @@ class Offer(NamedTuple):
 
     ready: bool  # `open` is expected to work without anything more from the user
     needs: str  # what it needs and where that was found, or that it is missing; ends a sentence
-    stable_url: bool  # the URL is the same the next time
-    public: bool  # other machines reach the URL
     credential_question: str = ""  # asks for the missing credential
     credential_hint: str = ""  # where the user finds it
     missing: str = ""  # what an installed program lacks, in a few words for a menu
@@ -146,33 +144,53 @@ class Tunnel(ABC):
         self.close()
 
 
-class Provider(NamedTuple):
-    """One kind of tunnel; `offer` is quick and changes nothing, `tunnel` is not open yet."""
+class Provider(Tunnel):
+    """One kind of tunnel; an instance is one that is not open yet.
+
+    Attributes:
+        name: its module's.
+        summary: one or two sentences for the details in the menu, beside its `Offer`.
+        domains: of its URLs; a leading dot matches every host below. Any where it is empty.
+        is_public: other machines reach the URL.
+        has_stable_url: the URL is the same the next time.
+        no_choice: refuses a requested URL, where each tunnel has a new one.
+        lost_url: somebody else has the URL of an earlier run now.
+        url_in_use: another process of this user has it.
+    """
 
     name: str
-    summary: str  # one or two sentences for the details in the menu, beside its `Offer`
-    domains: tuple[str, ...]  # of its URLs; a leading dot matches every host below
-    offer: "Callable[[Processes, Mapping[str, str]], Offer]"
-    tunnel: "Callable[[TunnelRequest, Processes, Mapping[str, str]], Tunnel]"
-    has_reusable_url: bool = True  # a URL from an earlier run can be requested again
-    lost_url_rules: "tuple[Rule, ...]" = ()  # somebody else has such a URL now
-    url_in_use_rules: "tuple[Rule, ...]" = ()  # another process of this user has it
+    summary: str
+    domains: tuple[str, ...]
+    is_public = True
+    has_stable_url = False
+    no_choice: "Rule | None" = None
+    lost_url: "Rule | None" = None
+    url_in_use: "Rule | None" = None
 
-    def owns(self, url: str) -> bool:
-        """Whether the URL is on this provider's domains."""
-        return is_under(urlsplit(url).hostname or "", self.domains)
+    @abstractmethod
+    def __init__(
+        self, request: TunnelRequest, processes: "Processes", environ: Mapping[str, str]
+    ) -> None: ...
+
+    @staticmethod
+    @abstractmethod
+    def offer(processes: "Processes", environ: Mapping[str, str]) -> Offer:
+        """Return what it can do on this machine; quick, and changes nothing."""
 
 
-def provider(name: str) -> Provider:
+def provider(name: str) -> type[Provider]:
     """Import and return the provider of that name, or raise KeyError."""
-    return cast(Provider, import_module(PROVIDER_MODULES[name]).PROVIDER)
+    return cast(type[Provider], import_module(PROVIDER_MODULES[name]).PROVIDER)
 
 
 def providers_of(url: str) -> list[str]:
     """Return the names of the providers on whose domains the URL is."""
-    return [name for name in PROVIDER_MODULES if provider(name).owns(url)]
+    return [name for name in PROVIDER_MODULES if is_own(url, provider(name).domains)]
 
 
-def is_under(host: str, domains: tuple[str, ...]) -> bool:
-    """Whether the host is one of the domains, or below one that begins with a dot."""
-    return any(host.endswith(it) if it.startswith(".") else host == it for it in domains)
+def is_own(url: str, domains: tuple[str, ...]) -> bool:
+    """Whether the URL is on these domains, see `Provider`."""
+    host = urlsplit(url).hostname or ""
+    return not domains or any(
+        host.endswith(it) if it.startswith(".") else host == it for it in domains
+    )

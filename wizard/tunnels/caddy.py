@@ -13,7 +13,7 @@ from wizard.private_files import private_folder, write_whole
 from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS
-from wizard.tunnels import Offer, Provider
+from wizard.tunnels import Offer
 from wizard.tunnels.child import ProxiedTunnel, exit_text
 from wizard.tunnels.local import (
     CANNOT_LISTEN,
@@ -42,11 +42,26 @@ _READY = "serving initial configuration"
 class CaddyTunnel(ProxiedTunnel):
     """A Caddy beside the user's own: another configuration and storage, and no admin port."""
 
-    _program = "Caddy"
-    _domains = LOOPBACK_HOSTS
+    name, _program = "caddy", "Caddy"
+    summary = Message("Your own Caddy, with a separate configuration.")
+    domains = LOOPBACK_HOSTS
+    is_public, has_stable_url = False, True
+    lost_url = url_in_use = PORT_TAKEN
     _site = ""
     _restart_at = 0.0
     _authority: Authority
+
+    @staticmethod
+    def offer(processes: Processes, _: Mapping[str, str]) -> Offer:
+        program = processes.which("caddy")
+        needs = Message("Caddy (not installed)")
+        if program:
+            needs = Message(
+                "Caddy ({program}), and browsers that trust its certificate (librechat-auth0"
+                " trust)",
+                program=program,
+            )
+        return Offer(program is not None, needs)
 
     def _start(self) -> str:
         """Start Caddy at the first port that is free; another program may still come first."""
@@ -110,26 +125,7 @@ class CaddyTunnel(ProxiedTunnel):
         return CADDY_ENDED.failure(detail or exit_text(status))
 
 
-def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
-    program = processes.which("caddy")
-    needs = Message("Caddy (not installed)")
-    if program:
-        needs = Message(
-            "Caddy ({program}), and browsers that trust its certificate (librechat-auth0 trust)",
-            program=program,
-        )
-    return Offer(ready=program is not None, needs=needs, stable_url=True, public=False)
-
-
-PROVIDER = Provider(
-    "caddy",
-    Message("Your own Caddy, with a separate configuration."),
-    LOOPBACK_HOSTS,
-    _offer,
-    CaddyTunnel,
-    lost_url_rules=(PORT_TAKEN,),
-    url_in_use_rules=(PORT_TAKEN,),
-)
+PROVIDER = CaddyTunnel
 
 
 def _entry(line: str) -> Mapping[str, object]:

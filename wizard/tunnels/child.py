@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 from wizard.clock import SleepWatch
 from wizard.findings import Failure
@@ -20,7 +19,7 @@ from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.supervisor import GRACE_SECONDS, NOT_STARTED
 from wizard.text import one_line
-from wizard.tunnels import EventKind, Offer, Tunnel, TunnelEvent, TunnelRequest, is_under
+from wizard.tunnels import EventKind, Offer, Provider, TunnelEvent, TunnelRequest, is_own
 
 if TYPE_CHECKING:
     from wizard.findings import Rule
@@ -100,7 +99,7 @@ class Child:
                         self._on_line(clean)
 
 
-class ChildTunnel(Tunnel):
+class ChildTunnel(Provider):
     """A tunnel that is a program; a subclass says how to start it and how to read its output.
 
     The URL that the program or its server names is used only if it is valid and on the provider's
@@ -109,13 +108,9 @@ class ChildTunnel(Tunnel):
 
     Attributes:
         _program: its name at the start of a sentence.
-        _domains: of its URLs, as in `Provider.domains`; empty for any.
-        _no_choice: the rule that refuses a requested URL, where each start has a new one.
     """
 
     _program: str
-    _domains: tuple[str, ...]
-    _no_choice: "Rule | None" = None
     start_seconds = 30.0
 
     def __init__(
@@ -199,8 +194,8 @@ class ChildTunnel(Tunnel):
     # Lifecycle
 
     def open(self) -> str:
-        if self._no_choice is not None and self._request.requested_url:
-            raise self._no_choice.failure(self._request.requested_url)
+        if self.no_choice is not None and self._request.requested_url:
+            raise self.no_choice.failure(self._request.requested_url)
         try:
             self._url = self._checked(self._start())
         except BaseException:
@@ -255,7 +250,7 @@ class ChildTunnel(Tunnel):
 
     def _checked(self, named: str) -> str:
         """Return the URL that the program named, normalized, or raise Failure."""
-        return _own_url(named, self._program, self._domains)
+        return _own_url(named, self._program, self.domains)
 
     def _report(self, kind: EventKind, detail: str) -> None:
         if not self._closing.is_set():
@@ -273,7 +268,7 @@ class ChildTunnel(Tunnel):
             self._poll()
 
     def _open_again(self, why: str) -> bool:
-        if self._no_choice is not None:
+        if self.no_choice is not None:
             self._report(EventKind.CLOSED, why)
             return False
         reported, delay = why, FIRST_DELAY_SECONDS
@@ -300,11 +295,6 @@ class ChildTunnel(Tunnel):
             self._report(EventKind.CLOSED, ended)
             return False
         return False
-
-
-def is_own(url: str, domains: tuple[str, ...]) -> bool:
-    """Whether the URL is on these domains; without any, each URL is."""
-    return not domains or is_under(urlsplit(url).hostname or "", domains)
 
 
 def _own_url(named: str, program: str, domains: tuple[str, ...]) -> str:
@@ -383,7 +373,7 @@ class NpmProgram(NamedTuple):
             needs = Message("npm's {package} (downloaded by npx)", package=self.package)
             question = Message("Download npm's {package} with npx?", package=self.package)
         is_ready = len(command) == 1
-        return Offer(is_ready, needs, stable_url=False, public=True, download_question=question)
+        return Offer(is_ready, needs, download_question=question)
 
 
 def exit_text(status: int | None) -> Message:

@@ -12,7 +12,7 @@ from wizard.private_files import private_folder, write_whole
 from wizard.rules import rule
 from wizard.supervisor import NOT_STARTED
 from wizard.tunnel_services import CLOUDFLARE
-from wizard.tunnels import Offer, Provider
+from wizard.tunnels import Offer
 from wizard.tunnels.child import NpmProgram, ProxiedTunnel
 from wizard.tunnels.local_api import LocalApi
 
@@ -45,12 +45,19 @@ _NOT_REACHED = re.compile(r"failed to request quick Tunnel|Unable to establish c
 class CloudflaredTunnel(ProxiedTunnel):
     """A quick tunnel; its URL is lost when its cloudflared ends."""
 
-    _program = "cloudflared"
-    _domains = CLOUDFLARE.domains
-    _no_choice = NO_CHOICE
+    name = _program = "cloudflared"
+    summary = Message("No account. Good for a test: chat answers arrive all at once.")
+    domains = CLOUDFLARE.domains
+    no_choice = NO_CHOICE
     _metrics = ""
     _is_forgotten = False
     _api: LocalApi
+
+    @staticmethod
+    def offer(processes: Processes, _: Mapping[str, str]) -> Offer:
+        installed = Message("cloudflared ({program})")
+        missing = installed.filled(program=Message("not installed"))
+        return PROGRAM.offer(processes, installed, missing)
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -128,17 +135,4 @@ class CloudflaredTunnel(ProxiedTunnel):
         return NOT_UP.failure(Message("{said} (exit status {status})", said=detail, status=status))
 
 
-def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
-    installed = Message("cloudflared ({program})")
-    missing = installed.filled(program=Message("not installed"))
-    return PROGRAM.offer(processes, installed, missing)
-
-
-PROVIDER = Provider(
-    "cloudflared",
-    Message("No account. Good for a test: chat answers arrive all at once."),
-    CLOUDFLARE.domains,
-    _offer,
-    CloudflaredTunnel,
-    has_reusable_url=False,
-)
+PROVIDER = CloudflaredTunnel

@@ -14,7 +14,7 @@ from wizard.language import Message
 from wizard.processes import TIMED_OUT
 from wizard.rules import rule
 from wizard.tunnel_services import DEV_TUNNELS
-from wizard.tunnels import Offer, Provider
+from wizard.tunnels import Offer
 from wizard.tunnels.child import ProxiedTunnel, exit_text
 
 if TYPE_CHECKING:
@@ -42,10 +42,25 @@ _LIMIT = re.compile(r"\b429\b|[Rr]ate limit|[Ll]imit.* exceeded|exceeded.* limit
 class DevTunnel(ProxiedTunnel):
     """A temporary dev tunnel; its URL is lost when its `devtunnel host` ends."""
 
-    _program = "devtunnel"
-    _domains = DEV_TUNNELS.domains
-    _no_choice = NO_CHOICE
+    name = _program = "devtunnel"
+    summary = Message(
+        "Microsoft's dev tunnels, with a Microsoft or GitHub account; a warning page comes first."
+    )
+    domains = DEV_TUNNELS.domains
+    no_choice = NO_CHOICE
     _found = ""
+
+    @staticmethod
+    def offer(processes: Processes, _: Mapping[str, str]) -> Offer:
+        program = processes.which("devtunnel")
+        if program is None:
+            return Offer(False, Message("devtunnel (not installed)"))
+        shown = processes.run((str(program), "user", "show", "--json"), timeout=ASK_SECONDS)
+        ready = bool(_SIGNED_IN.search(shown.stdout))
+        is_silent = shown.status == TIMED_OUT
+        missing = Message("does not respond") if is_silent else Message("not signed in")
+        needs = Message("devtunnel ({program}), signed in", program=program)
+        return Offer(ready, needs, missing="" if ready else missing)
 
     def _command(self) -> Sequence[str]:
         program = self._find("devtunnel", NO_DEVTUNNEL)
@@ -73,30 +88,4 @@ class DevTunnel(ProxiedTunnel):
         return NOT_UP.failure(" ".join(said[-3:]) or exit_text(status))
 
 
-def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
-    program = processes.which("devtunnel")
-    if program is None:
-        needs = Message("devtunnel (not installed)")
-        return Offer(ready=False, needs=needs, stable_url=False, public=True)
-    shown = processes.run((str(program), "user", "show", "--json"), timeout=ASK_SECONDS)
-    ready = bool(_SIGNED_IN.search(shown.stdout))
-    missing = Message("does not respond") if shown.status == TIMED_OUT else Message("not signed in")
-    return Offer(
-        ready=ready,
-        needs=Message("devtunnel ({program}), signed in", program=program),
-        stable_url=False,
-        public=True,
-        missing="" if ready else missing,
-    )
-
-
-PROVIDER = Provider(
-    "devtunnel",
-    Message(
-        "Microsoft's dev tunnels, with a Microsoft or GitHub account; a warning page comes first."
-    ),
-    DEV_TUNNELS.domains,
-    _offer,
-    DevTunnel,
-    has_reusable_url=False,
-)
+PROVIDER = DevTunnel

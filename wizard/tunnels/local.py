@@ -16,7 +16,7 @@ from wizard.findings import Failure
 from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import LOOPBACK_HOSTS, InvalidValue, parse_public_url
-from wizard.tunnels import Offer, Provider, Tunnel, TunnelRequest
+from wizard.tunnels import Offer, Provider, TunnelRequest
 
 if TYPE_CHECKING:
     import socket
@@ -36,15 +36,35 @@ CANNOT_LISTEN = rule("LA333")
 TRUST_LATER = Message("Browsers show a warning until you run: librechat-auth0 trust")
 
 
-class LocalTunnel(Tunnel):
+class LocalTunnel(Provider):
     """The proxy with TLS; its certificate is renewed while it runs."""
 
-    def __init__(self, request: TunnelRequest, processes: Processes) -> None:
+    name = "local"
+    summary = Message("Built in; enough to sign in with your own browser.")
+    domains = LOOPBACK_HOSTS
+    is_public, has_stable_url = False, True
+    lost_url = url_in_use = PORT_TAKEN
+
+    def __init__(
+        self,
+        request: TunnelRequest,
+        processes: Processes,
+        environ: Mapping[str, str],  # noqa: ARG002
+    ) -> None:
         self._request = request
         self._processes = processes
         self._lock = threading.Lock()
         self._proxy: Proxy | None = None
         self.authority: Authority | None = None
+
+    @staticmethod
+    def offer(processes: Processes, _: Mapping[str, str]) -> Offer:
+        from wizard.tunnels.trust import mkcert_root
+
+        needs = Message("browsers that trust its certificate (librechat-auth0 trust)")
+        if mkcert_root(processes):
+            needs = Message("nothing else: it uses mkcert's authority")
+        return Offer(True, needs)
 
     def open(self) -> str:
         from wizard.tunnels.certificates import local_authority
@@ -88,24 +108,7 @@ class LocalTunnel(Tunnel):
                 proxy.context = authority.server_context()
 
 
-def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
-    from wizard.tunnels.trust import mkcert_root
-
-    needs = Message("browsers that trust its certificate (librechat-auth0 trust)")
-    if mkcert_root(processes):
-        needs = Message("nothing else: it uses mkcert's authority")
-    return Offer(ready=True, needs=needs, stable_url=True, public=False)
-
-
-PROVIDER = Provider(
-    "local",
-    Message("Built in; enough to sign in with your own browser."),
-    LOOPBACK_HOSTS,
-    _offer,
-    lambda request, processes, _: LocalTunnel(request, processes),
-    lost_url_rules=(PORT_TAKEN,),
-    url_in_use_rules=(PORT_TAKEN,),
-)
+PROVIDER = LocalTunnel
 
 
 def advise_trust(

@@ -11,7 +11,7 @@ from wizard.language import Message
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.tunnel_services import LOCALTUNNEL
-from wizard.tunnels import Offer, Provider, TunnelRequest
+from wizard.tunnels import Offer, TunnelRequest
 from wizard.tunnels.child import NpmProgram, ProxiedTunnel, exit_text
 
 if TYPE_CHECKING:
@@ -40,6 +40,13 @@ _ITS_VARIABLES = frozenset((*_ITS_OPTIONS.split(), "allow_invalid_cert", "o", "o
 class LocaltunnelTunnel(ProxiedTunnel):
     """The localtunnel client, for as long as it runs."""
 
+    name = "localtunnel"
+    summary = Message(
+        "No account. Visitors first see a reminder page, and traffic from its server to you is not"
+        " encrypted."
+    )
+    domains = LOCALTUNNEL.domains
+    lost_url = NAME_TAKEN
     _program = Message("The localtunnel client")
 
     def __init__(
@@ -47,7 +54,13 @@ class LocaltunnelTunnel(ProxiedTunnel):
     ) -> None:
         super().__init__(request, processes, environ)
         self._server = environ.get(SERVER_VARIABLE, PUBLIC_SERVER)
-        self._domains = LOCALTUNNEL.domains if self._server == PUBLIC_SERVER else ()
+        if self._server != PUBLIC_SERVER:
+            self.domains = ()
+
+    @staticmethod
+    def offer(processes: Processes, _: Mapping[str, str]) -> Offer:
+        installed = Message("its client ({program})")
+        return PROGRAM.offer(processes, installed, Message("Node.js (not installed)"))
 
     def _passes(self, name: str) -> bool:
         return super()._passes(name) and name.lower() not in _ITS_VARIABLES
@@ -102,23 +115,7 @@ class LocaltunnelTunnel(ProxiedTunnel):
         )
 
 
-def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
-    return PROGRAM.offer(
-        processes, Message("its client ({program})"), Message("Node.js (not installed)")
-    )
-
-
-PROVIDER = Provider(
-    "localtunnel",
-    Message(
-        "No account. Visitors first see a reminder page, and traffic from its server to you is not"
-        " encrypted."
-    ),
-    LOCALTUNNEL.domains,
-    _offer,
-    LocaltunnelTunnel,
-    lost_url_rules=(NAME_TAKEN,),
-)
+PROVIDER = LocaltunnelTunnel
 
 
 def name_of(wanted: str) -> str:

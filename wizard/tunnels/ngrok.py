@@ -20,8 +20,8 @@ from wizard.processes import Processes
 from wizard.settings import InvalidValue, parse_public_url
 from wizard.supervisor import NOT_RUNNABLE, NOT_STARTED
 from wizard.tunnel_services import NGROK
-from wizard.tunnels import Offer, Provider, TunnelRequest, ngrok_agent, ngrok_config, ngrok_errors
-from wizard.tunnels.child import ChildTunnel, is_own
+from wizard.tunnels import Offer, TunnelRequest, is_own, ngrok_agent, ngrok_config, ngrok_errors
+from wizard.tunnels.child import ChildTunnel
 from wizard.tunnels.local_api import LocalApi
 
 # After a refusal: an agent that is about to end says more.
@@ -37,8 +37,13 @@ _NOT_REACHED = "failed to reconnect session"
 class NgrokTunnel(ChildTunnel):
     """An ngrok URL, by an agent of ours or by a running one that already leads to LibreChat."""
 
+    name = "ngrok"
+    summary = Message("With a free account, visitors first see a warning page.")
+    domains = NGROK.domains
+    has_stable_url = True
+    lost_url = ngrok_errors.FOREIGN_DOMAIN
+    url_in_use = ngrok_errors.ALREADY_ONLINE
     _program = Message("The ngrok agent")
-
     start_seconds = 20.0
 
     def __init__(
@@ -55,17 +60,39 @@ class NgrokTunnel(ChildTunnel):
         self._error = ""
         self._requests: ngrok_agent.RequestLog | None = None
 
+    @staticmethod
+    def offer(_: Processes, environ: Mapping[str, str]) -> Offer:
+        program = ngrok_agent.find_agent(environ)
+        agent = Message("its agent ({program})", program=program or Message("a download of 10 MB"))
+        try:
+            token = ngrok_config.known_token(environ)
+        except Failure as failure:
+            problem = failure.finding.detail
+            return Offer(False, Message("a valid configuration ({problem})", problem=problem))
+        if token:
+            return Offer(True, Message("your authtoken (found) and {agent}", agent=agent))
+        return Offer(
+            False,
+            Message("the authtoken of a free account and {agent}", agent=agent),
+            missing=Message("no authtoken") if program else "",
+            credential_question=Message("ngrok authtoken (hidden)"),
+            credential_hint=Message(
+                "Find it in your free account: {page}", page=ngrok_errors.TOKEN_PAGE
+            ),
+            save_credential=partial(ngrok_config.save_authtoken, environ=environ),
+        )
+
     def _start(self) -> str:
         self._child, self._is_open, self._address, self._error = None, False, "", ""
         self._heard = set()
         requested = self._url or self._requested_url()
         own_host = urlsplit(requested).hostname
-        self._domains = (*NGROK.domains, own_host) if own_host else NGROK.domains
+        self.domains = (*NGROK.domains, own_host) if own_host else NGROK.domains
         self._configuration = ngrok_config.read(self._environ)
         addresses = ngrok_agent.api_addresses(self._configuration.web_address)
         port = self._request.port
         running = ngrok_agent.running_endpoints(self._api, port, requested, addresses)
-        found = next((one for one in running if is_own(one.public_url, self._domains)), None)
+        found = next((one for one in running if is_own(one.public_url, self.domains)), None)
         if found is None:
             address = super()._start()
             try:
@@ -213,37 +240,4 @@ class NgrokTunnel(ChildTunnel):
         )
 
 
-def _offer(_: Processes, environ: Mapping[str, str]) -> Offer:
-    program = ngrok_agent.find_agent(environ)
-    agent = Message("its agent ({program})", program=program or Message("a download of 10 MB"))
-    try:
-        token = ngrok_config.known_token(environ)
-    except Failure as failure:
-        needs = Message("a valid configuration ({problem})", problem=failure.finding.detail)
-        return Offer(False, needs, stable_url=True, public=True)
-    if token:
-        needs = Message("your authtoken (found) and {agent}", agent=agent)
-        return Offer(True, needs, stable_url=True, public=True)
-    return Offer(
-        False,
-        Message("the authtoken of a free account and {agent}", agent=agent),
-        stable_url=True,
-        public=True,
-        missing=Message("no authtoken") if program else "",
-        credential_question=Message("ngrok authtoken (hidden)"),
-        credential_hint=Message(
-            "Find it in your free account: {page}", page=ngrok_errors.TOKEN_PAGE
-        ),
-        save_credential=partial(ngrok_config.save_authtoken, environ=environ),
-    )
-
-
-PROVIDER = Provider(
-    "ngrok",
-    Message("With a free account, visitors first see a warning page."),
-    NGROK.domains,
-    _offer,
-    NgrokTunnel,
-    lost_url_rules=(ngrok_errors.FOREIGN_DOMAIN,),
-    url_in_use_rules=(ngrok_errors.ALREADY_ONLINE,),
-)
+PROVIDER = NgrokTunnel

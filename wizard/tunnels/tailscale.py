@@ -18,7 +18,7 @@ from wizard.language import Message
 from wizard.reading import load_json
 from wizard.rules import rule
 from wizard.settings import InvalidValue, parse_public_url
-from wizard.tunnels import Offer, Provider
+from wizard.tunnels import Offer
 from wizard.tunnels.child import ProxiedTunnel, exit_text
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS, ASK_SECONDS = 1.0, 15.0
 CONSENT_SECONDS = 300.0
-# Each tailnet has its own name below it, so it is not a shared domain.
-DOMAINS = (".ts.net",)
 PORTS = (443, 8443, 10000)
 
 NO_TAILSCALE = rule("LA353")
@@ -54,9 +52,27 @@ _NEEDED = {"https", "funnel"}
 class TailscaleTunnel(ProxiedTunnel):
     """Funnel for as long as its command runs; the URL is the computer's name in its tailnet."""
 
-    _program = "Tailscale"
-    _domains = DOMAINS
+    name, _program = "tailscale", "Tailscale"
+    summary = Message("Tailscale Funnel, with your own tailnet's name and certificate.")
+    domains = (".ts.net",)  # each tailnet has its own name below it, so it is not a shared domain
+    has_stable_url = True
+    lost_url = NOT_OURS
+    url_in_use = PORT_IN_USE
     _is_announced = False
+
+    @staticmethod
+    def offer(processes: Processes, _: Mapping[str, str]) -> Offer:
+        program = processes.which("tailscale")
+        if program is None:
+            return Offer(False, Message("Tailscale (not installed)"))
+        node = _Node(program, processes, LOOK_SECONDS)
+        missing: Message | str = ""
+        if not node.is_connected:
+            missing = Message("not connected")
+        elif not node.has_funnel:
+            missing = Message("Funnel is off")
+        needs = Message("Tailscale ({program}), connected, with Funnel on", program=program)
+        return Offer(not missing, needs, missing=missing)
 
     def _command(self) -> Sequence[str]:
         program = self._find("tailscale", NO_TAILSCALE)
@@ -141,27 +157,4 @@ def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _offer(processes: Processes, _: Mapping[str, str]) -> Offer:
-    program = processes.which("tailscale")
-    missing: Message | str = ""
-    needs = Message("Tailscale (not installed)")
-    if program:
-        node = _Node(program, processes, LOOK_SECONDS)
-        needs = Message("Tailscale ({program}), connected, with Funnel on", program=program)
-        if not node.is_connected:
-            missing = Message("not connected")
-        elif not node.has_funnel:
-            missing = Message("Funnel is off")
-    ready = program is not None and not missing
-    return Offer(ready, needs, stable_url=True, public=True, missing=missing)
-
-
-PROVIDER = Provider(
-    "tailscale",
-    Message("Tailscale Funnel, with your own tailnet's name and certificate."),
-    DOMAINS,
-    _offer,
-    TailscaleTunnel,
-    lost_url_rules=(NOT_OURS,),
-    url_in_use_rules=(PORT_IN_USE,),
-)
+PROVIDER = TailscaleTunnel

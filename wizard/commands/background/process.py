@@ -73,9 +73,8 @@ class _Holder:
     def run(self) -> int:
         from wizard.processes import Processes
 
-        chosen = provider(self._name)
+        tunnel = provider(self._name)(self._request, Processes(), self._environ)
         try:
-            tunnel = chosen.tunnel(self._request, Processes(), self._environ)
             with tunnel as url:
                 found = [self._as_json(finding) for finding in tunnel.findings]
                 send(sys.stdout, {"url": url, "findings": found})
