@@ -1,7 +1,7 @@
 """Opens the tunnel that the user asked for, and offers another when it fails."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -161,8 +161,8 @@ def _open(chosen: type[Provider], options: TunnelOptions, ports: Ports) -> OpenT
 def _open_once(chosen: type[Provider], options: TunnelOptions, ports: Ports) -> OpenTunnel:
     offer = latest_offer(chosen.name, ports)
     token = _ask_first(offer, ports)
-    asks_to_trust = not chosen.is_public and options.for_people and ports.prompter is not None
-    asks_to_trust = asks_to_trust and not options.tunnels_only
+    is_for_one = not chosen.is_public and options.for_people
+    asks_to_trust = is_for_one and ports.prompter is not None and not options.tunnels_only
     view = LiveView(options.port, ports.http, ports.console.live)
     request = TunnelRequest(
         port=options.port,
@@ -176,7 +176,8 @@ def _open_once(chosen: type[Provider], options: TunnelOptions, ports: Ports) -> 
         listen=ports.listen,
     )
     tunnel = _tunnel(chosen, request, options, ports)
-    with _closed_on_error(tunnel):
+    with ExitStack() as on_error:
+        on_error.callback(tunnel.close)
         with ports.console.working("Opening {tunnel}", tunnel=chosen.name):
             url = _open_or_name_holder(tunnel, chosen, request, ports)
         _urls(options, ports).remember(url, chosen.name)
@@ -184,12 +185,13 @@ def _open_once(chosen: type[Provider], options: TunnelOptions, ports: Ports) -> 
         ports.console.finding(*tunnel.findings)
         if token:
             _offer_to_save(token, offer, chosen.name, ports)
-        if not chosen.is_public and options.for_people and is_over_ssh(ports.environ):
+        if is_for_one and is_over_ssh(ports.environ):
             _show_forwarding(url, ports)
         elif asks_to_trust:
             from wizard.commands.trust import offer_trust
 
             offer_trust(ports)
+        on_error.pop_all()
     return OpenTunnel(url, chosen.name, tunnel, view)
 
 
@@ -276,12 +278,3 @@ def _requested_url(chosen: type[Provider], options: TunnelOptions) -> str:
         return options.requested_url
     is_its = chosen.no_choice is None and is_own(options.known_url, chosen.domains)
     return options.known_url if is_its and urlsplit(options.known_url).port != options.port else ""
-
-
-@contextmanager
-def _closed_on_error(tunnel: Tunnel) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        tunnel.close()
-        raise

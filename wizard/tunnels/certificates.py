@@ -28,8 +28,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509 import Certificate, CertificateBuilder, GeneralName, ObjectIdentifier
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509 import Certificate, CertificateBuilder, GeneralName
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from wizard.language import Message
 from wizard.locks import LockHeld, locked
@@ -173,9 +173,9 @@ def _new_authority(key: PrivateKey) -> Certificate:
     authority then, and clients take no host from it but a common name, which they check as DNS.
     """
     # Trust stores tell authorities apart by their names, so each gets one of its own.
-    subject = _name(
-        (NameOID.COMMON_NAME, f"librechat-auth0 authority {os.urandom(4).hex()}"),
-        (NameOID.ORGANIZATION_NAME, "Good for localhost on this computer only"),
+    subject = x509.Name.from_rfc4514_string(
+        "O=Good for localhost on this computer only,"
+        f"CN=librechat-auth0 authority {os.urandom(4).hex()}"
     )
     constraints = x509.NameConstraints(
         permitted_subtrees=[
@@ -204,16 +204,12 @@ def _new_leaf(
         except ValueError:
             return x509.DNSName(name)
 
-    subject = _name((NameOID.COMMON_NAME, "localhost"))
+    subject = x509.Name.from_rfc4514_string("CN=localhost")
     names = x509.SubjectAlternativeName(map(general, LOOPBACK_HOSTS))
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     builder = _builder(subject, authority.subject, key, LEAF_DAYS, is_authority=False)
     builder = builder.add_extension(names, critical=False)
     return builder.add_extension(issuer_key, critical=False).sign(authority_key, SHA256())
-
-
-def _name(*attributes: tuple[ObjectIdentifier, str]) -> x509.Name:
-    return x509.Name([x509.NameAttribute(kind, text) for kind, text in attributes])
 
 
 def _builder(

@@ -1,5 +1,6 @@
 """A tunnel that another program holds open: it is watched, and started again when it ends."""
 
+import re
 import subprocess
 import threading
 import time
@@ -108,9 +109,11 @@ class ChildTunnel(Provider):
 
     Attributes:
         _program: its name at the start of a sentence.
+        _withheld: matches the environment variables that the program does not get.
     """
 
     _program: str
+    _withheld = r"HOST|PORT|LIBRECHAT_.*"  # LibreChat's and ours
     start_seconds = 30.0
 
     def __init__(
@@ -119,7 +122,9 @@ class ChildTunnel(Provider):
         self._request = request
         self._processes = processes
         self._environ = {
-            name: value for name, value in without_secrets(environ).items() if self._passes(name)
+            name: value
+            for name, value in without_secrets(environ).items()
+            if not re.fullmatch(self._withheld, name)
         }
         self._child: Child | None = None
         self._urls: SimpleQueue[str] = SimpleQueue()
@@ -141,13 +146,6 @@ class ChildTunnel(Provider):
     @abstractmethod
     def explain(self, said: Sequence[str], status: int | None) -> Failure:
         """Why it did not open, from its last lines and exit status (None while it runs)."""
-
-    def _passes(self, name: str) -> bool:
-        """Whether the program gets this environment variable: none of LibreChat's or of ours.
-
-        localtunnel takes `HOST` and `PORT` for its own options.
-        """
-        return name not in {"HOST", "PORT", "SUBDOMAIN"} and not name.startswith("LIBRECHAT_")
 
     def _poll(self) -> None:
         """Look at the program's state; called every `LOOK_SECONDS`."""

@@ -49,6 +49,8 @@ class CloudflaredTunnel(ProxiedTunnel):
     summary = Message("No account. Good for a test: chat answers arrive all at once.")
     domains = CLOUDFLARE.domains
     no_choice = NO_CHOICE
+    # Every option of cloudflared can come from the environment, another tunnel's token too.
+    _withheld = rf"{ProxiedTunnel._withheld}|TUNNEL_.*|NO_AUTOUPDATE"
     _metrics = ""
     _is_forgotten = False
     _api: LocalApi
@@ -74,10 +76,6 @@ class CloudflaredTunnel(ProxiedTunnel):
         remove = (*PROGRAM.command(self._processes), "bin", "remove")
         self._processes.run(remove, env=self._environ, timeout=DOWNLOAD_SECONDS)
         return super()._start()
-
-    def _passes(self, name: str) -> bool:
-        # Every option of cloudflared can come from the environment, another tunnel's token too.
-        return super()._passes(name) and not name.startswith("TUNNEL_") and name != "NO_AUTOUPDATE"
 
     def _command(self) -> Sequence[str]:
         program = PROGRAM.command(self._processes)

@@ -32,9 +32,6 @@ NO_HTTPS = rule("LA365")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{2,61}[a-z0-9]\Z")
 _READY = re.compile(r"your url is: (https?://\S+)\Z")
-# Every option of the client can come from the environment (yargs' `env(true)`).
-_ITS_OPTIONS = "p port h host s subdomain l local_host local_https local_cert local_key local_ca"
-_ITS_VARIABLES = frozenset((*_ITS_OPTIONS.split(), "allow_invalid_cert", "o", "open"))
 
 
 class LocaltunnelTunnel(ProxiedTunnel):
@@ -48,6 +45,11 @@ class LocaltunnelTunnel(ProxiedTunnel):
     domains = LOCALTUNNEL.domains
     lost_url = NAME_TAKEN
     _program = Message("The localtunnel client")
+    # Every option of the client can come from the environment (yargs' `env(true)`).
+    _withheld = (
+        rf"{ProxiedTunnel._withheld}|(?i:p|port|h|host|s|subdomain|l|o|open|allow_invalid_cert"
+        r"|local_(host|https|cert|key|ca))"
+    )
 
     def __init__(
         self, request: TunnelRequest, processes: Processes, environ: Mapping[str, str]
@@ -61,9 +63,6 @@ class LocaltunnelTunnel(ProxiedTunnel):
     def offer(processes: Processes, _: Mapping[str, str]) -> Offer:
         installed = Message("its client ({program})")
         return PROGRAM.offer(processes, installed, Message("Node.js (not installed)"))
-
-    def _passes(self, name: str) -> bool:
-        return super()._passes(name) and name.lower() not in _ITS_VARIABLES
 
     def _start(self) -> str:
         url = super()._start()

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -181,47 +182,22 @@ class RequestLog:
     def __init__(self, api: LocalApi, address: str) -> None:
         self._api = api
         self._address = address
-        self._reported: set[str] = set()
+        self._reported: set[object] = set()
         self.news()  # skip those from before
 
     def news(self) -> Sequence[TunnelEvent]:
         """Return what was answered since the last call, oldest first."""
-        document = self._api.get(self._address, f"/api/requests/http?limit={REQUESTS_AT_A_LOOK}")
-        if document is None:
-            return ()
-        answered = [
-            request
-            for request in _objects(document, "requests")
-            if isinstance(request.get("response"), dict)
-        ]
-        fresh = [request for request in answered if request.get("id") not in self._reported]
-        self._reported = {str(request.get("id")) for request in answered}
-        return [_event(request) for request in sorted(fresh, key=lambda r: str(r.get("start")))]
+        answered = _answered(self._api, self._address)
+        fresh = [_event(each) for each in answered if each.get("id") not in self._reported]
+        # An agent that does not answer for a moment has the same requests afterwards.
+        self._reported = {each.get("id") for each in answered} or self._reported
+        return fresh
 
 
 def passages(api: LocalApi, address: str) -> Sequence[Passage]:
     """Return the requests of sign-ins that the agent at this address has answered."""
-    document = api.get(address, f"/api/requests/http?limit={REQUESTS_AT_A_LOOK}") or {}
-    found = filter(None, map(_passage, _objects(document, "requests")))
-    return sorted(found, key=lambda each: each.at)
-
-
-def _passage(request: Mapping[str, Any]) -> Passage | None:
-    asked, answer = request.get("request"), request.get("response")
-    if not (isinstance(asked, dict) and isinstance(answer, dict)) or asked.get("method") != "GET":
-        return None
-    headers = answer.get("headers")
-    fields = (
-        (str(name), str(value))
-        for name, values in (headers.items() if isinstance(headers, dict) else ())
-        for value in (values if isinstance(values, list) else (values,))
-    )
-    try:
-        at = datetime.fromisoformat(str(request.get("start"))).timestamp()
-        status = int(answer.get("status_code") or 0)
-    except (ValueError, TypeError, OverflowError, OSError):
-        return None
-    return passage(str(asked.get("uri")).partition("?")[0], status, fields, at)
+    events = map(_event, _answered(api, address))
+    return sorted(filter(None, (each.passage for each in events)), key=lambda each: each.at)
 
 
 def _program_name(platform: str = sys.platform) -> str:
@@ -253,17 +229,44 @@ def _leads_to(upstream: str, port: int) -> bool:
     return plain == str(port) or plain in {f"{host}:{port}" for host in _LOOPBACK}
 
 
+def _answered(api: LocalApi, address: str) -> Sequence[Mapping[str, Any]]:
+    """Return the latest requests with an answer that the agent keeps, oldest first."""
+    document = api.get(address, f"/api/requests/http?limit={REQUESTS_AT_A_LOOK}") or {}
+    found = (
+        each
+        for each in _objects(document, "requests")
+        if isinstance(each.get("request"), dict) and isinstance(each.get("response"), dict)
+    )
+    return sorted(found, key=lambda each: str(each.get("start")))
+
+
 def _event(request: Mapping[str, Any]) -> TunnelEvent:
     """Convert a captured request; its `duration` is in nanoseconds (ngrok's agent API)."""
-    asked, answer = request.get("request") or {}, request["response"]
-    path = str(asked.get("uri", "")).partition("?")[0]
+    asked, answer = request["request"], request["response"]
+    method, path = str(asked.get("method", "")), str(asked.get("uri", "")).partition("?")[0]
+    status, passed = int(_number(answer.get("status_code"))), None
+    if method == "GET":
+        with suppress(ValueError, OverflowError, OSError):
+            at = datetime.fromisoformat(str(request.get("start"))).timestamp()
+            passed = passage(path, status, _fields(answer.get("headers")), at)
     return TunnelEvent(
         EventKind.REQUEST,
-        method=one_line(str(asked.get("method", ""))),
-        path=one_line(path),
-        status=int(answer.get("status_code") or 0),
-        milliseconds=float(request.get("duration") or 0) / 1e6,
+        one_line(method),
+        one_line(path),
+        status,
+        _number(request.get("duration")) / 1e6,
+        passage=passed,
     )
+
+
+def _fields(headers: object) -> Iterator[tuple[str, str]]:
+    for name, values in headers.items() if isinstance(headers, dict) else ():
+        for value in values if isinstance(values, list) else (values,):
+            yield str(name), str(value)
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) else 0
 
 
 def _objects(document: Mapping[str, object], name: str) -> list[Mapping[str, Any]]:

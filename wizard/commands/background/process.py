@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +16,6 @@ from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live_view import LiveView
 from wizard.findings import ExitCode, Failure, Finding
 from wizard.language import Language
-from wizard.locks import LockHeld, locked
 from wizard.platforms import reader_has_gone
 from wizard.process_control import start_time
 from wizard.reading import load_json
@@ -24,7 +23,6 @@ from wizard.text import one_line
 from wizard.tunnels import EventKind, TunnelEvent, TunnelRequest, provider
 
 LOG_BYTES = 1 << 20
-LOG_LOCK_SECONDS = 1.0  # `tunnel status` holds it for a moment
 STAY = "stay"
 
 
@@ -58,7 +56,7 @@ class _Holder:
         self._view = LiveView(order["port"], Https(self._environ), self._write)
         self._background = Background(state_dir)
         self._env_file = str(order["env_file"])
-        self._log = Log(self._background.log_lock(Path(self._env_file)))
+        self._log = Log(self._background.log_mark(Path(self._env_file)))
         self._known: BackgroundTunnel | None = None
         self._request = TunnelRequest(
             port=order["port"],
@@ -99,7 +97,6 @@ class _Holder:
             opened_at=time.time(),
         )
         try:
-            self._log.begin()
             self._background.keep(known)
             send(sys.stdout, {"stays": pid})
             nothing = os.open(os.devnull, os.O_RDWR)
@@ -141,34 +138,28 @@ class Log:
     """The log file: our standard error, truncated when it is full.
 
     Args:
-        lock_file: locked while the log can be written; `tunnel status` looks at that.
+        mark: a file that exists while the log can be written, for `tunnel status`. Even a full
+            disk lets it be removed.
     """
 
-    def __init__(self, lock_file: Path) -> None:
-        self._lock_file = lock_file
-        self._held: ExitStack | None = None
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
         self._turn = threading.Lock()
-
-    def begin(self) -> None:
-        """Take the lock."""
-        with self._turn:
-            self._take_lock(LOG_LOCK_SECONDS)
+        self._is_marked = False
+        self._set_mark(True)
 
     def write(self, line: str) -> None:
-        """Write a line; release the lock while that fails."""
+        """Write a line, and set or remove the mark."""
         text = f"{one_line(line)}\n".encode()
         with self._turn:
-            if _is_written(text):
-                self._take_lock(0.0)
-            elif self._held is not None:
-                self._held.close()
-                self._held = None
+            is_written = _is_written(text)
+            if is_written != self._is_marked:
+                self._set_mark(is_written)
 
-    def _take_lock(self, seconds: float) -> None:
-        if self._held is None:
-            with suppress(OSError, LockHeld), ExitStack() as stack:
-                stack.enter_context(locked(self._lock_file, seconds))
-                self._held = stack.pop_all()
+    def _set_mark(self, exists: bool) -> None:
+        with suppress(OSError):
+            self._mark.touch(0o600) if exists else self._mark.unlink(missing_ok=True)
+            self._is_marked = exists
 
 
 def _is_written(text: bytes) -> bool:

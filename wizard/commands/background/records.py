@@ -134,19 +134,14 @@ class Background:
         except OSError as error:
             raise NO_RECORD.failure(f"{path}: {error.strerror}.") from error
 
-    def log_lock(self, env_file: Path) -> Path:
-        """Return the lock that the process holds while it can write its log."""
-        return self._file(env_file, "log-lock")
+    def log_mark(self, env_file: Path) -> Path:
+        """Return the file that exists while the process can write its log."""
+        return self._file(env_file, "log-mark")
 
     def log_has_stopped(self, env_file: Path) -> bool:
         """Whether the process of a running tunnel cannot write its log."""
-        try:
-            with locked(self.log_lock(env_file)):
-                return True
-        except LockHeld:
-            return False
-        except OSError:  # a file system that became read-only
-            return True
+        mark = self.log_mark(env_file)
+        return not os.access(mark, os.W_OK)  # nor on a file system that became read-only
 
     @contextmanager
     def starting(self, env_file: Path) -> Iterator[None]:
