@@ -133,11 +133,12 @@ def running(command: Sequence[str], port: int, folder: Path) -> Iterator[subproc
 
 def serve_local(upstream: int, port: int, certificate: Path) -> None:
     from wizard.loopback import listeners
+    from wizard.tunnels import TunnelRequest
     from wizard.tunnels.proxy import Proxy
 
-    authority = Authority(certificate, certificate, mkcert=False)
-    proxy = Proxy(upstream, authority.server_context(), listeners(port))
-    proxy.begin()
+    context = Authority(certificate, certificate, mkcert=False).server_context()
+    request = TunnelRequest(upstream, certificate.parent)
+    proxy = Proxy(request, context, listeners(port))
     proxy.ended.wait()
 
 

@@ -18,10 +18,11 @@ from typing import Any
 
 import h11
 
+from wizard.defaults import ENGLISH
 from wizard.language import Language
 from wizard.loopback import listeners
 from wizard.processes import Processes
-from wizard.tunnels import TunnelEvent
+from wizard.tunnels import QueuedListener, TunnelEvent, TunnelRequest, ignore_event
 from wizard.tunnels.certificates import Authority
 from wizard.tunnels.proxy import Proxy
 
@@ -88,16 +89,31 @@ class RunningProxy:
         return "\r\n".join(all_lines).encode("latin-1")
 
 
+class Events(QueuedListener):
+    """Keeps the events of a proxy at once, without a queue."""
+
+    def __init__(self) -> None:
+        super().__init__(ignore_event)
+        self.received: list[TunnelEvent] = []
+
+    def __call__(self, event: TunnelEvent) -> None:
+        self.received.append(event)
+
+
 @contextlib.contextmanager
 def running_proxy(
     upstream_port: int, authority: Authority, language: Language | None = None
 ) -> Iterator[RunningProxy]:
-    answered: list[TunnelEvent] = []
-    context = authority.server_context()
-    proxy = Proxy(upstream_port, context, listeners(0), on_event=answered.append, language=language)
-    proxy.begin()
+    events = Events()
+    request = TunnelRequest(
+        upstream_port,
+        authority.ca_file.parent,
+        on_event=events,
+        language=language or Language(ENGLISH),
+    )
+    proxy = Proxy(request, authority.server_context(), listeners(0))
     try:
-        yield RunningProxy(proxy.port, authority, answered)
+        yield RunningProxy(proxy.port, authority, events.received)
     finally:
         proxy.end()
 

@@ -421,11 +421,12 @@ import sys
 from pathlib import Path
 from wizard.tunnels.certificates import Authority
 from wizard.loopback import listeners
+from wizard.tunnels import TunnelRequest
 from wizard.tunnels.proxy import Proxy
 
 ca, leaf, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-proxy = Proxy(port, Authority(ca, leaf, mkcert=False).server_context(), listeners(0))
-proxy.begin()
+context = Authority(ca, leaf, mkcert=False).server_context()
+proxy = Proxy(TunnelRequest(port, ca.parent), context, listeners(0))
 print(proxy.port, flush=True)
 proxy.ended.wait()
 """

@@ -20,8 +20,6 @@ from wizard.language import Language
 from wizard.loopback import Listen, listeners
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wizard.findings import Finding, Rule
     from wizard.processes import Processes
     from wizard.sign_in_traffic import Passage
@@ -124,6 +122,8 @@ class TunnelRequest:
 class Tunnel(ABC):
     """An HTTPS URL that leads to the port; `with tunnel as url:` opens and closes it."""
 
+    findings: "tuple[Finding, ...]" = ()  # what the user must know about the open tunnel
+
     @abstractmethod
     def open(self) -> str:
         """Open and return the URL (`https://`, no path or trailing slash), or raise Failure."""
@@ -131,11 +131,6 @@ class Tunnel(ABC):
     @abstractmethod
     def close(self) -> None:
         """Stop what `open` started; safe at any time, twice, and from another thread."""
-
-    @property
-    def findings(self) -> "Sequence[Finding]":
-        """What the user must know about the open tunnel."""
-        return ()
 
     def __enter__(self) -> str:
         return self.open()

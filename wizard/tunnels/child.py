@@ -327,9 +327,9 @@ class ProxiedTunnel(ChildTunnel):
         return self._proxy.port if self._proxy is not None else self._request.port
 
     def _start(self) -> str:
-        from wizard.tunnels.proxy import serve
+        from wizard.tunnels.proxy import Proxy
 
-        self._proxy = serve(self._request, None, self._request.listen(0))
+        self._proxy = Proxy(self._request, None, self._request.listen(0))
         return super()._start()
 
     def _stop(self) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from wizard.findings import Failure, Finding
+from wizard.findings import Failure
 from wizard.language import Message
 from wizard.private_files import private_folder, write_whole
 from wizard.rules import rule
@@ -49,6 +49,7 @@ class CloudflaredTunnel(ProxiedTunnel):
     summary = Message("No account. Good for a test: chat answers arrive all at once.")
     domains = CLOUDFLARE.domains
     no_choice = NO_CHOICE
+    findings = (HELD_BACK.finding(),)
     # Every option of cloudflared can come from the environment, another tunnel's token too.
     _withheld = rf"{ProxiedTunnel._withheld}|TUNNEL_.*|NO_AUTOUPDATE"
     _metrics = ""
@@ -60,10 +61,6 @@ class CloudflaredTunnel(ProxiedTunnel):
         installed = Message("cloudflared ({program})")
         missing = installed.filled(program=Message("not installed"))
         return PROGRAM.offer(processes, installed, missing)
-
-    @property
-    def findings(self) -> Sequence[Finding]:
-        return (HELD_BACK.finding(),)
 
     def _start(self) -> str:
         self._api = LocalApi()

@@ -44,7 +44,7 @@ class Route:
     port: int  # LibreChat's
     on_event: OnEvent  # the status is 499 if the client left before the answer
     language: Language  # of the pages for people; programs get English
-    hosts: frozenset[bytes] | None = None  # see `RequestReader`
+    hosts: frozenset[bytes] | None  # see `RequestReader`
     addresses: tuple[str, ...] = loopback.ADDRESSES  # Node takes `localhost` for both or either
     clients: set[Client] = field(default_factory=set)
     closed: int = 0  # connections of clients that ended since memory was given back

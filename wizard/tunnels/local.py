@@ -68,7 +68,7 @@ class LocalTunnel(Provider):
 
     def open(self) -> str:
         from wizard.tunnels.certificates import local_authority
-        from wizard.tunnels.proxy import serve
+        from wizard.tunnels.proxy import Proxy
 
         request = self._request
         urls = local_urls(request)
@@ -77,7 +77,7 @@ class LocalTunnel(Provider):
         url, listeners = self._listen(urls)
         advise_trust(self.authority, request, request.progress)
         with self._lock:
-            proxy = self._proxy = serve(request, context, listeners)
+            proxy = self._proxy = Proxy(request, context, listeners)
         threading.Thread(target=self._renew, args=(proxy,), name="renewal", daemon=True).start()
         return url
 

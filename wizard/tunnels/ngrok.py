@@ -85,7 +85,7 @@ class NgrokTunnel(ChildTunnel):
     def _start(self) -> str:
         self._child, self._is_open, self._address, self._error = None, False, "", ""
         self._heard = set()
-        requested = self._url or self._requested_url()
+        requested = self._url or _parsed(self._request.requested_url.strip())
         own_host = urlsplit(requested).hostname
         self.domains = (*NGROK.domains, own_host) if own_host else NGROK.domains
         self._configuration = ngrok_config.read(self._environ)
@@ -190,13 +190,6 @@ class NgrokTunnel(ChildTunnel):
             ngrok_config.check_token(token)
         return token
 
-    def _requested_url(self) -> str:
-        requested = self._request.requested_url.strip()
-        try:
-            return parse_public_url(requested) if requested else ""
-        except InvalidValue as error:
-            raise ngrok_errors.NOT_A_DOMAIN.failure(error.reason) from None
-
     def _configuration_for_agent(self) -> Path:
         """Return the user's own file, or one of ours if that is missing, old or has another token.
 
@@ -241,3 +234,11 @@ class NgrokTunnel(ChildTunnel):
 
 
 PROVIDER = NgrokTunnel
+
+
+def _parsed(requested: str) -> str:
+    """Return the requested URL, "" for none, or raise LA318."""
+    try:
+        return parse_public_url(requested) if requested else ""
+    except InvalidValue as error:
+        raise ngrok_errors.NOT_A_DOMAIN.failure(error.reason) from None

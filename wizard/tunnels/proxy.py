@@ -10,11 +10,9 @@ import threading
 from asyncio.sslproto import SSLProtocol
 from functools import partial
 
-from wizard.defaults import ENGLISH
-from wizard.language import Language
 from wizard.platforms import give_back_memory
 from wizard.sign_in_traffic import record
-from wizard.tunnels import OnEvent, QueuedListener, TunnelEvent, TunnelRequest, ignore_event
+from wizard.tunnels import QueuedListener, TunnelEvent, TunnelRequest
 from wizard.tunnels.connections import Client, Route
 
 LOOK_SECONDS = 1.0
@@ -26,36 +24,37 @@ MANY = 64
 
 
 class Proxy:
-    """Forwards requests to a port of this machine, in its own thread.
+    """Forwards requests to LibreChat's port, in its own thread.
 
-    Without a TLS `context` the client is a proxy: its `Host` and `X-Forwarded-*` pass. To renew the
-    certificate, assign a new context, since OpenSSL replaces certificate and key of a context in
-    two steps, not in one. The listeners are on one port; `end` closes them.
+    It saves what the requests of a sign-in showed, for `verify`. Without a TLS `context` the client
+    is a proxy: its `Host` and `X-Forwarded-*` pass. To renew the certificate, assign a new context,
+    since OpenSSL replaces certificate and key of a context in two steps, not in one. The listeners
+    are on one port; `end` closes them.
     """
 
     def __init__(
         self,
-        upstream_port: int,
+        request: TunnelRequest,
         context: ssl.SSLContext | None,
         listeners: list[socket.socket],
-        *,
-        on_event: OnEvent = ignore_event,
-        language: Language | None = None,
     ) -> None:
         self.port: int = listeners[0].getsockname()[1]
         self.ended = threading.Event()
         self._listeners = listeners
         self.context = context
-        self._route = Route(upstream_port, on_event, language or Language(ENGLISH))
-        if context is not None:
-            self._route.hosts = _served_hosts(self.port)
+        keep = QueuedListener(partial(_record, request))
+
+        def hear(event: TunnelEvent) -> None:
+            if event.passage is not None:
+                keep(event)
+            request.on_event(event)
+
+        hosts = None if context is None else _served_hosts(self.port)
+        self._route = Route(request.port, hear, request.language, hosts)
         self._servers: list[asyncio.Server] = []
         self._look: asyncio.TimerHandle | None = None
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
-
-    def begin(self) -> None:
-        """Accept connections."""
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
 
@@ -125,22 +124,6 @@ class _Tls(SSLProtocol):
     """asyncio's TLS with a buffer for one record, in place of 256 KiB per connection."""
 
     max_size = 16 * 1024
-
-
-def serve(
-    request: TunnelRequest, context: ssl.SSLContext | None, listeners: list[socket.socket]
-) -> Proxy:
-    """Start a proxy for this tunnel; see `Proxy`."""
-    keep = QueuedListener(partial(_record, request))
-
-    def hear(event: TunnelEvent) -> None:
-        if event.passage is not None:
-            keep(event)
-        request.on_event(event)
-
-    proxy = Proxy(request.port, context, listeners, on_event=hear, language=request.language)
-    proxy.begin()
-    return proxy
 
 
 def _record(request: TunnelRequest, event: TunnelEvent) -> None:

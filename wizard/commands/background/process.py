@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live_view import LiveView
-from wizard.findings import ExitCode, Failure, Finding
+from wizard.findings import ExitCode, Failure
 from wizard.language import Language
 from wizard.platforms import reader_has_gone
 from wizard.process_control import start_time
@@ -74,13 +74,14 @@ class _Holder:
         tunnel = provider(self._name)(self._request, Processes(), self._environ)
         try:
             with tunnel as url:
-                found = [self._as_json(finding) for finding in tunnel.findings]
-                send(sys.stdout, {"url": url, "findings": found})
+                send(sys.stdout, {"url": url})
                 if load_json(sys.stdin.readline() or '""') != STAY:
                     return ExitCode.INTERRUPTED
                 self._stay(url)
         except Failure as failure:
-            send(sys.stdout, {"failure": self._as_json(failure.finding)})
+            detail, fix = map(self._language.say, (failure.finding.detail, failure.finding.fix))
+            translated = failure.finding._replace(detail=detail, fix=fix)
+            send(sys.stdout, {"failure": translated.as_json()})
             return failure.exit_code
         return ExitCode.TUNNEL
 
@@ -124,14 +125,6 @@ class _Holder:
 
     def _write(self, line: str) -> None:
         self._log.write(self._language.say(line))
-
-    def _as_json(self, finding: Finding) -> dict[str, object]:
-        return {
-            "rule": finding.rule.id,
-            "detail": self._language.say(finding.detail),
-            "fix": self._language.say(finding.fix),
-            "variable": finding.variable,
-        }
 
 
 class Log:

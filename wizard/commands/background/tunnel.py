@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from wizard.commands.background import process
 from wizard.commands.background.process import STAY, send
 from wizard.commands.background.records import Background
-from wizard.findings import Failure, Finding
+from wizard.findings import Failure
 from wizard.language import Language
 from wizard.platforms import own_session, reader_has_gone, true_path
 from wizard.process_control import end_child
 from wizard.processes import own_program, without_secrets
 from wizard.reading import load_json
 from wizard.rules import rule
-from wizard.tunnels import Tunnel, TunnelRequest
+from wizard.tunnels import Tunnel, TunnelRequest, provider
 
 NO_ANSWER = rule("LA323")
 
@@ -54,11 +54,7 @@ class DetachedTunnel(Tunnel):
         self._language = language
         self._background = Background(request.state_dir)
         self._process: subprocess.Popen[str] | None = None
-        self._findings: tuple[Finding, ...] = ()
-
-    @property
-    def findings(self) -> Sequence[Finding]:
-        return self._findings
+        self.findings = provider(name).findings
 
     def open(self) -> str:
         process = self._process = self._start()
@@ -130,9 +126,8 @@ class DetachedTunnel(Tunnel):
             if "progress" in message:
                 self._request.progress(message["progress"])
             elif "failure" in message:
-                raise Failure(_finding(message["failure"]))
+                raise _failure(message["failure"])
             else:
-                self._findings = tuple(map(_finding, message["findings"]))
                 return str(message["url"])
         raise self._gone()
 
@@ -155,9 +150,6 @@ def _close(pipe: IO[str]) -> None:
             raise
 
 
-def _finding(fields: Mapping[str, Any]) -> Finding:
-    from wizard.rules import all_rules
-
-    rule = all_rules()[fields["rule"]]
-    detail, fix, variable = (fields[name] for name in ("detail", "fix", "variable"))
-    return rule.finding(detail, fix=fix, variable=variable)
+def _failure(finding: Mapping[str, Any]) -> Failure:
+    detail, fix, variable = (finding[name] for name in ("detail", "fix", "variable"))
+    return rule(finding["rule"]).failure(detail, fix=fix, variable=variable)
