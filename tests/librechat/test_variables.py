@@ -7,12 +7,7 @@ import re
 import pytest
 
 from wizard.librechat.env_file import is_writable
-from wizard.librechat.env_plan import (
-    GUARDING_CREDENTIALS,
-    NEEDED_BY_A_NEW_FILE,
-    SUGGESTED,
-    wanted_values,
-)
+from wizard.librechat.env_plan import GUARDING_CREDENTIALS, wanted_values
 from wizard.librechat.variables import (
     NEIGHBOURS,
     OTHERS,
@@ -97,9 +92,9 @@ def when_it_is_written(name: str) -> str:
         return "always"
     if name in wanted_values(local, {}, lambda _: ""):
         return "for an HTTPS localhost"
-    if name in {*NEEDED_BY_A_NEW_FILE, *GUARDING_CREDENTIALS, "ADMIN_PANEL_SESSION_SECRET"}:
+    if name in {*GUARDING_CREDENTIALS, "ADMIN_PANEL_SESSION_SECRET"}:
         return "new file"
-    return "comment" if name in SUGGESTED else "our template"
+    return VARIABLES[name].when
 
 
 def test_the_page_says_when_a_variable_is_written() -> None:

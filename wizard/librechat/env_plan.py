@@ -39,12 +39,11 @@ GUARDING_CREDENTIALS = (
     "MEILI_MASTER_KEY",
 )
 RANDOM_SECRETS = (*GUARDING_CREDENTIALS, "OPENID_SESSION_SECRET", "ADMIN_PANEL_SESSION_SECRET")
-# Without these in its file LibreChat, its Docker containers or its sign-in do not start.
-NEEDED_BY_A_NEW_FILE = ("HOST", "PORT", "MONGO_URI", "SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
 # Shipped as bare `(1000 * 60 * 60 * 24) * 7`, a syntax error for a shell that sources the file;
 # quoted, every reader takes them. In the user's own file they stay: LibreChat reads them well.
 SHIPPED_WITHOUT_QUOTES = ("SESSION_EXPIRY", "REFRESH_TOKEN_EXPIRY")
-SUGGESTED = ("OPENID_IMAGE_URL", "OPENID_MAX_LOGOUT_URL_LENGTH")
+# Of the user's own, these stay.
+_KEPT = frozenset({"OPENID_BUTTON_LABEL", "OPENID_NAME_CLAIM", "OPENID_USERNAME_CLAIM"})
 SHOWN_LINES = 10
 
 # No line, a comment, or a value of printable ASCII: bare, or as a whole in quotes of one kind.
@@ -98,7 +97,7 @@ def plan_env(
     if is_new:
         edits |= _for_a_new_file(settings, current, base, random_hex)
     edits |= variables or {}
-    edits |= {name: Suggestion(VARIABLES[name].example) for name in SUGGESTED}
+    edits |= {each.name: Suggestion(each.example) for each in VARIABLES.values() if each.example}
     read = {name: each for name, each in edits.items() if is_read(name, base.version) or not each}
     after, changes = before.edited(read, removing_lines=True)
     written = [name for name, value in read.items() if isinstance(value, str)]
@@ -127,24 +126,15 @@ def wanted_values(
     }
     is_kept = is_good_secret(name := "OPENID_SESSION_SECRET", current)
     values[name] = current[name] if is_kept else random_hex(32)
-    for name in (
-        "ALLOW_SOCIAL_LOGIN",
-        "ALLOW_SOCIAL_REGISTRATION",
-        "OPENID_CALLBACK_URL",
-        "OPENID_USE_PKCE",
-        "OPENID_USE_END_SESSION_ENDPOINT",
-    ):
-        values[name] = VARIABLES[name].written or ""
+    for name, each in VARIABLES.items():
+        if each.when == "always" and each.written and not (name in _KEPT and current.get(name)):
+            values[name] = each.written
     audience = ",".join(settings.audiences) if settings.reuse_tokens else ""
     audiences = {
         "OPENID_AUDIENCE": audience,
         "OPENID_REFRESH_AUDIENCE": (settings.audience or "") if audience else "",
     }
-    values |= {name: each for name, each in audiences.items() if each or current.get(name)}
-    for name in ("OPENID_BUTTON_LABEL", "OPENID_NAME_CLAIM", "OPENID_USERNAME_CLAIM"):
-        if not current.get(name):
-            values[name] = VARIABLES[name].written or ""
-    return values
+    return values | {name: each for name, each in audiences.items() if each or current.get(name)}
 
 
 def url_values(public_url: str) -> dict[str, str]:
@@ -211,9 +201,11 @@ def _for_a_new_file(
 ) -> dict[str, str]:
     """Return what a new file has beside the sign-in; keys of stored data only if there is none."""
     values = {
-        name: current.get(name) or VARIABLES[name].written or ""
-        for name in NEEDED_BY_A_NEW_FILE
-        if name in SHIPPED_WITHOUT_QUOTES or not current.get(name)
+        name: current.get(name) or each.written
+        for name, each in VARIABLES.items()
+        if each.when == "new file"
+        and each.written
+        and (name in SHIPPED_WITHOUT_QUOTES or not current.get(name))
     }
     if current.get("PORT") != str(base.port):
         values["PORT"] = str(base.port)

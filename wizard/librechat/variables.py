@@ -65,6 +65,7 @@ class Variable(NamedTuple):
         written: the value the wizard writes when the settings do not decide it.
         example: shown in a comment where the variable is optional.
         public_values: values that LibreChat has shipped, so that everybody knows them.
+        when: when it is written, as the page says it.
         since: the first LibreChat version that reads it, "" for always.
         source: the LibreChat file where the fact comes from.
     """
@@ -78,6 +79,7 @@ class Variable(NamedTuple):
     example: str = ""
     secret: bool = False
     public_values: frozenset[str] = frozenset()
+    when: str = ""
     since: str = ""
     source: str = ""
 
@@ -122,6 +124,7 @@ def _variable(section: Section, cells: Sequence[str]) -> Variable:
         value if when == "comment" else "",
         form.endswith("; secret"),
         frozenset({public} if public else ()),
+        when,
         since,
         source,
     )
