@@ -4,6 +4,7 @@ Our reader is asked in both cases: it knows the file and the line that set a var
 files that are made to exhaust a reader before Compose gets them.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wizard.librechat.access import Reader
-from wizard.librechat.compose.docker import Services, ask_compose
 from wizard.librechat.compose.model import (
     Project,
     Service,
@@ -32,6 +32,17 @@ from wizard.librechat.environment import (
     read_by_dotenv,
 )
 from wizard.processes import Processes, without_secrets
+from wizard.reading import load_json
+
+_SECONDS = 10.0
+# A Compose file may include one from a git repository or a registry, which Compose would fetch.
+_NO_REMOTE = {
+    "COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false",
+    "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false",
+}
+# It may quote a value, of whatever variable.
+_QUOTED = r'"[^"]*"|`[^`]*`'
+_VERSION_2 = r"v?(?:[2-9]|\d\d)\."
 
 
 class _Found(NamedTuple):
@@ -144,27 +155,59 @@ def read_deployment(
     """
     folder, env_file, sources = folder.absolute(), env_file.absolute(), sources or Sources()
     project = read_project(folder, env_file, environ, sources)
-    is_safe = not project.is_too_large and not sources.mention(_secret_names(environ))
+    secret_names = {*environ} - {*without_secrets(environ)}  # no other program gets these from us
+    is_safe = not project.is_too_large and not sources.mention(secret_names)
     if processes is not None and project.files and is_safe:
-        answer = ask_compose(project, processes)
-        if not isinstance(answer, str):
-            project = _joined(project, answer)
-        elif answer and not project.troubles:
-            project = project._replace(troubles=(Trouble(answer),))
+        project = _as_compose_reads(project, processes)
     return Deployment(env_file, folder, environ, sources, project)
 
 
-def _secret_names(environ: Mapping[str, str]) -> set[str]:
-    """Return the shell's variables that no other program gets from us."""
-    return {*environ} - {*without_secrets(environ)}
+def _as_compose_reads(project: Project, processes: Processes) -> Project:
+    """Return the project as Docker Compose v2 reads it, or with the reason why it refuses it.
+
+    Ours, where Compose is not installed or does not end in time. `config` needs no daemon and
+    starts nothing.
+    """
+    docker = processes.which("docker")
+    if docker is None:
+        return project
+    command = [str(docker), "compose"]
+    outer = {name: each.value for name, each in project.outer.items()}
+    env = without_secrets(outer) | _NO_REMOTE
+    options: list[str] = []
+    for path in project.env_files:
+        if path.is_file():
+            options += ["--env-file", str(path)]
+    for path in project.files:
+        options += ["--file", str(path)]
+    options += ["--profile", "*", "config", "--format", "json"]
+    done = processes.run([*command, *options], env=env, timeout=_SECONDS)
+    services = _services(done.stdout)
+    if services:
+        read = {name: _service(name, content, project) for name, content in services.items()}
+        return project._replace(services=read, troubles=())
+    if services is not None or done.status in {124, 127} or project.troubles:
+        return project
+    version = processes.run([*command, "version", "--short"], env=env, timeout=_SECONDS)
+    is_there = version.status == 0 and re.match(_VERSION_2, version.stdout)
+    reason = _refusal(done.stderr) if is_there else ""
+    return project._replace(troubles=(Trouble(reason),)) if reason else project
 
 
-def _joined(ours: Project, theirs: Services) -> Project:
-    """Return the project as Compose reads it, with what our reader knows beside it."""
-    if not theirs:
-        return ours
-    services = {name: _service(name, content, ours) for name, content in theirs.items()}
-    return ours._replace(services=services, troubles=())
+def _services(printed: str) -> Mapping[str, Mapping[str, object]] | None:
+    """Return the services; Compose prints each `$` twice, so that its output can be read again."""
+    try:
+        services = load_json(printed.replace("$$", "$"))["services"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    is_right = isinstance(services, dict) and all(isinstance(e, dict) for e in services.values())
+    return services if is_right else None
+
+
+def _refusal(said: str) -> str:
+    """Return why Compose refuses the files, in its words: the last line that is no warning."""
+    lines = [line for line in said.splitlines() if line.strip() and "level=warning" not in line]
+    return re.sub(_QUOTED, '"…"', lines[-1].strip()) if lines else ""
 
 
 def _service(name: str, content: Mapping[str, object], project: Project) -> Service:

@@ -25,7 +25,7 @@ from wizard.librechat.compose.model import (
     sources_by_target,
 )
 from wizard.librechat.compose.sources import MAX_YAML_BYTES, Budget, Sources, TooLargeError
-from wizard.librechat.compose.text import ComposeError, interpolated, read_env_file
+from wizard.librechat.compose.text import ComposeError, Lookup, interpolated, read_env_file
 from wizard.librechat.compose.yaml import Override, Reset, Text, TooManyEntriesError, read_yaml
 from wizard.librechat.environment import Environment, Origin, Setting, of_process
 
@@ -126,11 +126,15 @@ class _Reader(NamedTuple):
             scope |= self._env_file(path, {**scope, **outer})
         return self._replace(scope={**scope, **outer})
 
-    def lookup(self, name: str) -> str | None:
-        """Return the value of a variable in `${…}`."""
-        value = _value(self.scope, name)
-        self.budget.spend(characters=len(value or ""))
-        return value
+    def lookup_in(self, scope: Environment) -> Lookup:
+        """Return the function that finds a variable of the scope for a `${…}`."""
+
+        def lookup(name: str) -> str | None:
+            value = _value(scope, name)
+            self.budget.spend(characters=len(value or ""))
+            return value
+
+        return lookup
 
     def services(self, files: Sequence[Path], folder: Path) -> dict[str, Tree]:
         """Return the services of the files, each merged into those before it."""
@@ -197,7 +201,7 @@ class _Reader(NamedTuple):
         self.budget.spend(values=1)
         if isinstance(value, str):
             try:
-                return Text.at(value, interpolated(value, self.lookup))
+                return Text.at(value, interpolated(value, self.lookup_in(self.scope)))
             except ComposeError as error:
                 self.troubles.append(Trouble(error.reason, path, error.line))
                 return value
@@ -277,12 +281,7 @@ class _Reader(NamedTuple):
     ) -> dict[str, Setting]:
         """Return the variables of an env file by Compose's grammar."""
         self.budget.spend(files=1)
-
-        def lookup(name: str) -> str | None:
-            value = _value(outside, name)
-            self.budget.spend(characters=len(value or ""))
-            return value
-
+        lookup = self.lookup_in(outside)
         is_ours = same_file(path, self.env_file)
         origin = Origin.ENV_FILE if is_ours else Origin.OTHER_ENV_FILE
         values: dict[str, Setting] = {}

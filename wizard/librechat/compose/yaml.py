@@ -135,16 +135,11 @@ def _text(_loader: Any, node: "yaml.ScalarNode") -> Text:
     return text
 
 
-def _integer(_loader: Any, node: "yaml.ScalarNode") -> int | str:
-    """Return the number; Go reads a leading 0 as octal, as YAML 1.1 did."""
-    text = str(node.value).lower().replace("0o", "0").replace("_", "")
-    if len(text) > _LONGEST_INTEGER:
-        return _float(text)
-    sign = -1 if text.startswith("-") else 1
-    digits = text.lstrip("+-")
-    if digits.startswith("0x"):
-        return sign * int(digits, 16)
-    return sign * int(digits, 8 if digits.startswith("0") else 10)
+def _integer(loader: Any, node: "yaml.ScalarNode") -> object:
+    """Return the number; Go reads a leading 0 as octal, as YAML 1.1 did, which PyYAML reads."""
+    node.value = node.value.replace("0o", "0")
+    is_long = len(node.value) > _LONGEST_INTEGER
+    return _float(node.value) if is_long else loader.construct_yaml_int(node)
 
 
 def _float(text: str) -> str:
