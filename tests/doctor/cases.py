@@ -13,7 +13,7 @@ from wizard.http import Response
 from wizard.librechat.access import Access
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import read_deployment
-from wizard.librechat.compose.sources import Sources
+from wizard.librechat.compose.sources import MAX_ENV_BYTES, Sources
 from wizard.librechat.env_file import EnvFile, quoted
 from wizard.librechat.runner import Evidence, Runner, judge
 from wizard.librechat.running import Instance, Reply
@@ -93,7 +93,7 @@ def subject(
         "docker-compose.override.yml": override,
         "librechat.yaml": yaml,
     }
-    sources = Sources(_no_file, {path.parent / name: each for name, each in files.items() if each})
+    sources = NoDisk({path.parent / name: each for name, each in files.items() if each})
     deployment = read_deployment(path.parent, path, environ or {}, sources=sources)
     checkout = Checkout(path.parent, ("package.json",), version, has_package=True)
     return Subject(
@@ -107,8 +107,15 @@ def subject(
     )
 
 
-def _no_file(path: Path, _limit: int) -> bytes:
-    raise FileNotFoundError(path)
+class NoDisk(Sources):
+    """Only the texts that are given."""
+
+    def text(self, path: Path, limit: int = MAX_ENV_BYTES) -> str | None:
+        self._texts.setdefault(path, FileNotFoundError())
+        return super().text(path, limit)
+
+    def instead(self, path: Path, text: str) -> Sources:
+        return NoDisk({**self._texts, path: text})
 
 
 @dataclass(frozen=True)

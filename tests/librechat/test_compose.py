@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from wizard.librechat.access import Reader
+from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment, read_deployment
 from wizard.librechat.compose.model import Mount, Service
 from wizard.librechat.compose.text import ComposeError, interpolated, read_env_file
 from wizard.librechat.env_file import EnvFile
 from wizard.librechat.environment import Origin, Setting
+from wizard.librechat.runner import Evidence, judge
 from wizard.processes import Completed
 
 IMAGE = "registry.librechat.ai/danny-avila/librechat-dev:latest"
@@ -203,10 +206,12 @@ def test_returns_what_an_edit_of_the_env_changes(tmp_path: Path) -> None:
 
 def test_recognizes_who_reads_the_env(tmp_path: Path) -> None:
     lay_out(tmp_path, compose_yaml=MAIN + '    user: "${UID}:${GID:-7}"\n', _env="UID=5\n")
-    reader = read(tmp_path).env_reader
-    assert reader is not None
-    assert (reader.user, reader.group) == (5, 7)
-    assert read(tmp_path, {"UID": "chat"}).env_reader is None
+
+    def reader(environ: Mapping[str, str]) -> Reader | None:
+        return judge(Evidence(Checkout(tmp_path, ()), read(tmp_path, environ))).reader
+
+    assert reader({}) == Reader(5, 7)
+    assert reader({"UID": "chat"}) is None
 
 
 def test_reports_errors_and_reads_the_rest(tmp_path: Path) -> None:

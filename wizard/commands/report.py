@@ -172,7 +172,8 @@ def _runner(subject: Subject) -> Iterator[str]:
         yield "- Docker image: none"
     else:
         container = runner.container
-        image = container.definition.image if container else subject.deployment.image
+        service = container.definition if container else subject.deployment.service
+        image = service.image if service else ""
         yield f"- Docker image: {subject.without_secrets(image) or 'none'}"
     yield f"- {subject.hidden(runner.because)}"
     if runner.version:

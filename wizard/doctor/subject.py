@@ -152,7 +152,7 @@ def gather(
 def planned(path: Path, file: EnvFile, environ: Mapping[str, str], runner: Runner) -> Subject:
     """The subject of a file that is not written yet; its permissions are unknown."""
     checkout = look_at(path.parent)
-    sources = Sources(texts={path.absolute(): file.text})
+    sources = Sources({path.absolute(): file.text})
     return Subject(
         path=path,
         file=file,

@@ -10,7 +10,7 @@ from wizard.language import Message
 from wizard.librechat.access import Reader
 from wizard.librechat.checkout import Checkout
 from wizard.librechat.compose.deployment import Deployment
-from wizard.librechat.compose.model import real_path, same_file
+from wizard.librechat.compose.model import Service, real_path, same_file
 from wizard.librechat.versions import parse_version
 from wizard.threads import begin
 
@@ -185,7 +185,7 @@ def _of_container(container: "RunningContainer", evidence: Evidence) -> Runner:
     is_sure = container.is_running and container.is_of(evidence.env_file)
     reads_env_file = container.definition.reads(evidence.env_file)
     folder = evidence.deployment.env_file.parent
-    version, source = _version_of(container)
+    version, source = _version_of(container.definition.image, container.version)
     return Runner(
         Way.COMPOSE if container.service else Way.CONTAINER,
         Certainty.KNOWN if is_sure else Certainty.LIKELY,
@@ -234,8 +234,8 @@ def _by_port(evidence: Evidence) -> Runner | None:
         program=process.name,
         port=evidence.port,
     )
-    if evidence.deployment.service:
-        return _compose(evidence.deployment, why)._replace(is_running=True)
+    if service := evidence.deployment.service:
+        return _compose(service, evidence.deployment, why)._replace(is_running=True)
     return Runner(Way.CONTAINER, Certainty.LIKELY, why, is_running=True)
 
 
@@ -246,13 +246,13 @@ def _by_folder(evidence: Evidence) -> Runner | None:
             "npm probably runs LibreChat: node_modules is installed and the client is built."
         )
         return _npm(evidence, Certainty.LIKELY, why)
-    if deployment.service:
+    if service := deployment.service:
         why = Message(
             "Docker Compose probably runs LibreChat: {files} has the service {service}.",
             files=", ".join(deployment.files),
-            service=deployment.service.name,
+            service=service.name,
         )
-        return _compose(deployment, why)
+        return _compose(service, deployment, why)
     if evidence.checkout.has_package:
         why = Message("npm probably runs LibreChat: this folder has no Docker Compose file.")
         return _npm(evidence, Certainty.LIKELY, why)
@@ -265,34 +265,30 @@ def _npm(evidence: Evidence, certainty: Certainty, why: Message) -> Runner:
     return Runner(Way.NPM, certainty, why, version=version, version_source=source)
 
 
-def _compose(deployment: Deployment, why: Message) -> Runner:
-    tag = _tag(deployment.image)
+def _compose(service: Service, deployment: Deployment, why: Message) -> Runner:
+    version, source = _version_of(service.image)
+    reads_env_file = service.user and service.reads(deployment.env_file)
     return Runner(
         Way.COMPOSE,
         Certainty.LIKELY,
         why,
-        service=deployment.service.name if deployment.service else "",
+        service=service.name,
         compose_files=deployment.files,
         takes_new_container=deployment.sets_variables_of_env_file,
-        version=tag,
-        version_source=Message("tag of the image") if tag else "",
-        reader=deployment.env_reader,
+        version=version,
+        version_source=source,
+        reader=Reader.in_container(service.user) if reads_env_file else None,
     )
 
 
-def _version_of(container: "RunningContainer") -> tuple[str, str]:
-    """The version that a container runs, and where it comes from."""
-    if parse_version(container.version):
-        return container.version.removeprefix("v"), Message("label of the image")
-    if tag := _tag(container.definition.image):
-        return tag, Message("tag of the image")
-    return "", ""
-
-
-def _tag(image: str) -> str:
-    """The tag of an image that is a version, "" for any other."""
+def _version_of(image: str, label: str = "") -> tuple[str, str]:
+    """The version that an image has, by its label or its name, and which of them says so."""
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
-    return tag.removeprefix("v") if parse_version(tag) else ""
+    if parse_version(label):
+        return label.removeprefix("v"), Message("label of the image")
+    if parse_version(tag):
+        return tag.removeprefix("v"), Message("tag of the image")
+    return "", ""
 
 
 def _other_folder(evidence: Evidence) -> Path | None:

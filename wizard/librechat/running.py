@@ -296,8 +296,7 @@ def _of_configuration(instance: Instance, values: Mapping[str, str]) -> Iterator
 
 
 def _of_values(instance: Instance, values: Mapping[str, str]) -> Iterator[Finding]:
-    for name, running in _running_values(instance, values):
-        expected = _expected(name, values)
+    for name, running, expected in _compared(instance, values):
         if expected and running != expected:
             detail = Message(
                 "{name}: LibreChat has {running}, the .env {expected}.",
@@ -308,37 +307,26 @@ def _of_values(instance: Instance, values: Mapping[str, str]) -> Iterator[Findin
             yield OTHER_VALUES.finding(detail, variable=name)
 
 
-def _running_values(instance: Instance, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The variables that LibreChat's responses reveal, in the form of the `.env`."""
+def _compared(instance: Instance, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """The variables that LibreChat's responses reveal: what it has, and what the `.env` has."""
+    server, audiences = values.get("DOMAIN_SERVER", ""), values.get("OPENID_AUDIENCE", "")
     if instance.config is not None:
-        yield "DOMAIN_SERVER", str(instance.config["serverDomain"])
+        yield "DOMAIN_SERVER", str(instance.config["serverDomain"]), server
     if instance.sign_in is None or not (sent := instance.sign_in.sent):
         return
-    yield "OPENID_CLIENT_ID", sent["client_id"]
-    server = values.get("DOMAIN_SERVER", "")
+    yield "OPENID_CLIENT_ID", sent["client_id"], values.get("OPENID_CLIENT_ID", "")
     redirect_uri = sent.get("redirect_uri", "")
     if redirect_uri.startswith(server):
-        yield "OPENID_CALLBACK_URL", redirect_uri.removeprefix(server)
-    yield "OPENID_SCOPE", _words(sent.get("scope", ""))
-    yield "OPENID_AUDIENCE", sent.get("audience", "")
+        path = redirect_uri.removeprefix(server)
+        yield "OPENID_CALLBACK_URL", path, values.get("OPENID_CALLBACK_URL", "")
+    yield "OPENID_SCOPE", _words(sent.get("scope", "")), _words(values.get("OPENID_SCOPE", ""))
+    first = next(filter(None, (each.strip(SPACES) for each in audiences.split(","))), "")
+    yield "OPENID_AUDIENCE", sent.get("audience", ""), first
     location = instance.sign_in.response.location if instance.sign_in.response else ""
-    issuer = host_of(values.get("OPENID_ISSUER", ""))
+    issuer = host_of(values.get("OPENID_ISSUER", "").strip(URL_SPACES))
     # Auth0 signs users in at the issuer's own host; other providers may not.
     if issuer.endswith(".auth0.com") or host_of(location).endswith(".auth0.com"):
-        yield "OPENID_ISSUER", host_of(location)
-
-
-def _expected(name: str, values: Mapping[str, str]) -> str:
-    value = values.get(name, "")
-    match name:
-        case "OPENID_SCOPE":
-            return _words(value)
-        case "OPENID_AUDIENCE":
-            return next(filter(None, (part.strip(SPACES) for part in value.split(","))), "")
-        case "OPENID_ISSUER":
-            return host_of(value.strip(URL_SPACES))
-        case _:
-            return value
+        yield "OPENID_ISSUER", host_of(location), issuer
 
 
 def _words(scope: str) -> str:

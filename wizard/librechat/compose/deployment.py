@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from wizard.librechat.access import Reader
 from wizard.librechat.compose.model import (
     Project,
     Service,
@@ -69,11 +68,6 @@ class Deployment(_Found):
         return self.running or self.project.librechat(self.env_file)
 
     @property
-    def image(self) -> str:
-        """The image that runs, "" where none is named."""
-        return self.service.image if self.service else ""
-
-    @property
     def files(self) -> tuple[str, ...]:
         """The names of the Compose files, the main one first."""
         return tuple(each.name for each in self.project.files)
@@ -92,12 +86,6 @@ class Deployment(_Found):
     def sets_variables_of_env_file(self) -> bool:
         """Whether Compose reads the `.env` for LibreChat, by its own grammar (`env_file`)."""
         return self.service is not None and self.service.sets_variables_of(self.env_file)
-
-    @property
-    def env_reader(self) -> Reader | None:
-        """The container's user who reads the `.env`, as far as Compose names one."""
-        named = self.service.user if self.service and self.reads_env_file else ""
-        return Reader.in_container(named) if named else None
 
     def container(self, file: EnvFile) -> Container | None:
         """Return what its container gets with that `.env`; None where Compose does not run it."""

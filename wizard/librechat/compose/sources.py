@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from wizard.librechat.compose.text import ComposeError
@@ -12,8 +12,6 @@ from wizard.reading import read_file
 # LibreChat's own librechat.example.yaml has 30 KB.
 MAX_YAML_BYTES = 1 << 19
 MAX_ENV_BYTES = 1 << 20
-
-ReadBytes = Callable[[Path, int], bytes]
 
 
 class TooLargeError(Exception):
@@ -26,17 +24,12 @@ class Sources:
     `texts` are what files have in place of what is on the disk.
     """
 
-    def __init__(
-        self, read: ReadBytes = read_file, texts: Mapping[Path, str] | None = None
-    ) -> None:
-        self._read = read
-        self._texts: dict[Path, str | OSError] = dict(texts or {})
+    def __init__(self, texts: Mapping[Path, str | OSError] | None = None) -> None:
+        self._texts = dict(texts or {})
 
     def instead(self, path: Path, text: str) -> Sources:
         """Return the same sources with another text of one file."""
-        other = Sources(self._read)
-        other._texts = {**self._texts, path: text}
-        return other
+        return Sources({**self._texts, path: text})
 
     def text(self, path: Path, limit: int = MAX_ENV_BYTES) -> str | None:
         """Return the text of a file; None where there is none.
@@ -46,7 +39,7 @@ class Sources:
         """
         if path not in self._texts:
             try:
-                self._texts[path] = self._read(path, limit).decode("utf-8", "surrogateescape")
+                self._texts[path] = read_file(path, limit).decode("utf-8", "surrogateescape")
             except OSError as error:
                 self._texts[path] = error
         text = self._texts[path]
