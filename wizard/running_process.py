@@ -37,29 +37,19 @@ _PUBLISHERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RunningProcess:
-    """A process; what the system hides from us is None or empty.
-
-    Attributes:
-        started: seconds since the epoch.
-        user: its user's number, None on Windows.
-        groups: the numbers of its groups, the main one first.
-        environ: its environment at its start.
-        container: the identifier of the container that it runs in, "" for none.
-        unit: the systemd service that it belongs to, "" for none.
-        is_user_unit: whether that service is one of the user's own.
-    """
+    """A process; what the system hides from us is None or empty."""
 
     pid: int
     name: str = ""
     command: tuple[str, ...] = field(default=(), repr=False)
     folder: Path | None = None
-    started: float | None = None
-    user: int | None = None
-    groups: tuple[int, ...] = ()
-    environ: Mapping[str, str] | None = field(default=None, repr=False)
-    container: str = ""
-    unit: str = ""
-    is_user_unit: bool = False
+    started: float | None = None  # seconds since the epoch
+    user: int | None = None  # its number, None on Windows
+    groups: tuple[int, ...] = ()  # their numbers, the main one first
+    environ: Mapping[str, str] | None = field(default=None, repr=False)  # at its start
+    container: str = ""  # the identifier of the one that it runs in
+    unit: str = ""  # its systemd service
+    is_user_unit: bool = False  # that is one of the user's own
 
     @property
     def publishes_container(self) -> bool:

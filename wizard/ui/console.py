@@ -194,7 +194,16 @@ class Console:
     def pages(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Return the lines in parts that fit the terminal, together with a question."""
         rows = self._screen.rows - _ROWS_OF_A_QUESTION if self._screen.rows else len(lines)
-        return _pages(lines, rows, self._screen.height)
+        pages: list[list[Line]] = [[]]
+        left = rows
+        for line in lines:
+            height = self._screen.height(line)
+            if height > left and pages[-1]:
+                pages.append([])
+                left = rows
+            pages[-1].append(line)
+            left -= height
+        return pages
 
     @contextmanager
     def working(self, text: str, /, **values: object) -> Iterator[None]:
@@ -252,19 +261,6 @@ class Console:
 
 def _filled(text: str, values: Mapping[str, object]) -> str:
     return Message(text, **values) if values else text
-
-
-def _pages(lines: Sequence[Line], rows: int, height_of: Callable[[Line], int]) -> list[list[Line]]:
-    pages: list[list[Line]] = [[]]
-    left = rows
-    for line in lines:
-        height = height_of(line)
-        if height > left and pages[-1]:
-            pages.append([])
-            left = rows
-        pages[-1].append(line)
-        left -= height
-    return pages
 
 
 def _changed(value: object, change: Callable[[str], str]) -> object:

@@ -19,24 +19,14 @@ Fragment = tuple[str, str]
 
 @dataclass(slots=True)
 class Menu:
-    """A question, its choices, and the choice that the cursor is on.
-
-    Attributes:
-        question: its text.
-        keys: the text that names the keys.
-        labels: the choices.
-        details: of each choice, "" for none.
-        at: the number of the choice under the cursor.
-        is_detailed: whether its details are shown.
-        is_answered: whether it is the answer.
-    """
+    """A question, its choices, and the choice that the cursor is on."""
 
     question: str
-    keys: str
+    keys: str  # the text that names the keys
     labels: Sequence[str]
-    details: Sequence[str]
-    at: int
-    is_detailed: bool = False
+    details: Sequence[str]  # of each choice, "" for none
+    at: int  # the number of the choice under the cursor
+    is_detailed: bool = False  # its details are shown
     is_answered: bool = False
 
     def drawn(self, width: int, rows: int) -> list[Fragment]:

@@ -46,23 +46,14 @@ _URL = r"https?://[^\s<>\"'“”…]*[\w/]"
 
 
 class Line(NamedTuple):
-    """A line to print.
-
-    Attributes:
-        text: its text.
-        kind: its kind.
-        lead: a mark or a number before the text; wrapped lines are aligned with the text.
-        indent: in columns.
-        wrap: whether it may be wrapped.
-        is_title: whether its text is bold.
-    """
+    """A line to print."""
 
     text: str
     kind: Kind = Kind.PLAIN
-    lead: str = ""
-    indent: int = 0
+    lead: str = ""  # a mark or a number before the text, with which wrapped lines are aligned
+    indent: int = 0  # in columns
     wrap: bool = True
-    is_title: bool = False
+    is_title: bool = False  # printed in bold
 
 
 def hint_line(text: str) -> Line:
@@ -91,13 +82,7 @@ def setting_lines(
 
 
 class Screen:
-    """Prints lines on a stream; on a terminal with colour and wrapping by rich.
-
-    Args:
-        stream: a terminal or any other text stream.
-        language: the user's.
-        plain: draw nothing on a terminal either.
-    """
+    """Prints lines on a stream; on a terminal with colour by rich, unless it is `plain`."""
 
     def __init__(self, stream: TextIO, language: Language, *, plain: bool) -> None:
         self._stream = stream
