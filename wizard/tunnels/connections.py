@@ -225,16 +225,12 @@ class Client(asyncio.Protocol):
         self.regulate()
 
     def answer_unavailable(self, exchange: Exchange, status: int, title: str, advice: str) -> None:
-        """Say that LibreChat does not answer: a page for a person, a line for a program.
-
-        The page reloads itself until LibreChat answers, without script or resources.
-        """
-        if exchange.wants_html():
+        """Say that LibreChat does not answer: a page for a person, a line for a program."""
+        answer = _line(status, f"{title}. {advice}")
+        if exchange.wants_html():  # it reloads itself, without script or resources
             language = self.route.language
             answer = page(status, "waiting.html.j2", language, title=title, advice=advice)
             answer.headers["Retry-After"] = "2"
-        else:
-            answer = _line(status, f"{title}. {advice}")
         answer.headers[WAITING_HEADER] = WAITING
         self._answer(exchange, answer)
 
