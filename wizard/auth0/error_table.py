@@ -61,7 +61,7 @@ class Cause(NamedTuple):
 
 
 class Meaning(Enum):
-    """What an answer means; a word stands for an answer of a working setup."""
+    """What an answer means: the cause of an error, or a word for one of a working setup."""
 
     API_NOT_GRANTED = Cause(Check.AUDIENCE, rule("LA233"))
     UNKNOWN_API = Cause(Check.AUDIENCE, rule("LA232"))
