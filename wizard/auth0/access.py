@@ -25,6 +25,7 @@ class Who(StrEnum):
     DOMAINS = "domains"
     ANYBODY = "anybody"
     UNCHANGED = "unchanged"
+    UNDECIDED = "undecided"  # as before we changed anything
 
 
 class Policy(NamedTuple):
@@ -34,12 +35,20 @@ class Policy(NamedTuple):
         people: addresses as typed, since Auth0 finds users by their exact spelling; with `PEOPLE`.
         domains: in lower case; with `DOMAINS`.
         admins: addresses, also among the `people`; they may sign in whatever the policy.
+        closes_shared: sign-ups end for other applications, too.
     """
 
     who: Who
     people: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     admins: tuple[str, ...] = ()
+    closes_shared: bool = False
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The people whom it names, each once."""
+        people = (*self.admins, *self.people)
+        return tuple({address.lower(): address for address in people}.values())
 
 
 class State(StrEnum):

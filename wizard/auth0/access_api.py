@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from wizard.auth0.access import Policy
+from wizard.auth0.access import Policy, Who
 from wizard.auth0.access_action import (
     ActionSettings,
     Closed,
@@ -156,22 +156,21 @@ def _kind(field: str, *scopes: str) -> Callable[[Call], Kind]:
     return partial(Kind, field, frozenset(scopes))
 
 
-def read_access(calls: Calls, client_id: str, policy: Policy | None) -> AccessState:
+def read_access(calls: Calls, client_id: str, policy: Policy) -> AccessState:
     """Return the state that the policy is planned from; a request that fails raises `Failure`."""
-    named = (*policy.people, *policy.admins) if policy else ()
-    require = calls.access.require
-    require(READ_SCOPES | (USER_SCOPES if named or not policy else set()))
+    sees_roles = bool(policy.named) or policy.who is Who.UNDECIDED
+    calls.access.require(READ_SCOPES | (USER_SCOPES if sees_roles else set()))
     action, count = _action(calls, client_id)
     settings = read_action(action.code) if action else None
     recorded = [*settings.closed.sign_ups, *settings.closed.social] if settings else []
-    sees_roles = bool(named) or policy is None or settings is not None
-    if sees_roles:
-        require(USER_SCOPES)
+    if settings is not None:
+        sees_roles = True
+        calls.access.require(USER_SCOPES)
     return AccessState(
         client_id,
         tuple(_connections(calls, client_id, recorded)),
         _roles(calls, client_id) if sees_roles else {},
-        {address.lower(): _users(calls, address) for address in named},
+        {address.lower(): _users(calls, address) for address in policy.named},
         action,
         tuple(_bindings(calls)),
         count,

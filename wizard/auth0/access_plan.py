@@ -39,19 +39,6 @@ MOST_BINDINGS = 20
 Lines = tuple[str, ...]
 
 
-class WantedAccess(NamedTuple):
-    """Who may sign in; without a policy, all our changes are undone."""
-
-    policy: Policy | None
-    closes_shared: bool = False
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The people whom the policy names, each once."""
-        people = (*self.policy.admins, *self.policy.people) if self.policy else ()
-        return tuple({address.lower(): address for address in people}.values())
-
-
 class AccessChange(NamedTuple):
     """A row of the plan, and what its call is given."""
 
@@ -60,44 +47,43 @@ class AccessChange(NamedTuple):
     given: tuple[object, ...]
 
 
-def plan_access(state: AccessState, wanted: WantedAccess) -> tuple[AccessChange, ...]:
+def plan_access(state: AccessState, policy: Policy) -> tuple[AccessChange, ...]:
     """Return the changes in the order of applying.
 
     Raises:
         Failure: something that is not ours is in the way.
     """
-    _refuse_what_is_in_the_way(state, wanted)
-    settings = wanted_settings(state, wanted)
+    _refuse_what_is_in_the_way(state, policy)
+    settings = wanted_settings(state, policy)
     kept = settings.closed if settings else Closed()
-    reopened = [*_switches(state, state.closed, kept, opens=True), *_own_sign_ups(state, wanted)]
-    if wanted.policy is None:
+    reopened = [*_switches(state, state.closed, kept, opens=True), *_own_sign_ups(state, policy)]
+    if policy.who is Who.UNDECIDED:
         return (*reopened, *_removal(state))
     if settings is None:
         return ()
     closing = _switches(state, kept, Closed(), opens=False)
     return (
         *reopened,
-        *_own_database(state, wanted),
-        *_roles(state, wanted.policy),
-        *_users(state, wanted),
-        *_members(state, wanted.policy),
+        *_own_database(state, policy),
+        *_roles(state, policy),
+        *_users(state, policy),
+        *_members(state, policy),
         *_action(state, settings),
-        *(() if wanted.policy.who is Who.UNCHANGED else closing),
+        *(() if policy.who is Who.UNCHANGED else closing),
     )
 
 
-def access_remarks(state: AccessState, wanted: WantedAccess) -> Iterator[Finding]:
+def access_remarks(state: AccessState, policy: Policy) -> Iterator[Finding]:
     """Yield the doors that stay open, and why."""
-    own = state.own_database
-    if wanted.policy is None and own is not None:
-        yield OWN_DATABASE_STAYS.finding(f"{own.name}.")
-    if wanted.policy is None or wanted.policy.who is not Who.PEOPLE:
+    if policy.who is Who.UNDECIDED and state.own_database:
+        yield OWN_DATABASE_STAYS.finding(f"{state.own_database.name}.")
+    if policy.who is not Who.PEOPLE:
         return
     for it in state.connections:
-        users = ", ".join(_users_of(state, it.name, wanted.policy))
+        users = ", ".join(_users_of(state, it.name, policy))
         if it.enabled and it.has_sign_ups and it.is_custom:
             yield CUSTOM_DATABASE.finding(f"{it.name}.")
-        elif it.is_shared and users and not wanted.closes_shared:
+        elif it.is_shared and users and not policy.closes_shared:
             yield SHARED_CONNECTION.finding(
                 Message(
                     "{connection}: {people} sign in with it, and so do the users of {names}.",
@@ -110,10 +96,10 @@ def access_remarks(state: AccessState, wanted: WantedAccess) -> Iterator[Finding
             yield SOCIAL_IN_USE.finding(f"{it.name}: {users}.")
 
 
-def wanted_settings(state: AccessState, wanted: WantedAccess) -> ActionSettings | None:
+def wanted_settings(state: AccessState, policy: Policy) -> ActionSettings | None:
     """Return the Action's settings; None if no Action is needed."""
-    policy, client_id = wanted.policy, state.client_id
-    if policy is None:
+    client_id = state.client_id
+    if policy.who is Who.UNDECIDED:
         return None
     if policy.who is Who.ANYBODY and state.settings is None and not policy.admins:
         return None
@@ -121,7 +107,7 @@ def wanted_settings(state: AccessState, wanted: WantedAccess) -> ActionSettings 
     if policy.who is Who.UNCHANGED:
         settings = state.settings or settings._replace(who=Who.ANYBODY, domains=())
     elif policy.who is Who.PEOPLE:
-        both = zip(state.closed, _to_close(state, wanted), strict=True)
+        both = zip(state.closed, _to_close(state, policy), strict=True)
         closed = (tuple(dict.fromkeys((*before, *more))) for before, more in both)
         settings = settings._replace(closed=Closed(*closed))
     else:
@@ -129,16 +115,16 @@ def wanted_settings(state: AccessState, wanted: WantedAccess) -> ActionSettings 
     return settings._replace(client_id=client_id, roles=roles_of(client_id))
 
 
-def _to_close(state: AccessState, wanted: WantedAccess) -> Closed:
+def _to_close(state: AccessState, policy: Policy) -> Closed:
     sign_ups, disabled = [], []
     for it in state.connections:
-        is_left = it.is_shared and not wanted.closes_shared
+        is_left = it.is_shared and not policy.closes_shared
         if it.enabled and it.has_sign_ups and not it.is_custom and not is_left:
             sign_ups.append(it.id)
         elif (
             it.enabled
             and (is_left or is_social(it.strategy))
-            and not _users_of(state, it.name, wanted.policy)
+            and not _users_of(state, it.name, policy)
         ):
             disabled.append(it.id)
     return Closed(tuple(sign_ups), tuple(disabled))
@@ -155,51 +141,49 @@ def _replaced(state: AccessState) -> Iterator[str]:
             yield it.id
 
 
-def _users_of(state: AccessState, connection: str, policy: Policy | None) -> list[str]:
+def _users_of(state: AccessState, connection: str, policy: Policy) -> list[str]:
     """Return the named people who sign in with this connection."""
-    people = (*policy.people, *policy.admins) if policy else ()
-    found = (user for address in people for user in state.identities(address))
+    found = (user for address in policy.people for user in state.identities(address))
     return list(dict.fromkeys(user.email for user in found if connection in user.connections))
 
 
-def _refuse_what_is_in_the_way(state: AccessState, wanted: WantedAccess) -> None:
+def _refuse_what_is_in_the_way(state: AccessState, policy: Policy) -> None:
     name = action_name(state.client_id)
     if state.action is not None and state.settings is None:
         raise SOMEBODY_ELSES_ACTION.failure(f"{name}.")
-    if wanted_settings(state, wanted) is None:
+    if wanted_settings(state, policy) is None:
         return
     if not state.is_bound and len(state.bindings) >= MOST_BINDINGS:
         raise NO_ROOM.failure(Message("{count} Actions are in the flow.", count=MOST_BINDINGS))
     if state.action is None and state.action_count >= MOST_ACTIONS:
         raise NO_ROOM.failure(Message("The tenant has {count} Actions.", count=MOST_ACTIONS))
-    staying = {it.name for it in _staying(state, wanted)}
-    for address in wanted.named:
+    staying = {it.name for it in _staying(state, policy)}
+    for address in policy.named:
         if state.identities(address):
             continue
         users = state.users.get(address.lower(), ())
         if found := [it for it in users if not it.verified and staying & {*it.connections}]:
             where = ", ".join(found[0].connections)
             raise UNVERIFIED_USER.failure(f"{address} ({where}).")
-        if not database_for_users(state, wanted):
+        if not database_for_users(state, policy):
             raise NO_DATABASE.failure(f"{address}.")
 
 
-def database_for_users(state: AccessState, wanted: WantedAccess) -> str:
+def database_for_users(state: AccessState, policy: Policy) -> str:
     """Return the name of the connection in which new users are created, "" for none.
 
     Where a shared one is to be disabled, that is LibreChat's own, which may not be there yet.
     """
     databases = [it for it in state.connections if it.enabled and it.strategy == DATABASE]
-    staying = [it for it in _staying(state, wanted) if it in databases and not it.is_custom]
+    staying = [it for it in _staying(state, policy) if it in databases and not it.is_custom]
     if staying:
         return staying[0].name
     return own_database_name(state.client_id) if any(it.is_shared for it in databases) else ""
 
 
-def _staying(state: AccessState, wanted: WantedAccess) -> Sequence[TenantConnection]:
+def _staying(state: AccessState, policy: Policy) -> Sequence[TenantConnection]:
     """Return the connections that stay enabled."""
-    is_closing = wanted.policy is not None and wanted.policy.who is Who.PEOPLE
-    leaving = _to_close(state, wanted).social if is_closing else ()
+    leaving = _to_close(state, policy).social if policy.who is Who.PEOPLE else ()
     return [it for it in state.connections if it.enabled and it.id not in leaving]
 
 
@@ -233,30 +217,30 @@ def _roles(state: AccessState, policy: Policy) -> Iterator[AccessChange]:
             yield _row(api.create_role, "Role", reasons[role], name, added=(name,))
 
 
-def _own_database(state: AccessState, wanted: WantedAccess) -> Iterator[AccessChange]:
+def _own_database(state: AccessState, policy: Policy) -> Iterator[AccessChange]:
     name = own_database_name(state.client_id)
-    is_needed = not all(map(state.identities, wanted.named))
-    if is_needed and not state.own_database and database_for_users(state, wanted) == name:
+    is_needed = not all(map(state.identities, policy.named))
+    if is_needed and not state.own_database and database_for_users(state, policy) == name:
         others = dict.fromkeys(app for it in state.connections if it.is_shared for app in it.others)
         why = Message("Strangers can still sign up for {names}.", names=", ".join(others))
         added = (name, Message("without sign-ups, for LibreChat alone"))
         yield _row(api.open_own_database, "Database connection", why, name, added=added)
 
 
-def _own_sign_ups(state: AccessState, wanted: WantedAccess) -> Iterator[AccessChange]:
+def _own_sign_ups(state: AccessState, policy: Policy) -> Iterator[AccessChange]:
     """Open LibreChat's own database where strangers may create an account."""
-    own, policy = state.own_database, wanted.policy
-    if own and policy and policy.who in {Who.DOMAINS, Who.ANYBODY} and not own.has_sign_ups:
+    own = state.own_database
+    if own and policy.who in {Who.DOMAINS, Who.ANYBODY} and not own.has_sign_ups:
         title = Message("{connection}: Sign Ups", connection=own.name)
         why = Message("They create an account.")
         yield _switch(api.switch_sign_ups, title, own.id, why, opens=True)
 
 
-def _users(state: AccessState, wanted: WantedAccess) -> Iterator[AccessChange]:
+def _users(state: AccessState, policy: Policy) -> Iterator[AccessChange]:
     why = Message("An invitation link sets the password and verifies the address.")
-    database = database_for_users(state, wanted)
+    database = database_for_users(state, policy)
     members = {user_id for role in state.roles.values() for user_id in role.members}
-    for address in wanted.named:
+    for address in policy.named:
         if not any(it.verified or it.id in members for it in state.identities(address)):
             yield _row(api.invite, "User", why, address, database, added=(address,))
 

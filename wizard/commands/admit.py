@@ -10,7 +10,6 @@ from wizard.auth0.access import Policy, Who
 from wizard.auth0.access_api import AccessState, read_access
 from wizard.auth0.access_plan import (
     AccessChange,
-    WantedAccess,
     access_remarks,
     plan_access,
 )
@@ -47,11 +46,12 @@ def set_up_access(
 
     Without a `policy` all that we changed is taken back.
     """
+    policy = policy or Policy(Who.UNDECIDED)
     read = partial(read_access, client_id=client_id, policy=policy)
     with ports.console.working("Reading {tenant}", tenant=access.tenant):
         state = read(Calls(access, ports.clock))
-    wanted = _with_shared(WantedAccess(policy), state, ports)
-    planned, remarks = plan_access(state, wanted), tuple(access_remarks(state, wanted))
+    policy = _with_shared(policy, state, ports)
+    planned, remarks = plan_access(state, policy), tuple(access_remarks(state, policy))
     changes = [change.row for change in planned]
     access.require(frozenset().union(*(change.kind.scopes for change in planned)))
     parts = {Message("Change who may sign in"): changes} if changes else {}
@@ -64,21 +64,18 @@ def set_up_access(
         return Admission(changes, remarks) if dry_run else None
     invitations = _apply(planned, state, access, ports)
     with ports.console.working("Reading back"):
-        rest = plan_access(read(Calls(access, ports.clock)), wanted)
+        rest = plan_access(read(Calls(access, ports.clock)), policy)
     if invitations:
         ports.console.hint("Pass each link on. It sets a password and works once.")
     findings = (*remarks, *not_taken(change.row for change in rest))
     return Admission(changes, findings, applied=True, invitations=invitations)
 
 
-def _with_shared(wanted: WantedAccess, state: AccessState, ports: Ports) -> WantedAccess:
+def _with_shared(policy: Policy, state: AccessState, ports: Ports) -> Policy:
     """Ask before sign-ups end for the users of other applications, too."""
-    policy = wanted.policy
-    if ports.prompter is None or policy is None or policy.who is not Who.PEOPLE:
-        return wanted
     shared = [it for it in state.connections if it.is_shared]
-    if not shared:
-        return wanted
+    if ports.prompter is None or policy.who is not Who.PEOPLE or not shared:
+        return policy
     for it in shared:
         ports.console.say(
             "Other applications use {connection}, too: {names}.",
@@ -86,7 +83,7 @@ def _with_shared(wanted: WantedAccess, state: AccessState, ports: Ports) -> Want
             names=", ".join(it.others),
         )
     agreed = ports.prompter.confirm("Turn off sign-ups for them, too?", default=False)
-    return wanted._replace(closes_shared=agreed)
+    return policy._replace(closes_shared=agreed)
 
 
 def _apply(
