@@ -193,17 +193,7 @@ class Console:
 
     def pages(self, lines: Sequence[Line]) -> list[list[Line]]:
         """Return the lines in parts that fit the terminal, together with a question."""
-        rows = self._screen.rows - _ROWS_OF_A_QUESTION if self._screen.rows else len(lines)
-        pages: list[list[Line]] = [[]]
-        left = rows
-        for line in lines:
-            height = self._screen.height(line)
-            if height > left and pages[-1]:
-                pages.append([])
-                left = rows
-            pages[-1].append(line)
-            left -= height
-        return pages
+        return self._screen.pages(lines, _ROWS_OF_A_QUESTION)
 
     @contextmanager
     def working(self, text: str, /, **values: object) -> Iterator[None]:

@@ -116,6 +116,20 @@ class Screen:
         rows = wrapped(_before(line), self.shown(line.text), width).split("\n")
         return sum(1 + (len(row) - 1) // width for row in rows) if width else len(rows)
 
+    def pages(self, lines: Sequence[Line], below: int) -> list[list[Line]]:
+        """Return the lines in parts that fit the terminal, with so many rows below each."""
+        rows = self.rows - below if self.rows else len(lines)
+        pages: list[list[Line]] = [[]]
+        left = rows
+        for line in lines:
+            height = self.height(line)
+            if height > left and pages[-1]:
+                pages.append([])
+                left = rows
+            pages[-1].append(line)
+            left -= height
+        return pages
+
     def show(self, lines: Sequence[Line]) -> None:
         """Print the lines, with none of another thread between them."""
         texts = [self.shown(line.text) for line in lines]
