@@ -46,7 +46,7 @@ from tests.tenant.state import (
     Tenant,
 )
 from wizard.defaults import ENGLISH
-from wizard.demo.server import serving
+from wizard.demo.endpoints import serving
 from wizard.http import Https
 from wizard.http_server import Answer, Request
 from wizard.language import Language
@@ -669,6 +669,6 @@ def running_stand_in(authority: Authority, tenant: Tenant) -> Iterator[StandIn]:
     """Serve `tenant` with its Management API."""
     stand_in = StandIn(tenant)
     endpoints = ManagedEndpoints(stand_in)
-    with serving(tenant, endpoints.answer, authority.certificate, authority.key):
+    with serving(endpoints, authority.certificate, authority.key):
         stand_in.key = endpoints.token_endpoint.private_key.public_key()
         yield stand_in

@@ -115,7 +115,10 @@ def test_a_container_that_compose_did_not_create(world: World) -> None:
     )
     result = shown(world, "OPENID_SCOPE", "PORT", runs=Runs(containers=[container]))
 
-    assert [each.where.partition(",")[0] for each in result.variables] == ["the container", ".env"]
+    assert [str(each.where).partition(",")[0] for each in result.variables] == [
+        "the container",
+        ".env",
+    ]
 
 
 def test_reads_the_compose_files_of_the_container(world: World) -> None:

@@ -6,8 +6,6 @@ import errno
 import json
 import re
 import socket
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,7 +20,7 @@ from tests.sockets import reachable_addresses
 from tests.tenant.faults import tenant_server
 from tests.tenant.state import Interruption, Tenant
 from wizard import loopback
-from wizard.demo.server import NO_START
+from wizard.demo.endpoints import NO_START
 from wizard.findings import Failure
 from wizard.http import Https, NetworkError, Trouble
 from wizard.processes import Processes
@@ -195,14 +193,3 @@ class TestLoginPage:
         page = client.send("GET", location(client.log_in(client.authorize()))).text
         for shown in (AUDIENCE, "offline_access", demo.setup.callback_url):
             assert shown in page
-
-
-def test_shows_rules_without_costly_imports() -> None:
-    program = (
-        "import sys, wizard.demo.server, wizard.demo.tenant, wizard.demo.user;"
-        "print({'httptools', 'jwt', 'cryptography', 'jinja2'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "set()\n"

@@ -44,8 +44,8 @@ from wizard.demo.endpoints import (
     Problem,
     json_answer,
     redirect,
+    serving,
 )
-from wizard.demo.server import serving
 from wizard.demo.tenant import (
     SECONDS_OF_A_TOKEN,
     CallbackError,
@@ -606,5 +606,4 @@ def tenant_server(
     tenant: Tenant, certificate: Path, key: Path, language: Language | None = None
 ) -> AbstractContextManager[object]:
     """Run the tenant as a server while the context is open."""
-    endpoints = Endpoints(tenant, language or Language(ENGLISH))
-    return serving(tenant, endpoints.answer, certificate, key)
+    return serving(Endpoints(tenant, language or Language(ENGLISH)), certificate, key)

@@ -187,13 +187,12 @@ def _demo_tenant(
     public_url: str, authority: Authority, language: Language
 ) -> Iterator[tuple[Settings, User]]:
     """Serve a tenant that is set up for LibreChat at that URL."""
-    from wizard.demo.endpoints import Endpoints
-    from wizard.demo.server import serving
+    from wizard.demo.endpoints import Endpoints, serving
     from wizard.demo.tokens import TokenEndpoint
 
     tenant = Tenant()
     endpoints = Endpoints(tenant, language, TokenEndpoint(tenant))
-    with serving(tenant, endpoints.answer, authority.certificate_file, authority.certificate_file):
+    with serving(endpoints, authority.certificate_file, authority.certificate_file):
         yield add_librechat(tenant, public_url, SUGGESTED_AUDIENCE)
 
 

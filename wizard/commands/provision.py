@@ -39,7 +39,6 @@ from wizard.settings import port_in
 
 if TYPE_CHECKING:
     from wizard.auth0.live_checks import CheckResult
-    from wizard.commands.admit import Admission
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +75,6 @@ class ProvisionResult(Result):
             "client_id": self.client_id or "",
             "invitations": [{"address": it[0], "link": it[1]} for it in self.invitations],
         }
-
-    def with_admission(self, admission: Admission | None) -> ProvisionResult:
-        """Return the result with what was done about who may sign in."""
-        if admission is None:
-            return self
-        return replace(
-            self,
-            changes=(*self.changes, *admission.changes),
-            findings=(*self.findings, *admission.findings),
-            applied=self.applied or admission.applied,
-            invitations=admission.invitations,
-        )
 
 
 def run_provision(
@@ -127,7 +114,8 @@ def _provisioned(
     change_to = partial(_env_change, options, folder, ports)
     creates, path = provisioning.creates_application, folder.store.path
     known = provisioning.known
-    change = change_to(_with_new_ones(known) if creates else known)
+    placeholders = known._replace(client_id="new", client_secret="new")  # noqa: S106
+    change = change_to(placeholders if creates else known)
     if creates and (finding := removed_lines(change.changes)):
         raise Failure(finding)  # before Auth0 is changed
     result = ProvisionResult(
@@ -189,12 +177,20 @@ def _admit(
     done = set_up_access(
         options.policy, result.client_id, access, ports, yes=options.yes, dry_run=options.dry_run
     )
-    if done is not None and options.policy is not None:
+    if done is None:
+        return result
+    if options.policy is not None:
         ports.console.hint(
             "Next: librechat-auth0 verify."
             " Once the ID token has the role, LibreChat can require it."
         )
-    return result.with_admission(done)
+    return replace(
+        result,
+        changes=(*result.changes, *done.changes),
+        findings=(*result.findings, *done.findings),
+        applied=result.applied or done.applied,
+        invitations=done.invitations,
+    )
 
 
 def _applied(
@@ -262,8 +258,3 @@ def _known(options: ProvisionOptions, given: Credential, folder: Folder, ports: 
 def _missing(option: str) -> Failure:
     fix = Message("Add {option}.", option=option)
     return MISSING_OPTION.failure("Missing: {option}.", option=option, fix=fix)
-
-
-def _with_new_ones(known: Known) -> Known:
-    """Return the values with a placeholder for the Client ID and secret."""
-    return known._replace(client_id="new", client_secret="new")  # noqa: S106

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wizard.commands.values import env_store, read_subject
 from wizard.doctor.subject import Subject
@@ -19,26 +20,15 @@ from wizard.text import MASK
 ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One variable, fit to be shown; `value` is None where LibreChat does not get it."""
+class Variable(NamedTuple):
+    """One variable as `--json` prints it; `value` is None where LibreChat does not get it."""
 
     name: str
     value: str | None = None
-    origin: Origin | None = None
-    file: str = ""
+    origin: str | None = None
+    file: str | None = None
     line: int | None = None
-    where: str = ""
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "name": self.name,
-            "value": self.value,
-            "origin": self.origin.name.lower() if self.origin else None,
-            "file": self.file or None,
-            "line": self.line,
-            "where": self.where or None,
-        }
+    where: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +50,7 @@ class ShowResult(Result):
                 "pid": runner.process.pid if runner.process else None,
                 "container": runner.container.name if runner.container else None,
             },
-            "variables": [each.as_json() for each in self.variables],
+            "variables": [each._asdict() for each in self.variables],
         }
 
 
@@ -68,20 +58,19 @@ def run_show(env_file: Path | None, names: Iterable[str], ports: Ports) -> ShowR
     """Show what LibreChat gets; `ALL` is for every variable that the wizard knows."""
     with ports.console.working("Looking for what runs LibreChat"):
         subject = read_subject(env_store(env_file, ports), ports)
-    variables = variables_of(subject, names)
+    variables = [_variable(name, subject) for name in _wanted(names, subject.environment)]
     ports.console.hint(subject.runner.because)
     for each in variables:
         ports.console.text(_line(each))
     return ShowResult(subject.runner, variables)
 
 
-def variables_of(subject: Subject, names: Iterable[str]) -> tuple[Variable, ...]:
-    """Return those variables in the order of the names, each once."""
+def _wanted(names: Iterable[str], known: Iterable[str]) -> Iterable[str]:
+    """Return the names in their order, each once; `ALL` stands for the known ones."""
     wanted: dict[str, None] = {}
     for name in (each.strip() for given in names for each in given.split(",")):
-        known = sorted(filter(is_known, subject.environment)) if name.lower() == ALL else [name]
-        wanted |= dict.fromkeys(filter(None, known))
-    return tuple(_variable(name, subject) for name in wanted)
+        wanted |= dict.fromkeys(filter(is_known, sorted(known)) if name.lower() == ALL else [name])
+    return filter(None, wanted)
 
 
 def origin_of(setting: Setting, runner: Runner) -> str:
@@ -102,7 +91,8 @@ def _variable(name: str, subject: Subject) -> Variable:
     is_hidden = bool(setting.value) and is_secret(name)
     value = MASK if is_hidden else subject.hidden(setting.value)
     where = origin_of(setting, subject.runner)
-    return Variable(name, value, setting.origin, setting.where, setting.line, where)
+    origin = setting.origin.name.lower()
+    return Variable(name, value, origin, setting.where or None, setting.line, where or None)
 
 
 def _line(variable: Variable) -> str:
@@ -112,5 +102,5 @@ def _line(variable: Variable) -> str:
     # Quotes show spaces at the ends, and a value that is empty.
     shown = value if value and value == value.strip() else f'"{value}"'
     return Message(
-        "{name}={value}   ({where})", name=name, value=shown, where=Message.of(variable.where)
+        "{name}={value}   ({where})", name=name, value=shown, where=Message.of(variable.where or "")
     )

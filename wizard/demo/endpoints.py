@@ -1,4 +1,4 @@
-"""The demo tenant's endpoints and pages: from a `Request` to an `Answer`, whatever serves them.
+"""The demo tenant's endpoints and pages, served over HTTPS on this machine's loopback addresses.
 
 Auth0 does not document the order of its checks at /authorize; the audience is checked before the
 sign-in, as in public reports of its answers.
@@ -9,17 +9,24 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Mapping
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import formatdate
+from pathlib import Path
 from urllib.parse import parse_qsl, urljoin
 
+from wizard import loopback
 from wizard.demo.tenant import CallbackError, SignIn, Tenant, TenantError, new_key, required
 from wizard.demo.tokens import TokenEndpoint
-from wizard.http_server import Answer, Request, page
+from wizard.http_server import Answer, HttpServer, Request, page
 from wizard.language import Language, Message
+from wizard.rules import rule
 
+NO_START = rule("LA450")
 BROWSER_COOKIE = "__Host-demo-tenant-browser"
 EXCHANGE_PATH = "/oauth/token"
+SECONDS_TO_END = 1.0
 OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 WRONG_PASSWORD = Message("Wrong email or password")
 
@@ -228,6 +235,31 @@ class Endpoints:
         if form is not None and not _same(form.get("csrf", ""), sign_in.csrf):
             raise TenantError(400, "invalid_request", "The form is not one of this tenant.")
         return key, sign_in
+
+
+@contextmanager
+def serving(endpoints: Endpoints, certificate: Path, key: Path) -> Iterator[None]:
+    """Serve on a free port until the context ends, and set the tenant's `domain`.
+
+    Raises:
+        Failure: LA450, no port is free or the certificate (PEM, for localhost) cannot be used.
+    """
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        tls.load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one
+        detail = Message("{file}: {reason}", file=certificate, reason=error)
+        raise NO_START.failure(detail) from None
+    try:
+        listeners = loopback.listeners(0)
+    except OSError as error:
+        raise NO_START.failure(str(error.strerror)) from None
+    endpoints.tenant.domain = f"localhost:{listeners[0].getsockname()[1]}"
+    server = HttpServer(endpoints.answer, listeners, "demo tenant", tls=tls)
+    try:
+        yield
+    finally:
+        server.stop(SECONDS_TO_END)
 
 
 def _metadata(issuer: str) -> dict[str, object]:

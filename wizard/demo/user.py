@@ -6,10 +6,11 @@ provider. It visits this machine only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message as EmailMessage
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from urllib.parse import urljoin, urlsplit
 
 from wizard.http import HttpClient, Response
@@ -18,6 +19,7 @@ from wizard.settings import is_loopback
 
 MAX_STEPS = 20
 CONSENTING = frozenset({"accept", "consent"})
+UNTYPED = frozenset({"checkbox", "radio", "button", "reset", "submit"})
 
 NO_END = rule("LA451")
 LEFT_MACHINE = rule("LA452")
@@ -76,41 +78,31 @@ class Browser:
     def _request(self, method: str, url: str, fields: Mapping[str, str] | None) -> Response:
         from urllib.request import Request
 
+        place = _without_query(url)
         if not is_loopback(url) or urlsplit(url).scheme not in {"https", "http"}:
-            raise LEFT_MACHINE.failure(_without_query(url))
+            raise LEFT_MACHINE.failure(place)
         self._steps += 1
         if self._steps > MAX_STEPS:
-            place = _without_query(url)
             raise NO_END.failure(
                 "after {count} requests it was at {page}", count=MAX_STEPS, page=place
             )
         request = Request(url, headers={"Accept": "text/html"})  # noqa: S310 - checked above
         self.cookies.add_cookie_header(request)
-        response = self._http.request(
-            method, url, form=fields, headers=dict(request.header_items())
-        )
-        self.cookies.extract_cookies(_Answer(response.set_cookies), request)  # type: ignore[arg-type]
+        headers = dict(request.header_items())
+        response = self._http.request(method, url, form=fields, headers=headers)
+        received = EmailMessage()
+        for line in response.set_cookies:
+            received["Set-Cookie"] = line
+        answer = SimpleNamespace(info=lambda: received)  # all that a jar asks of a response
+        self.cookies.extract_cookies(answer, request)  # type: ignore[arg-type]
         return response
-
-
-class _Answer:
-    """A response as `CookieJar` reads it."""
-
-    def __init__(self, set_cookies: Iterable[str]) -> None:
-        self._headers = EmailMessage()
-        for line in set_cookies:
-            self._headers["Set-Cookie"] = line
-
-    def info(self) -> EmailMessage:
-        return self._headers
 
 
 @dataclass(slots=True)
 class Form:
-    """A form of a page: the URL it goes to, and its controls as (type, name, value)."""
+    """A form of a page: the URL that it is sent to, and its controls as (type, name, value)."""
 
     action: str
-    method: str
     controls: list[tuple[str, str, str]] = field(default_factory=list, repr=False)
 
     @property
@@ -123,42 +115,37 @@ class Form:
 
     def filled_in(self, email: str, password: str) -> dict[str, str]:
         """Return its fields as a user submits them, by the first button."""
-        fields: dict[str, str] = {}
-        pressed = False
-        for kind, name, value in self.controls:
-            if kind == "submit":
-                if not pressed and name:
-                    fields[name] = value
-                pressed = True
-            elif kind == "password":
-                fields[name] = password
-            elif kind in {"text", "email"} and self.asks_for_password:
-                fields[name] = email
-            elif name and kind not in {"checkbox", "radio", "button", "reset"}:
-                fields[name] = value
-        return fields
+        typed = {"password": password}
+        if self.asks_for_password:
+            typed |= {"text": email, "email": email}
+        buttons = [each for each in self.controls if each[0] == "submit"]
+        others = [each for each in self.controls if each[0] not in UNTYPED]
+        return {
+            name: typed.get(kind, value) for kind, name, value in [*others, *buttons[:1]] if name
+        }
 
 
 class _FormReader(HTMLParser):
+    """Reads the forms that are sent by POST."""
+
     def __init__(self, url: str) -> None:
         super().__init__()
         self._url = url
         self.forms: list[Form] = []
-        self._open = False
+        self._is_open = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = {name: value or "" for name, value in attrs}
         if tag == "form":
-            action = urljoin(self._url, said.get("action") or self._url)
-            self.forms.append(Form(action, said.get("method", "get").lower()))
-            self._open = True
-        elif self._open and tag in {"input", "button"}:
+            self._is_open = said.get("method", "").lower() == "post"
+            if self._is_open:
+                self.forms.append(Form(urljoin(self._url, said.get("action") or self._url)))
+        elif self._is_open and tag in {"input", "button"}:
             kind = said.get("type", "text" if tag == "input" else "submit").lower()
             self.forms[-1].controls.append((kind, said.get("name", ""), said.get("value", "")))
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "form":
-            self._open = False
+        self._is_open = self._is_open and tag != "form"
 
 
 def sign_in_form(response: Response) -> Form | None:
@@ -167,14 +154,8 @@ def sign_in_form(response: Response) -> Form | None:
         return None
     reader = _FormReader(response.url)
     reader.feed(response.text)
-    return next(
-        (
-            form
-            for form in reader.forms
-            if form.method == "post" and (form.asks_for_password or form.asks_for_consent)
-        ),
-        None,
-    )
+    signing = (it for it in reader.forms if it.asks_for_password or it.asks_for_consent)
+    return next(signing, None)
 
 
 def _without_query(url: str) -> str:
