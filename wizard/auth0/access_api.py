@@ -7,13 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from wizard.auth0.access import Policy, Who
-from wizard.auth0.access_action import (
-    ActionSettings,
-    Closed,
-    action_name,
-    read_action,
-    roles_of,
-)
+from wizard.auth0.access_action import ActionSettings, Closed, action_name, read_action, roles_of
 from wizard.auth0.doors import CREATES_USERS, DATABASE
 from wizard.auth0.management_access import lacks_scopes
 from wizard.auth0.management_calls import Answer, Calls, Json, segment

@@ -6,13 +6,7 @@ from dataclasses import dataclass
 
 from wizard.auth0.management_access import Access, lacks_scopes
 from wizard.auth0.management_calls import PAGE, Answer, Calls, segment
-from wizard.auth0.management_plan import (
-    Part,
-    PlannedChange,
-    TenantState,
-    Wanted,
-    values_of,
-)
+from wizard.auth0.management_plan import Part, PlannedChange, TenantState, Wanted, values_of
 from wizard.clock import Clock
 from wizard.language import Message
 from wizard.rules import rule

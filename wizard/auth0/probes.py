@@ -14,15 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from wizard.auth0.error_table import (
-    NO_ERROR,
-    Cause,
-    Check,
-    Endpoint,
-    Meaning,
-    OAuthError,
-    classify,
-)
+from wizard.auth0.error_table import NO_ERROR, Cause, Check, Endpoint, Meaning, OAuthError, classify
 from wizard.auth0.redact import page_text, quoted
 from wizard.auth0.tenant import SECRET_KEPT, Discovery, href, network_finding
 from wizard.findings import Finding

@@ -10,12 +10,7 @@ from wizard import dashboard
 from wizard.auth0.error_table import Check, Endpoint, OAuthError, explained
 from wizard.auth0.json_web_token import Token, read
 from wizard.auth0.live_checks import CheckResult, Results
-from wizard.auth0.openid_client import (
-    CLOCK_TOLERANCE,
-    number,
-    refusal_of_answer,
-    refusal_of_claims,
-)
+from wizard.auth0.openid_client import CLOCK_TOLERANCE, number, refusal_of_answer, refusal_of_claims
 from wizard.auth0.redact import quoted
 from wizard.auth0.tenant import ACCEPTED_ALGORITHMS, WRONG_CLOCK, Discovery, Jwk
 from wizard.findings import Finding, Outcome, Severity

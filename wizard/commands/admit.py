@@ -8,11 +8,7 @@ from functools import partial
 
 from wizard.auth0.access import Policy, Who
 from wizard.auth0.access_api import AccessState, read_access
-from wizard.auth0.access_plan import (
-    AccessChange,
-    access_remarks,
-    plan_access,
-)
+from wizard.auth0.access_plan import AccessChange, access_remarks, plan_access
 from wizard.auth0.management_access import Access
 from wizard.auth0.management_calls import Calls
 from wizard.auth0.management_plan import PlannedChange

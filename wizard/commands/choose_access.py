@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wizard.auth0.management_access import (
@@ -16,7 +15,7 @@ from wizard.auth0.management_access import (
     parse_token,
     tenant_domain,
 )
-from wizard.commands.values import MAX_SECRET_BYTES, option, read_secret
+from wizard.commands.values import option, read_secret
 from wizard.dashboard import API_EXPLORER
 from wizard.ports import Ports
 from wizard.rules import rule
@@ -40,12 +39,13 @@ class Credential:
     client_secret: str = field(default="", repr=False)
 
 
-def given_credential(environ: Mapping[str, str], token_file: str = "") -> Credential:
+def given_credential(ports: Ports, token_file: str = "") -> Credential:
     """Return the credential in the environment, or in a token file (`-`: standard input)."""
+    environ = ports.environ
     token, name = environ.get("AUTH0_MANAGEMENT_TOKEN", ""), "AUTH0_MANAGEMENT_TOKEN"
     if token_file:
         name = "--management-token-file"
-        token = read_secret(token_file, lambda: sys.stdin.read(MAX_SECRET_BYTES), TOKEN_FILE)
+        token = read_secret(token_file, TOKEN_FILE)
     client_id = environ.get("AUTH0_MANAGEMENT_CLIENT_ID", "")
     secret = environ.get("AUTH0_MANAGEMENT_CLIENT_SECRET", "")
     if client_id:
@@ -59,7 +59,7 @@ def given_credential(environ: Mapping[str, str], token_file: str = "") -> Creden
 
 def credential_at_hand(ports: Ports) -> Credential:
     """Return the credential in the environment, or that of an `auth0` CLI that is logged in."""
-    given = given_credential(ports.environ)
+    given = given_credential(ports)
     is_signed_in = ports.processes.which("auth0") is not None and active_tenant(ports.environ)
     return Credential(CLI) if is_signed_in and not given.kind else given
 

@@ -8,13 +8,7 @@ from urllib.parse import urlsplit
 
 from wizard.commands.background.records import Background, BackgroundTunnel
 from wizard.commands.live_view import LiveView, OpenTunnel
-from wizard.commands.tunnel_menu import (
-    NO_TUNNEL,
-    OWN_URL,
-    OpenedUrls,
-    choose_tunnel,
-    latest_offer,
-)
+from wizard.commands.tunnel_menu import NO_TUNNEL, OWN_URL, OpenedUrls, choose_tunnel, latest_offer
 from wizard.commands.values import MISSING_OPTION, did_you_mean, option
 from wizard.findings import Failure
 from wizard.language import Message

@@ -90,7 +90,7 @@ def run_provision(
     folder = folder_of(look_at(store.path.parent), store, ports)
     options, remarks = options.settled(folder.version)
     ports.console.finding(*remarks)
-    given = given_credential(ports.environ, options.management_token_file)
+    given = given_credential(ports, options.management_token_file)
     known = _known(options, given, folder, ports)
     access = choose_access(known.domain or "", given, ports, own_domain=options.tenant_domain)
     if options.remove_access:

@@ -185,7 +185,7 @@ def swap_urls(known: Known, env_file: Path, ports: Ports) -> bool:
 
     It is not without a credential or a Client ID, or if the user declined.
     """
-    given = given_credential(ports.environ)
+    given = given_credential(ports)
     is_at_hand = given.kind or ports.processes.which("auth0") is not None
     if not is_at_hand or not known.client_id:
         return False

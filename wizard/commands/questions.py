@@ -1,17 +1,10 @@
 """The questions of the setup: one row for each, with its option, its prompt and its checks."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from wizard.commands.options import InitOptions
-from wizard.commands.values import (
-    INVALID_VALUE,
-    MAX_SECRET_BYTES,
-    MISSING_OPTION,
-    option,
-    read_secret,
-)
+from wizard.commands.values import INVALID_VALUE, MISSING_OPTION, option, read_secret
 from wizard.findings import Outcome
 from wizard.known import Known, refuse_repeated
 from wizard.language import Message, joined
@@ -69,7 +62,7 @@ class Question(NamedTuple):
 
 def _secret(options: InitOptions) -> str:
     if options.client_secret_file:
-        return read_secret(options.client_secret_file, lambda: sys.stdin.read(MAX_SECRET_BYTES))
+        return read_secret(options.client_secret_file)
     return options.client_secret
 
 

@@ -89,18 +89,18 @@ def run_trust(options: TrustOptions, ports: Ports, platform: str = sys.platform)
     return TrustResult(ca_file, steps, findings=findings, done=True)
 
 
-def offer_trust(ports: Ports, platform: str = sys.platform) -> None:
+def offer_trust(ports: Ports) -> None:
     """Offer to trust the local tunnel's authority, unless that was done before."""
     from wizard.tunnels.certificates import local_authority
 
     authority = local_authority(ports.state_dir, ports.processes)
     if authority.mkcert or trust.is_remembered(authority.ca_file, ports.state_dir):
         return
-    plan = trust.plan(authority.ca_file, ports.processes, ports.environ, platform, trust=True)
+    plan = trust.plan(authority.ca_file, ports.processes, ports.environ, sys.platform, trust=True)
     if any(step.tool for step in plan):  # then `trust` shows what to install
         ports.console.hint(TRUST_LATER)
     else:
-        run_trust(TrustOptions(question=TRUST_NOW), ports, platform)
+        run_trust(TrustOptions(question=TRUST_NOW), ports)
 
 
 def _remember(ca_file: Path, options: TrustOptions, ports: Ports) -> None:

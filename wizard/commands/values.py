@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -60,10 +61,10 @@ def env_store(given: Path | None, ports: Ports) -> EnvStore:
     return EnvStore(path, ports.state_dir, ports.last_words.append, processes=ports.processes)
 
 
-def read_secret(source: str, read_stdin: Callable[[], str], rule: Rule = SECRET_FILE) -> str:
-    """Return the client secret from a file, or from standard input for `-`."""
+def read_secret(source: str, rule: Rule = SECRET_FILE) -> str:
+    """Return a secret from a file, or from standard input for `-`."""
     if source == "-":
-        return read_stdin()
+        return sys.stdin.read(MAX_SECRET_BYTES)
     try:
         with expanded(source).open("rb") as file:
             return file.read(MAX_SECRET_BYTES).decode("utf-8")

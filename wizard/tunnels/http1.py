@@ -13,12 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from httptools import (
-    HttpParserError,
-    HttpParserUpgrade,
-    HttpRequestParser,
-    HttpResponseParser,
-)
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, HttpResponseParser
 
 HEAD_LIMIT = 64 * 1024
 LONGEST_BODY = 2**63 - 1  # the limit of Node, Go and a C `off_t`

@@ -23,13 +23,7 @@ from wizard.librechat.compose.own import read_project
 from wizard.librechat.compose.sources import Sources
 from wizard.librechat.compose.text import ComposeError
 from wizard.librechat.env_file import EnvFile
-from wizard.librechat.environment import (
-    Container,
-    Environment,
-    Origin,
-    Setting,
-    read_by_dotenv,
-)
+from wizard.librechat.environment import Container, Environment, Origin, Setting, read_by_dotenv
 from wizard.processes import Processes, without_secrets
 from wizard.reading import load_json
 
