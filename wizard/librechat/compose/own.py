@@ -6,6 +6,7 @@ checks nothing else: Compose may refuse a file that this reader takes.
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -57,10 +58,6 @@ _PARTS = frozenset(
 _DEEPEST = 16
 
 
-class _Passed:
-    """A variable of `environment` without a value: it comes from outside."""
-
-
 def read_project(
     folder: Path, env_file: Path, environ: Mapping[str, str], sources: Sources
 ) -> Project:
@@ -100,12 +97,9 @@ def _named_files(folder: Path, scope: Environment) -> tuple[Path, ...]:
 
 
 def _found_files(folder: Path, sources: Sources) -> tuple[Path, ...]:
-    main = _first(folder, MAIN_FILES, sources)
-    if main is None:
-        deploy = _first(folder, (DEPLOY_FILE,), sources)
-        return (deploy,) if deploy else ()
-    override = _first(folder, OVERRIDE_FILES, sources)
-    return (main, override) if override else (main,)
+    if main := _first(folder, MAIN_FILES, sources):
+        return main + _first(folder, OVERRIDE_FILES, sources)
+    return _first(folder, (DEPLOY_FILE,), sources)
 
 
 class _Reader(NamedTuple):
@@ -155,23 +149,21 @@ class _Reader(NamedTuple):
         for variable, value in environment.items() if isinstance(environment, dict) else ():
             if isinstance(value, Setting):
                 settings[variable] = value
-            elif variable in self.scope:
-                settings[variable] = self.scope[variable]
-            else:
+            else:  # it is passed on, and not set
                 settings.pop(variable, None)
         return service_of(name, content, settings)._replace(env_files=env_files)
 
     def _services_of(self, path: Path, folder: Path) -> dict[str, Tree]:
-        content = self._content(path, folder)
+        include, services = self._content(path, folder)
         found: dict[str, Tree] = {}
-        for entry in as_list(content.get("include")):
+        for entry in as_list(include):
             found |= self._deeper()._included(entry, folder)
-        for name, service in _services(content).items():
+        for name, service in services.items():
             own = self._extended(service, path, folder)
             found[name] = merged(found[name], own) if name in found else own
         return found
 
-    def _content(self, path: Path, folder: Path) -> Tree:
+    def _content(self, path: Path, folder: Path) -> tuple[object, dict[str, Tree]]:
         """Return `include` and `services` of a file, whose paths start at that folder."""
         self.budget.spend(files=1)
         try:
@@ -185,16 +177,16 @@ class _Reader(NamedTuple):
             raise TooLargeError from error
         except ComposeError as error:
             self.troubles.append(Trouble(error.reason, path, error.line))
-            return {}
+            return None, {}
         content = content or {}
-        services: Tree = {}
+        services: dict[str, Tree] = {}
         for name, service in _services(content).items():
             parts = {part: service[part] for part in _PARTS & {*service}}
             services[name] = {
                 str(part): self._read(part, self._filled_in(value, path), path, folder)
                 for part, value in parts.items()
             }
-        return {"include": self._filled_in(content.get("include"), path), "services": services}
+        return self._filled_in(content.get("include"), path), services
 
     def _filled_in(self, value: object, path: Path) -> object:
         """Return the content with each `${…}` in its values filled in."""
@@ -222,7 +214,7 @@ class _Reader(NamedTuple):
         if isinstance(value, Override):
             return Override(self._read(part, value.value, path, folder))
         if part == "environment":
-            return _settings(value, self._shown(path))
+            return _settings(value, self.scope, self._shown(path))
         if part == "env_file":
             return _env_files(value, folder, self.root)
         if part == "volumes":
@@ -238,20 +230,7 @@ class _Reader(NamedTuple):
         inner = folder / directory if directory else paths[0].parent
         named = [folder / scalar(each) for each in as_list(long.get("env_file"))]
         reader = self.within(named or [inner / ".env"], self.scope)
-        services = reader.services(paths, inner)
-        return {name: reader._passed_on(service) for name, service in services.items()}
-
-    def _passed_on(self, service: Tree) -> Tree:
-        """Return the service with the variables of this scope that it passes on."""
-        environment = service.get("environment")
-        if not isinstance(environment, dict):
-            return service
-        passed = {
-            name: self.scope[name]
-            for name, value in environment.items()
-            if isinstance(value, _Passed) and name in self.scope
-        }
-        return {**service, "environment": type(environment)({**environment, **passed})}
+        return reader.services(paths, inner)
 
     def _extended(self, service: Tree, path: Path, folder: Path) -> Tree:
         """Return the service over the one that it extends."""
@@ -263,13 +242,13 @@ class _Reader(NamedTuple):
         base_path = folder / file if file else path
         base_folder = base_path.parent if file else folder
         name = scalar(long.get("service"))
-        base = _services(self._content(base_path, base_folder)).get(name)
+        base = self._content(base_path, base_folder)[1].get(name)
         if base is None:
             reason = Message("it extends {service}, which does not exist", service=name)
             self.troubles.append(Trouble(reason, path))
             return service
         base = self._deeper()._extended(base, base_path, base_folder)
-        return merged(base, {key: each for key, each in service.items() if key != "extends"})
+        return merged(base, service)
 
     def _deeper(self) -> "_Reader":
         if self.depth >= _DEEPEST:
@@ -311,14 +290,14 @@ def _env_files(value: object, folder: Path, root: Path) -> dict[str, EnvFileEntr
     return found
 
 
-def _settings(environment: object, where: str) -> Tree:
-    """Return the variables of `environment` as settings, which know their place."""
+def _settings(environment: object, scope: Environment, where: str) -> Tree:
+    """Return the variables of `environment` as settings; one that is passed on is the scope's."""
 
     def setting(name: Text, value: str | None) -> object:
         if isinstance(environment, dict) and isinstance(environment.get(name), Reset):
             return environment[name]
         if value is None:
-            return _Passed()
+            return scope.get(name)
         return Setting(value, Origin.COMPOSE, where, name.line)
 
     form = Listed if isinstance(environment, list) else dict
@@ -338,5 +317,5 @@ def _value(scope: Environment, name: str) -> str | None:
     return scope[name].value if name in scope else None
 
 
-def _first(folder: Path, names: Sequence[str], sources: Sources) -> Path | None:
-    return next((folder / name for name in names if sources.has(folder / name)), None)
+def _first(folder: Path, names: Sequence[str], sources: Sources) -> tuple[Path, ...]:
+    return tuple(islice((folder / name for name in names if sources.has(folder / name)), 1))
