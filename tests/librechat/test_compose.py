@@ -167,6 +167,20 @@ def test_later_env_files_win_and_environment_overrides_them(tmp_path: Path) -> N
     }
 
 
+def test_an_included_env_file_under_two_names_is_one(tmp_path: Path) -> None:
+    (tmp_path / "inc").mkdir()
+    lay_out(
+        tmp_path,
+        compose_yaml="include: [{path: [inc/one.yml, inc/two.yml]}]\n",
+        inc__one_yml="services: {api: {image: librechat, env_file: [./.env, more.env]}}",
+        inc__two_yml="services: {api: {env_file: .env}}",
+        inc__more_env="A=more\n",
+    )
+    (tmp_path / "inc/.env").write_text("A=first\n")
+
+    assert settings(read(tmp_path))["A"][0] == "more"
+
+
 def test_the_shell_wins_in_references_and_in_what_is_passed_on(tmp_path: Path) -> None:
     lay_out(
         tmp_path,

@@ -216,7 +216,7 @@ class _Reader(NamedTuple):
         if part == "environment":
             return _settings(value, self.scope, self._shown(path))
         if part == "env_file":
-            return _env_files(value, folder, self.root)
+            return _env_files(value, folder)
         if part == "volumes":
             return sources_by_target(value, folder)
         return {"context": value} if part == "build" and isinstance(value, str) else value
@@ -230,7 +230,8 @@ class _Reader(NamedTuple):
         inner = folder / directory if directory else paths[0].parent
         named = [folder / scalar(each) for each in as_list(long.get("env_file"))]
         reader = self.within(named or [inner / ".env"], self.scope)
-        return reader.services(paths, inner)
+        services = reader.services(paths, inner)
+        return {name: _rebased(service, folder) for name, service in services.items()}
 
     def _extended(self, service: Tree, path: Path, folder: Path) -> Tree:
         """Return the service over the one that it extends."""
@@ -248,7 +249,7 @@ class _Reader(NamedTuple):
             self.troubles.append(Trouble(reason, path))
             return service
         base = self._deeper()._extended(base, base_path, base_folder)
-        return merged(base, service)
+        return merged(_rebased(base, folder) if file else base, service)
 
     def _deeper(self) -> "_Reader":
         if self.depth >= _DEEPEST:
@@ -278,16 +279,27 @@ class _Reader(NamedTuple):
         return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
 
-def _env_files(value: object, folder: Path, root: Path) -> dict[str, EnvFileEntry]:
-    """Return the env files by what Compose compares: their text, relative to the project."""
+def _env_files(value: object, folder: Path) -> dict[str, EnvFileEntry]:
+    """Return the env files by their names, which Compose compares."""
     found = {}
     for each in as_list(value):
         entry = each if isinstance(each, Mapping) else {"path": each}
-        if written := scalar(entry.get("path")):
-            path = os.path.normpath(folder / written)
-            name = written if folder == root else os.path.relpath(path, root)
-            found[name] = EnvFileEntry(Path(path), entry.get("required") is not False)
+        if name := scalar(entry.get("path")):
+            path = Path(os.path.normpath(folder / name))
+            found[name] = EnvFileEntry(path, entry.get("required") is not False)
     return found
+
+
+def _rebased(service: Tree, folder: Path) -> Tree:
+    """Return the service of another file with the names that its env files have in that folder."""
+    files = service.get("env_file")
+    if not isinstance(files, dict):
+        return service
+    named = {
+        name if Path(name).is_absolute() else os.path.relpath(each.path, folder): each
+        for name, each in files.items()
+    }
+    return {**service, "env_file": named}
 
 
 def _settings(environment: object, scope: Environment, where: str) -> Tree:
